@@ -1,0 +1,80 @@
+# Every target sets up what it needs, so a clean clone needs python3, make and a package registry.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+PROJECTS := pyproject.toml $(wildcard contract_tests/pyproject.toml examples/*/pyproject.toml adapters/*/pyproject.toml)
+UV := $(BIN)/uv --quiet
+
+MAKEFLAGS += --no-print-directory
+export UV_PYTHON := $(BIN)/python
+export UV_PYTHON_DOWNLOADS := never
+ifdef PIP_INDEX_URL
+export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
+endif
+
+.PHONY: help setup demo test check format bench sim docs dist lock clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## make .venv with the locked tools and this workspace, editable
+	@:
+
+demo: $(READY) ## show a failover, on this machine alone
+	@$(BIN)/leeward demo
+
+test: $(READY) ## run every test
+	@$(BIN)/pytest -n auto
+
+check: $(READY) ## formatting, lint, types, layering, spelling, house rules
+	@$(BIN)/ruff format --quiet --check
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/codespell
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/mypy
+	@$(BIN)/pytest -m "not packaging" tests/house
+
+format: $(READY) ## apply the linter's safe fixes and format the code
+	@$(BIN)/ruff check --quiet --fix-only
+	@$(BIN)/ruff format
+
+bench: $(READY) ## measure speed and print the figures; gates nothing
+	@$(BIN)/python -m bench
+
+sim: $(READY) ## a million simulated calls against the routing's promises
+	@$(BIN)/python -m tests.simulation --calls 1000000
+
+docs: $(READY) ## build the documentation and print where it is
+	@$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
+	@echo docs/_build/html/index.html
+
+dist: $(READY) ## build wheels and sdists of the whole workspace into dist/
+	@rm -rf dist
+	@$(UV) build --all-packages --no-build-isolation --out-dir dist
+	@ls dist
+
+lock: $(READY) ## resolve the newest tools and write requirements-dev.txt
+	@$(UV) lock --upgrade
+	@echo '# Made by `make lock` from the pyproject.toml files. Do not edit.' > .venv/lock.txt
+	@$(UV) export --frozen --all-packages --all-extras --all-groups --no-emit-workspace \
+		--no-annotate --no-header >> .venv/lock.txt
+	@mv .venv/lock.txt requirements-dev.txt
+
+clean: ## remove .venv and everything else that was made
+	@rm -rf .venv dist docs/_build bench/results .hypothesis .import_linter_cache .mypy_cache \
+		.pytest_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "leeward needs Python 3.11 or later; set PYTHON")'
+	@$(PYTHON) -m venv .venv
+
+# uv itself comes from the lock too: pip installs that one entry, and uv the rest.
+$(READY): requirements-dev.txt $(PROJECTS) | $(BIN)/python
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements-dev.txt > .venv/uv.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt
+	@$(UV) pip install --require-hashes -r requirements-dev.txt
+	@$(UV) pip install --no-deps --no-build-isolation $(patsubst %,-e ./%,$(dir $(PROJECTS)))
+	@touch $@

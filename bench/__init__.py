@@ -1,0 +1,1 @@
+"""What leeward costs, measured beside what people would use otherwise: `python -m bench`."""

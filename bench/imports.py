@@ -1,0 +1,45 @@
+"""What `from leeward import Client` costs a fresh process, beside `import boto3`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from functools import partial
+from os import environ
+from resource import RUSAGE_CHILDREN, getrusage
+
+from bench.figures import Figure, Side, Spread, measure_in_turn, ratio_of
+
+GATE = 0.25
+
+LEEWARD = "from leeward import Client"
+BOTO3 = "import boto3"
+BARE = "pass"
+
+
+def _children_cpu() -> float:
+    usage = getrusage(RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _process_cpu(statement: str) -> float:
+    """Give the CPU seconds of a whole interpreter that runs `statement`, start and end included."""
+    # Compiled once, in the round that is not counted, as in any installation that is used twice.
+    compiled = {key: value for key, value in environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    before = _children_cpu()
+    subprocess.run([sys.executable, "-c", statement], check=True, env=compiled)
+    return _children_cpu() - before
+
+
+def measure() -> Figure:
+    """Measure the three kinds of process in turn."""
+    statements = (LEEWARD, BOTO3, BARE)
+    leeward, boto3, bare = measure_in_turn([partial(_process_cpu, each) for each in statements])
+    return Figure(
+        "cold import, whole process",
+        Side(LEEWARD, Spread.of(leeward)),
+        Side(BOTO3, Spread.of(boto3)),
+        ratio_of(leeward, boto3),
+        GATE,
+        Side("bare python", Spread.of(bare)),
+    )

@@ -1,0 +1,73 @@
+"""What the router adds to a call that works at once, beside one call through tenacity."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from time import process_time
+from typing import Any
+
+from tenacity import Retrying, stop_after_attempt
+
+from bench.figures import Figure, Side, Spread, measure_in_turn, ratio_of
+from leeward.driver import Call, Capability, Invoke, Limits, Result, UniformDriver
+from leeward.routing import FailoverDriver
+
+GATE = 2.0
+CALLS = 5_000
+TIMEOUT = 10.0
+
+
+class InstantDriver(UniformDriver):
+    """A target that answers every call at once, with the same answer."""
+
+    capabilities = frozenset(Capability)
+    limits = Limits()
+
+    def __init__(self, target: str) -> None:
+        self.target = target
+        self._answer = Result.ok(None)
+
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        """Give the answer."""
+        return self._answer
+
+    def describe(self) -> Mapping[str, str]:
+        """Give nothing: there are no settings."""
+        return {}
+
+    def native(self, service: str) -> object:
+        """Give nothing of use: there is no vendor."""
+        return None
+
+    def close(self) -> None:
+        """Do nothing: nothing was opened."""
+
+
+def _cpu_per_call(call: Callable[[], object]) -> float:
+    begun = process_time()
+    for _ in range(CALLS):
+        call()
+    return (process_time() - begun) / CALLS
+
+
+def measure() -> Figure:
+    """Measure the router over two targets, tenacity over one, and the bare target, in turn."""
+    call = Invoke("send-receipt", b"{}", "key")
+    target = InstantDriver("first")
+    router = FailoverDriver([target, InstantDriver("second")])
+    retrying = Retrying(stop=stop_after_attempt(3))
+    calls = (
+        partial(router.invoke, call, TIMEOUT),
+        partial(retrying, target.invoke, call, TIMEOUT),
+        partial(target.invoke, call, TIMEOUT),
+    )
+    ours, theirs, bare = measure_in_turn([partial(_cpu_per_call, each) for each in calls])
+    return Figure(
+        "one call that works",
+        Side("router over two targets", Spread.of(ours)),
+        Side("tenacity.Retrying over one", Spread.of(theirs)),
+        ratio_of(ours, theirs),
+        GATE,
+        Side("the target alone", Spread.of(bare)),
+    )

@@ -1,0 +1,121 @@
+"""leeward: your serverless calls, on whichever cloud is up.
+
+```python
+from leeward import Client
+
+with Client() as cloud:
+    cloud.store_data("orders", {"id": "42"})
+    cloud.publish_event("orders", "order.created", {"id": "42"})
+    print(cloud.invoke("send-receipt", {"order": "42"}).value)
+```
+
+Names load on first use, so importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from leeward.client import Client
+    from leeward.config import Config
+    from leeward.errors import (
+        AllTargetsUnavailable,
+        AuthError,
+        CallError,
+        ConfigError,
+        Conflict,
+        DedupUnavailable,
+        FunctionError,
+        HomeUnavailable,
+        InvalidRequest,
+        LeewardError,
+        NotFound,
+        Outcome,
+        OutcomeUnknown,
+        Overloaded,
+        PayloadTooLarge,
+        PoisonSuspected,
+        SpoolFull,
+        TargetUnavailable,
+        TargetUnusable,
+        Throttled,
+        Unsupported,
+    )
+    from leeward.values import (
+        Attempt,
+        Effect,
+        Event,
+        InvokeResult,
+        Promise,
+        PublishEntry,
+        PublishReceipt,
+        PublishReport,
+        Receipt,
+        Record,
+        StoreReceipt,
+        TargetStatus,
+    )
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AllTargetsUnavailable",
+    "Attempt",
+    "AuthError",
+    "CallError",
+    "Client",
+    "Config",
+    "ConfigError",
+    "Conflict",
+    "DedupUnavailable",
+    "Effect",
+    "Event",
+    "FunctionError",
+    "HomeUnavailable",
+    "InvalidRequest",
+    "InvokeResult",
+    "LeewardError",
+    "NotFound",
+    "Outcome",
+    "OutcomeUnknown",
+    "Overloaded",
+    "PayloadTooLarge",
+    "PoisonSuspected",
+    "Promise",
+    "PublishEntry",
+    "PublishReceipt",
+    "PublishReport",
+    "Receipt",
+    "Record",
+    "SpoolFull",
+    "StoreReceipt",
+    "TargetStatus",
+    "TargetUnavailable",
+    "TargetUnusable",
+    "Throttled",
+    "Unsupported",
+]
+
+_MODULES = {"Client": "leeward.client", "Config": "leeward.config"}
+_VALUES = (
+    "Attempt Effect Event InvokeResult Promise PublishEntry PublishReceipt PublishReport Receipt "
+    "Record StoreReceipt TargetStatus"
+).split()
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name when it is first asked for."""
+    if name not in __all__:
+        raise AttributeError(f"module 'leeward' has no attribute {name!r}")
+    from importlib import import_module
+
+    default = "leeward.values" if name in _VALUES else "leeward.errors"
+    found: object = getattr(import_module(_MODULES.get(name, default)), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return [*__all__, "__version__"]

@@ -1,0 +1,209 @@
+"""The calls that are put to a driver, and the results that come back. Plain frozen values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Generic, TypeAlias, TypeVar
+
+from leeward.errors import Outcome
+from leeward.values import Attempt, Effect, Event, Item
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """The key of an item: one field, or a partition and a sort field."""
+
+    fields: tuple[str, ...]
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Invoke:
+    """Call a function and give its answer, decoded from JSON, as the result's value.
+
+    Attributes:
+        function: the provider's own name of it.
+        payload: JSON in UTF-8.
+        idempotency_key: the same on every attempt of one call.
+        effect: what repeating the call would do. The router acts on it, a driver need not.
+        shared_dedup: with KEYED, one store deduplicates for every target of the order
+            (``dedup_scope = "group"``), so the key is worth as much on the next target.
+        time_limit: seconds that the function may run for, where that is known, else 0.
+    """
+
+    verb: ClassVar[str] = "invoke"
+    function: str
+    payload: bytes
+    idempotency_key: str
+    effect: Effect = Effect.UNSAFE
+    shared_dedup: bool = False
+    time_limit: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueue:
+    """Queue a function call: OK as soon as the target has accepted it. Fields as in `Invoke`."""
+
+    verb: ClassVar[str] = "enqueue"
+    function: str
+    payload: bytes
+    idempotency_key: str
+    effect: Effect = Effect.UNSAFE
+    shared_dedup: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Publish events, complete with id, source and time, in one request.
+
+    The value of an OK result holds one `Result` per event, in order. A request that failed as a
+    whole gives that outcome and no value.
+    """
+
+    verb: ClassVar[str] = "publish"
+    bus: str
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Replace the whole item at `key`. The value of an OK result is its new revision.
+
+    Attributes:
+        item: checked; its key fields hold `key`.
+        write_id: unique for this call, the same on every attempt; stored with the item, so that a
+            read-back can tell whether a lost answer was a success.
+        now: Unix seconds; an item whose expiry is not later counts as absent.
+        expires_at: Unix seconds, or None.
+        if_absent: CONFLICT unless no item is there.
+        if_revision: CONFLICT unless the item that is there has this revision.
+    """
+
+    verb: ClassVar[str] = "store"
+    table: str
+    key: Key
+    item: Item
+    write_id: str
+    now: float
+    expires_at: float | None = None
+    if_absent: bool = False
+    if_revision: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Read the item at `key`, strongly: the value is a `Stored`, or None where none is there."""
+
+    verb: ClassVar[str] = "load"
+    table: str
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Delete the item at `key`; OK also where none is there, unless `if_revision` is given.
+
+    Attributes:
+        now: Unix seconds; an item whose expiry is not later counts as absent.
+        if_revision: CONFLICT unless the item that is there has this revision.
+    """
+
+    verb: ClassVar[str] = "delete"
+    table: str
+    key: Key
+    now: float
+    if_revision: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """Read one page of a table, in any order: the value is a `Page`.
+
+    Attributes:
+        cursor: of the page before; None for the first page.
+    """
+
+    verb: ClassVar[str] = "scan"
+    table: str
+    cursor: str | None = None
+
+
+Call: TypeAlias = Invoke | Enqueue | Publish | Store | Load | Delete | Scan
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An item as a driver found it, expired or not.
+
+    Attributes:
+        item: decoded by `leeward.items`, or equal to what was stored by other means.
+        revision: opaque; changes with every write.
+        write_id: that of the `Store` that wrote it; None if another program did.
+        expires_at: Unix seconds, or None.
+        foreign: another program has changed it since.
+    """
+
+    item: Item
+    revision: str
+    write_id: str | None = None
+    expires_at: float | None = None
+    foreign: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of a scan; `cursor` is None on the last one."""
+
+    items: tuple[Stored, ...]
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionFault:
+    """What a function raised, as far as the platform passes it on."""
+
+    type: str | None = None
+    message: str | None = None
+    trace: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Result(Generic[T]):
+    """How one attempt ended. A driver fills in the first part, the router the second.
+
+    Attributes:
+        outcome: one of the eleven. In doubt, AMBIGUOUS.
+        value: what an OK call gives; each call says what that is.
+        code: the provider's error code.
+        message: what the provider said, free of secrets and payloads.
+        reason: a stable word for a special case, such as ``misconfigured``.
+        request_id: the provider's id of the request.
+        retry_after: seconds that the provider asked to wait.
+        executed: with AMBIGUOUS, True where a success status was seen and only the rest is lost.
+        fault: with APP_ERROR, what the function raised.
+        cause: the native exception.
+        target: which target this result is from.
+        attempts: all attempts of the call.
+        resolved: a lost answer was proved a success by a read-back.
+    """
+
+    outcome: Outcome
+    value: T | None = None
+    code: str | None = None
+    message: str | None = None
+    reason: str | None = None
+    request_id: str | None = None
+    retry_after: float | None = None
+    executed: bool | None = None
+    fault: FunctionFault | None = None
+    cause: BaseException | None = None
+    target: str | None = None
+    attempts: tuple[Attempt, ...] = ()
+    resolved: bool = False
+
+    @staticmethod
+    def ok(value: T, *, request_id: str | None = None) -> Result[T]:
+        """Give the result of a call that worked."""
+        return Result(Outcome.OK, value, request_id=request_id)

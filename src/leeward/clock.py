@@ -1,0 +1,27 @@
+"""Time as a value that is handed in, so that tests need not wait."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Where leeward takes the time from; `leeward.testing.FakeClock` is another one."""
+
+    def now(self) -> float:
+        """Give the wall clock in Unix seconds."""
+
+    def monotonic(self) -> float:
+        """Give seconds that never step back."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    now = staticmethod(time.time)
+    monotonic = staticmethod(time.monotonic)
+    sleep = staticmethod(time.sleep)

@@ -1,0 +1,161 @@
+"""CloudEvents 1.0: minting, checking, and the JSON event format.
+
+Source: CloudEvents specification 1.0.2 and its JSON event format. The ordering key travels as
+the `partitionkey` attribute of the specification's partitioning extension.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from leeward.errors import InvalidRequest
+from leeward.values import Event, Json
+
+CONTEXT = frozenset({"specversion", "id", "source", "type", "time", "subject"})
+"""Attributes that the specification defines; extensions may not take these names."""
+
+RESERVED = CONTEXT | {"data", "data_base64", "datacontenttype", "dataschema", "partitionkey"}
+"""Names that no extension may have."""
+
+MAX_TYPE = 128
+"""Characters: EventBridge's limit for DetailType, the narrowest of the buses."""
+
+_EXTENSION = re.compile(r"[a-z0-9]{1,20}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_INT32 = range(-(2**31), 2**31)
+
+
+def mint(event: Event, *, id: str, source: str, now: float) -> Event:
+    """Fill in what `event` leaves open. `now` is Unix seconds."""
+    return replace(
+        event,
+        id=id if event.id is None else event.id,
+        source=source if event.source is None else event.source,
+        time=datetime.fromtimestamp(now, UTC) if event.time is None else event.time,
+    )
+
+
+def check(event: Event, field: str = "event") -> None:
+    """Raise `InvalidRequest` for an attribute that CloudEvents or a bus does not allow."""
+    _check_text(event.type, f"{field}.type", most=MAX_TYPE)
+    for name in ("id", "source", "subject", "ordering_key"):
+        value = getattr(event, name)
+        if value is not None:
+            _check_text(value, f"{field}.{name}")
+    if event.time is not None:
+        _check_time(event.time, f"{field}.time")
+    if not isinstance(event.extensions, Mapping):
+        raise InvalidRequest(f"{field}.extensions must be a mapping", field=f"{field}.extensions")
+    for name, value in event.extensions.items():
+        _check_extension(name, value, f"{field}.extensions[{name!r}]")
+
+
+def to_json(event: Event) -> dict[str, Json]:
+    """Give the structured form of a complete event, as a JSON object."""
+    document: dict[str, Json] = {
+        "specversion": "1.0",
+        "id": event.id,
+        "source": event.source,
+        "type": event.type,
+    }
+    if event.time is not None:
+        document["time"] = event.time.isoformat().replace("+00:00", "Z")
+    if event.subject is not None:
+        document["subject"] = event.subject
+    if event.ordering_key is not None:
+        document["partitionkey"] = event.ordering_key
+    document.update(event.extensions)
+    document.update(_data_members(event.data))
+    return document
+
+
+def from_json(document: Mapping[str, Json]) -> Event:
+    """Read the structured form. `InvalidRequest` names the attribute that is absent or wrong."""
+    if document.get("specversion") != "1.0":
+        raise InvalidRequest("not a CloudEvent 1.0: specversion must be '1.0'", field="specversion")
+    for name in ("id", "source", "type"):
+        if not isinstance(document.get(name), str) or not document[name]:
+            raise InvalidRequest(f"a CloudEvent needs a non-empty {name!r}", field=name)
+    return Event(
+        type=document["type"],
+        data=_data_of(document),
+        id=document["id"],
+        source=document["source"],
+        time=_time_of(document),
+        subject=document.get("subject"),
+        ordering_key=document.get("partitionkey"),
+        extensions={name: document[name] for name in document if name not in RESERVED},
+    )
+
+
+def _data_members(data: Json | bytes) -> dict[str, Json]:
+    if data is None:
+        return {}
+    if isinstance(data, bytes):
+        from base64 import b64encode
+
+        encoded = b64encode(data).decode("ascii")
+        return {"datacontenttype": "application/octet-stream", "data_base64": encoded}
+    return {"datacontenttype": "application/json", "data": data}
+
+
+def _data_of(document: Mapping[str, Json]) -> Json | bytes:
+    encoded = document.get("data_base64")
+    if encoded is None:
+        return document.get("data")
+    from base64 import b64decode
+    from binascii import Error
+
+    try:
+        return b64decode(encoded, validate=True)
+    except (Error, TypeError, ValueError) as error:
+        raise InvalidRequest("data_base64 is not base64", field="data_base64") from error
+
+
+def _time_of(document: Mapping[str, Json]) -> datetime | None:
+    text = document.get("time")
+    if text is None:
+        return None
+    try:
+        return datetime.fromisoformat(text)
+    except (TypeError, ValueError) as error:
+        raise InvalidRequest("time is not an RFC 3339 timestamp", field="time") from error
+
+
+def _check_text(value: Any, field: str, *, most: int = 2048) -> None:
+    if not isinstance(value, str) or not value:
+        raise InvalidRequest(f"{field} must be a non-empty string", field=field)
+    if len(value) > most:
+        raise InvalidRequest(f"{field} has {len(value)} characters, at most {most}", field=field)
+    if _CONTROL.search(value):
+        raise InvalidRequest(
+            f"{field} has a control character or a lone surrogate; remove it", field=field
+        )
+
+
+def _check_time(value: Any, field: str) -> None:
+    if not isinstance(value, datetime):
+        raise InvalidRequest(f"{field} must be a datetime, not {type(value).__name__}", field=field)
+    if value.utcoffset() is None:
+        raise InvalidRequest(
+            f"{field} has no time zone; use datetime.now(UTC) or attach tzinfo", field=field
+        )
+
+
+def _check_extension(name: Any, value: Any, field: str) -> None:
+    if not isinstance(name, str) or not _EXTENSION.fullmatch(name):
+        raise InvalidRequest(f"{field}: an extension's name is 1 to 20 of a-z and 0-9", field=field)
+    if name in RESERVED:
+        raise InvalidRequest(f"{field}: {name!r} is an attribute of its own", field=field)
+    if isinstance(value, str):
+        _check_text(value, field)
+    elif isinstance(value, bool) or (isinstance(value, int) and value in _INT32):
+        return
+    else:
+        raise InvalidRequest(
+            f"{field} must be a string, a bool or a 32-bit integer; use str(value)", field=field
+        )

@@ -1,0 +1,16 @@
+"""Where the calls go: ``CLOUD_PROVIDER`` and ``leeward.toml`` become one frozen `Config`."""
+
+from leeward.config.load import load_config, load_settings
+from leeward.config.model import BusConfig, Config, FunctionConfig, TableConfig
+from leeward.config.order import TargetName, parse_order
+
+__all__ = [
+    "BusConfig",
+    "Config",
+    "FunctionConfig",
+    "TableConfig",
+    "TargetName",
+    "load_config",
+    "load_settings",
+    "parse_order",
+]

@@ -1,0 +1,100 @@
+"""Which setting counts: the argument, then the environment, then the file, then the default."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from leeward.config.model import Config
+from leeward.config.order import TargetName, parse_order, parse_target
+from leeward.config.sections import read_sections
+from leeward.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DEFAULT_FILE = "leeward.toml"
+
+RUNTIMES = {
+    "AWS_LAMBDA_FUNCTION_NAME": "AWS Lambda",
+    "FUNCTIONS_WORKER_RUNTIME": "Azure Functions",
+    "K_SERVICE": "Google Cloud Run",
+    "KUBERNETES_SERVICE_HOST": "Kubernetes",
+}
+"""Variables that a cloud's runtime sets. There, nobody means the embedded store by silence."""
+
+
+def load_config(
+    targets: str | None = None,
+    *,
+    file: str | Path | None = None,
+    env: Mapping[str, str],
+) -> Config:
+    """Settle the configuration.
+
+    Args:
+        targets: an order, as in ``CLOUD_PROVIDER``; it wins over everything else.
+        file: path of a ``leeward.toml``; by default that of ``LEEWARD_CONFIG``, else
+            ``leeward.toml`` in the working directory, if there is one.
+        env: the environment.
+
+    Raises:
+        ConfigError: for anything wrong; the message names the file, key or variable.
+    """
+    config = load_settings(file=file, env=env)
+    return replace(config, order=_order(targets, config, env))
+
+
+def load_settings(*, file: str | Path | None = None, env: Mapping[str, str]) -> Config:
+    """Settle everything but the order; arguments and errors as for `load_config`."""
+    config = _from_file(file, env)
+    if "LEEWARD_DATA_TARGET" in env:
+        home = parse_target(env["LEEWARD_DATA_TARGET"], "LEEWARD_DATA_TARGET")
+        return replace(config, data_target=str(home))
+    return config
+
+
+def _from_file(file: str | Path | None, env: Mapping[str, str]) -> Config:
+    named = file if file is not None else env.get("LEEWARD_CONFIG")
+    path = str(DEFAULT_FILE if named is None else named)
+    try:
+        with open(path, "rb") as opened:
+            text = opened.read()
+    except FileNotFoundError:
+        if named is None:
+            return Config()
+        who = "LEEWARD_CONFIG names" if file is None else "config is"
+        raise ConfigError(f"{who} {path!r}, but there is no such file") from None
+    except OSError as error:
+        raise ConfigError(f"cannot read {path!r}: {error.strerror}") from error
+    return _parse(text, path)
+
+
+def _parse(text: bytes, file: str) -> Config:
+    import tomllib
+
+    try:
+        document = tomllib.loads(text.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file} is not UTF-8: {error.reason} at byte {error.start}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file} is not TOML: {error}") from error
+    return read_sections(document, file)
+
+
+def _order(targets: str | None, config: Config, env: Mapping[str, str]) -> tuple[TargetName, ...]:
+    if targets is not None:
+        return parse_order(targets, "targets")
+    if "CLOUD_PROVIDER" in env:
+        return parse_order(env["CLOUD_PROVIDER"], "CLOUD_PROVIDER")
+    if config.order:
+        return config.order
+    for variable, runtime in RUNTIMES.items():
+        if env.get(variable):
+            raise ConfigError(
+                f"CLOUD_PROVIDER is not set, and this is {runtime} ({variable} is set), where the "
+                "embedded store would lose its data; set CLOUD_PROVIDER, such as 'local' if you "
+                "mean it"
+            )
+    return (TargetName("local"),)

@@ -1,0 +1,91 @@
+"""The frozen configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+from leeward.config.order import TargetName
+from leeward.values import Effect
+
+Names: TypeAlias = Mapping[str, str]
+"""Target or provider name to that target's own name of a resource."""
+
+
+def _nothing() -> Mapping[str, Any]:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionConfig:
+    """``[functions.<name>]``.
+
+    Attributes:
+        effect: what repeating a call would do.
+        shared_dedup: one store deduplicates for every target (``dedup_scope = "group"``).
+        timeout: seconds that the function itself may run for, and the default deadline of a call.
+        names: what it is called on the targets, where not the same.
+    """
+
+    effect: Effect = Effect.UNSAFE
+    shared_dedup: bool = False
+    timeout: float | None = None
+    names: Names = field(default_factory=_nothing)
+
+
+@dataclass(frozen=True, slots=True)
+class BusConfig:
+    """``[buses.<name>]``: the default deadline in seconds, and the targets' own names."""
+
+    timeout: float | None = None
+    names: Names = field(default_factory=_nothing)
+
+
+@dataclass(frozen=True, slots=True)
+class TableConfig:
+    """``[tables.<name>]``.
+
+    Attributes:
+        key: the fields of its key: one, or a partition and a sort field.
+        home: the target that owns the table.
+        timeout: the default deadline of a call, in seconds.
+        names: what it is called on the targets, where not the same.
+    """
+
+    key: tuple[str, ...] = ("id",)
+    home: str | None = None
+    timeout: float | None = None
+    names: Names = field(default_factory=_nothing)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that was configured, checked.
+
+    Attributes:
+        order: the targets, in order of preference.
+        options: options of each target, by its name.
+        functions: by logical name; what is not in it has the defaults.
+        buses: likewise.
+        tables: likewise.
+        source: the CloudEvents `source` of events that name none.
+        trust_env: whether adapters may honour the environment.
+        data_target: the home of every table (``LEEWARD_DATA_TARGET``), or None.
+    """
+
+    order: tuple[TargetName, ...] = ()
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=_nothing)
+    functions: Mapping[str, FunctionConfig] = field(default_factory=_nothing)
+    buses: Mapping[str, BusConfig] = field(default_factory=_nothing)
+    tables: Mapping[str, TableConfig] = field(default_factory=_nothing)
+    source: str = "leeward"
+    trust_env: bool = True
+    data_target: str | None = None
+
+    def homes(self) -> str | Mapping[str, str]:
+        """Give the home of every table, or a map of those that have one."""
+        if self.data_target is not None:
+            return self.data_target
+        return {name: table.home for name, table in self.tables.items() if table.home is not None}

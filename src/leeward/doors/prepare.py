@@ -1,0 +1,251 @@
+"""Arguments become calls: checked against the configuration and the limits, ids minted.
+
+Everything that can be wrong with a call is found here, before any I/O.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from leeward import cloudevents
+from leeward.config import BusConfig, Config, FunctionConfig, TableConfig
+from leeward.doors import arguments
+from leeward.driver import Delete, Enqueue, Invoke, Limits, Load, Publish, Store
+from leeward.errors import InvalidRequest, PayloadTooLarge
+from leeward.ids import new_id
+from leeward.items import check_item, check_json, measure
+from leeward.values import Effect, Event, Item, Json
+
+INVOKE_TIMEOUT = 60.0
+EVENT_TIMEOUT = 10.0
+DATA_TIMEOUT = 15.0
+"""Seconds: the deadline of a call that names none."""
+
+
+class Sized(NamedTuple):
+    """A complete event and its size in CloudEvents JSON, in bytes."""
+
+    event: Event
+    bytes: int
+
+
+class Preparation:
+    """Turns arguments into calls.
+
+    Args:
+        config: what was configured.
+        limits: the smallest of all targets.
+        now: gives Unix seconds.
+    """
+
+    def __init__(self, config: Config, limits: Limits, now: Callable[[], float]) -> None:
+        self._config = config
+        self._limits = limits
+        self._now = now
+
+    def invoke(
+        self, function: str, payload: Json, effect: Effect | str | None, key: str | None
+    ) -> Invoke:
+        """Check a function call that waits for its answer."""
+        configured = self._function(function)
+        said = arguments.effect(effect)
+        return Invoke(
+            function,
+            _encoded(payload, self._limits.payload_bytes),
+            arguments.idempotency_key(key) or new_id(self._now()),
+            configured.effect if said is None else said,
+            configured.shared_dedup,
+            configured.timeout or 0.0,
+        )
+
+    def enqueue(
+        self, function: str, payload: Json, effect: Effect | str | None, key: str | None
+    ) -> Enqueue:
+        """Check a function call that has no answer."""
+        configured = self._function(function)
+        said = arguments.effect(effect)
+        return Enqueue(
+            function,
+            _encoded(payload, self._limits.queued_bytes),
+            arguments.idempotency_key(key) or new_id(self._now()),
+            configured.effect if said is None else said,
+            configured.shared_dedup,
+        )
+
+    def publish(self, bus: str, event: Event) -> Publish:
+        """Check and complete one event."""
+        arguments.name(bus, "bus")
+        return Publish(bus, (self._complete(event, "event").event,))
+
+    def events(self, bus: str, events: Sequence[Event]) -> list[Publish]:
+        """Check and complete a batch, and split it into requests that every target takes."""
+        arguments.name(bus, "bus")
+        if isinstance(events, Event | str | bytes) or not isinstance(events, Sequence):
+            raise InvalidRequest(
+                f"events must be a list of leeward.Event, not {type(events).__name__}",
+                field="events",
+            )
+        sized = [self._complete(event, f"events[{index}]") for index, event in enumerate(events)]
+        return [Publish(bus, chunk) for chunk in self._chunks(sized)]
+
+    def store(
+        self,
+        table: str,
+        item: Item,
+        if_absent: bool,
+        if_revision: str | None,
+        expires_in: float | timedelta | None,
+    ) -> Store:
+        """Check a write."""
+        check_item(item)
+        self._check_size(item)
+        if if_absent and if_revision is not None:
+            raise InvalidRequest(
+                "if_absent and if_revision exclude each other; give one", field="if_revision"
+            )
+        now = self._now()
+        return Store(
+            table,
+            arguments.key_of_item(item, self._table(table).key, self._limits.key_bytes),
+            dict(item),
+            new_id(now),
+            now,
+            arguments.expires_at(expires_in, now),
+            _flag(if_absent, "if_absent"),
+            arguments.revision(if_revision),
+        )
+
+    def load(self, table: str, key: str | Mapping[str, str]) -> Load:
+        """Check a read."""
+        return Load(table, arguments.key_of(key, self._table(table).key, self._limits.key_bytes))
+
+    def delete(self, table: str, key: str | Mapping[str, str], if_revision: str | None) -> Delete:
+        """Check a delete."""
+        return Delete(
+            table,
+            arguments.key_of(key, self._table(table).key, self._limits.key_bytes),
+            self._now(),
+            arguments.revision(if_revision),
+        )
+
+    def invoke_timeout(self, call: Invoke, timeout: float | None) -> float:
+        """Settle the deadline of a function call, in seconds."""
+        seconds = arguments.timeout(timeout, call.time_limit or INVOKE_TIMEOUT)
+        if call.effect is Effect.UNSAFE and seconds < call.time_limit:
+            raise InvalidRequest(
+                f"timeout is {seconds:g} s, but {call.function!r} may run for "
+                f"{call.time_limit:g} s and is unsafe to repeat: giving up earlier would leave its "
+                "outcome unknown; raise timeout, or declare the function's effect",
+                field="timeout",
+            )
+        return seconds
+
+    def enqueue_timeout(self, timeout: float | None) -> float:
+        """Settle the deadline of queueing a function call, in seconds."""
+        return arguments.timeout(timeout, EVENT_TIMEOUT)
+
+    def event_timeout(self, bus: str, timeout: float | None) -> float:
+        """Settle the deadline of a publish, in seconds."""
+        configured = self._config.buses.get(bus, BusConfig()).timeout
+        return arguments.timeout(timeout, configured or EVENT_TIMEOUT)
+
+    def data_timeout(self, table: str, timeout: float | None) -> float:
+        """Settle the deadline of a data call, in seconds."""
+        return arguments.timeout(timeout, self._table(table).timeout or DATA_TIMEOUT)
+
+    def _function(self, function: str) -> FunctionConfig:
+        return self._config.functions.get(arguments.name(function, "function"), FunctionConfig())
+
+    def _table(self, table: str) -> TableConfig:
+        return self._config.tables.get(arguments.name(table, "table"), TableConfig())
+
+    def _check_size(self, item: Item) -> None:
+        size = measure(item)
+        if size.bytes > self._limits.item_bytes:
+            raise PayloadTooLarge(
+                f"item has {size.bytes} bytes, and a target of the order takes at most "
+                f"{self._limits.item_bytes}; split it, or keep the large part elsewhere",
+                field="item",
+            )
+        if size.depth > self._limits.nesting:
+            raise PayloadTooLarge(
+                f"item is nested {size.depth} deep, and a target of the order takes at most "
+                f"{self._limits.nesting}; flatten it",
+                field="item",
+            )
+
+    def _complete(self, event: Event, field: str) -> Sized:
+        if not isinstance(event, Event):
+            raise InvalidRequest(
+                f"{field} must be a leeward.Event, not {type(event).__name__}", field=field
+            )
+        cloudevents.check(event, field)
+        if not isinstance(event.data, bytes):
+            check_json(event.data, f"{field}.data")
+        now = self._now()
+        minted = cloudevents.mint(event, id=new_id(now), source=self._config.source, now=now)
+        return Sized(minted, self._event_size(minted, field))
+
+    def _event_size(self, event: Event, field: str) -> int:
+        for attribute in ("id", "source", "type", "subject", "ordering_key"):
+            _check_attribute(
+                getattr(event, attribute), f"{field}.{attribute}", self._limits.attribute_bytes
+            )
+        for attribute, value in event.extensions.items():
+            where = f"{field}.extensions[{attribute!r}]"
+            _check_attribute(value, where, self._limits.attribute_bytes)
+        size = len(_json(cloudevents.to_json(event)))
+        if size > self._limits.event_bytes:
+            raise PayloadTooLarge(
+                f"{field} has {size} bytes, and a target of the order takes at most "
+                f"{self._limits.event_bytes}; store the data and send its key instead",
+                field=field,
+            )
+        return size
+
+    def _chunks(self, sized: list[Sized]) -> list[tuple[Event, ...]]:
+        chunks: list[tuple[Event, ...]] = []
+        chunk: list[Event] = []
+        room = self._limits.batch_bytes
+        for event, size in sized:
+            if chunk and (len(chunk) == self._limits.batch_events or size > room):
+                chunks.append(tuple(chunk))
+                chunk, room = [], self._limits.batch_bytes
+            chunk.append(event)
+            room -= size
+        return [*chunks, tuple(chunk)] if chunk else chunks
+
+
+def _json(value: Json) -> bytes:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _encoded(payload: Json, most: int) -> bytes:
+    check_json(payload, "payload")
+    encoded = _json(payload)
+    if len(encoded) > most:
+        raise PayloadTooLarge(
+            f"payload has {len(encoded)} bytes of JSON, and a target of the order takes at most "
+            f"{most}; store it and send its key instead",
+            field="payload",
+        )
+    return encoded
+
+
+def _check_attribute(value: Any, field: str, most: int) -> None:
+    size = len(value.encode()) if isinstance(value, str) else 0
+    if size > most:
+        raise PayloadTooLarge(
+            f"{field} has {size} bytes, and a target of the order takes at most {most} in an "
+            "event attribute; move it into data",
+            field=field,
+        )
+
+
+def _flag(value: Any, field: str) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidRequest(f"{field} must be True or False, not {value!r}", field=field)
+    return value

@@ -1,0 +1,249 @@
+"""What an adapter author implements: the Driver protocol, with the calls that cross it.
+
+A driver is dumb on purpose. `leeward.Client` has validated every argument, minted every id and
+checked every limit before a driver sees a call; the router owns retries, failover and the
+deadline. A driver makes **one** attempt and says how it ended.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from enum import Enum
+from typing import Any, Protocol, TypeAlias
+
+from leeward.calls import (
+    Call,
+    Delete,
+    Enqueue,
+    FunctionFault,
+    Invoke,
+    Key,
+    Load,
+    Page,
+    Publish,
+    Result,
+    Scan,
+    Store,
+    Stored,
+)
+from leeward.errors import ConfigError
+from leeward.values import Json
+
+__all__ = [
+    "Call",
+    "Capability",
+    "Delete",
+    "Driver",
+    "Enqueue",
+    "FunctionFault",
+    "Invoke",
+    "Key",
+    "Limits",
+    "Load",
+    "Opener",
+    "Page",
+    "Publish",
+    "Result",
+    "Scan",
+    "Store",
+    "Stored",
+    "TargetConfig",
+    "UniformDriver",
+    "perform",
+]
+
+
+class Capability(Enum):
+    """What a target can do. What is not declared is refused before any I/O."""
+
+    INVOKE = "invoke"
+    """Call a function and wait for its answer."""
+    ENQUEUE = "enqueue"
+    """Queue a function call that has no answer."""
+    PUBLISH = "publish"
+    """Publish CloudEvents to a bus."""
+    ORDERING = "ordering"
+    """Deliver the events of one ordering key in the order of publishing."""
+    TABLES = "tables"
+    """Store, load and delete single items."""
+    CONDITIONS = "conditions"
+    """Store and delete under a condition: `if_absent`, `if_revision`."""
+    EXPIRY = "expiry"
+    """Keep an expiry with an item; an expired item counts as absent in conditions."""
+    COMPOSITE_KEYS = "composite_keys"
+    """Tables whose key has two fields."""
+    SCAN = "scan"
+    """Walk through a table page by page, for leeward's own upkeep."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The largest that a target takes. The defaults are safe on AWS, Azure and Google alike.
+
+    The client checks every call against the smallest limits of the whole order, so that a call
+    cannot succeed on one target and be too large for the next.
+
+    Sources: the quota pages of Lambda, EventBridge, DynamoDB, Azure Functions, Storage queues,
+    Event Grid, Cosmos DB, Cloud Run functions, Pub/Sub and Firestore.
+
+    Attributes:
+        payload_bytes: a function's JSON payload, in bytes.
+        queued_bytes: the same, for `enqueue`.
+        event_bytes: one event in CloudEvents JSON, in bytes.
+        attribute_bytes: one CloudEvents attribute's value, UTF-8.
+        batch_events: events in one publish request.
+        batch_bytes: bytes in one publish request.
+        item_bytes: one item, attribute names included.
+        nesting: how deep lists and maps may stand in each other inside an item.
+        key_bytes: one field of a key, UTF-8.
+    """
+
+    payload_bytes: int = 6 * 1024 * 1024
+    queued_bytes: int = 256 * 1024
+    event_bytes: int = 256 * 1024
+    attribute_bytes: int = 1024
+    batch_events: int = 10
+    batch_bytes: int = 256 * 1024
+    item_bytes: int = 400 * 1000
+    nesting: int = 20
+    key_bytes: int = 1023
+
+    @staticmethod
+    def smallest(limits: list[Limits]) -> Limits:
+        """Give the limits that hold on every one of `limits` (at least one)."""
+        return Limits(
+            *(min(getattr(each, field.name) for each in limits) for field in fields(Limits))
+        )
+
+
+class Driver(Protocol):
+    """One target. Every method may be called from many threads at once.
+
+    Each verb makes exactly one attempt: one effectful request on the wire, no retry, no redirect,
+    no sleep, and an answer within `timeout` seconds. It returns a `Result` for everything that
+    can go wrong out there. An exception that escapes is taken for AMBIGUOUS; only a
+    `leeward.LeewardError` raised before anything is sent keeps its meaning.
+    """
+
+    @property
+    def target(self) -> str:
+        """The target's name, such as ``aws:us-east-1``."""
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What this target can do."""
+
+    @property
+    def limits(self) -> Limits:
+        """The largest that this target takes."""
+
+    def invoke(self, call: Invoke, timeout: float) -> Result[Json]:
+        """Call a function and wait for its answer."""
+
+    def enqueue(self, call: Enqueue, timeout: float) -> Result[None]:
+        """Queue a function call."""
+
+    def publish(self, call: Publish, timeout: float) -> Result[tuple[Result[None], ...]]:
+        """Publish events in one request."""
+
+    def store(self, call: Store, timeout: float) -> Result[str]:
+        """Replace an item; give its revision."""
+
+    def load(self, call: Load, timeout: float) -> Result[Stored | None]:
+        """Read an item."""
+
+    def delete(self, call: Delete, timeout: float) -> Result[None]:
+        """Delete an item."""
+
+    def scan(self, call: Scan, timeout: float) -> Result[Page]:
+        """Read one page of a table."""
+
+    def describe(self) -> Mapping[str, str]:
+        """Give the settings in force, the environment's share included; never a secret."""
+
+    def native(self, service: str) -> object:
+        """Give the vendor's own client of `service`; `ConfigError` names the known services."""
+
+    def close(self) -> None:
+        """Give back every connection, thread and file. Closing twice is harmless."""
+
+
+def perform(driver: Driver, call: Call, timeout: float) -> Result[Any]:
+    """Put `call` to the method of `driver` that serves its verb."""
+    result: Result[Any] = getattr(driver, call.verb)(call, timeout)
+    return result
+
+
+class UniformDriver(ABC):
+    """The seven verbs through one method, for drivers that treat every call alike."""
+
+    @abstractmethod
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        """Make one attempt at any call."""
+
+    def invoke(self, call: Invoke, timeout: float) -> Result[Json]:
+        """Call a function and wait for its answer."""
+        return self.perform(call, timeout)
+
+    def enqueue(self, call: Enqueue, timeout: float) -> Result[None]:
+        """Queue a function call."""
+        return self.perform(call, timeout)
+
+    def publish(self, call: Publish, timeout: float) -> Result[tuple[Result[None], ...]]:
+        """Publish events in one request."""
+        return self.perform(call, timeout)
+
+    def store(self, call: Store, timeout: float) -> Result[str]:
+        """Replace an item; give its revision."""
+        return self.perform(call, timeout)
+
+    def load(self, call: Load, timeout: float) -> Result[Stored | None]:
+        """Read an item."""
+        return self.perform(call, timeout)
+
+    def delete(self, call: Delete, timeout: float) -> Result[None]:
+        """Delete an item."""
+        return self.perform(call, timeout)
+
+    def scan(self, call: Scan, timeout: float) -> Result[Page]:
+        """Read one page of a table."""
+        return self.perform(call, timeout)
+
+
+@dataclass(frozen=True, slots=True)
+class TargetConfig:
+    """What an adapter's factory is given to open one target.
+
+    Attributes:
+        name: as written in the order, ``aws:us-east-1``.
+        provider: the part before the colon.
+        qualifier: the part after it, or None.
+        options: the keys of ``[targets."<name>"]`` in ``leeward.toml``.
+        env: the environment that may be honoured; empty with ``trust_env = false``.
+        trust_env: False in the hardened mode: the environment, credential executables and files
+            that point elsewhere are refused.
+    """
+
+    name: str
+    provider: str
+    qualifier: str | None
+    options: Mapping[str, Any]
+    env: Mapping[str, str]
+    trust_env: bool = True
+
+    def check_options(self, known: Mapping[str, type]) -> None:
+        """Raise `ConfigError` for an option that `known` lacks, or that has another type."""
+        for option, value in self.options.items():
+            where = f'{option!r} in [targets."{self.name}"]'
+            if option not in known:
+                raise ConfigError(f"unknown key {where}; known: {', '.join(sorted(known))}")
+            if type(value) is not known[option]:
+                raise ConfigError(
+                    f"{where} must be a {known[option].__name__}, not {type(value).__name__}"
+                )
+
+
+Opener: TypeAlias = Callable[[TargetConfig], Driver]
+"""What an entry point of the group ``leeward.adapters`` names."""

@@ -1,0 +1,66 @@
+"""The targets of an order, opened: configuration in, drivers out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from leeward.config import Config, TargetName
+from leeward.config.model import Names
+from leeward.driver import Driver, TargetConfig
+from leeward.registry import open_target
+from leeward.routing.names import Renamed
+
+
+def open_order(config: Config, env: Mapping[str, str]) -> list[Driver]:
+    """Open every target of the order; if one cannot be opened, close those that were."""
+    drivers: list[Driver] = []
+    try:
+        for target in config.order:
+            drivers.append(_open(target, config, env))
+    except BaseException:
+        for driver in drivers:
+            driver.close()
+        raise
+    return drivers
+
+
+def own_order(drivers: Sequence[Driver], config: Config) -> list[Driver]:
+    """Put the configured names before drivers that are open already."""
+    return [_renamed(driver, _name_of(driver), config) for driver in drivers]
+
+
+def _name_of(driver: Driver) -> TargetName:
+    provider, _, qualifier = driver.target.partition(":")
+    return TargetName(provider, qualifier or None)
+
+
+def _open(target: TargetName, config: Config, env: Mapping[str, str]) -> Driver:
+    name = str(target)
+    driver = open_target(
+        TargetConfig(
+            name=name,
+            provider=target.provider,
+            qualifier=target.qualifier,
+            options=config.options.get(name, {}),
+            env=env if config.trust_env else {},
+            trust_env=config.trust_env,
+        )
+    )
+    return _renamed(driver, target, config)
+
+
+def _renamed(driver: Driver, target: TargetName, config: Config) -> Driver:
+    functions = _own_names(target, {name: each.names for name, each in config.functions.items()})
+    buses = _own_names(target, {name: each.names for name, each in config.buses.items()})
+    tables = _own_names(target, {name: each.names for name, each in config.tables.items()})
+    if not (functions or buses or tables):
+        return driver
+    return Renamed(driver, functions=functions, buses=buses, tables=tables)
+
+
+def _own_names(target: TargetName, names: Mapping[str, Names]) -> dict[str, str]:
+    """Give logical name to own name; the whole target's name wins over its provider's."""
+    own = {
+        logical: each.get(str(target), each.get(target.provider)) for logical, each in names.items()
+    }
+    return {logical: name for logical, name in own.items() if name is not None}

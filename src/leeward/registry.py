@@ -1,0 +1,114 @@
+"""Adapters by name: the embedded one, and whatever the entry points ``leeward.adapters`` offer.
+
+Nothing is looked up before the first target is opened, and an adapter is loaded only if it is
+named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from leeward.driver import Driver, Opener, TargetConfig
+from leeward.errors import ConfigError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+GROUP = "leeward.adapters"
+
+BUILT_IN = {"local": "leeward.local:open_driver"}
+"""Found without reading the metadata of every installed package."""
+
+INSTALL_HINTS = {
+    "aws": 'pip install "leeward[aws]"',
+    "azure": 'pip install "leeward[azure]"',
+    "google": 'pip install "leeward[google]"',
+}
+
+_PROTOCOL = (
+    "target",
+    "capabilities",
+    "limits",
+    "invoke",
+    "enqueue",
+    "publish",
+    "store",
+    "load",
+    "delete",
+    "scan",
+    "describe",
+    "native",
+    "close",
+)
+
+
+def open_target(config: TargetConfig) -> Driver:
+    """Load the adapter of `config.provider` and open the target.
+
+    Raises:
+        ConfigError: the provider is unknown or not installed, two packages offer it, or what it
+            opens is no driver.
+    """
+    driver = _opener(config.provider)(config)
+    absent = [name for name in _PROTOCOL if not hasattr(driver, name)]
+    if absent:
+        raise ConfigError(
+            f"the adapter {config.provider!r} opened a {type(driver).__name__} that lacks "
+            f"{', '.join(absent)} of leeward.driver.Driver; update the adapter",
+            target=config.name,
+        )
+    return driver
+
+
+def _opener(provider: str) -> Opener:
+    if provider in BUILT_IN:
+        module, _, name = BUILT_IN[provider].partition(":")
+        opener: Opener = getattr(import_module(module), name)
+        return opener
+    installed = _installed()
+    found = installed.get(provider, [])
+    if not found:
+        raise ConfigError(_unknown(provider, installed))
+    if len(found) > 1:
+        packages = ", ".join(sorted(str(point.dist and point.dist.name) for point in found))
+        raise ConfigError(
+            f"several packages offer the adapter {provider!r} ({packages}); uninstall all but one"
+        )
+    return _loaded(found[0], provider)
+
+
+def _loaded(point: EntryPoint, provider: str) -> Opener:
+    try:
+        loaded: Any = point.load()
+    except ImportError as error:
+        hint = INSTALL_HINTS.get(provider, "install what it needs")
+        raise ConfigError(
+            f"the adapter {provider!r} ({point.value}) cannot be imported: {error}; {hint}"
+        ) from error
+    if not callable(loaded):
+        raise ConfigError(f"the adapter {provider!r} ({point.value}) is not callable")
+    opener: Opener = loaded
+    return opener
+
+
+def _installed() -> dict[str, list[EntryPoint]]:
+    from importlib.metadata import entry_points
+
+    found: dict[str, list[EntryPoint]] = {}
+    for point in entry_points(group=GROUP):
+        found.setdefault(point.name, []).append(point)
+    return found
+
+
+def _unknown(provider: str, installed: Mapping[str, object]) -> str:
+    if provider in INSTALL_HINTS:
+        return f"the adapter {provider!r} is not installed; {INSTALL_HINTS[provider]}"
+    from difflib import get_close_matches
+
+    ready = sorted({*BUILT_IN, *installed})
+    to_install = [f"{name} ({hint})" for name, hint in INSTALL_HINTS.items() if name not in ready]
+    near = get_close_matches(provider, [*ready, *INSTALL_HINTS], n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"unknown provider {provider!r}; {hint}known: {', '.join([*ready, *to_install])}"

@@ -1,0 +1,204 @@
+"""FailoverDriver: a driver around drivers, which takes each call to a target that serves it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from leeward.clock import Clock, SystemClock
+from leeward.driver import (
+    Call,
+    Capability,
+    Delete,
+    Driver,
+    Invoke,
+    Limits,
+    Load,
+    Result,
+    Scan,
+    Store,
+    UniformDriver,
+    perform,
+)
+from leeward.errors import ConfigError, LeewardError, Outcome
+from leeward.routing.call import CallSpec, Pause
+from leeward.routing.health import Evidence, observed
+from leeward.routing.journey import Ask, Journey, Reply, journey
+from leeward.routing.outcomes import NOWHERE, resend_of
+from leeward.routing.readback import can_read_back
+
+DATA = frozenset(
+    {
+        Capability.TABLES,
+        Capability.CONDITIONS,
+        Capability.EXPIRY,
+        Capability.COMPOSITE_KEYS,
+        Capability.SCAN,
+    }
+)
+"""The capabilities that only the home of a table needs."""
+
+TIME_LIMIT_MARGIN = 1.0
+"""Seconds beyond a function's own limit that an unsafe attempt is given, for the way back."""
+
+
+class FailoverDriver(UniformDriver):
+    """Try targets in order, and move on only where the outcome table allows it.
+
+    It fulfils the driver protocol itself, with the difference that one call may make several
+    attempts: `Result.target` and `Result.attempts` say what happened.
+
+    Args:
+        drivers: in order of preference; their target names differ.
+        home: the target that owns the tables, or a map from table to target. With one driver it
+            is that one. With several and no home, a data call raises `ConfigError`.
+        clock: for tests.
+    """
+
+    def __init__(
+        self,
+        drivers: Sequence[Driver],
+        *,
+        home: str | Mapping[str, str] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        if not drivers:
+            raise ConfigError("a failover order needs at least one target")
+        self._drivers = {driver.target: driver for driver in drivers}
+        if len(self._drivers) < len(drivers):
+            raise ConfigError("two targets of one order have the same name; name each only once")
+        self._order = tuple(self._drivers)
+        self._home: str | Mapping[str, str] = {} if home is None else home
+        self._clock: Clock = clock or SystemClock()
+        self._evidence = dict.fromkeys(self._order, Evidence())
+        self._lock = threading.Lock()
+
+    @property
+    def target(self) -> str:
+        """The order itself, such as ``aws,google``."""
+        return ",".join(self._order)
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What every target can do; for data, what every home can do."""
+        everywhere = frozenset.intersection(*(d.capabilities for d in self._drivers.values()))
+        homes = [driver.capabilities for driver in self._home_drivers()]
+        at_home = frozenset.intersection(*homes) if homes else frozenset()
+        return (everywhere - DATA) | (at_home & DATA)
+
+    @property
+    def limits(self) -> Limits:
+        """The smallest of all targets."""
+        return Limits.smallest([driver.limits for driver in self._drivers.values()])
+
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        """Take any call from its first attempt to its result, within `timeout` seconds."""
+        started = self._clock.monotonic()
+        return self._run(journey(call, self._spec(call, started, timeout), _random))
+
+    def evidence(self, target: str) -> Evidence:
+        """Give what has been seen of `target`."""
+        with self._lock:
+            return self._evidence[target]
+
+    def home_of(self, table: str) -> str:
+        """Give the target that owns `table`; `ConfigError` if none was chosen."""
+        home = self._home if isinstance(self._home, str) else self._home.get(table)
+        if home is None and len(self._order) == 1:
+            return self._order[0]
+        if home is None:
+            raise ConfigError(
+                f"table {table!r} has no home, and the order has several targets "
+                f"({', '.join(self._order)}); set home in [tables.{table}] of leeward.toml, or "
+                "LEEWARD_DATA_TARGET"
+            )
+        if home not in self._drivers:
+            raise ConfigError(
+                f"the home of table {table!r} is {home!r}, which is not in the order "
+                f"({', '.join(self._order)}); add it, or set LEEWARD_DATA_TARGET to a target "
+                "of the order if the data is to live there"
+            )
+        return home
+
+    def candidates(self, call: Call) -> tuple[str, ...]:
+        """Give the targets that may serve `call`: for data the table's home, else all."""
+        if isinstance(call, Store | Load | Delete | Scan):
+            return (self.home_of(call.table),)
+        return self._order
+
+    def describe(self) -> Mapping[str, str]:
+        """Give the order."""
+        return {"order": self.target}
+
+    def native(self, service: str) -> object:
+        """Give the vendor's own client of the first target."""
+        return self._drivers[self._order[0]].native(service)
+
+    def close(self) -> None:
+        """Close every driver, whatever another one's closing raises."""
+        failures: list[Exception] = []
+        for driver in self._drivers.values():
+            try:
+                driver.close()
+            except Exception as error:  # noqa: BLE001 - the others must still be closed
+                failures.append(error)
+        if failures:
+            raise failures[0]
+
+    def _run(self, course: Journey) -> Result[Any]:
+        command = next(course)
+        while True:
+            began = self._clock.monotonic()
+            result = self._carry_out(command)
+            try:
+                command = course.send(Reply(began, self._clock.monotonic(), result))
+            except StopIteration as end:
+                final: Result[Any] = end.value
+                return final
+
+    def _carry_out(self, command: Ask | Pause) -> Result[Any] | None:
+        if isinstance(command, Pause):
+            self._clock.sleep(command.seconds)
+            return None
+        result = _attempt(self._drivers[command.target], command)
+        with self._lock:
+            before = self._evidence[command.target]
+            self._evidence[command.target] = observed(before, result.outcome)
+        return result
+
+    def _spec(self, call: Call, started: float, timeout: float) -> CallSpec:
+        resend = resend_of(call)
+        limit = call.time_limit if isinstance(call, Invoke) and resend == NOWHERE else 0.0
+        return CallSpec(
+            self.candidates(call),
+            resend,
+            can_read_back(call),
+            started,
+            started + timeout,
+            limit + TIME_LIMIT_MARGIN if limit else 0.0,
+        )
+
+    def _home_drivers(self) -> list[Driver]:
+        if isinstance(self._home, str):
+            names = [self._home]
+        else:
+            names = [*self._home.values()] or ([self._order[0]] if len(self._order) == 1 else [])
+        return [self._drivers[name] for name in names if name in self._drivers]
+
+
+def _attempt(driver: Driver, ask: Ask) -> Result[Any]:
+    """Make one attempt. What a driver lets escape is unknown, unless leeward itself raised it."""
+    try:
+        return perform(driver, ask.call, ask.timeout)
+    except LeewardError as error:
+        return Result(Outcome.CALLER, message=str(error), cause=error)
+    except Exception as error:  # noqa: BLE001 - in doubt it may have run
+        return Result(Outcome.AMBIGUOUS, code=type(error).__name__, cause=error)
+
+
+def _random() -> float:
+    """Give a number in [0, 1). The module is loaded at the first back-off, not at import."""
+    from random import random
+
+    return random()

@@ -1,0 +1,88 @@
+"""Logical names become a target's own: a thin driver around a driver."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from leeward.driver import (
+    Call,
+    Capability,
+    Driver,
+    Enqueue,
+    Invoke,
+    Limits,
+    Publish,
+    Result,
+    UniformDriver,
+    perform,
+)
+
+
+class Renamed(UniformDriver):
+    """`driver`, with functions, buses and tables under the names of the configuration.
+
+    Args:
+        driver: knows only its own names.
+        functions: logical name to the target's own; a name that is not in it stays as it is.
+        buses: likewise.
+        tables: likewise.
+    """
+
+    def __init__(
+        self,
+        driver: Driver,
+        *,
+        functions: Mapping[str, str],
+        buses: Mapping[str, str],
+        tables: Mapping[str, str],
+    ) -> None:
+        self._driver = driver
+        self._functions = functions
+        self._buses = buses
+        self._tables = tables
+
+    @property
+    def target(self) -> str:
+        """The target's name."""
+        return self._driver.target
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What the target can do."""
+        return self._driver.capabilities
+
+    @property
+    def limits(self) -> Limits:
+        """The largest that the target takes."""
+        return self._driver.limits
+
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        """Make one attempt under the target's own name."""
+        return perform(self._driver, self._renamed(call), timeout)
+
+    def describe(self) -> Mapping[str, str]:
+        """Give the target's settings."""
+        return self._driver.describe()
+
+    def native(self, service: str) -> object:
+        """Give the vendor's own client."""
+        return self._driver.native(service)
+
+    def close(self) -> None:
+        """Close the target."""
+        self._driver.close()
+
+    def _renamed(self, call: Call) -> Call:
+        match call:
+            case Invoke(function) | Enqueue(function) if function in self._functions:
+                return replace(call, function=self._functions[function])
+            case Publish(bus) if bus in self._buses:
+                return replace(call, bus=self._buses[bus])
+            case Invoke() | Enqueue() | Publish():
+                return call
+            case _ if call.table in self._tables:
+                return replace(call, table=self._tables[call.table])
+            case _:
+                return call

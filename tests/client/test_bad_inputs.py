@@ -1,0 +1,575 @@
+"""Bad input: the named exception, with field and remedy, and nothing sent or lost."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leeward import Client, Config, ConfigError, Event, InvalidRequest, PayloadTooLarge, Unsupported
+from leeward.config import FunctionConfig, TableConfig, load_config
+from leeward.driver import Capability, Limits
+from leeward.errors import LeewardError
+from leeward.testing import FakeClock
+from tests.scripted import Scripted
+
+CONFIG = Config(
+    functions={"slow": FunctionConfig(timeout=30.0)},
+    tables={"pairs": TableConfig(key=("customer", "order"))},
+)
+
+Do = Callable[[Client], object]
+
+
+class Colour(IntEnum):
+    """An int that is not exactly an int."""
+
+    RED = 1
+
+
+def item(**values: object) -> dict[str, Any]:
+    return {"id": "1", **values}
+
+
+def deep(levels: int) -> dict[str, Any]:
+    nested: dict[str, Any] = {}
+    for _ in range(levels):
+        nested = {"x": nested}
+    return item(nested=nested)
+
+
+def cyclic() -> dict[str, Any]:
+    knot = item()
+    knot["self"] = knot
+    return knot
+
+
+# door, exception, field, words of the remedy
+DOORS: dict[str, tuple[Do, type[LeewardError], str, str]] = {
+    # names
+    "function is empty": (lambda c: c.invoke(""), InvalidRequest, "function", "give it a value"),
+    "function is blank": (lambda c: c.invoke("  "), InvalidRequest, "function", "give it a value"),
+    "function is a number": (
+        lambda c: c.invoke(7),  # type: ignore[arg-type]
+        InvalidRequest,
+        "function",
+        "must be a string",
+    ),
+    "function has a line feed": (
+        lambda c: c.invoke("a\nHost: evil"),
+        InvalidRequest,
+        "function",
+        "remove it",
+    ),
+    "function is endless": (lambda c: c.invoke("f" * 257), InvalidRequest, "function", "at most"),
+    "bus is None": (
+        lambda c: c.publish_event(None, "t", 1),  # type: ignore[arg-type]
+        InvalidRequest,
+        "bus",
+        "must be a string",
+    ),
+    "bus has a NUL": (
+        lambda c: c.publish_event("b\0", "t", 1),
+        InvalidRequest,
+        "bus",
+        "remove it",
+    ),
+    "table is empty": (lambda c: c.load_data("", "1"), InvalidRequest, "table", "give it a value"),
+    "queue is empty": (lambda c: c.enqueue(""), InvalidRequest, "function", "give it a value"),
+    # invoke
+    "effect is unknown": (
+        lambda c: c.invoke("f", effect="safe"),
+        InvalidRequest,
+        "effect",
+        "read_only, idempotent, keyed, unsafe",
+    ),
+    "key is empty": (
+        lambda c: c.invoke("f", idempotency_key=""),
+        InvalidRequest,
+        "idempotency_key",
+        "give it a value",
+    ),
+    "key is not ASCII": (
+        lambda c: c.invoke("f", idempotency_key="schlüssel"),
+        InvalidRequest,
+        "idempotency_key",
+        "ASCII",
+    ),
+    "key is long": (
+        lambda c: c.invoke("f", idempotency_key="k" * 256),
+        InvalidRequest,
+        "idempotency_key",
+        "hash",
+    ),
+    "timeout is zero": (
+        lambda c: c.invoke("f", timeout=0),
+        InvalidRequest,
+        "timeout",
+        "more than 0",
+    ),
+    "timeout is negative": (
+        lambda c: c.load_data("t", "1", timeout=-1),
+        InvalidRequest,
+        "timeout",
+        "more than 0",
+    ),
+    "timeout is NaN": (
+        lambda c: c.invoke("f", timeout=float("nan")),
+        InvalidRequest,
+        "timeout",
+        "more than 0",
+    ),
+    "timeout is endless": (
+        lambda c: c.invoke("f", timeout=float("inf")),
+        InvalidRequest,
+        "timeout",
+        "at most",
+    ),
+    "timeout is text": (
+        lambda c: c.invoke("f", timeout="5"),  # type: ignore[arg-type]
+        InvalidRequest,
+        "timeout",
+        "number of seconds",
+    ),
+    "timeout is True": (
+        lambda c: c.invoke("f", timeout=True),
+        InvalidRequest,
+        "timeout",
+        "number of seconds",
+    ),
+    "timeout below an unsafe function's own limit": (
+        lambda c: c.invoke("slow", timeout=5),
+        InvalidRequest,
+        "timeout",
+        "raise timeout",
+    ),
+    "payload holds a Decimal": (
+        lambda c: c.invoke("f", {"price": Decimal("9.90")}),
+        InvalidRequest,
+        "payload['price']",
+        "str",
+    ),
+    "payload holds bytes": (
+        lambda c: c.invoke("f", {"raw": b"x"}),
+        InvalidRequest,
+        "payload['raw']",
+        "JSON",
+    ),
+    "payload holds a datetime": (
+        lambda c: c.invoke("f", [datetime.now(UTC)]),
+        InvalidRequest,
+        "payload[0]",
+        "isoformat",
+    ),
+    "payload holds NaN": (
+        lambda c: c.invoke("f", {"x": [float("nan")]}),
+        InvalidRequest,
+        "payload['x'][0]",
+        "None",
+    ),
+    "payload has a number as key": (
+        lambda c: c.invoke("f", {1: "x"}),
+        InvalidRequest,
+        "payload",
+        "str",
+    ),
+    "payload holds an object": (
+        lambda c: c.invoke("f", {"x": object()}),
+        InvalidRequest,
+        "payload['x']",
+        "object",
+    ),
+    "payload is large": (
+        lambda c: c.invoke("f", "x" * 2_000),
+        PayloadTooLarge,
+        "payload",
+        "store it",
+    ),
+    "queued payload is large": (
+        lambda c: c.enqueue("f", "x" * 600),
+        PayloadTooLarge,
+        "payload",
+        "store it",
+    ),
+    # events
+    "type is empty": (lambda c: c.publish_event("b", "", 1), InvalidRequest, "event.type", "empty"),
+    "type is long": (
+        lambda c: c.publish_event("b", "t" * 129, 1),
+        InvalidRequest,
+        "event.type",
+        "at most 128",
+    ),
+    "event id is empty": (
+        lambda c: c.publish_event("b", "t", 1, id=""),
+        InvalidRequest,
+        "event.id",
+        "non-empty",
+    ),
+    "time is naive": (
+        lambda c: c.publish_event("b", "t", 1, time=datetime(2026, 1, 1)),  # noqa: DTZ001
+        InvalidRequest,
+        "event.time",
+        "tzinfo",
+    ),
+    "time is text": (
+        lambda c: c.publish_event("b", "t", 1, time="now"),  # type: ignore[arg-type]
+        InvalidRequest,
+        "event.time",
+        "datetime",
+    ),
+    "subject has a control character": (
+        lambda c: c.publish_event("b", "t", 1, subject="a\rb"),
+        InvalidRequest,
+        "event.subject",
+        "remove it",
+    ),
+    "ordering key is long": (
+        lambda c: c.publish_event("b", "t", 1, ordering_key="k" * 101),
+        PayloadTooLarge,
+        "event.ordering_key",
+        "move it into data",
+    ),
+    "data holds a set": (
+        lambda c: c.publish_event("b", "t", {"x": {1}}),
+        InvalidRequest,
+        "event.data['x']",
+        "list",
+    ),
+    "event is large": (
+        lambda c: c.publish_event("b", "t", "x" * 2_000),
+        PayloadTooLarge,
+        "event",
+        "store the data",
+    ),
+    "extension has a capital": (
+        lambda c: c.publish_events("b", [Event("t", extensions={"Trace": "1"})]),
+        InvalidRequest,
+        "events[0].extensions['Trace']",
+        "a-z",
+    ),
+    "extension is reserved": (
+        lambda c: c.publish_events("b", [Event("t", extensions={"source": "x"})]),
+        InvalidRequest,
+        "events[0].extensions['source']",
+        "attribute of its own",
+    ),
+    "extension is a float": (
+        lambda c: c.publish_events("b", [Event("t", extensions={"x": 1.5})]),  # type: ignore[dict-item]
+        InvalidRequest,
+        "events[0].extensions['x']",
+        "str(value)",
+    ),
+    "the second event is wrong": (
+        lambda c: c.publish_events("b", [Event("t"), Event("")]),
+        InvalidRequest,
+        "events[1].type",
+        "non-empty",
+    ),
+    "events is one event": (
+        lambda c: c.publish_events("b", Event("t")),  # type: ignore[arg-type]
+        InvalidRequest,
+        "events",
+        "list",
+    ),
+    "an event is a dict": (
+        lambda c: c.publish_events("b", [{"type": "t"}]),  # type: ignore[list-item]
+        InvalidRequest,
+        "events[0]",
+        "leeward.Event",
+    ),
+    # items
+    "item is a list": (
+        lambda c: c.store_data("t", [1]),  # type: ignore[arg-type]
+        InvalidRequest,
+        "item",
+        "dict",
+    ),
+    "item has no key": (
+        lambda c: c.store_data("t", {"x": 1}),
+        InvalidRequest,
+        "item['id']",
+        "add it",
+    ),
+    "item's key is a number": (
+        lambda c: c.store_data("t", {"id": 1}),
+        InvalidRequest,
+        "item['id']",
+        "str(value)",
+    ),
+    "item's key is empty": (
+        lambda c: c.store_data("t", {"id": ""}),
+        InvalidRequest,
+        "item['id']",
+        "at least one",
+    ),
+    "item's key is long": (
+        lambda c: c.store_data("t", {"id": "k" * 101}),
+        PayloadTooLarge,
+        "item['id']",
+        "shorten",
+    ),
+    "item holds NaN": (
+        lambda c: c.store_data("t", item(lines=[{"price": float("nan")}])),
+        InvalidRequest,
+        "item['lines'][0]['price']",
+        "None",
+    ),
+    "item holds an infinite Decimal": (
+        lambda c: c.store_data("t", item(x=Decimal("Infinity"))),
+        InvalidRequest,
+        "item['x']",
+        "None",
+    ),
+    "item holds a naive datetime": (
+        lambda c: c.store_data("t", item(at=datetime(2026, 1, 1))),  # noqa: DTZ001
+        InvalidRequest,
+        "item['at']",
+        "zone",
+    ),
+    "item holds a set": (
+        lambda c: c.store_data("t", item(tags={1})),
+        InvalidRequest,
+        "item['tags']",
+        "list",
+    ),
+    "item holds a tuple": (
+        lambda c: c.store_data("t", item(tags=(1,))),
+        InvalidRequest,
+        "item['tags']",
+        "list",
+    ),
+    "item holds an enum": (
+        lambda c: c.store_data("t", item(colour=Colour.RED)),
+        InvalidRequest,
+        "item['colour']",
+        "value",
+    ),
+    "item holds a subclass of dict": (
+        lambda c: c.store_data("t", item(x=OrderedDict())),
+        InvalidRequest,
+        "item['x']",
+        "dict",
+    ),
+    "item has a number as name": (
+        lambda c: c.store_data("t", item(x={1: 2})),
+        InvalidRequest,
+        "item['x']",
+        "str",
+    ),
+    "item holds a lone surrogate": (
+        lambda c: c.store_data("t", item(x="\ud800")),
+        InvalidRequest,
+        "item['x']",
+        "surrogate",
+    ),
+    "item contains itself": (
+        lambda c: c.store_data("t", cyclic()),
+        InvalidRequest,
+        "item",
+        "contains itself",
+    ),
+    "item is nested too deep": (
+        lambda c: c.store_data("t", deep(20)),
+        PayloadTooLarge,
+        "item",
+        "flatten",
+    ),
+    "item is large": (
+        lambda c: c.store_data("t", item(x="x" * 2_000)),
+        PayloadTooLarge,
+        "item",
+        "split it",
+    ),
+    "two conditions": (
+        lambda c: c.store_data("t", item(), if_absent=True, if_revision="r"),
+        InvalidRequest,
+        "if_revision",
+        "give one",
+    ),
+    "if_absent is text": (
+        lambda c: c.store_data("t", item(), if_absent="yes"),  # type: ignore[arg-type]
+        InvalidRequest,
+        "if_absent",
+        "True or False",
+    ),
+    "revision is empty": (
+        lambda c: c.delete_data("t", "1", if_revision=""),
+        InvalidRequest,
+        "if_revision",
+        "give it a value",
+    ),
+    "expiry is in the past": (
+        lambda c: c.store_data("t", item(), expires_in=timedelta(seconds=-1)),
+        InvalidRequest,
+        "expires_in",
+        "more than 0",
+    ),
+    "expiry is text": (
+        lambda c: c.store_data("t", item(), expires_in="1h"),  # type: ignore[arg-type]
+        InvalidRequest,
+        "expires_in",
+        "number of seconds",
+    ),
+    # keys
+    "key is a number": (
+        lambda c: c.load_data("t", 42),  # type: ignore[arg-type]
+        InvalidRequest,
+        "key",
+        "str(value)",
+    ),
+    "key is one of two": (lambda c: c.load_data("pairs", "c1"), InvalidRequest, "key", "mapping"),
+    "key lacks a field": (
+        lambda c: c.delete_data("pairs", {"customer": "c1"}),
+        InvalidRequest,
+        "key",
+        "order",
+    ),
+    "key has another field": (
+        lambda c: c.load_data("t", {"name": "1"}),
+        InvalidRequest,
+        "key",
+        "id",
+    ),
+    # capabilities and targets
+    "no expiry on this target": (
+        lambda c: c.store_data("t", item(), expires_in=60),
+        Unsupported,
+        "",
+        "store without expires_in",
+    ),
+    "no service of that name": (
+        lambda c: c.native("nowhere", "tables"),
+        ConfigError,
+        "",
+        "it has only",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", DOORS)
+def test_a_bad_argument_is_refused(case: str) -> None:
+    """Each door names the field and the remedy, and sends nothing."""
+    do, kind, field, remedy = DOORS[case]
+    limits = Limits(
+        payload_bytes=1_000,
+        queued_bytes=500,
+        event_bytes=1_000,
+        attribute_bytes=100,
+        item_bytes=1_000,
+        key_bytes=100,
+    )
+    driver = Scripted(
+        "only", capabilities=frozenset(Capability) - {Capability.EXPIRY}, limits=limits
+    )
+    client = Client(driver, config=CONFIG, clock=FakeClock())
+    with pytest.raises(kind) as caught:
+        do(client)
+    assert type(caught.value) is kind
+    assert remedy in str(caught.value)
+    if isinstance(caught.value, InvalidRequest):
+        assert caught.value.field == field
+        assert field in str(caught.value)
+    assert caught.value.attempts == ()
+    assert driver.calls == []
+    client.invoke("f")
+    assert len(driver.calls) == 1
+
+
+# text of leeward.toml, words of the message
+FILES: dict[str, tuple[str, str]] = {
+    "not TOML": ("cloud_provider = aws\n", "not TOML: .*line 1"),
+    "unknown key": ("verbose = 1", "unknown key verbose in .*known keys: cloud_provider"),
+    "nearly a key": ("cloud_providers = 'aws'", "did you mean 'cloud_provider'"),
+    "unknown key of a function": (
+        "[functions.f]\neffects = 'keyed'",
+        "functions.f.effects in .*did you mean 'effect'",
+    ),
+    "unknown effect": ("[functions.f]\neffect = 'safe'", "functions.f.effect in .*must be one of"),
+    "timeout is zero": ("[functions.f]\ntimeout = 0", "functions.f.timeout in .*more than 0"),
+    "timeout is text": ("[buses.b]\ntimeout = '5s'", "buses.b.timeout in .*number of seconds"),
+    "timeout is true": ("[buses.b]\ntimeout = true", "number of seconds"),
+    "timeout is endless": ("[tables.t]\ntimeout = inf", "at most 86400"),
+    "scope without a key": (
+        "[functions.f]\ndedup_scope = 'group'",
+        "needs effect = 'keyed', not 'unsafe'",
+    ),
+    "unknown scope": (
+        "[functions.f]\neffect='keyed'\ndedup_scope = 'all'",
+        "must be 'target' or 'group'",
+    ),
+    "key is empty": ("[tables.t]\nkey = []", "tables.t.key in .*one field"),
+    "key has three fields": ("[tables.t]\nkey = ['a', 'b', 'c']", "partition and a sort field"),
+    "key names a field twice": ("[tables.t]\nkey = ['a', 'a']", "'a' twice"),
+    "home is no target": ("[tables.t]\nhome = 'aws us'", "tables.t.home in .*provider:qualifier"),
+    "names is text": ("[tables.t]\nnames = 'x'", "tables.t.names in .*must be a table"),
+    "a name is empty": ("[tables.t]\nnames = { aws = '' }", "names.aws in .*non-empty"),
+    "a section is a number": ("functions = 3", "functions in .*must be a table"),
+    "trust_env is text": ("trust_env = 'no'", "trust_env in .*true or false"),
+    "source is empty": ("source = ''", "source in .*non-empty"),
+    "order with a hole": ("cloud_provider = 'aws,,google'", "empty entry"),
+    "order with a double": ("cloud_provider = 'gcp,google'", "names 'google' twice"),
+    "a feature to come": ("[tables.t]\nhandoff = ['google']", "not available in this version"),
+    "fail-back to come": ("fail_back = 'sticky'", "not available in this version"),
+}
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_a_bad_file_is_refused(case: str, tmp_path: Path) -> None:
+    """The message names the file, the key and the remedy."""
+    text, words = FILES[case]
+    path = tmp_path / "leeward.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=f"(?s){words}") as caught:
+        load_config(file=path, env={})
+    assert str(path) in str(caught.value)
+
+
+# environment, words of the message
+ENVIRONMENTS: dict[str, tuple[dict[str, str], str]] = {
+    "provider is empty": ({"CLOUD_PROVIDER": ""}, "CLOUD_PROVIDER has an empty entry"),
+    "provider is a URL": ({"CLOUD_PROVIDER": "https://aws"}, "CLOUD_PROVIDER cannot read"),
+    "provider twice": ({"CLOUD_PROVIDER": "aws,aws"}, "CLOUD_PROVIDER names 'aws' twice"),
+    "config is nowhere": ({"LEEWARD_CONFIG": "/nowhere.toml"}, "LEEWARD_CONFIG names.*no such"),
+    "data target is a list": (
+        {"LEEWARD_DATA_TARGET": "aws,google"},
+        "LEEWARD_DATA_TARGET cannot read",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ENVIRONMENTS)
+def test_a_bad_environment_is_refused(
+    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message names the variable."""
+    monkeypatch.chdir(tmp_path)
+    env, words = ENVIRONMENTS[case]
+    with pytest.raises(ConfigError, match=words):
+        load_config(env=env)
+
+
+@pytest.mark.parametrize(
+    ("targets", "words"),
+    [
+        ("aws", r'pip install "leeward\[aws\]"'),
+        ("azure", r'pip install "leeward\[azure\]"'),
+        ("gcp", r'pip install "leeward\[google\]"'),
+        ("awss", "did you mean 'aws'.*known: .*local"),
+        ("ibm", "unknown provider 'ibm'; known: .*local"),
+    ],
+)
+def test_an_adapter_that_is_not_there(targets: str, words: str) -> None:
+    """An unknown provider gets the known names; one that is not installed, the pip line."""
+    with pytest.raises(ConfigError, match=words):
+        Client(targets, config=Config())
+
+
+def test_the_table_is_long_enough() -> None:
+    """At least sixty bad inputs are kept here."""
+    assert len(DOORS) + len(FILES) + len(ENVIRONMENTS) >= 60

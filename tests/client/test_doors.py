@@ -1,0 +1,415 @@
+"""The doors of the client over a scripted driver: calls that go in, receipts that come out."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from leeward import (
+    AllTargetsUnavailable,
+    AuthError,
+    Client,
+    Config,
+    ConfigError,
+    Conflict,
+    Effect,
+    Event,
+    FunctionError,
+    HomeUnavailable,
+    InvalidRequest,
+    LeewardError,
+    NotFound,
+    OutcomeUnknown,
+    Overloaded,
+    PayloadTooLarge,
+    Promise,
+    TargetUnavailable,
+    TargetUnusable,
+    Throttled,
+    Unsupported,
+)
+from leeward.config import FunctionConfig, TableConfig
+from leeward.driver import (
+    Capability,
+    FunctionFault,
+    Invoke,
+    Key,
+    Limits,
+    Load,
+    Publish,
+    Result,
+    Store,
+    Stored,
+)
+from leeward.errors import Outcome
+from leeward.testing import FakeClock
+from tests.scripted import (
+    AMBIGUOUS,
+    AUTH,
+    CALLER,
+    CONFLICT,
+    LOCAL,
+    NOT_FOUND,
+    NOT_SENT,
+    OK,
+    REJECTED,
+    UNUSABLE,
+    Scripted,
+)
+
+
+def client(
+    *drivers: Scripted, config: Config | None = None, clock: FakeClock | None = None
+) -> Client:
+    return Client(drivers, config=config or Config(), clock=clock or FakeClock())
+
+
+def published(count: int = 1) -> Result[tuple[Result[None], ...]]:
+    return Result.ok((OK,) * count)
+
+
+def test_invoke_gives_the_value_and_who_served() -> None:
+    """The result carries value, target, key and attempts; the call is JSON."""
+    driver = Scripted("a", Result.ok({"total": 3}))
+    result = client(driver).invoke("add", {"a": 1}, idempotency_key="k-1")
+    assert (result.value, result.target, result.idempotency_key) == ({"total": 3}, "a", "k-1")
+    assert driver.calls == [Invoke("add", b'{"a":1}', "k-1", Effect.UNSAFE)]
+
+
+def test_a_key_is_minted_for_each_call() -> None:
+    """Two calls never share a key that nobody gave."""
+    driver = Scripted("a")
+    keys = {client(driver).invoke("f").idempotency_key for _ in range(50)}
+    assert len(keys) == 50
+
+
+def test_the_configured_effect_counts_unless_the_call_says_otherwise() -> None:
+    """Per call or per function."""
+    driver = Scripted("a")
+    config = Config(functions={"f": FunctionConfig(Effect.KEYED, shared_dedup=True)})
+    with client(driver, config=config) as cloud:
+        cloud.invoke("f")
+        cloud.invoke("f", effect="read_only")
+        cloud.enqueue("f", effect=Effect.IDEMPOTENT)
+    effects = [call.effect for call in driver.calls if hasattr(call, "effect")]
+    assert effects == [Effect.KEYED, Effect.READ_ONLY, Effect.IDEMPOTENT]
+
+
+def test_deadlines_have_defaults_by_verb() -> None:
+    """60 s for invoke, 10 s for events and queueing, 15 s for data."""
+    driver = Scripted("a", OK, OK, published(), Result.ok("r"))
+    with client(driver) as cloud:
+        cloud.invoke("f")
+        cloud.enqueue("f", effect="unsafe")
+        cloud.publish_event("b", "t", timeout=100)
+        cloud.store_data("t", {"id": "1"})
+    assert driver.timeouts == pytest.approx([60.0, 10.0, 60.0, 9.0])
+
+
+def test_enqueue_is_accepted() -> None:
+    """The receipt does not promise more than that."""
+    receipt = client(Scripted("a")).enqueue("f", {"x": 1})
+    assert (receipt.promise, receipt.target) == (Promise.ACCEPTED, "a")
+
+
+def test_an_event_is_minted_once() -> None:
+    """Id, source and time are the same on every attempt and on every target."""
+    clock = FakeClock()
+    a, b = Scripted("a", NOT_SENT, NOT_SENT), Scripted("b", published())
+    receipt = client(a, b, clock=clock).publish_event("orders", "order.created", {"id": "42"})
+    sent = [call.events[0] for call in a.calls + b.calls if isinstance(call, Publish)]
+    assert len(sent) == 3
+    assert len(set(map(id, sent))) == 1
+    assert (sent[0].id, sent[0].source) == (receipt.id, "leeward")
+    assert sent[0].time == datetime.fromtimestamp(1_750_000_000, UTC)
+    assert (receipt.promise, receipt.target) == (Promise.PUBLISHED, "b")
+
+
+def test_what_an_event_says_of_itself_is_kept() -> None:
+    """Given attributes are not overwritten."""
+    driver = Scripted("a", published())
+    time = datetime(2026, 1, 1, tzinfo=UTC)
+    client(driver, config=Config(source="shop")).publish_event(
+        "b", "t", b"raw", subject="s", id="e-1", time=time, ordering_key="k"
+    )
+    assert driver.calls == [
+        Publish("b", (Event("t", b"raw", "e-1", "shop", time, "s", "k"),)),
+    ]
+
+
+def test_a_batch_is_split_by_the_smallest_limits() -> None:
+    """Number and bytes of every target's request are respected."""
+    a = Scripted("a", published(2), published(2), published(1), limits=Limits(batch_events=2))
+    report = client(a).publish_events("b", [Event("t", index) for index in range(5)])
+    assert [len(call.events) for call in a.calls if isinstance(call, Publish)] == [2, 2, 1]
+    assert [entry.promise for entry in report.entries] == [Promise.PUBLISHED] * 5
+    big = Scripted("a", published(1), published(1), limits=Limits(batch_bytes=300))
+    client(big).publish_events("b", [Event("t", "x" * 100)] * 2)
+    assert len(big.calls) == 2
+
+
+def test_a_report_names_each_failure_in_order() -> None:
+    """Entries keep their order; the error of each is at hand."""
+    wrong: Result[None] = Result(Outcome.CALLER, code="MalformedDetail")
+    report = client(Scripted("a", Result.ok((OK, wrong)))).publish_events(
+        "b", [Event("t", id="1"), Event("t", id="2")]
+    )
+    assert [entry.id for entry in report.failed] == ["2"]
+    assert isinstance(report.failed[0].error, InvalidRequest)
+    assert report.failed[0].error.code == "MalformedDetail"
+    with pytest.raises(InvalidRequest):
+        report.raise_if_failed()
+    assert client(Scripted("a")).publish_events("b", []).entries == ()
+
+
+def test_nothing_overtakes_a_failed_event_of_its_key() -> None:
+    """After a failure, later requests of the batch leave out events of that ordering key."""
+    events = [
+        Event("t", id="1", ordering_key="k"),
+        Event("t", id="2", ordering_key="k"),
+        Event("t", id="3", ordering_key="other"),
+    ]
+    a = Scripted("a", CALLER, published(1), limits=Limits(batch_events=1))
+    report = client(a).publish_events("b", events)
+    sent = [call.events[0].id for call in a.calls if isinstance(call, Publish)]
+    assert sent == ["1", "3"]
+    held = report.entries[1].error
+    assert isinstance(held, Overloaded)
+    assert held.reason == "held_back"
+    assert report.entries[2].promise is Promise.PUBLISHED
+
+
+def test_a_batch_has_one_deadline() -> None:
+    """What there is no time for is not sent, and says so."""
+    clock = FakeClock()
+
+    class Slow(Scripted):
+        def perform(self, call: object, timeout: float) -> Result[object]:
+            clock.advance(6.0)
+            self.calls.append(call)  # type: ignore[arg-type]
+            return published(1)
+
+    slow = Slow("a", limits=Limits(batch_events=1))
+    report = client(slow, clock=clock).publish_events("b", [Event("t")] * 3, timeout=10)
+    assert [entry.promise for entry in report.entries] == [
+        Promise.PUBLISHED,
+        Promise.PUBLISHED,
+        None,
+    ]
+    error = report.entries[2].error
+    assert error is not None
+    assert error.reason == "deadline"
+
+
+def test_store_carries_key_condition_and_expiry() -> None:
+    """The key is taken from the item; the write id is fresh; expiry is absolute."""
+    driver = Scripted("a", Result.ok("r-1"))
+    item = {"id": "42", "total": Decimal("9.90")}
+    receipt = client(driver).store_data(
+        "orders", item, if_revision="r-0", expires_in=timedelta(hours=1)
+    )
+    (call,) = driver.calls
+    assert isinstance(call, Store)
+    assert call.key == Key(("id",), ("42",))
+    assert (call.if_revision, call.expires_at) == ("r-0", 1_750_003_600.0)
+    assert (receipt.promise, receipt.revision, receipt.resolved) == (
+        Promise.COMMITTED,
+        "r-1",
+        False,
+    )
+
+
+def test_composite_keys() -> None:
+    """A key of two fields is taken from the item, or given as a mapping in any order."""
+    driver = Scripted("a", Result.ok("r"), Result.ok(None))
+    cloud = client(driver, config=Config(tables={"t": TableConfig(("customer", "order"))}))
+    cloud.store_data("t", {"order": "42", "customer": "c1"})
+    assert cloud.load_data("t", {"order": "42", "customer": "c1"}) is None
+    key = Key(("customer", "order"), ("c1", "42"))
+    assert [call.key for call in driver.calls if isinstance(call, Store | Load)] == [key, key]
+
+
+def test_an_expired_item_is_not_there() -> None:
+    """The client itself hides what has expired, whatever the provider's clean-up does."""
+    clock = FakeClock(1000.0)
+    found = Result.ok(Stored({"id": "1"}, "r", expires_at=1010.0))
+    cloud = client(Scripted("a", found, found), clock=clock)
+    record = cloud.load_data("t", "1")
+    assert record is not None
+    assert record.expires_at == datetime.fromtimestamp(1010, UTC)
+    clock.advance(10.0)
+    assert cloud.load_data("t", "1") is None
+
+
+def test_delete_gives_a_receipt() -> None:
+    """A deleted item has no revision any more."""
+    receipt = client(Scripted("a", OK)).delete_data("t", "1", if_revision="r")
+    assert (receipt.promise, receipt.revision) == (Promise.COMMITTED, None)
+
+
+TOO_LARGE: Result[None] = Result(Outcome.CALLER, reason="payload_too_large")
+APP: Result[None] = Result(
+    Outcome.APP_ERROR, fault=FunctionFault("ValueError", "secret", ("at x",))
+)
+
+
+@pytest.mark.parametrize(
+    ("script", "kind"),
+    [
+        ([LOCAL] * 3, Overloaded),
+        ([NOT_SENT] * 3, TargetUnavailable),
+        ([REJECTED] * 3, Throttled),
+        ([UNUSABLE], TargetUnusable),
+        ([AMBIGUOUS], OutcomeUnknown),
+        ([APP], FunctionError),
+        ([CALLER], InvalidRequest),
+        ([TOO_LARGE], PayloadTooLarge),
+        ([AUTH], AuthError),
+        ([NOT_FOUND], NotFound),
+        ([CONFLICT], Conflict),
+    ],
+)
+def test_each_outcome_has_its_exception(
+    script: list[Result[None]], kind: type[LeewardError]
+) -> None:
+    """One class for each, with target, attempts and a message that says what to do."""
+    with pytest.raises(LeewardError) as caught:
+        client(Scripted("a", *script)).invoke("f")
+    assert type(caught.value) is kind
+    assert caught.value.target == "a"
+    assert caught.value.attempts
+    assert "invoke 'f' on a" in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_all_targets_down_has_its_own_exception() -> None:
+    """It is a TargetUnavailable too, so one except clause is enough."""
+    a, b = Scripted("a", NOT_SENT, NOT_SENT), Scripted("b", REJECTED)
+    with pytest.raises(AllTargetsUnavailable) as caught:
+        client(a, b).invoke("f")
+    assert "on a, b" in str(caught.value)
+
+
+def test_a_home_that_is_down_is_not_an_absent_item() -> None:
+    """Reads and writes say HomeUnavailable, never 'not found'."""
+    with pytest.raises(HomeUnavailable):
+        client(Scripted("a", NOT_SENT, NOT_SENT)).load_data("t", "1")
+
+
+def test_an_unknown_outcome_says_what_to_do() -> None:
+    """The key to look for is in the message and on the exception."""
+    with pytest.raises(OutcomeUnknown, match="find out what happened.*k-1") as caught:
+        client(Scripted("a", AMBIGUOUS)).invoke("charge", idempotency_key="k-1")
+    assert (caught.value.idempotency_key, caught.value.executed) == ("k-1", None)
+    lost: Result[None] = Result(Outcome.AMBIGUOUS, executed=True)
+    with pytest.raises(OutcomeUnknown, match="ran, but its answer was lost"):
+        client(Scripted("a", lost)).invoke("charge")
+    with pytest.raises(OutcomeUnknown, match="Nothing was changed; load again"):
+        client(Scripted("a", *[AMBIGUOUS] * 3)).load_data("t", "1")
+
+
+def test_the_native_cause_is_kept() -> None:
+    """What the vendor's library raised is one attribute away."""
+    native = TimeoutError("read timed out")
+    with pytest.raises(OutcomeUnknown) as caught:
+        client(Scripted("a", Result(Outcome.AMBIGUOUS, cause=native))).invoke("f")
+    assert caught.value.__cause__ is native
+
+
+def test_a_refusal_by_the_adapter_keeps_its_class() -> None:
+    """What an adapter refuses before sending is raised as it is, with the attempts."""
+    with pytest.raises(InvalidRequest) as caught:
+        client(Scripted("a", InvalidRequest("too odd", field="item['x']"))).invoke("f")
+    assert (caught.value.field, caught.value.target) == ("item['x']", "a")
+    assert len(caught.value.attempts) == 1
+
+
+def test_a_missing_capability_is_refused_before_anything_is_sent() -> None:
+    """The message names the target and the remedy."""
+    b = Scripted("b", capabilities=frozenset(Capability) - {Capability.ENQUEUE})
+    a = Scripted("a")
+    with pytest.raises(Unsupported, match="b has no enqueue.*use invoke") as caught:
+        client(a, b).enqueue("f")
+    assert caught.value.target == "b"
+    assert not a.calls + b.calls
+
+
+def test_data_needs_only_the_home_to_be_able() -> None:
+    """Another target of the order may lack tables."""
+    a = Scripted("a", capabilities=frozenset({Capability.INVOKE}))
+    b = Scripted("b", Result.ok("r"))
+    receipt = client(a, b, config=Config(data_target="b")).store_data("t", {"id": "1"})
+    assert receipt.target == "b"
+
+
+def test_targets_shows_what_is_in_force() -> None:
+    """Capabilities, settings and evidence, by target."""
+    cloud = client(Scripted("a", NOT_SENT, NOT_SENT), Scripted("b"))
+    cloud.invoke("f")
+    a, b = cloud.targets()
+    assert (a.name, a.attempts, a.failures, a.last_outcome) == ("a", 2, 2, Outcome.NOT_SENT)
+    assert (b.name, b.attempts, b.failures) == ("b", 1, 0)
+    assert a.settings == {"kind": "scripted"}
+    assert "invoke" in a.capabilities
+
+
+def test_native_gives_the_vendors_client() -> None:
+    """The way out, by target and service."""
+    driver = Scripted("a")
+    assert client(driver).native("a", "calls") is driver.calls
+    with pytest.raises(ConfigError, match="known: calls"):
+        client(driver).native("a", "other")
+
+
+def test_a_client_closes_its_drivers() -> None:
+    """On leaving the block, also twice."""
+    driver = Scripted("a")
+    with client(driver) as cloud:
+        pass
+    cloud.close()
+    assert driver.closed == 2
+
+
+def test_names_are_mapped_for_each_target() -> None:
+    """Logical names become the target's own; the whole name wins over the provider's."""
+    config = Config(
+        functions={"f": FunctionConfig(names={"x": "f-everywhere", "x:2": "f-two"})},
+        tables={"t": TableConfig(names={"x:1": "prod-t"}, home="x:1")},
+    )
+    one, two = Scripted("x:1", NOT_SENT, NOT_SENT, Result.ok("r")), Scripted("x:2")
+    cloud = client(one, two, config=config)
+    cloud.invoke("f")
+    cloud.invoke("other")
+    cloud.store_data("t", {"id": "1"})
+    functions = [call.function for call in one.calls + two.calls if isinstance(call, Invoke)]
+    assert functions == ["f-everywhere", "f-everywhere", "other", "f-two"]
+    assert [call.table for call in one.calls if isinstance(call, Store)] == ["prod-t"]
+
+
+def test_a_client_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With nothing but the environment, the embedded store serves, from its file."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CLOUD_PROVIDER", "local:a")
+    with Client() as cloud:
+        cloud.store_data("orders", {"id": "42", "total": Decimal("9.90")})
+    with Client() as cloud:
+        record = cloud.load_data("orders", "42")
+    assert record is not None
+    assert record.item == {"id": "42", "total": Decimal("9.90")}
+    assert record.target == "local:a"
+
+
+def test_drivers_that_were_opened_are_closed_when_a_later_one_cannot_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A half-open order leaves nothing behind."""
+    closed: list[str] = []
+    opened = Scripted("local:a")
+    monkeypatch.setattr(opened, "close", lambda: closed.append("a"))
+    monkeypatch.setattr("leeward.local.open_driver", lambda config: opened)
+    with pytest.raises(ConfigError, match="unknown provider"):
+        Client("local:a,nowhere", config=Config())
+    assert closed == ["a"]

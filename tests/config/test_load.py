@@ -1,0 +1,113 @@
+"""What counts: the argument, then the environment, then the file, then the default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from leeward.config import BusConfig, FunctionConfig, TableConfig, load_config
+from leeward.errors import ConfigError
+from leeward.values import Effect
+
+FULL = """
+cloud_provider = "aws:us-east-1,google"
+data_target = "google"
+source = "shop"
+trust_env = false
+
+[targets."aws:us-east-1"]
+profile = "prod"
+
+[functions.send-receipt]
+effect = "keyed"
+dedup_scope = "group"
+timeout = 30
+names = { aws = "prod-send-receipt" }
+
+[buses.orders]
+timeout = 2.5
+names = { gcp = "orders-topic" }
+
+[tables.orders]
+key = ["customer", "order"]
+home = "aws:us-east-1"
+timeout = 5
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "leeward.toml"
+    path.write_text(FULL)
+    return path
+
+
+def test_every_section_is_read(file: Path) -> None:
+    """A full file becomes one frozen value."""
+    config = load_config(file=file, env={})
+    assert [str(target) for target in config.order] == ["aws:us-east-1", "google"]
+    assert config.options == {"aws:us-east-1": {"profile": "prod"}}
+    assert config.functions == {
+        "send-receipt": FunctionConfig(Effect.KEYED, True, 30.0, {"aws": "prod-send-receipt"})
+    }
+    assert config.buses == {"orders": BusConfig(2.5, {"google": "orders-topic"})}
+    assert config.tables == {"orders": TableConfig(("customer", "order"), "aws:us-east-1", 5.0)}
+    assert (config.source, config.trust_env, config.data_target) == ("shop", False, "google")
+
+
+def test_precedence_of_the_order(file: Path) -> None:
+    """Argument, environment, file, in that order."""
+    env = {"CLOUD_PROVIDER": "azure"}
+    assert [str(t) for t in load_config("local", file=file, env=env).order] == ["local"]
+    assert [str(t) for t in load_config(file=file, env=env).order] == ["azure"]
+    assert [str(t) for t in load_config(file=file, env={}).order] == ["aws:us-east-1", "google"]
+
+
+def test_the_data_target_of_the_environment_wins(file: Path) -> None:
+    """``LEEWARD_DATA_TARGET`` is the home of every table, whatever the file says."""
+    config = load_config(file=file, env={"LEEWARD_DATA_TARGET": "gcp"})
+    assert config.homes() == "google"
+
+
+def test_homes_of_the_file(tmp_path: Path) -> None:
+    """Without a data target, each table has its own home."""
+    path = tmp_path / "leeward.toml"
+    path.write_text('[tables.a]\nhome = "aws"\n[tables.b]\n')
+    assert load_config(file=path, env={}).homes() == {"a": "aws"}
+
+
+def test_the_default_is_embedded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With nothing set and no file, everything stays in this process."""
+    monkeypatch.chdir(tmp_path)
+    assert [str(target) for target in load_config(env={}).order] == ["local"]
+
+
+def test_the_file_of_the_working_directory_counts(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``leeward.toml`` is found without being named; ``LEEWARD_CONFIG`` names another."""
+    monkeypatch.chdir(file.parent)
+    assert load_config(env={}).source == "shop"
+    other = file.parent / "other.toml"
+    other.write_text('source = "other"')
+    assert load_config(env={"LEEWARD_CONFIG": str(other)}).source == "other"
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "AWS_LAMBDA_FUNCTION_NAME",
+        "FUNCTIONS_WORKER_RUNTIME",
+        "K_SERVICE",
+        "KUBERNETES_SERVICE_HOST",
+    ],
+)
+def test_a_runtime_needs_the_variable(
+    variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody loses production data to a forgotten variable."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=f"CLOUD_PROVIDER is not set.*{variable}"):
+        load_config(env={variable: "x"})
+    assert load_config(env={variable: "x", "CLOUD_PROVIDER": "local"}).order

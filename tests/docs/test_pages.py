@@ -1,0 +1,115 @@
+"""The documentation tells the truth: its tables are the code's, its examples run."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+from types import FunctionType
+
+import pytest
+
+import leeward
+from leeward import errors
+from leeward.config import load_config
+from leeward.doors.failures import _CLASSES
+from leeward.errors import LeewardError, Outcome
+from leeward.routing.outcomes import TABLE
+from leeward.testing import Fault
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+
+
+def table(page: str, heading: str) -> list[list[str]]:
+    """Give the rows of the table that begins with `heading`, without back-ticks."""
+    lines = (DOCS / page).read_text().splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith(f"| {heading}"))
+    rows = []
+    for line in lines[start + 2 :]:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip().replace("`", "") for cell in line.strip("|").split("|")])
+    return rows
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.DOTALL)
+
+
+def test_the_outcome_table_is_that_of_the_code() -> None:
+    """Rows, columns and exceptions agree."""
+    documented = {row[0]: row[1:] for row in table("outcomes.md", "outcome |")}
+    assert documented == {
+        outcome.name: [
+            "yes" if row.proved else "no",
+            "yes" if row.counts_against else "no",
+            row.again.value.replace("_", " "),
+            row.move.value.replace("_", " "),
+            _CLASSES[outcome].__name__ if outcome in _CLASSES else "",
+        ]
+        for outcome, row in TABLE.items()
+    }
+
+
+def test_the_tree_of_exceptions_is_that_of_the_code() -> None:
+    """Each class stands below its parent, in the page and in the module's docstring."""
+    lines = (DOCS / "outcomes.md").read_text().splitlines()
+    parents: dict[int, str] = {}
+    found: dict[str, str] = {}
+    for line in lines:
+        match = re.fullmatch(r"( *)- `(\w+)`", line)
+        if match:
+            depth = len(match[1]) // 2
+            parents[depth] = match[2]
+            found[match[2]] = parents.get(depth - 1, "Exception")
+    classes = {
+        name: each.__bases__[0].__name__
+        for name, each in inspect.getmembers(errors, inspect.isclass)
+        if issubclass(each, LeewardError)
+    }
+    assert found == classes
+    assert errors.__doc__ is not None
+    assert all(name in errors.__doc__ for name in classes)
+
+
+def test_every_exception_has_advice() -> None:
+    """The page that says what to do leaves no raised class out."""
+    advised = {name for row in table("outcomes.md", "exception |") for name in row[0].split(", ")}
+    raised = {"ConfigError", "Unsupported", "PayloadTooLarge"}
+    raised |= {"AllTargetsUnavailable", "HomeUnavailable"}
+    raised |= {each.__name__ for each in _CLASSES.values()}
+    assert advised == raised
+
+
+def test_the_faults_are_those_of_the_code() -> None:
+    """Every fault of the test tools is in the table."""
+    assert [row[0] for row in table("testing.md", "fault |")] == [fault.name for fault in Fault]
+
+
+def test_the_documented_configuration_loads(tmp_path: Path) -> None:
+    """The example file is a valid one."""
+    (text,) = blocks(DOCS / "configuration.md", "toml")
+    path = tmp_path / "leeward.toml"
+    path.write_text(text)
+    assert load_config(file=path, env={}).tables["orders"].key == ("customer", "order")
+
+
+@pytest.mark.parametrize("page", ["docs/quickstart.md", "docs/testing.md", "README.md"])
+def test_the_examples_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every Python example runs as printed; a test among them is called."""
+    monkeypatch.chdir(tmp_path)
+    for source in blocks(ROOT / page, "python"):
+        space: dict[str, object] = {}
+        try:
+            exec(compile(source, page, "exec"), space)  # noqa: S102
+        except leeward.NotFound:
+            assert "Client()" in source, "only an example with no function of its own may miss one"
+        for name, value in space.items():
+            if name.startswith("test_") and isinstance(value, FunctionType):
+                value()
+
+
+def test_outcomes_are_eleven() -> None:
+    """The number that the documentation names."""
+    assert len(Outcome) == 11

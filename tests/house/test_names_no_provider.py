@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import ast
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.house.workspace import ROOT
+
+SOURCE = ROOT / "src/leeward"
+
+PROVIDER = re.compile(r"aws|gcp|(azure|google|amazon|boto).*")
+WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+EXAMPLE_TARGET = re.compile(r"``(aws|azure|google)[a-z0-9:,-]*``")
+"""A docstring may show what a target's name or an order looks like."""
+
+ALLOWED = {
+    ("registry.py", "code"): "which package to install for a provider that is not there",
+    ("config/order.py", "code"): "the alias gcp, by which many know Google Cloud",
+    ("config/load.py", "code"): "the variables that the clouds' runtimes set",
+    ("items/profiles.py", "code"): "whose client a profile has to agree with",
+    ("driver.py", "docstring"): "whose quotas the default limits come from",
+    ("routing/call.py", "docstring"): "the title of the article that the jitter comes from",
+}
+"""Where a provider may be named, and why."""
+
+
+def _docstring_starts(source: str) -> set[tuple[int, int]]:
+    """Give where the bare strings stand: docstrings, those of attributes included."""
+    return {
+        (node.value.lineno, node.value.col_offset)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    }
+
+
+def _texts(source: str) -> Iterator[tuple[str, str]]:
+    """Give every name, string and comment of `source`, with the kind of place it stands in."""
+    docstrings = _docstring_starts(source)
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.STRING and token.start in docstrings:
+            yield "docstring", EXAMPLE_TARGET.sub("", token.string)
+        else:
+            yield "code", token.string
+
+
+def kinds_naming_a_provider(source: str) -> set[str]:
+    """Give the kinds of place, "code" or "docstring", in which `source` names a provider."""
+    return {
+        kind
+        for kind, text in _texts(source)
+        if any(PROVIDER.fullmatch(word.lower()) for word in WORD.findall(text))
+    }
+
+
+def _found() -> set[tuple[str, str]]:
+    return {
+        (path.relative_to(SOURCE).as_posix(), kind)
+        for path in sorted(SOURCE.rglob("*.py"))
+        for kind in kinds_naming_a_provider(Path(path).read_text(encoding="utf-8"))
+    }
+
+
+def test_core_names_a_provider_only_where_it_says_why() -> None:
+    """A new cloud needs no change of the core, so the core has no business with names of clouds."""
+    assert _found() == set(ALLOWED)
+
+
+def test_the_search_sees_every_kind_of_place() -> None:
+    """Names, strings, f-strings and comments count; look-alikes and example targets do not."""
+    naming = ["boto3 = 1", "x = 'eu.amazonaws.com'", "x = f'{y} Azure'", "# as GCP does"]
+    naming += ["class AwsThing: ...", "GOOGLE_CLOUD = 1"]
+    assert [kinds_naming_a_provider(each) for each in naming] == [{"code"}] * len(naming)
+    assert kinds_naming_a_provider('"""As on Google."""') == {"docstring"}
+    assert kinds_naming_a_provider('"""Such as ``aws:us-east-1,google``."""') == set()
+    assert kinds_naming_a_provider("draws = flaws = 'laws'") == set()

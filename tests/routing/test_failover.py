@@ -1,0 +1,358 @@
+"""The failover driver over scripted drivers: who is asked, what comes back, what is remembered."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from leeward.driver import (
+    Capability,
+    Delete,
+    Enqueue,
+    Invoke,
+    Key,
+    Limits,
+    Load,
+    Publish,
+    Result,
+    Store,
+    Stored,
+)
+from leeward.errors import ConfigError, Outcome, Unsupported
+from leeward.routing import FailoverDriver
+from leeward.testing import FakeClock
+from leeward.values import Effect, Event
+from tests.scripted import (
+    AMBIGUOUS,
+    AUTH,
+    CONFLICT,
+    NOT_SENT,
+    OK,
+    REJECTED,
+    Scripted,
+)
+
+INVOKE = Invoke("f", b"{}", "key-1")
+KEY = Key(("id",), ("1",))
+STORE = Store("t", KEY, {"id": "1"}, write_id="w-1", now=1000.0)
+OURS: Result[Stored | None] = Result.ok(Stored({"id": "1"}, revision="r-1", write_id="w-1"))
+OTHERS: Result[Stored | None] = Result.ok(Stored({"id": "1"}, revision="r-2", write_id="w-2"))
+ABSENT: Result[Stored | None] = Result.ok(None)
+
+
+def router(*drivers: Scripted, home: str | None = None) -> FailoverDriver:
+    return FailoverDriver(drivers, home=home, clock=FakeClock())
+
+
+def verbs(driver: Scripted) -> list[str]:
+    return [call.verb for call in driver.calls]
+
+
+def test_the_first_target_serves() -> None:
+    """With everything well, the second target is never asked."""
+    a, b = Scripted("a"), Scripted("b")
+    result = router(a, b).invoke(INVOKE, 60.0)
+    assert (result.outcome, result.target, len(b.calls)) == (Outcome.OK, "a", 0)
+    assert [attempt.outcome for attempt in result.attempts] == [Outcome.OK]
+
+
+def test_the_next_target_serves_what_did_not_run() -> None:
+    """A target that cannot be reached is tried once more, then the next one serves."""
+    a, b = Scripted("a", NOT_SENT, NOT_SENT), Scripted("b")
+    result = router(a, b).invoke(INVOKE, 60.0)
+    assert result.target == "b"
+    assert [attempt.target for attempt in result.attempts] == ["a", "a", "b"]
+
+
+def test_an_unsafe_call_with_a_lost_answer_stays_unknown() -> None:
+    """The effect decides: nothing is sent again."""
+    a, b = Scripted("a", AMBIGUOUS), Scripted("b")
+    result = router(a, b).invoke(INVOKE, 60.0)
+    assert (result.outcome, result.target) == (Outcome.AMBIGUOUS, "a")
+    assert (len(a.calls), len(b.calls)) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("effect", "shared", "asked"),
+    [
+        (Effect.READ_ONLY, False, "aab"),
+        (Effect.IDEMPOTENT, False, "aab"),
+        (Effect.KEYED, False, "aa"),
+        (Effect.KEYED, True, "aab"),
+        (Effect.UNSAFE, True, "a"),
+    ],
+)
+def test_the_effect_decides_after_a_lost_answer(effect: Effect, shared: bool, asked: str) -> None:
+    """Each effect goes as far as repeating it is harmless."""
+    lost = Scripted("a", AMBIGUOUS, AMBIGUOUS), Scripted("b", AMBIGUOUS)
+    call = replace(INVOKE, effect=effect, shared_dedup=shared)
+    result = router(*lost).invoke(call, 60.0)
+    assert "".join(attempt.target for attempt in result.attempts) == asked
+    queued = Enqueue("f", b"{}", "key-1", effect, shared)
+    lost = Scripted("a", AMBIGUOUS, AMBIGUOUS), Scripted("b", AMBIGUOUS)
+    result_of_queueing = router(*lost).enqueue(queued, 60.0)
+    assert "".join(attempt.target for attempt in result_of_queueing.attempts) == asked
+
+
+def test_a_refusal_that_concerns_the_caller_does_not_move() -> None:
+    """Failover would only hide wrong credentials."""
+    a, b = Scripted("a", AUTH), Scripted("b")
+    assert router(a, b).invoke(INVOKE, 60.0).outcome is Outcome.AUTH
+    assert not b.calls
+
+
+def test_what_a_driver_lets_escape_is_unknown() -> None:
+    """An exception proves nothing about whether the call ran."""
+    boom = RuntimeError("boom")
+    result = router(Scripted("a", boom), Scripted("b")).invoke(INVOKE, 60.0)
+    assert (result.outcome, result.code, result.cause) == (
+        Outcome.AMBIGUOUS,
+        "RuntimeError",
+        boom,
+    )
+
+
+def test_what_leeward_raises_before_sending_keeps_its_meaning() -> None:
+    """A refusal by an adapter's own check is the caller's, and moves nowhere."""
+    refusal = Unsupported("no")
+    result = router(Scripted("a", refusal), Scripted("b")).invoke(INVOKE, 60.0)
+    assert (result.outcome, result.cause) == (Outcome.CALLER, refusal)
+
+
+def test_an_unsafe_attempt_gets_the_functions_own_limit() -> None:
+    """A deadline shorter than that would leave the outcome unknown for no reason."""
+    a = Scripted("a")
+    router(a).invoke(replace(INVOKE, time_limit=30.0), 30.0)
+    router(a).invoke(replace(INVOKE, time_limit=30.0, effect=Effect.IDEMPOTENT), 30.0)
+    assert a.timeouts == [pytest.approx(31.0), pytest.approx(18.0)]
+
+
+def test_a_pause_spends_the_deadline() -> None:
+    """Waiting as long as the target asks is part of the call's one deadline."""
+    a = Scripted("a", Result(Outcome.REJECTED, retry_after=5.0))
+    result = router(a).invoke(INVOKE, 60.0)
+    assert 5.0 <= result.attempts[1].started <= 6.25
+    assert a.timeouts[1] <= 55.0
+
+
+# Data: one home, and read-back.
+
+
+def test_data_stays_at_home() -> None:
+    """A table's home that cannot be reached is not replaced by another target."""
+    a, b = Scripted("a", NOT_SENT, NOT_SENT), Scripted("b")
+    result = router(a, b, home="a").store(STORE, 15.0)
+    assert result.outcome is Outcome.NOT_SENT
+    assert not b.calls
+
+
+def test_data_without_a_home_is_refused() -> None:
+    """With several targets and no home, nothing is guessed and nothing is sent."""
+    a, b = Scripted("a"), Scripted("b")
+    with pytest.raises(ConfigError, match="LEEWARD_DATA_TARGET"):
+        router(a, b).store(STORE, 15.0)
+    with pytest.raises(ConfigError, match="not in the order"):
+        router(a, b, home="c").load(Load("t", KEY), 15.0)
+    assert not a.calls + b.calls
+
+
+def test_each_table_has_its_home() -> None:
+    """Homes can differ by table."""
+    a, b = Scripted("a"), Scripted("b")
+    failover = FailoverDriver([a, b], home={"t": "b"}, clock=FakeClock())
+    assert failover.store(STORE, 15.0).target == "b"
+    with pytest.raises(ConfigError, match="'other' has no home"):
+        failover.load(Load("other", KEY), 15.0)
+
+
+def test_the_only_target_is_the_home() -> None:
+    """With one target there is nothing to choose."""
+    assert FailoverDriver([Scripted("a")], home={"other": "a"}).store(STORE, 15.0).target == "a"
+
+
+@pytest.mark.parametrize(
+    ("call", "script", "outcome", "asked"),
+    [
+        (STORE, [AMBIGUOUS, OURS], Outcome.OK, ["store", "load"]),
+        (STORE, [AMBIGUOUS, ABSENT, OK], Outcome.OK, ["store", "load", "store"]),
+        (STORE, [AMBIGUOUS, OTHERS, OK], Outcome.OK, ["store", "load", "store"]),
+        (STORE, [AMBIGUOUS, NOT_SENT, OK], Outcome.OK, ["store", "load", "store"]),
+        (
+            replace(STORE, if_absent=True),
+            [AMBIGUOUS, ABSENT, CONFLICT, OURS],
+            Outcome.OK,
+            ["store", "load", "store", "load"],
+        ),
+        (
+            replace(STORE, if_absent=True),
+            [AMBIGUOUS, OTHERS],
+            Outcome.AMBIGUOUS,
+            ["store", "load"],
+        ),
+        (replace(STORE, if_absent=True), [CONFLICT], Outcome.CONFLICT, ["store"]),
+        (
+            replace(STORE, if_revision="r-2"),
+            [AMBIGUOUS, OTHERS, OK],
+            Outcome.OK,
+            ["store", "load", "store"],
+        ),
+        (
+            replace(STORE, if_revision="r-0"),
+            [AMBIGUOUS, OTHERS],
+            Outcome.AMBIGUOUS,
+            ["store", "load"],
+        ),
+        (Delete("t", KEY, 1000.0), [AMBIGUOUS, ABSENT], Outcome.OK, ["delete", "load"]),
+        (
+            Delete("t", KEY, 1000.0),
+            [AMBIGUOUS, OTHERS, OK],
+            Outcome.OK,
+            ["delete", "load", "delete"],
+        ),
+        (
+            Delete("t", KEY, 1000.0, if_revision="r-0"),
+            [AMBIGUOUS, OTHERS],
+            Outcome.AMBIGUOUS,
+            ["delete", "load"],
+        ),
+    ],
+)
+def test_a_lost_write_is_read_back(
+    call: Store | Delete, script: list[Result[object]], outcome: Outcome, asked: list[str]
+) -> None:
+    """What became of a write is asked first, and our success is never reported as a conflict."""
+    a = Scripted("a", *script)
+    failover = router(a)
+    result = failover.store(call, 15.0) if isinstance(call, Store) else failover.delete(call, 15.0)
+    assert result.outcome is outcome
+    assert verbs(a) == asked
+    assert [attempt.read_back for attempt in result.attempts] == [verb == "load" for verb in asked]
+
+
+def test_a_resolved_write_carries_the_revision_that_was_found() -> None:
+    """The receipt of a resolved write is as good as any other."""
+    result = router(Scripted("a", AMBIGUOUS, OURS)).store(STORE, 15.0)
+    assert (result.value, result.resolved, result.target) == ("r-1", True, "a")
+
+
+def test_an_expired_item_does_not_stand_in_the_way() -> None:
+    """A read-back that finds an expired item counts it as absent."""
+    gone: Result[Stored | None] = Result.ok(
+        Stored({"id": "1"}, revision="r-0", write_id="w-0", expires_at=999.0)
+    )
+    a = Scripted("a", AMBIGUOUS, gone, OK)
+    assert router(a).store(replace(STORE, if_absent=True), 15.0).outcome is Outcome.OK
+
+
+# Events: per entry.
+
+
+def publish(count: int) -> Publish:
+    events = tuple(Event("t", id=str(index), source="s") for index in range(count))
+    return Publish("bus", events)
+
+
+def ids(call: object) -> list[str | None]:
+    assert isinstance(call, Publish)
+    return [event.id for event in call.events]
+
+
+def test_only_failed_entries_are_sent_again() -> None:
+    """What a target has taken is not published twice."""
+    a = Scripted("a", Result.ok((OK, REJECTED, OK)), Result.ok((OK,)))
+    result = router(a).publish(publish(3), 10.0)
+    assert [ids(call) for call in a.calls] == [["0", "1", "2"], ["1"]]
+    assert result.value is not None
+    assert [entry.outcome for entry in result.value] == [Outcome.OK] * 3
+
+
+def test_failed_entries_move_and_say_where_they_went() -> None:
+    """Each entry names the target that took it."""
+    a = Scripted("a", Result.ok((OK, REJECTED)), NOT_SENT)
+    b = Scripted("b", Result.ok((OK,)))
+    result = router(a, b).publish(publish(2), 10.0)
+    assert result.value is not None
+    assert [entry.target for entry in result.value] == ["a", "b"]
+
+
+def test_an_entry_that_is_wrong_is_settled_at_once() -> None:
+    """A refused entry is not sent again, and does not spoil the others."""
+    wrong: Result[None] = Result(Outcome.CALLER, code="MalformedDetail")
+    a = Scripted("a", Result.ok((OK, wrong)))
+    result = router(a).publish(publish(2), 10.0)
+    assert result.value is not None
+    assert [entry.code for entry in result.value] == [None, "MalformedDetail"]
+    assert len(a.calls) == 1
+
+
+def test_an_unknown_entry_stays_unknown() -> None:
+    """Ambiguity sticks to its own entry, not to the others."""
+    a = Scripted("a", Result.ok((AMBIGUOUS, REJECTED)), Result.ok((REJECTED, REJECTED)), REJECTED)
+    result = router(a).publish(publish(2), 10.0)
+    assert result.value is not None
+    assert [entry.outcome for entry in result.value] == [Outcome.AMBIGUOUS, Outcome.REJECTED]
+
+
+def test_a_batch_that_fails_as_a_whole_is_one_outcome() -> None:
+    """With no entry taken, the result is the failure itself."""
+    a = Scripted("a", AUTH)
+    result = router(a).publish(publish(2), 10.0)
+    assert (result.outcome, result.value) == (Outcome.AUTH, None)
+
+
+def test_an_answer_that_does_not_count_right_is_unknown() -> None:
+    """An answer with another number of entries proves nothing about any of them."""
+    short = Result.ok((OK,))
+    a = Scripted("a", short, short, short)
+    result = router(a).publish(publish(2), 10.0)
+    assert (result.outcome, result.code) == (Outcome.AMBIGUOUS, "entry_count")
+
+
+# The driver protocol.
+
+
+def test_the_order_is_a_driver() -> None:
+    """It declares what holds on every target; for data, at the home."""
+    everything = frozenset(Capability)
+    a = Scripted("a", capabilities=everything - {Capability.ENQUEUE}, limits=Limits(nesting=5))
+    b = Scripted("b", capabilities=everything - {Capability.EXPIRY, Capability.ORDERING})
+    failover = router(a, b, home="a")
+    assert failover.target == "a,b"
+    assert failover.capabilities == everything - {Capability.ENQUEUE, Capability.ORDERING}
+    assert router(a, b).capabilities == {Capability.INVOKE, Capability.PUBLISH}
+    assert failover.limits == Limits(nesting=5)
+    assert failover.describe() == {"order": "a,b"}
+    assert failover.native("calls") is a.calls
+
+
+def test_evidence_counts_what_speaks_against_a_target() -> None:
+    """A function that raises says nothing against its target; an unreachable one does."""
+    a, b = Scripted("a", NOT_SENT, NOT_SENT, Result(Outcome.APP_ERROR)), Scripted("b")
+    failover = router(a, b)
+    failover.invoke(INVOKE, 60.0)
+    failover.invoke(INVOKE, 60.0)
+    evidence = failover.evidence("a")
+    assert (evidence.attempts, evidence.failures) == (3, 2)
+    assert evidence.last_outcome is Outcome.APP_ERROR
+
+
+def test_closing_closes_every_driver() -> None:
+    """One driver that cannot close does not keep the others open, and is heard of."""
+
+    class Stuck(Scripted):
+        def close(self) -> None:
+            raise OSError("stuck")
+
+    b = Scripted("b")
+    with pytest.raises(OSError, match="stuck"):
+        router(Stuck("a"), b).close()
+    assert b.closed == 1
+
+
+def test_names_must_differ_and_exist() -> None:
+    """An order without targets, or with one name twice, is refused."""
+    with pytest.raises(ConfigError, match="at least one"):
+        FailoverDriver([])
+    with pytest.raises(ConfigError, match="same name"):
+        FailoverDriver([Scripted("a"), Scripted("a")])

@@ -1,0 +1,53 @@
+"""The public test tools: a clock that does not wait, a driver that fails on demand."""
+
+from __future__ import annotations
+
+import pytest
+
+from leeward.driver import Invoke, Load, Key
+from leeward.errors import Outcome
+from leeward.testing import FakeClock, Fault, FaultyDriver
+from tests.scripted import Scripted
+
+INVOKE = Invoke("f", b"{}", "k")
+
+
+def test_a_fake_clock_moves_only_when_told() -> None:
+    """Sleeping takes no time and moves both clocks."""
+    clock = FakeClock(100.0)
+    clock.sleep(5.0)
+    clock.advance(1.0)
+    assert (clock.now(), clock.monotonic()) == (106.0, 6.0)
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome", "ran"),
+    [
+        (Fault.REFUSE, Outcome.NOT_SENT, False),
+        (Fault.THROTTLE, Outcome.REJECTED, False),
+        (Fault.SUSPEND, Outcome.UNUSABLE, False),
+        (Fault.LOSE_REQUEST, Outcome.AMBIGUOUS, False),
+        (Fault.LOSE_ANSWER, Outcome.AMBIGUOUS, True),
+        (Fault.DENY, Outcome.AUTH, False),
+    ],
+)
+def test_each_fault(fault: Fault, outcome: Outcome, ran: bool) -> None:
+    """A fault decides the outcome, and whether the work was done."""
+    inner = Scripted("a")
+    driver = FaultyDriver(inner)
+    driver.fail(fault, times=1, retry_after=3.0)
+    result = driver.invoke(INVOKE, 1.0)
+    assert (result.outcome, result.retry_after) == (outcome, 3.0)
+    assert bool(inner.calls) is ran
+    assert driver.invoke(INVOKE, 1.0).outcome is Outcome.OK
+    assert driver.calls == [INVOKE, INVOKE]
+
+
+def test_a_fault_can_wait_for_its_verb_and_be_healed() -> None:
+    """Other verbs go well; `heal` ends it."""
+    driver = FaultyDriver(Scripted("a"))
+    driver.fail(Fault.REFUSE, verb="load")
+    assert driver.invoke(INVOKE, 1.0).outcome is Outcome.OK
+    assert driver.load(Load("t", Key(("id",), ("1",))), 1.0).outcome is Outcome.NOT_SENT
+    driver.heal()
+    assert driver.load(Load("t", Key(("id",), ("1",))), 1.0).outcome is Outcome.OK
