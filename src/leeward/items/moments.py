@@ -1,0 +1,45 @@
+"""Moments in time with their offset, in ISO 8601 and back.
+
+`datetime.fromisoformat` alone does not do: it drops an offset of less than a second.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta, timezone
+
+__all__ = ["at_offset", "from_text", "offset_of", "to_utc"]
+
+
+def to_utc(moment: datetime) -> datetime | None:
+    """Give the same moment in UTC; None where that is before year 1 or after 9999."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        return None
+
+
+def offset_of(moment: datetime) -> str:
+    """Give the offset from UTC, as `isoformat` writes it: ``+02:00``; empty for UTC itself."""
+    return str(timezone(moment.utcoffset() or timedelta()))[len("UTC") :]
+
+
+def at_offset(moment: datetime, offset: str) -> datetime:
+    """Give the same moment with this offset from UTC."""
+    return moment.astimezone(_zone(offset))
+
+
+def from_text(text: str) -> datetime:
+    """Read what `isoformat` wrote of an aware datetime, the offset fixed."""
+    end = len("2000-01-01T00:00:00.000000" if "." in text[:20] else "2000-01-01T00:00:00")
+    return datetime.fromisoformat(text[:end]).replace(tzinfo=_zone(text[end:]))
+
+
+def _zone(offset: str) -> timezone:
+    clock = time.fromisoformat(offset[1:])
+    span = timedelta(
+        hours=clock.hour,
+        minutes=clock.minute,
+        seconds=clock.second,
+        microseconds=clock.microsecond,
+    )
+    return timezone(-span if offset[0] == "-" else span)

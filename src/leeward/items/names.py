@@ -1,0 +1,47 @@
+"""Attribute names that a provider, or leeward, gives a meaning of its own: escaped, reversibly.
+
+The escape is one ``~`` before the name. A name that begins with ``~`` is escaped as well, so a
+``~`` is taken away again exactly where the rest would have needed it, and every other name,
+``~like this one`` that another program wrote included, stays as it is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from leeward.items.profiles import Profile
+
+RESERVED: Final = "_leeward"
+"""The attribute beside an item's own; every top-level name that begins so is leeward's."""
+
+EXPIRES: Final = "_leeward_expires"
+"""The attribute that a provider's garbage collection looks at."""
+
+ESCAPE: Final = "~"
+
+
+def escape_name(name: str, profile: Profile, *, top: bool) -> str:
+    """Give the native name of an attribute; `top` says that it is the item's own."""
+    return ESCAPE + name if _is_special(name, profile, top=top) else name
+
+
+def unescape_name(native: str, profile: Profile, *, top: bool) -> str:
+    """Give the name whose native name this is."""
+    if native.startswith(ESCAPE) and _is_special(native[1:], profile, top=top):
+        return native[1:]
+    return native
+
+
+def is_system(native: str, profile: Profile) -> bool:
+    """Tell whether a top-level native name is leeward's or the provider's, not the item's."""
+    return native.startswith(RESERVED) or native in profile.system_names
+
+
+def _is_special(name: str, profile: Profile, *, top: bool) -> bool:
+    return (
+        not name
+        or name.startswith(ESCAPE)
+        or (top and is_system(name, profile))
+        or (profile.dunder_names_reserved and name.startswith("__") and name.endswith("__"))
+    )

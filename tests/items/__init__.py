@@ -1,0 +1,1 @@
+"""Items, native documents, and the nasty cases that other tests borrow."""

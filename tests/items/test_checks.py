@@ -1,0 +1,189 @@
+"""What cannot be kept is refused, with the exact path and what to do about it."""
+
+import math
+import uuid
+from collections import OrderedDict, defaultdict
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum, IntEnum, StrEnum
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from leeward.errors import InvalidRequest, Outcome
+from leeward.items import check_item, check_json
+from tests.items.strategies import ITEMS
+
+
+class Colour(Enum):
+    RED = "red"
+
+
+class Level(IntEnum):
+    HIGH = 3
+
+
+class Word(StrEnum):
+    YES = "yes"
+
+
+class Text(str):
+    __slots__ = ()
+
+
+class Real(float):
+    __slots__ = ()
+
+
+class Moment(datetime):
+    __slots__ = ()
+
+
+class Money(Decimal):
+    __slots__ = ()
+
+
+class Raw(bytes):
+    __slots__ = ()
+
+
+NEVER_KEPT: list[tuple[Any, str]] = [
+    (math.nan, "None or str(...)"),
+    (math.inf, "not finite"),
+    (-math.inf, "not finite"),
+    ("half a pair \ud83e", "lone surrogate"),
+    (10**4300, "hex(...)"),
+    (-(10**4300), "4300 digits"),
+    ((1, 2), "list(...)"),
+    ({1}, "list(...)"),
+    (frozenset({1}), "list(...)"),
+    (bytearray(b"x"), "bytes(...)"),
+    (memoryview(b"x"), "bytes(...)"),
+    (date(2024, 1, 1), ".isoformat()"),
+    (time(12), ".isoformat()"),
+    (timedelta(1), ".total_seconds()"),
+    (uuid.UUID(int=0), "turn it into None"),
+    (object(), "turn it into None"),
+    (1j, "turn it into None"),
+    (Colour.RED, ".value"),
+    (Level.HIGH, ".value"),
+    (Word.YES, ".value"),
+    (Text("x"), "str(...)"),
+    (Real(1), "float(...)"),
+    (OrderedDict(a=1), "dict(...)"),
+    (defaultdict(int), "dict(...)"),
+    ({1: "x"}, "names are str"),
+    ({None: "x"}, "names are str"),
+    ({Text("x"): 1}, "str(...)"),
+    ({Word.YES: 1}, ".value"),
+]
+NOT_IN_AN_ITEM: list[tuple[Any, str]] = [
+    (Decimal("NaN"), "not finite"),
+    (Decimal("sNaN"), "not finite"),
+    (Decimal("-Infinity"), "not finite"),
+    (datetime(2024, 1, 1), ".replace(tzinfo=...)"),  # noqa: DTZ001  # naive on purpose
+    (Moment(2024, 1, 1, tzinfo=UTC), "datetime.fromisoformat(x.isoformat())"),
+    (Money(1), "Decimal(...)"),
+    (Raw(b"x"), "bytes(...)"),
+]
+NOT_IN_JSON: list[tuple[Any, str]] = [
+    (Decimal("9.90"), "str(...)"),
+    (b"x", "base64"),
+    (datetime(2024, 1, 1, tzinfo=UTC), ".isoformat()"),
+    (date(2024, 1, 1), ".isoformat()"),
+]
+
+
+def _parameters(cases: list[tuple[Any, str]]) -> list[Any]:
+    return [
+        pytest.param(value, remedy, id=f"{number}-{type(value).__name__}")
+        for number, (value, remedy) in enumerate(cases)
+    ]
+
+
+def _refusal(check: Any, value: Any) -> InvalidRequest:
+    with pytest.raises(InvalidRequest) as caught:
+        check(value)
+    return caught.value
+
+
+@pytest.mark.parametrize(("value", "remedy"), _parameters(NEVER_KEPT + NOT_IN_AN_ITEM))
+def test_item_is_refused_with_path_and_remedy(value: Any, remedy: str) -> None:
+    """A value that no store keeps exactly is named by its path, and the message helps."""
+    refusal = _refusal(check_item, {"lines": [0, {"price": value}], "last": 1})
+    assert refusal.field == "item['lines'][1]['price']"
+    assert str(refusal).startswith("item['lines'][1]['price'] ")
+    assert remedy in str(refusal)
+    assert refusal.outcome is Outcome.CALLER
+
+
+@pytest.mark.parametrize(("value", "remedy"), _parameters(NEVER_KEPT + NOT_IN_JSON))
+def test_payload_is_refused_with_path_and_remedy(value: Any, remedy: str) -> None:
+    """What JSON has no type for is named by its path, and the message helps."""
+    refusal = _refusal(check_json, [{"a": value}])
+    assert refusal.field == "payload[0]['a']"
+    assert remedy in str(refusal)
+
+
+@pytest.mark.parametrize("item", [None, [], "x", OrderedDict(a=1), [("a", 1)]])
+def test_an_item_is_a_dict(item: Any) -> None:
+    """Anything but an exact dict is no item."""
+    assert _refusal(check_item, item).field == "item"
+
+
+def test_name_at_fault_is_in_the_path() -> None:
+    """A name with a lone surrogate is shown, escaped, so that it can be found."""
+    refusal = _refusal(check_item, {"a": [{"\ud800": 1}]})
+    assert refusal.field == "item['a'][0]['\\ud800']"
+
+
+def test_field_is_what_the_caller_names() -> None:
+    """A caller that checks another argument has it named."""
+    with pytest.raises(InvalidRequest) as caught:
+        check_json({"a": {1}}, "event.data")
+    assert caught.value.field == "event.data['a']"
+
+
+def test_cycle_is_refused() -> None:
+    """An item that contains itself is refused instead of walked for ever."""
+    item: dict[str, Any] = {"a": []}
+    item["a"].append(item)
+    refusal = _refusal(check_item, item)
+    assert refusal.field is not None
+    assert refusal.field.startswith("item['a'][0]['a'][0]")
+    assert "contains itself" in str(refusal)
+    assert len(str(refusal)) < 400
+
+
+def test_depth_has_an_end() -> None:
+    """A hundred levels pass, one more does not."""
+    item: Any = 1
+    for _ in range(100):
+        item = {"n": item}
+    check_item(item)
+    assert "levels deep" in str(_refusal(check_item, {"n": item}))
+
+
+def test_same_object_twice_is_no_cycle() -> None:
+    """Sharing is fine: a value that stands in two places is stored twice."""
+    shared = [1.5]
+    check_item({"a": shared, "b": [shared, shared]})
+
+
+def test_message_never_shows_a_value() -> None:
+    """What is stored may be secret; a refusal shows names and types only."""
+    for value in ({"s3cret"}, Text("s3cret"), bytearray(b"s3cret"), "s3cret\ud800"):
+        assert "s3cret" not in str(_refusal(check_item, {"a": value}))
+
+
+@given(item=ITEMS)
+def test_legal_items_pass(item: dict[str, Any]) -> None:
+    """No legal item is refused."""
+    check_item(item)
+
+
+@pytest.mark.parametrize("value", [None, True, 1, 10**4300 - 1, 0.5, "é", [], {}, [{"a": [None]}]])
+def test_json_passes(value: Any) -> None:
+    """Every JSON type is a payload, at the top too."""
+    check_json(value)

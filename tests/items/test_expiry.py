@@ -1,0 +1,51 @@
+"""The provider's own expiry is garbage collection: never early, and no part of the item."""
+
+from typing import Any
+
+import pytest
+
+from leeward.items import COSMOS, DYNAMODB, EMBEDDED, FIRESTORE, Profile, decode, encode
+from leeward.items import native_expiry as expiry
+from tests.items.exactness import assert_exact
+from tests.items.respelling import PROFILES
+
+NOW = 1_700_000_000.0
+
+
+@pytest.mark.parametrize(
+    ("profile", "expires_at", "attribute"),
+    [
+        (DYNAMODB, NOW + 0.25, ("_leeward_expires", {"N": "1700000001"})),
+        (DYNAMODB, NOW, ("_leeward_expires", {"N": "1700000000"})),
+        (FIRESTORE, NOW + 0.25, ("_leeward_expires", {"timestampValue": "2023-11-14T22:13:21Z"})),
+        (COSMOS, NOW + 59.5, ("ttl", 60)),
+        (COSMOS, NOW + 60, ("ttl", 60)),
+        (COSMOS, NOW + 0.001, ("ttl", 1)),
+        (COSMOS, NOW, ("ttl", 1)),
+        (COSMOS, NOW - 5, ("ttl", 1)),
+        (COSMOS, NOW + 2**31 - 1, ("ttl", 2**31 - 1)),
+        (COSMOS, NOW + 2**31, None),
+        (EMBEDDED, NOW + 60, None),
+        (DYNAMODB, None, None),
+        (FIRESTORE, None, None),
+        (COSMOS, None, None),
+        (FIRESTORE, 253402300799.5, None),
+        (FIRESTORE, 1e300, None),
+    ],
+)
+def test_native_expiry(profile: Profile, expires_at: float | None, attribute: Any) -> None:
+    """Rounded up to the second, in the provider's own form; none where it cannot be told."""
+    assert expiry(profile, expires_at, NOW) == attribute
+
+
+@pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
+def test_native_expiry_is_no_part_of_the_item(profile: Profile) -> None:
+    """With the provider's own expiry set, moved or gone, the item is the same and not foreign."""
+    item = {"a": 1.5, "ttl": 3, "_leeward_expires": "mine"}
+    native = encode(item, profile, write_id="w", expires_at=NOW)
+    for lifetime in (10, 20):
+        name, value = expiry(profile, NOW + lifetime, NOW) or ("_leeward_expires", native["a"])
+        decoded = decode({**native, name: value}, profile)
+        assert_exact(decoded.item, item)
+        assert not decoded.foreign
+        assert decoded.expires_at == NOW

@@ -1,0 +1,253 @@
+"""The format itself, pinned: native values, short type trees, a digest that anyone can compute."""
+
+import importlib
+import json
+import re
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from leeward.items import COSMOS, DYNAMODB, EMBEDDED, FIRESTORE, Profile, encode
+from tests.items import corpus
+from tests.items.respelling import PROFILES, respell
+from tests.items.strategies import ITEMS
+
+by_profile = pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
+
+ITEM = {
+    "id": "42",
+    "n": 1,
+    "f": 1.5,
+    "price": Decimal("9.90"),
+    "big": 2**70,
+    "raw": b"\x00\x01\x02",
+    "at": datetime(2024, 1, 1, 12, 0, 0, 5, tzinfo=timezone(timedelta(hours=2))),
+    "on": True,
+    "none": None,
+    "rows": [[1], "x"],
+}
+
+
+def _document(item: dict[str, Any], profile: Profile) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Give the native attributes, and the plain content of the reserved one."""
+    native = encode(item, profile, write_id="w-1", expires_at=10.5)
+    return native, profile.wire.read(native.pop("_leeward"))
+
+
+def _types(item: dict[str, Any], profile: Profile) -> str | None:
+    _, ours = _document(item, profile)
+    types = ours.get("t")
+    assert types is None or isinstance(types, str)
+    return types
+
+
+def test_dynamodb_document() -> None:
+    """DynamoDB gets attribute values: numbers and binary native, moments as text."""
+    native, ours = _document(ITEM, DYNAMODB)
+    assert native == {
+        "id": {"S": "42"},
+        "n": {"N": "1"},
+        "f": {"N": "1.5"},
+        "price": {"N": "9.9"},
+        "big": {"N": "1180591620717411303424"},
+        "raw": {"B": "AAEC"},
+        "at": {"S": "2024-01-01T12:00:00.000005+02:00"},
+        "on": {"BOOL": True},
+        "none": {"NULL": True},
+        "rows": {"L": [{"L": [{"N": "1"}]}, {"S": "x"}]},
+    }
+    assert json.loads(ours["t"]) == {"f": "f", "price": "d-2", "at": "T"}
+
+
+def test_cosmos_document() -> None:
+    """Cosmos gets JSON; its own `id` is left free, large integers and binary are text."""
+    native, ours = _document(ITEM, COSMOS)
+    assert native == {
+        "~id": "42",
+        "n": 1,
+        "f": 1.5,
+        "price": 9.9,
+        "big": "1180591620717411303424",
+        "raw": "AAEC",
+        "at": "2024-01-01T12:00:00.000005+02:00",
+        "on": True,
+        "none": None,
+        "rows": [[1], "x"],
+    }
+    tree = {"f": "f", "price": "d-2", "big": "I", "raw": "B", "at": "T"}
+    assert json.loads(ours["t"]) == tree
+
+
+def test_firestore_document() -> None:
+    """Firestore gets typed values: moments in UTC, a list in a list inside a map of one."""
+    native, ours = _document(ITEM, FIRESTORE)
+    inner = {"arrayValue": {"values": [{"integerValue": "1"}]}}
+    wrapped = {"mapValue": {"fields": {"list": inner}}}
+    assert native == {
+        "id": {"stringValue": "42"},
+        "n": {"integerValue": "1"},
+        "f": {"doubleValue": 1.5},
+        "price": {"doubleValue": 9.9},
+        "big": {"stringValue": "1180591620717411303424"},
+        "raw": {"bytesValue": "AAEC"},
+        "at": {"timestampValue": "2024-01-01T10:00:00.000005Z"},
+        "on": {"booleanValue": True},
+        "none": {"nullValue": None},
+        "rows": {"arrayValue": {"values": [wrapped, {"stringValue": "x"}]}},
+    }
+    tree = {"f": "f", "price": "d-2", "big": "I", "at": "t+02:00", "rows": {"0": "L"}}
+    assert json.loads(ours["t"]) == tree
+
+
+def test_embedded_document() -> None:
+    """The embedded store gets JSON: integers of any size, Decimals as text."""
+    native, ours = _document(ITEM, EMBEDDED)
+    assert native["big"] == 2**70
+    assert native["price"] == "9.90"
+    assert json.loads(ours["t"]) == {"f": "f", "price": "D", "raw": "B", "at": "T"}
+
+
+@pytest.mark.parametrize(
+    ("profile", "held", "beyond"),
+    [
+        (DYNAMODB, 10**38 - 1, 10**38),
+        (DYNAMODB, 1 - 10**38, -(10**38)),
+        (COSMOS, 2**53, 2**53 + 1),
+        (COSMOS, -(2**53), -(2**53) - 1),
+        (FIRESTORE, 2**63 - 1, 2**63),
+        (FIRESTORE, -(2**63), -(2**63) - 1),
+        (DYNAMODB, Decimal("1E-128"), Decimal("1E-129")),
+        (DYNAMODB, Decimal("0." + "1" * 38), Decimal("0." + "1" * 39)),
+        (COSMOS, Decimal("0.1234567890123456"), Decimal("0.12345678901234567")),
+        (COSMOS, Decimal(2**53), Decimal(2**53 + 2)),
+        (FIRESTORE, 0.0, -0.0),
+    ],
+    ids=lambda value: getattr(value, "name", repr(value)),
+)
+def test_where_native_numbers_end(profile: Profile, held: Any, beyond: Any) -> None:
+    """A number is native as long as nothing of it is lost; one further, it is text."""
+    native, _ = _document({"held": held, "beyond": beyond}, profile)
+    assert type(profile.wire.read(native["held"])) is not str
+    assert profile.wire.read(native["beyond"]) == str(beyond)
+
+
+@pytest.mark.parametrize("profile", [DYNAMODB, COSMOS, EMBEDDED], ids=lambda p: p.name)
+def test_names_are_the_providers_at_the_top_only(profile: Profile) -> None:
+    """Inside an item, `id` and its like mean nothing to the provider, and stay readable."""
+    inner = {"id": "1", "ttl": 5, "_ts": 6, "_leeward": "x", "__x__": True}
+    native, _ = _document({"inner": inner}, profile)
+    assert profile.wire.read(native["inner"]) == inner
+
+
+@by_profile
+def test_reserved_attribute(profile: Profile) -> None:
+    """The reserved attribute is a native map; what does not apply is absent from it."""
+    _, ours = _document(ITEM, profile)
+    assert list(ours) == ["w", "e", "t", "d"]
+    assert ours["w"] == "w-1"
+    assert float(ours["e"]) == 10.5
+    assert re.fullmatch(r"[0-9a-f]{32}", ours["d"])
+    bare = encode({"a": 1}, profile, write_id="w-1", expires_at=None)
+    assert list(profile.wire.read(bare["_leeward"])) == ["w", "d"]
+
+
+@by_profile
+def test_digest_is_spelled_as_documented(profile: Profile) -> None:
+    """The digest can be computed by anyone who reads how it is spelled."""
+    _, ours = _document({"b": "é", "a": [1, 2.0, 0.5, None, True, False, {}]}, profile)
+    types = ours["t"]
+    spelled = "l2;m2;1:al7;n1;n2;n0.5;z;y;x;m0;1:bs1:é" + f"s{len(types)}:{types}"
+    assert ours["d"] == sha256(spelled.encode()).hexdigest()[:32]
+
+
+@by_profile
+def test_vector_costs_a_few_bytes(profile: Profile) -> None:
+    """A vector of a thousand floats has a type tree of five characters."""
+    assert _types({"v": [n / 3 for n in range(1000)]}, profile) == '{"v":["f"]}'
+
+
+@by_profile
+def test_exceptions_in_a_vector_are_listed_alone(profile: Profile) -> None:
+    """A negative zero in a vector of floats is one exception, not a thousand marks."""
+    vector = [n / 8 for n in range(1000)]
+    vector[3] = -0.0
+    assert _types({"v": vector}, profile) == '{"v":["f",{"3":"F"}]}'
+
+
+@by_profile
+def test_few_marks_in_a_list_are_listed(profile: Profile) -> None:
+    """Where most elements need no mark, only those that do are listed."""
+    assert _types({"v": [1, 2, 3, 0.5]}, profile) == '{"v":{"3":"f"}}'
+
+
+@by_profile
+def test_uniform_records_share_a_node(profile: Profile) -> None:
+    """A list of records of one shape has the node of one record."""
+    records = [{"x": n / 3, "n": n} for n in range(100)]
+    assert _types({"r": records}, profile) == '{"r":[{"x":"f"}]}'
+
+
+@by_profile
+def test_self_describing_item_needs_no_tree(profile: Profile) -> None:
+    """Text, integers, truth values, None, lists and dicts of them need no mark."""
+    assert _types({"a": ["x", 1, None, True, {"b": []}]}, profile) is None
+
+
+@pytest.mark.parametrize("profile", [DYNAMODB, COSMOS, FIRESTORE], ids=lambda p: p.name)
+def test_decimal_that_reads_alike_needs_no_mark(profile: Profile) -> None:
+    """A Decimal without zeros at its end is what a native number reads as."""
+    assert _types({"a": Decimal("9.95"), "b": Decimal("-0.001")}, profile) is None
+
+
+@settings(max_examples=100)
+@given(item=ITEMS)
+def test_no_native_name_is_the_providers(item: dict[str, Any]) -> None:
+    """No attribute has a name that the provider, or leeward, gives a meaning of its own."""
+    for profile in PROFILES:
+        native, _ = _document(item, profile)
+        assert not [name for name in native if name in profile.system_names]
+        assert not [name for name in native if not name or name.startswith("_leeward")]
+    native, _ = _document(item, FIRESTORE)
+    names = _names_inside({"mapValue": {"fields": native}})
+    assert not [name for name in names if not name or re.fullmatch("(?s)__.*__", name)]
+
+
+def _names_inside(native: Any) -> set[str]:
+    ((kind, value),) = native.items()
+    if kind == "mapValue":
+        fields = value["fields"]
+        return set(fields).union(*map(_names_inside, fields.values()))
+    if kind == "arrayValue":
+        return set().union(*map(_names_inside, value["values"]))
+    return set()
+
+
+@settings(max_examples=100)
+@given(item=ITEMS)
+def test_firestore_never_gets_a_list_in_a_list(item: dict[str, Any]) -> None:
+    """The server refuses a list that stands directly in a list."""
+    native, _ = _document(item, FIRESTORE)
+    text = json.dumps(native, separators=(",", ":"))
+    assert '"values":[{"arrayValue"' not in text
+    assert '},{"arrayValue"' not in text
+
+
+_FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+_DECIMALS = st.decimals(allow_nan=False, allow_infinity=False)
+
+
+@settings(max_examples=300)
+@given(number=st.sampled_from(corpus.SCALARS) | st.integers() | _FLOATS | _DECIMALS)
+def test_boto3_reads_every_number(number: Any) -> None:
+    """A number as DynamoDB prints it is read by boto3 with the same value."""
+    native = respell(encode({"n": number}, DYNAMODB, write_id="w", expires_at=None), DYNAMODB)["n"]
+    if "N" not in native:
+        return
+    deserializer = importlib.import_module("boto3.dynamodb.types").TypeDeserializer()
+    expected = Decimal(repr(number)) if isinstance(number, float) else Decimal(number)
+    assert deserializer.deserialize(native) == expected

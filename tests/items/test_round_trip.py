@@ -1,0 +1,106 @@
+"""Every item comes back exactly, through every profile and through JSON text."""
+
+from decimal import Context, Decimal, localcontext
+from typing import Any
+
+import pytest
+from hypothesis import given, note, settings
+
+from leeward.driver import Limits
+from leeward.items import Profile, check_item, decode, encode, measure
+from tests.items.corpus import NASTY_ITEMS
+from tests.items.exactness import assert_exact
+from tests.items.respelling import PROFILES, respell, through_json
+from tests.items.strategies import ITEMS
+
+by_profile = pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
+by_item = pytest.mark.parametrize("item", [pytest.param(item, id=id) for id, item in NASTY_ITEMS])
+
+
+def _document(item: dict[str, Any], profile: Profile) -> Any:
+    return through_json(encode(item, profile, write_id="w-1", expires_at=None))
+
+
+@by_item
+def test_nasty_items_are_legal(item: dict[str, Any]) -> None:
+    """Every item of the corpus passes the check and the portable limits, so any store takes it."""
+    check_item(item)
+    assert measure(item).bytes <= Limits().item_bytes
+    assert measure(item).depth <= Limits().nesting
+
+
+@by_profile
+@by_item
+def test_nasty_item_comes_back(item: dict[str, Any], profile: Profile) -> None:
+    """A hand-made nasty item comes back exactly through the provider's JSON."""
+    decoded = decode(_document(item, profile), profile)
+    assert_exact(decoded.item, item)
+    assert not decoded.foreign
+
+
+@by_profile
+@by_item
+def test_nasty_item_survives_respelling(item: dict[str, Any], profile: Profile) -> None:
+    """It does so too where the provider spells numbers, times and empties its own way."""
+    decoded = decode(respell(_document(item, profile), profile), profile)
+    assert_exact(decoded.item, item)
+    assert not decoded.foreign
+
+
+@settings(max_examples=200)
+@given(item=ITEMS)
+def test_any_item_comes_back(item: dict[str, Any]) -> None:
+    """Any legal item comes back exactly, as it was written and as each provider respells it."""
+    check_item(item)
+    for profile in PROFILES:
+        note(profile.name)
+        document = _document(item, profile)
+        for native in (document, respell(document, profile)):
+            decoded = decode(native, profile)
+            assert_exact(decoded.item, item)
+            assert not decoded.foreign
+
+
+@by_profile
+@pytest.mark.parametrize("kind", ["list", "dict"])
+def test_deepest_item_comes_back(profile: Profile, kind: str) -> None:
+    """An item as deep as the check allows takes no profile to Python's recursion limit."""
+    item: Any = 0.5
+    for _ in range(99):
+        item = [item] if kind == "list" else {"n": item}
+    item = {"x": item}
+    check_item(item)
+    measure(item)
+    assert_exact(decode(_document(item, profile), profile).item, item)
+
+
+@by_profile
+@pytest.mark.parametrize("expires_at", [None, 0.0, 1.0, 1_700_000_000.123456, 253402300799.5])
+def test_write_id_and_expiry_come_back(profile: Profile, expires_at: float | None) -> None:
+    """The write id and the expiry are kept beside the item, to the last bit."""
+    native = encode({"a": 1.5}, profile, write_id="ü/1", expires_at=expires_at)
+    decoded = decode(respell(through_json(native), profile), profile)
+    assert decoded.write_id == "ü/1"
+    assert repr(decoded.expires_at) == repr(expires_at)
+
+
+@by_profile
+def test_document_shares_nothing_with_the_item(profile: Profile) -> None:
+    """Changing an item after it was encoded does not change the document, nor the other way."""
+    item: dict[str, Any] = {"list": [1, [2]], "map": {"a": {}}}
+    native = encode(item, profile, write_id="w", expires_at=None)
+    item["list"].append(3)
+    item["map"]["a"]["b"] = 1
+    decoded = decode(native, profile)
+    decoded.item["list"][1].append(4)
+    again = decode(native, profile)
+    assert_exact(again.item, {"list": [1, [2]], "map": {"a": {}}})
+    assert not again.foreign
+
+
+@by_profile
+def test_the_decimal_context_plays_no_part(profile: Profile) -> None:
+    """A context of three digits, set by the application, rounds nothing that is stored."""
+    item = {"d": [Decimal("123456.7890"), Decimal("1E+5")], "f": [123456.789, 1e23]}
+    with localcontext(Context(prec=3)):
+        assert_exact(decode(_document(item, profile), profile).item, item)

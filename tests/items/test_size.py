@@ -1,0 +1,108 @@
+"""Sizes are never smaller than what the narrowest providers count."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+
+from leeward.items import DYNAMODB, FIRESTORE, encode, measure
+from tests.items.corpus import NASTY_ITEMS
+from tests.items.strategies import ITEMS
+
+by_item = pytest.mark.parametrize("item", [pytest.param(item, id=id) for id, item in NASTY_ITEMS])
+WRITE_ID = "w" * 36
+
+
+def _dynamodb_bytes(native: dict[str, Any]) -> int:
+    """Count as the developer guide says: "DynamoDB item sizes and formats"."""
+    ((kind, value),) = native.items()
+    if kind == "S":
+        return len(value.encode())
+    if kind == "N":
+        return (len(Decimal(value).normalize().as_tuple().digits) + 1) // 2 + 2
+    if kind == "B":
+        return len(value) // 4 * 3
+    if kind == "L":
+        return 3 + sum(1 + _dynamodb_bytes(inner) for inner in value)
+    if kind == "M":
+        return 3 + _dynamodb_item_bytes(value) + len(value)
+    return 1
+
+
+def _dynamodb_item_bytes(native: dict[str, Any]) -> int:
+    return sum(len(name.encode()) + _dynamodb_bytes(value) for name, value in native.items())
+
+
+def _firestore_bytes(native: dict[str, Any]) -> int:
+    """Count as "Storage size calculations" says."""
+    ((kind, value),) = native.items()
+    if kind == "stringValue":
+        return len(value.encode()) + 1
+    if kind == "bytesValue":
+        return len(value) // 4 * 3
+    if kind == "arrayValue":
+        return sum(map(_firestore_bytes, value["values"]))
+    if kind == "mapValue":
+        return 32 + _firestore_fields_bytes(value["fields"])
+    return 1 if kind in ("nullValue", "booleanValue") else 8
+
+
+def _firestore_fields_bytes(native: dict[str, Any]) -> int:
+    return sum(len(name.encode()) + 1 + _firestore_bytes(value) for name, value in native.items())
+
+
+def _check_enough(item: dict[str, Any]) -> None:
+    size = measure(item).bytes
+    native = encode(item, DYNAMODB, write_id=WRITE_ID, expires_at=1_700_000_000.123456)
+    assert _dynamodb_item_bytes(native) + len("_leeward_expires") + 8 <= size
+    # An item of 400 KB by our measure may have 2.6 times that on Firestore, which takes 1 MiB.
+    fields = encode(item, FIRESTORE, write_id=WRITE_ID, expires_at=1_700_000_000.123456)
+    assert _firestore_fields_bytes(fields) <= 2.6 * size
+
+
+@by_item
+def test_nasty_items_measure_enough(item: dict[str, Any]) -> None:
+    """No nasty item is larger on DynamoDB or Firestore than its measure says."""
+    _check_enough(item)
+
+
+@settings(max_examples=300)
+@given(item=ITEMS)
+def test_any_item_measures_enough(item: dict[str, Any]) -> None:
+    """Nor is any other."""
+    _check_enough(item)
+
+
+def test_marks_in_a_mixed_list_are_counted() -> None:
+    """A list whose every other float needs another mark is the worst for the type tree."""
+    _check_enough({"v": [1.0, -0.0] * 3000})
+    _check_enough({"v": [Decimal("1.0"), Decimal("2.00"), b"", 3] * 2000})
+    _check_enough({"m": {"\x00" * 50: {"\x01" * 50: 0.5}}})
+
+
+@pytest.mark.parametrize(
+    ("item", "depth"),
+    [
+        ({}, 1),
+        ({"a": 1, "b": "x"}, 1),
+        ({"a": []}, 2),
+        ({"a": {}}, 2),
+        ({"a": [{"b": 1}]}, 3),
+        ({"a": {"b": {"c": 1}}, "z": [1]}, 3),
+        ({"a": [[]]}, 4),
+        ({"a": [[1], [[2]]]}, 6),
+    ],
+    ids=repr,
+)
+def test_depth(item: dict[str, Any], depth: int) -> None:
+    """A flat item has depth 1; a list directly in a list counts twice, as Firestore needs it."""
+    assert measure(item).depth == depth
+
+
+def test_size_follows_the_content() -> None:
+    """The measure is near what is stored, so that little room is wasted."""
+    assert 100_000 < measure({"text": "x" * 100_000}).bytes < 101_000
+    assert 200_000 < measure({"text": "é" * 100_000}).bytes < 201_000
+    assert 133_000 < measure({"blob": b"x" * 100_000}).bytes < 134_000
+    assert measure({}).bytes < 300
