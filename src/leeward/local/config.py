@@ -1,0 +1,138 @@
+"""The options of ``[targets.local]`` in ``leeward.toml``.
+
+::
+
+    [targets.local]
+    path = ".leeward/local.sqlite3"
+    functions = { send-receipt = "shop.functions:send_receipt" }
+
+    [[targets.local.subscriptions]]
+    bus = "orders"
+    type = "order.created"              # optional: every type
+    name = "remember"                   # optional: the function's qualified name
+    function = "shop.functions:remember"
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from leeward.driver import TargetConfig
+from leeward.errors import ConfigError
+from leeward.local.driver import Local
+
+DIRECTORY = ".leeward"
+
+_OPTIONS = {"path": str, "functions": dict, "subscriptions": list}
+_SUBSCRIPTION = {"bus": str, "type": str, "name": str, "function": str}
+_QUALIFIER = re.compile(r"[A-Za-z0-9._-]+")
+_SPEC = re.compile(r"([A-Za-z_][\w.]*):([A-Za-z_][\w.]*)")
+
+
+class _Subscriber(NamedTuple):
+    bus: str
+    type: str | None
+    name: str | None
+    function: Callable[..., Any]
+
+
+def open_local(config: TargetConfig) -> Local:
+    """Open the target, with the functions and subscriptions that its options name.
+
+    Raises:
+        ConfigError: it names the key and the remedy.
+    """
+    config.check_options(_OPTIONS)
+    path = _path(config)
+    functions = _functions(config)
+    subscribers = _subscribers(config)
+    local = Local(config.name, path=path)
+    try:
+        for name, function in functions.items():
+            local.function(name)(function)
+        for each in subscribers:
+            local.subscribe(each.bus, each.type, name=each.name)(each.function)
+    except ConfigError:
+        local.close()
+        raise
+    return local
+
+
+def _path(config: TargetConfig) -> str:
+    qualifier = config.qualifier
+    if qualifier is not None and not _QUALIFIER.fullmatch(qualifier):
+        raise ConfigError(
+            f"the target {config.name!r} is no good name for a file; after the colon use only "
+            f"letters, digits, '.', '_' and '-'"
+        )
+    name = "local.sqlite3" if qualifier is None else f"local-{qualifier}.sqlite3"
+    path: str = config.options.get("path", f"{DIRECTORY}/{name}")
+    if not path:
+        raise ConfigError(f"'path' {_place(config)} is empty; name a file, or ':memory:'")
+    return path
+
+
+def _functions(config: TargetConfig) -> dict[str, Callable[..., Any]]:
+    table: Mapping[str, Any] = config.options.get("functions", {})
+    return {
+        name: _imported(spec, f"functions.{name!r} {_place(config)}")
+        for name, spec in table.items()
+    }
+
+
+def _subscribers(config: TargetConfig) -> list[_Subscriber]:
+    tables: list[Any] = config.options.get("subscriptions", [])
+    return [
+        _subscriber(table, f"subscriptions[{index}] {_place(config)}")
+        for index, table in enumerate(tables)
+    ]
+
+
+def _subscriber(table: Any, where: str) -> _Subscriber:
+    if not isinstance(table, dict):
+        raise ConfigError(f"{where} must be a table with bus and function")
+    for key, value in table.items():
+        if key not in _SUBSCRIPTION:
+            raise ConfigError(
+                f"unknown key {key!r} in {where}; known: {', '.join(sorted(_SUBSCRIPTION))}"
+            )
+        if not isinstance(value, str) or not value:
+            raise ConfigError(f"{key!r} in {where} must be a string that is not empty")
+    for key in ("bus", "function"):
+        if key not in table:
+            raise ConfigError(f"{where} lacks {key!r}; add it")
+    return _Subscriber(
+        table["bus"],
+        table.get("type"),
+        table.get("name"),
+        _imported(table["function"], f"'function' in {where}"),
+    )
+
+
+def _imported(spec: Any, where: str) -> Callable[..., Any]:
+    match = _SPEC.fullmatch(spec) if isinstance(spec, str) else None
+    if match is None:
+        raise ConfigError(f'{where} must look like "module:function"')
+    module, attribute = match.groups()
+    try:
+        function: Callable[..., Any] = attrgetter(attribute)(import_module(module))
+    except AttributeError as error:
+        raise ConfigError(
+            f"{where}: the module {module!r} has no {attribute!r}; correct the name"
+        ) from error
+    except Exception as error:  # a module is a program of the user's, and may raise anything
+        raise ConfigError(
+            f"{where}: the module {module!r} cannot be imported ({type(error).__name__}); "
+            f"check its name, that it is installed, and that `python -c 'import {module}'` works"
+        ) from error
+    if not callable(function):
+        raise ConfigError(f"{where}: {spec!r} is not callable; name a function")
+    return function
+
+
+def _place(config: TargetConfig) -> str:
+    return f'in [targets."{config.name}"]'

@@ -1,0 +1,214 @@
+"""The SQLite database: one connection, its transactions, and what its errors mean.
+
+What a `write` block has done is on the disk when the block ends. An error inside it proves that
+nothing was written; an error at its end proves nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from leeward.errors import ConfigError, Outcome
+from leeward.local import schema
+from leeward.local.fault import BUSY, DatabaseFault, fault_of, primary_code
+from leeward.local.forking import HOLD_SECONDS, watch
+from leeward.local.place import check_file, create_file
+
+MEMORY = ":memory:"
+
+_SHARED_MEMORY = (3, 36, 0)
+"""The first SQLite whose memory databases can be opened twice, as ``vfs=memdb``."""
+
+_creating = threading.Lock()
+"""Creating a file closes a descriptor of it, which would drop locks that another thread's
+connection to the same file took in between."""
+
+_abandoned: list[sqlite3.Connection] = []
+"""Connections of a parent process. Closing them in the child is not allowed, see
+https://sqlite.org/howtocorrupt.html section 2.6; so they are never collected."""
+
+
+class Database:
+    """A database that opens on first use, for many threads and, with a file, many processes."""
+
+    def __init__(self, path: Path | None) -> None:
+        """Take `path`, or None for a database in memory; nothing is opened yet."""
+        if path is not None:
+            check_file(path)
+        self.path = path
+        self._memory_uri = f"file:/leeward-{os.urandom(16).hex()}?vfs=memdb"
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._refusal: str | None = None
+        watch(self)
+
+    def __str__(self) -> str:
+        return MEMORY if self.path is None else str(self.path)
+
+    @contextmanager
+    def read(self, timeout: float) -> Iterator[sqlite3.Connection]:
+        """Give the connection, for one statement that only reads.
+
+        Raises:
+            DatabaseFault: it could not be done, or not within `timeout` seconds.
+            ConfigError: the file cannot be trusted, or holds something else.
+        """
+        with self._borrowed(timeout) as connection:
+            try:
+                yield connection
+            except sqlite3.Error as error:
+                self._undo(connection, error)
+                raise fault_of(error) from error
+
+    @contextmanager
+    def write(self, timeout: float) -> Iterator[sqlite3.Connection]:
+        """Give the connection, inside a transaction that is on the disk when the block ends.
+
+        The transaction excludes others from its start, so that its end cannot meet a lock: an
+        error there always leaves open what is on the disk. A slow disk can exceed `timeout`: an
+        fsync cannot be cut short.
+
+        Raises:
+            DatabaseFault: AMBIGUOUS if the end failed, otherwise nothing was written.
+            ConfigError: as in `read`.
+        """
+        with self._borrowed(timeout) as connection:
+            try:
+                connection.execute("BEGIN EXCLUSIVE")
+                yield connection
+            except sqlite3.Error as error:
+                self._undo(connection, error)
+                raise fault_of(error) from error
+            except BaseException as error:
+                self._undo(connection, error)
+                raise
+            self._commit(connection)
+
+    def connect(self) -> sqlite3.Connection:
+        """Give a connection of its own to the same data; the caller closes it.
+
+        Raises:
+            ConfigError: this SQLite cannot open a memory database twice.
+        """
+        if self.path is not None:
+            return sqlite3.connect(self.path)
+        if sqlite3.sqlite_version_info < _SHARED_MEMORY:
+            raise ConfigError(
+                f"SQLite {sqlite3.sqlite_version} cannot open a memory database twice; "
+                f"use 3.36 or later, or give a path"
+            )
+        return sqlite3.connect(self._memory_uri, uri=True)
+
+    def close(self) -> None:
+        """Close the connection and refuse what comes later."""
+        with self._lock:
+            self._refusal = self._refusal or "closed"
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    def hold(self) -> bool:
+        """Wait until no transaction is open, and let none begin; for a fork."""
+        return self._lock.acquire(timeout=HOLD_SECONDS)
+
+    def release(self) -> None:
+        """Let transactions begin again; for the parent of a fork."""
+        self._lock.release()
+
+    def renew(self, *, held: bool) -> None:
+        """Leave the parent's connection alone; for the child of a fork."""
+        self._lock = threading.Lock()
+        parents, self._connection = self._connection, None
+        if parents is not None:
+            _abandoned.append(parents)
+        if not held:
+            self._refusal = "the process forked inside a transaction; fork while no call is made"
+        elif parents is not None and self.path is None:
+            self._refusal = "a database in memory does not cross a fork; make a Local in the child"
+
+    @contextmanager
+    def _borrowed(self, timeout: float) -> Iterator[sqlite3.Connection]:
+        deadline = time.monotonic() + timeout
+        lock = self._lock
+        if not lock.acquire(timeout=min(max(timeout, 0.0), threading.TIMEOUT_MAX)):
+            raise DatabaseFault(
+                Outcome.REJECTED, "busy", "other threads kept the database busy for the whole time"
+            )
+        try:
+            if self._refusal is not None:
+                raise DatabaseFault(Outcome.LOCAL, None, self._refusal)
+            yield self._ready(deadline - time.monotonic())
+        finally:
+            lock.release()
+
+    def _ready(self, seconds: float) -> sqlite3.Connection:
+        patience = f"PRAGMA busy_timeout = {min(max(int(seconds * 1000), 0), 2**31 - 1)}"
+        if self._connection is not None:
+            self._connection.execute(patience)
+            return self._connection
+        connection = self._open()
+        try:
+            connection.execute(patience)
+            schema.prepare(connection, str(self))
+        except BaseException as error:
+            connection.close()
+            if isinstance(error, sqlite3.Error):
+                raise fault_of(error) from error
+            raise
+        self._connection = connection
+        return connection
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            if self.path is None:
+                shared = sqlite3.sqlite_version_info >= _SHARED_MEMORY
+                return _connect(self._memory_uri if shared else MEMORY, uri=shared)
+            with _creating:
+                create_file(self.path)
+                return _connect(str(self.path), uri=False)
+        except (OSError, sqlite3.Error) as error:
+            raise fault_of(error) from error
+
+    def _commit(self, connection: sqlite3.Connection) -> None:
+        try:
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._drop(connection)
+            raise DatabaseFault(
+                Outcome.AMBIGUOUS,
+                "commit_failed",
+                "the transaction's end failed: what it wrote may be on the disk or not",
+            ) from error
+
+    def _undo(self, connection: sqlite3.Connection, error: BaseException) -> None:
+        try:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            # The journal is still there; whoever opens the file next rolls back from it.
+            self._drop(connection)
+            return
+        sound = not isinstance(error, sqlite3.Error) or primary_code(error) in BUSY
+        if self.path is not None and not sound:
+            self._drop(connection)
+
+    def _drop(self, connection: sqlite3.Connection) -> None:
+        """Give up a handle that failed to write, so that the next call opens the file anew.
+
+        The system may have forgotten unwritten pages: an fsync that is tried again on the same
+        handle can succeed and prove nothing.
+        """
+        self._connection = None
+        connection.close()
+        if self.path is None:
+            self._refusal = "the database in memory failed and is gone; make a new Local"
+
+
+def _connect(source: str, *, uri: bool) -> sqlite3.Connection:
+    return sqlite3.connect(source, uri=uri, isolation_level=None, check_same_thread=False)

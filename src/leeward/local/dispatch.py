@@ -1,0 +1,223 @@
+"""The delivery loop: one daemon thread that leases rows, and a daemon thread for each attempt.
+
+The loop sleeps until something is added, an attempt ends, or a retry or lease is due. While rows
+are pending, and with a file that other processes write to, it also looks by itself once a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from threading import Condition, Thread, current_thread
+from time import monotonic
+from typing import TypeAlias
+
+from leeward.clock import Clock
+from leeward.errors import ConfigError
+from leeward.local import deliveries
+from leeward.local.context import Context
+from leeward.local.deliveries import Address, Deliveries, Delivery, Posting
+from leeward.local.fault import DatabaseFault
+from leeward.local.forking import HOLD_SECONDS, watch
+
+CONCURRENCY = 8
+"""Attempts at one time; one that has outlived its lease no longer counts."""
+LOOK_AGAIN = 1.0
+"""Seconds."""
+GRACE = 2.0
+"""Seconds that `close` waits for the loop, and for attempts under way."""
+
+Handler: TypeAlias = Callable[[str, Context], object]
+"""Handles a row's document; any exception is a failed attempt."""
+
+Accept: TypeAlias = Callable[[Iterable[Posting], float], None]
+"""`Dispatcher.accept`."""
+
+
+class Dispatcher:
+    """Delivers the rows that this process has handlers for. Its thread starts on first need."""
+
+    _condition: Condition
+    _changes: int
+    _thread: Thread | None
+    _running: dict[str, tuple[Thread, float]]
+    """The attempts under way by their lease: who makes it, and when its lease ends."""
+
+    def __init__(
+        self,
+        rows: Deliveries,
+        handlers: Callable[[], Mapping[Address, Handler]],
+        clock: Clock,
+        *,
+        shared: bool,
+    ) -> None:
+        """Take the rows and what handles them; `shared` tells that other processes add rows."""
+        self._rows = rows
+        self._handlers = handlers
+        self._clock = clock
+        self._shared = shared
+        self._closed = False
+        self._begin()
+        watch(self)
+
+    def accept(self, postings: Iterable[Posting], timeout: float) -> None:
+        """Keep `postings` durably, and deliver them in the background."""
+        self._rows.add(postings, timeout)
+        self.wake()
+
+    @property
+    def started(self) -> bool:
+        """Tell whether the loop has been needed so far."""
+        return self._thread is not None
+
+    def wake(self) -> None:
+        """Look for work now; start the thread if it does not run."""
+        with self._condition:
+            if self._closed:
+                return
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = _started(Thread(target=self._loop, name="leeward-dispatch"))
+            self._changed()
+
+    def settle(self, timeout: float) -> None:
+        """Wait until no row is pending for a handler of this process.
+
+        Raises:
+            TimeoutError: some are left after `timeout` seconds; it names how many.
+        """
+        deadline = monotonic() + timeout
+        self.wake()
+        while True:
+            seen = self._changes
+            left = self._rows.waiting(self._handlers())
+            if not left:
+                return
+            seconds = deadline - monotonic()
+            if seconds <= 0:
+                raise TimeoutError(f"deliveries left after {timeout} seconds: {left}")
+            self._wait(seen, min(seconds, LOOK_AGAIN))
+
+    def close(self) -> None:
+        """Take no further row, and give the attempts under way a moment to end."""
+        with self._condition:
+            self._closed = True
+            self._changed()
+            loop = self._thread
+        if loop is not None:
+            loop.join(GRACE)
+        me = current_thread()
+        with self._condition:
+            self._condition.wait_for(
+                lambda: all(thread is me for thread, _ in self._running.values()), GRACE
+            )
+
+    def hold(self) -> bool:
+        """Stand still; for a fork."""
+        return self._condition.acquire(timeout=HOLD_SECONDS)
+
+    def release(self) -> None:
+        """Go on; for the parent of a fork."""
+        self._condition.release()
+
+    def renew(self, *, held: bool) -> None:
+        """Forget the parent's threads; for the child of a fork."""
+        self._begin()
+
+    def _begin(self) -> None:
+        self._condition = Condition()
+        self._changes = 0
+        self._thread = None
+        self._running = {}
+
+    def _changed(self) -> None:
+        """Count a change, so that it is noticed by whoever was about to sleep."""
+        with self._condition:
+            self._changes += 1
+            self._condition.notify_all()
+
+    def _wait(self, seen: int, seconds: float | None) -> None:
+        with self._condition:
+            self._condition.wait_for(lambda: self._changes != seen, seconds)
+
+    def _loop(self) -> None:
+        while True:
+            seen = self._changes
+            if self._closed:
+                return
+            try:
+                pause = self._deliver_due()
+            except (DatabaseFault, ConfigError):
+                # Whoever calls meets the same fault and is told; the loop tries again later.
+                pause = LOOK_AGAIN
+            self._wait(seen, pause)
+
+    def _deliver_due(self) -> float | None:
+        """Start what is due; give the seconds to sleep, None for until something changes."""
+        handlers, now = self._handlers(), self._clock.now()
+        free = CONCURRENCY - sum(ends > now for _, ends in list(self._running.values()))
+        if free <= 0:
+            return LOOK_AGAIN
+        taken = self._rows.take(handlers, now, free)
+        for delivery in taken:
+            self._start(delivery, handlers[delivery.address], now)
+        due = self._rows.next_due(handlers, now)
+        if due is not None:
+            return min(due - now, LOOK_AGAIN)
+        return LOOK_AGAIN if self._shared else None
+
+    def _start(self, delivery: Delivery, handler: Handler, now: float) -> None:
+        thread = Thread(
+            target=self._attempt,
+            args=(delivery, handler),
+            name=f"leeward-deliver-{delivery.address.subscriber}",
+        )
+        with self._condition:
+            self._running[delivery.lease] = (thread, now + deliveries.LEASE)
+        if _started(thread) is None:
+            self._ended(delivery)
+
+    def _attempt(self, delivery: Delivery, handler: Handler) -> None:
+        error = self._handle(delivery, handler)
+        try:
+            if error is None:
+                self._rows.finish(delivery)
+            else:
+                self._rows.fail(delivery, error, self._clock.now())
+        except (DatabaseFault, ConfigError):
+            # The lease ends by itself and the row is delivered again: at least once, as promised.
+            return
+        finally:
+            self._ended(delivery)
+
+    def _handle(self, delivery: Delivery, handler: Handler) -> str | None:
+        """Run the handler; give the class name of what it raised."""
+        context = Context(
+            delivery.address.subscriber,
+            delivery.idempotency_key,
+            delivery.attempt,
+            self._clock.monotonic() + deliveries.LEASE,
+            self._clock,
+        )
+        try:
+            handler(delivery.document, context)
+        except BaseException as error:  # noqa: BLE001 - whatever ends it, the attempt has failed
+            return type(error).__name__
+        return None
+
+    def _ended(self, delivery: Delivery) -> None:
+        with self._condition:
+            del self._running[delivery.lease]
+            self._changed()
+
+
+def _started(thread: Thread) -> Thread | None:
+    """Start a daemon thread; None if the process may have no further one.
+
+    That is no error here: what was accepted is on the disk, and is delivered when the lease ends
+    or the next change comes.
+    """
+    thread.daemon = True
+    try:
+        thread.start()
+    except RuntimeError:
+        return None
+    return thread

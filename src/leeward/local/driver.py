@@ -1,0 +1,217 @@
+"""The embedded target itself: the seven verbs, and what users register on it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from leeward.clock import Clock, SystemClock
+from leeward.driver import Call, Capability, Limits, Result, UniformDriver
+from leeward.errors import ConfigError, LeewardError, Outcome
+from leeward.local.bus import Bus, DeadLetter, dead_letter
+from leeward.local.database import MEMORY, Database
+from leeward.local.deliveries import PATIENCE, Address, Deliveries
+from leeward.local.dispatch import Dispatcher, Handler
+from leeward.local.fault import DatabaseFault
+from leeward.local.functions import F, Functions
+from leeward.local.tables import Tables
+
+Verb = Callable[[Any, float], Result[Any]]
+
+
+class Local(UniformDriver):
+    """A whole cloud in this process; independent of every other `Local`.
+
+    Functions run on threads of this process. Data and deliveries lie in SQLite: in memory until
+    `close`, or in a file that outlives the process and that several processes may share.
+    """
+
+    def __init__(
+        self,
+        target: str = "local",
+        *,
+        path: str | os.PathLike[str] = MEMORY,
+        clock: Clock | None = None,
+    ) -> None:
+        """Take the target's name, where the data lies, and the time for leases and deadlines.
+
+        Raises:
+            ConfigError: `path` is a symbolic link, no file, or another user's file.
+        """
+        self._target = target
+        self._limits = Limits()
+        self._closed = False
+        self._file = None if os.fspath(path) == MEMORY else Path(path).absolute()
+        self._database = Database(self._file)
+        self._rows = Deliveries(self._database)
+        clock = clock or SystemClock()
+        self._dispatcher = Dispatcher(
+            self._rows, self._handlers, clock, shared=self._file is not None
+        )
+        accept = self._dispatcher.accept
+        self._functions = Functions(clock, self._limits.payload_bytes, accept)
+        self._bus = Bus(accept)
+        tables = Tables(self._database)
+        self._verbs: dict[str, Verb] = {
+            "invoke": self._functions.invoke,
+            "enqueue": self._functions.enqueue,
+            "publish": self._bus.publish,
+            "store": tables.store,
+            "load": tables.load,
+            "delete": tables.delete,
+            "scan": tables.scan,
+        }
+
+    @property
+    def target(self) -> str:
+        """The target's name."""
+        return self._target
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """All of them."""
+        return frozenset(Capability)
+
+    @property
+    def limits(self) -> Limits:
+        """Those that hold on every cloud, so that what runs here also fits there."""
+        return self._limits
+
+    def function(self, name: str) -> Callable[[F], F]:
+        """Register the decorated function under `name`.
+
+        It is called with the payload, decoded from JSON, and with a `Context` if it takes a
+        second positional parameter.
+
+        Raises:
+            ConfigError: the name is empty or taken, or the function is a coroutine function.
+        """
+        _check_name(name, '@cloud.function("send-receipt")')
+
+        def register(function: F) -> F:
+            self._functions.register(name, function)
+            self._look_for_work()
+            return function
+
+        return register
+
+    def subscribe(
+        self,
+        bus: str,
+        type: str | None = None,
+        *,
+        name: str | None = None,
+    ) -> Callable[[F], F]:
+        """Subscribe the decorated function to events of `type` on `bus`; None for every type.
+
+        It is called with an `Event`, at least once for each, and with a `Context` if it takes a
+        second positional parameter. `name`, by default the function's qualified name, is what
+        finds pending events again after a restart.
+
+        Raises:
+            ConfigError: the name is taken on this bus, or the function is a coroutine function.
+        """
+        _check_name(bus, '@cloud.subscribe("orders", "order.created")')
+
+        def register(function: F) -> F:
+            self._bus.subscribe(bus, type, function, name)
+            self._look_for_work()
+            return function
+
+        return register
+
+    def settle(self, timeout: float = 5.0) -> None:
+        """Wait until every delivery to this process is done or dead, queued calls included.
+
+        Rows for subscriptions and functions that are not registered here are not waited for.
+
+        Raises:
+            TimeoutError: some are left after `timeout` seconds; it names how many.
+            LeewardError: the database cannot be used.
+        """
+        with self._database_needed():
+            self._dispatcher.settle(timeout)
+
+    def dead_letters(self) -> tuple[DeadLetter, ...]:
+        """Give the deliveries that were given up, oldest first.
+
+        Raises:
+            LeewardError: the database cannot be used.
+        """
+        with self._database_needed():
+            return tuple(dead_letter(each) for each in self._rows.dead())
+
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        """Make one attempt at any call."""
+        if self._closed:
+            return Result(Outcome.LOCAL, message="closed")
+        try:
+            result = self._verbs[call.verb](call, timeout)
+        except DatabaseFault as fault:
+            return fault.result()
+        if not self._dispatcher.started:
+            self._look_for_work()
+        return result
+
+    def describe(self) -> Mapping[str, str]:
+        """Give the path, SQLite's version, and how much is registered."""
+        return {
+            "path": str(self._database),
+            "sqlite": sqlite3.sqlite_version,
+            "functions": str(len(self._functions.registry)),
+            "subscriptions": str(len(self._bus.subscriptions)),
+        }
+
+    def native(self, service: str) -> object:
+        """Give what lies underneath.
+
+        - ``functions``: the registry, a dict from name to callable that may be changed.
+        - ``events``: the `Bus`.
+        - ``tables``: a new `sqlite3.Connection` to the same database, also for one in memory;
+          the caller closes it. A transaction left open on it makes calls fail as ``busy``.
+
+        Raises:
+            ConfigError: there is no such service.
+            LeewardError: the database cannot be used.
+        """
+        if service == "functions":
+            return self._functions.registry
+        if service == "events":
+            return self._bus
+        if service != "tables":
+            raise ConfigError(
+                f"no service {service!r} at {self._target}; known: events, functions, tables",
+                target=self._target,
+            )
+        with self._database_needed(), self._database.read(PATIENCE):
+            return self._database.connect()
+
+    def close(self) -> None:
+        """Stop delivering and close the database; what is in a file is delivered next time."""
+        self._closed = True
+        self._dispatcher.close()
+        self._database.close()
+
+    def _handlers(self) -> dict[Address, Handler]:
+        return self._functions.handlers() | self._bus.handlers()
+
+    def _look_for_work(self) -> None:
+        """Deliver what other processes left in the file for what is registered here."""
+        if self._file is not None and self._file.exists() and self._handlers():
+            self._dispatcher.wake()
+
+    @contextmanager
+    def _database_needed(self) -> Iterator[None]:
+        try:
+            yield
+        except DatabaseFault as fault:
+            raise LeewardError(str(fault), target=self._target) from fault.__cause__
+
+
+def _check_name(name: object, example: str) -> None:
+    if not isinstance(name, str) or not name:
+        raise ConfigError(f"give the name as a string: {example}")

@@ -1,0 +1,63 @@
+"""What SQLite's errors mean: a table from its codes to outcomes.
+
+The table holds before COMMIT, where an error proves that nothing was written. Codes:
+https://sqlite.org/rescode.html
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from leeward.driver import Result
+from leeward.errors import Outcome
+
+BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+"""Another connection is at work. The handle is sound, and the same call may work later."""
+
+MEANINGS: Mapping[int, tuple[Outcome, str, str]] = MappingProxyType(
+    {
+        sqlite3.SQLITE_BUSY: (Outcome.REJECTED, "busy", "another process keeps it locked"),
+        sqlite3.SQLITE_LOCKED: (Outcome.REJECTED, "busy", "another connection keeps it locked"),
+        sqlite3.SQLITE_NOMEM: (Outcome.REJECTED, "no_memory", "there is no memory left"),
+        sqlite3.SQLITE_FULL: (Outcome.UNUSABLE, "disk_full", "the disk is full"),
+        sqlite3.SQLITE_READONLY: (Outcome.UNUSABLE, "read_only", "it may not be written"),
+        sqlite3.SQLITE_PERM: (Outcome.UNUSABLE, "read_only", "it may not be written"),
+        sqlite3.SQLITE_CANTOPEN: (Outcome.UNUSABLE, "cannot_open", "it cannot be opened"),
+        sqlite3.SQLITE_NOTADB: (Outcome.UNUSABLE, "not_a_database", "it is no SQLite file"),
+        sqlite3.SQLITE_CORRUPT: (Outcome.UNUSABLE, "corrupt", "it is damaged"),
+        sqlite3.SQLITE_IOERR: (Outcome.UNUSABLE, "io_error", "reading or writing failed"),
+    }
+)
+
+
+class DatabaseFault(Exception):
+    """The database could not do it. Its cause is the error of SQLite or of the system."""
+
+    def __init__(self, outcome: Outcome, reason: str | None, message: str) -> None:
+        super().__init__(message)
+        self.outcome = outcome
+        self.reason = reason
+
+    def result(self) -> Result[Any]:
+        """Give the fault as the end of an attempt."""
+        return Result(self.outcome, message=str(self), reason=self.reason, cause=self.__cause__)
+
+
+def fault_of(error: sqlite3.Error | OSError) -> DatabaseFault:
+    """Translate an error that came before anything was committed."""
+    if isinstance(error, OSError):
+        return DatabaseFault(
+            Outcome.UNUSABLE, "cannot_open", "the local database's file cannot be made"
+        )
+    outcome, reason, meaning = MEANINGS.get(
+        primary_code(error), (Outcome.UNUSABLE, "database_error", "SQLite refused the statement")
+    )
+    return DatabaseFault(outcome, reason, f"the local database was not changed: {meaning}")
+
+
+def primary_code(error: sqlite3.Error) -> int:
+    """Give the low byte of the result code; 0 for an error of Python's module itself."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF

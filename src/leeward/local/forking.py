@@ -1,0 +1,64 @@
+"""What must not cross a fork: SQLite connections, held locks and threads.
+
+SQLite keeps its view of a file's locks in the process. A child that inherited it in the middle
+of a transaction would believe in locks that it does not have. So no fork happens inside one:
+whatever is watched is held still before, and made anew in the child.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Protocol
+from weakref import WeakValueDictionary
+
+
+class Forkable(Protocol):
+    """What has to take part when the process forks."""
+
+    def hold(self) -> bool:
+        """Come to rest before the fork; False if that took too long."""
+
+    def release(self) -> None:
+        """Go on in the parent."""
+
+    def renew(self, *, held: bool) -> None:
+        """Begin anew in the child; `held` is what `hold` gave in the parent."""
+
+
+HOLD_SECONDS = 5.0
+"""How long a fork waits for what is under way."""
+
+_watched: WeakValueDictionary[int, Forkable] = WeakValueDictionary()
+_forking = threading.local()
+"""The thread that forks is the only one in the child, so its own notes are still right there."""
+
+
+def watch(forkable: Forkable) -> None:
+    """Let `forkable` take part in every fork of this process, for as long as it lives."""
+    _watched[id(forkable)] = forkable
+
+
+def _living() -> list[Forkable]:
+    """List the watched in one order for all, or two threads that fork could wait for each other."""
+    references = _watched.valuerefs()  # one step; other threads may add meanwhile
+    return sorted((each for ref in references if (each := ref()) is not None), key=id)
+
+
+def _before() -> None:
+    _forking.held = [each for each in _living() if each.hold()]
+
+
+def _in_parent() -> None:
+    for each in _forking.held:
+        each.release()
+
+
+def _in_child() -> None:
+    held = {id(each) for each in _forking.held}
+    for each in _living():
+        each.renew(held=id(each) in held)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)

@@ -1,0 +1,195 @@
+"""Functions: the registry, and one call as it would go over a wire.
+
+Nothing is shared with the caller: the payload comes from JSON, the answer goes to JSON and back.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from threading import TIMEOUT_MAX, Thread
+from typing import Any, TypeAlias, TypeVar
+
+from leeward.clock import Clock
+from leeward.driver import Enqueue, FunctionFault, Invoke, Result
+from leeward.errors import ConfigError, Outcome
+from leeward.local.context import Context
+from leeward.local.deliveries import QUEUED_CALL, Address, Posting
+from leeward.local.dispatch import Accept, Handler
+from leeward.values import Json
+
+Function: TypeAlias = Callable[..., Any]
+F = TypeVar("F", bound=Function)
+
+
+class Functions:
+    """The functions of one target. `registry` may be changed at any time."""
+
+    def __init__(self, clock: Clock, limit: int, accept: Accept) -> None:
+        """Take the clock of the contexts, the largest answer in bytes, and what keeps a row."""
+        self.registry: dict[str, Function] = {}
+        self._accept = accept
+        self._clock = clock
+        self._limit = limit
+
+    def register(self, name: str, function: F) -> F:
+        """Add a function.
+
+        Raises:
+            ConfigError: the name is taken, or the function cannot be called here.
+        """
+        check_callable(function, f"the function {name!r}")
+        if name in self.registry:
+            raise ConfigError(
+                f"the function {name!r} is registered twice; choose another name, or replace it "
+                f'on purpose in native("functions")'
+            )
+        self.registry[name] = function
+        return function
+
+    def invoke(self, call: Invoke, timeout: float) -> Result[Json]:
+        """Call a function on a thread of its own, and wait for it no longer than `timeout`."""
+        function = self.registry.get(call.function)
+        if function is None:
+            return self.missing(call.function)
+        try:
+            payload = json.loads(call.payload.decode("utf-8"))
+        except ValueError as error:
+            return not_json(error)
+        deadline = self._clock.monotonic() + timeout
+        context = Context(call.function, call.idempotency_key, 1, deadline, self._clock)
+        answers: SimpleQueue[Result[Json]] = SimpleQueue()
+        thread = Thread(
+            target=lambda: answers.put(self._answer(function, payload, context)),
+            name=f"leeward-invoke-{call.function}",
+            daemon=True,
+        )
+        try:
+            thread.start()
+        except RuntimeError as error:
+            return Result(
+                Outcome.LOCAL, message="this process can start no further thread", cause=error
+            )
+        try:
+            return answers.get(timeout=min(max(timeout, 0.0), TIMEOUT_MAX))
+        except Empty:
+            return Result(
+                Outcome.AMBIGUOUS,
+                message=f"the function {call.function!r} has not answered in time, and still runs",
+                reason="timeout",
+            )
+
+    def enqueue(self, call: Enqueue, timeout: float) -> Result[None]:
+        """Keep a call durably; it is made in the background, at least once."""
+        if call.function not in self.registry:
+            return self.missing(call.function)
+        try:
+            document = call.payload.decode("utf-8")
+            json.loads(document)
+        except ValueError as error:
+            return not_json(error)
+        address = Address(QUEUED_CALL, call.function)
+        self._accept([Posting(address, None, call.idempotency_key, document)], timeout)
+        return Result.ok(None)
+
+    def handlers(self) -> dict[Address, Handler]:
+        """Give what handles the queued calls of each function."""
+        return {
+            Address(QUEUED_CALL, name): _handler(function)
+            for name, function in list(self.registry.items())
+        }
+
+    def missing(self, name: str) -> Result[Any]:
+        """Give the result for a function that is not here."""
+        known = ", ".join(sorted(self.registry)) or "none"
+        return Result(
+            Outcome.NOT_FOUND,
+            message=f"no function {name!r} in this process (known: {known}); register it with "
+            f'@cloud.function("{name}"), or name it under `functions` of the target in '
+            f"leeward.toml",
+        )
+
+    def _answer(self, function: Function, payload: Json, context: Context) -> Result[Json]:
+        try:
+            value = run(function, payload, context)
+        except BaseException as error:  # noqa: BLE001 - its end, by SystemExit too, is the answer
+            return Result(
+                Outcome.APP_ERROR,
+                message=f"the function {context.function!r} raised {type(error).__name__}",
+                fault=_fault(error),
+                cause=error,
+            )
+        return self._over_the_wire(value, context.function)
+
+    def _over_the_wire(self, value: Any, name: str) -> Result[Json]:
+        try:
+            encoded = json.dumps(value, allow_nan=False).encode("ascii")
+        except (TypeError, ValueError, RecursionError) as error:
+            return Result(
+                Outcome.APP_ERROR,
+                message=f"the function {name!r} returned a {type(value).__name__} that is not "
+                f"JSON; return None, bool, int, finite float, str, list or dict",
+                reason="not_json",
+                cause=error,
+            )
+        if len(encoded) > self._limit:
+            return Result(
+                Outcome.APP_ERROR,
+                message=f"the function {name!r} returned {len(encoded)} bytes of JSON, at most "
+                f"{self._limit} are allowed; return a reference to the data",
+                reason="response_too_large",
+            )
+        return Result.ok(json.loads(encoded))
+
+
+def run(function: Function, payload: Any, context: Context) -> Any:
+    """Call `function`, with the context if it takes a second positional parameter."""
+    if _takes_context(function):
+        return function(payload, context)
+    return function(payload)
+
+
+def _handler(function: Function) -> Handler:
+    return lambda document, context: run(function, json.loads(document), context)
+
+
+def not_json(error: ValueError) -> Result[Any]:
+    """Give the result for a payload that is not JSON."""
+    return Result(Outcome.CALLER, message="the payload is not JSON in UTF-8", cause=error)
+
+
+def check_callable(function: object, what: str) -> None:
+    """Raise `ConfigError` for what cannot be called on a thread of its own."""
+    if not callable(function):
+        raise ConfigError(f"{what} is a {type(function).__name__}; give something callable")
+    if inspect.iscoroutinefunction(function):
+        raise ConfigError(f"{what} is a coroutine function; wrap it: asyncio.run(...)")
+
+
+def _takes_context(function: Function) -> bool:
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # some built-ins do not tell
+        return False
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(each.kind in positional for each in parameters) > 1
+
+
+def _fault(error: BaseException) -> FunctionFault:
+    """Describe what the function raised, without the frames of this module."""
+    import traceback
+
+    frame = error.__traceback__
+    while frame is not None and frame.tb_frame.f_code.co_filename == __file__:
+        frame = frame.tb_next
+    lines = "".join(traceback.format_tb(frame)).splitlines()
+    return FunctionFault(type(error).__name__, _text(error), tuple(lines))
+
+
+def _text(error: BaseException) -> str | None:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - the function's own class, whose __str__ may do anything
+        return None

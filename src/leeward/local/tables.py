@@ -1,0 +1,120 @@
+"""Tables: one SQLite row per item, conditions judged in the transaction that writes."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import Any
+
+from leeward.driver import Delete, Key, Load, Page, Result, Scan, Store, Stored
+from leeward.errors import Outcome
+from leeward.items import EMBEDDED, decode, encode
+from leeward.local.database import Database
+
+PAGE_ITEMS = 100
+
+_FIND = "SELECT revision, expires_at FROM items WHERE name = ? AND key = ?"
+_WRITE = "INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?)"
+_READ = "SELECT document, revision, expires_at FROM items WHERE name = ? AND key = ?"
+_DELETE = "DELETE FROM items WHERE name = ? AND key = ?"
+_PAGE = """SELECT document, revision, expires_at, key FROM items
+    WHERE name = ? AND key > ? ORDER BY key LIMIT ?"""
+
+
+class Tables:
+    """Store, load, delete and scan. A table is there as soon as it holds an item."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def store(self, call: Store, timeout: float) -> Result[str]:
+        """Replace an item; its write id is its revision."""
+        native = encode(call.item, EMBEDDED, write_id=call.write_id, expires_at=call.expires_at)
+        row = (
+            call.table,
+            key_text(call.key),
+            json.dumps(native, allow_nan=False),
+            call.write_id,
+            call.expires_at,
+        )
+        with self._database.write(timeout) as connection:
+            current = _current_revision(connection, row[:2], call.now)
+            if call.if_absent and current is not None:
+                return _conflict("an item with this key is there")
+            if call.if_revision is not None and current != call.if_revision:
+                return _conflict("the item has another revision, or is gone")
+            connection.execute(_WRITE, row)
+        return Result.ok(call.write_id)
+
+    def load(self, call: Load, timeout: float) -> Result[Stored | None]:
+        """Read an item, expired or not."""
+        with self._database.read(timeout) as connection:
+            rows = connection.execute(_READ, (call.table, key_text(call.key))).fetchall()
+        if not rows:
+            return Result.ok(None)
+        try:
+            return Result.ok(_stored(*rows[0]))
+        except ValueError as error:
+            return _undecodable(call.table, error)
+
+    def delete(self, call: Delete, timeout: float) -> Result[None]:
+        """Delete an item, there or not, unless a revision is asked for."""
+        where = (call.table, key_text(call.key))
+        with self._database.write(timeout) as connection:
+            if call.if_revision is not None:
+                current = _current_revision(connection, where, call.now)
+                if current != call.if_revision:
+                    return _conflict("the item has another revision, or is gone")
+            connection.execute(_DELETE, where)
+        return Result.ok(None)
+
+    def scan(self, call: Scan, timeout: float) -> Result[Page]:
+        """Read the next items in the order of their keys; the cursor is the last one's key."""
+        with self._database.read(timeout) as connection:
+            rows = connection.execute(
+                _PAGE, (call.table, call.cursor or "", PAGE_ITEMS + 1)
+            ).fetchall()
+        page, more = rows[:PAGE_ITEMS], len(rows) > PAGE_ITEMS
+        try:
+            items = tuple(_stored(*row[:3]) for row in page)
+        except ValueError as error:
+            return _undecodable(call.table, error)
+        return Result.ok(Page(items, page[-1][3] if more else None))
+
+
+def key_text(key: Key) -> str:
+    """Write the values of a key as one text, different for different values."""
+    return json.dumps(key.values)
+
+
+def _current_revision(
+    connection: sqlite3.Connection, where: tuple[Any, ...], now: float
+) -> str | None:
+    rows = connection.execute(_FIND, where).fetchall()
+    if not rows:
+        return None
+    revision, expires_at = rows[0]
+    expired = expires_at is not None and expires_at <= now
+    return None if expired else str(revision)
+
+
+def _stored(document: str, revision: str, expires_at: float | None) -> Stored:
+    native = json.loads(document)
+    if not isinstance(native, dict):
+        raise ValueError("no JSON object")
+    decoded = decode(native, EMBEDDED)
+    return Stored(decoded.item, revision, decoded.write_id, expires_at, decoded.foreign)
+
+
+def _conflict(message: str) -> Result[Any]:
+    return Result(Outcome.CONFLICT, message=message)
+
+
+def _undecodable(table: str, error: ValueError) -> Result[Any]:
+    return Result(
+        Outcome.UNUSABLE,
+        message=f"a document of table {table!r} is no longer one that leeward can read; "
+        f"another program has changed it",
+        reason="undecodable",
+        cause=error,
+    )

@@ -1,0 +1,263 @@
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Event as Flag
+from typing import Any
+
+import pytest
+
+from leeward.errors import LeewardError
+from leeward.local import Context, DeadLetter, Local
+from leeward.local.dispatch import CONCURRENCY
+from leeward.values import Event
+from tests.local.calls import PATIENT, enqueue, event, publish, value_of
+
+
+def test_a_failed_delivery_is_tried_again(cloud: Local) -> None:
+    """The subscriber gets the same event until it does not raise, and knows which attempt it is."""
+    attempts: list[tuple[str | None, int]] = []
+
+    @cloud.subscribe("orders")
+    def subscriber(event: Event, context: Context) -> None:
+        attempts.append((event.id, context.attempt))
+        if len(attempts) < 3:
+            raise ConnectionError
+
+    cloud.publish(publish(), 5)
+    cloud.settle(PATIENT)
+    assert attempts == [("1", 1), ("1", 2), ("1", 3)]
+    assert cloud.dead_letters() == ()
+
+
+def test_a_delivery_that_always_fails_is_given_up(cloud: Local) -> None:
+    """After five attempts it is a dead letter, which keeps the event and not the error's text."""
+    attempts: list[int] = []
+
+    @cloud.subscribe("orders", name="broken")
+    def subscriber(event: Event, context: Context) -> None:
+        attempts.append(context.attempt)
+        raise ValueError("secret")
+
+    sent = event(data={"n": 1})
+    cloud.publish(publish(sent), 5)
+    cloud.settle(PATIENT)
+    assert attempts == [1, 2, 3, 4, 5]
+    assert cloud.dead_letters() == (DeadLetter("orders", sent, "broken", 5, "ValueError"),)
+
+
+def test_an_exit_in_a_subscriber_is_a_failure(cloud: Local) -> None:
+    """SystemExit neither ends the loop nor loses the event."""
+    seen: list[str | None] = []
+
+    @cloud.subscribe("orders")
+    def subscriber(event: Event) -> None:
+        seen.append(event.id)
+        if len(seen) == 1:
+            raise SystemExit
+
+    cloud.publish(publish(), 5)
+    cloud.settle(PATIENT)
+    assert seen == ["1", "1"]
+
+
+def test_one_subscriber_fails_alone(cloud: Local) -> None:
+    """The other subscribers get the event once."""
+    seen: list[str | None] = []
+    failures = [ValueError, ValueError]
+
+    @cloud.subscribe("orders", name="failing")
+    def failing(event: Event) -> None:
+        if failures:
+            raise failures.pop()
+
+    cloud.subscribe("orders", name="well")(lambda event: seen.append(event.id))
+    cloud.publish(publish(), 5)
+    cloud.settle(PATIENT)
+    assert (seen, failures) == (["1"], [])
+
+
+def test_a_queued_call_is_made_in_the_background(cloud: Local) -> None:
+    """It is accepted first; the payload, the key and the attempt arrive."""
+    calls: SimpleQueue[tuple[Any, str, int]] = SimpleQueue()
+    go = Flag()
+
+    @cloud.function("f")
+    def function(payload: Any, context: Context) -> None:
+        assert go.wait(PATIENT)
+        calls.put((payload, context.idempotency_key, context.attempt))
+        if context.attempt == 1:
+            raise ConnectionError
+
+    assert value_of(cloud.enqueue(enqueue("f", b'{"n": [1]}'), 5)) is None
+    assert calls.empty()
+    go.set()
+    cloud.settle(PATIENT)
+    assert [calls.get(), calls.get()] == [({"n": [1]}, "key-1", 1), ({"n": [1]}, "key-1", 2)]
+
+
+def test_a_queued_call_can_die(cloud: Local) -> None:
+    """It is a dead letter without bus and event."""
+
+    @cloud.function("f")
+    def function(payload: object) -> None:
+        raise ValueError
+
+    cloud.enqueue(enqueue(), 5)
+    cloud.settle(PATIENT)
+    assert cloud.dead_letters() == (DeadLetter(None, None, "f", 5, "ValueError"),)
+
+
+def test_events_of_one_key_are_delivered_in_order(cloud: Local) -> None:
+    """One at a time, a failing head before all that follow; each subscription for itself."""
+    seen: dict[str, list[str]] = {"a": [], "b": []}
+    under_way = {"a": 0, "b": 0}
+
+    def subscriber(name: str) -> Callable[[Event, Context], None]:
+        def handle(event: Event, context: Context) -> None:
+            assert under_way[name] == 0
+            under_way[name] += 1
+            seen[name].append(f"{event.id}")
+            under_way[name] -= 1
+            if name == "b" and context.attempt == 1:
+                raise ConnectionError
+
+        return handle
+
+    for name in seen:
+        cloud.subscribe("orders", name=name)(subscriber(name))
+    ids = [str(number) for number in range(6)]
+    for id in ids:
+        cloud.publish(publish(event(id, ordering_key="k")), 5)
+    cloud.settle(PATIENT)
+    assert seen["a"] == ids
+    assert seen["b"] == [id for id in ids for _ in range(2)]
+
+
+def test_a_dead_head_lets_the_next_go(cloud: Local) -> None:
+    """A lane is not blocked for ever."""
+    seen: list[str | None] = []
+
+    @cloud.subscribe("orders")
+    def subscriber(event: Event) -> None:
+        if event.id == "1":
+            raise ValueError
+        seen.append(event.id)
+
+    cloud.publish(publish(*(event(id, ordering_key="k") for id in "123")), 5)
+    cloud.settle(PATIENT)
+    assert seen == ["2", "3"]
+    assert [each.event and each.event.id for each in cloud.dead_letters()] == ["1"]
+
+
+def test_subscriptions_do_not_wait_for_each_other(cloud: Local) -> None:
+    """A subscriber that hangs on a key holds back only itself."""
+    hang = Flag()
+    seen: SimpleQueue[str | None] = SimpleQueue()
+    cloud.subscribe("orders", name="hanging")(lambda event: hang.wait(PATIENT))
+    cloud.subscribe("orders", name="well")(lambda event: seen.put(event.id))
+    cloud.publish(publish(*(event(id, ordering_key="k") for id in "12")), 5)
+    assert [seen.get(timeout=PATIENT) for _ in range(2)] == ["1", "2"]
+    hang.set()
+    cloud.settle(PATIENT)
+
+
+def test_keys_do_not_wait_for_each_other(cloud: Local) -> None:
+    """A head that hangs holds back its own key only."""
+    hang, others = Flag(), Flag()
+    seen: list[str | None] = []
+
+    @cloud.subscribe("orders")
+    def subscriber(event: Event) -> None:
+        if event.id == "1":
+            assert hang.wait(PATIENT)
+        seen.append(event.id)
+        if len(seen) == 2:
+            others.set()
+
+    events = event("1", ordering_key="a"), event("2", ordering_key="b"), event("3")
+    cloud.publish(publish(*events, event("4", ordering_key="a")), 5)
+    assert others.wait(PATIENT)
+    assert sorted(map(str, seen)) == ["2", "3"]
+    hang.set()
+    cloud.settle(PATIENT)
+    assert seen[2:] == ["1", "4"]
+
+
+def test_attempts_run_side_by_side_up_to_a_bound(cloud: Local) -> None:
+    """Eight at one time, and no more."""
+    gate = threading.Barrier(CONCURRENCY)
+    lock = threading.Lock()
+    counts = {"now": 0, "most": 0}
+
+    @cloud.subscribe("orders")
+    def subscriber(event: Event) -> None:
+        with lock:
+            counts["now"] += 1
+            counts["most"] = max(counts.values())
+        gate.wait(PATIENT)
+        with lock:
+            counts["now"] -= 1
+
+    cloud.publish(publish(*(event(str(number)) for number in range(2 * CONCURRENCY))), 5)
+    cloud.settle(PATIENT)
+    assert counts == {"now": 0, "most": CONCURRENCY}
+
+
+def test_settle_tells_how_many_are_left(cloud: Local) -> None:
+    """It gives up after its time, and names the number."""
+    hang = Flag()
+    cloud.subscribe("orders")(lambda event: hang.wait(PATIENT))
+    cloud.publish(publish(event("1"), event("2")), 5)
+    with pytest.raises(TimeoutError, match=r"after 0\.01 seconds: 2"):
+        cloud.settle(0.01)
+    hang.set()
+    cloud.settle(PATIENT)
+
+
+def test_settle_without_anything_to_do_returns(cloud: Local) -> None:
+    """Nothing is pending where nothing was published."""
+    cloud.settle(0.0)
+
+
+def test_a_subscriber_may_publish_and_store(cloud: Local) -> None:
+    """No lock is held while it runs; `settle` waits for what it adds."""
+    seen: list[str | None] = []
+
+    @cloud.subscribe("orders")
+    def first(event_: Event) -> None:
+        cloud.publish(publish(event("2"), bus="bills"), PATIENT)
+
+    cloud.subscribe("bills")(lambda event: seen.append(event.id))
+    cloud.publish(publish(), 5)
+    cloud.settle(PATIENT)
+    assert seen == ["2"]
+
+
+def test_a_broken_row_becomes_a_dead_letter(opened: Callable[..., Local], path: Path) -> None:
+    """What another program has made unreadable does not stop the loop."""
+    cloud = opened(path=path)
+    seen: list[str | None] = []
+    cloud.subscribe("orders", name="s")(lambda event: seen.append(event.id))
+    connection: Any = cloud.native("tables")
+    for document in ("{", "{}", "7"):
+        connection.execute(
+            "INSERT INTO deliveries (bus, subscriber, idempotency_key, document)"
+            "VALUES ('orders', 's', 'k', ?)",
+            (document,),
+        )
+    connection.commit()
+    connection.close()
+    cloud.publish(publish(), 5)
+    cloud.settle(PATIENT)
+    assert seen == ["1"]
+    assert [each.event for each in cloud.dead_letters()] == [None, None, None]
+
+
+def test_dead_letters_of_a_closed_target_are_refused(cloud: Local) -> None:
+    """The error names the target."""
+    cloud.close()
+    for ask in (cloud.dead_letters, cloud.settle):
+        with pytest.raises(LeewardError, match="closed") as caught:
+            ask()
+        assert caught.value.target == "local"

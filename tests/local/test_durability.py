@@ -1,0 +1,250 @@
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leeward.errors import Outcome
+from leeward.local import Local
+from leeward.values import Event
+from tests.local.calls import (
+    PATIENT,
+    Child,
+    HandClock,
+    child,
+    event,
+    load,
+    publish,
+    store,
+    value_of,
+)
+
+Opener = Callable[..., Local]
+
+KEEPER = """
+import threading
+cloud = Local(path=sys.argv[1])
+never = threading.Event()
+cloud.subscribe("orders", name="remember")(lambda event: never.wait())
+cloud.function("f")(lambda payload: never.wait())
+value_of(cloud.store(store({"n": 1}), 5))
+print("COMMITTED")
+assert value_of(cloud.publish(publish(event("1", data={"n": 2})), 5))[0].outcome is Outcome.OK
+print("PUBLISHED")
+value_of(cloud.enqueue(enqueue("f", b'{"n": 3}'), 5))
+print("ACCEPTED")
+never.wait()
+"""
+
+
+def later() -> HandClock:
+    """A clock on which every lease of a killed process has ended."""
+    clock = HandClock()
+    clock.time += 10**10
+    return clock
+
+
+def test_what_was_promised_survives_a_kill(opened: Opener, path: Path) -> None:
+    """After kill -9 the item is there, and the event and the queued call are delivered."""
+    with child(KEEPER, str(path)) as process:
+        for promise in ("COMMITTED", "PUBLISHED", "ACCEPTED"):
+            process.wait_for(promise)
+        process.kill()
+    cloud = opened(path=path, clock=later())
+    found = value_of(cloud.load(load(), 5))
+    assert found is not None
+    assert found.item["n"] == 1
+    seen: list[object] = []
+
+    @cloud.subscribe("orders", name="remember")
+    def remember(event: Event) -> None:
+        seen.append(event.data)
+
+    cloud.function("f")(seen.append)
+    cloud.settle(PATIENT)
+    assert sorted(map(str, seen)) == ["{'n': 2}", "{'n': 3}"]
+
+
+WRITER = """
+cloud = Local(path=sys.argv[1])
+for number in range(1000000):
+    value_of(cloud.store(store({"n": number}), 60))
+    print(number)
+"""
+
+
+def test_a_kill_at_any_moment_loses_nothing_acknowledged(opened: Opener, path: Path) -> None:
+    """Whatever step a write is at, the last acknowledged one or a later one is there."""
+    for rounds in (1, 2, 3, 5, 8, 13):
+        with child(WRITER, str(path)) as process:
+            for _ in range(rounds):
+                acknowledged = int(process.line())
+            process.kill()
+            acknowledged = max([acknowledged, *map(int, rest(process))])
+        cloud = opened(path=path)
+        found = value_of(cloud.load(load(), PATIENT))
+        assert found is not None
+        assert found.item["n"] in {acknowledged, acknowledged + 1}
+        cloud.close()
+
+
+def rest(process: Child) -> list[bytes]:
+    """Give the lines that a killed child has still said, without a last half one."""
+    assert process.process.stdout is not None
+    return process.process.stdout.read().split(b"\n")[:-1]
+
+
+ADDER = """
+cloud = Local(path=sys.argv[1])
+print("ready")
+sys.stdin.readline()
+added = 0
+while added < 20:
+    found = value_of(cloud.load(load(), 60))
+    count = 0 if found is None else found.item["n"]
+    condition = {"if_absent": True} if found is None else {"if_revision": found.revision}
+    result = cloud.store(store({"n": count + 1}, **condition), 60)
+    assert result.outcome in (Outcome.OK, Outcome.CONFLICT), result
+    added += result.outcome is Outcome.OK
+print("done")
+"""
+
+
+def test_two_processes_share_a_file(opened: Opener, path: Path) -> None:
+    """Conditions hold between processes: no increment is lost."""
+    with child(ADDER, str(path)) as one, child(ADDER, str(path)) as other:
+        for process in (one, other):
+            process.wait_for("ready")
+        for process in (one, other):
+            process.say("go")
+        for process in (one, other):
+            process.wait_for("done")
+    found = value_of(opened(path=path).load(load(), 5))
+    assert found is not None
+    assert found.item["n"] == 40
+
+
+WORKER = """
+cloud = Local(path=sys.argv[1])
+cloud.subscribe("orders", name="shared")(lambda event: print(event.id))
+value_of(cloud.load(load(), 60))
+print("ready")
+sys.stdin.readline()
+"""
+
+
+def test_a_process_takes_over_from_one_that_died(opened: Opener, path: Path) -> None:
+    """A running process with the same subscription delivers what another one left."""
+    with child(WORKER, str(path)) as worker:
+        worker.wait_for("ready")
+        cloud = opened(path=path, clock=later())
+        cloud.subscribe("orders", name="shared")(lambda event: None)
+        cloud._dispatcher.close()
+        value_of(cloud.publish(publish(event("left")), 5))
+        worker.wait_for("left")
+
+
+FULL = """
+import resource, os
+path, where = sys.argv[1:]
+cloud = Local(path=path)
+first = value_of(cloud.store(store({"n": 1}), 5))
+_, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+size = os.path.getsize(path) if where == "commit" else 1
+resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+result = cloud.store(store({"n": 2, "text": "x" * 50000}), 5)
+resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+print(result.outcome.name, result.reason, type(result.cause).__name__)
+found = value_of(cloud.load(load(), 5))
+print(found.item["n"], found.revision == first)
+print(value_of(cloud.store(store({"n": 3}, if_revision=first), 5)) != first)
+"""
+
+
+@pytest.mark.parametrize(
+    ("where", "outcome"),
+    [
+        ("commit", "AMBIGUOUS commit_failed OperationalError"),
+        ("journal", "UNUSABLE io_error OperationalError"),
+    ],
+)
+def test_a_disk_that_takes_no_more(path: Path, where: str, outcome: str) -> None:
+    """At the commit nobody can tell, before it nothing was written; the next call works again."""
+    with child(FULL, str(path), where) as process:
+        process.wait_for(outcome)
+        process.wait_for("1 True")
+        process.wait_for("True")
+
+
+@pytest.mark.parametrize(
+    ("pragma", "reason"), [("max_page_count = 1", "disk_full"), ("query_only = 1", "read_only")]
+)
+def test_a_refused_write_is_unusable(opened: Opener, path: Path, pragma: str, reason: str) -> None:
+    """A full disk or a read-only one refuses before the commit; nothing was written."""
+    cloud = opened(path=path)
+    value_of(cloud.store(store({"n": 1}), 5))
+    with cloud._database.read(5) as connection:
+        connection.execute(f"PRAGMA {pragma}").fetchall()
+    result = cloud.store(store({"n": 2, "text": "x" * 50000}), 5)
+    assert (result.outcome, result.reason) == (Outcome.UNUSABLE, reason)
+    assert isinstance(result.cause, sqlite3.Error)
+    found = value_of(cloud.load(load(), 5))
+    assert found is not None
+    assert found.item["n"] == 1
+
+
+class FailingAtTheEnd:
+    """A connection whose COMMIT reports an error, whether it lands on the disk or not."""
+
+    def __init__(self, real: sqlite3.Connection, *, lands: bool) -> None:
+        self.real = real
+        self.lands = lands
+        self.closed = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.real, name)
+
+    def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
+        """Run the statement, or fail."""
+        if statement == "COMMIT":
+            if self.lands:
+                self.real.execute(statement)
+            raise sqlite3.OperationalError("disk I/O error")
+        return self.real.execute(statement, *values)
+
+    def close(self) -> None:
+        """Close, and remember it."""
+        self.closed = True
+        self.real.close()
+
+
+@pytest.mark.parametrize("lands", [True, False])
+def test_a_failed_commit_drops_the_handle(opened: Opener, path: Path, lands: bool) -> None:
+    """The outcome is AMBIGUOUS, the handle is closed, and a new one tells what is there."""
+    cloud = opened(path=path)
+    value_of(cloud.store(store({"n": 1}), 5))
+    database = cloud._database
+    assert database._connection is not None
+    failing = FailingAtTheEnd(database._connection, lands=lands)
+    database._connection = failing  # type: ignore[assignment]
+    result = cloud.store(store({"n": 2}), 5)
+    assert (result.outcome, result.reason) == (Outcome.AMBIGUOUS, "commit_failed")
+    assert isinstance(result.cause, sqlite3.OperationalError)
+    assert failing.closed
+    found = value_of(cloud.load(load(), 5))
+    assert found is not None
+    assert found.item["n"] == (2 if lands else 1)
+
+
+def test_a_failed_commit_in_memory_ends_the_database(cloud: Local) -> None:
+    """What was there cannot be had again, and that is said instead of starting empty."""
+    value_of(cloud.store(store(), 5))
+    database = cloud._database
+    assert database._connection is not None
+    database._connection = FailingAtTheEnd(  # type: ignore[assignment]
+        database._connection, lands=False
+    )
+    assert cloud.store(store(), 5).outcome is Outcome.AMBIGUOUS
+    result = cloud.load(load(), 5)
+    assert (result.outcome, "is gone" in str(result.message)) == (Outcome.LOCAL, True)

@@ -1,0 +1,160 @@
+"""Forks are made in a process of their own, where no other thread of the tests is under way."""
+
+from pathlib import Path
+
+from tests.local.calls import child
+
+PRELUDE = """
+import os, threading, warnings
+warnings.simplefilter("ignore", DeprecationWarning)  # forking with threads is the point here
+path = sys.argv[1]
+
+def forked(work):
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            work()
+            status = 0
+        finally:
+            os._exit(status)
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+DATA = """
+cloud = Local(path=path)
+value_of(cloud.store(store({"n": 1}), 5))
+parent = cloud._database._connection
+
+def work():
+    assert value_of(cloud.load(load(), 5)).item["n"] == 1
+    assert cloud._database._connection is not parent
+    value_of(cloud.store(store({"n": 2}), 5))
+
+forked(work)
+assert cloud._database._connection is parent
+print(value_of(cloud.load(load(), 5)).item["n"])
+"""
+
+
+def test_a_child_opens_the_file_anew(path: Path) -> None:
+    """It reads and writes on a connection of its own, and the parent sees what it wrote."""
+    with child(PRELUDE + DATA, str(path)) as process:
+        process.wait_for("0")
+        process.wait_for("2")
+
+
+MEMORY = """
+cloud = Local()
+cloud.function("f")(lambda _: "called")
+value_of(cloud.store(store(), 5))
+
+def work():
+    for call in (load(), store(), delete(), scan()):
+        result = getattr(cloud, call.verb)(call, 5)
+        assert result.outcome is Outcome.LOCAL, result
+        assert "does not cross a fork" in result.message
+    assert value_of(cloud.invoke(invoke(), 5)) == "called"
+    value_of(Local().store(store(), 5))
+    cloud.close()
+
+forked(work)
+print(value_of(cloud.load(load(), 5)).item["id"])
+"""
+
+
+def test_a_child_has_no_memory_database(path: Path) -> None:
+    """It is told so; functions and new targets work there, and the parent goes on."""
+    with child(PRELUDE + MEMORY, str(path)) as process:
+        process.wait_for("0")
+        process.wait_for("1")
+
+
+EVENTS = """
+cloud = Local(path=path)
+seen = []
+cloud.subscribe("orders", name="s")(lambda event: seen.append((os.getpid(), event.id)))
+value_of(cloud.publish(publish(event("1")), 5))
+cloud.settle(30)
+
+def work():
+    seen.clear()
+    cloud.function("f")(lambda payload: seen.append(payload))
+    value_of(cloud.enqueue(enqueue("f", b"5"), 5))
+    cloud.settle(30)
+    assert seen == [5], seen
+    cloud.close()
+
+forked(work)
+value_of(cloud.publish(publish(event("2")), 5))
+cloud.settle(30)
+print([id for pid, id in seen if pid == os.getpid()])
+"""
+
+
+def test_a_child_has_a_loop_of_its_own(path: Path) -> None:
+    """Delivery starts again in the child, and goes on in the parent."""
+    with child(PRELUDE + EVENTS, str(path)) as process:
+        process.wait_for("0")
+        process.wait_for("['1', '2']")
+
+
+BUSY = """
+import leeward.local.database
+leeward.local.database.HOLD_SECONDS = 60
+cloud = Local(path=path)
+value_of(cloud.store(store(), 5))  # a fork while another thread imports would hang any program
+stop = threading.Event()
+failed = []
+
+def write(number):
+    while not stop.is_set():
+        result = cloud.store(store(at=key(str(number))), 60)
+        if result.outcome is not Outcome.OK:
+            failed.append(result)
+
+def work():
+    value_of(cloud.store(store(at=key("child")), 60))
+
+threads = [threading.Thread(target=write, args=(number,)) for number in range(2)]
+for thread in threads:
+    thread.start()
+for _ in range(4):
+    forked(work)
+stop.set()
+for thread in threads:
+    thread.join()
+print(failed)
+"""
+
+
+def test_a_fork_falls_between_transactions(path: Path) -> None:
+    """While other threads write, every child can write too, and no writer is disturbed."""
+    with child(PRELUDE + BUSY, str(path)) as process:
+        for _ in range(4):
+            process.wait_for("0")
+        process.wait_for("[]")
+
+
+TORN = """
+import leeward.local.database
+leeward.local.database.HOLD_SECONDS = 0.01
+cloud = Local(path=path)
+value_of(cloud.store(store(), 5))
+
+def work():
+    result = cloud.load(load(), 5)
+    assert result.outcome is Outcome.LOCAL, result
+    assert "inside a transaction" in result.message
+
+with cloud._database.write(5):
+    forked(work)
+print(value_of(cloud.load(load(), 5)).item["id"])
+"""
+
+
+def test_a_fork_inside_a_transaction_is_refused_in_the_child(path: Path) -> None:
+    """Where a transaction would not end in time, the child is told, and the parent goes on."""
+    with child(PRELUDE + TORN, str(path)) as process:
+        process.wait_for("0")
+        process.wait_for("1")

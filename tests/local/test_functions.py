@@ -1,0 +1,250 @@
+import json
+import sys
+import threading
+from collections.abc import Callable
+from threading import Event as Flag
+from typing import Any
+
+import pytest
+
+from leeward.errors import ConfigError, Outcome
+from leeward.local import Context, Local, functions
+from tests.local.calls import PATIENT, HandClock, enqueue, invoke, value_of
+
+
+class Unreadable(Exception):
+    """An error whose text cannot be had."""
+
+    def __str__(self) -> str:
+        raise KeyError
+
+
+def test_a_function_is_called_with_its_payload(cloud: Local) -> None:
+    """The payload is decoded for it, and its answer is the value."""
+    cloud.function("double")(lambda order: {"n": order["n"] * 2})
+    assert value_of(cloud.invoke(invoke("double", b'{"n": 21}'), PATIENT)) == {"n": 42}
+
+
+def test_the_decorator_gives_the_function_back(cloud: Local) -> None:
+    """What is registered can still be called directly."""
+
+    @cloud.function("f")
+    def function(payload: int) -> int:
+        return payload + 1
+
+    assert function(1) == 2
+
+
+def test_no_object_is_shared(cloud: Local) -> None:
+    """The answer is decoded from JSON: a tuple is a list, and changes do not travel."""
+    kept: list[Any] = [1]
+    cloud.function("f")(lambda _: {"kept": kept, "pair": (1, 2)})
+    answer = value_of(cloud.invoke(invoke(), PATIENT))
+    answer["kept"].append(2)
+    assert (kept, answer["pair"]) == ([1], [1, 2])
+
+
+def test_the_context_is_handed_to_a_second_parameter(opened: Callable[..., Local]) -> None:
+    """It tells the name, the key, the attempt, and the time that is left."""
+    clock = HandClock()
+    cloud = opened(clock=clock)
+    contexts: list[Context] = []
+
+    @cloud.function("f")
+    def function(payload: object, context: Context) -> float:
+        contexts.append(context)
+        clock.sleep(10)
+        return context.remaining()
+
+    assert value_of(cloud.invoke(invoke(), PATIENT)) == PATIENT - 10
+    clock.sleep(PATIENT)
+    context = contexts[0]
+    assert (context.function, context.idempotency_key, context.attempt) == ("f", "key-1", 1)
+    assert context.remaining() == 0.0
+
+
+@pytest.mark.parametrize(
+    ("function", "answer"),
+    [
+        pytest.param(lambda payload: payload, [1, 2], id="one parameter"),
+        pytest.param(lambda payload, *more, option=3: len(more), 0, id="no second by position"),
+        pytest.param(json.dumps, "[1, 2]", id="keywords"),
+        pytest.param(max, 2, id="a built-in that does not tell"),
+    ],
+)
+def test_a_function_with_one_parameter_gets_no_context(
+    cloud: Local, function: Callable[..., Any], answer: object
+) -> None:
+    """Only a second positional parameter asks for it."""
+    cloud.function("f")(function)
+    assert value_of(cloud.invoke(invoke("f", b"[1, 2]"), PATIENT)) == answer
+
+
+def test_what_a_function_raises_is_reported(cloud: Local) -> None:
+    """Class, text and its own stack lines, nothing of leeward's."""
+
+    @cloud.function("f")
+    def function(payload: object) -> None:
+        raise KeyError("here")
+
+    result = cloud.invoke(invoke(), PATIENT)
+    assert (result.outcome, result.reason) == (Outcome.APP_ERROR, None)
+    assert result.fault is not None
+    assert (result.fault.type, result.fault.message) == ("KeyError", "'here'")
+    assert "test_functions.py" in result.fault.trace[0]
+    assert not any(functions.__file__ in line for line in result.fault.trace)
+    assert isinstance(result.cause, KeyError)
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), GeneratorExit()])
+def test_even_an_exit_is_the_functions_own_end(cloud: Local, error: BaseException) -> None:
+    """SystemExit ends the call, not the process or the wait."""
+
+    @cloud.function("f")
+    def function(payload: object) -> None:
+        raise error
+
+    result = cloud.invoke(invoke(), PATIENT)
+    assert result.outcome is Outcome.APP_ERROR
+    assert result.fault is not None
+    assert result.fault.type == type(error).__name__
+
+
+def test_an_error_without_a_text_is_reported(cloud: Local) -> None:
+    """An exception whose text raises is an ordinary failure of the function."""
+
+    @cloud.function("f")
+    def function(payload: object) -> None:
+        raise Unreadable
+
+    result = cloud.invoke(invoke(), PATIENT)
+    assert result.fault is not None
+    assert (result.fault.type, result.fault.message) == ("Unreadable", None)
+
+
+def circle() -> list[Any]:
+    """Give a list that holds itself."""
+    endless: list[Any] = []
+    endless.append(endless)
+    return endless
+
+
+@pytest.mark.parametrize("value", [object(), float("nan"), float("inf"), b"x", {(1,): 2}, circle()])
+def test_an_answer_that_is_not_json_is_refused(cloud: Local, value: object) -> None:
+    """It is an error of the function, named by type and not by content."""
+    cloud.function("f")(lambda _: value)
+    result = cloud.invoke(invoke(), PATIENT)
+    assert (result.outcome, result.reason) == (Outcome.APP_ERROR, "not_json")
+    assert type(value).__name__ in str(result.message)
+
+
+def test_an_answer_may_be_as_large_as_the_limit(cloud: Local) -> None:
+    """6 MiB of JSON pass, one byte more does not."""
+    limit = cloud.limits.payload_bytes
+    assert limit == 6 * 1024 * 1024
+    cloud.function("f")(lambda size: "x" * (size - 2))
+    fits = cloud.invoke(invoke("f", str(limit).encode()), PATIENT)
+    assert len(value_of(fits)) == limit - 2
+    result = cloud.invoke(invoke("f", str(limit + 1).encode()), PATIENT)
+    assert (result.outcome, result.reason) == (Outcome.APP_ERROR, "response_too_large")
+
+
+def test_an_unknown_function_is_not_found(cloud: Local) -> None:
+    """The message says what is there and how to register."""
+    cloud.function("other")(print)
+    for result in (cloud.invoke(invoke("f"), 5), cloud.enqueue(enqueue("f"), 5)):
+        assert result.outcome is Outcome.NOT_FOUND
+        assert "known: other" in str(result.message)
+        assert '@cloud.function("f")' in str(result.message)
+
+
+@pytest.mark.parametrize("payload", [b"{", b"\xff", "[1]".encode("utf-16")])
+def test_a_payload_that_is_not_json_is_the_callers_error(cloud: Local, payload: bytes) -> None:
+    """It is refused before the function runs or is queued, without a word of the payload."""
+    cloud.function("f")(print)
+    for result in (cloud.invoke(invoke("f", payload), 5), cloud.enqueue(enqueue("f", payload), 5)):
+        assert result.outcome is Outcome.CALLER
+        assert result.message == "the payload is not JSON in UTF-8"
+
+
+def test_a_slow_function_is_ambiguous_and_still_finishes(cloud: Local) -> None:
+    """When the time is up nobody can tell; the function goes on."""
+    go, finished = Flag(), Flag()
+
+    @cloud.function("f")
+    def function(payload: object) -> None:
+        assert go.wait(PATIENT)
+        finished.set()
+
+    result = cloud.invoke(invoke(), 0.01)
+    assert (result.outcome, result.reason) == (Outcome.AMBIGUOUS, "timeout")
+    assert not finished.is_set()
+    go.set()
+    assert finished.wait(PATIENT)
+
+
+def test_each_call_runs_on_a_daemon_thread_of_its_own(cloud: Local) -> None:
+    """So a hung function blocks neither other calls nor the end of the process."""
+
+    @cloud.function("f")
+    def function(payload: object) -> list[object]:
+        thread = threading.current_thread()
+        return [thread.daemon, thread is threading.main_thread(), thread.name]
+
+    assert value_of(cloud.invoke(invoke(), PATIENT)) == [True, False, "leeward-invoke-f"]
+
+
+def test_no_thread_to_be_had_is_local(cloud: Local, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no thread starts nothing has run, and the result says so."""
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    cloud.function("f")(print)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    result = cloud.invoke(invoke(), 5)
+    assert result.outcome is Outcome.LOCAL
+    assert isinstance(result.cause, RuntimeError)
+
+
+def test_two_functions_of_one_name_are_refused(cloud: Local) -> None:
+    """The message tells how to replace one on purpose."""
+    cloud.function("f")(print)
+    with pytest.raises(ConfigError, match=r'native\("functions"\)'):
+        cloud.function("f")(len)
+
+
+@pytest.mark.parametrize("name", ["", print, None])
+def test_a_function_needs_a_name(cloud: Local, name: Any) -> None:
+    """A decorator without its parentheses is noticed at once."""
+    with pytest.raises(ConfigError, match=r"@cloud\.function"):
+        cloud.function(name)
+
+
+def test_what_cannot_be_called_is_refused(cloud: Local) -> None:
+    """So are coroutine functions, which nothing here would run."""
+
+    async def later(payload: object) -> None:
+        raise NotImplementedError
+
+    with pytest.raises(ConfigError, match="callable"):
+        cloud.function("f")("sys.exit")  # type: ignore[type-var]
+    with pytest.raises(ConfigError, match=r"asyncio\.run"):
+        cloud.function("f")(later)
+
+
+def test_the_registry_may_be_changed(cloud: Local) -> None:
+    """A test puts a double in the place of a function."""
+    cloud.function("f")(lambda _: "real")
+    registry = cloud.native("functions")
+    assert isinstance(registry, dict)
+    registry["f"] = lambda _: "double"
+    assert value_of(cloud.invoke(invoke(), PATIENT)) == "double"
+
+
+def test_invoking_opens_no_database(opened: Callable[..., Local], path: Any) -> None:
+    """A function needs no file."""
+    cloud = opened(path=path)
+    cloud.function("f")(lambda _: sys.version)
+    value_of(cloud.invoke(invoke(), PATIENT))
+    assert not path.exists()

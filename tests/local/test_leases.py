@@ -1,0 +1,185 @@
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Event as Flag
+from typing import Any
+
+import pytest
+
+from leeward.errors import Outcome
+from leeward.local import Context, Local
+from leeward.local.deliveries import LEASE, MAX_ATTEMPTS, Deliveries, Delivery
+from leeward.local.dispatch import CONCURRENCY
+from leeward.local.fault import DatabaseFault
+from leeward.values import Event
+from tests.local.calls import PATIENT, HandClock, enqueue, event, publish, until
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the loop look often, and closing wait little for handlers that hang on purpose."""
+    monkeypatch.setattr("leeward.local.dispatch.LOOK_AGAIN", 0.05)
+    monkeypatch.setattr("leeward.local.dispatch.GRACE", 0.1)
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_a_hung_subscriber_gets_the_event_again(opened: Callable[..., Local], fails: bool) -> None:
+    """When the lease ends the event is delivered again; the late end of the first changes nothing.
+
+    Otherwise its failure would bring a third attempt beside the second, and its success would let
+    the next event of the key overtake the second attempt.
+    """
+    clock = HandClock()
+    cloud = opened(clock=clock)
+    hang = {1: Flag(), 2: Flag()}
+    started: SimpleQueue[tuple[str | None, int]] = SimpleQueue()
+    overtaking: list[bool] = []
+
+    @cloud.subscribe("orders")
+    def subscriber(event: Event, context: Context) -> None:
+        if event.id == "follower":
+            overtaking.append(not hang[2].is_set())
+            return
+        started.put((event.id, context.attempt))
+        if event.id == "hung":
+            assert hang[context.attempt].wait(PATIENT)
+            if fails and context.attempt == 1:
+                raise ValueError
+
+    keyed = (event(id, ordering_key="k") for id in ("hung", "follower"))
+    cloud.publish(publish(*keyed), 5)
+    assert started.get(timeout=PATIENT) == ("hung", 1)
+    clock.sleep(LEASE + 1)
+    assert started.get(timeout=PATIENT) == ("hung", 2)
+    hang[1].set()
+    until(lambda: len(cloud._dispatcher._running) == 1)
+    clock.sleep(LEASE / 2)
+    cloud.publish(publish(event("next")), 5)
+    assert started.get(timeout=PATIENT) == ("next", 1)
+    until(lambda: len(cloud._dispatcher._running) == 1)
+    hang[2].set()
+    cloud.settle(PATIENT)
+    assert started.empty()
+    assert overtaking == [False]
+    assert cloud.dead_letters() == ()
+
+
+def test_hung_subscribers_do_not_use_up_the_threads(opened: Callable[..., Local]) -> None:
+    """An attempt that has outlived its lease no longer counts; five such are a dead letter."""
+    clock = HandClock()
+    cloud = opened(clock=clock)
+    hang = Flag()
+    started: SimpleQueue[int] = SimpleQueue()
+
+    @cloud.subscribe("orders")
+    def subscriber(event: Event, context: Context) -> None:
+        started.put(context.attempt)
+        assert hang.wait(PATIENT)
+
+    cloud.publish(publish(*(event(str(number)) for number in range(CONCURRENCY + 1))), 5)
+    for attempt in range(1, MAX_ATTEMPTS + 1):
+        for _ in range(CONCURRENCY):
+            assert started.get(timeout=PATIENT) == attempt
+        clock.sleep(LEASE + 1)
+    assert started.get(timeout=PATIENT) == 1
+    letters = cloud.dead_letters()
+    assert {each.error for each in letters} == {"LeaseExpired"}
+    assert len(letters) == CONCURRENCY
+    hang.set()
+    cloud.settle(PATIENT)
+
+
+def test_pending_events_wait_for_their_subscription(
+    opened: Callable[..., Local], path: Path
+) -> None:
+    """After a restart the subscription of the same name gets them; `settle` waits for no other."""
+    first = opened(path=path)
+    hang = Flag()
+    started = Flag()
+
+    @first.subscribe("orders", name="remember")
+    def hanging(event: Event) -> None:
+        started.set()
+        hang.wait(PATIENT)
+
+    first.publish(publish(event("1", ordering_key="k"), event("2", ordering_key="k")), 5)
+    assert started.wait(PATIENT)
+    first.close()
+    clock = HandClock()
+    clock.time += 10**10
+    second = opened(path=path, clock=clock)
+    second.settle(PATIENT)
+    seen: list[str | None] = []
+    second.subscribe("orders", name="remember")(lambda event: seen.append(event.id))
+    second.settle(PATIENT)
+    assert seen == ["1", "2"]
+    hang.set()
+
+
+def test_a_registered_subscription_is_served_without_further_calls(
+    opened: Callable[..., Local], path: Path
+) -> None:
+    """Registering alone starts the delivery of what an earlier process left."""
+    first = opened(path=path)
+    first.function("f")(lambda _: None)
+    connection: Any = first.native("tables")
+    assert first.enqueue(enqueue(), 5).outcome is Outcome.OK
+    first.settle(PATIENT)
+    first.close()
+    with connection:
+        connection.execute(
+            "INSERT INTO deliveries (bus, subscriber, idempotency_key, document)"
+            "VALUES ('', 'f', 'k', '1')"
+        )
+    connection.close()
+    done = Flag()
+    opened(path=path).function("f")(lambda _: done.set())
+    assert done.wait(PATIENT)
+
+
+def test_the_loop_outlives_a_fault(cloud: Local, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the database cannot be read the loop tries again later."""
+    real = Deliveries.take
+    faults = [DatabaseFault(Outcome.REJECTED, "busy", "busy")]
+
+    def take(rows: Deliveries, *question: Any) -> list[Delivery]:
+        if faults:
+            raise faults.pop()
+        return real(rows, *question)
+
+    monkeypatch.setattr(Deliveries, "take", take)
+    seen: list[str | None] = []
+    cloud.subscribe("orders")(lambda event: seen.append(event.id))
+    cloud.publish(publish(), 5)
+    cloud.settle(PATIENT)
+    assert (seen, faults) == (["1"], [])
+
+
+def test_a_delivery_that_is_not_written_down_is_made_again(
+    opened: Callable[..., Local], path: Path
+) -> None:
+    """A locked database keeps the end of an attempt from being noted; its lease ends then."""
+    clock = HandClock()
+    cloud = opened(path=path, clock=clock)
+    attempts: SimpleQueue[int] = SimpleQueue()
+    go = Flag()
+
+    @cloud.subscribe("orders")
+    def subscriber(event: Event, context: Context) -> None:
+        attempts.put(context.attempt)
+        assert go.wait(PATIENT)
+
+    cloud.publish(publish(), 5)
+    assert attempts.get(timeout=PATIENT) == 1
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("leeward.local.deliveries.PATIENCE", 0.01)
+        locked = sqlite3.connect(path, isolation_level=None)
+        locked.execute("BEGIN EXCLUSIVE")
+        go.set()
+        until(lambda: not cloud._dispatcher._running)
+        locked.execute("ROLLBACK")
+        locked.close()
+    clock.sleep(LEASE + 1)
+    assert attempts.get(timeout=PATIENT) == 2
+    cloud.settle(PATIENT)
