@@ -1,0 +1,1 @@
+"""The contracts: one class for each verb, and one for each promise that goes across them."""

@@ -1,0 +1,76 @@
+"""Calls as the client makes them, for what is asked of a driver directly."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any, Final
+
+from leeward.cloudevents import mint
+from leeward.driver import Delete, Enqueue, Invoke, Key, Load, Publish, Result, Store
+from leeward.errors import Outcome
+from leeward.ids import new_id
+from leeward.values import Effect, Event, Item, Json
+from leeward_contract_tests.fixtures import EVENTS, ITEMS
+
+SECONDS: Final = 10.0
+"""The time that a driver is given where time is not what is tested."""
+
+
+def fresh(what: str) -> str:
+    """Give a name, key or id that no other test uses."""
+    return f"{what}-{new_id(time.time())}"
+
+
+def invoke(function: str, payload: Json, effect: Effect = Effect.UNSAFE) -> Invoke:
+    """Give a call of a function."""
+    return Invoke(function, json.dumps(payload).encode(), fresh("call"), effect)
+
+
+def enqueue(function: str, payload: Json) -> Enqueue:
+    """Give a queued call of a function."""
+    return Enqueue(function, json.dumps(payload).encode(), fresh("call"))
+
+
+def publish(*events: Event) -> Publish:
+    """Give a publish of events, what they leave open filled in."""
+    now = time.time()
+    minted = [
+        mint(event, id=fresh("event"), source="leeward-contract", now=now) for event in events
+    ]
+    return Publish(EVENTS, tuple(minted))
+
+
+def item_key(value: str) -> Key:
+    """Give a key of the table of items."""
+    return Key(("id",), (value,))
+
+
+def store(item: Item, *, write_id: str | None = None, if_absent: bool = False) -> Store:
+    """Give a write to the table of items."""
+    return Store(
+        ITEMS,
+        item_key(item["id"]),
+        item,
+        write_id or fresh("write"),
+        time.time(),
+        if_absent=if_absent,
+    )
+
+
+def load(key: str) -> Load:
+    """Give a read of the table of items."""
+    return Load(ITEMS, item_key(key))
+
+
+def delete(key: str) -> Delete:
+    """Give a delete in the table of items."""
+    return Delete(ITEMS, item_key(key), time.time())
+
+
+def outcomes_of(result: Result[Any]) -> list[Outcome]:
+    """Give the outcome of each attempt, read-backs left out.
+
+    A plain driver makes one attempt, and its result is that; a router lists several.
+    """
+    return [each.outcome for each in result.attempts if not each.read_back] or [result.outcome]

@@ -1,0 +1,151 @@
+"""The contract of conditions: of those who race for an item, exactly one wins."""
+
+from __future__ import annotations
+
+import pytest
+
+from leeward import Client, Conflict, Outcome
+from leeward.driver import Capability, Driver
+from leeward.values import Item
+from leeward_contract_tests.contracts.base import Contract
+from leeward_contract_tests.contracts.calls import SECONDS, fresh, store
+from leeward_contract_tests.contracts.observing import THREADS, together
+from leeward_contract_tests.contracts.refusal import needs
+from leeward_contract_tests.fixtures import ITEMS
+
+TABLES, CONDITIONS = Capability.TABLES, Capability.CONDITIONS
+
+
+class ConditionsContract(Contract):
+    """Store and delete under a condition, judged where the item is."""
+
+    @needs(TABLES, CONDITIONS)
+    def test_if_absent_stores_what_is_absent(self, client: Client) -> None:
+        """Store an item whose key no other item has."""
+        item: Item = {"id": fresh("item"), "by": "the first"}
+        receipt = client.store_data(ITEMS, item, if_absent=True)
+        assert _found(client, item["id"]) == (item, receipt.revision)
+
+    @needs(TABLES, CONDITIONS)
+    def test_if_absent_leaves_what_is_there(self, client: Client, driver: Driver) -> None:
+        """Report CONFLICT after one attempt where an item is there, and change nothing."""
+        item: Item = {"id": fresh("item"), "by": "the first"}
+        first = client.store_data(ITEMS, item)
+        with pytest.raises(Conflict) as raised:
+            client.store_data(ITEMS, {**item, "by": "the second"}, if_absent=True)
+        assert _found(client, item["id"]) == (item, first.revision)
+        assert raised.value.target == driver.target
+        assert [each.outcome for each in raised.value.attempts] == [Outcome.CONFLICT]
+
+    @needs(TABLES, CONDITIONS)
+    def test_if_absent_is_judged_by_the_driver(self, driver: Driver) -> None:
+        """Report an item that is there as CONFLICT, without a revision."""
+        item: Item = {"id": fresh("item")}
+        results = [driver.store(store(item, if_absent=True), SECONDS) for _ in range(2)]
+        assert [each.outcome for each in results] == [Outcome.OK, Outcome.CONFLICT]
+        assert results[1].value is None
+
+    @needs(TABLES, CONDITIONS)
+    def test_if_absent_stores_what_was_deleted(self, client: Client) -> None:
+        """Take a deleted item for absent."""
+        item: Item = {"id": fresh("item")}
+        client.store_data(ITEMS, item)
+        client.delete_data(ITEMS, item["id"])
+        receipt = client.store_data(ITEMS, item, if_absent=True)
+        assert _found(client, item["id"]) == (item, receipt.revision)
+
+    @needs(TABLES, CONDITIONS)
+    def test_if_revision_stores_over_that_revision(self, client: Client) -> None:
+        """Replace an item that still has the revision, as a receipt or a record told it."""
+        item: Item = {"id": fresh("item"), "n": 0}
+        first = client.store_data(ITEMS, item)
+        client.store_data(ITEMS, {**item, "n": 1}, if_revision=first.revision)
+        record = client.load_data(ITEMS, item["id"])
+        assert record is not None
+        third = client.store_data(ITEMS, {**item, "n": 2}, if_revision=record.revision)
+        assert _found(client, item["id"]) == ({**item, "n": 2}, third.revision)
+
+    @needs(TABLES, CONDITIONS)
+    def test_if_revision_leaves_a_later_revision(self, client: Client) -> None:
+        """Report CONFLICT where the item was written again, and change nothing."""
+        item: Item = {"id": fresh("item"), "n": 0}
+        first = client.store_data(ITEMS, item)
+        second = client.store_data(ITEMS, {**item, "n": 1})
+        with pytest.raises(Conflict):
+            client.store_data(ITEMS, {**item, "n": 2}, if_revision=first.revision)
+        assert _found(client, item["id"]) == ({**item, "n": 1}, second.revision)
+
+    @needs(TABLES, CONDITIONS)
+    def test_if_revision_creates_nothing(self, client: Client) -> None:
+        """Report CONFLICT where the item is gone, and leave it gone."""
+        item: Item = {"id": fresh("item")}
+        first = client.store_data(ITEMS, item)
+        client.delete_data(ITEMS, item["id"])
+        with pytest.raises(Conflict):
+            client.store_data(ITEMS, item, if_revision=first.revision)
+        assert client.load_data(ITEMS, item["id"]) is None
+
+    @needs(TABLES, CONDITIONS)
+    def test_if_revision_deletes_that_revision(self, client: Client) -> None:
+        """Delete an item that still has the revision."""
+        item: Item = {"id": fresh("item")}
+        first = client.store_data(ITEMS, item)
+        client.delete_data(ITEMS, item["id"], if_revision=first.revision)
+        assert client.load_data(ITEMS, item["id"]) is None
+
+    @needs(TABLES, CONDITIONS)
+    def test_if_revision_deletes_no_later_revision(self, client: Client) -> None:
+        """Report CONFLICT where the item was written again, and leave it."""
+        item: Item = {"id": fresh("item")}
+        first = client.store_data(ITEMS, item)
+        second = client.store_data(ITEMS, item)
+        with pytest.raises(Conflict):
+            client.delete_data(ITEMS, item["id"], if_revision=first.revision)
+        assert _found(client, item["id"]) == (item, second.revision)
+
+    @needs(TABLES, CONDITIONS)
+    def test_if_revision_deletes_nothing_absent(self, client: Client) -> None:
+        """Report CONFLICT where the item is gone: a condition on nothing does not hold."""
+        item: Item = {"id": fresh("item")}
+        first = client.store_data(ITEMS, item)
+        client.delete_data(ITEMS, item["id"])
+        with pytest.raises(Conflict):
+            client.delete_data(ITEMS, item["id"], if_revision=first.revision)
+
+    @needs(TABLES, CONDITIONS)
+    def test_if_absent_has_one_winner(self, client: Client) -> None:
+        """Let exactly one of several threads create an item, and tell the others CONFLICT."""
+        key = fresh("raced")
+        won = together(lambda number: _wins(client, {"id": key, "by": number}, if_absent=True))
+        record = client.load_data(ITEMS, key)
+        assert sorted(won) == [False] * (THREADS - 1) + [True]
+        assert record is not None
+        assert record.item["by"] == won.index(True)
+
+    @needs(TABLES, CONDITIONS)
+    def test_if_revision_has_one_winner(self, client: Client) -> None:
+        """Let exactly one of several threads replace a revision, and tell the others CONFLICT."""
+        key = fresh("raced")
+        revision = client.store_data(ITEMS, {"id": key, "by": None}).revision
+        won = together(
+            lambda number: _wins(client, {"id": key, "by": number}, if_revision=revision)
+        )
+        record = client.load_data(ITEMS, key)
+        assert sorted(won) == [False] * (THREADS - 1) + [True]
+        assert record is not None
+        assert record.item["by"] == won.index(True)
+
+
+def _wins(
+    client: Client, item: Item, *, if_absent: bool = False, if_revision: str | None = None
+) -> bool:
+    try:
+        client.store_data(ITEMS, item, if_absent=if_absent, if_revision=if_revision)
+    except Conflict:
+        return False
+    return True
+
+
+def _found(client: Client, key: str) -> tuple[Item, str] | None:
+    record = client.load_data(ITEMS, key)
+    return None if record is None else (record.item, record.revision)

@@ -1,0 +1,124 @@
+"""The contract of a driver as such: what it declares, shows, shares between threads and closes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+
+from leeward import Client, ConfigError
+from leeward.driver import Call, Capability, Driver, Limits, Scan
+from leeward.values import Event, Item
+from leeward_contract_tests.contracts.base import Contract
+from leeward_contract_tests.contracts.calls import (
+    delete,
+    enqueue,
+    fresh,
+    invoke,
+    load,
+    publish,
+    store,
+)
+from leeward_contract_tests.contracts.observing import THREADS, together
+from leeward_contract_tests.contracts.refusal import declines, needs
+from leeward_contract_tests.fixtures import ECHO, ITEMS
+
+VERBS: Mapping[Capability, tuple[Call, ...]] = {
+    Capability.INVOKE: (invoke(ECHO, None),),
+    Capability.ENQUEUE: (enqueue(ECHO, None),),
+    Capability.PUBLISH: (publish(Event("contract.refused")),),
+    Capability.TABLES: (store({"id": "key"}), load("key"), delete("key")),
+    Capability.SCAN: (Scan(ITEMS),),
+}
+"""Calls whose whole verb needs the capability."""
+
+BUILDS_ON: Mapping[Capability, Capability] = {
+    Capability.ORDERING: Capability.PUBLISH,
+    Capability.CONDITIONS: Capability.TABLES,
+    Capability.EXPIRY: Capability.TABLES,
+    Capability.COMPOSITE_KEYS: Capability.TABLES,
+    Capability.SCAN: Capability.TABLES,
+}
+
+
+class LifecycleContract(Contract):
+    """Be one target, from opening to closing."""
+
+    def test_the_target_has_a_name(self, driver: Driver) -> None:
+        """Tell the same printable name, however often it is asked for."""
+        assert driver.target == driver.target
+        assert driver.target.strip().isprintable()
+        assert driver.target.strip()
+
+    def test_capabilities_are_declared(self, driver: Driver) -> None:
+        """Declare a frozen set of capabilities that does not change."""
+        declared = driver.capabilities
+        assert isinstance(declared, frozenset)
+        assert {type(each) for each in declared} <= {Capability}
+        assert [driver.capabilities for _ in range(3)] == [declared] * 3
+
+    def test_capabilities_build_on_each_other(self, driver: Driver) -> None:
+        """Declare what a capability builds on as well: no conditions without tables."""
+        declared = driver.capabilities
+        assert [
+            each for each, base in BUILDS_ON.items() if each in declared and base not in declared
+        ] == []
+
+    def test_verbs_that_are_not_declared_are_declined(self, driver: Driver) -> None:
+        """Raise `Unsupported` from the methods of verbs that are not declared, too."""
+        undeclared = [
+            call
+            for capability, calls in VERBS.items()
+            if capability not in driver.capabilities
+            for call in calls
+        ]
+        assert [call for call in undeclared if not declines(driver, call)] == []
+
+    def test_limits_are_declared(self, driver: Driver) -> None:
+        """Declare limits that are positive and do not change."""
+        limits = driver.limits
+        assert isinstance(limits, Limits)
+        assert {name: value for name, value in asdict(limits).items() if value < 1} == {}
+        assert [driver.limits for _ in range(3)] == [limits] * 3
+
+    def test_the_settings_are_texts(self, client: Client, driver: Driver) -> None:
+        """Describe the settings as texts; the client shows them with the declaration."""
+        settings: Mapping[Any, Any] = driver.describe()
+        assert {type(each) for pair in settings.items() for each in pair} <= {str}
+        (status,) = client.targets()
+        assert status.name == driver.target
+        assert status.settings.keys() == settings.keys()
+        assert status.capabilities == {each.value for each in driver.capabilities}
+
+    def test_an_unknown_service_has_no_native_client(self, driver: Driver) -> None:
+        """Raise `ConfigError` for the native client of a service that is not known."""
+        with pytest.raises(ConfigError):
+            driver.native("no-such-service")
+
+    def test_closing_twice_is_harmless(self, driver: Driver) -> None:
+        """Close again without an error."""
+        for _ in range(3):
+            driver.close()
+
+    @needs(Capability.INVOKE)
+    def test_threads_get_their_own_answers(self, client: Client) -> None:
+        """Serve calls of several threads at once, each with its own answer."""
+        mine = together(lambda number: [client.invoke(ECHO, [number, n]).value for n in range(5)])
+        assert mine == [[[number, n] for n in range(5)] for number in range(THREADS)]
+
+    @needs(Capability.TABLES)
+    def test_threads_get_their_own_items(self, client: Client) -> None:
+        """Serve stores and loads of several threads at once, each with its own item."""
+        mark = fresh("thread")
+
+        def work(number: int) -> list[Any]:
+            item: Item = {"id": f"{mark}-{number}", "n": number}
+            client.store_data(ITEMS, item)
+            record = client.load_data(ITEMS, item["id"])
+            return [record and record.item]
+
+        assert together(work) == [
+            [{"id": f"{mark}-{number}", "n": number}] for number in range(THREADS)
+        ]

@@ -1,0 +1,81 @@
+"""What really happened on the cloud, asked of its own functions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any, Final, TypeAlias, TypeVar
+
+from leeward.cloudevents import from_json
+from leeward.values import Event, Json
+from leeward_contract_tests.contracts.calls import fresh
+from leeward_contract_tests.fixtures import COUNT, SEEN
+
+T = TypeVar("T")
+
+Ask: TypeAlias = Callable[[str, Json], Any]
+"""Calls one of the contract's functions and gives its answer."""
+
+THREADS: Final = 8
+PAUSE: Final = 0.01
+"""Seconds between two looks."""
+
+
+def eventually(look: Callable[[], T], enough: Callable[[T], bool], patience: float) -> T:
+    """Look until it is `enough`, at most for `patience` seconds; give what was seen last."""
+    deadline = time.monotonic() + patience
+    while not enough(found := look()) and time.monotonic() < deadline:
+        time.sleep(PAUSE)
+    return found
+
+
+class Runs:
+    """Counts how often `COUNT` has run for this object's own counter."""
+
+    def __init__(self, ask: Ask, patience: float) -> None:
+        self.payload: Json = {"name": fresh("runs")}
+        self._ask = ask
+        self._patience = patience
+        self._looks = 0
+
+    def count(self) -> int:
+        """Give the runs so far; looking is a run too, and is left out."""
+        self._looks += 1
+        answer: int = self._ask(COUNT, self.payload)
+        return answer - self._looks
+
+    def eventually(self, least: int) -> int:
+        """Give the runs as soon as there are `least`, or what there is after some patience."""
+        return eventually(self.count, lambda runs: runs >= least, self._patience)
+
+
+class Deliveries:
+    """What the bus has delivered."""
+
+    def __init__(self, ask: Ask, patience: float) -> None:
+        self._ask = ask
+        self._patience = patience
+
+    def now(self, event_id: str) -> list[Event]:
+        """Give the events of this id that were delivered so far, in the order of delivery."""
+        return [from_json(document) for document in self._ask(SEEN, {"id": event_id})]
+
+    def eventually(self, event_id: str, least: int = 1) -> list[Event]:
+        """Give them as soon as there are `least`, or what there is after some patience."""
+        return eventually(
+            lambda: self.now(event_id), lambda events: len(events) >= least, self._patience
+        )
+
+
+def together(work: Callable[[int], T]) -> list[T]:
+    """Do `work` on several threads at the same moment; give the results by thread number."""
+    start = Barrier(THREADS)
+
+    def begin(number: int) -> T:
+        start.wait()
+        return work(number)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(pool.map(begin, range(THREADS)))

@@ -1,0 +1,179 @@
+"""The contract of `publish`: events arrive as they were given, and each has its own fate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from leeward import Client, Event, Outcome, Promise
+from leeward.driver import Capability, Driver, Publish
+from leeward.testing import FaultyDriver
+from leeward_contract_tests.contracts.base import Contract
+from leeward_contract_tests.contracts.calls import SECONDS, fresh, publish
+from leeward_contract_tests.contracts.observing import Deliveries
+from leeward_contract_tests.contracts.refusal import needs
+from leeward_contract_tests.fixtures import EVENTS
+
+TYPE = "contract.happened"
+
+DATA: dict[str, Any] = {
+    "none": None,
+    "an object": {"total": 9.5, "lines": [{"n": 1}, None, "caf\u00e9 \U0001f9ca"]},
+    "a list": [1, [2, []]],
+    "a text": "AAEC",
+    "bytes": bytes(range(256)),
+    "no bytes": b"",
+}
+
+MOMENT = datetime(2024, 2, 29, 12, 30, 15, 123_456, tzinfo=timezone(timedelta(hours=2)))
+
+
+class PublishContract(Contract):
+    """Publish CloudEvents, and let them arrive unchanged."""
+
+    @pytest.mark.parametrize("data", DATA.values(), ids=DATA)
+    @needs(Capability.PUBLISH)
+    def test_publish_delivers_the_data(
+        self, client: Client, deliveries: Deliveries, data: Any
+    ) -> None:
+        """Deliver JSON as JSON and bytes as bytes."""
+        receipt = client.publish_event(EVENTS, TYPE, data)
+        delivered = deliveries.eventually(receipt.id)
+        assert [(each.type, each.data) for each in delivered[:1]] == [(TYPE, data)]
+
+    @needs(Capability.PUBLISH)
+    def test_publish_keeps_the_id_that_was_given(
+        self, client: Client, deliveries: Deliveries
+    ) -> None:
+        """Deliver an event under the id that its publisher chose."""
+        given = fresh("given")
+        receipt = client.publish_event(EVENTS, TYPE, id=given)
+        assert receipt.id == given
+        assert {each.id for each in deliveries.eventually(given)} == {given}
+
+    @needs(Capability.PUBLISH)
+    def test_publish_keeps_the_id_that_was_minted(
+        self, client: Client, watched: FaultyDriver, deliveries: Deliveries
+    ) -> None:
+        """Deliver an event under the id that the client minted and the receipt tells."""
+        receipt = client.publish_event(EVENTS, TYPE)
+        assert [each.id for each in events_of(watched)] == [receipt.id]
+        assert {each.id for each in deliveries.eventually(receipt.id)} == {receipt.id}
+
+    @needs(Capability.PUBLISH)
+    def test_publish_keeps_source_subject_and_time(
+        self, client: Client, deliveries: Deliveries
+    ) -> None:
+        """Deliver the attributes that CloudEvents defines, the time to the microsecond."""
+        event = Event(
+            TYPE, id=fresh("event"), source="urn:contract:\u00fc", subject="orders/42", time=MOMENT
+        )
+        client.publish_events(EVENTS, [event]).raise_if_failed()
+        delivered = deliveries.eventually(str(event.id))
+        assert [(each.source, each.subject, each.time) for each in delivered[:1]] == [
+            ("urn:contract:\u00fc", "orders/42", MOMENT)
+        ]
+
+    @needs(Capability.PUBLISH)
+    def test_publish_keeps_extensions(self, client: Client, deliveries: Deliveries) -> None:
+        """Deliver extension attributes with their types."""
+        extensions: dict[str, str | int | bool] = {
+            "tenant": "a b/\u00fc",
+            "retries": -7,
+            "urgent": True,
+            "number": "7",
+        }
+        event = Event(TYPE, id=fresh("event"), extensions=extensions)
+        client.publish_events(EVENTS, [event]).raise_if_failed()
+        delivered = deliveries.eventually(str(event.id))
+        assert [dict(each.extensions) for each in delivered[:1]] == [extensions]
+
+    @needs(Capability.PUBLISH)
+    def test_publish_tells_how_it_went(self, client: Client, driver: Driver) -> None:
+        """Promise PUBLISHED, name the target, and list the one attempt."""
+        receipt = client.publish_event(EVENTS, TYPE)
+        (attempt,) = receipt.attempts
+        assert (receipt.target, attempt.target) == (driver.target, driver.target)
+        assert (receipt.promise, attempt.outcome) == (Promise.PUBLISHED, Outcome.OK)
+
+    @needs(Capability.PUBLISH)
+    def test_publish_gives_each_event_a_result(self, driver: Driver) -> None:
+        """Give one result for each event of a request, in order."""
+        result = driver.publish(publish(*(Event(TYPE, n) for n in range(3))), SECONDS)
+        assert result.outcome is Outcome.OK
+        assert [each.outcome for each in result.value or ()] == [Outcome.OK] * 3
+
+    @needs(Capability.PUBLISH)
+    def test_publish_delivers_every_event_that_it_reports(
+        self, client: Client, driver: Driver, deliveries: Deliveries
+    ) -> None:
+        """Report events in the order given, and deliver each that is reported as published."""
+        events = [
+            Event(TYPE, n, id=fresh("event")) for n in range(min(10, driver.limits.batch_events))
+        ]
+        report = client.publish_events(EVENTS, events)
+        assert [each.id for each in report.entries] == [each.id for each in events]
+        assert {(each.target, each.promise) for each in report.entries} == {
+            (driver.target, Promise.PUBLISHED)
+        }
+        assert [_data(deliveries.eventually(str(each.id))) for each in events] == [
+            {n} for n in range(len(events))
+        ]
+
+    @needs(Capability.PUBLISH)
+    def test_publish_splits_what_are_too_many_events(
+        self, client: Client, driver: Driver, watched: FaultyDriver, deliveries: Deliveries
+    ) -> None:
+        """Take a batch of more events than one request holds, in order, in several requests."""
+        most = driver.limits.batch_events
+        events = [Event(TYPE, n, id=fresh("event")) for n in range(most + 1)]
+        client.publish_events(EVENTS, events).raise_if_failed()
+        requests = [events_of(watched, call) for call in watched.calls]
+        assert [each.id for request in requests for each in request] == [e.id for e in events]
+        assert [len(request) for request in requests if len(request) > most] == []
+        assert _data(deliveries.eventually(str(events[-1].id))) == {most}
+
+    @needs(Capability.PUBLISH)
+    def test_publish_takes_events_of_the_declared_size(
+        self, client: Client, driver: Driver, watched: FaultyDriver, deliveries: Deliveries
+    ) -> None:
+        """Take events as large as declared, in requests no larger than declared."""
+        room = min(driver.limits.event_bytes, driver.limits.batch_bytes) - 1000
+        large = [Event(TYPE, "x" * room, id=fresh("event")) for _ in range(2)]
+        client.publish_events(EVENTS, large).raise_if_failed()
+        together = driver.limits.batch_bytes >= 2 * (room + 1000)
+        assert len(watched.calls) == (1 if together else 2)
+        assert [len(deliveries.eventually(str(each.id))[0].data) for each in large] == [room] * 2
+
+    @needs(Capability.PUBLISH, Capability.ORDERING)
+    def test_publish_keeps_the_order_of_a_key(
+        self, client: Client, driver: Driver, deliveries: Deliveries
+    ) -> None:
+        """Deliver the events of one ordering key in the order of publishing, batch or not."""
+        shared, count = fresh("ordered"), driver.limits.batch_events + 5
+        events = [
+            Event(TYPE, n, id=shared, source=f"urn:contract:{n}", ordering_key="k")
+            for n in range(count)
+        ]
+        client.publish_events(EVENTS, events[:-2]).raise_if_failed()
+        for event in events[-2:]:
+            client.publish_events(EVENTS, [event]).raise_if_failed()
+        delivered = deliveries.eventually(shared, count)
+        assert list(dict.fromkeys(each.data for each in delivered)) == list(range(count))
+
+
+def events_of(watched: FaultyDriver, *calls: Any) -> list[Event]:
+    """Give the events that were put to the driver, by `calls` or by all of them."""
+    return [
+        event
+        for call in calls or watched.calls
+        if isinstance(call, Publish)
+        for event in call.events
+    ]
+
+
+def _data(delivered: Iterable[Event]) -> set[Any]:
+    return {each.data for each in delivered}

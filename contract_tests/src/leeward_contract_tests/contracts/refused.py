@@ -1,0 +1,167 @@
+"""What was refused: it is proved that nothing ran, so calling again is safe, and said so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import Any, Final, NamedTuple
+
+import pytest
+
+from leeward import CallError, Client, Event, Outcome, TargetUnavailable, Throttled
+from leeward.driver import Capability, Driver, Result
+from leeward_contract_tests.contracts.base import Contract
+from leeward_contract_tests.contracts.calls import (
+    SECONDS,
+    delete,
+    enqueue,
+    fresh,
+    invoke,
+    load,
+    outcomes_of,
+    publish,
+    store,
+)
+from leeward_contract_tests.contracts.observing import Ask, Deliveries, Runs
+from leeward_contract_tests.contracts.refusal import needs
+from leeward_contract_tests.faults import Faults
+from leeward_contract_tests.fixtures import COUNT, ECHO, EVENTS, ITEMS
+
+TABLES = Capability.TABLES
+INVOKE, ENQUEUE, PUBLISH = Capability.INVOKE, Capability.ENQUEUE, Capability.PUBLISH
+
+
+class How(NamedTuple):
+    """One way to be refused: how it is brought about, reported and raised."""
+
+    begin: Callable[[Faults], AbstractContextManager[None]]
+    outcome: Outcome
+    error: type[CallError]
+
+    def check(self, result: Result[Any]) -> None:
+        """Check what a driver reports: this outcome, no value, and why."""
+        assert set(outcomes_of(result)) == {self.outcome}
+        assert (result.outcome, result.value) == (self.outcome, None)
+        assert result.cause is not None or result.code, "neither a native cause nor a code"
+
+
+HOWS: Final = {
+    "unreachable": How(lambda faults: faults.refuse(), Outcome.NOT_SENT, TargetUnavailable),
+    "throttled": How(lambda faults: faults.throttle(), Outcome.REJECTED, Throttled),
+}
+
+each_way = pytest.mark.parametrize("how", HOWS.values(), ids=HOWS)
+
+DOORS: Final[Mapping[str, tuple[Capability, Callable[[Client], object]]]] = {
+    "invoke": (INVOKE, lambda client: client.invoke(ECHO)),
+    "enqueue": (ENQUEUE, lambda client: client.enqueue(ECHO)),
+    "publish": (PUBLISH, lambda client: client.publish_event(EVENTS, "contract.refused")),
+    "store": (TABLES, lambda client: client.store_data(ITEMS, {"id": fresh("refused")})),
+    "load": (TABLES, lambda client: client.load_data(ITEMS, "refused")),
+    "delete": (TABLES, lambda client: client.delete_data(ITEMS, fresh("refused"))),
+}
+
+
+class RefusedContract(Contract):
+    """Know what is proved not to have run."""
+
+    @each_way
+    @needs(INVOKE)
+    def test_a_refused_invoke_did_not_run(
+        self, driver: Driver, faults: Faults, runs: Runs, how: How
+    ) -> None:
+        """Report NOT_SENT or REJECTED for a function that did not run, and why."""
+        with how.begin(faults):
+            how.check(driver.invoke(invoke(COUNT, runs.payload), SECONDS))
+        assert runs.count() == 0
+
+    @each_way
+    @needs(ENQUEUE)
+    def test_a_refused_enqueue_was_not_accepted(
+        self, driver: Driver, faults: Faults, ask: Ask, patience: float, how: How
+    ) -> None:
+        """Report NOT_SENT or REJECTED for a call that was not queued, and why."""
+        refused, taken = Runs(ask, patience), Runs(ask, patience)
+        with how.begin(faults):
+            how.check(driver.enqueue(enqueue(COUNT, refused.payload), SECONDS))
+        assert driver.enqueue(enqueue(COUNT, taken.payload), SECONDS).outcome is Outcome.OK
+        assert taken.eventually(1) >= 1
+        assert refused.count() == 0
+
+    @each_way
+    @needs(PUBLISH)
+    def test_a_refused_event_is_not_delivered(
+        self, driver: Driver, faults: Faults, deliveries: Deliveries, how: How
+    ) -> None:
+        """Report NOT_SENT or REJECTED for an event that nobody gets, and why."""
+        refused, taken = publish(Event("contract.refused")), publish(Event("contract.taken"))
+        with how.begin(faults):
+            how.check(driver.publish(refused, SECONDS))
+        assert driver.publish(taken, SECONDS).outcome is Outcome.OK
+        assert deliveries.eventually(str(taken.events[0].id))
+        assert deliveries.now(str(refused.events[0].id)) == []
+
+    @each_way
+    @needs(TABLES)
+    def test_a_refused_store_changes_nothing(
+        self, driver: Driver, faults: Faults, how: How
+    ) -> None:
+        """Report NOT_SENT or REJECTED for an item that was not stored, and why."""
+        key = fresh("item")
+        assert driver.store(store({"id": key, "n": 1}), SECONDS).outcome is Outcome.OK
+        with how.begin(faults):
+            how.check(driver.store(store({"id": key, "n": 2}), SECONDS))
+        found = driver.load(load(key), SECONDS).value
+        assert found is not None
+        assert found.item["n"] == 1
+
+    @each_way
+    @needs(TABLES)
+    def test_a_refused_delete_changes_nothing(
+        self, driver: Driver, faults: Faults, how: How
+    ) -> None:
+        """Report NOT_SENT or REJECTED for an item that was not deleted, and why."""
+        key = fresh("item")
+        assert driver.store(store({"id": key}), SECONDS).outcome is Outcome.OK
+        with how.begin(faults):
+            how.check(driver.delete(delete(key), SECONDS))
+        assert driver.load(load(key), SECONDS).value is not None
+
+    @each_way
+    @needs(TABLES)
+    def test_a_refused_load_is_not_an_absent_item(
+        self, driver: Driver, faults: Faults, how: How
+    ) -> None:
+        """Report NOT_SENT or REJECTED, and never that nothing is there."""
+        key = fresh("item")
+        assert driver.store(store({"id": key}), SECONDS).outcome is Outcome.OK
+        with how.begin(faults):
+            how.check(driver.load(load(key), SECONDS))
+
+    @pytest.mark.parametrize("door", DOORS)
+    @each_way
+    def test_a_refusal_is_raised_as_such(
+        self, client: Client, driver: Driver, faults: Faults, how: How, door: str
+    ) -> None:
+        """Let the client raise the refusal's own error, with target and attempts, and recover."""
+        capability, call = DOORS[door]
+        if self.refusal.is_due([capability]):
+            return
+        with how.begin(faults), pytest.raises(how.error) as raised:
+            call(client)
+        assert raised.value.target == driver.target
+        assert {each.outcome for each in raised.value.attempts} == {how.outcome}
+        call(client)
+
+    @each_way
+    @needs(INVOKE)
+    def test_the_native_cause_is_kept(
+        self, client: Client, driver: Driver, faults: Faults, how: How
+    ) -> None:
+        """Let the error that a caller gets carry the same native cause and code."""
+        with how.begin(faults):
+            result = driver.invoke(invoke(ECHO, None), SECONDS)
+            with pytest.raises(how.error) as raised:
+                client.invoke(ECHO)
+        assert type(raised.value.__cause__) is type(result.cause)
+        assert raised.value.code == result.code

@@ -1,0 +1,63 @@
+"""The contract of `scan`: page by page, every item of a table comes by."""
+
+from __future__ import annotations
+
+from leeward import Client, Outcome
+from leeward.driver import Capability, Driver, Scan, Stored
+from leeward_contract_tests.contracts.base import Contract
+from leeward_contract_tests.contracts.calls import SECONDS, fresh, store
+from leeward_contract_tests.contracts.exact import NASTY_ITEMS, exact
+from leeward_contract_tests.contracts.refusal import needs
+from leeward_contract_tests.fixtures import ITEMS
+
+TABLES, SCAN = Capability.TABLES, Capability.SCAN
+
+MANY = 120
+"""Items: more than a page of most clouds holds."""
+
+MOST_PAGES = 10_000
+
+
+class ScanContract(Contract):
+    """Walk through a table, for leeward's own upkeep."""
+
+    @needs(TABLES, SCAN)
+    def test_scan_finds_every_item_once(self, client: Client, driver: Driver) -> None:
+        """Give each of many items exactly once, over as many pages as it takes."""
+        mark = fresh("scanned")
+        for n in range(MANY):
+            client.store_data(ITEMS, {"id": f"{mark}-{n}", "mark": mark, "n": n})
+        found = [each.item["n"] for each in _scanned(driver) if each.item.get("mark") == mark]
+        assert sorted(found) == list(range(MANY))
+
+    @needs(TABLES, SCAN)
+    def test_scan_gives_what_load_gives(self, client: Client, driver: Driver) -> None:
+        """Give items exactly, with their revision and write id."""
+        call = store({**NASTY_ITEMS["decimals"], "id": fresh("item")})
+        revision = driver.store(call, SECONDS).value
+        (found,) = [each for each in _scanned(driver) if each.item["id"] == call.item["id"]]
+        assert exact(found.item) == exact(call.item)
+        assert (found.revision, found.write_id) == (revision, call.write_id)
+
+    @needs(TABLES, SCAN)
+    def test_scan_passes_over_what_was_deleted(self, client: Client, driver: Driver) -> None:
+        """Give no item that was deleted before the scan began."""
+        key = fresh("item")
+        client.store_data(ITEMS, {"id": key})
+        client.delete_data(ITEMS, key)
+        assert key not in [each.item["id"] for each in _scanned(driver)]
+
+
+def _scanned(driver: Driver) -> list[Stored]:
+    """Give everything in the table of items."""
+    found: list[Stored] = []
+    cursor: str | None = None
+    for _ in range(MOST_PAGES):
+        result = driver.scan(Scan(ITEMS, cursor), SECONDS)
+        assert result.outcome is Outcome.OK
+        assert result.value is not None
+        found += result.value.items
+        cursor = result.value.cursor
+        if cursor is None:
+            return found
+    raise AssertionError(f"the scan had not ended after {MOST_PAGES} pages")

@@ -1,0 +1,67 @@
+"""Faults on demand: what `FailureContract` needs of the cloud, or of what stands before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
+
+from leeward.testing import Fault, FaultyDriver
+
+
+class Faults(Protocol):
+    """Makes calls of the driver under contract go wrong, for the length of a ``with`` block.
+
+    The nearer to the wire a fault is made, the more of the driver it tests: best by a server or
+    a proxy that really closes connections.
+    """
+
+    def lose_answers(self, times: int) -> AbstractContextManager[None]:
+        """Let the next `times` requests do their work, and lose their answers on the way back.
+
+        Every request counts, reads too; what comes after is answered.
+        """
+
+    def refuse(self) -> AbstractContextManager[None]:
+        """Let no connection come about, for as long as the block lasts."""
+
+    def throttle(self) -> AbstractContextManager[None]:
+        """Let the cloud refuse every request before it runs anything: too many requests."""
+
+
+class DriverFaults:
+    """`Faults` for a driver that is, or is made of, `FaultyDriver`."""
+
+    def __init__(self, *drivers: FaultyDriver) -> None:
+        self._drivers = drivers
+
+    def lose_answers(self, times: int) -> AbstractContextManager[None]:
+        """Lose the next `times` answers of each driver."""
+        return self._failing(Fault.LOSE_ANSWER, times)
+
+    def refuse(self) -> AbstractContextManager[None]:
+        """Let no driver be reached."""
+        return self._failing(Fault.REFUSE, None)
+
+    def throttle(self) -> AbstractContextManager[None]:
+        """Let every driver be refused."""
+        return self._failing(Fault.THROTTLE, None)
+
+    @contextmanager
+    def _failing(self, fault: Fault, times: int | None) -> Iterator[None]:
+        for driver in self._drivers:
+            driver.fail(fault, times=times)
+        try:
+            yield
+        finally:
+            for driver in self._drivers:
+                driver.heal()
+
+
+def faults_of(*drivers: FaultyDriver) -> Faults:
+    """Give the faults of one `FaultyDriver`, or of all that a router goes to.
+
+    These faults stand between the router and the driver, so they test what is made of the
+    driver's outcomes, not how the driver comes by them.
+    """
+    return DriverFaults(*drivers)

@@ -1,0 +1,37 @@
+"""The Nimbus driver keeps the contract of leeward, over a real wire."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from leeward.cloudevents import from_json
+from leeward.driver import Driver
+from leeward_contract_tests import DriverContract, Faults, Seen, contract_functions
+from leeward_contract_tests.fixtures import EVENTS
+from leeward_nimbus import NimbusDriver
+
+from .cloud import TOKEN, NimbusCloud
+
+
+class TestNimbus(DriverContract):
+    """Everything that a driver promises."""
+
+    @pytest.fixture
+    def cloud(self) -> Iterator[NimbusCloud]:
+        seen = Seen()
+        subscribers = {EVENTS: lambda event: seen.remember(from_json(event))}
+        cloud = NimbusCloud(contract_functions(seen), subscribers)
+        yield cloud
+        cloud.stop()
+
+    @pytest.fixture
+    def driver(self, cloud: NimbusCloud) -> Iterator[Driver]:
+        driver = NimbusDriver("nimbus", cloud.url, TOKEN)
+        yield driver
+        driver.close()
+
+    @pytest.fixture
+    def faults(self, cloud: NimbusCloud) -> Faults:
+        return cloud

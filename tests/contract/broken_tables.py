@@ -1,0 +1,232 @@
+"""Drivers whose tables have one mistake each, around a correct driver."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from leeward.driver import Call, Delete, Key, Load, Result, Scan, Store, Stored
+from leeward.errors import Outcome
+from leeward.testing import FaultyDriver
+from leeward_contract_tests import (
+    CompositeKeysContract,
+    ExpiryContract,
+    ScanContract,
+    TablesContract,
+)
+from tests.contract.cases import breaks
+
+
+@breaks(TablesContract, "test_store_keeps_items_exactly[only its key]")
+class ForgetsToStore(FaultyDriver):
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        if isinstance(call, Store):
+            return Result.ok(call.write_id)
+        return super().perform(call, timeout)
+
+
+@breaks(TablesContract, "test_store_keeps_items_exactly[constants]")
+class AcknowledgesTooEarly(FaultyDriver):
+    """Says OK to a store before it commits, and loses what it has not committed yet."""
+
+    _pending: Store | None = None
+
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        if isinstance(call, Store):
+            pending, self._pending = self._pending, call
+            if pending is not None:
+                super().perform(pending, timeout)
+            return Result.ok(call.write_id)
+        return super().perform(call, timeout)
+
+
+class _ChangesLoads(FaultyDriver):
+    """Loads something else than was stored."""
+
+    def change(self, stored: Stored) -> Stored:
+        raise NotImplementedError
+
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        result = super().perform(call, timeout)
+        if isinstance(call, Load) and result.value is not None:
+            return replace(result, value=self.change(result.value))
+        return result
+
+
+@breaks(TablesContract, "test_store_replaces_the_whole_item")
+class ReturnsStaleItems(_ChangesLoads):
+    """Caches what it has loaded first."""
+
+    def __init__(self, driver: Any) -> None:
+        super().__init__(driver)
+        self._cache: dict[str, Stored] = {}
+
+    def change(self, stored: Stored) -> Stored:
+        return self._cache.setdefault(stored.item["id"], stored)
+
+
+@breaks(TablesContract, "test_store_shares_nothing_with_the_caller")
+class SharesLoadedItems(FaultyDriver):
+    """Hands out one and the same object for as long as the item is not written again."""
+
+    def __init__(self, driver: Any) -> None:
+        super().__init__(driver)
+        self._cache: dict[Key, Stored] = {}
+
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        if isinstance(call, Store | Delete):
+            self._cache.pop(call.key, None)
+        result = super().perform(call, timeout)
+        if isinstance(call, Load) and result.value is not None:
+            return replace(result, value=self._cache.setdefault(call.key, result.value))
+        return result
+
+
+@breaks(TablesContract, "test_store_keeps_items_exactly[moments]")
+class DropsMicroseconds(_ChangesLoads):
+    def change(self, stored: Stored) -> Stored:
+        return _mapped(stored, datetime, lambda moment: moment.replace(microsecond=0))
+
+
+@breaks(TablesContract, "test_store_keeps_items_exactly[decimals]")
+class FloatsForDecimals(_ChangesLoads):
+    def change(self, stored: Stored) -> Stored:
+        return _mapped(stored, Decimal, float)
+
+
+@breaks(TablesContract, "test_store_keeps_items_exactly[decimals]")
+class DropsTrailingZeros(_ChangesLoads):
+    def change(self, stored: Stored) -> Stored:
+        return _mapped(stored, Decimal, lambda number: number.normalize() + 0)
+
+
+@breaks(TablesContract, "test_store_keeps_the_write_id")
+class DropsTheWriteId(_ChangesLoads):
+    def change(self, stored: Stored) -> Stored:
+        return replace(stored, write_id=None)
+
+
+@breaks(ExpiryContract, "test_an_expired_item_is_not_found")
+class DropsTheExpiry(_ChangesLoads):
+    def change(self, stored: Stored) -> Stored:
+        return replace(stored, expires_at=None)
+
+
+@breaks(TablesContract, "test_store_replaces_the_whole_item")
+class MergesItems(FaultyDriver):
+    """Keeps the attributes that a new item does not have."""
+
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        if isinstance(call, Store):
+            old = super().perform(Load(call.table, call.key), timeout).value
+            call = replace(call, item={**(old.item if old else {}), **call.item})
+        return super().perform(call, timeout)
+
+
+@breaks(TablesContract, "test_store_gives_each_write_a_revision")
+class KeepsOneRevision(FaultyDriver):
+    """Gives every write of an item the same revision."""
+
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        result = super().perform(call, timeout)
+        if isinstance(call, Store) and result.value is not None:
+            return replace(result, value="1")
+        if isinstance(call, Load) and result.value is not None:
+            return replace(result, value=replace(result.value, revision="1"))
+        return result
+
+
+@breaks(TablesContract, "test_load_of_an_absent_item_is_none")
+class RaisesForAbsent(FaultyDriver):
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        result = super().perform(call, timeout)
+        if isinstance(call, Load) and result.value is None:
+            raise KeyError(call.key)
+        return result
+
+
+@breaks(TablesContract, "test_delete_removes_no_other_item")
+class DeletesTheWrongKey(FaultyDriver):
+    """Cuts the key at a blank before it deletes."""
+
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        if isinstance(call, Delete):
+            values = tuple(value.split()[0] for value in call.key.values)
+            call = replace(call, key=replace(call.key, values=values))
+        return super().perform(call, timeout)
+
+
+@breaks(TablesContract, "test_store_keeps_odd_keys_apart")
+class MixesKeysUp(FaultyDriver):
+    """Takes upper and lower case for the same."""
+
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        if isinstance(call, Store | Load | Delete):
+            values = tuple(value.lower() for value in call.key.values)
+            call = replace(call, key=replace(call.key, values=values))
+        return super().perform(call, timeout)
+
+
+@breaks(CompositeKeysContract, "test_pairs_are_kept_apart")
+class JoinsKeyFields(FaultyDriver):
+    """Writes a key of two fields as one text, with a slash between."""
+
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        if isinstance(call, Store | Load | Delete):
+            call = replace(call, key=Key(("id",), ("/".join(call.key.values),)))
+        return super().perform(call, timeout)
+
+
+@breaks(ScanContract, "test_scan_finds_every_item_once")
+class ScansOnePage(FaultyDriver):
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        result = super().perform(call, timeout)
+        if isinstance(call, Scan) and result.value is not None:
+            return replace(result, value=replace(result.value, cursor=None))
+        return result
+
+
+@breaks(CompositeKeysContract, "test_a_condition_looks_at_both_fields")
+class LooksAtOneKeyField(FaultyDriver):
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        if isinstance(call, Store | Load | Delete):
+            call = replace(call, key=Key(("id",), call.key.values[:1]))
+        return super().perform(call, timeout)
+
+
+@breaks(TablesContract, "test_delete_of_an_absent_item_is_ok")
+class MissesWhatItDeletes(FaultyDriver):
+    """Reports an item that is not there as if the table were not."""
+
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        if isinstance(call, Delete):
+            found = super().perform(Load(call.table, call.key), timeout)
+            if found.value is None:
+                return Result(Outcome.NOT_FOUND, code="404")
+        return super().perform(call, timeout)
+
+
+@breaks(ScanContract, "test_scan_gives_what_load_gives")
+class ScansWithoutWriteIds(FaultyDriver):
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        result = super().perform(call, timeout)
+        if isinstance(call, Scan) and result.value is not None:
+            items = tuple(replace(each, write_id=None) for each in result.value.items)
+            return replace(result, value=replace(result.value, items=items))
+        return result
+
+
+def _mapped(stored: Stored, kind: type, change: Callable[[Any], Any]) -> Stored:
+    """Give the item with every value of `kind` changed."""
+
+    def walk(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {name: walk(inner) for name, inner in value.items()}
+        if isinstance(value, list):
+            return [walk(inner) for inner in value]
+        return change(value) if isinstance(value, kind) else value
+
+    return replace(stored, item=walk(stored.item))

@@ -1,0 +1,50 @@
+"""Nobody passes the contract by leaving tests out of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from leeward_contract_tests import Contract, DriverContract, TablesContract
+
+NAME = "test_store_tells_how_it_went"
+
+
+def _subclass(*bases: type[Contract], **members: Any) -> Contract:
+    made: Contract = type("TestMine", bases, members)()
+    return made
+
+
+def test_the_contract_as_it_is_passes_the_guard() -> None:
+    """Fixtures and tests of one's own are welcome."""
+    mine = _subclass(DriverContract, driver=lambda self: None, test_mine=lambda self: None)
+    mine.test_every_contract_test_is_there()
+
+
+@pytest.mark.parametrize("replacement", [None, lambda self: None], ids=["deleted", "overridden"])
+def test_the_guard_names_what_was_left_out(replacement: Any) -> None:
+    """A contract test that is set to None or replaced is named."""
+    mine = _subclass(TablesContract, **{NAME: replacement})
+    with pytest.raises(AssertionError, match=f"TablesContract.{NAME}"):
+        mine.test_every_contract_test_is_there()
+
+
+def test_the_guard_sees_through_bases() -> None:
+    """It does not help to leave a test out in a base class, or in a mixin."""
+    mixin: Any = type("Mixin", (), {NAME: None})
+    mine: Contract = type("TestMine", (mixin, DriverContract), {})()
+    with pytest.raises(AssertionError, match=f"TablesContract.{NAME}"):
+        mine.test_every_contract_test_is_there()
+
+
+@pytest.mark.parametrize("replacement", [None, lambda self: None], ids=["deleted", "overridden"])
+def test_the_guard_itself_cannot_be_left_out(replacement: Any) -> None:
+    """A class without the guard is refused where it is written."""
+    with pytest.raises(TypeError, match="test_every_contract_test_is_there"):
+        _subclass(TablesContract, test_every_contract_test_is_there=replacement)
+
+
+def test_no_two_contracts_share_a_test_name() -> None:
+    """Put together in `DriverContract`, no contract's test hides another's."""
+    _subclass(DriverContract).test_every_contract_test_is_there()

@@ -1,0 +1,101 @@
+"""The contract holds drivers to what they declare, both ways: a poor cloud keeps it too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from leeward import Client
+from leeward.driver import Call, Capability, Result, Scan
+from leeward.testing import FaultyDriver
+from leeward_contract_tests import (
+    DriverContract,
+    EnqueueContract,
+    Faults,
+    faults_of,
+)
+from leeward_contract_tests.contracts.observing import Ask
+from leeward_contract_tests.contracts.refusal import Refusal
+from leeward_contract_tests.fixtures import ITEMS
+from tests.contract.clouds import Lacking, local_cloud
+
+
+class _OnALackingDriver:
+    lacks: frozenset[Capability]
+
+    @pytest.fixture
+    def driver(self) -> Iterator[FaultyDriver]:
+        driver = Lacking(local_cloud(), *self.lacks)
+        yield driver
+        driver.close()
+
+    @pytest.fixture
+    def faults(self, driver: FaultyDriver) -> Faults:
+        return faults_of(driver)
+
+
+class TestPoorCloud(_OnALackingDriver, DriverContract):
+    """A cloud with functions, events and plain tables, and nothing more."""
+
+    lacks = frozenset(Capability) - {Capability.INVOKE, Capability.PUBLISH, Capability.TABLES}
+
+
+class TestNothingAtAll(_OnALackingDriver, DriverContract):
+    """A driver that declares no capability: every call of the contract is refused unsent."""
+
+    lacks = frozenset(Capability)
+
+
+class TestQueueOnly(_OnALackingDriver, EnqueueContract):
+    """A cloud that takes calls but cannot be asked, with another way to see what has run."""
+
+    lacks = frozenset({Capability.INVOKE})
+
+    @pytest.fixture
+    def driver(self) -> Iterator[FaultyDriver]:
+        self.cloud = local_cloud()
+        yield Lacking(self.cloud, *self.lacks)
+        self.cloud.close()
+
+    @pytest.fixture
+    def ask(self, driver: FaultyDriver) -> Ask:
+        functions = self.cloud.native("functions")
+        assert isinstance(functions, dict)
+        return lambda function, payload: functions[function](payload)
+
+
+def test_what_is_declared_is_not_refused() -> None:
+    """No refusal is due where everything that a test needs is declared."""
+    watched = FaultyDriver(local_cloud())
+    with Client(watched) as client:
+        assert not Refusal(client, watched).is_due([Capability.TABLES, Capability.EXPIRY])
+
+
+def test_a_call_that_is_not_refused_is_found() -> None:
+    """Where a client sends a call in spite of the declaration, the check fails."""
+    watched = Lacking(local_cloud(), Capability.CONDITIONS)
+    with Client(local_cloud()) as careless, pytest.raises(pytest.fail.Exception):
+        Refusal(careless, watched).is_due([Capability.CONDITIONS])
+    watched.close()
+
+
+def test_a_call_that_was_sent_before_it_was_refused_is_found() -> None:
+    """Where a driver sees the call, and only then declines it, the check fails."""
+    watched = FaultyDriver(Lacking(local_cloud(), Capability.ENQUEUE))
+    watched.calls.append(Scan(ITEMS))
+    with Client(watched) as client, pytest.raises(AssertionError):
+        Refusal(client, watched).is_due([Capability.ENQUEUE])
+
+
+def test_a_scan_that_is_not_declined_is_found() -> None:
+    """Scan has no door at the client, so the driver itself has to decline it."""
+    watched = FaultyDriver(_ScansUndeclared(local_cloud(), Capability.SCAN))
+    with Client(watched) as client, pytest.raises(AssertionError):
+        Refusal(client, watched).is_due([Capability.SCAN])
+
+
+class _ScansUndeclared(Lacking):
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        return FaultyDriver.perform(self, call, timeout)

@@ -1,0 +1,31 @@
+"""The router over two drivers is a driver, and keeps the whole contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from leeward.driver import Driver
+from leeward.routing import FailoverDriver
+from leeward.testing import FakeClock, FaultyDriver
+from leeward_contract_tests import DriverContract, Faults, faults_of
+from tests.contract.clouds import local_clouds
+
+
+class TestFailover(DriverContract):
+    """Two embedded clouds in a failover order; the first is the home of the data."""
+
+    @pytest.fixture
+    def clouds(self) -> list[FaultyDriver]:
+        return [FaultyDriver(cloud) for cloud in local_clouds("local:a", "local:b")]
+
+    @pytest.fixture
+    def driver(self, clouds: list[FaultyDriver]) -> Iterator[Driver]:
+        driver = FailoverDriver(clouds, home="local:a", clock=FakeClock())
+        yield driver
+        driver.close()
+
+    @pytest.fixture
+    def faults(self, clouds: list[FaultyDriver]) -> Faults:
+        return faults_of(*clouds)
