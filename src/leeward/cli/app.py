@@ -1,0 +1,124 @@
+"""The typer application: every command with its examples, and the global options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from leeward.cli import doors
+from leeward.cli.demo.command import demo
+from leeward.cli.exits import EXITS
+from leeward.cli.group import Command, Group
+from leeward.cli.screen import screen
+from leeward.cli.session import Session
+from leeward.cli.targets import targets
+from leeward.cli.version import show_version, version
+
+
+def _epilog(title: str, *lines: str) -> str:
+    """Give lines that the help shows as they are: click rewraps whatever lacks the mark."""
+    return "\b\n" + "\n".join([f"{title}:", *(f"  {line}" for line in lines)])
+
+
+def _examples(*lines: str) -> str:
+    return _epilog("Examples", *lines) + (
+        "\n\n\b\nBefore or after the command: --targets, --config, --json (see leeward --help)."
+    )
+
+
+app = typer.Typer(
+    cls=Group,
+    name="leeward",
+    help=(
+        "Your serverless calls, on whichever cloud is up.\n\n"
+        "A result stands on the standard output; errors, and how a result came about, stand on "
+        "the standard error."
+    ),
+    epilog=_epilog("Exit codes", *(f"{each.code:>3}  {each.meaning}" for each in EXITS)),
+    invoke_without_command=True,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def leeward(
+    context: typer.Context,
+    *,
+    targets: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ORDER", help="Such as local:a,local:b; else CLOUD_PROVIDER, else the file."
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Else LEEWARD_CONFIG, else ./leeward.toml."),
+    ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="One JSON object: result on stdout, error on stderr.")
+    ] = False,
+    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+) -> None:
+    """Keep the global options for the command that follows."""
+    context.obj = Session(targets, config, screen(json=json))
+    if context.invoked_subcommand is not None:
+        return
+    if version:
+        show_version(context.obj.screen)
+        return
+    if json:
+        context.fail("Missing command.")
+    typer.echo(context.get_help())
+    raise typer.Exit(2)
+
+
+app.command(
+    cls=Command,
+    epilog=_examples(
+        """leeward invoke send-receipt '{"order": "42"}'""",
+        "leeward invoke send-receipt @order.json --timeout 5",
+        "leeward invoke stock --effect read_only --json | jq .value",
+    ),
+)(doors.invoke)
+app.command(
+    cls=Command,
+    epilog=_examples("""leeward enqueue send-receipt '{"order": "42"}' --effect idempotent"""),
+)(doors.enqueue)
+app.command(
+    cls=Command,
+    epilog=_examples(
+        """leeward publish orders order.created '{"id": "42"}'""",
+        "leeward publish orders order.created @order.json --ordering-key c1",
+    ),
+)(doors.publish)
+app.command(
+    cls=Command,
+    epilog=_examples(
+        """leeward store orders '{"id": "42", "total": 9.90}'""",
+        "leeward store orders @order.json --if-absent",
+        "leeward load orders 42 | leeward store orders - --expires-in 86400",
+    ),
+)(doors.store)
+app.command(
+    cls=Command,
+    epilog=_examples(
+        "leeward load orders 42",
+        "leeward load orders customer=c1 order=42",
+        """leeward load orders '{"customer": "c1", "order": "42"}'""",
+    ),
+)(doors.load)
+app.command(
+    cls=Command,
+    epilog=_examples(
+        "leeward delete orders 42",
+        "leeward delete orders customer=c1 order=42 --if-revision 01JZ...",
+    ),
+)(doors.delete)
+app.command(
+    cls=Command,
+    epilog=_examples("leeward targets", "leeward targets --targets local:a,local:b --json"),
+)(targets)
+app.command(cls=Command, epilog=_examples("leeward demo", "leeward demo --json"))(demo)
+app.command(cls=Command, epilog=_examples("leeward version"))(version)

@@ -1,0 +1,86 @@
+"""Arguments of a shell become arguments of a door."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from leeward.cli import itemjson, jsontext
+from leeward.errors import InvalidRequest
+from leeward.values import Item, Json
+
+
+def json_argument(text: str | None, field: str) -> Json:
+    """Read JSON that is given as it is, as ``@file``, or as ``-`` for the standard input.
+
+    Raises:
+        InvalidRequest: the file cannot be read, or it is not JSON.
+    """
+    return None if text is None else _read(text, field, exact=False)
+
+
+def item_argument(text: str) -> Item:
+    """Read an item, given like JSON: numbers stay exact, and tags become bytes and times."""
+    try:
+        item = itemjson.untagged(_read(text, "item", exact=True))
+    except ValueError as error:
+        raise InvalidRequest(f"ITEM cannot be read: {error}", field="item") from None
+    if not isinstance(item, dict):
+        raise InvalidRequest('ITEM must be a JSON object, like \'{"id": "42"}\'', field="item")
+    return item
+
+
+def key_argument(words: Sequence[str]) -> str | dict[str, str]:
+    """Read a key: one word, a JSON object, or several words ``field=value``."""
+    if len(words) > 1:
+        return dict(_field(word) for word in words)
+    (word,) = words
+    if not word.startswith("{"):
+        return word
+    key: dict[str, str] = _read(word, "key", exact=False)
+    return key
+
+
+def time_argument(text: str | None) -> datetime | None:
+    """Read an ISO 8601 time."""
+    try:
+        return None if text is None else datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidRequest(
+            "time is no ISO 8601 time; write it like 2026-01-31T12:00:00Z", field="time"
+        ) from None
+
+
+def _read(text: str, field: str, *, exact: bool) -> Json:
+    try:
+        return jsontext.read(_source(text, field), exact=exact)
+    except ValueError as error:
+        hint = "" if text.startswith(("@", "-", "{", "[")) else "; a string needs '\"two quotes\"'"
+        raise InvalidRequest(f"{field.upper()} is not JSON: {error}{hint}", field=field) from None
+
+
+def _source(text: str, field: str) -> str | bytes:
+    if text == "-":
+        return sys.stdin.buffer.read()
+    if not text.startswith("@"):
+        return text
+    try:
+        return Path(text[1:]).read_bytes()
+    except OSError as error:
+        raise InvalidRequest(
+            f"{field.upper()} names the file {text[1:]!r}, which cannot be read: {error.strerror}",
+            field=field,
+        ) from error
+
+
+def _field(word: str) -> tuple[str, str]:
+    name, equals, value = word.partition("=")
+    if not equals or not name:
+        raise InvalidRequest(
+            "KEY has several words, and one is no field=value; "
+            "write customer=c1 order=42, or quote a key with blanks",
+            field="key",
+        )
+    return name, value

@@ -1,0 +1,85 @@
+"""The command itself: the story as a table, and what it shows."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING
+
+import typer
+
+from leeward.cli.facts import Facts
+from leeward.cli.paper import Papers
+from leeward.cli.session import session_of
+
+if TYPE_CHECKING:
+    from leeward.cli.demo.story import Step
+
+
+def demo(context: typer.Context) -> None:
+    """Show a failover, and a lost answer, on this machine alone.
+
+    Two embedded targets live in memory for a moment; no account, no network, no file.
+    """
+    from leeward.cli.demo.story import play
+
+    story = play()
+    facts = {
+        "steps": [_step(number, step) for number, step in enumerate(story.steps, 1)],
+        "charges": {"leeward": story.leeward_charges, "naive_loop": story.naive_charges},
+    }
+    session_of(context).screen.show(facts, _draw)
+
+
+def _step(number: int, step: Step) -> Facts:
+    return {
+        "step": number,
+        "what": step.what,
+        "served_by": step.served_by,
+        "attempts": [{"target": target, "outcome": outcome} for target, outcome in step.attempts],
+        "outcome": step.outcome,
+    }
+
+
+def _draw(facts: Facts, papers: Papers) -> None:
+    out = papers.out
+    out.text("One shop on two targets, local:a and local:b.", "bold")
+    out.text("")
+    out.table(
+        ("", "what", "served by", "attempts", "outcome"),
+        [_row(step) for step in facts["steps"]],
+        ("dim", "", "cyan"),
+    )
+    out.text("")
+    out.text("The naive loop, in full:", "bold")
+    out.lines(_source_of_the_loop(), "dim")
+    out.text("")
+    out.text("Charges really made for one order:", "bold")
+    out.text(f"  leeward     {facts['charges']['leeward']}", "green")
+    out.text(f"  naive loop  {facts['charges']['naive_loop']}", "red")
+    out.text("")
+    out.text(
+        "The card was charged, and only the answer was lost. The loop took that for a failure and "
+        "charged again. leeward cannot know either, so it says so, with the key to look up."
+    )
+
+
+def _row(step: Facts) -> tuple[str, ...]:
+    return (
+        str(step["step"]),
+        step["what"],
+        step["served_by"] or "-",
+        _attempts(step["attempts"]),
+        step["outcome"],
+    )
+
+
+def _attempts(attempts: list[Facts]) -> str:
+    return ", ".join(f"{each['target']} {each['outcome']}" for each in attempts) or "-"
+
+
+def _source_of_the_loop() -> str:
+    """Give its source as users would write it."""
+    from leeward.cli.demo.naive import naive_invoke
+
+    lines = inspect.getsource(naive_invoke).splitlines()
+    return "\n".join(line.partition("  # noqa")[0] for line in lines if '"""' not in line)

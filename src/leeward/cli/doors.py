@@ -1,0 +1,200 @@
+"""The doors as commands: each opens a client, makes one call, and shows what came of it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from leeward.cli import facts
+from leeward.cli.arguments import item_argument, json_argument, key_argument, time_argument
+from leeward.cli.drawing import draw_absence, draw_item, draw_receipt, draw_value
+from leeward.cli.exits import ABSENT
+from leeward.cli.session import session_of
+from leeward.values import Effect
+
+JSON = "JSON: as it is, @file, or - for the standard input."
+
+Function = Annotated[str, typer.Argument(metavar="FUNCTION", help="Its logical name.")]
+Payload = Annotated[str | None, typer.Argument(metavar="PAYLOAD", help=f"{JSON} None if absent.")]
+Bus = Annotated[str, typer.Argument(metavar="BUS", help="Its logical name.")]
+Type = Annotated[str, typer.Argument(metavar="TYPE", help="What happened: order.created.")]
+Data = Annotated[str | None, typer.Argument(metavar="DATA", help=f"{JSON} None if absent.")]
+Table = Annotated[str, typer.Argument(metavar="TABLE", help="Its logical name.")]
+ItemText = Annotated[str, typer.Argument(metavar="ITEM", help=f"The item, with its key. {JSON}")]
+Key = Annotated[
+    list[str],
+    typer.Argument(metavar="KEY", help="One word, field=value words, or a JSON object."),
+]
+
+EffectOption = Annotated[
+    Effect | None,
+    typer.Option(
+        "--effect",
+        metavar="EFFECT",
+        help="What repeating does: read_only, idempotent, keyed, unsafe; else as configured.",
+    ),
+]
+IdempotencyKey = Annotated[
+    str | None,
+    typer.Option(
+        "--idempotency-key",
+        metavar="TEXT",
+        help="By which the function recognises a repeated call; minted if absent.",
+    ),
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        "--timeout", metavar="SECONDS", help="For everything, retries and failover included."
+    ),
+]
+IfRevision = Annotated[
+    str | None,
+    typer.Option("--if-revision", metavar="TEXT", help="Only if the item still has this revision."),
+]
+
+
+def invoke(
+    context: typer.Context,
+    function: Function,
+    payload: Payload = None,
+    *,
+    effect: EffectOption = None,
+    idempotency_key: IdempotencyKey = None,
+    timeout: Timeout = None,
+) -> None:
+    """Call a function and print its answer."""
+    session = session_of(context)
+    sent = json_argument(payload, "payload")
+    with session.client() as cloud:
+        result = cloud.invoke(
+            function, sent, effect=effect, idempotency_key=idempotency_key, timeout=timeout
+        )
+        session.screen.show(facts.of_answer(result), draw_value)
+
+
+def enqueue(
+    context: typer.Context,
+    function: Function,
+    payload: Payload = None,
+    *,
+    effect: EffectOption = None,
+    idempotency_key: IdempotencyKey = None,
+    timeout: Timeout = None,
+) -> None:
+    """Queue a function call; there is no answer."""
+    session = session_of(context)
+    sent = json_argument(payload, "payload")
+    with session.client() as cloud:
+        receipt = cloud.enqueue(
+            function, sent, effect=effect, idempotency_key=idempotency_key, timeout=timeout
+        )
+        session.screen.show(facts.of_queued(receipt), draw_receipt)
+
+
+def publish(
+    context: typer.Context,
+    bus: Bus,
+    type: Type,
+    data: Data = None,
+    *,
+    subject: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="What it happened to.")
+    ] = None,
+    id: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Of the event; minted if absent.")
+    ] = None,
+    time: Annotated[
+        str | None, typer.Option(metavar="ISO8601", help="When it happened, with zone; else now.")
+    ] = None,
+    ordering_key: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="Events of one key are delivered in order."),
+    ] = None,
+    timeout: Timeout = None,
+) -> None:
+    """Publish one event, a CloudEvent."""
+    session = session_of(context)
+    sent = json_argument(data, "data")
+    happened = time_argument(time)
+    with session.client() as cloud:
+        receipt = cloud.publish_event(
+            bus,
+            type,
+            sent,
+            subject=subject,
+            id=id,
+            time=happened,
+            ordering_key=ordering_key,
+            timeout=timeout,
+        )
+        session.screen.show(facts.of_published(receipt), draw_receipt)
+
+
+def store(
+    context: typer.Context,
+    table: Table,
+    item: ItemText,
+    *,
+    if_absent: Annotated[
+        bool, typer.Option("--if-absent", help="Only if no item has this key.")
+    ] = False,
+    if_revision: IfRevision = None,
+    expires_in: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="After which the item is not found any more."),
+    ] = None,
+    timeout: Timeout = None,
+) -> None:
+    """Store an item whole, in the table's home.
+
+    Numbers stay exact: 9.90 becomes the Decimal 9.90, never a float.
+    """
+    session = session_of(context)
+    kept = item_argument(item)
+    with session.client() as cloud:
+        receipt = cloud.store_data(
+            table,
+            kept,
+            if_absent=if_absent,
+            if_revision=if_revision,
+            expires_in=expires_in,
+            timeout=timeout,
+        )
+        session.screen.show(facts.of_write(receipt), draw_receipt)
+
+
+def load(context: typer.Context, table: Table, key: Key, *, timeout: Timeout = None) -> None:
+    """Print an item; exit with 3 if there is none.
+
+    Bytes and times stand in it as {"$bytes": "aGk="} and {"$datetime": "2026-01-31T12:00:00Z"};
+    `leeward store` reads them back.
+    """
+    session = session_of(context)
+    wanted = key_argument(key)
+    with session.client() as cloud:
+        record = cloud.load_data(table, wanted, timeout=timeout)
+        if record is None:
+            session.screen.show(facts.of_absence(table), draw_absence)
+            raise typer.Exit(ABSENT.code)
+        session.screen.show(facts.of_record(record), draw_item)
+
+
+def delete(
+    context: typer.Context,
+    table: Table,
+    key: Key,
+    *,
+    if_revision: IfRevision = None,
+    timeout: Timeout = None,
+) -> None:
+    """Delete an item.
+
+    That it was not there is no error, unless a revision was given.
+    """
+    session = session_of(context)
+    doomed = key_argument(key)
+    with session.client() as cloud:
+        receipt = cloud.delete_data(table, doomed, if_revision=if_revision, timeout=timeout)
+        session.screen.show(facts.of_write(receipt), draw_receipt)

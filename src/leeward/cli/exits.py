@@ -1,0 +1,109 @@
+"""Exit codes: one for each thing that a script does next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from leeward.errors import (
+    AuthError,
+    ConfigError,
+    Conflict,
+    DedupUnavailable,
+    FunctionError,
+    InvalidRequest,
+    NotFound,
+    OutcomeUnknown,
+    Overloaded,
+    TargetUnavailable,
+    TargetUnusable,
+    Throttled,
+    Unsupported,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """One exit code.
+
+    Attributes:
+        code: what the process exits with.
+        meaning: one line for ``leeward --help``.
+        ran: whether the call has run; None where nobody can tell.
+        again: whether calling again is safe.
+    """
+
+    code: int
+    meaning: str
+    ran: bool | None
+    again: str
+
+
+OK: Final = Exit(0, "it worked", ran=True, again="")
+UNEXPECTED: Final = Exit(
+    1, "unexpected: an error of leeward or of an adapter", ran=None, again="not blindly"
+)
+WRONG: Final = Exit(
+    2, "wrong usage, request or configuration", ran=False, again="yes, once it is corrected"
+)
+ABSENT: Final = Exit(
+    3, "no such function, bus or table; load: no such item", ran=False, again="yes"
+)
+CONFLICT: Final = Exit(
+    4,
+    "--if-absent or --if-revision did not hold; nothing was changed",
+    ran=False,
+    again="yes, after a look at the item",
+)
+DENIED: Final = Exit(
+    5, "the identity or its permissions were refused", ran=False, again="yes, once it is allowed"
+)
+RAISED: Final = Exit(
+    6, "the function ran and raised", ran=True, again="only if it may run once more"
+)
+LATER: Final = Exit(
+    7, "throttled, unreachable or unusable: it did not run, try again", ran=False, again="yes"
+)
+UNKNOWN: Final = Exit(
+    8, "outcome unknown: it may have run; find out first", ran=None, again="not blindly"
+)
+INTERRUPTED: Final = Exit(
+    130, "interrupted; a call under way may have run", ran=None, again="not blindly"
+)
+
+EXITS: Final = (
+    OK,
+    UNEXPECTED,
+    WRONG,
+    ABSENT,
+    CONFLICT,
+    DENIED,
+    RAISED,
+    LATER,
+    UNKNOWN,
+    INTERRUPTED,
+)
+"""All of them, in order."""
+
+BY_CLASS: Final[dict[type, Exit]] = {
+    ConfigError: WRONG,
+    Unsupported: WRONG,
+    InvalidRequest: WRONG,
+    NotFound: ABSENT,
+    Conflict: CONFLICT,
+    AuthError: DENIED,
+    FunctionError: RAISED,
+    Throttled: LATER,
+    TargetUnavailable: LATER,
+    TargetUnusable: LATER,
+    Overloaded: LATER,
+    DedupUnavailable: LATER,
+    OutcomeUnknown: UNKNOWN,
+    KeyboardInterrupt: INTERRUPTED,
+}
+"""The exit of an exception's class; a class that is not here has that of its nearest base."""
+
+
+def exit_of(error: BaseException) -> Exit:
+    """Give the exit for `error`."""
+    return next((BY_CLASS[kind] for kind in type(error).__mro__ if kind in BY_CLASS), UNEXPECTED)

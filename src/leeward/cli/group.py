@@ -1,0 +1,124 @@
+"""The command group: what typer leaves open about arguments, errors and help."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from itertools import islice
+from typing import Any, TypeVar, cast
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from leeward.cli.exits import INTERRUPTED, UNEXPECTED, WRONG, exit_of
+from leeward.cli.facts import Facts, of_error, of_failure
+from leeward.cli.screen import screen
+from leeward.errors import LeewardError
+
+T = TypeVar("T")
+
+FLAG = "--json"
+VALUED = ("--targets", "--config")
+
+DEBUG = "LEEWARD_DEBUG"
+"""The variable that turns an unexpected error into a traceback."""
+
+UsageError = cast("type[Exception]", typer.BadParameter.__mro__[1])
+"""What a wrong command line raises. Typer exports only this one class below it."""
+
+
+class Command(TyperCommand):
+    """A command whose help is plain where nobody looks at it."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help."""
+        _suit_the_reader(self)
+        super().format_help(ctx, formatter)
+
+
+class Group(TyperGroup):
+    """The commands together: global options anywhere, and errors that say what to do."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help."""
+        _suit_the_reader(self)
+        super().format_help(ctx, formatter)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the global options."""
+        parse = super().parse_args
+        return _explained(lambda: parse(ctx, globals_first(args)), json=FLAG in args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        run = super().invoke
+        return _explained(lambda: run(ctx), json=ctx.params["json"])
+
+
+def globals_first(args: Sequence[str]) -> list[str]:
+    """Move the global options to the front, where click looks for them."""
+    first: list[str] = []
+    rest: list[str] = []
+    words = iter(args)
+    for word in words:
+        if word == "--":
+            rest += [word, *words]
+        elif word == FLAG or word.startswith(tuple(f"{option}=" for option in VALUED)):
+            first.append(word)
+        elif word in VALUED:
+            value = list(islice(words, 1))
+            if not value:
+                return [*first, word]  # so that click misses the value, not the command
+            first += [word, *value]
+        else:
+            rest.append(word)
+    return [*first, *rest]
+
+
+def _explained(run: Callable[[], T], *, json: bool) -> T:
+    """Give what `run` gives; an error is shown, and becomes the exit code of its class."""
+    try:
+        return run()
+    except (typer.Exit, typer.Abort, BrokenPipeError):
+        raise  # no errors of ours: typer ends the process
+    except UsageError as error:
+        facts = _usage(error)
+    except LeewardError as error:
+        facts = of_error(error, exit_of(error))
+    except KeyboardInterrupt:
+        message = "Interrupted. A call that was under way may have run, or not."
+        facts = of_failure("Interrupted", message, INTERRUPTED)
+    except Exception as error:
+        if os.environ.get(DEBUG):
+            raise
+        facts = _unexpected(error)
+    screen(json=json).fail(facts)
+    raise typer.Exit(facts["exit_code"])
+
+
+def _usage(error: Any) -> Facts:
+    command = error.ctx.command_path if error.ctx is not None else "leeward"
+    message = error.format_message().rstrip(".")
+    return of_failure("UsageError", f"{message}. See {command} --help.", WRONG)
+
+
+def _unexpected(error: Exception) -> Facts:
+    """Name the class and the place only: the message may hold a payload."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = "" if trace is None else f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+    message = (
+        f"{type(error).__name__}{place}. This is an error of leeward or of an adapter, please "
+        f"report it; {DEBUG}=1 shows the traceback. A call that was under way may have run, or not."
+    )
+    return of_failure("Unexpected", message, UNEXPECTED)
+
+
+def _suit_the_reader(command: Any) -> None:
+    """Choose rich help for a terminal, plain help for a pipe."""
+    if sys.stdout.isatty():
+        command.epilog = command.epilog and command.epilog.replace("\b\n", "")
+    else:
+        command.rich_markup_mode = None

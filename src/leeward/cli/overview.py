@@ -1,0 +1,79 @@
+"""What is configured, and where each setting comes from, as facts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from leeward.cli.facts import Facts
+from leeward.config import BusConfig, Config, FunctionConfig, TableConfig, load_settings
+from leeward.config.load import DEFAULT_FILE
+from leeward.doors.prepare import DATA_TIMEOUT, EVENT_TIMEOUT, INVOKE_TIMEOUT
+from leeward.values import TargetStatus
+
+
+def of_config(config: Config) -> Facts:
+    """Give the facts of a configuration; no name stands for whatever is not configured."""
+    tables = [*config.tables.items(), (None, TableConfig())]
+    functions = [*config.functions.items(), (None, FunctionConfig())]
+    buses = [*config.buses.items(), (None, BusConfig())]
+    return {
+        "order": [str(target) for target in config.order],
+        "trust_env": config.trust_env,
+        "source": config.source,
+        "tables": [_table(name, each, config) for name, each in tables],
+        "functions": [_function(name, each) for name, each in functions],
+        "buses": [_bus(name, each) for name, each in buses],
+    }
+
+
+def of_origins(targets: str | None, file: Path | None, env: Mapping[str, str]) -> Facts:
+    """Tell which file is read, and what gave the order."""
+    named = env.get("LEEWARD_CONFIG") if file is None else str(file)
+    usual = DEFAULT_FILE if Path(DEFAULT_FILE).exists() else None
+    return {"order_from": _order_from(targets, file, env), "config": named or usual}
+
+
+def of_target(status: TargetStatus) -> Facts:
+    """Give the facts of one target."""
+    return {
+        "name": status.name,
+        "capabilities": sorted(status.capabilities),
+        "settings": dict(status.settings),
+        "attempts": status.attempts,
+        "failures": status.failures,
+        "last_outcome": None if status.last_outcome is None else status.last_outcome.value,
+    }
+
+
+def _order_from(targets: str | None, file: Path | None, env: Mapping[str, str]) -> str:
+    if targets is not None:
+        return "--targets"
+    if "CLOUD_PROVIDER" in env:
+        return "CLOUD_PROVIDER"
+    return "file" if load_settings(file=file, env=env).order else "default"
+
+
+def _table(name: str | None, table: TableConfig, config: Config) -> Facts:
+    only = str(config.order[0]) if len(config.order) == 1 else None
+    return {
+        "name": name,
+        "key": list(table.key),
+        "home": config.data_target or table.home or only,
+        "timeout": table.timeout or DATA_TIMEOUT,
+        "names": dict(table.names),
+    }
+
+
+def _function(name: str | None, function: FunctionConfig) -> Facts:
+    return {
+        "name": name,
+        "effect": function.effect.value,
+        "dedup_scope": "group" if function.shared_dedup else "target",
+        "timeout": function.timeout or INVOKE_TIMEOUT,
+        "names": dict(function.names),
+    }
+
+
+def _bus(name: str | None, bus: BusConfig) -> Facts:
+    return {"name": name, "timeout": bus.timeout or EVENT_TIMEOUT, "names": dict(bus.names)}

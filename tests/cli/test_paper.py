@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from leeward.driver import FunctionFault, Result
+from leeward.errors import Outcome, OutcomeUnknown, Unsupported
+from tests.cli.conftest import Leeward
+from tests.cli.provider import Script
+from tests.scripted import AMBIGUOUS, APP_ERROR, NOT_SENT, REJECTED
+
+Scripting = Callable[..., Script]
+
+FRAME = "╭"
+COLOUR = "\x1b[3"
+
+
+@pytest.fixture
+def terminal(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make rich believe that both streams are terminals."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+
+
+def test_a_pipe_gets_the_answer_and_nothing_else(leeward: Leeward, scripted: Scripting) -> None:
+    """The standard output holds the value as JSON; how it came stands on the standard error."""
+    scripted(Result.ok({"who": "Zürich"}))
+    done = leeward("invoke", "f", "--idempotency-key", "k")
+    assert done.out == '{\n  "who": "Zürich"\n}\n'
+    assert done.err == "target scripted, idempotency key k\n"
+
+
+def test_attempts_are_shown_where_there_were_several(leeward: Leeward, scripted: Scripting) -> None:
+    """A call that needed two attempts says so, on the standard error."""
+    scripted(NOT_SENT, Result.ok(1))
+    done = leeward("invoke", "f")
+    assert done.out == "1\n"
+    assert re.search(r"^TARGET +AFTER +TOOK +OUTCOME", done.err, re.MULTILINE)
+    assert re.search(r"^scripted .* not_sent$", done.err, re.MULTILINE)
+    assert re.search(r"^scripted .* ok$", done.err, re.MULTILINE)
+
+
+def test_a_receipt_is_plain_where_nobody_looks(leeward: Leeward) -> None:
+    """No frames, no colours: words in columns."""
+    done = leeward("store", "orders", '{"id": "42"}')
+    assert re.fullmatch(r"promise   committed\ntarget    local\nrevision  \S+\n", done.out)
+
+
+def test_an_error_says_what_happened_and_what_to_do(leeward: Leeward, scripted: Scripting) -> None:
+    """The class, the message, whether it may have run, whether to repeat it, and the attempts."""
+    scripted(Result(Outcome.AMBIGUOUS, code="connection.reset", request_id="r-7", executed=None))
+    done = leeward("invoke", "charge", "--idempotency-key", "k-1")
+    assert (done.code, done.out) == (8, "")
+    lines = done.err.splitlines()
+    assert lines[0] == "OutcomeUnknown (exit code 8)"
+    assert "may have run, or not (connection.reset). It is unsafe to repeat" in lines[1]
+    assert "may have run     perhaps: nothing can prove either" in lines
+    assert "safe to repeat   not blindly" in lines
+    assert "idempotency key  k-1" in lines
+    assert re.search(r"scripted .* ambiguous +connection\.reset +r-7$", done.err)
+
+
+def test_an_error_says_how_long_to_wait(leeward: Leeward, scripted: Scripting) -> None:
+    """A target's Retry-After is shown."""
+    throttled = replace(REJECTED, retry_after=0.0)
+    scripted(throttled, throttled)
+    assert re.search(r"^retry after +0$", leeward("invoke", "f").err, re.MULTILINE)
+
+
+def test_a_functions_own_trace_is_shown(leeward: Leeward, scripted: Scripting) -> None:
+    """What the platform passes on of the function's error helps to find it."""
+    fault = FunctionFault("ValueError", "secret", ('File "shop.py", line 3', "  raise"))
+    scripted(Result(Outcome.APP_ERROR, fault=fault))
+    done = leeward("invoke", "f")
+    assert 'File "shop.py", line 3\n  raise\n' in done.err
+    assert re.search(r"^error type +ValueError$", done.err, re.MULTILINE)
+    assert "secret" not in done.err
+
+
+def test_an_error_before_any_attempt_has_no_attempts(leeward: Leeward, scripted: Scripting) -> None:
+    """Nothing was tried, so no table."""
+    scripted(Unsupported("scripted has no wings", target="scripted"))
+    done = leeward("targets", "--targets", "nowhere")
+    assert (done.code, "OUTCOME" in done.err) == (2, False)
+
+
+def test_a_read_back_is_told_apart(leeward: Leeward, scripted: Scripting) -> None:
+    """The look-up after a lost answer is no second attempt to store."""
+    scripted(AMBIGUOUS, Result.ok(None), REJECTED, REJECTED)
+    assert "read back: ok" in leeward("store", "t", '{"id": "1"}').err
+
+
+def test_a_resolved_write_says_so(leeward: Leeward, scripted: Scripting) -> None:
+    """An answer that was lost and found is worth a word."""
+    scripted(AMBIGUOUS, Result.ok(None))
+    assert "resolved  yes" in leeward("delete", "t", "1").out
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_terminal_gets_frames_and_colours(leeward: Leeward, scripted: Scripting) -> None:
+    """On a terminal an error stands in a frame of its width."""
+    scripted(APP_ERROR)
+    err = leeward("invoke", "f").err
+    assert COLOUR in err
+    assert {len(line) for line in _bare(err).splitlines()} == {80}
+    assert _bare(err).startswith(f"{FRAME}─ FunctionError (exit code 6) ─")
+
+
+@pytest.mark.usefixtures("terminal")
+def test_no_color_takes_the_colours_away(
+    leeward: Leeward, scripted: Scripting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NO_COLOR leaves the frames."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    scripted(APP_ERROR)
+    err = leeward("invoke", "f").err
+    assert COLOUR not in err
+    assert FRAME in err
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_dumb_terminal_is_plain(
+    leeward: Leeward, scripted: Scripting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A terminal that can do nothing gets what a pipe gets."""
+    monkeypatch.setenv("TERM", "dumb")
+    scripted(APP_ERROR)
+    assert leeward("invoke", "f").err.startswith("FunctionError (exit code 6)\n")
+
+
+@pytest.mark.usefixtures("terminal")
+def test_long_values_are_not_wrapped_in_json(leeward: Leeward, scripted: Scripting) -> None:
+    """A line of JSON that is wider than the terminal stays one line."""
+    scripted(Result.ok("x" * 200))
+    assert f'"{"x" * 200}"\n' in _bare(leeward("invoke", "f").out)
+
+
+@pytest.mark.parametrize("on_terminal", [False, True])
+def test_data_is_shown_not_obeyed(
+    leeward: Leeward, scripted: Scripting, monkeypatch: pytest.MonkeyPatch, on_terminal: bool
+) -> None:
+    """Neither markup nor control characters of a target or function do anything."""
+    if on_terminal:
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        monkeypatch.setenv("NO_COLOR", "1")
+    scripted(OutcomeUnknown("[red]so[/red] \x1b[31m \x9b"))
+    assert r"[red]so[/red] \x1b[31m \x9b" in leeward("invoke", "f").err
+    scripted(Result.ok("\x1b[31m\x9b\u2028[b]"))
+    assert leeward("invoke", "f").out == '"\\u001b[31m\\u009b\\u2028[b]"\n'
+
+
+def _bare(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)

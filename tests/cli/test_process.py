@@ -1,0 +1,94 @@
+"""The command as it is installed: few runs, each for what only a process shows."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.house.workspace import ROOT
+
+COMMAND = str(Path(sys.executable).parent / "leeward")
+
+
+def _run(*args: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [COMMAND, *args], input=stdin, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@pytest.mark.usefixtures("bare")
+def test_an_item_outlives_the_process() -> None:
+    """One process stores, another loads, and what is loaded can be piped back in."""
+    assert _run("store", "orders", '{"id": "42", "total": 9.90}').returncode == 0
+    loaded = _run("load", "orders", "42")
+    assert (loaded.returncode, loaded.stdout) == (0, '{\n  "id": "42",\n  "total": 9.90\n}\n')
+    again = _run("store", "orders", "-", stdin=loaded.stdout)
+    assert (again.returncode, "\x1b" in again.stdout + again.stderr) == (0, False)
+
+
+@pytest.mark.usefixtures("bare")
+def test_a_failure_reaches_the_shell() -> None:
+    """The exit code and the object are those of the error; there is no traceback."""
+    done = _run("invoke", "absent", "--json")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert json.loads(done.stderr)["error"]["type"] == "NotFound"
+
+
+def test_functions_beside_the_configuration_are_found(bare: Path) -> None:
+    """A leeward.toml names functions of a module in the working directory."""
+    (bare / "greetings.py").write_text("def greet(who):\n    return f'hello {who}'\n")
+    (bare / "leeward.toml").write_text(
+        '[targets.local]\nfunctions = { greet = "greetings:greet" }\n'
+    )
+    assert _run("invoke", "greet", '"ada"').stdout == '"hello ada"\n'
+
+
+def test_without_its_extra_the_command_says_what_to_install(bare: Path) -> None:
+    """Without typer and rich: one line with the remedy, and 2."""
+    path = f"import sys; sys.path.insert(0, {str(ROOT / 'src')!r})"
+    script = f"{path}; from leeward.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert 'pip install "leeward[cli]"' in done.stderr
+
+
+def _all_of(terminal: int) -> bytes:
+    """Read a terminal until nobody writes to it any more, which Linux reports as an error."""
+    read = b""
+    with os.fdopen(terminal, "rb", buffering=0) as stream, contextlib.suppress(OSError):
+        while part := stream.read(65536):
+            read += part
+    return read
+
+
+@pytest.mark.usefixtures("bare")
+def test_help_is_framed_on_a_terminal() -> None:
+    """On a terminal the help has frames, and its examples stand as they were written."""
+    ours, theirs = os.openpty()
+    with subprocess.Popen([COMMAND, "load", "--help"], stdout=theirs) as process:
+        os.close(theirs)
+        text = re.sub(r"\x1b\[[0-9;]*m", "", _all_of(ours).decode())
+    assert process.returncode == 0
+    assert "╭─ Options ─" in text
+    assert " Examples: " in text
+    assert "   leeward load orders customer=c1 order=42 " in text
+
+
+@pytest.mark.usefixtures("bare")
+def test_a_terminal_of_few_characters_changes_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be printed is escaped: the call worked, and the exit code says so."""
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    assert _run("store", "cities", '{"id": "Zürich"}').returncode == 0
+    done = _run("load", "cities", "Zürich")
+    assert done.returncode == 0
+    assert "Z\\xfcrich" in done.stdout
