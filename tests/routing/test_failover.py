@@ -136,6 +136,38 @@ def test_a_pause_spends_the_deadline() -> None:
     assert a.timeouts[1] <= 55.0
 
 
+class Frozen(FakeClock):
+    """A clock of a process that is frozen while it sleeps, as an idle function instance is."""
+
+    def sleep(self, seconds: float) -> None:
+        self.advance(seconds + 60.0)
+
+
+def test_nothing_starts_after_a_pause_that_outlasted_the_deadline() -> None:
+    """A process that wakes after the deadline ends the call with what it knows."""
+    a, b = Scripted("a", REJECTED), Scripted("b")
+    router = FailoverDriver([a, b], clock=Frozen())
+    result = router.invoke(Invoke("f", b"{}", "key-1"), 10.0)
+    assert [len(a.calls), len(b.calls)] == [1, 0]
+    assert result.outcome is Outcome.REJECTED
+
+
+def test_no_attempt_has_a_negative_time_out() -> None:
+    """Whatever a pause has cost, a driver is never given less than no time."""
+    a = Scripted("a", NOT_SENT)
+    FailoverDriver([a], clock=Frozen()).invoke(Invoke("f", b"{}", "key-1"), 10.0)
+    assert min(a.timeouts) > 0
+
+
+def test_the_proof_that_it_ran_outlives_a_later_attempt() -> None:
+    """Once an attempt has shown that the call ran, its unknown outcome says so to the end."""
+    ran: Result[None] = Result(Outcome.AMBIGUOUS, executed=True)
+    lost: Result[None] = Result(Outcome.AMBIGUOUS)
+    call = Invoke("f", b"{}", "key-1", Effect.KEYED)
+    result = FailoverDriver([Scripted("a", ran, lost)], clock=FakeClock()).invoke(call, 10.0)
+    assert (result.outcome, result.executed) == (Outcome.AMBIGUOUS, True)
+
+
 # Data: one home, and read-back.
 
 

@@ -191,7 +191,7 @@ def step(state: CallState, event: Event, now: float, random: Random) -> tuple[Ca
         case AskedBack(_, after):
             return _go_on(state, after, None, now, random)
         case _:
-            return _send(replace(state, attempts=state.attempts + 1, here=state.here + 1), now)
+            return _wake(state, now)
 
 
 def _failed(
@@ -222,6 +222,13 @@ def _go_on(
         moved = replace(state, position=state.position + 1, attempts=state.attempts + 1, here=1)
         return _send(moved, now)
     return _end(state)
+
+
+def _wake(state: CallState, now: float) -> tuple[CallState, Command]:
+    """Go on after a pause, unless it took longer than it should, as in a frozen process."""
+    if _left(state, now) < LEAST_ATTEMPT:
+        return _end(state)
+    return _send(replace(state, attempts=state.attempts + 1, here=state.here + 1), now)
 
 
 def _allowed(may: May, by_effect: bool, unknown: bool) -> bool:

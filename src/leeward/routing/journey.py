@@ -97,7 +97,7 @@ class _Log:
         result = self._noted(target, reply, read_back=False)
         outcome = self._batch.record(result, target) if self._batch else result.outcome
         self._last = (target, result)
-        if outcome is Outcome.AMBIGUOUS:
+        if outcome is Outcome.AMBIGUOUS and not self._unknown[1].executed:
             self._unknown = self._last
         return Answered(outcome, result.retry_after)
 
