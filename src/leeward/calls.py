@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar, Generic, TypeAlias, TypeVar
+from typing import Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 from leeward.errors import Outcome
 from leeward.values import Attempt, Effect, Event, Item
@@ -11,16 +10,14 @@ from leeward.values import Attempt, Effect, Event, Item
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """The key of an item: one field, or a partition and a sort field."""
 
     fields: tuple[str, ...]
     values: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Invoke:
+class Invoke(NamedTuple):
     """Call a function and give its answer, decoded from JSON, as the result's value.
 
     Attributes:
@@ -33,42 +30,39 @@ class Invoke:
         time_limit: seconds that the function may run for, where that is known, else 0.
     """
 
-    verb: ClassVar[str] = "invoke"
     function: str
     payload: bytes
     idempotency_key: str
     effect: Effect = Effect.UNSAFE
     shared_dedup: bool = False
     time_limit: float = 0.0
+    verb: Literal["invoke"] = "invoke"
 
 
-@dataclass(frozen=True, slots=True)
-class Enqueue:
+class Enqueue(NamedTuple):
     """Queue a function call: OK as soon as the target has accepted it. Fields as in `Invoke`."""
 
-    verb: ClassVar[str] = "enqueue"
     function: str
     payload: bytes
     idempotency_key: str
     effect: Effect = Effect.UNSAFE
     shared_dedup: bool = False
+    verb: Literal["enqueue"] = "enqueue"
 
 
-@dataclass(frozen=True, slots=True)
-class Publish:
+class Publish(NamedTuple):
     """Publish events, complete with id, source and time, in one request.
 
     The value of an OK result holds one `Result` per event, in order. A request that failed as a
     whole gives that outcome and no value.
     """
 
-    verb: ClassVar[str] = "publish"
     bus: str
     events: tuple[Event, ...]
+    verb: Literal["publish"] = "publish"
 
 
-@dataclass(frozen=True, slots=True)
-class Store:
+class Store(NamedTuple):
     """Replace the whole item at `key`. The value of an OK result is its new revision.
 
     Attributes:
@@ -81,7 +75,6 @@ class Store:
         if_revision: CONFLICT unless the item that is there has this revision.
     """
 
-    verb: ClassVar[str] = "store"
     table: str
     key: Key
     item: Item
@@ -90,19 +83,18 @@ class Store:
     expires_at: float | None = None
     if_absent: bool = False
     if_revision: str | None = None
+    verb: Literal["store"] = "store"
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(NamedTuple):
     """Read the item at `key`, strongly: the value is a `Stored`, or None where none is there."""
 
-    verb: ClassVar[str] = "load"
     table: str
     key: Key
+    verb: Literal["load"] = "load"
 
 
-@dataclass(frozen=True, slots=True)
-class Delete:
+class Delete(NamedTuple):
     """Delete the item at `key`; OK also where none is there, unless `if_revision` is given.
 
     Attributes:
@@ -110,31 +102,29 @@ class Delete:
         if_revision: CONFLICT unless the item that is there has this revision.
     """
 
-    verb: ClassVar[str] = "delete"
     table: str
     key: Key
     now: float
     if_revision: str | None = None
+    verb: Literal["delete"] = "delete"
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
+class Scan(NamedTuple):
     """Read one page of a table, in any order: the value is a `Page`.
 
     Attributes:
         cursor: of the page before; None for the first page.
     """
 
-    verb: ClassVar[str] = "scan"
     table: str
     cursor: str | None = None
+    verb: Literal["scan"] = "scan"
 
 
 Call: TypeAlias = Invoke | Enqueue | Publish | Store | Load | Delete | Scan
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """An item as a driver found it, expired or not.
 
     Attributes:
@@ -152,16 +142,14 @@ class Stored:
     foreign: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(NamedTuple):
     """A page of a scan; `cursor` is None on the last one."""
 
     items: tuple[Stored, ...]
     cursor: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionFault:
+class FunctionFault(NamedTuple):
     """What a function raised, as far as the platform passes it on."""
 
     type: str | None = None
@@ -169,8 +157,7 @@ class FunctionFault:
     trace: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Result(Generic[T]):
+class Result(NamedTuple, Generic[T]):
     """How one attempt ended. A driver fills in the first part, the router the second.
 
     Attributes:

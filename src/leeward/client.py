@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Self, cast
 
@@ -293,4 +292,4 @@ def _settle(
 def _order_settled(targets: str | None, config: str | Path | Config | None) -> Config:
     if not isinstance(config, Config):
         return load_config(targets, file=config, env=os.environ)
-    return config if targets is None else replace(config, order=parse_order(targets, "targets"))
+    return config if targets is None else config._replace(order=parse_order(targets, "targets"))

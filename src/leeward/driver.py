@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
 from enum import Enum
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from leeward.calls import (
     Call,
@@ -32,6 +31,7 @@ from leeward.errors import ConfigError
 from leeward.values import Json
 
 __all__ = [
+    "TOO_LARGE",
     "Call",
     "Capability",
     "Delete",
@@ -53,6 +53,10 @@ __all__ = [
     "UniformDriver",
     "perform",
 ]
+
+
+TOO_LARGE = "payload_too_large"
+"""The `Result.reason` of a CALLER result by which a target says that a request is too large."""
 
 
 class Capability(Enum):
@@ -78,8 +82,7 @@ class Capability(Enum):
     """Walk through a table page by page, for leeward's own upkeep."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """The largest that a target takes. The defaults are safe on AWS, Azure and Google alike.
 
     The client checks every call against the smallest limits of the whole order, so that a call
@@ -113,9 +116,7 @@ class Limits:
     @staticmethod
     def smallest(limits: list[Limits]) -> Limits:
         """Give the limits that hold on every one of `limits` (at least one)."""
-        return Limits(
-            *(min(getattr(each, field.name) for each in limits) for field in fields(Limits))
-        )
+        return Limits(*(min(sizes) for sizes in zip(*limits, strict=True)))
 
 
 class Driver(Protocol):
@@ -124,7 +125,8 @@ class Driver(Protocol):
     Each verb makes exactly one attempt: one effectful request on the wire, no retry, no redirect,
     no sleep, and an answer within `timeout` seconds. It returns a `Result` for everything that
     can go wrong out there. An exception that escapes is taken for AMBIGUOUS; only a
-    `leeward.LeewardError` raised before anything is sent keeps its meaning.
+    `leeward.LeewardError` raised before anything is sent keeps its meaning. A verb whose
+    capability the driver does not declare raises `leeward.Unsupported`.
     """
 
     @property
@@ -212,8 +214,7 @@ class UniformDriver(ABC):
         return self.perform(call, timeout)
 
 
-@dataclass(frozen=True, slots=True)
-class TargetConfig:
+class TargetConfig(NamedTuple):
     """What an adapter's factory is given to open one target.
 
     Attributes:

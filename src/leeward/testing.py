@@ -13,7 +13,6 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import replace
 from enum import Enum
 from typing import Any
 
@@ -144,7 +143,7 @@ class FaultyDriver(UniformDriver):
             return perform(self._driver, call, timeout)
         if fault is Fault.LOSE_ANSWER:
             perform(self._driver, call, timeout)
-        return replace(_ANSWERS[fault], retry_after=retry_after)
+        return _ANSWERS[fault]._replace(retry_after=retry_after)
 
     def describe(self) -> Mapping[str, str]:
         """Give the target's settings."""

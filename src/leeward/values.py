@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from typing import Any, TypeAlias
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeAlias
 
 from leeward.errors import CallError, Outcome
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 Json: TypeAlias = Any
 """None, bool, int, finite float, str, list or dict with string keys, nested."""
@@ -45,8 +47,7 @@ class Promise(Enum):
     """Kept in the local journal, on this machine's disk, until a target can be reached."""
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One request that was put to one target. Payloads are never kept.
 
     Attributes:
@@ -68,8 +69,7 @@ class Attempt:
     read_back: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class InvokeResult:
+class InvokeResult(NamedTuple):
     """The answer of a function."""
 
     value: Json
@@ -78,8 +78,7 @@ class InvokeResult:
     attempts: tuple[Attempt, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """A function call was queued: `promise` is ACCEPTED."""
 
     promise: Promise
@@ -88,8 +87,7 @@ class Receipt:
     attempts: tuple[Attempt, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class PublishReceipt:
+class PublishReceipt(NamedTuple):
     """An event was taken: `promise` is PUBLISHED. `id` is the CloudEvent's id."""
 
     promise: Promise
@@ -98,8 +96,7 @@ class PublishReceipt:
     attempts: tuple[Attempt, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class PublishEntry:
+class PublishEntry(NamedTuple):
     """What became of one event of a batch: a promise, or an error."""
 
     id: str
@@ -108,8 +105,7 @@ class PublishEntry:
     error: CallError | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PublishReport:
+class PublishReport(NamedTuple):
     """What became of a batch, entry by entry, in the order that it was given."""
 
     entries: tuple[PublishEntry, ...]
@@ -127,8 +123,7 @@ class PublishReport:
                 raise entry.error
 
 
-@dataclass(frozen=True, slots=True)
-class StoreReceipt:
+class StoreReceipt(NamedTuple):
     """A write or delete was kept: `promise` is COMMITTED.
 
     Attributes:
@@ -143,8 +138,7 @@ class StoreReceipt:
     attempts: tuple[Attempt, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """An item as it was loaded.
 
     Attributes:
@@ -166,8 +160,7 @@ class Record:
     attempts: tuple[Attempt, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """A CloudEvent 1.0 (https://github.com/cloudevents/spec).
 
     Give `type` and `data`; what is left None is filled in once, before the first attempt, and
@@ -185,17 +178,16 @@ class Event:
     """
 
     type: str
-    data: Json | bytes = None
+    data: Any = None
     id: str | None = None
     source: str | None = None
     time: datetime | None = None
     subject: str | None = None
     ordering_key: str | None = None
-    extensions: Mapping[str, str | int | bool] = field(default_factory=dict)
+    extensions: Mapping[str, str | int | bool] = NOTHING
 
 
-@dataclass(frozen=True, slots=True)
-class TargetStatus:
+class TargetStatus(NamedTuple):
     """One target of the order, as this process sees it.
 
     Attributes:

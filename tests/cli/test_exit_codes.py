@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,7 @@ from typer.testing import CliRunner
 import leeward.errors
 from leeward.cli.app import app
 from leeward.cli.exits import EXITS, exit_of
-from leeward.doors.failures import TOO_LARGE
-from leeward.driver import Call, Result
+from leeward.driver import TOO_LARGE, Call, Result
 from leeward.errors import (
     AllTargetsUnavailable,
     AuthError,
@@ -122,10 +120,10 @@ def test_an_error_ends_with_the_code_of_its_class(
         (REJECTED, "Throttled", 7, False),
         (UNUSABLE, "TargetUnusable", 7, False),
         (AMBIGUOUS, "OutcomeUnknown", 8, None),
-        (replace(AMBIGUOUS, executed=True), "OutcomeUnknown", 8, True),
+        (AMBIGUOUS._replace(executed=True), "OutcomeUnknown", 8, True),
         (APP_ERROR, "FunctionError", 6, True),
         (CALLER, "InvalidRequest", 2, False),
-        (replace(CALLER, reason=TOO_LARGE), "PayloadTooLarge", 2, False),
+        (CALLER._replace(reason=TOO_LARGE), "PayloadTooLarge", 2, False),
         (AUTH, "AuthError", 5, False),
         (NOT_FOUND, "NotFound", 3, False),
         (CONFLICT, "Conflict", 4, False),

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -65,7 +64,7 @@ def test_an_error_says_what_happened_and_what_to_do(leeward: Leeward, scripted: 
 
 def test_an_error_says_how_long_to_wait(leeward: Leeward, scripted: Scripting) -> None:
     """A target's Retry-After is shown."""
-    throttled = replace(REJECTED, retry_after=0.0)
+    throttled = REJECTED._replace(retry_after=0.0)
     scripted(throttled, throttled)
     assert re.search(r"^retry after +0$", leeward("invoke", "f").err, re.MULTILINE)
 

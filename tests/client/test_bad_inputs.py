@@ -371,7 +371,7 @@ DOORS: dict[str, tuple[Do, type[LeewardError], str, str]] = {
     "item contains itself": (
         lambda c: c.store_data("t", cyclic()),
         InvalidRequest,
-        "item",
+        "item" + "['self']" * 101,
         "contains itself",
     ),
     "item is nested too deep": (
@@ -474,7 +474,7 @@ def test_a_bad_argument_is_refused(case: str) -> None:
     assert remedy in str(caught.value)
     if isinstance(caught.value, InvalidRequest):
         assert caught.value.field == field
-        assert field in str(caught.value)
+        assert field[:100] in str(caught.value)
     assert caught.value.attempts == ()
     assert driver.calls == []
     client.invoke("f")

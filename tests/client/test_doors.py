@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,9 @@ from leeward import (
 )
 from leeward.config import FunctionConfig, TableConfig
 from leeward.driver import (
+    Call,
     Capability,
+    Enqueue,
     FunctionFault,
     Invoke,
     Key,
@@ -94,7 +97,7 @@ def test_the_configured_effect_counts_unless_the_call_says_otherwise() -> None:
         cloud.invoke("f")
         cloud.invoke("f", effect="read_only")
         cloud.enqueue("f", effect=Effect.IDEMPOTENT)
-    effects = [call.effect for call in driver.calls if hasattr(call, "effect")]
+    effects = [call.effect for call in driver.calls if isinstance(call, Invoke | Enqueue)]
     assert effects == [Effect.KEYED, Effect.READ_ONLY, Effect.IDEMPOTENT]
 
 
@@ -187,12 +190,11 @@ def test_a_batch_has_one_deadline() -> None:
     clock = FakeClock()
 
     class Slow(Scripted):
-        def perform(self, call: object, timeout: float) -> Result[object]:
+        def perform(self, call: Call, timeout: float) -> Result[Any]:
             clock.advance(6.0)
-            self.calls.append(call)  # type: ignore[arg-type]
-            return published(1)
+            return super().perform(call, timeout)
 
-    slow = Slow("a", limits=Limits(batch_events=1))
+    slow = Slow("a", *[published(1)] * 3, limits=Limits(batch_events=1))
     report = client(slow, clock=clock).publish_events("b", [Event("t")] * 3, timeout=10)
     assert [entry.promise for entry in report.entries] == [
         Promise.PUBLISHED,

@@ -30,7 +30,6 @@ def test_any_text_is_an_order_or_a_config_error(text: str) -> None:
     """Nothing else comes out, and what is read writes itself back."""
     try:
         order = parse_order(text, "CLOUD_PROVIDER")
-    except ConfigError as error:
-        assert "CLOUD_PROVIDER" in str(error)
-    else:
-        assert parse_order(",".join(map(str, order)), "again") == order
+    except ConfigError:
+        return
+    assert parse_order(",".join(map(str, order)), "again") == order

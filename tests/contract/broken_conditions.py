@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import Any
 
 from leeward.driver import Call, Delete, Key, Load, Result, Store
@@ -20,7 +19,7 @@ from tests.contract.cases import breaks
 class IgnoresIfAbsent(FaultyDriver):
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         if isinstance(call, Store):
-            call = replace(call, if_absent=False)
+            call = call._replace(if_absent=False)
         return super().perform(call, timeout)
 
 
@@ -28,7 +27,7 @@ class IgnoresIfAbsent(FaultyDriver):
 class IgnoresIfRevision(FaultyDriver):
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         if isinstance(call, Store | Delete):
-            call = replace(call, if_revision=None)
+            call = call._replace(if_revision=None)
         return super().perform(call, timeout)
 
 
@@ -41,7 +40,7 @@ class ChecksThenStores(FaultyDriver):
             if super().perform(Load(call.table, call.key), timeout).value is not None:
                 return super().perform(call, timeout)
             time.sleep(0.01)
-            call = replace(call, if_absent=False)
+            call = call._replace(if_absent=False)
         return super().perform(call, timeout)
 
 
@@ -51,7 +50,7 @@ class ExpiresByItsOwnClock(FaultyDriver):
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         if isinstance(call, Store | Delete):
-            call = replace(call, now=time.time())
+            call = call._replace(now=time.time())
         return super().perform(call, timeout)
 
 
@@ -60,7 +59,7 @@ class KeepsTheOldExpiry(FaultyDriver):
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         if isinstance(call, Store) and call.expires_at is None:
             old = super().perform(Load(call.table, call.key), timeout).value
-            call = replace(call, expires_at=old.expires_at if old else None)
+            call = call._replace(expires_at=old.expires_at if old else None)
         return super().perform(call, timeout)
 
 
@@ -68,7 +67,7 @@ class KeepsTheOldExpiry(FaultyDriver):
 class TakesExpiringForExpired(FaultyDriver):
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         if isinstance(call, Store):
-            call = replace(call, now=call.now + 10**9)
+            call = call._replace(now=call.now + 10**9)
         return super().perform(call, timeout)
 
 
@@ -103,6 +102,6 @@ class TellsTheRevisionBefore(FaultyDriver):
             self._before[call.key] = self._last.get(call.key, result.value)
             self._last[call.key] = result.value
         if isinstance(call, Load) and result.value is not None:
-            stored = replace(result.value, revision=self._before[call.key])
-            return replace(result, value=stored)
+            stored = result.value._replace(revision=self._before[call.key])
+            return result._replace(value=stored)
         return result

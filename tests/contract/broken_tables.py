@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -52,7 +51,7 @@ class _ChangesLoads(FaultyDriver):
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         result = super().perform(call, timeout)
         if isinstance(call, Load) and result.value is not None:
-            return replace(result, value=self.change(result.value))
+            return result._replace(value=self.change(result.value))
         return result
 
 
@@ -81,7 +80,7 @@ class SharesLoadedItems(FaultyDriver):
             self._cache.pop(call.key, None)
         result = super().perform(call, timeout)
         if isinstance(call, Load) and result.value is not None:
-            return replace(result, value=self._cache.setdefault(call.key, result.value))
+            return result._replace(value=self._cache.setdefault(call.key, result.value))
         return result
 
 
@@ -106,13 +105,13 @@ class DropsTrailingZeros(_ChangesLoads):
 @breaks(TablesContract, "test_store_keeps_the_write_id")
 class DropsTheWriteId(_ChangesLoads):
     def change(self, stored: Stored) -> Stored:
-        return replace(stored, write_id=None)
+        return stored._replace(write_id=None)
 
 
 @breaks(ExpiryContract, "test_an_expired_item_is_not_found")
 class DropsTheExpiry(_ChangesLoads):
     def change(self, stored: Stored) -> Stored:
-        return replace(stored, expires_at=None)
+        return stored._replace(expires_at=None)
 
 
 @breaks(TablesContract, "test_store_replaces_the_whole_item")
@@ -122,7 +121,7 @@ class MergesItems(FaultyDriver):
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         if isinstance(call, Store):
             old = super().perform(Load(call.table, call.key), timeout).value
-            call = replace(call, item={**(old.item if old else {}), **call.item})
+            call = call._replace(item={**(old.item if old else {}), **call.item})
         return super().perform(call, timeout)
 
 
@@ -133,9 +132,9 @@ class KeepsOneRevision(FaultyDriver):
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         result = super().perform(call, timeout)
         if isinstance(call, Store) and result.value is not None:
-            return replace(result, value="1")
+            return result._replace(value="1")
         if isinstance(call, Load) and result.value is not None:
-            return replace(result, value=replace(result.value, revision="1"))
+            return result._replace(value=result.value._replace(revision="1"))
         return result
 
 
@@ -155,7 +154,7 @@ class DeletesTheWrongKey(FaultyDriver):
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         if isinstance(call, Delete):
             values = tuple(value.split()[0] for value in call.key.values)
-            call = replace(call, key=replace(call.key, values=values))
+            call = call._replace(key=call.key._replace(values=values))
         return super().perform(call, timeout)
 
 
@@ -166,7 +165,7 @@ class MixesKeysUp(FaultyDriver):
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         if isinstance(call, Store | Load | Delete):
             values = tuple(value.lower() for value in call.key.values)
-            call = replace(call, key=replace(call.key, values=values))
+            call = call._replace(key=call.key._replace(values=values))
         return super().perform(call, timeout)
 
 
@@ -176,7 +175,7 @@ class JoinsKeyFields(FaultyDriver):
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         if isinstance(call, Store | Load | Delete):
-            call = replace(call, key=Key(("id",), ("/".join(call.key.values),)))
+            call = call._replace(key=Key(("id",), ("/".join(call.key.values),)))
         return super().perform(call, timeout)
 
 
@@ -185,7 +184,7 @@ class ScansOnePage(FaultyDriver):
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         result = super().perform(call, timeout)
         if isinstance(call, Scan) and result.value is not None:
-            return replace(result, value=replace(result.value, cursor=None))
+            return result._replace(value=result.value._replace(cursor=None))
         return result
 
 
@@ -193,7 +192,7 @@ class ScansOnePage(FaultyDriver):
 class LooksAtOneKeyField(FaultyDriver):
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         if isinstance(call, Store | Load | Delete):
-            call = replace(call, key=Key(("id",), call.key.values[:1]))
+            call = call._replace(key=Key(("id",), call.key.values[:1]))
         return super().perform(call, timeout)
 
 
@@ -214,8 +213,8 @@ class ScansWithoutWriteIds(FaultyDriver):
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         result = super().perform(call, timeout)
         if isinstance(call, Scan) and result.value is not None:
-            items = tuple(replace(each, write_id=None) for each in result.value.items)
-            return replace(result, value=replace(result.value, items=items))
+            items = tuple(each._replace(write_id=None) for each in result.value.items)
+            return result._replace(value=result.value._replace(items=items))
         return result
 
 
@@ -229,4 +228,4 @@ def _mapped(stored: Stored, kind: type, change: Callable[[Any], Any]) -> Stored:
             return [walk(inner) for inner in value]
         return change(value) if isinstance(value, kind) else value
 
-    return replace(stored, item=walk(stored.item))
+    return stored._replace(item=walk(stored.item))

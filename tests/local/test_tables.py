@@ -1,7 +1,6 @@
 import json
 import sqlite3
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -50,7 +49,7 @@ def test_every_nasty_item_comes_back_exactly(opened: Callable[..., Local], path:
     """The file holds whatever the portable limits allow, types and digits included."""
     writer, reader = opened(path=path), opened(path=path)
     for name, item in NASTY_ITEMS:
-        value_of(writer.store(replace(store(at=key(name)), item=item), 5))
+        value_of(writer.store(store(at=key(name))._replace(item=item), 5))
     for name, item in NASTY_ITEMS:
         found = stored(reader, key(name))
         assert_exact(found.item, item)

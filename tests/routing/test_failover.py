@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -86,7 +86,7 @@ def test_an_unsafe_call_with_a_lost_answer_stays_unknown() -> None:
 def test_the_effect_decides_after_a_lost_answer(effect: Effect, shared: bool, asked: str) -> None:
     """Each effect goes as far as repeating it is harmless."""
     lost = Scripted("a", AMBIGUOUS, AMBIGUOUS), Scripted("b", AMBIGUOUS)
-    call = replace(INVOKE, effect=effect, shared_dedup=shared)
+    call = INVOKE._replace(effect=effect, shared_dedup=shared)
     result = router(*lost).invoke(call, 60.0)
     assert "".join(attempt.target for attempt in result.attempts) == asked
     queued = Enqueue("f", b"{}", "key-1", effect, shared)
@@ -123,8 +123,8 @@ def test_what_leeward_raises_before_sending_keeps_its_meaning() -> None:
 def test_an_unsafe_attempt_gets_the_functions_own_limit() -> None:
     """A deadline shorter than that would leave the outcome unknown for no reason."""
     a = Scripted("a")
-    router(a).invoke(replace(INVOKE, time_limit=30.0), 30.0)
-    router(a).invoke(replace(INVOKE, time_limit=30.0, effect=Effect.IDEMPOTENT), 30.0)
+    router(a).invoke(INVOKE._replace(time_limit=30.0), 30.0)
+    router(a).invoke(INVOKE._replace(time_limit=30.0, effect=Effect.IDEMPOTENT), 30.0)
     assert a.timeouts == [pytest.approx(31.0), pytest.approx(18.0)]
 
 
@@ -211,26 +211,26 @@ def test_the_only_target_is_the_home() -> None:
         (STORE, [AMBIGUOUS, OTHERS, OK], Outcome.OK, ["store", "load", "store"]),
         (STORE, [AMBIGUOUS, NOT_SENT, OK], Outcome.OK, ["store", "load", "store"]),
         (
-            replace(STORE, if_absent=True),
+            STORE._replace(if_absent=True),
             [AMBIGUOUS, ABSENT, CONFLICT, OURS],
             Outcome.OK,
             ["store", "load", "store", "load"],
         ),
         (
-            replace(STORE, if_absent=True),
+            STORE._replace(if_absent=True),
             [AMBIGUOUS, OTHERS],
             Outcome.AMBIGUOUS,
             ["store", "load"],
         ),
-        (replace(STORE, if_absent=True), [CONFLICT], Outcome.CONFLICT, ["store"]),
+        (STORE._replace(if_absent=True), [CONFLICT], Outcome.CONFLICT, ["store"]),
         (
-            replace(STORE, if_revision="r-2"),
+            STORE._replace(if_revision="r-2"),
             [AMBIGUOUS, OTHERS, OK],
             Outcome.OK,
             ["store", "load", "store"],
         ),
         (
-            replace(STORE, if_revision="r-0"),
+            STORE._replace(if_revision="r-0"),
             [AMBIGUOUS, OTHERS],
             Outcome.AMBIGUOUS,
             ["store", "load"],
@@ -274,7 +274,7 @@ def test_an_expired_item_does_not_stand_in_the_way() -> None:
         Stored({"id": "1"}, revision="r-0", write_id="w-0", expires_at=999.0)
     )
     a = Scripted("a", AMBIGUOUS, gone, OK)
-    assert router(a).store(replace(STORE, if_absent=True), 15.0).outcome is Outcome.OK
+    assert router(a).store(STORE._replace(if_absent=True), 15.0).outcome is Outcome.OK
 
 
 # Events: per entry.
@@ -339,6 +339,32 @@ def test_an_answer_that_does_not_count_right_is_unknown() -> None:
     a = Scripted("a", short, short, short)
     result = router(a).publish(publish(2), 10.0)
     assert (result.outcome, result.code) == (Outcome.AMBIGUOUS, "entry_count")
+
+
+ONE = Event("t", id="1", source="s")
+TWO = Event("t", id="2", source="s")
+
+
+def answer(*entries: Result[Any]) -> Result[Any]:
+    return Result.ok(entries)
+
+
+def test_each_event_of_a_batch_keeps_its_own_error() -> None:
+    """Two events refused for different reasons are not both given the first one's reason."""
+    large: Result[None] = Result(Outcome.CALLER, code="too_large")
+    wrong: Result[None] = Result(Outcome.CALLER, code="bad_source")
+    router = FailoverDriver([Scripted("a", answer(large, wrong))], clock=FakeClock())
+    result = router.publish(Publish("bus", (ONE, TWO)), 10.0)
+    entries = result.value or (result, result)
+    assert [entry.code for entry in entries] == ["too_large", "bad_source"]
+
+
+def test_an_unknown_event_names_the_target_that_its_error_is_from() -> None:
+    """Code and target of what is reported belong to one and the same attempt."""
+    a = Scripted("a", Result(Outcome.AMBIGUOUS, code="from a"), Result(Outcome.NOT_SENT))
+    b = Scripted("b", Result(Outcome.AMBIGUOUS, code="from b"))
+    result = FailoverDriver([a, b], clock=FakeClock()).publish(Publish("bus", (ONE,)), 10.0)
+    assert (result.outcome, result.code) == (Outcome.AMBIGUOUS, f"from {result.target}")
 
 
 # The driver protocol.

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from leeward.config.model import Config
 from leeward.config.order import TargetName, parse_order, parse_target
-from leeward.config.sections import read_sections
 from leeward.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -43,7 +41,7 @@ def load_config(
         ConfigError: for anything wrong; the message names the file, key or variable.
     """
     config = load_settings(file=file, env=env)
-    return replace(config, order=_order(targets, config, env))
+    return config._replace(order=_order(targets, config, env))
 
 
 def load_settings(*, file: str | Path | None = None, env: Mapping[str, str]) -> Config:
@@ -51,7 +49,7 @@ def load_settings(*, file: str | Path | None = None, env: Mapping[str, str]) -> 
     config = _from_file(file, env)
     if "LEEWARD_DATA_TARGET" in env:
         home = parse_target(env["LEEWARD_DATA_TARGET"], "LEEWARD_DATA_TARGET")
-        return replace(config, data_target=str(home))
+        return config._replace(data_target=str(home))
     return config
 
 
@@ -59,7 +57,7 @@ def _from_file(file: str | Path | None, env: Mapping[str, str]) -> Config:
     named = file if file is not None else env.get("LEEWARD_CONFIG")
     path = str(DEFAULT_FILE if named is None else named)
     try:
-        with open(path, "rb") as opened:
+        with open(path, "rb") as opened:  # noqa: PTH123 - pathlib costs 5 ms of import
             text = opened.read()
     except FileNotFoundError:
         if named is None:
@@ -73,6 +71,8 @@ def _from_file(file: str | Path | None, env: Mapping[str, str]) -> Config:
 
 def _parse(text: bytes, file: str) -> Config:
     import tomllib
+
+    from leeward.config.sections import read_sections
 
     try:
         document = tomllib.loads(text.decode("utf-8"))

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from leeward.config.order import TargetName
 from leeward.values import Effect
@@ -14,12 +13,10 @@ Names: TypeAlias = Mapping[str, str]
 """Target or provider name to that target's own name of a resource."""
 
 
-def _nothing() -> Mapping[str, Any]:
-    return MappingProxyType({})
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionConfig:
+class FunctionConfig(NamedTuple):
     """``[functions.<name>]``.
 
     Attributes:
@@ -32,19 +29,17 @@ class FunctionConfig:
     effect: Effect = Effect.UNSAFE
     shared_dedup: bool = False
     timeout: float | None = None
-    names: Names = field(default_factory=_nothing)
+    names: Names = NOTHING
 
 
-@dataclass(frozen=True, slots=True)
-class BusConfig:
+class BusConfig(NamedTuple):
     """``[buses.<name>]``: the default deadline in seconds, and the targets' own names."""
 
     timeout: float | None = None
-    names: Names = field(default_factory=_nothing)
+    names: Names = NOTHING
 
 
-@dataclass(frozen=True, slots=True)
-class TableConfig:
+class TableConfig(NamedTuple):
     """``[tables.<name>]``.
 
     Attributes:
@@ -57,11 +52,10 @@ class TableConfig:
     key: tuple[str, ...] = ("id",)
     home: str | None = None
     timeout: float | None = None
-    names: Names = field(default_factory=_nothing)
+    names: Names = NOTHING
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(NamedTuple):
     """Everything that was configured, checked.
 
     Attributes:
@@ -76,10 +70,10 @@ class Config:
     """
 
     order: tuple[TargetName, ...] = ()
-    options: Mapping[str, Mapping[str, Any]] = field(default_factory=_nothing)
-    functions: Mapping[str, FunctionConfig] = field(default_factory=_nothing)
-    buses: Mapping[str, BusConfig] = field(default_factory=_nothing)
-    tables: Mapping[str, TableConfig] = field(default_factory=_nothing)
+    options: Mapping[str, Mapping[str, Any]] = NOTHING
+    functions: Mapping[str, FunctionConfig] = NOTHING
+    buses: Mapping[str, BusConfig] = NOTHING
+    tables: Mapping[str, TableConfig] = NOTHING
     source: str = "leeward"
     trust_env: bool = True
     data_target: str | None = None

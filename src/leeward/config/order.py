@@ -9,7 +9,7 @@ from leeward.errors import ConfigError
 
 ALIASES = {"gcp": "google"}
 
-_TARGET = re.compile(r"(?P<provider>[A-Za-z][A-Za-z0-9_-]*)(:(?P<qualifier>[A-Za-z0-9._-]+))?")
+_TARGET = r"(?P<provider>[A-Za-z][A-Za-z0-9_-]*)(:(?P<qualifier>[A-Za-z0-9._-]+))?"
 
 
 class TargetName(NamedTuple):
@@ -42,7 +42,7 @@ def parse_target(text: str, where: str) -> TargetName:
 
 
 def _parse_target(part: str, text: str, where: str) -> TargetName:
-    match = _TARGET.fullmatch(part)
+    match = re.fullmatch(_TARGET, part)
     if match is None:
         problem = f"has an empty entry in {text!r}" if not part else f"cannot read {part!r}"
         raise ConfigError(

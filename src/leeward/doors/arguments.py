@@ -5,13 +5,13 @@ Each check raises `InvalidRequest` with the field and the remedy, and returns th
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from leeward.driver import Key
 from leeward.errors import InvalidRequest, PayloadTooLarge
+from leeward.printable import is_printable
 from leeward.values import Effect
 
 MAX_NAME = 256
@@ -25,8 +25,6 @@ MAX_SECONDS = 24 * 3600.0
 
 MAX_EXPIRY = 100 * 365 * 24 * 3600.0
 """Seconds. DynamoDB and Firestore ignore or refuse expiries much further away."""
-
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def name(value: Any, field: str) -> str:
@@ -145,7 +143,7 @@ def _text(value: Any, field: str) -> str:
         raise InvalidRequest(f"{field} must be a string, not {type(value).__name__}", field=field)
     if not value.strip():
         raise InvalidRequest(f"{field} is empty; give it a value", field=field)
-    if _UNPRINTABLE.search(value):
+    if not is_printable(value):
         raise InvalidRequest(
             f"{field} has a control character or a lone surrogate; remove it", field=field
         )

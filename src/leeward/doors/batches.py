@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import replace
 from typing import TypeAlias
 
 from leeward.driver import Publish, Result
@@ -36,7 +35,7 @@ def send_in_order(
         going = tuple(event for event in chunk.events if event.ordering_key not in failed_keys)
         fates = _TOO_LATE
         if going:
-            fates = (yield replace(chunk, events=going)) or _TOO_LATE
+            fates = (yield chunk._replace(events=going)) or _TOO_LATE
         whole = _with_held_back(chunk, fates, failed_keys)
         done.append((chunk, whole))
         failed_keys |= _failed_keys(chunk, whole)
@@ -53,7 +52,7 @@ def _with_held_back(chunk: Publish, fates: Fates, failed_keys: set[str]) -> Fate
         else next(sent, Result(fates.outcome, code=fates.code, target=fates.target))
         for event in chunk.events
     )
-    return replace(fates, outcome=Outcome.OK, value=each)
+    return fates._replace(outcome=Outcome.OK, value=each)
 
 
 def _failed_keys(chunk: Publish, fates: Fates) -> set[str]:

@@ -13,7 +13,7 @@ _REMEDIES: Mapping[Capability, str] = {
     Capability.PUBLISH: "take it out of the order for this call",
     Capability.ORDERING: "publish without ordering_key",
     Capability.TABLES: "give the table another home",
-    Capability.CONDITIONS: "store without if_absent and if_revision, or give the table another home",
+    Capability.CONDITIONS: "store without a condition, or give the table another home",
     Capability.EXPIRY: "store without expires_in, or give the table another home",
     Capability.COMPOSITE_KEYS: "use a key of one field, or give the table another home",
     Capability.SCAN: "give the table another home",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -93,7 +92,7 @@ def _entry(
 ) -> PublishEntry:
     if fate.outcome is Outcome.OK:
         return PublishEntry(str(event.id), Promise.PUBLISHED, fate.target)
-    error = error_of(call, replace(fate, attempts=attempts))
+    error = error_of(call, fate._replace(attempts=attempts))
     if not isinstance(error, CallError):
         raise error
     return PublishEntry(str(event.id), None, fate.target, error)

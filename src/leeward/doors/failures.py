@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from leeward.driver import (
+    TOO_LARGE,
     Call,
     Delete,
     Enqueue,
@@ -40,9 +41,6 @@ from leeward.errors import (
 )
 from leeward.routing.outcomes import TABLE
 from leeward.values import Effect
-
-TOO_LARGE = "payload_too_large"
-"""The `Result.reason` by which a driver says that a request is too large."""
 
 _CLASSES: Mapping[Outcome, type[CallError]] = {
     Outcome.LOCAL: Overloaded,

@@ -7,12 +7,11 @@ as an int, an `OrderedDict` as a dict. JSON payloads pass the same walk with few
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from math import isfinite
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from leeward.errors import InvalidRequest
 
@@ -54,8 +53,7 @@ _Faults: TypeAlias = Mapping[type, Callable[[Any], str | None]]
 """Of each exact type that may be kept, what is wrong with a value of it, or None."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Vocabulary:
+class _Vocabulary(NamedTuple):
     """What may be kept.
 
     Attributes:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from leeward.items.digest import digest
 from leeward.items.names import RESERVED, is_system
@@ -20,8 +19,7 @@ _TYPES: Final = "t"
 _DIGEST: Final = "d"
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
+class Decoded(NamedTuple):
     """What a native document holds.
 
     Attributes:

@@ -8,9 +8,8 @@ rounds to it, which is what `repr` and every JSON printer write.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, Inexact, InvalidOperation
-from typing import Final, Protocol, TypeAlias
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
 Number: TypeAlias = int | float | Decimal
 
@@ -33,8 +32,7 @@ class NumberModel(Protocol):
         """Spell a native number so that equal numbers, however the provider prints them, agree."""
 
 
-@dataclass(frozen=True, slots=True)
-class DecimalModel:
+class DecimalModel(NamedTuple):
     """Decimals with a bounded number of digits.
 
     Attributes:
@@ -62,8 +60,7 @@ class DecimalModel:
         return str(number)
 
 
-@dataclass(frozen=True, slots=True)
-class DoubleModel:
+class DoubleModel(NamedTuple):
     """IEEE doubles, beside integers that are exact in some range.
 
     Attributes:

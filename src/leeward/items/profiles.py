@@ -6,8 +6,7 @@ service stores.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from leeward.items import dynamodb, firestore, jsonform
 from leeward.items.numbers import DecimalModel, DoubleModel, NumberModel
@@ -23,8 +22,7 @@ class Wire(Protocol):
         """Give the plain value of native JSON, also of what only other programs write."""
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(NamedTuple):
     """One provider's data model.
 
     Attributes:

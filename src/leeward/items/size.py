@@ -8,10 +8,9 @@ an item only to measure it would cost as much again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from leeward.values import Item
@@ -37,8 +36,7 @@ _Weight: TypeAlias = tuple[int, int, int]
 """Bytes of a value itself, bytes of its node in the type tree (0 for none), and its depth."""
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(NamedTuple):
     """The size of an item.
 
     Attributes:

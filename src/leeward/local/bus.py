@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from leeward.cloudevents import from_json, to_json
 from leeward.driver import Publish, Result
@@ -15,8 +14,7 @@ from leeward.local.functions import Function, check_callable, run
 from leeward.values import Event
 
 
-@dataclass(frozen=True, slots=True)
-class Subscription:
+class Subscription(NamedTuple):
     """One subscriber of a bus; `type` None takes every event."""
 
     bus: str
@@ -29,8 +27,7 @@ class Subscription:
         return self.bus == bus and self.type in {None, event.type}
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
+class DeadLetter(NamedTuple):
     """A delivery that was given up.
 
     Attributes:

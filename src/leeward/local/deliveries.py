@@ -10,7 +10,6 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from leeward.local.database import Database
@@ -34,8 +33,7 @@ class Address(NamedTuple):
     subscriber: str
 
 
-@dataclass(frozen=True, slots=True)
-class Posting:
+class Posting(NamedTuple):
     """A row to be."""
 
     address: Address
@@ -44,8 +42,7 @@ class Posting:
     document: str
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """A row that is leased for one attempt."""
 
     id: int
@@ -56,8 +53,7 @@ class Delivery:
     lease: str
 
 
-@dataclass(frozen=True, slots=True)
-class Dead:
+class Dead(NamedTuple):
     """A row that is given up."""
 
     address: Address

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from leeward.driver import Publish, Result
 from leeward.errors import Outcome
+from leeward.routing.call import Answered
 from leeward.routing.outcomes import TABLE, May
 
 Entries = tuple[Result[None], ...]
@@ -24,34 +24,30 @@ class Batch:
         """Give the request that is still to be sent: the open entries, in order."""
         if len(self._open) == len(self._call.events):
             return self._call
-        return replace(self._call, events=tuple(self._call.events[index] for index in self._open))
+        return self._call._replace(events=tuple(self._call.events[index] for index in self._open))
 
-    def record(self, result: Result[Entries], target: str) -> Outcome:
-        """Take in what `target` said of the open entries; give the outcome that decides.
+    def record(self, result: Result[Entries], target: str) -> Answered:
+        """Take in what `target` said of the open entries; give the answer that decides.
 
         That is OK when no entry is left to send, and AMBIGUOUS when any open entry is.
         """
         entries = self._entries_of(result)
-        left: dict[int, Outcome] = {}
         for index, entry in zip(self._open, entries, strict=True):
-            self._results[index] = _merged(self._results[index], replace(entry, target=target))
-            if TABLE[entry.outcome].move is not May.NEVER:
-                left[index] = entry.outcome
-        self._open = list(left)
-        if result.outcome is not Outcome.OK or not left:
-            return result.outcome
-        return (
-            Outcome.AMBIGUOUS if Outcome.AMBIGUOUS in left.values() else next(iter(left.values()))
-        )
+            self._results[index] = _merged(self._results[index], entry._replace(target=target))
+        self._open = [
+            index
+            for index, entry in zip(self._open, entries, strict=True)
+            if TABLE[entry.outcome].move is not May.NEVER
+        ]
+        return _answer_of_entries(entries, result)
 
     def conclude(self, last: Result[Entries]) -> Result[Entries]:
-        """Give the result of the whole: one outcome if all entries share it, else one each."""
+        """Give the result of the whole: one failure if all entries share it, else one each."""
         entries = tuple(entry for entry in self._results if entry is not None)
-        outcomes = {entry.outcome for entry in entries}
-        if len(outcomes) == 1 and Outcome.OK not in outcomes:
-            shared: Result[Any] = entries[0]
+        shared: Result[Any] = entries[0]
+        if shared.outcome is not Outcome.OK and all(entry == shared for entry in entries):
             return shared
-        return replace(last, outcome=Outcome.OK, value=entries)
+        return last._replace(outcome=Outcome.OK, value=entries)
 
     def _entries_of(self, result: Result[Entries]) -> Entries:
         if result.outcome is not Outcome.OK:
@@ -61,8 +57,28 @@ class Batch:
         return result.value
 
 
+def answer_of(result: Result[Any]) -> Answered:
+    """Give what an attempt at any call says as a whole."""
+    entries = result.value if isinstance(result.value, tuple) else ()
+    return _answer_of_entries(
+        tuple(entry for entry in entries if isinstance(entry, Result)), result
+    )
+
+
+def _answer_of_entries(entries: Entries, whole: Result[Any]) -> Answered:
+    """Give what the worst open entry says, or, with none open, what was said of the whole."""
+    left = [entry for entry in entries if TABLE[entry.outcome].move is not May.NEVER]
+    if not left:
+        return Answered(whole.outcome, whole.retry_after)
+    unknown = any(entry.outcome is Outcome.AMBIGUOUS for entry in left)
+    waits = [entry.retry_after for entry in left if entry.retry_after is not None]
+    return Answered(
+        Outcome.AMBIGUOUS if unknown else left[0].outcome, max(waits) if waits else None
+    )
+
+
 def _of_each_entry(whole: Result[Entries]) -> Result[None]:
-    entry: Result[Any] = replace(whole, value=None)
+    entry: Result[Any] = whole._replace(value=None)
     return entry
 
 
@@ -72,7 +88,7 @@ _UNCOUNTED: Result[None] = Result(
 
 
 def _merged(before: Result[None] | None, now: Result[None]) -> Result[None]:
-    """An entry that may have been taken earlier can end only well or as unknown."""
+    """Let an entry that may have been taken earlier end only well, or as unknown."""
     unknown_before = before is not None and before.outcome is Outcome.AMBIGUOUS
     if before is not None and unknown_before and now.outcome is not Outcome.OK:
         return before

@@ -15,9 +15,8 @@ runners of it. A call waits for one thing at a time, so each step gives one comm
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from enum import Enum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from leeward.errors import Outcome
 from leeward.routing.outcomes import TABLE, May, Resend
@@ -34,7 +33,7 @@ RESERVE = 0.4
 BACKOFF_BASE = 0.1
 BACKOFF_CAP = 2.0
 """Seconds. Full jitter: uniform in [0, min(cap, base * 2**n)); see "Exponential Backoff And
-Jitter", AWS Architecture Blog."""
+Jitter", AWS Architecture Blog. While another target is left, no pause is longer."""
 
 RETRY_AFTER_CAP = 30.0
 RETRY_AFTER_JITTER = 0.25
@@ -42,8 +41,7 @@ RETRY_AFTER_JITTER = 0.25
 share, so that clients told the same number do not return together."""
 
 
-@dataclass(frozen=True, slots=True)
-class CallSpec:
+class CallSpec(NamedTuple):
     """What the machine knows of a call.
 
     Attributes:
@@ -64,8 +62,7 @@ class CallSpec:
     time_limit: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class CallState:
+class CallState(NamedTuple):
     """Where a call stands.
 
     Attributes:
@@ -89,24 +86,21 @@ class CallState:
         return self.spec.candidates[self.position]
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(NamedTuple):
     """Make an attempt at `target`, and report within `timeout` seconds."""
 
     target: str
     timeout: float
 
 
-@dataclass(frozen=True, slots=True)
-class AskBack:
+class AskBack(NamedTuple):
     """Look up at `target` what became of the attempts so far."""
 
     target: str
     timeout: float
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(NamedTuple):
     """Wait, then report `Woken`."""
 
     seconds: float
@@ -123,8 +117,7 @@ class Ending(Enum):
     """AMBIGUOUS, whatever the last attempt said."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finish:
+class Finish(NamedTuple):
     """The call has ended."""
 
     ending: Ending
@@ -133,8 +126,7 @@ class Finish:
 Command: TypeAlias = Send | AskBack | Pause | Finish
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(NamedTuple):
     """An attempt has ended."""
 
     outcome: Outcome
@@ -152,8 +144,7 @@ class Verdict(Enum):
     """Something else stands there; that ours came before it can be neither proved nor excluded."""
 
 
-@dataclass(frozen=True, slots=True)
-class AskedBack:
+class AskedBack(NamedTuple):
     """A read-back has ended; `after` is the outcome that gave rise to it."""
 
     verdict: Verdict
@@ -198,7 +189,7 @@ def _failed(
     state: CallState, outcome: Outcome, retry_after: float | None, now: float, random: Random
 ) -> tuple[CallState, Command]:
     unknown = state.unknown or outcome is Outcome.AMBIGUOUS
-    state = replace(state, unknown=unknown, proved=state.proved and TABLE[outcome].proved)
+    state = state._replace(unknown=unknown, proved=state.proved and TABLE[outcome].proved)
     asks = outcome is Outcome.AMBIGUOUS or (unknown and outcome is Outcome.CONFLICT)
     if asks and state.spec.read_back and _left(state, now) >= LEAST_ATTEMPT:
         return state, AskBack(state.target, _attempt_timeout(state, now))
@@ -216,10 +207,11 @@ def _go_on(
     onward = _targets_left(state) if _allowed(row.move, resend.elsewhere, state.unknown) else 0
     if _allowed(row.again, resend.same, state.unknown) and _may_stay(state, onward):
         pause = _pause(state, retry_after, random)
-        if pause + LEAST_ATTEMPT <= _left(state, now):
+        longest = _left(state, now) - LEAST_ATTEMPT
+        if pause <= (min(longest, BACKOFF_CAP) if onward else longest):
             return state, Pause(pause)
     if onward:
-        moved = replace(state, position=state.position + 1, attempts=state.attempts + 1, here=1)
+        moved = state._replace(position=state.position + 1, attempts=state.attempts + 1, here=1)
         return _send(moved, now)
     return _end(state)
 
@@ -228,11 +220,11 @@ def _wake(state: CallState, now: float) -> tuple[CallState, Command]:
     """Go on after a pause, unless it took longer than it should, as in a frozen process."""
     if _left(state, now) < LEAST_ATTEMPT:
         return _end(state)
-    return _send(replace(state, attempts=state.attempts + 1, here=state.here + 1), now)
+    return _send(state._replace(attempts=state.attempts + 1, here=state.here + 1), now)
 
 
 def _allowed(may: May, by_effect: bool, unknown: bool) -> bool:
-    """An earlier attempt that may have run binds the call to its effect for good."""
+    """Decide by the effect alone once an earlier attempt may have run."""
     if may is May.ALWAYS and not unknown:
         return True
     return may is not May.NEVER and by_effect
@@ -245,7 +237,7 @@ def _may_stay(state: CallState, onward: int) -> bool:
 
 def _attempts_left(state: CallState) -> int:
     most = max(MAX_ATTEMPTS, len(state.spec.candidates)) if state.proved else MAX_ATTEMPTS
-    return most - state.attempts
+    return max(0, most - state.attempts)
 
 
 def _targets_left(state: CallState) -> int:

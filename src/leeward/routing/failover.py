@@ -12,7 +12,6 @@ from leeward.driver import (
     Capability,
     Delete,
     Driver,
-    Invoke,
     Limits,
     Load,
     Result,
@@ -22,11 +21,10 @@ from leeward.driver import (
     perform,
 )
 from leeward.errors import ConfigError, LeewardError, Outcome
-from leeward.routing.call import CallSpec, Pause
+from leeward.routing.batches import answer_of
+from leeward.routing.call import Pause
 from leeward.routing.health import Evidence, observed
-from leeward.routing.journey import Ask, Journey, Reply, journey
-from leeward.routing.outcomes import NOWHERE, resend_of
-from leeward.routing.readback import can_read_back
+from leeward.routing.journey import Ask, Journey, Reply, journey, spec_of
 
 DATA = frozenset(
     {
@@ -38,9 +36,6 @@ DATA = frozenset(
     }
 )
 """The capabilities that only the home of a table needs."""
-
-TIME_LIMIT_MARGIN = 1.0
-"""Seconds beyond a function's own limit that an unsafe attempt is given, for the way back."""
 
 
 class FailoverDriver(UniformDriver):
@@ -94,8 +89,8 @@ class FailoverDriver(UniformDriver):
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         """Take any call from its first attempt to its result, within `timeout` seconds."""
-        started = self._clock.monotonic()
-        return self._run(journey(call, self._spec(call, started, timeout), _random))
+        spec = spec_of(call, self.candidates(call), self._clock.monotonic(), timeout)
+        return self._run(journey(call, spec, _random))
 
     def evidence(self, target: str) -> Evidence:
         """Give what has been seen of `target`."""
@@ -164,20 +159,8 @@ class FailoverDriver(UniformDriver):
         result = _attempt(self._drivers[command.target], command)
         with self._lock:
             before = self._evidence[command.target]
-            self._evidence[command.target] = observed(before, result.outcome)
+            self._evidence[command.target] = observed(before, answer_of(result).outcome)
         return result
-
-    def _spec(self, call: Call, started: float, timeout: float) -> CallSpec:
-        resend = resend_of(call)
-        limit = call.time_limit if isinstance(call, Invoke) and resend == NOWHERE else 0.0
-        return CallSpec(
-            self.candidates(call),
-            resend,
-            can_read_back(call),
-            started,
-            started + timeout,
-            limit + TIME_LIMIT_MARGIN if limit else 0.0,
-        )
 
     def _home_drivers(self) -> list[Driver]:
         if isinstance(self._home, str):

@@ -7,10 +7,9 @@ commands: `leeward.routing.failover` with threads; the simulator in virtual time
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeAlias
 
-from leeward.driver import Call, Delete, Load, Publish, Result, Store
+from leeward.driver import Call, Delete, Invoke, Load, Publish, Result, Store
 from leeward.errors import Outcome
 from leeward.routing.batches import Batch
 from leeward.routing.call import (
@@ -28,12 +27,12 @@ from leeward.routing.call import (
     begin,
     step,
 )
-from leeward.routing.readback import judge, question
+from leeward.routing.outcomes import NOWHERE, resend_of
+from leeward.routing.readback import can_read_back, judge, question
 from leeward.values import Attempt
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(NamedTuple):
     """Put `call` to `target`. Reply with the result and the time before and after."""
 
     target: str
@@ -54,7 +53,24 @@ class Reply(NamedTuple):
     result: Result[Any] | None
 
 
+TIME_LIMIT_MARGIN = 1.0
+"""Seconds beyond a function's own limit that an unsafe attempt is given, for the way back."""
+
 Journey: TypeAlias = Generator[Ask | Pause, Reply, Result[Any]]
+
+
+def spec_of(call: Call, candidates: tuple[str, ...], started: float, timeout: float) -> CallSpec:
+    """Tell the state machine what it has to know of `call`; times in monotonic seconds."""
+    resend = resend_of(call)
+    limit = call.time_limit if isinstance(call, Invoke) and resend == NOWHERE else 0.0
+    return CallSpec(
+        candidates,
+        resend,
+        can_read_back(call),
+        started,
+        started + timeout,
+        limit + TIME_LIMIT_MARGIN if limit else 0.0,
+    )
 
 
 def journey(call: Call, spec: CallSpec, random: Random) -> Journey:
@@ -94,16 +110,20 @@ class _Log:
         return question(self._call)
 
     def attempted(self, target: str, reply: Reply) -> Answered:
-        result = self._noted(target, reply, read_back=False)
-        outcome = self._batch.record(result, target) if self._batch else result.outcome
+        result = _result_of(reply)
+        answer = Answered(result.outcome, result.retry_after)
+        if self._batch:
+            answer = self._batch.record(result, target)
+        self._note(target, reply, answer.outcome, read_back=False)
         self._last = (target, result)
-        if outcome is Outcome.AMBIGUOUS and not self._unknown[1].executed:
+        if answer.outcome is Outcome.AMBIGUOUS and not self._unknown[1].executed:
             self._unknown = self._last
-        return Answered(outcome, result.retry_after)
+        return answer
 
     def asked_back(self, target: str, reply: Reply) -> AskedBack:
         assert isinstance(self._call, Store | Delete)
-        result = self._noted(target, reply, read_back=True)
+        result = _result_of(reply)
+        self._note(target, reply, result.outcome, read_back=True)
         self._found = (target, result)
         return AskedBack(judge(self._call, result), self._last[1].outcome)
 
@@ -116,23 +136,27 @@ class _Log:
         target, last = self._unknown if ending is Ending.UNKNOWN else self._last
         if self._batch:
             last = self._batch.conclude(last)
-        return replace(last, target=target, attempts=attempts)
+            target = last.target or target
+        return last._replace(target=target, attempts=attempts)
 
-    def _noted(self, target: str, reply: Reply, *, read_back: bool) -> Result[Any]:
-        began, now, result = reply
-        assert result is not None
+    def _note(self, target: str, reply: Reply, outcome: Outcome, *, read_back: bool) -> None:
+        result = _result_of(reply)
         self._attempts.append(
             Attempt(
                 target,
-                began - self._started,
-                now - began,
-                result.outcome,
+                reply.began - self._started,
+                reply.now - reply.began,
+                outcome,
                 result.code,
                 result.request_id,
                 read_back,
             )
         )
-        return result
+
+
+def _result_of(reply: Reply) -> Result[Any]:
+    assert reply.result is not None, "only a pause has no result"
+    return reply.result
 
 
 _NOTHING: tuple[str, Result[Any]] = ("", Result(Outcome.LOCAL, message="no attempt was made"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from leeward.driver import (
@@ -77,12 +76,12 @@ class Renamed(UniformDriver):
     def _renamed(self, call: Call) -> Call:
         match call:
             case Invoke(function) | Enqueue(function) if function in self._functions:
-                return replace(call, function=self._functions[function])
+                return call._replace(function=self._functions[function])
             case Publish(bus) if bus in self._buses:
-                return replace(call, bus=self._buses[bus])
+                return call._replace(bus=self._buses[bus])
             case Invoke() | Enqueue() | Publish():
                 return call
             case _ if call.table in self._tables:
-                return replace(call, table=self._tables[call.table])
+                return call._replace(table=self._tables[call.table])
             case _:
                 return call

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -80,7 +79,7 @@ class LifecycleContract(Contract):
         """Declare limits that are positive and do not change."""
         limits = driver.limits
         assert isinstance(limits, Limits)
-        assert {name: value for name, value in asdict(limits).items() if value < 1} == {}
+        assert {name: value for name, value in limits._asdict().items() if value < 1} == {}
         assert [driver.limits for _ in range(3)] == [limits] * 3
 
     def test_the_settings_are_texts(self, client: Client, driver: Driver) -> None:

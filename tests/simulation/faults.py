@@ -1,0 +1,191 @@
+"""What can go wrong with one attempt, and in which windows of time it does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from math import inf
+from random import Random
+from typing import NamedTuple, TypeAlias
+
+from leeward.driver import Call, Invoke, Publish
+from leeward.errors import Outcome
+
+
+class Spoilt(Enum):
+    """How the answer to a batch of events differs from a plain success."""
+
+    NO = "no"
+    SPLIT = "split"
+    """Each event has a fate of its own."""
+    MISCOUNTED = "miscounted"
+    """All are delivered, and the answer has an entry too few."""
+
+
+class Fate(NamedTuple):
+    """What becomes of one attempt.
+
+    Attributes:
+        runs_after: seconds from sending until it runs; None if it never does.
+        answers_after: seconds from sending until the caller knows.
+        outcome: what the caller is told; None for the target's true answer.
+        retry_after: what the target says of when to come back, in seconds.
+        spoilt: for events only.
+    """
+
+    runs_after: float | None
+    answers_after: float
+    outcome: Outcome | None = None
+    retry_after: float | None = None
+    spoilt: Spoilt = Spoilt.NO
+
+
+Fault: TypeAlias = Callable[[Random, float, float], Fate]
+"""From random numbers, the target's latency and the attempt's time-out to a fate."""
+
+CONNECT_TIMEOUT = 1.5
+"""Seconds after which a connection that nobody accepts is given up; reliability notes, 3.4."""
+
+LATEST_ZOMBIE = 20.0
+"""Seconds after the time-out by which a request that hung somewhere runs at the latest."""
+
+
+def healthy(random: Random, latency: float, timeout: float) -> Fate:
+    """Run half-way through the latency, and answer at its end."""
+    return Fate(latency / 2, latency)
+
+
+def _slow(random: Random, latency: float, timeout: float) -> Fate:
+    return Fate(latency * 20, latency * 40)
+
+
+def _refused(random: Random, latency: float, timeout: float) -> Fate:
+    return Fate(None, latency / 10, Outcome.NOT_SENT)
+
+
+def _unreachable(random: Random, latency: float, timeout: float) -> Fate:
+    return Fate(None, CONNECT_TIMEOUT, Outcome.NOT_SENT)
+
+
+def _request_lost(random: Random, latency: float, timeout: float) -> Fate:
+    return Fate(None, inf)
+
+
+def _silent_work(random: Random, latency: float, timeout: float) -> Fate:
+    return Fate(latency / 2, inf)
+
+
+def _zombie(random: Random, latency: float, timeout: float) -> Fate:
+    return Fate(timeout + LATEST_ZOMBIE * random.random(), inf)
+
+
+def _answer_lost(random: Random, latency: float, timeout: float) -> Fate:
+    return Fate(latency / 2, latency, Outcome.AMBIGUOUS)
+
+
+def _server_error(random: Random, latency: float, timeout: float) -> Fate:
+    ran = random.random() < 0.5
+    return Fate(latency / 2 if ran else None, latency, Outcome.AMBIGUOUS)
+
+
+def _function_error(random: Random, latency: float, timeout: float) -> Fate:
+    return Fate(latency / 2, latency, Outcome.APP_ERROR)
+
+
+def _split(random: Random, latency: float, timeout: float) -> Fate:
+    return Fate(latency / 2, latency, spoilt=Spoilt.SPLIT)
+
+
+def _miscounted(random: Random, latency: float, timeout: float) -> Fate:
+    return Fate(latency / 2, latency, spoilt=Spoilt.MISCOUNTED)
+
+
+def _refusal(outcome: Outcome, retry_after: float | None = None) -> Fault:
+    """Make a fault in which the target answers without running anything."""
+
+    def refuse(random: Random, latency: float, timeout: float) -> Fate:
+        return Fate(None, latency, outcome, retry_after)
+
+    return refuse
+
+
+FAULTS: dict[str, Fault] = {
+    "refused": _refused,
+    "unreachable": _unreachable,
+    "request lost": _request_lost,
+    "silent work": _silent_work,
+    "zombie": _zombie,
+    "answer lost": _answer_lost,
+    "server error": _server_error,
+    "slow x40": _slow,
+    "throttled, sane": _refusal(Outcome.REJECTED, 0.5),
+    "throttled, huge": _refusal(Outcome.REJECTED, 86_400.0),
+    "throttled, negative": _refusal(Outcome.REJECTED, -5.0),
+    "throttled, absent": _refusal(Outcome.REJECTED),
+    "unusable": _refusal(Outcome.UNUSABLE),
+    "own side full": _refusal(Outcome.LOCAL),
+    "auth refused": _refusal(Outcome.AUTH),
+    "not found": _refusal(Outcome.NOT_FOUND),
+    "bad request": _refusal(Outcome.CALLER),
+    "function error": _function_error,
+    "in progress": _refusal(Outcome.CONFLICT),
+    "split batch": _split,
+    "miscounted batch": _miscounted,
+}
+
+ONLY_FOR: dict[str, type[Call]] = {
+    "function error": Invoke,
+    "in progress": Invoke,
+    "split batch": Publish,
+    "miscounted batch": Publish,
+}
+
+
+def fate_of(fault: str | None, call: Call, random: Random, latency: float, timeout: float) -> Fate:
+    """Give what becomes of an attempt at `call`; no answer comes later than its time-out."""
+    strikes = fault is not None and isinstance(call, ONLY_FOR.get(fault, object))
+    fate = (FAULTS[fault] if fault and strikes else healthy)(random, latency, timeout)
+    if fate.answers_after <= timeout:
+        return fate
+    unsent = fate.outcome is Outcome.NOT_SENT
+    outcome = Outcome.NOT_SENT if unsent else Outcome.AMBIGUOUS
+    return Fate(fate.runs_after, timeout, outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A time in which attempts on some targets fail.
+
+    Attributes:
+        start: virtual seconds.
+        end: virtual seconds.
+        targets: those concerned.
+        faults: one of them strikes.
+        share: of the attempts that are struck.
+    """
+
+    start: float
+    end: float
+    targets: tuple[str, ...]
+    faults: tuple[str, ...]
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """All windows of a run, and the share of attempts that fail without any."""
+
+    windows: tuple[Window, ...]
+    baseline: float = 0.001
+
+    def strike(self, target: str, now: float, random: Random) -> str | None:
+        """Say which fault strikes an attempt that starts `now`."""
+        for window in self.windows:
+            if (
+                window.start <= now < window.end
+                and target in window.targets
+                and (window.share >= 1 or random.random() < window.share)
+            ):
+                return window.faults[int(random.random() * len(window.faults))]
+        return "server error" if random.random() < self.baseline else None

@@ -1,0 +1,153 @@
+"""The kinds of bad day, and how one is laid out over a stretch of virtual time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from math import inf
+from random import Random
+from typing import NamedTuple
+
+from tests.simulation.faults import FAULTS, Schedule, Window
+
+STRETCH = 2_000
+"""Calls in one stretch. Each stretch has a world, a schedule and a seed of its own."""
+
+LATENCIES = {"alpha": 0.05, "beta": 0.08, "gamma": 0.1, "delta": 0.12, "epsilon": 0.14}
+"""Median seconds of an answer; the first three are those of the reliability notes, 9."""
+
+ORDER_LENGTHS = (2, 3, 3, 5)
+"""Five targets, so that a call may need more attempts than the usual three."""
+
+RATES = (20.0, 50.0, 200.0)
+"""Calls a second."""
+
+
+class Pattern(Enum):
+    """How windows follow each other."""
+
+    OUTAGES = "outages"
+    FLAPPING = "flapping"
+    ALWAYS = "always"
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A kind of bad day.
+
+    Attributes:
+        name: as the report shows it.
+        faults: each window strikes with these.
+        victims: how many targets a window strikes, the first of the order more often than others.
+        pattern: when.
+        share: of the attempts in a window.
+        freeze: share of the waits from which the process wakes late, as a frozen instance does.
+    """
+
+    name: str
+    faults: tuple[str, ...] = ()
+    victims: int = 1
+    pattern: Pattern = Pattern.OUTAGES
+    share: float = 1.0
+    freeze: float = 0.0
+
+
+ALL = 99
+SILENCE = ("request lost", "silent work", "zombie")
+THROTTLES = tuple(name for name in FAULTS if name.startswith("throttled"))
+
+SCENARIOS = (
+    Scenario("calm"),
+    Scenario("refused", ("refused",)),
+    Scenario("unreachable", ("unreachable",)),
+    Scenario("black hole, request lost", ("request lost",)),
+    Scenario("black hole, work done", ("silent work",)),
+    Scenario("black hole, late zombies", ("zombie",)),
+    Scenario("answers lost", ("answer lost",)),
+    Scenario("server errors", ("server error",)),
+    Scenario("brownout 30 %", ("server error", "answer lost"), share=0.3),
+    Scenario("slow x40", ("slow x40",)),
+    *(Scenario(name, (name,), share=0.7) for name in THROTTLES),
+    Scenario("unusable", ("unusable",)),
+    Scenario("auth refused", ("auth refused",)),
+    Scenario("not found, bad request", ("not found", "bad request"), share=0.5),
+    Scenario("function errors", ("function error", "in progress"), share=0.5),
+    Scenario("split batches", ("split batch", "miscounted batch"), ALL, Pattern.ALWAYS, 0.7),
+    Scenario("flapping", ("refused", "answer lost"), pattern=Pattern.FLAPPING),
+    Scenario("two targets down", ("refused", "answer lost", *SILENCE), victims=2),
+    Scenario("all targets refused", ("refused",), ALL),
+    Scenario("all targets ill", ("server error", *SILENCE), ALL, share=0.8),
+    Scenario("frozen process", (*THROTTLES, "refused"), ALL, share=0.5, freeze=0.2),
+    Scenario("storm", tuple(FAULTS), ALL, Pattern.ALWAYS, 0.6, freeze=0.01),
+)
+
+
+class Stretch(NamedTuple):
+    """Which stretch to run: together with the seed, all that it depends on."""
+
+    scenario: Scenario
+    number: int
+    calls: int
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """What all randomness of the stretch comes from."""
+        return f"{self.seed}/{self.scenario.name}/{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One stretch of virtual time, laid out.
+
+    Attributes:
+        order: the targets in order of preference.
+        homes: table to the target that owns it.
+        rate: calls a second.
+        schedule: what goes wrong when.
+        freeze: share of the waits from which the process wakes late.
+    """
+
+    order: tuple[str, ...]
+    homes: dict[str, str]
+    rate: float
+    schedule: Schedule
+    freeze: float
+
+
+def setting_of(stretch: Stretch) -> Setting:
+    """Lay out a stretch; its key decides everything."""
+    scenario, random = stretch.scenario, Random(f"{stretch.key}/setting")
+    order = tuple(LATENCIES)[: random.choice(ORDER_LENGTHS)]
+    rate = random.choice(RATES)
+    windows = _windows(scenario, order, STRETCH / rate, random) if scenario.faults else ()
+    homes = {"orders": order[0], "invoices": order[1]}
+    return Setting(order, homes, rate, Schedule(tuple(windows)), scenario.freeze)
+
+
+def _windows(
+    scenario: Scenario, order: tuple[str, ...], horizon: float, random: Random
+) -> Iterator[Window]:
+    for start, end in _times(scenario.pattern, horizon, random):
+        victims = _victims(scenario.victims, order, random)
+        yield Window(start, end, victims, scenario.faults, scenario.share)
+
+
+def _times(pattern: Pattern, horizon: float, random: Random) -> Iterator[tuple[float, float]]:
+    if pattern is Pattern.ALWAYS:
+        yield 0.0, inf
+        return
+    shortest, longest = (0.02, 0.05) if pattern is Pattern.FLAPPING else (0.15, 0.4)
+    start = horizon * random.uniform(0.02, 0.1)
+    while start < horizon:
+        end = start + horizon * random.uniform(shortest, longest)
+        yield start, end
+        start = end + horizon * random.uniform(shortest, longest) / 2
+
+
+def _victims(count: int, order: tuple[str, ...], random: Random) -> tuple[str, ...]:
+    if count >= len(order):
+        return order
+    first = 0 if random.random() < 0.6 else random.randrange(len(order))
+    return tuple(order[(first + step) % len(order)] for step in range(count))

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.simulation.invariants import ALL
+from tests.simulation.mutants import MUTANTS, Bug
+from tests.simulation.scenarios import SCENARIOS, Stretch
+from tests.simulation.stretches import run_leeward
+
+STORM = next(scenario for scenario in SCENARIOS if scenario.name == "storm")
+
+
+def broken() -> Iterator[str]:
+    """Give the names of the invariants that are broken within 4,000 stormy calls, one by one."""
+    for number in range(8):
+        yield from (
+            each.invariant for each in run_leeward(Stretch(STORM, number, 500, 1)).violations
+        )
+
+
+@pytest.mark.parametrize(("bug", "invariant"), [pytest.param(b, i, id=n) for n, b, i in MUTANTS])
+def test_a_seeded_bug_is_seen(monkeypatch: pytest.MonkeyPatch, bug: Bug, invariant: str) -> None:
+    """A router that breaks a promise is caught by the invariant that states it."""
+    bug(monkeypatch)
+    assert any(name.startswith(invariant) for name in broken())
+
+
+def test_the_router_without_a_seeded_bug_passes() -> None:
+    """What catches the mutants does not cry wolf."""
+    assert list(broken()) == []
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_invariant_has_a_mutant(name: str) -> None:
+    """An invariant that nothing can break may be empty words."""
+    assert any(name.startswith(invariant) for _, _, invariant in MUTANTS)

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import pytest
+
+from leeward.errors import Outcome
+from tests.simulation.report import Summary
+from tests.simulation.scenarios import SCENARIOS
+from tests.simulation.stretches import explore_all, stretches
+
+CALLS = 50_000
+
+
+@pytest.fixture(scope="module")
+def summary() -> Summary:
+    """Give the findings of a run that has been through every scenario."""
+    summary = Summary(seed=1, workers=1)
+    summary.add_all(explore_all(list(stretches(CALLS, seed=1)), workers=1))
+    return summary
+
+
+def test_every_invariant_holds(summary: Summary) -> None:
+    """Whatever goes wrong, no call breaks a promise of the routing."""
+    assert not summary.broken, "\n\n".join(summary.stories[:3])
+
+
+def test_leeward_doubles_nothing_where_the_naive_router_does(summary: Summary) -> None:
+    """The same faults that make the naive router charge twice never make leeward do so."""
+    leeward, naive = summary.total
+    assert leeward.unsafe > CALLS / 4
+    assert (leeward.doubles, leeward.denied, leeward.astray) == (0, 0, 0)
+    assert min(naive.doubles, naive.denied, naive.astray) > 100
+
+
+@pytest.mark.parametrize(
+    "scenario", ["black hole, work done", "black hole, late zombies", "answers lost", "storm"]
+)
+def test_the_naive_router_doubles_wherever_answers_are_lost(
+    summary: Summary, scenario: str
+) -> None:
+    """The baseline fails for the reason it should: work was done and nobody heard of it."""
+    assert summary.naive[scenario].doubles > 4 * summary.naive["calm"].doubles
+
+
+def test_every_scenario_had_its_calls(summary: Summary) -> None:
+    """The calls are shared out over all scenarios, and each call ends exactly once."""
+    assert list(summary.leeward) == [scenario.name for scenario in SCENARIOS]
+    for tallies in (summary.leeward, summary.naive):
+        assert {tally.calls for tally in tallies.values()} == {CALLS // len(SCENARIOS)}
+
+
+def test_everything_was_put_to_the_test(summary: Summary) -> None:
+    """Every outcome and every special way of ending was met often enough to count."""
+    seen = summary.total[0].seen
+    happenings = ["read-back", "resolved", "late zombie", "batch sent in part", "deduplicated"]
+    wanted = [outcome.name for outcome in Outcome] + happenings
+    assert {name: seen[name] for name in wanted if seen[name] < 50} == {}
+
+
+def test_a_calm_day_costs_one_attempt_a_call(summary: Summary) -> None:
+    """Safety is not bought with extra requests: next to none without faults."""
+    calm = summary.leeward["calm"]
+    assert calm.attempts < 1.01 * calm.calls
+
+
+def test_one_dead_target_fails_nothing_that_may_move(summary: Summary) -> None:
+    """With one target refusing, no more calls fail than on a calm day and at a dead home."""
+    refused, all_refused = summary.leeward["refused"], summary.leeward["all targets refused"]
+    assert refused.unknown < 0.01 * refused.calls
+    assert refused.succeeded > 2 * all_refused.succeeded

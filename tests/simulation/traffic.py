@@ -1,0 +1,164 @@
+"""Who calls what, and when: the same calls for every router that a stretch is run with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from enum import Enum
+from math import log
+from random import Random
+from typing import NamedTuple, TypeVar
+
+from leeward.driver import Call, Delete, Enqueue, Invoke, Key, Load, Publish, Store
+from leeward.values import Effect, Event
+
+T = TypeVar("T")
+
+
+class Kind(Enum):
+    """The doors that are called."""
+
+    UNSAFE = "unsafe"
+    UNSAFE_QUEUED = "unsafe, queued"
+    READ_ONLY = "read only"
+    IDEMPOTENT = "idempotent"
+    KEYED_TARGET = "keyed, per target"
+    KEYED_TARGET_QUEUED = "keyed, per target, queued"
+    KEYED_GROUP = "keyed, shared"
+    EVENT = "event"
+    BATCH = "batch"
+    STORE = "store"
+    STORE_IF_ABSENT = "store if absent"
+    STORE_IF_REVISION = "store if revision"
+    DELETE = "delete"
+    DELETE_IF_REVISION = "delete if revision"
+    LOAD = "load"
+
+
+WEIGHTS = (28, 5, 4, 9, 10, 2, 7, 8, 6, 6, 5, 3, 2, 2, 3)
+"""Of a hundred calls, how many go to each door; a third is unsafe."""
+
+TIMEOUTS = (0.08, 0.5, 2.0, 10.0, 15.0, 60.0)
+"""Seconds; the usual deadlines of the doors, and some that are too short for a second attempt."""
+
+TIMEOUT_WEIGHTS = (1, 4, 15, 40, 20, 20)
+
+TIME_LIMITS = (0.0, 2.0, 30.0)
+"""Seconds that an unsafe function may run for; 0 where that is not known."""
+
+KEYS_PER_TABLE = 25
+"""Few enough that calls meet."""
+
+CALLS_PER_NEW_KEY = 60
+"""Every so many calls a new key comes up, for the calls that create and delete."""
+
+STALE = "r0"
+"""A revision that no object has."""
+
+
+class Arrival(NamedTuple):
+    """A call that is about to be made.
+
+    Attributes:
+        number: of the call, unique in its stretch.
+        at: virtual seconds.
+        kind: which door.
+        timeout: seconds.
+        table: for data.
+        draw: decides the rest, in [0, 1).
+    """
+
+    number: int
+    at: float
+    kind: Kind
+    timeout: float
+    table: str
+    draw: float
+
+
+def arrivals(seed: str, rate: float, tables: tuple[str, ...], calls: int) -> Iterator[Arrival]:
+    """Give `calls` arrivals, `rate` a second on average (Poisson)."""
+    draw = Random(f"{seed}/traffic").random
+    kinds, timeouts = _urn(tuple(Kind), WEIGHTS), _urn(TIMEOUTS, TIMEOUT_WEIGHTS)
+    now = 0.0
+    for number in range(calls):
+        now -= log(1.0 - draw()) / rate
+        kind, timeout = kinds[int(draw() * len(kinds))], timeouts[int(draw() * len(timeouts))]
+        table = tables[int(draw() * len(tables))]
+        yield Arrival(number, now, kind, timeout, table, draw())
+
+
+def _urn(values: tuple[T, ...], weights: tuple[int, ...]) -> list[T]:
+    pairs = zip(values, weights, strict=True)
+    return [value for value, weight in pairs for _ in range(weight)]
+
+
+RevisionOf = Callable[[str, str], str | None]
+"""From a table and a key to the revision that a caller would just have read."""
+
+
+def call_of(arrival: Arrival, revision_of: RevisionOf) -> Call:
+    """Build the request."""
+    match arrival.kind:
+        case Kind.EVENT | Kind.BATCH:
+            return Publish("bus", _events(arrival))
+        case Kind.STORE | Kind.STORE_IF_ABSENT | Kind.STORE_IF_REVISION:
+            return _store(arrival, revision_of)
+        case Kind.DELETE | Kind.DELETE_IF_REVISION:
+            wanted = _revision(arrival, revision_of, Kind.DELETE_IF_REVISION)
+            return Delete(arrival.table, _key(arrival), arrival.at, wanted)
+        case Kind.LOAD:
+            return Load(arrival.table, _key(arrival))
+        case _:
+            return _function(arrival)
+
+
+def _function(arrival: Arrival) -> Call:
+    key = f"call-{arrival.number}"
+    match arrival.kind:
+        case Kind.UNSAFE:
+            limit = TIME_LIMITS[int(arrival.draw * len(TIME_LIMITS))]
+            return Invoke("charge", b"1", key, time_limit=limit)
+        case Kind.UNSAFE_QUEUED:
+            return Enqueue("charge", b"1", key)
+        case Kind.READ_ONLY:
+            return Invoke("quote", b"1", key, Effect.READ_ONLY)
+        case Kind.IDEMPOTENT:
+            return Invoke("index", b"1", key, Effect.IDEMPOTENT)
+        case Kind.KEYED_TARGET_QUEUED:
+            return Enqueue("receipt", b"1", key, Effect.KEYED)
+        case _:
+            shared = arrival.kind is Kind.KEYED_GROUP
+            return Invoke("receipt", b"1", key, Effect.KEYED, shared_dedup=shared)
+
+
+def _events(arrival: Arrival) -> tuple[Event, ...]:
+    count = 1 if arrival.kind is Kind.EVENT else 2 + int(arrival.draw * 5)
+    return tuple(Event("made", id=f"{arrival.number}.{index}") for index in range(count))
+
+
+def _store(arrival: Arrival, revision_of: RevisionOf) -> Store:
+    expires_at = arrival.at + 2.0 if arrival.draw * 10 % 1 < 0.1 else None
+    return Store(
+        arrival.table,
+        _key(arrival),
+        {},
+        f"write-{arrival.number}",
+        arrival.at,
+        expires_at,
+        arrival.kind is Kind.STORE_IF_ABSENT,
+        _revision(arrival, revision_of, Kind.STORE_IF_REVISION),
+    )
+
+
+def _key(arrival: Arrival) -> Key:
+    creates = arrival.kind in (Kind.STORE_IF_ABSENT, Kind.DELETE)
+    old, new = int(arrival.draw * KEYS_PER_TABLE), arrival.number // CALLS_PER_NEW_KEY
+    return Key(("id",), (f"new-{new}" if creates else f"k{old}",))
+
+
+def _revision(arrival: Arrival, revision_of: RevisionOf, conditional: Kind) -> str | None:
+    """Give the revision that is there, now and then an old one; None for an unconditional call."""
+    if arrival.kind is not conditional:
+        return None
+    old = arrival.draw * 100 % 1 < 0.2
+    return STALE if old else revision_of(arrival.table, _key(arrival).values[0]) or STALE
