@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Self, cast
 
 from leeward.clock import Clock, SystemClock
@@ -32,6 +31,7 @@ from leeward.values import (
 )
 
 if TYPE_CHECKING:
+    from datetime import datetime, timedelta
     from pathlib import Path
     from types import TracebackType
 

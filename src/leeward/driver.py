@@ -51,6 +51,7 @@ __all__ = [
     "Stored",
     "TargetConfig",
     "UniformDriver",
+    "WrappingDriver",
     "perform",
 ]
 
@@ -212,6 +213,44 @@ class UniformDriver(ABC):
     def scan(self, call: Scan, timeout: float) -> Result[Page]:
         """Read one page of a table."""
         return self.perform(call, timeout)
+
+
+class WrappingDriver(UniformDriver):
+    """A driver around `driver` that passes everything on; override what is to differ."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+
+    @property
+    def target(self) -> str:
+        """The target's name."""
+        return self._driver.target
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What the target can do."""
+        return self._driver.capabilities
+
+    @property
+    def limits(self) -> Limits:
+        """The largest that the target takes."""
+        return self._driver.limits
+
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        """Make one attempt at any call."""
+        return perform(self._driver, call, timeout)
+
+    def describe(self) -> Mapping[str, str]:
+        """Give the target's settings."""
+        return self._driver.describe()
+
+    def native(self, service: str) -> object:
+        """Give the vendor's own client."""
+        return self._driver.native(service)
+
+    def close(self) -> None:
+        """Close the target."""
+        self._driver.close()
 
 
 class TargetConfig(NamedTuple):

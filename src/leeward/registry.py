@@ -7,7 +7,6 @@ named.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from leeward.driver import Driver, Opener, TargetConfig
@@ -64,6 +63,8 @@ def open_target(config: TargetConfig) -> Driver:
 
 def _opener(provider: str) -> Opener:
     if provider in BUILT_IN:
+        from importlib import import_module
+
         module, _, name = BUILT_IN[provider].partition(":")
         opener: Opener = getattr(import_module(module), name)
         return opener

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
-from leeward.driver import Call, Capability, Driver, Limits, Result, UniformDriver, perform
+from leeward.driver import Call, Driver, Result, WrappingDriver
 from leeward.errors import Outcome
 
 
@@ -79,7 +79,7 @@ _ANSWERS: Mapping[Fault, Result[Any]] = {
 }
 
 
-class FaultyDriver(UniformDriver):
+class FaultyDriver(WrappingDriver):
     """A driver around `driver` that fails when told to, and remembers what it was asked.
 
     Attributes:
@@ -87,26 +87,11 @@ class FaultyDriver(UniformDriver):
     """
 
     def __init__(self, driver: Driver) -> None:
-        self._driver = driver
+        super().__init__(driver)
         self._faults: deque[tuple[Fault, str | None, float | None]] = deque()
         self._always: tuple[Fault, str | None, float | None] | None = None
         self._lock = threading.Lock()
         self.calls: list[Call] = []
-
-    @property
-    def target(self) -> str:
-        """The target's name."""
-        return self._driver.target
-
-    @property
-    def capabilities(self) -> frozenset[Capability]:
-        """What the target can do."""
-        return self._driver.capabilities
-
-    @property
-    def limits(self) -> Limits:
-        """The largest that the target takes."""
-        return self._driver.limits
 
     def fail(
         self,
@@ -140,22 +125,10 @@ class FaultyDriver(UniformDriver):
         """Make one attempt, or fail as told."""
         fault, retry_after = self._take_fault(call)
         if fault is None:
-            return perform(self._driver, call, timeout)
+            return super().perform(call, timeout)
         if fault is Fault.LOSE_ANSWER:
-            perform(self._driver, call, timeout)
+            super().perform(call, timeout)
         return _ANSWERS[fault]._replace(retry_after=retry_after)
-
-    def describe(self) -> Mapping[str, str]:
-        """Give the target's settings."""
-        return self._driver.describe()
-
-    def native(self, service: str) -> object:
-        """Give the vendor's own client."""
-        return self._driver.native(service)
-
-    def close(self) -> None:
-        """Close the target."""
-        self._driver.close()
 
     def _take_fault(self, call: Call) -> tuple[Fault | None, float | None]:
         with self._lock:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from enum import Enum
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from leeward.errors import CallError, Outcome
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 

@@ -371,7 +371,7 @@ DOORS: dict[str, tuple[Do, type[LeewardError], str, str]] = {
     "item contains itself": (
         lambda c: c.store_data("t", cyclic()),
         InvalidRequest,
-        "item" + "['self']" * 101,
+        "item" + "['self']" * 100,
         "contains itself",
     ),
     "item is nested too deep": (

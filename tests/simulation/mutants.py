@@ -9,7 +9,7 @@ import pytest
 
 from leeward.driver import Call, Delete, Invoke, Publish, Result
 from leeward.errors import Outcome
-from leeward.routing import FailoverDriver, batches, call, failover, journey
+from leeward.routing import FailoverDriver, batches, call, journey
 from leeward.routing.call import (
     Answered,
     CallSpec,
@@ -94,15 +94,15 @@ def _moves_keyed_calls(patch: Patch) -> None:
         keyed = isinstance(call, Invoke) and call.effect is Effect.KEYED
         return ANYWHERE if keyed else resend_of(call)
 
-    patch.setattr(failover, "resend_of", mutant)
+    patch.setattr(journey, "resend_of", mutant)
 
 
 def _repeats_unsafe_calls(patch: Patch) -> None:
-    patch.setattr(failover, "resend_of", lambda call: ANYWHERE)
+    patch.setattr(journey, "resend_of", lambda call: ANYWHERE)
 
 
 def _never_reads_back(patch: Patch) -> None:
-    patch.setattr(failover, "can_read_back", lambda call: False)
+    patch.setattr(journey, "can_read_back", lambda call: False)
 
 
 def _believes_every_read_back(patch: Patch) -> None:
@@ -130,7 +130,7 @@ def _asks_three_targets(patch: Patch) -> None:
 
 
 def _cuts_unsafe_functions_short(patch: Patch) -> None:
-    patch.setattr(failover, "TIME_LIMIT_MARGIN", -1.0)
+    patch.setattr(journey, "TIME_LIMIT_MARGIN", -1.0)
 
 
 def _never_moves(patch: Patch) -> None:

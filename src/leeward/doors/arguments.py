@@ -6,7 +6,6 @@ Each check raises `InvalidRequest` with the field and the remedy, and returns th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 from leeward.driver import Key
@@ -72,7 +71,7 @@ def expires_at(value: Any, now: float) -> float | None:
     """Turn `expires_in`, seconds or a timedelta, into Unix seconds."""
     if value is None:
         return None
-    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    seconds = value.total_seconds() if hasattr(value, "total_seconds") else value
     return now + _seconds(seconds, "expires_in", MAX_EXPIRY)
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from leeward.doors.failures import error_of
 from leeward.driver import Delete, Enqueue, Invoke, Load, Publish, Result, Store, Stored
@@ -22,6 +21,9 @@ from leeward.values import (
     Record,
     StoreReceipt,
 )
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 def invoked(call: Invoke, result: Result[Json]) -> InvokeResult:
@@ -54,12 +56,11 @@ def loaded(call: Load, result: Result[Stored | None], now: float) -> Record | No
     found = result.value
     if found is None or (found.expires_at is not None and found.expires_at <= now):
         return None
-    expires_at = found.expires_at
     return Record(
         item=found.item,
         revision=found.revision,
         target=target,
-        expires_at=None if expires_at is None else datetime.fromtimestamp(expires_at, UTC),
+        expires_at=None if found.expires_at is None else _time_of(found.expires_at),
         foreign=found.foreign,
         attempts=result.attempts,
     )
@@ -96,6 +97,12 @@ def _entry(
     if not isinstance(error, CallError):
         raise error
     return PublishEntry(str(event.id), None, fate.target, error)
+
+
+def _time_of(seconds: float) -> datetime:
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _target_of_success(call: Invoke | Enqueue | Store | Load | Delete, result: Result[Any]) -> str:

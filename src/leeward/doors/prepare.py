@@ -5,31 +5,25 @@ Everything that can be wrong with a call is found here, before any I/O.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING
 
-from leeward import cloudevents
+from leeward import items
 from leeward.config import BusConfig, Config, FunctionConfig, TableConfig
 from leeward.doors import arguments
 from leeward.driver import Delete, Enqueue, Invoke, Limits, Load, Publish, Store
 from leeward.errors import InvalidRequest, PayloadTooLarge
 from leeward.ids import new_id
-from leeward.items import check_item, check_json, measure
+from leeward.jsontext import encode
 from leeward.values import Effect, Event, Item, Json
+
+if TYPE_CHECKING:
+    from datetime import timedelta
 
 INVOKE_TIMEOUT = 60.0
 EVENT_TIMEOUT = 10.0
 DATA_TIMEOUT = 15.0
 """Seconds: the deadline of a call that names none."""
-
-
-class Sized(NamedTuple):
-    """A complete event and its size in CloudEvents JSON, in bytes."""
-
-    event: Event
-    bytes: int
 
 
 class Preparation:
@@ -77,19 +71,18 @@ class Preparation:
 
     def publish(self, bus: str, event: Event) -> Publish:
         """Check and complete one event."""
-        arguments.name(bus, "bus")
-        return Publish(bus, (self._complete(event, "event").event,))
+        return self.events(bus, [event], "event")[0]
 
-    def events(self, bus: str, events: Sequence[Event]) -> list[Publish]:
+    def events(self, bus: str, events: Sequence[Event], field: str = "events") -> list[Publish]:
         """Check and complete a batch, and split it into requests that every target takes."""
+        # Loaded by the first event: a program that only calls functions does without.
+        from leeward.doors.events import complete, in_chunks
+
         arguments.name(bus, "bus")
-        if isinstance(events, Event | str | bytes) or not isinstance(events, Sequence):
-            raise InvalidRequest(
-                f"events must be a list of leeward.Event, not {type(events).__name__}",
-                field="events",
-            )
-        sized = [self._complete(event, f"events[{index}]") for index, event in enumerate(events)]
-        return [Publish(bus, chunk) for chunk in self._chunks(sized)]
+        chunks = in_chunks(
+            complete(events, field, self._config.source, self._limits, self._now()), self._limits
+        )
+        return [Publish(bus, chunk) for chunk in chunks]
 
     def store(
         self,
@@ -100,7 +93,7 @@ class Preparation:
         expires_in: float | timedelta | None,
     ) -> Store:
         """Check a write."""
-        check_item(item)
+        items.check_item(item)
         self._check_size(item)
         if if_absent and if_revision is not None:
             raise InvalidRequest(
@@ -163,7 +156,7 @@ class Preparation:
         return self._config.tables.get(arguments.name(table, "table"), TableConfig())
 
     def _check_size(self, item: Item) -> None:
-        size = measure(item)
+        size = items.measure(item)
         if size.bytes > self._limits.item_bytes:
             raise PayloadTooLarge(
                 f"item has {size.bytes} bytes, and a target of the order takes at most "
@@ -177,55 +170,10 @@ class Preparation:
                 field="item",
             )
 
-    def _complete(self, event: Event, field: str) -> Sized:
-        if not isinstance(event, Event):
-            raise InvalidRequest(
-                f"{field} must be a leeward.Event, not {type(event).__name__}", field=field
-            )
-        cloudevents.check(event, field)
-        if not isinstance(event.data, bytes):
-            check_json(event.data, f"{field}.data")
-        now = self._now()
-        minted = cloudevents.mint(event, id=new_id(now), source=self._config.source, now=now)
-        return Sized(minted, self._event_size(minted, field))
-
-    def _event_size(self, event: Event, field: str) -> int:
-        for attribute in ("id", "source", "type", "subject", "ordering_key"):
-            _check_attribute(
-                getattr(event, attribute), f"{field}.{attribute}", self._limits.attribute_bytes
-            )
-        for attribute, value in event.extensions.items():
-            where = f"{field}.extensions[{attribute!r}]"
-            _check_attribute(value, where, self._limits.attribute_bytes)
-        size = len(_json(cloudevents.to_json(event)))
-        if size > self._limits.event_bytes:
-            raise PayloadTooLarge(
-                f"{field} has {size} bytes, and a target of the order takes at most "
-                f"{self._limits.event_bytes}; store the data and send its key instead",
-                field=field,
-            )
-        return size
-
-    def _chunks(self, sized: list[Sized]) -> list[tuple[Event, ...]]:
-        chunks: list[tuple[Event, ...]] = []
-        chunk: list[Event] = []
-        room = self._limits.batch_bytes
-        for event, size in sized:
-            if chunk and (len(chunk) == self._limits.batch_events or size > room):
-                chunks.append(tuple(chunk))
-                chunk, room = [], self._limits.batch_bytes
-            chunk.append(event)
-            room -= size
-        return [*chunks, tuple(chunk)] if chunk else chunks
-
-
-def _json(value: Json) -> bytes:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-
 
 def _encoded(payload: Json, most: int) -> bytes:
-    check_json(payload, "payload")
-    encoded = _json(payload)
+    items.check_json(payload, "payload")
+    encoded = encode(payload)
     if len(encoded) > most:
         raise PayloadTooLarge(
             f"payload has {len(encoded)} bytes of JSON, and a target of the order takes at most "
@@ -235,17 +183,7 @@ def _encoded(payload: Json, most: int) -> bytes:
     return encoded
 
 
-def _check_attribute(value: Any, field: str, most: int) -> None:
-    size = len(value.encode()) if isinstance(value, str) else 0
-    if size > most:
-        raise PayloadTooLarge(
-            f"{field} has {size} bytes, and a target of the order takes at most {most} in an "
-            "event attribute; move it into data",
-            field=field,
-        )
-
-
-def _flag(value: Any, field: str) -> bool:
+def _flag(value: object, field: str) -> bool:
     if not isinstance(value, bool):
         raise InvalidRequest(f"{field} must be True or False, not {value!r}", field=field)
     return value

@@ -5,21 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from leeward.driver import (
-    Call,
-    Capability,
-    Driver,
-    Enqueue,
-    Invoke,
-    Limits,
-    Publish,
-    Result,
-    UniformDriver,
-    perform,
-)
+from leeward.driver import Call, Driver, Enqueue, Invoke, Publish, Result, WrappingDriver
 
 
-class Renamed(UniformDriver):
+class Renamed(WrappingDriver):
     """`driver`, with functions, buses and tables under the names of the configuration.
 
     Args:
@@ -37,41 +26,14 @@ class Renamed(UniformDriver):
         buses: Mapping[str, str],
         tables: Mapping[str, str],
     ) -> None:
-        self._driver = driver
+        super().__init__(driver)
         self._functions = functions
         self._buses = buses
         self._tables = tables
 
-    @property
-    def target(self) -> str:
-        """The target's name."""
-        return self._driver.target
-
-    @property
-    def capabilities(self) -> frozenset[Capability]:
-        """What the target can do."""
-        return self._driver.capabilities
-
-    @property
-    def limits(self) -> Limits:
-        """The largest that the target takes."""
-        return self._driver.limits
-
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         """Make one attempt under the target's own name."""
-        return perform(self._driver, self._renamed(call), timeout)
-
-    def describe(self) -> Mapping[str, str]:
-        """Give the target's settings."""
-        return self._driver.describe()
-
-    def native(self, service: str) -> object:
-        """Give the vendor's own client."""
-        return self._driver.native(service)
-
-    def close(self) -> None:
-        """Close the target."""
-        self._driver.close()
+        return super().perform(self._renamed(call), timeout)
 
     def _renamed(self, call: Call) -> Call:
         match call:

@@ -1,0 +1,92 @@
+"""Events on their way in: checked, completed, measured, and split into requests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from leeward import items
+from leeward.cloudevents import check, mint, to_json
+from leeward.driver import Limits
+from leeward.errors import InvalidRequest, PayloadTooLarge
+from leeward.ids import new_id
+from leeward.jsontext import encode
+from leeward.values import Event
+
+
+class Sized(NamedTuple):
+    """A complete event and its size in CloudEvents JSON, in bytes."""
+
+    event: Event
+    bytes: int
+
+
+def complete(
+    events: Sequence[Event], field: str, source: str, limits: Limits, now: float
+) -> list[Sized]:
+    """Check every event and fill in what it leaves open; the first wrong one is refused.
+
+    `field` names the argument: ``event`` for a single one, else ``events``. `now` is Unix seconds.
+    """
+    if isinstance(events, Event | str | bytes) or not isinstance(events, Sequence):
+        raise InvalidRequest(
+            f"{field} must be a list of leeward.Event, not {type(events).__name__}", field=field
+        )
+    several = field == "events"
+    return [
+        _completed(event, f"{field}[{index}]" if several else field, source, limits, now)
+        for index, event in enumerate(events)
+    ]
+
+
+def in_chunks(sized: list[Sized], limits: Limits) -> list[tuple[Event, ...]]:
+    """Split events, in order, by number and bytes of what one request may hold."""
+    chunks: list[tuple[Event, ...]] = []
+    chunk: list[Event] = []
+    room = limits.batch_bytes
+    for event, size in sized:
+        if chunk and (len(chunk) == limits.batch_events or size > room):
+            chunks.append(tuple(chunk))
+            chunk, room = [], limits.batch_bytes
+        chunk.append(event)
+        room -= size
+    return [*chunks, tuple(chunk)] if chunk else chunks
+
+
+def _completed(event: Event, field: str, source: str, limits: Limits, now: float) -> Sized:
+    if not isinstance(event, Event):
+        raise InvalidRequest(
+            f"{field} must be a leeward.Event, not {type(event).__name__}", field=field
+        )
+    check(event, field)
+    if not isinstance(event.data, bytes):
+        items.check_json(event.data, f"{field}.data")
+    minted = mint(event, id=new_id(now), source=source, now=now)
+    return Sized(minted, _size(minted, field, limits))
+
+
+def _size(event: Event, field: str, limits: Limits) -> int:
+    for attribute in ("id", "source", "type", "subject", "ordering_key"):
+        value = getattr(event, attribute)
+        _check_attribute(value, f"{field}.{attribute}", limits.attribute_bytes)
+    for attribute, value in event.extensions.items():
+        where = f"{field}.extensions[{attribute!r}]"
+        _check_attribute(value, where, limits.attribute_bytes)
+    size = len(encode(to_json(event)))
+    if size > limits.event_bytes:
+        raise PayloadTooLarge(
+            f"{field} has {size} bytes, and a target of the order takes at most "
+            f"{limits.event_bytes}; store the data and send its key instead",
+            field=field,
+        )
+    return size
+
+
+def _check_attribute(value: Any, field: str, most: int) -> None:
+    size = len(value.encode()) if isinstance(value, str) else 0
+    if size > most:
+        raise PayloadTooLarge(
+            f"{field} has {size} bytes, and a target of the order takes at most {most} in an "
+            "event attribute; move it into data",
+            field=field,
+        )
