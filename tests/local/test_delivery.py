@@ -261,3 +261,13 @@ def test_dead_letters_of_a_closed_target_are_refused(cloud: Local) -> None:
         with pytest.raises(LeewardError, match="closed") as caught:
             ask()
         assert caught.value.target == "local"
+
+
+def test_closing_delivers_what_is_pending_first() -> None:
+    """A program that ends right after it has published has not published in vain."""
+    heard: list[str | None] = []
+    cloud = Local()
+    cloud.subscribe("orders")(lambda each: heard.append(each.id))
+    value_of(cloud.publish(publish(event("1"), event("2")), PATIENT))
+    cloud.close()
+    assert sorted(map(str, heard)) == ["1", "2"]

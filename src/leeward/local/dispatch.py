@@ -24,7 +24,7 @@ CONCURRENCY = 8
 LOOK_AGAIN = 1.0
 """Seconds."""
 GRACE = 2.0
-"""Seconds that `close` waits for the loop, and for attempts under way."""
+"""Seconds that `close` waits for what is due, for the loop, and for attempts under way."""
 
 Handler: TypeAlias = Callable[[str, Context], object]
 """Handles a row's document; any exception is a failed attempt."""
@@ -97,7 +97,8 @@ class Dispatcher:
             self._wait(seen, min(seconds, LOOK_AGAIN))
 
     def close(self) -> None:
-        """Take no further row, and give the attempts under way a moment to end."""
+        """Deliver what is pending, for a moment; then take no further row, and let attempts end."""
+        self._drain()
         with self._condition:
             self._closed = True
             self._changed()
@@ -149,6 +150,29 @@ class Dispatcher:
                 # Whoever calls meets the same fault and is told; the loop tries again later.
                 pause = LOOK_AGAIN
             self._wait(seen, pause)
+
+    def _drain(self) -> None:
+        """Wait while something is pending: a program often ends right after it publishes.
+
+        A handler that closes its own target would wait for itself, so it does not wait.
+        """
+        deadline = monotonic() + GRACE
+        while not self._closed and self.started:
+            seen = self._changes
+            if not self._is_busy():
+                return
+            left = deadline - monotonic()
+            if left <= 0:
+                return
+            self._wait(seen, min(left, LOOK_AGAIN))
+
+    def _is_busy(self) -> bool:
+        if any(thread is current_thread() for thread, _ in list(self._running.values())):
+            return False
+        try:
+            return bool(self._rows.waiting(self._handlers()))
+        except (DatabaseFault, ConfigError):
+            return False
 
     def _deliver_due(self) -> float | None:
         """Start what is due; give the seconds to sleep, None for until something changes."""
