@@ -1,0 +1,153 @@
+"""The course of one attempt: a plan from its first step to its result, still without I/O.
+
+It keeps what no plan could keep by itself: at most one request with an effect, what a request
+without an answer proves, and one replay with a fresh credential. Runners only carry out what it
+yields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, MutableMapping
+from typing import Any, NamedTuple, TypeAlias
+
+from leeward.calls import Call, Result
+from leeward.errors import LeewardError, Outcome
+from leeward.http.messages import Failure, Phase, Request
+from leeward.http.plans import STALE_CREDENTIALS, Learn, Need, Plan, Planner, Send, View
+
+
+class Fetch(NamedTuple):
+    """Get a credential of `scope`; a `fresh` one if the cached one has been refused."""
+
+    scope: str
+    fresh: bool = False
+
+
+class Carry(NamedTuple):
+    """Send a request within `timeout` seconds."""
+
+    request: Request
+    timeout: float
+
+
+class Ended(NamedTuple):
+    """There is no credential to be had, so the attempt ends here.
+
+    `result` says why: NOT_SENT if nobody could be asked, else AUTH.
+    """
+
+    result: Result[Any]
+
+
+class Supplied(NamedTuple):
+    """What a runner sends back.
+
+    Attributes:
+        now: Unix seconds.
+        left: seconds that are left for the attempt.
+        answer: a credential or `Ended`; a `Response` or a `Failure`.
+    """
+
+    now: float
+    left: float
+    answer: Any
+
+
+Course: TypeAlias = Generator[Fetch | Carry, Supplied, Result[Any]]
+
+
+def course(
+    planner: Planner, call: Call, now: float, timeout: float, learnt: MutableMapping[str, Any]
+) -> Course:
+    """Take `call` through its plan, and once more if its credential was refused as stale.
+
+    Args:
+        planner: makes the plan.
+        call: what to do.
+        now: Unix seconds.
+        timeout: seconds for everything.
+        learnt: what plans have found out about the target; `Learn` changes it.
+    """
+    fresh = False
+    while True:
+        run = _Run(planner(call, View(now, timeout, learnt)), learnt, fresh=fresh)
+        result = yield from run.to_the_end(timeout)
+        if fresh or not run.used_credential or not _is_stale(result):
+            return result
+        fresh, now, timeout = True, run.now or now, run.left
+        if timeout <= 0:
+            return result
+
+
+def _is_stale(result: Result[Any]) -> bool:
+    return result.outcome is Outcome.AUTH and result.reason == STALE_CREDENTIALS
+
+
+class _Run:
+    """One run of a plan."""
+
+    def __init__(self, plan: Plan, learnt: MutableMapping[str, Any], *, fresh: bool) -> None:
+        self._plan = plan
+        self._learnt = learnt
+        self._fresh = fresh
+        self._effects = 0
+        self.used_credential = False
+        self.now: float | None = None
+        self.left = 0.0
+
+    def to_the_end(self, timeout: float) -> Course:
+        self.left = timeout
+        answer: Any = None
+        while True:
+            try:
+                step = self._plan.send(answer)
+            except StopIteration as end:
+                result: Result[Any] = end.value
+                return result
+            match step:
+                case Learn(name, value):
+                    self._learn(name, value)
+                    answer = None
+                case Need(scope):
+                    answer = self._taken((yield Fetch(scope, self._fresh)))
+                    self.used_credential = True
+                case Send(request, effect):
+                    self._count(effect)
+                    answer = self._taken((yield Carry(request, self.left)))
+                    if effect and isinstance(answer, Failure):
+                        answer = Ended(result_of(answer))
+            if isinstance(answer, Ended):
+                self._plan.close()
+                return answer.result
+
+    def _taken(self, supplied: Supplied) -> Any:
+        self.now, self.left = supplied.now, supplied.left
+        return supplied.answer
+
+    def _learn(self, name: str, value: Any) -> None:
+        if value is None:
+            self._learnt.pop(name, None)
+        else:
+            self._learnt[name] = value
+
+    def _count(self, effect: bool) -> None:
+        self._effects += effect
+        if self._effects > 1:
+            self._plan.close()
+            raise LeewardError("a plan may send one request with an effect, and this sent a second")
+
+
+def result_of(failure: Failure) -> Result[Any]:
+    """Say what a request without a complete answer proves."""
+    if failure.phase is Phase.REFUSED_HERE:
+        outcome = Outcome.LOCAL
+    else:
+        outcome = Outcome.AMBIGUOUS if failure.sent else Outcome.NOT_SENT
+    ran = failure.status is not None and 200 <= failure.status < 300
+    return Result(
+        outcome,
+        code=failure.code,
+        reason=failure.phase.value,
+        executed=True if ran else None,
+        cause=failure.cause,
+    )

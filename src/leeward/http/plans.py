@@ -1,0 +1,81 @@
+"""Plans: an adapter's operations as pure generators, and what they yield.
+
+```python
+def plan(call, view):
+    credentials = yield Need("https://example.com/.default")
+    response = yield Send(encode(call, credentials, view.now))
+    return decode(response)
+```
+
+A plan does no I/O, keeps no time and reads no environment. It yields at most one `Send` with an
+effect, so that one attempt is one effectful request by construction; runners enforce it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+from leeward.calls import Call, Result
+from leeward.http.messages import Request, Response
+from leeward.values import NOTHING
+
+STALE_CREDENTIALS = "stale_credentials"
+"""The `Result.reason` of an AUTH result that a fresh credential may mend: the plan is run again,
+once, with one."""
+
+
+class View(NamedTuple):
+    """What a plan may see of the world: values only.
+
+    Attributes:
+        now: Unix seconds, corrected by the clock skew that the target has shown.
+        timeout: seconds that are left for the attempt.
+        learnt: what earlier plans have found out, such as a discovered address. Read-only.
+    """
+
+    now: float
+    timeout: float
+    learnt: Mapping[str, Any] = NOTHING
+
+
+class Need(NamedTuple):
+    """Ask for a credential of `scope`; the answer is what the adapter's source gives."""
+
+    scope: str
+
+
+class Send(NamedTuple):
+    """Ask for one request to be sent.
+
+    With an effect, the answer is a `Response`: without one the runner ends the plan itself. A
+    look-up, ``effect=False``, is answered with a `Response` or a `Failure`, and the plan decides.
+    """
+
+    request: Request
+    effect: bool = True
+
+
+class Learn(NamedTuple):
+    """Remember `value` as ``view.learnt[name]`` for later plans; None forgets it. No answer."""
+
+    name: str
+    value: Any
+
+
+Step: TypeAlias = Need | Send | Learn
+Answer: TypeAlias = Any
+Plan: TypeAlias = Generator[Step, Answer, Result[Any]]
+Planner: TypeAlias = Callable[[Any, View], Plan]
+
+
+def single(
+    encode: Callable[[Any, View], Request], decode: Callable[[Any, Response], Result[Any]]
+) -> Planner:
+    """Make a plan of the simple case: one request, no credential, one answer."""
+
+    def plan(call: Call, view: View) -> Plan:
+        response: Response = yield Send(encode(call, view))
+        return decode(call, response)
+
+    return plan

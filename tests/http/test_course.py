@@ -1,0 +1,156 @@
+"""A plan's course: the one-effect rule, what a failure proves, and the one replay."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from leeward.calls import Invoke, Result
+from leeward.errors import LeewardError, Outcome
+from leeward.http.course import Carry, Ended, Fetch, Supplied, course, result_of
+from leeward.http.messages import Failure, Phase, Request, Response
+from leeward.http.plans import STALE_CREDENTIALS, Learn, Need, Plan, Planner, Send, View, single
+
+CALL = Invoke("f", b"{}", "k")
+REQUEST = Request("POST", "https://example.com", "/f", (), b"{}")
+STALE: Result[Any] = Result(Outcome.AUTH, reason=STALE_CREDENTIALS)
+
+
+def run(
+    planner: Planner, *answers: Any, learnt: dict[str, Any] | None = None, timeout: float = 10.0
+) -> tuple[Result[Any], list[Fetch | Carry]]:
+    """Run a plan over given answers, a second each; give its result and what it asked for."""
+    going = course(planner, CALL, 1000.0, timeout, {} if learnt is None else learnt)
+    asked: list[Fetch | Carry] = []
+    given = iter(answers)
+    try:
+        asked.append(next(going))
+        while True:
+            passed = float(len(asked))
+            asked.append(going.send(Supplied(1000.0 + passed, timeout - passed, next(given))))
+    except StopIteration as end:
+        return end.value, asked
+
+
+def decoded(response: Response) -> Result[Any]:
+    if response.status == 401:
+        return STALE
+    return Result.ok(response.status)
+
+
+def with_token(call: Any, view: View) -> Plan:
+    token = yield Need("scope")
+    response = yield Send(REQUEST._replace(headers=(("Authorization", token),)))
+    return decoded(response)
+
+
+def test_the_simple_case_is_one_request() -> None:
+    """A pair of functions makes a plan."""
+    plan = single(lambda call, view: REQUEST, lambda call, response: decoded(response))
+    assert run(plan, Response(200)) == (Result.ok(200), [Carry(REQUEST, 10.0)])
+
+
+def test_time_that_a_credential_took_is_gone() -> None:
+    """The request gets what is left of the attempt's time."""
+    result, asked = run(with_token, "t-1", Response(200))
+    assert result == Result.ok(200)
+    assert asked[0] == Fetch("scope")
+    assert isinstance(asked[1], Carry)
+    assert asked[1].timeout == 9.0
+
+
+def test_a_stale_credential_is_replaced_once() -> None:
+    """After a 401 the plan is run again with a fresh credential, and not a third time."""
+    result, asked = run(with_token, "t-1", Response(401), "t-2", Response(200))
+    assert result == Result.ok(200)
+    assert [step for step in asked if isinstance(step, Fetch)] == [
+        Fetch("scope"),
+        Fetch("scope", fresh=True),
+    ]
+    result, asked = run(with_token, "t-1", Response(401), "t-2", Response(401))
+    assert result == STALE
+    assert len(asked) == 4
+
+
+def test_without_a_credential_a_401_is_final() -> None:
+    """There is nothing that could be fresher."""
+    plan = single(lambda call, view: REQUEST, lambda call, response: decoded(response))
+    result, asked = run(plan, Response(401))
+    assert (result, len(asked)) == (STALE, 1)
+
+
+def test_no_replay_starts_without_time() -> None:
+    """A replay needs time that is left."""
+    result, asked = run(with_token, "t-1", Response(401), timeout=2.0)
+    assert (result, len(asked)) == (STALE, 2)
+
+
+def test_a_credential_that_cannot_be_had_ends_the_attempt() -> None:
+    """Nothing is sent, and the reason is kept."""
+    down: Result[Any] = Result(Outcome.NOT_SENT, code="token_endpoint")
+    result, asked = run(with_token, Ended(down))
+    assert (result, asked) == (down, [Fetch("scope")])
+
+
+def test_a_second_effect_is_refused_before_it_is_sent() -> None:
+    """One attempt is one effectful request, whatever a plan says."""
+
+    def greedy(call: Any, view: View) -> Plan:
+        yield Send(REQUEST)
+        yield Send(REQUEST)
+        return Result.ok(None)
+
+    with pytest.raises(LeewardError, match="second"):
+        run(greedy, Response(200), Response(200))
+
+
+def test_a_look_up_may_fail_without_ending_the_plan() -> None:
+    """It has no effect, so the plan decides; what it learns is there the next time."""
+
+    def careful(call: Any, view: View) -> Plan:
+        if "bus" not in view.learnt:
+            found = yield Send(REQUEST, effect=False)
+            yield Learn("bus", "unknown" if isinstance(found, Failure) else "there")
+        response = yield Send(REQUEST)
+        return decoded(response)
+
+    learnt: dict[str, Any] = {}
+    down = Failure(Phase.CONNECT, sent=False, code="curl.7")
+    result, asked = run(careful, down, Response(200), learnt=learnt)
+    assert (result, len(asked), learnt) == (Result.ok(200), 2, {"bus": "unknown"})
+    _, asked = run(careful, Response(200), learnt=learnt)
+    assert len(asked) == 1
+
+
+def test_what_was_learnt_can_be_forgotten() -> None:
+    """None takes a name back."""
+
+    def forgets(call: Any, view: View) -> Plan:
+        yield Learn("host", None)
+        return Result.ok(None)
+
+    learnt = {"host": "old"}
+    run(forgets, learnt=learnt)
+    assert learnt == {}
+
+
+@pytest.mark.parametrize(
+    ("failure", "outcome", "executed"),
+    [
+        (Failure(Phase.REFUSED_HERE, sent=False, code="bulkhead"), Outcome.LOCAL, None),
+        (Failure(Phase.NAME, sent=False, code="curl.6"), Outcome.NOT_SENT, None),
+        (Failure(Phase.CONNECT, sent=False, code="curl.7"), Outcome.NOT_SENT, None),
+        (Failure(Phase.TLS, sent=False, code="curl.60"), Outcome.NOT_SENT, None),
+        (Failure(Phase.TLS, sent=True, code="curl.35"), Outcome.AMBIGUOUS, None),
+        (Failure(Phase.RECEIVE, sent=True, code="curl.28"), Outcome.AMBIGUOUS, None),
+        (Failure(Phase.BODY, sent=True, code="curl.18", status=200), Outcome.AMBIGUOUS, True),
+        (Failure(Phase.BODY, sent=True, code="curl.18", status=500), Outcome.AMBIGUOUS, None),
+    ],
+)
+def test_what_a_failure_proves(failure: Failure, outcome: Outcome, executed: bool | None) -> None:
+    """Only a request of which nothing left is proved not to have run."""
+    result = result_of(failure)
+    assert (result.outcome, result.executed, result.code) == (outcome, executed, failure.code)
+    ended, _ = run(with_token, "t-1", failure)
+    assert ended == result
