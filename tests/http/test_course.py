@@ -66,7 +66,7 @@ def test_a_stale_credential_is_replaced_once() -> None:
     assert result == Result.ok(200)
     assert [step for step in asked if isinstance(step, Fetch)] == [
         Fetch("scope"),
-        Fetch("scope", fresh=True),
+        Fetch("scope", refused="t-1"),
     ]
     result, asked = run(with_token, "t-1", Response(401), "t-2", Response(401))
     assert result == STALE

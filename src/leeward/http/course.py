@@ -7,7 +7,7 @@ yields.
 
 from __future__ import annotations
 
-from collections.abc import Generator, MutableMapping
+from collections.abc import Generator, Mapping, MutableMapping
 from typing import Any, NamedTuple, TypeAlias
 
 from leeward.calls import Call, Result
@@ -17,10 +17,10 @@ from leeward.http.plans import STALE_CREDENTIALS, Learn, Need, Plan, Planner, Se
 
 
 class Fetch(NamedTuple):
-    """Get a credential of `scope`; a `fresh` one if the cached one has been refused."""
+    """Get a credential of `scope`; another one than `refused`, which the target has refused."""
 
     scope: str
-    fresh: bool = False
+    refused: Any = None
 
 
 class Carry(NamedTuple):
@@ -68,15 +68,14 @@ def course(
         timeout: seconds for everything.
         learnt: what plans have found out about the target; `Learn` changes it.
     """
-    fresh = False
-    while True:
-        run = _Run(planner(call, View(now, timeout, learnt)), learnt, fresh=fresh)
-        result = yield from run.to_the_end(timeout)
-        if fresh or not run.used_credential or not _is_stale(result):
-            return result
-        fresh, now, timeout = True, run.now or now, run.left
-        if timeout <= 0:
-            return result
+    first = _Run(planner(call, View(now, timeout, learnt)), learnt, refused={})
+    result = yield from first.to_the_end(timeout)
+    if not first.used or not _is_stale(result) or first.left <= 0:
+        return result
+    view = View(first.now or now, first.left, learnt)
+    second = _Run(planner(call, view), learnt, refused=first.used)
+    result = yield from second.to_the_end(first.left)
+    return result
 
 
 def _is_stale(result: Result[Any]) -> bool:
@@ -86,12 +85,14 @@ def _is_stale(result: Result[Any]) -> bool:
 class _Run:
     """One run of a plan."""
 
-    def __init__(self, plan: Plan, learnt: MutableMapping[str, Any], *, fresh: bool) -> None:
+    def __init__(
+        self, plan: Plan, learnt: MutableMapping[str, Any], *, refused: Mapping[str, Any]
+    ) -> None:
         self._plan = plan
         self._learnt = learnt
-        self._fresh = fresh
+        self._refused = refused
         self._effects = 0
-        self.used_credential = False
+        self.used: dict[str, Any] = {}
         self.now: float | None = None
         self.left = 0.0
 
@@ -109,8 +110,8 @@ class _Run:
                     self._learn(name, value)
                     answer = None
                 case Need(scope):
-                    answer = self._taken((yield Fetch(scope, self._fresh)))
-                    self.used_credential = True
+                    answer = self._taken((yield Fetch(scope, self._refused.get(scope))))
+                    self.used[scope] = answer
                 case Send(request, effect):
                     self._count(effect)
                     answer = self._taken((yield Carry(request, self.left)))
