@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self, cast
 
 from leeward.clock import Clock, SystemClock
 from leeward.config import Config, load_config, load_settings, parse_order
-from leeward.doors import conclude
+from leeward.doors import arguments, conclude
 from leeward.doors.batches import send_in_order
 from leeward.doors.capabilities import require
 from leeward.doors.prepare import Preparation
@@ -238,7 +238,8 @@ class Client:
 
     def native(self, target: str, service: str) -> object:
         """Give the vendor's own client of a service: the way out, for what is not portable."""
-        if target not in self._drivers:
+        arguments.name(service, "service")
+        if arguments.name(target, "target") not in self._drivers:
             raise ConfigError(
                 f"no target {target!r} in the order; it has {', '.join(self._drivers)}"
             )
@@ -283,7 +284,8 @@ def _settle(
     if targets is None or isinstance(targets, str):
         settled = _order_settled(targets, config)
         return settled, open_order(settled, os.environ)
-    drivers = cast("Sequence[Driver]", targets if isinstance(targets, Sequence) else [targets])
+    several = isinstance(targets, Sequence) and not isinstance(targets, bytes | bytearray)
+    drivers = cast("Sequence[Driver]", targets if several else [targets])
     if not isinstance(config, Config):
         config = load_settings(file=config, env=os.environ)
     return config, own_order(drivers, config)

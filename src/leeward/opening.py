@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from leeward.config import Config, TargetName
 from leeward.config.model import Names
 from leeward.driver import Driver, TargetConfig
-from leeward.registry import open_target
+from leeward.registry import check_driver, open_target
 from leeward.routing.names import Renamed
 
 
@@ -26,6 +26,8 @@ def open_order(config: Config, env: Mapping[str, str]) -> list[Driver]:
 
 def own_order(drivers: Sequence[Driver], config: Config) -> list[Driver]:
     """Put the configured names before drivers that are open already."""
+    for driver in drivers:
+        check_driver(driver, "targets")
     return [_renamed(driver, _name_of(driver), config) for driver in drivers]
 
 

@@ -51,14 +51,19 @@ def open_target(config: TargetConfig) -> Driver:
             opens is no driver.
     """
     driver = _opener(config.provider)(config)
+    check_driver(driver, f"what the adapter {config.provider!r} opened for {config.name}")
+    return driver
+
+
+def check_driver(driver: object, what: str) -> None:
+    """Raise `ConfigError` if `driver` lacks part of the protocol; `what` names it."""
     absent = [name for name in _PROTOCOL if not hasattr(driver, name)]
+    if len(absent) == len(_PROTOCOL):
+        raise ConfigError(f"{what} is no driver but of type {type(driver).__name__}")
     if absent:
         raise ConfigError(
-            f"the adapter {config.provider!r} opened a {type(driver).__name__} that lacks "
-            f"{', '.join(absent)} of leeward.driver.Driver; update the adapter",
-            target=config.name,
+            f"{what} lacks {', '.join(absent)} of leeward.driver.Driver; complete the adapter"
         )
-    return driver
 
 
 def _opener(provider: str) -> Opener:

@@ -443,6 +443,18 @@ DOORS: dict[str, tuple[Do, type[LeewardError], str, str]] = {
         "",
         "store without expires_in",
     ),
+    "effect is a huge number": (
+        lambda c: c.invoke("f", effect=10**5000),  # type: ignore[arg-type]
+        InvalidRequest,
+        "effect",
+        "of type int; it must be one of",
+    ),
+    "target is a list": (
+        lambda c: c.native([], "x"),  # type: ignore[arg-type]
+        InvalidRequest,
+        "target",
+        "must be a string",
+    ),
     "no service of that name": (
         lambda c: c.native("nowhere", "tables"),
         ConfigError,
@@ -568,6 +580,30 @@ def test_an_adapter_that_is_not_there(targets: str, words: str) -> None:
     """An unknown provider gets the known names; one that is not installed, the pip line."""
     with pytest.raises(ConfigError, match=words):
         Client(targets, config=Config())
+
+
+@pytest.mark.parametrize("targets", [7, b"local", {"a": 1}, [Scripted("a"), "b"], object])
+def test_targets_of_another_type_are_refused(targets: Any) -> None:
+    """What is neither an order nor a driver is named by its type."""
+    with pytest.raises(ConfigError, match="targets is no driver but of type"):
+        Client(targets, config=Config())
+
+
+@pytest.mark.parametrize("config", [7, b"leeward.toml", "\0", "\ud800"])
+def test_a_config_that_names_no_file_is_refused(config: Any) -> None:
+    """Whatever cannot be a path says so."""
+    with pytest.raises(ConfigError, match="config must be a path|cannot read"):
+        Client("local", config=config)
+
+
+def test_a_half_made_driver_is_refused() -> None:
+    """What it lacks is named."""
+
+    class Half:
+        target = "half"
+
+    with pytest.raises(ConfigError, match="lacks capabilities, limits, invoke"):
+        Client(Half(), config=Config())  # type: ignore[arg-type]
 
 
 def test_the_table_is_long_enough() -> None:

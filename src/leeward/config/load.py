@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from os import PathLike
 from typing import TYPE_CHECKING
 
 from leeward.config.model import Config
@@ -54,6 +55,8 @@ def load_settings(*, file: str | Path | None = None, env: Mapping[str, str]) -> 
 
 
 def _from_file(file: str | Path | None, env: Mapping[str, str]) -> Config:
+    if file is not None and not isinstance(file, str | PathLike):
+        raise ConfigError(f"config must be a path or a Config, not {type(file).__name__}")
     named = file if file is not None else env.get("LEEWARD_CONFIG")
     path = str(DEFAULT_FILE if named is None else named)
     try:
@@ -64,8 +67,8 @@ def _from_file(file: str | Path | None, env: Mapping[str, str]) -> Config:
             return Config()
         who = "LEEWARD_CONFIG names" if file is None else "config is"
         raise ConfigError(f"{who} {path!r}, but there is no such file") from None
-    except OSError as error:
-        raise ConfigError(f"cannot read {path!r}: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # ValueError: no text that can name a file
+        raise ConfigError(f"cannot read {path!r}: {error}") from error
     return _parse(text, path)
 
 

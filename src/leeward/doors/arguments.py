@@ -43,7 +43,7 @@ def effect(value: Any) -> Effect | None:
     names = [each.value for each in Effect]
     if value not in names:
         raise InvalidRequest(
-            f"effect is {value!r}; it must be one of {', '.join(names)}", field="effect"
+            f"effect is {shown(value)}; it must be one of {', '.join(names)}", field="effect"
         )
     return Effect(value)
 
@@ -135,6 +135,13 @@ def _check_key_value(value: Any, field: str, most: int) -> None:
             "hash or shorten it",
             field=field,
         )
+
+
+def shown(value: object) -> str:
+    """Write a wrong value for a message: a short text as it is, of anything else the type."""
+    if isinstance(value, str) and len(value) <= MAX_NAME:
+        return repr(value)
+    return f"of type {type(value).__name__}"
 
 
 def _text(value: Any, field: str) -> str:

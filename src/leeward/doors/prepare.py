@@ -185,5 +185,7 @@ def _encoded(payload: Json, most: int) -> bytes:
 
 def _flag(value: object, field: str) -> bool:
     if not isinstance(value, bool):
-        raise InvalidRequest(f"{field} must be True or False, not {value!r}", field=field)
+        raise InvalidRequest(
+            f"{field} must be True or False, not {arguments.shown(value)}", field=field
+        )
     return value
