@@ -8,8 +8,8 @@ from enum import Enum
 from typing import Any, NamedTuple, TypeAlias
 
 EARLY = 300.0
-"""Seconds before its end at which a credential is renewed, at most. Azure and Google renew theirs
-five minutes early (azure-core `BearerTokenCredentialPolicy`; google-auth is near, at 3:45)."""
+"""Seconds before its end at which a credential is renewed, at most: what the vendors' own libraries
+do, give or take a minute."""
 
 EARLY_SHARE = 0.2
 """The same, as a share of a short credential's life."""
