@@ -40,7 +40,7 @@ format: $(READY) ## apply the linter's safe fixes and format the code
 	@$(BIN)/ruff check --quiet --fix-only
 	@$(BIN)/ruff format
 
-bench: $(READY) ## measure speed and print the figures; gates nothing
+bench: $(READY) ## measure speed and print the figures beside their aims; fails nothing
 	@$(BIN)/python -m bench
 
 sim: $(READY) ## a million simulated calls against the routing's promises

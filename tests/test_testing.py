@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from leeward.driver import Invoke, Key, Load
-from leeward.errors import Outcome
+from leeward.errors import ConfigError, Outcome
 from leeward.testing import FakeClock, Fault, FaultyDriver
 from tests.scripted import Scripted
 
@@ -51,3 +51,21 @@ def test_a_fault_can_wait_for_its_verb_and_be_healed() -> None:
     assert driver.load(Load("t", Key(("id",), ("1",))), 1.0).outcome is Outcome.NOT_SENT
     driver.heal()
     assert driver.load(Load("t", Key(("id",), ("1",))), 1.0).outcome is Outcome.OK
+
+
+def test_faults_of_different_verbs_do_not_wait_for_each_other() -> None:
+    """A fault that waits for a store does not keep one from the load that comes first."""
+    driver = FaultyDriver(Scripted("a"))
+    driver.fail(Fault.LOSE_ANSWER, times=1, verb="store")
+    driver.fail(Fault.DENY, times=1, verb="load")
+    driver.fail(Fault.SUSPEND, verb="invoke")
+    driver.fail(Fault.THROTTLE, verb="load")
+    load = Load("t", Key(("id",), ("1",)))
+    assert [driver.load(load, 1.0).outcome for _ in range(2)] == [Outcome.AUTH, Outcome.REJECTED]
+    assert driver.invoke(INVOKE, 1.0).outcome is Outcome.UNUSABLE
+
+
+def test_a_fault_must_be_one() -> None:
+    """A misspelt fault is refused at once, not later as an odd outcome."""
+    with pytest.raises(ConfigError, match="leeward.testing.Fault"):
+        FaultyDriver(Scripted("a")).fail("refuse")  # type: ignore[arg-type]

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Self, cast
 
 from leeward.clock import Clock, SystemClock
-from leeward.config import Config, load_config, load_settings, parse_order
+from leeward.config import Config, load_config, load_settings, with_order
 from leeward.doors import arguments, conclude
 from leeward.doors.batches import send_in_order
 from leeward.doors.capabilities import require
 from leeward.doors.prepare import Preparation
 from leeward.driver import Call, Driver, Limits
-from leeward.errors import ConfigError
+from leeward.errors import ConfigError, LeewardError
 from leeward.opening import open_order, own_order
 from leeward.routing import FailoverDriver
 from leeward.values import (
@@ -62,6 +62,7 @@ class Client:
     ) -> None:
         settled, drivers = _settle(targets, config)
         self._clock: Clock = clock or SystemClock()
+        self._closed = False
         self._drivers = {driver.target: driver for driver in drivers}
         self._router = FailoverDriver(drivers, home=settled.homes(), clock=self._clock)
         limits = Limits.smallest([driver.limits for driver in drivers])
@@ -247,6 +248,7 @@ class Client:
 
     def close(self) -> None:
         """Give back every connection, thread and file. Closing twice is harmless."""
+        self._closed = True
         self._router.close()
 
     def __enter__(self) -> Self:
@@ -263,6 +265,8 @@ class Client:
         self.close()
 
     def _require(self, call: Call) -> None:
+        if self._closed:
+            raise LeewardError("this client is closed, and nothing was sent; open a new one")
         require(call, [self._drivers[name] for name in self._router.candidates(call)])
 
     def _status(self, driver: Driver) -> TargetStatus:
@@ -294,4 +298,6 @@ def _settle(
 def _order_settled(targets: str | None, config: str | Path | Config | None) -> Config:
     if not isinstance(config, Config):
         return load_config(targets, file=config, env=os.environ)
-    return config if targets is None else config._replace(order=parse_order(targets, "targets"))
+    if config.order and targets is None:
+        return config
+    return with_order(config, targets, os.environ)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 class Clock(Protocol):
@@ -25,3 +28,11 @@ class SystemClock:
     now = staticmethod(time.time)
     monotonic = staticmethod(time.monotonic)
     sleep = staticmethod(time.sleep)
+
+
+def has_offset(time: datetime) -> bool:
+    """Say whether `time` knows its offset; a tzinfo that cannot tell is as good as none."""
+    try:
+        return time.utcoffset() is not None
+    except Exception:  # noqa: BLE001 - a tzinfo is anybody's code
+        return False

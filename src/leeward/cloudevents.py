@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from leeward.clock import has_offset
 from leeward.errors import InvalidRequest
 from leeward.printable import is_printable
 from leeward.values import Event, Json
@@ -138,7 +139,7 @@ def _check_text(value: Any, field: str, *, most: int = 2048) -> None:
 def _check_time(value: Any, field: str) -> None:
     if not isinstance(value, datetime):
         raise InvalidRequest(f"{field} must be a datetime, not {type(value).__name__}", field=field)
-    if value.utcoffset() is None:
+    if not has_offset(value):
         raise InvalidRequest(
             f"{field} has no time zone; use datetime.now(UTC) or attach tzinfo", field=field
         )

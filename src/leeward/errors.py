@@ -12,7 +12,7 @@ LeewardError
     ├── Conflict             CONFLICT     a condition of the call did not hold
     ├── Throttled            REJECTED     refused before it ran; `retry_after` if the target said so
     ├── TargetUnavailable    NOT_SENT     no byte of the request left
-    │   ├── AllTargetsUnavailable         the same, of every target that the call may use
+    │   ├── AllTargetsUnavailable         the same, of several targets one after the other
     │   └── HomeUnavailable               the same, of the one home of a table
     ├── TargetUnusable       UNUSABLE     the target refuses for a lasting reason of its own
     ├── OutcomeUnknown       AMBIGUOUS    the call may have run, and nothing can prove either
@@ -190,7 +190,7 @@ class TargetUnavailable(CallError):
 
 
 class AllTargetsUnavailable(TargetUnavailable):
-    """Every target that the call may use was tried, and it is proved that none ran it."""
+    """No target could take the call in time, and it is proved that none of those asked ran it."""
 
 
 class HomeUnavailable(TargetUnavailable):

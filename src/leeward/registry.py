@@ -52,6 +52,12 @@ def open_target(config: TargetConfig) -> Driver:
     """
     driver = _opener(config.provider)(config)
     check_driver(driver, f"what the adapter {config.provider!r} opened for {config.name}")
+    if driver.target != config.name:
+        driver.close()
+        raise ConfigError(
+            f"the adapter {config.provider!r} was asked for {config.name!r} and opened "
+            f"{driver.target!r}; update the adapter"
+        )
     return driver
 
 
@@ -59,7 +65,10 @@ def check_driver(driver: object, what: str) -> None:
     """Raise `ConfigError` if `driver` lacks part of the protocol; `what` names it."""
     absent = [name for name in _PROTOCOL if not hasattr(driver, name)]
     if len(absent) == len(_PROTOCOL):
-        raise ConfigError(f"{what} is no driver but of type {type(driver).__name__}")
+        raise ConfigError(
+            f"{what} is no driver but of type {type(driver).__name__}; give an order such as "
+            "'local:a,local:b', or drivers"
+        )
     if absent:
         raise ConfigError(
             f"{what} lacks {', '.join(absent)} of leeward.driver.Driver; complete the adapter"
@@ -88,10 +97,10 @@ def _opener(provider: str) -> Opener:
 def _loaded(point: EntryPoint, provider: str) -> Opener:
     try:
         loaded: Any = point.load()
-    except ImportError as error:
-        hint = INSTALL_HINTS.get(provider, "install what it needs")
+    except Exception as error:  # a package may fail in any way while it is imported
+        hint = INSTALL_HINTS.get(provider, "install what it needs, or update it")
         raise ConfigError(
-            f"the adapter {provider!r} ({point.value}) cannot be imported: {error}; {hint}"
+            f"the adapter {provider!r} ({point.value}) cannot be loaded: {error!r}; {hint}"
         ) from error
     if not callable(loaded):
         raise ConfigError(f"the adapter {provider!r} ({point.value}) is not callable")
@@ -110,7 +119,10 @@ def _installed() -> dict[str, list[EntryPoint]]:
 
 def _unknown(provider: str, installed: Mapping[str, object]) -> str:
     if provider in INSTALL_HINTS:
-        return f"the adapter {provider!r} is not installed; {INSTALL_HINTS[provider]}"
+        return (
+            f"the adapter {provider!r} is not installed; {INSTALL_HINTS[provider]}, once it is "
+            f"released for this version; ready here: {', '.join(sorted({*BUILT_IN, *installed}))}"
+        )
     from difflib import get_close_matches
 
     ready = sorted({*BUILT_IN, *installed})

@@ -11,13 +11,12 @@ with Client(cloud) as client:
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from leeward.driver import Call, Driver, Result, WrappingDriver
-from leeward.errors import Outcome
+from leeward.errors import ConfigError, Outcome
 
 
 class FakeClock:
@@ -79,6 +78,14 @@ _ANSWERS: Mapping[Fault, Result[Any]] = {
 }
 
 
+class _Order(NamedTuple):
+    """That attempts of `verb`, or of any, are to fail."""
+
+    fault: Fault
+    verb: str | None
+    retry_after: float | None
+
+
 class FaultyDriver(WrappingDriver):
     """A driver around `driver` that fails when told to, and remembers what it was asked.
 
@@ -88,8 +95,8 @@ class FaultyDriver(WrappingDriver):
 
     def __init__(self, driver: Driver) -> None:
         super().__init__(driver)
-        self._faults: deque[tuple[Fault, str | None, float | None]] = deque()
-        self._always: tuple[Fault, str | None, float | None] | None = None
+        self._next: list[_Order] = []
+        self._always: dict[str | None, _Order] = {}
         self._lock = threading.Lock()
         self.calls: list[Call] = []
 
@@ -109,33 +116,35 @@ class FaultyDriver(WrappingDriver):
             verb: only attempts of this verb, such as ``store``.
             retry_after: seconds that the answer asks to wait.
         """
+        if not isinstance(fault, Fault):
+            raise ConfigError(f"fault must be a leeward.testing.Fault, not {fault!r}")
+        order = _Order(fault, verb, retry_after)
         with self._lock:
             if times is None:
-                self._always = (fault, verb, retry_after)
+                self._always[verb] = order
             else:
-                self._faults.extend([(fault, verb, retry_after)] * times)
+                self._next.extend([order] * times)
 
     def heal(self) -> None:
         """Let every attempt go well from now on."""
         with self._lock:
-            self._always = None
-            self._faults.clear()
+            self._always.clear()
+            self._next.clear()
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         """Make one attempt, or fail as told."""
-        fault, retry_after = self._take_fault(call)
-        if fault is None:
+        order = self._take_order(call)
+        if order is None:
             return super().perform(call, timeout)
-        if fault is Fault.LOSE_ANSWER:
+        if order.fault is Fault.LOSE_ANSWER:
             super().perform(call, timeout)
-        return _ANSWERS[fault]._replace(retry_after=retry_after)
+        return _ANSWERS[order.fault]._replace(retry_after=order.retry_after)
 
-    def _take_fault(self, call: Call) -> tuple[Fault | None, float | None]:
+    def _take_order(self, call: Call) -> _Order | None:
         with self._lock:
             self.calls.append(call)
-            if self._faults and self._faults[0][1] in (None, call.verb):
-                fault, _, retry_after = self._faults.popleft()
-                return fault, retry_after
-            if self._always is not None and self._always[1] in (None, call.verb):
-                return self._always[0], self._always[2]
-            return None, None
+            for order in self._next:
+                if order.verb in (None, call.verb):
+                    self._next.remove(order)
+                    return order
+            return self._always.get(call.verb) or self._always.get(None)

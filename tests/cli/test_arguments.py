@@ -42,8 +42,8 @@ def test_json_comes_from_the_standard_input(leeward: Leeward, scripted: Scriptin
         (("store", "t", '{"id": "1", "b": {"$bytes": "?"}}'), "ITEM cannot be read: $bytes"),
         (("load", "t", "a=1", "b"), "KEY has several words, and one is no field=value"),
         (("load", "t", "{1}"), "KEY is not JSON"),
-        (("load", "t", "a=1", "b=2"), "key has the fields ['a', 'b']; the table's key is ['id']"),
-        (("invoke", "f", "--timeout", "0"), "timeout is 0"),
+        (("load", "t", "a=1", "b=2"), "key must have exactly the fields ['id']"),
+        (("invoke", "f", "--timeout", "0"), "timeout is out of range"),
         (("invoke", "f", "--effect", "harmless"), "'harmless' is not one of"),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from enum import IntEnum
 from pathlib import Path
@@ -25,6 +25,18 @@ CONFIG = Config(
 )
 
 Do = Callable[[Client], object]
+
+
+class Nowhere(tzinfo):
+    """A time zone that cannot tell its offset."""
+
+    def utcoffset(self, when: datetime | None) -> timedelta:
+        raise RuntimeError("no idea")
+
+    dst = utcoffset
+
+    def tzname(self, when: datetime | None) -> str:
+        return "nowhere"
 
 
 class Colour(IntEnum):
@@ -417,6 +429,30 @@ DOORS: dict[str, tuple[Do, type[LeewardError], str, str]] = {
         "number of seconds",
     ),
     # keys
+    "expiry is the class": (
+        lambda c: c.store_data("t", item(), expires_in=timedelta),  # type: ignore[arg-type]
+        InvalidRequest,
+        "expires_in",
+        "number of seconds",
+    ),
+    "timeout is a huge number": (
+        lambda c: c.invoke("f", timeout=10**5000),
+        InvalidRequest,
+        "timeout",
+        "at most",
+    ),
+    "a time zone that cannot tell": (
+        lambda c: c.store_data("t", item(at=datetime(2026, 1, 1, tzinfo=Nowhere()))),
+        InvalidRequest,
+        "item['at']",
+        "timezone",
+    ),
+    "effect holds a payload": (
+        lambda c: c.invoke("f", effect={"card": "4111"}),  # type: ignore[arg-type]
+        InvalidRequest,
+        "effect",
+        "of type dict; it must be one of",
+    ),
     "key is a number": (
         lambda c: c.load_data("t", 42),  # type: ignore[arg-type]
         InvalidRequest,
@@ -526,6 +562,18 @@ FILES: dict[str, tuple[str, str]] = {
     "source is empty": ("source = ''", "source in .*non-empty"),
     "order with a hole": ("cloud_provider = 'aws,,google'", "empty entry"),
     "order with a double": ("cloud_provider = 'gcp,google'", "names 'google' twice"),
+    "one target under two names": (
+        "[functions.f]\nnames = { gcp = 'x', google = 'y' }",
+        "functions.f.names in .*names 'google' twice",
+    ),
+    "options under two names": ("[targets.gcp]\n[targets.google]", "names 'google' twice"),
+    "source with a NUL": ('source = "a\\u0000b"', "no control character"),
+    "a secret in the wrong place": (
+        "[buses.b]\ntimeout = 'AKIASECRET'",
+        "number of seconds, not str$",
+    ),
+    "numbers without end": ("x = " + "9" * 5000, "not TOML"),
+    "lists without end": ("x = " + "[" * 5000, "not TOML"),
     "a feature to come": ("[tables.t]\nhandoff = ['google']", "not available in this version"),
     "fail-back to come": ("fail_back = 'sticky'", "not available in this version"),
 }
@@ -585,7 +633,7 @@ def test_an_adapter_that_is_not_there(targets: str, words: str) -> None:
 @pytest.mark.parametrize("targets", [7, b"local", {"a": 1}, [Scripted("a"), "b"], object])
 def test_targets_of_another_type_are_refused(targets: Any) -> None:
     """What is neither an order nor a driver is named by its type."""
-    with pytest.raises(ConfigError, match="targets is no driver but of type"):
+    with pytest.raises(ConfigError, match="targets is no driver but of type.*local:a,local:b"):
         Client(targets, config=Config())
 
 

@@ -180,8 +180,8 @@ def test_nothing_overtakes_a_failed_event_of_its_key() -> None:
     sent = [call.events[0].id for call in a.calls if isinstance(call, Publish)]
     assert sent == ["1", "3"]
     held = report.entries[1].error
-    assert isinstance(held, Overloaded)
-    assert held.reason == "held_back"
+    assert type(held) is Overloaded
+    assert (held.reason, held.attempts) == ("held_back", ())
     assert report.entries[2].promise is Promise.PUBLISHED
 
 
@@ -327,6 +327,36 @@ def test_a_refusal_by_the_adapter_keeps_its_class() -> None:
         client(Scripted("a", InvalidRequest("too odd", field="item['x']"))).invoke("f")
     assert (caught.value.field, caught.value.target) == ("item['x']", "a")
     assert len(caught.value.attempts) == 1
+
+
+def test_a_function_that_raises_leewards_own_error_has_run() -> None:
+    """Its exception is not taken for one about the call itself."""
+    inner = TargetUnavailable("the function's own call failed")
+    raised: Result[None] = Result(Outcome.APP_ERROR, cause=inner)
+    with pytest.raises(FunctionError) as caught:
+        client(Scripted("a", raised)).invoke("outer")
+    assert caught.value.__cause__ is inner
+    assert inner.attempts == ()
+
+
+def test_a_closed_client_says_so() -> None:
+    """Nothing is sent, and nothing is waited for."""
+    driver = Scripted("a")
+    cloud = client(driver)
+    cloud.close()
+    with pytest.raises(LeewardError, match="closed.*open a new one"):
+        cloud.invoke("f")
+    assert driver.calls == []
+
+
+def test_a_configuration_without_an_order_has_the_default_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The embedded target, as with no configuration at all."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CLOUD_PROVIDER", raising=False)
+    with Client(config=Config()) as cloud:
+        assert [target.name for target in cloud.targets()] == ["local"]
 
 
 def test_a_missing_capability_is_refused_before_anything_is_sent() -> None:

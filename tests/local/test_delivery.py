@@ -271,3 +271,18 @@ def test_closing_delivers_what_is_pending_first() -> None:
     value_of(cloud.publish(publish(event("1"), event("2")), PATIENT))
     cloud.close()
     assert sorted(map(str, heard)) == ["1", "2"]
+
+
+def test_a_subscriber_may_use_its_target_while_it_closes() -> None:
+    """What an event causes is not refused because the program is about to end."""
+    heard: list[str] = []
+    cloud = Local()
+
+    @cloud.subscribe("orders")
+    def forward(each: Event) -> None:
+        value_of(cloud.publish(publish(event("2"), bus="shipping"), PATIENT))
+
+    cloud.subscribe("shipping")(lambda each: heard.append(str(each.id)))
+    value_of(cloud.publish(publish(event("1")), PATIENT))
+    cloud.close()
+    assert heard == ["2"]

@@ -168,6 +168,33 @@ def test_the_proof_that_it_ran_outlives_a_later_attempt() -> None:
     assert (result.outcome, result.executed) == (Outcome.AMBIGUOUS, True)
 
 
+def test_a_keyed_call_never_leaves_the_target_that_knows_its_key() -> None:
+    """An earlier call with the same key may have run there, so proof about this one is no help."""
+    a, b = Scripted("a", NOT_SENT, NOT_SENT), Scripted("b")
+    result = router(a, b).invoke(INVOKE._replace(effect=Effect.KEYED), 60.0)
+    assert (result.outcome, len(b.calls)) == (Outcome.NOT_SENT, 0)
+    shared = INVOKE._replace(effect=Effect.KEYED, shared_dedup=True)
+    assert router(Scripted("a", NOT_SENT, NOT_SENT), b).invoke(shared, 60.0).target == "b"
+
+
+@pytest.mark.parametrize(
+    ("call", "nonsense"),
+    [
+        (INVOKE, None),
+        (INVOKE, 5),
+        (INVOKE, Result("ok")),  # type: ignore[arg-type]
+        (STORE, Result.ok(7)),
+        (Load("t", KEY), Result.ok("item")),
+        (Publish("bus", (Event("t", id="1", source="s"),)), Result.ok((None,))),
+    ],
+)
+def test_nonsense_from_an_adapter_proves_nothing(call: Any, nonsense: Any) -> None:
+    """What is no answer at all is an unknown outcome, with the attempts kept."""
+    result = router(Scripted("a", *[nonsense] * 4)).perform(call, 60.0)
+    assert (result.outcome, result.code) == (Outcome.AMBIGUOUS, "bad_result")
+    assert result.attempts
+
+
 # Data: one home, and read-back.
 
 

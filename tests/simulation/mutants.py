@@ -9,7 +9,7 @@ import pytest
 
 from leeward.driver import Call, Delete, Invoke, Publish, Result
 from leeward.errors import Outcome
-from leeward.routing import FailoverDriver, batches, call, journey
+from leeward.routing import FailoverDriver, batches, call, failover, journey
 from leeward.routing.call import (
     Answered,
     CallSpec,
@@ -61,13 +61,6 @@ def _ambiguous_is_rejected(
     return step(state, event, now, random)
 
 
-def _forgets_the_unknown_on_the_way(
-    state: CallState, event: Event, now: float, random: Random
-) -> tuple[CallState, Command]:
-    proved = isinstance(event, Answered) and TABLE[event.outcome].proved
-    return step(state._replace(unknown=False) if proved else state, event, now, random)
-
-
 def _forgets_the_unknown_at_the_end(
     state: CallState, event: Event, now: float, random: Random
 ) -> tuple[CallState, Command]:
@@ -95,6 +88,11 @@ def _moves_keyed_calls(patch: Patch) -> None:
         return ANYWHERE if keyed else resend_of(call)
 
     patch.setattr(journey, "resend_of", mutant)
+    _lets_keyed_calls_move(patch)
+
+
+def _lets_keyed_calls_move(patch: Patch) -> None:
+    patch.setattr(failover, "is_pinned", lambda call: False)
 
 
 def _repeats_unsafe_calls(patch: Patch) -> None:
@@ -169,7 +167,7 @@ MUTANTS: tuple[tuple[str, Bug, str], ...] = (
     ("takes AMBIGUOUS for REJECTED", _steps(_ambiguous_is_rejected), "I1"),
     ("repeats unsafe calls", _repeats_unsafe_calls, "I1"),
     ("moves keyed calls", _moves_keyed_calls, "I1"),
-    ("forgets the unknown on the way", _steps(_forgets_the_unknown_on_the_way), "I4 moves"),
+    ("lets keyed calls move", _lets_keyed_calls_move, "I4 moves"),
     ("tells a wrong target", _reports(_elsewhere), "I2"),
     ("believes every read-back", _believes_every_read_back, "I3 acknowledged writes"),
     ("believes in every delete", _believes_in_every_delete, "I3 acknowledged deletes"),

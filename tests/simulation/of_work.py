@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from leeward.driver import Store
+from leeward.driver import Enqueue, Invoke, Store
 from leeward.errors import Outcome
+from leeward.values import Effect
 from tests.simulation.scenarios import Setting
 from tests.simulation.strands import PROVED, Strand
 from tests.simulation.world import DELETED
@@ -53,7 +54,13 @@ def deleted(strand: Strand, setting: Setting) -> str | None:
 
 
 def moved_only_where_allowed(strand: Strand, setting: Setting) -> str | None:
-    """Work that may have run is sent again only where its effect allows it."""
+    """Work that may have run is sent again only where its effect allows it.
+
+    A keyed call that only one target deduplicates stays on the first target whatever happens: an
+    earlier call with its key may have run there.
+    """
+    if is_pinned(strand) and {step.attempt.target for step in strand.steps} - {setting.order[0]}:
+        return "a keyed call left the one target that would have recognised it"
     doubtful: set[str] = set()
     for attempt, outcome in strand.steps:
         if doubtful and strand.nature.unsafe:
@@ -127,6 +134,8 @@ def no_early_surrender(strand: Strand, setting: Setting) -> str | None:
     story = strand.story
     if not strand.alone:
         return None
+    if is_pinned(strand):
+        return None
     if strand.final in PROVED:
         reach = len(setting.order)
     elif strand.final is Outcome.AMBIGUOUS and strand.nature.may_cross:
@@ -139,6 +148,13 @@ def no_early_surrender(strand: Strand, setting: Setting) -> str | None:
     if asked < reach and left >= LEAST_TIME and not stopped:
         return f"gave up with {left:.1f} s left, {asked} targets asked"
     return None
+
+
+def is_pinned(strand: Strand) -> bool:
+    """Say whether the work is a keyed call whose key one target alone knows."""
+    call = strand.story.call
+    keyed = isinstance(call, Invoke | Enqueue) and call.effect is Effect.KEYED
+    return keyed and not strand.nature.may_cross
 
 
 def _places(strand: Strand) -> str:

@@ -19,12 +19,12 @@ from tests.simulation.tally import Tally
 HEADINGS = (
     "scenario",
     "calls",
-    "succeeded",
+    "ok",
     "unknown",
     "failed",
-    "attempts/call",
-    "doubles: leeward",
-    "naive router",
+    "tries/call",
+    "doubles",
+    "naive's",
 )
 
 WIDTH = 120
@@ -127,6 +127,7 @@ def show(summary: Summary, console: Console) -> None:
 
 def _totals(summary: Summary) -> Iterable[str]:
     leeward, naive = summary.total
+    yield "ok, unknown, failed, tries, doubles: leeward's; naive's: doubles of the naive router"
     yield "failed: as the target or the function said, or proved not to have run"
     yield (
         f"{leeward.unsafe:,} unsafe calls; doubles: leeward {leeward.doubles:,}, "

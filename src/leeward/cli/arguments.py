@@ -35,7 +35,7 @@ def item_argument(text: str) -> Item:
 def key_argument(words: Sequence[str]) -> str | dict[str, str]:
     """Read a key: one word, a JSON object, or several words ``field=value``."""
     if len(words) > 1:
-        return dict(_field(word) for word in words)
+        return _without_doubles([_field(word) for word in words])
     (word,) = words
     if not word.startswith("{"):
         return word
@@ -63,6 +63,10 @@ def _read(text: str, field: str, *, exact: bool) -> Json:
 
 def _source(text: str, field: str) -> str | bytes:
     if text == "-":
+        if sys.stdin is None:
+            raise InvalidRequest(
+                f"{field.upper()} is -, but there is no standard input", field=field
+            )
         return sys.stdin.buffer.read()
     if not text.startswith("@"):
         return text
@@ -73,6 +77,13 @@ def _source(text: str, field: str) -> str | bytes:
             f"{field.upper()} names the file {text[1:]!r}, which cannot be read: {error.strerror}",
             field=field,
         ) from error
+
+
+def _without_doubles(fields: list[tuple[str, str]]) -> dict[str, str]:
+    key = dict(fields)
+    if len(key) < len(fields):
+        raise InvalidRequest("KEY names a field twice; give each once", field="key")
+    return key
 
 
 def _field(word: str) -> tuple[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from leeward.values import Json
@@ -18,13 +18,27 @@ def read(text: str | bytes, *, exact: bool = False) -> Json:
     """
     number = Decimal if exact else None
     try:
-        return json.loads(text, parse_float=number, parse_constant=_refuse_constant)
+        return json.loads(
+            text,
+            parse_float=number,
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_without_doubles,
+        )
+    except InvalidOperation:
+        raise ValueError("a number is out of all range") from None
     except json.JSONDecodeError as error:
         raise ValueError(f"{error.msg} at line {error.lineno}, column {error.colno}") from None
     except UnicodeDecodeError as error:
         raise ValueError(f"not UTF-8: {error.reason} at byte {error.start}") from None
     except RecursionError:
         raise ValueError("nested too deep") from None
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise ValueError("an object has a name twice")
+    return made
 
 
 def write(value: Json | Decimal, *, indent: int = 0, ascii_only: bool = False) -> str:

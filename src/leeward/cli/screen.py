@@ -29,11 +29,14 @@ class Screen(Protocol):
 
 
 class Person:
-    """Reads what `draw` makes of the facts."""
+    """Reads what `draw` makes of the facts; `out` is the standard output."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
 
     def show(self, facts: Facts, draw: Draw) -> None:
         """Show the result of a command."""
-        draw(facts, Papers(paper(sys.stdout), paper(sys.stderr)))
+        draw(facts, Papers(paper(self._out), paper(sys.stderr)))
 
     def fail(self, facts: Facts) -> None:
         """Show an error."""
@@ -43,9 +46,12 @@ class Person:
 class Program:
     """Reads the facts themselves: one JSON object on one line, in ASCII."""
 
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
     def show(self, facts: Facts, draw: Draw) -> None:
         """Show the result of a command."""
-        _write(sys.stdout, facts)
+        _write(self._out, facts)
 
     def fail(self, facts: Facts) -> None:
         """Show an error, as the one key ``error``."""
@@ -54,7 +60,7 @@ class Program:
 
 def screen(*, json: bool) -> Screen:
     """Give the screen that was asked for."""
-    return Program() if json else Person()
+    return Program(sys.stdout) if json else Person(sys.stdout)
 
 
 def _write(stream: TextIO, facts: Facts) -> None:

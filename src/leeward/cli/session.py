@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,9 +28,15 @@ class Session:
     config: Path | None
     screen: Screen
 
-    def client(self) -> Client:
-        """Open the client that the options describe."""
-        return Client(self.targets, config=self.config)
+    @contextmanager
+    def client(self) -> Iterator[Client]:
+        """Open the client that the options describe.
+
+        What functions and subscribers of an embedded target print is no result, so it goes to the
+        standard error.
+        """
+        with redirect_stdout(sys.stderr), Client(self.targets, config=self.config) as client:
+            yield client
 
 
 def session_of(context: typer.Context) -> Session:

@@ -1,6 +1,6 @@
 """Where the calls go: ``CLOUD_PROVIDER`` and ``leeward.toml`` become one frozen `Config`."""
 
-from leeward.config.load import load_config, load_settings
+from leeward.config.load import load_config, load_settings, with_order
 from leeward.config.model import BusConfig, Config, FunctionConfig, TableConfig
 from leeward.config.order import TargetName, parse_order
 
@@ -13,4 +13,5 @@ __all__ = [
     "load_config",
     "load_settings",
     "parse_order",
+    "with_order",
 ]

@@ -41,7 +41,11 @@ def load_config(
     Raises:
         ConfigError: for anything wrong; the message names the file, key or variable.
     """
-    config = load_settings(file=file, env=env)
+    return with_order(load_settings(file=file, env=env), targets, env)
+
+
+def with_order(config: Config, targets: str | None, env: Mapping[str, str]) -> Config:
+    """Settle the order of a configuration: the argument, the environment, the file, the default."""
     return config._replace(order=_order(targets, config, env))
 
 
@@ -81,7 +85,7 @@ def _parse(text: bytes, file: str) -> Config:
         document = tomllib.loads(text.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file} is not UTF-8: {error.reason} at byte {error.start}") from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError is a ValueError
         raise ConfigError(f"{file} is not TOML: {error}") from error
     return read_sections(document, file)
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 from leeward.config.model import BusConfig, Config, FunctionConfig, Names, TableConfig
 from leeward.config.order import parse_order, parse_target
 from leeward.errors import ConfigError
+from leeward.printable import is_printable
 from leeward.values import Effect
 
 T = TypeVar("T")
@@ -18,6 +19,9 @@ T = TypeVar("T")
 TOP_LEVEL = ("cloud_provider", "data_target", "source", "trust_env")
 NOT_YET = ("fail_back", "hedge", "on_all_down", "handoff", "residency", "groups")
 """Keys of features that are designed but not in this version: refused, never ignored."""
+
+MAX_TEXT = 1024
+"""Characters of a name or of the CloudEvents source."""
 
 MAX_TIMEOUT = 24 * 3600.0
 """Seconds. No provider lets a call take longer."""
@@ -46,9 +50,8 @@ def read_sections(document: Mapping[str, Any], file: str) -> Config:
         "functions": _read_function,
         "buses": _read_bus,
         "tables": _read_table,
-        "targets": _read_options,
     }
-    _refuse_unknown(document, (*TOP_LEVEL, *sections), top)
+    _refuse_unknown(document, (*TOP_LEVEL, *sections, "targets"), top)
     parts = {
         name: _read_each(document.get(name, {}), top.at(name), read)
         for name, read in sections.items()
@@ -56,7 +59,7 @@ def read_sections(document: Mapping[str, Any], file: str) -> Config:
     provider = _optional(document, "cloud_provider", top, _text)
     return Config(
         order=parse_order(provider, str(top.at("cloud_provider"))) if provider else (),
-        options=parts["targets"],
+        options=_by_target(document.get("targets", {}), top.at("targets"), _table),
         functions=parts["functions"],
         buses=parts["buses"],
         tables=parts["tables"],
@@ -104,16 +107,19 @@ def _read_table(section: Any, place: Place) -> TableConfig:
     )
 
 
-def _read_options(section: Any, place: Place) -> Mapping[str, Any]:
-    return _table(section, place)
-
-
 def _read_each(section: Any, place: Place, read: Callable[[Any, Place], Any]) -> dict[str, Any]:
-    is_target = place.path == "targets"
-    return {
-        str(_target(name, place)) if is_target else name: read(value, place.at(name))
-        for name, value in _table(section, place).items()
-    }
+    return {name: read(value, place.at(name)) for name, value in _table(section, place).items()}
+
+
+def _by_target(section: Any, place: Place, read: Callable[[Any, Place], T]) -> dict[str, T]:
+    """Read a table whose keys are names of targets; ``gcp`` and ``google`` are the same one."""
+    found: dict[str, T] = {}
+    for key, value in _table(section, place).items():
+        target = _target(key, place)
+        if target in found:
+            raise ConfigError(f"{place} names {target!r} twice; keep one of them")
+        found[target] = read(value, place.at(key))
+    return found
 
 
 def _optional(
@@ -150,6 +156,10 @@ def _table(value: Any, place: Place) -> Mapping[str, Any]:
 def _text(value: Any, place: Place) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ConfigError(f"{place} must be a non-empty string, not {_kind(value)}")
+    if not is_printable(value) or len(value) > MAX_TEXT:
+        raise ConfigError(
+            f"{place} must have at most {MAX_TEXT} characters and no control character"
+        )
     return value
 
 
@@ -163,22 +173,20 @@ def _seconds(value: Any, place: Place) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ConfigError(f"{place} must be a number of seconds, not {_kind(value)}")
     if not 0 < value <= MAX_TIMEOUT:
-        raise ConfigError(
-            f"{place} is {value}; it must be more than 0 and at most {MAX_TIMEOUT:.0f} seconds"
-        )
+        raise ConfigError(f"{place} must be more than 0 and at most {MAX_TIMEOUT:.0f} seconds")
     return float(value)
 
 
 def _effect(value: Any, place: Place) -> Effect:
     names = [effect.value for effect in Effect]
-    if value not in names:
-        raise ConfigError(f"{place} is {value!r}; it must be one of {', '.join(names)}")
+    if not isinstance(value, str) or value not in names:
+        raise ConfigError(f"{place} must be one of {', '.join(names)}")
     return Effect(value)
 
 
 def _dedup_scope(value: Any, place: Place) -> str:
     if value not in ("target", "group"):
-        raise ConfigError(f"{place} is {value!r}; it must be 'target' or 'group'")
+        raise ConfigError(f"{place} must be 'target' or 'group'")
     return str(value)
 
 
@@ -187,10 +195,7 @@ def _target(value: Any, place: Place) -> str:
 
 
 def _names(value: Any, place: Place) -> Names:
-    return {
-        _target(target, place): _text(name, place.at(target))
-        for target, name in _table(value, place).items()
-    }
+    return _by_target(value, place, _text)
 
 
 def _key(value: Any, place: Place) -> tuple[str, ...]:
@@ -205,4 +210,5 @@ def _key(value: Any, place: Place) -> tuple[str, ...]:
 
 
 def _kind(value: Any) -> str:
-    return "an empty string" if value == "" else f"{type(value).__name__} {value!r}"[:80]
+    """Name the type only: a value in the wrong place may be a secret."""
+    return "an empty one" if value == "" else type(value).__name__

@@ -41,7 +41,7 @@ def effect(value: Any) -> Effect | None:
     if value is None or isinstance(value, Effect):
         return value
     names = [each.value for each in Effect]
-    if value not in names:
+    if not isinstance(value, str) or value not in names:
         raise InvalidRequest(
             f"effect is {shown(value)}; it must be one of {', '.join(names)}", field="effect"
         )
@@ -71,8 +71,11 @@ def expires_at(value: Any, now: float) -> float | None:
     """Turn `expires_in`, seconds or a timedelta, into Unix seconds."""
     if value is None:
         return None
-    seconds = value.total_seconds() if hasattr(value, "total_seconds") else value
-    return now + _seconds(seconds, "expires_in", MAX_EXPIRY)
+    if not isinstance(value, int | float):
+        from datetime import timedelta
+
+        value = value.total_seconds() if isinstance(value, timedelta) else value
+    return now + _seconds(value, "expires_in", MAX_EXPIRY)
 
 
 def revision(value: Any) -> str | None:
@@ -97,7 +100,8 @@ def key_of(key: Any, fields: tuple[str, ...], most: int) -> Key:
     if isinstance(key, Mapping):
         if set(key) != set(fields):
             raise InvalidRequest(
-                f"key has the fields {sorted(map(str, key))}; the table's key is {list(fields)}",
+                f"key must have exactly the fields {list(fields)}, which are the table's key; give "
+                "those, or set key in [tables] of leeward.toml",
                 field="key",
             )
         return _key(fields, [key[field] for field in fields], "key", most)
@@ -147,7 +151,7 @@ def shown(value: object) -> str:
 def _text(value: Any, field: str) -> str:
     if not isinstance(value, str):
         raise InvalidRequest(f"{field} must be a string, not {type(value).__name__}", field=field)
-    if not value.strip():
+    if not str.strip(value):
         raise InvalidRequest(f"{field} is empty; give it a value", field=field)
     if not is_printable(value):
         raise InvalidRequest(
@@ -163,7 +167,7 @@ def _seconds(value: Any, field: str, most: float) -> float:
         )
     if not 0 < value <= most:
         raise InvalidRequest(
-            f"{field} is {value}; it must be more than 0 and at most {most:.0f} seconds",
+            f"{field} is out of range; it must be more than 0 and at most {most:.0f} seconds",
             field=field,
         )
     return float(value)

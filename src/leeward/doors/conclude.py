@@ -93,7 +93,8 @@ def _entry(
 ) -> PublishEntry:
     if fate.outcome is Outcome.OK:
         return PublishEntry(str(event.id), Promise.PUBLISHED, fate.target)
-    error = error_of(call, fate._replace(attempts=attempts))
+    # An event that was held back went nowhere, whatever was tried for the others.
+    error = error_of(call, fate._replace(attempts=attempts if fate.target else ()))
     if not isinstance(error, CallError):
         raise error
     return PublishEntry(str(event.id), None, fate.target, error)
@@ -102,7 +103,10 @@ def _entry(
 def _time_of(seconds: float) -> datetime:
     from datetime import UTC, datetime
 
-    return datetime.fromtimestamp(seconds, UTC)
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError, OSError):  # another program's idea of "never"
+        return datetime.max.replace(tzinfo=UTC)
 
 
 def _target_of_success(call: Invoke | Enqueue | Store | Load | Delete, result: Result[Any]) -> str:

@@ -97,7 +97,7 @@ _WHAT: Mapping[Outcome, tuple[str, str]] = {
 
 def error_of(call: Call, result: Result[Any]) -> LeewardError:
     """Give the exception for `result`, with the native error as its cause."""
-    if isinstance(result.cause, LeewardError):
+    if result.outcome is Outcome.CALLER and isinstance(result.cause, LeewardError):
         return _with_attempts(result.cause, result)
     error = _build(call, result)
     error.__cause__ = result.cause

@@ -95,7 +95,7 @@ class Preparation:
         """Check a write."""
         items.check_item(item)
         self._check_size(item)
-        if if_absent and if_revision is not None:
+        if _flag(if_absent, "if_absent") and if_revision is not None:
             raise InvalidRequest(
                 "if_absent and if_revision exclude each other; give one", field="if_revision"
             )
@@ -107,7 +107,7 @@ class Preparation:
             new_id(now),
             now,
             arguments.expires_at(expires_in, now),
-            _flag(if_absent, "if_absent"),
+            if_absent,
             arguments.revision(if_revision),
         )
 

@@ -13,6 +13,7 @@ from enum import Enum
 from math import isfinite
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from leeward.clock import has_offset
 from leeward.errors import InvalidRequest
 
 DEEPEST: Final = 100
@@ -157,7 +158,7 @@ def _decimal_fault(value: Decimal) -> str | None:
 
 
 def _datetime_fault(value: datetime) -> str | None:
-    if value.utcoffset() is not None:
+    if has_offset(value):
         return None
     return "is a datetime without a timezone, so no moment: use .replace(tzinfo=...)"
 

@@ -191,9 +191,13 @@ class Local(UniformDriver):
             return self._database.connect()
 
     def close(self) -> None:
-        """Stop delivering and close the database; what is in a file is delivered next time."""
-        self._closed = True
+        """Deliver what is pending, for a moment, then close the database.
+
+        Subscribers may use this target until then. What is still pending in a file is delivered
+        by the next process.
+        """
         self._dispatcher.close()
+        self._closed = True
         self._database.close()
 
     def _handlers(self) -> dict[Address, Handler]:

@@ -25,6 +25,8 @@ from leeward.routing.batches import answer_of
 from leeward.routing.call import Pause
 from leeward.routing.health import Evidence, observed
 from leeward.routing.journey import Ask, Journey, Reply, journey, spec_of
+from leeward.routing.outcomes import is_pinned
+from leeward.routing.soundness import is_sound
 
 DATA = frozenset(
     {
@@ -117,9 +119,14 @@ class FailoverDriver(UniformDriver):
         return home
 
     def candidates(self, call: Call) -> tuple[str, ...]:
-        """Give the targets that may serve `call`: for data the table's home, else all."""
+        """Give the targets that may serve `call`: for data the table's home, else all.
+
+        A keyed call that only one target would recognise again stays on the first.
+        """
         if isinstance(call, Store | Load | Delete | Scan):
             return (self.home_of(call.table),)
+        if is_pinned(call):
+            return self._order[:1]
         return self._order
 
     def describe(self) -> Mapping[str, str]:
@@ -173,11 +180,19 @@ class FailoverDriver(UniformDriver):
 def _attempt(driver: Driver, ask: Ask) -> Result[Any]:
     """Make one attempt. What a driver lets escape is unknown, unless leeward itself raised it."""
     try:
-        return perform(driver, ask.call, ask.timeout)
+        result = perform(driver, ask.call, ask.timeout)
+        return result if is_sound(ask.call, result) else _UNSOUND
     except LeewardError as error:
         return Result(Outcome.CALLER, message=str(error), cause=error)
     except Exception as error:  # noqa: BLE001 - in doubt it may have run
         return Result(Outcome.AMBIGUOUS, code=type(error).__name__, cause=error)
+
+
+_UNSOUND: Result[Any] = Result(
+    Outcome.AMBIGUOUS,
+    code="bad_result",
+    message="the adapter's answer is not of the kind that the call gives",
+)
 
 
 def _random() -> float:

@@ -85,6 +85,17 @@ def resend_of(call: Call) -> Resend:
             return ANYWHERE
 
 
+def is_pinned(call: Call) -> bool:
+    """Say whether `call` may be served by the first target only.
+
+    A key that is worth something on one target only must meet the same target every time: an
+    earlier call with the same key may have run there.
+    """
+    return (
+        isinstance(call, Invoke | Enqueue) and call.effect is Effect.KEYED and not call.shared_dedup
+    )
+
+
 def _resend_of_effect(effect: Effect, *, shared_dedup: bool) -> Resend:
     if effect is Effect.UNSAFE:
         return NOWHERE
