@@ -112,7 +112,7 @@ def _read_each(section: Any, place: Place, read: Callable[[Any, Place], Any]) ->
 
 
 def _by_target(section: Any, place: Place, read: Callable[[Any, Place], T]) -> dict[str, T]:
-    """Read a table whose keys are names of targets; ``gcp`` and ``google`` are the same one."""
+    """Read a table whose keys are names of targets; an alias is the same one."""
     found: dict[str, T] = {}
     for key, value in _table(section, place).items():
         target = _target(key, place)
