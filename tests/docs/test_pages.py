@@ -88,11 +88,14 @@ def test_the_faults_are_those_of_the_code() -> None:
 
 
 def test_the_documented_configuration_loads(tmp_path: Path) -> None:
-    """The example file is a valid one."""
-    (text,) = blocks(DOCS / "configuration.md", "toml")
+    """Every example file is a valid one."""
     path = tmp_path / "leeward.toml"
-    path.write_text(text)
-    assert load_config(file=path, env={}).tables["orders"].key == ("customer", "order")
+    seen = []
+    for text in blocks(DOCS / "configuration.md", "toml"):
+        path.write_text(text)
+        seen.append(load_config(file=path, env={}))
+    assert seen[0].tables["orders"].key == ("customer", "order")
+    assert "subscriptions" in seen[1].options["local"]
 
 
 @pytest.mark.parametrize("page", ["docs/quickstart.md", "docs/testing.md", "README.md"])
