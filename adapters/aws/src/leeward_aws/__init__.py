@@ -1,0 +1,1 @@
+"""AWS for leeward: Lambda, EventBridge and DynamoDB."""

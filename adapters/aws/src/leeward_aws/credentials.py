@@ -1,0 +1,83 @@
+"""AWS credentials as a value, and those that the environment holds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from leeward.errors import ConfigError
+
+
+class Credentials(NamedTuple):
+    """An access key with its secret.
+
+    Attributes:
+        access_key: names the key; goes out with every request.
+        secret_key: signs, and never leaves this process.
+        token: the session token of temporary credentials, else None.
+        expires_at: Unix seconds; None for never.
+    """
+
+    access_key: str
+    secret_key: str
+    token: str | None = None
+    expires_at: float | None = None
+
+    def __repr__(self) -> str:
+        """Leave the secret and the token out."""
+        token = None if self.token is None else "***"
+        return (
+            f"Credentials(access_key={self.access_key!r}, secret_key='***', "
+            f"token={token!r}, expires_at={self.expires_at!r})"
+        )
+
+
+def from_environment(env: Mapping[str, str]) -> Credentials | None:
+    """Give the credentials that `env` holds; None where it holds neither half of a key.
+
+    An empty variable counts as absent. A session token without a key is left alone, because the
+    vendor's own tools do so.
+
+    Raises:
+        ConfigError: one half of the key is missing, or a variable cannot be what it should be. The
+            message names the variable and never its value.
+    """
+    access_key = _read(env, "AWS_ACCESS_KEY_ID")
+    secret_key = _read(env, "AWS_SECRET_ACCESS_KEY")
+    if access_key is None and secret_key is None:
+        return None
+    if access_key is None:
+        raise _incomplete("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    if secret_key is None:
+        raise _incomplete("AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID")
+    return Credentials(access_key, secret_key, _read(env, "AWS_SESSION_TOKEN"), _expiry(env))
+
+
+def _incomplete(missing: str, present: str) -> ConfigError:
+    return ConfigError(f"{present} is set and {missing} is not: set both, or neither")
+
+
+def _read(env: Mapping[str, str], name: str) -> str | None:
+    value = env.get(name)
+    if not value:
+        return None
+    # A line break at the end of a mounted secret is the usual case. In a header it would do harm.
+    if re.fullmatch(r"[!-~]+", value) is None:
+        raise ConfigError(f"{name} holds white space or a character outside ASCII: set it again")
+    return value
+
+
+def _expiry(env: Mapping[str, str]) -> float | None:
+    """Read the variable that ``aws configure export-credentials --format env`` sets."""
+    name = "AWS_CREDENTIAL_EXPIRATION"
+    text = env.get(name)
+    if not text:
+        return None
+    from datetime import UTC, datetime
+
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(f"{name} is no ISO 8601 time, such as 2026-01-31T12:00:00Z") from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

@@ -1,0 +1,77 @@
+"""Where AWS's services answer.
+
+Source: the endpoint rule sets and the list of partitions that botocore carries, for the services
+used here. Endpoints of a single account (DynamoDB) and of several regions (EventBridge) are left
+out: they need what no configuration here knows.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+from leeward.errors import ConfigError
+
+Service: TypeAlias = Literal["lambda", "events", "dynamodb", "sts"]
+"""A service by the name that its hosts and its signatures bear."""
+
+
+class _Partition(NamedTuple):
+    prefix: str
+    suffix: str
+    dual_suffix: str
+
+
+_PARTITIONS: Final = (
+    _Partition("cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
+    _Partition("eusc-", "amazonaws.eu", "api.amazonwebservices.eu"),
+    _Partition("us-iso-", "c2s.ic.gov", "api.aws.ic.gov"),
+    _Partition("us-isob-", "sc2s.sgov.gov", "api.aws.scloud"),
+    _Partition("eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
+    _Partition("us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
+)
+
+_COMMERCIAL: Final = _Partition("", "amazonaws.com", "api.aws")
+"""What every other region belongs to. GovCloud's hosts end alike."""
+
+
+def endpoint(service: Service, region: str, *, fips: bool = False, dualstack: bool = False) -> str:
+    """Give the origin of `service` in `region`, such as ``https://lambda.eu-west-1.amazonaws.com``.
+
+    A region that is newer than this list is placed by its prefix.
+
+    Args:
+        service: which one.
+        region: such as ``eu-west-1``.
+        fips: the host whose cryptography is validated by FIPS 140.
+        dualstack: the host that answers on IPv6 too.
+
+    Raises:
+        ConfigError: `region` cannot be the name of a region.
+    """
+    check_region(region)
+    partition = next((each for each in _PARTITIONS if region.startswith(each.prefix)), _COMMERCIAL)
+    host = f"{service}-fips" if fips and not _always_fips(service, region, dualstack) else service
+    return f"https://{host}.{region}.{partition.dual_suffix if dualstack else partition.suffix}"
+
+
+def check_region(region: str, where: str = "the region") -> None:
+    """Refuse a name that is no region: it becomes part of a host's name.
+
+    Raises:
+        ConfigError: names `where` it came from.
+    """
+    if re.fullmatch(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?", region) is None:
+        raise ConfigError(
+            f"{where} must be the name of an AWS region, such as us-east-1, not {region[:80]!r}"
+        )
+    if region.endswith("-global"):
+        raise ConfigError(f"{where} must be one region, such as us-east-1; {region} is none")
+
+
+def _always_fips(service: Service, region: str, dualstack: bool) -> bool:
+    """Say whether the plain host is the validated one, as some of GovCloud's are."""
+    if service == "events" and not dualstack:
+        return region in ("us-gov-east-1", "us-gov-west-1")
+    plain = service == "events" if dualstack else service in ("dynamodb", "sts")
+    return plain and region.startswith("us-gov-")

@@ -1,0 +1,240 @@
+"""What AWS's errors mean: error code to outcome, for the operations used here.
+
+Three rules decide, in this order:
+
+1. **The code.** The service's own table first, then that of all services. A status tells little:
+   Lambda answers 502 for a key it may not use and 403 for a file system it cannot mount.
+2. **The status, where it alone is proof**: 413 (too large) and 429 (throttled) are given before
+   anything runs; a redirect is never followed, and nothing ran where it came from.
+3. **AMBIGUOUS**, also for a 4xx. A 4xx blames the sender but is no proof: `EFSIOException` is a
+   410 out of a running function, `TransactionInProgressException` a 400 for work under way. A
+   403 without a known code may be that of any proxy.
+
+Sources: the errors that botocore's service models name for these operations, the common errors
+of the API references, and the entry codes in the reference of PutEvents.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from leeward.driver import TOO_LARGE
+from leeward.errors import Outcome
+from leeward.http.messages import Response
+from leeward.http.plans import STALE_CREDENTIALS
+from leeward_aws.endpoints import Service
+
+MISCONFIGURED: Final = "misconfigured"
+"""NOT_FOUND: the function is there and cannot run as it was deployed."""
+CONTENTION: Final = "contention"
+"""REJECTED: another write was at the same item; only the same target can do better."""
+RECURSION: Final = "recursion"
+"""CALLER: Lambda has stopped a loop of functions that call each other."""
+COLLECTION_FULL: Final = "collection_full"
+"""UNUSABLE: all items of one partition key, with their local indexes, have reached 10 GB."""
+NOT_SUBSCRIBED: Final = "not_subscribed"
+"""UNUSABLE: the account has not signed up for the service, or not opted in to the region."""
+REDIRECTED: Final = "redirected"
+"""CALLER: a redirect, which no service used here sends."""
+
+
+class Meaning(NamedTuple):
+    """How an attempt ended, and the `Result.reason` of a special case."""
+
+    outcome: Outcome
+    reason: str | None = None
+
+
+_AMBIGUOUS: Final = Meaning(Outcome.AMBIGUOUS)
+_REJECTED: Final = Meaning(Outcome.REJECTED)
+_CALLER: Final = Meaning(Outcome.CALLER)
+_TOO_LARGE: Final = Meaning(Outcome.CALLER, TOO_LARGE)
+_AUTH: Final = Meaning(Outcome.AUTH)
+_STALE: Final = Meaning(Outcome.AUTH, STALE_CREDENTIALS)
+_NOT_FOUND: Final = Meaning(Outcome.NOT_FOUND)
+_MISCONFIGURED: Final = Meaning(Outcome.NOT_FOUND, MISCONFIGURED)
+_CONFLICT: Final = Meaning(Outcome.CONFLICT)
+_CONTENTION: Final = Meaning(Outcome.REJECTED, CONTENTION)
+
+
+def _table(rows: Mapping[Meaning, str]) -> dict[str, Meaning]:
+    return {code: meaning for meaning, codes in rows.items() for code in codes.split()}
+
+
+COMMON: Final = _table(
+    {
+        _REJECTED: """
+            RequestLimitExceeded RequestThrottled RequestThrottledException ThrottledException
+            Throttling ThrottlingException TooManyRequestsException
+            """,
+        _AUTH: "AccessDenied AccessDeniedException NotAuthorized",
+        _STALE: """
+            ExpiredToken ExpiredTokenException IncompleteSignature IncompleteSignatureException
+            InvalidClientTokenId InvalidSignatureException MissingAuthenticationToken
+            MissingAuthenticationTokenException RequestExpired RequestInTheFuture
+            RequestTimeTooSkewed SignatureDoesNotMatch UnrecognizedClientException
+            """,
+        Meaning(Outcome.UNUSABLE, NOT_SUBSCRIBED): "OptInRequired SubscriptionRequiredException",
+        _CALLER: """
+            MalformedHttpRequestException SerializationException UnknownOperationException
+            ValidationError ValidationException
+            """,
+        _TOO_LARGE: "RequestEntityTooLarge RequestEntityTooLargeException",
+        _AMBIGUOUS: """
+            InternalError InternalFailure RequestAbortedException RequestTimeout
+            RequestTimeoutException ServiceUnavailable ServiceUnavailableException
+            """,
+    }
+)
+"""What any service may say."""
+
+LAMBDA: Final = _table(
+    {
+        _REJECTED: """
+            CodeArtifactUserPendingException EC2ThrottledException EC2UnexpectedException
+            EFSMountConnectivityException EFSMountTimeoutException ENILimitReachedException
+            ENINotReadyException ResourceConflictException ResourceNotReadyException
+            S3FilesMountConnectivityException S3FilesMountTimeoutException
+            SnapStartNotReadyException SnapStartTimeoutException
+            SubnetIPAddressLimitReachedException TooManyRequestsException
+            """,
+        _MISCONFIGURED: """
+            CodeArtifactUserDeletedException CodeArtifactUserFailedException
+            EC2AccessDeniedException EFSMountFailureException InvalidRuntimeException
+            InvalidSecurityGroupIDException InvalidSubnetIDException InvalidZipFileException
+            KMSAccessDeniedException KMSDisabledException KMSInvalidStateException
+            KMSNotFoundException ModeNotSupportedException NoPublishedVersionException
+            RuntimeAliasDeletedException RuntimeVersionDeletedException
+            S3FilesMountFailureException SnapStartException SnapStartRegenerationFailureException
+            """,
+        _NOT_FOUND: "ResourceNotFoundException",
+        _CALLER: """
+            InvalidParameterValueException InvalidRequestContentException
+            UnsupportedMediaTypeException
+            """,
+        _TOO_LARGE: "RequestTooLargeException SerializedRequestEntityTooLargeException",
+        Meaning(Outcome.CALLER, RECURSION): "RecursiveInvocationException",
+        Meaning(Outcome.UNUSABLE): "ServiceQuotaExceededException",
+        _CONFLICT: "DurableExecutionAlreadyStartedException",
+        _AMBIGUOUS: "EFSIOException ServiceException",
+    }
+)
+"""`Invoke`. EFSIOException comes out of a running function; ServiceException tells nothing."""
+
+EVENTS: Final = _table(
+    {_NOT_FOUND: "ResourceNotFoundException", _AMBIGUOUS: "InternalException"},
+)
+"""`PutEvents` as a whole, and `DescribeEventBus`. An absent bus is one of the latter only."""
+
+ENTRIES: Final = _table(
+    {
+        _REJECTED: "InternalException InternalFailure ThrottlingException",
+        _AUTH: """
+            AccessDeniedException NotAuthorizedForDetailTypeException
+            NotAuthorizedForSourceException
+            """,
+        _CALLER: """
+            InvalidAccountIdException InvalidArgument MalformedDetail RedactionFailure
+            """,
+    }
+)
+"""One entry of an answered `PutEvents`: an entry with a code was not published."""
+
+DYNAMODB: Final = _table(
+    {
+        _REJECTED: "LimitExceededException ProvisionedThroughputExceededException",
+        _CONTENTION: "ReplicatedWriteConflictException TransactionConflictException",
+        _CONFLICT: "ConditionalCheckFailedException",
+        _NOT_FOUND: "ResourceNotFoundException",
+        _CALLER: "IdempotentParameterMismatchException",
+        Meaning(Outcome.UNUSABLE, COLLECTION_FULL): "ItemCollectionSizeLimitExceededException",
+        _AMBIGUOUS: """
+            InternalServerError TransactionCanceledException TransactionInProgressException
+            """,
+    }
+)
+"""`PutItem`, `GetItem`, `DeleteItem` and `Scan`. Of transactions, which are not used, only what
+holds without a look at their reasons."""
+
+SERVICES: Final[Mapping[Service, Mapping[str, Meaning]]] = {
+    "lambda": LAMBDA,
+    "events": EVENTS,
+    "dynamodb": DYNAMODB,
+    "sts": {},
+}
+
+MAY_BE_SKEW: Final = frozenset(
+    """
+    InvalidSignatureException RequestExpired RequestInTheFuture RequestTimeTooSkewed
+    SignatureDoesNotMatch
+    """.split()
+)
+"""Codes behind which a wrong clock may stand: compare the answer's `Date` before blaming a key."""
+
+_TOO_LARGE_TEXTS: Final = ("has exceeded the maximum", "is over the limit")
+"""How DynamoDB (item, key) and EventBridge (request) say it: neither has a code for it."""
+
+
+def outcome_of(service: Service, status: int, code: str | None, message: str = "") -> Meaning:
+    """Say what an error answer means.
+
+    Args:
+        service: who answered.
+        status: of HTTP, other than 2xx.
+        code: as `error_code` gives it.
+        message: as `error_message` gives it; only by it can some answers be told apart.
+    """
+    meaning = SERVICES[service].get(code or "") or COMMON.get(code or "")
+    if meaning is None:
+        return _by_status(status)
+    if meaning is _CALLER and any(text in message for text in _TOO_LARGE_TEXTS):
+        return _TOO_LARGE
+    return meaning
+
+
+def entry_outcome(code: str) -> Meaning:
+    """Say what the `ErrorCode` of one entry of an answered `PutEvents` means."""
+    return ENTRIES.get(code, _AMBIGUOUS)
+
+
+def error_code(response: Response) -> str | None:
+    """Give the error code of an answer, without namespace and URL.
+
+    It stands in the header ``x-amzn-errortype``, or in the body as ``code`` or ``__type``. None if
+    it stands nowhere, or what stands there is no name.
+    """
+    found: object = response.headers.get("x-amzn-errortype")
+    if not found:
+        body = _document(response)
+        found = body.get("code") or body.get("Code") or body.get("__type")
+    if not isinstance(found, str):
+        return None
+    code = found.partition(":")[0].rpartition("#")[2].strip()
+    return code if re.fullmatch(r"[A-Za-z][A-Za-z0-9._-]{0,99}", code) else None
+
+
+def error_message(response: Response) -> str:
+    """Give what the service said, or nothing.
+
+    It may repeat values of the request, so it is for `outcome_of`, not for people.
+    """
+    body = _document(response)
+    found = body.get("message") or body.get("Message")
+    return found if isinstance(found, str) else ""
+
+
+def _document(response: Response) -> dict[str, Any]:
+    try:
+        document = json.loads(response.body)
+    except (ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _by_status(status: int) -> Meaning:
+    if 300 <= status < 400:
+        return Meaning(Outcome.CALLER, REDIRECTED)
+    return {413: _TOO_LARGE, 429: _REJECTED}.get(status, _AMBIGUOUS)
