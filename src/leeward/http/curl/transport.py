@@ -1,0 +1,67 @@
+"""The transport for threads: an easy handle for each request under way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from leeward.errors import ConfigError
+from leeward.http.messages import Failure, Phase, Request, Response
+from leeward.http.options import TransportOptions
+
+if TYPE_CHECKING:
+    from leeward.http.curl.easy import Easy
+
+
+class CurlTransport:
+    """Sends requests through libcurl, one handle and one thread at a time.
+
+    Waiting does not hold the interpreter, but libcurl is deaf to signals meanwhile: Ctrl-C takes
+    effect when the request ends, at its deadline at the latest.
+
+    Args:
+        options: its settings.
+
+    Raises:
+        leeward.ConfigError: pycurl is not installed, or its libcurl is too old.
+    """
+
+    def __init__(self, options: TransportOptions) -> None:
+        try:
+            from leeward.http.curl.easy import CurlError, check_version
+        except ImportError as error:
+            raise ConfigError("pycurl is missing; install leeward[http]") from error
+        from leeward.http.curl.pool import Pool
+
+        check_version()
+        self._error = CurlError
+        self._pool = Pool(options)
+
+    def send(self, request: Request, timeout: float) -> Response | Failure:
+        """Send `request` once and give its answer, within `timeout` seconds."""
+        if timeout <= 0:
+            return _refused("deadline")
+        ticket = object()
+        try:
+            easy = self._pool.lend(ticket, request.origin)
+            if isinstance(easy, str):
+                return _refused(easy)
+            easy.prepare(request, timeout)
+            return self._perform(easy)
+        finally:
+            self._pool.take_back(ticket)
+
+    def _perform(self, easy: Easy) -> Response | Failure:
+        try:
+            easy.handle.perform()
+        except self._error as error:
+            # Its frames would keep the request, and the secrets in it, alive.
+            return easy.failure(error.args[0], error.with_traceback(None))
+        return easy.answer()
+
+    def close(self) -> None:
+        """Close every connection; those in use when their request is done."""
+        self._pool.close()
+
+
+def _refused(code: str) -> Failure:
+    return Failure(Phase.REFUSED_HERE, sent=False, code=code)

@@ -1,0 +1,72 @@
+"""How a transport is set up, and what the environment has to say about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+CA_FILES = (
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Alpine, Arch
+    "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, RHEL and their kin
+    "/etc/ssl/ca-bundle.pem",  # openSUSE
+    "/etc/ssl/cert.pem",  # macOS, FreeBSD, OpenBSD
+)
+"""Where systems keep the certificates that they trust. The first that is there counts."""
+
+
+class TransportOptions(NamedTuple):
+    """The settings of a transport. All of them are explicit: a transport reads no environment.
+
+    Attributes:
+        ca_file: the certificates to trust, PEM. Verification cannot be switched off.
+        proxy: URL of a proxy for https origins; http ones are local and always reached directly.
+        no_proxy: hosts to reach without it: names and suffixes with commas between, or ``*``.
+        max_in_flight: requests under way at once; the next one is refused, not queued.
+        connect_timeout: seconds for name, connection and TLS together, within the deadline.
+        max_response_bytes: the largest body, before and after decompression.
+        max_header_bytes: the largest header block; libcurl itself stops at 300 KiB.
+        max_idle: seconds after which a connection that lay idle is not used again.
+        max_age: seconds after which a connection is replaced, so that a DNS change is followed.
+    """
+
+    ca_file: str | None = None
+    proxy: str | None = None
+    no_proxy: str | None = None
+    max_in_flight: int = 64
+    connect_timeout: float = 1.5
+    max_response_bytes: int = 20 * 1024 * 1024
+    max_header_bytes: int = 64 * 1024
+    max_idle: int = 50
+    max_age: int = 300
+
+
+def options_from_env(env: Mapping[str, str], ca_file: str | None = None) -> TransportOptions:
+    """Give the options that `env` asks for; give it an empty `env` to trust nothing of it.
+
+    Args:
+        env: the environment variables that may be honoured.
+        ca_file: the certificates to trust; otherwise those of SSL_CERT_FILE, of the system, or
+            of the package certifi.
+    """
+    return TransportOptions(
+        ca_file=ca_file or env.get("SSL_CERT_FILE") or _system_ca_file() or _certifi(),
+        proxy=_first(env, "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"),
+        no_proxy=_first(env, "NO_PROXY", "no_proxy"),
+    )
+
+
+def _first(env: Mapping[str, str], *names: str) -> str | None:
+    return next((env[name] for name in names if env.get(name)), None)
+
+
+def _system_ca_file() -> str | None:
+    return next((path for path in CA_FILES if Path(path).is_file()), None)
+
+
+def _certifi() -> str | None:
+    try:
+        from certifi import where
+    except ImportError:
+        return None
+    return where()

@@ -1,0 +1,21 @@
+"""What carries a request: small, so that a test or another platform can bring its own."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from leeward.http.messages import Failure, Request, Response
+
+
+class Transport(Protocol):
+    """Carries requests, from many threads at once."""
+
+    def send(self, request: Request, timeout: float) -> Response | Failure:
+        """Send `request` once and give its answer, within `timeout` seconds.
+
+        Nothing that happens out there raises. `leeward.InvalidRequest` and `leeward.ConfigError`
+        are raised for what cannot be sent at all, before anything is.
+        """
+
+    def close(self) -> None:
+        """Give back every connection. Closing twice is harmless; a later `send` is refused."""

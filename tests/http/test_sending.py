@@ -1,0 +1,245 @@
+"""What a request looks like on the wire."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from leeward.errors import ConfigError, InvalidRequest
+from leeward.http.curl import CurlTransport
+from leeward.http.messages import Request, Response
+from leeward.http.options import TransportOptions
+from tests.http.wire import LIMIT, OK, Wire, answer, once
+
+
+def _sent(transport: CurlTransport, request: Request) -> bytes:
+    """Send `request` to a server that answers, and give what arrived there."""
+    with Wire(answer(OK)) as wire:
+        response = transport.send(request._replace(origin=wire.origin()), LIMIT)
+        assert isinstance(response, Response), response
+    (raw,) = wire.requests
+    return raw.replace(b":%d" % wire.port, b"")
+
+
+def test_a_request_holds_what_was_asked_for_and_nothing_else(transport: CurlTransport) -> None:
+    """No header of libcurl's own goes out: no Accept, no User-Agent, no Expect, no type."""
+    headers = (("X-One", "1"), ("x-two", "a: b"), ("X-Empty", ""))
+    assert _sent(transport, Request("POST", "", "/p?q=1", headers, b"body")) == (
+        b"POST /p?q=1 HTTP/1.1\r\nHost: 127.0.0.1\r\nX-One: 1\r\nx-two: a: b\r\nX-Empty:\r\n"
+        b"Content-Length: 4\r\n\r\nbody"
+    )
+
+
+def test_a_header_that_libcurl_has_a_default_for_is_the_callers(transport: CurlTransport) -> None:
+    """Accept, User-Agent and Content-Type go out once, as given."""
+    headers = (("Accept", "a/b"), ("user-agent", "leeward"), ("Content-Type", "c/d"))
+    raw = _sent(transport, Request("POST", "", "/", headers, b"x")).lower()
+    assert [raw.count(name) for name in (b"accept:", b"user-agent:", b"content-type:")] == [1, 1, 1]
+    assert b"accept: a/b" in raw
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "length"),
+    [
+        ("GET", b"", b""),
+        ("GET", b"q", b"Content-Length: 1\r\n"),
+        ("POST", b"", b"Content-Length: 0\r\n"),
+        ("PUT", b"abc", b"Content-Length: 3\r\n"),
+        ("PATCH", b"abc", b"Content-Length: 3\r\n"),
+        ("DELETE", b"", b"Content-Length: 0\r\n"),
+        ("DELETE", b"abc", b"Content-Length: 3\r\n"),
+    ],
+)
+def test_every_method_goes_out_with_its_length(
+    transport: CurlTransport, method: str, body: bytes, length: bytes
+) -> None:
+    """The method is the caller's, the length the body's."""
+    raw = _sent(transport, Request(method, "", "/", (), body))
+    assert raw == method.encode() + b" / HTTP/1.1\r\nHost: 127.0.0.1\r\n" + length + b"\r\n" + body
+
+
+def test_a_handle_changes_its_shape_with_every_request(transport: CurlTransport) -> None:
+    """Nothing of one request is left in the next one on the same connection."""
+    requests = [
+        ("POST", b"first"),
+        ("GET", b""),
+        ("PUT", b"x"),
+        ("POST", b""),
+        ("GET", b""),
+        ("POST", b"last"),
+    ]
+    with Wire(answer(OK)) as wire:
+        for method, body in requests:
+            assert transport.send(Request(method, wire.origin(), "/", (), body), LIMIT) == Response(
+                200, {"content-length": "2"}, b"hi"
+            )
+        head = Request("HEAD", wire.origin(), "/")
+    assert [
+        (raw.split(b" ")[0].decode(), raw.partition(b"\r\n\r\n")[2]) for raw in wire.requests
+    ] == requests
+    with Wire(once(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n")) as wire:
+        response = transport.send(head._replace(origin=wire.origin()), LIMIT)
+    assert response == Response(200, {"content-length": "9"})
+
+
+def test_a_large_body_arrives_whole(transport: CurlTransport) -> None:
+    """A body of many buffers is sent once, in order, and without `Expect`."""
+    body = bytes(range(256)) * 20_000
+    raw = _sent(transport, Request("POST", "", "/", (), body))
+    assert raw.endswith(b"\r\n\r\n" + body)
+    assert b"expect" not in raw[:200].lower()
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/a/../b",
+        "/./a",
+        "//double//slash",
+        "/%2F/%2e%2E/",
+        "/a+b?c=d+e&f=%20",
+        "/%E2%82%AC/%e2",
+        "/?",
+        "/a?b?c#d",
+        "/2015-03-31/functions/arn:aws:lambda:eu-west-1:1:function:f/invocations",
+        '/{curly}[0-9]|\\^`"<>',
+        "/" + "long" * 2000,
+    ],
+)
+def test_a_target_goes_out_byte_for_byte(transport: CurlTransport, target: str) -> None:
+    """Signatures cover the target, so nothing may be made tidy."""
+    raw = _sent(transport, Request("GET", "", target))
+    assert raw.split(b" ")[1] == target.encode()
+
+
+def test_any_printable_target_goes_out_byte_for_byte() -> None:
+    """The same, for targets that nobody thought of."""
+    transport = CurlTransport(TransportOptions())
+    with Wire(answer(OK)) as wire:
+
+        @settings(max_examples=200)
+        @given(st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), max_size=60))
+        def check(rest: str) -> None:
+            transport.send(Request("GET", wire.origin(), f"/{rest}"), LIMIT)
+            assert wire.requests.pop().split(b" ")[1] == f"/{rest}".encode()
+
+        check()
+    transport.close()
+
+
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [
+        (Request("GET", "http://127.0.0.1:1", "no-slash"), "target"),
+        (Request("GET", "http://127.0.0.1:1", "/a b"), "target"),
+        (Request("GET", "http://127.0.0.1:1", "/a\r\nX: y"), "target"),
+        (Request("GET", "http://127.0.0.1:1", "/é"), "target"),
+        (Request("get", "http://127.0.0.1:1", "/"), "method"),
+        (Request("GET /x", "http://127.0.0.1:1", "/"), "method"),
+        (Request("HEAD", "http://127.0.0.1:1", "/", (), b"x"), "body"),
+        (Request("GET", "http://127.0.0.1:1", "/", (("X", "secret\r\nY: z"),)), "headers"),
+        (Request("GET", "http://127.0.0.1:1", "/", (("X\n", "secret"),)), "headers"),
+        (Request("GET", "http://127.0.0.1:1", "/", (("X", "secret\0"),)), "headers"),
+        (Request("GET", "http://127.0.0.1:1", "/", (("X", "secreté"),)), "headers"),
+        (Request("GET", "http://127.0.0.1:1", "/", (("hOST", "secret"),)), "headers"),
+        (Request("GET", "http://127.0.0.1:1", "/", (("Expect", "secret"),)), "headers"),
+        (Request("GET", "http://127.0.0.1:1", "/", (("Content-Length", "7"),)), "headers"),
+        (Request("GET", "http://127.0.0.1:1", "/", (("Transfer-Encoding", "x"),)), "headers"),
+    ],
+)
+def test_what_cannot_be_sent_is_refused(
+    transport: CurlTransport, request_: Request, field: str
+) -> None:
+    """Before any I/O, with the field at fault and without the value of a header."""
+    with pytest.raises(InvalidRequest) as caught:
+        transport.send(request_, LIMIT)
+    assert caught.value.field == field
+    assert "secret" not in str(caught.value)
+
+
+def test_a_refused_request_leaves_nothing_behind(transport: CurlTransport) -> None:
+    """The next request on the handle is sent as it is."""
+    with Wire(answer(OK)) as wire:
+        post = Request("POST", wire.origin(), "/", (), b"body")
+        transport.send(post, LIMIT)
+        with pytest.raises(InvalidRequest):
+            transport.send(post._replace(method="no method"), LIMIT)
+        transport.send(post, LIMIT)
+    first, second = wire.requests
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "ftp://127.0.0.1",
+        "file:///etc/passwd",
+        "http://user:secret@127.0.0.1",
+        "http://127.0.0.1/path",
+        "http://127.0.0.1?x",
+        "127.0.0.1",
+        "http://",
+        "HTTP://127.0.0.1",
+    ],
+)
+def test_an_origin_is_a_scheme_a_host_and_a_port(transport: CurlTransport, origin: str) -> None:
+    """Anything else, such as a name and password, is a wrong configuration."""
+    with pytest.raises(ConfigError) as caught:
+        transport.send(Request("GET", origin, "/"), LIMIT)
+    assert "secret" not in str(caught.value)
+
+
+def test_ipv6_works(transport: CurlTransport) -> None:
+    """An address in brackets is reached, and named in Host."""
+    with Wire(answer(OK), host="::1") as wire:
+        response = transport.send(Request("GET", wire.origin(host="[::1]"), "/"), LIMIT)
+    assert isinstance(response, Response)
+    assert b"Host: [::1]:" in wire.requests[0]
+
+
+def test_a_name_with_two_addresses_is_reached_on_the_one_that_listens(
+    transport: CurlTransport,
+) -> None:
+    """`localhost` is tried on every address that it has."""
+    with Wire(answer(OK)) as wire:
+        response = transport.send(Request("GET", wire.origin(host="localhost"), "/"), LIMIT)
+    assert isinstance(response, Response)
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_is_an_answer(transport: CurlTransport, status: int) -> None:
+    """It is given back; where it points to sees nothing."""
+    with Wire(answer(OK)) as other:
+        redirect = (
+            f"HTTP/1.1 {status} Moved\r\nLocation: {other.origin()}/\r\nContent-Length: 0\r\n\r\n"
+        )
+        with Wire(answer(redirect.encode())) as wire:
+            request = Request("POST", wire.origin(), "/", (("Authorization", "secret"),), b"x")
+            response = transport.send(request, LIMIT)
+    assert isinstance(response, Response)
+    assert response.status == status
+    assert (len(wire.requests), other.connections) == (1, 0)
+
+
+def test_cookies_and_passwords_are_not_kept(
+    transport: CurlTransport,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """A cookie set, a challenge and a .netrc file change nothing about the next request."""
+    home = tmp_path_factory.mktemp("home")
+    (home / ".netrc").write_text("default login me password secret\n")
+    (home / ".netrc").chmod(0o600)
+    monkeypatch.setenv("HOME", str(home))
+    challenge = (
+        b"HTTP/1.1 401 No\r\nSet-Cookie: a=b\r\nWWW-Authenticate: Basic realm=x\r\n"
+        b"Content-Length: 0\r\n\r\n"
+    )
+    with Wire(answer(challenge)) as wire:
+        for _ in range(2):
+            transport.send(Request("POST", wire.origin(), "/", (), b"x"), LIMIT)
+    first, second = wire.requests
+    assert first == second
+    assert b"secret" not in first
+    assert b"authorization" not in first.lower()
