@@ -17,6 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from leeward.aio import AsyncClient
     from leeward.client import Client
     from leeward.config import Config
     from leeward.errors import (
@@ -61,6 +62,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AllTargetsUnavailable",
+    "AsyncClient",
     "Attempt",
     "AuthError",
     "CallError",
@@ -97,7 +99,11 @@ __all__ = [
     "Unsupported",
 ]
 
-_MODULES = {"Client": "leeward.client", "Config": "leeward.config"}
+_MODULES = {
+    "AsyncClient": "leeward.aio",
+    "Client": "leeward.client",
+    "Config": "leeward.config",
+}
 _VALUES = (
     "Attempt Effect Event InvokeResult Promise PublishEntry PublishReceipt PublishReport Receipt "
     "Record StoreReceipt TargetStatus"

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from leeward.clock import Clock, SystemClock
-from leeward.config import Config, load_config, load_settings, with_order
-from leeward.doors import arguments, conclude
-from leeward.doors.batches import send_in_order
-from leeward.doors.capabilities import require
-from leeward.doors.prepare import Preparation
-from leeward.driver import Call, Driver, Limits
-from leeward.errors import ConfigError, LeewardError
-from leeward.opening import open_order, own_order
-from leeward.routing import FailoverDriver
+from leeward.doors.front import Course, Front
+from leeward.driver import Driver
+from leeward.opening import settle
 from leeward.values import (
     Effect,
     Event,
@@ -34,6 +27,10 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
     from pathlib import Path
     from types import TracebackType
+
+    from leeward.config import Config
+
+T = TypeVar("T")
 
 
 class Client:
@@ -60,13 +57,8 @@ class Client:
         config: str | Path | Config | None = None,
         clock: Clock | None = None,
     ) -> None:
-        settled, drivers = _settle(targets, config)
-        self._clock: Clock = clock or SystemClock()
-        self._closed = False
-        self._drivers = {driver.target: driver for driver in drivers}
-        self._router = FailoverDriver(drivers, home=settled.homes(), clock=self._clock)
-        limits = Limits.smallest([driver.limits for driver in drivers])
-        self._prepare = Preparation(settled, limits, self._clock.now)
+        self._front = Front(*settle(targets, config), clock or SystemClock())
+        self._router = self._front.router
 
     def invoke(
         self,
@@ -91,10 +83,9 @@ class Client:
         Raises:
             CallError: one class for each outcome; `OutcomeUnknown` if it may have run.
         """
-        call = self._prepare.invoke(function, payload, effect, idempotency_key)
-        seconds = self._prepare.invoke_timeout(call, timeout)
-        self._require(call)
-        return conclude.invoked(call, self._router.invoke(call, seconds))
+        return self._through(
+            self._front.invoke(function, payload, effect, idempotency_key, timeout)
+        )
 
     def enqueue(
         self,
@@ -110,10 +101,9 @@ class Client:
         The receipt says that a target accepted the call. Platforms run an accepted call at least
         once. `timeout` is for the queueing, 10 seconds by default.
         """
-        call = self._prepare.enqueue(function, payload, effect, idempotency_key)
-        seconds = self._prepare.enqueue_timeout(timeout)
-        self._require(call)
-        return conclude.enqueued(call, self._router.enqueue(call, seconds))
+        return self._through(
+            self._front.enqueue(function, payload, effect, idempotency_key, timeout)
+        )
 
     def publish_event(
         self,
@@ -144,10 +134,7 @@ class Client:
             CallError: one class for each outcome.
         """
         event = Event(type, data, id=id, time=time, subject=subject, ordering_key=ordering_key)
-        call = self._prepare.publish(bus, event)
-        seconds = self._prepare.event_timeout(bus, timeout)
-        self._require(call)
-        return conclude.published(call, self._router.publish(call, seconds))
+        return self._through(self._front.publish_event(bus, event, timeout))
 
     def publish_events(
         self, bus: str, events: Sequence[Event], *, timeout: float | None = None
@@ -160,19 +147,7 @@ class Client:
         Raises:
             InvalidRequest: an event is wrong; none was sent.
         """
-        chunks = self._prepare.events(bus, events)
-        seconds = self._prepare.event_timeout(bus, timeout)
-        for chunk in chunks:
-            self._require(chunk)
-        deadline = self._clock.monotonic() + seconds
-        course = send_in_order(chunks)
-        try:
-            chunk = next(course)
-            while True:
-                left = deadline - self._clock.monotonic()
-                chunk = course.send(self._router.publish(chunk, left) if left > 0 else None)
-        except StopIteration as end:
-            return conclude.report(end.value)
+        return self._through(self._front.publish_events(bus, events, timeout))
 
     def store_data(
         self,
@@ -199,10 +174,16 @@ class Client:
             Conflict: the condition did not hold.
             CallError: one class for each other outcome.
         """
-        call = self._prepare.store(table, item, if_absent, if_revision, expires_in)
-        seconds = self._prepare.data_timeout(table, timeout)
-        self._require(call)
-        return conclude.stored(call, self._router.store(call, seconds))
+        return self._through(
+            self._front.store_data(
+                table,
+                item,
+                if_absent=if_absent,
+                if_revision=if_revision,
+                expires_in=expires_in,
+                timeout=timeout,
+            )
+        )
 
     def load_data(
         self, table: str, key: str | Mapping[str, str], *, timeout: float | None = None
@@ -214,10 +195,7 @@ class Client:
             key: the key's value; a mapping where the key has two fields.
             timeout: seconds; by default what is configured for the table, else 15.
         """
-        call = self._prepare.load(table, key)
-        seconds = self._prepare.data_timeout(table, timeout)
-        self._require(call)
-        return conclude.loaded(call, self._router.load(call, seconds), self._clock.now())
+        return self._through(self._front.load_data(table, key, timeout))
 
     def delete_data(
         self,
@@ -228,27 +206,19 @@ class Client:
         timeout: float | None = None,
     ) -> StoreReceipt:
         """Delete an item; that it was not there is no error, unless `if_revision` is given."""
-        call = self._prepare.delete(table, key, if_revision)
-        seconds = self._prepare.data_timeout(table, timeout)
-        self._require(call)
-        return conclude.deleted(call, self._router.delete(call, seconds))
+        return self._through(self._front.delete_data(table, key, if_revision, timeout))
 
     def targets(self) -> list[TargetStatus]:
         """Describe the targets, in order: what they can do, the settings in force, and evidence."""
-        return [self._status(driver) for driver in self._drivers.values()]
+        return self._front.targets()
 
     def native(self, target: str, service: str) -> object:
         """Give the vendor's own client of a service: the way out, for what is not portable."""
-        arguments.name(service, "service")
-        if arguments.name(target, "target") not in self._drivers:
-            raise ConfigError(
-                f"no target {target!r} in the order; it has {', '.join(self._drivers)}"
-            )
-        return self._drivers[target].native(service)
+        return self._front.native(target, service)
 
     def close(self) -> None:
         """Give back every connection, thread and file. Closing twice is harmless."""
-        self._closed = True
+        self._front.closed = True
         self._router.close()
 
     def __enter__(self) -> Self:
@@ -264,40 +234,12 @@ class Client:
         """Close the client."""
         self.close()
 
-    def _require(self, call: Call) -> None:
-        if self._closed:
-            raise LeewardError("this client is closed, and nothing was sent; open a new one")
-        require(call, [self._drivers[name] for name in self._router.candidates(call)])
-
-    def _status(self, driver: Driver) -> TargetStatus:
-        evidence = self._router.evidence(driver.target)
-        return TargetStatus(
-            name=driver.target,
-            capabilities=frozenset(capability.value for capability in driver.capabilities),
-            settings=driver.describe(),
-            attempts=evidence.attempts,
-            failures=evidence.failures,
-            last_outcome=evidence.last_outcome,
-        )
-
-
-def _settle(
-    targets: str | Driver | Sequence[Driver] | None, config: str | Path | Config | None
-) -> tuple[Config, list[Driver]]:
-    """Find out what is configured, and open what is not open yet."""
-    if targets is None or isinstance(targets, str):
-        settled = _order_settled(targets, config)
-        return settled, open_order(settled, os.environ)
-    several = isinstance(targets, Sequence) and not isinstance(targets, bytes | bytearray)
-    drivers = cast("Sequence[Driver]", targets if several else [targets])
-    if not isinstance(config, Config):
-        config = load_settings(file=config, env=os.environ)
-    return config, own_order(drivers, config)
-
-
-def _order_settled(targets: str | None, config: str | Path | Config | None) -> Config:
-    if not isinstance(config, Config):
-        return load_config(targets, file=config, env=os.environ)
-    if config.order and targets is None:
-        return config
-    return with_order(config, targets, os.environ)
+    def _through(self, course: Course[T]) -> T:
+        """Take a door's course to its end."""
+        try:
+            call, timeout = next(course)
+            while True:
+                call, timeout = course.send(self._router.perform(call, timeout))
+        except StopIteration as end:
+            answer: T = end.value
+            return answer

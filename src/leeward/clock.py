@@ -21,6 +21,9 @@ class Clock(Protocol):
     def sleep(self, seconds: float) -> None:
         """Wait."""
 
+    async def sleep_async(self, seconds: float) -> None:
+        """Wait, and let the event loop go on."""
+
 
 class SystemClock:
     """The machine's own clock."""
@@ -28,6 +31,13 @@ class SystemClock:
     now = staticmethod(time.time)
     monotonic = staticmethod(time.monotonic)
     sleep = staticmethod(time.sleep)
+
+    @staticmethod
+    async def sleep_async(seconds: float) -> None:
+        """Wait, and let the event loop go on."""
+        from asyncio import sleep
+
+        await sleep(seconds)
 
 
 def has_offset(time: datetime) -> bool:

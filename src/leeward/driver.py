@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeGuard
 
 from leeward.calls import (
     Call,
@@ -28,10 +28,12 @@ from leeward.calls import (
     Stored,
 )
 from leeward.errors import ConfigError
+from leeward.masking import masked
 from leeward.values import Json
 
 __all__ = [
     "TOO_LARGE",
+    "AsyncDriver",
     "Call",
     "Capability",
     "Delete",
@@ -52,7 +54,10 @@ __all__ = [
     "TargetConfig",
     "UniformDriver",
     "WrappingDriver",
+    "close_async",
+    "is_async",
     "perform",
+    "perform_async",
 ]
 
 
@@ -179,6 +184,49 @@ def perform(driver: Driver, call: Call, timeout: float) -> Result[Any]:
     return result
 
 
+class AsyncDriver(Driver, Protocol):
+    """A driver that `leeward.AsyncClient` can await. Any other driver works there in threads.
+
+    Both ways lead to the same target; one driver may serve threads and event loops at once.
+    """
+
+    async def perform_async(self, call: Call, timeout: float) -> Result[Any]:
+        """Make one attempt, as the verb's own method does, without blocking the event loop.
+
+        Cancelling it gives back what it holds; what was sent stays sent.
+        """
+
+    async def close_async(self) -> None:
+        """Give back what belongs to the running event loop, then everything as `close` does."""
+
+
+def is_async(driver: Driver) -> TypeGuard[AsyncDriver]:
+    """Say whether `driver` can be awaited."""
+    return hasattr(driver, "perform_async")
+
+
+async def perform_async(driver: Driver, call: Call, timeout: float) -> Result[Any]:
+    """Await `call` on `driver`; on a thread, if the driver knows no other way."""
+    if is_async(driver):
+        return await driver.perform_async(call, timeout)
+    result: Result[Any] = await _on_a_thread(perform, driver, call, timeout)
+    return result
+
+
+async def close_async(driver: Driver) -> None:
+    """Close `driver` without blocking the event loop."""
+    if is_async(driver):
+        await driver.close_async()
+    else:
+        await _on_a_thread(driver.close)
+
+
+async def _on_a_thread(work: Callable[..., Any], *arguments: Any) -> Any:
+    from asyncio import to_thread
+
+    return await to_thread(work, *arguments)
+
+
 class UniformDriver(ABC):
     """The seven verbs through one method, for drivers that treat every call alike."""
 
@@ -216,7 +264,17 @@ class UniformDriver(ABC):
 
 
 class WrappingDriver(UniformDriver):
-    """A driver around `driver` that passes everything on; override what is to differ."""
+    """A driver around `driver` that passes everything on; override what is to differ.
+
+    To change calls on their way, override `passed_on`. A subclass that overrides `perform` and not
+    `perform_async` is run in threads when it is awaited, so that nothing goes around it.
+    """
+
+    def __init_subclass__(cls) -> None:
+        """Leave no way around a `perform` of the subclass's own."""
+        super().__init_subclass__()
+        if "perform" in vars(cls) and "perform_async" not in vars(cls):
+            cls.perform_async = WrappingDriver._perform_on_a_thread  # type: ignore[method-assign]
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
@@ -236,9 +294,21 @@ class WrappingDriver(UniformDriver):
         """The largest that the target takes."""
         return self._driver.limits
 
+    def passed_on(self, call: Call) -> Call:
+        """Give the call that the wrapped driver gets: the same, unless overridden."""
+        return call
+
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         """Make one attempt at any call."""
-        return perform(self._driver, call, timeout)
+        return perform(self._driver, self.passed_on(call), timeout)
+
+    async def perform_async(self, call: Call, timeout: float) -> Result[Any]:
+        """Await one attempt at any call."""
+        return await perform_async(self._driver, self.passed_on(call), timeout)
+
+    async def _perform_on_a_thread(self, call: Call, timeout: float) -> Result[Any]:
+        result: Result[Any] = await _on_a_thread(self.perform, call, timeout)
+        return result
 
     def describe(self) -> Mapping[str, str]:
         """Give the target's settings."""
@@ -251,6 +321,10 @@ class WrappingDriver(UniformDriver):
     def close(self) -> None:
         """Close the target."""
         self._driver.close()
+
+    async def close_async(self) -> None:
+        """Close the target without blocking the event loop."""
+        await close_async(self._driver)
 
 
 class TargetConfig(NamedTuple):
@@ -272,6 +346,9 @@ class TargetConfig(NamedTuple):
     options: Mapping[str, Any]
     env: Mapping[str, str]
     trust_env: bool = True
+
+    def __repr__(self) -> str:
+        return masked(self, "name provider qualifier trust_env")
 
     def check_options(self, known: Mapping[str, type]) -> None:
         """Raise `ConfigError` for an option that `known` lacks, or that has another type."""

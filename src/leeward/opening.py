@@ -2,13 +2,40 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, cast
 
-from leeward.config import Config, TargetName
+from leeward.config import Config, TargetName, load_config, load_settings, with_order
 from leeward.config.model import Names
 from leeward.driver import Driver, TargetConfig
 from leeward.registry import check_driver, open_target
 from leeward.routing.names import Renamed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def settle(
+    targets: str | Driver | Sequence[Driver] | None, config: str | Path | Config | None
+) -> tuple[Config, list[Driver]]:
+    """Find out what is configured, and open what is not open yet; arguments as of `Client`."""
+    if targets is None or isinstance(targets, str):
+        settled = _order_settled(targets, config)
+        return settled, open_order(settled, os.environ)
+    several = isinstance(targets, Sequence) and not isinstance(targets, bytes | bytearray)
+    drivers = cast("Sequence[Driver]", targets if several else [targets])
+    if not isinstance(config, Config):
+        config = load_settings(file=config, env=os.environ)
+    return config, own_order(drivers, config)
+
+
+def _order_settled(targets: str | None, config: str | Path | Config | None) -> Config:
+    if not isinstance(config, Config):
+        return load_config(targets, file=config, env=os.environ)
+    if config.order and targets is None:
+        return config
+    return with_order(config, targets, os.environ)
 
 
 def open_order(config: Config, env: Mapping[str, str]) -> list[Driver]:

@@ -45,6 +45,10 @@ class FakeClock:
         """Let `seconds` pass at once."""
         self.advance(seconds)
 
+    async def sleep_async(self, seconds: float) -> None:
+        """Let `seconds` pass at once."""
+        self.advance(seconds)
+
     def advance(self, seconds: float) -> None:
         """Let `seconds` pass."""
         with self._lock:
@@ -134,11 +138,14 @@ class FaultyDriver(WrappingDriver):
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         """Make one attempt, or fail as told."""
         order = self._take_order(call)
-        if order is None:
-            return super().perform(call, timeout)
-        if order.fault is Fault.LOSE_ANSWER:
-            super().perform(call, timeout)
-        return _ANSWERS[order.fault]._replace(retry_after=order.retry_after)
+        result = super().perform(call, timeout) if _arrives(order) else None
+        return _answer(order, result)
+
+    async def perform_async(self, call: Call, timeout: float) -> Result[Any]:
+        """Await one attempt, or fail as told."""
+        order = self._take_order(call)
+        result = await super().perform_async(call, timeout) if _arrives(order) else None
+        return _answer(order, result)
 
     def _take_order(self, call: Call) -> _Order | None:
         with self._lock:
@@ -148,3 +155,15 @@ class FaultyDriver(WrappingDriver):
                     self._next.remove(order)
                     return order
             return self._always.get(call.verb) or self._always.get(None)
+
+
+def _arrives(order: _Order | None) -> bool:
+    """Say whether the driver behind gets to see the call."""
+    return order is None or order.fault is Fault.LOSE_ANSWER
+
+
+def _answer(order: _Order | None, result: Result[Any] | None) -> Result[Any]:
+    if order is None:
+        assert result is not None, "without an order the call arrives"
+        return result
+    return _ANSWERS[order.fault]._replace(retry_after=order.retry_after)

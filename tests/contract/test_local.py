@@ -9,6 +9,7 @@ import pytest
 from leeward.driver import Driver
 from leeward.testing import FaultyDriver
 from leeward_contract_tests import (
+    Awaited,
     CompositeKeysContract,
     ConditionsContract,
     DriverContract,
@@ -57,3 +58,7 @@ class TestFaultyLocal(DriverContract):
     @pytest.fixture
     def faults(self, driver: FaultyDriver) -> Faults:
         return faults_of(driver)
+
+
+class TestFaultyLocalAwaited(Awaited, TestFaultyLocal):
+    """The whole contract through `AsyncClient`; the embedded driver works in threads there."""

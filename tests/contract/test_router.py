@@ -9,7 +9,7 @@ import pytest
 from leeward.driver import Driver
 from leeward.routing import FailoverDriver
 from leeward.testing import FakeClock, FaultyDriver
-from leeward_contract_tests import DriverContract, Faults, faults_of
+from leeward_contract_tests import Awaited, DriverContract, Faults, faults_of
 from tests.contract.clouds import local_clouds
 
 
@@ -29,3 +29,7 @@ class TestFailover(DriverContract):
     @pytest.fixture
     def faults(self, clouds: list[FaultyDriver]) -> Faults:
         return faults_of(*clouds)
+
+
+class TestFailoverAwaited(Awaited, TestFailover):
+    """The same through `AsyncClient`: the router's other runner."""

@@ -4,6 +4,7 @@ import leeward
 
 PUBLIC = [
     "AllTargetsUnavailable",
+    "AsyncClient",
     "Attempt",
     "AuthError",
     "CallError",

@@ -10,7 +10,18 @@ from leeward.calls import Invoke, Result
 from leeward.errors import LeewardError, Outcome
 from leeward.http.course import Carry, Ended, Fetch, Supplied, course, result_of
 from leeward.http.messages import Failure, Phase, Request, Response
-from leeward.http.plans import STALE_CREDENTIALS, Learn, Need, Plan, Planner, Send, View, single
+from leeward.http.plans import (
+    CLOCK_SKEW,
+    SKEWED,
+    STALE_CREDENTIALS,
+    Learn,
+    Need,
+    Plan,
+    Planner,
+    Send,
+    View,
+    single,
+)
 
 CALL = Invoke("f", b"{}", "k")
 REQUEST = Request("POST", "https://example.com", "/f", (), b"{}")
@@ -55,7 +66,7 @@ def test_time_that_a_credential_took_is_gone() -> None:
     """The request gets what is left of the attempt's time."""
     result, asked = run(with_token, "t-1", Response(200))
     assert result == Result.ok(200)
-    assert asked[0] == Fetch("scope")
+    assert asked[0] == Fetch("scope", 10.0)
     assert isinstance(asked[1], Carry)
     assert asked[1].timeout == 9.0
 
@@ -65,12 +76,42 @@ def test_a_stale_credential_is_replaced_once() -> None:
     result, asked = run(with_token, "t-1", Response(401), "t-2", Response(200))
     assert result == Result.ok(200)
     assert [step for step in asked if isinstance(step, Fetch)] == [
-        Fetch("scope"),
-        Fetch("scope", refused="t-1"),
+        Fetch("scope", 10.0),
+        Fetch("scope", 8.0, refused="t-1"),
     ]
     result, asked = run(with_token, "t-1", Response(401), "t-2", Response(401))
     assert result == STALE
     assert len(asked) == 4
+
+
+def test_the_same_credential_is_not_refused_twice() -> None:
+    """Where there is no other credential, the refusal stands and nothing more is sent."""
+    result, asked = run(with_token, "t-1", Response(401), "t-1")
+    assert (result, len(asked)) == (STALE, 3)
+
+
+def by_the_clock(call: Any, view: View) -> Plan:
+    response = yield Send(REQUEST._replace(headers=(("Date", str(view.now)),)))
+    if response.status == 403:
+        yield Learn(CLOCK_SKEW, 500.0)
+        return Result(Outcome.AUTH, reason=SKEWED)
+    return decoded(response)
+
+
+def test_a_wrong_clock_is_corrected_once() -> None:
+    """The replay goes by the target's time, and so does every later plan."""
+    learnt: dict[str, Any] = {}
+    result, asked = run(by_the_clock, Response(403), Response(200), learnt=learnt)
+    assert result == Result.ok(200)
+    assert [step.request.headers[0][1] for step in asked if isinstance(step, Carry)] == [
+        "1000.0",
+        "1501.0",
+    ]
+    _, asked = run(by_the_clock, Response(200), learnt=learnt)
+    assert isinstance(asked[0], Carry)
+    assert asked[0].request.headers[0][1] == "1500.0"
+    result, asked = run(by_the_clock, Response(403), Response(403))
+    assert (result.reason, len(asked)) == (SKEWED, 2)
 
 
 def test_without_a_credential_a_401_is_final() -> None:
@@ -90,7 +131,7 @@ def test_a_credential_that_cannot_be_had_ends_the_attempt() -> None:
     """Nothing is sent, and the reason is kept."""
     down: Result[Any] = Result(Outcome.NOT_SENT, code="token_endpoint")
     result, asked = run(with_token, Ended(down))
-    assert (result, asked) == (down, [Fetch("scope")])
+    assert (result, asked) == (down, [Fetch("scope", 10.0)])
 
 
 def test_a_second_effect_is_refused_before_it_is_sent() -> None:

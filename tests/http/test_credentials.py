@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from leeward.http.credentials import EARLY, Age, Credential, CredentialCache, age_of
+from leeward.errors import Outcome
+from leeward.http.credentials import (
+    EARLY,
+    RENEWAL_PAUSE,
+    Age,
+    Credential,
+    CredentialCache,
+    NoCredential,
+    age_of,
+)
 from leeward.testing import FakeClock
+
+PATIENCE = 30.0
+DOWN = NoCredential(Outcome.NOT_SENT, "endpoint_down", "the token endpoint is down")
 
 
 class Issuer:
@@ -20,14 +35,20 @@ class Issuer:
         self.issued = 0
         self.down: Exception | None = None
         self.before: Callable[[], object] = lambda: None
+        self.done = threading.Semaphore(0)
 
-    def __call__(self) -> Credential:
-        self.before()
-        if self.down:
-            raise self.down
-        self.issued += 1
-        now = self.clock.now()
-        return Credential(f"secret-{self.issued}", now, now + self.life)
+    def __call__(self, scope: str, timeout: float) -> Credential:
+        assert scope
+        assert timeout > 0
+        try:
+            self.before()
+            if self.down:
+                raise self.down
+            self.issued += 1
+            now = self.clock.now()
+            return Credential(f"secret-{self.issued}", now, now + self.life)
+        finally:
+            self.done.release()
 
 
 @pytest.fixture
@@ -36,8 +57,23 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def cache(clock: FakeClock) -> CredentialCache:
-    return CredentialCache(clock.now, lambda: 0.0)
+def issuer(clock: FakeClock) -> Issuer:
+    return Issuer(clock)
+
+
+@pytest.fixture
+def cache(clock: FakeClock, issuer: Issuer) -> CredentialCache:
+    return CredentialCache(issuer, clock.now, lambda: 0.0)
+
+
+def get(cache: CredentialCache, scope: str = "a", refused: Any = None) -> Any:
+    return cache.get(scope, PATIENCE, refused)
+
+
+def eventually(cache: CredentialCache, secret: str) -> bool:
+    """Ask until the cache gives `secret`."""
+    waiting = threading.Event()
+    return any(get(cache) == secret or waiting.wait(0.01) for _ in range(1000))
 
 
 @pytest.mark.parametrize(
@@ -63,87 +99,152 @@ def test_a_short_credential_is_not_due_at_once() -> None:
     assert age_of(Credential("s", 0.0, None), 1e12, 0.0) is Age.GOOD
 
 
-def test_it_is_fetched_once_for_each_scope(cache: CredentialCache, clock: FakeClock) -> None:
+def test_it_is_fetched_once_for_each_scope(cache: CredentialCache) -> None:
     """Later calls take it from memory."""
-    issuer = Issuer(clock)
-    assert [cache.get("a", issuer) for _ in range(3)] == ["secret-1"] * 3
-    assert cache.get("b", issuer) == "secret-2"
+    assert [get(cache) for _ in range(3)] == ["secret-1"] * 3
+    assert get(cache, "b") == "secret-2"
 
 
-def test_it_is_renewed_early(cache: CredentialCache, clock: FakeClock) -> None:
-    """A new one comes before the old one ends."""
-    issuer = Issuer(clock)
-    cache.get("a", issuer)
+def test_nobody_waits_for_an_early_renewal(
+    cache: CredentialCache, issuer: Issuer, clock: FakeClock
+) -> None:
+    """A due secret still holds, so all go on with it until the new one is there."""
+    get(cache)
     clock.advance(3301.0)
-    assert cache.get("a", issuer) == "secret-2"
+    go = threading.Event()
+    issuer.before = lambda: go.wait(PATIENCE)
+    assert [get(cache) for _ in range(3)] == ["secret-1"] * 3
+    go.set()
+    assert eventually(cache, "secret-2")
+    assert issuer.issued == 2
 
 
-def test_a_failed_early_renewal_is_not_heard_of(cache: CredentialCache, clock: FakeClock) -> None:
-    """The old secret still holds; once it is over, the failure is the caller's."""
-    issuer = Issuer(clock)
-    cache.get("a", issuer)
+def test_a_failed_early_renewal_is_not_heard_of(
+    cache: CredentialCache, issuer: Issuer, clock: FakeClock
+) -> None:
+    """The old secret still holds, and the next try waits a while."""
+    get(cache)
+    assert issuer.done.acquire(timeout=PATIENCE)
     clock.advance(3301.0)
-    issuer.down = OSError("token endpoint down")
-    assert cache.get("a", issuer) == "secret-1"
-    clock.advance(300.0)
-    with pytest.raises(OSError, match="endpoint down"):
-        cache.get("a", issuer)
+    issuer.down = DOWN
+    assert get(cache) == "secret-1"
+    assert issuer.done.acquire(timeout=PATIENCE)
+    assert [get(cache) for _ in range(20)] == ["secret-1"] * 20
+    assert not issuer.done.acquire(blocking=False)
     issuer.down = None
-    assert cache.get("a", issuer) == "secret-2"
+    clock.advance(RENEWAL_PAUSE)
+    assert eventually(cache, "secret-2")
 
 
-def test_a_refused_secret_is_replaced_once(cache: CredentialCache, clock: FakeClock) -> None:
+def test_without_a_secret_the_failure_is_the_callers(
+    cache: CredentialCache, issuer: Issuer
+) -> None:
+    """What the source raises is handed to whoever waits, and the next call asks again."""
+    issuer.down = DOWN
+    assert get(cache) is DOWN
+    issuer.down = None
+    assert get(cache) == "secret-1"
+
+
+def test_an_error_in_a_source_is_no_outage(cache: CredentialCache, issuer: Issuer) -> None:
+    """What a source did not mean to raise counts as AUTH, with the error as its cause."""
+    issuer.down = ValueError("a secret stands here")
+    found = get(cache)
+    assert isinstance(found, NoCredential)
+    assert (found.outcome, found.code) == (Outcome.AUTH, "ValueError")
+    assert found.__cause__ is issuer.down
+    assert "secret" not in str(found)
+
+
+def test_a_refused_secret_is_replaced_once(cache: CredentialCache, issuer: Issuer) -> None:
     """Whoever comes later with the same refusal gets the replacement."""
-    issuer = Issuer(clock)
-    old = cache.get("a", issuer)
-    assert [cache.get("a", issuer, refused=old) for _ in range(5)] == ["secret-2"] * 5
+    old = get(cache)
+    assert [get(cache, refused=old) for _ in range(5)] == ["secret-2"] * 5
     assert issuer.issued == 2
 
 
 @pytest.mark.parametrize("refused", [None, "secret-1"])
-def test_two_hundred_waiting_calls_make_one_fetch(
-    cache: CredentialCache, clock: FakeClock, refused: str | None
+def test_two_hundred_waiting_threads_make_one_fetch(
+    cache: CredentialCache, issuer: Issuer, refused: str | None
 ) -> None:
-    """At the start, and after a refusal, one thread fetches and all get its secret."""
-    issuer = Issuer(clock)
+    """At the start, and after a refusal, one flight serves all."""
     if refused:
-        assert cache.get("a", issuer) == refused
+        assert get(cache) == refused
     everyone = threading.Barrier(200)
     got: list[str] = []
 
     def ask() -> None:
-        everyone.wait(30)
-        got.append(cache.get("a", issuer, refused=refused))
+        everyone.wait(PATIENCE)
+        got.append(get(cache, refused=refused))
 
     threads = [threading.Thread(target=ask) for _ in range(200)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(PATIENCE)
     assert len(set(got)) == 1
     assert len(got) == 200
     assert issuer.issued == (2 if refused else 1)
 
 
-def test_while_one_renews_the_others_go_on(cache: CredentialCache, clock: FakeClock) -> None:
-    """A due secret still holds, so nobody waits for the renewal."""
-    issuer = Issuer(clock)
-    cache.get("a", issuer)
-    clock.advance(3301.0)
-    renewing, go = threading.Event(), threading.Event()
+@pytest.mark.parametrize("refused", [None, "secret-1"])
+def test_two_hundred_waiting_tasks_make_one_fetch(
+    cache: CredentialCache, issuer: Issuer, refused: str | None
+) -> None:
+    """The same on an event loop, which goes on meanwhile."""
+    if refused:
+        assert get(cache) == refused
+    go = threading.Event()
+    issuer.before = lambda: go.wait(PATIENCE)
 
-    def hold() -> None:
-        renewing.set()
-        assert go.wait(30)
+    async def all_ask() -> list[str]:
+        asking = [cache.get_async("a", PATIENCE, refused) for _ in range(200)]
+        *got, _ = await asyncio.gather(*asking, let_go())
+        return got
 
-    issuer.before = hold
-    thread = threading.Thread(target=cache.get, args=("a", issuer))
-    thread.start()
-    assert renewing.wait(30)
-    assert cache.get("a", issuer) == "secret-1"
+    async def let_go() -> None:
+        go.set()
+
+    assert set(asyncio.run(all_ask())) == {"secret-2" if refused else "secret-1"}
+    assert issuer.issued == (2 if refused else 1)
+
+
+def test_nobody_waits_longer_than_the_deadline(cache: CredentialCache, issuer: Issuer) -> None:
+    """A source that hangs costs a thread's call and a task's call its own time, and no more."""
+    go = threading.Event()
+    issuer.before = lambda: go.wait(PATIENCE)
+    late = [cache.get("a", 0.01), asyncio.run(cache.get_async("a", 0.01))]
+    assert [(each.outcome, each.code) for each in late] == [
+        (Outcome.NOT_SENT, "credential_timeout")
+    ] * 2
     go.set()
-    thread.join(30)
-    assert cache.get("a", issuer) == "secret-2"
+    assert get(cache) == "secret-1"
+
+
+def test_a_loop_that_ended_is_not_woken(cache: CredentialCache, issuer: Issuer) -> None:
+    """A flight that lands after its waiter's event loop was closed still serves the next call."""
+    go = threading.Event()
+    issuer.before = lambda: go.wait(PATIENCE)
+    asyncio.run(cache.get_async("a", 0.01))
+    go.set()
+    assert get(cache) == "secret-1"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_child_does_not_wait_for_its_parents_flight(
+    cache: CredentialCache, issuer: Issuer
+) -> None:
+    """A thread does not cross a fork, so the child starts a flight of its own."""
+    go = threading.Event()
+    issuer.before = lambda: go.wait(PATIENCE)
+    cache.get("a", 0.01)
+    child = os.fork()
+    if child == 0:
+        issuer.before = lambda: None
+        os._exit(0 if get(cache) == "secret-1" else 1)
+    go.set()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_a_secret_is_in_no_repr() -> None:

@@ -18,6 +18,8 @@ class TestNimbus(DriverContract):
 ```
 
 What has to exist on the cloud behind the driver is told by `leeward_contract_tests.fixtures`.
+
+`class TestNimbusAwaited(Awaited, TestNimbus)` runs the same through `leeward.AsyncClient`.
 """
 
 import pytest
@@ -26,6 +28,7 @@ import pytest
 # is installed, and not only a bare AssertionError.
 pytest.register_assert_rewrite("leeward_contract_tests.contracts")
 
+from leeward_contract_tests.contracts.awaited import Awaited  # noqa: E402
 from leeward_contract_tests.contracts.base import Contract  # noqa: E402
 from leeward_contract_tests.contracts.composite_keys import CompositeKeysContract  # noqa: E402
 from leeward_contract_tests.contracts.conditions import ConditionsContract  # noqa: E402
@@ -45,6 +48,7 @@ from leeward_contract_tests.fixtures import (  # noqa: E402
 )
 
 __all__ = [
+    "Awaited",
     "CompositeKeysContract",
     "ConditionsContract",
     "Contract",

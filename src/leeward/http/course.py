@@ -1,8 +1,8 @@
 """The course of one attempt: a plan from its first step to its result, still without I/O.
 
 It keeps what no plan could keep by itself: at most one request with an effect, what a request
-without an answer proves, and one replay with a fresh credential. Runners only carry out what it
-yields.
+without an answer proves, and one replay, with a fresh credential or by the target's own clock.
+Runners only carry out what it yields.
 """
 
 from __future__ import annotations
@@ -13,13 +13,27 @@ from typing import Any, NamedTuple, TypeAlias
 from leeward.calls import Call, Result
 from leeward.errors import LeewardError, Outcome
 from leeward.http.messages import Failure, Phase, Request
-from leeward.http.plans import STALE_CREDENTIALS, Learn, Need, Plan, Planner, Send, View
+from leeward.http.plans import (
+    CLOCK_SKEW,
+    SKEWED,
+    STALE_CREDENTIALS,
+    Learn,
+    Need,
+    Plan,
+    Planner,
+    Send,
+    View,
+)
 
 
 class Fetch(NamedTuple):
-    """Get a credential of `scope`; another one than `refused`, which the target has refused."""
+    """Get a credential of `scope` within `timeout` seconds.
+
+    Another one than `refused`, which the target has refused.
+    """
 
     scope: str
+    timeout: float
     refused: Any = None
 
 
@@ -31,9 +45,9 @@ class Carry(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """There is no credential to be had, so the attempt ends here.
+    """Given in place of an answer: the attempt ends here, with `result`.
 
-    `result` says why: NOT_SENT if nobody could be asked, else AUTH.
+    Where there is no credential, that is NOT_SENT if nobody could be asked, else AUTH.
     """
 
     result: Result[Any]
@@ -59,38 +73,46 @@ Course: TypeAlias = Generator[Fetch | Carry, Supplied, Result[Any]]
 def course(
     planner: Planner, call: Call, now: float, timeout: float, learnt: MutableMapping[str, Any]
 ) -> Course:
-    """Take `call` through its plan, and once more if its credential was refused as stale.
+    """Take `call` through its plan, and once more if its credential or its time was refused.
 
     Args:
         planner: makes the plan.
         call: what to do.
-        now: Unix seconds.
+        now: Unix seconds, by this machine's clock.
         timeout: seconds for everything.
         learnt: what plans have found out about the target; `Learn` changes it.
     """
-    first = _Run(planner(call, View(now, timeout, learnt)), learnt, refused={})
+    first = _Run(planner(call, _view(now, timeout, learnt)), learnt, refused={})
     result = yield from first.to_the_end(timeout)
-    if not first.used or not _is_stale(result) or first.left <= 0:
+    stale = result.reason == STALE_CREDENTIALS and bool(first.used)
+    again = result.outcome is Outcome.AUTH and (stale or result.reason == SKEWED)
+    if not again or first.left <= 0:
         return result
-    view = View(first.now or now, first.left, learnt)
-    second = _Run(planner(call, view), learnt, refused=first.used)
+    plan = planner(call, _view(first.now or now, first.left, learnt))
+    second = _Run(plan, learnt, refused=first.used if stale else {}, otherwise=result)
     result = yield from second.to_the_end(first.left)
     return result
 
 
-def _is_stale(result: Result[Any]) -> bool:
-    return result.outcome is Outcome.AUTH and result.reason == STALE_CREDENTIALS
+def _view(now: float, left: float, learnt: Mapping[str, Any]) -> View:
+    return View(now + learnt.get(CLOCK_SKEW, 0.0), left, learnt)
 
 
 class _Run:
     """One run of a plan."""
 
     def __init__(
-        self, plan: Plan, learnt: MutableMapping[str, Any], *, refused: Mapping[str, Any]
+        self,
+        plan: Plan,
+        learnt: MutableMapping[str, Any],
+        *,
+        refused: Mapping[str, Any],
+        otherwise: Result[Any] | None = None,
     ) -> None:
         self._plan = plan
         self._learnt = learnt
         self._refused = refused
+        self._otherwise = otherwise
         self._effects = 0
         self.used: dict[str, Any] = {}
         self.now: float | None = None
@@ -110,7 +132,10 @@ class _Run:
                     self._learn(name, value)
                     answer = None
                 case Need(scope):
-                    answer = self._taken((yield Fetch(scope, self._refused.get(scope))))
+                    refused = self._refused.get(scope)
+                    answer = self._taken((yield Fetch(scope, self.left, refused)))
+                    if self._otherwise and refused is not None and answer == refused:
+                        answer = Ended(self._otherwise)  # there is no other one
                     self.used[scope] = answer
                 case Send(request, effect):
                     self._count(effect)

@@ -1,11 +1,19 @@
-"""Credentials in memory: renewed early, fetched once however many calls wait, never on disk."""
+"""Credentials in memory: renewed early, fetched once however many calls wait, never on disk.
+
+A fetch is a *flight* on a thread of its own: a caller waits for it no longer than its own
+deadline, and for an early renewal nobody waits at all.
+"""
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from enum import Enum
 from typing import Any, NamedTuple, TypeAlias
+
+from leeward.errors import Outcome
+from leeward.forking import ForkLock
 
 EARLY = 300.0
 """Seconds before its end at which a credential is renewed, at most: what the vendors' own libraries
@@ -16,6 +24,12 @@ EARLY_SHARE = 0.2
 
 JITTER_SHARE = 0.2
 """By how much of that time the moment varies, so that instances do not renew together."""
+
+RENEWAL_PAUSE = 10.0
+"""Seconds from an early renewal that failed to the next."""
+
+FLIGHT_SECONDS = 30.0
+"""What a source may take for one fetch, whoever waits for it."""
 
 
 class Credential(NamedTuple):
@@ -36,8 +50,24 @@ class Credential(NamedTuple):
         return f"Credential(fetched_at={self.fetched_at}, expires_at={self.expires_at})"
 
 
-Source: TypeAlias = Callable[[], Credential]
-"""Fetches a credential; what it raises reaches the caller."""
+class NoCredential(Exception):
+    """There is no credential to be had; a source raises it.
+
+    Attributes:
+        outcome: NOT_SENT if nobody could be asked, AUTH if they refused or there is none.
+        code: a short stable name.
+        message: for people; no secret in it.
+    """
+
+    def __init__(self, outcome: Outcome, code: str, message: str) -> None:
+        super().__init__(message)
+        self.outcome = outcome
+        self.code = code
+        self.message = message
+
+
+Source: TypeAlias = Callable[[str, float], Credential]
+"""Fetches a credential of a scope, within so many seconds; raises `NoCredential`."""
 
 
 class Age(Enum):
@@ -45,7 +75,7 @@ class Age(Enum):
 
     GOOD = "good"
     DUE = "due"
-    """It still holds, and one caller should renew it now."""
+    """It still holds, and should be renewed now."""
     OVER = "over"
 
 
@@ -64,64 +94,147 @@ class CredentialCache:
     """The credentials of one target, by scope.
 
     Args:
+        source: fetches them.
         now: gives Unix seconds.
         random: gives numbers in [0, 1).
     """
 
-    def __init__(self, now: Callable[[], float], random: Callable[[], float]) -> None:
+    def __init__(
+        self, source: Source, now: Callable[[], float], random: Callable[[], float]
+    ) -> None:
+        self._source = source
         self._now = now
         self._random = random
         self._slots: dict[str, _Slot] = {}
-        self._lock = threading.Lock()
+        self._lock = ForkLock()
 
-    def get(self, scope: str, source: Source, refused: Any = None) -> Any:
-        """Give the secret of `scope`, from the cache or from `source`.
-
-        However many threads ask at once, one of them fetches. While the old secret still holds,
-        the others go on with it, and a failure to renew it early is not heard of.
+    def get(self, scope: str, timeout: float, refused: Any = None) -> Any:
+        """Give the secret of `scope`, or the `NoCredential` that stands in its way.
 
         Args:
             scope: whose identity, for what.
-            source: fetches a credential.
+            timeout: seconds that the caller can wait.
             refused: a secret that the target has refused; another one is wanted.
         """
+        found = self._held_or_flight(scope, refused)
+        return found.wait(timeout) if isinstance(found, _Flight) else found
+
+    async def get_async(self, scope: str, timeout: float, refused: Any = None) -> Any:
+        """Do the same without blocking the event loop."""
+        found = self._held_or_flight(scope, refused)
+        return await found.wait_async(timeout) if isinstance(found, _Flight) else found
+
+    def _held_or_flight(self, scope: str, refused: Any) -> Any:
+        """Give a secret that holds, or else the flight to wait for."""
+        slot = self._slots.get(scope) or self._slots.setdefault(scope, _Slot())
+        held = slot.held
+        if held is None or held.secret == refused:
+            return self._flight(scope, slot, refused)
+        age = age_of(held, self._now(), slot.chance)
+        if age is Age.OVER:
+            return self._flight(scope, slot, refused)
+        if age is Age.DUE and self._now() >= slot.not_before:
+            self._flight(scope, slot, held.secret)
+        return held.secret
+
+    def _flight(self, scope: str, slot: _Slot, unwanted: Any) -> Any:
+        """Join the flight that is under way, or start one."""
         with self._lock:
-            slot = self._slots.setdefault(scope, _Slot(self._random()))
-        held = slot.held
-        if held is not None and held.secret != refused:
-            age = age_of(held, self._now(), slot.chance)
-            if age is Age.GOOD:
-                return held.secret
-            if age is Age.DUE:
-                return self._renew_early(slot, held, source)
-        with slot.flight:
-            return self._fetched(slot, source, refused).secret
-
-    def _renew_early(self, slot: _Slot, held: Credential, source: Source) -> Any:
-        if not slot.flight.acquire(blocking=False):
-            return held.secret
+            held = slot.held
+            wanted = held is not None and held.secret != unwanted
+            if held is not None and wanted and age_of(held, self._now(), 0.0) is not Age.OVER:
+                return held.secret  # another call has fetched it meanwhile
+            flight = slot.flight
+            if flight is not None and flight.process == os.getpid():
+                return flight
+            flight = slot.flight = _Flight()
+        thread = threading.Thread(target=self._fly, args=(scope, slot, flight), daemon=True)
         try:
-            return self._fetched(slot, source, held.secret).secret
-        except Exception:  # noqa: BLE001 - it still holds; the next caller tries again
-            return held.secret
-        finally:
-            slot.flight.release()
+            thread.start()
+        except RuntimeError as error:  # no more threads, or the interpreter is ending
+            self._land(slot, flight, _unexpected(error))
+        return flight
 
-    def _fetched(self, slot: _Slot, source: Source, refused: Any) -> Credential:
-        """Fetch, unless another thread has done so while this one waited."""
-        held = slot.held
-        another = held is not None and held.secret != refused
-        if held is not None and another and age_of(held, self._now(), slot.chance) is not Age.OVER:
-            return held
-        slot.held = source()
-        slot.chance = self._random()
-        return slot.held
+    def _fly(self, scope: str, slot: _Slot, flight: _Flight) -> None:
+        try:
+            outcome: Credential | NoCredential = self._source(scope, FLIGHT_SECONDS)
+        except NoCredential as error:
+            outcome = error
+        except Exception as error:  # noqa: BLE001 - a source is an adapter's code
+            outcome = _unexpected(error)
+        self._land(slot, flight, outcome)
+
+    def _land(self, slot: _Slot, flight: _Flight, outcome: Credential | NoCredential) -> None:
+        with self._lock:
+            if isinstance(outcome, Credential):
+                slot.held, slot.chance = outcome, self._random()
+            else:
+                slot.not_before = self._now() + RENEWAL_PAUSE
+            slot.flight = None
+        flight.land(outcome.secret if isinstance(outcome, Credential) else outcome)
+
+
+def _unexpected(error: Exception) -> NoCredential:
+    wrapped = NoCredential(
+        Outcome.AUTH,
+        type(error).__name__,
+        f"the credentials' source failed with {type(error).__name__}",
+    )
+    wrapped.__cause__ = error
+    return wrapped
 
 
 class _Slot:
-    """One scope's credential, and the lock that lets only one thread fetch it."""
+    """One scope's credential, and the flight that fetches another."""
 
-    def __init__(self, chance: float) -> None:
+    def __init__(self) -> None:
         self.held: Credential | None = None
-        self.chance = chance
-        self.flight = threading.Lock()
+        self.chance = 0.0
+        self.not_before = 0.0
+        self.flight: _Flight | None = None
+
+
+class _Flight:
+    """One fetch under way. Any number of threads and tasks may wait for it."""
+
+    def __init__(self) -> None:
+        self.process = os.getpid()
+        self._answer: Any = None
+        self._landed = threading.Event()
+        self._wakers: list[Callable[[], object]] = []
+
+    def land(self, answer: Any) -> None:
+        """Hand `answer` to all who wait."""
+        self._answer = answer
+        self._landed.set()
+        for wake in self._wakers:
+            wake()
+
+    def wait(self, timeout: float) -> Any:
+        return self._answer if self._landed.wait(timeout) else _late()
+
+    async def wait_async(self, timeout: float) -> Any:
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        woken = asyncio.Event()
+
+        def wake() -> None:
+            try:
+                loop.call_soon_threadsafe(woken.set)
+            except RuntimeError:  # the loop was closed, so nobody waits any more
+                return
+
+        self._wakers.append(wake)
+        if not self._landed.is_set():  # if it landed before the line above, nobody would wake us
+            try:
+                await asyncio.wait_for(woken.wait(), timeout)
+            except TimeoutError:
+                return _late()
+        return self._answer
+
+
+def _late() -> NoCredential:
+    return NoCredential(
+        Outcome.NOT_SENT, "credential_timeout", "no credential came before the deadline"
+    )

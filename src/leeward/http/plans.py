@@ -18,11 +18,20 @@ from typing import Any, NamedTuple, TypeAlias
 
 from leeward.calls import Call, Result
 from leeward.http.messages import Request, Response
+from leeward.masking import masked
 from leeward.values import NOTHING
 
 STALE_CREDENTIALS = "stale_credentials"
 """The `Result.reason` of an AUTH result that a fresh credential may mend: the plan is run again,
 once, with one."""
+
+SKEWED = "clock_skewed"
+"""The `Result.reason` of an AUTH result of a plan that has learnt the target's time: it is run
+again, once, by that time."""
+
+CLOCK_SKEW = "clock_skew"
+"""The name under which plans `Learn` what to add to this machine's clock, in seconds, to get the
+target's. Runners add it to `View.now`."""
 
 
 class View(NamedTuple):
@@ -37,6 +46,9 @@ class View(NamedTuple):
     now: float
     timeout: float
     learnt: Mapping[str, Any] = NOTHING
+
+    def __repr__(self) -> str:
+        return masked(self, "now timeout")
 
 
 class Need(NamedTuple):
@@ -61,6 +73,9 @@ class Learn(NamedTuple):
 
     name: str
     value: Any
+
+    def __repr__(self) -> str:
+        return masked(self, "name")
 
 
 Step: TypeAlias = Need | Send | Learn

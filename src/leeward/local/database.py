@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from leeward.errors import ConfigError, Outcome
+from leeward.forking import HOLD_SECONDS, watch
 from leeward.local import schema
 from leeward.local.fault import BUSY, DatabaseFault, fault_of, primary_code
-from leeward.local.forking import HOLD_SECONDS, watch
 from leeward.local.place import check_file, create_file
 
 MEMORY = ":memory:"
@@ -35,7 +35,11 @@ https://sqlite.org/howtocorrupt.html section 2.6; so they are never collected.""
 
 
 class Database:
-    """A database that opens on first use, for many threads and, with a file, many processes."""
+    """A database that opens on first use, for many threads and, with a file, many processes.
+
+    SQLite keeps its view of a file's locks in the process. A child that inherited it in the middle
+    of a transaction would believe in locks that it does not have. So no fork happens inside one.
+    """
 
     def __init__(self, path: Path | None) -> None:
         """Take `path`, or None for a database in memory; nothing is opened yet."""

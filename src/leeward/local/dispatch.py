@@ -13,11 +13,11 @@ from typing import TypeAlias
 
 from leeward.clock import Clock
 from leeward.errors import ConfigError
+from leeward.forking import HOLD_SECONDS, watch
 from leeward.local import deliveries
 from leeward.local.context import Context
 from leeward.local.deliveries import Address, Deliveries, Delivery, Posting
 from leeward.local.fault import DatabaseFault
-from leeward.local.forking import HOLD_SECONDS, watch
 
 CONCURRENCY = 8
 """Attempts at one time; one that has outlived its lease no longer counts."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,15 +17,18 @@ from leeward.driver import (
     Scan,
     Store,
     UniformDriver,
+    close_async,
     perform,
+    perform_async,
 )
-from leeward.errors import ConfigError, LeewardError, Outcome
+from leeward.errors import ConfigError
+from leeward.forking import ForkLock
 from leeward.routing.batches import answer_of
 from leeward.routing.call import Pause
 from leeward.routing.health import Evidence, observed
 from leeward.routing.journey import Ask, Journey, Reply, journey, spec_of
 from leeward.routing.outcomes import is_pinned
-from leeward.routing.soundness import is_sound
+from leeward.routing.soundness import result_of
 
 DATA = frozenset(
     {
@@ -69,7 +71,7 @@ class FailoverDriver(UniformDriver):
         self._home: str | Mapping[str, str] = {} if home is None else home
         self._clock: Clock = clock or SystemClock()
         self._evidence = dict.fromkeys(self._order, Evidence())
-        self._lock = threading.Lock()
+        self._lock = ForkLock()
 
     @property
     def target(self) -> str:
@@ -91,8 +93,29 @@ class FailoverDriver(UniformDriver):
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         """Take any call from its first attempt to its result, within `timeout` seconds."""
-        spec = spec_of(call, self.candidates(call), self._clock.monotonic(), timeout)
-        return self._run(journey(call, spec, _random))
+        course = self._journey(call, timeout)
+        command = next(course)
+        while True:
+            began = self._clock.monotonic()
+            result = self._carry_out(command)
+            try:
+                command = course.send(self._reply(command, began, result))
+            except StopIteration as end:
+                final: Result[Any] = end.value
+                return final
+
+    async def perform_async(self, call: Call, timeout: float) -> Result[Any]:
+        """Do the same without blocking the event loop."""
+        course = self._journey(call, timeout)
+        command = next(course)
+        while True:
+            began = self._clock.monotonic()
+            result = await self._carry_out_async(command)
+            try:
+                command = course.send(self._reply(command, began, result))
+            except StopIteration as end:
+                final: Result[Any] = end.value
+                return final
 
     def evidence(self, target: str) -> Evidence:
         """Give what has been seen of `target`."""
@@ -148,26 +171,49 @@ class FailoverDriver(UniformDriver):
         if failures:
             raise failures[0]
 
-    def _run(self, course: Journey) -> Result[Any]:
-        command = next(course)
-        while True:
-            began = self._clock.monotonic()
-            result = self._carry_out(command)
+    async def close_async(self) -> None:
+        """Do the same without blocking the event loop."""
+        failures: list[Exception] = []
+        for driver in self._drivers.values():
             try:
-                command = course.send(Reply(began, self._clock.monotonic(), result))
-            except StopIteration as end:
-                final: Result[Any] = end.value
-                return final
+                await close_async(driver)
+            except Exception as error:  # noqa: BLE001 - the others must still be closed
+                failures.append(error)
+        if failures:
+            raise failures[0]
 
-    def _carry_out(self, command: Ask | Pause) -> Result[Any] | None:
+    def _journey(self, call: Call, timeout: float) -> Journey:
+        spec = spec_of(call, self.candidates(call), self._clock.monotonic(), timeout)
+        return journey(call, spec, _random)
+
+    def _carry_out(self, command: Ask | Pause) -> object:
         if isinstance(command, Pause):
             self._clock.sleep(command.seconds)
             return None
-        result = _attempt(self._drivers[command.target], command)
+        try:
+            return perform(self._drivers[command.target], command.call, command.timeout)
+        except Exception as error:  # noqa: BLE001 - what it means is decided in one place
+            return error
+
+    async def _carry_out_async(self, command: Ask | Pause) -> object:
+        if isinstance(command, Pause):
+            await self._clock.sleep_async(command.seconds)
+            return None
+        try:
+            driver = self._drivers[command.target]
+            return await perform_async(driver, command.call, command.timeout)
+        except Exception as error:  # noqa: BLE001 - what it means is decided in one place
+            return error
+
+    def _reply(self, command: Ask | Pause, began: float, answer: object) -> Reply:
+        now = self._clock.monotonic()
+        if isinstance(command, Pause):
+            return Reply(began, now, None)
+        result = result_of(command.call, answer)
         with self._lock:
             before = self._evidence[command.target]
             self._evidence[command.target] = observed(before, answer_of(result).outcome)
-        return result
+        return Reply(began, now, result)
 
     def _home_drivers(self) -> list[Driver]:
         if isinstance(self._home, str):
@@ -175,24 +221,6 @@ class FailoverDriver(UniformDriver):
         else:
             names = [*self._home.values()] or ([self._order[0]] if len(self._order) == 1 else [])
         return [self._drivers[name] for name in names if name in self._drivers]
-
-
-def _attempt(driver: Driver, ask: Ask) -> Result[Any]:
-    """Make one attempt. What a driver lets escape is unknown, unless leeward itself raised it."""
-    try:
-        result = perform(driver, ask.call, ask.timeout)
-        return result if is_sound(ask.call, result) else _UNSOUND
-    except LeewardError as error:
-        return Result(Outcome.CALLER, message=str(error), cause=error)
-    except Exception as error:  # noqa: BLE001 - in doubt it may have run
-        return Result(Outcome.AMBIGUOUS, code=type(error).__name__, cause=error)
-
-
-_UNSOUND: Result[Any] = Result(
-    Outcome.AMBIGUOUS,
-    code="bad_result",
-    message="the adapter's answer is not of the kind that the call gives",
-)
 
 
 def _random() -> float:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from leeward.driver import Call, Driver, Enqueue, Invoke, Publish, Result, WrappingDriver
+from leeward.driver import Call, Driver, Enqueue, Invoke, Publish, WrappingDriver
 
 
 class Renamed(WrappingDriver):
@@ -31,11 +30,8 @@ class Renamed(WrappingDriver):
         self._buses = buses
         self._tables = tables
 
-    def perform(self, call: Call, timeout: float) -> Result[Any]:
-        """Make one attempt under the target's own name."""
-        return super().perform(self._renamed(call), timeout)
-
-    def _renamed(self, call: Call) -> Call:
+    def passed_on(self, call: Call) -> Call:
+        """Give the call under the target's own name."""
         match call:
             case Invoke(function) | Enqueue(function) if function in self._functions:
                 return call._replace(function=self._functions[function])

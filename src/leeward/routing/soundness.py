@@ -1,9 +1,23 @@
-"""Whether what a driver returned is an answer at all. What is not proves nothing."""
+"""Whether what came out of a driver is an answer at all. What is not proves nothing."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from leeward.driver import Call, Load, Page, Publish, Result, Scan, Store, Stored
-from leeward.errors import Outcome
+from leeward.errors import LeewardError, Outcome
+
+
+def result_of(call: Call, answer: object) -> Result[Any]:
+    """Give the result of an attempt that returned, or let escape, `answer`.
+
+    What a driver lets escape is unknown, unless leeward itself raised it.
+    """
+    if isinstance(answer, LeewardError):
+        return Result(Outcome.CALLER, message=str(answer), cause=answer)
+    if isinstance(answer, Exception):
+        return Result(Outcome.AMBIGUOUS, code=type(answer).__name__, cause=answer)
+    return answer if isinstance(answer, Result) and is_sound(call, answer) else _UNSOUND
 
 
 def is_sound(call: Call, result: object) -> bool:
@@ -25,3 +39,10 @@ def is_sound(call: Call, result: object) -> bool:
                 for entry in result.value
             )
     return True
+
+
+_UNSOUND: Result[Any] = Result(
+    Outcome.AMBIGUOUS,
+    code="bad_result",
+    message="the adapter's answer is not of the kind that the call gives",
+)

@@ -1,8 +1,7 @@
-"""What must not cross a fork: SQLite connections, held locks and threads.
+"""What must not cross a fork: held locks, threads, and connections of every kind.
 
-SQLite keeps its view of a file's locks in the process. A child that inherited it in the middle
-of a transaction would believe in locks that it does not have. So no fork happens inside one:
-whatever is watched is held still before, and made anew in the child.
+Whatever is watched is held still before a fork, goes on in the parent, and begins anew in the
+child.
 """
 
 from __future__ import annotations
@@ -62,3 +61,30 @@ def _in_child() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)
+
+
+class ForkLock:
+    """A lock that no child inherits held. What it guards takes no time and never waits."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        watch(self)
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    def hold(self) -> bool:
+        """Take the lock, so that what it guards is whole in the child."""
+        return self._lock.acquire(timeout=HOLD_SECONDS)
+
+    def release(self) -> None:
+        """Go on in the parent."""
+        self._lock.release()
+
+    def renew(self, *, held: bool) -> None:
+        """Begin with a free lock in the child."""
+        del held
+        self._lock = threading.Lock()

@@ -1,0 +1,54 @@
+"""The same contracts through `leeward.AsyncClient`, awaited on an event loop of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from inspect import iscoroutine
+from typing import Any, cast
+
+import pytest
+
+from leeward import AsyncClient, Client
+from leeward.testing import FakeClock, FaultyDriver
+from leeward_contract_tests.fixtures import contract_config
+
+
+class Awaited:
+    """Put it before a contract: ``class TestAwaited(Awaited, DriverContract)``."""
+
+    @pytest.fixture
+    def client(self, watched: FaultyDriver, clock: FakeClock) -> Iterator[Client]:
+        """Give the client under contract, whose doors are awaited on another thread."""
+        with asyncio.Runner() as runner:
+            loop = runner.get_loop()
+            thread = threading.Thread(target=loop.run_forever)
+            thread.start()
+            try:
+                yield cast("Client", _Blocking(watched, clock, loop))
+            finally:
+                asyncio.run_coroutine_threadsafe(watched.close_async(), loop).result()
+                loop.call_soon_threadsafe(loop.stop)
+                thread.join()
+
+
+class _Blocking:
+    """The doors of an `AsyncClient`, for callers that wait."""
+
+    def __init__(
+        self, driver: FaultyDriver, clock: FakeClock, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._client = AsyncClient(driver, config=contract_config(), clock=clock)
+        self._loop = loop
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        door = getattr(self._client, name)
+
+        def wait(*args: Any, **kwargs: Any) -> Any:
+            answer = door(*args, **kwargs)
+            if iscoroutine(answer):
+                return asyncio.run_coroutine_threadsafe(answer, self._loop).result()
+            return answer
+
+        return wait

@@ -1,0 +1,190 @@
+"""The asynchronous client: the same doors, awaited.
+
+Everything that decides is shared with `leeward.Client`. This one carries it out on an event loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from leeward.clock import Clock, SystemClock
+from leeward.doors.front import Course, Front
+from leeward.driver import Driver
+from leeward.opening import settle
+from leeward.values import (
+    Effect,
+    Event,
+    InvokeResult,
+    Item,
+    Json,
+    PublishReceipt,
+    PublishReport,
+    Receipt,
+    Record,
+    StoreReceipt,
+    TargetStatus,
+)
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+    from pathlib import Path
+    from types import TracebackType
+
+    from leeward.config import Config
+
+T = TypeVar("T")
+
+
+class AsyncClient:
+    """`leeward.Client` for asyncio: the same doors with the same arguments, to be awaited.
+
+    One client serves any number of tasks, of one event loop or several. Use it as an asynchronous
+    context manager, or close it. A target whose adapter cannot be awaited works in threads.
+
+    Cancelling a door gives back everything that it holds. What was sent stays sent: a call that
+    was cancelled may have run.
+
+    Args:
+        targets: as for `leeward.Client`.
+        config: as for `leeward.Client`.
+        clock: for tests, `leeward.testing.FakeClock`.
+
+    Raises:
+        ConfigError: something configured is wrong; the message names the place and the remedy.
+    """
+
+    def __init__(
+        self,
+        targets: str | Driver | Sequence[Driver] | None = None,
+        *,
+        config: str | Path | Config | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._front = Front(*settle(targets, config), clock or SystemClock())
+        self._router = self._front.router
+
+    async def invoke(
+        self,
+        function: str,
+        payload: Json = None,
+        *,
+        effect: Effect | str | None = None,
+        idempotency_key: str | None = None,
+        timeout: float | None = None,
+    ) -> InvokeResult:
+        """Call a function and wait for its answer; see `leeward.Client.invoke`."""
+        return await self._through(
+            self._front.invoke(function, payload, effect, idempotency_key, timeout)
+        )
+
+    async def enqueue(
+        self,
+        function: str,
+        payload: Json = None,
+        *,
+        effect: Effect | str | None = None,
+        idempotency_key: str | None = None,
+        timeout: float | None = None,
+    ) -> Receipt:
+        """Queue a function call; see `leeward.Client.enqueue`."""
+        return await self._through(
+            self._front.enqueue(function, payload, effect, idempotency_key, timeout)
+        )
+
+    async def publish_event(
+        self,
+        bus: str,
+        type: str,
+        data: Json | bytes = None,
+        *,
+        subject: str | None = None,
+        id: str | None = None,
+        time: datetime | None = None,
+        ordering_key: str | None = None,
+        timeout: float | None = None,
+    ) -> PublishReceipt:
+        """Publish one CloudEvent; see `leeward.Client.publish_event`."""
+        event = Event(type, data, id=id, time=time, subject=subject, ordering_key=ordering_key)
+        return await self._through(self._front.publish_event(bus, event, timeout))
+
+    async def publish_events(
+        self, bus: str, events: Sequence[Event], *, timeout: float | None = None
+    ) -> PublishReport:
+        """Publish many events; see `leeward.Client.publish_events`."""
+        return await self._through(self._front.publish_events(bus, events, timeout))
+
+    async def store_data(
+        self,
+        table: str,
+        item: Item,
+        *,
+        if_absent: bool = False,
+        if_revision: str | None = None,
+        expires_in: float | timedelta | None = None,
+        timeout: float | None = None,
+    ) -> StoreReceipt:
+        """Store an item whole; see `leeward.Client.store_data`."""
+        return await self._through(
+            self._front.store_data(
+                table,
+                item,
+                if_absent=if_absent,
+                if_revision=if_revision,
+                expires_in=expires_in,
+                timeout=timeout,
+            )
+        )
+
+    async def load_data(
+        self, table: str, key: str | Mapping[str, str], *, timeout: float | None = None
+    ) -> Record | None:
+        """Load an item; None if there is none; see `leeward.Client.load_data`."""
+        return await self._through(self._front.load_data(table, key, timeout))
+
+    async def delete_data(
+        self,
+        table: str,
+        key: str | Mapping[str, str],
+        *,
+        if_revision: str | None = None,
+        timeout: float | None = None,
+    ) -> StoreReceipt:
+        """Delete an item; see `leeward.Client.delete_data`."""
+        return await self._through(self._front.delete_data(table, key, if_revision, timeout))
+
+    def targets(self) -> list[TargetStatus]:
+        """Describe the targets, in order: what they can do, the settings in force, and evidence."""
+        return self._front.targets()
+
+    def native(self, target: str, service: str) -> object:
+        """Give the vendor's own client of a service: the way out, for what is not portable."""
+        return self._front.native(target, service)
+
+    async def close(self) -> None:
+        """Give back every connection, thread and file. Closing twice is harmless."""
+        self._front.closed = True
+        await self._router.close_async()
+
+    async def __aenter__(self) -> Self:
+        """Give the client itself."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the client."""
+        await self.close()
+
+    async def _through(self, course: Course[T]) -> T:
+        """Take a door's course to its end."""
+        try:
+            call, timeout = next(course)
+            while True:
+                call, timeout = course.send(await self._router.perform_async(call, timeout))
+        except StopIteration as end:
+            answer: T = end.value
+            return answer

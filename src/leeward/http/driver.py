@@ -1,0 +1,168 @@
+"""PlanDriver: a driver made of plans, for threads and for event loops.
+
+It carries out what a `course` asks for: requests by a transport, credentials by the cache. It
+decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from leeward.clock import Clock, SystemClock
+from leeward.driver import Call, Capability, Limits, Result, UniformDriver
+from leeward.errors import Unsupported
+from leeward.http.course import Carry, Course, Ended, Fetch, Supplied, course
+from leeward.http.credentials import CredentialCache, NoCredential, Source
+from leeward.http.wire import Wire
+
+if TYPE_CHECKING:
+    from leeward.http.plans import Planner
+
+
+class Facts(NamedTuple):
+    """What a target says of itself.
+
+    Attributes:
+        target: its name, such as ``aws:us-east-1``.
+        capabilities: what it can do.
+        limits: the largest that it takes.
+        settings: those in force, for `describe`; never a secret.
+    """
+
+    target: str
+    capabilities: frozenset[Capability]
+    limits: Limits
+    settings: Mapping[str, str]
+
+
+class PlanDriver(UniformDriver):
+    """One target whose verbs are plans. It fulfils `leeward.driver.AsyncDriver`.
+
+    Args:
+        facts: what the target says of itself.
+        plans: a planner for each verb.
+        source: fetches credentials.
+        wire: carries requests.
+        native: gives the vendor's own client of a service; it is handed a function that gives the
+            secret of a scope, or raises `NoCredential`.
+        clock: for tests.
+    """
+
+    def __init__(
+        self,
+        facts: Facts,
+        plans: Mapping[str, Planner],
+        source: Source,
+        wire: Wire,
+        *,
+        native: Callable[[str, Callable[[str], Any]], object],
+        clock: Clock | None = None,
+    ) -> None:
+        self._facts = facts
+        self._plans = plans
+        self._wire = wire
+        self._native = native
+        self._clock: Clock = clock or SystemClock()
+        self._credentials = CredentialCache(source, self._clock.now, _random)
+        self._learnt: dict[str, Any] = {}
+
+    @property
+    def target(self) -> str:
+        """The target's name."""
+        return self._facts.target
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What the target can do."""
+        return self._facts.capabilities
+
+    @property
+    def limits(self) -> Limits:
+        """The largest that the target takes."""
+        return self._facts.limits
+
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        """Make one attempt at any call."""
+        deadline = self._clock.monotonic() + timeout
+        going = self._course(call, timeout)
+        try:
+            step = next(going)
+            while True:
+                match step:
+                    case Carry(request, seconds):
+                        answer: Any = self._wire.transport().send(request, seconds)
+                    case Fetch(scope, seconds, refused):
+                        answer = _held(self._credentials.get(scope, seconds, refused))
+                step = going.send(self._supplied(deadline, answer))
+        except StopIteration as end:
+            return _result(end)
+
+    async def perform_async(self, call: Call, timeout: float) -> Result[Any]:
+        """Await one attempt at any call."""
+        deadline = self._clock.monotonic() + timeout
+        going = self._course(call, timeout)
+        try:
+            step = next(going)
+            while True:
+                match step:
+                    case Carry(request, seconds):
+                        answer: Any = await self._wire.async_transport().send(request, seconds)
+                    case Fetch(scope, seconds, refused):
+                        answer = _held(await self._credentials.get_async(scope, seconds, refused))
+                step = going.send(self._supplied(deadline, answer))
+        except StopIteration as end:
+            return _result(end)
+
+    def describe(self) -> Mapping[str, str]:
+        """Give the settings in force."""
+        return self._facts.settings
+
+    def native(self, service: str) -> object:
+        """Give the vendor's own client of `service`."""
+        return self._native(service, self._secret)
+
+    def close(self) -> None:
+        """Give back every connection, those of event loops as soon as their loop can."""
+        self._wire.close()
+
+    async def close_async(self) -> None:
+        """Give back every connection."""
+        self._wire.close()
+
+    def _course(self, call: Call, timeout: float) -> Course:
+        planner = self._plans.get(call.verb)
+        if planner is None:
+            raise Unsupported(f"{self.target} has no {call.verb}", target=self.target)
+        return course(planner, call, self._clock.now(), timeout, self._learnt)
+
+    def _supplied(self, deadline: float, answer: Any) -> Supplied:
+        return Supplied(self._clock.now(), deadline - self._clock.monotonic(), answer)
+
+    def _secret(self, scope: str) -> Any:
+        found = self._credentials.get(scope, NATIVE_SECONDS)
+        if isinstance(found, NoCredential):
+            raise found
+        return found
+
+
+NATIVE_SECONDS = 60.0
+"""How long a vendor's own client waits for a credential; it knows no deadline of ours."""
+
+
+def _held(found: Any) -> Any:
+    if not isinstance(found, NoCredential):
+        return found
+    return Ended(Result(found.outcome, code=found.code, message=found.message, cause=found))
+
+
+def _result(end: StopIteration) -> Result[Any]:
+    result: Result[Any] = end.value
+    return result
+
+
+def _random() -> float:
+    """Give a number in [0, 1). The module is loaded with the first credential, not at import."""
+    from random import random
+
+    return random()

@@ -1,0 +1,111 @@
+"""The transports of one driver: one for its threads, and one for each event loop.
+
+Each is made when it is first needed. A transport is a small protocol, so that a test, or a platform
+without libcurl, can bring another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from leeward.forking import ForkLock
+
+if TYPE_CHECKING:
+    from leeward.http.options import TransportOptions
+    from leeward.http.transport import AsyncTransport, Transport
+
+
+class Wire:
+    """Gives the transport that fits the caller.
+
+    Args:
+        for_threads: makes a transport that any number of threads use.
+        for_loop: makes one for the running event loop.
+    """
+
+    def __init__(
+        self, for_threads: Callable[[], Transport], for_loop: Callable[[], AsyncTransport]
+    ) -> None:
+        self._for_threads = for_threads
+        self._for_loop = for_loop
+        self._transport: Transport | None = None
+        self._loops: dict[Any, AsyncTransport] = {}
+        self._closed = False
+        self._lock = ForkLock()
+
+    def transport(self) -> Transport:
+        """Give the transport of the threads. After `close`, it is one that refuses."""
+        return self._transport or self._made()
+
+    def async_transport(self) -> AsyncTransport:
+        """Give the transport of the running event loop. After `close`, it is one that refuses."""
+        from asyncio import get_running_loop
+
+        loop = get_running_loop()
+        return self._loops.get(loop) or self._made_for(loop)
+
+    def close(self) -> None:
+        """Close every transport; one of another thread's event loop as soon as that can."""
+        with self._lock:
+            self._closed = True
+            transport, loops = self._transport, dict(self._loops)
+        if transport is not None:
+            transport.close()
+        for loop, each in loops.items():
+            _close_on(loop, each)
+
+    def _made(self) -> Transport:
+        with self._lock:
+            if self._transport is None:
+                self._transport = self._for_threads()
+                if self._closed:
+                    self._transport.close()
+            return self._transport
+
+    def _made_for(self, loop: Any) -> AsyncTransport:
+        transport = self._for_loop()
+        if self._closed:
+            transport.close()
+        with self._lock:
+            ended = [each for each in self._loops if each.is_closed()]
+            for each in ended:
+                del self._loops[each]
+            self._loops[loop] = transport
+        return transport
+
+
+def curl_wire(options: TransportOptions) -> Wire:
+    """Give a wire over libcurl."""
+
+    def for_threads() -> Transport:
+        from leeward.http.curl import CurlTransport
+
+        return CurlTransport(options)
+
+    def for_loop() -> AsyncTransport:
+        from leeward.http.curl import AsyncCurlTransport
+
+        return AsyncCurlTransport(options)
+
+    return Wire(for_threads, for_loop)
+
+
+def _close_on(loop: Any, transport: AsyncTransport) -> None:
+    """Close `transport` on the thread of its loop: now, if that is this one."""
+    if _is_running_here(loop):
+        transport.close()
+        return
+    try:
+        loop.call_soon_threadsafe(transport.close)
+    except RuntimeError:  # the loop is closed, and its sockets are watched no more
+        return
+
+
+def _is_running_here(loop: Any) -> bool:
+    from asyncio import get_running_loop
+
+    try:
+        return loop is get_running_loop()
+    except RuntimeError:
+        return False

@@ -1,0 +1,174 @@
+"""AsyncClient: the doors of Client, awaited."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+from typing import Any
+
+import pytest
+
+from leeward import AsyncClient, Client, Conflict, Event, LeewardError, Outcome
+from leeward.driver import Call, Invoke, Result, WrappingDriver, perform_async
+from leeward.local import Local
+from leeward.routing import FailoverDriver
+from leeward.testing import FakeClock, Fault, FaultyDriver
+from tests.scripted import NOT_SENT, Scripted
+
+CALL = Invoke("f", b"{}", "key")
+DOORS = [name for name, member in vars(Client).items() if not name.startswith("_")]
+
+
+@pytest.mark.parametrize("name", DOORS)
+def test_each_door_has_the_same_parameters(name: str) -> None:
+    """Whoever knows one client knows the other, defaults included."""
+    ours, theirs = (inspect.signature(getattr(each, name)) for each in (AsyncClient, Client))
+    assert ours == theirs
+
+
+def test_nothing_is_added_or_left_out() -> None:
+    """The two clients have the same public names, and the constructor takes the same."""
+    assert [name for name in vars(AsyncClient) if not name.startswith("_")] == DOORS
+    assert inspect.signature(AsyncClient) == inspect.signature(Client)
+
+
+def test_the_main_job_awaited() -> None:
+    """Every door works on the embedded target."""
+
+    async def job() -> None:
+        cloud = Local()
+        cloud.function("double")(lambda payload: payload * 2)
+        async with AsyncClient(cloud) as client:
+            assert (await client.invoke("double", 21)).value == 42
+            await client.enqueue("double", 1)
+            stored = await client.store_data("orders", {"id": "42"}, if_absent=True)
+            with pytest.raises(Conflict):
+                await client.store_data("orders", {"id": "42"}, if_absent=True)
+            record = await client.load_data("orders", "42")
+            assert record is not None
+            assert record.revision == stored.revision
+            await client.delete_data("orders", "42")
+            assert await client.load_data("orders", "42") is None
+            await client.publish_event("bus", "order.created", {"id": "42"})
+            report = await client.publish_events("bus", [Event("a"), Event("b")])
+            assert [entry.error for entry in report.entries] == [None, None]
+            assert [status.name for status in client.targets()] == ["local"]
+
+    asyncio.run(job())
+
+
+def test_calls_wait_beside_each_other() -> None:
+    """A target that works in threads does not hold up the event loop."""
+    everyone = threading.Barrier(3)
+
+    async def job() -> list[Any]:
+        cloud = Local()
+        cloud.function("meet")(lambda payload: everyone.wait(30) >= 0)
+        async with AsyncClient(cloud) as client:
+            meetings = [client.invoke("meet") for _ in range(3)]
+            return [each.value for each in await asyncio.gather(*meetings)]
+
+    assert asyncio.run(job()) == [True] * 3
+
+
+def test_a_pause_between_attempts_is_the_clocks() -> None:
+    """With a fake clock nothing waits, and the call still goes to its next attempt."""
+
+    async def job() -> int:
+        async with AsyncClient(Scripted("a", NOT_SENT), clock=FakeClock()) as client:
+            return len((await client.invoke("f")).attempts)
+
+    assert asyncio.run(job()) == 2
+
+
+def test_a_closed_client_sends_nothing() -> None:
+    """Its doors say that it is closed."""
+
+    async def job() -> None:
+        driver = Scripted("a")
+        client = AsyncClient(driver)
+        await client.close()
+        await client.close()
+        with pytest.raises(LeewardError, match="closed"):
+            await client.invoke("f")
+        assert (driver.calls, driver.closed) == ([], 2)
+
+    asyncio.run(job())
+
+
+class Hanging(WrappingDriver):
+    """Answers when it is cancelled, at the earliest."""
+
+    def __init__(self) -> None:
+        super().__init__(Scripted("a"))
+        self.entered = asyncio.Event()
+        self.left = False
+
+    async def perform_async(self, call: Call, timeout: float) -> Result[Any]:
+        self.entered.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.left = True
+        return Result.ok(None)
+
+
+def test_a_cancelled_call_gives_back_what_it_holds() -> None:
+    """The cancellation reaches the driver, and then the caller."""
+
+    async def job() -> bool:
+        driver = Hanging()
+        client = AsyncClient(driver)
+        task = asyncio.create_task(client.invoke("f"))
+        await driver.entered.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return driver.left
+
+    assert asyncio.run(job())
+
+
+def test_nothing_goes_around_a_wrapper() -> None:
+    """A wrapper that overrides `perform` alone is not left out when it is awaited."""
+
+    class Counting(WrappingDriver):
+        seen = 0
+
+        def perform(self, call: Call, timeout: float) -> Result[Any]:
+            self.seen += 1
+            return super().perform(call, timeout)
+
+    driver = Counting(FaultyDriver(Scripted("a")))
+    asyncio.run(AsyncClient(driver).invoke("f"))
+    assert driver.seen == 1
+
+
+def test_a_faulty_driver_fails_when_awaited_too() -> None:
+    """Its orders hold for both clients."""
+
+    async def job() -> None:
+        behind = Scripted("a")
+        driver = FaultyDriver(behind)
+        driver.fail(Fault.LOSE_ANSWER, times=1)
+        lost = await perform_async(driver, CALL, 1.0)
+        found = await perform_async(driver, CALL, 1.0)
+        assert [lost.outcome, found.outcome] == [Outcome.AMBIGUOUS, Outcome.OK]
+        assert behind.calls == [CALL, CALL]
+
+    asyncio.run(job())
+
+
+def test_closing_goes_on_after_a_failure() -> None:
+    """Every driver of the order is closed, and the first failure is told."""
+
+    class Stuck(Scripted):
+        def close(self) -> None:
+            super().close()
+            raise OSError("stuck")
+
+    drivers = [Stuck("a"), Scripted("b")]
+    with pytest.raises(OSError, match="stuck"):
+        asyncio.run(FailoverDriver(drivers).close_async())
+    assert [driver.closed for driver in drivers] == [1, 1]

@@ -1,0 +1,242 @@
+"""PlanDriver carries a plan out, on threads and on event loops alike."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from leeward.calls import Call, Enqueue, Invoke, Result
+from leeward.driver import Capability, Limits, perform, perform_async
+from leeward.errors import ConfigError, Outcome, Unsupported
+from leeward.http.credentials import Credential, NoCredential
+from leeward.http.driver import Facts, PlanDriver
+from leeward.http.messages import Failure, Phase, Request, Response
+from leeward.http.plans import STALE_CREDENTIALS, Need, Plan, Send, View
+from leeward.http.wire import Wire
+
+CALL = Invoke("f", b"{}", "k")
+FACTS = Facts("nimbus:one", frozenset({Capability.INVOKE}), Limits(), {"region": "one"})
+CLOSED = Failure(Phase.REFUSED_HERE, sent=False, code="closed")
+
+
+class Cloud:
+    """Answers requests, and counts transports."""
+
+    def __init__(self) -> None:
+        self.answers: list[Response | Failure] = []
+        self.requests: list[Request] = []
+        self.opened: list[str] = []
+        self.closed: list[str] = []
+
+    def answer(self, request: Request) -> Response | Failure:
+        self.requests.append(request)
+        return self.answers.pop(0) if self.answers else Response(200)
+
+    def wire(self) -> Wire:
+        return Wire(lambda: Threads(self), lambda: Loop(self))
+
+
+class Threads:
+    kind = "threads"
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        self._closed = False
+        cloud.opened.append(self.kind)
+
+    def send(self, request: Request, timeout: float) -> Response | Failure:
+        assert timeout > 0
+        return CLOSED if self._closed else self._cloud.answer(request)
+
+    def close(self) -> None:
+        self._closed = True
+        self._cloud.closed.append(self.kind)
+
+
+class Loop:
+    def __init__(self, cloud: Cloud) -> None:
+        self._threads = Threads(cloud)
+        self._threads.kind = "loop"
+        cloud.opened[-1] = "loop"
+
+    async def send(self, request: Request, timeout: float) -> Response | Failure:
+        await asyncio.sleep(0)
+        return self._threads.send(request, timeout)
+
+    def close(self) -> None:
+        self._threads.close()
+
+
+class Tokens:
+    """Gives numbered tokens, or raises."""
+
+    def __init__(self) -> None:
+        self.given = 0
+        self.error: Exception | None = None
+
+    def __call__(self, scope: str, timeout: float) -> Credential:
+        if self.error:
+            raise self.error
+        self.given += 1
+        return Credential(f"{scope}-{self.given}", 0.0)
+
+
+def plan(call: Any, view: View) -> Plan:
+    token = yield Need("scope")
+    response = yield Send(Request("POST", "https://nimbus.test", "/", (("Token", token),)))
+    if response.status == 401:
+        return Result(Outcome.AUTH, reason=STALE_CREDENTIALS)
+    return Result.ok(response.status)
+
+
+@pytest.fixture
+def cloud() -> Cloud:
+    return Cloud()
+
+
+@pytest.fixture
+def tokens() -> Tokens:
+    return Tokens()
+
+
+@pytest.fixture
+def driver(cloud: Cloud, tokens: Tokens) -> PlanDriver:
+    def native(service: str, secret: Callable[[str], Any]) -> object:
+        if service != "store":
+            raise ConfigError("only store")
+        return secret("scope")
+
+    return PlanDriver(FACTS, {"invoke": plan}, tokens, cloud.wire(), native=native)
+
+
+Way = Callable[[PlanDriver, Call, float], Result[Any]]
+
+
+def on_a_loop(driver: PlanDriver, call: Call, timeout: float) -> Result[Any]:
+    return asyncio.run(perform_async(driver, call, timeout))
+
+
+both_ways = pytest.mark.parametrize("way", [perform, on_a_loop])
+
+
+@both_ways
+def test_a_plan_gets_its_credential_and_its_answer(
+    driver: PlanDriver, cloud: Cloud, way: Way
+) -> None:
+    """One request goes out, with the credential."""
+    assert way(driver, CALL, 10.0) == Result.ok(200)
+    assert [request.headers for request in cloud.requests] == [(("Token", "scope-1"),)]
+
+
+@both_ways
+def test_a_refused_credential_is_renewed(driver: PlanDriver, cloud: Cloud, way: Way) -> None:
+    """After a 401 the plan goes once more, with another credential; later calls use that one."""
+    cloud.answers = [Response(401)]
+    assert way(driver, CALL, 10.0) == Result.ok(200)
+    assert way(driver, CALL, 10.0) == Result.ok(200)
+    sent = [request.headers[0][1] for request in cloud.requests]
+    assert sent == ["scope-1", "scope-2", "scope-2"]
+
+
+@both_ways
+def test_without_a_credential_nothing_is_sent(
+    driver: PlanDriver, cloud: Cloud, tokens: Tokens, way: Way
+) -> None:
+    """The result tells what the source said, with its error as the cause."""
+    tokens.error = NoCredential(Outcome.NOT_SENT, "endpoint_down", "nobody there")
+    result = way(driver, CALL, 10.0)
+    assert (result.outcome, result.code, result.cause) == (
+        Outcome.NOT_SENT,
+        "endpoint_down",
+        tokens.error,
+    )
+    assert cloud.requests == []
+
+
+@both_ways
+def test_a_failure_on_the_wire_is_the_result(driver: PlanDriver, cloud: Cloud, way: Way) -> None:
+    """What left without an answer is unknown."""
+    cloud.answers = [Failure(Phase.RECEIVE, sent=True, code="curl.56")]
+    assert way(driver, CALL, 10.0).outcome is Outcome.AMBIGUOUS
+
+
+@both_ways
+def test_a_verb_without_a_plan_is_unsupported(driver: PlanDriver, way: Way) -> None:
+    """It is refused before anything is sent."""
+    with pytest.raises(Unsupported, match="nimbus:one has no enqueue"):
+        way(driver, Enqueue("f", b"{}", "k"), 10.0)
+
+
+def test_a_transport_is_made_when_it_is_needed(driver: PlanDriver, cloud: Cloud) -> None:
+    """One for all threads, one for each event loop, none before."""
+    assert cloud.opened == []
+    perform(driver, CALL, 10.0)
+    perform(driver, CALL, 10.0)
+    assert cloud.opened == ["threads"]
+
+    async def twice() -> None:
+        await driver.perform_async(CALL, 10.0)
+        await driver.perform_async(CALL, 10.0)
+        await driver.close_async()
+
+    asyncio.run(twice())
+    assert cloud.opened == ["threads", "loop"]
+    assert sorted(cloud.closed) == ["loop", "threads"]
+
+
+@both_ways
+def test_after_closing_nothing_is_sent(driver: PlanDriver, cloud: Cloud, way: Way) -> None:
+    """A closed driver refuses, also where it had not been used before."""
+    driver.close()
+    assert way(driver, CALL, 10.0).outcome is Outcome.LOCAL
+    assert cloud.requests == []
+
+
+def test_closing_reaches_a_loop_of_another_thread(driver: PlanDriver, cloud: Cloud) -> None:
+    """The loop closes its own transport, on its own thread."""
+    used, end = threading.Event(), threading.Event()
+
+    async def use() -> None:
+        await driver.perform_async(CALL, 10.0)
+        used.set()
+        assert await asyncio.to_thread(end.wait, 30)
+
+    thread = threading.Thread(target=asyncio.run, args=(use(),))
+    thread.start()
+    assert used.wait(30)
+    driver.close()
+    end.set()
+    thread.join(30)
+    assert cloud.closed == ["loop"]
+
+
+def test_closing_after_a_loop_has_ended_is_harmless(driver: PlanDriver) -> None:
+    """Its sockets went with it."""
+    asyncio.run(driver.perform_async(CALL, 10.0))
+    driver.close()
+    driver.close()
+
+
+def test_what_a_target_says_of_itself(driver: PlanDriver) -> None:
+    """Name, capabilities, limits and settings are those given."""
+    assert Facts(driver.target, driver.capabilities, driver.limits, driver.describe()) == FACTS
+
+
+def test_the_native_client_shares_the_credentials(driver: PlanDriver, tokens: Tokens) -> None:
+    """It is handed what gives the secret, or raises why there is none."""
+    assert driver.native("store") == "scope-1"
+    with pytest.raises(ConfigError):
+        driver.native("queue")
+
+
+def test_a_native_client_hears_that_there_is_no_credential(
+    driver: PlanDriver, tokens: Tokens
+) -> None:
+    """The source's own error reaches the vendor's client."""
+    tokens.error = NoCredential(Outcome.AUTH, "none", "no credentials")
+    with pytest.raises(NoCredential):
+        driver.native("store")
