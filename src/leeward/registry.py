@@ -7,13 +7,11 @@ named.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from leeward.driver import Driver, Opener, TargetConfig
+from leeward.entrypoints import EntryPoint, entry_points
 from leeward.errors import ConfigError
-
-if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
 
 GROUP = "leeward.adapters"
 
@@ -87,7 +85,7 @@ def _opener(provider: str) -> Opener:
     if not found:
         raise ConfigError(_unknown(provider, installed))
     if len(found) > 1:
-        packages = ", ".join(sorted(str(point.dist and point.dist.name) for point in found))
+        packages = ", ".join(sorted(point.distribution for point in found))
         raise ConfigError(
             f"several packages offer the adapter {provider!r} ({packages}); uninstall all but one"
         )
@@ -109,10 +107,8 @@ def _loaded(point: EntryPoint, provider: str) -> Opener:
 
 
 def _installed() -> dict[str, list[EntryPoint]]:
-    from importlib.metadata import entry_points
-
     found: dict[str, list[EntryPoint]] = {}
-    for point in entry_points(group=GROUP):
+    for point in entry_points(GROUP):
         found.setdefault(point.name, []).append(point)
     return found
 
@@ -120,8 +116,8 @@ def _installed() -> dict[str, list[EntryPoint]]:
 def _unknown(provider: str, installed: Mapping[str, object]) -> str:
     if provider in INSTALL_HINTS:
         return (
-            f"the adapter {provider!r} is not installed; {INSTALL_HINTS[provider]}, once it is "
-            f"released for this version; ready here: {', '.join(sorted({*BUILT_IN, *installed}))}"
+            f"the adapter {provider!r} is not installed; {INSTALL_HINTS[provider]}; "
+            f"ready here: {', '.join(sorted({*BUILT_IN, *installed}))}"
         )
     from difflib import get_close_matches
 

@@ -1,0 +1,99 @@
+"""What installed distributions offer under one entry point group.
+
+`importlib.metadata` knows this too, but importing it takes longer than importing all of leeward
+(`make bench`), and this stands in the way of a program's first call. So the directories on
+`sys.path` are read here, as the "Entry points" and "Recording installed projects" specifications
+of packaging.python.org lay them out. Where packages are not plain directories, in a zip file or
+behind an import hook, `importlib.metadata` is asked.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from typing import NamedTuple
+
+METADATA = (".dist-info", ".egg-info")
+
+
+class EntryPoint(NamedTuple):
+    """One offer: `value` is ``module:attribute``."""
+
+    name: str
+    value: str
+    distribution: str
+
+    def load(self) -> object:
+        """Import what it names."""
+        from importlib import import_module
+
+        module, _, attribute = self.value.partition(":")
+        found: object = import_module(module.strip())
+        for part in attribute.strip().split("."):
+            found = getattr(found, part)
+        return found
+
+
+def entry_points(group: str) -> list[EntryPoint]:
+    """Give the entry points of `group`, of every distribution that would be imported."""
+    if not all(_is_plain(entry) for entry in sys.path):
+        return _by_importlib(group)
+    found: dict[str, list[EntryPoint]] = {}
+    for directory in sys.path:
+        for distribution, path in _distributions(directory or os.curdir):
+            # The first on the path is the one that is imported.
+            if distribution not in found:
+                found[distribution] = _read(path, group, distribution)
+    return [point for points in found.values() for point in points]
+
+
+def parse(text: str, group: str) -> dict[str, str]:
+    """Give name to value of one group of an ``entry_points.txt``."""
+    found: dict[str, str] = {}
+    section = None
+    for line in map(str.strip, text.splitlines()):
+        if line.startswith("[") and line.endswith("]"):
+            section = line[1:-1].strip()
+        elif section == group and "=" in line and not line.startswith(("#", ";")):
+            name, _, value = line.partition("=")
+            found[name.strip()] = value.partition("[")[0].strip()  # without its extras
+    return found
+
+
+def _is_plain(entry: str) -> bool:
+    """Say whether there is nothing at `entry` that only an import hook could read."""
+    return not entry or os.path.isdir(entry) or not os.path.exists(entry)
+
+
+def _distributions(directory: str) -> Iterator[tuple[str, str]]:
+    """Give the normalised name of each distribution in `directory`, and its metadata's path."""
+    try:
+        names = os.listdir(directory)
+    except OSError:
+        return
+    for name in names:
+        if name.endswith(METADATA):
+            distribution = name.rpartition(".")[0].partition("-")[0]
+            yield re.sub(r"[-_.]+", "-", distribution).lower(), os.path.join(directory, name)
+
+
+def _read(path: str, group: str, distribution: str) -> list[EntryPoint]:
+    try:
+        with open(os.path.join(path, "entry_points.txt"), encoding="utf-8") as file:
+            text = file.read()
+    except OSError:  # most distributions have none
+        return []
+    if group not in text:
+        return []
+    return [EntryPoint(name, value, distribution) for name, value in parse(text, group).items()]
+
+
+def _by_importlib(group: str) -> list[EntryPoint]:
+    from importlib.metadata import entry_points as installed
+
+    return [
+        EntryPoint(point.name, point.value, point.dist.name if point.dist else "")
+        for point in installed(group=group)
+    ]
