@@ -12,7 +12,16 @@ from typing import Any
 
 import pytest
 
-from leeward import Client, Config, ConfigError, Event, InvalidRequest, PayloadTooLarge, Unsupported
+from leeward import (
+    Client,
+    Config,
+    ConfigError,
+    Event,
+    InvalidRequest,
+    PayloadTooLarge,
+    Unsupported,
+    registry,
+)
 from leeward.config import FunctionConfig, TableConfig, load_config
 from leeward.driver import Capability, Limits
 from leeward.errors import LeewardError
@@ -624,8 +633,11 @@ def test_a_bad_environment_is_refused(
         ("ibm", "unknown provider 'ibm'; known: .*local"),
     ],
 )
-def test_an_adapter_that_is_not_there(targets: str, words: str) -> None:
+def test_an_adapter_that_is_not_there(
+    targets: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An unknown provider gets the known names; one that is not installed, the pip line."""
+    monkeypatch.setattr(registry, "entry_points", lambda group: [])
     with pytest.raises(ConfigError, match=words):
         Client(targets, config=Config())
 

@@ -198,3 +198,10 @@ def test_what_boto3_writes_is_read() -> None:
     native = {name: serializer.serialize(value) for name, value in item.items()}
     expected = {"n": Decimal("1.5"), "i": 3, "l": [None, True, {"m": "x"}], "s": ["a", "b"]}
     assert_exact(decode(native, DYNAMODB).item, expected)
+
+
+@pytest.mark.parametrize("text", ["1E+126", "1E+999999999", "-1E+999999999", "NaN", "Infinity"])
+def test_a_number_beyond_dynamodb_is_no_number(text: str) -> None:
+    """What no DynamoDB sends is refused before it could fill the memory."""
+    with pytest.raises(ValueError, match="beyond those that DynamoDB documents"):
+        decode({"n": {"N": text}}, DYNAMODB)

@@ -12,6 +12,9 @@ from typing import Any, Final
 
 from leeward.items.numbers import by_value
 
+_LARGEST: Final = 125
+"""The exponent of the largest number. An answer with a larger one would be a bomb for int()."""
+
 
 def write(value: Any) -> dict[str, Any]:
     """Give the attribute value of a plain value."""
@@ -48,7 +51,10 @@ def _write_map(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _read_number(text: str) -> int | Decimal:
-    return by_value(Decimal(text))
+    number = Decimal(text)
+    if not number.is_finite() or number.adjusted() > _LARGEST:
+        raise ValueError("a number beyond those that DynamoDB documents")
+    return by_value(number)
 
 
 def _read_list(value: list[Any]) -> list[Any]:

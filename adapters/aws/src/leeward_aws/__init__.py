@@ -1,1 +1,21 @@
 """AWS for leeward: Lambda, EventBridge and DynamoDB."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from leeward.driver import Driver, TargetConfig
+
+__all__ = ["open_driver"]
+
+
+def open_driver(config: TargetConfig) -> Driver:
+    """Open a target of AWS.
+
+    Raises:
+        ConfigError: a setting is wrong; the message names it and the remedy.
+    """
+    from leeward_aws.opening import open_driver
+
+    return open_driver(config)

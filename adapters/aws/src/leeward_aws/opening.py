@@ -1,0 +1,81 @@
+"""Opening an AWS target: settings in, a driver out. Nothing is sent before the first call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from leeward.driver import Capability, Driver, Limits, TargetConfig
+from leeward.http.driver import Facts, PlanDriver
+from leeward.http.options import TransportOptions, options_from_env
+from leeward.http.wire import curl_wire
+from leeward_aws.asking import CREDENTIALS
+from leeward_aws.auth import describe_source, source_of
+from leeward_aws.plans import Plans
+from leeward_aws.settings import Settings, settings_from
+
+if TYPE_CHECKING:
+    from leeward_aws.credentials import Credentials
+
+CAPABILITIES: Final = frozenset(Capability) - {Capability.ORDERING}
+"""EventBridge's buses keep no order."""
+
+_ENTRY: Final = 512
+"""Bytes of an EventBridge entry beside its Detail: source (256 at most), type (128), time (14)."""
+
+LIMITS: Final = Limits(
+    payload_bytes=6 * 1024 * 1024,
+    queued_bytes=256 * 1024,
+    event_bytes=256 * 1024 - _ENTRY,
+    batch_events=10,
+    batch_bytes=256 * 1024 - 10 * _ENTRY,
+    # 400 KiB, attribute names included; what is left is for leeward's own attribute.
+    item_bytes=400 * 1000,
+    nesting=30,
+    key_bytes=1024,
+)
+"""Sources: the quota pages of Lambda, EventBridge and DynamoDB. Lambda and EventBridge have raised
+256 KiB to 1 MiB lately, but not in every region and partition."""
+
+
+def open_driver(config: TargetConfig) -> Driver:
+    """Open a target of AWS; the entry point ``aws`` of ``leeward.adapters``.
+
+    Raises:
+        ConfigError: a setting is wrong; the message names it and the remedy.
+    """
+    settings = settings_from(config)
+    options = options_from_env(config.env, settings.ca_bundle)
+    options = options._replace(public_only=settings.public_only)
+    wire = curl_wire(options)
+
+    def native(service: str, secret: Callable[[str], Any]) -> object:
+        from leeward_aws.native import native
+
+        def get() -> Credentials:
+            found: Credentials = secret(CREDENTIALS)
+            return found
+
+        return native(service, settings, config, get)
+
+    return PlanDriver(
+        Facts(config.name, CAPABILITIES, LIMITS, _described(settings, config, options)),
+        Plans(settings),
+        source_of(settings, config, wire.transport()),
+        wire,
+        native=native,
+    )
+
+
+def _described(
+    settings: Settings, config: TargetConfig, options: TransportOptions
+) -> Mapping[str, str]:
+    described = {
+        "region": settings.region,
+        **{f"endpoint.{service}": origin for service, origin in settings.endpoints.items()},
+        "credentials": describe_source(settings, config),
+        "ca_file": options.ca_file or "none",
+        "proxy": (options.proxy or "none").rpartition("@")[2],  # without its password
+        "trust_env": str(config.trust_env).lower(),
+    }
+    return {name: value for name, value in described.items() if value != "none"}

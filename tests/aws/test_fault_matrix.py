@@ -1,0 +1,96 @@
+"""Every verb under every fault of the wire, over TLS, by thread and by event loop."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from leeward.calls import Call, Delete, Enqueue, Invoke, Key, Load, Publish, Scan, Store
+from leeward.driver import TargetConfig
+from leeward.http.driver import PlanDriver
+from leeward.values import Event
+from leeward_aws.opening import open_driver
+from tests.servers.answering import Answer, AnsweringServer, Executed
+from tests.servers.certificates import Authority
+from tests.servers.faultproxy import FaultProxy
+from tests.servers.matrix import ROWS, WAYS, Row, Way, check_row, row_id
+
+ITEM = {"id": "42", "total": 9}
+KEY = Key(("id",), ("42",))
+
+CALLS: dict[str, Call] = {
+    "invoke": Invoke("send", b'{"order":"42"}', "key-1"),
+    "enqueue": Enqueue("send", b'{"order":"42"}', "key-1"),
+    "publish": Publish("default", (Event("order.created", {"id": "42"}, "id-1", "/shop"),)),
+    "store": Store("orders", KEY, ITEM, "w-1", now=0.0),
+    "store if absent": Store("orders", KEY, ITEM, "w-1", now=0.0, if_absent=True),
+    "load": Load("orders", KEY),
+    "delete": Delete("orders", KEY, now=0.0),
+    "scan": Scan("orders"),
+}
+
+
+def answer(executed: Executed) -> Answer:
+    """Answer as AWS does, for each operation."""
+    headers = {name.lower(): value for name, value in executed.headers}
+    operation = headers.get("x-amz-target", "").rpartition(".")[2]
+    if headers.get("x-amz-invocation-type") == "Event":
+        return Answer(202, (), b"        ")
+    bodies: dict[str, object] = {
+        "": {"sent": True},
+        "PutEvents": {"FailedEntryCount": 0, "Entries": [{"EventId": "1"}]},
+        "GetItem": {"Item": {"id": {"S": "42"}}},
+        "Scan": {"Items": [], "Count": 0, "ScannedCount": 0},
+    }
+    return Answer(200, (), json.dumps(bodies.get(operation, {})).encode())
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[AnsweringServer]:
+    with AnsweringServer(answer) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def authority() -> Authority:
+    return Authority()
+
+
+@pytest.fixture(scope="module")
+def ca_file(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("ca") / "ca.pem"
+    path.write_bytes(authority.pem)
+    return path
+
+
+@pytest.fixture
+def proxy(upstream: AnsweringServer, authority: Authority) -> Iterator[FaultProxy]:
+    with FaultProxy(upstream.address, authority) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def driver(proxy: FaultProxy, ca_file: Path) -> Iterator[PlanDriver]:
+    env = {
+        "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_ENDPOINT_URL": proxy.url,
+        "AWS_CA_BUNDLE": str(ca_file),
+    }
+    driver = open_driver(TargetConfig("aws:us-east-1", "aws", "us-east-1", {}, env))
+    assert isinstance(driver, PlanDriver)
+    yield driver
+    driver.close()
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("row", ROWS, ids=row_id)
+@pytest.mark.parametrize("verb", CALLS)
+def test_every_verb_under_every_fault(
+    proxy: FaultProxy, driver: PlanDriver, verb: str, row: Row, way: Way
+) -> None:
+    """One attempt is one request at most, its outcome is what is proved, and nothing stays open."""
+    check_row(row, proxy, driver, CALLS[verb], way)

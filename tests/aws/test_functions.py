@@ -1,0 +1,374 @@
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leeward.driver import Enqueue, FunctionFault, Invoke
+from leeward.errors import InvalidRequest, Outcome
+from leeward.http.messages import Failure, Phase, Response
+from leeward.http.plans import CLOCK_SKEW, SKEWED, STALE_CREDENTIALS
+from leeward_aws.errors import COMMON, LAMBDA
+from leeward_aws.functions import functions
+from leeward_aws.signing import sign
+from tests.aws.playing import KEYS, LATER, NOW, SETTINGS, answer, header, play, refusal
+from tests.aws.serialized import by_botocore, by_leeward
+
+PLANS = functions(SETTINGS)
+CALL = Invoke("send-receipt", b'{"order":"42"}', "key-1")
+QUEUED = Enqueue("send-receipt", b'{"order":"42"}', "key-1")
+
+
+def invoke(*answers: Response | Failure, **options: Any) -> Any:
+    return play(PLANS["invoke"], CALL, *answers, **options)
+
+
+def enqueue(*answers: Response | Failure, **options: Any) -> Any:
+    return play(PLANS["enqueue"], QUEUED, *answers, **options)
+
+
+def fault(document: Any, kind: str = "Unhandled") -> Any:
+    return invoke(answer(document, x_amz_function_error=kind)).result
+
+
+# What goes out.
+
+_PART = st.from_regex(r"[a-zA-Z0-9_-]{1,20}", fullmatch=True)
+_ALIAS = st.just("") | st.builds(":{}".format, _PART | st.just("$LATEST"))
+FUNCTIONS = st.builds(
+    "{}{}{}".format,
+    st.sampled_from(
+        [
+            "",
+            "function:",
+            "123456789012:function:",
+            "arn:aws:lambda:eu-west-1:123456789012:function:",
+            "arn:aws-us-gov:lambda:us-gov-west-1:123456789012:function:",
+        ]
+    ),
+    _PART,
+    _ALIAS,
+)
+ODD = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=30)
+PAYLOADS = st.binary(max_size=50)
+IDS = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=255)
+
+
+@given(FUNCTIONS | ODD.filter(lambda name: name not in (".", "..")), PAYLOADS, IDS)
+def test_invoke_sends_what_botocore_would(function: str, payload: bytes, key: str) -> None:
+    """Path, headers and body are the same, for names, ARNs and odd characters alike."""
+    played = play(PLANS["invoke"], Invoke(function, payload, key), answer(None))
+    ours = by_leeward("lambda", played.sent[0])
+    assert ours.headers.pop("content-type") == "application/json"
+    parameters = {
+        "FunctionName": function,
+        "InvocationType": "RequestResponse",
+        "ClientContext": ours.headers["x-amz-client-context"],
+        "Payload": payload,
+    }
+    assert ours == by_botocore("lambda", "Invoke", parameters)
+
+
+@given(FUNCTIONS, PAYLOADS)
+def test_enqueue_sends_what_botocore_would(function: str, payload: bytes) -> None:
+    """The same, and no client context, which Lambda drops for a queued call."""
+    played = play(PLANS["enqueue"], Enqueue(function, payload, "key"), answer(b"", 202))
+    ours = by_leeward("lambda", played.sent[0])
+    assert ours.headers.pop("content-type") == "application/json"
+    parameters = {"FunctionName": function, "InvocationType": "Event", "Payload": payload}
+    assert ours == by_botocore("lambda", "Invoke", parameters)
+
+
+@given(IDS, st.floats(0, 86_400))
+def test_the_key_and_the_deadline_go_with_a_call(key: str, seconds: float) -> None:
+    """The function finds both as strings, and however long they are, Lambda takes them."""
+    played = play(PLANS["invoke"], CALL._replace(idempotency_key=key), answer(1), timeout=seconds)
+    context = header(played.sent[0], "X-Amz-Client-Context")
+    custom = json.loads(base64.b64decode(context, validate=True))["custom"]
+    assert custom["idempotency-key"] == key
+    assert int(custom["x-leeward-deadline-ms"]) <= seconds * 1000
+    assert set(custom) == {"idempotency-key", "x-leeward-deadline-ms"}
+    assert len(context) <= 3583
+
+
+def test_a_request_is_signed_for_its_service() -> None:
+    """It goes to the configured origin with a signature for Lambda in the target's region."""
+    (request,) = invoke(answer(1)).sent
+    assert request.origin == SETTINGS.endpoints["lambda"]
+    authorization = header(request, "Authorization")
+    assert "/20260101/eu-west-1/lambda/aws4_request" in authorization
+    assert header(request, "X-Amz-Security-Token") == KEYS.token
+
+
+@pytest.mark.parametrize("function", [".", ".."])
+def test_a_name_that_is_a_step_in_a_path_is_refused(function: str) -> None:
+    """Before anything is sent: it would lead to another resource."""
+    for call in (CALL._replace(function=function), QUEUED._replace(function=function)):
+        with pytest.raises(InvalidRequest) as raised:
+            play(PLANS[call.verb], call)
+        assert raised.value.field == "function"
+
+
+# What comes back.
+
+
+@pytest.mark.parametrize(
+    "value", [None, True, 0, -1.5, "text", [], {}, {"statusCode": 500}, {"errorType": "X"}]
+)
+def test_an_answer_is_decoded(value: Any) -> None:
+    """Any JSON is an answer; without the header, not even one that looks like an error is one."""
+    result = invoke(answer(value)).result
+    assert (result.outcome, result.value) == (Outcome.OK, value)
+    assert result.request_id == "request-1"
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"NaN", b'{"a":1,"a":2}', b"[" * 100_000, b"<html>", b"\xff", b"9" * 5000]
+)
+def test_an_answer_that_cannot_be_read_has_run(body: bytes) -> None:
+    """The function ran, and what it gave is lost. Nothing of it goes into the result."""
+    result = invoke(answer(body)).result
+    assert (result.outcome, result.executed) == (Outcome.AMBIGUOUS, True)
+    assert (result.reason, result.value) == ("undecodable", None)
+    assert len(repr(result.cause)) < 100
+
+
+@pytest.mark.parametrize("status", [201, 202, 204, 206])
+def test_another_success_is_not_an_answer(status: int) -> None:
+    """A call that waits ends with 200 and a queued one with 202; anything else proves nothing."""
+    result = invoke(answer(b"", status)).result
+    assert (result.outcome, result.executed) == (Outcome.AMBIGUOUS, True)
+    assert (result.code, result.reason) == (f"http.{status}", "unexpected_status")
+
+
+def test_a_queued_call_is_accepted() -> None:
+    """202 is all that Lambda says."""
+    result = enqueue(answer(b"", 202)).result
+    assert (result.outcome, result.value, result.request_id) == (Outcome.OK, None, "request-1")
+
+
+@pytest.mark.parametrize("status", [200, 204])
+def test_a_queued_call_is_not_accepted_by_another_status(status: int) -> None:
+    """It may have been queued, and that is all that can be said."""
+    result = enqueue(answer(b"", status)).result
+    assert (result.outcome, result.executed) == (Outcome.AMBIGUOUS, True)
+
+
+def test_a_lost_answer_is_ambiguous() -> None:
+    """The plan ends with what the failure proves."""
+    gone = Failure(Phase.BODY, sent=True, code="curl.18", status=200)
+    result = invoke(gone).result
+    assert (result.outcome, result.executed) == (Outcome.AMBIGUOUS, True)
+
+
+# Errors of the function itself: 200, and a header.
+
+
+@pytest.mark.parametrize("kind", ["Unhandled", "Handled"])
+def test_a_function_that_raised(kind: str) -> None:
+    """Class, message and trace are the fault's, and the message is nowhere else."""
+    told = {"errorMessage": "no order 42", "errorType": "KeyError", "stackTrace": ["a\n", "b\n"]}
+    result = fault(told | {"requestId": "x"}, kind)
+    assert result.outcome is Outcome.APP_ERROR
+    assert result.fault == FunctionFault("KeyError", "no order 42", ("a\n", "b\n"))
+    assert (result.reason, result.code, result.message) == (None, None, None)
+    assert "no order" not in repr(result)
+
+
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        ({"errorType": "Sandbox.Timedout", "errorMessage": "Task timed out after 3.00 seconds"},
+         "timed_out"),
+        ({"errorMessage": "2026-01-01T00:00:03.001Z 8f5-11 Task timed out after 3.00 seconds"},
+         "timed_out"),
+        ({"errorType": "Function.ResponseSizeTooLarge", "errorMessage": "Response payload size"},
+         "response_too_large"),
+        ({"errorType": "Runtime.ExitError", "errorMessage": "exit status 1"}, "crashed"),
+        ({"errorType": "Runtime.OutOfMemory", "errorMessage": "signal: killed"}, "crashed"),
+        ({"errorType": "Runtime.MarshalError", "errorMessage": "not JSON"}, None),
+        ({"errorType": "MyError", "errorMessage": "Task timed out after 3.00 seconds"}, None),
+        ({"errorMessage": "Task timed out after all"}, None),
+    ],
+)  # fmt: skip
+def test_how_the_platform_ends_a_function(told: dict[str, str], reason: str | None) -> None:
+    """It ran, at least in part; the reason tells the special cases apart."""
+    result = fault(told)
+    assert (result.outcome, result.reason) == (Outcome.APP_ERROR, reason)
+    assert result.fault.message == told["errorMessage"]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "Runtime.ImportModuleError",
+        "Runtime.HandlerNotFound",
+        "Runtime.UserCodeSyntaxError",
+        "Runtime.InvalidEntrypoint",
+        "Runtime.MalformedHandlerName",
+    ],
+)
+def test_code_that_never_loaded(kind: str) -> None:
+    """The handler did not run: the function is there, and was deployed wrong."""
+    result = fault({"errorType": kind, "errorMessage": "Unable to import module 'app'"})
+    assert (result.outcome, result.reason, result.code) == (
+        Outcome.NOT_FOUND,
+        "misconfigured",
+        kind,
+    )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"null", b"[]", b'"x"', b'{"errorType":1,"errorMessage":[],"stackTrace":{}}'],
+)
+def test_an_error_without_details_is_an_error(body: bytes) -> None:
+    """The header alone proves that the function failed."""
+    result = fault(body)
+    assert (result.outcome, result.fault) == (Outcome.APP_ERROR, FunctionFault())
+
+
+def test_a_trace_may_have_another_name() -> None:
+    """The runtime of Node calls it `trace`; what is no text in it is left out."""
+    assert fault({"errorType": "E", "trace": ["a", 1, ["b"]]}).fault.trace == ("a",)
+
+
+# Errors of the platform.
+
+
+@pytest.mark.parametrize("verb", [invoke, enqueue])
+@pytest.mark.parametrize(
+    "code", sorted({*LAMBDA, *COMMON} - {code for code in COMMON if COMMON[code].reason
+                                         == STALE_CREDENTIALS})
+)  # fmt: skip
+def test_every_error_of_the_table_comes_out(verb: Any, code: str) -> None:
+    """Each code gives the outcome of its row, with its own name and the request's id."""
+    meaning = LAMBDA.get(code) or COMMON[code]
+    result = verb(answer({"message": "payload 42"}, 400, x_amzn_errortype=code)).result
+    assert (result.outcome, result.reason, result.code) == (*meaning, code)
+    assert (result.request_id, result.executed, result.message) == ("request-1", None, None)
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 404, 400])
+def test_an_error_without_a_code_is_ambiguous(status: int) -> None:
+    """A proxy between may have said it, after Lambda had run the function."""
+    result = invoke(answer(b"<html>Bad Gateway</html>", status)).result
+    assert (result.outcome, result.code) == (Outcome.AMBIGUOUS, f"http.{status}")
+    assert result.executed is None
+
+
+def test_a_redirect_is_not_followed() -> None:
+    """Nothing ran where it came from, and nothing is sent to where it points."""
+    result = invoke(answer(b"", 307, location="https://elsewhere.test/")).result
+    assert (result.outcome, result.reason) == (Outcome.CALLER, "redirected")
+
+
+@pytest.mark.parametrize(
+    ("headers", "told", "seconds"),
+    [
+        ({"retry_after": "3"}, None, 3.0),
+        ({"retry_after": " 0.5 "}, None, 0.5),
+        ({"retry_after": "0"}, None, 0.0),
+        ({"retry_after": LATER}, None, 3600.0),
+        ({"x_amz_retry_after": "1500"}, None, 1.5),
+        ({}, "7", 7.0),
+        ({}, 7, 7.0),
+        ({"retry_after": "2"}, "7", 2.0),
+        ({}, None, None),
+        ({"retry_after": "-1"}, None, None),
+        ({"retry_after": "nan"}, None, None),
+        ({"retry_after": "1e3"}, None, None),
+        ({"retry_after": "soon"}, None, None),
+        ({"retry_after": "99999999"}, None, None),
+        ({"retry_after": "9" * 400}, None, None),
+        ({"retry_after": "Thu, 01 Jan 1970 00:00:00 GMT"}, None, None),
+        ({"retry_after": "Thu, 01 Jan 2099 00:00:00 GMT"}, None, None),
+        ({"x_amz_retry_after": "soon"}, None, None),
+        ({}, {"a": 1}, None),
+    ],
+)
+def test_how_long_throttling_lasts(
+    headers: dict[str, str], told: Any, seconds: float | None
+) -> None:
+    """Seconds, milliseconds or a date, in a header or the body; nonsense counts for nothing."""
+    body = {"message": "Rate Exceeded."} | ({} if told is None else {"retryAfterSeconds": told})
+    throttled = answer(body, 429, x_amzn_errortype="TooManyRequestsException", **headers)
+    result = invoke(throttled).result
+    assert (result.outcome, result.retry_after) == (Outcome.REJECTED, seconds)
+
+
+# Identity and time.
+
+
+def test_a_stale_key_is_replaced_once() -> None:
+    """The plan is run again with another key; the second refusal is final."""
+    stale = refusal("ExpiredTokenException", 403)
+    played = invoke(stale, stale)
+    keys = [header(each, "Authorization").split("/")[0] for each in played.sent]
+    assert keys == [f"AWS4-HMAC-SHA256 Credential={key}" for key in ("AKIDEXAMPLE", "AKIDFRESH")]
+    assert (played.result.outcome, played.result.reason) == (Outcome.AUTH, STALE_CREDENTIALS)
+
+
+def skewed(code: str = "InvalidSignatureException", date: str = LATER) -> Response:
+    return refusal(code, 403, date=date)
+
+
+@pytest.mark.parametrize("code", ["InvalidSignatureException", "RequestTimeTooSkewed"])
+def test_a_wrong_clock_is_set_right(code: str) -> None:
+    """The request is signed again, once, by the service's own time, which is remembered."""
+    played = invoke(skewed(code), answer("done"))
+    assert played.result.value == "done"
+    assert [header(each, "X-Amz-Date") for each in played.sent] == [
+        "20260101T000000Z",
+        "20260101T010000Z",
+    ]
+    assert played.learnt == {CLOCK_SKEW: 3600.0}
+
+
+def test_what_was_learnt_before_is_added_to() -> None:
+    """The clock was half an hour behind, and is an hour behind now."""
+    played = invoke(skewed(), answer("done"), learnt={CLOCK_SKEW: 1800.0})
+    assert header(played.sent[0], "X-Amz-Date") == "20260101T003000Z"
+    assert header(played.sent[1], "X-Amz-Date") == "20260101T010000Z"
+    assert played.learnt == {CLOCK_SKEW: 3600.0}
+
+
+def test_a_clock_is_set_right_only_once() -> None:
+    """A service that refuses its own time too has the last word."""
+    still = "Thu, 01 Jan 2026 03:00:00 GMT"
+    played = invoke(skewed(), skewed(date=still))
+    assert (played.result.outcome, played.result.reason) == (Outcome.AUTH, SKEWED)
+    assert len(played.sent) == 2
+
+
+@pytest.mark.parametrize(
+    ("code", "date"),
+    [
+        ("InvalidSignatureException", "Thu, 01 Jan 2026 00:04:00 GMT"),
+        ("InvalidSignatureException", "Wed, 31 Dec 2025 23:56:00 GMT"),
+        ("InvalidSignatureException", "nonsense"),
+        ("UnrecognizedClientException", LATER),
+        ("ExpiredTokenException", LATER),
+    ],
+)
+def test_a_clock_is_not_blamed_without_need(code: str, date: str) -> None:
+    """A few minutes are within what services take, and other codes have other causes."""
+    played = invoke(skewed(code, date), skewed(code, date))
+    assert (played.result.reason, played.learnt) == (STALE_CREDENTIALS, {})
+
+
+def test_an_error_other_than_of_the_signature_teaches_no_time() -> None:
+    """Whatever `Date` says, a refusal for another reason leaves the clock alone."""
+    played = invoke(refusal("AccessDeniedException", 403, date=LATER))
+    assert (played.result.outcome, played.learnt) == (Outcome.AUTH, {})
+
+
+def test_signatures_are_those_of_the_signer() -> None:
+    """Nothing is added to a request after it was signed."""
+    (request,) = invoke(answer(1)).sent
+    scope = functions(SETTINGS)["invoke"].args[0].scope  # type: ignore[attr-defined]
+    assert sign(request, KEYS, scope, NOW) == request

@@ -1,0 +1,121 @@
+"""The fault matrix: what each toxic must end in, whatever the cloud and the verb.
+
+Source of the outcomes: the design's table of error classes. A request that may have arrived proves
+nothing, and a handshake that failed proves that nothing was sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
+
+from leeward.driver import AsyncDriver, Call, Driver, Result, close_async, perform, perform_async
+from leeward.errors import Outcome
+from tests.servers.faultproxy import FaultProxy, toxics
+from tests.servers.faultproxy.proxy import Toxic
+
+HANGS = 0.4
+"""Seconds that a call is given where its answer never comes."""
+
+ANSWERS = 30.0
+"""Seconds that it is given where it does."""
+
+FAR_TOO_LONG = 20.0
+"""Seconds. Where a deadline of `HANGS` is not kept, much more than this passes."""
+
+SOME = 0.05
+DRIP = 1.0
+
+
+class Row(NamedTuple):
+    """One toxic.
+
+    Attributes:
+        toxic: what is done to the connection, or to the one request.
+        outcome: how the attempt must end.
+        requests: how many the client may send: one, or none.
+        forwarded: how often the work is then done.
+        timeout: seconds that the attempt is given.
+        code: of the result, where it must be a certain one.
+    """
+
+    toxic: Toxic
+    outcome: Outcome
+    requests: int = 1
+    forwarded: int = 0
+    timeout: float = ANSWERS
+    code: str | None = None
+
+
+ROWS = (
+    Row(toxics.refuse(), Outcome.NOT_SENT, 0),
+    Row(toxics.reset_on_connect(), Outcome.NOT_SENT, 0),
+    Row(toxics.black_hole_on_connect(), Outcome.NOT_SENT, 0, 0, HANGS, "connect_timeout"),
+    Row(toxics.tls_garbage(), Outcome.NOT_SENT, 0),
+    Row(toxics.tls_bad_cert(), Outcome.NOT_SENT, 0),
+    Row(toxics.tls_expired(), Outcome.NOT_SENT, 0),
+    Row(toxics.tls_wrong_host(), Outcome.NOT_SENT, 0),
+    Row(toxics.black_hole(), Outcome.AMBIGUOUS, 1, 0, HANGS, "deadline"),
+    Row(toxics.reset_before_headers(), Outcome.AMBIGUOUS),
+    Row(toxics.reset_after_request(), Outcome.AMBIGUOUS, 1, 1),
+    Row(toxics.answer_lost(), Outcome.AMBIGUOUS, 1, 1),
+    Row(toxics.drop_after(0), Outcome.AMBIGUOUS, 1, 1),
+    Row(toxics.drop_after(30), Outcome.AMBIGUOUS, 1, 1),
+    Row(toxics.truncate_body(), Outcome.AMBIGUOUS, 1, 1),
+    Row(toxics.slow_drip_headers(DRIP), Outcome.AMBIGUOUS, 1, 1, HANGS, "deadline"),
+    Row(toxics.slow_drip_body(DRIP), Outcome.AMBIGUOUS, 1, 1, HANGS, "deadline"),
+    Row(toxics.latency(SOME), Outcome.OK, 1, 1),
+    Row(toxics.duplicate(), Outcome.OK, 1, 2),
+    Row(toxics.redirect("http://127.0.0.1:9/"), Outcome.CALLER),
+    Row(toxics.status(500), Outcome.AMBIGUOUS),
+    Row(toxics.status(502), Outcome.AMBIGUOUS),
+    Row(toxics.status(504), Outcome.AMBIGUOUS),
+)
+"""Over TLS. `drop_after(30)` cuts inside the headers of any answer."""
+
+
+def row_id(value: object) -> str | None:
+    """Name a row by its toxic, for pytest."""
+    return value.toxic.name if isinstance(value, Row) else None
+
+
+Way: TypeAlias = Callable[[Driver, Call, float], Result[Any]]
+"""How a call is put to a driver, which is closed afterwards."""
+
+
+def by_thread(driver: Driver, call: Call, timeout: float) -> Result[Any]:
+    """Put it as `leeward.Client` does."""
+    result = perform(driver, call, timeout)
+    driver.close()
+    return result
+
+
+def by_event_loop(driver: Driver, call: Call, timeout: float) -> Result[Any]:
+    """Put it as `leeward.AsyncClient` does."""
+
+    async def awaited() -> Result[Any]:
+        result = await perform_async(driver, call, timeout)
+        await close_async(driver)
+        return result
+
+    return asyncio.run(awaited())
+
+
+WAYS = (by_thread, by_event_loop)
+
+
+def check_row(row: Row, proxy: FaultProxy, driver: AsyncDriver, call: Call, way: Way) -> None:
+    """Let `row` happen to one call of `driver`, which goes through `proxy`."""
+    proxy.inject(row.toxic, times=None if row.toxic == toxics.refuse() else 1)
+    began = time.monotonic()
+    result = way(driver, call, row.timeout)
+    passed = time.monotonic() - began
+    seen = proxy.requests
+    assert result.outcome is row.outcome, result
+    assert len(seen) == row.requests
+    assert sum(request.forwarded for request in seen) == row.forwarded
+    assert row.code in (None, result.code)
+    assert row.timeout > HANGS or passed < FAR_TOO_LONG
+    proxy.wait_idle()
