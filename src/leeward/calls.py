@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 from leeward.errors import Outcome
+from leeward.masking import masked
 from leeward.values import Attempt, Effect, Event, Item
 
 T = TypeVar("T")
@@ -15,6 +16,9 @@ class Key(NamedTuple):
 
     fields: tuple[str, ...]
     values: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return masked(self, "fields")
 
 
 class Invoke(NamedTuple):
@@ -38,6 +42,9 @@ class Invoke(NamedTuple):
     time_limit: float = 0.0
     verb: Literal["invoke"] = "invoke"
 
+    def __repr__(self) -> str:
+        return masked(self, "function idempotency_key effect shared_dedup time_limit verb")
+
 
 class Enqueue(NamedTuple):
     """Queue a function call: OK as soon as the target has accepted it. Fields as in `Invoke`."""
@@ -48,6 +55,9 @@ class Enqueue(NamedTuple):
     effect: Effect = Effect.UNSAFE
     shared_dedup: bool = False
     verb: Literal["enqueue"] = "enqueue"
+
+    def __repr__(self) -> str:
+        return masked(self, "function idempotency_key effect shared_dedup verb")
 
 
 class Publish(NamedTuple):
@@ -85,6 +95,9 @@ class Store(NamedTuple):
     if_revision: str | None = None
     verb: Literal["store"] = "store"
 
+    def __repr__(self) -> str:
+        return masked(self, "table key write_id now expires_at if_absent if_revision verb")
+
 
 class Load(NamedTuple):
     """Read the item at `key`, strongly: the value is a `Stored`, or None where none is there."""
@@ -120,6 +133,9 @@ class Scan(NamedTuple):
     cursor: str | None = None
     verb: Literal["scan"] = "scan"
 
+    def __repr__(self) -> str:
+        return masked(self, "table verb")
+
 
 Call: TypeAlias = Invoke | Enqueue | Publish | Store | Load | Delete | Scan
 
@@ -141,12 +157,18 @@ class Stored(NamedTuple):
     expires_at: float | None = None
     foreign: bool = False
 
+    def __repr__(self) -> str:
+        return masked(self, "revision write_id expires_at foreign")
+
 
 class Page(NamedTuple):
     """A page of a scan; `cursor` is None on the last one."""
 
     items: tuple[Stored, ...]
     cursor: str | None = None
+
+    def __repr__(self) -> str:
+        return masked(self, "items")
 
 
 class FunctionFault(NamedTuple):
@@ -155,6 +177,9 @@ class FunctionFault(NamedTuple):
     type: str | None = None
     message: str | None = None
     trace: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return masked(self, "type")
 
 
 class Result(NamedTuple, Generic[T]):
@@ -189,6 +214,13 @@ class Result(NamedTuple, Generic[T]):
     target: str | None = None
     attempts: tuple[Attempt, ...] = ()
     resolved: bool = False
+
+    def __repr__(self) -> str:
+        return masked(
+            self,
+            "outcome code message reason request_id retry_after executed fault target "
+            "attempts resolved",
+        )
 
     @staticmethod
     def ok(value: T, *, request_id: str | None = None) -> Result[T]:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from leeward.errors import CallError, Outcome
+from leeward.masking import masked
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -78,6 +79,9 @@ class InvokeResult(NamedTuple):
     target: str
     idempotency_key: str
     attempts: tuple[Attempt, ...] = ()
+
+    def __repr__(self) -> str:
+        return masked(self, "target idempotency_key attempts")
 
 
 class Receipt(NamedTuple):
@@ -161,6 +165,9 @@ class Record(NamedTuple):
     foreign: bool = False
     attempts: tuple[Attempt, ...] = ()
 
+    def __repr__(self) -> str:
+        return masked(self, "revision target expires_at maybe_stale foreign attempts")
+
 
 class Event(NamedTuple):
     """A CloudEvent 1.0 (https://github.com/cloudevents/spec).
@@ -187,6 +194,9 @@ class Event(NamedTuple):
     subject: str | None = None
     ordering_key: str | None = None
     extensions: Mapping[str, str | int | bool] = NOTHING
+
+    def __repr__(self) -> str:
+        return masked(self, "type id source time")
 
 
 class TargetStatus(NamedTuple):

@@ -9,12 +9,37 @@ import trustme
 
 from leeward.http.curl import CurlTransport
 from leeward.http.options import TransportOptions
+from tests.http.bridge import AnyTransport, Bridge
+
+
+@pytest.fixture(params=["threads", "asyncio"])
+def make(request: pytest.FixtureRequest) -> Iterator[Callable[..., AnyTransport]]:
+    """Give a function that makes a transport from the fields of `TransportOptions`.
+
+    With this fixture a test runs over the transport for threads and over the one for asyncio.
+    """
+    made: list[AnyTransport] = []
+    kind = CurlTransport if request.param == "threads" else Bridge
+
+    def transport(**fields: object) -> AnyTransport:
+        made.append(kind(TransportOptions(**fields)))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield transport
+    for each in made:
+        each.end() if isinstance(each, Bridge) else each.close()
 
 
 @pytest.fixture
-def make() -> Iterator[Callable[..., CurlTransport]]:
-    """Give a function that makes a transport from the fields of `TransportOptions`."""
-    made = []
+def transport(make: Callable[..., AnyTransport]) -> AnyTransport:
+    """Give a transport with the default options."""
+    return make()
+
+
+@pytest.fixture
+def threaded() -> Iterator[Callable[..., CurlTransport]]:
+    """Give a function that makes transports for threads, for what holds for them alone."""
+    made: list[CurlTransport] = []
 
     def transport(**fields: object) -> CurlTransport:
         made.append(CurlTransport(TransportOptions(**fields)))  # type: ignore[arg-type]
@@ -23,12 +48,6 @@ def make() -> Iterator[Callable[..., CurlTransport]]:
     yield transport
     for each in made:
         each.close()
-
-
-@pytest.fixture
-def transport(make: Callable[..., CurlTransport]) -> CurlTransport:
-    """Give a transport with the default options."""
-    return make()
 
 
 @pytest.fixture(scope="session")

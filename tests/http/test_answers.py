@@ -9,14 +9,14 @@ from collections.abc import Callable
 
 import pytest
 
-from leeward.http.curl import CurlTransport
 from leeward.http.messages import Failure, Phase, Request, Response
+from tests.http.bridge import AnyTransport
 from tests.http.wire import LIMIT, Peer, Wire, once
 
 MIB = 1024 * 1024
 
 
-def _answer(transport: CurlTransport, raw: bytes) -> Response | Failure:
+def _answer(transport: AnyTransport, raw: bytes) -> Response | Failure:
     """Give what the transport makes of `raw`."""
     with Wire(once(raw)) as wire:
         return transport.send(Request("POST", wire.origin(), "/", (), b"x"), LIMIT)
@@ -27,14 +27,14 @@ def _packed(coding: str, body: bytes) -> bytes:
     return head.encode() + body
 
 
-def test_header_names_are_lower_case_and_the_last_value_counts(transport: CurlTransport) -> None:
+def test_header_names_are_lower_case_and_the_last_value_counts(transport: AnyTransport) -> None:
     """Values are stripped, and may hold colons and bytes of Latin-1."""
     raw = b"HTTP/1.1 404 No\r\nX-A: 1\r\nx-a:  2 \r\nX-B: c: d\xe9\r\nContent-Length: 0\r\n\r\n"
     headers = {"x-a": "2", "x-b": "c: dé", "content-length": "0"}
     assert _answer(transport, raw) == Response(404, headers, b"")
 
 
-def test_only_the_final_answer_counts(transport: CurlTransport) -> None:
+def test_only_the_final_answer_counts(transport: AnyTransport) -> None:
     """What came before it, with a 1xx, is left out, and so is a trailer, whatever it claims."""
     raw = (
         b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nX-Early: 1\r\n\r\n"
@@ -45,12 +45,12 @@ def test_only_the_final_answer_counts(transport: CurlTransport) -> None:
     assert _answer(transport, raw) == Response(201, headers, b"hi")
 
 
-def test_an_answer_may_end_with_the_connection(transport: CurlTransport) -> None:
+def test_an_answer_may_end_with_the_connection(transport: AnyTransport) -> None:
     """Without a length the body is what comes until the server hangs up."""
     assert _answer(transport, b"HTTP/1.0 200 OK\r\n\r\nall") == Response(200, {}, b"all")
 
 
-def test_a_gzip_body_is_unpacked(transport: CurlTransport) -> None:
+def test_a_gzip_body_is_unpacked(transport: AnyTransport) -> None:
     """The body is given as it was before the server packed it."""
     response = _answer(transport, _packed("gzip", gzip.compress(b"text" * 1000)))
     assert isinstance(response, Response)
@@ -70,7 +70,7 @@ def test_a_gzip_body_is_unpacked(transport: CurlTransport) -> None:
     ids=["no gzip", "cut", "more behind", "deflate", "unknown", "twice"],
 )
 def test_a_body_that_cannot_be_unpacked_is_lost(
-    transport: CurlTransport, coding: str, body: bytes
+    transport: AnyTransport, coding: str, body: bytes
 ) -> None:
     """The request was executed, and the status is known; the rest is not guessed."""
     assert _answer(transport, _packed(coding, body)) == Failure(
@@ -78,7 +78,7 @@ def test_a_body_that_cannot_be_unpacked_is_lost(
     )
 
 
-def test_a_gzip_bomb_is_not_unpacked(transport: CurlTransport) -> None:
+def test_a_gzip_bomb_is_not_unpacked(transport: AnyTransport) -> None:
     """A small body that would be 100 MiB is given up at the cap, and memory stays in bounds."""
     zeros = zlib.compressobj(wbits=31)
     packed = b"".join(zeros.compress(bytes(MIB)) for _ in range(100)) + zeros.flush()
@@ -98,7 +98,7 @@ def test_a_gzip_bomb_is_not_unpacked(transport: CurlTransport) -> None:
     ],
     ids=["length told", "until close", "chunked"],
 )
-def test_a_body_above_the_cap_is_given_up(make: Callable[..., CurlTransport], head: bytes) -> None:
+def test_a_body_above_the_cap_is_given_up(make: Callable[..., AnyTransport], head: bytes) -> None:
     """Whether or not its length was told before."""
     raw = b"HTTP/1.1 200 OK\r\n" + head + b"x" * 1001 + b"\r\n0\r\n\r\n"
     failure = _answer(make(max_response_bytes=1000), raw)
@@ -106,7 +106,7 @@ def test_a_body_above_the_cap_is_given_up(make: Callable[..., CurlTransport], he
     assert failure[:4] == (Phase.BODY, True, "body_too_large", 200)
 
 
-def test_a_body_that_never_ends_is_given_up(make: Callable[..., CurlTransport]) -> None:
+def test_a_body_that_never_ends_is_given_up(make: Callable[..., AnyTransport]) -> None:
     """The transport hangs up at the cap; the server notices."""
 
     def endless(peer: Peer) -> None:
@@ -122,7 +122,7 @@ def test_a_body_that_never_ends_is_given_up(make: Callable[..., CurlTransport]) 
     assert failure.code == "body_too_large"
 
 
-def test_a_body_at_the_cap_is_fine(make: Callable[..., CurlTransport]) -> None:
+def test_a_body_at_the_cap_is_fine(make: Callable[..., AnyTransport]) -> None:
     """The cap is the largest that is taken, packed or not."""
     transport = make(max_response_bytes=1000)
     plain = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + b"x" * 1000
@@ -132,7 +132,7 @@ def test_a_body_at_the_cap_is_fine(make: Callable[..., CurlTransport]) -> None:
         assert response.body == b"x" * 1000
 
 
-def test_headers_above_the_cap_are_given_up(make: Callable[..., CurlTransport]) -> None:
+def test_headers_above_the_cap_are_given_up(make: Callable[..., AnyTransport]) -> None:
     """The status was seen, so that much is known."""
     raw = b"HTTP/1.1 200 OK\r\nX-A: " + b"a" * 2000 + b"\r\nContent-Length: 0\r\n\r\n"
     assert _answer(make(max_header_bytes=1000), raw) == Failure(
@@ -140,7 +140,7 @@ def test_headers_above_the_cap_are_given_up(make: Callable[..., CurlTransport]) 
     )
 
 
-def test_headers_without_end_are_given_up(transport: CurlTransport) -> None:
+def test_headers_without_end_are_given_up(transport: AnyTransport) -> None:
     """libcurl has caps of its own, on their number and on their size."""
 
     def endless(peer: Peer) -> None:

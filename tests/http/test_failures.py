@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.http.curl.failures import TABLE, UNKNOWN, Facts, explain
+from leeward.http.curl.failures import TABLE, UNKNOWN, Facts, closed, explain
 from leeward.http.messages import Phase
 
 BEFORE = {Phase.REFUSED_HERE, Phase.NAME, Phase.CONNECT, Phase.TLS}
@@ -103,7 +103,8 @@ def test_a_status_is_only_told_with_a_sent_request(facts: Facts) -> None:
         (Facts(35, 0, connected=True), Phase.TLS, "curl.35"),
         (Facts(35, 9, uploaded=True), Phase.RECEIVE, "curl.35"),
         (Facts(52, 0), Phase.SEND, "curl.52"),
-        (Facts(65, 0), Phase.SEND, "curl.65"),
+        (Facts(65, 0), Phase.CONNECT, "curl.65"),
+        (Facts(65, 1), Phase.SEND, "curl.65"),
         (Facts(3, 0), Phase.REFUSED_HERE, "curl.3"),
     ],
 )
@@ -117,3 +118,9 @@ def test_a_row_that_proves_nothing_names_no_phase() -> None:
     """And one that names a phase names one before the request."""
     for row in (*TABLE.values(), UNKNOWN):
         assert row.phase is None or (row.provable and row.phase in BEFORE)
+
+
+@given(FACTS)
+def test_closing_proves_no_more_than_a_deadline(facts: Facts) -> None:
+    """A request given up here came as far as one whose time was up at the same moment."""
+    assert closed(facts) == explain(facts._replace(code=28))._replace(code="closed")

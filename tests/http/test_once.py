@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from leeward.http.curl import CurlTransport
 from leeward.http.messages import Failure, Phase, Request, Response
+from tests.http.bridge import AnyTransport
 from tests.http.wire import LIMIT, OK, Peer, Wire, answer
 
 
@@ -19,7 +19,7 @@ def _dies_on_the_second(peer: Peer) -> None:
 @pytest.mark.parametrize("size", [1, 10_000, 300_000])
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 def test_a_request_is_not_sent_again_on_a_dead_connection(
-    transport: CurlTransport, method: str, size: int
+    transport: AnyTransport, method: str, size: int
 ) -> None:
     """The server has executed it once; whether it did, nobody can tell from here."""
     with Wire(_dies_on_the_second) as wire:
@@ -34,7 +34,7 @@ def test_a_request_is_not_sent_again_on_a_dead_connection(
 
 @pytest.mark.parametrize("method", ["POST", "DELETE"])
 def test_a_request_without_a_body_takes_a_fresh_connection(
-    transport: CurlTransport, method: str
+    transport: AnyTransport, method: str
 ) -> None:
     """libcurl cannot be kept from sending it again on a kept one."""
 
@@ -53,7 +53,7 @@ def test_a_request_without_a_body_takes_a_fresh_connection(
         assert (len(wire.requests), wire.connections) == (2, 2)
 
 
-def test_a_connection_is_kept_for_the_next_request(transport: CurlTransport) -> None:
+def test_a_connection_is_kept_for_the_next_request(transport: AnyTransport) -> None:
     """Requests with a body, and look-ups, share one connection."""
     with Wire(answer(OK)) as wire:
         for method, body in [("POST", b"x"), ("GET", b""), ("PUT", b"y"), ("GET", b"")] * 3:
@@ -61,7 +61,7 @@ def test_a_connection_is_kept_for_the_next_request(transport: CurlTransport) -> 
         assert (len(wire.requests), wire.connections) == (12, 1)
 
 
-def test_an_idle_connection_that_was_closed_is_replaced(transport: CurlTransport) -> None:
+def test_an_idle_connection_that_was_closed_is_replaced(transport: AnyTransport) -> None:
     """A server that hangs up between two requests costs a new connection and no failure."""
 
     def script(peer: Peer) -> None:

@@ -8,8 +8,8 @@ from time import monotonic
 
 import pytest
 
-from leeward.http.curl import CurlTransport
 from leeward.http.messages import Failure, Phase, Request
+from tests.http.bridge import AnyTransport
 from tests.http.wire import LIMIT, Peer, Script, Wire, hang, once
 
 BRIEFLY = 0.3
@@ -21,7 +21,7 @@ def _post(origin: str, body: bytes = b"x") -> Request:
 
 
 def _failure(
-    transport: CurlTransport, script: Script, timeout: float = LIMIT, body: bytes = b"x"
+    transport: AnyTransport, script: Script, timeout: float = LIMIT, body: bytes = b"x"
 ) -> Failure:
     """Give how a request to a server with `script` fails."""
     with Wire(script) as wire:
@@ -41,7 +41,7 @@ def _reset_after(peer: Peer) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-def test_a_refused_connection_sends_nothing(transport: CurlTransport, host: str) -> None:
+def test_a_refused_connection_sends_nothing(transport: AnyTransport, host: str) -> None:
     """Code 7: the proof that nothing left."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as held:
         held.bind((host, 0))  # bound and not listening: nobody else can take the port meanwhile
@@ -53,14 +53,14 @@ def test_a_refused_connection_sends_nothing(transport: CurlTransport, host: str)
     assert failure.cause.__traceback__ is None
 
 
-def test_an_unknown_name_sends_nothing(transport: CurlTransport) -> None:
+def test_an_unknown_name_sends_nothing(transport: AnyTransport) -> None:
     """Code 6. libcurl refuses ``.onion`` by itself, so no name server is asked here."""
     failure = transport.send(_post("http://nobody.onion"), LIMIT)
     assert isinstance(failure, Failure)
     assert failure[:4] == (Phase.NAME, False, "curl.6", None)
 
 
-def test_an_impossible_port_is_not_begun(transport: CurlTransport) -> None:
+def test_an_impossible_port_is_not_begun(transport: AnyTransport) -> None:
     """Code 3: libcurl does not take the URL."""
     failure = transport.send(_post("http://127.0.0.1:99999"), LIMIT)
     assert isinstance(failure, Failure)
@@ -95,7 +95,7 @@ def test_an_impossible_port_is_not_begun(transport: CurlTransport) -> None:
     ],
 )
 def test_after_the_request_anything_may_have_happened(
-    transport: CurlTransport,
+    transport: AnyTransport,
     script: Script,
     phase: set[Phase],
     codes: set[str],
@@ -133,7 +133,7 @@ def _drip(head: bytes) -> Script:
     ids=["silence", "status drips", "headers drip", "body drips", "endless body drips"],
 )
 def test_the_deadline_holds_against_a_slow_answer(
-    transport: CurlTransport, script: Script, phase: Phase, status: int | None
+    transport: AnyTransport, script: Script, phase: Phase, status: int | None
 ) -> None:
     """However bravely the bytes come in."""
     started = monotonic()
@@ -142,7 +142,7 @@ def test_the_deadline_holds_against_a_slow_answer(
     assert BRIEFLY - 0.05 < monotonic() - started < LIMIT
 
 
-def test_the_deadline_holds_against_a_reader_that_stalls(transport: CurlTransport) -> None:
+def test_the_deadline_holds_against_a_reader_that_stalls(transport: AnyTransport) -> None:
     """A body that does not fit into the buffers between is stuck: part of it has left."""
     failure = _failure(transport, Peer.hold, BRIEFLY, bytes(20_000_000))
     assert failure[:4] == (Phase.SEND, True, "deadline", None)
@@ -169,7 +169,7 @@ def black_hole() -> Iterator[int]:
     ("fields", "timeout"), [({}, BRIEFLY), ({"connect_timeout": BRIEFLY}, LIMIT)]
 )
 def test_a_black_hole_is_given_up(
-    make: Callable[..., CurlTransport], black_hole: int, fields: dict[str, float], timeout: float
+    make: Callable[..., AnyTransport], black_hole: int, fields: dict[str, float], timeout: float
 ) -> None:
     """By the deadline or the limit for connecting, whichever is nearer; nothing was sent."""
     started = monotonic()
@@ -180,7 +180,7 @@ def test_a_black_hole_is_given_up(
 
 
 @pytest.mark.parametrize("timeout", [0.0, -1.0])
-def test_a_deadline_that_has_passed_sends_nothing(transport: CurlTransport, timeout: float) -> None:
+def test_a_deadline_that_has_passed_sends_nothing(transport: AnyTransport, timeout: float) -> None:
     """No time is not taken for no limit."""
     with Wire(hang) as wire:
         failure = transport.send(_post(wire.origin()), timeout)
@@ -188,13 +188,13 @@ def test_a_deadline_that_has_passed_sends_nothing(transport: CurlTransport, time
     assert wire.connections == 0
 
 
-def test_less_than_a_millisecond_is_a_deadline(transport: CurlTransport) -> None:
+def test_less_than_a_millisecond_is_a_deadline(transport: AnyTransport) -> None:
     """It is not rounded to 0, by which libcurl means no limit."""
     failure = _failure(transport, hang, 0.0001)
     assert failure.code in {"connect_timeout", "deadline"}
 
 
-def test_no_failure_tells_a_secret(transport: CurlTransport) -> None:
+def test_no_failure_tells_a_secret(transport: AnyTransport) -> None:
     """Neither the failure nor its cause holds a header or a body."""
     failure = _failure(transport, once(b""), body=b"secret")
     assert "secret" not in f"{failure!r} {failure.cause!r}"

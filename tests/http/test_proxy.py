@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 import trustme
 
-from leeward.http.curl import CurlTransport
 from leeward.http.messages import Failure, Phase, Request, Response
+from tests.http.bridge import AnyTransport
 from tests.http.certificates import tls_context
 from tests.http.wire import LIMIT, OK, Peer, Script, Wire, answer, hang, once
 
@@ -33,7 +33,7 @@ def _tunnel(context: object, *answers: bytes) -> Script:
 
 
 def test_https_goes_through_a_tunnel(
-    make: Callable[..., CurlTransport], ca: trustme.CA, ca_file: str
+    make: Callable[..., AnyTransport], ca: trustme.CA, ca_file: str
 ) -> None:
     """The proxy sees the host alone; request and answer are the server's."""
     context = tls_context(ca.issue_cert("shop.example"))
@@ -59,7 +59,7 @@ def test_https_goes_through_a_tunnel(
     ],
 )
 def test_a_proxy_that_opens_no_tunnel_sends_nothing(
-    make: Callable[..., CurlTransport], ca_file: str, script: Script, code: set[str]
+    make: Callable[..., AnyTransport], ca_file: str, script: Script, code: set[str]
 ) -> None:
     """Its own status is not taken for the server's."""
     with Wire(script) as proxy:
@@ -72,7 +72,7 @@ def test_a_proxy_that_opens_no_tunnel_sends_nothing(
 
 
 def test_a_server_behind_a_tunnel_is_verified(
-    make: Callable[..., CurlTransport], ca: trustme.CA, ca_file: str
+    make: Callable[..., AnyTransport], ca: trustme.CA, ca_file: str
 ) -> None:
     """The proxy cannot play another host."""
     context = tls_context(ca.issue_cert("other.example"))
@@ -85,7 +85,7 @@ def test_a_server_behind_a_tunnel_is_verified(
 
 
 def test_a_proxy_that_does_not_listen_sends_nothing(
-    make: Callable[..., CurlTransport], ca_file: str
+    make: Callable[..., AnyTransport], ca_file: str
 ) -> None:
     """Code 7, or 5 when its name is not known."""
     with socket.socket() as held:
@@ -102,7 +102,7 @@ def test_a_proxy_that_does_not_listen_sends_nothing(
 
 @pytest.mark.parametrize("no_proxy", ["*", "127.0.0.1", "example,127.0.0.1"])
 def test_no_proxy_names_what_is_reached_directly(
-    make: Callable[..., CurlTransport], ca: trustme.CA, ca_file: str, no_proxy: str
+    make: Callable[..., AnyTransport], ca: trustme.CA, ca_file: str, no_proxy: str
 ) -> None:
     """The proxy is not asked."""
     context = tls_context(ca.issue_cert("127.0.0.1"))
@@ -113,7 +113,7 @@ def test_no_proxy_names_what_is_reached_directly(
     assert proxy.connections == 0
 
 
-def test_http_is_reached_directly(make: Callable[..., CurlTransport]) -> None:
+def test_http_is_reached_directly(make: Callable[..., AnyTransport]) -> None:
     """A metadata server or an emulator is on this machine; its secrets go to no proxy."""
     with Wire(hang) as proxy, Wire(answer(OK)) as wire:
         response = make(proxy=proxy.origin()).send(_post(wire.origin()), LIMIT)
@@ -123,7 +123,7 @@ def test_http_is_reached_directly(make: Callable[..., CurlTransport]) -> None:
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_the_environment_names_no_proxy(
-    make: Callable[..., CurlTransport],
+    make: Callable[..., AnyTransport],
     ca: trustme.CA,
     ca_file: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -140,7 +140,7 @@ def test_the_environment_names_no_proxy(
 
 
 def test_the_environment_excepts_nothing_from_the_proxy(
-    make: Callable[..., CurlTransport],
+    make: Callable[..., AnyTransport],
     ca: trustme.CA,
     ca_file: str,
     monkeypatch: pytest.MonkeyPatch,

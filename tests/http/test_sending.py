@@ -7,13 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leeward.errors import ConfigError, InvalidRequest
-from leeward.http.curl import CurlTransport
 from leeward.http.messages import Request, Response
-from leeward.http.options import TransportOptions
+from tests.http.bridge import AnyTransport
 from tests.http.wire import LIMIT, OK, Wire, answer, once
 
 
-def _sent(transport: CurlTransport, request: Request) -> bytes:
+def _sent(transport: AnyTransport, request: Request) -> bytes:
     """Send `request` to a server that answers, and give what arrived there."""
     with Wire(answer(OK)) as wire:
         response = transport.send(request._replace(origin=wire.origin()), LIMIT)
@@ -22,7 +21,7 @@ def _sent(transport: CurlTransport, request: Request) -> bytes:
     return raw.replace(b":%d" % wire.port, b"")
 
 
-def test_a_request_holds_what_was_asked_for_and_nothing_else(transport: CurlTransport) -> None:
+def test_a_request_holds_what_was_asked_for_and_nothing_else(transport: AnyTransport) -> None:
     """No header of libcurl's own goes out: no Accept, no User-Agent, no Expect, no type."""
     headers = (("X-One", "1"), ("x-two", "a: b"), ("X-Empty", ""))
     assert _sent(transport, Request("POST", "", "/p?q=1", headers, b"body")) == (
@@ -31,7 +30,7 @@ def test_a_request_holds_what_was_asked_for_and_nothing_else(transport: CurlTran
     )
 
 
-def test_a_header_that_libcurl_has_a_default_for_is_the_callers(transport: CurlTransport) -> None:
+def test_a_header_that_libcurl_has_a_default_for_is_the_callers(transport: AnyTransport) -> None:
     """Accept, User-Agent and Content-Type go out once, as given."""
     headers = (("Accept", "a/b"), ("user-agent", "leeward"), ("Content-Type", "c/d"))
     raw = _sent(transport, Request("POST", "", "/", headers, b"x")).lower()
@@ -52,14 +51,14 @@ def test_a_header_that_libcurl_has_a_default_for_is_the_callers(transport: CurlT
     ],
 )
 def test_every_method_goes_out_with_its_length(
-    transport: CurlTransport, method: str, body: bytes, length: bytes
+    transport: AnyTransport, method: str, body: bytes, length: bytes
 ) -> None:
     """The method is the caller's, the length the body's."""
     raw = _sent(transport, Request(method, "", "/", (), body))
     assert raw == method.encode() + b" / HTTP/1.1\r\nHost: 127.0.0.1\r\n" + length + b"\r\n" + body
 
 
-def test_a_handle_changes_its_shape_with_every_request(transport: CurlTransport) -> None:
+def test_a_handle_changes_its_shape_with_every_request(transport: AnyTransport) -> None:
     """Nothing of one request is left in the next one on the same connection."""
     requests = [
         ("POST", b"first"),
@@ -83,7 +82,7 @@ def test_a_handle_changes_its_shape_with_every_request(transport: CurlTransport)
     assert response == Response(200, {"content-length": "9"})
 
 
-def test_a_large_body_arrives_whole(transport: CurlTransport) -> None:
+def test_a_large_body_arrives_whole(transport: AnyTransport) -> None:
     """A body of many buffers is sent once, in order, and without `Expect`."""
     body = bytes(range(256)) * 20_000
     raw = _sent(transport, Request("POST", "", "/", (), body))
@@ -107,15 +106,14 @@ def test_a_large_body_arrives_whole(transport: CurlTransport) -> None:
         "/" + "long" * 2000,
     ],
 )
-def test_a_target_goes_out_byte_for_byte(transport: CurlTransport, target: str) -> None:
+def test_a_target_goes_out_byte_for_byte(transport: AnyTransport, target: str) -> None:
     """Signatures cover the target, so nothing may be made tidy."""
     raw = _sent(transport, Request("GET", "", target))
     assert raw.split(b" ")[1] == target.encode()
 
 
-def test_any_printable_target_goes_out_byte_for_byte() -> None:
+def test_any_printable_target_goes_out_byte_for_byte(transport: AnyTransport) -> None:
     """The same, for targets that nobody thought of."""
-    transport = CurlTransport(TransportOptions())
     with Wire(answer(OK)) as wire:
 
         @settings(max_examples=200)
@@ -125,7 +123,6 @@ def test_any_printable_target_goes_out_byte_for_byte() -> None:
             assert wire.requests.pop().split(b" ")[1] == f"/{rest}".encode()
 
         check()
-    transport.close()
 
 
 @pytest.mark.parametrize(
@@ -149,7 +146,7 @@ def test_any_printable_target_goes_out_byte_for_byte() -> None:
     ],
 )
 def test_what_cannot_be_sent_is_refused(
-    transport: CurlTransport, request_: Request, field: str
+    transport: AnyTransport, request_: Request, field: str
 ) -> None:
     """Before any I/O, with the field at fault and without the value of a header."""
     with pytest.raises(InvalidRequest) as caught:
@@ -158,7 +155,7 @@ def test_what_cannot_be_sent_is_refused(
     assert "secret" not in str(caught.value)
 
 
-def test_a_refused_request_leaves_nothing_behind(transport: CurlTransport) -> None:
+def test_a_refused_request_leaves_nothing_behind(transport: AnyTransport) -> None:
     """The next request on the handle is sent as it is."""
     with Wire(answer(OK)) as wire:
         post = Request("POST", wire.origin(), "/", (), b"body")
@@ -183,14 +180,14 @@ def test_a_refused_request_leaves_nothing_behind(transport: CurlTransport) -> No
         "HTTP://127.0.0.1",
     ],
 )
-def test_an_origin_is_a_scheme_a_host_and_a_port(transport: CurlTransport, origin: str) -> None:
+def test_an_origin_is_a_scheme_a_host_and_a_port(transport: AnyTransport, origin: str) -> None:
     """Anything else, such as a name and password, is a wrong configuration."""
     with pytest.raises(ConfigError) as caught:
         transport.send(Request("GET", origin, "/"), LIMIT)
     assert "secret" not in str(caught.value)
 
 
-def test_ipv6_works(transport: CurlTransport) -> None:
+def test_ipv6_works(transport: AnyTransport) -> None:
     """An address in brackets is reached, and named in Host."""
     with Wire(answer(OK), host="::1") as wire:
         response = transport.send(Request("GET", wire.origin(host="[::1]"), "/"), LIMIT)
@@ -199,7 +196,7 @@ def test_ipv6_works(transport: CurlTransport) -> None:
 
 
 def test_a_name_with_two_addresses_is_reached_on_the_one_that_listens(
-    transport: CurlTransport,
+    transport: AnyTransport,
 ) -> None:
     """`localhost` is tried on every address that it has."""
     with Wire(answer(OK)) as wire:
@@ -208,7 +205,7 @@ def test_a_name_with_two_addresses_is_reached_on_the_one_that_listens(
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-def test_a_redirect_is_an_answer(transport: CurlTransport, status: int) -> None:
+def test_a_redirect_is_an_answer(transport: AnyTransport, status: int) -> None:
     """It is given back; where it points to sees nothing."""
     with Wire(answer(OK)) as other:
         redirect = (
@@ -223,7 +220,7 @@ def test_a_redirect_is_an_answer(transport: CurlTransport, status: int) -> None:
 
 
 def test_cookies_and_passwords_are_not_kept(
-    transport: CurlTransport,
+    transport: AnyTransport,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:

@@ -11,8 +11,8 @@ import pytest
 import trustme
 
 from leeward.errors import ConfigError
-from leeward.http.curl import CurlTransport
 from leeward.http.messages import Failure, Phase, Request, Response
+from tests.http.bridge import AnyTransport
 from tests.http.certificates import tls_context
 from tests.http.wire import LIMIT, OK, Peer, Wire, answer, once
 
@@ -26,7 +26,7 @@ def _post(origin: str) -> Request:
 
 @pytest.mark.parametrize("name", ["127.0.0.1", "localhost"])
 def test_a_server_with_a_good_certificate_is_trusted(
-    make: Callable[..., CurlTransport], ca: trustme.CA, ca_file: str, name: str
+    make: Callable[..., AnyTransport], ca: trustme.CA, ca_file: str, name: str
 ) -> None:
     """By name and by address; the connection is kept."""
     with Wire(answer(OK), tls=tls_context(ca.issue_cert(name))) as wire:
@@ -51,7 +51,7 @@ def _wrong(kind: str, ca: trustme.CA) -> trustme.LeafCert:
 
 @pytest.mark.parametrize("kind", ["expired", "not yet valid", "wrong host", "wrong CA"])
 def test_a_wrong_certificate_is_refused(
-    make: Callable[..., CurlTransport],
+    make: Callable[..., AnyTransport],
     ca: trustme.CA,
     ca_file: str,
     kind: str,
@@ -76,7 +76,7 @@ def _chain_file(leaf: trustme.LeafCert, path: Path) -> Path:
 
 
 def test_a_certificate_that_vouches_for_itself_is_refused(
-    make: Callable[..., CurlTransport], ca_file: str
+    make: Callable[..., AnyTransport], ca_file: str
 ) -> None:
     """The authority's own certificate shown by the server makes it no authority here."""
     stranger = trustme.CA()
@@ -102,7 +102,7 @@ def _garbage(peer: Peer) -> None:
 
 @pytest.mark.parametrize("script", [Peer.close, _reset, _garbage])
 def test_a_failed_handshake_sends_nothing(
-    make: Callable[..., CurlTransport], ca_file: str, script: Callable[[Peer], None]
+    make: Callable[..., AnyTransport], ca_file: str, script: Callable[[Peer], None]
 ) -> None:
     """A server that hangs up, resets or talks garbage instead: code 35."""
     with Wire(script) as wire:
@@ -112,7 +112,7 @@ def test_a_failed_handshake_sends_nothing(
 
 
 def test_a_handshake_without_end_is_given_up(
-    make: Callable[..., CurlTransport], ca_file: str
+    make: Callable[..., AnyTransport], ca_file: str
 ) -> None:
     """Connecting includes the handshake, and so does its limit."""
     with Wire(Peer.hold) as wire:
@@ -123,7 +123,7 @@ def test_a_handshake_without_end_is_given_up(
 
 
 def test_a_cut_after_the_handshake_is_ambiguous(
-    make: Callable[..., CurlTransport], ca: trustme.CA, ca_file: str
+    make: Callable[..., AnyTransport], ca: trustme.CA, ca_file: str
 ) -> None:
     """A TLS error is no proof by itself."""
     with Wire(once(b""), tls=tls_context(ca.issue_cert("127.0.0.1"))) as wire:
@@ -133,7 +133,7 @@ def test_a_cut_after_the_handshake_is_ambiguous(
 
 
 def test_a_dead_kept_connection_is_not_used_twice(
-    make: Callable[..., CurlTransport], ca: trustme.CA, ca_file: str
+    make: Callable[..., AnyTransport], ca: trustme.CA, ca_file: str
 ) -> None:
     """The trap of the silent second POST is closed over TLS, too."""
 
@@ -153,7 +153,7 @@ def test_a_dead_kept_connection_is_not_used_twice(
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated:DeprecationWarning")
 def test_an_old_protocol_is_refused(
-    make: Callable[..., CurlTransport], ca: trustme.CA, ca_file: str
+    make: Callable[..., AnyTransport], ca: trustme.CA, ca_file: str
 ) -> None:
     """TLS 1.1 does not do; 1.2 does."""
     context = tls_context(ca.issue_cert("127.0.0.1"))
@@ -172,7 +172,7 @@ def test_an_old_protocol_is_refused(
 
 @pytest.mark.parametrize("ca_file", [None, "/nowhere/ca.pem"])
 def test_without_certificates_https_is_refused(
-    make: Callable[..., CurlTransport], ca_file: str | None
+    make: Callable[..., AnyTransport], ca_file: str | None
 ) -> None:
     """Before any connection, with the remedy."""
     with Wire(answer(OK)) as wire, pytest.raises(ConfigError, match="SSL_CERT_FILE"):
@@ -181,7 +181,7 @@ def test_without_certificates_https_is_refused(
 
 
 def test_a_file_without_certificates_trusts_nobody(
-    make: Callable[..., CurlTransport], tmp_path: Path
+    make: Callable[..., AnyTransport], tmp_path: Path
 ) -> None:
     """Code 77: nothing is sent."""
     (tmp_path / "ca.pem").write_text("nothing here")
@@ -192,7 +192,7 @@ def test_a_file_without_certificates_trusts_nobody(
 
 
 def test_http_2_is_not_taken_up(
-    make: Callable[..., CurlTransport], ca: trustme.CA, ca_file: str
+    make: Callable[..., AnyTransport], ca: trustme.CA, ca_file: str
 ) -> None:
     """A server that would rather speak it is spoken to in HTTP/1.1."""
     context = tls_context(ca.issue_cert("127.0.0.1"))

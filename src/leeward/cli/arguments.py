@@ -27,6 +27,8 @@ def item_argument(text: str) -> Item:
         item = itemjson.untagged(_read(text, "item", exact=True))
     except ValueError as error:
         raise InvalidRequest(f"ITEM cannot be read: {error}", field="item") from None
+    except RecursionError:
+        raise InvalidRequest("ITEM cannot be read: it is nested too deep", field="item") from None
     if not isinstance(item, dict):
         raise InvalidRequest('ITEM must be a JSON object, like \'{"id": "42"}\'', field="item")
     return item

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
 from leeward.config.order import TargetName
+from leeward.masking import masked
 from leeward.values import Effect
 
 Names: TypeAlias = Mapping[str, str]
@@ -77,6 +78,9 @@ class Config(NamedTuple):
     source: str = "leeward"
     trust_env: bool = True
     data_target: str | None = None
+
+    def __repr__(self) -> str:
+        return masked(self, "order functions buses tables source trust_env data_target")
 
     def homes(self) -> str | Mapping[str, str]:
         """Give the home of every table, or a map of those that have one."""

@@ -35,7 +35,8 @@ class Place(NamedTuple):
 
     def at(self, key: str) -> Place:
         """Give the place of a key below this one."""
-        quoted = key if key.replace("_", "").replace("-", "").isalnum() else f'"{key}"'
+        bare = key.replace("_", "").replace("-", "").isalnum()
+        quoted = key if bare else f'"{key}"' if is_printable(key) else repr(key)
         return Place(self.file, f"{self.path}.{quoted}" if self.path else quoted)
 
     def __str__(self) -> str:

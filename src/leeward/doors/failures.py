@@ -39,6 +39,7 @@ from leeward.errors import (
     TargetUnusable,
     Throttled,
 )
+from leeward.printable import is_printable
 from leeward.routing.outcomes import TABLE
 from leeward.values import Effect
 
@@ -191,7 +192,12 @@ def _detail(result: Result[Any]) -> str:
     """Give what the target said, in brackets; never a payload."""
     fault = result.fault
     said = fault.type if fault is not None else result.message
-    parts = [part for part in (result.code, said) if part]
+    parts = [_printable(part) for part in (result.code, said) if part]
     if result.retry_after is not None:
         parts.append(f"asked to wait {result.retry_after:g} s")
     return f" ({': '.join(parts)})" if parts else ""
+
+
+def _printable(text: str) -> str:
+    """Escape what comes from outside and could write lines of its own into a log."""
+    return text if is_printable(text) else repr(text)[1:-1]

@@ -24,6 +24,7 @@ from leeward.http.plans import (
     Send,
     View,
 )
+from leeward.masking import masked
 
 
 class Fetch(NamedTuple):
@@ -35,6 +36,9 @@ class Fetch(NamedTuple):
     scope: str
     timeout: float
     refused: Any = None
+
+    def __repr__(self) -> str:
+        return masked(self, "scope timeout")
 
 
 class Carry(NamedTuple):
@@ -65,6 +69,9 @@ class Supplied(NamedTuple):
     now: float
     left: float
     answer: Any
+
+    def __repr__(self) -> str:
+        return masked(self, "now left")
 
 
 Course: TypeAlias = Generator[Fetch | Carry, Supplied, Result[Any]]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import NamedTuple
 
+from leeward.masking import masked
 from leeward.values import NOTHING
 
 
@@ -26,6 +27,9 @@ class Request(NamedTuple):
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
 
+    def __repr__(self) -> str:
+        return masked(self, "method origin")
+
 
 class Response(NamedTuple):
     """One complete answer.
@@ -39,6 +43,9 @@ class Response(NamedTuple):
     status: int
     headers: Mapping[str, str] = NOTHING
     body: bytes = b""
+
+    def __repr__(self) -> str:
+        return masked(self, "status")
 
 
 class Phase(Enum):
@@ -76,3 +83,6 @@ class Failure(NamedTuple):
     code: str
     status: int | None = None
     cause: BaseException | None = None
+
+    def __repr__(self) -> str:
+        return masked(self, "phase sent code status")

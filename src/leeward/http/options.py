@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from leeward.errors import ConfigError
+from leeward.masking import masked
+
 CA_FILES = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Alpine, Arch
     "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, RHEL and their kin
@@ -28,6 +31,7 @@ class TransportOptions(NamedTuple):
         max_header_bytes: the largest header block; libcurl itself stops at 300 KiB.
         max_idle: seconds after which a connection that lay idle is not used again.
         max_age: seconds after which a connection is replaced, so that a DNS change is followed.
+        public_only: connect to addresses on the public internet alone, whatever a name resolves to.
     """
 
     ca_file: str | None = None
@@ -39,6 +43,14 @@ class TransportOptions(NamedTuple):
     max_header_bytes: int = 64 * 1024
     max_idle: int = 50
     max_age: int = 300
+    public_only: bool = False
+
+    def __repr__(self) -> str:
+        return masked(
+            self,
+            "ca_file no_proxy max_in_flight connect_timeout max_response_bytes max_header_bytes "
+            "max_idle max_age public_only",
+        )
 
 
 def options_from_env(env: Mapping[str, str], ca_file: str | None = None) -> TransportOptions:
@@ -54,6 +66,26 @@ def options_from_env(env: Mapping[str, str], ca_file: str | None = None) -> Tran
         proxy=_first(env, "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"),
         no_proxy=_first(env, "NO_PROXY", "no_proxy"),
     )
+
+
+def refuse_key_log(env: Mapping[str, str]) -> None:
+    """Refuse a process whose environment has libcurl write down the keys of its connections.
+
+    For the hardened mode. libcurl opens the file that SSLKEYLOGFILE names with the first connection
+    over TLS and offers no option against it; to change the environment of the whole process would
+    not be a library's business.
+
+    Args:
+        env: the real environment, ``os.environ``: the one that libcurl reads.
+
+    Raises:
+        leeward.ConfigError: the variable is set.
+    """
+    if env.get("SSLKEYLOGFILE"):
+        raise ConfigError(
+            "SSLKEYLOGFILE is set, so the keys of every TLS connection would be written to a file; "
+            "unset it, because trust_env is false"
+        )
 
 
 def _first(env: Mapping[str, str], *names: str) -> str | None:

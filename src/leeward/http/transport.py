@@ -19,3 +19,21 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Give back every connection. Closing twice is harmless; a later `send` is refused."""
+
+
+class AsyncTransport(Protocol):
+    """Carries requests for the tasks of one event loop."""
+
+    async def send(self, request: Request, timeout: float) -> Response | Failure:
+        """Send `request` once and give its answer, within `timeout` seconds.
+
+        It raises what `Transport.send` does, and `asyncio.CancelledError`: then the request may
+        have been sent, and everything that it held is given back.
+        """
+
+    def close(self) -> None:
+        """Give back every connection; to be called on the thread of the loop.
+
+        The requests under way end, each with a failure. Closing twice is harmless; a later `send`
+        is refused.
+        """

@@ -50,9 +50,26 @@ def endpoint(service: Service, region: str, *, fips: bool = False, dualstack: bo
         ConfigError: `region` cannot be the name of a region.
     """
     check_region(region)
-    partition = next((each for each in _PARTITIONS if region.startswith(each.prefix)), _COMMERCIAL)
+    partition = _partition_of(region)
     host = f"{service}-fips" if fips and not _always_fips(service, region, dualstack) else service
     return f"https://{host}.{region}.{partition.dual_suffix if dualstack else partition.suffix}"
+
+
+def is_own_host(host: str, service: Service, region: str) -> bool:
+    """Say whether AWS answers for `service` in `region` under `host`.
+
+    That is one of its own hosts, or the name that a private link gives them in a VPC, such as
+    ``vpce-1a2b.lambda.us-east-1.vpce.amazonaws.com``. A suffix alone would not do: below
+    ``amazonaws.com`` lie machines and buckets of everybody.
+    """
+    first, _, rest = host.partition(".")
+    if re.fullmatch(r"vpce-[a-z0-9-]{1,58}", first):
+        return rest == f"{service}.{region}.vpce.{_partition_of(region).suffix}"
+    return f"https://{host}" in {
+        endpoint(service, region, fips=fips, dualstack=dualstack)
+        for fips in (False, True)
+        for dualstack in (False, True)
+    }
 
 
 def check_region(region: str, where: str = "the region") -> None:
@@ -67,6 +84,10 @@ def check_region(region: str, where: str = "the region") -> None:
         )
     if region.endswith("-global"):
         raise ConfigError(f"{where} must be one region, such as us-east-1; {region} is none")
+
+
+def _partition_of(region: str) -> _Partition:
+    return next((each for each in _PARTITIONS if region.startswith(each.prefix)), _COMMERCIAL)
 
 
 def _always_fips(service: Service, region: str, dualstack: bool) -> bool:

@@ -8,7 +8,8 @@ from typing import Any, Final, NamedTuple
 
 from leeward.driver import TargetConfig
 from leeward.errors import ConfigError
-from leeward_aws.endpoints import Service, check_region, endpoint
+from leeward.http.hosts import check_hardening, check_host
+from leeward_aws.endpoints import Service, check_region, endpoint, is_own_host
 
 OPTIONS: Final[Mapping[str, type]] = {
     "region": str,
@@ -20,9 +21,11 @@ OPTIONS: Final[Mapping[str, type]] = {
     "endpoint_url_dynamodb": str,
     "use_fips_endpoint": bool,
     "use_dualstack_endpoint": bool,
+    "allowed_hosts": list,
+    "allow_private": bool,
 }
 """The keys of ``[targets."aws:..."]`` that concern the target as a whole, named as in AWS's own
-configuration files."""
+configuration files; the last two are leeward's, and go with ``trust_env = false``."""
 
 _SERVICES: Final[Mapping[Service, str]] = {
     "lambda": "lambda",
@@ -44,6 +47,8 @@ class Settings(NamedTuple):
         ca_bundle: path of a file of CA certificates, or None.
         fips: validated hosts only.
         dualstack: hosts that answer on IPv6 too.
+        public_only: for the transport: connect to addresses on the public internet alone. So it is
+            in the hardened mode without the option `allow_private`.
     """
 
     region: str
@@ -53,6 +58,7 @@ class Settings(NamedTuple):
     ca_bundle: str | None = None
     fips: bool = False
     dualstack: bool = False
+    public_only: bool = False
 
 
 class _Found(NamedTuple):
@@ -69,10 +75,14 @@ def settings_from(config: TargetConfig) -> Settings:
     ``AWS_ENDPOINT_URL``, else AWS's own; ``AWS_IGNORE_CONFIGURED_ENDPOINT_URLS`` puts the two
     variables out of force. An empty variable counts as absent.
 
+    With ``trust_env = false`` an endpoint is https, on a host of AWS's own or one that
+    `allowed_hosts` lists.
+
     Raises:
         ConfigError: there is no region, or a setting is wrong; names it and the remedy.
     """
     config.check_options(OPTIONS)
+    check_hardening(config)
     fips = _switch(config, "use_fips_endpoint")
     dualstack = _switch(config, "use_dualstack_endpoint")
     region = _region(config)
@@ -81,15 +91,16 @@ def settings_from(config: TargetConfig) -> Settings:
     return Settings(
         region=region,
         endpoints={
-            service: _own_endpoint(config, name, fips, dualstack)
+            service: _own_endpoint(config, service, region, fips or dualstack)
             or endpoint(service, region, fips=fips is not None, dualstack=dualstack is not None)
-            for service, name in _SERVICES.items()
+            for service in _SERVICES
         },
         profile=profile and profile.value,
         profile_first="profile" in config.options,
         ca_bundle=ca_bundle and ca_bundle.value,
         fips=fips is not None,
         dualstack=dualstack is not None,
+        public_only=not config.trust_env and not config.options.get("allow_private", False),
     )
 
 
@@ -110,34 +121,45 @@ def _region(config: TargetConfig) -> str:
 
 
 def _own_endpoint(
-    config: TargetConfig, name: str, fips: _Found | None, dualstack: _Found | None
+    config: TargetConfig, service: Service, region: str, switch: _Found | None
 ) -> str | None:
-    """Give the endpoint that replaces AWS's own for one service, if there is one."""
+    """Give the endpoint that replaces AWS's own for one service, if there is one.
+
+    `switch` is a setting that asks for another form of AWS's own, if one does.
+    """
+    name = _SERVICES[service]
     found = _option(config, f"endpoint_url_{name}") or _option(config, "endpoint_url")
     if found is None and _switch(config, "ignore_configured_endpoint_urls") is None:
         found = _variable(config, f"AWS_ENDPOINT_URL_{name.upper()}", "AWS_ENDPOINT_URL")
     if found is None:
         return None
-    if switch := fips or dualstack:
+    if switch:
         raise ConfigError(
             f"{found.where} and {switch.where} exclude each other: an endpoint of your own has no "
             f"other form, so unset one of them"
         )
-    return _origin(found)
+    origin = _origin(found)
+    if not config.trust_env:
+        own = is_own_host(origin.partition("://")[2], service, region)
+        whose = f"AWS's own for {service} in {region}"
+        check_host(origin, found.where, config, own=own, whose=whose)
+    return origin
 
 
 def _origin(found: _Found) -> str:
     """Give the origin of a URL. The URL may hold a password, so no message repeats it."""
     pattern = r"(https?)://(\[[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9._-]*[a-z0-9])?)(?::([0-9]{1,5}))?/?"
-    parts = re.fullmatch(pattern, found.value.lower())
+    # ASCII, or the Kelvin sign would be a k.
+    parts = re.fullmatch(pattern, found.value, re.ASCII | re.IGNORECASE)
     if parts is None or (parts[3] and not 0 < int(parts[3]) < 65536):
         raise ConfigError(
             f"{found.where} must be a scheme, a host and perhaps a port, such as "
             f"http://localhost:4566, without user, path or query"
         )
-    port = {"http": "80", "https": "443"}[parts[1]]
-    suffix = f":{int(parts[3])}" if parts[3] and parts[3] != port else ""
-    return f"{parts[1]}://{parts[2]}{suffix}"
+    scheme, host = parts[1].lower(), parts[2].lower()
+    port = {"http": 80, "https": 443}[scheme]
+    suffix = f":{int(parts[3])}" if parts[3] and int(parts[3]) != port else ""
+    return f"{scheme}://{host}{suffix}"
 
 
 def _switch(config: TargetConfig, name: str) -> _Found | None:

@@ -1,4 +1,4 @@
-"""From the header lines and body pieces that libcurl delivered to a `Response`. Pure."""
+"""From the header lines and the body that libcurl delivered to a `Response`. Pure."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from leeward.http.messages import Failure, Phase, Response
 
 END_OF_LINE = "\r\n"
 END_OF_HEAD = "\r\n\r\n"
+
+SLICE = 16 * 1024
+MOST = 1024 * 1024
+"""Bytes that are unpacked at once, before and after: all at once would hold the body twice."""
 
 
 class Head(NamedTuple):
@@ -26,7 +30,7 @@ class Head(NamedTuple):
 
 
 def assemble(
-    lines: list[bytes], pieces: list[bytes], max_header_bytes: int, max_body_bytes: int
+    lines: list[bytes], body: bytes, max_header_bytes: int, max_body_bytes: int
 ) -> Response | Failure:
     """Put the answer together; a `Failure` if it is not complete, too large or not decodable."""
     text = b"".join(lines).decode("latin-1")
@@ -37,7 +41,6 @@ def assemble(
     if len(text) > max_header_bytes:
         return Failure(Phase.BODY, sent=True, code="headers_too_large", status=status)
     headers = _named(fields)
-    body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
     if body and "content-encoding" in headers:
         decoded = _decoded(headers["content-encoding"].lower(), body, max_body_bytes)
         if isinstance(decoded, str):
@@ -78,12 +81,18 @@ def _decoded(coding: str, body: bytes, limit: int) -> bytes | str:
     if coding not in {"gzip", "x-gzip"}:
         return "content_encoding"
     import zlib
+    from io import BytesIO
 
     unpacker = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+    decoded = BytesIO()
     try:
-        decoded = unpacker.decompress(body, limit + 1)
+        for start in range(0, len(body), SLICE):
+            packed = body[start : start + SLICE]
+            while packed and decoded.tell() <= limit:
+                decoded.write(unpacker.decompress(packed, MOST))
+                packed = unpacker.unconsumed_tail
     except zlib.error:
         return "content_encoding"
-    if len(decoded) > limit:
+    if decoded.tell() > limit:
         return "body_too_large"
-    return decoded if unpacker.eof and not unpacker.unused_data else "content_encoding"
+    return decoded.getvalue() if unpacker.eof and not unpacker.unused_data else "content_encoding"

@@ -1,8 +1,8 @@
 """One easy handle of libcurl: from a `Request` to options, and from what came back to an answer.
 
-A handle serves one origin, so that all but a few options are set once. Every callback is a method
-of a built-in type, on purpose: pycurl prints and swallows what a callback raises, and the
-KeyboardInterrupt of Ctrl-C can only be raised where Python code runs.
+A handle serves one origin, so that all but a few options are set once. Every callback on the way of
+a request is a method of a built-in type, on purpose: pycurl prints and swallows the error that a
+callback raises, and the KeyboardInterrupt of Ctrl-C can only be raised where Python code runs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pycurl  # type: ignore[import-untyped]
 
 from leeward.errors import ConfigError, InvalidRequest
 from leeward.http.curl.answer import assemble, read_head
-from leeward.http.curl.failures import Facts, explain
+from leeward.http.curl.failures import Facts, closed, explain
 from leeward.http.messages import Failure, Request, Response
 from leeward.http.options import TransportOptions
 
@@ -27,7 +27,10 @@ OLDEST = (8, 4, 0)
 """The first libcurl whose MAXFILESIZE also stops a body that did not announce its length."""
 
 SUPPRESS_CONNECT_HEADERS = 265
-"""From curl/curl.h; pycurl has no name for it."""
+"""From curl/curl.h; pycurl has no name for it, nor for the next one."""
+
+QUICK_EXIT = 322
+"""Closing a handle does not wait for a name server that has not answered in time."""
 
 ORIGIN = re.compile(r"(https?)://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
@@ -60,7 +63,8 @@ class Easy:
         self.used = 0.0
         self._options = options
         self._lines: list[bytes] = []
-        self._pieces: list[bytes] = []
+        # Its `getvalue` copies nothing, where joining pieces would hold an answer twice.
+        self._answer = BytesIO()
         self._body = BytesIO()
         self._body_size = 0
         self._shape: tuple[str, bool] | None = None
@@ -79,6 +83,7 @@ class Easy:
         handle.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
         handle.setopt(pycurl.HTTP09_ALLOWED, 0)
         handle.setopt(pycurl.NOSIGNAL, 1)
+        handle.setopt(QUICK_EXIT, 1)
         handle.setopt(pycurl.FOLLOWLOCATION, 0)
         handle.setopt(pycurl.NETRC, pycurl.NETRC_IGNORED)
         handle.setopt(pycurl.USERAGENT, "")
@@ -93,7 +98,11 @@ class Easy:
         handle.setopt(pycurl.MAXLIFETIME_CONN, options.max_age)
         handle.setopt(pycurl.MAXFILESIZE_LARGE, options.max_response_bytes)
         handle.setopt(pycurl.HEADERFUNCTION, self._lines.append)
-        handle.setopt(pycurl.WRITEFUNCTION, self._pieces.append)
+        handle.setopt(pycurl.WRITEFUNCTION, self._answer.write)
+        if options.public_only:
+            from leeward.http.curl.public import open_public
+
+            handle.setopt(pycurl.OPENSOCKETFUNCTION, open_public)
 
     def _set_up_tls(self) -> None:
         handle, ca_file = self.handle, self._options.ca_file
@@ -156,15 +165,21 @@ class Easy:
     def answer(self) -> Response | Failure:
         """Give the answer of a transfer that libcurl calls complete."""
         options = self._options
-        return assemble(
-            self._lines, self._pieces, options.max_header_bytes, options.max_response_bytes
-        )
+        body = self._answer.getvalue()
+        return assemble(self._lines, body, options.max_header_bytes, options.max_response_bytes)
 
     def failure(self, code: int, cause: BaseException | None = None) -> Failure:
         """Give what is known of a transfer that ended with libcurl's error `code`."""
+        return explain(self._facts(code), cause)
+
+    def closed(self) -> Failure:
+        """Give what is known of a transfer that was given up, because its transport was closed."""
+        return closed(self._facts())
+
+    def _facts(self, code: int = 0) -> Facts:
         info = self.handle.getinfo
         head = read_head(b"".join(self._lines).decode("latin-1"))
-        facts = Facts(
+        return Facts(
             code=code,
             request_size=info(pycurl.REQUEST_SIZE),
             tls=self._tls,
@@ -174,12 +189,12 @@ class Easy:
             status=head.status,
             headers_complete=head.complete,
         )
-        return explain(facts, cause)
 
     def rest(self) -> None:
         """Let go of the last request's body and answer."""
         self._lines.clear()
-        self._pieces.clear()
+        self._answer.seek(0)
+        self._answer.truncate()
         self._body.close()
 
     def close(self) -> None:

@@ -63,6 +63,7 @@ TABLE: dict[int, Row] = {
     28: Row("OPERATION_TIMEDOUT", True),
     55: Row("SEND_ERROR", True),
     56: Row("RECV_ERROR", True),  # also: the proxy hung up while opening the tunnel
+    65: Row("SEND_FAIL_REWIND", True, CONNECT),  # a kept connection had died; libcurl cannot resend
     # Only once the request is under way.
     8: Row("WEIRD_SERVER_REPLY"),
     16: Row("HTTP2"),
@@ -79,7 +80,6 @@ TABLE: dict[int, Row] = {
     52: Row("GOT_NOTHING"),
     61: Row("BAD_CONTENT_ENCODING"),
     63: Row("FILESIZE_EXCEEDED"),
-    65: Row("SEND_FAIL_REWIND"),  # a kept connection died; libcurl would have sent it again
     80: Row("SSL_SHUTDOWN_FAILED"),
     81: Row("AGAIN"),
     88: Row("CHUNK_FAILED"),
@@ -178,6 +178,16 @@ def explain(facts: Facts, cause: BaseException | None = None) -> Failure:
         return Failure(phase, sent=False, code=code, cause=cause)
     phase, code = _phase_after(facts), _code(facts.code, "deadline")
     return Failure(phase, sent=True, code=code, status=facts.status, cause=cause)
+
+
+def closed(facts: Facts) -> Failure:
+    """Say the same of a request that was given up here, because its transport was closed.
+
+    No byte leaves after that, so what REQUEST_SIZE says is final. `facts.code` does not count.
+    """
+    if facts.request_size == 0:
+        return Failure(_phase_before(facts), sent=False, code="closed")
+    return Failure(_phase_after(facts), sent=True, code="closed", status=facts.status)
 
 
 def _phase_before(facts: Facts) -> Phase:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from time import monotonic
-from weakref import WeakSet
 
 from leeward.http.curl.easy import Easy
+from leeward.http.curl.forks import forsake_in_child, leak
+from leeward.http.messages import Failure, Phase, Request
 from leeward.http.options import TransportOptions
-
-_pools: WeakSet[Pool] = WeakSet()
 
 
 class Pool:
-    """Lends handles to threads, `max_in_flight` at most at once.
+    """Lends handles to threads or tasks, `max_in_flight` at most at once.
 
     What a borrower holds is the ticket that it made itself: an interrupt may strike between any
     two steps, and a ticket can be given back whether or not the loan came about.
@@ -23,13 +21,29 @@ class Pool:
     def __init__(self, options: TransportOptions) -> None:
         self._options = options
         self._start_empty()
-        _pools.add(self)
+        forsake_in_child(self)
 
     def _start_empty(self) -> None:
         self._lock = threading.Lock()
         self._idle: list[Easy] = []
         self._busy: dict[object, Easy | None] = {}
         self._closed = False
+
+    def prepared(self, ticket: object, request: Request, timeout: float) -> Easy | Failure:
+        """Lend a handle on which `request` is ready to go; or a refusal, and nothing is sent.
+
+        Args:
+            ticket: what to give to `take_back`, whatever becomes of this.
+            request: what to send.
+            timeout: seconds.
+        """
+        if timeout <= 0:
+            return _refused("deadline")
+        easy = self.lend(ticket, request.origin)
+        if isinstance(easy, str):
+            return _refused(easy)
+        easy.prepare(request, timeout)
+        return easy
 
     def lend(self, ticket: object, origin: str) -> Easy | str:
         """Give a handle for `origin`, one with a connection if there is one; or why not."""
@@ -85,27 +99,11 @@ class Pool:
         """Forget every handle without closing it: after a fork they are the parent's."""
         for easy in (*self._idle, *self._busy.values()):
             if easy is not None:
-                _leak(easy.handle)
+                leak(easy.handle)
         closed = self._closed
         self._start_empty()
         self._closed = closed
 
 
-def _leak(handle: object) -> None:
-    """See to it that `handle` is never freed in this process.
-
-    Freeing it, at exit at the latest, would say goodbye to the server over the parent's
-    TLS connection.
-    """
-    import ctypes
-
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(handle))
-
-
-def _in_child() -> None:
-    for pool in _pools:
-        pool.forsake()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_in_child)
+def _refused(code: str) -> Failure:
+    return Failure(Phase.REFUSED_HERE, sent=False, code=code)

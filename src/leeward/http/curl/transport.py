@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from leeward.errors import ConfigError
-from leeward.http.messages import Failure, Phase, Request, Response
+from leeward.http.messages import Failure, Request, Response
 from leeward.http.options import TransportOptions
 
 if TYPE_CHECKING:
     from leeward.http.curl.easy import Easy
+    from leeward.http.curl.pool import Pool
 
 
 class CurlTransport:
@@ -26,27 +27,17 @@ class CurlTransport:
     """
 
     def __init__(self, options: TransportOptions) -> None:
-        try:
-            from leeward.http.curl.easy import CurlError, check_version
-        except ImportError as error:
-            raise ConfigError("pycurl is missing; install leeward[http]") from error
-        from leeward.http.curl.pool import Pool
+        self._pool = new_pool(options)
+        from leeward.http.curl.easy import CurlError
 
-        check_version()
         self._error = CurlError
-        self._pool = Pool(options)
 
     def send(self, request: Request, timeout: float) -> Response | Failure:
         """Send `request` once and give its answer, within `timeout` seconds."""
-        if timeout <= 0:
-            return _refused("deadline")
         ticket = object()
         try:
-            easy = self._pool.lend(ticket, request.origin)
-            if isinstance(easy, str):
-                return _refused(easy)
-            easy.prepare(request, timeout)
-            return self._perform(easy)
+            easy = self._pool.prepared(ticket, request, timeout)
+            return easy if isinstance(easy, Failure) else self._perform(easy)
         finally:
             self._pool.take_back(ticket)
 
@@ -63,5 +54,17 @@ class CurlTransport:
         self._pool.close()
 
 
-def _refused(code: str) -> Failure:
-    return Failure(Phase.REFUSED_HERE, sent=False, code=code)
+def new_pool(options: TransportOptions) -> Pool:
+    """Give an empty pool of handles.
+
+    Raises:
+        leeward.ConfigError: pycurl is not installed, or its libcurl is too old.
+    """
+    try:
+        from leeward.http.curl.easy import check_version
+    except ImportError as error:
+        raise ConfigError("pycurl is missing; install leeward[http]") from error
+    from leeward.http.curl.pool import Pool
+
+    check_version()
+    return Pool(options)

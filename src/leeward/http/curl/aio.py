@@ -1,0 +1,97 @@
+"""The transport for asyncio: one multi handle for one event loop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from leeward.errors import ConfigError
+from leeward.http.curl.transport import new_pool
+from leeward.http.messages import Failure, Request, Response
+from leeward.http.options import TransportOptions
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
+    from leeward.http.curl.easy import Easy
+
+
+class AsyncCurlTransport:
+    """Sends requests through libcurl, on the event loop that runs when it is made.
+
+    Every method is for the thread of that loop. A task that is cancelled while it waits ends its
+    request, and the connection with it.
+
+    Args:
+        options: its settings.
+
+    Raises:
+        leeward.ConfigError: no event loop is running, or one that cannot watch sockets; pycurl is
+            not installed, or its libcurl is too old.
+    """
+
+    def __init__(self, options: TransportOptions) -> None:
+        self._pool = new_pool(options)
+        self._loop = _loop_that_watches()
+        from asyncio import get_running_loop
+
+        from leeward.http.curl.easy import CurlError
+        from leeward.http.curl.forks import forsake_in_child
+        from leeward.http.curl.multi import Multi
+
+        self._running_loop = get_running_loop
+        self._error = CurlError
+        self._multi = Multi(self._loop, options.max_in_flight)
+        forsake_in_child(self)
+
+    async def send(self, request: Request, timeout: float) -> Response | Failure:
+        """Send `request` once and give its answer, within `timeout` seconds."""
+        if self._running_loop() is not self._loop:
+            raise ConfigError(
+                "a transport belongs to the event loop it was made on; make one for each loop"
+            )
+        ticket = object()
+        try:
+            easy = self._pool.prepared(ticket, request, timeout)
+            return easy if isinstance(easy, Failure) else await self._perform(easy)
+        finally:
+            self._pool.take_back(ticket)
+
+    async def _perform(self, easy: Easy) -> Response | Failure:
+        end = await self._multi.perform(easy.handle)
+        if end is None:
+            return easy.closed()
+        return easy.failure(end[0], self._error(*end)) if end[0] else easy.answer()
+
+    def close(self) -> None:
+        """Close every connection and end the requests under way.
+
+        Each of them gets a failure that says whether it may have been sent.
+        """
+        self._pool.close()
+        self._multi.close()
+
+    def forsake(self) -> None:
+        """Leave every connection to the parent of a fork, whose loop this one cannot share."""
+        self._pool.forsake()
+        self._pool.close()
+        self._multi.forsake()
+
+
+def _loop_that_watches() -> AbstractEventLoop:
+    """Give the running loop, if it can tell when a socket is ready."""
+    import asyncio
+    import socket
+
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError as error:
+        raise ConfigError("no event loop is running; make the transport in a coroutine") from error
+    try:
+        with socket.socket() as unwatched:
+            loop.remove_reader(unwatched)
+    except NotImplementedError as error:  # the proactor of Windows
+        raise ConfigError(
+            f"{type(loop).__name__} cannot watch sockets; "
+            "run the program with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop)"
+        ) from error
+    return loop

@@ -1,0 +1,39 @@
+"""The socket of a connection that may only lead to the public internet: for the hardened mode.
+
+libcurl asks for a socket after the name is resolved and before it connects, once for each address
+that it tries. So a name that resolves to one address for a check and to another for the connection
+gains nothing.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import pycurl  # type: ignore[import-untyped]
+
+from leeward.http.addresses import is_public
+
+
+def open_public(_purpose: int, address: Any) -> Any:
+    """Give a socket for `address`, or the word that makes libcurl give up this address.
+
+    For `OPENSOCKETFUNCTION`; libcurl reports error 7 when no address is left, and nothing was sent.
+    It goes by the peer's address: with a proxy, by the proxy's.
+    """
+    if address.family not in {socket.AF_INET, socket.AF_INET6} or not is_public(address.addr[0]):
+        return pycurl.SOCKET_BAD
+    return _Lent(socket.socket(address.family, address.socktype, address.protocol))
+
+
+class _Lent:
+    """A socket for pycurl, which asks for its number, duplicates that, and drops this."""
+
+    def __init__(self, lent: socket.socket) -> None:
+        self._socket = lent
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def __del__(self) -> None:
+        self._socket.close()

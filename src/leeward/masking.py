@@ -1,0 +1,37 @@
+"""Reprs that say what a value is and not what it carries, so that none spills into a log.
+
+Each class lists what it shows: names, ids, outcomes. Whatever it does not list, a field that is
+added later as well, is shown by its type and size alone.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Any
+
+_SIZED = (str, bytes, list, tuple, dict, MappingProxyType)
+
+
+def masked(value: Any, shown: str = "") -> str:
+    """Write a named tuple like ``Invoke(function='f', payload=<bytes: 12>, ...)``.
+
+    Args:
+        value: the named tuple.
+        shown: the fields to write in full, with blanks between.
+    """
+    names = shown.split()
+    fields = (
+        f"{name}={field!r}" if name in names else f"{name}={outline(field)}"
+        for name, field in zip(value._fields, value, strict=True)
+    )
+    return f"{type(value).__name__}({', '.join(fields)})"
+
+
+def outline(value: object) -> str:
+    """Give the type of `value`, and its length if it has one; of None, that it is None."""
+    if value is None:
+        return "None"
+    kind = type(value).__name__
+    if isinstance(value, _SIZED) and not hasattr(value, "_fields"):
+        return f"<{kind}: {len(value)}>"
+    return f"<{kind}>"

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from tests.house.workspace import ROOT
+
+METHODS = {"debug", "info", "warning", "warn", "error", "exception", "critical", "log", "print"}
+"""Methods of a logger, `warnings.warn`, and `print`."""
+
+CARRIERS = {
+    "authorization", "body", "credential", "credentials", "data", "event", "events", "headers",
+    "item", "items", "payload", "request", "response", "secret", "token", "value",
+}  # fmt: skip
+"""Names of what carries content. An id, a size or a class has a name of its own."""
+
+
+def spilling_in(source: str) -> list[str]:
+    """Give the logging calls in `source` that are handed something that carries content."""
+    return [
+        ast.unparse(node)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call) and _is_logging(node) and _names(node) & CARRIERS
+    ]
+
+
+def _is_logging(call: ast.Call) -> bool:
+    match call.func:
+        case ast.Attribute(attr=name, value=ast.Name(id=owner)):
+            return name in METHODS and (owner == "warnings" or "log" in owner.lower())
+        case ast.Name(id=name):
+            return name in {"print", "warn"}
+    return False
+
+
+def _names(call: ast.Call) -> set[str]:
+    """Give the names that the arguments mention, but what `len` and `type` are asked of."""
+    found: set[str] = set()
+    todo: list[ast.AST] = [*call.args, *call.keywords]
+    while todo:
+        node = todo.pop()
+        match node:
+            case ast.Call(func=ast.Name(id="len" | "type")):
+                continue
+            case ast.Name(id=name) | ast.Attribute(attr=name):
+                found.add(name.lower().lstrip("_"))
+        todo += ast.iter_child_nodes(node)
+    return found
+
+
+def test_no_logging_call_is_handed_content() -> None:
+    """Ids, sizes, classes and durations only, at every level."""
+    wrong = {
+        str(path.relative_to(ROOT)): found
+        for folder in ("src", "adapters", "examples/plugin/src")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        if (found := spilling_in(path.read_text(encoding="utf-8")))
+    }
+    assert wrong == {}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "logger.info(event)",
+        "_LOG.debug('got %s', request.headers)",
+        "logging.error(f'{payload!r}')",
+        "log.warning('x', extra={'a': self._body})",
+        "warnings.warn(str(token), stacklevel=2)",
+        "print(response)",
+    ],
+)
+def test_the_search_sees_a_spill(line: str) -> None:
+    """As an argument, in a text, in `extra`, as an attribute."""
+    assert spilling_in(line) == [ast.unparse(ast.parse(line)).strip()]
+
+
+def test_the_search_lets_sizes_pass() -> None:
+    """A length and a class say nothing of the content; a console of one's own is no log."""
+    fine = "logger.info('%s %d', type(event), len(payload))\nlogger.debug('%s', call_id)\n"
+    assert spilling_in(fine + "self._console.print(item)\nitems.log(1)\nmath.log(value)") == []

@@ -1,0 +1,105 @@
+"""A transport for asyncio behind the face of one for threads, so that one suite tests both."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import TypeAlias, TypeVar
+
+from leeward.http.curl import AsyncCurlTransport, CurlTransport
+from leeward.http.curl.multi import Multi
+from leeward.http.curl.pool import Pool
+from leeward.http.messages import Failure, Request, Response
+from leeward.http.options import TransportOptions
+from tests.http.wire import LIMIT
+
+T = TypeVar("T")
+
+
+class Bridge:
+    """Runs a transport for asyncio on a loop in a thread of its own; other threads may send.
+
+    Attributes:
+        loop: the loop.
+        transport: the transport.
+        faults: what the loop's exception handler was told.
+    """
+
+    def __init__(self, options: TransportOptions) -> None:
+        self.loop = asyncio.SelectorEventLoop()
+        self.faults: list[dict[str, object]] = []
+        self.loop.set_exception_handler(lambda _, context: self.faults.append(context))
+        self._thread = threading.Thread(target=self.loop.run_forever)
+        self._thread.start()
+        self.transport = self.call(lambda: AsyncCurlTransport(options))
+
+    def call(self, function: Callable[[], T]) -> T:
+        """Call `function` on the loop's thread."""
+
+        async def called() -> T:
+            return function()
+
+        return asyncio.run_coroutine_threadsafe(called(), self.loop).result(LIMIT)
+
+    def send(self, request: Request, timeout: float) -> Response | Failure:
+        """Send `request` once."""
+        sent = asyncio.run_coroutine_threadsafe(self.transport.send(request, timeout), self.loop)
+        return sent.result(LIMIT * 2)
+
+    def close(self) -> None:
+        """Close the transport; the loop goes on."""
+        self.call(self.transport.close)
+
+    def end(self) -> None:
+        """Check that nothing is under way, close, check that nothing is left, end the loop."""
+        try:
+            self.call(lambda: check_idle(self.transport))
+            self.call(self.transport.close)
+            self.call(lambda: check_unregistered(self.transport))
+            assert self.faults == [], self.faults
+        finally:
+            self.loop.call_soon_threadsafe(self.loop.stop)
+            self._thread.join(LIMIT)
+            self.loop.close()
+
+    @property
+    def _pool(self) -> Pool:
+        return self.transport._pool
+
+    @property
+    def _multi(self) -> Multi:
+        return self.transport._multi
+
+
+AnyTransport: TypeAlias = CurlTransport | Bridge
+"""What a test is given that runs over both."""
+
+
+def check_idle(transport: AsyncCurlTransport) -> None:
+    """Check that every permit is back and no transfer is left."""
+    assert transport._pool._busy == {}
+    assert transport._multi._under_way == {}
+
+
+def check_unregistered(transport: AsyncCurlTransport) -> None:
+    """Check that a closed `transport` has left nothing on its loop."""
+    loop = transport._loop
+    assert isinstance(loop, asyncio.SelectorEventLoop)
+    mine = [
+        each
+        for key in loop._selector.get_map().values()  # type: ignore[attr-defined]
+        for each in key.data
+        if each is not None and _is_of(transport, each)
+    ]
+    timers = [
+        each
+        for each in loop._scheduled  # type: ignore[attr-defined]
+        if not each.cancelled() and _is_of(transport, each)
+    ]
+    assert (mine, timers, transport._multi._watched) == ([], [], {})
+
+
+def _is_of(transport: AsyncCurlTransport, handle: asyncio.Handle) -> bool:
+    callback = handle._callback  # type: ignore[attr-defined]
+    return getattr(callback, "__self__", None) is transport._multi

@@ -1,0 +1,637 @@
+"""What holds for the transport on an event loop alone; the rest is tested over both."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import pycurl  # type: ignore[import-untyped]
+import pytest
+import trustme
+
+from leeward.errors import ConfigError, InvalidRequest
+from leeward.http.curl import AsyncCurlTransport
+from leeward.http.curl.multi import End
+from leeward.http.messages import Failure, Phase, Request, Response
+from leeward.http.options import TransportOptions
+from tests.http.bridge import check_idle, check_unregistered
+from tests.http.certificates import tls_context
+from tests.http.test_pool import CLOSED, FULL, Gate
+from tests.http.wire import LIMIT, OK, Peer, Script, Wire, answer, hang, once
+
+Scenario = Callable[[AsyncCurlTransport], Awaitable[None]]
+
+
+def _post(wire: Wire, scheme: str = "http") -> Request:
+    return Request("POST", wire.origin(scheme), "/", (), b"x")
+
+
+def _run(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run `coroutine` on a loop of its own; nothing may end in the loop's exception handler."""
+    faults = []
+    with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+        runner.get_loop().set_exception_handler(lambda _, context: faults.append(context))
+        runner.run(coroutine)
+    assert faults == []
+
+
+def _with_transport(scenario: Scenario, **fields: Any) -> None:
+    """Run `scenario`; in the end everything has been given back and nothing is watched."""
+
+    async def main() -> None:
+        transport = AsyncCurlTransport(TransportOptions(**fields))
+        try:
+            await scenario(transport)
+            check_idle(transport)
+        finally:
+            transport.close()
+        check_unregistered(transport)
+
+    _run(main())
+
+
+async def _until(condition: Callable[[], object]) -> None:
+    """Wait until `condition` holds."""
+    async with asyncio.timeout(LIMIT):
+        while not condition():  # noqa: ASYNC110 - most of what is awaited is done by threads
+            await asyncio.sleep(0.002)
+
+
+async def _cancelled(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+def test_many_requests_share_one_loop_and_few_connections() -> None:
+    """Each task gets the answer to its own request, and connections are used again."""
+
+    def echo(peer: Peer) -> None:
+        while (raw := peer.read()) is not None:
+            body = raw.partition(b"\r\n\r\n")[2]
+            peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+
+    with Wire(echo) as wire:
+
+        async def scenario(transport: AsyncCurlTransport) -> None:
+            async def ask(worker: int) -> None:
+                for turn in range(20):
+                    body = f"{worker} {turn}".encode()
+                    response = await transport.send(_post(wire)._replace(body=body), LIMIT)
+                    assert isinstance(response, Response), response
+                    assert response.body == body
+
+            await asyncio.gather(*(ask(worker) for worker in range(16)))
+
+        _with_transport(scenario, max_in_flight=16)
+        assert len(wire.requests) == 320
+        assert wire.connections <= 16
+
+
+def test_the_multi_handle_is_not_asked_while_nothing_happens() -> None:
+    """A request that waits for its answer costs nothing meanwhile: nobody polls."""
+    gate = Gate()
+    with Wire(gate) as wire:
+
+        async def scenario(transport: AsyncCurlTransport) -> None:
+            calls = 0
+            act = transport._multi._act
+
+            def counted(socket: int, events: int) -> None:
+                nonlocal calls
+                calls += 1
+                act(socket, events)
+
+            transport._multi._act = counted  # type: ignore[method-assign]
+            task = asyncio.ensure_future(transport.send(_post(wire), LIMIT))
+            await _until(lambda: len(wire.requests) == 1)
+            before = calls
+            await asyncio.sleep(0.25)
+            assert calls - before <= 2  # connecting has a timer of its own, which may still come
+            gate.opened.set()
+            assert isinstance(await task, Response)
+
+        _with_transport(scenario)
+
+
+def test_a_socket_that_takes_over_a_number_is_watched() -> None:
+    """libcurl closes a socket and opens one in the same step, which is given the same number."""
+
+    async def scenario(transport: AsyncCurlTransport) -> None:
+        seen: asyncio.Queue[tuple[int, int]] = asyncio.Queue()
+        multi = transport._multi
+        multi._act = lambda *event: seen.put_nowait(event)  # type: ignore[method-assign]
+        first, second = socket.socketpair(), socket.socketpair()
+        number = first[0].fileno()
+        multi._watch_all([(pycurl.POLL_IN, number)])
+        os.dup2(second[0].fileno(), number)  # which closes the first
+        multi._watch_all([(pycurl.POLL_REMOVE, number), (pycurl.POLL_IN, number)])
+        second[1].send(b"x")
+        assert await asyncio.wait_for(seen.get(), LIMIT) == (number, pycurl.CSELECT_IN)
+        multi._watch_all([(pycurl.POLL_REMOVE, number)])
+        for each in (*first, *second):
+            each.close()
+
+    _with_transport(scenario)
+
+
+def test_a_full_bulkhead_refuses_the_next_task() -> None:
+    """At once, and with nothing sent; a place that is given back can be taken."""
+    gate = Gate()
+    with Wire(gate) as wire:
+
+        async def scenario(transport: AsyncCurlTransport) -> None:
+            tasks = [asyncio.ensure_future(transport.send(_post(wire), LIMIT)) for _ in range(2)]
+            await _until(lambda: len(wire.requests) == 2)
+            assert await transport.send(_post(wire), LIMIT) == FULL
+            await _cancelled(tasks[0])
+            gate.opened.set()
+            assert isinstance(await transport.send(_post(wire), LIMIT), Response)
+            assert isinstance(await tasks[1], Response)
+            assert len(wire.requests) == 3
+
+        _with_transport(scenario, max_in_flight=2)
+
+
+def _half_a_body(peer: Peer) -> None:
+    peer.read()
+    peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nhalf")
+    peer.hold()
+
+
+def _silent(peer: Peer) -> None:
+    peer.peek()
+    peer.hold()
+
+
+@pytest.mark.parametrize(
+    ("script", "scheme", "requests"),
+    [(hang, "http", 1), (_half_a_body, "http", 1), (_silent, "https", 0)],
+    ids=["answer", "body", "handshake"],
+)
+def test_cancelling_ends_the_request(
+    ca_file: str, script: Script, scheme: str, requests: int
+) -> None:
+    """The server has seen it once at most, its connection is closed, and its place is free."""
+    gone = threading.Event()
+
+    def watched(peer: Peer) -> None:
+        peer.hold = lambda: None  # type: ignore[method-assign]
+        script(peer)
+        while peer.receive(4096):
+            pass
+        gone.set()
+
+    with Wire(watched) as wire, Wire(answer(OK)) as other:
+
+        async def scenario(transport: AsyncCurlTransport) -> None:
+            task = asyncio.ensure_future(transport.send(_post(wire, scheme), LIMIT))
+            await _until(lambda: wire.connections == 1 and len(wire.requests) == requests)
+            await asyncio.sleep(0.05)  # for what is under way to get into the body
+            await _cancelled(task)
+            check_idle(transport)
+            assert await asyncio.to_thread(gone.wait, LIMIT)
+            assert isinstance(await transport.send(_post(other), LIMIT), Response)
+
+        _with_transport(scenario, max_in_flight=1, ca_file=ca_file)
+        assert (len(wire.requests), wire.connections) == (requests, 1)
+
+
+def test_a_timeout_around_a_request_cancels_it() -> None:
+    """asyncio.timeout ends it like any cancellation, and the transport works on."""
+    with Wire(hang) as wire, Wire(answer(OK)) as other:
+
+        async def scenario(transport: AsyncCurlTransport) -> None:
+            for _ in range(3):
+                with pytest.raises(TimeoutError):
+                    async with asyncio.timeout(0.05):
+                        await transport.send(_post(wire), LIMIT)
+                assert isinstance(await transport.send(_post(other), LIMIT), Response)
+
+        _with_transport(scenario, max_in_flight=1)
+        assert other.connections == 1
+
+
+def test_an_answer_that_comes_with_the_cancellation_is_dropped() -> None:
+    """The task is cancelled between the end of its transfer and its waking."""
+    with Wire(answer(OK)) as wire:
+
+        async def scenario(transport: AsyncCurlTransport) -> None:
+            task = asyncio.ensure_future(transport.send(_post(wire), LIMIT))
+            real = transport._multi._end
+
+            def ended(handle: Any, end: End) -> None:
+                real(handle, end)
+                task.cancel()
+
+            transport._multi._end = ended  # type: ignore[method-assign]
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            transport._multi._end = real  # type: ignore[method-assign]
+            assert isinstance(await transport.send(_post(wire), LIMIT), Response)
+            assert wire.connections == 1
+
+        _with_transport(scenario, max_in_flight=1)
+
+
+def test_cancellations_at_any_moment_leak_nothing() -> None:
+    """Two hundred requests, most of them given up at odd moments: all is given back."""
+    dice = random.Random(7)
+    delays = [dice.choice([0.0, 0.001, 0.003, 0.01, LIMIT]) for _ in range(200)]
+    with Wire(answer(OK)) as wire:
+
+        async def scenario(transport: AsyncCurlTransport) -> None:
+            async def ask(delay: float) -> bool:
+                try:
+                    async with asyncio.timeout(delay):
+                        return isinstance(await transport.send(_post(wire), LIMIT), Response)
+                except TimeoutError:
+                    return delay < LIMIT
+
+            for start in range(0, len(delays), 8):
+                batch = delays[start : start + 8]
+                assert all(await asyncio.gather(*(ask(delay) for delay in batch)))
+
+        _with_transport(scenario, max_in_flight=8)
+        assert len(wire.requests) <= len(delays)
+
+
+def test_every_failure_gives_back_its_place() -> None:
+    """A refused connection, a hang-up, a deadline and a wrong request, on one place, in turn."""
+    with Wire(hang) as silent, Wire(once(b"")) as rude, socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        refused = Request("POST", f"http://127.0.0.1:{held.getsockname()[1]}", "/", (), b"x")
+
+        async def scenario(transport: AsyncCurlTransport) -> None:
+            for request, limit in [
+                (refused, LIMIT),
+                (_post(rude), LIMIT),
+                (_post(silent), 0.05),
+                (_post(silent), 0.0),
+            ]:
+                assert isinstance(await transport.send(request, limit), Failure)
+                check_idle(transport)
+            with pytest.raises(InvalidRequest):
+                await transport.send(_post(rude)._replace(target=""), LIMIT)
+            with pytest.raises(ConfigError):
+                await transport.send(_post(rude)._replace(origin="ftp://x"), LIMIT)
+
+        _with_transport(scenario, max_in_flight=1)
+
+
+@pytest.mark.parametrize(
+    ("script", "scheme", "failure"),
+    [
+        # libcurl tells the time of the connection only when the handshake is over, or has failed.
+        (_silent, "https", Failure(Phase.CONNECT, sent=False, code="closed")),
+        (hang, "http", Failure(Phase.RECEIVE, sent=True, code="closed")),
+        (_half_a_body, "http", Failure(Phase.BODY, sent=True, code="closed", status=200)),
+    ],
+    ids=["handshake", "answer", "body"],
+)
+def test_closing_ends_what_is_under_way(
+    ca_file: str, script: Script, scheme: str, failure: Failure
+) -> None:
+    """The failure says how far the request came; a later one is refused; again is harmless."""
+    with Wire(script) as wire:
+
+        async def scenario(transport: AsyncCurlTransport) -> None:
+            tasks = [
+                asyncio.ensure_future(transport.send(_post(wire, scheme), LIMIT)) for _ in range(3)
+            ]
+            await _until(lambda: wire.connections == 3)
+            await asyncio.sleep(0.1)  # for what is under way to get into the body
+            transport.close()
+            check_unregistered(transport)
+            assert await asyncio.gather(*tasks) == [failure] * 3
+            transport.close()
+            assert await transport.send(_post(wire, scheme), LIMIT) == CLOSED
+            assert transport._pool._idle == []
+
+        _with_transport(scenario, ca_file=ca_file, connect_timeout=LIMIT)
+
+
+def test_closing_before_the_first_byte_proves_that_nothing_left() -> None:
+    """In the same step as the sending, before the loop has turned once."""
+    with Wire(hang) as wire:
+
+        async def scenario(transport: AsyncCurlTransport) -> None:
+            task = asyncio.ensure_future(transport.send(_post(wire), LIMIT))
+            transport._loop.call_soon(transport.close)
+            assert await task == Failure(Phase.CONNECT, sent=False, code="closed")
+
+        _with_transport(scenario)
+        assert wire.requests == []
+
+
+def test_closing_does_not_wait_for_a_look_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a name was not found in time, the connections are closed by another thread."""
+    closers = []
+    gone = threading.Event()
+
+    def script(peer: Peer) -> None:
+        answer(OK)(peer)
+        gone.set()
+
+    class Watched:
+        def __init__(self, multi: Any) -> None:
+            self._multi = multi
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._multi, name)
+
+        def close(self) -> None:
+            closers.append(threading.current_thread())
+            self._multi.close()
+
+    with Wire(script) as wire:
+
+        async def scenario(transport: AsyncCurlTransport) -> None:
+            transport._multi._multi = Watched(transport._multi._multi)
+            assert isinstance(await transport.send(_post(wire), LIMIT), Response)
+            failure = await transport.send(
+                _post(wire)._replace(origin="http://nobody.onion"), LIMIT
+            )
+            assert isinstance(failure, Failure)
+            transport.close()
+            assert await asyncio.to_thread(gone.wait, LIMIT)
+            assert closers != [threading.current_thread()]
+
+        _with_transport(scenario)
+    closers[0].join(LIMIT)
+
+
+def test_idle_connections_are_bounded() -> None:
+    """A burst leaves as many as may be in flight, whatever their servers."""
+    wires = [Wire(answer(OK)) for _ in range(5)]
+    for wire in wires:
+        wire.__enter__()
+
+    async def scenario(transport: AsyncCurlTransport) -> None:
+        for wire in wires:
+            assert isinstance(await transport.send(_post(wire), LIMIT), Response)
+        for wire in wires[-2:]:
+            assert isinstance(await transport.send(_post(wire), LIMIT), Response)
+        for wire in wires[:2]:
+            assert isinstance(await transport.send(_post(wire), LIMIT), Response)
+
+    try:
+        _with_transport(scenario, max_in_flight=2)
+    finally:
+        for wire in wires:
+            wire.__exit__(None, None, None)
+    assert [wire.connections for wire in wires] == [2, 2, 1, 1, 1]
+
+
+@pytest.mark.parametrize("limit", ["max_idle", "max_age"])
+def test_an_old_connection_is_replaced(limit: str) -> None:
+    """One that lay idle, or lived, for longer than its limit is not used again."""
+    with Wire(answer(OK)) as wire:
+
+        async def scenario(transport: AsyncCurlTransport) -> None:
+            for _ in range(2):
+                assert isinstance(await transport.send(_post(wire), LIMIT), Response)
+            await asyncio.sleep(2.1)  # libcurl counts whole seconds
+            assert isinstance(await transport.send(_post(wire), LIMIT), Response)
+
+        _with_transport(scenario, **{limit: 1})
+        assert wire.connections == 2
+
+
+def _fails_once(transport: AsyncCurlTransport, error: BaseException) -> None:
+    """Let the next call of libcurl's callback for sockets raise `error`."""
+    errors = [error]
+
+    def note(*_: object) -> None:
+        if errors:
+            raise errors.pop()
+
+    transport._multi._multi.setopt(pycurl.M_SOCKETFUNCTION, note)
+
+
+def test_a_multi_handle_that_fails_is_replaced(capfd: pytest.CaptureFixture[str]) -> None:
+    """What is under way ends, and may have been sent; the next request works."""
+    with Wire(hang) as wire, Wire(answer(OK)) as other:
+
+        async def scenario(transport: AsyncCurlTransport) -> None:
+            waiting = asyncio.ensure_future(transport.send(_post(wire), LIMIT))
+            await _until(lambda: len(wire.requests) == 1)
+            _fails_once(transport, ValueError("made up"))
+            ended = [await transport.send(_post(other), LIMIT), await waiting]
+            for failure in ended:
+                assert isinstance(failure, Failure)
+                assert (failure.sent, failure.code) == (True, "curl.42")
+            check_idle(transport)
+            assert isinstance(await transport.send(_post(other), LIMIT), Response)
+
+        _with_transport(scenario)
+    assert "made up" in capfd.readouterr().err
+
+
+def test_an_interrupt_in_a_callback_is_passed_on() -> None:
+    """Ctrl-C is not lost, and what it has broken is mended."""
+    with Wire(hang) as wire, Wire(answer(OK)) as other:
+
+        async def main() -> None:
+            transport = AsyncCurlTransport(TransportOptions(max_in_flight=2))
+            made.append(transport)
+            waiting = asyncio.ensure_future(transport.send(_post(wire), LIMIT))
+            await _until(lambda: len(wire.requests) == 1)
+            _fails_once(transport, KeyboardInterrupt())
+            made.append(waiting)
+            await transport.send(_post(other), LIMIT)
+
+        async def afterwards() -> None:
+            transport, waiting = made
+            assert isinstance(await waiting, Failure)
+            check_idle(transport)
+            assert isinstance(await transport.send(_post(other), LIMIT), Response)
+            transport.close()
+            check_unregistered(transport)
+
+        made: list[Any] = []
+        with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+            with pytest.raises(KeyboardInterrupt):
+                runner.run(main())
+            runner.run(afterwards())
+
+
+def test_a_transport_stays_on_its_loop() -> None:
+    """On another loop it refuses before anything is sent, and says what to do."""
+    transports = []
+
+    async def make() -> None:
+        transports.append(AsyncCurlTransport(TransportOptions()))
+
+    with Wire(answer(OK)) as wire:
+
+        async def elsewhere() -> None:
+            with pytest.raises(ConfigError, match="one for each loop"):
+                await transports[0].send(_post(wire), LIMIT)
+            transports[0].close()
+
+        _run(make())
+        _run(elsewhere())
+        assert wire.connections == 0
+
+
+def test_without_a_loop_there_is_no_transport() -> None:
+    """It says where to make one."""
+    with pytest.raises(ConfigError, match="in a coroutine"):
+        AsyncCurlTransport(TransportOptions())
+
+
+def test_a_loop_that_cannot_watch_sockets_is_refused() -> None:
+    """Such as the proactor of Windows; the remedy is another kind of loop."""
+
+    class Blind(asyncio.SelectorEventLoop):
+        def remove_reader(self, fd: Any) -> bool:
+            raise NotImplementedError
+
+    async def make() -> None:
+        with pytest.raises(ConfigError, match=r"Blind.*SelectorEventLoop"):
+            AsyncCurlTransport(TransportOptions())
+
+    with asyncio.Runner(loop_factory=Blind) as runner:
+        runner.run(make())
+
+
+def _program(text: str, *arguments: str) -> None:
+    """Run `text` as a program that must end well, with every warning an error and no word."""
+    command = [sys.executable, "-X", "dev", "-W", "error", "-c", text, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT * 3, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    """Neither libcurl nor asyncio, also when the transports are named."""
+    _program(
+        "import sys, leeward.http.curl as curl\n"
+        "assert {'pycurl', 'asyncio', 'leeward.http.curl.aio'}.isdisjoint(sys.modules)\n"
+        "curl.CurlTransport, curl.AsyncCurlTransport\n"
+        "assert {'pycurl', 'asyncio'}.isdisjoint(sys.modules)\n"
+        "assert not hasattr(curl, 'Nothing')\n"
+    )
+
+
+FORGOTTEN = """
+import asyncio, gc, sys
+from leeward.http.curl import AsyncCurlTransport
+from leeward.http.messages import Request, Response
+from leeward.http.options import TransportOptions
+
+good, silent = (Request("POST", origin, "/", (), b"x") for origin in sys.argv[1:])
+kept = []
+
+async def main():
+    transport = AsyncCurlTransport(TransportOptions())
+    kept.append(transport)
+    assert isinstance(await transport.send(good, 20), Response)
+    kept.append(asyncio.ensure_future(transport.send(silent, 20)))
+    await asyncio.sleep(0.05)
+
+loop = asyncio.SelectorEventLoop()
+loop.run_until_complete(main())
+task = kept.pop()
+task._log_destroy_pending = False  # asyncio's own complaint, and right
+loop.close()
+HOW
+"""
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "kept.clear(); del task; gc.collect()",
+        "kept[0].close(); kept[0].close(); kept.clear(); del task; gc.collect()",
+        "",
+    ],
+    ids=["forgotten", "closed late", "at exit"],
+)
+def test_what_is_left_of_a_closed_loop_ends_quietly(end: str) -> None:
+    """Without a crash or a word, with a connection kept and a request under way."""
+    with Wire(answer(OK)) as wire, Wire(hang) as silent:
+        _program(FORGOTTEN.replace("HOW", end), wire.origin(), silent.origin())
+
+
+FORKED = """
+import asyncio, os, sys, warnings
+from leeward.errors import ConfigError
+from leeward.http.curl import AsyncCurlTransport
+from leeward.http.messages import Request, Response
+from leeward.http.options import TransportOptions
+
+warnings.simplefilter("ignore", DeprecationWarning)  # forking a loop is the point here
+origin, ca_file = sys.argv[1:]
+options = TransportOptions(ca_file=ca_file)
+request = Request("POST", origin, "/", (), b"x")
+
+async def send(transport):
+    response = await transport.send(request, 20)
+    assert isinstance(response, Response), response
+
+async def child(inherited):
+    try:
+        await inherited.send(request, 20)
+    except ConfigError:
+        pass
+    else:
+        raise AssertionError
+    inherited.close()
+    transport = AsyncCurlTransport(options)
+    await send(transport)
+    await send(transport)
+    transport.close()
+
+def fork():
+    pid = os.fork()
+    if pid == 0:
+        asyncio.run(child(transport))
+        for task in under_way:
+            task._log_destroy_pending = False  # it is the parent's, and so is the loop
+        warnings.simplefilter("ignore", ResourceWarning)
+        sys.exit(0)  # with all the freeing that comes at the end of an interpreter
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+async def begin():
+    transport = AsyncCurlTransport(options)
+    await send(transport)
+    return transport
+
+async def proceed():
+    await send(transport)
+    under_way.append(asyncio.ensure_future(send(transport)))
+    await asyncio.sleep(0)
+
+async def finish():
+    await under_way[0]
+    await send(transport)
+    transport.close()
+
+loop = asyncio.SelectorEventLoop()
+under_way = []
+transport = loop.run_until_complete(begin())
+fork()
+loop.run_until_complete(proceed())
+fork()
+loop.run_until_complete(finish())
+loop.close()
+"""
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_child_leaves_the_transport_of_its_parent_alone(
+    ca: trustme.CA, ca_file: str, scheme: str
+) -> None:
+    """It makes its own; the parent's works on, with a connection that is idle or is in use."""
+    context = tls_context(ca.issue_cert("127.0.0.1")) if scheme == "https" else None
+    with Wire(answer(OK), tls=context) as wire:
+        _program(FORKED, wire.origin(scheme), ca_file)
+        assert (len(wire.requests), wire.connections) == (8, 3)
