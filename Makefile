@@ -3,6 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+LOCKED_SERVERS := $(wildcard tests/servers/*/*.txt)
+SERVERS := $(patsubst %.txt,.servers/%/.ready,$(notdir $(LOCKED_SERVERS)))
 PROJECTS := pyproject.toml $(wildcard contract_tests/pyproject.toml examples/*/pyproject.toml adapters/*/pyproject.toml)
 UV := $(BIN)/uv --quiet
 
@@ -19,13 +21,13 @@ endif
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(READY) ## make .venv with the locked tools and this workspace, editable
+setup: $(READY) $(SERVERS) ## make .venv with the locked tools, and the servers that tests start
 	@:
 
 demo: $(READY) ## show a failover, on this machine alone
 	@$(BIN)/leeward demo
 
-test: $(READY) ## run every test
+test: $(READY) $(SERVERS) ## run every test
 	@$(BIN)/pytest -n auto
 
 check: $(READY) ## formatting, lint, types, layering, spelling, house rules
@@ -40,8 +42,9 @@ format: $(READY) ## apply the linter's safe fixes and format the code
 	@$(BIN)/ruff check --quiet --fix-only
 	@$(BIN)/ruff format
 
-bench: $(READY) ## measure speed and print the figures beside their aims; fails nothing
+bench: $(READY) .servers/aiobotocore/.ready ## measure speed and print the figures beside their aims; fails nothing
 	@$(BIN)/python -m bench
+vpath aiobotocore.txt bench # one side of a figure pins versions, as the servers of the tests do
 
 sim: $(READY) ## a million simulated calls against the routing's promises
 	@$(BIN)/python -m tests.simulation --calls 1000000
@@ -61,10 +64,16 @@ lock: $(READY) ## resolve the newest tools and write requirements-dev.txt
 	@$(UV) export --frozen --all-packages --all-extras --all-groups --no-emit-workspace \
 		--no-annotate --no-header >> .venv/lock.txt
 	@mv .venv/lock.txt requirements-dev.txt
+	@for each in $(basename $(LOCKED_SERVERS)); do \
+		echo "# Made by \`make lock\` from $${each##*/}.in. Do not edit." > .venv/lock.txt; \
+		$(UV) pip compile --universal --upgrade --python-version 3.11 --generate-hashes \
+			--no-annotate --no-header $$each.in >> .venv/lock.txt || exit 1; \
+		mv .venv/lock.txt $$each.txt; \
+	done
 
 clean: ## remove .venv and everything else that was made
-	@rm -rf .venv dist docs/_build bench/results .hypothesis .import_linter_cache .mypy_cache \
-		.pytest_cache .ruff_cache
+	@rm -rf .venv .servers dist docs/_build bench/results .hypothesis .import_linter_cache \
+		.mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -77,4 +86,11 @@ $(READY): requirements-dev.txt $(PROJECTS) | $(BIN)/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt
 	@$(UV) pip install --require-hashes -r requirements-dev.txt
 	@$(UV) pip install --no-deps --no-build-isolation $(patsubst %,-e ./%,$(dir $(PROJECTS)))
+	@touch $@
+
+# Each has an environment of its own, because they pin versions that the tools do not want.
+vpath %.txt $(sort $(dir $(LOCKED_SERVERS)))
+.servers/%/.ready: %.txt | $(READY)
+	@$(UV) venv --clear .servers/$*
+	@$(UV) pip install --python .servers/$*/bin/python --compile-bytecode --require-hashes -r $<
 	@touch $@

@@ -16,7 +16,7 @@ from leeward_aws.opening import open_driver
 from tests.servers.answering import Answer, AnsweringServer, Executed
 from tests.servers.certificates import Authority
 from tests.servers.faultproxy import FaultProxy
-from tests.servers.matrix import ROWS, WAYS, Row, Way, check_row, row_id
+from tests.servers.matrix import ROWS, WAYS, Row, Way, check_kept_connection, check_row, row_id
 
 ITEM = {"id": "42", "total": 9}
 KEY = Key(("id",), ("42",))
@@ -94,3 +94,12 @@ def test_every_verb_under_every_fault(
 ) -> None:
     """One attempt is one request at most, its outcome is what is proved, and nothing stays open."""
     check_row(row, proxy, driver, CALLS[verb], way)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("verb", CALLS)
+def test_a_request_on_a_dying_connection_is_sent_once(
+    proxy: FaultProxy, driver: PlanDriver, verb: str, way: Way
+) -> None:
+    """A server that executes and closes a kept connection without an answer sees it once."""
+    check_kept_connection(proxy, driver, (CALLS[verb], CALLS[verb]), way)

@@ -81,24 +81,24 @@ def row_id(value: object) -> str | None:
     return value.toxic.name if isinstance(value, Row) else None
 
 
-Way: TypeAlias = Callable[[Driver, Call, float], Result[Any]]
-"""How a call is put to a driver, which is closed afterwards."""
+Way: TypeAlias = Callable[..., list[Result[Any]]]
+"""How calls are put to a driver, one after the other; it is closed afterwards."""
 
 
-def by_thread(driver: Driver, call: Call, timeout: float) -> Result[Any]:
-    """Put it as `leeward.Client` does."""
-    result = perform(driver, call, timeout)
+def by_thread(driver: Driver, *calls: Call, timeout: float) -> list[Result[Any]]:
+    """Put them as `leeward.Client` does."""
+    results = [perform(driver, call, timeout) for call in calls]
     driver.close()
-    return result
+    return results
 
 
-def by_event_loop(driver: Driver, call: Call, timeout: float) -> Result[Any]:
-    """Put it as `leeward.AsyncClient` does."""
+def by_event_loop(driver: Driver, *calls: Call, timeout: float) -> list[Result[Any]]:
+    """Put them as `leeward.AsyncClient` does."""
 
-    async def awaited() -> Result[Any]:
-        result = await perform_async(driver, call, timeout)
+    async def awaited() -> list[Result[Any]]:
+        results = [await perform_async(driver, call, timeout) for call in calls]
         await close_async(driver)
-        return result
+        return results
 
     return asyncio.run(awaited())
 
@@ -110,7 +110,7 @@ def check_row(row: Row, proxy: FaultProxy, driver: AsyncDriver, call: Call, way:
     """Let `row` happen to one call of `driver`, which goes through `proxy`."""
     proxy.inject(row.toxic, times=None if row.toxic == toxics.refuse() else 1)
     began = time.monotonic()
-    result = way(driver, call, row.timeout)
+    (result,) = way(driver, call, timeout=row.timeout)
     passed = time.monotonic() - began
     seen = proxy.requests
     assert result.outcome is row.outcome, result
@@ -118,4 +118,19 @@ def check_row(row: Row, proxy: FaultProxy, driver: AsyncDriver, call: Call, way:
     assert sum(request.forwarded for request in seen) == row.forwarded
     assert row.code in (None, result.code)
     assert row.timeout > HANGS or passed < FAR_TOO_LONG
+    proxy.wait_idle()
+
+
+def check_kept_connection(
+    proxy: FaultProxy, driver: AsyncDriver, calls: tuple[Call, Call], way: Way
+) -> None:
+    """Let the answer to the second call be lost on the connection that the first one has left.
+
+    That is where libcurl by itself would send the request again, and have the work done twice.
+    """
+    proxy.inject(toxics.latency(0), times=1)
+    proxy.inject(toxics.answer_lost(), times=1)
+    results = way(driver, *calls, timeout=ANSWERS)
+    assert [result.outcome for result in results] == [Outcome.OK, Outcome.AMBIGUOUS]
+    assert [request.forwarded for request in proxy.requests] == [1, 1]
     proxy.wait_idle()

@@ -1,0 +1,5 @@
+"""AWS, started once for each process that runs tests."""
+
+from tests.servers.aws.fixtures import aws_cloud, aws_clouds
+
+__all__ = ["aws_cloud", "aws_clouds"]

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from tests.house.test_lock import ENTRY
+
+LOCKS = sorted(Path(__file__).parent.glob("*.txt"))
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
+def test_a_server_is_locked_with_everything_that_it_needs(lock: Path) -> None:
+    """Each lock has a version and a hash for everything, what is asked for among it, no address."""
+    body = lock.read_text(encoding="utf-8").partition("\n")[2]
+    entries = list(ENTRY.finditer(body))
+    assert ENTRY.sub("", body).strip() == ""
+    assert [
+        e["requirement"] for e in entries if "==" not in e["requirement"] or not e["hashes"]
+    ] == []
+    locked = {r.name: r.specifier for r in (Requirement(e["requirement"]) for e in entries)}
+    for asked in lock.with_suffix(".in").read_text(encoding="utf-8").split():
+        wanted = Requirement(asked)
+        versions = [str(each.version) for each in locked[wanted.name]]
+        assert all(wanted.specifier.contains(each) for each in versions)
+
+
+def test_every_server_is_locked() -> None:
+    """What is asked for in a file of its own has a lock beside it."""
+    asked = [path.stem for path in Path(__file__).parent.glob("*.in")]
+    assert sorted(asked) == [lock.stem for lock in LOCKS]
+    assert asked

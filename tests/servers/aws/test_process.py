@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.servers.aws import installed
+from tests.servers.aws.installed import NotInstalled, executable
+from tests.servers.aws.process import ServerDied, ServerProcess
+from tests.servers.loopback import PATIENCE
+
+HOLDER = """
+import time
+from tests.servers.aws.test_process import Mute
+server = Mute()
+server._start()
+print(server._process.pid, server._folder.name, flush=True)
+time.sleep(1000)
+"""
+
+
+class Mute(ServerProcess):
+    """A program that never answers."""
+
+    HEALTH = "/"
+
+    def _command(self, port: int) -> list[str]:
+        return [sys.executable, "-c", "import time; time.sleep(1000)"]
+
+
+class Stillborn(Mute):
+    """A program that ends at once."""
+
+    def _command(self, port: int) -> list[str]:
+        return [sys.executable, "-c", "import os; print(sorted(os.environ)); raise SystemExit(1)"]
+
+
+def test_a_server_that_does_not_come_up_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it printed is in the message; of this process's environment it knows nothing."""
+    monkeypatch.setenv("AWS_PROFILE", "somebody")
+    with pytest.raises(ServerDied, match="HOME") as raised, Stillborn():
+        pass
+    assert "AWS_PROFILE" not in str(raised.value)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_no_server_outlives_the_tests(number: signal.Signals) -> None:
+    """However the tests end, their servers end too, and leave nothing behind."""
+    command = [sys.executable, "-c", HOLDER]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        guard, folder = holder.stdout.readline().split()
+        holder.send_signal(number)
+    deadline = time.monotonic() + PATIENCE
+    while _lives(int(guard)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not _lives(int(guard))
+    assert not Path(folder).exists()
+
+
+def test_a_server_that_is_not_installed_names_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test fails, and says what to run."""
+    monkeypatch.setattr(installed, "_SERVERS", installed._SERVERS / "nowhere")
+    with pytest.raises(NotInstalled, match="make setup"):
+        executable("ministack", "ministack")
+
+
+def _lives(process: int) -> bool:
+    """Tell whether a process runs; one that nobody has waited for does not."""
+    with suppress(ProcessLookupError):
+        os.kill(process, 0)
+        return not _is_zombie(process)
+    return False
+
+
+def _is_zombie(process: int) -> bool:
+    state = subprocess.run(
+        ["ps", "-o", "stat=", "-p", str(process)], capture_output=True, text=True, check=False
+    )
+    return state.stdout.strip().startswith("Z") or not state.stdout.strip()
