@@ -24,8 +24,8 @@ help: ## list the targets
 setup: $(READY) $(SERVERS) ## make .venv with the locked tools, and the servers that tests start
 	@:
 
-demo: $(READY) ## show a failover, on this machine alone
-	@$(BIN)/leeward demo
+demo: $(READY) $(if $(TARGET),$(SERVERS)) ## show a failover; TARGET=aws,local shows it over real servers
+	@$(BIN)/$(if $(TARGET),python -m tests.demo $(TARGET),leeward demo)
 
 test: $(READY) $(SERVERS) ## run every test
 	@$(BIN)/pytest -n auto
