@@ -98,7 +98,9 @@ def test_the_documented_configuration_loads(tmp_path: Path) -> None:
     assert "subscriptions" in seen[1].options["local"]
 
 
-@pytest.mark.parametrize("page", ["docs/quickstart.md", "docs/testing.md", "docs/async.md", "README.md"])
+@pytest.mark.parametrize(
+    "page", ["docs/quickstart.md", "docs/testing.md", "docs/async.md", "README.md"]
+)
 def test_the_examples_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every Python example runs as printed; a test among them is called."""
     monkeypatch.chdir(tmp_path)
