@@ -505,7 +505,7 @@ def test_a_loop_that_cannot_watch_sockets_is_refused() -> None:
 
 def _program(text: str, *arguments: str) -> None:
     """Run `text` as a program that must end well, with every warning an error and no word."""
-    command = [sys.executable, "-X", "dev", "-W", "error", "-c", text, *arguments]
+    command = [sys.executable, "-W", "error", "-c", text, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT * 3, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 

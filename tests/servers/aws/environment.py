@@ -90,8 +90,10 @@ class Environment:
     def kill(self) -> None:
         """Kill the process, and whatever it has started; a `run` in another thread then returns."""
         self.usable = False
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        # The number of a process that is over may be another's by now.
+        if self._process.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     def close(self) -> None:
         """Kill the process, and let go of everything."""
