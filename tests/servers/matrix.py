@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
-from leeward.driver import AsyncDriver, Call, Driver, Result, close_async, perform, perform_async
+from leeward.driver import Call, Driver, Result, close_async, perform, perform_async
 from leeward.errors import Outcome
+from leeward.http.driver import PlanDriver
 from tests.servers.faultproxy import FaultProxy, toxics
 from tests.servers.faultproxy.proxy import Toxic
 
@@ -106,7 +107,14 @@ def by_event_loop(driver: Driver, *calls: Call, timeout: float) -> list[Result[A
 WAYS = (by_thread, by_event_loop)
 
 
-def check_row(row: Row, proxy: FaultProxy, driver: AsyncDriver, call: Call, way: Way) -> None:
+def in_flight(driver: PlanDriver) -> int:
+    """Count the permits that the transports of `driver` have lent."""
+    wire: Any = driver._wire
+    transports = [wire._transport, *wire._loops.values()]
+    return sum(len(each._pool._busy) for each in transports if each is not None)
+
+
+def check_row(row: Row, proxy: FaultProxy, driver: PlanDriver, call: Call, way: Way) -> None:
     """Let `row` happen to one call of `driver`, which goes through `proxy`."""
     proxy.inject(row.toxic, times=None if row.toxic == toxics.refuse() else 1)
     began = time.monotonic()
@@ -118,11 +126,12 @@ def check_row(row: Row, proxy: FaultProxy, driver: AsyncDriver, call: Call, way:
     assert sum(request.forwarded for request in seen) == row.forwarded
     assert row.code in (None, result.code)
     assert row.timeout > HANGS or passed < FAR_TOO_LONG
+    assert in_flight(driver) == 0
     proxy.wait_idle()
 
 
 def check_kept_connection(
-    proxy: FaultProxy, driver: AsyncDriver, calls: tuple[Call, Call], way: Way
+    proxy: FaultProxy, driver: PlanDriver, calls: tuple[Call, Call], way: Way
 ) -> None:
     """Let the answer to the second call be lost on the connection that the first one has left.
 
