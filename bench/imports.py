@@ -8,7 +8,7 @@ from functools import partial
 from os import environ
 from resource import RUSAGE_CHILDREN, getrusage
 
-from bench.figures import Figure, Side, Spread, measure_in_turn, ratio_of
+from bench.figures import Figure, Side, Spread, compare, measure_in_turn
 
 GATE = 0.25
 
@@ -31,15 +31,10 @@ def _process_cpu(statement: str) -> float:
     return _children_cpu() - before
 
 
-def measure() -> Figure:
+def measure(rounds: int) -> Figure:
     """Measure the three kinds of process in turn."""
     statements = (LEEWARD, BOTO3, BARE)
-    leeward, boto3, bare = measure_in_turn([partial(_process_cpu, each) for each in statements])
-    return Figure(
-        "cold import, whole process",
-        Side(LEEWARD, Spread.of(leeward)),
-        Side(BOTO3, Spread.of(boto3)),
-        ratio_of(leeward, boto3),
-        GATE,
-        Side("bare python", Spread.of(bare)),
-    )
+    samples = [partial(_process_cpu, each) for each in statements]
+    leeward, boto3, bare = measure_in_turn(samples, rounds)
+    floor = Side("bare python", Spread.of(bare))
+    return compare("import, whole process", leeward, boto3, gate=GATE, floor=floor)

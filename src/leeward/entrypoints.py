@@ -81,13 +81,14 @@ def _distributions(directory: str) -> Iterator[tuple[str, str]]:
 
 def _read(path: str, group: str, distribution: str) -> list[EntryPoint]:
     try:
-        with open(os.path.join(path, "entry_points.txt"), encoding="utf-8") as file:
-            text = file.read()
+        with open(os.path.join(path, "entry_points.txt"), "rb", buffering=0) as file:
+            written = file.read()
     except OSError:  # most distributions have none
         return []
-    if group not in text:
+    if group.encode() not in written:
         return []
-    return [EntryPoint(name, value, distribution) for name, value in parse(text, group).items()]
+    points = parse(written.decode("utf-8"), group)
+    return [EntryPoint(name, value, distribution) for name, value in points.items()]
 
 
 def _by_importlib(group: str) -> list[EntryPoint]:

@@ -66,13 +66,9 @@ def _completed(event: Event, field: str, source: str, limits: Limits, now: float
 
 
 def _size(event: Event, field: str, limits: Limits) -> int:
-    for attribute in ("id", "source", "type", "subject", "ordering_key"):
-        value = getattr(event, attribute)
-        _check_attribute(value, f"{field}.{attribute}", limits.attribute_bytes)
-    for attribute, value in event.extensions.items():
-        where = f"{field}.extensions[{attribute!r}]"
-        _check_attribute(value, where, limits.attribute_bytes)
     size = len(encode(to_json(event)))
+    if size > limits.attribute_bytes:  # else no part of it can be larger
+        _check_attributes(event, field, limits.attribute_bytes)
     if size > limits.event_bytes:
         raise PayloadTooLarge(
             f"{field} has {size} bytes, and a target of the order takes at most "
@@ -80,6 +76,13 @@ def _size(event: Event, field: str, limits: Limits) -> int:
             field=field,
         )
     return size
+
+
+def _check_attributes(event: Event, field: str, most: int) -> None:
+    for attribute in ("id", "source", "type", "subject", "ordering_key"):
+        _check_attribute(getattr(event, attribute), f"{field}.{attribute}", most)
+    for attribute, value in event.extensions.items():
+        _check_attribute(value, f"{field}.extensions[{attribute!r}]", most)
 
 
 def _check_attribute(value: Any, field: str, most: int) -> None:

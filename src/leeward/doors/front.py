@@ -13,7 +13,7 @@ from leeward.clock import Clock
 from leeward.config import Config
 from leeward.doors import arguments, conclude
 from leeward.doors.batches import send_in_order
-from leeward.doors.capabilities import require
+from leeward.doors.capabilities import needed, require
 from leeward.doors.prepare import Preparation
 from leeward.driver import Call, Driver, Limits, Result
 from leeward.errors import ConfigError, LeewardError
@@ -52,6 +52,7 @@ class Front:
         self.router = FailoverDriver(drivers, home=config.homes(), clock=clock)
         self.closed = False
         self._drivers = {driver.target: driver for driver in drivers}
+        self._everywhere = frozenset.intersection(*(driver.capabilities for driver in drivers))
         self._clock = clock
         limits = Limits.smallest([driver.limits for driver in drivers])
         self._prepare = Preparation(config, limits, clock.now)
@@ -164,7 +165,8 @@ class Front:
     def _require(self, call: Call) -> None:
         if self.closed:
             raise LeewardError("this client is closed, and nothing was sent; open a new one")
-        require(call, [self._drivers[name] for name in self.router.candidates(call)])
+        if not self._everywhere.issuperset(needed(call)):
+            require(call, [self._drivers[name] for name in self.router.candidates(call)])
 
     def _status(self, driver: Driver) -> TargetStatus:
         evidence = self.router.evidence(driver.target)

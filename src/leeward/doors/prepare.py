@@ -25,6 +25,11 @@ EVENT_TIMEOUT = 10.0
 DATA_TIMEOUT = 15.0
 """Seconds: the deadline of a call that names none."""
 
+_ANY_FUNCTION = FunctionConfig()
+_ANY_BUS = BusConfig()
+_ANY_TABLE = TableConfig()
+"""What holds for a name that is not configured."""
+
 
 class Preparation:
     """Turns arguments into calls.
@@ -142,7 +147,7 @@ class Preparation:
 
     def event_timeout(self, bus: str, timeout: float | None) -> float:
         """Settle the deadline of a publish, in seconds."""
-        configured = self._config.buses.get(bus, BusConfig()).timeout
+        configured = self._config.buses.get(bus, _ANY_BUS).timeout
         return arguments.timeout(timeout, configured or EVENT_TIMEOUT)
 
     def data_timeout(self, table: str, timeout: float | None) -> float:
@@ -150,10 +155,10 @@ class Preparation:
         return arguments.timeout(timeout, self._table(table).timeout or DATA_TIMEOUT)
 
     def _function(self, function: str) -> FunctionConfig:
-        return self._config.functions.get(arguments.name(function, "function"), FunctionConfig())
+        return self._config.functions.get(arguments.name(function, "function"), _ANY_FUNCTION)
 
     def _table(self, table: str) -> TableConfig:
-        return self._config.tables.get(arguments.name(table, "table"), TableConfig())
+        return self._config.tables.get(arguments.name(table, "table"), _ANY_TABLE)
 
     def _check_size(self, item: Item) -> None:
         size = items.measure(item)

@@ -7,6 +7,7 @@ decides nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from os import urandom
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from leeward.clock import Clock, SystemClock
@@ -131,9 +132,11 @@ class PlanDriver(UniformDriver):
         self._wire.close()
 
     def _course(self, call: Call, timeout: float) -> Course:
-        planner = self._plans.get(call.verb)
-        if planner is None:
-            raise Unsupported(f"{self.target} has no {call.verb}", target=self.target)
+        try:
+            planner = self._plans[call.verb]
+        except KeyError:
+            message = f"{self.target} has no {call.verb}"
+            raise Unsupported(message, target=self.target) from None
         return course(planner, call, self._clock.now(), timeout, self._learnt)
 
     def _supplied(self, deadline: float, answer: Any) -> Supplied:
@@ -162,7 +165,5 @@ def _result(end: StopIteration) -> Result[Any]:
 
 
 def _random() -> float:
-    """Give a number in [0, 1). The module is loaded with the first credential, not at import."""
-    from random import random
-
-    return random()
+    """Give a number in [0, 1), without the module of that name: a cold start would wait for it."""
+    return int.from_bytes(urandom(4), "big") / 2**32

@@ -35,9 +35,7 @@ class Batch:
         for index, entry in zip(self._open, entries, strict=True):
             self._results[index] = _merged(self._results[index], entry._replace(target=target))
         self._open = [
-            index
-            for index, entry in zip(self._open, entries, strict=True)
-            if TABLE[entry.outcome].move is not May.NEVER
+            index for index, entry in zip(self._open, entries, strict=True) if _is_open(entry)
         ]
         return _answer_of_entries(entries, result)
 
@@ -57,17 +55,17 @@ class Batch:
         return result.value
 
 
-def answer_of(result: Result[Any]) -> Answered:
-    """Give what an attempt at any call says as a whole."""
-    entries = result.value if isinstance(result.value, tuple) else ()
-    return _answer_of_entries(
-        tuple(entry for entry in entries if isinstance(entry, Result)), result
-    )
+def outcome_of(result: Result[Any]) -> Outcome:
+    """Give how an attempt at any call ended as a whole."""
+    if type(result.value) is not tuple:
+        return result.outcome
+    entries = tuple(entry for entry in result.value if isinstance(entry, Result))
+    return _answer_of_entries(entries, result).outcome
 
 
 def _answer_of_entries(entries: Entries, whole: Result[Any]) -> Answered:
     """Give what the worst open entry says, or, with none open, what was said of the whole."""
-    left = [entry for entry in entries if TABLE[entry.outcome].move is not May.NEVER]
+    left = [entry for entry in entries if _is_open(entry)]
     if not left:
         return Answered(whole.outcome, whole.retry_after)
     unknown = any(entry.outcome is Outcome.AMBIGUOUS for entry in left)
@@ -75,6 +73,11 @@ def _answer_of_entries(entries: Entries, whole: Result[Any]) -> Answered:
     return Answered(
         Outcome.AMBIGUOUS if unknown else left[0].outcome, max(waits) if waits else None
     )
+
+
+def _is_open(entry: Result[None]) -> bool:
+    """Say whether the event may be sent again. Most are OK, and then no table is asked."""
+    return entry.outcome is not Outcome.OK and TABLE[entry.outcome].move is not May.NEVER
 
 
 def _of_each_entry(whole: Result[Entries]) -> Result[None]:

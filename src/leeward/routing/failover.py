@@ -23,7 +23,7 @@ from leeward.driver import (
 )
 from leeward.errors import ConfigError
 from leeward.forking import ForkLock
-from leeward.routing.batches import answer_of
+from leeward.routing.batches import outcome_of
 from leeward.routing.call import Pause
 from leeward.routing.health import Evidence, observed
 from leeward.routing.journey import Ask, Journey, Reply, journey, spec_of
@@ -40,6 +40,8 @@ DATA = frozenset(
     }
 )
 """The capabilities that only the home of a table needs."""
+
+_OF_TABLES = (Store, Load, Delete, Scan)
 
 
 class FailoverDriver(UniformDriver):
@@ -146,7 +148,7 @@ class FailoverDriver(UniformDriver):
 
         A keyed call that only one target would recognise again stays on the first.
         """
-        if isinstance(call, Store | Load | Delete | Scan):
+        if isinstance(call, _OF_TABLES):
             return (self.home_of(call.table),)
         if is_pinned(call):
             return self._order[:1]
@@ -212,7 +214,7 @@ class FailoverDriver(UniformDriver):
         result = result_of(command.call, answer)
         with self._lock:
             before = self._evidence[command.target]
-            self._evidence[command.target] = observed(before, answer_of(result).outcome)
+            self._evidence[command.target] = observed(before, outcome_of(result))
         return Reply(began, now, result)
 
     def _home_drivers(self) -> list[Driver]:

@@ -111,10 +111,11 @@ class _Log:
 
     def attempted(self, target: str, reply: Reply) -> Answered:
         result = _result_of(reply)
-        answer = Answered(result.outcome, result.retry_after)
         if self._batch:
             answer = self._batch.record(result, target)
-        self._note(target, reply, answer.outcome, read_back=False)
+        else:
+            answer = Answered(result.outcome, result.retry_after)
+        self._note(target, reply, result, answer.outcome, read_back=False)
         self._last = (target, result)
         if answer.outcome is Outcome.AMBIGUOUS and not self._unknown[1].executed:
             self._unknown = self._last
@@ -123,7 +124,7 @@ class _Log:
     def asked_back(self, target: str, reply: Reply) -> AskedBack:
         assert isinstance(self._call, Store | Delete)
         result = _result_of(reply)
-        self._note(target, reply, result.outcome, read_back=True)
+        self._note(target, reply, result, result.outcome, read_back=True)
         self._found = (target, result)
         return AskedBack(judge(self._call, result), self._last[1].outcome)
 
@@ -139,8 +140,9 @@ class _Log:
             target = last.target or target
         return last._replace(target=target, attempts=attempts)
 
-    def _note(self, target: str, reply: Reply, outcome: Outcome, *, read_back: bool) -> None:
-        result = _result_of(reply)
+    def _note(
+        self, target: str, reply: Reply, result: Result[Any], outcome: Outcome, *, read_back: bool
+    ) -> None:
         self._attempts.append(
             Attempt(
                 target,

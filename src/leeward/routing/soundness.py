@@ -13,11 +13,13 @@ def result_of(call: Call, answer: object) -> Result[Any]:
 
     What a driver lets escape is unknown, unless leeward itself raised it.
     """
+    if isinstance(answer, Result):
+        return answer if is_sound(call, answer) else _UNSOUND
     if isinstance(answer, LeewardError):
         return Result(Outcome.CALLER, message=str(answer), cause=answer)
     if isinstance(answer, Exception):
         return Result(Outcome.AMBIGUOUS, code=type(answer).__name__, cause=answer)
-    return answer if isinstance(answer, Result) and is_sound(call, answer) else _UNSOUND
+    return _UNSOUND
 
 
 def is_sound(call: Call, result: object) -> bool:

@@ -63,12 +63,12 @@ def sign(request: Request, credentials: Credentials, scope: Scope, now: float) -
     path, _, query = request.target.partition("?")
     canonical = (
         f"{request.method}\n{_canonical_path(path)}\n{query and _canonical_query(query)}\n"
-        f"{lines}\n\n{names}\n{sha256(request.body).hexdigest()}"
+        f"{lines}\n\n{names}\n{_sha256(request.body)}"
     )
     place = f"{stamp[:8]}/{scope.region}/{scope.service}/aws4_request"
-    digest = sha256(canonical.encode()).hexdigest()
-    key = _signing_key(credentials.secret_key, stamp[:8], scope.region, scope.service)
-    signature = _hmac(key, f"{ALGORITHM}\n{stamp}\n{place}\n{digest}").hex()
+    keyed = _signing_key(credentials.secret_key, stamp[:8], scope.region, scope.service).copy()
+    keyed.update(f"{ALGORITHM}\n{stamp}\n{place}\n{_sha256(canonical.encode())}".encode())
+    signature = keyed.hexdigest()
     authorization = (
         f"{ALGORITHM} Credential={credentials.access_key}/{place}, "
         f"SignedHeaders={names}, Signature={signature}"
@@ -159,15 +159,22 @@ def _host(origin: str) -> str:
 # Signing keys hold for a day. Old ones are pushed out by new ones, and the secret that is part of
 # the cache's key is in memory with the credentials anyway.
 @lru_cache(maxsize=64)
-def _signing_key(secret: str, day: str, region: str, service: str) -> bytes:
+def _signing_key(secret: str, day: str, region: str, service: str) -> hmac.HMAC:
+    """Give the HMAC under the signing key of a day, to be copied and fed."""
     key = f"AWS4{secret}".encode()
     for part in (day, region, service, "aws4_request"):
-        key = _hmac(key, part)
-    return key
+        key = hmac.digest(key, part.encode(), "sha256")
+    return hmac.new(key, digestmod="sha256")
 
 
-def _hmac(key: bytes, text: str) -> bytes:
-    return hmac.digest(key, text.encode(), "sha256")
+_UNFED = sha256()
+"""OpenSSL looks its algorithm up for each new hash, and not for a copy."""
+
+
+def _sha256(data: bytes) -> str:
+    hashed = _UNFED.copy()
+    hashed.update(data)
+    return hashed.hexdigest()
 
 
 @lru_cache(maxsize=8)

@@ -1,0 +1,75 @@
+"""How many calls a second one event loop gets, where each answer takes 5 ms, beside aiobotocore.
+
+aiobotocore needs a botocore of its own, so it runs in an environment of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter
+
+from bench.cloud import WIDEST, Cloud, async_client
+from bench.figures import Figure, Sample, Unit, compare, measure_in_turn
+from bench.work import FUNCTION, PAYLOAD
+from leeward import AsyncClient
+
+GATE = 4.5
+
+OUR_CALLS = 4096
+THEIR_CALLS = 1024
+
+PYTHON = Path(__file__).parents[1] / ".servers/aiobotocore/bin/python"
+"""Made by ``make bench``."""
+
+_OTHER_SIDE = Path(__file__).with_name("aiobotocore_side.py")
+
+
+def measure(cloud: Cloud, rounds: int) -> list[Figure]:
+    """Measure both sides' `invoke`, `WIDEST` under way at once; nothing without the other side."""
+    if not PYTHON.exists():
+        return []
+    runner = asyncio.Runner()
+    with runner, _aiobotocore(cloud) as theirs:
+        client = async_client(cloud, cloud.late)
+        try:
+            ours, other = measure_in_turn([lambda: runner.run(_rate(client)), theirs], rounds)
+        finally:
+            runner.run(client.close())
+    name = f"{WIDEST} tasks, 5 ms"
+    return [compare(name, ours, other, gate=GATE, unit=Unit.RATE, yardstick="aiobotocore")]
+
+
+async def _rate(client: AsyncClient) -> float:
+    async def work() -> None:
+        for _ in range(OUR_CALLS // WIDEST):
+            await client.invoke(FUNCTION, PAYLOAD)
+
+    begun = perf_counter()
+    await asyncio.gather(*(work() for _ in range(WIDEST)))
+    return OUR_CALLS / (perf_counter() - begun)
+
+
+@contextmanager
+def _aiobotocore(cloud: Cloud) -> Iterator[Sample]:
+    """Give a sample of the other side, whose process waits between samples."""
+    with subprocess.Popen(
+        [PYTHON, _OTHER_SIDE, str(WIDEST), str(THEIR_CALLS)],
+        env=cloud.environment(cloud.late),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        asked, told = process.stdin, process.stdout
+        assert asked is not None
+        assert told is not None
+
+        def sample() -> float:
+            print("again", file=asked, flush=True)
+            return float(told.readline())
+
+        yield sample
+        asked.close()
