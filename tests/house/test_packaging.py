@@ -19,6 +19,8 @@ SDISTS = {
     "leeward": {"src/leeward", "README.md", "LICENSE", "CHANGELOG.md"},
     "leeward_contract_tests": {"src/leeward_contract_tests", "README.md", "LICENSE"},
     "leeward_aws": {"src/leeward_aws", "README.md", "LICENSE"},
+    "leeward_azure": {"src/leeward_azure", "README.md", "LICENSE"},
+    "leeward_google": {"src/leeward_google", "README.md", "LICENSE"},
     "leeward_nimbus": {"src/leeward_nimbus", "README.md", "LICENSE"},
 }
 """What belongs into each sdist, besides: files, and folders under src."""

@@ -84,6 +84,21 @@ def test_a_stale_credential_is_replaced_once() -> None:
     assert len(asked) == 4
 
 
+def test_a_stale_address_is_looked_up_once_more() -> None:
+    """What is not there where it was looked up may have moved."""
+
+    def at_an_address(call: Any, view: View) -> Plan:
+        address = yield Need("address")
+        response = yield Send(REQUEST._replace(target=address))
+        if response.status == 404:
+            return Result(Outcome.NOT_FOUND, reason=STALE_CREDENTIALS)
+        return decoded(response)
+
+    result, asked = run(at_an_address, "/old", Response(404), "/new", Response(200))
+    assert result == Result.ok(200)
+    assert asked[2] == Fetch("address", 8.0, refused="/old")
+
+
 def test_the_same_credential_is_not_refused_twice() -> None:
     """Where there is no other credential, the refusal stands and nothing more is sent."""
     result, asked = run(with_token, "t-1", Response(401), "t-1")

@@ -73,13 +73,15 @@ def test_without_pycurl_there_is_no_transport(monkeypatch: pytest.MonkeyPatch) -
     """The message names what to install."""
     monkeypatch.delitem(sys.modules, "leeward.http.curl.easy", raising=False)
     monkeypatch.setitem(sys.modules, "pycurl", None)
+    monkeypatch.delitem(sys.modules, "pycurl._pycurl", raising=False)
+    monkeypatch.delitem(sys.modules, "leeward.http.curl.library", raising=False)
     with pytest.raises(ConfigError, match=r"leeward\[http\]"):
         CurlTransport(TransportOptions())
 
 
 def test_an_old_libcurl_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """It would not stop a body without a length at the cap."""
-    import pycurl  # type: ignore[import-untyped]
+    from leeward.http.curl.library import pycurl
 
     monkeypatch.setattr(pycurl, "version_info", lambda: (9, "7.88.1", 0x075801))
     with pytest.raises(ConfigError, match=r"7\.88\.1.*wheel"):

@@ -92,7 +92,8 @@ def course(
     first = _Run(planner(call, _view(now, timeout, learnt)), learnt, refused={})
     result = yield from first.to_the_end(timeout)
     stale = result.reason == STALE_CREDENTIALS and bool(first.used)
-    again = result.outcome is Outcome.AUTH and (stale or result.reason == SKEWED)
+    refused = result.outcome in {Outcome.AUTH, Outcome.NOT_FOUND}
+    again = refused and (stale or result.reason == SKEWED)
     if not again or first.left <= 0:
         return result
     plan = planner(call, _view(first.now or now, first.left, learnt))

@@ -54,7 +54,8 @@ class NoCredential(Exception):
     """There is no credential to be had; a source raises it.
 
     Attributes:
-        outcome: NOT_SENT if nobody could be asked, AUTH if they refused or there is none.
+        outcome: NOT_SENT if nobody could be asked, AUTH if they refused or there is none; NOT_FOUND
+            if what was looked up is not there.
         code: a short stable name.
         message: for people; no secret in it.
     """

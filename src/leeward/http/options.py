@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
+from os.path import isfile
 from typing import NamedTuple
 
 from leeward.errors import ConfigError
@@ -93,7 +93,7 @@ def _first(env: Mapping[str, str], *names: str) -> str | None:
 
 
 def _system_ca_file() -> str | None:
-    return next((path for path in CA_FILES if Path(path).is_file()), None)
+    return next((path for path in CA_FILES if isfile(path)), None)
 
 
 def _certifi() -> str | None:

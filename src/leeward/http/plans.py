@@ -22,8 +22,8 @@ from leeward.masking import masked
 from leeward.values import NOTHING
 
 STALE_CREDENTIALS = "stale_credentials"
-"""The `Result.reason` of an AUTH result that a fresh credential may mend: the plan is run again,
-once, with one."""
+"""The `Result.reason` of an AUTH or NOT_FOUND result that a fresh credential, or address, may mend:
+the plan is run again, once, with one."""
 
 SKEWED = "clock_skewed"
 """The `Result.reason` of an AUTH result of a plan that has learnt the target's time: it is run

@@ -10,14 +10,13 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from io import BytesIO
-from pathlib import Path
+from os.path import isfile
 from typing import Any
-
-import pycurl  # type: ignore[import-untyped]
 
 from leeward.errors import ConfigError, InvalidRequest
 from leeward.http.curl.answer import assemble, read_head
 from leeward.http.curl.failures import Facts, closed, explain
+from leeward.http.curl.library import pycurl
 from leeward.http.messages import Failure, Request, Response
 from leeward.http.options import TransportOptions
 
@@ -106,7 +105,7 @@ class Easy:
 
     def _set_up_tls(self) -> None:
         handle, ca_file = self.handle, self._options.ca_file
-        if ca_file is None or not Path(ca_file).is_file():
+        if ca_file is None or not isfile(ca_file):
             raise ConfigError(
                 f"no certificates to trust in {ca_file or 'the places known'}; "
                 "set SSL_CERT_FILE to a PEM file, or install certifi"

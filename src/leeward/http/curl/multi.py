@@ -11,10 +11,9 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import pycurl  # type: ignore[import-untyped]
-
 from leeward.http.curl.easy import CurlError
 from leeward.http.curl.forks import leak
+from leeward.http.curl.library import pycurl
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future, TimerHandle

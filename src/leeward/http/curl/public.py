@@ -10,9 +10,8 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-import pycurl  # type: ignore[import-untyped]
-
 from leeward.http.addresses import is_public
+from leeward.http.curl.library import pycurl
 
 
 def open_public(_purpose: int, address: Any) -> Any:
