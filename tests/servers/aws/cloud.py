@@ -150,12 +150,15 @@ def faults_of(*clouds: AwsCloud) -> Faults:
 
 
 @contextmanager
-def open_clouds(*regions: str, tls: Authority | None = None) -> Iterator[tuple[AwsCloud, ...]]:
+def open_clouds(
+    *regions: str, tls: Authority | None = None, memory: Path | None = None
+) -> Iterator[tuple[AwsCloud, ...]]:
     """Open one cloud for each of `regions`; their functions share what they remember.
 
     Args:
         regions: none of them twice.
         tls: whose certificates the proxies show; None for plain HTTP.
+        memory: the file in which they remember it; another cloud's functions may share it.
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory()))
@@ -163,7 +166,7 @@ def open_clouds(*regions: str, tls: Authority | None = None) -> Iterator[tuple[A
         clouds = tuple(_opened(region, ground) for region in regions)
         queues = [_furnished(cloud) for cloud in clouds]
         for cloud in clouds:
-            _deploy(cloud, folder / "memory", queues)
+            _deploy(cloud, memory or folder / "memory", queues)
         yield clouds
 
 

@@ -1,0 +1,21 @@
+"""Azure for leeward: Functions, Storage queues, Event Grid and Cosmos DB."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from leeward.driver import Driver, TargetConfig
+
+__all__ = ["open_driver"]
+
+
+def open_driver(config: TargetConfig) -> Driver:
+    """Open a target of Azure.
+
+    Raises:
+        ConfigError: a setting is wrong; the message names it and the remedy.
+    """
+    from leeward_azure.opening import open_driver
+
+    return open_driver(config)

@@ -1,0 +1,45 @@
+"""What Azure's services take for a credential, as values. None shows its secret."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeAlias
+
+from leeward.masking import masked
+
+
+class AccountKey(NamedTuple):
+    """A shared key: of a Cosmos account, where it signs; of an Event Grid topic, where it goes out.
+
+    Attributes:
+        key: base64, as the portal shows it.
+    """
+
+    key: str
+
+    def __repr__(self) -> str:
+        return masked(self)
+
+
+class SasToken(NamedTuple):
+    """A token that was made from a shared key, for some resource and some time.
+
+    Attributes:
+        token: as it was made: a shared access signature of Event Grid, a resource token of Cosmos.
+    """
+
+    token: str
+
+    def __repr__(self) -> str:
+        return masked(self)
+
+
+class Bearer(NamedTuple):
+    """An access token of Entra ID."""
+
+    token: str
+
+    def __repr__(self) -> str:
+        return masked(self)
+
+
+Credential: TypeAlias = AccountKey | SasToken | Bearer

@@ -1,0 +1,198 @@
+"""Where a function is and with which key, looked up at the Resource Manager.
+
+Through azure-mgmt-web, imported at the first look-up. Only what the configuration leaves open is
+asked for: host name, route, key. It takes far wider rights than calling the function: reader of the
+app, and for keys the action ``Microsoft.Web/sites/functions/listkeys``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from leeward.driver import TargetConfig
+from leeward.errors import ConfigError, Outcome
+from leeward.http.credentials import Credential, NoCredential, Source
+from leeward_azure.addresses import SCOPE, Address, key_of, path_to
+from leeward_azure.chain import CONNECT_TIMEOUT, READ_TIMEOUT, reached_nobody
+from leeward_azure.credentials import Bearer
+from leeward_azure.endpoints import cloud_of
+from leeward_azure.hosts import check_endpoint
+from leeward_azure.reading import ROUTE, Found, origin
+from leeward_azure.services import Functions, Lookup
+from leeward_azure.settings import Settings
+
+INSTALL: Final = 'pip install "leeward-azure[discovery]"'
+
+_WHERE: Final = "the Azure Resource Manager"
+
+
+def lookup_source(
+    settings: Settings, config: TargetConfig, tokens: Source, now: Callable[[], float]
+) -> Source:
+    """Make a source of addresses: ``function:<name>`` in, an `Address` out, kept until refused.
+
+    Args:
+        settings: of a target whose functions are looked up.
+        config: of the same.
+        tokens: gives tokens of Entra.
+        now: gives Unix seconds.
+    """
+    configured = settings.functions
+    assert configured is not None
+    lookup = configured.lookup
+    assert lookup is not None
+
+    def fetch(scope: str, timeout: float) -> Credential:
+        def token() -> Bearer:
+            found: Bearer = tokens(lookup.scope, timeout).secret
+            return found
+
+        try:
+            with web_client(lookup, settings, config, token) as client:
+                address = _Finder(client, lookup, configured).find(scope.removeprefix(SCOPE))
+            _check(address, settings, config)
+        except NoCredential:
+            raise
+        except ImportError as error:
+            told = f"azure-mgmt-web, which looks functions up, is not installed: {INSTALL}"
+            raise NoCredential(Outcome.AUTH, "azure_mgmt_web_missing", told) from error
+        except Exception as error:  # whatever the vendor's client raises
+            raise _refusal(error) from error
+        return Credential(address, now())
+
+    return fetch
+
+
+def web_client(
+    lookup: Lookup, settings: Settings, config: TargetConfig, token: Callable[[], Bearer]
+) -> Any:
+    """Make azure-mgmt-web's client, which asks `token` at each request that needs one.
+
+    Raises:
+        ImportError: azure-mgmt-web is not installed.
+    """
+    from azure.mgmt.web import WebSiteManagementClient
+
+    from leeward_azure.lending import LentCredential
+
+    options: dict[str, Any] = {}
+    if settings.ca_bundle is not None:
+        options["connection_verify"] = settings.ca_bundle
+    return WebSiteManagementClient(
+        LentCredential(token),
+        lookup.subscription,
+        base_url=lookup.origin,
+        credential_scopes=[lookup.scope],
+        retry_total=0,
+        connection_timeout=CONNECT_TIMEOUT,
+        read_timeout=READ_TIMEOUT,
+        use_env_settings=config.trust_env,
+        **options,
+    )
+
+
+class _Finder:
+    """One look-up.
+
+    Args:
+        client: azure-mgmt-web's.
+        lookup: of the function app.
+        configured: what need not be looked up.
+    """
+
+    def __init__(self, client: Any, lookup: Lookup, configured: Functions) -> None:
+        self._apps = client.web_apps
+        self._of = (lookup.group, lookup.app)
+        self._configured = configured
+
+    def find(self, function: str) -> Address:
+        origin = _origin(self._apps.get(*self._of).default_host_name)
+        target, anonymous = self._route(function)
+        key = key_of(function, self._configured)
+        if key is None and not anonymous and self._configured.scope is None:
+            key = self._key(function)
+        return Address(origin, target, key, looked_up=True)
+
+    def _route(self, function: str) -> tuple[str, bool]:
+        """Give the path, and whether the function takes calls without a key."""
+        if function in self._configured.routes:
+            return path_to(function, self._configured), False
+        found = self._apps.get_function(*self._of, function)
+        if found.is_disabled:
+            raise _unusable("disabled", f"says that the function {function!r} is disabled")
+        trigger = _http_trigger(found.config)
+        if trigger is None:
+            raise _unusable("no_http_trigger", f"knows no HTTP trigger of {function!r}")
+        path = re.sub(r"^https?://[^/]*", "", found.invoke_url_template or "").partition("?")[0]
+        if not path:
+            path = path_to(trigger.get("route") or function, self._configured)
+        if ROUTE.fullmatch(path.strip("/")) is None:
+            told = f"gave a route of {function!r} with parameters in it: give it one in routes"
+            raise _unusable("route_has_parameters", told)
+        return f"/{path.strip('/')}", str(trigger.get("authLevel")).lower() == "anonymous"
+
+    def _key(self, function: str) -> str:
+        keys = _keys_in(self._apps.list_function_keys(*self._of, function))
+        if not keys:
+            keys = self._apps.list_host_keys(*self._of).function_keys or {}
+        key = keys.get("default") or next((keys[name] for name in sorted(keys)), None)
+        if not isinstance(key, str) or re.fullmatch(r"[!-~]+", key) is None:
+            raise _unusable("key_missing", f"gave no key of the function {function!r}")
+        return key
+
+
+def _origin(host: Any) -> str:
+    try:
+        return origin(
+            Found(f"https://{host or ''}", "the host"), "https://my-app.azurewebsites.net"
+        )
+    except ConfigError:
+        raise _unusable("host_missing", "gave no host name of the function app") from None
+
+
+def _keys_in(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Give keys by name. They stand at the top; the reference has them in ``properties``."""
+    inner = found.get("properties")
+    if isinstance(inner, Mapping):
+        return inner
+    return {
+        name: each for name, each in found.items() if name not in ("id", "kind", "name", "type")
+    }
+
+
+def _http_trigger(config: Any) -> dict[str, Any] | None:
+    """Give the binding of ``function.json`` that an HTTP call triggers; None for none."""
+    bindings = config.get("bindings") if isinstance(config, dict) else None
+    for each in bindings if isinstance(bindings, list) else ():
+        if isinstance(each, dict) and str(each.get("type")).lower() == "httptrigger":
+            return each
+    return None
+
+
+def _check(address: Address, settings: Settings, config: TargetConfig) -> None:
+    cloud = cloud_of(settings.authority)
+    try:
+        check_endpoint(config, cloud, "functions", address.origin, f"what {_WHERE} gave")
+    except ConfigError as error:
+        raise NoCredential(Outcome.AUTH, "untrusted_host", str(error)) from error
+
+
+def _unusable(code: str, told: str) -> NoCredential:
+    return NoCredential(Outcome.NOT_FOUND, code, f"{_WHERE} {told}")
+
+
+def _refusal(error: Exception) -> NoCredential:
+    """Say what an exception means, by class and status alone: its text may repeat anything."""
+    from azure.core.exceptions import HttpResponseError
+
+    name = type(error).__name__
+    if reached_nobody(error):
+        return NoCredential(Outcome.NOT_SENT, name, f"{_WHERE} could not be asked ({name})")
+    if isinstance(error, HttpResponseError) and error.status_code == 404:
+        told = "knows no such function, app, resource group or subscription"
+        return NoCredential(Outcome.NOT_FOUND, "ResourceNotFound", f"{_WHERE} {told}")
+    status = error.status_code if isinstance(error, HttpResponseError) else None
+    code = f"http.{status}" if status else name
+    return NoCredential(Outcome.AUTH, code, f"{_WHERE} refused the look-up ({code})")

@@ -1,0 +1,145 @@
+"""An item as a document of Cosmos DB: where it is, what is in it, and which revision it has.
+
+A container is made for a table by its key:
+
+==========================  ============================  =========================================
+key of the table            partition key path            a document's `id`
+==========================  ============================  =========================================
+``id``, or ``order``        ``/id``                       the key's value
+``["customer", "order"]``   ``/customer``                 the second value; unique in its partition
+==========================  ============================  =========================================
+
+In an `id`, what Cosmos does not take is escaped (`leeward.items.escape_key`); letters, digits and
+``_ . -`` stand for themselves. The fields of the key stay attributes as well. Where a field's name
+is one of Cosmos' own, its attribute is named like its escape: ``~id``, and so is a partition key
+path of it: ``/"~id"``. A document that another program has made needs no ``~id``; its `id` is then
+the field.
+
+For an expiry, `DefaultTimeToLive` of the container has to be on (-1 is enough). Whether it is or
+not, the expiry that leeward keeps in the document is the one that counts.
+
+A revision is the document's `_etag`, and in front of it the expiry, where it has one. So a
+condition on the revision of an item that has expired since is known not to hold without a look.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from leeward.driver import Key, Store, Stored
+from leeward.http.jsonbody import Undecodable
+from leeward.items import COSMOS, decode, encode, escape_key, native_expiry, unescape_key
+from leeward.items.names import escape_name
+
+Native: TypeAlias = dict[str, Any]
+"""A document."""
+
+DEEPEST: Final = 140
+"""Of an answer's JSON: Cosmos takes documents of 128 levels, and a page has two more."""
+
+_ETAG: Final = re.compile(r'"?[A-Za-z0-9_.:/+-]{1,256}"?')
+"""No white space, comma or ``*``: as `If-Match`, those could mean several documents, or any."""
+
+_EXPIRY: Final = "@"
+
+
+class Place(NamedTuple):
+    """Where a document is.
+
+    Attributes:
+        id: unique in its partition; safe in a path.
+        partition: the value of the partition key.
+    """
+
+    id: str
+    partition: str
+
+    def header(self) -> str:
+        """Give the value of ``x-ms-documentdb-partitionkey``: JSON, in ASCII."""
+        return json.dumps([self.partition])
+
+
+class Revision(NamedTuple):
+    """A revision, parted."""
+
+    etag: str
+    expires_at: float | None = None
+
+    def text(self) -> str:
+        """Give the revision as callers get it."""
+        return self.etag if self.expires_at is None else f"{self.expires_at!r}{_EXPIRY}{self.etag}"
+
+    def holds_at(self, now: float) -> bool:
+        """Say whether an item of this revision, if it is there, counts at `now`."""
+        return self.expires_at is None or self.expires_at > now
+
+
+def place_of(key: Key) -> Place:
+    """Say where the document of `key` is."""
+    name = escape_key(key.values[-1])
+    return Place(name, name if len(key.values) == 1 else key.values[0])
+
+
+def document_of(call: Store) -> Native:
+    """Give the document that stands for the item of `call`."""
+    native = encode(call.item, COSMOS, write_id=call.write_id, expires_at=call.expires_at)
+    expiry = native_expiry(COSMOS, call.expires_at, call.now)
+    if expiry is not None:
+        native[expiry[0]] = expiry[1]
+    native["id"] = place_of(call.key).id
+    return native
+
+
+def stored_of(native: Native) -> Stored:
+    """Read a document, expired or not.
+
+    Raises:
+        Undecodable: it lacks what Cosmos gives to every document.
+        Exception: its attributes are none that leeward can read.
+    """
+    name, etag = native.get("id"), etag_of(native)
+    if not isinstance(name, str):
+        raise Undecodable("a document has no id")
+    found = decode(native, COSMOS)
+    if found.write_id is None and escape_name("id", COSMOS, top=True) not in native:
+        found.item["id"] = _unescaped(name)
+    revision = Revision(etag, found.expires_at).text()
+    return Stored(found.item, revision, found.write_id, found.expires_at, found.foreign)
+
+
+def revision_of(text: str) -> Revision | None:
+    """Part a revision; None if no document ever has this one."""
+    expiry, at, etag = text.rpartition(_EXPIRY)
+    if not _ETAG.fullmatch(etag):
+        return None
+    if not at:
+        return Revision(etag)
+    try:
+        return Revision(etag, float(expiry))
+    except ValueError:
+        return None
+
+
+def revision_after(call: Store, etag: str) -> str:
+    """Give the revision of the document that `call` has made, which Cosmos has given `etag`."""
+    return Revision(etag, None if call.expires_at is None else float(call.expires_at)).text()
+
+
+def etag_of(native: Mapping[str, Any], name: str = "_etag") -> str:
+    """Give what Cosmos calls this state of a document.
+
+    Raises:
+        Undecodable: it is not there, or is none.
+    """
+    etag = native.get(name)
+    if not isinstance(etag, str) or not _ETAG.fullmatch(etag):
+        raise Undecodable("a document has no etag")
+    return etag
+
+
+def _unescaped(name: str) -> str:
+    parts = unescape_key(name)
+    return parts[0] if parts is not None and len(parts) == 1 else name

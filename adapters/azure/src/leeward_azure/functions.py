@@ -1,0 +1,188 @@
+"""Azure Functions: call a function over HTTP and wait for its answer.
+
+A function finds what goes with the call in the headers `Idempotency-Key` and
+`x-leeward-deadline-ms`, the milliseconds that the caller still waits.
+
+Any status may come from the function's own code or from the platform around it. leeward's handler
+marks each of its answers with `x-leeward`; such an answer is the function's own, whatever its
+status. Without the mark, a status means what the platform means by it, as far as the platform's
+answers can be known: by an empty body, or by their text. In doubt it is AMBIGUOUS.
+
+Sources: the middlewares of the Functions host (azure-functions-host), "Azure Functions HTTP
+trigger" for the 230 seconds of the load balancer.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Final
+
+from leeward.driver import TOO_LARGE, FunctionFault, Invoke, Result
+from leeward.errors import Outcome
+from leeward.http.jsonbody import Undecodable, decode
+from leeward.http.messages import Request, Response
+from leeward.http.plans import STALE_CREDENTIALS, Need, Plan, Planner, Send, View
+from leeward_azure.addresses import Address, scope_of
+from leeward_azure.asking import UNDECODABLE, retry_after
+from leeward_azure.errors import REDIRECTED, Meaning
+from leeward_azure.services import Functions
+
+MARK: Final = "x-leeward"
+"""The header by which leeward's handler marks its answers."""
+
+STOPPED: Final = "app_stopped"
+"""REJECTED: an operator has stopped the function app."""
+OFFLINE: Final = "host_offline"
+"""REJECTED: the host is not up, or was taken offline while the app is deployed."""
+
+_NOT_STARTED: Final = b"Function host is not running."
+"""All that the host answers, with 503, while it cannot start."""
+_STOPPED_PAGE: Final = b"web app is stopped"
+"""In the page of the front end, with 403, for an app that was stopped."""
+_OFFLINE_PAGES: Final = (b"<title>host offline</title>", b"created by kudu")
+"""In the pages that the host serves, with 503, while it is offline: its own, and the one that the
+deployment service leaves there (``app_offline.htm`` of both, in lower case). Nothing runs then."""
+
+_AMBIGUOUS: Final = Meaning(Outcome.AMBIGUOUS)
+_AUTH: Final = Meaning(Outcome.AUTH)
+_CALLER: Final = Meaning(Outcome.CALLER)
+_NOT_FOUND: Final = Meaning(Outcome.NOT_FOUND)
+_APP_ERROR: Final = Meaning(Outcome.APP_ERROR)
+
+_BY_STATUS: Final = {
+    **dict.fromkeys((400, 405, 411, 414, 415, 422, 431), _CALLER),
+    401: _AUTH,
+    403: _AUTH,
+    404: _NOT_FOUND,
+    408: _AMBIGUOUS,
+    413: Meaning(Outcome.CALLER, TOO_LARGE),
+    425: _AMBIGUOUS,
+    429: _AMBIGUOUS,
+    500: _APP_ERROR,
+}
+"""What an answer without the mark means by its status alone. The host says 500 for what a function
+raised, with an empty body; a body is the function's own."""
+
+
+def functions(configured: Functions) -> dict[str, Planner]:
+    """Give the planner of ``invoke``."""
+    return {"invoke": partial(invoke, configured)}
+
+
+def invoke(configured: Functions, call: Invoke, view: View) -> Plan:
+    """Call a function and wait for its answer.
+
+    Raises:
+        InvalidRequest: the name cannot be a function's; before anything is sent.
+    """
+    address: Address = yield Need(scope_of(call.function, configured))
+    headers = _headers(address, call, view.timeout)
+    response: Response = yield Send(
+        Request("POST", address.origin, address.target, headers, call.payload)
+    )
+    if 200 <= response.status < 300:
+        return _answer(response)
+    if MARK in response.headers:
+        return _fault(response, view.now)
+    return _refusal(response, _meaning(response, address), view.now)
+
+
+def _headers(address: Address, call: Invoke, seconds: float) -> tuple[tuple[str, str], ...]:
+    proof: tuple[tuple[str, str], ...] = ()
+    if address.key is not None:
+        proof = (("x-functions-key", address.key),)
+    if address.token is not None:
+        proof += (("Authorization", f"Bearer {address.token}"),)
+    return (
+        ("Content-Type", "application/json"),
+        ("Idempotency-Key", call.idempotency_key),
+        ("x-leeward-deadline-ms", str(max(0, int(seconds * 1000)))),
+        *proof,
+    )
+
+
+def _answer(response: Response) -> Result[Any]:
+    """Read a success. A function that returns nothing gives 204, or an empty body."""
+    try:
+        value = decode(response.body) if response.body else None
+    except Undecodable as error:
+        return Result(
+            Outcome.AMBIGUOUS,
+            code=_code(response),
+            reason=UNDECODABLE,
+            request_id=_request_id(response),
+            executed=True,
+            cause=error,
+        )
+    return Result.ok(value, request_id=_request_id(response))
+
+
+def _fault(response: Response, now: float) -> Result[Any]:
+    """Read what leeward's handler says of an exception; the mark alone proves that it ran."""
+    try:
+        document = decode(response.body)
+    except Undecodable:
+        document = None
+    told = document if isinstance(document, dict) else {}
+    lines = told.get("stackTrace")
+    trace = (
+        tuple(line for line in lines if isinstance(line, str)) if isinstance(lines, list) else ()
+    )
+    fault = FunctionFault(_text(told.get("errorType")), _text(told.get("errorMessage")), trace)
+    return _refusal(response, _APP_ERROR, now)._replace(fault=fault)
+
+
+def _meaning(response: Response, address: Address) -> Meaning:
+    """Say what an answer without the mark means."""
+    status, body = response.status, response.body
+    if 300 <= status < 400:
+        return Meaning(Outcome.CALLER, REDIRECTED)
+    if status in (401, 404) and _may_be_stale(response, address):
+        return _BY_STATUS[status]._replace(reason=STALE_CREDENTIALS)
+    if status == 403 and _STOPPED_PAGE in body.lower():
+        return Meaning(Outcome.REJECTED, STOPPED)
+    if status == 429 and not body:  # the host's own throttle says nothing else
+        return Meaning(Outcome.REJECTED)
+    if status == 503 and _is_offline(body):
+        return Meaning(Outcome.REJECTED, OFFLINE)
+    if 400 <= status < 500:  # of the rest, the platform gives none
+        return _BY_STATUS.get(status, _APP_ERROR)
+    return _BY_STATUS.get(status, _AMBIGUOUS)
+
+
+def _is_offline(body: bytes) -> bool:
+    text = body.lower()
+    return body.strip() == _NOT_STARTED or any(page in text for page in _OFFLINE_PAGES)
+
+
+def _may_be_stale(response: Response, address: Address) -> bool:
+    """Say whether another address, key or token may mend it.
+
+    The call is sent once more only if there really is another one. There always is another token,
+    so there the platform has to have asked for one: a function's own 401 must not run it twice.
+    """
+    if address.token is not None:
+        return response.status == 401 and "www-authenticate" in response.headers
+    return address.looked_up and not response.body
+
+
+def _refusal(response: Response, meaning: Meaning, now: float) -> Result[Any]:
+    return Result(
+        meaning.outcome,
+        code=_code(response),
+        reason=meaning.reason,
+        request_id=_request_id(response),
+        retry_after=retry_after(response, now),
+    )
+
+
+def _code(response: Response) -> str:
+    return f"http.{response.status}"
+
+
+def _request_id(response: Response) -> str | None:
+    return response.headers.get("x-ms-request-id")
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None

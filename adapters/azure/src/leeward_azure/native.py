@@ -1,0 +1,121 @@
+"""The vendor's own clients, on the credentials and settings of a target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from leeward.driver import TargetConfig
+from leeward.errors import ConfigError
+from leeward_azure.auth import MANAGEMENT
+from leeward_azure.services import TOPIC
+from leeward_azure.settings import Settings
+
+KNOWN: Final = "cosmos, queue, web, and eventgrid:<topic>"
+
+INSTALL: Final = 'pip install "leeward-azure[native]"'
+
+Secrets = Callable[[str], Any]
+"""Gives the credential of a scope, one that still holds."""
+
+
+def native(service: str, settings: Settings, config: TargetConfig, secret: Secrets) -> Any:
+    """Give a client of azure-cosmos and its kin; closing it is the caller's.
+
+    It goes where leeward goes. A token is asked for again every minute; a key stays as it was when
+    the client was made. Retries and time-outs are the client's own. azure-cosmos asks its account
+    for its regions while it is being made.
+
+    Args:
+        service: ``cosmos`` (a `CosmosClient`), ``queue`` (a `QueueServiceClient`), ``web`` (a
+            `WebSiteManagementClient`), or ``eventgrid:orders`` (an `EventGridPublisherClient` of
+            that topic).
+        settings: of the target.
+        config: of the same.
+        secret: gives credentials. What it raises comes out of the client's methods.
+
+    Raises:
+        ConfigError: the service is unknown or not configured, or its package is not installed.
+    """
+    name, _, topic = service.partition(":")
+    make = _MAKERS.get(name)
+    if make is None or bool(topic) != (name == "eventgrid"):
+        raise ConfigError(f"native() knows no service {service!r} on Azure: use {KNOWN}")
+    try:
+        return make(settings, config, secret, topic)
+    except ImportError as error:
+        raise ConfigError(
+            f"native({service!r}) gives the vendor's client, which is missing: {INSTALL}"
+        ) from error
+
+
+def _cosmos(settings: Settings, config: TargetConfig, secret: Secrets, _: str) -> Any:
+    from azure.cosmos import CosmosClient
+
+    tables = _configured(settings.tables, config, "cosmos_endpoint")
+    credential = tables.key or _lent("cosmos", secret)
+    return CosmosClient(tables.origin, credential, **_options(settings, config))
+
+
+def _queue(settings: Settings, config: TargetConfig, secret: Secrets, _: str) -> Any:
+    from azure.core.credentials import AzureNamedKeyCredential, AzureSasCredential
+    from azure.storage.queue import QueueServiceClient
+
+    queues = _configured(settings.queues, config, "storage_connection_string")
+    credential: Any = _lent("queue", secret)
+    if queues.key:
+        credential = AzureNamedKeyCredential(queues.account, queues.key)
+    elif queues.sas:
+        credential = AzureSasCredential(queues.sas)
+    url = queues.origin + queues.path
+    return QueueServiceClient(url, credential, **_options(settings, config))
+
+
+def _eventgrid(settings: Settings, config: TargetConfig, secret: Secrets, topic: str) -> Any:
+    from azure.core.credentials import AzureKeyCredential, AzureSasCredential
+    from azure.eventgrid import EventGridPublisherClient
+
+    events = _configured(settings.events, config, "eventgrid_topic_url")
+    credential: Any = _lent("eventgrid", secret)
+    if events.key:
+        credential = AzureKeyCredential(events.key)
+    elif events.sas:
+        credential = AzureSasCredential(events.sas)
+    options = _options(settings, config)
+    if events.namespace:
+        return EventGridPublisherClient(
+            events.namespace, credential, namespace_topic=topic, **options
+        )
+    return EventGridPublisherClient(events.topic_url.replace(TOPIC, topic), credential, **options)
+
+
+def _web(settings: Settings, config: TargetConfig, secret: Secrets, _: str) -> Any:
+    from leeward_azure.discovery import web_client
+
+    lookup = _configured(settings.management, config, "subscription_id")
+    return web_client(lookup, settings, config, lambda: secret(MANAGEMENT))
+
+
+_MAKERS: Final = {"cosmos": _cosmos, "eventgrid": _eventgrid, "queue": _queue, "web": _web}
+
+
+def _configured(found: Any, config: TargetConfig, option: str) -> Any:
+    if found is None:
+        raise ConfigError(
+            f'this service is not configured: set {option} in [targets."{config.name}"]'
+        )
+    return found
+
+
+def _lent(scope: str, secret: Secrets) -> Any:
+    from leeward_azure.lending import LentCredential
+
+    return LentCredential(lambda: secret(scope))
+
+
+def _options(settings: Settings, config: TargetConfig) -> dict[str, Any]:
+    """Give what every client takes: certificates, and whether variables name a proxy."""
+    options: dict[str, Any] = {"use_env_settings": config.trust_env}
+    if settings.ca_bundle is not None:
+        options["connection_verify"] = settings.ca_bundle
+    return options

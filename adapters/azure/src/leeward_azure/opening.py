@@ -1,0 +1,110 @@
+"""Opening an Azure target: settings in, a driver out. Nothing is sent before the first call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from leeward.driver import Capability, Driver, Limits, TargetConfig
+from leeward.http.driver import Facts, PlanDriver
+from leeward.http.options import TransportOptions, options_from_env
+from leeward.http.wire import curl_wire
+from leeward_azure.auth import describe_source, source_of
+from leeward_azure.plans import Plans
+from leeward_azure.settings import Settings, settings_from
+
+TABLES: Final = frozenset(
+    {
+        Capability.TABLES,
+        Capability.CONDITIONS,
+        Capability.EXPIRY,
+        Capability.COMPOSITE_KEYS,
+        Capability.SCAN,
+    }
+)
+
+LIMITS: Final = Limits(
+    payload_bytes=100 * 1024 * 1024,
+    # 64 KiB once it is base64.
+    queued_bytes=48 * 1024,
+    # A megabyte for the whole array, with a bracket or a comma for each event.
+    event_bytes=998_000,
+    batch_events=1000,
+    batch_bytes=998_000,
+    # 2 MB of JSON, where bytes are base64 and leeward has an attribute of its own.
+    item_bytes=1_400_000,
+    # 128 levels, with the document itself and leeward's attribute.
+    nesting=100,
+)
+"""Sources: "Azure Functions HTTP trigger", "Scalability targets for Queue storage", the quota pages
+of Event Grid and Cosmos DB."""
+
+_MISSING: Final = "not configured"
+
+
+def open_driver(config: TargetConfig) -> Driver:
+    """Open a target of Azure; the entry point ``azure`` of ``leeward.adapters``.
+
+    It declares the verbs whose services are configured.
+
+    Raises:
+        ConfigError: nothing is configured, or a setting is wrong; the message names it and the
+            remedy.
+    """
+    settings = settings_from(config)
+    options = options_from_env(config.env, settings.ca_bundle)
+    options = options._replace(public_only=settings.public_only)
+    wire = curl_wire(options)
+
+    def native(service: str, secret: Callable[[str], Any]) -> object:
+        from leeward_azure.native import native
+
+        return native(service, settings, config, secret)
+
+    return PlanDriver(
+        Facts(
+            config.name, capabilities_of(settings), LIMITS, _described(settings, config, options)
+        ),
+        Plans(settings),
+        source_of(settings, config, wire.transport()),
+        wire,
+        native=native,
+    )
+
+
+def capabilities_of(settings: Settings) -> frozenset[Capability]:
+    """Give what the configured services can do. Event Grid keeps no order."""
+    found = TABLES if settings.tables else frozenset()
+    if settings.functions:
+        found |= {Capability.INVOKE}
+    if settings.queues:
+        found |= {Capability.ENQUEUE}
+    if settings.events:
+        found |= {Capability.PUBLISH}
+    return found
+
+
+def _described(
+    settings: Settings, config: TargetConfig, options: TransportOptions
+) -> Mapping[str, str]:
+    described = {
+        **{f"endpoint.{name}": place for name, place in _endpoints(settings).items()},
+        "database": settings.tables.database if settings.tables else "none",
+        **{f"credentials.{name}": each for name, each in describe_source(settings, config).items()},
+        "ca_file": options.ca_file or "none",
+        "proxy": (options.proxy or "none").rpartition("@")[2],  # without its password
+        "trust_env": str(config.trust_env).lower(),
+    }
+    return {name: value for name, value in described.items() if value != "none"}
+
+
+def _endpoints(settings: Settings) -> Mapping[str, str]:
+    """Give the endpoint of each service; of one that is missing, that it is."""
+    functions, queues, events, tables = settings[:4]
+    app = functions.lookup.app if functions and functions.lookup else ""
+    return {
+        "functions": (functions.origin or f"looked up for {app}") if functions else _MISSING,
+        "queues": queues.origin + queues.path if queues else _MISSING,
+        "events": (events.topic_url or events.namespace or "") if events else _MISSING,
+        "tables": tables.origin if tables else _MISSING,
+    }

@@ -1,0 +1,123 @@
+"""What is configured of each service, as values. None shows a secret."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from leeward.masking import masked
+from leeward.values import NOTHING
+
+TOPIC: Final = "{topic}"
+"""Stands for the topic's name in `eventgrid_topic_url`."""
+
+
+_QUEUE_NAME: Final = re.compile(r"(?=.{3,63}$)[a-z0-9]+(?:-[a-z0-9]+)*")
+
+
+def is_queue_name(name: str) -> bool:
+    """Say whether `name` can be a queue's ("Naming queues and metadata" of Queue storage)."""
+    return _QUEUE_NAME.fullmatch(name) is not None
+
+
+class Lookup(NamedTuple):
+    """What the Resource Manager is asked with.
+
+    Attributes:
+        origin: of the Resource Manager.
+        scope: what a token for it is for.
+        subscription: its id.
+        group: the resource group of the function app; empty where no app is looked up.
+        app: the name of the function app; the same.
+    """
+
+    origin: str
+    scope: str
+    subscription: str
+    group: str = ""
+    app: str = ""
+
+
+class Functions(NamedTuple):
+    """How functions are called.
+
+    Attributes:
+        origin: of the function app; None if it is looked up.
+        prefix: of all routes, without slashes at its ends.
+        routes: function to route; else a function's name is its route.
+        key: for all functions, or None.
+        keys: function to a key of its own.
+        scope: of the app's registration in Entra, if it wants a token.
+        lookup: how to find what is not configured, or None.
+    """
+
+    origin: str | None
+    prefix: str = "api"
+    routes: Mapping[str, str] = NOTHING
+    key: str | None = None
+    keys: Mapping[str, str] = NOTHING
+    scope: str | None = None
+    lookup: Lookup | None = None
+
+    def __repr__(self) -> str:
+        return masked(self, "origin prefix routes scope lookup")
+
+
+class Queues(NamedTuple):
+    """Where function calls are queued.
+
+    Attributes:
+        origin: of the queue service.
+        path: what stands before a queue's name: empty, or the account of an emulator.
+        account: the storage account's name; empty where no key is there to sign with.
+        names: function to queue; else a function's name is its queue.
+        key: of the account, or None.
+        sas: a shared access signature, or None; with neither, Entra is asked.
+    """
+
+    origin: str
+    path: str = ""
+    account: str = ""
+    names: Mapping[str, str] = NOTHING
+    key: str | None = None
+    sas: str | None = None
+
+    def __repr__(self) -> str:
+        return masked(self, "origin path account names")
+
+
+class Events(NamedTuple):
+    """Where events are published.
+
+    Attributes:
+        topic_url: of custom topics, with ``{topic}`` where a name goes; or None.
+        namespace: the origin of an Event Grid namespace, or None.
+        key: an access key, or None.
+        sas: a shared access signature, or None; with neither, Entra is asked.
+    """
+
+    topic_url: str | None = None
+    namespace: str | None = None
+    key: str | None = None
+    sas: str | None = None
+
+    def __repr__(self) -> str:
+        return masked(self, "topic_url namespace")
+
+
+class Tables(NamedTuple):
+    """Where items are kept.
+
+    Attributes:
+        origin: of the Cosmos DB account.
+        database: its name.
+        key: of the account, or None: then Entra is asked.
+    """
+
+    origin: str
+    database: str
+    key: str | None = None
+
+    def __repr__(self) -> str:
+        return masked(self, "origin database")

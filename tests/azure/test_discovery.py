@@ -1,0 +1,305 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+import responses
+
+from leeward.calls import Invoke
+from leeward.driver import Capability
+from leeward.errors import Outcome
+from leeward.http.credentials import Credential, NoCredential, Source
+from leeward.http.driver import Facts, PlanDriver
+from leeward.http.messages import Failure, Request, Response
+from leeward.http.wire import Wire
+from leeward_azure.addresses import Address
+from leeward_azure.credentials import Bearer
+from leeward_azure.discovery import lookup_source
+from leeward_azure.opening import LIMITS
+from leeward_azure.plans import Plans
+from tests.azure.sources import NOW, no_azure, refused, target
+
+GROUP: dict[str, Any] = {
+    "function_app": "shop",
+    "resource_group": "shop-rg",
+    "subscription_id": "0000-1111",
+}
+BASE = (
+    "https://management.azure.com/subscriptions/0000-1111/resourceGroups/shop-rg/providers"
+    "/Microsoft.Web/sites/shop"
+)
+SITE = {
+    "name": "shop",
+    "properties": {"defaultHostName": "Shop-a1b2.westeurope-01.azurewebsites.net"},
+}
+ORIGIN = "https://shop-a1b2.westeurope-01.azurewebsites.net"
+TEMPLATE = f"{ORIGIN}/v1/orders/send"
+KEYS = {"properties": {"default": "canary-key", "another": "canary-other"}}
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take Azure's variables away."""
+    no_azure(monkeypatch)
+
+
+@pytest.fixture
+def arm() -> Iterator[responses.RequestsMock]:
+    """Give a Resource Manager that knows nothing yet."""
+    with responses.RequestsMock() as mocked:
+        yield mocked
+
+
+def function(template: str | None = TEMPLATE, level: str = "function", **binding: Any) -> Any:
+    trigger = {"type": "httpTrigger", "authLevel": level, "name": "req"} | binding
+    return {
+        "properties": {
+            "name": "send",
+            "invoke_url_template": template,
+            "config": {"bindings": [{"type": "http", "direction": "out"}, trigger]},
+            "isDisabled": False,
+        }
+    }
+
+
+def tokens(scope: str, timeout: float) -> Credential:
+    assert scope == "https://management.azure.com/.default"
+    return Credential(Bearer("canary-token"), NOW, NOW + 600)
+
+
+def source(fetch: Source = tokens, **options: Any) -> Source:
+    settings, config = target(**GROUP | options)
+    return lookup_source(settings, config, fetch, lambda: NOW)
+
+
+def look_up(**options: Any) -> Address:
+    found = source(**options)("function:send", 5.0)
+    assert (found.fetched_at, found.expires_at) == (NOW, None)
+    address: Address = found.secret
+    assert "canary" not in repr(address)
+    return address
+
+
+def paths(arm: responses.RequestsMock) -> list[str]:
+    return [str(call.request.url).partition("?")[0].removeprefix(BASE) for call in arm.calls]
+
+
+def test_host_route_and_key(arm: responses.RequestsMock) -> None:
+    """Three requests with a management token give all that a call needs."""
+    arm.get(BASE, json=SITE)
+    arm.get(f"{BASE}/functions/send", json=function())
+    arm.post(f"{BASE}/functions/send/listkeys", json=KEYS)
+    assert look_up() == Address(ORIGIN, "/v1/orders/send", "canary-key", None, True)
+    assert paths(arm) == ["", "/functions/send", "/functions/send/listkeys"]
+    shown = {call.request.headers["Authorization"] for call in arm.calls}
+    assert shown == {"Bearer canary-token"}
+
+
+def test_only_what_is_not_configured_is_asked_for(arm: responses.RequestsMock) -> None:
+    """A configured route and key need no look-up, and so no right to list keys."""
+    arm.get(BASE, json=SITE)
+    own = {"routes": {"send": "orders/send"}, "function_keys": {"send": "canary-own"}}
+    assert look_up(**own) == Address(ORIGIN, "/api/orders/send", "canary-own", None, True)
+    assert paths(arm) == [""]
+
+
+def test_a_function_that_takes_no_key(arm: responses.RequestsMock) -> None:
+    """Neither an anonymous one, nor one behind a token, has its key looked up."""
+    arm.get(BASE, json=SITE)
+    arm.get(f"{BASE}/functions/send", json=function(level="ANONYMOUS"))
+    assert look_up().key is None
+    arm.get(f"{BASE}/functions/send", json=function())
+    assert look_up(function_scope="api://shop/.default").key is None
+
+
+def test_a_route_without_a_template(arm: responses.RequestsMock) -> None:
+    """The trigger's route goes behind the prefix, else the function's name."""
+    arm.get(BASE, json=SITE)
+    for trigger, path in (
+        (function(None, route="orders/send"), "/api/orders/send"),
+        (function(None), "/api/send"),
+        (function(""), "/api/send"),
+        (function(TEMPLATE + "?code="), "/v1/orders/send"),
+    ):
+        arm.get(f"{BASE}/functions/send", json=trigger)
+        arm.post(f"{BASE}/functions/send/listkeys", json=KEYS)
+        assert look_up().target == path
+
+
+def test_keys_at_the_top(arm: responses.RequestsMock) -> None:
+    """That is where the Resource Manager really has them, whatever its reference says."""
+    arm.get(BASE, json=SITE)
+    arm.get(f"{BASE}/functions/send", json=function())
+    flat = {"default": "canary-flat", "b": "canary-b"}
+    arm.post(f"{BASE}/functions/send/listkeys", json=flat)
+    assert look_up().key == "canary-flat"
+
+
+def test_which_key(arm: responses.RequestsMock) -> None:
+    """The default one, else the first by name; without one, the app's."""
+    arm.get(BASE, json=SITE)
+    arm.get(f"{BASE}/functions/send", json=function())
+    arm.post(f"{BASE}/functions/send/listkeys", json={"properties": {"b": "k-b", "a": "k-a"}})
+    assert look_up().key == "k-a"
+    arm.post(f"{BASE}/functions/send/listkeys", json={"properties": {}})
+    arm.post(f"{BASE}/host/default/listkeys", json={"functionKeys": {"default": "k-host"}})
+    assert look_up().key == "k-host"
+
+
+@pytest.mark.parametrize(
+    ("site", "found", "keys", "code"),
+    [
+        ({"properties": {}}, function(), KEYS, "host_missing"),
+        ({"properties": {"defaultHostName": "a/b"}}, function(), KEYS, "host_missing"),
+        (SITE, function(f"{ORIGIN}/api/orders/{{id}}"), KEYS, "route_has_parameters"),
+        (SITE, function(f"{ORIGIN}/api/../admin"), KEYS, "route_has_parameters"),
+        (SITE, {"properties": {"config": {"bindings": []}}}, KEYS, "no_http_trigger"),
+        (SITE, {"properties": {}}, KEYS, "no_http_trigger"),
+        (SITE, function(type="queueTrigger"), KEYS, "no_http_trigger"),
+        (SITE, {"properties": function()["properties"] | {"isDisabled": True}}, KEYS, "disabled"),
+        (SITE, function(), {"properties": {"default": "canary key"}}, "key_missing"),
+        (SITE, function(), {"properties": {}}, "key_missing"),
+    ],
+)
+def test_a_function_that_cannot_be_called(site: Any, found: Any, keys: Any, code: str) -> None:
+    """Each has its code, and is NOT_FOUND: another target may have a function of this name."""
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as arm:
+        arm.get(BASE, json=site)
+        arm.get(f"{BASE}/functions/send", json=found)
+        arm.post(f"{BASE}/functions/send/listkeys", json=keys)
+        arm.post(f"{BASE}/host/default/listkeys", json={"functionKeys": {}})
+        refusal = refused(source(), "function:send")
+    assert (refusal.outcome, refusal.code) == (Outcome.NOT_FOUND, code)
+
+
+ROWS: dict[int, tuple[Outcome, str]] = {
+    400: (Outcome.AUTH, "http.400"),
+    401: (Outcome.AUTH, "http.401"),
+    403: (Outcome.AUTH, "http.403"),
+    404: (Outcome.NOT_FOUND, "ResourceNotFound"),
+    409: (Outcome.AUTH, "http.409"),
+    429: (Outcome.NOT_SENT, "HttpResponseError"),
+    500: (Outcome.NOT_SENT, "HttpResponseError"),
+    503: (Outcome.NOT_SENT, "HttpResponseError"),
+}
+
+
+@pytest.mark.parametrize("status", ROWS)
+def test_what_a_status_means(arm: responses.RequestsMock, status: int) -> None:
+    """A refusal is told from an outage; each takes one request, and its text is not repeated."""
+    told = {"error": {"code": "Canary", "message": "canary"}}
+    arm.get(BASE, status=status, json=told)
+    refusal = refused(source(), "function:send")
+    assert (refusal.outcome, refusal.code) == ROWS[status]
+    assert len(arm.calls) == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [requests.ConnectionError("canary"), requests.Timeout("canary"), requests.ReadTimeout()],
+)
+def test_a_resource_manager_out_of_reach(arm: responses.RequestsMock, error: Exception) -> None:
+    """Nobody could be asked, so the call was not sent; once, without a retry."""
+    arm.get(BASE, body=error)
+    assert refused(source(), "function:send").outcome is Outcome.NOT_SENT
+    assert len(arm.calls) == 1
+
+
+@pytest.mark.parametrize("outcome", [Outcome.AUTH, Outcome.NOT_SENT])
+def test_a_token_that_cannot_be_had(outcome: Outcome) -> None:
+    """What stands in its way is passed on as it is."""
+
+    def none(scope: str, timeout: float) -> Credential:
+        raise NoCredential(outcome, "why", "because")
+
+    refusal = refused(source(none), "function:send")
+    assert (refusal.outcome, refusal.code) == (outcome, "why")
+
+
+def test_the_hardened_mode_calls_no_foreign_host(arm: responses.RequestsMock) -> None:
+    """A host that the Resource Manager gives is checked like a configured one."""
+    hardened: dict[str, Any] = {"trust_env": False, "identity": "managed", "function_key": "k"}
+    own: dict[str, Any] = {"routes": {"send": "send"}}
+    arm.get(BASE, json={"properties": {"defaultHostName": "evil.example"}})
+    refusal = refused(source(**hardened, **own), "function:send")
+    assert (refusal.outcome, refusal.code) == (Outcome.AUTH, "untrusted_host")
+    arm.replace(responses.GET, BASE, json=SITE)
+    assert look_up(**hardened, **own).origin == ORIGIN
+
+
+def test_a_look_up_is_made_anew_each_time(arm: responses.RequestsMock) -> None:
+    """The source keeps nothing: the cache asks again once an address was refused."""
+    arm.get(BASE, json=SITE)
+    arm.get(f"{BASE}/functions/send", json=function())
+    arm.post(f"{BASE}/functions/send/listkeys", json=KEYS)
+    arm.post(f"{BASE}/functions/send/listkeys", json={"properties": {"default": "canary-new"}})
+    fetch = source()
+    assert fetch("function:send", 5.0).secret.key == "canary-key"
+    assert fetch("function:send", 5.0).secret.key == "canary-new"
+
+
+def test_a_sovereign_cloud(arm: responses.RequestsMock) -> None:
+    """Its own Resource Manager is asked, with a token for that."""
+    seen = []
+
+    def fetch(scope: str, timeout: float) -> Credential:
+        seen.append(scope)
+        return Credential(Bearer("t"), NOW, NOW + 600)
+
+    there = BASE.replace("management.azure.com", "management.usgovcloudapi.net")
+    arm.get(there, json={"properties": {"defaultHostName": "shop.azurewebsites.us"}})
+    own = {"routes": {"send": "send"}, "function_key": "k"}
+    options = own | {"authority_host": "login.microsoftonline.us"}
+    found = source(fetch, **options)("function:send", 5.0)
+    assert found.secret.origin == "https://shop.azurewebsites.us"
+    assert set(seen) == {"https://management.core.usgovcloudapi.net/.default"}
+
+
+class Carrier:
+    """Stands for the function's host: takes one key."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.sent: list[Request] = []
+
+    def send(self, request: Request, timeout: float) -> Response | Failure:
+        self.sent.append(request)
+        right = dict(request.headers)["x-functions-key"] == self.key
+        return Response(200, body=b"1") if right else Response(401)
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_driver_looks_up_once_and_again_after_a_401(arm: responses.RequestsMock) -> None:
+    """The address is kept from call to call; a key that was changed costs one look-up more."""
+    arm.get(BASE, json=SITE)
+    arm.get(f"{BASE}/functions/send", json=function())
+    for key in ("one", "two"):
+        arm.post(f"{BASE}/functions/send/listkeys", json={"properties": {"default": key}})
+    settings, config = target(**GROUP)
+    carrier, facts = Carrier("one"), Facts("azure", frozenset(Capability), LIMITS, {})
+    wire = Wire(lambda: carrier, None)  # type: ignore[arg-type]
+    fetch = lookup_source(settings, config, tokens, lambda: NOW)
+    driver = PlanDriver(facts, Plans(settings), fetch, wire, native=None)  # type: ignore[arg-type]
+    call = Invoke("send", b"1", "key")
+    assert [driver.invoke(call, 10.0).outcome for _ in range(3)] == [Outcome.OK] * 3
+    assert len(arm.calls) == 3
+    carrier.key = "two"
+    assert [driver.invoke(call, 10.0).outcome for _ in range(2)] == [Outcome.OK] * 2
+    assert (len(arm.calls), len(carrier.sent)) == (6, 6)
+    carrier.key = "three"  # and the Resource Manager does not know it either
+    assert driver.invoke(call, 10.0).outcome is Outcome.AUTH
+    assert (len(arm.calls), len(carrier.sent)) == (9, 7)
+    driver.close()
+
+
+def test_without_azure_mgmt_web(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message says what to install."""
+    monkeypatch.setitem(sys.modules, "azure.mgmt.web", None)
+    refusal = refused(source(), "function:send")
+    assert (refusal.outcome, refusal.code) == (Outcome.AUTH, "azure_mgmt_web_missing")
+    assert "leeward-azure[discovery]" in str(refusal)

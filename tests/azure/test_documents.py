@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leeward.driver import Key, Store
+from leeward.http.jsonbody import Undecodable, decode
+from leeward.items import COSMOS
+from leeward.jsontext import encode
+from leeward_azure.documents import (
+    DEEPEST,
+    Place,
+    Revision,
+    document_of,
+    place_of,
+    revision_after,
+    revision_of,
+    stored_of,
+)
+from leeward_contract_tests.contracts.exact import NASTY_ITEMS, ODD_KEYS, ODD_PAIRS, exact
+from tests.azure.playing import NOW
+from tests.items.respelling import respell
+from tests.items.strategies import ITEMS
+
+ETAG = '"0600b5e2-0000-0000-0000-56686c3f0000"'
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+
+
+def one(value: str) -> Key:
+    return Key(("id",), (value,))
+
+
+def pair(first: str, second: str) -> Key:
+    return Key(("customer", "order"), (first, second))
+
+
+def call_of(item: dict[str, Any], *, expires_at: float | None = None) -> Store:
+    return Store("orders", one(item["id"]), item, "write-1", NOW, expires_at)
+
+
+def answered(document: dict[str, Any]) -> dict[str, Any]:
+    """Give a document as Cosmos DB gives it back, in its own spelling of numbers."""
+    system = {"_rid": "r", "_self": "s", "_etag": ETAG, "_attachments": "a", "_ts": int(NOW)}
+    found = decode(encode(respell(document | system, COSMOS)), deepest=DEEPEST)
+    assert isinstance(found, dict)
+    return found
+
+
+def test_a_document_is_readable_by_other_programs() -> None:
+    """Its id is the key, and its attributes are the item's."""
+    document = document_of(call_of({"id": "42", "total": 9, "paid": True}))
+    assert (document["id"], document["total"], document["paid"]) == ("42", 9, True)
+    assert document.keys() == {"id", "~id", "total", "paid", "_leeward"}
+    assert document["_leeward"]["w"] == "write-1"
+
+
+def test_a_key_of_one_field_is_id_and_partition() -> None:
+    """Whatever the field is called; the path is ``/id``."""
+    assert place_of(one("42")) == Place("42", "42")
+    assert place_of(Key(("order",), ("a/b",))) == Place("a~2fb", "a~2fb")
+
+
+def test_a_key_of_two_fields_is_partition_and_id() -> None:
+    """The first is the partition as it is, the second the id in it."""
+    assert place_of(pair("c/1", "a b")) == Place("a~20b", "c/1")
+
+
+KEYS = [*map(one, ODD_KEYS), *(pair(*each) for each in ODD_PAIRS)]
+
+
+@given(TEXT, TEXT, TEXT, TEXT)
+def test_no_two_keys_have_one_place(a: str, b: str, c: str, d: str) -> None:
+    """Nor do a key's parts leak into each other."""
+    assert (place_of(one(a)) == place_of(one(b))) == (a == b)
+    assert (place_of(pair(a, b)) == place_of(pair(c, d))) == ((a, b) == (c, d))
+
+
+@pytest.mark.parametrize("key", KEYS, ids=range(len(KEYS)))
+def test_odd_keys_go_through_path_and_header(key: Key) -> None:
+    """The id stands in a path as it is; the partition key is ASCII, and reads as it was."""
+    place = place_of(key)
+    assert (
+        place.id.strip(".-_~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
+    )
+    assert place.id not in ("", ".", "..")
+    assert place.header().isascii()
+    assert place.header().isprintable()
+    assert json.loads(place.header()) == [place.partition]
+
+
+@pytest.mark.parametrize("nasty", NASTY_ITEMS.values(), ids=NASTY_ITEMS)
+def test_nasty_items_come_back_exactly(nasty: dict[str, Any]) -> None:
+    """The contract's own."""
+    item = {**nasty, "id": "42"}
+    stored = stored_of(answered(document_of(call_of(item))))
+    assert exact(stored.item) == exact(item)
+    assert (stored.write_id, stored.foreign) == ("write-1", False)
+
+
+@given(ITEMS, TEXT, st.none() | st.floats(NOW - 1e6, NOW + 1e12))
+def test_items_come_back_exactly(item: dict[str, Any], key: str, expires_at: float | None) -> None:
+    """Integers beyond 2^53 included, with key, expiry and the revision that the write gave."""
+    item = {**item, "id": key}
+    call = call_of(item, expires_at=expires_at)
+    stored = stored_of(answered(document_of(call)))
+    assert exact(stored.item) == exact(item)
+    assert (stored.expires_at, stored.foreign) == (expires_at, False)
+    assert stored.revision == revision_after(call, ETAG)
+
+
+def test_an_expiry_is_told_to_cosmos_from_the_write_on() -> None:
+    """In whole seconds, never early, and at least one."""
+    assert "ttl" not in document_of(call_of({"id": "1"}))
+    assert document_of(call_of({"id": "1"}, expires_at=NOW + 59.5))["ttl"] == 60
+    assert document_of(call_of({"id": "1"}, expires_at=NOW - 5))["ttl"] == 1
+
+
+def test_a_document_of_another_program_has_its_id_for_a_key() -> None:
+    """Its maker knows nothing of escapes."""
+    stored = stored_of(answered({"id": "a~2fb", "total": 1.5}))
+    assert (stored.item["id"], stored.foreign, stored.write_id) == ("a/b", True, None)
+    assert stored_of(answered({"id": "a b"})).item == {"id": "a b"}
+    assert stored_of(answered({"id": "x", "~id": "mine"})).item == {"id": "mine"}
+
+
+def test_a_document_of_ours_has_no_other_key_than_its_own() -> None:
+    """Where the key is another field, `id` is only where Cosmos keeps it."""
+    item = {"customer": "c1", "order": "42"}
+    call = Store("orders", pair("c1", "42"), item, "write-1", NOW)
+    document = answered(document_of(call))
+    assert stored_of(document).item == item
+    assert stored_of(document | {"total": 5}).item == {**item, "total": 5}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [{"id": 5}, {"_etag": ETAG}, {"id": "x"}, {"id": "x", "_etag": 5}, {"id": "x", "_etag": "*"}],
+)
+def test_what_lacks_what_every_document_has_is_none(document: dict[str, Any]) -> None:
+    """It did not come from Cosmos."""
+    with pytest.raises(Undecodable):
+        stored_of(document)
+
+
+ETAGS = st.sampled_from([ETAG, '"1"', "8f14e45f-ceea-467f-9575-5c5d4b2b1f9e"])
+
+
+@given(ETAGS, st.none() | st.floats(allow_nan=False, allow_infinity=False))
+def test_a_revision_reads_back(etag: str, expires_at: float | None) -> None:
+    """Parts to text to parts."""
+    assert revision_of(Revision(etag, expires_at).text()) == Revision(etag, expires_at)
+
+
+def test_a_revision_without_expiry_is_the_etag() -> None:
+    """So another program's etag is one, too."""
+    assert Revision(ETAG).text() == ETAG
+    assert revision_of(ETAG) == Revision(ETAG)
+
+
+def test_a_revision_tells_when_its_item_expires() -> None:
+    """An item counts until then, and no longer."""
+    revision = Revision(ETAG, NOW)
+    assert (revision.holds_at(NOW - 0.1), revision.holds_at(NOW)) == (True, False)
+    assert Revision(ETAG).holds_at(NOW)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "*", '"a", "b"', '"a"\r\nX: 1', "é", "@", f"soon@{ETAG}", "1.0@", '"*"', "a b", "W/*"],
+)
+def test_what_no_document_has_for_a_revision(text: str) -> None:
+    """Least of all one that would match several documents, or any."""
+    assert revision_of(text) is None
+
+
+@given(st.text(max_size=30))
+def test_no_text_breaks_the_reading_of_a_revision(text: str) -> None:
+    """It is a revision, or none; what goes out as a header is one."""
+    revision = revision_of(text)
+    assert revision is None or (revision.etag.isascii() and revision.etag.isprintable())

@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leeward import cloudevents
+from leeward.driver import Publish
+from leeward.errors import ConfigError, InvalidRequest, Outcome
+from leeward.http.messages import Failure, Phase, Response
+from leeward.http.plans import CLOCK_SKEW
+from leeward.values import Event
+from leeward_azure.credentials import AccountKey, Bearer, Credential, SasToken
+from leeward_azure.events import EventsDoor, events
+from tests.azure import oracle
+from tests.azure.playing import FRESH, KEY, LATER, answer, document, headers_of, play
+
+CUSTOM = EventsDoor("https://{topic}.westeurope-1.eventgrid.azure.net/api/events")
+NAMESPACE = EventsDoor("https://shop.westeurope-1.eventgrid.azure.net")
+DOORS = [CUSTOM, NAMESPACE]
+each_door = pytest.mark.parametrize("door", DOORS, ids=["custom", "namespace"])
+
+TIME = datetime(2026, 1, 1, 12, 30, 15, tzinfo=UTC)
+EVENT = Event("order.created", {"id": "42"}, "event-1", "/shop", TIME)
+TWO = Publish("orders", (EVENT, EVENT._replace(id="event-2")))
+
+
+def publish(door: EventsDoor, *answers: Response | Failure, **options: Any) -> Any:
+    return play(events(door)["publish"], options.pop("call", TWO), *answers, **options)
+
+
+# What goes out.
+
+TEXT = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=30)
+DATA = st.recursive(
+    st.booleans() | st.integers(-(2**63), 2**63 - 1) | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+)
+MADE = st.builds(
+    Event,
+    type=TEXT,
+    data=DATA | st.binary(min_size=1, max_size=30),
+    id=TEXT,
+    source=TEXT,
+    time=st.datetimes(timezones=st.just(UTC)).map(lambda time: time.replace(microsecond=0)),
+    subject=st.none() | TEXT,
+    ordering_key=st.none() | TEXT,
+    extensions=st.dictionaries(st.from_regex(r"x[a-z0-9]{1,8}", fullmatch=True), TEXT, max_size=2),
+)
+TOPICS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9-]{1,48}[A-Za-z0-9]", fullmatch=True)
+CREDENTIALS: st.SearchStrategy[Credential] = st.sampled_from([KEY, SasToken("r=x&s=y"), FRESH])
+
+
+@given(TOPICS, st.lists(MADE, min_size=1, max_size=5), CREDENTIALS)
+def test_custom_topics_get_what_azure_eventgrid_sends(
+    topic: str, made: list[Event], credential: Credential
+) -> None:
+    """Path, version, content type, credential and body are the same."""
+    call = Publish(topic, tuple(made))
+    (request,) = publish(CUSTOM, answer(), call=call, credential=credential).sent
+    url = CUSTOM.url.replace("{topic}", topic)
+    theirs = oracle.by_eventgrid(url, _documents(made), credential, None)
+    ours = oracle.by_leeward(request)
+    assert request.origin + ours.path == url
+    assert ours._replace(body=None) == theirs._replace(body=None)
+    assert ours.body == _documents(made)
+    assert [_untimed(each) for each in theirs.body] == [_untimed(each) for each in ours.body]
+
+
+@given(TOPICS, st.lists(MADE, min_size=1, max_size=5), st.sampled_from([KEY, FRESH]))
+def test_namespaces_get_what_azure_eventgrid_sends(
+    topic: str, made: list[Event], credential: Credential
+) -> None:
+    """Path, version, content type, credential and body are the same."""
+    call = Publish(topic, tuple(made))
+    (request,) = publish(NAMESPACE, answer({}), call=call, credential=credential).sent
+    theirs = oracle.by_eventgrid(NAMESPACE.url, _documents(made), credential, topic)
+    ours = oracle.by_leeward(request)
+    assert theirs.headers.pop("accept") == "application/json"  # which is all that there is
+    assert request.origin == NAMESPACE.url
+    assert ours._replace(body=None) == theirs._replace(body=None)
+    assert [_untimed(each) for each in theirs.body] == [_untimed(each) for each in ours.body]
+
+
+def _documents(made: list[Event]) -> list[Any]:
+    return [cloudevents.to_json(event) for event in made]
+
+
+def _untimed(told: dict[str, Any]) -> dict[str, Any]:
+    """Leave the time out: the packages write it with other digits."""
+    return {name: value for name, value in told.items() if name != "time"}
+
+
+@each_door
+@given(made=MADE)
+def test_an_event_comes_back_out_of_the_batch(door: EventsDoor, made: Event) -> None:
+    """A consumer reads exactly the event that was published."""
+    (request,) = publish(door, answer(), call=Publish("orders", (made,))).sent
+    (found,) = document(request)
+    assert cloudevents.from_json(found) == made
+
+
+@each_door
+def test_a_time_goes_out_in_utc(door: EventsDoor) -> None:
+    """A function of Azure's own kind would take the same clock time without its offset."""
+    there = TIME.astimezone(timezone(timedelta(hours=5, minutes=30)))
+    first = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))  # in UTC, before all years
+    times = (there, first)
+    call = Publish("orders", tuple(EVENT._replace(time=time) for time in times))
+    (request,) = publish(door, answer(), call=call).sent
+    assert [each["time"] for each in document(request)] == [
+        "2026-01-01T12:30:15Z",
+        "0001-01-01T00:00:00+14:00",
+    ]
+
+
+def test_a_namespace_takes_a_signature() -> None:
+    """By its documentation; azure-eventgrid does not offer it."""
+    (request,) = publish(NAMESPACE, answer(), credential=SasToken("r=x&e=y&s=z")).sent
+    assert headers_of(request)["authorization"] == "SharedAccessSignature r=x&e=y&s=z"
+
+
+def test_a_topic_may_stand_in_the_path() -> None:
+    """As with a server on this machine."""
+    door = EventsDoor("http://127.0.0.1:8080/{topic}/api/events")
+    (request,) = publish(door, answer()).sent
+    assert request.origin == "http://127.0.0.1:8080"
+    assert request.target == "/orders/api/events?api-version=2018-01-01"
+
+
+@pytest.mark.parametrize(
+    "bus", ["", "a.b", "evil.test/x?", "a/b", "ü", "a" * 64, "-a", "a b", "a@b", "{topic}", "a\n"]
+)
+@each_door
+def test_a_name_that_no_topic_has_is_not_sent(door: EventsDoor, bus: str) -> None:
+    """It might lead to another host, and the credential with it."""
+    with pytest.raises(InvalidRequest, match="letters, digits and hyphens") as raised:
+        publish(door, call=Publish(bus, (EVENT,)))
+    assert raised.value.field == "bus"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "shop.test", "ftp://shop.test", "https://shop.test/api/events", "https://shop.test?x=1",
+     "https://{topic}.test/x?code=1", "https://{topic} .test"],
+)  # fmt: skip
+def test_a_url_of_neither_kind_is_refused(url: str) -> None:
+    """When the plans are made, so before any call."""
+    with pytest.raises(ConfigError, match="{topic}"):
+        events(EventsDoor(url))
+
+
+# What comes back.
+
+
+@each_door
+@pytest.mark.parametrize("body", [b"", {}], ids=["empty", "object"])
+def test_a_batch_that_was_taken_is_taken_whole(door: EventsDoor, body: Any) -> None:
+    """One result for each event."""
+    result = publish(door, answer(body)).result
+    assert (result.outcome, result.request_id) == (Outcome.OK, "request-1")
+    assert [each.outcome for each in result.value] == [Outcome.OK] * 2
+
+
+@each_door
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b"{", b"NaN", b'"ok"'], ids=range(5))
+def test_a_page_of_somebody_else_is_ambiguous(door: EventsDoor, body: bytes) -> None:
+    """It says nothing about the events."""
+    result = publish(door, answer(body)).result
+    assert (result.outcome, result.executed) == (Outcome.AMBIGUOUS, True)
+    assert (result.reason, result.value) == ("undecodable", None)
+
+
+@each_door
+@pytest.mark.parametrize("status", [201, 202, 204])
+def test_another_success_is_ambiguous(door: EventsDoor, status: int) -> None:
+    """Event Grid ends a publication with 200."""
+    result = publish(door, answer(status=status)).result
+    assert (result.outcome, result.reason) == (Outcome.AMBIGUOUS, "unexpected_status")
+
+
+@each_door
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        (400, Outcome.CALLER),
+        (403, Outcome.AUTH),
+        (404, Outcome.NOT_FOUND),
+        (408, Outcome.AMBIGUOUS),
+        (413, Outcome.CALLER),
+        (429, Outcome.REJECTED),
+        (500, Outcome.AMBIGUOUS),
+        (503, Outcome.AMBIGUOUS),
+        (504, Outcome.AMBIGUOUS),
+    ],
+)
+def test_a_batch_is_refused_whole(door: EventsDoor, status: int, outcome: Outcome) -> None:
+    """With the code that the body names, and without its words."""
+    told = answer({"error": {"code": "SomeCode", "message": "event-1"}}, status)
+    result = publish(door, told).result
+    assert (result.outcome, result.code) == (outcome, "SomeCode")
+    assert (result.value, result.message, result.request_id) == (None, None, "request-1")
+
+
+@each_door
+def test_a_lost_answer_is_ambiguous(door: EventsDoor) -> None:
+    """The plan ends with what the failure proves."""
+    gone = Failure(Phase.RECEIVE, sent=True, code="curl.56")
+    assert publish(door, gone).result.outcome is Outcome.AMBIGUOUS
+
+
+@each_door
+def test_a_refused_credential_is_renewed_once(door: EventsDoor) -> None:
+    """And the batch sent again with the fresh one, after which the refusal stands."""
+    refused = answer({"error": {"code": "Unauthorized"}}, 401)
+    played = publish(door, refused, answer(), credential=Bearer("stale"))
+    assert played.result.outcome is Outcome.OK
+    shown = [headers_of(request)["authorization"] for request in played.sent]
+    assert shown == ["Bearer stale", f"Bearer {FRESH.token}"]
+    assert publish(door, refused, refused).result.outcome is Outcome.AUTH
+
+
+@each_door
+def test_no_clock_is_set_by_event_grid(door: EventsDoor) -> None:
+    """Its keys hold at any time."""
+    refused = answer({"error": {"code": "Unauthorized"}}, 401, date=LATER)
+    assert CLOCK_SKEW not in publish(door, refused, refused, credential=AccountKey("k")).learnt
+
+
+@each_door
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [({"retry_after": "7"}, 7.0), ({"retry_after": LATER}, 3600.0), ({"retry_after": "x"}, None),
+     ({"retry_after": "-1"}, None), ({"retry_after": "999999"}, None), ({}, None)],
+    ids=range(6),
+)  # fmt: skip
+def test_the_wait_that_is_asked_for_comes_out(
+    door: EventsDoor, headers: dict[str, str], seconds: float | None
+) -> None:
+    """In seconds or as a date; nonsense is none."""
+    assert publish(door, answer(status=429, **headers)).result.retry_after == seconds

@@ -1,0 +1,266 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leeward.driver import TOO_LARGE, FunctionFault, Invoke, Result
+from leeward.errors import InvalidRequest, Outcome
+from leeward.http.course import Fetch, Supplied, course
+from leeward.http.messages import Failure, Phase, Request, Response
+from leeward.http.plans import STALE_CREDENTIALS
+from leeward_azure.addresses import Address
+from leeward_azure.errors import REDIRECTED
+from leeward_azure.functions import OFFLINE, STOPPED, functions
+from leeward_azure.services import Functions
+from tests.azure.playing import LATER, NOW, answer, headers_of
+
+CONFIGURED = Functions("https://shop.azurewebsites.net", routes={"pay": "orders/pay"})
+PLAN = functions(CONFIGURED)["invoke"]
+CALL = Invoke("send-receipt", b'{"order":"42"}', "key-1")
+
+ADDRESS = Address("https://shop.azurewebsites.net", "/api/send-receipt", "canary-key")
+FOUND = ADDRESS._replace(looked_up=True)
+MARKED = {"x_leeward": "1"}
+ASKED = {"www_authenticate": "Bearer"}
+
+
+def invoke(
+    *answers: Response | Failure,
+    addresses: tuple[Address, ...] = (ADDRESS,),
+    call: Invoke = CALL,
+    timeout: float = 10.0,
+) -> tuple[Result[Any], list[Request]]:
+    """Run the plan over `answers`; the address after a refusal is the next one, if there is one."""
+    going = course(PLAN, call, NOW, timeout, {})
+    given, places = list(answers), list(addresses)
+    sent: list[Request] = []
+    try:
+        step = next(going)
+        while True:
+            if isinstance(step, Fetch):
+                assert step.scope == f"function:{call.function}"
+                place = places.pop(0) if len(places) > 1 else places[0]
+                step = going.send(Supplied(NOW, timeout, place))
+            else:
+                sent.append(step.request)
+                step = going.send(Supplied(NOW, timeout, given.pop(0)))
+    except StopIteration as end:
+        assert given == []
+        result: Result[Any] = end.value
+        return result, sent
+
+
+def result_of(answered: Response | Failure, **options: Any) -> Result[Any]:
+    return invoke(answered, **options)[0]
+
+
+def test_what_goes_out() -> None:
+    """One POST to the address, with the key in a header and never in the URL."""
+    _, (request,) = invoke(answer(1), timeout=2.5)
+    assert request[:3] == ("POST", "https://shop.azurewebsites.net", "/api/send-receipt")
+    assert request.body == b'{"order":"42"}'
+    assert headers_of(request) == {
+        "content-type": "application/json",
+        "idempotency-key": "key-1",
+        "x-leeward-deadline-ms": "2500",
+        "x-functions-key": "canary-key",
+    }
+
+
+def test_a_token_goes_beside_the_key_or_in_its_place() -> None:
+    """A token is a bearer's; a function that is open to all gets neither."""
+    both = ADDRESS._replace(token="canary-token")
+    for address, shown in (
+        (both, ("canary-key", "Bearer canary-token")),
+        (both._replace(key=None), (None, "Bearer canary-token")),
+        (ADDRESS._replace(key=None), (None, None)),
+    ):
+        _, (request,) = invoke(answer(1), addresses=(address,))
+        headers = headers_of(request)
+        assert (headers.get("x-functions-key"), headers.get("authorization")) == shown
+
+
+def test_an_address_shows_no_secret() -> None:
+    """Neither key nor token is in its repr."""
+    assert "canary" not in repr(ADDRESS._replace(token="canary-token"))
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..", "1a", "a b", "a%2e", "ä", "a" * 128, "a?code=x"])
+def test_a_name_that_is_no_functions(name: str) -> None:
+    """It is refused before anything is asked for, and the message says what to do."""
+    with pytest.raises(InvalidRequest, match="routes"):
+        invoke(call=CALL._replace(function=name))
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=5))
+def test_a_success_is_its_json(value: Any) -> None:
+    """Whatever JSON comes with a 2xx is the value, marked or not."""
+    assert result_of(answer(value)) == Result.ok(value, request_id="request-1")
+    assert result_of(answer(value, 202, **MARKED)).value == value
+
+
+@pytest.mark.parametrize("response", [answer(b"", 204), answer(b""), answer(b"", 202)])
+def test_a_function_that_returns_nothing(response: Response) -> None:
+    """No content is None."""
+    assert result_of(response) == Result.ok(None, request_id="request-1")
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"{", b"NaN", b'{"a":1,"a":2}', b"\xff", b" "])
+def test_a_success_that_cannot_be_read(body: bytes) -> None:
+    """It ran, and what it said is lost."""
+    result = result_of(answer(body))
+    assert (result.outcome, result.executed) == (Outcome.AMBIGUOUS, True)
+    assert (result.reason, result.code) == ("undecodable", "http.200")
+
+
+# One row, one test: 4.2 of the reference, answers without leeward's mark.
+
+STOPPED_PAGE = b"<h1>Error 403 - This web app is stopped.</h1>"
+OFFLINE_PAGE = b"<html><head><title>Host Offline</title></head></html>"
+KUDU_PAGE = b"<!-- Created by kudu -->"
+NO_APP = b"<html><title>404 Web Site not found.</title></html>"
+NOT_STARTED = b"Function host is not running."
+
+ROWS: dict[str, tuple[int, bytes, Outcome, str | None]] = {
+    "redirect": (302, b"", Outcome.CALLER, REDIRECTED),
+    "bad request": (400, b"", Outcome.CALLER, None),
+    "no or wrong key": (401, b"", Outcome.AUTH, None),
+    "a 401 of the function's own": (401, b"{}", Outcome.AUTH, None),
+    "forbidden": (403, b"<html>IP forbidden</html>", Outcome.AUTH, None),
+    "stopped app": (403, STOPPED_PAGE, Outcome.REJECTED, STOPPED),
+    "no such route": (404, b"", Outcome.NOT_FOUND, None),
+    "no such app": (404, NO_APP, Outcome.NOT_FOUND, None),
+    "method": (405, b"", Outcome.CALLER, None),
+    "request timeout": (408, b"", Outcome.AMBIGUOUS, None),
+    "a 409 of the function's own": (409, b"{}", Outcome.APP_ERROR, None),
+    "length required": (411, b"", Outcome.CALLER, None),
+    "too large": (413, b"", Outcome.CALLER, TOO_LARGE),
+    "url too long": (414, b"", Outcome.CALLER, None),
+    "media type": (415, b"", Outcome.CALLER, None),
+    "a 418 of the function's own": (418, b"", Outcome.APP_ERROR, None),
+    "unprocessable": (422, b"{}", Outcome.CALLER, None),
+    "too early": (425, b"", Outcome.AMBIGUOUS, None),
+    "host throttle": (429, b"", Outcome.REJECTED, None),
+    "a 429 of whoever": (429, b"slow down", Outcome.AMBIGUOUS, None),
+    "headers too large": (431, b"", Outcome.CALLER, None),
+    "function raised": (500, b"", Outcome.APP_ERROR, None),
+    "a 500 of the function's own": (500, b'{"error":1}', Outcome.APP_ERROR, None),
+    "not implemented": (501, b"", Outcome.AMBIGUOUS, None),
+    "worker died, or 230 seconds": (502, b"", Outcome.AMBIGUOUS, None),
+    "host not up": (503, NOT_STARTED, Outcome.REJECTED, OFFLINE),
+    "host offline": (503, OFFLINE_PAGE, Outcome.REJECTED, OFFLINE),
+    "being deployed": (503, KUDU_PAGE, Outcome.REJECTED, OFFLINE),
+    "unavailable": (503, b"", Outcome.AMBIGUOUS, None),
+    "unavailable, with a page": (503, b"The service is unavailable.", Outcome.AMBIGUOUS, None),
+    "gateway timeout": (504, b"", Outcome.AMBIGUOUS, None),
+}
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_an_unmarked_answer(row: str) -> None:
+    """Each of the platform's answers has its outcome; the status is the code."""
+    status, body, outcome, reason = ROWS[row]
+    result = result_of(answer(body, status))
+    assert (result.outcome, result.reason, result.code) == (outcome, reason, f"http.{status}")
+    assert (result.request_id, result.executed, result.fault) == ("request-1", None, None)
+
+
+@given(st.integers(300, 599), st.sampled_from([b"", STOPPED_PAGE, NOT_STARTED, b"{}", b"[]"]))
+def test_a_marked_answer_is_the_functions_own(status: int, body: bytes) -> None:
+    """Whatever its status and body, it proves that the function ran."""
+    result = result_of(answer(body, status, **MARKED))
+    assert (result.outcome, result.reason) == (Outcome.APP_ERROR, None)
+    assert (result.code, result.fault) == (f"http.{status}", FunctionFault())
+
+
+def test_what_the_function_raised() -> None:
+    """leeward's handler passes type, message and trace on; of odd parts, only what is text."""
+    told = {"errorType": "KeyError", "errorMessage": "'id'", "stackTrace": ["a", 1, "b"]}
+    result = result_of(answer(told, 500, **MARKED))
+    assert result.fault == FunctionFault("KeyError", "'id'", ("a", "b"))
+    odd = {"errorType": 1, "errorMessage": None, "stackTrace": "x"}
+    assert result_of(answer(odd, 500, **MARKED)).fault == FunctionFault()
+
+
+def test_an_unmarked_body_is_not_read_for_a_fault() -> None:
+    """Without the mark it may be anybody's, so nothing of it is repeated."""
+    result = result_of(answer({"errorType": "Canary"}, 500))
+    assert (result.fault, "Canary" in repr(result)) == (None, False)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("7", 7.0), (LATER, 3600.0), ("-1", None)])
+def test_retry_after(text: str, seconds: float | None) -> None:
+    """Seconds and dates count, marked or not; nonsense does not."""
+    assert result_of(answer(b"", 429, retry_after=text)).retry_after == seconds
+    assert result_of(answer(b"", 503, retry_after=text, **MARKED)).retry_after == seconds
+
+
+def test_no_answer() -> None:
+    """A request that left and has no answer may have run; one that did not leave has not."""
+    lost = Failure(Phase.RECEIVE, True, "deadline")
+    assert result_of(lost).outcome is Outcome.AMBIGUOUS
+    assert result_of(Failure(Phase.CONNECT, False, "curl.7")).outcome is Outcome.NOT_SENT
+
+
+# Addresses that have gone stale.
+
+
+def test_a_configured_key_is_not_tried_twice() -> None:
+    """A 401 with a key of the configuration ends the call: there is no other one."""
+    result, sent = invoke(answer(b"", 401), addresses=(ADDRESS, ADDRESS))
+    assert (result.outcome, result.reason, len(sent)) == (Outcome.AUTH, None, 1)
+
+
+def test_a_key_that_was_looked_up_is_looked_up_again() -> None:
+    """After a 401 of the host, the call is sent once more with a new key."""
+    new = FOUND._replace(key="canary-new")
+    result, sent = invoke(answer(b"", 401), answer(1), addresses=(FOUND, new))
+    assert result.value == 1
+    assert [headers_of(each)["x-functions-key"] for each in sent] == ["canary-key", "canary-new"]
+
+
+def test_a_look_up_that_gives_the_same_sends_nothing() -> None:
+    """A function's own 401, empty and unmarked, does not run it twice."""
+    result, sent = invoke(answer(b"", 401), addresses=(FOUND, FOUND))
+    assert (result.outcome, len(sent)) == (Outcome.AUTH, 1)
+
+
+def test_a_404_of_an_address_that_was_looked_up_says_that_it_may_be_stale() -> None:
+    """The host's empty 404 does; one with a page, and one of a configured address, do not."""
+    assert result_of(answer(b"", 404), addresses=(FOUND,)).reason == STALE_CREDENTIALS
+    assert result_of(answer(NO_APP, 404), addresses=(FOUND,)).reason is None
+    assert result_of(answer(b"", 404)).reason is None
+
+
+def test_a_refused_token_is_replaced_once() -> None:
+    """Where the platform asks for a token, the call is sent once more with a fresh one."""
+    old, new = (ADDRESS._replace(token=token) for token in ("canary-old", "canary-new"))
+    refusals = answer(b"", 401, **ASKED), answer(b"", 401, **ASKED)
+    result, sent = invoke(*refusals, addresses=(old, new))
+    assert (result.outcome, len(sent)) == (Outcome.AUTH, 2)
+
+
+@pytest.mark.parametrize("address", [ADDRESS, FOUND])
+def test_a_401_that_asks_for_no_token_is_not_sent_again_with_another(address: Address) -> None:
+    """There is always another token, so a function's own 401 must not run it twice."""
+    old, new = (address._replace(token=token) for token in ("canary-old", "canary-new"))
+    result, sent = invoke(answer(b"", 401), addresses=(old, new))
+    assert (result.outcome, result.reason, len(sent)) == (Outcome.AUTH, None, 1)
+
+
+def test_a_marked_401_is_not_sent_again() -> None:
+    """The function's own refusal is its answer."""
+    new = FOUND._replace(key="canary-new")
+    result, sent = invoke(answer(b"", 401, **MARKED), addresses=(FOUND, new))
+    assert (result.outcome, len(sent)) == (Outcome.APP_ERROR, 1)
+
+
+def test_the_body_is_sent_as_it_is() -> None:
+    """The payload is JSON already, and goes byte for byte."""
+    payload = json.dumps({"ä": 1}).encode()
+    _, (request,) = invoke(answer(1), call=CALL._replace(payload=payload))
+    assert request.body == payload

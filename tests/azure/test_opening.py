@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from leeward.calls import Enqueue, Invoke, Publish
+from leeward.driver import Capability, Driver, Limits, TargetConfig
+from leeward.errors import ConfigError, Outcome, Unsupported
+from leeward.values import Event
+from leeward_azure import open_driver
+from leeward_azure.opening import LIMITS, TABLES
+from leeward_azure.plans import Plans
+from tests.azure.sources import COSMOS, KEY, NOW, http, no_azure, settings
+from tests.house.workspace import ROOT
+from tests.http.wire import Wire, answer
+
+TOPICS = "https://{topic}.westeurope-1.eventgrid.azure.net"
+STORAGE: dict[str, Any] = {"storage_connection_string": f"AccountName=shop;AccountKey={KEY}"}
+ALL = COSMOS | STORAGE | {"cosmos_key": KEY, "eventgrid_topic_url": TOPICS, "eventgrid_key": "k"}
+ALL |= {"function_app": "shop", "function_key": "canary-key"}
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take Azure's variables away."""
+    no_azure(monkeypatch)
+
+
+def opened(env: dict[str, str] | None = None, **options: Any) -> Driver:
+    return open_driver(TargetConfig("azure:west", "azure", "west", options, env or {}))
+
+
+@pytest.mark.parametrize(
+    ("options", "capabilities"),
+    [
+        ({"function_app": "shop"}, {Capability.INVOKE}),
+        (STORAGE, {Capability.ENQUEUE}),
+        ({"eventgrid_topic_url": TOPICS}, {Capability.PUBLISH}),
+        (COSMOS, set(TABLES)),
+        (ALL, set(Capability) - {Capability.ORDERING}),
+    ],
+)
+def test_what_is_configured_is_declared(
+    options: dict[str, Any], capabilities: set[Capability]
+) -> None:
+    """Each service brings its verbs, and another verb is refused before anything is sent."""
+    driver = opened(**options)
+    assert driver.target == "azure:west"
+    assert driver.capabilities == capabilities
+    if Capability.INVOKE not in capabilities:
+        with pytest.raises(Unsupported, match="azure:west has no invoke"):
+            driver.invoke(Invoke("f", b"1", "key"), 1.0)
+    driver.close()
+
+
+def test_nothing_configured_is_refused() -> None:
+    """The message names the target and what to set."""
+    with pytest.raises(ConfigError, match="nothing is configured for 'azure:west'"):
+        opened()
+
+
+def test_every_verb_of_a_service_has_a_plan() -> None:
+    """The plans are those of the configured services, each loaded when it is asked for."""
+    plans = Plans(settings(**ALL))
+    assert list(plans) == ["invoke", "enqueue", "publish", "store", "load", "delete", "scan"]
+    assert len(plans) == 7
+    assert all(callable(plans[verb]) for verb in plans)
+    assert list(Plans(settings(**STORAGE))) == ["enqueue"]
+    assert Plans(settings(**STORAGE)).get("invoke") is None
+
+
+def test_what_is_shown() -> None:
+    """Endpoints, where credentials come from, and the transport's settings; never a secret."""
+    env = {"HTTPS_PROXY": "http://user:canary@proxy:8080", "SSL_CERT_FILE": "/ca.pem"}
+    driver = opened(env, **ALL)
+    assert driver.describe() == {
+        "endpoint.functions": "https://shop.azurewebsites.net",
+        "endpoint.queues": "https://shop.queue.core.windows.net",
+        "endpoint.events": f"{TOPICS}/api/events",
+        "endpoint.tables": "https://shop.documents.azure.com",
+        "database": "shop",
+        "credentials.functions": "key",
+        "credentials.queues": "key",
+        "credentials.events": "key",
+        "credentials.tables": "key",
+        "ca_file": "/ca.pem",
+        "proxy": "proxy:8080",
+        "trust_env": "true",
+    }
+    driver.close()
+    driver = opened(function_app="shop", resource_group="g", subscription_id="0")
+    shown = driver.describe()
+    assert shown["endpoint.functions"] == "looked up for shop"
+    missing = {name for name, value in shown.items() if value == "not configured"}
+    assert missing == {"endpoint.queues", "endpoint.events", "endpoint.tables"}
+    assert shown["credentials.functions"] == "looked up by vendor chain"
+    driver.close()
+
+
+def test_a_driver_calls_queues_and_publishes() -> None:
+    """From the entry point to the wire: each verb goes to its endpoint with its credential."""
+    with (
+        Wire(answer(http(200, {"sent": True}))) as app,
+        Wire(answer(http(201, b"<x/>"))) as storage,
+        Wire(answer(http(200, b""))) as grid,
+    ):
+        text = f"AccountName=shop;AccountKey={KEY};QueueEndpoint={storage.origin()}/shop"
+        driver = opened(
+            function_url=app.origin(),
+            function_key="canary-key",
+            storage_connection_string=text,
+            eventgrid_topic_url=grid.origin() + "/{topic}/api/events",
+            eventgrid_key="canary-topic",
+        )
+        assert driver.invoke(Invoke("send", b"1", "key"), 10.0).value == {"sent": True}
+        assert driver.enqueue(Enqueue("send", b"1", "key"), 10.0).outcome is Outcome.OK
+        event = Event("order.created", {"id": 1}, "1", "tests", _time())
+        assert driver.publish(Publish("orders", (event,)), 10.0).outcome is Outcome.OK
+        driver.close()
+    assert app.requests[0].startswith(b"POST /api/send HTTP/1.1\r\n")
+    assert b"x-functions-key: canary-key\r\n" in app.requests[0]
+    assert storage.requests[0].startswith(b"POST /shop/send/messages HTTP/1.1\r\n")
+    assert grid.requests[0].startswith(b"POST /orders/api/events?api-version=2018-01-01 HTTP")
+    assert b"aeg-sas-key: canary-topic\r\n" in grid.requests[0]
+    everything = b"".join(app.requests + storage.requests + grid.requests)
+    assert everything.count(b"canary-key") == everything.count(b"canary-topic") == 1
+
+
+def _time() -> Any:
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(NOW, UTC)
+
+
+def test_native_goes_through_the_driver() -> None:
+    """The vendor's client is made with the target's settings."""
+    driver = opened(**STORAGE)
+    client: Any = driver.native("queue")
+    with client:
+        assert client.url == "https://shop.queue.core.windows.net/"
+    with pytest.raises(ConfigError, match="knows no service"):
+        driver.native("blob")
+    driver.close()
+
+
+def test_the_limits_are_no_smaller_than_what_is_safe_everywhere() -> None:
+    """Only a queued call is smaller on Azure than on every other cloud."""
+    smaller = {
+        name
+        for name in Limits._fields
+        if getattr(LIMITS, name) < getattr(Limits(), name) and name != "queued_bytes"
+    }
+    assert smaller == set()
+
+
+SCRIPT = """
+import sys
+from leeward_azure import open_driver
+assert "leeward_azure.opening" not in sys.modules
+from leeward.driver import TargetConfig
+options = {"function_app": "shop", "function_key": "k", "eventgrid_topic_url": "%s"}
+open_driver(TargetConfig("azure", "azure", None, options, {})).close()
+ours = {name for name in sys.modules if name.startswith("leeward_azure.")}
+print(sorted(ours & {f"leeward_azure.{each}" for each in "functions queues events tables".split()}))
+print(sorted({name.partition(".")[0] for name in sys.modules} & {"azure", "ssl", "asyncio"}))
+"""
+
+
+def test_opening_loads_no_plan_and_no_vendor_package() -> None:
+    """A function that only publishes pays at its cold start for nothing else."""
+    child = subprocess.run(
+        [sys.executable, "-c", SCRIPT % TOPICS],
+        env={"PYTHONPATH": f"{ROOT / 'src'}:{ROOT / 'adapters/azure/src'}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert child.returncode == 0, child.stderr
+    assert child.stdout.splitlines() == ["[]", "[]"]

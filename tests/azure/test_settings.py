@@ -1,0 +1,464 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from azure.cosmos import CosmosClient
+from azure.storage.queue import QueueServiceClient
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leeward.errors import ConfigError
+from leeward_azure.services import Events, Functions, Lookup, Queues, Tables
+from leeward_azure.settings import OPTIONS
+from tests.azure.sources import COSMOS, KEY, settings, target
+
+STORAGE = (
+    f"DefaultEndpointsProtocol=https;AccountName=shop;AccountKey={KEY};"
+    "EndpointSuffix=core.windows.net"
+)
+TOPICS = "https://{topic}.westeurope-1.eventgrid.azure.net/api/events"
+APP: dict[str, Any] = {"function_app": "shop"}
+GROUP = APP | {"resource_group": "shop-rg", "subscription_id": "0000-1111"}
+PUBLIC = "https://management.azure.com"
+
+
+def refusal(env: dict[str, str] | None = None, **options: Any) -> str:
+    with pytest.raises(ConfigError) as caught:
+        settings(env, **options)
+    return str(caught.value)
+
+
+def test_nothing_configured_names_what_can_be_set() -> None:
+    """The message lists what each verb needs."""
+    told = refusal()
+    for option in ("function_app", "storage_queue_url", "eventgrid_topic_url", "cosmos_endpoint"):
+        assert option in told
+    assert "'azure:west'" in refusal(qualifier="west")
+
+
+def test_an_unknown_option_and_a_wrong_type() -> None:
+    """Both are refused by name."""
+    assert "'functionapp'" in refusal(functionapp="shop")
+    assert "must be a dict" in refusal(**APP, routes="x")
+
+
+def test_each_service_stands_for_itself() -> None:
+    """What is not configured is not there."""
+    found = settings(**APP)
+    assert found.functions == Functions("https://shop.azurewebsites.net")
+    assert (found.queues, found.events, found.tables) == (None, None, None)
+    found = settings(**COSMOS, cosmos_key=KEY)
+    assert found.tables == Tables("https://shop.documents.azure.com", "shop", KEY)
+    assert (found.functions, found.queues, found.events) == (None, None, None)
+
+
+# Functions.
+
+
+def test_a_function_app_in_full() -> None:
+    """Prefix, routes and keys are taken as they are, slashes at the ends apart."""
+    found = settings(
+        function_url="https://Functions.azurewebsites.net/",
+        route_prefix="/v1/api/",
+        routes={"pay": "/orders/pay"},
+        function_key="canary-1",
+        function_keys={"pay": "canary-2"},
+        function_scope="api://app/.default",
+    )
+    assert found.functions == Functions(
+        "https://functions.azurewebsites.net",
+        "v1/api",
+        {"pay": "orders/pay"},
+        "canary-1",
+        {"pay": "canary-2"},
+        "api://app/.default",
+    )
+    assert "canary" not in repr(found)
+    assert settings(**APP, route_prefix="").functions == Functions(
+        "https://shop.azurewebsites.net", ""
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (APP | {"function_url": "https://a.azurewebsites.net"}, "exclude each other"),
+        ({"function_app": "https://shop"}, "no URL"),
+        ({"function_app": ""}, "is empty"),
+        ({"function_app": "a.evil.example/"}, "no URL"),
+        ({"function_url": "https://a/api"}, "without user, path or query"),
+        ({"function_url": "https://canary@a"}, "without user, path or query"),
+        ({"function_url": "ftp://a"}, "must be a scheme"),
+        ({"function_url": "https://a:65536"}, "must be a scheme"),
+        (APP | {"route_prefix": "a?b"}, "route_prefix"),
+        (APP | {"route_prefix": "../admin"}, "route_prefix"),
+        (APP | {"routes": {"f": "a/{id}"}}, "no parameters in braces"),
+        (APP | {"routes": {"f": "a/../b"}}, "must be a path"),
+        (APP | {"routes": {"f": 1}}, "non-empty string"),
+        (APP | {"function_key": "canary\n"}, "white space"),
+        (APP | {"function_keys": {"f": "canär y"}}, "white space"),
+        ({"function_key": "canary"}, "no effect without function_app"),
+        ({"routes": {}, "cosmos_key": KEY}, "no effect without function_app"),
+        (APP | {"resource_group": "g"}, "needs a subscription.*AZURE_SUBSCRIPTION_ID"),
+        (GROUP | {"resource_group": "a/b"}, "resource group"),
+        (GROUP | {"subscription_id": "a/b"}, "a UUID"),
+        (GROUP | {"management_url": "http://127.0.0.1:1"}, "https"),
+        (APP | {"management_url": PUBLIC}, "no effect without subscription_id"),
+        (
+            {"function_url": "https://a", "resource_group": "g", "subscription_id": "0"},
+            "goes with function_app",
+        ),
+    ],
+)
+def test_a_wrong_setting_of_functions(options: dict[str, Any], told: str) -> None:
+    """The message names the option and the remedy, and repeats no secret."""
+    import re
+
+    message = refusal(**options)
+    assert re.search(told, message), message
+    assert "canar" not in message
+
+
+def test_a_resource_group_asks_for_a_look_up() -> None:
+    """The subscription comes from the option or the variable; alone it asks for nothing."""
+    lookup = Lookup(PUBLIC, f"{PUBLIC}/.default", "0000-1111", "shop-rg", "shop")
+    assert settings(**GROUP).functions == Functions(None, lookup=lookup)
+    env = {"AZURE_SUBSCRIPTION_ID": "0000-1111"}
+    found = settings(env, **APP, resource_group="shop-rg")
+    assert found.functions == Functions(None, lookup=lookup)
+    found = settings(env, **APP)
+    assert found.functions == Functions("https://shop.azurewebsites.net")
+    assert found.management == lookup._replace(group="", app="")
+
+
+# Queues.
+
+
+def test_a_connection_string_is_read_as_the_vendor_reads_it() -> None:
+    """Account, key and endpoint are those of azure-storage-queue."""
+    for text in (
+        STORAGE,
+        STORAGE + ";",
+        "UseDevelopmentStorage=true",
+        f"AccountName=shop;AccountKey={KEY};QueueEndpoint=http://127.0.0.1:1/shop;",
+        f"DefaultEndpointsProtocol=http;AccountName=shop;AccountKey={KEY};EndpointSuffix=x.test",
+    ):
+        ours = settings(storage_connection_string=text).queues
+        assert ours is not None
+        with QueueServiceClient.from_connection_string(text) as theirs:
+            assert theirs.url.rstrip("/") == ours.origin + ours.path
+            assert theirs.credential.account_name == ours.account
+            assert theirs.credential.account_key == ours.key
+
+
+def test_a_connection_string_with_a_signature() -> None:
+    """A shared access signature goes without its question mark, and is not shown."""
+    text = (
+        "QueueEndpoint=https://shop.queue.core.windows.net/;SharedAccessSignature=?sv=1&sig=ca%3D"
+    )
+    found = settings(storage_connection_string=text).queues
+    assert found == Queues("https://shop.queue.core.windows.net", sas="sv=1&sig=ca%3D")
+    assert "sig" not in repr(found)
+
+
+def test_where_a_connection_string_comes_from() -> None:
+    """The option, AzureWebJobsStorage, AZURE_STORAGE_CONNECTION_STRING, and an identity's URL."""
+    env = {
+        "AzureWebJobsStorage": STORAGE.replace("shop", "second"),
+        "AZURE_STORAGE_CONNECTION_STRING": STORAGE.replace("shop", "third"),
+        "AzureWebJobsStorage__queueServiceUri": "https://fourth.queue.core.windows.net",
+    }
+    order = []
+    for options, gone in ({"storage_connection_string": STORAGE}, None), *(({}, n) for n in env):
+        found = settings(env, **options).queues
+        assert found is not None
+        order.append(found.origin.partition("//")[2].partition(".")[0])
+        env.pop(gone or "", None)
+    assert order == ["shop", "second", "third", "fourth"]
+    env = {"AzureWebJobsStorage": STORAGE}
+    found = settings(env, storage_queue_url="https://own.queue.core.windows.net/").queues
+    assert found == Queues("https://own.queue.core.windows.net")
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"storage_connection_string": "canary"}, "no connection string"),
+        ({"storage_connection_string": "AccountName=a"}, "AccountKey"),
+        ({"storage_connection_string": f"AccountKey={KEY}"}, "AccountName"),
+        ({"storage_connection_string": "AccountName=a;AccountKey=canary!"}, "not base64"),
+        ({"storage_connection_string": "SharedAccessSignature=canary"}, "QueueEndpoint"),
+        ({"storage_connection_string": f"{STORAGE};SharedAccessSignature=x"}, "must hold"),
+        ({"storage_connection_string": f"{STORAGE};QueueEndpoint=https://a?canary"}, "scheme"),
+        ({"storage_connection_string": f"{STORAGE};QueueEndpoint=https://a/../b"}, "path"),
+        (
+            {"storage_connection_string": STORAGE, "storage_queue_url": "https://a"},
+            "exclude each other",
+        ),
+        ({"storage_connection_string": STORAGE, "queues": {"f": "A"}}, "cannot be a queue"),
+        ({"queues": {"f": "orders"}}, "no effect without storage"),
+        ({"storage_queue_url": "http://shop.example"}, "clear text"),
+    ],
+)
+def test_a_wrong_setting_of_queues(options: dict[str, Any], told: str) -> None:
+    """The message names the option and the remedy, and repeats no secret."""
+    message = refusal(**options)
+    assert told in message
+    assert "canary" not in message
+    assert KEY not in message
+
+
+# Events.
+
+
+def test_topics_and_namespaces() -> None:
+    """A template for custom topics, or the origin of a namespace; a key, a signature, or Entra."""
+    found = settings(eventgrid_topic_url=TOPICS, eventgrid_key="canary").events
+    assert found == Events(TOPICS, key="canary")
+    assert "canary" not in repr(found)
+    bare = TOPICS.removesuffix("/api/events")
+    assert settings(eventgrid_topic_url=bare).events == Events(TOPICS)
+    namespace = "https://shop.westeurope-1.eventgrid.azure.net"
+    found = settings(eventgrid_namespace_url=namespace, eventgrid_sas="r=1&s=2").events
+    assert found == Events(namespace=namespace, sas="r=1&s=2")
+    local = "http://127.0.0.1:8080/{topic}/api/events"
+    assert settings(eventgrid_topic_url=local).events == Events(local)
+
+
+def test_the_key_of_topics_may_be_a_variable() -> None:
+    """An option goes before it, and a namespace's key is another."""
+    env = {"EVENTGRID_TOPIC_KEY": "from-env"}
+    assert settings(env, eventgrid_topic_url=TOPICS).events == Events(TOPICS, key="from-env")
+    found = settings(env, eventgrid_topic_url=TOPICS, eventgrid_sas="s").events
+    assert found == Events(TOPICS, sas="s")
+    namespace = "https://shop.westeurope-1.eventgrid.azure.net"
+    assert settings(env, eventgrid_namespace_url=namespace).events == Events(namespace=namespace)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"eventgrid_topic_url": "https://orders.example/api/events"}, "{topic} stands"),
+        ({"eventgrid_topic_url": "https://{topic}.example/{bus}"}, "{topic} stands"),
+        ({"eventgrid_topic_url": "https://{topic}.example/?key=canary"}, "without query"),
+        ({"eventgrid_topic_url": "https://canary@{topic}.example/"}, "without user"),
+        ({"eventgrid_topic_url": "http://{topic}.example/"}, "clear text"),
+        ({"eventgrid_namespace_url": "https://a/b"}, "without user, path"),
+        ({"eventgrid_topic_url": TOPICS, "eventgrid_namespace_url": "https://a"}, "exclude"),
+        ({"eventgrid_topic_url": TOPICS, "eventgrid_key": "a", "eventgrid_sas": "b"}, "exclude"),
+        ({"eventgrid_topic_url": TOPICS, "eventgrid_key": "canary "}, "white space"),
+        ({"eventgrid_key": "canary"}, "no effect without eventgrid"),
+    ],
+)
+def test_a_wrong_setting_of_events(options: dict[str, Any], told: str) -> None:
+    """The message names the option and the remedy, and repeats no secret."""
+    message = refusal(**options)
+    assert told in message
+    assert "canary" not in message
+
+
+# Tables.
+
+
+def test_where_an_account_comes_from() -> None:
+    """Options go before variables; variables count only beside the database."""
+    text = f"AccountEndpoint=https://env.documents.azure.com:443/;AccountKey={KEY};"
+    env = {"COSMOS_CONNECTION_STRING": text, "COSMOS_ENDPOINT": "https://a.documents.azure.com"}
+    own = Tables("https://shop.documents.azure.com", "shop")
+    assert settings(env, **COSMOS).tables == own
+    found = settings(env, cosmos_database="shop").tables
+    assert found == Tables("https://env.documents.azure.com", "shop", KEY)
+    env = {"COSMOS_ENDPOINT": "https://a.documents.azure.com", "COSMOS_KEY": KEY}
+    found = settings(env, cosmos_database="shop").tables
+    assert found == Tables("https://a.documents.azure.com", "shop", KEY)
+    assert settings(env, **APP).tables is None
+    assert KEY not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"cosmos_endpoint": "https://a"}, "set cosmos_database"),
+        ({"cosmos_database": "shop"}, "no effect without cosmos_endpoint"),
+        (COSMOS | {"cosmos_database": "a/b"}, "name of a database"),
+        (COSMOS | {"cosmos_database": "a "}, "name of a database"),
+        (COSMOS | {"cosmos_key": "canary"}, "base64"),
+        (COSMOS | {"cosmos_connection_string": "x=y"}, "exclude each other"),
+        ({"cosmos_database": "a", "cosmos_connection_string": "AccountKey=canary"}, "copy it"),
+        (COSMOS | {"cosmos_endpoint": "http://cosmos.example"}, "clear text"),
+    ],
+)
+def test_a_wrong_setting_of_tables(options: dict[str, Any], told: str) -> None:
+    """The message names the option and the remedy, and repeats no secret."""
+    message = refusal(**options)
+    assert told in message
+    assert "canary" not in message
+
+
+def test_the_cosmos_string_is_read_as_the_vendor_reads_it() -> None:
+    """Endpoint and key are those of azure-cosmos."""
+    text = f"AccountEndpoint=https://shop.documents.azure.com:443/;AccountKey={KEY};"
+    ours = settings(cosmos_connection_string=text, cosmos_database="shop").tables
+    seen: dict[str, Any] = {}
+
+    class Seen(CosmosClient):
+        def __init__(self, url: str, credential: Any, **_: Any) -> None:
+            seen.update(url=url, key=credential)
+
+    Seen.from_connection_string(text)
+    assert ours is not None
+    assert (seen["url"], seen["key"]) == (f"{ours.origin}:443/", ours.key)
+
+
+# Identity, clouds and the hardened mode.
+
+
+def test_identity_and_certificates() -> None:
+    """An option goes before the variable."""
+    env = {"AZURE_CLIENT_ID": "env", "REQUESTS_CA_BUNDLE": "/env.pem"}
+    found = settings(env, **APP, identity="managed")
+    assert (found.identity, found.client_id, found.ca_bundle) == ("managed", "env", "/env.pem")
+    found = settings(env, **APP, client_id="own", ca_bundle="/own.pem")
+    assert (found.identity, found.client_id, found.ca_bundle) == (None, "own", "/own.pem")
+    assert "'default' or 'managed'" in refusal(**APP, identity="cli")
+
+
+@pytest.mark.parametrize(
+    ("authority", "host", "management"),
+    [
+        (
+            "login.microsoftonline.us",
+            "shop.azurewebsites.us",
+            "https://management.usgovcloudapi.net",
+        ),
+        (
+            "login.chinacloudapi.cn",
+            "shop.chinacloudsites.cn",
+            "https://management.chinacloudapi.cn",
+        ),
+        ("login.microsoftonline.com", "shop.azurewebsites.net", PUBLIC),
+        ("login.example", "shop.azurewebsites.net", PUBLIC),
+    ],
+)
+def test_sovereign_clouds(authority: str, host: str, management: str) -> None:
+    """The authority tells the cloud, as a host or as a URL, by option or variable."""
+    ways: list[tuple[dict[str, str], dict[str, Any]]] = [
+        ({"AZURE_AUTHORITY_HOST": f"https://{authority}/"}, {}),
+        ({}, {"authority_host": authority}),
+    ]
+    for env, options in ways:
+        found = settings(env, **APP, subscription_id="0", **options)
+        assert found.functions == Functions(f"https://{host}")
+        assert found.management is not None
+        assert (found.management.origin, found.authority) == (management, authority)
+
+
+def test_the_clouds_are_the_vendors() -> None:
+    """Origins and scopes of the Resource Manager are those of azure-mgmt-core."""
+    from azure.core import AzureClouds
+    from azure.mgmt.core.tools import get_arm_endpoints
+
+    from leeward_azure.endpoints import cloud_of
+
+    for authority, theirs in (
+        (None, AzureClouds.AZURE_PUBLIC_CLOUD),
+        ("login.microsoftonline.us", AzureClouds.AZURE_US_GOVERNMENT),
+        ("login.chinacloudapi.cn", AzureClouds.AZURE_CHINA_CLOUD),
+    ):
+        found, ours = get_arm_endpoints(theirs), cloud_of(authority)
+        assert found["resource_manager"].rstrip("/") == ours.management
+        assert found["credential_scopes"] == [ours.management_scope]
+
+
+HARD: dict[str, Any] = {"trust_env": False}
+LOCKED: dict[str, dict[str, Any]] = {
+    "function_url": {},
+    "storage_queue_url": {"identity": "managed"},
+    "eventgrid_namespace_url": {"eventgrid_key": "k"},
+    "cosmos_endpoint": {"cosmos_database": "shop", "cosmos_key": KEY},
+}
+OWN: dict[str, Any] = {
+    "function_url": "https://shop.azurewebsites.net",
+    "storage_queue_url": "https://shop.queue.core.windows.net",
+    "eventgrid_namespace_url": "https://shop.westeurope-1.eventgrid.azure.net",
+    "cosmos_endpoint": "https://shop-westeurope.documents.azure.com",
+}
+
+
+@pytest.mark.parametrize("option", OWN)
+def test_the_hardened_mode_takes_azures_own_hosts(option: str) -> None:
+    """Each service has its own; connections go to the public internet alone."""
+    found = settings(**HARD, **LOCKED[option], **{option: OWN[option]})
+    assert found.public_only
+    assert not settings(**HARD, **LOCKED[option], **{option: OWN[option]}, allow_private=True)[-1]
+
+
+@pytest.mark.parametrize("option", OWN)
+@pytest.mark.parametrize(
+    "host",
+    [
+        "http://{}",
+        "https://{}.evil.example",
+        "https://evil.example",
+        "https://{}:8443",
+        "https://127.0.0.1",
+        "https://2130706433",
+        "https://[::1]",
+        "https://xazurewebsites.net",
+        "https://azurewebsites.net",
+        "https://shop.blob.core.windows.net",
+        "https://169.254.169.254",
+    ],
+)
+def test_the_hardened_mode_refuses_other_hosts(option: str, host: str) -> None:
+    """A look-alike, an address, another port, and http are refused, each by its option."""
+    own = OWN[option].partition("//")[2]
+    message = refusal(**HARD | LOCKED[option] | {option: host.format(own)})
+    assert option in message
+    assert "trust_env" in message
+
+
+def test_the_hardened_mode_takes_listed_hosts() -> None:
+    """A host of the operator's own list is as good; the list is refused where it has no effect."""
+    listed: dict[str, Any] = {"allowed_hosts": ["functions.example.com:8443"]}
+    found = settings(**HARD, **listed, function_url="https://functions.example.com:8443")
+    assert found.functions == Functions("https://functions.example.com:8443")
+    assert "no effect while trust_env is true" in refusal(**APP, **listed)
+    assert "no addresses" in refusal(**HARD, **APP, allowed_hosts=["127.0.0.1"])
+
+
+def test_the_hardened_mode_wants_a_word_on_identity() -> None:
+    """Where no key is given, only the managed identity may be asked, and somebody must say so."""
+    assert "identity = 'managed'" in refusal(**HARD, **COSMOS)
+    assert "cannot be 'default'" in refusal(**HARD, **COSMOS, identity="default")
+    assert settings(**HARD, **COSMOS, identity="managed").tables is not None
+    assert settings(**HARD, **COSMOS, cosmos_key=KEY).identity is None
+
+
+def test_a_topic_in_a_hosts_name_is_checked_like_a_host() -> None:
+    """In the hardened mode a template counts by the host that a topic would have."""
+    found = settings(**HARD, eventgrid_topic_url=TOPICS, eventgrid_key="k")
+    assert found.events == Events(TOPICS, key="k")
+    bad = "https://evil.example/{topic}.eventgrid.azure.net"
+    assert "eventgrid_topic_url" in refusal(**HARD, eventgrid_topic_url=bad, eventgrid_key="k")
+
+
+@given(st.sampled_from(sorted(name for name, kind in OPTIONS.items() if kind is str)), st.text())
+def test_whatever_text_an_option_has(option: str, text: str) -> None:
+    """It gives settings or a ConfigError that does not repeat it."""
+    base: dict[str, Any] = {"function_app": "shop", "subscription_id": "0"}
+    if option == "function_url":
+        del base["function_app"]
+    told = ""
+    try:
+        target(**base | {option: text})
+    except ConfigError as error:
+        told = str(error)
+    assert len(text) < 8 or text not in told
+
+
+def test_empty_variables_count_as_absent() -> None:
+    """An empty text in the environment configures nothing."""
+    names = "AzureWebJobsStorage", "COSMOS_ENDPOINT", "AZURE_AUTHORITY_HOST", "AZURE_CLIENT_ID"
+    assert settings(dict.fromkeys(names, ""), **APP) == settings(**APP)

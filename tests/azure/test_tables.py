@@ -1,0 +1,597 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leeward.driver import Delete, Key, Load, Result, Scan, Store
+from leeward.errors import InvalidRequest, Outcome
+from leeward.http.messages import Failure, Phase, Request, Response
+from leeward.http.plans import CLOCK_SKEW, SKEWED, STALE_CREDENTIALS
+from leeward.items import COSMOS as PROFILE
+from leeward.items import encode
+from leeward_azure.credentials import Bearer
+from leeward_azure.documents import document_of
+from leeward_azure.errors import COSMOS
+from leeward_azure.sessions import Session
+from leeward_azure.tables import CosmosDoor, tables
+from tests.azure import oracle
+from tests.azure.playing import (
+    FRESH,
+    KEY,
+    LATER,
+    MIDNIGHT,
+    NOW,
+    Played,
+    answer,
+    document,
+    headers_of,
+    play,
+)
+from tests.azure.test_signing import DATABASES, NAMES
+
+DOOR = CosmosDoor("https://shop.test", "shop")
+PLANS = tables(DOOR)
+
+ETAG, OTHER = '"0600b5e2-0000-0000-0000-56686c3f0000"', '"0600b5e2-0000-0000-0000-5668ffff0000"'
+OWNER, ANEW = "Sl8fALN4sw4=", "+9kEANVq0wA="
+ITEM = {"id": "42", "total": 9}
+AT = Key(("id",), ("42",))
+STORE = Store("orders", AT, ITEM, "write-1", NOW)
+CREATE = STORE._replace(if_absent=True)
+REPLACE = STORE._replace(if_revision=ETAG)
+LOAD = Load("orders", AT)
+DELETE = Delete("orders", AT, NOW)
+DELETE_THIS = DELETE._replace(if_revision=ETAG)
+SCAN = Scan("orders")
+
+WRITTEN = answer(b"", 201, etag=ETAG)
+DELETED = answer(b"", 204)
+
+
+def run(call: Any, *answers: Response | Failure, **options: Any) -> Any:
+    return play(PLANS[call.verb], call, *answers, **options)
+
+
+def refused(status: int, sub: int = 0, **headers: Any) -> Response:
+    told = {"x_ms_substatus": str(sub)} if sub else {}
+    return answer({"code": "Word", "message": "secret 42"}, status, **told, **headers)
+
+
+def found(
+    write_id: str = "write-0", expires_at: float | None = None, etag: str = ETAG, **headers: Any
+) -> Response:
+    """Answer with the document of another write."""
+    call = STORE._replace(write_id=write_id, expires_at=expires_at)
+    return answer(document_of(call) | {"_etag": etag, "_rid": "r", "_ts": int(NOW)}, **headers)
+
+
+def methods(played: Played) -> list[str]:
+    return [request.method for request in played.sent]
+
+
+def ended(result: Result[Any]) -> tuple[Outcome, str | None]:
+    return result.outcome, result.reason
+
+
+ABSENT, LAGGING = refused(404), refused(404, 1002)
+EXISTS, CHANGED = refused(409), refused(412)
+GONE = Failure(Phase.RECEIVE, sent=True, code="curl.56")
+UNREACHED = Failure(Phase.CONNECT, sent=False, code="curl.7")
+
+
+# What goes out.
+
+
+@given(DATABASES, NAMES, st.text(st.characters(exclude_categories=["Cs"]), max_size=20))
+def test_requests_are_those_of_azure_cosmos(database: str, table: str, value: str) -> None:
+    """Verb, path, signature, partition, condition and body."""
+    plans = tables(CosmosDoor("https://shop.test", database))
+    key = Key(("id",), (value,))
+    call = Store(table, key, {"id": value, "n": 1}, "write-1", NOW, NOW + 60)
+    native = document_of(call)
+    name = native["id"]
+
+    def sent(verb: str, put: Any, *answers: Response) -> oracle.Sent:
+        (request,) = play(plans[verb], put, *answers).sent
+        ours = oracle.by_leeward(request)
+        if "x-ms-documentdb-is-upsert" in ours.headers:
+            ours.headers["x-ms-documentdb-is-upsert"] = "True"  # as they spell it
+        return ours
+
+    def theirs(act: Any) -> oracle.Sent:
+        return oracle.by_cosmos(KEY.key, MIDNIGHT, lambda of, m: act(of(database, table), m))
+
+    this = {"etag": ETAG, "match_condition": oracle.IF_UNCHANGED}
+    unchanged = call._replace(if_revision=ETAG)
+    assert sent("store", call, WRITTEN) == theirs(lambda c, _: c.upsert_item(native))
+    assert sent("store", call._replace(if_absent=True), WRITTEN) == theirs(
+        lambda c, _: c.create_item(native)
+    )
+    assert sent("store", unchanged, WRITTEN) == theirs(
+        lambda c, _: c.replace_item(name, native, **this)
+    )
+    assert sent("load", Load(table, key), ABSENT) == theirs(lambda c, _: c.read_item(name, name))
+    assert sent("delete", Delete(table, key, NOW), DELETED) == theirs(
+        lambda c, _: c.delete_item(name, name)
+    )
+    assert sent("scan", Scan(table), answer({"Documents": []})) == theirs(
+        lambda c, _: list(c.read_all_items(max_item_count=100))
+    )
+
+
+def test_a_composite_key_is_partition_and_id() -> None:
+    """The partition key's value is the first field as it is, in ASCII."""
+    key = Key(("customer", "order"), ("Ünal", "a/b"))
+    item = {"customer": "Ünal", "order": "a/b"}
+    (request,) = run(Store("orders", key, item, "write-1", NOW), WRITTEN).sent
+    assert headers_of(request)["x-ms-documentdb-partitionkey"] == '["\\u00dcnal"]'
+    told = document(request)
+    assert (told["id"], told["customer"], told["order"]) == ("a~2fb", "Ünal", "a/b")
+    (request,) = run(Load("orders", key), ABSENT).sent
+    assert request.target == "/dbs/shop/colls/orders/docs/a~2fb"
+
+
+def test_a_write_asks_for_no_document_back() -> None:
+    """It would only be thrown away."""
+    for call, back in ((STORE, WRITTEN), (CREATE, WRITTEN), (REPLACE, WRITTEN)):
+        assert headers_of(run(call, back).sent[0])["prefer"] == "return=minimal"
+
+
+def test_reads_take_nothing_from_a_cache() -> None:
+    """Between here and the account."""
+    for call, back in ((LOAD, ABSENT), (SCAN, answer({"Documents": []}))):
+        assert headers_of(run(call, back).sent[0])["cache-control"] == "no-cache"
+
+
+@pytest.mark.parametrize("table", ["", "a/b", "a\\b", "a?b", "a#b", "a ", "..", ".", "a\n"])
+@pytest.mark.parametrize("call", [STORE, LOAD, DELETE, SCAN], ids=lambda call: call.verb)
+def test_a_name_that_no_container_has_is_not_sent(call: Any, table: str) -> None:
+    """The field is named, before anything is sent."""
+    with pytest.raises(InvalidRequest, match="container") as raised:
+        run(call._replace(table=table))
+    assert raised.value.field == "table"
+
+
+# Every row of the table, for every verb.
+
+ROWS = [
+    each for each in COSMOS if each not in {(401, 0), (404, 0), (404, 1002), (409, 0), (412, 0)}
+]
+
+
+@pytest.mark.parametrize(
+    ("status", "sub"), [*ROWS, (408, 0), (413, 0), (429, 3200), (500, 0), (503, 0)]
+)
+@pytest.mark.parametrize(
+    "call", [STORE, CREATE, REPLACE, LOAD, DELETE, DELETE_THIS, SCAN], ids=range(7)
+)
+def test_every_row_comes_out(call: Any, status: int, sub: int) -> None:
+    """With code and request id, without the service's words, after one request."""
+    from leeward_azure.errors import judge_cosmos
+
+    told = refused(status, sub, x_ms_retry_after_ms="1500")
+    result, sent, _ = run(call, told)
+    assert ended(result) == judge_cosmos(told).meaning
+    assert result.code == (f"{status}/{sub}" if sub else "Word")
+    assert (result.request_id, result.message, result.value) == ("request-1", None, None)
+    assert (result.retry_after, len(sent)) == (1.5, 1)
+
+
+@pytest.mark.parametrize("call", [STORE, CREATE, SCAN], ids=range(3))
+def test_a_plain_404_to_what_is_not_about_an_item_is_a_missing_table(call: Any) -> None:
+    """There is no item that could be absent."""
+    assert ended(run(call, ABSENT).result) == (Outcome.NOT_FOUND, None)
+
+
+@pytest.mark.parametrize("call", [STORE, CREATE, REPLACE, LOAD, DELETE, SCAN], ids=range(6))
+@pytest.mark.parametrize("failure", [GONE, UNREACHED], ids=["gone", "unreached"])
+def test_a_lost_answer_is_what_the_failure_proves(call: Any, failure: Failure) -> None:
+    """AMBIGUOUS, or NOT_SENT; never an absent item."""
+    expected = Outcome.AMBIGUOUS if failure.sent else Outcome.NOT_SENT
+    assert run(call, failure).result.outcome is expected
+
+
+@pytest.mark.parametrize("call", [STORE, CREATE, REPLACE, LOAD, DELETE, SCAN], ids=range(6))
+@pytest.mark.parametrize("status", [401, 403, 404, 409, 412])
+def test_the_word_of_a_proxy_is_not_believed(call: Any, status: int) -> None:
+    """Only an answer that bears the mark of Cosmos DB says anything."""
+    page = Response(status, {"content-type": "text/html"}, b"<html>404</html>")
+    assert run(call, page).result.outcome is Outcome.AMBIGUOUS
+
+
+# Store.
+
+
+@pytest.mark.parametrize("status", [200, 201])
+@pytest.mark.parametrize("call", [STORE, CREATE, REPLACE], ids=range(3))
+def test_a_write_gives_the_revision(call: Store, status: int) -> None:
+    """From the header, or from a document that came back all the same."""
+    for back in (answer(b"", status, etag=ETAG), answer({"_etag": ETAG}, status)):
+        result = run(call, back).result
+        assert (result.outcome, result.value, result.request_id) == (Outcome.OK, ETAG, "request-1")
+
+
+def test_the_revision_of_an_item_that_expires_tells_it() -> None:
+    """The same as a later load gives."""
+    call = STORE._replace(expires_at=NOW + 60)
+    revision = run(call, WRITTEN).result.value
+    loaded = run(LOAD, found(expires_at=NOW + 60)).result.value
+    assert revision == loaded.revision == f"{NOW + 60}@{ETAG}"
+
+
+@pytest.mark.parametrize(
+    "back",
+    [
+        answer(b"", 202, etag=ETAG), answer(b"", 204, etag=ETAG), answer(), answer(b"<html>"),
+        answer({}), answer([]), answer({"_etag": 5}), answer(b"", etag="*"), answer({"_etag": ""}),
+    ],
+    ids=range(9),
+)  # fmt: skip
+def test_a_success_that_is_not_cosmos_dbs_is_ambiguous(back: Response) -> None:
+    """It may have been stored, and nobody says so."""
+    result = run(STORE, back).result
+    assert (result.outcome, result.executed, result.value) == (Outcome.AMBIGUOUS, True, None)
+
+
+@pytest.mark.parametrize(("call", "told"), [(CREATE, EXISTS), (REPLACE, CHANGED)], ids=range(2))
+def test_a_conflict_is_looked_into(call: Store, told: Response) -> None:
+    """An item of another write is a conflict; the very write, an earlier attempt's echo."""
+    another = run(call, told, found())
+    assert ended(another.result) == (Outcome.CONFLICT, None)
+    assert methods(another) == [another.sent[0].method, "GET"]
+    echo = run(call, told, found("write-1", etag=OTHER)).result
+    assert (echo.outcome, echo.value) == (Outcome.OK, OTHER)
+
+
+@pytest.mark.parametrize(("call", "told"), [(CREATE, EXISTS), (REPLACE, CHANGED)], ids=range(2))
+@pytest.mark.parametrize(
+    "trouble", [GONE, UNREACHED, refused(429), refused(503), LAGGING], ids=range(5)
+)
+def test_a_conflict_that_cannot_be_looked_into_is_worth_another_attempt(
+    call: Store, told: Response, trouble: Response | Failure
+) -> None:
+    """Nothing was written, that much is known."""
+    assert run(call, told, trouble).result.outcome is Outcome.REJECTED
+
+
+@pytest.mark.parametrize(("call", "told"), [(CREATE, EXISTS), (REPLACE, CHANGED)], ids=range(2))
+@pytest.mark.parametrize("trouble", [refused(403), refused(400)], ids=range(2))
+def test_a_conflict_that_may_not_be_looked_into_is_one(
+    call: Store, told: Response, trouble: Response
+) -> None:
+    """Another attempt would end alike."""
+    assert run(call, told, trouble).result.outcome is Outcome.CONFLICT
+
+
+def test_what_was_in_the_way_and_is_gone_is_not_believed() -> None:
+    """A replica may lag behind, or the item have been deleted: either way, once more."""
+    assert ended(run(CREATE, EXISTS, ABSENT).result) == (Outcome.REJECTED, "contention")
+    assert ended(run(REPLACE, CHANGED, ABSENT).result) == (Outcome.CONFLICT, None)
+
+
+def test_an_unreadable_item_is_in_the_way() -> None:
+    """Whoever wrote it."""
+    broken = answer({"id": "42", "_etag": ETAG, "_leeward": _forged()})
+    assert run(CREATE, EXISTS, broken).result.outcome is Outcome.CONFLICT
+
+
+def test_an_expired_item_is_absent() -> None:
+    """Met for the first time, it costs an attempt; then plans look first, and replace it."""
+    learnt: dict[str, Any] = {}
+    over = found(expires_at=NOW)
+    first = run(CREATE, EXISTS, over, learnt=learnt)
+    assert ended(first.result) == (Outcome.REJECTED, "expired_in_the_way")
+    assert (first.result.retry_after, learnt) == (0.0, {"expired:orders": True})
+    second = run(CREATE, over, WRITTEN, learnt=learnt)
+    assert (second.result.outcome, methods(second)) == (Outcome.OK, ["GET", "PUT"])
+    assert headers_of(second.sent[1])["if-match"] == ETAG
+
+
+def test_where_nothing_has_expired_plans_stop_looking() -> None:
+    """The next one creates at once."""
+    learnt: dict[str, Any] = {"expired:orders": True}
+    played = run(CREATE, ABSENT, WRITTEN, learnt=learnt)
+    assert (played.result.outcome, methods(played)) == (Outcome.OK, ["GET", "POST"])
+    assert learnt == {}
+
+
+LOOKING = {"expired:orders": True}
+
+
+@pytest.mark.parametrize(
+    ("answers", "outcome", "reason"),
+    [
+        ([found()], Outcome.CONFLICT, None),
+        ([found(expires_at=NOW + 1)], Outcome.CONFLICT, None),
+        ([found("write-1")], Outcome.OK, None),
+        ([found(expires_at=NOW), CHANGED, found("write-1")], Outcome.OK, None),
+        ([found(expires_at=NOW), CHANGED, found()], Outcome.CONFLICT, None),
+        ([found(expires_at=NOW), ABSENT], Outcome.REJECTED, "contention"),
+        ([found(expires_at=NOW), GONE], Outcome.AMBIGUOUS, "receive"),
+        ([GONE], Outcome.NOT_SENT, "receive"),
+        ([refused(503)], Outcome.NOT_SENT, None),
+        ([answer(b"<html>")], Outcome.NOT_SENT, "undecodable"),
+        ([refused(429)], Outcome.REJECTED, None),
+        ([refused(404, 1003)], Outcome.NOT_FOUND, None),
+    ],
+    ids=range(12),
+)
+def test_a_create_that_looks_first(
+    answers: list[Response | Failure], outcome: Outcome, reason: str | None
+) -> None:
+    """As long as it has only looked, it has done nothing."""
+    assert ended(run(CREATE, *answers, learnt=dict(LOOKING)).result) == (outcome, reason)
+
+
+def test_a_replace_of_what_is_gone_is_a_conflict() -> None:
+    """Nothing is created in its place, and nothing is looked into."""
+    played = run(REPLACE, ABSENT)
+    assert (played.result.outcome, methods(played)) == (Outcome.CONFLICT, ["PUT"])
+
+
+REVISIONS_OF_NOTHING = ["", "*", "é", '"a", "b"', f"{NOW}@{ETAG}", f"{NOW - 9}@{ETAG}", "x\r\ny"]
+
+
+@pytest.mark.parametrize("revision", REVISIONS_OF_NOTHING)
+@pytest.mark.parametrize("call", [REPLACE, DELETE_THIS], ids=["store", "delete"])
+def test_a_revision_that_nothing_has_now_is_a_conflict_unsent(call: Any, revision: str) -> None:
+    """One that has expired too, and the one that would match everything."""
+    result, sent, _ = run(call._replace(if_revision=revision))
+    assert (result.outcome, sent) == (Outcome.CONFLICT, [])
+
+
+@pytest.mark.parametrize(
+    ("call", "back"), [(REPLACE, WRITTEN), (DELETE_THIS, DELETED)], ids=range(2)
+)
+def test_a_revision_that_has_not_expired_goes_out_as_the_etag(call: Any, back: Response) -> None:
+    """Cosmos DB knows nothing of the rest."""
+    (request,) = run(call._replace(if_revision=f"{NOW + 1}@{ETAG}"), back).sent
+    assert headers_of(request)["if-match"] == ETAG
+
+
+# Load and delete.
+
+
+def test_a_load_gives_what_was_stored() -> None:
+    """Expired or not; the client decides."""
+    stored = run(LOAD, found(expires_at=NOW - 1)).result.value
+    assert (stored.item, stored.write_id, stored.foreign) == (ITEM, "write-0", False)
+    assert (stored.expires_at, stored.revision) == (NOW - 1, f"{NOW - 1}@{ETAG}")
+
+
+def test_an_absent_item_is_none() -> None:
+    """And no error."""
+    result = run(LOAD, ABSENT).result
+    assert (result.outcome, result.value, result.request_id) == (Outcome.OK, None, "request-1")
+
+
+@pytest.mark.parametrize(
+    "back",
+    [answer(b"<html>"), answer(), answer([]), answer({}), answer({"id": "43", "_etag": ETAG}),
+     answer({"id": "42"}), answer({"id": "42", "_etag": ETAG}, 206),
+     answer(b'{"id":"42","id":"43"}')],
+    ids=range(8),
+)  # fmt: skip
+def test_a_document_that_was_not_asked_for_is_ambiguous(back: Response) -> None:
+    """It is the page of a proxy, or another document."""
+    result = run(LOAD, back).result
+    assert (result.outcome, result.reason) == (Outcome.AMBIGUOUS, "undecodable")
+
+
+def test_a_document_that_cannot_be_read_is_unusable() -> None:
+    """The message names the table, and nothing of the document."""
+    broken = answer({"id": "42", "_etag": ETAG, "_leeward": _forged()})
+    result = run(LOAD, broken).result
+    assert (result.outcome, result.value) == (Outcome.UNUSABLE, None)
+    assert "'orders'" in result.message
+    assert run(SCAN, answer({"Documents": [{"id": "4", "_etag": ETAG, "_leeward": _forged()}]})
+               ).result.outcome is Outcome.UNUSABLE  # fmt: skip
+
+
+def _forged() -> dict[str, Any]:
+    """Give leeward's own attribute with a tree that is none, and a digest that fits it."""
+    from leeward.items.digest import digest
+
+    return {"w": "write-0", "t": "{", "d": digest({}, "{", PROFILE.numbers)}
+
+
+def test_integers_beyond_2_53_survive() -> None:
+    """Cosmos DB would round them."""
+    item = {"id": "42", "n": 2**53 + 1, "all": [2**63, -(10**60)]}
+    native = encode(item, PROFILE, write_id="w", expires_at=None) | {"id": "42", "_etag": ETAG}
+    assert run(LOAD, answer(native)).result.value.item == item
+
+
+def test_a_delete_is_done_when_the_item_is_gone() -> None:
+    """There or not; with a revision, only the one that is there."""
+    assert run(DELETE, DELETED).result.outcome is Outcome.OK
+    assert run(DELETE, ABSENT).result.outcome is Outcome.OK
+    assert run(DELETE_THIS, DELETED).result.outcome is Outcome.OK
+    assert run(DELETE_THIS, ABSENT).result.outcome is Outcome.CONFLICT
+    assert run(DELETE_THIS, CHANGED).result.outcome is Outcome.CONFLICT
+
+
+@pytest.mark.parametrize("status", [200, 202])
+def test_another_success_of_a_delete_is_ambiguous(status: int) -> None:
+    """Cosmos DB ends one with 204."""
+    result = run(DELETE, answer({}, status)).result
+    assert (result.outcome, result.executed) == (Outcome.AMBIGUOUS, True)
+
+
+# Scan.
+
+
+def test_a_page_leads_to_the_next() -> None:
+    """By the continuation, which goes out as it came."""
+    native = document_of(STORE) | {"_etag": ETAG}
+    token = '{"token":"+RID:~x","range":{"min":"","max":"FF"}}'
+    page = run(SCAN, answer({"Documents": [native, native]}, x_ms_continuation=token)).result.value
+    assert [each.item for each in page.items] == [ITEM, ITEM]
+    played = run(Scan("orders", page.cursor), answer({"Documents": []}))
+    assert headers_of(played.sent[0])["x-ms-continuation"] == token
+    assert (played.result.value.items, played.result.value.cursor) == ((), None)
+
+
+@pytest.mark.parametrize("cursor", ["", "é", "a\r\nb", "\x00"])
+def test_a_cursor_that_no_page_has_given_is_not_sent(cursor: str) -> None:
+    """The field is named."""
+    with pytest.raises(InvalidRequest) as raised:
+        run(Scan("orders", cursor))
+    assert raised.value.field == "cursor"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"<html>", [], {}, {"Documents": {}}, {"Documents": [5]}, {"Documents": [{}]}],
+    ids=range(7),
+)
+def test_a_page_that_is_none_is_ambiguous(body: Any) -> None:
+    """Nothing was read."""
+    assert run(SCAN, answer(body)).result.outcome is Outcome.AMBIGUOUS
+
+
+# Credentials and clocks.
+
+
+@pytest.mark.parametrize("call", [STORE, CREATE, REPLACE, LOAD, DELETE, SCAN], ids=range(6))
+def test_a_refused_token_is_renewed_once(call: Any) -> None:
+    """The whole plan is run again with a fresh one."""
+    told = refused(401)
+    played = run(call, told, told, credential=Bearer("stale"))
+    assert ended(played.result) == (Outcome.AUTH, STALE_CREDENTIALS)
+    proofs = [headers_of(request)["authorization"].rpartition("=")[2] for request in played.sent]
+    assert proofs == ["stale", FRESH.token]
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_wrong_clock_is_set_by_the_answer(status: int) -> None:
+    """Cosmos DB takes a date that is 15 minutes off; the plan is run again by its time."""
+    played = run(STORE, refused(status, date=LATER), WRITTEN)
+    assert played.result.outcome is Outcome.OK
+    assert played.learnt == {CLOCK_SKEW: 3600.0}
+    dates = [headers_of(request)["x-ms-date"] for request in played.sent]
+    assert dates == [MIDNIGHT, LATER]
+
+
+def test_a_clock_that_is_right_is_not_to_blame() -> None:
+    """Nor one that is off by less than is taken, nor the clock behind a token."""
+    almost = "Thu, 01 Jan 2026 00:11:59 GMT"
+    assert run(STORE, refused(403, date=almost)).result.reason != SKEWED
+    late = refused(403, date=LATER)
+    assert run(STORE, late, credential=Bearer("t")).learnt == {}
+
+
+# Sessions.
+
+
+def seen(token: str, owner: str = OWNER) -> dict[str, Any]:
+    return {"x_ms_session_token": token, "x_ms_content_path": owner}
+
+
+def shown(request: Request) -> str | None:
+    return headers_of(request).get("x-ms-session-token")
+
+
+def test_a_client_reads_what_it_has_written() -> None:
+    """What each answer tells goes out with the next read, joined, and with no write."""
+    learnt: dict[str, Any] = {}
+    run(STORE, answer(b"", 201, etag=ETAG, **seen("0:1#5")), learnt=learnt)
+    run(DELETE, answer(b"", 204, **seen("1:1#7")), learnt=learnt)
+    (request,) = run(LOAD, found(**seen("0:1#6")), learnt=learnt).sent
+    assert shown(request) == "0:1#5,1:1#7"
+    (request,) = run(SCAN, answer({"Documents": []}), learnt=learnt).sent
+    assert shown(request) == "1:1#7,0:1#6"
+    assert shown(run(STORE, WRITTEN, learnt=learnt).sent[0]) is None
+
+
+def test_each_table_has_its_session() -> None:
+    """Ranges of one container mean nothing in another."""
+    learnt: dict[str, Any] = {}
+    run(STORE, answer(b"", 201, etag=ETAG, **seen("0:1#5")), learnt=learnt)
+    assert shown(run(Load("invoices", AT), ABSENT, learnt=learnt).sent[0]) is None
+
+
+@pytest.mark.parametrize(
+    ("call", "answers"),
+    [
+        (CREATE, [refused(409, **seen("0:1#5")), found()]),
+        (REPLACE, [refused(412, **seen("0:1#5")), found()]),
+        (LOAD, [refused(404, **seen("0:1#5"))]),
+        (DELETE, [refused(404, **seen("0:1#5"))]),
+    ],
+    ids=range(4),
+)
+def test_a_conflict_tells_of_the_session_too(call: Any, answers: list[Response]) -> None:
+    """So what another process has written is there when this one looks at it after the 409."""
+    played = run(call, *answers)
+    assert played.learnt["session:orders"] == Session(OWNER, {"0": "1#5"})
+    assert all(shown(request) == "0:1#5" for request in played.sent[1:])
+
+
+def test_a_replica_that_lags_behind_is_asked_again() -> None:
+    """Its 404 is no absent item; and what it tells is not taken for a session."""
+    learnt: dict[str, Any] = {"session:orders": Session(OWNER, {"0": "1#5"})}
+    lagging = refused(404, 1002, **seen("0:1#2"))
+    played = run(LOAD, lagging, answer({"_rid": OWNER}), learnt=learnt)
+    assert ended(played.result) == (Outcome.REJECTED, "session_lagging")
+    assert learnt == {"session:orders": Session(OWNER, {"0": "1#5"})}
+    assert [request.target for request in played.sent] == [
+        "/dbs/shop/colls/orders/docs/42",
+        "/dbs/shop/colls/orders",
+    ]
+
+
+@pytest.mark.parametrize("call", [LOAD, SCAN], ids=range(2))
+def test_a_container_made_anew_is_not_waited_for(call: Any) -> None:
+    """It would lag behind the old one for ever."""
+    learnt: dict[str, Any] = {"session:orders": Session(OWNER, {"0": "1#5"})}
+    played = run(call, LAGGING, answer({"_rid": ANEW}), learnt=learnt)
+    assert (played.result.outcome, learnt) == (Outcome.REJECTED, {})
+
+
+@pytest.mark.parametrize(
+    "trouble", [GONE, refused(403), answer(b"<html>"), answer({})], ids=range(4)
+)
+def test_a_container_that_cannot_be_looked_at_is_the_same(trouble: Response | Failure) -> None:
+    """The session stands until something else is known."""
+    learnt: dict[str, Any] = {"session:orders": Session(OWNER, {"0": "1#5"})}
+    run(LOAD, LAGGING, trouble, learnt=learnt)
+    assert learnt == {"session:orders": Session(OWNER, {"0": "1#5"})}
+
+
+def test_without_a_session_nothing_is_looked_at() -> None:
+    """There is nothing to be behind."""
+    assert run(LOAD, LAGGING).result.outcome is Outcome.REJECTED
+
+
+def test_a_look_at_the_container_is_signed_as_azure_cosmos_signs_it() -> None:
+    """For the container, not for its documents."""
+    learnt: dict[str, Any] = {"session:orders": Session(OWNER, {"0": "1#5"})}
+    (_, request) = run(LOAD, LAGGING, answer({"_rid": OWNER}), learnt=learnt).sent
+    assert oracle.by_leeward(request) == oracle.by_cosmos(
+        KEY.key, MIDNIGHT, lambda of, _: of("shop", "orders").read()
+    )
+
+
+@pytest.mark.parametrize(("status", "sub"), [(404, 1003), (410, 1000)])
+def test_what_was_seen_of_a_container_goes_with_it(status: int, sub: int) -> None:
+    """The next one of that name begins anew."""
+    learnt: dict[str, Any] = {"session:orders": Session(OWNER, {"0": "1#5"})}
+    run(STORE, refused(status, sub), learnt=learnt)
+    assert learnt == {}
+
+
+def test_an_answer_of_another_container_begins_a_session_anew() -> None:
+    """It has the old one's name."""
+    learnt: dict[str, Any] = {"session:orders": Session(OWNER, {"0": "1#5", "1": "1#5"})}
+    run(STORE, answer(b"", 201, etag=ETAG, **seen("0:1#1", ANEW)), learnt=learnt)
+    assert learnt == {"session:orders": Session(ANEW, {"0": "1#1"})}
+
+
+@pytest.mark.parametrize(("status", "sub"), [(429, 3200), (503, 0), (449, 0), (404, 1002)])
+def test_a_refusal_tells_nothing_of_a_session(status: int, sub: int) -> None:
+    """It comes from no replica that did anything."""
+    assert run(STORE, refused(status, sub, **seen("0:1#5"))).learnt == {}

@@ -1,0 +1,60 @@
+"""Real clouds, started once for each process that runs tests; their functions share a memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leeward.driver import TargetConfig
+from leeward.registry import open_target
+from leeward.testing import FaultyDriver
+from leeward_contract_tests import faults_of
+from tests.contract.memory import Memory
+from tests.contract.over import Standing
+
+
+@pytest.fixture(scope="session")
+def memory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("memory") / "memory.sqlite3"
+
+
+@pytest.fixture(scope="session")
+def regions(memory: Path) -> Iterator[list[Standing]]:
+    from tests.servers.aws.cloud import REGIONS, open_clouds
+
+    with open_clouds(*REGIONS[:2], memory=memory) as clouds:
+        yield [_standing(cloud, "aws", cloud.region, {}, cloud.env) for cloud in clouds]
+
+
+@pytest.fixture(scope="session")
+def aws(regions: list[Standing]) -> Standing:
+    return regions[0]
+
+
+@pytest.fixture(scope="session")
+def aws_elsewhere(regions: list[Standing]) -> Standing:
+    return regions[1]
+
+
+@pytest.fixture(scope="session")
+def azure(memory: Path) -> Iterator[Standing]:
+    from tests.servers.azure.cloud import azure_clouds
+
+    with azure_clouds(1, memory=memory) as (cloud,):
+        yield _standing(cloud, "azure", cloud.name, cloud.options, {})
+
+
+@pytest.fixture
+def local(memory: Path) -> Standing:
+    driver = FaultyDriver(Memory(memory).cloud())
+    return Standing(lambda: driver, faults_of(driver))
+
+
+def _standing(
+    cloud: Any, provider: str, qualifier: str, options: dict[str, str], env: dict[str, str]
+) -> Standing:
+    config = TargetConfig(cloud.target, provider, qualifier, options, env)
+    return Standing(lambda: open_target(config), cloud.faults())

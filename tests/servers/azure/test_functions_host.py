@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+
+from tests.servers.azure.functions_host import (
+    EVENT_GRID_KEY,
+    EVENTS_PATH,
+    HOST_KEY,
+    MASTER_KEY,
+    FunctionsHost,
+    State,
+)
+from tests.servers.azure.identity import Identity
+from tests.servers.azure.worker_process import DEPLOYED
+
+KEY = {"x-functions-key": HOST_KEY}
+
+
+@pytest.fixture(autouse=True)
+def _as_before(odd: FunctionsHost) -> Iterator[None]:
+    limit = odd.body_bytes
+    yield
+    odd.state, odd.outstanding, odd.body_bytes = State.RUNNING, None, limit
+    odd.disabled.clear()
+    odd.keys.clear()
+
+
+def _post(
+    host: FunctionsHost, route: str, json: object = None, **headers: str
+) -> requests.Response:
+    return requests.post(f"{host.url}/api/{route}", json=json, headers=headers or KEY, timeout=60)
+
+
+def _is_bare(answer: requests.Response, status: int) -> bool:
+    return (answer.status_code, answer.content) == (status, b"")
+
+
+def test_a_function_gets_the_whole_request(odd: FunctionsHost) -> None:
+    """Method, route, query, headers and body arrive, through the converters of the package."""
+    told = _post(odd, "told/a%20b/7?x=1&y=", {"n": 1}, **KEY, other="yes").json()
+    assert told["method"] == "POST"
+    assert told["url"] == f"{odd.url}/api/told/a%20b/7?x=1&y="
+    assert told["route"] == {"kind": "a b", "number": "7"}
+    assert told["params"] == {"x": "1", "y": ""}
+    assert told["headers"]["other"] == "yes"
+    assert told["body"] == '{"n": 1}'
+    assert told["function"] == "told"
+
+
+def test_a_function_may_answer_with_text_or_nothing(odd: FunctionsHost) -> None:
+    """Text is 200, and nothing is 204."""
+    answer = _post(odd, "text")
+    assert (answer.status_code, answer.text) == (200, "caf\u00e9")
+    assert _is_bare(_post(odd, "nothing"), 204)
+
+
+@pytest.mark.parametrize("status", [401, 404, 429, 500, 503])
+def test_a_function_s_own_status_is_passed_on(odd: FunctionsHost, status: int) -> None:
+    """With its headers and its body."""
+    answer = _post(odd, "status", {"status": status, "text": "mine", "marked": True})
+    assert (answer.status_code, answer.text, answer.headers["x-leeward"]) == (status, "mine", "1")
+
+
+def test_a_failure_is_a_bare_500(odd: FunctionsHost) -> None:
+    """What went wrong is told to no caller: neither that it raised, nor that its answer is none."""
+    assert _is_bare(_post(odd, "unfit"), 500)
+    assert _is_bare(_post(odd, "status", {}), 500)
+
+
+def test_a_key_opens_what_it_is_for(odd: FunctionsHost) -> None:
+    """The host's key opens functions, a function's its own, and the master's everything."""
+    odd.keys["text"] = "its-own"
+    opens = {
+        (route, key): not _is_bare(_post(odd, route, **{"x-functions-key": key}), 401)
+        for route in ("text", "nothing", "for_the_master", "open_to_all")
+        for key in (HOST_KEY, "its-own", MASTER_KEY, "wrong")
+    }
+    assert {each for each, does in opens.items() if not does} == {
+        ("text", "wrong"),
+        ("nothing", "its-own"),
+        ("nothing", "wrong"),
+        ("for_the_master", HOST_KEY),
+        ("for_the_master", "its-own"),
+        ("for_the_master", "wrong"),
+    }
+    assert _post(odd, f"text?code={HOST_KEY}", other="no key").status_code == 200
+    assert not any(each.payload for each in odd.begun[-1:])
+
+
+def test_what_is_not_there_is_a_bare_404(odd: FunctionsHost) -> None:
+    """A route that is unknown, a function that is disabled, a method that is none of its own."""
+    odd.disabled.add("text")
+    assert _is_bare(_post(odd, "absent"), 404)
+    assert _is_bare(_post(odd, "text"), 404)
+    assert _is_bare(requests.get(f"{odd.url}/api/sleep", headers=KEY, timeout=60), 404)
+    assert _is_bare(requests.post(f"{odd.url}/text", headers=KEY, timeout=60), 404)
+
+
+def test_a_large_body_is_a_bare_413(odd: FunctionsHost) -> None:
+    """No function sees it."""
+    odd.body_bytes = 10
+    before = len(odd.begun)
+    assert _is_bare(_post(odd, "text", "x" * 20), 413)
+    assert len(odd.begun) == before
+
+
+def test_too_many_requests_are_a_bare_429(odd: FunctionsHost) -> None:
+    """The ones that run go on; the host marks what it refuses."""
+    odd.outstanding = 1
+    before = len(odd.begun)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(_post, odd, "sleep", {"seconds": 1.0})
+        odd.wait_until(lambda: len(odd.begun) > before)
+        refused = _post(odd, "text")
+        assert _is_bare(refused, 429)
+        assert refused.headers["x-function-scaleout"] == "1"
+        assert running.result().text == "woke"
+    assert _post(odd, "text").status_code == 200
+
+
+def test_functions_run_side_by_side(odd: FunctionsHost) -> None:
+    """Several calls are in their functions at a time."""
+    before = len(odd.begun)
+    with ThreadPoolExecutor(4) as pool:
+        calls = [pool.submit(_post, odd, "sleep", {"seconds": 0.5}) for _ in range(4)]
+        odd.wait_until(lambda: len(odd.begun) == before + 4)
+        assert not any(each.done() for each in calls)
+        assert {each.result().text for each in calls} == {"woke"}
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "says"),
+    [
+        (State.NOT_RUNNING, 503, "Function host is not running."),
+        (State.OFFLINE, 503, "Host Offline"),
+        (State.STOPPED, 403, "stopped"),
+    ],
+)
+def test_an_app_that_does_not_run_says_so(
+    odd: FunctionsHost, state: State, status: int, says: str
+) -> None:
+    """Whatever is asked, no function begins."""
+    odd.state = state
+    before = len(odd.begun)
+    answer = _post(odd, "text")
+    assert answer.status_code == status
+    assert says in answer.text
+    assert len(odd.begun) == before
+
+
+def test_app_service_authentication_wants_a_token(identity: Identity) -> None:
+    """Only one for the app's own audience, as long as it is good; keys are wanted besides."""
+    ours = "api://ours"
+    with FunctionsHost(DEPLOYED / "odd", audience=ours) as host:
+        for token, status in (
+            (identity.token(ours), 200),
+            (identity.token("api://other"), 401),
+            (identity.token(ours, -1), 401),
+            ("a.b.c", 401),
+        ):
+            answer = _post(host, "open_to_all", Authorization=f"Bearer {token}")
+            assert answer.status_code == status
+            assert ("www-authenticate" in answer.headers) == (status == 401)
+        bearer = f"Bearer {identity.token(ours)}"
+        refused = _post(host, "text", Authorization=bearer)
+        assert _is_bare(refused, 401)
+        assert "www-authenticate" not in refused.headers
+
+
+def test_events_are_pushed_with_a_key(odd: FunctionsHost) -> None:
+    """Event Grid's own key opens its path, which answers the handshake; others do not."""
+    url = f"{odd.url}{EVENTS_PATH}?functionName=absent&code="
+    origin = {"WebHook-Request-Origin": "eventgrid.azure.net"}
+    shaken = requests.options(url + EVENT_GRID_KEY, headers=origin, timeout=60)
+    assert shaken.headers["WebHook-Allowed-Origin"] == "eventgrid.azure.net"
+    assert _is_bare(requests.post(url + EVENT_GRID_KEY, json=[], timeout=60), 404)
+    assert _is_bare(requests.post(url + HOST_KEY, json=[], timeout=60), 401)
+
+
+def test_nothing_is_left_of_a_host() -> None:
+    """Its threads end with it, and its worker."""
+    before = _threads()
+    with FunctionsHost(DEPLOYED / "odd") as host:
+        worker = host._worker._process
+        assert _post(host, "text").status_code == 200
+    assert worker.poll() is not None
+    assert _threads() == before
+
+
+def _threads() -> int:
+    """Count the threads of hosts: other tests may have threads of their own."""
+    return sum(each.name == FunctionsHost.__name__ for each in threading.enumerate())

@@ -1,0 +1,107 @@
+"""The process that the functions of an app run in, as the host talks to it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import sys
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from tests.servers.answering import Answer, Executed
+from tests.servers.aws.process import ServerProcess
+
+DEPLOYED: Final = Path(__file__).with_name("deployed")
+"""The apps: folders with a ``function_app.py``. They see nothing else of this repository."""
+
+_WORKER: Final = Path(__file__).with_name("worker.py")
+
+
+class Function(NamedTuple):
+    """A function of an app, with its trigger in the form of a ``function.json``."""
+
+    name: str
+    trigger: Mapping[str, Any]
+
+    @property
+    def kind(self) -> str:
+        """Give the type of the trigger."""
+        kind: str = self.trigger["type"]
+        return kind
+
+
+class Route(NamedTuple):
+    """What the path and the query of a request hold."""
+
+    params: Mapping[str, str]
+    query: Mapping[str, str]
+
+
+class Raised(Exception):
+    """A function raised, or returned what is no answer."""
+
+
+class FunctionsWorker(ServerProcess):
+    """Runs the functions of one app, any number at a time, on the azure-functions package.
+
+    Args:
+        app: the folder of its ``function_app.py``.
+        environment: variables of its own.
+    """
+
+    HEALTH = "/functions"
+
+    def __init__(self, app: Path, environment: Mapping[str, str]) -> None:
+        self._app = app
+        self._own = environment
+
+    def functions(self) -> tuple[Function, ...]:
+        """Give the functions of the app."""
+        found = self._say("GET", "/functions")
+        return tuple(Function(each["name"], each["trigger"]) for each in found)
+
+    def by_http(self, function: Function, request: Executed, url: str, route: Route) -> Answer:
+        """Call a function with a request; raises Raised."""
+        value = {
+            "method": request.method,
+            "url": url,
+            "headers": {name.lower(): each for name, each in request.headers},
+            "query": route.query,
+            "params": route.params,
+            "body": b64encode(request.body).decode(),
+        }
+        said = self._call(function, "http", value)
+        headers = tuple((name, each) for name, each in said["headers"])
+        return Answer(said["status"], headers, b64decode(said["body"]))
+
+    def by_queue(self, function: Function, body: bytes, metadata: Mapping[str, str]) -> None:
+        """Call a function with a message; raises Raised."""
+        self._call(function, "bytes", b64encode(body).decode(), metadata)
+
+    def by_event(self, function: Function, event: object) -> None:
+        """Call a function with an event of Event Grid; raises Raised."""
+        self._call(function, "json", json.dumps(event))
+
+    def _call(
+        self, function: Function, datum: str, value: object, metadata: Mapping[str, str] = {}
+    ) -> Any:
+        given = {"datum": datum, "value": value, "metadata": dict(metadata)}
+        return self._say("POST", f"/functions/{function.name}", json.dumps(given).encode())
+
+    def _say(self, method: str, path: str, body: bytes = b"") -> Any:
+        with closing(http.client.HTTPConnection(*self.address)) as connection:
+            connection.request(method, path, body)
+            answer = connection.getresponse()
+            document = answer.read()
+        if answer.status != 200:
+            raise Raised
+        return json.loads(document)
+
+    def _command(self, port: int) -> list[str]:
+        return [sys.executable, str(_WORKER), str(port), str(self._app)]
+
+    def _environment(self, port: int, folder: str) -> Mapping[str, str]:
+        return {"FUNCTIONS_WORKER_RUNTIME": "python", **self._own}
