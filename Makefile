@@ -16,11 +16,11 @@ ifdef PIP_INDEX_URL
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 endif
 
-.PHONY: help setup demo test check format bench sim docs dist lock clean
+.PHONY: help setup demo test test-cloud check format bench sim docs dist lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) $(SERVERS) ## make .venv with the locked tools, and the servers that tests start
 	@:
@@ -30,6 +30,9 @@ demo: $(READY) $(if $(TARGET),$(SERVERS)) ## show a failover; TARGET=aws,local s
 
 test: $(READY) $(SERVERS) ## run every test
 	@$(BIN)/pytest -n auto
+
+test-cloud: $(READY) ## run the contract on a real cloud: LEEWARD_TEST_CLOUD=aws, in your own account
+	@$(BIN)/python -m cloud_tests
 
 check: $(READY) ## formatting, lint, types, layering, spelling, house rules
 	@$(BIN)/ruff format --quiet --check

@@ -1,0 +1,1 @@
+"""AWS, as the contract needs it: made in an account, used, and removed."""

@@ -1,0 +1,184 @@
+"""Making what the contract needs in an account, and seeing that it works."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from cloud_tests.asked import FOLDER
+from cloud_tests.aws.account import Account
+from cloud_tests.aws.plan import FUNCTIONS, MEMORY, REMEMBER, TABLES, Plan
+from cloud_tests.aws.policies import PREFIX
+from cloud_tests.aws.removal import remover
+from cloud_tests.undoing import Undoing
+from leeward_contract_tests.fixtures import EVENTS, FAIL, SEEN
+
+_CODE: Final = FOLDER / "aws/deployed/contract.py"
+
+_RUNTIME: Final = "python3.13"
+_SECONDS: Final = 60
+"""What a function may take: more than any call waits for."""
+_MEBIBYTES: Final = 512
+"""Of memory. With less there is less CPU, and a cold start takes longer than a call waits."""
+
+_WAITER: Final = {"Delay": 2, "MaxAttempts": 90}
+"""Seconds, and how often, until a table or a function is there or gone."""
+
+_LEARNING: Final = 240.0
+"""Seconds until a new rule is in force; the API reference of `PutRule` names no limit."""
+_PAUSE: Final = 1.0
+
+
+@contextmanager
+def made(plan: Plan, account: Account, tell: Callable[[str], None]) -> Iterator[None]:
+    """Make everything, wait until the bus delivers, and remove everything in the end.
+
+    Args:
+        plan: its names.
+        account: where.
+        tell: see `Undoing`.
+
+    Raises:
+        botocore's errors: something could not be made. What was made is gone.
+        StillThere: something could not be removed.
+    """
+    with ExitStack() as stack:
+        clients = {
+            each: stack.enter_context(closing(account.client(each)))
+            for each in ("dynamodb", "lambda", "events", "logs")
+        }
+        undoing = stack.enter_context(Undoing(tell))
+        _make_tables(plan, clients["dynamodb"], undoing)
+        _make_functions(plan, account, clients, undoing)
+        _make_bus(plan, clients, undoing)
+        _await_delivery(plan, clients)
+        yield
+
+
+def _make_tables(plan: Plan, dynamodb: Any, undoing: Undoing) -> None:
+    for logical, key in TABLES.items():
+        name = plan.own(logical)
+        undoing.will_remove(f"table {name}", _table_remover(dynamodb, name))
+        dynamodb.create_table(
+            TableName=name,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": each, "AttributeType": "S"} for each in key],
+            KeySchema=[
+                {"AttributeName": each, "KeyType": kind}
+                for each, kind in zip(key, ("HASH", "RANGE"), strict=False)
+            ],
+            Tags=_tags(plan),
+        )
+    for logical in TABLES:
+        _wait(dynamodb.get_waiter("table_exists"), TableName=plan.own(logical))
+
+
+def _table_remover(dynamodb: Any, name: str) -> Callable[[], None]:
+    delete = remover(dynamodb.delete_table, TableName=name)
+
+    def remove() -> None:
+        delete()
+        _wait(dynamodb.get_waiter("table_not_exists"), TableName=name)
+
+    return remove
+
+
+def _make_functions(
+    plan: Plan, account: Account, clients: dict[str, Any], undoing: Undoing
+) -> None:
+    code = _zipped(_CODE)
+    caller, logs = clients["lambda"], clients["logs"]
+    for logical, handler in FUNCTIONS.items():
+        name = plan.own(logical)
+        group = f"/aws/lambda/{name}"
+        undoing.will_remove(
+            f"log group {group}", remover(logs.delete_log_group, logGroupName=group)
+        )
+        undoing.will_remove(f"function {name}", remover(caller.delete_function, FunctionName=name))
+        caller.create_function(
+            FunctionName=name,
+            Runtime=_RUNTIME,
+            Role=account.role,
+            Handler=f"{_CODE.stem}.{handler}",
+            Code={"ZipFile": code},
+            Timeout=_SECONDS,
+            MemorySize=_MEBIBYTES,
+            Environment={"Variables": {"MEMORY": plan.own(MEMORY)}},
+            Tags={each["Key"]: each["Value"] for each in _tags(plan)},
+        )
+    for logical in FUNCTIONS:
+        _wait(caller.get_waiter("function_active_v2"), FunctionName=plan.own(logical))
+    # Else a queued call that fails is made again, when the tests have ended.
+    caller.put_function_event_invoke_config(FunctionName=plan.own(FAIL), MaximumRetryAttempts=0)
+
+
+def _make_bus(plan: Plan, clients: dict[str, Any], undoing: Undoing) -> None:
+    """Make the bus, and the rule that hands all its events to a function."""
+    events, name = clients["events"], plan.own(EVENTS)
+    undoing.will_remove(f"bus {name}", remover(events.delete_event_bus, Name=name))
+    events.create_event_bus(Name=name, Tags=_tags(plan))
+    rule = {"Rule": name, "EventBusName": name}
+    undoing.will_remove(f"rule {name}", remover(events.delete_rule, Name=name, EventBusName=name))
+    undoing.will_remove(
+        f"target of rule {name}", remover(events.remove_targets, Ids=["function"], **rule)
+    )
+    everything = json.dumps({"source": [{"prefix": ""}]})
+    arn = events.put_rule(Name=name, EventBusName=name, EventPattern=everything, Tags=_tags(plan))[
+        "RuleArn"
+    ]
+    listener = plan.own(REMEMBER)
+    clients["lambda"].add_permission(
+        FunctionName=listener,
+        StatementId="rule",
+        Action="lambda:InvokeFunction",
+        Principal="events.amazonaws.com",
+        SourceArn=arn,
+    )
+    function = clients["lambda"].get_function(FunctionName=listener)["Configuration"]["FunctionArn"]
+    answer = events.put_targets(Targets=[{"Id": "function", "Arn": function}], **rule)
+    assert answer["FailedEntryCount"] == 0, answer["FailedEntries"]
+
+
+def _await_delivery(plan: Plan, clients: dict[str, Any]) -> None:
+    """Publish until something arrives: a new rule is not in force at once."""
+    bus, seen = plan.own(EVENTS), plan.own(SEEN)
+    entry = {
+        "EventBusName": bus,
+        "Source": "leeward-test",
+        "DetailType": "probe",
+        "Detail": json.dumps({"id": "probe"}),
+    }
+    payload = json.dumps({"id": "probe"})
+    deadline = time.monotonic() + _LEARNING
+    while time.monotonic() < deadline:
+        assert clients["events"].put_events(Entries=[entry])["FailedEntryCount"] == 0
+        time.sleep(_PAUSE)
+        answer = clients["lambda"].invoke(FunctionName=seen, Payload=payload)
+        found = json.loads(answer["Payload"].read())
+        assert "FunctionError" not in answer, f"{seen} failed: {found}"
+        if found:
+            return
+    raise TimeoutError(f"the bus {bus} has delivered nothing for {_LEARNING:.0f} seconds")
+
+
+def _wait(waiter: Any, **arguments: Any) -> None:
+    waiter.wait(WaiterConfig=_WAITER, **arguments)
+
+
+def _tags(plan: Plan) -> list[dict[str, str]]:
+    return [{"Key": PREFIX.rstrip("-"), "Value": plan.prefix}]
+
+
+def _zipped(path: Path) -> bytes:
+    archive = io.BytesIO()
+    entry = zipfile.ZipInfo(path.name)
+    entry.external_attr = 0o644 << 16  # Lambda reads it as another user
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.writestr(entry, path.read_bytes())
+    return archive.getvalue()

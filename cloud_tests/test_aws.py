@@ -1,0 +1,93 @@
+"""AWS itself keeps the contract.
+
+It takes:
+
+- ``LEEWARD_TEST_CLOUD=aws``;
+- ``AWS_REGION``, and credentials wherever leeward and boto3 find them;
+- ``LEEWARD_TEST_AWS_ROLE``, the ARN of a role that Lambda may take. Without it, the tests say how
+  to make one.
+
+Two policies, that of the role and that of whoever runs the tests, are in `cloud_tests.aws.policies`
+and, to be copied, in ``docs/aws.md``. Neither asks for more than the tests need.
+
+Before anything is made, account, region and every name are shown. Each run has names of its own.
+All of it is removed at the end, also when tests fail, or are ended by Ctrl-C or SIGTERM. A run
+that was killed leaves things behind, which have the tag ``leeward-test``.
+
+`FailureContract` is left out. Its faults are made between leeward and the cloud: a server that
+loses an answer has to read the request, and here TLS forbids that. The refusals, too, are those of
+a cloud that is throttled or gone, which cannot be had on demand. `make test` has all of it,
+on servers of its own.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from uuid import uuid4
+
+import pytest
+
+from cloud_tests.aws.account import open_account
+from cloud_tests.aws.making import made
+from cloud_tests.aws.plan import Plan
+from leeward import Config
+from leeward.driver import Driver
+from leeward.opening import open_order
+from leeward_contract_tests import (
+    Awaited,
+    CompositeKeysContract,
+    ConditionsContract,
+    EnqueueContract,
+    ExpiryContract,
+    InvokeContract,
+    LifecycleContract,
+    PublishContract,
+    ScanContract,
+    TablesContract,
+)
+
+
+@pytest.fixture(scope="session")
+def config(ends_orderly: None, tell: Callable[[str], None]) -> Iterator[Config]:
+    """Make everything and give the configuration that leads to it; remove everything."""
+    with ExitStack() as stack:
+        try:
+            account = open_account()
+            plan = Plan(uuid4().hex[:12])
+            tell(plan.text(account))
+            stack.enter_context(made(plan, account, tell))
+        except Exception as error:  # noqa: BLE001 - else every test would fail of the same
+            pytest.exit(f"nothing is tested: {type(error).__name__}: {error}", returncode=1)
+        yield plan.config(account.region)
+
+
+class TestAws(
+    InvokeContract,
+    EnqueueContract,
+    PublishContract,
+    TablesContract,
+    ConditionsContract,
+    ExpiryContract,
+    CompositeKeysContract,
+    ScanContract,
+    LifecycleContract,
+):
+    """One region."""
+
+    @pytest.fixture
+    def driver(self, config: Config) -> Iterator[Driver]:
+        """Give the target as a program opens it, under the names of the configuration."""
+        (driver,) = open_order(config, os.environ)
+        yield driver
+        driver.close()
+
+    @pytest.fixture
+    def patience(self) -> float:
+        """Give the seconds that a delivery may take: much more than on one machine."""
+        return 60.0
+
+
+class TestAwsAwaited(Awaited, TestAws):
+    """The same through `AsyncClient`, on an event loop."""

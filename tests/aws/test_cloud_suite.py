@@ -1,0 +1,211 @@
+"""`make test-cloud`, with ministack in the place of AWS.
+
+What ministack cannot stand in for: time that passes until a rule, a role or a table is in force;
+delivery that comes late, twice or in another order; quotas, throttling and cold starts; Lambda's
+own runtime with its boto3 (functions run on ministack's Python and botocore); and permissions by
+name, where `BEYOND` says so.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from typing import Any
+
+import pytest
+
+from cloud_tests.aws.plan import FUNCTIONS, TABLES
+from cloud_tests.aws.policies import of_functions, of_tests, trust
+from leeward_contract_tests.fixtures import EVENTS
+from tests.docs.test_pages import DOCS, ROOT, blocks
+from tests.servers.aws.clients import client
+from tests.servers.aws.keys import AccessKey, make_key
+from tests.servers.aws.ministack import ACCOUNT, Ministack
+
+PATIENCE = 100.0
+
+PLACE = {"AWS_REGION": "eu-west-1", "AWS_EC2_METADATA_DISABLED": "true"}
+
+ASKED = {"LEEWARD_TEST_CLOUD": "aws"}
+
+ROLE = {"LEEWARD_TEST_AWS_ROLE": f"arn:aws:iam::{ACCOUNT}:role/leeward-test"}
+
+BEYOND = {
+    "Effect": "Allow",
+    "Action": [
+        "lambda:CreateFunction",
+        "lambda:UpdateFunctionCode",  # for which it takes PutFunctionEventInvokeConfig
+        *(f"events:{each}EventBus" for each in ("Create", "Describe", "Delete")),
+    ],
+    "Resource": "*",
+}
+"""Where ministack looks at no name: it permits these on everything, or not at all."""
+
+SUITE = ("-m", "cloud_tests")
+ONE_TEST = (*SUITE, "-k", "TestAws and test_the_target_has_a_name")
+
+
+class Stage:
+    """An account, and a user in it who may do what the page says and no more."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self.ministack = stack.enter_context(Ministack())
+        iam = self.client("iam")
+        name, mine = "leeward-test", json.dumps(of_functions(ACCOUNT))
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust()))
+        iam.put_role_policy(RoleName=name, PolicyName=name, PolicyDocument=mine)
+        policy = of_tests(ACCOUNT, *ROLE.values())
+        policy["Statement"].append(BEYOND)
+        iam.create_user(UserName=name)
+        iam.put_user_policy(UserName=name, PolicyName=name, PolicyDocument=json.dumps(policy))
+        made = iam.create_access_key(UserName=name)["AccessKey"]
+        self._key = AccessKey(made["AccessKeyId"], made["SecretAccessKey"])
+
+    def client(self, service: str) -> Any:
+        made = client(service, self.ministack.url, PLACE["AWS_REGION"])
+        return self._stack.enter_context(closing(made))
+
+    def env(self, *actions: str) -> dict[str, str]:
+        """Give the variables that lead here, for the user of the page or one who may do less."""
+        key = make_key(self.ministack, *actions) if actions else self._key
+        return {**ASKED, **ROLE, **PLACE, **key.env, "AWS_ENDPOINT_URL": self.ministack.url}
+
+    def left(self) -> list[str]:
+        """Give the names of everything that is in the account."""
+        buses = self.client("events").list_event_buses()["EventBuses"]
+        functions = self.client("lambda").list_functions()["Functions"]
+        groups = self.client("logs").describe_log_groups()["logGroups"]
+        return [
+            *self.client("dynamodb").list_tables()["TableNames"],
+            *(each["FunctionName"] for each in functions),
+            *(each["Name"] for each in buses if each["Name"] != "default"),
+            *(each["logGroupName"] for each in groups),
+        ]
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    with ExitStack() as stack:
+        yield Stage(stack)
+
+
+def begun(arguments: tuple[str, ...], env: dict[str, str]) -> subprocess.Popen[str]:
+    """Start Python with nothing of this process's environment."""
+    common = {"PATH": os.environ["PATH"], "PYTEST_ADDOPTS": "-p no:cacheprovider"}
+    return subprocess.Popen(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=common | env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def run(arguments: tuple[str, ...], env: dict[str, str]) -> tuple[int, str]:
+    """Run it to its end; give the status and all that it said."""
+    with begun(arguments, env) as process:
+        try:
+            said, _ = process.communicate(timeout=PATIENCE)
+        finally:
+            process.kill()
+    return process.returncode, said
+
+
+def test_the_suite_passes_and_leaves_nothing(stage: Stage) -> None:
+    """With the permissions of the page every contract is kept, and everything is removed."""
+    status, said = run(SUITE, stage.env())
+    assert status == 0, said
+    assert re.search(r"^=+ \d{3} passed in", said, re.MULTILINE), said
+    assert stage.left() == []
+
+
+def test_it_is_told_first_what_is_made_and_where(stage: Stage) -> None:
+    """Account, region and every name are there before the first of it is asked for."""
+    status, said = run(SUITE, stage.env("sts:GetCallerIdentity"))
+    told, _, then = said.partition("About to be made:")
+    assert status == 1, said
+    assert f"AWS account {ACCOUNT}, region {PLACE['AWS_REGION']}." in told
+    assert "CreateTable" in then
+    names = {f"contract-{each}" for each in re.findall(r"leeward-test-[0-9a-f]{12}-(\w+)", then)}
+    assert names == {*FUNCTIONS, *TABLES, EVENTS}
+
+
+def test_what_was_made_before_a_failure_is_removed(stage: Stage) -> None:
+    """Tables and functions go again where no bus may be made, and no test is tried."""
+    allowed = ("dynamodb:*", "lambda:*", "logs:*", "iam:*", "events:De*", "events:RemoveTargets")
+    status, said = run(SUITE, stage.env(*allowed))
+    assert (status, "CreateEventBus" in said, " passed" in said) == (1, True, False), said
+    assert stage.left() == []
+
+
+def test_what_was_made_before_an_interruption_is_removed(stage: Stage) -> None:
+    """A run that is asked to end while things are made ends without them."""
+    with begun(SUITE, stage.env()) as process:
+        try:
+            assert process.stdout is not None
+            while "is removed at the end" not in process.stdout.readline():
+                assert process.poll() is None
+            process.send_signal(signal.SIGTERM)
+            said, _ = process.communicate(timeout=PATIENCE)
+        finally:
+            process.kill()
+    assert process.returncode == pytest.ExitCode.INTERRUPTED, said
+    assert stage.left() == []
+
+
+def test_what_cannot_be_removed_is_named(stage: Stage) -> None:
+    """The run fails and says what to remove by hand; everything else goes all the same."""
+    allowed = ("lambda:*", "logs:*", "iam:*", "events:*", "dynamodb:CreateTable", "dynamodb:Desc*")
+    status, said = run(ONE_TEST, stage.env(*allowed))
+    left = stage.left()
+    for table in left:
+        stage.client("dynamodb").delete_table(TableName=table)
+    assert (status, len(left)) == (1, len(TABLES)), said
+    assert [each for each in left if f"could not remove table {each}:" not in said] == []
+    assert "remove by hand: table" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env", "reason"),
+    [
+        (SUITE, ROLE | PLACE, "LEEWARD_TEST_CLOUD has to name the cloud (aws), and it is not set"),
+        (SUITE, {"LEEWARD_TEST_CLOUD": "oz"}, "'oz' is not one that has tests here"),
+        (("-m", "pytest", "cloud_tests/test_aws.py"), ROLE | PLACE, "and it is not set"),
+        (SUITE, ASKED | PLACE, "aws iam put-role-policy --role-name leeward-test"),
+        (SUITE, ASKED | PLACE | {"LEEWARD_TEST_AWS_ROLE": "admin"}, "ARN of a role for Lambda"),
+        (SUITE, ASKED | ROLE, "AWS_REGION has to name the region"),
+    ],
+    ids=["nothing asked", "unknown cloud", "by pytest alone", "no role", "no ARN", "no region"],
+)
+def test_nothing_runs_without_a_clear_word(
+    arguments: tuple[str, ...], env: dict[str, str], reason: str
+) -> None:
+    """What is missing is named with the remedy, and no test begins."""
+    status, said = run(arguments, {**env, "AWS_ENDPOINT_URL": "http://127.0.0.1:1"})
+    assert status != 0
+    assert reason in said
+    assert "About to be made" not in said
+    assert " passed" not in said
+
+
+def test_a_role_of_another_account_is_refused(stage: Stage) -> None:
+    """Lambda would refuse it later, when half of it is made."""
+    env = stage.env() | {"LEEWARD_TEST_AWS_ROLE": "arn:aws:iam::111122223333:role/leeward-test"}
+    status, said = run(SUITE, env)
+    assert (status, "is a role of another account" in said) == (1, True), said
+
+
+def test_the_page_shows_the_policies_that_are_enough() -> None:
+    """What one copies from the page are the policies that the tests above were run with."""
+    account = "111122223333"
+    role = f"arn:aws:iam::{account}:role/leeward-test"
+    shown = [json.loads(each) for each in blocks(DOCS / "aws.md", "json")]
+    assert shown[-2:] == [of_functions(account), of_tests(account, role)]
