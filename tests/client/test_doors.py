@@ -154,6 +154,19 @@ def test_a_batch_is_split_by_the_smallest_limits() -> None:
     assert len(big.calls) == 2
 
 
+def test_a_request_holds_one_ordering_key() -> None:
+    """Events of another key, or of none, go in a request of their own, in the order given."""
+    keys = ["k", "k", None, None, "other", "k"]
+    a = Scripted("a", published(2), published(2), published(1), published(1))
+    client(a).publish_events("b", [Event("t", ordering_key=key) for key in keys])
+    sent = [
+        [event.ordering_key for event in call.events]
+        for call in a.calls
+        if isinstance(call, Publish)
+    ]
+    assert sent == [["k", "k"], [None, None], ["other"], ["k"]]
+
+
 def test_a_report_names_each_failure_in_order() -> None:
     """Entries keep their order; the error of each is at hand."""
     wrong: Result[None] = Result(Outcome.CALLER, code="MalformedDetail")

@@ -40,12 +40,17 @@ def complete(
 
 
 def in_chunks(sized: list[Sized], limits: Limits) -> list[tuple[Event, ...]]:
-    """Split events, in order, by number and bytes of what one request may hold."""
+    """Split events, in order, by number and bytes of what one request may hold.
+
+    A request holds one ordering key, or none: a bus that keeps order takes no other, and then an
+    event that fails holds up its own key alone.
+    """
     chunks: list[tuple[Event, ...]] = []
     chunk: list[Event] = []
     room = limits.batch_bytes
     for event, size in sized:
-        if chunk and (len(chunk) == limits.batch_events or size > room):
+        full = len(chunk) == limits.batch_events or size > room
+        if chunk and (full or event.ordering_key != chunk[-1].ordering_key):
             chunks.append(tuple(chunk))
             chunk, room = [], limits.batch_bytes
         chunk.append(event)
