@@ -60,15 +60,28 @@ def test_the_first_on_the_path_counts(tmp_path: Path, monkeypatch: pytest.Monkey
     assert entry_points("g") == [EntryPoint("nimbus", "first:open", "leeward-nimbus")]
 
 
-def test_a_zip_file_on_the_path_is_read_too(
+def test_what_pip_could_not_remove_does_not_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is no directory is left to importlib."""
+    """It leaves a ~ before the name."""
+    distribution(tmp_path, "~imbus", "[g]\nnimbus = old:open\n")
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    assert entry_points("g") == []
+
+
+def test_an_adapter_in_a_zip_file_is_found_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the plain directories have none, importlib is asked."""
+    offer = "[leeward.adapters]\nstratus = stratus_in_a_zip:open_driver\n"
+    module = "from tests.scripted import Scripted\nopen_driver = lambda c: Scripted(c.name)\n"
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
-        archive.writestr("nimbus-1.0.dist-info/METADATA", "Name: nimbus\nVersion: 1.0\n")
-        archive.writestr("nimbus-1.0.dist-info/entry_points.txt", "[g]\nnimbus = zipped:open\n")
-    monkeypatch.setattr(sys, "path", [str(tmp_path / "all.zip")])
-    assert [point.value for point in entry_points("g")] == ["zipped:open"]
+        archive.writestr("stratus-1.0.dist-info/METADATA", "Name: stratus\nVersion: 1.0\n")
+        archive.writestr("stratus-1.0.dist-info/entry_points.txt", offer)
+        archive.writestr("stratus_in_a_zip.py", module)
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "all.zip"), *sys.path])
+    assert entry_points("leeward.adapters") != []
+    assert open_target(STRATUS).target == "stratus"
 
 
 def test_a_path_that_leads_nowhere_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:

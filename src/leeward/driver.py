@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from enum import Enum
+from time import monotonic
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeGuard
 
 from leeward.calls import (
@@ -27,7 +28,7 @@ from leeward.calls import (
     Store,
     Stored,
 )
-from leeward.errors import ConfigError
+from leeward.errors import ConfigError, Outcome
 from leeward.masking import masked
 from leeward.values import Json
 
@@ -209,7 +210,7 @@ async def perform_async(driver: Driver, call: Call, timeout: float) -> Result[An
     """Await `call` on `driver`; on a thread, if the driver knows no other way."""
     if is_async(driver):
         return await driver.perform_async(call, timeout)
-    result: Result[Any] = await _on_a_thread(perform, driver, call, timeout)
+    result: Result[Any] = await _on_a_thread(_perform_by, driver, call, monotonic() + timeout)
     return result
 
 
@@ -219,6 +220,14 @@ async def close_async(driver: Driver) -> None:
         await driver.close_async()
     else:
         await _on_a_thread(driver.close)
+
+
+def _perform_by(driver: Driver, call: Call, deadline: float) -> Result[Any]:
+    """Put `call` to `driver`, unless all threads were busy until the deadline."""
+    left = deadline - monotonic()
+    if left <= 0:
+        return Result(Outcome.LOCAL, code="deadline", reason="no_thread")
+    return perform(driver, call, left)
 
 
 async def _on_a_thread(work: Callable[..., Any], *arguments: Any) -> Any:
@@ -263,18 +272,30 @@ class UniformDriver(ABC):
         return self.perform(call, timeout)
 
 
+_VERBS = ("invoke", "enqueue", "publish", "store", "load", "delete", "scan")
+
+
+def _distance(cls: type, name: str) -> int:
+    """Say how far up its ancestors `cls` has `name` from."""
+    return next(index for index, each in enumerate(cls.__mro__) if name in vars(each))
+
+
 class WrappingDriver(UniformDriver):
     """A driver around `driver` that passes everything on; override what is to differ.
 
-    To change calls on their way, override `passed_on`. A subclass that overrides `perform` and not
-    `perform_async` is run in threads when it is awaited, so that nothing goes around it.
+    To change calls on their way, override `passed_on`. A subclass that overrides `perform`, a verb
+    or `close`, and not its asynchronous counterpart, is run in threads when it is awaited, so that
+    nothing goes around it.
     """
 
     def __init_subclass__(cls) -> None:
-        """Leave no way around a `perform` of the subclass's own."""
+        """Leave no way around what the subclass, or a class mixed in, has of its own."""
         super().__init_subclass__()
-        if "perform" in vars(cls) and "perform_async" not in vars(cls):
+        own = min(_distance(cls, name) for name in ("perform", *_VERBS))
+        if own < _distance(cls, "perform_async"):
             cls.perform_async = WrappingDriver._perform_on_a_thread  # type: ignore[method-assign]
+        if _distance(cls, "close") < _distance(cls, "close_async"):
+            cls.close_async = WrappingDriver._close_on_a_thread  # type: ignore[method-assign]
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
@@ -307,8 +328,11 @@ class WrappingDriver(UniformDriver):
         return await perform_async(self._driver, self.passed_on(call), timeout)
 
     async def _perform_on_a_thread(self, call: Call, timeout: float) -> Result[Any]:
-        result: Result[Any] = await _on_a_thread(self.perform, call, timeout)
+        result: Result[Any] = await _on_a_thread(_perform_by, self, call, monotonic() + timeout)
         return result
+
+    async def _close_on_a_thread(self) -> None:
+        await _on_a_thread(self.close)
 
     def describe(self) -> Mapping[str, str]:
         """Give the target's settings."""

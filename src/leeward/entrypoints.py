@@ -3,8 +3,8 @@
 `importlib.metadata` knows this too, but importing it takes longer than importing all of leeward
 (`make bench`), and this stands in the way of a program's first call. So the directories on
 `sys.path` are read here, as the "Entry points" and "Recording installed projects" specifications
-of packaging.python.org lay them out. Where packages are not plain directories, in a zip file or
-behind an import hook, `importlib.metadata` is asked.
+of packaging.python.org lay them out. Who misses something here, an egg, a zip file or what an
+import hook brings along, asks `all_entry_points`.
 """
 
 from __future__ import annotations
@@ -37,9 +37,7 @@ class EntryPoint(NamedTuple):
 
 
 def entry_points(group: str) -> list[EntryPoint]:
-    """Give the entry points of `group`, of every distribution that would be imported."""
-    if not all(_is_plain(entry) for entry in sys.path):
-        return _by_importlib(group)
+    """Give the entry points of `group` of what is installed in plain directories."""
     found: dict[str, list[EntryPoint]] = {}
     for directory in sys.path:
         for distribution, path in _distributions(directory or os.curdir):
@@ -47,6 +45,16 @@ def entry_points(group: str) -> list[EntryPoint]:
             if distribution not in found:
                 found[distribution] = _read(path, group, distribution)
     return [point for points in found.values() for point in points]
+
+
+def all_entry_points(group: str) -> list[EntryPoint]:
+    """Give the entry points of `group` that `importlib.metadata` finds."""
+    from importlib.metadata import entry_points as installed
+
+    return [
+        EntryPoint(point.name, point.value, point.dist.name if point.dist else "")
+        for point in installed(group=group)
+    ]
 
 
 def parse(text: str, group: str) -> dict[str, str]:
@@ -62,11 +70,6 @@ def parse(text: str, group: str) -> dict[str, str]:
     return found
 
 
-def _is_plain(entry: str) -> bool:
-    """Say whether there is nothing at `entry` that only an import hook could read."""
-    return not entry or os.path.isdir(entry) or not os.path.exists(entry)
-
-
 def _distributions(directory: str) -> Iterator[tuple[str, str]]:
     """Give the normalised name of each distribution in `directory`, and its metadata's path."""
     try:
@@ -74,7 +77,8 @@ def _distributions(directory: str) -> Iterator[tuple[str, str]]:
     except OSError:
         return
     for name in names:
-        if name.endswith(METADATA):
+        # pip leaves a ~ before the name of what it could not remove.
+        if name.lower().endswith(METADATA) and not name.startswith("~"):
             distribution = name.rpartition(".")[0].partition("-")[0]
             yield re.sub(r"[-_.]+", "-", distribution).lower(), os.path.join(directory, name)
 
@@ -89,12 +93,3 @@ def _read(path: str, group: str, distribution: str) -> list[EntryPoint]:
         return []
     points = parse(written.decode("utf-8"), group)
     return [EntryPoint(name, value, distribution) for name, value in points.items()]
-
-
-def _by_importlib(group: str) -> list[EntryPoint]:
-    from importlib.metadata import entry_points as installed
-
-    return [
-        EntryPoint(point.name, point.value, point.dist.name if point.dist else "")
-        for point in installed(group=group)
-    ]

@@ -64,10 +64,16 @@ if hasattr(os, "register_at_fork"):
 
 
 class ForkLock:
-    """A lock that no child inherits held. What it guards takes no time and never waits."""
+    """A lock that no child inherits held.
 
-    def __init__(self) -> None:
+    Args:
+        whole: a fork waits until nobody holds it, so that what it guards is whole in the child. Not
+            for what may take long: then a child begins with whatever state there is.
+    """
+
+    def __init__(self, *, whole: bool = True) -> None:
         self._lock = threading.Lock()
+        self._whole = whole
         watch(self)
 
     def __enter__(self) -> None:
@@ -78,7 +84,7 @@ class ForkLock:
 
     def hold(self) -> bool:
         """Take the lock, so that what it guards is whole in the child."""
-        return self._lock.acquire(timeout=HOLD_SECONDS)
+        return self._whole and self._lock.acquire(timeout=HOLD_SECONDS)
 
     def release(self) -> None:
         """Go on in the parent."""

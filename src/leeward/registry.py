@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from leeward.driver import Driver, Opener, TargetConfig
-from leeward.entrypoints import EntryPoint, entry_points
+from leeward.entrypoints import EntryPoint, all_entry_points, entry_points
 from leeward.errors import ConfigError
 
 GROUP = "leeward.adapters"
@@ -80,7 +80,9 @@ def _opener(provider: str) -> Opener:
         module, _, name = BUILT_IN[provider].partition(":")
         opener: Opener = getattr(import_module(module), name)
         return opener
-    installed = _installed()
+    installed = _by_name(entry_points(GROUP))
+    if provider not in installed:
+        installed = _by_name(all_entry_points(GROUP))
     found = installed.get(provider, [])
     if not found:
         raise ConfigError(_unknown(provider, installed))
@@ -106,9 +108,9 @@ def _loaded(point: EntryPoint, provider: str) -> Opener:
     return opener
 
 
-def _installed() -> dict[str, list[EntryPoint]]:
+def _by_name(points: list[EntryPoint]) -> dict[str, list[EntryPoint]]:
     found: dict[str, list[EntryPoint]] = {}
-    for point in entry_points(GROUP):
+    for point in points:
         found.setdefault(point.name, []).append(point)
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -130,19 +131,88 @@ def test_a_cancelled_call_gives_back_what_it_holds() -> None:
     assert asyncio.run(job())
 
 
-def test_nothing_goes_around_a_wrapper() -> None:
-    """A wrapper that overrides `perform` alone is not left out when it is awaited."""
+class Noting(WrappingDriver):
+    """Notes what goes through it."""
 
-    class Counting(WrappingDriver):
-        seen = 0
+    def __init__(self) -> None:
+        super().__init__(FaultyDriver(Scripted("a")))
+        self.seen: list[str] = []
 
-        def perform(self, call: Call, timeout: float) -> Result[Any]:
-            self.seen += 1
-            return super().perform(call, timeout)
 
-    driver = Counting(FaultyDriver(Scripted("a")))
+class ByPerform(Noting):
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        self.seen.append("call")
+        return super().perform(call, timeout)
+
+
+class ByVerb(Noting):
+    def invoke(self, call: Invoke, timeout: float) -> Result[Any]:
+        self.seen.append("call")
+        return super().invoke(call, timeout)
+
+
+class Mixin:
+    seen: list[str]
+
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        self.seen.append("call")
+        answer: Result[Any] = super().perform(call, timeout)  # type: ignore[misc]
+        return answer
+
+
+class ByMixin(Mixin, Noting):
+    pass
+
+
+class Grandchild(ByPerform):
+    pass
+
+
+@pytest.mark.parametrize("kind", [ByPerform, ByVerb, ByMixin, Grandchild])
+def test_nothing_goes_around_a_wrapper(kind: type[Noting]) -> None:
+    """However a wrapper comes to a way of its own, it is not left out when it is awaited."""
+    driver = kind()
     asyncio.run(AsyncClient(driver).invoke("f"))
-    assert driver.seen == 1
+    assert driver.seen == ["call"]
+
+
+def test_a_wrapper_that_closes_in_its_own_way_does_so_awaited() -> None:
+    """The same for `close`."""
+
+    class Closing(Noting):
+        def close(self) -> None:
+            self.seen.append("close")
+            super().close()
+
+    driver = Closing()
+    asyncio.run(AsyncClient(driver).close())
+    assert driver.seen == ["close"]
+
+
+def test_a_call_that_waited_for_a_thread_too_long_is_not_made() -> None:
+    """With every thread busy until the deadline nothing has been sent, and that is said."""
+
+    async def job() -> Result[Any]:
+        busy, go = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            busy.set()
+            go.wait(30)
+
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(1) as pool:
+            loop.set_default_executor(pool)
+            loop.run_in_executor(None, hold)
+            assert busy.wait(30)
+            waiting = asyncio.create_task(perform_async(driver, CALL, 0.01))
+            await asyncio.sleep(0.05)
+            go.set()
+            return await waiting
+
+    driver = Scripted("a")
+    result = asyncio.run(job())
+    assert (result.outcome, result.reason) == (Outcome.LOCAL, "no_thread")
+    assert driver.calls == []
 
 
 def test_a_faulty_driver_fails_when_awaited_too() -> None:

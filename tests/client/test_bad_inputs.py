@@ -638,6 +638,7 @@ def test_an_adapter_that_is_not_there(
 ) -> None:
     """An unknown provider gets the known names; one that is not installed, the pip line."""
     monkeypatch.setattr(registry, "entry_points", lambda group: [])
+    monkeypatch.setattr(registry, "all_entry_points", lambda group: [])
     with pytest.raises(ConfigError, match=words):
         Client(targets, config=Config())
 

@@ -33,7 +33,7 @@ class Issuer:
         self.clock = clock
         self.life = life
         self.issued = 0
-        self.down: Exception | None = None
+        self.down: BaseException | None = None
         self.before: Callable[[], object] = lambda: None
         self.done = threading.Semaphore(0)
 
@@ -245,6 +245,61 @@ def test_a_child_does_not_wait_for_its_parents_flight(
         os._exit(0 if get(cache) == "secret-1" else 1)
     go.set()
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.mark.parametrize("error", [SystemExit(1), KeyboardInterrupt(), GeneratorExit()])
+def test_whatever_a_source_raises_the_flight_lands(
+    cache: CredentialCache, issuer: Issuer, error: BaseException
+) -> None:
+    """A program's exit inside a source does not leave later calls waiting for ever."""
+    issuer.down = error
+    found = get(cache)
+    assert (found.outcome, found.__cause__) == (Outcome.AUTH, error)
+    issuer.down = None
+    assert get(cache) == "secret-1"
+
+
+@pytest.mark.parametrize("error", [RuntimeError("can't start new thread"), KeyboardInterrupt()])
+def test_a_flight_that_did_not_begin_is_forgotten(
+    cache: CredentialCache, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    """A shortage of threads is told as one; an interrupt goes on; later calls start anew."""
+
+    def start(_: threading.Thread) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", start)
+        if isinstance(error, RuntimeError):
+            assert get(cache).outcome is Outcome.LOCAL
+        else:
+            with pytest.raises(KeyboardInterrupt):
+                get(cache)
+    assert get(cache) == "secret-1"
+
+
+def test_a_flight_that_takes_too_long_is_given_up(
+    cache: CredentialCache, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next call starts another; what the old one brings later is taken, too."""
+    go = threading.Event()
+    issuer.before = lambda: go.wait(PATIENCE)
+    cache.get("a", 0.01)
+    monkeypatch.setattr("leeward.http.credentials.FLIGHT_SECONDS", 1e-9)
+    issuer.before = lambda: None
+    assert get(cache) == "secret-1"
+    go.set()
+
+
+def test_an_error_keeps_no_frames(cache: CredentialCache, issuer: Issuer) -> None:
+    """Among their variables are secrets."""
+    try:
+        raise OSError("below")
+    except OSError as below:
+        issuer.down = ValueError("above")
+        issuer.down.__cause__ = below
+    cause = get(cache).__cause__
+    assert (cause.__traceback__, cause.__cause__.__traceback__) == (None, None)
 
 
 def test_a_secret_is_in_no_repr() -> None:

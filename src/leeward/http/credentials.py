@@ -10,7 +10,8 @@ import os
 import threading
 from collections.abc import Callable
 from enum import Enum
-from typing import Any, NamedTuple, TypeAlias
+from time import monotonic
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from leeward.errors import Outcome
 from leeward.forking import ForkLock
@@ -29,7 +30,10 @@ RENEWAL_PAUSE = 10.0
 """Seconds from an early renewal that failed to the next."""
 
 FLIGHT_SECONDS = 30.0
-"""What a source may take for one fetch, whoever waits for it."""
+"""What a source may take for one fetch, whoever waits for it. One that takes longer is given up."""
+
+
+E = TypeVar("E", bound=BaseException)
 
 
 class Credential(NamedTuple):
@@ -140,29 +144,31 @@ class CredentialCache:
 
     def _flight(self, scope: str, slot: _Slot, unwanted: Any) -> Any:
         """Join the flight that is under way, or start one."""
-        with self._lock:
-            held = slot.held
-            wanted = held is not None and held.secret != unwanted
-            if held is not None and wanted and age_of(held, self._now(), 0.0) is not Age.OVER:
-                return held.secret  # another call has fetched it meanwhile
-            flight = slot.flight
-            if flight is not None and flight.process == os.getpid():
-                return flight
-            flight = slot.flight = _Flight()
+        flight = _Flight()
         thread = threading.Thread(target=self._fly, args=(scope, slot, flight), daemon=True)
         try:
+            with self._lock:
+                held = slot.held
+                wanted = held is not None and held.secret != unwanted
+                if held is not None and wanted and age_of(held, self._now(), 0.0) is not Age.OVER:
+                    return held.secret  # another call has fetched it meanwhile
+                if slot.flight is not None and slot.flight.is_under_way():
+                    return slot.flight
+                slot.flight = flight
             thread.start()
-        except RuntimeError as error:  # no more threads, or the interpreter is ending
-            self._land(slot, flight, _unexpected(error))
+        except BaseException as error:  # an interrupt too, or all later calls would wait for it
+            self._land(slot, flight, _not_begun(error))
+            if not isinstance(error, RuntimeError):
+                raise
         return flight
 
     def _fly(self, scope: str, slot: _Slot, flight: _Flight) -> None:
         try:
             outcome: Credential | NoCredential = self._source(scope, FLIGHT_SECONDS)
         except NoCredential as error:
-            outcome = error
-        except Exception as error:  # noqa: BLE001 - a source is an adapter's code
-            outcome = _unexpected(error)
+            outcome = _without_frames(error)
+        except BaseException as error:  # noqa: BLE001 - a source is an adapter's code
+            outcome = _unexpected(_without_frames(error))
         self._land(slot, flight, outcome)
 
     def _land(self, slot: _Slot, flight: _Flight, outcome: Credential | NoCredential) -> None:
@@ -171,11 +177,28 @@ class CredentialCache:
                 slot.held, slot.chance = outcome, self._random()
             else:
                 slot.not_before = self._now() + RENEWAL_PAUSE
-            slot.flight = None
+            if slot.flight is flight:
+                slot.flight = None
         flight.land(outcome.secret if isinstance(outcome, Credential) else outcome)
 
 
-def _unexpected(error: Exception) -> NoCredential:
+def _without_frames(error: E) -> E:
+    """Let go of the frames below an error and its causes: secrets are among their variables."""
+    each: BaseException | None = error
+    while each is not None:
+        each.__traceback__ = None
+        each = each.__cause__ or each.__context__
+    return error
+
+
+def _not_begun(error: BaseException) -> NoCredential:
+    """Say that no thread could be started: too many, or the interpreter is ending."""
+    late = NoCredential(Outcome.LOCAL, type(error).__name__, "no thread to fetch a credential")
+    late.__cause__ = error
+    return late
+
+
+def _unexpected(error: BaseException) -> NoCredential:
     wrapped = NoCredential(
         Outcome.AUTH,
         type(error).__name__,
@@ -199,10 +222,15 @@ class _Flight:
     """One fetch under way. Any number of threads and tasks may wait for it."""
 
     def __init__(self) -> None:
-        self.process = os.getpid()
+        self._process = os.getpid()
+        self._began = monotonic()
         self._answer: Any = None
         self._landed = threading.Event()
         self._wakers: list[Callable[[], object]] = []
+
+    def is_under_way(self) -> bool:
+        """Say whether it is worth waiting for: its thread does not cross a fork."""
+        return self._process == os.getpid() and monotonic() - self._began < FLIGHT_SECONDS
 
     def land(self, answer: Any) -> None:
         """Hand `answer` to all who wait."""

@@ -7,12 +7,12 @@ a profile of the user's own files says, and starts no process.
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable, Generator
 from typing import Any, Final
 
 from leeward.driver import TargetConfig
 from leeward.errors import ConfigError, Outcome
+from leeward.forking import ForkLock
 from leeward.http.credentials import Credential, NoCredential
 from leeward_aws.credentials import Credentials
 from leeward_aws.received import received, still_good
@@ -59,7 +59,7 @@ class VendorChain:
         self._config = config
         self._now = now
         self._home = home
-        self._lock = threading.Lock()
+        self._lock = ForkLock(whole=False)
         self._session: Any = None
         self._gave = False
 

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 CAPABILITIES: Final = frozenset(Capability) - {Capability.ORDERING}
 """EventBridge's buses keep no order."""
 
-_ENTRY: Final = 512
-"""Bytes of an EventBridge entry beside its Detail: source (256 at most), type (128), time (14)."""
+_ENTRY: Final = 14 + 4 * (256 + 128)
+"""Bytes of an EventBridge entry beside its Detail, at most: the time, and the characters of source
+and type in UTF-8."""
 
 LIMITS: Final = Limits(
     payload_bytes=6 * 1024 * 1024,

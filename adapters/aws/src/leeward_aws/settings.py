@@ -67,6 +67,10 @@ class _Found(NamedTuple):
     value: Any
     where: str
 
+    def __repr__(self) -> str:
+        """Leave the value out: a URL may hold a password."""
+        return f"_Found({self.where})"
+
 
 def settings_from(config: TargetConfig) -> Settings:
     """Read the settings of a target; an option goes before the environment.

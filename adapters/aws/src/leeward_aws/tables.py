@@ -24,6 +24,7 @@ from leeward.http.plans import Plan, Planner, Step, View
 from leeward.items import DYNAMODB, encode, native_expiry
 from leeward.items import decode as decode_item
 from leeward.items.names import escape_name
+from leeward.masking import masked
 from leeward_aws.asking import (
     UNDECODABLE,
     Door,
@@ -201,6 +202,9 @@ def _compared(call: Store | Delete, response: Response) -> Condition | Result[An
 class _Found(NamedTuple):
     native: Native
     stored: Stored
+
+    def __repr__(self) -> str:
+        return masked(self)
 
 
 def _found(response: Response, table: str) -> _Found | Result[Any] | None:

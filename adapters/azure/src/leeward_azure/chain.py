@@ -7,11 +7,11 @@ there where the environment is trusted. It is imported at the first fetch.
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable, Generator, Sequence
 from typing import Any, Final
 
 from leeward.errors import Outcome
+from leeward.forking import ForkLock
 from leeward.http.credentials import Credential, NoCredential
 from leeward_azure.credentials import Bearer
 from leeward_azure.settings import Settings
@@ -43,7 +43,7 @@ class VendorIdentity:
     def __init__(self, settings: Settings, now: Callable[[], float]) -> None:
         self._settings = settings
         self._now = now
-        self._lock = threading.Lock()
+        self._lock = ForkLock(whole=False)
         self._credential: Any = None
         self._told: list[Exception] = []
         self._gave = False
