@@ -47,6 +47,15 @@ def azure(memory: Path) -> Iterator[Standing]:
         yield _standing(cloud, "azure", cloud.name, cloud.options, {})
 
 
+@pytest.fixture(scope="session")
+def google(memory: Path) -> Iterator[Standing]:
+    from tests.servers.google.cloud import open_clouds
+
+    with open_clouds(1, memory=memory) as (cloud,):
+        qualifier = cloud.target.partition(":")[2]
+        yield _standing(cloud, "google", qualifier, cloud.options, cloud.env)
+
+
 @pytest.fixture
 def local(memory: Path) -> Standing:
     driver = FaultyDriver(Memory(memory).cloud())

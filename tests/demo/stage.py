@@ -1,10 +1,10 @@
-"""The clouds of the demo, started on this machine, each with a switch that cuts it off."""
+"""The clouds of the demo, started on this machine, each with faults at hand."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from typing import NamedTuple
+from contextlib import ExitStack, contextmanager
+from typing import Any, NamedTuple
 
 from leeward import Config, ConfigError
 from leeward.config import BusConfig, FunctionConfig, TableConfig
@@ -12,7 +12,7 @@ from leeward.driver import Driver, TargetConfig
 from leeward.local import Local
 from leeward.registry import open_target
 from leeward.testing import FaultyDriver
-from leeward_contract_tests import Seen, contract_functions, faults_of
+from leeward_contract_tests import Faults, Seen, contract_functions, faults_of
 from leeward_contract_tests.fixtures import ECHO, EVENTS, ITEMS
 
 
@@ -21,11 +21,11 @@ class Cloud(NamedTuple):
 
     Attributes:
         driver: open; whoever uses it closes it.
-        cut_off: gives what makes the target unreachable while it is entered.
+        faults: cuts the target off, or loses its answers.
     """
 
     driver: Driver
-    cut_off: Callable[[], AbstractContextManager[None]]
+    faults: Faults
 
 
 @contextmanager
@@ -47,7 +47,7 @@ def clouds(order: Sequence[str]) -> Iterator[list[Cloud]]:
 
 def config_of(home: str) -> Config:
     """Give the configuration of the shop: its own names, for what the servers have deployed."""
-    everywhere = ("aws", "local")
+    everywhere = (*_STARTERS,)
     return Config(
         data_target=home,
         source="/shop",
@@ -61,13 +61,27 @@ def _start_aws(stack: ExitStack, count: int) -> list[Cloud]:
     from tests.servers.aws.cloud import REGIONS, open_clouds
 
     opened = stack.enter_context(open_clouds(*REGIONS[:count]))
-    return [
-        Cloud(
-            open_target(TargetConfig(cloud.target, "aws", cloud.region, {}, cloud.env)),
-            cloud.faults().refuse,
-        )
-        for cloud in opened
-    ]
+    return [_opened(cloud, "aws", {}, cloud.env) for cloud in opened]
+
+
+def _start_azure(stack: ExitStack, count: int) -> list[Cloud]:
+    from tests.servers.azure.cloud import azure_clouds
+
+    opened = stack.enter_context(azure_clouds(count))
+    return [_opened(cloud, "azure", cloud.options, {}) for cloud in opened]
+
+
+def _start_google(stack: ExitStack, count: int) -> list[Cloud]:
+    from tests.servers.google.cloud import open_clouds
+
+    opened = stack.enter_context(open_clouds(count))
+    return [_opened(cloud, "google", cloud.options, cloud.env) for cloud in opened]
+
+
+def _opened(cloud: Any, provider: str, options: dict[str, str], env: dict[str, str]) -> Cloud:
+    qualifier = cloud.target.partition(":")[2]
+    config = TargetConfig(cloud.target, provider, qualifier, options, env)
+    return Cloud(open_target(config), cloud.faults())
 
 
 def _start_local(_stack: ExitStack, count: int) -> list[Cloud]:
@@ -81,10 +95,12 @@ def _local(name: str) -> Cloud:
         local.function(function)(work)
     local.subscribe(EVENTS)(seen.remember)
     driver = FaultyDriver(local)
-    return Cloud(driver, faults_of(driver).refuse)
+    return Cloud(driver, faults_of(driver))
 
 
 _STARTERS: dict[str, Callable[[ExitStack, int], list[Cloud]]] = {
     "aws": _start_aws,
+    "azure": _start_azure,
+    "google": _start_google,
     "local": _start_local,
 }

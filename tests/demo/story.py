@@ -1,4 +1,4 @@
-"""What happens: a good day, then one target after the other goes dark, then all come back."""
+"""What happens: a good day, lost answers, then one target after the other goes dark."""
 
 from __future__ import annotations
 
@@ -25,12 +25,21 @@ class Step(NamedTuple):
 def play(client: Client, clouds: Sequence[Cloud]) -> Iterator[Step]:
     """Play every scene, step by step."""
     yield from _shop(client, "")
+    yield from _lost_answers(client, clouds[0])
     with ExitStack() as cut:
         for cloud in clouds[:-1]:
-            cut.enter_context(cloud.cut_off())
+            cut.enter_context(cloud.faults.refuse())
             yield from _shop(client, f"{cloud.driver.target} cut off")
     if len(clouds) > 1:
         yield _told("all are back: invoke send-receipt", _invoke(client))
+
+
+def _lost_answers(client: Client, first: Cloud) -> Iterator[Step]:
+    before = f"{first.driver.target} loses an answer: invoke send-receipt"
+    with first.faults.lose_answers(1):
+        yield _told(f"{before}, unsafe", _invoke(client))
+    with first.faults.lose_answers(1):
+        yield _told(f"{before}, idempotent", _invoke(client, "idempotent"))
 
 
 def _shop(client: Client, when: str) -> Iterator[Step]:
@@ -53,9 +62,9 @@ def _told(what: str, call: Callable[[], tuple[Any, str]]) -> Step:
     return Step(what, answer.target, _tried(answer.attempts), outcome)
 
 
-def _invoke(client: Client) -> Callable[[], tuple[Any, str]]:
+def _invoke(client: Client, effect: str = "unsafe") -> Callable[[], tuple[Any, str]]:
     def call() -> tuple[Any, str]:
-        answer = client.invoke("send-receipt", {"id": "42"})
+        answer = client.invoke("send-receipt", {"id": "42"}, effect=effect)
         return answer, f"answer {answer.value}"
 
     return call

@@ -106,7 +106,11 @@ def _of_site(method: str, resource: str, rest: str, app: str, site: Site) -> Ans
     if (method, action) != ("GET", ""):
         return _error(405, "MethodNotAllowed", "This is not done so.")
     trigger = found[name].trigger
-    properties = {"name": name, "config": {"bindings": [trigger]}, "isDisabled": False}
+    properties = {
+        "name": name,
+        "config": {"bindings": [trigger]},
+        "isDisabled": name in site.functions.disabled,
+    }
     if found[name].kind == "httpTrigger":
         path = urlsplit(site.functions.url_of(name)).path
         properties["invoke_url_template"] = f"https://{site.host_name()}{path}"

@@ -1,0 +1,144 @@
+"""Ask Google: the one place where a request is authorised and sent, and a refusal judged.
+
+A verb's plan makes the request and reads the good answer; everything between is here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from leeward.driver import Result
+from leeward.errors import Outcome
+from leeward.http.course import result_of
+from leeward.http.jsonbody import DEEPEST, Undecodable, decode
+from leeward.http.messages import Failure, Request, Response
+from leeward.http.plans import Need, Send, Step, View
+from leeward_google.credentials import Bearer
+from leeward_google.dates import ahead_of
+from leeward_google.errors import Told, outcome_of, told_by
+
+SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"
+"""The scope of the access token that Firestore and Pub/Sub take; it is given as `Bearer`."""
+
+OWNER: Final = Bearer("owner")
+"""Who asks at an emulator. Firestore's takes it for somebody who may do everything, as Google's
+own clients do; Pub/Sub's takes anybody."""
+
+LONGEST_WAIT: Final = 86_400.0
+"""Seconds; a server that asks for more than a day is not believed."""
+
+UNDECODABLE: Final = "undecodable"
+"""AMBIGUOUS: a success whose body is not what the service documents."""
+
+JSON: Final = (("Content-Type", "application/json"),)
+"""The headers of a request, but for the credential."""
+
+_NO_RESPONSE: Final = Response(0)
+
+
+class Answer(NamedTuple):
+    """What came back.
+
+    Attributes:
+        response: of the service; its status is 0 where there is none.
+        refusal: how the attempt has ended; None if the status is a success.
+    """
+
+    response: Response
+    refusal: Result[Any] | None
+
+
+Asking: TypeAlias = Generator[Step, Any, Answer]
+
+
+def ask(request: Request, view: View, *, emulator: bool = False, effect: bool = True) -> Asking:
+    """Authorise and send `request`, and judge the answer if it is no success.
+
+    Args:
+        request: without a word on who sends it.
+        view: of the plan.
+        emulator: whether an emulator is asked, for which no credential is fetched.
+        effect: False for a look-up. A plan gets the failure of a look-up as a refusal.
+    """
+    bearer: Bearer = OWNER if emulator else (yield Need(SCOPE))
+    response: Response | Failure = yield Send(authorised(request, bearer), effect)
+    if isinstance(response, Failure):
+        return Answer(_NO_RESPONSE, result_of(response))
+    if 200 <= response.status < 300:
+        return Answer(response, None)
+    return Answer(response, refused(response, told_by(response), view.now))
+
+
+def authorised(request: Request, bearer: Bearer) -> Request:
+    """Give `request` with the headers that say who sends it, and who is charged for it."""
+    headers = (*request.headers, ("Authorization", f"Bearer {bearer.token}"))
+    if bearer.quota_project is not None:
+        headers = (*headers, ("X-Goog-User-Project", bearer.quota_project))
+    return request._replace(headers=headers)
+
+
+def refused(response: Response, told: Told, now: float) -> Result[Any]:
+    """Give the result of an error that a service has told.
+
+    Args:
+        response: where it stood.
+        told: what it says.
+        now: Unix seconds.
+    """
+    meaning = outcome_of(response.status, told)
+    return Result(
+        meaning.outcome,
+        code=told.status or f"http.{response.status}",
+        reason=meaning.reason,
+        request_id=told.request_id,
+        retry_after=retry_after(response, told, now),
+    )
+
+
+def object_of(response: Response) -> dict[str, Any]:
+    """Give the JSON object in the body of an answer.
+
+    Raises:
+        Undecodable: there is none.
+    """
+    document = decode(response.body)
+    if not isinstance(document, dict):
+        raise Undecodable("the JSON is no object")
+    return document
+
+
+def elements_of(response: Response, deepest: int = DEEPEST) -> list[dict[str, Any]]:
+    """Give the elements of a streamed answer, which as a whole is a list of objects.
+
+    Raises:
+        Undecodable: it is none, or an empty one: every stream has at least one element.
+    """
+    elements = decode(response.body, deepest=deepest)
+    if not isinstance(elements, list) or not elements:
+        raise Undecodable("the JSON is no list, or an empty one")
+    if not all(isinstance(each, dict) for each in elements):
+        raise Undecodable("an element of the answer is no object")
+    return elements
+
+
+def lost(response: Response, cause: BaseException) -> Result[Any]:
+    """Give the result of a success that cannot be read."""
+    return Result(
+        Outcome.AMBIGUOUS,
+        code=f"http.{response.status}",
+        reason=UNDECODABLE,
+        executed=True,
+        cause=cause,
+    )
+
+
+def retry_after(response: Response, told: Told, now: float) -> float | None:
+    """Give the seconds that the service asks to wait; None for none, or for nonsense."""
+    text = response.headers.get("retry-after", "").strip()
+    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text):
+        seconds: float | None = float(text)
+    else:
+        seconds = ahead_of(text, now) if text else told.retry_delay
+    return seconds if seconds is not None and 0 <= seconds <= LONGEST_WAIT else None

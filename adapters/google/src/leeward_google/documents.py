@@ -1,0 +1,148 @@
+"""An item as a document of Firestore: where it is, what is in it, and which revision it has.
+
+A table is a collection at the top of a database. The id of a document is made of the key of its
+item: the values of its fields, escaped (`leeward.items.escape_key`), with ``:`` between two; plain
+letters, digits and ``_ . -`` stand for themselves. The fields of the key stay fields as well. A
+document of another program has the fields that it was given, and no more.
+
+A revision is the document's `updateTime`, and in front of it the expiry, where it has one. So a
+condition on the revision of an item that has expired since is known not to hold without a look.
+
+Sources: "Quotas and limits" in Firestore's documentation; `Document` in its REST reference.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from leeward.driver import Key, Store, Stored
+from leeward.errors import InvalidRequest
+from leeward.http.jsonbody import Undecodable
+from leeward.items import FIRESTORE, decode, encode, escape_key, native_expiry
+
+Native: TypeAlias = dict[str, Any]
+"""A document in Firestore's JSON."""
+
+DEEPEST: Final = 100
+"""Of an answer's JSON: Firestore takes documents of 20 levels and spells each by three, with some
+five around and inside. Its emulator takes more than 20."""
+
+LONGEST_ID: Final = 1500
+"""Bytes of the id of a collection, or of a document."""
+
+_FORBIDDEN_ID: Final = re.compile(r"\.\.?|__.*__|.*/.*", re.DOTALL)
+
+_MOMENT: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z"
+)
+"""As Firestore writes an `updateTime`."""
+
+_EXPIRY: Final = "@"
+
+
+class Revision(NamedTuple):
+    """A revision, parted.
+
+    Attributes:
+        update_time: as Firestore writes it.
+        expires_at: Unix seconds; None for never.
+    """
+
+    update_time: str
+    expires_at: float | None = None
+
+    def text(self) -> str:
+        """Give the revision as callers get it."""
+        if self.expires_at is None:
+            return self.update_time
+        return f"{self.expires_at!r}{_EXPIRY}{self.update_time}"
+
+    def holds_at(self, now: float) -> bool:
+        """Say whether an item of this revision, if it is there, counts at `now`."""
+        return self.expires_at is None or self.expires_at > now
+
+
+def check_collection(table: str) -> None:
+    """Check the name of a table.
+
+    Raises:
+        InvalidRequest: it is none that a collection can have.
+    """
+    if _FORBIDDEN_ID.fullmatch(table):
+        raise InvalidRequest(
+            f"table {table!r} is no name of a Firestore collection, which may not hold '/', be "
+            "'.' or '..', or begin and end with '__'; choose another, or map it in [tables] of "
+            "leeward.toml",
+            field="table",
+        )
+    if len(table.encode()) > LONGEST_ID:
+        raise InvalidRequest(
+            f"table has a name of {len(table.encode())} bytes, and Firestore takes at most "
+            f"{LONGEST_ID}; shorten it",
+            field="table",
+        )
+
+
+def id_of(key: Key) -> str:
+    """Give the id of the document of `key`; at most 512 characters, safe anywhere."""
+    return escape_key(*key.values)
+
+
+def fields_of(call: Store) -> Native:
+    """Give the fields of the document that stands for the item of `call`."""
+    fields = encode(call.item, FIRESTORE, write_id=call.write_id, expires_at=call.expires_at)
+    expiry = native_expiry(FIRESTORE, call.expires_at, call.now)
+    if expiry is not None:
+        fields[expiry[0]] = expiry[1]
+    return fields
+
+
+def stored_of(native: Native) -> Stored:
+    """Read a document, expired or not.
+
+    Raises:
+        Undecodable: it lacks what Firestore gives to every document.
+        Exception: its fields are none that leeward can read.
+    """
+    update_time = update_time_of(native)
+    found = decode(native.get("fields", {}), FIRESTORE)
+    revision = Revision(update_time, found.expires_at).text()
+    return Stored(found.item, revision, found.write_id, found.expires_at, found.foreign)
+
+
+def revision_of(text: str) -> Revision | None:
+    """Part a revision; None if no document ever has this one."""
+    expiry, at, update_time = text.rpartition(_EXPIRY)
+    if not _MOMENT.fullmatch(update_time):
+        return None
+    if not at:
+        return Revision(update_time)
+    try:
+        return Revision(update_time, float(expiry))
+    except ValueError:
+        return None
+
+
+def update_time_in(revision: str) -> str:
+    """Give the update time in a revision that `stored_of` has given."""
+    return revision.rpartition(_EXPIRY)[2]
+
+
+def revision_after(call: Store, update_time: str) -> str:
+    """Give the revision of the document that `call` has made, at `update_time`."""
+    expires_at = None if call.expires_at is None else float(call.expires_at)
+    return Revision(update_time, expires_at).text()
+
+
+def update_time_of(native: Mapping[str, Any]) -> str:
+    """Give the time of the last change of a document, or that of a write's result.
+
+    Raises:
+        Undecodable: it is not there, or is none.
+    """
+    found = native.get("updateTime")
+    if not isinstance(found, str) or not _MOMENT.fullmatch(found):
+        raise Undecodable("a document has no update time")
+    return found

@@ -1,0 +1,200 @@
+"""What the errors of Firestore and Pub/Sub mean: status word and reason to outcome.
+
+An error answer is ``{"error": {"code": 409, "status": "ABORTED", "details": [...]}}``; a method
+that streams its answer puts it into a list. Four rules decide, in this order:
+
+1. **The reason** of an `ErrorInfo` in the details, where it tells more than the status word: a
+   suspended project and a missing permission are both ``PERMISSION_DENIED``.
+2. **The status word.** The HTTP status does not tell ``ALREADY_EXISTS`` from ``ABORTED`` (409), or
+   ``FAILED_PRECONDITION`` from ``INVALID_ARGUMENT`` (400).
+3. **The HTTP status, where it alone is proof**: 413 (too large) and 429 (throttled) are given
+   before anything runs; a redirect is never followed, and nothing ran where it came from.
+4. **AMBIGUOUS**, for everything else. A 401, 403 or 404 without a word of Google's may be that of
+   any proxy, and ``UNAVAILABLE``, over REST, may come from halfway.
+
+Sources: `google.rpc.Code`, `google.rpc.error_details` and `google.api.ErrorReason` among Google's
+public API definitions; the error pages of Pub/Sub and Firestore.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+from leeward.driver import TOO_LARGE
+from leeward.errors import Outcome
+from leeward.http.jsonbody import Undecodable, decode
+from leeward.http.messages import Response
+from leeward.http.plans import STALE_CREDENTIALS
+
+CONTENTION: Final = "contention"
+"""REJECTED: another write was at the same item; only the same target can do better."""
+BILLING_DISABLED: Final = "billing_disabled"
+"""UNUSABLE: the project has no billing account, and what was asked for costs money."""
+FAILED_PRECONDITION: Final = "failed_precondition"
+"""UNUSABLE: the service is not in a state to do this, such as a database in Datastore mode or a
+topic whose encryption key is disabled. Of a write under a condition, `tables` looks what it was."""
+QUOTA: Final = "quota_exhausted"
+"""UNUSABLE: a quota that is no rate is used up; waiting a minute will not help."""
+REDIRECTED: Final = "redirected"
+"""CALLER: a redirect, which no service used here sends."""
+SERVICE_DISABLED: Final = "service_disabled"
+"""UNUSABLE: the API is not enabled in the project."""
+SUSPENDED: Final = "suspended"
+"""UNUSABLE: Google has suspended the project, or its organization."""
+
+
+class Meaning(NamedTuple):
+    """How an attempt ended, and the `Result.reason` of a special case."""
+
+    outcome: Outcome
+    reason: str | None = None
+
+
+_AMBIGUOUS: Final = Meaning(Outcome.AMBIGUOUS)
+_REJECTED: Final = Meaning(Outcome.REJECTED)
+_CALLER: Final = Meaning(Outcome.CALLER)
+_TOO_LARGE: Final = Meaning(Outcome.CALLER, TOO_LARGE)
+_AUTH: Final = Meaning(Outcome.AUTH)
+_STALE: Final = Meaning(Outcome.AUTH, STALE_CREDENTIALS)
+
+STATUSES: Final[Mapping[str, Meaning]] = {
+    "INVALID_ARGUMENT": _CALLER,
+    "FAILED_PRECONDITION": Meaning(Outcome.UNUSABLE, FAILED_PRECONDITION),
+    "OUT_OF_RANGE": _CALLER,
+    "UNAUTHENTICATED": _STALE,
+    "PERMISSION_DENIED": _AUTH,
+    "NOT_FOUND": Meaning(Outcome.NOT_FOUND),
+    "ALREADY_EXISTS": Meaning(Outcome.CONFLICT),
+    "ABORTED": Meaning(Outcome.REJECTED, CONTENTION),
+    "RESOURCE_EXHAUSTED": _REJECTED,
+    "CANCELLED": _AMBIGUOUS,
+    "INTERNAL": _AMBIGUOUS,
+    "UNKNOWN": _AMBIGUOUS,
+    "DATA_LOSS": _AMBIGUOUS,
+    "UNAVAILABLE": _AMBIGUOUS,
+    "DEADLINE_EXCEEDED": _AMBIGUOUS,
+}
+"""By status word. `UNIMPLEMENTED` is no answer that these services document."""
+
+REASONS: Final[Mapping[str, Meaning]] = {
+    "ACCESS_TOKEN_EXPIRED": _STALE,
+    "API_KEY_INVALID": _AUTH,
+    "BILLING_DISABLED": Meaning(Outcome.UNUSABLE, BILLING_DISABLED),
+    "CONSUMER_SUSPENDED": Meaning(Outcome.UNUSABLE, SUSPENDED),
+    "GCP_SUSPENDED": Meaning(Outcome.UNUSABLE, SUSPENDED),
+    "RATE_LIMIT_EXCEEDED": _REJECTED,
+    "RESOURCE_QUOTA_EXCEEDED": Meaning(Outcome.UNUSABLE, QUOTA),
+    "SERVICE_DISABLED": Meaning(Outcome.UNUSABLE, SERVICE_DISABLED),
+}
+"""By reason. All are given by the infrastructure in front of a service, before it runs."""
+
+REASONS_DOMAIN: Final = "googleapis.com"
+"""Whose reasons those are; other domains may mean something else by the same name."""
+
+_WORDS_OF_REFUSAL: Final = frozenset(
+    {"INVALID_ARGUMENT", "UNAUTHENTICATED", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED"}
+)
+"""Status words beside which a reason is believed; an `INTERNAL` is no refusal, whatever it says."""
+
+_TOO_LARGE_TEXTS: Final = (
+    "exceeds the maximum allowed size",
+    "message larger than max",
+    "payload size exceeds the limit",
+)
+"""How a document, a message and a request that are too large are called; they have no code."""
+
+
+class Told(NamedTuple):
+    """What an error answer holds.
+
+    Attributes:
+        status: the status word; None if there is none, or what stands there is no such word.
+        message: may repeat values of the request, so it is for judging, not for people.
+        details: those that are objects.
+    """
+
+    status: str | None = None
+    message: str = ""
+    details: tuple[Mapping[str, Any], ...] = ()
+
+    def detail(self, kind: str) -> Mapping[str, Any]:
+        """Give the first detail of `kind`, such as ``RetryInfo``; an empty one if there is none."""
+        ends = f"/google.rpc.{kind}"
+        return next((each for each in self.details if str(each.get("@type")).endswith(ends)), {})
+
+    @property
+    def reason(self) -> str | None:
+        """Give the reason of the `ErrorInfo`, if it is one of `REASONS_DOMAIN`."""
+        info = self.detail("ErrorInfo")
+        return _text(info.get("reason")) if info.get("domain") == REASONS_DOMAIN else None
+
+    @property
+    def request_id(self) -> str | None:
+        """Give the service's id of the request; it is told in few errors, and nowhere else."""
+        return _text(self.detail("RequestInfo").get("requestId")) or None
+
+    @property
+    def retry_delay(self) -> float | None:
+        """Give the seconds that the service asks to wait."""
+        text = _text(self.detail("RetryInfo").get("retryDelay"))
+        found = re.fullmatch(r"([0-9]{1,9}(\.[0-9]{1,9})?)s", text)
+        return None if found is None else float(found[1])
+
+
+def told_by(response: Response) -> Told:
+    """Read the error in the body of an answer; nothing is told if there is none."""
+    try:
+        document = decode(response.body)
+    except Undecodable:
+        return Told()
+    return told_in(document if isinstance(document, list) else [document]) or Told()
+
+
+def told_in(elements: Iterable[Any]) -> Told | None:
+    """Read the first error among the elements of an answer; None if there is none."""
+    for element in elements:
+        error = element.get("error") if isinstance(element, dict) else None
+        if isinstance(error, dict):
+            return _told(error)
+    return None
+
+
+def outcome_of(status: int, told: Told) -> Meaning:
+    """Say what an error answer means.
+
+    Args:
+        status: of HTTP, other than 2xx; of an error inside a streamed answer, 200.
+        told: what its body says.
+    """
+    word = told.status
+    meaning = STATUSES.get(word or "")
+    if word in _WORDS_OF_REFUSAL:
+        meaning = REASONS.get(told.reason or "", meaning)
+    if meaning is None:
+        return _by_status(status)
+    if word in _WORDS_OF_REFUSAL and any(text in told.message for text in _TOO_LARGE_TEXTS):
+        return _TOO_LARGE
+    return meaning
+
+
+def _told(error: Mapping[str, Any]) -> Told:
+    status, details = _text(error.get("status")), error.get("details")
+    return Told(
+        status if re.fullmatch(r"[A-Z_]{2,40}", status) else None,
+        _text(error.get("message")),
+        tuple(each for each in details if isinstance(each, dict))
+        if isinstance(details, list)
+        else (),
+    )
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _by_status(status: int) -> Meaning:
+    if 300 <= status < 400:
+        return Meaning(Outcome.CALLER, REDIRECTED)
+    return {413: _TOO_LARGE, 429: _REJECTED}.get(status, _AMBIGUOUS)

@@ -1,0 +1,90 @@
+"""The vendor's own clients, on the credentials and settings of a target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, Final
+
+from leeward.driver import TargetConfig
+from leeward.errors import ConfigError
+from leeward_google.asking import SCOPE
+from leeward_google.settings import Settings
+from leeward_google.tokens import PROJECT
+
+KNOWN: Final = "firestore, functions and pubsub"
+
+INSTALL: Final = 'pip install "leeward-google[native]"'
+
+Secrets = Callable[[str], Any]
+"""Gives the credential of a scope, one that still holds."""
+
+
+def native(service: str, settings: Settings, config: TargetConfig, secret: Secrets) -> Any:
+    """Give a client of google-cloud-firestore and its kin; closing it is the caller's.
+
+    It goes where leeward goes, over gRPC but for ``functions``; an emulator is found by its
+    variable, as the vendor's clients do by themselves. A token is asked for again every minute.
+    Retries and time-outs are the client's own, and a channel of gRPC must not cross a fork.
+
+    Args:
+        service: ``firestore`` (a `google.cloud.firestore.Client`), ``functions`` (a
+            `google.cloud.functions_v2.FunctionServiceClient`) or ``pubsub`` (a
+            `google.cloud.pubsub_v1.PublisherClient`).
+        settings: of the target.
+        config: of the same.
+        secret: gives credentials. What it raises comes out of the client's methods.
+
+    Raises:
+        ConfigError: the service is unknown, or its package is not installed.
+    """
+    make = _MAKERS.get(service)
+    if make is None:
+        raise ConfigError(f"native() knows no service {service!r} on Google: use {KNOWN}")
+    try:
+        return make(settings, config, secret)
+    except ImportError as error:
+        raise ConfigError(
+            f"native({service!r}) gives the vendor's client, which is missing: {INSTALL}"
+        ) from error
+
+
+def _firestore(settings: Settings, config: TargetConfig, secret: Secrets) -> Any:
+    from google.cloud.firestore import Client
+
+    tables = settings.tables
+    project = settings.project or secret(PROJECT)
+    if tables.emulator:
+        return Client(project=project, database=tables.database)
+    return Client(
+        project=project,
+        credentials=_lent(secret),
+        database=tables.database,
+        client_options=_options(tables.origin),
+    )
+
+
+def _pubsub(settings: Settings, config: TargetConfig, secret: Secrets) -> Any:
+    kind = import_module("google.cloud.pubsub_v1").PublisherClient
+    if settings.events.emulator:
+        return kind()
+    return kind(credentials=_lent(secret), client_options=_options(settings.events.origin))
+
+
+def _functions(settings: Settings, config: TargetConfig, secret: Secrets) -> Any:
+    from leeward_google.discovery import functions_client
+
+    return functions_client(settings, config, lambda: secret(SCOPE))
+
+
+_MAKERS: Final = {"firestore": _firestore, "functions": _functions, "pubsub": _pubsub}
+
+
+def _lent(secret: Secrets) -> Any:
+    from leeward_google.lending import LentCredentials
+
+    return LentCredentials(lambda: secret(SCOPE))
+
+
+def _options(origin: str) -> dict[str, str]:
+    return {"api_endpoint": origin.partition("://")[2]}

@@ -1,0 +1,121 @@
+"""The plans of a target by verb. Each service's module is loaded when a verb first needs it.
+
+A function that only publishes pays at its cold start for no tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache, partial
+from typing import Any, Final
+
+from leeward.http.plans import Learn, Need, Plan, Planner, View
+from leeward_google.services import Tasks, Topics
+from leeward_google.settings import Settings
+from leeward_google.tokens import PROJECT
+
+ByVerb = Mapping[str, Planner]
+
+
+class Plans(Mapping[str, "Planner"]):
+    """Verb to planner, of one target: the verbs of the services that are configured."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._made: dict[str, Planner] = {}
+        self._homes = {
+            verb: maker
+            for service, verbs, maker in _HOMES
+            if getattr(settings, service) is not None
+            for verb in verbs.split()
+        }
+
+    def __getitem__(self, verb: str) -> Planner:
+        if verb not in self._made:
+            self._made.update(self._homes[verb](self._settings))
+        return self._made[verb]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._homes)
+
+    def __len__(self) -> int:
+        return len(self._homes)
+
+
+def _functions(settings: Settings) -> ByVerb:
+    from leeward_google.functions import functions
+
+    assert settings.functions is not None
+    return functions(settings.functions)
+
+
+def _queued(settings: Settings) -> ByVerb:
+    from leeward_google.queued import tasks, topics
+
+    configured = settings.queued
+    if isinstance(configured, Topics):
+        return _of_project(settings, ("enqueue",), partial(topics, configured))
+    assert isinstance(configured, Tasks)
+    assert settings.functions is not None
+    return tasks(configured, settings.functions)
+
+
+def _events(settings: Settings) -> ByVerb:
+    from leeward_google.events import PubSubDoor, events
+
+    configured = settings.events
+
+    def make(project: str) -> ByVerb:
+        return events(PubSubDoor(configured.origin, project, configured.emulator))
+
+    return _of_project(settings, ("publish",), make)
+
+
+def _tables(settings: Settings) -> ByVerb:
+    from leeward_google.tables import FirestoreDoor, tables
+
+    origin, database, emulator = settings.tables
+
+    def make(project: str) -> ByVerb:
+        return tables(FirestoreDoor(origin, project, database, emulator))
+
+    return _of_project(settings, ("store", "load", "delete", "scan"), make)
+
+
+_HOMES: Final[tuple[tuple[str, str, Callable[[Settings], ByVerb]], ...]] = (
+    ("functions", "invoke", _functions),
+    ("queued", "enqueue", _queued),
+    ("events", "publish", _events),
+    ("tables", "store load delete scan", _tables),
+)
+"""The setting of a service, its verbs, and what makes their plans."""
+
+
+def _of_project(
+    settings: Settings, verbs: tuple[str, ...], make: Callable[[str], ByVerb]
+) -> ByVerb:
+    """Give the plans of the target's project; where that is not known, it is asked for first."""
+    if settings.project is not None:
+        return make(settings.project)
+    made = lru_cache(maxsize=2)(make)
+    return {verb: partial(_in_project, made, verb) for verb in verbs}
+
+
+def _in_project(made: Callable[[str], ByVerb], verb: str, call: Any, view: View) -> Plan:
+    """Run the plan of `verb` in the project that the credentials belong to.
+
+    What is learnt is not asked for again: a second run of the plan, with another token, ends at
+    anything that it is given for the second time.
+    """
+    project: str | None = view.learnt.get(PROJECT)
+    if project is None:
+        _refuse_bad_input(made("unknown")[verb](call, view))
+        project = yield Need(PROJECT)
+        yield Learn(PROJECT, project)
+    return (yield from made(project)[verb](call, view))
+
+
+def _refuse_bad_input(plan: Plan) -> None:
+    """Let a plan look at its input, which it does before its first step, and no further."""
+    next(plan)
+    plan.close()

@@ -1,0 +1,120 @@
+"""What is configured of each service, as values. None shows a secret."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from leeward.masking import masked
+from leeward.values import NOTHING
+
+NAME: Final = "{name}"
+"""Stands for the function's name in `function_url`."""
+
+_TOPIC: Final = re.compile(r"(?!goog)[A-Za-z][A-Za-z0-9._~+%-]{2,254}")
+
+
+def is_topic_name(name: str) -> bool:
+    """Say whether `name` can be a topic's ("Naming a topic" in Pub/Sub's documentation)."""
+    return _TOPIC.fullmatch(name) is not None
+
+
+class Functions(NamedTuple):
+    """How functions are called.
+
+    Attributes:
+        url: of any function, with `NAME` where its name goes; or None.
+        urls: function to the URL of its own.
+        region: where a function with neither is looked up; or None.
+        audience: what ID tokens are for; None for the URL.
+        authenticate: False for functions that everybody may call.
+    """
+
+    url: str | None = None
+    urls: Mapping[str, str] = NOTHING
+    region: str | None = None
+    audience: str | None = None
+    authenticate: bool = True
+
+
+class Topics(NamedTuple):
+    """Function calls are queued in Pub/Sub.
+
+    Attributes:
+        origin: of Pub/Sub.
+        emulator: whether an emulator is asked, which takes no credential.
+        names: function to topic; else a function's name is its topic.
+    """
+
+    origin: str
+    emulator: bool = False
+    names: Mapping[str, str] = NOTHING
+
+
+class Tasks(NamedTuple):
+    """Function calls are queued in Cloud Tasks.
+
+    Attributes:
+        origin: of Cloud Tasks.
+        queue: its whole name, ``projects/p/locations/l/queues/q``.
+        account: the e-mail address of the service account that calls the function; None for a
+            function that everybody may call.
+    """
+
+    origin: str
+    queue: str
+    account: str | None = None
+
+
+class Events(NamedTuple):
+    """Where events are published.
+
+    Attributes:
+        origin: of Pub/Sub.
+        emulator: whether an emulator is asked, which takes no credential.
+    """
+
+    origin: str
+    emulator: bool = False
+
+
+class Tables(NamedTuple):
+    """Where items are kept.
+
+    Attributes:
+        origin: of Firestore.
+        database: its id.
+        emulator: whether an emulator is asked, which takes no credential.
+    """
+
+    origin: str
+    database: str = "(default)"
+    emulator: bool = False
+
+
+class Identity(NamedTuple):
+    """Who asks, as far as the settings say.
+
+    Attributes:
+        access_token: one for Google's APIs that somebody else has fetched.
+        id_token: one for functions; the same.
+        metadata: whether the metadata server was asked for by name.
+        file: path of a credentials file; None for none.
+        external: whether a file may name servers and programs that are not Google's.
+        impersonate: the e-mail address of a service account to act as, or None.
+        quota_project: the project that requests are charged to, or None.
+        iam: origin of IAM credentials, where somebody acts as a service account.
+    """
+
+    access_token: str | None = None
+    id_token: str | None = None
+    metadata: bool = False
+    file: str | None = None
+    external: bool = False
+    impersonate: str | None = None
+    quota_project: str | None = None
+    iam: str = "https://iamcredentials.googleapis.com"
+
+    def __repr__(self) -> str:
+        return masked(self, "metadata file external impersonate quota_project iam")

@@ -1,0 +1,803 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from unittest import mock
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import requests
+import responses
+
+from leeward.errors import ConfigError, Outcome
+from leeward.http.credentials import Source
+from leeward.http.curl import CurlTransport
+from leeward.http.messages import Failure, Phase, Response
+from leeward.http.options import TransportOptions
+from leeward_google.addresses import Address
+from leeward_google.asking import SCOPE
+from leeward_google.auth import describe_source, source_of
+from leeward_google.credentials import Bearer
+from leeward_google.tokens import LARGEST
+from tests.google.sources import (
+    ACCOUNT,
+    IMPERSONATION,
+    NOW,
+    USER,
+    Canned,
+    http,
+    jwt,
+    metadata,
+    no_google,
+    refused,
+    service_account,
+    target,
+    written,
+)
+from tests.house.workspace import ROOT
+from tests.http.wire import Wire, answer
+
+RUN = "https://send-a1b2c3-uc.a.run.app"
+PAY = "https://us-central1-shop-1.cloudfunctions.net/pay"
+FUNCTIONS: dict[str, Any] = {"functions": {"send": RUN, "pay": PAY}}
+ON_RUN = {"K_SERVICE": "shop"}
+TOKEN = {"access_token": "canary-token", "expires_in": 3599, "token_type": "Bearer"}
+TOKEN_URL = "https://oauth2.googleapis.com/token"
+HOMES = {"HOME", "CLOUDSDK_CONFIG"}
+LONG_AGO = 1_700_000_000.0
+CLOSED = Failure(Phase.CONNECT, False, "curl.7")
+AT_END = datetime.fromtimestamp(NOW + 600, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Take Google's variables away, and give an empty home."""
+    no_google(monkeypatch, tmp_path)
+
+
+@pytest.fixture
+def mocked() -> Iterator[responses.RequestsMock]:
+    """Give what answers google-auth's requests; it knows nothing yet."""
+    with responses.RequestsMock() as found:
+        yield found
+
+
+def source(
+    *answers: Response | Failure, env: dict[str, str] | None = None, **options: Any
+) -> tuple[Source, Canned]:
+    """Give the source of a target, and what carries its requests."""
+    canned = Canned(*(answers or (CLOSED,)))
+    found, config = target(env, **FUNCTIONS | options)
+    # google-auth has a clock of its own; by this one, its tokens still hold.
+    now = LONG_AGO if found.identity.file or config.env.keys() & HOMES else NOW
+    return source_of(found, config, canned, now=lambda: now), canned
+
+
+def on_run(*answers: Response | Failure, **options: Any) -> tuple[Source, Canned]:
+    return source(*answers, env=ON_RUN, **options)
+
+
+# What is configured.
+
+
+def test_given_tokens_go_first() -> None:
+    """They are given at once, without an end, and nothing is sent."""
+    fetch, canned = on_run(access_token="canary-access", id_token="canary-id", quota_project="pays")
+    assert fetch(SCOPE, 5.0) == (Bearer("canary-access", "pays"), NOW, None)
+    assert fetch("function:send", 5.0).secret == Address(RUN, "/", "canary-id")
+    assert refused(fetch, "project").code == "no_project"
+    fetch, canned = on_run(access_token="canary-access")
+    found = refused(fetch, "function:send")
+    assert (found.outcome, found.code) == (Outcome.AUTH, "no_credentials")
+    assert "id_token" in str(found)
+    assert canned.sent == []
+
+
+def test_a_public_function_needs_no_credential() -> None:
+    """Nothing is asked, wherever credentials would come from."""
+    fetch, canned = on_run(authenticate=False)
+    assert fetch("function:pay", 5.0) == (Address(PAY[:-4], "/pay"), NOW, None)
+    assert canned.sent == []
+
+
+# The metadata server.
+
+
+def test_an_access_token() -> None:
+    """One request with the header that no browser sends; the answer tells the end."""
+    fetch, canned = on_run(metadata(TOKEN), quota_project="pays")
+    assert fetch(SCOPE, 5.0) == (Bearer("canary-token", "pays"), NOW, NOW + 3599)
+    (request,) = canned.sent
+    assert request[:2] == ("GET", "http://169.254.169.254")
+    assert request.headers == (("Metadata-Flavor", "Google"),)
+    asked = urlsplit(request.target)
+    assert asked.path == "/computeMetadata/v1/instance/service-accounts/default/token"
+    assert parse_qs(asked.query) == {"scopes": [SCOPE]}
+
+
+@pytest.mark.parametrize(("function", "audience"), [("send", RUN), ("pay", PAY)])
+def test_an_id_token(function: str, audience: str) -> None:
+    """It is for the function's URL, and its end stands in it."""
+    text = jwt(exp=int(NOW) + 60)
+    fetch, canned = on_run(metadata(text + "\n"))
+    found = fetch(f"function:{function}", 5.0)
+    assert (found.secret.token, found.expires_at) == (text, NOW + 60)
+    assert "canary" not in repr(found) + repr(found.secret)
+    asked = urlsplit(canned.sent[0].target)
+    assert asked.path == "/computeMetadata/v1/instance/service-accounts/default/identity"
+    assert parse_qs(asked.query) == {"audience": [audience], "format": ["full"]}
+
+
+def test_the_projects_id() -> None:
+    """It is a text without an end."""
+    fetch, canned = on_run(metadata("shop-1"))
+    assert fetch("project", 5.0) == ("shop-1", NOW, None)
+    assert canned.sent[0].target == "/computeMetadata/v1/project/project-id"
+
+
+def test_the_requests_are_the_vendors(mocked: responses.RequestsMock) -> None:
+    """google-auth asks the same server in the same way."""
+    from google.auth import compute_engine
+    from google.auth.transport.requests import Request
+
+    base = "http://metadata.google.internal/computeMetadata/v1/instance/service-accounts/default"
+    flavor = {"Metadata-Flavor": "Google"}
+    mocked.get(f"{base}/", json={"email": ACCOUNT, "scopes": []}, headers=flavor)
+    mocked.get(f"{base}/token", json=TOKEN, headers=flavor)
+    mocked.get(f"{base}/identity", body=jwt(), headers=flavor, content_type="text/html")
+    with requests.Session() as session:
+        asker: Any = Request(session)
+        kind: Any = compute_engine.Credentials
+        kind(scopes=[SCOPE]).refresh(asker)
+        home: Any = compute_engine
+        home.IDTokenCredentials(asker, RUN, use_metadata_identity_endpoint=True).refresh(asker)
+    theirs = [call.request for call in mocked.calls if not str(call.request.url).endswith("true")]
+    fetch, canned = on_run(metadata(TOKEN), metadata(jwt()))
+    fetch(SCOPE, 5.0)
+    fetch("function:send", 5.0)
+    assert len(theirs) == len(canned.sent) == 2
+    for their, our in zip(theirs, canned.sent, strict=True):
+        one, other = urlsplit(str(their.url)), urlsplit(our.target)
+        assert one.path == other.path
+        assert parse_qs(one.query) == parse_qs(other.query)
+        assert their.headers["metadata-flavor"] == dict(our.headers)["Metadata-Flavor"]
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        (302, Outcome.AUTH),
+        (400, Outcome.AUTH),
+        (403, Outcome.AUTH),
+        (404, Outcome.AUTH),
+        (429, Outcome.NOT_SENT),
+        (500, Outcome.NOT_SENT),
+        (503, Outcome.NOT_SENT),
+    ],
+)
+@pytest.mark.parametrize("scope", [SCOPE, "function:send", "project"])
+def test_a_status_other_than_200(scope: str, status: int, outcome: Outcome) -> None:
+    """A busy server could not be asked; any other has refused."""
+    fetch, _ = on_run(metadata("canary", status))
+    found = refused(fetch, scope)
+    assert (found.outcome, found.code) == (outcome, f"http.{status}")
+
+
+@pytest.mark.parametrize("phase", [Phase.CONNECT, Phase.RECEIVE, Phase.BODY])
+def test_a_server_out_of_reach(phase: Phase) -> None:
+    """However far the request came, nobody has answered, and the call was not sent."""
+    fetch, _ = on_run(Failure(phase, True, "curl.28"))
+    found = refused(fetch, "function:send")
+    assert (found.outcome, found.code) == (Outcome.NOT_SENT, "curl.28")
+
+
+@pytest.mark.parametrize(
+    ("scope", "answered", "code"),
+    [
+        (SCOPE, metadata(TOKEN, flavor=None), "not_google"),
+        (SCOPE, metadata(TOKEN, flavor="canary"), "not_google"),
+        ("project", metadata("shop-1", flavor=None), "not_google"),
+        (SCOPE, metadata("canary"), "undecodable"),
+        (SCOPE, metadata([]), "undecodable"),
+        (SCOPE, metadata(TOKEN | {"access_token": None}), "undecodable"),
+        (SCOPE, metadata(TOKEN | {"access_token": "canary\r\nX: y"}), "undecodable"),
+        (SCOPE, metadata(TOKEN | {"expires_in": "soon"}), "undecodable"),
+        (SCOPE, metadata(TOKEN | {"expires_in": 0}), "expired_token"),
+        (SCOPE, metadata("x" * (LARGEST + 1)), "undecodable"),
+        ("function:send", metadata("canary"), "undecodable"),
+        ("function:send", metadata("canary.canary.canary"), "undecodable"),
+        ("function:send", metadata(jwt(exp="canary")), "undecodable"),
+        ("function:send", metadata(jwt(exp=int(NOW))), "expired_token"),
+        ("project", metadata("<html>canary"), "undecodable"),
+    ],
+)
+def test_an_answer_that_is_not_what_was_asked_for(
+    scope: str, answered: Response, code: str
+) -> None:
+    """It is refused without repeating it."""
+    fetch, _ = on_run(answered)
+    found = refused(fetch, scope)
+    assert (found.outcome, found.code) == (Outcome.AUTH, code)
+
+
+def test_another_place() -> None:
+    """Variables name it as a host, perhaps with a port; the first of them counts."""
+    env = {"GCE_METADATA_HOST": "127.0.0.1:41", "GCE_METADATA_IP": "10.0.0.1"}
+    fetch, canned = source(metadata("shop-1"), env=env)
+    fetch("project", 5.0)
+    assert canned.sent[0].origin == "http://127.0.0.1:41"
+    for bad in ("http://a", "a/b", "a:99999", "canary@a", "a b"):
+        with pytest.raises(ConfigError, match="^GCE_METADATA_HOST must be a host") as caught:
+            source(env={"GCE_METADATA_HOST": bad})
+        assert "canary" not in str(caught.value)
+
+
+def test_over_a_real_wire() -> None:
+    """The answer comes through leeward's own transport."""
+    transport = CurlTransport(TransportOptions())
+    with Wire(answer(http(200, TOKEN, "Metadata-Flavor: Google"))) as wire:
+        env = {"GCE_METADATA_HOST": wire.origin().partition("://")[2]}
+        found, config = target(env)
+        fetch = source_of(found, config, transport, now=lambda: NOW)
+        assert fetch(SCOPE, 5.0).secret == Bearer("canary-token")
+        assert b"Metadata-Flavor: Google\r\n" in wire.requests[0]
+    transport.close()
+
+
+def test_the_hardened_mode_asks_apart_and_at_the_usual_address() -> None:
+    """The target keeps to the public internet, and no variable leads anywhere."""
+    sent: list[str] = []
+
+    def send(self: Any, request: Any, timeout: float) -> Response:
+        sent.append(request.origin)
+        return metadata(TOKEN)
+
+    closed = Canned(CLOSED)
+    found, config = target(trust_env=False, identity="metadata", project="shop-1")
+    config = config._replace(env={})
+    fetch = source_of(found, config, closed, now=lambda: NOW)
+    with mock.patch("leeward.http.curl.CurlTransport.send", send):
+        assert fetch(SCOPE, 5.0).secret == Bearer("canary-token")
+    assert (sent, closed.sent) == (["http://169.254.169.254"], [])
+
+
+# Where nothing says that there is a metadata server.
+
+
+def test_no_credentials_at_all() -> None:
+    """A server that never answers is none, and the message says what to set."""
+    fetch, canned = source(CLOSED)
+    found = refused(fetch, SCOPE)
+    assert (found.outcome, found.code) == (Outcome.AUTH, "no_credentials")
+    assert "GOOGLE_APPLICATION_CREDENTIALS" in str(found)
+    assert len(canned.sent) == 1
+    fetch, canned = source(env={"NO_GCE_CHECK": "true"})
+    assert refused(fetch, SCOPE).code == "no_credentials"
+    assert canned.sent == []
+
+
+def test_a_virtual_machine() -> None:
+    """A server that has answered once is out of reach later."""
+    fetch, _ = source(metadata(TOKEN), CLOSED)
+    assert fetch(SCOPE, 5.0).secret == Bearer("canary-token")
+    assert refused(fetch, SCOPE).outcome is Outcome.NOT_SENT
+
+
+# Acting as a service account.
+
+LENT = Response(200, body=json.dumps({"accessToken": "canary-as", "expireTime": AT_END}).encode())
+
+
+def test_an_access_token_of_another() -> None:
+    """The own token asks IAM credentials for it; it is the account's, and charged as before."""
+    fetch, canned = on_run(metadata(TOKEN), LENT, impersonate=ACCOUNT, quota_project="pays")
+    assert fetch(SCOPE, 5.0) == (Bearer("canary-as", "pays"), NOW, NOW + 600)
+    request = canned.sent[1]
+    assert request.origin + request.target == IMPERSONATION
+    assert dict(request.headers)["Authorization"] == "Bearer canary-token"
+    assert dict(request.headers)["X-Goog-User-Project"] == "pays"
+    assert json.loads(request.body) == {"delegates": [], "scope": [SCOPE], "lifetime": "3600s"}
+
+
+def test_an_id_token_of_another() -> None:
+    """So also somebody gets one who has none of their own; the project stays the own one."""
+    lent = Response(200, body=json.dumps({"token": jwt()}).encode())
+    fetch, canned = on_run(metadata(TOKEN), lent, metadata("shop-1"), impersonate=ACCOUNT)
+    assert fetch("function:send", 5.0).secret == Address(RUN, "/", jwt())
+    request = canned.sent[1]
+    asked = IMPERSONATION.replace("generateAccessToken", "generateIdToken")
+    assert request.origin + request.target == asked
+    assert json.loads(request.body) == {"delegates": [], "audience": RUN, "includeEmail": True}
+    assert fetch("project", 5.0).secret == "shop-1"
+
+
+def test_the_requests_for_another_are_the_vendors(mocked: responses.RequestsMock) -> None:
+    """google-auth asks IAM credentials for the same in the same way."""
+    from google.auth import impersonated_credentials
+    from google.auth.transport.requests import Request
+    from google.oauth2 import credentials
+
+    known: Any = credentials
+    own = known.Credentials("canary-token")
+    identity = IMPERSONATION.replace("generateAccessToken", "generateIdToken")
+    mocked.post(IMPERSONATION, json={"accessToken": "x", "expireTime": AT_END})
+    mocked.post(identity, json={"token": jwt()})
+    made: Any = impersonated_credentials.Credentials
+    kind: Any = impersonated_credentials.IDTokenCredentials
+    with requests.Session() as session:
+        asker: Any = Request(session)
+        there = made(own, ACCOUNT, [SCOPE], lifetime=3600)
+        there.refresh(asker)
+        kind(there, RUN, include_email=True).refresh(asker)
+    lent = Response(200, body=json.dumps({"token": jwt()}).encode())
+    fetch, canned = source(LENT, lent, access_token="canary-token", impersonate=ACCOUNT)
+    fetch(SCOPE, 5.0)
+    fetch("function:send", 5.0)
+    for call, our in zip(mocked.calls, canned.sent, strict=True):
+        assert call.request.url == our.origin + our.target
+        ours, theirs = json.loads(our.body), json.loads(call.request.body or "")
+        assert ours == theirs | {"delegates": theirs["delegates"] or []}
+        shown = call.request.headers["authorization"]
+        assert shown == dict(our.headers)["Authorization"]
+
+
+@pytest.mark.parametrize(
+    ("answered", "outcome", "code"),
+    [
+        (Response(403, body=b"canary"), Outcome.AUTH, "http.403"),
+        (Response(404), Outcome.AUTH, "http.404"),
+        (Response(429), Outcome.NOT_SENT, "http.429"),
+        (Response(503), Outcome.NOT_SENT, "http.503"),
+        (Failure(Phase.RECEIVE, True, "deadline"), Outcome.NOT_SENT, "deadline"),
+        (Response(200, body=b"canary"), Outcome.AUTH, "undecodable"),
+        (Response(200, body=b'{"accessToken": "canary"}'), Outcome.AUTH, "undecodable"),
+        (
+            Response(200, body=b'{"accessToken": "a", "expireTime": "2027-01-15T08:30:00"}'),
+            Outcome.AUTH,
+            "undecodable",
+        ),
+    ],
+)
+def test_a_refusal_of_iam_credentials(
+    answered: Response | Failure, outcome: Outcome, code: str
+) -> None:
+    """An outage is told from a refusal, and nothing is repeated."""
+    fetch, _ = source(answered, access_token="canary-token", impersonate=ACCOUNT)
+    found = refused(fetch, SCOPE)
+    assert (found.outcome, found.code) == (outcome, code)
+
+
+# Credentials files.
+
+
+def test_a_service_account_signs_its_own_access_tokens(tmp_path: Path) -> None:
+    """No token endpoint is asked: Google's APIs take what the key has signed."""
+    from google.auth import jwt as vendor
+
+    fetch, canned = source(credentials_file=written(tmp_path, service_account()))
+    found = fetch(SCOPE, 5.0)
+    decode: Any = vendor.decode
+    claims = decode(found.secret.token, verify=False)
+    assert claims["scope"] == SCOPE
+    assert claims["iss"] == claims["sub"] == service_account()["client_email"]
+    assert int(found.expires_at or 0) == claims["exp"]
+    assert fetch("project", 5.0).secret == "shop-1"
+    assert canned.sent == []
+
+
+def test_an_id_token_of_a_service_account(tmp_path: Path, mocked: responses.RequestsMock) -> None:
+    """The token endpoint gives one for what the key has signed, with the audience in it."""
+    from google.auth import jwt as vendor
+
+    mocked.post(TOKEN_URL, json={"id_token": jwt()})
+    fetch, _ = source(credentials_file=written(tmp_path, service_account()))
+    found = fetch("function:pay", 5.0)
+    assert found.secret == Address(PAY[:-4], "/pay", jwt())
+    assert found.expires_at == NOW + 3600
+    form = parse_qs(str(mocked.calls[0].request.body).removeprefix("b'").removesuffix("'"))
+    decode: Any = vendor.decode
+    assert decode(form["assertion"][0], verify=False)["target_audience"] == PAY
+
+
+@pytest.mark.parametrize("variable", ["GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_CONFIG", "HOME"])
+def test_where_a_file_is_found(
+    variable: str, tmp_path: Path, mocked: responses.RequestsMock
+) -> None:
+    """A variable names it, or gcloud has written it; it goes before the metadata server."""
+    mocked.post(TOKEN_URL, json=TOKEN)
+    name = "application_default_credentials.json"
+    folder = tmp_path / ".config" / "gcloud" if variable == "HOME" else tmp_path
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(json.dumps(USER | {"quota_project_id": "pays"}))
+    whole = variable == "GOOGLE_APPLICATION_CREDENTIALS"
+    env = {variable: str(folder / name) if whole else str(tmp_path)}
+    fetch, canned = source(env=ON_RUN | env)
+    assert fetch(SCOPE, 5.0).secret == Bearer("canary-token", "pays")
+    assert canned.sent == []
+    fetch, canned = source(metadata(TOKEN), env=ON_RUN | env, identity="metadata")
+    assert fetch(SCOPE, 5.0).secret == Bearer("canary-token")
+
+
+def test_a_user_has_no_id_token(tmp_path: Path) -> None:
+    """The message says what to do, and nobody is asked in vain."""
+    fetch, canned = source(credentials_file=written(tmp_path, USER))
+    found = refused(fetch, "function:send")
+    assert (found.outcome, found.code) == (Outcome.AUTH, "no_id_token")
+    assert "set impersonate" in str(found)
+    assert "authenticate = false" in str(found)
+    assert refused(fetch, "project").code == "no_project"
+    assert canned.sent == []
+
+
+def test_a_user_who_acts_as_a_service_account(
+    tmp_path: Path, mocked: responses.RequestsMock
+) -> None:
+    """Then there is one."""
+    mocked.post(TOKEN_URL, json=TOKEN)
+    lent = Response(200, body=json.dumps({"token": jwt()}).encode())
+    path = written(tmp_path, USER)
+    fetch, canned = source(lent, credentials_file=path, impersonate=ACCOUNT)
+    assert fetch("function:send", 5.0).secret.token == jwt()
+    assert dict(canned.sent[0].headers)["Authorization"] == "Bearer canary-token"
+
+
+def test_a_file_that_says_to_act_as_a_service_account(
+    tmp_path: Path, mocked: responses.RequestsMock
+) -> None:
+    """So does the one of ``gcloud auth application-default login --impersonate-...``."""
+    mocked.post(TOKEN_URL, json=TOKEN)
+    info = {
+        "type": "impersonated_service_account",
+        "service_account_impersonation_url": IMPERSONATION,
+        "delegates": ["between@shop-1.iam.gserviceaccount.com"],
+        "source_credentials": USER,
+        "quota_project_id": "pays",
+    }
+    fetch, canned = source(LENT, credentials_file=written(tmp_path, info))
+    assert fetch(SCOPE, 5.0).secret == Bearer("canary-as", "pays")
+    request = canned.sent[0]
+    assert request.origin + request.target == IMPERSONATION
+    between = "projects/-/serviceAccounts/between@shop-1.iam.gserviceaccount.com"
+    assert json.loads(request.body)["delegates"] == [between]
+
+
+def federated(tmp_path: Path, **changes: Any) -> dict[str, Any]:
+    """Give what is in a file of workload identity federation."""
+    subject = tmp_path / "subject"
+    subject.write_text("canary-subject")
+    return {
+        "type": "external_account",
+        "audience": "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p",
+        "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+        "token_url": "https://sts.googleapis.com/v1/token",
+        "credential_source": {"file": str(subject)},
+        "service_account_impersonation_url": IMPERSONATION,
+    } | changes
+
+
+def test_workload_identity_federation(tmp_path: Path, mocked: responses.RequestsMock) -> None:
+    """The subject's token is exchanged, and that acts as the service account, for both tokens."""
+    kind = "urn:ietf:params:oauth:token-type:access_token"
+    mocked.post("https://sts.googleapis.com/v1/token", json=TOKEN | {"issued_token_type": kind})
+    lent = Response(200, body=json.dumps({"token": jwt()}).encode())
+    fetch, canned = source(LENT, lent, credentials_file=written(tmp_path, federated(tmp_path)))
+    assert fetch(SCOPE, 5.0).secret == Bearer("canary-as")
+    assert fetch("function:send", 5.0).secret.token == jwt()
+    assert [each.target.rpartition(":")[2] for each in canned.sent] == [
+        "generateAccessToken",
+        "generateIdToken",
+    ]
+    assert "canary-subject" in str(mocked.calls[0].request.body)
+
+
+def test_federation_without_a_service_account_has_no_id_token(tmp_path: Path) -> None:
+    """As with a user, the message names what to set."""
+    info = federated(tmp_path)
+    del info["service_account_impersonation_url"]
+    fetch, _ = source(credentials_file=written(tmp_path, info))
+    assert refused(fetch, "function:send").code == "no_id_token"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "outcome"),
+    [
+        (400, {"error": "invalid_grant", "error_description": "canary"}, Outcome.AUTH),
+        (401, {"error": "canary"}, Outcome.AUTH),
+        (302, {}, Outcome.AUTH),
+        (403, b"canary", Outcome.AUTH),
+        (200, {"canary": 1}, Outcome.AUTH),
+        (404, b"canary", Outcome.AUTH),
+    ],
+)
+@pytest.mark.parametrize("kind", ["user", "account"])
+def test_a_refusal_of_the_token_endpoint(
+    kind: str,
+    status: int,
+    body: Any,
+    outcome: Outcome,
+    tmp_path: Path,
+    mocked: responses.RequestsMock,
+) -> None:
+    """It is AUTH, repeats nothing, and a redirect is not followed."""
+    text = body if isinstance(body, bytes) else json.dumps(body).encode()
+    headers = {"Location": "https://evil.example/"} if status == 302 else {}
+    mocked.post(TOKEN_URL, status=status, body=text, headers=headers)
+    info, scope = (USER, SCOPE) if kind == "user" else (service_account(), "function:send")
+    fetch, _ = source(credentials_file=written(tmp_path, info))
+    found = refused(fetch, scope)
+    assert found.outcome is outcome
+    assert found.__cause__ is not None or found.code == "undecodable"
+
+
+@pytest.mark.parametrize("error", [requests.ConnectionError("canary"), requests.Timeout("canary")])
+def test_a_token_endpoint_out_of_reach(
+    error: Exception, tmp_path: Path, mocked: responses.RequestsMock
+) -> None:
+    """Nobody could be asked, so the call was not sent."""
+    mocked.post(TOKEN_URL, body=error)
+    fetch, _ = source(credentials_file=written(tmp_path, USER))
+    assert refused(fetch, SCOPE).outcome is Outcome.NOT_SENT
+
+
+def test_a_token_endpoint_that_is_too_busy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mocked: responses.RequestsMock
+) -> None:
+    """It is as good as out of reach, once google-auth has tried again."""
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    mocked.post(TOKEN_URL, status=503, json={"error": "canary"})
+    fetch, _ = source(credentials_file=written(tmp_path, USER))
+    assert refused(fetch, SCOPE).outcome is Outcome.NOT_SENT
+
+
+@pytest.mark.parametrize(
+    ("info", "code"),
+    [
+        ("canary", "credentials_file_unusable"),
+        ([], "credentials_file_unusable"),
+        ({}, "credentials_file_unusable"),
+        ({"type": "canary"}, "credentials_file_unusable"),
+        ({"type": "service_account", "canary": 1}, "credentials_file_unusable"),
+        ({"type": "authorized_user"}, "credentials_file_unusable"),
+        ({"type": "external_account", "audience": "x"}, "credentials_file_unusable"),
+        ({"type": "impersonated_service_account"}, "credentials_file_unusable"),
+        (
+            {
+                "type": "impersonated_service_account",
+                "service_account_impersonation_url": IMPERSONATION + "x",
+                "source_credentials": USER,
+            },
+            "credentials_file_unusable",
+        ),
+        (
+            {
+                "type": "impersonated_service_account",
+                "service_account_impersonation_url": IMPERSONATION,
+                "source_credentials": "canary",
+            },
+            "credentials_file_unusable",
+        ),
+        (service_account() | {"private_key": "canary"}, "credentials_file_unusable"),
+    ],
+)
+def test_a_file_that_is_none(info: Any, code: str, tmp_path: Path) -> None:
+    """It is refused without repeating it."""
+    fetch, canned = source(credentials_file=written(tmp_path, info))
+    found = refused(fetch, SCOPE)
+    assert (found.outcome, found.code) == (Outcome.AUTH, code)
+    assert canned.sent == []
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    """It is not there at the first call, and may be later."""
+    path = tmp_path / "credentials.json"
+    fetch, _ = source(credentials_file=str(path))
+    assert refused(fetch, SCOPE).code == "credentials_file_unreadable"
+    written(tmp_path, service_account())
+    assert fetch(SCOPE, 5.0).expires_at
+
+
+# Files from outside: no request, and no program.
+
+EVIL = "https://evil.example/token"
+MALICIOUS: dict[str, dict[str, Any]] = {
+    "token_url": {"token_url": EVIL},
+    "token_url over http": {"token_url": "http://sts.googleapis.com/v1/token"},
+    "token_url that looks alike": {"token_url": "https://sts.googleapis.com.evil.example/"},
+    "token_url with a user": {"token_url": "https://sts.googleapis.com@evil.example/"},
+    "token_url with a backslash": {"token_url": "https://evil.example\\@sts.googleapis.com/"},
+    "token_url of a bucket": {"token_url": "https://evil.storage.googleapis.com/"},
+    "token_url of another kind": {"token_url": 7},
+    "token_info_url": {"token_info_url": EVIL},
+    "impersonation": {
+        "service_account_impersonation_url": IMPERSONATION.replace("googleapis.com", "evil.example")
+    },
+    "source url": {"credential_source": {"url": EVIL}},
+    "source url on this machine": {"credential_source": {"url": "http://127.0.0.1/token"}},
+    "source url of another kind": {"credential_source": {"url": ["canary"]}},
+    "source of another kind": {"credential_source": "canary"},
+    "universe": {"universe_domain": "evil.example"},
+    "executable": {
+        "credential_source": {"executable": {"command": "touch CANARY", "timeout_millis": 5000}}
+    },
+    "amazon": {
+        "subject_token_type": "urn:ietf:params:aws:token-type:aws4_request",
+        "credential_source": {
+            "environment_id": "aws1",
+            "url": EVIL,
+            "regional_cred_verification_url": "https://sts.{region}.amazonaws.com?Action=X",
+        },
+    },
+    "amazon's token service": {
+        "subject_token_type": "urn:ietf:params:aws:token-type:aws4_request",
+        "credential_source": {
+            "environment_id": "aws1",
+            "regional_cred_verification_url": "https://sts.{region}.evil.example?Action=X",
+        },
+    },
+}
+
+
+@pytest.mark.parametrize("name", MALICIOUS)
+@pytest.mark.parametrize("hardened", [False, True])
+def test_a_file_that_leads_elsewhere(
+    name: str, hardened: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is refused: nobody is asked, and no program is started."""
+    monkeypatch.setenv("GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES", "1")
+    monkeypatch.chdir(tmp_path)
+    info = federated(tmp_path, **MALICIOUS[name])
+    fetch, canned = source(credentials_file=written(tmp_path, info), trust_env=not hardened)
+    with (
+        mock.patch.object(requests.Session, "send", side_effect=AssertionError) as asked,
+        mock.patch.object(subprocess, "Popen", side_effect=AssertionError) as started,
+    ):
+        for scope in SCOPE, "function:send":
+            found = refused(fetch, scope)
+            assert found.outcome is Outcome.AUTH
+            assert found.code in ("credentials_file_refused", "credentials_file_unusable")
+    assert (asked.call_count, started.call_count, canned.sent) == (0, 0, [])
+    assert not (tmp_path / "CANARY").exists()
+
+
+def test_a_key_whose_signature_would_go_elsewhere(tmp_path: Path) -> None:
+    """The same holds for a service account's file, and for one inside another."""
+    info = service_account() | {"token_uri": EVIL}
+    universe = service_account() | {"universe_domain": "evil.example"}
+    inside = {
+        "type": "impersonated_service_account",
+        "service_account_impersonation_url": IMPERSONATION,
+        "source_credentials": info,
+    }
+    for each in info, universe, inside:
+        fetch, _ = source(credentials_file=written(tmp_path, each))
+        assert refused(fetch, "function:send").code == "credentials_file_refused"
+
+
+def test_the_operators_word_for_such_a_file(tmp_path: Path, mocked: responses.RequestsMock) -> None:
+    """With `allow_external_account` it is used as it is."""
+    mocked.post(EVIL, json={"id_token": jwt()})
+    path = written(tmp_path, service_account() | {"token_uri": EVIL})
+    fetch, _ = source(credentials_file=path, allow_external_account=True)
+    assert fetch("function:send", 5.0).secret.token == jwt()
+
+
+@pytest.mark.parametrize("host", ["169.254.169.254", "[fd00:ec2::254]"])
+def test_a_file_for_another_clouds_machine(host: str, tmp_path: Path) -> None:
+    """What gcloud writes for Amazon's and Microsoft's machines leads to their metadata service."""
+    from leeward_google.credential_files import Rules, check
+
+    source = {
+        "environment_id": "aws1",
+        "region_url": f"http://{host}/latest/meta-data/placement/availability-zone",
+        "url": f"http://{host}/latest/meta-data/iam/security-credentials",
+        "imdsv2_session_token_url": f"http://{host}/latest/api/token",
+        "regional_cred_verification_url": "https://sts.{region}.amazonaws.com?Action=Get",
+    }
+    check(federated(tmp_path, credential_source=source), Rules())
+    url = f"http://{host}/metadata/identity/oauth2/token?api-version=2018-02-01&resource=x"
+    check(federated(tmp_path, credential_source={"url": url}), Rules())
+
+
+def test_the_hardened_mode_takes_no_external_account(tmp_path: Path) -> None:
+    """However harmless it looks; a service account's file is taken."""
+    path = written(tmp_path, federated(tmp_path))
+    fetch, _ = source(credentials_file=path, trust_env=False)
+    found = refused(fetch, SCOPE)
+    assert (found.code, "trust_env" in str(found)) == ("credentials_file_refused", True)
+    fetch, _ = source(credentials_file=written(tmp_path, service_account()), trust_env=False)
+    assert fetch(SCOPE, 5.0).secret.token
+
+
+def test_without_google_auth(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The message says what to install."""
+    monkeypatch.setitem(sys.modules, "google.auth.transport.requests", None)
+    fetch, _ = source(credentials_file=written(tmp_path, USER))
+    found = refused(fetch, SCOPE)
+    assert (found.outcome, found.code) == (Outcome.AUTH, "google_auth_missing")
+    assert "leeward-google[auth]" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("env", "options", "said"),
+    [
+        (ON_RUN, {}, "metadata server"),
+        ({"FUNCTION_TARGET": "f"}, {}, "metadata server"),
+        ({"GCE_METADATA_HOST": "a"}, {}, "metadata server"),
+        ({}, {}, "metadata server, if there is one"),
+        ({}, {"identity": "metadata"}, "metadata server"),
+        (ON_RUN | {"NO_GCE_CHECK": "True"}, {}, "none"),
+        (ON_RUN | {"GOOGLE_APPLICATION_CREDENTIALS": "/x"}, {}, "credentials file"),
+        (ON_RUN, {"credentials_file": "/x"}, "credentials file"),
+        (ON_RUN, {"access_token": "t"}, "configured"),
+        (ON_RUN, {"impersonate": ACCOUNT}, f"metadata server, acting as {ACCOUNT}"),
+    ],
+)
+def test_where_credentials_come_from(
+    env: dict[str, str], options: dict[str, Any], said: str
+) -> None:
+    """What goes before the metadata server in google-auth does so here."""
+    assert describe_source(*target(env, **options)) == said
+
+
+# What is imported.
+
+SCRIPT = """
+import os, sys
+from leeward.driver import TargetConfig
+from leeward.calls import Enqueue, Invoke, Load, Key
+from leeward_google import open_driver
+options = dict(pair.split("=", 1) for pair in os.environ.pop("OPTIONS").split("|") if pair)
+driver = open_driver(TargetConfig("google", "google", None, options, os.environ))
+if "function_url" in options:
+    print(driver.invoke(Invoke("send", b"1", "key"), 10.0).value)
+else:
+    print(driver.enqueue(Enqueue("send", b"1", "key"), 10.0).outcome.value)
+driver.close()
+tops = {name.partition(".")[0] for name in sys.modules}
+print(sorted(tops & {"google", "grpc", "requests", "urllib3", "cryptography", "responses"}))
+"""
+
+
+def run(env: dict[str, str], home: Path, **options: str) -> list[str]:
+    paths = f"{ROOT / 'src'}:{ROOT / 'adapters/google/src'}"
+    pairs = "|".join(f"{name}={value}" for name, value in options.items())
+    child = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        env={"HOME": str(home), "PYTHONPATH": paths, "OPTIONS": pairs, **env},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert child.returncode == 0, child.stderr
+    return child.stdout.splitlines()
+
+
+def test_no_vendor_package_is_loaded_on_leewards_own_roads(tmp_path: Path) -> None:
+    """With tokens given, at the metadata server and at an emulator, nothing of it is imported."""
+    with Wire(answer(http(200, [1]))) as wire:
+        url = wire.origin() + "/{name}"
+        found = run({}, tmp_path, function_url=url, id_token="canary")
+        assert found == ["[1]", "[]"]
+        assert b"Authorization: Bearer canary\r\n" in wire.requests[0]
+    text = jwt(exp=4102444800)
+    with (
+        Wire(answer(http(200, [1]))) as wire,
+        Wire(answer(http(200, text.encode(), "Metadata-Flavor: Google"))) as server,
+    ):
+        env = {"GCE_METADATA_HOST": server.origin().partition("://")[2]}
+        found = run(env, tmp_path, function_url=wire.origin() + "/{name}")
+        assert found == ["[1]", "[]"]
+        assert b"Authorization: Bearer %b\r\n" % text.encode() in wire.requests[0]
+        assert len(server.requests) == 1
+    with Wire(answer(http(200, {"messageIds": ["1"]}))) as wire:
+        env = {
+            "PUBSUB_EMULATOR_HOST": wire.origin().partition("://")[2],
+            "GOOGLE_CLOUD_PROJECT": "shop-1",
+        }
+        assert run(env, tmp_path) == ["ok", "[]"]
+        assert wire.requests[0].startswith(b"POST /v1/projects/shop-1/topics/send:publish ")

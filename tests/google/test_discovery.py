@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import responses
+
+from leeward.calls import Invoke
+from leeward.driver import Capability
+from leeward.errors import Outcome
+from leeward.http.credentials import Credential, NoCredential, Source
+from leeward.http.driver import Facts, PlanDriver
+from leeward.http.messages import Failure, Request, Response
+from leeward.http.wire import Wire
+from leeward_google.addresses import KEPT, Address
+from leeward_google.asking import SCOPE
+from leeward_google.auth import source_of
+from leeward_google.credentials import Bearer
+from leeward_google.discovery import lookup_source
+from leeward_google.opening import LIMITS
+from leeward_google.plans import Plans
+from tests.google.sources import NOW, Canned, no_google, refused, target
+from tests.http.wire import Wire as Loopback
+from tests.http.wire import answer
+
+HOST = "https://cloudfunctions.googleapis.com:443"
+PATH = "/v2/projects/shop-1/locations/us-central1/functions/send"
+URL = "https://send-a1b2c3-uc.a.run.app"
+BASE: dict[str, Any] = {"project": "shop-1", "region": "us-central1"}
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Take Google's variables away, and give an empty home."""
+    no_google(monkeypatch, tmp_path)
+
+
+@pytest.fixture
+def api() -> Iterator[responses.RequestsMock]:
+    """Give a Cloud Functions API that knows nothing yet."""
+    with responses.RequestsMock() as mocked:
+        yield mocked
+
+
+def function(uri: str = URL, **more: Any) -> dict[str, Any]:
+    """Give a function as the API tells it."""
+    told = {"name": PATH[4:], "environment": "GEN_2", "state": "ACTIVE"}
+    return told | {"serviceConfig": {"uri": uri}} | more
+
+
+def tokens(scope: str, timeout: float) -> Credential:
+    if scope == "project":
+        return Credential("shop-1", NOW)
+    assert scope == SCOPE
+    return Credential(Bearer("canary-token", "pays"), NOW, NOW + 600)
+
+
+def source(fetch: Source = tokens, **options: Any) -> Source:
+    settings, config = target(**BASE | options)
+    return lookup_source(settings, config, fetch, lambda: NOW)
+
+
+def test_a_look_up_finds_the_url(api: responses.RequestsMock) -> None:
+    """One request with an access token gives all that a call needs."""
+    api.get(HOST + PATH, json=function())
+    found = source()("send", 5.0)
+    assert found == (Address(URL, "/", None, True), NOW, NOW + KEPT)
+    (call,) = api.calls
+    assert call.request.headers["Authorization"] == "Bearer canary-token"
+    assert call.request.headers["x-goog-user-project"] == "pays"
+
+
+def test_the_project_may_be_that_of_the_credentials(api: responses.RequestsMock) -> None:
+    """It is asked for where the configuration has none."""
+    api.get(HOST + PATH, json=function())
+    settings, config = target(region="us-central1")
+    fetch = lookup_source(settings, config, tokens, lambda: NOW)
+    assert fetch("send", 5.0).secret.origin == URL
+
+
+def test_a_function_of_the_first_generation(api: responses.RequestsMock) -> None:
+    """It has a URL under its project's host."""
+    url = "https://us-central1-shop-1.cloudfunctions.net/send"
+    api.get(HOST + PATH, json=function("", url=url, environment="GEN_1"))
+    found = source()("send", 5.0).secret
+    assert found == Address(url[:-5], "/send", None, True)
+
+
+@pytest.mark.parametrize("uri", ["", "canary", "https://canary@x.run.app", "https://x.run.app/?a"])
+def test_a_function_that_has_no_url(api: responses.RequestsMock, uri: str) -> None:
+    """It is NOT_FOUND: it may still be deployed, or be triggered by events alone."""
+    api.get(HOST + PATH, json=function(uri))
+    found = refused(source(), "send")
+    assert (found.outcome, found.code) == (Outcome.NOT_FOUND, "url_missing")
+
+
+ROWS: dict[int, tuple[Outcome, str]] = {
+    400: (Outcome.AUTH, "BadRequest"),
+    401: (Outcome.AUTH, "Unauthorized"),
+    403: (Outcome.AUTH, "Forbidden"),
+    404: (Outcome.NOT_FOUND, "NotFound"),
+    409: (Outcome.AUTH, "Conflict"),
+    429: (Outcome.NOT_SENT, "TooManyRequests"),
+    500: (Outcome.NOT_SENT, "InternalServerError"),
+    503: (Outcome.NOT_SENT, "ServiceUnavailable"),
+    504: (Outcome.NOT_SENT, "GatewayTimeout"),
+}
+
+
+@pytest.mark.parametrize("status", ROWS)
+def test_what_a_status_means(api: responses.RequestsMock, status: int) -> None:
+    """A refusal is told from an outage, and its text is not repeated."""
+    api.get(HOST + PATH, status=status, json={"error": {"code": status, "message": "canary"}})
+    found = refused(source(), "send")
+    assert (found.outcome, found.code) == ROWS[status]
+    assert len(api.calls) == 1 or status == 401
+
+
+@pytest.mark.parametrize(
+    "error",
+    [requests.ConnectionError("canary"), requests.Timeout("canary"), requests.ReadTimeout()],
+)
+def test_an_api_out_of_reach(api: responses.RequestsMock, error: Exception) -> None:
+    """Nobody could be asked, so the call was not sent; once, without a retry."""
+    api.get(HOST + PATH, body=error)
+    assert refused(source(), "send").outcome is Outcome.NOT_SENT
+    assert len(api.calls) == 1
+
+
+@pytest.mark.parametrize("outcome", [Outcome.AUTH, Outcome.NOT_SENT])
+def test_a_token_that_cannot_be_had(outcome: Outcome) -> None:
+    """What stands in its way is passed on as it is."""
+
+    def none(scope: str, timeout: float) -> Credential:
+        raise NoCredential(outcome, "why", "because")
+
+    found = refused(source(none), "send")
+    assert (found.outcome, found.code) == (outcome, "why")
+
+
+def test_another_endpoint() -> None:
+    """The API may be on a server of the operator's own, even without TLS on this machine."""
+    import json
+
+    body = json.dumps(function()).encode()
+    told = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
+    with Loopback(answer(told % (len(body), body))) as wire:
+        found = source(functions_endpoint=wire.origin())("send", 5.0)
+        assert found.secret.origin == URL
+        assert wire.requests[0].startswith(f"GET {PATH}".encode())
+
+
+def test_what_is_found_is_checked_like_what_is_configured(api: responses.RequestsMock) -> None:
+    """No token goes to a foreign host in the hardened mode, nor in clear text in any."""
+    api.get(HOST + PATH, json=function("https://evil.example"))
+    hardened: dict[str, Any] = {"trust_env": False, "identity": "metadata"}
+    found = refused(source(**hardened), "send")
+    assert (found.outcome, found.code) == (Outcome.AUTH, "untrusted_host")
+    api.replace(responses.GET, HOST + PATH, json=function())
+    assert source(**hardened)("send", 5.0).secret.origin == URL
+    api.replace(responses.GET, HOST + PATH, json=function("http://send.example"))
+    assert refused(source(), "send").code == "untrusted_host"
+
+
+class Carrier:
+    """Stands for Cloud Run: knows one host."""
+
+    def __init__(self, host: str) -> None:
+        self.host = host
+        self.sent: list[Request] = []
+
+    def send(self, request: Request, timeout: float) -> Response | Failure:
+        self.sent.append(request)
+        if request.origin == f"https://{self.host}":
+            return Response(200, body=b"1")
+        return Response(404, body=b"<title>404 Page not found</title>")
+
+    def drop(self, origin: str) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_driver_looks_up_once_and_again_after_a_404(api: responses.RequestsMock) -> None:
+    """The address is kept from call to call; a function that has moved costs one look-up more."""
+    for name in ("one", "two", "two"):
+        api.get(HOST + PATH, json=function(f"https://{name}.a.run.app"))
+    settings, config = target(**BASE, access_token="canary", id_token="canary")
+    carrier, facts = Carrier("one.a.run.app"), Facts("google", frozenset(Capability), LIMITS, {})
+    wire = Wire(lambda: carrier, None)  # type: ignore[arg-type]
+    fetch = source_of(settings, config, carrier)
+    driver = PlanDriver(facts, Plans(settings), fetch, wire, native=None)  # type: ignore[arg-type]
+    call = Invoke("send", b"1", "key")
+    assert [driver.invoke(call, 10.0).outcome for _ in range(3)] == [Outcome.OK] * 3
+    assert len(api.calls) == 1
+    carrier.host = "two.a.run.app"
+    assert [driver.invoke(call, 10.0).outcome for _ in range(2)] == [Outcome.OK] * 2
+    assert (len(api.calls), len(carrier.sent)) == (2, 6)
+    carrier.host = "three.a.run.app"  # and the API does not know it either
+    assert driver.invoke(call, 10.0).outcome is Outcome.NOT_FOUND
+    assert (len(api.calls), len(carrier.sent)) == (3, 7)
+    driver.close()
+
+
+def test_an_address_and_its_token_come_together(api: responses.RequestsMock) -> None:
+    """A configured function is not looked up; one that is gets a token for what was found."""
+    api.get(HOST + PATH, json=function())
+    settings, config = target(**BASE, functions={"pay": "https://pay.a.run.app"}, access_token="t")
+    settings = settings._replace(identity=settings.identity._replace(id_token="canary"))
+    fetch = source_of(settings, config, Canned(Response(500)))
+    assert fetch("function:pay", 5.0).secret == Address("https://pay.a.run.app", "/", "canary")
+    assert len(api.calls) == 0
+    assert fetch("function:send", 5.0).secret == Address(URL, "/", "canary", True)
+    assert fetch("place:send", 5.0).secret.token is None
+
+
+def test_without_google_cloud_functions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message says what to install."""
+    monkeypatch.setitem(sys.modules, "google.cloud.functions_v2", None)
+    found = refused(source(), "send")
+    assert (found.outcome, found.code) == (Outcome.AUTH, "google_cloud_functions_missing")
+    assert "leeward-google[discovery]" in str(found)

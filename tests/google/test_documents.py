@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leeward.driver import Key, Store
+from leeward.errors import InvalidRequest
+from leeward.http.jsonbody import Undecodable
+from leeward_google.documents import (
+    Revision,
+    check_collection,
+    fields_of,
+    id_of,
+    revision_after,
+    revision_of,
+    stored_of,
+    update_time_in,
+)
+from tests.google import oracle
+from tests.google.answers import UPDATED
+from tests.google.playing import NOW
+from tests.items.exactness import assert_exact
+from tests.items.strategies import ITEMS
+
+CALL = Store("orders", Key(("id",), ("42",)), {"id": "42", "n": 1}, "write-1", NOW)
+
+
+@pytest.mark.parametrize(
+    "table", [".", "..", "__x__", "____", "a/b", "/", "__a\nb__", "x" * 1501, "\u00e9" * 751],
+    ids=range(9),
+)  # fmt: skip
+def test_a_name_that_no_collection_has_is_refused(table: str) -> None:
+    """The message names the field and the remedy."""
+    with pytest.raises(InvalidRequest, match="choose another|shorten it") as raised:
+        check_collection(table)
+    assert raised.value.field == "table"
+
+
+@pytest.mark.parametrize(
+    "table", ["orders", "...", "__x", "x__", "__", "___", "a b", "\u00fc", "x" * 1500, "a.b"],
+    ids=range(10),
+)  # fmt: skip
+def test_any_other_name_is_taken(table: str) -> None:
+    """Names travel in JSON, so that no character of theirs can lead elsewhere."""
+    check_collection(table)
+
+
+@pytest.mark.parametrize(
+    ("values", "name"),
+    [(("42",), "42"), (("a/b",), "a~2fb"), (("..",), "~2e."), (("__x__",), "~5f_x__"),
+     (("a", "b"), "a:b"), (("a:b",), "a~3ab")],
+)  # fmt: skip
+def test_an_id_is_made_of_the_key(values: tuple[str, ...], name: str) -> None:
+    """Escaped, so that Firestore takes it and two keys never have the same."""
+    assert id_of(Key(("a", "b")[: len(values)], values)) == name
+
+
+TIMES = st.floats(0, 4e9)
+
+
+@given(ITEMS, st.none() | TIMES)
+def test_a_document_is_read_as_it_was_written(item: Any, expires_at: float | None) -> None:
+    """Exactly, after Google's own class has had it in its hands, and known for leeward's own."""
+    call = CALL._replace(item=item, expires_at=expires_at)
+    kind = oracle.message_class("google.cloud.firestore_v1.types", "Document")
+    native = {"name": "x", "fields": fields_of(call), "updateTime": UPDATED}
+    found = stored_of(oracle.spelled(oracle.message(kind, native)))
+    assert_exact(found.item, item)
+    assert (found.write_id, found.foreign, found.expires_at) == ("write-1", False, expires_at)
+    assert found.revision == revision_after(call, UPDATED)
+
+
+@given(ITEMS)
+def test_google_cloud_firestore_reads_what_leeward_wrote(item: Any) -> None:
+    """Every field comes out there, with lists in lists in maps of one."""
+    found = oracle.values_by_google(fields_of(CALL._replace(item=item)))
+    assert len(found) == len(item) + 1
+    assert found["_leeward"]["w"] == "write-1"
+
+
+def test_leeward_reads_what_google_cloud_firestore_wrote() -> None:
+    """A stranger's document gives its values, a number as int where it is integral."""
+    moment = datetime(2026, 1, 1, 12, 30, 15, 123_456, tzinfo=UTC)
+    values: dict[str, Any] = {
+        "none": None, "yes": True, "n": 2**63 - 1, "half": 0.5, "one": 1.0, "text": "\u00e9",
+        "raw": b"\x00\xff", "when": moment, "list": [1, {"a": []}, b""], "map": {"b": {}},
+        "empty": {}, "nothing": [],
+    }  # fmt: skip
+    native = {"name": "x", "fields": oracle.fields_by_google(values), "updateTime": UPDATED}
+    found = stored_of(native)
+    assert (found.item, found.foreign, found.write_id) == (values, True, None)
+    assert type(found.item["one"]) is int
+    assert found.revision == UPDATED
+
+
+def test_a_stranger_sees_types_that_python_lacks() -> None:
+    """A point is a map, a reference its text; a document without fields is an empty item."""
+    native = {
+        "fields": {"at": {"geoPointValue": {"latitude": 1.5}}, "to": {"referenceValue": "a/b"}},
+        "updateTime": UPDATED,
+    }
+    assert set(stored_of(native).item) == {"at", "to"}
+    assert stored_of({"updateTime": UPDATED}).item == {}
+
+
+def test_a_stranger_who_changes_a_field_is_noticed() -> None:
+    """What is left of leeward's own attribute still tells the write id and the expiry."""
+    fields = fields_of(CALL._replace(expires_at=NOW)) | {"n": {"integerValue": "2"}}
+    found = stored_of({"fields": fields, "updateTime": UPDATED})
+    assert (found.item["n"], found.foreign) == (2, True)
+    assert (found.write_id, found.expires_at) == ("write-1", NOW)
+
+
+def test_firestore_is_told_an_expiry_as_a_timestamp() -> None:
+    """Rounded up to the second, in the field that a policy for a time to live looks at."""
+    fields = fields_of(CALL._replace(expires_at=NOW + 0.5))
+    assert fields["_leeward_expires"] == {"timestampValue": "2026-01-01T00:00:01Z"}
+    assert fields["_leeward"]["mapValue"]["fields"]["e"] == {"doubleValue": NOW + 0.5}
+    assert "_leeward_expires" not in fields_of(CALL)
+
+
+@given(st.none() | TIMES)
+def test_a_revision_is_parted_again(expires_at: float | None) -> None:
+    """Into the update time and the expiry; the latter says whether it still holds."""
+    revision = Revision(UPDATED, expires_at)
+    assert revision_of(revision.text()) == revision
+    assert update_time_in(revision.text()) == UPDATED
+    if expires_at is not None:
+        assert not revision.holds_at(expires_at)
+        assert revision.holds_at(expires_at - 1)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x", "@", "1@", f"x@{UPDATED}", f"@{UPDATED}", f"{UPDATED}@", UPDATED + "\n",
+             "2026-01-01T00:00:00+00:00", "2026-01-01T00:00:00.1234567890Z", "write-1"],
+    ids=range(11),
+)  # fmt: skip
+def test_a_strange_revision_is_that_of_no_document(text: str) -> None:
+    """Nothing is to be asked for it."""
+    assert revision_of(text) is None
+
+
+@pytest.mark.parametrize("time", [None, "", 5, "yesterday", "2026-01-01"])
+def test_a_document_without_an_update_time_is_none(time: object) -> None:
+    """It could not be told from another state of the same document."""
+    with pytest.raises(Undecodable):
+        stored_of({"fields": {}, "updateTime": time})

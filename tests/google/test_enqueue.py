@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+from binascii import a2b_base64
+from typing import Any
+
+import pytest
+
+from leeward.calls import Enqueue
+from leeward.errors import InvalidRequest, Outcome
+from leeward.http.course import Carry, Fetch, Supplied, course
+from leeward.http.messages import Failure, Phase, Response
+from leeward_google.addresses import Address
+from leeward_google.queued import tasks, topics
+from leeward_google.services import Functions, Tasks, Topics
+from tests.google import oracle
+from tests.google.playing import (
+    FRESH,
+    NOW,
+    SCOPE,
+    TOKEN,
+    Played,
+    answer,
+    document,
+    headers_of,
+    info,
+    play,
+    refusal,
+)
+
+PUBSUB = Topics("https://pubsub.googleapis.com", names={"pay": "payments"})
+PLAN = topics(PUBSUB, "shop-1")["enqueue"]
+CALL = Enqueue("send-receipt", b'{"order":"42"}', "key-1")
+TAKEN = answer({"messageIds": ["1"]})
+
+QUEUE = "projects/shop-1/locations/us-central1/queues/calls"
+ACCOUNT = "caller@shop-1.iam.gserviceaccount.com"
+RUN = "https://send-a1b2c3-uc.a.run.app"
+CLOUD_TASKS = Tasks("https://cloudtasks.googleapis.com", QUEUE, ACCOUNT)
+CALLED = Functions(urls={"send-receipt": f"{RUN}/receipts"}, region="us-central1")
+TASKS = tasks(CLOUD_TASKS, CALLED)["enqueue"]
+CREATED = answer({"name": f"{QUEUE}/tasks/1", "scheduleTime": "2026-01-01T00:00:00Z"})
+
+
+# Pub/Sub.
+
+
+def test_a_message_of_pub_sub() -> None:
+    """The payload is its data, the key an attribute; Google's own class reads it."""
+    played = play(PLAN, CALL, TAKEN)
+    assert played.result.outcome is Outcome.OK
+    (request,) = played.sent
+    assert request[:2] == ("POST", "https://pubsub.googleapis.com")
+    assert headers_of(request)["authorization"] == f"Bearer {TOKEN.token}"
+    assert request.target == "/v1/projects/shop-1/topics/send-receipt:publish"
+    (message,) = oracle.read(request).messages
+    assert message.data == b'{"order":"42"}'
+    assert dict(message.attributes) == {
+        "content-type": "application/json",
+        "idempotency-key": "key-1",
+    }
+
+
+def test_a_functions_own_topic() -> None:
+    """The configuration goes before the function's name; a percent sign goes as an escape."""
+    played = play(PLAN, CALL._replace(function="pay"), TAKEN)
+    assert played.sent[0].target.endswith("/topics/payments:publish")
+    plan = topics(PUBSUB._replace(names={"pay": "a%b"}), "p")["enqueue"]
+    assert (
+        play(plan, CALL._replace(function="pay"), TAKEN).sent[0].target.endswith("/a%25b:publish")
+    )
+
+
+def test_an_emulator_gets_no_token_of_ours() -> None:
+    """No credential is asked for."""
+    plan = topics(Topics("http://127.0.0.1:8085", emulator=True), "shop-1")["enqueue"]
+    played = play(plan, CALL, TAKEN)
+    assert (played.result.outcome, played.needed) == (Outcome.OK, [])
+    assert played.sent[0].origin == "http://127.0.0.1:8085"
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "f", "goog-x", "a b", "\u00e4bc", "x" * 256])
+def test_a_name_that_is_no_topics(name: str) -> None:
+    """It is refused before anything is sent, and the message says what to do."""
+    with pytest.raises(InvalidRequest, match="enqueue_topics"):
+        play(PLAN, CALL._replace(function=name))
+
+
+@pytest.mark.parametrize(
+    "response", [answer({}), answer({"messageIds": []}), answer([]), answer(b"<html>")]
+)
+def test_a_success_without_an_id(response: Response) -> None:
+    """It may have been taken, and a 2xx was seen."""
+    result = play(PLAN, CALL, response).result
+    assert (result.outcome, result.executed) == (Outcome.AMBIGUOUS, True)
+
+
+ROWS: dict[str, tuple[Response | Failure, Outcome]] = {
+    "no topic": (refusal("NOT_FOUND", 404), Outcome.NOT_FOUND),
+    "no permission": (refusal("PERMISSION_DENIED", 403), Outcome.AUTH),
+    "no api": (
+        refusal("PERMISSION_DENIED", 403, "", info("SERVICE_DISABLED")),
+        Outcome.UNUSABLE,
+    ),
+    "throttled": (refusal("RESOURCE_EXHAUSTED", 429), Outcome.REJECTED),
+    "too large": (refusal("INVALID_ARGUMENT", 400), Outcome.CALLER),
+    "unavailable": (refusal("UNAVAILABLE", 503), Outcome.AMBIGUOUS),
+    "internal": (refusal("INTERNAL", 500), Outcome.AMBIGUOUS),
+    "deadline": (refusal("DEADLINE_EXCEEDED", 504), Outcome.AMBIGUOUS),
+    "gateway": (answer(b"<html>", 502), Outcome.AMBIGUOUS),
+    "lost": (Failure(Phase.RECEIVE, True, "deadline"), Outcome.AMBIGUOUS),
+    "not sent": (Failure(Phase.CONNECT, False, "curl.7"), Outcome.NOT_SENT),
+}
+
+
+@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("plan", [PLAN, TASKS])
+def test_a_refusal(plan: Any, row: str) -> None:
+    """It means the same of Pub/Sub and of Cloud Tasks."""
+    answered, outcome = ROWS[row]
+    assert play(plan, CALL, answered).result.outcome is outcome
+
+
+@pytest.mark.parametrize(("plan", "taken"), [(PLAN, TAKEN), (TASKS, CREATED)])
+def test_a_token_that_was_refused(plan: Any, taken: Response) -> None:
+    """Another one is fetched, and the call is sent once more."""
+    played = play(plan, CALL, refusal("UNAUTHENTICATED", 401), taken)
+    assert played.result.outcome is Outcome.OK
+    shown = [headers_of(each)["authorization"] for each in played.sent]
+    assert shown == [f"Bearer {TOKEN.token}", f"Bearer {FRESH.token}"]
+
+
+# Cloud Tasks.
+
+
+def test_a_task() -> None:
+    """It is the request that calls the function, with a token that Cloud Tasks fetches."""
+    played = play(TASKS, CALL, CREATED)
+    assert (played.result.outcome, played.needed) == (Outcome.OK, [SCOPE])
+    (request,) = played.sent
+    assert request[:3] == ("POST", "https://cloudtasks.googleapis.com", f"/v2/{QUEUE}/tasks")
+    task = document(request)["task"]
+    assert a2b_base64(task["httpRequest"].pop("body")) == b'{"order":"42"}'
+    assert task["httpRequest"] == {
+        "url": f"{RUN}/receipts",
+        "httpMethod": "POST",
+        "headers": {"Content-Type": "application/json", "Idempotency-Key": "key-1"},
+        "oidcToken": {"serviceAccountEmail": ACCOUNT, "audience": RUN},
+    }
+
+
+def test_a_task_that_calls_as_nobody() -> None:
+    """A public function is called without a token."""
+    plan = tasks(CLOUD_TASKS._replace(account=None), CALLED)["enqueue"]
+    (request,) = play(plan, CALL, CREATED).sent
+    assert "oidcToken" not in document(request)["task"]["httpRequest"]
+
+
+def test_a_task_is_named_after_function_and_key() -> None:
+    """The same call has the same name, another has another, and Cloud Tasks takes all of them."""
+    import re
+
+    other = CALL._replace(function="other")
+    calls = CALL, CALL, CALL._replace(idempotency_key="key/2 \u00e4"), other
+    called = CALLED._replace(url=f"{RUN}/{{name}}")
+    plan = tasks(CLOUD_TASKS, called)["enqueue"]
+    names = [document(play(plan, each, CREATED).sent[0])["task"]["name"] for each in calls]
+    assert names[0] == names[1]
+    assert len(set(names)) == 3
+    ids = [name.removeprefix(f"{QUEUE}/tasks/") for name in names]
+    assert all(re.fullmatch("[A-Za-z0-9_-]{1,500}", each) for each in ids)
+
+
+def test_a_task_that_is_there_already_was_accepted() -> None:
+    """An earlier attempt, whose answer was lost, has made it."""
+    result = play(TASKS, CALL, refusal("ALREADY_EXISTS", 409)).result
+    assert (result.outcome, result.value) == (Outcome.OK, None)
+    assert play(TASKS, CALL, refusal("ABORTED", 409)).result.outcome is Outcome.REJECTED
+
+
+@pytest.mark.parametrize("response", [answer({}), answer(b"")])
+def test_a_success_without_a_name(response: Response) -> None:
+    """It may have been taken, and a 2xx was seen."""
+    result = play(TASKS, CALL, response).result
+    assert (result.outcome, result.executed) == (Outcome.AMBIGUOUS, True)
+
+
+def test_a_name_that_is_no_functions() -> None:
+    """It is refused before anything is sent."""
+    with pytest.raises(InvalidRequest, match="in functions"):
+        play(TASKS, CALL._replace(function="a/b"))
+
+
+def looked_up(*answers: Response, learnt: dict[str, Any] | None = None, now: float = NOW) -> Played:
+    """Queue a call of a function whose address is looked up."""
+    learnt = {} if learnt is None else learnt
+    call = CALL._replace(function="pay")
+    going, given = course(TASKS, call, now, 10.0, learnt), list(answers)
+    sent, needed = [], []
+    try:
+        step = next(going)
+        while True:
+            if isinstance(step, Fetch):
+                needed.append(step.scope)
+                place = Address("https://pay-a1b2c3-uc.a.run.app", "/", looked_up=True)
+                token = FRESH if step.refused else TOKEN
+                found: Any = token if step.scope == SCOPE else place
+                step = going.send(Supplied(now, 10.0, found))
+            else:
+                assert isinstance(step, Carry)
+                sent.append(step.request)
+                step = going.send(Supplied(now, 10.0, given.pop(0)))
+    except StopIteration as end:
+        return Played(end.value, sent, learnt, needed)
+
+
+def test_an_address_that_was_looked_up_is_kept() -> None:
+    """It is asked for once, and anew after an hour; nobody fetches an ID token for it."""
+    first = looked_up(CREATED)
+    assert first.needed == ["place:pay", SCOPE]
+    request = document(first.sent[0])["task"]["httpRequest"]
+    assert request["url"] == "https://pay-a1b2c3-uc.a.run.app/"
+    assert looked_up(CREATED, learnt=first.learnt).needed == [SCOPE]
+    later = looked_up(CREATED, learnt=first.learnt, now=NOW + 3601)
+    assert later.needed == ["place:pay", SCOPE]
+
+
+def test_a_refused_token_is_replaced_where_the_address_was_looked_up() -> None:
+    """That the address stays the same does not stand in the way."""
+    played = looked_up(refusal("UNAUTHENTICATED", 401), CREATED)
+    assert (played.result.outcome, len(played.sent)) == (Outcome.OK, 2)

@@ -1,0 +1,273 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leeward.driver import TOO_LARGE, FunctionFault, Invoke, Result
+from leeward.errors import InvalidRequest, Outcome
+from leeward.http.course import Carry, Fetch, Supplied, course
+from leeward.http.messages import Failure, Phase, Request, Response
+from leeward.http.plans import STALE_CREDENTIALS
+from leeward_google.addresses import Address
+from leeward_google.errors import REDIRECTED
+from leeward_google.functions import NO_INSTANCE, functions
+from leeward_google.services import Functions
+from tests.google.playing import LATER, NOW, answer, headers_of
+
+ORIGIN = "https://send-a1b2c3-uc.a.run.app"
+PLAN = functions(Functions(urls={"pay 1": f"{ORIGIN}/pay"}, region="us-central1"))["invoke"]
+CALL = Invoke("send-receipt", b'{"order":"42"}', "key-1")
+
+ADDRESS = Address(ORIGIN, "/", "canary-token")
+FOUND = ADDRESS._replace(looked_up=True)
+PUBLIC = ADDRESS._replace(token=None)
+MARKED: dict[str, Any] = {"x_leeward": "1"}
+ASKED: dict[str, Any] = {"www_authenticate": 'Bearer error="invalid_token"'}
+
+
+def invoke(
+    *answers: Response | Failure,
+    addresses: tuple[Address, ...] = (ADDRESS,),
+    call: Invoke = CALL,
+    timeout: float = 10.0,
+) -> tuple[Result[Any], list[Request]]:
+    """Run the plan over `answers`; the address after a refusal is the next one, if there is one."""
+    going = course(PLAN, call, NOW, timeout, {})
+    given, places = list(answers), list(addresses)
+    sent: list[Request] = []
+    try:
+        step = next(going)
+        while True:
+            if isinstance(step, Fetch):
+                assert step.scope == f"function:{call.function}"
+                place = places.pop(0) if len(places) > 1 else places[0]
+                step = going.send(Supplied(NOW, timeout, place))
+            else:
+                assert isinstance(step, Carry)
+                sent.append(step.request)
+                step = going.send(Supplied(NOW, timeout, given.pop(0)))
+    except StopIteration as end:
+        assert given == []
+        result: Result[Any] = end.value
+        return result, sent
+
+
+def result_of(answered: Response | Failure, **options: Any) -> Result[Any]:
+    return invoke(answered, **options)[0]
+
+
+def test_what_goes_out() -> None:
+    """One POST to the address, with the token as a bearer's."""
+    _, (request,) = invoke(answer(1), timeout=2.5)
+    assert request[:3] == ("POST", ORIGIN, "/")
+    assert request.body == b'{"order":"42"}'
+    assert headers_of(request) == {
+        "content-type": "application/json",
+        "idempotency-key": "key-1",
+        "x-leeward-deadline-ms": "2500",
+        "authorization": "Bearer canary-token",
+    }
+
+
+def test_a_public_function_gets_no_token() -> None:
+    """Nothing says who calls."""
+    _, (request,) = invoke(answer(1), addresses=(PUBLIC,))
+    assert "authorization" not in headers_of(request)
+
+
+def test_an_address_shows_no_secret() -> None:
+    """The token is not in its repr."""
+    assert "canary" not in repr(ADDRESS)
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..", "1a", "a b", "a.evil", "\u00e4", "a" * 64, "a-"])
+def test_a_name_that_is_no_functions(name: str) -> None:
+    """It is refused before anything is asked for, and the message says what to do."""
+    with pytest.raises(InvalidRequest, match="in functions"):
+        invoke(call=CALL._replace(function=name))
+
+
+def test_a_name_with_a_url_of_its_own() -> None:
+    """It may be any name."""
+    assert result_of(answer(1), call=CALL._replace(function="pay 1")).value == 1
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=5))
+def test_a_success_is_its_json(value: Any) -> None:
+    """Whatever JSON comes with a 2xx is the value, marked or not."""
+    assert result_of(answer(value)) == Result.ok(value)
+    assert result_of(answer(value, 202, **MARKED)).value == value
+
+
+@pytest.mark.parametrize("response", [answer(b"", 204), answer(b""), answer(b"", 202)])
+def test_a_function_that_returns_nothing(response: Response) -> None:
+    """No content is None."""
+    assert result_of(response) == Result.ok(None)
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"{", b"NaN", b'{"a":1,"a":2}', b"\xff", b" "])
+def test_a_success_that_cannot_be_read(body: bytes) -> None:
+    """It ran, and what it said is lost."""
+    result = result_of(answer(body))
+    assert (result.outcome, result.executed) == (Outcome.AMBIGUOUS, True)
+    assert (result.reason, result.code) == ("undecodable", "http.200")
+
+
+# One row, one test: 5.2 of the reference, answers without leeward's mark.
+
+NONE = b"<h1>Error</h1><p>The request was aborted because there was no available instance.</p>"
+RATE = b"Rate exceeded.\n"
+PAGE = b"<html><head><title>404 Page not found</title></head></html>"
+CRASHED = {"x_google_status": "crash"}
+
+ROWS: dict[str, tuple[int, bytes, dict[str, Any], Outcome, str | None]] = {
+    "redirect": (302, b"", {}, Outcome.CALLER, REDIRECTED),
+    "not an event": (400, b"", {}, Outcome.CALLER, None),
+    "no or wrong token": (401, b"", {}, Outcome.AUTH, None),
+    "wrong audience": (401, b"", ASKED, Outcome.AUTH, STALE_CREDENTIALS),
+    "no invoker": (403, b"<html>Forbidden</html>", {}, Outcome.AUTH, None),
+    "no such service": (404, PAGE, {}, Outcome.NOT_FOUND, None),
+    "a 404 of the function's own": (404, b"{}", {}, Outcome.NOT_FOUND, None),
+    "method": (405, b"", {}, Outcome.CALLER, None),
+    "request timeout": (408, b"", {}, Outcome.AMBIGUOUS, None),
+    "a 409 of the function's own": (409, b"{}", {}, Outcome.APP_ERROR, None),
+    "length required": (411, b"", {}, Outcome.CALLER, None),
+    "too large": (413, b"", {}, Outcome.CALLER, TOO_LARGE),
+    "url too long": (414, b"", {}, Outcome.CALLER, None),
+    "media type": (415, b"", {}, Outcome.CALLER, None),
+    "a 418 of the function's own": (418, b"", {}, Outcome.APP_ERROR, None),
+    "unprocessable": (422, b"{}", {}, Outcome.CALLER, None),
+    "too early": (425, b"", {}, Outcome.AMBIGUOUS, None),
+    "no instance, throttled": (429, NONE, {}, Outcome.REJECTED, NO_INSTANCE),
+    "rate exceeded": (429, RATE, {}, Outcome.REJECTED, NO_INSTANCE),
+    "a 429 of whoever": (429, b"slow down", {}, Outcome.AMBIGUOUS, None),
+    "a 429 that repeats one": (429, b'{"from":"Rate exceeded."}', {}, Outcome.AMBIGUOUS, None),
+    "an empty 429": (429, b"", {}, Outcome.AMBIGUOUS, None),
+    "headers too large": (431, b"", {}, Outcome.CALLER, None),
+    "crash": (500, b"<html>", CRASHED, Outcome.APP_ERROR, None),
+    "no instance": (500, NONE, {}, Outcome.REJECTED, NO_INSTANCE),
+    "a 500 of whoever": (500, b"<html>", {}, Outcome.AMBIGUOUS, None),
+    "not implemented": (501, b"", {}, Outcome.AMBIGUOUS, None),
+    "bad gateway": (502, b"", {}, Outcome.AMBIGUOUS, None),
+    "unavailable": (503, b"Service Unavailable", {}, Outcome.AMBIGUOUS, None),
+    "a 503 with a crash in it": (503, b"", CRASHED, Outcome.AMBIGUOUS, None),
+    "timeout, and it goes on": (504, b"upstream request timeout", {}, Outcome.AMBIGUOUS, None),
+}
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_an_unmarked_answer(row: str) -> None:
+    """Each of the platform's answers has its outcome; the status is the code."""
+    status, body, headers, outcome, reason = ROWS[row]
+    answers = [answer(body, status, **headers)] * (2 if reason == STALE_CREDENTIALS else 1)
+    new = ADDRESS._replace(token="canary-new")
+    result, _ = invoke(*answers, addresses=(ADDRESS, new))
+    assert (result.outcome, result.reason, result.code) == (outcome, reason, f"http.{status}")
+    assert (result.executed, result.fault) == (None, None)
+
+
+@given(st.integers(300, 599), st.sampled_from([b"", PAGE, RATE, NONE, b"{}", b"[]"]))
+def test_a_marked_answer_is_the_functions_own(status: int, body: bytes) -> None:
+    """Whatever its status and body, it proves that the function ran."""
+    result = result_of(answer(body, status, **MARKED, **ASKED))
+    assert (result.outcome, result.reason) == (Outcome.APP_ERROR, None)
+    assert (result.code, result.fault) == (f"http.{status}", FunctionFault())
+
+
+def test_what_the_function_raised() -> None:
+    """leeward's handler passes type, message and trace on; of odd parts, only what is text."""
+    told = {"errorType": "KeyError", "errorMessage": "'id'", "stackTrace": ["a", 1, "b"]}
+    result = result_of(answer(told, 500, **MARKED))
+    assert result.fault == FunctionFault("KeyError", "'id'", ("a", "b"))
+    odd = {"errorType": 1, "errorMessage": None, "stackTrace": "x"}
+    assert result_of(answer(odd, 500, **MARKED)).fault == FunctionFault()
+
+
+def test_an_unmarked_body_is_not_read_for_a_fault() -> None:
+    """Without the mark it may be anybody's, so nothing of it is repeated."""
+    result = result_of(answer({"errorType": "Canary"}, 500, **CRASHED))
+    assert (result.fault, "Canary" in repr(result)) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("headers", "request_id"),
+    [
+        ({"x_cloud_trace_context": "4bf92f/123;o=1"}, "4bf92f"),
+        ({"function_execution_id": "ab12", "x_cloud_trace_context": "4bf92f"}, "ab12"),
+        ({}, None),
+    ],
+)
+def test_the_request_id(headers: dict[str, Any], request_id: str | None) -> None:
+    """It is what Cloud Logging has the request under, of a success as of a refusal."""
+    assert result_of(answer(1, **headers)).request_id == request_id
+    assert result_of(answer(b"", 503, **headers)).request_id == request_id
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("7", 7.0), (LATER, 3600.0), ("-1", None)])
+def test_retry_after(text: str, seconds: float | None) -> None:
+    """Seconds and dates count, marked or not; nonsense does not."""
+    assert result_of(answer(RATE, 429, retry_after=text)).retry_after == seconds
+    assert result_of(answer(b"", 503, retry_after=text, **MARKED)).retry_after == seconds
+
+
+def test_no_answer() -> None:
+    """A request that left and has no answer may have run; one that did not leave has not."""
+    lost = Failure(Phase.RECEIVE, True, "deadline")
+    assert result_of(lost).outcome is Outcome.AMBIGUOUS
+    assert result_of(Failure(Phase.CONNECT, False, "curl.7")).outcome is Outcome.NOT_SENT
+
+
+# Addresses that have gone stale.
+
+
+def test_a_refused_token_is_replaced_once() -> None:
+    """Where the front end asks for a token, the call is sent once more with a fresh one."""
+    new = ADDRESS._replace(token="canary-new")
+    result, sent = invoke(answer(b"", 401, **ASKED), answer(1), addresses=(ADDRESS, new))
+    assert result.value == 1
+    shown = [headers_of(each)["authorization"] for each in sent]
+    assert shown == ["Bearer canary-token", "Bearer canary-new"]
+
+
+def test_a_token_that_stays_the_same_is_not_tried_twice() -> None:
+    """The metadata server may have no other one yet."""
+    result, sent = invoke(answer(b"", 401, **ASKED), addresses=(ADDRESS, ADDRESS))
+    assert (result.outcome, len(sent)) == (Outcome.AUTH, 1)
+
+
+@pytest.mark.parametrize("headers", [{}, {"www_authenticate": "Basic"}, MARKED | ASKED])
+@pytest.mark.parametrize("address", [ADDRESS, FOUND])
+def test_a_401_that_is_not_the_front_ends_is_not_sent_again(
+    address: Address, headers: dict[str, str]
+) -> None:
+    """There always is another token, so a function's own 401 must not run it twice."""
+    new = address._replace(token="canary-new")
+    _, sent = invoke(answer(b"", 401, **headers), addresses=(address, new))
+    assert len(sent) == 1
+
+
+def test_a_public_function_has_no_other_token() -> None:
+    """A 401 ends the call."""
+    _, sent = invoke(answer(b"", 401, **ASKED), addresses=(PUBLIC, PUBLIC))
+    assert len(sent) == 1
+
+
+def test_a_function_that_has_moved_is_looked_up_again() -> None:
+    """After the front end's own 404, the call goes to the new address."""
+    moved = FOUND._replace(origin="https://send-new-uc.a.run.app")
+    result, sent = invoke(answer(PAGE, 404), answer(1), addresses=(FOUND, moved))
+    assert result.value == 1
+    assert [each.origin for each in sent] == [ORIGIN, "https://send-new-uc.a.run.app"]
+
+
+@pytest.mark.parametrize(
+    ("address", "body"), [(ADDRESS, PAGE), (FOUND, b"{}"), (FOUND, b"no such order")]
+)
+def test_a_404_that_ends_the_call(address: Address, body: bytes) -> None:
+    """A configured address has no other; a 404 without the page may be the function's own."""
+    moved = address._replace(origin="https://send-new-uc.a.run.app")
+    result, sent = invoke(answer(body, 404), addresses=(address, moved))
+    assert (result.outcome, result.reason, len(sent)) == (Outcome.NOT_FOUND, None, 1)

@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leeward.calls import Enqueue, Invoke, Load, Publish
+from leeward.driver import Capability, Driver, Key, Limits, TargetConfig
+from leeward.errors import ConfigError, InvalidRequest, Outcome, Unsupported
+from leeward.registry import open_target
+from leeward.values import Event
+from leeward_google import events, open_driver
+from leeward_google.opening import DATA, LIMITS, TASK_BYTES
+from leeward_google.plans import Plans
+from tests.google.playing import SCOPE, answer, play, refusal
+from tests.google.sources import ACCOUNT, NOW, http, no_google, settings
+from tests.house.workspace import ROOT
+from tests.http.wire import Peer, Wire
+from tests.http.wire import answer as answering
+
+RUN = "https://send-a1b2c3-uc.a.run.app"
+QUEUE = "projects/shop-1/locations/us-central1/queues/calls"
+TAKEN = {"messageIds": ["1"]}
+ALL: dict[str, Any] = {"project": "shop-1", "functions": {"send": RUN}}
+EVENT = Event("order.created", {"id": 1}, "1", "tests", datetime.fromtimestamp(NOW, UTC))
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Take Google's variables away, and give an empty home."""
+    no_google(monkeypatch, tmp_path)
+
+
+def opened(env: dict[str, str] | None = None, **options: Any) -> Driver:
+    return open_driver(TargetConfig("google", "google", None, options, env or {}))
+
+
+@pytest.mark.parametrize(
+    ("options", "capabilities"),
+    [
+        ({}, DATA),
+        ({"project": "shop-1"}, DATA),
+        ({"region": "us-central1"}, set(Capability)),
+        (ALL, set(Capability)),
+    ],
+)
+def test_what_is_configured_is_declared(
+    options: dict[str, Any], capabilities: set[Capability]
+) -> None:
+    """A project is enough for all but functions, and is found where none is set."""
+    driver = opened(**options)
+    assert driver.target == "google"
+    assert driver.capabilities == capabilities
+    if Capability.INVOKE not in capabilities:
+        with pytest.raises(Unsupported, match="google has no invoke"):
+            driver.invoke(Invoke("f", b"1", "key"), 1.0)
+    driver.close()
+
+
+def test_the_entry_point() -> None:
+    """The adapter is found by its name."""
+    driver = open_target(TargetConfig("google", "google", None, ALL, {}))
+    assert driver.target == "google"
+    driver.close()
+
+
+def test_every_verb_of_a_service_has_a_plan() -> None:
+    """The plans are those of the configured services, each loaded when it is asked for."""
+    plans = Plans(settings(**ALL))
+    assert list(plans) == ["invoke", "enqueue", "publish", "store", "load", "delete", "scan"]
+    assert len(plans) == 7
+    assert all(callable(plans[verb]) for verb in plans)
+    assert Plans(settings()).get("invoke") is None
+
+
+TASKS: dict[str, Any] = {"tasks_queue": QUEUE, "tasks_service_account": ACCOUNT}
+
+
+def test_what_is_shown() -> None:
+    """Endpoints, where credentials come from, and the transport's settings; never a secret."""
+    env = {"HTTPS_PROXY": "http://user:canary@proxy:8080", "SSL_CERT_FILE": "/ca.pem"}
+    driver = opened(env, **ALL, **TASKS, access_token="canary", quota_project="pays")
+    assert driver.describe() == {
+        "project": "shop-1",
+        "endpoint.functions": "1 by name",
+        "endpoint.queues": f"https://cloudtasks.googleapis.com/v2/{QUEUE}",
+        "endpoint.events": "https://pubsub.googleapis.com",
+        "endpoint.tables": "https://firestore.googleapis.com",
+        "database": "(default)",
+        "credentials": "configured",
+        "quota_project": "pays",
+        "ca_file": "/ca.pem",
+        "proxy": "proxy:8080",
+        "trust_env": "true",
+    }
+    driver.close()
+    for options, shown in (
+        ({}, "not configured"),
+        ({"region": "us-central1"}, "looked up in us-central1"),
+        (ALL | {"region": "us-central1"}, "1 by name, looked up in us-central1"),
+        ({"function_url": "https://{name}.run.app"}, "https://{name}.run.app"),
+    ):
+        driver = opened(**options)
+        assert driver.describe()["endpoint.functions"] == shown
+        driver.close()
+
+
+def test_a_driver_calls_queues_publishes_and_loads() -> None:
+    """From the entry point to the wire: each verb goes to its endpoint with its token."""
+    loaded = [{"missing": "x", "readTime": "2027-01-15T08:00:00Z"}]
+    with (
+        Wire(answering(http(200, {"sent": True}))) as run,
+        Wire(answering(http(200, TAKEN))) as pubsub,
+        Wire(answering(http(200, loaded))) as firestore,
+    ):
+        driver = opened(
+            project="shop-1",
+            function_url=run.origin() + "/{name}",
+            pubsub_endpoint=pubsub.origin(),
+            firestore_endpoint=firestore.origin(),
+            access_token="canary-access",
+            id_token="canary-id",
+        )
+        assert driver.invoke(Invoke("send", b"1", "key"), 10.0).value == {"sent": True}
+        assert driver.enqueue(Enqueue("send", b"1", "key"), 10.0).outcome is Outcome.OK
+        assert driver.publish(Publish("orders", (EVENT,)), 10.0).outcome is Outcome.OK
+        driver.load(Load("orders", Key(("id",), ("1",))), 10.0)
+        driver.close()
+    assert run.requests[0].startswith(b"POST /send HTTP/1.1\r\n")
+    assert b"Authorization: Bearer canary-id\r\n" in run.requests[0]
+    first, second = pubsub.requests
+    assert first.startswith(b"POST /v1/projects/shop-1/topics/send:publish ")
+    assert second.startswith(b"POST /v1/projects/shop-1/topics/orders:publish ")
+    database = b"/v1/projects/shop-1/databases/(default)/documents"
+    assert firestore.requests[0].startswith(b"POST %b:batchGet " % database)
+    for each in (first, second, firestore.requests[0]):
+        assert b"Authorization: Bearer canary-access\r\n" in each
+
+
+# The project of the credentials.
+
+
+def serve_metadata(peer: Peer) -> None:
+    """Answer as the metadata server does, as often as somebody asks."""
+    token = {"access_token": "canary", "expires_in": 3600}
+    while (asked := peer.read()) is not None:
+        told: Any = b"shop-1" if b"/project/project-id " in asked else token
+        peer.send(http(200, told, "Metadata-Flavor: Google"))
+
+
+def test_a_project_that_is_not_set_is_asked_for_once() -> None:
+    """Of the metadata server, at the first call that needs it, and never for bad input."""
+    with Wire(serve_metadata) as server, Wire(answering(http(200, TAKEN))) as pubsub:
+        env = {"GCE_METADATA_HOST": server.origin().partition("://")[2]}
+        driver = opened(env, pubsub_endpoint=pubsub.origin())
+        assert driver.describe()["project"] == "that of the credentials"
+        with pytest.raises(InvalidRequest):
+            driver.publish(Publish("a/b", (EVENT,)), 10.0)
+        assert server.requests == []
+        for _ in range(2):
+            assert driver.publish(Publish("orders", (EVENT,)), 10.0).outcome is Outcome.OK
+        assert len(server.requests) == 2
+        assert b"/v1/projects/shop-1/topics/orders:publish " in pubsub.requests[1]
+        driver.close()
+
+
+def test_a_refused_token_is_replaced_where_the_project_was_asked_for() -> None:
+    """That the project stays the same does not stand in the way."""
+    plan = Plans(settings())["publish"]
+    learnt: dict[str, Any] = {"project": "shop-1"}
+    refused = refusal("UNAUTHENTICATED", 401)
+    played = play(plan, Publish("orders", (EVENT,)), refused, answer(TAKEN), learnt=learnt)
+    assert (played.result.outcome, played.needed) == (Outcome.OK, [SCOPE, SCOPE])
+
+
+def test_a_project_that_cannot_be_found() -> None:
+    """The result says what to set, and nothing was sent."""
+    driver = opened(access_token="canary")
+    result = driver.publish(Publish("orders", (EVENT,)), 10.0)
+    assert (result.outcome, result.code) == (Outcome.AUTH, "no_project")
+    assert "set project" in str(result.message)
+    driver.close()
+
+
+def test_the_hardened_mode_writes_no_keys_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process whose environment asks libcurl to is refused, and any other is not."""
+    options = ALL | {"identity": "metadata"}
+    config = TargetConfig("google", "google", None, options, {}, trust_env=False)
+    monkeypatch.delenv("SSLKEYLOGFILE", raising=False)
+    open_driver(config).close()
+    monkeypatch.setenv("SSLKEYLOGFILE", "/tmp/keys")
+    with pytest.raises(ConfigError, match="SSLKEYLOGFILE"):
+        open_driver(config)
+
+
+def test_native_goes_through_the_driver() -> None:
+    """The vendor's client is made with the target's settings."""
+    driver = opened(project="shop-1", access_token="canary")
+    client: Any = driver.native("firestore")
+    assert client.project == "shop-1"
+    client.close()
+    with pytest.raises(ConfigError, match="knows no service"):
+        driver.native("storage")
+    driver.close()
+
+
+def test_the_limits_are_no_smaller_than_what_is_safe_everywhere() -> None:
+    """A queue of Cloud Tasks takes less than Pub/Sub, and more than what is safe."""
+    limits = opened(**ALL, **TASKS).limits
+    assert limits == LIMITS._replace(queued_bytes=TASK_BYTES)
+    for each in (LIMITS, limits):
+        smaller = {name for name in Limits._fields if getattr(each, name) < getattr(Limits(), name)}
+        assert smaller == set()
+    assert LIMITS.batch_events == events.MOST_EVENTS
+    assert LIMITS.event_bytes == LIMITS.batch_bytes == events.MOST_EVENT_BYTES
+    assert LIMITS.attribute_bytes == events.LONGEST_ATTRIBUTE
+
+
+SCRIPT = """
+import sys
+from leeward_google import open_driver
+assert "leeward_google.opening" not in sys.modules
+from leeward.driver import TargetConfig
+options = {"project": "shop-1", "region": "us-central1"}
+open_driver(TargetConfig("google", "google", None, options, {})).close()
+ours = {name for name in sys.modules if name.startswith("leeward_google.")}
+names = "functions queued events tables chain discovery native".split()
+print(sorted(ours & {f"leeward_google.{each}" for each in names}))
+tops = {name.partition(".")[0] for name in sys.modules}
+print(sorted(tops & {"google", "grpc", "requests", "ssl", "asyncio", "pathlib"}))
+"""
+
+
+def test_opening_loads_no_plan_and_no_vendor_package() -> None:
+    """A function that only publishes pays at its cold start for nothing else."""
+    child = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        env={"PYTHONPATH": f"{ROOT / 'src'}:{ROOT / 'adapters/google/src'}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert child.returncode == 0, child.stderr
+    assert child.stdout.splitlines() == ["[]", "[]"]

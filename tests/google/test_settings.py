@@ -1,0 +1,320 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leeward.errors import ConfigError
+from leeward_google.addresses import address_in, audience_of
+from leeward_google.hosts import is_own_host
+from leeward_google.services import Events, Functions, Tables, Tasks, Topics
+from leeward_google.settings import OPTIONS
+from tests.google.sources import ACCOUNT, settings, target
+
+RUN = "https://send-a1b2c3-uc.a.run.app"
+NET = "https://{region}-{project}.cloudfunctions.net/{name}"
+QUEUE = "projects/shop-1/locations/us-central1/queues/calls"
+HARD: dict[str, Any] = {"trust_env": False, "identity": "metadata", "project": "shop-1"}
+
+
+def refusal(env: dict[str, str] | None = None, **options: Any) -> str:
+    with pytest.raises(ConfigError) as caught:
+        settings(env, **options)
+    return str(caught.value)
+
+
+def test_nothing_but_a_project_is_needed() -> None:
+    """Events, queues and tables go to Google's own hosts; functions are not there."""
+    found = settings(project="shop-1")
+    assert found.events == Events("https://pubsub.googleapis.com")
+    assert found.queued == Topics("https://pubsub.googleapis.com")
+    assert found.tables == Tables("https://firestore.googleapis.com", "(default)")
+    assert (found.functions, found.region, found.public_only) == (None, None, False)
+    assert settings().project is None
+
+
+def test_an_unknown_option_and_a_wrong_type() -> None:
+    """Both are refused by name."""
+    assert "'functionurl'" in refusal(functionurl=RUN)
+    assert "must be a dict" in refusal(functions="x")
+    assert "must be a bool" in refusal(authenticate="no")
+
+
+@pytest.mark.parametrize("name", ["GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT"])
+def test_where_the_project_comes_from(name: str) -> None:
+    """The option goes before the variables, and the newer of these first."""
+    assert settings({name: "from-env"}).project == "from-env"
+    assert settings({name: "from-env"}, project="own").project == "own"
+    both = {"GCLOUD_PROJECT": "old", "GOOGLE_CLOUD_PROJECT": "new"}
+    assert settings(both).project == "new"
+    assert settings({name: ""}).project is None
+
+
+def test_where_the_region_comes_from() -> None:
+    """The qualifier goes before the option, and that before the variables."""
+    env = {"FUNCTION_REGION": "us-east1"}
+    assert settings(env).region == "us-east1"
+    assert settings(env, region="us-west1").region == "us-west1"
+    assert settings(env, region="us-west1", qualifier="us-central1").region == "us-central1"
+    assert "the second part of 'google:Paris'" in refusal(qualifier="Paris")
+
+
+def test_a_region_is_enough_for_functions() -> None:
+    """They are looked up there."""
+    assert settings(qualifier="us-central1").functions == Functions(region="us-central1")
+
+
+def test_functions_in_full() -> None:
+    """A template is filled in but for the name, and a function's own URL goes before it."""
+    found = settings(
+        project="shop-1",
+        region="us-central1",
+        function_url=NET,
+        functions={"send": f"{RUN}/receipts"},
+        function_audience="https://audience.example",
+    ).functions
+    assert found == Functions(
+        "https://us-central1-shop-1.cloudfunctions.net/{name}",
+        {"send": f"{RUN}/receipts"},
+        "us-central1",
+        "https://audience.example",
+    )
+    assert address_in("send", found) == (RUN, "/receipts", None, False)
+    there = ("https://us-central1-shop-1.cloudfunctions.net", "/pay", None, False)
+    assert address_in("pay", found) == there
+    public = settings(functions={"send": RUN}, authenticate=False).functions
+    assert public == Functions(urls={"send": RUN}, authenticate=False)
+
+
+@pytest.mark.parametrize(
+    ("url", "audience"),
+    [
+        (RUN, RUN),
+        (f"{RUN}/a/b", RUN),
+        ("https://us-central1-shop-1.cloudfunctions.net/pay", None),
+        ("https://us-central1-shop-1.cloudfunctions.net/pay/more", None),
+        ("https://Functions.example.com:8443/pay", "https://functions.example.com:8443"),
+    ],
+)
+def test_the_audience_of_a_url(url: str, audience: str | None) -> None:
+    """It is the URL without its path, unless the path alone tells the function."""
+    found = settings(functions={"pay": url}).functions
+    assert found is not None
+    address = address_in("pay", found)
+    assert address is not None
+    net = "https://us-central1-shop-1.cloudfunctions.net/pay"
+    assert audience_of(address, found) == (audience or net)
+    assert audience_of(address, found._replace(audience="x")) == "x"
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"project": "a/b"}, "id of a project"),
+        ({"project": ""}, "is empty"),
+        ({"region": "us central"}, "name of a region"),
+        ({"function_url": NET}, "set project"),
+        ({"function_url": NET, "project": "p"}, "set region"),
+        ({"function_url": RUN}, "must have {name}"),
+        ({"function_url": "https://canary@{name}.run.app"}, "without user"),
+        ({"function_url": "https://x.run.app/{name}?canary"}, "without user, query"),
+        ({"function_url": "https://x.run.app/../{name}"}, "must be a URL"),
+        ({"function_url": "ftp://{name}"}, "must be a URL"),
+        ({"function_url": "https://{name}.run.app/{other}"}, "must be a URL"),
+        ({"function_url": "http://{name}.example"}, "clear text"),
+        ({"functions": {"f": 1}}, "non-empty string"),
+        ({"functions": {"f": "http://a.example"}}, "clear text"),
+        ({"functions": {"f": "https://a:65536"}}, "must be a scheme"),
+        ({"function_audience": "x"}, "no effect without function_url"),
+        ({"authenticate": False}, "no effect without function_url"),
+        (
+            {"functions": {"f": RUN}, "function_audience": "x", "authenticate": False},
+            "no effect with authenticate",
+        ),
+        ({"functions": {"f": RUN}, "function_audience": "a b"}, "white space"),
+        ({"enqueue_topics": {"f": "a/b"}}, "no name of a topic"),
+        ({"enqueue_topics": {"f": "goog-x"}}, "no name of a topic"),
+        ({"tasks_queue": QUEUE}, "goes with functions"),
+        ({"tasks_queue": "calls", "region": "us-central1"}, "whole name"),
+        ({"tasks_queue": QUEUE, "region": "us-central1"}, "tasks_service_account"),
+        (
+            {"tasks_queue": QUEUE, "region": "us-central1", "tasks_service_account": "x"},
+            "e-mail address",
+        ),
+        (
+            {"tasks_queue": QUEUE, "region": "us-central1", "enqueue_topics": {}},
+            "remove tasks_queue",
+        ),
+        ({"tasks_service_account": ACCOUNT}, "no effect without tasks_queue"),
+        ({"pubsub_endpoint": "http://pubsub.example"}, "clear text"),
+        ({"firestore_endpoint": "https://a/b"}, "without user, path"),
+        ({"functions_endpoint": "http://a.example"}, "clear text"),
+        ({"tasks_endpoint": "https://a"}, "no effect without tasks_queue"),
+        ({"iam_endpoint": "http://a.example"}, "clear text"),
+        ({"database": "a/b"}, "id of a database"),
+        ({"identity": "managed"}, "'default' or 'metadata'"),
+        ({"impersonate": "canary me"}, "e-mail address"),
+        ({"access_token": "canary\n"}, "without white space"),
+        ({"id_token": "canary \u00e4"}, "without white space"),
+        ({"access_token": "canary", "credentials_file": "/x"}, "exclude each other"),
+        ({"id_token": "canary", "identity": "metadata"}, "exclude each other"),
+        ({"credentials_file": "/x", "identity": "metadata"}, "exclude each other"),
+        ({"quota_project": "a b"}, "id of a project"),
+    ],
+)
+def test_a_wrong_setting(options: dict[str, Any], told: str) -> None:
+    """The message names the option and the remedy, and repeats no secret."""
+    message = refusal(**options)
+    assert told in message
+    assert "canary" not in message
+    assert any(option in message for option in options)
+
+
+def test_calls_are_queued_in_cloud_tasks_where_a_queue_is_named() -> None:
+    """The queue calls as a service account, or as nobody where everybody may call."""
+    base: dict[str, Any] = {"tasks_queue": QUEUE, "functions": {"f": RUN}}
+    origin = "https://cloudtasks.googleapis.com"
+    found = settings(**base, tasks_service_account=ACCOUNT).queued
+    assert found == Tasks(origin, QUEUE, ACCOUNT)
+    assert settings(**base, authenticate=False).queued == Tasks(origin, QUEUE)
+
+
+def test_emulators() -> None:
+    """Their variables are honoured; an option goes before them, and is no emulator."""
+    env = {"PUBSUB_EMULATOR_HOST": "localhost:8085", "FIRESTORE_EMULATOR_HOST": "fire:8080"}
+    found = settings(env)
+    assert found.events == Events("http://localhost:8085", emulator=True)
+    assert found.queued == Topics("http://localhost:8085", emulator=True)
+    assert found.tables == Tables("http://fire:8080", emulator=True)
+    own = settings(env, pubsub_endpoint="https://us-east1-pubsub.googleapis.com")
+    assert own.events == Events("https://us-east1-pubsub.googleapis.com")
+    assert "PUBSUB_EMULATOR_HOST" in refusal({"PUBSUB_EMULATOR_HOST": "http://a/b"})
+
+
+def test_who_asks() -> None:
+    """Options go before variables, and no secret is shown."""
+    env = {
+        "GOOGLE_APPLICATION_CREDENTIALS": "/env.json",
+        "GOOGLE_CLOUD_QUOTA_PROJECT": "env-quota",
+        "REQUESTS_CA_BUNDLE": "/env.pem",
+    }
+    found = settings(env, impersonate=ACCOUNT)
+    assert found.identity[3:] == (
+        "/env.json",
+        False,
+        ACCOUNT,
+        "env-quota",
+        "https://iamcredentials.googleapis.com",
+    )
+    assert found.ca_bundle == "/env.pem"
+    found = settings(env, credentials_file="/own.json", quota_project="own", ca_bundle="/own.pem")
+    assert (found.identity.file, found.identity.quota_project) == ("/own.json", "own")
+    assert settings(env, identity="metadata").identity.file is None
+    found = settings(env, access_token="canary-1", id_token="canary-2")
+    assert found.identity[:2] == ("canary-1", "canary-2")
+    assert "canary" not in repr(found)
+
+
+# The hardened mode.
+
+OWN: dict[str, Any] = {
+    "pubsub_endpoint": "https://us-central1-pubsub.googleapis.com",
+    "firestore_endpoint": "https://firestore.us-central1.rep.googleapis.com",
+    "functions_endpoint": "https://cloudfunctions.googleapis.com",
+    "iam_endpoint": "https://iamcredentials.googleapis.com",
+    "function_url": "https://us-central1-shop-1.cloudfunctions.net/{name}",
+}
+
+
+@pytest.mark.parametrize("option", OWN)
+def test_the_hardened_mode_takes_googles_own_hosts(option: str) -> None:
+    """Each service has its own; connections go to the public internet alone."""
+    assert settings(**HARD, **{option: OWN[option]}).public_only
+    assert not settings(**HARD, **{option: OWN[option]}, allow_private=True).public_only
+
+
+@pytest.mark.parametrize("option", OWN)
+@pytest.mark.parametrize(
+    "place",
+    [
+        "http://{}",
+        "https://evil.example",
+        "https://{}.evil.example",
+        "https://{}:8443",
+        "https://127.0.0.1",
+        "https://2130706433",
+        "https://[::1]",
+        "https://googleapis.com",
+        "https://evil.storage.googleapis.com",
+        "https://169.254.169.254",
+    ],
+)
+def test_the_hardened_mode_refuses_other_hosts(option: str, place: str) -> None:
+    """A look-alike, an address, another port, and http are refused, each by its option."""
+    host, slash, path = OWN[option].partition("//")[2].partition("/")
+    url = place.replace("{}", host) + (f"{slash}{path}" if slash else "")
+    message = refusal(**HARD | {option: url})
+    assert option in message
+    assert "trust_env" in message
+
+
+def test_the_hardened_mode_checks_each_functions_url() -> None:
+    """One that is not Google's own has to be listed."""
+    assert "'pay'" in refusal(**HARD, functions={"pay": "https://functions.example.com"})
+    listed = ["functions.example.com"]
+    url = {"pay": "https://functions.example.com"}
+    assert settings(**HARD, functions=url, allowed_hosts=listed).functions is not None
+    assert "no effect while trust_env is true" in refusal(allowed_hosts=listed)
+
+
+def test_a_name_in_a_hosts_name_is_checked_like_a_host() -> None:
+    """In the hardened mode a template counts by the host that a function would have."""
+    assert settings(**HARD, function_url="https://{name}-a1-uc.a.run.app").functions is not None
+    bad = "https://{name}.run.app.evil.example"
+    assert "function_url" in refusal(**HARD, function_url=bad)
+
+
+def test_the_hardened_mode_wants_a_word_on_identity() -> None:
+    """Somebody must say where credentials come from, and no variable does."""
+    assert "identity = 'metadata'" in refusal(trust_env=False, project="p")
+    assert "identity = 'metadata'" in refusal(trust_env=False, project="p", identity="default")
+    ways: list[dict[str, Any]] = [{"credentials_file": "/x"}, {"access_token": "t"}, HARD]
+    for options in ways:
+        assert settings(**options | {"trust_env": False}).public_only
+    told = refusal(trust_env=False, credentials_file="/x", allow_external_account=True)
+    assert "allow_external_account" in told
+
+
+@pytest.mark.parametrize(
+    ("host", "service", "own"),
+    [
+        ("pubsub.googleapis.com", "pubsub", True),
+        ("us-east1-pubsub.googleapis.com", "pubsub", True),
+        ("pubsub.us-east1.rep.googleapis.com", "pubsub", True),
+        ("firestore.googleapis.com", "pubsub", False),
+        ("a.pubsub.googleapis.com", "pubsub", False),
+        ("pubsub.googleapis.com.", "pubsub", False),
+        ("pubsub.storage.googleapis.com", "pubsub", False),
+        ("send-1-uc.a.run.app", "functions", True),
+        ("run.app", "functions", False),
+        ("xrun.app", "functions", False),
+        ("cloudfunctions.net", "functions", False),
+    ],
+)
+def test_whose_a_host_is(host: str, service: Any, own: bool) -> None:
+    """An API has its own name alone, perhaps with a region's."""
+    assert is_own_host(host, service) == own
+
+
+@given(st.sampled_from(sorted(name for name, kind in OPTIONS.items() if kind is str)), st.text())
+def test_whatever_text_an_option_has(option: str, text: str) -> None:
+    """It gives settings or a ConfigError that does not repeat it."""
+    told, base = "", {"project": "shop-1", "region": "us-central1"}
+    options: dict[str, Any] = base | {option: text}
+    try:
+        target(**options)
+    except ConfigError as error:
+        told = str(error)
+    assert len(text) < 8 or text not in told

@@ -1,0 +1,583 @@
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leeward.driver import Delete, Key, Load, Scan, Store, Stored
+from leeward.errors import InvalidRequest, Outcome
+from leeward.http.messages import Failure, Phase, Response
+from leeward.http.plans import STALE_CREDENTIALS
+from leeward_google.credentials import Bearer
+from leeward_google.errors import STATUSES
+from leeward_google.tables import FirestoreDoor, tables
+from tests.google import oracle
+from tests.google.answers import (
+    DOCUMENTS,
+    TYPES,
+    UPDATED,
+    absent,
+    committed,
+    page,
+    stored,
+    there,
+)
+from tests.google.playing import (
+    LATER,
+    NOW,
+    SCOPE,
+    answer,
+    document,
+    error,
+    headers_of,
+    play,
+    refusal,
+)
+from tests.items.exactness import assert_exact
+from tests.items.strategies import ITEMS
+
+DOOR = FirestoreDoor("https://firestore.googleapis.com", "shop")
+KEY = Key(("id",), ("42",))
+ITEM = {"id": "42", "total": Decimal("9.90")}
+NAME = f"{DOCUMENTS}/orders/42"
+EARLIER = "2025-12-31T00:00:00Z"
+
+STORE = Store("orders", KEY, ITEM, "write-1", NOW)
+CREATE = STORE._replace(if_absent=True)
+LEASE = CREATE._replace(expires_at=NOW + 60)
+REPLACE = STORE._replace(if_revision=EARLIER)
+LOAD = Load("orders", KEY)
+DELETE = Delete("orders", KEY, NOW)
+REMOVE = DELETE._replace(if_revision=EARLIER)
+SCAN = Scan("orders")
+
+ALL: list[Any] = [STORE, LOAD, DELETE, SCAN]
+CONDITIONAL: list[Any] = [CREATE, REPLACE, REMOVE]
+
+LOST = Failure(Phase.RECEIVE, sent=True, code="curl.56")
+UNSENT = Failure(Phase.CONNECT, sent=False, code="curl.7")
+
+
+def run(call: Any, *answers: Response | Failure, door: FirestoreDoor = DOOR, **options: Any) -> Any:
+    return play(tables(door)[call.verb], call, *answers, **options)
+
+
+def fields(write_id: str = "write-0", expires_at: float | None = None) -> Any:
+    """Give the fields of an item that leeward has stored."""
+    call = STORE._replace(write_id=write_id, expires_at=expires_at)
+    return stored(run(call, committed()).sent[0])["fields"]
+
+
+def methods(played: Any) -> list[str]:
+    return [request.target.rpartition(":")[2] for request in played.sent]
+
+
+def precondition(request: Any) -> Any:
+    (write,) = document(request)["writes"]
+    return write.get("currentDocument")
+
+
+DONE: dict[str, Response] = {
+    "store": committed(),
+    "load": absent(),
+    "delete": committed(None),
+    "scan": page(),
+}
+
+# What goes out.
+
+
+def theirs(method: str, kind: str, body: Any) -> Any:
+    return oracle.by_firestore(method, oracle.message(oracle.message_class(TYPES, kind), body))
+
+
+BASE = {"database": "projects/shop/databases/(default)"}
+
+
+def test_google_cloud_firestore_would_send_the_same() -> None:
+    """The same method, path and body, but for the way to spell them."""
+    update = {"name": NAME, "fields": fields("write-1")}
+    expected: list[tuple[Any, str, str, Any]] = [
+        (STORE, "commit", "CommitRequest", BASE | {"writes": [{"update": update}]}),
+        (LOAD, "batch_get_documents", "BatchGetDocumentsRequest", BASE | {"documents": [NAME]}),
+        (DELETE, "commit", "CommitRequest", BASE | {"writes": [{"delete": NAME}]}),
+        (
+            SCAN._replace(cursor="41"),
+            "run_query",
+            "RunQueryRequest",
+            {
+                "parent": DOCUMENTS,
+                "structuredQuery": {
+                    "from": [{"collectionId": "orders"}],
+                    "orderBy": [{"field": {"fieldPath": "__name__"}, "direction": "ASCENDING"}],
+                    "startAt": {"values": [{"referenceValue": f"{DOCUMENTS}/orders/41"}]},
+                    "limit": 10,
+                },
+            },
+        ),
+    ]
+    for call, method, kind, body in expected:
+        (request,) = run(call, DONE[call.verb]).sent
+        assert oracle.by_leeward(request) == theirs(method, kind, body)
+        assert request.origin == "https://firestore.googleapis.com"
+        assert headers_of(request) == {
+            "content-type": "application/json",
+            "authorization": "Bearer token-of-the-tests",
+        }
+
+
+@pytest.mark.parametrize(
+    ("call", "condition"),
+    [
+        (STORE, None),
+        (CREATE, {"exists": False}),
+        (REPLACE, {"updateTime": EARLIER}),
+        (STORE._replace(if_revision=f"{NOW + 1!r}@{EARLIER}"), {"updateTime": EARLIER}),
+        (DELETE, None),
+        (REMOVE, {"updateTime": EARLIER}),
+    ],
+    ids=range(6),
+)
+def test_a_condition_is_a_precondition(call: Any, condition: Any) -> None:
+    """One write, in one request, and Firestore's own class reads it."""
+    played = run(call, DONE[call.verb])
+    assert played.result.outcome is Outcome.OK
+    (request,) = played.sent
+    assert precondition(request) == condition
+    (write,) = oracle.read(request).writes
+    assert oracle.spelled(write).get("currentDocument") == condition
+
+
+@pytest.mark.parametrize("call", [REPLACE, REMOVE])
+@pytest.mark.parametrize(
+    "revision", ["write-0", "x", f"{NOW!r}@{EARLIER}", f"{NOW - 60!r}@{EARLIER}"],
+    ids=["another cloud's", "nonsense", "expires now", "expired"],
+)  # fmt: skip
+def test_a_revision_that_cannot_be_there_is_a_conflict(call: Any, revision: str) -> None:
+    """Nothing is sent: no document has it, or the item that has it counts as absent."""
+    played = run(call._replace(if_revision=revision))
+    assert (played.result.outcome, played.sent) == (Outcome.CONFLICT, [])
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
+KEYS = st.lists(st.tuples(TEXT, TEXT), min_size=1, max_size=2, unique_by=lambda pair: pair[0]).map(
+    lambda pairs: Key(*map(tuple, zip(*pairs, strict=True)))
+)
+
+
+@given(ITEMS, KEYS, st.none() | st.floats(NOW + 1, 4e9))
+def test_what_is_stored_is_loaded(item: Any, key: Key, expires_at: float | None) -> None:
+    """Exactly, with the revision that the write gave, after Firestore's own class has read it."""
+    item = {**item, **dict(zip(key.fields, key.values, strict=True))}
+    call = Store("orders", key, item, "write-1", NOW, expires_at)
+    written = run(call, committed())
+    native = stored(written.sent[0])
+    name = native["name"].removeprefix(f"{DOCUMENTS}/")
+    loaded = run(Load("orders", key), there(native["fields"], name=name))
+    assert document(loaded.sent[0]) == {"documents": [native["name"]]}
+    found = loaded.result.value
+    assert_exact(found.item, item)
+    assert (found.write_id, found.foreign) == ("write-1", False)
+    assert (found.expires_at, found.revision) == (expires_at, written.result.value)
+
+
+@pytest.mark.parametrize("call", ALL)
+def test_a_named_database_stands_in_path_and_names(call: Any) -> None:
+    """Nothing leads to the default one."""
+    door = FirestoreDoor("https://firestore.googleapis.com", "shop", "second")
+    request = run(call, LOST, door=door).sent[0]
+    assert request.target.startswith("/v1/projects/shop/databases/second/documents:")
+    assert b"(default)" not in request.body
+
+
+@pytest.mark.parametrize("call", ALL)
+def test_no_credential_is_fetched_for_an_emulator(call: Any) -> None:
+    """Nobody could give one; the emulator lets its owner do everything."""
+    door = FirestoreDoor("http://127.0.0.1:8080", "shop", emulator=True)
+    played = run(call, DONE[call.verb], door=door)
+    assert (played.needed, played.result.outcome) == ([], Outcome.OK)
+    assert played.sent[0].origin == "http://127.0.0.1:8080"
+    assert headers_of(played.sent[0])["authorization"] == "Bearer owner"
+    assert run(call, DONE[call.verb]).needed == [SCOPE]
+
+
+def test_a_request_says_who_is_charged() -> None:
+    """Where the identity has no project of its own; and no repr shows the token."""
+    bearer = Bearer("secret-of-the-tests", "payer")
+    played = run(LOAD, absent(), credential=bearer)
+    assert headers_of(played.sent[0])["x-goog-user-project"] == "payer"
+    assert "secret" not in repr(bearer) + repr(played.sent)
+
+
+@pytest.mark.parametrize("call", ALL + CONDITIONAL, ids=range(7))
+def test_a_table_that_is_no_collection_is_refused_before_anything_is_sent(call: Any) -> None:
+    """The message names the field."""
+    with pytest.raises(InvalidRequest) as raised:
+        run(call._replace(table="a/b"))
+    assert raised.value.field == "table"
+
+
+# What comes back.
+
+
+@pytest.mark.parametrize("call", [STORE, DELETE])
+def test_a_write_is_done(call: Any) -> None:
+    """A store gives its update time for a revision, a delete nothing."""
+    result = run(call, DONE[call.verb]).result
+    assert (result.outcome, result.value) == (Outcome.OK, UPDATED if call is STORE else None)
+
+
+def test_a_revision_knows_its_expiry() -> None:
+    """So that a condition on it is known not to hold once it is over."""
+    result = run(STORE._replace(expires_at=NOW + 60), committed()).result
+    assert result.value == f"{NOW + 60!r}@{UPDATED}"
+
+
+BAD = [b"", b"<html>", b"null", b"{", b"NaN", b'{"a":1,"a":2}', b"[]", b"[1]", b"{}", b"[{}]"]
+
+
+@pytest.mark.parametrize("call", [STORE, LOAD, DELETE])
+@pytest.mark.parametrize("body", BAD)
+def test_a_success_that_cannot_be_read_is_ambiguous(call: Any, body: bytes) -> None:
+    """The page of a proxy is no receipt, and no proof that an item is absent."""
+    result = run(call, answer(body)).result
+    assert (result.outcome, result.executed) == (Outcome.AMBIGUOUS, True)
+    assert (result.reason, result.value) == ("undecodable", None)
+
+
+STRANGE: dict[str, list[Any]] = {
+    "store": [
+        {"commitTime": UPDATED}, {"commitTime": UPDATED, "writeResults": []},
+        {"commitTime": UPDATED, "writeResults": [{}]},
+        {"commitTime": UPDATED, "writeResults": [{"updateTime": UPDATED}] * 2},
+        {"writeResults": [{"updateTime": UPDATED}]},
+        {"commitTime": UPDATED, "writeResults": ["x"]},
+        {"commitTime": UPDATED, "writeResults": [{"updateTime": "now"}]},
+    ],
+    "load": [
+        [{"readTime": UPDATED}], [{"missing": f"{DOCUMENTS}/orders/43"}], [{"missing": 5}],
+        [{"found": []}], [{"found": {"updateTime": UPDATED}}], [{"found": {"name": NAME}}],
+        [{"missing": NAME}, {"missing": NAME}],
+        [{"found": {"name": f"{DOCUMENTS}/orders/43", "updateTime": UPDATED}}],
+        {"missing": NAME},
+    ],
+    "delete": [{"commitTime": UPDATED}, {"writeResults": [{}]}, {"commitTime": 5}],
+    "scan": [
+        {}, [], [5], [{"document": 5}], [{"document": {"name": NAME}}],
+        [{"document": {"updateTime": UPDATED}}] * 10,
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("call", "body"),
+    [(call, body) for call in ALL for body in STRANGE[call.verb]],
+)
+def test_a_success_that_says_something_else_is_ambiguous(call: Any, body: Any) -> None:
+    """What was asked for is not answered."""
+    result = run(call, answer(body)).result
+    assert (result.outcome, result.executed) == (Outcome.AMBIGUOUS, True)
+    assert (result.reason, result.value) == ("undecodable", None)
+
+
+def test_an_absent_item_is_no_error() -> None:
+    """Load gives None."""
+    result = run(LOAD, absent()).result
+    assert (result.outcome, result.value) == (Outcome.OK, None)
+
+
+def test_an_expired_item_is_found() -> None:
+    """With its expiry: whether it counts is not the driver's business."""
+    found = run(LOAD, there(fields("write-1", NOW - 1))).result.value
+    assert found == Stored(ITEM, f"{NOW - 1!r}@{UPDATED}", "write-1", NOW - 1)
+
+
+@pytest.mark.parametrize("call", ALL)
+@pytest.mark.parametrize("word", sorted(STATUSES.keys() - {"UNAUTHENTICATED"}))
+def test_every_status_word_comes_out(call: Any, word: str) -> None:
+    """Each gives the outcome of its row, and nothing of its message."""
+    result = run(call, refusal(word, 400, "secret")).result
+    assert ((result.outcome, result.reason), result.code) == (STATUSES[word], word)
+    assert (result.value, result.message) == (None, None)
+
+
+@pytest.mark.parametrize("call", ALL)
+def test_an_absent_database_is_not_found(call: Any) -> None:
+    """And is no absent item."""
+    text = "The database (default) does not exist for project shop"
+    body = [error("NOT_FOUND", 404, text)] if call in (LOAD, SCAN) else error("NOT_FOUND", 404)
+    assert run(call, answer(body, 404)).result.outcome is Outcome.NOT_FOUND
+
+
+@pytest.mark.parametrize("call", [LOAD, SCAN])
+def test_a_stream_may_end_in_an_error(call: Any) -> None:
+    """Although it began with a success."""
+    begun = json.loads(DONE[call.verb].body)
+    result = run(call, answer([*begun, error("RESOURCE_EXHAUSTED", 429)])).result
+    assert (result.outcome, result.code) == (Outcome.REJECTED, "RESOURCE_EXHAUSTED")
+    result = run(call, answer([*begun, {"error": {"status": "UNAVAILABLE"}}])).result
+    assert (result.outcome, result.value) == (Outcome.AMBIGUOUS, None)
+
+
+@pytest.mark.parametrize("call", ALL)
+def test_a_wait_that_is_asked_for_is_told(call: Any) -> None:
+    """In a header, as seconds or a date, or in the details."""
+    info = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "2.5s"}
+    for response, seconds in [
+        (refusal("RESOURCE_EXHAUSTED", 429, "", info), 2.5),
+        (refusal("RESOURCE_EXHAUSTED", 429, "", info, retry_after="7"), 7.0),
+        (refusal("UNAVAILABLE", 503, retry_after=LATER), 3600.0),
+        (refusal("UNAVAILABLE", 503, retry_after="soon"), None),
+        (refusal("UNAVAILABLE", 503, retry_after="Sat, 31 Feb 2026 01:00:00 GMT"), None),
+        (refusal("UNAVAILABLE", 503, retry_after="999999"), None),
+        (refusal("UNAVAILABLE", 503), None),
+    ]:
+        assert run(call, response).result.retry_after == seconds
+
+
+@pytest.mark.parametrize("call", ALL)
+def test_a_lost_answer_is_ambiguous(call: Any) -> None:
+    """The plan ends with what the failure proves."""
+    assert run(call, LOST).result.outcome is Outcome.AMBIGUOUS
+    assert run(call, UNSENT).result.outcome is Outcome.NOT_SENT
+
+
+@pytest.mark.parametrize("call", ALL)
+def test_a_fresh_token_is_tried_once(call: Any) -> None:
+    """The one that was refused may have been over."""
+    stale = refusal("UNAUTHENTICATED", 401)
+    played = run(call, stale, DONE[call.verb])
+    assert played.result.outcome is Outcome.OK
+    assert headers_of(played.sent[1])["authorization"] == "Bearer fresh-token-of-the-tests"
+    result = run(call, stale, stale).result
+    assert (result.outcome, result.reason) == (Outcome.AUTH, STALE_CREDENTIALS)
+
+
+UNREADABLE = [
+    {"x": {"laterValue": 1}}, {"x": {}}, {"x": {"integerValue": "abc"}},
+    {"x": {"stringValue": "a", "integerValue": "1"}}, {"x": {"timestampValue": "soon"}},
+    {"x": {"arrayValue": 5}}, {"x": 5}, "x",
+]  # fmt: skip
+
+
+def in_the_raw(native: Any) -> Response:
+    return answer([{"found": {"name": NAME, "fields": native, "updateTime": UPDATED}}])
+
+
+@pytest.mark.parametrize("native", UNREADABLE, ids=range(8))
+def test_an_item_that_leeward_cannot_read_is_unusable(native: Any) -> None:
+    """Another program, or a later Firestore, has written it; there is nothing to try again."""
+    listed = answer([{"document": {"name": NAME, "fields": native, "updateTime": UPDATED}}])
+    for call, response in [(LOAD, in_the_raw(native)), (SCAN, listed)]:
+        result = run(call, response).result
+        assert (result.outcome, result.reason) == (Outcome.UNUSABLE, "undecodable")
+        assert result.cause is not None
+
+
+# Conditions that do not hold.
+
+TAKEN = refusal("ALREADY_EXISTS", 409, f"Document already exists: {NAME}")
+ANOTHER = refusal("FAILED_PRECONDITION", 400, "the stored version does not match")
+
+
+def in_the_way(call: Any) -> Response:
+    """Refuse a write whose condition does not hold."""
+    return TAKEN if isinstance(call, Store) and call.if_absent else ANOTHER
+
+
+@pytest.mark.parametrize("call", CONDITIONAL, ids=range(3))
+def test_a_condition_that_does_not_hold_is_a_conflict(call: Any) -> None:
+    """After a look at what is there, which is no second effect."""
+    played = run(call, in_the_way(call), there(fields()))
+    assert (played.result.outcome, played.result.value) == (Outcome.CONFLICT, None)
+    assert played.result.code == document_code(in_the_way(call))
+    assert methods(played) == ["commit", "batchGet"]
+
+
+def document_code(response: Response) -> str:
+    return str(json.loads(response.body)["error"]["status"])
+
+
+@pytest.mark.parametrize("call", [REPLACE, REMOVE])
+@pytest.mark.parametrize("word", ["FAILED_PRECONDITION", "NOT_FOUND"])
+def test_a_revision_of_what_is_gone_is_a_conflict(call: Any, word: str) -> None:
+    """Whatever word Firestore has for it: the look tells that the database is there."""
+    result = run(call, refusal(word, 400), absent()).result
+    assert result.outcome is Outcome.CONFLICT
+
+
+@pytest.mark.parametrize("call", CONDITIONAL, ids=range(3))
+@pytest.mark.parametrize(
+    ("word", "outcome"),
+    [("NOT_FOUND", Outcome.NOT_FOUND), ("FAILED_PRECONDITION", Outcome.UNUSABLE)],
+)
+def test_a_database_in_the_way_is_no_conflict(call: Any, word: str, outcome: Outcome) -> None:
+    """The look is refused for the reason that the write was refused for."""
+    assert run(call, refusal(word, 400), refusal(word, 400)).result.outcome is outcome
+
+
+@pytest.mark.parametrize("call", [CREATE, REPLACE])
+def test_the_echo_of_our_own_write_is_no_conflict(call: Store) -> None:
+    """An earlier attempt has written the item, and its answer was lost."""
+    result = run(call, in_the_way(call), there(fields("write-1"))).result
+    assert (result.outcome, result.value) == (Outcome.OK, UPDATED)
+    gone = call._replace(expires_at=NOW - 1)
+    answers = [there(fields("write-1", NOW - 1))]
+    if not gone.if_absent:
+        answers.insert(0, in_the_way(call))
+    result = run(gone, *answers).result
+    assert (result.outcome, result.value) == (Outcome.OK, f"{NOW - 1!r}@{UPDATED}")
+
+
+@pytest.mark.parametrize("call", CONDITIONAL, ids=range(3))
+@pytest.mark.parametrize("native", UNREADABLE, ids=range(8))
+def test_an_item_that_cannot_be_read_is_in_the_way(call: Any, native: Any) -> None:
+    """It is somebody's, and not ours."""
+    result = run(call, in_the_way(call), in_the_raw(native)).result
+    assert result.outcome is Outcome.CONFLICT
+
+
+@pytest.mark.parametrize("call", CONDITIONAL, ids=range(3))
+@pytest.mark.parametrize(
+    ("look", "outcome"),
+    [
+        (LOST, Outcome.REJECTED),
+        (UNSENT, Outcome.REJECTED),
+        (answer(b"<html>"), Outcome.REJECTED),
+        (refusal("UNAVAILABLE", 503), Outcome.REJECTED),
+        (refusal("RESOURCE_EXHAUSTED", 429), Outcome.REJECTED),
+        (refusal("PERMISSION_DENIED", 403), Outcome.CONFLICT),
+        (refusal("INVALID_ARGUMENT", 400), Outcome.CONFLICT),
+    ],
+    ids=range(7),
+)
+def test_a_look_that_fails_proves_only_that_nothing_was_written(
+    call: Any, look: Any, outcome: Outcome
+) -> None:
+    """What another attempt could tell is worth another attempt."""
+    result = run(call, in_the_way(call), look).result
+    assert (result.outcome, result.executed, result.value) == (outcome, None, None)
+
+
+def test_a_token_that_is_refused_in_between_is_renewed() -> None:
+    """The plan begins anew; the first time has written nothing."""
+    stale = refusal("UNAUTHENTICATED", 401)
+    played = run(REPLACE, in_the_way(REPLACE), stale, in_the_way(REPLACE), there(fields()))
+    assert played.result.outcome is Outcome.CONFLICT
+    assert methods(played) == ["commit", "batchGet"] * 2
+
+
+@pytest.mark.parametrize("call", CONDITIONAL, ids=range(3))
+@pytest.mark.parametrize("word", ["ABORTED", "UNAVAILABLE", "PERMISSION_DENIED", "INTERNAL"])
+def test_any_other_refusal_is_not_looked_after(call: Any, word: str) -> None:
+    """It is not the condition that did not hold."""
+    result = run(call, refusal(word, 400)).result
+    assert (result.outcome, result.reason) == STATUSES[word]
+
+
+# Expired items, which Firestore leaves in the way.
+
+FLAG = {f"expired:{DOCUMENTS}/orders": True}
+
+
+def test_an_item_that_is_to_expire_is_looked_for_first() -> None:
+    """Where one expires, the one before it may have expired."""
+    played = run(LEASE, absent(), committed())
+    assert played.result.outcome is Outcome.OK
+    assert methods(played) == ["batchGet", "commit"]
+    assert precondition(played.sent[1]) == {"exists": False}
+
+
+def test_an_expired_item_is_replaced_by_its_update_time() -> None:
+    """So that of those who find it, one wins."""
+    played = run(LEASE, there(fields(expires_at=NOW), time=EARLIER), committed())
+    assert played.result.value == f"{NOW + 60!r}@{UPDATED}"
+    assert precondition(played.sent[1]) == {"updateTime": EARLIER}
+
+
+@pytest.mark.parametrize("call", [CREATE, LEASE])
+@pytest.mark.parametrize("expires_at", [None, NOW + 1])
+def test_an_item_that_counts_is_not_replaced(call: Store, expires_at: float | None) -> None:
+    """One request tells it; nothing is written."""
+    played = run(call, there(fields(expires_at=expires_at)), learnt=dict(FLAG))
+    assert (played.result.outcome, methods(played)) == (Outcome.CONFLICT, ["batchGet"])
+
+
+def test_an_expired_item_that_is_met_is_looked_for_by_the_next_attempt() -> None:
+    """Nothing was written by the one that met it, and there is nothing to wait for."""
+    expired = there(fields(expires_at=NOW - 1), time=EARLIER)
+    played = run(CREATE, in_the_way(CREATE), expired)
+    assert (played.result.outcome, played.result.reason) == (Outcome.REJECTED, "expired_in_the_way")
+    assert (played.result.retry_after, played.learnt) == (0.0, FLAG)
+    again = run(CREATE, expired, committed(), learnt=played.learnt)
+    assert (again.result.outcome, methods(again)) == (Outcome.OK, ["batchGet", "commit"])
+    assert precondition(again.sent[1]) == {"updateTime": EARLIER}
+
+
+def test_an_item_that_came_and_went_is_contention() -> None:
+    """Another attempt may find the place free."""
+    result = run(CREATE, in_the_way(CREATE), absent()).result
+    assert (result.outcome, result.reason) == (Outcome.REJECTED, "contention")
+
+
+def test_a_race_for_an_expired_item_has_a_loser() -> None:
+    """Its update time is another one by now, and so is the item."""
+    expired = there(fields(expires_at=NOW - 1))
+    played = run(LEASE, expired, in_the_way(REPLACE), there(fields("write-2", NOW + 5)))
+    assert played.result.outcome is Outcome.CONFLICT
+    assert methods(played) == ["batchGet", "commit", "batchGet"]
+
+
+@pytest.mark.parametrize(
+    ("look", "outcome"),
+    [(LOST, Outcome.NOT_SENT), (UNSENT, Outcome.NOT_SENT), (answer(b"<html>"), Outcome.NOT_SENT),
+     (refusal("INTERNAL", 500), Outcome.NOT_SENT), (refusal("NOT_FOUND", 404), Outcome.NOT_FOUND),
+     (refusal("PERMISSION_DENIED", 403), Outcome.AUTH), (in_the_raw("x"), Outcome.CONFLICT)],
+    ids=range(7),
+)  # fmt: skip
+def test_a_look_that_fails_ends_the_attempt(look: Any, outcome: Outcome) -> None:
+    """Nothing was written, which is a proof."""
+    played = run(LEASE, look)
+    assert (played.result.outcome, played.result.executed) == (outcome, None)
+
+
+# Pages.
+
+
+def test_a_page_is_read_in_the_order_of_ids() -> None:
+    """Exactly, with revision and write id; a page that is not full is the last one."""
+    result = run(SCAN, page(("orders/42", fields("write-1")), ("orders/43", {}))).result
+    first, second = result.value.items
+    assert first == Stored(ITEM, UPDATED, "write-1")
+    assert (second.item, second.foreign, result.value.cursor) == ({}, True, None)
+
+
+def test_the_last_page_may_be_empty() -> None:
+    """It says when it was read, and holds nothing else."""
+    result = run(SCAN, page()).result
+    assert (result.outcome, result.value.items, result.value.cursor) == (Outcome.OK, (), None)
+
+
+def test_a_full_page_has_a_cursor() -> None:
+    """It is the id of the last document, from which the next page goes on."""
+    names = [f"orders/a~2f{n}" for n in range(10)]
+    first = run(SCAN, page(*((name, {}) for name in names)))
+    cursor = first.result.value.cursor
+    assert cursor == "a~2f9"
+    query = document(run(SCAN._replace(cursor=cursor), page()).sent[0])["structuredQuery"]
+    assert query["startAt"] == {
+        "values": [{"referenceValue": f"{DOCUMENTS}/orders/a~2f9"}],
+        "before": False,
+    }
+    assert "startAt" not in document(first.sent[0])["structuredQuery"]
+
+
+@pytest.mark.parametrize("cursor", ["", "a/b", "/"])
+def test_a_strange_cursor_is_refused_before_anything_is_sent(cursor: str) -> None:
+    """The message says how to begin."""
+    with pytest.raises(InvalidRequest, match="begin with None"):
+        run(SCAN._replace(cursor=cursor))

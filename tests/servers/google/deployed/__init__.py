@@ -1,0 +1,1 @@
+"""What is deployed as functions of Google Cloud; functions-framework imports it."""

@@ -1,0 +1,1 @@
+"""Functions that do what functions should not."""

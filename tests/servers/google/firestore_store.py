@@ -1,0 +1,200 @@
+"""The documents of one Firestore database, and how they are changed: all at once, or not at all."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
+from typing import Any, Final
+
+from tests.servers.google.firestore_values import check_document, check_name
+from tests.servers.google.refused import Refused
+
+_MICROSECOND: Final = 1000
+"""In nanoseconds."""
+
+
+class Store:
+    """Documents by name, each a bare `Document` of Google's.
+
+    Args:
+        database: the name of the database in full.
+        clock: Unix seconds.
+
+    Attributes:
+        absent_time: the status with which a write is refused that names an update time, where no
+            document is. Google documents none; may change at any time.
+    """
+
+    def __init__(self, database: str, clock: Callable[[], float]) -> None:
+        self.absent_time = "FAILED_PRECONDITION"
+        self.prefix = f"{database}/documents/"
+        self._clock = clock
+        self._types = import_module("google.cloud.firestore_v1.types")
+        self._documents: dict[str, Any] = {}
+        self._transactions: dict[bytes, dict[str, Any]] = {}
+        self._last = 0
+        self._lock = threading.RLock()
+
+    def begin(self) -> bytes:
+        """Begin a transaction."""
+        name = secrets.token_bytes(8)
+        with self._lock:
+            self._transactions[name] = {}
+        return name
+
+    def forget(self, transaction: bytes) -> None:
+        """End a transaction without a change."""
+        with self._lock:
+            self._transactions.pop(transaction, None)
+
+    def now(self) -> Any:
+        """Give the time, a bare `Timestamp`, which never is that of an earlier call."""
+        with self._lock:
+            self._last = max(self._last + 1, int(self._clock() * 1_000_000))
+            moment = import_module("google.protobuf.timestamp_pb2").Timestamp()
+            moment.FromMicroseconds(self._last)
+            return moment
+
+    def read(self, name: str, transaction: bytes = b"") -> Any:
+        """Give a document, or None; in a transaction, it must be the same when that ends."""
+        check_name(name, self.prefix)
+        with self._lock:
+            found = self._documents.get(name)
+            if transaction:
+                self._transaction(transaction)[name] = found
+            return found
+
+    def collection(self, parent: str, collection: str) -> list[Any]:
+        """Give the documents right in a collection, in the order of their names."""
+        start = f"{parent}/{collection}/"
+        with self._lock:
+            names = [each for each in self._documents if each.startswith(start)]
+            direct = [each for each in names if "/" not in each.removeprefix(start)]
+            return [self._documents[each] for each in sorted(direct, key=str.encode)]
+
+    def commit(self, writes: Sequence[Any], transaction: bytes = b"") -> tuple[list[Any], Any]:
+        """Do all writes; give the update time of each, None for a deletion, and the time of all.
+
+        Args:
+            writes: bare `Write` messages.
+            transaction: whose reads must still hold.
+
+        Raises:
+            Refused: one cannot be done; then none is.
+        """
+        with self._lock:
+            self._check_reads(transaction)
+            moment = self.now()
+            before = dict(self._documents)
+            try:
+                return [self._write(each, moment) for each in writes], moment
+            except BaseException:
+                self._documents = before
+                raise
+
+    def _check_reads(self, transaction: bytes) -> None:
+        if not transaction:
+            return
+        reads = self._transaction(transaction)
+        del self._transactions[transaction]
+        if any(self._documents.get(name) is not read for name, read in reads.items()):
+            raise Refused("ABORTED", "The referenced transaction has expired or is no longer valid")
+
+    def _transaction(self, name: bytes) -> dict[str, Any]:
+        if name not in self._transactions:
+            raise Refused("INVALID_ARGUMENT", "The referenced transaction is unknown.")
+        return self._transactions[name]
+
+    def _write(self, write: Any, moment: Any) -> Any:
+        operation = write.WhichOneof("operation")
+        if operation not in {"update", "delete"} or write.update_transforms:
+            raise Refused("UNIMPLEMENTED", "This stub knows updates and deletions only.")
+        name = write.update.name if operation == "update" else write.delete
+        check_name(name, self.prefix)
+        before = self._documents.get(name)
+        self._check(write, name, before)
+        if operation == "delete":
+            self._documents.pop(name, None)
+            return None
+        return self._update(write, before, moment).update_time
+
+    def _check(self, write: Any, name: str, before: Any) -> None:
+        """Check the precondition of a write."""
+        condition = write.current_document
+        kind = condition.WhichOneof("condition_type")
+        if kind == "exists" and condition.exists and before is None:
+            raise Refused("NOT_FOUND", f"No document to update: {name}")
+        if kind == "exists" and not condition.exists and before is not None:
+            raise Refused("ALREADY_EXISTS", f"Document already exists: {name}")
+        if kind != "update_time":
+            return
+        stored = before.update_time.ToMicroseconds() if before else 0
+        if before is None or before.update_time != condition.update_time:
+            raise Refused(
+                "FAILED_PRECONDITION" if before else self.absent_time,
+                f"the stored version ({stored}) does not match the required base version "
+                f"({condition.update_time.ToMicroseconds()})",
+            )
+
+    def _update(self, write: Any, before: Any, moment: Any) -> Any:
+        """Replace a document, or the fields that a mask names; nothing, if nothing differs."""
+        after = self._types.Document.pb()()
+        after.name = write.update.name
+        if write.HasField("update_mask"):
+            _merge(after.fields, before.fields if before else {}, write)
+        else:
+            _copy(after.fields, write.update.fields)
+        check_document(after)
+        after.create_time.CopyFrom(before.create_time if before else moment)
+        after.update_time.CopyFrom(before.update_time if before else moment)
+        if before is not None and after == before:
+            return before
+        after.update_time.CopyFrom(moment)
+        self._documents[after.name] = after
+        return after
+
+
+def _copy(fields: Any, source: Mapping[str, Any], names: Iterable[str] | None = None) -> None:
+    for name in source if names is None else names:
+        if name in source:
+            fields[name].CopyFrom(source[name])
+
+
+def _merge(fields: Any, before: Mapping[str, Any], write: Any) -> None:
+    """Take the fields that the mask names from the write, and the others from before.
+
+    Paths into maps are walked, with their simple names alone.
+    """
+    _copy(fields, before)
+    for path in write.update_mask.field_paths:
+        _merge_one(fields, write.update.fields, parsed(path))
+
+
+def _merge_one(fields: Any, source: Any, path: Sequence[str]) -> None:
+    name, *rest = path
+    if rest:
+        if fields[name].WhichOneof("value_type") != "map_value":
+            fields[name].map_value.SetInParent()
+        inner = source[name].map_value.fields if name in source else {}
+        _merge_one(fields[name].map_value.fields, inner, rest)
+        return
+    if name in fields:
+        del fields[name]
+    if name in source:
+        fields[name].CopyFrom(source[name])
+
+
+def parsed(path: str) -> list[str]:
+    """Part the path of a field; what is no simple name stands in backticks.
+
+    Raises:
+        Refused: it is none.
+    """
+    names = re.findall(r"(?:^|\.)(?:`((?:[^`\\]|\\.)+)`|([A-Za-z_][A-Za-z_0-9]*))", path)
+    found = [re.sub(r"\\(.)", r"\1", quoted) if quoted else simple for quoted, simple in names]
+    if not found:
+        raise Refused("INVALID_ARGUMENT", f"Invalid property path {path!r}.")
+    return found

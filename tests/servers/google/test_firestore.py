@@ -1,0 +1,451 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.servers.google import clients, tokens
+from tests.servers.google.asking import Said, ask
+from tests.servers.google.clients import ONCE, refusal
+from tests.servers.google.conftest import NAMED, PROJECT
+from tests.servers.google.firestore import Firestore
+from tests.servers.google.refused import Refused
+
+ROOT = f"projects/{PROJECT}/databases/(default)/documents"
+
+VALUES: dict[str, Any] = {
+    "none": None,
+    "bool": False,
+    "int": 2**63 - 1,
+    "negative": -(2**63),
+    "float": 1.0,
+    "huge": float("inf"),
+    "text": "\x00\u00fc\U0001f9ca",
+    "empty text": "",
+    "bytes": b"\x00\xff",
+    "time": datetime(2024, 2, 29, 12, 30, 15, 123456, UTC),
+    "list": [None, {"deep": [1]}, ""],
+    "empty list": [],
+    "map": {"a.b": 1, "`": {"c": "\\"}},
+    "empty map": {},
+}
+
+
+@pytest.fixture
+def collection(documents: Any) -> Any:
+    """Give google-cloud-firestore's reference to a collection of its own."""
+    return documents.collection(uuid4().hex)
+
+
+def _name(reference: Any) -> str:
+    return f"{ROOT}/{reference.path}"
+
+
+def _ask(firestore: Firestore, method: str, target: str, body: object = None) -> Said:
+    token = tokens.mint_access_token(firestore.clock() + 60)
+    return ask(firestore.address, method, f"/v1/{target}", body, token=token)
+
+
+def _commit(firestore: Firestore, *writes: object) -> Said:
+    return _ask(firestore, "POST", f"{ROOT}:commit", {"writes": list(writes)})
+
+
+def test_a_document_comes_back_as_it_was_stored(collection: Any) -> None:
+    """Google's client reads every kind of value that it has written."""
+    reference = collection.document("a:b ~")
+    reference.set(VALUES, **ONCE)
+    found = reference.get(**ONCE)
+    assert found.to_dict() == VALUES
+    assert [type(found.get(name)) for name in ("float", "int", "bool")] == [float, int, bool]
+    assert found.create_time == found.update_time
+
+
+def test_an_absent_document_is_no_error_of_a_batch(collection: Any, api: Any) -> None:
+    """A batch says that it is missing, and a single look says 404."""
+    reference = collection.document("absent")
+    assert not reference.get(**ONCE).exists
+    assert refusal(lambda: api.get_document(request={"name": _name(reference)}, **ONCE)) == (
+        404,
+        "NOT_FOUND",
+    )
+
+
+def test_an_absent_database_is_not_found(firestore: Firestore, credentials: Any) -> None:
+    """By every method, streaming or not, it is an error."""
+    with clients.firestore_client(firestore.url, credentials, PROJECT, "absent") as client:
+        reference = client.collection("c").document("d")
+        for call in (
+            lambda: reference.get(**ONCE),
+            lambda: reference.set({}, **ONCE),
+            lambda: reference.delete(**ONCE),
+            lambda: list(client.collection("c").stream(**ONCE)),
+        ):
+            assert refusal(call) == (404, "NOT_FOUND")
+
+
+def test_databases_are_apart(firestore: Firestore, credentials: Any, collection: Any) -> None:
+    """What is in one is not in the other."""
+    collection.document("d").set({"here": 1}, **ONCE)
+    with clients.firestore_client(firestore.url, credentials, PROJECT, NAMED) as client:
+        assert not client.collection(collection.id).document("d").get(**ONCE).exists
+
+
+def test_a_refusal_of_a_stream_is_a_list(firestore: Firestore) -> None:
+    """Methods that stream their answers put an error into a list; the others do not."""
+    absent = ROOT.replace("(default)", "absent")
+    for method, streams in (("batchGet", True), ("runQuery", True), ("commit", False)):
+        said = _ask(firestore, "POST", f"{absent}:{method}", {})
+        document = said.json[0] if streams else said.json
+        assert (said.status, document["error"]["status"]) == (404, "NOT_FOUND")
+
+
+def test_what_is_to_be_new_may_not_be_there(collection: Any) -> None:
+    """The second creation is refused, and changes nothing."""
+    reference = collection.document("d")
+    reference.create({"n": 1}, **ONCE)
+    assert refusal(lambda: reference.create({"n": 2}, **ONCE)) == (409, "ALREADY_EXISTS")
+    assert reference.get(**ONCE).to_dict() == {"n": 1}
+
+
+def test_what_is_to_be_there_may_not_be_new(collection: Any) -> None:
+    """An update of nothing, and a deletion of nothing that is to be there, are refused."""
+    reference = collection.document("d")
+    option = import_module("google.cloud.firestore_v1._helpers").ExistsOption(exists=True)
+    assert refusal(lambda: reference.update({"n": 1}, **ONCE)) == (404, "NOT_FOUND")
+    assert refusal(lambda: reference.delete(option, **ONCE)) == (404, "NOT_FOUND")
+    reference.delete(**ONCE)
+
+
+def test_an_update_time_lets_one_of_two_through(documents: Any, collection: Any) -> None:
+    """A write that names a time which is not that of the document is refused."""
+    reference = collection.document("d")
+    first = reference.set({"n": 1}, **ONCE).update_time
+    option = documents.write_option(last_update_time=first)
+    second = reference.update({"n": 2}, option=option, **ONCE).update_time
+    assert second > first
+    for call in (
+        lambda: reference.update({"n": 3}, option=option, **ONCE),
+        lambda: reference.delete(option, **ONCE),
+    ):
+        assert refusal(call) == (400, "FAILED_PRECONDITION")
+    assert reference.get(**ONCE).to_dict() == {"n": 2}
+    reference.delete(documents.write_option(last_update_time=second), **ONCE)
+    assert not reference.get(**ONCE).exists
+
+
+@pytest.mark.parametrize(("status", "code"), [("FAILED_PRECONDITION", 400), ("NOT_FOUND", 404)])
+def test_an_update_time_of_nothing_never_holds(
+    firestore: Firestore,
+    collection: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    status: str,
+    code: int,
+) -> None:
+    """Which word it is refused with, Google does not say: a test may choose."""
+    monkeypatch.setattr(firestore.stores["(default)"], "absent_time", status)
+    write = {
+        "update": {"name": _name(collection.document("d"))},
+        "currentDocument": {"updateTime": "2024-01-01T00:00:00Z"},
+    }
+    said = _commit(firestore, write)
+    assert (said.status, said.json["error"]["status"]) == (code, status)
+
+
+def test_update_times_differ_unless_nothing_does(collection: Any) -> None:
+    """Each change has a later time, in microseconds; a write of the same has that of before."""
+    reference = collection.document("d")
+    written = [reference.set({"n": n}, **ONCE).update_time for n in range(50)]
+    assert written == sorted(set(written))
+    assert {each.nanosecond % 1000 for each in written} == {0}
+    assert reference.set({"n": 49}, **ONCE).update_time == written[-1]
+
+
+def test_update_times_differ_though_the_clock_stands_still(
+    firestore: Firestore, collection: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two changes within a microsecond have two times, or a stale condition would hold."""
+    now = firestore.clock()
+    monkeypatch.setattr(firestore, "clock", lambda: now)
+    reference = collection.document("d")
+    written = [reference.set({"n": n}, **ONCE).update_time for n in range(3)]
+    assert written == sorted(set(written))
+
+
+def test_of_many_creations_one_succeeds(collection: Any) -> None:
+    """Whoever comes later is told so."""
+
+    def create(n: int) -> bool:
+        try:
+            collection.document("d").create({"n": n}, **ONCE)
+        except import_module("google.api_core.exceptions").Conflict:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(create, range(40))) == 1
+
+
+def test_a_commit_is_done_whole_or_not_at_all(documents: Any, collection: Any) -> None:
+    """If one write is refused, none is done."""
+    there, new = collection.document("there"), collection.document("new")
+    there.set({"n": 1}, **ONCE)
+    batch = documents.batch()
+    batch.set(new, {"n": 1})
+    batch.delete(there)
+    batch.create(new, {"n": 2})
+    assert refusal(lambda: batch.commit(**ONCE)) == (409, "ALREADY_EXISTS")
+    assert there.get(**ONCE).exists
+    assert not new.get(**ONCE).exists
+
+
+def test_an_update_keeps_what_it_does_not_name(collection: Any) -> None:
+    """A mask replaces single fields, also within maps, and removes those without a value."""
+    reference = collection.document("d")
+    reference.set({"keep": 1, "drop": 2, "map": {"a": 1, "b": 2}}, **ONCE)
+    gone = import_module("google.cloud.firestore_v1").DELETE_FIELD
+    reference.update({"drop": gone, "map.a": 3, "new.deep": 4}, **ONCE)
+    assert reference.get(**ONCE).to_dict() == {
+        "keep": 1,
+        "map": {"a": 3, "b": 2},
+        "new": {"deep": 4},
+    }
+    reference.set({"all": 1}, **ONCE)
+    assert reference.get(["all"], **ONCE).to_dict() == {"all": 1}
+    assert reference.get(["none"], **ONCE).to_dict() == {}
+
+
+def test_a_collection_is_read_in_the_order_of_names(documents: Any, collection: Any) -> None:
+    """By bytes, a page at a time, each after the last, and nothing of what lies below."""
+    ids = ["a", "B", "\u00fc", "a:b", "\U0001f9ca", "Z"]
+    for each in ids:
+        collection.document(each).set({"id": each, "more": 1}, **ONCE)
+    collection.document("a").collection("below").document("x").set({}, **ONCE)
+    ordered = sorted(ids, key=str.encode)
+    assert [each.id for each in collection.stream(**ONCE)] == ordered
+    query = collection.order_by("__name__").limit(2)
+    found, last = [], None
+    while page := list((query.start_after(last) if last else query).stream(**ONCE)):
+        found += [each.id for each in page]
+        last = page[-1]
+    assert found == ordered
+    at = collection.order_by("__name__").start_at({"__name__": collection.document("a")})
+    assert [
+        each.id for each in at.end_before({"__name__": collection.document("a:b")}).stream()
+    ] == ["a"]
+    (first,) = collection.select(["id"]).limit(1).stream(**ONCE)
+    assert first.to_dict() == {"id": "B"}
+    pages = collection.list_documents(page_size=2, **ONCE)
+    assert [each.id for each in pages] == ordered
+
+
+def test_an_empty_query_has_one_answer(firestore: Firestore, collection: Any) -> None:
+    """It holds the time of reading, and no document."""
+    query = {"structuredQuery": {"from": [{"collectionId": collection.id}]}}
+    (element,) = _ask(firestore, "POST", f"{ROOT}:runQuery", query).json
+    assert list(element) == ["readTime"]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"where": {"unaryFilter": {"op": "IS_NULL", "field": {"fieldPath": "a"}}}},
+        {"orderBy": [{"field": {"fieldPath": "a"}}]},
+        {"orderBy": [{"field": {"fieldPath": "__name__"}, "direction": "DESCENDING"}]},
+        {"from": [{"collectionId": "c", "allDescendants": True}]},
+    ],
+    ids=str,
+)
+def test_a_query_that_is_not_known_is_refused(firestore: Firestore, more: dict[str, Any]) -> None:
+    """It is not answered as if it were another."""
+    query = {"structuredQuery": {"from": [{"collectionId": "c"}]} | more}
+    assert _ask(firestore, "POST", f"{ROOT}:runQuery", query).status == 501
+
+
+def test_single_documents_have_methods_too(api: Any, collection: Any) -> None:
+    """Create, update, get, list and delete by path do what a commit does, with preconditions."""
+    parent, name = ROOT, _name(collection.document("d"))
+    fields = {"n": {"integer_value": 1}}
+    made = api.create_document(
+        request={
+            "parent": f"{parent}/{collection.id}/p",
+            "collection_id": "c",
+            "document_id": "d",
+            "document": {"fields": fields},
+        },
+        **ONCE,
+    )
+    assert made.name == f"{parent}/{collection.id}/p/c/d"
+    first = api.update_document(request={"document": {"name": name, "fields": fields}}, **ONCE)
+    stale = {"update_time": first.update_time - timedelta(seconds=1)}
+    for call in (
+        lambda: api.update_document(
+            request={"document": {"name": name}, "current_document": stale}, **ONCE
+        ),
+        lambda: api.delete_document(request={"name": name, "current_document": stale}, **ONCE),
+    ):
+        assert refusal(call) == (400, "FAILED_PRECONDITION")
+    current = {"update_time": first.update_time}
+    masked = api.get_document(request={"name": name, "mask": {"field_paths": ["x"]}}, **ONCE)
+    assert dict(masked.fields) == {}
+    api.delete_document(request={"name": name, "current_document": current}, **ONCE)
+    assert refusal(lambda: api.get_document(request={"name": name}, **ONCE))[0] == 404
+
+
+def test_a_transaction_that_read_what_has_changed_is_aborted(
+    documents: Any, collection: Any
+) -> None:
+    """Its writes are not done; one whose reads still hold is committed."""
+    reference = collection.document("d")
+    reference.set({"n": 1}, **ONCE)
+    transaction = documents.transaction(max_attempts=1)
+    transaction._begin()
+    assert reference.get(transaction=transaction, **ONCE).to_dict() == {"n": 1}
+    reference.set({"n": 2}, **ONCE)
+    transaction.set(reference, {"n": 3})
+    assert refusal(transaction._commit) == (409, "ABORTED")
+    assert reference.get(**ONCE).to_dict() == {"n": 2}
+    transaction = documents.transaction(max_attempts=1)
+    transaction._begin()
+    assert reference.get(transaction=transaction, **ONCE).to_dict() == {"n": 2}
+    transaction.set(reference, {"n": 3})
+    transaction._commit()
+    assert reference.get(**ONCE).to_dict() == {"n": 3}
+
+
+def test_a_refusal_on_demand_does_nothing(firestore: Firestore, collection: Any) -> None:
+    """ABORTED is what contention is called."""
+    reference = collection.document("d")
+    firestore.fail(Refused("ABORTED", "Too much contention on these documents."))
+    assert refusal(lambda: reference.set({"n": 1}, **ONCE)) == (409, "ABORTED")
+    assert not reference.get(**ONCE).exists
+
+
+def _nested(depth: int) -> dict[str, Any]:
+    value: dict[str, Any] = {"nullValue": None}
+    for _ in range(depth):
+        value = {"mapValue": {"fields": {"m": value}}}
+    return value
+
+
+def _fields(value: object) -> dict[str, Any]:
+    return {"f": value}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"": {"nullValue": None}},
+        {"__f__": {"nullValue": None}},
+        {"f" * 1501: {"nullValue": None}},
+        _fields({}),
+        _fields({"integerValue": str(2**63)}),
+        _fields({"arrayValue": {"values": [{"arrayValue": {}}]}}),
+        _fields({"mapValue": {"fields": {"__m__": {"nullValue": None}}}}),
+        _fields({"stringValue": "x" * 1_048_487}),
+        {"f": {"stringValue": "x" * 600_000}, "g": {"bytesValue": "eHh4" * 200_000}},
+        _fields(_nested(21)),
+        _fields({"stringValue": "\ud800"}),
+        _fields({"timestampValue": "10000-01-01T00:00:00Z"}),
+        _fields({"nullvalue": None}),
+        _fields({"stringValue": "a", "integerValue": "1"}),
+    ],
+    ids=lambda fields: None,
+)
+def test_what_no_document_holds_is_refused(
+    firestore: Firestore, collection: Any, fields: dict[str, Any]
+) -> None:
+    """Names, values, depth and size have limits."""
+    update = {"name": _name(collection.document("d")), "fields": fields}
+    said = _commit(firestore, {"update": update})
+    assert (said.status, said.json["error"]["status"]) == (400, "INVALID_ARGUMENT")
+    assert not collection.document("d").get(**ONCE).exists
+
+
+def test_what_is_at_a_limit_is_stored(firestore: Firestore, collection: Any) -> None:
+    """A list in a map in a list, twenty levels, and a document of one MiB."""
+    nested = {"arrayValue": {"values": [{"mapValue": {"fields": _fields({"arrayValue": {}})}}]}}
+    reference = collection.document("d")
+    # 16 and 32 bytes for the document, names and texts with 1 byte more than they are long.
+    room = 1_048_576 - 48 - len(collection.id) - 1 - 2 - 2 - 1 - 2 - 1_000_001
+    for fields, good in (
+        (_fields(nested), True),
+        (_fields(_nested(20)), True),
+        (_fields({"stringValue": "x" * 1_000_000}) | {"g": {"stringValue": "x" * room}}, True),
+        (
+            _fields({"stringValue": "x" * 1_000_000}) | {"g": {"stringValue": "x" * (room + 1)}},
+            False,
+        ),
+    ):
+        said = _commit(firestore, {"update": {"name": _name(reference), "fields": fields}})
+        assert (said.status == 200) is good
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "c", "c/.", "c/..", "c/__d__", "__c__/d", "c//d", "c/d/e", "c/" + "d" * 1501],
+)
+def test_what_is_no_name_is_refused(firestore: Firestore, name: str) -> None:
+    """In writes and in reads."""
+    full = f"{ROOT}/{name}"
+    assert _commit(firestore, {"update": {"name": full}}).status == 400
+    body = {"documents": [full]}
+    assert _ask(firestore, "POST", f"{ROOT}:batchGet", body).status == 400
+
+
+def test_timestamps_are_kept_to_the_microsecond(firestore: Firestore, collection: Any) -> None:
+    """What is below is cut off."""
+    reference = collection.document("d")
+    value = {"timestampValue": "2024-01-01T00:00:00.123456789Z"}
+    _commit(firestore, {"update": {"name": _name(reference), "fields": _fields(value)}})
+    (element,) = _ask(firestore, "POST", f"{ROOT}:batchGet", {"documents": [_name(reference)]}).json
+    found = element["found"]["fields"]["f"]
+    assert found == {"timestampValue": "2024-01-01T00:00:00.123456Z"}
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "body"),
+    [
+        ("POST", f"{ROOT}:commit", {"writes": [{"update": {"named": "x"}}]}),
+        ("POST", f"{ROOT}:commit", {"writes": [{"currentDocument": {"exists": "maybe"}}]}),
+        ("POST", f"{ROOT}:batchGet", {"document": []}),
+        ("POST", f"{ROOT}:runQuery", {"structuredQuery": {"limits": 1}}),
+        ("GET", f"{ROOT}/c/d?maskk.fieldPaths=a", None),
+        ("GET", f"{ROOT}/c/d?mask=a", None),
+        ("PATCH", f"{ROOT}/c/d?currentDocument.exist=true", {}),
+        ("PATCH", f"{ROOT}/c/d?currentDocument.exists=perhaps", {}),
+        ("PATCH", f"{ROOT}/c/d", {"field": {}}),
+        ("DELETE", f"{ROOT}/c/d?currentDocument.updateTime=noon", None),
+    ],
+    ids=lambda value: None,
+)
+def test_a_field_that_is_not_there_is_refused(
+    firestore: Firestore, method: str, target: str, body: object
+) -> None:
+    """Bodies and parameters are read by Google's own classes, and anything else fails."""
+    assert _ask(firestore, method, target, body).status == 400
+
+
+@pytest.mark.parametrize(
+    ("token", "code"),
+    [
+        ("noise", 401),
+        (tokens.mint_access_token(1.0), 401),
+        (tokens.mint_access_token(2e9, ("https://www.googleapis.com/auth/pubsub",)), 403),
+    ],
+    ids=["noise", "expired", "another scope"],
+)
+def test_a_wrong_token_is_refused(firestore: Firestore, token: str, code: int) -> None:
+    """By every method, before it looks at anything."""
+    for method in ("commit", "batchGet", "runQuery"):
+        said = ask(firestore.address, "POST", f"/v1/{ROOT}:{method}", b"{", token=token)
+        assert said.status == code
+
+
+def test_what_no_service_has_is_a_page(firestore: Firestore) -> None:
+    """An unknown method has no JSON to its 404."""
+    said = _ask(firestore, "POST", f"{ROOT}:compact", {})
+    assert (said.status, said.headers["content-type"][:9]) == (404, "text/html")

@@ -1,0 +1,349 @@
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.servers.answering import Answer, AnsweringServer, Executed
+from tests.servers.google import clients, tokens
+from tests.servers.google.asking import Said, ask
+from tests.servers.google.clients import ONCE, refusal
+from tests.servers.google.cloud import trigger
+from tests.servers.google.conftest import PROJECT
+from tests.servers.google.pubsub import PubSub
+from tests.servers.google.push import ATTEMPTS
+from tests.servers.google.refused import Refused
+from tests.servers.google.tokens import PUSHER
+
+
+@pytest.fixture
+def topic(publisher: Any) -> str:
+    """Give the name of a topic of its own."""
+    name = f"projects/{PROJECT}/topics/topic-{uuid4().hex}"
+    publisher.create_topic(name=name, **ONCE)
+    return name
+
+
+@pytest.fixture
+def subscription(subscriber: Any, topic: str) -> str:
+    """Give the name of a subscription to it, which keeps the order of keys."""
+    name = topic.replace("/topics/", "/subscriptions/")
+    subscriber.create_subscription(
+        request={"name": name, "topic": topic, "enable_message_ordering": True}, **ONCE
+    )
+    return name
+
+
+def _publish(publisher: Any, topic: str, *messages: dict[str, Any]) -> list[str]:
+    found = publisher.publish(topic=topic, messages=list(messages), **ONCE)
+    return list(found.message_ids)
+
+
+def _pull(subscriber: Any, subscription: str, most: int = 10) -> list[Any]:
+    pulled = subscriber.pull(subscription=subscription, max_messages=most, **ONCE)
+    return list(pulled.received_messages)
+
+
+def _said(pubsub: PubSub, topic: str, body: object) -> Said:
+    token = tokens.mint_access_token(pubsub.clock() + 60)
+    return ask(pubsub.address, "POST", f"/v1/{topic}:publish", body, token=token)
+
+
+def test_a_message_is_pulled_as_it_was_published(
+    publisher: Any, subscriber: Any, topic: str, subscription: str
+) -> None:
+    """Data, attributes and ordering key come back, under the id that the publisher was told."""
+    (given,) = _publish(
+        publisher,
+        topic,
+        {"data": b"\x00\xff", "attributes": {"ce-id": "\u00fc"}, "ordering_key": "k"},
+    )
+    (pulled,) = _pull(subscriber, subscription)
+    message = pulled.message
+    assert (message.message_id, message.data, message.ordering_key) == (given, b"\x00\xff", "k")
+    assert dict(message.attributes) == {"ce-id": "\u00fc"}
+    assert message.publish_time.timestamp() > 0
+
+
+def test_what_is_not_acknowledged_comes_again(
+    publisher: Any, subscriber: Any, topic: str, subscription: str
+) -> None:
+    """A message is out until its time is over, and gone once it is acknowledged."""
+    _publish(publisher, topic, {"data": b"1"})
+    (first,) = _pull(subscriber, subscription)
+    assert _pull(subscriber, subscription) == []
+    subscriber.modify_ack_deadline(
+        subscription=subscription, ack_ids=[first.ack_id], ack_deadline_seconds=0, **ONCE
+    )
+    (second,) = _pull(subscriber, subscription)
+    assert second.message == first.message
+    subscriber.acknowledge(subscription=subscription, ack_ids=[second.ack_id], **ONCE)
+    subscriber.modify_ack_deadline(
+        subscription=subscription, ack_ids=[second.ack_id], ack_deadline_seconds=0, **ONCE
+    )
+    assert _pull(subscriber, subscription) == []
+
+
+def test_a_key_keeps_its_order(
+    publisher: Any, subscriber: Any, topic: str, subscription: str
+) -> None:
+    """Nothing of a key comes while something before it is out."""
+    _publish(publisher, topic, *({"data": b"%d" % n, "ordering_key": "k"} for n in range(3)))
+    _publish(publisher, topic, {"data": b"other"})
+    assert [each.message.data for each in _pull(subscriber, subscription, 1)] == [b"0"]
+    assert [each.message.data for each in _pull(subscriber, subscription)] == [b"other"]
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [],
+        [{"data": b"x"}] * 1001,
+        [{}],
+        [{"ordering_key": "k"}],
+        [{"data": bytes(10_000_001)}],
+        [{"data": bytes(5_000_001)}] * 2,
+        [{"data": b"x", "attributes": {"k" * 257: "v"}}],
+        [{"data": b"x", "attributes": {"k": "v" * 1025}}],
+        [{"data": b"x", "attributes": {"k": "\u00fc" * 513}}],
+        [{"data": b"x", "attributes": {"": "v"}}],
+        [{"data": b"x", "attributes": {"googclient": "v"}}],
+        [{"data": b"x", "attributes": {str(n): "v" for n in range(101)}}],
+        [{"data": b"x", "ordering_key": "k" * 1025}],
+        [{"data": b"x", "ordering_key": "k"}, {"data": b"x"}],
+        [{"data": b"x", "message_id": "1"}],
+    ],
+    ids=lambda messages: None,
+)
+def test_what_is_beyond_a_limit_is_refused_whole(
+    pubsub: PubSub, publisher: Any, topic: str, messages: list[dict[str, Any]]
+) -> None:
+    """Nothing of the request is accepted."""
+    before = len(pubsub.published)
+    found = refusal(lambda: _publish(publisher, topic, *messages))
+    assert found == (400, "INVALID_ARGUMENT")
+    assert len(pubsub.published) == before
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [{"attributes": {"k" * 256: "v" * 1024}}],
+        [{"data": b"x", "attributes": {str(n): "v" for n in range(100)}}],
+        [{"data": b"x", "ordering_key": "k" * 1024}] * 1000,
+        [{"data": bytes(9_999_000)}],
+    ],
+    ids=lambda messages: None,
+)
+def test_what_is_at_a_limit_is_accepted(
+    publisher: Any, topic: str, messages: list[dict[str, Any]]
+) -> None:
+    """Each message gets an id of its own."""
+    assert len(set(_publish(publisher, topic, *messages))) == len(messages)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"messages": [{"data": "eA==", "orderingkey": "k"}]},
+        {"messages": [{"data": "eA=="}], "topic": {}},
+        {"messages": [{"data": "%%"}]},
+        {"messages": [{"data": "eA==", "attributes": {"k": 1}}]},
+        {"messages": {"data": "eA=="}},
+        {"events": []},
+        [],
+        b"{",
+        b"\xff",
+        b'{"messages": [{"data": "eA==", "data": "eQ=="}]}',
+    ],
+    ids=str,
+)
+def test_a_field_that_is_not_there_is_refused(pubsub: PubSub, topic: str, body: object) -> None:
+    """The body is read by Google's own class, and anything else in it fails."""
+    said = _said(pubsub, topic, body)
+    assert (said.status, said.json["error"]["status"]) == (400, "INVALID_ARGUMENT")
+
+
+def test_an_answer_is_that_of_rest(pubsub: PubSub, topic: str) -> None:
+    """A success has the ids as texts, an error its code and its status word."""
+    good = _said(pubsub, topic, {"messages": [{"data": b64encode(b"x").decode()}]})
+    assert good.status == 200
+    assert list(good.json) == ["messageIds"]
+    assert good.json["messageIds"][0].isdigit()
+    bad = _said(pubsub, f"projects/{PROJECT}/topics/absent", {"messages": [{"data": "eA=="}]})
+    assert bad.json["error"]["code"] == 404
+
+
+def test_what_is_absent_is_not_found(publisher: Any, subscriber: Any) -> None:
+    """Topics and subscriptions are told apart from other errors."""
+    topic, subscription = (
+        f"projects/{PROJECT}/topics/absent",
+        f"projects/{PROJECT}/subscriptions/absent",
+    )
+    for call in (
+        lambda: _publish(publisher, topic, {"data": b"x"}),
+        lambda: publisher.get_topic(topic=topic, **ONCE),
+        lambda: publisher.delete_topic(topic=topic, **ONCE),
+        lambda: subscriber.create_subscription(name=subscription, topic=topic, **ONCE),
+        lambda: subscriber.get_subscription(subscription=subscription, **ONCE),
+        lambda: _pull(subscriber, subscription),
+    ):
+        assert refusal(call) == (404, "NOT_FOUND")
+
+
+def test_topics_and_subscriptions_come_and_go(
+    publisher: Any, subscriber: Any, topic: str, subscription: str
+) -> None:
+    """Each is there once, and gone when it is deleted."""
+    assert publisher.get_topic(topic=topic, **ONCE).name == topic
+    found = subscriber.get_subscription(subscription=subscription, **ONCE)
+    assert (found.topic, found.enable_message_ordering) == (topic, True)
+    assert refusal(lambda: publisher.create_topic(name=topic, **ONCE)) == (409, "ALREADY_EXISTS")
+    subscriber.delete_subscription(subscription=subscription, **ONCE)
+    publisher.delete_topic(topic=topic, **ONCE)
+    assert refusal(lambda: publisher.get_topic(topic=topic, **ONCE)) == (404, "NOT_FOUND")
+
+
+@pytest.mark.parametrize(
+    ("token", "found"),
+    [
+        ("noise", (401, "UNAUTHENTICATED")),
+        (tokens.mint_access_token(1.0), (401, "UNAUTHENTICATED")),
+        (tokens.mint_id_token("https://pubsub.googleapis.com/", 2e9), (401, "UNAUTHENTICATED")),
+        (tokens.mint_access_token(2e9, ("email",)), (403, "PERMISSION_DENIED")),
+        (
+            tokens.mint_access_token(2e9, ("https://www.googleapis.com/auth/datastore",)),
+            (403, "PERMISSION_DENIED"),
+        ),
+    ],
+    ids=["noise", "expired", "an ID token", "no scope", "another scope"],
+)
+def test_a_wrong_token_is_refused(
+    pubsub: PubSub, topic: str, token: str, found: tuple[int, str]
+) -> None:
+    """Nothing is published with a token that is bad, expired, or for something else."""
+    before = len(pubsub.published)
+    with clients.publisher(pubsub.url, clients.static(token)) as client:
+        client.transport._session._max_refresh_attempts = 0
+        assert refusal(lambda: _publish(client, topic, {"data": b"x"})) == found
+    assert len(pubsub.published) == before
+
+
+def test_without_a_token_nobody_is_let_in(pubsub: PubSub, topic: str) -> None:
+    """The answer says which credentials are wanted."""
+    said = ask(pubsub.address, "POST", f"/v1/{topic}:publish", {"messages": []})
+    assert said.status == 401
+    assert said.headers["www-authenticate"].startswith("Bearer")
+    assert said.json["error"]["details"][0]["reason"] == "CREDENTIALS_MISSING"
+
+
+def test_another_project_is_forbidden(publisher: Any) -> None:
+    """It may be there or not: nobody is told."""
+    found = refusal(lambda: _publish(publisher, "projects/other/topics/t", {"data": b"x"}))
+    assert found == (403, "PERMISSION_DENIED")
+
+
+def test_a_refusal_on_demand_does_nothing(pubsub: PubSub, publisher: Any, topic: str) -> None:
+    """It is given as often as was asked for, and then all is well."""
+    before = len(pubsub.published)
+    pubsub.fail(Refused("UNAVAILABLE", "Try later."), times=2)
+    for _ in range(2):
+        found = refusal(lambda: _publish(publisher, topic, {"data": b"x"}))
+        assert found == (503, "UNAVAILABLE")
+    assert len(pubsub.published) == before
+    assert _publish(publisher, topic, {"data": b"x"})
+
+
+class Pushed:
+    """A server that messages are pushed to, and what it answers, in turn; 204 in the end."""
+
+    def __init__(self, *statuses: int) -> None:
+        self._statuses = list(statuses)
+        self.server = AnsweringServer(self._answered)
+
+    def _answered(self, _request: Executed) -> Answer:
+        return Answer(self._statuses.pop(0) if self._statuses else 204)
+
+
+@pytest.fixture
+def pushed(request: pytest.FixtureRequest) -> Iterator[Pushed]:
+    """Give a server that answers what the test's parameter tells."""
+    found = Pushed(*getattr(request, "param", ()))
+    with found.server:
+        yield found
+
+
+def _pushing(pubsub: PubSub, topic: str, config: dict[str, Any]) -> str:
+    short = topic.rpartition("/")[2]
+    return pubsub.subscribe(short, short, push_config=config, enable_message_ordering=True)
+
+
+def test_a_push_is_what_pub_sub_sends(
+    pubsub: PubSub, publisher: Any, topic: str, pushed: Pushed
+) -> None:
+    """The envelope holds the message and the subscription; without an account, no token."""
+    name = _pushing(pubsub, topic, {"push_endpoint": f"{pushed.server.url}/there?a=b"})
+    (given,) = _publish(publisher, topic, {"data": b"x", "attributes": {"a": "b"}})
+    pushed.server.wait_until(lambda: pushed.server.count == 1)
+    (request,) = pushed.server.executed
+    document = json.loads(request.body)
+    assert (request.method, request.target) == ("POST", "/there?a=b")
+    assert document["subscription"] == name
+    message = document["message"]
+    assert (message["data"], message["attributes"]) == ("eA==", {"a": "b"})
+    assert message["messageId"] == message["message_id"] == given
+    assert message["publishTime"] == message["publish_time"]
+    assert not {"authorization", "ce-id"} & {name.lower() for name, _ in request.headers}
+
+
+def test_a_trigger_is_a_cloudevent_with_a_token(
+    pubsub: PubSub, publisher: Any, topic: str, pushed: Pushed
+) -> None:
+    """Eventarc's triggers say in headers what it is, and show who pushes."""
+    url = f"{pushed.server.url}/f"
+    _pushing(pubsub, topic, trigger(url, topic))
+    (given,) = _publish(publisher, topic, {"attributes": {"a": "b"}})
+    pushed.server.wait_until(lambda: pushed.server.count == 1)
+    headers = dict(pushed.server.executed[0].headers)
+    assert headers["ce-id"] == given
+    assert headers["ce-source"] == f"//pubsub.googleapis.com/{topic}"
+    assert headers["ce-type"] == "google.cloud.pubsub.topic.v1.messagePublished"
+    token = headers["Authorization"].removeprefix("Bearer ")
+    assert tokens.read_id_token(token, {url}) == PUSHER
+
+
+@pytest.mark.parametrize("pushed", [(500, 429)], indirect=True)
+def test_what_is_not_taken_is_pushed_again(
+    pubsub: PubSub, publisher: Any, topic: str, pushed: Pushed
+) -> None:
+    """It comes until it is taken; what has the same key waits."""
+    _pushing(pubsub, topic, {"push_endpoint": pushed.server.url})
+    _publish(publisher, topic, *({"data": b"%d" % n, "ordering_key": "k"} for n in range(3)))
+    pushed.server.wait_until(lambda: pushed.server.count == 5)
+    assert [_data(each) for each in pushed.server.executed] == [
+        "MA==",
+        "MA==",
+        "MA==",
+        "MQ==",
+        "Mg==",
+    ]
+
+
+@pytest.mark.parametrize("pushed", [(500,) * ATTEMPTS], indirect=True)
+def test_what_is_never_taken_is_given_up(
+    pubsub: PubSub, publisher: Any, topic: str, pushed: Pushed
+) -> None:
+    """After some attempts what comes behind it gets its turn."""
+    _pushing(pubsub, topic, {"push_endpoint": pushed.server.url})
+    _publish(publisher, topic, *({"data": b"%d" % n, "ordering_key": "k"} for n in range(2)))
+    pushed.server.wait_until(lambda: pushed.server.count == ATTEMPTS + 1)
+    assert [_data(each) for each in pushed.server.executed] == ["MA=="] * ATTEMPTS + ["MQ=="]
+
+
+def _data(request: Executed) -> str:
+    data: str = json.loads(request.body)["message"]["data"]
+    return data
