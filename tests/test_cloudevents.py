@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -12,6 +13,10 @@ from hypothesis import strategies as st
 from leeward.cloudevents import check, from_json, mint, to_json
 from leeward.errors import InvalidRequest
 from leeward.values import Event
+
+DAY = timedelta(hours=24) - timedelta(microseconds=1)
+YEARS = (datetime.fromisoformat("0001-01-02"), datetime.fromisoformat("9999-12-31"))
+"""So that every offset leaves the moment a year from 1 to 9999 in UTC."""
 
 words = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1, max_size=20)
 json_values = st.recursive(
@@ -35,7 +40,7 @@ events = st.builds(
     data=json_values | st.binary(max_size=50),
     id=words,
     source=words,
-    time=st.none() | st.datetimes(timezones=zones),
+    time=st.none() | st.datetimes(*YEARS, timezones=zones),
     subject=st.none() | words,
     ordering_key=st.none() | words,
     extensions=extensions,
@@ -47,6 +52,16 @@ def test_an_event_survives_its_json_form(event: Event) -> None:
     """Whatever is allowed comes back the same."""
     check(event)
     assert from_json(json.loads(json.dumps(to_json(event)))) == event
+
+
+@given(st.datetimes(*YEARS), st.timedeltas(-DAY, DAY))
+def test_every_time_is_written_as_rfc_3339(moment: datetime, offset: timedelta) -> None:
+    """An offset that is no whole number of minutes gives way to UTC; the moment stays."""
+    event = Event("t", None, "e-1", "s", moment.replace(tzinfo=timezone(offset)))
+    check(event)
+    text = to_json(event)["time"]
+    assert re.fullmatch(r"[0-9-]{10}T[0-9:]{8}(\.[0-9]{6})?(Z|[+-][0-9]{2}:[0-9]{2})", text)
+    assert datetime.fromisoformat(text) == event.time
 
 
 def test_the_structured_form() -> None:

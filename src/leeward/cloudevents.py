@@ -62,7 +62,7 @@ def to_json(event: Event) -> dict[str, Json]:
         "type": event.type,
     }
     if event.time is not None:
-        document["time"] = event.time.isoformat().replace("+00:00", "Z")
+        document["time"] = _rfc3339(event.time)
     if event.subject is not None:
         document["subject"] = event.subject
     if event.ordering_key is not None:
@@ -89,6 +89,15 @@ def from_json(document: Mapping[str, Json]) -> Event:
         ordering_key=document.get("partitionkey"),
         extensions={name: document[name] for name in document if name not in RESERVED},
     )
+
+
+def _rfc3339(moment: datetime) -> str:
+    """Write a moment; RFC 3339 has offsets of whole minutes alone, so others give way to UTC."""
+    offset = moment.utcoffset()
+    if offset and (offset.seconds % 60 or offset.microseconds):
+        moment = moment.astimezone(UTC)
+    text = moment.isoformat()
+    return f"{text[:-6]}Z" if text.endswith("+00:00") else text
 
 
 def _data_members(data: Json | bytes) -> dict[str, Json]:
@@ -143,6 +152,13 @@ def _check_time(value: Any, field: str) -> None:
         raise InvalidRequest(
             f"{field} has no time zone; use datetime.now(UTC) or attach tzinfo", field=field
         )
+    try:
+        value.astimezone(UTC)
+    except OverflowError:
+        raise InvalidRequest(
+            f"{field} is outside of the years 1 to 9999 in UTC, in which the buses have it",
+            field=field,
+        ) from None
 
 
 def _check_extension(name: Any, value: Any, field: str) -> None:

@@ -6,7 +6,7 @@ import json
 from typing import Any, NamedTuple
 
 from leeward.calls import Call, Result
-from leeward.http.course import Fetch, Supplied, course
+from leeward.http.course import Carry, Fetch, Supplied, course
 from leeward.http.messages import Failure, Request, Response
 from leeward.http.plans import Planner
 from leeward_aws.credentials import Credentials
@@ -59,6 +59,7 @@ def play(
                 keys = KEYS if step.refused is None else FRESH
                 step = going.send(Supplied(NOW, timeout, keys))
             else:
+                assert isinstance(step, Carry)
                 sent.append(step.request)
                 step = going.send(Supplied(NOW, timeout, given.pop(0)))
     except StopIteration as end:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from leeward.calls import Call, Result
 from leeward.http.course import Fetch, Supplied, course
 from leeward.http.messages import Failure, Request, Response
-from leeward.http.plans import Planner
+from leeward.http.plans import Drop, Planner
 from leeward_azure.credentials import AccountKey, Bearer, Credential
 
 NOW = 1_767_225_600.0
@@ -28,11 +28,13 @@ class Played(NamedTuple):
         result: of the attempt.
         sent: the requests, in order.
         learnt: what is known afterwards.
+        dropped: origins whose connections were given up.
     """
 
     result: Result[Any]
     sent: list[Request]
     learnt: dict[str, Any]
+    dropped: list[str]
 
 
 def play(
@@ -48,18 +50,22 @@ def play(
     going = course(planner, call, NOW, timeout, learnt)
     given = list(answers)
     sent: list[Request] = []
+    dropped: list[str] = []
     try:
         step = next(going)
         while True:
             if isinstance(step, Fetch):
                 found = credential if step.refused is None else FRESH
                 step = going.send(Supplied(NOW, timeout, found))
+            elif isinstance(step, Drop):
+                dropped.append(step.origin)
+                step = going.send(Supplied(NOW, timeout, None))
             else:
                 sent.append(step.request)
                 step = going.send(Supplied(NOW, timeout, given.pop(0)))
     except StopIteration as end:
         assert given == []
-        return Played(end.value, sent, learnt)
+        return Played(end.value, sent, learnt, dropped)
 
 
 def answer(body: Any = b"", status: int = 200, **headers: str) -> Response:

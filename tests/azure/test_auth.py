@@ -76,6 +76,9 @@ class Canned:
         self.sent.append(request)
         return self.answered
 
+    def drop(self, origin: str) -> None:
+        pass
+
     def close(self) -> None:
         pass
 
@@ -433,6 +436,9 @@ class Member:
         if isinstance(found, Exception):
             raise found
         return found
+
+    def drop(self, origin: str) -> None:
+        pass
 
     def close(self) -> None:
         pass

@@ -270,6 +270,9 @@ class Carrier:
         right = dict(request.headers)["x-functions-key"] == self.key
         return Response(200, body=b"1") if right else Response(401)
 
+    def drop(self, origin: str) -> None:
+        pass
+
     def close(self) -> None:
         pass
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from leeward.driver import TOO_LARGE, FunctionFault, Invoke, Result
 from leeward.errors import InvalidRequest, Outcome
-from leeward.http.course import Fetch, Supplied, course
+from leeward.http.course import Carry, Fetch, Supplied, course
 from leeward.http.messages import Failure, Phase, Request, Response
 from leeward.http.plans import STALE_CREDENTIALS
 from leeward_azure.addresses import Address
@@ -46,6 +46,7 @@ def invoke(
                 place = places.pop(0) if len(places) > 1 else places[0]
                 step = going.send(Supplied(NOW, timeout, place))
             else:
+                assert isinstance(step, Carry)
                 sent.append(step.request)
                 step = going.send(Supplied(NOW, timeout, given.pop(0)))
     except StopIteration as end:

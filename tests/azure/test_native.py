@@ -108,14 +108,14 @@ def test_a_cosmos_client(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[Any] = []
 
     class Client:
-        def __init__(self, url: str, credential: Any, **options: Any) -> None:
+        def __init__(self, url: str, credential: Any, *, transport: Any, **options: Any) -> None:
             made.append((url, credential, options))
 
     monkeypatch.setattr(azure.cosmos, "CosmosClient", Client)
     make("cosmos", **COSMOS, cosmos_key=KEY, ca_bundle="/ca.pem")
     make("cosmos", **COSMOS)
     url = "https://shop.documents.azure.com"
-    assert made[0] == (url, KEY, {"use_env_settings": True, "connection_verify": "/ca.pem"})
+    assert made[0] == (url, KEY, {"connection_verify": "/ca.pem"})
     assert made[1][0] == url
     assert made[1][1].get_token("x").token == "canary-cosmos"
 

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from leeward.driver import Delete, Key, Load, Result, Scan, Store
 from leeward.errors import InvalidRequest, Outcome
+from leeward.http.course import learn
 from leeward.http.messages import Failure, Phase, Request, Response
-from leeward.http.plans import CLOCK_SKEW, SKEWED, STALE_CREDENTIALS
+from leeward.http.plans import CLOCK_SKEW, SKEWED, STALE_CREDENTIALS, Learn, View
 from leeward.items import COSMOS as PROFILE
 from leeward.items import encode
 from leeward_azure.credentials import Bearer
@@ -173,7 +174,7 @@ def test_every_row_comes_out(call: Any, status: int, sub: int) -> None:
     from leeward_azure.errors import judge_cosmos
 
     told = refused(status, sub, x_ms_retry_after_ms="1500")
-    result, sent, _ = run(call, told)
+    result, sent, *_ = run(call, told)
     assert ended(result) == judge_cosmos(told).meaning
     assert result.code == (f"{status}/{sub}" if sub else "Word")
     assert (result.request_id, result.message, result.value) == ("request-1", None, None)
@@ -339,7 +340,7 @@ REVISIONS_OF_NOTHING = ["", "*", "é", '"a", "b"', f"{NOW}@{ETAG}", f"{NOW - 9}@
 @pytest.mark.parametrize("call", [REPLACE, DELETE_THIS], ids=["store", "delete"])
 def test_a_revision_that_nothing_has_now_is_a_conflict_unsent(call: Any, revision: str) -> None:
     """One that has expired too, and the one that would match everything."""
-    result, sent, _ = run(call._replace(if_revision=revision))
+    result, sent, *_ = run(call._replace(if_revision=revision))
     assert (result.outcome, sent) == (Outcome.CONFLICT, [])
 
 
@@ -595,3 +596,41 @@ def test_an_answer_of_another_container_begins_a_session_anew() -> None:
 def test_a_refusal_tells_nothing_of_a_session(status: int, sub: int) -> None:
     """It comes from no replica that did anything."""
     assert run(STORE, refused(status, sub, **seen("0:1#5"))).learnt == {}
+
+
+@pytest.mark.parametrize("call", [STORE, CREATE, REPLACE, DELETE, DELETE_THIS])
+def test_a_region_that_takes_no_writes_any_more_is_left(call: Any) -> None:
+    """Connections that are kept would lead there again; the name leads to another one."""
+    played = run(call, refused(403, 3))
+    assert ended(played.result) == (Outcome.REJECTED, "write_region_moved")
+    assert played.dropped == ["https://shop.test"]
+    assert run(call, refused(403, 0)).dropped == []
+
+
+def test_what_others_have_seen_meanwhile_is_kept() -> None:
+    """Two writes that end at the same time: each saw the session as it was before both."""
+    learnt: dict[str, Any] = {}
+    steps = []
+    for token in ("0:1#5", "1:1#7"):
+        plan = PLANS["store"](STORE, View(NOW, 10.0, learnt))
+        next(plan)
+        plan.send(KEY)
+        steps.append(plan.send(answer(b"", 201, etag=ETAG, **seen(token))))
+    for step in steps:
+        assert isinstance(step, Learn)
+        learn(learnt, step)
+    assert learnt == {"session:orders": Session(OWNER, {"0": "1#5", "1": "1#7"})}
+
+
+def test_a_container_that_is_gone_takes_no_other_session_with_it() -> None:
+    """What was seen meanwhile of the one that took its place stays."""
+    late = Session(ANEW, {"0": "1#1"})
+    learnt: dict[str, Any] = {"session:orders": Session(OWNER, {"0": "1#5"})}
+    plan = PLANS["store"](STORE, View(NOW, 10.0, learnt))
+    next(plan)
+    plan.send(KEY)
+    step = plan.send(refused(404, 1003))
+    assert isinstance(step, Learn)
+    learnt["session:orders"] = late
+    learn(learnt, step)
+    assert learnt == {"session:orders": late}

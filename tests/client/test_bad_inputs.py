@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
 from enum import IntEnum
 from pathlib import Path
@@ -237,6 +237,14 @@ DOORS: dict[str, tuple[Do, type[LeewardError], str, str]] = {
         InvalidRequest,
         "event.time",
         "tzinfo",
+    ),
+    "time that UTC has no year for": (
+        lambda c: c.publish_event(
+            "b", "t", 1, time=datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))
+        ),
+        InvalidRequest,
+        "event.time",
+        "1 to 9999",
     ),
     "time is text": (
         lambda c: c.publish_event("b", "t", 1, time="now"),  # type: ignore[arg-type]

@@ -171,10 +171,10 @@ def test_a_project_that_is_not_set_is_asked_for_once() -> None:
 def test_a_refused_token_is_replaced_where_the_project_was_asked_for() -> None:
     """That the project stays the same does not stand in the way."""
     plan = Plans(settings())["publish"]
-    learnt: dict[str, Any] = {"project": "shop-1"}
     refused = refusal("UNAUTHENTICATED", 401)
-    played = play(plan, Publish("orders", (EVENT,)), refused, answer(TAKEN), learnt=learnt)
-    assert (played.result.outcome, played.needed) == (Outcome.OK, [SCOPE, SCOPE])
+    played = play(plan, Publish("orders", (EVENT,)), refused, answer(TAKEN))
+    assert played.result.outcome is Outcome.OK
+    assert played.needed == ["project", SCOPE, SCOPE]
 
 
 def test_a_project_that_cannot_be_found() -> None:

@@ -47,6 +47,10 @@ class Bridge:
         sent = asyncio.run_coroutine_threadsafe(self.transport.send(request, timeout), self.loop)
         return sent.result(LIMIT * 2)
 
+    def drop(self, origin: str) -> None:
+        """Give up the connections to `origin`."""
+        self.call(lambda: self.transport.drop(origin))
+
     def close(self) -> None:
         """Close the transport; the loop goes on."""
         self.call(self.transport.close)
@@ -80,6 +84,7 @@ def check_idle(transport: AsyncCurlTransport) -> None:
     """Check that every permit is back and no transfer is left."""
     assert transport._pool._busy == {}
     assert transport._multi._under_way == {}
+    assert transport._retired == []
 
 
 def check_unregistered(transport: AsyncCurlTransport) -> None:
@@ -90,16 +95,16 @@ def check_unregistered(transport: AsyncCurlTransport) -> None:
         each
         for key in loop._selector.get_map().values()  # type: ignore[attr-defined]
         for each in key.data
-        if each is not None and _is_of(transport, each)
+        if each is not None and _is_of_a_multi(each)
     ]
     timers = [
         each
         for each in loop._scheduled  # type: ignore[attr-defined]
-        if not each.cancelled() and _is_of(transport, each)
+        if not each.cancelled() and _is_of_a_multi(each)
     ]
     assert (mine, timers, transport._multi._watched) == ([], [], {})
 
 
-def _is_of(transport: AsyncCurlTransport, handle: asyncio.Handle) -> bool:
+def _is_of_a_multi(handle: asyncio.Handle) -> bool:
     callback = handle._callback  # type: ignore[attr-defined]
-    return getattr(callback, "__self__", None) is transport._multi
+    return isinstance(getattr(callback, "__self__", None), Multi)

@@ -18,6 +18,7 @@ import trustme
 
 from leeward.errors import ConfigError, InvalidRequest
 from leeward.http.curl import AsyncCurlTransport
+from leeward.http.curl.easy import Easy
 from leeward.http.curl.multi import End
 from leeward.http.messages import Failure, Phase, Request, Response
 from leeward.http.options import TransportOptions
@@ -217,6 +218,72 @@ def test_a_timeout_around_a_request_cancels_it() -> None:
 
         _with_transport(scenario, max_in_flight=1)
         assert other.connections == 1
+
+
+def _between_the_tries(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """Call `act` when a kept connection has turned out dead, and before another is opened."""
+    real = Easy.prepare_again
+
+    def prepare_again(easy: Easy) -> bool:
+        again = real(easy)
+        if again:
+            act()
+        return again
+
+    monkeypatch.setattr(Easy, "prepare_again", prepare_again)
+
+
+def _resets(peer: Peer) -> None:
+    peer.read()
+    peer.send(OK)
+    peer.wait(0.02)  # for the answer to be read
+    peer.reset()
+
+
+@pytest.mark.parametrize("what", ["cancel", "close", "drop"])
+def test_between_two_tries_anything_may_happen(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    """A task that is cancelled there sends nothing; nor does one whose transport is closed."""
+    with Wire(_resets) as wire:
+        request = Request("GET", wire.origin(), "/")
+
+        async def scenario(transport: AsyncCurlTransport) -> None:
+            assert isinstance(await transport.send(request, LIMIT), Response)
+            await asyncio.sleep(0.2)
+            task = asyncio.ensure_future(transport.send(request, LIMIT))
+            acts: dict[str, Callable[[], object]] = {
+                "cancel": task.cancel,
+                "close": transport.close,
+                "drop": lambda: transport.drop(wire.origin()),
+            }
+            _between_the_tries(monkeypatch, acts[what])
+            (end,) = await asyncio.gather(task, return_exceptions=True)
+            if what == "cancel":
+                assert isinstance(end, asyncio.CancelledError)
+            elif what == "close":
+                assert isinstance(end, Failure)
+                assert (end.sent, end.code) == (False, "closed")
+            else:
+                assert isinstance(end, Response)
+
+        _with_transport(scenario)
+        assert len(wire.requests) == (2 if what == "drop" else 1)
+
+
+def test_closing_reaches_connections_that_were_dropped_in_use() -> None:
+    """What was under way at the drop ends with the transport."""
+    with Wire(hang) as wire:
+
+        async def scenario(transport: AsyncCurlTransport) -> None:
+            task = asyncio.ensure_future(transport.send(_post(wire), LIMIT))
+            await _until(lambda: len(wire.requests) == 1)
+            transport.drop(wire.origin())
+            transport.close()
+            check_unregistered(transport)
+            assert await task == Failure(Phase.RECEIVE, sent=True, code="closed")
+            transport.drop(wire.origin())
+            assert transport._multi.is_closed
+
+        _with_transport(scenario)
 
 
 def test_an_answer_that_comes_with_the_cancellation_is_dropped() -> None:

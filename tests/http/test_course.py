@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import threading
+from time import sleep
 from typing import Any
 
 import pytest
 
 from leeward.calls import Invoke, Result
 from leeward.errors import LeewardError, Outcome
-from leeward.http.course import Carry, Ended, Fetch, Supplied, course, result_of
+from leeward.http.course import Carry, Ended, Fetch, Supplied, course, learn, result_of
 from leeward.http.messages import Failure, Phase, Request, Response
 from leeward.http.plans import (
     CLOCK_SKEW,
     SKEWED,
     STALE_CREDENTIALS,
+    Drop,
     Learn,
     Need,
     Plan,
@@ -30,10 +33,10 @@ STALE: Result[Any] = Result(Outcome.AUTH, reason=STALE_CREDENTIALS)
 
 def run(
     planner: Planner, *answers: Any, learnt: dict[str, Any] | None = None, timeout: float = 10.0
-) -> tuple[Result[Any], list[Fetch | Carry]]:
+) -> tuple[Result[Any], list[Fetch | Carry | Drop]]:
     """Run a plan over given answers, a second each; give its result and what it asked for."""
     going = course(planner, CALL, 1000.0, timeout, {} if learnt is None else learnt)
-    asked: list[Fetch | Carry] = []
+    asked: list[Fetch | Carry | Drop] = []
     given = iter(answers)
     try:
         asked.append(next(going))
@@ -189,6 +192,81 @@ def test_what_was_learnt_can_be_forgotten() -> None:
     learnt = {"host": "old"}
     run(forgets, learnt=learnt)
     assert learnt == {}
+
+
+def union(old: frozenset[int] | None, new: frozenset[int]) -> frozenset[int] | None:
+    """Join what was known and what is new; forget all at the number 0."""
+    return None if 0 in new else (old or frozenset()) | new
+
+
+def test_what_is_learnt_is_joined_with_what_is_known() -> None:
+    """A merge is given both, the old one None where there is none; None forgets here too."""
+
+    def sees(number: int) -> Planner:
+        def plan(call: Any, view: View) -> Plan:
+            yield Learn("seen", frozenset({number}), union)
+            return Result.ok(None)
+
+        return plan
+
+    learnt: dict[str, Any] = {}
+    run(sees(1), learnt=learnt)
+    run(sees(2), learnt=learnt)
+    assert learnt == {"seen": {1, 2}}
+    run(sees(0), learnt=learnt)
+    assert learnt == {}
+    run(sees(0), learnt=learnt)
+    assert learnt == {}
+
+
+def test_threads_that_learn_at_the_same_time_lose_nothing() -> None:
+    """Even if the interpreter goes from one to another in the middle of a merge."""
+    learnt: dict[str, Any] = {}
+    ready = threading.Barrier(4)
+
+    def work(worker: int) -> None:
+        ready.wait(20)
+        for number in range(500):
+            learn(learnt, Learn("seen", frozenset({worker * 500 + number + 1}), slowly))
+
+    def slowly(old: frozenset[int] | None, new: frozenset[int]) -> frozenset[int] | None:
+        sleep(0)  # lets another thread run
+        return union(old, new)
+
+    threads = [threading.Thread(target=work, args=(worker,)) for worker in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert learnt == {"seen": set(range(1, 2001))}
+
+
+def test_a_merge_that_fails_changes_nothing() -> None:
+    """Its error is passed on, and others can still learn."""
+
+    def fails(old: Any, new: Any) -> Any:
+        raise ValueError
+
+    learnt = {"seen": 1}
+    with pytest.raises(ValueError, match="^$"):
+        learn(learnt, Learn("seen", 2, fails))
+    assert learnt == {"seen": 1}
+    learn(learnt, Learn("seen", 2))
+    assert learnt == {"seen": 2}
+
+
+def test_connections_to_the_wrong_place_are_dropped() -> None:
+    """The plan goes on without an answer, and the time that it took is gone."""
+
+    def moved(call: Any, view: View) -> Plan:
+        yield Send(REQUEST, effect=False)
+        assert (yield Drop(REQUEST.origin)) is None
+        response = yield Send(REQUEST)
+        return decoded(response)
+
+    result, asked = run(moved, Response(403), None, Response(200))
+    assert result == Result.ok(200)
+    assert asked == [Carry(REQUEST, 10.0), Drop(REQUEST.origin), Carry(REQUEST, 8.0)]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward.http.jsonbody import DEEPEST, MOST_DIGITS, Undecodable, decode
+from leeward.items import check_json
+from leeward.jsontext import encode
 
 VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
@@ -71,6 +73,13 @@ def test_huge_integers_are_refused_where_the_interpreter_takes_them() -> None:
     finally:
         sys.set_int_max_str_digits(before)
     assert decode(b"9" * 400) == int("9" * 400)
+
+
+def test_the_largest_integers_that_are_sent_are_read() -> None:
+    """Of either sign, which is no digit."""
+    numbers = [10**MOST_DIGITS - 1, 1 - 10**MOST_DIGITS]
+    check_json(numbers)
+    assert decode(encode(numbers)) == numbers
 
 
 @given(st.binary(max_size=60))

@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from time import monotonic, sleep
 
+import pytest
+import trustme
+
+from leeward.http.curl import public
 from leeward.http.messages import Failure, Phase, Request, Response
 from tests.http.bridge import AnyTransport
-from tests.http.wire import LIMIT, OK, Peer, Wire, answer
+from tests.http.certificates import tls_context
+from tests.http.wire import LIMIT, Peer, Script, Wire, answer, once
+
+LOOKS = 1.1
+"""Seconds after which libcurl looks again whether the connections that it keeps are alive. Those
+that are closed before, it finds out about by sending."""
+
+without_a_body = pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE", "POST", "PUT"])
+
+HEAD_OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 
 def _dies_on_the_second(peer: Peer) -> None:
     """Answer one request; execute the next one and hang up instead of an answer."""
     peer.read()
-    peer.send(OK)
+    peer.send(HEAD_OK)
     peer.read()
+
+
+def _check_lost(failure: Response | Failure) -> None:
+    assert isinstance(failure, Failure)
+    assert (failure.sent, failure.status) == (True, None)
+    assert failure.phase in {Phase.SEND, Phase.RECEIVE}
 
 
 @pytest.mark.parametrize("size", [1, 10_000, 300_000])
@@ -25,39 +46,169 @@ def test_a_request_is_not_sent_again_on_a_dead_connection(
     with Wire(_dies_on_the_second) as wire:
         request = Request(method, wire.origin(), "/", (), b"x" * size)
         assert isinstance(transport.send(request, LIMIT), Response)
-        failure = transport.send(request, LIMIT)
-        assert isinstance(failure, Failure)
-        assert (failure.sent, failure.status) == (True, None)
-        assert failure.phase in {Phase.SEND, Phase.RECEIVE}
+        _check_lost(transport.send(request, LIMIT))
         assert (len(wire.requests), wire.connections) == (2, 1)
 
 
-@pytest.mark.parametrize("method", ["POST", "DELETE"])
-def test_a_request_without_a_body_takes_a_fresh_connection(
-    transport: AnyTransport, method: str
+@without_a_body
+@pytest.mark.parametrize("before", ["GET", "POST"])
+def test_a_request_without_a_body_is_not_sent_again_either(
+    transport: AnyTransport, before: str, method: str
 ) -> None:
-    """libcurl cannot be kept from sending it again on a kept one."""
+    """libcurl is stopped as it is about to."""
+    with Wire(_dies_on_the_second) as wire:
+        first = Request(before, wire.origin(), "/", (), b"x" if before == "POST" else b"")
+        assert isinstance(transport.send(first, LIMIT), Response)
+        _check_lost(transport.send(Request(method, wire.origin(), "/"), LIMIT))
+    assert len(wire.requests) == 2
+
+
+@without_a_body
+def test_nor_over_tls(
+    make: Callable[..., AnyTransport], ca: trustme.CA, ca_file: str, method: str
+) -> None:
+    """What was encrypted counts as what has left."""
+    with Wire(_dies_on_the_second, tls=tls_context(ca.issue_cert("127.0.0.1"))) as wire:
+        transport = make(ca_file=ca_file)
+        request = Request(method, wire.origin("https"), "/")
+        assert isinstance(transport.send(request, LIMIT), Response)
+        _check_lost(transport.send(request, LIMIT))
+    assert len(wire.requests) == 2
+
+
+@without_a_body
+def test_nor_through_a_proxy(
+    make: Callable[..., AnyTransport], ca: trustme.CA, ca_file: str, method: str
+) -> None:
+    """Leave is asked for the request, and not for the tunnel that it goes through."""
+    context = tls_context(ca.issue_cert("shop.example"))
+
+    def tunnel(peer: Peer) -> None:
+        peer.read()
+        peer.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        peer.start_tls(context)
+        _dies_on_the_second(peer)
+
+    with Wire(tunnel) as proxy:
+        transport = make(proxy=proxy.origin(), ca_file=ca_file)
+        request = Request(method, "https://shop.example", "/")
+        for _ in range(2):
+            assert isinstance(transport.send(request, LIMIT), Response)
+            _check_lost(transport.send(request, LIMIT))
+    assert sum(not each.startswith(b"CONNECT ") for each in proxy.requests) == 4
+
+
+@without_a_body
+def test_a_new_connection_that_dies_is_not_replaced(transport: AnyTransport, method: str) -> None:
+    """The first request of all, on a server that executes it and hangs up."""
+    with Wire(once(b"")) as wire:
+        _check_lost(transport.send(Request(method, wire.origin(), "/"), LIMIT))
+        assert (len(wire.requests), wire.connections) == (1, 1)
+
+
+def _closes(peer: Peer) -> None:
+    peer.read()
+    peer.send(HEAD_OK)
+
+
+def _resets(peer: Peer) -> None:
+    _closes(peer)
+    peer.wait(0.02)  # for the answer to be read
+    peer.reset()
+
+
+@without_a_body
+@pytest.mark.parametrize(("script", "later"), [(_closes, LOOKS), (_resets, 0.2)])
+@pytest.mark.parametrize("hardened", [False, True])
+def test_a_connection_that_died_while_idle_is_replaced(
+    make: Callable[..., AnyTransport],
+    monkeypatch: pytest.MonkeyPatch,
+    script: Script,
+    later: float,
+    hardened: bool,
+    method: str,
+) -> None:
+    """Nothing has left on the dead one; the request goes out once, on another, and is answered."""
+    monkeypatch.setattr(public, "is_public", lambda _: True)
+    transport = make(public_only=hardened)
+    with Wire(script) as wire:
+        for turn in (1, 2):
+            response = transport.send(Request(method, wire.origin(), "/"), LIMIT)
+            assert isinstance(response, Response), response
+            assert len(wire.requests) == turn
+            sleep(later * (turn == 1))
+
+
+def test_the_second_try_gets_the_time_that_is_left(transport: AnyTransport) -> None:
+    """However the first one fared, the deadline stands; so does its proof."""
 
     def script(peer: Peer) -> None:
-        if peer.read() is not None and b"POST" in wire.requests[0] and len(wire.requests) == 1:
-            peer.send(OK)
-            peer.read()
+        if not wire.requests:
+            _resets(peer)
+        peer.read()
+        peer.hold()
 
     with Wire(script) as wire:
-        assert isinstance(
-            transport.send(Request("POST", wire.origin(), "/", (), b"x"), LIMIT), Response
-        )
-        failure = transport.send(Request(method, wire.origin(), "/"), LIMIT)
+        request = Request("GET", wire.origin(), "/")
+        assert isinstance(transport.send(request, LIMIT), Response)
+        sleep(0.2)
+        started = monotonic()
+        failure = transport.send(request, 0.3)
         assert isinstance(failure, Failure)
-        assert failure.sent
-        assert (len(wire.requests), wire.connections) == (2, 2)
+        assert failure[:3] == (Phase.RECEIVE, True, "deadline")
+        assert monotonic() - started < LIMIT
+        assert len(wire.requests) == 2
 
 
-def test_a_connection_is_kept_for_the_next_request(transport: AnyTransport) -> None:
-    """Requests with a body, and look-ups, share one connection."""
-    with Wire(answer(OK)) as wire:
-        for method, body in [("POST", b"x"), ("GET", b""), ("PUT", b"y"), ("GET", b"")] * 3:
-            transport.send(Request(method, wire.origin(), "/", (), body), LIMIT)
+def test_a_server_that_is_gone_is_told_from_a_lost_answer(transport: AnyTransport) -> None:
+    """The kept connection was closed, and nobody listens any more: nothing has left."""
+    with Wire(_resets) as wire:
+        request = Request("GET", wire.origin(), "/")
+        assert isinstance(transport.send(request, LIMIT), Response)
+        sleep(0.2)
+    failure = transport.send(request, LIMIT)
+    assert isinstance(failure, Failure)
+    assert failure[:3] == (Phase.CONNECT, False, "curl.7")
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_connections_that_die_under_a_crowd_repeat_nothing(
+    make: Callable[..., AnyTransport], method: str
+) -> None:
+    """Eight at a time share connections that die with every third request: each is seen once."""
+    transport = make(max_in_flight=8)
+
+    def script(peer: Peer) -> None:
+        for _ in range(2):
+            if peer.read() is not None:
+                peer.send(HEAD_OK)
+        peer.read()
+
+    def ask(number: int) -> Response | Failure:
+        return transport.send(Request(method, wire.origin(), f"/{number}"), LIMIT)
+
+    with Wire(script) as wire, ThreadPoolExecutor(8) as threads:
+        ended = list(threads.map(ask, range(240)))
+        targets = [int(request.split(b" ")[1][1:]) for request in wire.requests]
+    assert len(set(targets)) == len(targets)
+    answered = {number for number, end in enumerate(ended) if isinstance(end, Response)}
+    unknown = {number for number, end in enumerate(ended) if isinstance(end, Failure) and end.sent}
+    assert answered <= set(targets) <= answered | unknown
+    assert len(answered) + len(unknown) == 240
+    assert min(len(answered), len(unknown)) > 20
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_connection_is_kept_for_the_next_request(
+    make: Callable[..., AnyTransport], ca: trustme.CA, ca_file: str, scheme: str
+) -> None:
+    """Requests with a body and without one share one connection, and one handshake."""
+    context = tls_context(ca.issue_cert("127.0.0.1")) if scheme == "https" else None
+    transport = make(ca_file=ca_file)
+    with Wire(answer(HEAD_OK), tls=context) as wire:
+        for method, body in [("POST", b"x"), ("GET", b""), ("DELETE", b""), ("HEAD", b"")] * 3:
+            response = transport.send(Request(method, wire.origin(scheme), "/", (), body), LIMIT)
+            assert isinstance(response, Response)
         assert (len(wire.requests), wire.connections) == (12, 1)
 
 

@@ -9,17 +9,18 @@ from typing import Any
 
 import pytest
 
-from leeward.calls import Call, Enqueue, Invoke, Result
+from leeward.calls import Call, Delete, Enqueue, Invoke, Key, Result
 from leeward.driver import Capability, Limits, perform, perform_async
 from leeward.errors import ConfigError, Outcome, Unsupported
 from leeward.http.credentials import Credential, NoCredential
 from leeward.http.driver import Facts, PlanDriver
 from leeward.http.messages import Failure, Phase, Request, Response
-from leeward.http.plans import STALE_CREDENTIALS, Need, Plan, Send, View
+from leeward.http.plans import STALE_CREDENTIALS, Drop, Need, Plan, Send, View
 from leeward.http.wire import Wire
 
 CALL = Invoke("f", b"{}", "k")
 FACTS = Facts("nimbus:one", frozenset({Capability.INVOKE}), Limits(), {"region": "one"})
+ORIGIN = "https://nimbus.test"
 CLOSED = Failure(Phase.REFUSED_HERE, sent=False, code="closed")
 
 
@@ -31,6 +32,7 @@ class Cloud:
         self.requests: list[Request] = []
         self.opened: list[str] = []
         self.closed: list[str] = []
+        self.dropped: list[tuple[str, str]] = []
 
     def answer(self, request: Request) -> Response | Failure:
         self.requests.append(request)
@@ -52,6 +54,9 @@ class Threads:
         assert timeout > 0
         return CLOSED if self._closed else self._cloud.answer(request)
 
+    def drop(self, origin: str) -> None:
+        self._cloud.dropped.append((self.kind, origin))
+
     def close(self) -> None:
         self._closed = True
         self._cloud.closed.append(self.kind)
@@ -66,6 +71,9 @@ class Loop:
     async def send(self, request: Request, timeout: float) -> Response | Failure:
         await asyncio.sleep(0)
         return self._threads.send(request, timeout)
+
+    def drop(self, origin: str) -> None:
+        self._threads.drop(origin)
 
     def close(self) -> None:
         self._threads.close()
@@ -87,10 +95,15 @@ class Tokens:
 
 def plan(call: Any, view: View) -> Plan:
     token = yield Need("scope")
-    response = yield Send(Request("POST", "https://nimbus.test", "/", (("Token", token),)))
+    response = yield Send(Request("POST", ORIGIN, "/", (("Token", token),)))
     if response.status == 401:
         return Result(Outcome.AUTH, reason=STALE_CREDENTIALS)
     return Result.ok(response.status)
+
+
+def moved(call: Any, view: View) -> Plan:
+    yield Drop(ORIGIN)
+    return Result(Outcome.REJECTED)
 
 
 @pytest.fixture
@@ -110,7 +123,8 @@ def driver(cloud: Cloud, tokens: Tokens) -> PlanDriver:
             raise ConfigError("only store")
         return secret("scope")
 
-    return PlanDriver(FACTS, {"invoke": plan}, tokens, cloud.wire(), native=native)
+    plans = {"invoke": plan, "delete": moved}
+    return PlanDriver(FACTS, plans, tokens, cloud.wire(), native=native)
 
 
 Way = Callable[[PlanDriver, Call, float], Result[Any]]
@@ -212,6 +226,28 @@ def test_closing_reaches_a_loop_of_another_thread(driver: PlanDriver, cloud: Clo
     end.set()
     thread.join(30)
     assert cloud.closed == ["loop"]
+
+
+def test_every_transport_drops_the_connections_of_an_origin(
+    driver: PlanDriver, cloud: Cloud
+) -> None:
+    """Those of threads and those of event loops, whichever of them has learnt of it."""
+    gone = Delete("t", Key(("id",), ("1",)), now=0.0)
+    assert perform(driver, gone, 10.0).outcome is Outcome.REJECTED
+    assert cloud.dropped == []  # there are none, and none is made for it
+    perform(driver, CALL, 10.0)
+
+    async def use() -> None:
+        await driver.perform_async(CALL, 10.0)
+        await driver.perform_async(gone, 10.0)
+        assert cloud.dropped == [("threads", ORIGIN), ("loop", ORIGIN)]
+        await asyncio.to_thread(perform, driver, gone, 10.0)
+        assert cloud.dropped[2] == ("threads", ORIGIN)
+        await asyncio.sleep(0)
+        assert cloud.dropped[3:] == [("loop", ORIGIN)]
+
+    asyncio.run(use())
+    assert perform(driver, gone, 10.0).outcome is Outcome.REJECTED
 
 
 def test_closing_after_a_loop_has_ended_is_harmless(driver: PlanDriver) -> None:

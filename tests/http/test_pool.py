@@ -117,7 +117,7 @@ class _Interrupted:
 
 @pytest.mark.parametrize(
     "option",
-    [pycurl.TIMEOUT_MS, pycurl.REQUEST_TARGET, pycurl.HTTPHEADER, pycurl.FRESH_CONNECT],
+    [pycurl.TIMEOUT_MS, pycurl.REQUEST_TARGET, pycurl.HTTPHEADER, pycurl.HTTPGET],
 )
 def test_an_interrupt_leaves_no_half_made_request(
     threaded: Callable[..., CurlTransport], option: int

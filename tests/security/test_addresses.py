@@ -14,7 +14,7 @@ from leeward.http.addresses import is_public
 from leeward.http.curl import CurlTransport, public
 from leeward.http.messages import Failure, Phase, Request, Response
 from leeward.http.options import TransportOptions
-from tests.http.wire import LIMIT, OK, Wire, answer
+from tests.http.wire import LIMIT, OK, Wire, answer, once
 
 NOT_PUBLIC = """
     0.0.0.0 0.255.255.255 10.0.0.0 10.255.255.255 100.64.0.0 100.127.255.255 100.100.100.200
@@ -100,8 +100,8 @@ def test_every_connection_is_judged_anew(
     resolver = _Resolver(True, False)
     monkeypatch.setattr(public, "is_public", resolver)
     transport = make(public_only=True)
-    with Wire(answer(OK)) as wire:
-        request = Request("POST", wire.origin(), "/")  # without a body: a fresh connection each
+    with Wire(once(b"HTTP/1.1 204 Done\r\nConnection: close\r\n\r\n")) as wire:
+        request = Request("POST", wire.origin(), "/")
         assert isinstance(transport.send(request, LIMIT), Response)
         failure = transport.send(request, LIMIT)
     assert isinstance(failure, Failure)

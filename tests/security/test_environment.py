@@ -10,12 +10,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
 
+from leeward.driver import TargetConfig
 from leeward.errors import ConfigError
 from leeward.http.options import refuse_key_log
+from leeward.registry import open_target
 from tests.house.workspace import ROOT
 from tests.http.certificates import tls_context
 from tests.http.wire import LIMIT, OK, Wire, answer
@@ -138,3 +141,23 @@ def test_a_log_of_keys_is_refused(ca: trustme.CA, ca_file: str, tmp_path: Path) 
         refuse_key_log({"SSLKEYLOGFILE": str(log)})
     refuse_key_log({"SSLKEYLOGFILE": ""})
     refuse_key_log({})
+
+
+HARDENED: dict[str, dict[str, Any]] = {
+    "aws": {"region": "us-east-1", "profile": "dev"},
+    "azure": {"function_app": "shop", "function_key": "key"},
+    "google": {"project": "shop-1", "identity": "metadata"},
+}
+
+
+@pytest.mark.parametrize("provider", HARDENED)
+def test_every_adapter_refuses_to_write_keys_down(
+    provider: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the hardened mode, a process whose environment asks libcurl to is refused."""
+    config = TargetConfig(provider, provider, None, HARDENED[provider], {}, trust_env=False)
+    monkeypatch.delenv("SSLKEYLOGFILE", raising=False)
+    open_target(config).close()
+    monkeypatch.setenv("SSLKEYLOGFILE", "/nowhere/keys")
+    with pytest.raises(ConfigError, match="SSLKEYLOGFILE"):
+        open_target(config)

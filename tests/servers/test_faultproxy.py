@@ -76,6 +76,19 @@ def test_what_has_gone_idle_can_be_hit(plain: Scene) -> None:
     assert plain.upstream.count == 2
 
 
+def test_requests_are_kept_whole_on_demand(plain: Scene) -> None:
+    """From then on, each as it came, be it passed on or not."""
+    _status(plain.proxy, "/before")
+    assert plain.proxy.kept == ()
+    plain.proxy.keep()
+    plain.proxy.inject(toxics.status(500), times=1)
+    assert [_status(plain.proxy, f"/{n}") for n in range(2)] == [500, 200]
+    kept: tuple[bytes, ...] = plain.proxy.kept
+    for n, request in enumerate(kept):
+        assert request.startswith(b"POST /%d HTTP/1.1\r\n" % n)
+        assert request.endswith(b"\r\n\r\nabc")
+
+
 def test_bytes_pass_as_they_are(plain: Scene) -> None:
     """The upstream gets the target and the headers unchanged, and chunks as chunks."""
     chunks = b"2;x=y\r\nab\r\n1\r\nc\r\n0\r\nX-Sum: 3\r\n\r\n"

@@ -12,11 +12,13 @@ from typing import Any, NamedTuple, TypeAlias
 
 from leeward.calls import Call, Result
 from leeward.errors import LeewardError, Outcome
+from leeward.forking import ForkLock
 from leeward.http.messages import Failure, Phase, Request
 from leeward.http.plans import (
     CLOCK_SKEW,
     SKEWED,
     STALE_CREDENTIALS,
+    Drop,
     Learn,
     Need,
     Plan,
@@ -63,7 +65,7 @@ class Supplied(NamedTuple):
     Attributes:
         now: Unix seconds.
         left: seconds that are left for the attempt.
-        answer: a credential or `Ended`; a `Response` or a `Failure`.
+        answer: a credential or `Ended`; a `Response` or a `Failure`; to a `Drop` nothing.
     """
 
     now: float
@@ -74,7 +76,7 @@ class Supplied(NamedTuple):
         return masked(self, "now left")
 
 
-Course: TypeAlias = Generator[Fetch | Carry, Supplied, Result[Any]]
+Course: TypeAlias = Generator[Fetch | Carry | Drop, Supplied, Result[Any]]
 
 
 def course(
@@ -136,9 +138,11 @@ class _Run:
                 result: Result[Any] = end.value
                 return result
             match step:
-                case Learn(name, value):
-                    self._learn(name, value)
+                case Learn():
+                    learn(self._learnt, step)
                     answer = None
+                case Drop():
+                    answer = self._taken((yield step))
                 case Need(scope):
                     refused = self._refused.get(scope)
                     answer = self._taken((yield Fetch(scope, self.left, refused)))
@@ -158,17 +162,25 @@ class _Run:
         self.now, self.left = supplied.now, supplied.left
         return supplied.answer
 
-    def _learn(self, name: str, value: Any) -> None:
-        if value is None:
-            self._learnt.pop(name, None)
-        else:
-            self._learnt[name] = value
-
     def _count(self, effect: bool) -> None:
         self._effects += effect
         if self._effects > 1:
             self._plan.close()
             raise LeewardError("a plan may send one request with an effect, and this sent a second")
+
+
+_LEARNING = ForkLock()
+
+
+def learn(learnt: MutableMapping[str, Any], step: Learn) -> None:
+    """Change `learnt`, which plans on other threads may change at the same time."""
+    name, value, merge = step
+    with _LEARNING:
+        kept = value if merge is None else merge(learnt.get(name), value)
+        if kept is None:
+            learnt.pop(name, None)
+        else:
+            learnt[name] = kept
 
 
 def result_of(failure: Failure) -> Result[Any]:

@@ -15,6 +15,7 @@ from leeward.driver import Call, Capability, Limits, Result, UniformDriver
 from leeward.errors import Unsupported
 from leeward.http.course import Carry, Course, Ended, Fetch, Supplied, course
 from leeward.http.credentials import CredentialCache, NoCredential, Source
+from leeward.http.plans import Drop
 from leeward.http.wire import Wire
 
 if TYPE_CHECKING:
@@ -95,6 +96,9 @@ class PlanDriver(UniformDriver):
                         answer: Any = self._wire.transport().send(request, seconds)
                     case Fetch(scope, seconds, refused):
                         answer = _held(self._credentials.get(scope, seconds, refused))
+                    case Drop(origin):
+                        self._wire.drop(origin)
+                        answer = None
                 step = going.send(self._supplied(deadline, answer))
         except StopIteration as end:
             return _result(end)
@@ -111,6 +115,9 @@ class PlanDriver(UniformDriver):
                         answer: Any = await self._wire.async_transport().send(request, seconds)
                     case Fetch(scope, seconds, refused):
                         answer = _held(await self._credentials.get_async(scope, seconds, refused))
+                    case Drop(origin):
+                        self._wire.drop(origin)
+                        answer = None
                 step = going.send(self._supplied(deadline, answer))
         except StopIteration as end:
             return _result(end)

@@ -88,7 +88,7 @@ def _float(text: str) -> float:
 
 
 def _int(text: str) -> int:
-    if len(text) > MOST_DIGITS:
+    if len(text) - text.startswith("-") > MOST_DIGITS:
         raise Undecodable(f"the JSON holds an integer of more than {MOST_DIGITS} digits")
     return int(text)
 

@@ -69,16 +69,34 @@ class Send(NamedTuple):
 
 
 class Learn(NamedTuple):
-    """Remember `value` as ``view.learnt[name]`` for later plans; None forgets it. No answer."""
+    """Remember something as ``view.learnt[name]`` for later plans; None forgets it. No answer.
+
+    Attributes:
+        name: under which.
+        value: what is to be remembered, unless there is a `merge`.
+        merge: makes what is to be remembered from what is remembered now, None for nothing, and
+            `value`. It is pure, and nothing else is learnt while it runs: of plans that learn at
+            the same time none loses what another has found.
+    """
 
     name: str
     value: Any
+    merge: Callable[[Any, Any], Any] | None = None
 
     def __repr__(self) -> str:
         return masked(self, "name")
 
 
-Step: TypeAlias = Need | Send | Learn
+class Drop(NamedTuple):
+    """Use no connection to `origin` again that is there now: they lead to the wrong place.
+
+    The next request looks the name up and connects anew. No answer.
+    """
+
+    origin: str
+
+
+Step: TypeAlias = Need | Send | Learn | Drop
 Answer: TypeAlias = Any
 Plan: TypeAlias = Generator[Step, Answer, Result[Any]]
 Planner: TypeAlias = Callable[[Any, View], Plan]

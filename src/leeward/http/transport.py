@@ -17,6 +17,9 @@ class Transport(Protocol):
         are raised for what cannot be sent at all, before anything is.
         """
 
+    def drop(self, origin: str) -> None:
+        """Use no connection to `origin` again that is there now: it leads to the wrong place."""
+
     def close(self) -> None:
         """Give back every connection. Closing twice is harmless; a later `send` is refused."""
 
@@ -30,6 +33,9 @@ class AsyncTransport(Protocol):
         It raises what `Transport.send` does, and `asyncio.CancelledError`: then the request may
         have been sent, and everything that it held is given back.
         """
+
+    def drop(self, origin: str) -> None:
+        """Use no connection to `origin` again that is there now; on the thread of the loop."""
 
     def close(self) -> None:
         """Give back every connection; to be called on the thread of the loop.

@@ -7,6 +7,7 @@ without libcurl, can bring another.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from leeward.forking import ForkLock
@@ -45,6 +46,15 @@ class Wire:
         loop = get_running_loop()
         return self._loops.get(loop) or self._made_for(loop)
 
+    def drop(self, origin: str) -> None:
+        """Let no transport use a connection to `origin` again that is there now."""
+        with self._lock:
+            transport, loops = self._transport, dict(self._loops)
+        if transport is not None:
+            transport.drop(origin)
+        for loop, each in loops.items():
+            _call_on(loop, partial(each.drop, origin))
+
     def close(self) -> None:
         """Close every transport; one of another thread's event loop as soon as that can."""
         with self._lock:
@@ -53,7 +63,7 @@ class Wire:
         if transport is not None:
             transport.close()
         for loop, each in loops.items():
-            _close_on(loop, each)
+            _call_on(loop, each.close)
 
     def _made(self) -> Transport:
         with self._lock:
@@ -91,13 +101,13 @@ def curl_wire(options: TransportOptions) -> Wire:
     return Wire(for_threads, for_loop)
 
 
-def _close_on(loop: Any, transport: AsyncTransport) -> None:
-    """Close `transport` on the thread of its loop: now, if that is this one."""
+def _call_on(loop: Any, function: Callable[[], None]) -> None:
+    """Call `function` on the thread of `loop`: now, if that is this one."""
     if _is_running_here(loop):
-        transport.close()
+        function()
         return
     try:
-        loop.call_soon_threadsafe(transport.close)
+        loop.call_soon_threadsafe(function)
     except RuntimeError:  # the loop is closed, and its sockets are watched no more
         return
 

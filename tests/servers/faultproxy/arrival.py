@@ -13,7 +13,7 @@ from tests.servers.certificates import Authority, Certificate
 from tests.servers.faultproxy.exchange import Address, Exchange, RequestToxic, UpstreamFailed
 from tests.servers.faultproxy.ledger import Ending, Entry, RequestSeen
 from tests.servers.faultproxy.schedule import Schedule
-from tests.servers.framing import BadMessage, CutOff
+from tests.servers.framing import BadMessage, CutOff, Message
 from tests.servers.wire import CHUNK, HandshakeFailed, PeerLeft, Wire, accepted, reset_on_close
 
 _ENDINGS: dict[type[BaseException], Ending] = {
@@ -30,11 +30,12 @@ _ENDINGS: dict[type[BaseException], Ending] = {
 
 
 class Service(NamedTuple):
-    """What a proxy's connections share."""
+    """What a proxy's connections share; `note` is given each request that was read in full."""
 
     upstream: Address
     tls: Authority | None
     faults: Schedule[RequestToxic]
+    note: Callable[[Message], None]
 
 
 class Arrival:
@@ -80,6 +81,7 @@ class Arrival:
         while request := await wire.next_request():
             toxic = self._service.faults.take()
             name = toxic.name if toxic else None
+            self._service.note(request)
             self._entry.asked(RequestSeen(request.method, request.target, name))
             exchange = Exchange(request, wire, self._entry, self._service.upstream)
             await (toxic.act(exchange) if toxic else exchange.pass_on())

@@ -16,6 +16,7 @@ from tests.servers.faultproxy.exchange import Address, RequestToxic
 from tests.servers.faultproxy.ledger import ConnectionSeen, Entry, RequestSeen
 from tests.servers.faultproxy.schedule import Schedule
 from tests.servers.faultproxy.toxics import Refusal
+from tests.servers.framing import Message
 from tests.servers.loopback import LoopbackServer
 
 Toxic: TypeAlias = Refusal | ConnectionToxic | RequestToxic
@@ -35,8 +36,9 @@ class FaultProxy(LoopbackServer):
         super().__init__(tls)
         self._on_connect: Schedule[ConnectionToxic] = Schedule()
         self._on_request: Schedule[RequestToxic] = Schedule()
-        self._service = Service(upstream, tls, self._on_request)
+        self._service = Service(upstream, tls, self._on_request, self._note)
         self._entries: list[Entry] = []
+        self._kept: list[bytes] | None = None
 
     def inject(self, toxic: Toxic, times: int | None = None) -> None:
         """Apply `toxic` from now on, after those of its kind that are queued already.
@@ -78,6 +80,22 @@ class FaultProxy(LoopbackServer):
     def requests(self) -> tuple[RequestSeen, ...]:
         """Give every request so far, connection by connection."""
         return tuple(request for connection in self.log for request in connection.requests)
+
+    def keep(self) -> None:
+        """Keep every request that comes from now on as `kept`; payloads are large, so on demand."""
+        with self._changed:
+            self._kept = self._kept or []
+
+    @property
+    def kept(self) -> tuple[bytes, ...]:
+        """Give the requests since `keep`, each whole and as it came, whatever was done to it."""
+        with self._changed:
+            return tuple(self._kept or ())
+
+    def _note(self, request: Message) -> None:
+        with self._changed:
+            if self._kept is not None:
+                self._kept.append(request.raw)
 
     async def _serve(self, sock: socket.socket) -> None:
         toxic = self._on_connect.take()

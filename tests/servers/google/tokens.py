@@ -12,6 +12,7 @@ from __future__ import annotations
 import hmac
 import json
 import secrets
+import threading
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Collection, Sequence
@@ -39,6 +40,7 @@ LONGEST: Final = 3600
 _ISSUER: Final = "https://accounts.google.com"
 _SECRET: Final = secrets.token_bytes(16)
 _PREFIX: Final = "ya29."
+_MAKING: Final = threading.Lock()
 
 
 class Untrusted(Exception):
@@ -61,16 +63,14 @@ class Key(NamedTuple):
     public: str
 
 
-@cache
 def google_key() -> Key:
     """Give the key that Google signs with."""
-    return _made()
+    return _key_of("google")
 
 
-@cache
 def account_key() -> Key:
     """Give the key of the service account `ACCOUNT`."""
-    return _made()
+    return _key_of(ACCOUNT)
 
 
 def mint_id_token(audience: str, until: float, email: str = ACCOUNT) -> str:
@@ -188,7 +188,13 @@ def _decoded(token: str, key: Key, audiences: list[str] | None) -> dict[str, Any
     return claims
 
 
-def _made() -> Key:
+def _key_of(owner: str) -> Key:
+    with _MAKING:  # else two threads that ask first would get a key each
+        return _made(owner)
+
+
+@cache
+def _made(_owner: str) -> Key:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     private = key.private_bytes(
         serialization.Encoding.PEM,

@@ -6,6 +6,7 @@ A verb's plan makes the request and reads the good answer; everything between is
 from __future__ import annotations
 
 import re
+from binascii import crc32
 from collections.abc import Generator
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -171,8 +172,6 @@ def _is_damaged(response: Response) -> bool:
     told = response.headers.get("x-amz-crc32")
     if told is None or "content-encoding" in response.headers:
         return False
-    from zlib import crc32
-
     return told.strip() != str(crc32(response.body))
 
 

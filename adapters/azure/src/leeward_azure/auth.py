@@ -199,6 +199,9 @@ class _Apart:
         finally:
             transport.close()
 
+    def drop(self, origin: str) -> None:
+        """Do nothing: nothing is kept."""
+
     def close(self) -> None:
         """Do nothing: nothing is kept."""
 

@@ -15,12 +15,12 @@ from leeward import jsontext
 from leeward.driver import Result, Store
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.jsonbody import Undecodable
-from leeward.http.messages import Request
-from leeward.http.plans import Learn, Plan, View
+from leeward.http.messages import Request, Response
+from leeward.http.plans import Drop, Learn, Plan, View
 from leeward.printable import is_printable
 from leeward_azure.asking import COSMOS, Answer, Asking, ask, object_of
 from leeward_azure.documents import Place, document_of, place_of
-from leeward_azure.errors import ABSENT, LAGGING
+from leeward_azure.errors import ABSENT, LAGGING, REGION_MOVED
 from leeward_azure.percent import encoded
 from leeward_azure.sessions import EMPTY, Session
 from leeward_azure.signing import Headers, Signed, cosmos_headers
@@ -133,16 +133,22 @@ def to_page(container: Container, continuation: str | None, view: View) -> Asked
 
 
 def ask_container(container: Container, asked: Asked, view: View, *, effect: bool = True) -> Asking:
-    """Ask, and keep what the answer tells of the session. As `leeward_azure.asking.ask`."""
+    """Ask, and keep what the answer tells of the session. As `leeward_azure.asking.ask`.
+
+    Connections to a region that takes no writes any more are given up.
+    """
     request, place = asked
     link = container.link if place is None else f"{container.link}/docs/{place.id}"
     authorize = partial(cosmos_headers, Signed(request.method, "docs", link))
     answer = yield from ask(COSMOS, request, authorize, view, effect=effect)
-    before: Session = view.learnt.get(container.session, EMPTY)
-    after = _session_after(before, answer)
-    if after is not before:
-        yield Learn(container.session, after)
+    seen: Session = view.learnt.get(container.session, EMPTY)
     refusal = answer.refusal
+    if refusal is not None and refusal.code in _MADE_ANEW:
+        yield Learn(container.session, seen, _session_but)
+    elif _tells_of_session(refusal) and seen.after(answer.response) is not seen:
+        yield Learn(container.session, answer.response, _session_after)
+    if refusal is not None and refusal.reason == REGION_MOVED:
+        yield Drop(container.origin)
     if refusal is not None and refusal.reason == ABSENT and place is None:
         return Answer(answer.response, refusal._replace(reason=None))  # so it is the container
     return answer
@@ -164,7 +170,7 @@ def unless_made_anew(container: Container, refusal: Result[Any], view: View) -> 
     except Undecodable:
         owner = None
     if isinstance(owner, str) and owner != session.owner:
-        yield Learn(container.session, None)
+        yield Learn(container.session, session, _session_but)
     return refusal
 
 
@@ -193,12 +199,15 @@ def _session_header(container: Container, view: View) -> Headers:
     return (("x-ms-session-token", joined),) if joined else ()
 
 
-def _session_after(before: Session, answer: Answer) -> Session | None:
-    """Give what is seen of a container after an answer; None where it is not the one it was."""
-    response, refusal = answer
-    if refusal is not None:
-        if refusal.code in _MADE_ANEW:
-            return None if before.tokens else before
-        if refusal.outcome is not Outcome.CONFLICT and refusal.reason != ABSENT:
-            return before  # it comes from no replica, or from one that lags behind
-    return before.after(response)
+def _tells_of_session(refusal: Result[Any] | None) -> bool:
+    """Tell whether an answer comes from a replica that does not lag behind."""
+    return refusal is None or refusal.outcome is Outcome.CONFLICT or refusal.reason == ABSENT
+
+
+def _session_after(session: Session | None, response: Response) -> Session:
+    return (session or EMPTY).after(response)
+
+
+def _session_but(session: Session | None, gone: Session) -> Session | None:
+    """Give the session unless it is of the container of `gone`, which is there no more."""
+    return None if session is None or session.owner == gone.owner else session

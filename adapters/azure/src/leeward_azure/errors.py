@@ -43,7 +43,7 @@ PARTITION_KEY: Final = "partition_key_mismatch"
 """CALLER: the container's partition key path is not the one that the table's key asks for."""
 REGION_MOVED: Final = "write_region_moved"
 """REJECTED: the region that was asked takes no writes any more. The account's name leads to
-another one by now, or soon; connections that are kept lead to the old one."""
+another one by now, or soon; connections that are kept lead to the old one, and are given up."""
 REDIRECTED: Final = "redirected"
 """CALLER: a redirect, which no service used here sends."""
 

@@ -17,18 +17,15 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Final
 
-from leeward.driver import TOO_LARGE, FunctionFault, Invoke, Result
+from leeward.driver import TOO_LARGE, Invoke, Result
 from leeward.errors import Outcome
-from leeward.http.jsonbody import Undecodable, decode
+from leeward.http.answers import MARK, fault_in, value_of
 from leeward.http.messages import Request, Response
 from leeward.http.plans import STALE_CREDENTIALS, Need, Plan, Planner, Send, View
 from leeward_azure.addresses import Address, scope_of
-from leeward_azure.asking import UNDECODABLE, retry_after
+from leeward_azure.asking import retry_after
 from leeward_azure.errors import REDIRECTED, Meaning
 from leeward_azure.services import Functions
-
-MARK: Final = "x-leeward"
-"""The header by which leeward's handler marks its answers."""
 
 STOPPED: Final = "app_stopped"
 """REJECTED: an operator has stopped the function app."""
@@ -81,9 +78,9 @@ def invoke(configured: Functions, call: Invoke, view: View) -> Plan:
         Request("POST", address.origin, address.target, headers, call.payload)
     )
     if 200 <= response.status < 300:
-        return _answer(response)
+        return value_of(response, _request_id(response))
     if MARK in response.headers:
-        return _fault(response, view.now)
+        return _refusal(response, _APP_ERROR, view.now)._replace(fault=fault_in(response))
     return _refusal(response, _meaning(response, address), view.now)
 
 
@@ -99,37 +96,6 @@ def _headers(address: Address, call: Invoke, seconds: float) -> tuple[tuple[str,
         ("x-leeward-deadline-ms", str(max(0, int(seconds * 1000)))),
         *proof,
     )
-
-
-def _answer(response: Response) -> Result[Any]:
-    """Read a success. A function that returns nothing gives 204, or an empty body."""
-    try:
-        value = decode(response.body) if response.body else None
-    except Undecodable as error:
-        return Result(
-            Outcome.AMBIGUOUS,
-            code=_code(response),
-            reason=UNDECODABLE,
-            request_id=_request_id(response),
-            executed=True,
-            cause=error,
-        )
-    return Result.ok(value, request_id=_request_id(response))
-
-
-def _fault(response: Response, now: float) -> Result[Any]:
-    """Read what leeward's handler says of an exception; the mark alone proves that it ran."""
-    try:
-        document = decode(response.body)
-    except Undecodable:
-        document = None
-    told = document if isinstance(document, dict) else {}
-    lines = told.get("stackTrace")
-    trace = (
-        tuple(line for line in lines if isinstance(line, str)) if isinstance(lines, list) else ()
-    )
-    fault = FunctionFault(_text(told.get("errorType")), _text(told.get("errorMessage")), trace)
-    return _refusal(response, _APP_ERROR, now)._replace(fault=fault)
 
 
 def _meaning(response: Response, address: Address) -> Meaning:
@@ -182,7 +148,3 @@ def _code(response: Response) -> str:
 
 def _request_id(response: Response) -> str | None:
     return response.headers.get("x-ms-request-id")
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None

@@ -50,11 +50,15 @@ def native(service: str, settings: Settings, config: TargetConfig, secret: Secre
 
 
 def _cosmos(settings: Settings, config: TargetConfig, secret: Secrets, _: str) -> Any:
+    from azure.core.pipeline.transport import RequestsTransport
     from azure.cosmos import CosmosClient
 
     tables = _configured(settings.tables, config, "cosmos_endpoint")
     credential = tables.key or _lent("cosmos", secret)
-    return CosmosClient(tables.origin, credential, **_options(settings, config))
+    options = _options(settings, config)
+    # This client hands what it does not know on to each request; its transport takes it.
+    transport = RequestsTransport(use_env_settings=options.pop("use_env_settings"))
+    return CosmosClient(tables.origin, credential, transport=transport, **options)
 
 
 def _queue(settings: Settings, config: TargetConfig, secret: Secrets, _: str) -> Any:

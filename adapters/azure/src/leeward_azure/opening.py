@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from leeward.driver import Capability, Driver, Limits, TargetConfig
 from leeward.http.driver import Facts, PlanDriver
-from leeward.http.options import TransportOptions, options_from_env
+from leeward.http.options import TransportOptions, options_from_env, refuse_key_log
 from leeward.http.wire import curl_wire
 from leeward_azure.auth import describe_source, source_of
 from leeward_azure.plans import Plans
@@ -52,6 +53,8 @@ def open_driver(config: TargetConfig) -> Driver:
             remedy.
     """
     settings = settings_from(config)
+    if not config.trust_env:
+        refuse_key_log(os.environ)
     options = options_from_env(config.env, settings.ca_bundle)
     options = options._replace(public_only=settings.public_only)
     wire = curl_wire(options)

@@ -4,9 +4,6 @@ How a container must be made for a table, and what a document looks like, stands
 
 Reads are as strong as the account's default consistency. With `Session`, the usual one, and
 anything stronger, a client reads what it has written.
-
-A load is a GET, which libcurl may send a second time when a connection that was kept turns out
-dead; it is, with scan, the one verb here that has no effect.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from leeward.errors import ConfigError
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
     from leeward.http.curl.easy import Easy
+    from leeward.http.curl.multi import End, Multi
 
 
 class AsyncCurlTransport:
@@ -40,7 +42,9 @@ class AsyncCurlTransport:
 
         self._running_loop = get_running_loop
         self._error = CurlError
-        self._multi = Multi(self._loop, options.max_in_flight)
+        self._new_multi = partial(Multi, self._loop, options.max_in_flight)
+        self._multi = self._new_multi()
+        self._retired: list[Multi] = []
         forsake_in_child(self)
 
     async def send(self, request: Request, timeout: float) -> Response | Failure:
@@ -57,10 +61,36 @@ class AsyncCurlTransport:
             self._pool.take_back(ticket)
 
     async def _perform(self, easy: Easy) -> Response | Failure:
-        end = await self._multi.perform(easy.handle)
+        end = await self._end_of(easy)
+        while end is not None and end[0] and easy.prepare_again():
+            end = await self._end_of(easy)
         if end is None:
             return easy.closed()
         return easy.failure(end[0], self._error(*end)) if end[0] else easy.answer()
+
+    async def _end_of(self, easy: Easy) -> End:
+        multi = self._multi
+        try:
+            return await multi.perform(easy.handle)
+        finally:
+            if multi in self._retired and multi.is_idle:
+                self._retired.remove(multi)
+                multi.close()
+
+    def drop(self, origin: str) -> None:
+        """Close every connection to `origin`; those in use when all requests of now are done.
+
+        Idle connections to other origins go as well: libcurl's multi handle keeps all of them, and
+        cannot be asked to close one. So another one takes its place.
+        """
+        if self._multi.is_closed:
+            return
+        self._pool.drop(origin)
+        retired, self._multi = self._multi, self._new_multi()
+        if retired.is_idle:
+            retired.close()
+        else:
+            self._retired.append(retired)
 
     def close(self) -> None:
         """Close every connection and end the requests under way.
@@ -68,13 +98,15 @@ class AsyncCurlTransport:
         Each of them gets a failure that says whether it may have been sent.
         """
         self._pool.close()
-        self._multi.close()
+        for each in (self._multi, *self._retired):
+            each.close()
 
     def forsake(self) -> None:
         """Leave every connection to the parent of a fork, whose loop this one cannot share."""
         self._pool.forsake()
         self._pool.close()
-        self._multi.forsake()
+        for each in (self._multi, *self._retired):
+            each.forsake()
 
 
 def _loop_that_watches() -> AbstractEventLoop:

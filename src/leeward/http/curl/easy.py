@@ -2,7 +2,8 @@
 
 A handle serves one origin, so that all but a few options are set once. Every callback on the way of
 a request is a method of a built-in type, on purpose: pycurl prints and swallows the error that a
-callback raises, and the KeyboardInterrupt of Ctrl-C can only be raised where Python code runs.
+callback raises, and the KeyboardInterrupt of Ctrl-C can only be raised where Python code runs. The
+exception is `Once`: an interrupt there ends the request before it is sent, and pycurl passes it on.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 from functools import lru_cache
 from io import BytesIO
 from os.path import isfile
+from time import monotonic
 from typing import Any
 
 from leeward.errors import ConfigError, InvalidRequest
@@ -47,6 +49,26 @@ def check_version() -> None:
         )
 
 
+class Once:
+    """Lets libcurl send a request once: for `PREREQFUNCTION`, which it calls before each sending.
+
+    When a kept connection dies before the answer, libcurl by itself sends the request once more, on
+    another one, and the server may execute it twice.
+
+    Attributes:
+        asked: how often libcurl was about to send the request.
+    """
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def __call__(self, *_connection: object) -> int:
+        """Allow the first sending; end the transfer with error 42 before a second."""
+        self.asked += 1
+        allowed: int = pycurl.PREREQFUNC_OK if self.asked == 1 else pycurl.PREREQFUNC_ABORT
+        return allowed
+
+
 class Easy:
     """A handle for one origin, used by one thread at a time.
 
@@ -54,12 +76,14 @@ class Easy:
         origin: what it is for.
         handle: the pycurl handle, for who drives the transfer.
         used: when it was last given back; the pool's.
+        dropped: whether its connection leads to the wrong place; the pool's.
     """
 
     def __init__(self, origin: str, options: TransportOptions) -> None:
         self.origin = origin
         self.handle: Any = pycurl.Curl()
         self.used = 0.0
+        self.dropped = False
         self._options = options
         self._lines: list[bytes] = []
         # Its `getvalue` copies nothing, where joining pieces would hold an answer twice.
@@ -67,6 +91,8 @@ class Easy:
         self._body = BytesIO()
         self._body_size = 0
         self._shape: tuple[str, bool] | None = None
+        self._once = Once()
+        self._deadline = 0.0
         self._tls = _scheme(origin) == "https"
         self._set_up()
         if self._tls:
@@ -98,6 +124,7 @@ class Easy:
         handle.setopt(pycurl.MAXFILESIZE_LARGE, options.max_response_bytes)
         handle.setopt(pycurl.HEADERFUNCTION, self._lines.append)
         handle.setopt(pycurl.WRITEFUNCTION, self._answer.write)
+        handle.setopt(pycurl.PREREQFUNCTION, self._once)
         if options.public_only:
             from leeward.http.curl.public import open_public
 
@@ -130,6 +157,8 @@ class Easy:
             leeward.InvalidRequest: a part of `request` cannot go over the wire.
         """
         handle, body = self.handle, request.body
+        self._once.asked = 0
+        self._deadline = monotonic() + timeout
         handle.setopt(pycurl.TIMEOUT_MS, _milliseconds(timeout))
         handle.setopt(pycurl.REQUEST_TARGET, _checked_target(request.target))
         handle.setopt(pycurl.HTTPHEADER, _header_lines(request.headers))
@@ -137,11 +166,27 @@ class Easy:
             self._take_shape(request.method, has_body=bool(body))
         self._body_size = len(body)
         if body:
-            # Without a SEEKFUNCTION libcurl cannot start over. From POSTFIELDS it would silently
-            # send the request again when a kept connection dies before the answer.
+            # Without a SEEKFUNCTION libcurl cannot start over, as it could from POSTFIELDS. So a
+            # request with an effect and a body is guarded twice.
             handle.setopt(pycurl.INFILESIZE_LARGE, len(body))
             self._body = BytesIO(body)
             handle.setopt(pycurl.READFUNCTION, self._body.read)
+
+    def prepare_again(self) -> bool:
+        """Prepare the same request, in the time that is left, if no connection has taken it.
+
+        That is so if libcurl has found a kept one dead as it began to send, and no byte has left.
+
+        Returns:
+            whether the transfer is to be performed once more.
+        """
+        if self._once.asked < 2 or self.handle.getinfo(pycurl.REQUEST_SIZE):
+            return False
+        self._once.asked = 0
+        if self._body_size:
+            self._body.seek(0)
+        self.handle.setopt(pycurl.TIMEOUT_MS, _milliseconds(self._deadline - monotonic()))
+        return True
 
     def _take_shape(self, method: str, *, has_body: bool) -> None:
         _check_method(method, has_body=has_body)
@@ -150,9 +195,6 @@ class Easy:
         handle.setopt(pycurl.HTTPGET, 1)
         handle.unsetopt(pycurl.CUSTOMREQUEST)
         plain = not has_body and method in {"GET", "HEAD"}
-        # Nothing stops libcurl from sending a request without a body again, so one that may have
-        # an effect gets a connection that nobody has had time to close.
-        handle.setopt(pycurl.FRESH_CONNECT, not (plain or has_body))
         if not plain:
             handle.setopt(pycurl.UPLOAD, 1)
             handle.setopt(pycurl.INFILESIZE_LARGE, 0)
@@ -203,7 +245,7 @@ class Easy:
 
 def _milliseconds(seconds: float) -> int:
     # Rounded down, to be never late, but not to 0, which would mean no limit at all.
-    return int(seconds * 1000) or 1
+    return max(int(seconds * 1000), 1)
 
 
 def _scheme(origin: str) -> str:

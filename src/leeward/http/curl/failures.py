@@ -75,7 +75,7 @@ TABLE: dict[int, Row] = {
     33: Row("RANGE_ERROR"),
     34: Row("HTTP_POST_ERROR"),
     36: Row("BAD_DOWNLOAD_RESUME"),
-    42: Row("ABORTED_BY_CALLBACK"),
+    42: Row("ABORTED_BY_CALLBACK"),  # also: a kept connection died, and `Once` allowed no other
     47: Row("TOO_MANY_REDIRECTS"),
     52: Row("GOT_NOTHING"),
     61: Row("BAD_CONTENT_ENCODING"),

@@ -55,6 +55,8 @@ class Multi:
 
     async def perform(self, handle: Any) -> End:
         """Perform the transfer of the easy handle `handle`; to cancel this is to end it."""
+        if self.is_closed:
+            return None
         done: Future[End] = self._loop.create_future()
         self._under_way[handle] = done
         try:
@@ -187,9 +189,19 @@ class Multi:
         if before & ~events:
             self._watched[socket] = before & ~events
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no transfer is under way."""
+        return not self._under_way
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._multi is None
+
     def close(self) -> None:
         """End every transfer and close every connection. Nothing is watched any more."""
-        if self._multi is not None:
+        if not self.is_closed:
             self._stop(None)
 
     def _start_over(self) -> None:

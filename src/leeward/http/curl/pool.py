@@ -76,7 +76,7 @@ class Pool:
 
     def _keep(self, easy: Easy) -> Easy | None:
         """Put `easy` with the idle ones; give one that has to go instead, if any has."""
-        if self._closed:
+        if self._closed or easy.dropped:
             return easy
         easy.rest()
         easy.used = monotonic()
@@ -86,6 +86,17 @@ class Pool:
         if too_many or easy.used - longest.used > self._options.max_idle:
             return self._idle.pop(0)
         return None
+
+    def drop(self, origin: str) -> None:
+        """Close the idle handles for `origin` now, and those in use when they are given back."""
+        with self._lock:
+            idle = [easy for easy in self._idle if easy.origin == origin]
+            self._idle = [easy for easy in self._idle if easy.origin != origin]
+            for busy in self._busy.values():
+                if busy is not None and busy.origin == origin:
+                    busy.dropped = True
+        for easy in idle:
+            easy.close()
 
     def close(self) -> None:
         """Close the idle handles now, and those in use when they are given back."""

@@ -42,12 +42,23 @@ class CurlTransport:
             self._pool.take_back(ticket)
 
     def _perform(self, easy: Easy) -> Response | Failure:
+        error = self._performed(easy)
+        while error is not None and easy.prepare_again():
+            error = self._performed(easy)
+        return easy.answer() if error is None else easy.failure(error.args[0], error)
+
+    def _performed(self, easy: Easy) -> Exception | None:
         try:
             easy.handle.perform()
         except self._error as error:
             # Its frames would keep the request, and the secrets in it, alive.
-            return easy.failure(error.args[0], error.with_traceback(None))
-        return easy.answer()
+            without_frames: Exception = error.with_traceback(None)
+            return without_frames
+        return None
+
+    def drop(self, origin: str) -> None:
+        """Close every connection to `origin`; those in use when their request is done."""
+        self._pool.drop(origin)
 
     def close(self) -> None:
         """Close every connection; those in use when their request is done."""

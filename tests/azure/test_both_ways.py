@@ -1,0 +1,342 @@
+"""leeward and Microsoft's clients at the same servers: each reads what the other wrote."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime
+from decimal import Decimal
+from importlib import import_module
+from typing import Any
+
+import pytest
+
+from leeward import AuthError, Client, Conflict, Event, FunctionError, NotFound
+from leeward.errors import Outcome
+from leeward.testing import FakeClock
+from leeward_contract_tests.fixtures import COUNT, ECHO, EVENTS, FAIL, ITEMS, PAIRS, SEEN
+from tests.azure.doors import client_of, new_key
+from tests.servers.azure import event_grid
+from tests.servers.azure.azurite import connection_string
+from tests.servers.azure.clients import eventually, publisher, queue_client
+from tests.servers.azure.cloud import AzureCloud
+from tests.servers.azure.event_grid import Subscriber
+
+CLOUD_EVENT: Any = import_module("azure.core.messaging").CloudEvent
+KEY_CREDENTIAL: Any = import_module("azure.core.credentials").AzureKeyCredential
+
+MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
+
+ITEM = {
+    "total": Decimal("9.90"),
+    "ratio": 0.5,
+    "count": 3,
+    "big": 2**53 + 1,
+    "name": "Zoë",
+    "paid": True,
+    "note": None,
+    "raw": b"\x00\xff",
+    "when": MOMENT,
+    "ttl": 5,
+    "lines": [{"sku": "a", "n": 1}, []],
+}
+
+PLAIN = {
+    "total": 9.9,
+    "ratio": 0.5,
+    "count": 3,
+    "big": "9007199254740993",
+    "name": "Zoë",
+    "paid": True,
+    "note": None,
+    "raw": "AP8=",
+    "when": "2026-01-02T03:04:05.678901+00:00",
+    "~ttl": 5,
+    "lines": [{"sku": "a", "n": 1}, []],
+}
+"""The same, as a document."""
+
+
+def container(cloud: AzureCloud, table: str) -> Any:
+    """Give azure-cosmos's client of a table."""
+    return cloud.documents.get_container_client(table)
+
+
+def test_azure_cosmos_reads_what_leeward_stored(client: Client, cloud: AzureCloud) -> None:
+    """JSON's types where they hold the value, text where they do not, and one attribute more."""
+    key = new_key()
+    client.store_data(ITEMS, {"id": key, **ITEM})
+    document = container(cloud, ITEMS).read_item(key, key)
+    assert document.pop("_leeward").keys() == {"w", "t", "d"}
+    own = {name: value for name, value in document.items() if not name.startswith("_")}
+    assert own == {"id": key, "~id": key, **PLAIN}
+    record = client.load_data(ITEMS, key)
+    assert record is not None
+    assert (record.item, record.foreign) == ({"id": key, **ITEM}, False)
+
+
+def test_leeward_reads_what_azure_cosmos_stored(client: Client, cloud: AzureCloud) -> None:
+    """Such an item is foreign; numbers are int where integral, and Cosmos' attributes are gone."""
+    key = new_key()
+    container(cloud, ITEMS).create_item({"id": key, "n": 3, "x": 1.5, "deep": [{"y": 2.0}, []]})
+    record = client.load_data(ITEMS, key)
+    assert record is not None
+    assert record.foreign
+    assert record.item == {"id": key, "n": 3, "x": Decimal("1.5"), "deep": [{"y": 2}, []]}
+
+
+def test_a_change_by_azure_cosmos_is_noticed(client: Client, cloud: AzureCloud) -> None:
+    """The digest no longer fits, and neither does the revision."""
+    key = new_key()
+    revision = client.store_data(ITEMS, {"id": key, "ratio": 0.5}).revision
+    items = container(cloud, ITEMS)
+    items.replace_item(key, items.read_item(key, key) | {"ratio": 0.75})
+    record = client.load_data(ITEMS, key)
+    assert record is not None
+    assert (record.item["ratio"], record.foreign) == (Decimal("0.75"), True)
+    with pytest.raises(Conflict):
+        client.store_data(ITEMS, {"id": key, "ratio": 1.0}, if_revision=revision)
+    client.store_data(ITEMS, {"id": key, "ratio": 1.0}, if_revision=record.revision)
+
+
+def test_what_one_deletes_the_other_misses(client: Client, cloud: AzureCloud) -> None:
+    """Either way."""
+    errors: Any = import_module("azure.cosmos.exceptions")
+    items = container(cloud, ITEMS)
+    ours, theirs = new_key(), new_key()
+    client.store_data(ITEMS, {"id": theirs})
+    items.create_item({"id": ours})
+    client.delete_data(ITEMS, ours)
+    items.delete_item(theirs, theirs)
+    with pytest.raises(errors.CosmosResourceNotFoundError):
+        items.read_item(ours, ours)
+    assert client.load_data(ITEMS, theirs) is None
+
+
+def test_a_key_of_two_fields_is_a_partition_and_an_id(client: Client, cloud: AzureCloud) -> None:
+    """An attribute called `id` stays the item's own, beside the document's."""
+    customer = new_key()
+    item = {"customer": customer, "order": "a/b 1", "id": "mine", "n": 1}
+    client.store_data(PAIRS, item)
+    pairs = container(cloud, PAIRS)
+    document = pairs.read_item("a~2fb~201", customer)
+    assert (document["customer"], document["order"]) == (customer, "a/b 1")
+    assert document["~id"] == "mine"
+    record = client.load_data(PAIRS, {"customer": customer, "order": "a/b 1"})
+    assert record is not None
+    assert record.item == item
+
+
+def test_a_foreign_item_of_two_fields_has_its_id(client: Client, cloud: AzureCloud) -> None:
+    """The document's `id` is the field then, for nothing else was there."""
+    customer = new_key()
+    document = {"id": "7", "customer": customer, "order": "7", "n": 1}
+    container(cloud, PAIRS).create_item(document)
+    record = client.load_data(PAIRS, {"customer": customer, "order": "7"})
+    assert record is not None
+    assert (record.item, record.foreign) == (document, True)
+
+
+def test_azure_storage_queue_reads_what_leeward_enqueued(client: Client, cloud: AzureCloud) -> None:
+    """In the encoding that the Functions host expects."""
+    name = f"unheard-{new_key()}"
+    direct = connection_string(cloud.queues.url, cloud.account)
+    with queue_client(direct, name) as queue:
+        queue.create_queue()
+        client.enqueue(name, {"order": "Zoë", "n": [None]})
+        (message,) = queue.receive_messages()
+    assert json.loads(message.content) == {"order": "Zoë", "n": [None]}
+
+
+def test_a_queued_call_runs_whoever_has_queued_it(client: Client, cloud: AzureCloud) -> None:
+    """The function finds the payload of either."""
+    name = new_key()
+    payload = {"name": name}
+    direct = connection_string(cloud.queues.url, cloud.account)
+    with queue_client(direct, COUNT) as queue:
+        queue.send_message(json.dumps(payload).encode())
+    client.enqueue(COUNT, payload)
+    eventually(lambda: len(_begun(cloud, name)) == 2 or None)
+    assert eventually(lambda: client.invoke(COUNT, payload).value >= 3 or None)
+
+
+def _begun(cloud: AzureCloud, name: str) -> list[Any]:
+    return [each for each in cloud.functions.begun if name.encode() in each.payload]
+
+
+def test_an_event_of_azure_eventgrid_is_seen_like_ours(client: Client, cloud: AzureCloud) -> None:
+    """Who takes in events cannot tell one from the other."""
+    ours, theirs = new_key(), new_key()
+    event = Event("order.created", {"n": [1, None]}, ours, "urn:shop", MOMENT, "orders/42")
+    client.publish_events(EVENTS, [event]).raise_if_failed()
+    url = f"{cloud.events.url}/{EVENTS}/api/events"  # this client takes no CA file
+    with publisher(url, KEY_CREDENTIAL(event_grid.KEY)) as grid:
+        grid.send(
+            CLOUD_EVENT(
+                source="urn:shop",
+                type="order.created",
+                data={"n": [1, None]},
+                id=theirs,
+                time=MOMENT,
+                subject="orders/42",
+                datacontenttype="application/json",
+            )
+        )
+    (mine,), (other,) = (client.invoke(SEEN, {"id": each}).value for each in (ours, theirs))
+    assert mine == other | {"id": ours}
+
+
+def test_a_topic_of_a_namespace_takes_events(cloud: AzureCloud) -> None:
+    """With an access key, at the origin of the namespace."""
+    options = cloud.options | {"eventgrid_namespace_url": cloud.proxies["event_grid"].url}
+    del options["eventgrid_topic_url"]
+    key = new_key()
+    with client_of(cloud, options) as client:
+        client.publish_event(EVENTS, "order.created", {"n": 1}, id=key)
+        assert [each["data"] for each in client.invoke(SEEN, {"id": key}).value] == [{"n": 1}]
+
+
+def test_a_hundred_events_go_in_one_request(client: Client, cloud: AzureCloud) -> None:
+    """An array holds a thousand, and every event arrives."""
+    before = len(cloud.proxies["event_grid"].requests)
+    key = new_key()
+    report = client.publish_events(EVENTS, [Event("n", n, id=key) for n in range(100)])
+    report.raise_if_failed()
+    assert len(cloud.proxies["event_grid"].requests) - before == 1
+    seen = client.invoke(SEEN, {"id": key}).value
+    assert sorted(event["data"] for event in seen) == list(range(100))
+
+
+# azure-cosmos looks at no certificate of 127.0.0.1.
+@pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
+def test_the_native_client_is_azure_cosmos_on_the_same_settings(
+    client: Client, cloud: AzureCloud
+) -> None:
+    """It goes to the same endpoint with the same key."""
+    key = new_key()
+    client.store_data(ITEMS, {"id": key})
+    before = len(cloud.proxies["cosmos"].requests)
+    native: Any = client.native(cloud.target, "cosmos")
+    with native:
+        items = native.get_database_client(cloud.database).get_container_client(ITEMS)
+        assert items.read_item(key, key)["~id"] == key
+    assert len(cloud.proxies["cosmos"].requests) > before
+
+
+def test_a_function_that_raises_is_a_function_error(client: Client) -> None:
+    """Azure says no more than that."""
+    with pytest.raises(FunctionError):
+        client.invoke(FAIL)
+
+
+def test_an_absent_function_topic_queue_or_container_is_not_found(
+    client: Client, cloud: AzureCloud
+) -> None:
+    """At each service."""
+    cloud.events.topics["other"] = (Subscriber(cloud.functions.address, "/"),)
+    client.publish_event("other", "order.created")
+    for act in (
+        lambda: client.invoke("absent"),
+        lambda: client.enqueue("absent"),
+        lambda: client.publish_event("absent", "order.created"),
+        lambda: client.store_data("absent", {"id": "1"}),
+        lambda: client.load_data("absent", "1"),
+        lambda: client.delete_data("absent", "1"),
+    ):
+        with pytest.raises(NotFound):
+            act()
+
+
+def test_wrong_keys_are_an_auth_error(cloud: AzureCloud) -> None:
+    """At each service, and nothing has run."""
+    storage = cloud.options["storage_connection_string"]
+    wrong = {
+        "function_key": "wrong",
+        "storage_connection_string": storage.replace("AccountKey=bGVl", "AccountKey=d3Jv"),
+        "eventgrid_key": "wrong",
+        "cosmos_key": "d3Jvbmc=",
+    }
+    name = new_key()
+    with client_of(cloud, cloud.options | wrong) as client:
+        for act in (
+            lambda: client.invoke(COUNT, {"name": name}),
+            lambda: client.enqueue(COUNT, {"name": name}),
+            lambda: client.publish_event(EVENTS, "order.created", id=name),
+            lambda: client.store_data(ITEMS, {"id": name}),
+            lambda: client.load_data(ITEMS, name),
+            lambda: client.delete_data(ITEMS, name),
+        ):
+            with pytest.raises(AuthError):
+                act()
+    with client_of(cloud, cloud.options) as client:
+        assert client.invoke(COUNT, {"name": name}).value == 1
+        assert client.invoke(SEEN, {"id": name}).value == []
+        assert client.load_data(ITEMS, name) is None
+
+
+def test_a_client_reads_what_it_wrote_from_replicas_that_lag(cloud: AzureCloud) -> None:
+    """One that has not come as far says so, and is not believed; another is asked."""
+    key = new_key()
+    with client_of(cloud, cloud.options, clock=FakeClock()) as client:
+        client.store_data(ITEMS, {"id": key, "n": 1})
+        cloud.cosmos.fall_behind(1)
+        client.store_data(ITEMS, {"id": key, "n": 2})
+        record = client.load_data(ITEMS, key)
+    assert record is not None
+    assert record.item["n"] == 2
+    assert [each.code for each in record.attempts] == ["404/1002", None]
+    assert record.attempts[0].outcome is Outcome.REJECTED
+
+
+def test_a_conflict_is_believed_before_a_replica_that_lags(
+    client: Client, cloud: AzureCloud
+) -> None:
+    """An item that another client has stored is in the way, though a read does not see it yet."""
+    key = new_key()
+    cloud.cosmos.fall_behind(1)
+    client.store_data(ITEMS, {"id": key, "n": 1})
+    with (
+        client_of(cloud, cloud.options, clock=FakeClock()) as other,
+        pytest.raises(Conflict) as raised,
+    ):
+        other.store_data(ITEMS, {"id": key, "n": 2}, if_absent=True)
+    assert [each.outcome for each in raised.value.attempts] == [Outcome.REJECTED, Outcome.CONFLICT]
+
+
+def test_an_item_that_cosmos_has_let_expire_is_free(client: Client, cloud: AzureCloud) -> None:
+    """It is not found, and another may be stored in its place."""
+    key = new_key()
+    client.store_data(ITEMS, {"id": key, "n": 1}, expires_in=100)
+    assert client.load_data(ITEMS, key) is not None
+    cloud.cosmos.set_ahead(200)
+    assert client.load_data(ITEMS, key) is None
+    client.store_data(ITEMS, {"id": key, "n": 2}, if_absent=True)
+    record = client.load_data(ITEMS, key)
+    assert record is not None
+    assert record.item["n"] == 2
+
+
+def test_an_expired_item_that_cosmos_still_shows_is_free_too(cloud: AzureCloud) -> None:
+    """The expiry that leeward keeps is the one that counts, for conditions as well."""
+    key, clock = new_key(), FakeClock(time.time())
+    with client_of(cloud, cloud.options, clock=clock) as client:
+        first = client.store_data(ITEMS, {"id": key, "n": 1}, expires_in=3600)
+        with pytest.raises(Conflict):
+            client.store_data(ITEMS, {"id": key, "n": 2}, if_absent=True)
+        clock.advance(7200)
+        assert client.load_data(ITEMS, key) is None
+        with pytest.raises(Conflict):
+            client.store_data(ITEMS, {"id": key, "n": 3}, if_revision=first.revision)
+        client.store_data(ITEMS, {"id": key, "n": 4}, if_absent=True)
+        record = client.load_data(ITEMS, key)
+    assert record is not None
+    assert record.item["n"] == 4
+    assert container(cloud, ITEMS).read_item(key, key)["n"] == 4
+
+
+def test_a_function_key_is_in_no_url(client: Client, cloud: AzureCloud) -> None:
+    """It travels in a header; a URL would stand in the logs of others."""
+    assert client.invoke(ECHO, {"a": [2**60, "é"]}).value == {"a": [2**60, "é"]}
+    targets = {each.target for each in cloud.proxies["functions"].requests}
+    assert f"/api/{ECHO}" in targets
+    assert [target for target in targets if "?" in target] == []

@@ -1,0 +1,138 @@
+"""Every verb under every fault of the wire, over TLS, by thread and by event loop."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from leeward.calls import Call, Delete, Enqueue, Invoke, Key, Load, Publish, Scan, Store
+from leeward.driver import TargetConfig
+from leeward.errors import Outcome
+from leeward.http.driver import PlanDriver
+from leeward.values import Event
+from leeward_azure.documents import document_of
+from leeward_azure.opening import open_driver
+from tests.azure.sources import KEY
+from tests.servers.answering import Answer, AnsweringServer, Executed
+from tests.servers.certificates import Authority
+from tests.servers.faultproxy import FaultProxy
+from tests.servers.matrix import (
+    ANSWERS,
+    ROWS,
+    WAYS,
+    Row,
+    Way,
+    check_kept_connection,
+    check_row,
+    row_id,
+)
+
+AT = Key(("id",), ("42",))
+STORE = Store("orders", AT, {"id": "42", "total": 9}, "w-1", now=0.0)
+ETAG = '"0600b5e2-0000-0000-0000-56686c3f0000"'
+
+CALLS: dict[str, Call] = {
+    "invoke": Invoke("send", b'{"order":"42"}', "key-1"),
+    "enqueue": Enqueue("send", b'{"order":"42"}', "key-1"),
+    "publish": Publish("default", (Event("order.created", {"id": "42"}, "id-1", "/shop"),)),
+    "store": STORE,
+    "store if absent": STORE._replace(if_absent=True),
+    "load": Load("orders", AT),
+    "delete": Delete("orders", AT, now=0.0),
+    "scan": Scan("orders"),
+}
+
+QUEUED = b"<QueueMessagesList></QueueMessagesList>"
+
+OTHERWISE = {
+    ("invoke", "status(500)"): (Outcome.APP_ERROR, ANSWERS, None),  # the function has raised
+    ("delete", "slow_drip_body(1.0)"): (Outcome.OK, ANSWERS, None),  # a 204 has no body
+}
+"""Where a verb ends in another way than the row says: outcome, seconds that it is given, code."""
+
+
+def answer(executed: Executed) -> Answer:
+    """Answer as Azure does, for each operation."""
+    ids = (("x-ms-activity-id", "request-1"), ("x-ms-request-id", "request-1"))
+    document = document_of(STORE) | {"_etag": ETAG, "_rid": "r", "_ts": 0}
+    path, at = executed.target.partition("?")[0], "/dbs/shop/colls/orders/docs"
+    answers = {
+        ("POST", "/api/send"): Answer(200, ids, b'{"sent": true}'),
+        ("POST", "/shop/send/messages"): Answer(201, ids, QUEUED),
+        ("POST", "/default/api/events"): Answer(200, ids, b"{}"),
+        ("POST", at): Answer(201, ids, json.dumps(document).encode()),
+        ("GET", at): Answer(200, ids, b'{"Documents": []}'),
+        ("GET", f"{at}/{document['id']}"): Answer(200, ids, json.dumps(document).encode()),
+        ("DELETE", f"{at}/{document['id']}"): Answer(204, ids),
+    }
+    return answers[executed.method, path]
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[AnsweringServer]:
+    with AnsweringServer(answer) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def authority() -> Authority:
+    return Authority()
+
+
+@pytest.fixture(scope="module")
+def ca_file(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("ca") / "ca.pem"
+    path.write_bytes(authority.pem)
+    return path
+
+
+@pytest.fixture
+def proxy(upstream: AnsweringServer, authority: Authority) -> Iterator[FaultProxy]:
+    with FaultProxy(upstream.address, authority) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def driver(proxy: FaultProxy, ca_file: Path) -> Iterator[PlanDriver]:
+    storage = f"AccountName=shop;AccountKey={KEY};QueueEndpoint={proxy.url}/shop"
+    options = {
+        "function_url": proxy.url,
+        "function_key": "key",
+        "storage_connection_string": storage,
+        "eventgrid_topic_url": proxy.url + "/{topic}/api/events",
+        "eventgrid_key": KEY,
+        "cosmos_endpoint": proxy.url,
+        "cosmos_key": KEY,
+        "cosmos_database": "shop",
+        "ca_bundle": str(ca_file),
+    }
+    driver = open_driver(TargetConfig("azure:west", "azure", "west", options, {}))
+    assert isinstance(driver, PlanDriver)
+    yield driver
+    driver.close()
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("row", ROWS, ids=row_id)
+@pytest.mark.parametrize("verb", CALLS)
+def test_every_verb_under_every_fault(
+    proxy: FaultProxy, driver: PlanDriver, verb: str, row: Row, way: Way
+) -> None:
+    """One attempt is one request at most, its outcome is what is proved, and nothing stays open."""
+    outcome, timeout, code = OTHERWISE.get(
+        (verb, row.toxic.name), (row.outcome, row.timeout, row.code)
+    )
+    row = row._replace(outcome=outcome, timeout=timeout, code=code)
+    check_row(row, proxy, driver, CALLS[verb], way)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("verb", CALLS)
+def test_a_request_on_a_dying_connection_is_sent_once(
+    proxy: FaultProxy, driver: PlanDriver, verb: str, way: Way
+) -> None:
+    """A server that executes and closes a kept connection without an answer sees it once."""
+    check_kept_connection(proxy, driver, (CALLS[verb], CALLS[verb]), way)
