@@ -1,4 +1,4 @@
-"""Which hosts an endpoint may name in the hardened mode, ``trust_env = false``.
+"""Which hosts an endpoint may name: in the hardened mode, and wherever a credential goes.
 
 The same for every cloud: https, and a host that the cloud itself or the operator's own list
 vouches for. What a name resolves to is looked at when connecting (`leeward.http.addresses`).
@@ -60,6 +60,31 @@ def check_hardening(config: TargetConfig) -> None:
             "set trust_env = false, or remove it"
         )
     _allowed(config)
+
+
+def check_token_goes_safely(origin: str, where: str) -> None:
+    """Refuse to send a token, or a key, in clear text to another machine.
+
+    Raises:
+        ConfigError: the origin is http and not this machine.
+    """
+    scheme, _, place = origin.partition("://")
+    if scheme == "http" and not is_this_machine(place):
+        raise ConfigError(
+            f"{where} must be an https URL: over http a credential would go in clear text; only "
+            "an emulator on this machine may be asked so"
+        )
+
+
+def is_this_machine(place: str) -> bool:
+    """Say whether a host, perhaps with a port, is a loopback address or ``localhost``."""
+    from ipaddress import ip_address
+
+    host = place.partition("]")[0].strip("[") if "[" in place else place.partition(":")[0]
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _allowed(config: TargetConfig) -> frozenset[str]:

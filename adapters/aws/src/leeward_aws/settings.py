@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from leeward.driver import TargetConfig
 from leeward.errors import ConfigError
+from leeward.http import reading
 from leeward.http.hosts import check_hardening, check_host
+from leeward.http.reading import Found, find
 from leeward_aws.endpoints import Service, check_region, endpoint, is_own_host
 
 OPTIONS: Final[Mapping[str, type]] = {
@@ -61,17 +62,6 @@ class Settings(NamedTuple):
     public_only: bool = False
 
 
-class _Found(NamedTuple):
-    """A setting, and for messages where it was found."""
-
-    value: Any
-    where: str
-
-    def __repr__(self) -> str:
-        """Leave the value out: a URL may hold a password."""
-        return f"_Found({self.where})"
-
-
 def settings_from(config: TargetConfig) -> Settings:
     """Read the settings of a target; an option goes before the environment.
 
@@ -90,8 +80,8 @@ def settings_from(config: TargetConfig) -> Settings:
     fips = _switch(config, "use_fips_endpoint")
     dualstack = _switch(config, "use_dualstack_endpoint")
     region = _region(config)
-    profile = _setting(config, "profile", "AWS_PROFILE")
-    ca_bundle = _setting(config, "ca_bundle", "AWS_CA_BUNDLE")
+    profile = find(config, "profile", "AWS_PROFILE")
+    ca_bundle = find(config, "ca_bundle", "AWS_CA_BUNDLE")
     return Settings(
         region=region,
         endpoints={
@@ -110,9 +100,9 @@ def settings_from(config: TargetConfig) -> Settings:
 
 def _region(config: TargetConfig) -> str:
     if config.qualifier is not None:
-        found: _Found | None = _Found(config.qualifier, f"the second part of {config.name!r}")
+        found: Found | None = Found(config.qualifier, f"the second part of {config.name!r}")
     else:
-        found = _setting(config, "region", "AWS_REGION", "AWS_DEFAULT_REGION")
+        found = find(config, "region", "AWS_REGION", "AWS_DEFAULT_REGION")
     if found is None:
         variable = ", or set AWS_REGION" if config.trust_env else ""
         raise ConfigError(
@@ -125,16 +115,16 @@ def _region(config: TargetConfig) -> str:
 
 
 def _own_endpoint(
-    config: TargetConfig, service: Service, region: str, switch: _Found | None
+    config: TargetConfig, service: Service, region: str, switch: Found | None
 ) -> str | None:
     """Give the endpoint that replaces AWS's own for one service, if there is one.
 
     `switch` is a setting that asks for another form of AWS's own, if one does.
     """
     name = _SERVICES[service]
-    found = _option(config, f"endpoint_url_{name}") or _option(config, "endpoint_url")
+    found = find(config, f"endpoint_url_{name}") or find(config, "endpoint_url")
     if found is None and _switch(config, "ignore_configured_endpoint_urls") is None:
-        found = _variable(config, f"AWS_ENDPOINT_URL_{name.upper()}", "AWS_ENDPOINT_URL")
+        found = reading.variable(config, f"AWS_ENDPOINT_URL_{name.upper()}", "AWS_ENDPOINT_URL")
     if found is None:
         return None
     if switch:
@@ -142,7 +132,7 @@ def _own_endpoint(
             f"{found.where} and {switch.where} exclude each other: an endpoint of your own has no "
             f"other form, so unset one of them"
         )
-    origin = _origin(found)
+    origin = reading.origin(found, "http://localhost:4566")
     if not config.trust_env:
         own = is_own_host(origin.partition("://")[2], service, region)
         whose = f"AWS's own for {service} in {region}"
@@ -150,46 +140,5 @@ def _own_endpoint(
     return origin
 
 
-def _origin(found: _Found) -> str:
-    """Give the origin of a URL. The URL may hold a password, so no message repeats it."""
-    pattern = r"(https?)://(\[[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9._-]*[a-z0-9])?)(?::([0-9]{1,5}))?/?"
-    # ASCII, or the Kelvin sign would be a k.
-    parts = re.fullmatch(pattern, found.value, re.ASCII | re.IGNORECASE)
-    if parts is None or (parts[3] and not 0 < int(parts[3]) < 65536):
-        raise ConfigError(
-            f"{found.where} must be a scheme, a host and perhaps a port, such as "
-            f"http://localhost:4566, without user, path or query"
-        )
-    scheme, host = parts[1].lower(), parts[2].lower()
-    port = {"http": 80, "https": 443}[scheme]
-    suffix = f":{int(parts[3])}" if parts[3] and int(parts[3]) != port else ""
-    return f"{scheme}://{host}{suffix}"
-
-
-def _switch(config: TargetConfig, name: str) -> _Found | None:
-    """Give a setting that is on; None for one that is off."""
-    found = _setting(config, name, f"AWS_{name.upper()}")
-    if found is None or found.value is True:
-        return found
-    text = str(found.value).lower()
-    if text not in ("true", "false"):
-        raise ConfigError(f"{found.where} must be true or false")
-    return found if text == "true" else None
-
-
-def _setting(config: TargetConfig, option: str, *variables: str) -> _Found | None:
-    return _option(config, option) or _variable(config, *variables)
-
-
-def _option(config: TargetConfig, name: str) -> _Found | None:
-    if name not in config.options:
-        return None
-    return _Found(config.options[name], f'{name!r} in [targets."{config.name}"]')
-
-
-def _variable(config: TargetConfig, *names: str) -> _Found | None:
-    """Give the first of the variables that is set and not empty."""
-    for name in names:
-        if value := config.env.get(name):
-            return _Found(value, name)
-    return None
+def _switch(config: TargetConfig, name: str) -> Found | None:
+    return reading.switch(find(config, name, f"AWS_{name.upper()}"))

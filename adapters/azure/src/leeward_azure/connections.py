@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from leeward.errors import ConfigError
-from leeward_azure.reading import Found, is_base64
+from leeward.http.reading import Found
+from leeward_azure.forms import is_base64
 
 EMULATOR: Final = {
     "accountname": "devstoreaccount1",

@@ -7,10 +7,13 @@ from collections.abc import Mapping
 
 from leeward.driver import TargetConfig
 from leeward.errors import ConfigError
-from leeward_azure import connections, reading
+from leeward.http import reading
+from leeward.http.hosts import check_token_goes_safely
+from leeward.http.reading import Found, exclusive, find, place, refuse_idle
+from leeward_azure import connections
 from leeward_azure.endpoints import Cloud
-from leeward_azure.hosts import check_endpoint, check_token_goes_safely
-from leeward_azure.reading import Found, exclusive, find, place, refuse_idle
+from leeward_azure.forms import ROUTE, base64_key
+from leeward_azure.hosts import check_endpoint
 from leeward_azure.services import TOPIC, Events, Queues, Tables, is_queue_name
 
 
@@ -62,7 +65,7 @@ def _split(found: Found) -> tuple[str, str]:
     url = head[0] if head else ""
     path = found.value[len(url) :].rstrip("/")
     origin = reading.origin(Found(url, found.where), "https://account.queue.core.windows.net")
-    if path and reading.ROUTE.fullmatch(path[1:]) is None:
+    if path and ROUTE.fullmatch(path[1:]) is None:
         raise ConfigError(f"{found.where} has an endpoint with a path that is none: remove it")
     return origin, path
 
@@ -135,7 +138,7 @@ def read_tables(config: TargetConfig, cloud: Cloud) -> Tables | None:
         return None
     if database is None:
         raise ConfigError(f"{found.where} goes with a database: set cosmos_database")
-    url, key = found.value, reading.base64_key(find(config, "cosmos_key", "COSMOS_KEY"))
+    url, key = found.value, base64_key(find(config, "cosmos_key", "COSMOS_KEY"))
     if connection is not None:
         exclusive(connection, find(config, "cosmos_key"))
         url, key = connections.cosmos(connection)

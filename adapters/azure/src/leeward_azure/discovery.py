@@ -14,12 +14,13 @@ from typing import Any, Final
 from leeward.driver import TargetConfig
 from leeward.errors import ConfigError, Outcome
 from leeward.http.credentials import Credential, NoCredential, Source
+from leeward.http.reading import Found, origin
 from leeward_azure.addresses import SCOPE, Address, key_of, path_to
 from leeward_azure.chain import CONNECT_TIMEOUT, READ_TIMEOUT, reached_nobody
 from leeward_azure.credentials import Bearer
 from leeward_azure.endpoints import cloud_of
+from leeward_azure.forms import ROUTE
 from leeward_azure.hosts import check_endpoint
-from leeward_azure.reading import ROUTE, Found, origin
 from leeward_azure.services import Functions, Lookup
 from leeward_azure.settings import Settings
 

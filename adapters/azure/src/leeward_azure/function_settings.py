@@ -7,10 +7,12 @@ from collections.abc import Mapping
 
 from leeward.driver import TargetConfig
 from leeward.errors import ConfigError
-from leeward_azure import reading
+from leeward.http import reading
+from leeward.http.hosts import check_token_goes_safely
+from leeward.http.reading import Found, exclusive, find, place, refuse_idle
 from leeward_azure.endpoints import Cloud
-from leeward_azure.hosts import check_endpoint, check_token_goes_safely
-from leeward_azure.reading import Found, exclusive, find, place, refuse_idle
+from leeward_azure.forms import ROUTE
+from leeward_azure.hosts import check_endpoint
 from leeward_azure.services import Functions, Lookup
 
 
@@ -80,9 +82,9 @@ def _app_name(app: Found) -> str:
 
 
 def _prefix(config: TargetConfig) -> str:
-    found = find(config, "route_prefix")
+    found = find(config, "route_prefix", may_be_empty=True)
     prefix = "api" if found is None else str(found.value).strip("/")
-    if found is not None and prefix and reading.ROUTE.fullmatch(prefix) is None:
+    if found is not None and prefix and ROUTE.fullmatch(prefix) is None:
         raise ConfigError(f"{found.where} must be a path such as api, as in the app's host.json")
     return prefix
 
@@ -90,7 +92,7 @@ def _prefix(config: TargetConfig) -> str:
 def _routes(config: TargetConfig) -> Mapping[str, str]:
     routes = {name: each.strip("/") for name, each in reading.table(config, "routes").items()}
     for name, route in routes.items():
-        if reading.ROUTE.fullmatch(route) is None:
+        if ROUTE.fullmatch(route) is None:
             raise ConfigError(
                 f"{name!r} of {place(config, 'routes')} must be a path such as orders/receipt: no "
                 "parameters in braces, no escapes, no query"

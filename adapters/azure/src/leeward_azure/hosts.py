@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from leeward.driver import TargetConfig
-from leeward.errors import ConfigError
 from leeward.http.hosts import check_host
 from leeward_azure.endpoints import Cloud, Service
 
@@ -36,28 +35,3 @@ def check_endpoint(
     if not config.trust_env:
         own = cloud.owns(origin.partition("://")[2], service)
         check_host(origin, where, config, own=own, whose=f"Azure's own for {_NAMES[service]}")
-
-
-def check_token_goes_safely(origin: str, where: str) -> None:
-    """Refuse to send a token, or a key, in clear text to another machine.
-
-    Raises:
-        ConfigError: the origin is http and not this machine.
-    """
-    scheme, _, place = origin.partition("://")
-    if scheme == "http" and not is_this_machine(place):
-        raise ConfigError(
-            f"{where} must be an https URL: over http a credential would go in clear text; only "
-            "an emulator on this machine may be asked so"
-        )
-
-
-def is_this_machine(place: str) -> bool:
-    """Say whether a host, perhaps with a port, is a loopback address or ``localhost``."""
-    from ipaddress import ip_address
-
-    host = place.partition("]")[0].strip("[") if "[" in place else place.partition(":")[0]
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False

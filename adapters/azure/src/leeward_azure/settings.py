@@ -12,13 +12,12 @@ from typing import Final, NamedTuple
 
 from leeward.driver import TargetConfig
 from leeward.errors import ConfigError
-from leeward.http.hosts import check_hardening
-from leeward_azure import reading
+from leeward.http import reading
+from leeward.http.hosts import check_hardening, check_token_goes_safely
+from leeward.http.reading import Found, find
 from leeward_azure.data_settings import read_events, read_queues, read_tables
 from leeward_azure.endpoints import cloud_of
 from leeward_azure.function_settings import read_functions, read_management
-from leeward_azure.hosts import check_token_goes_safely
-from leeward_azure.reading import Found, find
 from leeward_azure.services import Events, Functions, Lookup, Queues, Tables
 
 OPTIONS: Final[Mapping[str, type]] = {

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from leeward.driver import TargetConfig
-from leeward_google import finding
-from leeward_google.finding import Found, find, variable
-from leeward_google.hosts import Service, check_endpoint, check_token_goes_safely
+from leeward.http import reading
+from leeward.http.hosts import check_token_goes_safely
+from leeward.http.reading import Found, find, variable
+from leeward_google.hosts import Service, check_endpoint
 from leeward_google.services import Events, Tables
 
 _DATABASE: Final = r"\(default\)|[a-z](?:[a-z0-9-]{2,61}[a-z0-9])"
@@ -39,7 +40,7 @@ def read_tables(config: TargetConfig) -> Tables:
     """
     origin, emulator = _origin(config, "firestore", "FIRESTORE_EMULATOR_HOST")
     what = "the id of a database: 4 to 63 of a-z, 0-9 and -, or (default)"
-    database = finding.matching(find(config, "database"), _DATABASE, what)
+    database = reading.matching(find(config, "database"), _DATABASE, what)
     return Tables(origin, database or "(default)", emulator)
 
 
@@ -48,11 +49,11 @@ def _origin(config: TargetConfig, service: Service, emulator: str) -> tuple[str,
     own = f"https://{service}.googleapis.com"
     found, host = find(config, f"{service}_endpoint"), variable(config, emulator)
     if found is not None:
-        origin = finding.origin(found, own)
+        origin = reading.origin(found, own)
         check_endpoint(config, service, origin, found.where)
         check_token_goes_safely(origin, found.where)
         return origin, False
     if host is not None:
         bare = host.value if "://" in host.value else f"http://{host.value}"
-        return finding.origin(Found(bare, host.where), "127.0.0.1:8085"), True
+        return reading.origin(Found(bare, host.where), "127.0.0.1:8085"), True
     return own, False

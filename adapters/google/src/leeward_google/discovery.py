@@ -13,10 +13,11 @@ from typing import Any, Final
 from leeward.driver import TargetConfig
 from leeward.errors import ConfigError, Outcome
 from leeward.http.credentials import Credential, NoCredential, Source
+from leeward.http.hosts import check_token_goes_safely
 from leeward_google.addresses import KEPT, Address, parted
 from leeward_google.asking import SCOPE
 from leeward_google.credentials import Bearer
-from leeward_google.hosts import check_endpoint, check_token_goes_safely
+from leeward_google.hosts import check_endpoint
 from leeward_google.settings import Settings
 from leeward_google.tokens import PROJECT
 

@@ -8,10 +8,11 @@ from typing import Final
 
 from leeward.driver import TargetConfig
 from leeward.errors import ConfigError
-from leeward_google import finding
+from leeward.http import reading
+from leeward.http.hosts import check_token_goes_safely
+from leeward.http.reading import Found, find, place, refuse_idle
 from leeward_google.data_settings import read_pubsub
-from leeward_google.finding import Found, find, place, refuse_idle
-from leeward_google.hosts import check_endpoint, check_token_goes_safely
+from leeward_google.hosts import check_endpoint
 from leeward_google.services import NAME, Functions, Tasks, Topics, is_topic_name
 
 EMAIL: Final = r"[A-Za-z0-9][A-Za-z0-9._-]*@[A-Za-z0-9][A-Za-z0-9.-]*"
@@ -36,7 +37,7 @@ def read_functions(
         ConfigError: a setting is wrong.
     """
     template = find(config, "function_url")
-    urls = finding.table(config, "functions")
+    urls = reading.table(config, "functions")
     if template is None and not urls and region is None:
         options = "function_audience", "authenticate"
         refuse_idle(config, options, "function_url, functions or a region")
@@ -87,7 +88,7 @@ def _check_url(found: Found, config: TargetConfig, *, safely: bool) -> None:
             f"{found.where} must be a URL such as https://send-receipt-a1b2c3-uc.a.run.app, "
             "without user, query or escapes"
         )
-    origin = finding.origin(Found(parts[1], found.where), "https://send-a1b2c3-uc.a.run.app")
+    origin = reading.origin(Found(parts[1], found.where), "https://send-a1b2c3-uc.a.run.app")
     check_endpoint(config, "functions", origin, found.where)
     if safely:
         check_token_goes_safely(origin, found.where)
@@ -97,7 +98,7 @@ def _audience(config: TargetConfig, *, authenticate: bool) -> str | None:
     audience = find(config, "function_audience")
     if audience is not None and not authenticate:
         raise ConfigError(f"{audience.where} has no effect with authenticate = false")
-    return finding.matching(audience, "[!-~]+", "a URL, or another text without white space")
+    return reading.matching(audience, "[!-~]+", "a URL, or another text without white space")
 
 
 def read_queued(config: TargetConfig, functions: Functions | None) -> Topics | Tasks:
@@ -116,7 +117,7 @@ def read_queued(config: TargetConfig, functions: Functions | None) -> Topics | T
         raise ConfigError(
             f"{queue.where} goes with functions: set function_url, functions or a region"
         )
-    name = finding.matching(
+    name = reading.matching(
         queue, _QUEUE, "the whole name of a queue: projects/../locations/../queues/.."
     )
     origin = _tasks_origin(config)
@@ -124,7 +125,7 @@ def read_queued(config: TargetConfig, functions: Functions | None) -> Topics | T
 
 
 def _topics(config: TargetConfig) -> Mapping[str, str]:
-    topics = finding.table(config, "enqueue_topics")
+    topics = reading.table(config, "enqueue_topics")
     for name, topic in topics.items():
         if not is_topic_name(topic):
             raise ConfigError(
@@ -138,7 +139,7 @@ def _tasks_origin(config: TargetConfig) -> str:
     found = find(config, "tasks_endpoint")
     if found is None:
         return "https://cloudtasks.googleapis.com"
-    origin = finding.origin(found, "https://cloudtasks.googleapis.com")
+    origin = reading.origin(found, "https://cloudtasks.googleapis.com")
     check_endpoint(config, "cloudtasks", origin, found.where)
     check_token_goes_safely(origin, found.where)
     return origin
@@ -151,4 +152,4 @@ def _account(config: TargetConfig, queue: Found, functions: Functions) -> str | 
             f"{queue.where} goes with tasks_service_account, the one that Cloud Tasks calls the "
             "function as; or with authenticate = false, where everybody may call it"
         )
-    return finding.matching(account, EMAIL, "the e-mail address of a service account")
+    return reading.matching(account, EMAIL, "the e-mail address of a service account")

@@ -6,7 +6,6 @@ import re
 from typing import Final, Literal, TypeAlias
 
 from leeward.driver import TargetConfig
-from leeward.errors import ConfigError
 from leeward.http.hosts import check_host
 
 Service: TypeAlias = Literal[
@@ -57,28 +56,3 @@ def is_own_host(host: str, service: Service) -> bool:
         return _FUNCTION_HOST.fullmatch(host) is not None
     own = rf"(?:{_LABEL}-)?{service}(?:\.mtls|\.{_LABEL}\.rep)?\.googleapis\.com"
     return re.fullmatch(own, host) is not None
-
-
-def check_token_goes_safely(origin: str, where: str) -> None:
-    """Refuse to send a token in clear text to another machine.
-
-    Raises:
-        ConfigError: the origin is http and not this machine.
-    """
-    scheme, _, place = origin.partition("://")
-    if scheme == "http" and not is_this_machine(place):
-        raise ConfigError(
-            f"{where} must be an https URL: over http a token would go in clear text; only a "
-            "server on this machine may be asked so"
-        )
-
-
-def is_this_machine(place: str) -> bool:
-    """Say whether a host, perhaps with a port, is a loopback address or ``localhost``."""
-    from ipaddress import ip_address
-
-    host = place.partition("]")[0].strip("[") if "[" in place else place.partition(":")[0]
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False

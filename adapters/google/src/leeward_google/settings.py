@@ -12,12 +12,12 @@ from typing import Final, NamedTuple
 
 from leeward.driver import TargetConfig
 from leeward.errors import ConfigError
-from leeward.http.hosts import check_hardening
-from leeward_google import finding
+from leeward.http import reading
+from leeward.http.hosts import check_hardening, check_token_goes_safely
+from leeward.http.reading import Found, find, place
 from leeward_google.data_settings import read_events, read_tables
-from leeward_google.finding import Found, find, place
 from leeward_google.function_settings import EMAIL, read_functions, read_queued
-from leeward_google.hosts import Service, check_endpoint, check_token_goes_safely
+from leeward_google.hosts import Service, check_endpoint
 from leeward_google.services import Events, Functions, Identity, Tables, Tasks, Topics
 
 OPTIONS: Final[Mapping[str, type]] = {
@@ -105,14 +105,14 @@ def settings_from(config: TargetConfig) -> Settings:
         region=region,
         admin=_endpoint(config, "functions_endpoint", "cloudfunctions"),
         identity=_identity(config),
-        ca_bundle=finding.text(config, "ca_bundle", "REQUESTS_CA_BUNDLE"),
+        ca_bundle=reading.text(config, "ca_bundle", "REQUESTS_CA_BUNDLE"),
         public_only=not config.trust_env and not config.options.get("allow_private", False),
     )
 
 
 def _project(config: TargetConfig) -> str | None:
     found = find(config, "project", "GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT")
-    return finding.matching(found, _PROJECT, "the id of a project")
+    return reading.matching(found, _PROJECT, "the id of a project")
 
 
 def _region(config: TargetConfig) -> str | None:
@@ -120,14 +120,14 @@ def _region(config: TargetConfig) -> str | None:
         found: Found | None = Found(config.qualifier, f"the second part of {config.name!r}")
     else:
         found = find(config, "region", "GOOGLE_CLOUD_REGION", "FUNCTION_REGION")
-    return finding.matching(found, _REGION, "the name of a region, such as us-central1")
+    return reading.matching(found, _REGION, "the name of a region, such as us-central1")
 
 
 def _endpoint(config: TargetConfig, option: str, service: Service) -> str:
     own, found = f"https://{service}.googleapis.com", find(config, option)
     if found is None:
         return own
-    origin = finding.origin(found, own)
+    origin = reading.origin(found, own)
     check_endpoint(config, service, origin, found.where)
     check_token_goes_safely(origin, found.where)
     return origin
@@ -139,15 +139,15 @@ def _identity(config: TargetConfig) -> Identity:
     file = find(config, "credentials_file", "GOOGLE_APPLICATION_CREDENTIALS")
     what = "a token, without white space"
     identity = Identity(
-        finding.matching(access, _PLAIN, what),
-        finding.matching(bearer, _PLAIN, what),
+        reading.matching(access, _PLAIN, what),
+        reading.matching(bearer, _PLAIN, what),
         metadata,
         file.value if file is not None and not metadata else None,
         _external(config),
-        finding.matching(
+        reading.matching(
             find(config, "impersonate"), EMAIL, "the e-mail address of a service account"
         ),
-        finding.matching(
+        reading.matching(
             find(config, "quota_project", "GOOGLE_CLOUD_QUOTA_PROJECT"),
             _PROJECT,
             "the id of a project",

@@ -1,6 +1,6 @@
 """How a setting is found and checked: an option of the target, else a variable.
 
-No message repeats a value that may hold a secret: keys, connection strings, URLs.
+No message repeats a value that may hold a secret: keys, tokens, connection strings, URLs.
 """
 
 from __future__ import annotations
@@ -19,10 +19,6 @@ _ORIGIN: Final = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _PORTS: Final = {"http": 80, "https": 443}
-_STEP: Final = r"(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+"
-
-ROUTE: Final = re.compile(rf"{_STEP}(?:/{_STEP})*")
-"""A path without escapes, and without the steps ``.`` and ``..``."""
 
 
 class Found(NamedTuple):
@@ -36,23 +32,42 @@ class Found(NamedTuple):
         return f"Found({self.where})"
 
 
-def find(config: TargetConfig, option: str, *variables: str) -> Found | None:
+def find(
+    config: TargetConfig, option: str, *variables: str, may_be_empty: bool = False
+) -> Found | None:
     """Give a setting: the option, else the first of the variables; None for none.
 
     Raises:
-        ConfigError: the option is an empty text. An empty variable counts as absent.
+        ConfigError: the option is an empty text, and must not be. An empty variable counts as
+            absent.
     """
     if option in config.options:
         value, where = config.options[option], place(config, option)
-        if value == "" and option != "route_prefix":
+        if value == "" and not may_be_empty:
             raise ConfigError(f"{where} is empty: give it a value, or remove it")
         return Found(value, where)
     return variable(config, *variables)
 
 
+def variable(config: TargetConfig, *names: str) -> Found | None:
+    """Give the first of the variables that is set and not empty; None for none."""
+    return next((Found(config.env[name], name) for name in names if config.env.get(name)), None)
+
+
 def text(config: TargetConfig, option: str, *variables: str) -> str | None:
     """Give the text of a setting; None for none."""
     found = find(config, option, *variables)
+    return None if found is None else found.value
+
+
+def matching(found: Found | None, pattern: str, what: str) -> str | None:
+    """Give the text of a setting that has a form; None for none.
+
+    Raises:
+        ConfigError: it has another form; the message says `what` it must be.
+    """
+    if found is not None and re.fullmatch(pattern, found.value, re.ASCII) is None:
+        raise ConfigError(f"{found.where} must be {what}")
     return None if found is None else found.value
 
 
@@ -68,23 +83,6 @@ def secret(found: Found | None) -> str | None:
             f"{found.where} holds white space or a character outside ASCII: set it again"
         )
     return None if found is None else found.value
-
-
-def base64_key(found: Found | None) -> str | None:
-    """Give an account's key, as it is written; None for none.
-
-    Raises:
-        ConfigError: it is not the base64 that the portal shows.
-    """
-    key = secret(found)
-    if found is not None and key is not None and not is_base64(key):
-        raise ConfigError(f"{found.where} is no account key: copy it whole, it is base64")
-    return key
-
-
-def is_base64(key: str) -> bool:
-    """Say whether `key` is base64 in whole groups of four."""
-    return re.fullmatch(r"(?=(?:.{4})+$)[A-Za-z0-9+/]+={0,2}", key) is not None
 
 
 def table(config: TargetConfig, option: str) -> Mapping[str, str]:
@@ -143,6 +141,15 @@ def refuse_idle(config: TargetConfig, options: tuple[str, ...], needed: str) -> 
             raise ConfigError(f"{place(config, option)} has no effect without {needed}")
 
 
-def variable(config: TargetConfig, *names: str) -> Found | None:
-    """Give the first of the variables that is set and not empty; None for none."""
-    return next((Found(config.env[name], name) for name in names if config.env.get(name)), None)
+def switch(found: Found | None) -> Found | None:
+    """Give a setting that is on; None for one that is off, or is not there.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    if found is None or found.value is True:
+        return found
+    word = str(found.value).lower()
+    if word not in ("true", "false"):
+        raise ConfigError(f"{found.where} must be true or false")
+    return found if word == "true" else None
