@@ -78,7 +78,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20
 KEYS = st.lists(st.tuples(TEXT, TEXT), min_size=1, max_size=2, unique_by=lambda pair: pair[0]).map(
     lambda pairs: Key(*map(tuple, zip(*pairs, strict=True)))
 )
-TIMES = st.floats(0, 4e9)
+TIMES = st.floats(1.0, 4e9)
 REVISIONS = st.none() | TEXT.filter(lambda text: not text.startswith("foreign:"))
 
 
