@@ -1,36 +1,35 @@
-"""Measure everything and report it: `python -m bench [--quick] [--json]`. Speed fails no build."""
+"""Measure and report: `python -m bench [PART ...] [--quick] [--json]`. Speed fails no build."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from collections.abc import Sequence
+from importlib import import_module
 
 from rich.console import Console
 
-from bench import calls, cold, crowd, imports, report, router, tasks
-from bench.cloud import running
+from bench import report
 from bench.figures import QUICK_ROUNDS, ROUNDS, Figure
 
+PARTS = ("router", "aws", "azure", "google", "clouds")
+"""Modules here with a function `measure`, each imported when its turn comes."""
 
-def measure(rounds: int) -> list[Figure]:
-    """Measure every figure, in `rounds` rounds."""
-    with running() as cloud:
-        return [
-            imports.measure(rounds),
-            *cold.measure(cloud, rounds),
-            router.measure(rounds),
-            *calls.measure(cloud, rounds),
-            *crowd.measure(cloud, rounds),
-            *tasks.measure(cloud, rounds),
-        ]
+
+def measure(parts: Sequence[str], rounds: int) -> dict[str, list[Figure]]:
+    """Measure the figures of `parts`, in `rounds` rounds."""
+    return {part: import_module(f"bench.{part}").measure(rounds) for part in parts}
 
 
 def main() -> None:
     """Measure, keep the figures in ``bench/results/latest.json``, and print them."""
     parser = ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; or all")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.add_argument("--quick", action="store_true", help="fewer rounds, for a first look")
     chosen = parser.parse_args()
-    figures = measure(QUICK_ROUNDS if chosen.quick else ROUNDS)
+    if unknown := set(chosen.parts) - set(PARTS):
+        parser.error(f"no part is called {', '.join(sorted(unknown))}")
+    figures = measure(chosen.parts or PARTS, QUICK_ROUNDS if chosen.quick else ROUNDS)
     report.save(figures)
     if chosen.json:
         print(report.as_json(figures))

@@ -1,23 +1,24 @@
-"""What one call costs in CPU on a client that is warm, beside boto3."""
+"""What one call costs in CPU on a client that is warm."""
 
 from __future__ import annotations
 
-from time import process_time
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from time import perf_counter, process_time
+from typing import NamedTuple, TypeAlias
 
-from bench.cloud import Cloud, client, one_core
-from bench.figures import Figure, compare, measure_in_turn
-from bench.verbs import BATCH, Verb, of_boto3, of_leeward, publish_batch
+from bench.figures import Figure, Sample, compare, measure_in_turn
 
-GATE = 0.15
-BATCH_GATE = 0.02
+Verb: TypeAlias = Callable[[], object]
+"""Makes one call, and reads its answer."""
 
 OUR_CALLS = 400
 THEIR_CALLS = 100
 """In one block, so that both sides' blocks are long beside the clock's steps."""
 
+FLOOR = "bare pycurl, no signer"
 
-class _Block(NamedTuple):
+
+class Block(NamedTuple):
     """One measurement of one side.
 
     Attributes:
@@ -37,41 +38,49 @@ class _Block(NamedTuple):
             self.verb()
         return (process_time() - begun) / (self.times * self.each)
 
-
-def measure(cloud: Cloud, rounds: int) -> list[Figure]:
-    """Measure every verb, plain and over TLS, and batches."""
-    with one_core(cloud):
-        return [
-            *_verbs(cloud, "plain", rounds),
-            *_verbs(cloud, "tls", rounds),
-            _batch(cloud, rounds),
-        ]
+    def wall(self) -> float:
+        """Give the seconds by the clock on the wall for one."""
+        begun = perf_counter()
+        for _ in range(self.times):
+            self.verb()
+        return (perf_counter() - begun) / (self.times * self.each)
 
 
-def _verbs(cloud: Cloud, kind: str, rounds: int) -> list[Figure]:
-    url = getattr(cloud, kind)
-    theirs = of_boto3(cloud, url)
-    with client(cloud, url) as leeward:
-        ours = of_leeward(leeward)
-        blocks = [_Block(ours[name], OUR_CALLS) for name in ours]
-        blocks += [_Block(theirs[name], THEIR_CALLS) for name in ours]
-        taken = measure_in_turn([block.cpu for block in blocks], rounds)
-    half = len(ours)
+class Row(NamedTuple):
+    """One verb on all sides.
+
+    Attributes:
+        name: of the figure.
+        ours: leeward's.
+        yardstick: what theirs is called.
+        theirs: measures the vendor's.
+        floor: bare pycurl's.
+        gate: of the ratio.
+    """
+
+    name: str
+    ours: Verb
+    yardstick: str
+    theirs: Sample
+    floor: Verb
+    gate: float
+
+
+def measure_rows(rows: Sequence[Row], rounds: int) -> list[Figure]:
+    """Measure all sides of all `rows` in the same rounds."""
+    samples = [Block(row.ours, OUR_CALLS).cpu for row in rows]
+    samples += [row.theirs for row in rows]
+    samples += [Block(row.floor, OUR_CALLS).cpu for row in rows]
+    taken = iter(measure_in_turn(samples, rounds))
+    ours, theirs, floors = ([next(taken) for _ in rows] for _ in range(3))
     return [
         compare(
-            f"{name}, {kind}",
-            taken[index],
-            taken[half + index],
-            gate=GATE,
-            yardstick="boto3 Table" if name.endswith("_data") else "boto3",
+            row.name,
+            ours[index],
+            theirs[index],
+            gate=row.gate,
+            yardstick=row.yardstick,
+            floor=(FLOOR, floors[index]),
         )
-        for index, name in enumerate(ours)
+        for index, row in enumerate(rows)
     ]
-
-
-def _batch(cloud: Cloud, rounds: int) -> Figure:
-    with client(cloud, cloud.plain) as leeward:
-        together = _Block(publish_batch(leeward), 10, BATCH)
-        singly = _Block(of_boto3(cloud, cloud.plain)["publish_event"], THEIR_CALLS)
-        ours, theirs = measure_in_turn([together.cpu, singly.cpu], rounds)
-    return compare(f"an event of {BATCH} at once", ours, theirs, gate=BATCH_GATE)

@@ -1,4 +1,4 @@
-"""The stand-in for AWS that both sides are measured against, and how each side gets there."""
+"""The stand-in for a cloud that both sides are measured against."""
 
 from __future__ import annotations
 
@@ -9,16 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
-from unittest import mock
+from typing import NamedTuple
 
-from boto3.session import Session  # type: ignore[import-untyped]
-from botocore.config import Config  # type: ignore[import-untyped]
 from certifi import where
 from trustme import CA
-
-from bench.work import REGION, TABLE
-from leeward import AsyncClient, Client
 
 WIDEST = 64
 """Calls under way at once, at most."""
@@ -41,46 +35,31 @@ class Cloud(NamedTuple):
     ca_file: str
     process: int
 
-    def environment(self, url: str) -> dict[str, str]:
-        """Give the variables by which either side, in a process of its own, finds `url`."""
-        passed_on = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-        return passed_on | {
-            "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
-            "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
-            "AWS_REGION": REGION,
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_ENDPOINT_URL": url,
-            "AWS_CA_BUNDLE": self.ca_file,
-            "AWS_CONFIG_FILE": "/dev/null",
-            "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
-        }
-
 
 @contextmanager
-def running() -> Iterator[Cloud]:
-    """Start the server, and stop it in the end. Meanwhile both sides find credentials."""
+def running(provider: str) -> Iterator[Cloud]:
+    """Start the server that answers as `provider` does, and stop it in the end."""
     with TemporaryDirectory() as directory:
         authority = CA()
         issued = authority.issue_cert("127.0.0.1")
         certificate, ca_file = Path(directory, "server.pem"), Path(directory, "ca.pem")
         issued.private_key_and_cert_chain_pem.write_to_path(certificate)
         ca_file.write_bytes(Path(where()).read_bytes() + authority.cert_pem.bytes())
-        with _process(certificate) as (process, (plain, tls, late)):
-            cloud = Cloud(
+        with serving("bench.server", provider, str(certificate)) as (process, (plain, tls, late)):
+            yield Cloud(
                 f"http://127.0.0.1:{plain}",
                 f"https://127.0.0.1:{tls}",
                 f"http://127.0.0.1:{late}",
                 str(ca_file),
                 process,
             )
-            with mock.patch.dict(os.environ, cloud.environment(cloud.plain)):
-                yield cloud
 
 
 @contextmanager
-def _process(certificate: Path) -> Iterator[tuple[int, list[str]]]:
+def serving(module: str, *arguments: str) -> Iterator[tuple[int, list[str]]]:
+    """Run a server of ours in a process of its own; give the process's id and its ports."""
     with subprocess.Popen(
-        [sys.executable, "-m", "bench.server", certificate],
+        [sys.executable, "-m", module, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -91,8 +70,8 @@ def _process(certificate: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 @contextmanager
-def one_core(cloud: Cloud) -> Iterator[None]:
-    """Keep this thread and the server on one core meanwhile, where the system can do that.
+def one_core(*servers: int) -> Iterator[None]:
+    """Keep this thread and the servers on one core meanwhile, where the system can do that.
 
     On loopback a request that goes to another core has to wake it, at the sender's expense, and
     whether it does is the scheduler's whim. Nobody wakes a cloud.
@@ -101,34 +80,10 @@ def one_core(cloud: Cloud) -> Iterator[None]:
         yield
         return
     cores = os.sched_getaffinity(0)
-    for process in (0, cloud.process):
+    for process in (0, *servers):
         os.sched_setaffinity(process, {min(cores)})
     try:
         yield
     finally:
-        for process in (0, cloud.process):
+        for process in (0, *servers):
             os.sched_setaffinity(process, cores)
-
-
-def client(cloud: Cloud, url: str) -> Client:
-    """Open leeward on `url`."""
-    with mock.patch.dict(os.environ, cloud.environment(url)):
-        return Client(f"aws:{REGION}")
-
-
-def async_client(cloud: Cloud, url: str) -> AsyncClient:
-    """Open leeward on `url`, to be awaited."""
-    with mock.patch.dict(os.environ, cloud.environment(url)):
-        return AsyncClient(f"aws:{REGION}")
-
-
-def boto3_client(cloud: Cloud, url: str, service: str) -> Any:
-    """Open boto3's client of `service` on `url`, with room for `WIDEST` connections."""
-    with mock.patch.dict(os.environ, cloud.environment(url)):
-        return Session().client(service, config=Config(max_pool_connections=WIDEST))
-
-
-def boto3_table(cloud: Cloud, url: str) -> Any:
-    """Open boto3's resource of the table on `url`."""
-    with mock.patch.dict(os.environ, cloud.environment(url)):
-        return Session().resource("dynamodb").Table(TABLE)

@@ -9,7 +9,7 @@ from typing import Any
 
 from tenacity import Retrying, stop_after_attempt
 
-from bench.figures import Figure, Side, Spread, compare, measure_in_turn
+from bench.figures import Figure, compare, measure_in_turn
 from leeward.driver import Call, Capability, Invoke, Limits, Result, UniformDriver
 from leeward.routing import FailoverDriver
 
@@ -51,7 +51,7 @@ def _cpu_per_call(call: Callable[[], object]) -> float:
     return (process_time() - begun) / CALLS
 
 
-def measure(rounds: int) -> Figure:
+def measure(rounds: int) -> list[Figure]:
     """Measure the router over two targets, tenacity over one, and the bare target, in turn."""
     call = Invoke("send-receipt", b"{}", "key")
     target = InstantDriver("first")
@@ -63,11 +63,13 @@ def measure(rounds: int) -> Figure:
         partial(target.invoke, call, TIMEOUT),
     )
     ours, theirs, bare = measure_in_turn([partial(_cpu_per_call, each) for each in calls], rounds)
-    return compare(
-        "the router over two targets",
-        ours,
-        theirs,
-        gate=GATE,
-        yardstick="tenacity",
-        floor=Side("the target alone", Spread.of(bare)),
-    )
+    return [
+        compare(
+            "a call over two targets",
+            ours,
+            theirs,
+            gate=GATE,
+            yardstick="tenacity",
+            floor=("the target alone", bare),
+        )
+    ]

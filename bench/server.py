@@ -1,7 +1,8 @@
-"""A server on loopback that answers at once with fixed bytes: `python -m bench.server CERTIFICATE`.
+"""A server on loopback with fixed answers: `python -m bench.server PROVIDER CERTIFICATE`.
 
-It prints three ports: plain, TLS, and plain after a wait of `DELAY` seconds. It ends with its
-standard input. A process of its own, so that its CPU time is nobody's but its own.
+The answers are those of ``bench.PROVIDER.answers``. It prints three ports: plain, TLS, and plain
+after a wait of `DELAY` seconds. It ends with its standard input. A process of its own, so that its
+CPU time is nobody's but its own.
 """
 
 from __future__ import annotations
@@ -10,10 +11,13 @@ import asyncio
 import re
 import ssl
 import sys
+from collections.abc import Callable
 from functools import partial
-from typing import cast
+from importlib import import_module
+from typing import TypeAlias, cast
 
-from bench.answers import answer_to
+AnswerTo: TypeAlias = Callable[[bytes, bytes], bytes]
+"""From a request's head and body to the whole answer."""
 
 DELAY = 0.005
 """Seconds; a cloud of the same region answers in about as much."""
@@ -24,7 +28,8 @@ _BODY_SIZE = re.compile(rb"^content-length: *([0-9]+)", re.IGNORECASE | re.MULTI
 class Answering(asyncio.Protocol):
     """One connection: every complete request is answered, in order."""
 
-    def __init__(self, delay: float) -> None:
+    def __init__(self, answer_to: AnswerTo, delay: float) -> None:
+        self._answer_to = answer_to
         self._delay = delay
         self._received = b""
 
@@ -42,7 +47,7 @@ class Answering(asyncio.Protocol):
             if len(self._received) < complete:
                 return
             body, self._received = self._received[end:complete], self._received[complete:]
-            self._answer(answer_to(head, body))
+            self._answer(self._answer_to(head, body))
 
     def _answer(self, answer: bytes) -> None:
         if self._delay:
@@ -51,12 +56,12 @@ class Answering(asyncio.Protocol):
             self._transport.write(answer)
 
 
-async def serve(certificate: str) -> None:
+async def serve(answer_to: AnswerTo, certificate: str) -> None:
     """Open the three ports, print them, and answer until standard input ends."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     loop = asyncio.get_running_loop()
-    at_once, late = partial(Answering, 0.0), partial(Answering, DELAY)
+    at_once, late = (partial(Answering, answer_to, delay) for delay in (0.0, DELAY))
     listening = [
         await loop.create_server(at_once, "127.0.0.1", 0, backlog=256),
         await loop.create_server(at_once, "127.0.0.1", 0, backlog=256, ssl=context),
@@ -67,4 +72,5 @@ async def serve(certificate: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(sys.argv[1]))
+    provider, certificate = sys.argv[1:]
+    asyncio.run(serve(import_module(f"bench.{provider}.answers").answer_to, certificate))

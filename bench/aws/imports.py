@@ -8,7 +8,7 @@ from functools import partial
 from os import environ
 from resource import RUSAGE_CHILDREN, getrusage
 
-from bench.figures import Figure, Side, Spread, compare, measure_in_turn
+from bench.figures import Figure, compare, measure_in_turn
 
 GATE = 0.25
 
@@ -36,5 +36,4 @@ def measure(rounds: int) -> Figure:
     statements = (LEEWARD, BOTO3, BARE)
     samples = [partial(_process_cpu, each) for each in statements]
     leeward, boto3, bare = measure_in_turn(samples, rounds)
-    floor = Side("bare python", Spread.of(bare))
-    return compare("import, whole process", leeward, boto3, gate=GATE, floor=floor)
+    return compare("import", leeward, boto3, gate=GATE, floor=("bare python", bare))

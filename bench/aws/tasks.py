@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
 
-from bench.cloud import WIDEST, Cloud, async_client
+from bench.aws.sides import async_client, environment
+from bench.aws.verbs import WANTED
+from bench.bare_loop import BareLoop
+from bench.calls import FLOOR
+from bench.cloud import WIDEST, Cloud
 from bench.figures import Figure, Sample, Unit, compare, measure_in_turn
 from bench.work import FUNCTION, PAYLOAD
 from leeward import AsyncClient
@@ -22,7 +26,7 @@ GATE = 4.5
 OUR_CALLS = 4096
 THEIR_CALLS = 1024
 
-PYTHON = Path(__file__).parents[1] / ".servers/aiobotocore/bin/python"
+PYTHON = Path(__file__).parents[2] / ".servers/aiobotocore/bin/python"
 """Made by ``make bench``."""
 
 _OTHER_SIDE = Path(__file__).with_name("aiobotocore_side.py")
@@ -35,21 +39,46 @@ def measure(cloud: Cloud, rounds: int) -> list[Figure]:
     runner = asyncio.Runner()
     with runner, _aiobotocore(cloud) as theirs:
         client = async_client(cloud, cloud.late)
+        floor = runner.run(_bare(cloud))
         try:
-            ours, other = measure_in_turn([lambda: runner.run(_rate(client)), theirs], rounds)
+            samples = [
+                lambda: runner.run(_rate(_invokes(client))),
+                theirs,
+                lambda: runner.run(_rate(floor.run(OUR_CALLS))),
+            ]
+            ours, other, least = measure_in_turn(samples, rounds)
         finally:
+            floor.close()
             runner.run(client.close())
-    name = f"{WIDEST} tasks, 5 ms"
-    return [compare(name, ours, other, gate=GATE, unit=Unit.RATE, yardstick="aiobotocore")]
+    return [
+        compare(
+            f"{WIDEST} tasks, 5 ms",
+            ours,
+            other,
+            gate=GATE,
+            unit=Unit.RATE,
+            yardstick="aiobotocore",
+            floor=(FLOOR, least),
+        )
+    ]
 
 
-async def _rate(client: AsyncClient) -> float:
+async def _bare(cloud: Cloud) -> BareLoop:
+    return BareLoop(cloud.late, WANTED["invoke"], cloud.ca_file, WIDEST)
+
+
+async def _invokes(client: AsyncClient) -> None:
     async def work() -> None:
         for _ in range(OUR_CALLS // WIDEST):
             await client.invoke(FUNCTION, PAYLOAD)
 
-    begun = perf_counter()
     await asyncio.gather(*(work() for _ in range(WIDEST)))
+
+
+async def _rate(calls: Awaitable[None]) -> float:
+    """Give the calls a second of `OUR_CALLS` calls."""
+    begun = perf_counter()
+    await calls
     return OUR_CALLS / (perf_counter() - begun)
 
 
@@ -58,7 +87,7 @@ def _aiobotocore(cloud: Cloud) -> Iterator[Sample]:
     """Give a sample of the other side, whose process waits between samples."""
     with subprocess.Popen(
         [PYTHON, _OTHER_SIDE, str(WIDEST), str(THEIR_CALLS)],
-        env=cloud.environment(cloud.late),
+        env=environment(cloud, cloud.late),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -10,7 +10,7 @@ import re
 from functools import lru_cache
 from zlib import crc32
 
-from bench.work import ITEM
+from bench.work import ITEM, RECEIPT, WRITE_ID
 from leeward.items import DYNAMODB, encode
 
 _TARGET = re.compile(rb"^x-amz-target: *([A-Za-z0-9_.]+)", re.IGNORECASE | re.MULTILINE)
@@ -19,7 +19,8 @@ _JSON = "application/json"
 _JSON_1_0 = "application/x-amz-json-1.0"
 _JSON_1_1 = "application/x-amz-json-1.1"
 
-_WRITE_ID = "00000000-0000-7000-8000-000000000000"
+STORED = encode(ITEM, DYNAMODB, write_id=WRITE_ID, expires_at=None)
+"""The item as DynamoDB has it."""
 
 
 def answer_to(head: bytes, body: bytes) -> bytes:
@@ -52,12 +53,10 @@ def _published(count: int) -> bytes:
     return _answer(_JSON_1_1, {"FailedEntryCount": 0, "Entries": entries})
 
 
-_INVOKED = _answer(_JSON, {"sent": True, "receipt": "r-42"})
+_INVOKED = _answer(_JSON, RECEIPT)
 
 _FIXED = {
     b"AWSEvents.DescribeEventBus": _answer(_JSON_1_1, {"Name": "orders"}),
     b"DynamoDB_20120810.PutItem": _answer(_JSON_1_0, {}),
-    b"DynamoDB_20120810.GetItem": _answer(
-        _JSON_1_0, {"Item": encode(ITEM, DYNAMODB, write_id=_WRITE_ID, expires_at=None)}
-    ),
+    b"DynamoDB_20120810.GetItem": _answer(_JSON_1_0, {"Item": STORED}),
 }

@@ -1,0 +1,71 @@
+"""Fresh processes: the CPU that each takes, its interpreter's start included, and its memory."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from bench.figures import measure_in_turn
+
+_REPORT = """from time import process_time
+cpu = process_time()
+with open("/proc/self/statm") as file:
+    pages = int(file.read().split()[1])
+from os import sysconf
+print(cpu, pages * sysconf("SC_PAGE_SIZE") / 2**20)"""
+
+
+class Program(NamedTuple):
+    """What a process runs.
+
+    Attributes:
+        lines: of Python.
+        environment: what it finds, besides `PATH` and `HOME`.
+    """
+
+    lines: Sequence[str]
+    environment: Mapping[str, str]
+
+
+class Taken(NamedTuple):
+    """What the processes of one program took, round by round.
+
+    Attributes:
+        cpu: seconds.
+        memory: MiB that are resident at the end.
+    """
+
+    cpu: list[float]
+    memory: list[float]
+
+
+def measure_processes(programs: Sequence[Program], rounds: int) -> list[Taken]:
+    """Run the programs in turn, each in a fresh process every time."""
+    runs = [_Runs(program) for program in programs]
+    cpu = measure_in_turn([each.run for each in runs], rounds)
+    # The first run of each was not counted.
+    return [Taken(taken, each.memory[1:]) for taken, each in zip(cpu, runs, strict=True)]
+
+
+class _Runs:
+    def __init__(self, program: Program) -> None:
+        self._source = "\n".join((*program.lines, _REPORT))
+        passed_on = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        self._environment = {**passed_on, **program.environment}
+        self.memory: list[float] = []
+
+    def run(self) -> float:
+        """Run it; give the CPU, and keep the memory."""
+        done = subprocess.run(
+            [sys.executable, "-c", self._source],
+            env=self._environment,
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        cpu, memory = map(float, done.stdout.split())
+        self.memory.append(memory)
+        return cpu
