@@ -89,9 +89,10 @@ def loaded(folder: Path, options: Mapping[str, str], env: Mapping[str, str]) -> 
 
 def test_with_keys_no_vendor_package_is_imported(server: AnsweringServer, tmp_path: Path) -> None:
     """Every verb works without azure-core, msal and requests."""
+    storage = f"AccountName=shop;AccountKey={KEY};QueueEndpoint={server.url}"
     keys = {
         "function_key": "key",
-        "storage_connection_string": f"AccountName=shop;AccountKey={KEY};QueueEndpoint={server.url}",
+        "storage_connection_string": storage,
         "eventgrid_key": KEY,
         "cosmos_key": KEY,
     }

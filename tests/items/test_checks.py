@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 
 from leeward.errors import InvalidRequest, Outcome
+from leeward.http import jsonbody
 from leeward.items import check_item, check_json
 from tests.items.strategies import ITEMS
 
@@ -157,9 +158,9 @@ def test_cycle_is_refused() -> None:
 
 
 def test_depth_has_an_end() -> None:
-    """A hundred levels pass, one more does not."""
+    """As many levels pass as answers are read of, one more does not."""
     item: Any = 1
-    for _ in range(100):
+    for _ in range(jsonbody.DEEPEST):
         item = {"n": item}
     check_item(item)
     assert "levels deep" in str(_refusal(check_item, {"n": item}))

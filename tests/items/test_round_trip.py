@@ -8,6 +8,7 @@ from hypothesis import given, note, settings
 
 from leeward.driver import Limits
 from leeward.items import Profile, check_item, decode, encode, measure
+from leeward.items.checks import DEEPEST
 from tests.items.corpus import NASTY_ITEMS
 from tests.items.exactness import assert_exact
 from tests.items.respelling import PROFILES, respell, through_json
@@ -66,7 +67,7 @@ def test_any_item_comes_back(item: dict[str, Any]) -> None:
 def test_deepest_item_comes_back(profile: Profile, kind: str) -> None:
     """An item as deep as the check allows takes no profile to Python's recursion limit."""
     item: Any = 0.5
-    for _ in range(99):
+    for _ in range(DEEPEST - 1):
         item = [item] if kind == "list" else {"n": item}
     item = {"x": item}
     check_item(item)

@@ -16,9 +16,10 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from leeward.clock import has_offset
 from leeward.errors import InvalidRequest
 
-DEEPEST: Final = 100
-"""Levels; far beyond the portable 20. In Firestore's JSON, lists in lists nest six times as deep,
-and Python's recursion limit is 1,000."""
+DEEPEST: Final = 64
+"""Levels; far beyond the portable 20, and as many as an answer's JSON is read of
+(`leeward.http.jsonbody`), so that what goes out can come back. In Firestore's JSON, lists in lists
+nest six times as deep, and Python's recursion limit is 1,000."""
 
 LONGEST_INT: Final = 4300
 """Digits that CPython converts between int and str (`sys.int_info.default_max_str_digits`)."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from leeward.driver import TargetConfig
@@ -88,7 +89,8 @@ def functions_client(settings: Settings, config: TargetConfig, token: Callable[[
     session: Any = transport._session  # noqa: SLF001 - there is no other way to say it
     session.trust_env = config.trust_env
     if settings.ca_bundle is not None:
-        session.verify = settings.ca_bundle
+        # Said of each request: of the session, it would give way to REQUESTS_CA_BUNDLE.
+        session.request = partial(session.request, verify=settings.ca_bundle)
     return FunctionServiceClient(transport=transport)
 
 
