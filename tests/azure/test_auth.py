@@ -10,7 +10,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
-import responses
 from azure.core.exceptions import (
     ClientAuthenticationError,
     HttpResponseError,
@@ -32,6 +31,7 @@ from leeward_azure.settings import Settings
 from tests.azure.sources import COSMOS, KEY, NOW, TOKEN, http, no_azure, refused, target
 from tests.house.workspace import ROOT
 from tests.http.wire import Wire, answer
+from tests.mocked import requests_mock
 
 TOPICS = "https://{topic}.westeurope-1.eventgrid.azure.net"
 QUEUE = "https://shop.queue.core.windows.net"
@@ -132,6 +132,30 @@ def test_keys_go_before_entra() -> None:
     assert canned.sent == []
 
 
+def test_a_topic_with_a_key_of_its_own() -> None:
+    """It has a scope of its own; the other topics share a key, or a token."""
+    for other, secret in (
+        ({"eventgrid_key": "canary-all"}, AccountKey("canary-all")),
+        ({}, Bearer("canary-token")),
+    ):
+        source, canned = managed(document(), eventgrid_keys={"orders": "canary-own"}, **other)
+        found = source("eventgrid:orders", 5.0)
+        assert found == (AccountKey("canary-own"), NOW, None)
+        assert canned.sent == []
+        assert source("eventgrid", 5.0).secret == secret
+
+
+def test_how_topics_are_described() -> None:
+    """Keys of single topics, and what the others have."""
+    own: dict[str, Any] = {"eventgrid_topic_url": TOPICS, "eventgrid_keys": {"orders": "k"}}
+    for options, said in (
+        (own, "key by topic, else managed identity"),
+        (own | {"eventgrid_key": "k"}, "key by topic, else key"),
+        (own | {"eventgrid_sas": "s"}, "key by topic, else signature"),
+    ):
+        assert describe_source(*target(endpoint_env(), **options)) == {"events": said}
+
+
 # The managed identity.
 
 
@@ -161,6 +185,20 @@ def test_a_private_account_is_asked_for_by_the_common_audience() -> None:
     ]
 
 
+@pytest.mark.parametrize(("lasting", "kept"), [(86_400, 3600), (600, 600)])
+def test_an_address_that_was_looked_up_and_its_token(lasting: int, kept: int) -> None:
+    """They end together, with the one that ends first."""
+    options: dict[str, Any] = {"resource_group": "g", "subscription_id": "0", "routes": {"f": "f"}}
+    source, _ = managed(document(expires_on=int(NOW) + lasting), **options)
+    base = "https://management.azure.com/subscriptions/0/resourceGroups/g/providers"
+    with requests_mock() as arm:
+        site = {"properties": {"defaultHostName": "shop.example"}}
+        arm.get(f"{base}/Microsoft.Web/sites/shop", json=site)
+        found = source("function:f", 5.0)
+    assert found.secret == Address("https://shop.example", "/api/f", None, "canary-token", True)
+    assert (found.fetched_at, found.expires_at) == (NOW, NOW + kept)
+
+
 def test_a_user_assigned_identity() -> None:
     """Its client id goes along."""
     source, canned = managed(document(), client_id="id&1")
@@ -174,7 +212,7 @@ def test_the_request_is_the_vendors(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for name, value in endpoint_env().items():
         monkeypatch.setenv(name, value)
-    with responses.RequestsMock() as mocked:
+    with requests_mock() as mocked:
         mocked.get("http://127.0.0.1:41741/msi/token", json=TOKEN | {"expires_in": "3600"})
         with ManagedIdentityCredential(client_id="own") as credential:
             credential.get_token("https://storage.azure.com/.default")
@@ -540,7 +578,7 @@ def test_a_service_principal_of_the_environment(monkeypatch: pytest.MonkeyPatch)
     base = f"https://login.microsoftonline.us/{tenant}"
     settings, config = target(env, **COSMOS, authority_host="login.microsoftonline.us")
     source = source_of(settings, config, Canned(Response(500)), now=lambda: NOW)
-    with responses.RequestsMock() as mocked:
+    with requests_mock() as mocked:
         common = {"tenant_discovery_endpoint": f"{base}/v2.0/.well-known/openid-configuration"}
         instance = "https://login.microsoftonline.us/common/discovery/instance"
         mocked.get(instance, json=common | {"metadata": []})

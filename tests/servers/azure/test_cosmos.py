@@ -197,7 +197,7 @@ def test_connections_are_kept(cosmos: CosmosServer) -> None:
             items = database.create_container("items", PartitionKey("/id"))
             assert refusal(lambda: items.read_item("a", "a")) == 404
         # azure-cosmos has another one in the background.
-        assert max(len(each.requests) for each in proxy.log) > 3
+        assert max(len(each.requests) for each in proxy.log) > 1
 
 
 def test_a_write_need_not_be_answered_in_full(items: Any) -> None:
