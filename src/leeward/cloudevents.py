@@ -13,6 +13,7 @@ from typing import Any
 
 from leeward.clock import has_offset
 from leeward.errors import InvalidRequest
+from leeward.jsontext import encode
 from leeward.printable import is_printable
 from leeward.values import Event, Json
 
@@ -29,13 +30,44 @@ _EXTENSION = r"[a-z0-9]{1,20}"
 _INT32 = range(-(2**31), 2**31)
 
 
+class Written(Event):
+    """A complete event with its CloudEvents JSON, so that it is written once for all attempts.
+
+    A copy that `_replace` makes may be another event, and has no JSON.
+
+    Attributes:
+        document: the JSON, in UTF-8.
+    """
+
+    document: bytes | None = None
+
+
 def mint(event: Event, *, id: str, source: str, now: float) -> Event:
     """Fill in what `event` leaves open. `now` is Unix seconds."""
-    return event._replace(
-        id=id if event.id is None else event.id,
-        source=source if event.source is None else event.source,
-        time=datetime.fromtimestamp(now, UTC) if event.time is None else event.time,
+    type, data, own_id, own_source, time, subject, ordering_key, extensions = event
+    return Event(
+        type,
+        data,
+        id if own_id is None else own_id,
+        source if own_source is None else own_source,
+        datetime.fromtimestamp(now, UTC) if time is None else time,
+        subject,
+        ordering_key,
+        extensions,
     )
+
+
+def write(event: Event) -> Written:
+    """Write a complete event, and keep what was written with it."""
+    written = Written(*event)
+    written.document = encode(to_json(event))
+    return written
+
+
+def document_of(event: Event) -> bytes:
+    """Give an event in CloudEvents JSON: as it has been written, else written now."""
+    written = event.document if isinstance(event, Written) else None
+    return encode(to_json(event)) if written is None else written
 
 
 def check(event: Event, field: str = "event") -> None:
@@ -67,8 +99,10 @@ def to_json(event: Event) -> dict[str, Json]:
         document["subject"] = event.subject
     if event.ordering_key is not None:
         document["partitionkey"] = event.ordering_key
-    document.update(event.extensions)
-    document.update(_data_members(event.data))
+    if event.extensions:
+        document.update(event.extensions)
+    if event.data is not None:
+        document.update(_data_members(event.data))
     return document
 
 
@@ -93,7 +127,7 @@ def from_json(document: Mapping[str, Json]) -> Event:
 
 def _rfc3339(moment: datetime) -> str:
     """Write a moment; RFC 3339 has offsets of whole minutes alone, so others give way to UTC."""
-    offset = moment.utcoffset()
+    offset = None if moment.tzinfo is UTC else moment.utcoffset()
     if offset and (offset.seconds % 60 or offset.microseconds):
         moment = moment.astimezone(UTC)
     text = moment.isoformat()
@@ -101,8 +135,6 @@ def _rfc3339(moment: datetime) -> str:
 
 
 def _data_members(data: Json | bytes) -> dict[str, Json]:
-    if data is None:
-        return {}
     if isinstance(data, bytes):
         from base64 import b64encode
 

@@ -69,6 +69,8 @@ TOO_LARGE = "payload_too_large"
 class Capability(Enum):
     """What a target can do. What is not declared is refused before any I/O."""
 
+    __hash__ = object.__hash__  # as good as Enum's own, which is written in Python
+
     INVOKE = "invoke"
     """Call a function and wait for its answer."""
     ENQUEUE = "enqueue"

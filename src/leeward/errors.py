@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 class Outcome(Enum):
     """How one attempt ended, decided by one question: is it proved that the call did not run?"""
 
+    __hash__ = object.__hash__  # as good as Enum's own, which is written in Python
+
     OK = "ok"
     """A complete, decodable answer."""
     LOCAL = "local"

@@ -7,10 +7,8 @@ from os import urandom
 
 def new_id(now: float) -> str:
     """Mint a UUID of version 7 (RFC 9562, section 5.7). `now` is Unix seconds."""
-    stamp = int(now * 1000) & 0xFFFF_FFFF_FFFF
-    tail = int.from_bytes(urandom(10), "big")
-    version = 0x7000 | (tail >> 68)
-    variant = 0x8000 | ((tail >> 54) & 0x3FFF)
-    node = tail & 0xFFFF_FFFF_FFFF
-    low, high = stamp & 0xFFFF, stamp >> 16
-    return f"{high:08x}-{low:04x}-{version:04x}-{variant:04x}-{node:012x}"
+    stamp = f"{int(now * 1000) & 0xFFFF_FFFF_FFFF:012x}"
+    noise = urandom(10)
+    text = noise.hex()
+    variant = "89ab"[noise[9] & 3]
+    return f"{stamp[:8]}-{stamp[8:]}-7{text[:3]}-{variant}{text[3:6]}-{text[6:18]}"

@@ -54,6 +54,13 @@ def configured_endpoint(service: str, env: Mapping[str, str]) -> str | None:
     return found
 
 
+def session_token(env: Mapping[str, str]) -> str | None:
+    """Give the session token that botocore takes from the environment."""
+    found = import_module("botocore.credentials").EnvProvider(env).load()
+    token: str | None = found.token
+    return token
+
+
 def first_credential_source(profile: str | None) -> str:
     """Give the name of the source that is asked first, with this process's environment."""
     session = import_module("botocore.session").Session(profile=profile)

@@ -4,6 +4,7 @@ import pytest
 
 from leeward.errors import ConfigError
 from leeward_aws.credentials import Credentials, from_environment
+from tests.aws import oracle
 
 KEY = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "the-secret"}
 
@@ -22,6 +23,23 @@ def test_temporary_credentials(until: str) -> None:
     assert from_environment(env) == Credentials(
         "AKIDEXAMPLE", "the-secret", "the-token", 1440938160.0
     )
+
+
+@pytest.mark.parametrize(
+    "tokens",
+    [
+        {"AWS_SECURITY_TOKEN": "older", "AWS_SESSION_TOKEN": "newer"},
+        {"AWS_SECURITY_TOKEN": "older"},
+        {"AWS_SECURITY_TOKEN": "", "AWS_SESSION_TOKEN": "newer"},
+        {"AWS_SESSION_TOKEN": "newer"},
+        {},
+    ],
+)
+def test_the_token_is_the_one_that_botocore_takes(tokens: dict[str, str]) -> None:
+    """Of two variables with different tokens, both take the same."""
+    ours = from_environment(KEY | tokens)
+    assert ours is not None
+    assert ours.token == oracle.session_token(KEY | tokens)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +65,7 @@ def test_half_a_key_is_refused(missing: str, empty: bool) -> None:
     assert "the-secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", [*KEY, "AWS_SESSION_TOKEN"])
+@pytest.mark.parametrize("name", [*KEY, "AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN"])
 @pytest.mark.parametrize("value", ["canary\n", "can ary", "canäry", "canary\r\nX-Evil: 1"])
 def test_what_no_header_can_hold_is_refused(name: str, value: str) -> None:
     """A line break at the end of a secret is found here, not as a bad signature."""

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from leeward.driver import TOO_LARGE
 from leeward.errors import Outcome
+from leeward.http.meanings import Meaning
 from leeward.http.messages import Response
 from leeward.http.plans import STALE_CREDENTIALS
 from leeward_aws.endpoints import Service
@@ -16,7 +17,6 @@ from leeward_aws.errors import (
     ENTRIES,
     MAY_BE_SKEW,
     SERVICES,
-    Meaning,
     entry_outcome,
     error_code,
     error_message,

@@ -15,8 +15,19 @@ from leeward.http.plans import CLOCK_SKEW, SKEWED, STALE_CREDENTIALS
 from leeward_aws.errors import COMMON, LAMBDA
 from leeward_aws.functions import functions
 from leeward_aws.signing import sign
-from tests.aws.playing import KEYS, LATER, NOW, SETTINGS, answer, header, play, refusal
+from tests.aws.playing import (
+    KEYS,
+    LATER,
+    MIDNIGHT,
+    NOW,
+    SETTINGS,
+    answer,
+    header,
+    play,
+    refusal,
+)
 from tests.aws.serialized import by_botocore, by_leeward
+from tests.http.slowly import play_slowly
 
 PLANS = functions(SETTINGS)
 CALL = Invoke("send-receipt", b'{"order":"42"}', "key-1")
@@ -335,6 +346,37 @@ def test_what_was_learnt_before_is_added_to() -> None:
     assert header(played.sent[0], "X-Amz-Date") == "20260101T003000Z"
     assert header(played.sent[1], "X-Amz-Date") == "20260101T010000Z"
     assert played.learnt == {CLOCK_SKEW: 3600.0}
+
+
+def late(*answers: tuple[float, Any], **options: Any) -> Any:
+    return play_slowly(PLANS["invoke"], CALL, *answers, now=NOW, timeout=1000.0, **options)
+
+
+def test_a_request_is_dated_when_it_is_signed() -> None:
+    """Keys may take their time, if somebody has to be asked; so may the time that is left."""
+    (request,) = late((400.0, KEYS), (1.0, answer("done"))).sent
+    assert header(request, "X-Amz-Date") == "20260101T000640Z"
+    custom = json.loads(base64.b64decode(header(request, "X-Amz-Client-Context")))["custom"]
+    assert custom["x-leeward-deadline-ms"] == "600000"
+
+
+def test_a_clock_is_compared_with_an_answer_when_that_comes() -> None:
+    """However long it took: what the two clocks differ by is what they show at one moment."""
+    played = late((10.0, KEYS), (90.0, skewed()), (0.0, KEYS), (0.0, answer("done")))
+    assert played.learnt == {CLOCK_SKEW: 3500.0}
+    assert header(played.sent[1], "X-Amz-Date") == "20260101T010000Z"
+
+
+def test_an_answer_that_is_late_does_not_blame_the_clock() -> None:
+    """The service refused the signature at a time that was right."""
+    played = late((0.0, KEYS), (400.0, skewed(date=MIDNIGHT)), (0.0, KEYS))
+    assert (played.result.reason, played.learnt) == (STALE_CREDENTIALS, {})
+
+
+def test_a_wait_until_a_date_begins_when_the_answer_comes() -> None:
+    """An hour to go when the call began is less when it was refused."""
+    told = answer(b"{}", 429, x_amzn_errortype="TooManyRequestsException", retry_after=LATER)
+    assert late((50.0, KEYS), (50.0, told)).result.retry_after == 3500.0
 
 
 def test_a_clock_is_set_right_only_once() -> None:

@@ -9,18 +9,20 @@ import requests
 import responses
 
 from leeward.calls import Invoke
+from leeward.clock import SystemClock
 from leeward.driver import Capability
 from leeward.errors import Outcome
 from leeward.http.credentials import Credential, NoCredential, Source
 from leeward.http.driver import Facts, PlanDriver
-from leeward.http.messages import Failure, Request, Response
+from leeward.http.messages import Failure, Phase, Request, Response
 from leeward.http.wire import Wire
-from leeward_azure.addresses import Address
+from leeward_azure.addresses import KEPT, Address
 from leeward_azure.credentials import Bearer
 from leeward_azure.discovery import lookup_source
 from leeward_azure.opening import LIMITS
 from leeward_azure.plans import Plans
 from tests.azure.sources import NOW, no_azure, refused, target
+from tests.mocked import requests_mock
 
 GROUP: dict[str, Any] = {
     "function_app": "shop",
@@ -49,7 +51,7 @@ def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def arm() -> Iterator[responses.RequestsMock]:
     """Give a Resource Manager that knows nothing yet."""
-    with responses.RequestsMock() as mocked:
+    with requests_mock() as mocked:
         yield mocked
 
 
@@ -77,7 +79,7 @@ def source(fetch: Source = tokens, **options: Any) -> Source:
 
 def look_up(**options: Any) -> Address:
     found = source(**options)("function:send", 5.0)
-    assert (found.fetched_at, found.expires_at) == (NOW, None)
+    assert (found.fetched_at, found.expires_at) == (NOW, NOW + KEPT)
     address: Address = found.secret
     assert "canary" not in repr(address)
     return address
@@ -241,6 +243,61 @@ def test_a_look_up_is_made_anew_each_time(arm: responses.RequestsMock) -> None:
     assert fetch("function:send", 5.0).secret.key == "canary-new"
 
 
+class Tokens:
+    """A source of tokens, each another one and good for ten minutes."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+        self.given = 0
+
+    def __call__(self, scope: str, timeout: float) -> Credential:
+        self.given += 1
+        return Credential(Bearer(f"token-{self.given}"), self.now, self.now + 600)
+
+    def source(self, **options: Any) -> Source:
+        settings, config = target(**GROUP | options)
+        return lookup_source(settings, config, self, lambda: self.now)
+
+
+OWN: dict[str, Any] = {"routes": {"send": "send", "pay": "pay"}, "function_key": "k"}
+
+
+def shown(arm: responses.RequestsMock) -> list[str]:
+    return [str(call.request.headers["Authorization"]) for call in arm.calls]
+
+
+def test_many_look_ups_take_one_token(arm: responses.RequestsMock) -> None:
+    """It serves every function as long as it holds, and then another one does."""
+    arm.get(BASE, json=SITE)
+    tokens = Tokens()
+    fetch = tokens.source(**OWN)
+    fetch("function:send", 5.0)
+    fetch("function:pay", 5.0)
+    assert tokens.given == 1
+    tokens.now += 600
+    fetch("function:send", 5.0)
+    assert shown(arm) == ["Bearer token-1", "Bearer token-1", "Bearer token-2"]
+
+
+def test_a_refused_token_is_replaced_once(arm: responses.RequestsMock) -> None:
+    """The look-up is made again with the new one, which is kept; after that the refusal stands."""
+    tokens = Tokens()
+    fetch = tokens.source(**OWN)
+    arm.get(BASE, json=SITE)
+    fetch("function:send", 5.0)
+    arm.reset()
+    arm.get(BASE, status=401, json={})
+    arm.get(BASE, json=SITE)
+    assert fetch("function:send", 5.0).secret.origin == ORIGIN
+    fetch("function:pay", 5.0)
+    assert shown(arm) == ["Bearer token-1", "Bearer token-2", "Bearer token-2"]
+    arm.reset()
+    arm.get(BASE, status=401, json={})
+    refusal = refused(fetch, "function:send")
+    assert (refusal.outcome, refusal.code) == (Outcome.AUTH, "http.401")
+    assert shown(arm) == ["Bearer token-2", "Bearer token-3"]
+
+
 def test_a_sovereign_cloud(arm: responses.RequestsMock) -> None:
     """Its own Resource Manager is asked, with a token for that."""
     seen = []
@@ -297,6 +354,53 @@ def test_a_driver_looks_up_once_and_again_after_a_401(arm: responses.RequestsMoc
     carrier.key = "three"  # and the Resource Manager does not know it either
     assert driver.invoke(call, 10.0).outcome is Outcome.AUTH
     assert (len(arm.calls), len(carrier.sent)) == (9, 7)
+    driver.close()
+
+
+class Moved:
+    """Stands for an app under a new host name; the old one does not resolve any more."""
+
+    def __init__(self, origin: str) -> None:
+        self.origin = origin
+
+    def send(self, request: Request, timeout: float) -> Response | Failure:
+        if request.origin != self.origin:
+            return Failure(Phase.CONNECT, sent=False, code="curl.6")
+        return Response(200, body=b"1")
+
+    def drop(self, origin: str) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class Moving(SystemClock):
+    """A clock that can be put forward."""
+
+    ahead = 0.0
+
+    def now(self) -> float:
+        return NOW + self.ahead
+
+
+def test_an_app_that_moved_is_found_again(arm: responses.RequestsMock) -> None:
+    """Nothing can refuse the old address, so it ends by itself."""
+    arm.get(BASE, json=SITE)
+    settings, config = target(**GROUP, **OWN)
+    clock, carrier = Moving(), Moved(ORIGIN)
+    fetch = lookup_source(settings, config, tokens, clock.now)
+    wire = Wire(lambda: carrier, None)  # type: ignore[arg-type]
+    facts = Facts("azure", frozenset(Capability), LIMITS, {})
+    native: Any = None
+    driver = PlanDriver(facts, Plans(settings), fetch, wire, native=native, clock=clock)
+    call = Invoke("send", b"1", "key")
+    assert driver.invoke(call, 10.0).outcome is Outcome.OK
+    arm.replace(responses.GET, BASE, json={"properties": {"defaultHostName": "new.example"}})
+    carrier.origin = "https://new.example"
+    assert driver.invoke(call, 10.0).outcome is Outcome.NOT_SENT
+    clock.ahead = KEPT
+    assert driver.invoke(call, 10.0).outcome is Outcome.OK
     driver.close()
 
 

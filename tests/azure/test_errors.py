@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from leeward.driver import TOO_LARGE
 from leeward.errors import Outcome
+from leeward.http.meanings import Meaning
 from leeward.http.messages import Response
 from leeward.http.plans import STALE_CREDENTIALS
 from leeward_azure.errors import (
     COSMOS,
     EVENTS,
     Judged,
-    Meaning,
     error_code,
     error_message,
     judge_cosmos,

@@ -11,15 +11,17 @@ from leeward import cloudevents
 from leeward.driver import Publish
 from leeward.errors import ConfigError, InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Response
-from leeward.http.plans import CLOCK_SKEW
+from leeward.http.plans import CLOCK_SKEW, Need, View
 from leeward.values import Event
 from leeward_azure.credentials import AccountKey, Bearer, Credential, SasToken
 from leeward_azure.events import EventsDoor, events
 from tests.azure import oracle
 from tests.azure.playing import FRESH, KEY, LATER, answer, document, headers_of, play
 
-CUSTOM = EventsDoor("https://{topic}.westeurope-1.eventgrid.azure.net/api/events")
-NAMESPACE = EventsDoor("https://shop.westeurope-1.eventgrid.azure.net")
+TEMPLATE = "https://{topic}.westeurope-1.eventgrid.azure.net/api/events"
+ORIGIN = "https://shop.westeurope-1.eventgrid.azure.net"
+CUSTOM = EventsDoor(TEMPLATE)
+NAMESPACE = EventsDoor(ORIGIN)
 DOORS = [CUSTOM, NAMESPACE]
 each_door = pytest.mark.parametrize("door", DOORS, ids=["custom", "namespace"])
 
@@ -61,7 +63,7 @@ def test_custom_topics_get_what_azure_eventgrid_sends(
     """Path, version, content type, credential and body are the same."""
     call = Publish(topic, tuple(made))
     (request,) = publish(CUSTOM, answer(), call=call, credential=credential).sent
-    url = CUSTOM.url.replace("{topic}", topic)
+    url = TEMPLATE.replace("{topic}", topic)
     theirs = oracle.by_eventgrid(url, _documents(made), credential, None)
     ours = oracle.by_leeward(request)
     assert request.origin + ours.path == url
@@ -77,10 +79,10 @@ def test_namespaces_get_what_azure_eventgrid_sends(
     """Path, version, content type, credential and body are the same."""
     call = Publish(topic, tuple(made))
     (request,) = publish(NAMESPACE, answer({}), call=call, credential=credential).sent
-    theirs = oracle.by_eventgrid(NAMESPACE.url, _documents(made), credential, topic)
+    theirs = oracle.by_eventgrid(ORIGIN, _documents(made), credential, topic)
     ours = oracle.by_leeward(request)
     assert theirs.headers.pop("accept") == "application/json"  # which is all that there is
-    assert request.origin == NAMESPACE.url
+    assert request.origin == ORIGIN
     assert ours._replace(body=None) == theirs._replace(body=None)
     assert [_untimed(each) for each in theirs.body] == [_untimed(each) for each in ours.body]
 
@@ -131,6 +133,36 @@ def test_a_topic_may_stand_in_the_path() -> None:
     assert request.target == "/orders/api/events?api-version=2018-01-01"
 
 
+def test_a_topic_with_a_url_of_its_own() -> None:
+    """It goes before the template, which the other topics keep, and may have any name."""
+    door = CUSTOM._replace(urls={"Our orders": "https://orders.example/own"})
+    call = TWO._replace(bus="Our orders")
+    (request,) = publish(door, answer(), call=call).sent
+    assert request.origin == "https://orders.example"
+    assert request.target == "/own?api-version=2018-01-01"
+    assert headers_of(request)["aeg-sas-key"] == KEY.key
+    (request,) = publish(door, answer()).sent
+    assert request.origin == "https://orders.westeurope-1.eventgrid.azure.net"
+
+
+def test_a_topic_without_a_url_is_not_sent() -> None:
+    """Where only single topics have one, the message says where to give another."""
+    door = EventsDoor(None, {"orders": "https://orders.example"})
+    with pytest.raises(InvalidRequest, match="eventgrid_topic_urls") as raised:
+        publish(door, call=TWO._replace(bus="bills"))
+    assert raised.value.field == "bus"
+
+
+@each_door
+def test_the_scope_names_a_topic_with_a_key_of_its_own(door: EventsDoor) -> None:
+    """All others share one, so that they share a token."""
+    door = door._replace(keyed={"orders"})
+    for bus, scope in ("orders", "eventgrid:orders"), ("bills", "eventgrid"):
+        plan = events(door)["publish"](TWO._replace(bus=bus), View(0.0, 1.0, {}))
+        assert next(plan) == Need(scope)
+        plan.close()
+
+
 @pytest.mark.parametrize(
     "bus", ["", "a.b", "evil.test/x?", "a/b", "ü", "a" * 64, "-a", "a b", "a@b", "{topic}", "a\n"]
 )
@@ -151,6 +183,12 @@ def test_a_url_of_neither_kind_is_refused(url: str) -> None:
     """When the plans are made, so before any call."""
     with pytest.raises(ConfigError, match="{topic}"):
         events(EventsDoor(url))
+
+
+def test_a_wrong_url_of_one_topic_is_refused() -> None:
+    """In the same moment."""
+    with pytest.raises(ConfigError, match="for one topic"):
+        events(EventsDoor(None, {"orders": "https://orders.example/?code=1"}))
 
 
 # What comes back.

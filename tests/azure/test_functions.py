@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 from leeward.driver import TOO_LARGE, FunctionFault, Invoke, Result
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.course import Carry, Fetch, Supplied, course
+from leeward.http.meanings import REDIRECTED
 from leeward.http.messages import Failure, Phase, Request, Response
 from leeward.http.plans import STALE_CREDENTIALS
 from leeward_azure.addresses import Address
-from leeward_azure.errors import REDIRECTED
 from leeward_azure.functions import OFFLINE, STOPPED, functions
 from leeward_azure.services import Functions
 from tests.azure.playing import LATER, NOW, answer, headers_of
+from tests.http.slowly import play_slowly
 
 CONFIGURED = Functions("https://shop.azurewebsites.net", routes={"pay": "orders/pay"})
 PLAN = functions(CONFIGURED)["invoke"]
@@ -70,6 +71,14 @@ def test_what_goes_out() -> None:
         "x-leeward-deadline-ms": "2500",
         "x-functions-key": "canary-key",
     }
+
+
+def test_the_deadline_and_a_wait_are_told_by_the_time_as_it_is() -> None:
+    """A look-up of the address took some of it, and the answer more."""
+    busy = answer(b"", 429, retry_after=LATER)
+    played = play_slowly(PLAN, CALL, (4.0, ADDRESS), (2.0, busy), now=NOW, timeout=10.0)
+    assert headers_of(played.sent[0])["x-leeward-deadline-ms"] == "6000"
+    assert played.result.retry_after == 3594.0
 
 
 def test_a_token_goes_beside_the_key_or_in_its_place() -> None:

@@ -14,14 +14,15 @@ from hypothesis import strategies as st
 
 from leeward.driver import TOO_LARGE, Enqueue, Result
 from leeward.errors import InvalidRequest, Outcome
+from leeward.http.meanings import REDIRECTED
 from leeward.http.messages import Failure, Phase, Response
 from leeward.http.plans import CLOCK_SKEW, STALE_CREDENTIALS
 from leeward_azure.credentials import Bearer, SasToken
-from leeward_azure.errors import REDIRECTED
 from leeward_azure.queue_errors import DISABLED, QUEUE, judge_queue
 from leeward_azure.queues import VERSION, queues
 from leeward_azure.services import Queues
-from tests.azure.playing import KEY, LATER, answer, headers_of, play
+from tests.azure.playing import KEY, LATER, NOW, answer, headers_of, play
+from tests.http.slowly import play_slowly
 
 SHOP = Queues("https://shop.queue.core.windows.net", "", "shop", {"SendReceipt": "receipts"}, "k")
 EMULATOR = Queues("http://127.0.0.1:10001", "/devstoreaccount1", "devstoreaccount1", {}, "k")
@@ -280,6 +281,17 @@ def test_a_wrong_clock_is_corrected_once() -> None:
     assert headers_of(played.sent[1])["x-ms-date"] == LATER
     twice = enqueue(refused, refused)
     assert (twice.result.outcome, len(twice.sent)) == (Outcome.AUTH, 2)
+
+
+def test_dates_are_those_of_the_moment() -> None:
+    """A request is dated when its key is there; the clocks are compared when the answer comes."""
+    refused = answer(b"", 403, x_ms_error_code="AuthenticationFailed", date=LATER)
+    planner = queues(SHOP)["enqueue"]
+    slow = ((100.0, KEY), (200.0, refused), (0.0, KEY), (0.0, STORED))
+    played = play_slowly(planner, CALL, *slow, now=NOW, timeout=1000.0)
+    assert headers_of(played.sent[0])["x-ms-date"] == "Thu, 01 Jan 2026 00:01:40 GMT"
+    assert headers_of(played.sent[1])["x-ms-date"] == LATER
+    assert played.learnt == {CLOCK_SKEW: 3300.0}
 
 
 def test_a_refused_token_is_replaced_once() -> None:

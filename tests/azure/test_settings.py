@@ -226,6 +226,29 @@ def test_topics_and_namespaces() -> None:
     assert settings(eventgrid_topic_url=local).events == Events(local)
 
 
+def test_topics_of_their_own() -> None:
+    """URLs and keys by topic, alone or beside what all others have."""
+    urls = {"orders": "HTTPS://Orders.example", "Our bills": "https://bills.example/own/"}
+    checked = {
+        "orders": "https://orders.example/api/events",
+        "Our bills": "https://bills.example/own",
+    }
+    keys = {"orders": "canary-1", "Our bills": "canary-2"}
+    found = settings(eventgrid_topic_urls=urls, eventgrid_keys=keys).events
+    assert found == Events(urls=checked, keys=keys)
+    assert "canary" not in repr(found)
+    found = settings(
+        eventgrid_topic_url=TOPICS, eventgrid_topic_urls=urls, eventgrid_keys={"news": "k"}
+    ).events
+    assert found == Events(TOPICS, urls=checked, keys={"news": "k"})
+    env = {"EVENTGRID_TOPIC_KEY": "all"}
+    found = settings(env, eventgrid_topic_urls=urls, eventgrid_keys=keys).events
+    assert found == Events(urls=checked, keys=keys, key="all")
+    namespace = "https://shop.westeurope-1.eventgrid.azure.net"
+    found = settings(eventgrid_namespace_url=namespace, eventgrid_keys={"news": "k"}).events
+    assert found == Events(namespace=namespace, keys={"news": "k"})
+
+
 def test_the_key_of_topics_may_be_a_variable() -> None:
     """An option goes before it, and a namespace's key is another."""
     env = {"EVENTGRID_TOPIC_KEY": "from-env"}
@@ -249,6 +272,22 @@ def test_the_key_of_topics_may_be_a_variable() -> None:
         ({"eventgrid_topic_url": TOPICS, "eventgrid_key": "a", "eventgrid_sas": "b"}, "exclude"),
         ({"eventgrid_topic_url": TOPICS, "eventgrid_key": "canary "}, "white space"),
         ({"eventgrid_key": "canary"}, "no effect without eventgrid"),
+        ({"eventgrid_keys": {"orders": "canary"}}, "no effect without eventgrid"),
+        ({"eventgrid_topic_urls": {"orders": TOPICS}}, "'orders' of 'eventgrid_topic_urls'"),
+        ({"eventgrid_topic_urls": {"orders": "https://a/?k=canary"}}, "without query"),
+        ({"eventgrid_topic_urls": {"orders": "https://canary@a/"}}, "without user"),
+        ({"eventgrid_topic_urls": {"orders": "http://a.example"}}, "clear text"),
+        ({"eventgrid_topic_urls": {"orders": 7}}, "non-empty string"),
+        (
+            {"eventgrid_topic_urls": {"a": "https://a"}, "eventgrid_namespace_url": "https://b"},
+            "exclude",
+        ),
+        (
+            {"eventgrid_topic_urls": {"a": "https://a"}, "eventgrid_keys": {"b": "canary"}},
+            "'b' of 'eventgrid_keys' in [targets.\"azure\"] has no URL",
+        ),
+        ({"eventgrid_topic_url": TOPICS, "eventgrid_keys": {"canary=": "a"}}, "is no topic's"),
+        ({"eventgrid_topic_url": TOPICS, "eventgrid_keys": {"a": "canary\n"}}, "white space"),
     ],
 )
 def test_a_wrong_setting_of_events(options: dict[str, Any], told: str) -> None:
@@ -438,8 +477,15 @@ def test_the_hardened_mode_wants_a_word_on_identity() -> None:
 
 def test_a_topic_in_a_hosts_name_is_checked_like_a_host() -> None:
     """In the hardened mode a template counts by the host that a topic would have."""
-    found = settings(**HARD, eventgrid_topic_url=TOPICS, eventgrid_key="k")
-    assert found.events == Events(TOPICS, key="k")
+    assert settings(**HARD, eventgrid_topic_url=TOPICS, eventgrid_key="k").events == Events(
+        TOPICS, key="k"
+    )
+    own = {"orders": "https://orders.westeurope-1.eventgrid.azure.net/api/events"}
+    found = settings(**HARD, eventgrid_topic_urls=own, eventgrid_keys={"orders": "k"}).events
+    assert found == Events(urls=own, keys={"orders": "k"})
+    assert "identity = 'managed'" in refusal(**HARD, eventgrid_topic_urls=own)
+    evil = {"orders": "https://evil.example/api/events"}
+    assert "eventgrid_topic_urls" in refusal(**HARD, eventgrid_topic_urls=evil, eventgrid_key="k")
     bad = "https://evil.example/{topic}.eventgrid.azure.net"
     assert "eventgrid_topic_url" in refusal(**HARD, eventgrid_topic_url=bad, eventgrid_key="k")
 

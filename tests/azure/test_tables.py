@@ -10,7 +10,7 @@ from leeward.driver import Delete, Key, Load, Result, Scan, Store
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.course import learn
 from leeward.http.messages import Failure, Phase, Request, Response
-from leeward.http.plans import CLOCK_SKEW, SKEWED, STALE_CREDENTIALS, Learn, View
+from leeward.http.plans import CLOCK_SKEW, SKEWED, STALE_CREDENTIALS, Fresh, Learn, View
 from leeward.items import COSMOS as PROFILE
 from leeward.items import encode
 from leeward_azure.credentials import Bearer
@@ -612,9 +612,11 @@ def test_what_others_have_seen_meanwhile_is_kept() -> None:
     learnt: dict[str, Any] = {}
     steps = []
     for token in ("0:1#5", "1:1#7"):
-        plan = PLANS["store"](STORE, View(NOW, 10.0, learnt))
+        view = View(NOW, 10.0, learnt)
+        plan = PLANS["store"](STORE, view)
         next(plan)
-        plan.send(KEY)
+        assert plan.send(KEY) == Fresh()
+        plan.send(view)
         steps.append(plan.send(answer(b"", 201, etag=ETAG, **seen(token))))
     for step in steps:
         assert isinstance(step, Learn)
@@ -626,10 +628,13 @@ def test_a_container_that_is_gone_takes_no_other_session_with_it() -> None:
     """What was seen meanwhile of the one that took its place stays."""
     late = Session(ANEW, {"0": "1#1"})
     learnt: dict[str, Any] = {"session:orders": Session(OWNER, {"0": "1#5"})}
-    plan = PLANS["store"](STORE, View(NOW, 10.0, learnt))
+    view = View(NOW, 10.0, learnt)
+    plan = PLANS["store"](STORE, view)
     next(plan)
-    plan.send(KEY)
-    step = plan.send(refused(404, 1003))
+    assert plan.send(KEY) == Fresh()
+    plan.send(view)
+    assert plan.send(refused(404, 1003)) == Fresh()
+    step = plan.send(view)
     assert isinstance(step, Learn)
     learnt["session:orders"] = late
     learn(learnt, step)

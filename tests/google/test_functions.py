@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 from leeward.driver import TOO_LARGE, FunctionFault, Invoke, Result
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.course import Carry, Fetch, Supplied, course
+from leeward.http.meanings import REDIRECTED
 from leeward.http.messages import Failure, Phase, Request, Response
 from leeward.http.plans import STALE_CREDENTIALS
 from leeward_google.addresses import Address
-from leeward_google.errors import REDIRECTED
 from leeward_google.functions import NO_INSTANCE, functions
 from leeward_google.services import Functions
 from tests.google.playing import LATER, NOW, answer, headers_of
+from tests.http.slowly import play_slowly
 
 ORIGIN = "https://send-a1b2c3-uc.a.run.app"
 PLAN = functions(Functions(urls={"pay 1": f"{ORIGIN}/pay"}, region="us-central1"))["invoke"]
@@ -70,6 +71,14 @@ def test_what_goes_out() -> None:
         "x-leeward-deadline-ms": "2500",
         "authorization": "Bearer canary-token",
     }
+
+
+def test_the_deadline_and_a_wait_are_told_by_the_time_as_it_is() -> None:
+    """A token took some of it, and the answer more."""
+    busy = answer(RATE, 429, retry_after=LATER)
+    played = play_slowly(PLAN, CALL, (4.0, ADDRESS), (2.0, busy), now=NOW, timeout=10.0)
+    assert headers_of(played.sent[0])["x-leeward-deadline-ms"] == "6000"
+    assert played.result.retry_after == 3594.0
 
 
 def test_a_public_function_gets_no_token() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from leeward.calls import Invoke, Result
-from leeward.errors import LeewardError, Outcome
+from leeward.errors import InvalidRequest, LeewardError, Outcome
 from leeward.http.course import Carry, Ended, Fetch, Supplied, course, learn, result_of
 from leeward.http.messages import Failure, Phase, Request, Response
 from leeward.http.plans import (
@@ -17,11 +17,13 @@ from leeward.http.plans import (
     SKEWED,
     STALE_CREDENTIALS,
     Drop,
+    Fresh,
     Learn,
     Need,
     Plan,
     Planner,
     Send,
+    TheirTime,
     View,
     single,
 )
@@ -111,7 +113,7 @@ def test_the_same_credential_is_not_refused_twice() -> None:
 def by_the_clock(call: Any, view: View) -> Plan:
     response = yield Send(REQUEST._replace(headers=(("Date", str(view.now)),)))
     if response.status == 403:
-        yield Learn(CLOCK_SKEW, 500.0)
+        yield TheirTime(1501.0)
         return Result(Outcome.AUTH, reason=SKEWED)
     return decoded(response)
 
@@ -130,6 +132,38 @@ def test_a_wrong_clock_is_corrected_once() -> None:
     assert asked[0].request.headers[0][1] == "1500.0"
     result, asked = run(by_the_clock, Response(403), Response(403))
     assert (result.reason, len(asked)) == (SKEWED, 2)
+
+
+def test_the_targets_time_is_compared_with_the_time_of_its_answer() -> None:
+    """Not with the start of the plan; and it replaces what another plan has learnt meanwhile."""
+
+    def asks(call: Any, view: View) -> Plan:
+        yield Need("scope")
+        yield Send(REQUEST)
+        yield TheirTime(1502.0)
+        return Result.ok(None)
+
+    learnt: dict[str, Any] = {CLOCK_SKEW: 400.0}
+    run(asks, "t-1", Response(403), learnt=learnt)
+    assert learnt == {CLOCK_SKEW: 500.0}
+
+
+def test_a_plan_can_ask_for_the_time_as_it_is_now() -> None:
+    """By the target's clock as far as that is known by now, and what is left of the attempt's."""
+    seen: list[tuple[float, float]] = []
+
+    def patient(call: Any, view: View) -> Plan:
+        for _ in range(2):
+            fresh = yield Fresh()
+            seen.append((fresh.now, fresh.timeout))
+            yield Need("scope")
+        yield Learn(CLOCK_SKEW, 60.0)
+        fresh = yield Fresh()
+        seen.append((fresh.now, fresh.timeout))
+        return Result.ok(None)
+
+    run(patient, "t-1", "t-2")
+    assert seen == [(1000.0, 10.0), (1001.0, 9.0), (1062.0, 8.0)]
 
 
 def test_without_a_credential_a_401_is_final() -> None:
@@ -160,8 +194,83 @@ def test_a_second_effect_is_refused_before_it_is_sent() -> None:
         yield Send(REQUEST)
         return Result.ok(None)
 
-    with pytest.raises(LeewardError, match="second"):
-        run(greedy, Response(200), Response(200))
+    result, asked = run(greedy, Response(200), Response(200))
+    assert (result.outcome, result.executed, len(asked)) == (Outcome.AMBIGUOUS, True, 1)
+    assert isinstance(result.cause, LeewardError)
+    assert "second" in str(result.cause)
+
+
+@pytest.mark.parametrize("error", [InvalidRequest("no", field="x"), KeyError("x")], ids=type)
+@pytest.mark.parametrize(("status", "executed"), [(200, True), (500, None)])
+def test_what_a_plan_raises_after_its_effect_proves_nothing(
+    error: Exception, status: int, executed: bool | None
+) -> None:
+    """It was sent, so it may have run; an error of leeward's own does not say otherwise."""
+
+    def stumbles(call: Any, view: View) -> Plan:
+        yield Send(REQUEST)
+        raise error
+
+    result, asked = run(stumbles, Response(status))
+    assert (result.outcome, result.executed, len(asked)) == (Outcome.AMBIGUOUS, executed, 1)
+    assert (result.code, result.cause) == (type(error).__name__, error)
+
+
+def test_what_a_plan_raises_before_its_effect_is_passed_on() -> None:
+    """Nothing was done, also where something was looked up."""
+
+    def refuses(call: Any, view: View) -> Plan:
+        yield Send(REQUEST, effect=False)
+        raise InvalidRequest("no", field="x")
+
+    with pytest.raises(InvalidRequest):
+        run(refuses, Response(200))
+
+
+def test_a_look_up_leaves_time_for_what_counts() -> None:
+    """It gets half of what is left; the request with the effect gets all that is left then."""
+
+    def looks(call: Any, view: View) -> Plan:
+        yield Send(REQUEST, effect=False)
+        yield Send(REQUEST, effect=False)
+        response = yield Send(REQUEST)
+        return decoded(response)
+
+    silent = Failure(Phase.RECEIVE, sent=True, code="curl.28")
+    result, asked = run(looks, silent, silent, Response(200))
+    assert result == Result.ok(200)
+    assert [step.timeout for step in asked if isinstance(step, Carry)] == [5.0, 4.5, 8.0]
+
+
+@pytest.mark.parametrize("counts", [True, False])
+@pytest.mark.parametrize("sent", [True, False])
+def test_a_look_up_that_took_all_the_time_tells_how_it_ended(sent: bool, counts: bool) -> None:
+    """Nothing with an effect was sent; and it is the target that was silent, not this side."""
+
+    def looks(call: Any, view: View) -> Plan:
+        yield Send(REQUEST, effect=False)
+        response = yield Send(REQUEST, effect=counts)
+        return decoded(response)
+
+    silent = Failure(Phase.RECEIVE if sent else Phase.CONNECT, sent=sent, code="curl.28")
+    result, asked = run(looks, silent, timeout=1.0)
+    assert (result.outcome, result.code, len(asked)) == (Outcome.NOT_SENT, "curl.28", 1)
+
+
+def test_a_look_up_after_the_effect_ends_nothing() -> None:
+    """When time has run out there, the plan still says what became of the effect."""
+
+    def conflicts(call: Any, view: View) -> Plan:
+        yield Send(REQUEST, effect=False)
+        yield Send(REQUEST)
+        found = yield Send(REQUEST, effect=False)
+        assert isinstance(found, Failure)
+        return Result(Outcome.CONFLICT)
+
+    silent = Failure(Phase.RECEIVE, sent=True, code="curl.28")
+    late = Failure(Phase.REFUSED_HERE, sent=False, code="deadline")
+    result, _ = run(conflicts, silent, Response(412), late, timeout=2.0)
+    assert result.outcome is Outcome.CONFLICT
 
 
 def test_a_look_up_may_fail_without_ending_the_plan() -> None:
@@ -266,7 +375,7 @@ def test_connections_to_the_wrong_place_are_dropped() -> None:
 
     result, asked = run(moved, Response(403), None, Response(200))
     assert result == Result.ok(200)
-    assert asked == [Carry(REQUEST, 10.0), Drop(REQUEST.origin), Carry(REQUEST, 8.0)]
+    assert asked == [Carry(REQUEST, 5.0), Drop(REQUEST.origin), Carry(REQUEST, 8.0)]
 
 
 @pytest.mark.parametrize(

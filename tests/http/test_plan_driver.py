@@ -257,6 +257,63 @@ def test_closing_after_a_loop_has_ended_is_harmless(driver: PlanDriver) -> None:
     driver.close()
 
 
+@pytest.mark.parametrize("notice", ["drop", "close", "another loop"])
+def test_the_transport_of_a_loop_that_has_ended_is_closed_when_that_is_noticed(
+    driver: PlanDriver, cloud: Cloud, notice: str
+) -> None:
+    """Its connections would else wait for the garbage collector."""
+    asyncio.run(driver.perform_async(CALL, 10.0))
+    assert cloud.closed == []
+    if notice == "drop":
+        perform(driver, Delete("t", Key(("id",), ("1",)), now=0.0), 10.0)
+    elif notice == "close":
+        driver.close()
+    else:
+        asyncio.run(driver.perform_async(CALL, 10.0))
+    assert cloud.closed == ["loop"]
+    assert cloud.dropped == []
+
+
+def test_a_wire_that_is_closed_meanwhile_gives_transports_that_refuse(cloud: Cloud) -> None:
+    """However late: another thread may close it while a transport is made."""
+
+    def made(kind: type[Any]) -> Any:
+        transport = kind(cloud)
+        wire.close()  # as if on another thread
+        return transport
+
+    wire = Wire(lambda: made(Threads), lambda: made(Loop))
+    request = Request("POST", ORIGIN, "/")
+    assert wire.transport().send(request, 1.0) == CLOSED
+
+    async def use() -> None:
+        assert await wire.async_transport().send(request, 1.0) == CLOSED
+
+    asyncio.run(use())
+    assert wire.transport() is wire.transport()
+
+
+def test_threads_that_begin_together_share_one_transport(cloud: Cloud) -> None:
+    """Each may make one; only one is kept, and the others are closed."""
+    together = threading.Barrier(4)
+
+    def made() -> Threads:
+        together.wait(30)
+        return Threads(cloud)
+
+    wire = Wire(made, lambda: Loop(cloud))
+    given: list[Any] = []
+    threads = [threading.Thread(target=lambda: given.append(wire.transport())) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(given) == 4
+    assert len(set(given)) == 1
+    assert given[0].send(Request("POST", ORIGIN, "/"), 1.0) == Response(200)
+    assert len(cloud.closed) == 3
+
+
 def test_what_a_target_says_of_itself(driver: PlanDriver) -> None:
     """Name, capabilities, limits and settings are those given."""
     assert Facts(driver.target, driver.capabilities, driver.limits, driver.describe()) == FACTS
@@ -272,7 +329,10 @@ def test_the_native_client_shares_the_credentials(driver: PlanDriver, tokens: To
 def test_a_native_client_hears_that_there_is_no_credential(
     driver: PlanDriver, tokens: Tokens
 ) -> None:
-    """The source's own error reaches the vendor's client."""
+    """A copy of the source's own error reaches it: that may be raised to several at once."""
     tokens.error = NoCredential(Outcome.AUTH, "none", "no credentials")
-    with pytest.raises(NoCredential):
+    with pytest.raises(NoCredential, match="no credentials") as raised:
         driver.native("store")
+    assert (raised.value.outcome, raised.value.code) == (Outcome.AUTH, "none")
+    assert raised.value.__cause__ is tokens.error
+    assert tokens.error.__traceback__ is None

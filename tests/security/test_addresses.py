@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
+from errno import EMFILE
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import pytest
@@ -126,6 +127,18 @@ def test_a_kept_connection_stays_usable(
 def test_no_socket_of_another_family() -> None:
     """A path in the file system, for one, is no public address."""
     address = type("Address", (), {"family": socket.AF_UNIX, "addr": "/tmp/socket"})
+    assert public.open_public(0, address) == -1
+
+
+def test_no_socket_when_none_can_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Too many files are open, say: the address is given up, and pycurl has no error to print."""
+
+    def too_many(*_: object) -> None:
+        raise OSError(EMFILE, "too many open files")
+
+    monkeypatch.setattr(socket, "socket", too_many)
+    fields = {"addr": ("8.8.8.8", 443), "socktype": socket.SOCK_STREAM, "protocol": 0}
+    address = type("Address", (), {"family": socket.AF_INET, **fields})
     assert public.open_public(0, address) == -1
 
 

@@ -103,7 +103,7 @@ def test_a_value_shows_what_it_is_and_not_what_it_carries(
 
 NOTHING_TO_HIDE = {
     "Attempt", "Receipt", "PublishReceipt", "PublishEntry", "PublishReport", "StoreReceipt",
-    "TargetStatus", "Limits", "Need", "Drop",
+    "TargetStatus", "Limits", "Need", "Fresh", "TheirTime", "Drop",
 }  # fmt: skip
 """Values of names, ids, numbers and outcomes alone."""
 

@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from leeward import items
-from leeward.cloudevents import check, mint, to_json
+from leeward.cloudevents import Written, check, document_of, mint, write
 from leeward.driver import Limits
 from leeward.errors import InvalidRequest, PayloadTooLarge
 from leeward.ids import new_id
-from leeward.jsontext import encode
 from leeward.values import Event
-
-
-class Sized(NamedTuple):
-    """A complete event and its size in CloudEvents JSON, in bytes."""
-
-    event: Event
-    bytes: int
 
 
 def complete(
     events: Sequence[Event], field: str, source: str, limits: Limits, now: float
-) -> list[Sized]:
+) -> list[Written]:
     """Check every event and fill in what it leaves open; the first wrong one is refused.
 
     `field` names the argument: ``event`` for a single one, else ``events``. `now` is Unix seconds.
@@ -39,7 +31,7 @@ def complete(
     ]
 
 
-def in_chunks(sized: list[Sized], limits: Limits) -> list[tuple[Event, ...]]:
+def in_chunks(events: Sequence[Event], limits: Limits) -> list[tuple[Event, ...]]:
     """Split events, in order, by number and bytes of what one request may hold.
 
     A request holds one ordering key, or none: a bus that keeps order takes no other, and then an
@@ -48,7 +40,8 @@ def in_chunks(sized: list[Sized], limits: Limits) -> list[tuple[Event, ...]]:
     chunks: list[tuple[Event, ...]] = []
     chunk: list[Event] = []
     room = limits.batch_bytes
-    for event, size in sized:
+    for event in events:
+        size = len(document_of(event))
         full = len(chunk) == limits.batch_events or size > room
         if chunk and (full or event.ordering_key != chunk[-1].ordering_key):
             chunks.append(tuple(chunk))
@@ -58,7 +51,7 @@ def in_chunks(sized: list[Sized], limits: Limits) -> list[tuple[Event, ...]]:
     return [*chunks, tuple(chunk)] if chunk else chunks
 
 
-def _completed(event: Event, field: str, source: str, limits: Limits, now: float) -> Sized:
+def _completed(event: Event, field: str, source: str, limits: Limits, now: float) -> Written:
     if not isinstance(event, Event):
         raise InvalidRequest(
             f"{field} must be a leeward.Event, not {type(event).__name__}", field=field
@@ -66,12 +59,13 @@ def _completed(event: Event, field: str, source: str, limits: Limits, now: float
     check(event, field)
     if not isinstance(event.data, bytes):
         items.check_json(event.data, f"{field}.data")
-    minted = mint(event, id=new_id(now), source=source, now=now)
-    return Sized(minted, _size(minted, field, limits))
+    written = write(mint(event, id=new_id(now), source=source, now=now))
+    _check_size(written, field, limits)
+    return written
 
 
-def _size(event: Event, field: str, limits: Limits) -> int:
-    size = len(encode(to_json(event)))
+def _check_size(event: Event, field: str, limits: Limits) -> None:
+    size = len(document_of(event))
     if size > limits.attribute_bytes:  # else no part of it can be larger
         _check_attributes(event, field, limits.attribute_bytes)
     if size > limits.event_bytes:
@@ -80,7 +74,6 @@ def _size(event: Event, field: str, limits: Limits) -> int:
             f"{limits.event_bytes}; store the data and send its key instead",
             field=field,
         )
-    return size
 
 
 def _check_attributes(event: Event, field: str, most: int) -> None:

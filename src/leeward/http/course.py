@@ -19,14 +19,21 @@ from leeward.http.plans import (
     SKEWED,
     STALE_CREDENTIALS,
     Drop,
+    Fresh,
     Learn,
     Need,
     Plan,
     Planner,
     Send,
+    Step,
+    TheirTime,
     View,
 )
 from leeward.masking import masked
+
+LOOK_UP_SHARE = 0.5
+"""What a look-up may take of the time that is left. One that hangs must not keep the request that
+counts from being sent, and that one needs no less time than what was asked before it."""
 
 
 class Fetch(NamedTuple):
@@ -92,15 +99,15 @@ def course(
         learnt: what plans have found out about the target; `Learn` changes it.
     """
     first = _Run(planner(call, _view(now, timeout, learnt)), learnt, refused={})
-    result = yield from first.to_the_end(timeout)
+    result = yield from first.to_the_end(now, timeout)
     stale = result.reason == STALE_CREDENTIALS and bool(first.used)
     refused = result.outcome in {Outcome.AUTH, Outcome.NOT_FOUND}
     again = refused and (stale or result.reason == SKEWED)
     if not again or first.left <= 0:
         return result
-    plan = planner(call, _view(first.now or now, first.left, learnt))
+    plan = planner(call, _view(first.now, first.left, learnt))
     second = _Run(plan, learnt, refused=first.used if stale else {}, otherwise=result)
-    result = yield from second.to_the_end(first.left)
+    result = yield from second.to_the_end(first.now, first.left)
     return result
 
 
@@ -124,12 +131,26 @@ class _Run:
         self._refused = refused
         self._otherwise = otherwise
         self._effects = 0
+        self._status: int | None = None
+        self._missed: Failure | None = None
         self.used: dict[str, Any] = {}
-        self.now: float | None = None
+        self.now = 0.0
         self.left = 0.0
 
-    def to_the_end(self, timeout: float) -> Course:
-        self.left = timeout
+    def to_the_end(self, now: float, timeout: float) -> Course:
+        """Carry the plan out. What it raises once its effect was sent proves nothing."""
+        self.now, self.left = now, timeout
+        try:
+            result = yield from self._steps()
+        except Exception as error:
+            if self._status is None:
+                raise
+            ran = True if _is_success(self._status) else None
+            code = type(error).__name__
+            return Result(Outcome.AMBIGUOUS, code=code, executed=ran, cause=error)
+        return result
+
+    def _steps(self) -> Course:
         answer: Any = None
         while True:
             try:
@@ -138,25 +159,51 @@ class _Run:
                 result: Result[Any] = end.value
                 return result
             match step:
-                case Learn():
-                    learn(self._learnt, step)
-                    answer = None
+                case Need(scope):
+                    answer = yield from self._needed(scope)
+                case Send(request, effect):
+                    answer = yield from self._sent(request, effect)
                 case Drop():
                     answer = self._taken((yield step))
-                case Need(scope):
-                    refused = self._refused.get(scope)
-                    answer = self._taken((yield Fetch(scope, self.left, refused)))
-                    if self._otherwise and refused is not None and answer == refused:
-                        answer = Ended(self._otherwise)  # there is no other one
-                    self.used[scope] = answer
-                case Send(request, effect):
-                    self._count(effect)
-                    answer = self._taken((yield Carry(request, self.left)))
-                    if effect and isinstance(answer, Failure):
-                        answer = Ended(result_of(answer))
+                case _:
+                    answer = self._told(step)
             if isinstance(answer, Ended):
                 self._plan.close()
                 return answer.result
+
+    def _needed(self, scope: str) -> Generator[Fetch, Supplied, Any]:
+        refused = self._refused.get(scope)
+        answer = self._taken((yield Fetch(scope, self.left, refused)))
+        if self._otherwise and refused is not None and answer == refused:
+            answer = Ended(self._otherwise)  # there is no other one
+        self.used[scope] = answer
+        return answer
+
+    def _sent(self, request: Request, effect: bool) -> Generator[Carry, Supplied, Any]:
+        if self._missed is not None and self._status is None and self.left <= 0:
+            return Ended(_undone(self._missed))
+        self._count(effect)
+        seconds = self.left if effect else self.left * LOOK_UP_SHARE
+        answer = self._taken((yield Carry(request, seconds)))
+        if not effect:
+            failed = isinstance(answer, Failure) and answer.phase is not Phase.REFUSED_HERE
+            self._missed = answer if failed else self._missed
+        elif isinstance(answer, Failure):
+            answer = Ended(result_of(answer))
+        else:
+            self._status = answer.status
+        return answer
+
+    def _told(self, step: Step) -> View | None:
+        """Take a step that asks nobody."""
+        match step:
+            case Fresh():
+                return _view(self.now, self.left, self._learnt)
+            case TheirTime(time):
+                learn(self._learnt, Learn(CLOCK_SKEW, time - self.now))
+            case Learn():
+                learn(self._learnt, step)
+        return None
 
     def _taken(self, supplied: Supplied) -> Any:
         self.now, self.left = supplied.now, supplied.left
@@ -189,7 +236,7 @@ def result_of(failure: Failure) -> Result[Any]:
         outcome = Outcome.LOCAL
     else:
         outcome = Outcome.AMBIGUOUS if failure.sent else Outcome.NOT_SENT
-    ran = failure.status is not None and 200 <= failure.status < 300
+    ran = failure.status is not None and _is_success(failure.status)
     return Result(
         outcome,
         code=failure.code,
@@ -197,3 +244,15 @@ def result_of(failure: Failure) -> Result[Any]:
         executed=True if ran else None,
         cause=failure.cause,
     )
+
+
+def _undone(failure: Failure) -> Result[Any]:
+    """Say the same of a look-up: as long as nothing else was sent, nothing was done."""
+    result = result_of(failure)
+    if result.outcome is Outcome.AMBIGUOUS:
+        return result._replace(outcome=Outcome.NOT_SENT, executed=None)
+    return result
+
+
+def _is_success(status: int) -> bool:
+    return 200 <= status < 300

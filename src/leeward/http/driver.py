@@ -152,7 +152,8 @@ class PlanDriver(UniformDriver):
     def _secret(self, scope: str) -> Any:
         found = self._credentials.get(scope, NATIVE_SECONDS)
         if isinstance(found, NoCredential):
-            raise found
+            # One flight's error is for all who waited: raised itself, it would gather their frames.
+            raise NoCredential(found.outcome, found.code, found.message) from found
         return found
 
 

@@ -3,7 +3,8 @@
 ```python
 def plan(call, view):
     credentials = yield Need("https://example.com/.default")
-    response = yield Send(encode(call, credentials, view.now))
+    fresh = yield Fresh()  # a credential may have taken its time
+    response = yield Send(encode(call, credentials, fresh.now))
     return decode(response)
 ```
 
@@ -26,16 +27,16 @@ STALE_CREDENTIALS = "stale_credentials"
 the plan is run again, once, with one."""
 
 SKEWED = "clock_skewed"
-"""The `Result.reason` of an AUTH result of a plan that has learnt the target's time: it is run
-again, once, by that time."""
+"""The `Result.reason` of an AUTH result of a plan that has told the target's time: it is run again,
+once, by that time."""
 
 CLOCK_SKEW = "clock_skew"
-"""The name under which plans `Learn` what to add to this machine's clock, in seconds, to get the
-target's. Runners add it to `View.now`."""
+"""The name under which `TheirTime` is remembered: what to add to this machine's clock, in seconds,
+to get the target's. Runners add it to `View.now`."""
 
 
 class View(NamedTuple):
-    """What a plan may see of the world: values only.
+    """What a plan may see of the world, at one moment: values only. `Fresh` gives another.
 
     Attributes:
         now: Unix seconds, corrected by the clock skew that the target has shown.
@@ -62,6 +63,8 @@ class Send(NamedTuple):
 
     With an effect, the answer is a `Response`: without one the runner ends the plan itself. A
     look-up, ``effect=False``, is answered with a `Response` or a `Failure`, and the plan decides.
+    It gets a share of the time that is left; where it has taken all the same, and nothing with an
+    effect was sent, the runner ends the plan with what the failure proves.
     """
 
     request: Request
@@ -87,6 +90,25 @@ class Learn(NamedTuple):
         return masked(self, "name")
 
 
+class Fresh(NamedTuple):
+    """Ask for a `View` of this moment: for a time to sign by, or a deadline to send along.
+
+    It is that of the last answer, a credential's or a target's.
+    """
+
+
+class TheirTime(NamedTuple):
+    """Tell what the target's clock says in its answer, the one that came last. No answer.
+
+    What its clock is ahead of this machine's takes the place of what was known of that.
+
+    Attributes:
+        time: Unix seconds.
+    """
+
+    time: float
+
+
 class Drop(NamedTuple):
     """Use no connection to `origin` again that is there now: they lead to the wrong place.
 
@@ -96,7 +118,7 @@ class Drop(NamedTuple):
     origin: str
 
 
-Step: TypeAlias = Need | Send | Learn | Drop
+Step: TypeAlias = Need | Send | Learn | Fresh | TheirTime | Drop
 Answer: TypeAlias = Any
 Plan: TypeAlias = Generator[Step, Answer, Result[Any]]
 Planner: TypeAlias = Callable[[Any, View], Plan]

@@ -38,7 +38,7 @@ class AsyncTransport(Protocol):
         """Use no connection to `origin` again that is there now; on the thread of the loop."""
 
     def close(self) -> None:
-        """Give back every connection; to be called on the thread of the loop.
+        """Give back every connection; to be called on the thread of the loop, or once that ended.
 
         The requests under way end, each with a failure. Closing twice is harmless; a later `send`
         is refused.

@@ -53,7 +53,7 @@ class Wire:
         if transport is not None:
             transport.drop(origin)
         for loop, each in loops.items():
-            _call_on(loop, partial(each.drop, origin))
+            _call_on(loop, each, partial(each.drop, origin))
 
     def close(self) -> None:
         """Close every transport; one of another thread's event loop as soon as that can."""
@@ -63,26 +63,27 @@ class Wire:
         if transport is not None:
             transport.close()
         for loop, each in loops.items():
-            _call_on(loop, each.close)
+            _call_on(loop, each, each.close)
 
     def _made(self) -> Transport:
+        # Made before the lock is taken: libcurl is loaded for it, and a fork waits for the lock.
+        made = self._for_threads()
         with self._lock:
-            if self._transport is None:
-                self._transport = self._for_threads()
-                if self._closed:
-                    self._transport.close()
-            return self._transport
+            kept = self._transport = self._transport or made
+            closed = self._closed
+        if closed or kept is not made:
+            made.close()
+        return kept
 
     def _made_for(self, loop: Any) -> AsyncTransport:
-        transport = self._for_loop()
-        if self._closed:
-            transport.close()
+        made = self._for_loop()
         with self._lock:
-            ended = [each for each in self._loops if each.is_closed()]
-            for each in ended:
-                del self._loops[each]
-            self._loops[loop] = transport
-        return transport
+            ended = [self._loops.pop(each) for each in list(self._loops) if each.is_closed()]
+            self._loops[loop] = made
+            closed = self._closed
+        for each in (*ended, made) if closed else ended:
+            each.close()
+        return made
 
 
 def curl_wire(options: TransportOptions) -> Wire:
@@ -101,15 +102,18 @@ def curl_wire(options: TransportOptions) -> Wire:
     return Wire(for_threads, for_loop)
 
 
-def _call_on(loop: Any, function: Callable[[], None]) -> None:
-    """Call `function` on the thread of `loop`: now, if that is this one."""
+def _call_on(loop: Any, transport: AsyncTransport, function: Callable[[], None]) -> None:
+    """Call `function` on the thread of `loop`: now, if that is this one.
+
+    If the loop has ended, `transport` is closed instead, here: its connections would stay open.
+    """
     if _is_running_here(loop):
         function()
         return
     try:
         loop.call_soon_threadsafe(function)
-    except RuntimeError:  # the loop is closed, and its sockets are watched no more
-        return
+    except RuntimeError:
+        transport.close()
 
 
 def _is_running_here(loop: Any) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from binascii import b2a_base64
 from collections.abc import Callable
 from datetime import datetime
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -19,15 +20,18 @@ if TYPE_CHECKING:
 HEX_DIGITS: Final = 32
 """128 bits: this notices changes; it does not prove who made them."""
 
+_UNFED: Final = sha256()
+"""OpenSSL looks its algorithm up for each new hash, and not for a copy."""
+
 
 def digest(plain: dict[str, Any], types: str | None, numbers: NumberModel) -> str:
     """Give the digest of an item's plain attributes and of its type tree's text, in hex."""
-    from hashlib import sha256
-
     spelled: list[str] = []
     _spell([plain, types], numbers, spelled)
     # Another program may have stored half a surrogate pair, which strict UTF-8 refuses.
-    return sha256("".join(spelled).encode("utf-8", "surrogatepass")).hexdigest()[:HEX_DIGITS]
+    hashed = _UNFED.copy()
+    hashed.update("".join(spelled).encode("utf-8", "surrogatepass"))
+    return hashed.hexdigest()[:HEX_DIGITS]
 
 
 def _spell(value: Any, numbers: NumberModel, spelled: list[str]) -> None:

@@ -51,6 +51,8 @@ def _write_map(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _read_number(text: str) -> int | Decimal:
+    if text.isdecimal() and len(text) <= _LARGEST:
+        return int(text)
     number = Decimal(text)
     if not number.is_finite() or number.adjusted() > _LARGEST:
         raise ValueError("a number beyond those that DynamoDB documents")

@@ -116,4 +116,5 @@ def by_value(number: Number) -> int | Decimal:
 
 def with_exponent(number: Number, exponent: int) -> Decimal:
     """Give `number` as the Decimal that has this exponent: 9.9 and -2 give ``9.90``."""
-    return _EXACT.quantize(Decimal(by_value(number)), Decimal((0, (1,), exponent)))
+    exact = number if isinstance(number, Decimal) else Decimal(by_value(number))
+    return _EXACT.quantize(exact, Decimal((0, (1,), exponent)))

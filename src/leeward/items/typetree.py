@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from leeward.items import moments
 from leeward.items.names import escape_name, unescape_name
 from leeward.items.numbers import Number, by_value, with_exponent
+from leeward.jsontext import encode
 
 if TYPE_CHECKING:
     from leeward.items.profiles import Profile
@@ -51,11 +52,7 @@ def join(plain: dict[str, Any], tree: Node | None, profile: Profile) -> dict[str
 
 def tree_text(tree: Node | None) -> str | None:
     """Give a type tree as compact JSON; None for none."""
-    if tree is None:
-        return None
-    import json
-
-    return json.dumps(tree, ensure_ascii=False, separators=(",", ":"))
+    return None if tree is None else encode(tree).decode()
 
 
 def read_tree(text: str | None) -> Node | None:

@@ -32,8 +32,8 @@ class Batch:
         That is OK when no entry is left to send, and AMBIGUOUS when any open entry is.
         """
         entries = self._entries_of(result)
-        for index, entry in zip(self._open, entries, strict=True):
-            self._results[index] = _merged(self._results[index], entry._replace(target=target))
+        for index, entry in zip(self._open, _placed(entries, target), strict=True):
+            self._results[index] = _merged(self._results[index], entry)
         self._open = [
             index for index, entry in zip(self._open, entries, strict=True) if _is_open(entry)
         ]
@@ -78,6 +78,13 @@ def _answer_of_entries(entries: Entries, whole: Result[Any]) -> Answered:
 def _is_open(entry: Result[None]) -> bool:
     """Say whether the event may be sent again. Most are OK, and then no table is asked."""
     return entry.outcome is not Outcome.OK and TABLE[entry.outcome].move is not May.NEVER
+
+
+def _placed(entries: Entries, target: str) -> list[Result[None]]:
+    """Say of each entry where it was. Events that fared alike may share one result, here too."""
+    different = {id(entry): entry for entry in entries}
+    placed = {key: entry._replace(target=target) for key, entry in different.items()}
+    return [placed[id(entry)] for entry in entries]
 
 
 def _of_each_entry(whole: Result[Entries]) -> Result[None]:

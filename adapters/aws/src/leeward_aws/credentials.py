@@ -37,7 +37,8 @@ def from_environment(env: Mapping[str, str]) -> Credentials | None:
     """Give the credentials that `env` holds; None where it holds neither half of a key.
 
     An empty variable counts as absent. A session token without a key is left alone, because the
-    vendor's own tools do so.
+    vendor's own tools do so; of its two variables the older one goes first, as in botocore's
+    `EnvProvider`.
 
     Raises:
         ConfigError: one half of the key is missing, or a variable cannot be what it should be. The
@@ -51,7 +52,8 @@ def from_environment(env: Mapping[str, str]) -> Credentials | None:
         raise _incomplete("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
     if secret_key is None:
         raise _incomplete("AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID")
-    return Credentials(access_key, secret_key, _read(env, "AWS_SESSION_TOKEN"), _expiry(env))
+    token = _read(env, "AWS_SECURITY_TOKEN") or _read(env, "AWS_SESSION_TOKEN")
+    return Credentials(access_key, secret_key, token, _expiry(env))
 
 
 def _incomplete(missing: str, present: str) -> ConfigError:

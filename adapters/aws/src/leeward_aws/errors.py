@@ -19,45 +19,36 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from leeward.driver import TOO_LARGE
 from leeward.errors import Outcome
+from leeward.http.meanings import (
+    AMBIGUOUS,
+    AUTH,
+    CALLER,
+    CONFLICT,
+    CONTENTION,
+    NOT_FOUND,
+    REJECTED,
+    STALE,
+    TOO_LARGE,
+    Meaning,
+    by_status,
+)
 from leeward.http.messages import Response
-from leeward.http.plans import STALE_CREDENTIALS
 from leeward_aws.endpoints import Service
 
 MISCONFIGURED: Final = "misconfigured"
 """NOT_FOUND: the function is there and cannot run as it was deployed."""
-CONTENTION: Final = "contention"
-"""REJECTED: another write was at the same item; only the same target can do better."""
 RECURSION: Final = "recursion"
 """CALLER: Lambda has stopped a loop of functions that call each other."""
 COLLECTION_FULL: Final = "collection_full"
 """UNUSABLE: all items of one partition key, with their local indexes, have reached 10 GB."""
 NOT_SUBSCRIBED: Final = "not_subscribed"
 """UNUSABLE: the account has not signed up for the service, or not opted in to the region."""
-REDIRECTED: Final = "redirected"
-"""CALLER: a redirect, which no service used here sends."""
 
 
-class Meaning(NamedTuple):
-    """How an attempt ended, and the `Result.reason` of a special case."""
-
-    outcome: Outcome
-    reason: str | None = None
-
-
-_AMBIGUOUS: Final = Meaning(Outcome.AMBIGUOUS)
-_REJECTED: Final = Meaning(Outcome.REJECTED)
-_CALLER: Final = Meaning(Outcome.CALLER)
-_TOO_LARGE: Final = Meaning(Outcome.CALLER, TOO_LARGE)
-_AUTH: Final = Meaning(Outcome.AUTH)
-_STALE: Final = Meaning(Outcome.AUTH, STALE_CREDENTIALS)
-_NOT_FOUND: Final = Meaning(Outcome.NOT_FOUND)
 _MISCONFIGURED: Final = Meaning(Outcome.NOT_FOUND, MISCONFIGURED)
-_CONFLICT: Final = Meaning(Outcome.CONFLICT)
-_CONTENTION: Final = Meaning(Outcome.REJECTED, CONTENTION)
 
 
 def _table(rows: Mapping[Meaning, str]) -> dict[str, Meaning]:
@@ -66,24 +57,24 @@ def _table(rows: Mapping[Meaning, str]) -> dict[str, Meaning]:
 
 COMMON: Final = _table(
     {
-        _REJECTED: """
+        REJECTED: """
             RequestLimitExceeded RequestThrottled RequestThrottledException ThrottledException
             Throttling ThrottlingException TooManyRequestsException
             """,
-        _AUTH: "AccessDenied AccessDeniedException NotAuthorized",
-        _STALE: """
+        AUTH: "AccessDenied AccessDeniedException NotAuthorized",
+        STALE: """
             ExpiredToken ExpiredTokenException IncompleteSignature IncompleteSignatureException
             InvalidClientTokenId InvalidSignatureException MissingAuthenticationToken
             MissingAuthenticationTokenException RequestExpired RequestInTheFuture
             RequestTimeTooSkewed SignatureDoesNotMatch UnrecognizedClientException
             """,
         Meaning(Outcome.UNUSABLE, NOT_SUBSCRIBED): "OptInRequired SubscriptionRequiredException",
-        _CALLER: """
+        CALLER: """
             MalformedHttpRequestException SerializationException UnknownOperationException
             ValidationError ValidationException
             """,
-        _TOO_LARGE: "RequestEntityTooLarge RequestEntityTooLargeException",
-        _AMBIGUOUS: """
+        TOO_LARGE: "RequestEntityTooLarge RequestEntityTooLargeException",
+        AMBIGUOUS: """
             InternalError InternalFailure RequestAbortedException RequestTimeout
             RequestTimeoutException ServiceUnavailable ServiceUnavailableException
             """,
@@ -93,7 +84,7 @@ COMMON: Final = _table(
 
 LAMBDA: Final = _table(
     {
-        _REJECTED: """
+        REJECTED: """
             CodeArtifactUserPendingException EC2ThrottledException EC2UnexpectedException
             EFSMountConnectivityException EFSMountTimeoutException ENILimitReachedException
             ENINotReadyException ResourceConflictException ResourceNotReadyException
@@ -110,33 +101,33 @@ LAMBDA: Final = _table(
             RuntimeAliasDeletedException RuntimeVersionDeletedException
             S3FilesMountFailureException SnapStartException SnapStartRegenerationFailureException
             """,
-        _NOT_FOUND: "ResourceNotFoundException",
-        _CALLER: """
+        NOT_FOUND: "ResourceNotFoundException",
+        CALLER: """
             InvalidParameterValueException InvalidRequestContentException
             UnsupportedMediaTypeException
             """,
-        _TOO_LARGE: "RequestTooLargeException SerializedRequestEntityTooLargeException",
+        TOO_LARGE: "RequestTooLargeException SerializedRequestEntityTooLargeException",
         Meaning(Outcome.CALLER, RECURSION): "RecursiveInvocationException",
         Meaning(Outcome.UNUSABLE): "ServiceQuotaExceededException",
-        _CONFLICT: "DurableExecutionAlreadyStartedException",
-        _AMBIGUOUS: "EFSIOException ServiceException",
+        CONFLICT: "DurableExecutionAlreadyStartedException",
+        AMBIGUOUS: "EFSIOException ServiceException",
     }
 )
 """`Invoke`. EFSIOException comes out of a running function; ServiceException tells nothing."""
 
 EVENTS: Final = _table(
-    {_NOT_FOUND: "ResourceNotFoundException", _AMBIGUOUS: "InternalException"},
+    {NOT_FOUND: "ResourceNotFoundException", AMBIGUOUS: "InternalException"},
 )
 """`PutEvents` as a whole, and `DescribeEventBus`. An absent bus is one of the latter only."""
 
 ENTRIES: Final = _table(
     {
-        _REJECTED: "InternalException InternalFailure ThrottlingException",
-        _AUTH: """
+        REJECTED: "InternalException InternalFailure ThrottlingException",
+        AUTH: """
             AccessDeniedException NotAuthorizedForDetailTypeException
             NotAuthorizedForSourceException
             """,
-        _CALLER: """
+        CALLER: """
             InvalidAccountIdException InvalidArgument MalformedDetail RedactionFailure
             """,
     }
@@ -145,13 +136,13 @@ ENTRIES: Final = _table(
 
 DYNAMODB: Final = _table(
     {
-        _REJECTED: "LimitExceededException ProvisionedThroughputExceededException",
-        _CONTENTION: "ReplicatedWriteConflictException TransactionConflictException",
-        _CONFLICT: "ConditionalCheckFailedException",
-        _NOT_FOUND: "ResourceNotFoundException",
-        _CALLER: "IdempotentParameterMismatchException",
+        REJECTED: "LimitExceededException ProvisionedThroughputExceededException",
+        CONTENTION: "ReplicatedWriteConflictException TransactionConflictException",
+        CONFLICT: "ConditionalCheckFailedException",
+        NOT_FOUND: "ResourceNotFoundException",
+        CALLER: "IdempotentParameterMismatchException",
         Meaning(Outcome.UNUSABLE, COLLECTION_FULL): "ItemCollectionSizeLimitExceededException",
-        _AMBIGUOUS: """
+        AMBIGUOUS: """
             InternalServerError TransactionCanceledException TransactionInProgressException
             """,
     }
@@ -189,15 +180,15 @@ def outcome_of(service: Service, status: int, code: str | None, message: str = "
     """
     meaning = SERVICES[service].get(code or "") or COMMON.get(code or "")
     if meaning is None:
-        return _by_status(status)
-    if meaning is _CALLER and any(text in message for text in _TOO_LARGE_TEXTS):
-        return _TOO_LARGE
+        return by_status(status)
+    if meaning is CALLER and any(text in message for text in _TOO_LARGE_TEXTS):
+        return TOO_LARGE
     return meaning
 
 
 def entry_outcome(code: str) -> Meaning:
     """Say what the `ErrorCode` of one entry of an answered `PutEvents` means."""
-    return ENTRIES.get(code, _AMBIGUOUS)
+    return ENTRIES.get(code, AMBIGUOUS)
 
 
 def error_code(response: Response) -> str | None:
@@ -232,9 +223,3 @@ def _document(response: Response) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}
-
-
-def _by_status(status: int) -> Meaning:
-    if 300 <= status < 400:
-        return Meaning(Outcome.CALLER, REDIRECTED)
-    return {413: _TOO_LARGE, 429: _REJECTED}.get(status, _AMBIGUOUS)

@@ -18,23 +18,16 @@ from collections.abc import Generator
 from functools import partial
 from typing import Any, Final
 
-from leeward import cloudevents, jsontext
+from leeward import jsontext
+from leeward.cloudevents import document_of
 from leeward.driver import Publish, Result
 from leeward.errors import InvalidRequest, Outcome
+from leeward.http.asking import UNDECODABLE, object_of
 from leeward.http.jsonbody import Undecodable
 from leeward.http.messages import Request, Response
 from leeward.http.plans import SKEWED, STALE_CREDENTIALS, Learn, Plan, Planner, Step, View
 from leeward.values import Event
-from leeward_aws.asking import (
-    UNDECODABLE,
-    Door,
-    ask,
-    door_to,
-    look_up,
-    lost,
-    object_of,
-    request_id,
-)
+from leeward_aws.asking import Door, ask, door_to, look_up, lost, request_id
 from leeward_aws.errors import entry_outcome
 from leeward_aws.settings import Settings
 
@@ -72,7 +65,7 @@ def publish(door: Door, call: Publish, view: View) -> Plan:
         return missing
     entries = [_entry(event, call.bus) for event in call.events]
     request = Request("POST", door.origin, "/", _PUT, jsontext.encode({"Entries": entries}))
-    response, refusal = yield from ask(door, request, view)
+    response, refusal = yield from ask(door, request)
     if refusal is not None:
         return refusal
     try:
@@ -102,7 +95,7 @@ def _check_bus(door: Door, bus: str, view: View) -> Generator[Step, Any, Result[
     if bus == DEFAULT_BUS or known in view.learnt:
         return None
     request = Request("POST", door.origin, "/", _DESCRIBE, jsontext.encode({"Name": bus}))
-    refusal = (yield from look_up(door, request, view)).refusal
+    refusal = (yield from look_up(door, request)).refusal
     if refusal is None:
         yield Learn(known, True)
     elif refusal.outcome is Outcome.NOT_FOUND:
@@ -121,7 +114,7 @@ def _entry(event: Event, bus: str) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "Source": event.source,
         "DetailType": event.type,
-        "Detail": jsontext.encode(cloudevents.to_json(event)).decode(),
+        "Detail": document_of(event).decode(),
         "EventBusName": bus,
     }
     if event.time is not None:
@@ -140,19 +133,21 @@ def _entries_of(response: Response, count: int) -> tuple[Result[None], ...]:
     entries = document.get("Entries")
     if not isinstance(entries, list) or len(entries) != count:
         raise Undecodable("the answer does not have one entry for each event")
-    results = tuple(_result_of(entry, request_id(response)) for entry in entries)
+    taken: Result[None] = Result.ok(None, request_id=request_id(response))
+    results = tuple([_result_of(entry, taken) for entry in entries])
     failed = sum(result.outcome is not Outcome.OK for result in results)
     if document.get("FailedEntryCount", failed) != failed:
         raise Undecodable("the answer counts other failures than it lists")
     return results
 
 
-def _result_of(entry: Any, request: str | None) -> Result[None]:
+def _result_of(entry: Any, taken: Result[None]) -> Result[None]:
+    """Give `taken` for an event that was, else the same request's result of one that was not."""
     told = entry if isinstance(entry, dict) else {}
     code = told.get("ErrorCode")
+    if code is None and isinstance(told.get("EventId"), str):
+        return taken
     if isinstance(code, str) and code:
         outcome, reason = entry_outcome(code)
-        return Result(outcome, code=code[:100], reason=reason, request_id=request)
-    if code is None and isinstance(told.get("EventId"), str):
-        return Result.ok(None, request_id=request)
-    return Result(Outcome.AMBIGUOUS, reason=UNANSWERED, request_id=request, executed=True)
+        return taken._replace(outcome=outcome, code=code[:100], reason=reason)
+    return taken._replace(outcome=Outcome.AMBIGUOUS, reason=UNANSWERED, executed=True)

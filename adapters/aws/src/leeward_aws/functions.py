@@ -18,19 +18,11 @@ from typing import Any, Final
 from leeward import jsontext
 from leeward.driver import Enqueue, FunctionFault, Invoke, Result
 from leeward.errors import InvalidRequest, Outcome
+from leeward.http.asking import UNDECODABLE, UNEXPECTED, object_of
 from leeward.http.jsonbody import Undecodable, decode
 from leeward.http.messages import Request, Response
 from leeward.http.plans import Plan, Planner, View
-from leeward_aws.asking import (
-    UNDECODABLE,
-    UNEXPECTED,
-    Door,
-    ask,
-    door_to,
-    lost,
-    object_of,
-    request_id,
-)
+from leeward_aws.asking import Door, ask, door_to, lost, request_id
 from leeward_aws.errors import MISCONFIGURED
 from leeward_aws.settings import Settings
 
@@ -76,9 +68,13 @@ def invoke(door: Door, call: Invoke, view: View) -> Plan:
     Raises:
         InvalidRequest: the name cannot be a function's; before anything is sent.
     """
-    headers = (*_WAIT, ("X-Amz-Client-Context", _client_context(call, view.timeout)))
-    request = Request("POST", door.origin, _target(call.function), headers, call.payload)
-    response, refusal = yield from ask(door, request, view)
+    target = _target(call.function)
+
+    def asked(now: View) -> Request:
+        headers = (*_WAIT, ("X-Amz-Client-Context", _client_context(call, now.timeout)))
+        return Request("POST", door.origin, target, headers, call.payload)
+
+    response, refusal = yield from ask(door, asked)
     if refusal is not None:
         return refusal
     if response.status != 200:
@@ -95,7 +91,7 @@ def enqueue(door: Door, call: Enqueue, view: View) -> Plan:
         InvalidRequest: the name cannot be a function's; before anything is sent.
     """
     request = Request("POST", door.origin, _target(call.function), _QUEUE, call.payload)
-    response, refusal = yield from ask(door, request, view)
+    response, refusal = yield from ask(door, request)
     if refusal is not None:
         return refusal
     if response.status != 202:

@@ -77,31 +77,6 @@ def sign(request: Request, credentials: Credentials, scope: Scope, now: float) -
     return Request(request.method, request.origin, request.target, headers, request.body)
 
 
-def skew_of(response_date: str, now: float) -> float:
-    """Give the seconds to add to this machine's clock to get that of an answer's `Date`.
-
-    Args:
-        response_date: ``Tue, 15 Nov 1994 08:12:31 GMT``, the form that RFC 9110 (5.6.7) has
-            servers send. Anything else tells nothing, and gives 0.
-        now: Unix seconds, when the answer came.
-    """
-    found = re.fullmatch(
-        r"[A-Z][a-z]{2}, (\d\d) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT",
-        response_date,
-        re.ASCII,
-    )
-    if found is None or found[2] not in _MONTHS:
-        return 0.0
-    from datetime import UTC, datetime
-
-    day, year, hour, minute, second = map(int, found.group(1, 3, 4, 5, 6))
-    try:
-        there = datetime(year, _MONTHS.index(found[2]) + 1, day, hour, minute, second, tzinfo=UTC)
-    except ValueError:
-        return 0.0
-    return there.timestamp() - now
-
-
 def _parted(
     request: Request, ours: list[tuple[str, str]]
 ) -> tuple[list[tuple[str, str]], dict[str, str]]:

@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple
 from leeward import jsontext
 from leeward.driver import Delete, Key, Load, Page, Result, Scan, Store, Stored
 from leeward.errors import InvalidRequest, Outcome
+from leeward.http.asking import UNDECODABLE, object_of
 from leeward.http.jsonbody import Undecodable, decode
 from leeward.http.messages import Request, Response
 from leeward.http.plans import Plan, Planner, Step, View
@@ -25,16 +26,7 @@ from leeward.items import DYNAMODB, encode, native_expiry
 from leeward.items import decode as decode_item
 from leeward.items.names import escape_name
 from leeward.masking import masked
-from leeward_aws.asking import (
-    UNDECODABLE,
-    Door,
-    ask,
-    door_to,
-    look_up,
-    lost,
-    object_of,
-    request_id,
-)
+from leeward_aws.asking import Door, ask, door_to, look_up, lost, request_id
 from leeward_aws.conditions import (
     FOREIGN,
     Condition,
@@ -95,7 +87,7 @@ def store(door: Door, call: Store, view: View) -> Plan:
         if isinstance(found, Result):
             return found
         body |= found | _ALL_OLD
-    response, refusal = yield from ask(door, _request(door, _PUT, body), view)
+    response, refusal = yield from ask(door, _request(door, _PUT, body))
     if refusal is not None and refusal.outcome is Outcome.CONFLICT:
         echo = _is_echo(response, call.write_id)
         return Result.ok(call.write_id, request_id=refusal.request_id) if echo else refusal
@@ -104,7 +96,7 @@ def store(door: Door, call: Store, view: View) -> Plan:
 
 def load(door: Door, call: Load, view: View) -> Plan:
     """Read an item, expired or not, with everything that was written before."""
-    response, refusal = yield from ask(door, _get(door, call.table, call.key), view)
+    response, refusal = yield from ask(door, _get(door, call.table, call.key))
     found = refusal or _found(response, call.table)
     if isinstance(found, Result):
         return found
@@ -119,7 +111,7 @@ def delete(door: Door, call: Delete, view: View) -> Plan:
         if isinstance(found, Result):
             return found
         body |= found
-    response, refusal = yield from ask(door, _request(door, _DELETE, body), view)
+    response, refusal = yield from ask(door, _request(door, _DELETE, body))
     return refusal or _written(response, None)
 
 
@@ -132,7 +124,7 @@ def scan(door: Door, call: Scan, view: View) -> Plan:
     body: dict[str, Any] = {"TableName": call.table, "ConsistentRead": True, "Limit": PAGE_ITEMS}
     if call.cursor is not None:
         body["ExclusiveStartKey"] = _start_of(call.cursor)
-    response, refusal = yield from ask(door, _request(door, _SCAN, body), view)
+    response, refusal = yield from ask(door, _request(door, _SCAN, body))
     if refusal is not None:
         return refusal
     try:
@@ -176,7 +168,7 @@ def _condition(
     revision = call.if_revision or ""
     if not revision.startswith(FOREIGN):
         return has_write_id(revision, call.now)
-    response, refusal = yield from look_up(door, _get(door, call.table, call.key), view)
+    response, refusal = yield from look_up(door, _get(door, call.table, call.key))
     return refusal or _compared(call, response)
 
 

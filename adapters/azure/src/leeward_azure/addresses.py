@@ -16,6 +16,10 @@ from leeward_azure.services import Functions
 SCOPE: Final = "function:"
 """What the scope of an address begins with; the function's name follows."""
 
+KEPT: Final = 3600.0
+"""Seconds that an address which was looked up is good for, about as long as a token is: an app may
+get another host name, and the old one then leads nowhere that could refuse a call."""
+
 NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,126}")
 """A function's name, as the Functions host takes it."""
 

@@ -28,7 +28,7 @@ from leeward_azure.addresses import Address, key_of, path_to
 from leeward_azure.credentials import AccountKey, SasToken
 from leeward_azure.endpoints import EVENTS_SCOPE, QUEUE_SCOPE, cloud_of
 from leeward_azure.managed_identity import Place, identity_source, place_of, place_on_machine
-from leeward_azure.services import Events, Functions, Queues
+from leeward_azure.services import TOPIC_KEY, Events, Functions, Queues
 from leeward_azure.settings import Settings
 
 if TYPE_CHECKING:
@@ -92,6 +92,8 @@ def source_of(
         "queue": _kept(_secret(settings.queues), tokens, QUEUE_SCOPE, now),
         MANAGEMENT: _kept(None, tokens, cloud_of(settings.authority).management_scope, now),
     }
+    for topic, key in (settings.events or Events()).keys.items():
+        sources[TOPIC_KEY + topic] = _kept(AccountKey(key), tokens, EVENTS_SCOPE, now)
     addresses = _addresses(settings, config, tokens, now)
 
     def fetch(scope: str, timeout: float) -> Credential:
@@ -113,12 +115,18 @@ def describe_source(
     found = {}
     if settings.functions:
         found["functions"] = _describe_functions(settings.functions, entra)
-    for name, service in (("queues", settings.queues), ("events", settings.events)):
-        if service:
-            found[name] = "key" if service.key else "signature" if service.sas else entra
+    if settings.queues:
+        found["queues"] = _describe(settings.queues, entra)
+    if settings.events:
+        by_topic = "key by topic, else " if settings.events.keys else ""
+        found["events"] = by_topic + _describe(settings.events, entra)
     if settings.tables:
         found["tables"] = "key" if settings.tables.key else entra
     return found
+
+
+def _describe(service: Queues | Events, entra: str) -> str:
+    return "key" if service.key else "signature" if service.sas else entra
 
 
 def _describe_functions(functions: Functions, entra: str) -> str:
@@ -249,8 +257,11 @@ def _addresses(
 
     def with_token(scope: str, timeout: float) -> Credential:
         token = tokens(wanted, timeout)
-        address: Address = found(scope, timeout).secret
-        return token._replace(secret=address._replace(token=token.secret.token))
+        place = found(scope, timeout)
+        address: Address = place.secret
+        ends = [each for each in (token.expires_at, place.expires_at) if each is not None]
+        secret = address._replace(token=token.secret.token)
+        return Credential(secret, token.fetched_at, min(ends, default=None))
 
     return with_token
 

@@ -14,11 +14,12 @@ from typing import Any, Final, Literal, NamedTuple
 from leeward import jsontext
 from leeward.driver import Result, Store
 from leeward.errors import InvalidRequest, Outcome
+from leeward.http.asking import Answer, Asking, object_of
 from leeward.http.jsonbody import Undecodable
 from leeward.http.messages import Request, Response
 from leeward.http.plans import Drop, Learn, Plan, View
 from leeward.printable import is_printable
-from leeward_azure.asking import COSMOS, Answer, Asking, ask, object_of
+from leeward_azure.asking import COSMOS, ask
 from leeward_azure.documents import Place, document_of, place_of
 from leeward_azure.errors import ABSENT, LAGGING, REGION_MOVED
 from leeward_azure.percent import encoded
@@ -140,7 +141,7 @@ def ask_container(container: Container, asked: Asked, view: View, *, effect: boo
     request, place = asked
     link = container.link if place is None else f"{container.link}/docs/{place.id}"
     authorize = partial(cosmos_headers, Signed(request.method, "docs", link))
-    answer = yield from ask(COSMOS, request, authorize, view, effect=effect)
+    answer = yield from ask(COSMOS, request, authorize, effect=effect)
     seen: Session = view.learnt.get(container.session, EMPTY)
     refusal = answer.refusal
     if refusal is not None and refusal.code in _MADE_ANEW:
@@ -164,7 +165,7 @@ def unless_made_anew(container: Container, refusal: Result[Any], view: View) -> 
         return refusal
     request = Request("GET", container.origin, container.documents.removesuffix("/docs"), _READ)
     authorize = partial(cosmos_headers, Signed("GET", "colls", container.link))
-    response, trouble = yield from ask(COSMOS, request, authorize, view, effect=False)
+    response, trouble = yield from ask(COSMOS, request, authorize, effect=False)
     try:
         owner = None if trouble else object_of(response).get("_rid")
     except Undecodable:

@@ -14,7 +14,7 @@ from leeward_azure import connections
 from leeward_azure.endpoints import Cloud
 from leeward_azure.forms import ROUTE, base64_key
 from leeward_azure.hosts import check_endpoint
-from leeward_azure.services import TOPIC, Events, Queues, Tables, is_queue_name
+from leeward_azure.services import TOPIC, Events, Queues, Tables, is_queue_name, is_topic_name
 
 
 def read_queues(config: TargetConfig, cloud: Cloud) -> Queues | None:
@@ -78,40 +78,84 @@ def read_events(config: TargetConfig, cloud: Cloud) -> Events | None:
     Raises:
         ConfigError: a setting is wrong.
     """
-    topic, namespace = find(config, "eventgrid_topic_url"), find(config, "eventgrid_namespace_url")
-    exclusive(topic, namespace)
-    if namespace is not None:
-        origin = reading.origin(namespace, "https://my-namespace.westeurope-1.eventgrid.azure.net")
-        found, where = Events(namespace=origin), namespace.where
-    elif topic is not None:
-        origin, template = _topic(topic)
-        found, where = Events(topic_url=template), topic.where
-    else:
-        options = "eventgrid_key", "eventgrid_sas"
-        refuse_idle(config, options, "eventgrid_topic_url or eventgrid_namespace_url")
+    found = _topics(config, cloud)
+    if found is None:
+        options = "eventgrid_key", "eventgrid_keys", "eventgrid_sas"
+        urls = "eventgrid_topic_url, eventgrid_topic_urls or eventgrid_namespace_url"
+        refuse_idle(config, options, urls)
         return None
-    check_endpoint(config, cloud, "events", origin, where)
-    check_token_goes_safely(origin, where)
     key, sas = find(config, "eventgrid_key"), find(config, "eventgrid_sas")
     exclusive(key, sas)
-    if sas is None and namespace is None:
+    if sas is None and found.namespace is None:
         key = key or reading.variable(config, "EVENTGRID_TOPIC_KEY")
-    return found._replace(key=reading.secret(key), sas=reading.secret(sas))
+    keys = _topic_keys(config, found)
+    return found._replace(key=reading.secret(key), sas=reading.secret(sas), keys=keys)
 
 
-def _topic(found: Found) -> tuple[str, str]:
-    """Give the origin that a topic named ``topic`` would have, and the checked template."""
+def _topics(config: TargetConfig, cloud: Cloud) -> Events | None:
+    """Read where topics are."""
+    template, namespace = (
+        find(config, "eventgrid_topic_url"),
+        find(config, "eventgrid_namespace_url"),
+    )
+    exclusive(template, namespace)
+    exclusive(find(config, "eventgrid_topic_urls"), namespace)
+    if namespace is not None:
+        origin = reading.origin(namespace, "https://my-namespace.westeurope-1.eventgrid.azure.net")
+        _check_events(config, cloud, origin, namespace.where)
+        return Events(namespace=origin)
+    url = None if template is None else _topic(template, config, cloud, named=False)
+    where = place(config, "eventgrid_topic_urls")
+    urls = {
+        name: _topic(Found(each, f"{name!r} of {where}"), config, cloud, named=True)
+        for name, each in reading.table(config, "eventgrid_topic_urls").items()
+    }
+    return Events(topic_url=url, urls=urls) if url or urls else None
+
+
+def _topic(found: Found, config: TargetConfig, cloud: Cloud, *, named: bool) -> str:
+    """Give the checked URL of one topic that is `named`, or else of all, with `TOPIC` in it."""
     parts = re.fullmatch(r"(https?://[^/?#]+)(/[A-Za-z0-9._~/{}-]*)?", found.value, re.IGNORECASE)
     odd = re.search(r"[{}]", found.value.replace(TOPIC, ""))
-    if parts is None or odd or TOPIC not in found.value:
+    if parts is None or odd or (TOPIC in found.value) is named:
+        name, where = ("orders", "") if named else (TOPIC, f", where {TOPIC} stands for the bus")
         raise ConfigError(
             f"{found.where} must be a topic's URL, such as "
-            f"https://{TOPIC}.westeurope-1.eventgrid.azure.net/api/events, where {TOPIC} stands "
-            "for the name of the bus; without query"
+            f"https://{name}.westeurope-1.eventgrid.azure.net/api/events{where}; without query"
         )
+    # A template counts by the host that a topic named "topic" would have.
     sample = Found(parts[1].replace(TOPIC, "topic"), found.where)
     origin = reading.origin(sample, "https://topic.westeurope-1.eventgrid.azure.net")
-    return origin, parts[1] + ((parts[2] or "").rstrip("/") or "/api/events")
+    _check_events(config, cloud, origin, found.where)
+    return parts[1].lower() + ((parts[2] or "").rstrip("/") or "/api/events")
+
+
+def _check_events(config: TargetConfig, cloud: Cloud, origin: str, where: str) -> None:
+    check_endpoint(config, cloud, "events", origin, where)
+    check_token_goes_safely(origin, where)
+
+
+def _topic_keys(config: TargetConfig, found: Events) -> Mapping[str, str]:
+    """Read the keys of single topics, each of which must have a place."""
+    keys, where = reading.table(config, "eventgrid_keys"), place(config, "eventgrid_keys")
+    everywhere = found.topic_url or found.namespace
+    for topic in keys:
+        if topic in found.urls:
+            continue
+        if not is_topic_name(topic):  # perhaps the key itself, so it is not repeated
+            raise ConfigError(
+                f"a name in {where} is no topic's: use letters, digits and hyphens, or give it a "
+                "URL in eventgrid_topic_urls"
+            )
+        if everywhere is None:
+            raise ConfigError(
+                f"{topic!r} of {where} has no URL: give it one in eventgrid_topic_urls, or set "
+                "eventgrid_topic_url"
+            )
+    return {
+        topic: str(reading.secret(Found(key, f"{topic!r} of {where}")))
+        for topic, key in keys.items()
+    }
 
 
 def read_tables(config: TargetConfig, cloud: Cloud) -> Tables | None:

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from leeward.driver import TargetConfig
 from leeward.errors import ConfigError, Outcome
-from leeward.http.credentials import Credential, NoCredential, Source
+from leeward.http.credentials import Credential, CredentialCache, NoCredential, Source
 from leeward.http.reading import Found, origin
-from leeward_azure.addresses import SCOPE, Address, key_of, path_to
+from leeward_azure.addresses import KEPT, SCOPE, Address, key_of, path_to
 from leeward_azure.chain import CONNECT_TIMEOUT, READ_TIMEOUT, reached_nobody
 from leeward_azure.credentials import Bearer
 from leeward_azure.endpoints import cloud_of
@@ -32,7 +32,10 @@ _WHERE: Final = "the Azure Resource Manager"
 def lookup_source(
     settings: Settings, config: TargetConfig, tokens: Source, now: Callable[[], float]
 ) -> Source:
-    """Make a source of addresses: ``function:<name>`` in, an `Address` out, kept until refused.
+    """Make a source of addresses: ``function:<name>`` in, an `Address` out, good for `KEPT`.
+
+    One token for the Resource Manager serves all look-ups while it holds. One that is refused is
+    replaced, and the look-up made once more.
 
     Args:
         settings: of a target whose functions are looked up.
@@ -45,14 +48,11 @@ def lookup_source(
     lookup = configured.lookup
     assert lookup is not None
 
-    def fetch(scope: str, timeout: float) -> Credential:
-        def token() -> Bearer:
-            found: Bearer = tokens(lookup.scope, timeout).secret
-            return found
+    looking = _LookingUp(lookup, settings, config, tokens, now)
 
+    def fetch(scope: str, timeout: float) -> Credential:
         try:
-            with web_client(lookup, settings, config, token) as client:
-                address = _Finder(client, lookup, configured).find(scope.removeprefix(SCOPE))
+            address = looking.find(scope.removeprefix(SCOPE), configured, timeout)
             _check(address, settings, config)
         except NoCredential:
             raise
@@ -61,7 +61,7 @@ def lookup_source(
             raise NoCredential(Outcome.AUTH, "azure_mgmt_web_missing", told) from error
         except Exception as error:  # whatever the vendor's client raises
             raise _refusal(error) from error
-        return Credential(address, now())
+        return Credential(address, now(), now() + KEPT)
 
     return fetch
 
@@ -92,6 +92,56 @@ def web_client(
         use_env_settings=config.trust_env,
         **options,
     )
+
+
+class _LookingUp:
+    """Look-ups that share a token.
+
+    Args:
+        lookup: of the function app.
+        settings: of the target.
+        config: of the same.
+        tokens: gives tokens of Entra.
+        now: gives Unix seconds.
+    """
+
+    def __init__(
+        self,
+        lookup: Lookup,
+        settings: Settings,
+        config: TargetConfig,
+        tokens: Source,
+        now: Callable[[], float],
+    ) -> None:
+        self._lookup = lookup
+        self._settings = settings
+        self._config = config
+        # No jitter: only look-ups ask for this token, and their own moments vary.
+        self._tokens = CredentialCache(tokens, now, lambda: 0.0)
+
+    def find(self, function: str, configured: Functions, timeout: float) -> Address:
+        """Look a function up, and once more with another token if that is what was refused."""
+        token = self._token(timeout)
+        try:
+            return self._find(function, configured, token)
+        except Exception as error:  # of azure-core, which is not imported here
+            if getattr(error, "status_code", None) != 401:
+                raise
+            another = self._token(timeout, token)
+            if another == token:
+                raise
+        return self._find(function, configured, another)
+
+    def _find(self, function: str, configured: Functions, token: Bearer) -> Address:
+        with web_client(self._lookup, self._settings, self._config, lambda: token) as client:
+            return _Finder(client, self._lookup, configured).find(function)
+
+    def _token(self, timeout: float, refused: Bearer | None = None) -> Bearer:
+        found: Bearer | NoCredential = self._tokens.get(self._lookup.scope, timeout, refused)
+        if isinstance(found, NoCredential):
+            # One flight's error is for all who waited: raised itself, it would gather their frames.
+            raise NoCredential(found.outcome, found.code, found.message) from found
+        return found
 
 
 class _Finder:

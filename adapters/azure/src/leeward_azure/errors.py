@@ -19,16 +19,24 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from leeward.driver import TOO_LARGE
 from leeward.errors import Outcome
 from leeward.http.jsonbody import Undecodable, decode
+from leeward.http.meanings import (
+    AMBIGUOUS,
+    AUTH,
+    CALLER,
+    CONFLICT,
+    CONTENTION,
+    NOT_FOUND,
+    REJECTED,
+    STALE,
+    Meaning,
+    by_status,
+)
 from leeward.http.messages import Response
-from leeward.http.plans import STALE_CREDENTIALS
 
 ABSENT: Final = "absent_item"
 """NOT_FOUND: the table is there, or was not looked at, and the item is not. No verb ends so."""
-CONTENTION: Final = "contention"
-"""REJECTED: another write was at the same item; only the same target can do better."""
 LAGGING: Final = "session_lagging"
 """REJECTED: no replica that was asked had come as far as this client's last write."""
 PARTITION_FULL: Final = "partition_full"
@@ -44,52 +52,34 @@ PARTITION_KEY: Final = "partition_key_mismatch"
 REGION_MOVED: Final = "write_region_moved"
 """REJECTED: the region that was asked takes no writes any more. The account's name leads to
 another one by now, or soon; connections that are kept lead to the old one, and are given up."""
-REDIRECTED: Final = "redirected"
-"""CALLER: a redirect, which no service used here sends."""
 
 
-class Meaning(NamedTuple):
-    """How an attempt ended, and the `Result.reason` of a special case."""
-
-    outcome: Outcome
-    reason: str | None = None
-
-
-_AMBIGUOUS: Final = Meaning(Outcome.AMBIGUOUS)
-_REJECTED: Final = Meaning(Outcome.REJECTED)
-_CONTENTION: Final = Meaning(Outcome.REJECTED, CONTENTION)
 _MOVING: Final = Meaning(Outcome.REJECTED, MOVING)
-_CALLER: Final = Meaning(Outcome.CALLER)
-_TOO_LARGE: Final = Meaning(Outcome.CALLER, TOO_LARGE)
-_AUTH: Final = Meaning(Outcome.AUTH)
-_STALE: Final = Meaning(Outcome.AUTH, STALE_CREDENTIALS)
-_NOT_FOUND: Final = Meaning(Outcome.NOT_FOUND)
-_CONFLICT: Final = Meaning(Outcome.CONFLICT)
 _QUOTA: Final = Meaning(Outcome.UNUSABLE, QUOTA)
 
 COSMOS: Final[Mapping[tuple[int, int], Meaning]] = {
-    (400, 0): _CALLER,
+    (400, 0): CALLER,
     (400, 1001): Meaning(Outcome.CALLER, PARTITION_KEY),
-    (401, 0): _STALE,
-    (403, 0): _AUTH,
+    (401, 0): STALE,
+    (403, 0): AUTH,
     (403, 3): Meaning(Outcome.REJECTED, REGION_MOVED),
     (403, 1005): _QUOTA,
     (403, 1008): Meaning(Outcome.UNUSABLE, ACCOUNT_GONE),
     (403, 1010): _QUOTA,
     (403, 1014): Meaning(Outcome.UNUSABLE, PARTITION_FULL),
-    (403, 5300): _AUTH,
+    (403, 5300): AUTH,
     (404, 0): Meaning(Outcome.NOT_FOUND, ABSENT),
     (404, 1002): Meaning(Outcome.REJECTED, LAGGING),
-    (404, 1003): _NOT_FOUND,
-    (404, 1013): _REJECTED,
-    (409, 0): _CONFLICT,
-    (409, 1006): _CONTENTION,
+    (404, 1003): NOT_FOUND,
+    (404, 1013): REJECTED,
+    (409, 0): CONFLICT,
+    (409, 1006): CONTENTION,
     (410, 1000): _MOVING,
     (410, 1002): _MOVING,
     (410, 1007): _MOVING,
     (410, 1008): _MOVING,
-    (412, 0): _CONFLICT,
-    (449, 0): _CONTENTION,
+    (412, 0): CONFLICT,
+    (449, 0): CONTENTION,
 }
 """Status and sub-status, 0 for none. Of 400, 401, 412 and 449, a sub-status without a row of its
 own tells no more than the status; of the others it is not known what it tells."""
@@ -97,14 +87,12 @@ own tells no more than the status; of the others it is not known what it tells."
 _WHATEVER_SUB_STATUS: Final = frozenset({400, 401, 412, 449})
 
 EVENTS: Final[Mapping[int, Meaning]] = {
-    400: _CALLER,
-    401: _STALE,
-    403: _AUTH,
-    404: _NOT_FOUND,
+    400: CALLER,
+    401: STALE,
+    403: AUTH,
+    404: NOT_FOUND,
 }
 """A batch is taken or refused as a whole."""
-
-_BY_STATUS: Final[Mapping[int, Meaning]] = {413: _TOO_LARGE, 429: _REJECTED}
 
 _WRONG_TIME: Final = "not valid at the current time"
 """How Cosmos says, with a 403, that a token has expired or that a signature's date is off."""
@@ -130,9 +118,11 @@ def judge_cosmos(response: Response) -> Judged:
     status, sub = response.status, _sub_status(response)
     word = error_code(response)
     known = word is not None or "x-ms-activity-id" in response.headers
-    meaning = _by_status(status) or (_cosmos(status, sub) if known else None) or _AMBIGUOUS
-    if meaning is _AUTH and sub == 0 and _WRONG_TIME in error_message(response):
-        meaning = _STALE
+    meaning = by_status(status)
+    if meaning is AMBIGUOUS and known:
+        meaning = _cosmos(status, sub) or AMBIGUOUS
+    if meaning is AUTH and sub == 0 and _WRONG_TIME in error_message(response):
+        meaning = STALE
     return Judged(meaning, f"{status}/{sub}" if sub else word or f"http.{status}")
 
 
@@ -140,7 +130,9 @@ def judge_events(response: Response) -> Judged:
     """Say what an answer of Event Grid means, other than 2xx."""
     status, word = response.status, error_code(response)
     known = word is not None or "x-ms-request-id" in response.headers
-    meaning = _by_status(status) or (EVENTS.get(status) if known else None) or _AMBIGUOUS
+    meaning = by_status(status)
+    if meaning is AMBIGUOUS and known:
+        meaning = EVENTS.get(status, AMBIGUOUS)
     return Judged(meaning, word or f"http.{status}")
 
 
@@ -177,12 +169,6 @@ def _told(response: Response) -> dict[str, Any]:
 def _sub_status(response: Response) -> int:
     text = response.headers.get("x-ms-substatus", "")
     return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else 0
-
-
-def _by_status(status: int) -> Meaning | None:
-    if 300 <= status < 400:
-        return Meaning(Outcome.CALLER, REDIRECTED)
-    return _BY_STATUS.get(status)
 
 
 def _cosmos(status: int, sub: int) -> Meaning | None:

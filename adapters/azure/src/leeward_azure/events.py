@@ -10,23 +10,23 @@ Event Grid's data plane.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Mapping
 from functools import lru_cache, partial
 from typing import Any, Final, NamedTuple
 
-from leeward import cloudevents, jsontext
+from leeward.cloudevents import document_of
 from leeward.driver import Publish, Result
 from leeward.errors import ConfigError, InvalidRequest
+from leeward.http.asking import UNDECODABLE, UNEXPECTED, object_of
 from leeward.http.jsonbody import Undecodable
 from leeward.http.messages import Request, Response
 from leeward.http.plans import Plan, Planner, View
 from leeward.items.moments import to_utc
-from leeward.values import Event
-from leeward_azure.asking import EVENTS, UNDECODABLE, UNEXPECTED, ask, lost, object_of
+from leeward.values import NOTHING, Event
+from leeward_azure.asking import EVENTS, Authorize, ask, lost
 from leeward_azure.credentials import AccountKey, Credential, SasToken
+from leeward_azure.services import TOPIC, TOPIC_KEY, is_topic_name
 from leeward_azure.signing import Headers
-
-TOPIC: Final = "{topic}"
-"""Where a topic's name goes in the URL of custom topics."""
 
 CUSTOM_VERSION: Final = "2018-01-01"
 NAMESPACE_VERSION: Final = "2024-06-01"
@@ -34,8 +34,7 @@ NAMESPACE_VERSION: Final = "2024-06-01"
 
 _HEADERS: Final = (("Content-Type", "application/cloudevents-batch+json; charset=utf-8"),)
 
-_TOPIC_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
-"""A topic's name: Azure takes 3 to 50 letters, digits and hyphens. Others could lead elsewhere."""
+_URL: Final = re.compile(r"(https?://[^/?#\s]+)(/[^?#\s]*)?")
 
 
 class EventsDoor(NamedTuple):
@@ -44,19 +43,35 @@ class EventsDoor(NamedTuple):
     Attributes:
         url: of custom topics, with ``{topic}`` where a name goes, such as
             ``https://{topic}.westeurope-1.eventgrid.azure.net/api/events``; or the origin of a
-            namespace, such as ``https://shop.westeurope-1.eventgrid.azure.net``.
+            namespace, such as ``https://shop.westeurope-1.eventgrid.azure.net``. None where only
+            the buses of `urls` are.
+        urls: bus to the URL of its custom topic; goes before `url`.
+        keyed: the buses with a key of their own, asked for under the scope that names them.
     """
 
-    url: str
+    url: str | None
+    urls: Mapping[str, str] = NOTHING
+    keyed: Collection[str] = ()
+
+
+class _Place(NamedTuple):
+    """Where a topic is, and how it takes a credential."""
+
+    origin: str
+    target: str
+    authorize: Authorize
 
 
 def events(door: EventsDoor) -> dict[str, Planner]:
     """Give the planner of ``publish``.
 
     Raises:
-        ConfigError: the URL is neither of the two.
+        ConfigError: a URL is none of these.
     """
-    _place(door.url, "topic")
+    if door.url is not None:
+        _place(door.url, "topic")
+    for url in door.urls.values():
+        _custom(url)
     return {"publish": partial(publish, door)}
 
 
@@ -64,14 +79,16 @@ def publish(door: EventsDoor, call: Publish, view: View) -> Plan:
     """Publish events in one request; the value has one result for each.
 
     Raises:
-        InvalidRequest: the bus has a name that no topic has; before anything is sent.
+        InvalidRequest: the bus has no URL, or a name that no topic has; before anything is sent.
     """
-    origin, target = _place(door.url, _checked(call.bus))
-    documents = [cloudevents.to_json(_in_utc(event)) for event in call.events]
-    request = Request("POST", origin, target, _HEADERS, jsontext.encode(documents))
-    authorize = custom_headers if TOPIC in door.url else namespace_headers
-    response, refusal = yield from ask(EVENTS, request, authorize, view)
-    return refusal or _published(response, len(documents))
+    origin, target, authorize = _place_of(call.bus, door)
+    documents = b",".join([document_of(_in_utc(event)) for event in call.events])
+    request = Request("POST", origin, target, _HEADERS, b"[%b]" % documents)
+    service = EVENTS
+    if call.bus in door.keyed:
+        service = EVENTS._replace(scope=TOPIC_KEY + call.bus)
+    response, refusal = yield from ask(service, request, authorize)
+    return refusal or _published(response, len(call.events))
 
 
 def custom_headers(credential: Credential, now: float) -> Headers:
@@ -99,30 +116,53 @@ def namespace_headers(credential: Credential, now: float) -> Headers:
 def _in_utc(event: Event) -> Event:
     """Give the same moment without its offset, which azure-functions drops where it reads one."""
     moment = event.time and to_utc(event.time)
-    return event._replace(time=moment) if moment else event
+    return event if moment is None or moment is event.time else event._replace(time=moment)
 
 
-def _checked(bus: str) -> str:
-    if not _TOPIC_NAME.fullmatch(bus):
+def _place_of(bus: str, door: EventsDoor) -> _Place:
+    own = door.urls.get(bus)
+    if own is not None:
+        return _custom(own)
+    if door.url is None:
+        raise InvalidRequest(
+            f"bus {bus!r} has no URL: give it one in eventgrid_topic_urls, or set "
+            "eventgrid_topic_url for all topics",
+            field="bus",
+        )
+    if not is_topic_name(bus):
         raise InvalidRequest(
             f"bus {bus!r} is no name of an Event Grid topic: use letters, digits and hyphens",
             field="bus",
         )
-    return bus
+    return _place(door.url, bus)
 
 
 @lru_cache(maxsize=256)
-def _place(url: str, topic: str) -> tuple[str, str]:
-    """Give the origin and the target of `topic`."""
-    found = re.fullmatch(r"(https?://[^/?#\s]+)(/[^?#\s]*)?", url.replace(TOPIC, topic))
-    if found is None or (TOPIC not in url and found[2] not in (None, "/")):
-        raise ConfigError(
-            "the URL for Event Grid must be that of custom topics, with {topic} in it, or the "
-            "origin of a namespace: https://host"
-        )
+def _place(url: str, topic: str) -> _Place:
+    """Give the place of `topic` by the URL for all."""
     if TOPIC in url:
-        return found[1], f"{found[2] or '/'}?api-version={CUSTOM_VERSION}"
-    return found[1], f"/topics/{topic}:publish?api-version={NAMESPACE_VERSION}"
+        return _custom(url.replace(TOPIC, topic))
+    found = _URL.fullmatch(url)
+    if found is None or found[2] not in (None, "/"):
+        raise _wrong_url()
+    target = f"/topics/{topic}:publish?api-version={NAMESPACE_VERSION}"
+    return _Place(found[1], target, namespace_headers)
+
+
+@lru_cache(maxsize=256)
+def _custom(url: str) -> _Place:
+    """Give the place of the custom topic with this URL."""
+    found = _URL.fullmatch(url)
+    if found is None:
+        raise _wrong_url()
+    return _Place(found[1], f"{found[2] or '/'}?api-version={CUSTOM_VERSION}", custom_headers)
+
+
+def _wrong_url() -> ConfigError:
+    return ConfigError(
+        "the URL for Event Grid must be that of custom topics, with {topic} in it or for one "
+        "topic alone, or the origin of a namespace: https://host"
+    )
 
 
 def _published(response: Response, count: int) -> Result[Any]:

@@ -20,11 +20,11 @@ from typing import Any, Final
 from leeward.driver import TOO_LARGE, Invoke, Result
 from leeward.errors import Outcome
 from leeward.http.answers import MARK, fault_in, value_of
+from leeward.http.meanings import REDIRECTED, Meaning
 from leeward.http.messages import Request, Response
-from leeward.http.plans import STALE_CREDENTIALS, Need, Plan, Planner, Send, View
+from leeward.http.plans import STALE_CREDENTIALS, Fresh, Need, Plan, Planner, Send, View
 from leeward_azure.addresses import Address, scope_of
 from leeward_azure.asking import retry_after
-from leeward_azure.errors import REDIRECTED, Meaning
 from leeward_azure.services import Functions
 
 STOPPED: Final = "app_stopped"
@@ -73,15 +73,17 @@ def invoke(configured: Functions, call: Invoke, view: View) -> Plan:
         InvalidRequest: the name cannot be a function's; before anything is sent.
     """
     address: Address = yield Need(scope_of(call.function, configured))
-    headers = _headers(address, call, view.timeout)
+    before: View = yield Fresh()
+    headers = _headers(address, call, before.timeout)
     response: Response = yield Send(
         Request("POST", address.origin, address.target, headers, call.payload)
     )
     if 200 <= response.status < 300:
         return value_of(response, _request_id(response))
+    after: View = yield Fresh()
     if MARK in response.headers:
-        return _refusal(response, _APP_ERROR, view.now)._replace(fault=fault_in(response))
-    return _refusal(response, _meaning(response, address), view.now)
+        return _refusal(response, _APP_ERROR, after.now)._replace(fault=fault_in(response))
+    return _refusal(response, _meaning(response, address), after.now)
 
 
 def _headers(address: Address, call: Invoke, seconds: float) -> tuple[tuple[str, str], ...]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from leeward.driver import TargetConfig
 from leeward.errors import ConfigError
 from leeward_azure.auth import MANAGEMENT
-from leeward_azure.services import TOPIC
+from leeward_azure.services import TOPIC, Events, is_topic_name
 from leeward_azure.settings import Settings
 
 KNOWN: Final = "cosmos, queue, web, and eventgrid:<topic>"
@@ -81,8 +81,9 @@ def _eventgrid(settings: Settings, config: TargetConfig, secret: Secrets, topic:
 
     events = _configured(settings.events, config, "eventgrid_topic_url")
     credential: Any = _lent("eventgrid", secret)
-    if events.key:
-        credential = AzureKeyCredential(events.key)
+    key = events.keys.get(topic, events.key)
+    if key:
+        credential = AzureKeyCredential(key)
     elif events.sas:
         credential = AzureSasCredential(events.sas)
     options = _options(settings, config)
@@ -90,7 +91,19 @@ def _eventgrid(settings: Settings, config: TargetConfig, secret: Secrets, topic:
         return EventGridPublisherClient(
             events.namespace, credential, namespace_topic=topic, **options
         )
-    return EventGridPublisherClient(events.topic_url.replace(TOPIC, topic), credential, **options)
+    return EventGridPublisherClient(_topic_url(events, topic, config), credential, **options)
+
+
+def _topic_url(events: Events, topic: str, config: TargetConfig) -> str:
+    own = events.urls.get(topic)
+    if own is not None:
+        return own
+    if events.topic_url is None or not is_topic_name(topic):
+        raise ConfigError(
+            f"topic {topic!r} has no URL: give it one in eventgrid_topic_urls of "
+            f'[targets."{config.name}"]'
+        )
+    return events.topic_url.replace(TOPIC, topic)
 
 
 def _web(settings: Settings, config: TargetConfig, secret: Secrets, _: str) -> Any:

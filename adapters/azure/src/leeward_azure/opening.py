@@ -12,6 +12,7 @@ from leeward.http.options import TransportOptions, options_from_env, refuse_key_
 from leeward.http.wire import curl_wire
 from leeward_azure.auth import describe_source, source_of
 from leeward_azure.plans import Plans
+from leeward_azure.services import Events
 from leeward_azure.settings import Settings, settings_from
 
 TABLES: Final = frozenset(
@@ -108,6 +109,11 @@ def _endpoints(settings: Settings) -> Mapping[str, str]:
     return {
         "functions": (functions.origin or f"looked up for {app}") if functions else _MISSING,
         "queues": queues.origin + queues.path if queues else _MISSING,
-        "events": (events.topic_url or events.namespace or "") if events else _MISSING,
+        "events": _topics(events) if events else _MISSING,
         "tables": tables.origin if tables else _MISSING,
     }
+
+
+def _topics(events: Events) -> str:
+    own = f"{len(events.urls)} by name" if events.urls else None
+    return ", ".join(filter(None, (events.topic_url or events.namespace, own)))

@@ -54,8 +54,9 @@ def _queues(settings: Settings) -> Mapping[str, Planner]:
 def _events(settings: Settings) -> Mapping[str, Planner]:
     from leeward_azure.events import EventsDoor, events
 
-    assert settings.events is not None
-    return events(EventsDoor(settings.events.topic_url or settings.events.namespace or ""))
+    found = settings.events
+    assert found is not None
+    return events(EventsDoor(found.topic_url or found.namespace, found.urls, found.keys))
 
 
 def _tables(settings: Settings) -> Mapping[str, Planner]:

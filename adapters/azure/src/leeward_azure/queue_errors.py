@@ -20,9 +20,10 @@ from typing import Final
 
 from leeward.driver import TOO_LARGE
 from leeward.errors import Outcome
+from leeward.http.meanings import REDIRECTED, Meaning
 from leeward.http.messages import Response
 from leeward.http.plans import STALE_CREDENTIALS
-from leeward_azure.errors import REDIRECTED, Judged, Meaning
+from leeward_azure.errors import Judged
 
 DISABLED: Final = "disabled"
 """UNUSABLE: the account or the queue is there, and somebody has switched it off."""

@@ -17,11 +17,12 @@ from typing import Final, NamedTuple
 
 from leeward.driver import Enqueue, Result
 from leeward.errors import InvalidRequest
+from leeward.http.asking import UNEXPECTED
+from leeward.http.dates import http_date
 from leeward.http.messages import Request
 from leeward.http.plans import Plan, Planner, View
-from leeward_azure.asking import UNEXPECTED, Service, ask, lost
+from leeward_azure.asking import Service, ask, lost
 from leeward_azure.credentials import AccountKey, Bearer, Credential
-from leeward_azure.dates import http_date
 from leeward_azure.queue_errors import judge_queue
 from leeward_azure.services import Queues, is_queue_name
 from leeward_azure.signing import Headers
@@ -66,7 +67,7 @@ def enqueue(configured: Queues, call: Enqueue, view: View) -> Plan:
     headers = (("Content-Type", CONTENT_TYPE),)
     request = Request("POST", configured.origin, target, headers, body)
     authorize = partial(queue_headers, Signed(configured.account, path, len(body)))
-    response, refusal = yield from ask(QUEUE, request, authorize, view)
+    response, refusal = yield from ask(QUEUE, request, authorize)
     if refusal is not None:
         return refusal
     if response.status != 201:

@@ -12,8 +12,19 @@ from leeward.values import NOTHING
 TOPIC: Final = "{topic}"
 """Stands for the topic's name in `eventgrid_topic_url`."""
 
+TOPIC_KEY: Final = "eventgrid:"
+"""What the scope of a topic's own key begins with; the topic's name follows."""
 
+_TOPIC_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
 _QUEUE_NAME: Final = re.compile(r"(?=.{3,63}$)[a-z0-9]+(?:-[a-z0-9]+)*")
+
+
+def is_topic_name(name: str) -> bool:
+    """Say whether `name` can be a topic's, and so lead to no other host in a URL.
+
+    Azure takes 3 to 50 letters, digits and hyphens.
+    """
+    return _TOPIC_NAME.fullmatch(name) is not None
 
 
 def is_queue_name(name: str) -> bool:
@@ -93,17 +104,21 @@ class Events(NamedTuple):
     Attributes:
         topic_url: of custom topics, with ``{topic}`` where a name goes; or None.
         namespace: the origin of an Event Grid namespace, or None.
-        key: an access key, or None.
+        key: an access key for all topics without one of their own, or None.
         sas: a shared access signature, or None; with neither, Entra is asked.
+        urls: custom topic to a URL of its own.
+        keys: topic to an access key of its own.
     """
 
     topic_url: str | None = None
     namespace: str | None = None
     key: str | None = None
     sas: str | None = None
+    urls: Mapping[str, str] = NOTHING
+    keys: Mapping[str, str] = NOTHING
 
     def __repr__(self) -> str:
-        return masked(self, "topic_url namespace")
+        return masked(self, "topic_url namespace urls")
 
 
 class Tables(NamedTuple):

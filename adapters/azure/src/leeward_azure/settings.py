@@ -35,8 +35,10 @@ OPTIONS: Final[Mapping[str, type]] = {
     "storage_queue_url": str,
     "queues": dict,
     "eventgrid_topic_url": str,
+    "eventgrid_topic_urls": dict,
     "eventgrid_namespace_url": str,
     "eventgrid_key": str,
+    "eventgrid_keys": dict,
     "eventgrid_sas": str,
     "cosmos_endpoint": str,
     "cosmos_key": str,
@@ -158,7 +160,8 @@ def _askers(settings: Settings) -> list[tuple[str, str | None, bool]]:
     if queues:
         found.append(("queues", queues.origin, not (queues.key or queues.sas)))
     if events:
-        found.append(("events", events.namespace, not (events.key or events.sas)))
+        wants = not (events.key or events.keys or events.sas)
+        found.append(("events", events.namespace, wants))
     if tables:
         found.append(("tables", tables.origin, not tables.key))
     return found
@@ -168,6 +171,7 @@ def _nothing(config: TargetConfig) -> ConfigError:
     return ConfigError(
         f'nothing is configured for {config.name!r}: in [targets."{config.name}"] set '
         "function_app or function_url to invoke, storage_connection_string or storage_queue_url "
-        "to enqueue, eventgrid_topic_url or eventgrid_namespace_url to publish, "
+        "to enqueue, eventgrid_topic_url, eventgrid_topic_urls or eventgrid_namespace_url to "
+        "publish, "
         "cosmos_endpoint or cosmos_connection_string with cosmos_database for tables"
     )

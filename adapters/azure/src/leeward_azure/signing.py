@@ -15,14 +15,17 @@ from functools import lru_cache
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from leeward.errors import ConfigError
+from leeward.http.dates import http_date
 from leeward_azure.credentials import AccountKey, Bearer, Credential
-from leeward_azure.dates import http_date
 from leeward_azure.percent import encoded
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 
 _UNQUOTED: Final = "-_.!~*'()"
 """Besides letters and digits; azure-cosmos leaves these."""
+
+_BASE64: Final = str.maketrans({"+": "%2B", "/": "%2F", "=": "%3D"})
+"""Percent-encodes base64."""
 
 
 class Signed(NamedTuple):
@@ -53,7 +56,7 @@ def cosmos_headers(signed: Signed, credential: Credential, now: float) -> Header
     date = http_date(int(now))
     if isinstance(credential, AccountKey):
         signature = _signature(_decoded(credential.key), signed, date)
-        proof = f"type%3Dmaster%26ver%3D1.0%26sig%3D{encoded(signature, _UNQUOTED)}"
+        proof = f"type%3Dmaster%26ver%3D1.0%26sig%3D{signature.translate(_BASE64)}"
     elif isinstance(credential, Bearer):
         proof = f"type=aad&ver=1.0&sig={credential.token}"
     else:

@@ -14,18 +14,12 @@ from typing import Any, Final, NamedTuple
 
 from leeward.driver import Delete, Load, Page, Result, Scan, Store, Stored
 from leeward.errors import InvalidRequest, Outcome
+from leeward.http.asking import UNDECODABLE, UNEXPECTED, Answer, looked_up, object_of
 from leeward.http.jsonbody import Undecodable
+from leeward.http.meanings import CONTENTION_REASON
 from leeward.http.messages import Response
 from leeward.http.plans import Learn, Plan, Planner, Step, View
-from leeward_azure.asking import (
-    COSMOS,
-    UNDECODABLE,
-    UNEXPECTED,
-    Answer,
-    looked_up,
-    lost,
-    object_of,
-)
+from leeward_azure.asking import COSMOS, lost
 from leeward_azure.containers import (
     Container,
     ask_container,
@@ -48,7 +42,7 @@ from leeward_azure.documents import (
     revision_of,
     stored_of,
 )
-from leeward_azure.errors import ABSENT, CONTENTION
+from leeward_azure.errors import ABSENT
 
 EXPIRED: Final = "expired_in_the_way"
 """REJECTED: the item that is there has expired, and takes its place until it is replaced."""
@@ -296,7 +290,7 @@ def _another_revision(request_id: str | None = None) -> Result[Any]:
 
 def _raced(refusal: Result[Any]) -> Result[Any]:
     """Give the result of a write that met something which is gone, or not to be seen yet."""
-    return refusal._replace(outcome=Outcome.REJECTED, reason=CONTENTION)
+    return refusal._replace(outcome=Outcome.REJECTED, reason=CONTENTION_REASON)
 
 
 def _unreadable(table: str, error: Exception) -> Result[Any]:

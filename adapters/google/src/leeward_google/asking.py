@@ -5,18 +5,16 @@ A verb's plan makes the request and reads the good answer; everything between is
 
 from __future__ import annotations
 
-import re
-from collections.abc import Generator
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final
 
 from leeward.driver import Result
-from leeward.errors import Outcome
+from leeward.http import asking
+from leeward.http.asking import NO_RESPONSE, UNDECODABLE, Answer, Asking, believed, seconds_in
 from leeward.http.course import result_of
 from leeward.http.jsonbody import DEEPEST, Undecodable, decode
 from leeward.http.messages import Failure, Request, Response
-from leeward.http.plans import Need, Send, Step, View
+from leeward.http.plans import Fresh, Need, Send, View
 from leeward_google.credentials import Bearer
-from leeward_google.dates import ahead_of
 from leeward_google.errors import Told, outcome_of, told_by
 
 SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"
@@ -26,49 +24,27 @@ OWNER: Final = Bearer("owner")
 """Who asks at an emulator. Firestore's takes it for somebody who may do everything, as Google's
 own clients do; Pub/Sub's takes anybody."""
 
-LONGEST_WAIT: Final = 86_400.0
-"""Seconds; a server that asks for more than a day is not believed."""
-
-UNDECODABLE: Final = "undecodable"
-"""AMBIGUOUS: a success whose body is not what the service documents."""
 
 JSON: Final = (("Content-Type", "application/json"),)
 """The headers of a request, but for the credential."""
 
-_NO_RESPONSE: Final = Response(0)
 
-
-class Answer(NamedTuple):
-    """What came back.
-
-    Attributes:
-        response: of the service; its status is 0 where there is none.
-        refusal: how the attempt has ended; None if the status is a success.
-    """
-
-    response: Response
-    refusal: Result[Any] | None
-
-
-Asking: TypeAlias = Generator[Step, Any, Answer]
-
-
-def ask(request: Request, view: View, *, emulator: bool = False, effect: bool = True) -> Asking:
+def ask(request: Request, *, emulator: bool = False, effect: bool = True) -> Asking:
     """Authorise and send `request`, and judge the answer if it is no success.
 
     Args:
         request: without a word on who sends it.
-        view: of the plan.
         emulator: whether an emulator is asked, for which no credential is fetched.
         effect: False for a look-up. A plan gets the failure of a look-up as a refusal.
     """
     bearer: Bearer = OWNER if emulator else (yield Need(SCOPE))
     response: Response | Failure = yield Send(authorised(request, bearer), effect)
     if isinstance(response, Failure):
-        return Answer(_NO_RESPONSE, result_of(response))
+        return Answer(NO_RESPONSE, result_of(response))
     if 200 <= response.status < 300:
         return Answer(response, None)
-    return Answer(response, refused(response, told_by(response), view.now))
+    after: View = yield Fresh()
+    return Answer(response, refused(response, told_by(response), after.now))
 
 
 def authorised(request: Request, bearer: Bearer) -> Request:
@@ -97,18 +73,6 @@ def refused(response: Response, told: Told, now: float) -> Result[Any]:
     )
 
 
-def object_of(response: Response) -> dict[str, Any]:
-    """Give the JSON object in the body of an answer.
-
-    Raises:
-        Undecodable: there is none.
-    """
-    document = decode(response.body)
-    if not isinstance(document, dict):
-        raise Undecodable("the JSON is no object")
-    return document
-
-
 def elements_of(response: Response, deepest: int = DEEPEST) -> list[dict[str, Any]]:
     """Give the elements of a streamed answer, which as a whole is a list of objects.
 
@@ -125,20 +89,10 @@ def elements_of(response: Response, deepest: int = DEEPEST) -> list[dict[str, An
 
 def lost(response: Response, cause: BaseException) -> Result[Any]:
     """Give the result of a success that cannot be read."""
-    return Result(
-        Outcome.AMBIGUOUS,
-        code=f"http.{response.status}",
-        reason=UNDECODABLE,
-        executed=True,
-        cause=cause,
-    )
+    return asking.lost(response, UNDECODABLE, cause)
 
 
 def retry_after(response: Response, told: Told, now: float) -> float | None:
     """Give the seconds that the service asks to wait; None for none, or for nonsense."""
     text = response.headers.get("retry-after", "").strip()
-    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text):
-        seconds: float | None = float(text)
-    else:
-        seconds = ahead_of(text, now) if text else told.retry_delay
-    return seconds if seconds is not None and 0 <= seconds <= LONGEST_WAIT else None
+    return seconds_in(text, now) if text else believed(told.retry_delay)

@@ -22,14 +22,23 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from leeward.driver import TOO_LARGE
 from leeward.errors import Outcome
 from leeward.http.jsonbody import Undecodable, decode
+from leeward.http.meanings import (
+    AMBIGUOUS,
+    AUTH,
+    CALLER,
+    CONFLICT,
+    CONTENTION,
+    NOT_FOUND,
+    REJECTED,
+    STALE,
+    TOO_LARGE,
+    Meaning,
+    by_status,
+)
 from leeward.http.messages import Response
-from leeward.http.plans import STALE_CREDENTIALS
 
-CONTENTION: Final = "contention"
-"""REJECTED: another write was at the same item; only the same target can do better."""
 BILLING_DISABLED: Final = "billing_disabled"
 """UNUSABLE: the project has no billing account, and what was asked for costs money."""
 FAILED_PRECONDITION: Final = "failed_precondition"
@@ -37,54 +46,38 @@ FAILED_PRECONDITION: Final = "failed_precondition"
 topic whose encryption key is disabled. Of a write under a condition, `tables` looks what it was."""
 QUOTA: Final = "quota_exhausted"
 """UNUSABLE: a quota that is no rate is used up; waiting a minute will not help."""
-REDIRECTED: Final = "redirected"
-"""CALLER: a redirect, which no service used here sends."""
 SERVICE_DISABLED: Final = "service_disabled"
 """UNUSABLE: the API is not enabled in the project."""
 SUSPENDED: Final = "suspended"
 """UNUSABLE: Google has suspended the project, or its organization."""
 
 
-class Meaning(NamedTuple):
-    """How an attempt ended, and the `Result.reason` of a special case."""
-
-    outcome: Outcome
-    reason: str | None = None
-
-
-_AMBIGUOUS: Final = Meaning(Outcome.AMBIGUOUS)
-_REJECTED: Final = Meaning(Outcome.REJECTED)
-_CALLER: Final = Meaning(Outcome.CALLER)
-_TOO_LARGE: Final = Meaning(Outcome.CALLER, TOO_LARGE)
-_AUTH: Final = Meaning(Outcome.AUTH)
-_STALE: Final = Meaning(Outcome.AUTH, STALE_CREDENTIALS)
-
 STATUSES: Final[Mapping[str, Meaning]] = {
-    "INVALID_ARGUMENT": _CALLER,
+    "INVALID_ARGUMENT": CALLER,
     "FAILED_PRECONDITION": Meaning(Outcome.UNUSABLE, FAILED_PRECONDITION),
-    "OUT_OF_RANGE": _CALLER,
-    "UNAUTHENTICATED": _STALE,
-    "PERMISSION_DENIED": _AUTH,
-    "NOT_FOUND": Meaning(Outcome.NOT_FOUND),
-    "ALREADY_EXISTS": Meaning(Outcome.CONFLICT),
-    "ABORTED": Meaning(Outcome.REJECTED, CONTENTION),
-    "RESOURCE_EXHAUSTED": _REJECTED,
-    "CANCELLED": _AMBIGUOUS,
-    "INTERNAL": _AMBIGUOUS,
-    "UNKNOWN": _AMBIGUOUS,
-    "DATA_LOSS": _AMBIGUOUS,
-    "UNAVAILABLE": _AMBIGUOUS,
-    "DEADLINE_EXCEEDED": _AMBIGUOUS,
+    "OUT_OF_RANGE": CALLER,
+    "UNAUTHENTICATED": STALE,
+    "PERMISSION_DENIED": AUTH,
+    "NOT_FOUND": NOT_FOUND,
+    "ALREADY_EXISTS": CONFLICT,
+    "ABORTED": CONTENTION,
+    "RESOURCE_EXHAUSTED": REJECTED,
+    "CANCELLED": AMBIGUOUS,
+    "INTERNAL": AMBIGUOUS,
+    "UNKNOWN": AMBIGUOUS,
+    "DATA_LOSS": AMBIGUOUS,
+    "UNAVAILABLE": AMBIGUOUS,
+    "DEADLINE_EXCEEDED": AMBIGUOUS,
 }
 """By status word. `UNIMPLEMENTED` is no answer that these services document."""
 
 REASONS: Final[Mapping[str, Meaning]] = {
-    "ACCESS_TOKEN_EXPIRED": _STALE,
-    "API_KEY_INVALID": _AUTH,
+    "ACCESS_TOKEN_EXPIRED": STALE,
+    "API_KEY_INVALID": AUTH,
     "BILLING_DISABLED": Meaning(Outcome.UNUSABLE, BILLING_DISABLED),
     "CONSUMER_SUSPENDED": Meaning(Outcome.UNUSABLE, SUSPENDED),
     "GCP_SUSPENDED": Meaning(Outcome.UNUSABLE, SUSPENDED),
-    "RATE_LIMIT_EXCEEDED": _REJECTED,
+    "RATE_LIMIT_EXCEEDED": REJECTED,
     "RESOURCE_QUOTA_EXCEEDED": Meaning(Outcome.UNUSABLE, QUOTA),
     "SERVICE_DISABLED": Meaning(Outcome.UNUSABLE, SERVICE_DISABLED),
 }
@@ -173,9 +166,9 @@ def outcome_of(status: int, told: Told) -> Meaning:
     if word in _WORDS_OF_REFUSAL:
         meaning = REASONS.get(told.reason or "", meaning)
     if meaning is None:
-        return _by_status(status)
+        return by_status(status)
     if word in _WORDS_OF_REFUSAL and any(text in told.message for text in _TOO_LARGE_TEXTS):
-        return _TOO_LARGE
+        return TOO_LARGE
     return meaning
 
 
@@ -192,9 +185,3 @@ def _told(error: Mapping[str, Any]) -> Told:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _by_status(status: int) -> Meaning:
-    if 300 <= status < 400:
-        return Meaning(Outcome.CALLER, REDIRECTED)
-    return {413: _TOO_LARGE, 429: _REJECTED}.get(status, _AMBIGUOUS)

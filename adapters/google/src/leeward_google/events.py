@@ -15,7 +15,6 @@ limits"; Google's Pub/Sub protocol binding for CloudEvents, a working draft.
 
 from __future__ import annotations
 
-import re
 from binascii import b2a_base64
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -23,11 +22,13 @@ from typing import Any, Final, NamedTuple
 from leeward import cloudevents, jsontext
 from leeward.driver import Publish, Result
 from leeward.errors import InvalidRequest
+from leeward.http.asking import object_of
 from leeward.http.jsonbody import Undecodable
 from leeward.http.messages import Request, Response
 from leeward.http.plans import Plan, Planner, View
 from leeward.values import Event
-from leeward_google.asking import JSON, ask, lost, object_of
+from leeward_google.asking import JSON, ask, lost
+from leeward_google.services import is_topic_name
 
 LONGEST_ATTRIBUTE: Final = 1024
 """Bytes of an attribute's value, and of an ordering key."""
@@ -44,9 +45,6 @@ MOST_EVENT_BYTES: Final = 6_500_000
 come to 1.1 MB."""
 
 _STRUCTURED: Final = {"content-type": "application/cloudevents+json"}
-
-_TOPIC: Final = re.compile(r"(?!goog)[A-Za-z][A-Za-z0-9._~+%-]{2,254}")
-"""The id of a topic. Others could lead elsewhere."""
 
 
 class PubSubDoor(NamedTuple):
@@ -81,7 +79,7 @@ def publish(door: PubSubDoor, call: Publish, view: View) -> Plan:
     target = f"/v1/projects/{door.project}/topics/{topic}:publish"
     body = jsontext.encode({"messages": [message_of(event) for event in call.events]})
     request = Request("POST", door.origin, target, JSON, body)
-    response, refusal = yield from ask(request, view, emulator=door.emulator)
+    response, refusal = yield from ask(request, emulator=door.emulator)
     return refusal or _published(response, len(call.events))
 
 
@@ -90,7 +88,7 @@ def message_of(event: Event) -> dict[str, Any]:
     document = cloudevents.to_json(event)
     attributes = _attributes(document)
     if attributes is None:
-        attributes, data = _STRUCTURED, jsontext.encode(document)
+        attributes, data = _STRUCTURED, cloudevents.document_of(event)
     else:
         data = _data(event.data)
     message: dict[str, Any] = {"attributes": attributes}
@@ -121,7 +119,7 @@ def _data(data: Any) -> bytes:
 
 def _checked(bus: str) -> str:
     """Give the id of a topic as it stands in a path."""
-    if not _TOPIC.fullmatch(bus):
+    if not is_topic_name(bus):
         raise InvalidRequest(
             f"bus {bus!r} is no name of a Pub/Sub topic: use 3 to 255 letters, digits and "
             "'. _ ~ + % -', beginning with a letter and not with 'goog'",

@@ -21,11 +21,12 @@ from typing import Any, Final
 from leeward.driver import TOO_LARGE, Invoke, Result
 from leeward.errors import Outcome
 from leeward.http.answers import MARK, fault_in, value_of
+from leeward.http.meanings import REDIRECTED, Meaning
 from leeward.http.messages import Request, Response
-from leeward.http.plans import STALE_CREDENTIALS, Need, Plan, Planner, Send, View
+from leeward.http.plans import STALE_CREDENTIALS, Fresh, Need, Plan, Planner, Send, View
 from leeward_google.addresses import FUNCTION, Address, check_name
 from leeward_google.asking import JSON, retry_after
-from leeward_google.errors import REDIRECTED, Meaning, Told
+from leeward_google.errors import Told
 from leeward_google.services import Functions
 
 CRASH: Final = ("x-google-status", "crash")
@@ -73,15 +74,17 @@ def invoke(configured: Functions, call: Invoke, view: View) -> Plan:
     """
     check_name(call.function, configured)
     address: Address = yield Need(FUNCTION + call.function)
-    headers = _headers(address, call, view.timeout)
+    before: View = yield Fresh()
+    headers = _headers(address, call, before.timeout)
     response: Response = yield Send(
         Request("POST", address.origin, address.target, headers, call.payload)
     )
     if 200 <= response.status < 300:
         return value_of(response, _request_id(response))
+    after: View = yield Fresh()
     if MARK in response.headers:
-        return _refusal(response, _APP_ERROR, view.now)._replace(fault=fault_in(response))
-    return _refusal(response, _meaning(response, address), view.now)
+        return _refusal(response, _APP_ERROR, after.now)._replace(fault=fault_in(response))
+    return _refusal(response, _meaning(response, address), after.now)
 
 
 def _headers(address: Address, call: Invoke, seconds: float) -> tuple[tuple[str, str], ...]:

@@ -22,11 +22,12 @@ from typing import Any, Final
 from leeward import jsontext
 from leeward.driver import Enqueue, Result
 from leeward.errors import InvalidRequest
+from leeward.http.asking import object_of
 from leeward.http.jsonbody import Undecodable
 from leeward.http.messages import Request, Response
 from leeward.http.plans import Learn, Need, Plan, Planner, Step, View
 from leeward_google.addresses import KEPT, PLACE, Address, address_in, audience_of, check_name
-from leeward_google.asking import JSON, ask, lost, object_of
+from leeward_google.asking import JSON, ask, lost
 from leeward_google.services import Functions, Tasks, Topics, is_topic_name
 
 KEY: Final = "idempotency-key"
@@ -56,7 +57,7 @@ def enqueue_message(configured: Topics, project: str, call: Enqueue, view: View)
     body = {"messages": [{"data": _base64(call.payload), "attributes": attributes}]}
     target = f"/v1/projects/{project}/topics/{topic.replace('%', '%25')}:publish"
     request = Request("POST", configured.origin, target, JSON, jsontext.encode(body))
-    response, refusal = yield from ask(request, view, emulator=configured.emulator)
+    response, refusal = yield from ask(request, emulator=configured.emulator)
     return refusal or _accepted(response, "messageIds")
 
 
@@ -71,7 +72,7 @@ def enqueue_task(configured: Tasks, functions: Functions, call: Enqueue, view: V
     body = {"task": _task(configured, functions, call, address)}
     target = f"/v2/{configured.queue}/tasks"
     request = Request("POST", configured.origin, target, JSON, jsontext.encode(body))
-    response, refusal = yield from ask(request, view)
+    response, refusal = yield from ask(request)
     if refusal is not None and refusal.code == _EXISTS:
         return Result.ok(None)
     return refusal or _accepted(response, "name")

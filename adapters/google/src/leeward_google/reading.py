@@ -10,9 +10,10 @@ from typing import Any, Final, TypeAlias
 
 from leeward.driver import Delete, Page, Result, Store, Stored
 from leeward.errors import Outcome
+from leeward.http.asking import UNDECODABLE, object_of
 from leeward.http.jsonbody import Undecodable
 from leeward.http.messages import Response
-from leeward_google.asking import UNDECODABLE, elements_of, lost, object_of, refused
+from leeward_google.asking import elements_of, lost, refused
 from leeward_google.documents import DEEPEST, Native, revision_after, stored_of, update_time_of
 from leeward_google.errors import told_in
 

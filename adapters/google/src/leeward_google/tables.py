@@ -24,9 +24,11 @@ from typing import Any, Final, NamedTuple
 from leeward import jsontext
 from leeward.driver import Delete, Key, Load, Result, Scan, Store, Stored
 from leeward.errors import InvalidRequest, Outcome
+from leeward.http.asking import Asking
+from leeward.http.meanings import CONTENTION_REASON
 from leeward.http.messages import Request
 from leeward.http.plans import STALE_CREDENTIALS, Learn, Plan, Planner, Step, View
-from leeward_google.asking import JSON, Asking, ask
+from leeward_google.asking import JSON, ask
 from leeward_google.documents import (
     check_collection,
     fields_of,
@@ -34,7 +36,7 @@ from leeward_google.documents import (
     revision_of,
     update_time_in,
 )
-from leeward_google.errors import CONTENTION, FAILED_PRECONDITION
+from leeward_google.errors import FAILED_PRECONDITION
 from leeward_google.reading import (
     PAGE_ITEMS,
     Seen,
@@ -102,15 +104,13 @@ def store(door: FirestoreDoor, call: Store, view: View) -> Plan:
     if call.if_revision is not None:
         condition = _condition(call.if_revision, call.now)
         return (yield from _write_if(door, call, write, condition, view))
-    response, refusal = yield from _commit(door, write, view)
+    response, refusal = yield from _commit(door, write)
     return refusal or written_in(response, call)
 
 
 def load(door: FirestoreDoor, call: Load, view: View) -> Plan:
     """Read an item, expired or not, with everything that was written before."""
-    response, refusal = yield from ask(
-        _get(door, call.table, call.key), view, emulator=door.emulator
-    )
+    response, refusal = yield from ask(_get(door, call.table, call.key), emulator=door.emulator)
     seen = refusal or seen_in(response, call.table, id_of(call.key), view.now)
     return seen if isinstance(seen, Result) else Result.ok(seen)
 
@@ -121,7 +121,7 @@ def delete(door: FirestoreDoor, call: Delete, view: View) -> Plan:
     if call.if_revision is not None:
         condition = _condition(call.if_revision, call.now)
         return (yield from _write_if(door, call, write, condition, view))
-    response, refusal = yield from _commit(door, write, view)
+    response, refusal = yield from _commit(door, write)
     return refusal or written_in(response, call)
 
 
@@ -132,7 +132,7 @@ def scan(door: FirestoreDoor, call: Scan, view: View) -> Plan:
         InvalidRequest: the cursor is none that a page has given; before anything is sent.
     """
     request = door.request("runQuery", {"structuredQuery": _query(door, call)})
-    response, refusal = yield from ask(request, view, emulator=door.emulator)
+    response, refusal = yield from ask(request, emulator=door.emulator)
     return refusal or page_in(response, call.table, view.now)
 
 
@@ -170,7 +170,7 @@ def _write_if(
     """Write under a condition, and look what was in the way if it did not hold."""
     if condition is None:
         return _conflict(_ANOTHER_REVISION)
-    response, refusal = yield from _commit(door, write | {"currentDocument": condition}, view)
+    response, refusal = yield from _commit(door, write | {"currentDocument": condition})
     if refusal is None:
         return written_in(response, call)
     if not _may_be_the_condition(refusal):
@@ -203,7 +203,7 @@ def _in_the_way(call: Store | Delete, refusal: Result[Any], found: Seen) -> Resu
     if isinstance(call, Store) and found is not None and found.write_id == call.write_id:
         return Result.ok(found.revision)
     if creates and found is None:
-        return refusal._replace(outcome=Outcome.REJECTED, reason=CONTENTION)  # it came, and went
+        return refusal._replace(outcome=Outcome.REJECTED, reason=CONTENTION_REASON)
     if creates and found is not None and _is_expired(found, call.now):
         return refusal._replace(outcome=Outcome.REJECTED, reason=EXPIRED, retry_after=0.0)
     return conflict
@@ -223,15 +223,15 @@ def _look(door: FirestoreDoor, call: Store | Delete, view: View) -> Generator[St
     By a look nothing has been done, whatever became of it: what would be AMBIGUOUS is NOT_SENT.
     """
     request = _get(door, call.table, call.key)
-    response, refusal = yield from ask(request, view, emulator=door.emulator, effect=False)
+    response, refusal = yield from ask(request, emulator=door.emulator, effect=False)
     seen = refusal or seen_in(response, call.table, id_of(call.key), view.now)
     if isinstance(seen, Result) and seen.outcome is Outcome.AMBIGUOUS:
         return seen._replace(outcome=Outcome.NOT_SENT, executed=None)
     return seen
 
 
-def _commit(door: FirestoreDoor, write: dict[str, Any], view: View) -> Asking:
-    return ask(door.request("commit", {"writes": [write]}), view, emulator=door.emulator)
+def _commit(door: FirestoreDoor, write: dict[str, Any]) -> Asking:
+    return ask(door.request("commit", {"writes": [write]}), emulator=door.emulator)
 
 
 def _get(door: FirestoreDoor, table: str, key: Key) -> Request:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class AsyncCurlTransport:
     """Sends requests through libcurl, on the event loop that runs when it is made.
 
-    Every method is for the thread of that loop. A task that is cancelled while it waits ends its
-    request, and the connection with it.
+    Every method is for the thread of that loop; when the loop has ended, any thread may `close`. A
+    task that is cancelled while it waits ends its request, and the connection with it.
 
     Args:
         options: its settings.

@@ -91,6 +91,7 @@ class Easy:
         self._body = BytesIO()
         self._body_size = 0
         self._shape: tuple[str, bool] | None = None
+        self._target: str | None = None
         self._once = Once()
         self._deadline = 0.0
         self._tls = _scheme(origin) == "https"
@@ -160,7 +161,9 @@ class Easy:
         self._once.asked = 0
         self._deadline = monotonic() + timeout
         handle.setopt(pycurl.TIMEOUT_MS, _milliseconds(timeout))
-        handle.setopt(pycurl.REQUEST_TARGET, _checked_target(request.target))
+        if self._target != request.target:
+            handle.setopt(pycurl.REQUEST_TARGET, _checked_target(request.target))
+            self._target = request.target
         handle.setopt(pycurl.HTTPHEADER, _header_lines(request.headers))
         if self._shape != (request.method, bool(body)):
             self._take_shape(request.method, has_body=bool(body))
@@ -271,12 +274,12 @@ def _checked_target(target: str) -> str:
 
 
 def _header_lines(headers: tuple[tuple[str, str], ...]) -> list[str]:
-    names, values = zip(*headers, strict=True) if headers else ((), ())
-    if not _printable("".join(values)):
-        raise _not_printable(next(name for name, value in headers if not _printable(value)))
     # libcurl takes "Name;" for a header without a value, and "Name:" for one to leave out.
     lines = [f"{name}: {value}" if value else f"{name};" for name, value in headers]
-    lines += _left_out(names)
+    left_out = _left_out(tuple([name for name, _ in headers]))
+    if not _printable("".join(lines)):
+        raise _not_printable(next(name for name, value in headers if not _printable(value)))
+    lines += left_out
     return lines
 
 

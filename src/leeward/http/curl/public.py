@@ -18,11 +18,15 @@ def open_public(_purpose: int, address: Any) -> Any:
     """Give a socket for `address`, or the word that makes libcurl give up this address.
 
     For `OPENSOCKETFUNCTION`; libcurl reports error 7 when no address is left, and nothing was sent.
-    It goes by the peer's address: with a proxy, by the proxy's.
+    It goes by the peer's address: with a proxy, by the proxy's. An address is given up as well when
+    there is no socket for it, or none at all: pycurl would print what a callback raises.
     """
     if address.family not in {socket.AF_INET, socket.AF_INET6} or not is_public(address.addr[0]):
         return pycurl.SOCKET_BAD
-    return _Lent(socket.socket(address.family, address.socktype, address.protocol))
+    try:
+        return _Lent(socket.socket(address.family, address.socktype, address.protocol))
+    except OSError:
+        return pycurl.SOCKET_BAD
 
 
 class _Lent:
