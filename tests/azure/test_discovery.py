@@ -20,7 +20,7 @@ from leeward_azure.addresses import KEPT, Address
 from leeward_azure.credentials import Bearer
 from leeward_azure.discovery import lookup_source
 from leeward_azure.opening import LIMITS
-from leeward_azure.plans import Plans
+from leeward_azure.plans import plans
 from tests.azure.sources import NOW, no_azure, refused, target
 from tests.mocked import requests_mock
 
@@ -344,7 +344,7 @@ def test_a_driver_looks_up_once_and_again_after_a_401(arm: responses.RequestsMoc
     carrier, facts = Carrier("one"), Facts("azure", frozenset(Capability), LIMITS, {})
     wire = Wire(lambda: carrier, None)  # type: ignore[arg-type]
     fetch = lookup_source(settings, config, tokens, lambda: NOW)
-    driver = PlanDriver(facts, Plans(settings), fetch, wire, native=None)  # type: ignore[arg-type]
+    driver = PlanDriver(facts, plans(settings), fetch, wire, native=None)  # type: ignore[arg-type]
     call = Invoke("send", b"1", "key")
     assert [driver.invoke(call, 10.0).outcome for _ in range(3)] == [Outcome.OK] * 3
     assert len(arm.calls) == 3
@@ -393,7 +393,7 @@ def test_an_app_that_moved_is_found_again(arm: responses.RequestsMock) -> None:
     wire = Wire(lambda: carrier, None)  # type: ignore[arg-type]
     facts = Facts("azure", frozenset(Capability), LIMITS, {})
     native: Any = None
-    driver = PlanDriver(facts, Plans(settings), fetch, wire, native=native, clock=clock)
+    driver = PlanDriver(facts, plans(settings), fetch, wire, native=native, clock=clock)
     call = Invoke("send", b"1", "key")
     assert driver.invoke(call, 10.0).outcome is Outcome.OK
     arm.replace(responses.GET, BASE, json={"properties": {"defaultHostName": "new.example"}})

@@ -12,7 +12,7 @@ from leeward.errors import ConfigError, Outcome, Unsupported
 from leeward.values import Event
 from leeward_azure import open_driver
 from leeward_azure.opening import LIMITS, TABLES
-from leeward_azure.plans import Plans
+from leeward_azure.plans import plans
 from tests.azure.sources import COSMOS, KEY, NOW, http, no_azure, settings
 from tests.house.workspace import ROOT
 from tests.http.wire import Wire, answer
@@ -64,12 +64,12 @@ def test_nothing_configured_is_refused() -> None:
 
 def test_every_verb_of_a_service_has_a_plan() -> None:
     """The plans are those of the configured services, each loaded when it is asked for."""
-    plans = Plans(settings(**ALL))
-    assert list(plans) == ["invoke", "enqueue", "publish", "store", "load", "delete", "scan"]
-    assert len(plans) == 7
-    assert all(callable(plans[verb]) for verb in plans)
-    assert list(Plans(settings(**STORAGE))) == ["enqueue"]
-    assert Plans(settings(**STORAGE)).get("invoke") is None
+    made = plans(settings(**ALL))
+    assert list(made) == ["invoke", "enqueue", "publish", "store", "load", "delete", "scan"]
+    assert len(made) == 7
+    assert all(callable(made[verb]) for verb in made)
+    assert list(plans(settings(**STORAGE))) == ["enqueue"]
+    assert plans(settings(**STORAGE)).get("invoke") is None
 
 
 def test_what_is_shown() -> None:

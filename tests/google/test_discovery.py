@@ -22,7 +22,7 @@ from leeward_google.auth import source_of
 from leeward_google.credentials import Bearer
 from leeward_google.discovery import lookup_source
 from leeward_google.opening import LIMITS
-from leeward_google.plans import Plans
+from leeward_google.plans import plans
 from tests.google.sources import NOW, Canned, no_google, refused, target
 from tests.http.wire import Wire as Loopback
 from tests.http.wire import answer
@@ -195,7 +195,7 @@ def test_a_driver_looks_up_once_and_again_after_a_404(api: responses.RequestsMoc
     carrier, facts = Carrier("one.a.run.app"), Facts("google", frozenset(Capability), LIMITS, {})
     wire = Wire(lambda: carrier, None)  # type: ignore[arg-type]
     fetch = source_of(settings, config, carrier)
-    driver = PlanDriver(facts, Plans(settings), fetch, wire, native=None)  # type: ignore[arg-type]
+    driver = PlanDriver(facts, plans(settings), fetch, wire, native=None)  # type: ignore[arg-type]
     call = Invoke("send", b"1", "key")
     assert [driver.invoke(call, 10.0).outcome for _ in range(3)] == [Outcome.OK] * 3
     assert len(api.calls) == 1

@@ -15,7 +15,7 @@ from leeward.registry import open_target
 from leeward.values import Event
 from leeward_google import events, open_driver
 from leeward_google.opening import DATA, LIMITS, TASK_BYTES
-from leeward_google.plans import Plans
+from leeward_google.plans import plans
 from tests.google.playing import SCOPE, answer, play, refusal
 from tests.google.sources import ACCOUNT, NOW, http, no_google, settings
 from tests.house.workspace import ROOT
@@ -70,11 +70,11 @@ def test_the_entry_point() -> None:
 
 def test_every_verb_of_a_service_has_a_plan() -> None:
     """The plans are those of the configured services, each loaded when it is asked for."""
-    plans = Plans(settings(**ALL))
-    assert list(plans) == ["invoke", "enqueue", "publish", "store", "load", "delete", "scan"]
-    assert len(plans) == 7
-    assert all(callable(plans[verb]) for verb in plans)
-    assert Plans(settings()).get("invoke") is None
+    made = plans(settings(**ALL))
+    assert list(made) == ["invoke", "enqueue", "publish", "store", "load", "delete", "scan"]
+    assert len(made) == 7
+    assert all(callable(made[verb]) for verb in made)
+    assert plans(settings()).get("invoke") is None
 
 
 TASKS: dict[str, Any] = {"tasks_queue": QUEUE, "tasks_service_account": ACCOUNT}
@@ -170,7 +170,7 @@ def test_a_project_that_is_not_set_is_asked_for_once() -> None:
 
 def test_a_refused_token_is_replaced_where_the_project_was_asked_for() -> None:
     """That the project stays the same does not stand in the way."""
-    plan = Plans(settings())["publish"]
+    plan = plans(settings())["publish"]
     refused = refusal("UNAUTHENTICATED", 401)
     played = play(plan, Publish("orders", (EVENT,)), refused, answer(TAKEN))
     assert played.result.outcome is Outcome.OK

@@ -139,12 +139,9 @@ class PlanDriver(UniformDriver):
         self._wire.close()
 
     def _course(self, call: Call, timeout: float) -> Course:
-        try:
-            planner = self._plans[call.verb]
-        except KeyError:
-            message = f"{self.target} has no {call.verb}"
-            raise Unsupported(message, target=self.target) from None
-        return course(planner, call, self._clock.now(), timeout, self._learnt)
+        if call.verb not in self._plans:
+            raise Unsupported(f"{self.target} has no {call.verb}", target=self.target)
+        return course(self._plans[call.verb], call, self._clock.now(), timeout, self._learnt)
 
     def _supplied(self, deadline: float, answer: Any) -> Supplied:
         return Supplied(self._clock.now(), deadline - self._clock.monotonic(), answer)

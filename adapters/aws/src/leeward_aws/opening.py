@@ -12,7 +12,7 @@ from leeward.http.options import TransportOptions, options_from_env, refuse_key_
 from leeward.http.wire import curl_wire
 from leeward_aws.asking import CREDENTIALS
 from leeward_aws.auth import describe_source, source_of
-from leeward_aws.plans import Plans
+from leeward_aws.plans import plans
 from leeward_aws.settings import Settings, settings_from
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def open_driver(config: TargetConfig) -> Driver:
 
     return PlanDriver(
         Facts(config.name, CAPABILITIES, LIMITS, _described(settings, config, options)),
-        Plans(settings),
+        plans(settings),
         source_of(settings, config, wire.transport()),
         wire,
         native=native,

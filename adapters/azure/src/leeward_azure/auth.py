@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 from leeward.driver import TargetConfig
 from leeward.errors import Outcome
 from leeward.http.credentials import Credential, NoCredential, Source
+from leeward.http.lazily import TransportApart
 from leeward_azure.addresses import SCOPE as FUNCTION
 from leeward_azure.addresses import Address, key_of, path_to
 from leeward_azure.credentials import AccountKey, SasToken
@@ -32,7 +33,6 @@ from leeward_azure.services import TOPIC_KEY, Events, Functions, Queues
 from leeward_azure.settings import Settings
 
 if TYPE_CHECKING:
-    from leeward.http.messages import Failure, Request, Response
     from leeward.http.transport import Transport
 
 MANAGEMENT: Final = "management"
@@ -179,7 +179,7 @@ def _tokens(
     def find() -> Place:
         return place_of(env) or place_on_machine()
 
-    carrier = _Apart() if settings.public_only else transport
+    carrier = TransportApart() if settings.public_only else transport
     return identity_source(find, settings.client_id, carrier, now)
 
 
@@ -189,29 +189,6 @@ def _no_tokens(scope: str, timeout: float) -> Credential:
         "no_credentials",
         "with trust_env = false a token of Entra needs the option identity = 'managed'",
     )
-
-
-class _Apart:
-    """A transport for one request at a time, of its own.
-
-    The target's keeps to the public internet, where no managed identity is to be found.
-    """
-
-    def send(self, request: Request, timeout: float) -> Response | Failure:
-        from leeward.http.curl import CurlTransport
-        from leeward.http.options import options_from_env
-
-        transport = CurlTransport(options_from_env({}))
-        try:
-            return transport.send(request, timeout)
-        finally:
-            transport.close()
-
-    def drop(self, origin: str) -> None:
-        """Do nothing: nothing is kept."""
-
-    def close(self) -> None:
-        """Do nothing: nothing is kept."""
 
 
 def _kept(secret: Any, tokens: Source, scope: str, now: Callable[[], float]) -> Source:

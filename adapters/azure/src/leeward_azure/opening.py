@@ -11,7 +11,7 @@ from leeward.http.driver import Facts, PlanDriver
 from leeward.http.options import TransportOptions, options_from_env, refuse_key_log
 from leeward.http.wire import curl_wire
 from leeward_azure.auth import describe_source, source_of
-from leeward_azure.plans import Plans
+from leeward_azure.plans import plans
 from leeward_azure.services import Events
 from leeward_azure.settings import Settings, settings_from
 
@@ -69,7 +69,7 @@ def open_driver(config: TargetConfig) -> Driver:
         Facts(
             config.name, capabilities_of(settings), LIMITS, _described(settings, config, options)
         ),
-        Plans(settings),
+        plans(settings),
         source_of(settings, config, wire.transport()),
         wire,
         native=native,

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from leeward.driver import TargetConfig
 from leeward.errors import Outcome
 from leeward.http.credentials import Credential, NoCredential, Source
+from leeward.http.lazily import TransportApart
 from leeward_google.addresses import FUNCTION, PLACE, Address, address_in, audience_of
 from leeward_google.asking import SCOPE
 from leeward_google.credential_files import Rules, well_known
@@ -37,7 +38,6 @@ from leeward_google.settings import Settings
 from leeward_google.tokens import AUDIENCE, PROJECT, charged
 
 if TYPE_CHECKING:
-    from leeward.http.messages import Failure, Request, Response
     from leeward.http.transport import Transport
 
 _REMEDY: Final = (
@@ -145,7 +145,7 @@ def _own(
     if origin is _Origin.NOWHERE:
         return _none
     place = place_of(config.env) if config.trust_env else ADDRESS
-    source = metadata_source(place, _Apart() if settings.public_only else transport, now)
+    source = metadata_source(place, TransportApart() if settings.public_only else transport, now)
     return source if origin is _Origin.METADATA else _Perhaps(source)
 
 
@@ -186,29 +186,6 @@ class _Perhaps:
             raise
         self._gave = True
         return found
-
-
-class _Apart:
-    """A transport for one request at a time, of its own.
-
-    The target's keeps to the public internet, where no metadata server is to be found.
-    """
-
-    def send(self, request: Request, timeout: float) -> Response | Failure:
-        from leeward.http.curl import CurlTransport
-        from leeward.http.options import options_from_env
-
-        transport = CurlTransport(options_from_env({}))
-        try:
-            return transport.send(request, timeout)
-        finally:
-            transport.close()
-
-    def drop(self, origin: str) -> None:
-        """Do nothing: no connection is kept."""
-
-    def close(self) -> None:
-        """Do nothing: no connection is kept."""
 
 
 def _places(

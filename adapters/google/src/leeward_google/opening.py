@@ -11,7 +11,7 @@ from leeward.http.driver import Facts, PlanDriver
 from leeward.http.options import TransportOptions, options_from_env, refuse_key_log
 from leeward.http.wire import curl_wire
 from leeward_google.auth import describe_source, source_of
-from leeward_google.plans import Plans
+from leeward_google.plans import plans
 from leeward_google.services import Functions, Tasks
 from leeward_google.settings import Settings, settings_from
 
@@ -75,7 +75,7 @@ def open_driver(config: TargetConfig) -> Driver:
             limits_of(settings),
             _described(settings, config, options),
         ),
-        Plans(settings),
+        plans(settings),
         source_of(settings, config, wire.transport()),
         wire,
         native=native,

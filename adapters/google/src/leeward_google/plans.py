@@ -1,14 +1,12 @@
-"""The plans of a target by verb. Each service's module is loaded when a verb first needs it.
-
-A function that only publishes pays at its cold start for no tables.
-"""
+"""The plans of a target by verb. Each service's module is loaded when a verb first needs it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 from typing import Any, Final
 
+from leeward.http.lazily import LazyPlans
 from leeward.http.plans import Learn, Need, Plan, Planner, View
 from leeward_google.services import Tasks, Topics
 from leeward_google.settings import Settings
@@ -17,29 +15,15 @@ from leeward_google.tokens import PROJECT
 ByVerb = Mapping[str, Planner]
 
 
-class Plans(Mapping[str, "Planner"]):
-    """Verb to planner, of one target: the verbs of the services that are configured."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._made: dict[str, Planner] = {}
-        self._homes = {
-            verb: maker
+def plans(settings: Settings) -> LazyPlans:
+    """Give verb to planner, of one target: the verbs of the services that are configured."""
+    return LazyPlans(
+        {
+            verbs: partial(maker, settings)
             for service, verbs, maker in _HOMES
             if getattr(settings, service) is not None
-            for verb in verbs.split()
         }
-
-    def __getitem__(self, verb: str) -> Planner:
-        if verb not in self._made:
-            self._made.update(self._homes[verb](self._settings))
-        return self._made[verb]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._homes)
-
-    def __len__(self) -> int:
-        return len(self._homes)
+    )
 
 
 def _functions(settings: Settings) -> ByVerb:
