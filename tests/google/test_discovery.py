@@ -18,12 +18,12 @@ from leeward.http.messages import Failure, Request, Response
 from leeward.http.wire import Wire
 from leeward_google.addresses import KEPT, Address
 from leeward_google.asking import SCOPE
-from leeward_google.auth import source_of
+from leeward_google.auth import _functions, source_of
 from leeward_google.credentials import Bearer
 from leeward_google.discovery import lookup_source
 from leeward_google.opening import LIMITS
 from leeward_google.plans import plans
-from tests.google.sources import NOW, Canned, no_google, refused, target
+from tests.google.sources import NOW, Canned, no_google, refused, settings, target
 from tests.http.wire import Wire as Loopback
 from tests.http.wire import answer
 from tests.mocked import requests_mock
@@ -226,3 +226,14 @@ def test_without_google_cloud_functions(monkeypatch: pytest.MonkeyPatch) -> None
     found = refused(source(), "send")
     assert (found.outcome, found.code) == (Outcome.AUTH, "google_cloud_functions_missing")
     assert "leeward-google[discovery]" in str(found)
+
+
+def test_the_address_of_a_public_function_ends_too() -> None:
+    """It is looked up again after a while, though no token of its goes out of date."""
+    found = Credential(Address("https://send.a.run.app", "/", None), NOW, NOW + 3600)
+    public = settings(authenticate=False, function_url="https://send.a.run.app/{name}")
+    assert _functions(public, lambda name, timeout: found, refuse)("send", 1.0) == found
+
+
+def refuse(scope: str, timeout: float) -> Credential:
+    raise AssertionError(f"nobody asked for {scope}")

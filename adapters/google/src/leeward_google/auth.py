@@ -212,7 +212,7 @@ def _functions(settings: Settings, places: Source, tokens: Source) -> Source:
     def fetch(function: str, timeout: float) -> Credential:
         place = places(function, timeout)
         if not configured.authenticate:
-            return place._replace(expires_at=None)
+            return place
         address: Address = place.secret
         token = tokens(AUDIENCE + audience_of(address, configured), timeout)
         secret: Any = address._replace(token=token.secret.token)

@@ -189,5 +189,5 @@ def _check_sources(config: TargetConfig, identity: Identity) -> None:
     if not given and not config.trust_env:
         raise ConfigError(
             f"{config.name!r} has no credential: with trust_env = false set credentials_file, or "
-            f"identity = 'metadata' on a machine of Google's, in [targets.\"{config.name}\"]"
+            f"identity = 'metadata' on a machine of Google's, in {config.section}"
         )
