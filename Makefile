@@ -25,7 +25,7 @@ help: ## list the targets
 setup: $(READY) $(SERVERS) ## make .venv with the locked tools, and the servers that tests start
 	@:
 
-demo: $(READY) $(if $(TARGET),$(SERVERS)) ## show a failover; TARGET=aws,azure,google over real servers
+demo: $(READY) $(if $(TARGET),$(SERVERS)) ## show a failover; TARGET=aws,azure,google on servers of this machine
 	@$(BIN)/$(if $(TARGET),python -m tests.demo $(TARGET),leeward demo)
 
 test: $(READY) $(SERVERS) ## run every test

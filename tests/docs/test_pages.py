@@ -14,8 +14,10 @@ from leeward import errors
 from leeward.config import load_config
 from leeward.doors.failures import _CLASSES
 from leeward.errors import LeewardError, Outcome
+from leeward.routing import FailoverDriver
 from leeward.routing.outcomes import TABLE
 from leeward.testing import Fault
+from tests.scripted import Scripted
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -95,6 +97,13 @@ def test_the_documented_configuration_loads(tmp_path: Path) -> None:
         path.write_text(text)
         seen.append(load_config(file=path, env={}))
     assert seen[0].tables["orders"].key == ("customer", "order")
+    homes = FailoverDriver(
+        [Scripted(str(target)) for target in seen[0].order],
+        home=seen[0].data_target,
+        homes=seen[0].homes(),
+    )
+    assert homes.home_of("orders") == "aws:us-east-1", "as the example says beside it"
+    assert homes.home_of("others") == "google"
     assert "subscriptions" in seen[1].options["local"]
 
 
