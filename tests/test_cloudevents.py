@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.cloudevents import check, from_json, mint, to_json
+from leeward.cloudevents import check, document_of, from_json, mint, to_json, write
 from leeward.errors import InvalidRequest
 from leeward.values import Event
 
@@ -106,3 +106,19 @@ def test_what_is_no_cloudevent_is_refused(document: dict[str, object], field: st
     with pytest.raises(InvalidRequest) as caught:
         from_json(document)
     assert caught.value.field == field
+
+
+def test_a_written_event_keeps_its_json_to_itself() -> None:
+    """It is the event, with the same JSON for every attempt, and no repr shows that."""
+    event = Event("t", {"secret": "hunter2"}, "1", "s")
+    written = write(event)
+    assert written == event
+    assert document_of(written) is document_of(written)
+    assert json.loads(document_of(written)) == to_json(event)
+    assert "hunter2" not in repr(written)
+
+
+def test_a_changed_copy_of_a_written_event_is_written_anew() -> None:
+    """A driver around a driver may change an event; what it was before is not sent."""
+    changed = write(Event("t", {"n": 1}, "1", "s"))._replace(data={"n": 2})
+    assert json.loads(document_of(changed))["data"] == {"n": 2}

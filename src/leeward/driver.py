@@ -8,9 +8,10 @@ deadline. A driver makes **one** attempt and says how it ended.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from time import monotonic
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeGuard
 
 from leeward.calls import (
@@ -91,8 +92,14 @@ class Capability(Enum):
     """Walk through a table page by page, for leeward's own upkeep."""
 
 
+NONE_MISSING: Mapping[Capability, str] = MappingProxyType({})
+"""What a driver's `missing` is, where it has none."""
+
+
 class Limits(NamedTuple):
-    """The largest that a target takes. The defaults are safe on AWS, Azure and Google alike.
+    """The largest that a target takes. The defaults are near what AWS, Azure and Google take.
+
+    Not each of them holds everywhere: an adapter names what is narrower on its cloud, or wider.
 
     The client checks every call against the smallest limits of the whole order, so that a call
     cannot succeed on one target and be too large for the next.
@@ -317,6 +324,12 @@ class WrappingDriver(UniformDriver):
         """The largest that the target takes."""
         return self._driver.limits
 
+    @property
+    def missing(self) -> Mapping[Capability, str]:
+        """What to set for capabilities that nothing is configured for, if the target says so."""
+        found: Mapping[Capability, str] = getattr(self._driver, "missing", NONE_MISSING)
+        return found
+
     def passed_on(self, call: Call) -> Call:
         """Give the call that the wrapped driver gets: the same, unless overridden."""
         return call
@@ -360,10 +373,11 @@ class TargetConfig(NamedTuple):
         name: as written in the order, ``aws:us-east-1``.
         provider: the part before the colon.
         qualifier: the part after it, or None.
-        options: the keys of ``[targets."<name>"]`` in ``leeward.toml``.
+        options: the keys of its section in ``leeward.toml``.
         env: the environment that may be honoured; empty with ``trust_env = false``.
         trust_env: False in the hardened mode: the environment, credential executables and files
             that point elsewhere are refused.
+        shared: the section is the provider's, for want of one of the whole name.
     """
 
     name: str
@@ -372,20 +386,35 @@ class TargetConfig(NamedTuple):
     options: Mapping[str, Any]
     env: Mapping[str, str]
     trust_env: bool = True
+    shared: bool = False
 
     def __repr__(self) -> str:
-        return masked(self, "name provider qualifier trust_env")
+        return masked(self, "name provider qualifier trust_env shared")
+
+    @property
+    def section(self) -> str:
+        """The section that the options stand in, such as ``[targets."aws:us-east-1"]``."""
+        return f'[targets."{self.provider if self.shared else self.name}"]'
 
     def check_options(self, known: Mapping[str, type]) -> None:
         """Raise `ConfigError` for an option that `known` lacks, or that has another type."""
         for option, value in self.options.items():
-            where = f'{option!r} in [targets."{self.name}"]'
+            where = f"{option!r} in {self.section}"
             if option not in known:
-                raise ConfigError(f"unknown key {where}; known: {', '.join(sorted(known))}")
+                raise ConfigError(f"unknown key {where}{_nearest(option, known)}")
             if type(value) is not known[option]:
                 raise ConfigError(
                     f"{where} must be a {known[option].__name__}, not {type(value).__name__}"
                 )
+
+
+def _nearest(option: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches
+
+    options = sorted(known)
+    near = get_close_matches(option, options, n=1)
+    meant = f"; did you mean {near[0]!r}?" if near else ";"
+    return f"{meant} known: {', '.join(options)}"
 
 
 Opener: TypeAlias = Callable[[TargetConfig], Driver]

@@ -65,14 +65,17 @@ def _name_of(driver: Driver) -> TargetName:
 
 def _open(target: TargetName, config: Config, env: Mapping[str, str]) -> Driver:
     name = str(target)
+    own = config.options.get(name)
+    options = config.options.get(target.provider, {}) if own is None else own
     driver = open_target(
         TargetConfig(
             name=name,
             provider=target.provider,
             qualifier=target.qualifier,
-            options=config.options.get(name, {}),
+            options=options,
             env=env if config.trust_env else {},
             trust_env=config.trust_env,
+            shared=own is None and target.provider in config.options,
         )
     )
     return _renamed(driver, target, config)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward.errors import ConfigError
-from leeward_aws.endpoints import Service, endpoint
+from leeward_aws.endpoints import Service, check_region, endpoint
 from tests.aws import oracle
 
 SERVICES: tuple[Service, ...] = get_args(Service)
@@ -65,7 +65,9 @@ def test_pseudo_regions_are_refused(region: str) -> None:
 BAD = [
     "", "-", "us-east-1.", "us-east-1.evil.example", "evil.example/", "evil.example#", "a@evil",
     "us-east-1\n", "us east", "us_east_1", "US-EAST-1", "-us", "us-", "us-east-1:80", "[::1]", "1",
-    "a" * 64, "régión", "us-east-1%2f", "us-east-1\\", "us-east-1\0", "\uff55\uff53-east-1", "a?b",
+    "a" * 64, "useast1", "us-east", "virginia",
+    "us-east-1a", "1-east-1", "régión", "us-east-1%2f",
+    "us-east-1\\", "us-east-1\0", "\uff55\uff53-east-1", "a?b",
 ]  # fmt: skip
 
 
@@ -74,6 +76,17 @@ def test_a_region_cannot_smuggle_in_a_host(region: str) -> None:
     """What is no plain label of a host's name is refused."""
     with pytest.raises(ConfigError, match="name of an AWS region"):
         endpoint("dynamodb", region)
+
+
+@pytest.mark.parametrize(
+    ("region", "meant"),
+    [("us-esat-1", "us-east-1"), ("eu-wset-1", "eu-west-1"), ("ap-southeats-2", "ap-southeast-2")],
+)
+def test_a_misspelt_region_is_no_outage(region: str, meant: str) -> None:
+    """It is refused at once, with the name that was meant."""
+    with pytest.raises(ConfigError, match=f"second part.*did you mean '{meant}'"):
+        check_region(region, "the second part of 'aws'")
+    check_region(f"us-{region[3:5]}x-9")  # what is like nothing may be new
 
 
 @given(st.text(max_size=12) | st.text("abz019-._:/@#?\\%\r\n ", max_size=12))

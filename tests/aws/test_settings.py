@@ -215,7 +215,7 @@ def test_a_profile_by_variable_comes_after_keys_in_botocore(
 
 def test_unknown_options_are_refused() -> None:
     """A misspelt key is an error, as everywhere in leeward."""
-    with pytest.raises(ConfigError, match="unknown key 'regoin'"):
+    with pytest.raises(ConfigError, match=r"unknown key 'regoin'.*did you mean 'region'\?"):
         read(options={"regoin": "us-east-1"})
     with pytest.raises(ConfigError, match="must be a bool"):
         read(options={"use_fips_endpoint": "true"})

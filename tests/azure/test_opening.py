@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from leeward import Client, Config
 from leeward.calls import Enqueue, Invoke, Publish
 from leeward.driver import Capability, Driver, Limits, TargetConfig
 from leeward.errors import ConfigError, Outcome, Unsupported
@@ -54,6 +55,18 @@ def test_what_is_configured_is_declared(
         with pytest.raises(Unsupported, match="azure:west has no invoke"):
             driver.invoke(Invoke("f", b"1", "key"), 1.0)
     driver.close()
+
+
+def test_what_is_not_configured_is_not_called_impossible() -> None:
+    """The refusal says what to set, and where."""
+    told = (
+        "'enqueue' is not configured for 'azure:west': set storage_connection_string or "
+        'storage_queue_url in [targets."azure:west"]'
+    )
+    cloud = Client(opened(function_app="shop"), config=Config())
+    with cloud, pytest.raises(Unsupported) as caught:
+        cloud.enqueue("f")
+    assert told in str(caught.value)
 
 
 def test_nothing_configured_is_refused() -> None:

@@ -31,7 +31,7 @@ def test_global_options_come_first(args: list[str], sorted_args: list[str]) -> N
     ("args", "complaint"),
     [
         (["invoke"], "Missing argument 'FUNCTION'. See leeward invoke --help."),
-        (["invok", "f"], "Did you mean 'invoke'?. See leeward --help."),
+        (["invok", "f"], "Did you mean 'invoke'? See leeward --help."),
         (["load", "t", "k", "--if-absent"], "No such option"),
         (["load", "t", "k", "--targets"], "'--targets' requires an argument. See leeward --help."),
         (["--nope", "load"], "No such option"),

@@ -50,6 +50,20 @@ def test_functions_beside_the_configuration_are_found(bare: Path) -> None:
     assert _run("invoke", "greet", '"ada"').stdout == '"hello ada"\n'
 
 
+def test_a_library_s_log_does_not_break_the_object(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The standard error holds the error alone, unless somebody looks for one."""
+    (bare / "noisy.py").write_text(
+        "import logging\n\ndef shout(_):\n"
+        "    logging.getLogger('vendor').warning('fifteen lines')\n    raise KeyError\n"
+    )
+    (bare / "leeward.toml").write_text('[targets.local]\nfunctions = { shout = "noisy:shout" }\n')
+    assert json.loads(_run("invoke", "shout", "--json").stderr)["error"]["type"] == "FunctionError"
+    monkeypatch.setenv("LEEWARD_DEBUG", "1")
+    assert "fifteen lines" in _run("invoke", "shout", "--json").stderr
+
+
 def test_without_its_extra_the_command_says_what_to_install(bare: Path) -> None:
     """Without typer and rich: one line with the remedy, and 2."""
     path = f"import sys; sys.path.insert(0, {str(ROOT / 'src')!r})"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -36,6 +37,7 @@ from leeward.config import FunctionConfig, TableConfig
 from leeward.driver import (
     Call,
     Capability,
+    Driver,
     Enqueue,
     FunctionFault,
     Invoke,
@@ -46,9 +48,10 @@ from leeward.driver import (
     Result,
     Store,
     Stored,
+    TargetConfig,
 )
 from leeward.errors import Outcome
-from leeward.testing import FakeClock
+from leeward.testing import FakeClock, FaultyDriver
 from tests.scripted import (
     AMBIGUOUS,
     AUTH,
@@ -65,7 +68,7 @@ from tests.scripted import (
 
 
 def client(
-    *drivers: Scripted, config: Config | None = None, clock: FakeClock | None = None
+    *drivers: Driver, config: Config | None = None, clock: FakeClock | None = None
 ) -> Client:
     return Client(drivers, config=config or Config(), clock=clock or FakeClock())
 
@@ -382,6 +385,49 @@ def test_a_missing_capability_is_refused_before_anything_is_sent() -> None:
     assert not a.calls + b.calls
 
 
+def test_a_wrapped_target_says_what_it_misses() -> None:
+    """Own names before it, or a wrapper around it, take nothing of the message away."""
+
+    class Bare(Scripted):
+        missing = MappingProxyType({Capability.ENQUEUE: "set a queue"})
+
+    config = Config(functions={"f": FunctionConfig(names={"a": "own"})})
+    driver = FaultyDriver(Bare("a", capabilities=frozenset({Capability.INVOKE})))
+    with pytest.raises(Unsupported, match="'enqueue' is not configured for 'a': set a queue"):
+        client(driver, config=config).enqueue("f")
+
+
+def test_a_limit_names_its_target() -> None:
+    """Of an order, the one that takes the least is named."""
+    a, b = Scripted("a"), Scripted("b", limits=Limits(payload_bytes=10, item_bytes=500, nesting=3))
+    cloud = client(a, b, config=Config(data_target="a"))
+    with pytest.raises(PayloadTooLarge, match="22 bytes of JSON, and b takes at most 10;"):
+        cloud.invoke("f", "x" * 20)
+    with pytest.raises(PayloadTooLarge, match="bytes, and b takes at most 500;"):
+        cloud.store_data("t", {"id": "x" * 600})
+    with pytest.raises(PayloadTooLarge, match="deep, and b takes at most 3;"):
+        cloud.store_data("t", {"id": "1", "x": {"x": {"x": {"x": 1}}}})
+    assert not a.calls + b.calls
+
+
+@pytest.mark.parametrize("reason", ["stale_credentials", "clock_skewed"])
+def test_a_reason_to_try_again_is_none_once_that_has_failed(reason: str) -> None:
+    """A wrong key is not stale."""
+    with pytest.raises(AuthError) as caught:
+        client(Scripted("a", Result(Outcome.AUTH, reason=reason))).invoke("f")
+    assert caught.value.reason is None
+
+
+def test_a_number_of_the_library_s_gives_way_to_words() -> None:
+    """It stays in `code`; where there are no words it is shown."""
+    absent = Result[Any](Outcome.AMBIGUOUS, code="curl.6", message="no such host example.com")
+    with pytest.raises(OutcomeUnknown, match=r"\(no such host example.com\)") as caught:
+        client(Scripted("a", absent)).invoke("f")
+    assert caught.value.code == "curl.6"
+    with pytest.raises(OutcomeUnknown, match=r"\(curl.6\)"):
+        client(Scripted("a", absent._replace(message=None))).invoke("f")
+
+
 def test_data_needs_only_the_home_to_be_able() -> None:
     """Another target of the order may lack tables."""
     a = Scripted("a", capabilities=frozenset({Capability.INVOKE}))
@@ -432,6 +478,21 @@ def test_names_are_mapped_for_each_target() -> None:
     functions = [call.function for call in one.calls + two.calls if isinstance(call, Invoke)]
     assert functions == ["f-everywhere", "f-everywhere", "other", "f-two"]
     assert [call.table for call in one.calls if isinstance(call, Store)] == ["prod-t"]
+
+
+def test_a_target_without_a_section_has_its_provider_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole name wins over the provider's, and messages name the section that counted."""
+    seen: list[TargetConfig] = []
+
+    def opened(config: TargetConfig) -> Scripted:
+        seen.append(config)
+        return Scripted(config.name)
+
+    monkeypatch.setattr("leeward.local.open_driver", opened)
+    options: dict[str, dict[str, Any]] = {"local": {"path": "all"}, "local:b": {"functions": {}}}
+    Client("local:a,local:b", config=Config(options=options)).close()
+    assert [each.options for each in seen] == [{"path": "all"}, {"functions": {}}]
+    assert [each.section for each in seen] == ['[targets."local"]', '[targets."local:b"]']
 
 
 def test_a_client_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,7 +67,13 @@ def test_precedence_of_the_order(file: Path) -> None:
 def test_the_data_target_of_the_environment_wins(file: Path) -> None:
     """``LEEWARD_DATA_TARGET`` is the home of every table, whatever the file says."""
     config = load_config(file=file, env={"LEEWARD_DATA_TARGET": "gcp"})
-    assert config.homes() == "google"
+    assert (config.data_target, config.homes()) == ("google", {})
+
+
+def test_the_data_target_of_the_file_is_for_tables_without_a_home(file: Path) -> None:
+    """In the file, what is said of one table goes before what is said of all."""
+    config = load_config(file=file, env={})
+    assert (config.data_target, config.homes()) == ("google", {"orders": "aws:us-east-1"})
 
 
 def test_homes_of_the_file(tmp_path: Path) -> None:

@@ -95,6 +95,7 @@ def test_given_tokens_go_first() -> None:
     fetch, canned = on_run(access_token="canary-access")
     found = refused(fetch, "function:send")
     assert (found.outcome, found.code) == (Outcome.AUTH, "no_credentials")
+    assert 'set it in [targets."google' in str(found), "where, too"
     assert "id_token" in str(found)
     assert canned.sent == []
 
@@ -187,6 +188,7 @@ def test_a_status_other_than_200(scope: str, status: int, outcome: Outcome) -> N
     fetch, _ = on_run(metadata("canary", status))
     found = refused(fetch, scope)
     assert (found.outcome, found.code) == (outcome, f"http.{status}")
+    assert ("set credentials_file" in str(found)) is (outcome is Outcome.AUTH)
 
 
 @pytest.mark.parametrize("phase", [Phase.CONNECT, Phase.RECEIVE, Phase.BODY])
@@ -597,7 +599,10 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     """It is not there at the first call, and may be later."""
     path = tmp_path / "credentials.json"
     fetch, _ = source(credentials_file=str(path))
-    assert refused(fetch, SCOPE).code == "credentials_file_unreadable"
+    found = refused(fetch, SCOPE)
+    assert found.code == "credentials_file_unreadable"
+    assert str(path) in str(found), "which file"
+    assert "credentials_file, or GOOGLE_APPLICATION_CREDENTIALS" in str(found), "what names it"
     written(tmp_path, service_account())
     assert fetch(SCOPE, 5.0).expires_at
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from leeward import Client, Config
 from leeward.calls import Enqueue, Invoke, Load, Publish
 from leeward.driver import Capability, Driver, Key, Limits, TargetConfig
 from leeward.errors import ConfigError, InvalidRequest, Outcome, Unsupported
@@ -59,6 +60,17 @@ def test_what_is_configured_is_declared(
         with pytest.raises(Unsupported, match="google has no invoke"):
             driver.invoke(Invoke("f", b"1", "key"), 1.0)
     driver.close()
+
+
+def test_what_is_not_configured_is_not_called_impossible() -> None:
+    """The refusal says what to set, and where."""
+    told = (
+        "'invoke' is not configured for 'google': set function_url, functions or a region in "
+        '[targets."google"]'
+    )
+    with Client(opened(), config=Config()) as cloud, pytest.raises(Unsupported) as caught:
+        cloud.invoke("f")
+    assert told in str(caught.value)
 
 
 def test_the_entry_point() -> None:

@@ -396,4 +396,33 @@ def test_what_a_failure_proves(failure: Failure, outcome: Outcome, executed: boo
     result = result_of(failure)
     assert (result.outcome, result.executed, result.code) == (outcome, executed, failure.code)
     ended, _ = run(with_token, "t-1", failure)
-    assert ended == result
+    assert ended._replace(message=None) == result
+
+
+@pytest.mark.parametrize(
+    ("phase", "code", "told"),
+    [
+        (Phase.NAME, "curl.6", "no such host {}"),
+        (Phase.NAME, "curl.5", "no such host as the proxy's"),
+        (Phase.NAME, "connect_timeout", "no address of {} in time"),
+        (Phase.CONNECT, "curl.7", "no connection to {}"),
+        (Phase.CONNECT, "connect_timeout", "no connection to {} in time"),
+        (Phase.TLS, "curl.60", "the certificate of {} is not accepted"),
+        (Phase.TLS, "curl.35", "no TLS connection to {}"),
+        (Phase.RECEIVE, "deadline", "no complete answer from {} in time"),
+        (Phase.BODY, "curl.18", "no complete answer from {}"),
+        (Phase.REFUSED_HERE, "deadline", "there was no time left"),
+    ],
+)
+def test_a_failure_is_told_in_words(phase: Phase, code: str, told: str) -> None:
+    """A number of the library's says nothing to somebody who has misspelt a host."""
+    failure = Failure(phase, sent=False, code=code)
+    result, _ = run(with_token, "t-1", failure)
+    host = REQUEST.origin.partition("://")[2]
+    assert (result.code, result.message) == (code, told.format(host))
+
+
+def test_what_a_transport_says_itself_is_kept() -> None:
+    """It knows how many requests are under way."""
+    failure = Failure(Phase.REFUSED_HERE, False, "bulkhead", message="64 requests")
+    assert run(with_token, "t-1", failure)[0].message == "64 requests"

@@ -18,7 +18,7 @@ from leeward.http.messages import Failure, Phase, Request, Response
 from tests.http.bridge import AnyTransport
 from tests.http.wire import LIMIT, OK, Peer, Wire, answer, once
 
-FULL = Failure(Phase.REFUSED_HERE, sent=False, code="bulkhead")
+FULL = Failure(Phase.REFUSED_HERE, False, "bulkhead", message="2 requests are under way already")
 CLOSED = Failure(Phase.REFUSED_HERE, sent=False, code="closed")
 
 

@@ -258,7 +258,7 @@ def test_dead_letters_of_a_closed_target_are_refused(cloud: Local) -> None:
     """The error names the target."""
     cloud.close()
     for ask in (cloud.dead_letters, cloud.settle):
-        with pytest.raises(LeewardError, match="closed") as caught:
+        with pytest.raises(LeewardError, match="local is closed; open a new one") as caught:
             ask()
         assert caught.value.target == "local"
 

@@ -219,15 +219,22 @@ def test_data_without_a_home_is_refused() -> None:
 def test_each_table_has_its_home() -> None:
     """Homes can differ by table."""
     a, b = Scripted("a"), Scripted("b")
-    failover = FailoverDriver([a, b], home={"t": "b"}, clock=FakeClock())
+    failover = FailoverDriver([a, b], homes={"t": "b"}, clock=FakeClock())
     assert failover.store(STORE, 15.0).target == "b"
     with pytest.raises(ConfigError, match="'other' has no home"):
         failover.load(Load("other", KEY), 15.0)
 
 
+def test_a_table_s_own_home_goes_before_that_of_all() -> None:
+    """The home of all tables is for those that have none of their own."""
+    a, b = Scripted("a"), Scripted("b")
+    failover = FailoverDriver([a, b], home="a", homes={"t": "b"}, clock=FakeClock())
+    assert (failover.home_of("t"), failover.home_of("other")) == ("b", "a")
+
+
 def test_the_only_target_is_the_home() -> None:
     """With one target there is nothing to choose."""
-    assert FailoverDriver([Scripted("a")], home={"other": "a"}).store(STORE, 15.0).target == "a"
+    assert FailoverDriver([Scripted("a")], homes={"other": "a"}).store(STORE, 15.0).target == "a"
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ class Leeward:
     """
 
     def __init__(self, order: tuple[str, ...], homes: Mapping[str, str], seed: str) -> None:
-        self._driver = FailoverDriver([_Nameplate(name) for name in order], home=homes)
+        self._driver = FailoverDriver([_Nameplate(name) for name in order], homes=homes)
         self._random = Random(f"{seed}/jitter")
 
     def course(self, call: Call, started: float, timeout: float) -> Course:

@@ -5,10 +5,22 @@ It needs the extra ``cli``; this module does not, so that it can say so.
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
 from io import TextIOWrapper
 
 NEEDED = ("typer", "rich")
+
+
+def _quieten() -> None:
+    """Let no library's log stand between what a command writes, but for who looks for an error.
+
+    A logger that nobody has set up writes warnings to the standard error, where a program expects
+    one JSON object.
+    """
+    if not os.environ.get("LEEWARD_DEBUG"):
+        logging.lastResort = logging.NullHandler()
 
 
 def main() -> None:
@@ -28,6 +40,7 @@ def main() -> None:
         )
         sys.exit(2)
     sys.path.append("")
+    _quieten()
     if isinstance(sys.stdout, TextIOWrapper):
         # A terminal without the right characters is no reason to call a success a failure.
         sys.stdout.reconfigure(errors="backslashreplace")

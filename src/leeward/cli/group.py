@@ -100,7 +100,8 @@ def _explained(run: Callable[[], T], *, json: bool) -> T:
 def _usage(error: Any) -> Facts:
     command = error.ctx.command_path if error.ctx is not None else "leeward"
     message = error.format_message().rstrip(".")
-    return of_failure("UsageError", f"{message}. See {command} --help.", WRONG)
+    stop = "" if message.endswith("?") else "."
+    return of_failure("UsageError", f"{message}{stop} See {command} --help.", WRONG)
 
 
 def _unexpected(error: Exception) -> Facts:

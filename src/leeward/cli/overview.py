@@ -59,7 +59,7 @@ def _table(name: str | None, table: TableConfig, config: Config) -> Facts:
     return {
         "name": name,
         "key": list(table.key),
-        "home": config.data_target or table.home or only,
+        "home": table.home or config.data_target or only,
         "timeout": table.timeout or DATA_TIMEOUT,
         "names": dict(table.names),
     }

@@ -54,8 +54,14 @@ def load_settings(*, file: str | Path | None = None, env: Mapping[str, str]) -> 
     config = _from_file(file, env)
     if "LEEWARD_DATA_TARGET" in env:
         home = parse_target(env["LEEWARD_DATA_TARGET"], "LEEWARD_DATA_TARGET")
-        return config._replace(data_target=str(home))
+        return _at_home_on(str(home), config)
     return config
+
+
+def _at_home_on(target: str, config: Config) -> Config:
+    """Move every table to one home, those that the file gives another too."""
+    tables = {name: table._replace(home=None) for name, table in config.tables.items()}
+    return config._replace(data_target=target, tables=tables)
 
 
 def _from_file(file: str | Path | None, env: Mapping[str, str]) -> Config:

@@ -67,7 +67,7 @@ class Config(NamedTuple):
         tables: likewise.
         source: the CloudEvents `source` of events that name none.
         trust_env: whether adapters may honour the environment.
-        data_target: the home of every table (``LEEWARD_DATA_TARGET``), or None.
+        data_target: the home of tables that have none of their own, or None.
     """
 
     order: tuple[TargetName, ...] = ()
@@ -82,8 +82,6 @@ class Config(NamedTuple):
     def __repr__(self) -> str:
         return masked(self, "order functions buses tables source trust_env data_target")
 
-    def homes(self) -> str | Mapping[str, str]:
-        """Give the home of every table, or a map of those that have one."""
-        if self.data_target is not None:
-            return self.data_target
+    def homes(self) -> Mapping[str, str]:
+        """Give the tables that have a home of their own; `data_target` is that of all others."""
         return {name: table.home for name, table in self.tables.items() if table.home is not None}

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from leeward.driver import Call, Capability, Delete, Driver, Enqueue, Invoke, Publish, Scan, Store
+from leeward.driver import (
+    NONE_MISSING,
+    Call,
+    Capability,
+    Delete,
+    Driver,
+    Enqueue,
+    Invoke,
+    Publish,
+    Scan,
+    Store,
+)
 from leeward.errors import Unsupported
 
 _REMEDIES: Mapping[Capability, str] = {
@@ -49,8 +60,16 @@ def require(call: Call, drivers: Iterable[Driver]) -> None:
     for driver in drivers:
         for capability in wanted:
             if capability not in driver.capabilities:
-                raise Unsupported(
-                    f"{driver.target} has no {capability.value}, which this {call.verb} needs; "
-                    f"nothing was sent; {_REMEDIES[capability]}",
-                    target=driver.target,
-                )
+                raise Unsupported(_refusal(call, driver, capability), target=driver.target)
+
+
+def _refusal(call: Call, driver: Driver, capability: Capability) -> str:
+    """Say that a target cannot, or that it could if it were told where."""
+    missing: Mapping[Capability, str] = getattr(driver, "missing", NONE_MISSING)
+    if capability in missing:
+        lack = f"{capability.value!r} is not configured for {driver.target!r}"
+        return f"{lack}: {missing[capability]}; nothing was sent"
+    return (
+        f"{driver.target} has no {capability.value}, which this {call.verb} needs; "
+        f"nothing was sent; {_REMEDIES[capability]}"
+    )

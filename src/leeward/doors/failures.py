@@ -96,6 +96,10 @@ _WHAT: Mapping[Outcome, tuple[str, str]] = {
 }
 
 
+_LIBRARY = "curl."
+"""What the codes of the library begin with: numbers, which words say better."""
+
+
 def error_of(call: Call, result: Result[Any]) -> LeewardError:
     """Give the exception for `result`, with the native error as its cause."""
     if result.outcome is Outcome.CALLER and isinstance(result.cause, LeewardError):
@@ -116,7 +120,7 @@ def _build(call: Call, result: Result[Any]) -> CallError:
         "target": result.target,
         "attempts": result.attempts,
         "code": result.code,
-        "reason": result.reason,
+        "reason": _final_reason(result),
         "retry_after": result.retry_after,
     }
     if result.outcome is Outcome.APP_ERROR:
@@ -130,6 +134,13 @@ def _build(call: Call, result: Result[Any]) -> CallError:
             _unknown_message(call, result), idempotency_key=key, executed=result.executed, **origin
         )
     return _class_of(call, result)(_message(call, result), **origin)
+
+
+def _final_reason(result: Result[Any]) -> str | None:
+    """Leave out the words by which a plan asked for another run: that has failed as well."""
+    from leeward.http.plans import SKEWED, STALE_CREDENTIALS
+
+    return None if result.reason in (SKEWED, STALE_CREDENTIALS) else result.reason
 
 
 def _class_of(call: Call, result: Result[Any]) -> type[CallError]:
@@ -169,7 +180,7 @@ def _next_step(call: Call) -> str:
                 f"calling again (idempotency key {call.idempotency_key})."
             )
         case Invoke() | Enqueue():
-            return f"Calling again with idempotency_key={call.idempotency_key!r} is what it allows."
+            return f"It may be called again, with idempotency_key={call.idempotency_key!r}."
         case Publish():
             return "Publishing again with the same id is safe: consumers deduplicate by it."
         case _:
@@ -192,7 +203,8 @@ def _detail(result: Result[Any]) -> str:
     """Give what the target said, in brackets; never a payload."""
     fault = result.fault
     said = fault.type if fault is not None else result.message
-    parts = [_printable(part) for part in (result.code, said) if part]
+    code = None if said and (result.code or "").startswith(_LIBRARY) else result.code
+    parts = [_printable(part) for part in (code, said) if part]
     if result.retry_after is not None:
         parts.append(f"asked to wait {result.retry_after:g} s")
     return f" ({': '.join(parts)})" if parts else ""

@@ -15,7 +15,7 @@ from leeward.doors import arguments, conclude
 from leeward.doors.batches import send_in_order
 from leeward.doors.capabilities import needed, require
 from leeward.doors.prepare import Preparation
-from leeward.driver import Call, Driver, Limits, Result
+from leeward.driver import Call, Driver, Result
 from leeward.errors import ConfigError, LeewardError
 from leeward.routing import FailoverDriver
 from leeward.values import (
@@ -49,12 +49,14 @@ class Front:
     """
 
     def __init__(self, config: Config, drivers: Sequence[Driver], clock: Clock) -> None:
-        self.router = FailoverDriver(drivers, home=config.homes(), clock=clock)
+        self.router = FailoverDriver(
+            drivers, home=config.data_target, homes=config.homes(), clock=clock
+        )
         self.closed = False
         self._drivers = {driver.target: driver for driver in drivers}
         self._everywhere = frozenset.intersection(*(driver.capabilities for driver in drivers))
         self._clock = clock
-        limits = Limits.smallest([driver.limits for driver in drivers])
+        limits = {driver.target: driver.limits for driver in drivers}
         self._prepare = Preparation(config, limits, clock.now)
 
     def invoke(

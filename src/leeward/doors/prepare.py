@@ -36,13 +36,16 @@ class Preparation:
 
     Args:
         config: what was configured.
-        limits: the smallest of all targets.
+        limits: target to the largest that it takes.
         now: gives Unix seconds.
     """
 
-    def __init__(self, config: Config, limits: Limits, now: Callable[[], float]) -> None:
+    def __init__(
+        self, config: Config, limits: Mapping[str, Limits], now: Callable[[], float]
+    ) -> None:
         self._config = config
-        self._limits = limits
+        self._by_target = limits
+        self._limits = Limits.smallest([*limits.values()])
         self._now = now
 
     def invoke(
@@ -53,7 +56,7 @@ class Preparation:
         said = arguments.effect(effect)
         return Invoke(
             function,
-            _encoded(payload, self._limits.payload_bytes),
+            self._encoded(payload, "payload_bytes"),
             arguments.idempotency_key(key) or new_id(self._now()),
             configured.effect if said is None else said,
             configured.shared_dedup,
@@ -68,7 +71,7 @@ class Preparation:
         said = arguments.effect(effect)
         return Enqueue(
             function,
-            _encoded(payload, self._limits.queued_bytes),
+            self._encoded(payload, "queued_bytes"),
             arguments.idempotency_key(key) or new_id(self._now()),
             configured.effect if said is None else said,
             configured.shared_dedup,
@@ -164,28 +167,32 @@ class Preparation:
         size = items.measure(item)
         if size.bytes > self._limits.item_bytes:
             raise PayloadTooLarge(
-                f"item has {size.bytes} bytes, and a target of the order takes at most "
-                f"{self._limits.item_bytes}; split it, or keep the large part elsewhere",
+                f"item has {size.bytes} bytes, and {self._takes('item_bytes')}; split it, or keep "
+                "the large part elsewhere",
                 field="item",
             )
         if size.depth > self._limits.nesting:
             raise PayloadTooLarge(
-                f"item is nested {size.depth} deep, and a target of the order takes at most "
-                f"{self._limits.nesting}; flatten it",
+                f"item is nested {size.depth} deep, and {self._takes('nesting')}; flatten it",
                 field="item",
             )
 
+    def _encoded(self, payload: Json, limit: str) -> bytes:
+        items.check_json(payload, "payload")
+        encoded = encode(payload)
+        if len(encoded) > getattr(self._limits, limit):
+            raise PayloadTooLarge(
+                f"payload has {len(encoded)} bytes of JSON, and {self._takes(limit)}; store it and "
+                "send its key instead",
+                field="payload",
+            )
+        return encoded
 
-def _encoded(payload: Json, most: int) -> bytes:
-    items.check_json(payload, "payload")
-    encoded = encode(payload)
-    if len(encoded) > most:
-        raise PayloadTooLarge(
-            f"payload has {len(encoded)} bytes of JSON, and a target of the order takes at most "
-            f"{most}; store it and send its key instead",
-            field="payload",
-        )
-    return encoded
+    def _takes(self, limit: str) -> str:
+        """Say which target takes the least, and how much that is."""
+        most = getattr(self._limits, limit)
+        names = [name for name, each in self._by_target.items() if getattr(each, limit) == most]
+        return f"{', '.join(names)} takes at most {most}"
 
 
 def _flag(value: object, field: str) -> bool:

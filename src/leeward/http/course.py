@@ -159,10 +159,10 @@ class _Run:
                 result: Result[Any] = end.value
                 return result
             match step:
-                case Need(scope):
-                    answer = yield from self._needed(scope)
-                case Send(request, effect):
-                    answer = yield from self._sent(request, effect)
+                case Need():
+                    answer = yield from self._needed(step.scope)
+                case Send():
+                    answer = yield from self._sent(step.request, step.effect)
                 case Drop():
                     answer = self._taken((yield step))
                 case _:
@@ -185,6 +185,10 @@ class _Run:
         self._count(effect)
         seconds = self.left if effect else self.left * LOOK_UP_SHARE
         answer = self._taken((yield Carry(request, seconds)))
+        if isinstance(answer, Failure):
+            from leeward.http.words import worded
+
+            answer = worded(answer, request.origin)
         if not effect:
             failed = isinstance(answer, Failure) and answer.phase is not Phase.REFUSED_HERE
             self._missed = answer if failed else self._missed
@@ -240,6 +244,7 @@ def result_of(failure: Failure) -> Result[Any]:
     return Result(
         outcome,
         code=failure.code,
+        message=failure.message,
         reason=failure.phase.value,
         executed=True if ran else None,
         cause=failure.cause,

@@ -11,7 +11,7 @@ from os import urandom
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from leeward.clock import Clock, SystemClock
-from leeward.driver import Call, Capability, Limits, Result, UniformDriver
+from leeward.driver import NONE_MISSING, Call, Capability, Limits, Result, UniformDriver
 from leeward.errors import Unsupported
 from leeward.http.course import Carry, Course, Ended, Fetch, Supplied, course
 from leeward.http.credentials import CredentialCache, NoCredential, Source
@@ -30,12 +30,14 @@ class Facts(NamedTuple):
         capabilities: what it can do.
         limits: the largest that it takes.
         settings: those in force, for `describe`; never a secret.
+        missing: what to set for a capability that it lacks because nothing is configured for it.
     """
 
     target: str
     capabilities: frozenset[Capability]
     limits: Limits
     settings: Mapping[str, str]
+    missing: Mapping[Capability, str] = NONE_MISSING
 
 
 class PlanDriver(UniformDriver):
@@ -84,6 +86,11 @@ class PlanDriver(UniformDriver):
         """The largest that the target takes."""
         return self._facts.limits
 
+    @property
+    def missing(self) -> Mapping[Capability, str]:
+        """What to set for capabilities that nothing is configured for."""
+        return self._facts.missing
+
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         """Make one attempt at any call."""
         deadline = self._clock.monotonic() + timeout
@@ -92,12 +99,12 @@ class PlanDriver(UniformDriver):
             step = next(going)
             while True:
                 match step:
-                    case Carry(request, seconds):
-                        answer: Any = self._wire.transport().send(request, seconds)
-                    case Fetch(scope, seconds, refused):
-                        answer = _held(self._credentials.get(scope, seconds, refused))
-                    case Drop(origin):
-                        self._wire.drop(origin)
+                    case Carry():
+                        answer: Any = self._wire.transport().send(step.request, step.timeout)
+                    case Fetch():
+                        answer = _held(self._credentials.get(*step))
+                    case Drop():
+                        self._wire.drop(step.origin)
                         answer = None
                 step = going.send(self._supplied(deadline, answer))
         except StopIteration as end:
@@ -111,12 +118,14 @@ class PlanDriver(UniformDriver):
             step = next(going)
             while True:
                 match step:
-                    case Carry(request, seconds):
-                        answer: Any = await self._wire.async_transport().send(request, seconds)
-                    case Fetch(scope, seconds, refused):
-                        answer = _held(await self._credentials.get_async(scope, seconds, refused))
-                    case Drop(origin):
-                        self._wire.drop(origin)
+                    case Carry():
+                        answer: Any = await self._wire.async_transport().send(
+                            step.request, step.timeout
+                        )
+                    case Fetch():
+                        answer = _held(await self._credentials.get_async(*step))
+                    case Drop():
+                        self._wire.drop(step.origin)
                         answer = None
                 step = going.send(self._supplied(deadline, answer))
         except StopIteration as end:

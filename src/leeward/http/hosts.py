@@ -43,7 +43,7 @@ def check_host(origin: str, where: str, config: TargetConfig, *, own: bool, whos
     if not own and place not in _allowed(config):
         raise ConfigError(
             f"{where} names a host that is not {whose}; with trust_env = false, list it in "
-            f'allowed_hosts of [targets."{config.name}"], with its port if that is not 443'
+            f"allowed_hosts of {config.section}, with its port if that is not 443"
         )
 
 
@@ -56,7 +56,7 @@ def check_hardening(config: TargetConfig) -> None:
     present = [option for option in HARDENING if option in config.options]
     if present and config.trust_env:
         raise ConfigError(
-            f'{present[0]!r} in [targets."{config.name}"] has no effect while trust_env is true; '
+            f"{present[0]!r} in {config.section} has no effect while trust_env is true; "
             "set trust_env = false, or remove it"
         )
     _allowed(config)
@@ -88,7 +88,7 @@ def is_this_machine(place: str) -> bool:
 
 
 def _allowed(config: TargetConfig) -> frozenset[str]:
-    where = f"'allowed_hosts' in [targets.\"{config.name}\"]"
+    where = f"'allowed_hosts' in {config.section}"
     return frozenset(_place(entry, where) for entry in config.options.get("allowed_hosts", ()))
 
 

@@ -76,6 +76,7 @@ class Failure(NamedTuple):
         code: a short stable name, such as ``curl.7`` or ``deadline``.
         status: the HTTP status, where it was seen.
         cause: the native exception.
+        message: the same in words, where there is more to say than the code does.
     """
 
     phase: Phase
@@ -83,6 +84,7 @@ class Failure(NamedTuple):
     code: str
     status: int | None = None
     cause: BaseException | None = None
+    message: str | None = None
 
     def __repr__(self) -> str:
-        return masked(self, "phase sent code status")
+        return masked(self, "phase sent code status message")

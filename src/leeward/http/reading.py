@@ -117,7 +117,7 @@ def origin(found: Found, example: str) -> str:
 
 def place(config: TargetConfig, option: str) -> str:
     """Say where an option stands."""
-    return f'{option!r} in [targets."{config.name}"]'
+    return f"{option!r} in {config.section}"
 
 
 def exclusive(one: Found | None, other: Found | None) -> None:

@@ -135,4 +135,4 @@ def _imported(spec: Any, where: str) -> Callable[..., Any]:
 
 
 def _place(config: TargetConfig) -> str:
-    return f'in [targets."{config.name}"]'
+    return f"in {config.section}"

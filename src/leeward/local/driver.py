@@ -78,7 +78,7 @@ class Local(UniformDriver):
 
     @property
     def limits(self) -> Limits:
-        """Those that hold on every cloud, so that what runs here also fits there."""
+        """Give the defaults, so that what runs here fits most other targets, too."""
         return self._limits
 
     def function(self, name: str) -> Callable[[F], F]:
@@ -213,7 +213,8 @@ class Local(UniformDriver):
         try:
             yield
         except DatabaseFault as fault:
-            raise LeewardError(str(fault), target=self._target) from fault.__cause__
+            told = f"{self._target} is closed; open a new one" if self._closed else str(fault)
+            raise LeewardError(told, target=self._target) from fault.__cause__
 
 
 def _check_name(name: object, example: str) -> None:

@@ -29,6 +29,7 @@ from leeward.routing.health import Evidence, observed
 from leeward.routing.journey import Ask, Journey, Reply, journey, spec_of
 from leeward.routing.outcomes import is_pinned
 from leeward.routing.soundness import result_of
+from leeward.values import NOTHING
 
 DATA = frozenset(
     {
@@ -52,8 +53,9 @@ class FailoverDriver(UniformDriver):
 
     Args:
         drivers: in order of preference; their target names differ.
-        home: the target that owns the tables, or a map from table to target. With one driver it
-            is that one. With several and no home, a data call raises `ConfigError`.
+        home: the target that owns the tables that `homes` does not name. With one driver it is
+            that one. With several and no home, a data call raises `ConfigError`.
+        homes: table to the target that owns it.
         clock: for tests.
     """
 
@@ -61,7 +63,8 @@ class FailoverDriver(UniformDriver):
         self,
         drivers: Sequence[Driver],
         *,
-        home: str | Mapping[str, str] | None = None,
+        home: str | None = None,
+        homes: Mapping[str, str] = NOTHING,
         clock: Clock | None = None,
     ) -> None:
         if not drivers:
@@ -70,7 +73,8 @@ class FailoverDriver(UniformDriver):
         if len(self._drivers) < len(drivers):
             raise ConfigError("two targets of one order have the same name; name each only once")
         self._order = tuple(self._drivers)
-        self._home: str | Mapping[str, str] = {} if home is None else home
+        self._home = self._order[0] if home is None and len(drivers) == 1 else home
+        self._homes = homes
         self._clock: Clock = clock or SystemClock()
         self._evidence = dict.fromkeys(self._order, Evidence())
         self._lock = ForkLock()
@@ -126,9 +130,7 @@ class FailoverDriver(UniformDriver):
 
     def home_of(self, table: str) -> str:
         """Give the target that owns `table`; `ConfigError` if none was chosen."""
-        home = self._home if isinstance(self._home, str) else self._home.get(table)
-        if home is None and len(self._order) == 1:
-            return self._order[0]
+        home = self._homes.get(table, self._home)
         if home is None:
             raise ConfigError(
                 f"table {table!r} has no home, and the order has several targets "
@@ -218,11 +220,8 @@ class FailoverDriver(UniformDriver):
         return Reply(began, now, result)
 
     def _home_drivers(self) -> list[Driver]:
-        if isinstance(self._home, str):
-            names = [self._home]
-        else:
-            names = [*self._home.values()] or ([self._order[0]] if len(self._order) == 1 else [])
-        return [self._drivers[name] for name in names if name in self._drivers]
+        names = {self._home, *self._homes.values()}
+        return [driver for name, driver in self._drivers.items() if name in names]
 
 
 def _random() -> float:

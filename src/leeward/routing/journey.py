@@ -82,12 +82,12 @@ def journey(call: Call, spec: CallSpec, random: Random) -> Journey:
             case Pause():
                 reply = yield command
                 event: Event = WOKEN
-            case Send(target, timeout):
-                reply = yield Ask(target, log.request(), timeout)
-                event = log.attempted(target, reply)
-            case AskBack(target, timeout):
-                reply = yield Ask(target, log.question(), timeout)
-                event = log.asked_back(target, reply)
+            case Send():
+                reply = yield Ask(command.target, log.request(), command.timeout)
+                event = log.attempted(command.target, reply)
+            case AskBack():
+                reply = yield Ask(command.target, log.question(), command.timeout)
+                event = log.asked_back(command.target, reply)
         state, command = step(state, event, reply.now, random)
     return log.conclude(command.ending)
 

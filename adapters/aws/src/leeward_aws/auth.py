@@ -79,7 +79,7 @@ def source_of(
     if not (config.trust_env or settings.profile_first):
         raise ConfigError(
             f"{config.name!r} has no credentials: with trust_env = false only a profile counts, so "
-            f'set profile in [targets."{config.name}"]'
+            f"set profile in {config.section}"
         )
     from leeward_aws.chain import VendorChain
 

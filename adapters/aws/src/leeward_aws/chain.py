@@ -143,7 +143,7 @@ class VendorChain:
         )
 
     def _remedy(self) -> str:
-        profile = f'set profile in [targets."{self._config.name}"]'
+        profile = f"set profile in {self._config.section}"
         if not self._config.trust_env:
             return profile
         return f"set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or {profile}"

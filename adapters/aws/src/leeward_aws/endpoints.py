@@ -31,6 +31,18 @@ _PARTITIONS: Final = (
     _Partition("us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
 )
 
+_LABEL: Final = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_REGION: Final = re.compile(r"[a-z]+(?:-[a-z]+)*-(?P<place>[a-z]+)-[0-9]+")
+"""What every partition's `regionRegex` asks for at least."""
+
+_PLACES: Final = (
+    "central",
+    *("north", "northeast", "northwest"),
+    *("south", "southeast", "southwest"),
+    *("east", "west"),
+)
+"""Where in an area every region so far says that it is."""
+
 _COMMERCIAL: Final = _Partition("", "amazonaws.com", "api.aws")
 """What every other region belongs to. GovCloud's hosts end alike."""
 
@@ -78,12 +90,26 @@ def check_region(region: str, where: str = "the region") -> None:
     Raises:
         ConfigError: names `where` it came from.
     """
-    if re.fullmatch(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?", region) is None:
+    if region.endswith("-global") and _LABEL.fullmatch(region):
+        raise ConfigError(f"{where} must be one region, such as us-east-1; {region} is none")
+    parts = _REGION.fullmatch(region) if _LABEL.fullmatch(region) else None
+    if parts is None:
         raise ConfigError(
             f"{where} must be the name of an AWS region, such as us-east-1, not {region[:80]!r}"
         )
-    if region.endswith("-global"):
-        raise ConfigError(f"{where} must be one region, such as us-east-1; {region} is none")
+    if parts["place"] not in _PLACES:
+        _refuse_misspelt(region, parts["place"], where)
+
+
+def _refuse_misspelt(region: str, place: str, where: str) -> None:
+    """Refuse what is nearly a place that regions have. Another word may be new, and passes."""
+    from difflib import get_close_matches
+
+    swapped = [each for each in _PLACES if sorted(each) == sorted(place)]
+    near = swapped or get_close_matches(place, _PLACES, n=1, cutoff=0.75)
+    if near:
+        meant = region.replace(place, near[0])
+        raise ConfigError(f"{where} names the region {region!r}; did you mean {meant!r}?")
 
 
 def _partition_of(region: str) -> _Partition:

@@ -107,7 +107,7 @@ def _region(config: TargetConfig) -> str:
         variable = ", or set AWS_REGION" if config.trust_env else ""
         raise ConfigError(
             f'{config.name!r} has no region: write it as "{config.provider}:us-east-1", or set '
-            f'region in [targets."{config.name}"]{variable}'
+            f"region in {config.section}{variable}"
         )
     check_region(found.value, found.where)
     region: str = found.value

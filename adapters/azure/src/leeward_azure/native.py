@@ -100,8 +100,7 @@ def _topic_url(events: Events, topic: str, config: TargetConfig) -> str:
         return own
     if events.topic_url is None or not is_topic_name(topic):
         raise ConfigError(
-            f"topic {topic!r} has no URL: give it one in eventgrid_topic_urls of "
-            f'[targets."{config.name}"]'
+            f"topic {topic!r} has no URL: give it one in eventgrid_topic_urls of {config.section}"
         )
     return events.topic_url.replace(TOPIC, topic)
 
@@ -118,9 +117,7 @@ _MAKERS: Final = {"cosmos": _cosmos, "eventgrid": _eventgrid, "queue": _queue, "
 
 def _configured(found: Any, config: TargetConfig, option: str) -> Any:
     if found is None:
-        raise ConfigError(
-            f'this service is not configured: set {option} in [targets."{config.name}"]'
-        )
+        raise ConfigError(f"this service is not configured: set {option} in {config.section}")
     return found
 
 

@@ -67,7 +67,11 @@ def open_driver(config: TargetConfig) -> Driver:
 
     return PlanDriver(
         Facts(
-            config.name, capabilities_of(settings), LIMITS, _described(settings, config, options)
+            config.name,
+            capabilities_of(settings),
+            LIMITS,
+            _described(settings, config, options),
+            _missing(settings, config),
         ),
         plans(settings),
         source_of(settings, config, wire.transport()),
@@ -86,6 +90,19 @@ def capabilities_of(settings: Settings) -> frozenset[Capability]:
     if settings.events:
         found |= {Capability.PUBLISH}
     return found
+
+
+def _missing(settings: Settings, config: TargetConfig) -> Mapping[Capability, str]:
+    """Say what to set for what is not configured."""
+    tables = "cosmos_endpoint or cosmos_connection_string, and cosmos_database"
+    options = {
+        Capability.INVOKE: "function_app or function_url",
+        Capability.ENQUEUE: "storage_connection_string or storage_queue_url",
+        Capability.PUBLISH: "eventgrid_topic_url, eventgrid_topic_urls or eventgrid_namespace_url",
+        **dict.fromkeys(TABLES, tables),
+    }
+    absent = options.keys() - capabilities_of(settings)
+    return {each: f"set {options[each]} in {config.section}" for each in absent}
 
 
 def _described(

@@ -146,7 +146,7 @@ def _check_tokens(settings: Settings, config: TargetConfig) -> None:
     if asking and settings.identity is None and not config.trust_env:
         raise ConfigError(
             f"{config.name!r} has no credential for {next(iter(asking))}: with trust_env = false "
-            f"set a key as an option, or identity = 'managed', in [targets.\"{config.name}\"]"
+            f"set a key as an option, or identity = 'managed', in {config.section}"
         )
 
 
@@ -169,7 +169,7 @@ def _askers(settings: Settings) -> list[tuple[str, str | None, bool]]:
 
 def _nothing(config: TargetConfig) -> ConfigError:
     return ConfigError(
-        f'nothing is configured for {config.name!r}: in [targets."{config.name}"] set '
+        f"nothing is configured for {config.name!r}: in {config.section} set "
         "function_app or function_url to invoke, storage_connection_string or storage_queue_url "
         "to enqueue, eventgrid_topic_url, eventgrid_topic_urls or eventgrid_namespace_url to "
         "publish, "

@@ -136,7 +136,7 @@ def _own(
 ) -> Source:
     origin, path = _origin(settings.identity, config)
     if origin is _Origin.GIVEN:
-        return _given(settings.identity, now)
+        return _given(settings.identity, now, config.section)
     if origin is _Origin.FILE:
         from leeward_google.chain import Means, VendorFile
 
@@ -149,14 +149,15 @@ def _own(
     return source if origin is _Origin.METADATA else _Perhaps(source)
 
 
-def _given(identity: Identity, now: Callable[[], float]) -> Source:
+def _given(identity: Identity, now: Callable[[], float], section: str) -> Source:
     def fetch(scope: str, timeout: float) -> Credential:
         if scope == PROJECT:
             raise NoCredential(Outcome.AUTH, "no_project", "a token tells no project: set project")
         name = "access_token" if scope == SCOPE else "id_token"
         token = identity.access_token if scope == SCOPE else identity.id_token
         if token is None:
-            raise NoCredential(Outcome.AUTH, "no_credentials", f"this needs {name} as well: set it")
+            told = f"this needs {name} as well: set it in {section}"
+            raise NoCredential(Outcome.AUTH, "no_credentials", told)
         return Credential(Bearer(token), now())
 
     return fetch

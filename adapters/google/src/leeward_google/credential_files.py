@@ -77,7 +77,10 @@ def read(path: str) -> dict[str, Any]:
         with Path(path).open("rb") as file:
             document = decode(file.read(LARGEST))
     except OSError as error:
-        told = f"{_WHERE} cannot be read ({type(error).__name__})"
+        told = (
+            f"{_WHERE} {path!r} cannot be read ({type(error).__name__}): correct credentials_file, "
+            "or GOOGLE_APPLICATION_CREDENTIALS"
+        )
         raise NoCredential(Outcome.AUTH, "credentials_file_unreadable", told) from error
     except Undecodable:
         document = None

@@ -46,6 +46,11 @@ _ACCOUNT: Final = "/computeMetadata/v1/instance/service-accounts/default"
 
 _WHERE: Final = "the metadata server"
 
+_REMEDY: Final = (
+    "give the machine a service account, or, if it is none of Google's, set credentials_file or "
+    "GOOGLE_APPLICATION_CREDENTIALS"
+)
+
 
 def place_of(env: Mapping[str, str]) -> str:
     """Give the origin of the metadata server.
@@ -108,7 +113,7 @@ def _request(origin: str, scope: str) -> Request:
 
 def _checked(answer: Response) -> Response:
     if answer.status != 200:
-        raise refused_by(answer.status, _WHERE)
+        raise _refused_by(answer.status)
     name, value = FLAVOR
     if answer.headers.get(name.lower()) != value:
         told = f"somebody who is not Google answers in place of {_WHERE}"
@@ -116,6 +121,13 @@ def _checked(answer: Response) -> Response:
     if len(answer.body) > LARGEST:
         raise undecodable(_WHERE, "is too large")
     return answer
+
+
+def _refused_by(status: int) -> NoCredential:
+    refused = refused_by(status, _WHERE)
+    if refused.outcome is not Outcome.AUTH:
+        return refused
+    return NoCredential(refused.outcome, refused.code, f"{refused.message}: {_REMEDY}")
 
 
 def _read(answer: Response, scope: str, now: float) -> Credential:

@@ -74,6 +74,7 @@ def open_driver(config: TargetConfig) -> Driver:
             capabilities_of(settings),
             limits_of(settings),
             _described(settings, config, options),
+            _missing(settings, config),
         ),
         plans(settings),
         source_of(settings, config, wire.transport()),
@@ -85,6 +86,14 @@ def open_driver(config: TargetConfig) -> Driver:
 def capabilities_of(settings: Settings) -> frozenset[Capability]:
     """Give what the configured services can do."""
     return DATA | {Capability.INVOKE} if settings.functions else DATA
+
+
+def _missing(settings: Settings, config: TargetConfig) -> Mapping[Capability, str]:
+    """Say what to set for `invoke`, where nothing is."""
+    if settings.functions:
+        return {}
+    told = f"set function_url, functions or a region in {config.section}"
+    return {Capability.INVOKE: told}
 
 
 def limits_of(settings: Settings) -> Limits:

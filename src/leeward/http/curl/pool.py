@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import threading
 from time import monotonic
+from typing import Final
 
 from leeward.http.curl.easy import Easy
 from leeward.http.curl.forks import forsake_in_child, leak
 from leeward.http.messages import Failure, Phase, Request
 from leeward.http.options import TransportOptions
+
+BULKHEAD: Final = "bulkhead"
+"""The code of a refusal because as many requests as may be are under way."""
 
 
 class Pool:
@@ -41,7 +45,8 @@ class Pool:
             return _refused("deadline")
         easy = self.lend(ticket, request.origin)
         if isinstance(easy, str):
-            return _refused(easy)
+            full = f"{self._options.max_in_flight} requests are under way already"
+            return _refused(easy, full if easy == BULKHEAD else None)
         easy.prepare(request, timeout)
         return easy
 
@@ -51,7 +56,7 @@ class Pool:
             if self._closed:
                 return "closed"
             if len(self._busy) >= self._options.max_in_flight:
-                return "bulkhead"
+                return BULKHEAD
             easy = self._busy[ticket] = self._idle_for(origin)
         if easy is None:
             easy = self._busy[ticket] = Easy(origin, self._options)
@@ -116,5 +121,5 @@ class Pool:
         self._closed = closed
 
 
-def _refused(code: str) -> Failure:
-    return Failure(Phase.REFUSED_HERE, sent=False, code=code)
+def _refused(code: str, message: str | None = None) -> Failure:
+    return Failure(Phase.REFUSED_HERE, sent=False, code=code, message=message)
