@@ -13,6 +13,7 @@ from leeward import Client, Event
 from leeward.local import Local
 
 local = Local()
+heard: list[str] = []
 
 
 @local.function("send-receipt")
@@ -24,7 +25,7 @@ def send_receipt(order: dict[str, Any]) -> dict[str, Any]:
 @local.subscribe("orders", "order.created")
 def remember(event: Event) -> None:
     """Hear of an event, some time after it was published."""
-    print(f"subscriber: {event.type} {event.subject}")
+    heard.append(f"{event.type} {event.subject}")
 
 
 def main() -> None:
@@ -36,6 +37,7 @@ def main() -> None:
         told = cloud.publish_event("orders", "order.created", {"id": "42"}, subject="42")
         print(f"published:  {told.promise.value} on {told.target}")
         local.settle()
+        print(f"subscriber: {', '.join(heard)}")
 
         answer = cloud.invoke("send-receipt", {"order": "42", "customer": "ada"})
         print(f"invoked:    {answer.value} from {answer.target}")
