@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 import leeward.calls
-import leeward.driver
+import leeward.driver.config
+import leeward.driver.declared
 import leeward.values
 from leeward.calls import (
     Delete,
@@ -116,7 +117,9 @@ def _values(module: ModuleType) -> Iterator[str]:
 
 def test_every_value_was_thought_of() -> None:
     """A new value is either tested here or has nothing to hide."""
-    modules = (leeward.calls, leeward.values, leeward.driver, credentials, messages, options, plans)
+    of_drivers = (leeward.driver.config, leeward.driver.declared)
+    of_the_wire = (credentials, messages, options, plans)
+    modules = (leeward.calls, leeward.values, *of_drivers, *of_the_wire)
     found = {name for module in modules for name in _values(module)}
     assert found == NOTHING_TO_HIDE | {type(row[0]).__name__ for row in CARRYING} - {"Credentials"}
 
