@@ -13,10 +13,12 @@ from leeward.driver import TargetConfig
 from leeward.http.driver import PlanDriver
 from leeward.values import Event
 from leeward_aws.opening import open_driver
-from tests.servers.answering import Answer, AnsweringServer, Executed
-from tests.servers.certificates import Authority
+from tests.servers.answering import Answer, Executed
 from tests.servers.faultproxy import FaultProxy
 from tests.servers.matrix import ROWS, WAYS, Row, Way, check_kept_connection, check_row, row_id
+from tests.servers.secured import authority, ca_file, proxy, upstream
+
+__all__ = ["authority", "ca_file", "proxy", "upstream"]
 
 ITEM = {"id": "42", "total": 9}
 KEY = Key(("id",), ("42",))
@@ -46,30 +48,6 @@ def answer(executed: Executed) -> Answer:
         "Scan": {"Items": [], "Count": 0, "ScannedCount": 0},
     }
     return Answer(200, (), json.dumps(bodies.get(operation, {})).encode())
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[AnsweringServer]:
-    with AnsweringServer(answer) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def authority() -> Authority:
-    return Authority()
-
-
-@pytest.fixture(scope="module")
-def ca_file(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("ca") / "ca.pem"
-    path.write_bytes(authority.pem)
-    return path
-
-
-@pytest.fixture
-def proxy(upstream: AnsweringServer, authority: Authority) -> Iterator[FaultProxy]:
-    with FaultProxy(upstream.address, authority) as proxy:
-        yield proxy
 
 
 @pytest.fixture

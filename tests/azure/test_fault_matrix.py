@@ -16,8 +16,7 @@ from leeward.values import Event
 from leeward_azure.documents import document_of
 from leeward_azure.opening import open_driver
 from tests.azure.sources import KEY
-from tests.servers.answering import Answer, AnsweringServer, Executed
-from tests.servers.certificates import Authority
+from tests.servers.answering import Answer, Executed
 from tests.servers.faultproxy import FaultProxy
 from tests.servers.matrix import (
     ANSWERS,
@@ -29,6 +28,9 @@ from tests.servers.matrix import (
     check_row,
     row_id,
 )
+from tests.servers.secured import authority, ca_file, proxy, upstream
+
+__all__ = ["authority", "ca_file", "proxy", "upstream"]
 
 AT = Key(("id",), ("42",))
 STORE = Store("orders", AT, {"id": "42", "total": 9}, "w-1", now=0.0)
@@ -69,30 +71,6 @@ def answer(executed: Executed) -> Answer:
         ("DELETE", f"{at}/{document['id']}"): Answer(204, ids),
     }
     return answers[executed.method, path]
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[AnsweringServer]:
-    with AnsweringServer(answer) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def authority() -> Authority:
-    return Authority()
-
-
-@pytest.fixture(scope="module")
-def ca_file(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("ca") / "ca.pem"
-    path.write_bytes(authority.pem)
-    return path
-
-
-@pytest.fixture
-def proxy(upstream: AnsweringServer, authority: Authority) -> Iterator[FaultProxy]:
-    with FaultProxy(upstream.address, authority) as proxy:
-        yield proxy
 
 
 @pytest.fixture
