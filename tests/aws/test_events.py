@@ -216,7 +216,7 @@ def test_a_bus_is_looked_up_once() -> None:
 def test_a_missing_bus_is_noticed() -> None:
     """Nothing is published into the void, and a bus that is made later is found."""
     learnt: dict[str, Any] = {}
-    result, sent, _ = publish(ORDERS, refusal("ResourceNotFoundException"), learnt=learnt)
+    result, sent, *_ = publish(ORDERS, refusal("ResourceNotFoundException"), learnt=learnt)
     assert (result.outcome, result.code) == (Outcome.NOT_FOUND, "ResourceNotFoundException")
     assert "no such event bus" in result.message
     assert (len(sent), learnt) == (1, {})

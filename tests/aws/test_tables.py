@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.driver import Delete, Key, Load, Scan, Store, Stored
+from leeward.driver import Delete, Key, Load, Result, Scan, Store, Stored
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Response
 from leeward.http.plans import STALE_CREDENTIALS
@@ -125,9 +125,10 @@ def test_what_is_stored_is_loaded(call: Store) -> None:
 
 def test_a_plain_store_has_no_condition() -> None:
     """Nothing but table and item."""
-    result, (request,), _ = run(STORE, DONE)
+    played = run(STORE, DONE)
+    (request,) = played.sent
     assert document(request) == {"TableName": "orders", "Item": native()}
-    assert (result.outcome, result.value, result.request_id) == (Outcome.OK, "write-1", "request-1")
+    assert played.result == Result.ok("write-1", request_id="request-1")
 
 
 def test_an_expiry_is_told_to_dynamodb() -> None:

@@ -210,7 +210,7 @@ def looked_up(*answers: Response, learnt: dict[str, Any] | None = None, now: flo
                 sent.append(step.request)
                 step = going.send(Supplied(now, 10.0, given.pop(0)))
     except StopIteration as end:
-        return Played(end.value, sent, learnt, needed)
+        return Played(end.value, sent, learnt, needed, [])
 
 
 def test_an_address_that_was_looked_up_is_kept() -> None:
