@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.quiet import loaded
 from tests.servers.answering import Answer, AnsweringServer, Executed
 
 VENDORS = {"azure", "msal", "msal_extensions", "requests", "urllib3", "aiohttp", "jwt"}
 
 SCRIPT = """
-import sys
 from leeward import Client
 with Client("azure") as client:
     client.invoke("f", {})
@@ -25,7 +23,6 @@ with Client("azure") as client:
     client.store_data("orders", {"id": "42"})
     client.load_data("orders", "42")
     client.delete_data("orders", "42")
-print(*{name.partition(".")[0] for name in sys.modules})
 """
 
 KEY = "c2VjcmV0IG9mIHRoZSB0ZXN0cw=="
@@ -71,22 +68,6 @@ def places(url: str) -> dict[str, str]:
     }
 
 
-def loaded(folder: Path, options: Mapping[str, str], env: Mapping[str, str]) -> set[str]:
-    """Call every verb in a process of its own; give the packages that are loaded at the end."""
-    config = folder / "leeward.toml"
-    lines = (f"{name} = {json.dumps(value)}\n" for name, value in options.items())
-    config.write_text('[targets."azure"]\n' + "".join(lines))
-    child = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        env={"LEEWARD_CONFIG": str(config), **env},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert child.returncode == 0, child.stderr
-    return set(child.stdout.split())
-
-
 def test_with_keys_no_vendor_package_is_imported(server: AnsweringServer, tmp_path: Path) -> None:
     """Every verb works without azure-core, msal and requests."""
     storage = f"AccountName=shop;AccountKey={KEY};QueueEndpoint={server.url}"
@@ -96,7 +77,7 @@ def test_with_keys_no_vendor_package_is_imported(server: AnsweringServer, tmp_pa
         "eventgrid_key": KEY,
         "cosmos_key": KEY,
     }
-    found = loaded(tmp_path, places(server.url) | keys, {})
+    found = loaded(SCRIPT, tmp_path, "azure", places(server.url) | keys, {})
     assert "pycurl" in found
     assert found & VENDORS == set()
     assert server.count == 6
@@ -108,7 +89,7 @@ def test_at_the_identity_endpoint_no_vendor_package_is_imported(
     """leeward itself asks for the token of each service."""
     keyless = {"function_scope": "api://shop/.default", "storage_queue_url": server.url}
     env = {"IDENTITY_ENDPOINT": f"{server.url}{TOKENS}", "IDENTITY_HEADER": "word"}
-    found = loaded(tmp_path, places(server.url) | keyless, env)
+    found = loaded(SCRIPT, tmp_path, "azure", places(server.url) | keyless, env)
     assert "pycurl" in found
     assert found & VENDORS == set()
     tokens = [each for each in server.executed if each.target.startswith(TOKENS)]

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.quiet import loaded
 from tests.servers.answering import Answer, AnsweringServer, Executed
 
 VENDORS = {"google", "googleapiclient", "grpc", "requests", "urllib3", "proto", "cryptography"}
 
 SCRIPT = """
-import sys
 from leeward import Client
 with Client("google") as client:
     client.invoke("send", {})
@@ -24,7 +22,6 @@ with Client("google") as client:
     client.store_data("orders", {"id": "42"})
     client.load_data("orders", "42")
     client.delete_data("orders", "42")
-print(*{name.partition(".")[0] for name in sys.modules})
 """
 
 NOW = "2026-01-01T00:00:00.000000Z"
@@ -69,22 +66,6 @@ def server() -> Iterator[AnsweringServer]:
         yield server
 
 
-def loaded(folder: Path, options: Mapping[str, str], env: Mapping[str, str]) -> set[str]:
-    """Call every verb in a process of its own; give the packages that are loaded at the end."""
-    config = folder / "leeward.toml"
-    lines = (f"{name} = {json.dumps(value)}\n" for name, value in options.items())
-    config.write_text('[targets."google"]\n' + "".join(lines))
-    child = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        env={"LEEWARD_CONFIG": str(config), **env},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert child.returncode == 0, child.stderr
-    return set(child.stdout.split())
-
-
 def places(url: str) -> dict[str, str]:
     """Give the options that say where everything is."""
     return {
@@ -98,7 +79,7 @@ def places(url: str) -> dict[str, str]:
 def test_with_tokens_no_vendor_package_is_imported(server: AnsweringServer, tmp_path: Path) -> None:
     """Every verb works without google-auth, grpc and requests."""
     tokens = {"access_token": "token", "id_token": "token"}
-    found = loaded(tmp_path, places(server.url) | tokens, {})
+    found = loaded(SCRIPT, tmp_path, "google", places(server.url) | tokens, {})
     assert "pycurl" in found
     assert found & VENDORS == set()
     assert server.count == 6
@@ -109,7 +90,7 @@ def test_with_the_metadata_server_no_vendor_package_is_imported(
 ) -> None:
     """leeward itself asks for the tokens: one for the services, one for the function."""
     host = "{}:{}".format(*server.address)
-    found = loaded(tmp_path, places(server.url), {"GCE_METADATA_HOST": host})
+    found = loaded(SCRIPT, tmp_path, "google", places(server.url), {"GCE_METADATA_HOST": host})
     assert "pycurl" in found
     assert found & VENDORS == set()
     tokens = [each for each in server.executed if each.target.startswith(METADATA)]
