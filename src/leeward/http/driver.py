@@ -7,9 +7,9 @@ decides nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from os import urandom
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from leeward.chance import chance
 from leeward.clock import Clock, SystemClock
 from leeward.driver import NONE_MISSING, Call, Capability, Limits, Result, UniformDriver
 from leeward.errors import Unsupported
@@ -68,7 +68,7 @@ class PlanDriver(UniformDriver):
         self._wire = wire
         self._native = native
         self._clock: Clock = clock or SystemClock()
-        self._credentials = CredentialCache(source, self._clock.now, _random)
+        self._credentials = CredentialCache(source, self._clock.now, chance)
         self._learnt: dict[str, Any] = {}
 
     @property
@@ -176,8 +176,3 @@ def _held(found: Any) -> Any:
 def _result(end: StopIteration) -> Result[Any]:
     result: Result[Any] = end.value
     return result
-
-
-def _random() -> float:
-    """Give a number in [0, 1), without the module of that name: a cold start would wait for it."""
-    return int.from_bytes(urandom(4), "big") / 2**32

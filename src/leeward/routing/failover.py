@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from leeward.chance import chance
 from leeward.clock import Clock, SystemClock
 from leeward.driver import (
     Call,
@@ -188,7 +189,7 @@ class FailoverDriver(UniformDriver):
 
     def _journey(self, call: Call, timeout: float) -> Journey:
         spec = spec_of(call, self.candidates(call), self._clock.monotonic(), timeout)
-        return journey(call, spec, _random)
+        return journey(call, spec, chance)
 
     def _carry_out(self, command: Ask | Pause) -> object:
         if isinstance(command, Pause):
@@ -222,10 +223,3 @@ class FailoverDriver(UniformDriver):
     def _home_drivers(self) -> list[Driver]:
         names = {self._home, *self._homes.values()}
         return [driver for name, driver in self._drivers.items() if name in names]
-
-
-def _random() -> float:
-    """Give a number in [0, 1). The module is loaded at the first back-off, not at import."""
-    from random import random
-
-    return random()
