@@ -110,7 +110,7 @@ def test_no_proxy_names_what_is_reached_directly(
         transport = make(proxy=proxy.origin(), no_proxy=no_proxy, ca_file=ca_file)
         response = transport.send(_post(wire.origin("https")), LIMIT)
     assert isinstance(response, Response)
-    assert proxy.connections == 0
+    assert (proxy.requests, proxy.connections) == ([], 0)
 
 
 def test_http_is_reached_directly(make: Callable[..., AnyTransport]) -> None:
@@ -118,7 +118,7 @@ def test_http_is_reached_directly(make: Callable[..., AnyTransport]) -> None:
     with Wire(hang) as proxy, Wire(answer(OK)) as wire:
         response = make(proxy=proxy.origin()).send(_post(wire.origin()), LIMIT)
     assert isinstance(response, Response)
-    assert proxy.connections == 0
+    assert (proxy.requests, proxy.connections) == ([], 0)
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
@@ -136,7 +136,7 @@ def test_the_environment_names_no_proxy(
             monkeypatch.setenv(name, proxy.origin())
         response = make(ca_file=ca_file).send(_post(wire.origin(scheme)), LIMIT)
     assert isinstance(response, Response)
-    assert proxy.connections == 0
+    assert (proxy.requests, proxy.connections) == ([], 0)
 
 
 def test_the_environment_excepts_nothing_from_the_proxy(

@@ -14,9 +14,9 @@ from queue import Empty
 from typing import Final, NamedTuple
 
 from tests.servers.aws.function import LATEST, Function, Invocation
-from tests.servers.aws.installed import executable
 from tests.servers.aws.invoke_api import SYNC_BYTES
 from tests.servers.aws.runtime_api import News, RuntimeApi, What
+from tests.servers.installed import executable
 
 _INIT_SECONDS: Final = 10.0
 """What Lambda gives a function to load."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from tests.servers.aws.installed import executable
-from tests.servers.aws.process import ServerProcess
+from tests.servers.installed import executable
+from tests.servers.process import ServerProcess
 
 ACCOUNT: Final = "000000000000"
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.servers.aws.installed import executable
-from tests.servers.aws.process import ServerProcess
+from tests.servers.installed import executable
+from tests.servers.process import ServerProcess
 
 
 class Moto(ServerProcess):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from tests.servers.aws.process import ServerProcess
 from tests.servers.azure.installed import module, node
+from tests.servers.process import ServerProcess
 
 KEY: Final = "bGVld2FyZCB0ZXN0cyBzaWduIHdpdGggdGhpcyBrZXkgb2YgU3RvcmFnZQ=="
 """The key of every account, in base64."""

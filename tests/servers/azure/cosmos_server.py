@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from tests.servers.aws.process import ServerProcess
 from tests.servers.azure.installed import MODULES, module, node
 from tests.servers.azure.tokens import COSMOS, SECRET
+from tests.servers.process import ServerProcess
 
 KEY: Final = "bGVld2FyZCB0ZXN0cyBzaWduIHdpdGggdGhpcyBrZXkgb2YgQ29zbW9z"
 """The account's key, in base64."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from tests.servers.aws.installed import NotInstalled, executable
+from tests.servers.installed import NotInstalled, executable
 
 MODULES: Final = Path(__file__).resolve().parents[3] / ".servers" / "npm" / "node_modules"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from tests.servers.answering import Answer, Executed
-from tests.servers.aws.process import ServerProcess
+from tests.servers.process import ServerProcess
 
 DEPLOYED: Final = Path(__file__).with_name("deployed")
 """The apps: folders with a ``function_app.py``. They see nothing else of this repository."""

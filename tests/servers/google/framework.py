@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from tests.servers.aws.installed import executable
-from tests.servers.aws.process import ServerProcess
+from tests.servers.installed import executable
+from tests.servers.process import ServerProcess
 
 DEPLOYED: Final = Path(__file__).with_name("deployed")
 """Folders with a ``main.py`` each. What is in them sees nothing else of this repository."""

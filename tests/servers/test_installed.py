@@ -7,7 +7,7 @@ from packaging.requirements import Requirement
 
 from tests.house.test_lock import ENTRY
 
-LOCKS = sorted(Path(__file__).parent.glob("*.txt"))
+LOCKS = sorted(Path(__file__).parent.glob("*/*.txt"))
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
@@ -28,6 +28,6 @@ def test_a_server_is_locked_with_everything_that_it_needs(lock: Path) -> None:
 
 def test_every_server_is_locked() -> None:
     """What is asked for in a file of its own has a lock beside it."""
-    asked = [path.stem for path in Path(__file__).parent.glob("*.in")]
-    assert sorted(asked) == [lock.stem for lock in LOCKS]
+    asked = sorted(Path(__file__).parent.glob("*/*.in"))
+    assert [path.with_suffix(".txt") for path in asked] == LOCKS
     assert asked

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -10,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.aws import installed
-from tests.servers.aws.installed import NotInstalled, executable
-from tests.servers.aws.process import ServerDied, ServerProcess
+from tests.servers import installed
+from tests.servers.installed import NotInstalled, executable
 from tests.servers.loopback import PATIENCE
+from tests.servers.process import ServerDied, ServerProcess
 
 HOLDER = """
 import time
-from tests.servers.aws.test_process import Mute
+from tests.servers.test_process import Mute
 server = Mute()
 server._start()
 print(server._process.pid, server._folder.name, flush=True)
@@ -47,6 +48,17 @@ def test_a_server_that_does_not_come_up_says_why(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(ServerDied, match="HOME") as raised, Stillborn():
         pass
     assert "AWS_PROFILE" not in str(raised.value)
+
+
+def test_no_one_else_gets_the_port_of_a_server_that_comes_up() -> None:
+    """It is asked for its health all that time, and another test's server would be."""
+    server = Mute()
+    server._start()
+    try:
+        with socket.socket() as other, pytest.raises(OSError, match="in use"):
+            other.bind(server.address)
+    finally:
+        server._stop()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])

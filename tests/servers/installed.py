@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-_SERVERS: Final = Path(__file__).resolve().parents[3] / ".servers"
+_SERVERS: Final = Path(__file__).resolve().parents[2] / ".servers"
 
 
 class NotInstalled(Exception):
