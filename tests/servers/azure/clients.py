@@ -17,6 +17,10 @@ HttpResponseError: Final[type[Exception]] = import_module("azure.core.exceptions
 ONCE: Final[dict[str, Any]] = {"retry_total": 0, "read_timeout": 60, "connection_timeout": 10}
 """What azure-core's clients are told, so that each call is one request."""
 
+BY_ITSELF: Final[dict[str, Any]] = {"use_env_settings": False}
+"""What a client is told that works beside tests, which change the environment: it looks for no
+proxy there."""
+
 
 class AccessToken(NamedTuple):
     """What azure-core takes for a token: the text, and when it expires, in Unix seconds."""
@@ -72,6 +76,7 @@ def queue_client(connection: str, queue: str) -> Any:
         message_encode_policy=library.BinaryBase64EncodePolicy(),
         message_decode_policy=library.BinaryBase64DecodePolicy(),
         **ONCE,
+        **BY_ITSELF,
     )
 
 

@@ -1,10 +1,18 @@
 from __future__ import annotations
 
-from typing import Any
+from contextlib import suppress
+from importlib import import_module
+from typing import Any, Final
+
+import pytest
 
 from tests.servers.azure.azurite import Azurite, connection_string
 from tests.servers.azure.clients import eventually, queue_client, refusal
 from tests.servers.azure.functions_host import FunctionsHost
+
+ResourceExistsError: Final[type[Exception]] = import_module(
+    "azure.core.exceptions"
+).ResourceExistsError
 
 
 def test_a_message_comes_and_goes(storage: str) -> None:
@@ -51,6 +59,18 @@ def test_a_message_that_fails_is_tried_five_times(odd: FunctionsHost, storage: s
         assert sum(each.payload == b"never" for each in odd.begun) == 5
         # The host takes it out of its own queue last.
         assert eventually(lambda: _count(queue) == 0 or None)
+
+
+def test_the_host_listens_by_itself(
+    odd: FunctionsHost, storage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It runs beside tests that set proxies in the environment, and asks none of them."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    with queue_client(storage, "odd") as queue:
+        with suppress(ResourceExistsError):
+            queue.create_queue()
+        queue.send_message(b"by itself")
+        assert eventually(lambda: any(each.payload == b"by itself" for each in odd.begun) or None)
 
 
 def _count(queue: Any) -> int:

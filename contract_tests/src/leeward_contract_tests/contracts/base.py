@@ -42,8 +42,8 @@ class Contract:
 
     @pytest.fixture
     def patience(self) -> float:
-        """Give the seconds to wait for a delivery before it counts as lost."""
-        return 10.0
+        """Give the seconds without any delivery after which those that are missing are lost."""
+        return 30.0
 
     @pytest.fixture
     def ask(self, driver: Driver) -> Ask:

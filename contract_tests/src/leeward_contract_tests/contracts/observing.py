@@ -24,10 +24,17 @@ PAUSE: Final = 0.01
 
 
 def eventually(look: Callable[[], T], enough: Callable[[T], bool], patience: float) -> T:
-    """Look until it is `enough`, at most for `patience` seconds; give what was seen last."""
+    """Look until it is `enough`, or has not changed for `patience` seconds; give what it is then.
+
+    So a slow machine is not mistaken for a lost delivery as long as deliveries come.
+    """
+    found = look()
     deadline = time.monotonic() + patience
-    while not enough(found := look()) and time.monotonic() < deadline:
+    while not enough(found) and time.monotonic() < deadline:
         time.sleep(PAUSE)
+        before, found = found, look()
+        if found != before:
+            deadline = time.monotonic() + patience
     return found
 
 
