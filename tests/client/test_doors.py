@@ -399,12 +399,29 @@ def test_a_wrapped_target_says_what_it_misses() -> None:
 
 def test_a_limit_names_its_target() -> None:
     """Of an order, the one that takes the least is named."""
-    a, b = Scripted("a"), Scripted("b", limits=Limits(payload_bytes=10, item_bytes=500, nesting=3))
+    least = Limits(
+        payload_bytes=10,
+        queued_bytes=9,
+        event_bytes=800,
+        attribute_bytes=50,
+        item_bytes=500,
+        nesting=3,
+        key_bytes=20,
+    )
+    a, b = Scripted("a"), Scripted("b", limits=least)
     cloud = client(a, b, config=Config(data_target="a"))
     with pytest.raises(PayloadTooLarge, match="22 bytes of JSON, and b takes at most 10;"):
         cloud.invoke("f", "x" * 20)
+    with pytest.raises(PayloadTooLarge, match="22 bytes of JSON, and b takes at most 9;"):
+        cloud.enqueue("f", "x" * 20)
     with pytest.raises(PayloadTooLarge, match="bytes, and b takes at most 500;"):
-        cloud.store_data("t", {"id": "x" * 600})
+        cloud.store_data("t", {"id": "1", "x": "x" * 600})
+    with pytest.raises(PayloadTooLarge, match="key has 21 bytes, and b takes at most 20;"):
+        cloud.load_data("t", "x" * 21)
+    with pytest.raises(PayloadTooLarge, match="bytes, and b takes at most 800;"):
+        cloud.publish_event("b", "t", "x" * 800)
+    with pytest.raises(PayloadTooLarge, match="and b takes at most 50 in an event attribute;"):
+        cloud.publish_event("b", "x" * 60)
     with pytest.raises(PayloadTooLarge, match="deep, and b takes at most 3;"):
         cloud.store_data("t", {"id": "1", "x": {"x": {"x": {"x": 1}}}})
     assert not a.calls + b.calls

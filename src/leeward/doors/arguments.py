@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from leeward.doors.limits import OrderLimits
 from leeward.driver import Key
 from leeward.errors import InvalidRequest, PayloadTooLarge
 from leeward.printable import is_printable
@@ -83,8 +84,8 @@ def revision(value: Any) -> str | None:
     return None if value is None else _text(value, "if_revision")
 
 
-def key_of_item(item: Mapping[str, Any], fields: tuple[str, ...], most: int) -> Key:
-    """Take the key out of an item. `most` is the largest number of bytes of one field."""
+def key_of_item(item: Mapping[str, Any], fields: tuple[str, ...], limits: OrderLimits) -> Key:
+    """Take the key out of an item."""
     absent = [field for field in fields if field not in item]
     if absent:
         raise InvalidRequest(
@@ -92,10 +93,10 @@ def key_of_item(item: Mapping[str, Any], fields: tuple[str, ...], most: int) -> 
             "in [tables] of leeward.toml",
             field=f"item[{absent[0]!r}]",
         )
-    return _key(fields, [item[field] for field in fields], "item", most)
+    return _key(fields, [item[field] for field in fields], "item", limits)
 
 
-def key_of(key: Any, fields: tuple[str, ...], most: int) -> Key:
+def key_of(key: Any, fields: tuple[str, ...], limits: OrderLimits) -> Key:
     """Read the `key` argument: the one field's value, or a mapping of all fields."""
     if isinstance(key, Mapping):
         if set(key) != set(fields):
@@ -104,23 +105,23 @@ def key_of(key: Any, fields: tuple[str, ...], most: int) -> Key:
                 "those, or set key in [tables] of leeward.toml",
                 field="key",
             )
-        return _key(fields, [key[field] for field in fields], "key", most)
+        return _key(fields, [key[field] for field in fields], "key", limits)
     if len(fields) > 1:
         raise InvalidRequest(
             f"the table's key has {len(fields)} fields; give a mapping with {list(fields)}",
             field="key",
         )
-    _check_key_value(key, "key", most)
+    _check_key_value(key, "key", limits)
     return Key(fields, (key,))
 
 
-def _key(fields: tuple[str, ...], values: list[Any], argument: str, most: int) -> Key:
+def _key(fields: tuple[str, ...], values: list[Any], argument: str, limits: OrderLimits) -> Key:
     for field, value in zip(fields, values, strict=True):
-        _check_key_value(value, f"{argument}[{field!r}]", most)
+        _check_key_value(value, f"{argument}[{field!r}]", limits)
     return Key(fields, tuple(values))
 
 
-def _check_key_value(value: Any, field: str, most: int) -> None:
+def _check_key_value(value: Any, field: str, limits: OrderLimits) -> None:
     if type(value) is not str:
         raise InvalidRequest(
             f"{field} must be a string, not {type(value).__name__}; use str(value)", field=field
@@ -133,10 +134,9 @@ def _check_key_value(value: Any, field: str, most: int) -> None:
         raise InvalidRequest(
             f"{field} has a lone surrogate, which is not UTF-8; remove it", field=field
         ) from None
-    if size > most:
+    if size > limits.smallest.key_bytes:
         raise PayloadTooLarge(
-            f"{field} has {size} bytes, and a target of the order takes at most {most}; "
-            "hash or shorten it",
+            f"{field} has {size} bytes, and {limits.takes('key_bytes')}; hash or shorten it",
             field=field,
         )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from leeward import items
 from leeward.cloudevents import Written, check, document_of, mint, write
+from leeward.doors.limits import OrderLimits
 from leeward.driver import Limits
 from leeward.errors import InvalidRequest, PayloadTooLarge
 from leeward.ids import new_id
@@ -14,7 +15,7 @@ from leeward.values import Event
 
 
 def complete(
-    events: Sequence[Event], field: str, source: str, limits: Limits, now: float
+    events: Sequence[Event], field: str, source: str, limits: OrderLimits, now: float
 ) -> list[Written]:
     """Check every event and fill in what it leaves open; the first wrong one is refused.
 
@@ -51,7 +52,7 @@ def in_chunks(events: Sequence[Event], limits: Limits) -> list[tuple[Event, ...]
     return [*chunks, tuple(chunk)] if chunk else chunks
 
 
-def _completed(event: Event, field: str, source: str, limits: Limits, now: float) -> Written:
+def _completed(event: Event, field: str, source: str, limits: OrderLimits, now: float) -> Written:
     if not isinstance(event, Event):
         raise InvalidRequest(
             f"{field} must be a leeward.Event, not {type(event).__name__}", field=field
@@ -64,30 +65,30 @@ def _completed(event: Event, field: str, source: str, limits: Limits, now: float
     return written
 
 
-def _check_size(event: Event, field: str, limits: Limits) -> None:
+def _check_size(event: Event, field: str, limits: OrderLimits) -> None:
     size = len(document_of(event))
-    if size > limits.attribute_bytes:  # else no part of it can be larger
-        _check_attributes(event, field, limits.attribute_bytes)
-    if size > limits.event_bytes:
+    if size > limits.smallest.attribute_bytes:  # else no part of it can be larger
+        _check_attributes(event, field, limits)
+    if size > limits.smallest.event_bytes:
         raise PayloadTooLarge(
-            f"{field} has {size} bytes, and a target of the order takes at most "
-            f"{limits.event_bytes}; store the data and send its key instead",
+            f"{field} has {size} bytes, and {limits.takes('event_bytes')}; store the data and send "
+            "its key instead",
             field=field,
         )
 
 
-def _check_attributes(event: Event, field: str, most: int) -> None:
+def _check_attributes(event: Event, field: str, limits: OrderLimits) -> None:
     for attribute in ("id", "source", "type", "subject", "ordering_key"):
-        _check_attribute(getattr(event, attribute), f"{field}.{attribute}", most)
+        _check_attribute(getattr(event, attribute), f"{field}.{attribute}", limits)
     for attribute, value in event.extensions.items():
-        _check_attribute(value, f"{field}.extensions[{attribute!r}]", most)
+        _check_attribute(value, f"{field}.extensions[{attribute!r}]", limits)
 
 
-def _check_attribute(value: Any, field: str, most: int) -> None:
+def _check_attribute(value: Any, field: str, limits: OrderLimits) -> None:
     size = len(value.encode()) if isinstance(value, str) else 0
-    if size > most:
+    if size > limits.smallest.attribute_bytes:
         raise PayloadTooLarge(
-            f"{field} has {size} bytes, and a target of the order takes at most {most} in an "
-            "event attribute; move it into data",
+            f"{field} has {size} bytes, and {limits.takes('attribute_bytes')} in an event "
+            "attribute; move it into data",
             field=field,
         )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from leeward import items
 from leeward.config import BusConfig, Config, FunctionConfig, TableConfig
 from leeward.doors import arguments
+from leeward.doors.limits import OrderLimits
 from leeward.driver import Delete, Enqueue, Invoke, Limits, Load, Publish, Store
 from leeward.errors import InvalidRequest, PayloadTooLarge
 from leeward.ids import new_id
@@ -44,8 +45,7 @@ class Preparation:
         self, config: Config, limits: Mapping[str, Limits], now: Callable[[], float]
     ) -> None:
         self._config = config
-        self._by_target = limits
-        self._limits = Limits.smallest([*limits.values()])
+        self._limits = OrderLimits(limits)
         self._now = now
 
     def invoke(
@@ -87,10 +87,8 @@ class Preparation:
         from leeward.doors.events import complete, in_chunks
 
         arguments.name(bus, "bus")
-        chunks = in_chunks(
-            complete(events, field, self._config.source, self._limits, self._now()), self._limits
-        )
-        return [Publish(bus, chunk) for chunk in chunks]
+        completed = complete(events, field, self._config.source, self._limits, self._now())
+        return [Publish(bus, chunk) for chunk in in_chunks(completed, self._limits.smallest)]
 
     def store(
         self,
@@ -110,7 +108,7 @@ class Preparation:
         now = self._now()
         return Store(
             table,
-            arguments.key_of_item(item, self._table(table).key, self._limits.key_bytes),
+            arguments.key_of_item(item, self._table(table).key, self._limits),
             dict(item),
             new_id(now),
             now,
@@ -121,13 +119,13 @@ class Preparation:
 
     def load(self, table: str, key: str | Mapping[str, str]) -> Load:
         """Check a read."""
-        return Load(table, arguments.key_of(key, self._table(table).key, self._limits.key_bytes))
+        return Load(table, arguments.key_of(key, self._table(table).key, self._limits))
 
     def delete(self, table: str, key: str | Mapping[str, str], if_revision: str | None) -> Delete:
         """Check a delete."""
         return Delete(
             table,
-            arguments.key_of(key, self._table(table).key, self._limits.key_bytes),
+            arguments.key_of(key, self._table(table).key, self._limits),
             self._now(),
             arguments.revision(if_revision),
         )
@@ -165,34 +163,29 @@ class Preparation:
 
     def _check_size(self, item: Item) -> None:
         size = items.measure(item)
-        if size.bytes > self._limits.item_bytes:
+        if size.bytes > self._limits.smallest.item_bytes:
             raise PayloadTooLarge(
-                f"item has {size.bytes} bytes, and {self._takes('item_bytes')}; split it, or keep "
-                "the large part elsewhere",
+                f"item has {size.bytes} bytes, and {self._limits.takes('item_bytes')}; "
+                "split it, or keep the large part elsewhere",
                 field="item",
             )
-        if size.depth > self._limits.nesting:
+        if size.depth > self._limits.smallest.nesting:
             raise PayloadTooLarge(
-                f"item is nested {size.depth} deep, and {self._takes('nesting')}; flatten it",
+                f"item is nested {size.depth} deep, and {self._limits.takes('nesting')}; "
+                "flatten it",
                 field="item",
             )
 
     def _encoded(self, payload: Json, limit: str) -> bytes:
         items.check_json(payload, "payload")
         encoded = encode(payload)
-        if len(encoded) > getattr(self._limits, limit):
+        if len(encoded) > getattr(self._limits.smallest, limit):
             raise PayloadTooLarge(
-                f"payload has {len(encoded)} bytes of JSON, and {self._takes(limit)}; store it and "
-                "send its key instead",
+                f"payload has {len(encoded)} bytes of JSON, and {self._limits.takes(limit)}; "
+                "store it and send its key instead",
                 field="payload",
             )
         return encoded
-
-    def _takes(self, limit: str) -> str:
-        """Say which target takes the least, and how much that is."""
-        most = getattr(self._limits, limit)
-        names = [name for name, each in self._by_target.items() if getattr(each, limit) == most]
-        return f"{', '.join(names)} takes at most {most}"
 
 
 def _flag(value: object, field: str) -> bool:
