@@ -7,6 +7,9 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Final, NamedTuple, TypeVar
 
+import requests
+from requests.adapters import HTTPAdapter
+
 from tests.servers.azure.cosmos_server import KEY
 from tests.servers.loopback import PATIENCE
 
@@ -17,9 +20,25 @@ HttpResponseError: Final[type[Exception]] = import_module("azure.core.exceptions
 ONCE: Final[dict[str, Any]] = {"retry_total": 0, "read_timeout": 60, "connection_timeout": 10}
 """What azure-core's clients are told, so that each call is one request."""
 
-BY_ITSELF: Final[dict[str, Any]] = {"use_env_settings": False}
-"""What a client is told that works beside tests, which change the environment: it looks for no
-proxy there."""
+
+class _Session(requests.Session):
+    send = requests.Session.send
+
+
+class _Adapter(HTTPAdapter):
+    send = HTTPAdapter.send
+
+
+def transport_apart() -> Any:
+    """Give a transport for a client that works beside tests, in the same process.
+
+    Tests set proxies in the environment, and replace what `requests` sends with. This one looks
+    for no proxy, and keeps to what was there when this module was loaded.
+    """
+    session = _Session()
+    session.trust_env = False
+    session.mount("http://", _Adapter())
+    return import_module("azure.core.pipeline.transport").RequestsTransport(session=session)
 
 
 class AccessToken(NamedTuple):
@@ -75,8 +94,8 @@ def queue_client(connection: str, queue: str) -> Any:
         queue,
         message_encode_policy=library.BinaryBase64EncodePolicy(),
         message_decode_policy=library.BinaryBase64DecodePolicy(),
+        transport=transport_apart(),
         **ONCE,
-        **BY_ITSELF,
     )
 
 

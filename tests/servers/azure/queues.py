@@ -11,7 +11,7 @@ from importlib import import_module
 from types import TracebackType
 from typing import Any, Final, Self
 
-from tests.servers.azure.clients import BY_ITSELF
+from tests.servers.azure.clients import transport_apart
 from tests.servers.azure.functions_host import FunctionsHost
 from tests.servers.azure.worker_process import Function, Raised
 
@@ -66,7 +66,9 @@ class QueueListener:
     def _queue(self, name: str, stack: ExitStack) -> Any:
         kind: Any = import_module("azure.storage.queue").QueueClient
         return stack.enter_context(
-            kind.from_connection_string(self._connection, name, retry_total=0, **BY_ITSELF)
+            kind.from_connection_string(
+                self._connection, name, retry_total=0, transport=transport_apart()
+            )
         )
 
     def _listen(self, queues: Iterable[tuple[Function, Any]]) -> None:

@@ -3,9 +3,12 @@ from __future__ import annotations
 from contextlib import suppress
 from importlib import import_module
 from typing import Any, Final
+from unittest import mock
 
 import pytest
+import requests
 
+from tests.mocked import requests_mock
 from tests.servers.azure.azurite import Azurite, connection_string
 from tests.servers.azure.clients import eventually, queue_client, refusal
 from tests.servers.azure.functions_host import FunctionsHost
@@ -64,13 +67,18 @@ def test_a_message_that_fails_is_tried_five_times(odd: FunctionsHost, storage: s
 def test_the_host_listens_by_itself(
     odd: FunctionsHost, storage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It runs beside tests that set proxies in the environment, and asks none of them."""
+    """It runs beside tests that set proxies in the environment, and that replace `requests`."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
-    with queue_client(storage, "odd") as queue:
+    with (
+        mock.patch.object(requests.Session, "send", side_effect=AssertionError) as replaced,
+        requests_mock() as mocked,
+        queue_client(storage, "odd") as queue,
+    ):
         with suppress(ResourceExistsError):
             queue.create_queue()
         queue.send_message(b"by itself")
         assert eventually(lambda: any(each.payload == b"by itself" for each in odd.begun) or None)
+        assert (replaced.call_count, len(mocked.calls)) == (0, 0)
 
 
 def _count(queue: Any) -> int:
