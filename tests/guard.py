@@ -38,15 +38,15 @@ def check_reach(origin: str, options: TransportOptions) -> None:
 @contextmanager
 def loopback_only() -> Iterator[None]:
     """Look at every handle of libcurl before it is made."""
-    from leeward.http.curl.easy import ORIGIN, Easy
+    from leeward.http.curl import easy, line
+    from leeward.http.curl.handles import ORIGIN, handle_for
 
-    genuine = Easy.__init__
-
-    def guarded(self: Easy, origin: str, options: TransportOptions, *rest: Any) -> None:
-        if ORIGIN.fullmatch(origin):  # else it refuses itself
+    def guarded(origin: str, options: TransportOptions) -> Any:
+        if ORIGIN.fullmatch(origin):  # else it is refused anyway
             check_reach(origin, options)
-        genuine(self, origin, options, *rest)
+        return handle_for(origin, options)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Easy, "__init__", guarded)
+        for module in (easy, line):
+            patch.setattr(module, "handle_for", guarded)
         yield

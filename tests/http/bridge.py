@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TypeAlias, TypeVar
 
 from leeward.http.curl import AsyncCurlTransport, CurlTransport
+from leeward.http.curl.easy import Easy
 from leeward.http.curl.multi import Multi
 from leeward.http.curl.pool import Pool
 from leeward.http.messages import Failure, Request, Response
@@ -68,7 +69,7 @@ class Bridge:
             self.loop.close()
 
     @property
-    def _pool(self) -> Pool:
+    def _pool(self) -> Pool[Easy]:
         return self.transport._pool
 
     @property

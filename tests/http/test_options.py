@@ -71,7 +71,7 @@ def test_the_environment_sets_nothing_else() -> None:
 
 def test_without_pycurl_there_is_no_transport(monkeypatch: pytest.MonkeyPatch) -> None:
     """The message names what to install."""
-    monkeypatch.delitem(sys.modules, "leeward.http.curl.easy", raising=False)
+    monkeypatch.delitem(sys.modules, "leeward.http.curl.handles", raising=False)
     monkeypatch.setitem(sys.modules, "pycurl", None)
     monkeypatch.delitem(sys.modules, "pycurl._pycurl", raising=False)
     monkeypatch.delitem(sys.modules, "leeward.http.curl.library", raising=False)

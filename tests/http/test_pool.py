@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-import pycurl  # type: ignore[import-untyped]
 import pytest
 
 from leeward.errors import InvalidRequest
 from leeward.http.curl import CurlTransport
 from leeward.http.curl import pool as pool_module
 from leeward.http.curl.easy import Easy
+from leeward.http.curl.line import Line
 from leeward.http.messages import Failure, Phase, Request, Response
 from tests.http.bridge import AnyTransport
 from tests.http.wire import LIMIT, OK, Peer, Wire, answer, once
@@ -78,13 +78,13 @@ def test_every_end_of_a_request_makes_room(make: Callable[..., AnyTransport]) ->
                 transport.send(_post(good)._replace(target=""), LIMIT)
 
 
-@pytest.mark.parametrize("step", ["lend", "_idle_for", "prepare", "answer"])
+@pytest.mark.parametrize("step", ["lend", "_idle_for", "prepare", "_send", "_hear", "exchange"])
 def test_an_interrupt_makes_room(
     threaded: Callable[..., CurlTransport], monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     """Ctrl-C may strike anywhere; the next request finds the place free."""
     transport = threaded(max_in_flight=1)
-    owner = Easy if step in {"prepare", "answer"} else pool_module.Pool
+    owner = Line if hasattr(Line, step) else pool_module.Pool
     real = getattr(owner, step)
 
     def interrupted(*arguments: object) -> None:
@@ -100,41 +100,37 @@ def test_an_interrupt_makes_room(
 
 
 class _Interrupted:
-    """A handle on which setting `option` is interrupted."""
+    """A handle on which Ctrl-C strikes as soon as `method` is done."""
 
-    def __init__(self, handle: object, option: int) -> None:
-        self._handle, self._option = handle, option
+    def __init__(self, handle: object, method: str) -> None:
+        self._handle, self._method = handle, method
 
     def __getattr__(self, name: str) -> object:
-        return getattr(self._handle, name)
+        real = getattr(self._handle, name)
 
-    def setopt(self, option: int, value: object) -> None:
-        """Set an option, unless it is the one."""
-        if option == self._option:
+        def interrupted(*arguments: object) -> None:
+            real(*arguments)
             raise KeyboardInterrupt
-        self._handle.setopt(option, value)  # type: ignore[attr-defined]
+
+        return interrupted if name == self._method else real
 
 
-@pytest.mark.parametrize(
-    "option",
-    [pycurl.TIMEOUT_MS, pycurl.REQUEST_TARGET, pycurl.HTTPHEADER, pycurl.HTTPGET],
-)
-def test_an_interrupt_leaves_no_half_made_request(
-    threaded: Callable[..., CurlTransport], option: int
+@pytest.mark.parametrize("method", ["send", "recv"])
+def test_an_interrupt_gives_the_connection_up(
+    threaded: Callable[..., CurlTransport], method: str
 ) -> None:
-    """A look-up that was given up while its options were set does not show in the next request."""
+    """What was sent or has come of one request does not show in the next."""
     transport = threaded()
     with Wire(answer(OK)) as wire:
         transport.send(_post(wire), LIMIT)
-        (easy,) = transport._pool._idle
-        real = easy.handle
-        easy.handle = _Interrupted(real, option)
+        (line,) = transport._pool._idle
+        line.handle = _Interrupted(line.handle, method)
         with pytest.raises(KeyboardInterrupt):
-            transport.send(Request("GET", wire.origin(), "/other", (("X", "y"),)), 1)
-        easy.handle = real
-        transport.send(_post(wire), LIMIT)
-        first, second = wire.requests
-    assert first == second
+            transport.send(Request("GET", wire.origin(), "/other", (("X", "y"),)), LIMIT)
+        assert transport._pool._idle == []
+        assert isinstance(transport.send(_post(wire), LIMIT), Response)
+        assert wire.connections == 2
+        assert wire.requests[0] == wire.requests[-1]
 
 
 def test_handles_wander_from_thread_to_thread(transport: AnyTransport) -> None:
@@ -205,8 +201,11 @@ def test_an_idle_handle_keeps_no_body(transport: AnyTransport) -> None:
     """Neither what was sent nor what came back stays in memory."""
     with Wire(answer(OK)) as wire:
         transport.send(_post(wire), LIMIT)
-    (easy,) = transport._pool._idle
-    assert (easy._lines, easy._answer.getvalue(), easy._body.closed) == ([], b"", True)
+    (handle,) = transport._pool._idle
+    if isinstance(handle, Easy):
+        assert (handle._lines, handle._answer.getvalue(), handle._body.closed) == ([], b"", True)
+    else:
+        assert (handle._request, handle._head) == (None, b"")
 
 
 def test_a_closed_transport_refuses(transport: AnyTransport) -> None:

@@ -142,6 +142,19 @@ def test_the_deadline_holds_against_a_slow_answer(
     assert BRIEFLY - 0.05 < monotonic() - started < LIMIT
 
 
+def test_the_deadline_holds_against_a_torrent(make: Callable[..., AnyTransport]) -> None:
+    """An answer that comes faster than it is read, and does not end."""
+
+    def script(peer: Peer) -> None:
+        peer.read()
+        peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while True:
+            peer.send(b"1\r\nx\r\n" * 10_000)
+
+    failure = _failure(make(max_response_bytes=2**30), script, BRIEFLY)
+    assert failure[:4] == (Phase.BODY, True, "deadline", 200)
+
+
 def test_the_deadline_holds_against_a_reader_that_stalls(transport: AnyTransport) -> None:
     """A body that does not fit into the buffers between is stuck: part of it has left."""
     failure = _failure(transport, Peer.hold, BRIEFLY, bytes(20_000_000))

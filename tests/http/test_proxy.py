@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 import trustme
 
+from leeward.errors import ConfigError
 from leeward.http.messages import Failure, Phase, Request, Response
 from tests.http.bridge import AnyTransport
 from tests.http.certificates import tls_context
@@ -45,6 +46,7 @@ def test_https_goes_through_a_tunnel(
     connect, first, second = proxy.requests
     assert connect.startswith(b"CONNECT shop.example:443 HTTP/1.1\r\n")
     assert b"secret" not in connect
+    assert b"user-agent" not in connect.lower()
     assert first == second
     assert first.startswith(b"POST /a//../b?c HTTP/1.1\r\nHost: shop.example\r\n")
 
@@ -82,6 +84,13 @@ def test_a_server_behind_a_tunnel_is_verified(
     assert isinstance(failure, Failure)
     assert failure[:3] == (Phase.TLS, False, "curl.60")
     assert len(proxy.requests) == 1
+
+
+def test_a_proxy_is_written_in_ascii(make: Callable[..., AnyTransport], ca_file: str) -> None:
+    """Anything else is a wrong configuration."""
+    transport = make(proxy="http://prôxy.onion", ca_file=ca_file)
+    with pytest.raises(ConfigError, match="ASCII"):
+        transport.send(_post("https://shop.example"), LIMIT)
 
 
 def test_a_proxy_that_does_not_listen_sends_nothing(

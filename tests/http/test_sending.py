@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
+import trustme
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leeward.errors import ConfigError, InvalidRequest
 from leeward.http.messages import Request, Response
 from tests.http.bridge import AnyTransport
-from tests.http.wire import LIMIT, OK, Wire, answer, once
+from tests.http.certificates import tls_context
+from tests.http.wire import LIMIT, OK, Peer, Wire, answer, once
 
 
 def _sent(transport: AnyTransport, request: Request) -> bytes:
@@ -90,6 +94,32 @@ def test_a_large_body_arrives_whole(transport: AnyTransport) -> None:
     assert b"expect" not in raw[:200].lower()
 
 
+BUSY = b"HTTP/1.1 413 Too large\r\nContent-Length: 2\r\n\r\nno"
+
+
+def _answers_at_the_head(peer: Peer) -> None:
+    """Say no to a request whose body has hardly begun to come, and read no more of it."""
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        head += peer.receive(1)
+    peer.send(BUSY)
+    peer.hold()
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_an_answer_may_come_before_all_is_sent(
+    make: Callable[..., AnyTransport], ca: trustme.CA, ca_file: str, scheme: str
+) -> None:
+    """It counts, nobody goes on sending, and the connection is given up."""
+    context = tls_context(ca.issue_cert("127.0.0.1")) if scheme == "https" else None
+    transport = make(ca_file=ca_file)
+    with Wire(_answers_at_the_head, tls=context) as wire:
+        request = Request("POST", wire.origin(scheme), "/", (), bytes(20_000_000))
+        for _ in range(2):
+            assert transport.send(request, LIMIT) == Response(413, {"content-length": "2"}, b"no")
+        assert wire.connections == 2
+
+
 @pytest.mark.parametrize(
     "target",
     [
@@ -140,6 +170,9 @@ def test_any_printable_target_goes_out_byte_for_byte(transport: AnyTransport) ->
         (Request("GET", "http://127.0.0.1:1", "/", (("X", "secret\0"),)), "headers"),
         (Request("GET", "http://127.0.0.1:1", "/", (("X", "secreté"),)), "headers"),
         (Request("GET", "http://127.0.0.1:1", "/", (("hOST", "secret"),)), "headers"),
+        (Request("GET", "http://127.0.0.1:1", "/", (("Host ", "secret"),)), "headers"),
+        (Request("GET", "http://127.0.0.1:1", "/", (("Host: a, X", "secret"),)), "headers"),
+        (Request("GET", "http://127.0.0.1:1", "/", (("", "secret"),)), "headers"),
         (Request("GET", "http://127.0.0.1:1", "/", (("Expect", "secret"),)), "headers"),
         (Request("GET", "http://127.0.0.1:1", "/", (("Content-Length", "7"),)), "headers"),
         (Request("GET", "http://127.0.0.1:1", "/", (("Transfer-Encoding", "x"),)), "headers"),

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from leeward.errors import ConfigError
-from leeward.http.curl.transport import new_pool
+from leeward.http.curl.transport import check_installed
 from leeward.http.messages import Failure, Request, Response
 from leeward.http.options import TransportOptions
 
@@ -32,14 +32,17 @@ class AsyncCurlTransport:
     """
 
     def __init__(self, options: TransportOptions) -> None:
-        self._pool = new_pool(options)
+        check_installed()
         self._loop = _loop_that_watches()
         from asyncio import get_running_loop
 
-        from leeward.http.curl.easy import CurlError
+        from leeward.http.curl.easy import Easy
         from leeward.http.curl.forks import forsake_in_child
+        from leeward.http.curl.handles import CurlError
         from leeward.http.curl.multi import Multi
+        from leeward.http.curl.pool import Pool
 
+        self._pool: Pool[Easy] = Pool(options, Easy)
         self._running_loop = get_running_loop
         self._error = CurlError
         self._new_multi = partial(Multi, self._loop, options.max_in_flight)

@@ -40,7 +40,13 @@ def assemble(
         return Failure(Phase.RECEIVE, sent=True, code="headers_cut", status=status)
     if len(text) > max_header_bytes:
         return Failure(Phase.BODY, sent=True, code="headers_too_large", status=status)
-    headers = _named(fields)
+    return finished(status, _named(fields), body, max_body_bytes)
+
+
+def finished(
+    status: int, headers: dict[str, str], body: bytes, max_body_bytes: int
+) -> Response | Failure:
+    """Unpack the body of an answer that is complete; a `Failure` if it is too large or none."""
     if body and "content-encoding" in headers:
         decoded = _decoded(headers["content-encoding"].lower(), body, max_body_bytes)
         if isinstance(decoded, str):

@@ -11,8 +11,8 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from leeward.http.curl.easy import CurlError
 from leeward.http.curl.forks import leak
+from leeward.http.curl.handles import CurlError
 from leeward.http.curl.library import pycurl
 
 if TYPE_CHECKING:

@@ -1,0 +1,287 @@
+"""What only the connection knows that leeward speaks over by itself."""
+
+from __future__ import annotations
+
+import select
+import ssl
+import subprocess
+import sys
+from collections.abc import Callable
+from math import inf, nan
+from types import SimpleNamespace, TracebackType
+from typing import TypeVar
+
+import pytest
+import trustme
+
+from leeward.http.curl import CurlTransport, line
+from leeward.http.curl.handles import CurlError
+from leeward.http.messages import Failure, Phase, Request, Response
+from tests.http.certificates import tls_context
+from tests.http.wire import LIMIT, OK, Peer, Wire, answer, hang
+
+T = TypeVar("T")
+
+
+@pytest.fixture(params=["http", "https"])
+def scheme(request: pytest.FixtureRequest) -> str:
+    """Give each of both schemes."""
+    found: str = request.param
+    return found
+
+
+@pytest.fixture
+def no_poll(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take `select.poll` away, as on Windows."""
+    monkeypatch.setattr(line, "select", SimpleNamespace(select=select.select))
+
+
+@pytest.mark.usefixtures("no_poll")
+def test_a_system_without_poll(
+    threaded: Callable[..., CurlTransport], ca: trustme.CA, ca_file: str, scheme: str
+) -> None:
+    """Small and large requests, kept connections and deadlines are as elsewhere."""
+    context = tls_context(ca.issue_cert("127.0.0.1")) if scheme == "https" else None
+    transport = threaded(ca_file=ca_file)
+    with Wire(answer(OK), tls=context) as wire:
+        for size in (1, 5_000_000, 1):
+            request = Request("POST", wire.origin(scheme), "/", (), bytes(size))
+            assert isinstance(transport.send(request, LIMIT), Response)
+        assert (len(wire.requests), wire.connections) == (3, 1)
+    with Wire(hang, tls=context) as wire:
+        failure = transport.send(Request("POST", wire.origin(scheme), "/", (), b"x"), 0.3)
+    assert isinstance(failure, Failure)
+    assert failure[:3] == (Phase.RECEIVE, True, "deadline")
+
+
+class _Dying:
+    """A handle whose connection dies as the next request is sent."""
+
+    def __init__(self, handle: object) -> None:
+        self._handle = handle
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._handle, name)
+
+    def send(self, _data: object) -> int:
+        """Fail, as libcurl does after a reset that nobody could see coming."""
+        raise CurlError(55, "Send failure: Connection reset by peer")
+
+
+def test_a_kept_connection_that_takes_nothing_is_replaced(
+    threaded: Callable[..., CurlTransport],
+) -> None:
+    """Nothing has left on it, so the request goes out on another, once."""
+    transport = threaded()
+    with Wire(answer(OK)) as wire:
+        request = Request("POST", wire.origin(), "/", (), b"x")
+        transport.send(request, LIMIT)
+        (kept,) = transport._pool._idle
+        kept.handle = _Dying(kept.handle)
+        assert isinstance(transport.send(request, LIMIT), Response)
+        assert (len(wire.requests), wire.connections) == (2, 2)
+
+
+def test_a_new_connection_that_takes_nothing_proves_it(
+    threaded: Callable[..., CurlTransport], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no third; not a byte has left."""
+    real = line.Line._connect
+
+    def connect(self: line.Line) -> None:
+        real(self)
+        self.handle = _Dying(self.handle)
+
+    monkeypatch.setattr(line.Line, "_connect", connect)
+    with Wire(answer(OK)) as wire:
+        failure = threaded().send(Request("POST", wire.origin(), "/", (), b"x"), LIMIT)
+    assert isinstance(failure, Failure)
+    assert failure[:3] == (Phase.CONNECT, False, "curl.55")
+    assert wire.requests == []
+
+
+class _Together:
+    """TLS on a server's side whose records leave when they are told to, in one piece."""
+
+    def __init__(self, peer: Peer, context: ssl.SSLContext) -> None:
+        self._peer = peer
+        self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._in, self._out, server_side=True)
+        self._step(self._tls.do_handshake)
+
+    def read(self) -> bytes:
+        """Give some bytes of a request."""
+        return self._step(lambda: self._tls.read(65536))
+
+    def write(self, data: bytes) -> None:
+        """Make a record of `data`."""
+        self._tls.write(data)
+
+    def leave(self) -> None:
+        """Send what there is."""
+        self._peer.send(self._out.read())
+
+    def _step(self, step: Callable[[], T]) -> T:
+        while True:
+            try:
+                return step()
+            except ssl.SSLWantReadError:
+                self.leave()
+                data = self._peer.receive(65536)
+                if not data:
+                    raise OSError("the client is gone") from None
+                self._in.write(data)
+
+
+@pytest.mark.parametrize("size", [1_000, 20_000_000])
+def test_bytes_that_nobody_asked_for_end_a_connection(
+    threaded: Callable[..., CurlTransport], size: int
+) -> None:
+    """An answer to nothing is not taken for the answer to the next request."""
+
+    def script(peer: Peer) -> None:
+        peer.read()
+        peer.send(OK + OK)
+        peer.read()
+
+    with Wire(script) as wire:
+        transport = threaded()
+        request = Request("POST", wire.origin(), "/", (), bytes(size))
+        for _ in range(2):
+            assert isinstance(transport.send(request, LIMIT), Response)
+        assert (len(wire.requests), wire.connections) == (2, 2)
+
+
+def test_nor_do_they_answer_the_next_request_over_tls(
+    threaded: Callable[..., CurlTransport], ca: trustme.CA, ca_file: str
+) -> None:
+    """There they may be in OpenSSL already, and the socket says nothing of them."""
+    context = tls_context(ca.issue_cert("127.0.0.1"))
+
+    def script(peer: Peer) -> None:
+        tls = _Together(peer, context)
+        while tls.read():
+            tls.write(OK)
+            tls.write(OK.replace(b"hi", b"no"))
+            tls.leave()
+
+    with Wire(script) as wire:
+        transport = threaded(ca_file=ca_file)
+        request = Request("POST", wire.origin("https"), "/", (), b"x")
+        for _ in range(3):
+            response = transport.send(request, LIMIT)
+            assert isinstance(response, Response)
+            assert response.body == b"hi"
+        assert wire.connections == 3
+
+
+def test_an_answer_that_comes_with_the_handshake(
+    threaded: Callable[..., CurlTransport], ca: trustme.CA, ca_file: str
+) -> None:
+    """A server that is too busy may say so unasked; nobody waits for what has come."""
+    context = tls_context(ca.issue_cert("127.0.0.1"))
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+
+    def script(peer: Peer) -> None:
+        tls = _Together(peer, context)
+        tls.write(b"HTTP/1.1 503 Busy\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+        tls.leave()
+        peer.hold()
+
+    with Wire(script) as wire:
+        transport = threaded(ca_file=ca_file)
+        response = transport.send(Request("POST", wire.origin("https"), "/", (), b"x"), LIMIT)
+    assert isinstance(response, Response)
+    assert response.status == 503
+
+
+def _frames_behind(error: BaseException | None) -> list[TracebackType]:
+    """Give the frames that an error, and those that it came from, keep alive."""
+    found = []
+    while error is not None:
+        if error.__traceback__ is not None:
+            found.append(error.__traceback__)
+        error = error.__cause__ or error.__context__
+    return found
+
+
+def test_a_cause_keeps_no_request_alive(
+    threaded: Callable[..., CurlTransport], ca: trustme.CA, ca_file: str, scheme: str
+) -> None:
+    """Nor does what it came from: their frames would hold the body."""
+    context = tls_context(ca.issue_cert("127.0.0.1")) if scheme == "https" else None
+    transport = threaded(ca_file=ca_file)
+    with Wire(Peer.hold, tls=context) as wire:
+        stuck = transport.send(Request("POST", wire.origin(scheme), "/", (), bytes(20_000_000)), 1)
+    with Wire(answer(OK), tls=context) as wire:
+        request = Request("POST", wire.origin(scheme), "/", (), b"x")
+        transport.send(request, LIMIT)
+        (kept,) = transport._pool._idle
+        kept.handle = _Dying(kept.handle)
+    gone = transport.send(request, LIMIT)
+    for failure in (stuck, gone):
+        assert isinstance(failure, Failure)
+        assert _frames_behind(failure.cause) == []
+
+
+@pytest.mark.parametrize("timeout", [1e-9, nan])
+def test_no_time_is_no_request(threaded: Callable[..., CurlTransport], timeout: float) -> None:
+    """What cannot end in time is not sent, on a connection that is there either."""
+    transport = threaded()
+    with Wire(answer(OK)) as wire:
+        request = Request("POST", wire.origin(), "/", (), b"x")
+        transport.send(request, LIMIT)
+        failure = transport.send(request, timeout)
+        assert isinstance(failure, Failure)
+        assert not failure.sent
+        assert len(wire.requests) == 1
+
+
+def test_all_the_time_in_the_world(threaded: Callable[..., CurlTransport]) -> None:
+    """It is no number of milliseconds, and does no harm."""
+    with Wire(answer(OK)) as wire:
+        request = Request("POST", wire.origin(), "/", (), b"x")
+        for timeout in (3e6, inf):
+            assert isinstance(threaded().send(request, timeout), Response)
+
+
+@pytest.mark.parametrize("option", ["max_idle", "max_age"])
+def test_a_connection_is_not_used_for_ever(
+    threaded: Callable[..., CurlTransport], option: str
+) -> None:
+    """One that lay idle for long may be dead, and one that is old may lead where none should."""
+    with Wire(answer(OK)) as wire:
+        request = Request("POST", wire.origin(), "/", (), b"x")
+        transport = threaded(**{option: 0})
+        for _ in range(2):
+            assert isinstance(transport.send(request, LIMIT), Response)
+        assert wire.connections == 2
+
+
+CTRL_C = """
+import os, signal, sys, threading, time
+from leeward.http.curl import CurlTransport
+from leeward.http.messages import Request
+from leeward.http.options import TransportOptions
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+began = time.monotonic()
+try:
+    CurlTransport(TransportOptions()).send(Request("GET", sys.argv[1], "/"), 60)
+except KeyboardInterrupt:
+    print("in time" if time.monotonic() - began < 30 else "late")
+"""
+
+
+def test_ctrl_c_does_not_wait_for_the_answer() -> None:
+    """It strikes while nothing comes, long before the deadline."""
+    with Wire(hang) as wire:
+        done = subprocess.run(
+            [sys.executable, "-c", CTRL_C, wire.origin()],
+            capture_output=True,
+            text=True,
+            timeout=LIMIT * 3,
+            check=False,
+        )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "in time\n", "")
