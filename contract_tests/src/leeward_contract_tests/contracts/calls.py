@@ -16,6 +16,9 @@ from leeward_contract_tests.fixtures import EVENTS, ITEMS
 SECONDS: Final = 10.0
 """The time that a driver is given where time is not what is tested."""
 
+A_WHILE: Final = 60.0
+"""Seconds for what moves a lot at once: a machine that is slow at that has lost nothing."""
+
 
 def fresh(what: str) -> str:
     """Give a name, key or id that no other test uses."""

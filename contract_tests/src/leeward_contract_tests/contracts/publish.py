@@ -12,7 +12,7 @@ from leeward import Client, Event, Outcome, Promise
 from leeward.driver import Capability, Driver, Publish
 from leeward.testing import FaultyDriver
 from leeward_contract_tests.contracts.base import Contract
-from leeward_contract_tests.contracts.calls import SECONDS, fresh, publish
+from leeward_contract_tests.contracts.calls import A_WHILE, SECONDS, fresh, publish
 from leeward_contract_tests.contracts.observing import Deliveries
 from leeward_contract_tests.contracts.refusal import needs
 from leeward_contract_tests.fixtures import EVENTS
@@ -130,7 +130,7 @@ class PublishContract(Contract):
         """Take a batch of more events than one request holds, in order, in several requests."""
         most = driver.limits.batch_events
         events = [Event(TYPE, n, id=fresh("event")) for n in range(most + 1)]
-        client.publish_events(EVENTS, events).raise_if_failed()
+        client.publish_events(EVENTS, events, timeout=A_WHILE).raise_if_failed()
         requests = [events_of(watched, call) for call in watched.calls]
         assert [each.id for request in requests for each in request] == [e.id for e in events]
         assert [len(request) for request in requests if len(request) > most] == []
@@ -143,7 +143,7 @@ class PublishContract(Contract):
         """Take events as large as declared, in requests no larger than declared."""
         room = min(driver.limits.event_bytes, driver.limits.batch_bytes) - 1000
         large = [Event(TYPE, "x" * room, id=fresh("event")) for _ in range(2)]
-        client.publish_events(EVENTS, large).raise_if_failed()
+        client.publish_events(EVENTS, large, timeout=A_WHILE).raise_if_failed()
         together = driver.limits.batch_bytes >= 2 * (room + 1000)
         assert len(watched.calls) == (1 if together else 2)
         assert [len(deliveries.eventually(str(each.id))[0].data) for each in large] == [room] * 2
@@ -158,7 +158,7 @@ class PublishContract(Contract):
             Event(TYPE, n, id=shared, source=f"urn:contract:{n}", ordering_key="k")
             for n in range(count)
         ]
-        client.publish_events(EVENTS, events[:-2]).raise_if_failed()
+        client.publish_events(EVENTS, events[:-2], timeout=A_WHILE).raise_if_failed()
         for event in events[-2:]:
             client.publish_events(EVENTS, [event]).raise_if_failed()
         delivered = deliveries.eventually(shared, count)
