@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
+import responses
 from azure.core.exceptions import (
     ClientAuthenticationError,
     HttpResponseError,
@@ -31,7 +32,6 @@ from leeward_azure.settings import Settings
 from tests.azure.sources import COSMOS, KEY, NOW, TOKEN, http, no_azure, refused, target
 from tests.house.workspace import ROOT
 from tests.http.wire import Wire, answer
-from tests.mocked import requests_mock
 
 TOPICS = "https://{topic}.westeurope-1.eventgrid.azure.net"
 QUEUE = "https://shop.queue.core.windows.net"
@@ -191,7 +191,7 @@ def test_an_address_that_was_looked_up_and_its_token(lasting: int, kept: int) ->
     options: dict[str, Any] = {"resource_group": "g", "subscription_id": "0", "routes": {"f": "f"}}
     source, _ = managed(document(expires_on=int(NOW) + lasting), **options)
     base = "https://management.azure.com/subscriptions/0/resourceGroups/g/providers"
-    with requests_mock() as arm:
+    with responses.RequestsMock() as arm:
         site = {"properties": {"defaultHostName": "shop.example"}}
         arm.get(f"{base}/Microsoft.Web/sites/shop", json=site)
         found = source("function:f", 5.0)
@@ -212,7 +212,7 @@ def test_the_request_is_the_vendors(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for name, value in endpoint_env().items():
         monkeypatch.setenv(name, value)
-    with requests_mock() as mocked:
+    with responses.RequestsMock() as mocked:
         mocked.get("http://127.0.0.1:41741/msi/token", json=TOKEN | {"expires_in": "3600"})
         with ManagedIdentityCredential(client_id="own") as credential:
             credential.get_token("https://storage.azure.com/.default")
@@ -578,7 +578,7 @@ def test_a_service_principal_of_the_environment(monkeypatch: pytest.MonkeyPatch)
     base = f"https://login.microsoftonline.us/{tenant}"
     settings, config = target(env, **COSMOS, authority_host="login.microsoftonline.us")
     source = source_of(settings, config, Canned(Response(500)), now=lambda: NOW)
-    with requests_mock() as mocked:
+    with responses.RequestsMock() as mocked:
         common = {"tenant_discovery_endpoint": f"{base}/v2.0/.well-known/openid-configuration"}
         instance = "https://login.microsoftonline.us/common/discovery/instance"
         mocked.get(instance, json=common | {"metadata": []})

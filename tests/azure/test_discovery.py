@@ -22,7 +22,6 @@ from leeward_azure.discovery import lookup_source
 from leeward_azure.opening import LIMITS
 from leeward_azure.plans import plans
 from tests.azure.sources import NOW, no_azure, refused, target
-from tests.mocked import requests_mock
 
 GROUP: dict[str, Any] = {
     "function_app": "shop",
@@ -51,7 +50,7 @@ def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def arm() -> Iterator[responses.RequestsMock]:
     """Give a Resource Manager that knows nothing yet."""
-    with requests_mock() as mocked:
+    with responses.RequestsMock() as mocked:
         yield mocked
 
 

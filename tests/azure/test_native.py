@@ -4,6 +4,7 @@ import sys
 from typing import Any
 
 import pytest
+import responses
 from azure.core.messaging import CloudEvent
 
 from leeward.errors import ConfigError, Outcome
@@ -13,7 +14,6 @@ from leeward_azure.lending import LentCredential
 from leeward_azure.native import native
 from tests.azure.sources import COSMOS, KEY, http, no_azure, target
 from tests.http.wire import Wire, answer
-from tests.mocked import requests_mock
 
 TOPICS = "https://{topic}.westeurope-1.eventgrid.azure.net"
 EVENT = CloudEvent(source="tests", type="order.created", data={"id": "42"})
@@ -49,7 +49,7 @@ def test_a_queue_client_with_a_signature() -> None:
     text = "QueueEndpoint=https://shop.queue.core.windows.net;SharedAccessSignature=sv=1&sig=2"
     with (
         make("queue", storage_connection_string=text) as client,
-        requests_mock() as mocked,
+        responses.RequestsMock() as mocked,
     ):
         mocked.put("https://shop.queue.core.windows.net/orders", status=201)
         client.create_queue("orders")
@@ -59,20 +59,20 @@ def test_a_queue_client_with_a_signature() -> None:
 def test_clients_with_tokens() -> None:
     """Each service is asked with the token that leeward has for it."""
     url = "https://shop.queue.core.windows.net"
-    with make("queue", storage_queue_url=url) as client, requests_mock() as mocked:
+    with make("queue", storage_queue_url=url) as client, responses.RequestsMock() as mocked:
         mocked.put(f"{url}/orders", status=201)
         client.create_queue("orders")
         assert mocked.calls[0].request.headers["Authorization"] == "Bearer canary-queue"
     with (
         make("eventgrid:orders", eventgrid_topic_url=TOPICS) as client,
-        requests_mock() as mocked,
+        responses.RequestsMock() as mocked,
     ):
         mocked.post(TOPICS.replace("{topic}", "orders") + "/api/events", status=200)
         client.send(EVENT)
         assert mocked.calls[0].request.headers["Authorization"] == "Bearer canary-eventgrid"
     with (
         make("web", function_app="shop", subscription_id="0000") as client,
-        requests_mock() as mocked,
+        responses.RequestsMock() as mocked,
     ):
         base = "https://management.azure.com/subscriptions/0000/resourceGroups/g"
         mocked.get(f"{base}/providers/Microsoft.Web/sites/shop", json={"name": "shop"})
@@ -88,13 +88,13 @@ def test_clients_of_event_grid_with_keys() -> None:
         ({"eventgrid_sas": "canary"}, "aeg-sas-token", "canary"),
     ):
         client = make("eventgrid:orders", eventgrid_topic_url=TOPICS, **options)
-        with client, requests_mock() as mocked:
+        with client, responses.RequestsMock() as mocked:
             mocked.post(url, status=200)
             client.send(EVENT)
             assert mocked.calls[0].request.headers[header] == value
     origin = "https://shop.westeurope-1.eventgrid.azure.net"
     client = make("eventgrid:orders", eventgrid_namespace_url=origin, eventgrid_key="canary")
-    with client, requests_mock() as mocked:
+    with client, responses.RequestsMock() as mocked:
         mocked.post(f"{origin}/topics/orders:publish", json={})
         client.send(EVENT)
         shown = mocked.calls[0].request.headers["Authorization"]
@@ -109,12 +109,12 @@ def test_a_client_of_a_topic_with_a_key_and_a_url_of_its_own() -> None:
         "eventgrid_key": "canary-all",
     }
     client = make("eventgrid:orders", **options)
-    with client, requests_mock() as mocked:
+    with client, responses.RequestsMock() as mocked:
         mocked.post("https://orders.example/own", status=200)
         client.send(EVENT)
         assert mocked.calls[0].request.headers["aeg-sas-key"] == "canary-own"
     client = make("eventgrid:bills", **options, eventgrid_topic_url=TOPICS)
-    with client, requests_mock() as mocked:
+    with client, responses.RequestsMock() as mocked:
         mocked.post(TOPICS.replace("{topic}", "bills") + "/api/events", status=200)
         client.send(EVENT)
         assert mocked.calls[0].request.headers["aeg-sas-key"] == "canary-all"

@@ -41,7 +41,6 @@ from tests.google.sources import (
 )
 from tests.house.workspace import ROOT
 from tests.http.wire import Wire, answer
-from tests.mocked import requests_mock
 
 RUN = "https://send-a1b2c3-uc.a.run.app"
 PAY = "https://us-central1-shop-1.cloudfunctions.net/pay"
@@ -64,7 +63,7 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture
 def mocked() -> Iterator[responses.RequestsMock]:
     """Give what answers google-auth's requests; it knows nothing yet."""
-    with requests_mock() as found:
+    with responses.RequestsMock() as found:
         yield found
 
 

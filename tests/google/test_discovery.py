@@ -26,7 +26,6 @@ from leeward_google.plans import plans
 from tests.google.sources import NOW, Canned, no_google, refused, settings, target
 from tests.http.wire import Wire as Loopback
 from tests.http.wire import answer
-from tests.mocked import requests_mock
 
 HOST = "https://cloudfunctions.googleapis.com:443"
 PATH = "/v2/projects/shop-1/locations/us-central1/functions/send"
@@ -43,7 +42,7 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture
 def api() -> Iterator[responses.RequestsMock]:
     """Give a Cloud Functions API that knows nothing yet."""
-    with requests_mock() as mocked:
+    with responses.RequestsMock() as mocked:
         yield mocked
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import responses
 
 from leeward.errors import ConfigError, Outcome
 from leeward.http.credentials import NoCredential
@@ -14,7 +15,6 @@ from leeward_google.credentials import Bearer
 from leeward_google.lending import LentCredentials
 from leeward_google.native import native
 from tests.google.sources import no_google, target
-from tests.mocked import requests_mock
 
 
 @pytest.fixture(autouse=True)
@@ -77,7 +77,7 @@ def test_clients_of_emulators(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_client_of_functions() -> None:
     """It asks the Cloud Functions API with the target's token."""
     name = "projects/shop-1/locations/us-central1/functions/send"
-    with make("functions") as client, requests_mock() as mocked:
+    with make("functions") as client, responses.RequestsMock() as mocked:
         mocked.get(f"https://cloudfunctions.googleapis.com:443/v2/{name}", json={"name": name})
         assert client.get_function(name=name).name == name
         assert mocked.calls[0].request.headers["Authorization"] == f"Bearer canary-{SCOPE}"

@@ -7,8 +7,8 @@ from unittest import mock
 
 import pytest
 import requests
+import responses
 
-from tests.mocked import requests_mock
 from tests.servers.azure.azurite import Azurite, connection_string
 from tests.servers.azure.clients import eventually, queue_client, refusal
 from tests.servers.azure.functions_host import FunctionsHost
@@ -71,7 +71,7 @@ def test_the_host_listens_by_itself(
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     with (
         mock.patch.object(requests.Session, "send", side_effect=AssertionError) as replaced,
-        requests_mock() as mocked,
+        responses.RequestsMock() as mocked,
         queue_client(storage, "odd") as queue,
     ):
         with suppress(ResourceExistsError):

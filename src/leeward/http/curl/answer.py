@@ -1,4 +1,4 @@
-"""From the header lines and the body that libcurl delivered to a `Response`. Pure."""
+"""From what has come in, by libcurl's hand or by our own, to a `Response`. Pure."""
 
 from __future__ import annotations
 

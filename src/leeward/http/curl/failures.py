@@ -151,7 +151,8 @@ class Facts(NamedTuple):
 
     Attributes:
         code: libcurl's error code.
-        request_size: bytes of the request that have left, over all of libcurl's own re-sends.
+        request_size: bytes of the request that have left, over all of libcurl's own re-sends; of
+            a `Line` 1 if any may have, else 0. Only whether it is 0 counts.
         tls: whether the origin is https.
         name_found: NAMELOOKUP_TIME is set.
         connected: CONNECT_TIME is set.

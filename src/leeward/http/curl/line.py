@@ -239,7 +239,7 @@ class Line:
     def _failure(self, code: int, cause: Exception, incoming: Incoming) -> Failure:
         facts = Facts(
             code=code,
-            request_size=int(self._may_have_left),  # 0 is what counts
+            request_size=int(self._may_have_left),
             tls=self._tls,
             name_found=self._has_passed(pycurl.NAMELOOKUP_TIME),
             connected=self._has_passed(pycurl.CONNECT_TIME),
