@@ -82,6 +82,36 @@ def test_a_kept_connection_that_takes_nothing_is_replaced(
         assert (len(wire.requests), wire.connections) == (2, 2)
 
 
+class _HalfDying(_Dying):
+    """One whose connection dies when it has taken a piece."""
+
+    takes = True
+
+    def send(self, data: object) -> int:
+        """Take a piece, and then no more."""
+        if self.takes:
+            self.takes = False
+            taken: int = self._handle.send(data)  # type: ignore[attr-defined]
+            return taken
+        return super().send(data)
+
+
+def test_a_kept_connection_that_has_taken_a_piece_is_not_replaced(
+    threaded: Callable[..., CurlTransport],
+) -> None:
+    """The piece may have been all that the server needed: the request is not sent again."""
+    transport = threaded()
+    with Wire(answer(OK)) as wire:
+        request = Request("POST", wire.origin(), "/", (), b"x")
+        transport.send(request, LIMIT)
+        (kept,) = transport._pool._idle
+        kept.handle = _HalfDying(kept.handle)
+        failure = transport.send(request._replace(body=bytes(5_000_000)), LIMIT)
+        assert isinstance(failure, Failure)
+        assert failure[:3] == (Phase.SEND, True, "curl.55")
+        assert wire.connections == 1
+
+
 def test_a_new_connection_that_takes_nothing_proves_it(
     threaded: Callable[..., CurlTransport], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,7 +220,8 @@ def test_an_answer_that_comes_with_the_handshake(
 
     with Wire(script) as wire:
         transport = threaded(ca_file=ca_file)
-        response = transport.send(Request("POST", wire.origin("https"), "/", (), b"x"), LIMIT)
+        # Half of the time after which the server hangs up.
+        response = transport.send(Request("POST", wire.origin("https"), "/", (), b"x"), LIMIT / 2)
     assert isinstance(response, Response)
     assert response.status == 503
 

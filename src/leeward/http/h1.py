@@ -118,8 +118,6 @@ class Incoming:
             status = _number_in(head)
             if status is None or status == SWITCHED:
                 raise Broken(WRONG_PROTOCOL)
-            if self._heads > MOST_OF_HEADS:
-                raise Broken(ENDLESS_HEAD)
             if status >= 200:
                 self._seen = status
                 self._begin(status, head, data)

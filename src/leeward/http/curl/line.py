@@ -248,7 +248,6 @@ class Line:
             headers_complete=incoming.status is not None,
         )
         # Frames would keep the request, and the secrets in it, alive.
-        cause.__context__ = None
         failure = explain(facts, cause.with_traceback(None))
         return failure._replace(code="headers_cut") if _is_cut_head(facts) else failure
 
