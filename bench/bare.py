@@ -25,7 +25,7 @@ class Wanted(NamedTuple):
 
 
 def handle_for(url: str, wanted: Wanted, ca_file: str) -> Any:
-    """Give an easy handle that is ready to send `wanted`, again and again."""
+    """Return an easy handle that is ready to send `wanted`, again and again."""
     handle = pycurl.Curl()
     handle.setopt(pycurl.URL, url + wanted.target)
     handle.setopt(pycurl.HTTPHEADER, ["Expect:", *wanted.headers])
@@ -44,7 +44,7 @@ def send(handle: Any, wanted: Wanted) -> BytesIO:
 
 
 def bare(url: str, wanted: Wanted, ca_file: str) -> Verb:
-    """Give a call that sends `wanted` on a handle of its own, for one thread at a time."""
+    """Return a call that sends `wanted` on a handle of its own, for one thread at a time."""
     handle = handle_for(url, wanted, ca_file)
 
     def call() -> bytes:

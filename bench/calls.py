@@ -32,14 +32,14 @@ class Block(NamedTuple):
     each: int = 1
 
     def cpu(self) -> float:
-        """Give the seconds of this process's CPU, of all its threads, for one."""
+        """Return the seconds of this process's CPU, of all its threads, for one."""
         begun = process_time()
         for _ in range(self.times):
             self.verb()
         return (process_time() - begun) / (self.times * self.each)
 
     def wall(self) -> float:
-        """Give the seconds by the clock on the wall for one."""
+        """Return the seconds by the clock on the wall for one."""
         begun = perf_counter()
         for _ in range(self.times):
             self.verb()

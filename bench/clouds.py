@@ -48,7 +48,7 @@ def measure(rounds: int) -> list[Figure]:
 
 @contextmanager
 def _programs(cloud: Cloud) -> Iterator[tuple[Program, Program]]:
-    """Give leeward's program and that of the vendors' clients.
+    """Return leeward's program and that of the vendors' clients.
 
     Both find what they need to open in their environment; leeward its options in a file.
     """

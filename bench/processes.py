@@ -53,8 +53,8 @@ def measure_processes(programs: Sequence[Program], rounds: int) -> list[Taken]:
 class _Runs:
     def __init__(self, program: Program) -> None:
         self._source = "\n".join((*program.lines, _REPORT))
-        passed_on = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-        self._environment = {**passed_on, **program.environment}
+        map_call = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        self._environment = {**map_call, **program.environment}
         self.memory: list[float] = []
 
     def run(self) -> float:

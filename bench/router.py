@@ -10,7 +10,7 @@ from typing import Any
 from tenacity import Retrying, stop_after_attempt
 
 from bench.figures import Figure, compare, measure_in_turn
-from leeward.driver import Call, Capability, Invoke, Limits, Result, UniformDriver
+from leeward.adapter import Call, Capability, Invoke, Limits, Result, UniformDriver
 from leeward.routing import FailoverDriver
 
 GATE = 2.0
@@ -29,15 +29,15 @@ class InstantDriver(UniformDriver):
         self._answer = Result.ok(None)
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
-        """Give the answer."""
+        """Return the answer."""
         return self._answer
 
     def describe(self) -> Mapping[str, str]:
-        """Give nothing: there are no settings."""
+        """Return nothing: there are no settings."""
         return {}
 
     def native(self, service: str) -> object:
-        """Give nothing of use: there is no vendor."""
+        """Return nothing of use: there is no vendor."""
         return None
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ BATCH = 100
 
 
 def of_leeward(client: Client) -> dict[str, Verb]:
-    """Give leeward's verbs by name."""
+    """Return leeward's verbs by name."""
     return {
         "invoke": lambda: client.invoke(FUNCTION, PAYLOAD).value,
         "publish_event": lambda: client.publish_event(BUS, EVENT_TYPE, DATA),
@@ -21,7 +21,7 @@ def of_leeward(client: Client) -> dict[str, Verb]:
 
 
 def publish_batch(client: Client) -> Verb:
-    """Give the publication of `BATCH` events at once by leeward."""
+    """Return the publication of `BATCH` events at once by leeward."""
 
     def publish() -> object:
         report = client.publish_events(BUS, [Event(EVENT_TYPE, DATA) for _ in range(BATCH)])

@@ -16,7 +16,7 @@ class Refused(Exception):
 
 
 def asked(env: Mapping[str, str]) -> str:
-    """Give the cloud that `env` names.
+    """Return the cloud that `env` names.
 
     Raises:
         Refused: it names none, or one that has no tests here.
@@ -34,5 +34,5 @@ def asked(env: Mapping[str, str]) -> str:
 
 
 def clouds() -> list[str]:
-    """Give the clouds that have tests here."""
+    """Return the clouds that have tests here."""
     return sorted(path.stem.removeprefix("test_") for path in FOLDER.glob("test_*.py"))

@@ -49,7 +49,7 @@ def ends_orderly() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def tell(pytestconfig: pytest.Config) -> Callable[[str], None]:
-    """Give what writes a line on the terminal at once, whatever pytest captures."""
+    """Return what writes a line on the terminal at once, whatever pytest captures."""
     capture = pytestconfig.pluginmanager.getplugin("capturemanager")
     terminal = pytestconfig.get_terminal_writer()
 

@@ -33,7 +33,7 @@ from cloud_tests.aws.account import open_account
 from cloud_tests.aws.making import made
 from cloud_tests.aws.plan import Plan
 from leeward import Config
-from leeward.driver import Driver
+from leeward.adapter import Driver
 from leeward.opening import open_order
 from leeward_contract_tests import (
     Awaited,
@@ -78,14 +78,14 @@ class TestAws(
 
     @pytest.fixture
     def driver(self, config: Config) -> Iterator[Driver]:
-        """Give the target as a program opens it, under the names of the configuration."""
+        """Return the target as a program opens it, under the names of the configuration."""
         (driver,) = open_order(config, os.environ)
         yield driver
         driver.close()
 
     @pytest.fixture
     def patience(self) -> float:
-        """Give the seconds that a delivery may take: much more than on one machine."""
+        """Return the seconds that a delivery may take: much more than on one machine."""
         return 60.0
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
+from leeward.adapter.plan_runner import Fetch, Supplied, course
+from leeward.adapter.plans import Drop, Planner
 from leeward.calls import Call, Result
-from leeward.http.course import Fetch, Supplied, course
 from leeward.http.messages import Failure, Request, Response
-from leeward.http.plans import Drop, Planner
 
 NOW = 1_767_225_600.0
 """2026-01-01T00:00:00Z."""

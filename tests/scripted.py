@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from leeward.driver import Call, Capability, Limits, Result, Store, UniformDriver
+from leeward.adapter import Call, Capability, Limits, Result, Store, UniformDriver
 from leeward.errors import ConfigError, Outcome
 
 OK: Result[Any] = Result.ok(None)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from leeward import ConfigError
-from leeward.driver import TargetConfig
+from leeward.adapter import TargetConfig
 from leeward.entrypoints import EntryPoint, entry_points, parse
 from leeward.registry import open_target
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from leeward.driver import Invoke, Key, Load
+from leeward.adapter import Invoke, Key, Load
 from leeward.errors import ConfigError, Outcome
 from leeward.testing import FakeClock, Fault, FaultyDriver
 from tests.scripted import Scripted

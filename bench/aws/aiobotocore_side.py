@@ -26,7 +26,7 @@ async def main(tasks: int, calls: int) -> None:
 
 
 async def rate(client: Any, tasks: int, calls: int) -> float:
-    """Give the calls a second of `tasks` tasks."""
+    """Return the calls a second of `tasks` tasks."""
 
     async def work() -> None:
         for _ in range(calls // tasks):

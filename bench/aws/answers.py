@@ -24,7 +24,7 @@ STORED = encode(ITEM, DYNAMODB, write_id=WRITE_ID, expires_at=None)
 
 
 def answer_to(head: bytes, body: bytes) -> bytes:
-    """Give the whole answer to a request; one to Lambda names no target in its headers."""
+    """Return the whole answer to a request; one to Lambda names no target in its headers."""
     found = _TARGET.search(head)
     if found is None:
         return _INVOKED

@@ -46,7 +46,7 @@ def measure(cloud: Cloud, rounds: int) -> list[Figure]:
 
 
 def _rate(verbs: Sequence[Verb], calls: int) -> Callable[[], float]:
-    """Give a sample that spreads `calls` over as many threads as there are verbs."""
+    """Return a sample that spreads `calls` over as many threads as there are verbs."""
     each = calls // len(verbs)
 
     def work(verb: Verb) -> None:

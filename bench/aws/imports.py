@@ -23,7 +23,7 @@ def _children_cpu() -> float:
 
 
 def _process_cpu(statement: str) -> float:
-    """Give the CPU seconds of a whole interpreter that runs `statement`, start and end included."""
+    """Return the CPU seconds of a whole interpreter that runs `statement`, from start to end."""
     # Compiled once, in the round that is not counted, as in any installation that is used twice.
     compiled = {key: value for key, value in environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     before = _children_cpu()

@@ -17,7 +17,7 @@ REGION = "us-east-1"
 
 
 def environment(cloud: Cloud, url: str) -> dict[str, str]:
-    """Give the variables by which either side, in a process of its own too, finds `url`."""
+    """Return the variables by which either side, in a process of its own too, finds `url`."""
     return {
         "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
         "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",

@@ -76,7 +76,7 @@ async def _invokes(client: AsyncClient) -> None:
 
 
 async def _rate(calls: Awaitable[None]) -> float:
-    """Give the calls a second of `OUR_CALLS` calls."""
+    """Return the calls a second of `OUR_CALLS` calls."""
     begun = perf_counter()
     await calls
     return OUR_CALLS / (perf_counter() - begun)
@@ -84,7 +84,7 @@ async def _rate(calls: Awaitable[None]) -> float:
 
 @contextmanager
 def _aiobotocore(cloud: Cloud) -> Iterator[Sample]:
-    """Give a sample of the other side, whose process waits between samples."""
+    """Return a sample of the other side, whose process waits between samples."""
     with subprocess.Popen(
         [PYTHON, _OTHER_SIDE, str(WIDEST), str(THEIR_CALLS)],
         env=environment(cloud, cloud.late),

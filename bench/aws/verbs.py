@@ -13,7 +13,7 @@ from bench.work import BUS, DATA, EVENT_TYPE, FUNCTION, ITEM, PAYLOAD, SOURCE, T
 
 
 def of_boto3(cloud: Cloud, url: str) -> dict[str, Verb]:
-    """Give boto3's verbs by leeward's names.
+    """Return boto3's verbs by leeward's names.
 
     Tables are boto3's resource `Table`, which takes and gives Python's own values as leeward does.
     """

@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 from bench.work import ITEM, RECEIPT, TABLE, WRITE_ID
-from leeward.driver import Key, Store
+from leeward.adapter import Key, Store
 from leeward_azure.documents import document_of
 
 _RID = "AbcdAKq1wMo="
@@ -29,7 +29,7 @@ STORED: dict[str, Any] = document_of(
 
 
 def answer_to(head: bytes, body: bytes) -> bytes:
-    """Give the whole answer to a request, by its first line."""
+    """Return the whole answer to a request, by its first line."""
     del body
     method, target, _ = head.split(b" ", 2)
     path = target.partition(b"?")[0]

@@ -36,13 +36,13 @@ OURS = ["from leeward import Client", "client = Client()"]
 
 
 def section(target: str, settings: dict[str, str]) -> str:
-    """Give the section of a ``leeward.toml`` for a target; a text is spelt as in JSON."""
+    """Return the section of a ``leeward.toml`` for a target; a text is spelt as in JSON."""
     lines = (f"{name} = {json.dumps(value)}" for name, value in settings.items())
     return "\n".join((f"[targets.{target}]", *lines, ""))
 
 
 def vendors(cloud: Cloud) -> list[str]:
-    """Give the lines that construct Azure's clients for the same verbs, and a credential."""
+    """Return the lines that construct Azure's clients for the same verbs, and a credential."""
     return f"""from azure.core.credentials import AzureKeyCredential
 from azure.cosmos import CosmosClient
 from azure.eventgrid import EventGridPublisherClient

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench.cloud import Cloud
 from leeward import Client
-from leeward.driver import TargetConfig
+from leeward.adapter import TargetConfig
 from leeward_azure import open_driver
 
 KEY = "bGVld2FyZCBpcyBtZWFzdXJlZCB3aXRoIHRoaXMga2V5"
@@ -14,7 +14,7 @@ DATABASE = "shop"
 
 
 def options(cloud: Cloud, url: str) -> dict[str, str]:
-    """Give leeward's options of the target on `url`."""
+    """Return leeward's options of the target on `url`."""
     return {
         "function_url": url,
         "function_key": KEY,

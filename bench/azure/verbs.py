@@ -22,7 +22,7 @@ from bench.work import BUS, DATA, EVENT_TYPE, FUNCTION, PAYLOAD, SOURCE, TABLE
 
 @contextmanager
 def of_vendors(cloud: Cloud, url: str) -> Iterator[dict[str, Verb]]:
-    """Give the vendors' verbs by leeward's names.
+    """Return the vendors' verbs by leeward's names.
 
     Cosmos DB gets what leeward's item is there, as azure-cosmos has no decimal numbers.
     """

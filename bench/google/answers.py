@@ -25,12 +25,12 @@ WRITTEN = {"writeResults": [{"updateTime": _TIME}], "commitTime": _TIME}
 
 
 def published(count: int) -> dict[str, Any]:
-    """Give the answer to the publication of `count` messages."""
+    """Return the answer to the publication of `count` messages."""
     return {"messageIds": [str(19_916_711_285_900_000 + index) for index in range(count)]}
 
 
 def answer_to(head: bytes, body: bytes) -> bytes:
-    """Give the whole answer to a request, by its target's method."""
+    """Return the whole answer to a request, by its target's method."""
     target = head.split(b" ", 2)[1]
     if target.endswith(b":publish"):
         return _published(body.count(b'"attributes"'))

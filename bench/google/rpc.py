@@ -52,7 +52,7 @@ def _services(grpc: Any) -> dict[str, dict[str, Any]]:
 
 
 def _message(kind: Any, document: dict[str, Any]) -> bytes:
-    """Give the bytes of a message whose JSON is `document`."""
+    """Return the bytes of a message whose JSON is `document`."""
     written: bytes = kind.serialize(kind.from_json(json.dumps(document)))
     return written
 

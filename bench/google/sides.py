@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench.work import BUS
 from leeward import Client
-from leeward.driver import TargetConfig
+from leeward.adapter import TargetConfig
 from leeward_google import open_driver
 
 PROJECT = "shop"
@@ -14,7 +14,7 @@ TOKEN = "ya29." + "x" * 200
 
 
 def options(url: str) -> dict[str, str]:
-    """Give leeward's options of the target on `url`."""
+    """Return leeward's options of the target on `url`."""
     return {
         "project": PROJECT,
         "function_url": url + "/{name}",
@@ -31,7 +31,7 @@ def client(url: str) -> Client:
 
 
 def emulators(port: str) -> dict[str, str]:
-    """Give the variables by which Google's clients find a server on `port`."""
+    """Return the variables by which Google's clients find a server on `port`."""
     place = f"127.0.0.1:{port}"
     return {
         "PUBSUB_EMULATOR_HOST": place,

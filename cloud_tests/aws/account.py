@@ -36,7 +36,7 @@ class Account(NamedTuple):
     session: Any
 
     def client(self, service: str) -> Any:
-        """Give a client of boto3; closing it is the caller's."""
+        """Return a client of boto3; closing it is the caller's."""
         return self.session.client(service)
 
 
@@ -74,7 +74,7 @@ def open_account(env: Mapping[str, str] = os.environ) -> Account:
 
 
 def _recipe() -> str:
-    """Say how to make the role, with commands of AWS's own command line."""
+    """Return how to make the role, with commands of AWS's own command line."""
     account = "<account>"
     return (
         "To make one that may do what the functions need and no more:\n\n"

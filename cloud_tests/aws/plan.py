@@ -37,15 +37,15 @@ class Plan(NamedTuple):
 
     @property
     def prefix(self) -> str:
-        """Give what all the names begin with, which is also the value of the tag."""
+        """Return what all the names begin with, which is also the value of the tag."""
         return f"{PREFIX}{self.run}"
 
     def own(self, logical: str) -> str:
-        """Give the name on AWS of what the contract calls `logical`."""
+        """Return the name on AWS of what the contract calls `logical`."""
         return f"{self.prefix}-{logical.removeprefix('contract-')}"
 
     def config(self, region: str) -> Config:
-        """Give leeward's configuration, which says what is called what on AWS."""
+        """Return leeward's configuration, which says what is called what on AWS."""
 
         def names(logical: str) -> dict[str, str]:
             return {"aws": self.own(logical)}
@@ -58,7 +58,7 @@ class Plan(NamedTuple):
         )
 
     def text(self, account: Account) -> str:
-        """Say what will be made, where, and that it goes again."""
+        """Return what will be made, where, and that it goes again."""
         functions, tables = (", ".join(map(self.own, each)) for each in (FUNCTIONS, TABLES))
         return (
             f"AWS account {account.number}, region {account.region}. About to be made:\n"

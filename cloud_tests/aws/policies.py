@@ -30,7 +30,7 @@ _EVENTS: Final = (
 
 
 def trust() -> dict[str, Any]:
-    """Give the trust policy of the functions' role: Lambda may take it."""
+    """Return the trust policy of the functions' role: Lambda may take it."""
     return _policy(
         {
             "Effect": "Allow",
@@ -41,13 +41,13 @@ def trust() -> dict[str, Any]:
 
 
 def of_functions(account: str) -> dict[str, Any]:
-    """Give the policy of the functions' role, in the account of this number."""
+    """Return the policy of the functions' role, in the account of this number."""
     table = f"arn:aws:dynamodb:*:{account}:table/{PREFIX}*"
     return _policy(_allowed("dynamodb", "PutItem UpdateItem Query", table))
 
 
 def of_tests(account: str, role: str) -> dict[str, Any]:
-    """Give the policy of whoever runs the tests.
+    """Return the policy of whoever runs the tests.
 
     Args:
         account: its number.

@@ -23,7 +23,7 @@ _PAUSE: Final = 2.0
 
 
 def remover(call: Callable[..., object], **arguments: Any) -> Callable[[], None]:
-    """Give what removes one thing, by `call` with `arguments`; see `Undoing.will_remove`."""
+    """Return what removes one thing, by `call` with `arguments`; see `Undoing.will_remove`."""
 
     def remove() -> None:
         deadline = time.monotonic() + _PATIENCE

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Self, TypeVar
 
+from leeward.adapter import Driver
 from leeward.clock import Clock, SystemClock
-from leeward.doors.front import Course, Front
-from leeward.driver import Driver
 from leeward.opening import settle
+from leeward.operations.front import Course, Front
 from leeward.values import (
     Effect,
     Event,
@@ -158,16 +158,16 @@ class AsyncClient:
         return self._front.targets()
 
     def native(self, target: str, service: str) -> object:
-        """Give the vendor's own client of a service: the way out, for what is not portable."""
+        """Return the vendor's own client of a service: the way out, for what is not portable."""
         return self._front.native(target, service)
 
     async def close(self) -> None:
-        """Give back every connection, thread and file. Closing twice is harmless."""
+        """Return back every connection, thread and file. Closing twice is harmless."""
         self._front.closed = True
         await self._router.close_async()
 
     async def __aenter__(self) -> Self:
-        """Give the client itself."""
+        """Return the client itself."""
         return self
 
     async def __aexit__(

@@ -224,5 +224,5 @@ class Result(NamedTuple, Generic[T]):
 
     @staticmethod
     def ok(value: T, *, request_id: str | None = None) -> Result[T]:
-        """Give the result of a call that worked."""
+        """Return the result of a call that worked."""
         return Result(Outcome.OK, value, request_id=request_id)

@@ -13,10 +13,10 @@ class Clock(Protocol):
     """Where leeward takes the time from; `leeward.testing.FakeClock` is another one."""
 
     def now(self) -> float:
-        """Give the wall clock in Unix seconds."""
+        """Return the wall clock in Unix seconds."""
 
     def monotonic(self) -> float:
-        """Give seconds that never step back."""
+        """Return seconds that never step back."""
 
     def sleep(self, seconds: float) -> None:
         """Wait."""
@@ -41,7 +41,7 @@ class SystemClock:
 
 
 def has_offset(time: datetime) -> bool:
-    """Say whether `time` knows its offset; a tzinfo that cannot tell is as good as none."""
+    """Return whether `time` knows its offset; a tzinfo that cannot tell is as good as none."""
     try:
         return time.utcoffset() is not None
     except Exception:  # noqa: BLE001 - a tzinfo is anybody's code

@@ -13,8 +13,8 @@ from typing import Any
 
 from leeward.clock import has_offset
 from leeward.errors import InvalidRequest
-from leeward.jsontext import encode
-from leeward.printable import is_printable
+from leeward.json_text import encode
+from leeward.text import is_printable
 from leeward.values import Event, Json
 
 CONTEXT = frozenset({"specversion", "id", "source", "type", "time", "subject"})
@@ -65,7 +65,7 @@ def write(event: Event) -> Written:
 
 
 def document_of(event: Event) -> bytes:
-    """Give an event in CloudEvents JSON: as it has been written, else written now."""
+    """Return an event in CloudEvents JSON: as it has been written, else written now."""
     written = event.document if isinstance(event, Written) else None
     return encode(to_json(event)) if written is None else written
 
@@ -86,7 +86,7 @@ def check(event: Event, field: str = "event") -> None:
 
 
 def to_json(event: Event) -> dict[str, Json]:
-    """Give the structured form of a complete event, as a JSON object."""
+    """Return the structured form of a complete event, as a JSON object."""
     document: dict[str, Json] = {
         "specversion": "1.0",
         "id": event.id,

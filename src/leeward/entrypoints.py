@@ -37,7 +37,7 @@ class EntryPoint(NamedTuple):
 
 
 def entry_points(group: str) -> list[EntryPoint]:
-    """Give the entry points of `group` of what is installed in plain directories."""
+    """Return the entry points of `group` of what is installed in plain directories."""
     found: dict[str, list[EntryPoint]] = {}
     for directory in sys.path:
         for distribution, path in _distributions(directory or os.curdir):
@@ -48,7 +48,7 @@ def entry_points(group: str) -> list[EntryPoint]:
 
 
 def all_entry_points(group: str) -> list[EntryPoint]:
-    """Give the entry points of `group` that `importlib.metadata` finds."""
+    """Return the entry points of `group` that `importlib.metadata` finds."""
     from importlib.metadata import entry_points as installed
 
     return [
@@ -58,7 +58,7 @@ def all_entry_points(group: str) -> list[EntryPoint]:
 
 
 def parse(text: str, group: str) -> dict[str, str]:
-    """Give name to value of one group of an ``entry_points.txt``."""
+    """Return name to value of one group of an ``entry_points.txt``."""
     found: dict[str, str] = {}
     section = None
     for line in map(str.strip, text.splitlines()):
@@ -71,7 +71,7 @@ def parse(text: str, group: str) -> dict[str, str]:
 
 
 def _distributions(directory: str) -> Iterator[tuple[str, str]]:
-    """Give the normalised name of each distribution in `directory`, and its metadata's path."""
+    """Return the normalised name of each distribution in `directory`, and its metadata's path."""
     try:
         names = os.listdir(directory)
     except OSError:

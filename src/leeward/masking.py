@@ -28,7 +28,7 @@ def masked(value: Any, shown: str = "") -> str:
 
 
 def outline(value: object) -> str:
-    """Give the type of `value`, and its length if it has one; of None, that it is None."""
+    """Return the type of `value`, and its length if it has one; of None, that it is None."""
     if value is None:
         return "None"
     kind = type(value).__name__

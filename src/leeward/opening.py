@@ -6,9 +6,9 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
+from leeward.adapter import Driver, TargetConfig
 from leeward.config import Config, TargetName, load_config, load_settings, with_order
 from leeward.config.model import Names
-from leeward.driver import Driver, TargetConfig
 from leeward.registry import check_driver, open_target
 from leeward.routing.names import Renamed
 
@@ -91,7 +91,7 @@ def _renamed(driver: Driver, target: TargetName, config: Config) -> Driver:
 
 
 def _own_names(target: TargetName, names: Mapping[str, Names]) -> dict[str, str]:
-    """Give logical name to own name; the whole target's name wins over its provider's."""
+    """Return logical name to own name; the whole target's name wins over its provider's."""
     own = {
         logical: each.get(str(target), each.get(target.provider)) for logical, each in names.items()
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from leeward.driver import Driver, Opener, TargetConfig
+from leeward.adapter import Driver, Opener, TargetConfig
 from leeward.entrypoints import EntryPoint, all_entry_points, entry_points
 from leeward.errors import ConfigError
 
@@ -69,7 +69,7 @@ def check_driver(driver: object, what: str) -> None:
         )
     if absent:
         raise ConfigError(
-            f"{what} lacks {', '.join(absent)} of leeward.driver.Driver; complete the adapter"
+            f"{what} lacks {', '.join(absent)} of leeward.adapter.Driver; complete the adapter"
         )
 
 

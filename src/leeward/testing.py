@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any, NamedTuple
 
-from leeward.driver import Call, Driver, Result, WrappingDriver
+from leeward.adapter import Call, Driver, Result, WrappingDriver
 from leeward.errors import ConfigError, Outcome
 
 
@@ -32,12 +32,12 @@ class FakeClock:
         self._lock = threading.Lock()
 
     def now(self) -> float:
-        """Give the wall clock in Unix seconds."""
+        """Return the wall clock in Unix seconds."""
         with self._lock:
             return self._now + self._passed
 
     def monotonic(self) -> float:
-        """Give the seconds that have passed."""
+        """Return the seconds that have passed."""
         with self._lock:
             return self._passed
 
@@ -158,7 +158,7 @@ class FaultyDriver(WrappingDriver):
 
 
 def _arrives(order: _Order | None) -> bool:
-    """Say whether the driver behind gets to see the call."""
+    """Return whether the driver behind gets to see the call."""
     return order is None or order.fault is Fault.LOSE_ANSWER
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from leeward.adapter.plans import Planner
 from leeward.calls import Call
 from leeward.http.messages import Failure, Request, Response
-from leeward.http.plans import Planner
 from leeward_aws.credentials import Credentials
 from leeward_aws.settings import Settings
 from tests import playing

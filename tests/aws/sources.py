@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from leeward.driver import TargetConfig
-from leeward.http.credentials import Credential, NoCredential, Source
+from leeward.adapter import TargetConfig
+from leeward.adapter.resolver import Credential, NoCredential, Source
 from leeward_aws.settings import Settings, settings_from
 
 NOW = 1_800_000_000.0

@@ -176,7 +176,7 @@ def test_the_hardened_mode_wants_a_profile(transport: CurlTransport) -> None:
 
 SCRIPT = """
 import sys
-from leeward.driver import TargetConfig
+from leeward.adapter import TargetConfig
 from leeward.http.curl import CurlTransport
 from leeward.http.options import TransportOptions
 from leeward_aws.auth import describe_source, source_of

@@ -12,9 +12,9 @@ from uuid import uuid4
 import pytest
 
 from leeward import AuthError, Client, Event, FunctionError, NotFound
+from leeward.adapter import TargetConfig
 from leeward.clock import SystemClock
 from leeward.config import Config
-from leeward.driver import TargetConfig
 from leeward_aws import open_driver
 from leeward_contract_tests.fixtures import COUNT, ECHO, EVENTS, FAIL, ITEMS, SEEN
 from tests.servers.aws.cloud import AwsCloud

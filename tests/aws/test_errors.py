@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.driver import TOO_LARGE
+from leeward.adapter import TOO_LARGE
+from leeward.adapter.classification import Classification
+from leeward.adapter.plans import STALE_CREDENTIALS
 from leeward.errors import Outcome
-from leeward.http.meanings import Meaning
 from leeward.http.messages import Response
-from leeward.http.plans import STALE_CREDENTIALS
 from leeward_aws.endpoints import Service
 from leeward_aws.errors import (
     COMMON,
@@ -169,7 +169,9 @@ def test_an_entry_of_an_answered_request(code: str, outcome: Outcome) -> None:
 
 def test_every_code_behind_which_a_clock_may_stand_is_mapped() -> None:
     """Such a code is an AUTH that a new signature may mend."""
-    assert {COMMON.get(code) for code in MAY_BE_SKEW} == {Meaning(Outcome.AUTH, STALE_CREDENTIALS)}
+    assert {COMMON.get(code) for code in MAY_BE_SKEW} == {
+        Classification(Outcome.AUTH, STALE_CREDENTIALS)
+    }
 
 
 def test_no_table_promises_success() -> None:

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward import cloudevents
-from leeward.driver import Publish
+from leeward.adapter import Publish
+from leeward.adapter.plans import CLOCK_SKEW, STALE_CREDENTIALS
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Response
-from leeward.http.plans import CLOCK_SKEW, STALE_CREDENTIALS
 from leeward.values import Event
 from leeward_aws.errors import COMMON, ENTRIES, EVENTS
 from leeward_aws.events import events

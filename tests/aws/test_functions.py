@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.driver import Enqueue, FunctionFault, Invoke
+from leeward.adapter import Enqueue, FunctionFault, Invoke
+from leeward.adapter.plans import CLOCK_SKEW, SKEWED, STALE_CREDENTIALS
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Response
-from leeward.http.plans import CLOCK_SKEW, SKEWED, STALE_CREDENTIALS
 from leeward_aws.errors import COMMON, LAMBDA
 from leeward_aws.functions import functions
 from leeward_aws.signing import sign

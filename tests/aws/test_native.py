@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from leeward.adapter.resolver import NoCredential
 from leeward.errors import ConfigError, Outcome
-from leeward.http.credentials import NoCredential
 from leeward_aws.credentials import Credentials
 from leeward_aws.native import native
 from tests.aws.sources import KEYS, empty_home, http, target

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from leeward.http.dates import ahead_of
+from leeward.adapter.http_dates import ahead_of
 from leeward.http.messages import Request
 from leeward_aws import signing
 from leeward_aws.credentials import Credentials

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.driver import Delete, Key, Load, Result, Scan, Store, Stored
+from leeward.adapter import Delete, Key, Load, Result, Scan, Store, Stored
+from leeward.adapter.plans import STALE_CREDENTIALS
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Response
-from leeward.http.plans import STALE_CREDENTIALS
 from leeward.items import DYNAMODB, encode
 from leeward_aws.errors import COMMON
 from leeward_aws.errors import DYNAMODB as CODES

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from leeward.driver import TargetConfig
-from leeward.http.credentials import NoCredential, Source
+from leeward.adapter import TargetConfig
+from leeward.adapter.resolver import NoCredential, Source
 from leeward_azure.settings import Settings, settings_from
 
 NOW = 1_800_000_000.0

@@ -18,8 +18,8 @@ from azure.core.exceptions import (
 )
 from azure.identity import CredentialUnavailableError
 
+from leeward.adapter.resolver import Source
 from leeward.errors import ConfigError, Outcome
-from leeward.http.credentials import Source
 from leeward.http.curl import CurlTransport
 from leeward.http.messages import Failure, Phase, Request, Response
 from leeward.http.options import TransportOptions
@@ -602,7 +602,7 @@ def test_a_service_principal_of_the_environment(monkeypatch: pytest.MonkeyPatch)
 
 SCRIPT = """
 import os, sys
-from leeward.driver import TargetConfig
+from leeward.adapter import TargetConfig
 from leeward.calls import Invoke
 from leeward_azure import open_driver
 from leeward_azure.opening import open_driver as _

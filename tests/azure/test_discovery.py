@@ -8,12 +8,12 @@ import pytest
 import requests
 import responses
 
+from leeward.adapter import Capability
+from leeward.adapter.plan_driver import Facts, PlanDriver
+from leeward.adapter.resolver import Credential, NoCredential, Source
 from leeward.calls import Invoke
 from leeward.clock import SystemClock
-from leeward.driver import Capability
 from leeward.errors import Outcome
-from leeward.http.credentials import Credential, NoCredential, Source
-from leeward.http.driver import Facts, PlanDriver
 from leeward.http.messages import Failure, Phase, Request, Response
 from leeward.http.wire import Wire
 from leeward_azure.addresses import KEPT, Address

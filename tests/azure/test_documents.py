@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.driver import Key, Store
-from leeward.http.jsonbody import Undecodable, decode
+from leeward.adapter import Key, Store
 from leeward.items import COSMOS
-from leeward.jsontext import encode
+from leeward.json_text import Undecodable, decode, encode
 from leeward_azure.documents import (
     DEEPEST,
     Place,

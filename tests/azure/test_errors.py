@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.driver import TOO_LARGE
+from leeward.adapter import TOO_LARGE
+from leeward.adapter.classification import Classification
+from leeward.adapter.plans import STALE_CREDENTIALS
 from leeward.errors import Outcome
-from leeward.http.meanings import Meaning
 from leeward.http.messages import Response
-from leeward.http.plans import STALE_CREDENTIALS
 from leeward_azure.errors import (
     COSMOS,
     EVENTS,
@@ -171,7 +171,7 @@ def test_statuses_that_prove_by_themselves(judge: Judge) -> None:
 def test_no_table_promises_success() -> None:
     """OK, NOT_SENT, LOCAL and APP_ERROR are never what an error answer says."""
     never = {Outcome.OK, Outcome.NOT_SENT, Outcome.LOCAL, Outcome.APP_ERROR}
-    meanings: list[Meaning] = [*COSMOS.values(), *EVENTS.values()]
+    meanings: list[Classification] = [*COSMOS.values(), *EVENTS.values()]
     assert never.isdisjoint(meaning.outcome for meaning in meanings)
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from leeward.adapter import TargetConfig
+from leeward.adapter.plan_driver import PlanDriver
 from leeward.calls import Call, Delete, Enqueue, Invoke, Key, Load, Publish, Scan, Store
-from leeward.driver import TargetConfig
 from leeward.errors import Outcome
-from leeward.http.driver import PlanDriver
 from leeward.values import Event
 from leeward_azure.documents import document_of
 from leeward_azure.opening import open_driver

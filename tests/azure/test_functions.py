@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.driver import TOO_LARGE, FunctionFault, Invoke, Result
+from leeward.adapter import TOO_LARGE, FunctionFault, Invoke, Result
+from leeward.adapter.classification import REDIRECTED
+from leeward.adapter.plan_runner import Carry, Fetch, Supplied, course
+from leeward.adapter.plans import STALE_CREDENTIALS
 from leeward.errors import InvalidRequest, Outcome
-from leeward.http.course import Carry, Fetch, Supplied, course
-from leeward.http.meanings import REDIRECTED
 from leeward.http.messages import Failure, Phase, Request, Response
-from leeward.http.plans import STALE_CREDENTIALS
 from leeward_azure.addresses import Address
 from leeward_azure.functions import OFFLINE, STOPPED, functions
 from leeward_azure.services import Functions

@@ -7,8 +7,8 @@ import pytest
 import responses
 from azure.core.messaging import CloudEvent
 
+from leeward.adapter.resolver import NoCredential
 from leeward.errors import ConfigError, Outcome
-from leeward.http.credentials import NoCredential
 from leeward_azure.credentials import Bearer
 from leeward_azure.lending import LentCredential
 from leeward_azure.native import native

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from leeward import Client, Config
+from leeward.adapter import Capability, Driver, Limits, TargetConfig
 from leeward.calls import Enqueue, Invoke, Publish
-from leeward.driver import Capability, Driver, Limits, TargetConfig
 from leeward.errors import ConfigError, Outcome, Unsupported
 from leeward.values import Event
 from leeward_azure import open_driver
@@ -205,7 +205,7 @@ SCRIPT = """
 import sys
 from leeward_azure import open_driver
 assert "leeward_azure.opening" not in sys.modules
-from leeward.driver import TargetConfig
+from leeward.adapter import TargetConfig
 options = {"function_app": "shop", "function_key": "k", "eventgrid_topic_url": "%s"}
 open_driver(TargetConfig("azure", "azure", None, options, {})).close()
 ours = {name for name in sys.modules if name.startswith("leeward_azure.")}

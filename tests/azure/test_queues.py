@@ -12,11 +12,11 @@ from azure.storage.queue._shared.models import StorageErrorCode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.driver import TOO_LARGE, Enqueue, Result
+from leeward.adapter import TOO_LARGE, Enqueue, Result
+from leeward.adapter.classification import REDIRECTED
+from leeward.adapter.plans import CLOCK_SKEW, STALE_CREDENTIALS
 from leeward.errors import InvalidRequest, Outcome
-from leeward.http.meanings import REDIRECTED
 from leeward.http.messages import Failure, Phase, Response
-from leeward.http.plans import CLOCK_SKEW, STALE_CREDENTIALS
 from leeward_azure.credentials import Bearer, SasToken
 from leeward_azure.queue_errors import DISABLED, QUEUE, judge_queue
 from leeward_azure.queues import VERSION, queues

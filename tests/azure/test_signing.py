@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from leeward.adapter.http_dates import ahead_of, http_date
 from leeward.errors import ConfigError
-from leeward.http.dates import ahead_of, http_date
 from leeward_azure.credentials import AccountKey, Bearer, SasToken
 from leeward_azure.percent import encoded
 from leeward_azure.signing import Signed, cosmos_headers

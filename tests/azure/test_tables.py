@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.driver import Delete, Key, Load, Result, Scan, Store
+from leeward.adapter import Delete, Key, Load, Result, Scan, Store
+from leeward.adapter.plan_runner import learn
+from leeward.adapter.plans import CLOCK_SKEW, SKEWED, STALE_CREDENTIALS, Fresh, Learn, View
 from leeward.errors import InvalidRequest, Outcome
-from leeward.http.course import learn
 from leeward.http.messages import Failure, Phase, Request, Response
-from leeward.http.plans import CLOCK_SKEW, SKEWED, STALE_CREDENTIALS, Fresh, Learn, View
 from leeward.items import COSMOS as PROFILE
 from leeward.items import encode
 from leeward_azure.credentials import Bearer

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple, Protocol
 import pytest
 from typer.testing import CliRunner
 
+from leeward.adapter import Result
 from leeward.cli.app import app
-from leeward.driver import Result
 from leeward.registry import BUILT_IN
 from tests.cli import provider
 from tests.cli.provider import Script

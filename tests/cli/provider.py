@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from leeward.driver import Result, TargetConfig
+from leeward.adapter import Result, TargetConfig
 from tests.scripted import Scripted
 
 

@@ -10,9 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 import leeward.errors
+from leeward.adapter import TOO_LARGE, Call, Result
 from leeward.cli.app import app
 from leeward.cli.exits import EXITS, exit_of
-from leeward.driver import TOO_LARGE, Call, Result
 from leeward.errors import (
     AllTargetsUnavailable,
     AuthError,

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from leeward import AsyncClient, Client, Conflict, Event, LeewardError, Outcome
-from leeward.driver import Call, Invoke, Result, WrappingDriver, perform_async
+from leeward.adapter import Call, Invoke, Result, WrappingDriver, perform_async
 from leeward.local import Local
 from leeward.routing import FailoverDriver
 from leeward.testing import FakeClock, Fault, FaultyDriver

@@ -22,8 +22,8 @@ from leeward import (
     Unsupported,
     registry,
 )
+from leeward.adapter import Capability, Limits
 from leeward.config import FunctionConfig, TableConfig, load_config
-from leeward.driver import Capability, Limits
 from leeward.errors import LeewardError
 from leeward.testing import FakeClock
 from tests.scripted import Scripted

@@ -33,8 +33,7 @@ from leeward import (
     Throttled,
     Unsupported,
 )
-from leeward.config import FunctionConfig, TableConfig
-from leeward.driver import (
+from leeward.adapter import (
     Call,
     Capability,
     Driver,
@@ -50,6 +49,7 @@ from leeward.driver import (
     Stored,
     TargetConfig,
 )
+from leeward.config import FunctionConfig, TableConfig
 from leeward.errors import Outcome
 from leeward.testing import FakeClock, FaultyDriver
 from tests.scripted import (

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 from leeward import Client
-from leeward.driver import Driver, TargetConfig
+from leeward.adapter import Driver, TargetConfig
 from leeward_aws import open_driver as open_aws
 from leeward_azure import open_driver as open_azure
 from leeward_contract_tests import contract_config

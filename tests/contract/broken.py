@@ -6,7 +6,7 @@ import time
 from itertools import count
 from typing import Any
 
-from leeward.driver import Call, Capability, Enqueue, Invoke, Limits, Publish, Result
+from leeward.adapter import Call, Capability, Enqueue, Invoke, Limits, Publish, Result
 from leeward.errors import Outcome, Unsupported
 from leeward.testing import FaultyDriver
 from leeward.values import Event

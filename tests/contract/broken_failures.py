@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from leeward.driver import Call, Result
+from leeward.adapter import Call, Result
 from leeward.errors import Outcome
 from leeward.testing import FaultyDriver
 from leeward_contract_tests import FailureContract

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from leeward import Unsupported
-from leeward.driver import Call, Capability, Driver, Result
+from leeward.adapter import Call, Capability, Driver, Result
 from leeward.local import Local
 from leeward.testing import FaultyDriver
 from leeward_contract_tests import Seen, contract_functions

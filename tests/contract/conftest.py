@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from leeward.driver import TargetConfig
+from leeward.adapter import TargetConfig
 from leeward.registry import open_target
 from leeward.testing import FaultyDriver
 from leeward_contract_tests import faults_of

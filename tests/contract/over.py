@@ -8,7 +8,7 @@ from typing import ClassVar, NamedTuple
 
 import pytest
 
-from leeward.driver import Driver
+from leeward.adapter import Driver
 from leeward.routing import FailoverDriver
 from leeward.testing import FakeClock
 from leeward_contract_tests import DriverContract, Faults

@@ -15,7 +15,7 @@ from leeward_contract_tests.contracts import tables
 
 PLUGIN_TEST = """
 import pytest
-from leeward.driver import Result
+from leeward.adapter import Result
 from leeward.local import Local
 from leeward.testing import FaultyDriver
 from leeward_contract_tests import FailureContract, TablesContract

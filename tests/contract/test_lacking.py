@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from leeward import Client
-from leeward.driver import Call, Capability, Result, Scan
+from leeward.adapter import Call, Capability, Result, Scan
 from leeward.testing import FaultyDriver
 from leeward_contract_tests import (
     DriverContract,

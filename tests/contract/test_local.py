@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from leeward.driver import Driver
+from leeward.adapter import Driver
 from leeward.testing import FaultyDriver
 from leeward_contract_tests import (
     Awaited,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from leeward.driver import Driver
+from leeward.adapter import Driver
 from leeward.routing import FailoverDriver
 from leeward.testing import FakeClock, FaultyDriver
 from leeward_contract_tests import Awaited, DriverContract, Faults, faults_of

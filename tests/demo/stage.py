@@ -7,8 +7,8 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 
 from leeward import Config, ConfigError
+from leeward.adapter import Driver, TargetConfig
 from leeward.config import BusConfig, FunctionConfig, TableConfig
-from leeward.driver import Driver, TargetConfig
 from leeward.local import Local
 from leeward.registry import open_target
 from leeward.testing import FaultyDriver

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from leeward.driver import Limits
+from leeward.adapter import Limits
 
 DOCS = Path(__file__).parents[2] / "docs"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from leeward.driver import Capability, TargetConfig
+from leeward.adapter import Capability, TargetConfig
 from leeward.registry import open_target
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -12,8 +12,8 @@ import pytest
 import leeward
 from leeward import errors
 from leeward.config import load_config
-from leeward.doors.failures import _CLASSES
 from leeward.errors import LeewardError, Outcome
+from leeward.operations.errors import _CLASSES
 from leeward.routing import FailoverDriver
 from leeward.routing.outcomes import TABLE
 from leeward.testing import Fault

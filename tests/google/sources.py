@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from leeward.driver import TargetConfig
-from leeward.http.credentials import NoCredential, Source
+from leeward.adapter import TargetConfig
+from leeward.adapter.resolver import NoCredential, Source
 from leeward.http.messages import Failure, Request, Response
 from leeward_google.settings import Settings, settings_from
 

@@ -14,8 +14,8 @@ import pytest
 import requests
 import responses
 
+from leeward.adapter.resolver import Source
 from leeward.errors import ConfigError, Outcome
-from leeward.http.credentials import Source
 from leeward.http.curl import CurlTransport
 from leeward.http.messages import Failure, Phase, Response
 from leeward.http.options import TransportOptions
@@ -753,7 +753,7 @@ def test_where_credentials_come_from(
 
 SCRIPT = """
 import os, sys
-from leeward.driver import TargetConfig
+from leeward.adapter import TargetConfig
 from leeward.calls import Enqueue, Invoke, Load, Key
 from leeward_google import open_driver
 options = dict(pair.split("=", 1) for pair in os.environ.pop("OPTIONS").split("|") if pair)

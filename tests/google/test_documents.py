@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.driver import Key, Store
+from leeward.adapter import Key, Store
 from leeward.errors import InvalidRequest
-from leeward.http.jsonbody import Undecodable
+from leeward.json_text import Undecodable
 from leeward_google.documents import (
     Revision,
     check_collection,

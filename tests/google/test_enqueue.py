@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from leeward.adapter.plan_runner import Carry, Fetch, Supplied, course
 from leeward.calls import Enqueue
 from leeward.errors import InvalidRequest, Outcome
-from leeward.http.course import Carry, Fetch, Supplied, course
 from leeward.http.messages import Failure, Phase, Response
 from leeward_google.addresses import Address
 from leeward_google.queued import tasks, topics

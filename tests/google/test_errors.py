@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.driver import TOO_LARGE
+from leeward.adapter import TOO_LARGE
+from leeward.adapter.plans import STALE_CREDENTIALS
 from leeward.errors import Outcome
 from leeward.http.messages import Response
-from leeward.http.plans import STALE_CREDENTIALS
 from leeward_google.errors import REASONS, STATUSES, Told, outcome_of, told_by
 from tests.google import oracle
 from tests.google.playing import answer, error, info, refusal

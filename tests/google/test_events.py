@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward import cloudevents, jsontext
-from leeward.driver import Publish
+from leeward import cloudevents, json_text
+from leeward.adapter import Publish
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Response
 from leeward.values import Event
@@ -221,7 +221,7 @@ def test_no_credential_is_fetched_for_an_emulator() -> None:
 def test_as_much_as_is_declared_is_one_request(key: str | None, retries: Any) -> None:
     """The most and the largest events that a request may hold stay below 10 MB."""
     event = EVENT._replace(ordering_key=key, extensions={"retries": retries}, data="")
-    empty = len(jsontext.encode(cloudevents.to_json(event)))
+    empty = len(json_text.encode(cloudevents.to_json(event)))
     full = event._replace(data="x" * (MOST_EVENT_BYTES // MOST_EVENTS - empty))
     body = run(Publish("orders", (full,) * MOST_EVENTS), ids(MOST_EVENTS)).sent[0].body
     assert len(body) < 10_000_000

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from leeward.adapter import TargetConfig
+from leeward.adapter.plan_driver import PlanDriver
 from leeward.calls import Call, Delete, Enqueue, Invoke, Key, Load, Publish, Scan, Store
-from leeward.driver import TargetConfig
-from leeward.http.driver import PlanDriver
 from leeward.values import Event
 from leeward_google.opening import open_driver
 from tests.servers.answering import Answer, Executed

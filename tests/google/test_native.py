@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import responses
 
+from leeward.adapter.resolver import NoCredential
 from leeward.errors import ConfigError, Outcome
-from leeward.http.credentials import NoCredential
 from leeward_google.asking import SCOPE
 from leeward_google.credentials import Bearer
 from leeward_google.lending import LentCredentials

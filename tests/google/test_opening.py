@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from leeward import Client, Config
+from leeward.adapter import Capability, Driver, Key, Limits, TargetConfig
 from leeward.calls import Enqueue, Invoke, Load, Publish
-from leeward.driver import Capability, Driver, Key, Limits, TargetConfig
 from leeward.errors import ConfigError, InvalidRequest, Outcome, Unsupported
 from leeward.registry import open_target
 from leeward.values import Event
@@ -236,7 +236,7 @@ SCRIPT = """
 import sys
 from leeward_google import open_driver
 assert "leeward_google.opening" not in sys.modules
-from leeward.driver import TargetConfig
+from leeward.adapter import TargetConfig
 options = {"project": "shop-1", "region": "us-central1"}
 open_driver(TargetConfig("google", "google", None, options, {})).close()
 ours = {name for name in sys.modules if name.startswith("leeward_google.")}

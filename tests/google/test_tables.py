@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.driver import Delete, Key, Load, Scan, Store, Stored
+from leeward.adapter import Delete, Key, Load, Scan, Store, Stored
+from leeward.adapter.plans import STALE_CREDENTIALS
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Response
-from leeward.http.plans import STALE_CREDENTIALS
 from leeward_google.credentials import Bearer
 from leeward_google.errors import STATUSES
 from leeward_google.tables import FirestoreDoor, tables

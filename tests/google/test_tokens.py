@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from leeward import AuthError, CallError, Client, NotFound, TargetUnavailable
-from leeward.driver import TargetConfig
+from leeward.adapter import TargetConfig
 from leeward.errors import Outcome
 from leeward.testing import FakeClock
 from leeward_contract_tests.fixtures import COUNT, ECHO, EVENTS, ITEMS

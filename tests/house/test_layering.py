@@ -40,7 +40,7 @@ def test_imports_run_one_way(tree: Path) -> None:
 @pytest.mark.parametrize(
     ("module", "line", "contract"),
     [
-        ("values.py", "import leeward.driver", "Imports run one way"),
+        ("values.py", "import leeward.adapter", "Imports run one way"),
         ("brand_new.py", "", "Imports run one way"),
         ("routing/outcomes.py", "import time", "Routing decides without touching the world"),
     ],

@@ -21,7 +21,7 @@ ALLOWED = {
     ("config/order.py", "code"): "the alias gcp, by which many know Google Cloud",
     ("config/load.py", "code"): "the variables that the clouds' runtimes set",
     ("items/profiles.py", "code"): "whose client a profile has to agree with",
-    ("driver/declared.py", "docstring"): "whose quotas the default limits come from",
+    ("adapter/capabilities.py", "docstring"): "whose quotas the default limits come from",
     ("routing/call.py", "docstring"): "the title of the article that the jitter comes from",
 }
 """Where a provider may be named, and why."""

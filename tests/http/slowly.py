@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from leeward.adapter.plan_runner import Carry, Supplied, course
+from leeward.adapter.plans import Planner
 from leeward.calls import Call, Result
-from leeward.http.course import Carry, Supplied, course
 from leeward.http.messages import Request
-from leeward.http.plans import Planner
 
 
 class Played(NamedTuple):

@@ -8,11 +8,8 @@ from typing import Any
 
 import pytest
 
-from leeward.calls import Invoke, Result
-from leeward.errors import InvalidRequest, LeewardError, Outcome
-from leeward.http.course import Carry, Ended, Fetch, Supplied, course, learn, result_of
-from leeward.http.messages import Failure, Phase, Request, Response
-from leeward.http.plans import (
+from leeward.adapter.plan_runner import Carry, Ended, Fetch, Supplied, course, learn, result_of
+from leeward.adapter.plans import (
     CLOCK_SKEW,
     SKEWED,
     STALE_CREDENTIALS,
@@ -27,6 +24,9 @@ from leeward.http.plans import (
     View,
     single,
 )
+from leeward.calls import Invoke, Result
+from leeward.errors import InvalidRequest, LeewardError, Outcome
+from leeward.http.messages import Failure, Phase, Request, Response
 
 CALL = Invoke("f", b"{}", "k")
 REQUEST = Request("POST", "https://example.com", "/f", (), b"{}")

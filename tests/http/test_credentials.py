@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from leeward.errors import Outcome
-from leeward.http.credentials import (
+from leeward.adapter.resolver import (
     EARLY,
     RENEWAL_PAUSE,
     Age,
@@ -20,6 +19,7 @@ from leeward.http.credentials import (
     NoCredential,
     age_of,
 )
+from leeward.errors import Outcome
 from leeward.testing import FakeClock
 
 PATIENCE = 30.0
@@ -285,7 +285,7 @@ def test_a_flight_that_takes_too_long_is_given_up(
     go = threading.Event()
     issuer.before = lambda: go.wait(PATIENCE)
     cache.get("a", 0.01)
-    monkeypatch.setattr("leeward.http.credentials.FLIGHT_SECONDS", 1e-9)
+    monkeypatch.setattr("leeward.adapter.resolver.FLIGHT_SECONDS", 1e-9)
     issuer.before = lambda: None
     assert get(cache) == "secret-1"
     go.set()

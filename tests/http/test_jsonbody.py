@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.http.jsonbody import DEEPEST, MOST_DIGITS, Undecodable, decode
 from leeward.items import check_json
-from leeward.jsontext import encode
+from leeward.json_text import DEEPEST, MOST_DIGITS, Undecodable, decode, encode
 
 VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from leeward.adapter import Capability, Limits, perform, perform_async
+from leeward.adapter.plan_driver import Facts, PlanDriver
+from leeward.adapter.plans import STALE_CREDENTIALS, Drop, Need, Plan, Send, View
+from leeward.adapter.resolver import Credential, NoCredential
 from leeward.calls import Call, Delete, Enqueue, Invoke, Key, Result
-from leeward.driver import Capability, Limits, perform, perform_async
 from leeward.errors import ConfigError, Outcome, Unsupported
-from leeward.http.credentials import Credential, NoCredential
-from leeward.http.driver import Facts, PlanDriver
 from leeward.http.messages import Failure, Phase, Request, Response
-from leeward.http.plans import STALE_CREDENTIALS, Drop, Need, Plan, Send, View
 from leeward.http.wire import Wire
 
 CALL = Invoke("f", b"{}", "k")

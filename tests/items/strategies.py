@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from leeward.driver import Limits
+from leeward.adapter import Limits
 from leeward.items import measure
 from tests.items import corpus
 

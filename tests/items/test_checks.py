@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from leeward import json_text
 from leeward.errors import InvalidRequest, Outcome
-from leeward.http import jsonbody
 from leeward.items import check_item, check_json
 from tests.items.strategies import ITEMS
 
@@ -160,7 +160,7 @@ def test_cycle_is_refused() -> None:
 def test_depth_has_an_end() -> None:
     """As many levels pass as answers are read of, one more does not."""
     item: Any = 1
-    for _ in range(jsonbody.DEEPEST):
+    for _ in range(json_text.DEEPEST):
         item = {"n": item}
     check_item(item)
     assert "levels deep" in str(_refusal(check_item, {"n": item}))

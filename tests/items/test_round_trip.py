@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given, note, settings
 
-from leeward.driver import Limits
+from leeward.adapter import Limits
 from leeward.items import Profile, check_item, decode, encode, measure
 from leeward.items.checks import DEEPEST
 from tests.items.corpus import NASTY_ITEMS

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from leeward.driver import TargetConfig
+from leeward.adapter import TargetConfig
 from leeward.errors import ConfigError
 from leeward.local import Local, open_driver
 from tests.local.calls import PATIENT, event, invoke, publish, store, value_of

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from leeward.driver import Capability, Limits, TargetConfig, perform
+from leeward.adapter import Capability, Limits, TargetConfig, perform
 from leeward.errors import ConfigError, LeewardError, Outcome
 from leeward.local import Local
 from leeward.registry import open_target

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.driver import Key, Stored
+from leeward.adapter import Key, Stored
 from leeward.errors import Outcome
 from leeward.local import Local
 from leeward.local.tables import PAGE_ITEMS, key_text

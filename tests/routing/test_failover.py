@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from leeward.driver import (
+from leeward.adapter import (
     Capability,
     Delete,
     Enqueue,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from leeward.driver import TargetConfig
+from leeward.adapter import TargetConfig
 from leeward.http.curl import CurlTransport
 from leeward.http.messages import Request, Response
 from leeward.http.options import options_from_env

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.http.addresses import is_public
 from leeward.http.curl import CurlTransport, public
 from leeward.http.messages import Failure, Phase, Request, Response
 from leeward.http.options import TransportOptions
+from leeward.http.public_addresses import is_public
 from tests.http.wire import LIMIT, OK, Wire, answer, once
 
 NOT_PUBLIC = """

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import trustme
 
-from leeward.driver import TargetConfig
+from leeward.adapter import TargetConfig
 from leeward.errors import ConfigError
 from leeward.http.options import refuse_key_log
 from leeward.registry import open_target

@@ -17,9 +17,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from leeward import Client, Config, ConfigError, Event, InvalidRequest, LeewardError
+from leeward.adapter import Delete, Load, Store
 from leeward.config import TableConfig, load_config
-from leeward.driver import Delete, Load, Store
-from leeward.printable import is_printable
+from leeward.text import is_printable
 from tests.scripted import APP_ERROR, Scripted
 
 WORST = ["\r\nX-Evil: 1", "\n", "\0", "\x1b[2J", "\x7f", "\x85", "\x9b31m", "\u2028", "\u2029"]

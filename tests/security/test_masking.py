@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
+import leeward.adapter.capabilities
+import leeward.adapter.target
 import leeward.calls
-import leeward.driver.config
-import leeward.driver.declared
 import leeward.values
+from leeward.adapter import TargetConfig, plans, resolver
+from leeward.adapter.plans import Learn, Send, View
+from leeward.adapter.resolver import Credential
 from leeward.calls import (
     Delete,
     Enqueue,
@@ -27,13 +30,10 @@ from leeward.calls import (
     Store,
     Stored,
 )
-from leeward.driver import TargetConfig
 from leeward.errors import Outcome
-from leeward.http import credentials, messages, options, plans
-from leeward.http.credentials import Credential
+from leeward.http import messages, options
 from leeward.http.messages import Failure, Phase, Request, Response
 from leeward.http.options import TransportOptions
-from leeward.http.plans import Learn, Send, View
 from leeward.masking import masked, outline
 from leeward.values import Event, InvokeResult, Record
 from leeward_aws.credentials import Credentials
@@ -117,8 +117,8 @@ def _values(module: ModuleType) -> Iterator[str]:
 
 def test_every_value_was_thought_of() -> None:
     """A new value is either tested here or has nothing to hide."""
-    of_drivers = (leeward.driver.config, leeward.driver.declared)
-    of_the_wire = (credentials, messages, options, plans)
+    of_drivers = (leeward.adapter.target, leeward.adapter.capabilities)
+    of_the_wire = (resolver, messages, options, plans)
     modules = (leeward.calls, leeward.values, *of_drivers, *of_the_wire)
     found = {name for module in modules for name in _values(module)}
     assert found == NOTHING_TO_HIDE | {type(row[0]).__name__ for row in CARRYING} - {"Credentials"}

@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
-from leeward.driver import Call, Driver, Result, close_async, perform, perform_async
+from leeward.adapter import Call, Driver, Result, close_async, perform, perform_async
+from leeward.adapter.plan_driver import PlanDriver
 from leeward.errors import Outcome
-from leeward.http.driver import PlanDriver
 from tests.servers.faultproxy import FaultProxy, toxics
 from tests.servers.faultproxy.proxy import Toxic
 

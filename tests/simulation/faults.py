@@ -9,7 +9,7 @@ from math import inf
 from random import Random
 from typing import NamedTuple, TypeAlias
 
-from leeward.driver import Call, Invoke, Publish
+from leeward.adapter import Call, Invoke, Publish
 from leeward.errors import Outcome
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
-from leeward.driver import Call, Delete, Enqueue, Invoke, Load, Publish, Store
+from leeward.adapter import Call, Delete, Enqueue, Invoke, Load, Publish, Store
 from tests.simulation import of_call, of_work
 from tests.simulation.runner import Story
 from tests.simulation.scenarios import Setting

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any
 
-from leeward.driver import Call, Capability, Limits, Result, UniformDriver
+from leeward.adapter import Call, Capability, Limits, Result, UniformDriver
 from leeward.routing import FailoverDriver
 from leeward.routing.journey import journey, spec_of
 from tests.simulation.runner import Course

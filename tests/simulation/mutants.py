@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from leeward.driver import Call, Delete, Invoke, Publish, Result
+from leeward.adapter import Call, Delete, Invoke, Publish, Result
 from leeward.errors import Outcome
 from leeward.routing import FailoverDriver, batches, call, failover, journey
 from leeward.routing.call import (

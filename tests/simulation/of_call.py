@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leeward.driver import Delete, Invoke, Load, Publish, Store
+from leeward.adapter import Delete, Invoke, Load, Publish, Store
 from leeward.errors import Outcome
 from leeward.values import Effect
 from tests.simulation.of_work import LEAST_TIME

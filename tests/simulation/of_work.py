@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from leeward.driver import Enqueue, Invoke, Store
+from leeward.adapter import Enqueue, Invoke, Store
 from leeward.errors import Outcome
 from leeward.values import Effect
 from tests.simulation.scenarios import Setting

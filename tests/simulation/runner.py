@@ -11,7 +11,7 @@ from random import Random
 from statistics import NormalDist
 from typing import Any, Protocol, TypeAlias
 
-from leeward.driver import Call, Publish, Result
+from leeward.adapter import Call, Publish, Result
 from leeward.errors import Outcome
 from leeward.routing.call import Pause
 from leeward.routing.journey import Ask, Reply

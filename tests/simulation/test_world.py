@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from leeward.driver import Delete, Invoke, Key, Load, Publish, Result, Store, Stored
+from leeward.adapter import Delete, Invoke, Key, Load, Publish, Result, Store, Stored
 from leeward.errors import Outcome
 from leeward.routing.journey import Ask, Reply
 from leeward.values import Effect, Event

@@ -8,7 +8,7 @@ from math import log
 from random import Random
 from typing import NamedTuple, TypeVar
 
-from leeward.driver import Call, Delete, Enqueue, Invoke, Key, Load, Publish, Store
+from leeward.adapter import Call, Delete, Enqueue, Invoke, Key, Load, Publish, Store
 from leeward.values import Effect, Event
 
 T = TypeVar("T")

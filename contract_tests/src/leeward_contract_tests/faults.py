@@ -59,7 +59,7 @@ class DriverFaults:
 
 
 def faults_of(*drivers: FaultyDriver) -> Faults:
-    """Give the faults of one `FaultyDriver`, or of all that a router goes to.
+    """Return the faults of one `FaultyDriver`, or of all that a router goes to.
 
     These faults stand between the router and the driver, so they test what is made of the
     driver's outcomes, not how the driver comes by them.

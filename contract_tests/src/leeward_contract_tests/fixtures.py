@@ -77,7 +77,7 @@ class Seen:
 
 
 def contract_functions(seen: Seen) -> dict[str, Function]:
-    """Give the functions that the contract calls, by name, with counters of their own."""
+    """Return the functions that the contract calls, by name, with counters of their own."""
     counters: Counter[str] = Counter()
     lock = threading.Lock()
 
@@ -90,7 +90,7 @@ def contract_functions(seen: Seen) -> dict[str, Function]:
 
 
 def contract_config() -> Config:
-    """Give the configuration of the contract's own client: the key of `PAIRS`."""
+    """Return the configuration of the contract's own client: the key of `PAIRS`."""
     return Config(tables={PAIRS: TableConfig(key=PAIR)}, source="leeward-contract")
 
 

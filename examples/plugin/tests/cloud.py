@@ -184,7 +184,7 @@ class _Server(ThreadingHTTPServer):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: whoever hangs up first is right here."""
+        """Return nothing: whoever hangs up first is right here."""
 
 
 class _Handler(BaseHTTPRequestHandler):

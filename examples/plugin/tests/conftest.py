@@ -11,7 +11,7 @@ URL = "https://nimbus.example"
 
 @pytest.fixture
 def driver() -> Iterator[NimbusDriver]:
-    """Give a driver of an account that is not there."""
+    """Return a driver of an account that is not there."""
     driver = NimbusDriver("nimbus", URL, "secret-token")
     yield driver
     driver.close()

@@ -15,7 +15,7 @@ from .cloud import TOKEN, NimbusCloud
 
 @pytest.fixture
 def cloud() -> Iterator[NimbusCloud]:
-    """Give a cloud with one function."""
+    """Return a cloud with one function."""
     cloud = NimbusCloud({"double": lambda payload: payload * 2}, {})
     yield cloud
     cloud.stop()

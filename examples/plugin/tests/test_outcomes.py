@@ -18,7 +18,7 @@ from urllib3.exceptions import (
     ReadTimeoutError,
 )
 
-from leeward.driver import Invoke, Key, Load, Publish, Result, Store
+from leeward.adapter import Invoke, Key, Load, Publish, Result, Store
 from leeward.errors import Outcome
 from leeward.values import Event
 from leeward_nimbus import NimbusDriver
@@ -36,7 +36,7 @@ CONNECTION = HTTPConnection("nimbus.example")
 
 @pytest.fixture
 def nimbus() -> Iterator[RequestsMock]:
-    """Give a Nimbus that answers as told."""
+    """Return a Nimbus that answers as told."""
     with RequestsMock() as mock:
         yield mock
 

@@ -13,7 +13,7 @@ import pytest
 from responses import RequestsMock
 
 from leeward import ConfigError
-from leeward.driver import Delete, Invoke, Key, Store
+from leeward.adapter import Delete, Invoke, Key, Store
 from leeward.errors import Outcome
 from leeward.values import Effect
 from leeward_nimbus import NimbusDriver
@@ -26,7 +26,7 @@ F = f"{URL}/functions/f"
 
 @pytest.fixture
 def nimbus() -> Iterator[RequestsMock]:
-    """Give a Nimbus that answers as told."""
+    """Return a Nimbus that answers as told."""
     with RequestsMock() as mock:
         yield mock
 

@@ -18,7 +18,7 @@ from leeward.cli.version import show_version, version
 
 
 def _epilog(title: str, *lines: str) -> str:
-    """Give lines that the help shows as they are: click rewraps whatever lacks the mark."""
+    """Return lines that the help shows as they are: click rewraps whatever lacks the mark."""
     return "\b\n" + "\n".join([f"{title}:", *(f"  {line}" for line in lines)])
 
 

@@ -30,7 +30,7 @@ def draw_item(facts: Facts, papers: Papers) -> None:
 
 
 def draw_absence(facts: Facts, papers: Papers) -> None:
-    """Say that there is no such item."""
+    """Return that there is no such item."""
     papers.err.text(f"{facts['table']!r} has no item with this key.")
 
 
@@ -59,7 +59,7 @@ def draw_failure(facts: Facts, err: Paper) -> None:
 
 
 def spoken(value: Any) -> str:
-    """Give a fact in words."""
+    """Return a fact in words."""
     match value:
         case bool():
             return "yes" if value else "no"
@@ -103,7 +103,7 @@ def _attempt(facts: Facts) -> tuple[str, ...]:
 
 
 def _details(facts: Facts) -> list[tuple[str, str]]:
-    """Give the facts that say something, in words."""
+    """Return the facts that say something, in words."""
     return [
         (name.replace("_", " "), spoken(value))
         for name, value in facts.items()

@@ -105,5 +105,5 @@ BY_CLASS: Final[dict[type, Exit]] = {
 
 
 def exit_of(error: BaseException) -> Exit:
-    """Give the exit for `error`."""
+    """Return the exit for `error`."""
     return next((BY_CLASS[kind] for kind in type(error).__mro__ if kind in BY_CLASS), UNEXPECTED)

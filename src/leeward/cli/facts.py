@@ -21,7 +21,7 @@ Facts: TypeAlias = dict[str, Any]
 
 
 def of_answer(result: InvokeResult) -> Facts:
-    """Give the facts of `invoke`."""
+    """Return the facts of `invoke`."""
     return {
         "value": result.value,
         "target": result.target,
@@ -31,7 +31,7 @@ def of_answer(result: InvokeResult) -> Facts:
 
 
 def of_queued(receipt: Receipt) -> Facts:
-    """Give the facts of `enqueue`."""
+    """Return the facts of `enqueue`."""
     return {
         "promise": receipt.promise.value,
         "target": receipt.target,
@@ -41,7 +41,7 @@ def of_queued(receipt: Receipt) -> Facts:
 
 
 def of_published(receipt: PublishReceipt) -> Facts:
-    """Give the facts of `publish`."""
+    """Return the facts of `publish`."""
     return {
         "promise": receipt.promise.value,
         "id": receipt.id,
@@ -51,7 +51,7 @@ def of_published(receipt: PublishReceipt) -> Facts:
 
 
 def of_write(receipt: StoreReceipt) -> Facts:
-    """Give the facts of `store` and `delete`."""
+    """Return the facts of `store` and `delete`."""
     return {
         "promise": receipt.promise.value,
         "target": receipt.target,
@@ -62,7 +62,7 @@ def of_write(receipt: StoreReceipt) -> Facts:
 
 
 def of_record(record: Record) -> Facts:
-    """Give the facts of `load`, where there was an item."""
+    """Return the facts of `load`, where there was an item."""
     return {
         "found": True,
         "item": tagged(record.item),
@@ -76,12 +76,12 @@ def of_record(record: Record) -> Facts:
 
 
 def of_absence(table: str) -> Facts:
-    """Give the facts of `load`, where there was no item."""
+    """Return the facts of `load`, where there was no item."""
     return {"found": False, "table": table, "item": None}
 
 
 def of_attempts(attempts: Iterable[Attempt]) -> list[Facts]:
-    """Give the facts of attempts; times in seconds."""
+    """Return the facts of attempts; times in seconds."""
     return [
         {
             "target": attempt.target,
@@ -97,12 +97,12 @@ def of_attempts(attempts: Iterable[Attempt]) -> list[Facts]:
 
 
 def of_failure(kind: str, message: str, end: Exit) -> Facts:
-    """Give the facts that every failure has."""
+    """Return the facts that every failure has."""
     return {"type": kind, "message": message, "exit_code": end.code, "may_have_run": end.ran}
 
 
 def of_error(error: LeewardError, end: Exit) -> Facts:
-    """Give the facts of an error of leeward."""
+    """Return the facts of an error of leeward."""
     facts = of_failure(type(error).__name__, str(error), end)
     facts["target"] = error.target
     if isinstance(error, CallError):

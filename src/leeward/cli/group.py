@@ -77,7 +77,7 @@ def globals_first(args: Sequence[str]) -> list[str]:
 
 
 def _explained(run: Callable[[], T], *, json: bool) -> T:
-    """Give what `run` gives; an error is shown, and becomes the exit code of its class."""
+    """Return what `run` gives; an error is shown, and becomes the exit code of its class."""
     try:
         return run()
     except (typer.Exit, typer.Abort, BrokenPipeError):

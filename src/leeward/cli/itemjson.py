@@ -18,7 +18,7 @@ TAGS: Final = (BYTES, DATETIME, MAP)
 
 
 def tagged(value: Any) -> Any:
-    """Give `value` with every bytes and datetime in it as a tagged map."""
+    """Return `value` with every bytes and datetime in it as a tagged map."""
     match value:
         case bytes():
             return {BYTES: b64encode(value).decode()}

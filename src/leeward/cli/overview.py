@@ -8,12 +8,12 @@ from pathlib import Path
 from leeward.cli.facts import Facts
 from leeward.config import BusConfig, Config, FunctionConfig, TableConfig, load_settings
 from leeward.config.load import DEFAULT_FILE
-from leeward.doors.prepare import DATA_TIMEOUT, EVENT_TIMEOUT, INVOKE_TIMEOUT
+from leeward.operations.requests import DATA_TIMEOUT, EVENT_TIMEOUT, INVOKE_TIMEOUT
 from leeward.values import TargetStatus
 
 
 def of_config(config: Config) -> Facts:
-    """Give the facts of a configuration; no name stands for whatever is not configured."""
+    """Return the facts of a configuration; no name stands for whatever is not configured."""
     tables = [*config.tables.items(), (None, TableConfig())]
     functions = [*config.functions.items(), (None, FunctionConfig())]
     buses = [*config.buses.items(), (None, BusConfig())]
@@ -35,7 +35,7 @@ def of_origins(targets: str | None, file: Path | None, env: Mapping[str, str]) -
 
 
 def of_target(status: TargetStatus) -> Facts:
-    """Give the facts of one target."""
+    """Return the facts of one target."""
     return {
         "name": status.name,
         "capabilities": sorted(status.capabilities),

@@ -54,7 +54,7 @@ class Paper(Protocol):
 
 
 def paper(stream: TextIO) -> Paper:
-    """Give rich paper if `stream` is a terminal, else plain paper."""
+    """Return rich paper if `stream` is a terminal, else plain paper."""
     console = Console(file=stream, highlight=False, markup=False, emoji=False)
     if console.is_terminal and not console.is_dumb_terminal:
         return RichPaper(console)
@@ -159,7 +159,7 @@ class RichPaper:
 
 
 def _shown(text: str) -> str:
-    """Give `text` with everything that a terminal would obey written as an escape."""
+    """Return `text` with everything that a terminal would obey written as an escape."""
     return "".join(each if each.isprintable() or each == "\n" else _escape(each) for each in text)
 
 

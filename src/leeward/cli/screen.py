@@ -59,7 +59,7 @@ class Program:
 
 
 def screen(*, json: bool) -> Screen:
-    """Give the screen that was asked for."""
+    """Return the screen that was asked for."""
     return Program(sys.stdout) if json else Person(sys.stdout)
 
 

@@ -40,7 +40,7 @@ class Session:
 
 
 def session_of(context: typer.Context) -> Session:
-    """Give the session of the running command."""
+    """Return the session of the running command."""
     session = context.obj
     assert isinstance(session, Session)
     return session

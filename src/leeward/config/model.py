@@ -83,5 +83,5 @@ class Config(NamedTuple):
         return masked(self, "order functions buses tables source trust_env data_target")
 
     def homes(self) -> Mapping[str, str]:
-        """Give the tables that have a home of their own; `data_target` is that of all others."""
+        """Return the tables that have a home of their own; `data_target` is that of all others."""
         return {name: table.home for name, table in self.tables.items() if table.home is not None}

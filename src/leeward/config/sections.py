@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 from leeward.config.model import BusConfig, Config, FunctionConfig, Names, TableConfig
 from leeward.config.order import parse_order, parse_target
 from leeward.errors import ConfigError
-from leeward.printable import is_printable
+from leeward.text import is_printable
 from leeward.values import Effect
 
 T = TypeVar("T")
@@ -34,7 +34,7 @@ class Place(NamedTuple):
     path: str = ""
 
     def at(self, key: str) -> Place:
-        """Give the place of a key below this one."""
+        """Return the place of a key below this one."""
         bare = key.replace("_", "").replace("-", "").isalnum()
         quoted = key if bare else f'"{key}"' if is_printable(key) else repr(key)
         return Place(self.file, f"{self.path}.{quoted}" if self.path else quoted)

@@ -41,7 +41,7 @@ class Reader(ABC):
         """Take what has come in; say whether the body is whole."""
 
     def body(self) -> bytes:
-        """Give what of the body has come."""
+        """Return what of the body has come."""
         return self._body.getvalue()
 
 

@@ -47,7 +47,7 @@ _WITHOUT_BODY: Final = frozenset({NO_CONTENT, 304})
 
 
 def head_of(request: Request, host: str) -> bytes:
-    """Give the head of `request`: its headers as they are, after `Host` and before the length.
+    """Return the head of `request`: its headers as they are, after `Host` and before the length.
 
     Raises:
         leeward.InvalidRequest: a part of `request` cannot go over the wire.
@@ -126,7 +126,7 @@ class Incoming:
         self._check_pending()
 
     def _check_pending(self) -> None:
-        """Give up what cannot become a head, or would be too large for one."""
+        """Return up what cannot become a head, or would be too large for one."""
         ends = self._pending.find(b"\n", 0, _LONGEST_STATUS_LINE)
         start = bytes(self._pending[:13])
         if not (start.startswith(_BEGINNING) or _BEGINNING.startswith(start)):
@@ -195,7 +195,7 @@ class Incoming:
 
 
 def _end_of_head(data: bytes | bytearray, start: int) -> int:
-    """Give the index behind the blank line that ends a head; 0 if it has not come."""
+    """Return the index behind the blank line that ends a head; 0 if it has not come."""
     usual = data.find(b"\n\r\n", start)
     bare = data.find(b"\n\n", start, usual) if usual >= 0 else data.find(b"\n\n", start)
     if bare >= 0:
@@ -204,7 +204,7 @@ def _end_of_head(data: bytes | bytearray, start: int) -> int:
 
 
 def _number_in(head: bytes) -> int | None:
-    """Give the number in a status line of HTTP/1.1 or 1.0; None if it is none."""
+    """Return the number in a status line of HTTP/1.1 or 1.0; None if it is none."""
     number = head[9:12]
     fits = head[:9] in _VERSIONS and head[12:13] in _BEHIND_A_STATUS
     return int(number) if fits and number.isdigit() and number >= b"100" else None
@@ -229,7 +229,7 @@ def _headers_of(head: bytes) -> dict[str, str]:
 
 
 def _length_of(told: str | None) -> int | None:
-    """Give the length; of several that are told, each must say the same (RFC 9112, 6.3)."""
+    """Return the length; of several that are told, each must say the same (RFC 9112, 6.3)."""
     if told is None:
         return None
     if "," in told:
@@ -251,7 +251,7 @@ def _is_new(head: bytes) -> bool:
 
 
 def _is_kept(head: bytes, said: str | None) -> bool:
-    """Say whether the server keeps the connection: unasked, since HTTP/1.1."""
+    """Return whether the server keeps the connection: unasked, since HTTP/1.1."""
     if said is None:
         return _is_new(head)
     words = {word.strip() for word in said.lower().split(",")}

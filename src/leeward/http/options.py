@@ -54,7 +54,7 @@ class TransportOptions(NamedTuple):
 
 
 def options_from_env(env: Mapping[str, str], ca_file: str | None = None) -> TransportOptions:
-    """Give the options that `env` asks for; give it an empty `env` to trust nothing of it.
+    """Return the options that `env` asks for; give it an empty `env` to trust nothing of it.
 
     Args:
         env: the environment variables that may be honoured.

@@ -34,7 +34,7 @@ def check_target(target: str) -> None:
 
 
 def lines_of(headers: tuple[tuple[str, str], ...], *, without_value: str = ":") -> list[str]:
-    """Give a line for each header, without its end; `InvalidRequest` for one that cannot be sent.
+    """Return a line for each header, without its end; `InvalidRequest` for one that cannot be sent.
 
     Args:
         headers: names and values.
@@ -49,7 +49,7 @@ def lines_of(headers: tuple[tuple[str, str], ...], *, without_value: str = ":") 
 
 @lru_cache(64)
 def lower_names(names: tuple[str, ...]) -> frozenset[str]:
-    """Give the names of headers in lower case; `InvalidRequest` for one that cannot be sent.
+    """Return the names of headers in lower case; `InvalidRequest` for one that cannot be sent.
 
     A program sends few combinations of names, and looking at each name for each request is dear.
     """

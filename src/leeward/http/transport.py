@@ -21,7 +21,7 @@ class Transport(Protocol):
         """Use no connection to `origin` again that is there now: it leads to the wrong place."""
 
     def close(self) -> None:
-        """Give back every connection. Closing twice is harmless; a later `send` is refused."""
+        """Return back every connection. Closing twice is harmless; a later `send` is refused."""
 
 
 class AsyncTransport(Protocol):
@@ -38,7 +38,7 @@ class AsyncTransport(Protocol):
         """Use no connection to `origin` again that is there now; on the thread of the loop."""
 
     def close(self) -> None:
-        """Give back every connection; to be called on the thread of the loop, or once that ended.
+        """Return back every connection; to be called on the thread of the loop, or once that ended.
 
         The requests under way end, each with a failure. Closing twice is harmless; a later `send`
         is refused.

@@ -36,11 +36,11 @@ class Wire:
         self._lock = ForkLock()
 
     def transport(self) -> Transport:
-        """Give the transport of the threads. After `close`, it is one that refuses."""
+        """Return the transport of the threads. After `close`, it is one that refuses."""
         return self._transport or self._made()
 
     def async_transport(self) -> AsyncTransport:
-        """Give the transport of the running event loop. After `close`, it is one that refuses."""
+        """Return the transport of the running event loop. After `close`, it is one that refuses."""
         from asyncio import get_running_loop
 
         loop = get_running_loop()
@@ -87,7 +87,7 @@ class Wire:
 
 
 def curl_wire(options: TransportOptions) -> Wire:
-    """Give a wire over libcurl."""
+    """Return a wire over libcurl."""
 
     def for_threads() -> Transport:
         from leeward.http.curl import CurlTransport

@@ -18,7 +18,7 @@ from leeward.errors import InvalidRequest
 
 DEEPEST: Final = 64
 """Levels; far beyond the portable 20, and as many as an answer's JSON is read of
-(`leeward.http.jsonbody`), so that what goes out can come back. In Firestore's JSON, lists in lists
+(`leeward.json_text`), so that what goes out can come back. In Firestore's JSON, lists in lists
 nest six times as deep, and Python's recursion limit is 1,000."""
 
 LONGEST_INT: Final = 4300

@@ -39,7 +39,7 @@ class Decoded(NamedTuple):
 def encode(
     item: Item, profile: Profile, *, write_id: str, expires_at: float | None
 ) -> dict[str, Any]:
-    """Give the native document of an item that `check_item` has passed.
+    """Return the native document of an item that `check_item` has passed.
 
     Args:
         item: left as it is; the document shares nothing with it that can change.
@@ -64,7 +64,7 @@ def encode(
 
 
 def decode(native: dict[str, Any], profile: Profile) -> Decoded:
-    """Give what a native document holds; the provider's own attributes of it are ignored.
+    """Return what a native document holds; the provider's own attributes of it are ignored.
 
     Raises:
         ValueError: it holds a type that the provider does not document.

@@ -25,7 +25,7 @@ _UNFED: Final = sha256()
 
 
 def digest(plain: dict[str, Any], types: str | None, numbers: NumberModel) -> str:
-    """Give the digest of an item's plain attributes and of its type tree's text, in hex."""
+    """Return the digest of an item's plain attributes and of its type tree's text, in hex."""
     spelled: list[str] = []
     _spell([plain, types], numbers, spelled)
     # Another program may have stored half a surrogate pair, which strict UTF-8 refuses.

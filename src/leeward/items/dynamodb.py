@@ -17,13 +17,13 @@ _LARGEST: Final = 125
 
 
 def write(value: Any) -> dict[str, Any]:
-    """Give the attribute value of a plain value."""
+    """Return the attribute value of a plain value."""
     name, spell = _WRITERS[type(value)]
     return {name: spell(value)}
 
 
 def read(native: dict[str, Any]) -> Any:
-    """Give the plain value of an attribute value; a set comes back as a list.
+    """Return the plain value of an attribute value; a set comes back as a list.
 
     Raises:
         ValueError: of a type that DynamoDB does not document.

@@ -23,7 +23,7 @@ _LONGEST_TTL: Final = 2**31 - 1
 
 
 def native_expiry(profile: Profile, expires_at: float | None, now: float) -> tuple[str, Any] | None:
-    """Give the attribute that tells the provider when it may collect an item, with its value.
+    """Return the attribute that tells the provider when it may collect an item, with its value.
 
     Never early: rounded up to the second, and None where the provider cannot be told a time so
     late, where `expires_at` is None, and where the profile knows no expiry. Both times are Unix

@@ -13,13 +13,13 @@ from typing import Any, Final
 
 
 def write(value: Any) -> dict[str, Any]:
-    """Give the typed value of a plain value."""
+    """Return the typed value of a plain value."""
     name, spell = _WRITERS[type(value)]
     return {name: spell(value)}
 
 
 def read(native: dict[str, Any]) -> Any:
-    """Give the plain value of a typed value; a reference comes back as its text.
+    """Return the plain value of a typed value; a reference comes back as its text.
 
     Raises:
         ValueError: of a type that Firestore does not document.

@@ -6,10 +6,10 @@ from typing import Any
 
 
 def write(value: Any) -> Any:
-    """Give the JSON value of a plain value: itself."""
+    """Return the JSON value of a plain value: itself."""
     return value
 
 
 def read(native: Any) -> Any:
-    """Give the plain value of a JSON value: itself."""
+    """Return the plain value of a JSON value: itself."""
     return native

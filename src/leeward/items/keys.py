@@ -34,7 +34,7 @@ def escape_key(*parts: str) -> str:
 
 
 def unescape_key(text: str) -> tuple[str, ...] | None:
-    """Give the parts that `escape_key` made `text` of.
+    """Return the parts that `escape_key` made `text` of.
 
     None where it is a long key, whose parts only the item itself holds, or is none of ours.
     """

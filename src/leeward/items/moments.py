@@ -11,7 +11,7 @@ __all__ = ["at_offset", "from_text", "offset_of", "to_utc"]
 
 
 def to_utc(moment: datetime) -> datetime | None:
-    """Give the same moment in UTC; None where that is before year 1 or after 9999."""
+    """Return the same moment in UTC; None where that is before year 1 or after 9999."""
     try:
         return moment.astimezone(UTC)
     except OverflowError:
@@ -19,12 +19,12 @@ def to_utc(moment: datetime) -> datetime | None:
 
 
 def offset_of(moment: datetime) -> str:
-    """Give the offset from UTC, as `isoformat` writes it: ``+02:00``; empty for UTC itself."""
+    """Return the offset from UTC, as `isoformat` writes it: ``+02:00``; empty for UTC itself."""
     return str(timezone(moment.utcoffset() or timedelta()))[len("UTC") :]
 
 
 def at_offset(moment: datetime, offset: str) -> datetime:
-    """Give the same moment with this offset from UTC."""
+    """Return the same moment with this offset from UTC."""
     return moment.astimezone(_zone(offset))
 
 

@@ -22,12 +22,12 @@ ESCAPE: Final = "~"
 
 
 def escape_name(name: str, profile: Profile, *, top: bool) -> str:
-    """Give the native name of an attribute; `top` says that it is the item's own."""
+    """Return the native name of an attribute; `top` says that it is the item's own."""
     return ESCAPE + name if _is_special(name, profile, top=top) else name
 
 
 def unescape_name(native: str, profile: Profile, *, top: bool) -> str:
-    """Give the name whose native name this is."""
+    """Return the name whose native name this is."""
     if native.startswith(ESCAPE) and _is_special(native[1:], profile, top=top):
         return native[1:]
     return native

@@ -23,7 +23,7 @@ class NumberModel(Protocol):
     """How one provider holds numbers."""
 
     def hold(self, value: Number) -> Number | None:
-        """Give the native number of exactly that value, or None where there is none.
+        """Return the native number of exactly that value, or None where there is none.
 
         `value` is finite, and no negative zero: no model is trusted with its sign.
         """
@@ -46,7 +46,7 @@ class DecimalModel(NamedTuple):
     exponents: range
 
     def hold(self, value: Number) -> int | Decimal | None:
-        """Give the int, or the Decimal without trailing zeros, if it is in range."""
+        """Return the int, or the Decimal without trailing zeros, if it is in range."""
         if isinstance(value, Decimal) and value and value.adjusted() not in self.exponents:
             return None  # before anything else: written out, it might fill the memory
         number = by_value(value)
@@ -72,7 +72,7 @@ class DoubleModel(NamedTuple):
     decimals: bool
 
     def hold(self, value: Number) -> int | float | None:
-        """Give the int or float, if it loses nothing."""
+        """Return the int or float, if it loses nothing."""
         if isinstance(value, float):
             return value
         if isinstance(value, int):
@@ -102,7 +102,7 @@ class DoubleModel(NamedTuple):
 
 
 def by_value(number: Number) -> int | Decimal:
-    """Give int where `number` is integral, else a Decimal without trailing zeros."""
+    """Return int where `number` is integral, else a Decimal without trailing zeros."""
     if isinstance(number, int):
         return number
     if isinstance(number, float):
@@ -115,6 +115,6 @@ def by_value(number: Number) -> int | Decimal:
 
 
 def with_exponent(number: Number, exponent: int) -> Decimal:
-    """Give `number` as the Decimal that has this exponent: 9.9 and -2 give ``9.90``."""
+    """Return `number` as the Decimal that has this exponent: 9.9 and -2 give ``9.90``."""
     exact = number if isinstance(number, Decimal) else Decimal(by_value(number))
     return _EXACT.quantize(exact, Decimal((0, (1,), exponent)))

@@ -16,10 +16,10 @@ class Wire(Protocol):
     """A provider's own JSON for one value; modules such as `leeward.items.firestore` fulfil it."""
 
     def write(self, value: Any, /) -> Any:
-        """Give the native JSON of a plain value, of the types that the profile holds."""
+        """Return the native JSON of a plain value, of the types that the profile holds."""
 
     def read(self, native: Any, /) -> Any:
-        """Give the plain value of native JSON, also of what only other programs write."""
+        """Return the plain value of native JSON, also of what only other programs write."""
 
 
 class Profile(NamedTuple):

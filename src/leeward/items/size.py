@@ -50,7 +50,7 @@ class Size(NamedTuple):
 
 
 def measure(item: Item) -> Size:
-    """Give the size of an item that `check_item` has passed."""
+    """Return the size of an item that `check_item` has passed."""
     size, node, depth = _weigh(item)
     return Size(_RESERVED + size + node, depth)
 

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from leeward.items import moments
 from leeward.items.names import escape_name, unescape_name
 from leeward.items.numbers import Number, by_value, with_exponent
-from leeward.jsontext import encode
+from leeward.json_text import encode
 
 if TYPE_CHECKING:
     from leeward.items.profiles import Profile
@@ -41,17 +41,17 @@ _WRAP: Final = "list"
 
 
 def part(item: dict[str, Any], profile: Profile) -> tuple[dict[str, Any], Node | None]:
-    """Give the plain form of an item, and its type tree."""
+    """Return the plain form of an item, and its type tree."""
     return _part_dict(item, profile, top=True)
 
 
 def join(plain: dict[str, Any], tree: Node | None, profile: Profile) -> dict[str, Any]:
-    """Give the item back; without its tree, every value as its plain form reads by itself."""
+    """Return the item back; without its tree, every value as its plain form reads by itself."""
     return _join_dict(plain, tree, profile, top=True)
 
 
 def tree_text(tree: Node | None) -> str | None:
-    """Give a type tree as compact JSON; None for none."""
+    """Return a type tree as compact JSON; None for none."""
     return None if tree is None else encode(tree).decode()
 
 

@@ -19,7 +19,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from leeward.driver import Driver, TargetConfig
+    from leeward.adapter import Driver, TargetConfig
     from leeward.local.bus import DeadLetter
     from leeward.local.context import Context
     from leeward.local.driver import Local

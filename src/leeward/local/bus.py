@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
+from leeward.adapter import Publish, Result
 from leeward.cloudevents import from_json, to_json
-from leeward.driver import Publish, Result
 from leeward.errors import ConfigError, InvalidRequest, Outcome
 from leeward.local.deliveries import QUEUED_CALL, Address, Dead, Posting
 from leeward.local.dispatch import Accept, Handler
@@ -96,7 +96,7 @@ class Bus:
         return Result.ok(tuple(results))
 
     def handlers(self) -> dict[Address, Handler]:
-        """Give what handles the rows of each subscription."""
+        """Return what handles the rows of each subscription."""
         return {
             Address(each.bus, each.name): _handler(each.function) for each in self.subscriptions
         }

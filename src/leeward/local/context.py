@@ -25,5 +25,5 @@ class Context:
     _clock: Clock = field(repr=False, compare=False)
 
     def remaining(self) -> float:
-        """Give the seconds until the deadline, never less than 0."""
+        """Return the seconds until the deadline, never less than 0."""
         return max(0.0, self.deadline - self._clock.monotonic())

@@ -57,7 +57,7 @@ class Database:
 
     @contextmanager
     def read(self, timeout: float) -> Iterator[sqlite3.Connection]:
-        """Give the connection, for one statement that only reads.
+        """Return the connection, for one statement that only reads.
 
         Raises:
             DatabaseFault: it could not be done, or not within `timeout` seconds.
@@ -72,7 +72,7 @@ class Database:
 
     @contextmanager
     def write(self, timeout: float) -> Iterator[sqlite3.Connection]:
-        """Give the connection, inside a transaction that is on the disk when the block ends.
+        """Return the connection, inside a transaction that is on the disk when the block ends.
 
         The transaction excludes others from its start, so that its end cannot meet a lock: an
         error there always leaves open what is on the disk. A slow disk can exceed `timeout`: an
@@ -95,7 +95,7 @@ class Database:
             self._commit(connection)
 
     def connect(self) -> sqlite3.Connection:
-        """Give a connection of its own to the same data; the caller closes it.
+        """Return a connection of its own to the same data; the caller closes it.
 
         Raises:
             ConfigError: this SQLite cannot open a memory database twice.
@@ -203,7 +203,7 @@ class Database:
             self._drop(connection)
 
     def _drop(self, connection: sqlite3.Connection) -> None:
-        """Give up a handle that failed to write, so that the next call opens the file anew.
+        """Return up a handle that failed to write, so that the next call opens the file anew.
 
         The system may have forgotten unwritten pages: an fsync that is tried again on the same
         handle can succeed and prove nothing.

@@ -133,7 +133,7 @@ class Deliveries:
             connection.execute(_FAILED, (error, due, dead, delivery.id, delivery.lease))
 
     def next_due(self, known: Iterable[Address], now: float) -> float | None:
-        """Give the earliest time after `now` at which a row for `known` is due."""
+        """Return the earliest time after `now` at which a row for `known` is due."""
         with self._database.read(PATIENCE) as connection:
             rows = connection.execute(_NEXT_DUE, (json.dumps(list(known)), now)).fetchall()
         due: float | None = rows[0][0]
@@ -146,7 +146,7 @@ class Deliveries:
         return int(rows[0][0])
 
     def dead(self) -> list[Dead]:
-        """Give the rows that are given up, oldest first."""
+        """Return the rows that are given up, oldest first."""
         with self._database.read(PATIENCE) as connection:
             rows = connection.execute(_DEAD).fetchall()
         return [Dead(Address(row[0], row[1]), *row[2:]) for row in rows]

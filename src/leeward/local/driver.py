@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from leeward.adapter import Call, Capability, Limits, Result, UniformDriver
 from leeward.clock import Clock, SystemClock
-from leeward.driver import Call, Capability, Limits, Result, UniformDriver
 from leeward.errors import ConfigError, LeewardError, Outcome
 from leeward.local.bus import Bus, DeadLetter, dead_letter
 from leeward.local.database import MEMORY, Database
@@ -78,7 +78,7 @@ class Local(UniformDriver):
 
     @property
     def limits(self) -> Limits:
-        """Give the defaults, so that what runs here fits most other targets, too."""
+        """Return the defaults, so that what runs here fits most other targets, too."""
         return self._limits
 
     def function(self, name: str) -> Callable[[F], F]:
@@ -137,7 +137,7 @@ class Local(UniformDriver):
             self._dispatcher.settle(timeout)
 
     def dead_letters(self) -> tuple[DeadLetter, ...]:
-        """Give the deliveries that were given up, oldest first.
+        """Return the deliveries that were given up, oldest first.
 
         Raises:
             LeewardError: the database cannot be used.
@@ -158,7 +158,7 @@ class Local(UniformDriver):
         return result
 
     def describe(self) -> Mapping[str, str]:
-        """Give the path, SQLite's version, and how much is registered."""
+        """Return the path, SQLite's version, and how much is registered."""
         return {
             "path": str(self._database),
             "sqlite": sqlite3.sqlite_version,
@@ -167,7 +167,7 @@ class Local(UniformDriver):
         }
 
     def native(self, service: str) -> object:
-        """Give what lies underneath.
+        """Return what lies underneath.
 
         - ``functions``: the registry, a dict from name to callable that may be changed.
         - ``events``: the `Bus`.

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from leeward.driver import Result
+from leeward.adapter import Result
 from leeward.errors import Outcome
 
 BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
@@ -42,7 +42,7 @@ class DatabaseFault(Exception):
         self.reason = reason
 
     def result(self) -> Result[Any]:
-        """Give the fault as the end of an attempt."""
+        """Return the fault as the end of an attempt."""
         return Result(self.outcome, message=str(self), reason=self.reason, cause=self.__cause__)
 
 
@@ -59,5 +59,5 @@ def fault_of(error: sqlite3.Error | OSError) -> DatabaseFault:
 
 
 def primary_code(error: sqlite3.Error) -> int:
-    """Give the low byte of the result code; 0 for an error of Python's module itself."""
+    """Return the low byte of the result code; 0 for an error of Python's module itself."""
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF

@@ -12,8 +12,8 @@ from queue import Empty, SimpleQueue
 from threading import TIMEOUT_MAX, Thread
 from typing import Any, TypeAlias, TypeVar
 
+from leeward.adapter import Enqueue, FunctionFault, Invoke, Result
 from leeward.clock import Clock
-from leeward.driver import Enqueue, FunctionFault, Invoke, Result
 from leeward.errors import ConfigError, Outcome
 from leeward.local.context import Context
 from leeward.local.deliveries import QUEUED_CALL, Address, Posting
@@ -95,14 +95,14 @@ class Functions:
         return Result.ok(None)
 
     def handlers(self) -> dict[Address, Handler]:
-        """Give what handles the queued calls of each function."""
+        """Return what handles the queued calls of each function."""
         return {
             Address(QUEUED_CALL, name): _handler(function)
             for name, function in list(self.registry.items())
         }
 
     def missing(self, name: str) -> Result[Any]:
-        """Give the result for a function that is not here."""
+        """Return the result for a function that is not here."""
         known = ", ".join(sorted(self.registry)) or "none"
         return Result(
             Outcome.NOT_FOUND,
@@ -156,7 +156,7 @@ def _handler(function: Function) -> Handler:
 
 
 def not_json(error: ValueError) -> Result[Any]:
-    """Give the result for a payload that is not JSON."""
+    """Return the result for a payload that is not JSON."""
     return Result(Outcome.CALLER, message="the payload is not JSON in UTF-8", cause=error)
 
 

@@ -6,7 +6,7 @@ import json
 import sqlite3
 from typing import Any
 
-from leeward.driver import Delete, Key, Load, Page, Result, Scan, Store, Stored
+from leeward.adapter import Delete, Key, Load, Page, Result, Scan, Store, Stored
 from leeward.errors import Outcome
 from leeward.items import EMBEDDED, decode, encode
 from leeward.local.database import Database

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from leeward.driver import Publish, Result
+from leeward.adapter import Publish, Result
 from leeward.errors import Outcome
 from leeward.routing.call import Answered
 from leeward.routing.outcomes import TABLE, May
@@ -21,7 +21,7 @@ class Batch:
         self._open = list(range(len(call.events)))
 
     def call(self) -> Publish:
-        """Give the request that is still to be sent: the open entries, in order."""
+        """Return the request that is still to be sent: the open entries, in order."""
         if len(self._open) == len(self._call.events):
             return self._call
         return self._call._replace(events=tuple(self._call.events[index] for index in self._open))
@@ -40,7 +40,7 @@ class Batch:
         return _answer_of_entries(entries, result)
 
     def conclude(self, last: Result[Entries]) -> Result[Entries]:
-        """Give the result of the whole: one failure if all entries share it, else one each."""
+        """Return the result of the whole: one failure if all entries share it, else one each."""
         entries = tuple(entry for entry in self._results if entry is not None)
         shared: Result[Any] = entries[0]
         if shared.outcome is not Outcome.OK and all(entry == shared for entry in entries):
@@ -56,7 +56,7 @@ class Batch:
 
 
 def outcome_of(result: Result[Any]) -> Outcome:
-    """Give how an attempt at any call ended as a whole."""
+    """Return how an attempt at any call ended as a whole."""
     if type(result.value) is not tuple:
         return result.outcome
     entries = tuple(entry for entry in result.value if isinstance(entry, Result))
@@ -64,7 +64,7 @@ def outcome_of(result: Result[Any]) -> Outcome:
 
 
 def _answer_of_entries(entries: Entries, whole: Result[Any]) -> Answered:
-    """Give what the worst open entry says, or, with none open, what was said of the whole."""
+    """Return what the worst open entry says, or, with none open, what was said of the whole."""
     left = [entry for entry in entries if _is_open(entry)]
     if not left:
         return Answered(whole.outcome, whole.retry_after)
@@ -76,12 +76,12 @@ def _answer_of_entries(entries: Entries, whole: Result[Any]) -> Answered:
 
 
 def _is_open(entry: Result[None]) -> bool:
-    """Say whether the event may be sent again. Most are OK, and then no table is asked."""
+    """Return whether the event may be sent again. Most are OK, and then no table is asked."""
     return entry.outcome is not Outcome.OK and TABLE[entry.outcome].move is not May.NEVER
 
 
 def _placed(entries: Entries, target: str) -> list[Result[None]]:
-    """Say of each entry where it was. Events that fared alike may share one result, here too."""
+    """Return of each entry where it was. Events that fared alike may share one result, here too."""
     different = {id(entry): entry for entry in entries}
     placed = {key: entry._replace(target=target) for key, entry in different.items()}
     return [placed[id(entry)] for entry in entries]

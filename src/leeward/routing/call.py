@@ -262,7 +262,7 @@ def _send(state: CallState, now: float) -> tuple[CallState, Command]:
 
 
 def _attempt_timeout(state: CallState, now: float) -> float:
-    """Give the time of an attempt: what is left, less a reserve for what may follow it."""
+    """Return the time of an attempt: what is left, less a reserve for what may follow it."""
     left = _left(state, now)
     spec = state.spec
     may_follow = spec.resend.same or spec.resend.elsewhere or spec.read_back

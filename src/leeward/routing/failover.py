@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from leeward.chance import chance
-from leeward.clock import Clock, SystemClock
-from leeward.driver import (
+from leeward.adapter import (
     Call,
     Capability,
     Delete,
@@ -22,6 +20,8 @@ from leeward.driver import (
     perform,
     perform_async,
 )
+from leeward.clock import Clock, SystemClock
+from leeward.entropy import random_unit
 from leeward.errors import ConfigError
 from leeward.forking import ForkLock
 from leeward.routing.batches import outcome_of
@@ -125,12 +125,12 @@ class FailoverDriver(UniformDriver):
                 return final
 
     def evidence(self, target: str) -> Evidence:
-        """Give what has been seen of `target`."""
+        """Return what has been seen of `target`."""
         with self._lock:
             return self._evidence[target]
 
     def home_of(self, table: str) -> str:
-        """Give the target that owns `table`; `ConfigError` if none was chosen."""
+        """Return the target that owns `table`; `ConfigError` if none was chosen."""
         home = self._homes.get(table, self._home)
         if home is None:
             raise ConfigError(
@@ -147,7 +147,7 @@ class FailoverDriver(UniformDriver):
         return home
 
     def candidates(self, call: Call) -> tuple[str, ...]:
-        """Give the targets that may serve `call`: for data the table's home, else all.
+        """Return the targets that may serve `call`: for data the table's home, else all.
 
         A keyed call that only one target would recognise again stays on the first.
         """
@@ -158,11 +158,11 @@ class FailoverDriver(UniformDriver):
         return self._order
 
     def describe(self) -> Mapping[str, str]:
-        """Give the order."""
+        """Return the order."""
         return {"order": self.target}
 
     def native(self, service: str) -> object:
-        """Give the vendor's own client of the first target."""
+        """Return the vendor's own client of the first target."""
         return self._drivers[self._order[0]].native(service)
 
     def close(self) -> None:
@@ -189,7 +189,7 @@ class FailoverDriver(UniformDriver):
 
     def _journey(self, call: Call, timeout: float) -> Journey:
         spec = spec_of(call, self.candidates(call), self._clock.monotonic(), timeout)
-        return journey(call, spec, chance)
+        return journey(call, spec, random_unit)
 
     def _carry_out(self, command: Ask | Pause) -> object:
         if isinstance(command, Pause):

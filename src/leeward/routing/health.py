@@ -23,6 +23,6 @@ class Evidence(NamedTuple):
 
 
 def observed(evidence: Evidence, outcome: Outcome) -> Evidence:
-    """Give the evidence after one more attempt."""
+    """Return the evidence after one more attempt."""
     failed = TABLE[outcome].counts_against
     return Evidence(evidence.attempts + 1, evidence.failures + failed, outcome)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any, NamedTuple, TypeAlias
 
-from leeward.driver import Call, Delete, Invoke, Load, Publish, Result, Store
+from leeward.adapter import Call, Delete, Invoke, Load, Publish, Result, Store
 from leeward.errors import Outcome
 from leeward.routing.batches import Batch
 from leeward.routing.call import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from leeward.driver import Call, Driver, Enqueue, Invoke, Publish, WrappingDriver
+from leeward.adapter import Call, Driver, Enqueue, Invoke, Publish, WrappingDriver
 
 
 class Renamed(WrappingDriver):
@@ -30,8 +30,8 @@ class Renamed(WrappingDriver):
         self._buses = buses
         self._tables = tables
 
-    def passed_on(self, call: Call) -> Call:
-        """Give the call under the target's own name."""
+    def map_call(self, call: Call) -> Call:
+        """Return the call under the target's own name."""
         match call:
             case Invoke(function) | Enqueue(function) if function in self._functions:
                 return call._replace(function=self._functions[function])

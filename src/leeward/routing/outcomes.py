@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
-from leeward.driver import Call, Delete, Enqueue, Invoke, Publish, Store
+from leeward.adapter import Call, Delete, Enqueue, Invoke, Publish, Store
 from leeward.errors import Outcome
 from leeward.values import Effect
 
@@ -69,7 +69,7 @@ ANYWHERE = Resend(same=True, elsewhere=True)
 
 
 def resend_of(call: Call) -> Resend:
-    """Say where `call` may be sent again when it may already have run.
+    """Return where `call` may be sent again when it may already have run.
 
     Events are recognised by source and id, so another delivery is harmless. A write carries one
     write id through all its attempts and has one home, so it is keyed, and stays.
@@ -86,7 +86,7 @@ def resend_of(call: Call) -> Resend:
 
 
 def is_pinned(call: Call) -> bool:
-    """Say whether `call` may be served by the first target only.
+    """Return whether `call` may be served by the first target only.
 
     A key that is worth something on one target only must meet the same target every time: an
     earlier call with the same key may have run there.

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from leeward.driver import Call, Delete, Load, Result, Store, Stored
+from leeward.adapter import Call, Delete, Load, Result, Store, Stored
 from leeward.errors import Outcome
 from leeward.routing.call import Verdict
 
 
 def can_read_back(call: Call) -> bool:
-    """Say whether an unknown outcome of `call` can be asked after."""
+    """Return whether an unknown outcome of `call` can be asked after."""
     return isinstance(call, Store | Delete)
 
 
 def question(call: Store | Delete) -> Load:
-    """Give the look-up that tells what became of `call`."""
+    """Return the look-up that tells what became of `call`."""
     return Load(call.table, call.key)
 
 
 def judge(call: Store | Delete, answer: Result[Stored | None]) -> Verdict:
-    """Say what `answer` proves about `call`. A look-up that failed proves nothing."""
+    """Return what `answer` proves about `call`. A look-up that failed proves nothing."""
     if answer.outcome is not Outcome.OK:
         return Verdict.OPEN
     if isinstance(call, Delete):

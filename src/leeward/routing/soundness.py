@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from leeward.driver import Call, Load, Page, Publish, Result, Scan, Store, Stored
+from leeward.adapter import Call, Load, Page, Publish, Result, Scan, Store, Stored
 from leeward.errors import LeewardError, Outcome
 
 
 def result_of(call: Call, answer: object) -> Result[Any]:
-    """Give the result of an attempt that returned, or let escape, `answer`.
+    """Return the result of an attempt that returned, or let escape, `answer`.
 
     What a driver lets escape is unknown, unless leeward itself raised it.
     """
@@ -23,7 +23,7 @@ def result_of(call: Call, answer: object) -> Result[Any]:
 
 
 def is_sound(call: Call, result: object) -> bool:
-    """Say whether `result` is a `Result` whose value is of the kind that `call` gives."""
+    """Return whether `result` is a `Result` whose value is of the kind that `call` gives."""
     if not isinstance(result, Result) or not isinstance(result.outcome, Outcome):
         return False
     if result.outcome is not Outcome.OK:

@@ -144,8 +144,8 @@ def test_the_metadata_server_wants_its_header(identity: Identity, what: str) -> 
     """Without it, or through a proxy that says so, nothing is told; the server names itself."""
     target = METADATA + what
     assert ask(identity.address, "GET", target).status == 403
-    passed_on = FLAVOR | {"X-Forwarded-For": "1.2.3.4"}
-    assert ask(identity.address, "GET", target, headers=passed_on).status == 403
+    map_call = FLAVOR | {"X-Forwarded-For": "1.2.3.4"}
+    assert ask(identity.address, "GET", target, headers=map_call).status == 403
     said = ask(identity.address, "GET", target, headers=FLAVOR)
     assert (said.status, said.headers["metadata-flavor"]) == (200, "Google")
 

@@ -9,10 +9,10 @@ from binascii import crc32
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from leeward.driver import Result
-from leeward.errors import Outcome
-from leeward.http import asking
-from leeward.http.asking import (
+from leeward.adapter import Result
+from leeward.adapter import exchange as asking
+from leeward.adapter.classification import Classification
+from leeward.adapter.exchange import (
     NO_RESPONSE,
     Answer,
     Asking,
@@ -21,12 +21,12 @@ from leeward.http.asking import (
     object_of,
     seconds_in,
 )
-from leeward.http.course import result_of
-from leeward.http.dates import ahead_of
-from leeward.http.jsonbody import Undecodable
-from leeward.http.meanings import Meaning
+from leeward.adapter.http_dates import ahead_of
+from leeward.adapter.plan_runner import result_of
+from leeward.adapter.plans import SKEWED, Fresh, Need, Send, TheirTime, View
+from leeward.errors import Outcome
 from leeward.http.messages import Failure, Request, Response
-from leeward.http.plans import SKEWED, Fresh, Need, Send, TheirTime, View
+from leeward.json_text import Undecodable
 from leeward_aws.credentials import Credentials
 from leeward_aws.endpoints import Service
 from leeward_aws.errors import MAY_BE_SKEW, error_code, error_message, outcome_of
@@ -59,7 +59,7 @@ class Door(NamedTuple):
 
 
 def door_to(service: Service, settings: Settings) -> Door:
-    """Give the door of `service` for a target with these settings."""
+    """Return the door of `service` for a target with these settings."""
     return Door(service, settings.endpoints[service], Scope(service, settings.region))
 
 
@@ -92,7 +92,7 @@ def ask(door: Door, asked: Asked, *, effect: bool = True) -> Asking:
     code = error_code(response)
     if _is_clock_wrong(response, code, before.now):
         yield TheirTime(ahead_of(response.headers["date"], 0.0) or 0.0)
-        meaning = Meaning(Outcome.AUTH, SKEWED)
+        meaning = Classification(Outcome.AUTH, SKEWED)
     else:
         meaning = outcome_of(door.service, response.status, code, error_message(response))
     after: View = yield Fresh()
@@ -105,16 +105,18 @@ def look_up(door: Door, asked: Asked) -> Asking:
 
 
 def lost(response: Response, reason: str, cause: BaseException | None = None) -> Result[Any]:
-    """Give the result of an answer that cannot be trusted, or read."""
+    """Return the result of an answer that cannot be trusted, or read."""
     return asking.lost(response, reason, cause, request_id=request_id(response))
 
 
 def request_id(response: Response) -> str | None:
-    """Give the service's id of the request."""
+    """Return the service's id of the request."""
     return response.headers.get("x-amzn-requestid")
 
 
-def _refusal(response: Response, code: str | None, meaning: Meaning, now: float) -> Result[Any]:
+def _refusal(
+    response: Response, code: str | None, meaning: Classification, now: float
+) -> Result[Any]:
     return Result(
         meaning.outcome,
         code=code or f"http.{response.status}",
@@ -125,7 +127,7 @@ def _refusal(response: Response, code: str | None, meaning: Meaning, now: float)
 
 
 def _is_clock_wrong(response: Response, code: str | None, signed_at: float) -> bool:
-    """Say whether that is why the signature was refused: the service compared it with its time."""
+    """Return whether a wrong clock is why the service refused the signature."""
     if code not in MAY_BE_SKEW:
         return False
     return abs(ahead_of(response.headers.get("date", ""), signed_at) or 0.0) > TOLERATED
@@ -140,7 +142,7 @@ def _is_damaged(response: Response) -> bool:
 
 
 def _retry_after(response: Response, now: float) -> float | None:
-    """Give the seconds that the service asks to wait; None for none, or for nonsense."""
+    """Return the seconds that the service asks to wait; None for none, or for nonsense."""
     headers = response.headers
     if "x-amz-retry-after" in headers:
         milliseconds = number_in(headers["x-amz-retry-after"])
@@ -149,7 +151,7 @@ def _retry_after(response: Response, now: float) -> float | None:
 
 
 def _told_in_body(response: Response) -> str:
-    """Give what Lambda's throttling says, where the header did not come through."""
+    """Return what Lambda's throttling says, where the header did not come through."""
     if b"retryAfterSeconds" not in response.body:
         return ""
     try:

@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Final
 
-from leeward.driver import TargetConfig
+from leeward.adapter import TargetConfig
+from leeward.adapter.resolver import Credential, NoCredential, Source
 from leeward.errors import ConfigError, Outcome
-from leeward.http.credentials import Credential, NoCredential, Source
 from leeward.http.transport import Transport
 from leeward_aws.container import address_of, container_source
 from leeward_aws.credentials import from_environment
@@ -53,7 +53,7 @@ def source_of(
     now: Callable[[], float] = time.time,
     home: str | None = None,
 ) -> Source:
-    """Give the source of credentials of a target, for the cache.
+    """Return the source of credentials of a target, for the cache.
 
     Nothing is sent and no vendor package is imported before the first fetch. Keys in the
     environment are read again at each fetch.
@@ -87,7 +87,7 @@ def source_of(
 
 
 def describe_source(settings: Settings, config: TargetConfig) -> str:
-    """Say in a word or two where credentials come from, such as ``profile dev``.
+    """Return in a word or two where credentials come from, such as ``profile dev``.
 
     Raises:
         ConfigError: as `source_of`, for half a key or a bad endpoint.
@@ -119,7 +119,7 @@ def _profile(settings: Settings, env: Mapping[str, str]) -> str | None:
 
 
 def _something_goes_first(env: Mapping[str, str]) -> bool:
-    """Say whether anything is there that botocore asks before the container endpoint.
+    """Return whether anything is there that botocore asks before the container endpoint.
 
     A file counts as soon as it exists: what it says is for the vendor's chain to read.
     """

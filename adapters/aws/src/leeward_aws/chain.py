@@ -10,10 +10,10 @@ import re
 from collections.abc import Callable, Generator
 from typing import Any, Final
 
-from leeward.driver import TargetConfig
+from leeward.adapter import TargetConfig
+from leeward.adapter.resolver import Credential, NoCredential
 from leeward.errors import ConfigError, Outcome
 from leeward.forking import ForkLock
-from leeward.http.credentials import Credential, NoCredential
 from leeward_aws.credentials import Credentials
 from leeward_aws.received import received, still_good
 from leeward_aws.session import client_options, home_of_user, plugins, session_of
@@ -150,7 +150,7 @@ class VendorChain:
 
 
 def _refusal(error: Exception) -> NoCredential:
-    """Say what an exception of the chain means, without what it says itself if that is unsafe."""
+    """Return what an exception of the chain means, without its own text where that is unsafe."""
     from botocore import exceptions as known  # type: ignore[import-untyped]
 
     name = type(error).__name__
@@ -169,7 +169,7 @@ def _refusal(error: Exception) -> NoCredential:
 
 
 def _with_causes(error: BaseException) -> Generator[BaseException]:
-    """Give an exception and those it came from; botocore often says less than it knew."""
+    """Return an exception and those it came from; botocore often says less than it knew."""
     each: BaseException | None = error
     while each is not None:
         yield each
@@ -187,7 +187,7 @@ def _code(response: dict[str, Any]) -> str:
 
 
 def _telling() -> tuple[type[Exception], ...]:
-    """Give the exceptions whose text is made of names and advice, and never of what was read."""
+    """Return the exceptions whose text is made of names and advice, and never of what was read."""
     from botocore import exceptions as known
 
     return (

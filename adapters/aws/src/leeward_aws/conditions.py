@@ -42,7 +42,7 @@ _NOT_EXPIRED: Final = "(attribute_not_exists(#l.#e) OR #l.#e > :now)"
 
 
 def revision_of(native: Native, decoded: Decoded) -> str:
-    """Give the revision of an item, decoded already."""
+    """Return the revision of an item, decoded already."""
     if decoded.write_id and not decoded.foreign:
         return decoded.write_id
     plain = {name: DYNAMODB.wire.read(value) for name, value in native.items()}
@@ -50,7 +50,7 @@ def revision_of(native: Native, decoded: Decoded) -> str:
 
 
 def is_absent(key: str, now: float) -> Condition:
-    """Give the condition that no item is there, or an expired one.
+    """Return the condition that no item is there, or an expired one.
 
     Args:
         key: the native name of an attribute that every item has.
@@ -64,7 +64,7 @@ def is_absent(key: str, now: float) -> Condition:
 
 
 def has_write_id(write_id: str, now: float) -> Condition:
-    """Give the condition that the item is that of this write, and not expired at `now`."""
+    """Return the condition that the item is that of this write, and not expired at `now`."""
     return {
         "ConditionExpression": f"#l.#w = :w AND {_NOT_EXPIRED}",
         "ExpressionAttributeNames": _WITH_WRITE_ID,
@@ -73,7 +73,7 @@ def has_write_id(write_id: str, now: float) -> Condition:
 
 
 def is_unchanged(native: Native) -> Condition:
-    """Give the condition that the attributes are what they were when `native` was read."""
+    """Return the condition that the attributes are what they were when `native` was read."""
     names = [RESERVED, *(name for name in native if name != RESERVED)][:MOST_COMPARED]
     terms = [
         f"#n{number} = :v{number}" if name in native else f"attribute_not_exists(#n{number})"

@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
+from leeward.adapter.resolver import Credential, NoCredential, Source
 from leeward.errors import ConfigError, LeewardError, Outcome
-from leeward.http.credentials import Credential, NoCredential, Source
 from leeward.http.messages import Failure, Request, Response
 from leeward.http.transport import Transport
 from leeward_aws.credentials import Credentials
@@ -42,7 +42,7 @@ class Address(NamedTuple):
 
 
 def address_of(env: Mapping[str, str]) -> Address | None:
-    """Give the endpoint that `env` names; None where it names none.
+    """Return the endpoint that `env` names; None where it names none.
 
     The relative address goes before the full one, and an empty variable counts as absent.
 
@@ -129,7 +129,7 @@ def _request(env: Mapping[str, str]) -> Request:
 
 
 def _token(env: Mapping[str, str]) -> str | None:
-    """Give the token to show, the file's before the variable's own; None for none."""
+    """Return the token to show, the file's before the variable's own; None for none."""
     if path := env.get(TOKEN_FILE):
         return _sound_token(_read(path), f"the file that {TOKEN_FILE} names")
     if token := env.get(TOKEN):

@@ -34,7 +34,7 @@ class Credentials(NamedTuple):
 
 
 def from_environment(env: Mapping[str, str]) -> Credentials | None:
-    """Give the credentials that `env` holds; None where it holds neither half of a key.
+    """Return the credentials that `env` holds; None where it holds neither half of a key.
 
     An empty variable counts as absent. A session token without a key is left alone, because the
     vendor's own tools do so; of its two variables the older one goes first, as in botocore's

@@ -48,7 +48,7 @@ _COMMERCIAL: Final = _Partition("", "amazonaws.com", "api.aws")
 
 
 def endpoint(service: Service, region: str, *, fips: bool = False, dualstack: bool = False) -> str:
-    """Give the origin of `service` in `region`, such as ``https://lambda.eu-west-1.amazonaws.com``.
+    """Return the origin of `service` in `region`, such as ``https://lambda.eu-west-1.amazonaws.com``.
 
     A region that is newer than this list is placed by its prefix.
 
@@ -68,7 +68,7 @@ def endpoint(service: Service, region: str, *, fips: bool = False, dualstack: bo
 
 
 def is_own_host(host: str, service: Service, region: str) -> bool:
-    """Say whether AWS answers for `service` in `region` under `host`.
+    """Return whether AWS answers for `service` in `region` under `host`.
 
     That is one of its own hosts, or the name that a private link gives them in a VPC, such as
     ``vpce-1a2b.lambda.us-east-1.vpce.amazonaws.com``. A suffix alone would not do: below
@@ -117,7 +117,7 @@ def _partition_of(region: str) -> _Partition:
 
 
 def _always_fips(service: Service, region: str, dualstack: bool) -> bool:
-    """Say whether the plain host is the validated one, as some of GovCloud's are."""
+    """Return whether the plain host is the validated one, as some of GovCloud's are."""
     if service == "events" and not dualstack:
         return region in ("us-gov-east-1", "us-gov-west-1")
     plain = service == "events" if dualstack else service in ("dynamodb", "sts")

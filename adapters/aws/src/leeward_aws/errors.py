@@ -21,8 +21,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from leeward.errors import Outcome
-from leeward.http.meanings import (
+from leeward.adapter.classification import (
     AMBIGUOUS,
     AUTH,
     CALLER,
@@ -32,9 +31,10 @@ from leeward.http.meanings import (
     REJECTED,
     STALE,
     TOO_LARGE,
-    Meaning,
+    Classification,
     by_status,
 )
+from leeward.errors import Outcome
 from leeward.http.messages import Response
 from leeward_aws.endpoints import Service
 
@@ -48,10 +48,10 @@ NOT_SUBSCRIBED: Final = "not_subscribed"
 """UNUSABLE: the account has not signed up for the service, or not opted in to the region."""
 
 
-_MISCONFIGURED: Final = Meaning(Outcome.NOT_FOUND, MISCONFIGURED)
+_MISCONFIGURED: Final = Classification(Outcome.NOT_FOUND, MISCONFIGURED)
 
 
-def _table(rows: Mapping[Meaning, str]) -> dict[str, Meaning]:
+def _table(rows: Mapping[Classification, str]) -> dict[str, Classification]:
     return {code: meaning for meaning, codes in rows.items() for code in codes.split()}
 
 
@@ -68,7 +68,9 @@ COMMON: Final = _table(
             MissingAuthenticationTokenException RequestExpired RequestInTheFuture
             RequestTimeTooSkewed SignatureDoesNotMatch UnrecognizedClientException
             """,
-        Meaning(Outcome.UNUSABLE, NOT_SUBSCRIBED): "OptInRequired SubscriptionRequiredException",
+        Classification(
+            Outcome.UNUSABLE, NOT_SUBSCRIBED
+        ): "OptInRequired SubscriptionRequiredException",
         CALLER: """
             MalformedHttpRequestException SerializationException UnknownOperationException
             ValidationError ValidationException
@@ -107,8 +109,8 @@ LAMBDA: Final = _table(
             UnsupportedMediaTypeException
             """,
         TOO_LARGE: "RequestTooLargeException SerializedRequestEntityTooLargeException",
-        Meaning(Outcome.CALLER, RECURSION): "RecursiveInvocationException",
-        Meaning(Outcome.UNUSABLE): "ServiceQuotaExceededException",
+        Classification(Outcome.CALLER, RECURSION): "RecursiveInvocationException",
+        Classification(Outcome.UNUSABLE): "ServiceQuotaExceededException",
         CONFLICT: "DurableExecutionAlreadyStartedException",
         AMBIGUOUS: "EFSIOException ServiceException",
     }
@@ -141,7 +143,9 @@ DYNAMODB: Final = _table(
         CONFLICT: "ConditionalCheckFailedException",
         NOT_FOUND: "ResourceNotFoundException",
         CALLER: "IdempotentParameterMismatchException",
-        Meaning(Outcome.UNUSABLE, COLLECTION_FULL): "ItemCollectionSizeLimitExceededException",
+        Classification(
+            Outcome.UNUSABLE, COLLECTION_FULL
+        ): "ItemCollectionSizeLimitExceededException",
         AMBIGUOUS: """
             InternalServerError TransactionCanceledException TransactionInProgressException
             """,
@@ -150,7 +154,7 @@ DYNAMODB: Final = _table(
 """`PutItem`, `GetItem`, `DeleteItem` and `Scan`. Of transactions, which are not used, only what
 holds without a look at their reasons."""
 
-SERVICES: Final[Mapping[Service, Mapping[str, Meaning]]] = {
+SERVICES: Final[Mapping[Service, Mapping[str, Classification]]] = {
     "lambda": LAMBDA,
     "events": EVENTS,
     "dynamodb": DYNAMODB,
@@ -169,8 +173,10 @@ _TOO_LARGE_TEXTS: Final = ("has exceeded the maximum", "is over the limit")
 """How DynamoDB (item, key) and EventBridge (request) say it: neither has a code for it."""
 
 
-def outcome_of(service: Service, status: int, code: str | None, message: str = "") -> Meaning:
-    """Say what an error answer means.
+def outcome_of(
+    service: Service, status: int, code: str | None, message: str = ""
+) -> Classification:
+    """Return what an error answer means.
 
     Args:
         service: who answered.
@@ -186,13 +192,13 @@ def outcome_of(service: Service, status: int, code: str | None, message: str = "
     return meaning
 
 
-def entry_outcome(code: str) -> Meaning:
-    """Say what the `ErrorCode` of one entry of an answered `PutEvents` means."""
+def entry_outcome(code: str) -> Classification:
+    """Return what the `ErrorCode` of one entry of an answered `PutEvents` means."""
     return ENTRIES.get(code, AMBIGUOUS)
 
 
 def error_code(response: Response) -> str | None:
-    """Give the error code of an answer, without namespace and URL.
+    """Return the error code of an answer, without namespace and URL.
 
     It stands in the header ``x-amzn-errortype``, or in the body as ``code`` or ``__type``. None if
     it stands nowhere, or what stands there is no name.
@@ -208,7 +214,7 @@ def error_code(response: Response) -> str | None:
 
 
 def error_message(response: Response) -> str:
-    """Give what the service said, or nothing.
+    """Return what the service said, or nothing.
 
     It may repeat values of the request, so it is for `outcome_of`, not for people.
     """

@@ -18,14 +18,14 @@ from collections.abc import Generator
 from functools import partial
 from typing import Any, Final
 
-from leeward import jsontext
+from leeward import json_text
+from leeward.adapter import Publish, Result
+from leeward.adapter.exchange import UNDECODABLE, object_of
+from leeward.adapter.plans import SKEWED, STALE_CREDENTIALS, Learn, Plan, Planner, Step, View
 from leeward.cloudevents import document_of
-from leeward.driver import Publish, Result
 from leeward.errors import InvalidRequest, Outcome
-from leeward.http.asking import UNDECODABLE, object_of
-from leeward.http.jsonbody import Undecodable
 from leeward.http.messages import Request, Response
-from leeward.http.plans import SKEWED, STALE_CREDENTIALS, Learn, Plan, Planner, Step, View
+from leeward.json_text import Undecodable
 from leeward.values import Event
 from leeward_aws.asking import Door, ask, door_to, look_up, lost, request_id
 from leeward_aws.errors import entry_outcome
@@ -48,7 +48,7 @@ _REPLAYED: Final = (SKEWED, STALE_CREDENTIALS)
 
 
 def events(settings: Settings) -> dict[str, Planner]:
-    """Give the planner of ``publish``."""
+    """Return the planner of ``publish``."""
     return {"publish": partial(publish, door_to("events", settings))}
 
 
@@ -64,7 +64,7 @@ def publish(door: Door, call: Publish, view: View) -> Plan:
     if missing is not None:
         return missing
     entries = [_entry(event, call.bus) for event in call.events]
-    request = Request("POST", door.origin, "/", _PUT, jsontext.encode({"Entries": entries}))
+    request = Request("POST", door.origin, "/", _PUT, json_text.encode({"Entries": entries}))
     response, refusal = yield from ask(door, request)
     if refusal is not None:
         return refusal
@@ -94,7 +94,7 @@ def _check_bus(door: Door, bus: str, view: View) -> Generator[Step, Any, Result[
     known = f"bus:{bus}"
     if bus == DEFAULT_BUS or known in view.learnt:
         return None
-    request = Request("POST", door.origin, "/", _DESCRIBE, jsontext.encode({"Name": bus}))
+    request = Request("POST", door.origin, "/", _DESCRIBE, json_text.encode({"Name": bus}))
     refusal = (yield from look_up(door, request)).refusal
     if refusal is None:
         yield Learn(known, True)
@@ -124,7 +124,7 @@ def _entry(event: Event, bus: str) -> dict[str, Any]:
 
 
 def _entries_of(response: Response, count: int) -> tuple[Result[None], ...]:
-    """Give one result for each event, in order; the answer tells them apart by position alone.
+    """Return one result for each event, in order; the answer tells them apart by position alone.
 
     Raises:
         Undecodable: it does not hold one entry for each, or contradicts itself.
@@ -142,7 +142,7 @@ def _entries_of(response: Response, count: int) -> tuple[Result[None], ...]:
 
 
 def _result_of(entry: Any, taken: Result[None]) -> Result[None]:
-    """Give `taken` for an event that was, else the same request's result of one that was not."""
+    """Return `taken` for an event that was, else the same request's result of one that was not."""
     told = entry if isinstance(entry, dict) else {}
     code = told.get("ErrorCode")
     if code is None and isinstance(told.get("EventId"), str):

@@ -15,13 +15,13 @@ import re
 from functools import lru_cache, partial
 from typing import Any, Final
 
-from leeward import jsontext
-from leeward.driver import Enqueue, FunctionFault, Invoke, Result
+from leeward import json_text
+from leeward.adapter import Enqueue, FunctionFault, Invoke, Result
+from leeward.adapter.exchange import UNDECODABLE, UNEXPECTED, object_of
+from leeward.adapter.plans import Plan, Planner, View
 from leeward.errors import InvalidRequest, Outcome
-from leeward.http.asking import UNDECODABLE, UNEXPECTED, object_of
-from leeward.http.jsonbody import Undecodable, decode
 from leeward.http.messages import Request, Response
-from leeward.http.plans import Plan, Planner, View
+from leeward.json_text import Undecodable, decode
 from leeward_aws.asking import Door, ask, door_to, lost, request_id
 from leeward_aws.errors import MISCONFIGURED
 from leeward_aws.settings import Settings
@@ -57,7 +57,7 @@ _QUEUE: Final = (_JSON, ("X-Amz-Invocation-Type", "Event"))
 
 
 def functions(settings: Settings) -> dict[str, Planner]:
-    """Give the planners of ``invoke`` and ``enqueue``."""
+    """Return the planners of ``invoke`` and ``enqueue``."""
     door = door_to("lambda", settings)
     return {"invoke": partial(invoke, door), "enqueue": partial(enqueue, door)}
 
@@ -101,7 +101,7 @@ def enqueue(door: Door, call: Enqueue, view: View) -> Plan:
 
 @lru_cache(maxsize=256)
 def _target(function: str) -> str:
-    """Give the path. A name may be an ARN, or part of one, with ``:alias`` behind it."""
+    """Return the path. A name may be an ARN, or part of one, with ``:alias`` behind it."""
     if function in (".", ".."):
         raise InvalidRequest(
             f"function {function!r} is a step in a path; give a name or an ARN", field="function"
@@ -114,7 +114,7 @@ def _percent(found: re.Match[str]) -> str:
 
 
 def _client_context(call: Invoke, seconds: float) -> str:
-    """Give what goes with a call, as base64 of JSON.
+    """Return what goes with a call, as base64 of JSON.
 
     Lambda takes 3,583 bytes; a key of 255 characters, the longest, makes less than a thousand.
     """
@@ -124,7 +124,7 @@ def _client_context(call: Invoke, seconds: float) -> str:
         "idempotency-key": call.idempotency_key,
         "x-leeward-deadline-ms": str(max(0, int(seconds * 1000))),
     }
-    return b2a_base64(jsontext.encode({"custom": custom}), newline=False).decode("ascii")
+    return b2a_base64(json_text.encode({"custom": custom}), newline=False).decode("ascii")
 
 
 def _answer(response: Response) -> Result[Any]:
@@ -162,7 +162,7 @@ def _reason(kind: str | None, message: str | None) -> str | None:
 
 
 def _trace(told: dict[str, Any]) -> tuple[str, ...]:
-    """Give the trace, a list of lines; runtimes have two names for it."""
+    """Return the trace, a list of lines; runtimes have two names for it."""
     lines = told.get("stackTrace") or told.get("trace")
     if not isinstance(lines, list):
         return ()

@@ -20,8 +20,8 @@ from botocore.credentials import (  # type: ignore[import-untyped]
 )
 from botocore.utils import JSONFileCache  # type: ignore[import-untyped]
 
+from leeward.adapter.resolver import NoCredential
 from leeward.errors import Outcome
-from leeward.http.credentials import NoCredential
 from leeward_aws.settings import Settings
 
 
@@ -56,7 +56,7 @@ class _Profiles(ProfileProviderBuilder):  # type: ignore[misc]
     """The providers of a profile, also of one that a role builds on."""
 
     def providers(self, profile_name: str, disable_env_vars: bool = True) -> list[Any]:  # noqa: FBT002
-        """Give the vendor's own, with one that refuses in place of the one that starts a process.
+        """Return the vendor's own, with one that refuses in place of the one that starts a process.
 
         To leave it out would be wrong: another source would be taken in silence.
         """

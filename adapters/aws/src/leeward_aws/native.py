@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from leeward.driver import TargetConfig
+from leeward.adapter import TargetConfig
 from leeward.errors import ConfigError
 from leeward_aws.credentials import Credentials
 from leeward_aws.endpoints import Service, endpoint
@@ -28,7 +28,7 @@ def native(
     get: Callable[[], Credentials],
     home: str | None = None,
 ) -> Any:
-    """Give a boto3 client; closing it is the caller's.
+    """Return a boto3 client; closing it is the caller's.
 
     It asks `get` for credentials at each request, and goes where leeward goes. Retries and
     time-outs are boto3's own.
@@ -80,13 +80,13 @@ def native(
 
 
 def _options(config: TargetConfig, *, settled: bool) -> dict[str, Any]:
-    """Give the client's options; where leeward has settled the endpoint, no variable moves it."""
+    """Return the client's options; where leeward has settled the endpoint, no variable moves it."""
     options = client_options(trust_env=config.trust_env)
     return options | {"ignore_configured_endpoint_urls": True} if settled else options
 
 
 def _own_endpoint(service: Service, settings: Settings) -> str | None:
-    """Give the endpoint if it is not AWS's own, which boto3 finds with all that belongs to it."""
+    """Return the endpoint if it is not AWS's own, which boto3 finds with all that belongs to it."""
     usual = endpoint(service, settings.region, fips=settings.fips, dualstack=settings.dualstack)
     found = settings.endpoints[service]
     return None if found == usual else found
@@ -99,7 +99,7 @@ class _Provider:
         self._get = get
 
     def load_credentials(self) -> _Shared:
-        """Give leeward's own."""
+        """Return leeward's own."""
         return _Shared(self._get)
 
 
@@ -131,12 +131,12 @@ class _Shared:
         return self._get().token
 
     def get_frozen_credentials(self) -> Any:
-        """Give all three as they are now."""
+        """Return all three as they are now."""
         from botocore.credentials import ReadOnlyCredentials  # type: ignore[import-untyped]
 
         now = self._get()
         return ReadOnlyCredentials(now.access_key, now.secret_key, now.token)
 
     def get_deferred_property(self, name: str) -> Callable[[], Any]:
-        """Give a function that reads one attribute later."""
+        """Return a function that reads one attribute later."""
         return lambda: getattr(self, name, None)

@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from leeward.driver import Capability, Driver, Limits, TargetConfig
-from leeward.http.driver import Facts, PlanDriver
+from leeward.adapter import Capability, Driver, Limits, TargetConfig
+from leeward.adapter.plan_driver import Facts, PlanDriver
 from leeward.http.options import TransportOptions, options_from_env, refuse_key_log
 from leeward.http.wire import curl_wire
 from leeward_aws.asking import CREDENTIALS

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Final
 
-from leeward.http.lazily import LazyPlans
-from leeward.http.plans import Planner
+from leeward.adapter.lazy_plans import LazyPlans
+from leeward.adapter.plans import Planner
 from leeward_aws.settings import Settings
 
 _HOMES: Final = {
@@ -19,7 +19,7 @@ _HOMES: Final = {
 
 
 def plans(settings: Settings) -> LazyPlans:
-    """Give verb to planner, of one target."""
+    """Return verb to planner, of one target."""
     return LazyPlans({verbs: partial(_made, name, settings) for verbs, name in _HOMES.items()})
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from leeward.adapter.resolver import Credential, NoCredential
 from leeward.errors import Outcome
-from leeward.http.credentials import Credential, NoCredential
 from leeward_aws.credentials import Credentials
 
 
@@ -34,7 +34,7 @@ def received(
 
 
 def still_good(credentials: Credentials, now: float, where: str) -> Credential:
-    """Give `credentials` with the time they came; refuse those that are over.
+    """Return `credentials` with the time they came; refuse those that are over.
 
     Raises:
         NoCredential: they have expired.

@@ -46,7 +46,7 @@ def session_of(settings: Settings, env: Mapping[str, str], home: str | None) -> 
 
 
 def client_options(*, trust_env: bool) -> dict[str, Any]:
-    """Give what a client's `Config` has to say so that the environment does not steer it."""
+    """Return what a client's `Config` has to say so that the environment does not steer it."""
     return {} if trust_env else {"proxies": {}, "ignore_configured_endpoint_urls": True}
 
 
@@ -70,7 +70,7 @@ def plugins(*, allowed: bool) -> Generator[None]:
 
 
 def home_of_user() -> str:
-    """Give the home directory by the system's database of users, whatever HOME says.
+    """Return the home directory by the system's database of users, whatever HOME says.
 
     Raises:
         ConfigError: the database does not know this process's user.

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from leeward.driver import TargetConfig
+from leeward.adapter import TargetConfig
+from leeward.adapter import options as reading
+from leeward.adapter.hosts import check_hardening, check_host
+from leeward.adapter.options import Found, find
 from leeward.errors import ConfigError
-from leeward.http import reading
-from leeward.http.hosts import check_hardening, check_host
-from leeward.http.reading import Found, find
 from leeward_aws.endpoints import Service, check_region, endpoint, is_own_host
 
 OPTIONS: Final[Mapping[str, type]] = {
@@ -117,7 +117,7 @@ def _region(config: TargetConfig) -> str:
 def _own_endpoint(
     config: TargetConfig, service: Service, region: str, switch: Found | None
 ) -> str | None:
-    """Give the endpoint that replaces AWS's own for one service, if there is one.
+    """Return the endpoint that replaces AWS's own for one service, if there is one.
 
     `switch` is a setting that asks for another form of AWS's own, if one does.
     """

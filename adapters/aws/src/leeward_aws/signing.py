@@ -40,7 +40,7 @@ class Scope(NamedTuple):
 
 
 def sign(request: Request, credentials: Credentials, scope: Scope, now: float) -> Request:
-    """Give `request` with `X-Amz-Date`, `Authorization` and, for a token, `X-Amz-Security-Token`.
+    """Return `request` with `X-Amz-Date`, `Authorization` and, for a token, `X-Amz-Security-Token`.
 
     Headers of these names that are there already are replaced, so a signed request can be signed
     again. Everything else stays as it is: the target goes out byte for byte, percent-encoded by
@@ -80,7 +80,7 @@ def sign(request: Request, credentials: Credentials, scope: Scope, now: float) -
 def _parted(
     request: Request, ours: list[tuple[str, str]]
 ) -> tuple[list[tuple[str, str]], dict[str, str]]:
-    """Give the headers of `request` to keep, and those to sign, `ours` too, by lower-case name.
+    """Return the headers of `request` to keep, and those to sign, `ours` too, by lower-case name.
 
     In a value to sign, white space is folded; a repeated header has all its values, in order.
     """
@@ -126,7 +126,7 @@ def _percent(found: re.Match[str]) -> str:
 
 @lru_cache(maxsize=64)
 def _host(origin: str) -> str:
-    """Give the `Host` header that goes with `origin`: without the scheme's own port."""
+    """Return the `Host` header that goes with `origin`: without the scheme's own port."""
     scheme, _, host = origin.lower().partition("://")
     return host.removesuffix(":443" if scheme == "https" else ":80")
 
@@ -135,7 +135,7 @@ def _host(origin: str) -> str:
 # the cache's key is in memory with the credentials anyway.
 @lru_cache(maxsize=64)
 def _signing_key(secret: str, day: str, region: str, service: str) -> hmac.HMAC:
-    """Give the HMAC under the signing key of a day, to be copied and fed."""
+    """Return the HMAC under the signing key of a day, to be copied and fed."""
     key = f"AWS4{secret}".encode()
     for part in (day, region, service, "aws4_request"):
         key = hmac.digest(key, part.encode(), "sha256")

@@ -15,16 +15,16 @@ from collections.abc import Generator
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from leeward import jsontext
-from leeward.driver import Delete, Key, Load, Page, Result, Scan, Store, Stored
+from leeward import json_text
+from leeward.adapter import Delete, Key, Load, Page, Result, Scan, Store, Stored
+from leeward.adapter.exchange import UNDECODABLE, object_of
+from leeward.adapter.plans import Plan, Planner, Step, View
 from leeward.errors import InvalidRequest, Outcome
-from leeward.http.asking import UNDECODABLE, object_of
-from leeward.http.jsonbody import Undecodable, decode
 from leeward.http.messages import Request, Response
-from leeward.http.plans import Plan, Planner, Step, View
 from leeward.items import DYNAMODB, encode, native_expiry
 from leeward.items import decode as decode_item
 from leeward.items.names import escape_name
+from leeward.json_text import Undecodable, decode
 from leeward.masking import masked
 from leeward_aws.asking import Door, ask, door_to, look_up, lost, request_id
 from leeward_aws.conditions import (
@@ -62,7 +62,7 @@ _SCAN: Final = _headers("Scan")
 
 
 def tables(settings: Settings) -> dict[str, Planner]:
-    """Give the planners of ``store``, ``load``, ``delete`` and ``scan``."""
+    """Return the planners of ``store``, ``load``, ``delete`` and ``scan``."""
     door = door_to("dynamodb", settings)
     return {
         "store": partial(store, door),
@@ -139,7 +139,7 @@ def scan(door: Door, call: Scan, view: View) -> Plan:
 
 
 def _request(door: Door, headers: tuple[tuple[str, str], ...], body: dict[str, Any]) -> Request:
-    return Request("POST", door.origin, "/", headers, jsontext.encode(body))
+    return Request("POST", door.origin, "/", headers, json_text.encode(body))
 
 
 def _get(door: Door, table: str, key: Key) -> Request:
@@ -164,7 +164,7 @@ def _native(call: Store) -> Native:
 def _condition(
     door: Door, call: Store | Delete, view: View
 ) -> Generator[Step, Any, Condition | Result[Any]]:
-    """Give the condition that stands for `if_revision`, or how the call ends without a write."""
+    """Return the condition that stands for `if_revision`, or how the call ends without a write."""
     revision = call.if_revision or ""
     if not revision.startswith(FOREIGN):
         return has_write_id(revision, call.now)
@@ -240,7 +240,7 @@ def _written(response: Response, revision: str | None) -> Result[Any]:
 
 
 def _is_echo(response: Response, write_id: str) -> bool:
-    """Say whether the item in the way of a write is its own, as an earlier attempt wrote it."""
+    """Return whether the item in the way of a write is its own, as an earlier attempt wrote it."""
     try:
         native = object_of(response, _DEEPEST).get("Item")
         return isinstance(native, dict) and decode_item(native, DYNAMODB).write_id == write_id
@@ -255,7 +255,7 @@ def _page_of(response: Response) -> tuple[list[Native], str | None]:
         raise Undecodable("the answer has no list of items")
     if last is not None and not isinstance(last, dict):
         raise Undecodable("the last key of the answer is no object")
-    return natives, jsontext.encode(last).decode() if last else None
+    return natives, json_text.encode(last).decode() if last else None
 
 
 def _start_of(cursor: str) -> Native:

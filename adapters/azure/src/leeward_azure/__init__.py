@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from leeward.driver import Driver, TargetConfig
+    from leeward.adapter import Driver, TargetConfig
 
 __all__ = ["open_driver"]
 

@@ -46,7 +46,7 @@ class Address(NamedTuple):
 
 
 def scope_of(function: str, configured: Functions) -> str:
-    """Give the scope under which the address of `function` is asked for.
+    """Return the scope under which the address of `function` is asked for.
 
     Raises:
         InvalidRequest: there is no route for it, and its name cannot be a function's.
@@ -61,11 +61,11 @@ def scope_of(function: str, configured: Functions) -> str:
 
 
 def path_to(function: str, configured: Functions) -> str:
-    """Give the path of a function by its configured route, or by its name."""
+    """Return the path of a function by its configured route, or by its name."""
     route = configured.routes.get(function, function)
     return f"/{configured.prefix}/{route}" if configured.prefix else f"/{route}"
 
 
 def key_of(function: str, configured: Functions) -> str | None:
-    """Give the key that is configured for a function; None for none."""
+    """Return the key that is configured for a function; None for none."""
     return configured.keys.get(function, configured.key)

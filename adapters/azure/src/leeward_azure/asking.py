@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from leeward.driver import Result
+from leeward.adapter import Result
+from leeward.adapter import exchange as asking
+from leeward.adapter.classification import Classification
+from leeward.adapter.exchange import NO_RESPONSE, Answer, Asking, believed, number_in, seconds_in
+from leeward.adapter.http_dates import ahead_of
+from leeward.adapter.plan_runner import result_of
+from leeward.adapter.plans import SKEWED, Fresh, Need, Send, TheirTime, View
 from leeward.errors import Outcome
-from leeward.http import asking
-from leeward.http.asking import NO_RESPONSE, Answer, Asking, believed, number_in, seconds_in
-from leeward.http.course import result_of
-from leeward.http.dates import ahead_of
-from leeward.http.meanings import Meaning
 from leeward.http.messages import Failure, Request, Response
-from leeward.http.plans import SKEWED, Fresh, Need, Send, TheirTime, View
 from leeward_azure.credentials import AccountKey, Credential
 from leeward_azure.errors import Judged, judge_cosmos, judge_events
 from leeward_azure.signing import Headers
@@ -75,7 +75,7 @@ def ask(service: Service, request: Request, authorize: Authorize, *, effect: boo
         theirs = _their_time(response, judged, before.now)
     if theirs is not None:
         yield TheirTime(theirs)
-        judged = judged._replace(meaning=Meaning(Outcome.AUTH, SKEWED))
+        judged = judged._replace(meaning=Classification(Outcome.AUTH, SKEWED))
     after: View = yield Fresh()
     return Answer(response, _refusal(service, response, judged, after.now))
 
@@ -83,13 +83,13 @@ def ask(service: Service, request: Request, authorize: Authorize, *, effect: boo
 def lost(
     service: Service, response: Response, reason: str, cause: BaseException | None = None
 ) -> Result[Any]:
-    """Give the result of a success that cannot be trusted, or read."""
+    """Return the result of a success that cannot be trusted, or read."""
     request_id = response.headers.get(service.request_id)
     return asking.lost(response, reason, cause, request_id=request_id)
 
 
 def retry_after(response: Response, now: float) -> float | None:
-    """Give the seconds that a service asks to wait; None for none, or for nonsense."""
+    """Return the seconds that a service asks to wait; None for none, or for nonsense."""
     milliseconds = number_in(response.headers.get("x-ms-retry-after-ms", ""))
     if milliseconds is not None:
         return believed(milliseconds / 1000)
@@ -107,7 +107,7 @@ def _refusal(service: Service, response: Response, judged: Judged, now: float) -
 
 
 def _their_time(response: Response, judged: Judged, dated: float) -> float | None:
-    """Give the service's time, if a request `dated` so may be refused because of it."""
+    """Return the service's time, if a request `dated` so may be refused because of it."""
     if judged.meaning.outcome is not Outcome.AUTH:
         return None
     theirs = ahead_of(response.headers.get("date", ""), 0.0)

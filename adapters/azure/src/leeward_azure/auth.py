@@ -20,10 +20,10 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
-from leeward.driver import TargetConfig
+from leeward.adapter import TargetConfig
+from leeward.adapter.lazy_plans import OneShotTransport
+from leeward.adapter.resolver import Credential, NoCredential, Source
 from leeward.errors import Outcome
-from leeward.http.credentials import Credential, NoCredential, Source
-from leeward.http.lazily import TransportApart
 from leeward_azure.addresses import SCOPE as FUNCTION
 from leeward_azure.addresses import Address, key_of, path_to
 from leeward_azure.credentials import AccountKey, SasToken
@@ -68,7 +68,7 @@ def source_of(
     now: Callable[[], float] = time.time,
     platform: Mapping[str, str] | None = None,
 ) -> Source:
-    """Give the source of credentials of a target, for the cache.
+    """Return the source of credentials of a target, for the cache.
 
     Nothing is sent and no vendor package is imported before the first fetch that needs it.
 
@@ -106,7 +106,7 @@ def source_of(
 def describe_source(
     settings: Settings, config: TargetConfig, platform: Mapping[str, str] | None = None
 ) -> Mapping[str, str]:
-    """Say in a word or two where the credential of each service comes from, such as ``key``.
+    """Return in a word or two where the credential of each service comes from, such as ``key``.
 
     Raises:
         ConfigError: as `source_of`.
@@ -168,7 +168,7 @@ def _tokens(
     transport: Transport,
     now: Callable[[], float],
 ) -> Source:
-    """Give the source of tokens: a scope of Entra in, a `Bearer` out."""
+    """Return the source of tokens: a scope of Entra in, a `Bearer` out."""
     if origin is _Origin.CHAIN:
         from leeward_azure.chain import VendorIdentity
 
@@ -179,7 +179,7 @@ def _tokens(
     def find() -> Place:
         return place_of(env) or place_on_machine()
 
-    carrier = TransportApart() if settings.public_only else transport
+    carrier = OneShotTransport() if settings.public_only else transport
     return identity_source(find, settings.client_id, carrier, now)
 
 
@@ -192,7 +192,7 @@ def _no_tokens(scope: str, timeout: float) -> Credential:
 
 
 def _kept(secret: Any, tokens: Source, scope: str, now: Callable[[], float]) -> Source:
-    """Give the source of what is configured, or else of a token for `scope`."""
+    """Return the source of what is configured, or else of a token for `scope`."""
 
     def fetch(_: str, timeout: float) -> Credential:
         return tokens(scope, timeout) if secret is None else Credential(secret, now())
@@ -220,7 +220,7 @@ def _tables_scope(settings: Settings) -> str:
 def _addresses(
     settings: Settings, config: TargetConfig, tokens: Source, now: Callable[[], float]
 ) -> Source:
-    """Give the source of functions' addresses, with a token where the app wants one."""
+    """Return the source of functions' addresses, with a token where the app wants one."""
     functions = settings.functions or Functions("")
     if functions.lookup:
         from leeward_azure.discovery import lookup_source

@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable, Generator, Sequence
 from typing import Any, Final
 
+from leeward.adapter.resolver import Credential, NoCredential
 from leeward.errors import Outcome
 from leeward.forking import ForkLock
-from leeward.http.credentials import Credential, NoCredential
 from leeward_azure.credentials import Bearer
 from leeward_azure.settings import Settings
 
@@ -131,7 +131,7 @@ def _overheard(credential: object, told: list[Exception]) -> Any:
 
 
 def _refusal_of(error: Exception) -> NoCredential:
-    """Say what an exception means, by its class and codes alone: its text may repeat anything."""
+    """Return what an exception means, by class and codes alone: its text may repeat anything."""
     name = type(error).__name__
     if reached_nobody(error):
         told = f"{_WHERE} could not reach its source ({name})"
@@ -142,7 +142,7 @@ def _refusal_of(error: Exception) -> NoCredential:
 
 
 def reached_nobody(error: BaseException) -> bool:
-    """Say whether an exception of azure-core shows that a service was out of reach, or too busy."""
+    """Return whether an exception of azure-core shows a service out of reach, or too busy."""
     from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
 
     chain: Sequence[BaseException] = list(_with_causes(error))

@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from leeward.adapter.options import Found
 from leeward.errors import ConfigError
-from leeward.http.reading import Found
 from leeward_azure.forms import is_base64
 
 EMULATOR: Final = {
@@ -100,7 +100,7 @@ def _usual_endpoint(found: Found, parts: Mapping[str, str]) -> str:
 
 
 def _parts(found: Found) -> Mapping[str, str]:
-    """Give the parts by their names in lower case; values may hold ``=``."""
+    """Return the parts by their names in lower case; values may hold ``=``."""
     parts = {}
     for part in found.value.strip().strip(";").split(";"):
         name, equals, value = part.partition("=")

@@ -11,14 +11,14 @@ from __future__ import annotations
 from functools import lru_cache, partial
 from typing import Any, Final, Literal, NamedTuple
 
-from leeward import jsontext
-from leeward.driver import Result, Store
+from leeward import json_text
+from leeward.adapter import Result, Store
+from leeward.adapter.exchange import Answer, Asking, object_of
+from leeward.adapter.plans import Drop, Learn, Plan, View
 from leeward.errors import InvalidRequest, Outcome
-from leeward.http.asking import Answer, Asking, object_of
-from leeward.http.jsonbody import Undecodable
 from leeward.http.messages import Request, Response
-from leeward.http.plans import Drop, Learn, Plan, View
-from leeward.printable import is_printable
+from leeward.json_text import Undecodable
+from leeward.text import is_printable
 from leeward_azure.asking import COSMOS, ask
 from leeward_azure.documents import Place, document_of, place_of
 from leeward_azure.errors import ABSENT, LAGGING, REGION_MOVED
@@ -72,7 +72,7 @@ class Asked(NamedTuple):
 
 @lru_cache(maxsize=256)
 def container_of(origin: str, database: str, table: str) -> Container:
-    """Give the container of `table`.
+    """Return the container of `table`.
 
     Raises:
         InvalidRequest: no container can have that name.
@@ -113,7 +113,7 @@ def to_replace(container: Container, call: Store, etag: str) -> Asked:
     """Ask to replace the document of `call`, in that state only."""
     place = place_of(call.key)
     headers = (*_WRITE, _partition(place), *_if_match(etag))
-    return _about(container, place, "PUT", headers, jsontext.encode(document_of(call)))
+    return _about(container, place, "PUT", headers, json_text.encode(document_of(call)))
 
 
 def to_create(container: Container, call: Store, *, upsert: bool) -> Asked:
@@ -121,7 +121,7 @@ def to_create(container: Container, call: Store, *, upsert: bool) -> Asked:
     headers: Headers = (*_WRITE, _partition(place_of(call.key)))
     if upsert:
         headers = (*headers, _UPSERT)
-    body = jsontext.encode(document_of(call))
+    body = json_text.encode(document_of(call))
     return Asked(Request("POST", container.origin, container.documents, headers, body))
 
 
@@ -210,5 +210,5 @@ def _session_after(session: Session | None, response: Response) -> Session:
 
 
 def _session_but(session: Session | None, gone: Session) -> Session | None:
-    """Give the session unless it is of the container of `gone`, which is there no more."""
+    """Return the session unless it is of the container of `gone`, which is there no more."""
     return None if session is None or session.owner == gone.owner else session

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from leeward.driver import TargetConfig
+from leeward.adapter import TargetConfig
+from leeward.adapter import options as reading
+from leeward.adapter.hosts import check_token_goes_safely
+from leeward.adapter.options import Found, exclusive, find, place, refuse_idle
 from leeward.errors import ConfigError
-from leeward.http import reading
-from leeward.http.hosts import check_token_goes_safely
-from leeward.http.reading import Found, exclusive, find, place, refuse_idle
 from leeward_azure import connections
 from leeward_azure.endpoints import Cloud
 from leeward_azure.forms import ROUTE, base64_key
@@ -60,7 +60,7 @@ def _queue_names(config: TargetConfig) -> Mapping[str, str]:
 
 
 def _split(found: Found) -> tuple[str, str]:
-    """Give origin and path of a queue service; emulators have the account in the path."""
+    """Return origin and path of a queue service; emulators have the account in the path."""
     head = re.match(r"[^/]*//[^/]*", found.value)
     url = head[0] if head else ""
     path = found.value[len(url) :].rstrip("/")
@@ -114,7 +114,7 @@ def _topics(config: TargetConfig, cloud: Cloud) -> Events | None:
 
 
 def _topic(found: Found, config: TargetConfig, cloud: Cloud, *, named: bool) -> str:
-    """Give the checked URL of one topic that is `named`, or else of all, with `TOPIC` in it."""
+    """Return the checked URL of one topic that is `named`, or else of all, with `TOPIC` in it."""
     parts = re.fullmatch(r"(https?://[^/?#]+)(/[A-Za-z0-9._~/{}-]*)?", found.value, re.IGNORECASE)
     odd = re.search(r"[{}]", found.value.replace(TOPIC, ""))
     if parts is None or odd or (TOPIC in found.value) is named:

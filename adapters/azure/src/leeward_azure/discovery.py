@@ -11,10 +11,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from leeward.driver import TargetConfig
+from leeward.adapter import TargetConfig
+from leeward.adapter.options import Found, origin
+from leeward.adapter.resolver import Credential, CredentialCache, NoCredential, Source
 from leeward.errors import ConfigError, Outcome
-from leeward.http.credentials import Credential, CredentialCache, NoCredential, Source
-from leeward.http.reading import Found, origin
 from leeward_azure.addresses import KEPT, SCOPE, Address, key_of, path_to
 from leeward_azure.chain import CONNECT_TIMEOUT, READ_TIMEOUT, reached_nobody
 from leeward_azure.credentials import Bearer
@@ -167,7 +167,7 @@ class _Finder:
         return Address(origin, target, key, looked_up=True)
 
     def _route(self, function: str) -> tuple[str, bool]:
-        """Give the path, and whether the function takes calls without a key."""
+        """Return the path, and whether the function takes calls without a key."""
         if function in self._configured.routes:
             return path_to(function, self._configured), False
         found = self._apps.get_function(*self._of, function)
@@ -204,7 +204,7 @@ def _origin(host: Any) -> str:
 
 
 def _keys_in(found: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Give keys by name. They stand at the top; the reference has them in ``properties``."""
+    """Return keys by name. They stand at the top; the reference has them in ``properties``."""
     inner = found.get("properties")
     if isinstance(inner, Mapping):
         return inner
@@ -214,7 +214,7 @@ def _keys_in(found: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _http_trigger(config: Any) -> dict[str, Any] | None:
-    """Give the binding of ``function.json`` that an HTTP call triggers; None for none."""
+    """Return the binding of ``function.json`` that an HTTP call triggers; None for none."""
     bindings = config.get("bindings") if isinstance(config, dict) else None
     for each in bindings if isinstance(bindings, list) else ():
         if isinstance(each, dict) and str(each.get("type")).lower() == "httptrigger":
@@ -235,7 +235,7 @@ def _unusable(code: str, told: str) -> NoCredential:
 
 
 def _refusal(error: Exception) -> NoCredential:
-    """Say what an exception means, by class and status alone: its text may repeat anything."""
+    """Return what an exception means, by class and status alone: its text may repeat anything."""
     from azure.core.exceptions import HttpResponseError
 
     name = type(error).__name__

@@ -29,10 +29,10 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from leeward.driver import Key, Store, Stored
-from leeward.http.jsonbody import Undecodable
+from leeward.adapter import Key, Store, Stored
 from leeward.items import COSMOS, decode, encode, escape_key, native_expiry, unescape_key
 from leeward.items.names import escape_name
+from leeward.json_text import Undecodable
 
 Native: TypeAlias = dict[str, Any]
 """A document."""
@@ -58,7 +58,7 @@ class Place(NamedTuple):
     partition: str
 
     def header(self) -> str:
-        """Give the value of ``x-ms-documentdb-partitionkey``: JSON, in ASCII."""
+        """Return the value of ``x-ms-documentdb-partitionkey``: JSON, in ASCII."""
         return json.dumps([self.partition])
 
 
@@ -69,22 +69,22 @@ class Revision(NamedTuple):
     expires_at: float | None = None
 
     def text(self) -> str:
-        """Give the revision as callers get it."""
+        """Return the revision as callers get it."""
         return self.etag if self.expires_at is None else f"{self.expires_at!r}{_EXPIRY}{self.etag}"
 
     def holds_at(self, now: float) -> bool:
-        """Say whether an item of this revision, if it is there, counts at `now`."""
+        """Return whether an item of this revision, if it is there, counts at `now`."""
         return self.expires_at is None or self.expires_at > now
 
 
 def place_of(key: Key) -> Place:
-    """Say where the document of `key` is."""
+    """Return where the document of `key` is."""
     name = escape_key(key.values[-1])
     return Place(name, name if len(key.values) == 1 else key.values[0])
 
 
 def document_of(call: Store) -> Native:
-    """Give the document that stands for the item of `call`."""
+    """Return the document that stands for the item of `call`."""
     native = encode(call.item, COSMOS, write_id=call.write_id, expires_at=call.expires_at)
     expiry = native_expiry(COSMOS, call.expires_at, call.now)
     if expiry is not None:
@@ -124,12 +124,12 @@ def revision_of(text: str) -> Revision | None:
 
 
 def revision_after(call: Store, etag: str) -> str:
-    """Give the revision of the document that `call` has made, which Cosmos has given `etag`."""
+    """Return the revision of the document that `call` has made, which Cosmos has given `etag`."""
     return Revision(etag, None if call.expires_at is None else float(call.expires_at)).text()
 
 
 def etag_of(native: Mapping[str, Any], name: str = "_etag") -> str:
-    """Give what Cosmos calls this state of a document.
+    """Return what Cosmos calls this state of a document.
 
     Raises:
         Undecodable: it is not there, or is none.

@@ -31,7 +31,7 @@ class Cloud(NamedTuple):
     suffixes: dict[Service, str]
 
     def owns(self, host: str, service: Service) -> bool:
-        """Say whether `host` is one that this cloud gives to customers of `service`."""
+        """Return whether `host` is one that this cloud gives to customers of `service`."""
         if service == "management":
             return f"https://{host}" == self.management
         return host.endswith(f".{self.suffixes[service]}")
@@ -78,5 +78,5 @@ _BY_AUTHORITY: Final = {
 
 
 def cloud_of(authority: str | None) -> Cloud:
-    """Give the cloud that signs in at `authority`, a host; the public one for any other host."""
+    """Return the cloud that signs in at `authority`, a host; the public one for any other host."""
     return _BY_AUTHORITY.get(authority or "", PUBLIC)

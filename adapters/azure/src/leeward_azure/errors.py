@@ -19,9 +19,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from leeward.errors import Outcome
-from leeward.http.jsonbody import Undecodable, decode
-from leeward.http.meanings import (
+from leeward.adapter.classification import (
     AMBIGUOUS,
     AUTH,
     CALLER,
@@ -30,10 +28,12 @@ from leeward.http.meanings import (
     NOT_FOUND,
     REJECTED,
     STALE,
-    Meaning,
+    Classification,
     by_status,
 )
+from leeward.errors import Outcome
 from leeward.http.messages import Response
+from leeward.json_text import Undecodable, decode
 
 ABSENT: Final = "absent_item"
 """NOT_FOUND: the table is there, or was not looked at, and the item is not. No verb ends so."""
@@ -54,22 +54,22 @@ REGION_MOVED: Final = "write_region_moved"
 another one by now, or soon; connections that are kept lead to the old one, and are given up."""
 
 
-_MOVING: Final = Meaning(Outcome.REJECTED, MOVING)
-_QUOTA: Final = Meaning(Outcome.UNUSABLE, QUOTA)
+_MOVING: Final = Classification(Outcome.REJECTED, MOVING)
+_QUOTA: Final = Classification(Outcome.UNUSABLE, QUOTA)
 
-COSMOS: Final[Mapping[tuple[int, int], Meaning]] = {
+COSMOS: Final[Mapping[tuple[int, int], Classification]] = {
     (400, 0): CALLER,
-    (400, 1001): Meaning(Outcome.CALLER, PARTITION_KEY),
+    (400, 1001): Classification(Outcome.CALLER, PARTITION_KEY),
     (401, 0): STALE,
     (403, 0): AUTH,
-    (403, 3): Meaning(Outcome.REJECTED, REGION_MOVED),
+    (403, 3): Classification(Outcome.REJECTED, REGION_MOVED),
     (403, 1005): _QUOTA,
-    (403, 1008): Meaning(Outcome.UNUSABLE, ACCOUNT_GONE),
+    (403, 1008): Classification(Outcome.UNUSABLE, ACCOUNT_GONE),
     (403, 1010): _QUOTA,
-    (403, 1014): Meaning(Outcome.UNUSABLE, PARTITION_FULL),
+    (403, 1014): Classification(Outcome.UNUSABLE, PARTITION_FULL),
     (403, 5300): AUTH,
-    (404, 0): Meaning(Outcome.NOT_FOUND, ABSENT),
-    (404, 1002): Meaning(Outcome.REJECTED, LAGGING),
+    (404, 0): Classification(Outcome.NOT_FOUND, ABSENT),
+    (404, 1002): Classification(Outcome.REJECTED, LAGGING),
     (404, 1003): NOT_FOUND,
     (404, 1013): REJECTED,
     (409, 0): CONFLICT,
@@ -86,7 +86,7 @@ own tells no more than the status; of the others it is not known what it tells."
 
 _WHATEVER_SUB_STATUS: Final = frozenset({400, 401, 412, 449})
 
-EVENTS: Final[Mapping[int, Meaning]] = {
+EVENTS: Final[Mapping[int, Classification]] = {
     400: CALLER,
     401: STALE,
     403: AUTH,
@@ -106,12 +106,12 @@ class Judged(NamedTuple):
         code: the service's code for it; else ``http.503`` and the like.
     """
 
-    meaning: Meaning
+    meaning: Classification
     code: str
 
 
 def judge_cosmos(response: Response) -> Judged:
-    """Say what an answer of Cosmos DB means, other than 2xx.
+    """Return what an answer of Cosmos DB means, other than 2xx.
 
     Its code is ``404/1002``, status and sub-status, or the word that the body has for it.
     """
@@ -127,7 +127,7 @@ def judge_cosmos(response: Response) -> Judged:
 
 
 def judge_events(response: Response) -> Judged:
-    """Say what an answer of Event Grid means, other than 2xx."""
+    """Return what an answer of Event Grid means, other than 2xx."""
     status, word = response.status, error_code(response)
     known = word is not None or "x-ms-request-id" in response.headers
     meaning = by_status(status)
@@ -137,7 +137,7 @@ def judge_events(response: Response) -> Judged:
 
 
 def error_code(response: Response) -> str | None:
-    """Give the name of the error in the body; None if there is none, or it is no name.
+    """Return the name of the error in the body; None if there is none, or it is no name.
 
     It stands there as ``code``, or in an object ``error``.
     """
@@ -148,7 +148,7 @@ def error_code(response: Response) -> str | None:
 
 
 def error_message(response: Response) -> str:
-    """Give what the service said, or nothing.
+    """Return what the service said, or nothing.
 
     It may repeat values of the request, so it is for judging, not for people.
     """
@@ -171,7 +171,7 @@ def _sub_status(response: Response) -> int:
     return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else 0
 
 
-def _cosmos(status: int, sub: int) -> Meaning | None:
+def _cosmos(status: int, sub: int) -> Classification | None:
     if status in _WHATEVER_SUB_STATUS:
         return COSMOS.get((status, sub)) or COSMOS[status, 0]
     return COSMOS.get((status, sub))

@@ -14,14 +14,14 @@ from collections.abc import Collection, Mapping
 from functools import lru_cache, partial
 from typing import Any, Final, NamedTuple
 
+from leeward.adapter import Publish, Result
+from leeward.adapter.exchange import UNDECODABLE, UNEXPECTED, object_of
+from leeward.adapter.plans import Plan, Planner, View
 from leeward.cloudevents import document_of
-from leeward.driver import Publish, Result
 from leeward.errors import ConfigError, InvalidRequest
-from leeward.http.asking import UNDECODABLE, UNEXPECTED, object_of
-from leeward.http.jsonbody import Undecodable
 from leeward.http.messages import Request, Response
-from leeward.http.plans import Plan, Planner, View
 from leeward.items.moments import to_utc
+from leeward.json_text import Undecodable
 from leeward.values import NOTHING, Event
 from leeward_azure.asking import EVENTS, Authorize, ask, lost
 from leeward_azure.credentials import AccountKey, Credential, SasToken
@@ -63,7 +63,7 @@ class _Place(NamedTuple):
 
 
 def events(door: EventsDoor) -> dict[str, Planner]:
-    """Give the planner of ``publish``.
+    """Return the planner of ``publish``.
 
     Raises:
         ConfigError: a URL is none of these.
@@ -92,7 +92,7 @@ def publish(door: EventsDoor, call: Publish, view: View) -> Plan:
 
 
 def custom_headers(credential: Credential, now: float) -> Headers:
-    """Give the header that a custom topic takes a credential in."""
+    """Return the header that a custom topic takes a credential in."""
     del now  # nothing is signed
     if isinstance(credential, AccountKey):
         return (("aeg-sas-key", credential.key),)
@@ -102,7 +102,7 @@ def custom_headers(credential: Credential, now: float) -> Headers:
 
 
 def namespace_headers(credential: Credential, now: float) -> Headers:
-    """Give the header that a namespace takes a credential in."""
+    """Return the header that a namespace takes a credential in."""
     del now  # nothing is signed
     if isinstance(credential, AccountKey):
         proof = f"SharedAccessKey {credential.key}"
@@ -114,7 +114,7 @@ def namespace_headers(credential: Credential, now: float) -> Headers:
 
 
 def _in_utc(event: Event) -> Event:
-    """Give the same moment without its offset, which azure-functions drops where it reads one."""
+    """Return the same moment without its offset, which azure-functions drops where it reads one."""
     moment = event.time and to_utc(event.time)
     return event if moment is None or moment is event.time else event._replace(time=moment)
 
@@ -139,7 +139,7 @@ def _place_of(bus: str, door: EventsDoor) -> _Place:
 
 @lru_cache(maxsize=256)
 def _place(url: str, topic: str) -> _Place:
-    """Give the place of `topic` by the URL for all."""
+    """Return the place of `topic` by the URL for all."""
     if TOPIC in url:
         return _custom(url.replace(TOPIC, topic))
     found = _URL.fullmatch(url)
@@ -151,7 +151,7 @@ def _place(url: str, topic: str) -> _Place:
 
 @lru_cache(maxsize=256)
 def _custom(url: str) -> _Place:
-    """Give the place of the custom topic with this URL."""
+    """Return the place of the custom topic with this URL."""
     found = _URL.fullmatch(url)
     if found is None:
         raise _wrong_url()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from leeward.adapter.options import Found, secret
 from leeward.errors import ConfigError
-from leeward.http.reading import Found, secret
 
 _STEP: Final = r"(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+"
 
@@ -15,7 +15,7 @@ ROUTE: Final = re.compile(rf"{_STEP}(?:/{_STEP})*")
 
 
 def base64_key(found: Found | None) -> str | None:
-    """Give an account's key, as it is written; None for none.
+    """Return an account's key, as it is written; None for none.
 
     Raises:
         ConfigError: it is not the base64 that the portal shows.
@@ -27,5 +27,5 @@ def base64_key(found: Found | None) -> str | None:
 
 
 def is_base64(key: str) -> bool:
-    """Say whether `key` is base64 in whole groups of four."""
+    """Return whether `key` is base64 in whole groups of four."""
     return re.fullmatch(r"(?=(?:.{4})+$)[A-Za-z0-9+/]+={0,2}", key) is not None

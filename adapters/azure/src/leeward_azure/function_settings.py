@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from leeward.driver import TargetConfig
+from leeward.adapter import TargetConfig
+from leeward.adapter import options as reading
+from leeward.adapter.hosts import check_token_goes_safely
+from leeward.adapter.options import Found, exclusive, find, place, refuse_idle
 from leeward.errors import ConfigError
-from leeward.http import reading
-from leeward.http.hosts import check_token_goes_safely
-from leeward.http.reading import Found, exclusive, find, place, refuse_idle
 from leeward_azure.endpoints import Cloud
 from leeward_azure.forms import ROUTE
 from leeward_azure.hosts import check_endpoint
@@ -59,7 +59,7 @@ def _function_origin(
 
 
 def _lookup(config: TargetConfig, app: Found | None, management: Lookup | None) -> Lookup | None:
-    """Say how to look the app up. A resource group is the word that asks for it."""
+    """Return how to look the app up. A resource group is the word that asks for it."""
     group = find(config, "resource_group")
     if group is None:
         return None

@@ -17,12 +17,12 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Final
 
-from leeward.driver import TOO_LARGE, Invoke, Result
+from leeward.adapter import TOO_LARGE, Invoke, Result
+from leeward.adapter.classification import REDIRECTED, Classification
+from leeward.adapter.function_answers import MARK, fault_in, value_of
+from leeward.adapter.plans import STALE_CREDENTIALS, Fresh, Need, Plan, Planner, Send, View
 from leeward.errors import Outcome
-from leeward.http.answers import MARK, fault_in, value_of
-from leeward.http.meanings import REDIRECTED, Meaning
 from leeward.http.messages import Request, Response
-from leeward.http.plans import STALE_CREDENTIALS, Fresh, Need, Plan, Planner, Send, View
 from leeward_azure.addresses import Address, scope_of
 from leeward_azure.asking import retry_after
 from leeward_azure.services import Functions
@@ -40,11 +40,11 @@ _OFFLINE_PAGES: Final = (b"<title>host offline</title>", b"created by kudu")
 """In the pages that the host serves, with 503, while it is offline: its own, and the one that the
 deployment service leaves there (``app_offline.htm`` of both, in lower case). Nothing runs then."""
 
-_AMBIGUOUS: Final = Meaning(Outcome.AMBIGUOUS)
-_AUTH: Final = Meaning(Outcome.AUTH)
-_CALLER: Final = Meaning(Outcome.CALLER)
-_NOT_FOUND: Final = Meaning(Outcome.NOT_FOUND)
-_APP_ERROR: Final = Meaning(Outcome.APP_ERROR)
+_AMBIGUOUS: Final = Classification(Outcome.AMBIGUOUS)
+_AUTH: Final = Classification(Outcome.AUTH)
+_CALLER: Final = Classification(Outcome.CALLER)
+_NOT_FOUND: Final = Classification(Outcome.NOT_FOUND)
+_APP_ERROR: Final = Classification(Outcome.APP_ERROR)
 
 _BY_STATUS: Final = {
     **dict.fromkeys((400, 405, 411, 414, 415, 422, 431), _CALLER),
@@ -52,7 +52,7 @@ _BY_STATUS: Final = {
     403: _AUTH,
     404: _NOT_FOUND,
     408: _AMBIGUOUS,
-    413: Meaning(Outcome.CALLER, TOO_LARGE),
+    413: Classification(Outcome.CALLER, TOO_LARGE),
     425: _AMBIGUOUS,
     429: _AMBIGUOUS,
     500: _APP_ERROR,
@@ -62,7 +62,7 @@ raised, with an empty body; a body is the function's own."""
 
 
 def functions(configured: Functions) -> dict[str, Planner]:
-    """Give the planner of ``invoke``."""
+    """Return the planner of ``invoke``."""
     return {"invoke": partial(invoke, configured)}
 
 
@@ -100,19 +100,19 @@ def _headers(address: Address, call: Invoke, seconds: float) -> tuple[tuple[str,
     )
 
 
-def _meaning(response: Response, address: Address) -> Meaning:
-    """Say what an answer without the mark means."""
+def _meaning(response: Response, address: Address) -> Classification:
+    """Return what an answer without the mark means."""
     status, body = response.status, response.body
     if 300 <= status < 400:
-        return Meaning(Outcome.CALLER, REDIRECTED)
+        return Classification(Outcome.CALLER, REDIRECTED)
     if status in (401, 404) and _may_be_stale(response, address):
         return _BY_STATUS[status]._replace(reason=STALE_CREDENTIALS)
     if status == 403 and _STOPPED_PAGE in body.lower():
-        return Meaning(Outcome.REJECTED, STOPPED)
+        return Classification(Outcome.REJECTED, STOPPED)
     if status == 429 and not body:  # the host's own throttle says nothing else
-        return Meaning(Outcome.REJECTED)
+        return Classification(Outcome.REJECTED)
     if status == 503 and _is_offline(body):
-        return Meaning(Outcome.REJECTED, OFFLINE)
+        return Classification(Outcome.REJECTED, OFFLINE)
     if 400 <= status < 500:  # of the rest, the platform gives none
         return _BY_STATUS.get(status, _APP_ERROR)
     return _BY_STATUS.get(status, _AMBIGUOUS)
@@ -124,7 +124,7 @@ def _is_offline(body: bytes) -> bool:
 
 
 def _may_be_stale(response: Response, address: Address) -> bool:
-    """Say whether another address, key or token may mend it.
+    """Return whether another address, key or token may mend it.
 
     The call is sent once more only if there really is another one. There always is another token,
     so there the platform has to have asked for one: a function's own 401 must not run it twice.
@@ -134,7 +134,7 @@ def _may_be_stale(response: Response, address: Address) -> bool:
     return address.looked_up and not response.body
 
 
-def _refusal(response: Response, meaning: Meaning, now: float) -> Result[Any]:
+def _refusal(response: Response, meaning: Classification, now: float) -> Result[Any]:
     return Result(
         meaning.outcome,
         code=_code(response),

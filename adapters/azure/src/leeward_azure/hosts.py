@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from leeward.driver import TargetConfig
-from leeward.http.hosts import check_host
+from leeward.adapter import TargetConfig
+from leeward.adapter.hosts import check_host
 from leeward_azure.endpoints import Cloud, Service
 
 _NAMES: Final[dict[Service, str]] = {

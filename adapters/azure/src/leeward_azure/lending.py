@@ -29,11 +29,11 @@ class LentCredential:
         self._get = get
 
     def get_token(self, *scopes: str, **_: Any) -> AccessToken:
-        """Give a token; for what, was settled when this was made."""
+        """Return a token; for what, was settled when this was made."""
         return AccessToken(self._get().token, int(time.time()) + LENT)
 
     def get_token_info(self, *scopes: str, options: Any = None) -> AccessTokenInfo:
-        """Give a token in the newer form."""
+        """Return a token in the newer form."""
         return AccessTokenInfo(self._get().token, int(time.time()) + LENT)
 
     def close(self) -> None:

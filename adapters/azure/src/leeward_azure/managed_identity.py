@@ -13,11 +13,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
+from leeward.adapter.resolver import Credential, NoCredential, Source
 from leeward.errors import ConfigError, LeewardError, Outcome
-from leeward.http.credentials import Credential, NoCredential, Source
-from leeward.http.jsonbody import Undecodable, decode
 from leeward.http.messages import Failure, Request, Response
 from leeward.http.transport import Transport
+from leeward.json_text import Undecodable, decode
 from leeward_azure.credentials import Bearer
 from leeward_azure.percent import encoded
 
@@ -59,7 +59,7 @@ class Place(NamedTuple):
 
 
 def place_of(env: Mapping[str, str]) -> Place | None:
-    """Give the endpoint that `env` names; None where it names none that is understood here.
+    """Return the endpoint that `env` names; None where it names none that is understood here.
 
     Raises:
         ConfigError: it is no address, or one that must not be asked. It may hold a secret, so the
@@ -88,7 +88,7 @@ def place_of(env: Mapping[str, str]) -> Place | None:
 
 
 def place_on_machine() -> Place:
-    """Give the endpoint of virtual machines."""
+    """Return the endpoint of virtual machines."""
     target = "/metadata/identity/oauth2/token?api-version=2018-02-01"
     return Place(VIRTUAL_MACHINE, target, ("Metadata", "true"), _STARTING)
 
@@ -121,7 +121,7 @@ def identity_source(
 
 
 def _is_near(host: str) -> bool:
-    """Say whether a host is this machine, or on its own link: platforms use 169.254.0.0/16."""
+    """Return whether a host is this machine, or on its own link: platforms use 169.254.0.0/16."""
     if host == "localhost":
         return True
     from ipaddress import ip_address
@@ -172,7 +172,7 @@ def _document(body: bytes) -> dict[str, Any]:
 
 
 def _moment(document: dict[str, Any], now: float) -> float:
-    """Give the token's end in Unix seconds; it stands there as text, or as a number."""
+    """Return the token's end in Unix seconds; it stands there as text, or as a number."""
     end = str(document.get("expires_on", ""))
     if re.fullmatch(r"[0-9]{1,12}", end):
         return float(end)

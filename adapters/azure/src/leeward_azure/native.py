@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from leeward.driver import TargetConfig
+from leeward.adapter import TargetConfig
 from leeward.errors import ConfigError
 from leeward_azure.auth import MANAGEMENT
 from leeward_azure.services import TOPIC, Events, is_topic_name
@@ -20,7 +20,7 @@ Secrets = Callable[[str], Any]
 
 
 def native(service: str, settings: Settings, config: TargetConfig, secret: Secrets) -> Any:
-    """Give a client of azure-cosmos and its kin; closing it is the caller's.
+    """Return a client of azure-cosmos and its kin; closing it is the caller's.
 
     It goes where leeward goes. A token is asked for again every minute; a key stays as it was when
     the client was made. Retries and time-outs are the client's own. azure-cosmos asks its account
@@ -128,7 +128,7 @@ def _lent(scope: str, secret: Secrets) -> Any:
 
 
 def _options(settings: Settings, config: TargetConfig) -> dict[str, Any]:
-    """Give what every client takes: certificates, and whether variables name a proxy."""
+    """Return what every client takes: certificates, and whether variables name a proxy."""
     options: dict[str, Any] = {"use_env_settings": config.trust_env}
     if settings.ca_bundle is not None:
         options["connection_verify"] = settings.ca_bundle

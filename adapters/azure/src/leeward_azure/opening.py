@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from leeward.driver import Capability, Driver, Limits, TargetConfig
-from leeward.http.driver import Facts, PlanDriver
+from leeward.adapter import Capability, Driver, Limits, TargetConfig
+from leeward.adapter.plan_driver import Facts, PlanDriver
 from leeward.http.options import TransportOptions, options_from_env, refuse_key_log
 from leeward.http.wire import curl_wire
 from leeward_azure.auth import describe_source, source_of
@@ -81,7 +81,7 @@ def open_driver(config: TargetConfig) -> Driver:
 
 
 def capabilities_of(settings: Settings) -> frozenset[Capability]:
-    """Give what the configured services can do. Event Grid keeps no order."""
+    """Return what the configured services can do. Event Grid keeps no order."""
     found = TABLES if settings.tables else frozenset()
     if settings.functions:
         found |= {Capability.INVOKE}
@@ -93,7 +93,7 @@ def capabilities_of(settings: Settings) -> frozenset[Capability]:
 
 
 def _missing(settings: Settings, config: TargetConfig) -> Mapping[Capability, str]:
-    """Say what to set for what is not configured."""
+    """Return what to set for what is not configured."""
     tables = "cosmos_endpoint or cosmos_connection_string, and cosmos_database"
     options = {
         Capability.INVOKE: "function_app or function_url",
@@ -120,7 +120,7 @@ def _described(
 
 
 def _endpoints(settings: Settings) -> Mapping[str, str]:
-    """Give the endpoint of each service; of one that is missing, that it is."""
+    """Return the endpoint of each service; of one that is missing, that it is."""
     functions, queues, events, tables = settings[:4]
     app = functions.lookup.app if functions and functions.lookup else ""
     return {

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
-from leeward.http.lazily import LazyPlans
-from leeward.http.plans import Planner
+from leeward.adapter.lazy_plans import LazyPlans
+from leeward.adapter.plans import Planner
 from leeward_azure.settings import Settings
 
 
 def plans(settings: Settings) -> LazyPlans:
-    """Give verb to planner, of one target: the verbs of the services that are configured."""
+    """Return verb to planner, of one target: the verbs of the services that are configured."""
     return LazyPlans(
         {
             verbs: partial(maker, settings)

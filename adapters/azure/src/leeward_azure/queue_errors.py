@@ -18,24 +18,24 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from leeward.driver import TOO_LARGE
+from leeward.adapter import TOO_LARGE
+from leeward.adapter.classification import REDIRECTED, Classification
+from leeward.adapter.plans import STALE_CREDENTIALS
 from leeward.errors import Outcome
-from leeward.http.meanings import REDIRECTED, Meaning
 from leeward.http.messages import Response
-from leeward.http.plans import STALE_CREDENTIALS
 from leeward_azure.errors import Judged
 
 DISABLED: Final = "disabled"
 """UNUSABLE: the account or the queue is there, and somebody has switched it off."""
 
-_AMBIGUOUS: Final = Meaning(Outcome.AMBIGUOUS)
-_REJECTED: Final = Meaning(Outcome.REJECTED)
-_AUTH: Final = Meaning(Outcome.AUTH)
-_NOT_FOUND: Final = Meaning(Outcome.NOT_FOUND)
-_TOO_LARGE: Final = Meaning(Outcome.CALLER, TOO_LARGE)
+_AMBIGUOUS: Final = Classification(Outcome.AMBIGUOUS)
+_REJECTED: Final = Classification(Outcome.REJECTED)
+_AUTH: Final = Classification(Outcome.AUTH)
+_NOT_FOUND: Final = Classification(Outcome.NOT_FOUND)
+_TOO_LARGE: Final = Classification(Outcome.CALLER, TOO_LARGE)
 
 
-def _table(rows: Mapping[Meaning, str]) -> dict[str, Meaning]:
+def _table(rows: Mapping[Classification, str]) -> dict[str, Classification]:
     return {code: meaning for meaning, codes in rows.items() for code in codes.split()}
 
 
@@ -43,8 +43,8 @@ QUEUE: Final = _table(
     {
         _REJECTED: "AccountBeingCreated ServerBusy",
         _AMBIGUOUS: "InternalError OperationTimedOut",
-        Meaning(Outcome.UNUSABLE, DISABLED): "AccountIsDisabled QueueDisabled",
-        Meaning(Outcome.AUTH, STALE_CREDENTIALS): """
+        Classification(Outcome.UNUSABLE, DISABLED): "AccountIsDisabled QueueDisabled",
+        Classification(Outcome.AUTH, STALE_CREDENTIALS): """
             AuthenticationFailed InvalidAuthenticationInfo NoAuthenticationInformation
             """,
         _AUTH: """
@@ -55,7 +55,7 @@ QUEUE: Final = _table(
             """,
         _NOT_FOUND: "QueueBeingDeleted QueueNotFound ResourceNotFound",
         _TOO_LARGE: "MessageTooLarge RequestBodyTooLarge",
-        Meaning(Outcome.CALLER): """
+        Classification(Outcome.CALLER): """
             ConditionHeadersNotSupported InvalidHeaderValue InvalidHttpVerb InvalidInput
             InvalidMarker InvalidMd5 InvalidQueryParameterValue InvalidResourceName InvalidUri
             InvalidXmlDocument InvalidXmlNodeValue Md5Mismatch MissingContentLengthHeader
@@ -72,7 +72,7 @@ _KNOWN_BY_STATUS: Final = {401: QUEUE["AuthenticationFailed"], 403: _AUTH, 404: 
 
 
 def judge_queue(response: Response) -> Judged:
-    """Say what an answer of Queue storage means, other than 2xx."""
+    """Return what an answer of Queue storage means, other than 2xx."""
     status, code = response.status, error_code(response)
     known = code is not None or "x-ms-request-id" in response.headers
     meaning = QUEUE.get(code or "") or _by_status(status, known=known)
@@ -80,12 +80,12 @@ def judge_queue(response: Response) -> Judged:
 
 
 def error_code(response: Response) -> str | None:
-    """Give the service's own code; None if there is none, or it is no name."""
+    """Return the service's own code; None if there is none, or it is no name."""
     text = response.headers.get("x-ms-error-code", "")
     return text if re.fullmatch(r"[A-Za-z][A-Za-z0-9]{0,99}", text) else None
 
 
-def _by_status(status: int, *, known: bool) -> Meaning:
+def _by_status(status: int, *, known: bool) -> Classification:
     if 300 <= status < 400:
-        return Meaning(Outcome.CALLER, REDIRECTED)
+        return Classification(Outcome.CALLER, REDIRECTED)
     return _BY_STATUS.get(status) or (known and _KNOWN_BY_STATUS.get(status)) or _AMBIGUOUS

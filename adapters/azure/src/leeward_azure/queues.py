@@ -15,12 +15,12 @@ from binascii import a2b_base64, b2a_base64
 from functools import lru_cache, partial
 from typing import Final, NamedTuple
 
-from leeward.driver import Enqueue, Result
+from leeward.adapter import Enqueue, Result
+from leeward.adapter.exchange import UNEXPECTED
+from leeward.adapter.http_dates import http_date
+from leeward.adapter.plans import Plan, Planner, View
 from leeward.errors import InvalidRequest
-from leeward.http.asking import UNEXPECTED
-from leeward.http.dates import http_date
 from leeward.http.messages import Request
-from leeward.http.plans import Plan, Planner, View
 from leeward_azure.asking import Service, ask, lost
 from leeward_azure.credentials import AccountKey, Bearer, Credential
 from leeward_azure.queue_errors import judge_queue
@@ -50,7 +50,7 @@ class Signed(NamedTuple):
 
 
 def queues(configured: Queues) -> dict[str, Planner]:
-    """Give the planner of ``enqueue``."""
+    """Return the planner of ``enqueue``."""
     return {"enqueue": partial(enqueue, configured)}
 
 
@@ -76,7 +76,7 @@ def enqueue(configured: Queues, call: Enqueue, view: View) -> Plan:
 
 
 def queue_headers(signed: Signed, credential: Credential, now: float) -> Headers:
-    """Give the headers of version, date and proof; a shared access signature is in the URL.
+    """Return the headers of version, date and proof; a shared access signature is in the URL.
 
     Args:
         signed: what is asked.

@@ -20,7 +20,7 @@ _QUEUE_NAME: Final = re.compile(r"(?=.{3,63}$)[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
 def is_topic_name(name: str) -> bool:
-    """Say whether `name` can be a topic's, and so lead to no other host in a URL.
+    """Return whether `name` can be a topic's, and so lead to no other host in a URL.
 
     Azure takes 3 to 50 letters, digits and hyphens.
     """
@@ -28,7 +28,7 @@ def is_topic_name(name: str) -> bool:
 
 
 def is_queue_name(name: str) -> bool:
-    """Say whether `name` can be a queue's ("Naming queues and metadata" of Queue storage)."""
+    """Return whether `name` can be a queue's ("Naming queues and metadata" of Queue storage)."""
     return _QUEUE_NAME.fullmatch(name) is not None
 
 

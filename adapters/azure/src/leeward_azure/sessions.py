@@ -43,12 +43,12 @@ class Session(NamedTuple):
     tokens: Mapping[str, str] = NOTHING
 
     def joined(self) -> str:
-        """Give the tokens as one header's value; empty if there are none."""
+        """Return the tokens as one header's value; empty if there are none."""
         text = ",".join([f"{part}:{token}" for part, token in self.tokens.items()])
         return text if len(text) <= LONGEST else text[-LONGEST:].partition(",")[2]
 
     def after(self, response: Response) -> Session:
-        """Give the session with what an answer tells; this very one if that is nothing new."""
+        """Return the session with what an answer tells; this very one if that is nothing new."""
         headers = response.headers
         path = headers.get("x-ms-content-path", "")
         owner = path if _OWNER.fullmatch(path) else self.owner

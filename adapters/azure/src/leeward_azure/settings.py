@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from leeward.driver import TargetConfig
+from leeward.adapter import TargetConfig
+from leeward.adapter import options as reading
+from leeward.adapter.hosts import check_hardening, check_token_goes_safely
+from leeward.adapter.options import Found, find
 from leeward.errors import ConfigError
-from leeward.http import reading
-from leeward.http.hosts import check_hardening, check_token_goes_safely
-from leeward.http.reading import Found, find
 from leeward_azure.data_settings import read_events, read_queues, read_tables
 from leeward_azure.endpoints import cloud_of
 from leeward_azure.function_settings import read_functions, read_management
@@ -151,7 +151,7 @@ def _check_tokens(settings: Settings, config: TargetConfig) -> None:
 
 
 def _askers(settings: Settings) -> list[tuple[str, str | None, bool]]:
-    """Give each service by name, its origin, and whether it asks Entra for a token."""
+    """Return each service by name, its origin, and whether it asks Entra for a token."""
     functions, queues, events, tables = settings[:4]
     found: list[tuple[str, str | None, bool]] = []
     if functions:

@@ -14,8 +14,8 @@ from binascii import Error, a2b_base64, b2a_base64
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+from leeward.adapter.http_dates import http_date
 from leeward.errors import ConfigError
-from leeward.http.dates import http_date
 from leeward_azure.credentials import AccountKey, Bearer, Credential
 from leeward_azure.percent import encoded
 
@@ -43,7 +43,7 @@ class Signed(NamedTuple):
 
 
 def cosmos_headers(signed: Signed, credential: Credential, now: float) -> Headers:
-    """Give the headers `x-ms-date` and `Authorization`.
+    """Return the headers `x-ms-date` and `Authorization`.
 
     Args:
         signed: what is asked.

@@ -12,13 +12,13 @@ from collections.abc import Generator
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from leeward.driver import Delete, Load, Page, Result, Scan, Store, Stored
+from leeward.adapter import Delete, Load, Page, Result, Scan, Store, Stored
+from leeward.adapter.classification import CONTENTION_REASON
+from leeward.adapter.exchange import UNDECODABLE, UNEXPECTED, Answer, looked_up, object_of
+from leeward.adapter.plans import Learn, Plan, Planner, Step, View
 from leeward.errors import InvalidRequest, Outcome
-from leeward.http.asking import UNDECODABLE, UNEXPECTED, Answer, looked_up, object_of
-from leeward.http.jsonbody import Undecodable
-from leeward.http.meanings import CONTENTION_REASON
 from leeward.http.messages import Response
-from leeward.http.plans import Learn, Plan, Planner, Step, View
+from leeward.json_text import Undecodable
 from leeward_azure.asking import COSMOS, lost
 from leeward_azure.containers import (
     Container,
@@ -61,7 +61,7 @@ class CosmosDoor(NamedTuple):
 
 
 def tables(door: CosmosDoor) -> dict[str, Planner]:
-    """Give the planners of ``store``, ``load``, ``delete`` and ``scan``."""
+    """Return the planners of ``store``, ``load``, ``delete`` and ``scan``."""
     return {
         "store": partial(store, door),
         "load": partial(load, door),
@@ -289,7 +289,7 @@ def _another_revision(request_id: str | None = None) -> Result[Any]:
 
 
 def _raced(refusal: Result[Any]) -> Result[Any]:
-    """Give the result of a write that met something which is gone, or not to be seen yet."""
+    """Return the result of a write that met something which is gone, or not to be seen yet."""
     return refusal._replace(outcome=Outcome.REJECTED, reason=CONTENTION_REASON)
 
 

@@ -60,7 +60,7 @@ def check_name(function: str, configured: Functions) -> None:
 
 
 def address_in(function: str, configured: Functions) -> Address | None:
-    """Give the address that the configuration has for a function; None where it has none."""
+    """Return the address that the configuration has for a function; None where it has none."""
     url = configured.urls.get(function)
     if url is None and configured.url is not None:
         url = configured.url.replace(NAME, function)
@@ -68,14 +68,14 @@ def address_in(function: str, configured: Functions) -> Address | None:
 
 
 def parted(url: str) -> Address:
-    """Give a checked URL as an address."""
+    """Return a checked URL as an address."""
     scheme, _, rest = url.partition("://")
     host, _, path = rest.partition("/")
     return Address(f"{scheme.lower()}://{host.lower()}", f"/{path}")
 
 
 def audience_of(address: Address, configured: Functions) -> str:
-    """Say what an ID token for a function is for.
+    """Return what an ID token for a function is for.
 
     A Cloud Run service is known by its host. Under ``cloudfunctions.net``, where the host is that
     of a project, a function is known by the first part of its path ("Authenticate for invocation"

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from leeward.driver import Result
-from leeward.http import asking
-from leeward.http.asking import NO_RESPONSE, UNDECODABLE, Answer, Asking, believed, seconds_in
-from leeward.http.course import result_of
-from leeward.http.jsonbody import DEEPEST, Undecodable, decode
+from leeward.adapter import Result
+from leeward.adapter import exchange as asking
+from leeward.adapter.exchange import NO_RESPONSE, UNDECODABLE, Answer, Asking, believed, seconds_in
+from leeward.adapter.plan_runner import result_of
+from leeward.adapter.plans import Fresh, Need, Send, View
 from leeward.http.messages import Failure, Request, Response
-from leeward.http.plans import Fresh, Need, Send, View
+from leeward.json_text import DEEPEST, Undecodable, decode
 from leeward_google.credentials import Bearer
 from leeward_google.errors import Told, outcome_of, told_by
 
@@ -48,7 +48,7 @@ def ask(request: Request, *, emulator: bool = False, effect: bool = True) -> Ask
 
 
 def authorised(request: Request, bearer: Bearer) -> Request:
-    """Give `request` with the headers that say who sends it, and who is charged for it."""
+    """Return `request` with the headers that say who sends it, and who is charged for it."""
     headers = (*request.headers, ("Authorization", f"Bearer {bearer.token}"))
     if bearer.quota_project is not None:
         headers = (*headers, ("X-Goog-User-Project", bearer.quota_project))
@@ -56,7 +56,7 @@ def authorised(request: Request, bearer: Bearer) -> Request:
 
 
 def refused(response: Response, told: Told, now: float) -> Result[Any]:
-    """Give the result of an error that a service has told.
+    """Return the result of an error that a service has told.
 
     Args:
         response: where it stood.
@@ -74,7 +74,7 @@ def refused(response: Response, told: Told, now: float) -> Result[Any]:
 
 
 def elements_of(response: Response, deepest: int = DEEPEST) -> list[dict[str, Any]]:
-    """Give the elements of a streamed answer, which as a whole is a list of objects.
+    """Return the elements of a streamed answer, which as a whole is a list of objects.
 
     Raises:
         Undecodable: it is none, or an empty one: every stream has at least one element.
@@ -88,11 +88,11 @@ def elements_of(response: Response, deepest: int = DEEPEST) -> list[dict[str, An
 
 
 def lost(response: Response, cause: BaseException) -> Result[Any]:
-    """Give the result of a success that cannot be read."""
+    """Return the result of a success that cannot be read."""
     return asking.lost(response, UNDECODABLE, cause)
 
 
 def retry_after(response: Response, told: Told, now: float) -> float | None:
-    """Give the seconds that the service asks to wait; None for none, or for nonsense."""
+    """Return the seconds that the service asks to wait; None for none, or for nonsense."""
     text = response.headers.get("retry-after", "").strip()
     return seconds_in(text, now) if text else believed(told.retry_delay)

@@ -17,10 +17,10 @@ from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
-from leeward.driver import TargetConfig
+from leeward.adapter import TargetConfig
+from leeward.adapter.lazy_plans import OneShotTransport
+from leeward.adapter.resolver import Credential, NoCredential, Source
 from leeward.errors import Outcome
-from leeward.http.credentials import Credential, NoCredential, Source
-from leeward.http.lazily import TransportApart
 from leeward_google.addresses import FUNCTION, PLACE, Address, address_in, audience_of
 from leeward_google.asking import SCOPE
 from leeward_google.credential_files import Rules, well_known
@@ -61,7 +61,7 @@ def source_of(
     *,
     now: Callable[[], float] = time.time,
 ) -> Source:
-    """Give the source of credentials of a target, for the cache.
+    """Return the source of credentials of a target, for the cache.
 
     Nothing is sent, no file is read and no vendor package is imported before the first fetch that
     needs it.
@@ -91,14 +91,14 @@ def source_of(
 
 
 def describe_source(settings: Settings, config: TargetConfig) -> str:
-    """Say in a few words where credentials come from, such as ``metadata server``."""
+    """Return in a few words where credentials come from, such as ``metadata server``."""
     origin = _origin(settings.identity, config)[0].value
     account = settings.identity.impersonate
     return origin if account is None else f"{origin}, acting as {account}"
 
 
 def _origin(identity: Identity, config: TargetConfig) -> tuple[_Origin, str]:
-    """Give where credentials come from, and the path of a file."""
+    """Return where credentials come from, and the path of a file."""
     env = config.env
     if identity.access_token or identity.id_token:
         return _Origin.GIVEN, ""
@@ -115,7 +115,7 @@ def _origin(identity: Identity, config: TargetConfig) -> tuple[_Origin, str]:
 def _tokens(
     settings: Settings, config: TargetConfig, transport: Transport, now: Callable[[], float]
 ) -> Source:
-    """Give the source of access tokens, ID tokens and the project's id."""
+    """Return the source of access tokens, ID tokens and the project's id."""
     identity = settings.identity
 
     def wrap(principal: Principal, source: Source) -> Source:
@@ -145,7 +145,7 @@ def _own(
     if origin is _Origin.NOWHERE:
         return _none
     place = place_of(config.env) if config.trust_env else ADDRESS
-    source = metadata_source(place, TransportApart() if settings.public_only else transport, now)
+    source = metadata_source(place, OneShotTransport() if settings.public_only else transport, now)
     return source if origin is _Origin.METADATA else _Perhaps(source)
 
 
@@ -192,7 +192,7 @@ class _Perhaps:
 def _places(
     settings: Settings, config: TargetConfig, tokens: Source, now: Callable[[], float]
 ) -> Source:
-    """Give the source of functions' addresses, without a token: a name in, an `Address` out."""
+    """Return the source of functions' addresses, without a token: a name in, an `Address` out."""
     configured = settings.functions or Functions()
 
     def fetch(function: str, timeout: float) -> Credential:
@@ -207,7 +207,7 @@ def _places(
 
 
 def _functions(settings: Settings, places: Source, tokens: Source) -> Source:
-    """Give the source of addresses with the token that a call of the function shows."""
+    """Return the source of addresses with the token that a call of the function shows."""
     configured = settings.functions or Functions()
 
     def fetch(function: str, timeout: float) -> Credential:

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, Final, NamedTuple, Self
 
+from leeward.adapter.resolver import Credential, NoCredential, Source
 from leeward.errors import Outcome
 from leeward.forking import ForkLock
-from leeward.http.credentials import Credential, NoCredential, Source
 from leeward_google import credential_files as files
 from leeward_google.asking import SCOPE
 from leeward_google.credential_files import (
@@ -158,7 +158,7 @@ class _OfFile:
 
 
 def _refusal(error: Exception, status: int | None) -> NoCredential:
-    """Say what an exception means, by its class and the last status: its text may repeat anything.
+    """Return what an exception means, by class and last status: its text may repeat anything.
 
     Args:
         error: of google-auth.
@@ -228,7 +228,7 @@ def _credentials(info: Mapping[str, Any]) -> Any:
 
 
 def _maker(info: Mapping[str, Any]) -> tuple[str, str, dict[str, Any]]:
-    """Give the module whose class `Credentials` is meant, its constructor, and options for it."""
+    """Return the module whose class `Credentials` is meant, its constructor, and options for it."""
     kind = info.get("type")
     if kind == SERVICE_ACCOUNT:
         # A JWT that the key itself signs: no token endpoint is asked.

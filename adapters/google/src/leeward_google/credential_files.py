@@ -16,9 +16,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
+from leeward.adapter.resolver import NoCredential
 from leeward.errors import Outcome
-from leeward.http.credentials import NoCredential
-from leeward.http.jsonbody import Undecodable, decode
+from leeward.json_text import Undecodable, decode
 from leeward_google.hosts import is_own_host
 from leeward_google.impersonation import Principal
 from leeward_google.tokens import LARGEST
@@ -57,7 +57,7 @@ class Rules(NamedTuple):
 
 
 def well_known(env: Mapping[str, str]) -> str | None:
-    """Give the path of the file that ``gcloud auth application-default login`` writes, if any."""
+    """Return the path of the file that ``gcloud auth application-default login`` writes, if any."""
     from os.path import isfile
 
     folder = env.get("CLOUDSDK_CONFIG") or f"{env.get('HOME', '')}/.config/gcloud"
@@ -114,7 +114,7 @@ _REMEDY: Final = "if that is meant, set allow_external_account = true"
 
 
 def principal_in(info: Mapping[str, Any]) -> Principal | None:
-    """Give the service account that a file says to act as; None if it says none.
+    """Return the service account that a file says to act as; None if it says none.
 
     Raises:
         NoCredential: AUTH; it says so in a way that is not documented.
@@ -130,7 +130,7 @@ def principal_in(info: Mapping[str, Any]) -> Principal | None:
 
 
 def unusable(what: str) -> NoCredential:
-    """Say that a file is none."""
+    """Return that a file is none."""
     return NoCredential(Outcome.AUTH, "credentials_file_unusable", f"{_WHERE} {what}")
 
 
@@ -139,7 +139,7 @@ def _refused(what: str) -> NoCredential:
 
 
 def _urls(info: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:
-    """Give each URL that a token, or what is as good, would go to: name, value, whose it is."""
+    """Return each URL that a token, or what is as good, would go to: name, value, whose it is."""
     for name, service in (
         ("token_uri", "oauth2"),
         ("token_url", "sts"),
@@ -179,7 +179,7 @@ def _check_source(source: Any) -> None:
 
 
 def _is_amazons(url: Any) -> bool:
-    """Say whether a URL is that of Amazon's token service; it is signed for, and not asked."""
+    """Return whether a URL is that of Amazon's token service; it is signed for, and not asked."""
     pattern = r"https://sts(?:\.(?:\{region\}|[a-z0-9-]+))?\.amazonaws\.com(?:[/?][^\s]*)?"
     return isinstance(url, str) and re.fullmatch(pattern, url) is not None
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from leeward.driver import TargetConfig
-from leeward.http import reading
-from leeward.http.hosts import check_token_goes_safely
-from leeward.http.reading import Found, find, variable
+from leeward.adapter import TargetConfig
+from leeward.adapter import options as reading
+from leeward.adapter.hosts import check_token_goes_safely
+from leeward.adapter.options import Found, find, variable
 from leeward_google.hosts import Service, check_endpoint
 from leeward_google.services import Events, Tables
 
@@ -24,7 +24,7 @@ def read_events(config: TargetConfig) -> Events:
 
 
 def read_pubsub(config: TargetConfig) -> tuple[str, bool]:
-    """Give the origin of Pub/Sub, and whether it is an emulator's.
+    """Return the origin of Pub/Sub, and whether it is an emulator's.
 
     Raises:
         ConfigError: a setting is wrong.
@@ -45,7 +45,7 @@ def read_tables(config: TargetConfig) -> Tables:
 
 
 def _origin(config: TargetConfig, service: Service, emulator: str) -> tuple[str, bool]:
-    """Give the origin of a service: the option, an emulator's variable, or Google's own."""
+    """Return the origin of a service: the option, an emulator's variable, or Google's own."""
     own = f"https://{service}.googleapis.com"
     found, host = find(config, f"{service}_endpoint"), variable(config, emulator)
     if found is not None:

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-from leeward.driver import TargetConfig
+from leeward.adapter import TargetConfig
+from leeward.adapter.hosts import check_token_goes_safely
+from leeward.adapter.resolver import Credential, NoCredential, Source
 from leeward.errors import ConfigError, Outcome
-from leeward.http.credentials import Credential, NoCredential, Source
-from leeward.http.hosts import check_token_goes_safely
 from leeward_google.addresses import KEPT, Address, parted
 from leeward_google.asking import SCOPE
 from leeward_google.credentials import Bearer
@@ -95,7 +95,7 @@ def functions_client(settings: Settings, config: TargetConfig, token: Callable[[
 
 
 def _host(origin: str) -> str:
-    """Give a host with its port: the vendor's class adds 443 to any other."""
+    """Return a host with its port: the vendor's class adds 443 to any other."""
     scheme, _, host = origin.partition("://")
     if re.search(r":[0-9]+$", host):
         return host
@@ -103,7 +103,7 @@ def _host(origin: str) -> str:
 
 
 def _address(found: Any, function: str) -> Address:
-    """Give the URL of a function: that of its service, or of the first generation its own."""
+    """Return the URL of a function: that of its service, or of the first generation its own."""
     url = found.service_config.uri or found.url
     if re.fullmatch(r"https?://[^/?#@\s]+(?:/[A-Za-z0-9._~/-]*)?", url) is None:
         raise NoCredential(
@@ -126,7 +126,7 @@ def _check(address: Address, settings: Settings, config: TargetConfig) -> None:
 
 
 def _refusal(error: Exception) -> NoCredential:
-    """Say what an exception means, by class and status alone: its text may repeat anything."""
+    """Return what an exception means, by class and status alone: its text may repeat anything."""
     from google.api_core.exceptions import GoogleAPICallError
 
     name = type(error).__name__

@@ -17,10 +17,10 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from leeward.driver import Key, Store, Stored
+from leeward.adapter import Key, Store, Stored
 from leeward.errors import InvalidRequest
-from leeward.http.jsonbody import Undecodable
 from leeward.items import FIRESTORE, decode, encode, escape_key, native_expiry
+from leeward.json_text import Undecodable
 
 Native: TypeAlias = dict[str, Any]
 """A document in Firestore's JSON."""
@@ -54,13 +54,13 @@ class Revision(NamedTuple):
     expires_at: float | None = None
 
     def text(self) -> str:
-        """Give the revision as callers get it."""
+        """Return the revision as callers get it."""
         if self.expires_at is None:
             return self.update_time
         return f"{self.expires_at!r}{_EXPIRY}{self.update_time}"
 
     def holds_at(self, now: float) -> bool:
-        """Say whether an item of this revision, if it is there, counts at `now`."""
+        """Return whether an item of this revision, if it is there, counts at `now`."""
         return self.expires_at is None or self.expires_at > now
 
 
@@ -86,12 +86,12 @@ def check_collection(table: str) -> None:
 
 
 def id_of(key: Key) -> str:
-    """Give the id of the document of `key`; at most 512 characters, safe anywhere."""
+    """Return the id of the document of `key`; at most 512 characters, safe anywhere."""
     return escape_key(*key.values)
 
 
 def fields_of(call: Store) -> Native:
-    """Give the fields of the document that stands for the item of `call`."""
+    """Return the fields of the document that stands for the item of `call`."""
     fields = encode(call.item, FIRESTORE, write_id=call.write_id, expires_at=call.expires_at)
     expiry = native_expiry(FIRESTORE, call.expires_at, call.now)
     if expiry is not None:
@@ -126,18 +126,18 @@ def revision_of(text: str) -> Revision | None:
 
 
 def update_time_in(revision: str) -> str:
-    """Give the update time in a revision that `stored_of` has given."""
+    """Return the update time in a revision that `stored_of` has given."""
     return revision.rpartition(_EXPIRY)[2]
 
 
 def revision_after(call: Store, update_time: str) -> str:
-    """Give the revision of the document that `call` has made, at `update_time`."""
+    """Return the revision of the document that `call` has made, at `update_time`."""
     expires_at = None if call.expires_at is None else float(call.expires_at)
     return Revision(update_time, expires_at).text()
 
 
 def update_time_of(native: Mapping[str, Any]) -> str:
-    """Give the time of the last change of a document, or that of a write's result.
+    """Return the time of the last change of a document, or that of a write's result.
 
     Raises:
         Undecodable: it is not there, or is none.

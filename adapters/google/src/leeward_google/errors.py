@@ -22,9 +22,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from leeward.errors import Outcome
-from leeward.http.jsonbody import Undecodable, decode
-from leeward.http.meanings import (
+from leeward.adapter.classification import (
     AMBIGUOUS,
     AUTH,
     CALLER,
@@ -34,10 +32,12 @@ from leeward.http.meanings import (
     REJECTED,
     STALE,
     TOO_LARGE,
-    Meaning,
+    Classification,
     by_status,
 )
+from leeward.errors import Outcome
 from leeward.http.messages import Response
+from leeward.json_text import Undecodable, decode
 
 BILLING_DISABLED: Final = "billing_disabled"
 """UNUSABLE: the project has no billing account, and what was asked for costs money."""
@@ -52,9 +52,9 @@ SUSPENDED: Final = "suspended"
 """UNUSABLE: Google has suspended the project, or its organization."""
 
 
-STATUSES: Final[Mapping[str, Meaning]] = {
+STATUSES: Final[Mapping[str, Classification]] = {
     "INVALID_ARGUMENT": CALLER,
-    "FAILED_PRECONDITION": Meaning(Outcome.UNUSABLE, FAILED_PRECONDITION),
+    "FAILED_PRECONDITION": Classification(Outcome.UNUSABLE, FAILED_PRECONDITION),
     "OUT_OF_RANGE": CALLER,
     "UNAUTHENTICATED": STALE,
     "PERMISSION_DENIED": AUTH,
@@ -71,15 +71,15 @@ STATUSES: Final[Mapping[str, Meaning]] = {
 }
 """By status word. `UNIMPLEMENTED` is no answer that these services document."""
 
-REASONS: Final[Mapping[str, Meaning]] = {
+REASONS: Final[Mapping[str, Classification]] = {
     "ACCESS_TOKEN_EXPIRED": STALE,
     "API_KEY_INVALID": AUTH,
-    "BILLING_DISABLED": Meaning(Outcome.UNUSABLE, BILLING_DISABLED),
-    "CONSUMER_SUSPENDED": Meaning(Outcome.UNUSABLE, SUSPENDED),
-    "GCP_SUSPENDED": Meaning(Outcome.UNUSABLE, SUSPENDED),
+    "BILLING_DISABLED": Classification(Outcome.UNUSABLE, BILLING_DISABLED),
+    "CONSUMER_SUSPENDED": Classification(Outcome.UNUSABLE, SUSPENDED),
+    "GCP_SUSPENDED": Classification(Outcome.UNUSABLE, SUSPENDED),
     "RATE_LIMIT_EXCEEDED": REJECTED,
-    "RESOURCE_QUOTA_EXCEEDED": Meaning(Outcome.UNUSABLE, QUOTA),
-    "SERVICE_DISABLED": Meaning(Outcome.UNUSABLE, SERVICE_DISABLED),
+    "RESOURCE_QUOTA_EXCEEDED": Classification(Outcome.UNUSABLE, QUOTA),
+    "SERVICE_DISABLED": Classification(Outcome.UNUSABLE, SERVICE_DISABLED),
 }
 """By reason. All are given by the infrastructure in front of a service, before it runs."""
 
@@ -113,24 +113,24 @@ class Told(NamedTuple):
     details: tuple[Mapping[str, Any], ...] = ()
 
     def detail(self, kind: str) -> Mapping[str, Any]:
-        """Give the first detail of `kind`, such as ``RetryInfo``; an empty one if there is none."""
+        """Return the first detail of `kind`, such as ``RetryInfo``; empty if there is none."""
         ends = f"/google.rpc.{kind}"
         return next((each for each in self.details if str(each.get("@type")).endswith(ends)), {})
 
     @property
     def reason(self) -> str | None:
-        """Give the reason of the `ErrorInfo`, if it is one of `REASONS_DOMAIN`."""
+        """Return the reason of the `ErrorInfo`, if it is one of `REASONS_DOMAIN`."""
         info = self.detail("ErrorInfo")
         return _text(info.get("reason")) if info.get("domain") == REASONS_DOMAIN else None
 
     @property
     def request_id(self) -> str | None:
-        """Give the service's id of the request; it is told in few errors, and nowhere else."""
+        """Return the service's id of the request; it is told in few errors, and nowhere else."""
         return _text(self.detail("RequestInfo").get("requestId")) or None
 
     @property
     def retry_delay(self) -> float | None:
-        """Give the seconds that the service asks to wait."""
+        """Return the seconds that the service asks to wait."""
         text = _text(self.detail("RetryInfo").get("retryDelay"))
         found = re.fullmatch(r"([0-9]{1,9}(\.[0-9]{1,9})?)s", text)
         return None if found is None else float(found[1])
@@ -154,8 +154,8 @@ def told_in(elements: Iterable[Any]) -> Told | None:
     return None
 
 
-def outcome_of(status: int, told: Told) -> Meaning:
-    """Say what an error answer means.
+def outcome_of(status: int, told: Told) -> Classification:
+    """Return what an error answer means.
 
     Args:
         status: of HTTP, other than 2xx; of an error inside a streamed answer, 200.

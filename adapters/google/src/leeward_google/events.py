@@ -19,13 +19,13 @@ from binascii import b2a_base64
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from leeward import cloudevents, jsontext
-from leeward.driver import Publish, Result
+from leeward import cloudevents, json_text
+from leeward.adapter import Publish, Result
+from leeward.adapter.exchange import object_of
+from leeward.adapter.plans import Plan, Planner, View
 from leeward.errors import InvalidRequest
-from leeward.http.asking import object_of
-from leeward.http.jsonbody import Undecodable
 from leeward.http.messages import Request, Response
-from leeward.http.plans import Plan, Planner, View
+from leeward.json_text import Undecodable
 from leeward.values import Event
 from leeward_google.asking import JSON, ask, lost
 from leeward_google.services import is_topic_name
@@ -63,7 +63,7 @@ class PubSubDoor(NamedTuple):
 
 
 def events(door: PubSubDoor) -> dict[str, Planner]:
-    """Give the planner of ``publish``."""
+    """Return the planner of ``publish``."""
     return {"publish": partial(publish, door)}
 
 
@@ -77,14 +77,14 @@ def publish(door: PubSubDoor, call: Publish, view: View) -> Plan:
     topic = _checked(call.bus)
     _check_ordering(call.events)
     target = f"/v1/projects/{door.project}/topics/{topic}:publish"
-    body = jsontext.encode({"messages": [message_of(event) for event in call.events]})
+    body = json_text.encode({"messages": [message_of(event) for event in call.events]})
     request = Request("POST", door.origin, target, JSON, body)
     response, refusal = yield from ask(request, emulator=door.emulator)
     return refusal or _published(response, len(call.events))
 
 
 def message_of(event: Event) -> dict[str, Any]:
-    """Give the message that stands for an event, in Pub/Sub's JSON."""
+    """Return the message that stands for an event, in Pub/Sub's JSON."""
     document = cloudevents.to_json(event)
     attributes = _attributes(document)
     if attributes is None:
@@ -100,7 +100,7 @@ def message_of(event: Event) -> dict[str, Any]:
 
 
 def _attributes(document: dict[str, Any]) -> dict[str, str] | None:
-    """Give the attributes of the binary mode; None if they cannot hold the event's exactly."""
+    """Return the attributes of the binary mode; None if they cannot hold the event's exactly."""
     attributes: dict[str, str] = {}
     for name, value in document.items():
         if name in ("data", "data_base64"):
@@ -114,11 +114,11 @@ def _attributes(document: dict[str, Any]) -> dict[str, str] | None:
 def _data(data: Any) -> bytes:
     if data is None:
         return b""
-    return data if isinstance(data, bytes) else jsontext.encode(data)
+    return data if isinstance(data, bytes) else json_text.encode(data)
 
 
 def _checked(bus: str) -> str:
-    """Give the id of a topic as it stands in a path."""
+    """Return the id of a topic as it stands in a path."""
     if not is_topic_name(bus):
         raise InvalidRequest(
             f"bus {bus!r} is no name of a Pub/Sub topic: use 3 to 255 letters, digits and "

@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from leeward.driver import TargetConfig
+from leeward.adapter import TargetConfig
+from leeward.adapter import options as reading
+from leeward.adapter.hosts import check_token_goes_safely
+from leeward.adapter.options import Found, find, place, refuse_idle
 from leeward.errors import ConfigError
-from leeward.http import reading
-from leeward.http.hosts import check_token_goes_safely
-from leeward.http.reading import Found, find, place, refuse_idle
 from leeward_google.data_settings import read_pubsub
 from leeward_google.hosts import check_endpoint
 from leeward_google.services import NAME, Functions, Tasks, Topics, is_topic_name
@@ -63,7 +63,7 @@ def _template(
     *,
     safely: bool,
 ) -> str | None:
-    """Give the template with everything in its place but the function's name."""
+    """Return the template with everything in its place but the function's name."""
     if found is None:
         return None
     url = found.value

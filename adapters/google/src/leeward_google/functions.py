@@ -18,12 +18,12 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Final
 
-from leeward.driver import TOO_LARGE, Invoke, Result
+from leeward.adapter import TOO_LARGE, Invoke, Result
+from leeward.adapter.classification import REDIRECTED, Classification
+from leeward.adapter.function_answers import MARK, fault_in, value_of
+from leeward.adapter.plans import STALE_CREDENTIALS, Fresh, Need, Plan, Planner, Send, View
 from leeward.errors import Outcome
-from leeward.http.answers import MARK, fault_in, value_of
-from leeward.http.meanings import REDIRECTED, Meaning
 from leeward.http.messages import Request, Response
-from leeward.http.plans import STALE_CREDENTIALS, Fresh, Need, Plan, Planner, Send, View
 from leeward_google.addresses import FUNCTION, Address, check_name
 from leeward_google.asking import JSON, retry_after
 from leeward_google.errors import Told
@@ -42,19 +42,19 @@ _RATE: Final = b"Rate exceeded."
 _NOT_THERE: Final = b"<title>404 Page not found</title>"
 """In the page of Google's front end for a host or a path that it does not know."""
 
-_AMBIGUOUS: Final = Meaning(Outcome.AMBIGUOUS)
-_AUTH: Final = Meaning(Outcome.AUTH)
-_CALLER: Final = Meaning(Outcome.CALLER)
-_APP_ERROR: Final = Meaning(Outcome.APP_ERROR)
-_BUSY: Final = Meaning(Outcome.REJECTED, NO_INSTANCE)
+_AMBIGUOUS: Final = Classification(Outcome.AMBIGUOUS)
+_AUTH: Final = Classification(Outcome.AUTH)
+_CALLER: Final = Classification(Outcome.CALLER)
+_APP_ERROR: Final = Classification(Outcome.APP_ERROR)
+_BUSY: Final = Classification(Outcome.REJECTED, NO_INSTANCE)
 
 _BY_STATUS: Final = {
     **dict.fromkeys((400, 405, 411, 414, 415, 422, 431), _CALLER),
     401: _AUTH,
     403: _AUTH,
-    404: Meaning(Outcome.NOT_FOUND),
+    404: Classification(Outcome.NOT_FOUND),
     408: _AMBIGUOUS,
-    413: Meaning(Outcome.CALLER, TOO_LARGE),
+    413: Classification(Outcome.CALLER, TOO_LARGE),
     425: _AMBIGUOUS,
     429: _AMBIGUOUS,
 }
@@ -62,7 +62,7 @@ _BY_STATUS: Final = {
 
 
 def functions(configured: Functions) -> dict[str, Planner]:
-    """Give the planner of ``invoke``."""
+    """Return the planner of ``invoke``."""
     return {"invoke": partial(invoke, configured)}
 
 
@@ -98,11 +98,11 @@ def _headers(address: Address, call: Invoke, seconds: float) -> tuple[tuple[str,
     return (*headers, ("Authorization", f"Bearer {address.token}"))
 
 
-def _meaning(response: Response, address: Address) -> Meaning:
-    """Say what an answer without the mark means."""
+def _meaning(response: Response, address: Address) -> Classification:
+    """Return what an answer without the mark means."""
     status, body = response.status, response.body
     if 300 <= status < 400:
-        return Meaning(Outcome.CALLER, REDIRECTED)
+        return Classification(Outcome.CALLER, REDIRECTED)
     if status in (401, 404) and _may_be_stale(response, address):
         return _BY_STATUS[status]._replace(reason=STALE_CREDENTIALS)
     name, value = CRASH
@@ -116,7 +116,7 @@ def _meaning(response: Response, address: Address) -> Meaning:
 
 
 def _may_be_stale(response: Response, address: Address) -> bool:
-    """Say whether another token, or another address, may mend it.
+    """Return whether another token, or another address, may mend it.
 
     The call is sent once more only after an answer that is the platform's own, so that a function's
     own 401 or 404 does not run it twice: the front end asks for a token as a bearer's, and it has a
@@ -128,7 +128,7 @@ def _may_be_stale(response: Response, address: Address) -> bool:
     return address.token is not None and asked.lower().startswith("bearer")
 
 
-def _refusal(response: Response, meaning: Meaning, now: float) -> Result[Any]:
+def _refusal(response: Response, meaning: Classification, now: float) -> Result[Any]:
     return Result(
         meaning.outcome,
         code=f"http.{response.status}",
@@ -139,6 +139,6 @@ def _refusal(response: Response, meaning: Meaning, now: float) -> Result[Any]:
 
 
 def _request_id(response: Response) -> str | None:
-    """Give the id of an execution, or of a trace, under which Cloud Logging has the request."""
+    """Return the id of an execution, or of a trace, under which Cloud Logging has the request."""
     trace = response.headers.get("x-cloud-trace-context", "").partition("/")[0]
     return response.headers.get("function-execution-id") or trace or None

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final, Literal, TypeAlias
 
-from leeward.driver import TargetConfig
-from leeward.http.hosts import check_host
+from leeward.adapter import TargetConfig
+from leeward.adapter.hosts import check_host
 
 Service: TypeAlias = Literal[
     "cloudfunctions", "cloudtasks", "firestore", "functions", "iamcredentials", "pubsub", "sts"
@@ -46,7 +46,7 @@ def check_endpoint(config: TargetConfig, service: Service, origin: str, where: s
 
 
 def is_own_host(host: str, service: Service) -> bool:
-    """Say whether Google itself answers under `host` for `service`.
+    """Return whether Google itself answers under `host` for `service`.
 
     An API has its own name, perhaps with a region in front of it or behind it, or the word for
     client certificates, and no other: below ``storage.googleapis.com`` there are hosts for

@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from leeward import jsontext
+from leeward import json_text
+from leeward.adapter.resolver import Credential, NoCredential, Source
 from leeward.errors import LeewardError, Outcome
-from leeward.http.credentials import Credential, NoCredential, Source
 from leeward.http.messages import Failure, Request, Response
 from leeward.http.transport import Transport
 from leeward_google.asking import JSON, SCOPE, authorised
@@ -83,7 +83,7 @@ def _request(origin: str, principal: Principal, scope: str) -> Request:
         method = "generateIdToken"
         body |= {"audience": scope.removeprefix(AUDIENCE), "includeEmail": True}
     target = f"/v1/{_name(principal.email)}:{method}"
-    return Request("POST", origin, target, JSON, jsontext.encode(body))
+    return Request("POST", origin, target, JSON, json_text.encode(body))
 
 
 def _name(account: str) -> str:

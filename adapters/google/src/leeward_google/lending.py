@@ -38,5 +38,5 @@ class LentCredentials(CredentialsWithQuotaProject):
         self.expiry = datetime.now(UTC).replace(tzinfo=None) + timedelta(seconds=LENT)
 
     def with_quota_project(self, quota_project_id: str) -> LentCredentials:
-        """Give these very credentials: who is charged is settled by the target."""
+        """Return these very credentials: who is charged is settled by the target."""
         return self

@@ -13,8 +13,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from leeward.adapter.resolver import Credential, NoCredential, Source
 from leeward.errors import ConfigError, LeewardError, Outcome
-from leeward.http.credentials import Credential, NoCredential, Source
 from leeward.http.messages import Failure, Request, Response
 from leeward.http.transport import Transport
 from leeward_google.asking import SCOPE
@@ -53,7 +53,7 @@ _REMEDY: Final = (
 
 
 def place_of(env: Mapping[str, str]) -> str:
-    """Give the origin of the metadata server.
+    """Return the origin of the metadata server.
 
     Raises:
         ConfigError: a variable names something else than a host.
@@ -68,12 +68,12 @@ def place_of(env: Mapping[str, str]) -> str:
 
 
 def is_announced(env: Mapping[str, str]) -> bool:
-    """Say whether variables of the platform tell that there is a metadata server."""
+    """Return whether variables of the platform tell that there is a metadata server."""
     return any(env.get(name) for name in _PLATFORM)
 
 
 def is_forbidden(env: Mapping[str, str]) -> bool:
-    """Say whether the environment tells not to look for a metadata server."""
+    """Return whether the environment tells not to look for a metadata server."""
     return env.get("NO_GCE_CHECK", "").lower() == "true"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Final
 
-from leeward.driver import TargetConfig
+from leeward.adapter import TargetConfig
 from leeward.errors import ConfigError
 from leeward_google.asking import SCOPE
 from leeward_google.settings import Settings
@@ -21,7 +21,7 @@ Secrets = Callable[[str], Any]
 
 
 def native(service: str, settings: Settings, config: TargetConfig, secret: Secrets) -> Any:
-    """Give a client of google-cloud-firestore and its kin; closing it is the caller's.
+    """Return a client of google-cloud-firestore and its kin; closing it is the caller's.
 
     It goes where leeward goes, over gRPC but for ``functions``; an emulator is found by its
     variable, as the vendor's clients do by themselves. A token is asked for again every minute.

@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from leeward.driver import Capability, Driver, Limits, TargetConfig
-from leeward.http.driver import Facts, PlanDriver
+from leeward.adapter import Capability, Driver, Limits, TargetConfig
+from leeward.adapter.plan_driver import Facts, PlanDriver
 from leeward.http.options import TransportOptions, options_from_env, refuse_key_log
 from leeward.http.wire import curl_wire
 from leeward_google.auth import describe_source, source_of
@@ -84,12 +84,12 @@ def open_driver(config: TargetConfig) -> Driver:
 
 
 def capabilities_of(settings: Settings) -> frozenset[Capability]:
-    """Give what the configured services can do."""
+    """Return what the configured services can do."""
     return DATA | {Capability.INVOKE} if settings.functions else DATA
 
 
 def _missing(settings: Settings, config: TargetConfig) -> Mapping[Capability, str]:
-    """Say what to set for `invoke`, where nothing is."""
+    """Return what to set for `invoke`, where nothing is."""
     if settings.functions:
         return {}
     told = f"set function_url, functions or a region in {config.section}"
@@ -97,7 +97,7 @@ def _missing(settings: Settings, config: TargetConfig) -> Mapping[Capability, st
 
 
 def limits_of(settings: Settings) -> Limits:
-    """Give the largest that the configured services take."""
+    """Return the largest that the configured services take."""
     if isinstance(settings.queued, Tasks):
         return LIMITS._replace(queued_bytes=TASK_BYTES)
     return LIMITS
@@ -120,7 +120,7 @@ def _described(
 
 
 def _endpoints(settings: Settings) -> Mapping[str, str]:
-    """Give the endpoint of each service; of one that is missing, that it is."""
+    """Return the endpoint of each service; of one that is missing, that it is."""
     queued = settings.queued
     path = f"/v2/{queued.queue}" if isinstance(queued, Tasks) else ""
     return {

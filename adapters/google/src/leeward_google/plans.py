@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 from typing import Any, Final
 
-from leeward.http.lazily import LazyPlans
-from leeward.http.plans import Learn, Need, Plan, Planner, View
+from leeward.adapter.lazy_plans import LazyPlans
+from leeward.adapter.plans import Learn, Need, Plan, Planner, View
 from leeward_google.services import Tasks, Topics
 from leeward_google.settings import Settings
 from leeward_google.tokens import PROJECT
@@ -16,7 +16,7 @@ ByVerb = Mapping[str, Planner]
 
 
 def plans(settings: Settings) -> LazyPlans:
-    """Give verb to planner, of one target: the verbs of the services that are configured."""
+    """Return verb to planner, of one target: the verbs of the services that are configured."""
     return LazyPlans(
         {
             verbs: partial(maker, settings)
@@ -78,7 +78,7 @@ _HOMES: Final[tuple[tuple[str, str, Callable[[Settings], ByVerb]], ...]] = (
 def _of_project(
     settings: Settings, verbs: tuple[str, ...], make: Callable[[str], ByVerb]
 ) -> ByVerb:
-    """Give the plans of the target's project; where that is not known, it is asked for first."""
+    """Return the plans of the target's project; where that is not known, it is asked for first."""
     if settings.project is not None:
         return make(settings.project)
     made = lru_cache(maxsize=2)(make)

@@ -19,13 +19,13 @@ from collections.abc import Generator
 from functools import partial
 from typing import Any, Final
 
-from leeward import jsontext
-from leeward.driver import Enqueue, Result
+from leeward import json_text
+from leeward.adapter import Enqueue, Result
+from leeward.adapter.exchange import object_of
+from leeward.adapter.plans import Learn, Need, Plan, Planner, Step, View
 from leeward.errors import InvalidRequest
-from leeward.http.asking import object_of
-from leeward.http.jsonbody import Undecodable
 from leeward.http.messages import Request, Response
-from leeward.http.plans import Learn, Need, Plan, Planner, Step, View
+from leeward.json_text import Undecodable
 from leeward_google.addresses import KEPT, PLACE, Address, address_in, audience_of, check_name
 from leeward_google.asking import JSON, ask, lost
 from leeward_google.services import Functions, Tasks, Topics, is_topic_name
@@ -37,12 +37,12 @@ _EXISTS: Final = "ALREADY_EXISTS"
 
 
 def topics(configured: Topics, project: str) -> dict[str, Planner]:
-    """Give the planner of ``enqueue`` by Pub/Sub, with the topics of `project`."""
+    """Return the planner of ``enqueue`` by Pub/Sub, with the topics of `project`."""
     return {"enqueue": partial(enqueue_message, configured, project)}
 
 
 def tasks(configured: Tasks, functions: Functions) -> dict[str, Planner]:
-    """Give the planner of ``enqueue`` by Cloud Tasks."""
+    """Return the planner of ``enqueue`` by Cloud Tasks."""
     return {"enqueue": partial(enqueue_task, configured, functions)}
 
 
@@ -56,7 +56,7 @@ def enqueue_message(configured: Topics, project: str, call: Enqueue, view: View)
     attributes = {"content-type": "application/json", KEY: call.idempotency_key}
     body = {"messages": [{"data": _base64(call.payload), "attributes": attributes}]}
     target = f"/v1/projects/{project}/topics/{topic.replace('%', '%25')}:publish"
-    request = Request("POST", configured.origin, target, JSON, jsontext.encode(body))
+    request = Request("POST", configured.origin, target, JSON, json_text.encode(body))
     response, refusal = yield from ask(request, emulator=configured.emulator)
     return refusal or _accepted(response, "messageIds")
 
@@ -71,7 +71,7 @@ def enqueue_task(configured: Tasks, functions: Functions, call: Enqueue, view: V
     address = yield from _address(call.function, functions, view)
     body = {"task": _task(configured, functions, call, address)}
     target = f"/v2/{configured.queue}/tasks"
-    request = Request("POST", configured.origin, target, JSON, jsontext.encode(body))
+    request = Request("POST", configured.origin, target, JSON, json_text.encode(body))
     response, refusal = yield from ask(request)
     if refusal is not None and refusal.code == _EXISTS:
         return Result.ok(None)
@@ -90,7 +90,7 @@ def _topic_of(function: str, configured: Topics) -> str:
 
 
 def _address(function: str, functions: Functions, view: View) -> Generator[Step, Any, Address]:
-    """Give the address of a function; one that was looked up is kept for a while.
+    """Return the address of a function; one that was looked up is kept for a while.
 
     It is kept among what was learnt, and not asked for again: a second run of the plan, with
     another token, ends at anything that it is given for the second time.

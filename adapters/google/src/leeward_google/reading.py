@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final, TypeAlias
 
-from leeward.driver import Delete, Page, Result, Store, Stored
+from leeward.adapter import Delete, Page, Result, Store, Stored
+from leeward.adapter.exchange import UNDECODABLE, object_of
 from leeward.errors import Outcome
-from leeward.http.asking import UNDECODABLE, object_of
-from leeward.http.jsonbody import Undecodable
 from leeward.http.messages import Response
+from leeward.json_text import Undecodable
 from leeward_google.asking import elements_of, lost, refused
 from leeward_google.documents import DEEPEST, Native, revision_after, stored_of, update_time_of
 from leeward_google.errors import told_in
@@ -77,14 +77,14 @@ def written_in(response: Response, call: Store | Delete) -> Result[Any]:
 
 
 def is_unreadable(look: Result[Any]) -> bool:
-    """Say whether an item is there that leeward cannot read."""
+    """Return whether an item is there that leeward cannot read."""
     return look.outcome is Outcome.UNUSABLE and look.reason == UNDECODABLE
 
 
 def _documents(
     response: Response, now: float, wanted: str | None = None
 ) -> list[Native] | Result[Any]:
-    """Give the documents of a streamed answer; with `wanted`, the one of that id, or none.
+    """Return the documents of a streamed answer; with `wanted`, the one of that id, or none.
 
     A stream may end in an error after it has begun well.
     """

@@ -16,7 +16,7 @@ _TOPIC: Final = re.compile(r"(?!goog)[A-Za-z][A-Za-z0-9._~+%-]{2,254}")
 
 
 def is_topic_name(name: str) -> bool:
-    """Say whether `name` can be a topic's, and so lead nowhere else in a path.
+    """Return whether `name` can be a topic's, and so lead nowhere else in a path.
 
     Source: "Naming a topic" in Pub/Sub's documentation.
     """

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from leeward.driver import TargetConfig
+from leeward.adapter import TargetConfig
+from leeward.adapter import options as reading
+from leeward.adapter.hosts import check_hardening, check_token_goes_safely
+from leeward.adapter.options import Found, find, place
 from leeward.errors import ConfigError
-from leeward.http import reading
-from leeward.http.hosts import check_hardening, check_token_goes_safely
-from leeward.http.reading import Found, find, place
 from leeward_google.data_settings import read_events, read_tables
 from leeward_google.function_settings import EMAIL, read_functions, read_queued
 from leeward_google.hosts import Service, check_endpoint

@@ -21,13 +21,13 @@ from collections.abc import Generator
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from leeward import jsontext
-from leeward.driver import Delete, Key, Load, Result, Scan, Store, Stored
+from leeward import json_text
+from leeward.adapter import Delete, Key, Load, Result, Scan, Store, Stored
+from leeward.adapter.classification import CONTENTION_REASON
+from leeward.adapter.exchange import Asking
+from leeward.adapter.plans import STALE_CREDENTIALS, Learn, Plan, Planner, Step, View
 from leeward.errors import InvalidRequest, Outcome
-from leeward.http.asking import Asking
-from leeward.http.meanings import CONTENTION_REASON
 from leeward.http.messages import Request
-from leeward.http.plans import STALE_CREDENTIALS, Learn, Plan, Planner, Step, View
 from leeward_google.asking import JSON, ask
 from leeward_google.documents import (
     check_collection,
@@ -67,17 +67,17 @@ class FirestoreDoor(NamedTuple):
 
     @property
     def documents(self) -> str:
-        """Give the name under which all documents are."""
+        """Return the name under which all documents are."""
         return f"projects/{self.project}/databases/{self.database}/documents"
 
     def request(self, method: str, body: dict[str, Any]) -> Request:
-        """Give the request that asks for `method`."""
+        """Return the request that asks for `method`."""
         target = f"/v1/{self.documents}:{method}"
-        return Request("POST", self.origin, target, JSON, jsontext.encode(body))
+        return Request("POST", self.origin, target, JSON, json_text.encode(body))
 
 
 def tables(door: FirestoreDoor) -> dict[str, Planner]:
-    """Give the planners of ``store``, ``load``, ``delete`` and ``scan``.
+    """Return the planners of ``store``, ``load``, ``delete`` and ``scan``.
 
     They raise `InvalidRequest` for a table whose name no collection can have, before anything is
     sent.
@@ -153,7 +153,7 @@ def _store_if_absent(door: FirestoreDoor, call: Store, write: dict[str, Any], vi
 
 
 def _condition(if_revision: str, now: float) -> dict[str, Any] | None:
-    """Give the precondition of `if_revision`; None if it is known not to hold."""
+    """Return the precondition of `if_revision`; None if it is known not to hold."""
     revision = revision_of(if_revision)
     if revision is None or not revision.holds_at(now):
         return None
@@ -182,7 +182,7 @@ def _write_if(
 
 
 def _may_be_the_condition(refusal: Result[Any]) -> bool:
-    """Say whether a write under a condition may have been refused because that did not hold."""
+    """Return whether a write under a condition may have been refused because that did not hold."""
     return (
         refusal.outcome in (Outcome.CONFLICT, Outcome.NOT_FOUND)
         or refusal.reason == FAILED_PRECONDITION
@@ -190,7 +190,7 @@ def _may_be_the_condition(refusal: Result[Any]) -> bool:
 
 
 def _in_the_way(call: Store | Delete, refusal: Result[Any], found: Seen) -> Result[Any]:
-    """Say how a write ends whose condition did not hold, by what is there now.
+    """Return how a write ends whose condition did not hold, by what is there now.
 
     Nothing was written by this attempt, whatever is there.
     """
@@ -210,7 +210,7 @@ def _in_the_way(call: Store | Delete, refusal: Result[Any], found: Seen) -> Resu
 
 
 def _unless_explained(conflict: Result[Any], look: Result[Any]) -> Result[Any]:
-    """Give `conflict`, unless the look after it has failed in a way that says more."""
+    """Return `conflict`, unless the look after it has failed in a way that says more."""
     if look.outcome in (Outcome.LOCAL, Outcome.NOT_SENT, Outcome.REJECTED):
         return look._replace(outcome=Outcome.REJECTED)  # not known, and worth another attempt
     explains = look.outcome in (Outcome.NOT_FOUND, Outcome.UNUSABLE) and not is_unreadable(look)
@@ -262,7 +262,7 @@ def _name(door: FirestoreDoor, table: str, key: Key) -> str:
 
 
 def _expired_in(door: FirestoreDoor, table: str) -> str:
-    """Give the name under which is learnt that a table had an expired item in the way."""
+    """Return the name under which is learnt that a table had an expired item in the way."""
     return f"expired:{door.documents}/{table}"
 
 

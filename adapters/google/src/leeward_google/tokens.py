@@ -6,10 +6,10 @@ import re
 from binascii import Error, a2b_base64
 from typing import Any, Final
 
+from leeward.adapter.resolver import Credential, NoCredential, Source
 from leeward.errors import Outcome
-from leeward.http.credentials import Credential, NoCredential, Source
-from leeward.http.jsonbody import Undecodable, decode
 from leeward.http.messages import Response
+from leeward.json_text import Undecodable, decode
 from leeward_google.asking import SCOPE
 from leeward_google.credentials import Bearer
 
@@ -25,7 +25,7 @@ LARGEST: Final = 64 * 1024
 
 
 def access_token(token: Any, now: float, end: float | None, where: str) -> Credential:
-    """Give an access token.
+    """Return an access token.
 
     Args:
         token: as it came.
@@ -44,7 +44,7 @@ def access_token(token: Any, now: float, end: float | None, where: str) -> Crede
 
 
 def id_token(token: Any, now: float, where: str) -> Credential:
-    """Give an ID token; its end stands in it. Arguments and errors as of `access_token`."""
+    """Return an ID token; its end stands in it. Arguments and errors as of `access_token`."""
     parts = token.split(".") if isinstance(token, str) else []
     if len(parts) != 3:
         raise undecodable(where, "holds no ID token")
@@ -60,7 +60,7 @@ def id_token(token: Any, now: float, where: str) -> Credential:
 
 
 def charged(source: Source, project: str | None) -> Source:
-    """Give a source whose access tokens say which project is charged; None leaves them alone."""
+    """Return a source whose access tokens say which project is charged; None leaves them alone."""
     if project is None:
         return source
 
@@ -74,7 +74,7 @@ def charged(source: Source, project: str | None) -> Source:
 
 
 def object_in(answer: Response, where: str) -> dict[str, Any]:
-    """Give the JSON object of an answer.
+    """Return the JSON object of an answer.
 
     Raises:
         NoCredential: AUTH; there is none, or it is too large.
@@ -91,7 +91,7 @@ def object_in(answer: Response, where: str) -> dict[str, Any]:
 
 
 def refused_by(status: int, where: str) -> NoCredential:
-    """Say what a status other than 200 means: NOT_SENT of somebody too busy, else AUTH."""
+    """Return what a status other than 200 means: NOT_SENT of somebody too busy, else AUTH."""
     busy = status in (408, 429) or status >= 500
     return NoCredential(
         Outcome.NOT_SENT if busy else Outcome.AUTH,
@@ -101,5 +101,5 @@ def refused_by(status: int, where: str) -> NoCredential:
 
 
 def undecodable(where: str, what: str) -> NoCredential:
-    """Say that an answer is not what was asked for; nothing of it is repeated."""
+    """Return that an answer is not what was asked for; nothing of it is repeated."""
     return NoCredential(Outcome.AUTH, "undecodable", f"what {where} answered {what}")

@@ -20,7 +20,7 @@ class Awaited:
 
     @pytest.fixture
     def client(self, watched: FaultyDriver, clock: FakeClock) -> Iterator[Client]:
-        """Give the client under contract, whose doors are awaited on another thread."""
+        """Return the client under contract, whose doors are awaited on another thread."""
         with asyncio.Runner() as runner:
             loop = runner.get_loop()
             thread = threading.Thread(target=loop.run_forever)

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from leeward import Client
-from leeward.driver import Driver
+from leeward.adapter import Driver
 from leeward.testing import FakeClock, FaultyDriver
 from leeward_contract_tests.contracts.observing import Ask, Deliveries, Runs
 from leeward_contract_tests.contracts.refusal import Refusal
@@ -24,15 +24,15 @@ class Contract:
 
     @pytest.fixture
     def driver(self) -> Driver:
-        """Give the driver under contract, open, and fresh for each test."""
+        """Return the driver under contract, open, and fresh for each test."""
         pytest.fail(
             f"{type(self).__name__} has no driver: give it a fixture `driver` that yields your "
-            "leeward.driver.Driver and closes it"
+            "leeward.adapter.Driver and closes it"
         )
 
     @pytest.fixture
     def faults(self) -> Faults:
-        """Give what makes the driver's calls go wrong; only `FailureContract` asks for it."""
+        """Return what makes the driver's calls go wrong; only `FailureContract` asks for it."""
         pytest.fail(
             f"{type(self).__name__} has no faults: give it a fixture `faults` that returns a "
             "leeward_contract_tests.Faults, with lose_answers, refuse and throttle, for the "
@@ -42,12 +42,12 @@ class Contract:
 
     @pytest.fixture
     def patience(self) -> float:
-        """Give the seconds without any delivery after which those that are missing are lost."""
+        """Return the seconds without any delivery after which those that are missing are lost."""
         return 30.0
 
     @pytest.fixture
     def ask(self, driver: Driver) -> Ask:
-        """Give what calls the contract's functions to see what happened on the cloud.
+        """Return what calls the contract's functions to see what happened on the cloud.
 
         A driver without INVOKE needs one of its own, if it can enqueue or publish.
         """
@@ -56,27 +56,27 @@ class Contract:
 
     @pytest.fixture
     def clock(self) -> FakeClock:
-        """Give the client's clock: it starts now, and waits between attempts take no time."""
+        """Return the client's clock: it starts now, and waits between attempts take no time."""
         return FakeClock(time.time())
 
     @pytest.fixture
     def watched(self, driver: Driver) -> FaultyDriver:
-        """Give the driver with a memory: `calls` holds what the client has put to it."""
+        """Return the driver with a memory: `calls` holds what the client has put to it."""
         return FaultyDriver(driver)
 
     @pytest.fixture
     def client(self, watched: FaultyDriver, clock: FakeClock) -> Client:
-        """Give the client under contract. It stays open: the driver's fixture closes the driver."""
+        """Return the client under contract; the driver's fixture closes the driver."""
         return Client(watched, config=contract_config(), clock=clock)
 
     @pytest.fixture
     def runs(self, ask: Ask, patience: float) -> Runs:
-        """Give a counter of how often a function has run."""
+        """Return a counter of how often a function has run."""
         return Runs(ask, patience)
 
     @pytest.fixture
     def deliveries(self, ask: Ask, patience: float) -> Deliveries:
-        """Give a view of what the bus has delivered."""
+        """Return a view of what the bus has delivered."""
         return Deliveries(ask, patience)
 
     @pytest.fixture(autouse=True)

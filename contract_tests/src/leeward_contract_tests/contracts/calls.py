@@ -6,10 +6,10 @@ import json
 import time
 from typing import Any, Final
 
+from leeward.adapter import Delete, Enqueue, Invoke, Key, Load, Publish, Result, Store
 from leeward.cloudevents import mint
-from leeward.driver import Delete, Enqueue, Invoke, Key, Load, Publish, Result, Store
+from leeward.entropy import new_id
 from leeward.errors import Outcome
-from leeward.ids import new_id
 from leeward.values import Effect, Event, Item, Json
 from leeward_contract_tests.fixtures import EVENTS, ITEMS
 
@@ -21,22 +21,22 @@ A_WHILE: Final = 60.0
 
 
 def fresh(what: str) -> str:
-    """Give a name, key or id that no other test uses."""
+    """Return a name, key or id that no other test uses."""
     return f"{what}-{new_id(time.time())}"
 
 
 def invoke(function: str, payload: Json, effect: Effect = Effect.UNSAFE) -> Invoke:
-    """Give a call of a function."""
+    """Return a call of a function."""
     return Invoke(function, json.dumps(payload).encode(), fresh("call"), effect)
 
 
 def enqueue(function: str, payload: Json) -> Enqueue:
-    """Give a queued call of a function."""
+    """Return a queued call of a function."""
     return Enqueue(function, json.dumps(payload).encode(), fresh("call"))
 
 
 def publish(*events: Event) -> Publish:
-    """Give a publish of events, what they leave open filled in."""
+    """Return a publish of events, what they leave open filled in."""
     now = time.time()
     minted = [
         mint(event, id=fresh("event"), source="leeward-contract", now=now) for event in events
@@ -45,12 +45,12 @@ def publish(*events: Event) -> Publish:
 
 
 def item_key(value: str) -> Key:
-    """Give a key of the table of items."""
+    """Return a key of the table of items."""
     return Key(("id",), (value,))
 
 
 def store(item: Item, *, write_id: str | None = None, if_absent: bool = False) -> Store:
-    """Give a write to the table of items."""
+    """Return a write to the table of items."""
     return Store(
         ITEMS,
         item_key(item["id"]),
@@ -62,17 +62,17 @@ def store(item: Item, *, write_id: str | None = None, if_absent: bool = False) -
 
 
 def load(key: str) -> Load:
-    """Give a read of the table of items."""
+    """Return a read of the table of items."""
     return Load(ITEMS, item_key(key))
 
 
 def delete(key: str) -> Delete:
-    """Give a delete in the table of items."""
+    """Return a delete in the table of items."""
     return Delete(ITEMS, item_key(key), time.time())
 
 
 def outcomes_of(result: Result[Any]) -> list[Outcome]:
-    """Give the outcome of each attempt, read-backs left out.
+    """Return the outcome of each attempt, read-backs left out.
 
     A plain driver makes one attempt, and its result is that; a router lists several.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from leeward import Client, Conflict
-from leeward.driver import Capability
+from leeward.adapter import Capability
 from leeward_contract_tests.contracts.base import Contract
 from leeward_contract_tests.contracts.calls import fresh
 from leeward_contract_tests.contracts.exact import ODD_PAIRS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from leeward import Client, NotFound, Outcome, Promise
-from leeward.driver import Capability, Driver
+from leeward.adapter import Capability, Driver
 from leeward_contract_tests.contracts.base import Contract
 from leeward_contract_tests.contracts.calls import SECONDS, enqueue, fresh
 from leeward_contract_tests.contracts.observing import Runs

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from leeward import Client, Conflict
-from leeward.driver import Capability
+from leeward.adapter import Capability
 from leeward.testing import FakeClock
 from leeward.values import Item
 from leeward_contract_tests.contracts.base import Contract
@@ -30,7 +30,7 @@ class ExpiryContract(Contract):
 
     @needs(TABLES, EXPIRY)
     def test_an_item_is_there_until_it_expires(self, client: Client, clock: FakeClock) -> None:
-        """Give an item before its time, and tell the time, to the second."""
+        """Return an item before its time, and tell the time, to the second."""
         item: Item = {"id": fresh("item"), "n": 1}
         due = datetime.fromtimestamp(clock.now() + HOUR, UTC)
         client.store_data(ITEMS, item, expires_in=HOUR)
@@ -43,7 +43,7 @@ class ExpiryContract(Contract):
 
     @needs(TABLES, EXPIRY)
     def test_an_expired_item_is_not_found(self, client: Client, clock: FakeClock) -> None:
-        """Give None once the time has come."""
+        """Return None once the time has come."""
         item: Item = {"id": fresh("item")}
         client.store_data(ITEMS, item, expires_in=HOUR)
         clock.advance(HOUR + 1)

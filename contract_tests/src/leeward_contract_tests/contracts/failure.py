@@ -7,7 +7,7 @@ import time
 import pytest
 
 from leeward import Client, Outcome, OutcomeUnknown
-from leeward.driver import Capability, Driver
+from leeward.adapter import Capability, Driver
 from leeward_contract_tests.contracts.calls import invoke
 from leeward_contract_tests.contracts.lost_answers import LostAnswersContract
 from leeward_contract_tests.contracts.refusal import needs

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from leeward import Client, FunctionError, NotFound, Outcome, PayloadTooLarge
-from leeward.driver import Capability, Driver
+from leeward.adapter import Capability, Driver
 from leeward.testing import FaultyDriver
 from leeward.values import Json
 from leeward_contract_tests.contracts.base import Contract
@@ -99,6 +99,6 @@ class InvokeContract(Contract):
 
 
 def _padded(payload: Json, size: int) -> Json:
-    """Give `payload` with a text that makes it `size` bytes of JSON."""
+    """Return `payload` with a text that makes it `size` bytes of JSON."""
     bare = len(json.dumps({**payload, "padding": ""}, separators=(",", ":")))
     return {**payload, "padding": "x" * (size - bare)}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from leeward import Client, ConfigError
-from leeward.driver import Call, Capability, Driver, Limits, Scan
+from leeward.adapter import Call, Capability, Driver, Limits, Scan
 from leeward.values import Event, Item
 from leeward_contract_tests.contracts.base import Contract
 from leeward_contract_tests.contracts.calls import (

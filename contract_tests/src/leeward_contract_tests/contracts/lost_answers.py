@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from leeward import Client, Event, Outcome, OutcomeUnknown, Promise
-from leeward.driver import Capability, Driver
+from leeward.adapter import Capability, Driver
 from leeward.values import Effect, Item
 from leeward_contract_tests.contracts.base import Contract
 from leeward_contract_tests.contracts.calls import (

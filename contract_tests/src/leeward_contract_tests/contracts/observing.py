@@ -48,13 +48,13 @@ class Runs:
         self._looks = 0
 
     def count(self) -> int:
-        """Give the runs so far; looking is a run too, and is left out."""
+        """Return the runs so far; looking is a run too, and is left out."""
         self._looks += 1
         answer: int = self._ask(COUNT, self.payload)
         return answer - self._looks
 
     def eventually(self, least: int) -> int:
-        """Give the runs as soon as there are `least`, or what there is after some patience."""
+        """Return the runs as soon as there are `least`, or what there is after some patience."""
         return eventually(self.count, lambda runs: runs >= least, self._patience)
 
 
@@ -66,11 +66,11 @@ class Deliveries:
         self._patience = patience
 
     def now(self, event_id: str) -> list[Event]:
-        """Give the events of this id that were delivered so far, in the order of delivery."""
+        """Return the events of this id that were delivered so far, in the order of delivery."""
         return [from_json(document) for document in self._ask(SEEN, {"id": event_id})]
 
     def eventually(self, event_id: str, least: int = 1) -> list[Event]:
-        """Give them as soon as there are `least`, or what there is after some patience."""
+        """Return them as soon as there are `least`, or what there is after some patience."""
         return eventually(
             lambda: self.now(event_id), lambda events: len(events) >= least, self._patience
         )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from leeward import Client, Event, Outcome, Promise
-from leeward.driver import Capability, Driver, Publish
+from leeward.adapter import Capability, Driver, Publish
 from leeward.testing import FaultyDriver
 from leeward_contract_tests.contracts.base import Contract
 from leeward_contract_tests.contracts.calls import A_WHILE, SECONDS, fresh, publish
@@ -101,7 +101,7 @@ class PublishContract(Contract):
 
     @needs(Capability.PUBLISH)
     def test_publish_gives_each_event_a_result(self, driver: Driver) -> None:
-        """Give one result for each event of a request, in order."""
+        """Return one result for each event of a request, in order."""
         result = driver.publish(publish(*(Event(TYPE, n) for n in range(3))), SECONDS)
         assert result.outcome is Outcome.OK
         assert [each.outcome for each in result.value or ()] == [Outcome.OK] * 3
@@ -166,7 +166,7 @@ class PublishContract(Contract):
 
 
 def events_of(watched: FaultyDriver, *calls: Any) -> list[Event]:
-    """Give the events that were put to the driver, by `calls` or by all of them."""
+    """Return the events that were put to the driver, by `calls` or by all of them."""
     return [
         event
         for call in calls or watched.calls

@@ -9,7 +9,7 @@ from typing import Concatenate, Final, ParamSpec, Protocol, TypeVar
 import pytest
 
 from leeward import Client, Unsupported
-from leeward.driver import Call, Capability, Driver, Scan, perform
+from leeward.adapter import Call, Capability, Driver, Scan, perform
 from leeward.testing import FaultyDriver
 from leeward_contract_tests.contracts.calls import SECONDS
 from leeward_contract_tests.fixtures import ECHO, EVENTS, ITEMS, PAIR, PAIRS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from leeward import Client, Outcome
-from leeward.driver import Capability, Driver, Scan, Stored
+from leeward.adapter import Capability, Driver, Scan, Stored
 from leeward_contract_tests.contracts.base import Contract
 from leeward_contract_tests.contracts.calls import SECONDS, fresh, store
 from leeward_contract_tests.contracts.exact import NASTY_ITEMS, exact
@@ -23,7 +23,7 @@ class ScanContract(Contract):
 
     @needs(TABLES, SCAN)
     def test_scan_finds_every_item_once(self, client: Client, driver: Driver) -> None:
-        """Give each of many items exactly once, over as many pages as it takes."""
+        """Return each of many items exactly once, over as many pages as it takes."""
         mark = fresh("scanned")
         for n in range(MANY):
             client.store_data(ITEMS, {"id": f"{mark}-{n}", "mark": mark, "n": n})
@@ -32,7 +32,7 @@ class ScanContract(Contract):
 
     @needs(TABLES, SCAN)
     def test_scan_gives_what_load_gives(self, client: Client, driver: Driver) -> None:
-        """Give items exactly, with their revision and write id."""
+        """Return items exactly, with their revision and write id."""
         call = store({**NASTY_ITEMS["decimals"], "id": fresh("item")})
         revision = driver.store(call, SECONDS).value
         (found,) = [each for each in _scanned(driver) if each.item["id"] == call.item["id"]]
@@ -41,7 +41,7 @@ class ScanContract(Contract):
 
     @needs(TABLES, SCAN)
     def test_scan_passes_over_what_was_deleted(self, client: Client, driver: Driver) -> None:
-        """Give no item that was deleted before the scan began."""
+        """Return no item that was deleted before the scan began."""
         key = fresh("item")
         client.store_data(ITEMS, {"id": key})
         client.delete_data(ITEMS, key)
@@ -49,7 +49,7 @@ class ScanContract(Contract):
 
 
 def _scanned(driver: Driver) -> list[Stored]:
-    """Give everything in the table of items."""
+    """Return everything in the table of items."""
     found: list[Stored] = []
     cursor: str | None = None
     for _ in range(MOST_PAGES):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from leeward import Client, Outcome, PayloadTooLarge, Promise
-from leeward.driver import Capability, Driver
+from leeward.adapter import Capability, Driver
 from leeward.items import measure
 from leeward.testing import FaultyDriver
 from leeward.values import Item
@@ -24,7 +24,7 @@ class TablesContract(Contract):
     @pytest.mark.parametrize("nasty", NASTY_ITEMS.values(), ids=NASTY_ITEMS)
     @needs(Capability.TABLES)
     def test_store_keeps_items_exactly(self, client: Client, nasty: Item) -> None:
-        """Give back exactly what was stored, with every type, and know it for leeward's own."""
+        """Return back exactly what was stored, with every type, and know it for leeward's own."""
         item: Item = {**nasty, "id": fresh("item")}
         client.store_data(ITEMS, item)
         record = client.load_data(ITEMS, item["id"])
@@ -128,7 +128,7 @@ class TablesContract(Contract):
 
     @needs(Capability.TABLES)
     def test_load_of_an_absent_item_is_none(self, client: Client) -> None:
-        """Give None for an item that is not there: that is no error."""
+        """Return None for an item that is not there: that is no error."""
         assert client.load_data(ITEMS, fresh("absent")) is None
 
     @needs(Capability.TABLES)
@@ -182,7 +182,7 @@ class TablesContract(Contract):
 
 
 def _padded(size: int) -> Item:
-    """Give an item that measures `size` bytes."""
+    """Return an item that measures `size` bytes."""
     item: Item = {"id": fresh("large"), "padding": ""}
     item["padding"] = "x" * (size - measure(item).bytes)
     return item

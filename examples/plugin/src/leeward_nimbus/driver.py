@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import requests
 
-from leeward import driver as api
+from leeward import adapter as api
 from leeward.cloudevents import to_json
 from leeward.errors import ConfigError, Outcome, Unsupported
 from leeward.items import EMBEDDED, decode, encode, escape_key
@@ -55,7 +55,7 @@ class NimbusDriver(api.UniformDriver):
         return answered(response, _READERS[call.verb])
 
     def _request(self, call: api.Call) -> tuple[str, list[str], dict[str, Any], bytes | None]:
-        """Give method, path, query and body; requests leaves out what is None."""
+        """Return method, path, query and body; requests leaves out what is None."""
         match call:
             case api.Invoke(function, payload, key):
                 return "POST", ["functions", function], {"idempotency_key": key}, payload
@@ -74,17 +74,17 @@ class NimbusDriver(api.UniformDriver):
                 raise Unsupported(f"{self.target} has no {call.verb}", target=self.target)
 
     def describe(self) -> Mapping[str, str]:
-        """Give the address; never the token."""
+        """Return the address; never the token."""
         return {"url": self._url}
 
     def native(self, service: str) -> requests.Session:
-        """Give the session, as ``http``."""
+        """Return the session, as ``http``."""
         if service != "http":
             raise ConfigError(f"no service {service!r} at {self.target}; known: http")
         return self._session
 
     def close(self) -> None:
-        """Give back threads and connections."""
+        """Return back threads and connections."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._session.close()
 

@@ -6,7 +6,7 @@ from typing import Any
 import requests
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
-from leeward.driver import FunctionFault, Result
+from leeward.adapter import FunctionFault, Result
 from leeward.errors import Outcome
 
 STATUSES = {
@@ -25,7 +25,7 @@ STATUSES = {
 
 
 def answered(response: requests.Response, read: Callable[[Any], Any]) -> Result[Any]:
-    """Give the result of an answer. What is not Nimbus's own JSON proves nothing either."""
+    """Return the result of an answer. What is not Nimbus's own JSON proves nothing either."""
     status, request_id = response.status_code, response.headers.get("Nimbus-Request")
     outcome = STATUSES.get(status, Outcome.AMBIGUOUS)
     try:
@@ -46,7 +46,7 @@ def answered(response: requests.Response, read: Callable[[Any], Any]) -> Result[
 
 
 def failed(error: requests.RequestException) -> Result[Any]:
-    """Give the result without an answer: only a connection that never was proves anything."""
+    """Return the result without an answer: only a connection that never was proves anything."""
     reason = getattr(error.args[0], "reason", None) if error.args else None
     unsent = isinstance(reason, NewConnectionError | ConnectTimeoutError)
     outcome = Outcome.NOT_SENT if unsent else Outcome.AMBIGUOUS

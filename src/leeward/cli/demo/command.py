@@ -78,7 +78,7 @@ def _attempts(attempts: list[Facts]) -> str:
 
 
 def _source_of_the_loop() -> str:
-    """Give its source as users would write it."""
+    """Return its source as users would write it."""
     from leeward.cli.demo.naive import naive_invoke
 
     lines = inspect.getsource(naive_invoke).splitlines()

@@ -113,7 +113,7 @@ class AsyncCurlTransport:
 
 
 def _loop_that_watches() -> AbstractEventLoop:
-    """Give the running loop, if it can tell when a socket is ready."""
+    """Return the running loop, if it can tell when a socket is ready."""
     import asyncio
     import socket
 

@@ -148,17 +148,17 @@ class Easy:
         self._shape = (method, has_body)
 
     def answer(self) -> Response | Failure:
-        """Give the answer of a transfer that libcurl calls complete."""
+        """Return the answer of a transfer that libcurl calls complete."""
         options = self._options
         body = self._answer.getvalue()
         return assemble(self._lines, body, options.max_header_bytes, options.max_response_bytes)
 
     def failure(self, code: int, cause: BaseException | None = None) -> Failure:
-        """Give what is known of a transfer that ended with libcurl's error `code`."""
+        """Return what is known of a transfer that ended with libcurl's error `code`."""
         return explain(self._facts(code), cause)
 
     def closed(self) -> Failure:
-        """Give what is known of a transfer that was given up, because its transport was closed."""
+        """Return what is known of a transfer given up because its transport was closed."""
         return closed(self._facts())
 
     def _facts(self, code: int = 0) -> Facts:

@@ -172,7 +172,7 @@ class Facts(NamedTuple):
 
 
 def explain(facts: Facts, cause: BaseException | None = None) -> Failure:
-    """Say how far the request came and whether any of it may have left."""
+    """Return how far the request came and whether any of it may have left."""
     row = TABLE.get(facts.code, UNKNOWN)
     if row.provable and facts.request_size == 0:
         phase, code = row.phase or _phase_before(facts), _code(facts.code, "connect_timeout")
@@ -182,7 +182,7 @@ def explain(facts: Facts, cause: BaseException | None = None) -> Failure:
 
 
 def closed(facts: Facts) -> Failure:
-    """Say the same of a request that was given up here, because its transport was closed.
+    """Return the same of a request that was given up here, because its transport was closed.
 
     No byte leaves after that, so what REQUEST_SIZE says is final. `facts.code` does not count.
     """

@@ -39,7 +39,7 @@ def check_version() -> None:
 
 
 def handle_for(origin: str, options: TransportOptions) -> Any:
-    """Give a new handle that can connect to `origin`, and to nothing else.
+    """Return a new handle that can connect to `origin`, and to nothing else.
 
     Raises:
         leeward.ConfigError: `origin` is none, or no certificates are there to trust.
@@ -68,7 +68,7 @@ def handle_for(origin: str, options: TransportOptions) -> Any:
 
 
 def scheme_of(origin: str) -> str:
-    """Give the scheme of `origin`; `ConfigError` if it is no origin."""
+    """Return the scheme of `origin`; `ConfigError` if it is no origin."""
     match = ORIGIN.fullmatch(origin)
     if match is None:
         raise ConfigError("an endpoint must look like https://host or https://host:port")
@@ -98,5 +98,5 @@ def _trust(handle: Any, ca_file: str | None) -> None:
 
 
 def milliseconds(seconds: float) -> int:
-    """Give whole milliseconds: rounded down, to be never late, but not to 0, which is no limit."""
+    """Return whole milliseconds: rounded down, never late, but not to 0, which is no limit."""
     return max(int(min(seconds, _LONGEST) * 1000), 1)

@@ -17,7 +17,7 @@ EXTENSION = "pycurl._pycurl"
 
 
 def load() -> Any:
-    """Give pycurl's module of functions and constants.
+    """Return pycurl's module of functions and constants.
 
     Raises:
         ImportError: it is not installed.

@@ -111,7 +111,7 @@ class Line:
         self._send(body, incoming)
 
     def _is_alive(self) -> bool:
-        """Say whether the connection can be trusted with another request.
+        """Return whether the connection can be trusted with another request.
 
         What has come of itself is a goodbye, or an answer to nothing, if it is not TLS's own.
         """
@@ -166,7 +166,7 @@ class Line:
                     self._wait_to_send(incoming)
 
     def _passed_on(self, piece: bytes | memoryview, incoming: Incoming) -> int:
-        """Give how many bytes the connection took; 0 if it has no room, or has an answer."""
+        """Return how many bytes the connection took; 0 if it has no room, or has an answer."""
         try:
             count: int = self.handle.send(piece)
         except BlockingIOError:
@@ -230,7 +230,7 @@ class Line:
             pass
 
     def _left(self) -> float:
-        """Give the seconds that are left; raise libcurl's error for none."""
+        """Return the seconds that are left; raise libcurl's error for none."""
         left = self._deadline - monotonic()
         if left <= 0:
             raise CurlError(_TIMED_OUT, "the deadline has passed")
@@ -274,13 +274,13 @@ def _is_cut_head(facts: Facts) -> bool:
 
 
 def _host_of(origin: str) -> str:
-    """Give the `Host` header that goes with `origin`: without the scheme's own port."""
+    """Return the `Host` header that goes with `origin`: without the scheme's own port."""
     scheme, _, host = origin.partition("://")
     return host.removesuffix(":443" if scheme == "https" else ":80")
 
 
 def _waiter_for(socket: int) -> Any:
-    """Give what waits for events of `socket`, to begin with for something to read."""
+    """Return what waits for events of `socket`, to begin with for something to read."""
     waiter = select.poll() if hasattr(select, "poll") else _Select()
     waiter.register(socket, IN)
     return waiter
@@ -295,7 +295,7 @@ class _Select:
     modify = register
 
     def poll(self, milliseconds: int) -> list[int]:
-        """Give the sockets on which one of the events is there."""
+        """Return the sockets on which one of the events is there."""
         readers = self._socket if self._events & IN else []
         writers = self._socket if self._events & OUT else []
         ready = select.select(readers, writers, self._socket, milliseconds / 1000)

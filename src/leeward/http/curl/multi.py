@@ -239,7 +239,7 @@ class Multi:
 
 
 def _multi_handle(connections: int, sockets: list[tuple[int, int]], waits: list[int]) -> Any:
-    """Give a new handle that notes what it wants watched, and its waits in milliseconds."""
+    """Return a new handle that notes what it wants watched, and its waits in milliseconds."""
 
     def note(what: int, socket: int, _multi: object, _data: object) -> None:
         sockets.append((what, socket))

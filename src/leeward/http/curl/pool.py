@@ -88,7 +88,7 @@ class Pool(Generic[H]):
         return handle
 
     def lend(self, ticket: object, origin: str) -> H | str:
-        """Give a handle for `origin`, one with a connection if there is one; or why not."""
+        """Return a handle for `origin`, one with a connection if there is one; or why not."""
         with self._lock:
             if self._closed:
                 return "closed"

@@ -10,12 +10,12 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from leeward.http.addresses import is_public
 from leeward.http.curl.library import pycurl
+from leeward.http.public_addresses import is_public
 
 
 def open_public(_purpose: int, address: Any) -> Any:
-    """Give a socket for `address`, or the word that makes libcurl give up this address.
+    """Return a socket for `address`, or the word that makes libcurl give up this address.
 
     For `OPENSOCKETFUNCTION`; libcurl reports error 7 when no address is left, and nothing was sent.
     It goes by the peer's address: with a proxy, by the proxy's. An address is given up as well when

@@ -1,0 +1,59 @@
+"""What an adapter author implements: the Driver protocol, with the calls that cross it.
+
+A driver is dumb on purpose. `leeward.Client` has validated every argument, minted every id and
+checked every limit before a driver sees a call; the router owns retries, failover and the
+deadline. A driver makes **one** attempt and says how it ended.
+"""
+
+from __future__ import annotations
+
+from leeward.adapter.async_driver import AsyncDriver, close_async, is_async, perform_async
+from leeward.adapter.capabilities import NONE_MISSING, TOO_LARGE, Capability, Limits
+from leeward.adapter.driver import Driver, perform
+from leeward.adapter.target import Opener, TargetConfig
+from leeward.adapter.wrapper import UniformDriver, WrappingDriver
+from leeward.calls import (
+    Call,
+    Delete,
+    Enqueue,
+    FunctionFault,
+    Invoke,
+    Key,
+    Load,
+    Page,
+    Publish,
+    Result,
+    Scan,
+    Store,
+    Stored,
+)
+
+__all__ = [
+    "NONE_MISSING",
+    "TOO_LARGE",
+    "AsyncDriver",
+    "Call",
+    "Capability",
+    "Delete",
+    "Driver",
+    "Enqueue",
+    "FunctionFault",
+    "Invoke",
+    "Key",
+    "Limits",
+    "Load",
+    "Opener",
+    "Page",
+    "Publish",
+    "Result",
+    "Scan",
+    "Store",
+    "Stored",
+    "TargetConfig",
+    "UniformDriver",
+    "WrappingDriver",
+    "close_async",
+    "is_async",
+    "perform",
+    "perform_async",
+]

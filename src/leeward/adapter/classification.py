@@ -1,0 +1,44 @@
+"""What an error answer means: the outcomes that adapters' tables of errors are made of."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from leeward.adapter import TOO_LARGE as TOO_LARGE_REASON
+from leeward.adapter.plans import STALE_CREDENTIALS
+from leeward.errors import Outcome
+
+CONTENTION_REASON: Final = "contention"
+"""REJECTED: another write was at the same item; only the same target can do better."""
+REDIRECTED: Final = "redirected"
+"""CALLER: a redirect. None is followed, and nothing ran where it came from."""
+
+
+class Classification(NamedTuple):
+    """How an attempt ended, and the `Result.reason` of a special case."""
+
+    outcome: Outcome
+    reason: str | None = None
+
+
+AMBIGUOUS: Final = Classification(Outcome.AMBIGUOUS)
+APP_ERROR: Final = Classification(Outcome.APP_ERROR)
+AUTH: Final = Classification(Outcome.AUTH)
+CALLER: Final = Classification(Outcome.CALLER)
+CONFLICT: Final = Classification(Outcome.CONFLICT)
+CONTENTION: Final = Classification(Outcome.REJECTED, CONTENTION_REASON)
+NOT_FOUND: Final = Classification(Outcome.NOT_FOUND)
+REJECTED: Final = Classification(Outcome.REJECTED)
+STALE: Final = Classification(Outcome.AUTH, STALE_CREDENTIALS)
+TOO_LARGE: Final = Classification(Outcome.CALLER, TOO_LARGE_REASON)
+
+
+def by_status(status: int) -> Classification:
+    """Return what a status means by itself, where it alone is proof.
+
+    413 (too large) and 429 (throttled) are given before anything runs; a redirect is never
+    followed. Everything else is AMBIGUOUS: a 401, 403 or 404 may be that of any proxy.
+    """
+    if 300 <= status < 400:
+        return Classification(Outcome.CALLER, REDIRECTED)
+    return {413: TOO_LARGE, 429: REJECTED}.get(status, AMBIGUOUS)

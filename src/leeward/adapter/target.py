@@ -1,0 +1,65 @@
+"""What an adapter is given to open one target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+from leeward.adapter.driver import Driver
+from leeward.errors import ConfigError
+from leeward.masking import masked
+
+
+class TargetConfig(NamedTuple):
+    """What an adapter's factory is given to open one target.
+
+    Attributes:
+        name: as written in the order, ``aws:us-east-1``.
+        provider: the part before the colon.
+        qualifier: the part after it, or None.
+        options: the keys of its section in ``leeward.toml``.
+        env: the environment that may be honoured; empty with ``trust_env = false``.
+        trust_env: False in the hardened mode: the environment, credential executables and files
+            that point elsewhere are refused.
+        shared: the section is the provider's, for want of one of the whole name.
+    """
+
+    name: str
+    provider: str
+    qualifier: str | None
+    options: Mapping[str, Any]
+    env: Mapping[str, str]
+    trust_env: bool = True
+    shared: bool = False
+
+    def __repr__(self) -> str:
+        return masked(self, "name provider qualifier trust_env shared")
+
+    @property
+    def section(self) -> str:
+        """The section that the options stand in, such as ``[targets."nimbus:north"]``."""
+        return f'[targets."{self.provider if self.shared else self.name}"]'
+
+    def check_options(self, known: Mapping[str, type]) -> None:
+        """Raise `ConfigError` for an option that `known` lacks, or that has another type."""
+        for option, value in self.options.items():
+            where = f"{option!r} in {self.section}"
+            if option not in known:
+                raise ConfigError(f"unknown key {where}{_nearest(option, known)}")
+            if type(value) is not known[option]:
+                raise ConfigError(
+                    f"{where} must be a {known[option].__name__}, not {type(value).__name__}"
+                )
+
+
+def _nearest(option: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches
+
+    options = sorted(known)
+    near = get_close_matches(option, options, n=1)
+    meant = f"; did you mean {near[0]!r}?" if near else ";"
+    return f"{meant} known: {', '.join(options)}"
+
+
+Opener: TypeAlias = Callable[[TargetConfig], Driver]
+"""What an entry point of the group ``leeward.adapters`` names."""

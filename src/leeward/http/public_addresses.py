@@ -1,0 +1,79 @@
+"""Which addresses lie on the public internet. Pure; in doubt, an address does not.
+
+A name that was checked may still lead into the network of whoever runs this program, so what it
+resolves to is looked at as well, at the moment of connecting.
+
+Sources: IANA's registries of special-purpose IPv4 and IPv6 addresses; RFC 4291 (mapped addresses),
+RFC 3056 (6to4) and RFC 6052 (NAT64), by which an IPv4 address travels inside an IPv6 one.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from typing import Final
+
+_NOT_PUBLIC_V4: Final = (
+    "0.0.0.0/8",  # this network
+    "10.0.0.0/8",  # private
+    "100.64.0.0/10",  # shared by a carrier's customers (CGNAT)
+    "127.0.0.0/8",  # loopback
+    "168.63.129.16/32",  # the host of a virtual machine, in one cloud; else an ordinary address
+    "169.254.0.0/16",  # link-local, and where clouds keep their metadata
+    "172.16.0.0/12",  # private
+    "192.0.0.0/24",  # protocol assignments
+    "192.0.2.0/24",  # documentation
+    "192.88.99.0/24",  # 6to4 relays, withdrawn
+    "192.168.0.0/16",  # private
+    "198.18.0.0/15",  # benchmarks
+    "198.51.100.0/24",  # documentation
+    "203.0.113.0/24",  # documentation
+    "224.0.0.0/4",  # multicast
+    "240.0.0.0/4",  # reserved, and broadcast
+)
+
+_GLOBAL_V6: Final = "2000::/3"
+"""All that IANA gives out for use on the internet. Link-local, private and metadata addresses
+(``fd00:ec2::254``) lie elsewhere."""
+
+_NOT_PUBLIC_V6: Final = (
+    "2001::/23",  # protocol assignments, Teredo among them
+    "2001:db8::/32",  # documentation
+    "3fff::/20",  # documentation
+)
+
+_NAT64: Final = "64:ff9b::/96"
+
+
+def is_public(address: str) -> bool:
+    """Return whether `address` lies on the public internet.
+
+    Args:
+        address: an IP address as a resolver writes it: dotted decimal, or IPv6, perhaps with a
+            zone. Anything else is not public.
+    """
+    try:
+        found = IPv6Address(address) if ":" in address else IPv4Address(address)
+    except ValueError:
+        return False
+    if isinstance(found, IPv4Address):
+        return not any(found in network for network in _networks(_NOT_PUBLIC_V4))
+    inner = _embedded(found)
+    if inner is not None:
+        return is_public(str(inner))
+    (everything,) = _networks((_GLOBAL_V6,))
+    return found in everything and not any(
+        found in network for network in _networks(_NOT_PUBLIC_V6)
+    )
+
+
+def _embedded(address: IPv6Address) -> IPv4Address | None:
+    """Return the IPv4 address that packets for `address` end up at, if there is one."""
+    if address in IPv6Network(_NAT64):
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour
+
+
+@cache
+def _networks(texts: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(map(ip_network, texts))

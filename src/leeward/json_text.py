@@ -1,0 +1,133 @@
+"""JSON: written compactly in UTF-8, and read strictly, for it was written by somebody else.
+
+What JSON leaves open and readers settle differently is refused: NaN and its like, numbers that no
+float holds, one name twice in an object, bytes that are not UTF-8. So is what would be a burden to
+whoever walks through it: depth without end, and integers of thousands of digits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from math import isfinite
+from typing import TYPE_CHECKING, Any, Final
+
+from leeward.values import Json
+
+if TYPE_CHECKING:
+    from json import JSONDecoder
+
+DEEPEST: Final = 64
+"""Lists and objects inside each other."""
+
+MOST_DIGITS: Final = 4300
+"""Of an integer: CPython's own default (`sys.int_info.default_max_str_digits`), which a program
+may switch off; beyond it the time that conversion takes grows with the square."""
+
+
+class Undecodable(ValueError):
+    """A body is not the JSON that is taken here. The message repeats nothing of it."""
+
+
+def encode(value: Json) -> bytes:
+    """Write a value that has been checked."""
+    return _encoder()(value).encode()
+
+
+@cache
+def _encoder() -> Callable[[Json], str]:
+    """Return one encoder for all: making one costs more than a small document does.
+
+    `JSONEncoder.encode` makes anew, each time, the encoder in C that does the work. So that one is
+    kept here, where there is one (CPython), told the same things and not to look for cycles: a
+    checked value has none.
+    """
+    from json import JSONEncoder, encoder
+
+    plain = JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    in_c = getattr(encoder, "c_make_encoder", None)
+    if in_c is None:
+        return plain.encode
+    spell = encoder.encode_basestring
+    chunks = in_c(None, plain.default, spell, None, ":", ",", False, False, False)
+    return lambda value: "".join(chunks(value, 0))
+
+
+def decode(body: bytes, *, deepest: int = DEEPEST) -> Json:
+    """Return the value of a body.
+
+    Args:
+        body: JSON in UTF-8.
+        deepest: how many lists and objects may stand inside each other.
+
+    Raises:
+        Undecodable: it is something else, or goes beyond what is taken.
+    """
+    flaw = None
+    try:
+        value: Json = _decoder().decode(str(body, "utf-8"))
+    except Undecodable:
+        raise
+    except UnicodeDecodeError:
+        flaw = "the body is not UTF-8"
+    except RecursionError:
+        flaw = "the JSON is nested too deep"
+    except ValueError:
+        flaw = "the body is not JSON"
+    if flaw:
+        # Out here, because the errors above carry the body, and would go along as the context.
+        raise Undecodable(flaw)
+    if body.count(b"[") + body.count(b"{") > deepest and _is_deeper(value, deepest):
+        raise Undecodable(f"the JSON is nested more than {deepest} deep")
+    return value
+
+
+@cache
+def _decoder() -> JSONDecoder:
+    from json import JSONDecoder
+
+    return JSONDecoder(
+        object_pairs_hook=_object,
+        parse_constant=_constant,
+        parse_float=_float,
+        parse_int=_int,
+    )
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise Undecodable("an object of the JSON has one name twice")
+    return found
+
+
+def _constant(_: str) -> Any:
+    raise Undecodable("the JSON holds a number that is not finite")
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise Undecodable("the JSON holds a number that no float holds")
+    return number
+
+
+def _int(text: str) -> int:
+    if len(text) - text.startswith("-") > MOST_DIGITS:
+        raise Undecodable(f"the JSON holds an integer of more than {MOST_DIGITS} digits")
+    return int(text)
+
+
+def _is_deeper(value: Json, most: int) -> bool:
+    """Look level by level, so that no depth is too much for the looking."""
+    level: list[Any] = [[value]]
+    for _ in range(most + 1):
+        level = [
+            inner
+            for each in level
+            for inner in (each.values() if type(each) is dict else each)
+            if type(inner) in (dict, list)
+        ]
+        if not level:
+            return False
+    return True

@@ -1,0 +1,173 @@
+"""The arguments that every door shares: names, keys, times and ids, checked one by one.
+
+Each check raises `InvalidRequest` with the field and the remedy, and returns the checked value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from leeward.adapter import Key
+from leeward.errors import InvalidRequest, PayloadTooLarge
+from leeward.operations.limits import OrderLimits
+from leeward.text import is_printable
+from leeward.values import Effect
+
+MAX_NAME = 256
+"""Characters of a function's, bus's or table's logical name."""
+
+MAX_IDEMPOTENCY_KEY = 255
+"""Characters. It travels as an HTTP header; the IETF draft names no limit, vendors use 255."""
+
+MAX_SECONDS = 24 * 3600.0
+"""The longest deadline."""
+
+MAX_EXPIRY = 100 * 365 * 24 * 3600.0
+"""Seconds. DynamoDB and Firestore ignore or refuse expiries much further away."""
+
+
+def name(value: Any, field: str) -> str:
+    """Check the name of a function, bus or table."""
+    text = _text(value, field)
+    if len(text) > MAX_NAME:
+        raise InvalidRequest(
+            f"{field} has {len(text)} characters; at most {MAX_NAME} are allowed", field=field
+        )
+    return text
+
+
+def effect(value: Any) -> Effect | None:
+    """Check an effect, given as `Effect` or as its value."""
+    if value is None or isinstance(value, Effect):
+        return value
+    names = [each.value for each in Effect]
+    if not isinstance(value, str) or value not in names:
+        raise InvalidRequest(
+            f"effect is {shown(value)}; it must be one of {', '.join(names)}", field="effect"
+        )
+    return Effect(value)
+
+
+def idempotency_key(value: Any) -> str | None:
+    """Check an idempotency key: printable ASCII, because it travels as a header."""
+    if value is None:
+        return None
+    text = _text(value, "idempotency_key")
+    if len(text) > MAX_IDEMPOTENCY_KEY or not text.isascii() or text != text.strip():
+        raise InvalidRequest(
+            f"idempotency_key must be at most {MAX_IDEMPOTENCY_KEY} printable ASCII characters "
+            "without blanks at its ends; hash what is longer",
+            field="idempotency_key",
+        )
+    return text
+
+
+def timeout(value: Any, default: float) -> float:
+    """Check a deadline in seconds."""
+    return default if value is None else _seconds(value, "timeout", MAX_SECONDS)
+
+
+def expires_at(value: Any, now: float) -> float | None:
+    """Turn `expires_in`, seconds or a timedelta, into Unix seconds."""
+    if value is None:
+        return None
+    if not isinstance(value, int | float):
+        from datetime import timedelta
+
+        value = value.total_seconds() if isinstance(value, timedelta) else value
+    return now + _seconds(value, "expires_in", MAX_EXPIRY)
+
+
+def revision(value: Any) -> str | None:
+    """Check a revision that a receipt or a record has given."""
+    return None if value is None else _text(value, "if_revision")
+
+
+def key_of_item(item: Mapping[str, Any], fields: tuple[str, ...], limits: OrderLimits) -> Key:
+    """Take the key out of an item."""
+    absent = [field for field in fields if field not in item]
+    if absent:
+        raise InvalidRequest(
+            f"item[{absent[0]!r}] is absent, and is part of the table's key; add it, or set key "
+            "in [tables] of leeward.toml",
+            field=f"item[{absent[0]!r}]",
+        )
+    return _key(fields, [item[field] for field in fields], "item", limits)
+
+
+def key_of(key: Any, fields: tuple[str, ...], limits: OrderLimits) -> Key:
+    """Read the `key` argument: the one field's value, or a mapping of all fields."""
+    if isinstance(key, Mapping):
+        if set(key) != set(fields):
+            raise InvalidRequest(
+                f"key must have exactly the fields {list(fields)}, which are the table's key; give "
+                "those, or set key in [tables] of leeward.toml",
+                field="key",
+            )
+        return _key(fields, [key[field] for field in fields], "key", limits)
+    if len(fields) > 1:
+        raise InvalidRequest(
+            f"the table's key has {len(fields)} fields; give a mapping with {list(fields)}",
+            field="key",
+        )
+    _check_key_value(key, "key", limits)
+    return Key(fields, (key,))
+
+
+def _key(fields: tuple[str, ...], values: list[Any], argument: str, limits: OrderLimits) -> Key:
+    for field, value in zip(fields, values, strict=True):
+        _check_key_value(value, f"{argument}[{field!r}]", limits)
+    return Key(fields, tuple(values))
+
+
+def _check_key_value(value: Any, field: str, limits: OrderLimits) -> None:
+    if type(value) is not str:
+        raise InvalidRequest(
+            f"{field} must be a string, not {type(value).__name__}; use str(value)", field=field
+        )
+    if not value:
+        raise InvalidRequest(f"{field} is empty; a key needs at least one character", field=field)
+    try:
+        size = len(value.encode("utf-8"))
+    except UnicodeEncodeError:
+        raise InvalidRequest(
+            f"{field} has a lone surrogate, which is not UTF-8; remove it", field=field
+        ) from None
+    if size > limits.smallest.key_bytes:
+        raise PayloadTooLarge(
+            f"{field} has {size} bytes, and {limits.takes('key_bytes')}; hash or shorten it",
+            field=field,
+        )
+
+
+def shown(value: object) -> str:
+    """Write a wrong value for a message: a short text as it is, of anything else the type."""
+    if isinstance(value, str) and len(value) <= MAX_NAME:
+        return repr(value)
+    return f"of type {type(value).__name__}"
+
+
+def _text(value: Any, field: str) -> str:
+    if not isinstance(value, str):
+        raise InvalidRequest(f"{field} must be a string, not {type(value).__name__}", field=field)
+    if not str.strip(value):
+        raise InvalidRequest(f"{field} is empty; give it a value", field=field)
+    if not is_printable(value):
+        raise InvalidRequest(
+            f"{field} has a control character or a lone surrogate; remove it", field=field
+        )
+    return value
+
+
+def _seconds(value: Any, field: str, most: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidRequest(
+            f"{field} must be a number of seconds, not {type(value).__name__}", field=field
+        )
+    if not 0 < value <= most:
+        raise InvalidRequest(
+            f"{field} is out of range; it must be more than 0 and at most {most:.0f} seconds",
+            field=field,
+        )
+    return float(value)

@@ -1,0 +1,75 @@
+"""Which capabilities a call needs, and the refusal of a target that lacks one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from leeward.adapter import (
+    NONE_MISSING,
+    Call,
+    Capability,
+    Delete,
+    Driver,
+    Enqueue,
+    Invoke,
+    Publish,
+    Scan,
+    Store,
+)
+from leeward.errors import Unsupported
+
+_REMEDIES: Mapping[Capability, str] = {
+    Capability.INVOKE: "take it out of the order for this call",
+    Capability.ENQUEUE: "use invoke, or take it out of the order for this call",
+    Capability.PUBLISH: "take it out of the order for this call",
+    Capability.ORDERING: "publish without ordering_key",
+    Capability.TABLES: "give the table another home",
+    Capability.CONDITIONS: "store without a condition, or give the table another home",
+    Capability.EXPIRY: "store without expires_in, or give the table another home",
+    Capability.COMPOSITE_KEYS: "use a key of one field, or give the table another home",
+    Capability.SCAN: "give the table another home",
+}
+
+
+def needed(call: Call) -> list[Capability]:
+    """List what a target must be able to do to serve `call`."""
+    match call:
+        case Invoke():
+            return [Capability.INVOKE]
+        case Enqueue():
+            return [Capability.ENQUEUE]
+        case Publish():
+            ordered = any(event.ordering_key is not None for event in call.events)
+            return [Capability.PUBLISH, *[Capability.ORDERING] * ordered]
+        case Scan():
+            return [Capability.SCAN]
+    wanted = [Capability.TABLES]
+    if len(call.key.fields) > 1:
+        wanted.append(Capability.COMPOSITE_KEYS)
+    if isinstance(call, Store | Delete) and call.if_revision is not None:
+        wanted.append(Capability.CONDITIONS)
+    if isinstance(call, Store):
+        wanted += [Capability.CONDITIONS] * call.if_absent
+        wanted += [Capability.EXPIRY] * (call.expires_at is not None)
+    return wanted
+
+
+def require(call: Call, drivers: Iterable[Driver]) -> None:
+    """Raise `Unsupported` if one of `drivers` lacks what `call` needs."""
+    wanted = needed(call)
+    for driver in drivers:
+        for capability in wanted:
+            if capability not in driver.capabilities:
+                raise Unsupported(_refusal(call, driver, capability), target=driver.target)
+
+
+def _refusal(call: Call, driver: Driver, capability: Capability) -> str:
+    """Return that a target cannot, or that it could if it were told where."""
+    missing: Mapping[Capability, str] = getattr(driver, "missing", NONE_MISSING)
+    if capability in missing:
+        lack = f"{capability.value!r} is not configured for {driver.target!r}"
+        return f"{lack}: {missing[capability]}; nothing was sent"
+    return (
+        f"{driver.target} has no {capability.value}, which this {call.verb} needs; "
+        f"nothing was sent; {_REMEDIES[capability]}"
+    )

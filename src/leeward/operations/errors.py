@@ -1,0 +1,215 @@
+"""Results that are not OK become exceptions: one class for each outcome.
+
+Each message says what happened, whether the call may have run, and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from leeward.adapter import (
+    TOO_LARGE,
+    Call,
+    Delete,
+    Enqueue,
+    FunctionFault,
+    Invoke,
+    Load,
+    Publish,
+    Result,
+    Store,
+)
+from leeward.errors import (
+    AllTargetsUnavailable,
+    AuthError,
+    CallError,
+    Conflict,
+    FunctionError,
+    HomeUnavailable,
+    InvalidRequest,
+    LeewardError,
+    NotFound,
+    Origin,
+    Outcome,
+    OutcomeUnknown,
+    Overloaded,
+    PayloadTooLarge,
+    TargetUnavailable,
+    TargetUnusable,
+    Throttled,
+)
+from leeward.routing.outcomes import TABLE
+from leeward.text import is_printable
+from leeward.values import Effect
+
+_CLASSES: Mapping[Outcome, type[CallError]] = {
+    Outcome.LOCAL: Overloaded,
+    Outcome.NOT_SENT: TargetUnavailable,
+    Outcome.REJECTED: Throttled,
+    Outcome.UNUSABLE: TargetUnusable,
+    Outcome.AMBIGUOUS: OutcomeUnknown,
+    Outcome.APP_ERROR: FunctionError,
+    Outcome.CALLER: InvalidRequest,
+    Outcome.AUTH: AuthError,
+    Outcome.NOT_FOUND: NotFound,
+    Outcome.CONFLICT: Conflict,
+}
+
+_WHAT: Mapping[Outcome, tuple[str, str]] = {
+    Outcome.LOCAL: (
+        "was refused on this side before anything was sent",
+        "Try again later, or with fewer calls at once.",
+    ),
+    Outcome.NOT_SENT: (
+        "could not be sent: the target cannot be reached",
+        "It did not run; calling again is safe.",
+    ),
+    Outcome.REJECTED: (
+        "was refused by the target before it ran",
+        "Calling again later is safe.",
+    ),
+    Outcome.UNUSABLE: (
+        "was refused by the target for a lasting reason of its own",
+        "It did not run; look at the account's status and quotas.",
+    ),
+    Outcome.APP_ERROR: (
+        "ran, and the function raised",
+        "Other targets were not asked: the same call would fail there too.",
+    ),
+    Outcome.CALLER: (
+        "was refused as wrong",
+        "It did not run; correct the request.",
+    ),
+    Outcome.AUTH: (
+        "was refused: the identity or its permissions are not accepted",
+        "It did not run; check credentials and permissions.",
+    ),
+    Outcome.NOT_FOUND: (
+        "addressed something that is not there",
+        "It did not run; check the name, and `names` in leeward.toml.",
+    ),
+    Outcome.CONFLICT: (
+        "found its condition not met",
+        "Nothing was changed; load the item and decide again.",
+    ),
+}
+
+
+_LIBRARY = "curl."
+"""What the codes of the library begin with: numbers, which words say better."""
+
+
+def error_of(call: Call, result: Result[Any]) -> LeewardError:
+    """Return the exception for `result`, with the native error as its cause."""
+    if result.outcome is Outcome.CALLER and isinstance(result.cause, LeewardError):
+        return _with_attempts(result.cause, result)
+    error = _build(call, result)
+    error.__cause__ = result.cause
+    return error
+
+
+def _with_attempts(error: LeewardError, result: Result[Any]) -> LeewardError:
+    error.target = error.target or result.target
+    error.attempts = result.attempts
+    return error
+
+
+def _build(call: Call, result: Result[Any]) -> CallError:
+    origin: Origin = {
+        "target": result.target,
+        "attempts": result.attempts,
+        "code": result.code,
+        "reason": _final_reason(result),
+        "retry_after": result.retry_after,
+    }
+    if result.outcome is Outcome.APP_ERROR:
+        fault = result.fault or FunctionFault()
+        return FunctionError(
+            _message(call, result), error_type=fault.type, trace=fault.trace, **origin
+        )
+    if result.outcome is Outcome.AMBIGUOUS:
+        key = call.idempotency_key if isinstance(call, Invoke | Enqueue) else None
+        return OutcomeUnknown(
+            _unknown_message(call, result), idempotency_key=key, executed=result.executed, **origin
+        )
+    return _class_of(call, result)(_message(call, result), **origin)
+
+
+def _final_reason(result: Result[Any]) -> str | None:
+    """Leave out the words by which a plan asked for another run: that has failed as well."""
+    from leeward.adapter.plans import SKEWED, STALE_CREDENTIALS
+
+    return None if result.reason in (SKEWED, STALE_CREDENTIALS) else result.reason
+
+
+def _class_of(call: Call, result: Result[Any]) -> type[CallError]:
+    if result.outcome is Outcome.CALLER and result.reason == TOO_LARGE:
+        return PayloadTooLarge
+    if TABLE[result.outcome].proved and len(_asked(result)) > 1:
+        return AllTargetsUnavailable
+    if result.outcome is Outcome.NOT_SENT and isinstance(call, Store | Load | Delete):
+        return HomeUnavailable
+    return _CLASSES[result.outcome]
+
+
+def _asked(result: Result[Any]) -> list[str]:
+    return list(dict.fromkeys(attempt.target for attempt in result.attempts))
+
+
+def _message(call: Call, result: Result[Any]) -> str:
+    what, remedy = _WHAT[result.outcome]
+    return f"{_subject(call, result)} {what}{_detail(result)}. {remedy}"
+
+
+def _unknown_message(call: Call, result: Result[Any]) -> str:
+    if isinstance(call, Load):
+        return (
+            f"{_subject(call, result)} got no usable answer{_detail(result)}. "
+            "Nothing was changed; load again."
+        )
+    certain = "ran, but its answer was lost" if result.executed else "may have run, or not"
+    return f"{_subject(call, result)} {certain}{_detail(result)}. {_next_step(call)}"
+
+
+def _next_step(call: Call) -> str:
+    match call:
+        case Invoke() | Enqueue() if call.effect is Effect.UNSAFE:
+            return (
+                "It is unsafe to repeat, so leeward did not: find out what happened before "
+                f"calling again (idempotency key {call.idempotency_key})."
+            )
+        case Invoke() | Enqueue():
+            return f"It may be called again, with idempotency_key={call.idempotency_key!r}."
+        case Publish():
+            return "Publishing again with the same id is safe: consumers deduplicate by it."
+        case _:
+            return "Load the item to see what is there before writing again."
+
+
+def _subject(call: Call, result: Result[Any]) -> str:
+    match call:
+        case Invoke() | Enqueue():
+            thing = call.function
+        case Publish():
+            thing = call.bus
+        case _:
+            thing = call.table
+    where = ", ".join(_asked(result)) or result.target or "no target"
+    return f"{call.verb} {thing!r} on {where}"
+
+
+def _detail(result: Result[Any]) -> str:
+    """Return what the target said, in brackets; never a payload."""
+    fault = result.fault
+    said = fault.type if fault is not None else result.message
+    code = None if said and (result.code or "").startswith(_LIBRARY) else result.code
+    parts = [_printable(part) for part in (code, said) if part]
+    if result.retry_after is not None:
+        parts.append(f"asked to wait {result.retry_after:g} s")
+    return f" ({': '.join(parts)})" if parts else ""
+
+
+def _printable(text: str) -> str:
+    """Escape what comes from outside and could write lines of its own into a log."""
+    return text if is_printable(text) else repr(text)[1:-1]

@@ -1,0 +1,117 @@
+"""Results become receipts; what is not OK is raised."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from leeward.adapter import Delete, Enqueue, Invoke, Load, Publish, Result, Store, Stored
+from leeward.errors import CallError, LeewardError, Outcome
+from leeward.operations.errors import error_of
+from leeward.values import (
+    Attempt,
+    Event,
+    InvokeResult,
+    Json,
+    Promise,
+    PublishEntry,
+    PublishReceipt,
+    PublishReport,
+    Receipt,
+    Record,
+    StoreReceipt,
+)
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+def invoked(call: Invoke, result: Result[Json]) -> InvokeResult:
+    """Conclude `invoke`."""
+    target = _target_of_success(call, result)
+    return InvokeResult(result.value, target, call.idempotency_key, result.attempts)
+
+
+def enqueued(call: Enqueue, result: Result[None]) -> Receipt:
+    """Conclude `enqueue`."""
+    target = _target_of_success(call, result)
+    return Receipt(Promise.ACCEPTED, target, call.idempotency_key, result.attempts)
+
+
+def stored(call: Store, result: Result[str]) -> StoreReceipt:
+    """Conclude `store_data`."""
+    target = _target_of_success(call, result)
+    return StoreReceipt(Promise.COMMITTED, target, result.value, result.resolved, result.attempts)
+
+
+def deleted(call: Delete, result: Result[None]) -> StoreReceipt:
+    """Conclude `delete_data`."""
+    target = _target_of_success(call, result)
+    return StoreReceipt(Promise.COMMITTED, target, None, result.resolved, result.attempts)
+
+
+def loaded(call: Load, result: Result[Stored | None], now: float) -> Record | None:
+    """Conclude `load_data`. What has expired by `now` (Unix seconds) is not there any more."""
+    target = _target_of_success(call, result)
+    found = result.value
+    if found is None or (found.expires_at is not None and found.expires_at <= now):
+        return None
+    return Record(
+        item=found.item,
+        revision=found.revision,
+        target=target,
+        expires_at=None if found.expires_at is None else _time_of(found.expires_at),
+        foreign=found.foreign,
+        attempts=result.attempts,
+    )
+
+
+def published(call: Publish, result: Result[tuple[Result[None], ...]]) -> PublishReceipt:
+    """Conclude `publish_event`."""
+    (entry,) = report([(call, result)]).entries
+    if entry.error is not None:
+        raise entry.error
+    return PublishReceipt(Promise.PUBLISHED, entry.id, str(entry.target), result.attempts)
+
+
+def report(
+    chunks: Sequence[tuple[Publish, Result[tuple[Result[None], ...]]]],
+) -> PublishReport:
+    """Conclude `publish_events`: one entry for each event, in the order given."""
+    entries: list[PublishEntry] = []
+    attempts: list[Attempt] = []
+    for call, result in chunks:
+        attempts += result.attempts
+        fates = result.value if result.outcome is Outcome.OK else None
+        for index, event in enumerate(call.events):
+            entries.append(_entry(call, event, fates[index] if fates else result, result.attempts))
+    return PublishReport(tuple(entries), tuple(attempts))
+
+
+def _entry(
+    call: Publish, event: Event, fate: Result[Any], attempts: tuple[Attempt, ...]
+) -> PublishEntry:
+    if fate.outcome is Outcome.OK:
+        return PublishEntry(str(event.id), Promise.PUBLISHED, fate.target)
+    # An event that was held back went nowhere, whatever was tried for the others.
+    error = error_of(call, fate._replace(attempts=attempts if fate.target else ()))
+    if not isinstance(error, CallError):
+        raise error
+    return PublishEntry(str(event.id), None, fate.target, error)
+
+
+def _time_of(seconds: float) -> datetime:
+    from datetime import UTC, datetime
+
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError, OSError):  # another program's idea of "never"
+        return datetime.max.replace(tzinfo=UTC)
+
+
+def _target_of_success(call: Invoke | Enqueue | Store | Load | Delete, result: Result[Any]) -> str:
+    if result.outcome is not Outcome.OK:
+        raise error_of(call, result)
+    if result.target is None:
+        raise LeewardError(f"{call.verb} came back from no target; this is an error of leeward")
+    return result.target
