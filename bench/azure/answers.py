@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.work import ITEM, RECEIPT, TABLE, WRITE_ID
 from leeward.adapter import Key, Store
-from leeward_azure.documents import document_of
+from leeward_azure.tables.documents import document_of
 
 _RID = "AbcdAKq1wMo="
 _ETAG = '"00000000-0000-0000-0000-000000000000"'

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench.cloud import Cloud
 from leeward import Client
 from leeward.adapter import TargetConfig
-from leeward_azure import open_driver
+from leeward_azure.driver import open_driver
 
 KEY = "bGVld2FyZCBpcyBtZWFzdXJlZCB3aXRoIHRoaXMga2V5"
 """Of the account, in base64."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench.work import BUS
 from leeward import Client
 from leeward.adapter import TargetConfig
-from leeward_google import open_driver
+from leeward_google.driver import open_driver
 
 PROJECT = "shop"
 TOPIC = f"projects/{PROJECT}/topics/{BUS}"

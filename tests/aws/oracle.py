@@ -10,8 +10,8 @@ from typing import Any
 from unittest import mock
 
 from leeward.http.messages import Request
-from leeward_aws.credentials import Credentials
-from leeward_aws.signing import Scope
+from leeward_aws.identity.credentials import Credentials
+from leeward_aws.identity.signing import Scope
 
 
 @cache

@@ -7,8 +7,8 @@ from typing import Any
 from leeward.adapter.plans import Planner
 from leeward.calls import Call
 from leeward.http.messages import Failure, Request, Response
-from leeward_aws.credentials import Credentials
-from leeward_aws.settings import Settings
+from leeward_aws.identity.credentials import Credentials
+from leeward_aws.settings.options import Settings
 from tests import playing
 from tests.playing import LATER, MIDNIGHT, NOW, Played, document, json_answer
 

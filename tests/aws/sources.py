@@ -12,7 +12,7 @@ import pytest
 
 from leeward.adapter import TargetConfig
 from leeward.adapter.resolver import Credential, NoCredential, Source
-from leeward_aws.settings import Settings, settings_from
+from leeward_aws.settings.options import Settings, settings_from
 
 NOW = 1_800_000_000.0
 """2027-01-15T08:00:00Z."""

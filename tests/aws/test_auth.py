@@ -13,7 +13,7 @@ import pytest
 from leeward.errors import ConfigError, Outcome
 from leeward.http.curl import CurlTransport
 from leeward.http.options import TransportOptions
-from leeward_aws.auth import describe_source, source_of
+from leeward_aws.identity.sources import describe_source, source_of
 from tests.aws.sources import (
     GIVEN,
     KEYS,
@@ -179,8 +179,8 @@ import sys
 from leeward.adapter import TargetConfig
 from leeward.http.curl import CurlTransport
 from leeward.http.options import TransportOptions
-from leeward_aws.auth import describe_source, source_of
-from leeward_aws.settings import settings_from
+from leeward_aws.identity.sources import describe_source, source_of
+from leeward_aws.settings.options import settings_from
 import os
 config = TargetConfig("aws:us-east-1", "aws", "us-east-1", {}, os.environ)
 settings = settings_from(config)

@@ -15,7 +15,7 @@ from leeward import AuthError, Client, Event, FunctionError, NotFound
 from leeward.adapter import TargetConfig
 from leeward.clock import SystemClock
 from leeward.config import Config
-from leeward_aws import open_driver
+from leeward_aws.driver import open_driver
 from leeward_contract_tests.fixtures import COUNT, ECHO, EVENTS, FAIL, ITEMS, SEEN
 from tests.servers.aws.cloud import AwsCloud
 from tests.servers.aws.function import Function

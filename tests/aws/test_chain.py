@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from leeward.errors import Outcome
-from leeward_aws import session as vendor
-from leeward_aws.chain import VendorChain
+from leeward_aws.identity import session as vendor
+from leeward_aws.identity.vendor import VendorChain
 from tests.aws.sources import (
     GIVEN,
     KEYS,
@@ -236,7 +236,7 @@ def test_the_session_is_made_once(home: Path, monkeypatch: pytest.MonkeyPatch) -
         made.append(given)
         return vendor.session_of(*given)
 
-    monkeypatch.setattr("leeward_aws.chain.session_of", counted)
+    monkeypatch.setattr("leeward_aws.identity.vendor.session_of", counted)
     source = chain(profile="dev")
     threads = [threading.Thread(target=source, args=("", 5.0)) for _ in range(8)]
     for thread in threads:

@@ -11,7 +11,7 @@ import pytest
 from leeward.errors import ConfigError, Outcome
 from leeward.http.curl import CurlTransport
 from leeward.http.options import TransportOptions
-from leeward_aws.container import LARGEST, address_of, container_source
+from leeward_aws.identity.endpoint import LARGEST, address_of, container_source
 from tests.aws.sources import GIVEN, NOW, fetched, http, refused
 from tests.http.wire import Wire, answer, hang, once
 

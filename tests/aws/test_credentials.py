@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from leeward.errors import ConfigError
-from leeward_aws.credentials import Credentials, from_environment
+from leeward_aws.identity.credentials import Credentials, from_environment
 from tests.aws import oracle
 
 KEY = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "the-secret"}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward.errors import ConfigError
-from leeward_aws.endpoints import Service, check_region, endpoint
+from leeward_aws.settings.endpoints import Service, check_region, endpoint
 from tests.aws import oracle
 
 SERVICES: tuple[Service, ...] = get_args(Service)

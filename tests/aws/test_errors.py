@@ -11,7 +11,6 @@ from leeward.adapter.classification import Classification
 from leeward.adapter.plans import STALE_CREDENTIALS
 from leeward.errors import Outcome
 from leeward.http.messages import Response
-from leeward_aws.endpoints import Service
 from leeward_aws.errors import (
     COMMON,
     ENTRIES,
@@ -22,6 +21,7 @@ from leeward_aws.errors import (
     error_message,
     outcome_of,
 )
+from leeward_aws.settings.endpoints import Service
 from tests.aws import oracle
 
 ITEM_TOO_LARGE = "Item size has exceeded the maximum allowed size"

@@ -15,7 +15,7 @@ from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Response
 from leeward.values import Event
 from leeward_aws.errors import COMMON, ENTRIES, EVENTS
-from leeward_aws.events import events
+from leeward_aws.events.plans import events
 from tests.aws.playing import LATER, SETTINGS, answer, document, header, play, refusal
 from tests.aws.serialized import by_botocore, by_leeward
 

@@ -13,8 +13,8 @@ from leeward.adapter.plans import CLOCK_SKEW, SKEWED, STALE_CREDENTIALS
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Response
 from leeward_aws.errors import COMMON, LAMBDA
-from leeward_aws.functions import functions
-from leeward_aws.signing import sign
+from leeward_aws.functions.plans import functions
+from leeward_aws.identity.signing import sign
 from tests.aws.playing import (
     KEYS,
     LATER,

@@ -9,7 +9,7 @@ import pytest
 
 from leeward.adapter.resolver import NoCredential
 from leeward.errors import ConfigError, Outcome
-from leeward_aws.credentials import Credentials
+from leeward_aws.identity.credentials import Credentials
 from leeward_aws.native import native
 from tests.aws.sources import KEYS, empty_home, http, target
 from tests.http.wire import Wire, answer

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from leeward.adapter import TargetConfig
 from leeward.errors import ConfigError
-from leeward_aws.settings import Settings, settings_from
+from leeward_aws.settings.options import Settings, settings_from
 from tests.aws import oracle
 
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from leeward.adapter.http_dates import ahead_of
 from leeward.http.messages import Request
-from leeward_aws import signing
-from leeward_aws.credentials import Credentials
-from leeward_aws.signing import Scope, sign
+from leeward_aws.identity import signing
+from leeward_aws.identity.credentials import Credentials
+from leeward_aws.identity.signing import Scope, sign
 from tests.aws import oracle
 
 EXAMPLE_KEY = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")

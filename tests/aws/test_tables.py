@@ -17,7 +17,7 @@ from leeward.http.messages import Failure, Phase, Response
 from leeward.items import DYNAMODB, encode
 from leeward_aws.errors import COMMON
 from leeward_aws.errors import DYNAMODB as CODES
-from leeward_aws.tables import tables
+from leeward_aws.tables.plans import tables
 from tests.aws.playing import NOW, SETTINGS, answer, document, header, play, refusal
 from tests.aws.serialized import by_botocore, by_leeward
 from tests.items.exactness import assert_exact

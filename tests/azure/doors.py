@@ -8,7 +8,7 @@ from uuid import uuid4
 from leeward import Client
 from leeward.adapter import TargetConfig
 from leeward.clock import Clock
-from leeward_azure import open_driver
+from leeward_azure.driver import open_driver
 from leeward_contract_tests import contract_config
 from tests.servers.azure.cloud import AzureCloud
 

@@ -10,7 +10,7 @@ from unittest import mock
 from urllib.parse import parse_qs, urlsplit
 
 from leeward.http.messages import Request
-from leeward_azure.credentials import AccountKey, Credential, SasToken
+from leeward_azure.identity.credentials import AccountKey, Credential, SasToken
 from tests.azure.playing import headers_of
 
 NOT_COMPARED = frozenset(

@@ -23,12 +23,12 @@ from leeward.errors import ConfigError, Outcome
 from leeward.http.curl import CurlTransport
 from leeward.http.messages import Failure, Phase, Request, Response
 from leeward.http.options import TransportOptions
-from leeward_azure.addresses import Address
-from leeward_azure.auth import describe_source, source_of
-from leeward_azure.chain import VendorIdentity
-from leeward_azure.credentials import AccountKey, Bearer, SasToken
-from leeward_azure.managed_identity import LARGEST, place_of
-from leeward_azure.settings import Settings
+from leeward_azure.functions.addresses import Address
+from leeward_azure.identity.credentials import AccountKey, Bearer, SasToken
+from leeward_azure.identity.endpoint import LARGEST, place_of
+from leeward_azure.identity.sources import describe_source, source_of
+from leeward_azure.identity.vendor import VendorIdentity
+from leeward_azure.settings.options import Settings
 from tests.azure.sources import COSMOS, KEY, NOW, TOKEN, http, no_azure, refused, target
 from tests.house.workspace import ROOT
 from tests.http.wire import Wire, answer
@@ -604,8 +604,8 @@ SCRIPT = """
 import os, sys
 from leeward.adapter import TargetConfig
 from leeward.calls import Invoke
-from leeward_azure import open_driver
-from leeward_azure.opening import open_driver as _
+from leeward_azure.driver import open_driver
+from leeward_azure.driver import open_driver as _
 options = dict(pair.split("=", 1) for pair in os.environ["OPTIONS"].split("|"))
 driver = open_driver(TargetConfig("azure", "azure", None, options, os.environ))
 print(driver.invoke(Invoke("send", b"1", "key"), 10.0).value)

@@ -16,10 +16,10 @@ from leeward.clock import SystemClock
 from leeward.errors import Outcome
 from leeward.http.messages import Failure, Phase, Request, Response
 from leeward.http.wire import Wire
-from leeward_azure.addresses import KEPT, Address
-from leeward_azure.credentials import Bearer
-from leeward_azure.discovery import lookup_source
-from leeward_azure.opening import LIMITS
+from leeward_azure.driver import LIMITS
+from leeward_azure.functions.addresses import KEPT, Address
+from leeward_azure.functions.discovery import lookup_source
+from leeward_azure.identity.credentials import Bearer
 from leeward_azure.plans import plans
 from tests.azure.sources import NOW, no_azure, refused, target
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from leeward.adapter import Key, Store
 from leeward.items import COSMOS
 from leeward.json_text import Undecodable, decode, encode
-from leeward_azure.documents import (
+from leeward_azure.tables.documents import (
     DEEPEST,
     Place,
     Revision,

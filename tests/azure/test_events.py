@@ -13,8 +13,8 @@ from leeward.adapter.plans import CLOCK_SKEW, Need, View
 from leeward.errors import ConfigError, InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Response
 from leeward.values import Event
-from leeward_azure.credentials import AccountKey, Bearer, Credential, SasToken
-from leeward_azure.events import EventsDoor, events
+from leeward_azure.events.plans import EventsDoor, events
+from leeward_azure.identity.credentials import AccountKey, Bearer, Credential, SasToken
 from tests.azure import oracle
 from tests.azure.playing import FRESH, KEY, LATER, answer, document, headers_of, play
 

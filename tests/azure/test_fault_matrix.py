@@ -13,8 +13,8 @@ from leeward.adapter.plan_driver import PlanDriver
 from leeward.calls import Call, Delete, Enqueue, Invoke, Key, Load, Publish, Scan, Store
 from leeward.errors import Outcome
 from leeward.values import Event
-from leeward_azure.documents import document_of
-from leeward_azure.opening import open_driver
+from leeward_azure.driver import open_driver
+from leeward_azure.tables.documents import document_of
 from tests.azure.sources import KEY
 from tests.servers.answering import Answer, Executed
 from tests.servers.faultproxy import FaultProxy

@@ -13,9 +13,9 @@ from leeward.adapter.plan_runner import Carry, Fetch, Supplied, course
 from leeward.adapter.plans import STALE_CREDENTIALS
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Request, Response
-from leeward_azure.addresses import Address
-from leeward_azure.functions import OFFLINE, STOPPED, functions
-from leeward_azure.services import Functions
+from leeward_azure.functions.addresses import Address
+from leeward_azure.functions.plans import OFFLINE, STOPPED, functions
+from leeward_azure.settings.services import Functions
 from tests.azure.playing import LATER, NOW, answer, headers_of
 from tests.http.slowly import play_slowly
 

@@ -9,8 +9,8 @@ from azure.core.messaging import CloudEvent
 
 from leeward.adapter.resolver import NoCredential
 from leeward.errors import ConfigError, Outcome
-from leeward_azure.credentials import Bearer
-from leeward_azure.lending import LentCredential
+from leeward_azure.identity.credentials import Bearer
+from leeward_azure.identity.vendor_token import LentCredential
 from leeward_azure.native import native
 from tests.azure.sources import COSMOS, KEY, http, no_azure, target
 from tests.http.wire import Wire, answer

@@ -11,8 +11,7 @@ from leeward.adapter import Capability, Driver, Limits, TargetConfig
 from leeward.calls import Enqueue, Invoke, Publish
 from leeward.errors import ConfigError, Outcome, Unsupported
 from leeward.values import Event
-from leeward_azure import open_driver
-from leeward_azure.opening import LIMITS, TABLES
+from leeward_azure.driver import LIMITS, TABLES, open_driver
 from leeward_azure.plans import plans
 from tests.azure.sources import COSMOS, KEY, NOW, http, no_azure, settings
 from tests.house.workspace import ROOT
@@ -203,13 +202,13 @@ def test_the_limits_are_no_smaller_than_what_is_safe_everywhere() -> None:
 
 SCRIPT = """
 import sys
-from leeward_azure import open_driver
-assert "leeward_azure.opening" not in sys.modules
+from leeward_azure.driver import open_driver
 from leeward.adapter import TargetConfig
 options = {"function_app": "shop", "function_key": "k", "eventgrid_topic_url": "%s"}
 open_driver(TargetConfig("azure", "azure", None, options, {})).close()
 ours = {name for name in sys.modules if name.startswith("leeward_azure.")}
-print(sorted(ours & {f"leeward_azure.{each}" for each in "functions queues events tables".split()}))
+rooms = [name for name in ours if name.count(".") == 2]
+print(sorted(name for name in rooms if name.endswith((".plans", ".queues"))))
 print(sorted({name.partition(".")[0] for name in sys.modules} & {"azure", "ssl", "asyncio"}))
 """
 

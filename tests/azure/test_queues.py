@@ -17,10 +17,10 @@ from leeward.adapter.classification import REDIRECTED
 from leeward.adapter.plans import CLOCK_SKEW, STALE_CREDENTIALS
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Response
-from leeward_azure.credentials import Bearer, SasToken
-from leeward_azure.queue_errors import DISABLED, QUEUE, judge_queue
-from leeward_azure.queues import VERSION, queues
-from leeward_azure.services import Queues
+from leeward_azure.functions.queue_errors import DISABLED, QUEUE, judge_queue
+from leeward_azure.functions.queues import VERSION, queues
+from leeward_azure.identity.credentials import Bearer, SasToken
+from leeward_azure.settings.services import Queues
 from tests.azure.playing import KEY, LATER, NOW, answer, headers_of, play
 from tests.http.slowly import play_slowly
 
@@ -309,7 +309,7 @@ def test_no_answer() -> None:
 
 def test_the_largest_payload_fits_a_message() -> None:
     """48 KiB are 64 KiB in base64, which is what a message may hold."""
-    from leeward_azure.opening import LIMITS
+    from leeward_azure.driver import LIMITS
 
     plan = queues(SHOP)["enqueue"]
     (request,) = play(plan, CALL._replace(payload=b"x" * LIMITS.queued_bytes), STORED).sent

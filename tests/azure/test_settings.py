@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward.errors import ConfigError
-from leeward_azure.services import Events, Functions, Lookup, Queues, Tables
-from leeward_azure.settings import OPTIONS
+from leeward_azure.settings.options import OPTIONS
+from leeward_azure.settings.services import Events, Functions, Lookup, Queues, Tables
 from tests.azure.sources import COSMOS, KEY, settings, target
 
 STORAGE = (
@@ -398,7 +398,7 @@ def test_the_clouds_are_the_vendors() -> None:
     from azure.core import AzureClouds
     from azure.mgmt.core.tools import get_arm_endpoints
 
-    from leeward_azure.endpoints import cloud_of
+    from leeward_azure.settings.endpoints import cloud_of
 
     for authority, theirs in (
         (None, AzureClouds.AZURE_PUBLIC_CLOUD),

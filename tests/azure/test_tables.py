@@ -13,11 +13,11 @@ from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Request, Response
 from leeward.items import COSMOS as PROFILE
 from leeward.items import encode
-from leeward_azure.credentials import Bearer
-from leeward_azure.documents import document_of
 from leeward_azure.errors import COSMOS
-from leeward_azure.sessions import Session
-from leeward_azure.tables import CosmosDoor, tables
+from leeward_azure.identity.credentials import Bearer
+from leeward_azure.tables.documents import document_of
+from leeward_azure.tables.plans import CosmosDoor, tables
+from leeward_azure.tables.sessions import Session
 from tests.azure import oracle
 from tests.azure.playing import (
     FRESH,

@@ -8,10 +8,10 @@ from typing import Any, Final, NamedTuple
 
 from leeward import Client
 from leeward.adapter import Driver, TargetConfig
-from leeward_aws import open_driver as open_aws
-from leeward_azure import open_driver as open_azure
+from leeward_aws.driver import open_driver as open_aws
+from leeward_azure.driver import open_driver as open_azure
 from leeward_contract_tests import contract_config
-from leeward_google import open_driver as open_google
+from leeward_google.driver import open_driver as open_google
 from tests.contract.clouds import local_cloud
 
 

@@ -62,22 +62,20 @@ def test_the_settings_of_a_page_are_the_options_of_its_adapter(cloud: str) -> No
     """Each option is in the table once, and the table has no other."""
     rows = section(cloud, "Settings")
     documented = [name for row in rows for name in re.findall(r"`([^`]+)`", row[0])]
-    assert sorted(documented) == sorted(of(cloud, "settings").OPTIONS)
+    assert sorted(documented) == sorted(of(cloud, "settings.options").OPTIONS)
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)
 def test_the_limits_of_a_page_are_those_of_its_adapter(cloud: str) -> None:
     """To the byte, and none is left out."""
-    limits: Limits = of(cloud, "opening").LIMITS
+    limits: Limits = of(cloud, "driver").LIMITS
     assert limits_in(section(cloud, "Limits")) == limits._asdict()
 
 
 def test_what_cloud_tasks_takes_is_documented() -> None:
     """It is less than Pub/Sub does."""
     rows = dict(section("google", "Limits"))
-    assert (
-        f"{of('google', 'opening').TASK_BYTES:,} with Cloud Tasks" in rows["payload of `enqueue`"]
-    )
+    assert f"{of('google', 'driver').TASK_BYTES:,} with Cloud Tasks" in rows["payload of `enqueue`"]
 
 
 @pytest.mark.parametrize("cloud", ["azure", "google"])

@@ -9,7 +9,7 @@ from leeward import Client
 from leeward.adapter import TargetConfig
 from leeward.clock import Clock
 from leeward_contract_tests import contract_config
-from leeward_google import open_driver
+from leeward_google.driver import open_driver
 from tests.servers.google.cloud import GoogleCloud
 
 

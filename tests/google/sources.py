@@ -15,7 +15,7 @@ import pytest
 from leeward.adapter import TargetConfig
 from leeward.adapter.resolver import NoCredential, Source
 from leeward.http.messages import Failure, Request, Response
-from leeward_google.settings import Settings, settings_from
+from leeward_google.settings.options import Settings, settings_from
 
 NOW = 1_800_000_000.0
 """2027-01-15T08:00:00Z."""

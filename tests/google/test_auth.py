@@ -19,11 +19,11 @@ from leeward.errors import ConfigError, Outcome
 from leeward.http.curl import CurlTransport
 from leeward.http.messages import Failure, Phase, Response
 from leeward.http.options import TransportOptions
-from leeward_google.addresses import Address
-from leeward_google.asking import SCOPE
-from leeward_google.auth import describe_source, source_of
-from leeward_google.credentials import Bearer
-from leeward_google.tokens import LARGEST
+from leeward_google.exchange import SCOPE
+from leeward_google.functions.addresses import Address
+from leeward_google.identity.credentials import Bearer
+from leeward_google.identity.sources import describe_source, source_of
+from leeward_google.identity.tokens import LARGEST
 from tests.google.sources import (
     ACCOUNT,
     IMPERSONATION,
@@ -694,7 +694,7 @@ def test_the_operators_word_for_such_a_file(tmp_path: Path, mocked: responses.Re
 @pytest.mark.parametrize("host", ["169.254.169.254", "[fd00:ec2::254]"])
 def test_a_file_for_another_clouds_machine(host: str, tmp_path: Path) -> None:
     """What gcloud writes for Amazon's and Microsoft's machines leads to their metadata service."""
-    from leeward_google.credential_files import Rules, check
+    from leeward_google.identity.credential_files import Rules, check
 
     source = {
         "environment_id": "aws1",
@@ -755,7 +755,7 @@ SCRIPT = """
 import os, sys
 from leeward.adapter import TargetConfig
 from leeward.calls import Enqueue, Invoke, Load, Key
-from leeward_google import open_driver
+from leeward_google.driver import open_driver
 options = dict(pair.split("=", 1) for pair in os.environ.pop("OPTIONS").split("|") if pair)
 driver = open_driver(TargetConfig("google", "google", None, options, os.environ))
 if "function_url" in options:

@@ -16,12 +16,12 @@ from leeward.calls import Invoke
 from leeward.errors import Outcome
 from leeward.http.messages import Failure, Request, Response
 from leeward.http.wire import Wire
-from leeward_google.addresses import KEPT, Address
-from leeward_google.asking import SCOPE
-from leeward_google.auth import _functions, source_of
-from leeward_google.credentials import Bearer
-from leeward_google.discovery import lookup_source
-from leeward_google.opening import LIMITS
+from leeward_google.driver import LIMITS
+from leeward_google.exchange import SCOPE
+from leeward_google.functions.addresses import KEPT, Address
+from leeward_google.functions.discovery import lookup_source
+from leeward_google.identity.credentials import Bearer
+from leeward_google.identity.sources import _functions, source_of
 from leeward_google.plans import plans
 from tests.google.sources import NOW, Canned, no_google, refused, settings, target
 from tests.http.wire import Wire as Loopback

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from leeward.adapter import Key, Store
 from leeward.errors import InvalidRequest
 from leeward.json_text import Undecodable
-from leeward_google.documents import (
+from leeward_google.tables.documents import (
     Revision,
     check_collection,
     fields_of,

@@ -9,9 +9,9 @@ from leeward.adapter.plan_runner import Carry, Fetch, Supplied, course
 from leeward.calls import Enqueue
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Response
-from leeward_google.addresses import Address
-from leeward_google.queued import tasks, topics
-from leeward_google.services import Functions, Tasks, Topics
+from leeward_google.functions.addresses import Address
+from leeward_google.functions.queues import tasks, topics
+from leeward_google.settings.services import Functions, Tasks, Topics
 from tests.google import oracle
 from tests.google.playing import (
     FRESH,

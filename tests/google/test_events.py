@@ -14,7 +14,7 @@ from leeward.adapter import Publish
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Response
 from leeward.values import Event
-from leeward_google.events import (
+from leeward_google.events.plans import (
     MOST_EVENT_BYTES,
     MOST_EVENTS,
     PubSubDoor,

@@ -12,7 +12,7 @@ from leeward.adapter import TargetConfig
 from leeward.adapter.plan_driver import PlanDriver
 from leeward.calls import Call, Delete, Enqueue, Invoke, Key, Load, Publish, Scan, Store
 from leeward.values import Event
-from leeward_google.opening import open_driver
+from leeward_google.driver import open_driver
 from tests.servers.answering import Answer, Executed
 from tests.servers.faultproxy import FaultProxy
 from tests.servers.matrix import ROWS, WAYS, Row, Way, check_kept_connection, check_row, row_id

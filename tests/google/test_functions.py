@@ -12,9 +12,9 @@ from leeward.adapter.plan_runner import Carry, Fetch, Supplied, course
 from leeward.adapter.plans import STALE_CREDENTIALS
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Request, Response
-from leeward_google.addresses import Address
-from leeward_google.functions import NO_INSTANCE, functions
-from leeward_google.services import Functions
+from leeward_google.functions.addresses import Address
+from leeward_google.functions.plans import NO_INSTANCE, functions
+from leeward_google.settings.services import Functions
 from tests.google.playing import LATER, NOW, answer, headers_of
 from tests.http.slowly import play_slowly
 

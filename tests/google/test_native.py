@@ -10,9 +10,9 @@ import responses
 
 from leeward.adapter.resolver import NoCredential
 from leeward.errors import ConfigError, Outcome
-from leeward_google.asking import SCOPE
-from leeward_google.credentials import Bearer
-from leeward_google.lending import LentCredentials
+from leeward_google.exchange import SCOPE
+from leeward_google.identity.credentials import Bearer
+from leeward_google.identity.vendor_token import LentCredentials
 from leeward_google.native import native
 from tests.google.sources import no_google, target
 

@@ -14,8 +14,8 @@ from leeward.calls import Enqueue, Invoke, Load, Publish
 from leeward.errors import ConfigError, InvalidRequest, Outcome, Unsupported
 from leeward.registry import open_target
 from leeward.values import Event
-from leeward_google import events, open_driver
-from leeward_google.opening import DATA, LIMITS, TASK_BYTES
+from leeward_google.driver import DATA, LIMITS, TASK_BYTES, open_driver
+from leeward_google.events import plans as events
 from leeward_google.plans import plans
 from tests.google.playing import SCOPE, answer, play, refusal
 from tests.google.sources import ACCOUNT, NOW, http, no_google, settings
@@ -234,13 +234,13 @@ def test_the_limits_are_no_smaller_than_what_is_safe_everywhere() -> None:
 
 SCRIPT = """
 import sys
-from leeward_google import open_driver
-assert "leeward_google.opening" not in sys.modules
+from leeward_google.driver import open_driver
 from leeward.adapter import TargetConfig
 options = {"project": "shop-1", "region": "us-central1"}
 open_driver(TargetConfig("google", "google", None, options, {})).close()
 ours = {name for name in sys.modules if name.startswith("leeward_google.")}
-names = "functions queued events tables chain discovery native".split()
+names = "functions.plans functions.queues events.plans tables.plans".split()
+names += "identity.vendor functions.discovery native".split()
 print(sorted(ours & {f"leeward_google.{each}" for each in names}))
 tops = {name.partition(".")[0] for name in sys.modules}
 print(sorted(tops & {"google", "grpc", "requests", "ssl", "asyncio", "pathlib"}))

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward.errors import ConfigError
-from leeward_google.addresses import address_in, audience_of
-from leeward_google.hosts import is_own_host
-from leeward_google.services import Events, Functions, Tables, Tasks, Topics
-from leeward_google.settings import OPTIONS
+from leeward_google.functions.addresses import address_in, audience_of
+from leeward_google.settings.endpoints import is_own_host
+from leeward_google.settings.options import OPTIONS
+from leeward_google.settings.services import Events, Functions, Tables, Tasks, Topics
 from tests.google.sources import ACCOUNT, settings, target
 
 RUN = "https://send-a1b2c3-uc.a.run.app"

@@ -12,9 +12,9 @@ from leeward.adapter import Delete, Key, Load, Scan, Store, Stored
 from leeward.adapter.plans import STALE_CREDENTIALS
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Response
-from leeward_google.credentials import Bearer
 from leeward_google.errors import STATUSES
-from leeward_google.tables import FirestoreDoor, tables
+from leeward_google.identity.credentials import Bearer
+from leeward_google.tables.plans import FirestoreDoor, tables
 from tests.google import oracle
 from tests.google.answers import (
     DOCUMENTS,

@@ -13,7 +13,7 @@ from leeward.adapter import TargetConfig
 from leeward.errors import Outcome
 from leeward.testing import FakeClock
 from leeward_contract_tests.fixtures import COUNT, ECHO, EVENTS, ITEMS
-from leeward_google import open_driver
+from leeward_google.driver import open_driver
 from tests.google.doors import client_of, new_key
 from tests.servers.certificates import Authority
 from tests.servers.faultproxy import FaultProxy, toxics

@@ -11,7 +11,7 @@ from leeward.adapter import TargetConfig
 from leeward.http.curl import CurlTransport
 from leeward.http.messages import Request, Response
 from leeward.http.options import options_from_env
-from leeward_aws.settings import settings_from
+from leeward_aws.settings.options import settings_from
 
 
 def main(port: str, ca_file: str) -> None:

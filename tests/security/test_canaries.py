@@ -28,7 +28,7 @@ from leeward.http.options import TransportOptions
 from leeward.local import Local
 from leeward.operations import requests
 from leeward.testing import FakeClock, Fault, FaultyDriver
-from leeward_aws.opening import open_driver
+from leeward_aws.driver import open_driver
 from tests.http.wire import Peer, Script, Wire, answer, hang, once
 
 CANARY = "c4n4ry"

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from leeward.adapter import TargetConfig
 from leeward.errors import ConfigError
-from leeward_aws.endpoints import Service, endpoint
-from leeward_aws.settings import Settings, settings_from
+from leeward_aws.settings.endpoints import Service, endpoint
+from leeward_aws.settings.options import Settings, settings_from
 from tests.security import tricks
 
 

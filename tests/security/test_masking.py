@@ -36,7 +36,7 @@ from leeward.http.messages import Failure, Phase, Request, Response
 from leeward.http.options import TransportOptions
 from leeward.masking import masked, outline
 from leeward.values import Event, InvokeResult, Record
-from leeward_aws.credentials import Credentials
+from leeward_aws.identity.credentials import Credentials
 
 CANARY = "c4n4ry"
 ITEM = {"id": CANARY, CANARY: [CANARY, CANARY.encode()]}

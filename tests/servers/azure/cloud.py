@@ -38,7 +38,7 @@ PATHS: Final[Mapping[str, Sequence[str]]] = {
     PAIRS: ("/customer",),
 }
 """The partition paths of a container, by its name; several are hierarchical. Those of the contract
-are as `leeward_azure.documents` wants them."""
+are as `leeward_azure.tables.documents` wants them."""
 
 _REMEMBER: Final = "contract-remember"
 """The function that gets what `EVENTS` delivers."""

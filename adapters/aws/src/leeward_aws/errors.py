@@ -36,7 +36,7 @@ from leeward.adapter.classification import (
 )
 from leeward.errors import Outcome
 from leeward.http.messages import Response
-from leeward_aws.endpoints import Service
+from leeward_aws.settings.endpoints import Service
 
 MISCONFIGURED: Final = "misconfigured"
 """NOT_FOUND: the function is there and cannot run as it was deployed."""

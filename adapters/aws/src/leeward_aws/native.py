@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from leeward.adapter import TargetConfig
 from leeward.errors import ConfigError
-from leeward_aws.credentials import Credentials
-from leeward_aws.endpoints import Service, endpoint
-from leeward_aws.session import client_options, home_of_user, plugins, session_of
-from leeward_aws.settings import Settings
+from leeward_aws.identity.credentials import Credentials
+from leeward_aws.identity.session import client_options, home_of_user, plugins, session_of
+from leeward_aws.settings.endpoints import Service, endpoint
+from leeward_aws.settings.options import Settings
 
 SERVICES: Final[dict[str, Service]] = {
     "lambda": "lambda",

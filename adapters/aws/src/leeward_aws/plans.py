@@ -8,7 +8,7 @@ from typing import Final
 
 from leeward.adapter.lazy_plans import LazyPlans
 from leeward.adapter.plans import Planner
-from leeward_aws.settings import Settings
+from leeward_aws.settings.options import Settings
 
 _HOMES: Final = {
     "invoke enqueue": "functions",
@@ -26,5 +26,7 @@ def plans(settings: Settings) -> LazyPlans:
 def _made(name: str, settings: Settings) -> Mapping[str, Planner]:
     from importlib import import_module
 
-    found: Mapping[str, Planner] = getattr(import_module(f"leeward_aws.{name}"), name)(settings)
+    found: Mapping[str, Planner] = getattr(import_module(f"leeward_aws.{name}.plans"), name)(
+        settings
+    )
     return found

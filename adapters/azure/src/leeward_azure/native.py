@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from leeward.adapter import TargetConfig
 from leeward.errors import ConfigError
-from leeward_azure.auth import MANAGEMENT
-from leeward_azure.services import TOPIC, Events, is_topic_name
-from leeward_azure.settings import Settings
+from leeward_azure.identity.sources import MANAGEMENT
+from leeward_azure.settings.options import Settings
+from leeward_azure.settings.services import TOPIC, Events, is_topic_name
 
 KNOWN: Final = "cosmos, queue, web, and eventgrid:<topic>"
 
@@ -106,7 +106,7 @@ def _topic_url(events: Events, topic: str, config: TargetConfig) -> str:
 
 
 def _web(settings: Settings, config: TargetConfig, secret: Secrets, _: str) -> Any:
-    from leeward_azure.discovery import web_client
+    from leeward_azure.functions.discovery import web_client
 
     lookup = _configured(settings.management, config, "subscription_id")
     return web_client(lookup, settings, config, lambda: secret(MANAGEMENT))
@@ -122,7 +122,7 @@ def _configured(found: Any, config: TargetConfig, option: str) -> Any:
 
 
 def _lent(scope: str, secret: Secrets) -> Any:
-    from leeward_azure.lending import LentCredential
+    from leeward_azure.identity.vendor_token import LentCredential
 
     return LentCredential(lambda: secret(scope))
 

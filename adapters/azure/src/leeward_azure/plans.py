@@ -8,7 +8,7 @@ from typing import Final
 
 from leeward.adapter.lazy_plans import LazyPlans
 from leeward.adapter.plans import Planner
-from leeward_azure.settings import Settings
+from leeward_azure.settings.options import Settings
 
 
 def plans(settings: Settings) -> LazyPlans:
@@ -23,21 +23,21 @@ def plans(settings: Settings) -> LazyPlans:
 
 
 def _functions(settings: Settings) -> Mapping[str, Planner]:
-    from leeward_azure.functions import functions
+    from leeward_azure.functions.plans import functions
 
     assert settings.functions is not None
     return functions(settings.functions)
 
 
 def _queues(settings: Settings) -> Mapping[str, Planner]:
-    from leeward_azure.queues import queues
+    from leeward_azure.functions.queues import queues
 
     assert settings.queues is not None
     return queues(settings.queues)
 
 
 def _events(settings: Settings) -> Mapping[str, Planner]:
-    from leeward_azure.events import EventsDoor, events
+    from leeward_azure.events.plans import EventsDoor, events
 
     found = settings.events
     assert found is not None
@@ -45,7 +45,7 @@ def _events(settings: Settings) -> Mapping[str, Planner]:
 
 
 def _tables(settings: Settings) -> Mapping[str, Planner]:
-    from leeward_azure.tables import CosmosDoor, tables
+    from leeward_azure.tables.plans import CosmosDoor, tables
 
     assert settings.tables is not None
     return tables(CosmosDoor(settings.tables.origin, settings.tables.database))

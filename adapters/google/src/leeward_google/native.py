@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from leeward.adapter import TargetConfig
 from leeward.errors import ConfigError
-from leeward_google.asking import SCOPE
-from leeward_google.settings import Settings
-from leeward_google.tokens import PROJECT
+from leeward_google.exchange import SCOPE
+from leeward_google.identity.tokens import PROJECT
+from leeward_google.settings.options import Settings
 
 KNOWN: Final = "firestore, functions and pubsub"
 
@@ -72,7 +72,7 @@ def _pubsub(settings: Settings, config: TargetConfig, secret: Secrets) -> Any:
 
 
 def _functions(settings: Settings, config: TargetConfig, secret: Secrets) -> Any:
-    from leeward_google.discovery import functions_client
+    from leeward_google.functions.discovery import functions_client
 
     return functions_client(settings, config, lambda: secret(SCOPE))
 
@@ -81,7 +81,7 @@ _MAKERS: Final = {"firestore": _firestore, "functions": _functions, "pubsub": _p
 
 
 def _lent(secret: Secrets) -> Any:
-    from leeward_google.lending import LentCredentials
+    from leeward_google.identity.vendor_token import LentCredentials
 
     return LentCredentials(lambda: secret(SCOPE))
 

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from leeward.adapter.lazy_plans import LazyPlans
 from leeward.adapter.plans import Learn, Need, Plan, Planner, View
-from leeward_google.services import Tasks, Topics
-from leeward_google.settings import Settings
-from leeward_google.tokens import PROJECT
+from leeward_google.identity.tokens import PROJECT
+from leeward_google.settings.options import Settings
+from leeward_google.settings.services import Tasks, Topics
 
 ByVerb = Mapping[str, Planner]
 
@@ -27,14 +27,14 @@ def plans(settings: Settings) -> LazyPlans:
 
 
 def _functions(settings: Settings) -> ByVerb:
-    from leeward_google.functions import functions
+    from leeward_google.functions.plans import functions
 
     assert settings.functions is not None
     return functions(settings.functions)
 
 
 def _queued(settings: Settings) -> ByVerb:
-    from leeward_google.queued import tasks, topics
+    from leeward_google.functions.queues import tasks, topics
 
     configured = settings.queued
     if isinstance(configured, Topics):
@@ -45,7 +45,7 @@ def _queued(settings: Settings) -> ByVerb:
 
 
 def _events(settings: Settings) -> ByVerb:
-    from leeward_google.events import PubSubDoor, events
+    from leeward_google.events.plans import PubSubDoor, events
 
     configured = settings.events
 
@@ -56,7 +56,7 @@ def _events(settings: Settings) -> ByVerb:
 
 
 def _tables(settings: Settings) -> ByVerb:
-    from leeward_google.tables import FirestoreDoor, tables
+    from leeward_google.tables.plans import FirestoreDoor, tables
 
     origin, database, emulator = settings.tables
 

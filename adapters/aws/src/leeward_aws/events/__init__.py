@@ -1,0 +1,1 @@
+"""Events: publish to a bus."""

@@ -1,0 +1,173 @@
+"""Lambda: call a function and wait, or queue the call.
+
+A function that is called with `invoke` finds what goes with the call in
+``context.client_context.custom``: `idempotency-key`, and `x-leeward-deadline-ms`, the milliseconds
+that the caller still waits. Both are strings, since some runtimes take nothing else there. For a
+queued call Lambda has no such side channel: a function that is to know a key must find it in its
+payload.
+
+Source: the API reference of `Invoke`, and "Understanding Lambda function errors".
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache, partial
+from typing import Any, Final
+
+from leeward import json_text
+from leeward.adapter import Enqueue, FunctionFault, Invoke, Result
+from leeward.adapter.exchange import UNDECODABLE, UNEXPECTED, object_of
+from leeward.adapter.plans import Plan, Planner, View
+from leeward.errors import InvalidRequest, Outcome
+from leeward.http.messages import Request, Response
+from leeward.json_text import Undecodable, decode
+from leeward_aws.errors import MISCONFIGURED
+from leeward_aws.exchange import Door, ask, door_to, lost, request_id
+from leeward_aws.settings.options import Settings
+
+TIMED_OUT: Final = "timed_out"
+"""APP_ERROR: stopped by Lambda at the function's time limit."""
+RESPONSE_TOO_LARGE: Final = "response_too_large"
+"""APP_ERROR: the function ran to its end, and its answer was larger than Lambda passes on."""
+CRASHED: Final = "crashed"
+"""APP_ERROR: the function's process ended in the middle."""
+
+_REASONS: Final = {
+    "Sandbox.Timedout": TIMED_OUT,
+    "Function.ResponseSizeTooLarge": RESPONSE_TOO_LARGE,
+    "Runtime.ExitError": CRASHED,
+    "Runtime.OutOfMemory": CRASHED,
+}
+
+_NEVER_LOADED: Final = frozenset(
+    """
+    Runtime.BuiltInModuleConflict Runtime.HandlerNotFound Runtime.ImportModuleError
+    Runtime.InvalidEntrypoint Runtime.MalformedHandlerName Runtime.UserCodeSyntaxError
+    """.split()
+)
+"""What the runtimes report when the handler could not be loaded, so that it did not run."""
+
+_OLD_TIMEOUT: Final = re.compile(r"Task timed out after \d+\.\d+ seconds\s*\Z")
+"""All that older runtimes say, in the message, after a time and a request id."""
+
+_JSON: Final = ("Content-Type", "application/json")
+_WAIT: Final = (_JSON, ("X-Amz-Invocation-Type", "RequestResponse"))
+_QUEUE: Final = (_JSON, ("X-Amz-Invocation-Type", "Event"))
+
+
+def functions(settings: Settings) -> dict[str, Planner]:
+    """Return the planners of ``invoke`` and ``enqueue``."""
+    door = door_to("lambda", settings)
+    return {"invoke": partial(invoke, door), "enqueue": partial(enqueue, door)}
+
+
+def invoke(door: Door, call: Invoke, view: View) -> Plan:
+    """Call a function and wait for its answer.
+
+    Raises:
+        InvalidRequest: the name cannot be a function's; before anything is sent.
+    """
+    target = _target(call.function)
+
+    def asked(now: View) -> Request:
+        headers = (*_WAIT, ("X-Amz-Client-Context", _client_context(call, now.timeout)))
+        return Request("POST", door.origin, target, headers, call.payload)
+
+    response, refusal = yield from ask(door, asked)
+    if refusal is not None:
+        return refusal
+    if response.status != 200:
+        return lost(response, UNEXPECTED)
+    if "x-amz-function-error" in response.headers:
+        return _fault(response)
+    return _answer(response)
+
+
+def enqueue(door: Door, call: Enqueue, view: View) -> Plan:
+    """Queue a call. Lambda answers 202 as soon as it has it; what comes of it, nobody hears.
+
+    Raises:
+        InvalidRequest: the name cannot be a function's; before anything is sent.
+    """
+    request = Request("POST", door.origin, _target(call.function), _QUEUE, call.payload)
+    response, refusal = yield from ask(door, request)
+    if refusal is not None:
+        return refusal
+    if response.status != 202:
+        return lost(response, UNEXPECTED)
+    return Result.ok(None, request_id=request_id(response))
+
+
+@lru_cache(maxsize=256)
+def _target(function: str) -> str:
+    """Return the path. A name may be an ARN, or part of one, with ``:alias`` behind it."""
+    if function in (".", ".."):
+        raise InvalidRequest(
+            f"function {function!r} is a step in a path; give a name or an ARN", field="function"
+        )
+    return f"/2015-03-31/functions/{re.sub(r'[^A-Za-z0-9._~-]', _percent, function)}/invocations"
+
+
+def _percent(found: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in found[0].encode())
+
+
+def _client_context(call: Invoke, seconds: float) -> str:
+    """Return what goes with a call, as base64 of JSON.
+
+    Lambda takes 3,583 bytes; a key of 255 characters, the longest, makes less than a thousand.
+    """
+    from binascii import b2a_base64
+
+    custom = {
+        "idempotency-key": call.idempotency_key,
+        "x-leeward-deadline-ms": str(max(0, int(seconds * 1000))),
+    }
+    return b2a_base64(json_text.encode({"custom": custom}), newline=False).decode("ascii")
+
+
+def _answer(response: Response) -> Result[Any]:
+    try:
+        value = decode(response.body)
+    except Undecodable as error:
+        return lost(response, UNDECODABLE, error)
+    return Result.ok(value, request_id=request_id(response))
+
+
+def _fault(response: Response) -> Result[Any]:
+    """Read what the function, or its runtime, reports. The header alone proves that it failed."""
+    try:
+        told = object_of(response)
+    except Undecodable:
+        told = {}
+    kind, message = _text(told.get("errorType")), _text(told.get("errorMessage"))
+    if kind in _NEVER_LOADED:
+        return Result(
+            Outcome.NOT_FOUND, code=kind, reason=MISCONFIGURED, request_id=request_id(response)
+        )
+    return Result(
+        Outcome.APP_ERROR,
+        code=kind if kind in _REASONS else None,
+        reason=_reason(kind, message),
+        request_id=request_id(response),
+        fault=FunctionFault(kind, message, _trace(told)),
+    )
+
+
+def _reason(kind: str | None, message: str | None) -> str | None:
+    if kind is None:
+        return TIMED_OUT if message and _OLD_TIMEOUT.search(message) else None
+    return _REASONS.get(kind)
+
+
+def _trace(told: dict[str, Any]) -> tuple[str, ...]:
+    """Return the trace, a list of lines; runtimes have two names for it."""
+    lines = told.get("stackTrace") or told.get("trace")
+    if not isinstance(lines, list):
+        return ()
+    return tuple(line for line in lines if isinstance(line, str))
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None

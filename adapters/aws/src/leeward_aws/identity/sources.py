@@ -1,0 +1,154 @@
+"""Where a target's credentials come from: the choice between leeward's own roads and the vendor's.
+
+The order is botocore's (`botocore.credentials.create_credential_resolver`): a profile that the
+target names; keys in the environment; web identity and shared files; the container endpoint; the
+instance's metadata. The first two of its sources that need no vendor package are read here. For
+everything else, and wherever something else would go first, the vendor's chain decides.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Final
+
+from leeward.adapter import TargetConfig
+from leeward.adapter.resolver import Credential, NoCredential, Source
+from leeward.errors import ConfigError, Outcome
+from leeward.http.transport import Transport
+from leeward_aws.identity.credentials import from_environment
+from leeward_aws.identity.endpoint import address_of, container_source
+from leeward_aws.identity.received import still_good
+from leeward_aws.settings.options import Settings
+
+_FILES: Final = {
+    "AWS_SHARED_CREDENTIALS_FILE": ("~/.aws/credentials",),
+    "AWS_CONFIG_FILE": ("~/.aws/config",),
+    "BOTO_CONFIG": ("/etc/boto.cfg", "~/.boto"),
+}
+"""Files that may hold credentials, by the variable that names another in their place."""
+
+_BEFORE_CONTAINERS: Final = (
+    "AWS_DEFAULT_PROFILE",
+    "AWS_PROFILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CREDENTIAL_FILE",
+)
+"""Variables that name a source which goes before the container endpoint."""
+
+
+class _Origin(Enum):
+    ENVIRONMENT = "environment"
+    CONTAINER = "container"
+    CHAIN = "vendor chain"
+
+
+def source_of(
+    settings: Settings,
+    config: TargetConfig,
+    transport: Transport,
+    *,
+    now: Callable[[], float] = time.time,
+    home: str | None = None,
+) -> Source:
+    """Return the source of credentials of a target, for the cache.
+
+    Nothing is sent and no vendor package is imported before the first fetch. Keys in the
+    environment are read again at each fetch.
+
+    Args:
+        settings: of the target.
+        config: of the same.
+        transport: carries the request to a container endpoint; stays the caller's to close.
+        now: gives Unix seconds.
+        home: in the hardened mode, the directory that holds ``.aws``; by default the user's own,
+            whatever HOME says.
+
+    Raises:
+        ConfigError: half a key, a container endpoint that must not be asked, or, in the hardened
+            mode, no profile.
+    """
+    env = _env(config)
+    match _origin(settings, env):
+        case _Origin.ENVIRONMENT:
+            return _environment_source(env, now)
+        case _Origin.CONTAINER:
+            return container_source(env, transport, now)
+    if not (config.trust_env or settings.profile_first):
+        raise ConfigError(
+            f"{config.name!r} has no credentials: with trust_env = false only a profile counts, so "
+            f"set profile in {config.section}"
+        )
+    from leeward_aws.identity.vendor import VendorChain
+
+    return VendorChain(settings, config, now, home)
+
+
+def describe_source(settings: Settings, config: TargetConfig) -> str:
+    """Return in a word or two where credentials come from, such as ``profile dev``.
+
+    Raises:
+        ConfigError: as `source_of`, for half a key or a bad endpoint.
+    """
+    env = _env(config)
+    origin = _origin(settings, env)
+    profile = _profile(settings, env)
+    return f"profile {profile}" if origin is _Origin.CHAIN and profile else origin.value
+
+
+def _env(config: TargetConfig) -> Mapping[str, str]:
+    return config.env if config.trust_env else {}
+
+
+def _origin(settings: Settings, env: Mapping[str, str]) -> _Origin:
+    if settings.profile_first:
+        return _Origin.CHAIN
+    if from_environment(env) is not None:
+        return _Origin.ENVIRONMENT
+    if address_of(env) is None or _something_goes_first(env):
+        return _Origin.CHAIN
+    return _Origin.CONTAINER
+
+
+def _profile(settings: Settings, env: Mapping[str, str]) -> str | None:
+    if settings.profile_first:
+        return settings.profile
+    return env.get("AWS_DEFAULT_PROFILE") or settings.profile  # botocore's order of the two
+
+
+def _something_goes_first(env: Mapping[str, str]) -> bool:
+    """Return whether anything is there that botocore asks before the container endpoint.
+
+    A file counts as soon as it exists: what it says is for the vendor's chain to read.
+    """
+    if any(env.get(name) for name in _BEFORE_CONTAINERS):
+        return True
+    paths = [
+        path
+        for variable, usual in _FILES.items()
+        for path in ((env[variable],) if env.get(variable) else usual)
+    ]
+    # As botocore spells it out, and silent where there is no home.
+    full = [os.path.expanduser(os.path.expandvars(path)) for path in paths]  # noqa: PTH111
+    return any(os.path.isfile(path) for path in full)  # noqa: PTH113
+
+
+def _environment_source(env: Mapping[str, str], now: Callable[[], float]) -> Source:
+    where = "the environment (AWS_ACCESS_KEY_ID, AWS_CREDENTIAL_EXPIRATION)"
+
+    def fetch(scope: str, timeout: float) -> Credential:
+        try:
+            found = from_environment(env)
+        except ConfigError as error:
+            raise NoCredential(Outcome.AUTH, "misconfigured", str(error)) from error
+        if found is None:
+            raise NoCredential(
+                Outcome.AUTH,
+                "no_credentials",
+                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are no longer set: set them again",
+            )
+        return still_good(found, now(), where)
+
+    return fetch

@@ -1,0 +1,270 @@
+"""DynamoDB: store, load, delete and scan single items.
+
+A table's key attributes are strings, named like the key's fields. A field whose name leeward
+escapes (one that begins with ``~`` or ``_leeward``) has an attribute named like its escape.
+
+Reads are strong. Where a table has a time to live on the attribute ``_leeward_expires``, DynamoDB
+collects expired items.
+
+Source: the API references of `PutItem`, `GetItem`, `DeleteItem` and `Scan`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+from leeward import json_text
+from leeward.adapter import Delete, Key, Load, Page, Result, Scan, Store, Stored
+from leeward.adapter.exchange import UNDECODABLE, object_of
+from leeward.adapter.plans import Plan, Planner, Step, View
+from leeward.errors import InvalidRequest, Outcome
+from leeward.http.messages import Request, Response
+from leeward.items import DYNAMODB, encode, native_expiry
+from leeward.items import decode as decode_item
+from leeward.items.names import escape_name
+from leeward.json_text import Undecodable, decode
+from leeward.masking import masked
+from leeward_aws.exchange import Door, ask, door_to, look_up, lost, request_id
+from leeward_aws.settings.options import Settings
+from leeward_aws.tables.conditions import (
+    FOREIGN,
+    Condition,
+    Native,
+    has_write_id,
+    is_absent,
+    is_unchanged,
+    revision_of,
+)
+
+PAGE_ITEMS: Final = 100
+"""Items of a page, at most; DynamoDB ends a page at 1 MB too."""
+
+_DEEPEST: Final = 80
+"""Of an answer's JSON: DynamoDB takes items of 32 levels, and spells each by two."""
+
+_ALL_OLD: Final = {"ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+"""Have the item that was in the way come with the refusal; that costs no read."""
+
+
+def _headers(operation: str) -> tuple[tuple[str, str], ...]:
+    return (
+        ("Content-Type", "application/x-amz-json-1.0"),
+        ("X-Amz-Target", f"DynamoDB_20120810.{operation}"),
+    )
+
+
+_PUT: Final = _headers("PutItem")
+_GET: Final = _headers("GetItem")
+_DELETE: Final = _headers("DeleteItem")
+_SCAN: Final = _headers("Scan")
+
+
+def tables(settings: Settings) -> dict[str, Planner]:
+    """Return the planners of ``store``, ``load``, ``delete`` and ``scan``."""
+    door = door_to("dynamodb", settings)
+    return {
+        "store": partial(store, door),
+        "load": partial(load, door),
+        "delete": partial(delete, door),
+        "scan": partial(scan, door),
+    }
+
+
+def store(door: Door, call: Store, view: View) -> Plan:
+    """Replace an item; the value is its revision, the write id.
+
+    A conflict with an item that bears this very write id is the echo of an earlier attempt whose
+    answer was lost: it is OK.
+    """
+    body: dict[str, Any] = {"TableName": call.table, "Item": _native(call)}
+    if call.if_absent:
+        key = escape_name(call.key.fields[0], DYNAMODB, top=True)
+        body |= is_absent(key, call.now) | _ALL_OLD
+    elif call.if_revision is not None:
+        found = yield from _condition(door, call, view)
+        if isinstance(found, Result):
+            return found
+        body |= found | _ALL_OLD
+    response, refusal = yield from ask(door, _request(door, _PUT, body))
+    if refusal is not None and refusal.outcome is Outcome.CONFLICT:
+        echo = _is_echo(response, call.write_id)
+        return Result.ok(call.write_id, request_id=refusal.request_id) if echo else refusal
+    return refusal or _written(response, call.write_id)
+
+
+def load(door: Door, call: Load, view: View) -> Plan:
+    """Read an item, expired or not, with everything that was written before."""
+    response, refusal = yield from ask(door, _get(door, call.table, call.key))
+    found = refusal or _found(response, call.table)
+    if isinstance(found, Result):
+        return found
+    return Result.ok(found and found.stored, request_id=request_id(response))
+
+
+def delete(door: Door, call: Delete, view: View) -> Plan:
+    """Delete an item, there or not, unless a revision is asked for."""
+    body: dict[str, Any] = {"TableName": call.table, "Key": _key(call.key)}
+    if call.if_revision is not None:
+        found = yield from _condition(door, call, view)
+        if isinstance(found, Result):
+            return found
+        body |= found
+    response, refusal = yield from ask(door, _request(door, _DELETE, body))
+    return refusal or _written(response, None)
+
+
+def scan(door: Door, call: Scan, view: View) -> Plan:
+    """Read one page; its cursor is the key of the last item that was looked at.
+
+    Raises:
+        InvalidRequest: the cursor is none that a page has given; before anything is sent.
+    """
+    body: dict[str, Any] = {"TableName": call.table, "ConsistentRead": True, "Limit": PAGE_ITEMS}
+    if call.cursor is not None:
+        body["ExclusiveStartKey"] = _start_of(call.cursor)
+    response, refusal = yield from ask(door, _request(door, _SCAN, body))
+    if refusal is not None:
+        return refusal
+    try:
+        natives, cursor = _page_of(response)
+    except Undecodable as error:
+        return lost(response, UNDECODABLE, error)
+    try:
+        items = tuple(_stored(native) for native in natives)
+    except Exception as error:  # noqa: BLE001 - another program may have stored anything at all
+        return _unreadable(call.table, error)
+    return Result.ok(Page(items, cursor), request_id=request_id(response))
+
+
+def _request(door: Door, headers: tuple[tuple[str, str], ...], body: dict[str, Any]) -> Request:
+    return Request("POST", door.origin, "/", headers, json_text.encode(body))
+
+
+def _get(door: Door, table: str, key: Key) -> Request:
+    return _request(door, _GET, {"TableName": table, "Key": _key(key), "ConsistentRead": True})
+
+
+def _key(key: Key) -> Native:
+    return {
+        escape_name(field, DYNAMODB, top=True): {"S": value}
+        for field, value in zip(key.fields, key.values, strict=True)
+    }
+
+
+def _native(call: Store) -> Native:
+    native = encode(call.item, DYNAMODB, write_id=call.write_id, expires_at=call.expires_at)
+    expiry = native_expiry(DYNAMODB, call.expires_at, call.now)
+    if expiry is not None:
+        native[expiry[0]] = expiry[1]
+    return native
+
+
+def _condition(
+    door: Door, call: Store | Delete, view: View
+) -> Generator[Step, Any, Condition | Result[Any]]:
+    """Return the condition that stands for `if_revision`, or how the call ends without a write."""
+    revision = call.if_revision or ""
+    if not revision.startswith(FOREIGN):
+        return has_write_id(revision, call.now)
+    response, refusal = yield from look_up(door, _get(door, call.table, call.key))
+    return refusal or _compared(call, response)
+
+
+def _compared(call: Store | Delete, response: Response) -> Condition | Result[Any]:
+    """Compare the item that was read with the one that is asked for."""
+    found = _found(response, call.table)
+    if isinstance(found, Result):
+        return found._replace(outcome=Outcome.NOT_SENT, executed=None) if found.executed else found
+    if found is not None:
+        native, stored = found
+        if isinstance(call, Store) and stored.write_id == call.write_id:
+            return Result.ok(call.write_id, request_id=request_id(response))
+        expired = stored.expires_at is not None and stored.expires_at <= call.now
+        if stored.revision == call.if_revision and not expired:
+            return is_unchanged(native)
+    return Result(
+        Outcome.CONFLICT,
+        message="the item has another revision, or is gone",
+        request_id=request_id(response),
+    )
+
+
+class _Found(NamedTuple):
+    native: Native
+    stored: Stored
+
+    def __repr__(self) -> str:
+        return masked(self)
+
+
+def _found(response: Response, table: str) -> _Found | Result[Any] | None:
+    """Read the answer to `GetItem`: an item, none, or something that cannot be read."""
+    try:
+        native = object_of(response, _DEEPEST).get("Item")
+        if native is not None and not isinstance(native, dict):
+            raise Undecodable("the item of the answer is no object")
+    except Undecodable as error:
+        return lost(response, UNDECODABLE, error)
+    try:
+        return None if native is None else _Found(native, _stored(native))
+    except Exception as error:  # noqa: BLE001 - another program may have stored anything at all
+        return _unreadable(table, error)
+
+
+def _stored(native: Native) -> Stored:
+    found = decode_item(native, DYNAMODB)
+    revision = revision_of(native, found)
+    return Stored(found.item, revision, found.write_id, found.expires_at, found.foreign)
+
+
+def _unreadable(table: str, error: Exception) -> Result[Any]:
+    return Result(
+        Outcome.UNUSABLE,
+        message=f"an item of table {table!r} is none that leeward can read; another program has "
+        f"written it",
+        reason=UNDECODABLE,
+        cause=error,
+    )
+
+
+def _written(response: Response, revision: str | None) -> Result[Any]:
+    """Take a success for one only if the service's own JSON says so, and no page of a proxy."""
+    if response.body != b"{}":
+        try:
+            object_of(response, _DEEPEST)
+        except Undecodable as error:
+            return lost(response, UNDECODABLE, error)
+    return Result.ok(revision, request_id=request_id(response))
+
+
+def _is_echo(response: Response, write_id: str) -> bool:
+    """Return whether the item in the way of a write is its own, as an earlier attempt wrote it."""
+    try:
+        native = object_of(response, _DEEPEST).get("Item")
+        return isinstance(native, dict) and decode_item(native, DYNAMODB).write_id == write_id
+    except Exception:  # noqa: BLE001 - what cannot be read is not known to be ours
+        return False
+
+
+def _page_of(response: Response) -> tuple[list[Native], str | None]:
+    document = object_of(response, _DEEPEST)
+    natives, last = document.get("Items"), document.get("LastEvaluatedKey")
+    if not isinstance(natives, list) or not all(isinstance(each, dict) for each in natives):
+        raise Undecodable("the answer has no list of items")
+    if last is not None and not isinstance(last, dict):
+        raise Undecodable("the last key of the answer is no object")
+    return natives, json_text.encode(last).decode() if last else None
+
+
+def _start_of(cursor: str) -> Native:
+    try:
+        start = decode(cursor.encode("utf-8", "replace"))
+    except Undecodable:
+        start = None
+    if not isinstance(start, dict) or not start:
+        raise InvalidRequest(
+            "cursor is none that a page of this table has given; begin with None", field="cursor"
+        )
+    return start

@@ -1,0 +1,178 @@
+"""Event Grid: publish CloudEvents to custom topics, or to the topics of a namespace.
+
+A batch is taken or refused as a whole. A custom topic must have been made for the CloudEvents
+schema. Neither kind keeps an order, or knows an event that came before.
+
+Sources: "Post to custom topic for Azure Event Grid", and "Publish Cloud Events" in the reference of
+Event Grid's data plane.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from functools import lru_cache, partial
+from typing import Any, Final, NamedTuple
+
+from leeward.adapter import Publish, Result
+from leeward.adapter.exchange import UNDECODABLE, UNEXPECTED, object_of
+from leeward.adapter.plans import Plan, Planner, View
+from leeward.cloudevents import document_of
+from leeward.errors import ConfigError, InvalidRequest
+from leeward.http.messages import Request, Response
+from leeward.items.moments import to_utc
+from leeward.json_text import Undecodable
+from leeward.values import NOTHING, Event
+from leeward_azure.exchange import EVENTS, Authorize, ask, lost
+from leeward_azure.identity.credentials import AccountKey, Credential, SasToken
+from leeward_azure.identity.signing import Headers
+from leeward_azure.settings.services import TOPIC, TOPIC_KEY, is_topic_name
+
+CUSTOM_VERSION: Final = "2018-01-01"
+NAMESPACE_VERSION: Final = "2024-06-01"
+"""Of the API; what azure-eventgrid asks for."""
+
+_HEADERS: Final = (("Content-Type", "application/cloudevents-batch+json; charset=utf-8"),)
+
+_URL: Final = re.compile(r"(https?://[^/?#\s]+)(/[^?#\s]*)?")
+
+
+class EventsDoor(NamedTuple):
+    """Where the buses of one target are.
+
+    Attributes:
+        url: of custom topics, with ``{topic}`` where a name goes, such as
+            ``https://{topic}.westeurope-1.eventgrid.azure.net/api/events``; or the origin of a
+            namespace, such as ``https://shop.westeurope-1.eventgrid.azure.net``. None where only
+            the buses of `urls` are.
+        urls: bus to the URL of its custom topic; goes before `url`.
+        keyed: the buses with a key of their own, asked for under the scope that names them.
+    """
+
+    url: str | None
+    urls: Mapping[str, str] = NOTHING
+    keyed: Collection[str] = ()
+
+
+class _Place(NamedTuple):
+    """Where a topic is, and how it takes a credential."""
+
+    origin: str
+    target: str
+    authorize: Authorize
+
+
+def events(door: EventsDoor) -> dict[str, Planner]:
+    """Return the planner of ``publish``.
+
+    Raises:
+        ConfigError: a URL is none of these.
+    """
+    if door.url is not None:
+        _place(door.url, "topic")
+    for url in door.urls.values():
+        _custom(url)
+    return {"publish": partial(publish, door)}
+
+
+def publish(door: EventsDoor, call: Publish, view: View) -> Plan:
+    """Publish events in one request; the value has one result for each.
+
+    Raises:
+        InvalidRequest: the bus has no URL, or a name that no topic has; before anything is sent.
+    """
+    origin, target, authorize = _place_of(call.bus, door)
+    documents = b",".join([document_of(_in_utc(event)) for event in call.events])
+    request = Request("POST", origin, target, _HEADERS, b"[%b]" % documents)
+    service = EVENTS
+    if call.bus in door.keyed:
+        service = EVENTS._replace(scope=TOPIC_KEY + call.bus)
+    response, refusal = yield from ask(service, request, authorize)
+    return refusal or _published(response, len(call.events))
+
+
+def custom_headers(credential: Credential, now: float) -> Headers:
+    """Return the header that a custom topic takes a credential in."""
+    del now  # nothing is signed
+    if isinstance(credential, AccountKey):
+        return (("aeg-sas-key", credential.key),)
+    if isinstance(credential, SasToken):
+        return (("aeg-sas-token", credential.token),)
+    return (("Authorization", f"Bearer {credential.token}"),)
+
+
+def namespace_headers(credential: Credential, now: float) -> Headers:
+    """Return the header that a namespace takes a credential in."""
+    del now  # nothing is signed
+    if isinstance(credential, AccountKey):
+        proof = f"SharedAccessKey {credential.key}"
+    elif isinstance(credential, SasToken):
+        proof = f"SharedAccessSignature {credential.token}"
+    else:
+        proof = f"Bearer {credential.token}"
+    return (("Authorization", proof),)
+
+
+def _in_utc(event: Event) -> Event:
+    """Return the same moment without its offset, which azure-functions drops where it reads one."""
+    moment = event.time and to_utc(event.time)
+    return event if moment is None or moment is event.time else event._replace(time=moment)
+
+
+def _place_of(bus: str, door: EventsDoor) -> _Place:
+    own = door.urls.get(bus)
+    if own is not None:
+        return _custom(own)
+    if door.url is None:
+        raise InvalidRequest(
+            f"bus {bus!r} has no URL: give it one in eventgrid_topic_urls, or set "
+            "eventgrid_topic_url for all topics",
+            field="bus",
+        )
+    if not is_topic_name(bus):
+        raise InvalidRequest(
+            f"bus {bus!r} is no name of an Event Grid topic: use letters, digits and hyphens",
+            field="bus",
+        )
+    return _place(door.url, bus)
+
+
+@lru_cache(maxsize=256)
+def _place(url: str, topic: str) -> _Place:
+    """Return the place of `topic` by the URL for all."""
+    if TOPIC in url:
+        return _custom(url.replace(TOPIC, topic))
+    found = _URL.fullmatch(url)
+    if found is None or found[2] not in (None, "/"):
+        raise _wrong_url()
+    target = f"/topics/{topic}:publish?api-version={NAMESPACE_VERSION}"
+    return _Place(found[1], target, namespace_headers)
+
+
+@lru_cache(maxsize=256)
+def _custom(url: str) -> _Place:
+    """Return the place of the custom topic with this URL."""
+    found = _URL.fullmatch(url)
+    if found is None:
+        raise _wrong_url()
+    return _Place(found[1], f"{found[2] or '/'}?api-version={CUSTOM_VERSION}", custom_headers)
+
+
+def _wrong_url() -> ConfigError:
+    return ConfigError(
+        "the URL for Event Grid must be that of custom topics, with {topic} in it or for one "
+        "topic alone, or the origin of a namespace: https://host"
+    )
+
+
+def _published(response: Response, count: int) -> Result[Any]:
+    """Take a success for one only if it looks like Event Grid's, and no page of a proxy."""
+    if response.status != 200:
+        return lost(EVENTS, response, UNEXPECTED)
+    if response.body:
+        try:
+            object_of(response)
+        except Undecodable as error:
+            return lost(EVENTS, response, UNDECODABLE, error)
+    request_id = response.headers.get(EVENTS.request_id)
+    return Result.ok((Result.ok(None, request_id=request_id),) * count, request_id=request_id)

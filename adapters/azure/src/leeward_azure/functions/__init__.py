@@ -1,0 +1,1 @@
+"""Functions: call one, or queue a call."""

@@ -1,0 +1,71 @@
+"""Where a function is called, and with what: a value, and what the configuration says of it.
+
+An address reaches a plan as a credential does: it holds keys, and one that was looked up goes
+stale like a token.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+from leeward.errors import InvalidRequest
+from leeward.masking import masked
+from leeward_azure.settings.services import Functions
+
+SCOPE: Final = "function:"
+"""What the scope of an address begins with; the function's name follows."""
+
+KEPT: Final = 3600.0
+"""Seconds that an address which was looked up is good for, about as long as a token is: an app may
+get another host name, and the old one then leads nowhere that could refuse a call."""
+
+NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,126}")
+"""A function's name, as the Functions host takes it."""
+
+
+class Address(NamedTuple):
+    """Where a function is called.
+
+    Attributes:
+        origin: of its app.
+        target: the path, with the prefix.
+        key: of the function or its app, or None.
+        token: of Entra, or None.
+        looked_up: the Resource Manager gave a part of it, so it may have changed since.
+    """
+
+    origin: str
+    target: str
+    key: str | None = None
+    token: str | None = None
+    looked_up: bool = False
+
+    def __repr__(self) -> str:
+        return masked(self, "origin target looked_up")
+
+
+def scope_of(function: str, configured: Functions) -> str:
+    """Return the scope under which the address of `function` is asked for.
+
+    Raises:
+        InvalidRequest: there is no route for it, and its name cannot be a function's.
+    """
+    if function not in configured.routes and NAME.fullmatch(function) is None:
+        raise InvalidRequest(
+            "the function's name must begin with a letter and have only letters, digits, - and _; "
+            "call it by another, and give that a path in routes",
+            field="function",
+        )
+    return SCOPE + function
+
+
+def path_to(function: str, configured: Functions) -> str:
+    """Return the path of a function by its configured route, or by its name."""
+    route = configured.routes.get(function, function)
+    return f"/{configured.prefix}/{route}" if configured.prefix else f"/{route}"
+
+
+def key_of(function: str, configured: Functions) -> str | None:
+    """Return the key that is configured for a function; None for none."""
+    return configured.keys.get(function, configured.key)

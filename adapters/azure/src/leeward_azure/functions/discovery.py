@@ -1,0 +1,249 @@
+"""Where a function is and with which key, looked up at the Resource Manager.
+
+Through azure-mgmt-web, imported at the first look-up. Only what the configuration leaves open is
+asked for: host name, route, key. It takes far wider rights than calling the function: reader of the
+app, and for keys the action ``Microsoft.Web/sites/functions/listkeys``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from leeward.adapter import TargetConfig
+from leeward.adapter.options import Found, origin
+from leeward.adapter.resolver import Credential, CredentialCache, NoCredential, Source
+from leeward.errors import ConfigError, Outcome
+from leeward_azure.functions.addresses import KEPT, SCOPE, Address, key_of, path_to
+from leeward_azure.identity.credentials import Bearer
+from leeward_azure.identity.vendor import CONNECT_TIMEOUT, READ_TIMEOUT, reached_nobody
+from leeward_azure.settings.endpoints import cloud_of
+from leeward_azure.settings.forms import ROUTE
+from leeward_azure.settings.hosts import check_endpoint
+from leeward_azure.settings.options import Settings
+from leeward_azure.settings.services import Functions, Lookup
+
+INSTALL: Final = 'pip install "leeward-azure[discovery]"'
+
+_WHERE: Final = "the Azure Resource Manager"
+
+
+def lookup_source(
+    settings: Settings, config: TargetConfig, tokens: Source, now: Callable[[], float]
+) -> Source:
+    """Make a source of addresses: ``function:<name>`` in, an `Address` out, good for `KEPT`.
+
+    One token for the Resource Manager serves all look-ups while it holds. One that is refused is
+    replaced, and the look-up made once more.
+
+    Args:
+        settings: of a target whose functions are looked up.
+        config: of the same.
+        tokens: gives tokens of Entra.
+        now: gives Unix seconds.
+    """
+    configured = settings.functions
+    assert configured is not None
+    lookup = configured.lookup
+    assert lookup is not None
+
+    looking = _LookingUp(lookup, settings, config, tokens, now)
+
+    def fetch(scope: str, timeout: float) -> Credential:
+        try:
+            address = looking.find(scope.removeprefix(SCOPE), configured, timeout)
+            _check(address, settings, config)
+        except NoCredential:
+            raise
+        except ImportError as error:
+            told = f"azure-mgmt-web, which looks functions up, is not installed: {INSTALL}"
+            raise NoCredential(Outcome.AUTH, "azure_mgmt_web_missing", told) from error
+        except Exception as error:  # whatever the vendor's client raises
+            raise _refusal(error) from error
+        return Credential(address, now(), now() + KEPT)
+
+    return fetch
+
+
+def web_client(
+    lookup: Lookup, settings: Settings, config: TargetConfig, token: Callable[[], Bearer]
+) -> Any:
+    """Make azure-mgmt-web's client, which asks `token` at each request that needs one.
+
+    Raises:
+        ImportError: azure-mgmt-web is not installed.
+    """
+    from azure.mgmt.web import WebSiteManagementClient
+
+    from leeward_azure.identity.vendor_token import LentCredential
+
+    options: dict[str, Any] = {}
+    if settings.ca_bundle is not None:
+        options["connection_verify"] = settings.ca_bundle
+    return WebSiteManagementClient(
+        LentCredential(token),
+        lookup.subscription,
+        base_url=lookup.origin,
+        credential_scopes=[lookup.scope],
+        retry_total=0,
+        connection_timeout=CONNECT_TIMEOUT,
+        read_timeout=READ_TIMEOUT,
+        use_env_settings=config.trust_env,
+        **options,
+    )
+
+
+class _LookingUp:
+    """Look-ups that share a token.
+
+    Args:
+        lookup: of the function app.
+        settings: of the target.
+        config: of the same.
+        tokens: gives tokens of Entra.
+        now: gives Unix seconds.
+    """
+
+    def __init__(
+        self,
+        lookup: Lookup,
+        settings: Settings,
+        config: TargetConfig,
+        tokens: Source,
+        now: Callable[[], float],
+    ) -> None:
+        self._lookup = lookup
+        self._settings = settings
+        self._config = config
+        # No jitter: only look-ups ask for this token, and their own moments vary.
+        self._tokens = CredentialCache(tokens, now, lambda: 0.0)
+
+    def find(self, function: str, configured: Functions, timeout: float) -> Address:
+        """Look a function up, and once more with another token if that is what was refused."""
+        token = self._token(timeout)
+        try:
+            return self._find(function, configured, token)
+        except Exception as error:  # of azure-core, which is not imported here
+            if getattr(error, "status_code", None) != 401:
+                raise
+            another = self._token(timeout, token)
+            if another == token:
+                raise
+        return self._find(function, configured, another)
+
+    def _find(self, function: str, configured: Functions, token: Bearer) -> Address:
+        with web_client(self._lookup, self._settings, self._config, lambda: token) as client:
+            return _Finder(client, self._lookup, configured).find(function)
+
+    def _token(self, timeout: float, refused: Bearer | None = None) -> Bearer:
+        found: Bearer | NoCredential = self._tokens.get(self._lookup.scope, timeout, refused)
+        if isinstance(found, NoCredential):
+            # One flight's error is for all who waited: raised itself, it would gather their frames.
+            raise NoCredential(found.outcome, found.code, found.message) from found
+        return found
+
+
+class _Finder:
+    """One look-up.
+
+    Args:
+        client: azure-mgmt-web's.
+        lookup: of the function app.
+        configured: what need not be looked up.
+    """
+
+    def __init__(self, client: Any, lookup: Lookup, configured: Functions) -> None:
+        self._apps = client.web_apps
+        self._of = (lookup.group, lookup.app)
+        self._configured = configured
+
+    def find(self, function: str) -> Address:
+        origin = _origin(self._apps.get(*self._of).default_host_name)
+        target, anonymous = self._route(function)
+        key = key_of(function, self._configured)
+        if key is None and not anonymous and self._configured.scope is None:
+            key = self._key(function)
+        return Address(origin, target, key, looked_up=True)
+
+    def _route(self, function: str) -> tuple[str, bool]:
+        """Return the path, and whether the function takes calls without a key."""
+        if function in self._configured.routes:
+            return path_to(function, self._configured), False
+        found = self._apps.get_function(*self._of, function)
+        if found.is_disabled:
+            raise _unusable("disabled", f"says that the function {function!r} is disabled")
+        trigger = _http_trigger(found.config)
+        if trigger is None:
+            raise _unusable("no_http_trigger", f"knows no HTTP trigger of {function!r}")
+        path = re.sub(r"^https?://[^/]*", "", found.invoke_url_template or "").partition("?")[0]
+        if not path:
+            path = path_to(trigger.get("route") or function, self._configured)
+        if ROUTE.fullmatch(path.strip("/")) is None:
+            told = f"gave a route of {function!r} with parameters in it: give it one in routes"
+            raise _unusable("route_has_parameters", told)
+        return f"/{path.strip('/')}", str(trigger.get("authLevel")).lower() == "anonymous"
+
+    def _key(self, function: str) -> str:
+        keys = _keys_in(self._apps.list_function_keys(*self._of, function))
+        if not keys:
+            keys = self._apps.list_host_keys(*self._of).function_keys or {}
+        key = keys.get("default") or next((keys[name] for name in sorted(keys)), None)
+        if not isinstance(key, str) or re.fullmatch(r"[!-~]+", key) is None:
+            raise _unusable("key_missing", f"gave no key of the function {function!r}")
+        return key
+
+
+def _origin(host: Any) -> str:
+    try:
+        return origin(
+            Found(f"https://{host or ''}", "the host"), "https://my-app.azurewebsites.net"
+        )
+    except ConfigError:
+        raise _unusable("host_missing", "gave no host name of the function app") from None
+
+
+def _keys_in(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return keys by name. They stand at the top; the reference has them in ``properties``."""
+    inner = found.get("properties")
+    if isinstance(inner, Mapping):
+        return inner
+    return {
+        name: each for name, each in found.items() if name not in ("id", "kind", "name", "type")
+    }
+
+
+def _http_trigger(config: Any) -> dict[str, Any] | None:
+    """Return the binding of ``function.json`` that an HTTP call triggers; None for none."""
+    bindings = config.get("bindings") if isinstance(config, dict) else None
+    for each in bindings if isinstance(bindings, list) else ():
+        if isinstance(each, dict) and str(each.get("type")).lower() == "httptrigger":
+            return each
+    return None
+
+
+def _check(address: Address, settings: Settings, config: TargetConfig) -> None:
+    cloud = cloud_of(settings.authority)
+    try:
+        check_endpoint(config, cloud, "functions", address.origin, f"what {_WHERE} gave")
+    except ConfigError as error:
+        raise NoCredential(Outcome.AUTH, "untrusted_host", str(error)) from error
+
+
+def _unusable(code: str, told: str) -> NoCredential:
+    return NoCredential(Outcome.NOT_FOUND, code, f"{_WHERE} {told}")
+
+
+def _refusal(error: Exception) -> NoCredential:
+    """Return what an exception means, by class and status alone: its text may repeat anything."""
+    from azure.core.exceptions import HttpResponseError
+
+    name = type(error).__name__
+    if reached_nobody(error):
+        return NoCredential(Outcome.NOT_SENT, name, f"{_WHERE} could not be asked ({name})")
+    if isinstance(error, HttpResponseError) and error.status_code == 404:
+        told = "knows no such function, app, resource group or subscription"
+        return NoCredential(Outcome.NOT_FOUND, "ResourceNotFound", f"{_WHERE} {told}")
+    status = error.status_code if isinstance(error, HttpResponseError) else None
+    code = f"http.{status}" if status else name
+    return NoCredential(Outcome.AUTH, code, f"{_WHERE} refused the look-up ({code})")

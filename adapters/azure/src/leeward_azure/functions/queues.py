@@ -1,0 +1,120 @@
+"""Storage queues: queue a call of a function that a queue triggers.
+
+The payload goes as base64, because the Functions host expects that of a queue's messages
+(``messageEncoding`` in host.json). There are no headers beside a message: a function that is to
+know an idempotency key must find it in its payload. A message may be delivered more than once.
+
+A key signs the verb, some headers and the path. Sources: "Put Message" and "Authorize with Shared
+Key" in the reference of Azure Storage.
+"""
+
+from __future__ import annotations
+
+import hmac
+from binascii import a2b_base64, b2a_base64
+from functools import lru_cache, partial
+from typing import Final, NamedTuple
+
+from leeward.adapter import Enqueue, Result
+from leeward.adapter.exchange import UNEXPECTED
+from leeward.adapter.http_dates import http_date
+from leeward.adapter.plans import Plan, Planner, View
+from leeward.errors import InvalidRequest
+from leeward.http.messages import Request
+from leeward_azure.exchange import Service, ask, lost
+from leeward_azure.functions.queue_errors import judge_queue
+from leeward_azure.identity.credentials import AccountKey, Bearer, Credential
+from leeward_azure.identity.signing import Headers
+from leeward_azure.settings.services import Queues, is_queue_name
+
+QUEUE: Final = Service("queue", judge_queue, "x-ms-request-id", dated=True)
+
+VERSION: Final = "2021-12-02"
+"""Of the API; any since 2017-11-09 takes tokens of Entra, and emulators lag behind."""
+
+CONTENT_TYPE: Final = "application/xml"
+
+
+class Signed(NamedTuple):
+    """What a signature is good for.
+
+    Attributes:
+        account: the storage account's name.
+        path: of the request, without query.
+        length: of its body, in bytes.
+    """
+
+    account: str
+    path: str
+    length: int
+
+
+def queues(configured: Queues) -> dict[str, Planner]:
+    """Return the planner of ``enqueue``."""
+    return {"enqueue": partial(enqueue, configured)}
+
+
+def enqueue(configured: Queues, call: Enqueue, view: View) -> Plan:
+    """Queue a call. Queue storage answers 201 once it has stored the message.
+
+    Raises:
+        InvalidRequest: the function's queue cannot be one; before anything is sent.
+    """
+    path = f"{configured.path}/{_queue_of(call.function, configured)}/messages"
+    text = b2a_base64(call.payload, newline=False)
+    body = b"<QueueMessage><MessageText>%b</MessageText></QueueMessage>" % text
+    target = f"{path}?{configured.sas}" if configured.sas else path
+    headers = (("Content-Type", CONTENT_TYPE),)
+    request = Request("POST", configured.origin, target, headers, body)
+    authorize = partial(queue_headers, Signed(configured.account, path, len(body)))
+    response, refusal = yield from ask(QUEUE, request, authorize)
+    if refusal is not None:
+        return refusal
+    if response.status != 201:
+        return lost(QUEUE, response, UNEXPECTED)
+    return Result.ok(None, request_id=response.headers.get(QUEUE.request_id))
+
+
+def queue_headers(signed: Signed, credential: Credential, now: float) -> Headers:
+    """Return the headers of version, date and proof; a shared access signature is in the URL.
+
+    Args:
+        signed: what is asked.
+        credential: whose word it is.
+        now: Unix seconds, by the service's clock; it takes a date up to 15 minutes off.
+    """
+    date = http_date(int(now))
+    headers = (("x-ms-date", date), ("x-ms-version", VERSION))
+    if isinstance(credential, AccountKey):
+        signature = _signature(_decoded(credential.key), signed, date)
+        return (*headers, ("Authorization", f"SharedKey {signed.account}:{signature}"))
+    if isinstance(credential, Bearer):
+        return (*headers, ("Authorization", f"Bearer {credential.token}"))
+    return headers
+
+
+def _signature(key: bytes, signed: Signed, date: str) -> str:
+    # In the places between stand headers that are not sent, the one for a date among them.
+    text = (
+        f"POST\n\n\n{signed.length}\n\n{CONTENT_TYPE}\n\n\n\n\n\n\n"
+        f"x-ms-date:{date}\nx-ms-version:{VERSION}\n/{signed.account}{signed.path}"
+    )
+    digest = hmac.digest(key, text.encode(), "sha256")
+    return b2a_base64(digest, newline=False).decode("ascii")
+
+
+# Settings let nothing else through than base64.
+@lru_cache(maxsize=8)
+def _decoded(key: str) -> bytes:
+    return a2b_base64(key)
+
+
+def _queue_of(function: str, configured: Queues) -> str:
+    queue = configured.names.get(function, function)
+    if not is_queue_name(queue):
+        raise InvalidRequest(
+            f"function {function!r} cannot name a queue, which has 3 to 63 of a-z, 0-9 and single "
+            "hyphens inside; name its queue in queues",
+            field="function",
+        )
+    return queue

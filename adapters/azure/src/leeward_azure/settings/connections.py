@@ -1,0 +1,112 @@
+"""Connection strings: ``Name=value`` with semicolons between, as the portal shows them.
+
+Sources: "Configure Azure Storage connection strings", and the parsers of azure-storage-queue and
+azure-cosmos.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from leeward.adapter.options import Found
+from leeward.errors import ConfigError
+from leeward_azure.settings.forms import is_base64
+
+EMULATOR: Final = {
+    "accountname": "devstoreaccount1",
+    "accountkey": (
+        "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+    ),
+    "queueendpoint": "http://127.0.0.1:10001/devstoreaccount1",
+}
+"""What ``UseDevelopmentStorage=true`` stands for: the storage emulator, whose key is public."""
+
+
+class Storage(NamedTuple):
+    """What a connection string of a storage account says.
+
+    Attributes:
+        url: of the queue service.
+        account: its name; empty where only a signature was given.
+        key: of the account, base64; or None.
+        sas: a shared access signature without ``?``, or None.
+    """
+
+    url: str
+    account: str
+    key: str | None
+    sas: str | None
+
+    def __repr__(self) -> str:
+        """Leave key and signature out."""
+        return f"Storage(account={self.account!r})"
+
+
+class Cosmos(NamedTuple):
+    """The endpoint and the key, base64, that a connection string of Cosmos DB holds."""
+
+    url: str
+    key: str
+
+    def __repr__(self) -> str:
+        """Leave the key out."""
+        return "Cosmos()"
+
+
+def storage(found: Found) -> Storage:
+    """Read a connection string of a storage account.
+
+    Raises:
+        ConfigError: it names no queue service, or neither a key nor a signature.
+    """
+    parts = _parts(found)
+    if parts.get("usedevelopmentstorage", "").lower() == "true":
+        parts = {**EMULATOR}
+    account = parts.get("accountname", "")
+    key, sas = parts.get("accountkey"), parts.get("sharedaccesssignature")
+    if bool(key and account) == bool(sas):
+        raise ConfigError(
+            f"{found.where} must hold AccountName and AccountKey, or SharedAccessSignature"
+        )
+    if key and not is_base64(key):
+        raise ConfigError(f"{found.where} has an AccountKey that is not base64: copy it whole")
+    if sas and re.fullmatch(r"\??[!\"$-~]+", sas) is None:
+        raise ConfigError(f"{found.where} has a SharedAccessSignature that no URL can carry")
+    url = parts.get("queueendpoint") or _usual_endpoint(found, parts)
+    return Storage(url, account, key or None, sas.removeprefix("?") if sas else None)
+
+
+def cosmos(found: Found) -> Cosmos:
+    """Read a connection string of Cosmos DB.
+
+    Raises:
+        ConfigError: the endpoint or the key is missing.
+    """
+    parts = _parts(found)
+    url, key = parts.get("accountendpoint"), parts.get("accountkey")
+    if not url or not key or not is_base64(key):
+        raise ConfigError(f"{found.where} must hold AccountEndpoint and AccountKey: copy it whole")
+    return Cosmos(url, key)
+
+
+def _usual_endpoint(found: Found, parts: Mapping[str, str]) -> str:
+    if not parts.get("accountname"):
+        raise ConfigError(f"{found.where} must hold QueueEndpoint, or AccountName")
+    scheme = parts.get("defaultendpointsprotocol", "https")
+    suffix = parts.get("endpointsuffix", "core.windows.net")
+    return f"{scheme}://{parts['accountname']}.queue.{suffix}"
+
+
+def _parts(found: Found) -> Mapping[str, str]:
+    """Return the parts by their names in lower case; values may hold ``=``."""
+    parts = {}
+    for part in found.value.strip().strip(";").split(";"):
+        name, equals, value = part.partition("=")
+        if not equals:
+            raise ConfigError(
+                f"{found.where} is no connection string: write Name=value, with semicolons between"
+            )
+        parts[name.strip().lower()] = value.strip()
+    return parts

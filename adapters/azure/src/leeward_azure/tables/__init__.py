@@ -1,0 +1,1 @@
+"""Tables: single items, stored, loaded and deleted."""

@@ -1,0 +1,214 @@
+"""A container of Cosmos DB: how it is asked, and what a client has seen of it.
+
+What was seen is learnt under ``session:`` and the table's name. How a container must be made for a
+table, and what a document looks like, stands in `documents`.
+
+Source: "Documents" and "Common request headers" in Cosmos DB's REST reference.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache, partial
+from typing import Any, Final, Literal, NamedTuple
+
+from leeward import json_text
+from leeward.adapter import Result, Store
+from leeward.adapter.exchange import Answer, Asking, object_of
+from leeward.adapter.plans import Drop, Learn, Plan, View
+from leeward.errors import InvalidRequest, Outcome
+from leeward.http.messages import Request, Response
+from leeward.json_text import Undecodable
+from leeward.text import is_printable
+from leeward_azure.errors import ABSENT, LAGGING, REGION_MOVED
+from leeward_azure.exchange import COSMOS, ask
+from leeward_azure.identity.signing import Headers, Signed, cosmos_headers
+from leeward_azure.percent import encoded
+from leeward_azure.tables.documents import Place, document_of, place_of
+from leeward_azure.tables.sessions import EMPTY, Session
+
+API_VERSION: Final = "2020-07-15"
+"""What azure-cosmos asks for."""
+
+PAGE_ITEMS: Final = 100
+"""Items of a page, at most; Cosmos DB ends a page at 4 MB too."""
+
+_COMMON: Final = (("x-ms-version", API_VERSION), ("Accept", "application/json"))
+_READ: Final = (*_COMMON, ("Cache-Control", "no-cache"))
+_PAGE: Final = (*_READ, ("x-ms-max-item-count", str(PAGE_ITEMS)))
+_WRITE: Final = (*_COMMON, ("Content-Type", "application/json"), ("Prefer", "return=minimal"))
+"""A document that was written is not sent back."""
+_UPSERT: Final = ("x-ms-documentdb-is-upsert", "true")
+
+_NOT_IN_NAMES: Final = frozenset("/\\?#")
+
+_MADE_ANEW: Final = frozenset({"404/1003", "410/1000"})
+"""Codes by which a container is not there, or not the one that its name led to before."""
+
+
+class Container(NamedTuple):
+    """The container of one table.
+
+    Attributes:
+        origin: of its account.
+        link: as it is signed.
+        documents: the path of its documents, as it is sent.
+        session: the name under which its session is learnt.
+        expired: the name under which it is learnt that expired items are in the way.
+    """
+
+    origin: str
+    link: str
+    documents: str
+    session: str
+    expired: str
+
+
+class Asked(NamedTuple):
+    """A request, and the document that it is about; None where it is about the container."""
+
+    request: Request
+    place: Place | None = None
+
+
+@lru_cache(maxsize=256)
+def container_of(origin: str, database: str, table: str) -> Container:
+    """Return the container of `table`.
+
+    Raises:
+        InvalidRequest: no container can have that name.
+    """
+    if (
+        not is_printable(table)
+        or _NOT_IN_NAMES & set(table)
+        or table.endswith(" ")
+        or not table.strip(".")
+    ):
+        raise InvalidRequest(
+            f"table {table!r} is no name of a container: it may not be empty, hold / \\ ? #, end "
+            "with a blank or consist of dots",
+            field="table",
+        )
+    return Container(
+        origin,
+        link=f"dbs/{database}/colls/{table}",
+        documents=f"/dbs/{encoded(database)}/colls/{encoded(table)}/docs",
+        session=f"session:{table}",
+        expired=f"expired:{table}",
+    )
+
+
+def to_read(container: Container, place: Place, view: View) -> Asked:
+    """Ask for the document at `place`, as new as what was seen before."""
+    headers = (*_READ, _partition(place), *_session_header(container, view))
+    return _about(container, place, "GET", headers)
+
+
+def to_delete(container: Container, place: Place, etag: str | None) -> Asked:
+    """Ask to delete the document at `place`; with an etag, only in that state."""
+    headers = (*_COMMON, _partition(place), *_if_match(etag))
+    return _about(container, place, "DELETE", headers)
+
+
+def to_replace(container: Container, call: Store, etag: str) -> Asked:
+    """Ask to replace the document of `call`, in that state only."""
+    place = place_of(call.key)
+    headers = (*_WRITE, _partition(place), *_if_match(etag))
+    return _about(container, place, "PUT", headers, json_text.encode(document_of(call)))
+
+
+def to_create(container: Container, call: Store, *, upsert: bool) -> Asked:
+    """Ask to write the document of `call`; where one is, that is a conflict, or an upsert."""
+    headers: Headers = (*_WRITE, _partition(place_of(call.key)))
+    if upsert:
+        headers = (*headers, _UPSERT)
+    body = json_text.encode(document_of(call))
+    return Asked(Request("POST", container.origin, container.documents, headers, body))
+
+
+def to_page(container: Container, continuation: str | None, view: View) -> Asked:
+    """Ask for some of the documents."""
+    headers: Headers = (*_PAGE, *_session_header(container, view))
+    if continuation is not None:
+        headers = (*headers, ("x-ms-continuation", continuation))
+    return Asked(Request("GET", container.origin, container.documents, headers))
+
+
+def ask_container(container: Container, asked: Asked, view: View, *, effect: bool = True) -> Asking:
+    """Ask, and keep what the answer tells of the session. As `leeward_azure.exchange.ask`.
+
+    Connections to a region that takes no writes any more are given up.
+    """
+    request, place = asked
+    link = container.link if place is None else f"{container.link}/docs/{place.id}"
+    authorize = partial(cosmos_headers, Signed(request.method, "docs", link))
+    answer = yield from ask(COSMOS, request, authorize, effect=effect)
+    seen: Session = view.learnt.get(container.session, EMPTY)
+    refusal = answer.refusal
+    if refusal is not None and refusal.code in _MADE_ANEW:
+        yield Learn(container.session, seen, _session_but)
+    elif _tells_of_session(refusal) and seen.after(answer.response) is not seen:
+        yield Learn(container.session, answer.response, _session_after)
+    if refusal is not None and refusal.reason == REGION_MOVED:
+        yield Drop(container.origin)
+    if refusal is not None and refusal.reason == ABSENT and place is None:
+        return Answer(answer.response, refusal._replace(reason=None))  # so it is the container
+    return answer
+
+
+def unless_made_anew(container: Container, refusal: Result[Any], view: View) -> Plan:
+    """End a read with `refusal`; if no replica has come far enough, look whether one ever will.
+
+    A container that was made anew counts from the beginning, and would lag behind for ever.
+    """
+    session: Session = view.learnt.get(container.session, EMPTY)
+    if refusal.reason != LAGGING or not session.tokens:
+        return refusal
+    request = Request("GET", container.origin, container.documents.removesuffix("/docs"), _READ)
+    authorize = partial(cosmos_headers, Signed("GET", "colls", container.link))
+    response, trouble = yield from ask(COSMOS, request, authorize, effect=False)
+    try:
+        owner = None if trouble else object_of(response).get("_rid")
+    except Undecodable:
+        owner = None
+    if isinstance(owner, str) and owner != session.owner:
+        yield Learn(container.session, session, _session_but)
+    return refusal
+
+
+def _about(
+    container: Container,
+    place: Place,
+    method: Literal["GET", "PUT", "DELETE"],
+    headers: Headers,
+    body: bytes = b"",
+) -> Asked:
+    target = f"{container.documents}/{place.id}"  # nothing of an id needs encoding
+    return Asked(Request(method, container.origin, target, headers, body), place)
+
+
+def _partition(place: Place) -> tuple[str, str]:
+    return ("x-ms-documentdb-partitionkey", place.header())
+
+
+def _if_match(etag: str | None) -> Headers:
+    return () if etag is None else (("If-Match", etag),)
+
+
+def _session_header(container: Container, view: View) -> Headers:
+    session: Session = view.learnt.get(container.session, EMPTY)
+    joined = session.joined()
+    return (("x-ms-session-token", joined),) if joined else ()
+
+
+def _tells_of_session(refusal: Result[Any] | None) -> bool:
+    """Tell whether an answer comes from a replica that does not lag behind."""
+    return refusal is None or refusal.outcome is Outcome.CONFLICT or refusal.reason == ABSENT
+
+
+def _session_after(session: Session | None, response: Response) -> Session:
+    return (session or EMPTY).after(response)
+
+
+def _session_but(session: Session | None, gone: Session) -> Session | None:
+    """Return the session unless it is of the container of `gone`, which is there no more."""
+    return None if session is None or session.owner == gone.owner else session

@@ -1,0 +1,303 @@
+"""Cosmos DB for NoSQL: store, load, delete and scan single items, over REST.
+
+How a container must be made for a table, and what a document looks like, stands in `documents`.
+
+Reads are as strong as the account's default consistency. With `Session`, the usual one, and
+anything stronger, a client reads what it has written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+from leeward.adapter import Delete, Load, Page, Result, Scan, Store, Stored
+from leeward.adapter.classification import CONTENTION_REASON
+from leeward.adapter.exchange import UNDECODABLE, UNEXPECTED, Answer, looked_up, object_of
+from leeward.adapter.plans import Learn, Plan, Planner, Step, View
+from leeward.errors import InvalidRequest, Outcome
+from leeward.http.messages import Response
+from leeward.json_text import Undecodable
+from leeward_azure.errors import ABSENT
+from leeward_azure.exchange import COSMOS, lost
+from leeward_azure.tables.containers import (
+    Container,
+    ask_container,
+    container_of,
+    to_create,
+    to_delete,
+    to_page,
+    to_read,
+    to_replace,
+    unless_made_anew,
+)
+from leeward_azure.tables.documents import (
+    DEEPEST,
+    Native,
+    Place,
+    Revision,
+    etag_of,
+    place_of,
+    revision_after,
+    revision_of,
+    stored_of,
+)
+
+EXPIRED: Final = "expired_in_the_way"
+"""REJECTED: the item that is there has expired, and takes its place until it is replaced."""
+
+
+class CosmosDoor(NamedTuple):
+    """Where the tables of one target are.
+
+    Attributes:
+        origin: of the account: ``https://shop.documents.azure.com``.
+        database: its name.
+    """
+
+    origin: str
+    database: str
+
+
+def tables(door: CosmosDoor) -> dict[str, Planner]:
+    """Return the planners of ``store``, ``load``, ``delete`` and ``scan``."""
+    return {
+        "store": partial(store, door),
+        "load": partial(load, door),
+        "delete": partial(delete, door),
+        "scan": partial(scan, door),
+    }
+
+
+def store(door: CosmosDoor, call: Store, view: View) -> Plan:
+    """Replace an item; the value is its new revision.
+
+    A conflict with an item that bears this very write id is the echo of an earlier attempt whose
+    answer was lost: it is OK.
+    """
+    container = container_of(door.origin, door.database, call.table)
+    if call.if_revision is not None:
+        return (yield from _replace(container, call, call.if_revision, view))
+    if call.if_absent:
+        return (yield from _create(container, call, view))
+    answer = yield from ask_container(container, to_create(container, call, upsert=True), view)
+    return answer.refusal or _written(answer.response, call)
+
+
+def load(door: CosmosDoor, call: Load, view: View) -> Plan:
+    """Read an item, expired or not, with everything that this client has written before."""
+    container = container_of(door.origin, door.database, call.table)
+    place = place_of(call.key)
+    answer = yield from ask_container(container, to_read(container, place, view), view)
+    if _is_absent(answer):
+        return _ok(None, answer.response)
+    if answer.refusal is not None:
+        return (yield from unless_made_anew(container, answer.refusal, view))
+    found = _found(answer.response, call.table, place)
+    return found if isinstance(found, Result) else _ok(found, answer.response)
+
+
+def delete(door: CosmosDoor, call: Delete, view: View) -> Plan:
+    """Delete an item, there or not, unless a revision is asked for."""
+    container = container_of(door.origin, door.database, call.table)
+    revision = None
+    if call.if_revision is not None:
+        revision = revision_of(call.if_revision)
+        if revision is None or not revision.holds_at(call.now):
+            return _another_revision()
+    asked = to_delete(container, place_of(call.key), revision and revision.etag)
+    answer = yield from ask_container(container, asked, view)
+    if _is_absent(answer):
+        absent = _ok(None, answer.response)
+        return absent if revision is None else _another_revision(absent.request_id)
+    if answer.refusal is not None:
+        return answer.refusal
+    if answer.response.status != 204:
+        return lost(COSMOS, answer.response, UNEXPECTED)
+    return _ok(None, answer.response)
+
+
+def scan(door: CosmosDoor, call: Scan, view: View) -> Plan:
+    """Read one page; its cursor is the continuation that Cosmos DB gives.
+
+    Raises:
+        InvalidRequest: the cursor is none that a page has given; before anything is sent.
+    """
+    container = container_of(door.origin, door.database, call.table)
+    cursor = call.cursor
+    if cursor is not None and not (cursor and cursor.isascii() and cursor.isprintable()):
+        raise InvalidRequest(
+            "cursor is none that a page of this table has given; begin with None", field="cursor"
+        )
+    answer = yield from ask_container(container, to_page(container, cursor, view), view)
+    if answer.refusal is not None:
+        return (yield from unless_made_anew(container, answer.refusal, view))
+    return _page(answer.response, call.table)
+
+
+def _replace(container: Container, call: Store, if_revision: str, view: View) -> Plan:
+    """Store an item where the one of `if_revision` is."""
+    revision = revision_of(if_revision)
+    if revision is None or not revision.holds_at(call.now):
+        return _another_revision()
+    return (yield from _replace_this(container, call, revision, view))
+
+
+def _create(container: Container, call: Store, view: View) -> Plan:
+    """Store an item where none is, or an expired one.
+
+    An expired one is seldom there: Cosmos DB hides it, unless the container's time to live is off
+    or the clocks differ. So a plan looks for one only where one was met before.
+    """
+    if container.expired in view.learnt:
+        found = yield from _look(container, call, view)
+        if isinstance(found, Stored):
+            return (yield from _create_over(container, call, found, view))
+        if found is None:
+            yield Learn(container.expired, None)
+        elif found.outcome is not Outcome.UNUSABLE:  # else something is there, and in the way
+            return found
+    answer = yield from ask_container(container, to_create(container, call, upsert=False), view)
+    refusal = answer.refusal
+    if refusal is not None and refusal.outcome is Outcome.CONFLICT:
+        return (yield from _in_the_way(container, call, refusal, view))
+    return refusal or _written(answer.response, call)
+
+
+def _create_over(container: Container, call: Store, found: Stored, view: View) -> Plan:
+    """Store an item where `found` is, if that has expired."""
+    if found.write_id == call.write_id:
+        return Result.ok(found.revision)
+    revision = revision_of(found.revision)
+    if revision is None or revision.holds_at(call.now):
+        return Result(Outcome.CONFLICT, message="an item is there")
+    return (yield from _replace_this(container, call, revision, view))
+
+
+def _replace_this(container: Container, call: Store, revision: Revision, view: View) -> Plan:
+    asked = to_replace(container, call, revision.etag)
+    answer = yield from ask_container(container, asked, view)
+    refusal = answer.refusal
+    if refusal is None:
+        return _written(answer.response, call)
+    if _is_absent(answer):
+        return _raced(refusal) if call.if_absent else _another_revision(refusal.request_id)
+    if refusal.outcome is Outcome.CONFLICT:
+        return (yield from _in_the_way(container, call, refusal, view))
+    return refusal
+
+
+def _in_the_way(container: Container, call: Store, refusal: Result[Any], view: View) -> Plan:
+    """Look what a write has met with, to say how it ends.
+
+    Nothing was written by this attempt, whatever the look gives; without one, it is worth another.
+    """
+    found = yield from _look(container, call, view)
+    if isinstance(found, Result):
+        again = found.outcome in (Outcome.LOCAL, Outcome.NOT_SENT, Outcome.REJECTED)
+        return found._replace(outcome=Outcome.REJECTED) if again else refusal
+    if found is not None and found.write_id == call.write_id:
+        return Result.ok(found.revision, request_id=refusal.request_id)
+    if not call.if_absent:
+        return refusal
+    if found is None:
+        return _raced(refusal)  # a read that does not see it is not believed
+    if found.expires_at is not None and found.expires_at <= call.now:
+        yield Learn(container.expired, True)
+        return refusal._replace(outcome=Outcome.REJECTED, reason=EXPIRED, retry_after=0.0)
+    return refusal
+
+
+def _look(
+    container: Container, call: Store, view: View
+) -> Generator[Step, Any, Stored | Result[Any] | None]:
+    """Read the item that is there; a result, and never AMBIGUOUS, if that cannot be known."""
+    place = place_of(call.key)
+    asked = to_read(container, place, view)
+    answer = looked_up((yield from ask_container(container, asked, view, effect=False)))
+    if _is_absent(answer):
+        return None
+    if answer.refusal is not None:
+        return (yield from unless_made_anew(container, answer.refusal, view))
+    found = _found(answer.response, call.table, place)
+    if isinstance(found, Result) and found.outcome is Outcome.AMBIGUOUS:
+        return found._replace(outcome=Outcome.NOT_SENT, executed=None)
+    return found
+
+
+def _found(response: Response, table: str, place: Place) -> Stored | Result[Any]:
+    """Read the answer to a read: the document at `place`, or something that cannot be read."""
+    try:
+        native = object_of(response, DEEPEST)
+        if response.status != 200 or native.get("id") != place.id:
+            raise Undecodable("the answer is not the document that was asked for")
+        return stored_of(native)
+    except Undecodable as error:
+        return lost(COSMOS, response, UNDECODABLE, error)
+    except Exception as error:  # noqa: BLE001 - another program may have stored anything at all
+        return _unreadable(table, error)
+
+
+def _page(response: Response, table: str) -> Result[Any]:
+    try:
+        items = tuple(stored_of(native) for native in _natives_of(response))
+    except Undecodable as error:
+        return lost(COSMOS, response, UNDECODABLE, error)
+    except Exception as error:  # noqa: BLE001 - another program may have stored anything at all
+        return _unreadable(table, error)
+    return _ok(Page(items, response.headers.get("x-ms-continuation") or None), response)
+
+
+def _natives_of(response: Response) -> list[Native]:
+    natives = object_of(response, DEEPEST).get("Documents")
+    if response.status != 200 or not isinstance(natives, list):
+        raise Undecodable("the answer has no list of documents")
+    if not all(isinstance(each, dict) for each in natives):
+        raise Undecodable("a document of the answer is no object")
+    return natives
+
+
+def _written(response: Response, call: Store) -> Result[Any]:
+    """Take a success for one only if Cosmos DB says which revision came of it."""
+    if response.status not in (200, 201):
+        return lost(COSMOS, response, UNEXPECTED)
+    try:
+        if response.body:
+            etag = etag_of(object_of(response, DEEPEST))
+        else:
+            etag = etag_of(response.headers, "etag")
+    except Undecodable as error:
+        return lost(COSMOS, response, UNDECODABLE, error)
+    return _ok(revision_after(call, etag), response)
+
+
+def _ok(value: Any, response: Response) -> Result[Any]:
+    return Result.ok(value, request_id=response.headers.get(COSMOS.request_id))
+
+
+def _is_absent(answer: Answer) -> bool:
+    return answer.refusal is not None and answer.refusal.reason == ABSENT
+
+
+def _another_revision(request_id: str | None = None) -> Result[Any]:
+    return Result(
+        Outcome.CONFLICT,
+        message="the item has another revision, or is gone",
+        request_id=request_id,
+    )
+
+
+def _raced(refusal: Result[Any]) -> Result[Any]:
+    """Return the result of a write that met something which is gone, or not to be seen yet."""
+    return refusal._replace(outcome=Outcome.REJECTED, reason=CONTENTION_REASON)
+
+
+def _unreadable(table: str, error: Exception) -> Result[Any]:
+    return Result(
+        Outcome.UNUSABLE,
+        message=f"an item of table {table!r} is none that leeward can read; another program has "
+        "written it",
+        reason=UNDECODABLE,
+        cause=error,
+    )

@@ -1,0 +1,152 @@
+"""Pub/Sub: publish CloudEvents.
+
+A message is an event in the binary mode: its attributes become the message's, with ``ce-`` before
+their names, so that subscriptions can filter by them, and its data the message's data. What
+attributes cannot hold exactly goes in the structured mode instead: the whole event as JSON in the
+data, and one attribute that says so. That is an attribute of more than 1,024 bytes, and an
+extension that is no text, since all attributes of a message are.
+
+With an ordering key, Pub/Sub delivers in order to subscriptions that ask for it. All messages of
+a request must have the same key, or none. Pub/Sub does not know a message that came before.
+
+Sources: `projects.topics.publish` and `PubsubMessage` in Pub/Sub's REST reference; "Quotas and
+limits"; Google's Pub/Sub protocol binding for CloudEvents, a working draft.
+"""
+
+from __future__ import annotations
+
+from binascii import b2a_base64
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+from leeward import cloudevents, json_text
+from leeward.adapter import Publish, Result
+from leeward.adapter.exchange import object_of
+from leeward.adapter.plans import Plan, Planner, View
+from leeward.errors import InvalidRequest
+from leeward.http.messages import Request, Response
+from leeward.json_text import Undecodable
+from leeward.values import Event
+from leeward_google.exchange import JSON, ask, lost
+from leeward_google.settings.services import is_topic_name
+
+LONGEST_ATTRIBUTE: Final = 1024
+"""Bytes of an attribute's value, and of an ordering key."""
+
+MOST_ATTRIBUTES: Final = 100
+"""Of a message."""
+
+MOST_EVENTS: Final = 1000
+"""Of a request."""
+
+MOST_EVENT_BYTES: Final = 6_500_000
+"""Of the events of a request, in CloudEvents JSON. Pub/Sub takes requests of 10 MB; base64 makes
+8.7 MB of these, and what stands around 1,000 of them, the ordering key once more among it, can
+come to 1.1 MB."""
+
+_STRUCTURED: Final = {"content-type": "application/cloudevents+json"}
+
+
+class PubSubDoor(NamedTuple):
+    """Where the buses of one target are.
+
+    Attributes:
+        origin: ``https://pubsub.googleapis.com``, or that of a region, which ordering keys need;
+            of an emulator, ``http://127.0.0.1:8085``.
+        project: its id.
+        emulator: whether `origin` is that of an emulator, for which no credential is fetched.
+    """
+
+    origin: str
+    project: str
+    emulator: bool = False
+
+
+def events(door: PubSubDoor) -> dict[str, Planner]:
+    """Return the planner of ``publish``."""
+    return {"publish": partial(publish, door)}
+
+
+def publish(door: PubSubDoor, call: Publish, view: View) -> Plan:
+    """Publish events in one request; the value has one result for each.
+
+    Raises:
+        InvalidRequest: the bus has a name that no topic has, or the events have not all the same
+            ordering key; before anything is sent.
+    """
+    topic = _checked(call.bus)
+    _check_ordering(call.events)
+    target = f"/v1/projects/{door.project}/topics/{topic}:publish"
+    body = json_text.encode({"messages": [message_of(event) for event in call.events]})
+    request = Request("POST", door.origin, target, JSON, body)
+    response, refusal = yield from ask(request, emulator=door.emulator)
+    return refusal or _published(response, len(call.events))
+
+
+def message_of(event: Event) -> dict[str, Any]:
+    """Return the message that stands for an event, in Pub/Sub's JSON."""
+    document = cloudevents.to_json(event)
+    attributes = _attributes(document)
+    if attributes is None:
+        attributes, data = _STRUCTURED, cloudevents.document_of(event)
+    else:
+        data = _data(event.data)
+    message: dict[str, Any] = {"attributes": attributes}
+    if data:
+        message["data"] = b2a_base64(data, newline=False).decode("ascii")
+    if event.ordering_key is not None:
+        message["orderingKey"] = event.ordering_key
+    return message
+
+
+def _attributes(document: dict[str, Any]) -> dict[str, str] | None:
+    """Return the attributes of the binary mode; None if they cannot hold the event's exactly."""
+    attributes: dict[str, str] = {}
+    for name, value in document.items():
+        if name in ("data", "data_base64"):
+            continue
+        if not isinstance(value, str) or len(value.encode()) > LONGEST_ATTRIBUTE:
+            return None
+        attributes["content-type" if name == "datacontenttype" else f"ce-{name}"] = value
+    return attributes if len(attributes) <= MOST_ATTRIBUTES else None
+
+
+def _data(data: Any) -> bytes:
+    if data is None:
+        return b""
+    return data if isinstance(data, bytes) else json_text.encode(data)
+
+
+def _checked(bus: str) -> str:
+    """Return the id of a topic as it stands in a path."""
+    if not is_topic_name(bus):
+        raise InvalidRequest(
+            f"bus {bus!r} is no name of a Pub/Sub topic: use 3 to 255 letters, digits and "
+            "'. _ ~ + % -', beginning with a letter and not with 'goog'",
+            field="bus",
+        )
+    return bus.replace("%", "%25")
+
+
+def _check_ordering(events: tuple[Event, ...]) -> None:
+    for index, event in enumerate(events):
+        if event.ordering_key != events[0].ordering_key:
+            field = f"events[{index}].ordering_key"
+            raise InvalidRequest(
+                f"{field} is another one than that of the first event, and Pub/Sub takes one in a "
+                "request; publish the events of each ordering key by themselves",
+                field=field,
+            )
+
+
+def _published(response: Response, count: int) -> Result[Any]:
+    """Take a success for one only if it gives each message an id."""
+    try:
+        ids = object_of(response).get("messageIds")
+        if not isinstance(ids, list) or len(ids) != count:
+            raise Undecodable("the answer does not have one message id for each event")
+        if not all(isinstance(each, str) and each for each in ids):
+            raise Undecodable("a message id of the answer is no text")
+    except Undecodable as error:
+        return lost(response, error)
+    return Result.ok((Result.ok(None),) * count)

@@ -1,0 +1,98 @@
+"""Ask Google: the one place where a request is authorised and sent, and a refusal judged.
+
+A verb's plan makes the request and reads the good answer; everything between is here.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from leeward.adapter import Result
+from leeward.adapter import exchange as asking
+from leeward.adapter.exchange import NO_RESPONSE, UNDECODABLE, Answer, Asking, believed, seconds_in
+from leeward.adapter.plan_runner import result_of
+from leeward.adapter.plans import Fresh, Need, Send, View
+from leeward.http.messages import Failure, Request, Response
+from leeward.json_text import DEEPEST, Undecodable, decode
+from leeward_google.errors import Told, outcome_of, told_by
+from leeward_google.identity.credentials import Bearer
+
+SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"
+"""The scope of the access token that Firestore and Pub/Sub take; it is given as `Bearer`."""
+
+OWNER: Final = Bearer("owner")
+"""Who asks at an emulator. Firestore's takes it for somebody who may do everything, as Google's
+own clients do; Pub/Sub's takes anybody."""
+
+
+JSON: Final = (("Content-Type", "application/json"),)
+"""The headers of a request, but for the credential."""
+
+
+def ask(request: Request, *, emulator: bool = False, effect: bool = True) -> Asking:
+    """Authorise and send `request`, and judge the answer if it is no success.
+
+    Args:
+        request: without a word on who sends it.
+        emulator: whether an emulator is asked, for which no credential is fetched.
+        effect: False for a look-up. A plan gets the failure of a look-up as a refusal.
+    """
+    bearer: Bearer = OWNER if emulator else (yield Need(SCOPE))
+    response: Response | Failure = yield Send(authorised(request, bearer), effect)
+    if isinstance(response, Failure):
+        return Answer(NO_RESPONSE, result_of(response))
+    if 200 <= response.status < 300:
+        return Answer(response, None)
+    after: View = yield Fresh()
+    return Answer(response, refused(response, told_by(response), after.now))
+
+
+def authorised(request: Request, bearer: Bearer) -> Request:
+    """Return `request` with the headers that say who sends it, and who is charged for it."""
+    headers = (*request.headers, ("Authorization", f"Bearer {bearer.token}"))
+    if bearer.quota_project is not None:
+        headers = (*headers, ("X-Goog-User-Project", bearer.quota_project))
+    return request._replace(headers=headers)
+
+
+def refused(response: Response, told: Told, now: float) -> Result[Any]:
+    """Return the result of an error that a service has told.
+
+    Args:
+        response: where it stood.
+        told: what it says.
+        now: Unix seconds.
+    """
+    meaning = outcome_of(response.status, told)
+    return Result(
+        meaning.outcome,
+        code=told.status or f"http.{response.status}",
+        reason=meaning.reason,
+        request_id=told.request_id,
+        retry_after=retry_after(response, told, now),
+    )
+
+
+def elements_of(response: Response, deepest: int = DEEPEST) -> list[dict[str, Any]]:
+    """Return the elements of a streamed answer, which as a whole is a list of objects.
+
+    Raises:
+        Undecodable: it is none, or an empty one: every stream has at least one element.
+    """
+    elements = decode(response.body, deepest=deepest)
+    if not isinstance(elements, list) or not elements:
+        raise Undecodable("the JSON is no list, or an empty one")
+    if not all(isinstance(each, dict) for each in elements):
+        raise Undecodable("an element of the answer is no object")
+    return elements
+
+
+def lost(response: Response, cause: BaseException) -> Result[Any]:
+    """Return the result of a success that cannot be read."""
+    return asking.lost(response, UNDECODABLE, cause)
+
+
+def retry_after(response: Response, told: Told, now: float) -> float | None:
+    """Return the seconds that the service asks to wait; None for none, or for nonsense."""
+    text = response.headers.get("retry-after", "").strip()
+    return seconds_in(text, now) if text else believed(told.retry_delay)

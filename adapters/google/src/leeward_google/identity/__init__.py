@@ -1,0 +1,1 @@
+"""Who asks: where credentials come from, and how a request proves them."""

@@ -1,0 +1,222 @@
+"""Where a target's credentials come from, scope by scope.
+
+A token that is configured goes first. Then, in the order of google-auth's `default`, come the
+credentials file that the configuration or a variable names, the one that gcloud has written, and
+the metadata server. leeward asks the metadata server itself, and IAM credentials, where it acts as
+a service account; what files hold is google-auth's.
+
+The option ``identity = "metadata"`` takes the metadata server and nothing else. In the hardened
+mode, ``trust_env = false``, no file is looked for that the configuration does not name, and the
+metadata server is asked at its own address alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final
+
+from leeward.adapter import TargetConfig
+from leeward.adapter.lazy_plans import OneShotTransport
+from leeward.adapter.resolver import Credential, NoCredential, Source
+from leeward.errors import Outcome
+from leeward_google.exchange import SCOPE
+from leeward_google.functions.addresses import FUNCTION, PLACE, Address, address_in, audience_of
+from leeward_google.identity.credential_files import Rules, well_known
+from leeward_google.identity.credentials import Bearer
+from leeward_google.identity.endpoint import (
+    ADDRESS,
+    is_announced,
+    is_forbidden,
+    metadata_source,
+    place_of,
+)
+from leeward_google.identity.impersonation import Principal, acting_as
+from leeward_google.identity.tokens import AUDIENCE, PROJECT, charged
+from leeward_google.settings.options import Settings
+from leeward_google.settings.services import Functions, Identity
+
+if TYPE_CHECKING:
+    from leeward.http.transport import Transport
+
+_REMEDY: Final = (
+    "set credentials_file or GOOGLE_APPLICATION_CREDENTIALS, or sign in by "
+    "'gcloud auth application-default login'"
+)
+
+
+class _Origin(Enum):
+    GIVEN = "configured"
+    FILE = "credentials file"
+    METADATA = "metadata server"
+    PERHAPS = "metadata server, if there is one"
+    NOWHERE = "none"
+
+
+def source_of(
+    settings: Settings,
+    config: TargetConfig,
+    transport: Transport,
+    *,
+    now: Callable[[], float] = time.time,
+) -> Source:
+    """Return the source of credentials of a target, for the cache.
+
+    Nothing is sent, no file is read and no vendor package is imported before the first fetch that
+    needs it.
+
+    Args:
+        settings: of the target.
+        config: of the same.
+        transport: carries requests to the metadata server and to IAM credentials; stays the
+            caller's to close.
+        now: gives Unix seconds.
+
+    Raises:
+        ConfigError: a variable names something else than a host as the metadata server.
+    """
+    tokens = _tokens(settings, config, transport, now)
+    places = _places(settings, config, tokens, now)
+    functions = _functions(settings, places, tokens)
+
+    def fetch(scope: str, timeout: float) -> Credential:
+        if scope.startswith(FUNCTION):
+            return functions(scope.removeprefix(FUNCTION), timeout)
+        if scope.startswith(PLACE):
+            return places(scope.removeprefix(PLACE), timeout)
+        return tokens(scope, timeout)
+
+    return fetch
+
+
+def describe_source(settings: Settings, config: TargetConfig) -> str:
+    """Return in a few words where credentials come from, such as ``metadata server``."""
+    origin = _origin(settings.identity, config)[0].value
+    account = settings.identity.impersonate
+    return origin if account is None else f"{origin}, acting as {account}"
+
+
+def _origin(identity: Identity, config: TargetConfig) -> tuple[_Origin, str]:
+    """Return where credentials come from, and the path of a file."""
+    env = config.env
+    if identity.access_token or identity.id_token:
+        return _Origin.GIVEN, ""
+    if identity.metadata:
+        return _Origin.METADATA, ""
+    file = identity.file or (well_known(env) if config.trust_env else None)
+    if file is not None:
+        return _Origin.FILE, file
+    if not config.trust_env or is_forbidden(env):
+        return _Origin.NOWHERE, ""
+    return (_Origin.METADATA if is_announced(env) else _Origin.PERHAPS), ""
+
+
+def _tokens(
+    settings: Settings, config: TargetConfig, transport: Transport, now: Callable[[], float]
+) -> Source:
+    """Return the source of access tokens, ID tokens and the project's id."""
+    identity = settings.identity
+
+    def wrap(principal: Principal, source: Source) -> Source:
+        return acting_as(principal, source, identity.iam, transport, now)
+
+    source = charged(_own(settings, config, transport, now, wrap), identity.quota_project)
+    if identity.impersonate is None:
+        return source
+    return charged(wrap(Principal(identity.impersonate), source), identity.quota_project)
+
+
+def _own(
+    settings: Settings,
+    config: TargetConfig,
+    transport: Transport,
+    now: Callable[[], float],
+    wrap: Callable[[Principal, Source], Source],
+) -> Source:
+    origin, path = _origin(settings.identity, config)
+    if origin is _Origin.GIVEN:
+        return _given(settings.identity, now, config.section)
+    if origin is _Origin.FILE:
+        from leeward_google.identity.vendor import Means, VendorFile
+
+        rules = Rules(not config.trust_env, settings.identity.external)
+        return VendorFile(path, Means(rules, config.trust_env, settings.ca_bundle), wrap, now)
+    if origin is _Origin.NOWHERE:
+        return _none
+    place = place_of(config.env) if config.trust_env else ADDRESS
+    source = metadata_source(place, OneShotTransport() if settings.public_only else transport, now)
+    return source if origin is _Origin.METADATA else _Perhaps(source)
+
+
+def _given(identity: Identity, now: Callable[[], float], section: str) -> Source:
+    def fetch(scope: str, timeout: float) -> Credential:
+        if scope == PROJECT:
+            raise NoCredential(Outcome.AUTH, "no_project", "a token tells no project: set project")
+        name = "access_token" if scope == SCOPE else "id_token"
+        token = identity.access_token if scope == SCOPE else identity.id_token
+        if token is None:
+            told = f"this needs {name} as well: set it in {section}"
+            raise NoCredential(Outcome.AUTH, "no_credentials", told)
+        return Credential(Bearer(token), now())
+
+    return fetch
+
+
+def _none(scope: str, timeout: float) -> Credential:
+    raise NoCredential(Outcome.AUTH, "no_credentials", f"no Google credentials: {_REMEDY}")
+
+
+class _Perhaps:
+    """The metadata server where nothing says that there is one, such as on a virtual machine.
+
+    As long as it has never answered, there are no credentials; later, it is out of reach.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._gave = False
+
+    def __call__(self, scope: str, timeout: float) -> Credential:
+        try:
+            found = self._source(scope, timeout)
+        except NoCredential as error:
+            if error.outcome is Outcome.NOT_SENT and not self._gave:
+                told = f"no Google credentials, and no metadata server: {_REMEDY}"
+                raise NoCredential(Outcome.AUTH, "no_credentials", told) from error
+            raise
+        self._gave = True
+        return found
+
+
+def _places(
+    settings: Settings, config: TargetConfig, tokens: Source, now: Callable[[], float]
+) -> Source:
+    """Return the source of functions' addresses, without a token: a name in, an `Address` out."""
+    configured = settings.functions or Functions()
+
+    def fetch(function: str, timeout: float) -> Credential:
+        address = address_in(function, configured)
+        if address is not None:
+            return Credential(address, now())
+        from leeward_google.functions.discovery import lookup_source
+
+        return lookup_source(settings, config, tokens, now)(function, timeout)
+
+    return fetch
+
+
+def _functions(settings: Settings, places: Source, tokens: Source) -> Source:
+    """Return the source of addresses with the token that a call of the function shows."""
+    configured = settings.functions or Functions()
+
+    def fetch(function: str, timeout: float) -> Credential:
+        place = places(function, timeout)
+        if not configured.authenticate:
+            return place
+        address: Address = place.secret
+        token = tokens(AUDIENCE + audience_of(address, configured), timeout)
+        secret: Any = address._replace(token=token.secret.token)
+        return token._replace(secret=secret)
+
+    return fetch

@@ -1,0 +1,278 @@
+"""Firestore: store, load, delete and scan single items, over REST.
+
+How a table's items become documents stands in `documents`.
+
+Reads are strong. Where a collection has a time to live on the field ``_leeward_expires``, Firestore
+collects expired items, usually within a day; until then they are there, and in the way of a write
+that is to go where none is. A plan looks for one first where one may be: where the new item is
+to expire as well, or an expired one was met before. Else it finds out by the conflict, and the
+next attempt looks first.
+
+Every request is a POST and says in its body what it is about: a missing document is no error, and
+``NOT_FOUND`` is the database that is not there. But so is a document that an update time is
+expected of; which of the two it was, a look tells.
+
+Source: the REST reference of Firestore: `documents.commit`, `.batchGet` and `.runQuery`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+from leeward import json_text
+from leeward.adapter import Delete, Key, Load, Result, Scan, Store, Stored
+from leeward.adapter.classification import CONTENTION_REASON
+from leeward.adapter.exchange import Asking
+from leeward.adapter.plans import STALE_CREDENTIALS, Learn, Plan, Planner, Step, View
+from leeward.errors import InvalidRequest, Outcome
+from leeward.http.messages import Request
+from leeward_google.errors import FAILED_PRECONDITION
+from leeward_google.exchange import JSON, ask
+from leeward_google.tables.documents import (
+    check_collection,
+    fields_of,
+    id_of,
+    revision_of,
+    update_time_in,
+)
+from leeward_google.tables.reading import (
+    PAGE_ITEMS,
+    Seen,
+    is_unreadable,
+    page_in,
+    seen_in,
+    written_in,
+)
+
+EXPIRED: Final = "expired_in_the_way"
+"""REJECTED: the item that is there has expired, and takes its place until it is replaced."""
+
+
+class FirestoreDoor(NamedTuple):
+    """Where the tables of one target are.
+
+    Attributes:
+        origin: ``https://firestore.googleapis.com``; of an emulator, ``http://127.0.0.1:8080``.
+        project: its id.
+        database: its id.
+        emulator: whether `origin` is that of an emulator, for which no credential is fetched.
+    """
+
+    origin: str
+    project: str
+    database: str = "(default)"
+    emulator: bool = False
+
+    @property
+    def documents(self) -> str:
+        """Return the name under which all documents are."""
+        return f"projects/{self.project}/databases/{self.database}/documents"
+
+    def request(self, method: str, body: dict[str, Any]) -> Request:
+        """Return the request that asks for `method`."""
+        target = f"/v1/{self.documents}:{method}"
+        return Request("POST", self.origin, target, JSON, json_text.encode(body))
+
+
+def tables(door: FirestoreDoor) -> dict[str, Planner]:
+    """Return the planners of ``store``, ``load``, ``delete`` and ``scan``.
+
+    They raise `InvalidRequest` for a table whose name no collection can have, before anything is
+    sent.
+    """
+    return {
+        "store": partial(store, door),
+        "load": partial(load, door),
+        "delete": partial(delete, door),
+        "scan": partial(scan, door),
+    }
+
+
+def store(door: FirestoreDoor, call: Store, view: View) -> Plan:
+    """Replace an item; the value is its new revision.
+
+    A conflict with an item that bears this very write id is the echo of an earlier attempt whose
+    answer was lost: it is OK.
+    """
+    write: dict[str, Any] = {
+        "update": {"name": _name(door, call.table, call.key), "fields": fields_of(call)}
+    }
+    if call.if_absent:
+        return (yield from _store_if_absent(door, call, write, view))
+    if call.if_revision is not None:
+        condition = _condition(call.if_revision, call.now)
+        return (yield from _write_if(door, call, write, condition, view))
+    response, refusal = yield from _commit(door, write)
+    return refusal or written_in(response, call)
+
+
+def load(door: FirestoreDoor, call: Load, view: View) -> Plan:
+    """Read an item, expired or not, with everything that was written before."""
+    response, refusal = yield from ask(_get(door, call.table, call.key), emulator=door.emulator)
+    seen = refusal or seen_in(response, call.table, id_of(call.key), view.now)
+    return seen if isinstance(seen, Result) else Result.ok(seen)
+
+
+def delete(door: FirestoreDoor, call: Delete, view: View) -> Plan:
+    """Delete an item, there or not, unless a revision is asked for."""
+    write: dict[str, Any] = {"delete": _name(door, call.table, call.key)}
+    if call.if_revision is not None:
+        condition = _condition(call.if_revision, call.now)
+        return (yield from _write_if(door, call, write, condition, view))
+    response, refusal = yield from _commit(door, write)
+    return refusal or written_in(response, call)
+
+
+def scan(door: FirestoreDoor, call: Scan, view: View) -> Plan:
+    """Read one page, in the order of ids; its cursor is the id of its last document.
+
+    Raises:
+        InvalidRequest: the cursor is none that a page has given; before anything is sent.
+    """
+    request = door.request("runQuery", {"structuredQuery": _query(door, call)})
+    response, refusal = yield from ask(request, emulator=door.emulator)
+    return refusal or page_in(response, call.table, view.now)
+
+
+def _store_if_absent(door: FirestoreDoor, call: Store, write: dict[str, Any], view: View) -> Plan:
+    """Store an item where none is, or an expired one."""
+    condition: dict[str, Any] = {"exists": False}
+    if call.expires_at is not None or _expired_in(door, call.table) in view.learnt:
+        found = yield from _look(door, call, view)
+        if isinstance(found, Result):
+            return _conflict(_THERE) if is_unreadable(found) else found
+        if found is not None and found.write_id == call.write_id:
+            return Result.ok(found.revision)
+        if found is not None and not _is_expired(found, call.now):
+            return _conflict(_THERE)
+        if found is not None:
+            condition = {"updateTime": update_time_in(found.revision)}
+    return (yield from _write_if(door, call, write, condition, view))
+
+
+def _condition(if_revision: str, now: float) -> dict[str, Any] | None:
+    """Return the precondition of `if_revision`; None if it is known not to hold."""
+    revision = revision_of(if_revision)
+    if revision is None or not revision.holds_at(now):
+        return None
+    return {"updateTime": revision.update_time}
+
+
+def _write_if(
+    door: FirestoreDoor,
+    call: Store | Delete,
+    write: dict[str, Any],
+    condition: dict[str, Any] | None,
+    view: View,
+) -> Plan:
+    """Write under a condition, and look what was in the way if it did not hold."""
+    if condition is None:
+        return _conflict(_ANOTHER_REVISION)
+    response, refusal = yield from _commit(door, write | {"currentDocument": condition})
+    if refusal is None:
+        return written_in(response, call)
+    if not _may_be_the_condition(refusal):
+        return refusal
+    found = yield from _look(door, call, view)
+    if isinstance(found, Stored) and _is_expired(found, call.now):
+        yield Learn(_expired_in(door, call.table), True)
+    return _in_the_way(call, refusal, found)
+
+
+def _may_be_the_condition(refusal: Result[Any]) -> bool:
+    """Return whether a write under a condition may have been refused because that did not hold."""
+    return (
+        refusal.outcome in (Outcome.CONFLICT, Outcome.NOT_FOUND)
+        or refusal.reason == FAILED_PRECONDITION
+    )
+
+
+def _in_the_way(call: Store | Delete, refusal: Result[Any], found: Seen) -> Result[Any]:
+    """Return how a write ends whose condition did not hold, by what is there now.
+
+    Nothing was written by this attempt, whatever is there.
+    """
+    creates = isinstance(call, Store) and call.if_absent
+    conflict = _conflict(_THERE if creates else _ANOTHER_REVISION)._replace(
+        code=refusal.code, request_id=refusal.request_id
+    )
+    if isinstance(found, Result):
+        return _unless_explained(conflict, found)
+    if isinstance(call, Store) and found is not None and found.write_id == call.write_id:
+        return Result.ok(found.revision)
+    if creates and found is None:
+        return refusal._replace(outcome=Outcome.REJECTED, reason=CONTENTION_REASON)
+    if creates and found is not None and _is_expired(found, call.now):
+        return refusal._replace(outcome=Outcome.REJECTED, reason=EXPIRED, retry_after=0.0)
+    return conflict
+
+
+def _unless_explained(conflict: Result[Any], look: Result[Any]) -> Result[Any]:
+    """Return `conflict`, unless the look after it has failed in a way that says more."""
+    if look.outcome in (Outcome.LOCAL, Outcome.NOT_SENT, Outcome.REJECTED):
+        return look._replace(outcome=Outcome.REJECTED)  # not known, and worth another attempt
+    explains = look.outcome in (Outcome.NOT_FOUND, Outcome.UNUSABLE) and not is_unreadable(look)
+    return look if explains or look.reason == STALE_CREDENTIALS else conflict
+
+
+def _look(door: FirestoreDoor, call: Store | Delete, view: View) -> Generator[Step, Any, Seen]:
+    """Read the item that is there; a result if that cannot be known.
+
+    By a look nothing has been done, whatever became of it: what would be AMBIGUOUS is NOT_SENT.
+    """
+    request = _get(door, call.table, call.key)
+    response, refusal = yield from ask(request, emulator=door.emulator, effect=False)
+    seen = refusal or seen_in(response, call.table, id_of(call.key), view.now)
+    if isinstance(seen, Result) and seen.outcome is Outcome.AMBIGUOUS:
+        return seen._replace(outcome=Outcome.NOT_SENT, executed=None)
+    return seen
+
+
+def _commit(door: FirestoreDoor, write: dict[str, Any]) -> Asking:
+    return ask(door.request("commit", {"writes": [write]}), emulator=door.emulator)
+
+
+def _get(door: FirestoreDoor, table: str, key: Key) -> Request:
+    return door.request("batchGet", {"documents": [_name(door, table, key)]})
+
+
+def _query(door: FirestoreDoor, call: Scan) -> dict[str, Any]:
+    check_collection(call.table)
+    query: dict[str, Any] = {
+        "from": [{"collectionId": call.table}],
+        "orderBy": [{"field": {"fieldPath": "__name__"}, "direction": "ASCENDING"}],
+        "limit": PAGE_ITEMS,
+    }
+    if call.cursor is not None:
+        if not call.cursor or "/" in call.cursor:
+            raise InvalidRequest(
+                "cursor is none that a page of this table has given; begin with None",
+                field="cursor",
+            )
+        last = f"{door.documents}/{call.table}/{call.cursor}"
+        query["startAt"] = {"values": [{"referenceValue": last}], "before": False}
+    return query
+
+
+def _name(door: FirestoreDoor, table: str, key: Key) -> str:
+    check_collection(table)
+    return f"{door.documents}/{table}/{id_of(key)}"
+
+
+def _expired_in(door: FirestoreDoor, table: str) -> str:
+    """Return the name under which is learnt that a table had an expired item in the way."""
+    return f"expired:{door.documents}/{table}"
+
+
+def _is_expired(found: Stored, now: float) -> bool:
+    return found.expires_at is not None and found.expires_at <= now
+
+
+_THERE: Final = "an item is there"
+_ANOTHER_REVISION: Final = "the item has another revision, or is gone"
+
+
+def _conflict(message: str) -> Result[Any]:
+    return Result(Outcome.CONFLICT, message=message)

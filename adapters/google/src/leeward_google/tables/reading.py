@@ -1,0 +1,138 @@
+"""What Firestore answers, read with distrust.
+
+A page of a proxy is no receipt, and no proof that an item is absent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final, TypeAlias
+
+from leeward.adapter import Delete, Page, Result, Store, Stored
+from leeward.adapter.exchange import UNDECODABLE, object_of
+from leeward.errors import Outcome
+from leeward.http.messages import Response
+from leeward.json_text import Undecodable
+from leeward_google.errors import told_in
+from leeward_google.exchange import elements_of, lost, refused
+from leeward_google.tables.documents import (
+    DEEPEST,
+    Native,
+    revision_after,
+    stored_of,
+    update_time_of,
+)
+
+PAGE_ITEMS: Final = 10
+"""Items of a page, at most. Firestore does not end a page by its bytes, and 10 documents of 1 MiB,
+its largest, are what an answer may hold."""
+
+Seen: TypeAlias = Stored | Result[Any] | None
+"""An item, none, or why that cannot be known."""
+
+
+def seen_in(response: Response, table: str, name: str, now: float) -> Seen:
+    """Read the answer to `batchGet` of one document.
+
+    Args:
+        response: a success.
+        table: for the message.
+        name: the document's id; an answer about another one is not believed.
+        now: Unix seconds.
+    """
+    natives = _documents(response, now, name)
+    if isinstance(natives, Result):
+        return natives
+    try:
+        return stored_of(natives[0]) if natives else None
+    except Undecodable as error:
+        return lost(response, error)
+    except Exception as error:  # noqa: BLE001 - another program may have stored anything at all
+        return _unreadable(table, error)
+
+
+def page_in(response: Response, table: str, now: float) -> Result[Page]:
+    """Read the answer to `runQuery`; the cursor is the id of the last document of a full page."""
+    natives = _documents(response, now)
+    if isinstance(natives, Result):
+        return natives
+    try:
+        items = tuple(stored_of(native) for native in natives)
+        last = _last(natives[-1].get("name")) if len(natives) >= PAGE_ITEMS else None
+    except Undecodable as error:
+        return lost(response, error)
+    except Exception as error:  # noqa: BLE001 - another program may have stored anything at all
+        return _unreadable(table, error)
+    return Result.ok(Page(items, last))
+
+
+def written_in(response: Response, call: Store | Delete) -> Result[Any]:
+    """Read the answer to `commit`; the value is the new revision of an item that was stored."""
+    try:
+        document = object_of(response)
+        results = document.get("writeResults")
+        if not isinstance(document.get("commitTime"), str) or not isinstance(results, list):
+            raise Undecodable("the answer does not say when it was committed")
+        if isinstance(call, Delete):
+            return Result.ok(None)
+        if len(results) != 1 or not isinstance(results[0], dict):
+            raise Undecodable("the answer does not have one result for the one write")
+        return Result.ok(revision_after(call, update_time_of(results[0])))
+    except Undecodable as error:
+        return lost(response, error)
+
+
+def is_unreadable(look: Result[Any]) -> bool:
+    """Return whether an item is there that leeward cannot read."""
+    return look.outcome is Outcome.UNUSABLE and look.reason == UNDECODABLE
+
+
+def _documents(
+    response: Response, now: float, wanted: str | None = None
+) -> list[Native] | Result[Any]:
+    """Return the documents of a streamed answer; with `wanted`, the one of that id, or none.
+
+    A stream may end in an error after it has begun well.
+    """
+    try:
+        elements = elements_of(response, DEEPEST)
+        told = told_in(elements)
+        if told is not None:
+            return refused(response, told, now)
+        if wanted is None:
+            return _objects(each["document"] for each in elements if "document" in each)
+        return _wanted(elements, wanted)
+    except Undecodable as error:
+        return lost(response, error)
+
+
+def _wanted(elements: list[dict[str, Any]], wanted: str) -> list[Native]:
+    natives = _objects(each["found"] for each in elements if "found" in each)
+    names = [native.get("name") for native in natives]
+    names += [each["missing"] for each in elements if "missing" in each]
+    if [_last(name) for name in names] != [wanted]:
+        raise Undecodable("the answer is not about the document that was asked for, and no other")
+    return natives
+
+
+def _objects(natives: Iterable[Any]) -> list[Native]:
+    objects = list(natives)
+    if not all(isinstance(native, dict) for native in objects):
+        raise Undecodable("a document of the answer is no object")
+    return objects
+
+
+def _last(name: Any) -> str:
+    if not isinstance(name, str):
+        raise Undecodable("a document of the answer has no name")
+    return name.rpartition("/")[2]
+
+
+def _unreadable(table: str, error: Exception) -> Result[Any]:
+    return Result(
+        Outcome.UNUSABLE,
+        message=f"an item of table {table!r} is none that leeward can read; another program has "
+        "written it",
+        reason=UNDECODABLE,
+        cause=error,
+    )
