@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from time import process_time
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from tenacity import Retrying, stop_after_attempt
 
 from bench.figures import Figure, compare, measure_in_turn
-from leeward.adapter import Call, Capability, Invoke, Limits, Result, UniformDriver
+from leeward.adapter import Call, Capability, Driver, Invoke, Limits, Result
 from leeward.routing import FailoverDriver
 
 GATE = 2.0
@@ -18,7 +18,7 @@ CALLS = 5_000
 TIMEOUT = 10.0
 
 
-class InstantDriver(UniformDriver):
+class InstantDriver(Driver):
     """A target that answers every call at once, with the same answer."""
 
     capabilities = frozenset(Capability)
@@ -31,17 +31,6 @@ class InstantDriver(UniformDriver):
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         """Return the answer."""
         return self._answer
-
-    def describe(self) -> Mapping[str, str]:
-        """Return nothing: there are no settings."""
-        return {}
-
-    def native(self, service: str) -> object:
-        """Return nothing of use: there is no vendor."""
-        return None
-
-    def close(self) -> None:
-        """Do nothing: nothing was opened."""
 
 
 def _cpu_per_call(call: Callable[[], object]) -> float:
@@ -58,9 +47,9 @@ def measure(rounds: int) -> list[Figure]:
     router = FailoverDriver([target, InstantDriver("second")])
     retrying = Retrying(stop=stop_after_attempt(3))
     calls = (
-        partial(router.invoke, call, TIMEOUT),
-        partial(retrying, target.invoke, call, TIMEOUT),
-        partial(target.invoke, call, TIMEOUT),
+        partial(router.perform, call, TIMEOUT),
+        partial(retrying, target.perform, call, TIMEOUT),
+        partial(target.perform, call, TIMEOUT),
     )
     ours, theirs, bare = measure_in_turn([partial(_cpu_per_call, each) for each in calls], rounds)
     return [

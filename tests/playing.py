@@ -1,12 +1,12 @@
-"""Play a plan against hand-made answers, through the very course that runners take."""
+"""Play a plan against hand-made answers, by the very `PlanRun` that runners drive."""
 
 from __future__ import annotations
 
 import json
 from typing import Any, NamedTuple
 
-from leeward.adapter.plan_runner import Fetch, Supplied, course
-from leeward.adapter.plans import Drop, Planner
+from leeward.adapter.plan_run import Learnt, PlanRun
+from leeward.adapter.plans import Drop, Need, Planner, Send
 from leeward.calls import Call, Result
 from leeward.http.messages import Failure, Request, Response
 
@@ -23,14 +23,14 @@ class Played(NamedTuple):
         result: of the attempt.
         sent: the requests, in order.
         learnt: what is known afterwards.
-        needed: the scopes of the credentials that were asked for.
+        needed: what the plan needed, in order.
         dropped: origins whose connections were given up.
     """
 
     result: Result[Any]
     sent: list[Request]
     learnt: dict[str, Any]
-    needed: list[str]
+    needed: list[Any]
     dropped: list[str]
 
 
@@ -39,36 +39,48 @@ def play(
     call: Call,
     *answers: Response | Failure,
     credential: Any,
-    fresh: Any,
+    fresh: Any = None,
     learnt: dict[str, Any] | None = None,
     timeout: float = 10.0,
+    now: float = NOW,
 ) -> Played:
     """Run a plan over `answers`, one for each request; no more and no fewer may be sent.
 
-    It is given `credential`, and `fresh` once that has been refused.
+    It is given `credential`, and `fresh` once that has been refused; or whatever `credential`
+    returns, if that is a function of what is needed and of what was refused.
     """
-    learnt = {} if learnt is None else learnt
-    going = course(planner, call, NOW, timeout, learnt)
+    known = remembered(learnt)
+    run = PlanRun(planner, call, known, now, timeout)
     given = list(answers)
-    played = Played(Result.ok(None), [], learnt, [], [])
+    played = Played(Result.ok(None), [], known, [], [])
     answer: Any = None
-    try:
-        step = next(going)
-        while True:
-            match step:
-                case Fetch():
-                    played.needed.append(step.scope)
-                    answer = credential if step.refused is None else fresh
-                case Drop():
-                    played.dropped.append(step.origin)
-                    answer = None
-                case _:
-                    played.sent.append(step.request)
-                    answer = given.pop(0)
-            step = going.send(Supplied(NOW, timeout, answer))
-    except StopIteration as end:
-        assert given == []
-        return played._replace(result=end.value)
+    while True:
+        step = run.advance(answer)
+        if isinstance(step, Need):
+            played.needed.append(step.what)
+            if callable(credential):
+                answer = credential(step.what, run.refused)
+            else:
+                answer = credential if run.refused is None else fresh
+        elif isinstance(step, Drop):
+            played.dropped.append(step.origin)
+            answer = None
+        elif isinstance(step, Send):
+            played.sent.append(run.request)
+            answer = given.pop(0)
+        else:
+            assert given == []
+            if learnt is not None:
+                learnt.clear()
+                learnt.update(known)
+            return played._replace(result=step)
+
+
+def remembered(facts: dict[str, Any] | None) -> Learnt:
+    """Return what is known before a plan."""
+    known = Learnt()
+    known.update(facts or {})
+    return known
 
 
 def headers_of(request: Request) -> dict[str, str]:

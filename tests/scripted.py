@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from leeward.adapter import Call, Capability, Limits, Result, Store, UniformDriver
+from leeward.adapter import Call, Capability, Driver, Limits, Result, Store
 from leeward.errors import ConfigError, Outcome
 
 OK: Result[Any] = Result.ok(None)
@@ -21,7 +21,7 @@ CONFLICT: Result[Any] = Result(Outcome.CONFLICT)
 LOCAL: Result[Any] = Result(Outcome.LOCAL)
 
 
-class Scripted(UniformDriver):
+class Scripted(Driver):
     """Answers each call with the next result of its script; after the last, with OK."""
 
     def __init__(
@@ -31,25 +31,13 @@ class Scripted(UniformDriver):
         capabilities: frozenset[Capability] = frozenset(Capability),
         limits: Limits | None = None,
     ) -> None:
-        self._target = target
+        self.target = target
         self._script = list(script)
-        self._capabilities = capabilities
-        self._limits = limits or Limits()
+        self.capabilities = capabilities
+        self.limits = limits or Limits()
         self.calls: list[Call] = []
         self.timeouts: list[float] = []
         self.closed = 0
-
-    @property
-    def target(self) -> str:
-        return self._target
-
-    @property
-    def capabilities(self) -> frozenset[Capability]:
-        return self._capabilities
-
-    @property
-    def limits(self) -> Limits:
-        return self._limits
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         self.calls.append(call)

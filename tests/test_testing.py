@@ -36,10 +36,10 @@ def test_each_fault(fault: Fault, outcome: Outcome, ran: bool) -> None:
     inner = Scripted("a")
     driver = FaultyDriver(inner)
     driver.fail(fault, times=1, retry_after=3.0)
-    result = driver.invoke(INVOKE, 1.0)
+    result = driver.perform(INVOKE, 1.0)
     assert (result.outcome, result.retry_after) == (outcome, 3.0)
     assert bool(inner.calls) is ran
-    assert driver.invoke(INVOKE, 1.0).outcome is Outcome.OK
+    assert driver.perform(INVOKE, 1.0).outcome is Outcome.OK
     assert driver.calls == [INVOKE, INVOKE]
 
 
@@ -47,10 +47,10 @@ def test_a_fault_can_wait_for_its_verb_and_be_healed() -> None:
     """Other verbs go well; `heal` ends it."""
     driver = FaultyDriver(Scripted("a"))
     driver.fail(Fault.REFUSE, verb="load")
-    assert driver.invoke(INVOKE, 1.0).outcome is Outcome.OK
-    assert driver.load(Load("t", Key(("id",), ("1",))), 1.0).outcome is Outcome.NOT_SENT
+    assert driver.perform(INVOKE, 1.0).outcome is Outcome.OK
+    assert driver.perform(Load("t", Key(("id",), ("1",))), 1.0).outcome is Outcome.NOT_SENT
     driver.heal()
-    assert driver.load(Load("t", Key(("id",), ("1",))), 1.0).outcome is Outcome.OK
+    assert driver.perform(Load("t", Key(("id",), ("1",))), 1.0).outcome is Outcome.OK
 
 
 def test_faults_of_different_verbs_do_not_wait_for_each_other() -> None:
@@ -61,8 +61,8 @@ def test_faults_of_different_verbs_do_not_wait_for_each_other() -> None:
     driver.fail(Fault.SUSPEND, verb="invoke")
     driver.fail(Fault.THROTTLE, verb="load")
     load = Load("t", Key(("id",), ("1",)))
-    assert [driver.load(load, 1.0).outcome for _ in range(2)] == [Outcome.AUTH, Outcome.REJECTED]
-    assert driver.invoke(INVOKE, 1.0).outcome is Outcome.UNUSABLE
+    assert [driver.perform(load, 1.0).outcome for _ in range(2)] == [Outcome.AUTH, Outcome.REJECTED]
+    assert driver.perform(INVOKE, 1.0).outcome is Outcome.UNUSABLE
 
 
 def test_a_fault_must_be_one() -> None:

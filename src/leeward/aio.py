@@ -6,12 +6,12 @@ Everything that decides is shared with `leeward.Client`. This one carries it out
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self
 
 from leeward.adapter import Driver
 from leeward.clock import Clock, SystemClock
-from leeward.opening import settle
-from leeward.operations.front import Course, Front
+from leeward.opening import resolve_targets
+from leeward.operations.operations import Operations
 from leeward.values import (
     Effect,
     Event,
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from leeward.config import Config
-
-T = TypeVar("T")
 
 
 class AsyncClient:
@@ -61,8 +59,8 @@ class AsyncClient:
         config: str | Path | Config | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self._front = Front(*settle(targets, config), clock or SystemClock())
-        self._router = self._front.router
+        self._operations = Operations(*resolve_targets(targets, config), clock or SystemClock())
+        self._router = self._operations.router
 
     async def invoke(
         self,
@@ -74,9 +72,10 @@ class AsyncClient:
         timeout: float | None = None,
     ) -> InvokeResult:
         """Call a function and wait for its answer; see `leeward.Client.invoke`."""
-        return await self._through(
-            self._front.invoke(function, payload, effect, idempotency_key, timeout)
+        call, seconds, finish = self._operations.invoke(
+            function, payload, effect, idempotency_key, timeout
         )
+        return finish(call, await self._router.perform_async(call, seconds))
 
     async def enqueue(
         self,
@@ -88,9 +87,10 @@ class AsyncClient:
         timeout: float | None = None,
     ) -> Receipt:
         """Queue a function call; see `leeward.Client.enqueue`."""
-        return await self._through(
-            self._front.enqueue(function, payload, effect, idempotency_key, timeout)
+        call, seconds, finish = self._operations.enqueue(
+            function, payload, effect, idempotency_key, timeout
         )
+        return finish(call, await self._router.perform_async(call, seconds))
 
     async def publish_event(
         self,
@@ -106,13 +106,21 @@ class AsyncClient:
     ) -> PublishReceipt:
         """Publish one CloudEvent; see `leeward.Client.publish_event`."""
         event = Event(type, data, id=id, time=time, subject=subject, ordering_key=ordering_key)
-        return await self._through(self._front.publish_event(bus, event, timeout))
+        call, seconds, finish = self._operations.publish_event(bus, event, timeout)
+        return finish(call, await self._router.perform_async(call, seconds))
 
     async def publish_events(
         self, bus: str, events: Sequence[Event], *, timeout: float | None = None
     ) -> PublishReport:
         """Publish many events; see `leeward.Client.publish_events`."""
-        return await self._through(self._front.publish_events(bus, events, timeout))
+        batch = self._operations.publish_events(bus, events, timeout)
+        try:
+            call, seconds = next(batch)
+            while True:
+                call, seconds = batch.send(await self._router.perform_async(call, seconds))
+        except StopIteration as end:
+            report: PublishReport = end.value
+            return report
 
     async def store_data(
         self,
@@ -125,22 +133,22 @@ class AsyncClient:
         timeout: float | None = None,
     ) -> StoreReceipt:
         """Store an item whole; see `leeward.Client.store_data`."""
-        return await self._through(
-            self._front.store_data(
-                table,
-                item,
-                if_absent=if_absent,
-                if_revision=if_revision,
-                expires_in=expires_in,
-                timeout=timeout,
-            )
+        call, seconds, finish = self._operations.store_data(
+            table,
+            item,
+            if_absent=if_absent,
+            if_revision=if_revision,
+            expires_in=expires_in,
+            timeout=timeout,
         )
+        return finish(call, await self._router.perform_async(call, seconds))
 
     async def load_data(
         self, table: str, key: str | Mapping[str, str], *, timeout: float | None = None
     ) -> Record | None:
         """Load an item; None if there is none; see `leeward.Client.load_data`."""
-        return await self._through(self._front.load_data(table, key, timeout))
+        call, seconds, finish = self._operations.load_data(table, key, timeout)
+        return finish(call, await self._router.perform_async(call, seconds))
 
     async def delete_data(
         self,
@@ -151,19 +159,20 @@ class AsyncClient:
         timeout: float | None = None,
     ) -> StoreReceipt:
         """Delete an item; see `leeward.Client.delete_data`."""
-        return await self._through(self._front.delete_data(table, key, if_revision, timeout))
+        call, seconds, finish = self._operations.delete_data(table, key, if_revision, timeout)
+        return finish(call, await self._router.perform_async(call, seconds))
 
     def targets(self) -> list[TargetStatus]:
         """Describe the targets, in order: what they can do, the settings in force, and evidence."""
-        return self._front.targets()
+        return self._operations.targets()
 
     def native(self, target: str, service: str) -> object:
         """Return the vendor's own client of a service: the way out, for what is not portable."""
-        return self._front.native(target, service)
+        return self._operations.native(target, service)
 
     async def close(self) -> None:
         """Return back every connection, thread and file. Closing twice is harmless."""
-        self._front.closed = True
+        self._operations.closed = True
         await self._router.close_async()
 
     async def __aenter__(self) -> Self:
@@ -178,13 +187,3 @@ class AsyncClient:
     ) -> None:
         """Close the client."""
         await self.close()
-
-    async def _through(self, course: Course[T]) -> T:
-        """Take a door's course to its end."""
-        try:
-            call, timeout = next(course)
-            while True:
-                call, timeout = course.send(await self._router.perform_async(call, timeout))
-        except StopIteration as end:
-            answer: T = end.value
-            return answer

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self
 
 from leeward.adapter import Driver
 from leeward.clock import Clock, SystemClock
-from leeward.opening import settle
-from leeward.operations.front import Course, Front
+from leeward.opening import resolve_targets
+from leeward.operations.operations import Operations
 from leeward.values import (
     Effect,
     Event,
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from leeward.config import Config
-
-T = TypeVar("T")
 
 
 class Client:
@@ -57,8 +55,8 @@ class Client:
         config: str | Path | Config | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self._front = Front(*settle(targets, config), clock or SystemClock())
-        self._router = self._front.router
+        self._operations = Operations(*resolve_targets(targets, config), clock or SystemClock())
+        self._router = self._operations.router
 
     def invoke(
         self,
@@ -83,9 +81,10 @@ class Client:
         Raises:
             CallError: one class for each outcome; `OutcomeUnknown` if it may have run.
         """
-        return self._through(
-            self._front.invoke(function, payload, effect, idempotency_key, timeout)
+        call, seconds, finish = self._operations.invoke(
+            function, payload, effect, idempotency_key, timeout
         )
+        return finish(call, self._router.perform(call, seconds))
 
     def enqueue(
         self,
@@ -101,9 +100,10 @@ class Client:
         The receipt says that a target accepted the call. Platforms run an accepted call at least
         once. `timeout` is for the queueing, 10 seconds by default.
         """
-        return self._through(
-            self._front.enqueue(function, payload, effect, idempotency_key, timeout)
+        call, seconds, finish = self._operations.enqueue(
+            function, payload, effect, idempotency_key, timeout
         )
+        return finish(call, self._router.perform(call, seconds))
 
     def publish_event(
         self,
@@ -134,7 +134,8 @@ class Client:
             CallError: one class for each outcome.
         """
         event = Event(type, data, id=id, time=time, subject=subject, ordering_key=ordering_key)
-        return self._through(self._front.publish_event(bus, event, timeout))
+        call, seconds, finish = self._operations.publish_event(bus, event, timeout)
+        return finish(call, self._router.perform(call, seconds))
 
     def publish_events(
         self, bus: str, events: Sequence[Event], *, timeout: float | None = None
@@ -147,7 +148,14 @@ class Client:
         Raises:
             InvalidRequest: an event is wrong; none was sent.
         """
-        return self._through(self._front.publish_events(bus, events, timeout))
+        batch = self._operations.publish_events(bus, events, timeout)
+        try:
+            call, seconds = next(batch)
+            while True:
+                call, seconds = batch.send(self._router.perform(call, seconds))
+        except StopIteration as end:
+            report: PublishReport = end.value
+            return report
 
     def store_data(
         self,
@@ -174,16 +182,15 @@ class Client:
             Conflict: the condition did not hold.
             CallError: one class for each other outcome.
         """
-        return self._through(
-            self._front.store_data(
-                table,
-                item,
-                if_absent=if_absent,
-                if_revision=if_revision,
-                expires_in=expires_in,
-                timeout=timeout,
-            )
+        call, seconds, finish = self._operations.store_data(
+            table,
+            item,
+            if_absent=if_absent,
+            if_revision=if_revision,
+            expires_in=expires_in,
+            timeout=timeout,
         )
+        return finish(call, self._router.perform(call, seconds))
 
     def load_data(
         self, table: str, key: str | Mapping[str, str], *, timeout: float | None = None
@@ -195,7 +202,8 @@ class Client:
             key: the key's value; a mapping where the key has two fields.
             timeout: seconds; by default what is configured for the table, else 15.
         """
-        return self._through(self._front.load_data(table, key, timeout))
+        call, seconds, finish = self._operations.load_data(table, key, timeout)
+        return finish(call, self._router.perform(call, seconds))
 
     def delete_data(
         self,
@@ -206,19 +214,20 @@ class Client:
         timeout: float | None = None,
     ) -> StoreReceipt:
         """Delete an item; that it was not there is no error, unless `if_revision` is given."""
-        return self._through(self._front.delete_data(table, key, if_revision, timeout))
+        call, seconds, finish = self._operations.delete_data(table, key, if_revision, timeout)
+        return finish(call, self._router.perform(call, seconds))
 
     def targets(self) -> list[TargetStatus]:
         """Describe the targets, in order: what they can do, the settings in force, and evidence."""
-        return self._front.targets()
+        return self._operations.targets()
 
     def native(self, target: str, service: str) -> object:
         """Return the vendor's own client of a service: the way out, for what is not portable."""
-        return self._front.native(target, service)
+        return self._operations.native(target, service)
 
     def close(self) -> None:
         """Return back every connection, thread and file. Closing twice is harmless."""
-        self._front.closed = True
+        self._operations.closed = True
         self._router.close()
 
     def __enter__(self) -> Self:
@@ -233,13 +242,3 @@ class Client:
     ) -> None:
         """Close the client."""
         self.close()
-
-    def _through(self, course: Course[T]) -> T:
-        """Take a door's course to its end."""
-        try:
-            call, timeout = next(course)
-            while True:
-                call, timeout = course.send(self._router.perform(call, timeout))
-        except StopIteration as end:
-            answer: T = end.value
-            return answer

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def settle(
+def resolve_targets(
     targets: str | Driver | Sequence[Driver] | None, config: str | Path | Config | None
 ) -> tuple[Config, list[Driver]]:
     """Find out what is configured, and open what is not open yet; arguments as of `Client`."""
     if targets is None or isinstance(targets, str):
-        settled = _order_settled(targets, config)
-        return settled, open_order(settled, os.environ)
+        resolved = _with_order(targets, config)
+        return resolved, open_order(resolved, os.environ)
     several = isinstance(targets, Sequence) and not isinstance(targets, bytes | bytearray)
     drivers = cast("Sequence[Driver]", targets if several else [targets])
     if not isinstance(config, Config):
@@ -30,7 +30,7 @@ def settle(
     return config, own_order(drivers, config)
 
 
-def _order_settled(targets: str | None, config: str | Path | Config | None) -> Config:
+def _with_order(targets: str | None, config: str | Path | Config | None) -> Config:
     if not isinstance(config, Config):
         return load_config(targets, file=config, env=os.environ)
     if config.order and targets is None:

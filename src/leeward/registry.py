@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from leeward.adapter import Driver, Opener, TargetConfig
+from leeward.adapter.driver import DRIVER_MEMBERS
 from leeward.entrypoints import EntryPoint, all_entry_points, entry_points
 from leeward.errors import ConfigError
 
@@ -23,22 +24,6 @@ INSTALL_HINTS = {
     "azure": 'pip install "leeward[azure]"',
     "google": 'pip install "leeward[google]"',
 }
-
-_PROTOCOL = (
-    "target",
-    "capabilities",
-    "limits",
-    "invoke",
-    "enqueue",
-    "publish",
-    "store",
-    "load",
-    "delete",
-    "scan",
-    "describe",
-    "native",
-    "close",
-)
 
 
 def open_target(config: TargetConfig) -> Driver:
@@ -61,15 +46,15 @@ def open_target(config: TargetConfig) -> Driver:
 
 def check_driver(driver: object, what: str) -> None:
     """Raise `ConfigError` if `driver` lacks part of the protocol; `what` names it."""
-    absent = [name for name in _PROTOCOL if not hasattr(driver, name)]
-    if len(absent) == len(_PROTOCOL):
+    absent = [name for name in DRIVER_MEMBERS if not hasattr(driver, name)]
+    if len(absent) == len(DRIVER_MEMBERS):
         raise ConfigError(
             f"{what} is no driver but of type {type(driver).__name__}; give an order such as "
             "'local:a,local:b', or drivers"
         )
     if absent:
         raise ConfigError(
-            f"{what} lacks {', '.join(absent)} of leeward.adapter.Driver; complete the adapter"
+            f"{what} lacks {', '.join(absent)} of leeward.adapter.Driver; derive it from that"
         )
 
 

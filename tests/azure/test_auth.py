@@ -608,7 +608,7 @@ from leeward_azure.driver import open_driver
 from leeward_azure.driver import open_driver as _
 options = dict(pair.split("=", 1) for pair in os.environ["OPTIONS"].split("|"))
 driver = open_driver(TargetConfig("azure", "azure", None, options, os.environ))
-print(driver.invoke(Invoke("send", b"1", "key"), 10.0).value)
+print(driver.perform(Invoke("send", b"1", "key"), 10.0).value)
 driver.close()
 tops = {name.partition(".")[0] for name in sys.modules}
 print(sorted(tops & {"azure", "msal", "requests", "urllib3", "cryptography", "responses"}))

@@ -345,13 +345,13 @@ def test_a_driver_looks_up_once_and_again_after_a_401(arm: responses.RequestsMoc
     fetch = lookup_source(settings, config, tokens, lambda: NOW)
     driver = PlanDriver(facts, plans(settings), fetch, wire, native=None)  # type: ignore[arg-type]
     call = Invoke("send", b"1", "key")
-    assert [driver.invoke(call, 10.0).outcome for _ in range(3)] == [Outcome.OK] * 3
+    assert [driver.perform(call, 10.0).outcome for _ in range(3)] == [Outcome.OK] * 3
     assert len(arm.calls) == 3
     carrier.key = "two"
-    assert [driver.invoke(call, 10.0).outcome for _ in range(2)] == [Outcome.OK] * 2
+    assert [driver.perform(call, 10.0).outcome for _ in range(2)] == [Outcome.OK] * 2
     assert (len(arm.calls), len(carrier.sent)) == (6, 6)
     carrier.key = "three"  # and the Resource Manager does not know it either
-    assert driver.invoke(call, 10.0).outcome is Outcome.AUTH
+    assert driver.perform(call, 10.0).outcome is Outcome.AUTH
     assert (len(arm.calls), len(carrier.sent)) == (9, 7)
     driver.close()
 
@@ -394,12 +394,12 @@ def test_an_app_that_moved_is_found_again(arm: responses.RequestsMock) -> None:
     native: Any = None
     driver = PlanDriver(facts, plans(settings), fetch, wire, native=native, clock=clock)
     call = Invoke("send", b"1", "key")
-    assert driver.invoke(call, 10.0).outcome is Outcome.OK
+    assert driver.perform(call, 10.0).outcome is Outcome.OK
     arm.replace(responses.GET, BASE, json={"properties": {"defaultHostName": "new.example"}})
     carrier.origin = "https://new.example"
-    assert driver.invoke(call, 10.0).outcome is Outcome.NOT_SENT
+    assert driver.perform(call, 10.0).outcome is Outcome.NOT_SENT
     clock.ahead = KEPT
-    assert driver.invoke(call, 10.0).outcome is Outcome.OK
+    assert driver.perform(call, 10.0).outcome is Outcome.OK
     driver.close()
 
 

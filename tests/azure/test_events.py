@@ -13,15 +13,15 @@ from leeward.adapter.plans import CLOCK_SKEW, Need, View
 from leeward.errors import ConfigError, InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Response
 from leeward.values import Event
-from leeward_azure.events.plans import EventsDoor, events
+from leeward_azure.events.plans import EventsEndpoint, events
 from leeward_azure.identity.credentials import AccountKey, Bearer, Credential, SasToken
 from tests.azure import oracle
 from tests.azure.playing import FRESH, KEY, LATER, answer, document, headers_of, play
 
 TEMPLATE = "https://{topic}.westeurope-1.eventgrid.azure.net/api/events"
 ORIGIN = "https://shop.westeurope-1.eventgrid.azure.net"
-CUSTOM = EventsDoor(TEMPLATE)
-NAMESPACE = EventsDoor(ORIGIN)
+CUSTOM = EventsEndpoint(TEMPLATE)
+NAMESPACE = EventsEndpoint(ORIGIN)
 DOORS = [CUSTOM, NAMESPACE]
 each_door = pytest.mark.parametrize("door", DOORS, ids=["custom", "namespace"])
 
@@ -30,7 +30,7 @@ EVENT = Event("order.created", {"id": "42"}, "event-1", "/shop", TIME)
 TWO = Publish("orders", (EVENT, EVENT._replace(id="event-2")))
 
 
-def publish(door: EventsDoor, *answers: Response | Failure, **options: Any) -> Any:
+def publish(door: EventsEndpoint, *answers: Response | Failure, **options: Any) -> Any:
     return play(events(door)["publish"], options.pop("call", TWO), *answers, **options)
 
 
@@ -98,7 +98,7 @@ def _untimed(told: dict[str, Any]) -> dict[str, Any]:
 
 @each_door
 @given(made=MADE)
-def test_an_event_comes_back_out_of_the_batch(door: EventsDoor, made: Event) -> None:
+def test_an_event_comes_back_out_of_the_batch(door: EventsEndpoint, made: Event) -> None:
     """A consumer reads exactly the event that was published."""
     (request,) = publish(door, answer(), call=Publish("orders", (made,))).sent
     (found,) = document(request)
@@ -106,7 +106,7 @@ def test_an_event_comes_back_out_of_the_batch(door: EventsDoor, made: Event) -> 
 
 
 @each_door
-def test_a_time_goes_out_in_utc(door: EventsDoor) -> None:
+def test_a_time_goes_out_in_utc(door: EventsEndpoint) -> None:
     """A function of Azure's own kind would take the same clock time without its offset."""
     there = TIME.astimezone(timezone(timedelta(hours=5, minutes=30)))
     first = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))  # in UTC, before all years
@@ -127,7 +127,7 @@ def test_a_namespace_takes_a_signature() -> None:
 
 def test_a_topic_may_stand_in_the_path() -> None:
     """As with a server on this machine."""
-    door = EventsDoor("http://127.0.0.1:8080/{topic}/api/events")
+    door = EventsEndpoint("http://127.0.0.1:8080/{topic}/api/events")
     (request,) = publish(door, answer()).sent
     assert request.origin == "http://127.0.0.1:8080"
     assert request.target == "/orders/api/events?api-version=2018-01-01"
@@ -147,14 +147,14 @@ def test_a_topic_with_a_url_of_its_own() -> None:
 
 def test_a_topic_without_a_url_is_not_sent() -> None:
     """Where only single topics have one, the message says where to give another."""
-    door = EventsDoor(None, {"orders": "https://orders.example"})
+    door = EventsEndpoint(None, {"orders": "https://orders.example"})
     with pytest.raises(InvalidRequest, match="eventgrid_topic_urls") as raised:
         publish(door, call=TWO._replace(bus="bills"))
     assert raised.value.field == "bus"
 
 
 @each_door
-def test_the_scope_names_a_topic_with_a_key_of_its_own(door: EventsDoor) -> None:
+def test_the_scope_names_a_topic_with_a_key_of_its_own(door: EventsEndpoint) -> None:
     """All others share one, so that they share a token."""
     door = door._replace(keyed={"orders"})
     for bus, scope in ("orders", "eventgrid:orders"), ("bills", "eventgrid"):
@@ -167,7 +167,7 @@ def test_the_scope_names_a_topic_with_a_key_of_its_own(door: EventsDoor) -> None
     "bus", ["", "a.b", "evil.test/x?", "a/b", "ü", "a" * 64, "-a", "a b", "a@b", "{topic}", "a\n"]
 )
 @each_door
-def test_a_name_that_no_topic_has_is_not_sent(door: EventsDoor, bus: str) -> None:
+def test_a_name_that_no_topic_has_is_not_sent(door: EventsEndpoint, bus: str) -> None:
     """It might lead to another host, and the credential with it."""
     with pytest.raises(InvalidRequest, match="letters, digits and hyphens") as raised:
         publish(door, call=Publish(bus, (EVENT,)))
@@ -182,13 +182,13 @@ def test_a_name_that_no_topic_has_is_not_sent(door: EventsDoor, bus: str) -> Non
 def test_a_url_of_neither_kind_is_refused(url: str) -> None:
     """When the plans are made, so before any call."""
     with pytest.raises(ConfigError, match="{topic}"):
-        events(EventsDoor(url))
+        events(EventsEndpoint(url))
 
 
 def test_a_wrong_url_of_one_topic_is_refused() -> None:
     """In the same moment."""
     with pytest.raises(ConfigError, match="for one topic"):
-        events(EventsDoor(None, {"orders": "https://orders.example/?code=1"}))
+        events(EventsEndpoint(None, {"orders": "https://orders.example/?code=1"}))
 
 
 # What comes back.
@@ -196,7 +196,7 @@ def test_a_wrong_url_of_one_topic_is_refused() -> None:
 
 @each_door
 @pytest.mark.parametrize("body", [b"", {}], ids=["empty", "object"])
-def test_a_batch_that_was_taken_is_taken_whole(door: EventsDoor, body: Any) -> None:
+def test_a_batch_that_was_taken_is_taken_whole(door: EventsEndpoint, body: Any) -> None:
     """One result for each event."""
     result = publish(door, answer(body)).result
     assert (result.outcome, result.request_id) == (Outcome.OK, "request-1")
@@ -205,7 +205,7 @@ def test_a_batch_that_was_taken_is_taken_whole(door: EventsDoor, body: Any) -> N
 
 @each_door
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"{", b"NaN", b'"ok"'], ids=range(5))
-def test_a_page_of_somebody_else_is_ambiguous(door: EventsDoor, body: bytes) -> None:
+def test_a_page_of_somebody_else_is_ambiguous(door: EventsEndpoint, body: bytes) -> None:
     """It says nothing about the events."""
     result = publish(door, answer(body)).result
     assert (result.outcome, result.executed) == (Outcome.AMBIGUOUS, True)
@@ -214,7 +214,7 @@ def test_a_page_of_somebody_else_is_ambiguous(door: EventsDoor, body: bytes) -> 
 
 @each_door
 @pytest.mark.parametrize("status", [201, 202, 204])
-def test_another_success_is_ambiguous(door: EventsDoor, status: int) -> None:
+def test_another_success_is_ambiguous(door: EventsEndpoint, status: int) -> None:
     """Event Grid ends a publication with 200."""
     result = publish(door, answer(status=status)).result
     assert (result.outcome, result.reason) == (Outcome.AMBIGUOUS, "unexpected_status")
@@ -235,7 +235,7 @@ def test_another_success_is_ambiguous(door: EventsDoor, status: int) -> None:
         (504, Outcome.AMBIGUOUS),
     ],
 )
-def test_a_batch_is_refused_whole(door: EventsDoor, status: int, outcome: Outcome) -> None:
+def test_a_batch_is_refused_whole(door: EventsEndpoint, status: int, outcome: Outcome) -> None:
     """With the code that the body names, and without its words."""
     told = answer({"error": {"code": "SomeCode", "message": "event-1"}}, status)
     result = publish(door, told).result
@@ -244,14 +244,14 @@ def test_a_batch_is_refused_whole(door: EventsDoor, status: int, outcome: Outcom
 
 
 @each_door
-def test_a_lost_answer_is_ambiguous(door: EventsDoor) -> None:
+def test_a_lost_answer_is_ambiguous(door: EventsEndpoint) -> None:
     """The plan ends with what the failure proves."""
     gone = Failure(Phase.RECEIVE, sent=True, code="curl.56")
     assert publish(door, gone).result.outcome is Outcome.AMBIGUOUS
 
 
 @each_door
-def test_a_refused_credential_is_renewed_once(door: EventsDoor) -> None:
+def test_a_refused_credential_is_renewed_once(door: EventsEndpoint) -> None:
     """And the batch sent again with the fresh one, after which the refusal stands."""
     refused = answer({"error": {"code": "Unauthorized"}}, 401)
     played = publish(door, refused, answer(), credential=Bearer("stale"))
@@ -262,7 +262,7 @@ def test_a_refused_credential_is_renewed_once(door: EventsDoor) -> None:
 
 
 @each_door
-def test_no_clock_is_set_by_event_grid(door: EventsDoor) -> None:
+def test_no_clock_is_set_by_event_grid(door: EventsEndpoint) -> None:
     """Its keys hold at any time."""
     refused = answer({"error": {"code": "Unauthorized"}}, 401, date=LATER)
     assert CLOCK_SKEW not in publish(door, refused, refused, credential=AccountKey("k")).learnt
@@ -276,7 +276,7 @@ def test_no_clock_is_set_by_event_grid(door: EventsDoor) -> None:
     ids=range(6),
 )  # fmt: skip
 def test_the_wait_that_is_asked_for_comes_out(
-    door: EventsDoor, headers: dict[str, str], seconds: float | None
+    door: EventsEndpoint, headers: dict[str, str], seconds: float | None
 ) -> None:
     """In seconds or as a date; nonsense is none."""
     assert publish(door, answer(status=429, **headers)).result.retry_after == seconds

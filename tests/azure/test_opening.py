@@ -52,7 +52,7 @@ def test_what_is_configured_is_declared(
     assert driver.capabilities == capabilities
     if Capability.INVOKE not in capabilities:
         with pytest.raises(Unsupported, match="azure:west has no invoke"):
-            driver.invoke(Invoke("f", b"1", "key"), 1.0)
+            driver.perform(Invoke("f", b"1", "key"), 1.0)
     driver.close()
 
 
@@ -133,7 +133,7 @@ def test_each_topic_gets_its_own_key() -> None:
         )
         event = Event("order.created", {"id": 1}, "1", "tests", _time())
         for bus in ("orders", "bills", "news"):
-            assert driver.publish(Publish(bus, (event,)), 10.0).outcome is Outcome.OK
+            assert driver.perform(Publish(bus, (event,)), 10.0).outcome is Outcome.OK
         driver.close()
     assert [each.partition(b"?")[0] for each in one.requests] == [b"POST /own"]
     assert b"aeg-sas-key: canary-one\r\n" in one.requests[0]
@@ -159,10 +159,10 @@ def test_a_driver_calls_queues_and_publishes() -> None:
             eventgrid_topic_url=grid.origin() + "/{topic}/api/events",
             eventgrid_key="canary-topic",
         )
-        assert driver.invoke(Invoke("send", b"1", "key"), 10.0).value == {"sent": True}
-        assert driver.enqueue(Enqueue("send", b"1", "key"), 10.0).outcome is Outcome.OK
+        assert driver.perform(Invoke("send", b"1", "key"), 10.0).value == {"sent": True}
+        assert driver.perform(Enqueue("send", b"1", "key"), 10.0).outcome is Outcome.OK
         event = Event("order.created", {"id": 1}, "1", "tests", _time())
-        assert driver.publish(Publish("orders", (event,)), 10.0).outcome is Outcome.OK
+        assert driver.perform(Publish("orders", (event,)), 10.0).outcome is Outcome.OK
         driver.close()
     assert app.requests[0].startswith(b"POST /api/send HTTP/1.1\r\n")
     assert b"x-functions-key: canary-key\r\n" in app.requests[0]

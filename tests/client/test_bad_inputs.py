@@ -671,7 +671,7 @@ def test_a_half_made_driver_is_refused() -> None:
     class Half:
         target = "half"
 
-    with pytest.raises(ConfigError, match="lacks capabilities, limits, invoke"):
+    with pytest.raises(ConfigError, match="lacks capabilities, limits, missing, perform"):
         Client(Half(), config=Config())  # type: ignore[arg-type]
 
 

@@ -427,14 +427,6 @@ def test_a_limit_names_its_target() -> None:
     assert not a.calls + b.calls
 
 
-@pytest.mark.parametrize("reason", ["stale_credentials", "clock_skewed"])
-def test_a_reason_to_try_again_is_none_once_that_has_failed(reason: str) -> None:
-    """A wrong key is not stale."""
-    with pytest.raises(AuthError) as caught:
-        client(Scripted("a", Result(Outcome.AUTH, reason=reason))).invoke("f")
-    assert caught.value.reason is None
-
-
 def test_a_number_of_the_library_s_gives_way_to_words() -> None:
     """It stays in `code`; where there are no words it is shown."""
     absent = Result[Any](Outcome.AMBIGUOUS, code="curl.6", message="no such host example.com")

@@ -6,7 +6,7 @@ import time
 from itertools import count
 from typing import Any
 
-from leeward.adapter import Call, Capability, Enqueue, Invoke, Limits, Publish, Result
+from leeward.adapter import Call, Capability, Driver, Enqueue, Invoke, Publish, Result
 from leeward.errors import Outcome, Unsupported
 from leeward.testing import FaultyDriver
 from leeward.values import Event
@@ -159,38 +159,38 @@ class DeclaresWhatItLacks(FaultyDriver):
 
 @breaks(LifecycleContract, "test_verbs_that_are_not_declared_are_declined")
 class ServesWhatItDoesNotDeclare(FaultyDriver):
-    @property
-    def capabilities(self) -> frozenset[Capability]:
-        return super().capabilities - {Capability.ENQUEUE}
+    def __init__(self, driver: Driver) -> None:
+        super().__init__(driver)
+        self.capabilities -= {Capability.ENQUEUE}
 
 
 @breaks(LifecycleContract, "test_capabilities_build_on_each_other")
 class DeclaresConditionsWithoutTables(FaultyDriver):
-    @property
-    def capabilities(self) -> frozenset[Capability]:
-        return super().capabilities - {Capability.TABLES}
+    def __init__(self, driver: Driver) -> None:
+        super().__init__(driver)
+        self.capabilities -= {Capability.TABLES}
 
 
 @breaks(LifecycleContract, "test_capabilities_are_declared")
 class ChangesItsDeclaration(FaultyDriver):
     _asked = count()
 
-    @property
-    def capabilities(self) -> frozenset[Capability]:
-        odd = next(self._asked) % 2
-        return super().capabilities - ({Capability.SCAN} if odd else set())
+    def __getattribute__(self, name: str) -> Any:
+        found = super().__getattribute__(name)
+        odd = name == "capabilities" and next(ChangesItsDeclaration._asked) % 2
+        return found - {Capability.SCAN} if odd else found
 
 
 @breaks(InvokeContract, "test_invoke_takes_a_payload_of_the_declared_size")
 class DeclaresTooMuchRoom(FaultyDriver):
     """Declares a limit on items that it does not keep."""
 
-    @property
-    def limits(self) -> Limits:
-        return super().limits._replace(payload_bytes=7 * 1024 * 1024)
+    def __init__(self, driver: Driver) -> None:
+        super().__init__(driver)
+        self.limits = driver.limits._replace(payload_bytes=7 * 1024 * 1024)
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
-        if isinstance(call, Invoke) and len(call.payload) > super().limits.payload_bytes:
+        if isinstance(call, Invoke) and len(call.payload) > self._driver.limits.payload_bytes:
             return Result(Outcome.CALLER, reason="payload_too_large")
         return super().perform(call, timeout)
 

@@ -39,10 +39,7 @@ class Lacking(FaultyDriver):
     def __init__(self, driver: Driver, *lacks: Capability) -> None:
         super().__init__(driver)
         self._lacks = frozenset(lacks)
-
-    @property
-    def capabilities(self) -> frozenset[Capability]:
-        return super().capabilities - self._lacks
+        self.capabilities -= self._lacks
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         if _VERBS.get(call.verb, Capability.TABLES) in self._lacks:

@@ -759,9 +759,9 @@ from leeward_google.driver import open_driver
 options = dict(pair.split("=", 1) for pair in os.environ.pop("OPTIONS").split("|") if pair)
 driver = open_driver(TargetConfig("google", "google", None, options, os.environ))
 if "function_url" in options:
-    print(driver.invoke(Invoke("send", b"1", "key"), 10.0).value)
+    print(driver.perform(Invoke("send", b"1", "key"), 10.0).value)
 else:
-    print(driver.enqueue(Enqueue("send", b"1", "key"), 10.0).outcome.value)
+    print(driver.perform(Enqueue("send", b"1", "key"), 10.0).outcome.value)
 driver.close()
 tops = {name.partition(".")[0] for name in sys.modules}
 print(sorted(tops & {"google", "grpc", "requests", "urllib3", "cryptography", "responses"}))

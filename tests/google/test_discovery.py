@@ -196,13 +196,13 @@ def test_a_driver_looks_up_once_and_again_after_a_404(api: responses.RequestsMoc
     fetch = source_of(settings, config, carrier)
     driver = PlanDriver(facts, plans(settings), fetch, wire, native=None)  # type: ignore[arg-type]
     call = Invoke("send", b"1", "key")
-    assert [driver.invoke(call, 10.0).outcome for _ in range(3)] == [Outcome.OK] * 3
+    assert [driver.perform(call, 10.0).outcome for _ in range(3)] == [Outcome.OK] * 3
     assert len(api.calls) == 1
     carrier.host = "two.a.run.app"
-    assert [driver.invoke(call, 10.0).outcome for _ in range(2)] == [Outcome.OK] * 2
+    assert [driver.perform(call, 10.0).outcome for _ in range(2)] == [Outcome.OK] * 2
     assert (len(api.calls), len(carrier.sent)) == (2, 6)
     carrier.host = "three.a.run.app"  # and the API does not know it either
-    assert driver.invoke(call, 10.0).outcome is Outcome.NOT_FOUND
+    assert driver.perform(call, 10.0).outcome is Outcome.NOT_FOUND
     assert (len(api.calls), len(carrier.sent)) == (3, 7)
     driver.close()
 

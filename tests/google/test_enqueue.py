@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from leeward.adapter.plan_runner import Carry, Fetch, Supplied, course
 from leeward.calls import Enqueue
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Response
@@ -192,25 +191,14 @@ def test_a_name_that_is_no_functions() -> None:
 
 def looked_up(*answers: Response, learnt: dict[str, Any] | None = None, now: float = NOW) -> Played:
     """Queue a call of a function whose address is looked up."""
-    learnt = {} if learnt is None else learnt
+
+    def found(what: Any, refused: Any) -> Any:
+        if what == SCOPE:
+            return FRESH if refused else TOKEN
+        return Address("https://pay-a1b2c3-uc.a.run.app", "/", looked_up=True)
+
     call = CALL._replace(function="pay")
-    going, given = course(TASKS, call, now, 10.0, learnt), list(answers)
-    sent, needed = [], []
-    try:
-        step = next(going)
-        while True:
-            if isinstance(step, Fetch):
-                needed.append(step.scope)
-                place = Address("https://pay-a1b2c3-uc.a.run.app", "/", looked_up=True)
-                token = FRESH if step.refused else TOKEN
-                found: Any = token if step.scope == SCOPE else place
-                step = going.send(Supplied(now, 10.0, found))
-            else:
-                assert isinstance(step, Carry)
-                sent.append(step.request)
-                step = going.send(Supplied(now, 10.0, given.pop(0)))
-    except StopIteration as end:
-        return Played(end.value, sent, learnt, needed, [])
+    return play(TASKS, call, *answers, credential=found, learnt=learnt, now=now)
 
 
 def test_an_address_that_was_looked_up_is_kept() -> None:

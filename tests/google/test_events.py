@@ -17,14 +17,14 @@ from leeward.values import Event
 from leeward_google.events.plans import (
     MOST_EVENT_BYTES,
     MOST_EVENTS,
-    PubSubDoor,
+    PubSubEndpoint,
     events,
     message_of,
 )
 from tests.google import oracle
 from tests.google.playing import SCOPE, answer, document, headers_of, play, refusal
 
-DOOR = PubSubDoor("https://pubsub.googleapis.com", "shop")
+DOOR = PubSubEndpoint("https://pubsub.googleapis.com", "shop")
 MOMENT = datetime(2026, 1, 1, 12, 30, 15, 123_456, tzinfo=timezone(timedelta(hours=2)))
 EVENT = Event("order.created", {"id": "42"}, "id-1", "/shop", MOMENT, "orders/42")
 CALL = Publish("orders", (EVENT,))
@@ -32,7 +32,7 @@ REQUEST = oracle.message_class("google.pubsub_v1.types", "PublishRequest")
 RESPONSE = oracle.message_class("google.pubsub_v1.types", "PublishResponse")
 
 
-def run(call: Publish, *answers: Response | Failure, door: PubSubDoor = DOOR) -> Any:
+def run(call: Publish, *answers: Response | Failure, door: PubSubEndpoint = DOOR) -> Any:
     return play(events(door)["publish"], call, *answers)
 
 
@@ -208,7 +208,7 @@ def test_a_topic_stands_in_the_path(bus: str) -> None:
 
 def test_no_credential_is_fetched_for_an_emulator() -> None:
     """Nobody could give one, and it takes anybody."""
-    door = PubSubDoor("http://127.0.0.1:8085", "shop", emulator=True)
+    door = PubSubEndpoint("http://127.0.0.1:8085", "shop", emulator=True)
     played = run(CALL, ids(1), door=door)
     assert (played.needed, played.result.outcome) == ([], Outcome.OK)
     assert played.sent[0].origin == "http://127.0.0.1:8085"

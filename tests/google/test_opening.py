@@ -58,7 +58,7 @@ def test_what_is_configured_is_declared(
     assert driver.capabilities == capabilities
     if Capability.INVOKE not in capabilities:
         with pytest.raises(Unsupported, match="google has no invoke"):
-            driver.invoke(Invoke("f", b"1", "key"), 1.0)
+            driver.perform(Invoke("f", b"1", "key"), 1.0)
     driver.close()
 
 
@@ -137,10 +137,10 @@ def test_a_driver_calls_queues_publishes_and_loads() -> None:
             access_token="canary-access",
             id_token="canary-id",
         )
-        assert driver.invoke(Invoke("send", b"1", "key"), 10.0).value == {"sent": True}
-        assert driver.enqueue(Enqueue("send", b"1", "key"), 10.0).outcome is Outcome.OK
-        assert driver.publish(Publish("orders", (EVENT,)), 10.0).outcome is Outcome.OK
-        driver.load(Load("orders", Key(("id",), ("1",))), 10.0)
+        assert driver.perform(Invoke("send", b"1", "key"), 10.0).value == {"sent": True}
+        assert driver.perform(Enqueue("send", b"1", "key"), 10.0).outcome is Outcome.OK
+        assert driver.perform(Publish("orders", (EVENT,)), 10.0).outcome is Outcome.OK
+        driver.perform(Load("orders", Key(("id",), ("1",))), 10.0)
         driver.close()
     assert run.requests[0].startswith(b"POST /send HTTP/1.1\r\n")
     assert b"Authorization: Bearer canary-id\r\n" in run.requests[0]
@@ -171,10 +171,10 @@ def test_a_project_that_is_not_set_is_asked_for_once() -> None:
         driver = opened(env, pubsub_endpoint=pubsub.origin())
         assert driver.describe()["project"] == "that of the credentials"
         with pytest.raises(InvalidRequest):
-            driver.publish(Publish("a/b", (EVENT,)), 10.0)
+            driver.perform(Publish("a/b", (EVENT,)), 10.0)
         assert server.requests == []
         for _ in range(2):
-            assert driver.publish(Publish("orders", (EVENT,)), 10.0).outcome is Outcome.OK
+            assert driver.perform(Publish("orders", (EVENT,)), 10.0).outcome is Outcome.OK
         assert len(server.requests) == 2
         assert b"/v1/projects/shop-1/topics/orders:publish " in pubsub.requests[1]
         driver.close()
@@ -192,7 +192,7 @@ def test_a_refused_token_is_replaced_where_the_project_was_asked_for() -> None:
 def test_a_project_that_cannot_be_found() -> None:
     """The result says what to set, and nothing was sent."""
     driver = opened(access_token="canary")
-    result = driver.publish(Publish("orders", (EVENT,)), 10.0)
+    result = driver.perform(Publish("orders", (EVENT,)), 10.0)
     assert (result.outcome, result.code) == (Outcome.AUTH, "no_project")
     assert "set project" in str(result.message)
     driver.close()

@@ -9,12 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward.adapter import Delete, Key, Load, Scan, Store, Stored
-from leeward.adapter.plans import STALE_CREDENTIALS
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Response
 from leeward_google.errors import STATUSES
 from leeward_google.identity.credentials import Bearer
-from leeward_google.tables.plans import FirestoreDoor, tables
+from leeward_google.tables.plans import FirestoreEndpoint, tables
 from tests.google import oracle
 from tests.google.answers import (
     DOCUMENTS,
@@ -40,7 +39,7 @@ from tests.google.playing import (
 from tests.items.exactness import assert_exact
 from tests.items.strategies import ITEMS
 
-DOOR = FirestoreDoor("https://firestore.googleapis.com", "shop")
+DOOR = FirestoreEndpoint("https://firestore.googleapis.com", "shop")
 KEY = Key(("id",), ("42",))
 ITEM = {"id": "42", "total": Decimal("9.90")}
 NAME = f"{DOCUMENTS}/orders/42"
@@ -62,7 +61,9 @@ LOST = Failure(Phase.RECEIVE, sent=True, code="curl.56")
 UNSENT = Failure(Phase.CONNECT, sent=False, code="curl.7")
 
 
-def run(call: Any, *answers: Response | Failure, door: FirestoreDoor = DOOR, **options: Any) -> Any:
+def run(
+    call: Any, *answers: Response | Failure, door: FirestoreEndpoint = DOOR, **options: Any
+) -> Any:
     return play(tables(door)[call.verb], call, *answers, **options)
 
 
@@ -188,7 +189,7 @@ def test_what_is_stored_is_loaded(item: Any, key: Key, expires_at: float | None)
 @pytest.mark.parametrize("call", ALL)
 def test_a_named_database_stands_in_path_and_names(call: Any) -> None:
     """Nothing leads to the default one."""
-    door = FirestoreDoor("https://firestore.googleapis.com", "shop", "second")
+    door = FirestoreEndpoint("https://firestore.googleapis.com", "shop", "second")
     request = run(call, LOST, door=door).sent[0]
     assert request.target.startswith("/v1/projects/shop/databases/second/documents:")
     assert b"(default)" not in request.body
@@ -197,7 +198,7 @@ def test_a_named_database_stands_in_path_and_names(call: Any) -> None:
 @pytest.mark.parametrize("call", ALL)
 def test_no_credential_is_fetched_for_an_emulator(call: Any) -> None:
     """Nobody could give one; the emulator lets its owner do everything."""
-    door = FirestoreDoor("http://127.0.0.1:8080", "shop", emulator=True)
+    door = FirestoreEndpoint("http://127.0.0.1:8080", "shop", emulator=True)
     played = run(call, DONE[call.verb], door=door)
     assert (played.needed, played.result.outcome) == ([], Outcome.OK)
     assert played.sent[0].origin == "http://127.0.0.1:8080"
@@ -354,7 +355,7 @@ def test_a_fresh_token_is_tried_once(call: Any) -> None:
     assert played.result.outcome is Outcome.OK
     assert headers_of(played.sent[1])["authorization"] == "Bearer fresh-token-of-the-tests"
     result = run(call, stale, stale).result
-    assert (result.outcome, result.reason) == (Outcome.AUTH, STALE_CREDENTIALS)
+    assert (result.outcome, result.reason) == (Outcome.AUTH, None)
 
 
 UNREADABLE = [

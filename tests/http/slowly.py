@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from leeward.adapter.plan_runner import Carry, Supplied, course
-from leeward.adapter.plans import Planner
+from leeward.adapter.plan_run import PlanRun
+from leeward.adapter.plans import Planner, Send
 from leeward.calls import Call, Result
 from leeward.http.messages import Request
+from tests.playing import remembered
 
 
 class Played(NamedTuple):
@@ -36,19 +37,22 @@ def play_slowly(
         timeout: seconds for everything.
         learnt: what is known.
     """
-    learnt = {} if learnt is None else learnt
-    going = course(planner, call, now, timeout, learnt)
+    known = remembered(learnt)
+    run = PlanRun(planner, call, known, now, timeout)
     passed = 0.0
     given = list(answers)
     sent: list[Request] = []
-    try:
-        step = next(going)
-        while True:
-            if isinstance(step, Carry):
-                sent.append(step.request)
-            seconds, answer = given.pop(0)
-            passed += seconds
-            step = going.send(Supplied(now + passed, timeout - passed, answer))
-    except StopIteration as end:
-        assert given == []
-        return Played(end.value, sent, learnt)
+    answer: Any = None
+    while True:
+        step = run.advance(answer)
+        if isinstance(step, Result):
+            assert given == []
+            if learnt is not None:
+                learnt.clear()
+                learnt.update(known)
+            return Played(step, sent, known)
+        if isinstance(step, Send):
+            sent.append(run.request)
+        seconds, answer = given.pop(0)
+        passed += seconds
+        run.now, run.left = now + passed, timeout - passed

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from leeward.adapter import Capability, Limits, perform, perform_async
+from leeward.adapter import Capability, Limits
 from leeward.adapter.plan_driver import Facts, PlanDriver
 from leeward.adapter.plans import STALE_CREDENTIALS, Drop, Need, Plan, Send, View
 from leeward.adapter.resolver import Credential, NoCredential
@@ -131,10 +131,10 @@ Way = Callable[[PlanDriver, Call, float], Result[Any]]
 
 
 def on_a_loop(driver: PlanDriver, call: Call, timeout: float) -> Result[Any]:
-    return asyncio.run(perform_async(driver, call, timeout))
+    return asyncio.run(driver.perform_async(call, timeout))
 
 
-both_ways = pytest.mark.parametrize("way", [perform, on_a_loop])
+both_ways = pytest.mark.parametrize("way", [PlanDriver.perform, on_a_loop])
 
 
 @both_ways
@@ -188,8 +188,8 @@ def test_a_verb_without_a_plan_is_unsupported(driver: PlanDriver, way: Way) -> N
 def test_a_transport_is_made_when_it_is_needed(driver: PlanDriver, cloud: Cloud) -> None:
     """One for all threads, one for each event loop, none before."""
     assert cloud.opened == []
-    perform(driver, CALL, 10.0)
-    perform(driver, CALL, 10.0)
+    driver.perform(CALL, 10.0)
+    driver.perform(CALL, 10.0)
     assert cloud.opened == ["threads"]
 
     async def twice() -> None:
@@ -233,21 +233,21 @@ def test_every_transport_drops_the_connections_of_an_origin(
 ) -> None:
     """Those of threads and those of event loops, whichever of them has learnt of it."""
     gone = Delete("t", Key(("id",), ("1",)), now=0.0)
-    assert perform(driver, gone, 10.0).outcome is Outcome.REJECTED
+    assert driver.perform(gone, 10.0).outcome is Outcome.REJECTED
     assert cloud.dropped == []  # there are none, and none is made for it
-    perform(driver, CALL, 10.0)
+    driver.perform(CALL, 10.0)
 
     async def use() -> None:
         await driver.perform_async(CALL, 10.0)
         await driver.perform_async(gone, 10.0)
         assert cloud.dropped == [("threads", ORIGIN), ("loop", ORIGIN)]
-        await asyncio.to_thread(perform, driver, gone, 10.0)
+        await asyncio.to_thread(driver.perform, gone, 10.0)
         assert cloud.dropped[2] == ("threads", ORIGIN)
         await asyncio.sleep(0)
         assert cloud.dropped[3:] == [("loop", ORIGIN)]
 
     asyncio.run(use())
-    assert perform(driver, gone, 10.0).outcome is Outcome.REJECTED
+    assert driver.perform(gone, 10.0).outcome is Outcome.REJECTED
 
 
 def test_closing_after_a_loop_has_ended_is_harmless(driver: PlanDriver) -> None:
@@ -265,7 +265,7 @@ def test_the_transport_of_a_loop_that_has_ended_is_closed_when_that_is_noticed(
     asyncio.run(driver.perform_async(CALL, 10.0))
     assert cloud.closed == []
     if notice == "drop":
-        perform(driver, Delete("t", Key(("id",), ("1",)), now=0.0), 10.0)
+        driver.perform(Delete("t", Key(("id",), ("1",)), now=0.0), 10.0)
     elif notice == "close":
         driver.close()
     else:

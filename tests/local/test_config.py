@@ -57,7 +57,7 @@ def test_each_qualifier_has_a_file_of_its_own(
     expected = tmp_path / ".leeward" / name
     assert driver.describe()["path"] == str(expected)
     assert not expected.parent.exists()
-    value_of(driver.store(store(), 5))
+    value_of(driver.perform(store(), 5))
     assert expected.exists()
     driver.close()
 
@@ -69,7 +69,7 @@ def test_the_path_stays_when_the_process_moves(
     driver = open_driver(config(path="x.sqlite3"))
     (tmp_path / "below").mkdir()
     monkeypatch.chdir(tmp_path / "below")
-    value_of(driver.store(store(), 5))
+    value_of(driver.perform(store(), 5))
     assert (tmp_path / "x.sqlite3").exists()
     driver.close()
 
@@ -88,9 +88,9 @@ def test_functions_and_subscriptions_are_imported() -> None:
         )
     )
     assert isinstance(driver, Local)
-    assert value_of(driver.invoke(invoke("double", b"21"), PATIENT)) == 42
-    assert value_of(driver.invoke(invoke("nested", b"21"), PATIENT)) == 42
-    driver.publish(publish(event("1"), event("2", "order.paid")), 5)
+    assert value_of(driver.perform(invoke("double", b"21"), PATIENT)) == 42
+    assert value_of(driver.perform(invoke("nested", b"21"), PATIENT)) == 42
+    driver.perform(publish(event("1"), event("2", "order.paid")), 5)
     driver.settle(PATIENT)
     assert sorted(seen) == ["1", "1", "2"]
     driver.close()

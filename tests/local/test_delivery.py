@@ -24,7 +24,7 @@ def test_a_failed_delivery_is_tried_again(cloud: Local) -> None:
         if len(attempts) < 3:
             raise ConnectionError
 
-    cloud.publish(publish(), 5)
+    cloud.perform(publish(), 5)
     cloud.settle(PATIENT)
     assert attempts == [("1", 1), ("1", 2), ("1", 3)]
     assert cloud.dead_letters() == ()
@@ -40,7 +40,7 @@ def test_a_delivery_that_always_fails_is_given_up(cloud: Local) -> None:
         raise ValueError("secret")
 
     sent = event(data={"n": 1})
-    cloud.publish(publish(sent), 5)
+    cloud.perform(publish(sent), 5)
     cloud.settle(PATIENT)
     assert attempts == [1, 2, 3, 4, 5]
     assert cloud.dead_letters() == (DeadLetter("orders", sent, "broken", 5, "ValueError"),)
@@ -56,7 +56,7 @@ def test_an_exit_in_a_subscriber_is_a_failure(cloud: Local) -> None:
         if len(seen) == 1:
             raise SystemExit
 
-    cloud.publish(publish(), 5)
+    cloud.perform(publish(), 5)
     cloud.settle(PATIENT)
     assert seen == ["1", "1"]
 
@@ -72,7 +72,7 @@ def test_one_subscriber_fails_alone(cloud: Local) -> None:
             raise failures.pop()
 
     cloud.subscribe("orders", name="well")(lambda event: seen.append(event.id))
-    cloud.publish(publish(), 5)
+    cloud.perform(publish(), 5)
     cloud.settle(PATIENT)
     assert (seen, failures) == (["1"], [])
 
@@ -89,7 +89,7 @@ def test_a_queued_call_is_made_in_the_background(cloud: Local) -> None:
         if context.attempt == 1:
             raise ConnectionError
 
-    assert value_of(cloud.enqueue(enqueue("f", b'{"n": [1]}'), 5)) is None
+    assert value_of(cloud.perform(enqueue("f", b'{"n": [1]}'), 5)) is None
     assert calls.empty()
     go.set()
     cloud.settle(PATIENT)
@@ -103,7 +103,7 @@ def test_a_queued_call_can_die(cloud: Local) -> None:
     def function(payload: object) -> None:
         raise ValueError
 
-    cloud.enqueue(enqueue(), 5)
+    cloud.perform(enqueue(), 5)
     cloud.settle(PATIENT)
     assert cloud.dead_letters() == (DeadLetter(None, None, "f", 5, "ValueError"),)
 
@@ -128,7 +128,7 @@ def test_events_of_one_key_are_delivered_in_order(cloud: Local) -> None:
         cloud.subscribe("orders", name=name)(subscriber(name))
     ids = [str(number) for number in range(6)]
     for id in ids:
-        cloud.publish(publish(event(id, ordering_key="k")), 5)
+        cloud.perform(publish(event(id, ordering_key="k")), 5)
     cloud.settle(PATIENT)
     assert seen["a"] == ids
     assert seen["b"] == [id for id in ids for _ in range(2)]
@@ -144,7 +144,7 @@ def test_a_dead_head_lets_the_next_go(cloud: Local) -> None:
             raise ValueError
         seen.append(event.id)
 
-    cloud.publish(publish(*(event(id, ordering_key="k") for id in "123")), 5)
+    cloud.perform(publish(*(event(id, ordering_key="k") for id in "123")), 5)
     cloud.settle(PATIENT)
     assert seen == ["2", "3"]
     assert [each.event and each.event.id for each in cloud.dead_letters()] == ["1"]
@@ -156,7 +156,7 @@ def test_subscriptions_do_not_wait_for_each_other(cloud: Local) -> None:
     seen: SimpleQueue[str | None] = SimpleQueue()
     cloud.subscribe("orders", name="hanging")(lambda event: hang.wait(PATIENT))
     cloud.subscribe("orders", name="well")(lambda event: seen.put(event.id))
-    cloud.publish(publish(*(event(id, ordering_key="k") for id in "12")), 5)
+    cloud.perform(publish(*(event(id, ordering_key="k") for id in "12")), 5)
     assert [seen.get(timeout=PATIENT) for _ in range(2)] == ["1", "2"]
     hang.set()
     cloud.settle(PATIENT)
@@ -176,7 +176,7 @@ def test_keys_do_not_wait_for_each_other(cloud: Local) -> None:
             others.set()
 
     events = event("1", ordering_key="a"), event("2", ordering_key="b"), event("3")
-    cloud.publish(publish(*events, event("4", ordering_key="a")), 5)
+    cloud.perform(publish(*events, event("4", ordering_key="a")), 5)
     assert others.wait(PATIENT)
     assert sorted(map(str, seen)) == ["2", "3"]
     hang.set()
@@ -199,7 +199,7 @@ def test_attempts_run_side_by_side_up_to_a_bound(cloud: Local) -> None:
         with lock:
             counts["now"] -= 1
 
-    cloud.publish(publish(*(event(str(number)) for number in range(2 * CONCURRENCY))), 5)
+    cloud.perform(publish(*(event(str(number)) for number in range(2 * CONCURRENCY))), 5)
     cloud.settle(PATIENT)
     assert counts == {"now": 0, "most": CONCURRENCY}
 
@@ -208,7 +208,7 @@ def test_settle_tells_how_many_are_left(cloud: Local) -> None:
     """It gives up after its time, and names the number."""
     hang = Flag()
     cloud.subscribe("orders")(lambda event: hang.wait(PATIENT))
-    cloud.publish(publish(event("1"), event("2")), 5)
+    cloud.perform(publish(event("1"), event("2")), 5)
     with pytest.raises(TimeoutError, match=r"after 0\.01 seconds: 2"):
         cloud.settle(0.01)
     hang.set()
@@ -226,10 +226,10 @@ def test_a_subscriber_may_publish_and_store(cloud: Local) -> None:
 
     @cloud.subscribe("orders")
     def first(event_: Event) -> None:
-        cloud.publish(publish(event("2"), bus="bills"), PATIENT)
+        cloud.perform(publish(event("2"), bus="bills"), PATIENT)
 
     cloud.subscribe("bills")(lambda event: seen.append(event.id))
-    cloud.publish(publish(), 5)
+    cloud.perform(publish(), 5)
     cloud.settle(PATIENT)
     assert seen == ["2"]
 
@@ -248,7 +248,7 @@ def test_a_broken_row_becomes_a_dead_letter(opened: Callable[..., Local], path: 
         )
     connection.commit()
     connection.close()
-    cloud.publish(publish(), 5)
+    cloud.perform(publish(), 5)
     cloud.settle(PATIENT)
     assert seen == ["1"]
     assert [each.event for each in cloud.dead_letters()] == [None, None, None]
@@ -268,7 +268,7 @@ def test_closing_delivers_what_is_pending_first() -> None:
     heard: list[str | None] = []
     cloud = Local()
     cloud.subscribe("orders")(lambda each: heard.append(each.id))
-    value_of(cloud.publish(publish(event("1"), event("2")), PATIENT))
+    value_of(cloud.perform(publish(event("1"), event("2")), PATIENT))
     cloud.close()
     assert sorted(map(str, heard)) == ["1", "2"]
 
@@ -280,9 +280,9 @@ def test_a_subscriber_may_use_its_target_while_it_closes() -> None:
 
     @cloud.subscribe("orders")
     def forward(each: Event) -> None:
-        value_of(cloud.publish(publish(event("2"), bus="shipping"), PATIENT))
+        value_of(cloud.perform(publish(event("2"), bus="shipping"), PATIENT))
 
     cloud.subscribe("shipping")(lambda each: heard.append(str(each.id)))
-    value_of(cloud.publish(publish(event("1")), PATIENT))
+    value_of(cloud.perform(publish(event("1")), PATIENT))
     cloud.close()
     assert heard == ["2"]

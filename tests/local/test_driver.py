@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from leeward.adapter import Capability, Limits, TargetConfig, perform
+from leeward.adapter import Capability, Limits, TargetConfig
 from leeward.errors import ConfigError, LeewardError, Outcome
 from leeward.local import Local
 from leeward.registry import open_target
@@ -41,10 +41,10 @@ def test_targets_in_one_process_are_independent(opened: Callable[..., Local]) ->
     seen: list[object] = []
     one.function("f")(lambda _: 1)
     one.subscribe("orders")(seen.append)
-    one.store(store(), 5)
-    assert value_of(other.load(load(), 5)) is None
-    assert other.invoke(invoke(), 5).outcome is Outcome.NOT_FOUND
-    other.publish(publish(), 5)
+    one.perform(store(), 5)
+    assert value_of(other.perform(load(), 5)) is None
+    assert other.perform(invoke(), 5).outcome is Outcome.NOT_FOUND
+    other.perform(publish(), 5)
     one.settle(PATIENT)
     other.settle(PATIENT)
     assert seen == []
@@ -53,12 +53,12 @@ def test_targets_in_one_process_are_independent(opened: Callable[..., Local]) ->
 def test_after_close_every_verb_is_refused_here(cloud: Local) -> None:
     """Nothing runs any more, and closing twice is harmless."""
     cloud.function("f")(lambda _: None)
-    cloud.store(store(), 5)
+    cloud.perform(store(), 5)
     cloud.close()
     cloud.close()
     calls = invoke(), enqueue(), publish(), store(), load(), delete(), scan()
     for call in calls:
-        result = perform(cloud, call, 5)
+        result = cloud.perform(call, 5)
         assert (result.outcome, result.message) == (Outcome.LOCAL, "closed")
 
 
@@ -75,7 +75,7 @@ def test_close_leaves_no_lease_behind(opened: Callable[..., Local], path: Path) 
     first = opened(path=path)
     first.subscribe("orders", name="s")(lambda event: None)
     for number in range(20):
-        first.publish(publish(event(str(number))), 5)
+        first.perform(publish(event(str(number))), 5)
     first.close()
     assert leased(path) == 0
 
@@ -93,7 +93,7 @@ def test_close_waits_for_a_subscriber_under_way(
         started.set()
         assert go.wait(PATIENT)
 
-    cloud.publish(publish(), 5)
+    cloud.perform(publish(), 5)
     assert started.wait(PATIENT)
     closing = Thread(target=cloud.close)
     closing.start()
@@ -113,7 +113,7 @@ def test_a_subscriber_may_close(cloud: Local) -> None:
         cloud.close()
         closed.set()
 
-    cloud.publish(publish(), 5)
+    cloud.perform(publish(), 5)
     assert closed.wait(PATIENT)
 
 
@@ -140,19 +140,19 @@ def test_native_tables_is_a_connection_to_the_same_data(
     cloud = opened() if memory else opened(path=path)
     connection: Any = cloud.native("tables")
     assert isinstance(connection, sqlite3.Connection)
-    cloud.store(store(), 5)
+    cloud.perform(store(), 5)
     assert connection.execute("SELECT count(*) FROM items").fetchone() == (1,)
     with connection:
         connection.execute("DELETE FROM items")
-    assert value_of(cloud.load(load(), 5)) is None
+    assert value_of(cloud.perform(load(), 5)) is None
     connection.close()
 
 
 def test_native_tables_of_an_old_sqlite(cloud: Local, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before 3.36 a memory database cannot be opened twice: the data works, native says why."""
     monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 35, 5))
-    value_of(cloud.store(store(), 5))
-    assert value_of(cloud.load(load(), 5)) is not None
+    value_of(cloud.perform(store(), 5))
+    assert value_of(cloud.perform(load(), 5)) is not None
     with pytest.raises(ConfigError, match="give a path"):
         cloud.native("tables")
 

@@ -28,11 +28,11 @@ cloud = Local(path=sys.argv[1])
 never = threading.Event()
 cloud.subscribe("orders", name="remember")(lambda event: never.wait())
 cloud.function("f")(lambda payload: never.wait())
-value_of(cloud.store(store({"n": 1}), 5))
+value_of(cloud.perform(store({"n": 1}), 5))
 print("COMMITTED")
-assert value_of(cloud.publish(publish(event("1", data={"n": 2})), 5))[0].outcome is Outcome.OK
+assert value_of(cloud.perform(publish(event("1", data={"n": 2})), 5))[0].outcome is Outcome.OK
 print("PUBLISHED")
-value_of(cloud.enqueue(enqueue("f", b'{"n": 3}'), 5))
+value_of(cloud.perform(enqueue("f", b'{"n": 3}'), 5))
 print("ACCEPTED")
 never.wait()
 """
@@ -52,7 +52,7 @@ def test_what_was_promised_survives_a_kill(opened: Opener, path: Path) -> None:
             process.wait_for(promise)
         process.kill()
     cloud = opened(path=path, clock=later())
-    found = value_of(cloud.load(load(), 5))
+    found = value_of(cloud.perform(load(), 5))
     assert found is not None
     assert found.item["n"] == 1
     seen: list[object] = []
@@ -69,7 +69,7 @@ def test_what_was_promised_survives_a_kill(opened: Opener, path: Path) -> None:
 WRITER = """
 cloud = Local(path=sys.argv[1])
 for number in range(1000000):
-    value_of(cloud.store(store({"n": number}), 60))
+    value_of(cloud.perform(store({"n": number}), 60))
     print(number)
 """
 
@@ -83,7 +83,7 @@ def test_a_kill_at_any_moment_loses_nothing_acknowledged(opened: Opener, path: P
             process.kill()
             acknowledged = max([acknowledged, *map(int, rest(process))])
         cloud = opened(path=path)
-        found = value_of(cloud.load(load(), PATIENT))
+        found = value_of(cloud.perform(load(), PATIENT))
         assert found is not None
         assert found.item["n"] in {acknowledged, acknowledged + 1}
         cloud.close()
@@ -101,10 +101,10 @@ print("ready")
 sys.stdin.readline()
 added = 0
 while added < 20:
-    found = value_of(cloud.load(load(), 60))
+    found = value_of(cloud.perform(load(), 60))
     count = 0 if found is None else found.item["n"]
     condition = {"if_absent": True} if found is None else {"if_revision": found.revision}
-    result = cloud.store(store({"n": count + 1}, **condition), 60)
+    result = cloud.perform(store({"n": count + 1}, **condition), 60)
     assert result.outcome in (Outcome.OK, Outcome.CONFLICT), result
     added += result.outcome is Outcome.OK
 print("done")
@@ -120,7 +120,7 @@ def test_two_processes_share_a_file(opened: Opener, path: Path) -> None:
             process.say("go")
         for process in (one, other):
             process.wait_for("done")
-    found = value_of(opened(path=path).load(load(), 5))
+    found = value_of(opened(path=path).perform(load(), 5))
     assert found is not None
     assert found.item["n"] == 40
 
@@ -128,7 +128,7 @@ def test_two_processes_share_a_file(opened: Opener, path: Path) -> None:
 WORKER = """
 cloud = Local(path=sys.argv[1])
 cloud.subscribe("orders", name="shared")(lambda event: print(event.id))
-value_of(cloud.load(load(), 60))
+value_of(cloud.perform(load(), 60))
 print("ready")
 sys.stdin.readline()
 """
@@ -141,7 +141,7 @@ def test_a_process_takes_over_from_one_that_died(opened: Opener, path: Path) -> 
         cloud = opened(path=path, clock=later())
         cloud.subscribe("orders", name="shared")(lambda event: None)
         cloud._dispatcher.close()
-        value_of(cloud.publish(publish(event("left")), 5))
+        value_of(cloud.perform(publish(event("left")), 5))
         worker.wait_for("left")
 
 
@@ -149,16 +149,16 @@ FULL = """
 import resource, os
 path, where = sys.argv[1:]
 cloud = Local(path=path)
-first = value_of(cloud.store(store({"n": 1}), 5))
+first = value_of(cloud.perform(store({"n": 1}), 5))
 _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 size = os.path.getsize(path) if where == "commit" else 1
 resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-result = cloud.store(store({"n": 2, "text": "x" * 50000}), 5)
+result = cloud.perform(store({"n": 2, "text": "x" * 50000}), 5)
 resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
 print(result.outcome.name, result.reason, type(result.cause).__name__)
-found = value_of(cloud.load(load(), 5))
+found = value_of(cloud.perform(load(), 5))
 print(found.item["n"], found.revision == first)
-print(value_of(cloud.store(store({"n": 3}, if_revision=first), 5)) != first)
+print(value_of(cloud.perform(store({"n": 3}, if_revision=first), 5)) != first)
 """
 
 
@@ -183,13 +183,13 @@ def test_a_disk_that_takes_no_more(path: Path, where: str, outcome: str) -> None
 def test_a_refused_write_is_unusable(opened: Opener, path: Path, pragma: str, reason: str) -> None:
     """A full disk or a read-only one refuses before the commit; nothing was written."""
     cloud = opened(path=path)
-    value_of(cloud.store(store({"n": 1}), 5))
+    value_of(cloud.perform(store({"n": 1}), 5))
     with cloud._database.read(5) as connection:
         connection.execute(f"PRAGMA {pragma}").fetchall()
-    result = cloud.store(store({"n": 2, "text": "x" * 50000}), 5)
+    result = cloud.perform(store({"n": 2, "text": "x" * 50000}), 5)
     assert (result.outcome, result.reason) == (Outcome.UNUSABLE, reason)
     assert isinstance(result.cause, sqlite3.Error)
-    found = value_of(cloud.load(load(), 5))
+    found = value_of(cloud.perform(load(), 5))
     assert found is not None
     assert found.item["n"] == 1
 
@@ -223,28 +223,28 @@ class FailingAtTheEnd:
 def test_a_failed_commit_drops_the_handle(opened: Opener, path: Path, lands: bool) -> None:
     """The outcome is AMBIGUOUS, the handle is closed, and a new one tells what is there."""
     cloud = opened(path=path)
-    value_of(cloud.store(store({"n": 1}), 5))
+    value_of(cloud.perform(store({"n": 1}), 5))
     database = cloud._database
     assert database._connection is not None
     failing = FailingAtTheEnd(database._connection, lands=lands)
     database._connection = failing  # type: ignore[assignment]
-    result = cloud.store(store({"n": 2}), 5)
+    result = cloud.perform(store({"n": 2}), 5)
     assert (result.outcome, result.reason) == (Outcome.AMBIGUOUS, "commit_failed")
     assert isinstance(result.cause, sqlite3.OperationalError)
     assert failing.closed
-    found = value_of(cloud.load(load(), 5))
+    found = value_of(cloud.perform(load(), 5))
     assert found is not None
     assert found.item["n"] == (2 if lands else 1)
 
 
 def test_a_failed_commit_in_memory_ends_the_database(cloud: Local) -> None:
     """What was there cannot be had again, and that is said instead of starting empty."""
-    value_of(cloud.store(store(), 5))
+    value_of(cloud.perform(store(), 5))
     database = cloud._database
     assert database._connection is not None
     database._connection = FailingAtTheEnd(  # type: ignore[assignment]
         database._connection, lands=False
     )
-    assert cloud.store(store(), 5).outcome is Outcome.AMBIGUOUS
-    result = cloud.load(load(), 5)
+    assert cloud.perform(store(), 5).outcome is Outcome.AMBIGUOUS
+    result = cloud.perform(load(), 5)
     assert (result.outcome, "is gone" in str(result.message)) == (Outcome.LOCAL, True)

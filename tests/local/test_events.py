@@ -18,7 +18,7 @@ def test_a_subscriber_gets_the_event(cloud: Local) -> None:
         event("1", data={"n": [1, None]}, subject="42", extensions={"tenant": "a", "n": 1}),
         event("2", data=b"\x00\xff", ordering_key="k", time=datetime(2026, 5, 6, tzinfo=UTC)),
     )
-    results = value_of(cloud.publish(publish(*sent), 5))
+    results = value_of(cloud.perform(publish(*sent), 5))
     assert [each.outcome for each in results] == [Outcome.OK, Outcome.OK]
     cloud.settle(PATIENT)
     assert sorted(seen, key=lambda each: str(each.id)) == list(sent)
@@ -34,7 +34,7 @@ def test_subscribers_choose_bus_and_type(cloud: Local) -> None:
     cloud.subscribe("orders", "order.created", name="typed")(subscriber("typed"))
     cloud.subscribe("orders", name="all")(subscriber("all"))
     cloud.subscribe("other", name="all")(subscriber("other"))
-    cloud.publish(publish(event("1"), event("2", "order.paid")), 5)
+    cloud.perform(publish(event("1"), event("2", "order.paid")), 5)
     cloud.settle(PATIENT)
     assert sorted(seen) == ["all-1", "all-2", "typed-1"]
 
@@ -45,7 +45,7 @@ def test_no_object_is_shared_with_subscribers(cloud: Local) -> None:
     data = {"list": [1]}
     for name in ("one", "two"):
         cloud.subscribe("orders", name=name)(lambda event: seen.append(event.data))
-    cloud.publish(publish(event(data=data)), 5)
+    cloud.perform(publish(event(data=data)), 5)
     data["list"].append(2)
     cloud.settle(PATIENT)
     seen[0]["list"].append(3)
@@ -55,9 +55,9 @@ def test_no_object_is_shared_with_subscribers(cloud: Local) -> None:
 def test_an_event_without_a_subscriber_is_dropped(cloud: Local) -> None:
     """It is OK, and a later subscriber does not get it."""
     seen: list[Event] = []
-    assert value_of(cloud.publish(publish(), 5))[0].outcome is Outcome.OK
+    assert value_of(cloud.perform(publish(), 5))[0].outcome is Outcome.OK
     cloud.subscribe("orders")(seen.append)
-    cloud.publish(publish(event("2")), 5)
+    cloud.perform(publish(event("2")), 5)
     cloud.settle(PATIENT)
     assert [each.id for each in seen] == ["2"]
 
@@ -66,7 +66,7 @@ def test_one_bad_event_does_not_hold_back_the_others(cloud: Local) -> None:
     """Each event has its own result, which names the data and not its content."""
     seen: list[Event] = []
     cloud.subscribe("orders")(seen.append)
-    bad, good = value_of(cloud.publish(publish(event("1", data=object()), event("2")), 5))
+    bad, good = value_of(cloud.perform(publish(event("1", data=object()), event("2")), 5))
     assert (bad.outcome, good.outcome) == (Outcome.CALLER, Outcome.OK)
     assert bad.message == "events[0].data is neither JSON nor bytes"
     cloud.settle(PATIENT)
@@ -81,7 +81,7 @@ def test_the_context_names_the_subscription(cloud: Local) -> None:
     def subscriber(event: Event, context: Context) -> None:
         seen.append(context)
 
-    cloud.publish(publish(), 5)
+    cloud.perform(publish(), 5)
     cloud.settle(PATIENT)
     context = seen[0]
     assert (context.function, context.idempotency_key) == ("remember", "/tests#1")

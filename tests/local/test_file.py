@@ -29,7 +29,7 @@ def mode(path: Path) -> int:
 
 def test_only_the_user_may_read_the_data(opened: Opener, path: Path) -> None:
     """The directory is 0700; the file and its journal are 0600."""
-    value_of(opened(path=path).store(store(), 5))
+    value_of(opened(path=path).perform(store(), 5))
     assert mode(path.parent) == 0o700
     assert [mode(each) for each in path.parent.iterdir()] == [0o600, 0o600]
 
@@ -52,7 +52,7 @@ def test_a_symbolic_link_is_refused(opened: Opener, path: Path) -> None:
     with pytest.raises(ConfigError, match="symbolic link"):
         opened(path=path)
     with pytest.raises(ConfigError, match="symbolic link"):
-        late.store(store(), 5)
+        late.perform(store(), 5)
     assert not (path.parent / "elsewhere").exists()
 
 
@@ -88,17 +88,17 @@ def test_a_file_that_cannot_be_made_is_unusable(
     cloud = opened(path=path)
     with monkeypatch.context() as patch:
         patch.setattr(os, "open", refuse)
-        result = cloud.store(store(), 5)
+        result = cloud.perform(store(), 5)
     assert (result.outcome, result.reason) == (Outcome.UNUSABLE, "cannot_open")
     assert isinstance(result.cause, OSError)
-    assert value_of(cloud.store(store(), 5))
+    assert value_of(cloud.perform(store(), 5))
 
 
 def test_what_is_no_database_is_unusable(opened: Opener, path: Path) -> None:
     """It is left as it is."""
     path.parent.mkdir()
     path.write_text("a letter to a friend\n" * 100)
-    result = opened(path=path).store(store(), 5)
+    result = opened(path=path).perform(store(), 5)
     assert (result.outcome, result.reason) == (Outcome.UNUSABLE, "not_a_database")
     assert path.read_text().startswith("a letter")
 
@@ -116,35 +116,35 @@ def test_another_programs_database_is_refused(opened: Opener, path: Path) -> Non
     """No table is added to it."""
     made(path, "CREATE TABLE theirs (x)")
     with pytest.raises(ConfigError, match="another program's tables"):
-        opened(path=path).load(load(), 5)
+        opened(path=path).perform(load(), 5)
 
 
 def test_a_newer_layout_is_refused(opened: Opener, path: Path) -> None:
     """An older leeward does not touch what it does not know."""
     made(path, f"PRAGMA application_id = {schema.APPLICATION}", "PRAGMA user_version = 99")
     with pytest.raises(ConfigError, match="layout 99"):
-        opened(path=path).load(load(), 5)
+        opened(path=path).perform(load(), 5)
 
 
 def test_two_may_make_the_database_at_once(
     opened: Opener, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What another process has made since the first look is taken for leeward's own."""
-    value_of(opened(path=path).store(store(), 5))
+    value_of(opened(path=path).perform(store(), 5))
     real = schema._marks
     looks = [(0, 0)]
     monkeypatch.setattr(
         schema, "_marks", lambda connection: looks.pop() if looks else real(connection)
     )
-    assert value_of(opened(path=path).load(load(), 5)) is not None
+    assert value_of(opened(path=path).perform(load(), 5)) is not None
 
 
 def test_the_settings_of_the_connection_are_durable(opened: Opener, path: Path) -> None:
     """Rollback journal, full synchronisation; WAL is undone."""
-    opened(path=path).store(store(), 5)
+    opened(path=path).perform(store(), 5)
     made(path, "PRAGMA journal_mode = WAL")
     cloud = opened(path=path)
-    value_of(cloud.load(load(), 5))
+    value_of(cloud.perform(load(), 5))
     with cloud._database.read(5) as connection:
         settings = [
             connection.execute(f"PRAGMA {name}").fetchone()[0]
@@ -157,22 +157,22 @@ def test_the_settings_of_the_connection_are_durable(opened: Opener, path: Path) 
 def test_a_locked_database_is_rejected_in_time(opened: Opener, path: Path, verb: str) -> None:
     """Another process keeps the lock for longer than the call may take: nothing was written."""
     cloud = opened(path=path)
-    value_of(cloud.store(store(), 5))
+    value_of(cloud.perform(store(), 5))
     cloud.subscribe("orders", name="s")(lambda event: None)
     cloud._dispatcher.close()
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     calls = {"store": store(), "publish": publish(event()), "load": load()}
-    result = getattr(cloud, verb)(calls[verb], 0.01)
+    result = cloud.perform(calls[verb], 0.01)
     other.close()
     assert (result.outcome, result.reason) == (Outcome.REJECTED, "busy")
     assert isinstance(result.cause, sqlite3.OperationalError)
-    assert value_of(cloud.store(store(), 5))
+    assert value_of(cloud.perform(store(), 5))
 
 
 def test_a_connection_busy_with_other_threads_is_rejected_in_time(cloud: Local) -> None:
     """A call waits for its turn no longer than it may take."""
     with cloud._database.read(5):
-        result = cloud.store(store(), 0.01)
+        result = cloud.perform(store(), 0.01)
     assert (result.outcome, result.reason) == (Outcome.REJECTED, "busy")
-    assert value_of(cloud.store(store(), 5))
+    assert value_of(cloud.perform(store(), 5))

@@ -23,17 +23,17 @@ def forked(work):
 
 DATA = """
 cloud = Local(path=path)
-value_of(cloud.store(store({"n": 1}), 5))
+value_of(cloud.perform(store({"n": 1}), 5))
 parent = cloud._database._connection
 
 def work():
-    assert value_of(cloud.load(load(), 5)).item["n"] == 1
+    assert value_of(cloud.perform(load(), 5)).item["n"] == 1
     assert cloud._database._connection is not parent
-    value_of(cloud.store(store({"n": 2}), 5))
+    value_of(cloud.perform(store({"n": 2}), 5))
 
 forked(work)
 assert cloud._database._connection is parent
-print(value_of(cloud.load(load(), 5)).item["n"])
+print(value_of(cloud.perform(load(), 5)).item["n"])
 """
 
 
@@ -47,19 +47,19 @@ def test_a_child_opens_the_file_anew(path: Path) -> None:
 MEMORY = """
 cloud = Local()
 cloud.function("f")(lambda _: "called")
-value_of(cloud.store(store(), 5))
+value_of(cloud.perform(store(), 5))
 
 def work():
     for call in (load(), store(), delete(), scan()):
-        result = getattr(cloud, call.verb)(call, 5)
+        result = cloud.perform(call, 5)
         assert result.outcome is Outcome.LOCAL, result
         assert "does not cross a fork" in result.message
-    assert value_of(cloud.invoke(invoke(), 5)) == "called"
-    value_of(Local().store(store(), 5))
+    assert value_of(cloud.perform(invoke(), 5)) == "called"
+    value_of(Local().perform(store(), 5))
     cloud.close()
 
 forked(work)
-print(value_of(cloud.load(load(), 5)).item["id"])
+print(value_of(cloud.perform(load(), 5)).item["id"])
 """
 
 
@@ -74,19 +74,19 @@ EVENTS = """
 cloud = Local(path=path)
 seen = []
 cloud.subscribe("orders", name="s")(lambda event: seen.append((os.getpid(), event.id)))
-value_of(cloud.publish(publish(event("1")), 5))
+value_of(cloud.perform(publish(event("1")), 5))
 cloud.settle(30)
 
 def work():
     seen.clear()
     cloud.function("f")(lambda payload: seen.append(payload))
-    value_of(cloud.enqueue(enqueue("f", b"5"), 5))
+    value_of(cloud.perform(enqueue("f", b"5"), 5))
     cloud.settle(30)
     assert seen == [5], seen
     cloud.close()
 
 forked(work)
-value_of(cloud.publish(publish(event("2")), 5))
+value_of(cloud.perform(publish(event("2")), 5))
 cloud.settle(30)
 print([id for pid, id in seen if pid == os.getpid()])
 """
@@ -103,18 +103,18 @@ BUSY = """
 import leeward.local.database
 leeward.local.database.HOLD_SECONDS = 60
 cloud = Local(path=path)
-value_of(cloud.store(store(), 5))  # a fork while another thread imports would hang any program
+value_of(cloud.perform(store(), 5))  # a fork while another thread imports would hang any program
 stop = threading.Event()
 failed = []
 
 def write(number):
     while not stop.is_set():
-        result = cloud.store(store(at=key(str(number))), 60)
+        result = cloud.perform(store(at=key(str(number))), 60)
         if result.outcome is not Outcome.OK:
             failed.append(result)
 
 def work():
-    value_of(cloud.store(store(at=key("child")), 60))
+    value_of(cloud.perform(store(at=key("child")), 60))
 
 threads = [threading.Thread(target=write, args=(number,)) for number in range(2)]
 for thread in threads:
@@ -140,16 +140,16 @@ TORN = """
 import leeward.local.database
 leeward.local.database.HOLD_SECONDS = 0.01
 cloud = Local(path=path)
-value_of(cloud.store(store(), 5))
+value_of(cloud.perform(store(), 5))
 
 def work():
-    result = cloud.load(load(), 5)
+    result = cloud.perform(load(), 5)
     assert result.outcome is Outcome.LOCAL, result
     assert "inside a transaction" in result.message
 
 with cloud._database.write(5):
     forked(work)
-print(value_of(cloud.load(load(), 5)).item["id"])
+print(value_of(cloud.perform(load(), 5)).item["id"])
 """
 
 

@@ -22,7 +22,7 @@ class Unreadable(Exception):
 def test_a_function_is_called_with_its_payload(cloud: Local) -> None:
     """The payload is decoded for it, and its answer is the value."""
     cloud.function("double")(lambda order: {"n": order["n"] * 2})
-    assert value_of(cloud.invoke(invoke("double", b'{"n": 21}'), PATIENT)) == {"n": 42}
+    assert value_of(cloud.perform(invoke("double", b'{"n": 21}'), PATIENT)) == {"n": 42}
 
 
 def test_the_decorator_gives_the_function_back(cloud: Local) -> None:
@@ -39,7 +39,7 @@ def test_no_object_is_shared(cloud: Local) -> None:
     """The answer is decoded from JSON: a tuple is a list, and changes do not travel."""
     kept: list[Any] = [1]
     cloud.function("f")(lambda _: {"kept": kept, "pair": (1, 2)})
-    answer = value_of(cloud.invoke(invoke(), PATIENT))
+    answer = value_of(cloud.perform(invoke(), PATIENT))
     answer["kept"].append(2)
     assert (kept, answer["pair"]) == ([1], [1, 2])
 
@@ -56,7 +56,7 @@ def test_the_context_is_handed_to_a_second_parameter(opened: Callable[..., Local
         clock.sleep(10)
         return context.remaining()
 
-    assert value_of(cloud.invoke(invoke(), PATIENT)) == PATIENT - 10
+    assert value_of(cloud.perform(invoke(), PATIENT)) == PATIENT - 10
     clock.sleep(PATIENT)
     context = contexts[0]
     assert (context.function, context.idempotency_key, context.attempt) == ("f", "key-1", 1)
@@ -77,7 +77,7 @@ def test_a_function_with_one_parameter_gets_no_context(
 ) -> None:
     """Only a second positional parameter asks for it."""
     cloud.function("f")(function)
-    assert value_of(cloud.invoke(invoke("f", b"[1, 2]"), PATIENT)) == answer
+    assert value_of(cloud.perform(invoke("f", b"[1, 2]"), PATIENT)) == answer
 
 
 def test_what_a_function_raises_is_reported(cloud: Local) -> None:
@@ -87,7 +87,7 @@ def test_what_a_function_raises_is_reported(cloud: Local) -> None:
     def function(payload: object) -> None:
         raise KeyError("here")
 
-    result = cloud.invoke(invoke(), PATIENT)
+    result = cloud.perform(invoke(), PATIENT)
     assert (result.outcome, result.reason) == (Outcome.APP_ERROR, None)
     assert result.fault is not None
     assert (result.fault.type, result.fault.message) == ("KeyError", "'here'")
@@ -104,7 +104,7 @@ def test_even_an_exit_is_the_functions_own_end(cloud: Local, error: BaseExceptio
     def function(payload: object) -> None:
         raise error
 
-    result = cloud.invoke(invoke(), PATIENT)
+    result = cloud.perform(invoke(), PATIENT)
     assert result.outcome is Outcome.APP_ERROR
     assert result.fault is not None
     assert result.fault.type == type(error).__name__
@@ -117,7 +117,7 @@ def test_an_error_without_a_text_is_reported(cloud: Local) -> None:
     def function(payload: object) -> None:
         raise Unreadable
 
-    result = cloud.invoke(invoke(), PATIENT)
+    result = cloud.perform(invoke(), PATIENT)
     assert result.fault is not None
     assert (result.fault.type, result.fault.message) == ("Unreadable", None)
 
@@ -133,7 +133,7 @@ def circle() -> list[Any]:
 def test_an_answer_that_is_not_json_is_refused(cloud: Local, value: object) -> None:
     """It is an error of the function, named by type and not by content."""
     cloud.function("f")(lambda _: value)
-    result = cloud.invoke(invoke(), PATIENT)
+    result = cloud.perform(invoke(), PATIENT)
     assert (result.outcome, result.reason) == (Outcome.APP_ERROR, "not_json")
     assert type(value).__name__ in str(result.message)
 
@@ -143,16 +143,16 @@ def test_an_answer_may_be_as_large_as_the_limit(cloud: Local) -> None:
     limit = cloud.limits.payload_bytes
     assert limit == 6 * 1024 * 1024
     cloud.function("f")(lambda size: "x" * (size - 2))
-    fits = cloud.invoke(invoke("f", str(limit).encode()), PATIENT)
+    fits = cloud.perform(invoke("f", str(limit).encode()), PATIENT)
     assert len(value_of(fits)) == limit - 2
-    result = cloud.invoke(invoke("f", str(limit + 1).encode()), PATIENT)
+    result = cloud.perform(invoke("f", str(limit + 1).encode()), PATIENT)
     assert (result.outcome, result.reason) == (Outcome.APP_ERROR, "response_too_large")
 
 
 def test_an_unknown_function_is_not_found(cloud: Local) -> None:
     """The message says what is there and how to register."""
     cloud.function("other")(print)
-    for result in (cloud.invoke(invoke("f"), 5), cloud.enqueue(enqueue("f"), 5)):
+    for result in (cloud.perform(invoke("f"), 5), cloud.perform(enqueue("f"), 5)):
         assert result.outcome is Outcome.NOT_FOUND
         assert "known: other" in str(result.message)
         assert '@cloud.function("f")' in str(result.message)
@@ -162,7 +162,7 @@ def test_an_unknown_function_is_not_found(cloud: Local) -> None:
 def test_a_payload_that_is_not_json_is_the_callers_error(cloud: Local, payload: bytes) -> None:
     """It is refused before the function runs or is queued, without a word of the payload."""
     cloud.function("f")(print)
-    for result in (cloud.invoke(invoke("f", payload), 5), cloud.enqueue(enqueue("f", payload), 5)):
+    for result in (cloud.perform(invoke("f", payload), 5), cloud.perform(enqueue("f", payload), 5)):
         assert result.outcome is Outcome.CALLER
         assert result.message == "the payload is not JSON in UTF-8"
 
@@ -176,7 +176,7 @@ def test_a_slow_function_is_ambiguous_and_still_finishes(cloud: Local) -> None:
         assert go.wait(PATIENT)
         finished.set()
 
-    result = cloud.invoke(invoke(), 0.01)
+    result = cloud.perform(invoke(), 0.01)
     assert (result.outcome, result.reason) == (Outcome.AMBIGUOUS, "timeout")
     assert not finished.is_set()
     go.set()
@@ -191,7 +191,7 @@ def test_each_call_runs_on_a_daemon_thread_of_its_own(cloud: Local) -> None:
         thread = threading.current_thread()
         return [thread.daemon, thread is threading.main_thread(), thread.name]
 
-    assert value_of(cloud.invoke(invoke(), PATIENT)) == [True, False, "leeward-invoke-f"]
+    assert value_of(cloud.perform(invoke(), PATIENT)) == [True, False, "leeward-invoke-f"]
 
 
 def test_no_thread_to_be_had_is_local(cloud: Local, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,7 +202,7 @@ def test_no_thread_to_be_had_is_local(cloud: Local, monkeypatch: pytest.MonkeyPa
 
     cloud.function("f")(print)
     monkeypatch.setattr(threading.Thread, "start", refuse)
-    result = cloud.invoke(invoke(), 5)
+    result = cloud.perform(invoke(), 5)
     assert result.outcome is Outcome.LOCAL
     assert isinstance(result.cause, RuntimeError)
 
@@ -239,12 +239,12 @@ def test_the_registry_may_be_changed(cloud: Local) -> None:
     registry = cloud.native("functions")
     assert isinstance(registry, dict)
     registry["f"] = lambda _: "double"
-    assert value_of(cloud.invoke(invoke(), PATIENT)) == "double"
+    assert value_of(cloud.perform(invoke(), PATIENT)) == "double"
 
 
 def test_invoking_opens_no_database(opened: Callable[..., Local], path: Any) -> None:
     """A function needs no file."""
     cloud = opened(path=path)
     cloud.function("f")(lambda _: sys.version)
-    value_of(cloud.invoke(invoke(), PATIENT))
+    value_of(cloud.perform(invoke(), PATIENT))
     assert not path.exists()

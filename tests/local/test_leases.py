@@ -48,14 +48,14 @@ def test_a_hung_subscriber_gets_the_event_again(opened: Callable[..., Local], fa
                 raise ValueError
 
     keyed = (event(id, ordering_key="k") for id in ("hung", "follower"))
-    cloud.publish(publish(*keyed), 5)
+    cloud.perform(publish(*keyed), 5)
     assert started.get(timeout=PATIENT) == ("hung", 1)
     clock.sleep(LEASE + 1)
     assert started.get(timeout=PATIENT) == ("hung", 2)
     hang[1].set()
     until(lambda: len(cloud._dispatcher._running) == 1)
     clock.sleep(LEASE / 2)
-    cloud.publish(publish(event("next")), 5)
+    cloud.perform(publish(event("next")), 5)
     assert started.get(timeout=PATIENT) == ("next", 1)
     until(lambda: len(cloud._dispatcher._running) == 1)
     hang[2].set()
@@ -77,7 +77,7 @@ def test_hung_subscribers_do_not_use_up_the_threads(opened: Callable[..., Local]
         started.put(context.attempt)
         assert hang.wait(PATIENT)
 
-    cloud.publish(publish(*(event(str(number)) for number in range(CONCURRENCY + 1))), 5)
+    cloud.perform(publish(*(event(str(number)) for number in range(CONCURRENCY + 1))), 5)
     for attempt in range(1, MAX_ATTEMPTS + 1):
         for _ in range(CONCURRENCY):
             assert started.get(timeout=PATIENT) == attempt
@@ -103,7 +103,7 @@ def test_pending_events_wait_for_their_subscription(
         started.set()
         hang.wait(PATIENT)
 
-    first.publish(publish(event("1", ordering_key="k"), event("2", ordering_key="k")), 5)
+    first.perform(publish(event("1", ordering_key="k"), event("2", ordering_key="k")), 5)
     assert started.wait(PATIENT)
     first.close()
     clock = HandClock()
@@ -124,7 +124,7 @@ def test_a_registered_subscription_is_served_without_further_calls(
     first = opened(path=path)
     first.function("f")(lambda _: None)
     connection: Any = first.native("tables")
-    assert first.enqueue(enqueue(), 5).outcome is Outcome.OK
+    assert first.perform(enqueue(), 5).outcome is Outcome.OK
     first.settle(PATIENT)
     first.close()
     with connection:
@@ -151,7 +151,7 @@ def test_the_loop_outlives_a_fault(cloud: Local, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(Deliveries, "take", take)
     seen: list[str | None] = []
     cloud.subscribe("orders")(lambda event: seen.append(event.id))
-    cloud.publish(publish(), 5)
+    cloud.perform(publish(), 5)
     cloud.settle(PATIENT)
     assert (seen, faults) == (["1"], [])
 
@@ -170,7 +170,7 @@ def test_a_delivery_that_is_not_written_down_is_made_again(
         attempts.put(context.attempt)
         assert go.wait(PATIENT)
 
-    cloud.publish(publish(), 5)
+    cloud.perform(publish(), 5)
     assert attempts.get(timeout=PATIENT) == 1
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("leeward.local.deliveries.PATIENCE", 0.01)

@@ -52,7 +52,7 @@ def verbs(driver: Scripted) -> list[str]:
 def test_the_first_target_serves() -> None:
     """With everything well, the second target is never asked."""
     a, b = Scripted("a"), Scripted("b")
-    result = router(a, b).invoke(INVOKE, 60.0)
+    result = router(a, b).perform(INVOKE, 60.0)
     assert (result.outcome, result.target, len(b.calls)) == (Outcome.OK, "a", 0)
     assert [attempt.outcome for attempt in result.attempts] == [Outcome.OK]
 
@@ -60,7 +60,7 @@ def test_the_first_target_serves() -> None:
 def test_the_next_target_serves_what_did_not_run() -> None:
     """A target that cannot be reached is tried once more, then the next one serves."""
     a, b = Scripted("a", NOT_SENT, NOT_SENT), Scripted("b")
-    result = router(a, b).invoke(INVOKE, 60.0)
+    result = router(a, b).perform(INVOKE, 60.0)
     assert result.target == "b"
     assert [attempt.target for attempt in result.attempts] == ["a", "a", "b"]
 
@@ -68,7 +68,7 @@ def test_the_next_target_serves_what_did_not_run() -> None:
 def test_an_unsafe_call_with_a_lost_answer_stays_unknown() -> None:
     """The effect decides: nothing is sent again."""
     a, b = Scripted("a", AMBIGUOUS), Scripted("b")
-    result = router(a, b).invoke(INVOKE, 60.0)
+    result = router(a, b).perform(INVOKE, 60.0)
     assert (result.outcome, result.target) == (Outcome.AMBIGUOUS, "a")
     assert (len(a.calls), len(b.calls)) == (1, 0)
 
@@ -87,25 +87,25 @@ def test_the_effect_decides_after_a_lost_answer(effect: Effect, shared: bool, as
     """Each effect goes as far as repeating it is harmless."""
     lost = Scripted("a", AMBIGUOUS, AMBIGUOUS), Scripted("b", AMBIGUOUS)
     call = INVOKE._replace(effect=effect, shared_dedup=shared)
-    result = router(*lost).invoke(call, 60.0)
+    result = router(*lost).perform(call, 60.0)
     assert "".join(attempt.target for attempt in result.attempts) == asked
     queued = Enqueue("f", b"{}", "key-1", effect, shared)
     lost = Scripted("a", AMBIGUOUS, AMBIGUOUS), Scripted("b", AMBIGUOUS)
-    result_of_queueing = router(*lost).enqueue(queued, 60.0)
+    result_of_queueing = router(*lost).perform(queued, 60.0)
     assert "".join(attempt.target for attempt in result_of_queueing.attempts) == asked
 
 
 def test_a_refusal_that_concerns_the_caller_does_not_move() -> None:
     """Failover would only hide wrong credentials."""
     a, b = Scripted("a", AUTH), Scripted("b")
-    assert router(a, b).invoke(INVOKE, 60.0).outcome is Outcome.AUTH
+    assert router(a, b).perform(INVOKE, 60.0).outcome is Outcome.AUTH
     assert not b.calls
 
 
 def test_what_a_driver_lets_escape_is_unknown() -> None:
     """An exception proves nothing about whether the call ran."""
     boom = RuntimeError("boom")
-    result = router(Scripted("a", boom), Scripted("b")).invoke(INVOKE, 60.0)
+    result = router(Scripted("a", boom), Scripted("b")).perform(INVOKE, 60.0)
     assert (result.outcome, result.code, result.cause) == (
         Outcome.AMBIGUOUS,
         "RuntimeError",
@@ -116,22 +116,22 @@ def test_what_a_driver_lets_escape_is_unknown() -> None:
 def test_what_leeward_raises_before_sending_keeps_its_meaning() -> None:
     """A refusal by an adapter's own check is the caller's, and moves nowhere."""
     refusal = Unsupported("no")
-    result = router(Scripted("a", refusal), Scripted("b")).invoke(INVOKE, 60.0)
+    result = router(Scripted("a", refusal), Scripted("b")).perform(INVOKE, 60.0)
     assert (result.outcome, result.cause) == (Outcome.CALLER, refusal)
 
 
 def test_an_unsafe_attempt_gets_the_functions_own_limit() -> None:
     """A deadline shorter than that would leave the outcome unknown for no reason."""
     a = Scripted("a")
-    router(a).invoke(INVOKE._replace(time_limit=30.0), 30.0)
-    router(a).invoke(INVOKE._replace(time_limit=30.0, effect=Effect.IDEMPOTENT), 30.0)
+    router(a).perform(INVOKE._replace(time_limit=30.0), 30.0)
+    router(a).perform(INVOKE._replace(time_limit=30.0, effect=Effect.IDEMPOTENT), 30.0)
     assert a.timeouts == [pytest.approx(31.0), pytest.approx(18.0)]
 
 
 def test_a_pause_spends_the_deadline() -> None:
     """Waiting as long as the target asks is part of the call's one deadline."""
     a = Scripted("a", Result(Outcome.REJECTED, retry_after=5.0))
-    result = router(a).invoke(INVOKE, 60.0)
+    result = router(a).perform(INVOKE, 60.0)
     assert 5.0 <= result.attempts[1].started <= 6.25
     assert a.timeouts[1] <= 55.0
 
@@ -147,7 +147,7 @@ def test_nothing_starts_after_a_pause_that_outlasted_the_deadline() -> None:
     """A process that wakes after the deadline ends the call with what it knows."""
     a, b = Scripted("a", REJECTED), Scripted("b")
     router = FailoverDriver([a, b], clock=Frozen())
-    result = router.invoke(Invoke("f", b"{}", "key-1"), 10.0)
+    result = router.perform(Invoke("f", b"{}", "key-1"), 10.0)
     assert [len(a.calls), len(b.calls)] == [1, 0]
     assert result.outcome is Outcome.REJECTED
 
@@ -155,7 +155,7 @@ def test_nothing_starts_after_a_pause_that_outlasted_the_deadline() -> None:
 def test_no_attempt_has_a_negative_time_out() -> None:
     """Whatever a pause has cost, a driver is never given less than no time."""
     a = Scripted("a", NOT_SENT)
-    FailoverDriver([a], clock=Frozen()).invoke(Invoke("f", b"{}", "key-1"), 10.0)
+    FailoverDriver([a], clock=Frozen()).perform(Invoke("f", b"{}", "key-1"), 10.0)
     assert min(a.timeouts) > 0
 
 
@@ -164,17 +164,17 @@ def test_the_proof_that_it_ran_outlives_a_later_attempt() -> None:
     ran: Result[None] = Result(Outcome.AMBIGUOUS, executed=True)
     lost: Result[None] = Result(Outcome.AMBIGUOUS)
     call = Invoke("f", b"{}", "key-1", Effect.KEYED)
-    result = FailoverDriver([Scripted("a", ran, lost)], clock=FakeClock()).invoke(call, 10.0)
+    result = FailoverDriver([Scripted("a", ran, lost)], clock=FakeClock()).perform(call, 10.0)
     assert (result.outcome, result.executed) == (Outcome.AMBIGUOUS, True)
 
 
 def test_a_keyed_call_never_leaves_the_target_that_knows_its_key() -> None:
     """An earlier call with the same key may have run there, so proof about this one is no help."""
     a, b = Scripted("a", NOT_SENT, NOT_SENT), Scripted("b")
-    result = router(a, b).invoke(INVOKE._replace(effect=Effect.KEYED), 60.0)
+    result = router(a, b).perform(INVOKE._replace(effect=Effect.KEYED), 60.0)
     assert (result.outcome, len(b.calls)) == (Outcome.NOT_SENT, 0)
     shared = INVOKE._replace(effect=Effect.KEYED, shared_dedup=True)
-    assert router(Scripted("a", NOT_SENT, NOT_SENT), b).invoke(shared, 60.0).target == "b"
+    assert router(Scripted("a", NOT_SENT, NOT_SENT), b).perform(shared, 60.0).target == "b"
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_nonsense_from_an_adapter_proves_nothing(call: Any, nonsense: Any) -> No
 def test_data_stays_at_home() -> None:
     """A table's home that cannot be reached is not replaced by another target."""
     a, b = Scripted("a", NOT_SENT, NOT_SENT), Scripted("b")
-    result = router(a, b, home="a").store(STORE, 15.0)
+    result = router(a, b, home="a").perform(STORE, 15.0)
     assert result.outcome is Outcome.NOT_SENT
     assert not b.calls
 
@@ -210,9 +210,9 @@ def test_data_without_a_home_is_refused() -> None:
     """With several targets and no home, nothing is guessed and nothing is sent."""
     a, b = Scripted("a"), Scripted("b")
     with pytest.raises(ConfigError, match="LEEWARD_DATA_TARGET"):
-        router(a, b).store(STORE, 15.0)
+        router(a, b).perform(STORE, 15.0)
     with pytest.raises(ConfigError, match="not in the order"):
-        router(a, b, home="c").load(Load("t", KEY), 15.0)
+        router(a, b, home="c").perform(Load("t", KEY), 15.0)
     assert not a.calls + b.calls
 
 
@@ -220,9 +220,9 @@ def test_each_table_has_its_home() -> None:
     """Homes can differ by table."""
     a, b = Scripted("a"), Scripted("b")
     failover = FailoverDriver([a, b], homes={"t": "b"}, clock=FakeClock())
-    assert failover.store(STORE, 15.0).target == "b"
+    assert failover.perform(STORE, 15.0).target == "b"
     with pytest.raises(ConfigError, match="'other' has no home"):
-        failover.load(Load("other", KEY), 15.0)
+        failover.perform(Load("other", KEY), 15.0)
 
 
 def test_a_table_s_own_home_goes_before_that_of_all() -> None:
@@ -234,7 +234,7 @@ def test_a_table_s_own_home_goes_before_that_of_all() -> None:
 
 def test_the_only_target_is_the_home() -> None:
     """With one target there is nothing to choose."""
-    assert FailoverDriver([Scripted("a")], homes={"other": "a"}).store(STORE, 15.0).target == "a"
+    assert FailoverDriver([Scripted("a")], homes={"other": "a"}).perform(STORE, 15.0).target == "a"
 
 
 @pytest.mark.parametrize(
@@ -290,7 +290,7 @@ def test_a_lost_write_is_read_back(
     """What became of a write is asked first, and our success is never reported as a conflict."""
     a = Scripted("a", *script)
     failover = router(a)
-    result = failover.store(call, 15.0) if isinstance(call, Store) else failover.delete(call, 15.0)
+    result = failover.perform(call, 15.0)
     assert result.outcome is outcome
     assert verbs(a) == asked
     assert [attempt.read_back for attempt in result.attempts] == [verb == "load" for verb in asked]
@@ -298,7 +298,7 @@ def test_a_lost_write_is_read_back(
 
 def test_a_resolved_write_carries_the_revision_that_was_found() -> None:
     """The receipt of a resolved write is as good as any other."""
-    result = router(Scripted("a", AMBIGUOUS, OURS)).store(STORE, 15.0)
+    result = router(Scripted("a", AMBIGUOUS, OURS)).perform(STORE, 15.0)
     assert (result.value, result.resolved, result.target) == ("r-1", True, "a")
 
 
@@ -308,7 +308,7 @@ def test_an_expired_item_does_not_stand_in_the_way() -> None:
         Stored({"id": "1"}, revision="r-0", write_id="w-0", expires_at=999.0)
     )
     a = Scripted("a", AMBIGUOUS, gone, OK)
-    assert router(a).store(STORE._replace(if_absent=True), 15.0).outcome is Outcome.OK
+    assert router(a).perform(STORE._replace(if_absent=True), 15.0).outcome is Outcome.OK
 
 
 # Events: per entry.
@@ -327,7 +327,7 @@ def ids(call: object) -> list[str | None]:
 def test_only_failed_entries_are_sent_again() -> None:
     """What a target has taken is not published twice."""
     a = Scripted("a", Result.ok((OK, REJECTED, OK)), Result.ok((OK,)))
-    result = router(a).publish(publish(3), 10.0)
+    result = router(a).perform(publish(3), 10.0)
     assert [ids(call) for call in a.calls] == [["0", "1", "2"], ["1"]]
     assert result.value is not None
     assert [entry.outcome for entry in result.value] == [Outcome.OK] * 3
@@ -337,7 +337,7 @@ def test_failed_entries_move_and_say_where_they_went() -> None:
     """Each entry names the target that took it."""
     a = Scripted("a", Result.ok((OK, REJECTED)), NOT_SENT)
     b = Scripted("b", Result.ok((OK,)))
-    result = router(a, b).publish(publish(2), 10.0)
+    result = router(a, b).perform(publish(2), 10.0)
     assert result.value is not None
     assert [entry.target for entry in result.value] == ["a", "b"]
 
@@ -346,7 +346,7 @@ def test_an_entry_that_is_wrong_is_settled_at_once() -> None:
     """A refused entry is not sent again, and does not spoil the others."""
     wrong: Result[None] = Result(Outcome.CALLER, code="MalformedDetail")
     a = Scripted("a", Result.ok((OK, wrong)))
-    result = router(a).publish(publish(2), 10.0)
+    result = router(a).perform(publish(2), 10.0)
     assert result.value is not None
     assert [entry.code for entry in result.value] == [None, "MalformedDetail"]
     assert len(a.calls) == 1
@@ -355,7 +355,7 @@ def test_an_entry_that_is_wrong_is_settled_at_once() -> None:
 def test_an_unknown_entry_stays_unknown() -> None:
     """Ambiguity sticks to its own entry, not to the others."""
     a = Scripted("a", Result.ok((AMBIGUOUS, REJECTED)), Result.ok((REJECTED, REJECTED)), REJECTED)
-    result = router(a).publish(publish(2), 10.0)
+    result = router(a).perform(publish(2), 10.0)
     assert result.value is not None
     assert [entry.outcome for entry in result.value] == [Outcome.AMBIGUOUS, Outcome.REJECTED]
 
@@ -363,7 +363,7 @@ def test_an_unknown_entry_stays_unknown() -> None:
 def test_a_batch_that_fails_as_a_whole_is_one_outcome() -> None:
     """With no entry taken, the result is the failure itself."""
     a = Scripted("a", AUTH)
-    result = router(a).publish(publish(2), 10.0)
+    result = router(a).perform(publish(2), 10.0)
     assert (result.outcome, result.value) == (Outcome.AUTH, None)
 
 
@@ -371,7 +371,7 @@ def test_an_answer_that_does_not_count_right_is_unknown() -> None:
     """An answer with another number of entries proves nothing about any of them."""
     short = Result.ok((OK,))
     a = Scripted("a", short, short, short)
-    result = router(a).publish(publish(2), 10.0)
+    result = router(a).perform(publish(2), 10.0)
     assert (result.outcome, result.code) == (Outcome.AMBIGUOUS, "entry_count")
 
 
@@ -388,7 +388,7 @@ def test_each_event_of_a_batch_keeps_its_own_error() -> None:
     large: Result[None] = Result(Outcome.CALLER, code="too_large")
     wrong: Result[None] = Result(Outcome.CALLER, code="bad_source")
     router = FailoverDriver([Scripted("a", answer(large, wrong))], clock=FakeClock())
-    result = router.publish(Publish("bus", (ONE, TWO)), 10.0)
+    result = router.perform(Publish("bus", (ONE, TWO)), 10.0)
     entries = result.value or (result, result)
     assert [entry.code for entry in entries] == ["too_large", "bad_source"]
 
@@ -397,7 +397,7 @@ def test_an_unknown_event_names_the_target_that_its_error_is_from() -> None:
     """Code and target of what is reported belong to one and the same attempt."""
     a = Scripted("a", Result(Outcome.AMBIGUOUS, code="from a"), Result(Outcome.NOT_SENT))
     b = Scripted("b", Result(Outcome.AMBIGUOUS, code="from b"))
-    result = FailoverDriver([a, b], clock=FakeClock()).publish(Publish("bus", (ONE,)), 10.0)
+    result = FailoverDriver([a, b], clock=FakeClock()).perform(Publish("bus", (ONE,)), 10.0)
     assert (result.outcome, result.code) == (Outcome.AMBIGUOUS, f"from {result.target}")
 
 
@@ -422,8 +422,8 @@ def test_evidence_counts_what_speaks_against_a_target() -> None:
     """A function that raises says nothing against its target; an unreachable one does."""
     a, b = Scripted("a", NOT_SENT, NOT_SENT, Result(Outcome.APP_ERROR)), Scripted("b")
     failover = router(a, b)
-    failover.invoke(INVOKE, 60.0)
-    failover.invoke(INVOKE, 60.0)
+    failover.perform(INVOKE, 60.0)
+    failover.perform(INVOKE, 60.0)
     evidence = failover.evidence("a")
     assert (evidence.attempts, evidence.failures) == (3, 2)
     assert evidence.last_outcome is Outcome.APP_ERROR

@@ -19,14 +19,14 @@ from typing import Any
 import pytest
 
 from leeward import Client, Config, Event
-from leeward.adapter import Call, Capability, Limits, Result, TargetConfig, UniformDriver
-from leeward.adapter.plan_runner import result_of
+from leeward.adapter import Call, Capability, Driver, Limits, Result, TargetConfig
+from leeward.adapter.plan_run import result_of
 from leeward.errors import LeewardError, Outcome
 from leeward.http.curl import CurlTransport
 from leeward.http.messages import Failure, Request
 from leeward.http.options import TransportOptions
 from leeward.local import Local
-from leeward.operations import requests
+from leeward.operations import operations
 from leeward.testing import FakeClock, Fault, FaultyDriver
 from leeward_aws.driver import open_driver
 from tests.http.wire import Peer, Script, Wire, answer, hang, once
@@ -186,7 +186,7 @@ SCRIPTS: dict[str, Script] = {
 }
 
 
-class _Sending(UniformDriver):
+class _Sending(Driver):
     """A target over the wire that puts canaries wherever a request has room for them."""
 
     def __init__(self, origin: str) -> None:
@@ -276,7 +276,7 @@ def _soon(do: Do, client: Client) -> object:
     """Do it with a deadline that a silent server may let pass."""
     with pytest.MonkeyPatch.context() as patch:
         for seconds in ("INVOKE_TIMEOUT", "EVENT_TIMEOUT", "DATA_TIMEOUT"):
-            patch.setattr(requests, seconds, 0.2)
+            patch.setattr(operations, seconds, 0.2)
         return do(client)
 
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
-from leeward.adapter import Call, Driver, Result, close_async, perform, perform_async
+from leeward.adapter import Call, Driver, Result
 from leeward.adapter.plan_driver import PlanDriver
 from leeward.errors import Outcome
 from tests.servers.faultproxy import FaultProxy, toxics
@@ -88,7 +88,7 @@ Way: TypeAlias = Callable[..., list[Result[Any]]]
 
 def by_thread(driver: Driver, *calls: Call, timeout: float) -> list[Result[Any]]:
     """Put them as `leeward.Client` does."""
-    results = [perform(driver, call, timeout) for call in calls]
+    results = [driver.perform(call, timeout) for call in calls]
     driver.close()
     return results
 
@@ -97,8 +97,8 @@ def by_event_loop(driver: Driver, *calls: Call, timeout: float) -> list[Result[A
     """Put them as `leeward.AsyncClient` does."""
 
     async def awaited() -> list[Result[Any]]:
-        results = [await perform_async(driver, call, timeout) for call in calls]
-        await close_async(driver)
+        results = [await driver.perform_async(call, timeout) for call in calls]
+        await driver.close_async()
         return results
 
     return asyncio.run(awaited())

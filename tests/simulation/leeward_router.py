@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any
 
-from leeward.adapter import Call, Capability, Limits, Result, UniformDriver
+from leeward.adapter import Call, Capability, Driver, Limits, Result
 from leeward.routing import FailoverDriver
 from leeward.routing.journey import journey, spec_of
 from tests.simulation.runner import Course
@@ -31,32 +31,14 @@ class Leeward:
         return journey(call, spec, self._random.random)
 
 
-class _Nameplate(UniformDriver):
+class _Nameplate(Driver):
     """A target of which only the name counts: the simulation itself carries out the attempts."""
 
+    capabilities = frozenset(Capability)
+    limits = Limits()
+
     def __init__(self, target: str) -> None:
-        self._target = target
-
-    @property
-    def target(self) -> str:
-        return self._target
-
-    @property
-    def capabilities(self) -> frozenset[Capability]:
-        return frozenset(Capability)
-
-    @property
-    def limits(self) -> Limits:
-        return Limits()
+        self.target = target
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
-        raise NotImplementedError("attempts happen in virtual time")
-
-    def describe(self) -> Mapping[str, str]:
-        return {}
-
-    def native(self, service: str) -> object:
-        raise NotImplementedError("there is no vendor in a simulation")
-
-    def close(self) -> None:
-        return None
+        raise AssertionError("attempts happen in virtual time")

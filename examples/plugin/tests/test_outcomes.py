@@ -67,7 +67,7 @@ def test_a_status(
     """What Nimbus documents has an outcome of its own; everything else is AMBIGUOUS."""
     said = {"code": "a_code", "message": "a message"}
     nimbus.post(F, status=status, json=said, headers={"Nimbus-Request": "r-1"})
-    result = driver.invoke(INVOKE, 5.0)
+    result = driver.perform(INVOKE, 5.0)
     assert (result.outcome, result.code, result.message) == (outcome, "a_code", "a message")
     assert result.request_id == "r-1"
 
@@ -78,7 +78,7 @@ def test_an_answer_that_is_not_from_nimbus(
 ) -> None:
     """A page that something in between has made proves nothing, whatever its status."""
     nimbus.post(F, status=status, body="<html>Sorry</html>")
-    result = driver.invoke(INVOKE, 5.0)
+    result = driver.perform(INVOKE, 5.0)
     assert (result.outcome, result.code) == (Outcome.AMBIGUOUS, f"http_{status}")
     assert result.executed is None
 
@@ -89,7 +89,7 @@ def test_a_good_answer_that_cannot_be_read(
 ) -> None:
     """A status of success without a usable answer means that it ran, and the rest is lost."""
     nimbus.post(F, body=body)
-    result = driver.invoke(INVOKE, 5.0)
+    result = driver.perform(INVOKE, 5.0)
     assert (result.outcome, result.executed, result.value) == (Outcome.AMBIGUOUS, True, None)
 
 
@@ -99,7 +99,7 @@ def test_a_good_answer_without_what_it_should_hold(
 ) -> None:
     """A store without a revision may have stored, and is not reported as if it had."""
     nimbus.put(ITEM, json=said)
-    result = driver.store(STORE, 5.0)
+    result = driver.perform(STORE, 5.0)
     assert (result.outcome, result.executed, result.value) == (Outcome.AMBIGUOUS, True, None)
 
 
@@ -150,7 +150,7 @@ def test_an_exception(
 ) -> None:
     """Only a connection that never was proves that nothing ran; the native error is the cause."""
     nimbus.post(F, body=error)
-    result = driver.invoke(INVOKE, 5.0)
+    result = driver.perform(INVOKE, 5.0)
     assert (result.outcome, result.code, result.cause) == (outcome, code, error)
 
 
@@ -158,7 +158,7 @@ def test_a_function_that_raised(nimbus: RequestsMock, driver: NimbusDriver) -> N
     """What the function raised is told as its fault."""
     error = {"type": "ValueError", "message": "no such order"}
     nimbus.post(F, status=424, json={"code": "function_failed", "message": "m", "error": error})
-    fault = driver.invoke(INVOKE, 5.0).fault
+    fault = driver.perform(INVOKE, 5.0).fault
     assert fault is not None
     assert (fault.type, fault.message) == ("ValueError", "no such order")
 
@@ -167,14 +167,14 @@ def test_the_wait_that_nimbus_asks_for(nimbus: RequestsMock, driver: NimbusDrive
     """A throttled call tells for how long."""
     said = {"code": "too_many_requests", "message": "m", "retry_after": 2.5}
     nimbus.post(F, status=429, json=said)
-    assert driver.invoke(INVOKE, 5.0).retry_after == 2.5
+    assert driver.perform(INVOKE, 5.0).retry_after == 2.5
 
 
 def test_events_that_were_refused_one_by_one(nimbus: RequestsMock, driver: NimbusDriver) -> None:
     """Each event of a request has its own outcome, in order."""
     nimbus.post(f"{URL}/buses/b", json={"statuses": [200, 413, 599]})
     events = tuple(Event("t", id=str(n), source="s") for n in range(3))
-    result = driver.publish(Publish("b", events), 5.0)
+    result = driver.perform(Publish("b", events), 5.0)
     assert [each.outcome for each in result.value or ()] == [
         Outcome.OK,
         Outcome.CALLER,
@@ -186,7 +186,7 @@ def test_an_absent_item_and_an_absent_table(nimbus: RequestsMock, driver: Nimbus
     """No item is OK, with None; no table is NOT_FOUND."""
     nimbus.get(ITEM, body="null")
     nimbus.get(ITEM, status=404, json={"code": "not_here", "message": "m"})
-    results: list[Result[Any]] = [driver.load(LOAD, 5.0) for _ in range(2)]
+    results: list[Result[Any]] = [driver.perform(LOAD, 5.0) for _ in range(2)]
     assert [(each.outcome, each.value) for each in results] == [
         (Outcome.OK, None),
         (Outcome.NOT_FOUND, None),

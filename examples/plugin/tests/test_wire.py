@@ -34,7 +34,7 @@ def nimbus() -> Iterator[RequestsMock]:
 def test_a_call_carries_payload_key_and_token(nimbus: RequestsMock, driver: NimbusDriver) -> None:
     """The payload goes as it is, with the idempotency key and the token."""
     nimbus.post(F, json="done")
-    assert driver.invoke(INVOKE, 5.0).value == "done"
+    assert driver.perform(INVOKE, 5.0).value == "done"
     request = nimbus.calls[0].request
     assert request.body == INVOKE.payload
     assert request.url == f"{F}?idempotency_key=the-key"
@@ -44,20 +44,20 @@ def test_a_call_carries_payload_key_and_token(nimbus: RequestsMock, driver: Nimb
 def test_a_name_is_one_part_of_the_path(nimbus: RequestsMock, driver: NimbusDriver) -> None:
     """A slash or a question mark in a name leads nowhere else."""
     nimbus.post(f"{URL}/functions/a%2Fb%3Fc", json=1)
-    assert driver.invoke(Invoke("a/b?c", b"null", "k"), 5.0).value == 1
+    assert driver.perform(Invoke("a/b?c", b"null", "k"), 5.0).value == 1
 
 
 def test_a_redirect_is_not_followed(nimbus: RequestsMock, driver: NimbusDriver) -> None:
     """The token goes nowhere else, and the call is not made twice."""
     nimbus.post(F, status=307, headers={"Location": "https://elsewhere.example/"})
-    assert driver.invoke(INVOKE, 5.0).outcome is Outcome.AMBIGUOUS
+    assert driver.perform(INVOKE, 5.0).outcome is Outcome.AMBIGUOUS
     assert len(nimbus.calls) == 1
 
 
 def test_a_failure_is_not_retried(nimbus: RequestsMock, driver: NimbusDriver) -> None:
     """One attempt is one request, even where repeating is harmless."""
     nimbus.post(F, status=503, json={"code": "c", "message": "m"})
-    driver.invoke(INVOKE, 5.0)
+    driver.perform(INVOKE, 5.0)
     assert len(nimbus.calls) == 1
 
 
@@ -65,7 +65,7 @@ def test_no_cookie_is_kept(nimbus: RequestsMock, driver: NimbusDriver) -> None:
     """A cookie that an answer sets does not come with the next request."""
     nimbus.post(F, json=1, headers={"Set-Cookie": "session=1"})
     for _ in range(2):
-        driver.invoke(INVOKE, 5.0)
+        driver.perform(INVOKE, 5.0)
     assert "Cookie" not in nimbus.calls[1].request.headers
 
 
@@ -80,7 +80,7 @@ def test_a_netrc_file_does_not_replace_the_token(
     netrc.write_text("machine nimbus.example login me password other\n", encoding="utf-8")
     monkeypatch.setenv("NETRC", str(netrc))
     nimbus.post(F, json=1)
-    driver.invoke(INVOKE, 5.0)
+    driver.perform(INVOKE, 5.0)
     assert nimbus.calls[0].request.headers["Authorization"] == "Bearer secret-token"
 
 
@@ -89,8 +89,8 @@ def test_conditions_travel_in_the_query(nimbus: RequestsMock, driver: NimbusDriv
     key = Key(("id",), ("a/b",))
     nimbus.put(f"{URL}/tables/t/a~2fb", json={"revision": "7"})
     nimbus.delete(f"{URL}/tables/t/a~2fb", body="null")
-    stored = driver.store(Store("t", key, {"id": "a/b"}, "w", 1.5, 60.0, if_absent=True), 5.0)
-    deleted = driver.delete(Delete("t", key, 1.5, if_revision="7"), 5.0)
+    stored = driver.perform(Store("t", key, {"id": "a/b"}, "w", 1.5, 60.0, if_absent=True), 5.0)
+    deleted = driver.perform(Delete("t", key, 1.5, if_revision="7"), 5.0)
     assert (stored.value, deleted.outcome) == ("7", Outcome.OK)
     assert [str(call.request.url).partition("?")[2] for call in nimbus.calls] == [
         "now=1.5&expires=60.0&if_absent=True",
@@ -107,7 +107,7 @@ def test_the_deadline_holds_while_the_answer_drips() -> None:
         thread.start()
         driver = NimbusDriver("nimbus", f"http://127.0.0.1:{listener.getsockname()[1]}", "token")
         began = time.monotonic()
-        result = driver.invoke(INVOKE, 0.3)
+        result = driver.perform(INVOKE, 0.3)
         took = time.monotonic() - began
         ended.set()
         thread.join()
@@ -129,7 +129,7 @@ def test_connecting_gives_up_before_the_deadline(
 ) -> None:
     """A connection that does not come about is told apart from an answer that does not come."""
     nimbus.post(F, json=1)
-    driver.invoke(INVOKE, 5.0)
+    driver.perform(INVOKE, 5.0)
     connecting, receiving = nimbus.calls[0].request.req_kwargs["timeout"]  # type: ignore[attr-defined]
     assert 0 < connecting < receiving <= 5.0
 
@@ -139,7 +139,7 @@ def test_a_call_that_never_began_was_not_sent(driver: NimbusDriver) -> None:
     free = threading.Event()
     for _ in range(32):
         driver._threads.submit(free.wait)
-    result = driver.invoke(INVOKE, 0.05)
+    result = driver.perform(INVOKE, 0.05)
     free.set()
     assert (result.outcome, result.code) == (Outcome.LOCAL, "deadline")
 
@@ -149,7 +149,7 @@ def test_closing_ends_the_threads(nimbus: RequestsMock) -> None:
     nimbus.post(F, json=1)
     driver = NimbusDriver("nimbus", URL, "token")
     before = set(threading.enumerate())
-    driver.invoke(INVOKE, 5.0)
+    driver.perform(INVOKE, 5.0)
     (thread,) = set(threading.enumerate()) - before
     driver.close()
     thread.join(10.0)

@@ -1,4 +1,4 @@
-"""What an adapter author implements: the Driver protocol, with the calls that cross it.
+"""What an adapter author implements: `Driver`, with the calls that are put to it.
 
 A driver is dumb on purpose. `leeward.Client` has validated every argument, minted every id and
 checked every limit before a driver sees a call; the router owns retries, failover and the
@@ -7,11 +7,10 @@ deadline. A driver makes **one** attempt and says how it ended.
 
 from __future__ import annotations
 
-from leeward.adapter.async_driver import AsyncDriver, close_async, is_async, perform_async
 from leeward.adapter.capabilities import NONE_MISSING, TOO_LARGE, Capability, Limits
-from leeward.adapter.driver import Driver, perform
+from leeward.adapter.driver import Driver
 from leeward.adapter.target import Opener, TargetConfig
-from leeward.adapter.wrapper import UniformDriver, WrappingDriver
+from leeward.adapter.wrapper import WrappingDriver
 from leeward.calls import (
     Call,
     Delete,
@@ -31,7 +30,6 @@ from leeward.calls import (
 __all__ = [
     "NONE_MISSING",
     "TOO_LARGE",
-    "AsyncDriver",
     "Call",
     "Capability",
     "Delete",
@@ -50,10 +48,5 @@ __all__ = [
     "Store",
     "Stored",
     "TargetConfig",
-    "UniformDriver",
     "WrappingDriver",
-    "close_async",
-    "is_async",
-    "perform",
-    "perform_async",
 ]

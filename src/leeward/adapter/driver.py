@@ -1,81 +1,99 @@
-"""The Driver protocol, and a call put to whichever method serves it."""
+"""What an adapter implements: `Driver`, one target with one method for all calls."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from time import monotonic
+from typing import Any
 
-from leeward.adapter.capabilities import Capability, Limits
-from leeward.calls import (
-    Call,
-    Delete,
-    Enqueue,
-    Invoke,
-    Load,
-    Page,
-    Publish,
-    Result,
-    Scan,
-    Store,
-    Stored,
-)
-from leeward.values import Json
+from leeward.adapter.capabilities import NONE_MISSING, Capability, Limits
+from leeward.calls import Call, Result
+from leeward.errors import ConfigError, Outcome
 
 
-class Driver(Protocol):
+class Driver(ABC):
     """One target. Every method may be called from many threads at once.
 
-    Each verb makes exactly one attempt: one effectful request on the wire, no retry, no redirect,
-    no sleep, and an answer within `timeout` seconds. It returns a `Result` for everything that
-    can go wrong out there. An exception that escapes is taken for AMBIGUOUS; only a
-    `leeward.LeewardError` raised before anything is sent keeps its meaning. A verb whose
-    capability the driver does not declare raises `leeward.Unsupported`.
+    Derive from it, and set the first three attributes: the methods with a body are defaults. A
+    class of another kind is as good if it has all of these members.
+
+    Attributes:
+        target: its name, such as ``aws:us-east-1``.
+        capabilities: what it can do.
+        limits: the largest that it takes.
+        missing: what to set for a capability that it lacks because nothing is configured for it.
     """
 
-    @property
-    def target(self) -> str:
-        """The target's name, such as ``aws:us-east-1``."""
+    target: str
+    capabilities: frozenset[Capability]
+    limits: Limits
+    missing: Mapping[Capability, str] = NONE_MISSING
 
-    @property
-    def capabilities(self) -> frozenset[Capability]:
-        """What this target can do."""
+    @abstractmethod
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        """Make exactly one attempt at `call`, and answer within `timeout` seconds.
 
-    @property
-    def limits(self) -> Limits:
-        """The largest that this target takes."""
+        One attempt is one effectful request on the wire: no retry, no redirect, no sleep. What can
+        go wrong out there is told by the `Result`; each call says what the value of an OK one is.
 
-    def invoke(self, call: Invoke, timeout: float) -> Result[Json]:
-        """Call a function and wait for its answer."""
+        Raises:
+            Unsupported: the call needs a capability that the driver does not declare.
+            LeewardError: the call is wrong; raised before anything is sent. Any other exception
+                that escapes is taken for AMBIGUOUS.
+        """
 
-    def enqueue(self, call: Enqueue, timeout: float) -> Result[None]:
-        """Queue a function call."""
+    async def perform_async(self, call: Call, timeout: float) -> Result[Any]:
+        """Do the same without blocking the event loop; by default `perform`, on a thread.
 
-    def publish(self, call: Publish, timeout: float) -> Result[tuple[Result[None], ...]]:
-        """Publish events in one request."""
-
-    def store(self, call: Store, timeout: float) -> Result[str]:
-        """Replace an item; give its revision."""
-
-    def load(self, call: Load, timeout: float) -> Result[Stored | None]:
-        """Read an item."""
-
-    def delete(self, call: Delete, timeout: float) -> Result[None]:
-        """Delete an item."""
-
-    def scan(self, call: Scan, timeout: float) -> Result[Page]:
-        """Read one page of a table."""
+        Cancelling it gives back what it holds; what was sent stays sent.
+        """
+        result: Result[Any] = await _on_thread(self._perform_until, call, monotonic() + timeout)
+        return result
 
     def describe(self) -> Mapping[str, str]:
         """Return the settings in force, the environment's share included; never a secret."""
+        return {}
 
     def native(self, service: str) -> object:
-        """Return the vendor's own client of `service`; `ConfigError` names the known services."""
+        """Return the vendor's own client of `service`.
 
-    def close(self) -> None:
-        """Return back every connection, thread and file. Closing twice is harmless."""
+        Raises:
+            ConfigError: there is no such service; the message names those that there are.
+        """
+        raise ConfigError(f"{self.target} has no client of {service!r}, nor of any other service")
+
+    def close(self) -> None:  # noqa: B027 - a driver may have nothing to release
+        """Release every connection, thread and file. Closing twice is harmless."""
+
+    async def close_async(self) -> None:
+        """Do the same without blocking the event loop; by default `close`, on a thread."""
+        await _on_thread(self.close)
+
+    def _perform_until(self, call: Call, deadline: float) -> Result[Any]:
+        """Perform `call`, unless all threads were busy until `deadline`, in monotonic seconds."""
+        left = deadline - monotonic()
+        if left <= 0:
+            return Result(Outcome.LOCAL, code="deadline", reason="no_thread")
+        return self.perform(call, left)
 
 
-def perform(driver: Driver, call: Call, timeout: float) -> Result[Any]:
-    """Put `call` to the method of `driver` that serves its verb."""
-    result: Result[Any] = getattr(driver, call.verb)(call, timeout)
-    return result
+DRIVER_MEMBERS = (
+    "target",
+    "capabilities",
+    "limits",
+    "missing",
+    "perform",
+    "perform_async",
+    "describe",
+    "native",
+    "close",
+    "close_async",
+)
+"""What a class must have to serve as a driver."""
+
+
+async def _on_thread(work: Callable[..., Any], *arguments: Any) -> Any:
+    from asyncio import to_thread
+
+    return await to_thread(work, *arguments)

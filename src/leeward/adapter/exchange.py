@@ -1,19 +1,21 @@
-"""What the adapters' one place of asking has in common: answers, and those that are no proof.
+"""Ask a service: the one place where a request is authorised and sent, and a refusal judged.
 
-Each adapter's `asking` authorises a request, sends it and judges a refusal, in its cloud's way.
+A verb's plan makes the request and reads the good answer; everything between is here. What differs
+between services is a value: `Service`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Hashable
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from leeward.adapter.http_dates import ahead_of
-from leeward.adapter.plans import Step
+from leeward.adapter.plan_run import proves_nothing_done, result_of
+from leeward.adapter.plans import SKEWED, Need, Send, Step, TheirTime, View
 from leeward.calls import Result
 from leeward.errors import Outcome
-from leeward.http.messages import Response
+from leeward.http.messages import Failure, Request, Response
 from leeward.json_text import DEEPEST, Undecodable, decode
 
 LONGEST_WAIT: Final = 86_400.0
@@ -23,6 +25,8 @@ UNDECODABLE: Final = "undecodable"
 """AMBIGUOUS: a success whose body is not what the service documents."""
 UNEXPECTED: Final = "unexpected_status"
 """AMBIGUOUS: a success, and not the one that this call ends with."""
+DAMAGED: Final = "damaged"
+"""AMBIGUOUS: the body does not have the checksum that came with it."""
 
 NO_RESPONSE: Final = Response(0)
 """In the place of an answer that did not come."""
@@ -40,19 +44,100 @@ class Answer(NamedTuple):
     refusal: Result[Any] | None
 
 
-Asking: TypeAlias = Generator[Step, Any, Answer]
+Exchange: TypeAlias = Generator[Step, Any, Answer]
+
+Authorize: TypeAlias = Callable[[Request, Any, float], Request]
+"""Return a request with the proof of who sends it, from a credential and a time in Unix seconds."""
 
 
-def looked_up(answer: Answer) -> Answer:
+def _as_it_is(request: Request, _credential: Any, _now: float) -> Request:
+    return request
+
+
+def _never(*_: Any) -> bool:
+    return False
+
+
+class Service(NamedTuple):
+    """How one service is asked.
+
+    Attributes:
+        need: what a plan has to `Need` for its credential; None where nobody has to sign.
+        refusal: how an attempt ends whose answer is no success, from the answer and the time of
+            that answer in Unix seconds.
+        request_id: the header with the service's id of the request; empty for none.
+        authorize: adds the proof of who sends a request; the credential is None without a `need`.
+        may_be_skew: whether a refusal may come of a wrong clock, from it and the credential.
+        tolerated_skew: seconds by which a clock may be wrong before it is to blame.
+        is_damaged: whether the body does not have the checksum that came with it.
+    """
+
+    need: Hashable | None
+    refusal: Callable[[Response, float], Result[Any]]
+    request_id: str = ""
+    authorize: Authorize = _as_it_is
+    may_be_skew: Callable[[Result[Any], Any], bool] = _never
+    tolerated_skew: float = 0.0
+    is_damaged: Callable[[Response], bool] = _never
+
+
+def exchange(
+    service: Service,
+    request: Request | Callable[[], Request],
+    view: View,
+    *,
+    authorize: Authorize | None = None,
+    effect: bool = True,
+) -> Exchange:
+    """Authorise and send a request, and judge the answer if it is no success.
+
+    A proof that was refused although only the clock is wrong ends as AUTH with the reason `SKEWED`;
+    the plan has then told the service's time, and is run again.
+
+    Args:
+        service: who is asked.
+        request: without a word on who sends it; or what makes it at the moment of sending.
+        view: of the plan.
+        authorize: in place of the service's own.
+        effect: False for a look-up. A plan gets the failure of a look-up as a refusal.
+    """
+    credential = None if service.need is None else (yield Need(service.need))
+    signed_at = view.now
+    plain = request() if callable(request) else request
+    signed = (authorize or service.authorize)(plain, credential, signed_at)
+    response: Response | Failure = yield Send(signed, effect)
+    if isinstance(response, Failure):
+        return Answer(NO_RESPONSE, result_of(response))
+    if service.is_damaged(response):
+        return Answer(response, ambiguous(response, DAMAGED, request_id=service.request_id))
+    if 200 <= response.status < 300:
+        return Answer(response, None)
+    refusal = service.refusal(response, view.now)
+    if service.may_be_skew(refusal, credential):
+        theirs = ahead_of(response.headers.get("date", ""), 0.0)
+        if theirs is not None and abs(theirs - signed_at) > service.tolerated_skew:
+            yield TheirTime(theirs)
+            refusal = refusal._replace(outcome=Outcome.AUTH, reason=SKEWED)
+    return Answer(response, refusal)
+
+
+def by_headers(proof: Callable[[Any, float], tuple[tuple[str, str], ...]]) -> Authorize:
+    """Return what adds the headers that `proof` makes of a credential and a time."""
+
+    def authorize(request: Request, credential: Any, now: float) -> Request:
+        return request._replace(headers=request.headers + proof(credential, now))
+
+    return authorize
+
+
+def as_look_up(answer: Answer) -> Answer:
     """Return the answer to a look-up that came before the request that counts.
 
     As long as only this was sent, nothing has been done, whatever became of it: a refusal that
     would be AMBIGUOUS is NOT_SENT.
     """
     refusal = answer.refusal
-    if refusal is None or refusal.outcome is not Outcome.AMBIGUOUS:
-        return answer
-    return Answer(answer.response, refusal._replace(outcome=Outcome.NOT_SENT, executed=None))
+    return answer if refusal is None else Answer(answer.response, proves_nothing_done(refusal))
 
 
 def object_of(response: Response, deepest: int = DEEPEST) -> dict[str, Any]:
@@ -63,32 +148,35 @@ def object_of(response: Response, deepest: int = DEEPEST) -> dict[str, Any]:
     """
     document = decode(response.body, deepest=deepest)
     if not isinstance(document, dict):
-        raise Undecodable("the JSON is no object")
+        raise Undecodable("the JSON is not an object")
     return document
 
 
-def lost(
-    response: Response,
-    reason: str,
-    cause: BaseException | None = None,
-    *,
-    request_id: str | None = None,
+def ambiguous(
+    response: Response, reason: str, cause: BaseException | None = None, *, request_id: str = ""
 ) -> Result[Any]:
-    """Return the result of an answer that cannot be trusted, or read."""
+    """Return the result of an answer that cannot be trusted, or read.
+
+    Args:
+        response: what came.
+        reason: why it is not enough.
+        cause: what reading it raised.
+        request_id: the header with the service's id of the request.
+    """
     return Result(
         Outcome.AMBIGUOUS,
         code=f"http.{response.status}",
         reason=reason,
-        request_id=request_id,
+        request_id=response.headers.get(request_id),
         executed=True if 200 <= response.status < 300 else None,
         cause=cause,
     )
 
 
-def seconds_in(text: str, now: float) -> float | None:
+def wait_in(text: str, now: float) -> float | None:
     """Read how long to wait: seconds, or a time of HTTP (RFC 9110, 10.2.3); None for nonsense."""
     seconds = number_in(text)
-    return believed(ahead_of(text, now) if seconds is None else seconds)
+    return plausible_wait(ahead_of(text, now) if seconds is None else seconds)
 
 
 def number_in(text: str) -> float | None:
@@ -97,6 +185,6 @@ def number_in(text: str) -> float | None:
     return float(found) if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", found) else None
 
 
-def believed(seconds: float | None) -> float | None:
+def plausible_wait(seconds: float | None) -> float | None:
     """Return a wait as it is, if it is one that can be meant."""
     return seconds if seconds is not None and 0 <= seconds <= LONGEST_WAIT else None

@@ -2,24 +2,23 @@
 
 ```python
 def plan(call, view):
-    credentials = yield Need("https://example.com/.default")
-    fresh = yield Fresh()  # a credential may have taken its time
-    response = yield Send(encode(call, credentials, fresh.now))
+    token = yield Need(Token("https://example.com/.default"))
+    response = yield Send(encode(call, token, view.now))
     return decode(response)
 ```
 
 A plan does no I/O, keeps no time and reads no environment. It yields at most one `Send` with an
-effect, so that one attempt is one effectful request by construction; runners enforce it.
+effect, so that one attempt is one effectful request by construction; `PlanRun` enforces it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Hashable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from leeward.calls import Call, Result
 from leeward.http.messages import Request, Response
-from leeward.masking import masked
+from leeward.masking import masked, outline
 from leeward.values import NOTHING
 
 STALE_CREDENTIALS = "stale_credentials"
@@ -32,39 +31,56 @@ once, by that time."""
 
 CLOCK_SKEW = "clock_skew"
 """The name under which `TheirTime` is remembered: what to add to this machine's clock, in seconds,
-to get the target's. Runners add it to `View.now`."""
+to get the target's. It is added to `View.now`."""
 
 
-class View(NamedTuple):
-    """What a plan may see of the world, at one moment: values only. `Fresh` gives another.
+class View:
+    """What a plan may see of the world, as of the last answer that it got. Read-only for plans.
+
+    It moves on with the plan: a credential may have taken its time, so a plan that signs by `now`
+    or tells a deadline makes its request last, when it sends it.
 
     Attributes:
         now: Unix seconds, corrected by the clock skew that the target has shown.
         timeout: seconds that are left for the attempt.
-        learnt: what earlier plans have found out, such as a discovered address. Read-only.
+        learnt: what earlier plans have found out, such as a session. Read-only.
     """
 
-    now: float
-    timeout: float
-    learnt: Mapping[str, Any] = NOTHING
+    __slots__ = ("learnt", "now", "timeout")
+
+    def __init__(self, now: float, timeout: float, learnt: Mapping[str, Any] = NOTHING) -> None:
+        self.now = now
+        self.timeout = timeout
+        self.learnt = learnt
 
     def __repr__(self) -> str:
-        return masked(self, "now timeout")
+        return f"View(now={self.now}, timeout={self.timeout}, learnt={outline(self.learnt)})"
 
 
 class Need(NamedTuple):
-    """Ask for a credential of `scope`; the answer is what the adapter's source gives."""
+    """Ask for something that takes a look-up of its own: a credential, an address, a project.
 
-    scope: str
+    The answer is what the adapter's source gives for it. Where there is nothing to be had the plan
+    ends: NOT_SENT if nobody could be asked, else AUTH or NOT_FOUND.
+
+    Attributes:
+        what: small and hashable; the source knows it.
+    """
+
+    what: Hashable
 
 
 class Send(NamedTuple):
     """Ask for one request to be sent.
 
-    With an effect, the answer is a `Response`: without one the runner ends the plan itself. A
-    look-up, ``effect=False``, is answered with a `Response` or a `Failure`, and the plan decides.
-    It gets a share of the time that is left; where it has taken all the same, and nothing with an
-    effect was sent, the runner ends the plan with what the failure proves.
+    With an effect, the answer is a `Response`: without one the plan ends here. A look-up,
+    ``effect=False``, is answered with a `Response` or a `Failure`, and the plan decides. It gets a
+    share of the time that is left; where it has taken all the same, and nothing with an effect was
+    sent, the plan ends with what the failure proves.
+
+    Attributes:
+        request: as it goes over the wire.
+        effect: whether it may change something.
     """
 
     request: Request
@@ -90,13 +106,6 @@ class Learn(NamedTuple):
         return masked(self, "name")
 
 
-class Fresh(NamedTuple):
-    """Ask for a `View` of this moment: for a time to sign by, or a deadline to send along.
-
-    It is that of the last answer, a credential's or a target's.
-    """
-
-
 class TheirTime(NamedTuple):
     """Tell what the target's clock says in its answer, the one that came last. No answer.
 
@@ -118,7 +127,7 @@ class Drop(NamedTuple):
     origin: str
 
 
-Step: TypeAlias = Need | Send | Learn | Fresh | TheirTime | Drop
+Step: TypeAlias = Need | Send | Learn | TheirTime | Drop
 Answer: TypeAlias = Any
 Plan: TypeAlias = Generator[Step, Answer, Result[Any]]
 Planner: TypeAlias = Callable[[Any, View], Plan]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from enum import Enum
 from time import monotonic
 from typing import Any, NamedTuple, TypeAlias, TypeVar
@@ -71,7 +71,7 @@ class NoCredential(Exception):
         self.message = message
 
 
-Source: TypeAlias = Callable[[str, float], Credential]
+Source: TypeAlias = Callable[[Any, float], Credential]
 """Fetches a credential of a scope, within so many seconds; raises `NoCredential`."""
 
 
@@ -110,10 +110,10 @@ class CredentialCache:
         self._source = source
         self._now = now
         self._random = random
-        self._slots: dict[str, _Slot] = {}
+        self._slots: dict[Hashable, _Slot] = {}
         self._lock = ForkLock()
 
-    def get(self, scope: str, timeout: float, refused: Any = None) -> Any:
+    def get(self, scope: Hashable, timeout: float, refused: Any = None) -> Any:
         """Return the secret of `scope`, or the `NoCredential` that stands in its way.
 
         Args:
@@ -124,12 +124,12 @@ class CredentialCache:
         found = self._held_or_flight(scope, refused)
         return found.wait(timeout) if isinstance(found, _Flight) else found
 
-    async def get_async(self, scope: str, timeout: float, refused: Any = None) -> Any:
+    async def get_async(self, scope: Hashable, timeout: float, refused: Any = None) -> Any:
         """Do the same without blocking the event loop."""
         found = self._held_or_flight(scope, refused)
         return await found.wait_async(timeout) if isinstance(found, _Flight) else found
 
-    def _held_or_flight(self, scope: str, refused: Any) -> Any:
+    def _held_or_flight(self, scope: Hashable, refused: Any) -> Any:
         """Return a secret that holds, or else the flight to wait for."""
         slot = self._slots.get(scope) or self._slots.setdefault(scope, _Slot())
         held = slot.held
@@ -142,7 +142,7 @@ class CredentialCache:
             self._flight(scope, slot, held.secret)
         return held.secret
 
-    def _flight(self, scope: str, slot: _Slot, unwanted: Any) -> Any:
+    def _flight(self, scope: Hashable, slot: _Slot, unwanted: Any) -> Any:
         """Join the flight that is under way, or start one."""
         flight = _Flight()
         thread = threading.Thread(target=self._fly, args=(scope, slot, flight), daemon=True)
@@ -162,7 +162,7 @@ class CredentialCache:
                 raise
         return flight
 
-    def _fly(self, scope: str, slot: _Slot, flight: _Flight) -> None:
+    def _fly(self, scope: Hashable, slot: _Slot, flight: _Flight) -> None:
         try:
             outcome: Credential | NoCredential = self._source(scope, FLIGHT_SECONDS)
         except NoCredential as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 from leeward.cli.facts import Facts
 from leeward.config import BusConfig, Config, FunctionConfig, TableConfig, load_settings
 from leeward.config.load import DEFAULT_FILE
-from leeward.operations.requests import DATA_TIMEOUT, EVENT_TIMEOUT, INVOKE_TIMEOUT
+from leeward.operations.operations import DATA_TIMEOUT, EVENT_TIMEOUT, INVOKE_TIMEOUT
 from leeward.values import TargetStatus
 
 

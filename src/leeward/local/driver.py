@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from leeward.adapter import Call, Capability, Limits, Result, UniformDriver
+from leeward.adapter import Call, Capability, Driver, Limits, Result
 from leeward.clock import Clock, SystemClock
 from leeward.errors import ConfigError, LeewardError, Outcome
 from leeward.local.bus import Bus, DeadLetter, dead_letter
@@ -23,7 +23,7 @@ from leeward.local.tables import Tables
 Verb = Callable[[Any, float], Result[Any]]
 
 
-class Local(UniformDriver):
+class Local(Driver):
     """A whole cloud in this process; independent of every other `Local`.
 
     Functions run on threads of this process. Data and deliveries lie in SQLite: in memory until
@@ -42,8 +42,9 @@ class Local(UniformDriver):
         Raises:
             ConfigError: `path` is a symbolic link, no file, or another user's file.
         """
-        self._target = target
-        self._limits = Limits()
+        self.target = target
+        self.capabilities = frozenset(Capability)
+        self.limits = Limits()  # the defaults, so that what runs here fits most other targets, too
         self._closed = False
         self._file = None if os.fspath(path) == MEMORY else Path(path).absolute()
         self._database = Database(self._file)
@@ -53,7 +54,7 @@ class Local(UniformDriver):
             self._rows, self._handlers, clock, shared=self._file is not None
         )
         accept = self._dispatcher.accept
-        self._functions = Functions(clock, self._limits.payload_bytes, accept)
+        self._functions = Functions(clock, self.limits.payload_bytes, accept)
         self._bus = Bus(accept)
         tables = Tables(self._database)
         self._verbs: dict[str, Verb] = {
@@ -65,21 +66,6 @@ class Local(UniformDriver):
             "delete": tables.delete,
             "scan": tables.scan,
         }
-
-    @property
-    def target(self) -> str:
-        """The target's name."""
-        return self._target
-
-    @property
-    def capabilities(self) -> frozenset[Capability]:
-        """All of them."""
-        return frozenset(Capability)
-
-    @property
-    def limits(self) -> Limits:
-        """Return the defaults, so that what runs here fits most other targets, too."""
-        return self._limits
 
     def function(self, name: str) -> Callable[[F], F]:
         """Register the decorated function under `name`.
@@ -184,8 +170,8 @@ class Local(UniformDriver):
             return self._bus
         if service != "tables":
             raise ConfigError(
-                f"no service {service!r} at {self._target}; known: events, functions, tables",
-                target=self._target,
+                f"no service {service!r} at {self.target}; known: events, functions, tables",
+                target=self.target,
             )
         with self._database_needed(), self._database.read(PATIENCE):
             return self._database.connect()
@@ -213,8 +199,8 @@ class Local(UniformDriver):
         try:
             yield
         except DatabaseFault as fault:
-            told = f"{self._target} is closed; open a new one" if self._closed else str(fault)
-            raise LeewardError(told, target=self._target) from fault.__cause__
+            told = f"{self.target} is closed; open a new one" if self._closed else str(fault)
+            raise LeewardError(told, target=self.target) from fault.__cause__
 
 
 def _check_name(name: object, example: str) -> None:

@@ -1,4 +1,4 @@
-"""The arguments that every door shares: names, keys, times and ids, checked one by one.
+"""The arguments that operations share: names, keys, times and ids, checked one by one.
 
 Each check raises `InvalidRequest` with the field and the remedy, and returns the checked value.
 """
@@ -27,7 +27,7 @@ MAX_EXPIRY = 100 * 365 * 24 * 3600.0
 """Seconds. DynamoDB and Firestore ignore or refuse expiries much further away."""
 
 
-def name(value: Any, field: str) -> str:
+def check_name(value: Any, field: str) -> str:
     """Check the name of a function, bus or table."""
     text = _text(value, field)
     if len(text) > MAX_NAME:
@@ -37,7 +37,7 @@ def name(value: Any, field: str) -> str:
     return text
 
 
-def effect(value: Any) -> Effect | None:
+def check_effect(value: Any) -> Effect | None:
     """Check an effect, given as `Effect` or as its value."""
     if value is None or isinstance(value, Effect):
         return value
@@ -49,7 +49,7 @@ def effect(value: Any) -> Effect | None:
     return Effect(value)
 
 
-def idempotency_key(value: Any) -> str | None:
+def check_idempotency_key(value: Any) -> str | None:
     """Check an idempotency key: printable ASCII, because it travels as a header."""
     if value is None:
         return None
@@ -63,15 +63,20 @@ def idempotency_key(value: Any) -> str | None:
     return text
 
 
-def timeout(value: Any, default: float) -> float:
+def check_timeout(value: Any, default: float) -> float:
     """Check a deadline in seconds."""
     return default if value is None else _seconds(value, "timeout", MAX_SECONDS)
 
 
-def expires_at(value: Any, now: float) -> float | None:
+def check_flag(value: Any, field: str) -> bool:
+    """Check a switch."""
+    if not isinstance(value, bool):
+        raise InvalidRequest(f"{field} must be True or False, not {shown(value)}", field=field)
+    return value
+
+
+def expires_at(value: Any, now: float) -> float:
     """Turn `expires_in`, seconds or a timedelta, into Unix seconds."""
-    if value is None:
-        return None
     if not isinstance(value, int | float):
         from datetime import timedelta
 
@@ -79,7 +84,7 @@ def expires_at(value: Any, now: float) -> float | None:
     return now + _seconds(value, "expires_in", MAX_EXPIRY)
 
 
-def revision(value: Any) -> str | None:
+def check_revision(value: Any) -> str | None:
     """Check a revision that a receipt or a record has given."""
     return None if value is None else _text(value, "if_revision")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from leeward.adapter import (
-    NONE_MISSING,
     Call,
     Capability,
     Delete,
@@ -29,6 +28,20 @@ _REMEDIES: Mapping[Capability, str] = {
     Capability.COMPOSITE_KEYS: "use a key of one field, or give the table another home",
     Capability.SCAN: "give the table another home",
 }
+
+
+_DATA = frozenset({Capability.TABLES, Capability.COMPOSITE_KEYS})
+
+POSSIBLE: Mapping[str, frozenset[Capability]] = {
+    "invoke": frozenset({Capability.INVOKE}),
+    "enqueue": frozenset({Capability.ENQUEUE}),
+    "publish": frozenset({Capability.PUBLISH, Capability.ORDERING}),
+    "store": _DATA | {Capability.CONDITIONS, Capability.EXPIRY},
+    "load": _DATA,
+    "delete": _DATA | {Capability.CONDITIONS},
+    "scan": frozenset({Capability.SCAN}),
+}
+"""What calls of a verb may need. A call is looked at only where a target lacks one of these."""
 
 
 def needed(call: Call) -> list[Capability]:
@@ -65,10 +78,9 @@ def require(call: Call, drivers: Iterable[Driver]) -> None:
 
 def _refusal(call: Call, driver: Driver, capability: Capability) -> str:
     """Return that a target cannot, or that it could if it were told where."""
-    missing: Mapping[Capability, str] = getattr(driver, "missing", NONE_MISSING)
-    if capability in missing:
+    if capability in driver.missing:
         lack = f"{capability.value!r} is not configured for {driver.target!r}"
-        return f"{lack}: {missing[capability]}; nothing was sent"
+        return f"{lack}: {driver.missing[capability]}; nothing was sent"
     return (
         f"{driver.target} has no {capability.value}, which this {call.verb} needs; "
         f"nothing was sent; {_REMEDIES[capability]}"

@@ -120,7 +120,7 @@ def _build(call: Call, result: Result[Any]) -> CallError:
         "target": result.target,
         "attempts": result.attempts,
         "code": result.code,
-        "reason": _final_reason(result),
+        "reason": result.reason,
         "retry_after": result.retry_after,
     }
     if result.outcome is Outcome.APP_ERROR:
@@ -134,13 +134,6 @@ def _build(call: Call, result: Result[Any]) -> CallError:
             _unknown_message(call, result), idempotency_key=key, executed=result.executed, **origin
         )
     return _class_of(call, result)(_message(call, result), **origin)
-
-
-def _final_reason(result: Result[Any]) -> str | None:
-    """Leave out the words by which a plan asked for another run: that has failed as well."""
-    from leeward.adapter.plans import SKEWED, STALE_CREDENTIALS
-
-    return None if result.reason in (SKEWED, STALE_CREDENTIALS) else result.reason
 
 
 def _class_of(call: Call, result: Result[Any]) -> type[CallError]:

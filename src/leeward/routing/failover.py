@@ -15,10 +15,6 @@ from leeward.adapter import (
     Result,
     Scan,
     Store,
-    UniformDriver,
-    close_async,
-    perform,
-    perform_async,
 )
 from leeward.clock import Clock, SystemClock
 from leeward.entropy import random_unit
@@ -46,7 +42,7 @@ DATA = frozenset(
 _OF_TABLES = (Store, Load, Delete, Scan)
 
 
-class FailoverDriver(UniformDriver):
+class FailoverDriver(Driver):
     """Try targets in order, and move on only where the outcome table allows it.
 
     It fulfils the driver protocol itself, with the difference that one call may make several
@@ -79,24 +75,12 @@ class FailoverDriver(UniformDriver):
         self._clock: Clock = clock or SystemClock()
         self._evidence = dict.fromkeys(self._order, Evidence())
         self._lock = ForkLock()
-
-    @property
-    def target(self) -> str:
-        """The order itself, such as ``aws,google``."""
-        return ",".join(self._order)
-
-    @property
-    def capabilities(self) -> frozenset[Capability]:
-        """What every target can do; for data, what every home can do."""
-        everywhere = frozenset.intersection(*(d.capabilities for d in self._drivers.values()))
-        homes = [driver.capabilities for driver in self._home_drivers()]
-        at_home = frozenset.intersection(*homes) if homes else frozenset()
-        return (everywhere - DATA) | (at_home & DATA)
-
-    @property
-    def limits(self) -> Limits:
-        """The smallest of all targets."""
-        return Limits.smallest([driver.limits for driver in self._drivers.values()])
+        self.target = ",".join(self._order)
+        everywhere = frozenset.intersection(*(driver.capabilities for driver in drivers))
+        owners = [driver.capabilities for driver in self._home_drivers()]
+        at_home = frozenset.intersection(*owners) if owners else frozenset[Capability]()
+        self.capabilities = (everywhere - DATA) | (at_home & DATA)
+        self.limits = Limits.smallest([driver.limits for driver in drivers])
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         """Take any call from its first attempt to its result, within `timeout` seconds."""
@@ -181,7 +165,7 @@ class FailoverDriver(UniformDriver):
         failures: list[Exception] = []
         for driver in self._drivers.values():
             try:
-                await close_async(driver)
+                await driver.close_async()
             except Exception as error:  # noqa: BLE001 - the others must still be closed
                 failures.append(error)
         if failures:
@@ -196,7 +180,7 @@ class FailoverDriver(UniformDriver):
             self._clock.sleep(command.seconds)
             return None
         try:
-            return perform(self._drivers[command.target], command.call, command.timeout)
+            return self._drivers[command.target].perform(command.call, command.timeout)
         except Exception as error:  # noqa: BLE001 - what it means is decided in one place
             return error
 
@@ -206,7 +190,7 @@ class FailoverDriver(UniformDriver):
             return None
         try:
             driver = self._drivers[command.target]
-            return await perform_async(driver, command.call, command.timeout)
+            return await driver.perform_async(command.call, command.timeout)
         except Exception as error:  # noqa: BLE001 - what it means is decided in one place
             return error
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
-from leeward.adapter import Call, Driver, Enqueue, Invoke, Publish, WrappingDriver
+from leeward.adapter import Call, Driver, Enqueue, Invoke, Publish, Result, WrappingDriver
 
 
 class Renamed(WrappingDriver):
@@ -30,8 +31,15 @@ class Renamed(WrappingDriver):
         self._buses = buses
         self._tables = tables
 
-    def map_call(self, call: Call) -> Call:
-        """Return the call under the target's own name."""
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        """Make one attempt, under the target's own name."""
+        return self._driver.perform(self._named(call), timeout)
+
+    async def perform_async(self, call: Call, timeout: float) -> Result[Any]:
+        """Await one attempt, under the target's own name."""
+        return await self._driver.perform_async(self._named(call), timeout)
+
+    def _named(self, call: Call) -> Call:
         match call:
             case Invoke(function) | Enqueue(function) if function in self._functions:
                 return call._replace(function=self._functions[function])

@@ -37,18 +37,18 @@ def _queues(settings: Settings) -> Mapping[str, Planner]:
 
 
 def _events(settings: Settings) -> Mapping[str, Planner]:
-    from leeward_azure.events.plans import EventsDoor, events
+    from leeward_azure.events.plans import EventsEndpoint, events
 
     found = settings.events
     assert found is not None
-    return events(EventsDoor(found.topic_url or found.namespace, found.urls, found.keys))
+    return events(EventsEndpoint(found.topic_url or found.namespace, found.urls, found.keys))
 
 
 def _tables(settings: Settings) -> Mapping[str, Planner]:
-    from leeward_azure.tables.plans import CosmosDoor, tables
+    from leeward_azure.tables.plans import CosmosEndpoint, tables
 
     assert settings.tables is not None
-    return tables(CosmosDoor(settings.tables.origin, settings.tables.database))
+    return tables(CosmosEndpoint(settings.tables.origin, settings.tables.database))
 
 
 _HOMES: Final[tuple[tuple[str, str, Callable[[Settings], Mapping[str, Planner]]], ...]] = (

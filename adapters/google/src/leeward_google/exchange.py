@@ -1,18 +1,12 @@
-"""Ask Google: the one place where a request is authorised and sent, and a refusal judged.
-
-A verb's plan makes the request and reads the good answer; everything between is here.
-"""
+"""Ask Google: how a request says who sends it, and what a refusal means."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
 from leeward.adapter import Result
-from leeward.adapter import exchange as asking
-from leeward.adapter.exchange import NO_RESPONSE, UNDECODABLE, Answer, Asking, believed, seconds_in
-from leeward.adapter.plan_runner import result_of
-from leeward.adapter.plans import Fresh, Need, Send, View
-from leeward.http.messages import Failure, Request, Response
+from leeward.adapter.exchange import Service, plausible_wait, wait_in
+from leeward.http.messages import Request, Response
 from leeward.json_text import DEEPEST, Undecodable, decode
 from leeward_google.errors import Told, outcome_of, told_by
 from leeward_google.identity.credentials import Bearer
@@ -29,22 +23,12 @@ JSON: Final = (("Content-Type", "application/json"),)
 """The headers of a request, but for the credential."""
 
 
-def ask(request: Request, *, emulator: bool = False, effect: bool = True) -> Asking:
-    """Authorise and send `request`, and judge the answer if it is no success.
+def _refusal(response: Response, now: float) -> Result[Any]:
+    return refused(response, told_by(response), now)
 
-    Args:
-        request: without a word on who sends it.
-        emulator: whether an emulator is asked, for which no credential is fetched.
-        effect: False for a look-up. A plan gets the failure of a look-up as a refusal.
-    """
-    bearer: Bearer = OWNER if emulator else (yield Need(SCOPE))
-    response: Response | Failure = yield Send(authorised(request, bearer), effect)
-    if isinstance(response, Failure):
-        return Answer(NO_RESPONSE, result_of(response))
-    if 200 <= response.status < 300:
-        return Answer(response, None)
-    after: View = yield Fresh()
-    return Answer(response, refused(response, told_by(response), after.now))
+
+def _authorize(request: Request, bearer: Bearer | None, _now: float) -> Request:
+    return authorised(request, bearer or OWNER)
 
 
 def authorised(request: Request, bearer: Bearer) -> Request:
@@ -87,12 +71,13 @@ def elements_of(response: Response, deepest: int = DEEPEST) -> list[dict[str, An
     return elements
 
 
-def lost(response: Response, cause: BaseException) -> Result[Any]:
-    """Return the result of a success that cannot be read."""
-    return asking.lost(response, UNDECODABLE, cause)
-
-
 def retry_after(response: Response, told: Told, now: float) -> float | None:
     """Return the seconds that the service asks to wait; None for none, or for nonsense."""
     text = response.headers.get("retry-after", "").strip()
-    return seconds_in(text, now) if text else believed(told.retry_delay)
+    return wait_in(text, now) if text else plausible_wait(told.retry_delay)
+
+
+GOOGLE: Final = Service(SCOPE, _refusal, authorize=_authorize)
+"""How Google's own services are asked."""
+EMULATOR: Final = GOOGLE._replace(need=None)
+"""How an emulator is asked: for it no credential is fetched."""

@@ -45,23 +45,23 @@ def _queued(settings: Settings) -> ByVerb:
 
 
 def _events(settings: Settings) -> ByVerb:
-    from leeward_google.events.plans import PubSubDoor, events
+    from leeward_google.events.plans import PubSubEndpoint, events
 
     configured = settings.events
 
     def make(project: str) -> ByVerb:
-        return events(PubSubDoor(configured.origin, project, configured.emulator))
+        return events(PubSubEndpoint(configured.origin, project, configured.emulator))
 
     return _of_project(settings, ("publish",), make)
 
 
 def _tables(settings: Settings) -> ByVerb:
-    from leeward_google.tables.plans import FirestoreDoor, tables
+    from leeward_google.tables.plans import FirestoreEndpoint, tables
 
     origin, database, emulator = settings.tables
 
     def make(project: str) -> ByVerb:
-        return tables(FirestoreDoor(origin, project, database, emulator))
+        return tables(FirestoreEndpoint(origin, project, database, emulator))
 
     return _of_project(settings, ("store", "load", "delete", "scan"), make)
 

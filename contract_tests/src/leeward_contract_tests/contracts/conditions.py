@@ -41,7 +41,7 @@ class ConditionsContract(Contract):
     def test_if_absent_is_judged_by_the_driver(self, driver: Driver) -> None:
         """Report an item that is there as CONFLICT, without a revision."""
         item: Item = {"id": fresh("item")}
-        results = [driver.store(store(item, if_absent=True), SECONDS) for _ in range(2)]
+        results = [driver.perform(store(item, if_absent=True), SECONDS) for _ in range(2)]
         assert [each.outcome for each in results] == [Outcome.OK, Outcome.CONFLICT]
         assert results[1].value is None
 

@@ -41,7 +41,7 @@ class EnqueueContract(Contract):
     @needs(Capability.ENQUEUE)
     def test_enqueue_does_not_wait_for_the_function(self, driver: Driver) -> None:
         """Accept a call whose function will raise: that is not the caller's business any more."""
-        result = driver.enqueue(enqueue(FAIL, {}), SECONDS)
+        result = driver.perform(enqueue(FAIL, {}), SECONDS)
         assert (result.outcome, result.value) == (Outcome.OK, None)
 
     @needs(Capability.ENQUEUE)

@@ -70,7 +70,7 @@ class InvokeContract(Contract):
     @needs(Capability.INVOKE)
     def test_invoke_reports_the_function_error_itself(self, driver: Driver) -> None:
         """Report a function's error as APP_ERROR, without a value."""
-        result = driver.invoke(invoke(FAIL, {}), SECONDS)
+        result = driver.perform(invoke(FAIL, {}), SECONDS)
         assert (result.outcome, result.value) == (Outcome.APP_ERROR, None)
 
     @needs(Capability.INVOKE)

@@ -44,7 +44,7 @@ class LostAnswersContract(Contract):
     ) -> None:
         """Report AMBIGUOUS for a function that ran unheard, and let it run once."""
         with faults.lose_answers(ALL):
-            result = driver.invoke(invoke(COUNT, runs.payload), SECONDS)
+            result = driver.perform(invoke(COUNT, runs.payload), SECONDS)
         assert (result.outcome, result.value) == (Outcome.AMBIGUOUS, None)
         assert runs.count() == 1
 
@@ -52,7 +52,7 @@ class LostAnswersContract(Contract):
     def test_an_attempt_is_one_request(self, driver: Driver, faults: Faults, runs: Runs) -> None:
         """Send one request for each attempt, even where repeating is harmless."""
         with faults.lose_answers(ALL):
-            result = driver.invoke(invoke(COUNT, runs.payload, Effect.IDEMPOTENT), SECONDS)
+            result = driver.perform(invoke(COUNT, runs.payload, Effect.IDEMPOTENT), SECONDS)
         assert outcomes_of(result) == [Outcome.AMBIGUOUS] * runs.count()
 
     @needs(ENQUEUE)
@@ -61,7 +61,7 @@ class LostAnswersContract(Contract):
     ) -> None:
         """Report AMBIGUOUS for a call that was accepted unheard."""
         with faults.lose_answers(ALL):
-            result = driver.enqueue(enqueue(COUNT, runs.payload), SECONDS)
+            result = driver.perform(enqueue(COUNT, runs.payload), SECONDS)
         assert result.outcome is Outcome.AMBIGUOUS
         assert runs.eventually(1) >= 1
 
@@ -72,7 +72,7 @@ class LostAnswersContract(Contract):
         """Report AMBIGUOUS for events that were taken unheard, and for none of them OK."""
         call = publish(Event("contract.lost", 1), Event("contract.lost", 2))
         with faults.lose_answers(ALL):
-            result = driver.publish(call, SECONDS)
+            result = driver.perform(call, SECONDS)
         assert (result.outcome, result.value) == (Outcome.AMBIGUOUS, None)
         assert [bool(deliveries.eventually(str(each.id))) for each in call.events] == [True] * 2
 
@@ -81,9 +81,9 @@ class LostAnswersContract(Contract):
         """Report AMBIGUOUS for an item that was stored unheard, without a revision."""
         call = store({"id": fresh("item"), "n": 1})
         with faults.lose_answers(ALL):
-            result = driver.store(call, SECONDS)
+            result = driver.perform(call, SECONDS)
         assert (result.outcome, result.value) == (Outcome.AMBIGUOUS, None)
-        found = driver.load(load(call.item["id"]), SECONDS).value
+        found = driver.perform(load(call.item["id"]), SECONDS).value
         assert found is not None
         assert (found.item, found.write_id) == (call.item, call.write_id)
 
@@ -91,11 +91,11 @@ class LostAnswersContract(Contract):
     def test_a_lost_answer_to_a_delete_is_ambiguous(self, driver: Driver, faults: Faults) -> None:
         """Report AMBIGUOUS for an item that was deleted unheard."""
         key = fresh("item")
-        assert driver.store(store({"id": key}), SECONDS).outcome is Outcome.OK
+        assert driver.perform(store({"id": key}), SECONDS).outcome is Outcome.OK
         with faults.lose_answers(ALL):
-            result = driver.delete(delete(key), SECONDS)
+            result = driver.perform(delete(key), SECONDS)
         assert result.outcome is Outcome.AMBIGUOUS
-        assert driver.load(load(key), SECONDS).value is None
+        assert driver.perform(load(key), SECONDS).value is None
 
     @needs(TABLES)
     def test_a_lost_answer_to_a_load_is_not_an_absent_item(
@@ -103,9 +103,9 @@ class LostAnswersContract(Contract):
     ) -> None:
         """Report AMBIGUOUS, and never that nothing is there, for a read without an answer."""
         key = fresh("item")
-        assert driver.store(store({"id": key}), SECONDS).outcome is Outcome.OK
+        assert driver.perform(store({"id": key}), SECONDS).outcome is Outcome.OK
         with faults.lose_answers(ALL):
-            result = driver.load(load(key), SECONDS)
+            result = driver.perform(load(key), SECONDS)
         assert result.outcome is Outcome.AMBIGUOUS
 
     @needs(TABLES)

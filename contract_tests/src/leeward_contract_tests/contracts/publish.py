@@ -102,7 +102,7 @@ class PublishContract(Contract):
     @needs(Capability.PUBLISH)
     def test_publish_gives_each_event_a_result(self, driver: Driver) -> None:
         """Return one result for each event of a request, in order."""
-        result = driver.publish(publish(*(Event(TYPE, n) for n in range(3))), SECONDS)
+        result = driver.perform(publish(*(Event(TYPE, n) for n in range(3))), SECONDS)
         assert result.outcome is Outcome.OK
         assert [each.outcome for each in result.value or ()] == [Outcome.OK] * 3
 

@@ -9,7 +9,7 @@ from typing import Concatenate, Final, ParamSpec, Protocol, TypeVar
 import pytest
 
 from leeward import Client, Unsupported
-from leeward.adapter import Call, Capability, Driver, Scan, perform
+from leeward.adapter import Call, Capability, Driver, Scan
 from leeward.testing import FaultyDriver
 from leeward_contract_tests.contracts.calls import SECONDS
 from leeward_contract_tests.fixtures import ECHO, EVENTS, ITEMS, PAIR, PAIRS
@@ -57,7 +57,7 @@ class Refusal:
 def declines(driver: Driver, call: Call) -> bool:
     """Tell whether `driver` raises `Unsupported`, or, being a router, hands it on as a cause."""
     try:
-        result = perform(driver, call, SECONDS)
+        result = driver.perform(call, SECONDS)
     except Unsupported:
         return True
     return isinstance(result.cause, Unsupported)

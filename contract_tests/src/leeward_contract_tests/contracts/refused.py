@@ -72,7 +72,7 @@ class RefusedContract(Contract):
     ) -> None:
         """Report NOT_SENT or REJECTED for a function that did not run, and why."""
         with how.begin(faults):
-            how.check(driver.invoke(invoke(COUNT, runs.payload), SECONDS))
+            how.check(driver.perform(invoke(COUNT, runs.payload), SECONDS))
         assert runs.count() == 0
 
     @each_way
@@ -83,8 +83,8 @@ class RefusedContract(Contract):
         """Report NOT_SENT or REJECTED for a call that was not queued, and why."""
         refused, taken = Runs(ask, patience), Runs(ask, patience)
         with how.begin(faults):
-            how.check(driver.enqueue(enqueue(COUNT, refused.payload), SECONDS))
-        assert driver.enqueue(enqueue(COUNT, taken.payload), SECONDS).outcome is Outcome.OK
+            how.check(driver.perform(enqueue(COUNT, refused.payload), SECONDS))
+        assert driver.perform(enqueue(COUNT, taken.payload), SECONDS).outcome is Outcome.OK
         assert taken.eventually(1) >= 1
         assert refused.count() == 0
 
@@ -96,8 +96,8 @@ class RefusedContract(Contract):
         """Report NOT_SENT or REJECTED for an event that nobody gets, and why."""
         refused, taken = publish(Event("contract.refused")), publish(Event("contract.taken"))
         with how.begin(faults):
-            how.check(driver.publish(refused, SECONDS))
-        assert driver.publish(taken, SECONDS).outcome is Outcome.OK
+            how.check(driver.perform(refused, SECONDS))
+        assert driver.perform(taken, SECONDS).outcome is Outcome.OK
         assert deliveries.eventually(str(taken.events[0].id))
         assert deliveries.now(str(refused.events[0].id)) == []
 
@@ -108,10 +108,10 @@ class RefusedContract(Contract):
     ) -> None:
         """Report NOT_SENT or REJECTED for an item that was not stored, and why."""
         key = fresh("item")
-        assert driver.store(store({"id": key, "n": 1}), SECONDS).outcome is Outcome.OK
+        assert driver.perform(store({"id": key, "n": 1}), SECONDS).outcome is Outcome.OK
         with how.begin(faults):
-            how.check(driver.store(store({"id": key, "n": 2}), SECONDS))
-        found = driver.load(load(key), SECONDS).value
+            how.check(driver.perform(store({"id": key, "n": 2}), SECONDS))
+        found = driver.perform(load(key), SECONDS).value
         assert found is not None
         assert found.item["n"] == 1
 
@@ -122,10 +122,10 @@ class RefusedContract(Contract):
     ) -> None:
         """Report NOT_SENT or REJECTED for an item that was not deleted, and why."""
         key = fresh("item")
-        assert driver.store(store({"id": key}), SECONDS).outcome is Outcome.OK
+        assert driver.perform(store({"id": key}), SECONDS).outcome is Outcome.OK
         with how.begin(faults):
-            how.check(driver.delete(delete(key), SECONDS))
-        assert driver.load(load(key), SECONDS).value is not None
+            how.check(driver.perform(delete(key), SECONDS))
+        assert driver.perform(load(key), SECONDS).value is not None
 
     @each_way
     @needs(TABLES)
@@ -134,9 +134,9 @@ class RefusedContract(Contract):
     ) -> None:
         """Report NOT_SENT or REJECTED, and never that nothing is there."""
         key = fresh("item")
-        assert driver.store(store({"id": key}), SECONDS).outcome is Outcome.OK
+        assert driver.perform(store({"id": key}), SECONDS).outcome is Outcome.OK
         with how.begin(faults):
-            how.check(driver.load(load(key), SECONDS))
+            how.check(driver.perform(load(key), SECONDS))
 
     @pytest.mark.parametrize("door", DOORS)
     @each_way
@@ -160,7 +160,7 @@ class RefusedContract(Contract):
     ) -> None:
         """Let the error that a caller gets carry the same native cause and code."""
         with how.begin(faults):
-            result = driver.invoke(invoke(ECHO, None), SECONDS)
+            result = driver.perform(invoke(ECHO, None), SECONDS)
             with pytest.raises(how.error) as raised:
                 client.invoke(ECHO)
         assert type(raised.value.__cause__) is type(result.cause)

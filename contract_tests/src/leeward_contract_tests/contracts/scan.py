@@ -34,7 +34,7 @@ class ScanContract(Contract):
     def test_scan_gives_what_load_gives(self, client: Client, driver: Driver) -> None:
         """Return items exactly, with their revision and write id."""
         call = store({**NASTY_ITEMS["decimals"], "id": fresh("item")})
-        revision = driver.store(call, SECONDS).value
+        revision = driver.perform(call, SECONDS).value
         (found,) = [each for each in _scanned(driver) if each.item["id"] == call.item["id"]]
         assert exact(found.item) == exact(call.item)
         assert (found.revision, found.write_id) == (revision, call.write_id)
@@ -53,7 +53,7 @@ def _scanned(driver: Driver) -> list[Stored]:
     found: list[Stored] = []
     cursor: str | None = None
     for _ in range(MOST_PAGES):
-        result = driver.scan(Scan(ITEMS, cursor), SECONDS)
+        result = driver.perform(Scan(ITEMS, cursor), SECONDS)
         assert result.outcome is Outcome.OK
         assert result.value is not None
         found += result.value.items

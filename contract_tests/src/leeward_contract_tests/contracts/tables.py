@@ -66,8 +66,8 @@ class TablesContract(Contract):
     def test_store_keeps_the_write_id(self, driver: Driver) -> None:
         """Keep the write id with the item, for the read-back after a lost answer."""
         call = store({"id": fresh("item")})
-        assert driver.store(call, SECONDS).outcome is Outcome.OK
-        found = driver.load(load(call.item["id"]), SECONDS).value
+        assert driver.perform(call, SECONDS).outcome is Outcome.OK
+        found = driver.perform(load(call.item["id"]), SECONDS).value
         assert found is not None
         assert found.write_id == call.write_id
 
@@ -134,7 +134,7 @@ class TablesContract(Contract):
     @needs(Capability.TABLES)
     def test_load_of_an_absent_item_is_ok(self, driver: Driver) -> None:
         """Report an item that is not there as OK, without a value."""
-        result = driver.load(load(fresh("absent")), SECONDS)
+        result = driver.perform(load(fresh("absent")), SECONDS)
         assert (result.outcome, result.value) == (Outcome.OK, None)
 
     @needs(Capability.TABLES)
@@ -178,7 +178,7 @@ class TablesContract(Contract):
         client.store_data(ITEMS, {"id": key})
         for _ in range(2):
             client.delete_data(ITEMS, key)
-        assert driver.delete(delete(fresh("absent")), SECONDS).outcome is Outcome.OK
+        assert driver.perform(delete(fresh("absent")), SECONDS).outcome is Outcome.OK
 
 
 def _padded(size: int) -> Item:

@@ -18,7 +18,7 @@ from leeward_nimbus.outcomes import STATUSES, answered, failed
 CAN = api.Capability
 
 
-class NimbusDriver(api.UniformDriver):
+class NimbusDriver(api.Driver):
     """One Nimbus account."""
 
     capabilities = frozenset({CAN.INVOKE, CAN.PUBLISH, CAN.TABLES, CAN.CONDITIONS, CAN.EXPIRY})

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from leeward import json_text
 from leeward.adapter import Publish, Result
-from leeward.adapter.exchange import UNDECODABLE, object_of
+from leeward.adapter.exchange import UNDECODABLE, ambiguous, as_look_up, exchange, object_of
 from leeward.adapter.plans import SKEWED, STALE_CREDENTIALS, Learn, Plan, Planner, Step, View
 from leeward.cloudevents import document_of
 from leeward.errors import InvalidRequest, Outcome
@@ -28,7 +28,7 @@ from leeward.http.messages import Request, Response
 from leeward.json_text import Undecodable
 from leeward.values import Event
 from leeward_aws.errors import entry_outcome
-from leeward_aws.exchange import Door, ask, door_to, look_up, lost, request_id
+from leeward_aws.exchange import REQUEST_ID, Endpoint, endpoint_of
 from leeward_aws.settings.options import Settings
 
 LONGEST_SOURCE: Final = 256
@@ -49,10 +49,10 @@ _REPLAYED: Final = (SKEWED, STALE_CREDENTIALS)
 
 def events(settings: Settings) -> dict[str, Planner]:
     """Return the planner of ``publish``."""
-    return {"publish": partial(publish, door_to("events", settings))}
+    return {"publish": partial(publish, endpoint_of("events", settings))}
 
 
-def publish(door: Door, call: Publish, view: View) -> Plan:
+def publish(endpoint: Endpoint, call: Publish, view: View) -> Plan:
     """Publish events in one request; the value has one result for each.
 
     Raises:
@@ -60,18 +60,20 @@ def publish(door: Door, call: Publish, view: View) -> Plan:
     """
     for index, event in enumerate(call.events):
         _check_source(event.source or "", f"events[{index}].source")
-    missing = yield from _check_bus(door, call.bus, view)
+    missing = yield from _check_bus(endpoint, call.bus, view)
     if missing is not None:
         return missing
     entries = [_entry(event, call.bus) for event in call.events]
-    request = Request("POST", door.origin, "/", _PUT, json_text.encode({"Entries": entries}))
-    response, refusal = yield from ask(door, request)
+    request = Request("POST", endpoint.origin, "/", _PUT, json_text.encode({"Entries": entries}))
+    response, refusal = yield from exchange(endpoint.service, request, view)
     if refusal is not None:
         return refusal
     try:
-        return Result.ok(_entries_of(response, len(entries)), request_id=request_id(response))
+        return Result.ok(
+            _entries_of(response, len(entries)), request_id=response.headers.get(REQUEST_ID)
+        )
     except Undecodable as error:
-        return lost(response, UNDECODABLE, error)
+        return ambiguous(response, UNDECODABLE, error, request_id=REQUEST_ID)
 
 
 def _check_source(source: str, field: str) -> None:
@@ -89,13 +91,17 @@ def _check_source(source: str, field: str) -> None:
         )
 
 
-def _check_bus(door: Door, bus: str, view: View) -> Generator[Step, Any, Result[Any] | None]:
+def _check_bus(
+    endpoint: Endpoint, bus: str, view: View
+) -> Generator[Step, Any, Result[Any] | None]:
     """Look whether `bus` is there, unless that is known; give a result if it is not."""
     known = f"bus:{bus}"
     if bus == DEFAULT_BUS or known in view.learnt:
         return None
-    request = Request("POST", door.origin, "/", _DESCRIBE, json_text.encode({"Name": bus}))
-    refusal = (yield from look_up(door, request)).refusal
+    request = Request("POST", endpoint.origin, "/", _DESCRIBE, json_text.encode({"Name": bus}))
+    refusal = as_look_up(
+        (yield from exchange(endpoint.service, request, view, effect=False))
+    ).refusal
     if refusal is None:
         yield Learn(known, True)
     elif refusal.outcome is Outcome.NOT_FOUND:
@@ -133,7 +139,7 @@ def _entries_of(response: Response, count: int) -> tuple[Result[None], ...]:
     entries = document.get("Entries")
     if not isinstance(entries, list) or len(entries) != count:
         raise Undecodable("the answer does not have one entry for each event")
-    taken: Result[None] = Result.ok(None, request_id=request_id(response))
+    taken: Result[None] = Result.ok(None, request_id=response.headers.get(REQUEST_ID))
     results = tuple([_result_of(entry, taken) for entry in entries])
     failed = sum(result.outcome is not Outcome.OK for result in results)
     if document.get("FailedEntryCount", failed) != failed:

@@ -17,13 +17,13 @@ from typing import Any, Final
 
 from leeward import json_text
 from leeward.adapter import Enqueue, FunctionFault, Invoke, Result
-from leeward.adapter.exchange import UNDECODABLE, UNEXPECTED, object_of
+from leeward.adapter.exchange import UNDECODABLE, UNEXPECTED, ambiguous, exchange, object_of
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Request, Response
 from leeward.json_text import Undecodable, decode
 from leeward_aws.errors import MISCONFIGURED
-from leeward_aws.exchange import Door, ask, door_to, lost, request_id
+from leeward_aws.exchange import REQUEST_ID, Endpoint, endpoint_of
 from leeward_aws.settings.options import Settings
 
 TIMED_OUT: Final = "timed_out"
@@ -58,11 +58,11 @@ _QUEUE: Final = (_JSON, ("X-Amz-Invocation-Type", "Event"))
 
 def functions(settings: Settings) -> dict[str, Planner]:
     """Return the planners of ``invoke`` and ``enqueue``."""
-    door = door_to("lambda", settings)
-    return {"invoke": partial(invoke, door), "enqueue": partial(enqueue, door)}
+    endpoint = endpoint_of("lambda", settings)
+    return {"invoke": partial(invoke, endpoint), "enqueue": partial(enqueue, endpoint)}
 
 
-def invoke(door: Door, call: Invoke, view: View) -> Plan:
+def invoke(endpoint: Endpoint, call: Invoke, view: View) -> Plan:
     """Call a function and wait for its answer.
 
     Raises:
@@ -70,33 +70,33 @@ def invoke(door: Door, call: Invoke, view: View) -> Plan:
     """
     target = _target(call.function)
 
-    def asked(now: View) -> Request:
-        headers = (*_WAIT, ("X-Amz-Client-Context", _client_context(call, now.timeout)))
-        return Request("POST", door.origin, target, headers, call.payload)
+    def request() -> Request:  # when it is sent, for the deadline that it tells
+        headers = (*_WAIT, ("X-Amz-Client-Context", _client_context(call, view.timeout)))
+        return Request("POST", endpoint.origin, target, headers, call.payload)
 
-    response, refusal = yield from ask(door, asked)
+    response, refusal = yield from exchange(endpoint.service, request, view)
     if refusal is not None:
         return refusal
     if response.status != 200:
-        return lost(response, UNEXPECTED)
+        return ambiguous(response, UNEXPECTED, request_id=REQUEST_ID)
     if "x-amz-function-error" in response.headers:
         return _fault(response)
     return _answer(response)
 
 
-def enqueue(door: Door, call: Enqueue, view: View) -> Plan:
+def enqueue(endpoint: Endpoint, call: Enqueue, view: View) -> Plan:
     """Queue a call. Lambda answers 202 as soon as it has it; what comes of it, nobody hears.
 
     Raises:
         InvalidRequest: the name cannot be a function's; before anything is sent.
     """
-    request = Request("POST", door.origin, _target(call.function), _QUEUE, call.payload)
-    response, refusal = yield from ask(door, request)
+    request = Request("POST", endpoint.origin, _target(call.function), _QUEUE, call.payload)
+    response, refusal = yield from exchange(endpoint.service, request, view)
     if refusal is not None:
         return refusal
     if response.status != 202:
-        return lost(response, UNEXPECTED)
-    return Result.ok(None, request_id=request_id(response))
+        return ambiguous(response, UNEXPECTED, request_id=REQUEST_ID)
+    return Result.ok(None, request_id=response.headers.get(REQUEST_ID))
 
 
 @lru_cache(maxsize=256)
@@ -131,8 +131,8 @@ def _answer(response: Response) -> Result[Any]:
     try:
         value = decode(response.body)
     except Undecodable as error:
-        return lost(response, UNDECODABLE, error)
-    return Result.ok(value, request_id=request_id(response))
+        return ambiguous(response, UNDECODABLE, error, request_id=REQUEST_ID)
+    return Result.ok(value, request_id=response.headers.get(REQUEST_ID))
 
 
 def _fault(response: Response) -> Result[Any]:
@@ -144,13 +144,16 @@ def _fault(response: Response) -> Result[Any]:
     kind, message = _text(told.get("errorType")), _text(told.get("errorMessage"))
     if kind in _NEVER_LOADED:
         return Result(
-            Outcome.NOT_FOUND, code=kind, reason=MISCONFIGURED, request_id=request_id(response)
+            Outcome.NOT_FOUND,
+            code=kind,
+            reason=MISCONFIGURED,
+            request_id=response.headers.get(REQUEST_ID),
         )
     return Result(
         Outcome.APP_ERROR,
         code=kind if kind in _REASONS else None,
         reason=_reason(kind, message),
-        request_id=request_id(response),
+        request_id=response.headers.get(REQUEST_ID),
         fault=FunctionFault(kind, message, _trace(told)),
     )
 

@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 
 from leeward import json_text
 from leeward.adapter import Delete, Key, Load, Page, Result, Scan, Store, Stored
-from leeward.adapter.exchange import UNDECODABLE, object_of
+from leeward.adapter.exchange import UNDECODABLE, ambiguous, as_look_up, exchange, object_of
 from leeward.adapter.plans import Plan, Planner, Step, View
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Request, Response
@@ -26,7 +26,7 @@ from leeward.items import decode as decode_item
 from leeward.items.names import escape_name
 from leeward.json_text import Undecodable, decode
 from leeward.masking import masked
-from leeward_aws.exchange import Door, ask, door_to, look_up, lost, request_id
+from leeward_aws.exchange import REQUEST_ID, Endpoint, endpoint_of
 from leeward_aws.settings.options import Settings
 from leeward_aws.tables.conditions import (
     FOREIGN,
@@ -63,16 +63,16 @@ _SCAN: Final = _headers("Scan")
 
 def tables(settings: Settings) -> dict[str, Planner]:
     """Return the planners of ``store``, ``load``, ``delete`` and ``scan``."""
-    door = door_to("dynamodb", settings)
+    endpoint = endpoint_of("dynamodb", settings)
     return {
-        "store": partial(store, door),
-        "load": partial(load, door),
-        "delete": partial(delete, door),
-        "scan": partial(scan, door),
+        "store": partial(store, endpoint),
+        "load": partial(load, endpoint),
+        "delete": partial(delete, endpoint),
+        "scan": partial(scan, endpoint),
     }
 
 
-def store(door: Door, call: Store, view: View) -> Plan:
+def store(endpoint: Endpoint, call: Store, view: View) -> Plan:
     """Replace an item; the value is its revision, the write id.
 
     A conflict with an item that bears this very write id is the echo of an earlier attempt whose
@@ -83,39 +83,43 @@ def store(door: Door, call: Store, view: View) -> Plan:
         key = escape_name(call.key.fields[0], DYNAMODB, top=True)
         body |= is_absent(key, call.now) | _ALL_OLD
     elif call.if_revision is not None:
-        found = yield from _condition(door, call, view)
+        found = yield from _condition(endpoint, call, view)
         if isinstance(found, Result):
             return found
         body |= found | _ALL_OLD
-    response, refusal = yield from ask(door, _request(door, _PUT, body))
+    response, refusal = yield from exchange(endpoint.service, _request(endpoint, _PUT, body), view)
     if refusal is not None and refusal.outcome is Outcome.CONFLICT:
         echo = _is_echo(response, call.write_id)
         return Result.ok(call.write_id, request_id=refusal.request_id) if echo else refusal
     return refusal or _written(response, call.write_id)
 
 
-def load(door: Door, call: Load, view: View) -> Plan:
+def load(endpoint: Endpoint, call: Load, view: View) -> Plan:
     """Read an item, expired or not, with everything that was written before."""
-    response, refusal = yield from ask(door, _get(door, call.table, call.key))
+    response, refusal = yield from exchange(
+        endpoint.service, _get(endpoint, call.table, call.key), view
+    )
     found = refusal or _found(response, call.table)
     if isinstance(found, Result):
         return found
-    return Result.ok(found and found.stored, request_id=request_id(response))
+    return Result.ok(found and found.stored, request_id=response.headers.get(REQUEST_ID))
 
 
-def delete(door: Door, call: Delete, view: View) -> Plan:
+def delete(endpoint: Endpoint, call: Delete, view: View) -> Plan:
     """Delete an item, there or not, unless a revision is asked for."""
     body: dict[str, Any] = {"TableName": call.table, "Key": _key(call.key)}
     if call.if_revision is not None:
-        found = yield from _condition(door, call, view)
+        found = yield from _condition(endpoint, call, view)
         if isinstance(found, Result):
             return found
         body |= found
-    response, refusal = yield from ask(door, _request(door, _DELETE, body))
+    response, refusal = yield from exchange(
+        endpoint.service, _request(endpoint, _DELETE, body), view
+    )
     return refusal or _written(response, None)
 
 
-def scan(door: Door, call: Scan, view: View) -> Plan:
+def scan(endpoint: Endpoint, call: Scan, view: View) -> Plan:
     """Read one page; its cursor is the key of the last item that was looked at.
 
     Raises:
@@ -124,26 +128,28 @@ def scan(door: Door, call: Scan, view: View) -> Plan:
     body: dict[str, Any] = {"TableName": call.table, "ConsistentRead": True, "Limit": PAGE_ITEMS}
     if call.cursor is not None:
         body["ExclusiveStartKey"] = _start_of(call.cursor)
-    response, refusal = yield from ask(door, _request(door, _SCAN, body))
+    response, refusal = yield from exchange(endpoint.service, _request(endpoint, _SCAN, body), view)
     if refusal is not None:
         return refusal
     try:
         natives, cursor = _page_of(response)
     except Undecodable as error:
-        return lost(response, UNDECODABLE, error)
+        return ambiguous(response, UNDECODABLE, error, request_id=REQUEST_ID)
     try:
         items = tuple(_stored(native) for native in natives)
     except Exception as error:  # noqa: BLE001 - another program may have stored anything at all
         return _unreadable(call.table, error)
-    return Result.ok(Page(items, cursor), request_id=request_id(response))
+    return Result.ok(Page(items, cursor), request_id=response.headers.get(REQUEST_ID))
 
 
-def _request(door: Door, headers: tuple[tuple[str, str], ...], body: dict[str, Any]) -> Request:
-    return Request("POST", door.origin, "/", headers, json_text.encode(body))
+def _request(
+    endpoint: Endpoint, headers: tuple[tuple[str, str], ...], body: dict[str, Any]
+) -> Request:
+    return Request("POST", endpoint.origin, "/", headers, json_text.encode(body))
 
 
-def _get(door: Door, table: str, key: Key) -> Request:
-    return _request(door, _GET, {"TableName": table, "Key": _key(key), "ConsistentRead": True})
+def _get(endpoint: Endpoint, table: str, key: Key) -> Request:
+    return _request(endpoint, _GET, {"TableName": table, "Key": _key(key), "ConsistentRead": True})
 
 
 def _key(key: Key) -> Native:
@@ -162,13 +168,19 @@ def _native(call: Store) -> Native:
 
 
 def _condition(
-    door: Door, call: Store | Delete, view: View
+    endpoint: Endpoint, call: Store | Delete, view: View
 ) -> Generator[Step, Any, Condition | Result[Any]]:
     """Return the condition that stands for `if_revision`, or how the call ends without a write."""
     revision = call.if_revision or ""
     if not revision.startswith(FOREIGN):
         return has_write_id(revision, call.now)
-    response, refusal = yield from look_up(door, _get(door, call.table, call.key))
+    response, refusal = as_look_up(
+        (
+            yield from exchange(
+                endpoint.service, _get(endpoint, call.table, call.key), view, effect=False
+            )
+        )
+    )
     return refusal or _compared(call, response)
 
 
@@ -180,14 +192,14 @@ def _compared(call: Store | Delete, response: Response) -> Condition | Result[An
     if found is not None:
         native, stored = found
         if isinstance(call, Store) and stored.write_id == call.write_id:
-            return Result.ok(call.write_id, request_id=request_id(response))
+            return Result.ok(call.write_id, request_id=response.headers.get(REQUEST_ID))
         expired = stored.expires_at is not None and stored.expires_at <= call.now
         if stored.revision == call.if_revision and not expired:
             return is_unchanged(native)
     return Result(
         Outcome.CONFLICT,
         message="the item has another revision, or is gone",
-        request_id=request_id(response),
+        request_id=response.headers.get(REQUEST_ID),
     )
 
 
@@ -206,7 +218,7 @@ def _found(response: Response, table: str) -> _Found | Result[Any] | None:
         if native is not None and not isinstance(native, dict):
             raise Undecodable("the item of the answer is no object")
     except Undecodable as error:
-        return lost(response, UNDECODABLE, error)
+        return ambiguous(response, UNDECODABLE, error, request_id=REQUEST_ID)
     try:
         return None if native is None else _Found(native, _stored(native))
     except Exception as error:  # noqa: BLE001 - another program may have stored anything at all
@@ -235,8 +247,8 @@ def _written(response: Response, revision: str | None) -> Result[Any]:
         try:
             object_of(response, _DEEPEST)
         except Undecodable as error:
-            return lost(response, UNDECODABLE, error)
-    return Result.ok(revision, request_id=request_id(response))
+            return ambiguous(response, UNDECODABLE, error, request_id=REQUEST_ID)
+    return Result.ok(revision, request_id=response.headers.get(REQUEST_ID))
 
 
 def _is_echo(response: Response, write_id: str) -> bool:

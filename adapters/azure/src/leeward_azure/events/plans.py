@@ -15,7 +15,15 @@ from functools import lru_cache, partial
 from typing import Any, Final, NamedTuple
 
 from leeward.adapter import Publish, Result
-from leeward.adapter.exchange import UNDECODABLE, UNEXPECTED, object_of
+from leeward.adapter.exchange import (
+    UNDECODABLE,
+    UNEXPECTED,
+    Authorize,
+    ambiguous,
+    by_headers,
+    exchange,
+    object_of,
+)
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.cloudevents import document_of
 from leeward.errors import ConfigError, InvalidRequest
@@ -23,10 +31,13 @@ from leeward.http.messages import Request, Response
 from leeward.items.moments import to_utc
 from leeward.json_text import Undecodable
 from leeward.values import NOTHING, Event
-from leeward_azure.exchange import EVENTS, Authorize, ask, lost
+from leeward_azure.errors import judge_events
+from leeward_azure.exchange import service_of
 from leeward_azure.identity.credentials import AccountKey, Credential, SasToken
 from leeward_azure.identity.signing import Headers
 from leeward_azure.settings.services import TOPIC, TOPIC_KEY, is_topic_name
+
+EVENTS: Final = service_of("eventgrid", judge_events, "x-ms-request-id")
 
 CUSTOM_VERSION: Final = "2018-01-01"
 NAMESPACE_VERSION: Final = "2024-06-01"
@@ -37,7 +48,7 @@ _HEADERS: Final = (("Content-Type", "application/cloudevents-batch+json; charset
 _URL: Final = re.compile(r"(https?://[^/?#\s]+)(/[^?#\s]*)?")
 
 
-class EventsDoor(NamedTuple):
+class EventsEndpoint(NamedTuple):
     """Where the buses of one target are.
 
     Attributes:
@@ -62,32 +73,32 @@ class _Place(NamedTuple):
     authorize: Authorize
 
 
-def events(door: EventsDoor) -> dict[str, Planner]:
+def events(endpoint: EventsEndpoint) -> dict[str, Planner]:
     """Return the planner of ``publish``.
 
     Raises:
         ConfigError: a URL is none of these.
     """
-    if door.url is not None:
-        _place(door.url, "topic")
-    for url in door.urls.values():
+    if endpoint.url is not None:
+        _place(endpoint.url, "topic")
+    for url in endpoint.urls.values():
         _custom(url)
-    return {"publish": partial(publish, door)}
+    return {"publish": partial(publish, endpoint)}
 
 
-def publish(door: EventsDoor, call: Publish, view: View) -> Plan:
+def publish(endpoint: EventsEndpoint, call: Publish, view: View) -> Plan:
     """Publish events in one request; the value has one result for each.
 
     Raises:
         InvalidRequest: the bus has no URL, or a name that no topic has; before anything is sent.
     """
-    origin, target, authorize = _place_of(call.bus, door)
+    origin, target, authorize = _place_of(call.bus, endpoint)
     documents = b",".join([document_of(_in_utc(event)) for event in call.events])
     request = Request("POST", origin, target, _HEADERS, b"[%b]" % documents)
     service = EVENTS
-    if call.bus in door.keyed:
-        service = EVENTS._replace(scope=TOPIC_KEY + call.bus)
-    response, refusal = yield from ask(service, request, authorize)
+    if call.bus in endpoint.keyed:
+        service = EVENTS._replace(need=TOPIC_KEY + call.bus)
+    response, refusal = yield from exchange(service, request, view, authorize=authorize)
     return refusal or _published(response, len(call.events))
 
 
@@ -119,11 +130,11 @@ def _in_utc(event: Event) -> Event:
     return event if moment is None or moment is event.time else event._replace(time=moment)
 
 
-def _place_of(bus: str, door: EventsDoor) -> _Place:
-    own = door.urls.get(bus)
+def _place_of(bus: str, endpoint: EventsEndpoint) -> _Place:
+    own = endpoint.urls.get(bus)
     if own is not None:
         return _custom(own)
-    if door.url is None:
+    if endpoint.url is None:
         raise InvalidRequest(
             f"bus {bus!r} has no URL: give it one in eventgrid_topic_urls, or set "
             "eventgrid_topic_url for all topics",
@@ -134,7 +145,7 @@ def _place_of(bus: str, door: EventsDoor) -> _Place:
             f"bus {bus!r} is no name of an Event Grid topic: use letters, digits and hyphens",
             field="bus",
         )
-    return _place(door.url, bus)
+    return _place(endpoint.url, bus)
 
 
 @lru_cache(maxsize=256)
@@ -146,7 +157,7 @@ def _place(url: str, topic: str) -> _Place:
     if found is None or found[2] not in (None, "/"):
         raise _wrong_url()
     target = f"/topics/{topic}:publish?api-version={NAMESPACE_VERSION}"
-    return _Place(found[1], target, namespace_headers)
+    return _Place(found[1], target, by_headers(namespace_headers))
 
 
 @lru_cache(maxsize=256)
@@ -155,7 +166,9 @@ def _custom(url: str) -> _Place:
     found = _URL.fullmatch(url)
     if found is None:
         raise _wrong_url()
-    return _Place(found[1], f"{found[2] or '/'}?api-version={CUSTOM_VERSION}", custom_headers)
+    return _Place(
+        found[1], f"{found[2] or '/'}?api-version={CUSTOM_VERSION}", by_headers(custom_headers)
+    )
 
 
 def _wrong_url() -> ConfigError:
@@ -168,11 +181,11 @@ def _wrong_url() -> ConfigError:
 def _published(response: Response, count: int) -> Result[Any]:
     """Take a success for one only if it looks like Event Grid's, and no page of a proxy."""
     if response.status != 200:
-        return lost(EVENTS, response, UNEXPECTED)
+        return ambiguous(response, UNEXPECTED, request_id=EVENTS.request_id)
     if response.body:
         try:
             object_of(response)
         except Undecodable as error:
-            return lost(EVENTS, response, UNDECODABLE, error)
+            return ambiguous(response, UNDECODABLE, error, request_id=EVENTS.request_id)
     request_id = response.headers.get(EVENTS.request_id)
     return Result.ok((Result.ok(None, request_id=request_id),) * count, request_id=request_id)

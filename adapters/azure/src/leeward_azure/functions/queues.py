@@ -16,18 +16,18 @@ from functools import lru_cache, partial
 from typing import Final, NamedTuple
 
 from leeward.adapter import Enqueue, Result
-from leeward.adapter.exchange import UNEXPECTED
+from leeward.adapter.exchange import UNEXPECTED, ambiguous, by_headers, exchange
 from leeward.adapter.http_dates import http_date
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.errors import InvalidRequest
 from leeward.http.messages import Request
-from leeward_azure.exchange import Service, ask, lost
+from leeward_azure.exchange import service_of
 from leeward_azure.functions.queue_errors import judge_queue
 from leeward_azure.identity.credentials import AccountKey, Bearer, Credential
 from leeward_azure.identity.signing import Headers
 from leeward_azure.settings.services import Queues, is_queue_name
 
-QUEUE: Final = Service("queue", judge_queue, "x-ms-request-id", dated=True)
+QUEUE: Final = service_of("queue", judge_queue, "x-ms-request-id", dated=True)
 
 VERSION: Final = "2021-12-02"
 """Of the API; any since 2017-11-09 takes tokens of Entra, and emulators lag behind."""
@@ -66,12 +66,12 @@ def enqueue(configured: Queues, call: Enqueue, view: View) -> Plan:
     target = f"{path}?{configured.sas}" if configured.sas else path
     headers = (("Content-Type", CONTENT_TYPE),)
     request = Request("POST", configured.origin, target, headers, body)
-    authorize = partial(queue_headers, Signed(configured.account, path, len(body)))
-    response, refusal = yield from ask(QUEUE, request, authorize)
+    proof = partial(queue_headers, Signed(configured.account, path, len(body)))
+    response, refusal = yield from exchange(QUEUE, request, view, authorize=by_headers(proof))
     if refusal is not None:
         return refusal
     if response.status != 201:
-        return lost(QUEUE, response, UNEXPECTED)
+        return ambiguous(response, UNEXPECTED, request_id=QUEUE.request_id)
     return Result.ok(None, request_id=response.headers.get(QUEUE.request_id))
 
 

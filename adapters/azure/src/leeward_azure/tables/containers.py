@@ -13,18 +13,20 @@ from typing import Any, Final, Literal, NamedTuple
 
 from leeward import json_text
 from leeward.adapter import Result, Store
-from leeward.adapter.exchange import Answer, Asking, object_of
+from leeward.adapter.exchange import Answer, Exchange, by_headers, exchange, object_of
 from leeward.adapter.plans import Drop, Learn, Plan, View
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Request, Response
 from leeward.json_text import Undecodable
 from leeward.text import is_printable
-from leeward_azure.errors import ABSENT, LAGGING, REGION_MOVED
-from leeward_azure.exchange import COSMOS, ask
+from leeward_azure.errors import ABSENT, LAGGING, REGION_MOVED, judge_cosmos
+from leeward_azure.exchange import service_of
 from leeward_azure.identity.signing import Headers, Signed, cosmos_headers
 from leeward_azure.percent import encoded
 from leeward_azure.tables.documents import Place, document_of, place_of
 from leeward_azure.tables.sessions import EMPTY, Session
+
+COSMOS: Final = service_of("cosmos", judge_cosmos, "x-ms-activity-id", dated=True)
 
 API_VERSION: Final = "2020-07-15"
 """What azure-cosmos asks for."""
@@ -133,15 +135,17 @@ def to_page(container: Container, continuation: str | None, view: View) -> Asked
     return Asked(Request("GET", container.origin, container.documents, headers))
 
 
-def ask_container(container: Container, asked: Asked, view: View, *, effect: bool = True) -> Asking:
-    """Ask, and keep what the answer tells of the session. As `leeward_azure.exchange.ask`.
+def ask_container(
+    container: Container, asked: Asked, view: View, *, effect: bool = True
+) -> Exchange:
+    """Ask, and keep what the answer tells of the session. As `leeward.adapter.exchange`.
 
     Connections to a region that takes no writes any more are given up.
     """
     request, place = asked
     link = container.link if place is None else f"{container.link}/docs/{place.id}"
-    authorize = partial(cosmos_headers, Signed(request.method, "docs", link))
-    answer = yield from ask(COSMOS, request, authorize, effect=effect)
+    proof = by_headers(partial(cosmos_headers, Signed(request.method, "docs", link)))
+    answer = yield from exchange(COSMOS, request, view, authorize=proof, effect=effect)
     seen: Session = view.learnt.get(container.session, EMPTY)
     refusal = answer.refusal
     if refusal is not None and refusal.code in _MADE_ANEW:
@@ -164,8 +168,8 @@ def unless_made_anew(container: Container, refusal: Result[Any], view: View) -> 
     if refusal.reason != LAGGING or not session.tokens:
         return refusal
     request = Request("GET", container.origin, container.documents.removesuffix("/docs"), _READ)
-    authorize = partial(cosmos_headers, Signed("GET", "colls", container.link))
-    response, trouble = yield from ask(COSMOS, request, authorize, effect=False)
+    proof = by_headers(partial(cosmos_headers, Signed("GET", "colls", container.link)))
+    response, trouble = yield from exchange(COSMOS, request, view, authorize=proof, effect=False)
     try:
         owner = None if trouble else object_of(response).get("_rid")
     except Undecodable:

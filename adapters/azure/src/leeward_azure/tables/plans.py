@@ -14,14 +14,21 @@ from typing import Any, Final, NamedTuple
 
 from leeward.adapter import Delete, Load, Page, Result, Scan, Store, Stored
 from leeward.adapter.classification import CONTENTION_REASON
-from leeward.adapter.exchange import UNDECODABLE, UNEXPECTED, Answer, looked_up, object_of
+from leeward.adapter.exchange import (
+    UNDECODABLE,
+    UNEXPECTED,
+    Answer,
+    ambiguous,
+    as_look_up,
+    object_of,
+)
 from leeward.adapter.plans import Learn, Plan, Planner, Step, View
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Response
 from leeward.json_text import Undecodable
 from leeward_azure.errors import ABSENT
-from leeward_azure.exchange import COSMOS, lost
 from leeward_azure.tables.containers import (
+    COSMOS,
     Container,
     ask_container,
     container_of,
@@ -48,7 +55,7 @@ EXPIRED: Final = "expired_in_the_way"
 """REJECTED: the item that is there has expired, and takes its place until it is replaced."""
 
 
-class CosmosDoor(NamedTuple):
+class CosmosEndpoint(NamedTuple):
     """Where the tables of one target are.
 
     Attributes:
@@ -60,23 +67,23 @@ class CosmosDoor(NamedTuple):
     database: str
 
 
-def tables(door: CosmosDoor) -> dict[str, Planner]:
+def tables(endpoint: CosmosEndpoint) -> dict[str, Planner]:
     """Return the planners of ``store``, ``load``, ``delete`` and ``scan``."""
     return {
-        "store": partial(store, door),
-        "load": partial(load, door),
-        "delete": partial(delete, door),
-        "scan": partial(scan, door),
+        "store": partial(store, endpoint),
+        "load": partial(load, endpoint),
+        "delete": partial(delete, endpoint),
+        "scan": partial(scan, endpoint),
     }
 
 
-def store(door: CosmosDoor, call: Store, view: View) -> Plan:
+def store(endpoint: CosmosEndpoint, call: Store, view: View) -> Plan:
     """Replace an item; the value is its new revision.
 
     A conflict with an item that bears this very write id is the echo of an earlier attempt whose
     answer was lost: it is OK.
     """
-    container = container_of(door.origin, door.database, call.table)
+    container = container_of(endpoint.origin, endpoint.database, call.table)
     if call.if_revision is not None:
         return (yield from _replace(container, call, call.if_revision, view))
     if call.if_absent:
@@ -85,9 +92,9 @@ def store(door: CosmosDoor, call: Store, view: View) -> Plan:
     return answer.refusal or _written(answer.response, call)
 
 
-def load(door: CosmosDoor, call: Load, view: View) -> Plan:
+def load(endpoint: CosmosEndpoint, call: Load, view: View) -> Plan:
     """Read an item, expired or not, with everything that this client has written before."""
-    container = container_of(door.origin, door.database, call.table)
+    container = container_of(endpoint.origin, endpoint.database, call.table)
     place = place_of(call.key)
     answer = yield from ask_container(container, to_read(container, place, view), view)
     if _is_absent(answer):
@@ -98,9 +105,9 @@ def load(door: CosmosDoor, call: Load, view: View) -> Plan:
     return found if isinstance(found, Result) else _ok(found, answer.response)
 
 
-def delete(door: CosmosDoor, call: Delete, view: View) -> Plan:
+def delete(endpoint: CosmosEndpoint, call: Delete, view: View) -> Plan:
     """Delete an item, there or not, unless a revision is asked for."""
-    container = container_of(door.origin, door.database, call.table)
+    container = container_of(endpoint.origin, endpoint.database, call.table)
     revision = None
     if call.if_revision is not None:
         revision = revision_of(call.if_revision)
@@ -114,17 +121,17 @@ def delete(door: CosmosDoor, call: Delete, view: View) -> Plan:
     if answer.refusal is not None:
         return answer.refusal
     if answer.response.status != 204:
-        return lost(COSMOS, answer.response, UNEXPECTED)
+        return ambiguous(answer.response, UNEXPECTED, request_id=COSMOS.request_id)
     return _ok(None, answer.response)
 
 
-def scan(door: CosmosDoor, call: Scan, view: View) -> Plan:
+def scan(endpoint: CosmosEndpoint, call: Scan, view: View) -> Plan:
     """Read one page; its cursor is the continuation that Cosmos DB gives.
 
     Raises:
         InvalidRequest: the cursor is none that a page has given; before anything is sent.
     """
-    container = container_of(door.origin, door.database, call.table)
+    container = container_of(endpoint.origin, endpoint.database, call.table)
     cursor = call.cursor
     if cursor is not None and not (cursor and cursor.isascii() and cursor.isprintable()):
         raise InvalidRequest(
@@ -215,7 +222,7 @@ def _look(
     """Read the item that is there; a result, and never AMBIGUOUS, if that cannot be known."""
     place = place_of(call.key)
     asked = to_read(container, place, view)
-    answer = looked_up((yield from ask_container(container, asked, view, effect=False)))
+    answer = as_look_up((yield from ask_container(container, asked, view, effect=False)))
     if _is_absent(answer):
         return None
     if answer.refusal is not None:
@@ -234,7 +241,7 @@ def _found(response: Response, table: str, place: Place) -> Stored | Result[Any]
             raise Undecodable("the answer is not the document that was asked for")
         return stored_of(native)
     except Undecodable as error:
-        return lost(COSMOS, response, UNDECODABLE, error)
+        return ambiguous(response, UNDECODABLE, error, request_id=COSMOS.request_id)
     except Exception as error:  # noqa: BLE001 - another program may have stored anything at all
         return _unreadable(table, error)
 
@@ -243,7 +250,7 @@ def _page(response: Response, table: str) -> Result[Any]:
     try:
         items = tuple(stored_of(native) for native in _natives_of(response))
     except Undecodable as error:
-        return lost(COSMOS, response, UNDECODABLE, error)
+        return ambiguous(response, UNDECODABLE, error, request_id=COSMOS.request_id)
     except Exception as error:  # noqa: BLE001 - another program may have stored anything at all
         return _unreadable(table, error)
     return _ok(Page(items, response.headers.get("x-ms-continuation") or None), response)
@@ -261,14 +268,14 @@ def _natives_of(response: Response) -> list[Native]:
 def _written(response: Response, call: Store) -> Result[Any]:
     """Take a success for one only if Cosmos DB says which revision came of it."""
     if response.status not in (200, 201):
-        return lost(COSMOS, response, UNEXPECTED)
+        return ambiguous(response, UNEXPECTED, request_id=COSMOS.request_id)
     try:
         if response.body:
             etag = etag_of(object_of(response, DEEPEST))
         else:
             etag = etag_of(response.headers, "etag")
     except Undecodable as error:
-        return lost(COSMOS, response, UNDECODABLE, error)
+        return ambiguous(response, UNDECODABLE, error, request_id=COSMOS.request_id)
     return _ok(revision_after(call, etag), response)
 
 

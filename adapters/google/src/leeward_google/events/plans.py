@@ -21,13 +21,13 @@ from typing import Any, Final, NamedTuple
 
 from leeward import cloudevents, json_text
 from leeward.adapter import Publish, Result
-from leeward.adapter.exchange import object_of
+from leeward.adapter.exchange import UNDECODABLE, ambiguous, exchange, object_of
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.errors import InvalidRequest
 from leeward.http.messages import Request, Response
 from leeward.json_text import Undecodable
 from leeward.values import Event
-from leeward_google.exchange import JSON, ask, lost
+from leeward_google.exchange import EMULATOR, GOOGLE, JSON
 from leeward_google.settings.services import is_topic_name
 
 LONGEST_ATTRIBUTE: Final = 1024
@@ -47,7 +47,7 @@ come to 1.1 MB."""
 _STRUCTURED: Final = {"content-type": "application/cloudevents+json"}
 
 
-class PubSubDoor(NamedTuple):
+class PubSubEndpoint(NamedTuple):
     """Where the buses of one target are.
 
     Attributes:
@@ -62,12 +62,12 @@ class PubSubDoor(NamedTuple):
     emulator: bool = False
 
 
-def events(door: PubSubDoor) -> dict[str, Planner]:
+def events(endpoint: PubSubEndpoint) -> dict[str, Planner]:
     """Return the planner of ``publish``."""
-    return {"publish": partial(publish, door)}
+    return {"publish": partial(publish, endpoint)}
 
 
-def publish(door: PubSubDoor, call: Publish, view: View) -> Plan:
+def publish(endpoint: PubSubEndpoint, call: Publish, view: View) -> Plan:
     """Publish events in one request; the value has one result for each.
 
     Raises:
@@ -76,10 +76,11 @@ def publish(door: PubSubDoor, call: Publish, view: View) -> Plan:
     """
     topic = _checked(call.bus)
     _check_ordering(call.events)
-    target = f"/v1/projects/{door.project}/topics/{topic}:publish"
+    target = f"/v1/projects/{endpoint.project}/topics/{topic}:publish"
     body = json_text.encode({"messages": [message_of(event) for event in call.events]})
-    request = Request("POST", door.origin, target, JSON, body)
-    response, refusal = yield from ask(request, emulator=door.emulator)
+    request = Request("POST", endpoint.origin, target, JSON, body)
+    service = EMULATOR if endpoint.emulator else GOOGLE
+    response, refusal = yield from exchange(service, request, view)
     return refusal or _published(response, len(call.events))
 
 
@@ -148,5 +149,5 @@ def _published(response: Response, count: int) -> Result[Any]:
         if not all(isinstance(each, str) and each for each in ids):
             raise Undecodable("a message id of the answer is no text")
     except Undecodable as error:
-        return lost(response, error)
+        return ambiguous(response, UNDECODABLE, error)
     return Result.ok((Result.ok(None),) * count)

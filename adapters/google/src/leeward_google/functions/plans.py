@@ -21,7 +21,7 @@ from typing import Any, Final
 from leeward.adapter import TOO_LARGE, Invoke, Result
 from leeward.adapter.classification import REDIRECTED, Classification
 from leeward.adapter.function_answers import MARK, fault_in, value_of
-from leeward.adapter.plans import STALE_CREDENTIALS, Fresh, Need, Plan, Planner, Send, View
+from leeward.adapter.plans import STALE_CREDENTIALS, Need, Plan, Planner, Send, View
 from leeward.errors import Outcome
 from leeward.http.messages import Request, Response
 from leeward_google.errors import Told
@@ -74,17 +74,15 @@ def invoke(configured: Functions, call: Invoke, view: View) -> Plan:
     """
     check_name(call.function, configured)
     address: Address = yield Need(FUNCTION + call.function)
-    before: View = yield Fresh()
-    headers = _headers(address, call, before.timeout)
+    headers = _headers(address, call, view.timeout)
     response: Response = yield Send(
         Request("POST", address.origin, address.target, headers, call.payload)
     )
     if 200 <= response.status < 300:
         return value_of(response, _request_id(response))
-    after: View = yield Fresh()
     if MARK in response.headers:
-        return _refusal(response, _APP_ERROR, after.now)._replace(fault=fault_in(response))
-    return _refusal(response, _meaning(response, address), after.now)
+        return _refusal(response, _APP_ERROR, view.now)._replace(fault=fault_in(response))
+    return _refusal(response, _meaning(response, address), view.now)
 
 
 def _headers(address: Address, call: Invoke, seconds: float) -> tuple[tuple[str, str], ...]:

@@ -21,12 +21,12 @@ from typing import Any, Final
 
 from leeward import json_text
 from leeward.adapter import Enqueue, Result
-from leeward.adapter.exchange import object_of
+from leeward.adapter.exchange import UNDECODABLE, ambiguous, exchange, object_of
 from leeward.adapter.plans import Learn, Need, Plan, Planner, Step, View
 from leeward.errors import InvalidRequest
 from leeward.http.messages import Request, Response
 from leeward.json_text import Undecodable
-from leeward_google.exchange import JSON, ask, lost
+from leeward_google.exchange import EMULATOR, GOOGLE, JSON
 from leeward_google.functions.addresses import (
     KEPT,
     PLACE,
@@ -64,7 +64,8 @@ def enqueue_message(configured: Topics, project: str, call: Enqueue, view: View)
     body = {"messages": [{"data": _base64(call.payload), "attributes": attributes}]}
     target = f"/v1/projects/{project}/topics/{topic.replace('%', '%25')}:publish"
     request = Request("POST", configured.origin, target, JSON, json_text.encode(body))
-    response, refusal = yield from ask(request, emulator=configured.emulator)
+    service = EMULATOR if configured.emulator else GOOGLE
+    response, refusal = yield from exchange(service, request, view)
     return refusal or _accepted(response, "messageIds")
 
 
@@ -79,7 +80,7 @@ def enqueue_task(configured: Tasks, functions: Functions, call: Enqueue, view: V
     body = {"task": _task(configured, functions, call, address)}
     target = f"/v2/{configured.queue}/tasks"
     request = Request("POST", configured.origin, target, JSON, json_text.encode(body))
-    response, refusal = yield from ask(request)
+    response, refusal = yield from exchange(GOOGLE, request, view)
     if refusal is not None and refusal.code == _EXISTS:
         return Result.ok(None)
     return refusal or _accepted(response, "name")
@@ -142,7 +143,7 @@ def _accepted(response: Response, member: str) -> Result[Any]:
         if not object_of(response).get(member):
             raise Undecodable(f"the answer has no {member}")
     except Undecodable as error:
-        return lost(response, error)
+        return ambiguous(response, UNDECODABLE, error)
     return Result.ok(None)
 
 

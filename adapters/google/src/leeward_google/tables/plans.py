@@ -24,12 +24,12 @@ from typing import Any, Final, NamedTuple
 from leeward import json_text
 from leeward.adapter import Delete, Key, Load, Result, Scan, Store, Stored
 from leeward.adapter.classification import CONTENTION_REASON
-from leeward.adapter.exchange import Asking
+from leeward.adapter.exchange import Exchange, Service, exchange
 from leeward.adapter.plans import STALE_CREDENTIALS, Learn, Plan, Planner, Step, View
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Request
 from leeward_google.errors import FAILED_PRECONDITION
-from leeward_google.exchange import JSON, ask
+from leeward_google.exchange import EMULATOR, GOOGLE, JSON
 from leeward_google.tables.documents import (
     check_collection,
     fields_of,
@@ -50,7 +50,7 @@ EXPIRED: Final = "expired_in_the_way"
 """REJECTED: the item that is there has expired, and takes its place until it is replaced."""
 
 
-class FirestoreDoor(NamedTuple):
+class FirestoreEndpoint(NamedTuple):
     """Where the tables of one target are.
 
     Attributes:
@@ -66,6 +66,11 @@ class FirestoreDoor(NamedTuple):
     emulator: bool = False
 
     @property
+    def service(self) -> Service:
+        """Return how it is asked."""
+        return EMULATOR if self.emulator else GOOGLE
+
+    @property
     def documents(self) -> str:
         """Return the name under which all documents are."""
         return f"projects/{self.project}/databases/{self.database}/documents"
@@ -76,71 +81,75 @@ class FirestoreDoor(NamedTuple):
         return Request("POST", self.origin, target, JSON, json_text.encode(body))
 
 
-def tables(door: FirestoreDoor) -> dict[str, Planner]:
+def tables(endpoint: FirestoreEndpoint) -> dict[str, Planner]:
     """Return the planners of ``store``, ``load``, ``delete`` and ``scan``.
 
     They raise `InvalidRequest` for a table whose name no collection can have, before anything is
     sent.
     """
     return {
-        "store": partial(store, door),
-        "load": partial(load, door),
-        "delete": partial(delete, door),
-        "scan": partial(scan, door),
+        "store": partial(store, endpoint),
+        "load": partial(load, endpoint),
+        "delete": partial(delete, endpoint),
+        "scan": partial(scan, endpoint),
     }
 
 
-def store(door: FirestoreDoor, call: Store, view: View) -> Plan:
+def store(endpoint: FirestoreEndpoint, call: Store, view: View) -> Plan:
     """Replace an item; the value is its new revision.
 
     A conflict with an item that bears this very write id is the echo of an earlier attempt whose
     answer was lost: it is OK.
     """
     write: dict[str, Any] = {
-        "update": {"name": _name(door, call.table, call.key), "fields": fields_of(call)}
+        "update": {"name": _name(endpoint, call.table, call.key), "fields": fields_of(call)}
     }
     if call.if_absent:
-        return (yield from _store_if_absent(door, call, write, view))
+        return (yield from _store_if_absent(endpoint, call, write, view))
     if call.if_revision is not None:
         condition = _condition(call.if_revision, call.now)
-        return (yield from _write_if(door, call, write, condition, view))
-    response, refusal = yield from _commit(door, write)
+        return (yield from _write_if(endpoint, call, write, condition, view))
+    response, refusal = yield from _commit(endpoint, write, view)
     return refusal or written_in(response, call)
 
 
-def load(door: FirestoreDoor, call: Load, view: View) -> Plan:
+def load(endpoint: FirestoreEndpoint, call: Load, view: View) -> Plan:
     """Read an item, expired or not, with everything that was written before."""
-    response, refusal = yield from ask(_get(door, call.table, call.key), emulator=door.emulator)
+    response, refusal = yield from exchange(
+        endpoint.service, _get(endpoint, call.table, call.key), view
+    )
     seen = refusal or seen_in(response, call.table, id_of(call.key), view.now)
     return seen if isinstance(seen, Result) else Result.ok(seen)
 
 
-def delete(door: FirestoreDoor, call: Delete, view: View) -> Plan:
+def delete(endpoint: FirestoreEndpoint, call: Delete, view: View) -> Plan:
     """Delete an item, there or not, unless a revision is asked for."""
-    write: dict[str, Any] = {"delete": _name(door, call.table, call.key)}
+    write: dict[str, Any] = {"delete": _name(endpoint, call.table, call.key)}
     if call.if_revision is not None:
         condition = _condition(call.if_revision, call.now)
-        return (yield from _write_if(door, call, write, condition, view))
-    response, refusal = yield from _commit(door, write)
+        return (yield from _write_if(endpoint, call, write, condition, view))
+    response, refusal = yield from _commit(endpoint, write, view)
     return refusal or written_in(response, call)
 
 
-def scan(door: FirestoreDoor, call: Scan, view: View) -> Plan:
+def scan(endpoint: FirestoreEndpoint, call: Scan, view: View) -> Plan:
     """Read one page, in the order of ids; its cursor is the id of its last document.
 
     Raises:
         InvalidRequest: the cursor is none that a page has given; before anything is sent.
     """
-    request = door.request("runQuery", {"structuredQuery": _query(door, call)})
-    response, refusal = yield from ask(request, emulator=door.emulator)
+    request = endpoint.request("runQuery", {"structuredQuery": _query(endpoint, call)})
+    response, refusal = yield from exchange(endpoint.service, request, view)
     return refusal or page_in(response, call.table, view.now)
 
 
-def _store_if_absent(door: FirestoreDoor, call: Store, write: dict[str, Any], view: View) -> Plan:
+def _store_if_absent(
+    endpoint: FirestoreEndpoint, call: Store, write: dict[str, Any], view: View
+) -> Plan:
     """Store an item where none is, or an expired one."""
     condition: dict[str, Any] = {"exists": False}
-    if call.expires_at is not None or _expired_in(door, call.table) in view.learnt:
-        found = yield from _look(door, call, view)
+    if call.expires_at is not None or _expired_in(endpoint, call.table) in view.learnt:
+        found = yield from _look(endpoint, call, view)
         if isinstance(found, Result):
             return _conflict(_THERE) if is_unreadable(found) else found
         if found is not None and found.write_id == call.write_id:
@@ -149,7 +158,7 @@ def _store_if_absent(door: FirestoreDoor, call: Store, write: dict[str, Any], vi
             return _conflict(_THERE)
         if found is not None:
             condition = {"updateTime": update_time_in(found.revision)}
-    return (yield from _write_if(door, call, write, condition, view))
+    return (yield from _write_if(endpoint, call, write, condition, view))
 
 
 def _condition(if_revision: str, now: float) -> dict[str, Any] | None:
@@ -161,7 +170,7 @@ def _condition(if_revision: str, now: float) -> dict[str, Any] | None:
 
 
 def _write_if(
-    door: FirestoreDoor,
+    endpoint: FirestoreEndpoint,
     call: Store | Delete,
     write: dict[str, Any],
     condition: dict[str, Any] | None,
@@ -170,14 +179,14 @@ def _write_if(
     """Write under a condition, and look what was in the way if it did not hold."""
     if condition is None:
         return _conflict(_ANOTHER_REVISION)
-    response, refusal = yield from _commit(door, write | {"currentDocument": condition})
+    response, refusal = yield from _commit(endpoint, write | {"currentDocument": condition}, view)
     if refusal is None:
         return written_in(response, call)
     if not _may_be_the_condition(refusal):
         return refusal
-    found = yield from _look(door, call, view)
+    found = yield from _look(endpoint, call, view)
     if isinstance(found, Stored) and _is_expired(found, call.now):
-        yield Learn(_expired_in(door, call.table), True)
+        yield Learn(_expired_in(endpoint, call.table), True)
     return _in_the_way(call, refusal, found)
 
 
@@ -217,28 +226,30 @@ def _unless_explained(conflict: Result[Any], look: Result[Any]) -> Result[Any]:
     return look if explains or look.reason == STALE_CREDENTIALS else conflict
 
 
-def _look(door: FirestoreDoor, call: Store | Delete, view: View) -> Generator[Step, Any, Seen]:
+def _look(
+    endpoint: FirestoreEndpoint, call: Store | Delete, view: View
+) -> Generator[Step, Any, Seen]:
     """Read the item that is there; a result if that cannot be known.
 
     By a look nothing has been done, whatever became of it: what would be AMBIGUOUS is NOT_SENT.
     """
-    request = _get(door, call.table, call.key)
-    response, refusal = yield from ask(request, emulator=door.emulator, effect=False)
+    request = _get(endpoint, call.table, call.key)
+    response, refusal = yield from exchange(endpoint.service, request, view, effect=False)
     seen = refusal or seen_in(response, call.table, id_of(call.key), view.now)
     if isinstance(seen, Result) and seen.outcome is Outcome.AMBIGUOUS:
         return seen._replace(outcome=Outcome.NOT_SENT, executed=None)
     return seen
 
 
-def _commit(door: FirestoreDoor, write: dict[str, Any]) -> Asking:
-    return ask(door.request("commit", {"writes": [write]}), emulator=door.emulator)
+def _commit(endpoint: FirestoreEndpoint, write: dict[str, Any], view: View) -> Exchange:
+    return exchange(endpoint.service, endpoint.request("commit", {"writes": [write]}), view)
 
 
-def _get(door: FirestoreDoor, table: str, key: Key) -> Request:
-    return door.request("batchGet", {"documents": [_name(door, table, key)]})
+def _get(endpoint: FirestoreEndpoint, table: str, key: Key) -> Request:
+    return endpoint.request("batchGet", {"documents": [_name(endpoint, table, key)]})
 
 
-def _query(door: FirestoreDoor, call: Scan) -> dict[str, Any]:
+def _query(endpoint: FirestoreEndpoint, call: Scan) -> dict[str, Any]:
     check_collection(call.table)
     query: dict[str, Any] = {
         "from": [{"collectionId": call.table}],
@@ -251,19 +262,19 @@ def _query(door: FirestoreDoor, call: Scan) -> dict[str, Any]:
                 "cursor is none that a page of this table has given; begin with None",
                 field="cursor",
             )
-        last = f"{door.documents}/{call.table}/{call.cursor}"
+        last = f"{endpoint.documents}/{call.table}/{call.cursor}"
         query["startAt"] = {"values": [{"referenceValue": last}], "before": False}
     return query
 
 
-def _name(door: FirestoreDoor, table: str, key: Key) -> str:
+def _name(endpoint: FirestoreEndpoint, table: str, key: Key) -> str:
     check_collection(table)
-    return f"{door.documents}/{table}/{id_of(key)}"
+    return f"{endpoint.documents}/{table}/{id_of(key)}"
 
 
-def _expired_in(door: FirestoreDoor, table: str) -> str:
+def _expired_in(endpoint: FirestoreEndpoint, table: str) -> str:
     """Return the name under which is learnt that a table had an expired item in the way."""
-    return f"expired:{door.documents}/{table}"
+    return f"expired:{endpoint.documents}/{table}"
 
 
 def _is_expired(found: Stored, now: float) -> bool:

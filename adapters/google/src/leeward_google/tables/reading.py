@@ -9,12 +9,12 @@ from collections.abc import Iterable
 from typing import Any, Final, TypeAlias
 
 from leeward.adapter import Delete, Page, Result, Store, Stored
-from leeward.adapter.exchange import UNDECODABLE, object_of
+from leeward.adapter.exchange import UNDECODABLE, ambiguous, object_of
 from leeward.errors import Outcome
 from leeward.http.messages import Response
 from leeward.json_text import Undecodable
 from leeward_google.errors import told_in
-from leeward_google.exchange import elements_of, lost, refused
+from leeward_google.exchange import elements_of, refused
 from leeward_google.tables.documents import (
     DEEPEST,
     Native,
@@ -46,7 +46,7 @@ def seen_in(response: Response, table: str, name: str, now: float) -> Seen:
     try:
         return stored_of(natives[0]) if natives else None
     except Undecodable as error:
-        return lost(response, error)
+        return ambiguous(response, UNDECODABLE, error)
     except Exception as error:  # noqa: BLE001 - another program may have stored anything at all
         return _unreadable(table, error)
 
@@ -60,7 +60,7 @@ def page_in(response: Response, table: str, now: float) -> Result[Page]:
         items = tuple(stored_of(native) for native in natives)
         last = _last(natives[-1].get("name")) if len(natives) >= PAGE_ITEMS else None
     except Undecodable as error:
-        return lost(response, error)
+        return ambiguous(response, UNDECODABLE, error)
     except Exception as error:  # noqa: BLE001 - another program may have stored anything at all
         return _unreadable(table, error)
     return Result.ok(Page(items, last))
@@ -79,7 +79,7 @@ def written_in(response: Response, call: Store | Delete) -> Result[Any]:
             raise Undecodable("the answer does not have one result for the one write")
         return Result.ok(revision_after(call, update_time_of(results[0])))
     except Undecodable as error:
-        return lost(response, error)
+        return ambiguous(response, UNDECODABLE, error)
 
 
 def is_unreadable(look: Result[Any]) -> bool:
@@ -103,7 +103,7 @@ def _documents(
             return _objects(each["document"] for each in elements if "document" in each)
         return _wanted(elements, wanted)
     except Undecodable as error:
-        return lost(response, error)
+        return ambiguous(response, UNDECODABLE, error)
 
 
 def _wanted(elements: list[dict[str, Any]], wanted: str) -> list[Native]:

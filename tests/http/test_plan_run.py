@@ -1,20 +1,19 @@
-"""A plan's course: the one-effect rule, what a failure proves, and the one replay."""
+"""A plan under way: the one-effect rule, what a failure proves, and the one replay."""
 
 from __future__ import annotations
 
 import threading
 from time import sleep
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
-from leeward.adapter.plan_runner import Carry, Ended, Fetch, Supplied, course, learn, result_of
+from leeward.adapter.plan_run import MOST_LEARNT, Learnt, PlanRun, result_of
 from leeward.adapter.plans import (
     CLOCK_SKEW,
     SKEWED,
     STALE_CREDENTIALS,
     Drop,
-    Fresh,
     Learn,
     Need,
     Plan,
@@ -24,6 +23,7 @@ from leeward.adapter.plans import (
     View,
     single,
 )
+from leeward.adapter.resolver import NoCredential
 from leeward.calls import Invoke, Result
 from leeward.errors import InvalidRequest, LeewardError, Outcome
 from leeward.http.messages import Failure, Phase, Request, Response
@@ -31,22 +31,43 @@ from leeward.http.messages import Failure, Phase, Request, Response
 CALL = Invoke("f", b"{}", "k")
 REQUEST = Request("POST", "https://example.com", "/f", (), b"{}")
 STALE: Result[Any] = Result(Outcome.AUTH, reason=STALE_CREDENTIALS)
+REFUSED: Result[Any] = Result(Outcome.AUTH)
+"""The same, once nothing more can be done about it."""
+
+
+class Asked(NamedTuple):
+    """What a plan under way has asked for: a step, its request or what was refused, the time."""
+
+    step: Send | Need | Drop
+    of: Any
+    timeout: float
 
 
 def run(
     planner: Planner, *answers: Any, learnt: dict[str, Any] | None = None, timeout: float = 10.0
-) -> tuple[Result[Any], list[Fetch | Carry | Drop]]:
+) -> tuple[Result[Any], list[Asked]]:
     """Run a plan over given answers, a second each; give its result and what it asked for."""
-    going = course(planner, CALL, 1000.0, timeout, {} if learnt is None else learnt)
-    asked: list[Fetch | Carry | Drop] = []
+    known = Learnt()
+    known.update(learnt or {})
+    going = PlanRun(planner, CALL, known, 1000.0, timeout)
+    asked: list[Asked] = []
     given = iter(answers)
-    try:
-        asked.append(next(going))
-        while True:
-            passed = float(len(asked))
-            asked.append(going.send(Supplied(1000.0 + passed, timeout - passed, next(given))))
-    except StopIteration as end:
-        return end.value, asked
+    step = going.advance()
+    while not isinstance(step, Result):
+        of = going.request if isinstance(step, Send) else going.refused
+        asked.append(Asked(step, of, going.timeout))
+        answer = next(given)
+        going.now, going.left = 1000.0 + len(asked), timeout - len(asked)
+        step = going.advance(answer)
+    if learnt is not None:
+        learnt.clear()
+        learnt.update(known)
+    return step, asked
+
+
+def requests(asked: list[Asked]) -> list[Request]:
+    """Give the requests."""
+    return [each.of for each in asked if isinstance(each.step, Send)]
 
 
 def decoded(response: Response) -> Result[Any]:
@@ -64,15 +85,15 @@ def with_token(call: Any, view: View) -> Plan:
 def test_the_simple_case_is_one_request() -> None:
     """A pair of functions makes a plan."""
     plan = single(lambda call, view: REQUEST, lambda call, response: decoded(response))
-    assert run(plan, Response(200)) == (Result.ok(200), [Carry(REQUEST, 10.0)])
+    assert run(plan, Response(200)) == (Result.ok(200), [Asked(Send(REQUEST), REQUEST, 10.0)])
 
 
 def test_time_that_a_credential_took_is_gone() -> None:
     """The request gets what is left of the attempt's time."""
     result, asked = run(with_token, "t-1", Response(200))
     assert result == Result.ok(200)
-    assert asked[0] == Fetch("scope", 10.0)
-    assert isinstance(asked[1], Carry)
+    assert asked[0] == (Need("scope"), None, 10.0)
+    assert isinstance(asked[1].step, Send)
     assert asked[1].timeout == 9.0
 
 
@@ -80,12 +101,10 @@ def test_a_stale_credential_is_replaced_once() -> None:
     """After a 401 the plan is run again with a fresh credential, and not a third time."""
     result, asked = run(with_token, "t-1", Response(401), "t-2", Response(200))
     assert result == Result.ok(200)
-    assert [step for step in asked if isinstance(step, Fetch)] == [
-        Fetch("scope", 10.0),
-        Fetch("scope", 8.0, refused="t-1"),
-    ]
+    needs = [each for each in asked if isinstance(each.step, Need)]
+    assert needs == [(Need("scope"), None, 10.0), (Need("scope"), "t-1", 8.0)]
     result, asked = run(with_token, "t-1", Response(401), "t-2", Response(401))
-    assert result == STALE
+    assert result == REFUSED
     assert len(asked) == 4
 
 
@@ -101,13 +120,13 @@ def test_a_stale_address_is_looked_up_once_more() -> None:
 
     result, asked = run(at_an_address, "/old", Response(404), "/new", Response(200))
     assert result == Result.ok(200)
-    assert asked[2] == Fetch("address", 8.0, refused="/old")
+    assert asked[2] == (Need("address"), "/old", 8.0)
 
 
 def test_the_same_credential_is_not_refused_twice() -> None:
     """Where there is no other credential, the refusal stands and nothing more is sent."""
     result, asked = run(with_token, "t-1", Response(401), "t-1")
-    assert (result, len(asked)) == (STALE, 3)
+    assert (result, len(asked)) == (REFUSED, 3)
 
 
 def by_the_clock(call: Any, view: View) -> Plan:
@@ -123,15 +142,11 @@ def test_a_wrong_clock_is_corrected_once() -> None:
     learnt: dict[str, Any] = {}
     result, asked = run(by_the_clock, Response(403), Response(200), learnt=learnt)
     assert result == Result.ok(200)
-    assert [step.request.headers[0][1] for step in asked if isinstance(step, Carry)] == [
-        "1000.0",
-        "1501.0",
-    ]
+    assert [each.headers[0][1] for each in requests(asked)] == ["1000.0", "1501.0"]
     _, asked = run(by_the_clock, Response(200), learnt=learnt)
-    assert isinstance(asked[0], Carry)
-    assert asked[0].request.headers[0][1] == "1500.0"
+    assert requests(asked)[0].headers[0][1] == "1500.0"
     result, asked = run(by_the_clock, Response(403), Response(403))
-    assert (result.reason, len(asked)) == (SKEWED, 2)
+    assert (result, len(asked)) == (REFUSED, 2)
 
 
 def test_the_targets_time_is_compared_with_the_time_of_its_answer() -> None:
@@ -148,42 +163,68 @@ def test_the_targets_time_is_compared_with_the_time_of_its_answer() -> None:
     assert learnt == {CLOCK_SKEW: 500.0}
 
 
-def test_a_plan_can_ask_for_the_time_as_it_is_now() -> None:
+def test_the_view_moves_on_with_the_plan() -> None:
     """By the target's clock as far as that is known by now, and what is left of the attempt's."""
     seen: list[tuple[float, float]] = []
 
     def patient(call: Any, view: View) -> Plan:
         for _ in range(2):
-            fresh = yield Fresh()
-            seen.append((fresh.now, fresh.timeout))
+            seen.append((view.now, view.timeout))
             yield Need("scope")
-        yield Learn(CLOCK_SKEW, 60.0)
-        fresh = yield Fresh()
-        seen.append((fresh.now, fresh.timeout))
+        yield TheirTime(1062.0)
+        seen.append((view.now, view.timeout))
         return Result.ok(None)
 
     run(patient, "t-1", "t-2")
     assert seen == [(1000.0, 10.0), (1001.0, 9.0), (1062.0, 8.0)]
 
 
+@pytest.mark.parametrize("years", [-1, 1])
+def test_a_clock_that_is_more_than_a_day_off_is_not_believed(years: int) -> None:
+    """One refusal with a wrong date would date all later requests."""
+
+    def asks(call: Any, view: View) -> Plan:
+        yield Send(REQUEST)
+        yield TheirTime(view.now + years * 365 * 86_400.0)
+        return Result(Outcome.AUTH, reason=SKEWED)
+
+    learnt: dict[str, Any] = {}
+    result, _ = run(asks, Response(403), Response(403), learnt=learnt)
+    assert (result.outcome, learnt) == (Outcome.AUTH, {})
+
+
+def test_what_is_learnt_is_bounded() -> None:
+    """The oldest fact goes first; the target's clock stays, however long ago it was learnt."""
+    learnt = Learnt()
+    learnt.learn(Learn(CLOCK_SKEW, 60.0))
+    for number in range(2 * MOST_LEARNT):
+        learnt.learn(Learn(f"bus:{number}", True))
+    assert len(learnt) == MOST_LEARNT
+    assert learnt[CLOCK_SKEW] == 60.0
+    assert f"bus:{2 * MOST_LEARNT - 1}" in learnt
+    assert "bus:0" not in learnt
+
+
 def test_without_a_credential_a_401_is_final() -> None:
     """There is nothing that could be fresher."""
     plan = single(lambda call, view: REQUEST, lambda call, response: decoded(response))
     result, asked = run(plan, Response(401))
-    assert (result, len(asked)) == (STALE, 1)
+    assert (result, len(asked)) == (REFUSED, 1)
 
 
 def test_no_replay_starts_without_time() -> None:
     """A replay needs time that is left."""
     result, asked = run(with_token, "t-1", Response(401), timeout=2.0)
-    assert (result, len(asked)) == (STALE, 2)
+    assert (result, len(asked)) == (REFUSED, 2)
 
 
 def test_a_credential_that_cannot_be_had_ends_the_attempt() -> None:
     """Nothing is sent, and the reason is kept."""
-    down: Result[Any] = Result(Outcome.NOT_SENT, code="token_endpoint")
-    result, asked = run(with_token, Ended(down))
-    assert (result, asked) == (down, [Fetch("scope", 10.0)])
+    down = NoCredential(Outcome.NOT_SENT, "token_endpoint", "nobody there")
+    result, asked = run(with_token, down)
+    assert (result.outcome, result.code, result.message) == (down.outcome, down.code, down.message)
+    assert result.cause is down
+    assert asked == [(Need("scope"), None, 10.0)]
 
 
 def test_a_second_effect_is_refused_before_it_is_sent() -> None:
@@ -239,7 +280,7 @@ def test_a_look_up_leaves_time_for_what_counts() -> None:
     silent = Failure(Phase.RECEIVE, sent=True, code="curl.28")
     result, asked = run(looks, silent, silent, Response(200))
     assert result == Result.ok(200)
-    assert [step.timeout for step in asked if isinstance(step, Carry)] == [5.0, 4.5, 8.0]
+    assert [each.timeout for each in asked] == [5.0, 4.5, 8.0]
 
 
 @pytest.mark.parametrize("counts", [True, False])
@@ -330,13 +371,13 @@ def test_what_is_learnt_is_joined_with_what_is_known() -> None:
 
 def test_threads_that_learn_at_the_same_time_lose_nothing() -> None:
     """Even if the interpreter goes from one to another in the middle of a merge."""
-    learnt: dict[str, Any] = {}
+    learnt = Learnt()
     ready = threading.Barrier(4)
 
     def work(worker: int) -> None:
         ready.wait(20)
         for number in range(500):
-            learn(learnt, Learn("seen", frozenset({worker * 500 + number + 1}), slowly))
+            learnt.learn(Learn("seen", frozenset({worker * 500 + number + 1}), slowly))
 
     def slowly(old: frozenset[int] | None, new: frozenset[int]) -> frozenset[int] | None:
         sleep(0)  # lets another thread run
@@ -356,11 +397,12 @@ def test_a_merge_that_fails_changes_nothing() -> None:
     def fails(old: Any, new: Any) -> Any:
         raise ValueError
 
-    learnt = {"seen": 1}
+    learnt = Learnt()
+    learnt.learn(Learn("seen", 1))
     with pytest.raises(ValueError, match="^$"):
-        learn(learnt, Learn("seen", 2, fails))
+        learnt.learn(Learn("seen", 2, fails))
     assert learnt == {"seen": 1}
-    learn(learnt, Learn("seen", 2))
+    learnt.learn(Learn("seen", 2))
     assert learnt == {"seen": 2}
 
 
@@ -375,7 +417,11 @@ def test_connections_to_the_wrong_place_are_dropped() -> None:
 
     result, asked = run(moved, Response(403), None, Response(200))
     assert result == Result.ok(200)
-    assert asked == [Carry(REQUEST, 5.0), Drop(REQUEST.origin), Carry(REQUEST, 8.0)]
+    assert [(each.step, each.timeout) for each in asked] == [
+        (Send(REQUEST, effect=False), 5.0),
+        (Drop(REQUEST.origin), 5.0),
+        (Send(REQUEST), 8.0),
+    ]
 
 
 @pytest.mark.parametrize(

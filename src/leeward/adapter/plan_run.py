@@ -1,0 +1,257 @@
+"""One attempt of a plan, from its first step to its result, without I/O.
+
+It keeps what no plan could keep by itself: at most one request with an effect, what a request
+without an answer proves, and one replay, with a fresh credential or by the target's own clock.
+A runner carries out what `PlanRun.advance` returns, and decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any, Final
+
+from leeward.adapter.plans import (
+    CLOCK_SKEW,
+    SKEWED,
+    STALE_CREDENTIALS,
+    Drop,
+    Learn,
+    Need,
+    Planner,
+    Send,
+    Step,
+    TheirTime,
+    View,
+)
+from leeward.adapter.resolver import NoCredential
+from leeward.calls import Call, Result
+from leeward.errors import LeewardError, Outcome
+from leeward.forking import ForkLock
+from leeward.http.messages import Failure, Phase, Request
+
+LOOK_UP_SHARE: Final = 0.5
+"""What a look-up may take of the time that is left. One that hangs must not keep the request that
+counts from being sent, and that one needs no less time than what was asked before it."""
+
+LONGEST_SKEW: Final = 86_400.0
+"""Seconds. A clock that is more than a day off is not believed: one wrong answer would date all
+later requests."""
+
+MOST_LEARNT: Final = 1024
+"""Facts that are remembered of one target. The one that was learnt first goes first."""
+
+
+class Learnt(dict[str, Any]):
+    """What plans have found out about one target: names of buses, sessions, its clock."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = ForkLock()
+
+    def learn(self, step: Learn) -> None:
+        """Take a step, while plans on other threads may do the same."""
+        name, value, merge = step
+        with self._lock:
+            kept = value if merge is None else merge(self.get(name), value)
+            self.pop(name, None)  # what is learnt anew is the last to go
+            if kept is not None:
+                self[name] = kept
+            if len(self) > MOST_LEARNT:
+                del self[next(each for each in self if each != CLOCK_SKEW)]
+
+
+class PlanRun:
+    """A plan under way.
+
+    A runner calls `advance`, does what it returns, and calls it again with the answer, until that
+    is a `Result`. Before each call it sets `now` and `left`.
+
+    Args:
+        planner: makes the plan.
+        call: what to do.
+        learnt: what plans have found out about the target; `Learn` changes it.
+        now: Unix seconds, by this machine's clock.
+        left: seconds for everything.
+
+    Attributes:
+        now: Unix seconds.
+        left: seconds that are left for the attempt.
+        request: of the last `Send`.
+        timeout: seconds for the last `Send` or `Need`.
+        refused: what the target has refused of the last `Need`; another one is wanted.
+        view: what the plan sees of all that.
+    """
+
+    __slots__ = (
+        "_call",
+        "_effects",
+        "_failed_look_up",
+        "_first",
+        "_learnt",
+        "_pending",
+        "_plan",
+        "_planner",
+        "_refused",
+        "_status",
+        "_used",
+        "left",
+        "now",
+        "refused",
+        "request",
+        "timeout",
+        "view",
+    )
+
+    request: Request
+    _pending: Send | Need | None
+
+    def __init__(
+        self, planner: Planner, call: Call, learnt: Learnt, now: float, left: float
+    ) -> None:
+        self._planner = planner
+        self._call = call
+        self._learnt = learnt
+        self.now = now
+        self.left = self.timeout = left
+        self.view = View(now, left, learnt)
+        self.refused: Any = None
+        self._first: Result[Any] | None = None
+        self._begin({})
+
+    def advance(self, answer: Any = None) -> Send | Need | Drop | Result[Any]:
+        """Return what to do next, or how the attempt has ended.
+
+        Args:
+            answer: to a `Send` a `Response` or a `Failure`, to a `Need` what was asked for or why
+                it is not to be had, to a `Drop` nothing.
+
+        Raises:
+            Exception: what the plan raises before its effect was sent. After that it proves
+                nothing, and the result is AMBIGUOUS.
+        """
+        view = self.view
+        view.now, view.timeout = self.now + self._learnt.get(CLOCK_SKEW, 0.0), self.left
+        if self._pending is not None:
+            if isinstance(answer, Failure):
+                answer = _described(answer, self.request)
+            ended = self._take(self._pending, answer)
+            if ended is not None:
+                self._plan.close()
+                return self._finished(ended)
+        try:
+            return self._proceed(answer)
+        except StopIteration as end:
+            return self._finished(end.value)
+        except Exception as error:
+            if self._status is None:
+                raise
+            ran = True if 200 <= self._status < 300 else None
+            return Result(Outcome.AMBIGUOUS, code=type(error).__name__, executed=ran, cause=error)
+
+    def _begin(self, refused: Mapping[Hashable, Any]) -> None:
+        self._plan = self._planner(self._call, self.view)
+        self._refused = refused
+        self._used: dict[Hashable, Any] = {}
+        self._pending = None
+        self._effects = 0
+        self._status: int | None = None
+        self._failed_look_up: Failure | None = None
+
+    def _take(self, pending: Send | Need, answer: Any) -> Result[Any] | None:
+        """Take the answer to what was `pending`; return a result if the attempt ends with it."""
+        if isinstance(pending, Need):
+            if isinstance(answer, NoCredential):
+                return Result(
+                    answer.outcome, code=answer.code, message=answer.message, cause=answer
+                )
+            if self.refused is not None and answer == self.refused:
+                return self._first  # there is no other one
+            self._used[pending.what] = answer
+        elif not isinstance(answer, Failure):
+            if pending.effect:
+                self._status = answer.status
+        elif pending.effect:
+            return result_of(answer)
+        elif answer.phase is not Phase.REFUSED_HERE:
+            self._failed_look_up = answer
+        return None
+
+    def _proceed(self, answer: Any) -> Send | Need | Drop | Result[Any]:
+        """Give the plan its answer, and return the next step that is not for this file."""
+        while True:
+            step = self._plan.send(answer)
+            answer = None
+            if isinstance(step, Send):
+                lost = self._failed_look_up
+                if lost is not None and self._status is None and self.left <= 0:
+                    self._plan.close()
+                    return proves_nothing_done(result_of(lost))
+                self._effects += step.effect
+                if self._effects > 1:
+                    self._plan.close()
+                    raise LeewardError("a plan may send one request with an effect, not a second")
+                self._pending, self.request = step, step.request
+                self.timeout = self.left if step.effect else self.left * LOOK_UP_SHARE
+                return step
+            if isinstance(step, Need):
+                self._pending, self.timeout = step, self.left
+                self.refused = self._refused.get(step.what)
+                return step
+            if isinstance(step, Drop):
+                self._pending = None
+                return step
+            self._learn(step)
+
+    def _learn(self, step: Step) -> None:
+        if isinstance(step, TheirTime):
+            skew = step.time - self.now
+            if abs(skew) <= LONGEST_SKEW:
+                self._learnt.learn(Learn(CLOCK_SKEW, skew))
+                self.view.now = step.time
+        elif isinstance(step, Learn):
+            self._learnt.learn(step)
+
+    def _finished(self, result: Result[Any]) -> Send | Need | Drop | Result[Any]:
+        """Return the result; or run the plan once more, if another credential or time may help."""
+        if result.reason not in _REPLAYED:
+            return result
+        stale = result.reason == STALE_CREDENTIALS
+        helps = result.outcome in (Outcome.AUTH, Outcome.NOT_FOUND) and (self._used or not stale)
+        if self._first is None and helps and self.left > 0:
+            self._first = result
+            self._begin(self._used if stale else {})
+            return self.advance()
+        return result._replace(reason=None)  # the word was for this file alone
+
+
+_REPLAYED: Final = (STALE_CREDENTIALS, SKEWED)
+
+
+def _described(failure: Failure, request: Request) -> Failure:
+    from leeward.http.failure_messages import describe_failure
+
+    return describe_failure(failure, request.origin)
+
+
+def result_of(failure: Failure) -> Result[Any]:
+    """Return what a request without a complete answer proves."""
+    if failure.phase is Phase.REFUSED_HERE:
+        outcome = Outcome.LOCAL
+    else:
+        outcome = Outcome.AMBIGUOUS if failure.sent else Outcome.NOT_SENT
+    ran = failure.status is not None and 200 <= failure.status < 300
+    return Result(
+        outcome,
+        code=failure.code,
+        message=failure.message,
+        reason=failure.phase.value,
+        executed=True if ran else None,
+        cause=failure.cause,
+    )
+
+
+def proves_nothing_done(result: Result[Any]) -> Result[Any]:
+    """Return what the result of a look-up means for the call: nothing with an effect was sent."""
+    if result.outcome is Outcome.AMBIGUOUS:
+        return result._replace(outcome=Outcome.NOT_SENT, executed=None)
+    return result

@@ -1,0 +1,342 @@
+"""The client's operations as values: what both clients share, which is all but the waiting.
+
+An operation checks its arguments, and is then a call, the seconds for it, and what makes a receipt
+or an exception of its result. A client puts the call to the router and finishes:
+
+    call, seconds, finish = operations.load_data("orders", "42", None)
+    return finish(call, router.perform(call, seconds))
+
+Everything that can be wrong with a call is found here, before any I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar
+
+from leeward import items
+from leeward.adapter import (
+    Call,
+    Capability,
+    Delete,
+    Driver,
+    Enqueue,
+    Invoke,
+    Load,
+    Publish,
+    Result,
+    Store,
+)
+from leeward.clock import Clock
+from leeward.config import BusConfig, Config, FunctionConfig, TableConfig
+from leeward.entropy import new_id
+from leeward.errors import ConfigError, InvalidRequest, LeewardError, PayloadTooLarge
+from leeward.json_text import encode
+from leeward.operations import arguments, results
+from leeward.operations.capabilities import POSSIBLE, require
+from leeward.operations.limits import OrderLimits
+from leeward.routing import FailoverDriver
+from leeward.values import (
+    Effect,
+    Event,
+    InvokeResult,
+    Item,
+    Json,
+    PublishReceipt,
+    PublishReport,
+    Receipt,
+    Record,
+    StoreReceipt,
+    TargetStatus,
+)
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+C = TypeVar("C", bound=Call)
+T = TypeVar("T")
+
+Operation: TypeAlias = tuple[C, float, Callable[[C, Result[Any]], T]]
+"""A call, the seconds for it, and what its result becomes."""
+
+INVOKE_TIMEOUT: Final = 60.0
+EVENT_TIMEOUT: Final = 10.0
+DATA_TIMEOUT: Final = 15.0
+"""Seconds: the deadline of a call that names none."""
+
+MOST_KNOWN: Final = 1024
+"""Tables whose names are remembered as checked. Where there are more, all are checked anew."""
+
+
+_ANY_FUNCTION: Final = FunctionConfig()
+_ANY_BUS: Final = BusConfig()
+_ANY_TABLE: Final = TableConfig()
+"""What holds for a name that is not configured."""
+
+
+class _Table(NamedTuple):
+    """What holds for a table: its key's fields, and its deadline in seconds."""
+
+    key: tuple[str, ...]
+    seconds: float
+
+
+class Operations:
+    """The operations of one client, and the router behind them.
+
+    Args:
+        config: what was configured.
+        drivers: in order of preference.
+        clock: gives the time.
+
+    Attributes:
+        router: takes each call to a target.
+        closed: set it, and every operation is refused.
+    """
+
+    def __init__(self, config: Config, drivers: Sequence[Driver], clock: Clock) -> None:
+        self.router = FailoverDriver(
+            drivers, home=config.data_target, homes=config.homes(), clock=clock
+        )
+        self.closed = False
+        self._config = config
+        self._drivers = {driver.target: driver for driver in drivers}
+        everywhere = frozenset.intersection(*(driver.capabilities for driver in drivers))
+        self._lacking = frozenset(Capability) - everywhere
+        self._clock = clock
+        self._limits = OrderLimits({driver.target: driver.limits for driver in drivers})
+        self._tables: dict[str, _Table] = {}
+
+    def invoke(
+        self,
+        function: str,
+        payload: Json,
+        effect: Effect | str | None,
+        idempotency_key: str | None,
+        timeout: float | None,
+    ) -> Operation[Invoke, InvokeResult]:
+        """Call a function and wait for its answer."""
+        configured = self._function(function)
+        call = Invoke(
+            function,
+            self._encoded(payload, "payload_bytes"),
+            arguments.check_idempotency_key(idempotency_key) or new_id(self._clock.now()),
+            arguments.check_effect(effect) or configured.effect,
+            configured.shared_dedup,
+            configured.timeout or 0.0,
+        )
+        seconds = arguments.check_timeout(timeout, call.time_limit or INVOKE_TIMEOUT)
+        if call.effect is Effect.UNSAFE and seconds < call.time_limit:
+            raise InvalidRequest(
+                f"timeout is {seconds:g} s, but {function!r} may run for {call.time_limit:g} s and "
+                "is unsafe to repeat: giving up earlier would leave its outcome unknown; raise "
+                "timeout, or declare the function's effect",
+                field="timeout",
+            )
+        self._check(call)
+        return call, seconds, results.invoked
+
+    def enqueue(
+        self,
+        function: str,
+        payload: Json,
+        effect: Effect | str | None,
+        idempotency_key: str | None,
+        timeout: float | None,
+    ) -> Operation[Enqueue, Receipt]:
+        """Queue a function call."""
+        configured = self._function(function)
+        call = Enqueue(
+            function,
+            self._encoded(payload, "queued_bytes"),
+            arguments.check_idempotency_key(idempotency_key) or new_id(self._clock.now()),
+            arguments.check_effect(effect) or configured.effect,
+            configured.shared_dedup,
+        )
+        seconds = arguments.check_timeout(timeout, EVENT_TIMEOUT)
+        self._check(call)
+        return call, seconds, results.enqueued
+
+    def publish_event(
+        self, bus: str, event: Event, timeout: float | None
+    ) -> Operation[Publish, PublishReceipt]:
+        """Publish one event."""
+        (call,) = self._publications(bus, [event], "event")
+        seconds = self._event_seconds(bus, timeout)
+        self._check(call)
+        return call, seconds, results.published
+
+    def publish_events(
+        self, bus: str, events: Sequence[Event], timeout: float | None
+    ) -> Generator[tuple[Publish, float], Result[Any], PublishReport]:
+        """Publish many events, request by request, until the deadline.
+
+        The one operation of several calls: it yields each with the seconds for it, is sent its
+        result, and returns the report.
+        """
+        from leeward.operations.batches import send_in_order
+
+        requests = self._publications(bus, events, "events")
+        deadline = self._clock.monotonic() + self._event_seconds(bus, timeout)
+        for request in requests:
+            self._check(request)
+        batch = send_in_order(requests)
+        try:
+            request = next(batch)
+            while True:
+                left = deadline - self._clock.monotonic()
+                request = batch.send((yield request, left) if left > 0 else None)
+        except StopIteration as end:
+            return results.report(end.value)
+
+    def store_data(
+        self,
+        table: str,
+        item: Item,
+        *,
+        if_absent: bool,
+        if_revision: str | None,
+        expires_in: float | timedelta | None,
+        timeout: float | None,
+    ) -> Operation[Store, StoreReceipt]:
+        """Store an item whole."""
+        items.check_item(item)
+        self._check_size(item)
+        if arguments.check_flag(if_absent, "if_absent") and if_revision is not None:
+            raise InvalidRequest(
+                "if_absent and if_revision exclude each other; give one", field="if_revision"
+            )
+        now = self._clock.now()
+        known = self._table(table)
+        call = Store(
+            table,
+            arguments.key_of_item(item, known.key, self._limits),
+            item.copy(),
+            new_id(now),
+            now,
+            None if expires_in is None else arguments.expires_at(expires_in, now),
+            if_absent,
+            arguments.check_revision(if_revision),
+        )
+        seconds = arguments.check_timeout(timeout, known.seconds)
+        self._check(call)
+        return call, seconds, results.stored
+
+    def load_data(
+        self, table: str, key: str | Mapping[str, str], timeout: float | None
+    ) -> Operation[Load, Record | None]:
+        """Load an item."""
+        known = self._table(table)
+        call = Load(table, arguments.key_of(key, known.key, self._limits))
+        seconds = arguments.check_timeout(timeout, known.seconds)
+        self._check(call)
+        return call, seconds, self._loaded
+
+    def delete_data(
+        self,
+        table: str,
+        key: str | Mapping[str, str],
+        if_revision: str | None,
+        timeout: float | None,
+    ) -> Operation[Delete, StoreReceipt]:
+        """Delete an item."""
+        known = self._table(table)
+        call = Delete(
+            table,
+            arguments.key_of(key, known.key, self._limits),
+            self._clock.now(),
+            arguments.check_revision(if_revision),
+        )
+        seconds = arguments.check_timeout(timeout, known.seconds)
+        self._check(call)
+        return call, seconds, results.deleted
+
+    def targets(self) -> list[TargetStatus]:
+        """Describe the targets, in order."""
+        return [self._status(driver) for driver in self._drivers.values()]
+
+    def native(self, target: str, service: str) -> object:
+        """Return the vendor's own client of a service."""
+        arguments.check_name(service, "service")
+        if arguments.check_name(target, "target") not in self._drivers:
+            raise ConfigError(
+                f"no target {target!r} in the order; it has {', '.join(self._drivers)}"
+            )
+        return self._drivers[target].native(service)
+
+    def _check(self, call: Call) -> None:
+        """Refuse a call of a closed client, and one that a target could not serve."""
+        if self.closed:
+            raise LeewardError("this client is closed, and nothing was sent; open a new one")
+        if not self._lacking.isdisjoint(POSSIBLE[call.verb]):
+            require(call, [self._drivers[name] for name in self.router.candidates(call)])
+
+    def _function(self, function: str) -> FunctionConfig:
+        checked = arguments.check_name(function, "function")
+        return self._config.functions.get(checked) or _ANY_FUNCTION
+
+    def _table(self, table: str) -> _Table:
+        known = self._tables.get(table) if type(table) is str else None
+        if known is not None:
+            return known
+        checked = arguments.check_name(table, "table")
+        configured = self._config.tables.get(checked) or _ANY_TABLE
+        known = _Table(configured.key, configured.timeout or DATA_TIMEOUT)
+        if len(self._tables) >= MOST_KNOWN:
+            self._tables.clear()
+        self._tables[table] = known
+        return known
+
+    def _publications(self, bus: str, events: Sequence[Event], field: str) -> list[Publish]:
+        """Check and complete events, and split them into requests that every target takes."""
+        # Loaded by the first event: a program that only calls functions does without.
+        from leeward.operations.events import complete, in_chunks
+
+        arguments.check_name(bus, "bus")
+        now, source = self._clock.now(), self._config.source
+        completed = complete(events, field, source, self._limits, now)
+        return [Publish(bus, chunk) for chunk in in_chunks(completed, self._limits.smallest)]
+
+    def _event_seconds(self, bus: str, timeout: float | None) -> float:
+        configured = self._config.buses.get(bus) or _ANY_BUS
+        return arguments.check_timeout(timeout, configured.timeout or EVENT_TIMEOUT)
+
+    def _check_size(self, item: Item) -> None:
+        size = items.measure(item)
+        if size.bytes > self._limits.smallest.item_bytes:
+            raise PayloadTooLarge(
+                f"item has {size.bytes} bytes, and {self._limits.takes('item_bytes')}; "
+                "split it, or keep the large part elsewhere",
+                field="item",
+            )
+        if size.depth > self._limits.smallest.nesting:
+            raise PayloadTooLarge(
+                f"item is nested {size.depth} deep, and {self._limits.takes('nesting')}; "
+                "flatten it",
+                field="item",
+            )
+
+    def _encoded(self, payload: Json, limit: str) -> bytes:
+        items.check_json(payload, "payload")
+        encoded = encode(payload)
+        if len(encoded) > getattr(self._limits.smallest, limit):
+            raise PayloadTooLarge(
+                f"payload has {len(encoded)} bytes of JSON, and {self._limits.takes(limit)}; "
+                "store it and send its key instead",
+                field="payload",
+            )
+        return encoded
+
+    def _loaded(self, call: Load, result: Result[Any]) -> Record | None:
+        return results.loaded(call, result, self._clock.now())
+
+    def _status(self, driver: Driver) -> TargetStatus:
+        evidence = self.router.evidence(driver.target)
+        return TargetStatus(
+            name=driver.target,
+            capabilities=frozenset(capability.value for capability in driver.capabilities),
+            settings=driver.describe(),
+            attempts=evidence.attempts,
+            failures=evidence.failures,
+            last_outcome=evidence.last_outcome,
+        )
