@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from leeward.adapter import Call, Delete, Enqueue, Invoke, Key, Load, Publish, Scan, Store
@@ -33,4 +35,5 @@ def test_the_target_gets_its_own_names(call: Call, expected: Call) -> None:
         target, functions={"f": "own-f"}, buses={"bus": "own-bus"}, tables={"t": "own-t"}
     )
     driver.perform(call, 10.0)
-    assert target.calls == [expected]
+    asyncio.run(driver.perform_async(call, 10.0))
+    assert target.calls == [expected] * 2
