@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from leeward.adapter.resolver import NoCredential
+from leeward.adapter.resolver import Unresolved
 from leeward.errors import ConfigError, Outcome
 from leeward_aws.identity.credentials import Credentials
 from leeward_aws.native import native
@@ -64,10 +64,10 @@ def test_no_credentials_come_out_of_the_call(make: Callable[..., Any]) -> None:
     """What stands in the way of leeward's credentials stands in the way of the client's calls."""
 
     def get() -> Credentials:
-        raise NoCredential(Outcome.AUTH, "no_credentials", "none")
+        raise Unresolved(Outcome.AUTH, "no_credentials", "none")
 
     client = make("lambda", get=get, endpoint_url="http://127.0.0.1:1")
-    with pytest.raises(NoCredential):
+    with pytest.raises(Unresolved):
         client.list_functions()
 
 

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from importlib import import_module
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from leeward.adapter import TargetConfig
 from leeward.errors import ConfigError
-from leeward_google.exchange import SCOPE
-from leeward_google.identity.tokens import PROJECT
+from leeward_google.identity.credentials import ACCESS_TOKEN, Project
 from leeward_google.settings.options import Settings
 
 KNOWN: Final = "firestore, functions and pubsub"
 
 INSTALL: Final = 'pip install "leeward-google[native]"'
 
-Secrets = Callable[[str], Any]
-"""Gives the credential of a scope, one that still holds."""
+Answers: TypeAlias = Callable[[Hashable], Any]
+"""Gives what is needed as it is now, such as a token."""
 
 
-def native(service: str, settings: Settings, config: TargetConfig, secret: Secrets) -> Any:
+def native(service: str, settings: Settings, config: TargetConfig, answer: Answers) -> Any:
     """Return a client of google-cloud-firestore and its kin; closing it is the caller's.
 
     It goes where leeward goes, over gRPC but for ``functions``; an emulator is found by its
@@ -33,7 +32,7 @@ def native(service: str, settings: Settings, config: TargetConfig, secret: Secre
             `google.cloud.pubsub_v1.PublisherClient`).
         settings: of the target.
         config: of the same.
-        secret: gives credentials. What it raises comes out of the client's methods.
+        answer: gives credentials. What it raises comes out of the client's methods.
 
     Raises:
         ConfigError: the service is unknown, or its package is not installed.
@@ -42,48 +41,48 @@ def native(service: str, settings: Settings, config: TargetConfig, secret: Secre
     if make is None:
         raise ConfigError(f"native() knows no service {service!r} on Google: use {KNOWN}")
     try:
-        return make(settings, config, secret)
+        return make(settings, config, answer)
     except ImportError as error:
         raise ConfigError(
             f"native({service!r}) gives the vendor's client, which is missing: {INSTALL}"
         ) from error
 
 
-def _firestore(settings: Settings, config: TargetConfig, secret: Secrets) -> Any:
+def _firestore(settings: Settings, config: TargetConfig, answer: Answers) -> Any:
     from google.cloud.firestore import Client
 
     tables = settings.tables
-    project = settings.project or secret(PROJECT)
+    project = settings.project or answer(Project())
     if tables.emulator:
         return Client(project=project, database=tables.database)
     return Client(
         project=project,
-        credentials=_lent(secret),
+        credentials=_shared(answer),
         database=tables.database,
         client_options=_options(tables.origin),
     )
 
 
-def _pubsub(settings: Settings, config: TargetConfig, secret: Secrets) -> Any:
+def _pubsub(settings: Settings, config: TargetConfig, answer: Answers) -> Any:
     kind = import_module("google.cloud.pubsub_v1").PublisherClient
     if settings.events.emulator:
         return kind()
-    return kind(credentials=_lent(secret), client_options=_options(settings.events.origin))
+    return kind(credentials=_shared(answer), client_options=_options(settings.events.origin))
 
 
-def _functions(settings: Settings, config: TargetConfig, secret: Secrets) -> Any:
+def _functions(settings: Settings, config: TargetConfig, answer: Answers) -> Any:
     from leeward_google.functions.discovery import functions_client
 
-    return functions_client(settings, config, lambda: secret(SCOPE))
+    return functions_client(settings, config, lambda: answer(ACCESS_TOKEN))
 
 
 _MAKERS: Final = {"firestore": _firestore, "functions": _functions, "pubsub": _pubsub}
 
 
-def _lent(secret: Secrets) -> Any:
-    from leeward_google.identity.vendor_token import LentCredentials
+def _shared(answer: Answers) -> Any:
+    from leeward_google.identity.vendor_token import SharedTokenCredentials
 
-    return LentCredentials(lambda: secret(SCOPE))
+    return SharedTokenCredentials(lambda: answer(ACCESS_TOKEN))
 
 
 def _options(origin: str) -> dict[str, str]:

@@ -18,7 +18,7 @@ LENT: Final = 360
 minute, and leeward gives one that it has renewed in time."""
 
 
-class LentCredential:
+class SharedTokenCredential:
     """What a vendor's client asks for tokens: by its methods, a `TokenCredential` of azure-core.
 
     Args:

@@ -18,7 +18,7 @@ LENT: Final = 285
 minute, and leeward gives one that it has renewed in time."""
 
 
-class LentCredentials(CredentialsWithQuotaProject):
+class SharedTokenCredentials(CredentialsWithQuotaProject):
     """What a vendor's client asks for tokens.
 
     Args:
@@ -37,6 +37,6 @@ class LentCredentials(CredentialsWithQuotaProject):
         # google-auth keeps the time in UTC without a zone.
         self.expiry = datetime.now(UTC).replace(tzinfo=None) + timedelta(seconds=LENT)
 
-    def with_quota_project(self, quota_project_id: str) -> LentCredentials:
+    def with_quota_project(self, quota_project_id: str) -> SharedTokenCredentials:
         """Return these very credentials: who is charged is settled by the target."""
         return self
