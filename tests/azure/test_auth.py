@@ -378,6 +378,35 @@ def test_the_hardened_mode_asks_apart(transport: CurlTransport) -> None:
         assert (len(wire.requests), closed.sent) == (1, [])
 
 
+def test_the_hardened_mode_asks_near_alone() -> None:
+    """Whoever writes the variables leads it to no host of theirs; the operator's list may."""
+    options = COSMOS | {"identity": "managed"}
+    for origin in ("http://localhost:1", "http://169.254.131.2:8081", "https://[::1]:8"):
+        settings, config = target(trust_env=False, **options)
+        source_of(settings, config, Canned(document()), platform=endpoint_env(origin))
+    env = endpoint_env("https://evil.example")
+    with pytest.raises(ConfigError, match="^IDENTITY_ENDPOINT names a host.*allowed_hosts"):
+        source_of(settings, config, Canned(document()), platform=env)
+    with pytest.raises(ConfigError, match="^IDENTITY_ENDPOINT"):
+        describe_source(settings, config, platform=env)
+    settings, config = target(trust_env=False, **options, allowed_hosts=["msi.example"])
+    env = endpoint_env("https://msi.example")
+    assert describe_source(settings, config, platform=env) == {"tables": "managed identity"}
+
+
+def test_an_endpoint_that_is_gone_is_told() -> None:
+    """Between two fetches a platform may take its variables away."""
+    canned, env = Canned(document()), endpoint_env()
+    settings, config = target(**ENTRA)
+    source = source_of(settings, config._replace(env=env), canned, now=lambda: NOW)
+    env.clear()
+    found = refused(source, ServiceCredential("queue"))
+    assert (found.outcome, found.code) == (Outcome.AUTH, "no_credentials")
+    env |= {"IDENTITY_ENDPOINT": "http://evil.example/canary", "IDENTITY_HEADER": "x"}
+    assert refused(source, ServiceCredential("queue")).code == "misconfigured"
+    assert canned.sent == []
+
+
 def test_the_hardened_mode_has_no_other_source() -> None:
     """Without `managed`, a token is refused with the remedy, whatever the environment says."""
     settings, config = target(trust_env=False, **COSMOS, cosmos_key=KEY)

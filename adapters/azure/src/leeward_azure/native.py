@@ -91,6 +91,12 @@ def _eventgrid(settings: Settings, config: TargetConfig, answer: Answers, topic:
         return EventGridPublisherClient(
             events.namespace, credential, namespace_topic=topic, **options
         )
+    if not config.trust_env:
+        raise ConfigError(
+            f"native('eventgrid:{topic}') is refused because trust_env is false: azure-eventgrid "
+            "drops all options of a custom topic, so that its client takes certificates and "
+            "proxies from the environment of this process"
+        )
     return EventGridPublisherClient(_topic_url(events, topic, config), credential, **options)
 
 

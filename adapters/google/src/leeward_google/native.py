@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Hashable
 from importlib import import_module
 from typing import Any, Final, TypeAlias
@@ -22,9 +23,10 @@ Answers: TypeAlias = Callable[[Hashable], Any]
 def native(service: str, settings: Settings, config: TargetConfig, answer: Answers) -> Any:
     """Return a client of google-cloud-firestore and its kin; closing it is the caller's.
 
-    It goes where leeward goes, over gRPC but for ``functions``; an emulator is found by its
-    variable, as the vendor's clients do by themselves. A token is asked for again every minute.
-    Retries and time-outs are the client's own, and a channel of gRPC must not cross a fork.
+    It goes where leeward goes, over gRPC but for ``functions``. A token is asked for again every
+    minute. Retries and time-outs are the client's own, and a channel of gRPC must not cross a fork.
+    gRPC takes certificates, proxies, a client certificate and emulators from the environment of
+    this process, so with ``trust_env = false`` there is no such client.
 
     Args:
         service: ``firestore`` (a `google.cloud.firestore.Client`), ``functions`` (a
@@ -35,7 +37,8 @@ def native(service: str, settings: Settings, config: TargetConfig, answer: Answe
         answer: gives credentials. What it raises comes out of the client's methods.
 
     Raises:
-        ConfigError: the service is unknown, or its package is not installed.
+        ConfigError: the service is unknown, its package is not installed, or its client would not
+            keep to the settings of the target.
     """
     make = _MAKERS.get(service)
     if make is None:
@@ -52,6 +55,7 @@ def _firestore(settings: Settings, config: TargetConfig, answer: Answers) -> Any
     from google.cloud.firestore import Client
 
     tables = settings.tables
+    _check_grpc("firestore", config, tables.emulator)
     project = settings.project or answer(Project())
     if tables.emulator:
         return Client(project=project, database=tables.database)
@@ -64,6 +68,7 @@ def _firestore(settings: Settings, config: TargetConfig, answer: Answers) -> Any
 
 
 def _pubsub(settings: Settings, config: TargetConfig, answer: Answers) -> Any:
+    _check_grpc("pubsub", config, settings.events.emulator)
     kind = import_module("google.cloud.pubsub_v1").PublisherClient
     if settings.events.emulator:
         return kind()
@@ -77,6 +82,22 @@ def _functions(settings: Settings, config: TargetConfig, answer: Answers) -> Any
 
 
 _MAKERS: Final = {"firestore": _firestore, "functions": _functions, "pubsub": _pubsub}
+
+
+def _check_grpc(service: str, config: TargetConfig, emulator: bool) -> None:
+    """Refuse a client that would follow this process's environment where the target does not."""
+    if not config.trust_env:
+        raise ConfigError(
+            f"native({service!r}) is refused because trust_env is false: the vendor's client, over "
+            "gRPC, takes certificates, proxies, a client certificate and emulators from the "
+            "environment of this process"
+        )
+    variable = f"{service.upper()}_EMULATOR_HOST"
+    if bool(os.environ.get(variable)) is not emulator:
+        raise ConfigError(
+            f"native({service!r}) gives a client that finds an emulator by {variable} alone: "
+            f"{'set' if emulator else 'unset'} it in the environment of this process"
+        )
 
 
 def _shared(answer: Answers) -> Any:
