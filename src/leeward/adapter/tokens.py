@@ -51,7 +51,8 @@ def address_in(url: str, variable: str, plain: Callable[[str], bool], hosts: str
         hosts: which these are, for the message.
 
     Raises:
-        ConfigError: it is no address, or one that must not be asked.
+        ConfigError: it is not an address, or one that must not be asked. It may hold a secret, so
+            the message names the variable alone.
     """
     parts = _URL.fullmatch(url)
     if parts is None or (parts[3] and not 0 < int(parts[3]) < 65536):

@@ -10,7 +10,6 @@ from leeward.adapter import Capability, Driver, Limits, TargetConfig
 from leeward.adapter.plan_driver import Facts, PlanDriver
 from leeward.http.options import TransportOptions, options_from_env, refuse_key_log
 from leeward.http.wire import curl_wire
-from leeward_aws.identity.credentials import ACCESS_KEY
 from leeward_aws.identity.sources import describe_source, source_of
 from leeward_aws.plans import plans
 from leeward_aws.settings.options import Settings, settings_from
@@ -53,7 +52,7 @@ def open_driver(config: TargetConfig) -> Driver:
     def native(service: str, answer: Callable[[Hashable], Any]) -> object:
         from leeward_aws.native import native
 
-        return native(service, settings, config, lambda: answer(ACCESS_KEY))
+        return native(service, settings, config, answer)
 
     return PlanDriver(
         Facts(config.name, CAPABILITIES, LIMITS, _described(settings, config, options)),

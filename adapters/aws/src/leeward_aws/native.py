@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, Final
 
 from leeward.adapter import TargetConfig
 from leeward.errors import ConfigError
-from leeward_aws.identity.credentials import Credentials
+from leeward_aws.identity.credentials import ACCESS_KEY
 from leeward_aws.identity.session import client_options, home_of_user, plugins, session_of
 from leeward_aws.settings.endpoints import Service, endpoint
 from leeward_aws.settings.options import Settings
@@ -25,13 +25,13 @@ def native(
     service: str,
     settings: Settings,
     config: TargetConfig,
-    get: Callable[[], Credentials],
+    answer: Callable[[Hashable], Any],
     home: str | None = None,
 ) -> Any:
     """Return a boto3 client; closing it is the caller's.
 
-    It asks `get` for credentials at each request, and goes where leeward goes. Retries and
-    time-outs are boto3's own.
+    It goes where leeward goes. Credentials are asked for at each request. Retries and time-outs are
+    boto3's own.
 
     Args:
         service: ``lambda``, ``events`` (or ``eventbridge``), ``dynamodb``, or any other service
@@ -39,7 +39,7 @@ def native(
             to the one that the environment names, else to AWS's own.
         settings: of the target.
         config: of the same.
-        get: gives credentials that still hold. What it raises comes out of the client's methods.
+        answer: gives credentials. What it raises comes out of the client's methods.
         home: in the hardened mode, the directory that holds ``.aws``; by default the user's.
 
     Raises:
@@ -67,7 +67,9 @@ def native(
     try:
         env, folder = (config.env, None) if trusted else ({}, home or home_of_user())
         session = session_of(settings, env, folder)
-        session.register_component("credential_provider", SharedCredentials(get))
+        session.register_component(
+            "credential_provider", SharedCredentials(lambda: answer(ACCESS_KEY))
+        )
         with plugins(allowed=trusted):
             return Session(botocore_session=session).client(
                 ours or service, endpoint_url=place, config=Config(**options)

@@ -117,5 +117,5 @@ def _expiry(env: Mapping[str, str]) -> float | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise ConfigError(f"{name} is no ISO 8601 time, such as 2026-01-31T12:00:00Z") from None
+        raise ConfigError(f"{name} is not an ISO 8601 time, such as 2026-01-31T12:00:00Z") from None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

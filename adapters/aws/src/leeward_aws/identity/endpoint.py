@@ -38,7 +38,7 @@ def address_of(env: Mapping[str, str]) -> Address | None:
     The relative address goes before the full one, and an empty variable counts as absent.
 
     Raises:
-        ConfigError: it is no address, or one that must not be asked.
+        ConfigError: it is not an address, or one that must not be asked.
     """
     for variable, start in (RELATIVE, ECS), (FULL, ""):
         if value := env.get(variable):

@@ -1,4 +1,4 @@
-"""Where a target's credentials come from: the choice between leeward's own roads and the vendor's.
+"""Where a target's credentials come from: read by leeward itself, or the vendor's chain.
 
 The order is botocore's (`botocore.credentials.create_credential_resolver`): a profile that the
 target names; keys in the environment; web identity and shared files; the container endpoint; the

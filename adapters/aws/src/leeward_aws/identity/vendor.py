@@ -126,8 +126,7 @@ class VendorChain:
 
     def _none(self) -> Unresolved:
         if self._gave:
-            # The metadata service of an instance that is out of reach looks like one that is not
-            # there. What gave credentials before is out of reach.
+            # A metadata service that is out of reach looks like one that is not there.
             return Unresolved(
                 Outcome.NOT_SENT, "no_credentials", f"{_WHERE} no longer gives any credentials"
             )

@@ -1,4 +1,4 @@
-"""leeward's credentials, lent to the vendor's own clients.
+"""leeward's credentials, shared with the vendor's own clients.
 
 Imported only where botocore is there.
 """

@@ -65,8 +65,7 @@ def place_of(env: Mapping[str, str], config: TargetConfig) -> Place | None:
     have it (169.254.0.0/16). A host that the option `allowed_hosts` lists may be asked as well.
 
     Raises:
-        ConfigError: it is no address, or one that must not be asked. It may hold a secret, so the
-            message names the variable alone.
+        ConfigError: it is not an address, or one that must not be asked.
     """
     url, header = env.get(ENDPOINT), env.get(HEADER)
     if not url or not header or env.get(THUMBPRINT):

@@ -60,7 +60,8 @@ class VendorChain:
             Unresolved: NOT_SENT if nobody could be asked, else AUTH.
         """
         missing = f"azure-identity, which would find a credential, is not installed: {INSTALL}"
-        with vendor_errors("azure_identity_missing", missing, self._refusal), self._lock:
+        # The lock is the outer one: what the members have told is of this fetch alone.
+        with self._lock, vendor_errors("azure_identity_missing", missing, self._refusal):
             if self._credential is None:
                 self._credential = self._make()
             self._told.clear()
@@ -94,8 +95,7 @@ class VendorChain:
         if spoke or not self._told:
             return _refusal_of(spoke[-1] if spoke else error)
         if self._gave:
-            # What gave a token before is out of reach: the metadata service of a machine that is,
-            # looks like one that is not there.
+            # A metadata service that is out of reach looks like one that is not there.
             told = f"{_WHERE} no longer gives any token"
             return Unresolved(Outcome.NOT_SENT, "no_credentials", told)
         return Unresolved(Outcome.AUTH, "no_credentials", f"no Azure credentials: {_REMEDY}")

@@ -57,7 +57,7 @@ def read(path: str) -> dict[str, Any]:
     """Read a credentials file.
 
     Raises:
-        Unresolved: AUTH; it is not there, or no JSON object.
+        Unresolved: AUTH; it is not there, or not a JSON object.
     """
     from pathlib import Path
 
@@ -73,7 +73,7 @@ def read(path: str) -> dict[str, Any]:
     except Undecodable:
         document = None
     if not isinstance(document, dict):
-        raise unusable("is no JSON object")
+        raise unusable("is not a JSON object")
     return document
 
 
@@ -123,7 +123,7 @@ def principal_in(info: Mapping[str, Any]) -> Principal | None:
 
 
 def unusable(what: str) -> Unresolved:
-    """Return that a file is none."""
+    """Return that a file cannot be used."""
     return Unresolved(Outcome.AUTH, "credentials_file_unusable", f"{_WHERE} {what}")
 
 
@@ -164,7 +164,7 @@ def _check_source(source: Any) -> None:
         url = found.get(name)
         parts = _URL.fullmatch(url) if isinstance(url, str) else None
         if url is not None and (parts is None or parts[2] not in _LINK_LOCAL):
-            raise _refused(f"has a credential_source.{name} that is nobody's known; {_REMEDY}")
+            raise _refused(f"has a credential_source.{name} that is not a known one; {_REMEDY}")
     verify = found.get("regional_cred_verification_url")
     if verify is not None and not _is_amazons(verify):
         told = "has a credential_source.regional_cred_verification_url that is not Amazon's"
@@ -179,5 +179,5 @@ def _is_amazons(url: Any) -> bool:
 
 def _object(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise unusable("has a part that is no JSON object")
+        raise unusable("has a part that is not a JSON object")
     return value
