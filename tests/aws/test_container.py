@@ -164,6 +164,7 @@ def test_the_relative_address_goes_first() -> None:
     assert address_of(both) == ("http://169.254.170.2", "/v2/credentials/x?y")
     assert address_of(both | {RELATIVE: ""}) == ("http://localhost:1", "/z")
     assert address_of({RELATIVE: "", FULL: ""}) is None
+    assert "credentials" not in repr(address_of(both)), "the path may be a secret"
 
 
 HOSTS = [

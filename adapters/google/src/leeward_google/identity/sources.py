@@ -140,35 +140,28 @@ def _tokens(
 ) -> Source:
     """Return the source of access tokens, ID tokens and the project's id."""
     identity = settings.identity
+    origin, path = _origin(identity, config)
 
     def wrap(principal: Principal, source: Source) -> Source:
         return acting_as(principal, source, identity.iam, transport, now)
 
-    source = charged(_own(settings, config, transport, now, wrap), identity.quota_project)
-    if identity.impersonate is None:
-        return source
-    return charged(wrap(Principal(identity.impersonate), source), identity.quota_project)
-
-
-def _own(
-    settings: Settings,
-    config: TargetConfig,
-    transport: Transport,
-    now: Callable[[], float],
-    wrap: Callable[[Principal, Source], Source],
-) -> Source:
-    origin, path = _origin(settings.identity, config)
     if origin is _Origin.GIVEN:
-        return _given(settings.identity, now, config.section)
-    if origin is _Origin.FILE:
+        own = _given(identity, now, config.section)
+    elif origin is _Origin.FILE:
         from leeward_google.identity.vendor import VendorFile
 
-        return VendorFile(path, settings, config, wrap, now)
-    if origin is _Origin.NOWHERE:
-        return _none
-    place = place_of(config.env) if config.trust_env else ADDRESS
-    source = metadata_source(place, OneShotTransport() if settings.public_only else transport, now)
-    return source if origin is _Origin.METADATA else _Perhaps(source)
+        own = VendorFile(path, settings, config, wrap, now)
+    elif origin is _Origin.NOWHERE:
+        own = _none
+    else:
+        place = place_of(config.env) if config.trust_env else ADDRESS
+        carrier = OneShotTransport() if settings.public_only else transport
+        own = metadata_source(place, carrier, now)
+        own = own if origin is _Origin.METADATA else _Perhaps(own)
+    own = charged(own, identity.quota_project)
+    if identity.impersonate is None:
+        return own
+    return charged(wrap(Principal(identity.impersonate), own), identity.quota_project)
 
 
 def _given(identity: Identity, now: Callable[[], float], section: str) -> Source:
