@@ -9,10 +9,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from leeward.adapter.http_dates import ahead_of, http_date
+from leeward.adapter.percent import encoded
 from leeward.errors import ConfigError
 from leeward_azure.identity.credentials import AccountKey, Bearer, SasToken
 from leeward_azure.identity.signing import Signed, cosmos_headers
-from leeward_azure.percent import encoded
 from tests.azure import oracle
 from tests.azure.playing import KEY, LATER, MIDNIGHT, NOW
 

@@ -14,7 +14,7 @@ nothing. Who answered is told by what cannot come from anybody else:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -30,6 +30,7 @@ from leeward.adapter.classification import (
 )
 from leeward.adapter.exchange import UNDECODABLE
 from leeward.adapter.plans import STALE_CREDENTIALS, Need, Plan, Send, View
+from leeward.adapter.resolver import FunctionAddress
 from leeward.calls import FunctionFault, Invoke, Result
 from leeward.errors import Outcome
 from leeward.http.messages import Request, Response
@@ -136,16 +137,15 @@ class Platform(NamedTuple):
     retry_after: Callable[[Response, float], float | None]
 
 
-def invoke(platform: Platform, need: Hashable, call: Invoke, view: View) -> Plan:
+def invoke(platform: Platform, call: Invoke, view: View) -> Plan:
     """Call a function and wait for its answer.
 
     Args:
         platform: that it runs on.
-        need: what the plan needs for its `Address`.
         call: of the function.
         view: of the plan.
     """
-    address: Any = yield Need(need)
+    address: Any = yield Need(FunctionAddress(call.function))
     headers = (
         ("Content-Type", "application/json"),
         ("Idempotency-Key", call.idempotency_key),

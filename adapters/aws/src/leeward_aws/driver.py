@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, Final
 
 from leeward.adapter import Capability, Driver, Limits, TargetConfig
 from leeward.adapter.plan_driver import Facts, PlanDriver
 from leeward.http.options import TransportOptions, options_from_env, refuse_key_log
 from leeward.http.wire import curl_wire
-from leeward_aws.exchange import CREDENTIALS
 from leeward_aws.identity.sources import describe_source, source_of
 from leeward_aws.plans import plans
 from leeward_aws.settings.options import Settings, settings_from
-
-if TYPE_CHECKING:
-    from leeward_aws.identity.credentials import Credentials
 
 CAPABILITIES: Final = frozenset(Capability) - {Capability.ORDERING}
 """EventBridge's buses keep no order."""
@@ -53,14 +49,10 @@ def open_driver(config: TargetConfig) -> Driver:
     options = options._replace(public_only=settings.public_only)
     wire = curl_wire(options)
 
-    def native(service: str, secret: Callable[[str], Any]) -> object:
+    def native(service: str, answer: Callable[[Hashable], Any]) -> object:
         from leeward_aws.native import native
 
-        def get() -> Credentials:
-            found: Credentials = secret(CREDENTIALS)
-            return found
-
-        return native(service, settings, config, get)
+        return native(service, settings, config, answer)
 
     return PlanDriver(
         Facts(config.name, CAPABILITIES, LIMITS, _described(settings, config, options)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Final
 
 from leeward.adapter import Capability, Driver, Limits, TargetConfig
@@ -60,10 +60,10 @@ def open_driver(config: TargetConfig) -> Driver:
     options = options._replace(public_only=settings.public_only)
     wire = curl_wire(options)
 
-    def native(service: str, secret: Callable[[str], Any]) -> object:
+    def native(service: str, answer: Callable[[Hashable], Any]) -> object:
         from leeward_azure.native import native
 
-        return native(service, settings, config, secret)
+        return native(service, settings, config, answer)
 
     return PlanDriver(
         Facts(

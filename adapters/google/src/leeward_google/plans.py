@@ -8,11 +8,14 @@ from typing import Any, Final
 
 from leeward.adapter.lazy_plans import LazyPlans
 from leeward.adapter.plans import Learn, Need, Plan, Planner, View
-from leeward_google.identity.tokens import PROJECT
+from leeward_google.identity.credentials import Project
 from leeward_google.settings.options import Settings
 from leeward_google.settings.services import Tasks, Topics
 
 ByVerb = Mapping[str, Planner]
+
+_PROJECT: Final = "project"
+"""Under this name the project of the credentials is remembered."""
 
 
 def plans(settings: Settings) -> LazyPlans:
@@ -91,11 +94,11 @@ def _in_project(made: Callable[[str], ByVerb], verb: str, call: Any, view: View)
     What is learnt is not asked for again: a second run of the plan, with another token, ends at
     anything that it is given for the second time.
     """
-    project: str | None = view.learnt.get(PROJECT)
+    project: str | None = view.learnt.get(_PROJECT)
     if project is None:
         _refuse_bad_input(made("unknown")[verb](call, view))
-        project = yield Need(PROJECT)
-        yield Learn(PROJECT, project)
+        project = yield Need(Project())
+        yield Learn(_PROJECT, project)
     return (yield from made(project)[verb](call, view))
 
 

@@ -22,7 +22,7 @@ from leeward.adapter.plans import Plan, Planner, View
 from leeward.errors import Outcome
 from leeward.http.messages import Response
 from leeward_azure.exchange import retry_after
-from leeward_azure.functions.addresses import Address, scope_of
+from leeward_azure.functions.addresses import Address, check_name
 from leeward_azure.settings.services import Functions
 
 STOPPED: Final = "app_stopped"
@@ -60,7 +60,8 @@ def invoke(configured: Functions, call: Invoke, view: View) -> Plan:
     Raises:
         InvalidRequest: the name cannot be a function's; before anything is sent.
     """
-    return invoke_over_http(PLATFORM, scope_of(call.function, configured), call, view)
+    check_name(call.function, configured)
+    return invoke_over_http(PLATFORM, call, view)
 
 
 def _credentials(address: Address) -> tuple[tuple[str, str], ...]:

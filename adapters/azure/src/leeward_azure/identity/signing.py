@@ -15,9 +15,9 @@ from functools import lru_cache
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from leeward.adapter.http_dates import http_date
+from leeward.adapter.percent import encoded
 from leeward.errors import ConfigError
 from leeward_azure.identity.credentials import AccountKey, Bearer, Credential
-from leeward_azure.percent import encoded
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 

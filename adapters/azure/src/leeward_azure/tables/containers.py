@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, NamedTuple
 from leeward import json_text
 from leeward.adapter import Result, Store
 from leeward.adapter.exchange import Answer, Exchange, by_headers, exchange, object_of
+from leeward.adapter.percent import encoded
 from leeward.adapter.plans import Drop, Learn, Plan, View
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Request, Response
@@ -21,12 +22,14 @@ from leeward.json_text import Undecodable
 from leeward.text import is_printable
 from leeward_azure.errors import ABSENT, LAGGING, REGION_MOVED, judge_cosmos
 from leeward_azure.exchange import service_of
+from leeward_azure.identity.credentials import ServiceCredential
 from leeward_azure.identity.signing import Headers, Signed, cosmos_headers
-from leeward_azure.percent import encoded
 from leeward_azure.tables.documents import Place, document_of, place_of
 from leeward_azure.tables.sessions import EMPTY, Session
 
-COSMOS: Final = service_of("cosmos", judge_cosmos, "x-ms-activity-id", dated=True)
+COSMOS: Final = service_of(
+    ServiceCredential("cosmos"), judge_cosmos, "x-ms-activity-id", dated=True
+)
 
 API_VERSION: Final = "2020-07-15"
 """What azure-cosmos asks for."""

@@ -22,7 +22,7 @@ from leeward.errors import Outcome
 from leeward.http.messages import Response
 from leeward_google.errors import Told
 from leeward_google.exchange import retry_after
-from leeward_google.functions.addresses import FUNCTION, Address, check_name
+from leeward_google.functions.addresses import Address, check_name
 from leeward_google.settings.services import Functions
 
 NO_INSTANCE: Final = "no_instance"
@@ -58,7 +58,7 @@ def invoke(configured: Functions, call: Invoke, view: View) -> Plan:
         InvalidRequest: the name cannot be a function's; before anything is sent.
     """
     check_name(call.function, configured)
-    return invoke_over_http(PLATFORM, FUNCTION + call.function, call, view)
+    return invoke_over_http(PLATFORM, call, view)
 
 
 def _credentials(address: Address) -> tuple[tuple[str, str], ...]:

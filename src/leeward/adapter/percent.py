@@ -1,4 +1,4 @@
-"""Percent-encoding, by hand: `urllib.parse` takes longer to import than the plans that need it."""
+"""Percent-encoding, by hand: `urllib.parse` takes longer to import than what needs it here."""
 
 from __future__ import annotations
 
