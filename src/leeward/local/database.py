@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from leeward.errors import ConfigError, Outcome
-from leeward.forking import HOLD_SECONDS, watch
+from leeward.forking import HOLD_SECONDS, Forkable, watch
 from leeward.local import schema
 from leeward.local.fault import BUSY, DatabaseFault, fault_of, primary_code
 from leeward.local.place import check_file, create_file
@@ -34,7 +34,7 @@ _abandoned: list[sqlite3.Connection] = []
 https://sqlite.org/howtocorrupt.html section 2.6; so they are never collected."""
 
 
-class Database:
+class Database(Forkable):
     """A database that opens on first use, for many threads and, with a file, many processes.
 
     SQLite keeps its view of a file's locks in the process. A child that inherited it in the middle

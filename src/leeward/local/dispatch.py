@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from leeward.clock import Clock
 from leeward.errors import ConfigError
-from leeward.forking import HOLD_SECONDS, watch
+from leeward.forking import HOLD_SECONDS, Forkable, watch
 from leeward.local import deliveries
 from leeward.local.context import Context
 from leeward.local.deliveries import Address, Deliveries, Delivery, Posting
@@ -33,7 +33,7 @@ Accept: TypeAlias = Callable[[Iterable[Posting], float], None]
 """`Dispatcher.accept`."""
 
 
-class Dispatcher:
+class Dispatcher(Forkable):
     """Delivers the rows that this process has handlers for. Its thread starts on first need."""
 
     _condition: Condition
