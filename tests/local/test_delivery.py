@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from leeward.delivery.policy import Policy
 from leeward.errors import LeewardError
 from leeward.local import Context, DeadLetter, Local
-from leeward.local.dispatch import CONCURRENCY
 from leeward.values import Event
 from tests.local.calls import PATIENT, enqueue, event, publish, value_of
 
@@ -25,7 +25,7 @@ def test_a_failed_delivery_is_tried_again(cloud: Local) -> None:
             raise ConnectionError
 
     cloud.perform(publish(), 5)
-    cloud.settle(PATIENT)
+    cloud.wait_idle(PATIENT)
     assert attempts == [("1", 1), ("1", 2), ("1", 3)]
     assert cloud.dead_letters() == ()
 
@@ -41,7 +41,7 @@ def test_a_delivery_that_always_fails_is_given_up(cloud: Local) -> None:
 
     sent = event(data={"n": 1})
     cloud.perform(publish(sent), 5)
-    cloud.settle(PATIENT)
+    cloud.wait_idle(PATIENT)
     assert attempts == [1, 2, 3, 4, 5]
     assert cloud.dead_letters() == (DeadLetter("orders", sent, "broken", 5, "ValueError"),)
 
@@ -57,7 +57,7 @@ def test_an_exit_in_a_subscriber_is_a_failure(cloud: Local) -> None:
             raise SystemExit
 
     cloud.perform(publish(), 5)
-    cloud.settle(PATIENT)
+    cloud.wait_idle(PATIENT)
     assert seen == ["1", "1"]
 
 
@@ -73,7 +73,7 @@ def test_one_subscriber_fails_alone(cloud: Local) -> None:
 
     cloud.subscribe("orders", name="well")(lambda event: seen.append(event.id))
     cloud.perform(publish(), 5)
-    cloud.settle(PATIENT)
+    cloud.wait_idle(PATIENT)
     assert (seen, failures) == (["1"], [])
 
 
@@ -92,7 +92,7 @@ def test_a_queued_call_is_made_in_the_background(cloud: Local) -> None:
     assert value_of(cloud.perform(enqueue("f", b'{"n": [1]}'), 5)) is None
     assert calls.empty()
     go.set()
-    cloud.settle(PATIENT)
+    cloud.wait_idle(PATIENT)
     assert [calls.get(), calls.get()] == [({"n": [1]}, "key-1", 1), ({"n": [1]}, "key-1", 2)]
 
 
@@ -104,7 +104,7 @@ def test_a_queued_call_can_die(cloud: Local) -> None:
         raise ValueError
 
     cloud.perform(enqueue(), 5)
-    cloud.settle(PATIENT)
+    cloud.wait_idle(PATIENT)
     assert cloud.dead_letters() == (DeadLetter(None, None, "f", 5, "ValueError"),)
 
 
@@ -129,7 +129,7 @@ def test_events_of_one_key_are_delivered_in_order(cloud: Local) -> None:
     ids = [str(number) for number in range(6)]
     for id in ids:
         cloud.perform(publish(event(id, ordering_key="k")), 5)
-    cloud.settle(PATIENT)
+    cloud.wait_idle(PATIENT)
     assert seen["a"] == ids
     assert seen["b"] == [id for id in ids for _ in range(2)]
 
@@ -145,7 +145,7 @@ def test_a_dead_head_lets_the_next_go(cloud: Local) -> None:
         seen.append(event.id)
 
     cloud.perform(publish(*(event(id, ordering_key="k") for id in "123")), 5)
-    cloud.settle(PATIENT)
+    cloud.wait_idle(PATIENT)
     assert seen == ["2", "3"]
     assert [each.event and each.event.id for each in cloud.dead_letters()] == ["1"]
 
@@ -159,7 +159,7 @@ def test_subscriptions_do_not_wait_for_each_other(cloud: Local) -> None:
     cloud.perform(publish(*(event(id, ordering_key="k") for id in "12")), 5)
     assert [seen.get(timeout=PATIENT) for _ in range(2)] == ["1", "2"]
     hang.set()
-    cloud.settle(PATIENT)
+    cloud.wait_idle(PATIENT)
 
 
 def test_keys_do_not_wait_for_each_other(cloud: Local) -> None:
@@ -180,13 +180,14 @@ def test_keys_do_not_wait_for_each_other(cloud: Local) -> None:
     assert others.wait(PATIENT)
     assert sorted(map(str, seen)) == ["2", "3"]
     hang.set()
-    cloud.settle(PATIENT)
+    cloud.wait_idle(PATIENT)
     assert seen[2:] == ["1", "4"]
 
 
 def test_attempts_run_side_by_side_up_to_a_bound(cloud: Local) -> None:
     """Eight at one time, and no more."""
-    gate = threading.Barrier(CONCURRENCY)
+    places = Policy().concurrency
+    gate = threading.Barrier(places)
     lock = threading.Lock()
     counts = {"now": 0, "most": 0}
 
@@ -199,29 +200,29 @@ def test_attempts_run_side_by_side_up_to_a_bound(cloud: Local) -> None:
         with lock:
             counts["now"] -= 1
 
-    cloud.perform(publish(*(event(str(number)) for number in range(2 * CONCURRENCY))), 5)
-    cloud.settle(PATIENT)
-    assert counts == {"now": 0, "most": CONCURRENCY}
+    cloud.perform(publish(*(event(str(number)) for number in range(2 * places))), 5)
+    cloud.wait_idle(PATIENT)
+    assert counts == {"now": 0, "most": places}
 
 
-def test_settle_tells_how_many_are_left(cloud: Local) -> None:
+def test_wait_idle_tells_how_many_are_left(cloud: Local) -> None:
     """It gives up after its time, and names the number."""
     hang = Flag()
     cloud.subscribe("orders")(lambda event: hang.wait(PATIENT))
     cloud.perform(publish(event("1"), event("2")), 5)
     with pytest.raises(TimeoutError, match=r"after 0\.01 seconds: 2"):
-        cloud.settle(0.01)
+        cloud.wait_idle(0.01)
     hang.set()
-    cloud.settle(PATIENT)
+    cloud.wait_idle(PATIENT)
 
 
-def test_settle_without_anything_to_do_returns(cloud: Local) -> None:
+def test_wait_idle_without_anything_to_do_returns(cloud: Local) -> None:
     """Nothing is pending where nothing was published."""
-    cloud.settle(0.0)
+    cloud.wait_idle(0.0)
 
 
 def test_a_subscriber_may_publish_and_store(cloud: Local) -> None:
-    """No lock is held while it runs; `settle` waits for what it adds."""
+    """No lock is held while it runs; `wait_idle` waits for what it adds."""
     seen: list[str | None] = []
 
     @cloud.subscribe("orders")
@@ -230,7 +231,7 @@ def test_a_subscriber_may_publish_and_store(cloud: Local) -> None:
 
     cloud.subscribe("bills")(lambda event: seen.append(event.id))
     cloud.perform(publish(), 5)
-    cloud.settle(PATIENT)
+    cloud.wait_idle(PATIENT)
     assert seen == ["2"]
 
 
@@ -249,7 +250,7 @@ def test_a_broken_row_becomes_a_dead_letter(opened: Callable[..., Local], path: 
     connection.commit()
     connection.close()
     cloud.perform(publish(), 5)
-    cloud.settle(PATIENT)
+    cloud.wait_idle(PATIENT)
     assert seen == ["1"]
     assert [each.event for each in cloud.dead_letters()] == [None, None, None]
 
@@ -257,7 +258,7 @@ def test_a_broken_row_becomes_a_dead_letter(opened: Callable[..., Local], path: 
 def test_dead_letters_of_a_closed_target_are_refused(cloud: Local) -> None:
     """The error names the target."""
     cloud.close()
-    for ask in (cloud.dead_letters, cloud.settle):
+    for ask in (cloud.dead_letters, cloud.wait_idle):
         with pytest.raises(LeewardError, match="local is closed; open a new one") as caught:
             ask()
         assert caught.value.target == "local"

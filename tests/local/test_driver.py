@@ -45,8 +45,8 @@ def test_targets_in_one_process_are_independent(opened: Callable[..., Local]) ->
     assert value_of(other.perform(load(), 5)) is None
     assert other.perform(invoke(), 5).outcome is Outcome.NOT_FOUND
     other.perform(publish(), 5)
-    one.settle(PATIENT)
-    other.settle(PATIENT)
+    one.wait_idle(PATIENT)
+    other.wait_idle(PATIENT)
     assert seen == []
 
 
@@ -84,7 +84,7 @@ def test_close_waits_for_a_subscriber_under_way(
     opened: Callable[..., Local], path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What it handles is still written down, so that no process gets it again."""
-    monkeypatch.setattr("leeward.local.dispatch.GRACE", PATIENT)
+    monkeypatch.setattr("leeward.delivery.dispatcher.GRACE", PATIENT)
     cloud = opened(path=path)
     started, go = Flag(), Flag()
 

@@ -9,7 +9,9 @@ import pytest
 
 from leeward.adapter import Call
 from leeward.errors import ConfigError, Outcome
-from leeward.local import Local, schema
+from leeward.local import Local
+from leeward.local.schema import SCHEMA
+from leeward.sqlite import schema
 from tests.local.calls import event, load, publish, store, value_of
 
 Opener = Callable[..., Local]
@@ -122,7 +124,7 @@ def test_another_programs_database_is_refused(opened: Opener, path: Path) -> Non
 
 def test_a_newer_layout_is_refused(opened: Opener, path: Path) -> None:
     """An older leeward does not touch what it does not know."""
-    made(path, f"PRAGMA application_id = {schema.APPLICATION}", "PRAGMA user_version = 99")
+    made(path, f"PRAGMA application_id = {SCHEMA.application}", "PRAGMA user_version = 99")
     with pytest.raises(ConfigError, match="layout 99"):
         opened(path=path).perform(load(), 5)
 
@@ -132,10 +134,10 @@ def test_two_may_make_the_database_at_once(
 ) -> None:
     """What another process has made since the first look is taken for leeward's own."""
     value_of(opened(path=path).perform(store(), 5))
-    real = schema._marks
+    real = schema.marks_of
     looks = [(0, 0)]
     monkeypatch.setattr(
-        schema, "_marks", lambda connection: looks.pop() if looks else real(connection)
+        schema, "marks_of", lambda connection: looks.pop() if looks else real(connection)
     )
     assert value_of(opened(path=path).perform(load(), 5)) is not None
 

@@ -1,4 +1,4 @@
-"""The SQLite database: one connection, its transactions, and what its errors mean.
+"""A SQLite database: one connection, its transactions, and what its errors mean.
 
 What a `write` block has done is on the disk when the block ends. An error inside it proves that
 nothing was written; an error at its end proves nothing.
@@ -16,9 +16,9 @@ from pathlib import Path
 
 from leeward.errors import ConfigError, Outcome
 from leeward.forking import HOLD_SECONDS, Forkable, watch
-from leeward.local import schema
-from leeward.local.fault import BUSY, DatabaseFault, fault_of, primary_code
-from leeward.local.place import check_file, create_file
+from leeward.sqlite.errors import BUSY, DatabaseFault, fault_of, primary_code
+from leeward.sqlite.file_safety import check_file, create_file
+from leeward.sqlite.schema import Schema, prepare
 
 MEMORY = ":memory:"
 
@@ -41,11 +41,16 @@ class Database(Forkable):
     of a transaction would believe in locks that it does not have. So no fork happens inside one.
     """
 
-    def __init__(self, path: Path | None) -> None:
-        """Take `path`, or None for a database in memory; nothing is opened yet."""
+    def __init__(self, path: Path | None, schema: Schema) -> None:
+        """Take `path`, or None for a database in memory; nothing is opened yet.
+
+        Raises:
+            ConfigError: the file cannot be trusted.
+        """
         if path is not None:
             check_file(path)
         self.path = path
+        self._schema = schema
         self._memory_uri = f"file:/leeward-{os.urandom(16).hex()}?vfs=memdb"
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
@@ -134,7 +139,9 @@ class Database(Forkable):
         if not held:
             self._refusal = "the process forked inside a transaction; fork while no call is made"
         elif parents is not None and self.path is None:
-            self._refusal = "a database in memory does not cross a fork; make a Local in the child"
+            self._refusal = (
+                "a database in memory does not cross a fork; open a new one in the child"
+            )
 
     @contextmanager
     def _borrowed(self, timeout: float) -> Iterator[sqlite3.Connection]:
@@ -159,7 +166,7 @@ class Database(Forkable):
         connection = self._open()
         try:
             connection.execute(patience)
-            schema.prepare(connection, str(self))
+            prepare(connection, self._schema, str(self))
         except BaseException as error:
             connection.close()
             if isinstance(error, sqlite3.Error):
@@ -203,7 +210,7 @@ class Database(Forkable):
             self._drop(connection)
 
     def _drop(self, connection: sqlite3.Connection) -> None:
-        """Return up a handle that failed to write, so that the next call opens the file anew.
+        """Give up a handle that failed to write, so that the next call opens the file anew.
 
         The system may have forgotten unwritten pages: an fsync that is tried again on the same
         handle can succeed and prove nothing.
@@ -211,7 +218,7 @@ class Database(Forkable):
         self._connection = None
         connection.close()
         if self.path is None:
-            self._refusal = "the database in memory failed and is gone; make a new Local"
+            self._refusal = "the database in memory failed and is gone; open a new one"
 
 
 def _connect(source: str, *, uri: bool) -> sqlite3.Connection:

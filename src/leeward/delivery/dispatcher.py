@@ -12,24 +12,21 @@ from time import monotonic
 from typing import TypeAlias
 
 from leeward.clock import Clock
+from leeward.delivery.store import Delivery, DeliveryStore, Message, Recipient
 from leeward.errors import ConfigError
 from leeward.forking import HOLD_SECONDS, Forkable, watch
-from leeward.local import deliveries
-from leeward.local.context import Context
-from leeward.local.deliveries import Address, Deliveries, Delivery, Posting
-from leeward.local.fault import DatabaseFault
+from leeward.sqlite.errors import DatabaseFault
 
-CONCURRENCY = 8
-"""Attempts at one time; one that has outlived its lease no longer counts."""
 LOOK_AGAIN = 1.0
 """Seconds."""
 GRACE = 2.0
 """Seconds that `close` waits for what is due, for the loop, and for attempts under way."""
 
-Handler: TypeAlias = Callable[[str, Context], object]
-"""Handles a row's document; any exception is a failed attempt."""
+Handler: TypeAlias = Callable[[Delivery, float], object]
+"""Makes one attempt, which has until the second argument, on the clock's `monotonic`; any exception
+is a failed attempt."""
 
-Accept: TypeAlias = Callable[[Iterable[Posting], float], None]
+Accept: TypeAlias = Callable[[Iterable[Message], float], None]
 """`Dispatcher.accept`."""
 
 
@@ -40,18 +37,19 @@ class Dispatcher(Forkable):
     _changes: int
     _thread: Thread | None
     _running: dict[str, tuple[Thread, float]]
-    """The attempts under way by their lease: who makes it, and when its lease ends."""
+    """The attempts under way by their lease: who makes them, and when the lease ends."""
 
     def __init__(
         self,
-        rows: Deliveries,
-        handlers: Callable[[], Mapping[Address, Handler]],
+        store: DeliveryStore,
+        handlers: Callable[[], Mapping[Recipient, Handler]],
         clock: Clock,
         *,
         shared: bool,
     ) -> None:
         """Take the rows and what handles them; `shared` tells that other processes add rows."""
-        self._rows = rows
+        self._store = store
+        self._policy = store.policy
         self._handlers = handlers
         self._clock = clock
         self._shared = shared
@@ -59,14 +57,14 @@ class Dispatcher(Forkable):
         self._begin()
         watch(self)
 
-    def accept(self, postings: Iterable[Posting], timeout: float) -> None:
-        """Keep `postings` durably, and deliver them in the background."""
-        self._rows.add(postings, timeout)
+    def accept(self, messages: Iterable[Message], timeout: float) -> None:
+        """Keep `messages` durably, and deliver them in the background."""
+        self._store.add(messages, timeout)
         self.wake()
 
     @property
     def started(self) -> bool:
-        """Tell whether the loop has been needed so far."""
+        """Return whether the loop has been needed so far."""
         return self._thread is not None
 
     def wake(self) -> None:
@@ -78,7 +76,7 @@ class Dispatcher(Forkable):
                 self._thread = _started(Thread(target=self._loop, name="leeward-dispatch"))
             self._changed()
 
-    def settle(self, timeout: float) -> None:
+    def wait_idle(self, timeout: float) -> None:
         """Wait until no row is pending for a handler of this process.
 
         Raises:
@@ -88,7 +86,7 @@ class Dispatcher(Forkable):
         self.wake()
         while True:
             seen = self._changes
-            left = self._rows.waiting(self._handlers())
+            left = self._store.waiting(self._handlers())
             if not left:
                 return
             seconds = deadline - monotonic()
@@ -170,20 +168,21 @@ class Dispatcher(Forkable):
         if any(thread is current_thread() for thread, _ in list(self._running.values())):
             return False
         try:
-            return bool(self._rows.waiting(self._handlers()))
+            return bool(self._store.waiting(self._handlers()))
         except (DatabaseFault, ConfigError):
             return False
 
     def _deliver_due(self) -> float | None:
-        """Start what is due; give the seconds to sleep, None for until something changes."""
+        """Start what is due; return the seconds to sleep, None for until something changes."""
         handlers, now = self._handlers(), self._clock.now()
-        free = CONCURRENCY - sum(ends > now for _, ends in list(self._running.values()))
+        leases = [ends for _, ends in list(self._running.values())]
+        free = self._policy.free_places(leases, now)
         if free <= 0:
             return LOOK_AGAIN
-        taken = self._rows.take(handlers, now, free)
+        taken = self._store.take(handlers, now, free)
         for delivery in taken:
-            self._start(delivery, handlers[delivery.address], now)
-        due = self._rows.next_due(handlers, now)
+            self._start(delivery, handlers[delivery.recipient], now)
+        due = self._store.next_due(handlers, now)
         if due is not None:
             return min(due - now, LOOK_AGAIN)
         return LOOK_AGAIN if self._shared else None
@@ -192,10 +191,10 @@ class Dispatcher(Forkable):
         thread = Thread(
             target=self._attempt,
             args=(delivery, handler),
-            name=f"leeward-deliver-{delivery.address.subscriber}",
+            name=f"leeward-deliver-{delivery.recipient.subscriber}",
         )
         with self._condition:
-            self._running[delivery.lease] = (thread, now + deliveries.LEASE)
+            self._running[delivery.lease] = (thread, now + self._policy.lease)
         if _started(thread) is None:
             self._ended(delivery)
 
@@ -203,9 +202,9 @@ class Dispatcher(Forkable):
         error = self._handle(delivery, handler)
         try:
             if error is None:
-                self._rows.finish(delivery)
+                self._store.finish(delivery)
             else:
-                self._rows.fail(delivery, error, self._clock.now())
+                self._store.fail(delivery, error, self._clock.now())
         except (DatabaseFault, ConfigError):
             # The lease ends by itself and the row is delivered again: at least once, as promised.
             return
@@ -213,16 +212,9 @@ class Dispatcher(Forkable):
             self._ended(delivery)
 
     def _handle(self, delivery: Delivery, handler: Handler) -> str | None:
-        """Run the handler; give the class name of what it raised."""
-        context = Context(
-            delivery.address.subscriber,
-            delivery.idempotency_key,
-            delivery.attempt,
-            self._clock.monotonic() + deliveries.LEASE,
-            self._clock,
-        )
+        """Run the handler; return the class name of what it raised."""
         try:
-            handler(delivery.document, context)
+            handler(delivery, self._clock.monotonic() + self._policy.lease)
         except BaseException as error:  # noqa: BLE001 - whatever ends it, the attempt has failed
             return type(error).__name__
         return None
