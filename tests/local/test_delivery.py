@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from leeward.delivery.policy import Policy
+from leeward.delivery.store import LONGEST_ERROR
 from leeward.errors import LeewardError
 from leeward.local import Context, DeadLetter, Local
 from leeward.values import Event
-from tests.local.calls import PATIENT, enqueue, event, publish, value_of
+from tests.local.calls import PATIENT, enqueue, event, publish, until, value_of
 
 
 def test_a_failed_delivery_is_tried_again(cloud: Local) -> None:
@@ -31,19 +32,76 @@ def test_a_failed_delivery_is_tried_again(cloud: Local) -> None:
 
 
 def test_a_delivery_that_always_fails_is_given_up(cloud: Local) -> None:
-    """After five attempts it is a dead letter, which keeps the event and not the error's text."""
+    """After five attempts it is a dead letter, with the event, and what was raised last."""
     attempts: list[int] = []
 
     @cloud.subscribe("orders", name="broken")
     def subscriber(event: Event, context: Context) -> None:
         attempts.append(context.attempt)
-        raise ValueError("secret")
+        raise ValueError(f"no stock: {context.attempt}")
 
     sent = event(data={"n": 1})
     cloud.perform(publish(sent), 5)
     cloud.wait_idle(PATIENT)
     assert attempts == [1, 2, 3, 4, 5]
-    assert cloud.dead_letters() == (DeadLetter("orders", sent, "broken", 5, "ValueError"),)
+    letter = DeadLetter("orders", sent, "broken", 5, "ValueError", "no stock: 5")
+    assert cloud.dead_letters() == (letter,)
+    assert "no stock" not in repr(letter)
+
+
+class Unreadable(Exception):
+    """An error whose text cannot be had."""
+
+    def __str__(self) -> str:
+        raise KeyError
+
+
+@pytest.mark.parametrize(
+    ("error", "kept"),
+    [
+        (ValueError(), ("ValueError", None)),
+        (ValueError("a: b: \ud800"), ("ValueError", "a: b: ?")),
+        (Unreadable(), ("Unreadable", None)),
+        (ValueError("x" * 10_000), ("ValueError", "x" * (LONGEST_ERROR - len("ValueError: ")))),
+    ],
+    ids=["no text", "half a pair", "unreadable", "endless"],
+)
+def test_whatever_is_raised_can_be_kept(
+    cloud: Local, error: Exception, kept: tuple[str, str | None]
+) -> None:
+    """An exception is anybody's code: its class and its text may be odd, or very long."""
+
+    @cloud.subscribe("orders")
+    def subscriber(event: Event) -> None:
+        raise error
+
+    cloud.perform(publish(), 5)
+    cloud.wait_idle(PATIENT)
+    assert [(each.error, each.message) for each in cloud.dead_letters()] == [kept]
+
+
+def test_failures_are_logged_without_content(
+    cloud: Local, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each attempt that fails, and the end of it: by stable names, with ids and classes."""
+
+    @cloud.subscribe("orders", name="s")
+    def subscriber(event: Event) -> None:
+        raise ValueError(f"canary {event.data}")
+
+    cloud.perform(publish(event(data="canary")), 5)
+    cloud.wait_idle(PATIENT)
+    until(lambda: len(caplog.records) == 6)
+    facts = "id=1 bus='orders' subscriber='s' attempt={} error='ValueError'"
+    assert [(each.name, each.levelname, each.getMessage()) for each in caplog.records] == [
+        *(
+            ("leeward.delivery", "WARNING", f"handler_failed {facts.format(attempt)}")
+            for attempt in range(1, 6)
+        ),
+        ("leeward.delivery", "ERROR", f"dead_lettered {facts.format(5)}"),
+    ]
+    assert len({each.msg for each in caplog.records}) == 2
+    assert "canary" not in str([vars(each) for each in caplog.records])
 
 
 def test_an_exit_in_a_subscriber_is_a_failure(cloud: Local) -> None:

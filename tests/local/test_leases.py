@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from leeward.delivery.policy import Policy
-from leeward.delivery.store import Delivery, DeliveryStore
+from leeward.delivery.store import DeliveryStore, Taken
 from leeward.errors import Outcome
 from leeward.local import Context, Local
 from leeward.sqlite.errors import DatabaseFault
@@ -141,11 +141,11 @@ def test_a_registered_subscription_is_served_without_further_calls(
 
 
 def test_the_loop_outlives_a_fault(cloud: Local, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the database cannot be read the loop tries again later."""
+    """When the database cannot be read, or anything else fails, the loop tries again later."""
     real = DeliveryStore.take
-    faults = [DatabaseFault(Outcome.REJECTED, "busy", "busy")]
+    faults = [DatabaseFault(Outcome.REJECTED, "busy", "busy"), KeyError("odd"), MemoryError()]
 
-    def take(rows: DeliveryStore, *question: Any) -> list[Delivery]:
+    def take(rows: DeliveryStore, *question: Any) -> Taken:
         if faults:
             raise faults.pop()
         return real(rows, *question)

@@ -9,14 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from threading import Condition, Thread, current_thread
 from time import monotonic
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from leeward.clock import Clock
-from leeward.delivery.store import Delivery, DeliveryStore, Message, Recipient
+from leeward.delivery.store import (
+    DeadDelivery,
+    Delivery,
+    DeliveryStore,
+    Failure,
+    Message,
+    Recipient,
+)
 from leeward.errors import ConfigError
 from leeward.forking import HOLD_SECONDS, Forkable, watch
+from leeward.logs import log_event
 from leeward.sqlite.errors import DatabaseFault
+from leeward.text import message_of
 
+LOGGER = "leeward.delivery"
 LOOK_AGAIN = 1.0
 """Seconds."""
 GRACE = 2.0
@@ -138,14 +148,19 @@ class Dispatcher(Forkable):
             self._condition.wait_for(lambda: self._changes != seen, seconds)
 
     def _loop(self) -> None:
+        stalled = False
         while True:
             seen = self._changes
             if self._closed:
                 return
             try:
                 pause = self._deliver_due()
-            except (DatabaseFault, ConfigError):
-                # Whoever calls meets the same fault and is told; the loop tries again later.
+                stalled = False
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next look may go well
+                if not stalled:
+                    kind, reason = type(error).__name__, getattr(error, "reason", None)
+                    log_event(LOGGER, "warning", "delivery_stalled", error=kind, reason=reason)
+                stalled = True
                 pause = LOOK_AGAIN
             self._wait(seen, pause)
 
@@ -179,8 +194,10 @@ class Dispatcher(Forkable):
         free = self._policy.free_places(leases, now)
         if free <= 0:
             return LOOK_AGAIN
-        taken = self._store.take(handlers, now, free)
-        for delivery in taken:
+        deliveries, buried = self._store.take(handlers, now, free)
+        for dead in buried:
+            _log("error", "dead_lettered", dead, dead.failure.error)
+        for delivery in deliveries:
             self._start(delivery, handlers[delivery.recipient], now)
         due = self._store.next_due(handlers, now)
         if due is not None:
@@ -199,30 +216,47 @@ class Dispatcher(Forkable):
             self._ended(delivery)
 
     def _attempt(self, delivery: Delivery, handler: Handler) -> None:
-        error = self._handle(delivery, handler)
         try:
-            if error is None:
+            failure = self._handle(delivery, handler)
+            if failure is None:
                 self._store.finish(delivery)
-            else:
-                self._store.fail(delivery, error, self._clock.now())
-        except (DatabaseFault, ConfigError):
-            # The lease ends by itself and the row is delivered again: at least once, as promised.
-            return
+            elif self._store.fail(delivery, failure, self._clock.now()):
+                _log("error", "dead_lettered", delivery, failure.error)
+        except Exception as error:  # noqa: BLE001 - the lease ends, and it is delivered again
+            _log("warning", "attempt_not_recorded", delivery, type(error).__name__)
         finally:
             self._ended(delivery)
 
-    def _handle(self, delivery: Delivery, handler: Handler) -> str | None:
-        """Run the handler; return the class name of what it raised."""
+    def _handle(self, delivery: Delivery, handler: Handler) -> Failure | None:
+        """Run the handler; return what it raised."""
         try:
             handler(delivery, self._clock.monotonic() + self._policy.lease)
         except BaseException as error:  # noqa: BLE001 - whatever ends it, the attempt has failed
-            return type(error).__name__
+            name = type(error).__name__
+            _log("warning", "handler_failed", delivery, name)
+            return Failure(name, message_of(error))
         return None
 
     def _ended(self, delivery: Delivery) -> None:
         with self._condition:
             del self._running[delivery.lease]
             self._changed()
+
+
+def _log(
+    level: Literal["warning", "error"], name: str, row: Delivery | DeadDelivery, error: str
+) -> None:
+    bus, subscriber = row.recipient
+    log_event(
+        LOGGER,
+        level,
+        name,
+        id=row.id,
+        bus=bus,
+        subscriber=subscriber,
+        attempt=row.attempt,
+        error=error,
+    )
 
 
 def _started(thread: Thread) -> Thread | None:

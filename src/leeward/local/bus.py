@@ -14,6 +14,7 @@ from leeward.errors import ConfigError, InvalidRequest, Outcome
 from leeward.json_text import Undecodable, decode
 from leeward.local.functions import QUEUED_CALL
 from leeward.local.schema import DEEPEST
+from leeward.masking import masked
 from leeward.values import Event
 
 
@@ -38,7 +39,10 @@ class DeadLetter(NamedTuple):
         event: None for a queued call, and where another program has made it unreadable.
         subscription: name of the subscription; of the function, for a queued call.
         attempts: how many were made.
-        error: class name of the last exception; ``LeaseExpired`` if the last attempt never ended.
+        error: class name of the last exception; ``LeaseExpired`` if the last attempt never ended,
+            ``UnreadableRow`` for what another program has written, or damaged.
+        message: text of the last exception. It may repeat what was delivered, so it is only here:
+            neither in a log nor in the `repr` of this.
     """
 
     bus: str | None
@@ -46,6 +50,10 @@ class DeadLetter(NamedTuple):
     subscription: str
     attempts: int
     error: str
+    message: str | None = None
+
+    def __repr__(self) -> str:
+        return masked(self, "bus event subscription attempts error")
 
 
 class Bus:
@@ -114,9 +122,9 @@ class Bus:
 def dead_letter(dead: DeadDelivery) -> DeadLetter:
     """Return a row that was given up, as users see it."""
     bus, name = dead.recipient
-    if bus == QUEUED_CALL:
-        return DeadLetter(None, None, name, dead.attempts, dead.error)
-    return DeadLetter(bus, _readable(dead.document), name, dead.attempts, dead.error)
+    is_call = bus == QUEUED_CALL
+    event = None if is_call else _readable(dead.document)
+    return DeadLetter(None if is_call else bus, event, name, dead.attempt, *dead.failure)
 
 
 def event_in(document: str) -> Event:
