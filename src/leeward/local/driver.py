@@ -45,7 +45,8 @@ class Local(Driver):
         """Take the target's name, where the data lies, and the time for leases and deadlines.
 
         Raises:
-            ConfigError: `path` is a symbolic link, no file, or another user's file.
+            ConfigError: the file, or its directory, is a symbolic link, another user's, or may be
+                written by others.
         """
         self.target = target
         self.capabilities = frozenset(Capability)

@@ -17,7 +17,7 @@ from pathlib import Path
 from leeward.errors import ConfigError, Outcome
 from leeward.forking import HOLD_SECONDS, Forkable, watch
 from leeward.sqlite.errors import BUSY, DatabaseFault, fault_of, primary_code
-from leeward.sqlite.file_safety import check_file, create_file
+from leeward.sqlite.file_safety import check_files, create_file
 from leeward.sqlite.schema import Schema, prepare
 
 MEMORY = ":memory:"
@@ -45,10 +45,10 @@ class Database(Forkable):
         """Take `path`, or None for a database in memory; nothing is opened yet.
 
         Raises:
-            ConfigError: the file cannot be trusted.
+            ConfigError: what is there cannot be trusted.
         """
         if path is not None:
-            check_file(path)
+            check_files(path)
         self.path = path
         self._schema = schema
         self._memory_uri = f"file:/leeward-{os.urandom(16).hex()}?vfs=memdb"
@@ -103,9 +103,11 @@ class Database(Forkable):
         """Return a connection of its own to the same data; the caller closes it.
 
         Raises:
-            ConfigError: this SQLite cannot open a memory database twice.
+            ConfigError: what is there cannot be trusted, or this SQLite cannot open a memory
+                database twice.
         """
         if self.path is not None:
+            check_files(self.path)
             return sqlite3.connect(self.path)
         if sqlite3.sqlite_version_info < _SHARED_MEMORY:
             raise ConfigError(
