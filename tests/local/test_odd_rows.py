@@ -63,9 +63,9 @@ def test_an_odd_row_is_buried_and_the_others_are_delivered(
     add(cloud, **columns)
     cloud.subscribe("orders", name="s")(lambda each: seen.append(each.id))
     with caplog.at_level(logging.DEBUG, "leeward"):
-        cloud.publish(publish(event("1")), 5)
+        cloud.perform(publish(event("1")), 5)
         cloud.wait_idle(PATIENT)
-        cloud.publish(publish(event("2")), 5)
+        cloud.perform(publish(event("2")), 5)
         cloud.wait_idle(PATIENT)
     assert seen == ["1", "2"]
     (letter,) = cloud.dead_letters()
