@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from leeward.clock import Clock
 from leeward.errors import ConfigError
+from leeward.masking import masked
 
 Function: TypeAlias = Callable[..., Any]
 """A handler: it takes a payload or an event, and a `Context` if it has a second parameter."""
@@ -28,6 +29,9 @@ class Context(NamedTuple):
     attempt: int
     deadline: float
     clock: Clock
+
+    def __repr__(self) -> str:
+        return masked(self, "function idempotency_key attempt deadline")
 
     def remaining(self) -> float:
         """Return the seconds until the deadline, never less than 0."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Context", "DeadLetter", "Local", "open_driver"]
 
-_HOMES = {
+_MODULES = {
     "Context": "leeward.app.context",
     "DeadLetter": "leeward.local.bus",
     "Local": "leeward.local.driver",
@@ -46,6 +46,6 @@ def open_driver(config: TargetConfig) -> Driver:
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_MODULES[name]), name)
