@@ -14,6 +14,8 @@ from weakref import WeakValueDictionary
 class Forkable:
     """What has to take part when the process forks. `hold` and `release` do nothing by default."""
 
+    __slots__ = ()
+
     def hold(self) -> bool:
         """Come to rest before the fork; return False if that took too long, or is not needed."""
         return False
