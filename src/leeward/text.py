@@ -1,4 +1,4 @@
-"""Text that may stand in a name, a header or a log line: no control characters, no surrogates."""
+"""Text that may stand in a name, a header or a log line, and the text of somebody's exception."""
 
 from __future__ import annotations
 
@@ -14,3 +14,11 @@ def is_printable(text: str) -> bool:
     and its no is looked into.
     """
     return text.isprintable() or re.search(_FORBIDDEN, text) is None
+
+
+def message_of(error: BaseException) -> str | None:
+    """Return the text of an exception; None where it has none: its ``__str__`` may do anything."""
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - somebody else's class
+        return None
