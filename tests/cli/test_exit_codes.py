@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 import leeward.errors
 from leeward.adapter import TOO_LARGE, Call, Result
 from leeward.cli.app import app
-from leeward.cli.exits import EXITS, exit_of
+from leeward.cli.output.exit_codes import EXIT_CODES, exit_code_of
 from leeward.errors import (
     AllTargetsUnavailable,
     AuthError,
@@ -94,7 +94,7 @@ def test_a_new_class_has_the_code_of_its_nearest_base() -> None:
     class Busy(Throttled):
         pass
 
-    assert exit_of(Busy("busy")).code == 7
+    assert exit_code_of(Busy("busy")).code == 7
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_debugging_lets_an_unexpected_error_through(
 def test_the_help_lists_every_code(leeward: Leeward) -> None:
     """``leeward --help`` says what each exit code means, each on a line of its own."""
     lines = [line.strip() for line in leeward("--help").out.splitlines()]
-    assert [f"{each.code:>3}  {each.meaning}".strip() for each in EXITS] == [
+    assert [f"{each.code:>3}  {each.meaning}".strip() for each in EXIT_CODES] == [
         line for line in lines if re.match(r"\d+  ", line)
     ]
 
@@ -207,4 +207,6 @@ def test_the_help_lists_every_code(leeward: Leeward) -> None:
 def test_the_documentation_lists_every_code() -> None:
     """The table of docs/cli.md has the codes of the program."""
     text = (ROOT / "docs/cli.md").read_text(encoding="utf-8")
-    assert re.findall(r"^\| (\d+) \|", text, re.MULTILINE) == [str(each.code) for each in EXITS]
+    assert re.findall(r"^\| (\d+) \|", text, re.MULTILINE) == [
+        str(each.code) for each in EXIT_CODES
+    ]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward.cli import exact_json
-from leeward.cli.itemjson import TAGS, tagged, untagged
+from leeward.cli.item_json import TAGS, tagged, untagged
 from leeward.json_text import decode
 
 

@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from leeward.cli import doors
-from leeward.cli.demo.command import demo
-from leeward.cli.exits import EXITS
+from leeward.cli.commands import verbs
+from leeward.cli.commands.demo import demo
+from leeward.cli.commands.targets import targets
+from leeward.cli.commands.version import show_version, version
+from leeward.cli.global_options import GlobalOptions
 from leeward.cli.group import Command, Group
-from leeward.cli.screen import screen
-from leeward.cli.session import Session
-from leeward.cli.targets import targets
-from leeward.cli.version import show_version, version
+from leeward.cli.output.exit_codes import EXIT_CODES
+from leeward.cli.output.output import output_for
 
 
 def _epilog(title: str, *lines: str) -> str:
@@ -36,7 +36,7 @@ app = typer.Typer(
         "A result stands on the standard output; errors, and how a result came about, stand on "
         "the standard error."
     ),
-    epilog=_epilog("Exit codes", *(f"{each.code:>3}  {each.meaning}" for each in EXITS)),
+    epilog=_epilog("Exit codes", *(f"{each.code:>3}  {each.meaning}" for each in EXIT_CODES)),
     invoke_without_command=True,
     pretty_exceptions_enable=False,
 )
@@ -62,11 +62,11 @@ def leeward(
     version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
 ) -> None:
     """Keep the global options for the command that follows."""
-    context.obj = Session(targets, config, screen(json=json))
+    context.obj = GlobalOptions(targets, config, output_for(json=json))
     if context.invoked_subcommand is not None:
         return
     if version:
-        show_version(context.obj.screen)
+        show_version(context.obj.output)
         return
     if json:
         context.fail("Missing command.")
@@ -81,18 +81,18 @@ app.command(
         "leeward invoke send-receipt @order.json --timeout 5",
         "leeward invoke stock --effect read_only --json | jq .value",
     ),
-)(doors.invoke)
+)(verbs.invoke)
 app.command(
     cls=Command,
     epilog=_examples("""leeward enqueue send-receipt '{"order": "42"}' --effect idempotent"""),
-)(doors.enqueue)
+)(verbs.enqueue)
 app.command(
     cls=Command,
     epilog=_examples(
         """leeward publish orders order.created '{"id": "42"}'""",
         "leeward publish orders order.created @order.json --ordering-key c1",
     ),
-)(doors.publish)
+)(verbs.publish)
 app.command(
     cls=Command,
     epilog=_examples(
@@ -100,7 +100,7 @@ app.command(
         "leeward store orders @order.json --if-absent",
         "leeward load orders 42 | leeward store orders - --expires-in 86400",
     ),
-)(doors.store)
+)(verbs.store)
 app.command(
     cls=Command,
     epilog=_examples(
@@ -108,14 +108,14 @@ app.command(
         "leeward load orders customer=c1 order=42",
         """leeward load orders '{"customer": "c1", "order": "42"}'""",
     ),
-)(doors.load)
+)(verbs.load)
 app.command(
     cls=Command,
     epilog=_examples(
         "leeward delete orders 42",
         "leeward delete orders customer=c1 order=42 --if-revision 01JZ...",
     ),
-)(doors.delete)
+)(verbs.delete)
 app.command(
     cls=Command,
     epilog=_examples("leeward targets", "leeward targets --targets local:a,local:b --json"),

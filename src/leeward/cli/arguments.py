@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from leeward.cli import itemjson
+from leeward.cli import item_json
 from leeward.errors import InvalidRequest
 from leeward.json_text import DEEPEST, decode
 from leeward.values import Item, Json
@@ -29,7 +29,7 @@ def json_argument(text: str | None, field: str) -> Json:
 def item_argument(text: str) -> Item:
     """Read an item, given like JSON: numbers stay exact, and tags become bytes and times."""
     try:
-        item = itemjson.untagged(_read(text, "item", exact=True))
+        item = item_json.untagged(_read(text, "item", exact=True))
     except ValueError as error:
         raise InvalidRequest(f"ITEM cannot be read: {error}", field="item") from None
     except RecursionError:
@@ -42,7 +42,7 @@ def item_argument(text: str) -> Item:
 def key_argument(words: Sequence[str]) -> str | dict[str, str]:
     """Read a key: one word, a JSON object, or several words ``field=value``."""
     if len(words) > 1:
-        return _without_doubles([_field(word) for word in words])
+        return _refuse_duplicates([_field(word) for word in words])
     (word,) = words
     if not word.startswith("{"):
         return word
@@ -96,7 +96,7 @@ def _decoded(data: bytes) -> str:
         raise ValueError(f"not UTF-8: {error.reason} at byte {error.start}") from None
 
 
-def _without_doubles(fields: list[tuple[str, str]]) -> dict[str, str]:
+def _refuse_duplicates(fields: list[tuple[str, str]]) -> dict[str, str]:
     key = dict(fields)
     if len(key) < len(fields):
         raise InvalidRequest("KEY names a field twice; give each once", field="key")

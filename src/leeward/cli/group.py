@@ -11,9 +11,9 @@ from typing import Any, TypeVar, cast
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from leeward.cli.exits import INTERRUPTED, UNEXPECTED, WRONG, exit_of
-from leeward.cli.facts import Facts, of_error, of_failure
-from leeward.cli.screen import screen
+from leeward.cli.output.exit_codes import INTERRUPTED, UNEXPECTED, WRONG, exit_code_of
+from leeward.cli.output.json_view import JsonObject, json_of_error, json_of_failure
+from leeward.cli.output.output import output_for
 from leeward.errors import LeewardError
 
 T = TypeVar("T")
@@ -33,7 +33,7 @@ class Command(TyperCommand):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help."""
-        _suit_the_reader(self)
+        _choose_help_style(self)
         super().format_help(ctx, formatter)
 
 
@@ -42,18 +42,18 @@ class Group(TyperGroup):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help."""
-        _suit_the_reader(self)
+        _choose_help_style(self)
         super().format_help(ctx, formatter)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the global options."""
         parse = super().parse_args
-        return _explained(lambda: parse(ctx, globals_first(args)), json=FLAG in args)
+        return _run_reporting_errors(lambda: parse(ctx, globals_first(args)), json=FLAG in args)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
         run = super().invoke
-        return _explained(lambda: run(ctx), json=ctx.params["json"])
+        return _run_reporting_errors(lambda: run(ctx), json=ctx.params["json"])
 
 
 def globals_first(args: Sequence[str]) -> list[str]:
@@ -76,35 +76,35 @@ def globals_first(args: Sequence[str]) -> list[str]:
     return [*first, *rest]
 
 
-def _explained(run: Callable[[], T], *, json: bool) -> T:
+def _run_reporting_errors(run: Callable[[], T], *, json: bool) -> T:
     """Return what `run` gives; an error is shown, and becomes the exit code of its class."""
     try:
         return run()
     except (typer.Exit, typer.Abort, BrokenPipeError):
         raise  # no errors of ours: typer ends the process
     except UsageError as error:
-        facts = _usage(error)
+        data = _usage(error)
     except LeewardError as error:
-        facts = of_error(error, exit_of(error))
+        data = json_of_error(error, exit_code_of(error))
     except KeyboardInterrupt:
         message = "Interrupted. A call that was under way may have run, or not."
-        facts = of_failure("Interrupted", message, INTERRUPTED)
+        data = json_of_failure("Interrupted", message, INTERRUPTED)
     except Exception as error:
         if os.environ.get(DEBUG):
             raise
-        facts = _unexpected(error)
-    screen(json=json).fail(facts)
-    raise typer.Exit(facts["exit_code"])
+        data = _unexpected(error)
+    output_for(json=json).show_error(data)
+    raise typer.Exit(data["exit_code"])
 
 
-def _usage(error: Any) -> Facts:
+def _usage(error: Any) -> JsonObject:
     command = error.ctx.command_path if error.ctx is not None else "leeward"
     message = error.format_message().rstrip(".")
     stop = "" if message.endswith("?") else "."
-    return of_failure("UsageError", f"{message}{stop} See {command} --help.", WRONG)
+    return json_of_failure("UsageError", f"{message}{stop} See {command} --help.", WRONG)
 
 
-def _unexpected(error: Exception) -> Facts:
+def _unexpected(error: Exception) -> JsonObject:
     """Name the class and the place only: the message may hold a payload."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
@@ -114,10 +114,10 @@ def _unexpected(error: Exception) -> Facts:
         f"{type(error).__name__}{place}. This is an error of leeward or of an adapter, please "
         f"report it; {DEBUG}=1 shows the traceback. A call that was under way may have run, or not."
     )
-    return of_failure("Unexpected", message, UNEXPECTED)
+    return json_of_failure("Unexpected", message, UNEXPECTED)
 
 
-def _suit_the_reader(command: Any) -> None:
+def _choose_help_style(command: Any) -> None:
     """Choose rich help for a terminal, plain help for a pipe."""
     if sys.stdout.isatty():
         command.epilog = command.epilog and command.epilog.replace("\b\n", "")

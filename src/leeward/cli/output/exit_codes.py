@@ -23,7 +23,7 @@ from leeward.errors import (
 
 
 @dataclass(frozen=True, slots=True)
-class Exit:
+class ExitCode:
     """One exit code.
 
     Attributes:
@@ -39,39 +39,39 @@ class Exit:
     again: str
 
 
-OK: Final = Exit(0, "it worked", ran=True, again="")
-UNEXPECTED: Final = Exit(
+OK: Final = ExitCode(0, "it worked", ran=True, again="")
+UNEXPECTED: Final = ExitCode(
     1, "unexpected: an error of leeward or of an adapter", ran=None, again="not blindly"
 )
-WRONG: Final = Exit(
+WRONG: Final = ExitCode(
     2, "wrong usage, request or configuration", ran=False, again="yes, once it is corrected"
 )
-ABSENT: Final = Exit(
+ABSENT: Final = ExitCode(
     3, "no such function, bus or table; load: no such item", ran=False, again="yes"
 )
-CONFLICT: Final = Exit(
+CONFLICT: Final = ExitCode(
     4,
     "--if-absent or --if-revision did not hold; nothing was changed",
     ran=False,
     again="yes, after a look at the item",
 )
-DENIED: Final = Exit(
+DENIED: Final = ExitCode(
     5, "the identity or its permissions were refused", ran=False, again="yes, once it is allowed"
 )
-RAISED: Final = Exit(
+RAISED: Final = ExitCode(
     6, "the function ran and raised", ran=True, again="only if it may run once more"
 )
-LATER: Final = Exit(
+LATER: Final = ExitCode(
     7, "throttled, unreachable or unusable: it did not run, try again", ran=False, again="yes"
 )
-UNKNOWN: Final = Exit(
+UNKNOWN: Final = ExitCode(
     8, "outcome unknown: it may have run; find out first", ran=None, again="not blindly"
 )
-INTERRUPTED: Final = Exit(
+INTERRUPTED: Final = ExitCode(
     130, "interrupted; a call under way may have run", ran=None, again="not blindly"
 )
 
-EXITS: Final = (
+EXIT_CODES: Final = (
     OK,
     UNEXPECTED,
     WRONG,
@@ -85,7 +85,7 @@ EXITS: Final = (
 )
 """All of them, in order."""
 
-BY_CLASS: Final[dict[type, Exit]] = {
+BY_CLASS: Final[dict[type, ExitCode]] = {
     ConfigError: WRONG,
     Unsupported: WRONG,
     InvalidRequest: WRONG,
@@ -104,6 +104,6 @@ BY_CLASS: Final[dict[type, Exit]] = {
 """The exit of an exception's class; a class that is not here has that of its nearest base."""
 
 
-def exit_of(error: BaseException) -> Exit:
+def exit_code_of(error: BaseException) -> ExitCode:
     """Return the exit for `error`."""
     return next((BY_CLASS[kind] for kind in type(error).__mro__ if kind in BY_CLASS), UNEXPECTED)

@@ -6,11 +6,11 @@ import os
 
 import typer
 
-from leeward.cli.drawing import spoken
-from leeward.cli.facts import Facts
-from leeward.cli.overview import of_config, of_origins, of_target
-from leeward.cli.paper import Paper, Papers
-from leeward.cli.session import session_of
+from leeward.cli.global_options import options_of
+from leeward.cli.output.config_view import json_of_config, json_of_origins, json_of_target
+from leeward.cli.output.console import Printer, Printers
+from leeward.cli.output.json_view import JsonObject
+from leeward.cli.output.render import spoken
 from leeward.client import Client
 from leeward.config import load_config
 
@@ -23,33 +23,33 @@ def targets(context: typer.Context) -> None:
 
     Every target is opened, so that a wrong setting is found; none is asked anything.
     """
-    session = session_of(context)
-    config = load_config(session.targets, file=session.config, env=os.environ)
-    facts = of_origins(session.targets, session.config, os.environ) | of_config(config)
+    options = options_of(context)
+    config = load_config(options.targets, file=options.config, env=os.environ)
+    data = json_of_origins(options.targets, options.config, os.environ) | json_of_config(config)
     with Client(config=config) as cloud:
-        facts["targets"] = [of_target(status) for status in cloud.targets()]
-    session.screen.show(facts, _draw)
+        data["targets"] = [json_of_target(status) for status in cloud.targets()]
+    options.output.show(data, _render)
 
 
-def _draw(facts: Facts, papers: Papers) -> None:
-    out = papers.out
+def _render(data: JsonObject, printers: Printers) -> None:
+    out = printers.out
     out.pairs(
         [
-            ("order", f"{', '.join(facts['order'])} (from {facts['order_from']})"),
-            ("file", facts["config"] or "none"),
-            ("environment", "trusted" if facts["trust_env"] else "not trusted"),
+            ("order", f"{', '.join(data['order'])} (from {data['order_from']})"),
+            ("file", data["config"] or "none"),
+            ("environment", "trusted" if data["trust_env"] else "not trusted"),
         ]
     )
-    for number, target in enumerate(facts["targets"], 1):
+    for number, target in enumerate(data["targets"], 1):
         out.text("")
         with out.panel(f"{number}. {target['name']}", "cyan"):
             out.pairs(_target(target))
-    _draw_tables(facts, out)
-    _draw_functions(facts["functions"], out)
-    _draw_buses(facts["buses"], out)
+    _render_tables(data, out)
+    _render_functions(data["functions"], out)
+    _render_buses(data["buses"], out)
 
 
-def _draw_tables(facts: Facts, out: Paper) -> None:
+def _render_tables(data: JsonObject, out: Printer) -> None:
     out.text("")
     out.table(
         ("table", "key", "home", "timeout", "own names"),
@@ -57,16 +57,16 @@ def _draw_tables(facts: Facts, out: Paper) -> None:
             (
                 _name(table),
                 " + ".join(table["key"]),
-                _home(table["home"], facts["order"]),
+                _home(table["home"], data["order"]),
                 *_common(table),
             )
-            for table in facts["tables"]
+            for table in data["tables"]
         ],
         STYLES,
     )
 
 
-def _draw_functions(functions: list[Facts], out: Paper) -> None:
+def _render_functions(functions: list[JsonObject], out: Printer) -> None:
     out.text("")
     out.table(
         ("function", "effect", "timeout", "own names"),
@@ -75,14 +75,14 @@ def _draw_functions(functions: list[Facts], out: Paper) -> None:
     )
 
 
-def _draw_buses(buses: list[Facts], out: Paper) -> None:
+def _render_buses(buses: list[JsonObject], out: Printer) -> None:
     out.text("")
     out.table(
         ("bus", "timeout", "own names"), [(_name(each), *_common(each)) for each in buses], STYLES
     )
 
 
-def _target(target: Facts) -> list[tuple[str, str]]:
+def _target(target: JsonObject) -> list[tuple[str, str]]:
     seen = "none by this process"
     if target["attempts"]:
         seen = f"{target['attempts']}, {target['failures']} failed, last {target['last_outcome']}"
@@ -93,7 +93,7 @@ def _target(target: Facts) -> list[tuple[str, str]]:
     ]
 
 
-def _name(named: Facts) -> str:
+def _name(named: JsonObject) -> str:
     return str(named["name"] or "(any other)")
 
 
@@ -103,11 +103,11 @@ def _home(home: str | None, order: list[str]) -> str:
     return home if home in order else f"{home}: not in the order"
 
 
-def _effect(function: Facts) -> str:
+def _effect(function: JsonObject) -> str:
     shared = function["dedup_scope"] == "group"
     return f"{function['effect']}, shared dedup" if shared else str(function["effect"])
 
 
-def _common(named: Facts) -> tuple[str, str]:
+def _common(named: JsonObject) -> tuple[str, str]:
     names = ", ".join(f"{target}: {name}" for target, name in named["names"].items())
     return f"{spoken(named['timeout'])} s", names

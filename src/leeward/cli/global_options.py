@@ -10,23 +10,23 @@ from pathlib import Path
 
 import typer
 
-from leeward.cli.screen import Screen
+from leeward.cli.output.output import Output
 from leeward.client import Client
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class GlobalOptions:
     """The global options of one command line.
 
     Attributes:
         targets: the order; None for what is configured.
         config: the configuration file; None for the usual one.
-        screen: where results and errors go.
+        output: where results and errors go.
     """
 
     targets: str | None
     config: Path | None
-    screen: Screen
+    output: Output
 
     @contextmanager
     def client(self) -> Iterator[Client]:
@@ -39,8 +39,8 @@ class Session:
             yield client
 
 
-def session_of(context: typer.Context) -> Session:
-    """Return the session of the running command."""
-    session = context.obj
-    assert isinstance(session, Session)
-    return session
+def options_of(context: typer.Context) -> GlobalOptions:
+    """Return the global options of the running command."""
+    options = context.obj
+    assert isinstance(options, GlobalOptions)
+    return options

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
-from leeward.cli.exits import Exit
-from leeward.cli.itemjson import tagged
+from leeward.cli.item_json import tagged
+from leeward.cli.output.exit_codes import ExitCode
 from leeward.errors import CallError, FunctionError, InvalidRequest, LeewardError, OutcomeUnknown
 from leeward.values import (
     Attempt,
@@ -17,52 +17,52 @@ from leeward.values import (
     StoreReceipt,
 )
 
-Facts: TypeAlias = dict[str, Any]
+JsonObject: TypeAlias = dict[str, Any]
 
 
-def of_answer(result: InvokeResult) -> Facts:
-    """Return the facts of `invoke`."""
+def json_of_answer(result: InvokeResult) -> JsonObject:
+    """Return the JSON object of `invoke`."""
     return {
         "value": result.value,
         "target": result.target,
         "idempotency_key": result.idempotency_key,
-        "attempts": of_attempts(result.attempts),
+        "attempts": json_of_attempts(result.attempts),
     }
 
 
-def of_queued(receipt: Receipt) -> Facts:
-    """Return the facts of `enqueue`."""
+def json_of_queued(receipt: Receipt) -> JsonObject:
+    """Return the JSON object of `enqueue`."""
     return {
         "promise": receipt.promise.value,
         "target": receipt.target,
         "idempotency_key": receipt.idempotency_key,
-        "attempts": of_attempts(receipt.attempts),
+        "attempts": json_of_attempts(receipt.attempts),
     }
 
 
-def of_published(receipt: PublishReceipt) -> Facts:
-    """Return the facts of `publish`."""
+def json_of_published(receipt: PublishReceipt) -> JsonObject:
+    """Return the JSON object of `publish`."""
     return {
         "promise": receipt.promise.value,
         "id": receipt.id,
         "target": receipt.target,
-        "attempts": of_attempts(receipt.attempts),
+        "attempts": json_of_attempts(receipt.attempts),
     }
 
 
-def of_write(receipt: StoreReceipt) -> Facts:
-    """Return the facts of `store` and `delete`."""
+def json_of_write(receipt: StoreReceipt) -> JsonObject:
+    """Return the JSON object of `store` and `delete`."""
     return {
         "promise": receipt.promise.value,
         "target": receipt.target,
         "revision": receipt.revision,
         "resolved": receipt.resolved,
-        "attempts": of_attempts(receipt.attempts),
+        "attempts": json_of_attempts(receipt.attempts),
     }
 
 
-def of_record(record: Record) -> Facts:
-    """Return the facts of `load`, where there was an item."""
+def json_of_record(record: Record) -> JsonObject:
+    """Return the JSON object of `load`, where there was an item."""
     return {
         "found": True,
         "item": tagged(record.item),
@@ -71,17 +71,17 @@ def of_record(record: Record) -> Facts:
         "expires_at": None if record.expires_at is None else record.expires_at.isoformat(),
         "maybe_stale": record.maybe_stale,
         "foreign": record.foreign,
-        "attempts": of_attempts(record.attempts),
+        "attempts": json_of_attempts(record.attempts),
     }
 
 
-def of_absence(table: str) -> Facts:
-    """Return the facts of `load`, where there was no item."""
+def json_of_absence(table: str) -> JsonObject:
+    """Return the JSON object of `load`, where there was no item."""
     return {"found": False, "table": table, "item": None}
 
 
-def of_attempts(attempts: Iterable[Attempt]) -> list[Facts]:
-    """Return the facts of attempts; times in seconds."""
+def json_of_attempts(attempts: Iterable[Attempt]) -> list[JsonObject]:
+    """Return attempts as JSON objects; times in seconds."""
     return [
         {
             "target": attempt.target,
@@ -96,17 +96,17 @@ def of_attempts(attempts: Iterable[Attempt]) -> list[Facts]:
     ]
 
 
-def of_failure(kind: str, message: str, end: Exit) -> Facts:
-    """Return the facts that every failure has."""
+def json_of_failure(kind: str, message: str, end: ExitCode) -> JsonObject:
+    """Return what every failure shows."""
     return {"type": kind, "message": message, "exit_code": end.code, "may_have_run": end.ran}
 
 
-def of_error(error: LeewardError, end: Exit) -> Facts:
-    """Return the facts of an error of leeward."""
-    facts = of_failure(type(error).__name__, str(error), end)
-    facts["target"] = error.target
+def json_of_error(error: LeewardError, end: ExitCode) -> JsonObject:
+    """Return an error of leeward as a JSON object."""
+    data = json_of_failure(type(error).__name__, str(error), end)
+    data["target"] = error.target
     if isinstance(error, CallError):
-        facts |= {
+        data |= {
             "outcome": error.outcome.value,
             "code": error.code,
             "reason": error.reason,
@@ -114,12 +114,12 @@ def of_error(error: LeewardError, end: Exit) -> Facts:
         }
     match error:
         case InvalidRequest():
-            facts["field"] = error.field
+            data["field"] = error.field
         case FunctionError():
-            facts |= {"error_type": error.error_type, "trace": list(error.trace)}
+            data |= {"error_type": error.error_type, "trace": list(error.trace)}
         case OutcomeUnknown():
-            facts |= {"idempotency_key": error.idempotency_key, "executed": error.executed}
-            facts["may_have_run"] = True if error.executed else None
+            data |= {"idempotency_key": error.idempotency_key, "executed": error.executed}
+            data["may_have_run"] = True if error.executed else None
         case _:
             pass
-    return facts | {"attempts": of_attempts(error.attempts)}
+    return data | {"attempts": json_of_attempts(error.attempts)}

@@ -7,27 +7,27 @@ import platform
 import typer
 
 from leeward import __version__
-from leeward.cli.facts import Facts
-from leeward.cli.paper import Papers
-from leeward.cli.screen import Screen
-from leeward.cli.session import session_of
+from leeward.cli.global_options import options_of
+from leeward.cli.output.console import Printers
+from leeward.cli.output.json_view import JsonObject
+from leeward.cli.output.output import Output
 from leeward.registry import BUILT_IN, GROUP
 
 
 def version(context: typer.Context) -> None:
     """Show the version, and the adapters that are installed."""
-    show_version(session_of(context).screen)
+    show_version(options_of(context).output)
 
 
-def show_version(screen: Screen) -> None:
-    """Show the version on `screen`."""
-    screen.show(
+def show_version(output: Output) -> None:
+    """Show the version on `output`."""
+    output.show(
         {
             "leeward": __version__,
             "python": platform.python_version(),
             "adapters": _adapters(),
         },
-        _draw,
+        _render,
     )
 
 
@@ -37,8 +37,8 @@ def _adapters() -> list[str]:
     return sorted({*BUILT_IN, *entry_points(group=GROUP).names})
 
 
-def _draw(facts: Facts, papers: Papers) -> None:
-    papers.out.text(
-        f"leeward {facts['leeward']} (Python {facts['python']}, "
-        f"adapters: {', '.join(facts['adapters'])})"
+def _render(data: JsonObject, printers: Printers) -> None:
+    printers.out.text(
+        f"leeward {data['leeward']} (Python {data['python']}, "
+        f"adapters: {', '.join(data['adapters'])})"
     )

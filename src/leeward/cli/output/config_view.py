@@ -1,19 +1,19 @@
-"""What is configured, and where each setting comes from, as facts."""
+"""What is configured, and where each setting comes from, as JSON objects."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from leeward.cli.facts import Facts
+from leeward.cli.output.json_view import JsonObject
 from leeward.config import BusConfig, Config, FunctionConfig, TableConfig, load_settings
 from leeward.config.load import DEFAULT_FILE
 from leeward.operations.operations import DATA_TIMEOUT, EVENT_TIMEOUT, INVOKE_TIMEOUT
 from leeward.values import TargetStatus
 
 
-def of_config(config: Config) -> Facts:
-    """Return the facts of a configuration; no name stands for whatever is not configured."""
+def json_of_config(config: Config) -> JsonObject:
+    """Return the JSON object of a configuration; no name stands for whatever is not configured."""
     tables = [*config.tables.items(), (None, TableConfig())]
     functions = [*config.functions.items(), (None, FunctionConfig())]
     buses = [*config.buses.items(), (None, BusConfig())]
@@ -27,15 +27,15 @@ def of_config(config: Config) -> Facts:
     }
 
 
-def of_origins(targets: str | None, file: Path | None, env: Mapping[str, str]) -> Facts:
+def json_of_origins(targets: str | None, file: Path | None, env: Mapping[str, str]) -> JsonObject:
     """Tell which file is read, and what gave the order."""
     named = env.get("LEEWARD_CONFIG") if file is None else str(file)
     usual = DEFAULT_FILE if Path(DEFAULT_FILE).exists() else None
     return {"order_from": _order_from(targets, file, env), "config": named or usual}
 
 
-def of_target(status: TargetStatus) -> Facts:
-    """Return the facts of one target."""
+def json_of_target(status: TargetStatus) -> JsonObject:
+    """Return the JSON object of one target."""
     return {
         "name": status.name,
         "capabilities": sorted(status.capabilities),
@@ -54,7 +54,7 @@ def _order_from(targets: str | None, file: Path | None, env: Mapping[str, str]) 
     return "file" if load_settings(file=file, env=env).order else "default"
 
 
-def _table(name: str | None, table: TableConfig, config: Config) -> Facts:
+def _table(name: str | None, table: TableConfig, config: Config) -> JsonObject:
     only = str(config.order[0]) if len(config.order) == 1 else None
     return {
         "name": name,
@@ -65,7 +65,7 @@ def _table(name: str | None, table: TableConfig, config: Config) -> Facts:
     }
 
 
-def _function(name: str | None, function: FunctionConfig) -> Facts:
+def _function(name: str | None, function: FunctionConfig) -> JsonObject:
     return {
         "name": name,
         "effect": function.effect.value,
@@ -75,5 +75,5 @@ def _function(name: str | None, function: FunctionConfig) -> Facts:
     }
 
 
-def _bus(name: str | None, bus: BusConfig) -> Facts:
+def _bus(name: str | None, bus: BusConfig) -> JsonObject:
     return {"name": name, "timeout": bus.timeout or EVENT_TIMEOUT, "names": dict(bus.names)}

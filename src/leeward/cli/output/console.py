@@ -19,7 +19,7 @@ from rich.text import Text
 Row: TypeAlias = Sequence[str]
 
 
-class Papers(NamedTuple):
+class Printers(NamedTuple):
     """What a person reads of a command.
 
     Attributes:
@@ -27,12 +27,12 @@ class Papers(NamedTuple):
         err: the standard error, for how it came about.
     """
 
-    out: Paper
-    err: Paper
+    out: Printer
+    err: Printer
 
 
-class Paper(Protocol):
-    """One stream, written on from top to bottom. Styles are rich's; plain paper has none."""
+class Printer(Protocol):
+    """One stream, written on from top to bottom. Styles are rich's; plain text has none."""
 
     def text(self, text: str, style: str = "") -> None:
         """Write a paragraph."""
@@ -53,15 +53,15 @@ class Paper(Protocol):
         """Frame what is written inside the ``with``."""
 
 
-def paper(stream: TextIO) -> Paper:
-    """Return rich paper if `stream` is a terminal, else plain paper."""
+def printer_for(stream: TextIO) -> Printer:
+    """Return a rich printer if `stream` is a terminal, else a plain one."""
     console = Console(file=stream, highlight=False, markup=False, emoji=False)
     if console.is_terminal and not console.is_dumb_terminal:
-        return RichPaper(console)
-    return PlainPaper(stream)
+        return RichPrinter(console)
+    return PlainPrinter(stream)
 
 
-class PlainPaper:
+class PlainPrinter:
     """Aligned lines, for pipes, files and dumb terminals."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -100,7 +100,7 @@ class PlainPaper:
             self.lines("  ".join(cells).rstrip())
 
 
-class RichPaper:
+class RichPrinter:
     """Colours, frames and wrapped columns, for terminals; ``NO_COLOR`` takes the colours away."""
 
     def __init__(self, console: Console) -> None:

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from leeward.cli import facts
 from leeward.cli.arguments import item_argument, json_argument, key_argument, time_argument
-from leeward.cli.drawing import draw_absence, draw_item, draw_receipt, draw_value
-from leeward.cli.exits import ABSENT
-from leeward.cli.session import session_of
+from leeward.cli.global_options import options_of
+from leeward.cli.output import json_view
+from leeward.cli.output.exit_codes import ABSENT
+from leeward.cli.output.render import render_absence, render_item, render_receipt, render_value
 from leeward.values import Effect
 
 JSON = "JSON: as it is, @file, or - for the standard input."
@@ -65,13 +65,13 @@ def invoke(
     timeout: Timeout = None,
 ) -> None:
     """Call a function and print its answer."""
-    session = session_of(context)
+    options = options_of(context)
     sent = json_argument(payload, "payload")
-    with session.client() as cloud:
+    with options.client() as cloud:
         result = cloud.invoke(
             function, sent, effect=effect, idempotency_key=idempotency_key, timeout=timeout
         )
-        session.screen.show(facts.of_answer(result), draw_value)
+        options.output.show(json_view.json_of_answer(result), render_value)
 
 
 def enqueue(
@@ -84,13 +84,13 @@ def enqueue(
     timeout: Timeout = None,
 ) -> None:
     """Queue a function call; there is no answer."""
-    session = session_of(context)
+    options = options_of(context)
     sent = json_argument(payload, "payload")
-    with session.client() as cloud:
+    with options.client() as cloud:
         receipt = cloud.enqueue(
             function, sent, effect=effect, idempotency_key=idempotency_key, timeout=timeout
         )
-        session.screen.show(facts.of_queued(receipt), draw_receipt)
+        options.output.show(json_view.json_of_queued(receipt), render_receipt)
 
 
 def publish(
@@ -115,10 +115,10 @@ def publish(
     timeout: Timeout = None,
 ) -> None:
     """Publish one event, a CloudEvent."""
-    session = session_of(context)
+    options = options_of(context)
     sent = json_argument(data, "data")
     happened = time_argument(time)
-    with session.client() as cloud:
+    with options.client() as cloud:
         receipt = cloud.publish_event(
             bus,
             type,
@@ -129,7 +129,7 @@ def publish(
             ordering_key=ordering_key,
             timeout=timeout,
         )
-        session.screen.show(facts.of_published(receipt), draw_receipt)
+        options.output.show(json_view.json_of_published(receipt), render_receipt)
 
 
 def store(
@@ -151,9 +151,9 @@ def store(
 
     Numbers stay exact: 9.90 becomes the Decimal 9.90, never a float.
     """
-    session = session_of(context)
+    options = options_of(context)
     kept = item_argument(item)
-    with session.client() as cloud:
+    with options.client() as cloud:
         receipt = cloud.store_data(
             table,
             kept,
@@ -162,7 +162,7 @@ def store(
             expires_in=expires_in,
             timeout=timeout,
         )
-        session.screen.show(facts.of_write(receipt), draw_receipt)
+        options.output.show(json_view.json_of_write(receipt), render_receipt)
 
 
 def load(context: typer.Context, table: Table, key: Key, *, timeout: Timeout = None) -> None:
@@ -171,14 +171,14 @@ def load(context: typer.Context, table: Table, key: Key, *, timeout: Timeout = N
     Bytes and times stand in it as {"$bytes": "aGk="} and {"$datetime": "2026-01-31T12:00:00Z"};
     `leeward store` reads them back.
     """
-    session = session_of(context)
+    options = options_of(context)
     wanted = key_argument(key)
-    with session.client() as cloud:
+    with options.client() as cloud:
         record = cloud.load_data(table, wanted, timeout=timeout)
         if record is None:
-            session.screen.show(facts.of_absence(table), draw_absence)
+            options.output.show(json_view.json_of_absence(table), render_absence)
             raise typer.Exit(ABSENT.code)
-        session.screen.show(facts.of_record(record), draw_item)
+        options.output.show(json_view.json_of_record(record), render_item)
 
 
 def delete(
@@ -193,8 +193,8 @@ def delete(
 
     That it was not there is no error, unless a revision was given.
     """
-    session = session_of(context)
+    options = options_of(context)
     doomed = key_argument(key)
-    with session.client() as cloud:
+    with options.client() as cloud:
         receipt = cloud.delete_data(table, doomed, if_revision=if_revision, timeout=timeout)
-        session.screen.show(facts.of_write(receipt), draw_receipt)
+        options.output.show(json_view.json_of_write(receipt), render_receipt)

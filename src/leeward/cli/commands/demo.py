@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from leeward.cli.facts import Facts
-from leeward.cli.paper import Papers
-from leeward.cli.session import session_of
+from leeward.cli.global_options import options_of
+from leeward.cli.output.console import Printers
+from leeward.cli.output.json_view import JsonObject
 
 if TYPE_CHECKING:
     from leeward.cli.demo.story import Step
@@ -23,14 +23,14 @@ def demo(context: typer.Context) -> None:
     from leeward.cli.demo.story import play
 
     story = play()
-    facts = {
+    data = {
         "steps": [_step(number, step) for number, step in enumerate(story.steps, 1)],
         "charges": {"leeward": story.leeward_charges, "naive_loop": story.naive_charges},
     }
-    session_of(context).screen.show(facts, _draw)
+    options_of(context).output.show(data, _render)
 
 
-def _step(number: int, step: Step) -> Facts:
+def _step(number: int, step: Step) -> JsonObject:
     return {
         "step": number,
         "what": step.what,
@@ -40,13 +40,13 @@ def _step(number: int, step: Step) -> Facts:
     }
 
 
-def _draw(facts: Facts, papers: Papers) -> None:
-    out = papers.out
+def _render(data: JsonObject, printers: Printers) -> None:
+    out = printers.out
     out.text("One shop on two targets, local:a and local:b.", "bold")
     out.text("")
     out.table(
         ("", "what", "served by", "attempts", "outcome"),
-        [_row(step) for step in facts["steps"]],
+        [_row(step) for step in data["steps"]],
         ("dim", "", "cyan"),
     )
     out.text("")
@@ -54,8 +54,8 @@ def _draw(facts: Facts, papers: Papers) -> None:
     out.lines(_source_of_the_loop(), "dim")
     out.text("")
     out.text("Charges really made for one order:", "bold")
-    out.text(f"  leeward     {facts['charges']['leeward']}", "green")
-    out.text(f"  naive loop  {facts['charges']['naive_loop']}", "red")
+    out.text(f"  leeward     {data['charges']['leeward']}", "green")
+    out.text(f"  naive loop  {data['charges']['naive_loop']}", "red")
     out.text("")
     out.text(
         "The card was charged, and only the answer was lost. The loop took that for a failure and "
@@ -63,7 +63,7 @@ def _draw(facts: Facts, papers: Papers) -> None:
     )
 
 
-def _row(step: Facts) -> tuple[str, ...]:
+def _row(step: JsonObject) -> tuple[str, ...]:
     return (
         str(step["step"]),
         step["what"],
@@ -73,7 +73,7 @@ def _row(step: Facts) -> tuple[str, ...]:
     )
 
 
-def _attempts(attempts: list[Facts]) -> str:
+def _attempts(attempts: list[JsonObject]) -> str:
     return ", ".join(f"{each['target']} {each['outcome']}" for each in attempts) or "-"
 
 

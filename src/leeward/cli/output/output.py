@@ -1,0 +1,67 @@
+"""Where a command's results and errors go: to a person, or, with ``--json``, to a program.
+
+Results stand on the standard output, errors on the standard error, in both.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Protocol, TextIO, TypeAlias
+
+from leeward.cli import exact_json
+from leeward.cli.output.console import Printers, printer_for
+from leeward.cli.output.json_view import JsonObject
+from leeward.cli.output.render import render_failure
+
+Render: TypeAlias = Callable[[JsonObject, Printers], None]
+"""Renders the JSON object of a result for a person."""
+
+
+class Output(Protocol):
+    """What a command writes to."""
+
+    def show(self, data: JsonObject, render: Render) -> None:
+        """Show the result of a command."""
+
+    def show_error(self, data: JsonObject) -> None:
+        """Show an error."""
+
+
+class HumanOutput:
+    """For a person: what `render` makes of the JSON object. `out` is the standard output."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def show(self, data: JsonObject, render: Render) -> None:
+        """Show the result of a command."""
+        render(data, Printers(printer_for(self._out), printer_for(sys.stderr)))
+
+    def show_error(self, data: JsonObject) -> None:
+        """Show an error."""
+        render_failure(data, printer_for(sys.stderr))
+
+
+class JsonOutput:
+    """For a program: the JSON object itself, on one line, in ASCII."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def show(self, data: JsonObject, render: Render) -> None:
+        """Show the result of a command."""
+        _write(self._out, data)
+
+    def show_error(self, data: JsonObject) -> None:
+        """Show an error, as the one key ``error``."""
+        _write(sys.stderr, {"error": data})
+
+
+def output_for(*, json: bool) -> Output:
+    """Return the output that was asked for."""
+    return JsonOutput(sys.stdout) if json else HumanOutput(sys.stdout)
+
+
+def _write(stream: TextIO, data: JsonObject) -> None:
+    stream.write(f"{exact_json.write(data, ascii_only=True)}\n")
