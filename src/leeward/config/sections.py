@@ -27,17 +27,17 @@ MAX_TIMEOUT = 24 * 3600.0
 """Seconds. No provider lets a call take longer."""
 
 
-class Place(NamedTuple):
+class Location(NamedTuple):
     """Where in which file a value stands."""
 
     file: str
     path: str = ""
 
-    def at(self, key: str) -> Place:
-        """Return the place of a key below this one."""
+    def child(self, key: str) -> Location:
+        """Return the location of a key below this one."""
         bare = key.replace("_", "").replace("-", "").isalnum()
         quoted = key if bare else f'"{key}"' if is_printable(key) else repr(key)
-        return Place(self.file, f"{self.path}.{quoted}" if self.path else quoted)
+        return Location(self.file, f"{self.path}.{quoted}" if self.path else quoted)
 
     def __str__(self) -> str:
         """Write it as it is named in messages."""
@@ -46,7 +46,7 @@ class Place(NamedTuple):
 
 def read_sections(document: Mapping[str, Any], file: str) -> Config:
     """Check a parsed ``leeward.toml`` and give what it configures."""
-    top = Place(file)
+    top = Location(file)
     sections = {
         "functions": _read_function,
         "buses": _read_bus,
@@ -54,90 +54,95 @@ def read_sections(document: Mapping[str, Any], file: str) -> Config:
     }
     _refuse_unknown(document, (*TOP_LEVEL, *sections, "targets"), top)
     parts = {
-        name: _read_each(document.get(name, {}), top.at(name), read)
+        name: _read_each(document.get(name, {}), top.child(name), read)
         for name, read in sections.items()
     }
-    provider = _optional(document, "cloud_provider", top, _text)
+    provider = _optional(document, "cloud_provider", top, _read_text)
     return Config(
-        order=parse_order(provider, str(top.at("cloud_provider"))) if provider else (),
-        options=_by_target(document.get("targets", {}), top.at("targets"), _table),
+        order=parse_order(provider, str(top.child("cloud_provider"))) if provider else (),
+        options=_by_target(document.get("targets", {}), top.child("targets"), _read_section),
         functions=parts["functions"],
         buses=parts["buses"],
         tables=parts["tables"],
-        source=_optional(document, "source", top, _text) or Config().source,
-        trust_env=_optional(document, "trust_env", top, _flag) is not False,
-        data_target=_optional(document, "data_target", top, _target),
+        source=_optional(document, "source", top, _read_text) or Config().source,
+        trust_env=_optional(document, "trust_env", top, _read_boolean) is not False,
+        data_target=_optional(document, "data_target", top, _read_target),
     )
 
 
-def _read_function(section: Any, place: Place) -> FunctionConfig:
-    table = _table(section, place)
-    _refuse_unknown(table, ("effect", "dedup_scope", "timeout", "names"), place)
-    effect = _optional(table, "effect", place, _effect) or Effect.UNSAFE
-    scope = _optional(table, "dedup_scope", place, _dedup_scope)
+def _read_function(section: Any, where: Location) -> FunctionConfig:
+    table = _read_section(section, where)
+    _refuse_unknown(table, ("effect", "dedup_scope", "timeout", "names"), where)
+    effect = _optional(table, "effect", where, _read_effect) or Effect.UNSAFE
+    scope = _optional(table, "dedup_scope", where, _read_dedup_scope)
     if scope is not None and effect is not Effect.KEYED:
         raise ConfigError(
-            f"{place.at('dedup_scope')} needs effect = 'keyed', not {effect.value!r}; "
+            f"{where.child('dedup_scope')} needs effect = 'keyed', not {effect.value!r}; "
             "only keyed calls are deduplicated"
         )
     return FunctionConfig(
         effect=effect,
         shared_dedup=scope == "group",
-        timeout=_optional(table, "timeout", place, _seconds),
-        names=_optional(table, "names", place, _names) or {},
+        timeout=_optional(table, "timeout", where, _read_seconds),
+        names=_optional(table, "names", where, _read_names) or {},
     )
 
 
-def _read_bus(section: Any, place: Place) -> BusConfig:
-    table = _table(section, place)
-    _refuse_unknown(table, ("timeout", "names"), place)
+def _read_bus(section: Any, where: Location) -> BusConfig:
+    table = _read_section(section, where)
+    _refuse_unknown(table, ("timeout", "names"), where)
     return BusConfig(
-        timeout=_optional(table, "timeout", place, _seconds),
-        names=_optional(table, "names", place, _names) or {},
+        timeout=_optional(table, "timeout", where, _read_seconds),
+        names=_optional(table, "names", where, _read_names) or {},
     )
 
 
-def _read_table(section: Any, place: Place) -> TableConfig:
-    table = _table(section, place)
-    _refuse_unknown(table, ("key", "home", "timeout", "names"), place)
+def _read_table(section: Any, where: Location) -> TableConfig:
+    table = _read_section(section, where)
+    _refuse_unknown(table, ("key", "home", "timeout", "names"), where)
     return TableConfig(
-        key=_optional(table, "key", place, _key) or TableConfig().key,
-        home=_optional(table, "home", place, _target),
-        timeout=_optional(table, "timeout", place, _seconds),
-        names=_optional(table, "names", place, _names) or {},
+        key=_optional(table, "key", where, _read_key) or TableConfig().key,
+        home=_optional(table, "home", where, _read_target),
+        timeout=_optional(table, "timeout", where, _read_seconds),
+        names=_optional(table, "names", where, _read_names) or {},
     )
 
 
-def _read_each(section: Any, place: Place, read: Callable[[Any, Place], Any]) -> dict[str, Any]:
-    return {name: read(value, place.at(name)) for name, value in _table(section, place).items()}
+def _read_each(
+    section: Any, where: Location, read: Callable[[Any, Location], Any]
+) -> dict[str, Any]:
+    return {
+        name: read(value, where.child(name))
+        for name, value in _read_section(section, where).items()
+    }
 
 
-def _by_target(section: Any, place: Place, read: Callable[[Any, Place], T]) -> dict[str, T]:
+def _by_target(section: Any, where: Location, read: Callable[[Any, Location], T]) -> dict[str, T]:
     """Read a table whose keys are names of targets; an alias is the same one."""
     found: dict[str, T] = {}
-    for key, value in _table(section, place).items():
-        target = _target(key, place)
+    for key, value in _read_section(section, where).items():
+        target = _read_target(key, where)
         if target in found:
-            raise ConfigError(f"{place} names {target!r} twice; keep one of them")
-        found[target] = read(value, place.at(key))
+            raise ConfigError(f"{where} names {target!r} twice; keep one of them")
+        found[target] = read(value, where.child(key))
     return found
 
 
 def _optional(
-    table: Mapping[str, Any], key: str, place: Place, read: Callable[[Any, Place], T]
+    table: Mapping[str, Any], key: str, where: Location, read: Callable[[Any, Location], T]
 ) -> T | None:
-    return read(table[key], place.at(key)) if key in table else None
+    return read(table[key], where.child(key)) if key in table else None
 
 
-def _refuse_unknown(table: Mapping[str, Any], known: Collection[str], place: Place) -> None:
+def _refuse_unknown(table: Mapping[str, Any], known: Collection[str], where: Location) -> None:
     for key in table:
         if key in known:
             continue
         if key in NOT_YET:
             raise ConfigError(
-                f"{place.at(key)} is not available in this version of leeward; remove the key"
+                f"{where.child(key)} is not available in this version of leeward; remove the key"
             )
-        raise ConfigError(f"unknown key {place.at(key)}{_nearest(key, known)}")
+        raise ConfigError(f"unknown key {where.child(key)}{_nearest(key, known)}")
 
 
 def _nearest(key: str, known: Collection[str]) -> str:
@@ -148,65 +153,65 @@ def _nearest(key: str, known: Collection[str]) -> str:
     return f"{hint} Known keys: {', '.join(known)}" if near else f"; known keys: {', '.join(known)}"
 
 
-def _table(value: Any, place: Place) -> Mapping[str, Any]:
+def _read_section(value: Any, where: Location) -> Mapping[str, Any]:
     if not isinstance(value, dict):
-        raise ConfigError(f"{place} must be a table, not {_kind(value)}")
+        raise ConfigError(f"{where} must be a table, not {_kind(value)}")
     return value
 
 
-def _text(value: Any, place: Place) -> str:
+def _read_text(value: Any, where: Location) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise ConfigError(f"{place} must be a non-empty string, not {_kind(value)}")
+        raise ConfigError(f"{where} must be a non-empty string, not {_kind(value)}")
     if not is_printable(value) or len(value) > MAX_TEXT:
         raise ConfigError(
-            f"{place} must have at most {MAX_TEXT} characters and no control character"
+            f"{where} must have at most {MAX_TEXT} characters and no control character"
         )
     return value
 
 
-def _flag(value: Any, place: Place) -> bool:
+def _read_boolean(value: Any, where: Location) -> bool:
     if not isinstance(value, bool):
-        raise ConfigError(f"{place} must be true or false, not {_kind(value)}")
+        raise ConfigError(f"{where} must be true or false, not {_kind(value)}")
     return value
 
 
-def _seconds(value: Any, place: Place) -> float:
+def _read_seconds(value: Any, where: Location) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ConfigError(f"{place} must be a number of seconds, not {_kind(value)}")
+        raise ConfigError(f"{where} must be a number of seconds, not {_kind(value)}")
     if not 0 < value <= MAX_TIMEOUT:
-        raise ConfigError(f"{place} must be more than 0 and at most {MAX_TIMEOUT:.0f} seconds")
+        raise ConfigError(f"{where} must be more than 0 and at most {MAX_TIMEOUT:.0f} seconds")
     return float(value)
 
 
-def _effect(value: Any, place: Place) -> Effect:
+def _read_effect(value: Any, where: Location) -> Effect:
     names = [effect.value for effect in Effect]
     if not isinstance(value, str) or value not in names:
-        raise ConfigError(f"{place} must be one of {', '.join(names)}")
+        raise ConfigError(f"{where} must be one of {', '.join(names)}")
     return Effect(value)
 
 
-def _dedup_scope(value: Any, place: Place) -> str:
+def _read_dedup_scope(value: Any, where: Location) -> str:
     if value not in ("target", "group"):
-        raise ConfigError(f"{place} must be 'target' or 'group'")
+        raise ConfigError(f"{where} must be 'target' or 'group'")
     return str(value)
 
 
-def _target(value: Any, place: Place) -> str:
-    return str(parse_target(_text(value, place), str(place)))
+def _read_target(value: Any, where: Location) -> str:
+    return str(parse_target(_read_text(value, where), str(where)))
 
 
-def _names(value: Any, place: Place) -> Names:
-    return _by_target(value, place, _text)
+def _read_names(value: Any, where: Location) -> Names:
+    return _by_target(value, where, _read_text)
 
 
-def _key(value: Any, place: Place) -> tuple[str, ...]:
+def _read_key(value: Any, where: Location) -> tuple[str, ...]:
     fields = value if isinstance(value, list) else [value]
     if len(fields) not in (1, 2) or not all(isinstance(f, str) and f for f in fields):
         raise ConfigError(
-            f"{place} must be the name of one field, or a list of a partition and a sort field"
+            f"{where} must be the name of one field, or a list of a partition and a sort field"
         )
     if len(set(fields)) < len(fields):
-        raise ConfigError(f"{place} names {fields[0]!r} twice")
+        raise ConfigError(f"{where} names {fields[0]!r} twice")
     return tuple(fields)
 
 
