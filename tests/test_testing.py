@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
+from leeward import Client
 from leeward.adapter import Invoke, Key, Load
-from leeward.errors import ConfigError, Outcome
+from leeward.errors import ConfigError, Outcome, TargetUnavailable
+from leeward.local import Local
 from leeward.testing import FakeClock, Fault, FaultyDriver
 from tests.scripted import Scripted
 
@@ -69,3 +74,54 @@ def test_a_fault_must_be_one() -> None:
     """A misspelt fault is refused at once, not later as an odd outcome."""
     with pytest.raises(ConfigError, match="leeward.testing.Fault"):
         FaultyDriver(Scripted("a")).fail("refuse")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "verb"),
+    [("store_data", "store"), ("load_data", "load"), ("publish_event", "publish")],
+)
+def test_a_fault_takes_the_client_s_own_names(name: str, verb: str) -> None:
+    """Who knows only the client's methods names a fault by them."""
+    driver = FaultyDriver(Local())
+    driver.fail(Fault.REFUSE, verb=name)
+    with Client(driver) as client:
+        calls: dict[str, Callable[[], object]] = {
+            "store": lambda: client.store_data("t", {"id": "1"}),
+            "load": lambda: client.load_data("t", "1"),
+            "publish": lambda: client.publish_event("b", "t", None),
+        }
+        for each, call in calls.items():
+            if each == verb:
+                with pytest.raises(TargetUnavailable):
+                    call()
+            else:
+                call()
+
+
+def test_every_method_of_the_client_is_a_verb() -> None:
+    """A method that the client gains later must be known here, too."""
+    driver = FaultyDriver(Scripted("a"))
+    others = {"targets", "native", "close"}
+    for name in {each for each in vars(Client) if not each.startswith("_")} - others:
+        driver.fail(Fault.REFUSE, times=1, verb=name)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "complaint"),
+    [
+        ({"verb": "invok"}, "unknown verb 'invok'; did you mean 'invoke'"),
+        ({"verb": "STORE"}, "unknown verb"),
+        ({"verb": 3}, "unknown verb 3"),
+        ({"times": 0}, "times must be 1 or more"),
+        ({"times": -1}, "times must be 1 or more"),
+        ({"times": True}, "times must be 1 or more"),
+        ({"times": 1.5}, "times must be 1 or more"),
+        ({"retry_after": -1}, "retry_after must be"),
+        ({"retry_after": float("nan")}, "retry_after must be"),
+        ({"retry_after": "soon"}, "retry_after must be"),
+    ],
+)
+def test_a_fault_that_would_never_happen_is_refused(wrong: dict[str, Any], complaint: str) -> None:
+    """Otherwise a test would pass because nothing failed."""
+    with pytest.raises(ConfigError, match=complaint):
+        FaultyDriver(Scripted("a")).fail(Fault.REFUSE, **wrong)

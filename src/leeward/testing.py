@@ -82,8 +82,25 @@ _ANSWERS: Mapping[Fault, Result[Any]] = {
 }
 
 
-class _Order(NamedTuple):
-    """That attempts of `verb`, or of any, are to fail."""
+_VERBS: Mapping[str, str] = {
+    "invoke": "invoke",
+    "enqueue": "enqueue",
+    "publish": "publish",
+    "publish_event": "publish",
+    "publish_events": "publish",
+    "store": "store",
+    "store_data": "store",
+    "load": "load",
+    "load_data": "load",
+    "delete": "delete",
+    "delete_data": "delete",
+    "scan": "scan",
+}
+"""The client's methods and the calls of a driver (`leeward.calls`) to the verb of the call."""
+
+
+class _PlannedFault(NamedTuple):
+    """A fault for attempts of `verb`, or of every verb if that is None."""
 
     fault: Fault
     verb: str | None
@@ -91,7 +108,7 @@ class _Order(NamedTuple):
 
 
 class FaultyDriver(WrappingDriver):
-    """A driver around `driver` that fails when told to, and remembers what it was asked.
+    """A driver around `driver` that fails when told to, and records its calls.
 
     Attributes:
         calls: every call that was put to it, in order, failed ones included.
@@ -99,8 +116,8 @@ class FaultyDriver(WrappingDriver):
 
     def __init__(self, driver: Driver) -> None:
         super().__init__(driver)
-        self._next: list[_Order] = []
-        self._always: dict[str | None, _Order] = {}
+        self._next: list[_PlannedFault] = []
+        self._always: dict[str | None, _PlannedFault] = {}
         self._lock = threading.Lock()
         self.calls: list[Call] = []
 
@@ -112,58 +129,89 @@ class FaultyDriver(WrappingDriver):
         verb: str | None = None,
         retry_after: float | None = None,
     ) -> None:
-        """Make the next attempts go wrong.
+        """Make the next attempts fail.
 
         Args:
             fault: how.
-            times: how many attempts; None for all until `heal`.
-            verb: only attempts of this verb, such as ``store``.
-            retry_after: seconds that the answer asks to wait.
+            times: how many attempts, 1 or more; None for all until `heal`.
+            verb: fail only attempts of this method of the client, such as ``store_data``.
+            retry_after: seconds that the target asks to wait.
+
+        Raises:
+            ConfigError: an argument is wrong, so that nothing would ever fail.
         """
         if not isinstance(fault, Fault):
             raise ConfigError(f"fault must be a leeward.testing.Fault, not {fault!r}")
-        order = _Order(fault, verb, retry_after)
+        planned = _PlannedFault(fault, _checked_verb(verb), _checked_wait(retry_after))
+        count = _checked_times(times)
         with self._lock:
-            if times is None:
-                self._always[verb] = order
+            if count is None:
+                self._always[planned.verb] = planned
             else:
-                self._next.extend([order] * times)
+                self._next.extend([planned] * count)
 
     def heal(self) -> None:
-        """Let every attempt go well from now on."""
+        """Let every attempt succeed from now on."""
         with self._lock:
             self._always.clear()
             self._next.clear()
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
-        """Make one attempt, or fail as told."""
-        order = self._take_order(call)
-        result = super().perform(call, timeout) if _arrives(order) else None
-        return _answer(order, result)
+        """Make one attempt, or fail as planned."""
+        planned = self._take_planned(call)
+        result = super().perform(call, timeout) if _reaches_driver(planned) else None
+        return _answer(planned, result)
 
     async def perform_async(self, call: Call, timeout: float) -> Result[Any]:
-        """Await one attempt, or fail as told."""
-        order = self._take_order(call)
-        result = await super().perform_async(call, timeout) if _arrives(order) else None
-        return _answer(order, result)
+        """Await one attempt, or fail as planned."""
+        planned = self._take_planned(call)
+        result = await super().perform_async(call, timeout) if _reaches_driver(planned) else None
+        return _answer(planned, result)
 
-    def _take_order(self, call: Call) -> _Order | None:
+    def _take_planned(self, call: Call) -> _PlannedFault | None:
         with self._lock:
             self.calls.append(call)
-            for order in self._next:
-                if order.verb in (None, call.verb):
-                    self._next.remove(order)
-                    return order
+            for planned in self._next:
+                if planned.verb in (None, call.verb):
+                    self._next.remove(planned)
+                    return planned
             return self._always.get(call.verb) or self._always.get(None)
 
 
-def _arrives(order: _Order | None) -> bool:
-    """Return whether the driver behind gets to see the call."""
-    return order is None or order.fault is Fault.LOSE_ANSWER
+def _reaches_driver(planned: _PlannedFault | None) -> bool:
+    return planned is None or planned.fault is Fault.LOSE_ANSWER
 
 
-def _answer(order: _Order | None, result: Result[Any] | None) -> Result[Any]:
-    if order is None:
-        assert result is not None, "without an order the call arrives"
+def _answer(planned: _PlannedFault | None, result: Result[Any] | None) -> Result[Any]:
+    if planned is None:
+        assert result is not None, "without a planned fault the driver was asked"
         return result
-    return _ANSWERS[order.fault]._replace(retry_after=order.retry_after)
+    return _ANSWERS[planned.fault]._replace(retry_after=planned.retry_after)
+
+
+def _checked_verb(verb: object) -> str | None:
+    if verb is None:
+        return None
+    if not isinstance(verb, str) or verb not in _VERBS:
+        from difflib import get_close_matches
+
+        near = get_close_matches(str(verb), _VERBS, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise ConfigError(f"unknown verb {verb!r}; {hint}known: {', '.join(_VERBS)}")
+    return _VERBS[verb]
+
+
+def _checked_times(times: object) -> int | None:
+    if times is None or (type(times) is int and times > 0):
+        return times
+    raise ConfigError(
+        f"times must be 1 or more, or None for every attempt until heal(), not {times!r}"
+    )
+
+
+def _checked_wait(seconds: object) -> float | None:
+    if seconds is None:
+        return None
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
+        raise ConfigError(f"retry_after must be a number of seconds, 0 or more, not {seconds!r}")
+    return float(seconds)
