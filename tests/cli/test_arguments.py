@@ -36,15 +36,23 @@ def test_json_comes_from_the_standard_input(leeward: Leeward, scripted: Scriptin
         (("invoke", "f", "@latin.json"), "PAYLOAD is not JSON: not UTF-8"),
         (("invoke", "f", "@absent.json"), "PAYLOAD names the file 'absent.json'"),
         (("publish", "b", "t", "{"), "DATA is not JSON"),
-        (("publish", "b", "t", "--time", "soon"), "time is no ISO 8601 time"),
-        (("publish", "b", "t", "--time", "2026-01-31T12:00:00"), "time zone"),
+        (("publish", "b", "t", "--time", "soon"), "--time is not an ISO 8601 time; write it like"),
+        (
+            ("publish", "b", "t", "--time", "2026-01-31T12:00:00"),
+            "--time has no time zone; write it",
+        ),
         (("store", "t", "[]"), "ITEM must be a JSON object"),
         (("store", "t", '{"id": "1", "b": {"$bytes": "?"}}'), "ITEM cannot be read: $bytes"),
-        (("load", "t", "a=1", "b"), "KEY has several words, and one is no field=value"),
+        (("load", "t", "a=1", "b"), "KEY has several words, and one of them is not field=value"),
         (("load", "t", "{1}"), "KEY is not JSON"),
         (("load", "t", "a=1", "b=2"), "key must have exactly the fields ['id']"),
         (("invoke", "f", "--timeout", "0"), "timeout is out of range"),
-        (("invoke", "f", "--effect", "harmless"), "'harmless' is not one of"),
+        (("invoke", "f", "--timeout", "soon"), "'soon' is not a number of seconds; write it"),
+        (
+            ("store", "t", '{"id": "1"}', "--expires-in", "x"),
+            "'x' is not a number of seconds; write",
+        ),
+        (("invoke", "f", "--effect", "harmless"), "'harmless'; it must be one of read_only, idem"),
     ],
 )
 def test_a_wrong_argument_is_refused_before_anything_is_sent(

@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 import leeward.errors
 from leeward.adapter import TOO_LARGE, Call, Result
-from leeward.cli.app import app
 from leeward.cli.output.exit_codes import EXIT_CODES, exit_code_of
 from leeward.errors import (
     AllTargetsUnavailable,
@@ -186,14 +184,47 @@ def test_an_unexpected_error_ends_with_1_and_names_the_place_only(
     assert "Traceback" not in done.err
 
 
-def test_debugging_lets_an_unexpected_error_through(
-    bare: Path, scripted: Callable[..., Script], monkeypatch: pytest.MonkeyPatch
+def test_debugging_shows_the_traceback_of_an_unexpected_error(
+    leeward: Leeward, scripted: Callable[..., Script], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With LEEWARD_DEBUG set, Python shows the traceback."""
+    """With LEEWARD_DEBUG set it stands above the message, and the exit code is the same."""
     scripted()
     monkeypatch.setenv("LEEWARD_DEBUG", "1")
     monkeypatch.setattr(Script, "open", lambda self, config: 1 / 0)
-    assert isinstance(CliRunner().invoke(app, ["invoke", "f"]).exception, ZeroDivisionError)
+    done = leeward("invoke", "f")
+    assert done.code == 1
+    assert re.search(r'File ".*test_exit_codes\.py", line \d+, in <lambda>', done.err)
+    assert "ZeroDivisionError: division by zero" in done.err
+
+
+def test_debugging_shows_what_a_driver_raised(
+    leeward: Leeward, scripted: Callable[..., Script], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cause of a call's error stands in the traceback, with the place where it was raised."""
+    scripted(KeyError("colour"))
+    assert "colour" not in leeward("invoke", "f").err
+    monkeypatch.setenv("LEEWARD_DEBUG", "1")
+    scripted(KeyError("colour"))
+    done = leeward("invoke", "f", "--json")
+    assert done.code == 8
+    assert "KeyError: 'colour'" in done.err
+    assert "scripted.py" in done.err
+    assert json.loads(done.err.splitlines()[-1])["error"]["type"] == "OutcomeUnknown"
+
+
+def test_debugging_shows_why_a_module_cannot_be_imported(
+    leeward: Leeward, bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A function's module that fails when it is imported is shown with the line that fails."""
+    (bare / "broken_shop.py").write_text("colour = {}['red']\n")
+    (bare / "leeward.toml").write_text('[targets.local]\nfunctions = { f = "broken_shop:f" }\n')
+    monkeypatch.syspath_prepend(bare)
+    assert "Traceback" not in leeward("targets").err
+    monkeypatch.setenv("LEEWARD_DEBUG", "1")
+    done = leeward("targets")
+    assert done.code == 2
+    assert re.search(r'broken_shop\.py", line 1', done.err)
+    assert "KeyError: 'red'" in done.err
 
 
 def test_the_help_lists_every_code(leeward: Leeward) -> None:

@@ -106,3 +106,38 @@ def test_a_terminal_of_few_characters_changes_no_result(monkeypatch: pytest.Monk
     done = _run("load", "cities", "Zürich")
     assert done.returncode == 0
     assert "Z\\xfcrich" in done.stdout
+
+
+@pytest.mark.usefixtures("bare")
+@pytest.mark.parametrize("json_option", [[], ["--json"]])
+def test_a_result_that_cannot_be_written_is_told(json_option: list[str]) -> None:
+    """On a full disk the command has done its work: it is not called an error of leeward."""
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - it is a device
+        done = subprocess.run(
+            [COMMAND, "store", "orders", '{"id": "42"}', *json_option],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert "OutputError" in done.stderr
+    assert "has done its work, but the result cannot be written: No space left" in done.stderr
+    assert "report it" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+    assert _run("load", "orders", "42").returncode == 0
+
+
+@pytest.mark.usefixtures("bare")
+def test_the_package_runs_as_a_module() -> None:
+    """``python -m leeward`` is the command line, where no script is on the path."""
+    done = subprocess.run(
+        [sys.executable, "-m", "leeward", "version", "--json"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "local" in json.loads(done.stdout)["adapters"]

@@ -143,3 +143,15 @@ def test_a_wrong_setting_is_found(leeward: Leeward, bare: Path) -> None:
     done = leeward("targets")
     assert done.code == 2
     assert "'paht'" in done.err
+
+
+def test_what_a_module_prints_is_not_part_of_the_result(
+    leeward: Leeward, bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A function's module that prints when it is imported does not break the JSON."""
+    (bare / "chatty.py").write_text("print('loading')\n\n\ndef greet(who):\n    return who\n")
+    (bare / "leeward.toml").write_text('[targets.local]\nfunctions = { greet = "chatty:greet" }\n')
+    monkeypatch.syspath_prepend(bare)
+    done = leeward("targets", "--json")
+    assert (done.code, done.err) == (0, "loading\n")
+    assert json.loads(done.out)["order"] == ["local"]

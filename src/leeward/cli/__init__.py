@@ -1,6 +1,6 @@
-"""The `leeward` command: the doors, the targets and the demo, from a shell.
+"""The `leeward` command: the client's methods, the targets and the demo, from a shell.
 
-It needs the extra ``cli``; this module does not, so that it can say so.
+It needs the extra ``cli``. This module does not, so that it can say what is missing.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ from io import TextIOWrapper
 NEEDED = ("typer", "rich")
 
 
-def _quieten() -> None:
-    """Let no library's log stand between what a command writes, but for who looks for an error.
+def _silence_library_logs() -> None:
+    """Keep what libraries log out of the standard error, unless ``LEEWARD_DEBUG`` is set.
 
-    A logger that nobody has set up writes warnings to the standard error, where a program expects
-    one JSON object.
+    A logger without a handler writes its warnings there, where a program expects one JSON object.
     """
     if not os.environ.get("LEEWARD_DEBUG"):
         logging.lastResort = logging.NullHandler()
@@ -26,8 +25,8 @@ def _quieten() -> None:
 def main() -> None:
     """Run the command line of this process, and exit.
 
-    The working directory counts as a place of modules, so that a ``leeward.toml`` can name
-    functions that stand beside it; it comes last, so that nothing there shadows anything.
+    Modules are also imported from the working directory, so that a ``leeward.toml`` can name
+    functions in files beside it. It comes last, so that no file there hides an installed module.
     """
     try:
         from leeward.cli.app import app
@@ -40,8 +39,8 @@ def main() -> None:
         )
         sys.exit(2)
     sys.path.append("")
-    _quieten()
+    _silence_library_logs()
     if isinstance(sys.stdout, TextIOWrapper):
-        # A terminal without the right characters is no reason to call a success a failure.
+        # A character that the terminal cannot show is escaped: the command has worked.
         sys.stdout.reconfigure(errors="backslashreplace")
     app()

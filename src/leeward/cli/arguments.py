@@ -1,4 +1,4 @@
-"""Arguments of a shell become arguments of a door."""
+"""Arguments of the shell become arguments of the client's methods."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+import typer
+
 from leeward.cli import item_json
 from leeward.errors import InvalidRequest
 from leeward.json_text import DEEPEST, decode
 from leeward.values import Item, Json
 
+_TIME = "write it like 2026-01-31T12:00:00Z"
+
 _DEEPEST = 3 * DEEPEST
-"""Of JSON that is typed: each level of an item may have a tag around it. Deeper values than are
-taken are refused behind the command line, with the place in the value."""
+"""Levels of JSON on the command line: a tag may be around each level of an item. The client refuses
+what is too deep for the targets, and names the place in the value."""
 
 
 def json_argument(text: str | None, field: str) -> Json:
@@ -50,21 +54,40 @@ def key_argument(words: Sequence[str]) -> str | dict[str, str]:
     return key
 
 
-def time_argument(text: str | None) -> datetime | None:
-    """Read an ISO 8601 time."""
+def seconds(text: str) -> float:
+    """Read a number of seconds.
+
+    Raises:
+        typer.BadParameter: it is not a number.
+    """
     try:
-        return None if text is None else datetime.fromisoformat(text)
+        return float(text)
     except ValueError:
-        raise InvalidRequest(
-            "time is no ISO 8601 time; write it like 2026-01-31T12:00:00Z", field="time"
+        raise typer.BadParameter(
+            f"{text!r} is not a number of seconds; write it like 2.5"
         ) from None
+
+
+def time_argument(text: str | None) -> datetime | None:
+    """Read an ISO 8601 time with a time zone.
+
+    Raises:
+        InvalidRequest: it is something else.
+    """
+    try:
+        time = None if text is None else datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidRequest(f"--time is not an ISO 8601 time; {_TIME}", field="time") from None
+    if time is not None and time.utcoffset() is None:
+        raise InvalidRequest(f"--time has no time zone; {_TIME}", field="time")
+    return time
 
 
 def _read(text: str, field: str, *, exact: bool) -> Json:
     try:
         return decode(_source(text, field), deepest=_DEEPEST, exact=exact)
     except ValueError as error:
-        hint = "" if text.startswith(("@", "-", "{", "[")) else "; a string needs '\"two quotes\"'"
+        hint = "" if text.startswith(("@", "-", "{", "[")) else "; write a string as '\"text\"'"
         raise InvalidRequest(f"{field.upper()} is not JSON: {error}{hint}", field=field) from None
 
 
@@ -72,7 +95,7 @@ def _source(text: str, field: str) -> str:
     if text == "-":
         if sys.stdin is None:
             raise InvalidRequest(
-                f"{field.upper()} is -, but there is no standard input", field=field
+                f"{field.upper()} is -, but the standard input is closed", field=field
             )
         return _decoded(sys.stdin.buffer.read())
     if not text.startswith("@"):
@@ -99,7 +122,7 @@ def _decoded(data: bytes) -> str:
 def _refuse_duplicates(fields: list[tuple[str, str]]) -> dict[str, str]:
     key = dict(fields)
     if len(key) < len(fields):
-        raise InvalidRequest("KEY names a field twice; give each once", field="key")
+        raise InvalidRequest("KEY names a field twice; write each field once", field="key")
     return key
 
 
@@ -107,8 +130,8 @@ def _field(word: str) -> tuple[str, str]:
     name, equals, value = word.partition("=")
     if not equals or not name:
         raise InvalidRequest(
-            "KEY has several words, and one is no field=value; "
-            "write customer=c1 order=42, or quote a key with blanks",
+            "KEY has several words, and one of them is not field=value; "
+            "write customer=c1 order=42, or put quotes around a key with blanks",
             field="key",
         )
     return name, value

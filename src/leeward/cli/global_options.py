@@ -1,4 +1,4 @@
-"""What the global options say, for the command that follows them."""
+"""The global options, for the command that follows them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import typer
 
 from leeward.cli.output.output import Output
 from leeward.client import Client
+from leeward.config import Config
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +30,14 @@ class GlobalOptions:
     output: Output
 
     @contextmanager
-    def client(self) -> Iterator[Client]:
-        """Open the client that the options describe.
+    def client(self, config: Config | None = None) -> Iterator[Client]:
+        """Open the client that the options describe, or that `config` describes in full.
 
-        What functions and subscribers of an embedded target print is no result, so it goes to the
-        standard error.
+        What functions and subscribers of an embedded target print, and their modules when they
+        are imported, is not a result, so it goes to the standard error.
         """
-        with redirect_stdout(sys.stderr), Client(self.targets, config=self.config) as client:
+        targets, where = (self.targets, self.config) if config is None else (None, config)
+        with redirect_stdout(sys.stderr), Client(targets, config=where) as client:
             yield client
 
 

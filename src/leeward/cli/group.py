@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import islice
+from traceback import print_exception
 from typing import Any, TypeVar, cast
 
 import typer
@@ -13,7 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from leeward.cli.output.exit_codes import INTERRUPTED, UNEXPECTED, WRONG, exit_code_of
 from leeward.cli.output.json_view import JsonObject, json_of_error, json_of_failure
-from leeward.cli.output.output import output_for
+from leeward.cli.output.output import OutputError, output_for
 from leeward.errors import LeewardError
 
 T = TypeVar("T")
@@ -22,7 +24,7 @@ FLAG = "--json"
 VALUED = ("--targets", "--config")
 
 DEBUG = "LEEWARD_DEBUG"
-"""The variable that turns an unexpected error into a traceback."""
+"""The variable with which every error shows its traceback, and those of its causes."""
 
 UsageError = cast("type[Exception]", typer.BadParameter.__mro__[1])
 """What a wrong command line raises. Typer exports only this one class below it."""
@@ -81,20 +83,39 @@ def _run_reporting_errors(run: Callable[[], T], *, json: bool) -> T:
     try:
         return run()
     except (typer.Exit, typer.Abort, BrokenPipeError):
-        raise  # no errors of ours: typer ends the process
+        raise  # not errors: typer ends the process
     except UsageError as error:
         data = _usage(error)
-    except LeewardError as error:
-        data = json_of_error(error, exit_code_of(error))
-    except KeyboardInterrupt:
-        message = "Interrupted. A call that was under way may have run, or not."
-        data = json_of_failure("Interrupted", message, INTERRUPTED)
-    except Exception as error:
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - it is reported
         if os.environ.get(DEBUG):
-            raise
-        data = _unexpected(error)
+            print_exception(error)
+        data = _failure(error)
     output_for(json=json).show_error(data)
     raise typer.Exit(data["exit_code"])
+
+
+def _failure(error: BaseException) -> JsonObject:
+    match error:
+        case LeewardError():
+            return json_of_error(error, exit_code_of(error))
+        case KeyboardInterrupt():
+            message = "Interrupted. A call that was under way may have run, or not."
+            return json_of_failure("Interrupted", message, INTERRUPTED)
+        case OutputError():
+            _discard_output()
+            message = (
+                f"The command has done its work, but {error}. "
+                "Find out what it did before you repeat it."
+            )
+            return json_of_failure("OutputError", message, UNEXPECTED)
+        case _:
+            return _unexpected(error)
+
+
+def _discard_output() -> None:
+    """Let Python not try again to write what is buffered when it ends: it would fail again."""
+    with suppress(OSError, ValueError):  # ValueError: the stream is not a file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _usage(error: Any) -> JsonObject:
@@ -104,7 +125,7 @@ def _usage(error: Any) -> JsonObject:
     return json_of_failure("UsageError", f"{message}{stop} See {command} --help.", WRONG)
 
 
-def _unexpected(error: Exception) -> JsonObject:
+def _unexpected(error: BaseException) -> JsonObject:
     """Name the class and the place only: the message may hold a payload."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:

@@ -11,7 +11,6 @@ from leeward.cli.output.config_view import json_of_config, json_of_origins, json
 from leeward.cli.output.console import Printer, Printers
 from leeward.cli.output.json_view import JsonObject
 from leeward.cli.output.render import spoken
-from leeward.client import Client
 from leeward.config import load_config
 
 STYLES = ("cyan",)
@@ -26,7 +25,7 @@ def targets(context: typer.Context) -> None:
     options = options_of(context)
     config = load_config(options.targets, file=options.config, env=os.environ)
     data = json_of_origins(options.targets, options.config, os.environ) | json_of_config(config)
-    with Client(config=config) as cloud:
+    with options.client(config) as cloud:
         data["targets"] = [json_of_target(status) for status in cloud.targets()]
     options.output.show(data, _render)
 

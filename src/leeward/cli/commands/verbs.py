@@ -1,4 +1,4 @@
-"""The doors as commands: each opens a client, makes one call, and shows what came of it."""
+"""The client's methods as commands: each opens a client, makes one call and shows the result."""
 
 from __future__ import annotations
 
@@ -6,12 +6,24 @@ from typing import Annotated
 
 import typer
 
-from leeward.cli.arguments import item_argument, json_argument, key_argument, time_argument
+from leeward.cli.arguments import (
+    item_argument,
+    json_argument,
+    key_argument,
+    seconds,
+    time_argument,
+)
 from leeward.cli.global_options import options_of
-from leeward.cli.output import json_view
 from leeward.cli.output.exit_codes import ABSENT
+from leeward.cli.output.json_view import (
+    json_of_absence,
+    json_of_answer,
+    json_of_published,
+    json_of_queued,
+    json_of_record,
+    json_of_write,
+)
 from leeward.cli.output.render import render_absence, render_item, render_receipt, render_value
-from leeward.values import Effect
 
 JSON = "JSON: as it is, @file, or - for the standard input."
 
@@ -28,7 +40,7 @@ Key = Annotated[
 ]
 
 EffectOption = Annotated[
-    Effect | None,
+    str | None,
     typer.Option(
         "--effect",
         metavar="EFFECT",
@@ -46,7 +58,10 @@ IdempotencyKey = Annotated[
 Timeout = Annotated[
     float | None,
     typer.Option(
-        "--timeout", metavar="SECONDS", help="For everything, retries and failover included."
+        "--timeout",
+        parser=seconds,
+        metavar="SECONDS",
+        help="For everything, retries and failover included.",
     ),
 ]
 IfRevision = Annotated[
@@ -71,7 +86,7 @@ def invoke(
         result = cloud.invoke(
             function, sent, effect=effect, idempotency_key=idempotency_key, timeout=timeout
         )
-        options.output.show(json_view.json_of_answer(result), render_value)
+        options.output.show(json_of_answer(result), render_value)
 
 
 def enqueue(
@@ -90,7 +105,7 @@ def enqueue(
         receipt = cloud.enqueue(
             function, sent, effect=effect, idempotency_key=idempotency_key, timeout=timeout
         )
-        options.output.show(json_view.json_of_queued(receipt), render_receipt)
+        options.output.show(json_of_queued(receipt), render_receipt)
 
 
 def publish(
@@ -129,7 +144,7 @@ def publish(
             ordering_key=ordering_key,
             timeout=timeout,
         )
-        options.output.show(json_view.json_of_published(receipt), render_receipt)
+        options.output.show(json_of_published(receipt), render_receipt)
 
 
 def store(
@@ -143,7 +158,9 @@ def store(
     if_revision: IfRevision = None,
     expires_in: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", help="After which the item is not found any more."),
+        typer.Option(
+            parser=seconds, metavar="SECONDS", help="After which the item is not found any more."
+        ),
     ] = None,
     timeout: Timeout = None,
 ) -> None:
@@ -152,23 +169,23 @@ def store(
     Numbers stay exact: 9.90 becomes the Decimal 9.90, never a float.
     """
     options = options_of(context)
-    kept = item_argument(item)
+    stored = item_argument(item)
     with options.client() as cloud:
         receipt = cloud.store_data(
             table,
-            kept,
+            stored,
             if_absent=if_absent,
             if_revision=if_revision,
             expires_in=expires_in,
             timeout=timeout,
         )
-        options.output.show(json_view.json_of_write(receipt), render_receipt)
+        options.output.show(json_of_write(receipt), render_receipt)
 
 
 def load(context: typer.Context, table: Table, key: Key, *, timeout: Timeout = None) -> None:
     """Print an item; exit with 3 if there is none.
 
-    Bytes and times stand in it as {"$bytes": "aGk="} and {"$datetime": "2026-01-31T12:00:00Z"};
+    Bytes and times are written as {"$bytes": "aGk="} and {"$datetime": "2026-01-31T12:00:00Z"};
     `leeward store` reads them back.
     """
     options = options_of(context)
@@ -176,9 +193,9 @@ def load(context: typer.Context, table: Table, key: Key, *, timeout: Timeout = N
     with options.client() as cloud:
         record = cloud.load_data(table, wanted, timeout=timeout)
         if record is None:
-            options.output.show(json_view.json_of_absence(table), render_absence)
+            options.output.show(json_of_absence(table), render_absence)
             raise typer.Exit(ABSENT.code)
-        options.output.show(json_view.json_of_record(record), render_item)
+        options.output.show(json_of_record(record), render_item)
 
 
 def delete(
@@ -191,10 +208,10 @@ def delete(
 ) -> None:
     """Delete an item.
 
-    That it was not there is no error, unless a revision was given.
+    It is not an error if the item was not there, unless a revision is given.
     """
     options = options_of(context)
-    doomed = key_argument(key)
+    unwanted = key_argument(key)
     with options.client() as cloud:
-        receipt = cloud.delete_data(table, doomed, if_revision=if_revision, timeout=timeout)
-        options.output.show(json_view.json_of_write(receipt), render_receipt)
+        receipt = cloud.delete_data(table, unwanted, if_revision=if_revision, timeout=timeout)
+        options.output.show(json_of_write(receipt), render_receipt)

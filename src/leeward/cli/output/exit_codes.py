@@ -41,7 +41,10 @@ class ExitCode:
 
 OK: Final = ExitCode(0, "it worked", ran=True, again="")
 UNEXPECTED: Final = ExitCode(
-    1, "unexpected: an error of leeward or of an adapter", ran=None, again="not blindly"
+    1,
+    "unexpected error of leeward or an adapter, or no room for the result",
+    ran=None,
+    again="not blindly",
 )
 WRONG: Final = ExitCode(
     2, "wrong usage, request or configuration", ran=False, again="yes, once it is corrected"

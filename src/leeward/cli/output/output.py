@@ -6,7 +6,8 @@ Results stand on the standard output, errors on the standard error, in both.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Protocol, TextIO, TypeAlias
 
 from leeward.cli import exact_json
@@ -18,11 +19,19 @@ Render: TypeAlias = Callable[[JsonObject, Printers], None]
 """Renders the JSON object of a result for a person."""
 
 
+class OutputError(Exception):
+    """The result of a command cannot be written; the command itself has done its work."""
+
+
 class Output(Protocol):
     """What a command writes to."""
 
     def show(self, data: JsonObject, render: Render) -> None:
-        """Show the result of a command."""
+        """Show the result of a command.
+
+        Raises:
+            OutputError: it cannot be written, for example because the disk is full.
+        """
 
     def show_error(self, data: JsonObject) -> None:
         """Show an error."""
@@ -36,7 +45,8 @@ class HumanOutput:
 
     def show(self, data: JsonObject, render: Render) -> None:
         """Show the result of a command."""
-        render(data, Printers(printer_for(self._out), printer_for(sys.stderr)))
+        with _written_to(self._out):
+            render(data, Printers(printer_for(self._out), printer_for(sys.stderr)))
 
     def show_error(self, data: JsonObject) -> None:
         """Show an error."""
@@ -51,7 +61,8 @@ class JsonOutput:
 
     def show(self, data: JsonObject, render: Render) -> None:
         """Show the result of a command."""
-        _write(self._out, data)
+        with _written_to(self._out):
+            _write(self._out, data)
 
     def show_error(self, data: JsonObject) -> None:
         """Show an error, as the one key ``error``."""
@@ -61,6 +72,18 @@ class JsonOutput:
 def output_for(*, json: bool) -> Output:
     """Return the output that was asked for."""
     return JsonOutput(sys.stdout) if json else HumanOutput(sys.stdout)
+
+
+@contextmanager
+def _written_to(out: TextIO) -> Iterator[None]:
+    """Write what is buffered at once, so that a failure is noticed here and not at the exit."""
+    try:
+        yield
+        out.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"the result cannot be written: {error.strerror}") from error
 
 
 def _write(stream: TextIO, data: JsonObject) -> None:
