@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 from leeward.adapter import Driver, TargetConfig
 from leeward.config import Config, TargetName, load_config, load_settings, with_order
 from leeward.config.model import Names
+from leeward.config.target_names import check_providers
 from leeward.name_mapping import NameMappingDriver
 from leeward.registry import check_driver, open_target
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 def resolve_targets(
     targets: str | Driver | Sequence[Driver] | None, config: str | Path | Config | None
 ) -> tuple[Config, list[Driver]]:
-    """Find out what is configured, and open what is not open yet; arguments as of `Client`."""
+    """Return the configuration and open what is not open yet; arguments as of `Client`."""
     if targets is None or isinstance(targets, str):
         resolved = _with_order(targets, config)
         return resolved, open_order(resolved, os.environ)
@@ -27,13 +28,16 @@ def resolve_targets(
     drivers = cast("Sequence[Driver]", targets if several else [targets])
     if not isinstance(config, Config):
         config = load_settings(file=config, env=os.environ)
-    return config, own_order(drivers, config)
+    opened = own_order(drivers, config)
+    check_providers(config, [_name_of(driver).provider for driver in drivers])
+    return config, opened
 
 
 def _with_order(targets: str | None, config: str | Path | Config | None) -> Config:
     if not isinstance(config, Config):
         return load_config(targets, file=config, env=os.environ)
     if config.order and targets is None:
+        check_providers(config)
         return config
     return with_order(config, targets, os.environ)
 

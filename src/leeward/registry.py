@@ -58,6 +58,19 @@ def check_driver(driver: object, what: str) -> None:
         )
 
 
+def check_provider(provider: str, where: str) -> None:
+    """Raise `ConfigError` if `provider` is not installed and not one of leeward's own either.
+
+    `where` says where it is named, for the message.
+    """
+    if provider in BUILT_IN or provider in INSTALL_HINTS:
+        return
+    if all(point.name != provider for point in entry_points(GROUP)):
+        installed = _by_name(all_entry_points(GROUP))
+        if provider not in installed:
+            raise ConfigError(f"{where}: {_unknown(provider, installed)}")
+
+
 def _opener(provider: str) -> Opener:
     if provider in BUILT_IN:
         from importlib import import_module

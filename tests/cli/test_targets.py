@@ -21,6 +21,9 @@ dedup_scope = "group"
 timeout = 30
 names = { local = "prod-pay" }
 
+[targets.google]
+project = "shop"
+
 [buses.orders]
 timeout = 5
 
@@ -64,6 +67,7 @@ def test_everything_configured_is_shown(leeward: Leeward, bare: Path) -> None:
             _named(None, effect="unsafe", dedup_scope="target", timeout=60.0),
         ],
         "buses": [_named("orders", timeout=5.0), _named(None, timeout=10.0)],
+        "unused_sections": ["google"],
     }
     assert [target["name"] for target in targets] == ["local:a", "local:b"]
     assert {"invoke", "tables"} <= set(targets[0]["capabilities"])
@@ -121,6 +125,7 @@ def test_a_person_reads_it_as_tables(leeward: Leeward, bare: Path) -> None:
     lines = [line.split("  ")[0] + "|" + " ".join(line.split()) for line in done.out.splitlines()]
     assert "order|order local:a, local:b (from file)" in lines
     assert "environment|environment not trusted" in lines
+    assert 'unused|unused targets."google"' in lines
     assert "orders|orders customer + order local:b 15 s" in lines
     assert "stray|stray id local:z: not in the order 15 s" in lines
     assert "(any other)|(any other) id none: refused until set 15 s" in lines

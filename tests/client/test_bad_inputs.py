@@ -571,6 +571,30 @@ FILES: dict[str, tuple[str, str]] = {
     "key is empty": ("[tables.t]\nkey = []", "tables.t.key in .*one field"),
     "key has three fields": ("[tables.t]\nkey = ['a', 'b', 'c']", "partition and a sort field"),
     "key names a field twice": ("[tables.t]\nkey = ['a', 'a']", "'a' twice"),
+    "home of an unknown provider": (
+        "[tables.t]\nhome = 'lokal:a'",
+        "tables.t.home in .*unknown provider 'lokal'; did you mean 'local'",
+    ),
+    "data target of an unknown provider": (
+        "data_target = 'gogle'",
+        "data_target in .*unknown provider 'gogle'; did you mean 'google'",
+    ),
+    "names of an unknown provider": (
+        "[functions.f]\nnames = { gooogle = 'x' }",
+        "functions.f.names.gooogle in .*did you mean 'google'",
+    ),
+    "section of an unknown provider": (
+        "[targets.locl]\npath = 'x'",
+        "targets.locl in .*unknown provider 'locl'; did you mean 'local'",
+    ),
+    "misspelt section": (
+        "cloud_provider = 'aws:us-east-1'\n[targets.'aws:us-east1']",
+        r'targets."aws:us-east1" in .*not in the order.*did you mean \'aws:us-east-1\'',
+    ),
+    "misspelt target in names": (
+        "cloud_provider = 'aws:us-east-1'\n[buses.b]\nnames = { 'aws:us-east1' = 'x' }",
+        r'buses.b.names."aws:us-east1" in .*did you mean \'aws:us-east-1\'',
+    ),
     "home is no target": ("[tables.t]\nhome = 'aws us'", "tables.t.home in .*provider:qualifier"),
     "names is text": ("[tables.t]\nnames = 'x'", "tables.t.names in .*must be a table"),
     "a name is empty": ("[tables.t]\nnames = { aws = '' }", "names.aws in .*non-empty"),
@@ -609,10 +633,15 @@ def test_a_bad_file_is_refused(case: str, tmp_path: Path) -> None:
 
 # environment, words of the message
 ENVIRONMENTS: dict[str, tuple[dict[str, str], str]] = {
-    "provider is empty": ({"CLOUD_PROVIDER": ""}, "CLOUD_PROVIDER has an empty entry"),
+    "order with a hole": ({"CLOUD_PROVIDER": "aws,"}, "CLOUD_PROVIDER has an empty entry"),
+    "provider is a blank": ({"CLOUD_PROVIDER": " "}, "CLOUD_PROVIDER has an empty entry"),
     "provider is a URL": ({"CLOUD_PROVIDER": "https://aws"}, "CLOUD_PROVIDER cannot read"),
     "provider twice": ({"CLOUD_PROVIDER": "aws,aws"}, "CLOUD_PROVIDER names 'aws' twice"),
     "config is nowhere": ({"LEEWARD_CONFIG": "/nowhere.toml"}, "LEEWARD_CONFIG names.*no such"),
+    "data target is unknown": (
+        {"LEEWARD_DATA_TARGET": "lokal:a"},
+        "LEEWARD_DATA_TARGET: unknown provider 'lokal'; did you mean 'local'",
+    ),
     "data target is a list": (
         {"LEEWARD_DATA_TARGET": "aws,google"},
         "LEEWARD_DATA_TARGET cannot read",

@@ -6,9 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from leeward.config import BusConfig, FunctionConfig, TableConfig, load_config
+from leeward import Client
+from leeward.config import (
+    BusConfig,
+    Config,
+    FunctionConfig,
+    TableConfig,
+    TargetName,
+    load_config,
+)
 from leeward.errors import ConfigError
+from leeward.local import Local
 from leeward.values import Effect
+from tests.scripted import Scripted
 
 FULL = """
 cloud_provider = "aws:us-east-1,google"
@@ -117,3 +127,65 @@ def test_a_runtime_needs_the_variable(
     with pytest.raises(ConfigError, match=f"CLOUD_PROVIDER is not set.*{variable}"):
         load_config(env={variable: "x"})
     assert load_config(env={variable: "x", "CLOUD_PROVIDER": "local"}).order
+
+
+@pytest.mark.parametrize("empty", ["CLOUD_PROVIDER", "LEEWARD_CONFIG", "LEEWARD_DATA_TARGET"])
+def test_an_empty_variable_counts_as_not_set(
+    empty: str, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A compose file passes ``CLOUD_PROVIDER=`` on when the host has not set it."""
+    monkeypatch.chdir(file.parent)
+    assert load_config(env={empty: ""}) == load_config(env={})
+
+
+SPARE = """
+[targets."aws:us-east-1"]
+profile = "east"
+
+[targets."aws:us-west-2"]
+profile = "west"
+
+[targets.azure]
+tenant = "t"
+
+[functions.f]
+names = { "aws:us-west-2" = "f-west", azure = "f-azure" }
+"""
+
+
+@pytest.mark.parametrize("order", ["aws:us-east-1", "aws:us-west-2", "google", "azure:x", "local"])
+def test_one_file_serves_many_orders(order: str, tmp_path: Path) -> None:
+    """Whoever takes a region or a cloud out of the order need not touch the file."""
+    path = tmp_path / "leeward.toml"
+    path.write_text(SPARE)
+    assert load_config(order, file=path, env={}).options.keys() == {
+        "aws:us-east-1",
+        "aws:us-west-2",
+        "azure",
+    }
+
+
+def test_a_section_for_a_target_of_the_file_s_own_order_is_kept(tmp_path: Path) -> None:
+    """The order of the file names it, even if another order is in force."""
+    path = tmp_path / "leeward.toml"
+    path.write_text('cloud_provider = "aws:a,aws:b"\n[targets."aws:b"]\nprofile = "p"\n')
+    assert load_config(file=path, env={"CLOUD_PROVIDER": "aws:a"}).options.keys() == {"aws:b"}
+
+
+def test_a_provider_of_an_open_driver_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A driver that a program made itself needs no entry point."""
+    monkeypatch.chdir(tmp_path)
+    config = Config(functions={"f": FunctionConfig(names={"own": "g"})})
+    with pytest.raises(ConfigError, match="functions.f.names.own in the Config: unknown provider"):
+        Client(Local("local"), config=config)
+    with Client(Scripted("own:a"), config=config) as client:
+        client.invoke("f")
+
+
+def test_names_of_a_config_are_checked_like_those_of_a_file() -> None:
+    """A configuration in Python is as easily misspelt."""
+    config = Config(order=(TargetName("local"),), tables={"t": TableConfig(home="lokal")})
+    with pytest.raises(ConfigError, match="tables.t.home in the Config: unknown provider 'lokal'"):
+        Client(config=config)

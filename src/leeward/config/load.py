@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from leeward.config.model import Config
 from leeward.config.order import TargetName, parse_order, parse_target
+from leeward.config.target_names import check_providers, check_unused
 from leeward.errors import ConfigError
+from leeward.registry import check_provider
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +23,8 @@ RUNTIMES = {
     "K_SERVICE": "Google Cloud Run",
     "KUBERNETES_SERVICE_HOST": "Kubernetes",
 }
-"""Variables that a cloud's runtime sets. There, nobody means the embedded store by silence."""
+"""Variables that the clouds' runtimes set. There, the embedded store would lose its data, so the
+target has to be named."""
 
 
 def load_config(
@@ -30,13 +33,13 @@ def load_config(
     file: str | Path | None = None,
     env: Mapping[str, str],
 ) -> Config:
-    """Settle the configuration.
+    """Return the configuration that is in force.
 
     Args:
         targets: an order, as in ``CLOUD_PROVIDER``; it wins over everything else.
         file: path of a ``leeward.toml``; by default that of ``LEEWARD_CONFIG``, else
             ``leeward.toml`` in the working directory, if there is one.
-        env: the environment.
+        env: the environment. A variable that is empty counts as not set.
 
     Raises:
         ConfigError: for anything wrong; the message names the file, key or variable.
@@ -45,29 +48,34 @@ def load_config(
 
 
 def with_order(config: Config, targets: str | None, env: Mapping[str, str]) -> Config:
-    """Settle the order of a configuration: the argument, the environment, the file, the default."""
-    return config._replace(order=_order(targets, config, env))
+    """Return `config` with the order of the argument, the environment, itself, or the default.
+
+    Raises:
+        ConfigError: the order cannot be read, or `config` names a target that is misspelt.
+    """
+    settled = config._replace(order=_order(targets, config, env))
+    check_providers(settled)
+    check_unused(settled, config.order)
+    return settled
 
 
 def load_settings(*, file: str | Path | None = None, env: Mapping[str, str]) -> Config:
-    """Settle everything but the order; arguments and errors as for `load_config`."""
+    """Return everything but the order; arguments and errors as for `load_config`."""
     config = _from_file(file, env)
-    if "LEEWARD_DATA_TARGET" in env:
-        home = parse_target(env["LEEWARD_DATA_TARGET"], "LEEWARD_DATA_TARGET")
-        return _at_home_on(str(home), config)
-    return config
-
-
-def _at_home_on(target: str, config: Config) -> Config:
-    """Move every table to one home, those that the file gives another too."""
+    home = env.get("LEEWARD_DATA_TARGET")
+    if not home:
+        return config
+    target = parse_target(home, "LEEWARD_DATA_TARGET")
+    check_provider(target.provider, "LEEWARD_DATA_TARGET")
+    # It wins over the homes that the file gives to single tables.
     tables = {name: table._replace(home=None) for name, table in config.tables.items()}
-    return config._replace(data_target=target, tables=tables)
+    return config._replace(data_target=str(target), tables=tables)
 
 
 def _from_file(file: str | Path | None, env: Mapping[str, str]) -> Config:
     if file is not None and not isinstance(file, str | PathLike):
         raise ConfigError(f"config must be a path or a Config, not {type(file).__name__}")
-    named = file if file is not None else env.get("LEEWARD_CONFIG")
+    named = file if file is not None else env.get("LEEWARD_CONFIG") or None
     path = str(DEFAULT_FILE if named is None else named)
     try:
         with open(path, "rb") as opened:  # noqa: PTH123 - pathlib costs 5 ms of import
@@ -76,7 +84,9 @@ def _from_file(file: str | Path | None, env: Mapping[str, str]) -> Config:
         if named is None:
             return Config()
         who = "LEEWARD_CONFIG names" if file is None else "config is"
-        raise ConfigError(f"{who} {path!r}, but there is no such file") from None
+        raise ConfigError(
+            f"{who} {path!r}, but there is no such file; correct the path, or create the file"
+        ) from None
     except (OSError, ValueError) as error:  # ValueError: no text that can name a file
         raise ConfigError(f"cannot read {path!r}: {error}") from error
     return _parse(text, path)
@@ -99,7 +109,7 @@ def _parse(text: bytes, file: str) -> Config:
 def _order(targets: str | None, config: Config, env: Mapping[str, str]) -> tuple[TargetName, ...]:
     if targets is not None:
         return parse_order(targets, "targets")
-    if "CLOUD_PROVIDER" in env:
+    if env.get("CLOUD_PROVIDER"):
         return parse_order(env["CLOUD_PROVIDER"], "CLOUD_PROVIDER")
     if config.order:
         return config.order

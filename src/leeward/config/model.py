@@ -64,6 +64,7 @@ class Config(NamedTuple):
         source: the CloudEvents `source` of events that name none.
         trust_env: whether adapters may honour the environment.
         data_target: the home of tables that have none of their own, or None.
+        file: the path of the file that all this comes from; None if it was made in Python.
     """
 
     order: tuple[TargetName, ...] = ()
@@ -74,9 +75,10 @@ class Config(NamedTuple):
     source: str = "leeward"
     trust_env: bool = True
     data_target: str | None = None
+    file: str | None = None
 
     def __repr__(self) -> str:
-        return masked(self, "order functions buses tables source trust_env data_target")
+        return masked(self, "order functions buses tables source trust_env data_target file")
 
     def homes(self) -> Mapping[str, str]:
         """Return the tables that have a home of their own; `data_target` is that of all others."""

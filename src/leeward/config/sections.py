@@ -6,8 +6,9 @@ Every error is a `ConfigError` that names the file, the key and the remedy.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
+from leeward.config.location import Location
 from leeward.config.model import BusConfig, Config, FunctionConfig, Names, TableConfig
 from leeward.config.order import parse_order, parse_target
 from leeward.errors import ConfigError
@@ -27,25 +28,8 @@ MAX_TIMEOUT = 24 * 3600.0
 """Seconds. No provider lets a call take longer."""
 
 
-class Location(NamedTuple):
-    """Where in which file a value stands."""
-
-    file: str
-    path: str = ""
-
-    def child(self, key: str) -> Location:
-        """Return the location of a key below this one."""
-        bare = key.replace("_", "").replace("-", "").isalnum()
-        quoted = key if bare else f'"{key}"' if is_printable(key) else repr(key)
-        return Location(self.file, f"{self.path}.{quoted}" if self.path else quoted)
-
-    def __str__(self) -> str:
-        """Write it as it is named in messages."""
-        return f"{self.path} in {self.file}" if self.path else self.file
-
-
 def read_sections(document: Mapping[str, Any], file: str) -> Config:
-    """Check a parsed ``leeward.toml`` and give what it configures."""
+    """Check a parsed ``leeward.toml`` and return what it configures."""
     top = Location(file)
     sections = {
         "functions": _read_function,
@@ -67,6 +51,7 @@ def read_sections(document: Mapping[str, Any], file: str) -> Config:
         source=_optional(document, "source", top, _read_text) or Config().source,
         trust_env=_optional(document, "trust_env", top, _read_boolean) is not False,
         data_target=_optional(document, "data_target", top, _read_target),
+        file=file,
     )
 
 

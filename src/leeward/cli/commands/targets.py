@@ -37,6 +37,7 @@ def _render(data: JsonObject, printers: Printers) -> None:
             ("order", f"{', '.join(data['order'])} (from {data['order_from']})"),
             ("file", data["config"] or "none"),
             ("environment", "trusted" if data["trust_env"] else "not trusted"),
+            *[("unused", f'targets."{name}"') for name in data["unused_sections"]],
         ]
     )
     for number, target in enumerate(data["targets"], 1):

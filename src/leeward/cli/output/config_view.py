@@ -7,7 +7,7 @@ from pathlib import Path
 
 from leeward.cli.output.json_view import JsonObject
 from leeward.config import BusConfig, Config, FunctionConfig, TableConfig, load_settings
-from leeward.config.load import DEFAULT_FILE
+from leeward.config.target_names import unused_sections
 from leeward.operations.operations import DATA_TIMEOUT, EVENT_TIMEOUT, INVOKE_TIMEOUT
 from leeward.values import TargetStatus
 
@@ -24,14 +24,14 @@ def json_of_config(config: Config) -> JsonObject:
         "tables": [_table(name, each, config) for name, each in tables],
         "functions": [_function(name, each) for name, each in functions],
         "buses": [_bus(name, each) for name, each in buses],
+        "unused_sections": unused_sections(config),
     }
 
 
 def json_of_origins(targets: str | None, file: Path | None, env: Mapping[str, str]) -> JsonObject:
-    """Tell which file is read, and what gave the order."""
-    named = env.get("LEEWARD_CONFIG") if file is None else str(file)
-    usual = DEFAULT_FILE if Path(DEFAULT_FILE).exists() else None
-    return {"order_from": _order_from(targets, file, env), "config": named or usual}
+    """Return which file is read, and where the order comes from."""
+    settings = load_settings(file=file, env=env)
+    return {"order_from": _order_from(targets, settings, env), "config": settings.file}
 
 
 def json_of_target(status: TargetStatus) -> JsonObject:
@@ -46,12 +46,12 @@ def json_of_target(status: TargetStatus) -> JsonObject:
     }
 
 
-def _order_from(targets: str | None, file: Path | None, env: Mapping[str, str]) -> str:
+def _order_from(targets: str | None, settings: Config, env: Mapping[str, str]) -> str:
     if targets is not None:
         return "--targets"
-    if "CLOUD_PROVIDER" in env:
+    if env.get("CLOUD_PROVIDER"):
         return "CLOUD_PROVIDER"
-    return "file" if load_settings(file=file, env=env).order else "default"
+    return "file" if settings.order else "default"
 
 
 def _table(name: str | None, table: TableConfig, config: Config) -> JsonObject:
