@@ -80,6 +80,7 @@ def _open(target: TargetName, config: Config, env: Mapping[str, str]) -> Driver:
             env=env if config.trust_env else {},
             trust_env=config.trust_env,
             shared=own is None and target.provider in config.options,
+            file=config.file,
         )
     )
     return _renamed(driver, target, config)

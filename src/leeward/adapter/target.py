@@ -21,7 +21,8 @@ class TargetConfig(NamedTuple):
         env: the environment that may be honoured; empty with ``trust_env = false``.
         trust_env: False in the hardened mode: the environment, credential executables and files
             that point elsewhere are refused.
-        shared: the section is the provider's, for want of one of the whole name.
+        shared: the section is the provider's, because the whole name has none.
+        file: the path of the ``leeward.toml`` that has the section; None without a file.
     """
 
     name: str
@@ -31,14 +32,16 @@ class TargetConfig(NamedTuple):
     env: Mapping[str, str]
     trust_env: bool = True
     shared: bool = False
+    file: str | None = None
 
     def __repr__(self) -> str:
-        return masked(self, "name provider qualifier trust_env shared")
+        return masked(self, "name provider qualifier trust_env shared file")
 
     @property
     def section(self) -> str:
-        """The section that the options stand in, such as ``[targets."nimbus:north"]``."""
-        return f'[targets."{self.provider if self.shared else self.name}"]'
+        """The section of the options, such as ``[targets."nimbus:north"] of leeward.toml``."""
+        section = f'[targets."{self.provider if self.shared else self.name}"]'
+        return section if self.file is None else f"{section} of {self.file}"
 
     def check_options(self, known: Mapping[str, type]) -> None:
         """Raise `ConfigError` for an option that `known` lacks, or that has another type."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from os import PathLike
 from typing import TYPE_CHECKING
 
+from leeward.config.location import Location
 from leeward.config.model import Config
 from leeward.config.order import TargetName, parse_order, parse_target
 from leeward.config.target_names import check_providers, check_unused
@@ -108,11 +109,11 @@ def _parse(text: bytes, file: str) -> Config:
 
 def _order(targets: str | None, config: Config, env: Mapping[str, str]) -> tuple[TargetName, ...]:
     if targets is not None:
-        return parse_order(targets, "targets")
+        return _known(parse_order(targets, "targets"), "targets")
     if env.get("CLOUD_PROVIDER"):
-        return parse_order(env["CLOUD_PROVIDER"], "CLOUD_PROVIDER")
+        return _known(parse_order(env["CLOUD_PROVIDER"], "CLOUD_PROVIDER"), "CLOUD_PROVIDER")
     if config.order:
-        return config.order
+        return _known(config.order, str(Location(config.file).child("cloud_provider")))
     for variable, runtime in RUNTIMES.items():
         if env.get(variable):
             raise ConfigError(
@@ -121,3 +122,9 @@ def _order(targets: str | None, config: Config, env: Mapping[str, str]) -> tuple
                 "mean it"
             )
     return (TargetName("local"),)
+
+
+def _known(order: tuple[TargetName, ...], where: str) -> tuple[TargetName, ...]:
+    for target in order:
+        check_provider(target.provider, where)
+    return order

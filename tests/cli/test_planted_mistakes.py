@@ -1,0 +1,102 @@
+"""``leeward targets`` finds every kind of mistake in a ``leeward.toml``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Leeward
+
+# what is written in the file; the key that the message names; the remedy that it gives
+MISTAKES: dict[str, tuple[str, str, str]] = {
+    "not TOML": ("source = ", "leeward.toml", "is not TOML"),
+    "misspelt key": ("sorce = 'shop'", "sorce", "did you mean 'source'"),
+    "misspelt section": ("[function.f]", "function", "did you mean 'functions'"),
+    "a key of a later version": ("fail_back = 'sticky'", "fail_back", "remove the key"),
+    "a section that is a number": ("buses = 3", "buses", "must be a table"),
+    "misspelt provider of the order": ("cloud_provider = 'lokal'", "lokal", "did you mean 'local'"),
+    "order with a hole": ("cloud_provider = 'local:a,,local:b'", "cloud_provider", "empty entry"),
+    "target named twice": ("cloud_provider = 'local,local'", "cloud_provider", "each target once"),
+    "order with blanks": ("cloud_provider = 'local a'", "cloud_provider", "provider:qualifier"),
+    "adapter of another package": ("cloud_provider = 'ibm'", "ibm", "known: "),
+    "misspelt home of all": ("data_target = 'locl'", "data_target", "did you mean 'local'"),
+    "misspelt home": ("[tables.t]\nhome = 'locl:a'", "tables.t.home", "did you mean 'local'"),
+    "empty source": ("source = ''", "source", "non-empty string"),
+    "long source": (f"source = '{'x' * 1025}'", "source", "at most 1024 characters"),
+    "switch that is text": ("trust_env = 'no'", "trust_env", "must be true or false"),
+    "unknown effect": ("[functions.f]\neffect = 'safe'", "functions.f.effect", "must be one of"),
+    "scope without keys": (
+        "[functions.f]\ndedup_scope = 'group'",
+        "functions.f.dedup_scope",
+        "needs effect = 'keyed'",
+    ),
+    "unknown scope": (
+        "[functions.f]\neffect = 'keyed'\ndedup_scope = 'all'",
+        "functions.f.dedup_scope",
+        "must be 'target' or 'group'",
+    ),
+    "misspelt key of a function": ("[functions.f]\ntimeot = 3", "functions.f.timeot", "'timeout'"),
+    "timeout that is text": ("[buses.b]\ntimeout = '5s'", "buses.b.timeout", "number of seconds"),
+    "timeout of nothing": ("[buses.b]\ntimeout = 0", "buses.b.timeout", "must be more than 0"),
+    "timeout of days": ("[tables.t]\ntimeout = 1e6", "tables.t.timeout", "at most 86400"),
+    "key of three fields": ("[tables.t]\nkey = ['a', 'b', 'c']", "tables.t.key", "partition and a"),
+    "field twice in a key": ("[tables.t]\nkey = ['a', 'a']", "tables.t.key", "'a' twice"),
+    "name for an unknown target": (
+        "[buses.b]\nnames = { gogle = 'x' }",
+        "buses.b.names.gogle",
+        "did you mean 'google'",
+    ),
+    "empty name": ("[buses.b]\nnames = { aws = '' }", "buses.b.names.aws", "non-empty string"),
+    "one target under two names": (
+        "[buses.b]\nnames = { gcp = 'x', google = 'y' }",
+        "buses.b.names",
+        "keep one of them",
+    ),
+    "section of an unknown target": ("[targets.locl]", "targets.locl", "did you mean 'local'"),
+    "section of a target that nothing has": (
+        "cloud_provider = 'local:a'\n[targets.'local:A']",
+        'targets."local:A"',
+        "did you mean 'local:a'",
+    ),
+    "misspelt option": ("[targets.local]\npaht = 'x'", "'paht'", "did you mean 'path'"),
+    "option of another type": ("[targets.local]\npath = 3", "'path'", "must be a str"),
+    "empty path": ("[targets.local]\npath = ''", "'path'", "name a file"),
+    "function without a module": (
+        "[targets.local]\nfunctions = { f = 'shop' }",
+        "functions.'f'",
+        "module:function",
+    ),
+    "module that is not there": (
+        "[targets.local]\nfunctions = { f = 'no_such_shop:f' }",
+        "functions.'f'",
+        "check its name",
+    ),
+    "function that is not there": (
+        "[targets.local]\nfunctions = { f = 'json:f' }",
+        "functions.'f'",
+        "correct the name",
+    ),
+    "subscription without a bus": (
+        "[targets.local]\nsubscriptions = [{ function = 'json:dumps' }]",
+        "subscriptions[0]",
+        "'bus'; add it",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", MISTAKES)
+def test_a_planted_mistake_is_found(leeward: Leeward, bare: Path, kind: str) -> None:
+    """The message names the file, the key and what to do."""
+    text, key, remedy = MISTAKES[kind]
+    (bare / "leeward.toml").write_text(text)
+    done = leeward("targets")
+    assert (done.code, done.out) == (2, "")
+    assert key in done.err
+    assert remedy in done.err
+    assert "leeward.toml" in done.err
+
+
+def test_there_are_mistakes_enough() -> None:
+    """At least twenty-five kinds are planted."""
+    assert len(MISTAKES) >= 25
