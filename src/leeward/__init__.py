@@ -113,7 +113,11 @@ _VALUES = (
 def __getattr__(name: str) -> object:
     """Load a public name when it is first asked for."""
     if name not in __all__:
-        raise AttributeError(f"module 'leeward' has no attribute {name!r}")
+        from leeward.usual_names import NAMES, hint
+
+        # `from leeward import ...` shows the message of an ImportError only.
+        kind = ImportError if name in NAMES else AttributeError
+        raise kind(f"module 'leeward' has no attribute {name!r}{hint(name)}")
     from importlib import import_module
 
     default = "leeward.values" if name in _VALUES else "leeward.errors"

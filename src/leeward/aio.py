@@ -12,6 +12,7 @@ from leeward.adapter import Driver
 from leeward.clock import Clock, SystemClock
 from leeward.opening import resolve_targets
 from leeward.operations.operations import Operations
+from leeward.usual_names import WithUsualNames
 from leeward.values import (
     Effect,
     Event,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from leeward.config import Config
 
 
-class AsyncClient:
+class AsyncClient(WithUsualNames):
     """`leeward.Client` for asyncio: the same doors with the same arguments, to be awaited.
 
     One client serves any number of tasks, of one event loop or several. Use it as an asynchronous

@@ -9,6 +9,7 @@ from leeward.adapter import Driver
 from leeward.clock import Clock, SystemClock
 from leeward.opening import resolve_targets
 from leeward.operations.operations import Operations
+from leeward.usual_names import WithUsualNames
 from leeward.values import (
     Effect,
     Event,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from leeward.config import Config
 
 
-class Client:
+class Client(WithUsualNames):
     """Calls functions, publishes events and keeps items, on the targets of the failover order.
 
     One client may be shared by any number of threads. Use it as a context manager, or close it.

@@ -1,4 +1,4 @@
-"""The doors of the client over a scripted driver: calls that go in, receipts that come out."""
+"""The methods of the client over a scripted driver: calls that go in, receipts that come out."""
 
 from __future__ import annotations
 
@@ -51,6 +51,7 @@ from leeward.adapter import (
 )
 from leeward.config import FunctionConfig, TableConfig
 from leeward.errors import Outcome
+from leeward.local import open_driver
 from leeward.testing import FakeClock, FaultyDriver
 from tests.scripted import (
     AMBIGUOUS,
@@ -524,7 +525,11 @@ def test_drivers_that_were_opened_are_closed_when_a_later_one_cannot_be(
     closed: list[str] = []
     opened = Scripted("local:a")
     monkeypatch.setattr(opened, "close", lambda: closed.append("a"))
-    monkeypatch.setattr("leeward.local.open_driver", lambda config: opened)
-    with pytest.raises(ConfigError, match="unknown provider"):
-        Client("local:a,nowhere", config=Config())
+    monkeypatch.setattr(
+        "leeward.local.open_driver",
+        lambda config: opened if config.name == "local:a" else open_driver(config),
+    )
+    config = Config(options={"local:b": {"paht": "x"}})
+    with pytest.raises(ConfigError, match="unknown key 'paht'"):
+        Client("local:a,local:b", config=config)
     assert closed == ["a"]
