@@ -15,6 +15,7 @@ from leeward.operations.operations import Operations
 from leeward.usual_names import WithUsualNames
 from leeward.values import (
     Effect,
+    EffectName,
     Event,
     InvokeResult,
     Item,
@@ -68,7 +69,7 @@ class AsyncClient(WithUsualNames):
         function: str,
         payload: Json = None,
         *,
-        effect: Effect | str | None = None,
+        effect: Effect | EffectName | None = None,
         idempotency_key: str | None = None,
         timeout: float | None = None,
     ) -> InvokeResult:
@@ -83,7 +84,7 @@ class AsyncClient(WithUsualNames):
         function: str,
         payload: Json = None,
         *,
-        effect: Effect | str | None = None,
+        effect: Effect | EffectName | None = None,
         idempotency_key: str | None = None,
         timeout: float | None = None,
     ) -> Receipt:

@@ -12,6 +12,7 @@ from leeward.operations.operations import Operations
 from leeward.usual_names import WithUsualNames
 from leeward.values import (
     Effect,
+    EffectName,
     Event,
     InvokeResult,
     Item,
@@ -64,7 +65,7 @@ class Client(WithUsualNames):
         function: str,
         payload: Json = None,
         *,
-        effect: Effect | str | None = None,
+        effect: Effect | EffectName | None = None,
         idempotency_key: str | None = None,
         timeout: float | None = None,
     ) -> InvokeResult:
@@ -92,7 +93,7 @@ class Client(WithUsualNames):
         function: str,
         payload: Json = None,
         *,
-        effect: Effect | str | None = None,
+        effect: Effect | EffectName | None = None,
         idempotency_key: str | None = None,
         timeout: float | None = None,
     ) -> Receipt:

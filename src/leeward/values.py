@@ -1,11 +1,11 @@
-"""The frozen values that cross leeward's doors: events, records, receipts and attempts."""
+"""What callers give and get: events, records, receipts and attempts. All are immutable."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from leeward.errors import CallError, Outcome
 from leeward.masking import masked
@@ -33,6 +33,10 @@ class Effect(Enum):
     """The receiver deduplicates by the idempotency key."""
     UNSAFE = "unsafe"
     """Anything else. Never sent again unless it is proved that it did not run."""
+
+
+EffectName: TypeAlias = Literal["read_only", "idempotent", "keyed", "unsafe"]
+"""An `Effect` by its value, as callers may give it."""
 
 
 class Promise(Enum):

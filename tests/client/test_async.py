@@ -1,4 +1,4 @@
-"""AsyncClient: the doors of Client, awaited."""
+"""AsyncClient: the methods of Client, awaited."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from leeward.testing import FakeClock, Fault, FaultyDriver
 from tests.scripted import NOT_SENT, Scripted
 
 CALL = Invoke("f", b"{}", "key")
-DOORS = [name for name, member in vars(Client).items() if not name.startswith("_")]
+METHODS = [name for name, member in vars(Client).items() if not name.startswith("_")]
 
 
-@pytest.mark.parametrize("name", DOORS)
-def test_each_door_has_the_same_parameters(name: str) -> None:
+@pytest.mark.parametrize("name", METHODS)
+def test_each_method_has_the_same_parameters(name: str) -> None:
     """Whoever knows one client knows the other, defaults included."""
     ours, theirs = (inspect.signature(getattr(each, name)) for each in (AsyncClient, Client))
     assert ours == theirs
@@ -30,12 +30,12 @@ def test_each_door_has_the_same_parameters(name: str) -> None:
 
 def test_nothing_is_added_or_left_out() -> None:
     """The two clients have the same public names, and the constructor takes the same."""
-    assert [name for name in vars(AsyncClient) if not name.startswith("_")] == DOORS
+    assert [name for name in vars(AsyncClient) if not name.startswith("_")] == METHODS
     assert inspect.signature(AsyncClient) == inspect.signature(Client)
 
 
 def test_the_main_job_awaited() -> None:
-    """Every door works on the embedded target."""
+    """Every method works on the embedded target."""
 
     async def job() -> None:
         cloud = Local()
@@ -84,7 +84,7 @@ def test_a_pause_between_attempts_is_the_clocks() -> None:
 
 
 def test_a_closed_client_sends_nothing() -> None:
-    """Its doors say that it is closed."""
+    """Its methods say that it is closed."""
 
     async def job() -> None:
         driver = Scripted("a")

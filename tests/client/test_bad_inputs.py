@@ -71,8 +71,8 @@ def cyclic() -> dict[str, Any]:
     return knot
 
 
-# door, exception, field, words of the remedy
-DOORS: dict[str, tuple[Do, type[LeewardError], str, str]] = {
+# call, exception, field, words of the remedy
+CALLS: dict[str, tuple[Do, type[LeewardError], str, str]] = {
     # names
     "function is empty": (lambda c: c.invoke(""), InvalidRequest, "function", "give it a value"),
     "function is blank": (lambda c: c.invoke("  "), InvalidRequest, "function", "give it a value"),
@@ -105,7 +105,7 @@ DOORS: dict[str, tuple[Do, type[LeewardError], str, str]] = {
     "queue is empty": (lambda c: c.enqueue(""), InvalidRequest, "function", "give it a value"),
     # invoke
     "effect is unknown": (
-        lambda c: c.invoke("f", effect="safe"),
+        lambda c: c.invoke("f", effect="safe"),  # type: ignore[arg-type]
         InvalidRequest,
         "effect",
         "read_only, idempotent, keyed, unsafe",
@@ -517,10 +517,10 @@ DOORS: dict[str, tuple[Do, type[LeewardError], str, str]] = {
 }
 
 
-@pytest.mark.parametrize("case", DOORS)
+@pytest.mark.parametrize("case", CALLS)
 def test_a_bad_argument_is_refused(case: str) -> None:
-    """Each door names the field and the remedy, and sends nothing."""
-    do, kind, field, remedy = DOORS[case]
+    """Each call names the field and the remedy, and sends nothing."""
+    do, kind, field, remedy = CALLS[case]
     limits = Limits(
         payload_bytes=1_000,
         queued_bytes=500,
@@ -706,4 +706,4 @@ def test_a_half_made_driver_is_refused() -> None:
 
 def test_the_table_is_long_enough() -> None:
     """At least sixty bad inputs are kept here."""
-    assert len(DOORS) + len(FILES) + len(ENVIRONMENTS) >= 60
+    assert len(CALLS) + len(FILES) + len(ENVIRONMENTS) >= 60

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -53,6 +54,7 @@ from leeward.config import FunctionConfig, TableConfig
 from leeward.errors import Outcome
 from leeward.local import open_driver
 from leeward.testing import FakeClock, FaultyDriver
+from leeward.values import EffectName
 from tests.scripted import (
     AMBIGUOUS,
     AUTH,
@@ -533,3 +535,11 @@ def test_drivers_that_were_opened_are_closed_when_a_later_one_cannot_be(
     with pytest.raises(ConfigError, match="unknown key 'paht'"):
         Client("local:a,local:b", config=config)
     assert closed == ["a"]
+
+
+@pytest.mark.parametrize("method", ["invoke", "enqueue"])
+def test_a_type_checker_knows_the_effects(method: str) -> None:
+    """A misspelt effect is found before the program runs; `AsyncClient` has the same signatures."""
+    annotation = inspect.signature(getattr(Client, method)).parameters["effect"].annotation
+    assert annotation == "Effect | EffectName | None"
+    assert get_args(EffectName) == tuple(effect.value for effect in Effect)

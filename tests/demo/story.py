@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from leeward import CallError, Client
+from leeward.values import EffectName
 from tests.demo.stage import Cloud
 
 ORDER = {"id": "42", "total": Decimal("9.90")}
@@ -62,7 +63,7 @@ def _told(what: str, call: Callable[[], tuple[Any, str]]) -> Step:
     return Step(what, answer.target, _tried(answer.attempts), outcome)
 
 
-def _invoke(client: Client, effect: str = "unsafe") -> Callable[[], tuple[Any, str]]:
+def _invoke(client: Client, effect: EffectName = "unsafe") -> Callable[[], tuple[Any, str]]:
     def call() -> tuple[Any, str]:
         answer = client.invoke("send-receipt", {"id": "42"}, effect=effect)
         return answer, f"answer {answer.value}"

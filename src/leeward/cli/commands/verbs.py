@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -24,6 +24,7 @@ from leeward.cli.output.json_view import (
     json_of_write,
 )
 from leeward.cli.output.render import render_absence, render_item, render_receipt, render_value
+from leeward.values import EffectName
 
 JSON = "JSON: as it is, @file, or - for the standard input."
 
@@ -70,6 +71,11 @@ IfRevision = Annotated[
 ]
 
 
+def _unchecked(effect: str | None) -> EffectName | None:
+    """Return `effect` as it is: the client checks it, and names those that there are."""
+    return cast("EffectName | None", effect)
+
+
 def invoke(
     context: typer.Context,
     function: Function,
@@ -84,7 +90,11 @@ def invoke(
     sent = json_argument(payload, "payload")
     with options.client() as cloud:
         result = cloud.invoke(
-            function, sent, effect=effect, idempotency_key=idempotency_key, timeout=timeout
+            function,
+            sent,
+            effect=_unchecked(effect),
+            idempotency_key=idempotency_key,
+            timeout=timeout,
         )
         options.output.show(json_of_answer(result), render_value)
 
@@ -103,7 +113,11 @@ def enqueue(
     sent = json_argument(payload, "payload")
     with options.client() as cloud:
         receipt = cloud.enqueue(
-            function, sent, effect=effect, idempotency_key=idempotency_key, timeout=timeout
+            function,
+            sent,
+            effect=_unchecked(effect),
+            idempotency_key=idempotency_key,
+            timeout=timeout,
         )
         options.output.show(json_of_queued(receipt), render_receipt)
 
