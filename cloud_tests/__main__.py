@@ -7,11 +7,11 @@ import sys
 
 import pytest
 
-from cloud_tests.asked import FOLDER, Refused, asked
+from cloud_tests.options import FOLDER, Refused, requested_cloud
 
 if __name__ == "__main__":
     try:
-        cloud = asked(os.environ)
+        cloud = requested_cloud(os.environ)
     except Refused as refused:
         sys.exit(str(refused))
     sys.exit(pytest.main([str(FOLDER / f"test_{cloud}.py"), *sys.argv[1:]]))

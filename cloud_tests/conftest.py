@@ -1,4 +1,4 @@
-"""What holds for every cloud: asked for or refused, the network open, and a word to the person."""
+"""For every cloud: refused unless it is requested, the network open, announcements."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Final
 
 import pytest
 
-from cloud_tests.asked import FOLDER, VARIABLE, Refused, asked
+from cloud_tests.options import FOLDER, VARIABLE, Refused, requested_cloud
 
 _LONGEST: Final = 900
-"""Seconds for one test, the first of which waits until everything is made, and the last until it
-is gone. A guard against a hang; the root's is too short for a real cloud."""
+"""Seconds for one test. The first one waits until everything is created, the last one until it is
+removed. A guard against a hang; the one of the other tests is too short for a real cloud."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuse tests that nobody asked for; open the network to the rest."""
+    """Refuse tests of a cloud that was not requested; open the network to the rest."""
     here = [item for item in items if item.path.parent == FOLDER]
     try:
         for path in {item.path for item in here}:
@@ -33,30 +33,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _check(path: Path) -> None:
-    cloud = asked(os.environ)
+    cloud = requested_cloud(os.environ)
     if path.stem != f"test_{cloud}":
         raise Refused(f"{VARIABLE} names {cloud}, and {path.name} is about another cloud")
     import_module(f"cloud_tests.{cloud}.account").check(os.environ)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def ends_orderly() -> Iterator[None]:
-    """Let a polite request to end be a Ctrl-C: what was made is removed then, too."""
+def terminate_like_interrupt() -> Iterator[None]:
+    """Treat SIGTERM like Ctrl-C, so that what was created is removed then, too."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     yield
     signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture(scope="session")
-def tell(pytestconfig: pytest.Config) -> Callable[[str], None]:
-    """Return what writes a line on the terminal at once, whatever pytest captures."""
+def announce(pytestconfig: pytest.Config) -> Callable[[str], None]:
+    """Return a function that writes a line to the terminal at once, whatever pytest captures."""
     capture = pytestconfig.pluginmanager.getplugin("capturemanager")
     terminal = pytestconfig.get_terminal_writer()
 
-    def tell(text: str) -> None:
+    def announce(text: str) -> None:
         with capture.global_and_fixture_disabled():
             terminal.line()
             terminal.line(text)
             terminal.flush()
 
-    return tell
+    return announce

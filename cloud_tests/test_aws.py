@@ -10,11 +10,11 @@ It takes:
 Two policies, that of the role and that of whoever runs the tests, are in `cloud_tests.aws.policies`
 and, to be copied, in ``docs/aws.md``. Neither asks for more than the tests need.
 
-Before anything is made, account, region and every name are shown. Each run has names of its own.
+Before anything is created, account, region and every name are shown. Each run has names of its own.
 All of it is removed at the end, also when tests fail, or are ended by Ctrl-C or SIGTERM. A run
 that was killed leaves things behind, which have the tag ``leeward-test``.
 
-`FailureContract` is left out. Its faults are made between leeward and the cloud: a server that
+`FailureContract` is left out. Its faults happen between leeward and the cloud: a server that
 loses an answer has to read the request, and here TLS forbids that. The refusals, too, are those of
 a cloud that is throttled or gone, which cannot be had on demand. `make test` has all of it,
 on servers of its own.
@@ -30,8 +30,8 @@ from uuid import uuid4
 import pytest
 
 from cloud_tests.aws.account import open_account
-from cloud_tests.aws.making import made
 from cloud_tests.aws.plan import Plan
+from cloud_tests.aws.provision import provisioned
 from leeward import Config
 from leeward.adapter import Driver
 from leeward.opening import open_order
@@ -50,14 +50,14 @@ from leeward_contract_tests import (
 
 
 @pytest.fixture(scope="session")
-def config(ends_orderly: None, tell: Callable[[str], None]) -> Iterator[Config]:
+def config(terminate_like_interrupt: None, announce: Callable[[str], None]) -> Iterator[Config]:
     """Make everything and give the configuration that leads to it; remove everything."""
     with ExitStack() as stack:
         try:
             account = open_account()
             plan = Plan(uuid4().hex[:12])
-            tell(plan.text(account))
-            stack.enter_context(made(plan, account, tell))
+            announce(plan.text(account))
+            stack.enter_context(provisioned(plan, account, announce))
         except Exception as error:  # noqa: BLE001 - else every test would fail of the same
             pytest.exit(f"nothing is tested: {type(error).__name__}: {error}", returncode=1)
         yield plan.config(account.region)

@@ -1,1 +1,1 @@
-"""AWS, as the contract needs it: made in an account, used, and removed."""
+"""AWS, as the contract needs it: created in an account, used, and removed."""

@@ -10,8 +10,8 @@ from typing import Any, Final, NamedTuple
 
 from boto3 import Session  # type: ignore[import-untyped]
 
-from cloud_tests.asked import Refused
 from cloud_tests.aws.policies import ROLE, of_functions, trust
+from cloud_tests.options import Refused
 
 ROLE_VARIABLE: Final = "LEEWARD_TEST_AWS_ROLE"
 
@@ -21,7 +21,7 @@ _REGIONS: Final = ("AWS_REGION", "AWS_DEFAULT_REGION")
 
 
 class Account(NamedTuple):
-    """Where things are made.
+    """Where resources are created.
 
     Attributes:
         number: twelve digits.
@@ -47,9 +47,9 @@ def check(env: Mapping[str, str]) -> None:
         Refused: no role, or no region.
     """
     if not _ROLE.fullmatch(env.get(ROLE_VARIABLE, "")):
-        raise Refused(f"{ROLE_VARIABLE} has to hold the ARN of a role for Lambda.\n{_recipe()}")
+        raise Refused(f"{ROLE_VARIABLE} must be the ARN of a role for Lambda.\n{_recipe()}")
     if not any(env.get(each) for each in _REGIONS):
-        raise Refused("AWS_REGION has to name the region to make things in, such as us-east-1")
+        raise Refused("AWS_REGION must name the region to create resources in, such as us-east-1")
 
 
 def open_account(env: Mapping[str, str] = os.environ) -> Account:

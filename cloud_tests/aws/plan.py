@@ -1,4 +1,4 @@
-"""What will be made: names that no other run has, and a word about them for a person."""
+"""What will be created: names that no other run has, and a text about them for the user."""
 
 from __future__ import annotations
 
@@ -58,10 +58,10 @@ class Plan(NamedTuple):
         )
 
     def text(self, account: Account) -> str:
-        """Return what will be made, where, and that it goes again."""
+        """Return what will be created and where, as a text for the user."""
         functions, tables = (", ".join(map(self.own, each)) for each in (FUNCTIONS, TABLES))
         return (
-            f"AWS account {account.number}, region {account.region}. About to be made:\n"
+            f"AWS account {account.number}, region {account.region}. About to be created:\n"
             f"  DynamoDB tables (on demand): {tables}\n"
             f"  Lambda functions: {functions}\n"
             f"    with the role {account.role}\n"

@@ -23,7 +23,7 @@ _PAUSE: Final = 2.0
 
 
 def remover(call: Callable[..., object], **arguments: Any) -> Callable[[], None]:
-    """Return what removes one thing, by `call` with `arguments`; see `Undoing.will_remove`."""
+    """Return what removes one thing, by `call` with `arguments`; see `Teardown.register`."""
 
     def remove() -> None:
         deadline = time.monotonic() + _PATIENCE
@@ -34,7 +34,7 @@ def remover(call: Callable[..., object], **arguments: Any) -> Callable[[], None]
 
 
 def _tried(call: Callable[..., object], arguments: dict[str, Any], *, last: bool) -> bool:
-    """Tell whether the thing is gone; raise what is no reason to try again."""
+    """Return whether the thing is gone; raise an error after which trying again is useless."""
     try:
         call(**arguments)
     except ClientError as error:

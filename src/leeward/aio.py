@@ -173,7 +173,7 @@ class AsyncClient(WithUsualNames):
         return self._operations.native(target, service)
 
     async def close(self) -> None:
-        """Return back every connection, thread and file. Closing twice is harmless."""
+        """Close every connection, thread and file. Closing twice is harmless."""
         self._operations.closed = True
         await self._router.close_async()
 

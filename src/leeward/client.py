@@ -228,7 +228,7 @@ class Client(WithUsualNames):
         return self._operations.native(target, service)
 
     def close(self) -> None:
-        """Return back every connection, thread and file. Closing twice is harmless."""
+        """Close every connection, thread and file. Closing twice is harmless."""
         self._operations.closed = True
         self._router.close()
 

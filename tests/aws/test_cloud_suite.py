@@ -130,7 +130,7 @@ def test_the_suite_passes_and_leaves_nothing(stage: Stage) -> None:
 def test_it_is_told_first_what_is_made_and_where(stage: Stage) -> None:
     """Account, region and every name are there before the first of it is asked for."""
     status, said = run(SUITE, stage.env("sts:GetCallerIdentity"))
-    told, _, then = said.partition("About to be made:")
+    told, _, then = said.partition("About to be created:")
     assert status == 1, said
     assert f"AWS account {ACCOUNT}, region {PLACE['AWS_REGION']}." in told
     assert "CreateTable" in then
@@ -176,12 +176,12 @@ def test_what_cannot_be_removed_is_named(stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("arguments", "env", "reason"),
     [
-        (SUITE, ROLE | PLACE, "LEEWARD_TEST_CLOUD has to name the cloud (aws), and it is not set"),
-        (SUITE, {"LEEWARD_TEST_CLOUD": "oz"}, "'oz' is not one that has tests here"),
+        (SUITE, ROLE | PLACE, "LEEWARD_TEST_CLOUD must name the cloud (aws), and it is not set"),
+        (SUITE, {"LEEWARD_TEST_CLOUD": "oz"}, "there are no tests for 'oz'"),
         (("-m", "pytest", "cloud_tests/test_aws.py"), ROLE | PLACE, "and it is not set"),
         (SUITE, ASKED | PLACE, "aws iam put-role-policy --role-name leeward-test"),
         (SUITE, ASKED | PLACE | {"LEEWARD_TEST_AWS_ROLE": "admin"}, "ARN of a role for Lambda"),
-        (SUITE, ASKED | ROLE, "AWS_REGION has to name the region"),
+        (SUITE, ASKED | ROLE, "AWS_REGION must name the region"),
     ],
     ids=["nothing asked", "unknown cloud", "by pytest alone", "no role", "no ARN", "no region"],
 )
@@ -192,7 +192,7 @@ def test_nothing_runs_without_a_clear_word(
     status, said = run(arguments, {**env, "AWS_ENDPOINT_URL": "http://127.0.0.1:1"})
     assert status != 0
     assert reason in said
-    assert "About to be made" not in said
+    assert "About to be created" not in said
     assert " passed" not in said
 
 

@@ -16,8 +16,8 @@ from leeward_contract_tests import (
     Faults,
     faults_of,
 )
-from leeward_contract_tests.contracts.observing import Ask
-from leeward_contract_tests.contracts.refusal import Refusal
+from leeward_contract_tests.contracts.capabilities import Undeclared
+from leeward_contract_tests.contracts.observations import CallFunction
 from leeward_contract_tests.fixtures import ITEMS
 from tests.contract.clouds import Lacking, local_cloud
 
@@ -60,7 +60,7 @@ class TestQueueOnly(_OnALackingDriver, EnqueueContract):
         self.cloud.close()
 
     @pytest.fixture
-    def ask(self, driver: FaultyDriver) -> Ask:
+    def call_function(self, driver: FaultyDriver) -> CallFunction:
         functions = self.cloud.native("functions")
         assert isinstance(functions, dict)
         return lambda function, payload: functions[function](payload)
@@ -70,14 +70,14 @@ def test_what_is_declared_is_not_refused() -> None:
     """No refusal is due where everything that a test needs is declared."""
     watched = FaultyDriver(local_cloud())
     with Client(watched) as client:
-        assert not Refusal(client, watched).is_due([Capability.TABLES, Capability.EXPIRY])
+        assert not Undeclared(client, watched).is_refused([Capability.TABLES, Capability.EXPIRY])
 
 
 def test_a_call_that_is_not_refused_is_found() -> None:
     """Where a client sends a call in spite of the declaration, the check fails."""
     watched = Lacking(local_cloud(), Capability.CONDITIONS)
     with Client(local_cloud()) as careless, pytest.raises(pytest.fail.Exception):
-        Refusal(careless, watched).is_due([Capability.CONDITIONS])
+        Undeclared(careless, watched).is_refused([Capability.CONDITIONS])
     watched.close()
 
 
@@ -86,14 +86,14 @@ def test_a_call_that_was_sent_before_it_was_refused_is_found() -> None:
     watched = FaultyDriver(Lacking(local_cloud(), Capability.ENQUEUE))
     watched.calls.append(Scan(ITEMS))
     with Client(watched) as client, pytest.raises(AssertionError):
-        Refusal(client, watched).is_due([Capability.ENQUEUE])
+        Undeclared(client, watched).is_refused([Capability.ENQUEUE])
 
 
 def test_a_scan_that_is_not_declined_is_found() -> None:
     """Scan has no door at the client, so the driver itself has to decline it."""
     watched = FaultyDriver(_ScansUndeclared(local_cloud(), Capability.SCAN))
     with Client(watched) as client, pytest.raises(AssertionError):
-        Refusal(client, watched).is_due([Capability.SCAN])
+        Undeclared(client, watched).is_refused([Capability.SCAN])
 
 
 class _ScansUndeclared(Lacking):

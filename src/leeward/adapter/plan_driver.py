@@ -120,11 +120,11 @@ class PlanDriver(Driver):
         return self._native(service, self._answer)
 
     def close(self) -> None:
-        """Return back every connection, those of event loops as soon as their loop can."""
+        """Close every connection, those of event loops as soon as their loop can."""
         self._wire.close()
 
     async def close_async(self) -> None:
-        """Return back every connection."""
+        """Close every connection."""
         self._wire.close()
 
     def _begin(self, call: Call, timeout: float) -> PlanRun:

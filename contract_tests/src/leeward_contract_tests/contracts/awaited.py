@@ -20,7 +20,7 @@ class Awaited:
 
     @pytest.fixture
     def client(self, watched: FaultyDriver, clock: FakeClock) -> Iterator[Client]:
-        """Return the client under contract, whose doors are awaited on another thread."""
+        """Return the client under contract, whose methods are awaited on another thread."""
         with asyncio.Runner() as runner:
             loop = runner.get_loop()
             thread = threading.Thread(target=loop.run_forever)
@@ -34,7 +34,7 @@ class Awaited:
 
 
 class _Blocking:
-    """The doors of an `AsyncClient`, for callers that wait."""
+    """The methods of an `AsyncClient`, for callers that block."""
 
     def __init__(
         self, driver: FaultyDriver, clock: FakeClock, loop: asyncio.AbstractEventLoop
@@ -43,10 +43,10 @@ class _Blocking:
         self._loop = loop
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        door = getattr(self._client, name)
+        method = getattr(self._client, name)
 
         def wait(*args: Any, **kwargs: Any) -> Any:
-            answer = door(*args, **kwargs)
+            answer = method(*args, **kwargs)
             if iscoroutine(answer):
                 return asyncio.run_coroutine_threadsafe(answer, self._loop).result()
             return answer

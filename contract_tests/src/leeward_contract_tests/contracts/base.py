@@ -9,8 +9,8 @@ import pytest
 from leeward import Client
 from leeward.adapter import Driver
 from leeward.testing import FakeClock, FaultyDriver
-from leeward_contract_tests.contracts.observing import Ask, Deliveries, Runs
-from leeward_contract_tests.contracts.refusal import Refusal
+from leeward_contract_tests.contracts.capabilities import Undeclared
+from leeward_contract_tests.contracts.observations import CallFunction, Deliveries, Runs
 from leeward_contract_tests.faults import Faults
 from leeward_contract_tests.fixtures import contract_config
 
@@ -18,9 +18,9 @@ PACKAGE = "leeward_contract_tests"
 
 
 class Contract:
-    """What every contract is made of. Subclasses outside this package provide `driver`."""
+    """The base of every contract. Subclasses outside this package provide `driver`."""
 
-    refusal: Refusal
+    undeclared: Undeclared
 
     @pytest.fixture
     def driver(self) -> Driver:
@@ -32,7 +32,7 @@ class Contract:
 
     @pytest.fixture
     def faults(self) -> Faults:
-        """Return what makes the driver's calls go wrong; only `FailureContract` asks for it."""
+        """Return what makes the driver's calls fail; only `FailureContract` uses it."""
         pytest.fail(
             f"{type(self).__name__} has no faults: give it a fixture `faults` that returns a "
             "leeward_contract_tests.Faults, with lose_answers, refuse and throttle, for the "
@@ -42,14 +42,14 @@ class Contract:
 
     @pytest.fixture
     def patience(self) -> float:
-        """Return the seconds without any delivery after which those that are missing are lost."""
+        """Return the seconds without a delivery after which a missing one counts as lost."""
         return 30.0
 
     @pytest.fixture
-    def ask(self, driver: Driver) -> Ask:
-        """Return what calls the contract's functions to see what happened on the cloud.
+    def call_function(self, driver: Driver) -> CallFunction:
+        """Return what calls the contract's functions, to see what happened on the cloud.
 
-        A driver without INVOKE needs one of its own, if it can enqueue or publish.
+        A driver without INVOKE that can enqueue or publish needs another one.
         """
         client = Client(driver, config=contract_config())
         return lambda function, payload: client.invoke(function, payload).value
@@ -61,7 +61,7 @@ class Contract:
 
     @pytest.fixture
     def watched(self, driver: Driver) -> FaultyDriver:
-        """Return the driver with a memory: `calls` holds what the client has put to it."""
+        """Return the driver in a recorder: `calls` holds the calls that the client made."""
         return FaultyDriver(driver)
 
     @pytest.fixture
@@ -70,19 +70,19 @@ class Contract:
         return Client(watched, config=contract_config(), clock=clock)
 
     @pytest.fixture
-    def runs(self, ask: Ask, patience: float) -> Runs:
+    def runs(self, call_function: CallFunction, patience: float) -> Runs:
         """Return a counter of how often a function has run."""
-        return Runs(ask, patience)
+        return Runs(call_function, patience)
 
     @pytest.fixture
-    def deliveries(self, ask: Ask, patience: float) -> Deliveries:
+    def deliveries(self, call_function: CallFunction, patience: float) -> Deliveries:
         """Return a view of what the bus has delivered."""
-        return Deliveries(ask, patience)
+        return Deliveries(call_function, patience)
 
     @pytest.fixture(autouse=True)
-    def hold_to_declaration(self, client: Client, watched: FaultyDriver) -> None:
-        """Have the refusal at hand that `needs` checks for what is not declared."""
-        self.refusal = Refusal(client, watched)
+    def check_undeclared(self, client: Client, watched: FaultyDriver) -> None:
+        """Prepare what `needs` checks for capabilities that are not declared."""
+        self.undeclared = Undeclared(client, watched)
 
     def test_every_contract_test_is_there(self) -> None:
         """Run every test of the contract as it is: none deleted, none replaced."""

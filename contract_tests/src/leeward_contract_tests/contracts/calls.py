@@ -1,4 +1,4 @@
-"""Calls as the client makes them, for what is asked of a driver directly."""
+"""Calls as the client makes them, for tests that call a driver directly."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from leeward.values import Effect, Event, Item, Json
 from leeward_contract_tests.fixtures import EVENTS, ITEMS
 
 SECONDS: Final = 10.0
-"""The time that a driver is given where time is not what is tested."""
+"""The time that a driver has for a call in tests that are not about time."""
 
-A_WHILE: Final = 60.0
-"""Seconds for what moves a lot at once: a machine that is slow at that has lost nothing."""
+BATCH_SECONDS: Final = 60.0
+"""Seconds for many events at once, so that a slow machine has time for them."""
 
 
 def fresh(what: str) -> str:
@@ -36,7 +36,7 @@ def enqueue(function: str, payload: Json) -> Enqueue:
 
 
 def publish(*events: Event) -> Publish:
-    """Return a publish of events, what they leave open filled in."""
+    """Return a publish of events, with the attributes that they leave open."""
     now = time.time()
     minted = [
         mint(event, id=fresh("event"), source="leeward-contract", now=now) for event in events

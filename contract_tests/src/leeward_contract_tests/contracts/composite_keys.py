@@ -8,8 +8,8 @@ from leeward import Client, Conflict
 from leeward.adapter import Capability
 from leeward_contract_tests.contracts.base import Contract
 from leeward_contract_tests.contracts.calls import fresh
+from leeward_contract_tests.contracts.capabilities import needs
 from leeward_contract_tests.contracts.exact import ODD_PAIRS
-from leeward_contract_tests.contracts.refusal import needs
 from leeward_contract_tests.fixtures import PAIR, PAIRS
 
 TABLES, COMPOSITE_KEYS = Capability.TABLES, Capability.COMPOSITE_KEYS

@@ -9,8 +9,8 @@ from leeward.adapter import Capability, Driver
 from leeward.values import Item
 from leeward_contract_tests.contracts.base import Contract
 from leeward_contract_tests.contracts.calls import SECONDS, fresh, store
-from leeward_contract_tests.contracts.observing import THREADS, together
-from leeward_contract_tests.contracts.refusal import needs
+from leeward_contract_tests.contracts.capabilities import needs
+from leeward_contract_tests.contracts.observations import THREADS, in_parallel
 from leeward_contract_tests.fixtures import ITEMS
 
 TABLES, CONDITIONS = Capability.TABLES, Capability.CONDITIONS
@@ -116,7 +116,7 @@ class ConditionsContract(Contract):
     def test_if_absent_has_one_winner(self, client: Client) -> None:
         """Let exactly one of several threads create an item, and tell the others CONFLICT."""
         key = fresh("raced")
-        won = together(lambda number: _wins(client, {"id": key, "by": number}, if_absent=True))
+        won = in_parallel(lambda number: _wins(client, {"id": key, "by": number}, if_absent=True))
         record = client.load_data(ITEMS, key)
         assert sorted(won) == [False] * (THREADS - 1) + [True]
         assert record is not None
@@ -127,7 +127,7 @@ class ConditionsContract(Contract):
         """Let exactly one of several threads replace a revision, and tell the others CONFLICT."""
         key = fresh("raced")
         revision = client.store_data(ITEMS, {"id": key, "by": None}).revision
-        won = together(
+        won = in_parallel(
             lambda number: _wins(client, {"id": key, "by": number}, if_revision=revision)
         )
         record = client.load_data(ITEMS, key)

@@ -8,8 +8,8 @@ from leeward import Client, NotFound, Outcome, Promise
 from leeward.adapter import Capability, Driver
 from leeward_contract_tests.contracts.base import Contract
 from leeward_contract_tests.contracts.calls import SECONDS, enqueue, fresh
-from leeward_contract_tests.contracts.observing import Runs
-from leeward_contract_tests.contracts.refusal import needs
+from leeward_contract_tests.contracts.capabilities import needs
+from leeward_contract_tests.contracts.observations import Runs
 from leeward_contract_tests.fixtures import COUNT, FAIL
 
 

@@ -17,7 +17,7 @@ from leeward.testing import FakeClock
 from leeward.values import Item
 from leeward_contract_tests.contracts.base import Contract
 from leeward_contract_tests.contracts.calls import fresh
-from leeward_contract_tests.contracts.refusal import needs
+from leeward_contract_tests.contracts.capabilities import needs
 from leeward_contract_tests.fixtures import ITEMS
 
 TABLES, CONDITIONS, EXPIRY = Capability.TABLES, Capability.CONDITIONS, Capability.EXPIRY

@@ -1,4 +1,4 @@
-"""The contract of failure: what is known, what is not known, and how long it takes to say so."""
+"""The contract of failure: what is known, what is not known, and how long that takes."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import pytest
 from leeward import Client, Outcome, OutcomeUnknown
 from leeward.adapter import Capability, Driver
 from leeward_contract_tests.contracts.calls import invoke
+from leeward_contract_tests.contracts.capabilities import needs
 from leeward_contract_tests.contracts.lost_answers import LostAnswersContract
-from leeward_contract_tests.contracts.refusal import needs
 from leeward_contract_tests.contracts.refused import RefusedContract
 from leeward_contract_tests.fixtures import SLOW
 
 DEADLINE = 0.3
 TAKES = 3.0
 LATEST = 2.0
-"""Seconds: what a call is given, what its function takes, and when it must have been given up,
+"""Seconds: what a call is given, what its function takes, and by when it must have ended,
 with much room for a busy machine."""
 
 

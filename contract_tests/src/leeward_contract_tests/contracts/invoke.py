@@ -12,8 +12,8 @@ from leeward.testing import FaultyDriver
 from leeward.values import Json
 from leeward_contract_tests.contracts.base import Contract
 from leeward_contract_tests.contracts.calls import SECONDS, fresh, invoke
-from leeward_contract_tests.contracts.observing import Runs
-from leeward_contract_tests.contracts.refusal import needs
+from leeward_contract_tests.contracts.capabilities import needs
+from leeward_contract_tests.contracts.observations import Runs
 from leeward_contract_tests.fixtures import COUNT, ECHO, FAIL
 
 PAYLOADS: dict[str, Json] = {

@@ -20,8 +20,8 @@ from leeward_contract_tests.contracts.calls import (
     publish,
     store,
 )
-from leeward_contract_tests.contracts.observing import THREADS, together
-from leeward_contract_tests.contracts.refusal import declines, needs
+from leeward_contract_tests.contracts.capabilities import is_unsupported, needs
+from leeward_contract_tests.contracts.observations import THREADS, in_parallel
 from leeward_contract_tests.fixtures import ECHO, ITEMS
 
 VERBS: Mapping[Capability, tuple[Call, ...]] = {
@@ -46,7 +46,7 @@ class LifecycleContract(Contract):
     """Be one target, from opening to closing."""
 
     def test_the_target_has_a_name(self, driver: Driver) -> None:
-        """Tell the same printable name, however often it is asked for."""
+        """Return the same printable name every time."""
         assert driver.target == driver.target
         assert driver.target.strip().isprintable()
         assert driver.target.strip()
@@ -73,7 +73,7 @@ class LifecycleContract(Contract):
             if capability not in driver.capabilities
             for call in calls
         ]
-        assert [call for call in undeclared if not declines(driver, call)] == []
+        assert [call for call in undeclared if not is_unsupported(driver, call)] == []
 
     def test_limits_are_declared(self, driver: Driver) -> None:
         """Declare limits that are positive and do not change."""
@@ -104,7 +104,9 @@ class LifecycleContract(Contract):
     @needs(Capability.INVOKE)
     def test_threads_get_their_own_answers(self, client: Client) -> None:
         """Serve calls of several threads at once, each with its own answer."""
-        mine = together(lambda number: [client.invoke(ECHO, [number, n]).value for n in range(5)])
+        mine = in_parallel(
+            lambda number: [client.invoke(ECHO, [number, n]).value for n in range(5)]
+        )
         assert mine == [[[number, n] for n in range(5)] for number in range(THREADS)]
 
     @needs(Capability.TABLES)
@@ -118,6 +120,6 @@ class LifecycleContract(Contract):
             record = client.load_data(ITEMS, item["id"])
             return [record and record.item]
 
-        assert together(work) == [
+        assert in_parallel(work) == [
             [{"id": f"{mark}-{number}", "n": number}] for number in range(THREADS)
         ]

@@ -1,7 +1,7 @@
-"""What a lost answer is worth: nothing is known, and nothing is claimed.
+"""Lost answers: nothing is known about the call, and nothing is claimed.
 
-The request did its work, and the answer never came. A driver that calls this a failure makes a
-caller pay twice; one that calls it a success makes up a promise. It is AMBIGUOUS.
+The request did its work, and the answer never came. If a driver calls this a failure, a
+caller pays twice; if it calls it a success, it invents a promise. It is AMBIGUOUS.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from leeward_contract_tests.contracts.calls import (
     publish,
     store,
 )
-from leeward_contract_tests.contracts.observing import Deliveries, Runs
-from leeward_contract_tests.contracts.refusal import needs
+from leeward_contract_tests.contracts.capabilities import needs
+from leeward_contract_tests.contracts.observations import Deliveries, Runs
 from leeward_contract_tests.faults import Faults
 from leeward_contract_tests.fixtures import COUNT, EVENTS, ITEMS
 
@@ -36,7 +36,7 @@ INVOKE, ENQUEUE, PUBLISH = Capability.INVOKE, Capability.ENQUEUE, Capability.PUB
 
 
 class LostAnswersContract(Contract):
-    """Know what is not known."""
+    """Report as AMBIGUOUS what is not known."""
 
     @needs(INVOKE)
     def test_a_lost_answer_to_an_invoke_is_ambiguous(

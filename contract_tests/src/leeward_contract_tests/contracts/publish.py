@@ -1,4 +1,4 @@
-"""The contract of `publish`: events arrive as they were given, and each has its own fate."""
+"""The contract of `publish`: events arrive as they were given, and each has its own result."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from leeward import Client, Event, Outcome, Promise
 from leeward.adapter import Capability, Driver, Publish
 from leeward.testing import FaultyDriver
 from leeward_contract_tests.contracts.base import Contract
-from leeward_contract_tests.contracts.calls import A_WHILE, SECONDS, fresh, publish
-from leeward_contract_tests.contracts.observing import Deliveries
-from leeward_contract_tests.contracts.refusal import needs
+from leeward_contract_tests.contracts.calls import BATCH_SECONDS, SECONDS, fresh, publish
+from leeward_contract_tests.contracts.capabilities import needs
+from leeward_contract_tests.contracts.observations import Deliveries
 from leeward_contract_tests.fixtures import EVENTS
 
 TYPE = "contract.happened"
@@ -58,7 +58,7 @@ class PublishContract(Contract):
     def test_publish_keeps_the_id_that_was_minted(
         self, client: Client, watched: FaultyDriver, deliveries: Deliveries
     ) -> None:
-        """Deliver an event under the id that the client minted and the receipt tells."""
+        """Deliver an event under the id that the client minted and the receipt names."""
         receipt = client.publish_event(EVENTS, TYPE)
         assert [each.id for each in events_of(watched)] == [receipt.id]
         assert {each.id for each in deliveries.eventually(receipt.id)} == {receipt.id}
@@ -130,7 +130,7 @@ class PublishContract(Contract):
         """Take a batch of more events than one request holds, in order, in several requests."""
         most = driver.limits.batch_events
         events = [Event(TYPE, n, id=fresh("event")) for n in range(most + 1)]
-        client.publish_events(EVENTS, events, timeout=A_WHILE).raise_if_failed()
+        client.publish_events(EVENTS, events, timeout=BATCH_SECONDS).raise_if_failed()
         requests = [events_of(watched, call) for call in watched.calls]
         assert [each.id for request in requests for each in request] == [e.id for e in events]
         assert [len(request) for request in requests if len(request) > most] == []
@@ -143,7 +143,7 @@ class PublishContract(Contract):
         """Take events as large as declared, in requests no larger than declared."""
         room = min(driver.limits.event_bytes, driver.limits.batch_bytes) - 1000
         large = [Event(TYPE, "x" * room, id=fresh("event")) for _ in range(2)]
-        client.publish_events(EVENTS, large, timeout=A_WHILE).raise_if_failed()
+        client.publish_events(EVENTS, large, timeout=BATCH_SECONDS).raise_if_failed()
         together = driver.limits.batch_bytes >= 2 * (room + 1000)
         assert len(watched.calls) == (1 if together else 2)
         assert [len(deliveries.eventually(str(each.id))[0].data) for each in large] == [room] * 2
@@ -158,7 +158,7 @@ class PublishContract(Contract):
             Event(TYPE, n, id=shared, source=f"urn:contract:{n}", ordering_key="k")
             for n in range(count)
         ]
-        client.publish_events(EVENTS, events[:-2], timeout=A_WHILE).raise_if_failed()
+        client.publish_events(EVENTS, events[:-2], timeout=BATCH_SECONDS).raise_if_failed()
         for event in events[-2:]:
             client.publish_events(EVENTS, [event]).raise_if_failed()
         delivered = deliveries.eventually(shared, count)

@@ -1,4 +1,4 @@
-"""What was refused: it is proved that nothing ran, so calling again is safe, and said so."""
+"""Calls that are refused: it is proved that nothing ran, so calling again is safe."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from leeward_contract_tests.contracts.calls import (
     publish,
     store,
 )
-from leeward_contract_tests.contracts.observing import Ask, Deliveries, Runs
-from leeward_contract_tests.contracts.refusal import needs
+from leeward_contract_tests.contracts.capabilities import needs
+from leeward_contract_tests.contracts.observations import CallFunction, Deliveries, Runs
 from leeward_contract_tests.faults import Faults
 from leeward_contract_tests.fixtures import COUNT, ECHO, EVENTS, ITEMS
 
@@ -31,8 +31,8 @@ TABLES = Capability.TABLES
 INVOKE, ENQUEUE, PUBLISH = Capability.INVOKE, Capability.ENQUEUE, Capability.PUBLISH
 
 
-class How(NamedTuple):
-    """One way to be refused: how it is brought about, reported and raised."""
+class RefusalKind(NamedTuple):
+    """One way to be refused: how it is caused, reported and raised."""
 
     begin: Callable[[Faults], AbstractContextManager[None]]
     outcome: Outcome
@@ -45,14 +45,14 @@ class How(NamedTuple):
         assert result.cause is not None or result.code, "neither a native cause nor a code"
 
 
-HOWS: Final = {
-    "unreachable": How(lambda faults: faults.refuse(), Outcome.NOT_SENT, TargetUnavailable),
-    "throttled": How(lambda faults: faults.throttle(), Outcome.REJECTED, Throttled),
+REFUSALS: Final = {
+    "unreachable": RefusalKind(lambda faults: faults.refuse(), Outcome.NOT_SENT, TargetUnavailable),
+    "throttled": RefusalKind(lambda faults: faults.throttle(), Outcome.REJECTED, Throttled),
 }
 
-each_way = pytest.mark.parametrize("how", HOWS.values(), ids=HOWS)
+each_refusal = pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
 
-DOORS: Final[Mapping[str, tuple[Capability, Callable[[Client], object]]]] = {
+CALLS: Final[Mapping[str, tuple[Capability, Callable[[Client], object]]]] = {
     "invoke": (INVOKE, lambda client: client.invoke(ECHO)),
     "enqueue": (ENQUEUE, lambda client: client.enqueue(ECHO)),
     "publish": (PUBLISH, lambda client: client.publish_event(EVENTS, "contract.refused")),
@@ -63,105 +63,110 @@ DOORS: Final[Mapping[str, tuple[Capability, Callable[[Client], object]]]] = {
 
 
 class RefusedContract(Contract):
-    """Know what is proved not to have run."""
+    """Report as not run what is proved not to have run."""
 
-    @each_way
+    @each_refusal
     @needs(INVOKE)
     def test_a_refused_invoke_did_not_run(
-        self, driver: Driver, faults: Faults, runs: Runs, how: How
+        self, driver: Driver, faults: Faults, runs: Runs, refusal: RefusalKind
     ) -> None:
         """Report NOT_SENT or REJECTED for a function that did not run, and why."""
-        with how.begin(faults):
-            how.check(driver.perform(invoke(COUNT, runs.payload), SECONDS))
+        with refusal.begin(faults):
+            refusal.check(driver.perform(invoke(COUNT, runs.payload), SECONDS))
         assert runs.count() == 0
 
-    @each_way
+    @each_refusal
     @needs(ENQUEUE)
     def test_a_refused_enqueue_was_not_accepted(
-        self, driver: Driver, faults: Faults, ask: Ask, patience: float, how: How
+        self,
+        driver: Driver,
+        faults: Faults,
+        call_function: CallFunction,
+        patience: float,
+        refusal: RefusalKind,
     ) -> None:
         """Report NOT_SENT or REJECTED for a call that was not queued, and why."""
-        refused, taken = Runs(ask, patience), Runs(ask, patience)
-        with how.begin(faults):
-            how.check(driver.perform(enqueue(COUNT, refused.payload), SECONDS))
+        refused, taken = Runs(call_function, patience), Runs(call_function, patience)
+        with refusal.begin(faults):
+            refusal.check(driver.perform(enqueue(COUNT, refused.payload), SECONDS))
         assert driver.perform(enqueue(COUNT, taken.payload), SECONDS).outcome is Outcome.OK
         assert taken.eventually(1) >= 1
         assert refused.count() == 0
 
-    @each_way
+    @each_refusal
     @needs(PUBLISH)
     def test_a_refused_event_is_not_delivered(
-        self, driver: Driver, faults: Faults, deliveries: Deliveries, how: How
+        self, driver: Driver, faults: Faults, deliveries: Deliveries, refusal: RefusalKind
     ) -> None:
         """Report NOT_SENT or REJECTED for an event that nobody gets, and why."""
         refused, taken = publish(Event("contract.refused")), publish(Event("contract.taken"))
-        with how.begin(faults):
-            how.check(driver.perform(refused, SECONDS))
+        with refusal.begin(faults):
+            refusal.check(driver.perform(refused, SECONDS))
         assert driver.perform(taken, SECONDS).outcome is Outcome.OK
         assert deliveries.eventually(str(taken.events[0].id))
         assert deliveries.now(str(refused.events[0].id)) == []
 
-    @each_way
+    @each_refusal
     @needs(TABLES)
     def test_a_refused_store_changes_nothing(
-        self, driver: Driver, faults: Faults, how: How
+        self, driver: Driver, faults: Faults, refusal: RefusalKind
     ) -> None:
         """Report NOT_SENT or REJECTED for an item that was not stored, and why."""
         key = fresh("item")
         assert driver.perform(store({"id": key, "n": 1}), SECONDS).outcome is Outcome.OK
-        with how.begin(faults):
-            how.check(driver.perform(store({"id": key, "n": 2}), SECONDS))
+        with refusal.begin(faults):
+            refusal.check(driver.perform(store({"id": key, "n": 2}), SECONDS))
         found = driver.perform(load(key), SECONDS).value
         assert found is not None
         assert found.item["n"] == 1
 
-    @each_way
+    @each_refusal
     @needs(TABLES)
     def test_a_refused_delete_changes_nothing(
-        self, driver: Driver, faults: Faults, how: How
+        self, driver: Driver, faults: Faults, refusal: RefusalKind
     ) -> None:
         """Report NOT_SENT or REJECTED for an item that was not deleted, and why."""
         key = fresh("item")
         assert driver.perform(store({"id": key}), SECONDS).outcome is Outcome.OK
-        with how.begin(faults):
-            how.check(driver.perform(delete(key), SECONDS))
+        with refusal.begin(faults):
+            refusal.check(driver.perform(delete(key), SECONDS))
         assert driver.perform(load(key), SECONDS).value is not None
 
-    @each_way
+    @each_refusal
     @needs(TABLES)
     def test_a_refused_load_is_not_an_absent_item(
-        self, driver: Driver, faults: Faults, how: How
+        self, driver: Driver, faults: Faults, refusal: RefusalKind
     ) -> None:
         """Report NOT_SENT or REJECTED, and never that nothing is there."""
         key = fresh("item")
         assert driver.perform(store({"id": key}), SECONDS).outcome is Outcome.OK
-        with how.begin(faults):
-            how.check(driver.perform(load(key), SECONDS))
+        with refusal.begin(faults):
+            refusal.check(driver.perform(load(key), SECONDS))
 
-    @pytest.mark.parametrize("door", DOORS)
-    @each_way
+    @pytest.mark.parametrize("method", CALLS)
+    @each_refusal
     def test_a_refusal_is_raised_as_such(
-        self, client: Client, driver: Driver, faults: Faults, how: How, door: str
+        self, client: Client, driver: Driver, faults: Faults, refusal: RefusalKind, method: str
     ) -> None:
         """Let the client raise the refusal's own error, with target and attempts, and recover."""
-        capability, call = DOORS[door]
-        if self.refusal.is_due([capability]):
+        capability, call = CALLS[method]
+        if self.undeclared.is_refused([capability]):
             return
-        with how.begin(faults), pytest.raises(how.error) as raised:
+        with refusal.begin(faults), pytest.raises(refusal.error) as raised:
             call(client)
         assert raised.value.target == driver.target
-        assert {each.outcome for each in raised.value.attempts} == {how.outcome}
+        assert {each.outcome for each in raised.value.attempts} == {refusal.outcome}
         call(client)
 
-    @each_way
+    @each_refusal
     @needs(INVOKE)
     def test_the_native_cause_is_kept(
-        self, client: Client, driver: Driver, faults: Faults, how: How
+        self, client: Client, driver: Driver, faults: Faults, refusal: RefusalKind
     ) -> None:
         """Let the error that a caller gets carry the same native cause and code."""
-        with how.begin(faults):
+        with refusal.begin(faults):
             result = driver.perform(invoke(ECHO, None), SECONDS)
-            with pytest.raises(how.error) as raised:
+            with pytest.raises(refusal.error) as raised:
                 client.invoke(ECHO)
         assert type(raised.value.__cause__) is type(result.cause)
         assert raised.value.code == result.code

@@ -6,8 +6,8 @@ from leeward import Client, Outcome
 from leeward.adapter import Capability, Driver, Scan, Stored
 from leeward_contract_tests.contracts.base import Contract
 from leeward_contract_tests.contracts.calls import SECONDS, fresh, store
+from leeward_contract_tests.contracts.capabilities import needs
 from leeward_contract_tests.contracts.exact import NASTY_ITEMS, exact
-from leeward_contract_tests.contracts.refusal import needs
 from leeward_contract_tests.fixtures import ITEMS
 
 TABLES, SCAN = Capability.TABLES, Capability.SCAN

@@ -13,8 +13,8 @@ from leeward.testing import FaultyDriver
 from leeward.values import Item
 from leeward_contract_tests.contracts.base import Contract
 from leeward_contract_tests.contracts.calls import SECONDS, delete, fresh, load, store
+from leeward_contract_tests.contracts.capabilities import needs
 from leeward_contract_tests.contracts.exact import NASTY_ITEMS, ODD_KEYS, exact
-from leeward_contract_tests.contracts.refusal import needs
 from leeward_contract_tests.fixtures import ITEMS
 
 
@@ -24,7 +24,7 @@ class TablesContract(Contract):
     @pytest.mark.parametrize("nasty", NASTY_ITEMS.values(), ids=NASTY_ITEMS)
     @needs(Capability.TABLES)
     def test_store_keeps_items_exactly(self, client: Client, nasty: Item) -> None:
-        """Return back exactly what was stored, with every type, and know it for leeward's own."""
+        """Return exactly what was stored, with every type, and know it for leeward's own."""
         item: Item = {**nasty, "id": fresh("item")}
         client.store_data(ITEMS, item)
         record = client.load_data(ITEMS, item["id"])

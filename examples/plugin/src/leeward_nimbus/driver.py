@@ -84,7 +84,7 @@ class NimbusDriver(api.Driver):
         return self._session
 
     def close(self) -> None:
-        """Return back threads and connections."""
+        """Close threads and connections."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._session.close()
 

@@ -1,4 +1,4 @@
-"""Capabilities, held to both ways: what is declared works, what is not is refused unsent."""
+"""Capabilities, checked both ways: what is declared works, the rest is refused and not sent."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from leeward.testing import FaultyDriver
 from leeward_contract_tests.contracts.calls import SECONDS
 from leeward_contract_tests.fixtures import ECHO, EVENTS, ITEMS, PAIR, PAIRS
 
-DOORS: Final[Mapping[Capability, Callable[[Client], object]]] = {
+CALLS: Final[Mapping[Capability, Callable[[Client], object]]] = {
     Capability.INVOKE: lambda client: client.invoke(ECHO),
     Capability.ENQUEUE: lambda client: client.enqueue(ECHO),
     Capability.PUBLISH: lambda client: client.publish_event(EVENTS, "contract.refused"),
@@ -26,18 +26,18 @@ DOORS: Final[Mapping[Capability, Callable[[Client], object]]] = {
     Capability.EXPIRY: lambda client: client.store_data(ITEMS, {"id": "key"}, expires_in=60),
     Capability.COMPOSITE_KEYS: lambda client: client.load_data(PAIRS, dict.fromkeys(PAIR, "key")),
 }
-"""A call through the client that needs the capability; SCAN has no door."""
+"""A call through the client that needs the capability; the client has no method for SCAN."""
 
 
-class Refusal:
-    """Holds a driver to what it does not declare."""
+class Undeclared:
+    """Checks that a driver refuses what it does not declare."""
 
     def __init__(self, client: Client, watched: FaultyDriver) -> None:
         self._client = client
         self._watched = watched
 
-    def is_due(self, wanted: Iterable[Capability]) -> bool:
-        """Check the refusal of the first of `wanted` that is not declared; False if all are."""
+    def is_refused(self, wanted: Iterable[Capability]) -> bool:
+        """Return whether one of `wanted` is not declared, after a check that it is refused."""
         for capability in wanted:
             if capability not in self._watched.capabilities:
                 self._check(capability)
@@ -46,16 +46,16 @@ class Refusal:
 
     def _check(self, capability: Capability) -> None:
         if capability is Capability.SCAN:
-            assert declines(self._watched, Scan(ITEMS))
+            assert is_unsupported(self._watched, Scan(ITEMS))
             return
         with pytest.raises(Unsupported) as raised:
-            DOORS[capability](self._client)
+            CALLS[capability](self._client)
         assert raised.value.target == self._watched.target
         assert self._watched.calls == []
 
 
-def declines(driver: Driver, call: Call) -> bool:
-    """Tell whether `driver` raises `Unsupported`, or, being a router, hands it on as a cause."""
+def is_unsupported(driver: Driver, call: Call) -> bool:
+    """Return whether `driver` raises `Unsupported`, or, like a router, returns it as a cause."""
     try:
         result = driver.perform(call, SECONDS)
     except Unsupported:
@@ -63,27 +63,27 @@ def declines(driver: Driver, call: Call) -> bool:
     return isinstance(result.cause, Unsupported)
 
 
-class _Holder(Protocol):
-    refusal: Refusal
+class _HasUndeclared(Protocol):
+    undeclared: Undeclared
 
 
-H = TypeVar("H", bound=_Holder)
+H = TypeVar("H", bound=_HasUndeclared)
 P = ParamSpec("P")
 
 
 def needs(
     *wanted: Capability,
 ) -> Callable[[Callable[Concatenate[H, P], None]], Callable[Concatenate[H, P], None]]:
-    """Let a test run where the driver declares `wanted`, and check the refusal where it does not.
+    """Run a test if the driver declares `wanted`; if not, check that it refuses it.
 
-    So a test never is skipped: it passes because the driver keeps a promise, or because nothing
-    was sent for a promise that it does not make.
+    So no test is skipped: it passes because the driver keeps a promise, or because nothing was
+    sent for a promise that it does not make.
     """
 
     def decorate(test: Callable[Concatenate[H, P], None]) -> Callable[Concatenate[H, P], None]:
         @wraps(test)
         def run(self: H, /, *args: P.args, **kwargs: P.kwargs) -> None:
-            if not self.refusal.is_due(wanted):
+            if not self.undeclared.is_refused(wanted):
                 test(self, *args, **kwargs)
 
         return run

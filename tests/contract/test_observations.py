@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from leeward_contract_tests.contracts import observing
-from leeward_contract_tests.contracts.observing import eventually
+from leeward_contract_tests.contracts import observations
+from leeward_contract_tests.contracts.observations import eventually
 
 PATIENCE = 1.0
 
@@ -16,7 +16,7 @@ def time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let half of the patience go by between two looks at the clock."""
     ticks = count(0, PATIENCE / 2)
     clock = SimpleNamespace(monotonic=lambda: next(ticks), sleep=lambda _: None)
-    monkeypatch.setattr(observing, "time", clock)
+    monkeypatch.setattr(observations, "time", clock)
 
 
 def test_what_keeps_coming_is_waited_for() -> None:

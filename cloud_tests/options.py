@@ -1,4 +1,4 @@
-"""Which cloud was asked for. Without a clear word, none."""
+"""The cloud that LEEWARD_TEST_CLOUD names. Without it nothing runs."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ FOLDER: Final = Path(__file__).parent
 
 
 class Refused(Exception):
-    """Nothing was made or sent; the message names the remedy."""
+    """Nothing was created or sent; the message names the remedy."""
 
 
-def asked(env: Mapping[str, str]) -> str:
+def requested_cloud(env: Mapping[str, str]) -> str:
     """Return the cloud that `env` names.
 
     Raises:
@@ -25,9 +25,9 @@ def asked(env: Mapping[str, str]) -> str:
     cloud = env.get(VARIABLE, "")
     if cloud not in known:
         names = " or ".join(known)
-        given = f"and {cloud!r} is not one that has tests here" if cloud else "and it is not set"
+        given = f"and there are no tests for {cloud!r}" if cloud else "and it is not set"
         raise Refused(
-            f"these tests make things in a real account, which costs money: {VARIABLE} has to "
+            f"these tests create resources in a real account, which costs money: {VARIABLE} must "
             f"name the cloud ({names}), {given}. Try: {VARIABLE}={known[0]} make test-cloud"
         )
     return cloud

@@ -1,4 +1,4 @@
-"""Making what the contract needs in an account, and seeing that it works."""
+"""Create what the contract needs in an account, and wait until it works."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from cloud_tests.asked import FOLDER
 from cloud_tests.aws.account import Account
 from cloud_tests.aws.plan import FUNCTIONS, MEMORY, REMEMBER, TABLES, Plan
 from cloud_tests.aws.policies import PREFIX
 from cloud_tests.aws.removal import remover
-from cloud_tests.undoing import Undoing
+from cloud_tests.options import FOLDER
+from cloud_tests.teardown import Teardown
 from leeward_contract_tests.fixtures import EVENTS, FAIL, SEEN
 
 _CODE: Final = FOLDER / "aws/deployed/contract.py"
@@ -30,22 +30,22 @@ _MEBIBYTES: Final = 512
 _WAITER: Final = {"Delay": 2, "MaxAttempts": 90}
 """Seconds, and how often, until a table or a function is there or gone."""
 
-_LEARNING: Final = 240.0
+_RULE_DELAY: Final = 240.0
 """Seconds until a new rule is in force; the API reference of `PutRule` names no limit."""
 _PAUSE: Final = 1.0
 
 
 @contextmanager
-def made(plan: Plan, account: Account, tell: Callable[[str], None]) -> Iterator[None]:
-    """Make everything, wait until the bus delivers, and remove everything in the end.
+def provisioned(plan: Plan, account: Account, announce: Callable[[str], None]) -> Iterator[None]:
+    """Create everything, wait until the bus delivers, and remove everything in the end.
 
     Args:
         plan: its names.
         account: where.
-        tell: see `Undoing`.
+        announce: see `Teardown`.
 
     Raises:
-        botocore's errors: something could not be made. What was made is gone.
+        botocore's errors: something could not be created. What was created is removed.
         StillThere: something could not be removed.
     """
     with ExitStack() as stack:
@@ -53,18 +53,18 @@ def made(plan: Plan, account: Account, tell: Callable[[str], None]) -> Iterator[
             each: stack.enter_context(closing(account.client(each)))
             for each in ("dynamodb", "lambda", "events", "logs")
         }
-        undoing = stack.enter_context(Undoing(tell))
-        _make_tables(plan, clients["dynamodb"], undoing)
-        _make_functions(plan, account, clients, undoing)
-        _make_bus(plan, clients, undoing)
-        _await_delivery(plan, clients)
+        teardown = stack.enter_context(Teardown(announce))
+        _create_tables(plan, clients["dynamodb"], teardown)
+        _create_functions(plan, account, clients, teardown)
+        _create_bus(plan, clients, teardown)
+        _wait_for_delivery(plan, clients)
         yield
 
 
-def _make_tables(plan: Plan, dynamodb: Any, undoing: Undoing) -> None:
+def _create_tables(plan: Plan, dynamodb: Any, teardown: Teardown) -> None:
     for logical, key in TABLES.items():
         name = plan.own(logical)
-        undoing.will_remove(f"table {name}", _table_remover(dynamodb, name))
+        teardown.register(f"table {name}", _table_remover(dynamodb, name))
         dynamodb.create_table(
             TableName=name,
             BillingMode="PAY_PER_REQUEST",
@@ -89,18 +89,16 @@ def _table_remover(dynamodb: Any, name: str) -> Callable[[], None]:
     return remove
 
 
-def _make_functions(
-    plan: Plan, account: Account, clients: dict[str, Any], undoing: Undoing
+def _create_functions(
+    plan: Plan, account: Account, clients: dict[str, Any], teardown: Teardown
 ) -> None:
     code = _zipped(_CODE)
     caller, logs = clients["lambda"], clients["logs"]
     for logical, handler in FUNCTIONS.items():
         name = plan.own(logical)
         group = f"/aws/lambda/{name}"
-        undoing.will_remove(
-            f"log group {group}", remover(logs.delete_log_group, logGroupName=group)
-        )
-        undoing.will_remove(f"function {name}", remover(caller.delete_function, FunctionName=name))
+        teardown.register(f"log group {group}", remover(logs.delete_log_group, logGroupName=group))
+        teardown.register(f"function {name}", remover(caller.delete_function, FunctionName=name))
         caller.create_function(
             FunctionName=name,
             Runtime=_RUNTIME,
@@ -118,14 +116,14 @@ def _make_functions(
     caller.put_function_event_invoke_config(FunctionName=plan.own(FAIL), MaximumRetryAttempts=0)
 
 
-def _make_bus(plan: Plan, clients: dict[str, Any], undoing: Undoing) -> None:
+def _create_bus(plan: Plan, clients: dict[str, Any], teardown: Teardown) -> None:
     """Make the bus, and the rule that hands all its events to a function."""
     events, name = clients["events"], plan.own(EVENTS)
-    undoing.will_remove(f"bus {name}", remover(events.delete_event_bus, Name=name))
+    teardown.register(f"bus {name}", remover(events.delete_event_bus, Name=name))
     events.create_event_bus(Name=name, Tags=_tags(plan))
     rule = {"Rule": name, "EventBusName": name}
-    undoing.will_remove(f"rule {name}", remover(events.delete_rule, Name=name, EventBusName=name))
-    undoing.will_remove(
+    teardown.register(f"rule {name}", remover(events.delete_rule, Name=name, EventBusName=name))
+    teardown.register(
         f"target of rule {name}", remover(events.remove_targets, Ids=["function"], **rule)
     )
     everything = json.dumps({"source": [{"prefix": ""}]})
@@ -145,7 +143,7 @@ def _make_bus(plan: Plan, clients: dict[str, Any], undoing: Undoing) -> None:
     assert answer["FailedEntryCount"] == 0, answer["FailedEntries"]
 
 
-def _await_delivery(plan: Plan, clients: dict[str, Any]) -> None:
+def _wait_for_delivery(plan: Plan, clients: dict[str, Any]) -> None:
     """Publish until something arrives: a new rule is not in force at once."""
     bus, seen = plan.own(EVENTS), plan.own(SEEN)
     entry = {
@@ -155,7 +153,7 @@ def _await_delivery(plan: Plan, clients: dict[str, Any]) -> None:
         "Detail": json.dumps({"id": "probe"}),
     }
     payload = json.dumps({"id": "probe"})
-    deadline = time.monotonic() + _LEARNING
+    deadline = time.monotonic() + _RULE_DELAY
     while time.monotonic() < deadline:
         assert clients["events"].put_events(Entries=[entry])["FailedEntryCount"] == 0
         time.sleep(_PAUSE)
@@ -164,7 +162,7 @@ def _await_delivery(plan: Plan, clients: dict[str, Any]) -> None:
         assert "FunctionError" not in answer, f"{seen} failed: {found}"
         if found:
             return
-    raise TimeoutError(f"the bus {bus} has delivered nothing for {_LEARNING:.0f} seconds")
+    raise TimeoutError(f"the bus {bus} has delivered nothing for {_RULE_DELAY:.0f} seconds")
 
 
 def _wait(waiter: Any, **arguments: Any) -> None:

@@ -1,4 +1,4 @@
-"""What really happened on the cloud, asked of its own functions."""
+"""What happened on the cloud, as its own functions report it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from leeward_contract_tests.fixtures import COUNT, SEEN
 
 T = TypeVar("T")
 
-Ask: TypeAlias = Callable[[str, Json], Any]
-"""Calls one of the contract's functions and gives its answer."""
+CallFunction: TypeAlias = Callable[[str, Json], Any]
+"""Calls one of the contract's functions and returns its answer."""
 
 THREADS: Final = 8
 PAUSE: Final = 0.01
@@ -24,9 +24,9 @@ PAUSE: Final = 0.01
 
 
 def eventually(look: Callable[[], T], enough: Callable[[T], bool], patience: float) -> T:
-    """Look until it is `enough`, or has not changed for `patience` seconds; give what it is then.
+    """Return what `look` returns when it is `enough`, or unchanged for `patience` seconds.
 
-    So a slow machine is not mistaken for a lost delivery as long as deliveries come.
+    So a slow machine does not count as a lost delivery as long as deliveries come.
     """
     found = look()
     deadline = time.monotonic() + patience
@@ -41,43 +41,43 @@ def eventually(look: Callable[[], T], enough: Callable[[T], bool], patience: flo
 class Runs:
     """Counts how often `COUNT` has run for this object's own counter."""
 
-    def __init__(self, ask: Ask, patience: float) -> None:
+    def __init__(self, call_function: CallFunction, patience: float) -> None:
         self.payload: Json = {"name": fresh("runs")}
-        self._ask = ask
+        self._call_function = call_function
         self._patience = patience
         self._looks = 0
 
     def count(self) -> int:
-        """Return the runs so far; looking is a run too, and is left out."""
+        """Return the runs so far, without the runs of this method itself."""
         self._looks += 1
-        answer: int = self._ask(COUNT, self.payload)
+        answer: int = self._call_function(COUNT, self.payload)
         return answer - self._looks
 
     def eventually(self, least: int) -> int:
-        """Return the runs as soon as there are `least`, or what there is after some patience."""
+        """Return the runs as soon as there are `least`, or those that there are in the end."""
         return eventually(self.count, lambda runs: runs >= least, self._patience)
 
 
 class Deliveries:
     """What the bus has delivered."""
 
-    def __init__(self, ask: Ask, patience: float) -> None:
-        self._ask = ask
+    def __init__(self, call_function: CallFunction, patience: float) -> None:
+        self._call_function = call_function
         self._patience = patience
 
     def now(self, event_id: str) -> list[Event]:
         """Return the events of this id that were delivered so far, in the order of delivery."""
-        return [from_json(document) for document in self._ask(SEEN, {"id": event_id})]
+        return [from_json(document) for document in self._call_function(SEEN, {"id": event_id})]
 
     def eventually(self, event_id: str, least: int = 1) -> list[Event]:
-        """Return them as soon as there are `least`, or what there is after some patience."""
+        """Return them as soon as there are `least`, or those that there are in the end."""
         return eventually(
             lambda: self.now(event_id), lambda events: len(events) >= least, self._patience
         )
 
 
-def together(work: Callable[[int], T]) -> list[T]:
-    """Do `work` on several threads at the same moment; give the results by thread number."""
+def in_parallel(work: Callable[[int], T]) -> list[T]:
+    """Run `work` on several threads at once; return the results by the number of the thread."""
     start = Barrier(THREADS)
 
     def begin(number: int) -> T:

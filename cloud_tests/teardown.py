@@ -1,4 +1,4 @@
-"""What was made on a cloud, and how it goes away again, however the tests end."""
+"""The removal of what was created on a cloud, however the tests end."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ class StillThere(Exception):
     """Something could not be removed; the message names all of it."""
 
 
-class Undoing:
-    """Removes what was made, the last first. Use it in a `with` statement.
+class Teardown:
+    """Removes what was created, the last first. Use it in a `with` statement.
 
-    What could not be removed is told; at the end of a good run it raises `StillThere`, too.
+    What cannot be removed is announced; if the tests passed, `StillThere` is raised, too.
 
     Args:
-        tell: is handed a line for a person to read, for each thing that could not be removed.
+        announce: called with a line of text for each thing that cannot be removed.
     """
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self._tell = tell
+    def __init__(self, announce: Callable[[str], None]) -> None:
+        self._announce = announce
         self._steps: list[tuple[str, Callable[[], object]]] = []
 
-    def will_remove(self, what: str, remove: Callable[[], object]) -> None:
-        """Note what is about to be made.
+    def register(self, what: str, remove: Callable[[], object]) -> None:
+        """Register what is about to be created.
 
-        Say it before: a request to make something may be carried out though no answer comes.
+        Register it before: a request may succeed even if its answer is lost.
 
         Args:
             what: a name that a person can look for.
-            remove: removes it, and does nothing where it is not there.
+            remove: removes it, and does nothing if it is not there.
         """
         self._steps.append((what, remove))
 
@@ -53,6 +53,6 @@ class Undoing:
         try:
             remove()
         except Exception as error:  # noqa: BLE001 - whatever it is, the rest has to go all the same
-            self._tell(f"could not remove {what}: {type(error).__name__}: {error}")
+            self._announce(f"could not remove {what}: {type(error).__name__}: {error}")
             return False
         return True
