@@ -1,4 +1,4 @@
-"""The calls that are put to a driver, and the results that come back. Plain frozen values."""
+"""What goes to a driver and what comes back: the calls and their result. All are immutable."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ class Key(NamedTuple):
 
 
 class Invoke(NamedTuple):
-    """Call a function and give its answer, decoded from JSON, as the result's value.
+    """Call a function. The value of an OK result is its answer, decoded from JSON.
 
     Attributes:
         function: the provider's own name of it.
         payload: JSON in UTF-8.
         idempotency_key: the same on every attempt of one call.
-        effect: what repeating the call would do. The router acts on it, a driver need not.
-        shared_dedup: with KEYED, one store deduplicates for every target of the order
-            (``dedup_scope = "group"``), so the key is worth as much on the next target.
-        time_limit: seconds that the function may run for, where that is known, else 0.
+        effect: what repeating the call would do. It is for the router; a driver may ignore it.
+        shared_dedup: with KEYED, one store recognises keys for all targets of the order
+            (``dedup_scope = "group"``), so the next target recognises the key, too.
+        time_limit: seconds that the function may run, if that is known, else 0.
     """
 
     function: str
@@ -61,10 +61,10 @@ class Enqueue(NamedTuple):
 
 
 class Publish(NamedTuple):
-    """Publish events, complete with id, source and time, in one request.
+    """Publish events in one request. Each has an id, a source and a time.
 
-    The value of an OK result holds one `Result` per event, in order. A request that failed as a
-    whole gives that outcome and no value.
+    The value of an OK result is one `Result` for each event, in order. A request that failed as a
+    whole has its outcome and no value.
     """
 
     bus: str
@@ -76,9 +76,9 @@ class Store(NamedTuple):
     """Replace the whole item at `key`. The value of an OK result is its new revision.
 
     Attributes:
-        item: checked; its key fields hold `key`.
-        write_id: unique for this call, the same on every attempt; stored with the item, so that a
-            read-back can tell whether a lost answer was a success.
+        item: checked; its key fields are those of `key`.
+        write_id: unique for this call and the same on every attempt. It is stored with the item, so
+            that a read-back shows whether a write without an answer took place.
         now: Unix seconds; an item whose expiry is not later counts as absent.
         expires_at: Unix seconds, or None.
         if_absent: CONFLICT unless no item is there.
@@ -100,7 +100,7 @@ class Store(NamedTuple):
 
 
 class Load(NamedTuple):
-    """Read the item at `key`, strongly: the value is a `Stored`, or None where none is there."""
+    """Read the item at `key`, strongly. The value is a `Stored`, or None if there is no item."""
 
     table: str
     key: Key
@@ -108,7 +108,7 @@ class Load(NamedTuple):
 
 
 class Delete(NamedTuple):
-    """Delete the item at `key`; OK also where none is there, unless `if_revision` is given.
+    """Delete the item at `key`. It is OK if there is no item, unless `if_revision` is given.
 
     Attributes:
         now: Unix seconds; an item whose expiry is not later counts as absent.
@@ -123,10 +123,10 @@ class Delete(NamedTuple):
 
 
 class Scan(NamedTuple):
-    """Read one page of a table, in any order: the value is a `Page`.
+    """Read one page of a table, in any order. The value is a `Page`.
 
     Attributes:
-        cursor: of the page before; None for the first page.
+        cursor: the `cursor` of the page before; None for the first page.
     """
 
     table: str
@@ -141,12 +141,12 @@ Call: TypeAlias = Invoke | Enqueue | Publish | Store | Load | Delete | Scan
 
 
 class Stored(NamedTuple):
-    """An item as a driver found it, expired or not.
+    """An item as a driver finds it, expired or not.
 
     Attributes:
-        item: decoded by `leeward.items`, or equal to what was stored by other means.
+        item: equal to what was stored; `leeward.items` decodes it.
         revision: opaque; changes with every write.
-        write_id: that of the `Store` that wrote it; None if another program did.
+        write_id: of the `Store` that wrote it; None if another program wrote it.
         expires_at: Unix seconds, or None.
         foreign: another program has changed it since.
     """
@@ -162,7 +162,7 @@ class Stored(NamedTuple):
 
 
 class Page(NamedTuple):
-    """A page of a scan; `cursor` is None on the last one."""
+    """A page of a scan. `cursor` is None on the last page."""
 
     items: tuple[Stored, ...]
     cursor: str | None = None
@@ -172,7 +172,7 @@ class Page(NamedTuple):
 
 
 class FunctionFault(NamedTuple):
-    """What a function raised, as far as the platform passes it on."""
+    """What a function raised, as far as the platform reports it."""
 
     type: str | None = None
     message: str | None = None
@@ -183,22 +183,22 @@ class FunctionFault(NamedTuple):
 
 
 class Result(NamedTuple, Generic[T]):
-    """How one attempt ended. A driver fills in the first part, the router the second.
+    """How one attempt ended. A driver sets the fields up to `cause`, the router the others.
 
     Attributes:
         outcome: one of the eleven. In doubt, AMBIGUOUS.
-        value: what an OK call gives; each call says what that is.
+        value: the value of an OK result; each call says what it is.
         code: the provider's error code.
-        message: what the provider said, free of secrets and payloads.
+        message: what the provider answered, without secrets and payloads.
         reason: a stable word for a special case, such as ``misconfigured``.
         request_id: the provider's id of the request.
         retry_after: seconds that the provider asked to wait.
-        executed: with AMBIGUOUS, True where a success status was seen and only the rest is lost.
+        executed: with AMBIGUOUS, True if the status was a success and only the rest is lost.
         fault: with APP_ERROR, what the function raised.
         cause: the native exception.
-        target: which target this result is from.
+        target: the target that this result is from.
         attempts: all attempts of the call.
-        resolved: a lost answer was proved a success by a read-back.
+        resolved: True if the answer was lost and a read-back proved the success.
     """
 
     outcome: Outcome

@@ -41,8 +41,8 @@ class SystemClock:
 
 
 def has_offset(time: datetime) -> bool:
-    """Return whether `time` knows its offset; a tzinfo that cannot tell is as good as none."""
+    """Return whether `time` has an offset; one whose tzinfo raises has none."""
     try:
         return time.utcoffset() is not None
-    except Exception:  # noqa: BLE001 - a tzinfo is anybody's code
+    except Exception:  # noqa: BLE001 - the code of a tzinfo may raise anything
         return False

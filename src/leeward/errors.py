@@ -1,9 +1,9 @@
-"""How a call can end: eleven outcomes, and one exception for each that is not a success.
+"""How a call can end: eleven outcomes, and an exception for each outcome but success.
 
 LeewardError
 ├── ConfigError              the configuration or the environment is wrong; nothing was sent
 ├── Unsupported              a target lacks what the call needs; nothing was sent
-└── CallError                a call ended otherwise than well
+└── CallError                a call failed
     ├── InvalidRequest       CALLER       the request is wrong; the field is named
     │   └── PayloadTooLarge  CALLER       larger than the smallest target of the order takes
     ├── FunctionError        APP_ERROR    the function ran and raised
@@ -16,12 +16,13 @@ LeewardError
     │   └── HomeUnavailable               the same, of the one home of a table
     ├── TargetUnusable       UNUSABLE     the target refuses for a lasting reason of its own
     ├── OutcomeUnknown       AMBIGUOUS    the call may have run, and nothing can prove either
-    │   └── PoisonSuspected  AMBIGUOUS    this payload ended so on several targets
-    ├── Overloaded           LOCAL        refused on this side, before any target was asked
-    │   └── SpoolFull        LOCAL        the local journal can take no more
-    └── DedupUnavailable     NOT_SENT     the store that makes a keyed call safe cannot be reached
+    │   └── PoisonSuspected  AMBIGUOUS    reserved: the same, of one payload on several targets
+    ├── Overloaded           LOCAL        refused on this side, before anything was sent
+    │   └── SpoolFull        LOCAL        reserved: the local journal is full
+    └── DedupUnavailable     NOT_SENT     reserved: the store that makes a keyed call safe is away
 
-Every one carries `target` and `attempts`; the native error, where there is one, is `__cause__`.
+Each has `target` and `attempts`; the native error, where there is one, is its `__cause__`. What is
+reserved is not raised in this version.
 """
 
 from __future__ import annotations
@@ -41,15 +42,15 @@ class Outcome(Enum):
     OK = "ok"
     """A complete, decodable answer."""
     LOCAL = "local"
-    """Refused on this side: a full bulkhead, an empty budget."""
+    """Refused on this side: too many calls in flight, no time left."""
     NOT_SENT = "not_sent"
-    """No byte of the request left: no name, no connection, no TLS, no token endpoint."""
+    """No byte of the request left: no address, no connection, no TLS, no token."""
     REJECTED = "rejected"
-    """The target documents that it refused before running anything: throttling, no capacity."""
+    """Refused before anything ran, as the target documents: throttling, no capacity."""
     UNUSABLE = "unusable"
-    """The target refuses for a lasting reason of its own: suspended, daily quota used up."""
+    """Refused for a reason that lasts: an account suspended, a daily quota used up."""
     AMBIGUOUS = "ambiguous"
-    """It may have run. Everything that nothing else explains belongs here."""
+    """It may have run, and nothing proves either. Also whatever is not understood."""
     APP_ERROR = "app_error"
     """The function ran and raised."""
     CALLER = "caller"
@@ -57,17 +58,17 @@ class Outcome(Enum):
     AUTH = "auth"
     """The identity or its permissions were refused."""
     NOT_FOUND = "not_found"
-    """The addressed function, bus or table is absent. An absent *item* is OK, with None."""
+    """There is no such function, bus or table. An absent *item* is OK, with None."""
     CONFLICT = "conflict"
-    """A precondition did not hold."""
+    """A condition of the call did not hold."""
 
 
 class LeewardError(Exception):
-    """The base of everything that leeward raises on purpose.
+    """The base of all exceptions that leeward raises on purpose.
 
     Attributes:
-        target: name of the target concerned, such as ``aws:us-east-1``; None where there is none.
-        attempts: what was tried, in order; empty when nothing was sent.
+        target: the name of the target, such as ``aws:us-east-1``; None if there is no single one.
+        attempts: what was tried, in order; empty if nothing was sent.
     """
 
     def __init__(
@@ -91,7 +92,7 @@ class Unsupported(LeewardError):
 
 
 class Origin(TypedDict, total=False):
-    """Where an error comes from: what every `CallError` takes besides its message."""
+    """What every `CallError` takes besides its message."""
 
     target: str | None
     attempts: tuple[Attempt, ...]
@@ -101,13 +102,13 @@ class Origin(TypedDict, total=False):
 
 
 class CallError(LeewardError):
-    """A call ended otherwise than well.
+    """A call failed.
 
     Attributes:
         outcome: which of the eleven outcomes ended the call.
-        code: the provider's own error code, where it gave one.
+        code: the provider's own error code, if there is one.
         reason: a stable word for a special case, such as ``misconfigured``.
-        retry_after: seconds that the target asked to wait, where it did.
+        retry_after: seconds that the target asked to wait, if it did.
     """
 
     outcome: Outcome
@@ -124,7 +125,7 @@ class InvalidRequest(CallError):
 
     Attributes:
         field: the argument at fault, with the path inside it: ``item['lines'][3].price``.
-            None where the provider said so and did not name it.
+            None if the provider refused the call and named no argument.
     """
 
     outcome = Outcome.CALLER
@@ -142,8 +143,8 @@ class FunctionError(CallError):
     """The function ran and raised.
 
     Attributes:
-        error_type: class name of the function's own exception, where the platform passes it on.
-        trace: lines of the function's own stack trace, where the platform passes them on.
+        error_type: class name of the function's own exception, if the platform passes it on.
+        trace: lines of the function's own stack trace, if the platform passes them on.
     """
 
     outcome = Outcome.APP_ERROR
@@ -162,13 +163,13 @@ class FunctionError(CallError):
 
 
 class AuthError(CallError):
-    """The identity or its permissions were refused. Failover would only hide it."""
+    """The identity or its permissions were refused. No other target is tried."""
 
     outcome = Outcome.AUTH
 
 
 class NotFound(CallError):
-    """No such function, bus or table. An absent item is not an error: `load_data` gives None."""
+    """No such function, bus or table. An absent item is not an error: `load_data` returns None."""
 
     outcome = Outcome.NOT_FOUND
 
@@ -192,27 +193,27 @@ class TargetUnavailable(CallError):
 
 
 class AllTargetsUnavailable(TargetUnavailable):
-    """No target could take the call in time, and it is proved that none of those asked ran it."""
+    """No target could take the call in time, and it is proved that none of them ran it."""
 
 
 class HomeUnavailable(TargetUnavailable):
-    """The table's home cannot be reached; no other target can answer for it."""
+    """The home of the table cannot be reached; no other target has its data."""
 
 
 class TargetUnusable(CallError):
-    """The target refuses for a lasting reason of its own; waiting a minute will not help."""
+    """The target refuses for a reason that lasts: waiting a minute does not help."""
 
     outcome = Outcome.UNUSABLE
 
 
 class OutcomeUnknown(CallError):
-    """The call may have run, completely or in part, and nothing can prove either.
+    """The call may have run, in full or in part; nothing proves whether it did.
 
-    Sending an unsafe call again may run it twice: find out what happened first.
+    Calling again may run it twice: find out first what happened.
 
     Attributes:
         idempotency_key: the key that every attempt of the call carried; None for events and data.
-        executed: True where the target's answer showed that it ran and only the result is lost.
+        executed: True if the target's answer shows that it ran and only the result is lost.
     """
 
     outcome = Outcome.AMBIGUOUS
@@ -231,20 +232,20 @@ class OutcomeUnknown(CallError):
 
 
 class PoisonSuspected(OutcomeUnknown):
-    """This payload ended AMBIGUOUS on several targets and is held back for a while."""
+    """Reserved, not raised in this version: one payload ended AMBIGUOUS on several targets."""
 
 
 class Overloaded(CallError):
-    """Refused on this side before any target was asked: too much is already in flight."""
+    """Refused on this side before anything was sent: too many calls in flight, or no time left."""
 
     outcome = Outcome.LOCAL
 
 
 class SpoolFull(Overloaded):
-    """The local journal can take no more. Nothing was accepted, nothing was dropped."""
+    """Reserved, not raised in this version: the local journal is full; nothing was accepted."""
 
 
 class DedupUnavailable(CallError):
-    """The store that makes a keyed call safe to repeat cannot be reached. Nothing was run."""
+    """Reserved, not raised in this version: the store of idempotency keys cannot be reached."""
 
     outcome = Outcome.NOT_SENT

@@ -23,16 +23,16 @@ Item: TypeAlias = dict[str, Any]
 
 
 class Effect(Enum):
-    """What repeating a call would do; it decides whether an unknown outcome may be sent again."""
+    """What repeating a call would do; it decides whether a call may be sent again."""
 
     READ_ONLY = "read_only"
     """No effects at all."""
     IDEMPOTENT = "idempotent"
-    """Repeating is harmless, here and on every other target."""
+    """Repeating is harmless, on the same target and on every other."""
     KEYED = "keyed"
     """The receiver deduplicates by the idempotency key."""
     UNSAFE = "unsafe"
-    """Anything else. Never sent again unless it is proved that it did not run."""
+    """Repeating may do harm: never sent again unless it is proved that it did not run."""
 
 
 EffectName: TypeAlias = Literal["read_only", "idempotent", "keyed", "unsafe"]
@@ -40,31 +40,31 @@ EffectName: TypeAlias = Literal["read_only", "idempotent", "keyed", "unsafe"]
 
 
 class Promise(Enum):
-    """What a receipt promises. Never more than what was really reached."""
+    """What a receipt promises. Never more than what was reached."""
 
     COMMITTED = "committed"
     """The home has stored or deleted the item durably."""
     PUBLISHED = "published"
     """A target's bus has accepted the event."""
     ACCEPTED = "accepted"
-    """A target has queued the invocation; there will be no answer."""
+    """A target has queued the function call; there will be no answer."""
     HANDED_OFF = "handed_off"
-    """The home could not be reached; another target keeps the write until it can."""
+    """Reserved, not given in this version: another target keeps the write for its home."""
     SPOOLED = "spooled"
-    """Kept in the local journal, on this machine's disk, until a target can be reached."""
+    """Reserved, not given in this version: kept in a local journal until a target is reached."""
 
 
 class Attempt(NamedTuple):
-    """One request that was put to one target. Payloads are never kept.
+    """One try of a call on one target. It holds no payload.
 
     Attributes:
         target: the target's name.
         started: seconds from the start of the call to the start of this attempt.
         duration: seconds that it took.
         outcome: how it ended.
-        code: the provider's error code, if it gave one.
+        code: the provider's error code, if there is one.
         request_id: the provider's id of the request, for a support ticket.
-        read_back: True for a look-up that asked what became of an earlier attempt.
+        read_back: True for a load that looked what an earlier attempt had done.
     """
 
     target: str
@@ -89,7 +89,7 @@ class InvokeResult(NamedTuple):
 
 
 class Receipt(NamedTuple):
-    """A function call was queued: `promise` is ACCEPTED."""
+    """The receipt of a queued function call: `promise` is ACCEPTED."""
 
     promise: Promise
     target: str
@@ -98,7 +98,7 @@ class Receipt(NamedTuple):
 
 
 class PublishReceipt(NamedTuple):
-    """An event was taken: `promise` is PUBLISHED. `id` is the CloudEvent's id."""
+    """The receipt of an event: `promise` is PUBLISHED, and `id` is the id of the CloudEvent."""
 
     promise: Promise
     id: str
@@ -107,7 +107,7 @@ class PublishReceipt(NamedTuple):
 
 
 class PublishEntry(NamedTuple):
-    """What became of one event of a batch: a promise, or an error."""
+    """The result of one event of a batch: a promise, or an error."""
 
     id: str
     promise: Promise | None
@@ -116,7 +116,7 @@ class PublishEntry(NamedTuple):
 
 
 class PublishReport(NamedTuple):
-    """What became of a batch, entry by entry, in the order that it was given."""
+    """The results of a batch, one for each event, in the order given."""
 
     entries: tuple[PublishEntry, ...]
     attempts: tuple[Attempt, ...] = ()
@@ -127,18 +127,18 @@ class PublishReport(NamedTuple):
         return tuple(entry for entry in self.entries if entry.error is not None)
 
     def raise_if_failed(self) -> None:
-        """Raise the first entry's error, if any entry failed."""
+        """Raise the error of the first entry that failed, if there is one."""
         for entry in self.entries:
             if entry.error is not None:
                 raise entry.error
 
 
 class StoreReceipt(NamedTuple):
-    """A write or delete was kept: `promise` is COMMITTED.
+    """The receipt of a write or delete: `promise` is COMMITTED.
 
     Attributes:
-        revision: opaque; hand it to `if_revision`. None after a delete.
-        resolved: True where the answer was lost and a read-back proved the success.
+        revision: opaque, for `if_revision`; None after a delete.
+        resolved: True if the answer was lost and a read-back proved the success.
     """
 
     promise: Promise
@@ -153,12 +153,11 @@ class Record(NamedTuple):
 
     Attributes:
         item: exactly what was stored.
-        revision: opaque; hand it to `if_revision`.
-        expires_at: aware UTC time at which the item stops being found; None for never.
-        maybe_stale: True where the home could not be asked.
-        foreign: True where another program has changed the item since leeward stored it: numbers
-            then come back as int where integral, else Decimal, and other types as the provider
-            holds them.
+        revision: opaque, for `if_revision`.
+        expires_at: the time, in UTC, at which the item expires; None for never.
+        maybe_stale: reserved, always False in this version.
+        foreign: True if another program has changed the item since leeward stored it. Numbers are
+            then int if they are whole, else Decimal, and other types are the provider's own.
     """
 
     item: Item
@@ -176,15 +175,15 @@ class Record(NamedTuple):
 class Event(NamedTuple):
     """A CloudEvent 1.0 (https://github.com/cloudevents/spec).
 
-    Give `type` and `data`; what is left None is filled in once, before the first attempt, and
-    stays the same through retries and failover: consumers deduplicate by `source` and `id`.
+    `type` and `data` are yours. What is None is filled in once, before the first attempt, and stays
+    the same in retries and failover: consumers recognise a duplicate by `source` and `id`.
 
     Attributes:
         type: what happened, such as ``order.created``.
         data: JSON, or bytes.
-        id: unique for this `source`; minted if None.
+        id: unique for this `source`; created if None.
         source: a URI reference; the configured `source` if None.
-        time: aware; the time of the call if None.
+        time: with a time zone; the time of the call if None.
         subject: what it happened to, within the source.
         ordering_key: events of one key are delivered in order, where the target can.
         extensions: further CloudEvents attributes, ``[a-z0-9]{1,20}`` to str, int or bool.
@@ -204,15 +203,15 @@ class Event(NamedTuple):
 
 
 class TargetStatus(NamedTuple):
-    """One target of the order, as this process sees it.
+    """One target of the order, as this client sees it.
 
     Attributes:
         name: such as ``aws:us-east-1``.
-        capabilities: what it declares that it can do.
-        settings: what is in force, the environment's share included; never a secret.
+        capabilities: what it declares.
+        settings: the settings in force, those from the environment included; never a secret.
         attempts: how many attempts this client has made on it.
-        failures: how many of those count against it (not sent, rejected, unusable, ambiguous).
-        last_outcome: of the most recent attempt; None before the first.
+        failures: how many of them ended not sent, rejected, unusable or ambiguous.
+        last_outcome: the outcome of the last attempt; None before the first.
     """
 
     name: str

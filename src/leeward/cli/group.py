@@ -130,9 +130,9 @@ def _unexpected(error: BaseException) -> JsonObject:
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    place = "" if trace is None else f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+    location = "" if trace is None else f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
     message = (
-        f"{type(error).__name__}{place}. This is an error of leeward or of an adapter, please "
+        f"{type(error).__name__}{location}. This is an error of leeward or of an adapter, please "
         f"report it; {DEBUG}=1 shows the traceback. A call that was under way may have run, or not."
     )
     return json_of_failure("Unexpected", message, UNEXPECTED)

@@ -30,9 +30,9 @@ def check_providers(config: Config, also_known: Iterable[str] = ()) -> None:
 def check_unused(config: Config, also_named: Iterable[TargetName]) -> None:
     """Raise `ConfigError` if an entry for a target looks misspelt.
 
-    An entry for a target that is not in the order is no mistake in itself: the order changes with
-    the environment, and the file stays. It is taken for a misspelt one if the order has a target
-    of the same provider that goes without an entry, and nothing else names the target.
+    The order changes with the environment while the file stays, so an entry for a target that is
+    not in the order is not wrong in itself. It counts as misspelt if the order has a target of the
+    same provider that has no entry, and if nothing else names the entry's target.
 
     Args:
         config: with the order that is in force.

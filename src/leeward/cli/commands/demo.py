@@ -1,4 +1,4 @@
-"""The command itself: the story as a table, and what it shows."""
+"""The command itself: the scenario as a table, and what it shows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from leeward.cli.output.console import Printers
 from leeward.cli.output.json_view import JsonObject
 
 if TYPE_CHECKING:
-    from leeward.cli.demo.story import Step
+    from leeward.cli.demo.scenario import Step
 
 
 def demo(context: typer.Context) -> None:
@@ -20,12 +20,12 @@ def demo(context: typer.Context) -> None:
 
     Two embedded targets live in memory for a moment; no account, no network, no file.
     """
-    from leeward.cli.demo.story import play
+    from leeward.cli.demo.scenario import play
 
-    story = play()
+    scenario = play()
     data = {
-        "steps": [_step(number, step) for number, step in enumerate(story.steps, 1)],
-        "charges": {"leeward": story.leeward_charges, "naive_loop": story.naive_charges},
+        "steps": [_step(number, step) for number, step in enumerate(scenario.steps, 1)],
+        "charges": {"leeward": scenario.leeward_charges, "naive_loop": scenario.naive_charges},
     }
     options_of(context).output.show(data, _render)
 

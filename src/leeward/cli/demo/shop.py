@@ -1,4 +1,4 @@
-"""The stage of the demo: two targets in memory, alike, and a count of what was really done."""
+"""The shop of the demo: two equal targets in memory, and a count of what really happened."""
 
 from __future__ import annotations
 

@@ -91,12 +91,12 @@ def _render_attempts(attempts: Any, err: Printer, *, least: int) -> None:
 
 
 def _attempt(data: JsonObject) -> tuple[str, ...]:
-    asked = "read back: " if data["read_back"] else ""
+    kind = "read back: " if data["read_back"] else ""
     return (
         data["target"],
         f"{data['started']:.3f} s",
         f"{data['duration']:.3f} s",
-        f"{asked}{data['outcome']}",
+        f"{kind}{data['outcome']}",
         data["code"] or "",
         data["request_id"] or "",
     )

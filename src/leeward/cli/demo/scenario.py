@@ -38,7 +38,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class Scenario:
     """The whole demo, and how often each way of failing over has charged one order."""
 
     steps: tuple[Step, ...]
@@ -46,13 +46,13 @@ class Story:
     naive_charges: int
 
 
-def play() -> Story:
+def play() -> Scenario:
     """Play every scene."""
     shop, naive_shop = Shop(), Shop()
     with shop.client(shop.a, shop.b) as cloud:
         steps = [*_good_day(shop, cloud), _broken_target(shop, cloud), *_lost_answer(shop, cloud)]
     steps.append(_naive_loop(naive_shop))
-    return Story(tuple(steps), len(shop.charges), len(naive_shop.charges))
+    return Scenario(tuple(steps), len(shop.charges), len(naive_shop.charges))
 
 
 def _good_day(shop: Shop, cloud: Client) -> Iterator[Step]:
