@@ -86,7 +86,7 @@ class NimbusCloud:
 
     @contextmanager
     def refuse(self) -> Iterator[None]:
-        """Be away."""
+        """Accept no connection."""
         self.stop()
         try:
             yield
@@ -103,7 +103,7 @@ class NimbusCloud:
             self._throttled = False
 
     def loses_this_answer(self) -> bool:
-        """Tell whether to hang up now."""
+        """Return whether to hang up now."""
         with self._lock:
             self._lost -= 1
             return self._lost >= 0

@@ -55,7 +55,7 @@ class InvokeContract(Contract):
 
     @needs(Capability.INVOKE)
     def test_invoke_raises_what_the_function_raised(self, client: Client, driver: Driver) -> None:
-        """Tell a function's own error from an answer and from a fault of the cloud."""
+        """Distinguish a function's own error from an answer and from a fault of the cloud."""
         with pytest.raises(FunctionError) as raised:
             client.invoke(FAIL, {"any": "payload"})
         assert raised.value.target == driver.target

@@ -128,7 +128,7 @@ class TablesContract(Contract):
 
     @needs(Capability.TABLES)
     def test_load_of_an_absent_item_is_none(self, client: Client) -> None:
-        """Return None for an item that is not there: that is no error."""
+        """Return None for an item that is not there: that is not an error."""
         assert client.load_data(ITEMS, fresh("absent")) is None
 
     @needs(Capability.TABLES)

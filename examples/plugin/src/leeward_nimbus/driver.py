@@ -97,7 +97,7 @@ def _json(value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
-def _fates(said: Any) -> tuple[api.Result[None], ...]:
+def _published(said: Any) -> tuple[api.Result[None], ...]:
     return tuple(api.Result(STATUSES.get(each, Outcome.AMBIGUOUS)) for each in said["statuses"])
 
 
@@ -110,7 +110,7 @@ def _stored(said: Any) -> api.Stored | None:
 
 _READERS = {
     "invoke": lambda said: said,
-    "publish": _fates,
+    "publish": _published,
     "store": lambda said: said["revision"],
     "load": _stored,
     "delete": lambda said: None,
