@@ -15,7 +15,7 @@ LeewardError
     │   ├── AllTargetsUnavailable         the same, of several targets one after the other
     │   └── HomeUnavailable               the same, of the one home of a table
     ├── TargetUnusable       UNUSABLE     the target refuses for a lasting reason of its own
-    ├── OutcomeUnknown       AMBIGUOUS    the call may have run, and nothing can prove either
+    ├── OutcomeUnknown       AMBIGUOUS    the call may have run, and nothing proves whether it did
     │   └── PoisonSuspected  AMBIGUOUS    reserved: the same, of one payload on several targets
     ├── Overloaded           LOCAL        refused on this side, before anything was sent
     │   └── SpoolFull        LOCAL        reserved: the local journal is full

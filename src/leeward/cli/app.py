@@ -18,7 +18,7 @@ from leeward.cli.output.output import output_for
 
 
 def _epilog(title: str, *lines: str) -> str:
-    """Return lines that the help shows as they are: click rewraps whatever lacks the mark."""
+    """Return lines that the help shows as they are: click wraps text without the mark."""
     return "\b\n" + "\n".join([f"{title}:", *(f"  {line}" for line in lines)])
 
 
@@ -33,8 +33,8 @@ app = typer.Typer(
     name="leeward",
     help=(
         "Your serverless calls, on whichever cloud is up.\n\n"
-        "A result stands on the standard output; errors, and how a result came about, stand on "
-        "the standard error."
+        "Results go to the standard output; errors, and details of a result, to the standard "
+        "error."
     ),
     epilog=_epilog("Exit codes", *(f"{each.code:>3}  {each.meaning}" for each in EXIT_CODES)),
     invoke_without_command=True,
@@ -49,15 +49,18 @@ def leeward(
     targets: Annotated[
         str | None,
         typer.Option(
-            metavar="ORDER", help="Such as local:a,local:b; else CLOUD_PROVIDER, else the file."
+            metavar="ORDER", help="Such as local:a,local:b. Default: CLOUD_PROVIDER, else the file."
         ),
     ] = None,
     config: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Else LEEWARD_CONFIG, else ./leeward.toml."),
+        typer.Option(metavar="FILE", help="Default: LEEWARD_CONFIG, else ./leeward.toml."),
     ] = None,
     json: Annotated[
-        bool, typer.Option("--json", help="One JSON object: result on stdout, error on stderr.")
+        bool,
+        typer.Option(
+            "--json", help="Write one JSON object: a result to stdout, an error to stderr."
+        ),
     ] = False,
     version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
 ) -> None:

@@ -1,7 +1,7 @@
-"""JSON for a terminal or another program: a Decimal with every digit, nothing that is obeyed.
+"""JSON for a terminal or another program: every digit of a Decimal, no control characters.
 
-The standard library's encoder cannot be taught the first: what its `default` returns must be
-something that it knows, and of a subclass of float or int it writes the plain number.
+The encoder of the standard library cannot write a Decimal as a number: what its `default` returns
+must be of a type that it knows, and of a subclass of float or int it writes the plain number.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from leeward.values import Json
 def write(value: Json | Decimal, *, indent: int = 0, ascii_only: bool = False) -> str:
     """Write JSON, Decimals as numbers: on one line, or with `indent` blanks for each level.
 
-    What a terminal would not print, or would obey, is always escaped; with `ascii_only`, whatever
-    is not ASCII is.
+    What a terminal would not print, or would obey, is escaped; with `ascii_only`, everything
+    outside ASCII is.
     """
     return _Writer(indent, ascii_only=ascii_only).written(value, "\n" if indent else "")
 

@@ -1,4 +1,4 @@
-"""Items as JSON, there and back: JSON has no bytes and no times, so these get a tag.
+"""Items to JSON and back: JSON has no bytes and no times, so these get a tag.
 
 ``{"$bytes": "aGk="}`` and ``{"$datetime": "2026-01-31T12:00:00+00:00"}``. A map that looks like
 one of these is written ``{"$map": {...}}``, so that what was loaded can always be stored again.
@@ -37,7 +37,7 @@ def untagged(value: Any) -> Any:
     """Undo `tagged`.
 
     Raises:
-        ValueError: what a tag holds is not what the tag says.
+        ValueError: a tag holds something else than it names.
     """
     if isinstance(value, list):
         return [untagged(each) for each in value]
@@ -61,9 +61,9 @@ def _meant(tag: str, held: Any) -> Any:
         case "$map", dict():
             return _untagged_map(held)
         case "$bytes", str():
-            return _parsed(held, _from_base64, f"{tag} holds no base64")
+            return _parsed(held, _from_base64, f"{tag} must hold base64")
         case "$datetime", str():
-            return _parsed(held, datetime.fromisoformat, f"{tag} holds no ISO 8601 time")
+            return _parsed(held, datetime.fromisoformat, f"{tag} must hold an ISO 8601 time")
     wanted = "an object" if tag == MAP else "a string"
     raise ValueError(f"{tag} must hold {wanted}, not a {type(held).__name__}")
 

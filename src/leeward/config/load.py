@@ -1,4 +1,4 @@
-"""Which setting counts: the argument, then the environment, then the file, then the default."""
+"""Which setting is in force: the argument, the environment, the file, or the default."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def load_config(
 
     Args:
         targets: an order, as in ``CLOUD_PROVIDER``; it wins over everything else.
-        file: path of a ``leeward.toml``; by default that of ``LEEWARD_CONFIG``, else
+        file: path of a ``leeward.toml``; by default the one that ``LEEWARD_CONFIG`` names, else
             ``leeward.toml`` in the working directory, if there is one.
         env: the environment. A variable that is empty counts as not set.
 
@@ -88,8 +88,11 @@ def _from_file(file: str | Path | None, env: Mapping[str, str]) -> Config:
         raise ConfigError(
             f"{who} {path!r}, but there is no such file; correct the path, or create the file"
         ) from None
-    except (OSError, ValueError) as error:  # ValueError: no text that can name a file
-        raise ConfigError(f"cannot read {path!r}: {error}") from error
+    except (OSError, ValueError) as error:  # ValueError: a text that cannot name a file
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(
+            f"cannot read {path!r}: {reason}; check the path and its permissions"
+        ) from error
     return _parse(text, path)
 
 
@@ -101,7 +104,9 @@ def _parse(text: bytes, file: str) -> Config:
     try:
         document = tomllib.loads(text.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{file} is not UTF-8: {error.reason} at byte {error.start}") from error
+        raise ConfigError(
+            f"{file} is not UTF-8: {error.reason} at byte {error.start}; save it as UTF-8"
+        ) from error
     except (ValueError, RecursionError) as error:  # TOMLDecodeError is a ValueError
         raise ConfigError(f"{file} is not TOML: {error}") from error
     return read_sections(document, file)
@@ -118,8 +123,8 @@ def _order(targets: str | None, config: Config, env: Mapping[str, str]) -> tuple
         if env.get(variable):
             raise ConfigError(
                 f"CLOUD_PROVIDER is not set, and this is {runtime} ({variable} is set), where the "
-                "embedded store would lose its data; set CLOUD_PROVIDER, such as 'local' if you "
-                "mean it"
+                "embedded store would lose its data; set CLOUD_PROVIDER to a target, or to 'local' "
+                "if that is what you want"
             )
     return (TargetName("local"),)
 

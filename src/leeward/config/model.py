@@ -1,4 +1,4 @@
-"""The frozen configuration."""
+"""The configuration as immutable values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from leeward.masking import masked
 from leeward.values import NOTHING, Effect
 
 Names: TypeAlias = Mapping[str, str]
-"""Target or provider name to that target's own name of a resource."""
+"""Name of a target or provider to that target's own name of a resource."""
 
 
 class FunctionConfig(NamedTuple):
@@ -20,7 +20,7 @@ class FunctionConfig(NamedTuple):
         effect: what repeating a call would do.
         shared_dedup: one store deduplicates for every target (``dedup_scope = "group"``).
         timeout: seconds that the function itself may run for, and the default deadline of a call.
-        names: what it is called on the targets, where not the same.
+        names: its own names on targets, where they differ from the logical name.
     """
 
     effect: Effect = Effect.UNSAFE
@@ -43,7 +43,7 @@ class TableConfig(NamedTuple):
         key: the fields of its key: one, or a partition and a sort field.
         home: the target that owns the table.
         timeout: the default deadline of a call, in seconds.
-        names: what it is called on the targets, where not the same.
+        names: its own names on targets, where they differ from the logical name.
     """
 
     key: tuple[str, ...] = ("id",)
@@ -53,18 +53,18 @@ class TableConfig(NamedTuple):
 
 
 class Config(NamedTuple):
-    """Everything that was configured, checked.
+    """The whole configuration, checked.
 
     Attributes:
         order: the targets, in order of preference.
         options: options of each target, by its name.
-        functions: by logical name; what is not in it has the defaults.
-        buses: likewise.
-        tables: likewise.
+        functions: by logical name; a function that is not here has the defaults.
+        buses: by logical name.
+        tables: by logical name.
         source: the CloudEvents `source` of events that name none.
-        trust_env: whether adapters may honour the environment.
-        data_target: the home of tables that have none of their own, or None.
-        file: the path of the file that all this comes from; None if it was made in Python.
+        trust_env: whether adapters may use the environment.
+        data_target: the home of tables that have none of their own; None if there is none.
+        file: the path of the file that it comes from; None if it was made in Python.
     """
 
     order: tuple[TargetName, ...] = ()

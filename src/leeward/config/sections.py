@@ -1,4 +1,4 @@
-"""The sections of ``leeward.toml``: plain tables in, checked values out.
+"""The sections of ``leeward.toml``: parsed tables in, checked values out.
 
 Every error is a `ConfigError` that names the file, the key and the remedy.
 """
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 TOP_LEVEL = ("cloud_provider", "data_target", "source", "trust_env")
 NOT_YET = ("fail_back", "hedge", "on_all_down", "handoff", "residency", "groups")
-"""Keys of features that are designed but not in this version: refused, never ignored."""
+"""Keys of features that are not in this version: refused, never ignored."""
 
 MAX_TEXT = 1024
 """Characters of a name or of the CloudEvents source."""
@@ -103,7 +103,7 @@ def _read_each(
 
 
 def _by_target(section: Any, where: Location, read: Callable[[Any, Location], T]) -> dict[str, T]:
-    """Read a table whose keys are names of targets; an alias is the same one."""
+    """Read a table whose keys are names of targets; an alias stands for its target."""
     found: dict[str, T] = {}
     for key, value in _read_section(section, where).items():
         target = _read_target(key, where)
@@ -201,5 +201,5 @@ def _read_key(value: Any, where: Location) -> tuple[str, ...]:
 
 
 def _kind(value: Any) -> str:
-    """Name the type only: a value in the wrong place may be a secret."""
+    """Return the name of the type only: a value in the wrong place may be a secret."""
     return "an empty one" if value == "" else type(value).__name__

@@ -1,4 +1,4 @@
-"""The command itself: the scenario as a table, and what it shows."""
+"""``leeward demo``: the scenario as a table, and what it shows."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def demo(context: typer.Context) -> None:
-    """Show a failover, and a lost answer, on this machine alone.
+    """Show a failover and a lost answer, on this machine alone.
 
-    Two embedded targets live in memory for a moment; no account, no network, no file.
+    Two embedded targets in memory; no account, no network, no file.
     """
     from leeward.cli.demo.scenario import play
 

@@ -1,4 +1,4 @@
-"""``leeward targets``: where calls would go, and what is in force there."""
+"""``leeward targets``: where calls would go, and with which settings."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from leeward.cli.output.render import spoken
 from leeward.config import load_config
 
 STYLES = ("cyan",)
-"""Of the columns of every table: the name stands out."""
+"""Styles of the columns of every table: the name stands out."""
 
 
 def targets(context: typer.Context) -> None:
-    """Show the order, the targets, and where the tables live.
+    """Show the order, the targets and the homes of the tables.
 
-    Every target is opened, so that a wrong setting is found; none is asked anything.
+    Every target is opened, so that a wrong setting is found; nothing is sent to it.
     """
     options = options_of(context)
     config = load_config(options.targets, file=options.config, env=os.environ)
@@ -99,7 +99,7 @@ def _name(named: JsonObject) -> str:
 
 def _home(home: str | None, order: list[str]) -> str:
     if home is None:
-        return "none: refused until set"
+        return "none: refused until it is set"
     return home if home in order else f"{home}: not in the order"
 
 

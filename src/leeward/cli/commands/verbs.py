@@ -26,15 +26,15 @@ from leeward.cli.output.json_view import (
 from leeward.cli.output.render import render_absence, render_item, render_receipt, render_value
 from leeward.values import EffectName
 
-JSON = "JSON: as it is, @file, or - for the standard input."
+JSON = "JSON, @file, or - for the standard input."
 
-Function = Annotated[str, typer.Argument(metavar="FUNCTION", help="Its logical name.")]
-Payload = Annotated[str | None, typer.Argument(metavar="PAYLOAD", help=f"{JSON} None if absent.")]
-Bus = Annotated[str, typer.Argument(metavar="BUS", help="Its logical name.")]
-Type = Annotated[str, typer.Argument(metavar="TYPE", help="What happened: order.created.")]
-Data = Annotated[str | None, typer.Argument(metavar="DATA", help=f"{JSON} None if absent.")]
-Table = Annotated[str, typer.Argument(metavar="TABLE", help="Its logical name.")]
-ItemText = Annotated[str, typer.Argument(metavar="ITEM", help=f"The item, with its key. {JSON}")]
+Function = Annotated[str, typer.Argument(metavar="FUNCTION", help="Logical name of the function.")]
+Payload = Annotated[str | None, typer.Argument(metavar="PAYLOAD", help=f"{JSON} Default: null.")]
+Bus = Annotated[str, typer.Argument(metavar="BUS", help="Logical name of the bus.")]
+Type = Annotated[str, typer.Argument(metavar="TYPE", help="What happened, such as order.created.")]
+Data = Annotated[str | None, typer.Argument(metavar="DATA", help=f"{JSON} Default: null.")]
+Table = Annotated[str, typer.Argument(metavar="TABLE", help="Logical name of the table.")]
+ItemText = Annotated[str, typer.Argument(metavar="ITEM", help=f"The item with its key: {JSON}")]
 Key = Annotated[
     list[str],
     typer.Argument(metavar="KEY", help="One word, field=value words, or a JSON object."),
@@ -45,7 +45,7 @@ EffectOption = Annotated[
     typer.Option(
         "--effect",
         metavar="EFFECT",
-        help="What repeating does: read_only, idempotent, keyed, unsafe; else as configured.",
+        help="What repeating does: read_only, idempotent, keyed or unsafe. Default: as configured.",
     ),
 ]
 IdempotencyKey = Annotated[
@@ -53,7 +53,7 @@ IdempotencyKey = Annotated[
     typer.Option(
         "--idempotency-key",
         metavar="TEXT",
-        help="By which the function recognises a repeated call; minted if absent.",
+        help="Text by which the function recognises a repeated call. Default: a new one.",
     ),
 ]
 Timeout = Annotated[
@@ -62,7 +62,7 @@ Timeout = Annotated[
         "--timeout",
         parser=seconds,
         metavar="SECONDS",
-        help="For everything, retries and failover included.",
+        help="Deadline, retries and failover included.",
     ),
 ]
 IfRevision = Annotated[
@@ -129,13 +129,14 @@ def publish(
     data: Data = None,
     *,
     subject: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="What it happened to.")
+        str | None, typer.Option(metavar="TEXT", help="What it happened to, such as an order's id.")
     ] = None,
     id: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Of the event; minted if absent.")
+        str | None, typer.Option(metavar="TEXT", help="Id of the event. Default: a new one.")
     ] = None,
     time: Annotated[
-        str | None, typer.Option(metavar="ISO8601", help="When it happened, with zone; else now.")
+        str | None,
+        typer.Option(metavar="ISO8601", help="When it happened, with time zone. Default: now."),
     ] = None,
     ordering_key: Annotated[
         str | None,
@@ -143,7 +144,7 @@ def publish(
     ] = None,
     timeout: Timeout = None,
 ) -> None:
-    """Publish one event, a CloudEvent."""
+    """Publish one CloudEvent."""
     options = options_of(context)
     sent = json_argument(data, "data")
     happened = time_argument(time)
@@ -173,7 +174,7 @@ def store(
     expires_in: Annotated[
         float | None,
         typer.Option(
-            parser=seconds, metavar="SECONDS", help="After which the item is not found any more."
+            parser=seconds, metavar="SECONDS", help="Seconds after which the item expires."
         ),
     ] = None,
     timeout: Timeout = None,

@@ -1,4 +1,4 @@
-"""The loop that everybody writes first. It is here to fail."""
+"""The loop that many programs have: it is here to show how it fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens in the demo, step by step; nothing in it is left to chance."""
+"""The steps of the demo. None of them depends on chance or time."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ Tries: TypeAlias = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing that happened.
+    """One step.
 
     Attributes:
-        what: in a few words.
+        what: what is done, in a few words.
         served_by: the target that answered; None if none did.
         attempts: what was tried.
-        outcome: what the caller was told.
+        outcome: what the caller got.
     """
 
     what: str
@@ -47,7 +47,7 @@ class Scenario:
 
 
 def play() -> Scenario:
-    """Play every scene."""
+    """Play every step."""
     shop, naive_shop = Shop(), Shop()
     with shop.client(shop.a, shop.b) as cloud:
         steps = [*_good_day(shop, cloud), _broken_target(shop, cloud), *_lost_answer(shop, cloud)]

@@ -1,6 +1,6 @@
-"""What a person reads: rich on a terminal, plain aligned lines everywhere else.
+"""Text for a person: rich on a terminal, plain aligned lines everywhere else.
 
-Data never passes through a markup language, and a control character in it is shown, not obeyed.
+Data never passes through a markup language, and a control character in it is shown as an escape.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ Row: TypeAlias = Sequence[str]
 
 
 class Printers(NamedTuple):
-    """What a person reads of a command.
+    """Where a command writes for a person.
 
     Attributes:
-        out: the standard output, for what was asked for.
-        err: the standard error, for how it came about.
+        out: the standard output, for the result.
+        err: the standard error, for errors and details.
     """
 
     out: Printer
@@ -32,7 +32,7 @@ class Printers(NamedTuple):
 
 
 class Printer(Protocol):
-    """One stream, written on from top to bottom. Styles are rich's; plain text has none."""
+    """Writes to one stream. Styles are rich's; plain text has none."""
 
     def text(self, text: str, style: str = "") -> None:
         """Write a paragraph."""
@@ -44,13 +44,13 @@ class Printer(Protocol):
         """Write JSON, which must not be wrapped either."""
 
     def pairs(self, pairs: Sequence[tuple[str, str]]) -> None:
-        """Write labels and what they stand for, side by side."""
+        """Write labels and values, side by side."""
 
     def table(self, header: Row, rows: Sequence[Row], styles: Row = ()) -> None:
         """Write a table; `styles` are those of its first columns."""
 
     def panel(self, title: str, style: str) -> AbstractContextManager[None]:
-        """Frame what is written inside the ``with``."""
+        """Draw a frame around what is written inside the ``with``."""
 
 
 def printer_for(stream: TextIO) -> Printer:
@@ -89,7 +89,7 @@ class PlainPrinter:
 
     @contextmanager
     def panel(self, title: str, style: str) -> Iterator[None]:
-        """Write the title, then what belongs to it."""
+        """Write the title, then the content."""
         self.lines(title)
         yield
 
@@ -112,7 +112,7 @@ class RichPrinter:
         self._put(Text(_shown(text), style))
 
     def lines(self, text: str, style: str = "") -> None:
-        """Write lines, wrapped by nobody but the terminal."""
+        """Write lines that only the terminal wraps."""
         self._console.print(Text(_shown(text), style), soft_wrap=True)
 
     def json(self, text: str) -> None:
@@ -139,7 +139,7 @@ class RichPrinter:
 
     @contextmanager
     def panel(self, title: str, style: str) -> Iterator[None]:
-        """Write a frame with a title around what belongs to it."""
+        """Draw a frame with a title around the content."""
         framed: list[RenderableType] = []
         self._framed = framed
         try:
@@ -159,7 +159,7 @@ class RichPrinter:
 
 
 def _shown(text: str) -> str:
-    """Return `text` with everything that a terminal would obey written as an escape."""
+    """Return `text` with escapes for everything that a terminal would obey."""
     return "".join(each if each.isprintable() or each == "\n" else _escape(each) for each in text)
 
 

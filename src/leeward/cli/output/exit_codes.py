@@ -1,4 +1,4 @@
-"""Exit codes: one for each thing that a script does next."""
+"""Exit codes: one for each reaction of a script."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class ExitCode:
     Attributes:
         code: what the process exits with.
         meaning: one line for ``leeward --help``.
-        ran: whether the call has run; None where nobody can tell.
-        again: whether calling again is safe.
+        ran: whether the call has run; None if that is not known.
+        again: whether calling again is safe, in words.
     """
 
     code: int
@@ -39,12 +39,14 @@ class ExitCode:
     again: str
 
 
+_FIND_OUT: Final = "find out first whether it ran"
+
 OK: Final = ExitCode(0, "it worked", ran=True, again="")
 UNEXPECTED: Final = ExitCode(
     1,
-    "unexpected error of leeward or an adapter, or no room for the result",
+    "unexpected error, or a result that cannot be written",
     ran=None,
-    again="not blindly",
+    again=_FIND_OUT,
 )
 WRONG: Final = ExitCode(
     2, "wrong usage, request or configuration", ran=False, again="yes, once it is corrected"
@@ -67,11 +69,9 @@ RAISED: Final = ExitCode(
 LATER: Final = ExitCode(
     7, "throttled, unreachable or unusable: it did not run, try again", ran=False, again="yes"
 )
-UNKNOWN: Final = ExitCode(
-    8, "outcome unknown: it may have run; find out first", ran=None, again="not blindly"
-)
+UNKNOWN: Final = ExitCode(8, "outcome unknown: it may have run", ran=None, again=_FIND_OUT)
 INTERRUPTED: Final = ExitCode(
-    130, "interrupted; a call under way may have run", ran=None, again="not blindly"
+    130, "interrupted; a call under way may have run", ran=None, again=_FIND_OUT
 )
 
 EXIT_CODES: Final = (
@@ -86,7 +86,7 @@ EXIT_CODES: Final = (
     UNKNOWN,
     INTERRUPTED,
 )
-"""All of them, in order."""
+"""All exit codes, in order."""
 
 BY_CLASS: Final[dict[type, ExitCode]] = {
     ConfigError: WRONG,
@@ -104,9 +104,9 @@ BY_CLASS: Final[dict[type, ExitCode]] = {
     OutcomeUnknown: UNKNOWN,
     KeyboardInterrupt: INTERRUPTED,
 }
-"""The exit of an exception's class; a class that is not here has that of its nearest base."""
+"""Exception to exit code; a class that is not here has that of its nearest base."""
 
 
 def exit_code_of(error: BaseException) -> ExitCode:
-    """Return the exit for `error`."""
+    """Return the exit code for `error`."""
     return next((BY_CLASS[kind] for kind in type(error).__mro__ if kind in BY_CLASS), UNEXPECTED)

@@ -1,4 +1,4 @@
-"""What came of a command, as plain JSON objects: the shapes that ``docs/cli.md`` lists."""
+"""Results and errors as JSON objects: the shapes that ``docs/cli.md`` lists."""
 
 from __future__ import annotations
 

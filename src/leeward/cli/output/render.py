@@ -16,32 +16,32 @@ STYLES = ("cyan", "dim", "dim", "", "dim", "dim")
 APART = frozenset(
     {"type", "message", "outcome", "attempts", "exit_code", "may_have_run", "field", "trace"}
 )
-"""What the panel of an error shows elsewhere than in its list of details."""
+"""What the panel of an error does not list among its details."""
 
 
 def render_value(data: JsonObject, printers: Printers) -> None:
-    """Show a function's answer, and how it came."""
+    """Show a function's answer, its target and its attempts."""
     _render_main("value", data, printers)
 
 
 def render_item(data: JsonObject, printers: Printers) -> None:
-    """Show an item, and where it was."""
+    """Show an item and its record."""
     _render_main("item", data, printers)
 
 
 def render_absence(data: JsonObject, printers: Printers) -> None:
-    """Return that there is no such item."""
+    """Show that there is no such item."""
     printers.err.text(f"{data['table']!r} has no item with this key.")
 
 
 def render_receipt(data: JsonObject, printers: Printers) -> None:
-    """Show what was promised."""
+    """Show a receipt."""
     printers.out.pairs(_details(data))
     _render_attempts(data["attempts"], printers.err, least=2)
 
 
 def render_failure(data: JsonObject, err: Printer) -> None:
-    """Show an error: what happened, whether the call may have run, what to do, what was tried."""
+    """Show an error: what happened, whether the call may have run, what to do, the attempts."""
     code = data["exit_code"]
     with err.panel(f"{data['type']} (exit code {code})", "red"):
         err.text(data["message"])
@@ -77,7 +77,7 @@ def _render_main(main: str, data: JsonObject, printers: Printers) -> None:
 
 
 def _render_attempts(attempts: Any, err: Printer, *, least: int) -> None:
-    """Show attempts, if there are so many; columns in which nothing stands are left out."""
+    """Show attempts if there are at least `least`; empty columns are left out."""
     if len(attempts) < least:
         return
     rows = [_attempt(each) for each in attempts]
@@ -112,4 +112,4 @@ def _details(data: JsonObject) -> list[tuple[str, str]]:
 
 
 def _ran(ran: bool | None) -> str:
-    return "perhaps: nothing can prove either" if ran is None else spoken(ran)
+    return "perhaps" if ran is None else spoken(ran)
