@@ -1,8 +1,8 @@
-"""For tests, yours too: a clock that does not wait, and a driver that fails on demand.
+"""For your tests: a clock that does not wait, and a driver that fails on demand.
 
 ```python
 cloud = FaultyDriver(Local())
-cloud.fail(Fault.LOSE_ANSWER, times=1)      # the work is done, and nobody hears of it
+cloud.fail(Fault.LOSE_ANSWER, times=1)      # the work is done, and the answer is lost
 with Client(cloud) as client:
     ...
 ```
@@ -56,20 +56,20 @@ class FakeClock:
 
 
 class Fault(Enum):
-    """What can be made to go wrong with one attempt."""
+    """A way for one attempt to fail."""
 
     REFUSE = "refuse"
-    """The target cannot be reached: nothing runs, NOT_SENT."""
+    """The target cannot be reached. Nothing runs; NOT_SENT."""
     THROTTLE = "throttle"
-    """The target refuses before it runs anything: REJECTED."""
+    """The target refuses before it runs anything; REJECTED."""
     SUSPEND = "suspend"
-    """The account is suspended: nothing runs, UNUSABLE."""
+    """The account is suspended. Nothing runs; UNUSABLE."""
     LOSE_REQUEST = "lose_request"
-    """Sent, but it never arrived, and nobody can tell: nothing runs, AMBIGUOUS."""
+    """The request is lost on its way. Nothing runs, and nobody can know; AMBIGUOUS."""
     LOSE_ANSWER = "lose_answer"
-    """It runs, and the answer is lost: AMBIGUOUS."""
+    """It runs, and the answer is lost; AMBIGUOUS."""
     DENY = "deny"
-    """The identity is refused: nothing runs, AUTH."""
+    """The identity is refused. Nothing runs; AUTH."""
 
 
 _ANSWERS: Mapping[Fault, Result[Any]] = {

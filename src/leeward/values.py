@@ -32,7 +32,7 @@ class Effect(Enum):
     KEYED = "keyed"
     """The receiver deduplicates by the idempotency key."""
     UNSAFE = "unsafe"
-    """Repeating may do harm: never sent again unless it is proved that it did not run."""
+    """Repeating may do harm. Never sent again unless it is proved that it did not run."""
 
 
 EffectName: TypeAlias = Literal["read_only", "idempotent", "keyed", "unsafe"]
@@ -49,9 +49,9 @@ class Promise(Enum):
     ACCEPTED = "accepted"
     """A target has queued the function call; there will be no answer."""
     HANDED_OFF = "handed_off"
-    """Reserved, not given in this version: another target keeps the write for its home."""
+    """Reserved, not given in this version. Another target keeps the write for its home."""
     SPOOLED = "spooled"
-    """Reserved, not given in this version: kept in a local journal until a target is reached."""
+    """Reserved, not given in this version. Kept in a local journal until a target is reached."""
 
 
 class Attempt(NamedTuple):

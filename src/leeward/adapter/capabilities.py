@@ -27,7 +27,7 @@ class Capability(Enum):
     TABLES = "tables"
     """Store, load and delete single items."""
     CONDITIONS = "conditions"
-    """Store and delete under a condition: `if_absent`, `if_revision`."""
+    """Store and delete under a condition (`if_absent`, `if_revision`)."""
     EXPIRY = "expiry"
     """Keep an expiry with an item; an expired item counts as absent in conditions."""
     COMPOSITE_KEYS = "composite_keys"
