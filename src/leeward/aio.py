@@ -1,6 +1,6 @@
-"""The asynchronous client: the same doors, awaited.
+"""The asynchronous client: the methods of `Client`, to be awaited.
 
-Everything that decides is shared with `leeward.Client`. This one carries it out on an event loop.
+Everything that decides is shared with `leeward.Client`; this one runs it on an event loop.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ if TYPE_CHECKING:
 
 
 class AsyncClient(WithUsualNames):
-    """`leeward.Client` for asyncio: the same doors with the same arguments, to be awaited.
+    """`leeward.Client` for asyncio: the same methods with the same arguments, to be awaited.
 
     One client serves any number of tasks, of one event loop or several. Use it as an asynchronous
     context manager, or close it. A target whose adapter cannot be awaited works in threads.
 
-    Cancelling a door gives back everything that it holds. What was sent stays sent: a call that
-    was cancelled may have run.
+    Cancelling a call releases everything that it holds. What was sent stays sent: a call that was
+    cancelled may have run.
 
     Args:
         targets: as for `leeward.Client`.

@@ -58,7 +58,8 @@ def open_order(config: Config, env: Mapping[str, str]) -> list[Driver]:
 def own_order(drivers: Sequence[Driver], config: Config) -> list[Driver]:
     """Put the configured names before drivers that are open already."""
     for driver in drivers:
-        check_driver(driver, "an element of targets")
+        remedy = "name an order such as 'local:a,local:b', or pass drivers"
+        check_driver(driver, "an element of targets", remedy)
     return [_renamed(driver, _name_of(driver), config) for driver in drivers]
 
 

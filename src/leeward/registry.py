@@ -31,10 +31,11 @@ def open_target(config: TargetConfig) -> Driver:
 
     Raises:
         ConfigError: the provider is unknown or not installed, two packages offer it, or what it
-            opens is no driver.
+            opens is not a driver.
     """
     driver = _opener(config.provider)(config)
-    check_driver(driver, f"what the adapter {config.provider!r} opened for {config.name}")
+    opened = f"what the adapter {config.provider!r} opened for {config.name}"
+    check_driver(driver, opened, "correct or update the adapter")
     if driver.target != config.name:
         driver.close()
         raise ConfigError(
@@ -44,14 +45,13 @@ def open_target(config: TargetConfig) -> Driver:
     return driver
 
 
-def check_driver(driver: object, what: str) -> None:
+def check_driver(driver: object, what: str, remedy: str) -> None:
     """Raise `ConfigError` if `driver` lacks part of the protocol; `what` names it."""
+    if isinstance(driver, type):
+        raise ConfigError(f"{what} is the class {driver.__name__}; call it to make a driver")
     absent = [name for name in DRIVER_MEMBERS if not hasattr(driver, name)]
     if len(absent) == len(DRIVER_MEMBERS):
-        raise ConfigError(
-            f"{what} is no driver but of type {type(driver).__name__}; give an order such as "
-            "'local:a,local:b', or drivers"
-        )
+        raise ConfigError(f"{what} is not a driver but of type {type(driver).__name__}; {remedy}")
     if absent:
         raise ConfigError(
             f"{what} lacks {', '.join(absent)} of leeward.adapter.Driver; derive it from that"

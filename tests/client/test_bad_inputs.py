@@ -25,6 +25,7 @@ from leeward import (
 from leeward.adapter import Capability, Limits
 from leeward.config import FunctionConfig, TableConfig, load_config
 from leeward.errors import LeewardError
+from leeward.local import Local
 from leeward.testing import FakeClock
 from tests.scripted import Scripted
 
@@ -102,6 +103,12 @@ CALLS: dict[str, tuple[Do, type[LeewardError], str, str]] = {
         "remove it",
     ),
     "table is empty": (lambda c: c.load_data("", "1"), InvalidRequest, "table", "give it a value"),
+    "type is a whole event": (
+        lambda c: c.publish_event("orders", Event("order.created")),  # type: ignore[arg-type]
+        InvalidRequest,
+        "event.type",
+        "publish_events(bus, [event])",
+    ),
     "queue is empty": (lambda c: c.enqueue(""), InvalidRequest, "function", "give it a value"),
     # invoke
     "effect is unknown": (
@@ -680,11 +687,29 @@ def test_an_adapter_that_is_not_there(
         Client(targets, config=Config())
 
 
-@pytest.mark.parametrize("targets", [7, b"local", {"a": 1}, [Scripted("a"), "b"], object])
+@pytest.mark.parametrize("targets", [7, b"local", {"a": 1}, [Scripted("a"), "b"], lambda: None])
 def test_targets_of_another_type_are_refused(targets: Any) -> None:
     """What is neither an order nor a driver is named by its type."""
-    with pytest.raises(ConfigError, match="targets is no driver but of type.*local:a,local:b"):
+    with pytest.raises(ConfigError, match="targets is not a driver but of type.*local:a,local:b"):
         Client(targets, config=Config())
+
+
+@pytest.mark.parametrize("targets", [Local, [Local], object])
+def test_a_class_in_the_place_of_a_driver_is_refused(targets: Any) -> None:
+    """Who forgets the brackets is told so."""
+    with pytest.raises(ConfigError, match="targets is the class .*; call it to make a driver"):
+        Client(targets, config=Config())
+
+
+@pytest.mark.parametrize("opened", [None, {}, Local])
+def test_an_adapter_that_opens_no_driver_is_named(
+    opened: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The remedy is the adapter's, not the order's."""
+    monkeypatch.setattr("leeward.local.open_driver", lambda config: opened)
+    with pytest.raises(ConfigError, match="what the adapter 'local' opened for local is") as caught:
+        Client("local", config=Config())
+    assert "local:a,local:b" not in str(caught.value)
 
 
 @pytest.mark.parametrize("config", [7, b"leeward.toml", "\0", "\ud800"])

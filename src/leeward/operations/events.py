@@ -57,6 +57,11 @@ def _completed(event: Event, field: str, source: str, limits: OrderLimits, now: 
         raise InvalidRequest(
             f"{field} must be a leeward.Event, not {type(event).__name__}", field=field
         )
+    if isinstance(event.type, Event):
+        raise InvalidRequest(
+            f"{field}.type is an Event; publish a whole Event with publish_events(bus, [event])",
+            field=f"{field}.type",
+        )
     check(event, field)
     if not isinstance(event.data, bytes):
         items.check_json(event.data, f"{field}.data")
