@@ -82,7 +82,7 @@ def decode(body: bytes | str, *, deepest: int = DEEPEST, exact: bool = False) ->
 
 
 def _flaw(error: Exception) -> str:
-    """Tell what the decoder met, by words of its own and a place."""
+    """Describe what the decoder met, in its own words and with the place."""
     from json import JSONDecodeError
 
     if isinstance(error, JSONDecodeError):

@@ -119,7 +119,6 @@ NOT_YET: Final = {
     "src/leeward/adapter": "the kit for adapters",
     "src/leeward/operations": "the operations",
     "src/leeward/routing": "routing",
-    "src/leeward/local": "the embedded adapter",
     "adapters/aws": "adapters",
     "adapters/azure": "adapters",
     "adapters/google": "adapters",

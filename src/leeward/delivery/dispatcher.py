@@ -262,8 +262,8 @@ def _log(
 def _started(thread: Thread) -> Thread | None:
     """Start a daemon thread; None if the process may have no further one.
 
-    That is no error here: what was accepted is on the disk, and is delivered when the lease ends
-    or the next change comes.
+    That is not an error here: what was accepted is on the disk, and is delivered when the lease
+    ends or the next change comes.
     """
     thread.daemon = True
     try:

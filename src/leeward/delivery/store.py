@@ -114,9 +114,9 @@ _ADD = """INSERT INTO deliveries (bus, subscriber, lane, idempotency_key, docume
 _KNOWN = """NOT dead AND (bus, subscriber) IN (
     SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?))"""
 
-# Texts are taken as bytes, and numbers only where they are some: a column may hold anything, and
-# one text that is no UTF-8 would make the whole query fail. Infinity comes after all numbers, and
-# before whatever is none.
+# Texts are read as bytes, and numbers only where they are numbers: a column may hold anything, and
+# one text that is not UTF-8 would make the whole query fail. Infinity comes after all numbers, and
+# before everything else.
 _ROW = """id, CAST(bus AS BLOB), CAST(subscriber AS BLOB), CAST(idempotency_key AS BLOB),
     CAST(document AS BLOB),
     CASE WHEN typeof(attempts) = 'integer' THEN attempts END,
@@ -245,7 +245,7 @@ def _delivery(row: Sequence[Any]) -> Delivery:
     """
     id, bus, subscriber, key, document, attempts, due = row
     if attempts is None or not 0 <= attempts < 2**31 or due is None or not isfinite(due):
-        raise ValueError("attempts or due is no such number")
+        raise ValueError("attempts or due is not such a number")
     recipient = Recipient(bus.decode(), subscriber.decode())
     lease = os.urandom(16).hex()
     return Delivery(id, recipient, key.decode(), document.decode(), attempts + 1, lease)

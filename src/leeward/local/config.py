@@ -66,7 +66,7 @@ def _path(config: TargetConfig) -> str:
     qualifier = config.qualifier
     if qualifier is not None and not _QUALIFIER.fullmatch(qualifier):
         raise ConfigError(
-            f"the target {config.name!r} is no good name for a file; after the colon use only "
+            f"the target {config.name!r} cannot be the name of a file; after the colon use only "
             f"letters, digits, '.', '_' and '-'"
         )
     name = "local.sqlite3" if qualifier is None else f"local-{qualifier}.sqlite3"

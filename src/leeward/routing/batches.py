@@ -1,4 +1,4 @@
-"""A publish of many events: each has its own fate, and only open ones are sent again."""
+"""A publish of many events: each has its own result, and only open ones are sent again."""
 
 from __future__ import annotations
 

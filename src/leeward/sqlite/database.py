@@ -212,7 +212,7 @@ class Database(Forkable):
             self._drop(connection)
 
     def _drop(self, connection: sqlite3.Connection) -> None:
-        """Give up a handle that failed to write, so that the next call opens the file anew.
+        """Drop a handle that failed to write, so that the next call opens the file anew.
 
         The system may have forgotten unwritten pages: an fsync that is tried again on the same
         handle can succeed and prove nothing.

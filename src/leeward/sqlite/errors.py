@@ -24,7 +24,7 @@ MEANINGS: Mapping[int, tuple[Outcome, str, str]] = MappingProxyType(
         sqlite3.SQLITE_READONLY: (Outcome.UNUSABLE, "read_only", "it may not be written"),
         sqlite3.SQLITE_PERM: (Outcome.UNUSABLE, "read_only", "it may not be written"),
         sqlite3.SQLITE_CANTOPEN: (Outcome.UNUSABLE, "cannot_open", "it cannot be opened"),
-        sqlite3.SQLITE_NOTADB: (Outcome.UNUSABLE, "not_a_database", "it is no SQLite file"),
+        sqlite3.SQLITE_NOTADB: (Outcome.UNUSABLE, "not_a_database", "it is not an SQLite file"),
         sqlite3.SQLITE_CORRUPT: (Outcome.UNUSABLE, "corrupt", "it is damaged"),
         sqlite3.SQLITE_IOERR: (Outcome.UNUSABLE, "io_error", "reading or writing failed"),
     }
