@@ -336,7 +336,7 @@ CALLS: dict[str, tuple[Do, type[LeewardError], str, str]] = {
         lambda c: c.store_data("t", {"id": 1}),
         InvalidRequest,
         "item['id']",
-        "str(value)",
+        "write it as text",
     ),
     "item's key is empty": (
         lambda c: c.store_data("t", {"id": ""}),
@@ -481,7 +481,7 @@ CALLS: dict[str, tuple[Do, type[LeewardError], str, str]] = {
         lambda c: c.load_data("t", 42),  # type: ignore[arg-type]
         InvalidRequest,
         "key",
-        "str(value)",
+        "write it as text",
     ),
     "key is one of two": (lambda c: c.load_data("pairs", "c1"), InvalidRequest, "key", "mapping"),
     "key lacks a field": (

@@ -1,4 +1,4 @@
-"""The arguments that operations share: names, keys, times and ids, checked one by one.
+"""Checks of the arguments that operations share: names, keys, times and ids.
 
 Each check raises `InvalidRequest` with the field and the remedy, and returns the checked value.
 """
@@ -21,7 +21,7 @@ MAX_IDEMPOTENCY_KEY = 255
 """Characters. It travels as an HTTP header; the IETF draft names no limit, vendors use 255."""
 
 MAX_SECONDS = 24 * 3600.0
-"""The longest deadline."""
+"""The longest deadline, in seconds."""
 
 MAX_EXPIRY = 100 * 365 * 24 * 3600.0
 """Seconds. DynamoDB and Firestore ignore or refuse expiries much further away."""
@@ -57,7 +57,7 @@ def check_idempotency_key(value: Any) -> str | None:
     if len(text) > MAX_IDEMPOTENCY_KEY or not text.isascii() or text != text.strip():
         raise InvalidRequest(
             f"idempotency_key must be at most {MAX_IDEMPOTENCY_KEY} printable ASCII characters "
-            "without blanks at its ends; hash what is longer",
+            "without blanks at its ends; use a hash of a longer text",
             field="idempotency_key",
         )
     return text
@@ -99,7 +99,7 @@ def key_of_item(item: Mapping[str, Any], fields: tuple[str, ...], limits: OrderL
     absent = [field for field in fields if field not in item]
     if absent:
         raise InvalidRequest(
-            f"item[{absent[0]!r}] is absent, and is part of the table's key; add it, or set key "
+            f"item[{absent[0]!r}] is missing, and is part of the table's key; add it, or set key "
             "in [tables] of leeward.toml",
             field=f"item[{absent[0]!r}]",
         )
@@ -111,14 +111,14 @@ def key_of(key: Any, fields: tuple[str, ...], limits: OrderLimits) -> Key:
     if isinstance(key, Mapping):
         if set(key) != set(fields):
             raise InvalidRequest(
-                f"key must have exactly the fields {list(fields)}, which are the table's key; give "
-                "those, or set key in [tables] of leeward.toml",
+                f"key must have exactly the fields {list(fields)}, which are the table's key; "
+                "write those, or set key in [tables] of leeward.toml",
                 field="key",
             )
         return _key(fields, [key[field] for field in fields], "key", limits)
     if len(fields) > 1:
         raise InvalidRequest(
-            f"the table's key has {len(fields)} fields; give a mapping with {list(fields)}",
+            f"the table's key has {len(fields)} fields; pass a mapping with {list(fields)}",
             field="key",
         )
     if not _is_plain(key, limits):
@@ -140,7 +140,7 @@ def _is_plain(value: Any, limits: OrderLimits) -> TypeGuard[str]:
 def _check_key_value(value: Any, field: str, limits: OrderLimits) -> None:
     if type(value) is not str:
         raise InvalidRequest(
-            f"{field} must be a string, not {type(value).__name__}; use str(value)", field=field
+            f"{field} must be a string, not {type(value).__name__}; write it as text", field=field
         )
     if not value:
         raise InvalidRequest(f"{field} is empty; a key needs at least one character", field=field)
@@ -152,13 +152,13 @@ def _check_key_value(value: Any, field: str, limits: OrderLimits) -> None:
         ) from None
     if size > limits.smallest.key_bytes:
         raise PayloadTooLarge(
-            f"{field} has {size} bytes, and {limits.takes('key_bytes')}; hash or shorten it",
+            f"{field} has {size} bytes, and {limits.takes('key_bytes')}; shorten or hash it",
             field=field,
         )
 
 
 def shown(value: object) -> str:
-    """Write a wrong value for a message: a short text as it is, of anything else the type."""
+    """Return a wrong value for a message: a short text itself, of anything else the type."""
     if isinstance(value, str) and len(value) <= MAX_NAME:
         return repr(value)
     return f"of type {type(value).__name__}"

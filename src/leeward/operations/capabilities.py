@@ -18,9 +18,9 @@ from leeward.adapter import (
 from leeward.errors import Unsupported
 
 _REMEDIES: Mapping[Capability, str] = {
-    Capability.INVOKE: "take it out of the order for this call",
-    Capability.ENQUEUE: "use invoke, or take it out of the order for this call",
-    Capability.PUBLISH: "take it out of the order for this call",
+    Capability.INVOKE: "use an order without this target for the call",
+    Capability.ENQUEUE: "use invoke, or an order without this target for the call",
+    Capability.PUBLISH: "use an order without this target for the call",
     Capability.ORDERING: "publish without ordering_key",
     Capability.TABLES: "give the table another home",
     Capability.CONDITIONS: "store without a condition, or give the table another home",
@@ -77,11 +77,11 @@ def require(call: Call, drivers: Iterable[Driver]) -> None:
 
 
 def _refusal(call: Call, driver: Driver, capability: Capability) -> str:
-    """Return that a target cannot, or that it could if it were told where."""
+    """Return the message: the target cannot, or could if it were configured."""
     if capability in driver.missing:
         lack = f"{capability.value!r} is not configured for {driver.target!r}"
         return f"{lack}: {driver.missing[capability]}; nothing was sent"
     return (
-        f"{driver.target} has no {capability.value}, which this {call.verb} needs; "
+        f"{driver.target} does not support {capability.value}, which this {call.verb} needs; "
         f"nothing was sent; {_REMEDIES[capability]}"
     )

@@ -59,7 +59,7 @@ _CLASSES: Mapping[Outcome, type[CallError]] = {
 _WHAT: Mapping[Outcome, tuple[str, str]] = {
     Outcome.LOCAL: (
         "was refused on this side before anything was sent",
-        "Try again later, or with fewer calls at once.",
+        "It did not run. Call again later or with fewer calls at once; replace a closed target.",
     ),
     Outcome.NOT_SENT: (
         "could not be sent: the target cannot be reached",
@@ -70,15 +70,15 @@ _WHAT: Mapping[Outcome, tuple[str, str]] = {
         "Calling again later is safe.",
     ),
     Outcome.UNUSABLE: (
-        "was refused by the target for a lasting reason of its own",
-        "It did not run; look at the account's status and quotas.",
+        "was refused by the target for a reason that lasts",
+        "It did not run. Remove the cause: the account, a quota, or a setting of the target.",
     ),
     Outcome.APP_ERROR: (
         "ran, and the function raised",
-        "Other targets were not asked: the same call would fail there too.",
+        "No other target was tried: the call would fail there, too.",
     ),
     Outcome.CALLER: (
-        "was refused as wrong",
+        "was refused because the request is wrong",
         "It did not run; correct the request.",
     ),
     Outcome.AUTH: (
@@ -86,18 +86,18 @@ _WHAT: Mapping[Outcome, tuple[str, str]] = {
         "It did not run; check credentials and permissions.",
     ),
     Outcome.NOT_FOUND: (
-        "addressed something that is not there",
+        "named something that does not exist",
         "It did not run; check the name, and `names` in leeward.toml.",
     ),
     Outcome.CONFLICT: (
-        "found its condition not met",
+        "found that its condition does not hold",
         "Nothing was changed; load the item and decide again.",
     ),
 }
 
 
 _LIBRARY = "curl."
-"""What the codes of the library begin with: numbers, which words say better."""
+"""How the codes of libcurl begin: numbers, which the message explains in words."""
 
 
 def error_of(call: Call, result: Result[Any]) -> LeewardError:
@@ -169,13 +169,15 @@ def _next_step(call: Call) -> str:
     match call:
         case Invoke() | Enqueue() if call.effect is Effect.UNSAFE:
             return (
-                "It is unsafe to repeat, so leeward did not: find out what happened before "
+                "It is unsafe to repeat, so leeward did not. Find out what happened before "
                 f"calling again (idempotency key {call.idempotency_key})."
             )
         case Invoke() | Enqueue():
             return f"It may be called again, with idempotency_key={call.idempotency_key!r}."
         case Publish():
-            return "Publishing again with the same id is safe: consumers deduplicate by it."
+            return (
+                "Publishing again with the same id is safe: consumers recognise a duplicate by it."
+            )
         case _:
             return "Load the item to see what is there before writing again."
 
@@ -193,7 +195,7 @@ def _subject(call: Call, result: Result[Any]) -> str:
 
 
 def _detail(result: Result[Any]) -> str:
-    """Return what the target said, in brackets; never a payload."""
+    """Return code and message of the target in brackets; never a payload."""
     fault = result.fault
     said = fault.type if fault is not None else result.message
     code = None if said and (result.code or "").startswith(_LIBRARY) else result.code
@@ -204,5 +206,5 @@ def _detail(result: Result[Any]) -> str:
 
 
 def _printable(text: str) -> str:
-    """Escape what comes from outside and could write lines of its own into a log."""
+    """Return `text` with escapes for characters that could add lines to a log."""
     return text if is_printable(text) else repr(text)[1:-1]

@@ -1,4 +1,4 @@
-"""Events on their way in: checked, completed, measured, and split into requests."""
+"""Events are checked, completed, measured, and split into requests."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ from leeward.values import Event
 def complete(
     events: Sequence[Event], field: str, source: str, limits: OrderLimits, now: float
 ) -> list[Written]:
-    """Check every event and fill in what it leaves open; the first wrong one is refused.
+    """Check every event and fill in what is None; the first wrong one is refused.
 
     `field` names the argument: ``event`` for a single one, else ``events``. `now` is Unix seconds.
     """
     if isinstance(events, Event | str | bytes) or not isinstance(events, Sequence):
         raise InvalidRequest(
-            f"{field} must be a list of leeward.Event, not {type(events).__name__}", field=field
+            f"{field} must be a list of leeward.Event, not {type(events).__name__}; write "
+            "[event, ...]",
+            field=field,
         )
     several = field == "events"
     return [
@@ -76,8 +78,8 @@ def _check_size(event: Event, field: str, limits: OrderLimits) -> None:
         _check_attributes(event, field, limits)
     if size > limits.smallest.event_bytes:
         raise PayloadTooLarge(
-            f"{field} has {size} bytes, and {limits.takes('event_bytes')}; store the data and send "
-            "its key instead",
+            f"{field} has {size} bytes, and {limits.takes('event_bytes')}; store the data and "
+            "publish its key instead",
             field=field,
         )
 
