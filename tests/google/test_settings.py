@@ -126,7 +126,7 @@ def test_the_audience_of_a_url(url: str, audience: str | None) -> None:
         ({"function_url": "http://{name}.example"}, "clear text"),
         ({"functions": {"f": 1}}, "non-empty string"),
         ({"functions": {"f": "http://a.example"}}, "clear text"),
-        ({"functions": {"f": "https://a:65536"}}, "must be a scheme"),
+        ({"functions": {"f": "https://a:65536"}}, "must be a URL"),
         ({"function_audience": "x"}, "no effect without function_url"),
         ({"authenticate": False}, "no effect without function_url"),
         (
@@ -134,9 +134,9 @@ def test_the_audience_of_a_url(url: str, audience: str | None) -> None:
             "no effect with authenticate",
         ),
         ({"functions": {"f": RUN}, "function_audience": "a b"}, "white space"),
-        ({"enqueue_topics": {"f": "a/b"}}, "no name of a topic"),
-        ({"enqueue_topics": {"f": "goog-x"}}, "no name of a topic"),
-        ({"tasks_queue": QUEUE}, "goes with functions"),
+        ({"enqueue_topics": {"f": "a/b"}}, "must be the name of a topic"),
+        ({"enqueue_topics": {"f": "goog-x"}}, "must be the name of a topic"),
+        ({"tasks_queue": QUEUE}, "no effect without function_url or functions or region"),
         ({"tasks_queue": "calls", "region": "us-central1"}, "whole name"),
         ({"tasks_queue": QUEUE, "region": "us-central1"}, "tasks_service_account"),
         (
@@ -145,7 +145,7 @@ def test_the_audience_of_a_url(url: str, audience: str | None) -> None:
         ),
         (
             {"tasks_queue": QUEUE, "region": "us-central1", "enqueue_topics": {}},
-            "remove tasks_queue",
+            "exclude each other",
         ),
         ({"tasks_service_account": ACCOUNT}, "no effect without tasks_queue"),
         ({"pubsub_endpoint": "http://pubsub.example"}, "clear text"),
@@ -156,8 +156,8 @@ def test_the_audience_of_a_url(url: str, audience: str | None) -> None:
         ({"database": "a/b"}, "id of a database"),
         ({"identity": "managed"}, "'default' or 'metadata'"),
         ({"impersonate": "canary me"}, "e-mail address"),
-        ({"access_token": "canary\n"}, "without white space"),
-        ({"id_token": "canary \u00e4"}, "without white space"),
+        ({"access_token": "canary\n"}, "holds white space"),
+        ({"id_token": "canary \u00e4"}, "holds white space"),
         ({"access_token": "canary", "credentials_file": "/x"}, "exclude each other"),
         ({"id_token": "canary", "identity": "metadata"}, "exclude each other"),
         ({"credentials_file": "/x", "identity": "metadata"}, "exclude each other"),
@@ -308,7 +308,10 @@ def test_whose_a_host_is(host: str, service: Any, own: bool) -> None:
     assert is_own_host(host, service) == own
 
 
-@given(st.sampled_from(sorted(name for name, kind in OPTIONS.items() if kind is str)), st.text())
+@given(
+    st.sampled_from(sorted(each.name for each in OPTIONS if each.type is str and each.key)),
+    st.text(),
+)
 def test_whatever_text_an_option_has(option: str, text: str) -> None:
     """It gives settings or a ConfigError that does not repeat it."""
     told, base = "", {"project": "shop-1", "region": "us-central1"}

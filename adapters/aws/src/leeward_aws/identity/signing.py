@@ -8,13 +8,13 @@ which wants another form of the path and a header for the body's hash.
 from __future__ import annotations
 
 import hmac
-import re
 import time
 from functools import lru_cache
 from hashlib import sha256
 from typing import Final, NamedTuple
 
 from leeward.http.messages import Request
+from leeward.text import UNRESERVED, percent_encode
 from leeward_aws.identity.credentials import Credentials
 
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
@@ -106,10 +106,7 @@ def _canonical_query(query: str) -> str:
 
 @lru_cache(maxsize=256)
 def _canonical_path(path: str) -> str:
-    """Drop dot segments and empty ones, then percent-encode, so ``%3A`` becomes ``%253A``.
-
-    By hand, because `urllib.parse` takes longer to import than all of this adapter.
-    """
+    """Drop dot segments and empty ones, then percent-encode, so ``%3A`` becomes ``%253A``."""
     kept: list[str] = []
     for segment in path.split("/"):
         if segment == "..":
@@ -117,11 +114,7 @@ def _canonical_path(path: str) -> str:
         elif segment not in ("", "."):
             kept.append(segment)
     end = "/" if kept and path.endswith("/") else ""
-    return re.sub(r"[^A-Za-z0-9._~/-]", _percent, f"/{'/'.join(kept)}{end}")
-
-
-def _percent(found: re.Match[str]) -> str:
-    return "".join(f"%{byte:02X}" for byte in found[0].encode())
+    return percent_encode(f"/{'/'.join(kept)}{end}", UNRESERVED + "/")
 
 
 @lru_cache(maxsize=64)

@@ -18,8 +18,8 @@ from leeward.errors import ConfigError, LeewardError, Outcome
 from leeward.http.messages import Failure, Request, Response
 from leeward.http.transport import Transport
 from leeward.json_text import Undecodable, decode
+from leeward.text import percent_encode
 from leeward_azure.identity.credentials import Bearer
-from leeward_azure.percent import encoded
 
 ENDPOINT: Final = "IDENTITY_ENDPOINT"
 HEADER: Final = "IDENTITY_HEADER"
@@ -135,9 +135,9 @@ def _is_near(host: str) -> bool:
 
 def _request(place: Place, scope: str, client_id: str | None) -> Request:
     resource = scope.removesuffix("/.default")
-    target = f"{place.target}&resource={encoded(resource)}"
+    target = f"{place.target}&resource={percent_encode(resource)}"
     if client_id is not None:
-        target += f"&client_id={encoded(client_id)}"
+        target += f"&client_id={percent_encode(client_id)}"
     return Request("GET", place.origin, target, (("Accept", "application/json"), place.header))
 
 

@@ -16,7 +16,10 @@ TOPIC_KEY: Final = "eventgrid:"
 """What the scope of a topic's own key begins with; the topic's name follows."""
 
 _TOPIC_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
-_QUEUE_NAME: Final = re.compile(r"(?=.{3,63}$)[a-z0-9]+(?:-[a-z0-9]+)*")
+QUEUE_NAME: Final = r"(?=.{3,63}$)[a-z0-9]+(?:-[a-z0-9]+)*"
+"""A queue's name ("Naming queues and metadata" of Queue storage)."""
+
+_QUEUE_NAME: Final = re.compile(QUEUE_NAME)
 
 
 def is_topic_name(name: str) -> bool:
@@ -28,7 +31,7 @@ def is_topic_name(name: str) -> bool:
 
 
 def is_queue_name(name: str) -> bool:
-    """Return whether `name` can be a queue's ("Naming queues and metadata" of Queue storage)."""
+    """Return whether `name` can be a queue's."""
     return _QUEUE_NAME.fullmatch(name) is not None
 
 

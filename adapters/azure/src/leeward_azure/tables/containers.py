@@ -18,11 +18,10 @@ from leeward.adapter.plans import Drop, Learn, Plan, View
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Request, Response
 from leeward.json_text import Undecodable
-from leeward.text import is_printable
+from leeward.text import is_printable, percent_encode
 from leeward_azure.errors import ABSENT, LAGGING, REGION_MOVED, judge_cosmos
 from leeward_azure.exchange import service_of
 from leeward_azure.identity.signing import Headers, Signed, cosmos_headers
-from leeward_azure.percent import encoded
 from leeward_azure.tables.documents import Place, document_of, place_of
 from leeward_azure.tables.sessions import EMPTY, Session
 
@@ -93,7 +92,7 @@ def container_of(origin: str, database: str, table: str) -> Container:
     return Container(
         origin,
         link=f"dbs/{database}/colls/{table}",
-        documents=f"/dbs/{encoded(database)}/colls/{encoded(table)}/docs",
+        documents=f"/dbs/{percent_encode(database)}/colls/{percent_encode(table)}/docs",
         session=f"session:{table}",
         expired=f"expired:{table}",
     )

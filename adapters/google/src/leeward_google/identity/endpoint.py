@@ -17,6 +17,7 @@ from leeward.adapter.resolver import Credential, NoCredential, Source
 from leeward.errors import ConfigError, LeewardError, Outcome
 from leeward.http.messages import Failure, Request, Response
 from leeward.http.transport import Transport
+from leeward.text import percent_encode
 from leeward_google.exchange import SCOPE
 from leeward_google.identity.tokens import (
     AUDIENCE,
@@ -28,7 +29,6 @@ from leeward_google.identity.tokens import (
     refused_by,
     undecodable,
 )
-from leeward_google.percent import encoded
 
 ADDRESS: Final = "http://169.254.169.254"
 """The same everywhere. The name, ``metadata.google.internal``, would have to be looked up."""
@@ -104,10 +104,10 @@ def _request(origin: str, scope: str) -> Request:
     if scope == PROJECT:
         target = "/computeMetadata/v1/project/project-id"
     elif scope.startswith(AUDIENCE):
-        audience = encoded(scope.removeprefix(AUDIENCE))
+        audience = percent_encode(scope.removeprefix(AUDIENCE))
         target = f"{_ACCOUNT}/identity?audience={audience}&format=full"
     else:
-        target = f"{_ACCOUNT}/token?scopes={encoded(SCOPE)}"
+        target = f"{_ACCOUNT}/token?scopes={percent_encode(SCOPE)}"
     return Request("GET", origin, target, (FLAVOR,))
 
 
