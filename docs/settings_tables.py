@@ -18,8 +18,8 @@ def main() -> None:
         table = table_of(import_module(f"leeward_{cloud}.settings.options").OPTIONS)
         text = page.read_text(encoding="utf-8")
         head, heading, rest = text.partition("\n## Settings\n")
-        rest = re.sub(r"(?m)(^\|.*\n)+", lambda _: f"{table}\n", rest, count=1)
-        page.write_text(head + heading + rest, encoding="utf-8")
+        before, _, after = re.split(r"(?m)((?:^\|.*\n)+)", rest, maxsplit=1)
+        page.write_text(f"{head}{heading}{before}{table}\n{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

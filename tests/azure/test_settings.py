@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward.errors import ConfigError
+from leeward_azure.settings import connections
 from leeward_azure.settings.options import OPTIONS
 from leeward_azure.settings.services import Events, Functions, Lookup, Queues, Tables
 from tests.azure.sources import COSMOS, KEY, settings, target
@@ -219,6 +220,50 @@ def test_a_wrong_setting_of_queues(options: dict[str, Any], told: str) -> None:
     assert told in message
     assert "canary" not in message
     assert KEY not in message
+
+
+@pytest.mark.parametrize(
+    ("options", "where"),
+    [
+        (
+            {"storage_connection_string": STORAGE.replace("https", "http")},
+            "storage_connection_string",
+        ),
+        (
+            {"storage_connection_string": f"{STORAGE};QueueEndpoint=http://azurite:10001/shop"},
+            "storage_connection_string",
+        ),
+        (
+            {
+                "storage_connection_string": "QueueEndpoint=http://shop.example;"
+                "SharedAccessSignature=canary"
+            },
+            "storage_connection_string",
+        ),
+        (COSMOS | {"cosmos_endpoint": "http://a.example", "cosmos_key": KEY}, "cosmos_endpoint"),
+        (
+            {
+                "cosmos_connection_string": f"AccountEndpoint=http://a.example;AccountKey={KEY}",
+                "cosmos_database": "shop",
+            },
+            "cosmos_connection_string",
+        ),
+    ],
+)
+def test_no_key_is_used_over_http_to_another_machine(options: dict[str, Any], where: str) -> None:
+    """A signature could be sent once more by whoever reads it, and the rest is there to be read."""
+    message = refusal(**options)
+    assert f'{where!r} in [targets."azure"]' in message
+    assert "clear text" in message
+    assert "canary" not in message
+
+
+def test_the_emulators_public_key_goes_anywhere() -> None:
+    """It is in its documentation, so an emulator in a container beside this one may be asked."""
+    key = connections.EMULATOR["accountkey"]
+    text = f"AccountName=a;AccountKey={key};QueueEndpoint=http://azurite:10001/a"
+    found = settings(storage_connection_string=text).queues
+    assert found == Queues("http://azurite:10001", "/a", "a", key=key)
 
 
 # Events.

@@ -172,6 +172,13 @@ def test_a_wrong_setting(options: dict[str, Any], told: str) -> None:
     assert any(option in message for option in options)
 
 
+@pytest.mark.parametrize("end", ["{", "#", "/..", "//", "\\"])
+def test_a_mistyped_url_is_refused_at_once(end: str) -> None:
+    """Whatever its length; its pattern once took twice as long for each letter more."""
+    assert "must be a URL" in refusal(functions={"f": f"{RUN}/{'a' * 10_000}{end}"})
+    assert settings(functions={"f": f"{RUN}/{'a' * 10_000}"}).functions is not None
+
+
 def test_calls_are_queued_in_cloud_tasks_where_a_queue_is_named() -> None:
     """The queue calls as a service account, or as nobody where everybody may call."""
     base: dict[str, Any] = {"tasks_queue": QUEUE, "functions": {"f": RUN}}

@@ -173,21 +173,27 @@ def _settle_contradictions(rows: Mapping[str, Option], found: dict[str, Setting]
 def _refuse_idle(
     rows: Mapping[str, Option], found: dict[str, Setting], config: TargetConfig
 ) -> None:
-    """Refuse an option that nothing uses. A variable that nothing uses may be another's."""
-    for name, setting in list(found.items()):
-        for need in rows[name].needs:
-            needed = need.split(" or ")
-            if any(each in found and found[each].value != {} for each in needed):
-                continue
-            if setting.variable:
-                del found[name]
-                break
+    """Refuse an option that nothing uses. A variable that nothing uses may be another program's."""
+    while idle := [name for name in found if found[name].variable and _lacks(rows[name], found)]:
+        for name in idle:
+            del found[name]
+    for name, setting in found.items():
+        if lacking := _lacks(rows[name], found):
             if config.trust_env:
-                needed += [variable for each in needed for variable in rows[each].variables.split()]
+                lacking += [each for one in lacking for each in rows[one].variables.split()]
             raise ConfigError(
-                f"{setting.where} has no effect without {' or '.join(needed)}: set it as well, or "
+                f"{setting.where} has no effect without {' or '.join(lacking)}: set it as well, or "
                 f"remove {name}"
             )
+
+
+def _lacks(row: Option, found: Mapping[str, Setting]) -> list[str]:
+    """Return the options of which one would have to be set; an empty list for none."""
+    for need in row.needs:
+        names = need.split(" or ")
+        if not any(name in found and found[name].value != {} for name in names):
+            return names
+    return []
 
 
 def _checked(row: Option, setting: Setting, values: Values) -> Any:
