@@ -159,5 +159,5 @@ def test_plans_are_made_when_a_verb_needs_them() -> None:
     assert "scan" not in plans
     assert plans.get("scan") is None
     assert made == []
-    assert (plans["load"], plans["store"]) == (2, 1)
+    assert [plans[verb] for verb in ("load", "store")] == [2, 1]
     assert made == ["here"]
