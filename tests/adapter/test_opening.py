@@ -159,5 +159,6 @@ def test_plans_are_made_when_a_verb_needs_them() -> None:
     assert "scan" not in plans
     assert plans.get("scan") is None
     assert made == []
-    assert [plans[verb] for verb in ("load", "store")] == [2, 1]
+    found: list[object] = [plans["load"], plans["store"]]
+    assert found == [2, 1]
     assert made == ["here"]

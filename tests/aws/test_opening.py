@@ -71,7 +71,7 @@ def test_what_is_shown() -> None:
 def test_a_session_token_goes_over_http_to_this_machine_only(service: str) -> None:
     """It would go out with every request; the refusal says where to, and nothing is sent."""
     driver = opened(SESSION, **{f"endpoint_url{service}": "http://emulator.example:4566"})
-    result = driver.enqueue(Enqueue("f", b"1", "key"), 10.0)
+    result = driver.perform(Enqueue("f", b"1", "key"), 10.0)
     assert (result.outcome, result.code) == (Outcome.AUTH, "token_in_clear_text")
     assert "http://emulator.example:4566 in clear text" in str(result.message)
     assert "canary" not in repr(result)
@@ -83,7 +83,7 @@ def test_what_stays_on_this_machine_may_be_shown(env: dict[str, str]) -> None:
     """An emulator here gets what it asks for."""
     with Wire(answer(http(202, b""))) as wire:
         driver = opened(env, endpoint_url=wire.origin())
-        assert driver.enqueue(Enqueue("f", b"1", "key"), 10.0).outcome is Outcome.OK
+        assert driver.perform(Enqueue("f", b"1", "key"), 10.0).outcome is Outcome.OK
         driver.close()
     assert (b"canary-session" in wire.requests[0]) == (env is SESSION)
 
@@ -91,7 +91,7 @@ def test_what_stays_on_this_machine_may_be_shown(env: dict[str, str]) -> None:
 def test_keys_alone_sign_over_http_too() -> None:
     """They do not leave this process, so an emulator beside it may be asked; here, nobody."""
     driver = opened(KEYS, endpoint_url="http://nobody.onion")
-    result = driver.enqueue(Enqueue("f", b"1", "key"), 10.0)
+    result = driver.perform(Enqueue("f", b"1", "key"), 10.0)
     assert result.outcome is Outcome.NOT_SENT
     driver.close()
 

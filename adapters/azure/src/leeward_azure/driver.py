@@ -112,7 +112,9 @@ def _events(found: Events) -> Mapping[str, Planner]:
     from leeward_azure.events.plans import EventsEndpoint, events
 
     # The names of the topics with a key of their own; the keys are the source's to give.
-    return events(EventsEndpoint(found.topic_url or found.namespace, found.urls, frozenset(found.keys)))
+    return events(
+        EventsEndpoint(found.topic_url or found.namespace, found.urls, frozenset(found.keys))
+    )
 
 
 def _tables(found: Tables) -> Mapping[str, Planner]:

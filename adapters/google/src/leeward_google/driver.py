@@ -101,7 +101,7 @@ def _queues(settings: Settings) -> _ByVerb:
 
     configured = settings.queued
     if isinstance(configured, Topics):
-        return _of_project(settings, ("enqueue",), partial(topics, configured))
+        return _of_project(settings, "enqueue", partial(topics, configured))
     assert settings.functions is not None
     return tasks(configured, settings.functions)
 
@@ -110,46 +110,42 @@ def _events(settings: Settings) -> _ByVerb:
     from leeward_google.events.plans import PubSubEndpoint, events
 
     origin, emulator = settings.events
-    return _of_project(
-        settings, ("publish",), lambda project: events(PubSubEndpoint(origin, project, emulator))
-    )
+
+    def make(project: str) -> _ByVerb:
+        return events(PubSubEndpoint(origin, project, emulator))
+
+    return _of_project(settings, "publish", make)
 
 
 def _tables(settings: Settings) -> _ByVerb:
     from leeward_google.tables.plans import FirestoreEndpoint, tables
 
     origin, database, emulator = settings.tables
-    return _of_project(
-        settings,
-        ("store", "load", "delete", "scan"),
-        lambda project: tables(FirestoreEndpoint(origin, project, database, emulator)),
-    )
+
+    def make(project: str) -> _ByVerb:
+        return tables(FirestoreEndpoint(origin, project, database, emulator))
+
+    return _of_project(settings, "store load delete scan", make)
 
 
-def _of_project(
-    settings: Settings, verbs: tuple[str, ...], make: Callable[[str], _ByVerb]
-) -> _ByVerb:
-    """Return the plans of the target's project; where that is not known, it is asked for first."""
+def _of_project(settings: Settings, verbs: str, make: Callable[[str], _ByVerb]) -> _ByVerb:
+    """Return the plans of the target's project, which is asked for first where it is not known."""
     if settings.project is not None:
         return make(settings.project)
     made = lru_cache(maxsize=2)(make)
-    return {verb: partial(_in_project, made, verb) for verb in verbs}
 
+    def in_project(verb: str, call: Any, view: View) -> Plan:
+        # Learnt, because a second run of the plan ends at what it is given for the second time.
+        project: str | None = view.learnt.get(PROJECT)
+        if project is None:
+            checking = made("unknown")[verb](call, view)
+            next(checking)  # a plan looks at its input before its first step
+            checking.close()
+            project = yield Need(PROJECT)
+            yield Learn(PROJECT, project)
+        return (yield from made(project)[verb](call, view))
 
-def _in_project(made: Callable[[str], _ByVerb], verb: str, call: Any, view: View) -> Plan:
-    """Run the plan of `verb` in the project that the credentials belong to.
-
-    What is learnt is not asked for again: a second run of the plan, with another token, ends at
-    anything that it is given for the second time.
-    """
-    project: str | None = view.learnt.get(PROJECT)
-    if project is None:
-        checking = made("unknown")[verb](call, view)
-        next(checking)  # a plan looks at its input before its first step
-        checking.close()
-        project = yield Need(PROJECT)
-        yield Learn(PROJECT, project)
-    return (yield from made(project)[verb](call, view))
+    return {verb: partial(in_project, verb) for verb in verbs.split()}
 
 
 PLANS: Final = (

@@ -102,14 +102,21 @@ def check_endpoint(
     check_host(origin, where, config, own=own, whose=f"Azure's own for {_NAMES[service]}")
 
 
+def check_configured(
+    origin: str, service: Service, setting: Setting, values: Values, *, secret: bool = True
+) -> str:
+    """Return `origin`, unless nobody vouches for it, or a secret would go there in clear text."""
+    cloud = cloud_of(values["authority_host"])
+    check_endpoint(values.config, cloud, service, origin, setting.where)
+    if secret:
+        check_token_goes_safely(origin, setting.where)
+    return origin
+
+
 def endpoint(service: Service, example: str) -> Check:
-    """Return a check for the origin of a service, to which a credential goes with every request."""
+    """Return a check for the origin of a service, where a credential goes with every request."""
 
     def check(setting: Setting, values: Values) -> str:
-        origin = origin_of(setting, example)
-        cloud = cloud_of(values["authority_host"])
-        check_endpoint(values.config, cloud, service, origin, setting.where)
-        check_token_goes_safely(origin, setting.where)
-        return origin
+        return check_configured(origin_of(setting, example), service, setting, values)
 
     return check

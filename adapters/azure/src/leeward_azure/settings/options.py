@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Final, NamedTuple
 
 from leeward.adapter import TargetConfig
-from leeward.adapter.hosts import PATH, check_token_goes_safely, origin_of, parse_url
+from leeward.adapter.hosts import PATH, origin_of, parse_url
 from leeward.adapter.opening import http_options, http_settings
 from leeward.adapter.options import (
     Option,
@@ -24,7 +25,7 @@ from leeward.adapter.options import (
 from leeward.errors import ConfigError
 from leeward.text import BASE64
 from leeward_azure.settings.connections import EMULATOR, Cosmos, parse_cosmos, parse_storage
-from leeward_azure.settings.endpoints import check_endpoint, cloud_of, endpoint
+from leeward_azure.settings.endpoints import check_configured, cloud_of, endpoint
 from leeward_azure.settings.services import (
     QUEUE_NAME,
     TOPIC,
@@ -55,12 +56,9 @@ def _identity(setting: Setting, values: Values) -> str:
 
 
 def _function_url(setting: Setting, values: Values) -> str:
+    secrets = map(values.setting, ("function_key", "function_keys", "function_scope"))
     origin = origin_of(setting, "https://my-app.azurewebsites.net")
-    cloud = cloud_of(values["authority_host"])
-    check_endpoint(values.config, cloud, "functions", origin, setting.where)
-    if any(values.setting(each) for each in ("function_key", "function_keys", "function_scope")):
-        check_token_goes_safely(origin, setting.where)
-    return origin
+    return check_configured(origin, "functions", setting, values, secret=any(secrets))
 
 
 def _management(setting: Setting, values: Values) -> str:
@@ -73,38 +71,27 @@ def _management(setting: Setting, values: Values) -> str:
 def _connection(setting: Setting, values: Values) -> Queues:
     """Return the account of a connection string. The key of the emulator is no secret."""
     storage = parse_storage(setting)
-    public = storage.key == EMULATOR["accountkey"]
-    service = _queue_service(setting._replace(value=storage.url), values, public=public)
+    secret = storage.key != EMULATOR["accountkey"]
+    service = _queue_service(setting._replace(value=storage.url), values, secret=secret)
     return service._replace(account=storage.account, key=storage.key, sas=storage.sas)
 
 
-def _queue_service(setting: Setting, values: Values, *, public: bool = False) -> Queues:
+def _queue_service(setting: Setting, values: Values, *, secret: bool = True) -> Queues:
     """Return where an account's queues are; emulators have the account in the path."""
     url = parse_url(setting, "https://account.queue.core.windows.net")
-    cloud = cloud_of(values["authority_host"])
-    check_endpoint(values.config, cloud, "queue", url.origin, setting.where)
-    if not public:
-        check_token_goes_safely(url.origin, setting.where)
-    return Queues(url.origin, url.path)
+    return Queues(check_configured(url.origin, "queue", setting, values, secret=secret), url.path)
 
 
-def _topic_template(setting: Setting, values: Values) -> str:
-    return _topic(setting, values, "https://{topic}.westeurope-1.eventgrid.azure.net/api/events")
-
-
-def _topic_url(setting: Setting, values: Values) -> str:
-    return _topic(setting, values, "https://orders.westeurope-1.eventgrid.azure.net/api/events")
-
-
-def _topic(setting: Setting, values: Values, example: str) -> str:
-    """Return the checked URL of one topic, or that of all if `example` has `TOPIC` in it."""
+def _topic(setting: Setting, values: Values, *, name: str) -> str:
+    """Return the checked URL of one topic, or that of all if its `name` is `TOPIC`."""
     text = setting.value
     parts = re.fullmatch(r"(https?://[^/?#]+)(/[A-Za-z0-9._~/{}-]*)?", text, re.IGNORECASE)
     odd = re.search(r"[{}]", text.replace(TOPIC, ""))
-    if parts is None or odd or (TOPIC in text) != (TOPIC in example):
-        bus = f", where {TOPIC} stands for the bus" if TOPIC in example else ""
+    if parts is None or odd or (TOPIC in text) != (name == TOPIC):
+        bus = f", where {TOPIC} stands for the bus" if name == TOPIC else ""
         raise ConfigError(
-            f"{setting.where} must be a topic's URL, such as {example}{bus}; without query"
+            f"{setting.where} must be a topic's URL, such as "
+            f"https://{name}.westeurope-1.eventgrid.azure.net/api/events{bus}; without query"
         )
     # A template counts by the host that a topic named "topic" would have.
     _TOPIC_HOST(setting._replace(value=parts[1].replace(TOPIC, "topic")), values)
@@ -157,9 +144,9 @@ OPTIONS: Final = (
            check=matching(QUEUE_NAME, "the name of a queue: 3 to 63 of a-z, 0-9 and single "
                                       "hyphens inside")),
     Option("eventgrid_topic_url", "`https://{topic}.westeurope-1.eventgrid.azure.net/api/events`",
-           excludes="eventgrid_namespace_url", check=_topic_template),
+           excludes="eventgrid_namespace_url", check=partial(_topic, name=TOPIC)),
     Option("eventgrid_topic_urls", "topic to URL, where it is another", dict,
-           excludes="eventgrid_namespace_url", check=_topic_url),
+           excludes="eventgrid_namespace_url", check=partial(_topic, name="orders")),
     Option("eventgrid_namespace_url", "in their place: a namespace's origin",
            check=endpoint("events", "https://my-namespace.westeurope-1.eventgrid.azure.net")),
     Option("eventgrid_key", "for all topics; the variable is for custom topics alone", secret=True,
