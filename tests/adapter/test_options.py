@@ -95,8 +95,8 @@ def test_a_check_finds_other_options_checked() -> None:
 
 def test_an_option_is_known_and_has_a_type() -> None:
     """A misspelt one is told what was meant; a variable's name alone is no key."""
-    assert "unknown key 'wrod'" in refusal(wrod="x")
-    assert "did you mean 'word'?" in refusal(wrod="x")
+    assert "unknown key 'wordd'" in refusal(wordd="x")
+    assert "did you mean 'word'?" in refusal(wordd="x")
     assert "must be a int, not bool" in refusal(count=True)
     assert "must be a dict, not str" in refusal(names="x")
     assert "unknown key 'said'" in refusal(said="x")
