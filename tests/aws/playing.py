@@ -7,7 +7,7 @@ from typing import Any
 from leeward.adapter.plans import Planner
 from leeward.calls import Call
 from leeward.http.messages import Failure, Request, Response
-from leeward_aws.identity.credentials import Credentials
+from leeward_aws.identity.credentials import AccessKey, Credentials
 from leeward_aws.settings.options import Settings
 from tests import playing
 from tests.playing import LATER, MIDNIGHT, NOW, Played, document, json_answer
@@ -39,7 +39,7 @@ def play(
     played = playing.play(
         planner, call, *answers, credential=KEYS, fresh=FRESH, learnt=learnt, timeout=timeout
     )
-    assert set(played.needed) <= {"aws"}
+    assert set(played.needed) <= {AccessKey()}
     return played
 
 

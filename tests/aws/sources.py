@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from leeward.adapter import TargetConfig
-from leeward.adapter.resolver import Credential, NoCredential, Source
+from leeward.adapter.resolver import Resolved, Source, Unresolved
 from leeward_aws.settings.options import Settings, settings_from
 
 NOW = 1_800_000_000.0
@@ -52,11 +52,11 @@ def http(status: int, document: Any) -> bytes:
     return b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%b" % (status, len(body), body)
 
 
-def refused(source: Source) -> NoCredential:
+def refused(source: Source) -> Unresolved:
     """Fetch, and give the refusal, whose texts hold no canary."""
     try:
         found = source("", 5.0)
-    except NoCredential as error:
+    except Unresolved as error:
         each: BaseException | None = error
         while each is not None:
             assert "canary" not in f"{each!r} {each}"
@@ -67,10 +67,10 @@ def refused(source: Source) -> NoCredential:
 
 def fetched(source: Source) -> tuple[str, str, str | None, float | None]:
     """Fetch, and give the parts of the credentials, whose texts hold no canary."""
-    found: Credential = source("", 5.0)
-    assert "canary" not in f"{found!r} {found} {found.secret!r} {found.secret}"
-    assert found.expires_at == found.secret.expires_at
-    return tuple(found.secret)
+    found: Resolved = source("", 5.0)
+    assert "canary" not in f"{found!r} {found} {found.value!r} {found.value}"
+    assert found.expires_at == found.value.expires_at
+    return tuple(found.value)
 
 
 def write_profiles(home: Path, credentials: str = "", config: str = "") -> None:

@@ -185,7 +185,7 @@ import os
 config = TargetConfig("aws:us-east-1", "aws", "us-east-1", {}, os.environ)
 settings = settings_from(config)
 transport = CurlTransport(TransportOptions())
-print(source_of(settings, config, transport)("", 10.0).secret.access_key)
+print(source_of(settings, config, transport)("", 10.0).value.access_key)
 print(describe_source(settings, config))
 transport.close()
 tops = {name.partition(".")[0] for name in sys.modules}

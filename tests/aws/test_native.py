@@ -1,18 +1,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from leeward.adapter.resolver import NoCredential
+from leeward.adapter.resolver import Unresolved
 from leeward.errors import ConfigError, Outcome
-from leeward_aws.identity.credentials import Credentials
+from leeward_aws.identity.credentials import ACCESS_KEY, Credentials
 from leeward_aws.native import native
 from tests.aws.sources import KEYS, empty_home, http, target
-from tests.http.wire import Wire, answer
+from tests.http.wire import Wire
+from tests.http.wire import answer as answering
 
 OURS = Credentials("AKOURS", "canary-secret", "canary-token", 4_102_444_800.0)
 
@@ -31,11 +32,11 @@ def make(home: Path) -> Iterator[Callable[..., Any]]:
     def client(
         service: str,
         env: dict[str, str] | None = None,
-        get: Callable[[], Credentials] = lambda: OURS,
+        answer: Callable[[Hashable], Credentials] = lambda _: OURS,
         **options: Any,
     ) -> Any:
         settings, config = target(env, **options)
-        made.append(native(service, settings, config, get, str(home)))
+        made.append(native(service, settings, config, answer, str(home)))
         return made[-1]
 
     yield client
@@ -47,8 +48,8 @@ def test_credentials_are_asked_for_at_each_request(make: Callable[..., Any]) -> 
     """The client signs with what leeward has now, and not with keys of the environment."""
     now = [OURS]
     body = {"Item": {"id": {"S": "42"}}}
-    with Wire(answer(http(200, body))) as wire:
-        client = make("dynamodb", KEYS, lambda: now[0], endpoint_url=wire.origin())
+    with Wire(answering(http(200, body))) as wire:
+        client = make("dynamodb", KEYS, lambda _: now[0], endpoint_url=wire.origin())
         for key in ("AKOURS", "AKNEW"):
             now[0] = OURS._replace(access_key=key)
             assert client.get_item(TableName="t", Key={"id": {"S": "42"}})["Item"] == body["Item"]
@@ -63,11 +64,12 @@ def test_credentials_are_asked_for_at_each_request(make: Callable[..., Any]) -> 
 def test_no_credentials_come_out_of_the_call(make: Callable[..., Any]) -> None:
     """What stands in the way of leeward's credentials stands in the way of the client's calls."""
 
-    def get() -> Credentials:
-        raise NoCredential(Outcome.AUTH, "no_credentials", "none")
+    def answer(what: Hashable) -> Credentials:
+        assert what == ACCESS_KEY
+        raise Unresolved(Outcome.AUTH, "no_credentials", "none")
 
-    client = make("lambda", get=get, endpoint_url="http://127.0.0.1:1")
-    with pytest.raises(NoCredential):
+    client = make("lambda", answer=answer, endpoint_url="http://127.0.0.1:1")
+    with pytest.raises(Unresolved):
         client.list_functions()
 
 
@@ -94,7 +96,7 @@ def test_clients_by_name(make: Callable[..., Any], name: str, service: str, host
 def test_an_unknown_service_names_the_known() -> None:
     """The message lists leeward's three, and says that boto3's others work too."""
     with pytest.raises(ConfigError, match=r"'nosuch'.*lambda, events, dynamodb.*boto3") as caught:
-        native("nosuch", *target(), lambda: OURS)
+        native("nosuch", *target(), lambda _: OURS)
     assert caught.value.__cause__ is not None
 
 
@@ -129,7 +131,7 @@ def test_a_hardened_client_follows_no_variable(
 def test_settings_that_boto3_refuses() -> None:
     """A profile that does not exist is a mistake of the configuration."""
     with pytest.raises(ConfigError, match="nobody") as caught:
-        native("lambda", *target(profile="nobody"), lambda: OURS)
+        native("lambda", *target(profile="nobody"), lambda _: OURS)
     assert caught.value.__cause__ is not None
 
 
@@ -137,7 +139,7 @@ def test_boto3_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The message says what to install."""
     monkeypatch.setitem(sys.modules, "boto3", None)
     with pytest.raises(ConfigError, match=r'pip install "leeward-aws\[boto3\]"'):
-        native("lambda", *target(), lambda: OURS)
+        native("lambda", *target(), lambda _: OURS)
 
 
 def test_no_text_form_shows_a_secret(make: Callable[..., Any]) -> None:

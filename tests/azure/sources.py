@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import pytest
 
 from leeward.adapter import TargetConfig
-from leeward.adapter.resolver import NoCredential, Source
+from leeward.adapter.resolver import Source, Unresolved
 from leeward_azure.settings.options import Settings, settings_from
 
 NOW = 1_800_000_000.0
@@ -68,9 +68,9 @@ def http(status: int, document: Any) -> bytes:
     return b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%b" % (status, len(body), body)
 
 
-def refused(source: Source, scope: str) -> NoCredential:
+def refused(source: Source, what: Hashable) -> Unresolved:
     """Fetch, and give the refusal, whose texts hold no canary."""
-    with pytest.raises(NoCredential) as caught:
-        source(scope, 5.0)
+    with pytest.raises(Unresolved) as caught:
+        source(what, 5.0)
     assert "canary" not in f"{caught.value!r} {caught.value}"
     return caught.value

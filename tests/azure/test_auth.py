@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,16 +18,23 @@ from azure.core.exceptions import (
 )
 from azure.identity import CredentialUnavailableError
 
-from leeward.adapter.resolver import Source
+from leeward.adapter.resolver import FunctionAddress, Source, Token
+from leeward.adapter.tokens import LARGEST
 from leeward.errors import ConfigError, Outcome
 from leeward.http.curl import CurlTransport
 from leeward.http.messages import Failure, Phase, Request, Response
 from leeward.http.options import TransportOptions
 from leeward_azure.functions.addresses import Address
-from leeward_azure.identity.credentials import AccountKey, Bearer, SasToken
-from leeward_azure.identity.endpoint import LARGEST, place_of
+from leeward_azure.identity.credentials import (
+    AccountKey,
+    Bearer,
+    SasToken,
+    ServiceCredential,
+    TopicKey,
+)
+from leeward_azure.identity.endpoint import place_of
 from leeward_azure.identity.sources import describe_source, source_of
-from leeward_azure.identity.vendor import VendorIdentity
+from leeward_azure.identity.vendor import VendorChain
 from leeward_azure.settings.options import Settings
 from tests.azure.sources import COSMOS, KEY, NOW, TOKEN, http, no_azure, refused, target
 from tests.house.workspace import ROOT
@@ -41,12 +48,12 @@ ENTRA = COSMOS | {
     "function_app": "shop",
     "function_scope": "api://shop/.default",
 }
-SCOPES = {
-    "cosmos": "https://shop.documents.azure.com",
-    "eventgrid": "https://eventgrid.azure.net",
-    "queue": "https://storage.azure.com",
-    "management": "https://management.azure.com",
-    "function:send": "api://shop",
+SCOPES: dict[Hashable, str] = {
+    ServiceCredential("cosmos"): "https://shop.documents.azure.com",
+    ServiceCredential("eventgrid"): "https://eventgrid.azure.net",
+    ServiceCredential("queue"): "https://storage.azure.com",
+    ServiceCredential("management"): "https://management.azure.com",
+    FunctionAddress("send"): "api://shop",
 }
 SECRETS = "AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_FEDERATED_TOKEN_FILE"
 
@@ -121,28 +128,28 @@ def test_keys_go_before_entra() -> None:
     canned = Canned(Response(500))
     source = source_of(settings, config, canned, now=lambda: NOW)
     origin = "https://shop.azurewebsites.net"
-    for scope, secret in {
-        "cosmos": AccountKey(KEY),
-        "eventgrid": SasToken("r=1&s=2"),
-        "queue": AccountKey(KEY),
-        "function:pay": Address(origin, "/api/orders/pay", "canary-pay"),
-        "function:send": Address(origin, "/api/send", "canary-all"),
+    for what, secret in {
+        ServiceCredential("cosmos"): AccountKey(KEY),
+        ServiceCredential("eventgrid"): SasToken("r=1&s=2"),
+        ServiceCredential("queue"): AccountKey(KEY),
+        FunctionAddress("pay"): Address(origin, "/api/orders/pay", "canary-pay"),
+        FunctionAddress("send"): Address(origin, "/api/send", "canary-all"),
     }.items():
-        assert source(scope, 5.0) == (secret, NOW, None)
+        assert source(what, 5.0) == (secret, NOW, None)
     assert canned.sent == []
 
 
 def test_a_topic_with_a_key_of_its_own() -> None:
-    """It has a scope of its own; the other topics share a key, or a token."""
+    """It is asked for by itself; the other topics share a key, or a token."""
     for other, secret in (
         ({"eventgrid_key": "canary-all"}, AccountKey("canary-all")),
         ({}, Bearer("canary-token")),
     ):
         source, canned = managed(document(), eventgrid_keys={"orders": "canary-own"}, **other)
-        found = source("eventgrid:orders", 5.0)
+        found = source(TopicKey("orders"), 5.0)
         assert found == (AccountKey("canary-own"), NOW, None)
         assert canned.sent == []
-        assert source("eventgrid", 5.0).secret == secret
+        assert source(ServiceCredential("eventgrid"), 5.0).value == secret
 
 
 def test_how_topics_are_described() -> None:
@@ -159,27 +166,27 @@ def test_how_topics_are_described() -> None:
 # The managed identity.
 
 
-@pytest.mark.parametrize("scope", SCOPES)
-def test_a_token_for_each_service(scope: str) -> None:
+@pytest.mark.parametrize("what", SCOPES, ids=str)
+def test_a_token_for_each_service(what: Hashable) -> None:
     """One request with the word of the platform asks for the service's own audience."""
     source, canned = managed(document())
-    found = source(scope, 5.0)
-    secret = found.secret.token if isinstance(found.secret, Address) else found.secret
+    found = source(what, 5.0)
+    secret = found.value.token if isinstance(found.value, Address) else found.value
     assert secret in ("canary-token", Bearer("canary-token"))
     assert (found.fetched_at, found.expires_at) == (NOW, NOW + 3600)
-    assert "canary" not in repr(found) + repr(found.secret)
+    assert "canary" not in repr(found) + repr(found.value)
     (request,) = canned.sent
     assert request[:2] == ("GET", "http://127.0.0.1:41741")
     assert dict(request.headers)["X-IDENTITY-HEADER"] == "canary-word"
     asked = urlsplit(request.target)
     assert asked.path == "/msi/token"
-    assert parse_qs(asked.query) == {"api-version": ["2019-08-01"], "resource": [SCOPES[scope]]}
+    assert parse_qs(asked.query) == {"api-version": ["2019-08-01"], "resource": [SCOPES[what]]}
 
 
 def test_a_private_account_is_asked_for_by_the_common_audience() -> None:
     """A Cosmos account under a host that is not Azure's own has no audience of its own."""
     source, canned = managed(document(), cosmos_endpoint="https://cosmos.example")
-    source("cosmos", 5.0)
+    source(ServiceCredential("cosmos"), 5.0)
     assert parse_qs(urlsplit(canned.sent[0].target).query)["resource"] == [
         "https://cosmos.azure.com"
     ]
@@ -194,15 +201,15 @@ def test_an_address_that_was_looked_up_and_its_token(lasting: int, kept: int) ->
     with responses.RequestsMock() as arm:
         site = {"properties": {"defaultHostName": "shop.example"}}
         arm.get(f"{base}/Microsoft.Web/sites/shop", json=site)
-        found = source("function:f", 5.0)
-    assert found.secret == Address("https://shop.example", "/api/f", None, "canary-token", True)
+        found = source(FunctionAddress("f"), 5.0)
+    assert found.value == Address("https://shop.example", "/api/f", None, "canary-token", True)
     assert (found.fetched_at, found.expires_at) == (NOW, NOW + kept)
 
 
 def test_a_user_assigned_identity() -> None:
     """Its client id goes along."""
     source, canned = managed(document(), client_id="id&1")
-    source("queue", 5.0)
+    source(ServiceCredential("queue"), 5.0)
     assert parse_qs(urlsplit(canned.sent[0].target).query)["client_id"] == ["id&1"]
 
 
@@ -218,7 +225,7 @@ def test_the_request_is_the_vendors(monkeypatch: pytest.MonkeyPatch) -> None:
             credential.get_token("https://storage.azure.com/.default")
         theirs = mocked.calls[0].request
     source, canned = managed(document(), client_id="own")
-    source("queue", 5.0)
+    source(ServiceCredential("queue"), 5.0)
     (ours,) = canned.sent
     split = urlsplit(theirs.url or "")
     assert parse_qs(split.query) == parse_qs(urlsplit(ours.target).query)
@@ -241,7 +248,7 @@ def test_the_request_is_the_vendors(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_status_other_than_200(status: int, outcome: Outcome) -> None:
     """A busy endpoint could not be asked; any other has refused."""
     source, _ = managed(Response(status, body=b"canary"))
-    found = refused(source, "queue")
+    found = refused(source, ServiceCredential("queue"))
     assert (found.outcome, found.code) == (outcome, f"http.{status}")
 
 
@@ -249,7 +256,7 @@ def test_a_status_other_than_200(status: int, outcome: Outcome) -> None:
 def test_an_endpoint_out_of_reach(phase: Phase) -> None:
     """However far the request came, nobody has answered, and the call was not sent."""
     source, _ = managed(Failure(phase, True, "curl.7"))
-    found = refused(source, "function:send")
+    found = refused(source, FunctionAddress("send"))
     assert (found.outcome, found.code) == (Outcome.NOT_SENT, "curl.7")
 
 
@@ -264,7 +271,7 @@ def test_an_endpoint_out_of_reach(phase: Phase) -> None:
 def test_when_a_token_ends(changes: dict[str, Any], end: float) -> None:
     """In Unix seconds, as text or number; else so many seconds from now."""
     source, _ = managed(document(**changes))
-    assert source("queue", 5.0).expires_at == end
+    assert source(ServiceCredential("queue"), 5.0).expires_at == end
 
 
 @pytest.mark.parametrize(
@@ -276,7 +283,7 @@ def test_when_a_token_ends(changes: dict[str, Any], end: float) -> None:
         (document(access_token=""), "undecodable"),
         (document(expires_on=None), "undecodable"),
         (document(expires_on="-1"), "undecodable"),
-        (document(expires_on=str(int(NOW))), "expired_token"),
+        (document(expires_on=str(int(NOW))), "expired_credentials"),
         (Response(200, body=b"canary"), "undecodable"),
         (Response(200, body=b"[]"), "undecodable"),
         (Response(200, body=b'"' + b"x" * LARGEST + b'"'), "undecodable"),
@@ -286,7 +293,7 @@ def test_when_a_token_ends(changes: dict[str, Any], end: float) -> None:
 def test_an_answer_that_is_no_token(answered: Response, code: str) -> None:
     """It is refused without repeating it."""
     source, _ = managed(answered)
-    found = refused(source, "queue")
+    found = refused(source, ServiceCredential("queue"))
     assert (found.outcome, found.code) == (Outcome.AUTH, code)
 
 
@@ -318,9 +325,9 @@ def test_an_endpoint_that_must_not_be_asked(url: str) -> None:
 )
 def test_an_endpoint_that_may_be_asked(origin: str) -> None:
     """This machine, its own link, and https."""
-    found = place_of(endpoint_env(origin))
+    found = place_of(endpoint_env(origin), target(**COSMOS)[1])
     assert found is not None
-    assert found.origin == origin
+    assert found.address.origin == origin
     assert "canary" not in repr(found)
 
 
@@ -329,9 +336,9 @@ def test_the_word_is_read_at_each_fetch() -> None:
     canned, env = Canned(document()), endpoint_env()
     settings, config = target(**ENTRA)
     source = source_of(settings, config._replace(env=env), canned, now=lambda: NOW)
-    source("queue", 5.0)
+    source(ServiceCredential("queue"), 5.0)
     env["IDENTITY_HEADER"] = "canary-new"
-    source("queue", 5.0)
+    source(ServiceCredential("queue"), 5.0)
     words = [dict(each.headers)["X-IDENTITY-HEADER"] for each in canned.sent]
     assert words == ["canary-word", "canary-new"]
 
@@ -341,7 +348,10 @@ def test_on_a_virtual_machine() -> None:
     for status, outcome in (404, Outcome.NOT_SENT), (410, Outcome.NOT_SENT), (400, Outcome.AUTH):
         canned = Canned(Response(status))
         settings, config = target(**ENTRA, identity="managed")
-        assert refused(source_of(settings, config, canned), "queue").outcome is outcome
+        assert (
+            refused(source_of(settings, config, canned), ServiceCredential("queue")).outcome
+            is outcome
+        )
         (request,) = canned.sent
         assert request.origin == "http://169.254.169.254"
         assert ("Metadata", "true") in request.headers
@@ -353,7 +363,7 @@ def test_over_a_real_wire(transport: CurlTransport) -> None:
     with Wire(answer(http(200, TOKEN))) as wire:
         settings, config = target(endpoint_env(wire.origin()), **ENTRA)
         source = source_of(settings, config, transport, now=lambda: NOW)
-        assert source("queue", 5.0).secret == Bearer("canary-token")
+        assert source(ServiceCredential("queue"), 5.0).value == Bearer("canary-token")
         assert wire.requests[0].startswith(b"GET /msi/token?api-version=2019-08-01&resource=")
 
 
@@ -364,16 +374,45 @@ def test_the_hardened_mode_asks_apart(transport: CurlTransport) -> None:
         settings, config = target(trust_env=False, **ENTRA, identity="managed")
         env = endpoint_env(wire.origin())
         source = source_of(settings, config, closed, now=lambda: NOW, platform=env)
-        assert source("queue", 5.0).secret == Bearer("canary-token")
+        assert source(ServiceCredential("queue"), 5.0).value == Bearer("canary-token")
         assert (len(wire.requests), closed.sent) == (1, [])
+
+
+def test_the_hardened_mode_asks_near_alone() -> None:
+    """Whoever writes the variables leads it to no host of theirs; the operator's list may."""
+    options = COSMOS | {"identity": "managed"}
+    for origin in ("http://localhost:1", "http://169.254.131.2:8081", "https://[::1]:8"):
+        settings, config = target(trust_env=False, **options)
+        source_of(settings, config, Canned(document()), platform=endpoint_env(origin))
+    env = endpoint_env("https://evil.example")
+    with pytest.raises(ConfigError, match="^IDENTITY_ENDPOINT names a host.*allowed_hosts"):
+        source_of(settings, config, Canned(document()), platform=env)
+    with pytest.raises(ConfigError, match="^IDENTITY_ENDPOINT"):
+        describe_source(settings, config, platform=env)
+    settings, config = target(trust_env=False, **options, allowed_hosts=["msi.example"])
+    env = endpoint_env("https://msi.example")
+    assert describe_source(settings, config, platform=env) == {"tables": "managed identity"}
+
+
+def test_an_endpoint_that_is_gone_is_told() -> None:
+    """Between two fetches a platform may take its variables away."""
+    canned, env = Canned(document()), endpoint_env()
+    settings, config = target(**ENTRA)
+    source = source_of(settings, config._replace(env=env), canned, now=lambda: NOW)
+    env.clear()
+    found = refused(source, ServiceCredential("queue"))
+    assert (found.outcome, found.code) == (Outcome.AUTH, "no_credentials")
+    env |= {"IDENTITY_ENDPOINT": "http://evil.example/canary", "IDENTITY_HEADER": "x"}
+    assert refused(source, ServiceCredential("queue")).code == "misconfigured"
+    assert canned.sent == []
 
 
 def test_the_hardened_mode_has_no_other_source() -> None:
     """Without `managed`, a token is refused with the remedy, whatever the environment says."""
     settings, config = target(trust_env=False, **COSMOS, cosmos_key=KEY)
     source = source_of(settings, config, Canned(document()), platform=endpoint_env())
-    assert source("cosmos", 5.0).secret == AccountKey(KEY)
-    found = refused(source, "management")
+    assert source(ServiceCredential("cosmos"), 5.0).value == AccountKey(KEY)
+    found = refused(source, ServiceCredential("management"))
     assert (found.outcome, found.code) == (Outcome.AUTH, "no_credentials")
     assert "identity = 'managed'" in str(found)
 
@@ -483,17 +522,17 @@ class Member:
 
 
 @pytest.fixture
-def chain(monkeypatch: pytest.MonkeyPatch) -> Callable[..., VendorIdentity]:
+def chain(monkeypatch: pytest.MonkeyPatch) -> Callable[..., VendorChain]:
     """Give a function that makes a source of a chain with these members."""
     import azure.identity
 
-    def make(*members: Member) -> VendorIdentity:
+    def make(*members: Member) -> VendorChain:
         class Chain(azure.identity.DefaultAzureCredential):
             def __init__(self, **_: Any) -> None:
                 azure.identity.ChainedTokenCredential.__init__(self, *members)
 
         monkeypatch.setattr(azure.identity, "DefaultAzureCredential", Chain)
-        return VendorIdentity(Settings(), lambda: NOW)
+        return VendorChain(Settings(), lambda: NOW)
 
     return make
 
@@ -518,10 +557,10 @@ def wrapped(cause: Exception) -> Exception:
 NOTHING = Member(CredentialUnavailableError(message="canary"))
 
 
-def test_the_chain_gives_a_token(chain: Callable[..., VendorIdentity]) -> None:
+def test_the_chain_gives_a_token(chain: Callable[..., VendorChain]) -> None:
     """The first member that has one gives it, with its end."""
     source = chain(NOTHING, Member(access()))
-    assert source("s/.default", 5.0) == (Bearer("canary-token"), NOW, NOW + 600)
+    assert source(Token("s/.default"), 5.0) == (Bearer("canary-token"), NOW, NOW + 600)
 
 
 def http_error(status: int) -> Exception:
@@ -543,28 +582,28 @@ def http_error(status: int) -> Exception:
     ],
 )
 def test_what_an_error_of_the_chain_means(
-    chain: Callable[..., VendorIdentity], error: Exception, outcome: Outcome, code: str
+    chain: Callable[..., VendorChain], error: Exception, outcome: Outcome, code: str
 ) -> None:
     """An outage is told from a refusal, by what the member raised and not by the chain's text."""
-    found = refused(chain(NOTHING, Member(error), Member(access())), "s/.default")
+    found = refused(chain(NOTHING, Member(error), Member(access())), Token("s/.default"))
     assert (found.outcome, found.code) == (outcome, code)
     assert found.__cause__ is not None
 
 
-def test_no_member_has_anything(chain: Callable[..., VendorIdentity]) -> None:
+def test_no_member_has_anything(chain: Callable[..., VendorChain]) -> None:
     """The message says what to set; once there was a token, its source is out of reach."""
-    found = refused(chain(NOTHING, NOTHING), "s/.default")
+    found = refused(chain(NOTHING, NOTHING), Token("s/.default"))
     assert (found.outcome, found.code) == (Outcome.AUTH, "no_credentials")
     assert "AZURE_CLIENT_SECRET" in str(found)
     source = chain(Member(access(), CredentialUnavailableError(message="canary")))
-    source("s/.default", 5.0)
-    assert refused(source, "s/.default").outcome is Outcome.NOT_SENT
+    source(Token("s/.default"), 5.0)
+    assert refused(source, Token("s/.default")).outcome is Outcome.NOT_SENT
 
 
 def test_without_azure_identity(monkeypatch: pytest.MonkeyPatch) -> None:
     """The message says what to install."""
     monkeypatch.setitem(sys.modules, "azure.identity", None)
-    found = refused(VendorIdentity(Settings(), lambda: NOW), "s/.default")
+    found = refused(VendorChain(Settings(), lambda: NOW), Token("s/.default"))
     assert (found.outcome, found.code) == (Outcome.AUTH, "azure_identity_missing")
     assert "leeward-azure[identity]" in str(found)
 
@@ -592,10 +631,10 @@ def test_a_service_principal_of_the_environment(monkeypatch: pytest.MonkeyPatch)
         )
         refusal = {"error": "invalid_client", "error_description": "AADSTS7000215: canary"}
         mocked.post(f"{base}/oauth2/v2.0/token", status=401, json=refusal)
-        found = refused(source, "cosmos")
+        found = refused(source, ServiceCredential("cosmos"))
         assert (found.outcome, found.code) == (Outcome.AUTH, "AADSTS7000215")
         mocked.post(f"{base}/oauth2/v2.0/token", body=requests.ConnectionError("canary"))
-        assert refused(source, "cosmos").outcome is Outcome.NOT_SENT
+        assert refused(source, ServiceCredential("cosmos")).outcome is Outcome.NOT_SENT
 
 
 # What is imported.

@@ -11,7 +11,7 @@ import responses
 from leeward.adapter import Capability
 from leeward.adapter.lazy_plans import LazyPlans
 from leeward.adapter.plan_driver import PlanDriver, TargetInfo
-from leeward.adapter.resolver import Credential, NoCredential, Source
+from leeward.adapter.resolver import FunctionAddress, Resolved, Source, Token, Unresolved
 from leeward.calls import Invoke
 from leeward.clock import SystemClock
 from leeward.errors import Outcome
@@ -66,9 +66,9 @@ def function(template: str | None = TEMPLATE, level: str = "function", **binding
     }
 
 
-def tokens(scope: str, timeout: float) -> Credential:
-    assert scope == "https://management.azure.com/.default"
-    return Credential(Bearer("canary-token"), NOW, NOW + 600)
+def tokens(what: Any, timeout: float) -> Resolved:
+    assert what == Token("https://management.azure.com/.default")
+    return Resolved(Bearer("canary-token"), NOW, NOW + 600)
 
 
 def source(fetch: Source = tokens, **options: Any) -> Source:
@@ -77,9 +77,9 @@ def source(fetch: Source = tokens, **options: Any) -> Source:
 
 
 def look_up(**options: Any) -> Address:
-    found = source(**options)("function:send", 5.0)
+    found = source(**options)(FunctionAddress("send"), 5.0)
     assert (found.fetched_at, found.expires_at) == (NOW, NOW + KEPT)
-    address: Address = found.secret
+    address: Address = found.value
     assert "canary" not in repr(address)
     return address
 
@@ -172,7 +172,7 @@ def test_a_function_that_cannot_be_called(site: Any, found: Any, keys: Any, code
         arm.get(f"{BASE}/functions/send", json=found)
         arm.post(f"{BASE}/functions/send/listkeys", json=keys)
         arm.post(f"{BASE}/host/default/listkeys", json={"functionKeys": {}})
-        refusal = refused(source(), "function:send")
+        refusal = refused(source(), FunctionAddress("send"))
     assert (refusal.outcome, refusal.code) == (Outcome.NOT_FOUND, code)
 
 
@@ -193,7 +193,7 @@ def test_what_a_status_means(arm: responses.RequestsMock, status: int) -> None:
     """A refusal is told from an outage; each takes one request, and its text is not repeated."""
     told = {"error": {"code": "Canary", "message": "canary"}}
     arm.get(BASE, status=status, json=told)
-    refusal = refused(source(), "function:send")
+    refusal = refused(source(), FunctionAddress("send"))
     assert (refusal.outcome, refusal.code) == ROWS[status]
     assert len(arm.calls) == 1
 
@@ -205,7 +205,7 @@ def test_what_a_status_means(arm: responses.RequestsMock, status: int) -> None:
 def test_a_resource_manager_out_of_reach(arm: responses.RequestsMock, error: Exception) -> None:
     """Nobody could be asked, so the call was not sent; once, without a retry."""
     arm.get(BASE, body=error)
-    assert refused(source(), "function:send").outcome is Outcome.NOT_SENT
+    assert refused(source(), FunctionAddress("send")).outcome is Outcome.NOT_SENT
     assert len(arm.calls) == 1
 
 
@@ -213,10 +213,10 @@ def test_a_resource_manager_out_of_reach(arm: responses.RequestsMock, error: Exc
 def test_a_token_that_cannot_be_had(outcome: Outcome) -> None:
     """What stands in its way is passed on as it is."""
 
-    def none(scope: str, timeout: float) -> Credential:
-        raise NoCredential(outcome, "why", "because")
+    def none(what: Any, timeout: float) -> Resolved:
+        raise Unresolved(outcome, "why", "because")
 
-    refusal = refused(source(none), "function:send")
+    refusal = refused(source(none), FunctionAddress("send"))
     assert (refusal.outcome, refusal.code) == (outcome, "why")
 
 
@@ -225,7 +225,7 @@ def test_the_hardened_mode_calls_no_foreign_host(arm: responses.RequestsMock) ->
     hardened: dict[str, Any] = {"trust_env": False, "identity": "managed", "function_key": "k"}
     own: dict[str, Any] = {"routes": {"send": "send"}}
     arm.get(BASE, json={"properties": {"defaultHostName": "evil.example"}})
-    refusal = refused(source(**hardened, **own), "function:send")
+    refusal = refused(source(**hardened, **own), FunctionAddress("send"))
     assert (refusal.outcome, refusal.code) == (Outcome.AUTH, "untrusted_host")
     arm.replace(responses.GET, BASE, json=SITE)
     assert look_up(**hardened, **own).origin == ORIGIN
@@ -238,8 +238,8 @@ def test_a_look_up_is_made_anew_each_time(arm: responses.RequestsMock) -> None:
     arm.post(f"{BASE}/functions/send/listkeys", json=KEYS)
     arm.post(f"{BASE}/functions/send/listkeys", json={"properties": {"default": "canary-new"}})
     fetch = source()
-    assert fetch("function:send", 5.0).secret.key == "canary-key"
-    assert fetch("function:send", 5.0).secret.key == "canary-new"
+    assert fetch(FunctionAddress("send"), 5.0).value.key == "canary-key"
+    assert fetch(FunctionAddress("send"), 5.0).value.key == "canary-new"
 
 
 class Tokens:
@@ -249,9 +249,9 @@ class Tokens:
         self.now = NOW
         self.given = 0
 
-    def __call__(self, scope: str, timeout: float) -> Credential:
+    def __call__(self, what: Any, timeout: float) -> Resolved:
         self.given += 1
-        return Credential(Bearer(f"token-{self.given}"), self.now, self.now + 600)
+        return Resolved(Bearer(f"token-{self.given}"), self.now, self.now + 600)
 
     def source(self, **options: Any) -> Source:
         settings, config = target(**GROUP | options)
@@ -270,11 +270,11 @@ def test_many_look_ups_take_one_token(arm: responses.RequestsMock) -> None:
     arm.get(BASE, json=SITE)
     tokens = Tokens()
     fetch = tokens.source(**OWN)
-    fetch("function:send", 5.0)
-    fetch("function:pay", 5.0)
+    fetch(FunctionAddress("send"), 5.0)
+    fetch(FunctionAddress("pay"), 5.0)
     assert tokens.given == 1
     tokens.now += 600
-    fetch("function:send", 5.0)
+    fetch(FunctionAddress("send"), 5.0)
     assert shown(arm) == ["Bearer token-1", "Bearer token-1", "Bearer token-2"]
 
 
@@ -283,16 +283,16 @@ def test_a_refused_token_is_replaced_once(arm: responses.RequestsMock) -> None:
     tokens = Tokens()
     fetch = tokens.source(**OWN)
     arm.get(BASE, json=SITE)
-    fetch("function:send", 5.0)
+    fetch(FunctionAddress("send"), 5.0)
     arm.reset()
     arm.get(BASE, status=401, json={})
     arm.get(BASE, json=SITE)
-    assert fetch("function:send", 5.0).secret.origin == ORIGIN
-    fetch("function:pay", 5.0)
+    assert fetch(FunctionAddress("send"), 5.0).value.origin == ORIGIN
+    fetch(FunctionAddress("pay"), 5.0)
     assert shown(arm) == ["Bearer token-1", "Bearer token-2", "Bearer token-2"]
     arm.reset()
     arm.get(BASE, status=401, json={})
-    refusal = refused(fetch, "function:send")
+    refusal = refused(fetch, FunctionAddress("send"))
     assert (refusal.outcome, refusal.code) == (Outcome.AUTH, "http.401")
     assert shown(arm) == ["Bearer token-2", "Bearer token-3"]
 
@@ -301,16 +301,16 @@ def test_a_sovereign_cloud(arm: responses.RequestsMock) -> None:
     """Its own Resource Manager is asked, with a token for that."""
     seen = []
 
-    def fetch(scope: str, timeout: float) -> Credential:
-        seen.append(scope)
-        return Credential(Bearer("t"), NOW, NOW + 600)
+    def fetch(what: Any, timeout: float) -> Resolved:
+        seen.append(what.scope)
+        return Resolved(Bearer("t"), NOW, NOW + 600)
 
     there = BASE.replace("management.azure.com", "management.usgovcloudapi.net")
     arm.get(there, json={"properties": {"defaultHostName": "shop.azurewebsites.us"}})
     own = {"routes": {"send": "send"}, "function_key": "k"}
     options = own | {"authority_host": "login.microsoftonline.us"}
-    found = source(fetch, **options)("function:send", 5.0)
-    assert found.secret.origin == "https://shop.azurewebsites.us"
+    found = source(fetch, **options)(FunctionAddress("send"), 5.0)
+    assert found.value.origin == "https://shop.azurewebsites.us"
     assert set(seen) == {"https://management.core.usgovcloudapi.net/.default"}
 
 
@@ -406,6 +406,6 @@ def test_an_app_that_moved_is_found_again(arm: responses.RequestsMock) -> None:
 def test_without_azure_mgmt_web(monkeypatch: pytest.MonkeyPatch) -> None:
     """The message says what to install."""
     monkeypatch.setitem(sys.modules, "azure.mgmt.web", None)
-    refusal = refused(source(), "function:send")
+    refusal = refused(source(), FunctionAddress("send"))
     assert (refusal.outcome, refusal.code) == (Outcome.AUTH, "azure_mgmt_web_missing")
     assert "leeward-azure[discovery]" in str(refusal)

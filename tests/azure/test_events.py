@@ -14,7 +14,14 @@ from leeward.errors import ConfigError, InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Response
 from leeward.values import Event
 from leeward_azure.events.plans import EventsEndpoint, events
-from leeward_azure.identity.credentials import AccountKey, Bearer, Credential, SasToken
+from leeward_azure.identity.credentials import (
+    AccountKey,
+    Bearer,
+    Credential,
+    SasToken,
+    ServiceCredential,
+    TopicKey,
+)
 from tests.azure import oracle
 from tests.azure.playing import FRESH, KEY, LATER, answer, document, headers_of, play
 
@@ -157,9 +164,9 @@ def test_a_topic_without_a_url_is_not_sent() -> None:
 def test_the_scope_names_a_topic_with_a_key_of_its_own(door: EventsEndpoint) -> None:
     """All others share one, so that they share a token."""
     door = door._replace(keyed={"orders"})
-    for bus, scope in ("orders", "eventgrid:orders"), ("bills", "eventgrid"):
+    for bus, what in ("orders", TopicKey("orders")), ("bills", ServiceCredential("eventgrid")):
         plan = events(door)["publish"](TWO._replace(bus=bus), View(0.0, 1.0, {}))
-        assert next(plan) == Need(scope)
+        assert next(plan) == Need(what)
         plan.close()
 
 

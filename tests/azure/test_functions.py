@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from leeward.adapter import TOO_LARGE, FunctionFault, Invoke, Result
 from leeward.adapter.classification import REDIRECTED
+from leeward.adapter.resolver import FunctionAddress
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Request, Response
 from leeward_azure.functions.addresses import Address
@@ -38,7 +39,7 @@ def invoke(
     places = list(addresses)
 
     def place(what: Any, _refused: Any) -> Address:
-        assert what == f"function:{call.function}"
+        assert what == FunctionAddress(call.function)
         return places.pop(0) if len(places) > 1 else places[0]
 
     played = play(PLAN, call, *answers, credential=place, timeout=timeout)

@@ -7,10 +7,10 @@ import pytest
 import responses
 from azure.core.messaging import CloudEvent
 
-from leeward.adapter.resolver import NoCredential
+from leeward.adapter.resolver import Unresolved
 from leeward.errors import ConfigError, Outcome
 from leeward_azure.identity.credentials import Bearer
-from leeward_azure.identity.vendor_token import LentCredential
+from leeward_azure.identity.vendor_token import SharedTokenCredential
 from leeward_azure.native import native
 from tests.azure.sources import COSMOS, KEY, http, no_azure, target
 from tests.http.wire import Wire, answer
@@ -28,8 +28,8 @@ def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
 def make(service: str, secret: Any = None, **options: Any) -> Any:
     settings, config = target(**options)
 
-    def get(scope: str) -> Any:
-        return secret or Bearer(f"canary-{scope}")
+    def get(what: Any) -> Any:
+        return secret or Bearer(f"canary-{what.service}")
 
     return native(service, settings, config, get)
 
@@ -157,17 +157,17 @@ def test_a_lent_token_is_asked_for_anew() -> None:
     import time
 
     given = iter([Bearer("one"), Bearer("two")])
-    lent = LentCredential(lambda: next(given))
+    lent = SharedTokenCredential(lambda: next(given))
     first, second = lent.get_token("s"), lent.get_token_info("s")
     assert (first.token, second.token) == ("one", "two")
     assert 300 < first.expires_on - time.time() <= 420
     lent.close()
 
     def refuse() -> Bearer:
-        raise NoCredential(Outcome.AUTH, "why", "because")
+        raise Unresolved(Outcome.AUTH, "why", "because")
 
-    with pytest.raises(NoCredential, match="because"):
-        LentCredential(refuse).get_token("s")
+    with pytest.raises(Unresolved, match="because"):
+        SharedTokenCredential(refuse).get_token("s")
 
 
 @pytest.mark.parametrize(

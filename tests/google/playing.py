@@ -12,7 +12,6 @@ from tests.playing import LATER, NOW, Played, document, headers_of, json_answer
 
 __all__ = ["LATER", "NOW", "Played", "document", "headers_of"]
 
-SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 TOKEN = Bearer("token-of-the-tests")
 FRESH = Bearer("fresh-token-of-the-tests")
 """What is given once `TOKEN` has been refused."""

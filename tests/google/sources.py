@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from binascii import b2a_base64
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from leeward.adapter import TargetConfig
-from leeward.adapter.resolver import NoCredential, Source
+from leeward.adapter.resolver import Source, Unresolved
 from leeward.http.messages import Failure, Request, Response
 from leeward_google.settings.options import Settings, settings_from
 
@@ -105,10 +105,10 @@ def http(status: int, document: Any, *headers: str) -> bytes:
     return b"HTTP/1.1 %d X\r\n%bContent-Length: %d\r\n\r\n%b" % (status, lines, len(body), body)
 
 
-def refused(source: Source, scope: str) -> NoCredential:
+def refused(source: Source, what: Hashable) -> Unresolved:
     """Fetch, and give the refusal, whose texts hold no canary."""
-    with pytest.raises(NoCredential) as caught:
-        source(scope, 5.0)
+    with pytest.raises(Unresolved) as caught:
+        source(what, 5.0)
     assert "canary" not in f"{caught.value!r} {caught.value}"
     return caught.value
 

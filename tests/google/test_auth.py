@@ -14,16 +14,15 @@ import pytest
 import requests
 import responses
 
-from leeward.adapter.resolver import Source
+from leeward.adapter.resolver import FunctionAddress, Source
+from leeward.adapter.tokens import LARGEST
 from leeward.errors import ConfigError, Outcome
 from leeward.http.curl import CurlTransport
 from leeward.http.messages import Failure, Phase, Response
 from leeward.http.options import TransportOptions
-from leeward_google.exchange import SCOPE
 from leeward_google.functions.addresses import Address
-from leeward_google.identity.credentials import Bearer
+from leeward_google.identity.credentials import ACCESS_TOKEN, SCOPE, Bearer, Project
 from leeward_google.identity.sources import describe_source, source_of
-from leeward_google.identity.tokens import LARGEST
 from tests.google.sources import (
     ACCOUNT,
     IMPERSONATION,
@@ -88,11 +87,11 @@ def on_run(*answers: Response | Failure, **options: Any) -> tuple[Source, Canned
 def test_given_tokens_go_first() -> None:
     """They are given at once, without an end, and nothing is sent."""
     fetch, canned = on_run(access_token="canary-access", id_token="canary-id", quota_project="pays")
-    assert fetch(SCOPE, 5.0) == (Bearer("canary-access", "pays"), NOW, None)
-    assert fetch("function:send", 5.0).secret == Address(RUN, "/", "canary-id")
-    assert refused(fetch, "project").code == "no_project"
+    assert fetch(ACCESS_TOKEN, 5.0) == (Bearer("canary-access", "pays"), NOW, None)
+    assert fetch(FunctionAddress("send"), 5.0).value == Address(RUN, "/", "canary-id")
+    assert refused(fetch, Project()).code == "no_project"
     fetch, canned = on_run(access_token="canary-access")
-    found = refused(fetch, "function:send")
+    found = refused(fetch, FunctionAddress("send"))
     assert (found.outcome, found.code) == (Outcome.AUTH, "no_credentials")
     assert 'set it in [targets."google' in str(found), "where, too"
     assert "id_token" in str(found)
@@ -102,7 +101,7 @@ def test_given_tokens_go_first() -> None:
 def test_a_public_function_needs_no_credential() -> None:
     """Nothing is asked, wherever credentials would come from."""
     fetch, canned = on_run(authenticate=False)
-    assert fetch("function:pay", 5.0) == (Address(PAY[:-4], "/pay"), NOW, None)
+    assert fetch(FunctionAddress("pay"), 5.0) == (Address(PAY[:-4], "/pay"), NOW, None)
     assert canned.sent == []
 
 
@@ -112,7 +111,7 @@ def test_a_public_function_needs_no_credential() -> None:
 def test_an_access_token() -> None:
     """One request with the header that no browser sends; the answer tells the end."""
     fetch, canned = on_run(metadata(TOKEN), quota_project="pays")
-    assert fetch(SCOPE, 5.0) == (Bearer("canary-token", "pays"), NOW, NOW + 3599)
+    assert fetch(ACCESS_TOKEN, 5.0) == (Bearer("canary-token", "pays"), NOW, NOW + 3599)
     (request,) = canned.sent
     assert request[:2] == ("GET", "http://169.254.169.254")
     assert request.headers == (("Metadata-Flavor", "Google"),)
@@ -126,9 +125,9 @@ def test_an_id_token(function: str, audience: str) -> None:
     """It is for the function's URL, and its end stands in it."""
     text = jwt(exp=int(NOW) + 60)
     fetch, canned = on_run(metadata(text + "\n"))
-    found = fetch(f"function:{function}", 5.0)
-    assert (found.secret.token, found.expires_at) == (text, NOW + 60)
-    assert "canary" not in repr(found) + repr(found.secret)
+    found = fetch(FunctionAddress(function), 5.0)
+    assert (found.value.token, found.expires_at) == (text, NOW + 60)
+    assert "canary" not in repr(found) + repr(found.value)
     asked = urlsplit(canned.sent[0].target)
     assert asked.path == "/computeMetadata/v1/instance/service-accounts/default/identity"
     assert parse_qs(asked.query) == {"audience": [audience], "format": ["full"]}
@@ -137,7 +136,7 @@ def test_an_id_token(function: str, audience: str) -> None:
 def test_the_projects_id() -> None:
     """It is a text without an end."""
     fetch, canned = on_run(metadata("shop-1"))
-    assert fetch("project", 5.0) == ("shop-1", NOW, None)
+    assert fetch(Project(), 5.0) == ("shop-1", NOW, None)
     assert canned.sent[0].target == "/computeMetadata/v1/project/project-id"
 
 
@@ -159,8 +158,8 @@ def test_the_requests_are_the_vendors(mocked: responses.RequestsMock) -> None:
         home.IDTokenCredentials(asker, RUN, use_metadata_identity_endpoint=True).refresh(asker)
     theirs = [call.request for call in mocked.calls if not str(call.request.url).endswith("true")]
     fetch, canned = on_run(metadata(TOKEN), metadata(jwt()))
-    fetch(SCOPE, 5.0)
-    fetch("function:send", 5.0)
+    fetch(ACCESS_TOKEN, 5.0)
+    fetch(FunctionAddress("send"), 5.0)
     assert len(theirs) == len(canned.sent) == 2
     for their, our in zip(theirs, canned.sent, strict=True):
         one, other = urlsplit(str(their.url)), urlsplit(our.target)
@@ -181,11 +180,11 @@ def test_the_requests_are_the_vendors(mocked: responses.RequestsMock) -> None:
         (503, Outcome.NOT_SENT),
     ],
 )
-@pytest.mark.parametrize("scope", [SCOPE, "function:send", "project"])
-def test_a_status_other_than_200(scope: str, status: int, outcome: Outcome) -> None:
+@pytest.mark.parametrize("what", [ACCESS_TOKEN, FunctionAddress("send"), Project()], ids=str)
+def test_a_status_other_than_200(what: Any, status: int, outcome: Outcome) -> None:
     """A busy server could not be asked; any other has refused."""
     fetch, _ = on_run(metadata("canary", status))
-    found = refused(fetch, scope)
+    found = refused(fetch, what)
     assert (found.outcome, found.code) == (outcome, f"http.{status}")
     assert ("set credentials_file" in str(found)) is (outcome is Outcome.AUTH)
 
@@ -194,36 +193,34 @@ def test_a_status_other_than_200(scope: str, status: int, outcome: Outcome) -> N
 def test_a_server_out_of_reach(phase: Phase) -> None:
     """However far the request came, nobody has answered, and the call was not sent."""
     fetch, _ = on_run(Failure(phase, True, "curl.28"))
-    found = refused(fetch, "function:send")
+    found = refused(fetch, FunctionAddress("send"))
     assert (found.outcome, found.code) == (Outcome.NOT_SENT, "curl.28")
 
 
 @pytest.mark.parametrize(
-    ("scope", "answered", "code"),
+    ("what", "answered", "code"),
     [
-        (SCOPE, metadata(TOKEN, flavor=None), "not_google"),
-        (SCOPE, metadata(TOKEN, flavor="canary"), "not_google"),
-        ("project", metadata("shop-1", flavor=None), "not_google"),
-        (SCOPE, metadata("canary"), "undecodable"),
-        (SCOPE, metadata([]), "undecodable"),
-        (SCOPE, metadata(TOKEN | {"access_token": None}), "undecodable"),
-        (SCOPE, metadata(TOKEN | {"access_token": "canary\r\nX: y"}), "undecodable"),
-        (SCOPE, metadata(TOKEN | {"expires_in": "soon"}), "undecodable"),
-        (SCOPE, metadata(TOKEN | {"expires_in": 0}), "expired_token"),
-        (SCOPE, metadata("x" * (LARGEST + 1)), "undecodable"),
-        ("function:send", metadata("canary"), "undecodable"),
-        ("function:send", metadata("canary.canary.canary"), "undecodable"),
-        ("function:send", metadata(jwt(exp="canary")), "undecodable"),
-        ("function:send", metadata(jwt(exp=int(NOW))), "expired_token"),
-        ("project", metadata("<html>canary"), "undecodable"),
+        (ACCESS_TOKEN, metadata(TOKEN, flavor=None), "not_google"),
+        (ACCESS_TOKEN, metadata(TOKEN, flavor="canary"), "not_google"),
+        (Project(), metadata("shop-1", flavor=None), "not_google"),
+        (ACCESS_TOKEN, metadata("canary"), "undecodable"),
+        (ACCESS_TOKEN, metadata([]), "undecodable"),
+        (ACCESS_TOKEN, metadata(TOKEN | {"access_token": None}), "undecodable"),
+        (ACCESS_TOKEN, metadata(TOKEN | {"access_token": "canary\r\nX: y"}), "undecodable"),
+        (ACCESS_TOKEN, metadata(TOKEN | {"expires_in": "soon"}), "undecodable"),
+        (ACCESS_TOKEN, metadata(TOKEN | {"expires_in": 0}), "expired_credentials"),
+        (ACCESS_TOKEN, metadata("x" * (LARGEST + 1)), "undecodable"),
+        (FunctionAddress("send"), metadata("canary"), "undecodable"),
+        (FunctionAddress("send"), metadata("canary.canary.canary"), "undecodable"),
+        (FunctionAddress("send"), metadata(jwt(exp="canary")), "undecodable"),
+        (FunctionAddress("send"), metadata(jwt(exp=int(NOW))), "expired_credentials"),
+        (Project(), metadata("<html>canary"), "undecodable"),
     ],
 )
-def test_an_answer_that_is_not_what_was_asked_for(
-    scope: str, answered: Response, code: str
-) -> None:
+def test_an_answer_that_is_not_what_was_asked_for(what: Any, answered: Response, code: str) -> None:
     """It is refused without repeating it."""
     fetch, _ = on_run(answered)
-    found = refused(fetch, scope)
+    found = refused(fetch, what)
     assert (found.outcome, found.code) == (Outcome.AUTH, code)
 
 
@@ -231,7 +228,7 @@ def test_another_place() -> None:
     """Variables name it as a host, perhaps with a port; the first of them counts."""
     env = {"GCE_METADATA_HOST": "127.0.0.1:41", "GCE_METADATA_IP": "10.0.0.1"}
     fetch, canned = source(metadata("shop-1"), env=env)
-    fetch("project", 5.0)
+    fetch(Project(), 5.0)
     assert canned.sent[0].origin == "http://127.0.0.1:41"
     for bad in ("http://a", "a/b", "a:99999", "canary@a", "a b"):
         with pytest.raises(ConfigError, match="^GCE_METADATA_HOST must be a host") as caught:
@@ -246,7 +243,7 @@ def test_over_a_real_wire() -> None:
         env = {"GCE_METADATA_HOST": wire.origin().partition("://")[2]}
         found, config = target(env)
         fetch = source_of(found, config, transport, now=lambda: NOW)
-        assert fetch(SCOPE, 5.0).secret == Bearer("canary-token")
+        assert fetch(ACCESS_TOKEN, 5.0).value == Bearer("canary-token")
         assert b"Metadata-Flavor: Google\r\n" in wire.requests[0]
     transport.close()
 
@@ -264,7 +261,7 @@ def test_the_hardened_mode_asks_apart_and_at_the_usual_address() -> None:
     config = config._replace(env={})
     fetch = source_of(found, config, closed, now=lambda: NOW)
     with mock.patch("leeward.http.curl.CurlTransport.send", send):
-        assert fetch(SCOPE, 5.0).secret == Bearer("canary-token")
+        assert fetch(ACCESS_TOKEN, 5.0).value == Bearer("canary-token")
     assert (sent, closed.sent) == (["http://169.254.169.254"], [])
 
 
@@ -274,20 +271,20 @@ def test_the_hardened_mode_asks_apart_and_at_the_usual_address() -> None:
 def test_no_credentials_at_all() -> None:
     """A server that never answers is none, and the message says what to set."""
     fetch, canned = source(CLOSED)
-    found = refused(fetch, SCOPE)
+    found = refused(fetch, ACCESS_TOKEN)
     assert (found.outcome, found.code) == (Outcome.AUTH, "no_credentials")
     assert "GOOGLE_APPLICATION_CREDENTIALS" in str(found)
     assert len(canned.sent) == 1
     fetch, canned = source(env={"NO_GCE_CHECK": "true"})
-    assert refused(fetch, SCOPE).code == "no_credentials"
+    assert refused(fetch, ACCESS_TOKEN).code == "no_credentials"
     assert canned.sent == []
 
 
 def test_a_virtual_machine() -> None:
     """A server that has answered once is out of reach later."""
     fetch, _ = source(metadata(TOKEN), CLOSED)
-    assert fetch(SCOPE, 5.0).secret == Bearer("canary-token")
-    assert refused(fetch, SCOPE).outcome is Outcome.NOT_SENT
+    assert fetch(ACCESS_TOKEN, 5.0).value == Bearer("canary-token")
+    assert refused(fetch, ACCESS_TOKEN).outcome is Outcome.NOT_SENT
 
 
 # Acting as a service account.
@@ -298,7 +295,7 @@ LENT = Response(200, body=json.dumps({"accessToken": "canary-as", "expireTime": 
 def test_an_access_token_of_another() -> None:
     """The own token asks IAM credentials for it; it is the account's, and charged as before."""
     fetch, canned = on_run(metadata(TOKEN), LENT, impersonate=ACCOUNT, quota_project="pays")
-    assert fetch(SCOPE, 5.0) == (Bearer("canary-as", "pays"), NOW, NOW + 600)
+    assert fetch(ACCESS_TOKEN, 5.0) == (Bearer("canary-as", "pays"), NOW, NOW + 600)
     request = canned.sent[1]
     assert request.origin + request.target == IMPERSONATION
     assert dict(request.headers)["Authorization"] == "Bearer canary-token"
@@ -310,12 +307,12 @@ def test_an_id_token_of_another() -> None:
     """So also somebody gets one who has none of their own; the project stays the own one."""
     lent = Response(200, body=json.dumps({"token": jwt()}).encode())
     fetch, canned = on_run(metadata(TOKEN), lent, metadata("shop-1"), impersonate=ACCOUNT)
-    assert fetch("function:send", 5.0).secret == Address(RUN, "/", jwt())
+    assert fetch(FunctionAddress("send"), 5.0).value == Address(RUN, "/", jwt())
     request = canned.sent[1]
     asked = IMPERSONATION.replace("generateAccessToken", "generateIdToken")
     assert request.origin + request.target == asked
     assert json.loads(request.body) == {"delegates": [], "audience": RUN, "includeEmail": True}
-    assert fetch("project", 5.0).secret == "shop-1"
+    assert fetch(Project(), 5.0).value == "shop-1"
 
 
 def test_the_requests_for_another_are_the_vendors(mocked: responses.RequestsMock) -> None:
@@ -338,8 +335,8 @@ def test_the_requests_for_another_are_the_vendors(mocked: responses.RequestsMock
         kind(there, RUN, include_email=True).refresh(asker)
     lent = Response(200, body=json.dumps({"token": jwt()}).encode())
     fetch, canned = source(LENT, lent, access_token="canary-token", impersonate=ACCOUNT)
-    fetch(SCOPE, 5.0)
-    fetch("function:send", 5.0)
+    fetch(ACCESS_TOKEN, 5.0)
+    fetch(FunctionAddress("send"), 5.0)
     for call, our in zip(mocked.calls, canned.sent, strict=True):
         assert call.request.url == our.origin + our.target
         ours, theirs = json.loads(our.body), json.loads(call.request.body or "")
@@ -370,7 +367,7 @@ def test_a_refusal_of_iam_credentials(
 ) -> None:
     """An outage is told from a refusal, and nothing is repeated."""
     fetch, _ = source(answered, access_token="canary-token", impersonate=ACCOUNT)
-    found = refused(fetch, SCOPE)
+    found = refused(fetch, ACCESS_TOKEN)
     assert (found.outcome, found.code) == (outcome, code)
 
 
@@ -382,13 +379,13 @@ def test_a_service_account_signs_its_own_access_tokens(tmp_path: Path) -> None:
     from google.auth import jwt as vendor
 
     fetch, canned = source(credentials_file=written(tmp_path, service_account()))
-    found = fetch(SCOPE, 5.0)
+    found = fetch(ACCESS_TOKEN, 5.0)
     decode: Any = vendor.decode
-    claims = decode(found.secret.token, verify=False)
+    claims = decode(found.value.token, verify=False)
     assert claims["scope"] == SCOPE
     assert claims["iss"] == claims["sub"] == service_account()["client_email"]
     assert int(found.expires_at or 0) == claims["exp"]
-    assert fetch("project", 5.0).secret == "shop-1"
+    assert fetch(Project(), 5.0).value == "shop-1"
     assert canned.sent == []
 
 
@@ -398,8 +395,8 @@ def test_an_id_token_of_a_service_account(tmp_path: Path, mocked: responses.Requ
 
     mocked.post(TOKEN_URL, json={"id_token": jwt()})
     fetch, _ = source(credentials_file=written(tmp_path, service_account()))
-    found = fetch("function:pay", 5.0)
-    assert found.secret == Address(PAY[:-4], "/pay", jwt())
+    found = fetch(FunctionAddress("pay"), 5.0)
+    assert found.value == Address(PAY[:-4], "/pay", jwt())
     assert found.expires_at == NOW + 3600
     form = parse_qs(str(mocked.calls[0].request.body).removeprefix("b'").removesuffix("'"))
     decode: Any = vendor.decode
@@ -419,20 +416,20 @@ def test_where_a_file_is_found(
     whole = variable == "GOOGLE_APPLICATION_CREDENTIALS"
     env = {variable: str(folder / name) if whole else str(tmp_path)}
     fetch, canned = source(env=ON_RUN | env)
-    assert fetch(SCOPE, 5.0).secret == Bearer("canary-token", "pays")
+    assert fetch(ACCESS_TOKEN, 5.0).value == Bearer("canary-token", "pays")
     assert canned.sent == []
     fetch, canned = source(metadata(TOKEN), env=ON_RUN | env, identity="metadata")
-    assert fetch(SCOPE, 5.0).secret == Bearer("canary-token")
+    assert fetch(ACCESS_TOKEN, 5.0).value == Bearer("canary-token")
 
 
 def test_a_user_has_no_id_token(tmp_path: Path) -> None:
     """The message says what to do, and nobody is asked in vain."""
     fetch, canned = source(credentials_file=written(tmp_path, USER))
-    found = refused(fetch, "function:send")
+    found = refused(fetch, FunctionAddress("send"))
     assert (found.outcome, found.code) == (Outcome.AUTH, "no_id_token")
     assert "set impersonate" in str(found)
     assert "authenticate = false" in str(found)
-    assert refused(fetch, "project").code == "no_project"
+    assert refused(fetch, Project()).code == "no_project"
     assert canned.sent == []
 
 
@@ -444,7 +441,7 @@ def test_a_user_who_acts_as_a_service_account(
     lent = Response(200, body=json.dumps({"token": jwt()}).encode())
     path = written(tmp_path, USER)
     fetch, canned = source(lent, credentials_file=path, impersonate=ACCOUNT)
-    assert fetch("function:send", 5.0).secret.token == jwt()
+    assert fetch(FunctionAddress("send"), 5.0).value.token == jwt()
     assert dict(canned.sent[0].headers)["Authorization"] == "Bearer canary-token"
 
 
@@ -461,7 +458,7 @@ def test_a_file_that_says_to_act_as_a_service_account(
         "quota_project_id": "pays",
     }
     fetch, canned = source(LENT, credentials_file=written(tmp_path, info))
-    assert fetch(SCOPE, 5.0).secret == Bearer("canary-as", "pays")
+    assert fetch(ACCESS_TOKEN, 5.0).value == Bearer("canary-as", "pays")
     request = canned.sent[0]
     assert request.origin + request.target == IMPERSONATION
     between = "projects/-/serviceAccounts/between@shop-1.iam.gserviceaccount.com"
@@ -488,8 +485,8 @@ def test_workload_identity_federation(tmp_path: Path, mocked: responses.Requests
     mocked.post("https://sts.googleapis.com/v1/token", json=TOKEN | {"issued_token_type": kind})
     lent = Response(200, body=json.dumps({"token": jwt()}).encode())
     fetch, canned = source(LENT, lent, credentials_file=written(tmp_path, federated(tmp_path)))
-    assert fetch(SCOPE, 5.0).secret == Bearer("canary-as")
-    assert fetch("function:send", 5.0).secret.token == jwt()
+    assert fetch(ACCESS_TOKEN, 5.0).value == Bearer("canary-as")
+    assert fetch(FunctionAddress("send"), 5.0).value.token == jwt()
     assert [each.target.rpartition(":")[2] for each in canned.sent] == [
         "generateAccessToken",
         "generateIdToken",
@@ -502,7 +499,7 @@ def test_federation_without_a_service_account_has_no_id_token(tmp_path: Path) ->
     info = federated(tmp_path)
     del info["service_account_impersonation_url"]
     fetch, _ = source(credentials_file=written(tmp_path, info))
-    assert refused(fetch, "function:send").code == "no_id_token"
+    assert refused(fetch, FunctionAddress("send")).code == "no_id_token"
 
 
 @pytest.mark.parametrize(
@@ -529,9 +526,11 @@ def test_a_refusal_of_the_token_endpoint(
     text = body if isinstance(body, bytes) else json.dumps(body).encode()
     headers = {"Location": "https://evil.example/"} if status == 302 else {}
     mocked.post(TOKEN_URL, status=status, body=text, headers=headers)
-    info, scope = (USER, SCOPE) if kind == "user" else (service_account(), "function:send")
+    info, what = (
+        (USER, ACCESS_TOKEN) if kind == "user" else (service_account(), FunctionAddress("send"))
+    )
     fetch, _ = source(credentials_file=written(tmp_path, info))
-    found = refused(fetch, scope)
+    found = refused(fetch, what)
     assert found.outcome is outcome
     assert found.__cause__ is not None or found.code == "undecodable"
 
@@ -543,7 +542,7 @@ def test_a_token_endpoint_out_of_reach(
     """Nobody could be asked, so the call was not sent."""
     mocked.post(TOKEN_URL, body=error)
     fetch, _ = source(credentials_file=written(tmp_path, USER))
-    assert refused(fetch, SCOPE).outcome is Outcome.NOT_SENT
+    assert refused(fetch, ACCESS_TOKEN).outcome is Outcome.NOT_SENT
 
 
 def test_a_token_endpoint_that_is_too_busy(
@@ -553,7 +552,7 @@ def test_a_token_endpoint_that_is_too_busy(
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     mocked.post(TOKEN_URL, status=503, json={"error": "canary"})
     fetch, _ = source(credentials_file=written(tmp_path, USER))
-    assert refused(fetch, SCOPE).outcome is Outcome.NOT_SENT
+    assert refused(fetch, ACCESS_TOKEN).outcome is Outcome.NOT_SENT
 
 
 @pytest.mark.parametrize(
@@ -589,7 +588,7 @@ def test_a_token_endpoint_that_is_too_busy(
 def test_a_file_that_is_none(info: Any, code: str, tmp_path: Path) -> None:
     """It is refused without repeating it."""
     fetch, canned = source(credentials_file=written(tmp_path, info))
-    found = refused(fetch, SCOPE)
+    found = refused(fetch, ACCESS_TOKEN)
     assert (found.outcome, found.code) == (Outcome.AUTH, code)
     assert canned.sent == []
 
@@ -598,12 +597,12 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     """It is not there at the first call, and may be later."""
     path = tmp_path / "credentials.json"
     fetch, _ = source(credentials_file=str(path))
-    found = refused(fetch, SCOPE)
+    found = refused(fetch, ACCESS_TOKEN)
     assert found.code == "credentials_file_unreadable"
     assert str(path) in str(found), "which file"
     assert "credentials_file, or GOOGLE_APPLICATION_CREDENTIALS" in str(found), "what names it"
     written(tmp_path, service_account())
-    assert fetch(SCOPE, 5.0).expires_at
+    assert fetch(ACCESS_TOKEN, 5.0).expires_at
 
 
 # Files from outside: no request, and no program.
@@ -661,8 +660,8 @@ def test_a_file_that_leads_elsewhere(
         mock.patch.object(requests.Session, "send", side_effect=AssertionError) as asked,
         mock.patch.object(subprocess, "Popen", side_effect=AssertionError) as started,
     ):
-        for scope in SCOPE, "function:send":
-            found = refused(fetch, scope)
+        for what in ACCESS_TOKEN, FunctionAddress("send"):
+            found = refused(fetch, what)
             assert found.outcome is Outcome.AUTH
             assert found.code in ("credentials_file_refused", "credentials_file_unusable")
     assert (asked.call_count, started.call_count, canned.sent) == (0, 0, [])
@@ -680,7 +679,7 @@ def test_a_key_whose_signature_would_go_elsewhere(tmp_path: Path) -> None:
     }
     for each in info, universe, inside:
         fetch, _ = source(credentials_file=written(tmp_path, each))
-        assert refused(fetch, "function:send").code == "credentials_file_refused"
+        assert refused(fetch, FunctionAddress("send")).code == "credentials_file_refused"
 
 
 def test_the_operators_word_for_such_a_file(tmp_path: Path, mocked: responses.RequestsMock) -> None:
@@ -688,13 +687,13 @@ def test_the_operators_word_for_such_a_file(tmp_path: Path, mocked: responses.Re
     mocked.post(EVIL, json={"id_token": jwt()})
     path = written(tmp_path, service_account() | {"token_uri": EVIL})
     fetch, _ = source(credentials_file=path, allow_external_account=True)
-    assert fetch("function:send", 5.0).secret.token == jwt()
+    assert fetch(FunctionAddress("send"), 5.0).value.token == jwt()
 
 
 @pytest.mark.parametrize("host", ["169.254.169.254", "[fd00:ec2::254]"])
 def test_a_file_for_another_clouds_machine(host: str, tmp_path: Path) -> None:
     """What gcloud writes for Amazon's and Microsoft's machines leads to their metadata service."""
-    from leeward_google.identity.credential_files import Rules, check
+    from leeward_google.identity.credential_files import check
 
     source = {
         "environment_id": "aws1",
@@ -703,26 +702,26 @@ def test_a_file_for_another_clouds_machine(host: str, tmp_path: Path) -> None:
         "imdsv2_session_token_url": f"http://{host}/latest/api/token",
         "regional_cred_verification_url": "https://sts.{region}.amazonaws.com?Action=Get",
     }
-    check(federated(tmp_path, credential_source=source), Rules())
+    check(federated(tmp_path, credential_source=source))
     url = f"http://{host}/metadata/identity/oauth2/token?api-version=2018-02-01&resource=x"
-    check(federated(tmp_path, credential_source={"url": url}), Rules())
+    check(federated(tmp_path, credential_source={"url": url}))
 
 
 def test_the_hardened_mode_takes_no_external_account(tmp_path: Path) -> None:
     """However harmless it looks; a service account's file is taken."""
     path = written(tmp_path, federated(tmp_path))
     fetch, _ = source(credentials_file=path, trust_env=False)
-    found = refused(fetch, SCOPE)
+    found = refused(fetch, ACCESS_TOKEN)
     assert (found.code, "trust_env" in str(found)) == ("credentials_file_refused", True)
     fetch, _ = source(credentials_file=written(tmp_path, service_account()), trust_env=False)
-    assert fetch(SCOPE, 5.0).secret.token
+    assert fetch(ACCESS_TOKEN, 5.0).value.token
 
 
 def test_without_google_auth(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The message says what to install."""
     monkeypatch.setitem(sys.modules, "google.auth.transport.requests", None)
     fetch, _ = source(credentials_file=written(tmp_path, USER))
-    found = refused(fetch, SCOPE)
+    found = refused(fetch, ACCESS_TOKEN)
     assert (found.outcome, found.code) == (Outcome.AUTH, "google_auth_missing")
     assert "leeward-google[auth]" in str(found)
 

@@ -12,24 +12,24 @@ import responses
 from leeward.adapter import Capability
 from leeward.adapter.lazy_plans import LazyPlans
 from leeward.adapter.plan_driver import PlanDriver, TargetInfo
-from leeward.adapter.resolver import Credential, NoCredential, Source
+from leeward.adapter.resolver import FunctionAddress, Resolved, Source, Unresolved
 from leeward.calls import Invoke
 from leeward.errors import Outcome
 from leeward.http.messages import Failure, Request, Response
 from leeward.http.wire import Wire
 from leeward_google.driver import LIMITS, PLANS
-from leeward_google.exchange import SCOPE
-from leeward_google.functions.addresses import KEPT, Address
+from leeward_google.functions.addresses import KEPT, Address, FunctionUrl
 from leeward_google.functions.discovery import lookup_source
-from leeward_google.identity.credentials import Bearer
-from leeward_google.identity.sources import _functions, source_of
-from tests.google.sources import NOW, Canned, no_google, refused, settings, target
+from leeward_google.identity.credentials import ACCESS_TOKEN, Bearer, Project
+from leeward_google.identity.sources import source_of
+from tests.google.sources import NOW, Canned, no_google, refused, target
 from tests.http.wire import Wire as Loopback
 from tests.http.wire import answer
 
 HOST = "https://cloudfunctions.googleapis.com:443"
 PATH = "/v2/projects/shop-1/locations/us-central1/functions/send"
 URL = "https://send-a1b2c3-uc.a.run.app"
+SEND = FunctionAddress("send")
 BASE: dict[str, Any] = {"project": "shop-1", "region": "us-central1"}
 
 
@@ -52,11 +52,11 @@ def function(uri: str = URL, **more: Any) -> dict[str, Any]:
     return told | {"serviceConfig": {"uri": uri}} | more
 
 
-def tokens(scope: str, timeout: float) -> Credential:
-    if scope == "project":
-        return Credential("shop-1", NOW)
-    assert scope == SCOPE
-    return Credential(Bearer("canary-token", "pays"), NOW, NOW + 600)
+def tokens(what: Any, timeout: float) -> Resolved:
+    if what == Project():
+        return Resolved("shop-1", NOW)
+    assert what == ACCESS_TOKEN
+    return Resolved(Bearer("canary-token", "pays"), NOW, NOW + 600)
 
 
 def source(fetch: Source = tokens, **options: Any) -> Source:
@@ -67,7 +67,7 @@ def source(fetch: Source = tokens, **options: Any) -> Source:
 def test_a_look_up_finds_the_url(api: responses.RequestsMock) -> None:
     """One request with an access token gives all that a call needs."""
     api.get(HOST + PATH, json=function())
-    found = source()("send", 5.0)
+    found = source()(SEND, 5.0)
     assert found == (Address(URL, "/", None, True), NOW, NOW + KEPT)
     (call,) = api.calls
     assert call.request.headers["Authorization"] == "Bearer canary-token"
@@ -79,14 +79,14 @@ def test_the_project_may_be_that_of_the_credentials(api: responses.RequestsMock)
     api.get(HOST + PATH, json=function())
     settings, config = target(region="us-central1")
     fetch = lookup_source(settings, config, tokens, lambda: NOW)
-    assert fetch("send", 5.0).secret.origin == URL
+    assert fetch(SEND, 5.0).value.origin == URL
 
 
 def test_a_function_of_the_first_generation(api: responses.RequestsMock) -> None:
     """It has a URL under its project's host."""
     url = "https://us-central1-shop-1.cloudfunctions.net/send"
     api.get(HOST + PATH, json=function("", url=url, environment="GEN_1"))
-    found = source()("send", 5.0).secret
+    found = source()(SEND, 5.0).value
     assert found == Address(url[:-5], "/send", None, True)
 
 
@@ -94,7 +94,7 @@ def test_a_function_of_the_first_generation(api: responses.RequestsMock) -> None
 def test_a_function_that_has_no_url(api: responses.RequestsMock, uri: str) -> None:
     """It is NOT_FOUND: it may still be deployed, or be triggered by events alone."""
     api.get(HOST + PATH, json=function(uri))
-    found = refused(source(), "send")
+    found = refused(source(), SEND)
     assert (found.outcome, found.code) == (Outcome.NOT_FOUND, "url_missing")
 
 
@@ -115,7 +115,7 @@ ROWS: dict[int, tuple[Outcome, str]] = {
 def test_what_a_status_means(api: responses.RequestsMock, status: int) -> None:
     """A refusal is told from an outage, and its text is not repeated."""
     api.get(HOST + PATH, status=status, json={"error": {"code": status, "message": "canary"}})
-    found = refused(source(), "send")
+    found = refused(source(), SEND)
     assert (found.outcome, found.code) == ROWS[status]
     assert len(api.calls) == 1 or status == 401
 
@@ -127,7 +127,7 @@ def test_what_a_status_means(api: responses.RequestsMock, status: int) -> None:
 def test_an_api_out_of_reach(api: responses.RequestsMock, error: Exception) -> None:
     """Nobody could be asked, so the call was not sent; once, without a retry."""
     api.get(HOST + PATH, body=error)
-    assert refused(source(), "send").outcome is Outcome.NOT_SENT
+    assert refused(source(), SEND).outcome is Outcome.NOT_SENT
     assert len(api.calls) == 1
 
 
@@ -135,10 +135,10 @@ def test_an_api_out_of_reach(api: responses.RequestsMock, error: Exception) -> N
 def test_a_token_that_cannot_be_had(outcome: Outcome) -> None:
     """What stands in its way is passed on as it is."""
 
-    def none(scope: str, timeout: float) -> Credential:
-        raise NoCredential(outcome, "why", "because")
+    def none(what: Any, timeout: float) -> Resolved:
+        raise Unresolved(outcome, "why", "because")
 
-    found = refused(source(none), "send")
+    found = refused(source(none), SEND)
     assert (found.outcome, found.code) == (outcome, "why")
 
 
@@ -149,8 +149,8 @@ def test_another_endpoint() -> None:
     body = json.dumps(function()).encode()
     told = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
     with Loopback(answer(told % (len(body), body))) as wire:
-        found = source(functions_endpoint=wire.origin())("send", 5.0)
-        assert found.secret.origin == URL
+        found = source(functions_endpoint=wire.origin())(SEND, 5.0)
+        assert found.value.origin == URL
         assert wire.requests[0].startswith(f"GET {PATH}".encode())
 
 
@@ -158,12 +158,12 @@ def test_what_is_found_is_checked_like_what_is_configured(api: responses.Request
     """No token goes to a foreign host in the hardened mode, nor in clear text in any."""
     api.get(HOST + PATH, json=function("https://evil.example"))
     hardened: dict[str, Any] = {"trust_env": False, "identity": "metadata"}
-    found = refused(source(**hardened), "send")
+    found = refused(source(**hardened), SEND)
     assert (found.outcome, found.code) == (Outcome.AUTH, "untrusted_host")
     api.replace(responses.GET, HOST + PATH, json=function())
-    assert source(**hardened)("send", 5.0).secret.origin == URL
+    assert source(**hardened)(SEND, 5.0).value.origin == URL
     api.replace(responses.GET, HOST + PATH, json=function("http://send.example"))
-    assert refused(source(), "send").code == "untrusted_host"
+    assert refused(source(), SEND).code == "untrusted_host"
 
 
 class Carrier:
@@ -216,26 +216,25 @@ def test_an_address_and_its_token_come_together(api: responses.RequestsMock) -> 
     settings, config = target(**BASE, functions={"pay": "https://pay.a.run.app"}, access_token="t")
     settings = settings._replace(identity=settings.identity._replace(id_token="canary"))
     fetch = source_of(settings, config, Canned(Response(500)))
-    assert fetch("function:pay", 5.0).secret == Address("https://pay.a.run.app", "/", "canary")
+    assert fetch(FunctionAddress("pay"), 5.0).value == Address(
+        "https://pay.a.run.app", "/", "canary"
+    )
     assert len(api.calls) == 0
-    assert fetch("function:send", 5.0).secret == Address(URL, "/", "canary", True)
-    assert fetch("place:send", 5.0).secret.token is None
+    assert fetch(FunctionAddress("send"), 5.0).value == Address(URL, "/", "canary", True)
+    assert fetch(FunctionUrl("send"), 5.0).value.token is None
 
 
 def test_without_google_cloud_functions(monkeypatch: pytest.MonkeyPatch) -> None:
     """The message says what to install."""
     monkeypatch.setitem(sys.modules, "google.cloud.functions_v2", None)
-    found = refused(source(), "send")
+    found = refused(source(), SEND)
     assert (found.outcome, found.code) == (Outcome.AUTH, "google_cloud_functions_missing")
     assert "leeward-google[discovery]" in str(found)
 
 
-def test_the_address_of_a_public_function_ends_too() -> None:
+def test_the_address_of_a_public_function_ends_too(api: responses.RequestsMock) -> None:
     """It is looked up again after a while, though no token of its goes out of date."""
-    found = Credential(Address("https://send.a.run.app", "/", None), NOW, NOW + 3600)
-    public = settings(authenticate=False, function_url="https://send.a.run.app/{name}")
-    assert _functions(public, lambda name, timeout: found, refuse)("send", 1.0) == found
-
-
-def refuse(scope: str, timeout: float) -> Credential:
-    raise AssertionError(f"nobody asked for {scope}")
+    api.get(HOST + PATH, json=function())
+    settings, config = target(**BASE, access_token="canary", authenticate=False)
+    fetch = source_of(settings, config, Canned(Response(500)), now=lambda: NOW)
+    assert fetch(SEND, 5.0) == (Address(URL, "/", None, True), NOW, NOW + KEPT)

@@ -8,14 +8,14 @@ import pytest
 from leeward.calls import Enqueue
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Response
-from leeward_google.functions.addresses import Address
+from leeward_google.functions.addresses import Address, FunctionUrl
 from leeward_google.functions.queues import tasks, topics
+from leeward_google.identity.credentials import ACCESS_TOKEN
 from leeward_google.settings.services import Functions, Tasks, Topics
 from tests.google import oracle
 from tests.google.playing import (
     FRESH,
     NOW,
-    SCOPE,
     TOKEN,
     Played,
     answer,
@@ -134,7 +134,7 @@ def test_a_token_that_was_refused(plan: Any, taken: Response) -> None:
 def test_a_task() -> None:
     """It is the request that calls the function, with a token that Cloud Tasks fetches."""
     played = play(TASKS, CALL, CREATED)
-    assert (played.result.outcome, played.needed) == (Outcome.OK, [SCOPE])
+    assert (played.result.outcome, played.needed) == (Outcome.OK, [ACCESS_TOKEN])
     (request,) = played.sent
     assert request[:3] == ("POST", "https://cloudtasks.googleapis.com", f"/v2/{QUEUE}/tasks")
     task = document(request)["task"]
@@ -193,7 +193,7 @@ def looked_up(*answers: Response, learnt: dict[str, Any] | None = None, now: flo
     """Queue a call of a function whose address is looked up."""
 
     def found(what: Any, refused: Any) -> Any:
-        if what == SCOPE:
+        if what == ACCESS_TOKEN:
             return FRESH if refused else TOKEN
         return Address("https://pay-a1b2c3-uc.a.run.app", "/", looked_up=True)
 
@@ -204,12 +204,12 @@ def looked_up(*answers: Response, learnt: dict[str, Any] | None = None, now: flo
 def test_an_address_that_was_looked_up_is_kept() -> None:
     """It is asked for once, and anew after an hour; nobody fetches an ID token for it."""
     first = looked_up(CREATED)
-    assert first.needed == ["place:pay", SCOPE]
+    assert first.needed == [FunctionUrl("pay"), ACCESS_TOKEN]
     request = document(first.sent[0])["task"]["httpRequest"]
     assert request["url"] == "https://pay-a1b2c3-uc.a.run.app/"
-    assert looked_up(CREATED, learnt=first.learnt).needed == [SCOPE]
+    assert looked_up(CREATED, learnt=first.learnt).needed == [ACCESS_TOKEN]
     later = looked_up(CREATED, learnt=first.learnt, now=NOW + 3601)
-    assert later.needed == ["place:pay", SCOPE]
+    assert later.needed == [FunctionUrl("pay"), ACCESS_TOKEN]
 
 
 def test_a_refused_token_is_replaced_where_the_address_was_looked_up() -> None:

@@ -21,8 +21,9 @@ from leeward_google.events.plans import (
     events,
     message_of,
 )
+from leeward_google.identity.credentials import ACCESS_TOKEN
 from tests.google import oracle
-from tests.google.playing import SCOPE, answer, document, headers_of, play, refusal
+from tests.google.playing import answer, document, headers_of, play, refusal
 
 DOOR = PubSubEndpoint("https://pubsub.googleapis.com", "shop")
 MOMENT = datetime(2026, 1, 1, 12, 30, 15, 123_456, tzinfo=timezone(timedelta(hours=2)))
@@ -213,7 +214,7 @@ def test_no_credential_is_fetched_for_an_emulator() -> None:
     assert (played.needed, played.result.outcome) == ([], Outcome.OK)
     assert played.sent[0].origin == "http://127.0.0.1:8085"
     assert headers_of(played.sent[0])["authorization"] == "Bearer owner"
-    assert run(CALL, ids(1)).needed == [SCOPE]
+    assert run(CALL, ids(1)).needed == [ACCESS_TOKEN]
 
 
 @pytest.mark.parametrize("key", [None, "k" * 1024])

@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 import responses
 
-from leeward.adapter.resolver import NoCredential
+from leeward.adapter.resolver import Unresolved
 from leeward.errors import ConfigError, Outcome
-from leeward_google.exchange import SCOPE
-from leeward_google.identity.credentials import Bearer
-from leeward_google.identity.vendor_token import LentCredentials
+from leeward_google.identity.credentials import SCOPE, Bearer, Project
+from leeward_google.identity.vendor_token import SharedTokenCredentials
 from leeward_google.native import native
 from tests.google.sources import no_google, target
 
@@ -26,8 +25,8 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def make(service: str, env: dict[str, str] | None = None, **options: Any) -> Any:
     settings, config = target(env, **options)
 
-    def get(scope: str) -> Any:
-        return "found-1" if scope == "project" else Bearer(f"canary-{scope}")
+    def get(what: Any) -> Any:
+        return "found-1" if what == Project() else Bearer(f"canary-{what.scope}")
 
     return native(service, settings, config, get)
 
@@ -86,7 +85,7 @@ def test_a_client_of_functions() -> None:
 def test_a_lent_token_is_asked_for_anew() -> None:
     """It is lent for a little more than google-auth keeps one back, and refusals come out."""
     given = iter([Bearer("one", "pays"), Bearer("two")])
-    lent: Any = LentCredentials(lambda: next(given))
+    lent: Any = SharedTokenCredentials(lambda: next(given))
     assert not lent.valid
     lent.refresh(None)
     assert (lent.token, lent.quota_project_id, lent.valid) == ("one", "pays", True)
@@ -97,10 +96,10 @@ def test_a_lent_token_is_asked_for_anew() -> None:
     assert lent.with_quota_project("other") is lent
 
     def refuse() -> Bearer:
-        raise NoCredential(Outcome.AUTH, "why", "because")
+        raise Unresolved(Outcome.AUTH, "why", "because")
 
-    with pytest.raises(NoCredential, match="because"):
-        LentCredentials(refuse).refresh(None)
+    with pytest.raises(Unresolved, match="because"):
+        SharedTokenCredentials(refuse).refresh(None)
 
 
 @pytest.mark.parametrize("service", ["", "storage", "Firestore", "pubsub:orders"])

@@ -17,7 +17,8 @@ from leeward.registry import open_target
 from leeward.values import Event
 from leeward_google.driver import DATA, LIMITS, PLANS, TASK_BYTES, open_driver
 from leeward_google.events import plans as events
-from tests.google.playing import SCOPE, answer, play, refusal
+from leeward_google.identity.credentials import ACCESS_TOKEN, Project
+from tests.google.playing import answer, play, refusal
 from tests.google.sources import ACCOUNT, NOW, http, no_google, settings
 from tests.house.workspace import ROOT
 from tests.http.wire import Peer, Wire
@@ -187,7 +188,7 @@ def test_a_refused_token_is_replaced_where_the_project_was_asked_for() -> None:
     refused = refusal("UNAUTHENTICATED", 401)
     played = play(plan, Publish("orders", (EVENT,)), refused, answer(TAKEN))
     assert played.result.outcome is Outcome.OK
-    assert played.needed == ["project", SCOPE, SCOPE]
+    assert played.needed == [Project(), ACCESS_TOKEN, ACCESS_TOKEN]
 
 
 def test_a_project_that_cannot_be_found() -> None:

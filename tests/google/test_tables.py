@@ -12,7 +12,7 @@ from leeward.adapter import Delete, Key, Load, Scan, Store, Stored
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Response
 from leeward_google.errors import STATUSES
-from leeward_google.identity.credentials import Bearer
+from leeward_google.identity.credentials import ACCESS_TOKEN, Bearer
 from leeward_google.tables.plans import FirestoreEndpoint, tables
 from tests.google import oracle
 from tests.google.answers import (
@@ -28,7 +28,6 @@ from tests.google.answers import (
 from tests.google.playing import (
     LATER,
     NOW,
-    SCOPE,
     answer,
     document,
     error,
@@ -203,7 +202,7 @@ def test_no_credential_is_fetched_for_an_emulator(call: Any) -> None:
     assert (played.needed, played.result.outcome) == ([], Outcome.OK)
     assert played.sent[0].origin == "http://127.0.0.1:8080"
     assert headers_of(played.sent[0])["authorization"] == "Bearer owner"
-    assert run(call, DONE[call.verb]).needed == [SCOPE]
+    assert run(call, DONE[call.verb]).needed == [ACCESS_TOKEN]
 
 
 def test_a_request_says_who_is_charged() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ import pytest
 from leeward.adapter import Capability, Limits
 from leeward.adapter.plan_driver import PlanDriver, TargetInfo
 from leeward.adapter.plans import STALE_CREDENTIALS, Drop, Need, Plan, Send, View
-from leeward.adapter.resolver import Credential, NoCredential
+from leeward.adapter.resolver import Resolved, Unresolved
 from leeward.calls import Call, Delete, Enqueue, Invoke, Key, Result
 from leeward.errors import ConfigError, Outcome, Unsupported
 from leeward.http.messages import Failure, Phase, Request, Response
@@ -86,11 +86,11 @@ class Tokens:
         self.given = 0
         self.error: Exception | None = None
 
-    def __call__(self, scope: str, timeout: float) -> Credential:
+    def __call__(self, what: Hashable, timeout: float) -> Resolved:
         if self.error:
             raise self.error
         self.given += 1
-        return Credential(f"{scope}-{self.given}", 0.0)
+        return Resolved(f"{what}-{self.given}", 0.0)
 
 
 def plan(call: Any, view: View) -> Plan:
@@ -118,10 +118,10 @@ def tokens() -> Tokens:
 
 @pytest.fixture
 def driver(cloud: Cloud, tokens: Tokens) -> PlanDriver:
-    def native(service: str, secret: Callable[[str], Any]) -> object:
+    def native(service: str, answer: Callable[[Hashable], Any]) -> object:
         if service != "store":
             raise ConfigError("only store")
-        return secret("scope")
+        return answer("scope")
 
     plans = {"invoke": plan, "delete": moved}
     return PlanDriver(FACTS, plans, tokens, cloud.wire(), native=native)
@@ -161,7 +161,7 @@ def test_without_a_credential_nothing_is_sent(
     driver: PlanDriver, cloud: Cloud, tokens: Tokens, way: Way
 ) -> None:
     """The result tells what the source said, with its error as the cause."""
-    tokens.error = NoCredential(Outcome.NOT_SENT, "endpoint_down", "nobody there")
+    tokens.error = Unresolved(Outcome.NOT_SENT, "endpoint_down", "nobody there")
     result = way(driver, CALL, 10.0)
     assert (result.outcome, result.code, result.cause) == (
         Outcome.NOT_SENT,
@@ -330,8 +330,8 @@ def test_a_native_client_hears_that_there_is_no_credential(
     driver: PlanDriver, tokens: Tokens
 ) -> None:
     """A copy of the source's own error reaches it: that may be raised to several at once."""
-    tokens.error = NoCredential(Outcome.AUTH, "none", "no credentials")
-    with pytest.raises(NoCredential, match="no credentials") as raised:
+    tokens.error = Unresolved(Outcome.AUTH, "none", "no credentials")
+    with pytest.raises(Unresolved, match="no credentials") as raised:
         driver.native("store")
     assert (raised.value.outcome, raised.value.code) == (Outcome.AUTH, "none")
     assert raised.value.__cause__ is tokens.error

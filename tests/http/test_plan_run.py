@@ -23,7 +23,7 @@ from leeward.adapter.plans import (
     View,
     single,
 )
-from leeward.adapter.resolver import NoCredential
+from leeward.adapter.resolver import Unresolved
 from leeward.calls import Invoke, Result
 from leeward.errors import InvalidRequest, LeewardError, Outcome
 from leeward.http.messages import Failure, Phase, Request, Response
@@ -220,7 +220,7 @@ def test_no_replay_starts_without_time() -> None:
 
 def test_a_credential_that_cannot_be_had_ends_the_attempt() -> None:
     """Nothing is sent, and the reason is kept."""
-    down = NoCredential(Outcome.NOT_SENT, "token_endpoint", "nobody there")
+    down = Unresolved(Outcome.NOT_SENT, "token_endpoint", "nobody there")
     result, asked = run(with_token, down)
     assert (result.outcome, result.code, result.message) == (down.outcome, down.code, down.message)
     assert result.cause is down

@@ -15,7 +15,7 @@ import leeward.calls
 import leeward.values
 from leeward.adapter import TargetConfig, plans, resolver
 from leeward.adapter.plans import Learn, Send, View
-from leeward.adapter.resolver import Credential
+from leeward.adapter.resolver import Resolved, _Held
 from leeward.calls import (
     Delete,
     Enqueue,
@@ -81,7 +81,8 @@ CARRYING: list[tuple[Any, ...]] = [
     (Send(REQUEST), "origin='https://host'"),
     (View(1.0, 2.0, {"a": CANARY}), "timeout=2.0", "learnt=<dict: 1>"),
     (Learn("address", CANARY), "name='address'"),
-    (Credential(CANARY, 1.0), "fetched_at=1.0"),
+    (Resolved(CANARY, 1.0), "fetched_at=1.0"),
+    (_Held(CANARY, 1.0, 2.0), "due_at=1.0"),
     (Credentials("AKID", CANARY, CANARY), "AKID"),
     (TransportOptions(proxy=f"http://u:{CANARY}@host"), "max_in_flight=64", "proxy=<str: "),
     (TargetConfig("aws", "aws", None, {"a": CANARY}, {"B": CANARY}), "name='aws'", "env=<dict: 1>"),
@@ -105,6 +106,7 @@ def test_a_value_shows_what_it_is_and_not_what_it_carries(
 NOTHING_TO_HIDE = {
     "Attempt", "Receipt", "PublishReceipt", "PublishEntry", "PublishReport", "StoreReceipt",
     "TargetStatus", "Limits", "Need", "TheirTime", "Drop",
+    "Token", "FunctionAddress",
 }  # fmt: skip
 """Values of names, ids, numbers and outcomes alone."""
 

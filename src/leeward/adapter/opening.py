@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
 from leeward.adapter.capabilities import NONE_MISSING, Capability, Limits
@@ -68,8 +68,11 @@ def _check_places(setting: Setting, _: Values) -> int:
     return int(setting.value)
 
 
+Answer: TypeAlias = Callable[[Hashable], Any]
+"""Gives what a plan would `Need`, or raises `Unresolved`."""
+
 MakeSource: TypeAlias = Callable[[Any, TargetConfig, Transport], Source]
-MakeNative: TypeAlias = Callable[[str, Any, TargetConfig, Callable[[str], Any]], object]
+MakeNative: TypeAlias = Callable[[str, Any, TargetConfig, Answer], object]
 
 
 def open_plan_driver(
@@ -90,9 +93,9 @@ def open_plan_driver(
         config: of the target.
         settings: the adapter's, which `source`, `native` and the plans are made with.
         plans: what the verbs are made of.
-        source: makes the source of credentials from settings, configuration and transport.
+        source: makes the source of what plans need from settings, configuration and transport.
         native: makes a vendor's client from the name of a service, settings, configuration and a
-            function that gives the credential of a scope; itself, or as ``"module:function"``.
+            function that gives what a plan would need; itself, or as ``"module:function"``.
         capabilities: what the target can do.
         limits: the largest that it takes.
         describe: what is in force, without a secret; None for nothing. What all targets have over
@@ -125,8 +128,8 @@ def open_plan_driver(
         missing,
     )
 
-    def make_native(service: str, secret: Callable[[str], Any]) -> object:
-        return loaded(native)(service, settings, config, secret)
+    def make_native(service: str, answer: Answer) -> object:
+        return loaded(native)(service, settings, config, answer)
 
-    credentials = source(settings, config, wire.transport())
-    return PlanDriver(info, LazyPlans(plans, settings), credentials, wire, native=make_native)
+    answers = source(settings, config, wire.transport())
+    return PlanDriver(info, LazyPlans(plans, settings), answers, wire, native=make_native)

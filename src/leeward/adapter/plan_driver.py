@@ -6,14 +6,14 @@ It decides nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from leeward.adapter.capabilities import NONE_MISSING, Capability, Limits
 from leeward.adapter.driver import Driver
 from leeward.adapter.plan_run import Learnt, PlanRun
 from leeward.adapter.plans import Drop, Need, Send
-from leeward.adapter.resolver import CredentialCache, NoCredential, Source
+from leeward.adapter.resolver import Resolver, Source
 from leeward.calls import Call, Result
 from leeward.clock import Clock, SystemClock
 from leeward.entropy import random_unit
@@ -51,7 +51,7 @@ class PlanDriver(Driver):
         source: fetches what plans need.
         wire: carries requests.
         native: gives the vendor's own client of a service; it is handed a function that gives what
-            a plan would need, or raises `NoCredential`.
+            a plan would need, or raises `Unresolved`.
         clock: for tests.
     """
 
@@ -62,7 +62,7 @@ class PlanDriver(Driver):
         source: Source,
         wire: Wire,
         *,
-        native: Callable[[str, Callable[[str], Any]], object],
+        native: Callable[[str, Callable[[Hashable], Any]], object],
         clock: Clock | None = None,
     ) -> None:
         self.target, self.capabilities, self.limits, self._settings, self.missing = info
@@ -70,7 +70,7 @@ class PlanDriver(Driver):
         self._wire = wire
         self._native = native
         self._clock: Clock = clock or SystemClock()
-        self._resolver = CredentialCache(source, self._clock.now, random_unit)
+        self._resolver = Resolver(source, self._clock.now, random_unit)
         self._learnt = Learnt()
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
@@ -117,7 +117,7 @@ class PlanDriver(Driver):
 
     def native(self, service: str) -> object:
         """Return the vendor's own client of `service`."""
-        return self._native(service, self._secret)
+        return self._native(service, self._answer)
 
     def close(self) -> None:
         """Return back every connection, those of event loops as soon as their loop can."""
@@ -133,12 +133,8 @@ class PlanDriver(Driver):
         planner = self._plans[call.verb]
         return PlanRun(planner, call, self._learnt, self._clock.now(), timeout)
 
-    def _secret(self, scope: str) -> Any:
-        found = self._resolver.get(scope, NATIVE_SECONDS)
-        if isinstance(found, NoCredential):
-            # One flight's error is for all who waited: raised itself, it would gather their frames.
-            raise NoCredential(found.outcome, found.code, found.message) from found
-        return found
+    def _answer(self, what: Hashable) -> Any:
+        return self._resolver.require(what, NATIVE_SECONDS)
 
 
 NATIVE_SECONDS = 60.0

@@ -23,7 +23,7 @@ from leeward.adapter.plans import (
     TheirTime,
     View,
 )
-from leeward.adapter.resolver import NoCredential
+from leeward.adapter.resolver import Unresolved
 from leeward.calls import Call, Result
 from leeward.errors import LeewardError, Outcome
 from leeward.forking import ForkLock
@@ -160,7 +160,7 @@ class PlanRun:
     def _take(self, pending: Send | Need, answer: Any) -> Result[Any] | None:
         """Take the answer to what was `pending`; return a result if the attempt ends with it."""
         if isinstance(pending, Need):
-            if isinstance(answer, NoCredential):
+            if isinstance(answer, Unresolved):
                 return Result(
                     answer.outcome, code=answer.code, message=answer.message, cause=answer
                 )

@@ -1,61 +1,84 @@
-"""Credentials in memory: renewed early, fetched once however many calls wait, never on disk.
+"""What plans need beside the wire (tokens, keys, addresses), fetched once and kept in memory.
 
-A fetch is a *flight* on a thread of its own: a caller waits for it no longer than its own
-deadline, and for an early renewal nobody waits at all.
+A plan yields `Need(what)`; `what` is a small hashable value, such as a `Token` or a
+`FunctionAddress`, or one of an adapter's own. The `Resolver` of a target answers it: with what is
+configured at once, with what it keeps while that holds, and otherwise by a *flight*. A flight is
+one fetch on a thread of its own, however many calls wait for it ("single flight"). A caller waits
+for it no longer than its own deadline; nobody waits for an early renewal; nothing is kept on disk.
 """
 
 from __future__ import annotations
 
-import os
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from enum import Enum
-from time import monotonic
+from math import inf
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
+from leeward.adapter.flight import FLIGHT_SECONDS, Flight
 from leeward.errors import Outcome
 from leeward.forking import ForkLock
+from leeward.masking import masked
+
+MOST_KEPT = 1024
+"""Answers that are kept of one target. The one that was not used for the longest time goes first:
+names of functions come from the calls, so without a bound there would be no end to them."""
 
 EARLY = 300.0
-"""Seconds before its end at which a credential is renewed, at most: what the vendors' own libraries
+"""Seconds before its end at which an answer is renewed, at most: what the vendors' own libraries
 do, give or take a minute."""
 
 EARLY_SHARE = 0.2
-"""The same, as a share of a short credential's life."""
+"""The same, as a share of a short life."""
 
 JITTER_SHARE = 0.2
 """By how much of that time the moment varies, so that instances do not renew together."""
 
 RENEWAL_PAUSE = 10.0
-"""Seconds from an early renewal that failed to the next."""
-
-FLIGHT_SECONDS = 30.0
-"""What a source may take for one fetch, whoever waits for it. One that takes longer is given up."""
-
+"""Seconds from an early renewal to the next, if it failed or brought nothing newer."""
 
 E = TypeVar("E", bound=BaseException)
 
 
-class Credential(NamedTuple):
+class Token(NamedTuple):
+    """Ask for a token.
+
+    Attributes:
+        scope: what it is good for, in the words of whoever gives it.
+        kind: keeps it apart from other needs. Named tuples with the same fields are equal, whatever
+            their classes are, so each class of needs has a `kind` of its own.
+    """
+
+    scope: str
+    kind: str = "token"
+
+
+class FunctionAddress(NamedTuple):
+    """Ask where the function of this name is called, and with what."""
+
+    function: str
+    kind: str = "function address"
+
+
+class Resolved(NamedTuple):
     """What a source gives.
 
     Attributes:
-        secret: whatever the plans of this adapter understand; it is in no repr.
+        value: whatever the plans of this adapter understand; it is in no repr.
         fetched_at: Unix seconds.
         expires_at: Unix seconds; None for never.
     """
 
-    secret: Any
+    value: Any
     fetched_at: float
     expires_at: float | None = None
 
     def __repr__(self) -> str:
-        """Leave the secret out."""
-        return f"Credential(fetched_at={self.fetched_at}, expires_at={self.expires_at})"
+        return masked(self, "fetched_at expires_at")
 
 
-class NoCredential(Exception):
-    """There is no credential to be had; a source raises it.
+class Unresolved(Exception):
+    """There is no answer to be had; a source raises it.
 
     Attributes:
         outcome: NOT_SENT if nobody could be asked, AUTH if they refused or there is none; NOT_FOUND
@@ -71,32 +94,40 @@ class NoCredential(Exception):
         self.message = message
 
 
-Source: TypeAlias = Callable[[Any, float], Credential]
-"""Fetches a credential of a scope, within so many seconds; raises `NoCredential`."""
+Source: TypeAlias = Callable[[Any, float], Resolved]
+"""Fetches what is needed within so many seconds, and may block; raises `Unresolved`."""
+
+Configured: TypeAlias = Callable[[Any], Resolved | None]
+"""Returns what is configured, without asking anybody; None for what is not. Raises `Unresolved`."""
 
 
-class Age(Enum):
-    """How a credential stands."""
+class ConfiguredFirst:
+    """A source that asks for nothing that is configured. The resolver starts no thread for that.
 
-    GOOD = "good"
-    DUE = "due"
-    """It still holds, and should be renewed now."""
-    OVER = "over"
+    Args:
+        configured: returns what is configured.
+        source: fetches everything else.
+    """
 
+    def __init__(self, configured: Configured, source: Source) -> None:
+        self.configured = configured
+        self._source = source
 
-def age_of(credential: Credential, now: float, drawn: float) -> Age:
-    """Return how `credential` stands. `drawn`, in [0, 1), is fixed for one credential."""
-    if credential.expires_at is None:
-        return Age.GOOD
-    if now >= credential.expires_at:
-        return Age.OVER
-    life = credential.expires_at - credential.fetched_at
-    early = min(EARLY, EARLY_SHARE * life) * (1 - JITTER_SHARE * drawn)
-    return Age.DUE if now >= credential.expires_at - early else Age.GOOD
+    def __call__(self, what: Any, timeout: float) -> Resolved:
+        """Return what is configured, or else fetch it."""
+        return self.configured(what) or self._source(what, timeout)
 
 
-class CredentialCache:
-    """The credentials of one target, by scope.
+def due_at(resolved: Resolved, drawn: float) -> float:
+    """Return from when on an answer should be renewed, in Unix seconds. `drawn` is in [0, 1)."""
+    if resolved.expires_at is None:
+        return inf
+    life = resolved.expires_at - resolved.fetched_at
+    return resolved.expires_at - min(EARLY, EARLY_SHARE * life) * (1 - JITTER_SHARE * drawn)
+
+
+class Resolver:
+    """The answers of one target.
 
     Args:
         source: fetches them.
@@ -108,78 +139,181 @@ class CredentialCache:
         self, source: Source, now: Callable[[], float], random: Callable[[], float]
     ) -> None:
         self._source = source
+        self._configured = source.configured if isinstance(source, ConfiguredFirst) else None
         self._now = now
         self._random = random
-        self._slots: dict[Hashable, _Slot] = {}
+        self._slots: OrderedDict[Hashable, _Slot] = OrderedDict()
         self._lock = ForkLock()
 
-    def get(self, scope: Hashable, timeout: float, refused: Any = None) -> Any:
-        """Return the secret of `scope`, or the `NoCredential` that stands in its way.
+    def get(self, what: Hashable, timeout: float, refused: Any = None) -> Any:
+        """Return the answer to `what`, or the `Unresolved` that stands in its way.
 
         Args:
-            scope: whose identity, for what.
+            what: is needed.
             timeout: seconds that the caller can wait.
-            refused: a secret that the target has refused; another one is wanted.
+            refused: an answer that the target has refused; another one is wanted.
         """
-        found = self._held_or_flight(scope, refused)
-        return found.wait(timeout) if isinstance(found, _Flight) else found
+        found = self._at_hand(what, refused)
+        if not isinstance(found, Flight):
+            return found
+        try:
+            return found.wait(timeout)
+        except TimeoutError:
+            return _late()
 
-    async def get_async(self, scope: Hashable, timeout: float, refused: Any = None) -> Any:
+    async def get_async(self, what: Hashable, timeout: float, refused: Any = None) -> Any:
         """Do the same without blocking the event loop."""
-        found = self._held_or_flight(scope, refused)
-        return await found.wait_async(timeout) if isinstance(found, _Flight) else found
+        found = self._at_hand(what, refused)
+        if not isinstance(found, Flight):
+            return found
+        try:
+            return await found.wait_async(timeout)
+        except TimeoutError:
+            return _late()
 
-    def _held_or_flight(self, scope: Hashable, refused: Any) -> Any:
-        """Return a secret that holds, or else the flight to wait for."""
-        slot = self._slots.get(scope) or self._slots.setdefault(scope, _Slot())
-        held = slot.held
-        if held is None or held.secret == refused:
-            return self._flight(scope, slot, refused)
-        age = age_of(held, self._now(), slot.drawn)
-        if age is Age.OVER:
-            return self._flight(scope, slot, refused)
-        if age is Age.DUE and self._now() >= slot.not_before:
-            self._flight(scope, slot, held.secret)
-        return held.secret
+    def require(self, what: Hashable, timeout: float, refused: Any = None) -> Any:
+        """Return the answer, as `get` does, and raise what stands in its way.
 
-    def _flight(self, scope: Hashable, slot: _Slot, unwanted: Any) -> Any:
-        """Join the flight that is under way, or start one."""
-        flight = _Flight()
-        thread = threading.Thread(target=self._fly, args=(scope, slot, flight), daemon=True)
+        Raises:
+            Unresolved: there is none.
+        """
+        found = self.get(what, timeout, refused)
+        if isinstance(found, Unresolved):
+            # One flight's error is for all who waited: raised itself, it would gather their frames.
+            raise Unresolved(found.outcome, found.code, found.message) from found
+        return found
+
+    def _at_hand(self, what: Hashable, refused: Any) -> Any:
+        """Return an answer, or the flight to wait for. Each call passes here: see its tests."""
+        slot = self._slots.get(what)
+        held = None if slot is None else slot.held
+        if slot is None or held is None or held.value == refused:
+            return self._fetched(what, refused)
+        now = self._now()
+        if now >= held.due_at:
+            if now >= held.over_at:
+                return self._fetched(what, refused)
+            if now >= slot.not_before:
+                self._fetched(what, held.value)  # an early renewal: what is held is still good
+        try:  # noqa: SIM105 - a context manager would take longer than all the rest
+            self._slots.move_to_end(what)
+        except KeyError:  # another thread has just let go of it
+            pass
+        return held.value
+
+    def _fetched(self, what: Hashable, unwanted: Any) -> Any:
+        """Return what is configured; else the flight that fetches it, a new one if there is none.
+
+        Args:
+            what: is needed.
+            unwanted: an answer that another one is to take the place of.
+        """
+        if self._configured is not None:
+            try:
+                found = self._configured(what)
+            except Unresolved as error:
+                return error
+            if found is not None:
+                with self._lock:
+                    self._keep(self._slot_of(what), found)
+                return found.value
+        flight = Flight()
+        slot = None
         try:
             with self._lock:
+                slot = self._slot_of(what)
                 held = slot.held
-                wanted = held is not None and held.secret != unwanted
-                if held is not None and wanted and age_of(held, self._now(), 0.0) is not Age.OVER:
-                    return held.secret  # another call has fetched it meanwhile
+                if held is not None and held.value != unwanted and self._now() < held.over_at:
+                    return held.value  # another call has fetched it meanwhile
                 if slot.flight is not None and slot.flight.is_under_way():
                     return slot.flight
                 slot.flight = flight
-            thread.start()
+            # Not under the lock: `start` waits for the thread, which may need the lock to land.
+            threading.Thread(target=self._fly, args=(what, slot, flight), daemon=True).start()
         except BaseException as error:  # an interrupt too, or all later calls would wait for it
-            self._land(slot, flight, _not_begun(error))
+            if slot is not None:
+                self._land(slot, flight, _not_begun(error))
             if not isinstance(error, RuntimeError):
                 raise
         return flight
 
-    def _fly(self, scope: Hashable, slot: _Slot, flight: _Flight) -> None:
+    def _slot_of(self, what: Hashable) -> _Slot:
+        """Return the slot of `what`, under the lock; a new one may push the oldest one out."""
+        slot = self._slots.get(what)
+        if slot is not None:
+            return slot
+        slot = self._slots[what] = _Slot()
+        for _ in range(MOST_KEPT):  # so that it ends where nearly all of them have flights
+            if len(self._slots) <= MOST_KEPT:
+                break
+            name, oldest = self._slots.popitem(last=False)
+            if oldest.flight is not None and oldest.flight.is_under_way():
+                self._slots[name] = oldest  # calls wait for it, so it is in use
+        return slot
+
+    def _fly(self, what: Hashable, slot: _Slot, flight: Flight) -> None:
+        """Fetch, on the flight's own thread. Whatever the source raises, the flight lands."""
         try:
-            outcome: Credential | NoCredential = self._source(scope, FLIGHT_SECONDS)
-        except NoCredential as error:
+            outcome: Resolved | Unresolved = self._source(what, FLIGHT_SECONDS)
+        except Unresolved as error:
             outcome = _without_frames(error)
         except BaseException as error:  # noqa: BLE001 - a source is an adapter's code
             outcome = _unexpected(_without_frames(error))
         self._land(slot, flight, outcome)
 
-    def _land(self, slot: _Slot, flight: _Flight, outcome: Credential | NoCredential) -> None:
+    def _land(self, slot: _Slot, flight: Flight, outcome: Resolved | Unresolved) -> None:
+        """Keep what a flight has brought, and hand it to all who wait.
+
+        A flight that was given up may land after a later one. What it brings is kept all the same:
+        it is as new as anything that another flight could have brought before it.
+        """
         with self._lock:
-            if isinstance(outcome, Credential):
-                slot.held, slot.drawn = outcome, self._random()
+            if isinstance(outcome, Resolved):
+                self._keep(slot, outcome)
             else:
                 slot.not_before = self._now() + RENEWAL_PAUSE
             if slot.flight is flight:
                 slot.flight = None
-        flight.land(outcome.secret if isinstance(outcome, Credential) else outcome)
+        flight.land(outcome.value if isinstance(outcome, Resolved) else outcome)
+
+    def _keep(self, slot: _Slot, resolved: Resolved) -> None:
+        """Keep an answer, under the lock.
+
+        A source may give the same one until its end, as the vendors' chains do. Asked for another
+        at each call, it would need a thread for each.
+        """
+        over = inf if resolved.expires_at is None else resolved.expires_at
+        slot.held = _Held(resolved.value, due_at(resolved, self._random()), over)
+        if self._now() >= slot.held.due_at:
+            slot.not_before = self._now() + RENEWAL_PAUSE
+
+
+class _Held(NamedTuple):
+    """An answer, from when on it should be renewed, and from when on it is over."""
+
+    value: Any
+    due_at: float
+    over_at: float
+
+    def __repr__(self) -> str:
+        return masked(self, "due_at over_at")
+
+
+class _Slot:
+    """The place of one answer.
+
+    Attributes:
+        held: the last one that came; replaced as a whole, so that a reader needs no lock.
+        not_before: when the next early renewal may begin, after one that was of no use.
+        flight: the fetch under way, or one that was given up.
+    """
+
+    __slots__ = ("flight", "held", "not_before")
+
+    def __init__(self) -> None:
+        self.held: _Held | None = None
+        self.not_before = 0.0
+        self.flight: Flight | None = None
 
 
 def _without_frames(error: E) -> E:
@@ -191,15 +325,16 @@ def _without_frames(error: E) -> E:
     return error
 
 
-def _not_begun(error: BaseException) -> NoCredential:
+def _not_begun(error: BaseException) -> Unresolved:
     """Return that no thread could be started: too many, or the interpreter is ending."""
-    late = NoCredential(Outcome.LOCAL, type(error).__name__, "no thread to fetch a credential")
+    late = Unresolved(Outcome.LOCAL, type(error).__name__, "no thread to fetch a credential")
     late.__cause__ = error
     return late
 
 
-def _unexpected(error: BaseException) -> NoCredential:
-    wrapped = NoCredential(
+def _unexpected(error: BaseException) -> Unresolved:
+    """Return what a source did not mean to raise. Its text may hold anything."""
+    wrapped = Unresolved(
         Outcome.AUTH,
         type(error).__name__,
         f"the credentials' source failed with {type(error).__name__}",
@@ -208,62 +343,6 @@ def _unexpected(error: BaseException) -> NoCredential:
     return wrapped
 
 
-class _Slot:
-    """One scope's credential, and the flight that fetches another."""
-
-    def __init__(self) -> None:
-        self.held: Credential | None = None
-        self.drawn = 0.0
-        self.not_before = 0.0
-        self.flight: _Flight | None = None
-
-
-class _Flight:
-    """One fetch under way. Any number of threads and tasks may wait for it."""
-
-    def __init__(self) -> None:
-        self._process = os.getpid()
-        self._began = monotonic()
-        self._answer: Any = None
-        self._landed = threading.Event()
-        self._wakers: list[Callable[[], object]] = []
-
-    def is_under_way(self) -> bool:
-        """Return whether it is worth waiting for: its thread does not cross a fork."""
-        return self._process == os.getpid() and monotonic() - self._began < FLIGHT_SECONDS
-
-    def land(self, answer: Any) -> None:
-        """Hand `answer` to all who wait."""
-        self._answer = answer
-        self._landed.set()
-        for wake in self._wakers:
-            wake()
-
-    def wait(self, timeout: float) -> Any:
-        return self._answer if self._landed.wait(timeout) else _late()
-
-    async def wait_async(self, timeout: float) -> Any:
-        import asyncio
-
-        loop = asyncio.get_running_loop()
-        woken = asyncio.Event()
-
-        def wake() -> None:
-            try:
-                loop.call_soon_threadsafe(woken.set)
-            except RuntimeError:  # the loop was closed, so nobody waits any more
-                return
-
-        self._wakers.append(wake)
-        if not self._landed.is_set():  # if it landed before the line above, nobody would wake us
-            try:
-                await asyncio.wait_for(woken.wait(), timeout)
-            except TimeoutError:
-                return _late()
-        return self._answer
-
-
-def _late() -> NoCredential:
-    return NoCredential(
-        Outcome.NOT_SENT, "credential_timeout", "no credential came before the deadline"
-    )
+def _late() -> Unresolved:
+    told = "no credential came before the deadline"
+    return Unresolved(Outcome.NOT_SENT, "credential_timeout", told)

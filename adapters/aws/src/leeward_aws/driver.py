@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from leeward.adapter import Capability, Driver, Limits, TargetConfig
 from leeward.adapter.hosts import goes_in_clear
 from leeward.adapter.lazy_plans import Plans
 from leeward.adapter.opening import open_plan_driver
-from leeward.adapter.resolver import Credential, NoCredential, Source
+from leeward.adapter.resolver import ConfiguredFirst, Resolved, Source, Unresolved
 from leeward.errors import Outcome
 from leeward.http.transport import Transport
-from leeward_aws.exchange import CREDENTIALS
 from leeward_aws.identity.sources import describe_source, source_of
 from leeward_aws.settings.options import Settings, settings_from
 
@@ -56,7 +55,7 @@ def open_driver(config: TargetConfig) -> Driver:
         settings,
         PLANS,
         source=_source,
-        native=_native,
+        native="leeward_aws.native:native",
         capabilities=CAPABILITIES,
         limits=LIMITS,
         describe={
@@ -73,24 +72,19 @@ def _source(settings: Settings, config: TargetConfig, transport: Transport) -> S
     plain = [origin for origin in settings.endpoints.values() if goes_in_clear(origin)]
     if not plain:
         return source
-
-    def fetch(scope: str, timeout: float) -> Credential:
-        found = source(scope, timeout)
-        if found.secret.token is not None:
-            raise NoCredential(
-                Outcome.AUTH,
-                "token_in_clear_text",
-                f"over http a session token would go to {plain[0]} in clear text: give an https "
-                "endpoint, or keys without a session token",
-            )
-        return found
-
-    return fetch
+    checked = partial(_without_session_token, source, plain[0])
+    return ConfiguredFirst(checked, checked) if isinstance(source, ConfiguredFirst) else checked
 
 
-def _native(
-    service: str, settings: Settings, config: TargetConfig, secret: Callable[[str], Any]
-) -> object:
-    from leeward_aws.native import native
-
-    return native(service, settings, config, lambda: secret(CREDENTIALS))
+def _without_session_token(
+    source: Source, origin: str, what: Any, timeout: float = 0.0
+) -> Resolved:
+    found = source(what, timeout)
+    if found.value.token is not None:
+        raise Unresolved(
+            Outcome.AUTH,
+            "token_in_clear_text",
+            f"over http a session token would go to {origin} in clear text: give an https "
+            "endpoint, or keys without a session token",
+        )
+    return found

@@ -11,15 +11,13 @@ from leeward.adapter.exchange import number_in, object_of, plausible_wait, wait_
 from leeward.http.messages import Request, Response
 from leeward.json_text import Undecodable
 from leeward_aws.errors import MAY_BE_SKEW, error_code, error_message, outcome_of
+from leeward_aws.identity.credentials import ACCESS_KEY
 from leeward_aws.identity.signing import Scope, sign
 from leeward_aws.settings.endpoints import Service
 from leeward_aws.settings.options import Settings
 
 REQUEST_ID: Final = "x-amzn-requestid"
 """The header with a service's id of the request."""
-
-CREDENTIALS: Final = "aws"
-"""What plans need for the one credential that all services take; it is given as `Credentials`."""
 
 TOLERATED_SKEW: Final = 240.0
 """Seconds by which a clock may be wrong before it is to blame for a refused signature. Services
@@ -46,7 +44,7 @@ def endpoint_of(service: Service, settings: Settings) -> Endpoint:
         return sign(request, credentials, scope, now)
 
     asked = exchange.Service(
-        CREDENTIALS,
+        ACCESS_KEY,
         partial(_refusal, service),
         REQUEST_ID,
         signed,

@@ -5,7 +5,7 @@ How each takes a credential stands with its plans.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import partial
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ takes 15 minutes; a fifth less than that, as the clocks of its front ends differ
 
 
 def service_of(
-    need: str, judge: Callable[[Response], Judged], request_id: str, *, dated: bool = False
+    need: Hashable, judge: Callable[[Response], Judged], request_id: str, *, dated: bool = False
 ) -> Service:
     """Return how one service is asked.
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Hashable
+from typing import Any, Final, TypeAlias
 
 from leeward.adapter import TargetConfig
 from leeward.errors import ConfigError
-from leeward_azure.identity.sources import MANAGEMENT
+from leeward_azure.identity.credentials import ServiceCredential
 from leeward_azure.settings.options import Settings
 from leeward_azure.settings.services import TOPIC, Events, is_topic_name
 
@@ -15,11 +15,11 @@ KNOWN: Final = "cosmos, queue, web, and eventgrid:<topic>"
 
 INSTALL: Final = 'pip install "leeward-azure[native]"'
 
-Secrets = Callable[[str], Any]
-"""Gives the credential of a scope, one that still holds."""
+Answers: TypeAlias = Callable[[Hashable], Any]
+"""Gives what is needed as it is now, such as the credential of a service."""
 
 
-def native(service: str, settings: Settings, config: TargetConfig, secret: Secrets) -> Any:
+def native(service: str, settings: Settings, config: TargetConfig, answer: Answers) -> Any:
     """Return a client of azure-cosmos and its kin; closing it is the caller's.
 
     It goes where leeward goes. A token is asked for again every minute; a key stays as it was when
@@ -32,7 +32,7 @@ def native(service: str, settings: Settings, config: TargetConfig, secret: Secre
             that topic).
         settings: of the target.
         config: of the same.
-        secret: gives credentials. What it raises comes out of the client's methods.
+        answer: gives credentials. What it raises comes out of the client's methods.
 
     Raises:
         ConfigError: the service is unknown or not configured, or its package is not installed.
@@ -42,31 +42,31 @@ def native(service: str, settings: Settings, config: TargetConfig, secret: Secre
     if make is None or bool(topic) != (name == "eventgrid"):
         raise ConfigError(f"native() knows no service {service!r} on Azure: use {KNOWN}")
     try:
-        return make(settings, config, secret, topic)
+        return make(settings, config, answer, topic)
     except ImportError as error:
         raise ConfigError(
             f"native({service!r}) gives the vendor's client, which is missing: {INSTALL}"
         ) from error
 
 
-def _cosmos(settings: Settings, config: TargetConfig, secret: Secrets, _: str) -> Any:
+def _cosmos(settings: Settings, config: TargetConfig, answer: Answers, _: str) -> Any:
     from azure.core.pipeline.transport import RequestsTransport
     from azure.cosmos import CosmosClient
 
     tables = _configured(settings.tables, config, "cosmos_endpoint")
-    credential = tables.key or _lent("cosmos", secret)
+    credential = tables.key or _shared(ServiceCredential("cosmos"), answer)
     options = _options(settings, config)
     # This client hands what it does not know on to each request; its transport takes it.
     transport = RequestsTransport(use_env_settings=options.pop("use_env_settings"))
     return CosmosClient(tables.origin, credential, transport=transport, **options)
 
 
-def _queue(settings: Settings, config: TargetConfig, secret: Secrets, _: str) -> Any:
+def _queue(settings: Settings, config: TargetConfig, answer: Answers, _: str) -> Any:
     from azure.core.credentials import AzureNamedKeyCredential, AzureSasCredential
     from azure.storage.queue import QueueServiceClient
 
     queues = _configured(settings.queues, config, "storage_connection_string")
-    credential: Any = _lent("queue", secret)
+    credential: Any = _shared(ServiceCredential("queue"), answer)
     if queues.key:
         credential = AzureNamedKeyCredential(queues.account, queues.key)
     elif queues.sas:
@@ -75,12 +75,12 @@ def _queue(settings: Settings, config: TargetConfig, secret: Secrets, _: str) ->
     return QueueServiceClient(url, credential, **_options(settings, config))
 
 
-def _eventgrid(settings: Settings, config: TargetConfig, secret: Secrets, topic: str) -> Any:
+def _eventgrid(settings: Settings, config: TargetConfig, answer: Answers, topic: str) -> Any:
     from azure.core.credentials import AzureKeyCredential, AzureSasCredential
     from azure.eventgrid import EventGridPublisherClient
 
     events = _configured(settings.events, config, "eventgrid_topic_url")
-    credential: Any = _lent("eventgrid", secret)
+    credential: Any = _shared(ServiceCredential("eventgrid"), answer)
     key = events.keys.get(topic, events.key)
     if key:
         credential = AzureKeyCredential(key)
@@ -90,6 +90,12 @@ def _eventgrid(settings: Settings, config: TargetConfig, secret: Secrets, topic:
     if events.namespace:
         return EventGridPublisherClient(
             events.namespace, credential, namespace_topic=topic, **options
+        )
+    if not config.trust_env:
+        raise ConfigError(
+            f"native('eventgrid:{topic}') is refused because trust_env is false: azure-eventgrid "
+            "drops all options of a custom topic, so that its client takes certificates and "
+            "proxies from the environment of this process"
         )
     return EventGridPublisherClient(_topic_url(events, topic, config), credential, **options)
 
@@ -105,11 +111,11 @@ def _topic_url(events: Events, topic: str, config: TargetConfig) -> str:
     return events.topic_url.replace(TOPIC, topic)
 
 
-def _web(settings: Settings, config: TargetConfig, secret: Secrets, _: str) -> Any:
+def _web(settings: Settings, config: TargetConfig, answer: Answers, _: str) -> Any:
     from leeward_azure.functions.discovery import web_client
 
     lookup = _configured(settings.management, config, "subscription_id")
-    return web_client(lookup, settings, config, lambda: secret(MANAGEMENT))
+    return web_client(lookup, settings, config, lambda: answer(ServiceCredential("management")))
 
 
 _MAKERS: Final = {"cosmos": _cosmos, "eventgrid": _eventgrid, "queue": _queue, "web": _web}
@@ -121,10 +127,10 @@ def _configured(found: Any, config: TargetConfig, option: str) -> Any:
     return found
 
 
-def _lent(scope: str, secret: Secrets) -> Any:
-    from leeward_azure.identity.vendor_token import LentCredential
+def _shared(what: Hashable, answer: Answers) -> Any:
+    from leeward_azure.identity.vendor_token import SharedTokenCredential
 
-    return LentCredential(lambda: secret(scope))
+    return SharedTokenCredential(lambda: answer(what))
 
 
 def _options(settings: Settings, config: TargetConfig) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from leeward.adapter import Capability, Driver, Limits, TargetConfig
 from leeward.adapter.lazy_plans import Plans
 from leeward.adapter.opening import open_plan_driver
 from leeward.adapter.plans import Learn, Need, Plan, Planner, View
+from leeward_google.identity.credentials import Project
 from leeward_google.identity.sources import describe_source, source_of
-from leeward_google.identity.tokens import PROJECT
 from leeward_google.settings.options import Settings, settings_from
 from leeward_google.settings.services import Tasks, Topics
 
@@ -93,6 +93,9 @@ def _endpoints(settings: Settings) -> Mapping[str, str]:
     }
 
 
+_PROJECT: Final = "project"
+"""Under which the project of the credentials is learnt."""
+
 _ByVerb: TypeAlias = Mapping[str, Planner]
 
 
@@ -136,13 +139,13 @@ def _of_project(settings: Settings, verbs: str, make: Callable[[str], _ByVerb]) 
 
     def in_project(verb: str, call: Any, view: View) -> Plan:
         # Learnt, because a second run of the plan ends at what it is given for the second time.
-        project: str | None = view.learnt.get(PROJECT)
+        project: str | None = view.learnt.get(_PROJECT)
         if project is None:
             checking = made("unknown")[verb](call, view)
             next(checking)  # a plan looks at its input before its first step
             checking.close()
-            project = yield Need(PROJECT)
-            yield Learn(PROJECT, project)
+            project = yield Need(Project())
+            yield Learn(_PROJECT, project)
         return (yield from made(project)[verb](call, view))
 
     return {verb: partial(in_project, verb) for verb in verbs.split()}

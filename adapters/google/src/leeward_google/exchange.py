@@ -9,10 +9,7 @@ from leeward.adapter.exchange import Service, plausible_wait, wait_in
 from leeward.http.messages import Request, Response
 from leeward.json_text import DEEPEST, Undecodable, decode
 from leeward_google.errors import Told, outcome_of, told_by
-from leeward_google.identity.credentials import Bearer
-
-SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"
-"""The scope of the access token that Firestore and Pub/Sub take; it is given as `Bearer`."""
+from leeward_google.identity.credentials import ACCESS_TOKEN, Bearer
 
 OWNER: Final = Bearer("owner")
 """Who asks at an emulator. Firestore's takes it for somebody who may do everything, as Google's
@@ -77,7 +74,7 @@ def retry_after(response: Response, told: Told, now: float) -> float | None:
     return wait_in(text, now) if text else plausible_wait(told.retry_delay)
 
 
-GOOGLE: Final = Service(SCOPE, _refusal, authorize=_authorize)
+GOOGLE: Final = Service(ACCESS_TOKEN, _refusal, authorize=_authorize)
 """How Google's own services are asked."""
 EMULATOR: Final = GOOGLE._replace(need=None)
 """How an emulator is asked: for it no credential is fetched."""

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Hashable
 from importlib import import_module
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from leeward.adapter import TargetConfig
 from leeward.errors import ConfigError
-from leeward_google.exchange import SCOPE
-from leeward_google.identity.tokens import PROJECT
+from leeward_google.identity.credentials import ACCESS_TOKEN, Project
 from leeward_google.settings.options import Settings
 
 KNOWN: Final = "firestore, functions and pubsub"
 
 INSTALL: Final = 'pip install "leeward-google[native]"'
 
-Secrets = Callable[[str], Any]
-"""Gives the credential of a scope, one that still holds."""
+Answers: TypeAlias = Callable[[Hashable], Any]
+"""Gives what is needed as it is now, such as a token."""
 
 
-def native(service: str, settings: Settings, config: TargetConfig, secret: Secrets) -> Any:
+def native(service: str, settings: Settings, config: TargetConfig, answer: Answers) -> Any:
     """Return a client of google-cloud-firestore and its kin; closing it is the caller's.
 
-    It goes where leeward goes, over gRPC but for ``functions``; an emulator is found by its
-    variable, as the vendor's clients do by themselves. A token is asked for again every minute.
-    Retries and time-outs are the client's own, and a channel of gRPC must not cross a fork.
+    It goes where leeward goes, over gRPC but for ``functions``. A token is asked for again every
+    minute. Retries and time-outs are the client's own, and a channel of gRPC must not cross a fork.
+    gRPC takes certificates, proxies, a client certificate and emulators from the environment of
+    this process, so with ``trust_env = false`` there is no such client.
 
     Args:
         service: ``firestore`` (a `google.cloud.firestore.Client`), ``functions`` (a
@@ -33,57 +34,76 @@ def native(service: str, settings: Settings, config: TargetConfig, secret: Secre
             `google.cloud.pubsub_v1.PublisherClient`).
         settings: of the target.
         config: of the same.
-        secret: gives credentials. What it raises comes out of the client's methods.
+        answer: gives credentials. What it raises comes out of the client's methods.
 
     Raises:
-        ConfigError: the service is unknown, or its package is not installed.
+        ConfigError: the service is unknown, its package is not installed, or its client would not
+            keep to the settings of the target.
     """
     make = _MAKERS.get(service)
     if make is None:
         raise ConfigError(f"native() knows no service {service!r} on Google: use {KNOWN}")
     try:
-        return make(settings, config, secret)
+        return make(settings, config, answer)
     except ImportError as error:
         raise ConfigError(
             f"native({service!r}) gives the vendor's client, which is missing: {INSTALL}"
         ) from error
 
 
-def _firestore(settings: Settings, config: TargetConfig, secret: Secrets) -> Any:
+def _firestore(settings: Settings, config: TargetConfig, answer: Answers) -> Any:
     from google.cloud.firestore import Client
 
     tables = settings.tables
-    project = settings.project or secret(PROJECT)
+    _check_grpc("firestore", config, tables.emulator)
+    project = settings.project or answer(Project())
     if tables.emulator:
         return Client(project=project, database=tables.database)
     return Client(
         project=project,
-        credentials=_lent(secret),
+        credentials=_shared(answer),
         database=tables.database,
         client_options=_options(tables.origin),
     )
 
 
-def _pubsub(settings: Settings, config: TargetConfig, secret: Secrets) -> Any:
+def _pubsub(settings: Settings, config: TargetConfig, answer: Answers) -> Any:
+    _check_grpc("pubsub", config, settings.events.emulator)
     kind = import_module("google.cloud.pubsub_v1").PublisherClient
     if settings.events.emulator:
         return kind()
-    return kind(credentials=_lent(secret), client_options=_options(settings.events.origin))
+    return kind(credentials=_shared(answer), client_options=_options(settings.events.origin))
 
 
-def _functions(settings: Settings, config: TargetConfig, secret: Secrets) -> Any:
+def _functions(settings: Settings, config: TargetConfig, answer: Answers) -> Any:
     from leeward_google.functions.discovery import functions_client
 
-    return functions_client(settings, config, lambda: secret(SCOPE))
+    return functions_client(settings, config, lambda: answer(ACCESS_TOKEN))
 
 
 _MAKERS: Final = {"firestore": _firestore, "functions": _functions, "pubsub": _pubsub}
 
 
-def _lent(secret: Secrets) -> Any:
-    from leeward_google.identity.vendor_token import LentCredentials
+def _check_grpc(service: str, config: TargetConfig, emulator: bool) -> None:
+    """Refuse a client that would follow this process's environment where the target does not."""
+    if not config.trust_env:
+        raise ConfigError(
+            f"native({service!r}) is refused because trust_env is false: the vendor's client, over "
+            "gRPC, takes certificates, proxies, a client certificate and emulators from the "
+            "environment of this process"
+        )
+    variable = f"{service.upper()}_EMULATOR_HOST"
+    if bool(os.environ.get(variable)) is not emulator:
+        raise ConfigError(
+            f"native({service!r}) gives a client that finds an emulator by {variable} alone: "
+            f"{'set' if emulator else 'unset'} it in the environment of this process"
+        )
 
-    return LentCredentials(lambda: secret(SCOPE))
+
+def _shared(answer: Answers) -> Any:
+    from leeward_google.identity.vendor_token import SharedTokenCredentials
+
+    return SharedTokenCredentials(lambda: answer(ACCESS_TOKEN))
 
 
 def _options(origin: str) -> dict[str, str]:

@@ -1,12 +1,23 @@
-"""AWS credentials as a value, and those that the environment holds."""
+"""AWS credentials as a value, of the environment, and of what a source was given."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from leeward.adapter.resolver import Resolved
+from leeward.adapter.tokens import good_until, sound
 from leeward.errors import ConfigError
+
+
+class AccessKey(NamedTuple):
+    """Ask for the `Credentials` that sign for all services."""
+
+    kind: str = "access key"
+
+
+ACCESS_KEY: Final = AccessKey()
 
 
 class Credentials(NamedTuple):
@@ -56,6 +67,31 @@ def from_environment(env: Mapping[str, str]) -> Credentials | None:
     return Credentials(access_key, secret_key, token, _expiry(env))
 
 
+def received(
+    keys: tuple[object, object, object], end: float | None, now: float, where: str
+) -> Resolved:
+    """Return the credentials that `where` gave.
+
+    Args:
+        keys: access key, secret key and session token as they came; for a user's keys, no token
+            but None.
+        end: Unix seconds; None for never.
+        now: Unix seconds.
+        where: who gave them, for the message.
+
+    Raises:
+        Unresolved: AUTH; a part is not there or cannot be what it should be, or they have expired.
+    """
+    access_key, secret_key, token = keys
+    credentials = Credentials(
+        sound(access_key, "access key", where),
+        sound(secret_key, "secret key", where),
+        None if token is None else sound(token, "session token", where),
+        end,
+    )
+    return good_until(end, credentials, now, where)
+
+
 def _incomplete(missing: str, present: str) -> ConfigError:
     return ConfigError(f"{present} is set and {missing} is not: set both, or neither")
 
@@ -81,5 +117,5 @@ def _expiry(env: Mapping[str, str]) -> float | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise ConfigError(f"{name} is no ISO 8601 time, such as 2026-01-31T12:00:00Z") from None
+        raise ConfigError(f"{name} is not an ISO 8601 time, such as 2026-01-31T12:00:00Z") from None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

@@ -20,7 +20,7 @@ from botocore.credentials import (  # type: ignore[import-untyped]
 )
 from botocore.utils import JSONFileCache  # type: ignore[import-untyped]
 
-from leeward.adapter.resolver import NoCredential
+from leeward.adapter.resolver import Unresolved
 from leeward.errors import Outcome
 from leeward_aws.settings.options import Settings
 
@@ -71,7 +71,7 @@ class _Profiles(ProfileProviderBuilder):  # type: ignore[misc]
 
 
 def _refuse_process(*_: object, **__: object) -> NoReturn:
-    raise NoCredential(
+    raise Unresolved(
         Outcome.AUTH,
         "credential_process_refused",
         "the profile has a credential_process, and trust_env = false starts no process: use a "
@@ -80,7 +80,7 @@ def _refuse_process(*_: object, **__: object) -> NoReturn:
 
 
 def _refuse_prompt(*_: object, **__: object) -> NoReturn:
-    raise NoCredential(
+    raise Unresolved(
         Outcome.AUTH,
         "mfa_refused",
         "the profile asks for a code of a second factor, and there is nobody here to type it: use "

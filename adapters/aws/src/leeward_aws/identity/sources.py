@@ -1,4 +1,4 @@
-"""Where a target's credentials come from: the choice between leeward's own roads and the vendor's.
+"""Where a target's credentials come from: read by leeward itself, or the vendor's chain.
 
 The order is botocore's (`botocore.credentials.create_credential_resolver`): a profile that the
 target names; keys in the environment; web identity and shared files; the container endpoint; the
@@ -12,15 +12,16 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from leeward.adapter import TargetConfig
-from leeward.adapter.resolver import Credential, NoCredential, Source
+from leeward.adapter.resolver import ConfiguredFirst, Resolved, Source, Unresolved
+from leeward.adapter.tokens import good_until
 from leeward.errors import ConfigError, Outcome
 from leeward.http.transport import Transport
 from leeward_aws.identity.credentials import from_environment
 from leeward_aws.identity.endpoint import address_of, container_source
-from leeward_aws.identity.received import still_good
 from leeward_aws.settings.options import Settings
 
 _FILES: Final = {
@@ -53,7 +54,7 @@ def source_of(
     now: Callable[[], float] = time.time,
     home: str | None = None,
 ) -> Source:
-    """Return the source of credentials of a target, for the cache.
+    """Return the source of credentials of a target, for its resolver.
 
     Nothing is sent and no vendor package is imported before the first fetch. Keys in the
     environment are read again at each fetch.
@@ -73,7 +74,8 @@ def source_of(
     env = _env(config)
     match _origin(settings, env):
         case _Origin.ENVIRONMENT:
-            return _environment_source(env, now)
+            source = partial(_in_environment, env, now)
+            return ConfiguredFirst(source, source)
         case _Origin.CONTAINER:
             return container_source(env, transport, now)
     if not (config.trust_env or settings.profile_first):
@@ -135,20 +137,19 @@ def _something_goes_first(env: Mapping[str, str]) -> bool:
     return any(os.path.isfile(path) for path in full)  # noqa: PTH113
 
 
-def _environment_source(env: Mapping[str, str], now: Callable[[], float]) -> Source:
+def _in_environment(
+    env: Mapping[str, str], now: Callable[[], float], what: Any, timeout: float = 0.0
+) -> Resolved:
+    """Return the keys of the environment, as they are by now."""
+    try:
+        found = from_environment(env)
+    except ConfigError as error:
+        raise Unresolved(Outcome.AUTH, "misconfigured", str(error)) from error
+    if found is None:
+        raise Unresolved(
+            Outcome.AUTH,
+            "no_credentials",
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are no longer set: set them again",
+        )
     where = "the environment (AWS_ACCESS_KEY_ID, AWS_CREDENTIAL_EXPIRATION)"
-
-    def fetch(scope: str, timeout: float) -> Credential:
-        try:
-            found = from_environment(env)
-        except ConfigError as error:
-            raise NoCredential(Outcome.AUTH, "misconfigured", str(error)) from error
-        if found is None:
-            raise NoCredential(
-                Outcome.AUTH,
-                "no_credentials",
-                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are no longer set: set them again",
-            )
-        return still_good(found, now(), where)
-
-    return fetch
+    return good_until(found.expires_at, found, now(), where)

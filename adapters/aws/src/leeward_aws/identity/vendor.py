@@ -7,23 +7,27 @@ a profile of the user's own files says, and starts no process.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from typing import Any, Final
 
 from leeward.adapter import TargetConfig
-from leeward.adapter.resolver import Credential, NoCredential
-from leeward.errors import ConfigError, Outcome
+from leeward.adapter.resolver import Resolved, Unresolved
+from leeward.adapter.tokens import is_busy
+from leeward.adapter.vendor import (
+    CONNECT_TIMEOUT,
+    READ_TIMEOUT,
+    out_of_reach,
+    refused,
+    vendor_errors,
+    with_causes,
+)
+from leeward.errors import Outcome
 from leeward.forking import ForkLock
-from leeward_aws.identity.credentials import Credentials
-from leeward_aws.identity.received import received, still_good
+from leeward_aws.identity.credentials import received
 from leeward_aws.identity.session import client_options, home_of_user, plugins, session_of
 from leeward_aws.settings.options import Settings
 
 INSTALL: Final = 'pip install "leeward-aws[boto3]"'
-
-CONNECT_TIMEOUT: Final = 3.0
-READ_TIMEOUT: Final = 5.0
-"""Seconds for a request to STS or SSO. The vendor's own 60 would hold up every renewal."""
 
 _BUSY: Final = frozenset(
     "IDPCommunicationError RequestLimitExceeded ServiceUnavailable Throttling ThrottlingException "
@@ -38,8 +42,7 @@ class VendorChain:
     """A source that asks the vendor's chain anew at each fetch, through one session.
 
     A fetch is asked for only when what there is will not do, so nothing that the chain itself has
-    kept of an earlier one is used. A request takes at most `CONNECT_TIMEOUT` and `READ_TIMEOUT`; a
-    ``credential_process`` takes as long as it likes.
+    kept of an earlier one is used. A ``credential_process`` takes as long as it likes.
 
     Args:
         settings: of the target.
@@ -63,38 +66,32 @@ class VendorChain:
         self._session: Any = None
         self._gave = False
 
-    def __call__(self, scope: str, timeout: float) -> Credential:
+    def __call__(self, what: Any, timeout: float) -> Resolved:
         """Fetch credentials.
 
         Raises:
-            NoCredential: NOT_SENT if nobody could be asked, else AUTH.
+            Unresolved: NOT_SENT if nobody could be asked, else AUTH.
         """
-        try:
-            with self._lock, plugins(allowed=self._config.trust_env):
-                found = self._load()
-        except NoCredential:
-            raise
-        except ConfigError as error:
-            raise NoCredential(Outcome.AUTH, "misconfigured", str(error)) from error
-        except ImportError as error:
-            raise self._missing() from error
-        except Exception as error:  # the chain runs whatever a profile says
-            raise _refusal(error) from error
-        return still_good(found, self._now(), _WHERE)
-
-    def _load(self) -> Credentials:
-        if self._session is None:
-            self._session = self._make_session()
-        found = self._make_resolver().load_credentials()
-        if found is None:
-            raise self._none()
-        frozen = found.get_frozen_credentials()
-        # botocore has no public way to ask for the moment.
-        end = getattr(found, "_expiry_time", None)
-        self._gave = True
-        return received(
-            frozen.access_key, frozen.secret_key, frozen.token, end and end.timestamp(), _WHERE
+        missing = (
+            "no AWS credentials in the environment, and boto3, which would look elsewhere, is not "
+            f"installed: {INSTALL}, or {self._remedy()}"
         )
+        with (
+            vendor_errors("boto3_missing", missing, _refusal),
+            self._lock,
+            plugins(allowed=self._config.trust_env),
+        ):
+            if self._session is None:
+                self._session = self._make_session()
+            found = self._make_resolver().load_credentials()
+            if found is None:
+                raise self._none()
+            frozen = found.get_frozen_credentials()
+            # botocore has no public way to ask for the moment.
+            end = getattr(found, "_expiry_time", None)
+            self._gave = True
+            keys = frozen.access_key, frozen.secret_key, frozen.token
+            return received(keys, end and end.timestamp(), self._now(), _WHERE)
 
     def _make_session(self) -> Any:
         from botocore.config import Config  # type: ignore[import-untyped]
@@ -127,20 +124,13 @@ class VendorChain:
     def _hardened_home(self) -> str:
         return self._home or home_of_user()
 
-    def _none(self) -> NoCredential:
+    def _none(self) -> Unresolved:
         if self._gave:
-            # The metadata service of an instance that is out of reach looks like one that is not
-            # there. What gave credentials before is out of reach.
-            return NoCredential(
+            # A metadata service that is out of reach looks like one that is not there.
+            return Unresolved(
                 Outcome.NOT_SENT, "no_credentials", f"{_WHERE} no longer gives any credentials"
             )
-        return NoCredential(Outcome.AUTH, "no_credentials", f"no AWS credentials: {self._remedy()}")
-
-    def _missing(self) -> NoCredential:
-        what = "no AWS credentials in the environment, and boto3, which would look elsewhere, is "
-        return NoCredential(
-            Outcome.AUTH, "boto3_missing", f"{what}not installed: {INSTALL}, or {self._remedy()}"
-        )
+        return Unresolved(Outcome.AUTH, "no_credentials", f"no AWS credentials: {self._remedy()}")
 
     def _remedy(self) -> str:
         profile = f"set profile in {self._config.section}"
@@ -149,36 +139,25 @@ class VendorChain:
         return f"set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or {profile}"
 
 
-def _refusal(error: Exception) -> NoCredential:
+def _refusal(error: Exception) -> Unresolved:
     """Return what an exception of the chain means, without its own text where that is unsafe."""
     from botocore import exceptions as known  # type: ignore[import-untyped]
 
-    name = type(error).__name__
-    for each in _with_causes(error):
+    for each in with_causes(error):
         if isinstance(each, known.HTTPClientError | known.ConnectionError):
-            told = f"{_WHERE} could not reach its source ({type(each).__name__})"
-            return NoCredential(Outcome.NOT_SENT, type(each).__name__, told)
+            return out_of_reach(_WHERE, type(each).__name__)
         if isinstance(each, known.ClientError) and _is_busy(each.response):
-            code = _code(each.response)
-            return NoCredential(Outcome.NOT_SENT, code, f"{_WHERE} could not be served ({code})")
+            return out_of_reach(_WHERE, _code(each.response))
     if isinstance(error, known.ClientError):
-        code = _code(error.response)
-        return NoCredential(Outcome.AUTH, code, f"{_WHERE} was refused ({code})")
+        return refused(_WHERE, _code(error.response))
+    name = type(error).__name__
     told = f": {error}" if isinstance(error, _telling()) else ""
-    return NoCredential(Outcome.AUTH, name, f"{_WHERE} failed with {name}{told}")
-
-
-def _with_causes(error: BaseException) -> Generator[BaseException]:
-    """Return an exception and those it came from; botocore often says less than it knew."""
-    each: BaseException | None = error
-    while each is not None:
-        yield each
-        each = each.__cause__ or each.__context__
+    return Unresolved(Outcome.AUTH, name, f"{_WHERE} failed with {name}{told}")
 
 
 def _is_busy(response: dict[str, Any]) -> bool:
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return status == 429 or status >= 500 or _code(response) in _BUSY
+    return is_busy(status) or _code(response) in _BUSY
 
 
 def _code(response: dict[str, Any]) -> str:

@@ -33,11 +33,17 @@ from leeward.json_text import Undecodable
 from leeward.values import NOTHING, Event
 from leeward_azure.errors import judge_events
 from leeward_azure.exchange import service_of
-from leeward_azure.identity.credentials import AccountKey, Credential, SasToken
+from leeward_azure.identity.credentials import (
+    AccountKey,
+    Credential,
+    SasToken,
+    ServiceCredential,
+    TopicKey,
+)
 from leeward_azure.identity.signing import Headers
-from leeward_azure.settings.services import TOPIC, TOPIC_KEY, is_topic_name
+from leeward_azure.settings.services import TOPIC, is_topic_name
 
-EVENTS: Final = service_of("eventgrid", judge_events, "x-ms-request-id")
+EVENTS: Final = service_of(ServiceCredential("eventgrid"), judge_events, "x-ms-request-id")
 
 CUSTOM_VERSION: Final = "2018-01-01"
 NAMESPACE_VERSION: Final = "2024-06-01"
@@ -97,7 +103,7 @@ def publish(endpoint: EventsEndpoint, call: Publish, view: View) -> Plan:
     request = Request("POST", origin, target, _HEADERS, b"[%b]" % documents)
     service = EVENTS
     if call.bus in endpoint.keyed:
-        service = EVENTS._replace(need=TOPIC_KEY + call.bus)
+        service = EVENTS._replace(need=TopicKey(call.bus))
     response, refusal = yield from exchange(service, request, view, authorize=authorize)
     return refusal or _published(response, len(call.events))
 

@@ -1,7 +1,6 @@
 """Where a function is called, and with what: a value, and what the configuration says of it.
 
-An address reaches a plan as a credential does: it holds keys, and one that was looked up goes
-stale like a token.
+A plan needs it as it needs a token: it holds keys, and one that was looked up goes stale.
 """
 
 from __future__ import annotations
@@ -12,9 +11,6 @@ from typing import Final, NamedTuple
 from leeward.errors import InvalidRequest
 from leeward.masking import masked
 from leeward_azure.settings.services import Functions
-
-SCOPE: Final = "function:"
-"""What the scope of an address begins with; the function's name follows."""
 
 KEPT: Final = 3600.0
 """Seconds that an address which was looked up is good for, about as long as a token is: an app may
@@ -45,11 +41,11 @@ class Address(NamedTuple):
         return masked(self, "origin target looked_up")
 
 
-def scope_of(function: str, configured: Functions) -> str:
-    """Return the scope under which the address of `function` is asked for.
+def check_name(function: str, configured: Functions) -> None:
+    """Refuse a function that has no route and whose name cannot be one.
 
     Raises:
-        InvalidRequest: there is no route for it, and its name cannot be a function's.
+        InvalidRequest: names the remedy.
     """
     if function not in configured.routes and NAME.fullmatch(function) is None:
         raise InvalidRequest(
@@ -57,7 +53,13 @@ def scope_of(function: str, configured: Functions) -> str:
             "call it by another, and give that a path in routes",
             field="function",
         )
-    return SCOPE + function
+
+
+def address_in(function: str, configured: Functions) -> Address:
+    """Return the address of a function as far as the configuration has it."""
+    return Address(
+        configured.origin or "", path_to(function, configured), key_of(function, configured)
+    )
 
 
 def path_to(function: str, configured: Functions) -> str:

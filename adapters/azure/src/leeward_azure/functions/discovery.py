@@ -13,11 +13,12 @@ from typing import Any, Final
 
 from leeward.adapter import TargetConfig
 from leeward.adapter.hosts import PATH, url_of
-from leeward.adapter.resolver import Credential, CredentialCache, NoCredential, Source
+from leeward.adapter.resolver import Resolved, Resolver, Source, Token, Unresolved
+from leeward.adapter.vendor import CONNECT_TIMEOUT, READ_TIMEOUT, vendor_errors
 from leeward.errors import ConfigError, Outcome
-from leeward_azure.functions.addresses import KEPT, SCOPE, Address, key_of, path_to
+from leeward_azure.functions.addresses import KEPT, Address, key_of, path_to
 from leeward_azure.identity.credentials import Bearer
-from leeward_azure.identity.vendor import CONNECT_TIMEOUT, READ_TIMEOUT, reached_nobody
+from leeward_azure.identity.vendor import reached_nobody
 from leeward_azure.settings.endpoints import check_endpoint, cloud_of
 from leeward_azure.settings.options import Settings
 from leeward_azure.settings.services import Functions, Lookup
@@ -30,7 +31,7 @@ _WHERE: Final = "the Azure Resource Manager"
 def lookup_source(
     settings: Settings, config: TargetConfig, tokens: Source, now: Callable[[], float]
 ) -> Source:
-    """Make a source of addresses: ``function:<name>`` in, an `Address` out, good for `KEPT`.
+    """Make a source of addresses: a `FunctionAddress` in, an `Address` out, good for `KEPT`.
 
     One token for the Resource Manager serves all look-ups while it holds. One that is refused is
     replaced, and the look-up made once more.
@@ -45,21 +46,33 @@ def lookup_source(
     assert configured is not None
     lookup = configured.lookup
     assert lookup is not None
+    needed = Token(lookup.scope)
+    # No jitter: only look-ups ask for this token, and their own moments vary.
+    kept = Resolver(tokens, now, lambda: 0.0)
 
-    looking = _LookingUp(lookup, settings, config, tokens, now)
+    def find(function: str, token: Bearer) -> Address:
+        with web_client(lookup, settings, config, lambda: token) as client:
+            return _Finder(client, lookup, configured).find(function)
 
-    def fetch(scope: str, timeout: float) -> Credential:
+    def find_again(function: str, timeout: float) -> Address:
+        """Look a function up, and once more with another token if that is what was refused."""
+        token = kept.require(needed, timeout)
         try:
-            address = looking.find(scope.removeprefix(SCOPE), configured, timeout)
+            return find(function, token)
+        except Exception as error:  # of azure-core, which is not imported here
+            if getattr(error, "status_code", None) != 401:
+                raise
+            another = kept.require(needed, timeout, token)
+            if another == token:
+                raise
+        return find(function, another)
+
+    def fetch(what: Any, timeout: float) -> Resolved:
+        missing = f"azure-mgmt-web, which looks functions up, is not installed: {INSTALL}"
+        with vendor_errors("azure_mgmt_web_missing", missing, _refusal):
+            address = find_again(what.function, timeout)
             _check(address, settings, config)
-        except NoCredential:
-            raise
-        except ImportError as error:
-            told = f"azure-mgmt-web, which looks functions up, is not installed: {INSTALL}"
-            raise NoCredential(Outcome.AUTH, "azure_mgmt_web_missing", told) from error
-        except Exception as error:  # whatever the vendor's client raises
-            raise _refusal(error) from error
-        return Credential(address, now(), now() + KEPT)
+            return Resolved(address, now(), now() + KEPT)
 
     return fetch
 
@@ -74,13 +87,13 @@ def web_client(
     """
     from azure.mgmt.web import WebSiteManagementClient
 
-    from leeward_azure.identity.vendor_token import LentCredential
+    from leeward_azure.identity.vendor_token import SharedTokenCredential
 
     options: dict[str, Any] = {}
     if settings.ca_bundle is not None:
         options["connection_verify"] = settings.ca_bundle
     return WebSiteManagementClient(
-        LentCredential(token),
+        SharedTokenCredential(token),
         lookup.subscription,
         base_url=lookup.origin,
         credential_scopes=[lookup.scope],
@@ -90,56 +103,6 @@ def web_client(
         use_env_settings=config.trust_env,
         **options,
     )
-
-
-class _LookingUp:
-    """Look-ups that share a token.
-
-    Args:
-        lookup: of the function app.
-        settings: of the target.
-        config: of the same.
-        tokens: gives tokens of Entra.
-        now: gives Unix seconds.
-    """
-
-    def __init__(
-        self,
-        lookup: Lookup,
-        settings: Settings,
-        config: TargetConfig,
-        tokens: Source,
-        now: Callable[[], float],
-    ) -> None:
-        self._lookup = lookup
-        self._settings = settings
-        self._config = config
-        # No jitter: only look-ups ask for this token, and their own moments vary.
-        self._tokens = CredentialCache(tokens, now, lambda: 0.0)
-
-    def find(self, function: str, configured: Functions, timeout: float) -> Address:
-        """Look a function up, and once more with another token if that is what was refused."""
-        token = self._token(timeout)
-        try:
-            return self._find(function, configured, token)
-        except Exception as error:  # of azure-core, which is not imported here
-            if getattr(error, "status_code", None) != 401:
-                raise
-            another = self._token(timeout, token)
-            if another == token:
-                raise
-        return self._find(function, configured, another)
-
-    def _find(self, function: str, configured: Functions, token: Bearer) -> Address:
-        with web_client(self._lookup, self._settings, self._config, lambda: token) as client:
-            return _Finder(client, self._lookup, configured).find(function)
-
-    def _token(self, timeout: float, refused: Bearer | None = None) -> Bearer:
-        found: Bearer | NoCredential = self._tokens.get(self._lookup.scope, timeout, refused)
-        if isinstance(found, NoCredential):
-            # One flight's error is for all who waited: raised itself, it would gather their frames.
-            raise NoCredential(found.outcome, found.code, found.message) from found
-        return found
 
 
 class _Finder:
@@ -223,23 +186,23 @@ def _check(address: Address, settings: Settings, config: TargetConfig) -> None:
     try:
         check_endpoint(config, cloud, "functions", address.origin, f"what {_WHERE} gave")
     except ConfigError as error:
-        raise NoCredential(Outcome.AUTH, "untrusted_host", str(error)) from error
+        raise Unresolved(Outcome.AUTH, "untrusted_host", str(error)) from error
 
 
-def _unusable(code: str, told: str) -> NoCredential:
-    return NoCredential(Outcome.NOT_FOUND, code, f"{_WHERE} {told}")
+def _unusable(code: str, told: str) -> Unresolved:
+    return Unresolved(Outcome.NOT_FOUND, code, f"{_WHERE} {told}")
 
 
-def _refusal(error: Exception) -> NoCredential:
+def _refusal(error: Exception) -> Unresolved:
     """Return what an exception means, by class and status alone: its text may repeat anything."""
     from azure.core.exceptions import HttpResponseError
 
     name = type(error).__name__
     if reached_nobody(error):
-        return NoCredential(Outcome.NOT_SENT, name, f"{_WHERE} could not be asked ({name})")
+        return Unresolved(Outcome.NOT_SENT, name, f"{_WHERE} could not be asked ({name})")
     if isinstance(error, HttpResponseError) and error.status_code == 404:
         told = "knows no such function, app, resource group or subscription"
-        return NoCredential(Outcome.NOT_FOUND, "ResourceNotFound", f"{_WHERE} {told}")
+        return Unresolved(Outcome.NOT_FOUND, "ResourceNotFound", f"{_WHERE} {told}")
     status = error.status_code if isinstance(error, HttpResponseError) else None
     code = f"http.{status}" if status else name
-    return NoCredential(Outcome.AUTH, code, f"{_WHERE} refused the look-up ({code})")
+    return Unresolved(Outcome.AUTH, code, f"{_WHERE} refused the look-up ({code})")

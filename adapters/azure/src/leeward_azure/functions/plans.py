@@ -21,10 +21,11 @@ from leeward.adapter import TOO_LARGE, Invoke, Result
 from leeward.adapter.classification import REDIRECTED, Classification
 from leeward.adapter.function_answers import MARK, fault_in, value_of
 from leeward.adapter.plans import STALE_CREDENTIALS, Need, Plan, Planner, Send, View
+from leeward.adapter.resolver import FunctionAddress
 from leeward.errors import Outcome
 from leeward.http.messages import Request, Response
 from leeward_azure.exchange import retry_after
-from leeward_azure.functions.addresses import Address, scope_of
+from leeward_azure.functions.addresses import Address, check_name
 from leeward_azure.settings.services import Functions
 
 STOPPED: Final = "app_stopped"
@@ -72,7 +73,8 @@ def invoke(configured: Functions, call: Invoke, view: View) -> Plan:
     Raises:
         InvalidRequest: the name cannot be a function's; before anything is sent.
     """
-    address: Address = yield Need(scope_of(call.function, configured))
+    check_name(call.function, configured)
+    address: Address = yield Need(FunctionAddress(call.function))
     headers = _headers(address, call, view.timeout)
     response: Response = yield Send(
         Request("POST", address.origin, address.target, headers, call.payload)

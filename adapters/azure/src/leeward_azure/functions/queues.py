@@ -23,11 +23,11 @@ from leeward.errors import InvalidRequest
 from leeward.http.messages import Request
 from leeward_azure.exchange import service_of
 from leeward_azure.functions.queue_errors import judge_queue
-from leeward_azure.identity.credentials import AccountKey, Bearer, Credential
+from leeward_azure.identity.credentials import AccountKey, Bearer, Credential, ServiceCredential
 from leeward_azure.identity.signing import Headers
 from leeward_azure.settings.services import Queues, is_queue_name
 
-QUEUE: Final = service_of("queue", judge_queue, "x-ms-request-id", dated=True)
+QUEUE: Final = service_of(ServiceCredential("queue"), judge_queue, "x-ms-request-id", dated=True)
 
 VERSION: Final = "2021-12-02"
 """Of the API; any since 2017-11-09 takes tokens of Entra, and emulators lag behind."""

@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from leeward.masking import masked
+
+
+class ServiceCredential(NamedTuple):
+    """Ask for what a service takes: its configured key or signature, else a token.
+
+    Attributes:
+        service: Cosmos DB, Event Grid, Queue storage, or the Resource Manager.
+    """
+
+    service: Literal["cosmos", "eventgrid", "queue", "management"]
+    kind: str = "service credential"
+
+
+class TopicKey(NamedTuple):
+    """Ask for the key that is configured for one topic of Event Grid."""
+
+    topic: str
+    kind: str = "topic key"
 
 
 class AccountKey(NamedTuple):

@@ -1,4 +1,4 @@
-"""Where a target's credentials come from, scope by scope.
+"""Where a target's credentials come from, service by service.
 
 A key or a signature that is configured goes before Entra. A token of Entra comes, in the order of
 azure-identity's `DefaultAzureCredential`, from a service principal or a workload identity that the
@@ -9,7 +9,7 @@ would go first, the vendor's chain decides.
 The option `identity` settles it: ``managed`` takes the platform's managed identity and nothing
 else, read by leeward; ``default`` is that order. In the hardened mode, ``trust_env = false``,
 ``managed`` is the only one: it is the operator's word that the platform may be asked, so its two
-variables are read all the same, and lead nowhere but to https or this machine.
+variables are read all the same, and lead nowhere but to this machine and its own link.
 """
 
 from __future__ import annotations
@@ -22,21 +22,29 @@ from typing import TYPE_CHECKING, Any, Final
 
 from leeward.adapter import TargetConfig
 from leeward.adapter.lazy_plans import OneShotTransport
-from leeward.adapter.resolver import Credential, NoCredential, Source
+from leeward.adapter.resolver import (
+    ConfiguredFirst,
+    FunctionAddress,
+    Resolved,
+    Source,
+    Token,
+    Unresolved,
+)
 from leeward.errors import Outcome
-from leeward_azure.functions.addresses import SCOPE as FUNCTION
-from leeward_azure.functions.addresses import Address, key_of, path_to
-from leeward_azure.identity.credentials import AccountKey, SasToken
-from leeward_azure.identity.endpoint import Place, identity_source, place_of, place_on_machine
+from leeward_azure.functions.addresses import Address, address_in
+from leeward_azure.identity.credentials import (
+    AccountKey,
+    SasToken,
+    ServiceCredential,
+    TopicKey,
+)
+from leeward_azure.identity.endpoint import MACHINE, STARTING, identity_source, place_of
 from leeward_azure.settings.endpoints import EVENTS_SCOPE, QUEUE_SCOPE, cloud_of
 from leeward_azure.settings.options import Settings
-from leeward_azure.settings.services import TOPIC_KEY, Events, Functions, Queues
+from leeward_azure.settings.services import Events, Functions, Queues
 
 if TYPE_CHECKING:
     from leeward.http.transport import Transport
-
-MANAGEMENT: Final = "management"
-"""The scope of a token for the Resource Manager."""
 
 ANY_ACCOUNT: Final = "https://cosmos.azure.com/.default"
 """What azure-cosmos asks a token for where the account's own host is not known to Entra."""
@@ -68,7 +76,7 @@ def source_of(
     now: Callable[[], float] = time.time,
     platform: Mapping[str, str] | None = None,
 ) -> Source:
-    """Return the source of credentials of a target, for the cache.
+    """Return the source of credentials of a target, for its resolver.
 
     Nothing is sent and no vendor package is imported before the first fetch that needs it.
 
@@ -83,24 +91,40 @@ def source_of(
     Raises:
         ConfigError: the endpoint of the managed identity must not be asked.
     """
-    env = _env(config, platform)
-    origin = _origin(settings, config, env)
-    tokens = _tokens(settings, origin, env, transport, now)
-    sources = {
-        "cosmos": _kept(_tables_key(settings), tokens, _tables_scope(settings), now),
-        "eventgrid": _kept(_secret(settings.events), tokens, EVENTS_SCOPE, now),
-        "queue": _kept(_secret(settings.queues), tokens, QUEUE_SCOPE, now),
-        MANAGEMENT: _kept(None, tokens, cloud_of(settings.authority).management_scope, now),
+    tokens = _tokens(settings, config, transport, now, _env(config, platform))
+    functions = settings.functions or Functions("")
+    keys = _keys(settings)
+    scopes = {
+        "cosmos": _tables_scope(settings),
+        "eventgrid": EVENTS_SCOPE,
+        "queue": QUEUE_SCOPE,
+        "management": cloud_of(settings.authority).management_scope,
     }
-    for topic, key in (settings.events or Events()).keys.items():
-        sources[TOPIC_KEY + topic] = _kept(AccountKey(key), tokens, EVENTS_SCOPE, now)
-    addresses = _addresses(settings, config, tokens, now)
+    found = None
+    if functions.lookup:
+        from leeward_azure.functions.discovery import lookup_source
 
-    def fetch(scope: str, timeout: float) -> Credential:
-        source = addresses if scope.startswith(FUNCTION) else sources[scope]
-        return source(scope, timeout)
+        found = lookup_source(settings, config, tokens, now)
 
-    return fetch
+    def configured(what: Any) -> Resolved | None:
+        if not isinstance(what, FunctionAddress):
+            value: Any = keys.get(what)
+        elif functions.lookup or functions.scope:
+            value = None
+        else:
+            value = address_in(what.function, functions)
+        return None if value is None else Resolved(value, now())
+
+    def ask(what: Any, timeout: float) -> Resolved:
+        if not isinstance(what, FunctionAddress):
+            return tokens(Token(scopes[what.service]), timeout)
+        token = tokens(Token(functions.scope), timeout) if functions.scope else None
+        place = (
+            found(what, timeout) if found else Resolved(address_in(what.function, functions), now())
+        )
+        return place if token is None else _with_token(place, token)
+
+    return ConfiguredFirst(configured, ask)
 
 
 def describe_source(
@@ -146,10 +170,10 @@ def _env(config: TargetConfig, platform: Mapping[str, str] | None) -> Mapping[st
 
 def _origin(settings: Settings, config: TargetConfig, env: Mapping[str, str]) -> _Origin:
     if settings.identity == "managed":
-        return _Origin.MACHINE if place_of(env) is None else _Origin.ENDPOINT
+        return _Origin.MACHINE if place_of(env, config) is None else _Origin.ENDPOINT
     if not config.trust_env:
         return _Origin.NOWHERE
-    if place_of(env) is None or _something_goes_first(env):
+    if place_of(env, config) is None or _something_goes_first(env):
         return _Origin.CHAIN
     return _Origin.ENDPOINT
 
@@ -163,52 +187,47 @@ def _something_goes_first(env: Mapping[str, str]) -> bool:
 
 def _tokens(
     settings: Settings,
-    origin: _Origin,
-    env: Mapping[str, str],
+    config: TargetConfig,
     transport: Transport,
     now: Callable[[], float],
+    env: Mapping[str, str],
 ) -> Source:
-    """Return the source of tokens: a scope of Entra in, a `Bearer` out."""
-    if origin is _Origin.CHAIN:
-        from leeward_azure.identity.vendor import VendorIdentity
-
-        return VendorIdentity(settings, now)
-    if origin is _Origin.NOWHERE:
-        return _no_tokens
-
-    def find() -> Place:
-        return place_of(env) or place_on_machine()
-
+    """Return the source of tokens: a `Token` of Entra in, a `Bearer` out."""
     carrier = OneShotTransport() if settings.public_only else transport
-    return identity_source(find, settings.client_id, carrier, now)
+    match _origin(settings, config, env):
+        case _Origin.CHAIN:
+            from leeward_azure.identity.vendor import VendorChain
+
+            return VendorChain(settings, now)
+        case _Origin.MACHINE:
+            return identity_source(lambda: MACHINE, settings.client_id, carrier, now, STARTING)
+        case _Origin.ENDPOINT:
+            return identity_source(lambda: place_of(env, config), settings.client_id, carrier, now)
+    return _no_tokens
 
 
-def _no_tokens(scope: str, timeout: float) -> Credential:
-    raise NoCredential(
+def _no_tokens(what: Any, timeout: float) -> Resolved:
+    raise Unresolved(
         Outcome.AUTH,
         "no_credentials",
         "with trust_env = false a token of Entra needs the option identity = 'managed'",
     )
 
 
-def _kept(secret: Any, tokens: Source, scope: str, now: Callable[[], float]) -> Source:
-    """Return the source of what is configured, or else of a token for `scope`."""
-
-    def fetch(_: str, timeout: float) -> Credential:
-        return tokens(scope, timeout) if secret is None else Credential(secret, now())
-
-    return fetch
-
-
-def _secret(service: Queues | Events | None) -> AccountKey | SasToken | None:
-    if service is None or not (service.key or service.sas):
-        return None
-    return AccountKey(service.key) if service.key else SasToken(service.sas or "")
-
-
-def _tables_key(settings: Settings) -> AccountKey | None:
-    tables = settings.tables
-    return AccountKey(tables.key) if tables and tables.key else None
+def _keys(settings: Settings) -> Mapping[Any, AccountKey | SasToken]:
+    """Return the keys and signatures that are configured."""
+    keys: dict[Any, AccountKey | SasToken] = {}
+    if settings.tables and settings.tables.key:
+        keys[ServiceCredential("cosmos")] = AccountKey(settings.tables.key)
+    events, queues = ServiceCredential("eventgrid"), ServiceCredential("queue")
+    for what, service in (events, settings.events), (queues, settings.queues):
+        if service and service.key:
+            keys[what] = AccountKey(service.key)
+        elif service and service.sas:
+            keys[what] = SasToken(service.sas)
+    for topic, key in (settings.events or Events()).keys.items():
+        keys[TopicKey(topic)] = AccountKey(key)
+    return keys
 
 
 def _tables_scope(settings: Settings) -> str:
@@ -217,36 +236,9 @@ def _tables_scope(settings: Settings) -> str:
     return f"https://{host}/.default" if owned else ANY_ACCOUNT
 
 
-def _addresses(
-    settings: Settings, config: TargetConfig, tokens: Source, now: Callable[[], float]
-) -> Source:
-    """Return the source of functions' addresses, with a token where the app wants one."""
-    functions = settings.functions or Functions("")
-    if functions.lookup:
-        from leeward_azure.functions.discovery import lookup_source
-
-        found = lookup_source(settings, config, tokens, now)
-    else:
-        found = _configured(functions, now)
-    wanted = functions.scope
-    if wanted is None:
-        return found
-
-    def with_token(scope: str, timeout: float) -> Credential:
-        token = tokens(wanted, timeout)
-        place = found(scope, timeout)
-        address: Address = place.secret
-        ends = [each for each in (token.expires_at, place.expires_at) if each is not None]
-        secret = address._replace(token=token.secret.token)
-        return Credential(secret, token.fetched_at, min(ends, default=None))
-
-    return with_token
-
-
-def _configured(functions: Functions, now: Callable[[], float]) -> Source:
-    def fetch(scope: str, timeout: float) -> Credential:
-        name = scope.removeprefix(FUNCTION)
-        key, path = key_of(name, functions), path_to(name, functions)
-        return Credential(Address(functions.origin or "", path, key), now())
-
-    return fetch
+def _with_token(place: Resolved, token: Resolved) -> Resolved:
+    """Return an address with the token that a call shows; they end with the one that ends first."""
+    address: Address = place.value
+    ends = [each.expires_at for each in (place, token) if each.expires_at is not None]
+    value = address._replace(token=token.value.token)
+    return Resolved(value, token.fetched_at, min(ends, default=None))

@@ -7,20 +7,25 @@ there where the environment is trusted. It is imported at the first fetch.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable
 from typing import Any, Final
 
-from leeward.adapter.resolver import Credential, NoCredential
+from leeward.adapter.resolver import Resolved, Unresolved
+from leeward.adapter.tokens import is_busy
+from leeward.adapter.vendor import (
+    CONNECT_TIMEOUT,
+    READ_TIMEOUT,
+    out_of_reach,
+    refused,
+    vendor_errors,
+    with_causes,
+)
 from leeward.errors import Outcome
 from leeward.forking import ForkLock
 from leeward_azure.identity.credentials import Bearer
 from leeward_azure.settings.options import Settings
 
 INSTALL: Final = 'pip install "leeward-azure[identity]"'
-
-CONNECT_TIMEOUT: Final = 3.0
-READ_TIMEOUT: Final = 5.0
-"""Seconds for a request to Entra. The vendor's own 300 would hold up every renewal."""
 
 _WHERE: Final = "the vendor's credential chain"
 _REMEDY: Final = (
@@ -29,10 +34,10 @@ _REMEDY: Final = (
 )
 
 
-class VendorIdentity:
-    """A source that asks one `DefaultAzureCredential`: a scope of Entra in, a `Bearer` out.
+class VendorChain:
+    """A source that asks one `DefaultAzureCredential`: a `Token` of Entra in, a `Bearer` out.
 
-    The chain keeps its tokens until five minutes before they end, which is when the cache asks for
+    The chain keeps its tokens until five minutes before they end, which is when leeward asks for
     others.
 
     Args:
@@ -48,29 +53,21 @@ class VendorIdentity:
         self._told: list[Exception] = []
         self._gave = False
 
-    def __call__(self, scope: str, timeout: float) -> Credential:
+    def __call__(self, what: Any, timeout: float) -> Resolved:
         """Fetch a token.
 
         Raises:
-            NoCredential: NOT_SENT if nobody could be asked, else AUTH.
+            Unresolved: NOT_SENT if nobody could be asked, else AUTH.
         """
-        try:
-            with self._lock:
-                found = self._ask(scope)
-        except ImportError as error:
-            told = f"azure-identity, which would find a credential, is not installed: {INSTALL}"
-            raise NoCredential(Outcome.AUTH, "azure_identity_missing", told) from error
-        except Exception as error:  # the chain runs whatever the environment says
-            raise self._refusal(error) from error
-        return Credential(Bearer(found.token), self._now(), float(found.expires_on))
-
-    def _ask(self, scope: str) -> Any:
-        if self._credential is None:
-            self._credential = self._make()
-        self._told.clear()
-        found = self._credential.get_token(scope)
-        self._gave = True
-        return found
+        missing = f"azure-identity, which would find a credential, is not installed: {INSTALL}"
+        # The lock is the outer one: what the members have told is of this fetch alone.
+        with self._lock, vendor_errors("azure_identity_missing", missing, self._refusal):
+            if self._credential is None:
+                self._credential = self._make()
+            self._told.clear()
+            found = self._credential.get_token(what.scope)
+            self._gave = True
+            return Resolved(Bearer(found.token), self._now(), float(found.expires_on))
 
     def _make(self) -> Any:
         from azure.identity import DefaultAzureCredential
@@ -91,18 +88,17 @@ class VendorIdentity:
         chain.credentials = tuple(_overheard(each, self._told) for each in chain.credentials)
         return chain
 
-    def _refusal(self, error: Exception) -> NoCredential:
+    def _refusal(self, error: Exception) -> Unresolved:
         from azure.identity import CredentialUnavailableError
 
         spoke = [each for each in self._told if not isinstance(each, CredentialUnavailableError)]
         if spoke or not self._told:
             return _refusal_of(spoke[-1] if spoke else error)
         if self._gave:
-            # What gave a token before is out of reach: the metadata service of a machine that is,
-            # looks like one that is not there.
+            # A metadata service that is out of reach looks like one that is not there.
             told = f"{_WHERE} no longer gives any token"
-            return NoCredential(Outcome.NOT_SENT, "no_credentials", told)
-        return NoCredential(Outcome.AUTH, "no_credentials", f"no Azure credentials: {_REMEDY}")
+            return Unresolved(Outcome.NOT_SENT, "no_credentials", told)
+        return Unresolved(Outcome.AUTH, "no_credentials", f"no Azure credentials: {_REMEDY}")
 
 
 class _Overheard:
@@ -130,30 +126,22 @@ def _overheard(credential: object, told: list[Exception]) -> Any:
     return type(type(credential).__name__, (_Overheard,), {})(credential, told)
 
 
-def _refusal_of(error: Exception) -> NoCredential:
+def _refusal_of(error: Exception) -> Unresolved:
     """Return what an exception means, by class and codes alone: its text may repeat anything."""
     name = type(error).__name__
     if reached_nobody(error):
-        told = f"{_WHERE} could not reach its source ({name})"
-        return NoCredential(Outcome.NOT_SENT, name, told)
+        return out_of_reach(_WHERE, name)
     found = re.search(r"AADSTS[0-9]{1,9}", str(error))
-    code = found[0] if found else name
-    return NoCredential(Outcome.AUTH, code, f"{_WHERE} was refused ({code})")
+    return refused(_WHERE, found[0] if found else name)
 
 
 def reached_nobody(error: BaseException) -> bool:
     """Return whether an exception of azure-core shows a service out of reach, or too busy."""
     from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
 
-    chain: Sequence[BaseException] = list(_with_causes(error))
-    if any(isinstance(each, ServiceRequestError | ServiceResponseError) for each in chain):
-        return True
-    statuses = [each.status_code for each in chain if isinstance(each, HttpResponseError)]
-    return any(status == 429 or status >= 500 for status in statuses if status is not None)
-
-
-def _with_causes(error: BaseException) -> Generator[BaseException]:
-    each: BaseException | None = error
-    while each is not None:
-        yield each
-        each = each.__cause__ or each.__context__
+    for each in with_causes(error):
+        if isinstance(each, ServiceRequestError | ServiceResponseError):
+            return True
+        if isinstance(each, HttpResponseError) and is_busy(each.status_code or 0):
+            return True
+    return False

@@ -1,4 +1,4 @@
-"""leeward's tokens, lent to the vendor's own clients.
+"""leeward's tokens, shared with the vendor's own clients.
 
 Imported only where azure-core is there.
 """
@@ -13,12 +13,12 @@ from azure.core.credentials import AccessToken, AccessTokenInfo
 
 from leeward_azure.identity.credentials import Bearer
 
-LENT: Final = 360
-"""Seconds that a token is lent for. azure-core asks for another when 300 are left, so every
-minute, and leeward gives one that it has renewed in time."""
+SHARED_SECONDS: Final = 360
+"""How long a vendor's client may keep a token. azure-core asks for another when 300 are left, so
+every minute, and leeward gives one that it has renewed in time."""
 
 
-class LentCredential:
+class SharedTokenCredential:
     """What a vendor's client asks for tokens: by its methods, a `TokenCredential` of azure-core.
 
     Args:
@@ -30,11 +30,11 @@ class LentCredential:
 
     def get_token(self, *scopes: str, **_: Any) -> AccessToken:
         """Return a token; for what, was settled when this was made."""
-        return AccessToken(self._get().token, int(time.time()) + LENT)
+        return AccessToken(self._get().token, int(time.time()) + SHARED_SECONDS)
 
     def get_token_info(self, *scopes: str, options: Any = None) -> AccessTokenInfo:
         """Return a token in the newer form."""
-        return AccessTokenInfo(self._get().token, int(time.time()) + LENT)
+        return AccessTokenInfo(self._get().token, int(time.time()) + SHARED_SECONDS)
 
     def close(self) -> None:
         """Do nothing: the token's source is the driver's."""

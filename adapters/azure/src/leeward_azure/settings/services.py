@@ -12,9 +12,6 @@ from leeward.values import NOTHING
 TOPIC: Final = "{topic}"
 """Stands for the topic's name in `eventgrid_topic_url`."""
 
-TOPIC_KEY: Final = "eventgrid:"
-"""What the scope of a topic's own key begins with; the topic's name follows."""
-
 _TOPIC_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
 QUEUE_NAME: Final = r"(?=.{3,63}$)[a-z0-9]+(?:-[a-z0-9]+)*"
 """A queue's name ("Naming queues and metadata" of Queue storage)."""

@@ -21,11 +21,14 @@ from leeward.json_text import Undecodable
 from leeward.text import is_printable, percent_encode
 from leeward_azure.errors import ABSENT, LAGGING, REGION_MOVED, judge_cosmos
 from leeward_azure.exchange import service_of
+from leeward_azure.identity.credentials import ServiceCredential
 from leeward_azure.identity.signing import Headers, Signed, cosmos_headers
 from leeward_azure.tables.documents import Place, document_of, place_of
 from leeward_azure.tables.sessions import EMPTY, Session
 
-COSMOS: Final = service_of("cosmos", judge_cosmos, "x-ms-activity-id", dated=True)
+COSMOS: Final = service_of(
+    ServiceCredential("cosmos"), judge_cosmos, "x-ms-activity-id", dated=True
+)
 
 API_VERSION: Final = "2020-07-15"
 """What azure-cosmos asks for."""

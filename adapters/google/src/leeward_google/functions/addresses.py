@@ -1,7 +1,6 @@
 """Where a function is called, and with what: a value, and what the configuration says of it.
 
-An address reaches a plan as a credential does: it holds a token, and one that was looked up goes
-stale like a token.
+A plan needs it as it needs a token: it holds one, and if it was looked up it goes stale.
 """
 
 from __future__ import annotations
@@ -13,17 +12,18 @@ from leeward.errors import InvalidRequest
 from leeward.masking import masked
 from leeward_google.settings.services import NAME, Functions
 
-FUNCTION: Final = "function:"
-"""What the scope of an address with its token begins with; the function's name follows."""
-
-PLACE: Final = "place:"
-"""The same, for an address alone."""
-
 KEPT: Final = 3600.0
 """Seconds that an address which was looked up is good for, as long as a token is."""
 
 _NAME: Final = re.compile(r"[A-Za-z](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
 """A function's name, of either generation."""
+
+
+class FunctionUrl(NamedTuple):
+    """Ask where a function is called, without the token that a `FunctionAddress` comes with."""
+
+    function: str
+    kind: str = "function url"
 
 
 class Address(NamedTuple):

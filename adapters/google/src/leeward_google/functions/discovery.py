@@ -13,12 +13,12 @@ from typing import Any, Final
 
 from leeward.adapter import TargetConfig
 from leeward.adapter.hosts import check_token_goes_safely
-from leeward.adapter.resolver import Credential, NoCredential, Source
+from leeward.adapter.resolver import Resolved, Source, Unresolved
+from leeward.adapter.tokens import is_busy
+from leeward.adapter.vendor import vendor_errors
 from leeward.errors import ConfigError, Outcome
-from leeward_google.exchange import SCOPE
 from leeward_google.functions.addresses import KEPT, Address, parted
-from leeward_google.identity.credentials import Bearer
-from leeward_google.identity.tokens import PROJECT
+from leeward_google.identity.credentials import ACCESS_TOKEN, Bearer, Project
 from leeward_google.settings.endpoints import check_endpoint
 from leeward_google.settings.options import Settings
 
@@ -33,7 +33,7 @@ _WHERE: Final = "the Cloud Functions API"
 def lookup_source(
     settings: Settings, config: TargetConfig, tokens: Source, now: Callable[[], float]
 ) -> Source:
-    """Make a source of addresses: a function's name in, an `Address` without a token out.
+    """Make a source of addresses: what has a function's name in, an `Address` without a token out.
 
     Args:
         settings: of the target.
@@ -42,27 +42,17 @@ def lookup_source(
         now: gives Unix seconds.
     """
 
-    def fetch(function: str, timeout: float) -> Credential:
-        project = settings.project or tokens(PROJECT, timeout).secret
-        name = f"projects/{project}/locations/{settings.region}/functions/{function}"
-
-        def token() -> Bearer:
-            found: Bearer = tokens(SCOPE, timeout).secret
-            return found
-
-        try:
+    def fetch(what: Any, timeout: float) -> Resolved:
+        missing = f"google-cloud-functions, which looks functions up, is not installed: {INSTALL}"
+        with vendor_errors("google_cloud_functions_missing", missing, _refusal):
+            project = settings.project or tokens(Project(), timeout).value
+            name = f"projects/{project}/locations/{settings.region}/functions/{what.function}"
+            token = lambda: tokens(ACCESS_TOKEN, timeout).value  # noqa: E731
             with functions_client(settings, config, token) as client:
                 found = client.get_function(name=name, retry=None, timeout=min(timeout, SECONDS))
-            address = _address(found, function)
+            address = _address(found, what.function)
             _check(address, settings, config)
-        except NoCredential:
-            raise
-        except ImportError as error:
-            told = f"google-cloud-functions, which looks functions up, is not installed: {INSTALL}"
-            raise NoCredential(Outcome.AUTH, "google_cloud_functions_missing", told) from error
-        except Exception as error:  # whatever the vendor's client raises
-            raise _refusal(error) from error
-        return Credential(address, now(), now() + KEPT)
+            return Resolved(address, now(), now() + KEPT)
 
     return fetch
 
@@ -78,9 +68,9 @@ def functions_client(settings: Settings, config: TargetConfig, token: Callable[[
         FunctionServiceRestTransport,
     )
 
-    from leeward_google.identity.vendor_token import LentCredentials
+    from leeward_google.identity.vendor_token import SharedTokenCredentials
 
-    credentials = LentCredentials(token)
+    credentials = SharedTokenCredentials(token)
     transport = FunctionServiceRestTransport(
         host=_host(settings.admin),
         credentials=credentials,
@@ -106,7 +96,7 @@ def _address(found: Any, function: str) -> Address:
     """Return the URL of a function: that of its service, or of the first generation its own."""
     url = found.service_config.uri or found.url
     if re.fullmatch(r"https?://[^/?#@\s]+(?:/[A-Za-z0-9._~/-]*)?", url) is None:
-        raise NoCredential(
+        raise Unresolved(
             Outcome.NOT_FOUND,
             "url_missing",
             f"{_WHERE} gave no URL of the function {function!r}: it may still be deployed, or be "
@@ -122,10 +112,10 @@ def _check(address: Address, settings: Settings, config: TargetConfig) -> None:
         if configured is None or configured.authenticate:
             check_token_goes_safely(address.origin, f"what {_WHERE} gave")
     except ConfigError as error:
-        raise NoCredential(Outcome.AUTH, "untrusted_host", str(error)) from error
+        raise Unresolved(Outcome.AUTH, "untrusted_host", str(error)) from error
 
 
-def _refusal(error: Exception) -> NoCredential:
+def _refusal(error: Exception) -> Unresolved:
     """Return what an exception means, by class and status alone: its text may repeat anything."""
     from google.api_core.exceptions import GoogleAPICallError
 
@@ -133,10 +123,10 @@ def _refusal(error: Exception) -> NoCredential:
     status = int(error.code or 0) if isinstance(error, GoogleAPICallError) else None
     if status == 404:
         told = "knows no such function, project or region"
-        return NoCredential(Outcome.NOT_FOUND, name, f"{_WHERE} {told}")
-    if _reached_nobody(error) or (status is not None and (status == 429 or status >= 500)):
-        return NoCredential(Outcome.NOT_SENT, name, f"{_WHERE} could not be asked ({name})")
-    return NoCredential(Outcome.AUTH, name, f"{_WHERE} refused the look-up ({name})")
+        return Unresolved(Outcome.NOT_FOUND, name, f"{_WHERE} {told}")
+    if _reached_nobody(error) or is_busy(status or 0):
+        return Unresolved(Outcome.NOT_SENT, name, f"{_WHERE} could not be asked ({name})")
+    return Unresolved(Outcome.AUTH, name, f"{_WHERE} refused the look-up ({name})")
 
 
 def _reached_nobody(error: Exception) -> bool:

@@ -22,11 +22,12 @@ from leeward.adapter import TOO_LARGE, Invoke, Result
 from leeward.adapter.classification import REDIRECTED, Classification
 from leeward.adapter.function_answers import MARK, fault_in, value_of
 from leeward.adapter.plans import STALE_CREDENTIALS, Need, Plan, Planner, Send, View
+from leeward.adapter.resolver import FunctionAddress
 from leeward.errors import Outcome
 from leeward.http.messages import Request, Response
 from leeward_google.errors import Told
 from leeward_google.exchange import JSON, retry_after
-from leeward_google.functions.addresses import FUNCTION, Address, check_name
+from leeward_google.functions.addresses import Address, check_name
 from leeward_google.settings.services import Functions
 
 CRASH: Final = ("x-google-status", "crash")
@@ -73,7 +74,7 @@ def invoke(configured: Functions, call: Invoke, view: View) -> Plan:
         InvalidRequest: the name cannot be a function's; before anything is sent.
     """
     check_name(call.function, configured)
-    address: Address = yield Need(FUNCTION + call.function)
+    address: Address = yield Need(FunctionAddress(call.function))
     headers = _headers(address, call, view.timeout)
     response: Response = yield Send(
         Request("POST", address.origin, address.target, headers, call.payload)

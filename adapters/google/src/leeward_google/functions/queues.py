@@ -29,8 +29,8 @@ from leeward.json_text import Undecodable
 from leeward_google.exchange import EMULATOR, GOOGLE, JSON
 from leeward_google.functions.addresses import (
     KEPT,
-    PLACE,
     Address,
+    FunctionUrl,
     address_in,
     audience_of,
     check_name,
@@ -41,6 +41,9 @@ KEY: Final = "idempotency-key"
 """The attribute of a message with the idempotency key."""
 
 _EXISTS: Final = "ALREADY_EXISTS"
+
+_URL_OF: Final = "url of "
+"""What a function's address is remembered under begins so; the function's name follows."""
 
 
 def topics(configured: Topics, project: str) -> dict[str, Planner]:
@@ -106,11 +109,11 @@ def _address(function: str, functions: Functions, view: View) -> Generator[Step,
     address = address_in(function, functions)
     if address is not None:
         return address
-    known: tuple[Address, float] | None = view.learnt.get(PLACE + function)
+    known: tuple[Address, float] | None = view.learnt.get(_URL_OF + function)
     if known is not None and view.now < known[1]:
         return known[0]
-    found: Address = yield Need(PLACE + function)
-    yield Learn(PLACE + function, (found, view.now + KEPT))
+    found: Address = yield Need(FunctionUrl(function))
+    yield Learn(_URL_OF + function, (found, view.now + KEPT))
     return found
 
 

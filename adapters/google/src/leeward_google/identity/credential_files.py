@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from leeward.adapter.resolver import NoCredential
+from leeward.adapter.resolver import Unresolved
+from leeward.adapter.tokens import LARGEST
 from leeward.errors import Outcome
 from leeward.json_text import Undecodable, decode
 from leeward_google.identity.impersonation import Principal
-from leeward_google.identity.tokens import LARGEST
 from leeward_google.settings.endpoints import is_own_host
 
 SERVICE_ACCOUNT: Final = "service_account"
@@ -44,18 +44,6 @@ _LINK_LOCAL: Final = ("169.254.169.254", "[fd00:ec2::254]")
 _URL: Final = re.compile(r"(https?)://([^/?#@\\\s]+)(?:[/?][^\s]*)?")
 
 
-class Rules(NamedTuple):
-    """What a file may ask for.
-
-    Attributes:
-        hardened: no identity that somebody else vouches for.
-        external: servers and programs that are not Google's; the operator's word.
-    """
-
-    hardened: bool = False
-    external: bool = False
-
-
 def well_known(env: Mapping[str, str]) -> str | None:
     """Return the path of the file that ``gcloud auth application-default login`` writes, if any."""
     from os.path import isfile
@@ -69,7 +57,7 @@ def read(path: str) -> dict[str, Any]:
     """Read a credentials file.
 
     Raises:
-        NoCredential: AUTH; it is not there, or no JSON object.
+        Unresolved: AUTH; it is not there, or not a JSON object.
     """
     from pathlib import Path
 
@@ -81,24 +69,29 @@ def read(path: str) -> dict[str, Any]:
             f"{_WHERE} {path!r} cannot be read ({type(error).__name__}): correct credentials_file, "
             "or GOOGLE_APPLICATION_CREDENTIALS"
         )
-        raise NoCredential(Outcome.AUTH, "credentials_file_unreadable", told) from error
+        raise Unresolved(Outcome.AUTH, "credentials_file_unreadable", told) from error
     except Undecodable:
         document = None
     if not isinstance(document, dict):
-        raise unusable("is no JSON object")
+        raise unusable("is not a JSON object")
     return document
 
 
-def check(info: Mapping[str, Any], rules: Rules) -> None:
+def check(info: Mapping[str, Any], *, hardened: bool = False, external: bool = False) -> None:
     """Refuse a file that asks for more than it may.
 
+    Args:
+        info: what is in the file.
+        hardened: whether an identity that somebody else vouches for is refused.
+        external: whether it may name servers and programs that are not Google's.
+
     Raises:
-        NoCredential: AUTH; before any request and any program.
+        Unresolved: AUTH; before any request and any program.
     """
     kind = info.get("type")
-    if kind in (EXTERNAL, EXTERNAL_USER) and rules.hardened:
+    if kind in (EXTERNAL, EXTERNAL_USER) and hardened:
         raise _refused("is an external account, and trust_env is false")
-    if not rules.external:
+    if not external:
         if info.get("universe_domain", _UNIVERSE) != _UNIVERSE:
             raise _refused(f"has a universe_domain that is not {_UNIVERSE}; {_REMEDY}")
         for what, url, service in _urls(info):
@@ -107,7 +100,7 @@ def check(info: Mapping[str, Any], rules: Rules) -> None:
         _check_source(info.get("credential_source"))
     inner = info.get("source_credentials")
     if inner is not None:
-        check(_object(inner), rules)
+        check(_object(inner), hardened=hardened, external=external)
 
 
 _REMEDY: Final = "if that is meant, set allow_external_account = true"
@@ -117,7 +110,7 @@ def principal_in(info: Mapping[str, Any]) -> Principal | None:
     """Return the service account that a file says to act as; None if it says none.
 
     Raises:
-        NoCredential: AUTH; it says so in a way that is not documented.
+        Unresolved: AUTH; it says so in a way that is not documented.
     """
     url = info.get("service_account_impersonation_url")
     if url is None:
@@ -129,13 +122,13 @@ def principal_in(info: Mapping[str, Any]) -> Principal | None:
     return Principal(found[1], tuple(str(each) for each in delegates))
 
 
-def unusable(what: str) -> NoCredential:
-    """Return that a file is none."""
-    return NoCredential(Outcome.AUTH, "credentials_file_unusable", f"{_WHERE} {what}")
+def unusable(what: str) -> Unresolved:
+    """Return that a file cannot be used."""
+    return Unresolved(Outcome.AUTH, "credentials_file_unusable", f"{_WHERE} {what}")
 
 
-def _refused(what: str) -> NoCredential:
-    return NoCredential(Outcome.AUTH, "credentials_file_refused", f"{_WHERE} {what}")
+def _refused(what: str) -> Unresolved:
+    return Unresolved(Outcome.AUTH, "credentials_file_refused", f"{_WHERE} {what}")
 
 
 def _urls(info: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:
@@ -171,7 +164,7 @@ def _check_source(source: Any) -> None:
         url = found.get(name)
         parts = _URL.fullmatch(url) if isinstance(url, str) else None
         if url is not None and (parts is None or parts[2] not in _LINK_LOCAL):
-            raise _refused(f"has a credential_source.{name} that is nobody's known; {_REMEDY}")
+            raise _refused(f"has a credential_source.{name} that is not a known one; {_REMEDY}")
     verify = found.get("regional_cred_verification_url")
     if verify is not None and not _is_amazons(verify):
         told = "has a credential_source.regional_cred_verification_url that is not Amazon's"
@@ -186,5 +179,5 @@ def _is_amazons(url: Any) -> bool:
 
 def _object(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise unusable("has a part that is no JSON object")
+        raise unusable("has a part that is not a JSON object")
     return value

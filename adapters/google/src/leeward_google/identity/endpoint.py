@@ -11,24 +11,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
-from leeward.adapter.resolver import Credential, NoCredential, Source
-from leeward.errors import ConfigError, LeewardError, Outcome
-from leeward.http.messages import Failure, Request, Response
+from leeward.adapter.resolver import Resolved, Source, Token, Unresolved
+from leeward.adapter.tokens import TokenEndpoint, end_in, json_object, undecodable
+from leeward.errors import ConfigError, Outcome
+from leeward.http.messages import Request
 from leeward.http.transport import Transport
 from leeward.text import percent_encode
-from leeward_google.exchange import SCOPE
-from leeward_google.identity.tokens import (
-    AUDIENCE,
-    LARGEST,
-    PROJECT,
-    access_token,
-    id_token,
-    object_in,
-    refused_by,
-    undecodable,
-)
+from leeward_google.identity.credentials import IdToken, access_token, id_token
 
 ADDRESS: Final = "http://169.254.169.254"
 """The same everywhere. The name, ``metadata.google.internal``, would have to be looked up."""
@@ -47,7 +38,7 @@ _ACCOUNT: Final = "/computeMetadata/v1/instance/service-accounts/default"
 _WHERE: Final = "the metadata server"
 
 _REMEDY: Final = (
-    "give the machine a service account, or, if it is none of Google's, set credentials_file or "
+    "give the machine a service account, or, if it is not one of Google's, set credentials_file or "
     "GOOGLE_APPLICATION_CREDENTIALS"
 )
 
@@ -82,64 +73,35 @@ def metadata_source(origin: str, transport: Transport, now: Callable[[], float])
 
     Args:
         origin: of the metadata server.
-        transport: carries the request. Asking has no effect, so a kept connection is fine.
+        transport: carries the request.
         now: gives Unix seconds.
     """
+    endpoint = TokenEndpoint(_WHERE, transport, remedy=_REMEDY)
 
-    def fetch(scope: str, timeout: float) -> Credential:
-        try:
-            answer = transport.send(_request(origin, scope), timeout)
-        except LeewardError as error:
-            raise NoCredential(Outcome.AUTH, "misconfigured", str(error)) from error
-        if isinstance(answer, Failure):
-            raise NoCredential(
-                Outcome.NOT_SENT, answer.code, f"{_WHERE} cannot be reached ({answer.code})"
-            ) from answer.cause
-        return _read(_checked(answer), scope, now())
+    def fetch(what: Any, timeout: float) -> Resolved:
+        answer = endpoint.ask(lambda: Request("GET", origin, _target(what), (FLAVOR,)), timeout)
+        name, value = FLAVOR
+        if answer.headers.get(name.lower()) != value:
+            told = f"somebody who is not Google answers in place of {_WHERE}"
+            raise Unresolved(Outcome.AUTH, "not_google", told)
+        moment = now()
+        if isinstance(what, Token):
+            document = json_object(answer.body, _WHERE)
+            end = end_in(document, moment, _WHERE)
+            return access_token(document.get("access_token"), moment, end, _WHERE)
+        text = str(answer.body, "ascii", "replace").strip()
+        if isinstance(what, IdToken):
+            return id_token(text, moment, _WHERE)
+        if re.fullmatch(r"[a-z0-9.:-]+", text) is None:
+            raise undecodable(_WHERE, "is not the id of a project")
+        return Resolved(text, moment)
 
     return fetch
 
 
-def _request(origin: str, scope: str) -> Request:
-    if scope == PROJECT:
-        target = "/computeMetadata/v1/project/project-id"
-    elif scope.startswith(AUDIENCE):
-        audience = percent_encode(scope.removeprefix(AUDIENCE))
-        target = f"{_ACCOUNT}/identity?audience={audience}&format=full"
-    else:
-        target = f"{_ACCOUNT}/token?scopes={percent_encode(SCOPE)}"
-    return Request("GET", origin, target, (FLAVOR,))
-
-
-def _checked(answer: Response) -> Response:
-    if answer.status != 200:
-        raise _refused_by(answer.status)
-    name, value = FLAVOR
-    if answer.headers.get(name.lower()) != value:
-        told = f"somebody who is not Google answers in place of {_WHERE}"
-        raise NoCredential(Outcome.AUTH, "not_google", told)
-    if len(answer.body) > LARGEST:
-        raise undecodable(_WHERE, "is too large")
-    return answer
-
-
-def _refused_by(status: int) -> NoCredential:
-    refused = refused_by(status, _WHERE)
-    if refused.outcome is not Outcome.AUTH:
-        return refused
-    return NoCredential(refused.outcome, refused.code, f"{refused.message}: {_REMEDY}")
-
-
-def _read(answer: Response, scope: str, now: float) -> Credential:
-    if scope == SCOPE:
-        document = object_in(answer, _WHERE)
-        lasting = document.get("expires_in")
-        if not isinstance(lasting, int | float):
-            raise undecodable(_WHERE, "has no expires_in in seconds")
-        return access_token(document.get("access_token"), now, now + float(lasting), _WHERE)
-    text = str(answer.body, "ascii", "replace").strip()
-    if scope.startswith(AUDIENCE):
-        return id_token(text, now, _WHERE)
-    if re.fullmatch(r"[a-z0-9.:-]+", text) is None:
-        raise undecodable(_WHERE, "is no id of a project")
-    return Credential(text, now)
+def _target(what: Any) -> str:
+    if isinstance(what, Token):
+        return f"{_ACCOUNT}/token?scopes={percent_encode(what.scope)}"
+    if isinstance(what, IdToken):
+        return f"{_ACCOUNT}/identity?audience={percent_encode(what.audience)}&format=full"
+    return "/computeMetadata/v1/project/project-id"

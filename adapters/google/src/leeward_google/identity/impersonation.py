@@ -13,19 +13,19 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from leeward import json_text
-from leeward.adapter.resolver import Credential, NoCredential, Source
-from leeward.errors import LeewardError, Outcome
-from leeward.http.messages import Failure, Request, Response
+from leeward.adapter.resolver import Resolved, Source
+from leeward.adapter.tokens import TokenEndpoint, time_in
+from leeward.http.messages import Request
 from leeward.http.transport import Transport
-from leeward_google.exchange import JSON, SCOPE, authorised
-from leeward_google.identity.tokens import (
-    AUDIENCE,
-    PROJECT,
+from leeward_google.exchange import JSON, authorised
+from leeward_google.identity.credentials import (
+    ACCESS_TOKEN,
+    SCOPE,
+    Bearer,
+    IdToken,
+    Project,
     access_token,
     id_token,
-    object_in,
-    refused_by,
-    undecodable,
 )
 
 LIFETIME: Final = 3600
@@ -63,25 +63,30 @@ def acting_as(
         transport: carries the request.
         now: gives Unix seconds.
     """
+    endpoint = TokenEndpoint(_WHERE, transport)
 
-    def fetch(scope: str, timeout: float) -> Credential:
-        own = source(PROJECT if scope == PROJECT else SCOPE, timeout)
-        if scope == PROJECT:
-            return own
-        request = authorised(_request(origin, principal, scope), own.secret)
-        return _read(_sent(request, transport, timeout), scope, now())
+    def fetch(what: Any, timeout: float) -> Resolved:
+        if isinstance(what, Project):
+            return source(what, timeout)
+        own: Bearer = source(ACCESS_TOKEN, timeout).value
+        request = authorised(_request(origin, principal, what), own)
+        found = endpoint.document(lambda: request, timeout)
+        if isinstance(what, IdToken):
+            return id_token(found.get("token"), now(), _WHERE)
+        end = time_in(found, "expireTime", _WHERE)
+        return access_token(found.get("accessToken"), now(), end, _WHERE)
 
     return fetch
 
 
-def _request(origin: str, principal: Principal, scope: str) -> Request:
+def _request(origin: str, principal: Principal, what: Any) -> Request:
     body: dict[str, Any] = {"delegates": [_name(each) for each in principal.delegates]}
-    if scope == SCOPE:
+    if isinstance(what, IdToken):
+        method = "generateIdToken"
+        body |= {"audience": what.audience, "includeEmail": True}
+    else:
         method = "generateAccessToken"
         body |= {"scope": [SCOPE], "lifetime": f"{LIFETIME}s"}
-    else:
-        method = "generateIdToken"
-        body |= {"audience": scope.removeprefix(AUDIENCE), "includeEmail": True}
     target = f"/v1/{_name(principal.email)}:{method}"
     return Request("POST", origin, target, JSON, json_text.encode(body))
 
@@ -89,37 +94,3 @@ def _request(origin: str, principal: Principal, scope: str) -> Request:
 def _name(account: str) -> str:
     start = "projects/-/serviceAccounts/"
     return account if account.startswith(start) else start + account
-
-
-def _sent(request: Request, transport: Transport, timeout: float) -> Response:
-    try:
-        answer = transport.send(request, timeout)
-    except LeewardError as error:
-        raise NoCredential(Outcome.AUTH, "misconfigured", str(error)) from error
-    if isinstance(answer, Failure):
-        raise NoCredential(
-            Outcome.NOT_SENT, answer.code, f"{_WHERE} cannot be reached ({answer.code})"
-        ) from answer.cause
-    if answer.status != 200:
-        raise refused_by(answer.status, _WHERE)
-    return answer
-
-
-def _read(answer: Response, scope: str, now: float) -> Credential:
-    document = object_in(answer, _WHERE)
-    if scope != SCOPE:
-        return id_token(document.get("token"), now, _WHERE)
-    end = _moment(document.get("expireTime"))
-    return access_token(document.get("accessToken"), now, end, _WHERE)
-
-
-def _moment(text: Any) -> float:
-    from datetime import datetime
-
-    try:
-        there = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
-        raise undecodable(_WHERE, "has no expireTime") from None
-    if there.tzinfo is None:
-        raise undecodable(_WHERE, "has no expireTime with a zone")
-    return there.timestamp()

@@ -1,4 +1,4 @@
-"""Where a target's credentials come from, scope by scope.
+"""Where a target's credentials come from.
 
 A token that is configured goes first. Then, in the order of google-auth's `default`, come the
 credentials file that the configuration or a variable names, the one that gcloud has written, and
@@ -19,12 +19,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from leeward.adapter import TargetConfig
 from leeward.adapter.lazy_plans import OneShotTransport
-from leeward.adapter.resolver import Credential, NoCredential, Source
+from leeward.adapter.resolver import (
+    ConfiguredFirst,
+    FunctionAddress,
+    Resolved,
+    Source,
+    Unresolved,
+)
 from leeward.errors import Outcome
-from leeward_google.exchange import SCOPE
-from leeward_google.functions.addresses import FUNCTION, PLACE, Address, address_in, audience_of
-from leeward_google.identity.credential_files import Rules, well_known
-from leeward_google.identity.credentials import Bearer
+from leeward_google.functions.addresses import Address, FunctionUrl, address_in, audience_of
+from leeward_google.identity.credential_files import well_known
+from leeward_google.identity.credentials import ACCESS_TOKEN, Bearer, IdToken, Project, charged
 from leeward_google.identity.endpoint import (
     ADDRESS,
     is_announced,
@@ -33,7 +38,6 @@ from leeward_google.identity.endpoint import (
     place_of,
 )
 from leeward_google.identity.impersonation import Principal, acting_as
-from leeward_google.identity.tokens import AUDIENCE, PROJECT, charged
 from leeward_google.settings.options import Settings
 from leeward_google.settings.services import Functions, Identity
 
@@ -61,7 +65,7 @@ def source_of(
     *,
     now: Callable[[], float] = time.time,
 ) -> Source:
-    """Return the source of credentials of a target, for the cache.
+    """Return the source of credentials of a target, for its resolver.
 
     Nothing is sent, no file is read and no vendor package is imported before the first fetch that
     needs it.
@@ -77,17 +81,36 @@ def source_of(
         ConfigError: a variable names something else than a host as the metadata server.
     """
     tokens = _tokens(settings, config, transport, now)
-    places = _places(settings, config, tokens, now)
-    functions = _functions(settings, places, tokens)
+    functions = settings.functions or Functions()
+    given = _origin(settings.identity, config)[0] is _Origin.GIVEN
+    given = given and settings.identity.impersonate is None
 
-    def fetch(scope: str, timeout: float) -> Credential:
-        if scope.startswith(FUNCTION):
-            return functions(scope.removeprefix(FUNCTION), timeout)
-        if scope.startswith(PLACE):
-            return places(scope.removeprefix(PLACE), timeout)
-        return tokens(scope, timeout)
+    def place_of_function(what: FunctionUrl | FunctionAddress, timeout: float) -> Resolved:
+        address = address_in(what.function, functions)
+        if address is not None:
+            return Resolved(address, now())
+        from leeward_google.functions.discovery import lookup_source
 
-    return fetch
+        return lookup_source(settings, config, tokens, now)(what, timeout)
+
+    def ask(what: Any, timeout: float) -> Resolved:
+        if not isinstance(what, FunctionUrl | FunctionAddress):
+            return tokens(what, timeout)
+        place = place_of_function(what, timeout)
+        if isinstance(what, FunctionUrl) or not functions.authenticate:
+            return place
+        address: Address = place.value
+        token = tokens(IdToken(audience_of(address, functions)), timeout)
+        return token._replace(value=address._replace(token=token.value.token))
+
+    def configured(what: Any) -> Resolved | None:
+        is_token = not isinstance(what, FunctionUrl | FunctionAddress)
+        if not is_token and address_in(what.function, functions) is None:
+            return None
+        asks = is_token or (isinstance(what, FunctionAddress) and functions.authenticate)
+        return ask(what, 0.0) if given or not asks else None
+
+    return ConfiguredFirst(configured, ask)
 
 
 def describe_source(settings: Settings, config: TargetConfig) -> str:
@@ -117,54 +140,47 @@ def _tokens(
 ) -> Source:
     """Return the source of access tokens, ID tokens and the project's id."""
     identity = settings.identity
+    origin, path = _origin(identity, config)
 
     def wrap(principal: Principal, source: Source) -> Source:
         return acting_as(principal, source, identity.iam, transport, now)
 
-    source = charged(_own(settings, config, transport, now, wrap), identity.quota_project)
-    if identity.impersonate is None:
-        return source
-    return charged(wrap(Principal(identity.impersonate), source), identity.quota_project)
-
-
-def _own(
-    settings: Settings,
-    config: TargetConfig,
-    transport: Transport,
-    now: Callable[[], float],
-    wrap: Callable[[Principal, Source], Source],
-) -> Source:
-    origin, path = _origin(settings.identity, config)
     if origin is _Origin.GIVEN:
-        return _given(settings.identity, now, config.section)
-    if origin is _Origin.FILE:
-        from leeward_google.identity.vendor import Means, VendorFile
+        own = _given(identity, now, config.section)
+    elif origin is _Origin.FILE:
+        from leeward_google.identity.vendor import VendorFile
 
-        rules = Rules(not config.trust_env, settings.identity.external)
-        return VendorFile(path, Means(rules, config.trust_env, settings.ca_bundle), wrap, now)
-    if origin is _Origin.NOWHERE:
-        return _none
-    place = place_of(config.env) if config.trust_env else ADDRESS
-    source = metadata_source(place, OneShotTransport() if settings.public_only else transport, now)
-    return source if origin is _Origin.METADATA else _Perhaps(source)
+        own = VendorFile(path, settings, config, wrap, now)
+    elif origin is _Origin.NOWHERE:
+        own = _none
+    else:
+        place = place_of(config.env) if config.trust_env else ADDRESS
+        carrier = OneShotTransport() if settings.public_only else transport
+        own = metadata_source(place, carrier, now)
+        own = own if origin is _Origin.METADATA else _Perhaps(own)
+    own = charged(own, identity.quota_project)
+    if identity.impersonate is None:
+        return own
+    return charged(wrap(Principal(identity.impersonate), own), identity.quota_project)
 
 
 def _given(identity: Identity, now: Callable[[], float], section: str) -> Source:
-    def fetch(scope: str, timeout: float) -> Credential:
-        if scope == PROJECT:
-            raise NoCredential(Outcome.AUTH, "no_project", "a token tells no project: set project")
-        name = "access_token" if scope == SCOPE else "id_token"
-        token = identity.access_token if scope == SCOPE else identity.id_token
+    def fetch(what: Any, timeout: float) -> Resolved:
+        if isinstance(what, Project):
+            raise Unresolved(Outcome.AUTH, "no_project", "a token tells no project: set project")
+        access = what == ACCESS_TOKEN
+        token = identity.access_token if access else identity.id_token
         if token is None:
+            name = "access_token" if access else "id_token"
             told = f"this needs {name} as well: set it in {section}"
-            raise NoCredential(Outcome.AUTH, "no_credentials", told)
-        return Credential(Bearer(token), now())
+            raise Unresolved(Outcome.AUTH, "no_credentials", told)
+        return Resolved(Bearer(token), now())
 
     return fetch
 
 
-def _none(scope: str, timeout: float) -> Credential:
-    raise NoCredential(Outcome.AUTH, "no_credentials", f"no Google credentials: {_REMEDY}")
+def _none(what: Any, timeout: float) -> Resolved:
+    raise Unresolved(Outcome.AUTH, "no_credentials", f"no Google credentials: {_REMEDY}")
 
 
 class _Perhaps:
@@ -177,46 +193,13 @@ class _Perhaps:
         self._source = source
         self._gave = False
 
-    def __call__(self, scope: str, timeout: float) -> Credential:
+    def __call__(self, what: Any, timeout: float) -> Resolved:
         try:
-            found = self._source(scope, timeout)
-        except NoCredential as error:
+            found = self._source(what, timeout)
+        except Unresolved as error:
             if error.outcome is Outcome.NOT_SENT and not self._gave:
                 told = f"no Google credentials, and no metadata server: {_REMEDY}"
-                raise NoCredential(Outcome.AUTH, "no_credentials", told) from error
+                raise Unresolved(Outcome.AUTH, "no_credentials", told) from error
             raise
         self._gave = True
         return found
-
-
-def _places(
-    settings: Settings, config: TargetConfig, tokens: Source, now: Callable[[], float]
-) -> Source:
-    """Return the source of functions' addresses, without a token: a name in, an `Address` out."""
-    configured = settings.functions or Functions()
-
-    def fetch(function: str, timeout: float) -> Credential:
-        address = address_in(function, configured)
-        if address is not None:
-            return Credential(address, now())
-        from leeward_google.functions.discovery import lookup_source
-
-        return lookup_source(settings, config, tokens, now)(function, timeout)
-
-    return fetch
-
-
-def _functions(settings: Settings, places: Source, tokens: Source) -> Source:
-    """Return the source of addresses with the token that a call of the function shows."""
-    configured = settings.functions or Functions()
-
-    def fetch(function: str, timeout: float) -> Credential:
-        place = places(function, timeout)
-        if not configured.authenticate:
-            return place
-        address: Address = place.secret
-        token = tokens(AUDIENCE + audience_of(address, configured), timeout)
-        secret: Any = address._replace(token=token.secret.token)
-        return token._replace(secret=secret)
-
-    return fetch

@@ -1,4 +1,4 @@
-"""leeward's tokens, lent to the vendor's own clients.
+"""leeward's tokens, shared with the vendor's own clients.
 
 Imported only where google-auth is there.
 """
@@ -13,12 +13,12 @@ from google.auth.credentials import CredentialsWithQuotaProject
 
 from leeward_google.identity.credentials import Bearer
 
-LENT: Final = 285
-"""Seconds that a token is lent for. google-auth asks for another when 225 are left, so every
-minute, and leeward gives one that it has renewed in time."""
+SHARED_SECONDS: Final = 285
+"""How long a vendor's client may keep a token. google-auth asks for another when 225 are left, so
+every minute, and leeward gives one that it has renewed in time."""
 
 
-class LentCredentials(CredentialsWithQuotaProject):
+class SharedTokenCredentials(CredentialsWithQuotaProject):
     """What a vendor's client asks for tokens.
 
     Args:
@@ -35,8 +35,8 @@ class LentCredentials(CredentialsWithQuotaProject):
         self.token = bearer.token
         self._quota_project_id = bearer.quota_project
         # google-auth keeps the time in UTC without a zone.
-        self.expiry = datetime.now(UTC).replace(tzinfo=None) + timedelta(seconds=LENT)
+        self.expiry = datetime.now(UTC).replace(tzinfo=None) + timedelta(seconds=SHARED_SECONDS)
 
-    def with_quota_project(self, quota_project_id: str) -> LentCredentials:
+    def with_quota_project(self, quota_project_id: str) -> SharedTokenCredentials:
         """Return these very credentials: who is charged is settled by the target."""
         return self

@@ -1,0 +1,59 @@
+"""Asking through a vendor's own packages: credential chains and look-ups.
+
+They are imported when they are first needed. What they raise is judged by class and status alone,
+for its text may repeat anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from leeward.adapter.resolver import Unresolved
+from leeward.errors import ConfigError, Outcome
+
+CONNECT_TIMEOUT: Final = 3.0
+READ_TIMEOUT: Final = 5.0
+"""Seconds for one request of a vendor's package. Their own 60 to 300 would hold up a renewal."""
+
+
+@contextmanager
+def vendor_errors(
+    code: str, missing: str, refusal: Callable[[Exception], Unresolved]
+) -> Generator[None]:
+    """Turn whatever a vendor's package raises meanwhile into `Unresolved`, with it as the cause.
+
+    Args:
+        code: of a package that is not installed.
+        missing: what is missing and how to install it.
+        refusal: says what any other exception means.
+    """
+    try:
+        yield
+    except Unresolved:
+        raise
+    except ConfigError as error:
+        raise Unresolved(Outcome.AUTH, "misconfigured", str(error)) from error
+    except ImportError as error:
+        raise Unresolved(Outcome.AUTH, code, missing) from error
+    except Exception as error:
+        raise refusal(error) from error
+
+
+def with_causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception and those it came from: vendors often say less than they knew."""
+    each: BaseException | None = error
+    while each is not None:
+        yield each
+        each = each.__cause__ or each.__context__
+
+
+def out_of_reach(where: str, code: str) -> Unresolved:
+    """Return that nobody could be asked."""
+    return Unresolved(Outcome.NOT_SENT, code, f"{where} could not reach its source ({code})")
+
+
+def refused(where: str, code: str) -> Unresolved:
+    """Return that somebody was asked, and refused."""
+    return Unresolved(Outcome.AUTH, code, f"{where} was refused ({code})")
