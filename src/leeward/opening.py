@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, cast
 from leeward.adapter import Driver, TargetConfig
 from leeward.config import Config, TargetName, load_config, load_settings, with_order
 from leeward.config.model import Names
+from leeward.name_mapping import NameMappingDriver
 from leeward.registry import check_driver, open_target
-from leeward.routing.names import Renamed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,7 +87,7 @@ def _renamed(driver: Driver, target: TargetName, config: Config) -> Driver:
     tables = _own_names(target, {name: each.names for name, each in config.tables.items()})
     if not (functions or buses or tables):
         return driver
-    return Renamed(driver, functions=functions, buses=buses, tables=tables)
+    return NameMappingDriver(driver, functions=functions, buses=buses, tables=tables)
 
 
 def _own_names(target: TargetName, names: Mapping[str, Names]) -> dict[str, str]:

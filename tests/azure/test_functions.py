@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward.adapter import TOO_LARGE, FunctionFault, Invoke, Result
-from leeward.adapter.classification import REDIRECTED
 from leeward.adapter.resolver import FunctionAddress
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Request, Response
@@ -126,10 +125,11 @@ NO_APP = b"<html><title>404 Web Site not found.</title></html>"
 NOT_STARTED = b"Function host is not running."
 
 ROWS: dict[str, tuple[int, bytes, Outcome, str | None]] = {
-    "redirect": (302, b"", Outcome.CALLER, REDIRECTED),
+    "redirect": (302, b"", Outcome.APP_ERROR, None),
     "bad request": (400, b"", Outcome.CALLER, None),
     "no or wrong key": (401, b"", Outcome.AUTH, None),
-    "a 401 of the function's own": (401, b"{}", Outcome.AUTH, None),
+    "a 401 of the function's own": (401, b"{}", Outcome.APP_ERROR, None),
+    "a 401 of whoever": (401, b"no", Outcome.AMBIGUOUS, None),
     "forbidden": (403, b"<html>IP forbidden</html>", Outcome.AUTH, None),
     "stopped app": (403, STOPPED_PAGE, Outcome.REJECTED, STOPPED),
     "no such route": (404, b"", Outcome.NOT_FOUND, None),
@@ -142,7 +142,11 @@ ROWS: dict[str, tuple[int, bytes, Outcome, str | None]] = {
     "url too long": (414, b"", Outcome.CALLER, None),
     "media type": (415, b"", Outcome.CALLER, None),
     "a 418 of the function's own": (418, b"", Outcome.APP_ERROR, None),
-    "unprocessable": (422, b"{}", Outcome.CALLER, None),
+    "unprocessable": (422, b"{}", Outcome.APP_ERROR, None),
+    "a 404 of the function's own": (404, b'{"order":"42"}', Outcome.APP_ERROR, None),
+    "a 404 of whoever": (404, b"<html>not here</html>", Outcome.AMBIGUOUS, None),
+    "a 403 of whoever": (403, b"<html>no</html>", Outcome.AMBIGUOUS, None),
+    "a 400 of whoever": (400, b"bad", Outcome.AMBIGUOUS, None),
     "too early": (425, b"", Outcome.AMBIGUOUS, None),
     "host throttle": (429, b"", Outcome.REJECTED, None),
     "a 429 of whoever": (429, b"slow down", Outcome.AMBIGUOUS, None),

@@ -43,6 +43,9 @@ def test_imports_run_one_way(tree: Path) -> None:
         ("values.py", "import leeward.adapter", "Imports run one way"),
         ("brand_new.py", "", "Imports run one way"),
         ("routing/outcomes.py", "import time", "Routing decides without touching the world"),
+        ("routing/call.py", "import random", "Routing decides without touching the world"),
+        ("routing/health.py", "import leeward.clock", "Routing decides without touching the world"),
+        ("routing/failover.py", "import logging", "Routing decides without touching the world"),
     ],
 )
 def test_a_wrong_import_is_refused(tree: Path, module: str, line: str, contract: str) -> None:

@@ -22,7 +22,7 @@ ALLOWED = {
     ("config/load.py", "code"): "the variables that the clouds' runtimes set",
     ("items/profiles.py", "code"): "whose client a profile has to agree with",
     ("adapter/capabilities.py", "docstring"): "whose quotas the default limits come from",
-    ("routing/call.py", "docstring"): "the title of the article that the jitter comes from",
+    ("routing/policy.py", "docstring"): "the title of the article that the jitter comes from",
 }
 """Where a provider may be named, and why."""
 

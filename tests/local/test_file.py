@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from leeward.adapter import Call
 from leeward.errors import ConfigError, Outcome
 from leeward.local import Local, schema
 from tests.local.calls import event, load, publish, store, value_of
@@ -162,7 +163,7 @@ def test_a_locked_database_is_rejected_in_time(opened: Opener, path: Path, verb:
     cloud._dispatcher.close()
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
-    calls = {"store": store(), "publish": publish(event()), "load": load()}
+    calls: dict[str, Call] = {"store": store(), "publish": publish(event()), "load": load()}
     result = cloud.perform(calls[verb], 0.01)
     other.close()
     assert (result.outcome, result.reason) == (Outcome.REJECTED, "busy")

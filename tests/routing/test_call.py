@@ -8,92 +8,84 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from leeward.adapter import Call, Delete, Enqueue, Invoke, Key, Load, Publish, Store
 from leeward.errors import Outcome
 from leeward.routing.call import (
-    BACKOFF_BASE,
-    LEAST_ATTEMPT,
-    MAX_ATTEMPTS,
-    MAX_TARGETS,
-    RETRY_AFTER_CAP,
-    RETRY_AFTER_JITTER,
-    Answered,
-    AskBack,
-    AskedBack,
-    CallSpec,
+    AttemptEnded,
     CallState,
-    Command,
+    Commands,
+    Decision,
+    Dispatch,
     Ending,
     Event,
-    Finish,
     Pause,
-    Send,
-    Verdict,
-    Woken,
+    PauseEnded,
+    ReadBack,
+    ReadBackDone,
     begin,
+    dispatch,
     step,
 )
-from leeward.routing.outcomes import ANYWHERE, NOWHERE, SAME_TARGET, TABLE, Resend
+from leeward.routing.outcomes import TABLE, rules_of
+from leeward.routing.policy import DEFAULT
+from leeward.routing.readback import Verdict
+from leeward.routing.select import Targets, candidates
+from leeward.values import Effect
 
-THREE = ("a", "b", "c")
-
-
-def spec(
-    candidates: tuple[str, ...] = ("a", "b"),
-    resend: Resend = NOWHERE,
-    *,
-    read_back: bool = False,
-    deadline: float = 60.0,
-    time_limit: float = 0.0,
-) -> CallSpec:
-    return CallSpec(candidates, resend, read_back, 0.0, deadline, time_limit)
+UNSAFE = Invoke("f", b"{}", "key-1")
+KEYED = UNSAFE._replace(effect=Effect.KEYED)
+IDEMPOTENT = UNSAFE._replace(effect=Effect.IDEMPOTENT)
+STORE = Store("t", Key(("id",), ("1",)), {}, "w-1", now=0.0)
 
 
-def answers(spec: CallSpec, *outcomes: Outcome) -> list[Command]:
-    """Feed outcomes, waking from every pause at once, and list the commands."""
-    state, command = begin(spec)
-    seen: list[Command] = [command]
-    feed = iter(outcomes)
-    while not isinstance(command, Finish):
-        event: Event = Woken() if isinstance(command, Pause) else Answered(next(feed))
-        state, command = step(state, event, 0.0, lambda: 0.5)
-        seen.append(command)
-    return seen
+def start(call: Call = UNSAFE, order: str = "ab", timeout: float = 60.0) -> Decision:
+    """Begin `call` at time 0 over targets of one letter; tables are at home on the first."""
+    return begin(call, Targets(tuple(order), home=order[0]), DEFAULT, 0.0, timeout)
 
 
-def targets(commands: list[Command]) -> str:
-    return "".join(command.target for command in commands if isinstance(command, Send))
+def half() -> float:
+    return 0.5
 
 
-def ending(commands: list[Command]) -> Ending:
-    last = commands[-1]
-    assert isinstance(last, Finish)
-    return last.ending
+def feed(started: Decision, *outcomes: Outcome) -> tuple[str, Ending | None]:
+    """Feed outcomes, ending every pause at once; return whom it asked, and how it ended."""
+    state, commands = started
+    answers = iter(outcomes)
+    while state.ending is None:
+        (command,) = commands
+        match command:
+            case Pause(_, target):
+                event: Event = PauseEnded(target)
+            case _:
+                event = AttemptEnded(command.attempt, next(answers))
+        state, commands = step(state, event, 0.0, half)
+    return "".join(state.asked), state.ending
 
 
 ENDLESS = 9
 
 
 @pytest.mark.parametrize(
-    ("outcome", "resend", "expected"),
+    ("outcome", "call", "expected"),
     [
-        (Outcome.OK, NOWHERE, "a"),
-        (Outcome.LOCAL, NOWHERE, "aab"),
-        (Outcome.NOT_SENT, NOWHERE, "aab"),
-        (Outcome.REJECTED, NOWHERE, "aab"),
-        (Outcome.UNUSABLE, NOWHERE, "ab"),
-        (Outcome.AMBIGUOUS, NOWHERE, "a"),
-        (Outcome.AMBIGUOUS, SAME_TARGET, "aa"),
-        (Outcome.AMBIGUOUS, ANYWHERE, "aab"),
-        (Outcome.APP_ERROR, ANYWHERE, "a"),
-        (Outcome.CALLER, ANYWHERE, "a"),
-        (Outcome.AUTH, ANYWHERE, "a"),
-        (Outcome.NOT_FOUND, ANYWHERE, "a"),
-        (Outcome.CONFLICT, ANYWHERE, "a"),
+        (Outcome.OK, UNSAFE, "a"),
+        (Outcome.LOCAL, UNSAFE, "aab"),
+        (Outcome.NOT_SENT, UNSAFE, "aab"),
+        (Outcome.REJECTED, UNSAFE, "aab"),
+        (Outcome.UNUSABLE, UNSAFE, "ab"),
+        (Outcome.AMBIGUOUS, UNSAFE, "a"),
+        (Outcome.AMBIGUOUS, KEYED, "aa"),
+        (Outcome.AMBIGUOUS, IDEMPOTENT, "aab"),
+        (Outcome.APP_ERROR, IDEMPOTENT, "a"),
+        (Outcome.CALLER, IDEMPOTENT, "a"),
+        (Outcome.AUTH, IDEMPOTENT, "a"),
+        (Outcome.NOT_FOUND, IDEMPOTENT, "a"),
+        (Outcome.CONFLICT, IDEMPOTENT, "a"),
     ],
 )
-def test_where_a_call_goes(outcome: Outcome, resend: Resend, expected: str) -> None:
+def test_where_a_call_goes(outcome: Outcome, call: Call, expected: str) -> None:
     """Each outcome, met again and again, sends the call exactly where its row allows."""
-    assert targets(answers(spec(resend=resend), *[outcome] * ENDLESS)) == expected
+    assert feed(start(call), *[outcome] * ENDLESS)[0] == expected
 
 
 def test_the_table_has_a_row_for_every_outcome() -> None:
@@ -102,196 +94,270 @@ def test_the_table_has_a_row_for_every_outcome() -> None:
 
 
 @pytest.mark.parametrize(
-    ("candidates", "outcomes", "expected"),
+    ("order", "outcomes", "expected"),
     [
-        (("a",), [Outcome.NOT_SENT] * 9, "aa"),
-        (THREE, [Outcome.NOT_SENT] * 9, "abc"),
-        (("a", "b", "c", "d"), [Outcome.NOT_SENT] * 9, "abcd"),
-        (THREE, [Outcome.UNUSABLE] * 9, "abc"),
-        (THREE, [Outcome.AMBIGUOUS] * 9, "aab"),
-        (THREE, [Outcome.NOT_SENT, Outcome.AMBIGUOUS, Outcome.NOT_SENT], "abb"),
+        ("a", [Outcome.NOT_SENT] * 9, "aa"),
+        ("abc", [Outcome.NOT_SENT] * 9, "abc"),
+        ("abcd", [Outcome.NOT_SENT] * 9, "abcd"),
+        ("abc", [Outcome.UNUSABLE] * 9, "abc"),
+        ("abc", [Outcome.AMBIGUOUS] * 9, "aab"),
+        ("abc", [Outcome.NOT_SENT, Outcome.AMBIGUOUS, Outcome.NOT_SENT], "abb"),
     ],
 )
-def test_the_caps(candidates: tuple[str, ...], outcomes: list[Outcome], expected: str) -> None:
+def test_the_caps(order: str, outcomes: list[Outcome], expected: str) -> None:
     """A third target is asked only while it is proved that no earlier attempt ran."""
-    assert targets(answers(spec(candidates, ANYWHERE), *outcomes)) == expected
+    assert feed(start(IDEMPOTENT, order), *outcomes)[0] == expected
 
 
 @pytest.mark.parametrize("later", [o for o in Outcome if o is not Outcome.OK])
 def test_ambiguity_sticks(later: Outcome) -> None:
     """After an unresolved unknown attempt, no later failure makes the call a plain failure."""
-    commands = answers(spec(resend=ANYWHERE), Outcome.AMBIGUOUS, *[later] * ENDLESS)
-    assert ending(commands) is Ending.UNKNOWN
+    ended = feed(start(IDEMPOTENT), Outcome.AMBIGUOUS, *[later] * ENDLESS)
+    assert ended[1] is Ending.UNKNOWN
 
 
 def test_a_success_after_an_unknown_attempt_is_a_success() -> None:
     """OK ends the call well, whatever came before."""
-    commands = answers(spec(resend=ANYWHERE), Outcome.AMBIGUOUS, Outcome.OK)
-    assert ending(commands) is Ending.LAST
+    assert feed(start(IDEMPOTENT), Outcome.AMBIGUOUS, Outcome.OK) == ("aa", Ending.LAST)
 
 
-def test_a_lost_write_is_asked_after_before_it_is_sent_again() -> None:
-    """An unknown write leads to a read-back, not to a second write."""
-    state, _ = begin(spec(("a",), SAME_TARGET, read_back=True))
-    state, command = step(state, Answered(Outcome.AMBIGUOUS), 1.0, lambda: 0.5)
-    assert isinstance(command, AskBack)
-    _, command = step(state, AskedBack(Verdict.OURS, Outcome.AMBIGUOUS), 1.1, lambda: 0.5)
-    assert command == Finish(Ending.RESOLVED)
+def test_a_proved_failure_after_an_unknown_attempt_frees_nothing() -> None:
+    """What may have run on the first target may not move, however the second attempt ended."""
+    outcomes = [Outcome.AMBIGUOUS, Outcome.NOT_SENT, Outcome.NOT_SENT]
+    assert feed(start(KEYED), *outcomes)[0] == "aa"
 
 
-def test_a_conflict_after_an_unknown_write_is_asked_after_too() -> None:
+# A lost write is read back.
+
+
+def test_a_lost_write_is_read_back_before_it_is_sent_again() -> None:
+    """An unknown write leads to a look-up at its home, not to a second write."""
+    state, _ = start(STORE)
+    state, (command,) = step(state, AttemptEnded(1, Outcome.AMBIGUOUS), 1.0, half)
+    assert command == ReadBack(1, "a", Load("t", STORE.key), 59.0 * 0.6, Outcome.AMBIGUOUS)
+    state, commands = step(state, ReadBackDone(1, Outcome.AMBIGUOUS, Verdict.OURS), 1.1, half)
+    assert (state.ending, commands) == (Ending.RESOLVED, ())
+
+
+def test_a_conflict_after_an_unknown_write_is_read_back_too() -> None:
     """The conflict may be the echo of our own first attempt."""
-    state, _ = begin(spec(("a",), SAME_TARGET, read_back=True))
-    state, _ = step(state, Answered(Outcome.AMBIGUOUS), 0.0, lambda: 0.5)
-    state, command = step(state, AskedBack(Verdict.OPEN, Outcome.AMBIGUOUS), 0.0, lambda: 0.5)
-    assert isinstance(command, Pause)
-    state, command = step(state, Woken(), 0.0, lambda: 0.5)
-    assert isinstance(command, Send)
-    state, command = step(state, Answered(Outcome.CONFLICT), 0.0, lambda: 0.5)
-    assert isinstance(command, AskBack)
-    _, command = step(state, AskedBack(Verdict.LOST, Outcome.CONFLICT), 0.0, lambda: 0.5)
-    assert command == Finish(Ending.UNKNOWN)
+    state, _ = start(STORE)
+    state, _ = step(state, AttemptEnded(1, Outcome.AMBIGUOUS), 0.0, half)
+    state, (pause,) = step(state, ReadBackDone(1, Outcome.AMBIGUOUS, Verdict.OPEN), 0.0, half)
+    assert isinstance(pause, Pause)
+    state, (again,) = step(state, PauseEnded(pause.target), 0.0, half)
+    assert isinstance(again, Dispatch)
+    state, (command,) = step(state, AttemptEnded(2, Outcome.CONFLICT), 0.0, half)
+    assert isinstance(command, ReadBack)
+    state, _ = step(state, ReadBackDone(2, Outcome.CONFLICT, Verdict.LOST), 0.0, half)
+    assert state.ending is Ending.UNKNOWN
 
 
 def test_a_first_conflict_is_believed() -> None:
     """With no unknown attempt before it, a conflict is simply a conflict."""
-    assert answers(spec(("a",), SAME_TARGET, read_back=True), Outcome.CONFLICT)[1:] == [
-        Finish(Ending.LAST)
-    ]
+    assert feed(start(STORE), Outcome.CONFLICT) == ("a", Ending.LAST)
+
+
+def test_a_read_back_needs_time() -> None:
+    """With less than the least attempt's time left, an unknown write stays unknown."""
+    state, _ = start(STORE, timeout=10.0)
+    state, commands = step(state, AttemptEnded(1, Outcome.AMBIGUOUS), 9.95, half)
+    assert (state.ending, commands) == (Ending.UNKNOWN, ())
+
+
+# Time.
+
+
+def timeout_of(commands: Commands) -> float:
+    (command,) = commands
+    assert isinstance(command, Dispatch)
+    return command.timeout
 
 
 def test_an_unsafe_attempt_is_never_cut_short() -> None:
     """Its time is all that is left, and never less than the function's own limit."""
-    _, command = begin(spec(deadline=10.0))
-    assert command == Send("a", 10.0)
-    _, command = begin(spec(deadline=10.0, time_limit=31.0))
-    assert command == Send("a", 31.0)
+    assert timeout_of(start(timeout=10.0)[1]) == 10.0
+    assert timeout_of(start(UNSAFE._replace(time_limit=30.0), timeout=10.0)[1]) == 31.0
 
 
 def test_an_attempt_that_may_be_followed_leaves_a_reserve() -> None:
     """With another chance ahead, an attempt may take only part of the time."""
-    _, command = begin(spec(resend=ANYWHERE, deadline=10.0))
-    assert isinstance(command, Send)
-    assert command.timeout == pytest.approx(6.0)
+    assert timeout_of(start(IDEMPOTENT, timeout=10.0)[1]) == pytest.approx(6.0)
+
+
+def test_the_last_attempt_has_all_the_time_there_is() -> None:
+    """Nothing is held back for what cannot follow."""
+    once = DEFAULT._replace(max_attempts=1)
+    assert timeout_of(begin(IDEMPOTENT, Targets(("a",)), once, 0.0, 10.0)[1]) == 10.0
 
 
 def test_nothing_starts_after_the_deadline() -> None:
     """With less than the least attempt's time left, the call ends."""
-    state, _ = begin(spec(resend=ANYWHERE, deadline=10.0))
-    late = 10.0 - LEAST_ATTEMPT / 2
-    _, command = step(state, Answered(Outcome.NOT_SENT), late, lambda: 0.5)
-    assert command == Finish(Ending.LAST)
+    state, _ = start(IDEMPOTENT, timeout=10.0)
+    late = 10.0 - DEFAULT.least_attempt / 2
+    state, commands = step(state, AttemptEnded(1, Outcome.NOT_SENT), late, half)
+    assert (state.ending, commands) == (Ending.LAST, ())
 
 
 @pytest.mark.parametrize(
     ("asked", "random", "expected"),
     [
         (None, 0.0, 0.0),
-        (None, 0.5, BACKOFF_BASE / 2),
+        (None, 0.5, DEFAULT.backoff_base / 2),
         (2.0, 0.0, 2.0),
-        (2.0, 1.0, 2.0 * (1 + RETRY_AFTER_JITTER)),
-        (-5.0, 0.5, BACKOFF_BASE / 2),
-        (1e9, 0.0, RETRY_AFTER_CAP),
-        (float("nan"), 0.5, BACKOFF_BASE / 2),
+        (2.0, 1.0, 2.0 * (1 + DEFAULT.retry_after_jitter)),
+        (-5.0, 0.5, DEFAULT.backoff_base / 2),
+        (1e9, 0.0, DEFAULT.retry_after_cap),
+        (float("nan"), 0.5, DEFAULT.backoff_base / 2),
     ],
 )
 def test_how_long_a_pause_is(asked: float | None, random: float, expected: float) -> None:
     """Full jitter without a hint; a target's own hint is clamped and lengthened."""
-    state, _ = begin(spec(("a",)))
-    _, command = step(state, Answered(Outcome.REJECTED, asked), 0.0, lambda: random)
-    assert isinstance(command, Pause)
-    assert command.seconds == pytest.approx(expected)
+    state, _ = start(order="a")
+    _, (pause,) = step(state, AttemptEnded(1, Outcome.REJECTED, asked), 0.0, lambda: random)
+    assert isinstance(pause, Pause)
+    assert pause.seconds == pytest.approx(expected)
+    assert pause.target == "a"
 
 
 def test_a_wait_that_does_not_fit_moves_on() -> None:
     """When the target asks for more time than there is, the next target is asked at once."""
-    state, _ = begin(spec(deadline=1.0))
-    _, command = step(state, Answered(Outcome.REJECTED, 20.0), 0.0, lambda: 0.0)
-    assert isinstance(command, Send)
-    assert command.target == "b"
+    state, _ = start(timeout=1.0)
+    _, (command,) = step(state, AttemptEnded(1, Outcome.REJECTED, 20.0), 0.0, half)
+    assert command == Dispatch(2, "b", UNSAFE, 1.0)
 
 
-events = st.lists(st.sampled_from(list(Outcome)), min_size=12, max_size=12)
-resends = st.sampled_from([NOWHERE, SAME_TARGET, ANYWHERE])
+# Several attempts in flight: two of one harmless call, as a hedge would have them.
 
 
-def test_a_proved_failure_after_an_unknown_attempt_frees_nothing() -> None:
-    """What may have run on the first target may not move, however the second attempt ended."""
-    outcomes = [Outcome.AMBIGUOUS, Outcome.NOT_SENT, Outcome.NOT_SENT]
-    assert targets(answers(spec(resend=SAME_TARGET), *outcomes)) == "aa"
+def two_in_flight(order: str = "ab") -> CallState:
+    state, _ = start(IDEMPOTENT, order)
+    state, (second,) = dispatch(state, "b", 1.0)
+    assert second == Dispatch(2, "b", IDEMPOTENT, 59.0 * 0.6)
+    assert (state.asked, state.in_flight) == (("a", "b"), (1, 2))
+    return state
+
+
+@pytest.mark.parametrize(
+    ("events", "ending"),
+    [
+        ([(1, Outcome.OK)], Ending.LAST),
+        ([(2, Outcome.OK)], Ending.LAST),
+        ([(2, Outcome.NOT_SENT), (1, Outcome.OK)], Ending.LAST),
+        ([(1, Outcome.AMBIGUOUS), (2, Outcome.OK)], Ending.LAST),
+        ([(2, Outcome.UNUSABLE), (1, Outcome.CALLER)], Ending.LAST),
+        ([(1, Outcome.APP_ERROR)], Ending.LAST),
+        ([(1, Outcome.AMBIGUOUS), (2, Outcome.AUTH)], Ending.UNKNOWN),
+    ],
+)
+def test_the_first_answer_that_decides_ends_the_call(
+    events: list[tuple[int, Outcome]], ending: Ending
+) -> None:
+    """A failure that another attempt may still better is waited out; nothing is sent meanwhile."""
+    state = two_in_flight("abc")
+    for attempt, outcome in events:
+        assert state.ending is None
+        state, commands = step(state, AttemptEnded(attempt, outcome), 2.0, half)
+        assert commands == ()
+    assert state.ending is ending
+
+
+def test_when_all_in_flight_have_failed_the_call_goes_on() -> None:
+    """The next attempt comes after the last answer, to a target that was not asked."""
+    state, commands = step(two_in_flight("abc"), AttemptEnded(1, Outcome.NOT_SENT), 2.0, half)
+    assert (state.ending, commands, state.in_flight) == (None, (), (2,))
+    state, (command,) = step(state, AttemptEnded(2, Outcome.NOT_SENT), 2.0, half)
+    assert isinstance(command, Dispatch)
+    assert (command.attempt, command.target, state.in_flight) == (3, "c", (3,))
+
+
+def test_one_that_may_have_run_binds_the_others() -> None:
+    """After an unknown answer of the first, no third target is asked because of the second."""
+    state, _ = step(two_in_flight("abc"), AttemptEnded(1, Outcome.AMBIGUOUS), 2.0, half)
+    state, (command,) = step(state, AttemptEnded(2, Outcome.NOT_SENT), 2.0, half)
+    assert command == Pause(0.1, "b")
+
+
+def test_a_late_pause_ends_no_call_that_is_still_answered() -> None:
+    """With too little time left nothing is started, and the attempt in flight is waited for."""
+    state, _ = start(IDEMPOTENT, timeout=10.0)
+    assert step(state, PauseEnded("b"), 9.95, half) == (state, ())
+    state, (second,) = step(state, PauseEnded("b"), 1.0, half)
+    assert second == Dispatch(2, "b", IDEMPOTENT, 9.0 * 0.6)
+
+
+# Whatever happens.
+
+CALLS: tuple[Call, ...] = (
+    UNSAFE,
+    UNSAFE._replace(time_limit=30.0),
+    KEYED,
+    KEYED._replace(shared_dedup=True),
+    IDEMPOTENT,
+    UNSAFE._replace(effect=Effect.READ_ONLY),
+    Enqueue("f", b"{}", "key-1"),
+    Publish("bus", ()),
+    STORE,
+    Delete("t", STORE.key, 0.0),
+    Load("t", STORE.key),
+)
 
 
 @settings(max_examples=1000)
 @given(
     st.integers(1, 5),
-    resends,
-    st.booleans(),
-    events,
+    st.sampled_from(CALLS),
+    st.lists(st.sampled_from(list(Outcome)), min_size=12, max_size=12),
     st.lists(st.sampled_from(list(Verdict)), min_size=12, max_size=12),
     st.lists(st.floats(0, 3), min_size=40, max_size=40),
 )
-def test_what_holds_for_every_course(
-    count: int,
-    resend: Resend,
-    read_back: bool,
-    outcomes: list[Outcome],
-    verdicts: list[Verdict],
-    waits: list[float],
+def test_what_holds_for_every_call(
+    count: int, call: Call, outcomes: list[Outcome], verdicts: list[Verdict], waits: list[float]
 ) -> None:
     """Whatever the answers are: the caps, the deadline, sticky ambiguity, and an end."""
-    course = Course(spec(tuple("abcde"[:count]), resend, read_back=read_back))
-    course.run(iter(outcomes), iter(verdicts), iter(waits))
-    sent = course.sent
+    state, commands = start(call, "abcde"[:count])
+    sent, ending = run(state, commands, iter(outcomes), iter(verdicts), iter(waits))
+    rules, able = rules_of(call), candidates(state.targets, call, rules_of(call))
+    asked = [target for target, _, _ in sent]
     all_proved = all(TABLE[outcome].proved for _, outcome, _ in sent[:-1])
-    assert len({target for target, _, _ in sent}) <= (count if all_proved else MAX_TARGETS)
-    assert len(sent) <= (max(MAX_ATTEMPTS, count) if all_proved else MAX_ATTEMPTS)
+    assert set(asked) <= set(able)
+    assert len(set(asked)) <= (count if all_proved else DEFAULT.max_targets)
+    assert len(sent) <= (max(DEFAULT.max_attempts, count) if all_proved else DEFAULT.max_attempts)
     assert all(when <= 60.0 for _, _, when in sent)
     unknown = [place for place, (_, outcome, _) in enumerate(sent) if outcome is Outcome.AMBIGUOUS]
-    if unknown and resend == NOWHERE:
+    if unknown and not rules.same:
         assert unknown == [len(sent) - 1]
-    if unknown and resend == SAME_TARGET:
-        assert len({target for target, _, _ in sent[unknown[0] :]}) == 1
-    if unknown and sent[-1][1] is not Outcome.OK and course.ending is not Ending.RESOLVED:
-        assert course.ending is Ending.UNKNOWN
+    if unknown and not rules.elsewhere:
+        assert len(set(asked[unknown[0] :])) == 1
+    if unknown and sent[-1][1] is not Outcome.OK and ending is not Ending.RESOLVED:
+        assert ending is Ending.UNKNOWN
     if not unknown:
-        assert course.ending is Ending.LAST
+        assert ending is Ending.LAST
 
 
-class Course:
-    """One call from its first command to its end, with everything that was sent."""
-
-    def __init__(self, spec: CallSpec) -> None:
-        self.spec = spec
-        self.sent: list[tuple[str, Outcome, float]] = []
-        self.ending = Ending.LAST
-
-    def run(
-        self, outcomes: Iterator[Outcome], verdicts: Iterator[Verdict], waits: Iterator[float]
-    ) -> None:
-        now = 0.0
-        state, command = begin(self.spec)
-        while not isinstance(command, Finish):
-            event, took = self._reply(state, command, outcomes, verdicts, waits, now)
-            now += took
-            state, command = step(state, event, now, lambda: 0.99)
-        self.ending = command.ending
-
-    def _reply(
-        self,
-        state: CallState,
-        command: Command,
-        outcomes: Iterator[Outcome],
-        verdicts: Iterator[Verdict],
-        waits: Iterator[float],
-        now: float,
-    ) -> tuple[Event, float]:
+def run(
+    state: CallState,
+    commands: Commands,
+    outcomes: Iterator[Outcome],
+    verdicts: Iterator[Verdict],
+    waits: Iterator[float],
+) -> tuple[list[tuple[str, Outcome, float]], Ending]:
+    """Run one call to its end; return each attempt's target, outcome and start, and the ending."""
+    sent: list[tuple[str, Outcome, float]] = []
+    now = 0.0
+    while state.ending is None:
+        (command,) = commands
         match command:
-            case Pause(seconds):
-                return Woken(), seconds
-            case AskBack():
-                return AskedBack(next(verdicts), self.sent[-1][1]), next(waits)
-            case Send(target):
-                assert target == state.target
-                self.sent.append((target, next(outcomes), now))
-                return Answered(self.sent[-1][1]), next(waits)
-        raise AssertionError(command)
+            case Pause(seconds, target):
+                event: Event = PauseEnded(target)
+                now += seconds
+            case ReadBack():
+                event = ReadBackDone(command.attempt, command.after, next(verdicts))
+                now += next(waits)
+            case Dispatch(attempt, target):
+                assert attempt == len(sent) + 1
+                sent.append((target, next(outcomes), now))
+                event = AttemptEnded(attempt, sent[-1][1])
+                now += next(waits)
+        state, commands = step(state, event, now, lambda: 0.99)
+    return sent, state.ending

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from leeward.adapter import (
     Capability,
-    Delete,
     Enqueue,
     Invoke,
     Key,
@@ -17,7 +17,6 @@ from leeward.adapter import (
     Publish,
     Result,
     Store,
-    Stored,
 )
 from leeward.errors import ConfigError, Outcome, Unsupported
 from leeward.routing import FailoverDriver
@@ -26,9 +25,7 @@ from leeward.values import Effect, Event
 from tests.scripted import (
     AMBIGUOUS,
     AUTH,
-    CONFLICT,
     NOT_SENT,
-    OK,
     REJECTED,
     Scripted,
 )
@@ -36,17 +33,10 @@ from tests.scripted import (
 INVOKE = Invoke("f", b"{}", "key-1")
 KEY = Key(("id",), ("1",))
 STORE = Store("t", KEY, {"id": "1"}, write_id="w-1", now=1000.0)
-OURS: Result[Stored | None] = Result.ok(Stored({"id": "1"}, revision="r-1", write_id="w-1"))
-OTHERS: Result[Stored | None] = Result.ok(Stored({"id": "1"}, revision="r-2", write_id="w-2"))
-ABSENT: Result[Stored | None] = Result.ok(None)
 
 
 def router(*drivers: Scripted, home: str | None = None) -> FailoverDriver:
     return FailoverDriver(drivers, home=home, clock=FakeClock())
-
-
-def verbs(driver: Scripted) -> list[str]:
-    return [call.verb for call in driver.calls]
 
 
 def test_the_first_target_serves() -> None:
@@ -195,212 +185,6 @@ def test_nonsense_from_an_adapter_proves_nothing(call: Any, nonsense: Any) -> No
     assert result.attempts
 
 
-# Data: one home, and read-back.
-
-
-def test_data_stays_at_home() -> None:
-    """A table's home that cannot be reached is not replaced by another target."""
-    a, b = Scripted("a", NOT_SENT, NOT_SENT), Scripted("b")
-    result = router(a, b, home="a").perform(STORE, 15.0)
-    assert result.outcome is Outcome.NOT_SENT
-    assert not b.calls
-
-
-def test_data_without_a_home_is_refused() -> None:
-    """With several targets and no home, nothing is guessed and nothing is sent."""
-    a, b = Scripted("a"), Scripted("b")
-    with pytest.raises(ConfigError, match="LEEWARD_DATA_TARGET"):
-        router(a, b).perform(STORE, 15.0)
-    with pytest.raises(ConfigError, match="not in the order"):
-        router(a, b, home="c").perform(Load("t", KEY), 15.0)
-    assert not a.calls + b.calls
-
-
-def test_each_table_has_its_home() -> None:
-    """Homes can differ by table."""
-    a, b = Scripted("a"), Scripted("b")
-    failover = FailoverDriver([a, b], homes={"t": "b"}, clock=FakeClock())
-    assert failover.perform(STORE, 15.0).target == "b"
-    with pytest.raises(ConfigError, match="'other' has no home"):
-        failover.perform(Load("other", KEY), 15.0)
-
-
-def test_a_table_s_own_home_goes_before_that_of_all() -> None:
-    """The home of all tables is for those that have none of their own."""
-    a, b = Scripted("a"), Scripted("b")
-    failover = FailoverDriver([a, b], home="a", homes={"t": "b"}, clock=FakeClock())
-    assert (failover.home_of("t"), failover.home_of("other")) == ("b", "a")
-
-
-def test_the_only_target_is_the_home() -> None:
-    """With one target there is nothing to choose."""
-    assert FailoverDriver([Scripted("a")], homes={"other": "a"}).perform(STORE, 15.0).target == "a"
-
-
-@pytest.mark.parametrize(
-    ("call", "script", "outcome", "asked"),
-    [
-        (STORE, [AMBIGUOUS, OURS], Outcome.OK, ["store", "load"]),
-        (STORE, [AMBIGUOUS, ABSENT, OK], Outcome.OK, ["store", "load", "store"]),
-        (STORE, [AMBIGUOUS, OTHERS, OK], Outcome.OK, ["store", "load", "store"]),
-        (STORE, [AMBIGUOUS, NOT_SENT, OK], Outcome.OK, ["store", "load", "store"]),
-        (
-            STORE._replace(if_absent=True),
-            [AMBIGUOUS, ABSENT, CONFLICT, OURS],
-            Outcome.OK,
-            ["store", "load", "store", "load"],
-        ),
-        (
-            STORE._replace(if_absent=True),
-            [AMBIGUOUS, OTHERS],
-            Outcome.AMBIGUOUS,
-            ["store", "load"],
-        ),
-        (STORE._replace(if_absent=True), [CONFLICT], Outcome.CONFLICT, ["store"]),
-        (
-            STORE._replace(if_revision="r-2"),
-            [AMBIGUOUS, OTHERS, OK],
-            Outcome.OK,
-            ["store", "load", "store"],
-        ),
-        (
-            STORE._replace(if_revision="r-0"),
-            [AMBIGUOUS, OTHERS],
-            Outcome.AMBIGUOUS,
-            ["store", "load"],
-        ),
-        (Delete("t", KEY, 1000.0), [AMBIGUOUS, ABSENT], Outcome.OK, ["delete", "load"]),
-        (
-            Delete("t", KEY, 1000.0),
-            [AMBIGUOUS, OTHERS, OK],
-            Outcome.OK,
-            ["delete", "load", "delete"],
-        ),
-        (
-            Delete("t", KEY, 1000.0, if_revision="r-0"),
-            [AMBIGUOUS, OTHERS],
-            Outcome.AMBIGUOUS,
-            ["delete", "load"],
-        ),
-    ],
-)
-def test_a_lost_write_is_read_back(
-    call: Store | Delete, script: list[Result[object]], outcome: Outcome, asked: list[str]
-) -> None:
-    """What became of a write is asked first, and our success is never reported as a conflict."""
-    a = Scripted("a", *script)
-    failover = router(a)
-    result = failover.perform(call, 15.0)
-    assert result.outcome is outcome
-    assert verbs(a) == asked
-    assert [attempt.read_back for attempt in result.attempts] == [verb == "load" for verb in asked]
-
-
-def test_a_resolved_write_carries_the_revision_that_was_found() -> None:
-    """The receipt of a resolved write is as good as any other."""
-    result = router(Scripted("a", AMBIGUOUS, OURS)).perform(STORE, 15.0)
-    assert (result.value, result.resolved, result.target) == ("r-1", True, "a")
-
-
-def test_an_expired_item_does_not_stand_in_the_way() -> None:
-    """A read-back that finds an expired item counts it as absent."""
-    gone: Result[Stored | None] = Result.ok(
-        Stored({"id": "1"}, revision="r-0", write_id="w-0", expires_at=999.0)
-    )
-    a = Scripted("a", AMBIGUOUS, gone, OK)
-    assert router(a).perform(STORE._replace(if_absent=True), 15.0).outcome is Outcome.OK
-
-
-# Events: per entry.
-
-
-def publish(count: int) -> Publish:
-    events = tuple(Event("t", id=str(index), source="s") for index in range(count))
-    return Publish("bus", events)
-
-
-def ids(call: object) -> list[str | None]:
-    assert isinstance(call, Publish)
-    return [event.id for event in call.events]
-
-
-def test_only_failed_entries_are_sent_again() -> None:
-    """What a target has taken is not published twice."""
-    a = Scripted("a", Result.ok((OK, REJECTED, OK)), Result.ok((OK,)))
-    result = router(a).perform(publish(3), 10.0)
-    assert [ids(call) for call in a.calls] == [["0", "1", "2"], ["1"]]
-    assert result.value is not None
-    assert [entry.outcome for entry in result.value] == [Outcome.OK] * 3
-
-
-def test_failed_entries_move_and_say_where_they_went() -> None:
-    """Each entry names the target that took it."""
-    a = Scripted("a", Result.ok((OK, REJECTED)), NOT_SENT)
-    b = Scripted("b", Result.ok((OK,)))
-    result = router(a, b).perform(publish(2), 10.0)
-    assert result.value is not None
-    assert [entry.target for entry in result.value] == ["a", "b"]
-
-
-def test_an_entry_that_is_wrong_is_settled_at_once() -> None:
-    """A refused entry is not sent again, and does not spoil the others."""
-    wrong: Result[None] = Result(Outcome.CALLER, code="MalformedDetail")
-    a = Scripted("a", Result.ok((OK, wrong)))
-    result = router(a).perform(publish(2), 10.0)
-    assert result.value is not None
-    assert [entry.code for entry in result.value] == [None, "MalformedDetail"]
-    assert len(a.calls) == 1
-
-
-def test_an_unknown_entry_stays_unknown() -> None:
-    """Ambiguity sticks to its own entry, not to the others."""
-    a = Scripted("a", Result.ok((AMBIGUOUS, REJECTED)), Result.ok((REJECTED, REJECTED)), REJECTED)
-    result = router(a).perform(publish(2), 10.0)
-    assert result.value is not None
-    assert [entry.outcome for entry in result.value] == [Outcome.AMBIGUOUS, Outcome.REJECTED]
-
-
-def test_a_batch_that_fails_as_a_whole_is_one_outcome() -> None:
-    """With no entry taken, the result is the failure itself."""
-    a = Scripted("a", AUTH)
-    result = router(a).perform(publish(2), 10.0)
-    assert (result.outcome, result.value) == (Outcome.AUTH, None)
-
-
-def test_an_answer_that_does_not_count_right_is_unknown() -> None:
-    """An answer with another number of entries proves nothing about any of them."""
-    short = Result.ok((OK,))
-    a = Scripted("a", short, short, short)
-    result = router(a).perform(publish(2), 10.0)
-    assert (result.outcome, result.code) == (Outcome.AMBIGUOUS, "entry_count")
-
-
-ONE = Event("t", id="1", source="s")
-TWO = Event("t", id="2", source="s")
-
-
-def answer(*entries: Result[Any]) -> Result[Any]:
-    return Result.ok(entries)
-
-
-def test_each_event_of_a_batch_keeps_its_own_error() -> None:
-    """Two events refused for different reasons are not both given the first one's reason."""
-    large: Result[None] = Result(Outcome.CALLER, code="too_large")
-    wrong: Result[None] = Result(Outcome.CALLER, code="bad_source")
-    router = FailoverDriver([Scripted("a", answer(large, wrong))], clock=FakeClock())
-    result = router.perform(Publish("bus", (ONE, TWO)), 10.0)
-    entries = result.value or (result, result)
-    assert [entry.code for entry in entries] == ["too_large", "bad_source"]
-
-
-def test_an_unknown_event_names_the_target_that_its_error_is_from() -> None:
-    """Code and target of what is reported belong to one and the same attempt."""
-    a = Scripted("a", Result(Outcome.AMBIGUOUS, code="from a"), Result(Outcome.NOT_SENT))
-    b = Scripted("b", Result(Outcome.AMBIGUOUS, code="from b"))
-    result = FailoverDriver([a, b], clock=FakeClock()).perform(Publish("bus", (ONE,)), 10.0)
-    assert (result.outcome, result.code) == (Outcome.AMBIGUOUS, f"from {result.target}")
-
-
 # The driver protocol.
 
 
@@ -429,17 +213,27 @@ def test_evidence_counts_what_speaks_against_a_target() -> None:
     assert evidence.last_outcome is Outcome.APP_ERROR
 
 
+class Stuck(Scripted):
+    def close(self) -> None:
+        raise OSError("stuck")
+
+
 def test_closing_closes_every_driver() -> None:
     """One driver that cannot close does not keep the others open, and is heard of."""
-
-    class Stuck(Scripted):
-        def close(self) -> None:
-            raise OSError("stuck")
-
     b = Scripted("b")
     with pytest.raises(OSError, match="stuck"):
         router(Stuck("a"), b).close()
-    assert b.closed == 1
+    with pytest.raises(OSError, match="stuck"):
+        asyncio.run(router(Stuck("a"), b).close_async())
+    assert b.closed == 2
+
+
+def test_closing_is_quiet_when_all_close() -> None:
+    """Both ways close each driver once."""
+    a, b = Scripted("a"), Scripted("b")
+    router(a, b).close()
+    asyncio.run(router(a, b).close_async())
+    assert (a.closed, b.closed) == (2, 2)
 
 
 def test_names_must_differ_and_exist() -> None:

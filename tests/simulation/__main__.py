@@ -1,6 +1,6 @@
 """Put the routing's promises to the test; exit with 1 if one is broken.
 
-python -m tests.simulation [--calls N] [--seed N] [--workers N] [--json] [--stretch "storm/3"]
+python -m tests.simulation [--calls N] [--seed N] [--workers N] [--json] [--episode "storm/3"]
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from time import perf_counter
 
 from rich.console import Console
 
+from tests.simulation.episodes import episodes, run_episodes, run_leeward
 from tests.simulation.report import WIDTH, Summary, as_json, show
-from tests.simulation.scenarios import SCENARIOS, Stretch
-from tests.simulation.stretches import explore_all, run_leeward, stretches
+from tests.simulation.scenarios import SCENARIOS, Episode
 
 REPRODUCIBLE = "I15 one seed, one trace"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run, report, and give the exit status."""
+    """Run, report, and return the exit status."""
     options = _options(arguments)
     todo = _todo(options)
     workers = min(options.workers, len(todo))
     summary = Summary(options.seed, workers)
     began = perf_counter()
-    summary.add_all(explore_all(todo, workers))
+    summary.add_all(run_episodes(todo, workers))
     summary.seconds = perf_counter() - began
     if run_leeward(todo[-1]).trace != summary.traces[-1]:
         summary.broken[REPRODUCIBLE] += 1
@@ -47,7 +47,7 @@ def _options(arguments: Sequence[str] | None) -> Namespace:
         "--workers", type=_positive, default=os.cpu_count() or 1, help="processes (%(default)s)"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--stretch", help="run only this one, with so many calls")
+    parser.add_argument("--episode", help="run only this one, with so many calls")
     return parser.parse_args(arguments)
 
 
@@ -59,14 +59,14 @@ def _positive(text: str) -> int:
     return number
 
 
-def _todo(options: Namespace) -> list[Stretch]:
-    if options.stretch is None:
-        return list(stretches(options.calls, options.seed))
-    name, _, number = options.stretch.rpartition("/")
+def _todo(options: Namespace) -> list[Episode]:
+    if options.episode is None:
+        return list(episodes(options.calls, options.seed))
+    name, _, number = options.episode.rpartition("/")
     scenarios = {each.name: each for each in SCENARIOS}
     if name not in scenarios:
         sys.exit(f"no scenario {name!r}; give NAME/NUMBER, with one of: {'; '.join(scenarios)}")
-    return [Stretch(scenarios[name], int(number), options.calls, options.seed)]
+    return [Episode(scenarios[name], int(number), options.calls, options.seed)]
 
 
 if __name__ == "__main__":

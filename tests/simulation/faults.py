@@ -13,7 +13,7 @@ from leeward.adapter import Call, Invoke, Publish
 from leeward.errors import Outcome
 
 
-class Spoilt(Enum):
+class BatchDamage(Enum):
     """How the answer to a batch of events differs from a plain success."""
 
     NO = "no"
@@ -31,14 +31,14 @@ class Fate(NamedTuple):
         answers_after: seconds from sending until the caller knows.
         outcome: what the caller is told; None for the target's true answer.
         retry_after: what the target says of when to come back, in seconds.
-        spoilt: for events only.
+        damage: for events only.
     """
 
     runs_after: float | None
     answers_after: float
     outcome: Outcome | None = None
     retry_after: float | None = None
-    spoilt: Spoilt = Spoilt.NO
+    damage: BatchDamage = BatchDamage.NO
 
 
 Fault: TypeAlias = Callable[[Random, float, float], Fate]
@@ -94,11 +94,11 @@ def _function_error(random: Random, latency: float, timeout: float) -> Fate:
 
 
 def _split(random: Random, latency: float, timeout: float) -> Fate:
-    return Fate(latency / 2, latency, spoilt=Spoilt.SPLIT)
+    return Fate(latency / 2, latency, damage=BatchDamage.SPLIT)
 
 
 def _miscounted(random: Random, latency: float, timeout: float) -> Fate:
-    return Fate(latency / 2, latency, spoilt=Spoilt.MISCOUNTED)
+    return Fate(latency / 2, latency, damage=BatchDamage.MISCOUNTED)
 
 
 def _refusal(outcome: Outcome, retry_after: float | None = None) -> Fault:
@@ -143,7 +143,7 @@ ONLY_FOR: dict[str, type[Call]] = {
 
 
 def fate_of(fault: str | None, call: Call, random: Random, latency: float, timeout: float) -> Fate:
-    """Give what becomes of an attempt at `call`; no answer comes later than its time-out."""
+    """Return what becomes of an attempt at `call`; no answer comes later than its time-out."""
     strikes = fault is not None and isinstance(call, ONLY_FOR.get(fault, object))
     fate = (FAULTS[fault] if fault and strikes else healthy)(random, latency, timeout)
     if fate.answers_after <= timeout:
@@ -162,7 +162,7 @@ class Window:
         end: virtual seconds.
         targets: those concerned.
         faults: one of them strikes.
-        share: of the attempts that are struck.
+        share: of the attempts that are fault.
     """
 
     start: float
@@ -179,8 +179,8 @@ class Schedule:
     windows: tuple[Window, ...]
     baseline: float = 0.001
 
-    def strike(self, target: str, now: float, random: Random) -> str | None:
-        """Say which fault strikes an attempt that starts `now`."""
+    def fault_at(self, target: str, now: float, random: Random) -> str | None:
+        """Return which fault strikes an attempt that starts `now`."""
         for window in self.windows:
             if (
                 window.start <= now < window.end

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
 from leeward.adapter import Call, Delete, Enqueue, Invoke, Load, Publish, Store
-from tests.simulation import of_call, of_work
-from tests.simulation.runner import Story
+from tests.simulation import call_invariants, work_invariants
+from tests.simulation.runner import CallRecord
 from tests.simulation.scenarios import Setting
-from tests.simulation.strands import Strand, strands
+from tests.simulation.work_units import WorkUnit, work_units
 
 
 class Violation(NamedTuple):
@@ -21,46 +21,55 @@ class Violation(NamedTuple):
 
     invariant: str
     why: str
-    story: Story
+    record: CallRecord
 
 
-def violations(story: Story, setting: Setting) -> list[Violation]:
+def violations(record: CallRecord, setting: Setting) -> list[Violation]:
     """List the invariants that a finished call broke."""
-    kind = type(story.call)
-    whys = [(name, check(story, setting)) for name, check in OF_CALL[kind]]
-    for piece in strands(story):
+    kind = type(record.call)
+    whys = [(name, check(record, setting)) for name, check in OF_CALL[kind]]
+    for piece in work_units(record):
         whys += [(name, check(piece, setting)) for name, check in OF_WORK[kind]]
         if len(piece.steps) > 1:
             whys += [(name, check(piece, setting)) for name, check in OF_RESENT]
-    return [Violation(name, why, story) for name, why in whys if why]
+    return [Violation(name, why, record) for name, why in whys if why]
 
 
-OfWork: TypeAlias = tuple[str, Callable[[Strand, Setting], str | None]]
-OfCall: TypeAlias = tuple[str, Callable[[Story, Setting], str | None]]
+WorkInvariant: TypeAlias = tuple[str, Callable[[WorkUnit, Setting], str | None]]
+CallInvariant: TypeAlias = tuple[str, Callable[[CallRecord, Setting], str | None]]
 
-I1: OfWork = ("I1 no doubles", of_work.no_doubles)
-I2: OfWork = ("I2 acknowledged events are delivered", of_work.delivered)
-I3_STORE: OfWork = ("I3 acknowledged writes are found", of_work.written)
-I3_DELETE: OfWork = ("I3 acknowledged deletes are gone", of_work.deleted)
-I4: OfWork = ("I4 moves only where allowed", of_work.moved_only_where_allowed)
-I4_UNUSABLE: OfWork = ("I4 not again where unusable", of_work.not_again_where_unusable)
-I4_HOME: OfCall = ("I4 data stays at home", of_call.stayed_at_home)
-I5: OfWork = ("I5 final answers are final", of_work.final_is_final)
-I6_CAPS: OfWork = ("I6 caps", of_work.within_the_caps)
-I6_DEADLINE: OfCall = ("I6 deadline", of_call.within_the_deadline)
-I12: OfWork = ("I12 unknown exactly if unresolved", of_work.unknown_exactly_if_unresolved)
-T1: OfWork = ("T1 a plain failure did not run", of_work.failure_did_not_run)
-T2: OfWork = ("T2 a success ran", of_work.success_ran)
-T3: OfWork = ("T3 its own success is no conflict", of_work.own_success_is_no_conflict)
-T4: OfCall = ("T4 lost writes are asked after", of_call.asked_after)
-T5: OfCall = ("T5 unsafe work is not cut short", of_call.not_cut_short)
-T6: OfCall = ("T6 the attempt log is true", of_call.log_is_true)
-T7: OfWork = ("T7 no early surrender", of_work.no_early_surrender)
+I1: WorkInvariant = ("I1 no doubles", work_invariants.no_doubles)
+I2: WorkInvariant = ("I2 acknowledged events are delivered", work_invariants.delivered)
+I3_STORE: WorkInvariant = ("I3 acknowledged writes are found", work_invariants.written)
+I3_DELETE: WorkInvariant = ("I3 acknowledged deletes are gone", work_invariants.deleted)
+I4: WorkInvariant = ("I4 moves only where allowed", work_invariants.moved_only_where_allowed)
+I4_UNUSABLE: WorkInvariant = (
+    "I4 not again where unusable",
+    work_invariants.not_again_where_unusable,
+)
+I4_HOME: CallInvariant = ("I4 data stays at home", call_invariants.stayed_at_home)
+I5: WorkInvariant = ("I5 final answers are final", work_invariants.final_is_final)
+I6_CAPS: WorkInvariant = ("I6 caps", work_invariants.within_the_caps)
+I6_DEADLINE: CallInvariant = ("I6 deadline", call_invariants.within_the_deadline)
+I12: WorkInvariant = (
+    "I12 unknown exactly if unresolved",
+    work_invariants.unknown_exactly_if_unresolved,
+)
+T1: WorkInvariant = ("T1 a plain failure did not run", work_invariants.failure_did_not_run)
+T2: WorkInvariant = ("T2 a success ran", work_invariants.success_ran)
+T3: WorkInvariant = (
+    "T3 its own success is no conflict",
+    work_invariants.own_success_is_no_conflict,
+)
+T4: CallInvariant = ("T4 lost writes are read back", call_invariants.read_back_first)
+T5: CallInvariant = ("T5 unsafe work is not cut short", call_invariants.not_cut_short)
+T6: CallInvariant = ("T6 the attempt log is true", call_invariants.log_is_true)
+T7: WorkInvariant = ("T7 no early surrender", work_invariants.no_early_surrender)
 
-OF_RESENT: tuple[OfWork, ...] = (I4, I4_UNUSABLE, I5, I6_CAPS)
+OF_RESENT: tuple[WorkInvariant, ...] = (I4, I4_UNUSABLE, I5, I6_CAPS)
 """Checks of work that was sent more than once."""
 
-OF_WORK: dict[type[Call], tuple[OfWork, ...]] = {
+OF_WORK: dict[type[Call], tuple[WorkInvariant, ...]] = {
     Invoke: (I1, I12, T1, T2, T3, T7),
     Enqueue: (I1, I12, T1, T2, T3, T7),
     Publish: (I2, I12, T1, T7),
@@ -70,7 +79,7 @@ OF_WORK: dict[type[Call], tuple[OfWork, ...]] = {
 }
 """Checks of each piece of work."""
 
-OF_CALL: dict[type[Call], tuple[OfCall, ...]] = {
+OF_CALL: dict[type[Call], tuple[CallInvariant, ...]] = {
     Invoke: (I6_DEADLINE, T5, T6),
     Enqueue: (I6_DEADLINE, T6),
     Publish: (I6_DEADLINE, T6),

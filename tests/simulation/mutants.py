@@ -9,43 +9,34 @@ import pytest
 
 from leeward.adapter import Call, Delete, Invoke, Publish, Result
 from leeward.errors import Outcome
-from leeward.routing import FailoverDriver, batches, call, failover, journey
-from leeward.routing.call import (
-    Answered,
-    CallSpec,
-    CallState,
-    Command,
-    Ending,
-    Event,
-    Finish,
-    Random,
-    Verdict,
-    step,
-)
-from leeward.routing.outcomes import ANYWHERE, TABLE, May, resend_of
-from leeward.routing.readback import judge
+from leeward.routing import batches, execution
+from leeward.routing import call as machine
+from leeward.routing.call import AttemptEnded, CallState, Decision, Ending, Event, Random, step
+from leeward.routing.execution import Core, Execution
+from leeward.routing.outcomes import HARMLESS, TABLE, May, Rules, rules_of
+from leeward.routing.policy import DEFAULT
+from leeward.routing.readback import Verdict, judge
 from leeward.values import Effect
 from tests.simulation import leeward_router
-from tests.simulation.runner import Course
 
 Patch: TypeAlias = pytest.MonkeyPatch
 Bug: TypeAlias = Callable[[Patch], None]
-Step: TypeAlias = Callable[[CallState, Event, float, Random], tuple[CallState, Command]]
+StepFunction: TypeAlias = Callable[[CallState, Event, float, Random], Decision]
 
 
-def _steps(mutant: Step) -> Bug:
+def _steps(mutant: StepFunction) -> Bug:
     """Put `mutant` in the place of the state machine."""
-    return lambda patch: patch.setattr(journey, "step", mutant)
+    return lambda patch: patch.setattr(execution, "step", mutant)
 
 
 def _reports(change: Callable[[Call, Result[Any]], Result[Any]]) -> Bug:
-    """Change what the caller is told in the end."""
+    """Change what is reported to the caller in the end."""
 
-    def mutant(call: Call, spec: CallSpec, random: Random) -> Course:
-        result = yield from journey.journey(call, spec, random)
+    def mutant(core: Core, call: Call, started: float, timeout: float) -> Execution:
+        result = yield from execution.execute(core, call, started, timeout)
         return change(call, result)
 
-    return lambda patch: patch.setattr(leeward_router, "journey", mutant)
+    return lambda patch: patch.setattr(leeward_router, "execute", mutant)
 
 
 def _treats(outcome: Outcome, *, like: Outcome) -> Bug:
@@ -53,82 +44,66 @@ def _treats(outcome: Outcome, *, like: Outcome) -> Bug:
     return lambda patch: patch.setitem(TABLE, outcome, TABLE[like])
 
 
-def _ambiguous_is_rejected(
-    state: CallState, event: Event, now: float, random: Random
-) -> tuple[CallState, Command]:
-    if isinstance(event, Answered) and event.outcome is Outcome.AMBIGUOUS:
-        event = Answered(Outcome.REJECTED)
+def _takes(change: Callable[[Call, Rules], Rules]) -> Bug:
+    """Change what the effect of a call allows."""
+    return lambda patch: patch.setattr(
+        machine, "rules_of", lambda call: change(call, rules_of(call))
+    )
+
+
+def _decides_by(**numbers: float) -> Bug:
+    """Change the policy."""
+    policy = DEFAULT._replace(**numbers)  # type: ignore[arg-type]
+    return lambda patch: patch.setattr(leeward_router, "POLICY", policy)
+
+
+def _ambiguous_is_rejected(state: CallState, event: Event, now: float, random: Random) -> Decision:
+    if isinstance(event, AttemptEnded) and event.outcome is Outcome.AMBIGUOUS:
+        event = event._replace(outcome=Outcome.REJECTED)
     return step(state, event, now, random)
 
 
 def _forgets_the_unknown_at_the_end(
     state: CallState, event: Event, now: float, random: Random
-) -> tuple[CallState, Command]:
-    state, command = step(state, event, now, random)
-    return state, Finish(Ending.LAST) if command == Finish(Ending.UNKNOWN) else command
+) -> Decision:
+    state, commands = step(state, event, now, random)
+    if state.ending is Ending.UNKNOWN:
+        state = state._replace(ending=Ending.LAST)
+    return state, commands
 
 
-def _reports_every_conflict(
-    state: CallState, event: Event, now: float, random: Random
-) -> tuple[CallState, Command]:
-    if isinstance(event, Answered) and event.outcome is Outcome.CONFLICT:
-        return state, Finish(Ending.LAST)
+def _reports_every_conflict(state: CallState, event: Event, now: float, random: Random) -> Decision:
+    if isinstance(event, AttemptEnded) and event.outcome is Outcome.CONFLICT:
+        return state._replace(ending=Ending.LAST), ()
     return step(state, event, now, random)
 
 
-def _stops_its_clock(
-    state: CallState, event: Event, now: float, random: Random
-) -> tuple[CallState, Command]:
-    return step(state, event, state.spec.started, random)
+def _stops_its_clock(state: CallState, event: Event, now: float, random: Random) -> Decision:
+    return step(state, event, state.deadline - 10.0, random)
 
 
-def _moves_keyed_calls(patch: Patch) -> None:
-    def mutant(call: Call) -> Any:
-        keyed = isinstance(call, Invoke) and call.effect is Effect.KEYED
-        return ANYWHERE if keyed else resend_of(call)
-
-    patch.setattr(journey, "resend_of", mutant)
-    _lets_keyed_calls_move(patch)
+def _is_keyed_invoke(call: Call) -> bool:
+    return isinstance(call, Invoke) and call.effect is Effect.KEYED
 
 
-def _lets_keyed_calls_move(patch: Patch) -> None:
-    patch.setattr(failover, "is_pinned", lambda call: False)
-
-
-def _repeats_unsafe_calls(patch: Patch) -> None:
-    patch.setattr(journey, "resend_of", lambda call: ANYWHERE)
-
-
-def _never_reads_back(patch: Patch) -> None:
-    patch.setattr(journey, "can_read_back", lambda call: False)
+def _repeats(call: Call, rules: Rules) -> Rules:
+    return rules._replace(same=True, elsewhere=True)
 
 
 def _believes_every_read_back(patch: Patch) -> None:
-    patch.setattr(journey, "judge", lambda call, answer: Verdict.OURS)
+    patch.setattr(execution, "judge", lambda call, found: Verdict.OURS)
 
 
 def _believes_in_every_delete(patch: Patch) -> None:
     patch.setattr(
-        journey,
+        execution,
         "judge",
-        lambda call, answer: Verdict.OURS if isinstance(call, Delete) else judge(call, answer),
+        lambda call, found: Verdict.OURS if isinstance(call, Delete) else judge(call, found),
     )
 
 
 def _stores_anywhere(patch: Patch) -> None:
-    patch.setattr(FailoverDriver, "candidates", lambda router, call: router._order)
-
-
-def _makes_five_attempts(patch: Patch) -> None:
-    patch.setattr(call, "MAX_ATTEMPTS", 5)
-
-
-def _asks_three_targets(patch: Patch) -> None:
-    patch.setattr(call, "MAX_TARGETS", 3)
-
-
-def _cuts_unsafe_functions_short(patch: Patch) -> None:
-    patch.setattr(journey, "TIME_LIMIT_MARGIN", -1.0)
+    patch.setattr(machine, "candidates", lambda targets, call, rules: targets.order)
 
 
 def _never_moves(patch: Patch) -> None:
@@ -142,7 +117,7 @@ def _asks_the_unusable_again(patch: Patch) -> None:
 
 
 def _sends_whole_batches_again(patch: Patch) -> None:
-    patch.setattr(batches.Batch, "call", lambda batch: batch._call)
+    patch.setattr(batches.Batch, "open_call", lambda batch: batch._call)
 
 
 def _forgets_unknown_events(patch: Patch) -> None:
@@ -150,9 +125,9 @@ def _forgets_unknown_events(patch: Patch) -> None:
 
 
 def _calls(truth: Outcome, wrong: Outcome) -> Bug:
-    """Tell the caller of `wrong` where the call ended with `truth`."""
+    """Report `wrong` to the caller where the call ended with `truth`."""
     return _reports(
-        lambda call, told: told._replace(outcome=wrong) if told.outcome is truth else told
+        lambda call, result: result._replace(outcome=wrong) if result.outcome is truth else result
     )
 
 
@@ -165,9 +140,13 @@ def _elsewhere(call: Call, result: Result[Any]) -> Result[Any]:
 
 MUTANTS: tuple[tuple[str, Bug, str], ...] = (
     ("takes AMBIGUOUS for REJECTED", _steps(_ambiguous_is_rejected), "I1"),
-    ("repeats unsafe calls", _repeats_unsafe_calls, "I1"),
-    ("moves keyed calls", _moves_keyed_calls, "I1"),
-    ("lets keyed calls move", _lets_keyed_calls_move, "I4 moves"),
+    ("repeats unsafe calls", _takes(_repeats), "I1"),
+    (
+        "moves keyed calls",
+        _takes(lambda call, rules: HARMLESS if _is_keyed_invoke(call) else rules),
+        "I1",
+    ),
+    ("lets keyed calls move", _takes(lambda call, rules: rules._replace(pinned=False)), "I4 moves"),
     ("tells a wrong target", _reports(_elsewhere), "I2"),
     ("believes every read-back", _believes_every_read_back, "I3 acknowledged writes"),
     ("believes in every delete", _believes_in_every_delete, "I3 acknowledged deletes"),
@@ -179,8 +158,8 @@ MUTANTS: tuple[tuple[str, Bug, str], ...] = (
     ("moves after APP_ERROR", _treats(Outcome.APP_ERROR, like=Outcome.REJECTED), "I5"),
     ("moves after CONFLICT", _treats(Outcome.CONFLICT, like=Outcome.REJECTED), "I5"),
     ("sends whole batches again", _sends_whole_batches_again, "I5"),
-    ("makes five attempts", _makes_five_attempts, "I6 caps"),
-    ("asks three targets", _asks_three_targets, "I6 caps"),
+    ("makes five attempts", _decides_by(max_attempts=5), "I6 caps"),
+    ("asks three targets", _decides_by(max_targets=3), "I6 caps"),
     ("stops its clock", _steps(_stops_its_clock), "I6 deadline"),
     ("forgets the unknown at the end", _steps(_forgets_the_unknown_at_the_end), "I12"),
     ("forgets unknown events", _forgets_unknown_events, "I12"),
@@ -188,9 +167,9 @@ MUTANTS: tuple[tuple[str, Bug, str], ...] = (
     ("calls the unknown a refusal", _calls(Outcome.AMBIGUOUS, Outcome.REJECTED), "T1"),
     ("calls the unknown a success", _calls(Outcome.AMBIGUOUS, Outcome.OK), "T2"),
     ("reports every conflict", _steps(_reports_every_conflict), "T3"),
-    ("never reads back", _never_reads_back, "T4"),
-    ("cuts unsafe functions short", _cuts_unsafe_functions_short, "T5"),
-    ("hides its attempts", _reports(lambda call, told: told._replace(attempts=())), "T6"),
+    ("never reads back", _takes(lambda call, rules: rules._replace(read_back=False)), "T4"),
+    ("cuts unsafe functions short", _decides_by(time_limit_margin=-1.0), "T5"),
+    ("hides its attempts", _reports(lambda call, result: result._replace(attempts=())), "T6"),
     ("never moves", _never_moves, "T7"),
 )
 """What the router does wrong, how, and how the invariant begins that has to see it."""

@@ -6,11 +6,11 @@ from typing import Any
 
 from leeward.adapter import Call, Result
 from leeward.errors import Outcome
-from leeward.routing.journey import Ask
-from tests.simulation.runner import Course
+from leeward.routing.call import Dispatch
+from leeward.routing.execution import Execution
 
 ALL_FAILED: Result[Any] = Result(Outcome.NOT_SENT, code="all providers failed")
-"""What its callers are told in the end: it knows no unknown outcome."""
+"""What its callers are told in the end: it has no unknown outcome."""
 
 
 class Naive:
@@ -20,13 +20,13 @@ class Naive:
         self._order = order
         self._current = 0
 
-    def course(self, call: Call, started: float, timeout: float) -> Course:
-        """Give the course of one call: every provider once, each with the whole time-out."""
-        for _ in self._order:
+    def execute(self, call: Call, started: float, timeout: float) -> Execution:
+        """Ask every provider once, each with the whole time-out."""
+        for attempt in range(1, len(self._order) + 1):
             turn = self._current
-            reply = yield Ask(self._order[turn], call, timeout)
-            assert reply.result is not None
-            if reply.result.outcome is Outcome.OK:
-                return reply.result
+            _, _, _, result = yield (Dispatch(attempt, self._order[turn], call, timeout),)
+            assert isinstance(result, Result)
+            if result.outcome is Outcome.OK:
+                return result
             self._current = (turn + 1) % len(self._order)
         return ALL_FAILED

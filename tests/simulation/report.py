@@ -13,8 +13,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from tests.simulation.stretches import Findings
-from tests.simulation.tally import Tally
+from tests.simulation.counters import Counters
+from tests.simulation.episodes import Findings
 
 HEADINGS = (
     "scenario",
@@ -22,7 +22,7 @@ HEADINGS = (
     "ok",
     "unknown",
     "failed",
-    "tries/call",
+    "attempts/call",
     "doubles",
     "naive's",
 )
@@ -42,27 +42,27 @@ class Summary:
         leeward: scenario to counts.
         naive: the same, of the naive router.
         broken: how often each invariant was broken.
-        stories: some violations, told in full.
-        traces: stretch by stretch, a digest of every attempt, result and effect of leeward's.
+        reports: some violations, described in full.
+        traces: episode by episode, a digest of every attempt, result and effect of leeward's.
     """
 
     seed: int
     workers: int
     seconds: float = 0.0
-    leeward: dict[str, Tally] = field(default_factory=dict)
-    naive: dict[str, Tally] = field(default_factory=dict)
+    leeward: dict[str, Counters] = field(default_factory=dict)
+    naive: dict[str, Counters] = field(default_factory=dict)
     broken: Counter[str] = field(default_factory=Counter)
-    stories: list[str] = field(default_factory=list)
+    reports: list[str] = field(default_factory=list)
     traces: list[str] = field(default_factory=list)
 
     def add_all(self, findings: Iterable[Findings]) -> None:
-        """Take in what was found, stretch by stretch."""
+        """Take in what was found, episode by episode."""
         for each in findings:
-            name = each.stretch.scenario.name
-            self.leeward.setdefault(name, Tally()).add(each.leeward)
-            self.naive.setdefault(name, Tally()).add(each.naive)
+            name = each.episode.scenario.name
+            self.leeward.setdefault(name, Counters()).add(each.leeward)
+            self.naive.setdefault(name, Counters()).add(each.naive)
             self.broken.update(each.broken)
-            self.stories.extend(each.stories)
+            self.reports.extend(each.reports)
             self.traces.append(each.trace)
 
     @property
@@ -71,9 +71,9 @@ class Summary:
         return blake2b("".join(self.traces).encode(), digest_size=8).hexdigest()
 
     @property
-    def total(self) -> tuple[Tally, Tally]:
+    def total(self) -> tuple[Counters, Counters]:
         """The counts of leeward and of the naive router over all scenarios."""
-        sums = Tally(), Tally()
+        sums = Counters(), Counters()
         for total, parts in zip(sums, (self.leeward, self.naive), strict=True):
             for part in parts.values():
                 total.add(part)
@@ -101,7 +101,7 @@ def as_json(summary: Summary) -> str:
         },
         "totals": {"leeward": _counts(leeward), "naive": _counts(naive)},
         "broken": summary.broken,
-        "violations": summary.stories,
+        "violations": summary.reports,
     }
     return json.dumps(document, indent=2)
 
@@ -113,37 +113,37 @@ def show(summary: Summary, console: Console) -> None:
         table.add_column(
             heading, no_wrap=True, justify="left" if heading == "scenario" else "right"
         )
-    for name, tally in summary.leeward.items():
-        table.add_row(name, *_cells(tally, summary.naive[name]))
+    for name, counters in summary.leeward.items():
+        table.add_row(name, *_cells(counters, summary.naive[name]))
     leeward, naive = summary.total
     table.add_section()
     table.add_row("all", *_cells(leeward, naive), style="bold")
     console.print(table)
     for line in _totals(summary):
         console.print(line, highlight=False)
-    for story in summary.stories[:5]:
-        console.print(f"\n{story}", highlight=False, markup=False, soft_wrap=True)
+    for record in summary.reports[:5]:
+        console.print(f"\n{record}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _totals(summary: Summary) -> Iterable[str]:
     leeward, naive = summary.total
-    yield "ok, unknown, failed, tries, doubles: leeward's; naive's: doubles of the naive router"
+    yield "ok, unknown, failed, attempts, doubles: leeward's; naive's: doubles of the naive router"
     yield "failed: as the target or the function said, or proved not to have run"
     yield (
         f"{leeward.unsafe:,} unsafe calls; doubles: leeward {leeward.doubles:,}, "
         f"naive router {naive.doubles:,}"
     )
     yield (
-        f"failures reported of calls that had run: leeward {leeward.denied:,}, "
-        f"naive router {naive.denied:,}"
+        f"failures reported of calls that had run: leeward {leeward.false_failures:,}, "
+        f"naive router {naive.false_failures:,}"
     )
     yield (
-        f"data calls that left their home: leeward {leeward.astray:,}, "
-        f"naive router {naive.astray:,}"
+        f"data calls that left their home: leeward {leeward.left_home:,}, "
+        f"naive router {naive.left_home:,}"
     )
     yield (
         f"writes that took effect again over a later change of another call: leeward "
-        f"{leeward.overrun:,}, naive router {naive.overrun:,}"
+        f"{leeward.late_overwrites:,}, naive router {naive.late_overwrites:,}"
     )
     yield (
         f"{leeward.calls:,} calls in {summary.seconds:.1f} s: {summary.calls_per_second:,.0f} "
@@ -155,13 +155,18 @@ def _totals(summary: Summary) -> Iterable[str]:
         yield f"BROKEN {times:,} times: {name}"
 
 
-def _cells(tally: Tally, naive: Tally) -> tuple[str, ...]:
-    counts = (tally.calls, tally.succeeded, tally.unknown, tally.failed)
-    each = f"{tally.attempts / max(1, tally.calls):.3f}"
-    return (*(f"{count:,}" for count in counts), each, f"{tally.doubles:,}", f"{naive.doubles:,}")
+def _cells(counters: Counters, naive: Counters) -> tuple[str, ...]:
+    counts = (counters.calls, counters.succeeded, counters.unknown, counters.failed)
+    each = f"{counters.attempts / max(1, counters.calls):.3f}"
+    return (
+        *(f"{count:,}" for count in counts),
+        each,
+        f"{counters.doubles:,}",
+        f"{naive.doubles:,}",
+    )
 
 
-def _counts(tally: Tally) -> dict[str, Any]:
-    return {each.name: getattr(tally, each.name) for each in fields(tally)} | {
-        "failed": tally.failed
+def _counts(counters: Counters) -> dict[str, Any]:
+    return {each.name: getattr(counters, each.name) for each in fields(counters)} | {
+        "failed": counters.failed
     }

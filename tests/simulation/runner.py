@@ -1,26 +1,24 @@
-"""The event loop in virtual time: it carries out what a router asks for, and records everything."""
+"""The runner in virtual time: it carries out what a router asks for, and records everything."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import count
 from math import exp
 from random import Random
 from statistics import NormalDist
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 from leeward.adapter import Call, Publish, Result
 from leeward.errors import Outcome
-from leeward.routing.call import Pause
-from leeward.routing.journey import Ask, Reply
-from tests.simulation.faults import Fate, Spoilt, fate_of
-from tests.simulation.scenarios import LATENCIES, Setting, Stretch
+from leeward.routing.call import Command, Commands, Dispatch, Pause, ReadBack
+from leeward.routing.execution import Execution
+from tests.simulation.faults import BatchDamage, Fate, fate_of
+from tests.simulation.scenarios import LATENCIES, Episode, Setting
 from tests.simulation.traffic import Arrival, Kind, arrivals, call_of
-from tests.simulation.world import Deed, Target, World
-
-Course: TypeAlias = Generator[Ask | Pause, Reply, Result[Any]]
+from tests.simulation.world import SideEffect, Target, World
 
 SPREAD = 0.4
 """Sigma of the log-normal latency."""
@@ -38,19 +36,19 @@ LONGEST_FREEZE = 20.0
 class Router(Protocol):
     """What decides where a call goes."""
 
-    def course(self, call: Call, started: float, timeout: float) -> Course:
-        """Give the course of one call: commands out, replies in, one result at the end."""
+    def execute(self, call: Call, started: float, timeout: float) -> Execution:
+        """Take one call to its result: commands out, replies in."""
 
 
 @dataclass(slots=True)
-class Try:
-    """One request that was put to one target, and what the caller was told.
+class AttemptRecord:
+    """One request that was put to one target, and what was reported to the caller.
 
     Attributes:
-        struck: which fault struck it.
+        fault: which one it met, if any.
         answer: what the target truly answers, once it has run.
-        result: what the caller was told; None while it waits.
-        ended: when the caller was told.
+        result: what was reported to the caller; None while it waits.
+        ended: when the caller heard of it.
     """
 
     at: float
@@ -58,26 +56,27 @@ class Try:
     call: Call
     timeout: float
     read_back: bool
-    struck: str | None
+    fault: str | None
     answer: Result[Any] | None = None
     result: Result[Any] | None = None
     ended: float = 0.0
 
     @property
-    def told(self) -> Result[Any]:
-        """What the caller was told, after the attempt has ended."""
+    def reported(self) -> Result[Any]:
+        """What was reported to the caller, after the attempt has ended."""
         assert self.result is not None
         return self.result
 
 
 @dataclass(slots=True)
-class Story:
+class CallRecord:
     """One call from its arrival until nothing of it can run any more.
 
     Attributes:
+        execution: the router's, which decides what is done next.
         pending: requests of it that may still run.
-        result: what its caller was told.
-        deeds: what it really did.
+        result: what was reported to its caller.
+        side_effects: what it really did.
     """
 
     number: int
@@ -85,26 +84,26 @@ class Story:
     kind: Kind
     deadline: float
     call: Call
-    course: Course
-    tries: list[Try] = field(default_factory=list)
+    execution: Execution
+    attempts: list[AttemptRecord] = field(default_factory=list)
     pending: int = 0
     result: Result[Any] | None = None
     ended: float = 0.0
-    deeds: list[Deed] = field(default_factory=list)
+    side_effects: list[SideEffect] = field(default_factory=list)
 
     @property
     def final(self) -> Result[Any]:
-        """What the caller was told, after the call has ended."""
+        """What was reported to the caller, after the call has ended."""
         assert self.result is not None
         return self.result
 
 
 class Simulation:
-    """One stretch of virtual time, with one router.
+    """One episode of virtual time, with one router.
 
     Args:
         setting: the order, the homes, what goes wrong.
-        stretch: how many calls, and what all randomness comes from.
+        episode: how many calls, and what all randomness comes from.
         router: takes each call to its result.
         observe: is shown every call when nothing of it can run any more.
     """
@@ -112,23 +111,23 @@ class Simulation:
     def __init__(
         self,
         setting: Setting,
-        stretch: Stretch,
+        episode: Episode,
         router: Router,
-        observe: Callable[[Story], None],
+        observe: Callable[[CallRecord], None],
     ) -> None:
         self._world = World({name: LATENCIES[name] for name in setting.order})
         self._setting = setting
         self._router = router
         self._observe = observe
-        self._random = Random(f"{stretch.key}/world")
+        self._random = Random(f"{episode.key}/world")
         tables = tuple(setting.homes)
-        self._arrivals = arrivals(stretch.key, setting.rate, tables, stretch.calls)
+        self._arrivals = arrivals(episode.key, setting.rate, tables, episode.calls)
         self._events: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
         self._ticket: Iterator[int] = count()
         self._now = 0.0
 
     def run(self) -> World:
-        """Let time pass until nothing is left to happen; give the world as it then is."""
+        """Let time pass until nothing is left to happen; return the world as it then is."""
         self._next_arrival()
         while self._events:
             self._now, _, happen, what = heappop(self._events)
@@ -147,43 +146,46 @@ class Simulation:
         self._next_arrival()
         homes = self._setting.homes
         call = call_of(arrival, lambda table, key: self._world.revision(homes[table], (table, key)))
-        course = self._router.course(call, arrival.at, arrival.timeout)
+        execution = self._router.execute(call, arrival.at, arrival.timeout)
         deadline = arrival.at + arrival.timeout
-        story = Story(arrival.number, arrival.at, arrival.kind, deadline, call, course)
-        self._carry_out(story, next(course))
+        record = CallRecord(arrival.number, arrival.at, arrival.kind, deadline, call, execution)
+        self._carry_out(record, next(execution))
 
-    def _carry_out(self, story: Story, command: Ask | Pause) -> None:
-        if isinstance(command, Pause):
-            wakes = self._now + command.seconds + self._freeze()
-            self._at(wakes, self._reply, story, self._now, None)
-        else:
-            self._send(story, command)
+    def _carry_out(self, record: CallRecord, commands: Commands) -> None:
+        for command in commands:
+            if isinstance(command, Pause):
+                wakes = self._now + command.seconds + self._freeze()
+                self._at(wakes, self._reply, record, command, self._now, None)
+            else:
+                self._send(record, command)
 
-    def _send(self, story: Story, ask: Ask) -> None:
-        target, now, random = self._world.targets[ask.target], self._now, self._random
+    def _send(self, record: CallRecord, command: Dispatch | ReadBack) -> None:
+        name, call, timeout = command.target, command.call, command.timeout
+        target, now, random = self._world.targets[name], self._now, self._random
         latency = LATENCY[int(random.random() * QUANTILES)] * target.latency
-        struck = self._setting.schedule.strike(ask.target, now, random)
-        fate = fate_of(struck, ask.call, random, latency, ask.timeout)
-        read_back = type(ask.call) is not type(story.call)
-        attempt = Try(now, ask.target, ask.call, ask.timeout, read_back, struck)
-        story.tries.append(attempt)
+        fault = self._setting.schedule.fault_at(name, now, random)
+        fate = fate_of(fault, call, random, latency, timeout)
+        read_back = isinstance(command, ReadBack)
+        attempt = AttemptRecord(now, name, call, timeout, read_back, fault)
+        record.attempts.append(attempt)
         if fate.runs_after is not None:
-            story.pending += 1
-            self._at(now + fate.runs_after, self._execute, story, attempt, fate)
-        self._at(now + fate.answers_after + self._freeze(), self._answer, story, attempt, fate)
+            record.pending += 1
+            self._at(now + fate.runs_after, self._arrive_at_target, record, attempt, fate)
+        answered = now + fate.answers_after + self._freeze()
+        self._at(answered, self._answer, record, command, attempt, fate)
 
-    def _execute(self, story: Story, attempt: Try, fate: Fate) -> None:
-        story.pending -= 1
-        attempt.answer = self._run(story.number, attempt, fate)
-        if story.result is not None and not story.pending:
-            self._settle(story)
+    def _arrive_at_target(self, record: CallRecord, attempt: AttemptRecord, fate: Fate) -> None:
+        record.pending -= 1
+        attempt.answer = self._run(record.number, attempt, fate)
+        if record.result is not None and not record.pending:
+            self._settle(record)
 
-    def _run(self, number: int, attempt: Try, fate: Fate) -> Result[Any]:
+    def _run(self, number: int, attempt: AttemptRecord, fate: Fate) -> Result[Any]:
         target, call = attempt.target, attempt.call
-        if isinstance(call, Publish) and fate.spoilt is Spoilt.SPLIT:
+        if isinstance(call, Publish) and fate.damage is BatchDamage.SPLIT:
             return self._split(number, self._world.targets[target], call)
         answer = self._world.run(number, target, call, self._now)
-        if fate.spoilt is Spoilt.MISCOUNTED:
+        if fate.damage is BatchDamage.MISCOUNTED:
             assert answer.value is not None
             return Result.ok(answer.value[1:])
         return answer
@@ -200,28 +202,32 @@ class Simulation:
             entries.append(Result(outcome, code="entry"))
         return Result.ok(tuple(entries))
 
-    def _answer(self, story: Story, attempt: Try, fate: Fate) -> None:
+    def _answer(
+        self, record: CallRecord, command: Command, attempt: AttemptRecord, fate: Fate
+    ) -> None:
         if fate.outcome is None:
             assert attempt.answer is not None
             attempt.result = attempt.answer
         else:
-            attempt.result = Result(fate.outcome, code=attempt.struck, retry_after=fate.retry_after)
+            attempt.result = Result(fate.outcome, code=attempt.fault, retry_after=fate.retry_after)
         attempt.ended = self._now
-        self._reply(story, attempt.at, attempt.result)
+        self._reply(record, command, attempt.at, attempt.result)
 
-    def _reply(self, story: Story, began: float, result: Result[Any] | None) -> None:
+    def _reply(
+        self, record: CallRecord, command: Command, began: float, result: Result[Any] | None
+    ) -> None:
         try:
-            command = story.course.send(Reply(began, self._now, result))
+            commands = record.execution.send((command, began, self._now, result))
         except StopIteration as end:
-            story.result, story.ended = end.value, self._now
-            if not story.pending:
-                self._settle(story)
+            record.result, record.ended = end.value, self._now
+            if not record.pending:
+                self._settle(record)
         else:
-            self._carry_out(story, command)
+            self._carry_out(record, commands)
 
-    def _settle(self, story: Story) -> None:
-        story.deeds = self._world.deeds(story.number)
-        self._observe(story)
+    def _settle(self, record: CallRecord) -> None:
+        record.side_effects = self._world.side_effects(record.number)
+        self._observe(record)
 
     def _freeze(self) -> float:
         share = self._setting.freeze

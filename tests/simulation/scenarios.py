@@ -1,4 +1,4 @@
-"""The kinds of bad day, and how one is laid out over a stretch of virtual time."""
+"""The kinds of bad day, and how one is laid out over a episode of virtual time."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from tests.simulation.faults import FAULTS, Schedule, Window
 
-STRETCH = 2_000
-"""Calls in one stretch. Each stretch has a world, a schedule and a seed of its own."""
+CALLS_PER_EPISODE = 2_000
+"""Calls in one episode. Each episode has a world, a schedule and a seed of its own."""
 
 LATENCIES = {"alpha": 0.05, "beta": 0.08, "gamma": 0.1, "delta": 0.12, "epsilon": 0.14}
 """Median seconds of an answer; the first three are those of the reliability notes, 9."""
@@ -83,8 +83,8 @@ SCENARIOS = (
 )
 
 
-class Stretch(NamedTuple):
-    """Which stretch to run: together with the seed, all that it depends on."""
+class Episode(NamedTuple):
+    """Which episode to run: together with the seed, all that it depends on."""
 
     scenario: Scenario
     number: int
@@ -93,13 +93,13 @@ class Stretch(NamedTuple):
 
     @property
     def key(self) -> str:
-        """What all randomness of the stretch comes from."""
+        """What all randomness of the episode comes from."""
         return f"{self.seed}/{self.scenario.name}/{self.number}"
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One stretch of virtual time, laid out.
+    """One episode of virtual time, laid out.
 
     Attributes:
         order: the targets in order of preference.
@@ -116,12 +116,12 @@ class Setting:
     freeze: float
 
 
-def setting_of(stretch: Stretch) -> Setting:
-    """Lay out a stretch; its key decides everything."""
-    scenario, random = stretch.scenario, Random(f"{stretch.key}/setting")
+def setting_of(episode: Episode) -> Setting:
+    """Lay out a episode; its key decides everything."""
+    scenario, random = episode.scenario, Random(f"{episode.key}/setting")
     order = tuple(LATENCIES)[: random.choice(ORDER_LENGTHS)]
     rate = random.choice(RATES)
-    windows = _windows(scenario, order, STRETCH / rate, random) if scenario.faults else ()
+    windows = _windows(scenario, order, CALLS_PER_EPISODE / rate, random) if scenario.faults else ()
     homes = {"orders": order[0], "invoices": order[1]}
     return Setting(order, homes, rate, Schedule(tuple(windows)), scenario.freeze)
 

@@ -4,19 +4,19 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.simulation.episodes import run_leeward
 from tests.simulation.invariants import ALL
 from tests.simulation.mutants import MUTANTS, Bug
-from tests.simulation.scenarios import SCENARIOS, Stretch
-from tests.simulation.stretches import run_leeward
+from tests.simulation.scenarios import SCENARIOS, Episode
 
 STORM = next(scenario for scenario in SCENARIOS if scenario.name == "storm")
 
 
 def broken() -> Iterator[str]:
-    """Give the names of the invariants that are broken within 4,000 stormy calls, one by one."""
+    """Return the names of the invariants that are broken within 4,000 stormy calls, one by one."""
     for number in range(8):
         yield from (
-            each.invariant for each in run_leeward(Stretch(STORM, number, 500, 1)).violations
+            each.invariant for each in run_leeward(Episode(STORM, number, 500, 1)).violations
         )
 
 

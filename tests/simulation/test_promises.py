@@ -3,32 +3,32 @@ from __future__ import annotations
 import pytest
 
 from leeward.errors import Outcome
+from tests.simulation.episodes import episodes, run_episodes
 from tests.simulation.report import Summary
 from tests.simulation.scenarios import SCENARIOS
-from tests.simulation.stretches import explore_all, stretches
 
 CALLS = 50_000
 
 
 @pytest.fixture(scope="module")
 def summary() -> Summary:
-    """Give the findings of a run that has been through every scenario."""
+    """Return the findings of a run that has been through every scenario."""
     summary = Summary(seed=1, workers=1)
-    summary.add_all(explore_all(list(stretches(CALLS, seed=1)), workers=1))
+    summary.add_all(run_episodes(list(episodes(CALLS, seed=1)), workers=1))
     return summary
 
 
 def test_every_invariant_holds(summary: Summary) -> None:
     """Whatever goes wrong, no call breaks a promise of the routing."""
-    assert not summary.broken, "\n\n".join(summary.stories[:3])
+    assert not summary.broken, "\n\n".join(summary.reports[:3])
 
 
 def test_leeward_doubles_nothing_where_the_naive_router_does(summary: Summary) -> None:
     """The same faults that make the naive router charge twice never make leeward do so."""
     leeward, naive = summary.total
     assert leeward.unsafe > CALLS / 4
-    assert (leeward.doubles, leeward.denied, leeward.astray) == (0, 0, 0)
-    assert min(naive.doubles, naive.denied, naive.astray) > 100
+    assert (leeward.doubles, leeward.false_failures, leeward.left_home) == (0, 0, 0)
+    assert min(naive.doubles, naive.false_failures, naive.left_home) > 100
 
 
 @pytest.mark.parametrize(
@@ -44,8 +44,8 @@ def test_the_naive_router_doubles_wherever_answers_are_lost(
 def test_every_scenario_had_its_calls(summary: Summary) -> None:
     """The calls are shared out over all scenarios, and each call ends exactly once."""
     assert list(summary.leeward) == [scenario.name for scenario in SCENARIOS]
-    for tallies in (summary.leeward, summary.naive):
-        assert {tally.calls for tally in tallies.values()} == {CALLS // len(SCENARIOS)}
+    for all_counters in (summary.leeward, summary.naive):
+        assert {counters.calls for counters in all_counters.values()} == {CALLS // len(SCENARIOS)}
 
 
 def test_everything_was_put_to_the_test(summary: Summary) -> None:

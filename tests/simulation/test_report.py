@@ -8,7 +8,7 @@ from tests.simulation import __main__
 from tests.simulation.mutants import MUTANTS
 from tests.simulation.scenarios import SCENARIOS
 
-CALM = ["--stretch", "calm/0", "--calls", "300"]
+CALM = ["--episode", "calm/0", "--calls", "300"]
 BUGS = {name: bug for name, bug, _ in MUTANTS}
 
 
@@ -34,18 +34,18 @@ def test_json_has_what_a_program_needs(capsys: pytest.CaptureFixture[str]) -> No
     assert document["totals"]["leeward"]["doubles"] == 0
 
 
-def test_a_violation_is_told_in_full_and_fails_the_run(
+def test_a_violation_is_described_in_full_and_fails_the_run(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Whoever reads it has the seed, the call, the fault schedule, all attempts and effects."""
     BUGS["takes AMBIGUOUS for REJECTED"](monkeypatch)
-    arguments = ["--stretch", "answers lost/0", "--calls", "1500", "--seed", "4"]
+    arguments = ["--episode", "answers lost/0", "--calls", "1500", "--seed", "4"]
     assert __main__.main(arguments) == 1
     printed = capsys.readouterr().out
-    assert 'python -m tests.simulation --seed 4 --calls 1500 --stretch "answers lost/0"' in printed
+    assert 'python -m tests.simulation --seed 4 --calls 1500 --episode "answers lost/0"' in printed
     for part in ("BROKEN", "call ", "fault schedule:", "100 % answer lost", "attempts:"):
         assert part in printed
-    assert "struck by answer lost: AMBIGUOUS after" in printed
+    assert "fault: answer lost, AMBIGUOUS after" in printed
     assert "what really ran:" in printed
 
 
@@ -58,7 +58,7 @@ def test_calls_are_shared_out_exactly(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--calls", "0"], ["--workers", "-1"], ["--stretch", "sunshine/0"]]
+    "arguments", [["--calls", "0"], ["--workers", "-1"], ["--episode", "sunshine/0"]]
 )
 def test_senseless_options_are_refused(arguments: list[str]) -> None:
     """Nothing runs, so nothing can seem to hold."""

@@ -11,8 +11,8 @@ import pytest
 
 from tests.house.workspace import ROOT
 from tests.simulation import __main__, leeward_router
-from tests.simulation.scenarios import SCENARIOS, Stretch
-from tests.simulation.stretches import run_leeward
+from tests.simulation.episodes import run_leeward
+from tests.simulation.scenarios import SCENARIOS, Episode
 
 STORM = SCENARIOS[-1]
 
@@ -34,8 +34,8 @@ def _run(workers: int, hash_seed: str) -> dict[str, Any]:
 
 def test_one_seed_gives_one_trace() -> None:
     """Every attempt, result and effect is the same again; another seed gives others."""
-    one, two, other = (run_leeward(Stretch(STORM, 0, 500, seed)) for seed in (1, 1, 2))
-    assert (one.trace, one.tally) == (two.trace, two.tally)
+    one, two, other = (run_leeward(Episode(STORM, 0, 500, seed)) for seed in (1, 1, 2))
+    assert (one.trace, one.counters) == (two.trace, two.counters)
     assert one.trace != other.trace
 
 
@@ -51,6 +51,6 @@ def test_chance_from_outside_the_seed_is_seen(
 ) -> None:
     """A router that draws its own random numbers breaks I15, and the run fails."""
     monkeypatch.setattr(leeward_router, "Random", lambda seed: random.SystemRandom())
-    status = __main__.main(["--stretch", "storm/0", "--calls", "500", "--json"])
+    status = __main__.main(["--episode", "storm/0", "--calls", "500", "--json"])
     assert status == 1
     assert __main__.REPRODUCIBLE in json.loads(capsys.readouterr().out)["broken"]

@@ -6,12 +6,12 @@ import pytest
 
 from leeward.adapter import Delete, Invoke, Key, Load, Publish, Result, Store, Stored
 from leeward.errors import Outcome
-from leeward.routing.journey import Ask, Reply
+from leeward.routing.call import Dispatch
 from leeward.values import Effect, Event
 from tests.simulation.faults import FAULTS, Schedule, Window, fate_of
 from tests.simulation.naive import ALL_FAILED, Naive
-from tests.simulation.strands import PROVED
-from tests.simulation.world import RAN, Deed, World
+from tests.simulation.work_units import PROVED
+from tests.simulation.world import RAN, SideEffect, World
 
 KEYED = Invoke("f", b"1", "key-1", Effect.KEYED)
 UNSAFE = KEYED._replace(effect=Effect.UNSAFE)
@@ -22,15 +22,15 @@ DELETE = Delete("t", STORE.key, now=100.0)
 
 @pytest.fixture
 def world() -> World:
-    """Give two healthy targets."""
+    """Return two healthy targets."""
     return World({"a": 0.05, "b": 0.08})
 
 
 def test_the_log_has_what_really_ran(world: World) -> None:
-    """Every run of an unsafe call is an effect, with its place and time."""
+    """Every run of an unsafe call is an effect, with its item_id and time."""
     world.run(7, "a", UNSAFE, 1.0)
     world.run(7, "b", UNSAFE, 2.0)
-    assert world.deeds(7) == [Deed("a", 1.0, RAN), Deed("b", 2.0, RAN)]
+    assert world.side_effects(7) == [SideEffect("a", 1.0, RAN), SideEffect("b", 2.0, RAN)]
 
 
 def test_a_key_is_known_where_its_store_is(world: World) -> None:
@@ -39,15 +39,15 @@ def test_a_key_is_known_where_its_store_is(world: World) -> None:
     for target in ("a", "a", "b"):
         world.run(1, target, KEYED, 0.0)
         world.run(2, target, shared, 0.0)
-    assert [deed.target for deed in world.deeds(1)] == ["a", "b"]
-    assert [deed.target for deed in world.deeds(2)] == ["a"]
+    assert [side_effect.target for side_effect in world.side_effects(1)] == ["a", "b"]
+    assert [side_effect.target for side_effect in world.side_effects(2)] == ["a"]
 
 
 def test_events_are_delivered_one_by_one(world: World) -> None:
     """Each event of a batch is an effect of its own."""
     batch = Publish("bus", (Event("t", id="1.0"), Event("t", id="1.1")))
     assert len(world.run(1, "b", batch, 0.0).value or ()) == 2
-    assert [deed.mark for deed in world.deeds(1)] == ["1.0", "1.1"]
+    assert [side_effect.mark for side_effect in world.side_effects(1)] == ["1.0", "1.1"]
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_conditions_are_kept(
     if before is not None:
         world.run(1, "a", before, 0.0)
     assert world.run(2, "a", call, 0.0).outcome is outcome
-    assert bool(world.deeds(2)) is (outcome is Outcome.OK and (before or call) is not DELETE)
+    assert bool(world.side_effects(2)) is (outcome is Outcome.OK and (before or call) is not DELETE)
 
 
 def test_a_load_gives_what_the_last_write_left(world: World) -> None:
@@ -90,7 +90,7 @@ def test_a_write_that_comes_again_over_another_is_counted(world: World) -> None:
     """That is what no router can prevent of an unconditional write, so it is reported."""
     for number in (1, 1, 2, 1):
         world.run(number, "a", STORE, 0.0)
-    assert world.overrun == 1
+    assert world.late_overwrites == 1
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -113,28 +113,30 @@ def test_an_answer_that_comes_too_late_is_ambiguous() -> None:
 def test_a_window_strikes_its_targets_in_its_time() -> None:
     """Outside of its time and on other targets nothing happens."""
     schedule = Schedule((Window(10.0, 20.0, ("a",), ("refused",), 1.0),), baseline=0.0)
-    struck = [schedule.strike("a", now, Random(1)) for now in (9.9, 10.0, 19.9, 20.0)]
-    assert struck == [None, "refused", "refused", None]
-    assert schedule.strike("b", 15.0, Random(1)) is None
+    fault = [schedule.fault_at("a", now, Random(1)) for now in (9.9, 10.0, 19.9, 20.0)]
+    assert fault == [None, "refused", "refused", None]
+    assert schedule.fault_at("b", 15.0, Random(1)) is None
 
 
 def test_the_naive_router_rotates_on_any_failure_and_stays() -> None:
     """A time-out sends the call elsewhere; the next call begins where the last one worked."""
     router = Naive(("a", "b"))
-    course = router.course(UNSAFE, 0.0, 10.0)
-    assert next(course) == Ask("a", UNSAFE, 10.0)
-    again = course.send(Reply(0.0, 10.0, Result(Outcome.AMBIGUOUS)))
-    assert again == Ask("b", UNSAFE, 10.0)
+    execution = router.execute(UNSAFE, 0.0, 10.0)
+    (first,) = next(execution)
+    assert first == Dispatch(1, "a", UNSAFE, 10.0)
+    (second,) = execution.send((first, 0.0, 10.0, Result(Outcome.AMBIGUOUS)))
+    assert second == Dispatch(2, "b", UNSAFE, 10.0)
     with pytest.raises(StopIteration) as end:
-        course.send(Reply(10.0, 10.1, Result.ok(None)))
+        execution.send((second, 10.0, 10.1, Result.ok(None)))
     assert end.value.value.outcome is Outcome.OK
-    assert next(router.course(UNSAFE, 11.0, 10.0)) == Ask("b", UNSAFE, 10.0)
+    (third,) = next(router.execute(UNSAFE, 11.0, 10.0))
+    assert third.target == "b"
 
 
 def test_the_naive_router_knows_no_unknown() -> None:
     """After every target has failed, the caller is told that it failed."""
-    course = Naive(("a",)).course(UNSAFE, 0.0, 10.0)
-    next(course)
+    execution = Naive(("a",)).execute(UNSAFE, 0.0, 10.0)
+    (command,) = next(execution)
     with pytest.raises(StopIteration) as end:
-        course.send(Reply(0.0, 10.0, Result(Outcome.AMBIGUOUS)))
+        execution.send((command, 0.0, 10.0, Result(Outcome.AMBIGUOUS)))
     assert end.value.value is ALL_FAILED

@@ -1,4 +1,4 @@
-"""Who calls what, and when: the same calls for every router that a stretch is run with."""
+"""Who calls what, and when: the same calls for every router that a episode is run with."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class Kind(Enum):
-    """The doors that are called."""
+    """The kinds of calls."""
 
     UNSAFE = "unsafe"
     UNSAFE_QUEUED = "unsafe, queued"
@@ -35,10 +35,10 @@ class Kind(Enum):
 
 
 WEIGHTS = (28, 5, 4, 9, 10, 2, 7, 8, 6, 6, 5, 3, 2, 2, 3)
-"""Of a hundred calls, how many go to each door; a third is unsafe."""
+"""Of a hundred calls, how many are of each kind; a third is unsafe."""
 
 TIMEOUTS = (0.08, 0.5, 2.0, 10.0, 15.0, 60.0)
-"""Seconds; the usual deadlines of the doors, and some that are too short for a second attempt."""
+"""Seconds; the usual deadlines, and some that are too short for a second attempt."""
 
 TIMEOUT_WEIGHTS = (1, 4, 15, 40, 20, 20)
 
@@ -59,9 +59,9 @@ class Arrival(NamedTuple):
     """A call that is about to be made.
 
     Attributes:
-        number: of the call, unique in its stretch.
+        number: of the call, unique in its episode.
         at: virtual seconds.
-        kind: which door.
+        kind: of which kind.
         timeout: seconds.
         table: for data.
         draw: decides the rest, in [0, 1).
@@ -76,7 +76,7 @@ class Arrival(NamedTuple):
 
 
 def arrivals(seed: str, rate: float, tables: tuple[str, ...], calls: int) -> Iterator[Arrival]:
-    """Give `calls` arrivals, `rate` a second on average (Poisson)."""
+    """Return `calls` arrivals, `rate` a second on average (Poisson)."""
     draw = Random(f"{seed}/traffic").random
     kinds, timeouts = _urn(tuple(Kind), WEIGHTS), _urn(TIMEOUTS, TIMEOUT_WEIGHTS)
     now = 0.0
@@ -157,7 +157,7 @@ def _key(arrival: Arrival) -> Key:
 
 
 def _revision(arrival: Arrival, revision_of: RevisionOf, conditional: Kind) -> str | None:
-    """Give the revision that is there, now and then an old one; None for an unconditional call."""
+    """Return the current revision, sometimes an old one; None for an unconditional call."""
     if arrival.kind is not conditional:
         return None
     old = arrival.draw * 100 % 1 < 0.2

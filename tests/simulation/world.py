@@ -9,14 +9,14 @@ from leeward.adapter import Call, Delete, Enqueue, Invoke, Load, Publish, Result
 from leeward.errors import Outcome
 from leeward.values import Effect, Event
 
-Place: TypeAlias = tuple[str, str]
+ItemId: TypeAlias = tuple[str, str]
 """A table and the value of a key."""
 
 RAN = "ran"
 DELETED = "deleted"
 
 
-class Deed(NamedTuple):
+class SideEffect(NamedTuple):
     """An effect that a call had, whether or not anybody heard of it.
 
     Attributes:
@@ -36,7 +36,7 @@ class Target:
 
     name: str
     latency: float
-    objects: dict[Place, Stored] = field(default_factory=dict)
+    objects: dict[ItemId, Stored] = field(default_factory=dict)
     delivered: set[str] = field(default_factory=set)
     keys: set[str] = field(default_factory=set)
 
@@ -50,25 +50,25 @@ class World:
 
     def __init__(self, latencies: dict[str, float]) -> None:
         self.targets = {name: Target(name, median) for name, median in latencies.items()}
-        self.log: dict[int, list[Deed]] = {}
+        self.log: dict[int, list[SideEffect]] = {}
         self.deduplicated = 0
-        self.overrun = 0
+        self.late_overwrites = 0
         """Writes that took effect a second time, on top of another call's later change."""
         self._shared_keys: set[str] = set()
         self._revisions = 0
-        self._last_change: dict[tuple[str, Place], int] = {}
+        self._last_change: dict[tuple[str, ItemId], int] = {}
 
-    def deeds(self, number: int) -> list[Deed]:
-        """Give what the call of that number has really done so far."""
+    def side_effects(self, number: int) -> list[SideEffect]:
+        """Return what the call of that number has really done so far."""
         return self.log.get(number, [])
 
-    def revision(self, target: str, place: Place) -> str | None:
-        """Give the revision of the object at `place`; None where none is."""
-        found = self.targets[target].objects.get(place)
+    def revision(self, target: str, item_id: ItemId) -> str | None:
+        """Return the revision of the object at `item_id`; None if nothing is there."""
+        found = self.targets[target].objects.get(item_id)
         return found.revision if found else None
 
     def run(self, number: int, target: str, call: Call, now: float) -> Result[Any]:
-        """Let `call`, an attempt at the call of that number, run; give its true result."""
+        """Let `call`, an attempt at the call of that number, run; return its true result."""
         at = self.targets[target]
         match call:
             case Invoke() | Enqueue():
@@ -78,7 +78,7 @@ class World:
             case Store():
                 return self._store(number, at, call, now)
             case Load():
-                return Result.ok(at.objects.get(place_of(call)))
+                return Result.ok(at.objects.get(item_id_of(call)))
             case Delete():
                 return self._delete(number, at, call, now)
             case _:
@@ -88,7 +88,7 @@ class World:
         """Deliver one event to the subscribers of `at`."""
         assert event.id is not None
         at.delivered.add(event.id)
-        self._note(number, Deed(at.name, now, event.id))
+        self._note(number, SideEffect(at.name, now, event.id))
         return _DELIVERED
 
     def _function(
@@ -100,44 +100,44 @@ class World:
                 self.deduplicated += 1
                 return _DONE
             seen.add(call.idempotency_key)
-        self._note(number, Deed(at.name, now, RAN))
+        self._note(number, SideEffect(at.name, now, RAN))
         return _DONE
 
     def _store(self, number: int, at: Target, call: Store, now: float) -> Result[str]:
-        place = place_of(call)
-        found = _alive(at.objects.get(place), call.now)
+        item_id = item_id_of(call)
+        found = _alive(at.objects.get(item_id), call.now)
         if call.if_absent and found is not None:
             return _CONFLICT
         if call.if_revision is not None and (found is None or found.revision != call.if_revision):
             return _CONFLICT
         self._revisions += 1
         revision = f"r{self._revisions}"
-        at.objects[place] = Stored(call.item, revision, call.write_id, call.expires_at)
-        self._changed(number, at, place, Deed(at.name, now, revision))
+        at.objects[item_id] = Stored(call.item, revision, call.write_id, call.expires_at)
+        self._changed(number, at, item_id, SideEffect(at.name, now, revision))
         return Result.ok(revision)
 
     def _delete(self, number: int, at: Target, call: Delete, now: float) -> Result[None]:
-        place = place_of(call)
-        found = _alive(at.objects.get(place), call.now)
+        item_id = item_id_of(call)
+        found = _alive(at.objects.get(item_id), call.now)
         if call.if_revision is not None and (found is None or found.revision != call.if_revision):
             return _CONFLICT
         if found is not None:
-            del at.objects[place]
-            self._changed(number, at, place, Deed(at.name, now, DELETED))
+            del at.objects[item_id]
+            self._changed(number, at, item_id, SideEffect(at.name, now, DELETED))
         return _DONE
 
-    def _changed(self, number: int, at: Target, place: Place, deed: Deed) -> None:
-        if number in self.log and self._last_change.get((at.name, place)) not in (None, number):
-            self.overrun += 1
-        self._last_change[at.name, place] = number
-        self._note(number, deed)
+    def _changed(self, number: int, at: Target, item_id: ItemId, side_effect: SideEffect) -> None:
+        if number in self.log and self._last_change.get((at.name, item_id)) not in (None, number):
+            self.late_overwrites += 1
+        self._last_change[at.name, item_id] = number
+        self._note(number, side_effect)
 
-    def _note(self, number: int, deed: Deed) -> None:
-        self.log.setdefault(number, []).append(deed)
+    def _note(self, number: int, side_effect: SideEffect) -> None:
+        self.log.setdefault(number, []).append(side_effect)
 
 
-def place_of(call: Store | Load | Delete) -> Place:
-    """Give where `call` reads or writes."""
+def item_id_of(call: Store | Load | Delete) -> ItemId:
+    """Return where `call` reads or writes."""
     return call.table, call.key.values[0]
 
 

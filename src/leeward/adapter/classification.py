@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from leeward.adapter import TOO_LARGE as TOO_LARGE_REASON
@@ -31,6 +32,11 @@ NOT_FOUND: Final = Classification(Outcome.NOT_FOUND)
 REJECTED: Final = Classification(Outcome.REJECTED)
 STALE: Final = Classification(Outcome.AUTH, STALE_CREDENTIALS)
 TOO_LARGE: Final = Classification(Outcome.CALLER, TOO_LARGE_REASON)
+
+
+def by_code(rows: Mapping[Classification, str]) -> dict[str, Classification]:
+    """Return a table of error codes from rows of codes with blanks between."""
+    return {code: meaning for meaning, codes in rows.items() for code in codes.split()}
 
 
 def by_status(status: int) -> Classification:

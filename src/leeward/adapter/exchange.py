@@ -152,6 +152,14 @@ def object_of(response: Response, deepest: int = DEEPEST) -> dict[str, Any]:
     return document
 
 
+def error_in(response: Response) -> dict[str, Any]:
+    """Return the JSON object in the body of a refusal; an empty one if there is none."""
+    try:
+        return object_of(response)
+    except Undecodable:
+        return {}
+
+
 def ambiguous(
     response: Response, reason: str, cause: BaseException | None = None, *, request_id: str = ""
 ) -> Result[Any]:

@@ -6,7 +6,7 @@ Each check raises `InvalidRequest` with the field and the remedy, and returns th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from leeward.adapter import Key
 from leeward.errors import InvalidRequest, PayloadTooLarge
@@ -68,13 +68,6 @@ def check_timeout(value: Any, default: float) -> float:
     return default if value is None else _seconds(value, "timeout", MAX_SECONDS)
 
 
-def check_flag(value: Any, field: str) -> bool:
-    """Check a switch."""
-    if not isinstance(value, bool):
-        raise InvalidRequest(f"{field} must be True or False, not {shown(value)}", field=field)
-    return value
-
-
 def expires_at(value: Any, now: float) -> float:
     """Turn `expires_in`, seconds or a timedelta, into Unix seconds."""
     if not isinstance(value, int | float):
@@ -84,13 +77,25 @@ def expires_at(value: Any, now: float) -> float:
     return now + _seconds(value, "expires_in", MAX_EXPIRY)
 
 
-def check_revision(value: Any) -> str | None:
-    """Check a revision that a receipt or a record has given."""
-    return None if value is None else _text(value, "if_revision")
+def check_condition(if_absent: Any, if_revision: Any) -> str | None:
+    """Check the condition of a write; return the revision, which a receipt or a record gave."""
+    if not isinstance(if_absent, bool):
+        raise InvalidRequest(
+            f"if_absent must be True or False, not {shown(if_absent)}", field="if_absent"
+        )
+    if if_revision is None:
+        return None
+    if if_absent:
+        raise InvalidRequest(
+            "if_absent and if_revision exclude each other; give one", field="if_revision"
+        )
+    return _text(if_revision, "if_revision")
 
 
 def key_of_item(item: Mapping[str, Any], fields: tuple[str, ...], limits: OrderLimits) -> Key:
     """Take the key out of an item."""
+    if len(fields) == 1 and _is_plain(value := item.get(fields[0]), limits):
+        return Key(fields, (value,))
     absent = [field for field in fields if field not in item]
     if absent:
         raise InvalidRequest(
@@ -116,7 +121,8 @@ def key_of(key: Any, fields: tuple[str, ...], limits: OrderLimits) -> Key:
             f"the table's key has {len(fields)} fields; give a mapping with {list(fields)}",
             field="key",
         )
-    _check_key_value(key, "key", limits)
+    if not _is_plain(key, limits):
+        _check_key_value(key, "key", limits)
     return Key(fields, (key,))
 
 
@@ -124,6 +130,11 @@ def _key(fields: tuple[str, ...], values: list[Any], argument: str, limits: Orde
     for field, value in zip(fields, values, strict=True):
         _check_key_value(value, f"{argument}[{field!r}]", limits)
     return Key(fields, tuple(values))
+
+
+def _is_plain(value: Any, limits: OrderLimits) -> TypeGuard[str]:
+    """Return whether a key's value is one of nearly all, which need no closer look."""
+    return type(value) is str and value.isascii() and 0 < len(value) <= limits.smallest.key_bytes
 
 
 def _check_key_value(value: Any, field: str, limits: OrderLimits) -> None:

@@ -202,10 +202,7 @@ class Operations:
         """Store an item whole."""
         items.check_item(item)
         self._check_size(item)
-        if arguments.check_flag(if_absent, "if_absent") and if_revision is not None:
-            raise InvalidRequest(
-                "if_absent and if_revision exclude each other; give one", field="if_revision"
-            )
+        arguments.check_condition(if_absent, if_revision)
         now = self._clock.now()
         known = self._table(table)
         call = Store(
@@ -216,7 +213,7 @@ class Operations:
             now,
             None if expires_in is None else arguments.expires_at(expires_in, now),
             if_absent,
-            arguments.check_revision(if_revision),
+            if_revision,
         )
         seconds = arguments.check_timeout(timeout, known.seconds)
         self._check(call)
@@ -245,7 +242,7 @@ class Operations:
             table,
             arguments.key_of(key, known.key, self._limits),
             self._clock.now(),
-            arguments.check_revision(if_revision),
+            arguments.check_condition(False, if_revision),
         )
         seconds = arguments.check_timeout(timeout, known.seconds)
         self._check(call)

@@ -1,14 +1,16 @@
-"""The state machine of one call: after every answer, what to do next.
+"""The state machine of one call: after everything that happens to it, what to do next.
 
-Pure: the time and the random numbers are arguments. Threads, asyncio and the simulator are thin
-runners of it. A call waits for one thing at a time, so each step gives one command.
+Pure: `step(state, event, now, random) -> state, commands`. Time and random numbers are arguments;
+threads, event loops and the simulator carry the commands out. Several attempts may be in flight:
+each has a number, which its answer carries, and while one that could still end the call well is
+under way, nothing further is sent.
 
 ``docs/promises.md`` says in words what this file keeps:
 
-* at most `MAX_ATTEMPTS` attempts on at most `MAX_TARGETS` targets, and on further targets only
-  while it is proved that no earlier attempt ran;
+* at most `max_attempts` attempts on at most `max_targets` targets, and more only while it is proved
+  that no earlier attempt ran;
 * after one unresolved AMBIGUOUS attempt the call ends well or as unknown, whatever comes later;
-* a write whose answer was lost is first asked after, before anything is sent again;
+* a write whose answer was lost is read back before anything is sent again;
 * nothing starts after the deadline.
 """
 
@@ -18,258 +20,252 @@ from collections.abc import Callable
 from enum import Enum
 from typing import NamedTuple, TypeAlias
 
+from leeward.adapter import Call, Invoke, Load
 from leeward.errors import Outcome
-from leeward.routing.outcomes import TABLE, May, Resend
-
-MAX_ATTEMPTS = 3
-MAX_TARGETS = 2
-
-LEAST_ATTEMPT = 0.1
-"""Seconds: with less than this left, no further attempt starts."""
-
-RESERVE = 0.4
-"""Share of the remaining time that an attempt leaves to the attempts that may follow it."""
-
-BACKOFF_BASE = 0.1
-BACKOFF_CAP = 2.0
-"""Seconds. Full jitter: uniform in [0, min(cap, base * 2**n)); see "Exponential Backoff And
-Jitter", AWS Architecture Blog. While another target is left, no pause is longer."""
-
-RETRY_AFTER_CAP = 30.0
-RETRY_AFTER_JITTER = 0.25
-"""A target's own Retry-After is believed up to this many seconds, and lengthened by up to this
-share, so that clients told the same number do not return together."""
-
-
-class CallSpec(NamedTuple):
-    """What the machine knows of a call.
-
-    Attributes:
-        candidates: names of the targets that may serve it, in order of preference.
-        resend: where it may be sent again after an unknown outcome.
-        read_back: an unknown outcome can be asked after.
-        started: monotonic seconds.
-        deadline: monotonic seconds.
-        time_limit: seconds that the function may run for; an attempt at an unsafe call is never
-            cut short before that.
-    """
-
-    candidates: tuple[str, ...]
-    resend: Resend
-    read_back: bool
-    started: float
-    deadline: float
-    time_limit: float = 0.0
-
-
-class CallState(NamedTuple):
-    """Where a call stands.
-
-    Attributes:
-        position: index of the candidate whose turn it is.
-        attempts: attempts started.
-        here: attempts started on that candidate.
-        proved: it is proved that no attempt so far ran.
-        unknown: an attempt may have run, and nothing has resolved that.
-    """
-
-    spec: CallSpec
-    position: int = 0
-    attempts: int = 1
-    here: int = 1
-    proved: bool = True
-    unknown: bool = False
-
-    @property
-    def target(self) -> str:
-        """The candidate whose turn it is."""
-        return self.spec.candidates[self.position]
-
-
-class Send(NamedTuple):
-    """Make an attempt at `target`, and report within `timeout` seconds."""
-
-    target: str
-    timeout: float
-
-
-class AskBack(NamedTuple):
-    """Look up at `target` what became of the attempts so far."""
-
-    target: str
-    timeout: float
-
-
-class Pause(NamedTuple):
-    """Wait, then report `Woken`."""
-
-    seconds: float
+from leeward.routing.outcomes import TABLE, May, Rules, rules_of
+from leeward.routing.policy import RoutingPolicy
+from leeward.routing.readback import Verdict, question
+from leeward.routing.select import Targets, candidates
 
 
 class Ending(Enum):
-    """Which of the results in hand is the call's."""
+    """Which of the results that a call has met is its own."""
 
     LAST = "last"
-    """That of the last attempt."""
+    """That of the attempt that ended last."""
     RESOLVED = "resolved"
-    """The read-back proved a success."""
+    """A success: the read-back has proved it."""
     UNKNOWN = "unknown"
     """AMBIGUOUS, whatever the last attempt said."""
 
 
-class Finish(NamedTuple):
-    """The call has ended."""
+class CallState(NamedTuple):
+    """Where a call stands. The first six fields are facts and stay as they are.
 
-    ending: Ending
+    Attributes:
+        call: what an attempt sends; of a batch, only the events that are still open.
+        targets: the order, and the homes of the tables.
+        policy: the numbers to decide by.
+        rules: what the call's effect allows.
+        deadline: monotonic seconds.
+        time_limit: seconds that an attempt is given at least, whatever the deadline; for an unsafe
+            function, whose outcome would else be unknown.
+        asked: the target of each attempt, in order; the first attempt has the number 1.
+        in_flight: numbers of the attempts that have not ended.
+        proved: it is proved that none of the attempts that have ended ran.
+        unknown: an attempt may have run, and nothing has resolved that.
+        ending: how the call has ended; None while it goes on.
+    """
+
+    call: Call
+    targets: Targets
+    policy: RoutingPolicy
+    rules: Rules
+    deadline: float
+    time_limit: float
+    asked: tuple[str, ...]
+    in_flight: tuple[int, ...]
+    proved: bool = True
+    unknown: bool = False
+    ending: Ending | None = None
 
 
-Command: TypeAlias = Send | AskBack | Pause | Finish
+class Dispatch(NamedTuple):
+    """Make attempt number `attempt`: put `call` to `target`, for at most `timeout` seconds."""
+
+    attempt: int
+    target: str
+    call: Call
+    timeout: float
 
 
-class Answered(NamedTuple):
-    """An attempt has ended."""
+class ReadBack(NamedTuple):
+    """Look up at `target` what became of attempt number `attempt`, which ended as `after`."""
 
+    attempt: int
+    target: str
+    call: Load
+    timeout: float
+    after: Outcome
+
+
+class Pause(NamedTuple):
+    """Wait so many seconds; then `target` is asked again."""
+
+    seconds: float
+    target: str
+
+
+Command: TypeAlias = Dispatch | ReadBack | Pause
+Commands: TypeAlias = tuple[Command, ...]
+"""What to start now, all of it at once. Empty: wait for what is in flight; or the call has ended,
+and what is still in flight is of no use any more."""
+
+
+class AttemptEnded(NamedTuple):
+    """Attempt number `attempt` ended; its target asked to wait `retry_after` seconds, or not."""
+
+    attempt: int
     outcome: Outcome
     retry_after: float | None = None
 
 
-class Verdict(Enum):
-    """What a read-back found out."""
+class ReadBackDone(NamedTuple):
+    """What the read-back after attempt number `attempt`, which ended as `after`, has found out."""
 
-    OURS = "ours"
-    """The call has had its effect."""
-    OPEN = "open"
-    """Not to be seen; sending it again is as good as it was the first time."""
-    LOST = "lost"
-    """Something else stands there; that ours came before it can be neither proved nor excluded."""
-
-
-class AskedBack(NamedTuple):
-    """A read-back has ended; `after` is the outcome that gave rise to it."""
-
-    verdict: Verdict
+    attempt: int
     after: Outcome
+    verdict: Verdict
 
 
-class Woken:
-    """A pause is over."""
+class PauseEnded(NamedTuple):
+    """The pause before asking `target` again is over."""
+
+    target: str
 
 
-Event: TypeAlias = Answered | AskedBack | Woken
+Event: TypeAlias = AttemptEnded | ReadBackDone | PauseEnded
 Random: TypeAlias = Callable[[], float]
+"""Gives numbers in [0, 1)."""
 
-FINISHED_WELL = Finish(Ending.LAST)
-WOKEN = Woken()
-
-
-def begin(spec: CallSpec) -> tuple[CallState, Command]:
-    """Start a call: the first candidate is asked."""
-    state = CallState(spec)
-    return state, Send(state.target, _attempt_timeout(state, spec.started))
+Decision: TypeAlias = tuple[CallState, Commands]
+"""The state after an event, and what to do next."""
 
 
-def step(state: CallState, event: Event, now: float, random: Random) -> tuple[CallState, Command]:
-    """Decide what follows `event`. `random` gives numbers in [0, 1)."""
+def begin(
+    call: Call, targets: Targets, policy: RoutingPolicy, started: float, timeout: float
+) -> Decision:
+    """Start a call that has `timeout` seconds from `started`, in monotonic seconds.
+
+    Raise `ConfigError` if no target of the order may serve it.
+    """
+    rules = rules_of(call)
+    able = candidates(targets, call, rules)
+    limit = 0.0
+    if isinstance(call, Invoke) and call.time_limit and not rules.same:
+        limit = call.time_limit + policy.time_limit_margin
+    state = CallState(
+        call, targets, policy, rules, started + timeout, limit, asked=able[:1], in_flight=(1,)
+    )
+    more = max(policy.max_attempts, len(able)) > 1
+    return state, (Dispatch(1, able[0], call, _time_for_attempt(state, timeout, more=more)),)
+
+
+def step(state: CallState, event: Event, now: float, random: Random) -> Decision:
+    """Decide what follows `event`, which happened `now`, in monotonic seconds."""
     match event:
-        case Answered(Outcome.OK):
-            return state, FINISHED_WELL
-        case Answered(outcome, retry_after):
-            return _failed(state, outcome, retry_after, now, random)
-        case AskedBack(Verdict.OURS):
-            return state, Finish(Ending.RESOLVED)
-        case AskedBack(Verdict.LOST):
+        case AttemptEnded(_, Outcome.OK):
+            return state._replace(ending=Ending.LAST), ()
+        case AttemptEnded():
+            return _failed(state, event, now, random)
+        case ReadBackDone(_, _, Verdict.OURS):
+            return state._replace(ending=Ending.RESOLVED), ()
+        case ReadBackDone(_, _, Verdict.LOST):
             return _end(state)
-        case AskedBack(_, after):
-            return _go_on(state, after, None, now, random)
-        case _:
-            return _wake(state, now)
+        case ReadBackDone(attempt, after):
+            return _go_on(state, AttemptEnded(attempt, after), now, random)
+        case _:  # a pause has ended, perhaps late: the process may have been frozen meanwhile
+            if _left(state, now) >= state.policy.least_attempt:
+                return dispatch(state, event.target, now)
+            return (state, ()) if state.in_flight else _end(state)
 
 
-def _failed(
-    state: CallState, outcome: Outcome, retry_after: float | None, now: float, random: Random
-) -> tuple[CallState, Command]:
+def dispatch(state: CallState, target: str, now: float) -> Decision:
+    """Start one more attempt, at `target`."""
+    attempt = len(state.asked) + 1
+    state = state._replace(asked=(*state.asked, target), in_flight=(*state.in_flight, attempt))
+    return state, (Dispatch(attempt, target, state.call, _timeout(state, now)),)
+
+
+def _failed(state: CallState, ended: AttemptEnded, now: float, random: Random) -> Decision:
+    outcome, row = ended.outcome, TABLE[ended.outcome]
     unknown = state.unknown or outcome is Outcome.AMBIGUOUS
-    state = state._replace(unknown=unknown, proved=state.proved and TABLE[outcome].proved)
-    asks = outcome is Outcome.AMBIGUOUS or (unknown and outcome is Outcome.CONFLICT)
-    if asks and state.spec.read_back and _left(state, now) >= LEAST_ATTEMPT:
-        return state, AskBack(state.target, _attempt_timeout(state, now))
-    return _go_on(state, outcome, retry_after, now, random)
+    state = state._replace(
+        in_flight=tuple(each for each in state.in_flight if each != ended.attempt),
+        proved=state.proved and row.proved,
+        unknown=unknown,
+    )
+    if state.in_flight and row.move is not May.NEVER:
+        return state, ()  # one of those may still end the call well
+    doubtful = outcome is Outcome.AMBIGUOUS or (unknown and outcome is Outcome.CONFLICT)
+    if doubtful and state.rules.read_back and _left(state, now) >= state.policy.least_attempt:
+        target = state.asked[ended.attempt - 1]
+        look_up = question(state.call)
+        timeout = _timeout(state, now)
+        return state, (ReadBack(ended.attempt, target, look_up, timeout, outcome),)
+    return _go_on(state, ended, now, random)
 
 
-def _go_on(
-    state: CallState, outcome: Outcome, retry_after: float | None, now: float, random: Random
-) -> tuple[CallState, Command]:
-    """Send again, here or elsewhere, if the table, the caps and the time allow it."""
-    if _attempts_left(state) == 0 or _left(state, now) < LEAST_ATTEMPT:
+def _go_on(state: CallState, ended: AttemptEnded, now: float, random: Random) -> Decision:
+    """Send again, to the same target or another, if the table, the caps and the time allow it."""
+    left, policy = _left(state, now), state.policy
+    attempts = _attempts_left(state)
+    if attempts == 0 or left < policy.least_attempt:
         return _end(state)
-    row = TABLE[outcome]
-    resend = state.spec.resend
-    onward = _targets_left(state) if _allowed(row.move, resend.elsewhere, state.unknown) else 0
-    if _allowed(row.again, resend.same, state.unknown) and _may_stay(state, onward):
-        pause = _pause(state, retry_after, random)
-        longest = _left(state, now) - LEAST_ATTEMPT
-        if pause <= (min(longest, BACKOFF_CAP) if onward else longest):
-            return state, Pause(pause)
-    if onward:
-        moved = state._replace(position=state.position + 1, attempts=state.attempts + 1, here=1)
-        return _send(moved, now)
-    return _end(state)
+    row, rules = TABLE[ended.outcome], state.rules
+    onward = _targets_left(state) if _allows(row.move, rules.elsewhere, state) else ()
+    target = state.asked[ended.attempt - 1]
+    # one more attempt here, unless a further target would then go without one
+    if (
+        _allows(row.again, rules.same, state)
+        and state.asked.count(target) == 1
+        and attempts > len(onward)
+    ):
+        pause = _pause(state, ended.retry_after, random)
+        longest = left - policy.least_attempt
+        if pause <= (min(longest, policy.backoff_cap) if onward else longest):
+            return state, (Pause(pause, target),)
+    return dispatch(state, onward[0], now) if onward else _end(state)
 
 
-def _wake(state: CallState, now: float) -> tuple[CallState, Command]:
-    """Go on after a pause, unless it took longer than it should, as in a frozen process."""
-    if _left(state, now) < LEAST_ATTEMPT:
-        return _end(state)
-    return _send(state._replace(attempts=state.attempts + 1, here=state.here + 1), now)
-
-
-def _allowed(may: May, by_effect: bool, unknown: bool) -> bool:
+def _allows(may: May, by_effect: bool, state: CallState) -> bool:
     """Decide by the effect alone once an earlier attempt may have run."""
-    if may is May.ALWAYS and not unknown:
+    if may is May.ALWAYS and not state.unknown:
         return True
     return may is not May.NEVER and by_effect
 
 
-def _may_stay(state: CallState, onward: int) -> bool:
-    """One more attempt here, unless a further target would then go without one."""
-    return state.here == 1 and _attempts_left(state) > onward
-
-
 def _attempts_left(state: CallState) -> int:
-    most = max(MAX_ATTEMPTS, len(state.spec.candidates)) if state.proved else MAX_ATTEMPTS
-    return max(0, most - state.attempts)
+    most = state.policy.max_attempts
+    if state.proved:
+        most = max(most, len(candidates(state.targets, state.call, state.rules)))
+    return max(0, most - len(state.asked))
 
 
-def _targets_left(state: CallState) -> int:
-    known = len(state.spec.candidates)
-    reachable = known if state.proved else min(known, MAX_TARGETS)
-    return max(0, reachable - state.position - 1)
+def _targets_left(state: CallState) -> tuple[str, ...]:
+    """Return the targets that may still be asked for the first time."""
+    able = candidates(state.targets, state.call, state.rules)
+    fresh = tuple(target for target in able if target not in state.asked)
+    if state.proved:
+        return fresh
+    return fresh[: max(0, state.policy.max_targets - len(set(state.asked)))]
 
 
 def _left(state: CallState, now: float) -> float:
-    return state.spec.deadline - now
+    return state.deadline - now
 
 
 def _pause(state: CallState, retry_after: float | None, random: Random) -> float:
+    """Return the seconds to wait before the same target is asked again."""
+    policy = state.policy
     if retry_after is not None and retry_after >= 0:
-        asked = min(retry_after, RETRY_AFTER_CAP)
-        return asked * (1 + RETRY_AFTER_JITTER * random())
-    return float(random() * min(BACKOFF_CAP, BACKOFF_BASE * 2 ** (state.attempts - 1)))
+        asked = min(retry_after, policy.retry_after_cap)
+        return asked * (1 + policy.retry_after_jitter * random())
+    longest = policy.backoff_base * 2 ** (len(state.asked) - 1)
+    return float(random() * min(policy.backoff_cap, longest))
 
 
-def _send(state: CallState, now: float) -> tuple[CallState, Command]:
-    return state, Send(state.target, _attempt_timeout(state, now))
+def _timeout(state: CallState, now: float) -> float:
+    return _time_for_attempt(state, _left(state, now), more=_attempts_left(state) > 0)
 
 
-def _attempt_timeout(state: CallState, now: float) -> float:
-    """Return the time of an attempt: what is left, less a reserve for what may follow it."""
-    left = _left(state, now)
-    spec = state.spec
-    may_follow = spec.resend.same or spec.resend.elsewhere or spec.read_back
-    if may_follow and _attempts_left(state):
-        return max(left * (1 - RESERVE), min(left, LEAST_ATTEMPT))
-    return max(left, spec.time_limit)
+def _time_for_attempt(state: CallState, left: float, *, more: bool) -> float:
+    """Return the seconds of an attempt: what is left, less a reserve for what may follow it."""
+    rules, policy = state.rules, state.policy
+    if more and (rules.same or rules.elsewhere or rules.read_back):
+        return max(left * (1 - policy.reserve), min(left, policy.least_attempt))
+    return max(left, state.time_limit)
 
 
-def _end(state: CallState) -> tuple[CallState, Command]:
-    return state, Finish(Ending.UNKNOWN) if state.unknown else FINISHED_WELL
+def _end(state: CallState) -> Decision:
+    return state._replace(ending=Ending.UNKNOWN if state.unknown else Ending.LAST), ()

@@ -1,7 +1,6 @@
-"""The outcome table: what each way to end means for the target and for the next step.
+"""The outcome table, and what the effect of a call allows. Everything that is decided starts here.
 
-Everything that the router decides starts here. The rows are those of the table in
-``docs/outcomes.md``; a test compares the two.
+The rows are those of the table in ``docs/outcomes.md``; a test compares the two.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
-from leeward.adapter import Call, Delete, Enqueue, Invoke, Publish, Store
+from leeward.adapter import Call, Delete, Enqueue, Invoke, Store
 from leeward.errors import Outcome
 from leeward.values import Effect
 
@@ -56,49 +55,45 @@ TABLE: dict[Outcome, Row] = {
 }
 
 
-class Resend(NamedTuple):
-    """Where a call may be sent again after an unknown outcome."""
+class Rules(NamedTuple):
+    """What the effect of a call allows.
+
+    Attributes:
+        same: it may be sent to the same target again after an unknown outcome.
+        elsewhere: likewise, to another target.
+        pinned: only the first target may serve it.
+        read_back: an unknown outcome can be looked up, because what it writes can be read.
+    """
 
     same: bool
     elsewhere: bool
+    pinned: bool = False
+    read_back: bool = False
 
 
-NOWHERE = Resend(same=False, elsewhere=False)
-SAME_TARGET = Resend(same=True, elsewhere=False)
-ANYWHERE = Resend(same=True, elsewhere=True)
+UNSAFE = Rules(same=False, elsewhere=False)
+HARMLESS = Rules(same=True, elsewhere=True)
+KEYED_AT_ONE_TARGET = Rules(same=True, elsewhere=False, pinned=True)
+"""A key that is worth something on one target only must meet that target every time: an earlier
+call with the same key may have run there."""
+WRITE = Rules(same=True, elsewhere=False, read_back=True)
+"""A write carries one write id through all its attempts and has one home: so it stays there."""
 
 
-def resend_of(call: Call) -> Resend:
-    """Return where `call` may be sent again when it may already have run.
+def rules_of(call: Call) -> Rules:
+    """Return what the effect of `call` allows.
 
-    Events are recognised by source and id, so another delivery is harmless. A write carries one
-    write id through all its attempts and has one home, so it is keyed, and stays.
+    Events are recognised by source and id, and reading changes nothing: both are harmless.
     """
     match call:
         case Invoke() | Enqueue():
-            return _resend_of_effect(call.effect, shared_dedup=call.shared_dedup)
-        case Publish():
-            return ANYWHERE
+            effect = call.effect
+            if effect is Effect.UNSAFE:
+                return UNSAFE
+            if effect is Effect.KEYED and not call.shared_dedup:
+                return KEYED_AT_ONE_TARGET
+            return HARMLESS
         case Store() | Delete():
-            return SAME_TARGET
+            return WRITE
         case _:
-            return ANYWHERE
-
-
-def is_pinned(call: Call) -> bool:
-    """Return whether `call` may be served by the first target only.
-
-    A key that is worth something on one target only must meet the same target every time: an
-    earlier call with the same key may have run there.
-    """
-    return (
-        isinstance(call, Invoke | Enqueue) and call.effect is Effect.KEYED and not call.shared_dedup
-    )
-
-
-def _resend_of_effect(effect: Effect, *, shared_dedup: bool) -> Resend:
-    if effect is Effect.UNSAFE:
-        return NOWHERE
-    if effect is Effect.KEYED and not shared_dedup:
-        return SAME_TARGET
-    return ANYWHERE
+            return HARMLESS

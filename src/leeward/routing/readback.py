@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
 from leeward.adapter import Call, Delete, Load, Result, Store, Stored
 from leeward.errors import Outcome
-from leeward.routing.call import Verdict
 
 
-def can_read_back(call: Call) -> bool:
-    """Return whether an unknown outcome of `call` can be asked after."""
-    return isinstance(call, Store | Delete)
+class Verdict(Enum):
+    """What a read-back has found out."""
+
+    OURS = "ours"
+    """The write has had its effect."""
+    OPEN = "open"
+    """There is no trace of it; sending it again is as good as it was the first time."""
+    LOST = "lost"
+    """Another write is there. Whether ours came before it can be neither proved nor excluded."""
 
 
-def question(call: Store | Delete) -> Load:
-    """Return the look-up that tells what became of `call`."""
+def question(call: Call) -> Load:
+    """Return the look-up that tells what became of the write `call`."""
+    assert isinstance(call, Store | Delete), "only writes are read back"
     return Load(call.table, call.key)
 
 
-def judge(call: Store | Delete, answer: Result[Stored | None]) -> Verdict:
-    """Return what `answer` proves about `call`. A look-up that failed proves nothing."""
-    if answer.outcome is not Outcome.OK:
+def judge(call: Call, found: Result[Stored | None]) -> Verdict:
+    """Return what the look-up proves about the write `call`. One that failed proves nothing."""
+    if found.outcome is not Outcome.OK:
         return Verdict.OPEN
-    if isinstance(call, Delete):
-        return _judge_delete(call, answer.value)
-    return _judge_store(call, answer.value)
+    if isinstance(call, Store):
+        return _judge_store(call, found.value)
+    assert isinstance(call, Delete), "only writes are read back"
+    return _judge_delete(call, found.value)
 
 
 def _judge_delete(call: Delete, found: Stored | None) -> Verdict:

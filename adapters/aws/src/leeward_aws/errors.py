@@ -16,10 +16,9 @@ of the API references, and the entry codes in the reference of PutEvents.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from leeward.adapter.classification import (
     AMBIGUOUS,
@@ -32,8 +31,10 @@ from leeward.adapter.classification import (
     STALE,
     TOO_LARGE,
     Classification,
+    by_code,
     by_status,
 )
+from leeward.adapter.exchange import error_in
 from leeward.errors import Outcome
 from leeward.http.messages import Response
 from leeward_aws.settings.endpoints import Service
@@ -51,11 +52,7 @@ NOT_SUBSCRIBED: Final = "not_subscribed"
 _MISCONFIGURED: Final = Classification(Outcome.NOT_FOUND, MISCONFIGURED)
 
 
-def _table(rows: Mapping[Classification, str]) -> dict[str, Classification]:
-    return {code: meaning for meaning, codes in rows.items() for code in codes.split()}
-
-
-COMMON: Final = _table(
+COMMON: Final = by_code(
     {
         REJECTED: """
             RequestLimitExceeded RequestThrottled RequestThrottledException ThrottledException
@@ -84,7 +81,7 @@ COMMON: Final = _table(
 )
 """What any service may say."""
 
-LAMBDA: Final = _table(
+LAMBDA: Final = by_code(
     {
         REJECTED: """
             CodeArtifactUserPendingException EC2ThrottledException EC2UnexpectedException
@@ -117,12 +114,12 @@ LAMBDA: Final = _table(
 )
 """`Invoke`. EFSIOException comes out of a running function; ServiceException tells nothing."""
 
-EVENTS: Final = _table(
+EVENTS: Final = by_code(
     {NOT_FOUND: "ResourceNotFoundException", AMBIGUOUS: "InternalException"},
 )
 """`PutEvents` as a whole, and `DescribeEventBus`. An absent bus is one of the latter only."""
 
-ENTRIES: Final = _table(
+ENTRIES: Final = by_code(
     {
         REJECTED: "InternalException InternalFailure ThrottlingException",
         AUTH: """
@@ -136,7 +133,7 @@ ENTRIES: Final = _table(
 )
 """One entry of an answered `PutEvents`: an entry with a code was not published."""
 
-DYNAMODB: Final = _table(
+DYNAMODB: Final = by_code(
     {
         REJECTED: "LimitExceededException ProvisionedThroughputExceededException",
         CONTENTION: "ReplicatedWriteConflictException TransactionConflictException",
@@ -205,7 +202,7 @@ def error_code(response: Response) -> str | None:
     """
     found: object = response.headers.get("x-amzn-errortype")
     if not found:
-        body = _document(response)
+        body = error_in(response)
         found = body.get("code") or body.get("Code") or body.get("__type")
     if not isinstance(found, str):
         return None
@@ -218,14 +215,6 @@ def error_message(response: Response) -> str:
 
     It may repeat values of the request, so it is for `outcome_of`, not for people.
     """
-    body = _document(response)
+    body = error_in(response)
     found = body.get("message") or body.get("Message")
     return found if isinstance(found, str) else ""
-
-
-def _document(response: Response) -> dict[str, Any]:
-    try:
-        document = json.loads(response.body)
-    except (ValueError, RecursionError):
-        return {}
-    return document if isinstance(document, dict) else {}

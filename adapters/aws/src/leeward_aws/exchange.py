@@ -7,9 +7,8 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from leeward.adapter import Result, exchange
-from leeward.adapter.exchange import number_in, object_of, plausible_wait, wait_in
+from leeward.adapter.exchange import error_in, number_in, plausible_wait, wait_in
 from leeward.http.messages import Request, Response
-from leeward.json_text import Undecodable
 from leeward_aws.errors import MAY_BE_SKEW, error_code, error_message, outcome_of
 from leeward_aws.identity.credentials import ACCESS_KEY
 from leeward_aws.identity.signing import Scope, sign
@@ -92,7 +91,4 @@ def _told_in_body(response: Response) -> str:
     """Return what Lambda's throttling says, where the header did not come through."""
     if b"retryAfterSeconds" not in response.body:
         return ""
-    try:
-        return str(object_of(response).get("retryAfterSeconds"))
-    except Undecodable:
-        return ""
+    return str(error_in(response).get("retryAfterSeconds"))

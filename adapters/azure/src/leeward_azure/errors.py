@@ -1,4 +1,4 @@
-"""What the errors of Cosmos DB and Event Grid mean: status and sub-status to outcome.
+"""What the errors of Cosmos DB, Event Grid and Queue storage mean: status and code to outcome.
 
 Three rules decide, in this order:
 
@@ -10,7 +10,9 @@ Three rules decide, in this order:
 
 Sources: "HTTP status codes" in Cosmos DB's REST reference; its pages "Troubleshoot forbidden
 exceptions" and "Troubleshoot not found exceptions"; `SubStatusCodes` in azure-cosmos; "Post to
-custom topic" and the errors of "Publish cloud events" in Event Grid's reference.
+custom topic" and the errors of "Publish cloud events" in Event Grid's reference; "Common REST
+API error codes" and "Queue Storage error codes" in the reference of Azure Storage, and
+`StorageErrorCode` in azure-storage-queue.
 """
 
 from __future__ import annotations
@@ -28,12 +30,14 @@ from leeward.adapter.classification import (
     NOT_FOUND,
     REJECTED,
     STALE,
+    TOO_LARGE,
     Classification,
+    by_code,
     by_status,
 )
+from leeward.adapter.exchange import error_in
 from leeward.errors import Outcome
 from leeward.http.messages import Response
-from leeward.json_text import Undecodable, decode
 
 ABSENT: Final = "absent_item"
 """NOT_FOUND: the table is there, or was not looked at, and the item is not. No verb ends so."""
@@ -53,6 +57,9 @@ REGION_MOVED: Final = "write_region_moved"
 """REJECTED: the region that was asked takes no writes any more. The account's name leads to
 another one by now, or soon; connections that are kept lead to the old one, and are given up."""
 
+
+DISABLED: Final = "disabled"
+"""UNUSABLE: the account or the queue is there, and somebody has switched it off."""
 
 _MOVING: Final = Classification(Outcome.REJECTED, MOVING)
 _QUOTA: Final = Classification(Outcome.UNUSABLE, QUOTA)
@@ -93,6 +100,37 @@ EVENTS: Final[Mapping[int, Classification]] = {
     404: NOT_FOUND,
 }
 """A batch is taken or refused as a whole."""
+
+QUEUE: Final = by_code(
+    {
+        REJECTED: "AccountBeingCreated ServerBusy",
+        AMBIGUOUS: "InternalError OperationTimedOut",
+        Classification(Outcome.UNUSABLE, DISABLED): "AccountIsDisabled QueueDisabled",
+        STALE: """
+            AuthenticationFailed InvalidAuthenticationInfo NoAuthenticationInformation
+            """,
+        AUTH: """
+            AuthorizationFailure AuthorizationPermissionMismatch AuthorizationProtocolMismatch
+            AuthorizationResourceTypeMismatch AuthorizationServiceMismatch
+            AuthorizationSourceIPMismatch FeatureVersionMismatch InsufficientAccountPermissions
+            KeyBasedAuthenticationNotPermitted
+            """,
+        NOT_FOUND: "QueueBeingDeleted QueueNotFound ResourceNotFound",
+        TOO_LARGE: "MessageTooLarge RequestBodyTooLarge",
+        CALLER: """
+            ConditionHeadersNotSupported InvalidHeaderValue InvalidHttpVerb InvalidInput
+            InvalidMarker InvalidMd5 InvalidQueryParameterValue InvalidResourceName InvalidUri
+            InvalidXmlDocument InvalidXmlNodeValue Md5Mismatch MissingContentLengthHeader
+            MissingRequiredHeader MissingRequiredQueryParameter MissingRequiredXmlNode
+            MultipleConditionHeadersNotSupported OutOfRangeInput OutOfRangeQueryParameterValue
+            RequestUrlFailedToParse ResourceTypeMismatch UnsupportedHeader UnsupportedHttpVerb
+            UnsupportedQueryParameter UnsupportedXmlNode
+            """,
+    }
+)
+
+QUEUE_STATUSES: Final[Mapping[int, Classification]] = {401: STALE, 403: AUTH, 404: NOT_FOUND}
+"""What a status means in an answer of the service that names no code."""
 
 _WRONG_TIME: Final = "not valid at the current time"
 """How Cosmos says, with a 403, that a token has expired or that a signature's date is off."""
@@ -136,6 +174,18 @@ def judge_events(response: Response) -> Judged:
     return Judged(meaning, word or f"http.{status}")
 
 
+def judge_queue(response: Response) -> Judged:
+    """Return what an answer of Queue storage means, other than 2xx."""
+    status = response.status
+    text = response.headers.get("x-ms-error-code", "")
+    code = text if re.fullmatch(r"[A-Za-z][A-Za-z0-9]{0,99}", text) else None
+    known = code is not None or "x-ms-request-id" in response.headers
+    meaning = QUEUE.get(code or "") or by_status(status)
+    if meaning is AMBIGUOUS and known and code not in QUEUE:
+        meaning = QUEUE_STATUSES.get(status, AMBIGUOUS)
+    return Judged(meaning, code or f"http.{status}")
+
+
 def error_code(response: Response) -> str | None:
     """Return the name of the error in the body; None if there is none, or it is no name.
 
@@ -157,13 +207,9 @@ def error_message(response: Response) -> str:
 
 
 def _told(response: Response) -> dict[str, Any]:
-    try:
-        document = decode(response.body)
-    except Undecodable:
-        return {}
-    inner = document.get("error") if isinstance(document, dict) else None
-    told = inner if isinstance(inner, dict) else document
-    return told if isinstance(told, dict) else {}
+    document = error_in(response)
+    inner = document.get("error")
+    return inner if isinstance(inner, dict) else document
 
 
 def _sub_status(response: Response) -> int:

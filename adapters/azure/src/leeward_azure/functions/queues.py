@@ -21,8 +21,8 @@ from leeward.adapter.http_dates import http_date
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.errors import InvalidRequest
 from leeward.http.messages import Request
+from leeward_azure.errors import judge_queue
 from leeward_azure.exchange import service_of
-from leeward_azure.functions.queue_errors import judge_queue
 from leeward_azure.identity.credentials import AccountKey, Bearer, Credential, ServiceCredential
 from leeward_azure.identity.signing import Headers
 from leeward_azure.settings.services import Queues, is_queue_name

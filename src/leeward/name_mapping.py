@@ -8,7 +8,7 @@ from typing import Any
 from leeward.adapter import Call, Driver, Enqueue, Invoke, Publish, Result, WrappingDriver
 
 
-class Renamed(WrappingDriver):
+class NameMappingDriver(WrappingDriver):
     """`driver`, with functions, buses and tables under the names of the configuration.
 
     Args:
@@ -41,13 +41,12 @@ class Renamed(WrappingDriver):
 
     def _named(self, call: Call) -> Call:
         match call:
-            case Invoke(function) | Enqueue(function) if function in self._functions:
-                return call._replace(function=self._functions[function])
-            case Publish(bus) if bus in self._buses:
-                return call._replace(bus=self._buses[bus])
-            case Invoke() | Enqueue() | Publish():
-                return call
-            case _ if call.table in self._tables:
-                return call._replace(table=self._tables[call.table])
+            case Invoke(function) | Enqueue(function):
+                own = self._functions.get(function)
+                return call if own is None else call._replace(function=own)
+            case Publish(bus):
+                own = self._buses.get(bus)
+                return call if own is None else call._replace(bus=own)
             case _:
-                return call
+                own = self._tables.get(call.table)
+                return call if own is None else call._replace(table=own)

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, fields
 
 from leeward.adapter import Delete, Enqueue, Invoke, Load, Publish, Store
 from leeward.errors import Outcome
-from tests.simulation.runner import Story
+from tests.simulation.runner import CallRecord
 from tests.simulation.scenarios import Setting
-from tests.simulation.strands import nature_of
+from tests.simulation.work_units import effect_rules_of
 
 
 @dataclass(slots=True)
-class Tally:
+class Counters:
     """Counts; two of them add up.
 
     Attributes:
@@ -23,9 +23,9 @@ class Tally:
         attempts: requests, read-backs included.
         unsafe: calls that may harm when repeated.
         doubles: unsafe and keyed calls that took effect more than once.
-        denied: reported as a plain failure, although it ran.
-        astray: data calls that left the home of their table.
-        overrun: writes that took effect once more, on top of another call's later change.
+        false_failures: reported as a plain failure, although it ran.
+        left_home: data calls that left the home of their table.
+        late_overwrites: writes that took effect once more, on top of another call's later change.
         seen: outcomes of attempts and other happenings: proof that they were put to the test.
     """
 
@@ -35,9 +35,9 @@ class Tally:
     attempts: int = 0
     unsafe: int = 0
     doubles: int = 0
-    denied: int = 0
-    astray: int = 0
-    overrun: int = 0
+    false_failures: int = 0
+    left_home: int = 0
+    late_overwrites: int = 0
     seen: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -45,53 +45,53 @@ class Tally:
         """Reported as a plain failure."""
         return self.calls - self.succeeded - self.unknown
 
-    def add(self, other: Tally) -> None:
-        """Take in another tally."""
+    def add(self, other: Counters) -> None:
+        """Add those of `other`."""
         for each in fields(self):
             total = getattr(self, each.name) + getattr(other, each.name)
             setattr(self, each.name, total)
 
-    def count(self, story: Story, setting: Setting) -> None:
+    def count(self, record: CallRecord, setting: Setting) -> None:
         """Take in one finished call."""
-        final, deeds = story.final, story.deeds
-        ends = _ends(story)
+        final, side_effects = record.final, record.side_effects
+        ends = _ends(record)
         self.calls += 1
         self.succeeded += ends.count(Outcome.OK) == len(ends)
         self.unknown += Outcome.AMBIGUOUS in ends
-        self.attempts += len(story.tries)
-        self.astray += _left_home(story, setting)
-        if isinstance(story.call, Invoke | Enqueue):
-            nature = nature_of(story.call)
-            self.unsafe += nature.unsafe
-            self.doubles += (nature.unsafe or nature.keyed) and len(deeds) > 1
-        if deeds and final.outcome not in _MAY_HAVE_RUN:
-            self.denied += 1
+        self.attempts += len(record.attempts)
+        self.left_home += _left_home(record, setting)
+        if isinstance(record.call, Invoke | Enqueue):
+            rules = effect_rules_of(record.call)
+            self.unsafe += rules.unsafe
+            self.doubles += (rules.unsafe or rules.keyed) and len(side_effects) > 1
+        if side_effects and final.outcome not in _MAY_HAVE_RUN:
+            self.false_failures += 1
 
-    def see(self, story: Story) -> None:
+    def note(self, record: CallRecord) -> None:
         """Note what a finished call has met."""
-        for attempt in story.tries:
-            self.seen["read-back" if attempt.read_back else attempt.told.outcome.name] += 1
-        if story.final.resolved:
+        for attempt in record.attempts:
+            self.seen["read-back" if attempt.read_back else attempt.reported.outcome.name] += 1
+        if record.final.resolved:
             self.seen["resolved"] += 1
-        if any(deed.at > story.ended for deed in story.deeds):
+        if any(side_effect.at > record.ended for side_effect in record.side_effects):
             self.seen["late zombie"] += 1
-        if isinstance(story.call, Publish) and story.tries[-1].call is not story.call:
+        if isinstance(record.call, Publish) and record.attempts[-1].call is not record.call:
             self.seen["batch sent in part"] += 1
 
 
-def _ends(story: Story) -> list[Outcome]:
-    """Give how the call ended: for a batch that had an answer, how each event did."""
-    final = story.final
-    if isinstance(story.call, Publish) and final.outcome is Outcome.OK and final.value:
+def _ends(record: CallRecord) -> list[Outcome]:
+    """Return how the call ended: for a batch that had an answer, how each event did."""
+    final = record.final
+    if isinstance(record.call, Publish) and final.outcome is Outcome.OK and final.value:
         return [entry.outcome for entry in final.value]
     return [final.outcome]
 
 
-def _left_home(story: Story, setting: Setting) -> bool:
-    call = story.call
+def _left_home(record: CallRecord, setting: Setting) -> bool:
+    call = record.call
     if not isinstance(call, Store | Load | Delete):
         return False
-    return any(attempt.target != setting.homes[call.table] for attempt in story.tries)
+    return any(attempt.target != setting.homes[call.table] for attempt in record.attempts)
 
 
 _MAY_HAVE_RUN = (Outcome.OK, Outcome.AMBIGUOUS, Outcome.APP_ERROR)

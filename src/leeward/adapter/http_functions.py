@@ -1,0 +1,242 @@
+"""Call a function over HTTP, whatever platform it runs on, and know who answered.
+
+Any status may come from the function's own code, from the platform around it, or from a proxy on
+the way; and what the function's code answers, it answers after it ran. So a status by itself proves
+nothing. Who answered is told by what cannot come from anybody else:
+
+* **the handler**: leeward's own marks each of its answers (`leeward.envelope`);
+* **the platform**: a `Proof` that its adapter names, such as the text of a page of its own;
+* **the function**: JSON. Platforms and proxies refuse with pages, or with nothing;
+* else **nobody knows**.
+
+`UNPROVED` and `outcome_of` are the whole table; ``docs/outcomes.md`` shows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any, Final, NamedTuple, Protocol
+
+from leeward.adapter.classification import (
+    AMBIGUOUS,
+    APP_ERROR,
+    AUTH,
+    CALLER,
+    NOT_FOUND,
+    REJECTED,
+    TOO_LARGE,
+    Classification,
+)
+from leeward.adapter.exchange import UNDECODABLE
+from leeward.adapter.plans import STALE_CREDENTIALS, Need, Plan, Send, View
+from leeward.adapter.resolver import FunctionAddress
+from leeward.calls import FunctionFault, Invoke, Result
+from leeward.errors import Outcome
+from leeward.http.messages import Request, Response
+from leeward.json_text import Undecodable, decode
+
+MARK: Final = "x-leeward"
+"""The header by which leeward's handler marks its answers: it proves that the function ran."""
+
+
+class Who(Enum):
+    """Whose answer it is, as far as it is proved."""
+
+    HANDLER = "handler"
+    PLATFORM = "platform"
+    FUNCTION = "function"
+    NOBODY_KNOWS = "nobody knows"
+
+
+BY_PLATFORM: Final[Mapping[int, Classification]] = {
+    **dict.fromkeys((400, 405, 411, 414, 415, 431), CALLER),
+    401: AUTH,
+    403: AUTH,
+    404: NOT_FOUND,
+    413: TOO_LARGE,
+    429: REJECTED,
+}
+"""What the statuses of a platform mean where a `Proof` does not say: all come before it runs."""
+
+UNPROVED: Final[Mapping[int, Classification]] = {
+    413: TOO_LARGE,
+    **dict.fromkeys((409, 410, 418, 422, 423, 424, 451), APP_ERROR),
+}
+"""What a few statuses mean without any proof: nobody takes in a request that is too large, and no
+platform or proxy gives the others. The rest is AMBIGUOUS."""
+
+_GATEWAYS: Final = frozenset({408, 413, 425, 429, 502, 503, 504})
+"""Statuses that gateways give, some of them with JSON: that JSON proves nothing."""
+
+
+class Proof(NamedTuple):
+    """By what the platform's own answers are known.
+
+    Attributes:
+        statuses: with which it comes.
+        meaning: what it means; None for what `BY_PLATFORM` has.
+        header: a header that it has, in lower case, and how its value begins, in lower case.
+        text: what stands somewhere in its body, in lower case.
+        whole: all that its body is, but for white space around it.
+        bare: it has no body, and does not say of what type that would be.
+    """
+
+    statuses: frozenset[int]
+    meaning: Classification | None = None
+    header: tuple[str, str] | None = None
+    text: bytes | None = None
+    whole: bytes | None = None
+    bare: bool = False
+
+    def holds(self, response: Response) -> bool:
+        """Return whether `response` is an answer of this kind."""
+        if response.status not in self.statuses:
+            return False
+        if self.header is not None:
+            name, beginning = self.header
+            value = response.headers.get(name)
+            if value is None or not value.lower().startswith(beginning):
+                return False
+        if self.text is not None and self.text not in response.body.lower():
+            return False
+        if self.whole is not None and response.body.strip() != self.whole:
+            return False
+        return not (self.bare and (response.body or "content-type" in response.headers))
+
+
+class Address(Protocol):
+    """Where a function is called, and with what.
+
+    Attributes:
+        origin: of its URL.
+        target: the path.
+        token: a token for it, or None.
+        looked_up: it was looked up, so it may have changed since.
+    """
+
+    origin: str
+    target: str
+    token: str | None
+    looked_up: bool
+
+
+class Platform(NamedTuple):
+    """What is particular about calling functions on one platform.
+
+    Attributes:
+        proofs: by which its own answers are known; the first one that holds counts.
+        credentials: the headers that prove who calls, for an address.
+        request_id: the platform's id of the request.
+        retry_after: seconds that an answer asks to wait, from it and the time in Unix seconds.
+    """
+
+    proofs: tuple[Proof, ...]
+    credentials: Callable[[Any], tuple[tuple[str, str], ...]]
+    request_id: Callable[[Response], str | None]
+    retry_after: Callable[[Response, float], float | None]
+
+
+def invoke(platform: Platform, call: Invoke, view: View) -> Plan:
+    """Call a function and wait for its answer.
+
+    Args:
+        platform: that it runs on.
+        call: of the function.
+        view: of the plan.
+    """
+    address: Any = yield Need(FunctionAddress(call.function))
+    headers = (
+        ("Content-Type", "application/json"),
+        ("Idempotency-Key", call.idempotency_key),
+        ("x-leeward-deadline-ms", str(max(0, int(view.timeout * 1000)))),
+        *platform.credentials(address),
+    )
+    request = Request("POST", address.origin, address.target, headers, call.payload)
+    response: Response = yield Send(request)
+    request_id = platform.request_id(response)
+    if 200 <= response.status < 300:
+        return value_of(response, request_id)
+    who, meaning = outcome_of(response, platform.proofs)
+    if who is Who.PLATFORM and _may_be_stale(response, address):
+        meaning = Classification(meaning.outcome, STALE_CREDENTIALS)
+    return Result(
+        meaning.outcome,
+        code=f"http.{response.status}",
+        reason=meaning.reason,
+        request_id=request_id,
+        retry_after=platform.retry_after(response, view.now),
+        fault=fault_in(response) if who is Who.HANDLER else None,
+    )
+
+
+def outcome_of(response: Response, proofs: tuple[Proof, ...]) -> tuple[Who, Classification]:
+    """Return whose an answer other than 2xx is, and what it means."""
+    status = response.status
+    if MARK in response.headers:
+        return Who.HANDLER, APP_ERROR
+    for proof in proofs:
+        if proof.holds(response):
+            return Who.PLATFORM, proof.meaning or BY_PLATFORM.get(status, AMBIGUOUS)
+    if 300 <= status < 400:  # nobody but the function redirects a POST
+        return Who.FUNCTION, APP_ERROR
+    if status not in _GATEWAYS and _is_json(response):
+        return Who.FUNCTION, APP_ERROR
+    return Who.NOBODY_KNOWS, UNPROVED.get(status, AMBIGUOUS)
+
+
+def value_of(response: Response, request_id: str | None) -> Result[Any]:
+    """Read a success. A function that returns nothing gives 204, or an empty body.
+
+    Args:
+        response: with a status of 2xx.
+        request_id: the platform's id of the request.
+    """
+    try:
+        value = decode(response.body) if response.body else None
+    except Undecodable as error:
+        return Result(
+            Outcome.AMBIGUOUS,
+            code=f"http.{response.status}",
+            reason=UNDECODABLE,
+            request_id=request_id,
+            executed=True,
+            cause=error,
+        )
+    return Result.ok(value, request_id=request_id)
+
+
+def fault_in(response: Response) -> FunctionFault:
+    """Read what leeward's handler says of an exception; of odd parts, only what is text."""
+    try:
+        document = decode(response.body)
+    except Undecodable:
+        document = None
+    told = document if isinstance(document, dict) else {}
+    lines = told.get("stackTrace")
+    trace = (
+        tuple(line for line in lines if isinstance(line, str)) if isinstance(lines, list) else ()
+    )
+    return FunctionFault(_text(told.get("errorType")), _text(told.get("errorMessage")), trace)
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _is_json(response: Response) -> bool:
+    try:
+        return bool(response.body) and isinstance(decode(response.body), dict | list)
+    except Undecodable:
+        return False
+
+
+def _may_be_stale(response: Response, address: Address) -> bool:
+    """Return whether another address, key or token may mend a refusal of the platform.
+
+    The call is then sent once more. There always is another token, so there the platform has to
+    have asked for one.
+    """
+    if response.status == 401 and address.token is not None:
+        return "www-authenticate" in response.headers
+    return response.status in (401, 404) and address.looked_up

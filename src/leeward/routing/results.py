@@ -1,0 +1,49 @@
+"""What came out of a driver, as a result. What is not an answer proves nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from leeward.adapter import Call, Load, Page, Publish, Result, Scan, Store, Stored
+from leeward.errors import LeewardError, Outcome
+
+_VALUES: dict[type[Call], type | tuple[type, ...]] = {
+    Store: str,
+    Load: (Stored, type(None)),
+    Scan: Page,
+    Publish: tuple,
+}
+"""What the value of an OK result is, by call; for the others it is anything."""
+
+
+def result_of(call: Call, answer: object) -> Result[Any]:
+    """Return the result of an attempt at `call` whose driver returned or raised `answer`.
+
+    An exception leaves the outcome unknown, unless leeward itself raised it.
+    """
+    if isinstance(answer, Result) and isinstance(answer.outcome, Outcome):
+        if answer.outcome is not Outcome.OK:
+            return answer
+        value = answer.value
+        if not isinstance(value, _VALUES.get(type(call), object)):
+            return _UNSOUND
+        return answer if type(call) is not Publish or _has_entries(value) else _UNSOUND
+    if isinstance(answer, LeewardError):
+        return Result(Outcome.CALLER, message=str(answer), cause=answer)
+    if isinstance(answer, Exception):
+        return Result(Outcome.AMBIGUOUS, code=type(answer).__name__, cause=answer)
+    return _UNSOUND
+
+
+def _has_entries(value: Any) -> bool:
+    for entry in value:
+        if not isinstance(entry, Result) or not isinstance(entry.outcome, Outcome):
+            return False
+    return True
+
+
+_UNSOUND: Result[Any] = Result(
+    Outcome.AMBIGUOUS,
+    code="bad_result",
+    message="the adapter's answer is not of the kind that the call gives",
+)

@@ -1,0 +1,82 @@
+"""What a call costs that ends well at once, in Python calls: no machine's load changes them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from leeward.adapter import Call, Delete, Invoke, Key, Load, Publish, Result, Store
+from leeward.routing import FailoverDriver
+from leeward.values import Effect, Event
+from tests.scripted import OK, Scripted
+
+KEY = Key(("id",), ("1",))
+INVOKE = Invoke("f", b"{}", "key-1")
+ONE_EVENT = Publish("bus", (Event("t", id="1", source="s"),))
+COSTS = [
+    (INVOKE, OK, 15),
+    (INVOKE._replace(effect=Effect.IDEMPOTENT), OK, 15),
+    (Store("t", KEY, {"id": "1"}, "w-1", now=1000.0), Result.ok("r-1"), 16),
+    (Load("t", KEY), OK, 16),
+    (Delete("t", KEY, 0.0), OK, 16),
+    (ONE_EVENT, Result.ok((OK,)), 22),
+]
+
+
+class Instant(Scripted):
+    """A driver that has its answer ready, and can be awaited without waiting."""
+
+    def __init__(self, answer: Result[Any]) -> None:
+        super().__init__("a")
+        self.answer = answer
+
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        return self.answer
+
+    async def perform_async(self, call: Call, timeout: float) -> Result[Any]:
+        return self.answer
+
+
+def python_calls(work: Callable[[], object]) -> list[str]:
+    """List the Python functions that `work` enters, but for those of the driver and its kit."""
+    entered: list[str] = []
+
+    def profile(frame: FrameType, event: str, _: object) -> None:
+        code = frame.f_code
+        of_the_driver = "/leeward/adapter/" in code.co_filename or code.co_filename == __file__
+        if event == "call" and not of_the_driver:
+            entered.append(code.co_name)
+
+    sys.setprofile(profile)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return entered
+
+
+@pytest.mark.parametrize(("call", "answer", "most"), COSTS)
+def test_the_router_stays_out_of_the_way(call: Call, answer: Result[Any], most: int) -> None:
+    """From the router's `perform` to the driver's and back, the attempt's record included."""
+    router = FailoverDriver([Instant(answer), Scripted("b")], home="a")
+    entered = python_calls(lambda: router.perform(call, 10.0))
+    assert entered[:2] == ["perform", "run"]
+    assert len(entered) <= most, entered
+
+
+@pytest.mark.parametrize(("call", "answer", "most"), COSTS)
+def test_awaiting_it_costs_no_more(call: Call, answer: Result[Any], most: int) -> None:
+    """The runner for event loops takes the same steps as the one for threads."""
+    router = FailoverDriver([Instant(answer), Scripted("b")], home="a")
+
+    def work() -> None:
+        with pytest.raises(StopIteration):
+            router.perform_async(call, 10.0).send(None)
+
+    entered = python_calls(work)
+    ours = entered[entered.index("perform_async") : entered.index("__exit__")]
+    assert len(ours) <= most, ours

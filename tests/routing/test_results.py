@@ -1,0 +1,90 @@
+"""What comes out of a driver, as a result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from leeward.adapter import (
+    Call,
+    Delete,
+    Enqueue,
+    Invoke,
+    Key,
+    Load,
+    Page,
+    Publish,
+    Result,
+    Scan,
+    Store,
+    Stored,
+)
+from leeward.errors import Outcome, Unsupported
+from leeward.routing.results import result_of
+from tests.scripted import CALLER, OK
+
+KEY = Key(("id",), ("1",))
+INVOKE = Invoke("f", b"{}", "key-1")
+STORE = Store("t", KEY, {}, "w-1", 0.0)
+PUBLISH = Publish("bus", ())
+
+
+@pytest.mark.parametrize(
+    ("call", "value"),
+    [
+        (INVOKE, {"any": "thing"}),
+        (INVOKE, None),
+        (Enqueue("f", b"{}", "key-1"), None),
+        (STORE, "r-1"),
+        (Load("t", KEY), None),
+        (Load("t", KEY), Stored({}, "r-1")),
+        (Delete("t", KEY, 0.0), None),
+        (Scan("t"), Page(())),
+        (PUBLISH, ()),
+        (PUBLISH, (OK, CALLER)),
+    ],
+)
+def test_what_a_call_gives_is_passed_on(call: Call, value: object) -> None:
+    """A result with a value of the right kind is the result."""
+    answer = Result.ok(value)
+    assert result_of(call, answer) is answer
+
+
+@pytest.mark.parametrize(
+    ("call", "answer"),
+    [
+        (INVOKE, None),
+        (INVOKE, "ok"),
+        (INVOKE, Result("ok")),  # type: ignore[arg-type]
+        (STORE, Result.ok(None)),
+        (Load("t", KEY), Result.ok({})),
+        (Scan("t"), Result.ok(())),
+        (PUBLISH, Result.ok(None)),
+        (PUBLISH, Result.ok((OK, None))),
+        (PUBLISH, Result.ok((Result("ok"),))),  # type: ignore[arg-type]
+    ],
+)
+def test_anything_else_proves_nothing(call: Call, answer: object) -> None:
+    """What is not an answer to the call is an unknown outcome."""
+    result = result_of(call, answer)
+    assert (result.outcome, result.code) == (Outcome.AMBIGUOUS, "bad_result")
+
+
+def test_a_failure_needs_no_value() -> None:
+    """What is not OK is believed as it is."""
+    assert result_of(STORE, CALLER) is CALLER
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [
+        (Unsupported("no"), (Outcome.CALLER, None, "no")),
+        (ValueError("secret"), (Outcome.AMBIGUOUS, "ValueError", None)),
+    ],
+)
+def test_what_was_raised(raised: Exception, expected: tuple[Any, ...]) -> None:
+    """What leeward raises keeps its meaning; anything else may have run. Its text is not shown."""
+    result = result_of(INVOKE, raised)
+    assert (result.outcome, result.code, result.message) == expected
+    assert result.cause is raised

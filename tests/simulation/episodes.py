@@ -1,0 +1,127 @@
+"""A run is many episodes of virtual time, each reproducible alone, spread over processes."""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from hashlib import blake2b
+from multiprocessing import get_context
+from typing import NamedTuple
+
+from tests.simulation.counters import Counters
+from tests.simulation.invariants import Violation, violations
+from tests.simulation.leeward_router import Leeward
+from tests.simulation.naive import Naive
+from tests.simulation.runner import CallRecord, Simulation
+from tests.simulation.scenarios import CALLS_PER_EPISODE, SCENARIOS, Episode, setting_of
+from tests.simulation.violation_report import describe
+
+MOST_REPORTED = 3
+"""Violations of one episode that are described in full."""
+
+
+class Judgement(NamedTuple):
+    """One episode as leeward went through it.
+
+    Attributes:
+        counters: its counts.
+        trace: a digest of every attempt, result and effect, in order.
+        violations: every promise that was broken.
+    """
+
+    counters: Counters
+    trace: str
+    violations: list[Violation]
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What came out of one episode: a `Judgement` made small enough to cross processes.
+
+    Attributes:
+        episode: which one.
+        leeward: its counts.
+        naive: those of the naive router, in the same setting, with the same calls.
+        trace: leeward's digest.
+        broken: how often each invariant was broken.
+        reports: some of the violations, described in full.
+    """
+
+    episode: Episode
+    leeward: Counters
+    naive: Counters
+    trace: str
+    broken: Counter[str]
+    reports: tuple[str, ...]
+
+
+def episodes(calls: int, seed: int) -> Iterator[Episode]:
+    """Share `calls` out evenly over the scenarios."""
+    size = min(CALLS_PER_EPISODE, -(-calls // len(SCENARIOS)))
+    number = 0
+    while calls > 0:
+        scenario = SCENARIOS[number % len(SCENARIOS)]
+        yield Episode(scenario, number // len(SCENARIOS), min(size, calls), seed)
+        number, calls = number + 1, calls - size
+
+
+def run_episode(episode: Episode) -> Findings:
+    """Run one episode with leeward, judged call by call, and with the naive router."""
+    leeward, trace, found = run_leeward(episode)
+    broken = Counter(violation.invariant for violation in found)
+    reports = tuple(describe(violation, episode) for violation in found[:MOST_REPORTED])
+    return Findings(episode, leeward, run_naive(episode), trace, broken, reports)
+
+
+def run_episodes(todo: list[Episode], workers: int) -> Iterator[Findings]:
+    """Run all of `todo`, in order, with so many processes."""
+    if workers == 1:
+        yield from map(run_episode, todo)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(run_episode, todo, chunksize=4)
+
+
+def run_leeward(episode: Episode) -> Judgement:
+    """Run one episode with leeward's own routing, and judge every call."""
+    setting, counters, digest = setting_of(episode), Counters(), blake2b(digest_size=8)
+    found: list[Violation] = []
+
+    def observe(record: CallRecord) -> None:
+        digest.update(_trace_of(record))
+        counters.count(record, setting)
+        counters.note(record)
+        found.extend(violations(record, setting))
+
+    router = Leeward(setting.order, setting.homes, episode.key)
+    world = Simulation(setting, episode, router, observe).run()
+    counters.late_overwrites = world.late_overwrites
+    counters.seen["deduplicated"] = world.deduplicated
+    return Judgement(counters, digest.hexdigest(), found)
+
+
+def run_naive(episode: Episode) -> Counters:
+    """Run one episode with the naive router, and count."""
+    setting, counters = setting_of(episode), Counters()
+
+    def observe(record: CallRecord) -> None:
+        counters.count(record, setting)
+
+    world = Simulation(setting, episode, Naive(setting.order), observe).run()
+    counters.late_overwrites = world.late_overwrites
+    return counters
+
+
+def _trace_of(record: CallRecord) -> bytes:
+    """Write down all of a call that must be the same in every run with the same seed."""
+    words, times = [record.final.outcome.value], array("d", (record.number, record.ended))
+    for each in record.attempts:
+        words += each.target, each.reported.outcome.value
+        times.append(each.ended)
+    for side_effect in record.side_effects:
+        words += side_effect.target, side_effect.mark
+        times.append(side_effect.at)
+    return " ".join(words).encode() + times.tobytes()

@@ -1,0 +1,39 @@
+"""Logical names become a target's own."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from leeward.adapter import Call, Delete, Enqueue, Invoke, Key, Load, Publish, Scan, Store
+from leeward.name_mapping import NameMappingDriver
+from tests.scripted import Scripted
+
+KEY = Key(("id",), ("1",))
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        (Invoke("f", b"{}", "key-1"), Invoke("own-f", b"{}", "key-1")),
+        (Invoke("g", b"{}", "key-1"), Invoke("g", b"{}", "key-1")),
+        (Enqueue("f", b"{}", "key-1"), Enqueue("own-f", b"{}", "key-1")),
+        (Publish("bus", ()), Publish("own-bus", ())),
+        (Publish("f", ()), Publish("f", ())),
+        (Load("t", KEY), Load("own-t", KEY)),
+        (Store("t", KEY, {}, "w-1", 0.0), Store("own-t", KEY, {}, "w-1", 0.0)),
+        (Delete("t", KEY, 0.0), Delete("own-t", KEY, 0.0)),
+        (Scan("t"), Scan("own-t")),
+        (Scan("bus"), Scan("bus")),
+    ],
+)
+def test_the_target_gets_its_own_names(call: Call, expected: Call) -> None:
+    """What is configured is mapped, each kind of name by its own mapping; the rest stays."""
+    target = Scripted("a")
+    driver = NameMappingDriver(
+        target, functions={"f": "own-f"}, buses={"bus": "own-bus"}, tables={"t": "own-t"}
+    )
+    driver.perform(call, 10.0)
+    asyncio.run(driver.perform_async(call, 10.0))
+    assert target.calls == [expected] * 2
