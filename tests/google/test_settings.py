@@ -197,6 +197,8 @@ def test_emulators() -> None:
     assert found.tables == Tables("http://fire:8080", emulator=True)
     own = settings(env, pubsub_endpoint="https://us-east1-pubsub.googleapis.com")
     assert own.events == Events("https://us-east1-pubsub.googleapis.com")
+    own = settings(env, pubsub_endpoint="https://pubsub.googleapis.com")
+    assert own.events == Events("https://pubsub.googleapis.com")
     assert "PUBSUB_EMULATOR_HOST" in refusal({"PUBSUB_EMULATOR_HOST": "http://a/b"})
 
 
@@ -219,6 +221,7 @@ def test_who_asks() -> None:
     found = settings(env, credentials_file="/own.json", quota_project="own", ca_bundle="/own.pem")
     assert (found.identity.file, found.identity.quota_project) == ("/own.json", "own")
     assert settings(env, identity="metadata").identity.file is None
+    assert settings(env, identity="default").identity.file == "/env.json"
     found = settings(env, access_token="canary-1", id_token="canary-2")
     assert found.identity[:2] == ("canary-1", "canary-2")
     assert "canary" not in repr(found)

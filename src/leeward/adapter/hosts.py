@@ -41,11 +41,13 @@ class Url(NamedTuple):
 
     Attributes:
         origin: as a request has it: in lower case, without the scheme's usual port.
+        host: of it, without a port; an address of IPv6 in its brackets.
         path: empty, or from the first slash on.
         query: empty, or from the question mark on.
     """
 
     origin: str
+    host: str
     path: str
     query: str
 
@@ -62,7 +64,7 @@ def url_of(text: str) -> Url | None:
     scheme, host = parts[1].lower(), parts[2].lower()
     usual = not parts[3] or int(parts[3]) == _PORTS[scheme]
     port = "" if usual else f":{int(parts[3])}"
-    return Url(f"{scheme}://{host}{port}", parts[4] or "", parts[5] or "")
+    return Url(f"{scheme}://{host}{port}", host, parts[4] or "", parts[5] or "")
 
 
 def parse_url(setting: Setting, example: str) -> Url:

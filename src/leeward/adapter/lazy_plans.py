@@ -1,4 +1,4 @@
-"""What an adapter loads when it is first needed: the plans of a service, a transport of its own."""
+"""The plans of a target by verb; those of a service are loaded when a verb first needs them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from leeward.adapter.plans import Planner
-    from leeward.http.messages import Failure, Request, Response
 
 
 class Plans(NamedTuple):
@@ -68,28 +67,3 @@ class LazyPlans(Mapping[str, "Planner"]):
 
     def __len__(self) -> int:
         return len(self._makers)
-
-
-class OneShotTransport:
-    """A transport for one request at a time, which keeps no connection.
-
-    For the endpoints that a platform has for its programs, on addresses of its own: a target's
-    transport keeps, in the hardened mode, to the public internet.
-    """
-
-    def send(self, request: Request, timeout: float) -> Response | Failure:
-        """Send `request` once and give its answer, within `timeout` seconds."""
-        from leeward.http.curl import CurlTransport
-        from leeward.http.options import options_from_env
-
-        transport = CurlTransport(options_from_env({}))
-        try:
-            return transport.send(request, timeout)
-        finally:
-            transport.close()
-
-    def drop(self, origin: str) -> None:
-        """Do nothing: no connection is kept."""
-
-    def close(self) -> None:
-        """Do nothing: no connection is kept."""

@@ -61,7 +61,7 @@ class Option(NamedTuple):
         needs: texts like ``"app or url"``: it has no effect unless one of each is set.
         excludes: options that contradict it, with blanks between. Two in the section are refused.
             A variable gives way to what stands in the section, and of two variables the option
-            that comes first counts. One that says its default contradicts nothing.
+            that comes first counts.
         qualifier: what stands behind the colon in the target's name says it, and goes first.
         key: False for what can be said by a variable only.
         hardened: it counts with ``trust_env = false`` alone.
@@ -162,8 +162,6 @@ def _settle_contradictions(rows: Mapping[str, Option], found: dict[str, Setting]
             if row.name not in found or other not in found:
                 continue
             pair = [name for name in rows if name in (row.name, other)]
-            if any(found[name].value == rows[name].default for name in pair):
-                continue
             variables = [name for name in pair if found[name].variable]
             if not variables:
                 refuse_both(found[row.name], found[other])

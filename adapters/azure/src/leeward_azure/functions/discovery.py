@@ -16,6 +16,7 @@ from leeward.adapter.hosts import PATH, url_of
 from leeward.adapter.resolver import Resolved, Resolver, Source, Token, Unresolved
 from leeward.adapter.vendor import CONNECT_TIMEOUT, READ_TIMEOUT, vendor_errors
 from leeward.errors import ConfigError, Outcome
+from leeward.text import is_token
 from leeward_azure.functions.addresses import KEPT, Address, key_of, path_to
 from leeward_azure.identity.credentials import Bearer
 from leeward_azure.identity.vendor import reached_nobody
@@ -150,9 +151,9 @@ class _Finder:
         if not keys:
             keys = self._apps.list_host_keys(*self._of).function_keys or {}
         key = keys.get("default") or next((keys[name] for name in sorted(keys)), None)
-        if not isinstance(key, str) or re.fullmatch(r"[!-~]+", key) is None:
+        if not is_token(key):
             raise _unusable("key_missing", f"gave no key of the function {function!r}")
-        return key
+        return str(key)
 
 
 def _origin(host: Any) -> str:

@@ -9,7 +9,6 @@ endpoint reference"; "How to use managed identities on an Azure VM to acquire an
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -21,7 +20,7 @@ from leeward.errors import ConfigError, Outcome
 from leeward.http.messages import Request
 from leeward.http.transport import Transport
 from leeward.masking import masked
-from leeward.text import percent_encode
+from leeward.text import is_token, percent_encode
 from leeward_azure.identity.credentials import Bearer
 
 ENDPOINT: Final = "IDENTITY_ENDPOINT"
@@ -73,7 +72,7 @@ def place_of(env: Mapping[str, str], config: TargetConfig) -> Place | None:
     origin, path = address = address_in(url, ENDPOINT, _is_near, _NEAR)
     if "?" in path:
         raise ConfigError(f"{ENDPOINT} must be a URL without a query; the platform sets it")
-    if re.fullmatch(r"[!-~]+", header) is None:
+    if not is_token(header):
         raise ConfigError(f"{HEADER} holds white space or a character outside ASCII")
     if not config.trust_env and not _is_near(origin.partition("://")[2]):
         check_host(origin, ENDPOINT, config, own=False, whose=_NEAR)

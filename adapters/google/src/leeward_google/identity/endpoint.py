@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from leeward.adapter.hosts import url_of
 from leeward.adapter.resolver import Resolved, Source, Token, Unresolved
 from leeward.adapter.tokens import TokenEndpoint, end_in, json_object, undecodable
 from leeward.errors import ConfigError, Outcome
@@ -52,10 +53,10 @@ def place_of(env: Mapping[str, str]) -> str:
     name = next((name for name in _HOSTS if env.get(name)), None)
     if name is None:
         return ADDRESS
-    parts = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?", env[name])
-    if parts is None or (parts[2] and not 0 < int(parts[2]) < 65536):
+    url = url_of(f"http://{env[name]}")
+    if url is None or url.path or url.query:
         raise ConfigError(f"{name} must be a host, perhaps with a port")
-    return f"http://{env[name]}"
+    return url.origin
 
 
 def is_announced(env: Mapping[str, str]) -> bool:

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from leeward.adapter import TargetConfig
 from leeward.adapter.hosts import check_token_goes_safely, parse_url
 from leeward.adapter.opening import http_options, http_settings
-from leeward.adapter.options import Option, Setting, Values, matching, read_options
+from leeward.adapter.options import Option, Setting, Values, matching, read_options, refuse_both
 from leeward.errors import ConfigError
 from leeward_google.settings.endpoints import (
     check_emulator,
@@ -121,8 +121,7 @@ OPTIONS: Final = (
     Option("credentials_file", "of a service account, or of a workload identity",
            variables="GOOGLE_APPLICATION_CREDENTIALS"),
     Option("identity", "`metadata`: the metadata server alone; `default`: the usual chain",
-           default="default", excludes="credentials_file access_token id_token",
-           check=matching("default|metadata", "'default' or 'metadata'")),
+           default="default", check=matching("default|metadata", "'default' or 'metadata'")),
     Option("access_token", "a given token for Google's APIs, for a short life",
            secret=True, excludes="credentials_file"),
     Option("id_token", "the same, for functions", secret=True, excludes="credentials_file"),
@@ -224,12 +223,17 @@ def _queued(values: Values, events: Events) -> Topics | Tasks:
 
 
 def _identity(values: Values) -> Identity:
-    config = values.config
+    config, said = values.config, values.setting("identity")
+    metadata = values["identity"] == "metadata"
+    others = map(values.setting, ("access_token", "id_token", "credentials_file"))
+    given = [each for each in others if each is not None and not each.variable]
+    if said is not None and metadata and given:
+        refuse_both(said, given[0])
     identity = Identity(
         access_token=values["access_token"],
         id_token=values["id_token"],
-        metadata=values["identity"] == "metadata",
-        file=values["credentials_file"],
+        metadata=metadata,
+        file=None if metadata else values["credentials_file"],
         external=values["allow_external_account"],
         impersonate=values["impersonate"],
         quota_project=values["quota_project"],
