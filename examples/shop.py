@@ -36,7 +36,7 @@ def main() -> None:
 
         told = cloud.publish_event("orders", "order.created", {"id": "42"}, subject="42")
         print(f"published:  {told.promise.value} on {told.target}")
-        local.settle()
+        local.wait_idle()
         print(f"subscriber: {', '.join(heard)}")
 
         answer = cloud.invoke("send-receipt", {"order": "42", "customer": "ada"})

@@ -8,7 +8,7 @@ import warnings
 
 import pytest
 
-from leeward.forking import ForkLock
+from leeward.forking import Forkable, ForkLock, watch
 
 warnings.simplefilter("ignore", DeprecationWarning)  # forking with threads is the point here
 
@@ -49,3 +49,54 @@ def test_a_fork_waits_for_what_has_to_be_whole() -> None:
     thread.join(30)
     with lock:
         assert halves == [1, 1]
+
+
+class Noting(Forkable):
+    """Notes what it is told, and by default does not come to rest."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        watch(self)
+
+    def release(self) -> None:
+        """Note that the parent goes on."""
+        self.told.append("release")
+
+    def renew(self, *, held: bool) -> None:
+        """Note that the child begins."""
+        self.told.append(f"renew, held: {held}")
+
+
+class Resting(Noting):
+    """Comes to rest before a fork."""
+
+    def hold(self) -> bool:
+        """Note it."""
+        self.told.append("hold")
+        return True
+
+
+def test_only_what_came_to_rest_goes_on_in_the_parent() -> None:
+    """In the child everything begins anew, and knows whether it had come to rest."""
+    passing, resting = Noting(), Resting()
+    child = os.fork()
+    if child == 0:
+        whole = (passing.told, resting.told) == (
+            ["renew, held: False"],
+            ["hold", "renew, held: True"],
+        )
+        os._exit(0 if whole else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert (passing.told, resting.told) == ([], ["hold", "release"])
+
+
+def test_what_is_gone_takes_no_part() -> None:
+    """Being watched keeps nothing alive."""
+    gone = Resting()
+    told = gone.told
+    del gone
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert told == []

@@ -1,8 +1,11 @@
-"""leeward's own JSON is what the standard library writes, compact and in UTF-8."""
+"""JSON: written as the standard library does, compactly; read strictly, refused without a trace."""
 
 from __future__ import annotations
 
 import json
+import re
+import sys
+from decimal import Decimal
 from json import encoder
 from typing import Any
 
@@ -11,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward import json_text
+from leeward.items import check_json
+from leeward.json_text import DEEPEST, MOST_DIGITS, Undecodable, decode, encode
 
 TEXT = st.text('aé"\\/\n\x7f\u2028😀', max_size=4)
 ANY_JSON = st.recursive(
@@ -50,3 +55,116 @@ def test_an_interpreter_without_the_encoder_in_c_writes_the_same(
         assert json_text.encode(value) == in_c
     finally:
         json_text._encoder.cache_clear()
+
+
+@given(ANY_JSON, st.booleans())
+def test_json_comes_back(value: Any, ascii_only: bool) -> None:
+    """What any writer of JSON writes is read, in both spellings."""
+    assert decode(json.dumps(value, ensure_ascii=ascii_only).encode()) == value
+
+
+PLACE = (
+    r"(Expecting (value|'[,:]' delimiter|property name enclosed in double quotes)|Extra data"
+    r"|Illegal trailing comma before end of array|Invalid control character at"
+    r"|Invalid \\escape(: )?|Unterminated string starting at) at line 1, column \d+"
+    r"|not UTF-8: (invalid (start|continuation) byte|unexpected end of data) at byte \d+"
+)
+"""What the decoders of CPython say, and where: none of it comes from the text."""
+
+REFUSED = [
+    *((body, PLACE) for body in (
+        b"", b" ", b"{", b"[1,]", b"{}{}", b"'a'", b"<html>", b"nul", b'{"a":1}\x00', b"01",
+        b"\xff", b'"\xed\xa0\x80"', b"\xef\xbb\xbf1", b"1\x00", "1".encode("utf-16"),
+        "1".encode("utf-32-le"), b'{"c4n4ry" 1}', b'["c4n4ry', b'["c4n4ry\x01"]', b"c4n4ry",
+        b'["\\c4n4ry"]', b'{"a": c4n4ry}',
+    )),
+    (b"NaN", "NaN is not JSON"),
+    (b"Infinity", "Infinity is not JSON"),
+    (b'{"a":-Infinity}', "-Infinity is not JSON"),
+    (b'{"a":1,"a":2}', "an object has a name twice"),
+    (b'[{"b":{"a":1,"\\u0061":2}}]', "an object has a name twice"),
+    (b"[" * 100_000, "nested too deep"),
+    (b'{"a":' * 100_000, "nested too deep"),
+    (b"9" * (MOST_DIGITS + 1), f"an integer has more than {MOST_DIGITS} digits"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "told"), REFUSED, ids=range(len(REFUSED)))
+@pytest.mark.parametrize("exact", [True, False])
+def test_what_is_not_strict_json_is_refused(body: bytes, told: str, exact: bool) -> None:
+    """One error, which says what is wrong and where; nothing of the text is in it or behind it."""
+    with pytest.raises(Undecodable) as raised:
+        decode(body, exact=exact)
+    error = raised.value
+    assert (error.__cause__, error.__context__) == (None, None)
+    assert re.fullmatch(told, str(error))
+
+
+@pytest.mark.parametrize("body", [b"1e999", b"-1e999", b"9" * 400 + b".0"], ids=range(3))
+def test_what_no_float_holds_is_refused(body: bytes) -> None:
+    """It would come back as infinity."""
+    with pytest.raises(Undecodable, match="larger than any float"):
+        decode(body)
+
+
+def test_exact_numbers_keep_every_digit() -> None:
+    """Fractions and exponents are Decimals, also where no float is; integers are int."""
+    numbers = decode("[9.90, 1E+3, 1e999, 0.1234567890123456789, -7]", exact=True)
+    assert list(map(repr, numbers)) == [
+        "Decimal('9.90')", "Decimal('1E+3')", "Decimal('1E+999')",
+        "Decimal('0.1234567890123456789')", "-7",
+    ]  # fmt: skip
+    assert numbers[0] == Decimal("9.90")
+    with pytest.raises(Undecodable, match="out of all range"):
+        decode("1e99999999999999999999", exact=True)
+
+
+def test_a_text_is_read_as_its_bytes_are() -> None:
+    """What another layer has decoded need not be encoded again."""
+    assert decode('{"é": ["[", "\\ud83d\\ude00"]}') == {"é": ["[", "😀"]}
+    with pytest.raises(Undecodable, match="nested more than 2 deep"):
+        decode("[[[]]]", deepest=2)
+
+
+@pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")])
+def test_depth_has_an_end(opening: bytes, closing: bytes) -> None:
+    """Exactly as many levels are taken as are allowed, whatever else stands beside them."""
+    for deepest in (2, DEEPEST):
+        inner = opening * (deepest - 2) + b"[[],[],1]" + closing * (deepest - 2)
+        decode(inner, deepest=deepest)
+        with pytest.raises(Undecodable, match="deep"):
+            decode(opening + inner + closing, deepest=deepest)
+
+
+def test_width_is_not_depth() -> None:
+    """Many lists side by side are no deeper than one, and brackets in a text are none."""
+    assert decode(b"[" + b",".join([b"[{}]"] * 500) + b"]") == [[{}]] * 500
+    assert decode(b'"' + b"[" * 500 + b'"') == "[" * 500
+
+
+def test_huge_integers_are_refused_where_the_interpreter_takes_them() -> None:
+    """A program that switched the interpreter's own limit off is as safe."""
+    before = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(0)
+    try:
+        with pytest.raises(Undecodable, match="digits"):
+            decode(b"[" + b"9" * 100_000 + b"]")
+    finally:
+        sys.set_int_max_str_digits(before)
+    assert decode(b"9" * 400) == int("9" * 400)
+
+
+def test_the_largest_integers_that_are_sent_are_read() -> None:
+    """Of either sign, which is no digit."""
+    numbers = [10**MOST_DIGITS - 1, 1 - 10**MOST_DIGITS]
+    check_json(numbers)
+    assert decode(encode(numbers)) == numbers
+
+
+@given(st.binary(max_size=60))
+def test_no_body_breaks_the_reading(body: bytes) -> None:
+    """Whatever comes back, there is a value or `Undecodable`."""
+    try:
+        decode(body)
+    except Undecodable:
+        return

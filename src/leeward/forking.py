@@ -1,28 +1,31 @@
 """What must not cross a fork: held locks, threads, and connections of every kind.
 
-Whatever is watched is held still before a fork, goes on in the parent, and begins anew in the
-child.
+Whatever is watched comes to rest before a fork, goes on in the parent, and begins anew in the
+child. This is the only place where leeward hooks into forks.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from typing import Protocol
 from weakref import WeakValueDictionary
 
 
-class Forkable(Protocol):
-    """What has to take part when the process forks."""
+class Forkable:
+    """What has to take part when the process forks. `hold` and `release` do nothing by default."""
+
+    __slots__ = ()
 
     def hold(self) -> bool:
-        """Come to rest before the fork; False if that took too long."""
+        """Come to rest before the fork; return False if that took too long, or is not needed."""
+        return False
 
     def release(self) -> None:
-        """Go on in the parent."""
+        """Go on in the parent, if `hold` returned True."""
 
     def renew(self, *, held: bool) -> None:
-        """Begin anew in the child; `held` is what `hold` gave in the parent."""
+        """Begin anew in the child; `held` is what `hold` returned in the parent."""
+        raise NotImplementedError
 
 
 HOLD_SECONDS = 5.0
@@ -63,7 +66,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)
 
 
-class ForkLock:
+class ForkLock(Forkable):
     """A lock that no child inherits held.
 
     Args:

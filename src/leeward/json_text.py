@@ -1,4 +1,4 @@
-"""JSON: written compactly in UTF-8, and read strictly, for it was written by somebody else.
+"""JSON: written compactly in UTF-8, and read strictly, for somebody else may have written it.
 
 What JSON leaves open and readers settle differently is refused: NaN and its like, numbers that no
 float holds, one name twice in an object, bytes that are not UTF-8. So is what would be a burden to
@@ -26,11 +26,11 @@ may switch off; beyond it the time that conversion takes grows with the square."
 
 
 class Undecodable(ValueError):
-    """A body is not the JSON that is taken here. The message repeats nothing of it."""
+    """A text is not the JSON that is taken here. The message repeats nothing of it."""
 
 
 def encode(value: Json) -> bytes:
-    """Write a value that has been checked."""
+    """Write a value that has been checked, compactly, in UTF-8."""
     return _encoder()(value).encode()
 
 
@@ -53,43 +53,61 @@ def _encoder() -> Callable[[Json], str]:
     return lambda value: "".join(chunks(value, 0))
 
 
-def decode(body: bytes, *, deepest: int = DEEPEST) -> Json:
-    """Return the value of a body.
+def decode(body: bytes | str, *, deepest: int = DEEPEST, exact: bool = False) -> Json:
+    """Return the value of a JSON text.
 
     Args:
-        body: JSON in UTF-8.
+        body: the text, or its UTF-8.
         deepest: how many lists and objects may stand inside each other.
+        exact: a number with a fraction or an exponent becomes a Decimal with every digit of it,
+            and not a float.
 
     Raises:
         Undecodable: it is something else, or goes beyond what is taken.
     """
     flaw = None
     try:
-        value: Json = _decoder().decode(str(body, "utf-8"))
+        text = body if isinstance(body, str) else str(body, "utf-8")
+        value: Json = _decoder(exact).decode(text)
     except Undecodable:
         raise
-    except UnicodeDecodeError:
-        flaw = "the body is not UTF-8"
-    except RecursionError:
-        flaw = "the JSON is nested too deep"
-    except ValueError:
-        flaw = "the body is not JSON"
+    except (ValueError, RecursionError, ArithmeticError) as error:
+        flaw = _flaw(error)
     if flaw:
-        # Out here, because the errors above carry the body, and would go along as the context.
+        # Out here, because the errors above carry the text, and would go along as the context.
         raise Undecodable(flaw)
-    if body.count(b"[") + body.count(b"{") > deepest and _is_deeper(value, deepest):
-        raise Undecodable(f"the JSON is nested more than {deepest} deep")
+    if text.count("[") + text.count("{") > deepest and _is_deeper(value, deepest):
+        raise Undecodable(f"nested more than {deepest} deep")
     return value
 
 
+def _flaw(error: Exception) -> str:
+    """Tell what the decoder met, by words of its own and a place."""
+    from json import JSONDecodeError
+
+    if isinstance(error, JSONDecodeError):
+        return f"{error.msg} at line {error.lineno}, column {error.colno}"
+    if isinstance(error, UnicodeDecodeError):
+        return f"not UTF-8: {error.reason} at byte {error.start}"
+    if isinstance(error, RecursionError):
+        return "nested too deep"
+    return "a number is out of all range"
+
+
 @cache
-def _decoder() -> JSONDecoder:
+def _decoder(exact: bool) -> JSONDecoder:
     from json import JSONDecoder
 
+    if exact:
+        from decimal import Decimal
+
+        parse_float: Callable[[str], Any] = Decimal
+    else:
+        parse_float = _float
     return JSONDecoder(
         object_pairs_hook=_object,
         parse_constant=_constant,
-        parse_float=_float,
+        parse_float=parse_float,
         parse_int=_int,
     )
 
@@ -97,24 +115,24 @@ def _decoder() -> JSONDecoder:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise Undecodable("an object of the JSON has one name twice")
+        raise Undecodable("an object has a name twice")
     return found
 
 
-def _constant(_: str) -> Any:
-    raise Undecodable("the JSON holds a number that is not finite")
+def _constant(name: str) -> Any:
+    raise Undecodable(f"{name} is not JSON")
 
 
 def _float(text: str) -> float:
     number = float(text)
     if not isfinite(number):
-        raise Undecodable("the JSON holds a number that no float holds")
+        raise Undecodable("a number is larger than any float")
     return number
 
 
 def _int(text: str) -> int:
     if len(text) - text.startswith("-") > MOST_DIGITS:
-        raise Undecodable(f"the JSON holds an integer of more than {MOST_DIGITS} digits")
+        raise Undecodable(f"an integer has more than {MOST_DIGITS} digits")
     return int(text)
 
 

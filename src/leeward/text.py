@@ -1,4 +1,4 @@
-"""What a text may hold: a name or a log line, a header, a URL, base64."""
+"""What a text may hold: a name, a log line, a header, a URL, base64; and an exception's text."""
 
 from __future__ import annotations
 
@@ -50,3 +50,11 @@ def _others(unquoted: str) -> re.Pattern[str]:
 
 def _encode(found: re.Match[str]) -> str:
     return "".join(f"%{byte:02X}" for byte in found[0].encode())
+
+
+def message_of(error: BaseException) -> str | None:
+    """Return the text of an exception; None where it has none: its ``__str__`` may do anything."""
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - somebody else's class
+        return None

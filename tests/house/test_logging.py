@@ -30,7 +30,7 @@ def _is_logging(call: ast.Call) -> bool:
         case ast.Attribute(attr=name, value=ast.Name(id=owner)):
             return name in METHODS and (owner == "warnings" or "log" in owner.lower())
         case ast.Name(id=name):
-            return name in {"print", "warn"}
+            return name in {"print", "warn", "log_event"}
     return False
 
 
@@ -69,6 +69,7 @@ def test_no_logging_call_is_handed_content() -> None:
         "log.warning('x', extra={'a': self._body})",
         "warnings.warn(str(token), stacklevel=2)",
         "print(response)",
+        "log_event('leeward', 'info', 'failed', of=payload)",
     ],
 )
 def test_the_search_sees_a_spill(line: str) -> None:

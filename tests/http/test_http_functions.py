@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from leeward.adapter.http_functions import MARK, UNPROVED, Proof, Who, outcome_of
+from leeward.adapter.http_functions import UNPROVED, Proof, Who, outcome_of
+from leeward.envelope import MARK
 from leeward.errors import Outcome
 from leeward.http.messages import Response
 from leeward_azure.functions.plans import PROOFS as AZURE

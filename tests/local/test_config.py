@@ -91,7 +91,7 @@ def test_functions_and_subscriptions_are_imported() -> None:
     assert value_of(driver.perform(invoke("double", b"21"), PATIENT)) == 42
     assert value_of(driver.perform(invoke("nested", b"21"), PATIENT)) == 42
     driver.perform(publish(event("1"), event("2", "order.paid")), 5)
-    driver.settle(PATIENT)
+    driver.wait_idle(PATIENT)
     assert sorted(seen) == ["1", "1", "2"]
     driver.close()
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from leeward.delivery.policy import Policy
+from leeward.delivery.store import LONGEST_ERROR
 from leeward.errors import LeewardError
 from leeward.local import Context, DeadLetter, Local
-from leeward.local.dispatch import CONCURRENCY
 from leeward.values import Event
-from tests.local.calls import PATIENT, enqueue, event, publish, value_of
+from tests.local.calls import PATIENT, enqueue, event, publish, until, value_of
 
 
 def test_a_failed_delivery_is_tried_again(cloud: Local) -> None:
@@ -25,25 +26,82 @@ def test_a_failed_delivery_is_tried_again(cloud: Local) -> None:
             raise ConnectionError
 
     cloud.perform(publish(), 5)
-    cloud.settle(PATIENT)
+    cloud.wait_idle(PATIENT)
     assert attempts == [("1", 1), ("1", 2), ("1", 3)]
     assert cloud.dead_letters() == ()
 
 
 def test_a_delivery_that_always_fails_is_given_up(cloud: Local) -> None:
-    """After five attempts it is a dead letter, which keeps the event and not the error's text."""
+    """After five attempts it is a dead letter, with the event, and what was raised last."""
     attempts: list[int] = []
 
     @cloud.subscribe("orders", name="broken")
     def subscriber(event: Event, context: Context) -> None:
         attempts.append(context.attempt)
-        raise ValueError("secret")
+        raise ValueError(f"no stock: {context.attempt}")
 
     sent = event(data={"n": 1})
     cloud.perform(publish(sent), 5)
-    cloud.settle(PATIENT)
+    cloud.wait_idle(PATIENT)
     assert attempts == [1, 2, 3, 4, 5]
-    assert cloud.dead_letters() == (DeadLetter("orders", sent, "broken", 5, "ValueError"),)
+    letter = DeadLetter("orders", sent, "broken", 5, "ValueError", "no stock: 5")
+    assert cloud.dead_letters() == (letter,)
+    assert "no stock" not in repr(letter)
+
+
+class Unreadable(Exception):
+    """An error whose text cannot be had."""
+
+    def __str__(self) -> str:
+        raise KeyError
+
+
+@pytest.mark.parametrize(
+    ("error", "kept"),
+    [
+        (ValueError(), ("ValueError", None)),
+        (ValueError("a: b: \ud800"), ("ValueError", "a: b: ?")),
+        (Unreadable(), ("Unreadable", None)),
+        (ValueError("x" * 10_000), ("ValueError", "x" * (LONGEST_ERROR - len("ValueError: ")))),
+    ],
+    ids=["no text", "half a pair", "unreadable", "endless"],
+)
+def test_whatever_is_raised_can_be_kept(
+    cloud: Local, error: Exception, kept: tuple[str, str | None]
+) -> None:
+    """An exception is anybody's code: its class and its text may be odd, or very long."""
+
+    @cloud.subscribe("orders")
+    def subscriber(event: Event) -> None:
+        raise error
+
+    cloud.perform(publish(), 5)
+    cloud.wait_idle(PATIENT)
+    assert [(each.error, each.message) for each in cloud.dead_letters()] == [kept]
+
+
+def test_failures_are_logged_without_content(
+    cloud: Local, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each attempt that fails, and the end of it: by stable names, with ids and classes."""
+
+    @cloud.subscribe("orders", name="s")
+    def subscriber(event: Event) -> None:
+        raise ValueError(f"canary {event.data}")
+
+    cloud.perform(publish(event(data="canary")), 5)
+    cloud.wait_idle(PATIENT)
+    until(lambda: len(caplog.records) == 6)
+    facts = "id=1 bus='orders' subscriber='s' attempt={} error='ValueError'"
+    assert [(each.name, each.levelname, each.getMessage()) for each in caplog.records] == [
+        *(
+            ("leeward.delivery", "WARNING", f"handler_failed {facts.format(attempt)}")
+            for attempt in range(1, 6)
+        ),
+        ("leeward.delivery", "ERROR", f"dead_lettered {facts.format(5)}"),
+    ]
+    assert len({each.msg for each in caplog.records}) == 2
+    assert "canary" not in str([vars(each) for each in caplog.records])
 
 
 def test_an_exit_in_a_subscriber_is_a_failure(cloud: Local) -> None:
@@ -57,7 +115,7 @@ def test_an_exit_in_a_subscriber_is_a_failure(cloud: Local) -> None:
             raise SystemExit
 
     cloud.perform(publish(), 5)
-    cloud.settle(PATIENT)
+    cloud.wait_idle(PATIENT)
     assert seen == ["1", "1"]
 
 
@@ -73,7 +131,7 @@ def test_one_subscriber_fails_alone(cloud: Local) -> None:
 
     cloud.subscribe("orders", name="well")(lambda event: seen.append(event.id))
     cloud.perform(publish(), 5)
-    cloud.settle(PATIENT)
+    cloud.wait_idle(PATIENT)
     assert (seen, failures) == (["1"], [])
 
 
@@ -92,7 +150,7 @@ def test_a_queued_call_is_made_in_the_background(cloud: Local) -> None:
     assert value_of(cloud.perform(enqueue("f", b'{"n": [1]}'), 5)) is None
     assert calls.empty()
     go.set()
-    cloud.settle(PATIENT)
+    cloud.wait_idle(PATIENT)
     assert [calls.get(), calls.get()] == [({"n": [1]}, "key-1", 1), ({"n": [1]}, "key-1", 2)]
 
 
@@ -104,7 +162,7 @@ def test_a_queued_call_can_die(cloud: Local) -> None:
         raise ValueError
 
     cloud.perform(enqueue(), 5)
-    cloud.settle(PATIENT)
+    cloud.wait_idle(PATIENT)
     assert cloud.dead_letters() == (DeadLetter(None, None, "f", 5, "ValueError"),)
 
 
@@ -129,7 +187,7 @@ def test_events_of_one_key_are_delivered_in_order(cloud: Local) -> None:
     ids = [str(number) for number in range(6)]
     for id in ids:
         cloud.perform(publish(event(id, ordering_key="k")), 5)
-    cloud.settle(PATIENT)
+    cloud.wait_idle(PATIENT)
     assert seen["a"] == ids
     assert seen["b"] == [id for id in ids for _ in range(2)]
 
@@ -145,7 +203,7 @@ def test_a_dead_head_lets_the_next_go(cloud: Local) -> None:
         seen.append(event.id)
 
     cloud.perform(publish(*(event(id, ordering_key="k") for id in "123")), 5)
-    cloud.settle(PATIENT)
+    cloud.wait_idle(PATIENT)
     assert seen == ["2", "3"]
     assert [each.event and each.event.id for each in cloud.dead_letters()] == ["1"]
 
@@ -159,7 +217,7 @@ def test_subscriptions_do_not_wait_for_each_other(cloud: Local) -> None:
     cloud.perform(publish(*(event(id, ordering_key="k") for id in "12")), 5)
     assert [seen.get(timeout=PATIENT) for _ in range(2)] == ["1", "2"]
     hang.set()
-    cloud.settle(PATIENT)
+    cloud.wait_idle(PATIENT)
 
 
 def test_keys_do_not_wait_for_each_other(cloud: Local) -> None:
@@ -180,13 +238,14 @@ def test_keys_do_not_wait_for_each_other(cloud: Local) -> None:
     assert others.wait(PATIENT)
     assert sorted(map(str, seen)) == ["2", "3"]
     hang.set()
-    cloud.settle(PATIENT)
+    cloud.wait_idle(PATIENT)
     assert seen[2:] == ["1", "4"]
 
 
 def test_attempts_run_side_by_side_up_to_a_bound(cloud: Local) -> None:
     """Eight at one time, and no more."""
-    gate = threading.Barrier(CONCURRENCY)
+    places = Policy().concurrency
+    gate = threading.Barrier(places)
     lock = threading.Lock()
     counts = {"now": 0, "most": 0}
 
@@ -199,29 +258,29 @@ def test_attempts_run_side_by_side_up_to_a_bound(cloud: Local) -> None:
         with lock:
             counts["now"] -= 1
 
-    cloud.perform(publish(*(event(str(number)) for number in range(2 * CONCURRENCY))), 5)
-    cloud.settle(PATIENT)
-    assert counts == {"now": 0, "most": CONCURRENCY}
+    cloud.perform(publish(*(event(str(number)) for number in range(2 * places))), 5)
+    cloud.wait_idle(PATIENT)
+    assert counts == {"now": 0, "most": places}
 
 
-def test_settle_tells_how_many_are_left(cloud: Local) -> None:
+def test_wait_idle_tells_how_many_are_left(cloud: Local) -> None:
     """It gives up after its time, and names the number."""
     hang = Flag()
     cloud.subscribe("orders")(lambda event: hang.wait(PATIENT))
     cloud.perform(publish(event("1"), event("2")), 5)
     with pytest.raises(TimeoutError, match=r"after 0\.01 seconds: 2"):
-        cloud.settle(0.01)
+        cloud.wait_idle(0.01)
     hang.set()
-    cloud.settle(PATIENT)
+    cloud.wait_idle(PATIENT)
 
 
-def test_settle_without_anything_to_do_returns(cloud: Local) -> None:
+def test_wait_idle_without_anything_to_do_returns(cloud: Local) -> None:
     """Nothing is pending where nothing was published."""
-    cloud.settle(0.0)
+    cloud.wait_idle(0.0)
 
 
 def test_a_subscriber_may_publish_and_store(cloud: Local) -> None:
-    """No lock is held while it runs; `settle` waits for what it adds."""
+    """No lock is held while it runs; `wait_idle` waits for what it adds."""
     seen: list[str | None] = []
 
     @cloud.subscribe("orders")
@@ -230,7 +289,7 @@ def test_a_subscriber_may_publish_and_store(cloud: Local) -> None:
 
     cloud.subscribe("bills")(lambda event: seen.append(event.id))
     cloud.perform(publish(), 5)
-    cloud.settle(PATIENT)
+    cloud.wait_idle(PATIENT)
     assert seen == ["2"]
 
 
@@ -249,7 +308,7 @@ def test_a_broken_row_becomes_a_dead_letter(opened: Callable[..., Local], path: 
     connection.commit()
     connection.close()
     cloud.perform(publish(), 5)
-    cloud.settle(PATIENT)
+    cloud.wait_idle(PATIENT)
     assert seen == ["1"]
     assert [each.event for each in cloud.dead_letters()] == [None, None, None]
 
@@ -257,7 +316,7 @@ def test_a_broken_row_becomes_a_dead_letter(opened: Callable[..., Local], path: 
 def test_dead_letters_of_a_closed_target_are_refused(cloud: Local) -> None:
     """The error names the target."""
     cloud.close()
-    for ask in (cloud.dead_letters, cloud.settle):
+    for ask in (cloud.dead_letters, cloud.wait_idle):
         with pytest.raises(LeewardError, match="local is closed; open a new one") as caught:
             ask()
         assert caught.value.target == "local"

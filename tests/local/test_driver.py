@@ -45,8 +45,8 @@ def test_targets_in_one_process_are_independent(opened: Callable[..., Local]) ->
     assert value_of(other.perform(load(), 5)) is None
     assert other.perform(invoke(), 5).outcome is Outcome.NOT_FOUND
     other.perform(publish(), 5)
-    one.settle(PATIENT)
-    other.settle(PATIENT)
+    one.wait_idle(PATIENT)
+    other.wait_idle(PATIENT)
     assert seen == []
 
 
@@ -84,7 +84,7 @@ def test_close_waits_for_a_subscriber_under_way(
     opened: Callable[..., Local], path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What it handles is still written down, so that no process gets it again."""
-    monkeypatch.setattr("leeward.local.dispatch.GRACE", PATIENT)
+    monkeypatch.setattr("leeward.delivery.dispatcher.GRACE", PATIENT)
     cloud = opened(path=path)
     started, go = Flag(), Flag()
 
@@ -193,6 +193,26 @@ def test_the_import_is_cheap() -> None:
         text=True,
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_a_program_without_failures_loads_no_logging() -> None:
+    """Only the first event that is worth a line does."""
+    program = (
+        "from tests.local.calls import *; from leeward.local import Local; import sys\n"
+        "cloud = Local(); cloud.function('f')(lambda _: 1); cloud.subscribe('orders')(print)\n"
+        "value_of(cloud.perform(store(), 5)); value_of(cloud.perform(invoke(), 5))\n"
+        "before = 'logging' in sys.modules\n"
+        "cloud.subscribe('bad')(lambda _: 1 / 0); cloud.perform(publish(bus='bad'), 5)\n"
+        "cloud.wait_idle(30); cloud.close(); print(before, 'logging' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", f"import sys; sys.path[:] = {sys.path!r}\n{program}"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.strip() == "False True"
+    assert done.stderr.count("handler_failed") == 5, "without a handler it goes to stderr"
 
 
 def test_an_unknown_name_of_the_package() -> None:

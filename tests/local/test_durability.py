@@ -62,7 +62,7 @@ def test_what_was_promised_survives_a_kill(opened: Opener, path: Path) -> None:
         seen.append(event.data)
 
     cloud.function("f")(seen.append)
-    cloud.settle(PATIENT)
+    cloud.wait_idle(PATIENT)
     assert sorted(map(str, seen)) == ["{'n': 2}", "{'n': 3}"]
 
 

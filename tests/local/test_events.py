@@ -20,7 +20,7 @@ def test_a_subscriber_gets_the_event(cloud: Local) -> None:
     )
     results = value_of(cloud.perform(publish(*sent), 5))
     assert [each.outcome for each in results] == [Outcome.OK, Outcome.OK]
-    cloud.settle(PATIENT)
+    cloud.wait_idle(PATIENT)
     assert sorted(seen, key=lambda each: str(each.id)) == list(sent)
 
 
@@ -35,7 +35,7 @@ def test_subscribers_choose_bus_and_type(cloud: Local) -> None:
     cloud.subscribe("orders", name="all")(subscriber("all"))
     cloud.subscribe("other", name="all")(subscriber("other"))
     cloud.perform(publish(event("1"), event("2", "order.paid")), 5)
-    cloud.settle(PATIENT)
+    cloud.wait_idle(PATIENT)
     assert sorted(seen) == ["all-1", "all-2", "typed-1"]
 
 
@@ -47,7 +47,7 @@ def test_no_object_is_shared_with_subscribers(cloud: Local) -> None:
         cloud.subscribe("orders", name=name)(lambda event: seen.append(event.data))
     cloud.perform(publish(event(data=data)), 5)
     data["list"].append(2)
-    cloud.settle(PATIENT)
+    cloud.wait_idle(PATIENT)
     seen[0]["list"].append(3)
     assert seen[1] == {"list": [1]}
 
@@ -58,7 +58,7 @@ def test_an_event_without_a_subscriber_is_dropped(cloud: Local) -> None:
     assert value_of(cloud.perform(publish(), 5))[0].outcome is Outcome.OK
     cloud.subscribe("orders")(seen.append)
     cloud.perform(publish(event("2")), 5)
-    cloud.settle(PATIENT)
+    cloud.wait_idle(PATIENT)
     assert [each.id for each in seen] == ["2"]
 
 
@@ -69,7 +69,7 @@ def test_one_bad_event_does_not_hold_back_the_others(cloud: Local) -> None:
     bad, good = value_of(cloud.perform(publish(event("1", data=object()), event("2")), 5))
     assert (bad.outcome, good.outcome) == (Outcome.CALLER, Outcome.OK)
     assert bad.message == "events[0].data is neither JSON nor bytes"
-    cloud.settle(PATIENT)
+    cloud.wait_idle(PATIENT)
     assert [each.id for each in seen] == ["2"]
 
 
@@ -82,7 +82,7 @@ def test_the_context_names_the_subscription(cloud: Local) -> None:
         seen.append(context)
 
     cloud.perform(publish(), 5)
-    cloud.settle(PATIENT)
+    cloud.wait_idle(PATIENT)
     context = seen[0]
     assert (context.function, context.idempotency_key) == ("remember", "/tests#1")
     assert context.attempt == 1

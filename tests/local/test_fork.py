@@ -75,19 +75,19 @@ cloud = Local(path=path)
 seen = []
 cloud.subscribe("orders", name="s")(lambda event: seen.append((os.getpid(), event.id)))
 value_of(cloud.perform(publish(event("1")), 5))
-cloud.settle(30)
+cloud.wait_idle(30)
 
 def work():
     seen.clear()
     cloud.function("f")(lambda payload: seen.append(payload))
     value_of(cloud.perform(enqueue("f", b"5"), 5))
-    cloud.settle(30)
+    cloud.wait_idle(30)
     assert seen == [5], seen
     cloud.close()
 
 forked(work)
 value_of(cloud.perform(publish(event("2")), 5))
-cloud.settle(30)
+cloud.wait_idle(30)
 print([id for pid, id in seen if pid == os.getpid()])
 """
 
@@ -100,8 +100,8 @@ def test_a_child_has_a_loop_of_its_own(path: Path) -> None:
 
 
 BUSY = """
-import leeward.local.database
-leeward.local.database.HOLD_SECONDS = 60
+import leeward.sqlite.database
+leeward.sqlite.database.HOLD_SECONDS = 60
 cloud = Local(path=path)
 value_of(cloud.perform(store(), 5))  # a fork while another thread imports would hang any program
 stop = threading.Event()
@@ -137,8 +137,8 @@ def test_a_fork_falls_between_transactions(path: Path) -> None:
 
 
 TORN = """
-import leeward.local.database
-leeward.local.database.HOLD_SECONDS = 0.01
+import leeward.sqlite.database
+leeward.sqlite.database.HOLD_SECONDS = 0.01
 cloud = Local(path=path)
 value_of(cloud.perform(store(), 5))
 

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+import leeward
 from leeward.errors import ConfigError, Outcome
-from leeward.local import Context, Local, functions
+from leeward.json_text import DEEPEST
+from leeward.local import Context, Local
 from tests.local.calls import PATIENT, HandClock, enqueue, invoke, value_of
 
 
@@ -92,7 +94,7 @@ def test_what_a_function_raises_is_reported(cloud: Local) -> None:
     assert result.fault is not None
     assert (result.fault.type, result.fault.message) == ("KeyError", "'here'")
     assert "test_functions.py" in result.fault.trace[0]
-    assert not any(functions.__file__ in line for line in result.fault.trace)
+    assert not any(leeward.__path__[0] in line for line in result.fault.trace)
     assert isinstance(result.cause, KeyError)
 
 
@@ -129,7 +131,22 @@ def circle() -> list[Any]:
     return endless
 
 
-@pytest.mark.parametrize("value", [object(), float("nan"), float("inf"), b"x", {(1,): 2}, circle()])
+def nested(depth: int) -> Any:
+    """Give lists inside each other."""
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        object(), float("nan"), float("inf"), b"x", {(1,): 2}, circle(), "\ud800",
+        {1: "a", "1": "b"}, nested(DEEPEST + 1),
+    ],
+    ids=range(9),
+)  # fmt: skip
 def test_an_answer_that_is_not_json_is_refused(cloud: Local, value: object) -> None:
     """It is an error of the function, named by type and not by content."""
     cloud.function("f")(lambda _: value)

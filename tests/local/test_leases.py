@@ -7,20 +7,22 @@ from typing import Any
 
 import pytest
 
+from leeward.delivery.policy import Policy
+from leeward.delivery.store import DeliveryStore, Taken
 from leeward.errors import Outcome
 from leeward.local import Context, Local
-from leeward.local.deliveries import LEASE, MAX_ATTEMPTS, Deliveries, Delivery
-from leeward.local.dispatch import CONCURRENCY
-from leeward.local.fault import DatabaseFault
+from leeward.sqlite.errors import DatabaseFault
 from leeward.values import Event
 from tests.local.calls import PATIENT, HandClock, enqueue, event, publish, until
+
+POLICY = Policy()
 
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the loop look often, and closing wait little for handlers that hang on purpose."""
-    monkeypatch.setattr("leeward.local.dispatch.LOOK_AGAIN", 0.05)
-    monkeypatch.setattr("leeward.local.dispatch.GRACE", 0.1)
+    monkeypatch.setattr("leeward.delivery.dispatcher.LOOK_AGAIN", 0.05)
+    monkeypatch.setattr("leeward.delivery.dispatcher.GRACE", 0.1)
 
 
 @pytest.mark.parametrize("fails", [True, False])
@@ -50,16 +52,16 @@ def test_a_hung_subscriber_gets_the_event_again(opened: Callable[..., Local], fa
     keyed = (event(id, ordering_key="k") for id in ("hung", "follower"))
     cloud.perform(publish(*keyed), 5)
     assert started.get(timeout=PATIENT) == ("hung", 1)
-    clock.sleep(LEASE + 1)
+    clock.sleep(POLICY.lease + 1)
     assert started.get(timeout=PATIENT) == ("hung", 2)
     hang[1].set()
     until(lambda: len(cloud._dispatcher._running) == 1)
-    clock.sleep(LEASE / 2)
+    clock.sleep(POLICY.lease / 2)
     cloud.perform(publish(event("next")), 5)
     assert started.get(timeout=PATIENT) == ("next", 1)
     until(lambda: len(cloud._dispatcher._running) == 1)
     hang[2].set()
-    cloud.settle(PATIENT)
+    cloud.wait_idle(PATIENT)
     assert started.empty()
     assert overtaking == [False]
     assert cloud.dead_letters() == ()
@@ -77,23 +79,23 @@ def test_hung_subscribers_do_not_use_up_the_threads(opened: Callable[..., Local]
         started.put(context.attempt)
         assert hang.wait(PATIENT)
 
-    cloud.perform(publish(*(event(str(number)) for number in range(CONCURRENCY + 1))), 5)
-    for attempt in range(1, MAX_ATTEMPTS + 1):
-        for _ in range(CONCURRENCY):
+    cloud.perform(publish(*(event(str(number)) for number in range(POLICY.concurrency + 1))), 5)
+    for attempt in range(1, POLICY.max_attempts + 1):
+        for _ in range(POLICY.concurrency):
             assert started.get(timeout=PATIENT) == attempt
-        clock.sleep(LEASE + 1)
+        clock.sleep(POLICY.lease + 1)
     assert started.get(timeout=PATIENT) == 1
     letters = cloud.dead_letters()
     assert {each.error for each in letters} == {"LeaseExpired"}
-    assert len(letters) == CONCURRENCY
+    assert len(letters) == POLICY.concurrency
     hang.set()
-    cloud.settle(PATIENT)
+    cloud.wait_idle(PATIENT)
 
 
 def test_pending_events_wait_for_their_subscription(
     opened: Callable[..., Local], path: Path
 ) -> None:
-    """After a restart the subscription of the same name gets them; `settle` waits for no other."""
+    """A subscription of the same name gets them after a restart; nobody else's are waited for."""
     first = opened(path=path)
     hang = Flag()
     started = Flag()
@@ -109,10 +111,10 @@ def test_pending_events_wait_for_their_subscription(
     clock = HandClock()
     clock.time += 10**10
     second = opened(path=path, clock=clock)
-    second.settle(PATIENT)
+    second.wait_idle(PATIENT)
     seen: list[str | None] = []
     second.subscribe("orders", name="remember")(lambda event: seen.append(event.id))
-    second.settle(PATIENT)
+    second.wait_idle(PATIENT)
     assert seen == ["1", "2"]
     hang.set()
 
@@ -125,7 +127,7 @@ def test_a_registered_subscription_is_served_without_further_calls(
     first.function("f")(lambda _: None)
     connection: Any = first.native("tables")
     assert first.perform(enqueue(), 5).outcome is Outcome.OK
-    first.settle(PATIENT)
+    first.wait_idle(PATIENT)
     first.close()
     with connection:
         connection.execute(
@@ -139,20 +141,20 @@ def test_a_registered_subscription_is_served_without_further_calls(
 
 
 def test_the_loop_outlives_a_fault(cloud: Local, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the database cannot be read the loop tries again later."""
-    real = Deliveries.take
-    faults = [DatabaseFault(Outcome.REJECTED, "busy", "busy")]
+    """When the database cannot be read, or anything else fails, the loop tries again later."""
+    real = DeliveryStore.take
+    faults = [DatabaseFault(Outcome.REJECTED, "busy", "busy"), KeyError("odd"), MemoryError()]
 
-    def take(rows: Deliveries, *question: Any) -> list[Delivery]:
+    def take(rows: DeliveryStore, *question: Any) -> Taken:
         if faults:
             raise faults.pop()
         return real(rows, *question)
 
-    monkeypatch.setattr(Deliveries, "take", take)
+    monkeypatch.setattr(DeliveryStore, "take", take)
     seen: list[str | None] = []
     cloud.subscribe("orders")(lambda event: seen.append(event.id))
     cloud.perform(publish(), 5)
-    cloud.settle(PATIENT)
+    cloud.wait_idle(PATIENT)
     assert (seen, faults) == (["1"], [])
 
 
@@ -173,13 +175,13 @@ def test_a_delivery_that_is_not_written_down_is_made_again(
     cloud.perform(publish(), 5)
     assert attempts.get(timeout=PATIENT) == 1
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("leeward.local.deliveries.PATIENCE", 0.01)
+        patch.setattr("leeward.delivery.store.PATIENCE", 0.01)
         locked = sqlite3.connect(path, isolation_level=None)
         locked.execute("BEGIN EXCLUSIVE")
         go.set()
         until(lambda: not cloud._dispatcher._running)
         locked.execute("ROLLBACK")
         locked.close()
-    clock.sleep(LEASE + 1)
+    clock.sleep(POLICY.lease + 1)
     assert attempts.get(timeout=PATIENT) == 2
-    cloud.settle(PATIENT)
+    cloud.wait_idle(PATIENT)

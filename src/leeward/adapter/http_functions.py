@@ -31,13 +31,11 @@ from leeward.adapter.classification import (
 from leeward.adapter.exchange import UNDECODABLE
 from leeward.adapter.plans import STALE_CREDENTIALS, Need, Plan, Send, View
 from leeward.adapter.resolver import FunctionAddress
-from leeward.calls import FunctionFault, Invoke, Result
+from leeward.calls import Invoke, Result
+from leeward.envelope import MARK, read_fault, request_headers
 from leeward.errors import Outcome
 from leeward.http.messages import Request, Response
 from leeward.json_text import Undecodable, decode
-
-MARK: Final = "x-leeward"
-"""The header by which leeward's handler marks its answers: it proves that the function ran."""
 
 
 class Who(Enum):
@@ -148,8 +146,7 @@ def invoke(platform: Platform, call: Invoke, view: View) -> Plan:
     address: Any = yield Need(FunctionAddress(call.function))
     headers = (
         ("Content-Type", "application/json"),
-        ("Idempotency-Key", call.idempotency_key),
-        ("x-leeward-deadline-ms", str(max(0, int(view.timeout * 1000)))),
+        *request_headers(call.idempotency_key, view.timeout),
         *platform.credentials(address),
     )
     request = Request("POST", address.origin, address.target, headers, call.payload)
@@ -166,7 +163,7 @@ def invoke(platform: Platform, call: Invoke, view: View) -> Plan:
         reason=meaning.reason,
         request_id=request_id,
         retry_after=platform.retry_after(response, view.now),
-        fault=fault_in(response) if who is Who.HANDLER else None,
+        fault=read_fault(response.body) if who is Who.HANDLER else None,
     )
 
 
@@ -204,24 +201,6 @@ def value_of(response: Response, request_id: str | None) -> Result[Any]:
             cause=error,
         )
     return Result.ok(value, request_id=request_id)
-
-
-def fault_in(response: Response) -> FunctionFault:
-    """Read what leeward's handler says of an exception; of odd parts, only what is text."""
-    try:
-        document = decode(response.body)
-    except Undecodable:
-        document = None
-    told = document if isinstance(document, dict) else {}
-    lines = told.get("stackTrace")
-    trace = (
-        tuple(line for line in lines if isinstance(line, str)) if isinstance(lines, list) else ()
-    )
-    return FunctionFault(_text(told.get("errorType")), _text(told.get("errorMessage")), trace)
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
 
 
 def _is_json(response: Response) -> bool:

@@ -7,9 +7,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from leeward.cli import itemjson, jsontext
+from leeward.cli import itemjson
 from leeward.errors import InvalidRequest
+from leeward.json_text import DEEPEST, decode
 from leeward.values import Item, Json
+
+_DEEPEST = 3 * DEEPEST
+"""Of JSON that is typed: each level of an item may have a tag around it. Deeper values than are
+taken are refused behind the command line, with the place in the value."""
 
 
 def json_argument(text: str | None, field: str) -> Json:
@@ -57,28 +62,38 @@ def time_argument(text: str | None) -> datetime | None:
 
 def _read(text: str, field: str, *, exact: bool) -> Json:
     try:
-        return jsontext.read(_source(text, field), exact=exact)
+        return decode(_source(text, field), deepest=_DEEPEST, exact=exact)
     except ValueError as error:
         hint = "" if text.startswith(("@", "-", "{", "[")) else "; a string needs '\"two quotes\"'"
         raise InvalidRequest(f"{field.upper()} is not JSON: {error}{hint}", field=field) from None
 
 
-def _source(text: str, field: str) -> str | bytes:
+def _source(text: str, field: str) -> str:
     if text == "-":
         if sys.stdin is None:
             raise InvalidRequest(
                 f"{field.upper()} is -, but there is no standard input", field=field
             )
-        return sys.stdin.buffer.read()
+        return _decoded(sys.stdin.buffer.read())
     if not text.startswith("@"):
         return text
     try:
-        return Path(text[1:]).read_bytes()
+        return _decoded(Path(text[1:]).read_bytes())
     except OSError as error:
         raise InvalidRequest(
             f"{field.upper()} names the file {text[1:]!r}, which cannot be read: {error.strerror}",
             field=field,
         ) from error
+
+
+def _decoded(data: bytes) -> str:
+    """Decode what some shells and editors write: UTF-8, or UTF-16 or UTF-32 that shows itself."""
+    from json import detect_encoding
+
+    try:
+        return data.decode(detect_encoding(data))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not UTF-8: {error.reason} at byte {error.start}") from None
 
 
 def _without_doubles(fields: list[tuple[str, str]]) -> dict[str, str]:

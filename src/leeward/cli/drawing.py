@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from leeward.cli import jsontext
+from leeward.cli import exact_json
 from leeward.cli.exits import EXITS
 from leeward.cli.facts import Facts
 from leeward.cli.paper import Paper, Papers
@@ -70,7 +70,7 @@ def spoken(value: Any) -> str:
 
 
 def _draw_main(main: str, facts: Facts, papers: Papers) -> None:
-    papers.out.json(jsontext.write(facts[main], indent=2))
+    papers.out.json(exact_json.write(facts[main], indent=2))
     rest = {name: value for name, value in facts.items() if name not in (main, "found")}
     papers.err.text(", ".join(f"{name} {value}" for name, value in _details(rest)), "dim")
     _draw_attempts(facts["attempts"], papers.err, least=2)

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Protocol, TextIO, TypeAlias
 
-from leeward.cli import jsontext
+from leeward.cli import exact_json
 from leeward.cli.drawing import draw_failure
 from leeward.cli.facts import Facts
 from leeward.cli.paper import Papers, paper
@@ -64,4 +64,4 @@ def screen(*, json: bool) -> Screen:
 
 
 def _write(stream: TextIO, facts: Facts) -> None:
-    stream.write(f"{jsontext.write(facts, ascii_only=True)}\n")
+    stream.write(f"{exact_json.write(facts, ascii_only=True)}\n")

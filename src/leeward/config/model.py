@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
 from leeward.config.order import TargetName
 from leeward.masking import masked
-from leeward.values import Effect
+from leeward.values import NOTHING, Effect
 
 Names: TypeAlias = Mapping[str, str]
 """Target or provider name to that target's own name of a resource."""
-
-
-NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class FunctionConfig(NamedTuple):

@@ -10,7 +10,7 @@ It is what ``CLOUD_PROVIDER=local`` opens, and the double that users test with::
     @cloud.subscribe("orders", "order.created")
     def remember(event): ...
 
-    cloud.settle()                                     # until every delivery has ended
+    cloud.wait_idle()                                  # until every delivery has ended
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from leeward.adapter import Driver, TargetConfig
+    from leeward.app.context import Context
     from leeward.local.bus import DeadLetter
-    from leeward.local.context import Context
     from leeward.local.driver import Local
 
 __all__ = ["Context", "DeadLetter", "Local", "open_driver"]
 
-_HOMES = {
-    "Context": "leeward.local.context",
+_MODULES = {
+    "Context": "leeward.app.context",
     "DeadLetter": "leeward.local.bus",
     "Local": "leeward.local.driver",
 }
@@ -46,6 +46,6 @@ def open_driver(config: TargetConfig) -> Driver:
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_MODULES[name]), name)

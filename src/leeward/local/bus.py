@@ -6,11 +6,15 @@ import json
 from typing import Any, NamedTuple
 
 from leeward.adapter import Publish, Result
+from leeward.app.context import Function, check_callable
 from leeward.cloudevents import from_json, to_json
+from leeward.delivery.dispatcher import Accept
+from leeward.delivery.store import DeadDelivery, Message, Recipient
 from leeward.errors import ConfigError, InvalidRequest, Outcome
-from leeward.local.deliveries import QUEUED_CALL, Address, Dead, Posting
-from leeward.local.dispatch import Accept, Handler
-from leeward.local.functions import Function, check_callable, run
+from leeward.json_text import Undecodable, decode
+from leeward.local.functions import QUEUED_CALL
+from leeward.local.schema import DEEPEST
+from leeward.masking import masked
 from leeward.values import Event
 
 
@@ -23,7 +27,7 @@ class Subscription(NamedTuple):
     function: Function
 
     def takes(self, bus: str, event: Event) -> bool:
-        """Tell whether `event` on `bus` goes to this subscriber."""
+        """Return whether `event` on `bus` goes to this subscriber."""
         return self.bus == bus and self.type in {None, event.type}
 
 
@@ -35,7 +39,10 @@ class DeadLetter(NamedTuple):
         event: None for a queued call, and where another program has made it unreadable.
         subscription: name of the subscription; of the function, for a queued call.
         attempts: how many were made.
-        error: class name of the last exception; ``LeaseExpired`` if the last attempt never ended.
+        error: class name of the last exception; ``LeaseExpired`` if the last attempt never ended,
+            ``UnreadableRow`` for what another program has written, or damaged.
+        message: text of the last exception. It may repeat what was delivered, so it is only here:
+            neither in a log nor in the `repr` of this.
     """
 
     bus: str | None
@@ -43,6 +50,10 @@ class DeadLetter(NamedTuple):
     subscription: str
     attempts: int
     error: str
+    message: str | None = None
+
+    def __repr__(self) -> str:
+        return masked(self, "bus event subscription attempts error")
 
 
 class Bus:
@@ -51,7 +62,7 @@ class Bus:
     def __init__(self, accept: Accept) -> None:
         """Take what keeps a row and has it delivered."""
         self._accept = accept
-        self._subscriptions: dict[Address, Subscription] = {}
+        self._subscriptions: dict[Recipient, Subscription] = {}
 
     @property
     def subscriptions(self) -> tuple[Subscription, ...]:
@@ -68,20 +79,20 @@ class Bus:
         """
         check_callable(function, f"the subscriber of {bus!r}")
         name = name or _qualified_name(function, bus)
-        address = Address(bus, name)
-        if address in self._subscriptions:
+        recipient = Recipient(bus, name)
+        if recipient in self._subscriptions:
             raise ConfigError(
                 f"the bus {bus!r} has a subscription {name!r} already; give this one a name: "
                 f'@cloud.subscribe("{bus}", name="...")'
             )
-        self._subscriptions[address] = Subscription(bus, event_type, name, function)
+        self._subscriptions[recipient] = Subscription(bus, event_type, name, function)
 
     def publish(self, call: Publish, timeout: float) -> Result[tuple[Result[None], ...]]:
         """Keep one row for each event and subscriber, all in one transaction.
 
         Events without a subscriber in this process are dropped, as buses do.
         """
-        postings: list[Posting] = []
+        messages: list[Message] = []
         results: list[Result[None]] = []
         for index, event in enumerate(call.events):
             try:
@@ -90,50 +101,49 @@ class Bus:
                 results.append(_not_json(index, error))
                 continue
             results.append(Result.ok(None))
-            postings += self._postings(call.bus, event, document)
-        if postings:
-            self._accept(postings, timeout)
+            messages += self._messages_for(call.bus, event, document)
+        if messages:
+            self._accept(messages, timeout)
         return Result.ok(tuple(results))
 
-    def handlers(self) -> dict[Address, Handler]:
-        """Return what handles the rows of each subscription."""
-        return {
-            Address(each.bus, each.name): _handler(each.function) for each in self.subscriptions
-        }
+    def recipients(self) -> dict[Recipient, Function]:
+        """Return the subscribers as recipients of events."""
+        return {Recipient(each.bus, each.name): each.function for each in self.subscriptions}
 
-    def _postings(self, bus: str, event: Event, document: str) -> list[Posting]:
+    def _messages_for(self, bus: str, event: Event, document: str) -> list[Message]:
         key = f"{event.source}#{event.id}"
         return [
-            Posting(Address(bus, each.name), event.ordering_key, key, document)
+            Message(Recipient(bus, each.name), event.ordering_key, key, document)
             for each in self.subscriptions
             if each.takes(bus, event)
         ]
 
 
-def dead_letter(dead: Dead) -> DeadLetter:
-    """Show a row that was given up."""
-    bus, name = dead.address
-    if bus == QUEUED_CALL:
-        return DeadLetter(None, None, name, dead.attempts, dead.error)
-    return DeadLetter(bus, _readable(dead.document), name, dead.attempts, dead.error)
+def dead_letter(dead: DeadDelivery) -> DeadLetter:
+    """Return a row that was given up, as users see it."""
+    bus, name = dead.recipient
+    is_call = bus == QUEUED_CALL
+    event = None if is_call else _readable(dead.document)
+    return DeadLetter(None if is_call else bus, event, name, dead.attempt, *dead.failure)
+
+
+def event_in(document: str) -> Event:
+    """Return the event that a row holds.
+
+    Raises:
+        Undecodable, InvalidRequest: another program has made it unreadable.
+    """
+    attributes = decode(document, deepest=DEEPEST)
+    if not isinstance(attributes, dict):
+        raise Undecodable("an event is not a JSON object")
+    return from_json(attributes)
 
 
 def _readable(document: str) -> Event | None:
     try:
-        return _event(document)
-    except (ValueError, InvalidRequest):
+        return event_in(document)
+    except (Undecodable, InvalidRequest):
         return None
-
-
-def _event(document: str) -> Event:
-    attributes = json.loads(document)
-    if not isinstance(attributes, dict):
-        raise ValueError("no JSON object")
-    return from_json(attributes)
-
-
-def _handler(function: Function) -> Handler:
-    return lambda document, context: run(function, _event(document), context)
 
 
 def _qualified_name(function: Function, bus: str) -> str:

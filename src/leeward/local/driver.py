@@ -6,19 +6,24 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from leeward.adapter import Call, Capability, Driver, Limits, Result
+from leeward.app.context import Context, Function, run
 from leeward.clock import Clock, SystemClock
+from leeward.delivery.dispatcher import Dispatcher, Handler
+from leeward.delivery.policy import Policy
+from leeward.delivery.store import PATIENCE, Delivery, DeliveryStore, Recipient
 from leeward.errors import ConfigError, LeewardError, Outcome
-from leeward.local.bus import Bus, DeadLetter, dead_letter
-from leeward.local.database import MEMORY, Database
-from leeward.local.deliveries import PATIENCE, Address, Deliveries
-from leeward.local.dispatch import Dispatcher, Handler
-from leeward.local.fault import DatabaseFault
-from leeward.local.functions import F, Functions
+from leeward.json_text import decode
+from leeward.local.bus import Bus, DeadLetter, dead_letter, event_in
+from leeward.local.functions import QUEUED_CALL, F, Functions
+from leeward.local.schema import SCHEMA
 from leeward.local.tables import Tables
+from leeward.sqlite.database import MEMORY, Database
+from leeward.sqlite.errors import DatabaseFault
 
 Verb = Callable[[Any, float], Result[Any]]
 
@@ -40,21 +45,22 @@ class Local(Driver):
         """Take the target's name, where the data lies, and the time for leases and deadlines.
 
         Raises:
-            ConfigError: `path` is a symbolic link, no file, or another user's file.
+            ConfigError: the file, or its directory, is a symbolic link, another user's, or may be
+                written by others.
         """
         self.target = target
         self.capabilities = frozenset(Capability)
         self.limits = Limits()  # the defaults, so that what runs here fits most other targets, too
         self._closed = False
         self._file = None if os.fspath(path) == MEMORY else Path(path).absolute()
-        self._database = Database(self._file)
-        self._rows = Deliveries(self._database)
-        clock = clock or SystemClock()
+        self._clock = clock or SystemClock()
+        self._database = Database(self._file, SCHEMA)
+        self._deliveries = DeliveryStore(self._database, Policy())
         self._dispatcher = Dispatcher(
-            self._rows, self._handlers, clock, shared=self._file is not None
+            self._deliveries, self._handlers, self._clock, shared=self._file is not None
         )
         accept = self._dispatcher.accept
-        self._functions = Functions(clock, self.limits.payload_bytes, accept)
+        self._functions = Functions(self._clock, self.limits.payload_bytes, accept)
         self._bus = Bus(accept)
         tables = Tables(self._database)
         self._verbs: dict[str, Verb] = {
@@ -110,7 +116,7 @@ class Local(Driver):
 
         return register
 
-    def settle(self, timeout: float = 5.0) -> None:
+    def wait_idle(self, timeout: float = 5.0) -> None:
         """Wait until every delivery to this process is done or dead, queued calls included.
 
         Rows for subscriptions and functions that are not registered here are not waited for.
@@ -120,7 +126,7 @@ class Local(Driver):
             LeewardError: the database cannot be used.
         """
         with self._database_needed():
-            self._dispatcher.settle(timeout)
+            self._dispatcher.wait_idle(timeout)
 
     def dead_letters(self) -> tuple[DeadLetter, ...]:
         """Return the deliveries that were given up, oldest first.
@@ -129,7 +135,7 @@ class Local(Driver):
             LeewardError: the database cannot be used.
         """
         with self._database_needed():
-            return tuple(dead_letter(each) for each in self._rows.dead())
+            return tuple(dead_letter(each) for each in self._deliveries.dead())
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         """Make one attempt at any call."""
@@ -138,7 +144,9 @@ class Local(Driver):
         try:
             result = self._verbs[call.verb](call, timeout)
         except DatabaseFault as fault:
-            return fault.result()
+            return Result(
+                fault.outcome, message=str(fault), reason=fault.reason, cause=fault.__cause__
+            )
         if not self._dispatcher.started:
             self._look_for_work()
         return result
@@ -186,8 +194,16 @@ class Local(Driver):
         self._closed = True
         self._database.close()
 
-    def _handlers(self) -> dict[Address, Handler]:
-        return self._functions.handlers() | self._bus.handlers()
+    def _handlers(self) -> dict[Recipient, Handler]:
+        recipients = self._functions.recipients() | self._bus.recipients()
+        return {each: partial(self._handle, function) for each, function in recipients.items()}
+
+    def _handle(self, function: Function, delivery: Delivery, deadline: float) -> None:
+        """Make one attempt to deliver an event, or a queued call."""
+        bus, name = delivery.recipient
+        read = decode if bus == QUEUED_CALL else event_in
+        context = Context(name, delivery.idempotency_key, delivery.attempt, deadline, self._clock)
+        run(function, read(delivery.document), context)
 
     def _look_for_work(self) -> None:
         """Deliver what other processes left in the file for what is registered here."""

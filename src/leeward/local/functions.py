@@ -5,23 +5,24 @@ Nothing is shared with the caller: the payload comes from JSON, the answer goes 
 
 from __future__ import annotations
 
-import inspect
-import json
-from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from threading import TIMEOUT_MAX, Thread
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
-from leeward.adapter import Enqueue, FunctionFault, Invoke, Result
+from leeward.adapter import Enqueue, Invoke, Result
+from leeward.app.context import Context, Function, check_callable, run
 from leeward.clock import Clock
+from leeward.delivery.dispatcher import Accept
+from leeward.delivery.store import Message, Recipient
+from leeward.envelope import fault_of
 from leeward.errors import ConfigError, Outcome
-from leeward.local.context import Context
-from leeward.local.deliveries import QUEUED_CALL, Address, Posting
-from leeward.local.dispatch import Accept, Handler
+from leeward.json_text import Undecodable, decode, encode
 from leeward.values import Json
 
-Function: TypeAlias = Callable[..., Any]
 F = TypeVar("F", bound=Function)
+
+QUEUED_CALL = ""
+"""Stands in the place of the bus for a queued call of a function."""
 
 
 class Functions:
@@ -55,8 +56,8 @@ class Functions:
         if function is None:
             return self.missing(call.function)
         try:
-            payload = json.loads(call.payload.decode("utf-8"))
-        except ValueError as error:
+            payload = decode(call.payload)
+        except Undecodable as error:
             return not_json(error)
         deadline = self._clock.monotonic() + timeout
         context = Context(call.function, call.idempotency_key, 1, deadline, self._clock)
@@ -86,19 +87,18 @@ class Functions:
         if call.function not in self.registry:
             return self.missing(call.function)
         try:
-            document = call.payload.decode("utf-8")
-            json.loads(document)
-        except ValueError as error:
+            decode(call.payload)
+        except Undecodable as error:
             return not_json(error)
-        address = Address(QUEUED_CALL, call.function)
-        self._accept([Posting(address, None, call.idempotency_key, document)], timeout)
+        document = call.payload.decode()
+        recipient = Recipient(QUEUED_CALL, call.function)
+        self._accept([Message(recipient, None, call.idempotency_key, document)], timeout)
         return Result.ok(None)
 
-    def handlers(self) -> dict[Address, Handler]:
-        """Return what handles the queued calls of each function."""
+    def recipients(self) -> dict[Recipient, Function]:
+        """Return the functions as recipients of queued calls."""
         return {
-            Address(QUEUED_CALL, name): _handler(function)
-            for name, function in list(self.registry.items())
+            Recipient(QUEUED_CALL, name): function for name, function in list(self.registry.items())
         }
 
     def missing(self, name: str) -> Result[Any]:
@@ -118,14 +118,15 @@ class Functions:
             return Result(
                 Outcome.APP_ERROR,
                 message=f"the function {context.function!r} raised {type(error).__name__}",
-                fault=_fault(error),
+                fault=fault_of(error),
                 cause=error,
             )
         return self._over_the_wire(value, context.function)
 
     def _over_the_wire(self, value: Any, name: str) -> Result[Json]:
         try:
-            encoded = json.dumps(value, allow_nan=False).encode("ascii")
+            encoded = encode(value)
+            answer = decode(encoded)
         except (TypeError, ValueError, RecursionError) as error:
             return Result(
                 Outcome.APP_ERROR,
@@ -141,55 +142,9 @@ class Functions:
                 f"{self._limit} are allowed; return a reference to the data",
                 reason="response_too_large",
             )
-        return Result.ok(json.loads(encoded))
+        return Result.ok(answer)
 
 
-def run(function: Function, payload: Any, context: Context) -> Any:
-    """Call `function`, with the context if it takes a second positional parameter."""
-    if _takes_context(function):
-        return function(payload, context)
-    return function(payload)
-
-
-def _handler(function: Function) -> Handler:
-    return lambda document, context: run(function, json.loads(document), context)
-
-
-def not_json(error: ValueError) -> Result[Any]:
+def not_json(error: Undecodable) -> Result[Any]:
     """Return the result for a payload that is not JSON."""
     return Result(Outcome.CALLER, message="the payload is not JSON in UTF-8", cause=error)
-
-
-def check_callable(function: object, what: str) -> None:
-    """Raise `ConfigError` for what cannot be called on a thread of its own."""
-    if not callable(function):
-        raise ConfigError(f"{what} is a {type(function).__name__}; give something callable")
-    if inspect.iscoroutinefunction(function):
-        raise ConfigError(f"{what} is a coroutine function; wrap it: asyncio.run(...)")
-
-
-def _takes_context(function: Function) -> bool:
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):  # some built-ins do not tell
-        return False
-    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return sum(each.kind in positional for each in parameters) > 1
-
-
-def _fault(error: BaseException) -> FunctionFault:
-    """Describe what the function raised, without the frames of this module."""
-    import traceback
-
-    frame = error.__traceback__
-    while frame is not None and frame.tb_frame.f_code.co_filename == __file__:
-        frame = frame.tb_next
-    lines = "".join(traceback.format_tb(frame)).splitlines()
-    return FunctionFault(type(error).__name__, _text(error), tuple(lines))
-
-
-def _text(error: BaseException) -> str | None:
-    try:
-        return str(error)
-    except Exception:  # noqa: BLE001 - the function's own class, whose __str__ may do anything
-        return None

@@ -6,10 +6,12 @@ import json
 import sqlite3
 from typing import Any
 
+from leeward import json_text
 from leeward.adapter import Delete, Key, Load, Page, Result, Scan, Store, Stored
 from leeward.errors import Outcome
 from leeward.items import EMBEDDED, decode, encode
-from leeward.local.database import Database
+from leeward.local.schema import DEEPEST
+from leeward.sqlite.database import Database
 
 PAGE_ITEMS = 100
 
@@ -99,9 +101,9 @@ def _current_revision(
 
 
 def _stored(document: str, revision: str, expires_at: float | None) -> Stored:
-    native = json.loads(document)
+    native = json_text.decode(document, deepest=DEEPEST)
     if not isinstance(native, dict):
-        raise ValueError("no JSON object")
+        raise ValueError("the document is not a JSON object")
     decoded = decode(native, EMBEDDED)
     return Stored(decoded.item, revision, decoded.write_id, expires_at, decoded.foreign)
 

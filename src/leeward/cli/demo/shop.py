@@ -35,10 +35,10 @@ class Shop:
         """Open a client on `clouds`; its pauses take no time, and the tables live on the first."""
         return Client(clouds, config=Config(data_target=clouds[0].target), clock=FakeClock())
 
-    def settle(self) -> None:
+    def wait_idle(self) -> None:
         """Wait until every event has been delivered."""
         for local in self._locals:
-            local.settle()
+            local.wait_idle()
 
     def _send_receipt(self, order: dict[str, Any]) -> str:
         return f"receipt {order['id']} sent"

@@ -60,7 +60,7 @@ def _good_day(shop: Shop, cloud: Client) -> Iterator[Step]:
     yield _step("store order 42", stored.target, stored.attempts, stored.promise.value)
     told = cloud.publish_event("orders", "order.created", ORDER, subject="42")
     yield _step("publish order.created", told.target, told.attempts, told.promise.value)
-    shop.settle()
+    shop.wait_idle()
     yield _step("its subscriber runs", told.target, (), f"heard of {', '.join(shop.heard)}")
     answer = cloud.invoke("send-receipt", ORDER)
     yield _step("invoke send-receipt", answer.target, answer.attempts, answer.value)

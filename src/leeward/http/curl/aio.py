@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from leeward.errors import ConfigError
+from leeward.forking import Forkable, watch
 from leeward.http.curl.transport import check_installed
 from leeward.http.messages import Failure, Request, Response
 from leeward.http.options import TransportOptions
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from leeward.http.curl.multi import End, Multi
 
 
-class AsyncCurlTransport:
+class AsyncCurlTransport(Forkable):
     """Sends requests through libcurl, on the event loop that runs when it is made.
 
     Every method is for the thread of that loop; when the loop has ended, any thread may `close`. A
@@ -37,7 +38,6 @@ class AsyncCurlTransport:
         from asyncio import get_running_loop
 
         from leeward.http.curl.easy import Easy
-        from leeward.http.curl.forks import forsake_in_child
         from leeward.http.curl.handles import CurlError
         from leeward.http.curl.multi import Multi
         from leeward.http.curl.pool import Pool
@@ -48,7 +48,7 @@ class AsyncCurlTransport:
         self._new_multi = partial(Multi, self._loop, options.max_in_flight)
         self._multi = self._new_multi()
         self._retired: list[Multi] = []
-        forsake_in_child(self)
+        watch(self)
 
     async def send(self, request: Request, timeout: float) -> Response | Failure:
         """Send `request` once and give its answer, within `timeout` seconds."""
@@ -104,12 +104,12 @@ class AsyncCurlTransport:
         for each in (self._multi, *self._retired):
             each.close()
 
-    def forsake(self) -> None:
+    def renew(self, *, held: bool = False) -> None:
         """Leave every connection to the parent of a fork, whose loop this one cannot share."""
-        self._pool.forsake()
+        self._pool.renew()
         self._pool.close()
         for each in (self._multi, *self._retired):
-            each.forsake()
+            each.renew()
 
 
 def _loop_that_watches() -> AbstractEventLoop:

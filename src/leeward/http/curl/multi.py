@@ -227,7 +227,7 @@ class Multi:
         else:
             multi.close()
 
-    def forsake(self) -> None:
+    def renew(self) -> None:
         """Forget everything without closing it, in a child of a fork.
 
         The loop's own list of sockets is the parent's as well, and is left as it is.

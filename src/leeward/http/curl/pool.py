@@ -6,7 +6,8 @@ import threading
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
-from leeward.http.curl.forks import forsake_in_child, leak
+from leeward.forking import Forkable, watch
+from leeward.http.curl.forks import leak
 from leeward.http.messages import Failure, Phase, Request
 from leeward.http.options import TransportOptions
 
@@ -45,7 +46,7 @@ class Lendable(Protocol):
 H = TypeVar("H", bound=Lendable)
 
 
-class Pool(Generic[H]):
+class Pool(Forkable, Generic[H]):
     """Lends handles to threads or tasks, `max_in_flight` at most at once.
 
     What a borrower holds is the ticket that it made itself: an interrupt may strike between any
@@ -62,7 +63,7 @@ class Pool(Generic[H]):
         self._options = options
         self._make = make
         self._start_empty()
-        forsake_in_child(self)
+        watch(self)
 
     def _start_empty(self) -> None:
         self._lock = threading.Lock()
@@ -148,7 +149,7 @@ class Pool(Generic[H]):
         for handle in idle:
             handle.close()
 
-    def forsake(self) -> None:
+    def renew(self, *, held: bool = False) -> None:
         """Forget every handle without closing it: after a fork they are the parent's."""
         for handle in (*self._idle, *self._busy.values()):
             if handle is not None:

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 
 from leeward.adapter import Driver
 from leeward.clock import Clock, SystemClock
-from leeward.forking import HOLD_SECONDS, watch
+from leeward.forking import HOLD_SECONDS, Forkable, watch
 from leeward.routing.execution import Core
 
 
-class Shared:
+class Shared(Forkable):
     """The core, and what its commands are carried out with.
 
     Attributes:

@@ -16,9 +16,10 @@ from functools import lru_cache, partial
 from typing import Any, Final
 
 from leeward import json_text
-from leeward.adapter import Enqueue, FunctionFault, Invoke, Result
-from leeward.adapter.exchange import UNDECODABLE, UNEXPECTED, ambiguous, exchange, object_of
+from leeward.adapter import Enqueue, Invoke, Result
+from leeward.adapter.exchange import UNDECODABLE, UNEXPECTED, ambiguous, exchange
 from leeward.adapter.plans import Plan, Planner, View
+from leeward.envelope import custom_context, read_fault
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Request, Response
 from leeward.json_text import Undecodable, decode
@@ -117,10 +118,7 @@ def _client_context(call: Invoke, seconds: float) -> str:
     """
     from binascii import b2a_base64
 
-    custom = {
-        "idempotency-key": call.idempotency_key,
-        "x-leeward-deadline-ms": str(max(0, int(seconds * 1000))),
-    }
+    custom = custom_context(call.idempotency_key, seconds)
     return b2a_base64(json_text.encode({"custom": custom}), newline=False).decode("ascii")
 
 
@@ -134,11 +132,8 @@ def _answer(response: Response) -> Result[Any]:
 
 def _fault(response: Response) -> Result[Any]:
     """Read what the function, or its runtime, reports. The header alone proves that it failed."""
-    try:
-        told = object_of(response)
-    except Undecodable:
-        told = {}
-    kind, message = _text(told.get("errorType")), _text(told.get("errorMessage"))
+    fault = read_fault(response.body)
+    kind = fault.type
     if kind in _NEVER_LOADED:
         return Result(
             Outcome.NOT_FOUND,
@@ -149,9 +144,9 @@ def _fault(response: Response) -> Result[Any]:
     return Result(
         Outcome.APP_ERROR,
         code=kind if kind in _REASONS else None,
-        reason=_reason(kind, message),
+        reason=_reason(kind, fault.message),
         request_id=response.headers.get(REQUEST_ID),
-        fault=FunctionFault(kind, message, _trace(told)),
+        fault=fault,
     )
 
 
@@ -159,15 +154,3 @@ def _reason(kind: str | None, message: str | None) -> str | None:
     if kind is None:
         return TIMED_OUT if message and _OLD_TIMEOUT.search(message) else None
     return _REASONS.get(kind)
-
-
-def _trace(told: dict[str, Any]) -> tuple[str, ...]:
-    """Return the trace, a list of lines; runtimes have two names for it."""
-    lines = told.get("stackTrace") or told.get("trace")
-    if not isinstance(lines, list):
-        return ()
-    return tuple(line for line in lines if isinstance(line, str))
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None

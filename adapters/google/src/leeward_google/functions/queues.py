@@ -23,6 +23,7 @@ from leeward import json_text
 from leeward.adapter import Enqueue, Result
 from leeward.adapter.exchange import UNDECODABLE, ambiguous, exchange, object_of
 from leeward.adapter.plans import Learn, Need, Plan, Planner, Step, View
+from leeward.envelope import IDEMPOTENCY_KEY
 from leeward.errors import InvalidRequest
 from leeward.http.messages import Request, Response
 from leeward.json_text import Undecodable
@@ -37,7 +38,7 @@ from leeward_google.functions.addresses import (
 )
 from leeward_google.settings.services import Functions, Tasks, Topics, is_topic_name
 
-KEY: Final = "idempotency-key"
+KEY: Final = IDEMPOTENCY_KEY.lower()
 """The attribute of a message with the idempotency key."""
 
 _EXISTS: Final = "ALREADY_EXISTS"
@@ -123,7 +124,7 @@ def _task(
     request: dict[str, Any] = {
         "url": address.origin + address.target,
         "httpMethod": "POST",
-        "headers": {"Content-Type": "application/json", "Idempotency-Key": call.idempotency_key},
+        "headers": {"Content-Type": "application/json", IDEMPOTENCY_KEY: call.idempotency_key},
         "body": _base64(call.payload),
     }
     if configured.account is not None:

@@ -9,49 +9,57 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from threading import Condition, Thread, current_thread
 from time import monotonic
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from leeward.clock import Clock
+from leeward.delivery.store import (
+    DeadDelivery,
+    Delivery,
+    DeliveryStore,
+    Failure,
+    Message,
+    Recipient,
+)
 from leeward.errors import ConfigError
-from leeward.forking import HOLD_SECONDS, watch
-from leeward.local import deliveries
-from leeward.local.context import Context
-from leeward.local.deliveries import Address, Deliveries, Delivery, Posting
-from leeward.local.fault import DatabaseFault
+from leeward.forking import HOLD_SECONDS, Forkable, watch
+from leeward.logs import log_event
+from leeward.sqlite.errors import DatabaseFault
+from leeward.text import message_of
 
-CONCURRENCY = 8
-"""Attempts at one time; one that has outlived its lease no longer counts."""
+LOGGER = "leeward.delivery"
 LOOK_AGAIN = 1.0
 """Seconds."""
 GRACE = 2.0
 """Seconds that `close` waits for what is due, for the loop, and for attempts under way."""
 
-Handler: TypeAlias = Callable[[str, Context], object]
-"""Handles a row's document; any exception is a failed attempt."""
+Handler: TypeAlias = Callable[[Delivery, float], object]
+"""Makes one attempt, which has until the second argument, on the clock's `monotonic`; any exception
+is a failed attempt."""
 
-Accept: TypeAlias = Callable[[Iterable[Posting], float], None]
+Accept: TypeAlias = Callable[[Iterable[Message], float], None]
 """`Dispatcher.accept`."""
 
 
-class Dispatcher:
+class Dispatcher(Forkable):
     """Delivers the rows that this process has handlers for. Its thread starts on first need."""
 
     _condition: Condition
     _changes: int
     _thread: Thread | None
     _running: dict[str, tuple[Thread, float]]
-    """The attempts under way by their lease: who makes it, and when its lease ends."""
+    """The attempts under way by their lease: who makes them, and when the lease ends."""
 
     def __init__(
         self,
-        rows: Deliveries,
-        handlers: Callable[[], Mapping[Address, Handler]],
+        store: DeliveryStore,
+        handlers: Callable[[], Mapping[Recipient, Handler]],
         clock: Clock,
         *,
         shared: bool,
     ) -> None:
         """Take the rows and what handles them; `shared` tells that other processes add rows."""
-        self._rows = rows
+        self._store = store
+        self._policy = store.policy
         self._handlers = handlers
         self._clock = clock
         self._shared = shared
@@ -59,14 +67,14 @@ class Dispatcher:
         self._begin()
         watch(self)
 
-    def accept(self, postings: Iterable[Posting], timeout: float) -> None:
-        """Keep `postings` durably, and deliver them in the background."""
-        self._rows.add(postings, timeout)
+    def accept(self, messages: Iterable[Message], timeout: float) -> None:
+        """Keep `messages` durably, and deliver them in the background."""
+        self._store.add(messages, timeout)
         self.wake()
 
     @property
     def started(self) -> bool:
-        """Tell whether the loop has been needed so far."""
+        """Return whether the loop has been needed so far."""
         return self._thread is not None
 
     def wake(self) -> None:
@@ -78,7 +86,7 @@ class Dispatcher:
                 self._thread = _started(Thread(target=self._loop, name="leeward-dispatch"))
             self._changed()
 
-    def settle(self, timeout: float) -> None:
+    def wait_idle(self, timeout: float) -> None:
         """Wait until no row is pending for a handler of this process.
 
         Raises:
@@ -88,7 +96,7 @@ class Dispatcher:
         self.wake()
         while True:
             seen = self._changes
-            left = self._rows.waiting(self._handlers())
+            left = self._store.waiting(self._handlers())
             if not left:
                 return
             seconds = deadline - monotonic()
@@ -140,14 +148,19 @@ class Dispatcher:
             self._condition.wait_for(lambda: self._changes != seen, seconds)
 
     def _loop(self) -> None:
+        stalled = False
         while True:
             seen = self._changes
             if self._closed:
                 return
             try:
                 pause = self._deliver_due()
-            except (DatabaseFault, ConfigError):
-                # Whoever calls meets the same fault and is told; the loop tries again later.
+                stalled = False
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next look may go well
+                if not stalled:
+                    kind, reason = type(error).__name__, getattr(error, "reason", None)
+                    log_event(LOGGER, "warning", "delivery_stalled", error=kind, reason=reason)
+                stalled = True
                 pause = LOOK_AGAIN
             self._wait(seen, pause)
 
@@ -170,20 +183,23 @@ class Dispatcher:
         if any(thread is current_thread() for thread, _ in list(self._running.values())):
             return False
         try:
-            return bool(self._rows.waiting(self._handlers()))
+            return bool(self._store.waiting(self._handlers()))
         except (DatabaseFault, ConfigError):
             return False
 
     def _deliver_due(self) -> float | None:
-        """Start what is due; give the seconds to sleep, None for until something changes."""
+        """Start what is due; return the seconds to sleep, None for until something changes."""
         handlers, now = self._handlers(), self._clock.now()
-        free = CONCURRENCY - sum(ends > now for _, ends in list(self._running.values()))
+        leases = [ends for _, ends in list(self._running.values())]
+        free = self._policy.free_places(leases, now)
         if free <= 0:
             return LOOK_AGAIN
-        taken = self._rows.take(handlers, now, free)
-        for delivery in taken:
-            self._start(delivery, handlers[delivery.address], now)
-        due = self._rows.next_due(handlers, now)
+        deliveries, buried = self._store.take(handlers, now, free)
+        for dead in buried:
+            _log("error", "dead_lettered", dead, dead.failure.error)
+        for delivery in deliveries:
+            self._start(delivery, handlers[delivery.recipient], now)
+        due = self._store.next_due(handlers, now)
         if due is not None:
             return min(due - now, LOOK_AGAIN)
         return LOOK_AGAIN if self._shared else None
@@ -192,45 +208,55 @@ class Dispatcher:
         thread = Thread(
             target=self._attempt,
             args=(delivery, handler),
-            name=f"leeward-deliver-{delivery.address.subscriber}",
+            name=f"leeward-deliver-{delivery.recipient.subscriber}",
         )
         with self._condition:
-            self._running[delivery.lease] = (thread, now + deliveries.LEASE)
+            self._running[delivery.lease] = (thread, now + self._policy.lease)
         if _started(thread) is None:
             self._ended(delivery)
 
     def _attempt(self, delivery: Delivery, handler: Handler) -> None:
-        error = self._handle(delivery, handler)
         try:
-            if error is None:
-                self._rows.finish(delivery)
-            else:
-                self._rows.fail(delivery, error, self._clock.now())
-        except (DatabaseFault, ConfigError):
-            # The lease ends by itself and the row is delivered again: at least once, as promised.
-            return
+            failure = self._handle(delivery, handler)
+            if failure is None:
+                self._store.finish(delivery)
+            elif self._store.fail(delivery, failure, self._clock.now()):
+                _log("error", "dead_lettered", delivery, failure.error)
+        except Exception as error:  # noqa: BLE001 - the lease ends, and it is delivered again
+            _log("warning", "attempt_not_recorded", delivery, type(error).__name__)
         finally:
             self._ended(delivery)
 
-    def _handle(self, delivery: Delivery, handler: Handler) -> str | None:
-        """Run the handler; give the class name of what it raised."""
-        context = Context(
-            delivery.address.subscriber,
-            delivery.idempotency_key,
-            delivery.attempt,
-            self._clock.monotonic() + deliveries.LEASE,
-            self._clock,
-        )
+    def _handle(self, delivery: Delivery, handler: Handler) -> Failure | None:
+        """Run the handler; return what it raised."""
         try:
-            handler(delivery.document, context)
+            handler(delivery, self._clock.monotonic() + self._policy.lease)
         except BaseException as error:  # noqa: BLE001 - whatever ends it, the attempt has failed
-            return type(error).__name__
+            name = type(error).__name__
+            _log("warning", "handler_failed", delivery, name)
+            return Failure(name, message_of(error))
         return None
 
     def _ended(self, delivery: Delivery) -> None:
         with self._condition:
             del self._running[delivery.lease]
             self._changed()
+
+
+def _log(
+    level: Literal["warning", "error"], name: str, row: Delivery | DeadDelivery, error: str
+) -> None:
+    bus, subscriber = row.recipient
+    log_event(
+        LOGGER,
+        level,
+        name,
+        id=row.id,
+        bus=bus,
+        subscriber=subscriber,
+        attempt=row.attempt,
+        error=error,
+    )
 
 
 def _started(thread: Thread) -> Thread | None:

@@ -1,4 +1,4 @@
-"""The SQLite database: one connection, its transactions, and what its errors mean.
+"""A SQLite database: one connection, its transactions, and what its errors mean.
 
 What a `write` block has done is on the disk when the block ends. An error inside it proves that
 nothing was written; an error at its end proves nothing.
@@ -15,10 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from leeward.errors import ConfigError, Outcome
-from leeward.forking import HOLD_SECONDS, watch
-from leeward.local import schema
-from leeward.local.fault import BUSY, DatabaseFault, fault_of, primary_code
-from leeward.local.place import check_file, create_file
+from leeward.forking import HOLD_SECONDS, Forkable, watch
+from leeward.sqlite.errors import BUSY, DatabaseFault, fault_of, primary_code
+from leeward.sqlite.file_safety import check_files, create_file
+from leeward.sqlite.schema import Schema, prepare
 
 MEMORY = ":memory:"
 
@@ -34,18 +34,23 @@ _abandoned: list[sqlite3.Connection] = []
 https://sqlite.org/howtocorrupt.html section 2.6; so they are never collected."""
 
 
-class Database:
+class Database(Forkable):
     """A database that opens on first use, for many threads and, with a file, many processes.
 
     SQLite keeps its view of a file's locks in the process. A child that inherited it in the middle
     of a transaction would believe in locks that it does not have. So no fork happens inside one.
     """
 
-    def __init__(self, path: Path | None) -> None:
-        """Take `path`, or None for a database in memory; nothing is opened yet."""
+    def __init__(self, path: Path | None, schema: Schema) -> None:
+        """Take `path`, or None for a database in memory; nothing is opened yet.
+
+        Raises:
+            ConfigError: what is there cannot be trusted.
+        """
         if path is not None:
-            check_file(path)
+            check_files(path)
         self.path = path
+        self._schema = schema
         self._memory_uri = f"file:/leeward-{os.urandom(16).hex()}?vfs=memdb"
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
@@ -98,9 +103,11 @@ class Database:
         """Return a connection of its own to the same data; the caller closes it.
 
         Raises:
-            ConfigError: this SQLite cannot open a memory database twice.
+            ConfigError: what is there cannot be trusted, or this SQLite cannot open a memory
+                database twice.
         """
         if self.path is not None:
+            check_files(self.path)
             return sqlite3.connect(self.path)
         if sqlite3.sqlite_version_info < _SHARED_MEMORY:
             raise ConfigError(
@@ -134,7 +141,9 @@ class Database:
         if not held:
             self._refusal = "the process forked inside a transaction; fork while no call is made"
         elif parents is not None and self.path is None:
-            self._refusal = "a database in memory does not cross a fork; make a Local in the child"
+            self._refusal = (
+                "a database in memory does not cross a fork; open a new one in the child"
+            )
 
     @contextmanager
     def _borrowed(self, timeout: float) -> Iterator[sqlite3.Connection]:
@@ -159,7 +168,7 @@ class Database:
         connection = self._open()
         try:
             connection.execute(patience)
-            schema.prepare(connection, str(self))
+            prepare(connection, self._schema, str(self))
         except BaseException as error:
             connection.close()
             if isinstance(error, sqlite3.Error):
@@ -203,7 +212,7 @@ class Database:
             self._drop(connection)
 
     def _drop(self, connection: sqlite3.Connection) -> None:
-        """Return up a handle that failed to write, so that the next call opens the file anew.
+        """Give up a handle that failed to write, so that the next call opens the file anew.
 
         The system may have forgotten unwritten pages: an fsync that is tried again on the same
         handle can succeed and prove nothing.
@@ -211,7 +220,7 @@ class Database:
         self._connection = None
         connection.close()
         if self.path is None:
-            self._refusal = "the database in memory failed and is gone; make a new Local"
+            self._refusal = "the database in memory failed and is gone; open a new one"
 
 
 def _connect(source: str, *, uri: bool) -> sqlite3.Connection:

@@ -9,9 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
 
-from leeward.adapter import Result
 from leeward.errors import Outcome
 
 BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
@@ -34,28 +32,27 @@ MEANINGS: Mapping[int, tuple[Outcome, str, str]] = MappingProxyType(
 
 
 class DatabaseFault(Exception):
-    """The database could not do it. Its cause is the error of SQLite or of the system."""
+    """The database could not do it. Its cause is the error of SQLite or of the system.
+
+    Attributes:
+        outcome: AMBIGUOUS if what was written may be on the disk; any other proves that it is not.
+        reason: a stable word; None for what is wrong in this process.
+    """
 
     def __init__(self, outcome: Outcome, reason: str | None, message: str) -> None:
         super().__init__(message)
         self.outcome = outcome
         self.reason = reason
 
-    def result(self) -> Result[Any]:
-        """Return the fault as the end of an attempt."""
-        return Result(self.outcome, message=str(self), reason=self.reason, cause=self.__cause__)
-
 
 def fault_of(error: sqlite3.Error | OSError) -> DatabaseFault:
     """Translate an error that came before anything was committed."""
     if isinstance(error, OSError):
-        return DatabaseFault(
-            Outcome.UNUSABLE, "cannot_open", "the local database's file cannot be made"
-        )
+        return DatabaseFault(Outcome.UNUSABLE, "cannot_open", "the database's file cannot be made")
     outcome, reason, meaning = MEANINGS.get(
         primary_code(error), (Outcome.UNUSABLE, "database_error", "SQLite refused the statement")
     )
-    return DatabaseFault(outcome, reason, f"the local database was not changed: {meaning}")
+    return DatabaseFault(outcome, reason, f"the database was not changed: {meaning}")
 
 
 def primary_code(error: sqlite3.Error) -> int:

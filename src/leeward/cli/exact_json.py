@@ -1,44 +1,17 @@
-"""JSON as text, with every digit of a Decimal, which the standard writer has no way to print."""
+"""JSON for a terminal or another program: a Decimal with every digit, nothing that is obeyed.
+
+The standard library's encoder cannot be taught the first: what its `default` returns must be
+something that it knows, and of a subclass of float or int it writes the plain number.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from leeward.values import Json
-
-
-def read(text: str | bytes, *, exact: bool = False) -> Json:
-    """Read JSON; with `exact`, a number with a fraction or an exponent becomes a Decimal.
-
-    Raises:
-        ValueError: it is not JSON; the message names the place and shows none of it.
-    """
-    number = Decimal if exact else None
-    try:
-        return json.loads(
-            text,
-            parse_float=number,
-            parse_constant=_refuse_constant,
-            object_pairs_hook=_without_doubles,
-        )
-    except InvalidOperation:
-        raise ValueError("a number is out of all range") from None
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{error.msg} at line {error.lineno}, column {error.colno}") from None
-    except UnicodeDecodeError as error:
-        raise ValueError(f"not UTF-8: {error.reason} at byte {error.start}") from None
-    except RecursionError:
-        raise ValueError("nested too deep") from None
-
-
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) < len(pairs):
-        raise ValueError("an object has a name twice")
-    return made
 
 
 def write(value: Json | Decimal, *, indent: int = 0, ascii_only: bool = False) -> str:
@@ -82,7 +55,3 @@ def _enclosed(brackets: str, parts: Sequence[str], line: str, inner: str) -> str
 
 def _escaped(character: str) -> str:
     return json.dumps(character)[1:-1] if not character.isascii() else f"\\u{ord(character):04x}"
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")

@@ -1,0 +1,45 @@
+"""When a delivery is due, how long it is leased, when it is given up. Pure: time is passed in.
+
+Whoever makes an attempt holds a lease. When that ends without a word, because the process died or
+the handler hangs, the delivery is due again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+
+class Policy(NamedTuple):
+    """The numbers, and what follows from them. Times are Unix seconds.
+
+    Attributes:
+        max_attempts: after so many a delivery is given up.
+        first_retry: seconds before the second attempt; doubled before each one after it.
+        lease: seconds that an attempt may take before the delivery is due again.
+        concurrency: attempts at one time; one that has outlived its lease no longer counts.
+    """
+
+    max_attempts: int = 5
+    first_retry: float = 0.05
+    lease: float = 30.0
+    concurrency: int = 8
+
+    def is_spent(self, attempts: int, due: float) -> bool:
+        """Return whether a delivery that is due has had its last attempt, which ended silently.
+
+        Args:
+            attempts: how many were made.
+            due: since when it is due: the end of the last lease; 0 if somebody has reset it.
+        """
+        return attempts >= self.max_attempts and due > 0
+
+    def due_after_failure(self, attempt: int, now: float) -> float | None:
+        """Return when a delivery whose `attempt` has failed is due again; None gives it up."""
+        if attempt >= self.max_attempts:
+            return None
+        return now + self.first_retry * 2.0 ** (attempt - 1)
+
+    def free_places(self, leases: Iterable[float], now: float) -> int:
+        """Return how many attempts may begin beside those whose leases end at `leases`."""
+        return self.concurrency - sum(end > now for end in leases)

@@ -1,0 +1,123 @@
+"""What travels between a client and a handler beside the payload, in both directions.
+
+A request says what its idempotency key is and how long the caller still waits: in headers, or in
+the client context of a platform that passes no headers on. An answer of leeward's handler carries a
+mark, so that it is never taken for the platform's own, and tells of an exception its class, its
+message and its trace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from leeward.calls import FunctionFault
+from leeward.json_text import Undecodable, decode, encode
+from leeward.text import message_of
+
+IDEMPOTENCY_KEY: Final = "Idempotency-Key"
+"""The header with the key (draft-ietf-httpapi-idempotency-key-header)."""
+DEADLINE: Final = "x-leeward-deadline-ms"
+"""Milliseconds that the caller still waits: relative, so that no two clocks need agree."""
+TRACEPARENT: Final = "traceparent"
+"""W3C Trace Context."""
+MARK: Final = "x-leeward"
+"""On each answer of leeward's handler: it proves that the function ran."""
+DEDUP: Final = "x-leeward-dedup"
+"""On an answer: the handler recognises a repeated key, for this ``target`` or for the ``group``."""
+
+
+def request_headers(idempotency_key: str, seconds: float) -> tuple[tuple[str, str], ...]:
+    """Return the headers of a call whose caller waits for `seconds` more."""
+    return (
+        (IDEMPOTENCY_KEY, idempotency_key),
+        (DEADLINE, str(max(0, int(seconds * 1000)))),
+    )
+
+
+def custom_context(idempotency_key: str, seconds: float) -> dict[str, str]:
+    """Return the same as `request_headers`, for the ``custom`` part of a client context.
+
+    Names are in lower case; values are strings, since some runtimes take nothing else there.
+    """
+    return {name.lower(): text for name, text in request_headers(idempotency_key, seconds)}
+
+
+class Sent(NamedTuple):
+    """What came with a call beside its payload; None for what did not come, or makes no sense.
+
+    Attributes:
+        idempotency_key: the same on every attempt of one call.
+        seconds: how long the caller still waits.
+        traceparent: the caller's trace, as it is.
+    """
+
+    idempotency_key: str | None
+    seconds: float | None
+    traceparent: str | None
+
+
+def sent_with(headers: Mapping[str, str]) -> Sent:
+    """Read the headers of a request, or the ``custom`` part of its client context."""
+    found = {name.lower(): text for name, text in headers.items()}
+    key = found.get(IDEMPOTENCY_KEY.lower())
+    # The draft has it in quotes, as a structured field; most clients send it bare.
+    if key is not None and len(key) > 1 and key[0] == key[-1] == '"':
+        key = key[1:-1]
+    waits = found.get(DEADLINE, "")
+    is_number = waits.isascii() and waits.isdecimal() and len(waits) < 13
+    return Sent(key or None, int(waits) / 1000 if is_number else None, found.get(TRACEPARENT))
+
+
+def answer_headers(dedup: str | None = None) -> tuple[tuple[str, str], ...]:
+    """Return the headers of a handler's answer; `dedup` where it recognises repeated keys."""
+    mark = ((MARK, "1"),)
+    return mark if dedup is None else (*mark, (DEDUP, dedup))
+
+
+def fault_of(error: BaseException) -> FunctionFault:
+    """Describe what a function raised, without the frames of leeward around it."""
+    import traceback
+
+    frame = error.__traceback__
+    while frame and frame.tb_frame.f_globals.get("__name__", "").startswith("leeward."):
+        frame = frame.tb_next
+    lines = "".join(traceback.format_tb(frame)).splitlines()
+    return FunctionFault(type(error).__name__, message_of(error), tuple(lines))
+
+
+def fault_document(fault: FunctionFault) -> bytes:
+    """Write what a function raised, as the body of an answer."""
+    return encode(
+        {
+            "errorType": fault.type,
+            "errorMessage": fault.message,
+            "stackTrace": list(fault.trace),
+        }
+    )
+
+
+def fault_in(document: Any) -> FunctionFault:
+    """Read what a handler, or a platform's runtime, tells of an exception; only what is text.
+
+    Args:
+        document: decoded JSON. Runtimes have two names for the trace.
+    """
+    told = document if isinstance(document, dict) else {}
+    lines = told.get("stackTrace") or told.get("trace")
+    trace = [line for line in lines if isinstance(line, str)] if isinstance(lines, list) else []
+    return FunctionFault(
+        _text(told.get("errorType")), _text(told.get("errorMessage")), tuple(trace)
+    )
+
+
+def read_fault(body: bytes) -> FunctionFault:
+    """Read the fault in the body of an answer; an empty one where there is none."""
+    try:
+        return fault_in(decode(body))
+    except Undecodable:
+        return FunctionFault()
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None

@@ -1,0 +1,33 @@
+"""What follows from a policy's numbers: pure, so that no test of it needs a clock or a thread."""
+
+from __future__ import annotations
+
+import pytest
+
+from leeward.delivery.policy import Policy
+
+POLICY = Policy(max_attempts=4, first_retry=0.5, lease=30.0, concurrency=3)
+
+
+def test_each_pause_is_twice_the_one_before() -> None:
+    """After the last attempt there is none: the delivery is given up."""
+    due = [POLICY.due_after_failure(attempt, 100.0) for attempt in (1, 2, 3, 4, 5)]
+    assert due == [100.5, 101.0, 102.0, None, None]
+
+
+@pytest.mark.parametrize(
+    ("attempts", "due", "spent"),
+    [(0, 0.0, False), (3, 50.0, False), (4, 50.0, True), (5, 50.0, True), (4, 0.0, False)],
+)
+def test_a_delivery_whose_last_lease_has_ended_is_spent(
+    attempts: int, due: float, spent: bool
+) -> None:
+    """Unless somebody has reset its time by hand: then it gets one more attempt."""
+    assert POLICY.is_spent(attempts, due) is spent
+
+
+def test_an_attempt_that_outlives_its_lease_leaves_its_place() -> None:
+    """Handlers that hang do not use up the places."""
+    assert POLICY.free_places([], 100.0) == 3
+    assert POLICY.free_places([99.0, 100.0, 100.5, 130.0], 100.0) == 1
+    assert POLICY.free_places([130.0] * 4, 100.0) == -1

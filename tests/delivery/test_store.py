@@ -1,0 +1,88 @@
+"""The rows by themselves: what is leased, and what is given up on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from leeward.delivery.policy import Policy
+from leeward.delivery.store import (
+    LEASE_EXPIRED,
+    STATEMENTS,
+    UNREADABLE,
+    DeliveryStore,
+    Failure,
+    Message,
+    Recipient,
+)
+from leeward.sqlite.database import Database
+from leeward.sqlite.schema import Schema
+
+HERE, THERE = Recipient("b", "here"), Recipient("b", "there")
+POLICY = Policy(max_attempts=2, first_retry=1.0, lease=10.0)
+
+
+@pytest.fixture
+def database() -> Iterator[Database]:
+    """Give a database with nothing but deliveries in it."""
+    database = Database(None, Schema(1, 1, STATEMENTS))
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def store(database: Database) -> DeliveryStore:
+    """Give its rows."""
+    return DeliveryStore(database, POLICY)
+
+
+def keys(store: DeliveryStore, now: float, limit: int = 9) -> list[str]:
+    """Lease what is due here, and give the keys."""
+    return [each.idempotency_key for each in store.take([HERE], now, limit).deliveries]
+
+
+def test_at_most_so_many_are_leased_however_many_are_buried(
+    store: DeliveryStore, database: Database
+) -> None:
+    """Those that are given up take no place of others, and stand before none of their lane."""
+    store.add([Message(HERE, lane, str(number), "d") for number, lane in enumerate("aabbccdd")], 5)
+    with database.write(5) as connection:
+        connection.execute("UPDATE deliveries SET attempts = 'x' WHERE id % 2")
+    taken = store.take([HERE], 100.0, 3)
+    assert [each.idempotency_key for each in taken.deliveries] == ["1", "3", "5"]
+    assert [each.failure for each in taken.buried] == [Failure(UNREADABLE)] * 3
+    assert keys(store, 100.0) == ["7"]
+    assert keys(store, 100.0) == []
+
+
+def test_a_lease_that_ends_frees_the_row_until_its_last_attempt(store: DeliveryStore) -> None:
+    """Then it is given up; others' rows are not touched."""
+    store.add([Message(HERE, None, "k", "d"), Message(THERE, None, "t", "d")], 5)
+    assert [keys(store, now) for now in (0.0, 9.9, 10.0, 19.9)] == [["k"], [], ["k"], []]
+    assert store.next_due([HERE], 19.9) == 20.0
+    (dead,) = store.take([HERE], 20.0, 9).buried
+    assert (dead.recipient, dead.attempt, dead.failure) == (HERE, 2, Failure(LEASE_EXPIRED))
+    assert [each.failure for each in store.dead()] == [dead.failure]
+    assert (store.waiting([HERE]), store.waiting([THERE])) == (0, 1)
+
+
+def test_a_lease_that_has_gone_changes_nothing(store: DeliveryStore) -> None:
+    """Neither the late end of an attempt nor its late failure."""
+    store.add([Message(HERE, None, "k", "d")], 5)
+    (late,) = store.take([HERE], 0.0, 1).deliveries
+    (now,) = store.take([HERE], 10.0, 1).deliveries
+    store.finish(late)
+    assert not store.fail(late._replace(attempt=2), Failure("E"), 10.0)
+    assert store.waiting([HERE]) == 1
+    assert store.fail(now, Failure("E", "why: so"), 11.0)
+    assert [each.failure for each in store.dead()] == [Failure("E", "why: so")]
+
+
+def test_nothing_of_what_is_delivered_is_printed(store: DeliveryStore) -> None:
+    """Values that pass through logs and tracebacks show ids and sizes."""
+    message = Message(HERE, "c4n4ry", "k", "c4n4ry")
+    store.add([message], 5)
+    (delivery,) = store.take([HERE], 0.0, 1).deliveries
+    store.fail(delivery._replace(attempt=2), Failure("E", "c4n4ry"), 0.0)
+    assert "c4n4ry" not in repr([message, delivery, store.dead()])
