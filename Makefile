@@ -54,6 +54,7 @@ sim: $(READY) ## a million simulated calls against the routing's promises
 	@$(BIN)/python -m tests.simulation --calls 1000000
 
 docs: $(READY) ## build the documentation and print where it is
+	@$(BIN)/python docs/settings_tables.py
 	@$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
 	@echo docs/_build/html/index.html
 

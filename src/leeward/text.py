@@ -1,10 +1,16 @@
-"""Text that may stand in a name, a header or a log line, and the text of somebody's exception."""
+"""What a text may hold: a name, a log line, a header, a URL, base64; and an exception's text."""
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _FORBIDDEN = r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
+
+BASE64 = r"(?=(?:.{4})+$)[A-Za-z0-9+/]+={0,2}"
+
+UNRESERVED = "-._~"
+"""Besides letters and digits; nowhere in a URL do they mean anything (RFC 3986, 2.3)."""
 
 
 def is_printable(text: str) -> bool:
@@ -14,6 +20,36 @@ def is_printable(text: str) -> bool:
     and its no is looked into.
     """
     return text.isprintable() or re.search(_FORBIDDEN, text) is None
+
+
+def is_token(text: object) -> bool:
+    """Return whether `text` is text of visible ASCII, as a key or a token in a header must be.
+
+    The line break at the end of a mounted file is no part of one.
+    """
+    return isinstance(text, str) and re.fullmatch(r"[!-~]+", text) is not None
+
+
+def is_base64(text: str) -> bool:
+    """Return whether `text` is base64 in whole groups of four."""
+    return re.fullmatch(BASE64, text) is not None
+
+
+def percent_encode(text: str, unquoted: str = UNRESERVED) -> str:
+    """Percent-encode everything but ASCII letters, digits and `unquoted`.
+
+    By hand: `urllib.parse` takes longer to import than the plans that need it.
+    """
+    return _others(unquoted).sub(_encode, text)
+
+
+@lru_cache(maxsize=8)
+def _others(unquoted: str) -> re.Pattern[str]:
+    return re.compile(f"[^A-Za-z0-9{re.escape(unquoted)}]")
+
+
+def _encode(found: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in found[0].encode())
 
 
 def message_of(error: BaseException) -> str | None:

@@ -9,18 +9,18 @@ import requests
 import responses
 
 from leeward.adapter import Capability
-from leeward.adapter.plan_driver import Facts, PlanDriver
+from leeward.adapter.lazy_plans import LazyPlans
+from leeward.adapter.plan_driver import PlanDriver, TargetInfo
 from leeward.adapter.resolver import FunctionAddress, Resolved, Source, Token, Unresolved
 from leeward.calls import Invoke
 from leeward.clock import SystemClock
 from leeward.errors import Outcome
 from leeward.http.messages import Failure, Phase, Request, Response
 from leeward.http.wire import Wire
-from leeward_azure.driver import LIMITS
+from leeward_azure.driver import LIMITS, PLANS
 from leeward_azure.functions.addresses import KEPT, Address
 from leeward_azure.functions.discovery import lookup_source
 from leeward_azure.identity.credentials import Bearer
-from leeward_azure.plans import plans
 from tests.azure.sources import NOW, no_azure, refused, target
 
 GROUP: dict[str, Any] = {
@@ -340,10 +340,10 @@ def test_a_driver_looks_up_once_and_again_after_a_401(arm: responses.RequestsMoc
     for key in ("one", "two"):
         arm.post(f"{BASE}/functions/send/listkeys", json={"properties": {"default": key}})
     settings, config = target(**GROUP)
-    carrier, facts = Carrier("one"), Facts("azure", frozenset(Capability), LIMITS, {})
+    carrier, facts = Carrier("one"), TargetInfo("azure", frozenset(Capability), LIMITS, {})
     wire = Wire(lambda: carrier, None)  # type: ignore[arg-type]
     fetch = lookup_source(settings, config, tokens, lambda: NOW)
-    driver = PlanDriver(facts, plans(settings), fetch, wire, native=None)  # type: ignore[arg-type]
+    driver = PlanDriver(facts, LazyPlans(PLANS, settings), fetch, wire, native=None)  # type: ignore[arg-type]
     call = Invoke("send", b"1", "key")
     assert [driver.perform(call, 10.0).outcome for _ in range(3)] == [Outcome.OK] * 3
     assert len(arm.calls) == 3
@@ -390,9 +390,9 @@ def test_an_app_that_moved_is_found_again(arm: responses.RequestsMock) -> None:
     clock, carrier = Moving(), Moved(ORIGIN)
     fetch = lookup_source(settings, config, tokens, clock.now)
     wire = Wire(lambda: carrier, None)  # type: ignore[arg-type]
-    facts = Facts("azure", frozenset(Capability), LIMITS, {})
+    facts = TargetInfo("azure", frozenset(Capability), LIMITS, {})
     native: Any = None
-    driver = PlanDriver(facts, plans(settings), fetch, wire, native=native, clock=clock)
+    driver = PlanDriver(facts, LazyPlans(PLANS, settings), fetch, wire, native=native, clock=clock)
     call = Invoke("send", b"1", "key")
     assert driver.perform(call, 10.0).outcome is Outcome.OK
     arm.replace(responses.GET, BASE, json={"properties": {"defaultHostName": "new.example"}})

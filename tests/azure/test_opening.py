@@ -8,11 +8,11 @@ import pytest
 
 from leeward import Client, Config
 from leeward.adapter import Capability, Driver, Limits, TargetConfig
+from leeward.adapter.lazy_plans import LazyPlans
 from leeward.calls import Enqueue, Invoke, Publish
 from leeward.errors import ConfigError, Outcome, Unsupported
 from leeward.values import Event
-from leeward_azure.driver import LIMITS, TABLES, open_driver
-from leeward_azure.plans import plans
+from leeward_azure.driver import LIMITS, PLANS, TABLES, open_driver
 from tests.azure.sources import COSMOS, KEY, NOW, http, no_azure, settings
 from tests.house.workspace import ROOT
 from tests.http.wire import Wire, answer
@@ -76,12 +76,12 @@ def test_nothing_configured_is_refused() -> None:
 
 def test_every_verb_of_a_service_has_a_plan() -> None:
     """The plans are those of the configured services, each loaded when it is asked for."""
-    made = plans(settings(**ALL))
+    made = LazyPlans(PLANS, settings(**ALL))
     assert list(made) == ["invoke", "enqueue", "publish", "store", "load", "delete", "scan"]
     assert len(made) == 7
     assert all(callable(made[verb]) for verb in made)
-    assert list(plans(settings(**STORAGE))) == ["enqueue"]
-    assert plans(settings(**STORAGE)).get("invoke") is None
+    assert list(LazyPlans(PLANS, settings(**STORAGE))) == ["enqueue"]
+    assert LazyPlans(PLANS, settings(**STORAGE)).get("invoke") is None
 
 
 def test_what_is_shown() -> None:
@@ -100,6 +100,7 @@ def test_what_is_shown() -> None:
         "credentials.tables": "key",
         "ca_file": "/ca.pem",
         "proxy": "proxy:8080",
+        "max_in_flight": "64",
         "trust_env": "true",
     }
     driver.close()

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward.errors import ConfigError
+from leeward_azure.settings import connections
 from leeward_azure.settings.options import OPTIONS
 from leeward_azure.settings.services import Events, Functions, Lookup, Queues, Tables
 from tests.azure.sources import COSMOS, KEY, settings, target
@@ -100,14 +101,17 @@ def test_a_function_app_in_full() -> None:
         (APP | {"function_keys": {"f": "canär y"}}, "white space"),
         ({"function_key": "canary"}, "no effect without function_app"),
         ({"routes": {}, "cosmos_key": KEY}, "no effect without function_app"),
-        (APP | {"resource_group": "g"}, "needs a subscription.*AZURE_SUBSCRIPTION_ID"),
+        (
+            APP | {"resource_group": "g"},
+            "no effect without subscription_id or AZURE_SUBSCRIPTION_ID",
+        ),
         (GROUP | {"resource_group": "a/b"}, "resource group"),
         (GROUP | {"subscription_id": "a/b"}, "a UUID"),
         (GROUP | {"management_url": "http://127.0.0.1:1"}, "https"),
         (APP | {"management_url": PUBLIC}, "no effect without subscription_id"),
         (
             {"function_url": "https://a", "resource_group": "g", "subscription_id": "0"},
-            "goes with function_app",
+            "no effect without function_app",
         ),
     ],
 )
@@ -142,7 +146,7 @@ def test_a_connection_string_is_read_as_the_vendor_reads_it() -> None:
         STORAGE + ";",
         "UseDevelopmentStorage=true",
         f"AccountName=shop;AccountKey={KEY};QueueEndpoint=http://127.0.0.1:1/shop;",
-        f"DefaultEndpointsProtocol=http;AccountName=shop;AccountKey={KEY};EndpointSuffix=x.test",
+        f"DefaultEndpointsProtocol=https;AccountName=shop;AccountKey={KEY};EndpointSuffix=x.test",
     ):
         ours = settings(storage_connection_string=text).queues
         assert ours is not None
@@ -184,19 +188,28 @@ def test_where_a_connection_string_comes_from() -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"storage_connection_string": "canary"}, "no connection string"),
+        ({"storage_connection_string": "canary"}, "not a connection string"),
         ({"storage_connection_string": "AccountName=a"}, "AccountKey"),
         ({"storage_connection_string": f"AccountKey={KEY}"}, "AccountName"),
         ({"storage_connection_string": "AccountName=a;AccountKey=canary!"}, "not base64"),
         ({"storage_connection_string": "SharedAccessSignature=canary"}, "QueueEndpoint"),
         ({"storage_connection_string": f"{STORAGE};SharedAccessSignature=x"}, "must hold"),
-        ({"storage_connection_string": f"{STORAGE};QueueEndpoint=https://a?canary"}, "scheme"),
-        ({"storage_connection_string": f"{STORAGE};QueueEndpoint=https://a/../b"}, "path"),
+        (
+            {"storage_connection_string": f"{STORAGE};QueueEndpoint=https://a?canary"},
+            "without user, query",
+        ),
+        (
+            {"storage_connection_string": f"{STORAGE};QueueEndpoint=https://a/../b"},
+            "without user, query",
+        ),
         (
             {"storage_connection_string": STORAGE, "storage_queue_url": "https://a"},
             "exclude each other",
         ),
-        ({"storage_connection_string": STORAGE, "queues": {"f": "A"}}, "cannot be a queue"),
+        (
+            {"storage_connection_string": STORAGE, "queues": {"f": "A"}},
+            "must be the name of a queue",
+        ),
         ({"queues": {"f": "orders"}}, "no effect without storage"),
         ({"storage_queue_url": "http://shop.example"}, "clear text"),
     ],
@@ -207,6 +220,50 @@ def test_a_wrong_setting_of_queues(options: dict[str, Any], told: str) -> None:
     assert told in message
     assert "canary" not in message
     assert KEY not in message
+
+
+@pytest.mark.parametrize(
+    ("options", "where"),
+    [
+        (
+            {"storage_connection_string": STORAGE.replace("https", "http")},
+            "storage_connection_string",
+        ),
+        (
+            {"storage_connection_string": f"{STORAGE};QueueEndpoint=http://azurite:10001/shop"},
+            "storage_connection_string",
+        ),
+        (
+            {
+                "storage_connection_string": "QueueEndpoint=http://shop.example;"
+                "SharedAccessSignature=canary"
+            },
+            "storage_connection_string",
+        ),
+        (COSMOS | {"cosmos_endpoint": "http://a.example", "cosmos_key": KEY}, "cosmos_endpoint"),
+        (
+            {
+                "cosmos_connection_string": f"AccountEndpoint=http://a.example;AccountKey={KEY}",
+                "cosmos_database": "shop",
+            },
+            "cosmos_connection_string",
+        ),
+    ],
+)
+def test_no_key_is_used_over_http_to_another_machine(options: dict[str, Any], where: str) -> None:
+    """A signature could be sent once more by whoever reads it, and the rest is there to be read."""
+    message = refusal(**options)
+    assert f'{where!r} in [targets."azure"]' in message
+    assert "clear text" in message
+    assert "canary" not in message
+
+
+def test_the_emulators_public_key_goes_anywhere() -> None:
+    """It is in its documentation, so an emulator in a container beside this one may be asked."""
+    key = connections.EMULATOR["accountkey"]
+    text = f"AccountName=a;AccountKey={key};QueueEndpoint=http://azurite:10001/a"
+    found = settings(storage_connection_string=text).queues
+    assert found == Queues("http://azurite:10001", "/a", "a", key=key)
 
 
 # Events.
@@ -318,7 +375,7 @@ def test_where_an_account_comes_from() -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"cosmos_endpoint": "https://a"}, "set cosmos_database"),
+        ({"cosmos_endpoint": "https://a"}, "no effect without cosmos_database"),
         ({"cosmos_database": "shop"}, "no effect without cosmos_endpoint"),
         (COSMOS | {"cosmos_database": "a/b"}, "name of a database"),
         (COSMOS | {"cosmos_database": "a "}, "name of a database"),
@@ -490,7 +547,10 @@ def test_a_topic_in_a_hosts_name_is_checked_like_a_host() -> None:
     assert "eventgrid_topic_url" in refusal(**HARD, eventgrid_topic_url=bad, eventgrid_key="k")
 
 
-@given(st.sampled_from(sorted(name for name, kind in OPTIONS.items() if kind is str)), st.text())
+@given(
+    st.sampled_from(sorted(each.name for each in OPTIONS if each.type is str and each.key)),
+    st.text(),
+)
 def test_whatever_text_an_option_has(option: str, text: str) -> None:
     """It gives settings or a ConfigError that does not repeat it."""
     base: dict[str, Any] = {"function_app": "shop", "subscription_id": "0"}

@@ -9,8 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from leeward.adapter.http_dates import ahead_of, http_date
-from leeward.adapter.percent import encoded
 from leeward.errors import ConfigError
+from leeward.text import percent_encode
 from leeward_azure.identity.credentials import AccountKey, Bearer, SasToken
 from leeward_azure.identity.signing import Signed, cosmos_headers
 from tests.azure import oracle
@@ -115,5 +115,5 @@ def test_percent_encoding_is_that_of_the_standard_library(text: str) -> None:
     """Byte for byte."""
     from urllib.parse import quote
 
-    assert encoded(text) == quote(text, safe="")
-    assert encoded(text, "-_.!~*'()") == quote(text, "-_.!~*'()")
+    assert percent_encode(text) == quote(text, safe="")
+    assert percent_encode(text, "-_.!~*'()") == quote(text, "-_.!~*'()")

@@ -10,18 +10,18 @@ import requests
 import responses
 
 from leeward.adapter import Capability
-from leeward.adapter.plan_driver import Facts, PlanDriver
+from leeward.adapter.lazy_plans import LazyPlans
+from leeward.adapter.plan_driver import PlanDriver, TargetInfo
 from leeward.adapter.resolver import FunctionAddress, Resolved, Source, Unresolved
 from leeward.calls import Invoke
 from leeward.errors import Outcome
 from leeward.http.messages import Failure, Request, Response
 from leeward.http.wire import Wire
-from leeward_google.driver import LIMITS
+from leeward_google.driver import LIMITS, PLANS
 from leeward_google.functions.addresses import KEPT, Address, FunctionUrl
 from leeward_google.functions.discovery import lookup_source
 from leeward_google.identity.credentials import ACCESS_TOKEN, Bearer, Project
 from leeward_google.identity.sources import source_of
-from leeward_google.plans import plans
 from tests.google.sources import NOW, Canned, no_google, refused, target
 from tests.http.wire import Wire as Loopback
 from tests.http.wire import answer
@@ -191,10 +191,13 @@ def test_a_driver_looks_up_once_and_again_after_a_404(api: responses.RequestsMoc
     for name in ("one", "two", "two"):
         api.get(HOST + PATH, json=function(f"https://{name}.a.run.app"))
     settings, config = target(**BASE, access_token="canary", id_token="canary")
-    carrier, facts = Carrier("one.a.run.app"), Facts("google", frozenset(Capability), LIMITS, {})
+    carrier, facts = (
+        Carrier("one.a.run.app"),
+        TargetInfo("google", frozenset(Capability), LIMITS, {}),
+    )
     wire = Wire(lambda: carrier, None)  # type: ignore[arg-type]
     fetch = source_of(settings, config, carrier)
-    driver = PlanDriver(facts, plans(settings), fetch, wire, native=None)  # type: ignore[arg-type]
+    driver = PlanDriver(facts, LazyPlans(PLANS, settings), fetch, wire, native=None)  # type: ignore[arg-type]
     call = Invoke("send", b"1", "key")
     assert [driver.perform(call, 10.0).outcome for _ in range(3)] == [Outcome.OK] * 3
     assert len(api.calls) == 1

@@ -10,14 +10,14 @@ import pytest
 
 from leeward import Client, Config
 from leeward.adapter import Capability, Driver, Key, Limits, TargetConfig
+from leeward.adapter.lazy_plans import LazyPlans
 from leeward.calls import Enqueue, Invoke, Load, Publish
 from leeward.errors import ConfigError, InvalidRequest, Outcome, Unsupported
 from leeward.registry import open_target
 from leeward.values import Event
-from leeward_google.driver import DATA, LIMITS, TASK_BYTES, open_driver
+from leeward_google.driver import DATA, LIMITS, PLANS, TASK_BYTES, open_driver
 from leeward_google.events import plans as events
 from leeward_google.identity.credentials import ACCESS_TOKEN, Project
-from leeward_google.plans import plans
 from tests.google.playing import answer, play, refusal
 from tests.google.sources import ACCOUNT, NOW, http, no_google, settings
 from tests.house.workspace import ROOT
@@ -83,11 +83,11 @@ def test_the_entry_point() -> None:
 
 def test_every_verb_of_a_service_has_a_plan() -> None:
     """The plans are those of the configured services, each loaded when it is asked for."""
-    made = plans(settings(**ALL))
+    made = LazyPlans(PLANS, settings(**ALL))
     assert list(made) == ["invoke", "enqueue", "publish", "store", "load", "delete", "scan"]
     assert len(made) == 7
     assert all(callable(made[verb]) for verb in made)
-    assert plans(settings()).get("invoke") is None
+    assert LazyPlans(PLANS, settings()).get("invoke") is None
 
 
 TASKS: dict[str, Any] = {"tasks_queue": QUEUE, "tasks_service_account": ACCOUNT}
@@ -108,6 +108,7 @@ def test_what_is_shown() -> None:
         "quota_project": "pays",
         "ca_file": "/ca.pem",
         "proxy": "proxy:8080",
+        "max_in_flight": "64",
         "trust_env": "true",
     }
     driver.close()
@@ -183,7 +184,7 @@ def test_a_project_that_is_not_set_is_asked_for_once() -> None:
 
 def test_a_refused_token_is_replaced_where_the_project_was_asked_for() -> None:
     """That the project stays the same does not stand in the way."""
-    plan = plans(settings())["publish"]
+    plan = LazyPlans(PLANS, settings())["publish"]
     refused = refusal("UNAUTHENTICATED", 401)
     played = play(plan, Publish("orders", (EVENT,)), refused, answer(TAKEN))
     assert played.result.outcome is Outcome.OK

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from leeward.adapter import Capability, Limits
-from leeward.adapter.plan_driver import Facts, PlanDriver
+from leeward.adapter.plan_driver import PlanDriver, TargetInfo
 from leeward.adapter.plans import STALE_CREDENTIALS, Drop, Need, Plan, Send, View
 from leeward.adapter.resolver import Resolved, Unresolved
 from leeward.calls import Call, Delete, Enqueue, Invoke, Key, Result
@@ -19,7 +19,7 @@ from leeward.http.messages import Failure, Phase, Request, Response
 from leeward.http.wire import Wire
 
 CALL = Invoke("f", b"{}", "k")
-FACTS = Facts("nimbus:one", frozenset({Capability.INVOKE}), Limits(), {"region": "one"})
+FACTS = TargetInfo("nimbus:one", frozenset({Capability.INVOKE}), Limits(), {"region": "one"})
 ORIGIN = "https://nimbus.test"
 CLOSED = Failure(Phase.REFUSED_HERE, sent=False, code="closed")
 
@@ -316,7 +316,7 @@ def test_threads_that_begin_together_share_one_transport(cloud: Cloud) -> None:
 
 def test_what_a_target_says_of_itself(driver: PlanDriver) -> None:
     """Name, capabilities, limits and settings are those given."""
-    assert Facts(driver.target, driver.capabilities, driver.limits, driver.describe()) == FACTS
+    assert TargetInfo(driver.target, driver.capabilities, driver.limits, driver.describe()) == FACTS
 
 
 def test_the_native_client_shares_the_credentials(driver: PlanDriver, tokens: Tokens) -> None:

@@ -1,21 +1,34 @@
-"""Which hosts an endpoint may name: in the hardened mode, and wherever a credential goes.
+"""URLs that are configured, and which hosts they may name: where a credential goes, and hardened.
 
-The same for every cloud: https, and a host that the cloud itself or the operator's own list
-vouches for. What a name resolves to is looked at when connecting (`leeward.http.public_addresses`).
+In the hardened mode an endpoint is https, on a host that the cloud itself or the operator's own
+list vouches for. What a name resolves to is looked at when connecting
+(`leeward.http.public_addresses`).
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from leeward.errors import ConfigError
 
 if TYPE_CHECKING:
-    from leeward.adapter import TargetConfig
+    from leeward.adapter.options import Setting
+    from leeward.adapter.target import TargetConfig
 
-HARDENING: Final = ("allowed_hosts", "allow_private")
-"""The options that widen the hardened mode: a list of hosts, and private addresses."""
+_HOST: Final = r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
+_URL: Final = re.compile(
+    rf"(https?)://({_HOST})(?::([0-9]{{1,5}}))?(/[!\"$->@-\[\]-~]*)?(\?[!\"$-\[\]-~]*)?",
+    # ASCII, or the Kelvin sign would be a k.
+    re.ASCII | re.IGNORECASE,
+)
+"""Without user, fragment and backslash."""
+
+_PORTS: Final = {"http": 80, "https": 443}
+
+_STEP: Final = r"(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+"
+PATH: Final = rf"{_STEP}(?:/{_STEP})*"
+"""A path without its first slash, without escapes, and without the steps ``.`` and ``..``."""
 
 _LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _NAME: Final = rf"((?:{_LABEL}\.)*[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])?)(?::([0-9]{{1,5}}))?"
@@ -23,8 +36,68 @@ _NAME: Final = rf"((?:{_LABEL}\.)*[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])?)(?::([0-9]
 an IP address is one: ``127.1``, ``0x7f000001`` and ``2130706433`` all end in a number."""
 
 
+class Url(NamedTuple):
+    """A URL in its parts.
+
+    Attributes:
+        origin: as a request has it: in lower case, without the scheme's usual port.
+        host: of it, without a port; an address of IPv6 in its brackets.
+        path: empty, or from the first slash on.
+        query: empty, or from the question mark on.
+    """
+
+    origin: str
+    host: str
+    path: str
+    query: str
+
+    def __repr__(self) -> str:
+        """Leave path and query out."""
+        return f"Url({self.origin!r})"
+
+
+def url_of(text: str) -> Url | None:
+    """Return the parts of a URL over http or https; None for anything else."""
+    parts = _URL.fullmatch(text)
+    if parts is None or (parts[3] and not 0 < int(parts[3]) < 65536):
+        return None
+    scheme, host = parts[1].lower(), parts[2].lower()
+    usual = not parts[3] or int(parts[3]) == _PORTS[scheme]
+    port = "" if usual else f":{int(parts[3])}"
+    return Url(f"{scheme}://{host}{port}", host, parts[4] or "", parts[5] or "")
+
+
+def parse_url(setting: Setting, example: str) -> Url:
+    """Return the parts of a URL that may have a path; the path's last slash is left out.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    url = url_of(setting.value)
+    if url is None or url.query or re.fullmatch(rf"/?|/{PATH}/?", url.path) is None:
+        raise ConfigError(
+            f"{setting.where} must be a URL such as {example}, without user, query or escapes"
+        )
+    return url._replace(path=url.path.rstrip("/"))
+
+
+def origin_of(setting: Setting, example: str) -> str:
+    """Return the origin of a URL that has no path.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    url = url_of(setting.value)
+    if url is None or url.path not in ("", "/") or url.query:
+        raise ConfigError(
+            f"{setting.where} must be a scheme, a host and perhaps a port, such as {example}, "
+            "without user, path or query"
+        )
+    return url.origin
+
+
 def check_host(origin: str, where: str, config: TargetConfig, *, own: bool, whose: str) -> None:
-    """Refuse an endpoint that neither the cloud nor the operator's own list vouches for.
+    """Refuse, in the hardened mode, an endpoint that nobody vouches for.
 
     Args:
         origin: as a request has it.
@@ -37,29 +110,16 @@ def check_host(origin: str, where: str, config: TargetConfig, *, own: bool, whos
     Raises:
         ConfigError: it is not https, or its host is on neither list.
     """
+    if config.trust_env:
+        return
     scheme, _, place = origin.partition("://")
     if scheme != "https":
         raise ConfigError(f"{where} must be an https URL, because trust_env is false")
-    if not own and place not in _allowed(config):
+    if not own and place not in allowed_hosts(config):
         raise ConfigError(
             f"{where} names a host that is not {whose}; with trust_env = false, list it in "
             f"allowed_hosts of {config.section}, with its port if that is not 443"
         )
-
-
-def check_hardening(config: TargetConfig) -> None:
-    """Refuse a wrong list, and an option that would have no effect.
-
-    Raises:
-        ConfigError: names the option and the remedy.
-    """
-    present = [option for option in HARDENING if option in config.options]
-    if present and config.trust_env:
-        raise ConfigError(
-            f"{present[0]!r} in {config.section} has no effect while trust_env is true; "
-            "set trust_env = false, or remove it"
-        )
-    _allowed(config)
 
 
 def check_token_goes_safely(origin: str, where: str) -> None:
@@ -68,12 +128,17 @@ def check_token_goes_safely(origin: str, where: str) -> None:
     Raises:
         ConfigError: the origin is http and not this machine.
     """
-    scheme, _, place = origin.partition("://")
-    if scheme == "http" and not is_this_machine(place):
+    if goes_in_clear(origin):
         raise ConfigError(
             f"{where} must be an https URL: over http a credential would go in clear text; only "
             "an emulator on this machine may be asked so"
         )
+
+
+def goes_in_clear(origin: str) -> bool:
+    """Return whether a request to `origin` can be read on its way."""
+    scheme, _, place = origin.partition("://")
+    return scheme == "http" and not is_this_machine(place)
 
 
 def is_this_machine(place: str) -> bool:
@@ -87,7 +152,12 @@ def is_this_machine(place: str) -> bool:
         return False
 
 
-def _allowed(config: TargetConfig) -> frozenset[str]:
+def allowed_hosts(config: TargetConfig) -> frozenset[str]:
+    """Return what the option `allowed_hosts` lists.
+
+    Raises:
+        ConfigError: an entry is not the name of a host.
+    """
     where = f"'allowed_hosts' in {config.section}"
     return frozenset(_place(entry, where) for entry in config.options.get("allowed_hosts", ()))
 

@@ -1,155 +1,258 @@
-"""How a setting is found and checked: an option of the target, else a variable.
+"""The options of a target as data: one row each, and one reader for every adapter.
 
-No message repeats a value that may hold a secret: keys, tokens, connection strings, URLs.
+```python
+OPTIONS = (
+    Option("region", "where the services are", variables="STRATUS_REGION", qualifier=True),
+    Option("key", "of the account", secret=True, excludes="identity"),
+    Option("identity", "`platform`: the platform's own", check=matching("platform", "'platform'")),
+)
+values = read_options(config, OPTIONS)
+values["region"]
+```
+
+An option goes before its variables, and an empty variable counts as absent. With
+``trust_env = false`` no variable counts. No message repeats a value: it may be a key, a token, a
+connection string, or a URL with a password in it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
-from leeward.adapter import TargetConfig
+from leeward.adapter.target import TargetConfig
 from leeward.errors import ConfigError
-
-_HOST: Final = r"\[[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9._-]*[a-z0-9])?"
-_ORIGIN: Final = re.compile(
-    # ASCII, or the Kelvin sign would be a k.
-    rf"(https?)://({_HOST})(?::([0-9]{{1,5}}))?/?",
-    re.ASCII | re.IGNORECASE,
-)
-_PORTS: Final = {"http": 80, "https": 443}
+from leeward.text import is_token
+from leeward.values import NOTHING
 
 
-class Found(NamedTuple):
-    """A setting, and for messages where it was found."""
+class Setting(NamedTuple):
+    """What an option or a variable says.
+
+    Attributes:
+        value: as it was found, or once it was checked.
+        where: where it was found, for messages.
+        variable: it was found in a variable.
+    """
 
     value: Any
     where: str
+    variable: bool = False
 
     def __repr__(self) -> str:
         """Leave the value out."""
-        return f"Found({self.where})"
+        return f"Setting({self.where})"
 
 
-def find(
-    config: TargetConfig, option: str, *variables: str, may_be_empty: bool = False
-) -> Found | None:
-    """Return a setting: the option, else the first of the variables; None for none.
+class Option(NamedTuple):
+    """An option of a target.
+
+    Attributes:
+        name: its key in the target's section.
+        help: what it means, in a line of Markdown for the adapter's page.
+        type: of its value. A ``dict`` maps names to texts, and the other rules are for each text.
+        variables: with blanks between; the first that is set says the same, where the option is
+            not there.
+        check: raises `ConfigError` for a wrong value, and returns what is to be used in its place.
+            It may look at other options, and finds them checked.
+        secret: it must be text that a header can carry.
+        default: the value where nothing is set; of a ``dict`` it is an empty one.
+        needs: texts like ``"app or url"``: it has no effect unless one of each is set.
+        excludes: options that contradict it, with blanks between. Two in the section are refused.
+            A variable gives way to what stands in the section, and of two variables the option
+            that comes first counts.
+        qualifier: what stands behind the colon in the target's name says it, and goes first.
+        key: False for what can be said by a variable only.
+        hardened: it counts with ``trust_env = false`` alone.
+        may_be_empty: an empty text is a value.
+    """
+
+    name: str
+    help: str
+    type: type = str
+    variables: str = ""
+    check: Check | None = None
+    secret: bool = False
+    default: Any = None
+    needs: Sequence[str] = ()
+    excludes: str = ""
+    qualifier: bool = False
+    key: bool = True
+    hardened: bool = False
+    may_be_empty: bool = False
+
+
+class Values:
+    """What is in force for a target, by the names of its options; each is checked once.
+
+    Args:
+        config: of the target.
+        rows: all options by name.
+        found: those that are set, as they were found.
+    """
+
+    def __init__(
+        self, config: TargetConfig, rows: Mapping[str, Option], found: Mapping[str, Setting]
+    ) -> None:
+        self.config = config
+        self._rows = rows
+        self._found = dict(found)
+        self._checked: dict[str, Setting] = {}
+
+    def __getitem__(self, option: str) -> Any:
+        """Return the value of an option, or its default."""
+        setting = self.setting(option)
+        if setting is not None:
+            return setting.value
+        row = self._rows[option]
+        return NOTHING if row.type is dict else row.default
+
+    def setting(self, option: str) -> Setting | None:
+        """Return what says the value of an option; None where nothing does."""
+        setting = self._found.pop(option, None)
+        if setting is not None:
+            value = _checked(self._rows[option], setting, self)
+            self._checked[option] = setting._replace(value=value)
+        return self._checked.get(option)
+
+
+Check: TypeAlias = Callable[[Setting, Values], Any]
+
+
+def read_options(config: TargetConfig, options: Sequence[Option]) -> Values:
+    """Read what is set for a target, in its section and in the environment.
 
     Raises:
-        ConfigError: the option is an empty text, and must not be. An empty variable counts as
-            absent.
+        ConfigError: names the option or the variable, and the remedy.
     """
-    if option in config.options:
-        value, where = config.options[option], place(config, option)
-        if value == "" and not may_be_empty:
+    config.check_options({each.name: each.type for each in options if each.key})
+    rows = {each.name: each for each in options}
+    found = {row.name: setting for row in options if (setting := _find(row, config)) is not None}
+    _settle_contradictions(rows, found)
+    _refuse_idle(rows, found, config)
+    values = Values(config, rows, found)
+    for name in rows:
+        values.setting(name)
+    return values
+
+
+def _find(row: Option, config: TargetConfig) -> Setting | None:
+    if row.qualifier and config.qualifier is not None:
+        return Setting(config.qualifier, f"the second part of {config.name!r}")
+    if row.key and row.name in config.options:
+        value, where = config.options[row.name], f"{row.name!r} in {config.section}"
+        if value == "" and not row.may_be_empty:
             raise ConfigError(f"{where} is empty: give it a value, or remove it")
-        return Found(value, where)
-    return variable(config, *variables)
+        if row.hardened and config.trust_env:
+            raise ConfigError(
+                f"{where} has no effect while trust_env is true; set trust_env = false, "
+                "or remove it"
+            )
+        return Setting(value, where)
+    for name in row.variables.split() if config.trust_env else ():
+        if text := config.env.get(name):
+            return Setting(parse_switch(text, name) if row.type is bool else text, name, True)
+    return None
 
 
-def variable(config: TargetConfig, *names: str) -> Found | None:
-    """Return the first of the variables that is set and not empty; None for none."""
-    return next((Found(config.env[name], name) for name in names if config.env.get(name)), None)
+def _settle_contradictions(rows: Mapping[str, Option], found: dict[str, Setting]) -> None:
+    for row in rows.values():
+        for other in row.excludes.split():
+            if row.name not in found or other not in found:
+                continue
+            pair = [name for name in rows if name in (row.name, other)]
+            variables = [name for name in pair if found[name].variable]
+            if not variables:
+                refuse_both(found[row.name], found[other])
+            del found[variables[-1]]
 
 
-def text(config: TargetConfig, option: str, *variables: str) -> str | None:
-    """Return the text of a setting; None for none."""
-    found = find(config, option, *variables)
-    return None if found is None else found.value
+def _refuse_idle(
+    rows: Mapping[str, Option], found: dict[str, Setting], config: TargetConfig
+) -> None:
+    """Refuse an option that nothing uses. A variable that nothing uses may be another program's."""
+    while idle := [name for name in found if found[name].variable and _lacks(rows[name], found)]:
+        for name in idle:
+            del found[name]
+    for name, setting in found.items():
+        if lacking := _lacks(rows[name], found):
+            if config.trust_env:
+                lacking += [each for one in lacking for each in rows[one].variables.split()]
+            raise ConfigError(
+                f"{setting.where} has no effect without {' or '.join(lacking)}: set it as well, or "
+                f"remove {name}"
+            )
 
 
-def matching(found: Found | None, pattern: str, what: str) -> str | None:
-    """Return the text of a setting that has a form; None for none.
-
-    Raises:
-        ConfigError: it has another form; the message says `what` it must be.
-    """
-    if found is not None and re.fullmatch(pattern, found.value, re.ASCII) is None:
-        raise ConfigError(f"{found.where} must be {what}")
-    return None if found is None else found.value
+def _lacks(row: Option, found: Mapping[str, Setting]) -> list[str]:
+    """Return the options of which one would have to be set; an empty list for none."""
+    for need in row.needs:
+        names = need.split(" or ")
+        if not any(name in found and found[name].value != {} for name in names):
+            return names
+    return []
 
 
-def secret(found: Found | None) -> str | None:
-    """Return a key or a token, which a header must be able to carry; None for none.
+def _checked(row: Option, setting: Setting, values: Values) -> Any:
+    if row.type is dict:
+        return {
+            name: _checked_text(row, Setting(text, f"{name!r} of {setting.where}"), values)
+            for name, text in setting.value.items()
+        }
+    return _checked_text(row, setting, values)
 
-    Raises:
-        ConfigError: it holds white space, such as a line break at the end of a mounted file, or a
-            character outside ASCII.
-    """
-    if found is not None and re.fullmatch(r"[!-~]+", found.value) is None:
+
+def _checked_text(row: Option, setting: Setting, values: Values) -> Any:
+    if row.type is dict and not (isinstance(setting.value, str) and setting.value):
+        raise ConfigError(f"{setting.where} must be a non-empty string")
+    if row.secret and not is_token(setting.value):
         raise ConfigError(
-            f"{found.where} holds white space or a character outside ASCII: set it again"
+            f"{setting.where} holds white space or a character outside ASCII: set it again"
         )
-    return None if found is None else found.value
+    return setting.value if row.check is None else row.check(setting, values)
 
 
-def table(config: TargetConfig, option: str) -> Mapping[str, str]:
-    """Return an option that maps names to texts; an empty one for none.
-
-    Raises:
-        ConfigError: one of the values is no text, or an empty one.
-    """
-    entries: Mapping[str, Any] = config.options.get(option, {})
-    for name, value in entries.items():
-        if not isinstance(value, str) or not value:
-            raise ConfigError(f"{name!r} of {place(config, option)} must be a non-empty string")
-    return entries
-
-
-def origin(found: Found, example: str) -> str:
-    """Return the origin of a URL that has no path.
+def parse_switch(text: str, where: str) -> bool:
+    """Return whether a variable says true.
 
     Raises:
-        ConfigError: it is something else.
+        ConfigError: it says neither true nor false.
     """
-    parts = _ORIGIN.fullmatch(found.value)
-    if parts is None or (parts[3] and not 0 < int(parts[3]) < 65536):
-        raise ConfigError(
-            f"{found.where} must be a scheme, a host and perhaps a port, such as {example}, "
-            "without user, path or query"
-        )
-    scheme, host = parts[1].lower(), parts[2].lower()
-    usual = not parts[3] or int(parts[3]) == _PORTS[scheme]
-    return f"{scheme}://{host}" + ("" if usual else f":{int(parts[3])}")
-
-
-def place(config: TargetConfig, option: str) -> str:
-    """Return where an option stands."""
-    return f"{option!r} in {config.section}"
-
-
-def exclusive(one: Found | None, other: Found | None) -> None:
-    """Refuse two settings that say the same thing.
-
-    Raises:
-        ConfigError: both are there.
-    """
-    if one is not None and other is not None:
-        raise ConfigError(f"{one.where} and {other.where} exclude each other: remove one of them")
-
-
-def refuse_idle(config: TargetConfig, options: tuple[str, ...], needed: str) -> None:
-    """Refuse an option that has no effect because the one that it goes with is missing.
-
-    Raises:
-        ConfigError: names both.
-    """
-    for option in options:
-        if option in config.options:
-            raise ConfigError(f"{place(config, option)} has no effect without {needed}")
-
-
-def switch(found: Found | None) -> Found | None:
-    """Return a setting that is on; None for one that is off, or is not there.
-
-    Raises:
-        ConfigError: it is neither.
-    """
-    if found is None or found.value is True:
-        return found
-    word = str(found.value).lower()
+    word = text.lower()
     if word not in ("true", "false"):
-        raise ConfigError(f"{found.where} must be true or false")
-    return found if word == "true" else None
+        raise ConfigError(f"{where} must be true or false")
+    return word == "true"
+
+
+def refuse_both(one: Setting, other: Setting) -> None:
+    """Raise `ConfigError` for two settings that contradict each other."""
+    raise ConfigError(f"{one.where} and {other.where} exclude each other: remove one of them")
+
+
+def matching(pattern: str, what: str, strip: str = "") -> Check:
+    """Return a check for text of a form; its message tells `what` the text must be.
+
+    Args:
+        pattern: a regular expression for the whole text.
+        what: goes on after "must be".
+        strip: characters that do not count at both ends, and are taken away there.
+    """
+
+    def check(setting: Setting, _: Values) -> str:
+        text: str = setting.value.strip(strip) if strip else setting.value
+        if re.fullmatch(pattern, text) is None:
+            raise ConfigError(f"{setting.where} must be {what}")
+        return text
+
+    return check
+
+
+def table_of(options: Iterable[Option]) -> str:
+    """Return the rows as a table in Markdown, for the adapter's page."""
+    lines = ["| key | variable | meaning |", "|---|---|---|"]
+    for each in options:
+        variables = ", ".join(f"`{name}`" for name in each.variables.split())
+        line = f"| {f'`{each.name}`' if each.key else ''} | {variables} | {each.help} |"
+        lines.append(line.replace("|  |", "| |"))
+    return "\n".join(lines)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from leeward.adapter.plans import Planner
 
 
-class Facts(NamedTuple):
+class TargetInfo(NamedTuple):
     """What a target says of itself.
 
     Attributes:
@@ -46,7 +46,7 @@ class PlanDriver(Driver):
     """One target whose verbs are plans.
 
     Args:
-        facts: what the target says of itself.
+        info: what the target says of itself.
         plans: a planner for each verb.
         source: fetches what plans need.
         wire: carries requests.
@@ -57,7 +57,7 @@ class PlanDriver(Driver):
 
     def __init__(
         self,
-        facts: Facts,
+        info: TargetInfo,
         plans: Mapping[str, Planner],
         source: Source,
         wire: Wire,
@@ -65,7 +65,7 @@ class PlanDriver(Driver):
         native: Callable[[str, Callable[[Hashable], Any]], object],
         clock: Clock | None = None,
     ) -> None:
-        self.target, self.capabilities, self.limits, self._settings, self.missing = facts
+        self.target, self.capabilities, self.limits, self._settings, self.missing = info
         self._plans = plans
         self._wire = wire
         self._native = native

@@ -11,19 +11,17 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, NamedTuple
 
+from leeward.adapter.hosts import url_of
 from leeward.adapter.resolver import Resolved, Unresolved
 from leeward.errors import ConfigError, LeewardError, Outcome
 from leeward.http.messages import Failure, Request, Response
 from leeward.http.transport import Transport
 from leeward.json_text import Undecodable, decode
 from leeward.masking import masked
+from leeward.text import is_token
 
 LARGEST: Final = 64 * 1024
 """Bytes of an answer, or of a file with a token in it; real ones have about 2 KiB."""
-
-_URL: Final = re.compile(
-    r"(https?)://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?([/?][!\"$-\[\]-~]*)?"
-)
 
 
 class Address(NamedTuple):
@@ -54,19 +52,42 @@ def address_in(url: str, variable: str, plain: Callable[[str], bool], hosts: str
         ConfigError: it is not an address, or one that must not be asked. It may hold a secret, so
             the message names the variable alone.
     """
-    parts = _URL.fullmatch(url)
-    if parts is None or (parts[3] and not 0 < int(parts[3]) < 65536):
+    found = url_of(url)
+    if found is None:
         raise ConfigError(
             f"{variable} must be a URL with a scheme, a host, perhaps a port, and a path, without "
             "user and fragment"
         )
-    scheme, host, port, target = parts.groups()
-    if scheme == "http" and not plain(host.lower()):
+    if found.origin.startswith("http:") and not plain(found.host):
         raise ConfigError(
             f"{variable} must lead to https, or to {hosts}: the answer holds a secret"
         )
-    origin = f"{scheme}://{host}:{port}" if port else f"{scheme}://{host}"
-    return Address(origin, f"/{target}" if (target or "?")[0] == "?" else target)
+    return Address(found.origin, (found.path or "/") + found.query)
+
+
+class OneShotTransport:
+    """A transport for one request at a time, which keeps no connection.
+
+    For the endpoints that a platform has for its programs, on addresses of its own: a target's
+    transport keeps, in the hardened mode, to the public internet.
+    """
+
+    def send(self, request: Request, timeout: float) -> Response | Failure:
+        """Send `request` once and give its answer, within `timeout` seconds."""
+        from leeward.http.curl import CurlTransport
+        from leeward.http.options import options_from_env
+
+        transport = CurlTransport(options_from_env({}))
+        try:
+            return transport.send(request, timeout)
+        finally:
+            transport.close()
+
+    def drop(self, origin: str) -> None:
+        """Do nothing: no connection is kept."""
+
+    def close(self) -> None:
+        """Do nothing: no connection is kept."""
 
 
 class TokenEndpoint(NamedTuple):
@@ -132,7 +153,7 @@ def json_object(body: bytes, where: str) -> dict[str, Any]:
     return document
 
 
-def sound(secret: object, what: str, where: str) -> str:
+def sound(secret: Any, what: str, where: str) -> str:
     """Return a secret that came as it should: as a text that a header can carry.
 
     Args:
@@ -143,9 +164,9 @@ def sound(secret: object, what: str, where: str) -> str:
     Raises:
         Unresolved: AUTH; it is missing, or holds white space or a character outside ASCII.
     """
-    if not isinstance(secret, str) or re.fullmatch(r"[!-~]+", secret) is None:
+    if not is_token(secret):
         raise undecodable(where, f"has no {what} that a header can carry")
-    return secret
+    return str(secret)
 
 
 def end_in(document: Mapping[str, Any], now: float, where: str) -> float:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Hashable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from leeward.adapter import Capability, Driver, Limits, TargetConfig
-from leeward.adapter.plan_driver import Facts, PlanDriver
-from leeward.http.options import TransportOptions, options_from_env, refuse_key_log
-from leeward.http.wire import curl_wire
+from leeward.adapter.hosts import goes_in_clear
+from leeward.adapter.lazy_plans import Plans
+from leeward.adapter.opening import open_plan_driver
+from leeward.adapter.resolver import ConfiguredFirst, Resolved, Source, Unresolved
+from leeward.errors import Outcome
+from leeward.http.transport import Transport
 from leeward_aws.identity.sources import describe_source, source_of
-from leeward_aws.plans import plans
 from leeward_aws.settings.options import Settings, settings_from
 
 CAPABILITIES: Final = frozenset(Capability) - {Capability.ORDERING}
@@ -35,6 +36,12 @@ LIMITS: Final = Limits(
 """Sources: the quota pages of Lambda, EventBridge and DynamoDB. Lambda and EventBridge have raised
 256 KiB to 1 MiB lately, but not in every region and partition."""
 
+PLANS: Final = (
+    Plans("invoke enqueue", "leeward_aws.functions.plans:functions"),
+    Plans("publish", "leeward_aws.events.plans:events"),
+    Plans("store load delete scan", "leeward_aws.tables.plans:tables"),
+)
+
 
 def open_driver(config: TargetConfig) -> Driver:
     """Open a target of AWS; the entry point ``aws`` of ``leeward.adapters``.
@@ -43,35 +50,41 @@ def open_driver(config: TargetConfig) -> Driver:
         ConfigError: a setting is wrong; the message names it and the remedy.
     """
     settings = settings_from(config)
-    if not config.trust_env:
-        refuse_key_log(os.environ)
-    options = options_from_env(config.env, settings.ca_bundle)
-    options = options._replace(public_only=settings.public_only)
-    wire = curl_wire(options)
-
-    def native(service: str, answer: Callable[[Hashable], Any]) -> object:
-        from leeward_aws.native import native
-
-        return native(service, settings, config, answer)
-
-    return PlanDriver(
-        Facts(config.name, CAPABILITIES, LIMITS, _described(settings, config, options)),
-        plans(settings),
-        source_of(settings, config, wire.transport()),
-        wire,
-        native=native,
+    return open_plan_driver(
+        config,
+        settings,
+        PLANS,
+        source=_source,
+        native="leeward_aws.native:native",
+        capabilities=CAPABILITIES,
+        limits=LIMITS,
+        describe={
+            "region": settings.region,
+            **{f"endpoint.{service}": origin for service, origin in settings.endpoints.items()},
+            "credentials": describe_source(settings, config),
+        },
     )
 
 
-def _described(
-    settings: Settings, config: TargetConfig, options: TransportOptions
-) -> Mapping[str, str]:
-    described = {
-        "region": settings.region,
-        **{f"endpoint.{service}": origin for service, origin in settings.endpoints.items()},
-        "credentials": describe_source(settings, config),
-        "ca_file": options.ca_file or "none",
-        "proxy": (options.proxy or "none").rpartition("@")[2],  # without its password
-        "trust_env": str(config.trust_env).lower(),
-    }
-    return {name: value for name, value in described.items() if value != "none"}
+def _source(settings: Settings, config: TargetConfig, transport: Transport) -> Source:
+    """Return the source of credentials. A session token goes out with every request."""
+    source = source_of(settings, config, transport)
+    plain = [origin for origin in settings.endpoints.values() if goes_in_clear(origin)]
+    if not plain:
+        return source
+    checked = partial(_without_session_token, source, plain[0])
+    return ConfiguredFirst(checked, checked) if isinstance(source, ConfiguredFirst) else checked
+
+
+def _without_session_token(
+    source: Source, origin: str, what: Any, timeout: float = 0.0
+) -> Resolved:
+    found = source(what, timeout)
+    if found.value.token is not None:
+        raise Unresolved(
+            Outcome.AUTH,
+            "token_in_clear_text",
+            f"over http a session token would go to {origin} in clear text: give an https "
+            "endpoint, or keys without a session token",
+        )
+    return found

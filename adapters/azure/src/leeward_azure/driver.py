@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Hashable, Mapping
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final
 
 from leeward.adapter import Capability, Driver, Limits, TargetConfig
-from leeward.adapter.plan_driver import Facts, PlanDriver
-from leeward.http.options import TransportOptions, options_from_env, refuse_key_log
-from leeward.http.wire import curl_wire
+from leeward.adapter.lazy_plans import Plans
+from leeward.adapter.opening import open_plan_driver
+from leeward.adapter.plans import Planner
 from leeward_azure.identity.sources import describe_source, source_of
-from leeward_azure.plans import plans
 from leeward_azure.settings.options import Settings, settings_from
-from leeward_azure.settings.services import Events
+from leeward_azure.settings.services import Events, Tables
 
 TABLES: Final = frozenset(
     {
@@ -41,7 +39,19 @@ LIMITS: Final = Limits(
 """Sources: "Azure Functions HTTP trigger", "Scalability targets for Queue storage", the quota pages
 of Event Grid and Cosmos DB."""
 
-_MISSING: Final = "not configured"
+_SERVICES: Final[Mapping[str, tuple[frozenset[Capability], str]]] = {
+    "functions": (frozenset({Capability.INVOKE}), "function_app or function_url"),
+    "queues": (
+        frozenset({Capability.ENQUEUE}),
+        "storage_connection_string or storage_queue_url",
+    ),
+    "events": (
+        frozenset({Capability.PUBLISH}),
+        "eventgrid_topic_url, eventgrid_topic_urls or eventgrid_namespace_url",
+    ),
+    "tables": (TABLES, "cosmos_endpoint or cosmos_connection_string, and cosmos_database"),
+}
+"""Settings to what a service can do, and what to set for it. Event Grid keeps no order."""
 
 
 def open_driver(config: TargetConfig) -> Driver:
@@ -54,83 +64,68 @@ def open_driver(config: TargetConfig) -> Driver:
             remedy.
     """
     settings = settings_from(config)
-    if not config.trust_env:
-        refuse_key_log(os.environ)
-    options = options_from_env(config.env, settings.ca_bundle)
-    options = options._replace(public_only=settings.public_only)
-    wire = curl_wire(options)
-
-    def native(service: str, answer: Callable[[Hashable], Any]) -> object:
-        from leeward_azure.native import native
-
-        return native(service, settings, config, answer)
-
-    return PlanDriver(
-        Facts(
-            config.name,
-            capabilities_of(settings),
-            LIMITS,
-            _described(settings, config, options),
-            _missing(settings, config),
-        ),
-        plans(settings),
-        source_of(settings, config, wire.transport()),
-        wire,
-        native=native,
+    there = {name for name in _SERVICES if getattr(settings, name) is not None}
+    return open_plan_driver(
+        config,
+        settings,
+        PLANS,
+        source=source_of,
+        native="leeward_azure.native:native",
+        capabilities=frozenset().union(*(_SERVICES[name][0] for name in there)),
+        limits=LIMITS,
+        describe={
+            **_endpoints(settings),
+            "database": settings.tables.database if settings.tables else None,
+            **{
+                f"credentials.{name}": text
+                for name, text in describe_source(settings, config).items()
+            },
+        },
+        missing={
+            capability: f"set {options} in {config.section}"
+            for name, (capabilities, options) in _SERVICES.items()
+            if name not in there
+            for capability in capabilities
+        },
     )
-
-
-def capabilities_of(settings: Settings) -> frozenset[Capability]:
-    """Return what the configured services can do. Event Grid keeps no order."""
-    found = TABLES if settings.tables else frozenset()
-    if settings.functions:
-        found |= {Capability.INVOKE}
-    if settings.queues:
-        found |= {Capability.ENQUEUE}
-    if settings.events:
-        found |= {Capability.PUBLISH}
-    return found
-
-
-def _missing(settings: Settings, config: TargetConfig) -> Mapping[Capability, str]:
-    """Return what to set for what is not configured."""
-    tables = "cosmos_endpoint or cosmos_connection_string, and cosmos_database"
-    options = {
-        Capability.INVOKE: "function_app or function_url",
-        Capability.ENQUEUE: "storage_connection_string or storage_queue_url",
-        Capability.PUBLISH: "eventgrid_topic_url, eventgrid_topic_urls or eventgrid_namespace_url",
-        **dict.fromkeys(TABLES, tables),
-    }
-    absent = options.keys() - capabilities_of(settings)
-    return {each: f"set {options[each]} in {config.section}" for each in absent}
-
-
-def _described(
-    settings: Settings, config: TargetConfig, options: TransportOptions
-) -> Mapping[str, str]:
-    described = {
-        **{f"endpoint.{name}": place for name, place in _endpoints(settings).items()},
-        "database": settings.tables.database if settings.tables else "none",
-        **{f"credentials.{name}": each for name, each in describe_source(settings, config).items()},
-        "ca_file": options.ca_file or "none",
-        "proxy": (options.proxy or "none").rpartition("@")[2],  # without its password
-        "trust_env": str(config.trust_env).lower(),
-    }
-    return {name: value for name, value in described.items() if value != "none"}
 
 
 def _endpoints(settings: Settings) -> Mapping[str, str]:
     """Return the endpoint of each service; of one that is missing, that it is."""
     functions, queues, events, tables = settings[:4]
-    app = functions.lookup.app if functions and functions.lookup else ""
-    return {
-        "functions": (functions.origin or f"looked up for {app}") if functions else _MISSING,
-        "queues": queues.origin + queues.path if queues else _MISSING,
-        "events": _topics(events) if events else _MISSING,
-        "tables": tables.origin if tables else _MISSING,
-    }
+    found = dict.fromkeys((f"endpoint.{name}" for name in _SERVICES), "not configured")
+    if functions:
+        app = functions.lookup.app if functions.lookup else ""
+        found["endpoint.functions"] = functions.origin or f"looked up for {app}"
+    if queues:
+        found["endpoint.queues"] = queues.origin + queues.path
+    if events:
+        own = f"{len(events.urls)} by name" if events.urls else None
+        places = (events.topic_url or events.namespace, own)
+        found["endpoint.events"] = ", ".join(filter(None, places))
+    if tables:
+        found["endpoint.tables"] = tables.origin
+    return found
 
 
-def _topics(events: Events) -> str:
-    own = f"{len(events.urls)} by name" if events.urls else None
-    return ", ".join(filter(None, (events.topic_url or events.namespace, own)))
+def _events(found: Events) -> Mapping[str, Planner]:
+    from leeward_azure.events.plans import EventsEndpoint, events
+
+    # The names of the topics with a key of their own; the keys are the source's to give.
+    return events(
+        EventsEndpoint(found.topic_url or found.namespace, found.urls, frozenset(found.keys))
+    )
+
+
+def _tables(found: Tables) -> Mapping[str, Planner]:
+    from leeward_azure.tables.plans import CosmosEndpoint, tables
+
+    return tables(CosmosEndpoint(found.origin, found.database))
+
+
+PLANS: Final = (
+    Plans("invoke", "leeward_azure.functions.plans:functions", "functions"),
+    Plans("enqueue", "leeward_azure.functions.queues:queues", "queues"),
+    Plans("publish", _events, "events"),
+    Plans("store load delete scan", _tables, "tables"),
+)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Hashable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
+from typing import Any, Final, TypeAlias
 
 from leeward.adapter import Capability, Driver, Limits, TargetConfig
-from leeward.adapter.plan_driver import Facts, PlanDriver
-from leeward.http.options import TransportOptions, options_from_env, refuse_key_log
-from leeward.http.wire import curl_wire
+from leeward.adapter.lazy_plans import Plans
+from leeward.adapter.opening import open_plan_driver
+from leeward.adapter.plans import Learn, Need, Plan, Planner, View
+from leeward_google.identity.credentials import Project
 from leeward_google.identity.sources import describe_source, source_of
-from leeward_google.plans import plans
 from leeward_google.settings.options import Settings, settings_from
-from leeward_google.settings.services import Functions, Tasks
+from leeward_google.settings.services import Tasks, Topics
 
 DATA: Final = frozenset(
     {
@@ -45,8 +45,6 @@ LIMITS: Final = Limits(
 TASK_BYTES: Final = 700_000
 """The largest payload of a task: Cloud Tasks takes 1 MiB, some of it for URL and headers."""
 
-_NOWHERE: Final = "not configured"
-
 
 def open_driver(config: TargetConfig) -> Driver:
     """Open a target of Google; the entry point ``google`` of ``leeward.adapters``.
@@ -57,85 +55,105 @@ def open_driver(config: TargetConfig) -> Driver:
         ConfigError: a setting is wrong; the message names it and the remedy.
     """
     settings = settings_from(config)
-    if not config.trust_env:
-        refuse_key_log(os.environ)
-    options = options_from_env(config.env, settings.ca_bundle)
-    options = options._replace(public_only=settings.public_only)
-    wire = curl_wire(options)
-
-    def native(service: str, answer: Callable[[Hashable], Any]) -> object:
-        from leeward_google.native import native
-
-        return native(service, settings, config, answer)
-
-    return PlanDriver(
-        Facts(
-            config.name,
-            capabilities_of(settings),
-            limits_of(settings),
-            _described(settings, config, options),
-            _missing(settings, config),
-        ),
-        plans(settings),
-        source_of(settings, config, wire.transport()),
-        wire,
-        native=native,
+    without = f"set function_url, functions or a region in {config.section}"
+    by_task = isinstance(settings.queued, Tasks)
+    return open_plan_driver(
+        config,
+        settings,
+        PLANS,
+        source=source_of,
+        native="leeward_google.native:native",
+        capabilities=DATA | {Capability.INVOKE} if settings.functions else DATA,
+        limits=LIMITS._replace(queued_bytes=TASK_BYTES) if by_task else LIMITS,
+        describe={
+            "project": settings.project or "that of the credentials",
+            **_endpoints(settings),
+            "database": settings.tables.database,
+            "credentials": describe_source(settings, config),
+            "quota_project": settings.identity.quota_project,
+        },
+        missing={} if settings.functions else {Capability.INVOKE: without},
     )
-
-
-def capabilities_of(settings: Settings) -> frozenset[Capability]:
-    """Return what the configured services can do."""
-    return DATA | {Capability.INVOKE} if settings.functions else DATA
-
-
-def _missing(settings: Settings, config: TargetConfig) -> Mapping[Capability, str]:
-    """Return what to set for `invoke`, where nothing is."""
-    if settings.functions:
-        return {}
-    told = f"set function_url, functions or a region in {config.section}"
-    return {Capability.INVOKE: told}
-
-
-def limits_of(settings: Settings) -> Limits:
-    """Return the largest that the configured services take."""
-    if isinstance(settings.queued, Tasks):
-        return LIMITS._replace(queued_bytes=TASK_BYTES)
-    return LIMITS
-
-
-def _described(
-    settings: Settings, config: TargetConfig, options: TransportOptions
-) -> Mapping[str, str]:
-    described = {
-        "project": settings.project or "that of the credentials",
-        **{f"endpoint.{name}": place for name, place in _endpoints(settings).items()},
-        "database": settings.tables.database,
-        "credentials": describe_source(settings, config),
-        "quota_project": settings.identity.quota_project or "none",
-        "ca_file": options.ca_file or "none",
-        "proxy": (options.proxy or "none").rpartition("@")[2],  # without its password
-        "trust_env": str(config.trust_env).lower(),
-    }
-    return {name: value for name, value in described.items() if value != "none"}
 
 
 def _endpoints(settings: Settings) -> Mapping[str, str]:
     """Return the endpoint of each service; of one that is missing, that it is."""
-    queued = settings.queued
-    path = f"/v2/{queued.queue}" if isinstance(queued, Tasks) else ""
+    functions, queued = settings.functions, settings.queued
+    place = "not configured"
+    if functions is not None:
+        looked_up = f"looked up in {functions.region}" if functions.region else ""
+        own = f"{len(functions.urls)} by name" if functions.urls else ""
+        place = functions.url or ", ".join(filter(None, (own, looked_up)))
     return {
-        "functions": _place_of(settings.functions),
-        "queues": queued.origin + path,
-        "events": settings.events.origin,
-        "tables": settings.tables.origin,
+        "endpoint.functions": place,
+        "endpoint.queues": queued.origin
+        + (f"/v2/{queued.queue}" if isinstance(queued, Tasks) else ""),
+        "endpoint.events": settings.events.origin,
+        "endpoint.tables": settings.tables.origin,
     }
 
 
-def _place_of(functions: Functions | None) -> str:
-    if functions is None:
-        return _NOWHERE
-    if functions.url is not None:
-        return functions.url
-    looked_up = f"looked up in {functions.region}" if functions.region else ""
-    own = f"{len(functions.urls)} by name" if functions.urls else ""
-    return ", ".join(filter(None, (own, looked_up)))
+_PROJECT: Final = "project"
+"""Under which the project of the credentials is learnt."""
+
+_ByVerb: TypeAlias = Mapping[str, Planner]
+
+
+def _queues(settings: Settings) -> _ByVerb:
+    from leeward_google.functions.queues import tasks, topics
+
+    configured = settings.queued
+    if isinstance(configured, Topics):
+        return _of_project(settings, "enqueue", partial(topics, configured))
+    assert settings.functions is not None
+    return tasks(configured, settings.functions)
+
+
+def _events(settings: Settings) -> _ByVerb:
+    from leeward_google.events.plans import PubSubEndpoint, events
+
+    origin, emulator = settings.events
+
+    def make(project: str) -> _ByVerb:
+        return events(PubSubEndpoint(origin, project, emulator))
+
+    return _of_project(settings, "publish", make)
+
+
+def _tables(settings: Settings) -> _ByVerb:
+    from leeward_google.tables.plans import FirestoreEndpoint, tables
+
+    origin, database, emulator = settings.tables
+
+    def make(project: str) -> _ByVerb:
+        return tables(FirestoreEndpoint(origin, project, database, emulator))
+
+    return _of_project(settings, "store load delete scan", make)
+
+
+def _of_project(settings: Settings, verbs: str, make: Callable[[str], _ByVerb]) -> _ByVerb:
+    """Return the plans of the target's project, which is asked for first where it is not known."""
+    if settings.project is not None:
+        return make(settings.project)
+    made = lru_cache(maxsize=2)(make)
+
+    def in_project(verb: str, call: Any, view: View) -> Plan:
+        # Learnt, because a second run of the plan ends at what it is given for the second time.
+        project: str | None = view.learnt.get(_PROJECT)
+        if project is None:
+            checking = made("unknown")[verb](call, view)
+            next(checking)  # a plan looks at its input before its first step
+            checking.close()
+            project = yield Need(Project())
+            yield Learn(_PROJECT, project)
+        return (yield from made(project)[verb](call, view))
+
+    return {verb: partial(in_project, verb) for verb in verbs.split()}
+
+
+PLANS: Final = (
+    Plans("invoke", "leeward_google.functions.plans:functions", "functions"),
+    Plans("enqueue", _queues),
+    Plans("publish", _events),
+    Plans("store load delete scan", _tables),
+)

@@ -23,6 +23,7 @@ from leeward.envelope import custom_context, read_fault
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Request, Response
 from leeward.json_text import Undecodable, decode
+from leeward.text import percent_encode
 from leeward_aws.errors import MISCONFIGURED
 from leeward_aws.exchange import REQUEST_ID, Endpoint, endpoint_of
 from leeward_aws.settings.options import Settings
@@ -107,11 +108,7 @@ def _target(function: str) -> str:
         raise InvalidRequest(
             f"function {function!r} is a step in a path; give a name or an ARN", field="function"
         )
-    return f"/2015-03-31/functions/{re.sub(r'[^A-Za-z0-9._~-]', _percent, function)}/invocations"
-
-
-def _percent(found: re.Match[str]) -> str:
-    return "".join(f"%{byte:02X}" for byte in found[0].encode())
+    return f"/2015-03-31/functions/{percent_encode(function)}/invocations"
 
 
 def _client_context(call: Invoke, seconds: float) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from leeward.adapter.resolver import Resolved
 from leeward.adapter.tokens import good_until, sound
 from leeward.errors import ConfigError
+from leeward.text import is_token
 
 
 class AccessKey(NamedTuple):
@@ -101,7 +101,7 @@ def _read(env: Mapping[str, str], name: str) -> str | None:
     if not value:
         return None
     # A line break at the end of a mounted secret is the usual case. In a header it would do harm.
-    if re.fullmatch(r"[!-~]+", value) is None:
+    if not is_token(value):
         raise ConfigError(f"{name} holds white space or a character outside ASCII: set it again")
     return value
 

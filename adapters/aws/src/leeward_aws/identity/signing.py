@@ -13,8 +13,8 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Final, NamedTuple
 
-from leeward.adapter.percent import encoded
 from leeward.http.messages import Request
+from leeward.text import percent_encode
 from leeward_aws.identity.credentials import Credentials
 
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
@@ -114,7 +114,7 @@ def _canonical_path(path: str) -> str:
         elif segment not in ("", "."):
             kept.append(segment)
     end = "/" if kept and path.endswith("/") else ""
-    return encoded(f"/{'/'.join(kept)}{end}", "._~/-")
+    return percent_encode(f"/{'/'.join(kept)}{end}", "._~/-")
 
 
 @lru_cache(maxsize=64)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+from leeward.adapter import TargetConfig
+from leeward.adapter.hosts import check_host
 from leeward.errors import ConfigError
 
 Service: TypeAlias = Literal["lambda", "events", "dynamodb", "sts"]
@@ -82,6 +84,14 @@ def is_own_host(host: str, service: Service, region: str) -> bool:
         for fips in (False, True)
         for dualstack in (False, True)
     }
+
+
+def check_endpoint(
+    config: TargetConfig, service: Service, region: str, origin: str, where: str
+) -> None:
+    """Refuse, in the hardened mode, an endpoint that nobody vouches for; see `check_host`."""
+    own = is_own_host(origin.partition("://")[2], service, region)
+    check_host(origin, where, config, own=own, whose=f"AWS's own for {service} in {region}")
 
 
 def check_region(region: str, where: str = "the region") -> None:

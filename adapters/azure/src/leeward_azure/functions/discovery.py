@@ -12,16 +12,15 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from leeward.adapter import TargetConfig
-from leeward.adapter.options import Found, origin
+from leeward.adapter.hosts import PATH, url_of
 from leeward.adapter.resolver import Resolved, Resolver, Source, Token, Unresolved
 from leeward.adapter.vendor import CONNECT_TIMEOUT, READ_TIMEOUT, vendor_errors
 from leeward.errors import ConfigError, Outcome
+from leeward.text import is_token
 from leeward_azure.functions.addresses import KEPT, Address, key_of, path_to
 from leeward_azure.identity.credentials import Bearer
 from leeward_azure.identity.vendor import reached_nobody
-from leeward_azure.settings.endpoints import cloud_of
-from leeward_azure.settings.forms import ROUTE
-from leeward_azure.settings.hosts import check_endpoint
+from leeward_azure.settings.endpoints import check_endpoint, cloud_of
 from leeward_azure.settings.options import Settings
 from leeward_azure.settings.services import Functions, Lookup
 
@@ -142,7 +141,7 @@ class _Finder:
         path = re.sub(r"^https?://[^/]*", "", found.invoke_url_template or "").partition("?")[0]
         if not path:
             path = path_to(trigger.get("route") or function, self._configured)
-        if ROUTE.fullmatch(path.strip("/")) is None:
+        if re.fullmatch(PATH, path.strip("/")) is None:
             told = f"gave a route of {function!r} with parameters in it: give it one in routes"
             raise _unusable("route_has_parameters", told)
         return f"/{path.strip('/')}", str(trigger.get("authLevel")).lower() == "anonymous"
@@ -152,18 +151,16 @@ class _Finder:
         if not keys:
             keys = self._apps.list_host_keys(*self._of).function_keys or {}
         key = keys.get("default") or next((keys[name] for name in sorted(keys)), None)
-        if not isinstance(key, str) or re.fullmatch(r"[!-~]+", key) is None:
+        if not is_token(key):
             raise _unusable("key_missing", f"gave no key of the function {function!r}")
-        return key
+        return str(key)
 
 
 def _origin(host: Any) -> str:
-    try:
-        return origin(
-            Found(f"https://{host or ''}", "the host"), "https://my-app.azurewebsites.net"
-        )
-    except ConfigError:
-        raise _unusable("host_missing", "gave no host name of the function app") from None
+    url = url_of(f"https://{host or ''}")
+    if url is None or url.path or url.query:
+        raise _unusable("host_missing", "gave no host name of the function app")
+    return url.origin
 
 
 def _keys_in(found: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -9,19 +9,18 @@ endpoint reference"; "How to use managed identities on an Azure VM to acquire an
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, NamedTuple
 
 from leeward.adapter import TargetConfig
 from leeward.adapter.hosts import check_host, is_this_machine
-from leeward.adapter.percent import encoded
 from leeward.adapter.resolver import Resolved, Source, Unresolved
 from leeward.adapter.tokens import Address, TokenEndpoint, address_in, end_in, good_until, sound
 from leeward.errors import ConfigError, Outcome
 from leeward.http.messages import Request
 from leeward.http.transport import Transport
 from leeward.masking import masked
+from leeward.text import is_token, percent_encode
 from leeward_azure.identity.credentials import Bearer
 
 ENDPOINT: Final = "IDENTITY_ENDPOINT"
@@ -73,7 +72,7 @@ def place_of(env: Mapping[str, str], config: TargetConfig) -> Place | None:
     origin, path = address = address_in(url, ENDPOINT, _is_near, _NEAR)
     if "?" in path:
         raise ConfigError(f"{ENDPOINT} must be a URL without a query; the platform sets it")
-    if re.fullmatch(r"[!-~]+", header) is None:
+    if not is_token(header):
         raise ConfigError(f"{HEADER} holds white space or a character outside ASCII")
     if not config.trust_env and not _is_near(origin.partition("://")[2]):
         check_host(origin, ENDPOINT, config, own=False, whose=_NEAR)
@@ -127,7 +126,7 @@ def _request(place: Place | None, scope: str, client_id: str | None) -> Request:
         told = f"{ENDPOINT} and {HEADER} are no longer set"
         raise Unresolved(Outcome.AUTH, "no_credentials", told)
     origin, target = place.address
-    target += f"&resource={encoded(scope.removesuffix('/.default'))}"
+    target += f"&resource={percent_encode(scope.removesuffix('/.default'))}"
     if client_id is not None:
-        target += f"&client_id={encoded(client_id)}"
+        target += f"&client_id={percent_encode(client_id)}"
     return Request("GET", origin, target, (("Accept", "application/json"), place.header))

@@ -15,8 +15,8 @@ from functools import lru_cache
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from leeward.adapter.http_dates import http_date
-from leeward.adapter.percent import encoded
 from leeward.errors import ConfigError
+from leeward.text import percent_encode
 from leeward_azure.identity.credentials import AccountKey, Bearer, Credential
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
@@ -60,7 +60,7 @@ def cosmos_headers(signed: Signed, credential: Credential, now: float) -> Header
     elif isinstance(credential, Bearer):
         proof = f"type=aad&ver=1.0&sig={credential.token}"
     else:
-        proof = encoded(credential.token, _UNQUOTED)
+        proof = percent_encode(credential.token, _UNQUOTED)
     return (("x-ms-date", date), ("Authorization", proof))
 
 

@@ -21,7 +21,6 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from leeward.adapter import TargetConfig
-from leeward.adapter.lazy_plans import OneShotTransport
 from leeward.adapter.resolver import (
     ConfiguredFirst,
     FunctionAddress,
@@ -30,6 +29,7 @@ from leeward.adapter.resolver import (
     Token,
     Unresolved,
 )
+from leeward.adapter.tokens import OneShotTransport
 from leeward.errors import Outcome
 from leeward_azure.functions.addresses import Address, address_in
 from leeward_azure.identity.credentials import (

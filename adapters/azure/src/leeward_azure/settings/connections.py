@@ -10,9 +10,9 @@ import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from leeward.adapter.options import Found
+from leeward.adapter.options import Setting
 from leeward.errors import ConfigError
-from leeward_azure.settings.forms import is_base64
+from leeward.text import is_base64
 
 EMULATOR: Final = {
     "accountname": "devstoreaccount1",
@@ -48,65 +48,67 @@ class Cosmos(NamedTuple):
     """The endpoint and the key, base64, that a connection string of Cosmos DB holds."""
 
     url: str
-    key: str
+    key: str | None
 
     def __repr__(self) -> str:
         """Leave the key out."""
         return "Cosmos()"
 
 
-def storage(found: Found) -> Storage:
+def parse_storage(setting: Setting) -> Storage:
     """Read a connection string of a storage account.
 
     Raises:
         ConfigError: it names no queue service, or neither a key nor a signature.
     """
-    parts = _parts(found)
+    parts = _parts(setting)
     if parts.get("usedevelopmentstorage", "").lower() == "true":
         parts = {**EMULATOR}
     account = parts.get("accountname", "")
     key, sas = parts.get("accountkey"), parts.get("sharedaccesssignature")
     if bool(key and account) == bool(sas):
         raise ConfigError(
-            f"{found.where} must hold AccountName and AccountKey, or SharedAccessSignature"
+            f"{setting.where} must hold AccountName and AccountKey, or SharedAccessSignature"
         )
     if key and not is_base64(key):
-        raise ConfigError(f"{found.where} has an AccountKey that is not base64: copy it whole")
+        raise ConfigError(f"{setting.where} has an AccountKey that is not base64: copy it whole")
     if sas and re.fullmatch(r"\??[!\"$-~]+", sas) is None:
-        raise ConfigError(f"{found.where} has a SharedAccessSignature that no URL can carry")
-    url = parts.get("queueendpoint") or _usual_endpoint(found, parts)
+        raise ConfigError(f"{setting.where} has a SharedAccessSignature that no URL can carry")
+    url = parts.get("queueendpoint") or _usual_endpoint(setting, parts)
     return Storage(url, account, key or None, sas.removeprefix("?") if sas else None)
 
 
-def cosmos(found: Found) -> Cosmos:
+def parse_cosmos(setting: Setting) -> Cosmos:
     """Read a connection string of Cosmos DB.
 
     Raises:
         ConfigError: the endpoint or the key is missing.
     """
-    parts = _parts(found)
+    parts = _parts(setting)
     url, key = parts.get("accountendpoint"), parts.get("accountkey")
     if not url or not key or not is_base64(key):
-        raise ConfigError(f"{found.where} must hold AccountEndpoint and AccountKey: copy it whole")
+        raise ConfigError(
+            f"{setting.where} must hold AccountEndpoint and AccountKey: copy it whole"
+        )
     return Cosmos(url, key)
 
 
-def _usual_endpoint(found: Found, parts: Mapping[str, str]) -> str:
+def _usual_endpoint(setting: Setting, parts: Mapping[str, str]) -> str:
     if not parts.get("accountname"):
-        raise ConfigError(f"{found.where} must hold QueueEndpoint, or AccountName")
+        raise ConfigError(f"{setting.where} must hold QueueEndpoint, or AccountName")
     scheme = parts.get("defaultendpointsprotocol", "https")
     suffix = parts.get("endpointsuffix", "core.windows.net")
     return f"{scheme}://{parts['accountname']}.queue.{suffix}"
 
 
-def _parts(found: Found) -> Mapping[str, str]:
+def _parts(setting: Setting) -> Mapping[str, str]:
     """Return the parts by their names in lower case; values may hold ``=``."""
     parts = {}
-    for part in found.value.strip().strip(";").split(";"):
+    for part in setting.value.strip().strip(";").split(";"):
         name, equals, value = part.partition("=")
         if not equals:
             raise ConfigError(
-                f"{found.where} is no connection string: write Name=value, with semicolons between"
+                f"{setting.where} is not a connection string: write Name=value with semicolons"
             )
         parts[name.strip().lower()] = value.strip()
     return parts

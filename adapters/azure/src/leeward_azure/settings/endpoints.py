@@ -9,8 +9,20 @@ from __future__ import annotations
 
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+from leeward.adapter import TargetConfig
+from leeward.adapter.hosts import check_host, check_token_goes_safely, origin_of
+from leeward.adapter.options import Check, Setting, Values
+
 Service: TypeAlias = Literal["functions", "queue", "events", "tables", "management"]
 """What is asked: a function app, Queue storage, Event Grid, Cosmos DB, the Resource Manager."""
+
+_NAMES: Final[dict[Service, str]] = {
+    "functions": "Azure Functions",
+    "queue": "Queue storage",
+    "events": "Event Grid",
+    "tables": "Cosmos DB",
+    "management": "the Resource Manager",
+}
 
 EVENTS_SCOPE: Final = "https://eventgrid.azure.net/.default"
 QUEUE_SCOPE: Final = "https://storage.azure.com/.default"
@@ -80,3 +92,31 @@ _BY_AUTHORITY: Final = {
 def cloud_of(authority: str | None) -> Cloud:
     """Return the cloud that signs in at `authority`, a host; the public one for any other host."""
     return _BY_AUTHORITY.get(authority or "", PUBLIC)
+
+
+def check_endpoint(
+    config: TargetConfig, cloud: Cloud, service: Service, origin: str, where: str
+) -> None:
+    """Refuse, in the hardened mode, an endpoint that nobody vouches for; see `check_host`."""
+    own = cloud.owns(origin.partition("://")[2], service)
+    check_host(origin, where, config, own=own, whose=f"Azure's own for {_NAMES[service]}")
+
+
+def check_configured(
+    origin: str, service: Service, setting: Setting, values: Values, *, secret: bool = True
+) -> str:
+    """Return `origin`, unless nobody vouches for it, or a secret would go there in clear text."""
+    cloud = cloud_of(values["authority_host"])
+    check_endpoint(values.config, cloud, service, origin, setting.where)
+    if secret:
+        check_token_goes_safely(origin, setting.where)
+    return origin
+
+
+def endpoint(service: Service, example: str) -> Check:
+    """Return a check for the origin of a service, where a credential goes with every request."""
+
+    def check(setting: Setting, values: Values) -> str:
+        return check_configured(origin_of(setting, example), service, setting, values)
+
+    return check

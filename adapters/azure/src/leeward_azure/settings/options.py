@@ -7,51 +7,171 @@ are not declared.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Final, NamedTuple
 
 from leeward.adapter import TargetConfig
-from leeward.adapter import options as reading
-from leeward.adapter.hosts import check_hardening, check_token_goes_safely
-from leeward.adapter.options import Found, find
+from leeward.adapter.hosts import PATH, origin_of, parse_url
+from leeward.adapter.opening import http_options, http_settings
+from leeward.adapter.options import (
+    Option,
+    Setting,
+    Values,
+    matching,
+    read_options,
+)
 from leeward.errors import ConfigError
-from leeward_azure.settings.data import read_events, read_queues, read_tables
-from leeward_azure.settings.endpoints import cloud_of
-from leeward_azure.settings.functions import read_functions, read_management
-from leeward_azure.settings.services import Events, Functions, Lookup, Queues, Tables
+from leeward.text import BASE64
+from leeward_azure.settings.connections import EMULATOR, Cosmos, parse_cosmos, parse_storage
+from leeward_azure.settings.endpoints import check_configured, cloud_of, endpoint
+from leeward_azure.settings.services import (
+    QUEUE_NAME,
+    TOPIC,
+    Events,
+    Functions,
+    Lookup,
+    Queues,
+    Tables,
+    is_topic_name,
+)
 
-OPTIONS: Final[Mapping[str, type]] = {
-    "function_app": str,
-    "function_url": str,
-    "route_prefix": str,
-    "routes": dict,
-    "function_key": str,
-    "function_keys": dict,
-    "function_scope": str,
-    "subscription_id": str,
-    "resource_group": str,
-    "management_url": str,
-    "storage_connection_string": str,
-    "storage_queue_url": str,
-    "queues": dict,
-    "eventgrid_topic_url": str,
-    "eventgrid_topic_urls": dict,
-    "eventgrid_namespace_url": str,
-    "eventgrid_key": str,
-    "eventgrid_keys": dict,
-    "eventgrid_sas": str,
-    "cosmos_endpoint": str,
-    "cosmos_key": str,
-    "cosmos_connection_string": str,
-    "cosmos_database": str,
-    "identity": str,
-    "client_id": str,
-    "authority_host": str,
-    "ca_bundle": str,
-    "allowed_hosts": list,
-    "allow_private": bool,
-}
-"""The keys of ``[targets."azure..."]``; the last two go with ``trust_env = false``."""
+
+def _authority(setting: Setting, _: Values) -> str:
+    """Return the host that signs in, which users write as a URL too."""
+    bare = setting.value if "://" in setting.value else f"https://{setting.value}"
+    origin = origin_of(setting._replace(value=bare), "login.microsoftonline.us")
+    return origin.partition("://")[2]
+
+
+def _identity(setting: Setting, values: Values) -> str:
+    word: str = matching("default|managed", "'default' or 'managed'")(setting, values)
+    if word == "default" and not values.config.trust_env:
+        raise ConfigError(
+            f"{setting.where} cannot be 'default' while trust_env is false: that chain reads the "
+            "environment and starts programs; set 'managed', or keys"
+        )
+    return word
+
+
+def _function_url(setting: Setting, values: Values) -> str:
+    secrets = map(values.setting, ("function_key", "function_keys", "function_scope"))
+    origin = origin_of(setting, "https://my-app.azurewebsites.net")
+    return check_configured(origin, "functions", setting, values, secret=any(secrets))
+
+
+def _management(setting: Setting, values: Values) -> str:
+    origin: str = endpoint("management", "https://management.azure.com")(setting, values)
+    if not origin.startswith("https:"):  # azure-mgmt-web sends no token over http, even here
+        raise ConfigError(f"{setting.where} must be an https URL")
+    return origin
+
+
+def _connection(setting: Setting, values: Values) -> Queues:
+    """Return the account of a connection string. The key of the emulator is no secret."""
+    storage = parse_storage(setting)
+    secret = storage.key != EMULATOR["accountkey"]
+    service = _queue_service(setting._replace(value=storage.url), values, secret=secret)
+    return service._replace(account=storage.account, key=storage.key, sas=storage.sas)
+
+
+def _queue_service(setting: Setting, values: Values, *, secret: bool = True) -> Queues:
+    """Return where an account's queues are; emulators have the account in the path."""
+    url = parse_url(setting, "https://account.queue.core.windows.net")
+    return Queues(check_configured(url.origin, "queue", setting, values, secret=secret), url.path)
+
+
+def _topic(setting: Setting, values: Values, *, name: str) -> str:
+    """Return the checked URL of one topic, or that of all if its `name` is `TOPIC`."""
+    text = setting.value
+    parts = re.fullmatch(r"(https?://[^/?#]+)(/[A-Za-z0-9._~/{}-]*)?", text, re.IGNORECASE)
+    odd = re.search(r"[{}]", text.replace(TOPIC, ""))
+    if parts is None or odd or (TOPIC in text) != (name == TOPIC):
+        bus = f", where {TOPIC} stands for the bus" if name == TOPIC else ""
+        raise ConfigError(
+            f"{setting.where} must be a topic's URL, such as "
+            f"https://{name}.westeurope-1.eventgrid.azure.net/api/events{bus}; without query"
+        )
+    # A template counts by the host that a topic named "topic" would have.
+    _TOPIC_HOST(setting._replace(value=parts[1].replace(TOPIC, "topic")), values)
+    return parts[1].lower() + ((parts[2] or "").rstrip("/") or "/api/events")
+
+
+_TOPIC_HOST: Final = endpoint("events", "https://topic.westeurope-1.eventgrid.azure.net")
+_ACCOUNT: Final = endpoint("tables", "https://account.documents.azure.com:443/")
+
+
+def _cosmos(setting: Setting, values: Values) -> Cosmos:
+    found = parse_cosmos(setting)
+    return Cosmos(_ACCOUNT(setting._replace(value=found.url), values), found.key)
+
+
+_FUNCTIONS: Final = ("function_app or function_url",)
+_QUEUES: Final = ("storage_connection_string or storage_queue_url",)
+_EVENTS: Final = ("eventgrid_topic_url or eventgrid_topic_urls or eventgrid_namespace_url",)
+_TABLES: Final = ("cosmos_endpoint or cosmos_connection_string",)
+"""What makes a service be there."""
+
+OPTIONS: Final = (
+    Option("function_app", "the function app's name", excludes="function_url",
+           check=matching(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?",
+                          "the name of a function app, such as my-app; no URL")),
+    Option("function_url", "in its place: the app's origin", check=_function_url),
+    Option("route_prefix", "`api` unless the app's host.json says otherwise", default="api",
+           needs=_FUNCTIONS, may_be_empty=True,
+           check=matching(rf"(?:{PATH})?", "a path such as api, as in the app's host.json", "/")),
+    Option("routes", "function to route, where not its name", dict, needs=_FUNCTIONS,
+           check=matching(PATH, "a path such as orders/receipt: no parameters in braces, no "
+                                "escapes, no query", "/")),
+    Option("function_key", "a host key; sent as a header, never in a URL", secret=True,
+           needs=_FUNCTIONS),
+    Option("function_keys", "function to a key of its own", dict, secret=True, needs=_FUNCTIONS),
+    Option("function_scope", "`api://.../.default`, where App Service authentication wants a token",
+           secret=True, needs=_FUNCTIONS),
+    Option("subscription_id", "where functions are looked up", variables="AZURE_SUBSCRIPTION_ID",
+           check=matching(r"[0-9A-Za-z-]{1,64}", "the id of a subscription, a UUID")),
+    Option("resource_group", "look up host name, route and key of each function here; again after "
+           "an hour, or a refusal", needs=("function_app", "subscription_id"),
+           check=matching(r"[\w().-]{0,89}[\w()-]", "the name of a resource group")),
+    Option("management_url", "another Resource Manager than the cloud's own",
+           needs=("subscription_id",), check=_management),
+    Option("storage_connection_string", "of the queues' account", excludes="storage_queue_url",
+           variables="AzureWebJobsStorage AZURE_STORAGE_CONNECTION_STRING", check=_connection),
+    Option("storage_queue_url", "in its place: the URL of the queues, for which a token is shown",
+           variables="AzureWebJobsStorage__queueServiceUri", check=_queue_service),
+    Option("queues", "function to queue, where not its name", dict, needs=_QUEUES,
+           check=matching(QUEUE_NAME, "the name of a queue: 3 to 63 of a-z, 0-9 and single "
+                                      "hyphens inside")),
+    Option("eventgrid_topic_url", "`https://{topic}.westeurope-1.eventgrid.azure.net/api/events`",
+           excludes="eventgrid_namespace_url", check=partial(_topic, name=TOPIC)),
+    Option("eventgrid_topic_urls", "topic to URL, where it is another", dict,
+           excludes="eventgrid_namespace_url", check=partial(_topic, name="orders")),
+    Option("eventgrid_namespace_url", "in their place: a namespace's origin",
+           check=endpoint("events", "https://my-namespace.westeurope-1.eventgrid.azure.net")),
+    Option("eventgrid_key", "for all topics; the variable is for custom topics alone", secret=True,
+           variables="EVENTGRID_TOPIC_KEY", needs=_EVENTS, excludes="eventgrid_sas"),
+    Option("eventgrid_keys", "topic to key: each custom topic has its own", dict, secret=True,
+           needs=_EVENTS),
+    Option("eventgrid_sas", "a shared access signature; with neither key nor signature a token",
+           secret=True, needs=_EVENTS),
+    Option("cosmos_connection_string", "of the account", variables="COSMOS_CONNECTION_STRING",
+           needs=("cosmos_database",), excludes="cosmos_endpoint cosmos_key", check=_cosmos),
+    Option("cosmos_endpoint", "in its place: the account's origin", variables="COSMOS_ENDPOINT",
+           needs=("cosmos_database",), check=_ACCOUNT),
+    Option("cosmos_key", "of the account; without it a token", variables="COSMOS_KEY", secret=True,
+           needs=_TABLES, check=matching(BASE64, "an account key: copy it whole, it is base64")),
+    Option("cosmos_database", "the database; the variables count only with it", needs=_TABLES,
+           check=matching(r"[^/\\?#\x00-\x1f\x7f]{1,255}(?<! )",
+                          "the name of a database: no / \\ ? # in it")),
+    Option("identity", "`managed`: the platform's managed identity alone; `default`: the chain",
+           check=_identity),
+    Option("client_id", "of a user-assigned managed identity", variables="AZURE_CLIENT_ID",
+           secret=True),
+    Option("authority_host", "of a sovereign cloud; its endpoints follow",
+           variables="AZURE_AUTHORITY_HOST", check=_authority),
+    *http_options("REQUESTS_CA_BUNDLE"),
+)  # fmt: skip
 
 
 class Settings(NamedTuple):
@@ -67,8 +187,8 @@ class Settings(NamedTuple):
         client_id: of a user-assigned managed identity, or None.
         authority: the host that signs in, where it is not the public cloud's.
         ca_bundle: path of a file of CA certificates, or None.
-        public_only: for the transport: connect to addresses on the public internet alone. So it
-            is in the hardened mode without the option `allow_private`.
+        max_in_flight: how many requests may be under way at once.
+        public_only: connect to addresses on the public internet alone.
     """
 
     functions: Functions | None = None
@@ -80,98 +200,123 @@ class Settings(NamedTuple):
     client_id: str | None = None
     authority: str | None = None
     ca_bundle: str | None = None
+    max_in_flight: int = 64
     public_only: bool = False
 
 
 def settings_from(config: TargetConfig) -> Settings:
-    """Read the settings of a target; an option goes before the environment.
-
-    With ``trust_env = false`` an endpoint is https, on a host of Azure's own or one that
-    `allowed_hosts` lists.
+    """Read the settings of a target.
 
     Raises:
         ConfigError: nothing is configured, or a setting is wrong; names it and the remedy.
     """
-    config.check_options(OPTIONS)
-    check_hardening(config)
-    authority = _authority(config)
-    cloud = cloud_of(authority)
-    management = read_management(config, cloud)
+    values = read_options(config, OPTIONS)
+    queues: Queues | None = values["storage_connection_string"] or values["storage_queue_url"]
+    management = _lookup(values)
     settings = Settings(
-        functions=read_functions(config, cloud, management),
-        queues=read_queues(config, cloud),
-        events=read_events(config, cloud),
-        tables=read_tables(config, cloud),
+        functions=_functions(values, management),
+        queues=queues and queues._replace(names=values["queues"]),
+        events=_events(values),
+        tables=_tables(values),
         management=management,
-        identity=_identity(config),
-        client_id=reading.secret(find(config, "client_id", "AZURE_CLIENT_ID")),
-        authority=authority,
-        ca_bundle=reading.text(config, "ca_bundle", "REQUESTS_CA_BUNDLE"),
-        public_only=not config.trust_env and not config.options.get("allow_private", False),
+        identity=values["identity"],
+        client_id=values["client_id"],
+        authority=values["authority_host"],
+        **http_settings(values),
     )
     if not any(settings[:4]):
-        raise _nothing(config)
-    _check_tokens(settings, config)
+        raise ConfigError(
+            f"nothing is configured for {config.name!r}: in {config.section} set {_FUNCTIONS[0]} "
+            f"to invoke, {_QUEUES[0]} to enqueue, {_EVENTS[0]} to publish, {_TABLES[0]} with "
+            "cosmos_database for tables"
+        )
+    _check_identity(settings, config)
     return settings
 
 
-def _identity(config: TargetConfig) -> str | None:
-    found = find(config, "identity")
-    if found is None:
+def _lookup(values: Values) -> Lookup | None:
+    if values["subscription_id"] is None:
         return None
-    if found.value not in ("default", "managed"):
-        raise ConfigError(f"{found.where} must be 'default' or 'managed'")
-    if found.value == "default" and not config.trust_env:
-        raise ConfigError(
-            f"{found.where} cannot be 'default' while trust_env is false: that chain reads the "
-            "environment and starts programs; set 'managed', or keys"
-        )
-    return str(found.value)
+    cloud = cloud_of(values["authority_host"])
+    origin = values["management_url"] or cloud.management
+    return Lookup(origin, cloud.management_scope, values["subscription_id"])
 
 
-def _authority(config: TargetConfig) -> str | None:
-    found = find(config, "authority_host", "AZURE_AUTHORITY_HOST")
-    if found is None:
+def _functions(values: Values, management: Lookup | None) -> Functions | None:
+    app, origin, lookup = values["function_app"], values["function_url"], None
+    if app is None and origin is None:
         return None
-    bare = found.value if "://" in found.value else f"https://{found.value}"
-    return reading.origin(Found(bare, found.where), "login.microsoftonline.us").partition("://")[2]
-
-
-def _check_tokens(settings: Settings, config: TargetConfig) -> None:
-    """Refuse what would send a token in clear text, or, in the hardened mode, has no source."""
-    asking = {name: place for name, place, wants in _askers(settings) if wants}
-    for name, place in asking.items():
-        if place is not None:
-            check_token_goes_safely(place, f"the endpoint of {name}")
-    if asking and settings.identity is None and not config.trust_env:
-        raise ConfigError(
-            f"{config.name!r} has no credential for {next(iter(asking))}: with trust_env = false "
-            f"set a key as an option, or identity = 'managed', in {config.section}"
-        )
-
-
-def _askers(settings: Settings) -> list[tuple[str, str | None, bool]]:
-    """Return each service by name, its origin, and whether it asks Entra for a token."""
-    functions, queues, events, tables = settings[:4]
-    found: list[tuple[str, str | None, bool]] = []
-    if functions:
-        wants = functions.scope is not None or functions.lookup is not None
-        found.append(("functions", functions.origin, wants))
-    if queues:
-        found.append(("queues", queues.origin, not (queues.key or queues.sas)))
-    if events:
-        wants = not (events.key or events.keys or events.sas)
-        found.append(("events", events.namespace, wants))
-    if tables:
-        found.append(("tables", tables.origin, not tables.key))
-    return found
-
-
-def _nothing(config: TargetConfig) -> ConfigError:
-    return ConfigError(
-        f"nothing is configured for {config.name!r}: in {config.section} set "
-        "function_app or function_url to invoke, storage_connection_string or storage_queue_url "
-        "to enqueue, eventgrid_topic_url, eventgrid_topic_urls or eventgrid_namespace_url to "
-        "publish, "
-        "cosmos_endpoint or cosmos_connection_string with cosmos_database for tables"
+    if values["resource_group"] is not None and management is not None:
+        lookup = management._replace(group=values["resource_group"], app=app)
+    elif app is not None:
+        origin = f"https://{app}.{cloud_of(values['authority_host']).suffixes['functions']}"
+    return Functions(
+        origin=origin,
+        prefix=values["route_prefix"],
+        routes=values["routes"],
+        key=values["function_key"],
+        keys=values["function_keys"],
+        scope=values["function_scope"],
+        lookup=lookup,
     )
+
+
+def _events(values: Values) -> Events | None:
+    url, urls = values["eventgrid_topic_url"], values["eventgrid_topic_urls"]
+    namespace, key = values["eventgrid_namespace_url"], values.setting("eventgrid_key")
+    if not (url or urls or namespace):
+        return None
+    if key is not None and key.variable and namespace:
+        key = None
+    keys = values.setting("eventgrid_keys")
+    if keys is not None:
+        _check_topics(keys, urls, everywhere=bool(url or namespace))
+    return Events(
+        topic_url=url,
+        namespace=namespace,
+        key=key and key.value,
+        sas=values["eventgrid_sas"],
+        urls=urls,
+        keys=values["eventgrid_keys"],
+    )
+
+
+def _check_topics(keys: Setting, urls: Mapping[str, str], *, everywhere: bool) -> None:
+    """Refuse the key of a topic that has no place."""
+    for topic in keys.value:
+        if topic in urls:
+            continue
+        if not is_topic_name(topic):  # perhaps the key itself, so it is not repeated
+            raise ConfigError(
+                f"a name in {keys.where} is no topic's: use letters, digits and hyphens, or give "
+                "it a URL in eventgrid_topic_urls"
+            )
+        if not everywhere:
+            raise ConfigError(
+                f"{topic!r} of {keys.where} has no URL: give it one in eventgrid_topic_urls, or "
+                "set eventgrid_topic_url"
+            )
+
+
+def _tables(values: Values) -> Tables | None:
+    account = values["cosmos_connection_string"]
+    if account is None and values["cosmos_endpoint"] is not None:
+        account = Cosmos(values["cosmos_endpoint"], values["cosmos_key"])
+    return account and Tables(account.url, values["cosmos_database"], account.key)
+
+
+def _check_identity(settings: Settings, config: TargetConfig) -> None:
+    """Refuse, in the hardened mode, what asks for a token that nobody may fetch."""
+    functions, queues, events, tables = settings[:4]
+    asking = {
+        "functions": functions and (functions.scope or functions.lookup),
+        "queues": queues and not (queues.key or queues.sas),
+        "events": events and not (events.key or events.keys or events.sas),
+        "tables": tables and not tables.key,
+    }
+    if not config.trust_env and settings.identity is None and any(asking.values()):
+        raise ConfigError(
+            f"{config.name!r} has no credential for {next(filter(asking.get, asking))}: with "
+            "trust_env = false set a key as an option, or identity = 'managed', in "
+            f"{config.section}"
+        )

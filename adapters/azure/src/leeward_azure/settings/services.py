@@ -13,7 +13,10 @@ TOPIC: Final = "{topic}"
 """Stands for the topic's name in `eventgrid_topic_url`."""
 
 _TOPIC_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
-_QUEUE_NAME: Final = re.compile(r"(?=.{3,63}$)[a-z0-9]+(?:-[a-z0-9]+)*")
+QUEUE_NAME: Final = r"(?=.{3,63}$)[a-z0-9]+(?:-[a-z0-9]+)*"
+"""A queue's name ("Naming queues and metadata" of Queue storage)."""
+
+_QUEUE_NAME: Final = re.compile(QUEUE_NAME)
 
 
 def is_topic_name(name: str) -> bool:
@@ -25,7 +28,7 @@ def is_topic_name(name: str) -> bool:
 
 
 def is_queue_name(name: str) -> bool:
-    """Return whether `name` can be a queue's ("Naming queues and metadata" of Queue storage)."""
+    """Return whether `name` can be a queue's."""
     return _QUEUE_NAME.fullmatch(name) is not None
 
 

@@ -14,12 +14,11 @@ from typing import Any, Final, Literal, NamedTuple
 from leeward import json_text
 from leeward.adapter import Result, Store
 from leeward.adapter.exchange import Answer, Exchange, by_headers, exchange, object_of
-from leeward.adapter.percent import encoded
 from leeward.adapter.plans import Drop, Learn, Plan, View
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Request, Response
 from leeward.json_text import Undecodable
-from leeward.text import is_printable
+from leeward.text import is_printable, percent_encode
 from leeward_azure.errors import ABSENT, LAGGING, REGION_MOVED, judge_cosmos
 from leeward_azure.exchange import service_of
 from leeward_azure.identity.credentials import ServiceCredential
@@ -96,7 +95,7 @@ def container_of(origin: str, database: str, table: str) -> Container:
     return Container(
         origin,
         link=f"dbs/{database}/colls/{table}",
-        documents=f"/dbs/{encoded(database)}/colls/{encoded(table)}/docs",
+        documents=f"/dbs/{percent_encode(database)}/colls/{percent_encode(table)}/docs",
         session=f"session:{table}",
         expired=f"expired:{table}",
     )

@@ -33,6 +33,7 @@ from leeward.adapter import Key, Store, Stored
 from leeward.items import COSMOS, decode, encode, escape_key, native_expiry, unescape_key
 from leeward.items.names import escape_name
 from leeward.json_text import Undecodable
+from leeward.masking import masked
 
 Native: TypeAlias = dict[str, Any]
 """A document."""
@@ -56,6 +57,10 @@ class Place(NamedTuple):
 
     id: str
     partition: str
+
+    def __repr__(self) -> str:
+        """Leave both out: they are made of an item's key."""
+        return masked(self)
 
     def header(self) -> str:
         """Return the value of ``x-ms-documentdb-partitionkey``: JSON, in ASCII."""

@@ -13,12 +13,13 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from leeward.adapter.percent import encoded
+from leeward.adapter.hosts import url_of
 from leeward.adapter.resolver import Resolved, Source, Token, Unresolved
 from leeward.adapter.tokens import TokenEndpoint, end_in, json_object, undecodable
 from leeward.errors import ConfigError, Outcome
 from leeward.http.messages import Request
 from leeward.http.transport import Transport
+from leeward.text import percent_encode
 from leeward_google.identity.credentials import IdToken, access_token, id_token
 
 ADDRESS: Final = "http://169.254.169.254"
@@ -52,10 +53,10 @@ def place_of(env: Mapping[str, str]) -> str:
     name = next((name for name in _HOSTS if env.get(name)), None)
     if name is None:
         return ADDRESS
-    parts = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?", env[name])
-    if parts is None or (parts[2] and not 0 < int(parts[2]) < 65536):
+    url = url_of(f"http://{env[name]}")
+    if url is None or url.path or url.query:
         raise ConfigError(f"{name} must be a host, perhaps with a port")
-    return f"http://{env[name]}"
+    return url.origin
 
 
 def is_announced(env: Mapping[str, str]) -> bool:
@@ -101,7 +102,7 @@ def metadata_source(origin: str, transport: Transport, now: Callable[[], float])
 
 def _target(what: Any) -> str:
     if isinstance(what, Token):
-        return f"{_ACCOUNT}/token?scopes={encoded(what.scope)}"
+        return f"{_ACCOUNT}/token?scopes={percent_encode(what.scope)}"
     if isinstance(what, IdToken):
-        return f"{_ACCOUNT}/identity?audience={encoded(what.audience)}&format=full"
+        return f"{_ACCOUNT}/identity?audience={percent_encode(what.audience)}&format=full"
     return "/computeMetadata/v1/project/project-id"

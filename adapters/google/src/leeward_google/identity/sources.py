@@ -18,7 +18,6 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from leeward.adapter import TargetConfig
-from leeward.adapter.lazy_plans import OneShotTransport
 from leeward.adapter.resolver import (
     ConfiguredFirst,
     FunctionAddress,
@@ -26,6 +25,7 @@ from leeward.adapter.resolver import (
     Source,
     Unresolved,
 )
+from leeward.adapter.tokens import OneShotTransport
 from leeward.errors import Outcome
 from leeward_google.functions.addresses import Address, FunctionUrl, address_in, audience_of
 from leeward_google.identity.credential_files import well_known

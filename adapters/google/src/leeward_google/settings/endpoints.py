@@ -1,4 +1,4 @@
-"""Which hosts a target may name: in the hardened mode, and wherever a token goes."""
+"""Where Google's services answer, and which hosts a target may name."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import re
 from typing import Final, Literal, TypeAlias
 
 from leeward.adapter import TargetConfig
-from leeward.adapter.hosts import check_host
+from leeward.adapter.hosts import check_host, check_token_goes_safely, origin_of
+from leeward.adapter.options import Option, Setting, Values
 
 Service: TypeAlias = Literal[
     "cloudfunctions", "cloudtasks", "firestore", "functions", "iamcredentials", "pubsub", "sts"
@@ -28,21 +29,38 @@ _LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _FUNCTION_HOST: Final = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}\.(?:run\.app|cloudfunctions\.net)")
 
 
+def endpoint(service: Service) -> str:
+    """Return the origin of an API."""
+    return f"https://{service}.googleapis.com"
+
+
+def endpoint_option(
+    name: str, service: Service, needs: tuple[str, ...] = (), excludes: str = ""
+) -> Option:
+    """Return the option that names another origin of an API."""
+    help_ = f"another endpoint of {_NAMES[service]}"
+
+    def check(setting: Setting, values: Values) -> str:
+        origin = origin_of(setting, endpoint(service))
+        check_endpoint(values.config, service, origin, setting.where)
+        check_token_goes_safely(origin, setting.where)
+        return origin
+
+    return Option(
+        name, help_, check=check, default=endpoint(service), needs=needs, excludes=excludes
+    )
+
+
+def check_emulator(setting: Setting, _: Values) -> str:
+    """Return the origin of an emulator, whose variable usually names the host alone."""
+    bare = setting.value if "://" in setting.value else f"http://{setting.value}"
+    return origin_of(setting._replace(value=bare), "127.0.0.1:8085")
+
+
 def check_endpoint(config: TargetConfig, service: Service, origin: str, where: str) -> None:
-    """Refuse, with ``trust_env = false``, an endpoint that nobody vouches for.
-
-    Args:
-        config: of the target.
-        service: what it is an endpoint of.
-        origin: as a request has it.
-        where: where it was configured, for the message.
-
-    Raises:
-        ConfigError: it is not https, or on a host that is neither Google's own nor listed.
-    """
-    if not config.trust_env:
-        own = is_own_host(origin.partition("://")[2], service)
-        check_host(origin, where, config, own=own, whose=f"Google's own for {_NAMES[service]}")
+    """Refuse, in the hardened mode, an endpoint that nobody vouches for; see `check_host`."""
+    own = is_own_host(origin.partition("://")[2], service)
+    check_host(origin, where, config, own=own, whose=f"Google's own for {_NAMES[service]}")
 
 
 def is_own_host(host: str, service: Service) -> bool:

@@ -7,51 +7,131 @@ when it is first needed. Without a URL or a region for functions, `invoke` is no
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from leeward.adapter import TargetConfig
-from leeward.adapter import options as reading
-from leeward.adapter.hosts import check_hardening, check_token_goes_safely
-from leeward.adapter.options import Found, find, place
+from leeward.adapter.hosts import check_token_goes_safely, parse_url
+from leeward.adapter.opening import http_options, http_settings
+from leeward.adapter.options import Option, Setting, Values, matching, read_options, refuse_both
 from leeward.errors import ConfigError
-from leeward_google.settings.data import read_events, read_tables
-from leeward_google.settings.endpoints import Service, check_endpoint
-from leeward_google.settings.functions import EMAIL, read_functions, read_queued
-from leeward_google.settings.services import Events, Functions, Identity, Tables, Tasks, Topics
+from leeward_google.settings.endpoints import (
+    check_emulator,
+    check_endpoint,
+    endpoint,
+    endpoint_option,
+)
+from leeward_google.settings.services import (
+    NAME,
+    TOPIC,
+    Events,
+    Functions,
+    Identity,
+    Tables,
+    Tasks,
+    Topics,
+)
 
-OPTIONS: Final[Mapping[str, type]] = {
-    "project": str,
-    "region": str,
-    "function_url": str,
-    "functions": dict,
-    "function_audience": str,
-    "authenticate": bool,
-    "functions_endpoint": str,
-    "enqueue_topics": dict,
-    "tasks_queue": str,
-    "tasks_service_account": str,
-    "tasks_endpoint": str,
-    "pubsub_endpoint": str,
-    "firestore_endpoint": str,
-    "database": str,
-    "identity": str,
-    "credentials_file": str,
-    "allow_external_account": bool,
-    "impersonate": str,
-    "iam_endpoint": str,
-    "access_token": str,
-    "id_token": str,
-    "quota_project": str,
-    "ca_bundle": str,
-    "allowed_hosts": list,
-    "allow_private": bool,
-}
-"""The keys of ``[targets."google..."]``; the last two go with ``trust_env = false``."""
 
-_PROJECT: Final = r"(?:[a-z0-9.-]{1,63}:)?[a-z0-9][a-z0-9-]{0,62}"
-_REGION: Final = r"[a-z]+(?:-[a-z0-9]+)+"
-_PLAIN: Final = "[!-~]+"
+def _function_url(setting: Setting, values: Values) -> str:
+    """Return the URL of a function, as it is written."""
+    url = parse_url(setting, "https://send-receipt-a1b2c3-uc.a.run.app")
+    check_endpoint(values.config, "functions", url.origin, setting.where)
+    if values["authenticate"]:
+        check_token_goes_safely(url.origin, setting.where)
+    return str(setting.value)
+
+
+def _template(setting: Setting, values: Values) -> str:
+    """Return the template with everything in its place but the function's name."""
+    text = str(setting.value)
+    for part in ("project", "region"):
+        if f"{{{part}}}" in text and values[part] is None:
+            raise ConfigError(f"{setting.where} has {{{part}}} in it: set {part} as well")
+        text = text.replace(f"{{{part}}}", values[part] or "")
+    if NAME not in text:
+        raise ConfigError(
+            f"{setting.where} must have {NAME} where the function's name goes, such as "
+            "https://{region}-{project}.cloudfunctions.net/{name}; give a single function its URL "
+            "in functions"
+        )
+    _function_url(setting._replace(value=text.replace(NAME, "name")), values)
+    return text
+
+
+def _external(setting: Setting, values: Values) -> bool:
+    if setting.value and not values.config.trust_env:
+        raise ConfigError(
+            f"{setting.where} cannot be true while trust_env is false: such a file names servers "
+            "and programs of its own"
+        )
+    return bool(setting.value)
+
+
+_PROJECT: Final = matching(r"(?:[a-z0-9.-]{1,63}:)?[a-z0-9][a-z0-9-]{0,62}", "the id of a project")
+_REGION: Final = matching(r"[a-z]+(?:-[a-z0-9]+)+", "the name of a region, such as us-central1")
+_EMAIL: Final = matching(
+    r"[A-Za-z0-9][A-Za-z0-9._-]*@[A-Za-z0-9][A-Za-z0-9.-]*",
+    "the e-mail address of a service account",
+)
+_AUDIENCE: Final = matching("[!-~]+", "a URL, or another text without white space")
+_DATABASE: Final = matching(
+    r"\(default\)|[a-z](?:[a-z0-9-]{2,61}[a-z0-9])",
+    "the id of a database: 4 to 63 of a-z, 0-9 and -, or (default)",
+)
+_QUEUE: Final = matching(
+    r"projects/[a-z0-9.:-]+/locations/[a-z0-9-]+/queues/[A-Za-z0-9-]+",
+    "the whole name of a queue: projects/../locations/../queues/..",
+)
+_TOPIC: Final = matching(
+    TOPIC,
+    "the name of a topic: 3 to 255 letters, digits and . _ ~ + % -, beginning with a letter and "
+    "not with goog",
+)
+
+_CALLED: Final = ("function_url or functions or region",)
+"""What one of makes functions callable."""
+
+OPTIONS: Final = (
+    Option("project", "otherwise that of the credentials",
+           variables="GOOGLE_CLOUD_PROJECT GCLOUD_PROJECT", check=_PROJECT),
+    Option("region", "where functions are looked up; `google:us-central1` names its own",
+           variables="GOOGLE_CLOUD_REGION FUNCTION_REGION", qualifier=True, check=_REGION),
+    Option("authenticate", "`false` for functions that everybody may call", bool,
+           default=True, needs=_CALLED),
+    Option("function_url", "`https://{region}-{project}.cloudfunctions.net/{name}`",
+           check=_template),
+    Option("functions", "function to its URL, where that is another", dict, check=_function_url),
+    Option("function_audience", "of the ID token; by default the URL",
+           needs=_CALLED, check=_AUDIENCE),
+    endpoint_option("functions_endpoint", "cloudfunctions"),
+    Option("enqueue_topics", "function to the topic that triggers it, where not its name", dict,
+           excludes="tasks_queue", check=_TOPIC),
+    Option("tasks_queue", "calls are queued in Cloud Tasks, in this queue", needs=_CALLED,
+           check=_QUEUE),
+    Option("tasks_service_account", "as whom Cloud Tasks calls a function",
+           needs=("tasks_queue",), check=_EMAIL),
+    endpoint_option("tasks_endpoint", "cloudtasks", needs=("tasks_queue",)),
+    endpoint_option("pubsub_endpoint", "pubsub", excludes="pubsub_emulator"),
+    Option("pubsub_emulator", "an emulator of Pub/Sub", variables="PUBSUB_EMULATOR_HOST",
+           key=False, check=check_emulator),
+    endpoint_option("firestore_endpoint", "firestore", excludes="firestore_emulator"),
+    Option("firestore_emulator", "an emulator of Firestore", variables="FIRESTORE_EMULATOR_HOST",
+           key=False, check=check_emulator),
+    Option("database", "of Firestore", default="(default)", check=_DATABASE),
+    Option("credentials_file", "of a service account, or of a workload identity",
+           variables="GOOGLE_APPLICATION_CREDENTIALS"),
+    Option("identity", "`metadata`: the metadata server alone; `default`: the usual chain",
+           default="default", check=matching("default|metadata", "'default' or 'metadata'")),
+    Option("access_token", "a given token for Google's APIs, for a short life",
+           secret=True, excludes="credentials_file"),
+    Option("id_token", "the same, for functions", secret=True, excludes="credentials_file"),
+    Option("allow_external_account", "take a credentials file that names servers or programs",
+           bool, default=False, check=_external),
+    Option("impersonate", "the service account to act as", check=_EMAIL),
+    endpoint_option("iam_endpoint", "iamcredentials"),
+    Option("quota_project", "who pays", variables="GOOGLE_CLOUD_QUOTA_PROJECT", check=_PROJECT),
+    *http_options("REQUESTS_CA_BUNDLE"),
+)  # fmt: skip
 
 
 class Settings(NamedTuple):
@@ -67,8 +147,8 @@ class Settings(NamedTuple):
         admin: origin of the Cloud Functions API, where functions are looked up.
         identity: who asks.
         ca_bundle: path of a file of CA certificates, or None.
-        public_only: for the transport: connect to addresses on the public internet alone. So it
-            is in the hardened mode without the option `allow_private`.
+        max_in_flight: how many requests may be under way at once.
+        public_only: connect to addresses on the public internet alone.
     """
 
     functions: Functions | None
@@ -77,117 +157,91 @@ class Settings(NamedTuple):
     tables: Tables
     project: str | None = None
     region: str | None = None
-    admin: str = "https://cloudfunctions.googleapis.com"
+    admin: str = endpoint("cloudfunctions")
     identity: Identity = Identity()
     ca_bundle: str | None = None
+    max_in_flight: int = 64
     public_only: bool = False
 
 
 def settings_from(config: TargetConfig) -> Settings:
-    """Read the settings of a target; an option goes before the environment.
+    """Read the settings of a target.
 
-    With ``trust_env = false`` an endpoint is https, on a host of Google's own or one that
-    `allowed_hosts` lists, and somebody has to say where credentials come from.
+    In the hardened mode somebody has to say where credentials come from.
 
     Raises:
         ConfigError: a setting is wrong; names it and the remedy.
     """
-    config.check_options(OPTIONS)
-    check_hardening(config)
-    project, region = _project(config), _region(config)
-    functions = read_functions(config, project, region)
+    values = read_options(config, OPTIONS)
+    events = Events(*_emulated("pubsub", values))
+    tables_at, emulated = _emulated("firestore", values)
     return Settings(
-        functions=functions,
-        queued=read_queued(config, functions),
-        events=read_events(config),
-        tables=read_tables(config),
-        project=project,
-        region=region,
-        admin=_endpoint(config, "functions_endpoint", "cloudfunctions"),
-        identity=_identity(config),
-        ca_bundle=reading.text(config, "ca_bundle", "REQUESTS_CA_BUNDLE"),
-        public_only=not config.trust_env and not config.options.get("allow_private", False),
+        functions=_functions(values),
+        queued=_queued(values, events),
+        events=events,
+        tables=Tables(tables_at, values["database"], emulated),
+        project=values["project"],
+        region=values["region"],
+        admin=values["functions_endpoint"],
+        identity=_identity(values),
+        **http_settings(values),
     )
 
 
-def _project(config: TargetConfig) -> str | None:
-    found = find(config, "project", "GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT")
-    return reading.matching(found, _PROJECT, "the id of a project")
+def _emulated(service: str, values: Values) -> tuple[str, bool]:
+    """Return the origin of a service, and whether it is an emulator's."""
+    emulator = values[f"{service}_emulator"]
+    return emulator or values[f"{service}_endpoint"], emulator is not None
 
 
-def _region(config: TargetConfig) -> str | None:
-    if config.qualifier is not None:
-        found: Found | None = Found(config.qualifier, f"the second part of {config.name!r}")
-    else:
-        found = find(config, "region", "GOOGLE_CLOUD_REGION", "FUNCTION_REGION")
-    return reading.matching(found, _REGION, "the name of a region, such as us-central1")
+def _functions(values: Values) -> Functions | None:
+    audience = values.setting("function_audience")
+    if audience is not None and not values["authenticate"]:
+        raise ConfigError(f"{audience.where} has no effect with authenticate = false")
+    if not (values["function_url"] or values["functions"] or values["region"]):
+        return None
+    return Functions(
+        values["function_url"],
+        values["functions"],
+        values["region"],
+        values["function_audience"],
+        values["authenticate"],
+    )
 
 
-def _endpoint(config: TargetConfig, option: str, service: Service) -> str:
-    own, found = f"https://{service}.googleapis.com", find(config, option)
-    if found is None:
-        return own
-    origin = reading.origin(found, own)
-    check_endpoint(config, service, origin, found.where)
-    check_token_goes_safely(origin, found.where)
-    return origin
+def _queued(values: Values, events: Events) -> Topics | Tasks:
+    """Return how calls are queued: in Cloud Tasks where a queue is named, else in Pub/Sub."""
+    queue, account = values.setting("tasks_queue"), values["tasks_service_account"]
+    if queue is None:
+        return Topics(events.origin, events.emulator, values["enqueue_topics"])
+    if account is None and values["authenticate"]:
+        raise ConfigError(
+            f"{queue.where} goes with tasks_service_account, the one that Cloud Tasks calls the "
+            "function as; or with authenticate = false, where everybody may call it"
+        )
+    return Tasks(values["tasks_endpoint"], queue.value, account)
 
 
-def _identity(config: TargetConfig) -> Identity:
-    metadata = _metadata(config)
-    access, bearer = find(config, "access_token"), find(config, "id_token")
-    file = find(config, "credentials_file", "GOOGLE_APPLICATION_CREDENTIALS")
-    what = "a token, without white space"
+def _identity(values: Values) -> Identity:
+    config, said = values.config, values.setting("identity")
+    metadata = values["identity"] == "metadata"
+    others = map(values.setting, ("access_token", "id_token", "credentials_file"))
+    given = [each for each in others if each is not None and not each.variable]
+    if said is not None and metadata and given:
+        refuse_both(said, given[0])
     identity = Identity(
-        reading.matching(access, _PLAIN, what),
-        reading.matching(bearer, _PLAIN, what),
-        metadata,
-        file.value if file is not None and not metadata else None,
-        _external(config),
-        reading.matching(
-            find(config, "impersonate"), EMAIL, "the e-mail address of a service account"
-        ),
-        reading.matching(
-            find(config, "quota_project", "GOOGLE_CLOUD_QUOTA_PROJECT"),
-            _PROJECT,
-            "the id of a project",
-        ),
-        _endpoint(config, "iam_endpoint", "iamcredentials"),
+        access_token=values["access_token"],
+        id_token=values["id_token"],
+        metadata=metadata,
+        file=None if metadata else values["credentials_file"],
+        external=values["allow_external_account"],
+        impersonate=values["impersonate"],
+        quota_project=values["quota_project"],
+        iam=values["iam_endpoint"],
     )
-    _check_sources(config, identity)
-    return identity
-
-
-def _metadata(config: TargetConfig) -> bool:
-    found = find(config, "identity")
-    if found is not None and found.value not in ("default", "metadata"):
-        raise ConfigError(f"{found.where} must be 'default' or 'metadata'")
-    return found is not None and found.value == "metadata"
-
-
-def _external(config: TargetConfig) -> bool:
-    allowed = bool(config.options.get("allow_external_account", False))
-    if allowed and not config.trust_env:
-        raise ConfigError(
-            f"{place(config, 'allow_external_account')} cannot be true while trust_env is false: "
-            "such a file names servers and programs of its own"
-        )
-    return allowed
-
-
-def _check_sources(config: TargetConfig, identity: Identity) -> None:
-    """Refuse two sources, and in the hardened mode none."""
-    options = config.options
-    given = [each for each in ("access_token", "id_token") if each in options]
-    given = given[:1] + [each for each in ("credentials_file",) if each in options]
-    given += ["identity"] if identity.metadata else []
-    if len(given) > 1:
-        raise ConfigError(
-            f"{place(config, given[0])} and {place(config, given[1])} exclude each other: remove "
-            "one of them"
-        )
-    if not given and not config.trust_env:
+    if not (config.trust_env or any(identity[:4])):
         raise ConfigError(
             f"{config.name!r} has no credential: with trust_env = false set credentials_file, or "
             f"identity = 'metadata' on a machine of Google's, in {config.section}"
         )
+    return identity

@@ -12,14 +12,14 @@ from leeward.values import NOTHING
 NAME: Final = "{name}"
 """Stands for the function's name in `function_url`."""
 
-_TOPIC: Final = re.compile(r"(?!goog)[A-Za-z][A-Za-z0-9._~+%-]{2,254}")
+TOPIC: Final = r"(?!goog)[A-Za-z][A-Za-z0-9._~+%-]{2,254}"
+"""A topic's name ("Naming a topic" in Pub/Sub's documentation)."""
+
+_TOPIC: Final = re.compile(TOPIC)
 
 
 def is_topic_name(name: str) -> bool:
-    """Return whether `name` can be a topic's, and so lead nowhere else in a path.
-
-    Source: "Naming a topic" in Pub/Sub's documentation.
-    """
+    """Return whether `name` can be a topic's, and so lead nowhere else in a path."""
     return _TOPIC.fullmatch(name) is not None
 
 

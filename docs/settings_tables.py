@@ -1,0 +1,26 @@
+"""Write the table of settings in each adapter's page from the options that its code lists."""
+
+from __future__ import annotations
+
+import re
+from importlib import import_module
+from pathlib import Path
+
+from leeward.adapter.options import table_of
+
+DOCS = Path(__file__).parent
+
+
+def main() -> None:
+    """Write the tables of the pages that stand beside this file."""
+    for cloud in ("aws", "azure", "google"):
+        page = DOCS / f"{cloud}.md"
+        table = table_of(import_module(f"leeward_{cloud}.settings.options").OPTIONS)
+        text = page.read_text(encoding="utf-8")
+        head, heading, rest = text.partition("\n## Settings\n")
+        before, _, after = re.split(r"(?m)((?:^\|.*\n)+)", rest, maxsplit=1)
+        page.write_text(f"{head}{heading}{before}{table}\n{after}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""Opening a target whose verbs are plans over HTTP: settings in, a driver out; nothing is sent."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias
+
+from leeward.adapter.capabilities import NONE_MISSING, Capability, Limits
+from leeward.adapter.hosts import allowed_hosts
+from leeward.adapter.lazy_plans import LazyPlans, Plans, loaded
+from leeward.adapter.options import Option, Setting, Values
+from leeward.adapter.plan_driver import PlanDriver, TargetInfo
+from leeward.adapter.resolver import Source
+from leeward.adapter.target import TargetConfig
+from leeward.errors import ConfigError
+from leeward.http.options import options_from_env, refuse_key_log
+from leeward.http.transport import Transport
+from leeward.http.wire import curl_wire
+
+
+class HttpSettings(Protocol):
+    """What the settings of every adapter hold; see `http_options` and `http_settings`."""
+
+    @property
+    def ca_bundle(self) -> str | None:
+        """Path of a file of CA certificates; None for what the environment or the system says."""
+
+    @property
+    def max_in_flight(self) -> int:
+        """How many requests may be under way at once."""
+
+    @property
+    def public_only(self) -> bool:
+        """Whether connections go to addresses on the public internet alone."""
+
+
+def http_options(ca_bundle: str) -> tuple[Option, ...]:
+    """Return the options that all targets over HTTP have.
+
+    Args:
+        ca_bundle: the variable that the provider's users know for a file of certificates.
+    """
+    return (
+        Option("ca_bundle", "a PEM file of certificates to trust; else `SSL_CERT_FILE`, else the "
+               "system's", variables=ca_bundle),
+        Option("max_in_flight", "how many requests may be under way at once; 64 unless set", int,
+               default=64, check=_check_places),
+        Option("allowed_hosts", "with `trust_env = false`: further hosts that endpoints may name",
+               list, hardened=True, check=lambda _, values: allowed_hosts(values.config)),
+        Option("allow_private", "with `trust_env = false`: connect to private addresses too", bool,
+               hardened=True, default=False),
+    )  # fmt: skip
+
+
+def http_settings(values: Values) -> dict[str, Any]:
+    """Return what `http_options` say, by the names of `HttpSettings`."""
+    return {
+        "ca_bundle": values["ca_bundle"],
+        "max_in_flight": values["max_in_flight"],
+        "public_only": not (values.config.trust_env or values["allow_private"]),
+    }
+
+
+def _check_places(setting: Setting, _: Values) -> int:
+    if not 1 <= setting.value <= 10_000:
+        raise ConfigError(f"{setting.where} must be a whole number from 1 to 10,000")
+    return int(setting.value)
+
+
+Answer: TypeAlias = Callable[[Hashable], Any]
+"""Gives what a plan would `Need`, or raises `Unresolved`."""
+
+MakeSource: TypeAlias = Callable[[Any, TargetConfig, Transport], Source]
+MakeNative: TypeAlias = Callable[[str, Any, TargetConfig, Answer], object]
+
+
+def open_plan_driver(
+    config: TargetConfig,
+    settings: HttpSettings,
+    plans: Sequence[Plans],
+    *,
+    source: MakeSource,
+    native: str | MakeNative,
+    capabilities: Iterable[Capability],
+    limits: Limits,
+    describe: Mapping[str, str | None],
+    missing: Mapping[Capability, str] = NONE_MISSING,
+) -> PlanDriver:
+    """Open a target.
+
+    Args:
+        config: of the target.
+        settings: the adapter's, which `source`, `native` and the plans are made with.
+        plans: what the verbs are made of.
+        source: makes the source of what plans need from settings, configuration and transport.
+        native: makes a vendor's client from the name of a service, settings, configuration and a
+            function that gives what a plan would need; itself, or as ``"module:function"``.
+        capabilities: what the target can do.
+        limits: the largest that it takes.
+        describe: what is in force, without a secret; None for nothing. What all targets have over
+            HTTP is added.
+        missing: what to set for a capability that nothing is configured for.
+
+    Raises:
+        ConfigError: a setting is wrong, or the process would write down the keys of a hardened
+            target's connections.
+    """
+    if not config.trust_env:
+        refuse_key_log(os.environ)
+        config = config._replace(env={})
+    options = options_from_env(config.env, settings.ca_bundle)._replace(
+        max_in_flight=settings.max_in_flight, public_only=settings.public_only
+    )
+    wire = curl_wire(options)
+    described = {
+        **describe,
+        "ca_file": options.ca_file,
+        "proxy": options.proxy and options.proxy.rpartition("@")[2],  # without its password
+        "max_in_flight": str(options.max_in_flight),
+        "trust_env": str(config.trust_env).lower(),
+    }
+    info = TargetInfo(
+        config.name,
+        frozenset(capabilities),
+        limits,
+        {name: text for name, text in described.items() if text is not None},
+        missing,
+    )
+
+    def make_native(service: str, answer: Answer) -> object:
+        return loaded(native)(service, settings, config, answer)
+
+    answers = source(settings, config, wire.transport())
+    return PlanDriver(info, LazyPlans(plans, settings), answers, wire, native=make_native)

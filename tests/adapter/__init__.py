@@ -1,0 +1,1 @@
+"""The kit that adapters are made with."""

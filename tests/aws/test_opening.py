@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leeward.adapter import Capability, Driver, TargetConfig
+from leeward.adapter.lazy_plans import LazyPlans
+from leeward.calls import Enqueue
+from leeward.errors import ConfigError, Outcome
+from leeward_aws.driver import LIMITS, PLANS, open_driver
+from leeward_aws.settings.options import settings_from
+from tests.aws.sources import KEYS, empty_home, http
+from tests.house.workspace import ROOT
+from tests.http.wire import Wire, answer
+
+SESSION = KEYS | {"AWS_SESSION_TOKEN": "canary-session"}
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Take AWS's variables and files away."""
+    empty_home(monkeypatch, tmp_path)
+
+
+def target(env: dict[str, str] | None = None, **options: Any) -> TargetConfig:
+    return TargetConfig("aws:us-east-1", "aws", "us-east-1", options, env or KEYS)
+
+
+def opened(env: dict[str, str] | None = None, **options: Any) -> Driver:
+    return open_driver(target(env, **options))
+
+
+def test_every_verb_has_a_plan() -> None:
+    """Each service's is loaded when it is asked for."""
+    made = LazyPlans(PLANS, settings_from(target()))
+    assert list(made) == ["invoke", "enqueue", "publish", "store", "load", "delete", "scan"]
+    assert all(callable(made[verb]) for verb in made)
+
+
+def test_everything_but_order_is_declared() -> None:
+    """EventBridge keeps none."""
+    driver = opened()
+    assert driver.capabilities == set(Capability) - {Capability.ORDERING}
+    assert driver.limits == LIMITS
+    driver.close()
+
+
+def test_what_is_shown() -> None:
+    """Region, endpoints, where credentials come from; never a secret."""
+    env = SESSION | {"HTTPS_PROXY": "http://user:canary@proxy:8080", "SSL_CERT_FILE": "/ca.pem"}
+    driver = opened(env)
+    assert driver.describe() == {
+        "region": "us-east-1",
+        "endpoint.lambda": "https://lambda.us-east-1.amazonaws.com",
+        "endpoint.events": "https://events.us-east-1.amazonaws.com",
+        "endpoint.dynamodb": "https://dynamodb.us-east-1.amazonaws.com",
+        "credentials": "environment",
+        "ca_file": "/ca.pem",
+        "proxy": "proxy:8080",
+        "max_in_flight": "64",
+        "trust_env": "true",
+    }
+    driver.close()
+
+
+@pytest.mark.parametrize("service", ["", "_lambda", "_dynamodb"])
+def test_a_session_token_goes_over_http_to_this_machine_only(service: str) -> None:
+    """It would go out with every request; the refusal says where to, and nothing is sent."""
+    driver = opened(SESSION, **{f"endpoint_url{service}": "http://emulator.example:4566"})
+    result = driver.perform(Enqueue("f", b"1", "key"), 10.0)
+    assert (result.outcome, result.code) == (Outcome.AUTH, "token_in_clear_text")
+    assert "http://emulator.example:4566 in clear text" in str(result.message)
+    assert "canary" not in repr(result)
+    driver.close()
+
+
+@pytest.mark.parametrize("env", [SESSION, KEYS])
+def test_what_stays_on_this_machine_may_be_shown(env: dict[str, str]) -> None:
+    """An emulator here gets what it asks for."""
+    with Wire(answer(http(202, b""))) as wire:
+        driver = opened(env, endpoint_url=wire.origin())
+        assert driver.perform(Enqueue("f", b"1", "key"), 10.0).outcome is Outcome.OK
+        driver.close()
+    assert (b"canary-session" in wire.requests[0]) == (env is SESSION)
+
+
+def test_keys_alone_sign_over_http_too() -> None:
+    """They do not leave this process, so an emulator beside it may be asked; here, nobody."""
+    driver = opened(KEYS, endpoint_url="http://nobody.onion")
+    result = driver.perform(Enqueue("f", b"1", "key"), 10.0)
+    assert result.outcome is Outcome.NOT_SENT
+    driver.close()
+
+
+def test_native_goes_through_the_driver() -> None:
+    """The vendor's client is made with the target's settings."""
+    driver = opened(endpoint_url="http://127.0.0.1:4566")
+    client: Any = driver.native("dynamodb")
+    assert client.meta.endpoint_url == "http://127.0.0.1:4566"
+    client.close()
+    with pytest.raises(ConfigError, match="knows no service"):
+        driver.native("teleport")
+    driver.close()
+
+
+SCRIPT = """
+import sys
+from leeward_aws.driver import open_driver
+from leeward.adapter import TargetConfig
+keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+open_driver(TargetConfig("aws:us-east-1", "aws", "us-east-1", {}, keys)).close()
+ours = {name for name in sys.modules if name.startswith("leeward_aws.")}
+print(sorted(name for name in ours if name.endswith((".plans", ".vendor", ".native"))))
+tops = {name.partition(".")[0] for name in sys.modules}
+print(sorted(tops & {"boto3", "botocore", "ssl", "asyncio", "pathlib"}))
+"""
+
+
+def test_opening_loads_no_plan_and_no_vendor_package() -> None:
+    """A function that only publishes pays at its cold start for nothing else."""
+    child = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        env={"PYTHONPATH": f"{ROOT / 'src'}:{ROOT / 'adapters/aws/src'}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert child.returncode == 0, child.stderr
+    assert child.stdout.splitlines() == ["[]", "[]"]
