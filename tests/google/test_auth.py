@@ -17,7 +17,7 @@ import responses
 from leeward.adapter.resolver import FunctionAddress, Source
 from leeward.adapter.tokens import LARGEST
 from leeward.errors import ConfigError, Outcome
-from leeward.http.curl import CurlTransport
+from leeward.http.threads import CurlTransport
 from leeward.http.messages import Failure, Phase, Response
 from leeward.http.options import TransportOptions
 from leeward_google.functions.addresses import Address
@@ -260,8 +260,13 @@ def test_the_hardened_mode_asks_apart_and_at_the_usual_address() -> None:
     found, config = target(trust_env=False, identity="metadata", project="shop-1")
     config = config._replace(env={})
     fetch = source_of(found, config, closed, now=lambda: NOW)
+<<<<<<< HEAD
     with mock.patch("leeward.http.curl.CurlTransport.send", send):
         assert fetch(ACCESS_TOKEN, 5.0).value == Bearer("canary-token")
+=======
+    with mock.patch("leeward.http.threads.CurlTransport.send", send):
+        assert fetch(SCOPE, 5.0).secret == Bearer("canary-token")
+>>>>>>> 5d998dd (Let libcurl make connections and nothing else: one machine of an exchange for threads and asyncio)
     assert (sent, closed.sent) == (["http://169.254.169.254"], [])
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pytest_socket import SocketConnectBlockedError
 
-from leeward.http.curl import CurlTransport
+from leeward.http.threads import CurlTransport
 from leeward.http.messages import Request
 from leeward.http.options import TransportOptions
 from tests.guard import LeftLoopback, check_reach

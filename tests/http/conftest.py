@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import trustme
 
-from leeward.http.curl import CurlTransport
+from leeward.http.threads import CurlTransport
 from leeward.http.options import TransportOptions
 from tests.http.bridge import AnyTransport, Bridge
 

@@ -17,7 +17,7 @@ import pytest
 import trustme
 
 from leeward.errors import ConfigError, InvalidRequest
-from leeward.http.curl import AsyncCurlTransport
+from leeward.http.aio import AsyncCurlTransport
 from leeward.http.curl.easy import Easy
 from leeward.http.curl.multi import End
 from leeward.http.messages import Failure, Phase, Request, Response
@@ -590,7 +590,7 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 
 FORGOTTEN = """
 import asyncio, gc, sys
-from leeward.http.curl import AsyncCurlTransport
+from leeward.http.aio import AsyncCurlTransport
 from leeward.http.messages import Request, Response
 from leeward.http.options import TransportOptions
 
@@ -631,7 +631,7 @@ def test_what_is_left_of_a_closed_loop_ends_quietly(end: str) -> None:
 FORKED = """
 import asyncio, os, sys, warnings
 from leeward.errors import ConfigError
-from leeward.http.curl import AsyncCurlTransport
+from leeward.http.aio import AsyncCurlTransport
 from leeward.http.messages import Request, Response
 from leeward.http.options import TransportOptions
 

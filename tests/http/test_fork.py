@@ -13,7 +13,7 @@ from tests.http.wire import LIMIT, OK, Wire, answer
 
 CHILD = """
 import os, sys, threading, warnings
-from leeward.http.curl import CurlTransport
+from leeward.http.threads import CurlTransport
 from leeward.http.messages import Request, Response
 from leeward.http.options import TransportOptions
 

@@ -10,7 +10,7 @@ import pytest
 
 from leeward.errors import ConfigError
 from leeward.http import options
-from leeward.http.curl import CurlTransport
+from leeward.http.threads import CurlTransport
 from leeward.http.options import TransportOptions, options_from_env
 
 
@@ -74,14 +74,14 @@ def test_without_pycurl_there_is_no_transport(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.delitem(sys.modules, "leeward.http.curl.handles", raising=False)
     monkeypatch.setitem(sys.modules, "pycurl", None)
     monkeypatch.delitem(sys.modules, "pycurl._pycurl", raising=False)
-    monkeypatch.delitem(sys.modules, "leeward.http.curl.library", raising=False)
+    monkeypatch.delitem(sys.modules, "leeward.http.libcurl", raising=False)
     with pytest.raises(ConfigError, match=r"leeward\[http\]"):
         CurlTransport(TransportOptions())
 
 
 def test_an_old_libcurl_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """It would not stop a body without a length at the cap."""
-    from leeward.http.curl.library import pycurl
+    from leeward.http.libcurl import pycurl
 
     monkeypatch.setattr(pycurl, "version_info", lambda: (9, "7.88.1", 0x075801))
     with pytest.raises(ConfigError, match=r"7\.88\.1.*wheel"):

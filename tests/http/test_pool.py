@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from leeward.errors import InvalidRequest
-from leeward.http.curl import CurlTransport
+from leeward.http.threads import CurlTransport
 from leeward.http.curl import pool as pool_module
 from leeward.http.curl.easy import Easy
 from leeward.http.curl.line import Line

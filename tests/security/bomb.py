@@ -10,7 +10,7 @@ import resource
 import sys
 import zlib
 
-from leeward.http.curl import CurlTransport
+from leeward.http.threads import CurlTransport
 from leeward.http.messages import Failure, Request, Response
 from leeward.http.options import TransportOptions
 from tests.http.wire import LIMIT, OK, Peer, Script, Wire, once

@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 import pytest
 
-from leeward.http.curl import CurlTransport
+from leeward.http.threads import CurlTransport
 from leeward.http.messages import Request, Response
 from leeward.http.options import TransportOptions
 from tests.http.wire import LIMIT, OK, Wire, answer

@@ -14,7 +14,7 @@ from typing import TypeVar
 import pytest
 import trustme
 
-from leeward.http.curl import CurlTransport, line
+from leeward.http.threads import CurlTransport, line
 from leeward.http.curl.handles import CurlError
 from leeward.http.messages import Failure, Phase, Request, Response
 from tests.http.certificates import tls_context
@@ -291,7 +291,7 @@ def test_a_connection_is_not_used_for_ever(
 
 CTRL_C = """
 import os, signal, sys, threading, time
-from leeward.http.curl import CurlTransport
+from leeward.http.threads import CurlTransport
 from leeward.http.messages import Request
 from leeward.http.options import TransportOptions
 

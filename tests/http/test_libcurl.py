@@ -9,7 +9,7 @@ import pytest
 
 BY_ITSELF = """
 import sys
-from leeward.http.curl.easy import Easy, pycurl
+from leeward.http.libcurl import pycurl
 assert "dataclasses" not in sys.modules and "inspect" not in sys.modules
 assert "pycurl" not in sys.modules
 """
@@ -23,7 +23,7 @@ package.Curl().close()
 
 PACKAGE_FIRST = """
 import pycurl as package
-from leeward.http.curl.easy import Easy, pycurl
+from leeward.http.libcurl import pycurl
 assert package.Curl is pycurl.Curl
 """
 
