@@ -10,8 +10,8 @@ import pytest
 
 from leeward.errors import ConfigError
 from leeward.http import options
-from leeward.http.threads import CurlTransport
 from leeward.http.options import TransportOptions, options_from_env
+from leeward.http.threads import CurlTransport
 
 
 @pytest.fixture

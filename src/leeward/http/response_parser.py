@@ -147,11 +147,11 @@ class ResponseParser:
         while (end := data.find(b"\r\n\r\n", start)) >= 0:
             head, start = data[start:end], end + 4
             status = _status_of(head)
-            if status == SWITCHING_PROTOCOLS:
-                raise ProtocolError(WRONG_PROTOCOL)
             if status >= 200:
                 self._seen = status
             headers = _headers_of(head)
+            if status == SWITCHING_PROTOCOLS:
+                raise ProtocolError(WRONG_PROTOCOL)
             self._heads += len(head) + 4
             if self._heads > MOST_OF_HEADS:
                 raise ProtocolError(ENDLESS_HEAD)
@@ -169,9 +169,10 @@ class ResponseParser:
         beginning = bytes(pending[:9])
         if not (_NEW.startswith(beginning) or _OLD.startswith(beginning)):
             raise ProtocolError(WRONG_PROTOCOL)
-        if b"\r\n" in pending:
+        ends = pending.count(b"\r\n", max(searched - 1, 0))
+        if ends:
             _status_of(pending)
-        if pending.count(b"\n", searched) != pending.count(b"\r\n", max(searched - 1, 0)):
+        if pending.count(b"\n", searched) != ends:
             raise ProtocolError(MALFORMED)
         if self._heads + len(pending) > MOST_OF_HEADS:
             raise ProtocolError(ENDLESS_HEAD)
@@ -218,7 +219,8 @@ def _status_of(head: bytes | bytearray) -> int:
     version, number, behind = head[:9], head[9:12], head[12:13]
     if version not in (_NEW, _OLD):
         raise ProtocolError(WRONG_PROTOCOL)
-    if not (number.isdigit() and number >= b"100" and behind in (b" ", b"\r", b"")):
+    sound = len(number) == 3 and number.isdigit() and number >= b"100"
+    if not (sound and behind in (b" ", b"\r", b"")):
         raise ProtocolError(MALFORMED)
     return int(number)
 
@@ -234,10 +236,10 @@ def _headers_of(head: bytes) -> dict[str, str]:
     try:
         return _fields(lines)
     except ProtocolError:
-        unfolded = re.sub(_FOLD, " ", text)  # a value may go on in the next line
-        if unfolded == text:
+        if lines[0][:1] in " \t":  # it continues nothing
             raise
-        return _fields(unfolded.split("\r\n")[1:])
+        unfolded = re.sub(_FOLD, " ", "\r\n".join(lines))  # a value may go on in the next line
+        return _fields(unfolded.split("\r\n"))
 
 
 def _fields(lines: list[str]) -> dict[str, str]:
