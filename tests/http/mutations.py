@@ -55,7 +55,21 @@ SEEDS = (
 )
 
 _BITS = (
-    *(b"\r", b"\n", b"\r\n", b"\r\n\r\n", b"\n\n", b" ", b"\t", b"\0", b":", b",", b";", b"0", b"1"),
+    *(
+        b"\r",
+        b"\n",
+        b"\r\n",
+        b"\r\n\r\n",
+        b"\n\n",
+        b" ",
+        b"\t",
+        b"\0",
+        b":",
+        b",",
+        b";",
+        b"0",
+        b"1",
+    ),
     *(b"-1", b"+2", b"0x2", b"F", b"\xe9", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.0 ", b"chunked"),
     *(b"Content-Length: 1\r\n", b"Content-Length: 2\r\n", b"Transfer-Encoding: chunked\r\n"),
     *(b"Connection: close\r\n", b"Connection: keep-alive\r\n", b"0\r\n\r\n", b"1\r\nx\r\n"),
@@ -122,9 +136,7 @@ def a_case(dice: random.Random) -> Case:
     cuts = sorted(dice.randrange(len(raw) + 1) for _ in range(dice.choice((0, 1, 2, 4, 9))))
     places = [0, *cuts, len(raw)]
     pieces = [bytes(raw[at:end]) for at, end in zip(places, places[1:], strict=False)]
-    return Case(
-        dice.choice(("GET", "GET", "GET", "HEAD")), tuple(each for each in pieces if each)
-    )
+    return Case(dice.choice(("GET", "GET", "GET", "HEAD")), tuple(each for each in pieces if each))
 
 
 def _mutate(raw: bytearray, dice: random.Random) -> None:

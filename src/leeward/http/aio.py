@@ -86,6 +86,8 @@ class LoopConnection(Connection):
         left = exchange.deadline - self._loop.time()
         self.handle.setopt(pycurl.TIMEOUT_MS, milliseconds(left))
         end = await self._connector.connect(self.handle)
+        if exchange.result is not None:
+            return  # the transport was closed
         if end is None:
             exchange.close(self.reached())
         elif end[0]:
@@ -157,7 +159,7 @@ class LoopConnection(Connection):
         if self._connector.end(self.handle):
             return
         if exchange.result is None:
-            exchange.close()
+            exchange.close(self.reached())
         if not self._loop.is_closed():  # else whom it could wake is no more
             self._finish()
         self.close()

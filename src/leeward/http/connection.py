@@ -21,6 +21,7 @@ _ROOM: Final = 64 * 1024
 IN: Final = getattr(select, "POLLIN", 1)
 OUT: Final = getattr(select, "POLLOUT", 4)
 
+
 class Connection:
     """One connection to one origin, for one exchange at a time.
 
@@ -57,6 +58,8 @@ class Connection:
 
     def reached(self) -> Progress:
         """Return how far libcurl has come with the connection, by its own times."""
+        if self.handle is None:
+            return Progress()
         return Progress(
             name_found=self.handle.getinfo(pycurl.NAMELOOKUP_TIME) > 0,
             connected=self.handle.getinfo(pycurl.CONNECT_TIME) > 0,

@@ -91,9 +91,10 @@ class Connector:
         home = self._homes.pop(handle, None)
         if home is None:
             return
-        with suppress(CurlError):  # a multi handle that is broken may have never taken it
+        # A multi handle that is broken may have never taken it; at exit, it may be freed already.
+        with suppress(CurlError):
             home.remove_handle(handle)
-        self._is_looking_up |= handle.getinfo(pycurl.NAMELOOKUP_TIME) == 0
+            self._is_looking_up |= handle.getinfo(pycurl.NAMELOOKUP_TIME) == 0
         self._do_as_noted()
 
     def _act(self, socket: int, events: int) -> None:

@@ -131,8 +131,8 @@ class Exchange:
         # Frames would keep the request, and the secrets in it, alive.
         self.result = explain(code, self._progress(progress), cause.with_traceback(None))
 
-    def close(self, progress: Progress = _CONNECTED) -> None:
-        """End it because the transport was closed."""
+    def close(self, progress: Progress) -> None:
+        """End it because the transport was closed, when the connection had come so far."""
         self.result = closed(self._progress(progress))
 
     def _progress(self, progress: Progress) -> Progress:
