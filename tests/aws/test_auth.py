@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from leeward.errors import ConfigError, Outcome
-from leeward.http.threads import CurlTransport
 from leeward.http.options import TransportOptions
+from leeward.http.threads import CurlTransport
 from leeward_aws.identity.sources import describe_source, source_of
 from tests.aws.sources import (
     GIVEN,

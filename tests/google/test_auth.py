@@ -260,13 +260,8 @@ def test_the_hardened_mode_asks_apart_and_at_the_usual_address() -> None:
     found, config = target(trust_env=False, identity="metadata", project="shop-1")
     config = config._replace(env={})
     fetch = source_of(found, config, closed, now=lambda: NOW)
-<<<<<<< HEAD
-    with mock.patch("leeward.http.curl.CurlTransport.send", send):
-        assert fetch(ACCESS_TOKEN, 5.0).value == Bearer("canary-token")
-=======
     with mock.patch("leeward.http.threads.CurlTransport.send", send):
-        assert fetch(SCOPE, 5.0).secret == Bearer("canary-token")
->>>>>>> 5d998dd (Let libcurl make connections and nothing else: one machine of an exchange for threads and asyncio)
+        assert fetch(ACCESS_TOKEN, 5.0).value == Bearer("canary-token")
     assert (sent, closed.sent) == (["http://169.254.169.254"], [])
 
 

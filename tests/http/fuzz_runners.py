@@ -30,7 +30,7 @@ class Hostile:
         self.faults: list[str] = []
         self.connections = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.origin = "http://127.0.0.1:%d" % self._listener.getsockname()[1]
+        self.origin = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self._thread = threading.Thread(target=self._accept)
         self._thread.start()
 

@@ -90,7 +90,7 @@ def test_a_pycurl_that_cannot_be_loaded_is_told_from_none(monkeypatch: pytest.Mo
 def test_an_old_pycurl_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """It cannot send over a connection that it has made."""
     told = _told(monkeypatch, Curl=object)
-    assert "needs pycurl 7.46 or later, and PycURL/7.45.7 is installed" in told
+    assert "needs pycurl 7.49 or later, and PycURL/7.45.7 is installed" in told
     assert 'pip install --upgrade "leeward[http]"' in told
 
 

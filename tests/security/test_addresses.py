@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward.http import public_socket
-from leeward.http.threads import CurlTransport
 from leeward.http.messages import Failure, Phase, Request, Response
 from leeward.http.options import TransportOptions
 from leeward.http.public_addresses import is_public
+from leeward.http.threads import CurlTransport
 from tests.http.wire import LIMIT, OK, Wire, answer, once
 
 NOT_PUBLIC = """

@@ -8,8 +8,8 @@ from functools import partial
 
 from leeward.errors import ConfigError
 from leeward.forking import Forkable, watch
-from leeward.http.connection import IN, OUT, Connection
-from leeward.http.connector import Connector
+from leeward.http.connection import OUT, Connection
+from leeward.http.connector import CONNECTED, Connector
 from leeward.http.exchange import Exchange
 from leeward.http.failures import refused
 from leeward.http.libcurl import CurlError, handle_for, milliseconds, pycurl
@@ -64,9 +64,8 @@ class LoopConnection(Connection):
         if exchange.result is None and self.is_reusable:
             now = loop.time()
             events = self.start(exchange, now) if self.is_alive(now) else 0
-        if not events and exchange.result is None:
-            await self._connect(exchange)
-            events = 0 if exchange.result else self.start(exchange, loop.time())
+        if not events and exchange.result is None and await self._connect(exchange):
+            events = self.start(exchange, loop.time())
         if events:
             self._exchange = exchange
             done = self._done = loop.create_future()
@@ -79,22 +78,23 @@ class LoopConnection(Connection):
         assert exchange.result is not None
         return exchange.result
 
-    async def _connect(self, exchange: Exchange) -> None:
-        """Connect, within the time that is left; `exchange` has a result if that has failed."""
+    async def _connect(self, exchange: Exchange) -> bool:
+        """Connect, within the time that is left; if that fails, `exchange` has a result."""
         self.close()
-        self.handle = handle_for(self.origin, self._options)
+        handle = self.handle = handle_for(self.origin, self._options)
         left = exchange.deadline - self._loop.time()
-        self.handle.setopt(pycurl.TIMEOUT_MS, milliseconds(left))
-        end = await self._connector.connect(self.handle)
-        if exchange.result is not None:
-            return  # the transport was closed
-        if end is None:
-            exchange.close(self.reached())
-        elif end[0]:
-            exchange.fail(end[0], CurlError(*end), self.reached())
-        else:
+        handle.setopt(pycurl.TIMEOUT_MS, milliseconds(left))
+        end = await self._connector.connect(handle)
+        if end == CONNECTED and self.handle is handle:
             self.opened(self._loop.time(), exchange.tls)
             self._loop.add_reader(self.socket, self._on_ready)
+            return True
+        if exchange.result is None:  # else the transport was closed meanwhile
+            if end is None:
+                exchange.close(self.reached())
+            else:
+                exchange.fail(end[0], CurlError(*end), self.reached())
+        return False
 
     def _on_ready(self) -> None:
         """Go on, because the connection can be read or written."""

@@ -59,7 +59,7 @@ def check_version(module: Any) -> None:
     """Raise `ConfigError` if pycurl, or the libcurl that it was built against, is too old."""
     if not hasattr(module.Curl, "recv"):
         raise ConfigError(
-            f"leeward needs pycurl 7.46 or later, and {module.version.partition(' ')[0]} is "
+            f"leeward needs pycurl 7.49 or later, and {module.version.partition(' ')[0]} is "
             'installed: pip install --upgrade "leeward[http]"'
         )
     major, minor, patch = OLDEST
@@ -86,9 +86,9 @@ def _missing(error: ImportError) -> str:
     else:
         what = f"pycurl is installed and cannot be loaded ({error})"
     return (
-        f"{what}. It has wheels for Linux with glibc 2.28 or later, or musl 1.2, for macOS and for "
-        "Windows; elsewhere, as on AWS Lambda's python3.11 (glibc 2.26), take a newer runtime, a "
-        "container image, or build pycurl from source"
+        f"{what}. There are wheels of it for Linux with glibc 2.28 or later, for macOS and for "
+        "Windows. Elsewhere, as on Alpine and on AWS Lambda's python3.11 (glibc 2.26), take a "
+        "newer runtime or a container image that has them, or build pycurl from source"
     )
 
 

@@ -13,8 +13,6 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from leeward.http.request_checks import TOKEN
-from leeward.http.response_body import Body, Chunked, Sized, UntilTheEnd
 from leeward.http.protocol_error import (
     CUT,
     ENDLESS_HEAD,
@@ -25,6 +23,8 @@ from leeward.http.protocol_error import (
     WRONG_PROTOCOL,
     ProtocolError,
 )
+from leeward.http.request_checks import TOKEN
+from leeward.http.response_body import Body, Chunked, Sized, UntilTheEnd
 
 MOST_OF_HEADS: Final = 300 * 1024
 """Bytes of an answer's heads, the interim ones included; libcurl has the same limit."""

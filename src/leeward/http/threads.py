@@ -26,9 +26,8 @@ class BlockingConnection(Connection):
         """
         now = monotonic()
         events = self.start(exchange, now) if self.is_reusable and self.is_alive(now) else 0
-        if not events and exchange.result is None:
-            self._connect(exchange)
-            events = 0 if exchange.result else self.start(exchange, monotonic())
+        if not events and exchange.result is None and self._connect(exchange):
+            events = self.start(exchange, monotonic())
         while events:
             left = exchange.deadline - monotonic()
             if left <= 0:
@@ -39,20 +38,20 @@ class BlockingConnection(Connection):
         assert exchange.result is not None
         return exchange.result
 
-    def _connect(self, exchange: Exchange) -> None:
-        """Connect, within the time that is left; `exchange` has a result if that has failed."""
+    def _connect(self, exchange: Exchange) -> bool:
+        """Connect, within the time that is left; if that fails, `exchange` has a result."""
         self.is_reusable = False
         if self.handle is None:
             self.handle = handle_for(self.origin, self._options)
         # A handle that has connected before hangs up first, and knows the certificates already.
-        left = exchange.deadline - monotonic()
-        self.handle.setopt(pycurl.TIMEOUT_MS, milliseconds(left))
+        self.handle.setopt(pycurl.TIMEOUT_MS, milliseconds(exchange.deadline - monotonic()))
         try:
             self.handle.perform()
         except CurlError as error:
             exchange.fail(error.args[0], error, self.reached())
-        else:
-            self.opened(monotonic(), exchange.tls)
+            return False
+        self.opened(monotonic(), exchange.tls)
+        return True
 
     def _wait(self, events: int, seconds: float) -> bool:
         """Wait for one of `events`; return whether it is there."""

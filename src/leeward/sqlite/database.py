@@ -16,15 +16,9 @@ from pathlib import Path
 
 from leeward.errors import ConfigError, Outcome
 from leeward.forking import HOLD_SECONDS, Forkable, watch
-<<<<<<< HEAD:src/leeward/sqlite/database.py
 from leeward.sqlite.errors import BUSY, DatabaseFault, fault_of, primary_code
 from leeward.sqlite.file_safety import check_files, create_file
 from leeward.sqlite.schema import Schema, prepare
-=======
-from leeward.local import schema
-from leeward.local.fault import BUSY, DatabaseFault, fault_of, primary_code
-from leeward.local.place import check_file, create_file
->>>>>>> 5d998dd (Let libcurl make connections and nothing else: one machine of an exchange for threads and asyncio):src/leeward/local/database.py
 
 MEMORY = ":memory:"
 
