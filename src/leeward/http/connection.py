@@ -181,7 +181,7 @@ class _Select:
     def register(self, socket: int, events: int) -> None:
         self._socket, self._events = [socket], events
 
-    def poll(self, milliseconds: int) -> list[int]:
+    def poll(self, milliseconds: float) -> list[int]:
         """Return the sockets on which one of the events is there."""
         readers = self._socket if self._events & IN else []
         writers = self._socket if self._events & OUT else []

@@ -51,7 +51,7 @@ QUICK_EXIT: Final = 322
 """From curl/curl.h; pycurl has no name for it. Closing a handle does not wait for a name server
 that has not answered in time."""
 
-_LONGEST: Final = 2_000_000.0
+LONGEST: Final = 2_000_000.0
 """Seconds. More of them are no 32-bit number of milliseconds, and nobody waits that long."""
 
 
@@ -147,7 +147,7 @@ def _trust(handle: Any, ca_file: str | None) -> None:
 
 def milliseconds(seconds: float) -> int:
     """Return whole milliseconds: rounded down, never late, but not to 0, which is no limit."""
-    return max(int(min(seconds, _LONGEST) * 1000), 1)
+    return max(int(min(seconds, LONGEST) * 1000), 1)
 
 
 def leak(handle: object) -> None:

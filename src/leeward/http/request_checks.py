@@ -24,6 +24,9 @@ _REMEMBERED: Final = 512
 
 ORIGIN: Final = r"(https?)://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
 
+_USUAL: Final = frozenset({"DELETE", "GET", "PATCH", "POST", "PUT"})
+"""Methods that need no look."""
+
 _WITHOUT_LENGTH: Final = frozenset({"GET", "HEAD"})
 
 
@@ -34,7 +37,8 @@ def head_of(request: Request, host: str) -> bytes:
         leeward.InvalidRequest: a part of `request` cannot go over the wire.
     """
     method, _, target, headers, body = request
-    check_method(method, has_body=bool(body))
+    if method not in _USUAL:
+        check_method(method, body)
     lines = [f"{method} {target} HTTP/1.1", f"Host: {host}"]
     for name, value in headers:
         if name not in _sound_names:
@@ -65,12 +69,11 @@ def scheme_and_host(origin: str) -> tuple[str, str]:
     return scheme, host.removesuffix(":443" if scheme == "https" else ":80")
 
 
-@lru_cache(32)
-def check_method(method: str, *, has_body: bool) -> None:
-    """Raise `InvalidRequest` if `method` is not a method, or takes no body."""
+def check_method(method: str, body: bytes) -> None:
+    """Raise `InvalidRequest` if `method` is not a method, or does not take `body`."""
     if not (method.isascii() and method.isalpha() and method.isupper()):
         raise InvalidRequest("a method is a word in upper case", field="method")
-    if method == "HEAD" and has_body:
+    if method == "HEAD" and body:
         raise InvalidRequest("HEAD takes no body", field="body")
 
 

@@ -9,7 +9,7 @@ from leeward.forking import Forkable, watch
 from leeward.http.connection import IN, Connection, poller_for
 from leeward.http.exchange import Exchange
 from leeward.http.failures import refused
-from leeward.http.libcurl import CurlError, handle_for, milliseconds, pycurl
+from leeward.http.libcurl import LONGEST, CurlError, handle_for, milliseconds, pycurl
 from leeward.http.messages import Failure, Request, Response
 from leeward.http.options import TransportOptions
 from leeward.http.pool import Pool
@@ -56,7 +56,7 @@ class BlockingConnection(Connection):
     def _wait(self, events: int, seconds: float) -> bool:
         """Wait for one of `events`; return whether it is there."""
         poller = self._poller if events == IN else poller_for(self.socket, events)
-        return bool(poller.poll(milliseconds(seconds)))
+        return bool(poller.poll(min(seconds, LONGEST) * 1000))
 
 
 class CurlTransport(Forkable):
