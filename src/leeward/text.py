@@ -25,7 +25,7 @@ def is_printable(text: str) -> bool:
 def is_token(text: object) -> bool:
     """Return whether `text` is text of visible ASCII, as a key or a token in a header must be.
 
-    The line break at the end of a mounted file is no part of one.
+    So the line break at the end of a mounted file has to be taken off first.
     """
     return isinstance(text, str) and re.fullmatch(r"[!-~]+", text) is not None
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from leeward.errors import ConfigError, Outcome
-from leeward.http.curl import CurlTransport
 from leeward.http.options import TransportOptions
+from leeward.http.threads import CurlTransport
 from leeward_aws.identity.sources import describe_source, source_of
 from tests.aws.sources import (
     GIVEN,
@@ -177,7 +177,7 @@ def test_the_hardened_mode_wants_a_profile(transport: CurlTransport) -> None:
 SCRIPT = """
 import sys
 from leeward.adapter import TargetConfig
-from leeward.http.curl import CurlTransport
+from leeward.http.threads import CurlTransport
 from leeward.http.options import TransportOptions
 from leeward_aws.identity.sources import describe_source, source_of
 from leeward_aws.settings.options import settings_from

@@ -10,8 +10,8 @@ import pytest
 
 from leeward.adapter.tokens import LARGEST
 from leeward.errors import ConfigError, Outcome
-from leeward.http.curl import CurlTransport
 from leeward.http.options import TransportOptions
+from leeward.http.threads import CurlTransport
 from leeward_aws.identity.endpoint import address_of, container_source
 from tests.aws.sources import GIVEN, NOW, fetched, http, refused
 from tests.http.wire import Wire, answer, hang, once

@@ -21,9 +21,9 @@ from azure.identity import CredentialUnavailableError
 from leeward.adapter.resolver import FunctionAddress, Source, Token
 from leeward.adapter.tokens import LARGEST
 from leeward.errors import ConfigError, Outcome
-from leeward.http.curl import CurlTransport
 from leeward.http.messages import Failure, Phase, Request, Response
 from leeward.http.options import TransportOptions
+from leeward.http.threads import CurlTransport
 from leeward_azure.functions.addresses import Address
 from leeward_azure.identity.credentials import (
     AccountKey,

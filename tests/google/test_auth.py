@@ -17,9 +17,9 @@ import responses
 from leeward.adapter.resolver import FunctionAddress, Source
 from leeward.adapter.tokens import LARGEST
 from leeward.errors import ConfigError, Outcome
-from leeward.http.curl import CurlTransport
 from leeward.http.messages import Failure, Phase, Response
 from leeward.http.options import TransportOptions
+from leeward.http.threads import CurlTransport
 from leeward_google.functions.addresses import Address
 from leeward_google.identity.credentials import ACCESS_TOKEN, SCOPE, Bearer, Project
 from leeward_google.identity.sources import describe_source, source_of
@@ -260,7 +260,7 @@ def test_the_hardened_mode_asks_apart_and_at_the_usual_address() -> None:
     found, config = target(trust_env=False, identity="metadata", project="shop-1")
     config = config._replace(env={})
     fetch = source_of(found, config, closed, now=lambda: NOW)
-    with mock.patch("leeward.http.curl.CurlTransport.send", send):
+    with mock.patch("leeward.http.threads.CurlTransport.send", send):
         assert fetch(ACCESS_TOKEN, 5.0).value == Bearer("canary-token")
     assert (sent, closed.sent) == (["http://169.254.169.254"], [])
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from pytest_socket import SocketConnectBlockedError
 
-from leeward.http.curl import CurlTransport
 from leeward.http.messages import Request
 from leeward.http.options import TransportOptions
+from leeward.http.threads import CurlTransport
 from tests.guard import LeftLoopback, check_reach
 from tests.house.workspace import ROOT, members, read_pyproject
 

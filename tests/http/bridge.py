@@ -7,12 +7,11 @@ import threading
 from collections.abc import Callable
 from typing import TypeAlias, TypeVar
 
-from leeward.http.curl import AsyncCurlTransport, CurlTransport
-from leeward.http.curl.easy import Easy
-from leeward.http.curl.multi import Multi
-from leeward.http.curl.pool import Pool
+from leeward.http.aio import AsyncCurlTransport, LoopConnection
+from leeward.http.connector import Connector
 from leeward.http.messages import Failure, Request, Response
 from leeward.http.options import TransportOptions
+from leeward.http.threads import CurlTransport
 from tests.http.wire import LIMIT
 
 T = TypeVar("T")
@@ -69,12 +68,19 @@ class Bridge:
             self.loop.close()
 
     @property
-    def _pool(self) -> Pool[Easy]:
-        return self.transport._pool
+    def in_flight(self) -> int:
+        """How many requests are under way."""
+        return self.call(lambda: self.transport.in_flight)
 
     @property
-    def _multi(self) -> Multi:
-        return self.transport._multi
+    def waiting(self) -> int:
+        """How many requests wait for a place."""
+        return self.call(lambda: self.transport.waiting)
+
+    @property
+    def kept(self) -> int:
+        """How many connections lie idle."""
+        return self.call(lambda: self.transport.kept)
 
 
 AnyTransport: TypeAlias = CurlTransport | Bridge
@@ -82,10 +88,9 @@ AnyTransport: TypeAlias = CurlTransport | Bridge
 
 
 def check_idle(transport: AsyncCurlTransport) -> None:
-    """Check that every permit is back and no transfer is left."""
-    assert transport._pool._busy == {}
-    assert transport._multi._under_way == {}
-    assert transport._retired == []
+    """Check that every place is free and nothing is being connected."""
+    assert (transport.in_flight, transport.waiting) == (0, 0)
+    assert transport._connector._connecting == {}
 
 
 def check_unregistered(transport: AsyncCurlTransport) -> None:
@@ -96,16 +101,16 @@ def check_unregistered(transport: AsyncCurlTransport) -> None:
         each
         for key in loop._selector.get_map().values()  # type: ignore[attr-defined]
         for each in key.data
-        if each is not None and _is_of_a_multi(each)
+        if each is not None and _is_ours(each)
     ]
     timers = [
         each
         for each in loop._scheduled  # type: ignore[attr-defined]
-        if not each.cancelled() and _is_of_a_multi(each)
+        if not each.cancelled() and _is_ours(each)
     ]
-    assert (mine, timers, transport._multi._watched) == ([], [], {})
+    assert (mine, timers, transport._connector._watched) == ([], [], {})
 
 
-def _is_of_a_multi(handle: asyncio.Handle) -> bool:
+def _is_ours(handle: asyncio.Handle) -> bool:
     callback = handle._callback  # type: ignore[attr-defined]
-    return isinstance(getattr(callback, "__self__", None), Multi)
+    return isinstance(getattr(callback, "__self__", None), Connector | LoopConnection)

@@ -17,14 +17,14 @@ import pytest
 import trustme
 
 from leeward.errors import ConfigError, InvalidRequest
-from leeward.http.curl import AsyncCurlTransport
-from leeward.http.curl.easy import Easy
-from leeward.http.curl.multi import End
+from leeward.http.aio import AsyncCurlTransport, LoopConnection
+from leeward.http.connection import Connection
+from leeward.http.connector import Connector, End
 from leeward.http.messages import Failure, Phase, Request, Response
 from leeward.http.options import TransportOptions
 from tests.http.bridge import check_idle, check_unregistered
 from tests.http.certificates import tls_context
-from tests.http.test_pool import CLOSED, FULL, Gate
+from tests.http.test_pool import CLOSED, Gate
 from tests.http.wire import LIMIT, OK, Peer, Script, Wire, answer, hang, once
 
 Scenario = Callable[[AsyncCurlTransport], Awaitable[None]]
@@ -96,26 +96,26 @@ def test_many_requests_share_one_loop_and_few_connections() -> None:
         assert wire.connections <= 16
 
 
-def test_the_multi_handle_is_not_asked_while_nothing_happens() -> None:
+def test_nothing_is_done_while_nothing_happens() -> None:
     """A request that waits for its answer costs nothing meanwhile: nobody polls."""
     gate = Gate()
     with Wire(gate) as wire:
 
         async def scenario(transport: AsyncCurlTransport) -> None:
-            calls = 0
-            act = transport._multi._act
-
-            def counted(socket: int, events: int) -> None:
-                nonlocal calls
-                calls += 1
-                act(socket, events)
-
-            transport._multi._act = counted  # type: ignore[method-assign]
             task = asyncio.ensure_future(transport.send(_post(wire), LIMIT))
             await _until(lambda: len(wire.requests) == 1)
-            before = calls
+            turns = 0
+            select = transport._loop._selector.select  # type: ignore[attr-defined]
+
+            def counted(timeout: float | None) -> Any:
+                nonlocal turns
+                turns += 1
+                return select(timeout)
+
+            transport._loop._selector.select = counted  # type: ignore[attr-defined]
             await asyncio.sleep(0.25)
-            assert calls - before <= 2  # connecting has a timer of its own, which may still come
+            # The sleep itself, and the timer of the connecting, which may still come.
+            assert turns <= 4
             gate.opened.set()
             assert isinstance(await task, Response)
 
@@ -127,38 +127,44 @@ def test_a_socket_that_takes_over_a_number_is_watched() -> None:
 
     async def scenario(transport: AsyncCurlTransport) -> None:
         seen: asyncio.Queue[tuple[int, int]] = asyncio.Queue()
-        multi = transport._multi
-        multi._act = lambda *event: seen.put_nowait(event)  # type: ignore[method-assign]
+        connector = transport._connector
+        connector._act = lambda *event: seen.put_nowait(event)  # type: ignore[method-assign]
         first, second = socket.socketpair(), socket.socketpair()
         number = first[0].fileno()
-        multi._watch_all([(pycurl.POLL_IN, number)])
+        connector._watch_all([(pycurl.POLL_IN, number)])
         os.dup2(second[0].fileno(), number)  # which closes the first
-        multi._watch_all([(pycurl.POLL_REMOVE, number), (pycurl.POLL_IN, number)])
+        connector._watch_all([(pycurl.POLL_REMOVE, number), (pycurl.POLL_IN, number)])
         second[1].send(b"x")
         assert await asyncio.wait_for(seen.get(), LIMIT) == (number, pycurl.CSELECT_IN)
-        multi._watch_all([(pycurl.POLL_REMOVE, number)])
+        connector._watch_all([(pycurl.POLL_REMOVE, number)])
         for each in (*first, *second):
             each.close()
 
     _with_transport(scenario)
 
 
-def test_a_full_bulkhead_refuses_the_next_task() -> None:
-    """At once, and with nothing sent; a place that is given back can be taken."""
+@pytest.mark.parametrize("woken", [False, True])
+def test_who_is_cancelled_in_the_line_leaves_it(woken: bool) -> None:
+    """Even as its turn comes: the place goes to the one behind it."""
     gate = Gate()
     with Wire(gate) as wire:
 
         async def scenario(transport: AsyncCurlTransport) -> None:
-            tasks = [asyncio.ensure_future(transport.send(_post(wire), LIMIT)) for _ in range(2)]
-            await _until(lambda: len(wire.requests) == 2)
-            assert await transport.send(_post(wire), LIMIT) == FULL
-            await _cancelled(tasks[0])
+            tasks = [asyncio.ensure_future(transport.send(_post(wire), LIMIT)) for _ in range(3)]
+            await _until(lambda: len(wire.requests) == 1)
+            assert (transport.in_flight, transport.waiting) == (1, 2)
+            if woken:
+                tasks[0].cancel()
+                await asyncio.sleep(0)
+                assert (transport.in_flight, transport.waiting) == (1, 1)
+            await _cancelled(tasks[1])
             gate.opened.set()
-            assert isinstance(await transport.send(_post(wire), LIMIT), Response)
-            assert isinstance(await tasks[1], Response)
-            assert len(wire.requests) == 3
+            assert isinstance(await tasks[2], Response)
+            if not woken:
+                assert isinstance(await tasks[0], Response)
+            assert len(wire.requests) == 2
 
-        _with_transport(scenario, max_in_flight=2)
+        _with_transport(scenario, max_in_flight=1)
 
 
 def _half_a_body(peer: Peer) -> None:
@@ -222,15 +228,14 @@ def test_a_timeout_around_a_request_cancels_it() -> None:
 
 def _between_the_tries(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
     """Call `act` when a kept connection has turned out dead, and before another is opened."""
-    real = Easy.prepare_again
+    real = Connector.connect
 
-    def prepare_again(easy: Easy) -> bool:
-        again = real(easy)
-        if again:
-            act()
-        return again
+    async def connect(connector: Connector, handle: object) -> End:
+        act()
+        await asyncio.sleep(0)  # where a task that was cancelled ends
+        return await real(connector, handle)
 
-    monkeypatch.setattr(Easy, "prepare_again", prepare_again)
+    monkeypatch.setattr(Connector, "connect", connect)
 
 
 def _resets(peer: Peer) -> None:
@@ -281,27 +286,27 @@ def test_closing_reaches_connections_that_were_dropped_in_use() -> None:
             check_unregistered(transport)
             assert await task == Failure(Phase.RECEIVE, sent=True, code="closed")
             transport.drop(wire.origin())
-            assert transport._multi.is_closed
+            assert transport.is_closed
 
         _with_transport(scenario)
 
 
 def test_an_answer_that_comes_with_the_cancellation_is_dropped() -> None:
-    """The task is cancelled between the end of its transfer and its waking."""
+    """The task is cancelled between the end of its exchange and its waking."""
     with Wire(answer(OK)) as wire:
 
         async def scenario(transport: AsyncCurlTransport) -> None:
             task = asyncio.ensure_future(transport.send(_post(wire), LIMIT))
-            real = transport._multi._end
+            with pytest.MonkeyPatch.context() as patch:
+                real = LoopConnection._finish
 
-            def ended(handle: Any, end: End) -> None:
-                real(handle, end)
-                task.cancel()
+                def finish(connection: LoopConnection) -> None:
+                    real(connection)
+                    task.cancel()
 
-            transport._multi._end = ended  # type: ignore[method-assign]
-            with pytest.raises(asyncio.CancelledError):
-                await task
-            transport._multi._end = real  # type: ignore[method-assign]
+                patch.setattr(LoopConnection, "_finish", finish)
+                with pytest.raises(asyncio.CancelledError):
+                    await task
             assert isinstance(await transport.send(_post(wire), LIMIT), Response)
             assert wire.connections == 1
 
@@ -380,7 +385,7 @@ def test_closing_ends_what_is_under_way(
             assert await asyncio.gather(*tasks) == [failure] * 3
             transport.close()
             assert await transport.send(_post(wire, scheme), LIMIT) == CLOSED
-            assert transport._pool._idle == []
+            assert transport.kept == 0
 
         _with_transport(scenario, ca_file=ca_file, connect_timeout=LIMIT)
 
@@ -421,7 +426,7 @@ def test_closing_does_not_wait_for_a_look_up(monkeypatch: pytest.MonkeyPatch) ->
     with Wire(script) as wire:
 
         async def scenario(transport: AsyncCurlTransport) -> None:
-            transport._multi._multi = Watched(transport._multi._multi)
+            transport._connector._multi = Watched(transport._connector._multi)
             assert isinstance(await transport.send(_post(wire), LIMIT), Response)
             failure = await transport.send(
                 _post(wire)._replace(origin="http://nobody.onion"), LIMIT
@@ -480,31 +485,35 @@ def _fails_once(transport: AsyncCurlTransport, error: BaseException) -> None:
         if errors:
             raise errors.pop()
 
-    transport._multi._multi.setopt(pycurl.M_SOCKETFUNCTION, note)
+    transport._connector._multi.setopt(pycurl.M_SOCKETFUNCTION, note)
 
 
 def test_a_multi_handle_that_fails_is_replaced(capfd: pytest.CaptureFixture[str]) -> None:
-    """What is under way ends, and may have been sent; the next request works."""
-    with Wire(hang) as wire, Wire(answer(OK)) as other:
+    """What was being connected has sent nothing; what is connected goes on; so does the rest."""
+    gate = Gate()
+    with Wire(gate) as wire, Wire(answer(OK)) as other:
 
         async def scenario(transport: AsyncCurlTransport) -> None:
             waiting = asyncio.ensure_future(transport.send(_post(wire), LIMIT))
             await _until(lambda: len(wire.requests) == 1)
             _fails_once(transport, ValueError("made up"))
-            ended = [await transport.send(_post(other), LIMIT), await waiting]
-            for failure in ended:
-                assert isinstance(failure, Failure)
-                assert (failure.sent, failure.code) == (True, "curl.42")
-            check_idle(transport)
-            assert isinstance(await transport.send(_post(other), LIMIT), Response)
+            failure = await transport.send(_post(other), LIMIT)
+            assert isinstance(failure, Failure)
+            assert (failure.sent, failure.code) == (False, "curl.42")
+            gate.opened.set()
+            assert isinstance(await waiting, Response)
+            for server in (other, wire):
+                assert isinstance(await transport.send(_post(server), LIMIT), Response)
+            assert (wire.connections, len(other.requests)) == (1, 1)
 
         _with_transport(scenario)
     assert "made up" in capfd.readouterr().err
 
 
-def test_an_interrupt_in_a_callback_is_passed_on() -> None:
+def test_an_interrupt_while_connecting_is_passed_on() -> None:
     """Ctrl-C is not lost, and what it has broken is mended."""
-    with Wire(hang) as wire, Wire(answer(OK)) as other:
+    gate = Gate()
+    with Wire(gate) as wire, Wire(answer(OK)) as other:
 
         async def main() -> None:
             transport = AsyncCurlTransport(TransportOptions(max_in_flight=2))
@@ -517,7 +526,8 @@ def test_an_interrupt_in_a_callback_is_passed_on() -> None:
 
         async def afterwards() -> None:
             transport, waiting = made
-            assert isinstance(await waiting, Failure)
+            gate.opened.set()
+            assert isinstance(await waiting, Response)
             check_idle(transport)
             assert isinstance(await transport.send(_post(other), LIMIT), Response)
             transport.close()
@@ -527,6 +537,38 @@ def test_an_interrupt_in_a_callback_is_passed_on() -> None:
         with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
             with pytest.raises(KeyboardInterrupt):
                 runner.run(main())
+            runner.run(afterwards())
+
+
+def test_an_interrupt_in_an_exchange_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It strikes as the answer is read: that may have been sent, and its connection is closed."""
+    with Wire(answer(OK)) as wire:
+
+        async def main() -> None:
+            made.append(AsyncCurlTransport(TransportOptions(max_in_flight=1)))
+            made.append(asyncio.ensure_future(made[0].send(_post(wire), LIMIT)))
+            await made[1]
+
+        async def afterwards() -> None:
+            transport, ended = made
+            failure = await ended
+            assert isinstance(failure, Failure)
+            assert failure[:3] == (Phase.RECEIVE, True, "curl.42")
+            check_idle(transport)
+            assert isinstance(await transport.send(_post(wire), LIMIT), Response)
+            assert wire.connections == 2
+            transport.close()
+            check_unregistered(transport)
+
+        def receive(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        made: list[Any] = []
+        with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+            with monkeypatch.context() as patch:
+                patch.setattr(Connection, "_receive", receive)
+                with pytest.raises(KeyboardInterrupt):
+                    runner.run(main())
             runner.run(afterwards())
 
 
@@ -577,20 +619,23 @@ def _program(text: str, *arguments: str) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_importing_the_package_loads_nothing_heavy() -> None:
-    """Neither libcurl nor asyncio, also when the transports are named."""
+def test_a_wire_loads_nothing_heavy_until_it_is_used() -> None:
+    """Neither libcurl nor asyncio; and threads load no asyncio."""
     _program(
-        "import sys, leeward.http.curl as curl\n"
-        "assert {'pycurl', 'asyncio', 'leeward.http.curl.aio'}.isdisjoint(sys.modules)\n"
-        "curl.CurlTransport, curl.AsyncCurlTransport\n"
-        "assert {'pycurl', 'asyncio'}.isdisjoint(sys.modules)\n"
-        "assert not hasattr(curl, 'Nothing')\n"
+        "import sys\n"
+        "from leeward.http.options import TransportOptions\n"
+        "from leeward.http.wire import curl_wire\n"
+        "wire = curl_wire(TransportOptions())\n"
+        "assert {'pycurl._pycurl', 'asyncio', 'select'}.isdisjoint(sys.modules)\n"
+        "wire.transport()\n"
+        "assert 'pycurl._pycurl' in sys.modules\n"
+        "assert {'asyncio', 'ssl', 'socket', 'leeward.http.aio'}.isdisjoint(sys.modules)\n"
     )
 
 
 FORGOTTEN = """
 import asyncio, gc, sys
-from leeward.http.curl import AsyncCurlTransport
+from leeward.http.aio import AsyncCurlTransport, LoopConnection
 from leeward.http.messages import Request, Response
 from leeward.http.options import TransportOptions
 
@@ -631,7 +676,7 @@ def test_what_is_left_of_a_closed_loop_ends_quietly(end: str) -> None:
 FORKED = """
 import asyncio, os, sys, warnings
 from leeward.errors import ConfigError
-from leeward.http.curl import AsyncCurlTransport
+from leeward.http.aio import AsyncCurlTransport, LoopConnection
 from leeward.http.messages import Request, Response
 from leeward.http.options import TransportOptions
 

@@ -1,129 +1,103 @@
-"""What libcurl's error codes prove: the table, as a function."""
+"""What a failure proves: that nothing was sent, and how far it came."""
 
 from __future__ import annotations
 
-import pycurl  # type: ignore[import-untyped]
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.http.curl.failures import TABLE, UNKNOWN, Facts, closed, explain
+from leeward.http.failures import PHASES, Progress, closed, explain
+from leeward.http.libcurl import pycurl
 from leeward.http.messages import Phase
 
 BEFORE = {Phase.REFUSED_HERE, Phase.NAME, Phase.CONNECT, Phase.TLS}
 
-RENAMED = {8: "FTP_WEIRD_SERVER_REPLY", 49: "TELNET_OPTION_SYNTAX"}
-"""Codes that pycurl knows under an older name only."""
+NAMED = {
+    "COULDNT_RESOLVE_PROXY": Phase.NAME,
+    "COULDNT_RESOLVE_HOST": Phase.NAME,
+    "COULDNT_CONNECT": Phase.CONNECT,
+    "SSL_CONNECT_ERROR": Phase.TLS,
+    "PEER_FAILED_VERIFICATION": Phase.TLS,
+    "SSL_CACERT_BADFILE": Phase.TLS,
+    "URL_MALFORMAT": Phase.REFUSED_HERE,
+}
+"""By libcurl's names, as pycurl has them."""
 
-CODES = st.one_of(st.sampled_from(sorted(TABLE)), st.integers())
+CODES = st.one_of(st.sampled_from(sorted(PHASES)), st.integers(1, 101), st.integers())
 
-FACTS = st.builds(
-    Facts,
-    code=CODES,
-    request_size=st.one_of(st.just(0), st.integers()),
+PROGRESS = st.builds(
+    Progress,
+    may_have_left=st.booleans(),
     tls=st.booleans(),
     name_found=st.booleans(),
     connected=st.booleans(),
-    uploaded=st.booleans(),
+    all_sent=st.booleans(),
     status=st.none() | st.integers(200, 599),
-    headers_complete=st.booleans(),
+    head_complete=st.booleans(),
 )
 
 
-def test_every_code_that_pycurl_names_has_a_row() -> None:
-    """Each constant of an easy handle's errors is in the table, under one of its names."""
-    known: dict[int, set[str]] = {}
-    for name in dir(pycurl):
-        if name.startswith("E_") and not name.startswith("E_MULTI_"):
-            known.setdefault(getattr(pycurl, name), set()).add(name.removeprefix("E_"))
-    for code in set(known) - {-1, 0, 99999}:  # no errors: go on, fine, already complete
-        assert RENAMED.get(code, TABLE[code].name) in known[code]
+@pytest.mark.parametrize("name", NAMED)
+def test_codes_are_libcurls(name: str) -> None:
+    """The numbers are those that pycurl has for the names."""
+    assert PHASES[getattr(pycurl, f"E_{name}")] is NAMED[name]
 
 
-def test_the_table_has_no_gap() -> None:
-    """libcurl numbers its errors from 1 to 101 without a hole."""
-    assert sorted(TABLE) == list(range(1, 102))
+def test_a_code_names_a_phase_before_the_request() -> None:
+    """For it is about the connection, which knows no request."""
+    assert set(PHASES.values()) <= BEFORE
+    assert set(PHASES) <= set(range(1, 102))
 
 
-@given(FACTS)
-def test_every_number_gives_a_failure(facts: Facts) -> None:
-    """Whatever is reported, the phase says the same as `sent`, and the code is a short word."""
-    failure = explain(facts)
+@given(CODES, PROGRESS)
+def test_a_byte_that_may_have_left_decides(code: int, progress: Progress) -> None:
+    """Whatever the code is: the phase says the same as `sent`, and the code is a short word."""
+    failure = explain(code, progress)
+    assert failure.sent is progress.may_have_left
     assert (failure.phase in BEFORE) is (not failure.sent)
     assert failure.code.isprintable()
     assert len(failure.code) < 40
 
 
-@given(FACTS)
-def test_one_byte_of_the_request_is_enough(facts: Facts) -> None:
-    """With any request size but 0 something may have been sent, whatever the code."""
-    assert facts.request_size == 0 or explain(facts).sent
-
-
-@given(CODES.filter(lambda code: code not in TABLE), FACTS)
-def test_an_unknown_code_proves_nothing(code: int, facts: Facts) -> None:
-    """A code of a later libcurl counts as sent, also with request size 0."""
-    assert explain(facts._replace(code=code)).sent
-
-
-@given(FACTS, st.integers().filter(bool))
-def test_less_knowledge_never_proves_more(facts: Facts, size: int) -> None:
-    """Forgetting the code or the size never turns "may have left" into "did not leave"."""
-    before = explain(facts).sent
-    for less in (facts._replace(code=-7), facts._replace(request_size=size)):
-        assert explain(less).sent >= before
-
-
-@given(FACTS)
-def test_times_and_status_only_name_the_phase(facts: Facts) -> None:
-    """Whether a byte may have left rests on code and size alone."""
-    bare = Facts(facts.code, facts.request_size)
-    assert explain(facts).sent is explain(bare).sent
-
-
-@given(FACTS)
-def test_a_status_is_only_told_with_a_sent_request(facts: Facts) -> None:
+@given(CODES, PROGRESS)
+def test_a_status_is_only_told_with_a_sent_request(code: int, progress: Progress) -> None:
     """What was never asked has not been answered."""
-    failure = explain(facts)
+    failure = explain(code, progress)
     assert failure.status is None or failure.sent
 
 
 @pytest.mark.parametrize(
-    ("facts", "phase", "code"),
+    ("code", "progress", "phase", "name"),
     [
-        (Facts(28, 0), Phase.NAME, "connect_timeout"),
-        (Facts(28, 0, name_found=True), Phase.CONNECT, "connect_timeout"),
-        (Facts(28, 0, name_found=True, connected=True), Phase.TLS, "connect_timeout"),
-        (Facts(28, 0, False, True, True), Phase.CONNECT, "connect_timeout"),
-        (Facts(28, 9, connected=True), Phase.SEND, "deadline"),
-        (Facts(28, 9, uploaded=True), Phase.RECEIVE, "deadline"),
-        (Facts(28, 9, status=200), Phase.RECEIVE, "deadline"),
-        (Facts(28, 9, status=200, headers_complete=True), Phase.BODY, "deadline"),
-        (Facts(6, 0), Phase.NAME, "curl.6"),
-        (Facts(7, 0), Phase.CONNECT, "curl.7"),
-        (Facts(7, 9, uploaded=True), Phase.RECEIVE, "curl.7"),
-        (Facts(42, 0), Phase.SEND, "curl.42"),
-        (Facts(35, 0, connected=True), Phase.TLS, "curl.35"),
-        (Facts(35, 9, uploaded=True), Phase.RECEIVE, "curl.35"),
-        (Facts(52, 0), Phase.SEND, "curl.52"),
-        (Facts(65, 0), Phase.CONNECT, "curl.65"),
-        (Facts(65, 1), Phase.SEND, "curl.65"),
-        (Facts(3, 0), Phase.REFUSED_HERE, "curl.3"),
+        (28, Progress(), Phase.NAME, "connect_timeout"),
+        (28, Progress(name_found=True), Phase.CONNECT, "connect_timeout"),
+        (28, Progress(name_found=True, connected=True), Phase.TLS, "connect_timeout"),
+        (28, Progress(False, False, True, True), Phase.CONNECT, "connect_timeout"),
+        (28, Progress(True, connected=True), Phase.SEND, "deadline"),
+        (28, Progress(True, all_sent=True), Phase.RECEIVE, "deadline"),
+        (28, Progress(True, status=200), Phase.RECEIVE, "deadline"),
+        (28, Progress(True, status=200, head_complete=True), Phase.BODY, "deadline"),
+        (6, Progress(), Phase.NAME, "curl.6"),
+        (7, Progress(), Phase.CONNECT, "curl.7"),
+        (35, Progress(connected=True), Phase.TLS, "curl.35"),
+        (42, Progress(), Phase.NAME, "curl.42"),
+        (52, Progress(True), Phase.SEND, "curl.52"),
+        (55, Progress(False, True, True, True), Phase.TLS, "curl.55"),
+        (3, Progress(), Phase.REFUSED_HERE, "curl.3"),
+        (18, Progress(True, all_sent=True, status=200), Phase.RECEIVE, "headers_cut"),
+        (18, Progress(True, status=200, head_complete=True), Phase.BODY, "curl.18"),
+        (63, Progress(True, status=200, head_complete=True), Phase.BODY, "body_too_large"),
     ],
 )
-def test_the_phase_follows_from_the_facts(facts: Facts, phase: Phase, code: str) -> None:
+def test_the_phase_follows_from_the_progress(
+    code: int, progress: Progress, phase: Phase, name: str
+) -> None:
     """The same code means another phase at another point of a request."""
-    failure = explain(facts)
-    assert (failure.phase, failure.code) == (phase, code)
+    failure = explain(code, progress)
+    assert (failure.phase, failure.code) == (phase, name)
 
 
-def test_a_row_that_proves_nothing_names_no_phase() -> None:
-    """And one that names a phase names one before the request."""
-    for row in (*TABLE.values(), UNKNOWN):
-        assert row.phase is None or (row.provable and row.phase in BEFORE)
-
-
-@given(FACTS)
-def test_closing_proves_no_more_than_a_deadline(facts: Facts) -> None:
+@given(PROGRESS)
+def test_closing_proves_no_more_than_a_deadline(progress: Progress) -> None:
     """A request given up here came as far as one whose time was up at the same moment."""
-    assert closed(facts) == explain(facts._replace(code=28))._replace(code="closed")
+    assert closed(progress) == explain(28, progress)._replace(code="closed")

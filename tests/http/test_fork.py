@@ -13,7 +13,7 @@ from tests.http.wire import LIMIT, OK, Wire, answer
 
 CHILD = """
 import os, sys, threading, warnings
-from leeward.http.curl import CurlTransport
+from leeward.http.threads import CurlTransport
 from leeward.http.messages import Request, Response
 from leeward.http.options import TransportOptions
 
@@ -30,19 +30,19 @@ pool = transport._pool
 held = threading.Event()
 forked = threading.Event()
 
-def hold():  # another thread is at work, lock and permit in hand, at the moment of the fork
+def hold():  # another thread is at work, lock and place in hand, at the moment of the fork
     with pool._lock:
-        pool._busy["ticket"] = None
+        pool._busy["lease"] = pool._make(origin, transport._options)
         held.set()
         forked.wait(20)
-        del pool._busy["ticket"]
+        del pool._busy["lease"]
 
 thread = threading.Thread(target=hold)
 thread.start()
 held.wait(20)
 pid = os.fork()
 if pid == 0:
-    assert pool._idle == []
+    assert (transport.kept, transport.in_flight) == (0, 0)
     send()
     send()
     sys.exit(0)  # with all the freeing that comes at the end of an interpreter

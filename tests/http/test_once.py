@@ -9,7 +9,7 @@ from time import monotonic, sleep
 import pytest
 import trustme
 
-from leeward.http.curl import public
+from leeward.http import public_socket
 from leeward.http.messages import Failure, Phase, Request, Response
 from tests.http.bridge import AnyTransport
 from tests.http.certificates import tls_context
@@ -129,7 +129,7 @@ def test_a_connection_that_died_while_idle_is_replaced(
     method: str,
 ) -> None:
     """Nothing has left on the dead one; the request goes out once, on another, and is answered."""
-    monkeypatch.setattr(public, "is_public", lambda _: True)
+    monkeypatch.setattr(public_socket, "is_public", lambda _: True)
     transport = make(public_only=hardened)
     with Wire(script) as wire:
         for turn in (1, 2):

@@ -8,9 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from leeward.errors import ConfigError
 from leeward.http import options
-from leeward.http.curl import CurlTransport
 from leeward.http.options import TransportOptions, options_from_env
 
 
@@ -67,22 +65,3 @@ def test_certificates_are_looked_for_in_order(
 def test_the_environment_sets_nothing_else() -> None:
     """Limits and times are the defaults."""
     assert options_from_env({"SSL_CERT_FILE": "/a"}) == TransportOptions(ca_file="/a")
-
-
-def test_without_pycurl_there_is_no_transport(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The message names what to install."""
-    monkeypatch.delitem(sys.modules, "leeward.http.curl.handles", raising=False)
-    monkeypatch.setitem(sys.modules, "pycurl", None)
-    monkeypatch.delitem(sys.modules, "pycurl._pycurl", raising=False)
-    monkeypatch.delitem(sys.modules, "leeward.http.curl.library", raising=False)
-    with pytest.raises(ConfigError, match=r"leeward\[http\]"):
-        CurlTransport(TransportOptions())
-
-
-def test_an_old_libcurl_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would not stop a body without a length at the cap."""
-    from leeward.http.curl.library import pycurl
-
-    monkeypatch.setattr(pycurl, "version_info", lambda: (9, "7.88.1", 0x075801))
-    with pytest.raises(ConfigError, match=r"7\.88\.1.*wheel"):
-        CurlTransport(TransportOptions())

@@ -1,4 +1,4 @@
-"""How handles, and the right to use one, are lent and given back."""
+"""How places and connections are lent and given back."""
 
 from __future__ import annotations
 
@@ -6,19 +6,23 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from time import sleep
 
 import pytest
 
 from leeward.errors import InvalidRequest
-from leeward.http.curl import CurlTransport
-from leeward.http.curl import pool as pool_module
-from leeward.http.curl.easy import Easy
-from leeward.http.curl.line import Line
+from leeward.http import connection as connection_module
+from leeward.http import exchange as exchange_module
+from leeward.http import pool as pool_module
+from leeward.http.connection import Connection
+from leeward.http.exchange import Exchange
 from leeward.http.messages import Failure, Phase, Request, Response
-from tests.http.bridge import AnyTransport
+from leeward.http.options import TransportOptions
+from leeward.http.pool import Pool
+from leeward.http.threads import BlockingConnection, CurlTransport
+from tests.http.bridge import AnyTransport, Bridge
 from tests.http.wire import LIMIT, OK, Peer, Wire, answer, once
 
-FULL = Failure(Phase.REFUSED_HERE, False, "bulkhead", message="2 requests are under way already")
 CLOSED = Failure(Phase.REFUSED_HERE, sent=False, code="closed")
 
 
@@ -55,14 +59,159 @@ def _under_way(transport: AnyTransport, wire: Wire, gate: Gate, count: int) -> I
         assert all(isinstance(each.result(LIMIT), Response) for each in sent)
 
 
-def test_a_full_bulkhead_refuses_at_once(make: Callable[..., AnyTransport]) -> None:
-    """Nothing is queued and nothing is sent; when one request is done, another fits."""
+def _until(condition: Callable[[], object]) -> None:
+    """Wait until `condition` holds, which another thread brings about."""
+    for _ in range(int(LIMIT / 0.005)):
+        if condition():
+            return
+        sleep(0.005)
+    raise AssertionError("it did not come about")
+
+
+def test_a_request_waits_for_a_place(make: Callable[..., AnyTransport]) -> None:
+    """Nothing is sent meanwhile; when one of those under way is done, it goes out."""
     transport, gate = make(max_in_flight=2), Gate()
+    with Wire(gate) as wire, ThreadPoolExecutor(5) as threads:
+        sent = [threads.submit(transport.send, _post(wire), LIMIT) for _ in range(5)]
+        for _ in range(2):
+            assert gate.arrived.acquire(timeout=LIMIT)
+        _until(lambda: transport.waiting == 3)
+        assert (transport.in_flight, len(wire.requests)) == (2, 2)
+        gate.opened.set()
+        assert all(isinstance(each.result(LIMIT), Response) for each in sent)
+        assert (len(wire.requests), wire.connections) == (5, 2)
+        _until(lambda: (transport.in_flight, transport.waiting, transport.kept) == (0, 0, 2))
+
+
+def test_who_came_first_goes_first(make: Callable[..., AnyTransport]) -> None:
+    """Places are handed on in the order of the coming, past nobody."""
+    transport, gate = make(max_in_flight=1), Gate()
+    with Wire(gate) as wire, ThreadPoolExecutor(9) as threads:
+        sent = []
+        for number in range(9):
+            request = _post(wire)._replace(target=f"/{number}")
+            sent.append(threads.submit(transport.send, request, LIMIT))
+            _until(lambda: transport.in_flight == 1 and transport.waiting == len(sent) - 1)
+        gate.opened.set()
+        assert all(isinstance(each.result(LIMIT), Response) for each in sent)
+    assert [int(raw.split(b" ")[1][1:]) for raw in wire.requests] == list(range(9))
+
+
+def test_who_waits_until_the_deadline_is_refused(make: Callable[..., AnyTransport]) -> None:
+    """It is proved that nothing was sent, and the one that comes after gets the place."""
+    transport, gate = make(max_in_flight=1), Gate()
     with Wire(gate) as wire:
-        with _under_way(transport, wire, gate, 2):
-            assert transport.send(_post(wire), LIMIT) == FULL
-            assert len(wire.requests) == 2
+        with _under_way(transport, wire, gate, 1):
+            failure = transport.send(_post(wire), 0.1)
+            assert isinstance(failure, Failure)
+            assert failure[:3] == (Phase.REFUSED_HERE, False, "bulkhead")
+            assert failure.message == "1 requests were under way until the deadline"
+            assert (transport.in_flight, transport.waiting) == (1, 0)
+        assert len(wire.requests) == 1
         assert isinstance(transport.send(_post(wire), LIMIT), Response)
+
+
+def test_the_line_is_bounded(make: Callable[..., AnyTransport]) -> None:
+    """Who would be one too many is refused at once."""
+    transport, gate = make(max_in_flight=1, max_waiting=2), Gate()
+    with Wire(gate) as wire, ThreadPoolExecutor(3) as threads:
+        sent = [threads.submit(transport.send, _post(wire), LIMIT) for _ in range(3)]
+        _until(lambda: transport.waiting == 2)
+        failure = transport.send(_post(wire), LIMIT)
+        assert isinstance(failure, Failure)
+        assert failure[:3] == (Phase.REFUSED_HERE, False, "bulkhead")
+        assert failure.message == "1 requests are under way and 2 wait for their end"
+        gate.opened.set()
+        assert all(isinstance(each.result(LIMIT), Response) for each in sent)
+
+
+def test_closing_refuses_who_waits(make: Callable[..., AnyTransport]) -> None:
+    """At once, with nothing sent."""
+    transport, gate = make(max_in_flight=1), Gate()
+    with Wire(gate) as wire, ThreadPoolExecutor(4) as threads:
+        sent = [threads.submit(transport.send, _post(wire), LIMIT) for _ in range(4)]
+        _until(lambda: transport.waiting == 3)
+        assert gate.arrived.acquire(timeout=LIMIT)
+        transport.close()
+        _until(lambda: sum(each.done() for each in sent) >= 3)
+        assert [each.result() for each in sent if each.done()].count(CLOSED) >= 3
+        gate.opened.set()
+    assert len(wire.requests) == 1
+
+
+def test_two_hundred_at_once(make: Callable[..., AnyTransport]) -> None:
+    """With 64 places, on a server that takes its time: all are answered, each with its own."""
+    transport = make()
+
+    def echo(peer: Peer) -> None:
+        while (raw := peer.read()) is not None:
+            peer.wait(0.05)
+            body = raw.partition(b"\r\n\r\n")[2]
+            peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+
+    def ask(number: int) -> bool:
+        body = str(number).encode()
+        response = transport.send(_post(wire)._replace(body=body), LIMIT)
+        return isinstance(response, Response) and response.body == body
+
+    with Wire(echo) as wire, ThreadPoolExecutor(200) as threads:
+        assert all(threads.map(ask, range(200)))
+        assert wire.connections <= 64
+    _until(lambda: (transport.in_flight, transport.waiting) == (0, 0))
+
+
+class _Lease(Exchange):
+    """A lease of the pool, and how often it was woken."""
+
+    __slots__ = ("woken",)
+
+    def __init__(self) -> None:
+        super().__init__(Request("GET", "http://127.0.0.1:1", "/"), 10.0, TransportOptions())
+        self.woken = 0
+
+    def wake(self) -> None:
+        self.woken += 1
+
+
+def test_a_place_is_handed_past_who_has_gone() -> None:
+    """A waiter that gave up, before or after its turn came, holds up nobody behind it."""
+    pool = Pool(TransportOptions(max_in_flight=1), Connection, lambda: 0.0)
+    first, second, third, fourth = (_Lease() for _ in range(4))
+    assert isinstance(pool.acquire(first), Connection)
+    for each in (second, third, fourth):
+        assert pool.acquire(each) is None
+        assert pool.wait(each, each.wake) is None
+    pool.release(second)  # it gave up before its turn
+    pool.release(first)
+    assert (third.woken, fourth.woken, pool.in_flight, pool.waiting) == (1, 0, 1, 1)
+    pool.release(third)  # it gave up when it had been woken
+    assert (second.woken, third.woken, fourth.woken) == (0, 1, 1)
+    assert isinstance(pool.awaited(fourth), Connection)
+    pool.release(fourth)
+    assert (pool.in_flight, pool.waiting) == (0, 0)
+
+
+def test_a_place_that_came_free_before_the_wait_is_taken() -> None:
+    """Between the look at the places and the wait, another thread may have given one back."""
+    pool = Pool(TransportOptions(max_in_flight=1), Connection, lambda: 0.0)
+    first, second = _Lease(), _Lease()
+    pool.acquire(first)
+    assert pool.acquire(second) is None
+    pool.release(first)
+    assert isinstance(pool.wait(second, second.wake), Connection)
+    assert second.woken == 0
+
+
+def test_a_place_that_an_interrupt_has_kept_back_is_handed_on_by_the_next() -> None:
+    """Ctrl-C may strike between giving a place back and handing it on; nobody waits for ever."""
+    pool = Pool(TransportOptions(max_in_flight=2), Connection, lambda: 0.0)
+    first, second, third = _Lease(), _Lease(), _Lease()
+    pool.acquire(first)
+    pool.acquire(second)
+    pool.wait(third, third.wake)
+    del pool._busy[first]  # as an interrupt right behind it leaves it
+    pool.release(second)
+    assert third.woken == 1
 
 
 def test_every_end_of_a_request_makes_room(make: Callable[..., AnyTransport]) -> None:
@@ -78,13 +227,25 @@ def test_every_end_of_a_request_makes_room(make: Callable[..., AnyTransport]) ->
                 transport.send(_post(good)._replace(target=""), LIMIT)
 
 
-@pytest.mark.parametrize("step", ["lend", "_idle_for", "prepare", "_send", "_hear", "exchange"])
+STEPS = [
+    (exchange_module.Exchange, "__init__"),
+    (pool_module.Pool, "acquire"),
+    (pool_module.Pool, "_lend"),
+    (BlockingConnection, "carry"),
+    (BlockingConnection, "_connect"),
+    (BlockingConnection, "_wait"),
+    (connection_module.Connection, "start"),
+    (connection_module.Connection, "_send"),
+    (connection_module.Connection, "_receive"),
+]
+
+
+@pytest.mark.parametrize(("owner", "step"), STEPS, ids=[step for _, step in STEPS])
 def test_an_interrupt_makes_room(
-    threaded: Callable[..., CurlTransport], monkeypatch: pytest.MonkeyPatch, step: str
+    threaded: Callable[..., CurlTransport], monkeypatch: pytest.MonkeyPatch, owner: type, step: str
 ) -> None:
     """Ctrl-C may strike anywhere; the next request finds the place free."""
     transport = threaded(max_in_flight=1)
-    owner = Line if hasattr(Line, step) else pool_module.Pool
     real = getattr(owner, step)
 
     def interrupted(*arguments: object) -> None:
@@ -96,6 +257,25 @@ def test_an_interrupt_makes_room(
             patch.setattr(owner, step, interrupted)
             with pytest.raises(KeyboardInterrupt):
                 transport.send(_post(wire), LIMIT)
+        assert transport.in_flight == 0
+        assert isinstance(transport.send(_post(wire), LIMIT), Response)
+
+
+def test_an_interrupt_while_waiting_for_a_place_leaves_the_line(
+    threaded: Callable[..., CurlTransport], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether or not its turn has come already."""
+    transport, gate = threaded(max_in_flight=1), Gate()
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with Wire(gate) as wire:
+        with _under_way(transport, wire, gate, 1), monkeypatch.context() as patch:
+            patch.setattr(pool_module.Pool, "awaited", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                transport.send(_post(wire), 0.05)
+            assert (transport.in_flight, transport.waiting) == (1, 0)
         assert isinstance(transport.send(_post(wire), LIMIT), Response)
 
 
@@ -123,17 +303,17 @@ def test_an_interrupt_gives_the_connection_up(
     transport = threaded()
     with Wire(answer(OK)) as wire:
         transport.send(_post(wire), LIMIT)
-        (line,) = transport._pool._idle
-        line.handle = _Interrupted(line.handle, method)
+        (connection,) = transport._pool.idle
+        connection.handle = _Interrupted(connection.handle, method)
         with pytest.raises(KeyboardInterrupt):
             transport.send(Request("GET", wire.origin(), "/other", (("X", "y"),)), LIMIT)
-        assert transport._pool._idle == []
+        assert transport.kept == 0
         assert isinstance(transport.send(_post(wire), LIMIT), Response)
         assert wire.connections == 2
         assert wire.requests[0] == wire.requests[-1]
 
 
-def test_handles_wander_from_thread_to_thread(transport: AnyTransport) -> None:
+def test_connections_wander_from_thread_to_thread(transport: AnyTransport) -> None:
     """A connection that one thread has opened serves the next thread."""
     with Wire(answer(OK)) as wire:
         for _ in range(5):
@@ -161,7 +341,7 @@ def test_requests_under_way_have_a_connection_each(transport: AnyTransport) -> N
         assert wire.connections <= 8
 
 
-def test_each_origin_has_handles_of_its_own(transport: AnyTransport) -> None:
+def test_each_origin_has_connections_of_its_own(transport: AnyTransport) -> None:
     """Going back and forth between two servers costs each one connection."""
     with Wire(answer(OK)) as one, Wire(answer(OK)) as two:
         for _ in range(3):
@@ -170,42 +350,35 @@ def test_each_origin_has_handles_of_its_own(transport: AnyTransport) -> None:
         assert (one.connections, two.connections) == (1, 1)
 
 
-def test_idle_handles_are_not_hoarded(make: Callable[..., AnyTransport]) -> None:
+def test_idle_connections_are_not_hoarded(make: Callable[..., AnyTransport]) -> None:
     """There are never more of them than may be in use, and the oldest goes first."""
     transport = make(max_in_flight=1)
     with Wire(answer(OK)) as one, Wire(answer(OK)) as two:
         for wire in (one, two, one):
             transport.send(_post(wire), LIMIT)
-        assert (one.connections, two.connections) == (2, 1)
-    assert len(transport._pool._idle) == 1
+        assert (one.connections, two.connections, transport.kept) == (2, 1, 1)
 
 
-def test_a_handle_that_lay_idle_for_long_is_closed(
-    make: Callable[..., AnyTransport], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_connection_that_lay_idle_for_long_is_closed() -> None:
     """After a burst the connections at the bottom of the pile are given up, one by one."""
     now = 1000.0
-    monkeypatch.setattr(pool_module, "monotonic", lambda: now)
-    transport, gate = make(max_idle=50), Gate()
-    with Wire(gate) as wire:
-        with _under_way(transport, wire, gate, 3):
-            pass
-        assert len(transport._pool._idle) == 3
-        now += 51
-        for left in (2, 1, 1):
-            transport.send(_post(wire), LIMIT)
-            assert len(transport._pool._idle) == left
+    pool = Pool(TransportOptions(max_idle=50), Connection, lambda: now)
 
+    def use(count: int) -> None:
+        leases = [_Lease() for _ in range(count)]
+        for each in leases:
+            lent = pool.acquire(each)
+            assert isinstance(lent, Connection)
+            lent.is_reusable = True
+        for each in leases:
+            pool.release(each)
 
-def test_an_idle_handle_keeps_no_body(transport: AnyTransport) -> None:
-    """Neither what was sent nor what came back stays in memory."""
-    with Wire(answer(OK)) as wire:
-        transport.send(_post(wire), LIMIT)
-    (handle,) = transport._pool._idle
-    if isinstance(handle, Easy):
-        assert (handle._lines, handle._answer.getvalue(), handle._body.closed) == ([], b"", True)
-    else:
-        assert (handle._request, handle._head) == (None, b"")
+    use(3)
+    assert len(pool.idle) == 3
+    now += 51
+    for left in (2, 1, 1):
+        use(1)
+        assert len(pool.idle) == left
 
 
 def test_a_closed_transport_refuses(transport: AnyTransport) -> None:
@@ -231,5 +404,19 @@ def test_closing_lets_a_request_under_way_end(threaded: Callable[..., CurlTransp
     with Wire(gate) as wire:
         with _under_way(transport, wire, gate, 2):
             transport.close()
-        assert transport._pool._idle == []
-        assert transport._pool._busy == {}
+        assert (transport.kept, transport.in_flight) == (0, 0)
+
+
+def test_a_kept_connection_that_its_server_closes_goes_at_once(
+    make: Callable[..., AnyTransport],
+) -> None:
+    """An event loop notices by itself; a thread when it looks."""
+    transport = make()
+    with Wire(once(OK)) as wire:
+        assert isinstance(transport.send(_post(wire), LIMIT), Response)
+        if isinstance(transport, Bridge):
+            _until(lambda: transport.kept == 0)
+        else:
+            sleep(0.2)
+        assert isinstance(transport.send(_post(wire), LIMIT), Response)
+        assert (len(wire.requests), wire.connections) == (2, 2)

@@ -8,9 +8,9 @@ from __future__ import annotations
 import sys
 
 from leeward.adapter import TargetConfig
-from leeward.http.curl import CurlTransport
 from leeward.http.messages import Request, Response
 from leeward.http.options import options_from_env
+from leeward.http.threads import CurlTransport
 from leeward_aws.settings.options import settings_from
 
 

@@ -22,9 +22,9 @@ from leeward import Client, Config, Event
 from leeward.adapter import Call, Capability, Driver, Limits, Result, TargetConfig
 from leeward.adapter.plan_run import result_of
 from leeward.errors import LeewardError, Outcome
-from leeward.http.curl import CurlTransport
 from leeward.http.messages import Failure, Request
 from leeward.http.options import TransportOptions
+from leeward.http.threads import CurlTransport
 from leeward.local import Local
 from leeward.operations import operations
 from leeward.testing import FakeClock, Fault, FaultyDriver

@@ -6,9 +6,9 @@ from http import HTTPStatus
 
 import pytest
 
-from leeward.http.curl import CurlTransport
 from leeward.http.messages import Request, Response
 from leeward.http.options import TransportOptions
+from leeward.http.threads import CurlTransport
 from tests.http.wire import LIMIT, OK, Wire, answer
 
 REDIRECTS = [300, 301, 302, 303, 305, 307, 308]

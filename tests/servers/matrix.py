@@ -111,7 +111,7 @@ def in_flight(driver: PlanDriver) -> int:
     """Count the permits that the transports of `driver` have lent."""
     wire: Any = driver._wire
     transports = [wire._transport, *wire._loops.values()]
-    return sum(len(each._pool._busy) for each in transports if each is not None)
+    return sum(each.in_flight for each in transports if each is not None)
 
 
 def load(driver: PlanDriver, call: Call) -> None:

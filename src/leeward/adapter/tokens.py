@@ -74,8 +74,8 @@ class OneShotTransport:
 
     def send(self, request: Request, timeout: float) -> Response | Failure:
         """Send `request` once and give its answer, within `timeout` seconds."""
-        from leeward.http.curl import CurlTransport
         from leeward.http.options import options_from_env
+        from leeward.http.threads import CurlTransport
 
         transport = CurlTransport(options_from_env({}))
         try:

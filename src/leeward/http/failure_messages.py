@@ -8,7 +8,7 @@ _NO_HOST = "curl.6"
 _NO_PROXY = "curl.5"
 _NOT_TRUSTED = "curl.60"
 _TIMES = ("connect_timeout", "deadline")
-"""Codes of `leeward.http.curl.failures`."""
+"""Codes of `leeward.http.failures`."""
 
 
 def describe_failure(failure: Failure, origin: str) -> Failure:

@@ -25,7 +25,8 @@ class TransportOptions(NamedTuple):
         ca_file: the certificates to trust, PEM. Verification cannot be switched off.
         proxy: URL of a proxy for https origins; http ones are local and always reached directly.
         no_proxy: hosts to reach without it: names and suffixes with commas between, or ``*``.
-        max_in_flight: requests under way at once; the next one is refused, not queued.
+        max_in_flight: requests under way at once; the next one waits until one of them is done.
+        max_waiting: requests that wait for that at once; the next one is refused.
         connect_timeout: seconds for name, connection and TLS together, within the deadline.
         max_response_bytes: the largest body, before and after decompression.
         max_header_bytes: the largest header block; libcurl itself stops at 300 KiB.
@@ -38,6 +39,7 @@ class TransportOptions(NamedTuple):
     proxy: str | None = None
     no_proxy: str | None = None
     max_in_flight: int = 64
+    max_waiting: int = 1024
     connect_timeout: float = 1.5
     max_response_bytes: int = 20 * 1024 * 1024
     max_header_bytes: int = 64 * 1024
@@ -48,8 +50,8 @@ class TransportOptions(NamedTuple):
     def __repr__(self) -> str:
         return masked(
             self,
-            "ca_file no_proxy max_in_flight connect_timeout max_response_bytes max_header_bytes "
-            "max_idle max_age public_only",
+            "ca_file no_proxy max_in_flight max_waiting connect_timeout max_response_bytes "
+            "max_header_bytes max_idle max_age public_only",
         )
 
 

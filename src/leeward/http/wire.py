@@ -90,12 +90,12 @@ def curl_wire(options: TransportOptions) -> Wire:
     """Return a wire over libcurl."""
 
     def for_threads() -> Transport:
-        from leeward.http.curl import CurlTransport
+        from leeward.http.threads import CurlTransport
 
         return CurlTransport(options)
 
     def for_loop() -> AsyncTransport:
-        from leeward.http.curl import AsyncCurlTransport
+        from leeward.http.aio import AsyncCurlTransport
 
         return AsyncCurlTransport(options)
 

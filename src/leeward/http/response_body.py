@@ -1,4 +1,4 @@
-"""The body of an answer, in whatever pieces it comes: of a told length, until the end, in chunks.
+"""The body of an answer, in whatever pieces it comes: of a told size, in chunks, until the end.
 
 Source: RFC 9112, sections 6 and 7. Pure.
 """
@@ -10,21 +10,20 @@ from abc import ABC, abstractmethod
 from io import BytesIO
 from typing import TYPE_CHECKING, Final
 
-from leeward.http.broken import BAD_CHUNK, TOO_LARGE, Broken
+from leeward.http.protocol_error import BAD_CHUNK, TOO_LARGE, ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _LONGEST_LINE: Final = 16 * 1024
-"""Bytes of the line that begins a chunk, and of a trailer."""
+"""Bytes of the line that begins a chunk, and of all trailers together."""
 
-_SIZE: Final = rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?\r?"
-"""The line before a chunk; compiled when it is first needed."""
+_SIZE_LINE: Final = rb"([0-9A-Fa-f]{1,15})(?:[ \t]*|;[^\r\0]*)"
+_TRAILER: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\0]*"
+"""The line before a chunk, and one behind the last; compiled when they are first needed."""
 
-_BLANK: Final = frozenset({b"", b"\r"})
 
-
-class Reader(ABC):
+class Body(ABC):
     """Takes in the body of one answer.
 
     Attributes:
@@ -34,33 +33,33 @@ class Reader(ABC):
     def __init__(self) -> None:
         self.overrun = False
         # Its `getvalue` copies nothing, where joining pieces would hold an answer twice.
-        self._body = BytesIO()
+        self._taken = BytesIO()
 
     @abstractmethod
     def feed(self, data: bytes) -> bool:
-        """Take what has come in; say whether the body is whole."""
+        """Take what has come in; return whether the body is whole."""
 
-    def body(self) -> bytes:
+    def value(self) -> bytes:
         """Return what of the body has come."""
-        return self._body.getvalue()
+        return self._taken.getvalue()
 
 
-class Sized(Reader):
-    """A body whose length was told."""
+class Sized(Body):
+    """A body whose size was told."""
 
-    def __init__(self, length: int) -> None:
+    def __init__(self, size: int) -> None:
         super().__init__()
-        self._left = length
+        self._left = size
 
     def feed(self, data: bytes) -> bool:
         """Take as much as belongs to it."""
-        self._body.write(data[: self._left])
+        self._taken.write(data[: self._left])
         self.overrun = len(data) > self._left
         self._left -= min(len(data), self._left)
         return self._left == 0
 
 
-class UntilTheEnd(Reader):
+class UntilTheEnd(Body):
     """A body that is what comes until the connection ends."""
 
     def __init__(self, most: int) -> None:
@@ -69,14 +68,14 @@ class UntilTheEnd(Reader):
 
     def feed(self, data: bytes) -> bool:
         """Take everything; only the end of the connection makes it whole."""
-        if self._body.tell() + len(data) > self._most:
-            raise Broken(TOO_LARGE)
-        self._body.write(data)
+        if self._taken.tell() + len(data) > self._most:
+            raise ProtocolError(TOO_LARGE)
+        self._taken.write(data)
         return False
 
 
-class Chunked(Reader):
-    """A body in chunks, with a trailer that does not count."""
+class Chunked(Body):
+    """A body in chunks, with trailers that do not count."""
 
     def __init__(self, most: int) -> None:
         super().__init__()
@@ -84,7 +83,8 @@ class Chunked(Reader):
         self._came = b""
         self._at = 0
         self._left = 0
-        # A function and no method of this object: that would be a cycle, and keep the body alive.
+        self._trailers = 0
+        # A function and not a method of this object: that would be a cycle, and keep the body.
         self._next: Callable[[Chunked], bool] = Chunked._size
 
     def feed(self, data: bytes) -> bool:
@@ -98,12 +98,12 @@ class Chunked(Reader):
         line = self._line()
         if line is None:
             return False
-        match = re.fullmatch(_SIZE, line)
+        match = re.fullmatch(_SIZE_LINE, line)
         if match is None:
-            raise Broken(BAD_CHUNK)
+            raise ProtocolError(BAD_CHUNK)
         self._left = int(match[1], 16)
-        if self._body.tell() + self._left > self._most:
-            raise Broken(TOO_LARGE)
+        if self._taken.tell() + self._left > self._most:
+            raise ProtocolError(TOO_LARGE)
         self._next = Chunked._data if self._left else Chunked._trailer
         return True
 
@@ -111,26 +111,32 @@ class Chunked(Reader):
         piece = self._came[self._at : self._at + self._left]
         self._at += len(piece)
         self._left -= len(piece)
-        self._body.write(piece)
+        self._taken.write(piece)
         if self._left == 0:
             self._next = Chunked._behind
         return self._left == 0
 
     def _behind(self) -> bool:
-        line = self._line()
-        if line is None:
-            return False
-        if line not in _BLANK:
-            raise Broken(BAD_CHUNK)
-        self._next = Chunked._size
-        return True
+        """Take the CR LF behind a chunk, and nothing else."""
+        end = self._came[self._at : self._at + 2]
+        if not b"\r\n".startswith(end):
+            raise ProtocolError(BAD_CHUNK)
+        if len(end) == 2:
+            self._at += 2
+            self._next = Chunked._size
+        return len(end) == 2
 
     def _trailer(self) -> bool:
         line = self._line()
-        if line in _BLANK:
+        if line is None:
+            return False
+        self._trailers += len(line)
+        if not line:
             self.overrun = len(self._came) > self._at
             self._next = Chunked._done
-        return line is not None
+        elif self._trailers > _LONGEST_LINE or re.fullmatch(_TRAILER, line) is None:
+            raise ProtocolError(BAD_CHUNK)
+        return True
 
     def _done(self) -> bool:
         return False
@@ -139,8 +145,10 @@ class Chunked(Reader):
         """Take the next line, without its end; None if that has not come."""
         end = self._came.find(b"\n", self._at)
         if (end if end >= 0 else len(self._came)) - self._at > _LONGEST_LINE:
-            raise Broken(BAD_CHUNK)
+            raise ProtocolError(BAD_CHUNK)
         if end < 0:
             return None
-        line, self._at = self._came[self._at : end], end + 1
+        if self._came[end - 1 : end] != b"\r" or end == self._at:
+            raise ProtocolError(BAD_CHUNK)
+        line, self._at = self._came[self._at : end - 1], end + 1
         return line

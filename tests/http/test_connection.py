@@ -1,4 +1,4 @@
-"""What only the connection knows that leeward speaks over by itself."""
+"""What only the connection knows that leeward speaks over by itself, whoever waits for it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ from typing import TypeVar
 import pytest
 import trustme
 
-from leeward.http.curl import CurlTransport, line
-from leeward.http.curl.handles import CurlError
+from leeward.http import connection
+from leeward.http.connection import Connection
+from leeward.http.exchange import Exchange
+from leeward.http.libcurl import CurlError
 from leeward.http.messages import Failure, Phase, Request, Response
+from tests.http.bridge import AnyTransport
 from tests.http.certificates import tls_context
 from tests.http.wire import LIMIT, OK, Peer, Wire, answer, hang
 
@@ -33,16 +36,16 @@ def scheme(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def no_poll(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take `select.poll` away, as on Windows."""
-    monkeypatch.setattr(line, "select", SimpleNamespace(select=select.select))
+    monkeypatch.setattr(connection, "select", SimpleNamespace(select=select.select))
 
 
 @pytest.mark.usefixtures("no_poll")
 def test_a_system_without_poll(
-    threaded: Callable[..., CurlTransport], ca: trustme.CA, ca_file: str, scheme: str
+    make: Callable[..., AnyTransport], ca: trustme.CA, ca_file: str, scheme: str
 ) -> None:
     """Small and large requests, kept connections and deadlines are as elsewhere."""
     context = tls_context(ca.issue_cert("127.0.0.1")) if scheme == "https" else None
-    transport = threaded(ca_file=ca_file)
+    transport = make(ca_file=ca_file)
     with Wire(answer(OK), tls=context) as wire:
         for size in (1, 5_000_000, 1):
             request = Request("POST", wire.origin(scheme), "/", (), bytes(size))
@@ -54,58 +57,48 @@ def test_a_system_without_poll(
     assert failure[:3] == (Phase.RECEIVE, True, "deadline")
 
 
-class _Dying:
-    """A handle whose connection dies as the next request is sent."""
+def _dies(after: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let connections die, the next time that one is to take something, after so many pieces.
 
-    def __init__(self, handle: object) -> None:
-        self._handle = handle
+    As libcurl tells it after a reset that nobody could see coming.
+    """
+    real = Connection._send
+    died: list[bool] = []
 
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._handle, name)
-
-    def send(self, _data: object) -> int:
-        """Fail, as libcurl does after a reset that nobody could see coming."""
+    def send(self: Connection, exchange: Exchange) -> None:
+        if died:
+            real(self, exchange)
+            return
+        died.append(True)
+        for _ in range(after):
+            exchange.sent(self.handle.send(exchange.to_send()))
         raise CurlError(55, "Send failure: Connection reset by peer")
+
+    monkeypatch.setattr(Connection, "_send", send)
 
 
 def test_a_kept_connection_that_takes_nothing_is_replaced(
-    threaded: Callable[..., CurlTransport],
+    make: Callable[..., AnyTransport], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing has left on it, so the request goes out on another, once."""
-    transport = threaded()
+    transport = make()
     with Wire(answer(OK)) as wire:
         request = Request("POST", wire.origin(), "/", (), b"x")
         transport.send(request, LIMIT)
-        (kept,) = transport._pool._idle
-        kept.handle = _Dying(kept.handle)
+        _dies(0, monkeypatch)
         assert isinstance(transport.send(request, LIMIT), Response)
         assert (len(wire.requests), wire.connections) == (2, 2)
 
 
-class _HalfDying(_Dying):
-    """One whose connection dies when it has taken a piece."""
-
-    takes = True
-
-    def send(self, data: object) -> int:
-        """Take a piece, and then no more."""
-        if self.takes:
-            self.takes = False
-            taken: int = self._handle.send(data)  # type: ignore[attr-defined]
-            return taken
-        return super().send(data)
-
-
 def test_a_kept_connection_that_has_taken_a_piece_is_not_replaced(
-    threaded: Callable[..., CurlTransport],
+    make: Callable[..., AnyTransport], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The piece may have been all that the server needed: the request is not sent again."""
-    transport = threaded()
+    transport = make()
     with Wire(answer(OK)) as wire:
         request = Request("POST", wire.origin(), "/", (), b"x")
         transport.send(request, LIMIT)
-        (kept,) = transport._pool._idle
-        kept.handle = _HalfDying(kept.handle)
+        _dies(1, monkeypatch)
         failure = transport.send(request._replace(body=bytes(5_000_000)), LIMIT)
         assert isinstance(failure, Failure)
         assert failure[:3] == (Phase.SEND, True, "curl.55")
@@ -113,20 +106,15 @@ def test_a_kept_connection_that_has_taken_a_piece_is_not_replaced(
 
 
 def test_a_new_connection_that_takes_nothing_proves_it(
-    threaded: Callable[..., CurlTransport], monkeypatch: pytest.MonkeyPatch
+    make: Callable[..., AnyTransport], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There is no third; not a byte has left."""
-    real = line.Line._connect
-
-    def connect(self: line.Line) -> None:
-        real(self)
-        self.handle = _Dying(self.handle)
-
-    monkeypatch.setattr(line.Line, "_connect", connect)
+    """There is no second try; not a byte has left."""
+    _dies(0, monkeypatch)
     with Wire(answer(OK)) as wire:
-        failure = threaded().send(Request("POST", wire.origin(), "/", (), b"x"), LIMIT)
-    assert isinstance(failure, Failure)
-    assert failure[:3] == (Phase.CONNECT, False, "curl.55")
+        failure = make().send(Request("POST", wire.origin(), "/", (), b"x"), LIMIT)
+        assert isinstance(failure, Failure)
+        assert failure[:3] == (Phase.CONNECT, False, "curl.55")
+        assert wire.connections <= 1
     assert wire.requests == []
 
 
@@ -165,7 +153,7 @@ class _Together:
 
 @pytest.mark.parametrize("size", [1_000, 20_000_000])
 def test_bytes_that_nobody_asked_for_end_a_connection(
-    threaded: Callable[..., CurlTransport], size: int
+    make: Callable[..., AnyTransport], size: int
 ) -> None:
     """An answer to nothing is not taken for the answer to the next request."""
 
@@ -175,7 +163,7 @@ def test_bytes_that_nobody_asked_for_end_a_connection(
         peer.read()
 
     with Wire(script) as wire:
-        transport = threaded()
+        transport = make()
         request = Request("POST", wire.origin(), "/", (), bytes(size))
         for _ in range(2):
             assert isinstance(transport.send(request, LIMIT), Response)
@@ -183,7 +171,7 @@ def test_bytes_that_nobody_asked_for_end_a_connection(
 
 
 def test_nor_do_they_answer_the_next_request_over_tls(
-    threaded: Callable[..., CurlTransport], ca: trustme.CA, ca_file: str
+    make: Callable[..., AnyTransport], ca: trustme.CA, ca_file: str
 ) -> None:
     """There they may be in OpenSSL already, and the socket says nothing of them."""
     context = tls_context(ca.issue_cert("127.0.0.1"))
@@ -196,7 +184,7 @@ def test_nor_do_they_answer_the_next_request_over_tls(
             tls.leave()
 
     with Wire(script) as wire:
-        transport = threaded(ca_file=ca_file)
+        transport = make(ca_file=ca_file)
         request = Request("POST", wire.origin("https"), "/", (), b"x")
         for _ in range(3):
             response = transport.send(request, LIMIT)
@@ -206,7 +194,7 @@ def test_nor_do_they_answer_the_next_request_over_tls(
 
 
 def test_an_answer_that_comes_with_the_handshake(
-    threaded: Callable[..., CurlTransport], ca: trustme.CA, ca_file: str
+    make: Callable[..., AnyTransport], ca: trustme.CA, ca_file: str
 ) -> None:
     """A server that is too busy may say so unasked; nobody waits for what has come."""
     context = tls_context(ca.issue_cert("127.0.0.1"))
@@ -219,7 +207,7 @@ def test_an_answer_that_comes_with_the_handshake(
         peer.hold()
 
     with Wire(script) as wire:
-        transport = threaded(ca_file=ca_file)
+        transport = make(ca_file=ca_file)
         # Half of the time after which the server hangs up.
         response = transport.send(Request("POST", wire.origin("https"), "/", (), b"x"), LIMIT / 2)
     assert isinstance(response, Response)
@@ -237,28 +225,31 @@ def _frames_behind(error: BaseException | None) -> list[TracebackType]:
 
 
 def test_a_cause_keeps_no_request_alive(
-    threaded: Callable[..., CurlTransport], ca: trustme.CA, ca_file: str, scheme: str
+    make: Callable[..., AnyTransport],
+    monkeypatch: pytest.MonkeyPatch,
+    ca: trustme.CA,
+    ca_file: str,
+    scheme: str,
 ) -> None:
     """Nor does what it came from: their frames would hold the body."""
     context = tls_context(ca.issue_cert("127.0.0.1")) if scheme == "https" else None
-    transport = threaded(ca_file=ca_file)
+    transport = make(ca_file=ca_file)
     with Wire(Peer.hold, tls=context) as wire:
         stuck = transport.send(Request("POST", wire.origin(scheme), "/", (), bytes(20_000_000)), 1)
     with Wire(answer(OK), tls=context) as wire:
         request = Request("POST", wire.origin(scheme), "/", (), b"x")
         transport.send(request, LIMIT)
-        (kept,) = transport._pool._idle
-        kept.handle = _Dying(kept.handle)
-    gone = transport.send(request, LIMIT)
+        _dies(1, monkeypatch)
+        gone = transport.send(request._replace(body=bytes(5_000_000)), LIMIT)
     for failure in (stuck, gone):
         assert isinstance(failure, Failure)
         assert _frames_behind(failure.cause) == []
 
 
 @pytest.mark.parametrize("timeout", [1e-9, nan])
-def test_no_time_is_no_request(threaded: Callable[..., CurlTransport], timeout: float) -> None:
+def test_no_time_is_no_request(make: Callable[..., AnyTransport], timeout: float) -> None:
     """What cannot end in time is not sent, on a connection that is there either."""
-    transport = threaded()
+    transport = make()
     with Wire(answer(OK)) as wire:
         request = Request("POST", wire.origin(), "/", (), b"x")
         transport.send(request, LIMIT)
@@ -268,22 +259,20 @@ def test_no_time_is_no_request(threaded: Callable[..., CurlTransport], timeout: 
         assert len(wire.requests) == 1
 
 
-def test_all_the_time_in_the_world(threaded: Callable[..., CurlTransport]) -> None:
+def test_all_the_time_in_the_world(make: Callable[..., AnyTransport]) -> None:
     """It is no number of milliseconds, and does no harm."""
     with Wire(answer(OK)) as wire:
         request = Request("POST", wire.origin(), "/", (), b"x")
         for timeout in (3e6, inf):
-            assert isinstance(threaded().send(request, timeout), Response)
+            assert isinstance(make().send(request, timeout), Response)
 
 
 @pytest.mark.parametrize("option", ["max_idle", "max_age"])
-def test_a_connection_is_not_used_for_ever(
-    threaded: Callable[..., CurlTransport], option: str
-) -> None:
+def test_a_connection_is_not_used_for_ever(make: Callable[..., AnyTransport], option: str) -> None:
     """One that lay idle for long may be dead, and one that is old may lead where none should."""
     with Wire(answer(OK)) as wire:
         request = Request("POST", wire.origin(), "/", (), b"x")
-        transport = threaded(**{option: 0})
+        transport = make(**{option: 0})
         for _ in range(2):
             assert isinstance(transport.send(request, LIMIT), Response)
         assert wire.connections == 2
@@ -291,7 +280,7 @@ def test_a_connection_is_not_used_for_ever(
 
 CTRL_C = """
 import os, signal, sys, threading, time
-from leeward.http.curl import CurlTransport
+from leeward.http.threads import CurlTransport
 from leeward.http.messages import Request
 from leeward.http.options import TransportOptions
 

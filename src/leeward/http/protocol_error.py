@@ -1,11 +1,11 @@
-"""An answer that is none: told by the code that libcurl has for it, whoever has read it."""
+"""What is wrong with an answer, by the number that libcurl has for the same fault."""
 
 from __future__ import annotations
 
 from typing import Final
 
 WRONG_PROTOCOL: Final = 1
-NONSENSE: Final = 8
+MALFORMED: Final = 8
 CUT: Final = 18
 NOTHING_CAME: Final = 52
 BAD_CHUNK: Final = 56
@@ -15,11 +15,11 @@ ENDLESS_HEAD: Final = 100
 """From curl/curl.h."""
 
 
-class Broken(Exception):
-    """What came in is no answer, or not all of one.
+class ProtocolError(Exception):
+    """What came is not an answer, or not all of one.
 
     Attributes:
-        code: libcurl's error code.
+        code: libcurl's number.
     """
 
     def __init__(self, code: int) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from leeward.http.curl.library import pycurl
+from leeward.http.libcurl import pycurl
 from leeward.http.public_addresses import is_public
 
 

@@ -1,4 +1,4 @@
-"""A multi handle of libcurl that an event loop drives: sockets and a timer, and no polling.
+"""Connections made on an event loop: libcurl's multi handle, with sockets and a timer, no polling.
 
 libcurl says by two callbacks which sockets to watch and when to call it again. The callbacks only
 take notes, and the notes are acted upon when libcurl has returned: pycurl prints and swallows the
@@ -9,63 +9,69 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from leeward.http.curl.forks import leak
-from leeward.http.curl.handles import CurlError
-from leeward.http.curl.library import pycurl
+from leeward.http.libcurl import CurlError, leak, pycurl
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future, TimerHandle
 
 End: TypeAlias = tuple[int, str] | None
-"""How a transfer ended: libcurl's error code and its words, code 0 for none; None if it was given
-up because of `Multi.close`."""
+"""How connecting ended: libcurl's error code and its words, code 0 for none; None if it was given
+up by `Connector.end` or `close`."""
 
-COMPLETE = (0, "")
+CONNECTED: Final = (0, "")
 
-BROKEN = (int(pycurl.E_ABORTED_BY_CALLBACK), "libcurl's multi handle failed")
-"""How every transfer ends when libcurl refuses to go on. This code proves nothing about it."""
+_BROKEN: Final = (int(pycurl.E_ABORTED_BY_CALLBACK), "libcurl's multi handle failed")
+"""How everything ends when libcurl refuses to go on."""
 
-IN, OUT = pycurl.POLL_IN, pycurl.POLL_OUT
+_IN, _OUT = pycurl.POLL_IN, pycurl.POLL_OUT
 
 
-class Multi:
-    """Performs transfers for the tasks of one event loop, and keeps their connections.
+class Connector:
+    """Lets easy handles connect that do no more than that (`CONNECT_ONLY`).
+
+    One that is connected stays in the multi handle until it is removed: it could neither send nor
+    receive elsewhere. They share the certificates that libcurl has read, which are most of what a
+    handshake costs.
 
     Args:
         loop: the loop, whose thread is the only one to call anything here.
-        connections: how many are kept when idle.
     """
 
-    def __init__(self, loop: AbstractEventLoop, connections: int) -> None:
+    def __init__(self, loop: AbstractEventLoop) -> None:
         self._loop = loop
-        self._connections = connections
+        self._is_looking_up = False
         self._start_empty()
 
     def _start_empty(self) -> None:
-        self._under_way: dict[Any, Future[End]] = {}
+        self._connecting: dict[Any, Future[End]] = {}
+        self._homes: dict[Any, Any] = {}
         self._watched: dict[int, int] = {}
         self._due: float | None = None
         self._timer: TimerHandle | None = None
+        self._renew_multi()
+
+    def _renew_multi(self) -> None:
         self._sockets: list[tuple[int, int]] = []
         self._waits: list[int] = []
-        self._looking_up = False
-        self._multi = _multi_handle(self._connections, self._sockets, self._waits)
+        self._multi = _multi_handle(self._sockets, self._waits)
 
-    async def perform(self, handle: Any) -> End:
-        """Perform the transfer of the easy handle `handle`; to cancel this is to end it."""
-        if self.is_closed:
+    async def connect(self, handle: Any) -> End:
+        """Let `handle` connect; to cancel this is to end it."""
+        if self._multi is None:
             return None
         done: Future[End] = self._loop.create_future()
-        self._under_way[handle] = done
+        self._connecting[handle] = done
         try:
             self._begin(handle)
             return await done
         finally:
-            self._give_up(handle)
+            if self._connecting.pop(handle, None) is not None:
+                self.remove(handle)
 
     def _begin(self, handle: Any) -> None:
+        self._homes[handle] = self._multi
         try:
             self._multi.add_handle(handle)
         except CurlError:
@@ -73,10 +79,23 @@ class Multi:
         else:
             self._act(pycurl.SOCKET_TIMEOUT, 0)
 
-    def _give_up(self, handle: Any) -> None:
-        if self._under_way.pop(handle, None) is not None:
-            self._remove(handle)
-            self._do_as_noted()
+    def end(self, handle: Any) -> bool:
+        """End the connecting of `handle`, if that is under way; return whether it was."""
+        is_connecting = handle in self._connecting
+        if is_connecting:
+            self._end(handle, None)
+        return is_connecting
+
+    def remove(self, handle: Any) -> None:
+        """Take back `handle`; its connection is closed."""
+        home = self._homes.pop(handle, None)
+        if home is None:
+            return
+        # A multi handle that is broken may have never taken it; at exit, it may be freed already.
+        with suppress(CurlError):
+            home.remove_handle(handle)
+            self._is_looking_up |= handle.getinfo(pycurl.NAMELOOKUP_TIME) == 0
+        self._do_as_noted()
 
     def _act(self, socket: int, events: int) -> None:
         """Let libcurl go on, because of `events` on `socket` or of the time."""
@@ -88,31 +107,33 @@ class Multi:
             self._start_over()
             raise
         else:
-            self._collect()
             self._do_as_noted()
+            self._collect()
 
     def _collect(self) -> None:
-        """Wake the tasks whose transfer has ended."""
+        """Wake the tasks whose connection has come about, or has failed."""
         _, good, bad = self._multi.info_read()
         for handle in good:
-            self._end(handle, COMPLETE)
+            self._end(handle, CONNECTED)
         for handle, code, words in bad:
             self._end(handle, (code, words))
 
     def _end(self, handle: Any, end: End) -> None:
-        done = self._under_way.pop(handle)
-        if end == COMPLETE:
-            self._multi.remove_handle(handle)
-        else:
-            self._remove(handle)
-        if not done.done():
+        done = self._connecting.pop(handle)
+        if end != CONNECTED:
+            self.remove(handle)
+        if not done.done() and not self._loop.is_closed():
             done.set_result(end)
 
-    def _remove(self, handle: Any) -> None:
-        """Take back `handle`, whose transfer is not complete."""
-        with suppress(CurlError):  # a multi handle that is broken may have never taken it
-            self._multi.remove_handle(handle)
-        self._looking_up = self._looking_up or handle.getinfo(pycurl.NAMELOOKUP_TIME) == 0
+    def _start_over(self) -> None:
+        """Go on with another multi handle, after this one has failed.
+
+        What is connected stays with the old one, which is freed with the last of it.
+        """
+        self._unwatch_all()
+        self._renew_multi()
+        for handle in list(self._connecting):
+            self._end(handle, _BROKEN)
 
     def _do_as_noted(self) -> None:
         if self._waits:
@@ -159,8 +180,8 @@ class Multi:
         wanted = {}
         for what, socket in noted:
             if what == pycurl.POLL_REMOVE:
-                self._unwatch(socket, IN | OUT)
-            wanted[socket] = what & (IN | OUT)
+                self._unwatch(socket, _IN | _OUT)
+            wanted[socket] = what & (_IN | _OUT)
         for socket, events in wanted.items():
             self._unwatch(socket, ~events)
             self._watch(socket, events)
@@ -168,9 +189,9 @@ class Multi:
     def _watch(self, socket: int, events: int) -> None:
         """Watch `socket` for `events`, in addition to what it is watched for."""
         before = self._watched.get(socket, 0)
-        if events & ~before & IN:
+        if events & ~before & _IN:
             self._loop.add_reader(socket, self._act, socket, pycurl.CSELECT_IN)
-        if events & ~before & OUT:
+        if events & ~before & _OUT:
             self._loop.add_writer(socket, self._act, socket, pycurl.CSELECT_OUT)
         if events:
             self._watched[socket] = before | events
@@ -180,65 +201,50 @@ class Multi:
         before = self._watched.pop(socket, 0)
         # A selector that still waits for something else cannot change its mind about a socket
         # that is closed. It forgets it then, which is what is wanted.
-        if before & events & IN:
+        if before & events & _IN:
             with suppress(OSError):
                 self._loop.remove_reader(socket)
-        if before & events & OUT:
+        if before & events & _OUT:
             with suppress(OSError):
                 self._loop.remove_writer(socket)
         if before & ~events:
             self._watched[socket] = before & ~events
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether no transfer is under way."""
-        return not self._under_way
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether `close` was called."""
-        return self._multi is None
-
-    def close(self) -> None:
-        """End every transfer and close every connection. Nothing is watched any more."""
-        if not self.is_closed:
-            self._stop(None)
-
-    def _start_over(self) -> None:
-        """Go on with another handle, after libcurl's multi handle has failed."""
-        self._stop(BROKEN)
-        self._start_empty()
-
-    def _stop(self, end: End) -> None:
-        if self._loop.is_closed():
-            self._under_way.clear()  # whom it could wake is no more
-        for handle in list(self._under_way):
-            self._end(handle, end)
+    def _unwatch_all(self) -> None:
         for socket in list(self._watched):
-            self._unwatch(socket, IN | OUT)
+            self._unwatch(socket, _IN | _OUT)
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
+        self._timer = self._due = None
+
+    def close(self) -> None:
+        """End everything; the connections have been closed before. Nothing is watched any more."""
+        if self._multi is None:
+            return
+        for handle in list(self._connecting):
+            self._end(handle, None)
+        self._unwatch_all()
         multi, self._multi = self._multi, None
-        if self._looking_up:
-            # A look-up goes on when its transfer has ended, and libcurl waits for it here, which
+        if self._is_looking_up:
+            # A look-up goes on when its connecting has ended, and libcurl waits for it here, which
             # would hold up the loop: CURLMOPT_QUICK_EXIT is not within pycurl's reach.
             threading.Thread(target=multi.close, daemon=True).start()
         else:
             multi.close()
 
-    def renew(self) -> None:
+    def forsake(self) -> None:
         """Forget everything without closing it, in a child of a fork.
 
         The loop's own list of sockets is the parent's as well, and is left as it is.
         """
         leak(self._multi)
-        for handle in self._under_way:
+        for handle, home in self._homes.items():
             leak(handle)
+            leak(home)
         self._start_empty()
 
 
-def _multi_handle(connections: int, sockets: list[tuple[int, int]], waits: list[int]) -> Any:
+def _multi_handle(sockets: list[tuple[int, int]], waits: list[int]) -> Any:
     """Return a new handle that notes what it wants watched, and its waits in milliseconds."""
 
     def note(what: int, socket: int, _multi: object, _data: object) -> None:
@@ -247,5 +253,4 @@ def _multi_handle(connections: int, sockets: list[tuple[int, int]], waits: list[
     multi = pycurl.CurlMulti()
     multi.setopt(pycurl.M_SOCKETFUNCTION, note)
     multi.setopt(pycurl.M_TIMERFUNCTION, waits.append)
-    multi.setopt(pycurl.M_MAXCONNECTS, connections)
     return multi

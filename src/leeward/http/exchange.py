@@ -1,0 +1,158 @@
+"""One request and its answer, whatever carries the bytes. Pure: no socket, no clock.
+
+A runner asks what to send and tells what was taken, tells what has come, and reads the result. The
+machine decides everything else: what a failure proves, when the answer is whole, and whether the
+connection may serve another request.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Final
+
+from leeward.http.content_coding import decoded
+from leeward.http.failures import Progress, closed, explain
+from leeward.http.messages import Failure, Phase, Request, Response
+from leeward.http.options import TransportOptions
+from leeward.http.protocol_error import ProtocolError
+from leeward.http.request_checks import head_of, scheme_and_host
+from leeward.http.response_parser import ResponseParser
+
+_RECORD: Final = 16 * 1024
+"""Bytes of one TLS record. A request is handed over in no larger pieces: one that fails has then
+left either whole or not at all, for a peer makes nothing of part of a record."""
+
+_PIECE: Final = 1024 * 1024
+"""The same without TLS, where the count is exact anyway."""
+
+_CONNECTED: Final = Progress(name_found=True, connected=True)
+
+
+class Exchange:
+    """One request on its way out, and its answer on its way in.
+
+    Args:
+        request: what to send.
+        deadline: by the clock of the runner, in seconds.
+        options: of the transport.
+
+    Attributes:
+        origin: where it is to go.
+        tls: whether the origin is https.
+        deadline: as given.
+        unsent: what of the request the connection has not taken; false when that is nothing.
+        may_have_left: whether a byte of the request may have left.
+        result: the answer, or why there is none; None until it is over.
+
+    Raises:
+        leeward.InvalidRequest: a part of `request` cannot go over the wire.
+        leeward.ConfigError: its origin is not an origin.
+    """
+
+    __slots__ = (
+        "_body",
+        "_options",
+        "_parser",
+        "_piece",
+        "deadline",
+        "may_have_left",
+        "origin",
+        "result",
+        "tls",
+        "unsent",
+    )
+
+    def __init__(self, request: Request, deadline: float, options: TransportOptions) -> None:
+        scheme, host = scheme_and_host(request.origin)
+        head, body = head_of(request, host), request.body
+        self.origin = request.origin
+        self.deadline = deadline
+        self.tls = scheme == "https"
+        self.may_have_left = False
+        self.result: Response | Failure | None = None
+        self._options = options
+        self._piece = _RECORD if self.tls else _PIECE
+        self._parser = ResponseParser(
+            has_body=request.method != "HEAD", max_body=options.max_response_bytes
+        )
+        self.unsent: bytes | memoryview
+        if len(head) + len(body) <= self._piece:
+            self.unsent, self._body = head + body, b""
+        else:
+            self.unsent, self._body = memoryview(head), body
+
+    def to_send(self) -> bytes | memoryview:
+        """Return what to hand to the connection next."""
+        return self.unsent[: self._piece]
+
+    def sent(self, count: int) -> None:
+        """Take note that the connection has taken the next `count` bytes, more than 0."""
+        self.may_have_left = True
+        self.unsent = self.unsent[count:]
+        if not self.unsent and self._body:
+            self.unsent, self._body = memoryview(self._body), b""
+
+    def blocked(self) -> None:
+        """Take note that the connection has no room now. Part of a TLS record may have left."""
+        self.may_have_left = self.may_have_left or self.tls
+
+    def received(self, data: bytes) -> None:
+        """Take what has come in, no bytes for the end of the connection; `result` may be there."""
+        parser = self._parser
+        try:
+            if data:
+                parser.feed(data)
+            else:
+                parser.end()
+        except ProtocolError as error:
+            self.fail(error.code, error)
+        else:
+            if parser.whole:
+                self.result = self._answer(parser)
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether a whole answer has come, of use or not."""
+        return self._parser.whole
+
+    @property
+    def leaves_clean(self) -> bool:
+        """Whether it is over and nothing of it is left in the connection, which may be kept."""
+        return self._parser.whole and self._parser.keeps and not self.unsent
+
+    def fail(self, code: int, cause: BaseException, progress: Progress = _CONNECTED) -> None:
+        """End it without an answer.
+
+        Args:
+            code: libcurl's error code.
+            cause: the native exception.
+            progress: how far the connection came, if it is not there.
+        """
+        # Frames would keep the request, and the secrets in it, alive.
+        self.result = explain(code, self._progress(progress), cause.with_traceback(None))
+
+    def close(self, progress: Progress) -> None:
+        """End it because the transport was closed, when the connection had come so far."""
+        self.result = closed(self._progress(progress))
+
+    def _progress(self, progress: Progress) -> Progress:
+        return progress._replace(
+            may_have_left=self.may_have_left,
+            tls=self.tls,
+            all_sent=not self.unsent,
+            status=self._parser.status_so_far,
+            head_complete=self._parser.status is not None,
+        )
+
+    def _answer(self, parser: ResponseParser) -> Response | Failure:
+        """Return the answer that is whole; a `Failure` if it is too large or cannot be unpacked."""
+        headers, body, status = parser.headers, parser.body, parser.status or 0
+        if parser.head_bytes > self._options.max_header_bytes:
+            return Failure(Phase.BODY, True, "headers_too_large", status)
+        if body and "content-encoding" in headers:
+            coding = headers["content-encoding"]
+            unpacked = decoded(coding, body, self._options.max_response_bytes)
+            if isinstance(unpacked, str):
+                return Failure(Phase.BODY, True, unpacked, status)
+            body = unpacked
+        return Response(status, MappingProxyType(headers), body)

@@ -1,0 +1,206 @@
+"""The places of a transport for requests under way, and its connections.
+
+A request takes a place, and with it a connection to its origin. If no place is free it waits, first
+come, first served, until one is given back.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+from leeward.http.connection import Connection
+from leeward.http.exchange import Exchange
+from leeward.http.failures import refused
+from leeward.http.libcurl import leak
+from leeward.http.messages import Failure
+from leeward.http.options import TransportOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+BULKHEAD: Final = "bulkhead"
+"""The code of a refusal because every place is taken."""
+
+C = TypeVar("C", bound=Connection)
+
+
+class Pool(Generic[C]):
+    """Lends connections to threads or tasks, `max_in_flight` at most at once.
+
+    A lease is the borrower's own `Exchange`, made before anything is taken: an interrupt may strike
+    between any two steps, and a lease can be released whatever has become of it.
+
+    Args:
+        options: of the transport.
+        make: makes a connection for an origin, without I/O.
+        clock: monotonic seconds.
+
+    Attributes:
+        is_closed: whether `close` was called.
+    """
+
+    def __init__(
+        self,
+        options: TransportOptions,
+        make: Callable[[str, TransportOptions], C],
+        clock: Callable[[], float],
+    ) -> None:
+        self._options = options
+        self._make = make
+        self._clock = clock
+        self.is_closed = False
+        self._start_empty()
+
+    def _start_empty(self) -> None:
+        self._lock = threading.Lock()
+        self._idle: list[C] = []
+        self._busy: dict[Exchange, C] = {}
+        self._waiting: dict[Exchange, Callable[[], object]] = {}  # in the order of their coming
+
+    @property
+    def in_flight(self) -> int:
+        """How many places are taken."""
+        return len(self._busy)
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a place."""
+        return len(self._waiting)
+
+    @property
+    def idle(self) -> list[C]:
+        """The connections that are kept, the one used last at the end."""
+        return self._idle.copy()
+
+    def acquire(self, lease: Exchange) -> C | Failure | None:
+        """Lend a connection, one that is kept if there is one; None if no place is free."""
+        with self._lock:
+            if self.is_closed:
+                return refused("closed")
+            if self._waiting or len(self._busy) >= self._options.max_in_flight:
+                return None
+            return self._lend(lease)
+
+    def wait(self, lease: Exchange, wake: Callable[[], object]) -> C | Failure | None:
+        """Wait in line; None if there is one: `wake` is called when a place was taken for `lease`.
+
+        Args:
+            lease: which `acquire` has given nothing.
+            wake: called from whatever thread gives a place back, and when the pool is closed.
+        """
+        with self._lock:
+            if self.is_closed:
+                return refused("closed")
+            if not self._waiting and len(self._busy) < self._options.max_in_flight:
+                return self._lend(lease)
+            if len(self._waiting) >= self._options.max_waiting:
+                return refused(
+                    BULKHEAD,
+                    f"{self._options.max_in_flight} requests are under way and "
+                    f"{self._options.max_waiting} wait for their end",
+                )
+            self._waiting[lease] = wake
+            return None
+
+    def awaited(self, lease: Exchange) -> C | Failure:
+        """Return the connection that was lent while `lease` waited; a refusal if none was."""
+        with self._lock:
+            if lease in self._busy:
+                return self._busy[lease]
+            if self.is_closed:
+                return refused("closed")
+            return refused(
+                BULKHEAD,
+                f"{self._options.max_in_flight} requests were under way until the deadline",
+            )
+
+    def release(self, lease: Exchange) -> None:
+        """Give back what `lease` holds, if anything: its connection and place, or its turn."""
+        surplus = None
+        with self._lock:
+            connection = self._busy.pop(lease, None)
+            if connection is not None:
+                surplus = self._keep(connection)
+            elif self._waiting:
+                self._waiting.pop(lease, None)
+            woken = self._hand_on() if self._waiting else ()
+        if surplus is not None:
+            surplus.close()
+        for wake in woken:
+            wake()
+
+    def _lend(self, lease: Exchange) -> C:
+        # The last one used is the least likely to have lost its connection.
+        idle, origin = self._idle, lease.origin
+        for index in range(len(idle) - 1, -1, -1):
+            if idle[index].origin == origin:
+                connection = self._busy[lease] = idle.pop(index)
+                return connection
+        connection = self._busy[lease] = self._make(origin, self._options)
+        return connection
+
+    def _hand_on(self) -> list[Callable[[], object]]:
+        """Lend to those who wait, as far as places are free; return how to wake them."""
+        woken = []
+        while self._waiting and len(self._busy) < self._options.max_in_flight:
+            lease = next(iter(self._waiting))
+            self._lend(lease)
+            woken.append(self._waiting.pop(lease))
+        return woken
+
+    def _keep(self, connection: C) -> C | None:
+        """Put `connection` with the idle ones; return one that has to go instead, if any has."""
+        if self.is_closed or not connection.is_reusable:
+            return connection
+        connection.used = self._clock()
+        self._idle.append(connection)
+        longest = self._idle[0]
+        too_many = len(self._idle) > self._options.max_in_flight
+        if too_many or connection.used - longest.used > self._options.max_idle:
+            return self._idle.pop(0)
+        return None
+
+    def discard(self, connection: C) -> None:
+        """Close `connection`, which is idle and has turned out useless."""
+        with self._lock:
+            if connection not in self._idle:
+                return
+            self._idle.remove(connection)
+        connection.close()
+
+    def drop(self, origin: str) -> None:
+        """Close the idle connections to `origin` now, and those in use when they are given back."""
+        with self._lock:
+            idle = [each for each in self._idle if each.origin == origin]
+            self._idle = [each for each in self._idle if each.origin != origin]
+            for busy in self._busy.values():
+                if busy.origin == origin:
+                    busy.is_dropped = True
+        for each in idle:
+            each.close()
+
+    def close(self) -> list[tuple[Exchange, C]]:
+        """Close the idle connections now, and those in use when they are given back.
+
+        Who waits for a place is refused.
+
+        Returns:
+            what is under way, and on which connection.
+        """
+        with self._lock:
+            self.is_closed = True
+            idle, self._idle = self._idle, []
+            waiting, self._waiting = self._waiting, {}
+            busy = list(self._busy.items())
+        for each in idle:
+            each.close()
+        for wake in waiting.values():
+            wake()
+        return busy
+
+    def forsake(self) -> None:
+        """Forget every connection without closing it: after a fork they are the parent's."""
+        for each in (*self._idle, *self._busy.values()):
+            leak(each.handle)
+        self._start_empty()

@@ -1,0 +1,282 @@
+"""An answer out of bytes: HTTP/1.1 as a client reads it. Pure.
+
+Strict wherever two readers could differ: a line ends with CR LF and with nothing else, a header has
+a name, a chunk is as long as it says. So the verdict on an answer does not depend on how its bytes
+are split, and no byte of one answer is taken for the next.
+
+Sources: RFC 9112, and RFC 9110 for what has no body. docs/design.md, section 15, says why this is
+written by hand.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from leeward.http.protocol_error import (
+    CUT,
+    ENDLESS_HEAD,
+    MALFORMED,
+    NOTHING_CAME,
+    TOO_LARGE,
+    UNKNOWN_CODING,
+    WRONG_PROTOCOL,
+    ProtocolError,
+)
+from leeward.http.request_checks import TOKEN
+from leeward.http.response_body import Body, Chunked, Sized, UntilTheEnd
+
+MOST_OF_HEADS: Final = 300 * 1024
+"""Bytes of an answer's heads, the interim ones included; libcurl has the same limit."""
+
+_NEW: Final = b"HTTP/1.1 "
+_OLD: Final = b"HTTP/1.0 "
+
+_FOLD: Final = r"\r\n[ \t]+"
+"""Compiled when it is first needed: most programs never need it."""
+
+_EVERY_LINE_COUNTS: Final = frozenset({"connection", "content-length", "transfer-encoding"})
+"""Headers that say what is to become of the connection. Of others that are repeated, the last
+value counts."""
+
+_lower_names: dict[str, str] = {}
+"""Names of headers that came and are sound, to lower case. Servers send few different ones."""
+
+_REMEMBERED: Final = 512
+_LONGEST_REMEMBERED: Final = 64
+
+SWITCHING_PROTOCOLS: Final = 101
+"""Nobody has asked for another protocol."""
+
+NO_CONTENT: Final = 204
+_WITHOUT_BODY: Final = frozenset({NO_CONTENT, 304})
+
+
+class ResponseParser:
+    """One answer on its way in, in whatever pieces it comes.
+
+    Args:
+        has_body: False for the answer to a HEAD request.
+        max_body: bytes that its body may have.
+
+    Attributes:
+        status: of the final answer, once its head is complete.
+        headers: by name, in lower case.
+        head_bytes: of the final head.
+        body: once it is whole.
+        whole: whether all of it is there.
+        keeps: whether the connection may then serve another request: not where two readers could
+            differ about where the answer ends, and not if anything has come behind it.
+    """
+
+    __slots__ = (
+        "_content",
+        "_has_body",
+        "_heads",
+        "_max_body",
+        "_pending",
+        "_seen",
+        "body",
+        "head_bytes",
+        "headers",
+        "keeps",
+        "status",
+        "whole",
+    )
+
+    def __init__(self, *, has_body: bool, max_body: int) -> None:
+        self.status: int | None = None
+        self.headers: dict[str, str] = {}
+        self.head_bytes = 0
+        self.body = b""
+        self.whole = False
+        self.keeps = False
+        self._has_body = has_body
+        self._max_body = max_body
+        self._heads = 0
+        self._seen: int | None = None
+        self._pending: bytearray | None = None
+        self._content: Body | None = None
+
+    def feed(self, data: bytes) -> None:
+        """Take what has come in, at least one byte, of an answer that is not whole.
+
+        Raises:
+            ProtocolError: it cannot become an answer any more.
+        """
+        if self._content is not None:
+            self._take_body(self._content, data)
+        elif self._pending is None:
+            self._take_heads(data)
+        else:
+            pending = self._pending
+            searched = max(len(pending) - 3, 0)
+            pending += data
+            if pending.find(b"\r\n\r\n", searched) < 0:
+                self._check_pending(pending, searched)
+            else:
+                self._pending = None
+                self._take_heads(bytes(pending))
+
+    def end(self) -> None:
+        """Take note that the connection has ended.
+
+        Raises:
+            ProtocolError: the answer does not end here.
+        """
+        if self._content is None:
+            raise ProtocolError(CUT if self._pending else NOTHING_CAME)
+        if not isinstance(self._content, UntilTheEnd):
+            raise ProtocolError(CUT)
+        self.body, self.whole = self._content.value(), True
+
+    @property
+    def status_so_far(self) -> int | None:
+        """The status, if the final answer's status line has come, whatever follows it."""
+        if self._seen is not None or self._pending is None or b"\r\n" not in self._pending:
+            return self._seen
+        try:
+            status = _status_of(self._pending)
+        except ProtocolError:
+            return None
+        return status if status >= 200 else None
+
+    def _take_heads(self, data: bytes) -> None:
+        """Take the heads of interim answers, and the final one with what has come behind it."""
+        start = 0
+        while (end := data.find(b"\r\n\r\n", start)) >= 0:
+            head, start = data[start:end], end + 4
+            status = _status_of(head)
+            if status >= 200:
+                self._seen = status
+            headers = _headers_of(head)
+            if status == SWITCHING_PROTOCOLS:
+                raise ProtocolError(WRONG_PROTOCOL)
+            self._heads += len(head) + 4
+            if self._heads > MOST_OF_HEADS:
+                raise ProtocolError(ENDLESS_HEAD)
+            if status >= 200:
+                self.status, self.headers, self.head_bytes = status, headers, len(head) + 4
+                self._begin(head.startswith(_NEW), data[start:])
+                return
+        self._pending = bytearray(data[start:])
+        self._check_pending(self._pending, 0)
+
+    def _check_pending(self, pending: bytearray, searched: int) -> None:
+        """Raise if `pending` cannot become a head, as soon as that shows."""
+        if not pending:
+            return
+        beginning = bytes(pending[:9])
+        if not (_NEW.startswith(beginning) or _OLD.startswith(beginning)):
+            raise ProtocolError(WRONG_PROTOCOL)
+        ends = pending.count(b"\r\n", max(searched - 1, 0))
+        if ends:
+            _status_of(pending)
+        if pending.count(b"\n", searched) != ends:
+            raise ProtocolError(MALFORMED)
+        if self._heads + len(pending) > MOST_OF_HEADS:
+            raise ProtocolError(ENDLESS_HEAD)
+
+    def _begin(self, is_new: bool, rest: bytes) -> None:
+        """Begin the body after the final head; `rest` has come behind it."""
+        headers = self.headers
+        coding = headers.get("transfer-encoding")
+        length = headers.get("content-length")
+        size = None if length is None else _size_of(length)
+        if coding is not None and coding.lower() != "chunked":
+            raise ProtocolError(UNKNOWN_CODING)
+        said = headers.get("connection")
+        # Where two say how long an answer is, who is right?
+        self.keeps = is_new and (coding is None or size is None) and (not said or _is_kept(said))
+        if not self._has_body or self.status in _WITHOUT_BODY:
+            # A server that announces a body where there cannot be one may send it as well.
+            self.keeps = self.keeps and not (self.status == NO_CONTENT and (size or coding))
+            size, coding = 0, None
+        if coding is None and size == len(rest) and size <= self._max_body:  # nearly always
+            self.body, self.whole = rest, True
+        else:
+            self._content = self._body_of(size, is_chunked=coding is not None)
+            self._take_body(self._content, rest)
+
+    def _body_of(self, size: int | None, *, is_chunked: bool) -> Body:
+        if is_chunked:
+            return Chunked(self._max_body)
+        if size is None:
+            self.keeps = False
+            return UntilTheEnd(self._max_body)
+        if size > self._max_body:
+            raise ProtocolError(TOO_LARGE)
+        return Sized(size)
+
+    def _take_body(self, content: Body, data: bytes) -> None:
+        if content.feed(data):
+            self.body, self.whole = content.value(), True
+            self.keeps = self.keeps and not content.overrun
+
+
+def _status_of(head: bytes | bytearray) -> int:
+    """Return the status in the first line of `head`, which is there."""
+    version, number, behind = head[:9], head[9:12], head[12:13]
+    if version not in (_NEW, _OLD):
+        raise ProtocolError(WRONG_PROTOCOL)
+    sound = len(number) == 3 and number.isdigit() and number >= b"100"
+    if not (sound and behind in (b" ", b"\r", b"")):
+        raise ProtocolError(MALFORMED)
+    return int(number)
+
+
+def _headers_of(head: bytes) -> dict[str, str]:
+    """Return the headers of `head`, which comes without the blank line at its end."""
+    text = head.decode("latin-1")
+    lines = text.split("\r\n")
+    joined = "".join(lines)
+    if "\n" in joined or "\r" in joined or "\0" in joined:
+        raise ProtocolError(MALFORMED)
+    del lines[0]
+    try:
+        return _fields(lines)
+    except ProtocolError:
+        if lines[0][:1] in " \t":  # it continues nothing
+            raise
+        unfolded = re.sub(_FOLD, " ", "\r\n".join(lines))  # a value may go on in the next line
+        return _fields(unfolded.split("\r\n"))
+
+
+def _fields(lines: list[str]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        lower = _lower_names.get(name) or lower_name(name)
+        if not colon:
+            raise ProtocolError(MALFORMED)
+        if lower in headers and lower in _EVERY_LINE_COUNTS:
+            headers[lower] += ", " + value.strip(" \t")
+        else:
+            headers[lower] = value.strip(" \t")
+    return headers
+
+
+def lower_name(name: str) -> str:
+    """Return the name of a header in lower case; raise if it is not a name."""
+    if not (name and TOKEN.issuperset(name)):
+        raise ProtocolError(MALFORMED)
+    lower = name.lower()
+    if len(name) <= _LONGEST_REMEMBERED and len(_lower_names) < _REMEMBERED:
+        _lower_names[name] = lower
+    return lower
+
+
+def _size_of(length: str) -> int:
+    """Return the size; of several that are told, each must say the same (RFC 9112, 6.3)."""
+    if "," in length:
+        several = {each.strip(" \t") for each in length.split(",")}
+        length = several.pop() if len(several) == 1 else ""
+    if not (length.isascii() and length.isdecimal() and len(length) < 20):
+        raise ProtocolError(MALFORMED)
+    return int(length)
+
+
+def _is_kept(said: str) -> bool:
+    """Return whether a server of HTTP/1.1 keeps the connection, by what `Connection` has said."""
+    said = said.lower()
+    return said == "keep-alive" or "close" not in [each.strip(" \t") for each in said.split(",")]
