@@ -138,20 +138,20 @@ class RefusedContract(Contract):
         with how.begin(faults):
             how.check(driver.perform(load(key), SECONDS))
 
-    @pytest.mark.parametrize("door", DOORS)
     @each_way
     def test_a_refusal_is_raised_as_such(
-        self, client: Client, driver: Driver, faults: Faults, how: How, door: str
+        self, client: Client, driver: Driver, faults: Faults, how: How, subtests: pytest.Subtests
     ) -> None:
         """Let the client raise the refusal's own error, with target and attempts, and recover."""
-        capability, call = DOORS[door]
-        if self.refusal.is_due([capability]):
-            return
-        with how.begin(faults), pytest.raises(how.error) as raised:
-            call(client)
-        assert raised.value.target == driver.target
-        assert {each.outcome for each in raised.value.attempts} == {how.outcome}
-        call(client)
+        for door, (capability, call) in DOORS.items():
+            with subtests.test(door):
+                if self.refusal.is_due([capability]):
+                    continue
+                with how.begin(faults), pytest.raises(how.error) as raised:
+                    call(client)
+                assert raised.value.target == driver.target
+                assert {each.outcome for each in raised.value.attempts} == {how.outcome}
+                call(client)
 
     @each_way
     @needs(INVOKE)
