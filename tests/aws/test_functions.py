@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from leeward.adapter import Enqueue, FunctionFault, Invoke
 from leeward.adapter.classification import STALE
-from leeward.adapter.plans import CLOCK_SKEW, STALE_CREDENTIALS
+from leeward.adapter.plans import CLOCK_SKEW
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Response
 from leeward_aws.errors import COMMON, LAMBDA

@@ -103,7 +103,7 @@ class _SendsFirst(Client):
         self._watched = watched
 
     def enqueue(self, function: str, *args: Any, **options: Any) -> Receipt:
-        self._watched.scan(Scan(ITEMS), 1.0)
+        self._watched.perform(Scan(ITEMS), 1.0)
         return self._client.enqueue(function, *args, **options)
 
 

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from leeward import Client, Event, Outcome
-from leeward.adapter import Call, Driver, Result, close_async, perform, perform_async
+from leeward.adapter import Call, Driver, Result
 from leeward.routing import FailoverDriver
 from leeward.testing import FakeClock
 from leeward.values import Effect, Json
@@ -105,11 +105,11 @@ class TestFirstFails(Orders, Contract):
     def put(self, driver: Driver, request: pytest.FixtureRequest) -> Iterator[Put]:
         """Return what puts a call to the order, by one of its runners."""
         if request.param == "by thread":
-            yield lambda call: perform(driver, call, SECONDS)
+            yield lambda call: driver.perform(call, SECONDS)
             return
         with asyncio.Runner() as runner:
-            yield lambda call: runner.run(perform_async(driver, call, SECONDS))
-            runner.run(close_async(driver))
+            yield lambda call: runner.run(driver.perform_async(call, SECONDS))
+            runner.run(driver.close_async())
 
     def test_the_first_target_serves(self, put: Put, names: list[str]) -> None:
         """Nothing goes elsewhere without a reason."""
@@ -192,5 +192,5 @@ class TestFirstFails(Orders, Contract):
         driver = FailoverDriver(drivers, home=names[1], clock=FakeClock())
         key = fresh("item")
         with faults.refuse():
-            results = [perform(driver, call, SECONDS) for call in (store({"id": key}), load(key))]
+            results = [driver.perform(call, SECONDS) for call in (store({"id": key}), load(key))]
         assert {(each.target, each.outcome) for each in results} == {(names[1], Outcome.OK)}
