@@ -16,20 +16,24 @@ ifdef PIP_INDEX_URL
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 endif
 
-.PHONY: help setup demo test test-cloud check format bench sim docs dist lock clean
+.PHONY: help setup demo test mutants test-cloud check format bench sim docs dist lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(READY) $(SERVERS) ## make .venv with the locked tools, and the servers that tests start
-	@:
+setup: $(READY) $(SERVERS) ## make .venv with the locked tools, one for each other Python here, and the tests' servers
+	@$(BIN)/python -m tests.pythons --setup
 
 demo: $(READY) $(if $(TARGET),$(SERVERS)) ## show a failover; TARGET=aws,azure,google on servers of this machine
 	@$(BIN)/$(if $(TARGET),python -m tests.demo $(TARGET),leeward demo)
 
-test: $(READY) $(SERVERS) ## run every test
+test: $(READY) $(SERVERS) ## run every test, and the fast ones on every other Python of this machine
 	@$(BIN)/pytest -n auto
+	@$(BIN)/python -m tests.pythons
+
+mutants: $(READY) $(SERVERS) ## plant faults, one at a time: the test named for each must fail
+	@$(BIN)/python -m tests.mutants
 
 test-cloud: $(READY) ## run the contract on a real cloud: LEEWARD_TEST_CLOUD=aws, in your own account
 	@$(BIN)/python -m cloud_tests
@@ -79,7 +83,7 @@ lock: $(READY) .servers/nodejs/.ready ## resolve the newest tools and write requ
 	@$(NPM) install --prefix $(NPM_SERVERS) --package-lock-only --omit-lockfile-registry-resolved
 
 clean: ## remove .venv and everything else that was made
-	@rm -rf .venv .servers dist docs/_build bench/results .hypothesis .import_linter_cache \
+	@rm -rf .venv .venv-* .servers dist docs/_build bench/results .hypothesis .import_linter_cache \
 		.mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -8,6 +8,7 @@ from hypothesis import settings
 from tests.guard import loopback_only
 
 settings.register_profile("leeward", derandomize=True, deadline=None)
+settings.register_profile("few", settings.get_profile("leeward"), max_examples=20)
 settings.load_profile("leeward")
 
 

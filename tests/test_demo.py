@@ -9,6 +9,7 @@ from tests.demo.__main__ import main
 DARK = "cut off: "
 
 
+@pytest.mark.vendors
 def test_the_demo_over_three_clouds(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,7 +49,7 @@ class TakesFunctionErrorsForItsOwn(FaultyDriver):
         return result
 
 
-@breaks(InvokeContract, "test_invoke_gives_the_answer[an empty list]")
+@breaks(InvokeContract, "test_invoke_gives_the_answer", "an empty list")
 class TakesEmptyForNothing(FaultyDriver):
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         result = super().perform(call, timeout)
@@ -109,7 +109,7 @@ class StampsEventsItself(_ChangesEvents):
         return event._replace(time=None)
 
 
-@breaks(PublishContract, "test_publish_delivers_the_data[bytes]")
+@breaks(PublishContract, "test_publish_delivers_the_data", "bytes")
 class TextsForBytes(_ChangesEvents):
     def change(self, event: Event) -> Event:
         if isinstance(event.data, bytes):

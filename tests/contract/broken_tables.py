@@ -19,7 +19,7 @@ from leeward_contract_tests import (
 from tests.contract.cases import breaks
 
 
-@breaks(TablesContract, "test_store_keeps_items_exactly[only its key]")
+@breaks(TablesContract, "test_store_keeps_items_exactly", "only its key")
 class ForgetsToStore(FaultyDriver):
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         if isinstance(call, Store):
@@ -27,7 +27,7 @@ class ForgetsToStore(FaultyDriver):
         return super().perform(call, timeout)
 
 
-@breaks(TablesContract, "test_store_keeps_items_exactly[constants]")
+@breaks(TablesContract, "test_store_keeps_items_exactly", "constants")
 class AcknowledgesTooEarly(FaultyDriver):
     """Says OK to a store before it commits, and loses what it has not committed yet."""
 
@@ -84,19 +84,19 @@ class SharesLoadedItems(FaultyDriver):
         return result
 
 
-@breaks(TablesContract, "test_store_keeps_items_exactly[moments]")
+@breaks(TablesContract, "test_store_keeps_items_exactly", "moments")
 class DropsMicroseconds(_ChangesLoads):
     def change(self, stored: Stored) -> Stored:
         return _mapped(stored, datetime, lambda moment: moment.replace(microsecond=0))
 
 
-@breaks(TablesContract, "test_store_keeps_items_exactly[decimals]")
+@breaks(TablesContract, "test_store_keeps_items_exactly", "decimals")
 class FloatsForDecimals(_ChangesLoads):
     def change(self, stored: Stored) -> Stored:
         return _mapped(stored, Decimal, float)
 
 
-@breaks(TablesContract, "test_store_keeps_items_exactly[decimals]")
+@breaks(TablesContract, "test_store_keeps_items_exactly", "decimals")
 class DropsTrailingZeros(_ChangesLoads):
     def change(self, stored: Stored) -> Stored:
         return _mapped(stored, Decimal, lambda number: number.normalize() + 0)

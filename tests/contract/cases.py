@@ -12,11 +12,12 @@ D = TypeVar("D", bound=type[FaultyDriver])
 
 
 class Case(NamedTuple):
-    """A broken driver, the contract that it breaks, and the test that has to say so."""
+    """A broken driver, the contract that it breaks, and the test, or subtest, that finds it."""
 
     driver: type[FaultyDriver]
     contract: type[Contract]
     found_by: str
+    subtest: str | None
 
     @property
     def suite(self) -> str:
@@ -27,11 +28,11 @@ class Case(NamedTuple):
 CASES: list[Case] = []
 
 
-def breaks(contract: type[Contract], found_by: str) -> Callable[[D], D]:
+def breaks(contract: type[Contract], found_by: str, subtest: str | None = None) -> Callable[[D], D]:
     """Register the decorated driver: `contract` has to find its mistake, by that test."""
 
     def register(driver: D) -> D:
-        CASES.append(Case(driver, contract, found_by))
+        CASES.append(Case(driver, contract, found_by, subtest))
         return driver
 
     return register

@@ -21,27 +21,35 @@ class Standing(NamedTuple):
     faults: Faults
 
 
-class Over(DriverContract):
-    """The whole contract over `order`: names of fixtures that give a `Standing` each."""
+class Over:
+    """The fixtures of a contract over `clouds`: names of fixtures that give a `Standing` each."""
 
-    order: ClassVar[tuple[str, ...]]
-
-    @pytest.fixture
-    def clouds(self, request: pytest.FixtureRequest) -> list[Standing]:
-        return [request.getfixturevalue(name) for name in self.order]
+    clouds: ClassVar[tuple[str, ...]]
 
     @pytest.fixture
-    def driver(self, clouds: list[Standing]) -> Iterator[Driver]:
-        drivers = [cloud.open() for cloud in clouds]
-        driver = drivers[0]
-        if len(drivers) > 1:
-            driver = FailoverDriver(drivers, home=drivers[0].target, clock=FakeClock())
-        yield driver
-        driver.close()
+    def standing(self, request: pytest.FixtureRequest) -> list[Standing]:
+        return [request.getfixturevalue(name) for name in self.clouds]
 
     @pytest.fixture
-    def faults(self, clouds: list[Standing]) -> Faults:
-        return All([cloud.faults for cloud in clouds])
+    def drivers(self, standing: list[Standing]) -> Iterator[list[Driver]]:
+        drivers = [cloud.open() for cloud in standing]
+        yield drivers
+        for driver in drivers:
+            driver.close()
+
+    @pytest.fixture
+    def driver(self, drivers: list[Driver]) -> Driver:
+        if len(drivers) == 1:
+            return drivers[0]
+        return FailoverDriver(drivers, home=drivers[0].target, clock=FakeClock())
+
+    @pytest.fixture
+    def faults(self, standing: list[Standing]) -> Faults:
+        return All([cloud.faults for cloud in standing])
+
+
+class Whole(Over, DriverContract):
+    """Everything that a driver promises."""
 
 
 class All:

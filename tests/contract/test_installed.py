@@ -22,7 +22,7 @@ from leeward_contract_tests import FailureContract, TablesContract
 
 
 class Broken(FaultyDriver):
-    def load(self, call, timeout):
+    def perform(self, call, timeout):
         return Result.ok(None)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from leeward import Client
+from leeward import Client, Receipt
 from leeward.adapter import Call, Capability, Result, Scan
 from leeward.testing import FaultyDriver
 from leeward_contract_tests import (
@@ -84,9 +84,8 @@ def test_a_call_that_is_not_refused_is_found() -> None:
 def test_a_call_that_was_sent_before_it_was_refused_is_found() -> None:
     """Where a driver sees the call, and only then declines it, the check fails."""
     watched = FaultyDriver(Lacking(local_cloud(), Capability.ENQUEUE))
-    watched.calls.append(Scan(ITEMS))
     with Client(watched) as client, pytest.raises(AssertionError):
-        Undeclared(client, watched).is_refused([Capability.ENQUEUE])
+        Undeclared(_SendsFirst(client, watched), watched).is_refused([Capability.ENQUEUE])
 
 
 def test_a_scan_that_is_not_declined_is_found() -> None:
@@ -94,6 +93,18 @@ def test_a_scan_that_is_not_declined_is_found() -> None:
     watched = FaultyDriver(_ScansUndeclared(local_cloud(), Capability.SCAN))
     with Client(watched) as client, pytest.raises(AssertionError):
         Undeclared(client, watched).is_refused([Capability.SCAN])
+
+
+class _SendsFirst(Client):
+    """A client that lets the driver see a call, and only then refuses it."""
+
+    def __init__(self, client: Client, watched: FaultyDriver) -> None:
+        self._client = client
+        self._watched = watched
+
+    def enqueue(self, function: str, *args: Any, **options: Any) -> Receipt:
+        self._watched.perform(Scan(ITEMS), 1.0)
+        return self._client.enqueue(function, *args, **options)
 
 
 class _ScansUndeclared(Lacking):

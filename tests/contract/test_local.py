@@ -1,4 +1,4 @@
-"""The embedded driver keeps the contract, bare and with faults on demand."""
+"""The embedded driver keeps the contract, with faults on demand."""
 
 from __future__ import annotations
 
@@ -10,34 +10,16 @@ from leeward.adapter import Driver
 from leeward.testing import FaultyDriver
 from leeward_contract_tests import (
     Awaited,
-    CompositeKeysContract,
-    ConditionsContract,
     DriverContract,
-    EnqueueContract,
-    ExpiryContract,
     Faults,
-    InvokeContract,
     LifecycleContract,
-    PublishContract,
-    ScanContract,
-    TablesContract,
     faults_of,
 )
 from tests.contract.clouds import local_cloud
 
 
-class TestLocal(
-    InvokeContract,
-    EnqueueContract,
-    PublishContract,
-    TablesContract,
-    ConditionsContract,
-    ExpiryContract,
-    CompositeKeysContract,
-    ScanContract,
-    LifecycleContract,
-):
-    """All but the failures, which nothing can bring about here."""
+class TestLocal(LifecycleContract):
+    """What a driver is, bare; its verbs are put to it below, where they can be made to fail."""
 
     @pytest.fixture
     def driver(self) -> Iterator[Driver]:

@@ -122,12 +122,12 @@ PAGE = b"<!DOCTYPE html><title>Error</title>"
         (504, Outcome.AMBIGUOUS, None),
     ],
 )
-@pytest.mark.parametrize("body", [b"", PAGE, b"{}", b"[]", b'{"error":"no"}', b'{"error":{}}'])
 def test_a_status_without_a_word_of_googles_proves_little(
-    status: int, outcome: Outcome, reason: str | None, body: bytes
+    status: int, outcome: Outcome, reason: str | None
 ) -> None:
     """It may be that of any proxy."""
-    assert meaning(answer(body, status)) == (outcome, reason)
+    bodies = [b"", PAGE, b"{}", b"[]", b'{"error":"no"}', b'{"error":{}}']
+    assert {meaning(answer(body, status)) for body in bodies} == {(outcome, reason)}
 
 
 def test_details_are_read_as_google_writes_them() -> None:

@@ -191,6 +191,7 @@ def test_unknown_type_is_an_error(profile: Profile) -> None:
         decode({"x": {"futureValue": 1}}, profile)
 
 
+@pytest.mark.vendors
 def test_what_boto3_writes_is_read() -> None:
     """An item that boto3 serialised comes back with its values."""
     serializer = importlib.import_module("boto3.dynamodb.types").TypeSerializer()

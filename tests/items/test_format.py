@@ -241,6 +241,7 @@ _FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 _DECIMALS = st.decimals(allow_nan=False, allow_infinity=False)
 
 
+@pytest.mark.vendors
 @settings(max_examples=300)
 @given(number=st.sampled_from(corpus.SCALARS) | st.integers() | _FLOATS | _DECIMALS)
 def test_boto3_reads_every_number(number: Any) -> None:

@@ -40,16 +40,15 @@ PUBLIC = """
 """.split()
 
 
-@pytest.mark.parametrize("address", [*NOT_PUBLIC, "", " ", "8.8.8.8 ", "8.8.8.8\n"], ids=ascii)
-def test_these_are_not_public(address: str) -> None:
+def test_these_are_not_public() -> None:
     """Loopback, private, shared, link-local, metadata, reserved, in any wrapping; and no text."""
-    assert not is_public(address)
+    no_addresses = ["", " ", "8.8.8.8 ", "8.8.8.8\n"]
+    assert [address for address in [*NOT_PUBLIC, *no_addresses] if is_public(address)] == []
 
 
-@pytest.mark.parametrize("address", PUBLIC)
-def test_these_are_public(address: str) -> None:
+def test_these_are_public() -> None:
     """The neighbours of every refused network are fine, and so is a public one in a wrapping."""
-    assert is_public(address)
+    assert [address for address in PUBLIC if not is_public(address)] == []
 
 
 @given(st.ip_addresses())

@@ -31,13 +31,6 @@ NOT_TAKEN = {
     "a comment": '{"a": 1 /* one */}',
     "an encoding of its own": '{"a": 1}\x00',
 }
-CASES = [
-    (kind, door)
-    for kind in NOT_TAKEN
-    for door in ("invoke", "publish_event", "store_data")
-    # An item's numbers are decimal, and this one is a fine decimal.
-    if (kind, door) != ("beyond a double", "store_data")
-]
 
 
 def _do(door: str, text: str, client: Client) -> None:
@@ -51,14 +44,18 @@ def _do(door: str, text: str, client: Client) -> None:
             client.store_data("t", {"id": "1", **item})
 
 
-@pytest.mark.parametrize(("kind", "door"), CASES)
-def test_what_is_no_good_json_is_refused(kind: str, door: str) -> None:
+@pytest.mark.parametrize("door", ["invoke", "publish_event", "store_data"])
+def test_what_is_no_good_json_is_refused(door: str, subtests: pytest.Subtests) -> None:
     """At the command line or at the door behind it, before any I/O, and without a traceback."""
-    driver = Scripted("fake")
-    with Client(driver) as client, pytest.raises(InvalidRequest) as caught:
-        _do(door, NOT_TAKEN[kind], client)
-    assert driver.calls == []
-    assert len(str(caught.value)) < 400
+    for kind, text in NOT_TAKEN.items():
+        if (kind, door) == ("beyond a double", "store_data"):
+            continue  # an item's numbers are decimal, and this one is a fine decimal
+        driver = Scripted("fake")
+        with subtests.test(kind):
+            with Client(driver) as client, pytest.raises(InvalidRequest) as caught:
+                _do(door, text, client)
+            assert driver.calls == []
+            assert len(str(caught.value)) < 400
 
 
 @pytest.mark.parametrize("kind", ["a name twice", "NaN", "cut", "lists beyond the stack"])

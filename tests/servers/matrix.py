@@ -1,5 +1,8 @@
 """The fault matrix: what each toxic must end in, whatever the cloud and the verb.
 
+The wire knows no verbs. So each adapter goes through every row with one verb, and through the
+telling rows with every verb: an answer is judged by the verb's own plan.
+
 Source of the outcomes: the design's table of error classes. A request that may have arrived proves
 nothing, and a handshake that failed proves that nothing was sent.
 """
@@ -8,8 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
+
+import pytest
 
 from leeward.adapter import Call, Driver, Result
 from leeward.adapter.plan_driver import PlanDriver
@@ -76,10 +82,33 @@ ROWS = (
 )
 """Over TLS. `drop_after(30)` cuts inside the headers of any answer."""
 
+TELLING = ("refuse", "answer_lost", "redirect(http://127.0.0.1:9/)", "status(500)")
+"""Toxics of which every plan hears in another way: a failure that proves that nothing was sent,
+one that proves nothing, and two answers that the plan itself has to judge."""
 
-def row_id(value: object) -> str | None:
-    """Name a row by its toxic, for pytest."""
-    return value.toxic.name if isinstance(value, Row) else None
+
+def cases(
+    verbs: Iterable[str],
+    whole: str,
+    otherwise: Mapping[tuple[str, str], Outcome] = MappingProxyType({}),
+) -> list[Any]:
+    """Return what a test of `verb` and `row` is parametrized with.
+
+    Args:
+        verbs: all that the adapter has; each goes through the rows of `TELLING`.
+        whole: the verb that goes through all rows.
+        otherwise: the outcome where a verb and a toxic end in another one than the row says.
+    """
+    rows = {row.toxic.name: row for row in ROWS}
+    return [
+        pytest.param(
+            verb,
+            rows[name]._replace(outcome=otherwise.get((verb, name), rows[name].outcome)),
+            id=f"{verb}-{name}",
+        )
+        for verb in verbs
+        for name in (rows if verb == whole else TELLING)
+    ]
 
 
 Way: TypeAlias = Callable[..., list[Result[Any]]]

@@ -87,7 +87,7 @@ def _missing(error: ImportError) -> str:
         what = f"pycurl is installed and cannot be loaded ({error})"
     return (
         f"{what}. There are wheels of it for Linux with glibc 2.28 or later, for macOS and for "
-        "Windows. Elsewhere, as on Alpine and on AWS Lambda's python3.11 (glibc 2.26), take a "
+        "Windows. Elsewhere, as on Alpine and on runtimes with an older glibc, take a "
         "newer runtime or a container image that has them, or build pycurl from source"
     )
 

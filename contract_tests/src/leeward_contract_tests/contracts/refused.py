@@ -143,20 +143,25 @@ class RefusedContract(Contract):
         with refusal.begin(faults):
             refusal.check(driver.perform(load(key), SECONDS))
 
-    @pytest.mark.parametrize("method", CALLS)
     @each_refusal
     def test_a_refusal_is_raised_as_such(
-        self, client: Client, driver: Driver, faults: Faults, refusal: RefusalKind, method: str
+        self,
+        client: Client,
+        driver: Driver,
+        faults: Faults,
+        refusal: RefusalKind,
+        subtests: pytest.Subtests,
     ) -> None:
         """Let the client raise the refusal's own error, with target and attempts, and recover."""
-        capability, call = CALLS[method]
-        if self.undeclared.is_refused([capability]):
-            return
-        with refusal.begin(faults), pytest.raises(refusal.error) as raised:
-            call(client)
-        assert raised.value.target == driver.target
-        assert {each.outcome for each in raised.value.attempts} == {refusal.outcome}
-        call(client)
+        for method, (capability, call) in CALLS.items():
+            with subtests.test(method):
+                if self.undeclared.is_refused([capability]):
+                    continue
+                with refusal.begin(faults), pytest.raises(refusal.error) as raised:
+                    call(client)
+                assert raised.value.target == driver.target
+                assert {each.outcome for each in raised.value.attempts} == {refusal.outcome}
+                call(client)
 
     @each_refusal
     @needs(INVOKE)

@@ -37,6 +37,7 @@ PROOFS: Final = (
     Proof(frozenset({401}), AUTH, text=b"<title>401 unauthorized</title>"),
     Proof(frozenset({403}), AUTH, text=b"<title>403 forbidden</title>"),
     Proof(frozenset({404}), NOT_FOUND, text=b"<title>404 page not found</title>"),
+    Proof(frozenset({404}), NOT_FOUND, text=b"<title>error 404 (not found)"),
     Proof(frozenset({413}), TOO_LARGE, text=b"<title>413 request entity too large</title>"),
     # No container is free, said somewhere in the page; or calls come faster than they start.
     Proof(frozenset({429, 500, 503}), _BUSY, text=_NO_INSTANCE),

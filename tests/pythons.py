@@ -1,0 +1,159 @@
+"""Run the fast tests on the other Pythons of this machine that leeward supports.
+
+python -m tests.pythons [--setup]
+
+The Python of `.venv` runs every test; each other one gets an environment of its own, `.venv-3.x`,
+with what the fast tests need: no server, and no package of a cloud's vendor.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+ROOT: Final = Path(__file__).parents[1]
+
+FAST: Final = (
+    "tests/client",
+    "tests/config",
+    "tests/http",
+    "tests/items",
+    "tests/local",
+    "tests/routing",
+    "tests/cli",
+    "tests/contract/test_local.py",
+    "tests/contract/test_router.py",
+    "tests/google/test_functions.py",
+    "tests/google/test_settings.py",
+    "tests/security/test_endpoints.py",
+    *(f"tests/{path.name}" for path in sorted((ROOT / "tests").glob("test_*.py"))),
+)
+"""The tests that need no server and little time; of them, `vendors` marks those that need a
+vendor's package."""
+
+NEEDED: Final = (
+    *("pytest", "pytest-socket", "pytest-timeout", "pytest-xdist", "hypothesis", "trustme"),
+    *("pycurl", "rich", "typer", "hatchling", "editables"),
+)
+"""What goes into an environment, at the versions of `requirements-dev.txt`, beside leeward."""
+
+PARTS: Final = (".", "contract_tests", "adapters/aws", "adapters/azure", "adapters/google")
+
+LOCK: Final = ROOT / "requirements-dev.txt"
+
+PROBE: Final = "import sqlite3, ssl, sys; print(*sys.version_info[:3], sep='.')"
+"""Prints the version, unless this Python was built without what leeward needs."""
+
+
+class Python(NamedTuple):
+    """One Python of this machine.
+
+    Attributes:
+        version: such as ``3.12.1``.
+        path: of its executable.
+    """
+
+    version: str
+    path: Path
+
+    @property
+    def minor(self) -> str:
+        """The version without its last part, such as ``3.12``."""
+        return self.version.rpartition(".")[0]
+
+    @property
+    def home(self) -> Path:
+        """Where its environment is."""
+        return ROOT / f".venv-{self.minor}"
+
+    @property
+    def executable(self) -> Path:
+        """The Python of its environment."""
+        return self.home / "bin/python"
+
+    def set_up(self) -> None:
+        """Make its environment, unless that is there and of the same lock."""
+        ready, needs = self.home / ".ready", self._needs()
+        if ready.exists() and ready.read_text(encoding="utf-8") == needs:
+            return
+        _uv("venv", "--clear", "--python", self.path, self.home)
+        install = ("pip", "install", "--python", self.executable)
+        _uv(*install, "--constraints", LOCK, *NEEDED)
+        parts = [f"--editable={ROOT / part}" for part in PARTS]
+        _uv(*install, "--no-deps", "--no-build-isolation", *parts)
+        ready.write_text(needs, encoding="utf-8")
+
+    def _needs(self) -> str:
+        projects = [ROOT / part / "pyproject.toml" for part in PARTS]
+        told = [str(self), str(NEEDED), *(path.read_text("utf-8") for path in (LOCK, *projects))]
+        return sha256("\n".join(told).encode()).hexdigest()
+
+
+def supported() -> list[str]:
+    """Return the versions that leeward declares, such as ``3.12``."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    found = [
+        re.fullmatch(r"Programming Language :: Python :: (3\.\d+)", each)
+        for each in project["classifiers"]
+    ]
+    return [each[1] for each in found if each]
+
+
+def find(minor: str) -> Python | None:
+    """Return the first Python ``3.x`` of this machine that works; None if there is none."""
+    for path in _candidates(minor):
+        done = subprocess.run([path, "-c", PROBE], capture_output=True, text=True, check=False)
+        version = done.stdout.strip()
+        if done.returncode == 0 and version.startswith(f"{minor}."):
+            return Python(version, path)
+    return None
+
+
+def _candidates(minor: str) -> Iterator[Path]:
+    """Yield where a Python may be: on the path, or where pyenv and uv keep theirs."""
+    name = f"python{minor}"
+    for folder in os.get_exec_path():
+        yield from Path(folder).glob(name)
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    for root in (pyenv / "versions", Path.home() / ".local/share/uv/python"):
+        yield from sorted(root.glob(f"*/bin/{name}"), reverse=True)
+
+
+def _uv(*arguments: Any) -> None:
+    uv = ROOT / ".venv/bin/uv"
+    subprocess.run([uv, "--quiet", *arguments], cwd=ROOT, check=True)
+
+
+def main(arguments: list[str]) -> int:
+    """Set up, run unless only that is asked for, print what ran where, and return the status."""
+    here = f"{sys.version_info.major}.{sys.version_info.minor}"
+    found = {minor: find(minor) for minor in supported() if minor != here}
+    pythons = [python for python in found.values() if python]
+    for python in pythons:
+        python.set_up()
+    if arguments == ["--setup"]:
+        return 0
+    failed = 0
+    for python in pythons:
+        print(f"The fast tests on Python {python.version}, {python.path}:", flush=True)
+        options = ("-n", "auto", "-m", "not vendors", "--hypothesis-profile", "few")
+        command: list[str] = [str(python.executable), "-m", "pytest", "-q", *options, *FAST]
+        failed |= subprocess.run(command, cwd=ROOT, check=False).returncode
+    missing = [minor for minor, python in found.items() if python is None]
+    print(
+        f"Every test ran on Python {here}; the fast ones on "
+        f"{', '.join(python.version for python in pythons) or 'no other'}; "
+        f"not on this machine: {', '.join(missing) or 'none'}."
+    )
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
