@@ -22,7 +22,6 @@ EXAMPLE_TARGET = re.compile(r"``(aws|azure|google)[a-z0-9:,-]*``")
 
 ALLOWED = {
     ("registry.py", "code"): "which package to install for a provider that is not there",
-    ("http/libcurl.py", "code"): "an install hint: a runtime for which pycurl has no wheel",
     ("config/order.py", "code"): "the alias gcp, by which many know Google Cloud",
     ("config/load.py", "code"): "the variables that the clouds' runtimes set",
     ("items/profiles.py", "code"): "whose client a profile has to agree with",
