@@ -11,13 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward.adapter import Delete, Key, Load, Result, Scan, Store, Stored
+from leeward.adapter.items import encode
 from leeward.adapter.plans import STALE_CREDENTIALS
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Response
-from leeward.items import DYNAMODB, encode
 from leeward_aws.errors import COMMON
 from leeward_aws.errors import DYNAMODB as CODES
 from leeward_aws.tables.plans import tables
+from leeward_aws.tables.profile import DYNAMODB
 from tests.aws.playing import NOW, SETTINGS, answer, document, header, play, refusal
 from tests.aws.serialized import by_botocore, by_leeward
 from tests.items.exactness import assert_exact

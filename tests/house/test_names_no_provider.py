@@ -11,7 +11,11 @@ from tests.house.workspace import ROOT
 
 SOURCE = ROOT / "src/leeward"
 
-PROVIDER = re.compile(r"aws|gcp|(azure|google|amazon|boto).*")
+PROVIDER = re.compile(r"aws|gcp|(azure|google|amazon|boto|dynamo|cosmos|firestore).*")
+PRODUCT = re.compile(
+    r"\bLAMBDA_|\bLambda\b|Event ?Bridge|Event ?Grid|Pub/?Sub|Step Functions|Durable Functions"
+    r"|Cloud (Run|Functions|Storage|Tasks)|Service Bus|Storage queue|\bS3\b|\bSQS\b|\bSNS\b"
+)
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 EXAMPLE_TARGET = re.compile(r"``(aws|azure|google)[a-z0-9:,-]*``")
 """A docstring may show what a target's name or an order looks like."""
@@ -20,8 +24,9 @@ ALLOWED = {
     ("registry.py", "code"): "which package to install for a provider that is not there",
     ("config/order.py", "code"): "the alias gcp, by which many know Google Cloud",
     ("config/load.py", "code"): "the variables that the clouds' runtimes set",
-    ("items/profiles.py", "code"): "whose client a profile has to agree with",
     ("adapter/capabilities.py", "docstring"): "whose quotas the default limits come from",
+    ("cloudevents.py", "docstring"): "whose limit the type's is, until limits name no products",
+    ("operations/arguments.py", "docstring"): "whose limit the expiry's is, until the same",
     ("routing/policy.py", "docstring"): "the title of the article that the jitter comes from",
 }
 """Where a provider may be named, and why."""
@@ -49,11 +54,12 @@ def _texts(source: str) -> Iterator[tuple[str, str]]:
 
 
 def kinds_naming_a_provider(source: str) -> set[str]:
-    """Give the kinds of place, "code" or "docstring", in which `source` names a provider."""
+    """Give the kinds of place, "code" or "docstring", that name a provider or its product."""
     return {
         kind
         for kind, text in _texts(source)
-        if any(PROVIDER.fullmatch(word.lower()) for word in WORD.findall(text))
+        if PRODUCT.search(text)
+        or any(PROVIDER.fullmatch(word.lower()) for word in WORD.findall(text))
     }
 
 
@@ -73,8 +79,14 @@ def test_core_names_a_provider_only_where_it_says_why() -> None:
 def test_the_search_sees_every_kind_of_place() -> None:
     """Names, strings, f-strings and comments count; look-alikes and example targets do not."""
     naming = ["boto3 = 1", "x = 'eu.amazonaws.com'", "x = f'{y} Azure'", "# as GCP does"]
-    naming += ["class AwsThing: ...", "GOOGLE_CLOUD = 1"]
+    naming += [
+        "class AwsThing: ...",
+        "GOOGLE_CLOUD = 1",
+        "class DynamoDBThing: ...",
+        "firestore = 1",
+    ]
+    naming += ["# Cosmos DB's", "x = 'Pub/Sub'", "EventGrid = 1", "x = 'a Lambda function'"]
     assert [kinds_naming_a_provider(each) for each in naming] == [{"code"}] * len(naming)
     assert kinds_naming_a_provider('"""As on Google."""') == {"docstring"}
     assert kinds_naming_a_provider('"""Such as ``aws:us-east-1,google``."""') == set()
-    assert kinds_naming_a_provider("draws = flaws = 'laws'") == set()
+    assert kinds_naming_a_provider("draws = flaws = lambda: 'laws'") == set()
