@@ -11,7 +11,8 @@ from functools import lru_cache
 from zlib import crc32
 
 from bench.work import ITEM, RECEIPT, WRITE_ID
-from leeward.items import DYNAMODB, encode
+from leeward.adapter.items import encode
+from leeward_aws.tables.profile import DYNAMODB
 
 _TARGET = re.compile(rb"^x-amz-target: *([A-Za-z0-9_.]+)", re.IGNORECASE | re.MULTILINE)
 

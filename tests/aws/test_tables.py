@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from leeward.adapter import Delete, Key, Load, Result, Scan, Store, Stored
 from leeward.adapter.classification import STALE
+from leeward.adapter.items import encode
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Response
-from leeward.items import DYNAMODB, encode
 from leeward_aws.errors import COMMON
 from leeward_aws.errors import DYNAMODB as CODES
 from leeward_aws.tables.plans import tables
+from leeward_aws.tables.profile import DYNAMODB
 from tests.aws.playing import NOW, SETTINGS, answer, document, header, play, refusal
 from tests.aws.serialized import by_botocore, by_leeward
 from tests.items.exactness import assert_exact

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward.adapter import Key, Store
-from leeward.items import COSMOS
 from leeward.json_text import Undecodable, decode, encode
 from leeward_azure.tables.documents import (
     DEEPEST,
@@ -20,6 +19,7 @@ from leeward_azure.tables.documents import (
     revision_of,
     stored_of,
 )
+from leeward_azure.tables.profile import COSMOS
 from leeward_contract_tests.contracts.exact import NASTY_ITEMS, ODD_KEYS, ODD_PAIRS, exact
 from tests.azure.playing import NOW
 from tests.items.respelling import respell

@@ -7,15 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward.adapter import Delete, Key, Load, Result, Scan, Store
+from leeward.adapter.items import encode
 from leeward.adapter.plans import CLOCK_SKEW, SKEWED, Learn, View
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Request, Response
-from leeward.items import COSMOS as PROFILE
-from leeward.items import encode
+from leeward.items.digest import digest
 from leeward_azure.errors import COSMOS, judge_cosmos
 from leeward_azure.identity.credentials import Bearer
 from leeward_azure.tables.documents import document_of
 from leeward_azure.tables.plans import CosmosEndpoint, tables
+from leeward_azure.tables.profile import COSMOS as PROFILE
 from leeward_azure.tables.sessions import Session
 from tests.azure import oracle
 from tests.azure.playing import (
@@ -397,9 +398,7 @@ def test_a_document_that_cannot_be_read_is_unusable() -> None:
 
 def _forged() -> dict[str, Any]:
     """Give leeward's own attribute with a tree that is none, and a digest that fits it."""
-    from leeward.items.digest import digest
-
-    return {"w": "write-0", "t": "{", "d": digest({}, "{", PROFILE.numbers)}
+    return {"w": "write-0", "t": "{", "d": digest("m0;", "{")}
 
 
 def test_integers_beyond_2_53_survive() -> None:

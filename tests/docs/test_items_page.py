@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from decimal import Decimal, Rounded
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from leeward.items import (
-    COSMOS,
-    DYNAMODB,
-    FIRESTORE,
-    Profile,
-    decode,
-    encode,
-    escape_key,
-    native_expiry,
-)
+from leeward.adapter.items import Profile, decode, encode, escape_key, native_expiry
+from leeward_aws.tables.profile import DYNAMODB
+from leeward_azure.tables.profile import COSMOS
+from leeward_google.tables.profile import FIRESTORE
 
 PAGE = (Path(__file__).parents[2] / "docs" / "items.md").read_text(encoding="utf-8")
 
@@ -54,10 +50,14 @@ def printed(native: dict[str, Any]) -> str:
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
+def shown_text(heading: str) -> str:
+    """Give all that stands below a heading of the page."""
+    return PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+
+
 def shown(heading: str) -> str:
     """Give the document below a heading of the page."""
-    below = PAGE.partition(f"\n## {heading}\n")[2]
-    return below.partition("```json\n")[2].partition("```")[0]
+    return shown_text(heading).partition("```json\n")[2].partition("```")[0]
 
 
 CLOUDS = {
@@ -80,6 +80,18 @@ def test_the_documents_of_the_page_give_the_item_back(heading: str) -> None:
     assert repr(found.item) == repr(item() | {"at": found.item["at"]})
     assert found.item["at"].isoformat() == item()["at"].isoformat()
     assert (found.foreign, found.expires_at) == (False, EXPIRES)
+
+
+def test_large_numbers_are_strings_on_dynamodb_as_the_page_says() -> None:
+    """From 1E+38 up, because boto3 refuses them as DynamoDB answers with them: written out."""
+    assert "from 1E+38 up they are strings" in " ".join(shown_text("AWS: DynamoDB").split())
+    largest, too_large, too_small = Decimal("9." + "9" * 37 + "E+37"), 10**38, Decimal("9.9E-129")
+    held = encode({"n": [largest, too_large, too_small]}, DYNAMODB, write_id="w", expires_at=None)
+    assert [list(number) for number in held["n"]["L"]] == [["N"], ["S"], ["S"]]
+    deserialize = import_module("boto3.dynamodb.types").TypeDeserializer().deserialize
+    assert deserialize({"N": format(largest, "f")}) == largest
+    with pytest.raises(Rounded):  # once it no longer does, hold as many as the service does
+        deserialize({"N": str(too_large)})
 
 
 def test_the_ids_of_the_page_are_those_of_the_code() -> None:

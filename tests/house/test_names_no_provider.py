@@ -24,7 +24,6 @@ ALLOWED = {
     ("registry.py", "code"): "which package to install for a provider that is not there",
     ("config/order.py", "code"): "the alias gcp, by which many know Google Cloud",
     ("config/load.py", "code"): "the variables that the clouds' runtimes set",
-    ("items/profiles.py", "code"): "whose client a profile has to agree with",
     ("adapter/capabilities.py", "docstring"): "whose quotas the default limits come from",
     ("routing/policy.py", "docstring"): "the title of the article that the jitter comes from",
 }
@@ -36,10 +35,7 @@ PRODUCTS = {
     ("cloudevents.py", "docstring"): "whose limit of a type is the narrowest",
     ("operations/arguments.py", "docstring"): "whose expiries bound the longest",
 }
-"""Where a product may be named, and why. In `items` they may until the profiles have moved."""
-
-ON_THE_MOVE = "items/"
-"""TEMPORARY: the room whose products move to the adapters."""
+"""Where a product may be named, and why."""
 
 
 def _docstring_starts(source: str) -> set[tuple[int, int]]:
@@ -64,11 +60,12 @@ def _texts(source: str) -> Iterator[tuple[str, str]]:
 
 
 def kinds_naming_a_provider(source: str) -> set[str]:
-    """Give the kinds of place, "code" or "docstring", in which `source` names a provider."""
+    """Give the kinds of place, "code" or "docstring", that name a provider or its product."""
     return {
         kind
         for kind, text in _texts(source)
-        if any(PROVIDER.fullmatch(word.lower()) for word in WORD.findall(text))
+        if PRODUCT.search(text)
+        or any(PROVIDER.fullmatch(word.lower()) for word in WORD.findall(text))
     }
 
 
@@ -80,7 +77,7 @@ def test_core_names_a_product_only_where_it_says_why() -> None:
         for kind, text in _texts(path.read_text(encoding="utf-8"))
         if PRODUCT.search(text)
     }
-    assert {each for each in found if not each[0].startswith(ON_THE_MOVE)} == set(PRODUCTS)
+    assert found == set(PRODUCTS)
 
 
 def _found() -> set[tuple[str, str]]:
@@ -99,7 +96,13 @@ def test_core_names_a_provider_only_where_it_says_why() -> None:
 def test_the_search_sees_every_kind_of_place() -> None:
     """Names, strings, f-strings and comments count; look-alikes and example targets do not."""
     naming = ["boto3 = 1", "x = 'eu.amazonaws.com'", "x = f'{y} Azure'", "# as GCP does"]
-    naming += ["class AwsThing: ...", "GOOGLE_CLOUD = 1"]
+    naming += [
+        "class AwsThing: ...",
+        "GOOGLE_CLOUD = 1",
+        "class DynamoDBThing: ...",
+        "firestore = 1",
+    ]
+    naming += ["# Cosmos DB's", "x = 'Pub/Sub'", "EventGrid = 1", "x = 'a Lambda function'"]
     assert [kinds_naming_a_provider(each) for each in naming] == [{"code"}] * len(naming)
     assert kinds_naming_a_provider('"""As on Google."""') == {"docstring"}
     assert kinds_naming_a_provider('"""Such as ``aws:us-east-1,google``."""') == set()

@@ -4,7 +4,10 @@ import json
 from decimal import Decimal
 from typing import Any
 
-from leeward.items import COSMOS, DYNAMODB, EMBEDDED, FIRESTORE, Profile
+from leeward.adapter.items import EMBEDDED, Profile
+from leeward_aws.tables.profile import DYNAMODB
+from leeward_azure.tables.profile import COSMOS
+from leeward_google.tables.profile import FIRESTORE
 
 PROFILES = [DYNAMODB, COSMOS, FIRESTORE, EMBEDDED]
 

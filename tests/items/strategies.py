@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from leeward.adapter import Limits
-from leeward.items import measure
+from leeward.adapter.items import checked_size
 from tests.items import corpus
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -71,7 +71,7 @@ _BURIED = st.builds(
 
 
 def _is_portable(item: dict[str, Any]) -> bool:
-    size = measure(item)
+    size = checked_size(item)
     return size.depth <= Limits().nesting and size.bytes <= Limits().item_bytes
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 
 from leeward import json_text
 from leeward.errors import InvalidRequest, Outcome
-from leeward.items import check_item, check_json
+from leeward.items import check_json, checked_size
 from tests.items.strategies import ITEMS
 
 
@@ -112,7 +112,7 @@ def _refusal(check: Any, value: Any) -> InvalidRequest:
 @pytest.mark.parametrize(("value", "remedy"), _parameters(NEVER_KEPT + NOT_IN_AN_ITEM))
 def test_item_is_refused_with_path_and_remedy(value: Any, remedy: str) -> None:
     """A value that no store keeps exactly is named by its path, and the message helps."""
-    refusal = _refusal(check_item, {"lines": [0, {"price": value}], "last": 1})
+    refusal = _refusal(checked_size, {"lines": [0, {"price": value}], "last": 1})
     assert refusal.field == "item['lines'][1]['price']"
     assert str(refusal).startswith("item['lines'][1]['price'] ")
     assert remedy in str(refusal)
@@ -130,12 +130,12 @@ def test_payload_is_refused_with_path_and_remedy(value: Any, remedy: str) -> Non
 @pytest.mark.parametrize("item", [None, [], "x", OrderedDict(a=1), [("a", 1)]])
 def test_an_item_is_a_dict(item: Any) -> None:
     """Anything but an exact dict is no item."""
-    assert _refusal(check_item, item).field == "item"
+    assert _refusal(checked_size, item).field == "item"
 
 
 def test_name_at_fault_is_in_the_path() -> None:
     """A name with a lone surrogate is shown, escaped, so that it can be found."""
-    refusal = _refusal(check_item, {"a": [{"\ud800": 1}]})
+    refusal = _refusal(checked_size, {"a": [{"\ud800": 1}]})
     assert refusal.field == "item['a'][0]['\\ud800']"
 
 
@@ -150,7 +150,7 @@ def test_cycle_is_refused() -> None:
     """An item that contains itself is refused instead of walked for ever."""
     item: dict[str, Any] = {"a": []}
     item["a"].append(item)
-    refusal = _refusal(check_item, item)
+    refusal = _refusal(checked_size, item)
     assert refusal.field is not None
     assert refusal.field.startswith("item['a'][0]['a'][0]")
     assert "contains itself" in str(refusal)
@@ -162,26 +162,26 @@ def test_depth_has_an_end() -> None:
     item: Any = 1
     for _ in range(json_text.DEEPEST):
         item = {"n": item}
-    check_item(item)
-    assert "levels deep" in str(_refusal(check_item, {"n": item}))
+    checked_size(item)
+    assert "levels deep" in str(_refusal(checked_size, {"n": item}))
 
 
 def test_same_object_twice_is_no_cycle() -> None:
     """Sharing is fine: a value that stands in two places is stored twice."""
     shared = [1.5]
-    check_item({"a": shared, "b": [shared, shared]})
+    checked_size({"a": shared, "b": [shared, shared]})
 
 
 def test_message_never_shows_a_value() -> None:
     """What is stored may be secret; a refusal shows names and types only."""
     for value in ({"s3cret"}, Text("s3cret"), bytearray(b"s3cret"), "s3cret\ud800"):
-        assert "s3cret" not in str(_refusal(check_item, {"a": value}))
+        assert "s3cret" not in str(_refusal(checked_size, {"a": value}))
 
 
 @given(item=ITEMS)
 def test_legal_items_pass(item: dict[str, Any]) -> None:
     """No legal item is refused."""
-    check_item(item)
+    checked_size(item)
 
 
 @pytest.mark.parametrize("value", [None, True, 1, 10**4300 - 1, 0.5, "é", [], {}, [{"a": [None]}]])

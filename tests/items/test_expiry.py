@@ -4,8 +4,11 @@ from typing import Any
 
 import pytest
 
-from leeward.items import COSMOS, DYNAMODB, EMBEDDED, FIRESTORE, Profile, decode, encode
-from leeward.items import native_expiry as expiry
+from leeward.adapter.items import EMBEDDED, Profile, decode, encode
+from leeward.adapter.items import native_expiry as expiry
+from leeward_aws.tables.profile import DYNAMODB
+from leeward_azure.tables.profile import COSMOS
+from leeward_google.tables.profile import FIRESTORE
 from tests.items.exactness import assert_exact
 from tests.items.respelling import PROFILES
 

@@ -9,10 +9,14 @@ from typing import Any
 import pytest
 from hypothesis import given, note, settings
 
-from leeward.items import COSMOS, DYNAMODB, EMBEDDED, FIRESTORE, Profile, decode, encode
+from leeward.adapter.items import EMBEDDED, Profile, decode, encode
+from leeward_aws.tables.profile import DYNAMODB
+from leeward_azure.tables.profile import COSMOS
+from leeward_google.tables.profile import FIRESTORE
 from tests.items.exactness import assert_exact, difference
 from tests.items.respelling import PROFILES, respell
 from tests.items.strategies import ITEMS
+from tests.items.values import native_of, plain_of
 
 by_profile = pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
 
@@ -46,7 +50,7 @@ Edit = Callable[[dict[str, Any], Profile], Any]
 
 
 def _add(native: dict[str, Any], profile: Profile) -> None:
-    native["new"] = profile.wire.write("x")
+    native["new"] = native_of("x", profile)
 
 
 def _remove(native: dict[str, Any], profile: Profile) -> None:
@@ -58,21 +62,21 @@ def _rename(native: dict[str, Any], profile: Profile) -> None:
 
 
 def _change(native: dict[str, Any], profile: Profile) -> None:
-    native["count"] = profile.wire.write(8)
+    native["count"] = native_of(8, profile)
 
 
 def _change_type(native: dict[str, Any], profile: Profile) -> None:
-    native["count"] = profile.wire.write("7")
+    native["count"] = native_of("7", profile)
 
 
 def _change_inside(native: dict[str, Any], profile: Profile) -> None:
-    native["deep"] = profile.wire.write({"list": [2, 1]})
+    native["deep"] = native_of({"list": [2, 1]}, profile)
 
 
 def _change_tree(native: dict[str, Any], profile: Profile) -> None:
-    ours = profile.wire.read(native["_leeward"])
-    native["_leeward"] = profile.wire.write(
-        {**ours, "t": ours["t"].replace("T", "F").replace("t+", "t-")}
+    ours = plain_of(native["_leeward"], profile)
+    native["_leeward"] = native_of(
+        {**ours, "t": ours["t"].replace("T", "F").replace("t+", "t-")}, profile
     )
 
 
@@ -97,7 +101,7 @@ def test_edit_is_noticed(edit: Edit, profile: Profile) -> None:
 def test_foreign_values_come_as_they_are_held(profile: Profile) -> None:
     """Numbers are then int where integral, else Decimal; other values as the provider has them."""
     native = encode(ITEM, profile, write_id="w-1", expires_at=None)
-    native["new"] = profile.wire.write("x")
+    native["new"] = native_of("x", profile)
     decoded = decode(respell(native, profile), profile)
     held = AS_HELD[profile.name]
     assert_exact(decoded.item, {**NUMBERS_BY_THEMSELVES, **held, "new": "x"})
@@ -106,7 +110,7 @@ def test_foreign_values_come_as_they_are_held(profile: Profile) -> None:
 @by_profile
 def test_document_without_our_attribute_is_foreign(profile: Profile) -> None:
     """An item that another program made has no write id and no expiry, and can be read."""
-    native = {"n": profile.wire.write(1), "s": profile.wire.write("x")}
+    native = {"n": native_of(1, profile), "s": native_of("x", profile)}
     decoded = decode(native, profile)
     assert decoded.foreign
     assert (decoded.write_id, decoded.expires_at) == (None, None)
@@ -119,7 +123,7 @@ def test_document_without_our_attribute_is_foreign(profile: Profile) -> None:
 )
 def test_nonsense_in_our_attribute_is_foreign(profile: Profile, ours: Any) -> None:
     """Whatever stands in the reserved attribute, the item can be read."""
-    native = {"n": profile.wire.write(1), "_leeward": profile.wire.write(ours)}
+    native = {"n": native_of(1, profile), "_leeward": native_of(ours, profile)}
     decoded = decode(native, profile)
     assert decoded.foreign
     assert (decoded.write_id, decoded.expires_at) == (None, None)
@@ -142,7 +146,7 @@ def test_digest_fits_no_other_item(item: dict[str, Any], other: dict[str, Any]) 
 @pytest.mark.parametrize("names", [["", "~"], ["~x", "~~x"], ["", "~", "~~"]], ids=repr)
 def test_no_foreign_name_is_lost(profile: Profile, names: list[str]) -> None:
     """Where another program wrote a name and what looks like its escape, both are kept."""
-    native = {"m": profile.wire.write(dict.fromkeys(names, 1))}
+    native = {"m": native_of(dict.fromkeys(names, 1), profile)}
     assert_exact(decode(native, profile).item, {"m": dict.fromkeys(names, 1)})
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.items import escape_key, unescape_key
+from leeward.adapter.items import escape_key, unescape_key
 
 PARTS = st.lists(st.text() | st.text("a:~._-/%\ud800é", max_size=6), min_size=1, max_size=3).map(
     tuple

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, note, settings
 
 from leeward.adapter import Limits
-from leeward.items import Profile, check_item, decode, encode, measure
+from leeward.adapter.items import Profile, checked_size, decode, encode
 from leeward.items.checks import DEEPEST
 from tests.items.corpus import NASTY_ITEMS
 from tests.items.exactness import assert_exact
@@ -25,9 +25,9 @@ def _document(item: dict[str, Any], profile: Profile) -> Any:
 @by_item
 def test_nasty_items_are_legal(item: dict[str, Any]) -> None:
     """Every item of the corpus passes the check and the portable limits, so any store takes it."""
-    check_item(item)
-    assert measure(item).bytes <= Limits().item_bytes
-    assert measure(item).depth <= Limits().nesting
+    size = checked_size(item)
+    assert size.bytes <= Limits().item_bytes
+    assert size.depth <= Limits().nesting
 
 
 @by_profile
@@ -52,7 +52,7 @@ def test_nasty_item_survives_respelling(item: dict[str, Any], profile: Profile) 
 @given(item=ITEMS)
 def test_any_item_comes_back(item: dict[str, Any]) -> None:
     """Any legal item comes back exactly, as it was written and as each provider respells it."""
-    check_item(item)
+    checked_size(item)
     for profile in PROFILES:
         note(profile.name)
         document = _document(item, profile)
@@ -70,8 +70,7 @@ def test_deepest_item_comes_back(profile: Profile, kind: str) -> None:
     for _ in range(DEEPEST - 1):
         item = [item] if kind == "list" else {"n": item}
     item = {"x": item}
-    check_item(item)
-    measure(item)
+    checked_size(item)
     assert_exact(decode(_document(item, profile), profile).item, item)
 
 
@@ -101,7 +100,13 @@ def test_document_shares_nothing_with_the_item(profile: Profile) -> None:
 
 @by_profile
 def test_the_decimal_context_plays_no_part(profile: Profile) -> None:
-    """A context of three digits, set by the application, rounds nothing that is stored."""
-    item = {"d": [Decimal("123456.7890"), Decimal("1E+5")], "f": [123456.789, 1e23]}
-    with localcontext(Context(prec=3)):
-        assert_exact(decode(_document(item, profile), profile).item, item)
+    """One of three digits, set by the application, rounds nothing; nor does it spell a digest."""
+    numbers = [Decimal("123456.7890"), Decimal("1E+5"), Decimal("1E-100"), Decimal("1E+999")]
+    item = {"d": numbers, "f": [123456.789, 1e23, 1e-100]}
+    with localcontext(Context(prec=3, capitals=0)):
+        document = _document(item, profile)
+        assert_exact(decode(document, profile).item, item)
+    assert document == _document(item, profile)
+    decoded = decode(document, profile)
+    assert_exact(decoded.item, item)
+    assert not decoded.foreign

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from leeward.items import DYNAMODB, FIRESTORE, encode, measure
+from leeward.adapter.items import checked_size, encode
+from leeward_aws.tables.profile import DYNAMODB
+from leeward_google.tables.profile import FIRESTORE
 from tests.items.corpus import NASTY_ITEMS
 from tests.items.strategies import ITEMS
 
@@ -53,7 +55,7 @@ def _firestore_fields_bytes(native: dict[str, Any]) -> int:
 
 
 def _check_enough(item: dict[str, Any]) -> None:
-    size = measure(item).bytes
+    size = checked_size(item).bytes
     native = encode(item, DYNAMODB, write_id=WRITE_ID, expires_at=1_700_000_000.123456)
     assert _dynamodb_item_bytes(native) + len("_leeward_expires") + 8 <= size
     # An item of 400 KB by our measure may have 2.6 times that on Firestore, which takes 1 MiB.
@@ -97,12 +99,12 @@ def test_marks_in_a_mixed_list_are_counted() -> None:
 )
 def test_depth(item: dict[str, Any], depth: int) -> None:
     """A flat item has depth 1; a list directly in a list counts twice, as Firestore needs it."""
-    assert measure(item).depth == depth
+    assert checked_size(item).depth == depth
 
 
 def test_size_follows_the_content() -> None:
     """The measure is near what is stored, so that little room is wasted."""
-    assert 100_000 < measure({"text": "x" * 100_000}).bytes < 101_000
-    assert 200_000 < measure({"text": "é" * 100_000}).bytes < 201_000
-    assert 133_000 < measure({"blob": b"x" * 100_000}).bytes < 134_000
-    assert measure({}).bytes < 300
+    assert 100_000 < checked_size({"text": "x" * 100_000}).bytes < 101_000
+    assert 200_000 < checked_size({"text": "é" * 100_000}).bytes < 201_000
+    assert 133_000 < checked_size({"blob": b"x" * 100_000}).bytes < 134_000
+    assert checked_size({}).bytes < 300

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 
 from leeward.adapter import Key, Stored
 from leeward.errors import Outcome
+from leeward.items import EMBEDDED
 from leeward.local import Local
 from leeward.local.tables import PAGE_ITEMS, key_text
 from tests.items.corpus import NASTY_ITEMS
 from tests.items.exactness import assert_exact
+from tests.items.forging import forged
 from tests.local.calls import NOW, delete, key, load, scan, store, value_of
 
 ITEM = {
@@ -166,7 +168,10 @@ def test_a_change_by_another_program_is_noticed(opened: Callable[..., Local], pa
     assert (found.foreign, found.item["n"]) == (True, 7)
 
 
-@pytest.mark.parametrize("text", ["{", "[1]", "7"])
+FORGED = json.dumps(forged({"n": 1}, '{"n":"d-999999999"}', EMBEDDED))
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", "7", FORGED], ids=range(4))
 def test_an_unreadable_document_is_reported(
     opened: Callable[..., Local], path: Path, text: str
 ) -> None:

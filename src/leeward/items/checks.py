@@ -1,12 +1,14 @@
 """Refuse what cannot be kept exactly, before it is sent, with the path to it and the remedy.
 
 "Exactly what was stored" comes back, so only exact types are taken: an `IntEnum` would come back
-as an int, an `OrderedDict` as a dict. JSON payloads pass the same walk with fewer types.
+as an int, an `OrderedDict` as a dict. JSON payloads pass a like walk with fewer types.
+
+The walk over an item measures it too, for the narrowest of the providers' limits: an estimate from
+above, type tree included, for to encode an item only to measure it would cost as much again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -18,25 +20,63 @@ from leeward.errors import InvalidRequest
 
 DEEPEST: Final = 64
 """Levels; far beyond the portable 20, and as many as an answer's JSON is read of
-(`leeward.json_text`), so that what goes out can come back. In Firestore's JSON, lists in lists
-nest six times as deep, and Python's recursion limit is 1,000."""
+(`leeward.json_text`), so that what goes out can come back. In a JSON that has each value name its
+type, lists in lists may nest six times as deep, and Python's recursion limit is 1,000."""
 
 LONGEST_INT: Final = 4300
 """Digits that CPython converts between int and str (`sys.int_info.default_max_str_digits`)."""
 
 _INT_END: Final = 10**LONGEST_INT
 
+_NATIVE_INTS: Final = range(1 - 10**38, 10**38)
+"""Integers that need no mark in the type tree, wherever the limit on size is near."""
 
-def check_item(item: object, field: str = "item") -> None:
-    """Check that `item` is a dict that can be stored and comes back exactly.
+_RESERVED: Final = 200
+"""Bytes of the reserved attribute without its tree, and of the native expiry."""
+
+_VALUE: Final = 4
+"""Bytes for each value besides its text; the narrowest provider counts 1 for each thing in a list
+or map."""
+
+_CONTAINER: Final = 16
+"""Bytes for each list or dict; the narrowest provider counts 4, and another, whose limit is 1 MiB,
+38 in the worst case."""
+
+_CODE: Final = len('"f"')
+_ENTRY: Final = len('"":,')
+_BRACES: Final = len("{}")
+"""Bytes of the type tree's JSON."""
+
+
+class Size(NamedTuple):
+    """The size of an item.
+
+    Attributes:
+        bytes: names, values and what leeward adds; no provider counts more of those whose limit
+            is near.
+        depth: 1 for a flat item, and 1 more for each list or dict inside another; a list directly
+            inside a list counts twice, for where a map has to stand between them.
+    """
+
+    bytes: int
+    depth: int
+
+
+def checked_size(item: object, field: str = "item") -> Size:
+    """Check that `item` is a dict that can be stored and comes back exactly; return its size.
 
     Raises:
         InvalidRequest: it cannot; `field` is the path to the value at fault, such as
             ``item['lines'][3]['price']``, and the message says what to do.
     """
     if type(item) is not dict:
-        _refuse(field, f"is a {_type_name(item)}, and an item is a dict: use dict(...)")
-    _check(item, field, _ITEM)
+        raise _refusal(field, f"is a {_type_name(item)}, and an item is a dict: use dict(...)")
+    try:
+        size, node, depth = _walk(item, 1, _ITEM)
+        return Size(_RESERVED + size + node, depth)
+    except _Flaw as error:
+        flaw = error
+    raise _refusal(field + "".join(reversed(flaw.steps)), flaw.fault)
 
 
 def check_json(value: object, field: str = "payload") -> None:
@@ -45,123 +85,142 @@ def check_json(value: object, field: str = "payload") -> None:
     Raises:
         InvalidRequest: it is not; `field` is the path to the value at fault.
     """
-    _check(value, field, _JSON)
+    try:
+        _walk([value], 0, _JSON)
+        return
+    except _Flaw as error:
+        flaw = error
+    steps = flaw.steps[:-1]  # without that into the list around the value
+    raise _refusal(field + "".join(reversed(steps)), flaw.fault)
 
 
-_Flaw: TypeAlias = tuple[str, str]
-"""The path from the value looked at to the one at fault, and what is wrong with that."""
-
-_Faults: TypeAlias = Mapping[type, Callable[[Any], str | None]]
-"""Of each exact type that may be kept, what is wrong with a value of it, or None."""
-
-
-class _Vocabulary(NamedTuple):
-    """What may be kept.
+class _Flaw(Exception):
+    """A value that is not kept.
 
     Attributes:
-        faults: the types that may, and what could still be wrong with their values.
-        remedies: what to do about a value of another type; the first that fits.
+        fault: what is wrong with it.
+        steps: from the value out to the one that the walk began with.
     """
 
-    faults: _Faults
-    remedies: tuple[tuple[type | tuple[type, ...], str], ...]
-
-    def remedy(self, value: object) -> str:
-        for kinds, remedy in self.remedies:
-            if isinstance(value, kinds):
-                return remedy
-        kept = ", ".join(sorted(kind.__name__ for kind in self.faults if kind is not type(None)))
-        return f"turn it into None, {kept}, list or dict"
+    def __init__(self, fault: str) -> None:
+        super().__init__(fault)
+        self.fault = fault
+        self.steps: list[str] = []
 
 
-def _check(value: object, field: str, vocabulary: _Vocabulary) -> None:
-    flaw = _find_flaw(value, vocabulary, 1)
-    if flaw:
-        _refuse(field + flaw[0], flaw[1])
-
-
-def _refuse(path: str, fault: str) -> None:
+def _refusal(path: str, fault: str) -> InvalidRequest:
     shown = path if len(path) <= 200 else f"{path[:120]}...{path[-60:]}"
-    raise InvalidRequest(f"{shown} {fault}", field=path)
+    return InvalidRequest(f"{shown} {fault}", field=path)
 
 
-def _find_flaw(value: Any, vocabulary: _Vocabulary, depth: int) -> _Flaw | None:
+_Remedies: TypeAlias = tuple[tuple[type | tuple[type, ...], str], ...]
+"""What to do about a value of a type that is not kept; the first that fits."""
+
+
+def _walk(  # noqa: C901, PLR0912, PLR0915 - leaves stand inline: each call costs as much again
+    container: Any, level: int, remedies: _Remedies
+) -> tuple[int, int, int]:
+    """Check all of a dict or list, and measure it if it is of an item.
+
+    Args:
+        container: the dict or list.
+        level: 1 for the item itself.
+        remedies: `_ITEM` or `_JSON`.
+
+    Returns:
+        Bytes of the container, bytes of its node in the type tree (0 for none), and its depth.
+    """
+    if level > DEEPEST:
+        raise _Flaw(f"is more than {DEEPEST} levels deep, or contains itself: store it flatter")
+    is_dict, is_item = type(container) is dict, remedies is _ITEM
+    size, nodes, deepest = _CONTAINER, 0, 0
+    digits = len(str(len(container)))  # of an index, at most
+    members: Any = container.items() if is_dict else enumerate(container)
+    for key, value in members:
+        if is_dict and type(key) is not str:
+            remedy = "its .value" if isinstance(key, Enum) else "str(...)"
+            raise _Flaw(f"has a name of type {_type_name(key)}, and names are str: use {remedy}")
+        try:
+            if is_dict:
+                size += len(key) if key.isascii() else _utf8(key, "has a name that ")
+            kind, node = type(value), 0
+            if kind is str:
+                size += _VALUE + (len(value) if value.isascii() else _utf8(value))
+            elif kind is int:
+                if not -_INT_END < value < _INT_END:
+                    raise _Flaw(_TOO_LONG)
+                if is_item:
+                    size += _VALUE + len(str(value))
+                    node = 0 if value in _NATIVE_INTS else _CODE
+            elif kind is bool or value is None:
+                size += _VALUE + len(str(value))
+            elif kind is dict or kind is list:
+                inner, node, depth = _walk(value, level + 1, remedies)
+                size += inner
+                depth += kind is list and not is_dict
+                deepest = max(deepest, depth)
+            elif kind is float:
+                if not isfinite(value):
+                    raise _Flaw(_NOT_FINITE)
+                if is_item:
+                    size += _VALUE + len(repr(value))
+                    node = _CODE
+            else:
+                inner, node = _leaf(value, remedies)
+                size += inner
+            if node:
+                nodes += _ENTRY + node + (_as_json(key) if is_dict else digits)
+        except _Flaw as flaw:
+            flaw.steps.append(f"[{key!r}]")
+            raise
+    return size, nodes and nodes + _BRACES, deepest + 1
+
+
+def _leaf(value: Any, remedies: _Remedies) -> tuple[int, int]:
+    """Check and measure a value of a type that JSON has not."""
     kind = type(value)
-    look = vocabulary.faults.get(kind)
-    if look is not None:
-        fault = look(value)
-        return ("", fault) if fault else None
-    if kind is not dict and kind is not list:
-        return "", f"is a {_type_name(value)}, which is not kept: {vocabulary.remedy(value)}"
-    if depth > DEEPEST:
-        return "", f"is more than {DEEPEST} levels deep, or contains itself: store it flatter"
-    find = _find_in_dict if kind is dict else _find_in_list
-    return find(value, vocabulary, depth + 1)
+    if remedies is _JSON or kind not in {bytes, Decimal, datetime}:
+        remedy = next(remedy for kinds, remedy in remedies if isinstance(value, kinds))
+        raise _Flaw(f"is a {_type_name(value)}, which is not kept: {remedy}")
+    if kind is bytes:
+        return _VALUE + (len(value) + 2) // 3 * 4, 0  # as base64
+    if kind is datetime:
+        if not has_offset(value):
+            raise _Flaw("is a datetime without a timezone, so no moment: use .replace(tzinfo=...)")
+        return _VALUE + len(str(value)), _CODE
+    if not value.is_finite():
+        raise _Flaw("is a Decimal that is not finite, which no store holds: use None or str(...)")
+    text = len(str(value))
+    return _VALUE + text, _CODE + text  # an exponent is no longer than its number
 
 
-def _find_in_dict(value: dict[Any, Any], vocabulary: _Vocabulary, depth: int) -> _Flaw | None:
-    for name, inner in value.items():
-        if type(name) is not str:
-            remedy = "its .value" if isinstance(name, Enum) else "str(...)"
-            return "", f"has a name of type {_type_name(name)}, and names are str: use {remedy}"
-        fault = _str_fault(name)
-        flaw = ("", f"has a name that {fault}") if fault else _find_flaw(inner, vocabulary, depth)
-        if flaw:
-            return f"[{name!r}]{flaw[0]}", flaw[1]
-    return None
+def _as_json(name: str) -> int:
+    # A control character takes six bytes in JSON, and no character takes more.
+    return len(name) if name.isascii() and name.isidentifier() else 6 * len(name)
 
 
-def _find_in_list(value: list[Any], vocabulary: _Vocabulary, depth: int) -> _Flaw | None:
-    for index, inner in enumerate(value):
-        flaw = _find_flaw(inner, vocabulary, depth)
-        if flaw:
-            return f"[{index}]{flaw[0]}", flaw[1]
-    return None
+def _utf8(text: str, where: str = "") -> int:
+    """Return the bytes of `text`."""
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError:
+        pass
+    raise _Flaw(
+        f"{where}holds a lone surrogate, which UTF-8 cannot spell: "
+        "use .encode('utf-8', 'replace').decode(), or bytes"
+    )
 
 
 def _type_name(value: object) -> str:
     return type(value).__name__
 
 
-def _no_fault(_: object) -> None:
-    return None
-
-
-def _str_fault(value: str) -> str | None:
-    if value.isascii():
-        return None
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return (
-            "holds a lone surrogate, which UTF-8 cannot spell: "
-            "use .encode('utf-8', 'replace').decode(), or bytes"
-        )
-    return None
-
-
-def _int_fault(value: int) -> str | None:
-    if -_INT_END < value < _INT_END:
-        return None
-    return f"is an int of more than {LONGEST_INT} digits, which Python does not print: use hex(...)"
-
-
-def _float_fault(value: float) -> str | None:
-    if isfinite(value):
-        return None
-    return "is a float that is not finite, which not every store holds: use None or str(...)"
-
-
-def _decimal_fault(value: Decimal) -> str | None:
-    if value.is_finite():
-        return None
-    return "is a Decimal that is not finite, which no store holds: use None or str(...)"
-
-
-def _datetime_fault(value: datetime) -> str | None:
-    if has_offset(value):
-        return None
-    return "is a datetime without a timezone, so no moment: use .replace(tzinfo=...)"
+_TOO_LONG: Final = (
+    f"is an int of more than {LONGEST_INT} digits, which Python does not print: use hex(...)"
+)
+_NOT_FINITE: Final = (
+    "is a float that is not finite, which not every store holds: use None or str(...)"
+)
 
 
 _KIN: Final = (
@@ -177,36 +236,19 @@ _KIN: Final = (
 )
 """Relatives of types that are kept, and what to do about them."""
 
-_SCALARS: Final[_Faults] = {
-    type(None): _no_fault,
-    bool: _no_fault,
-    int: _int_fault,
-    float: _float_fault,
-    str: _str_fault,
-}
-
-_JSON: Final = _Vocabulary(
-    _SCALARS,
-    (
-        *_KIN,
-        (Decimal, "JSON has no Decimal, use str(...)"),
-        (bytes, "JSON has no bytes, use base64.b64encode(...).decode()"),
-        ((date, time), "JSON has no times, use .isoformat()"),
-    ),
+_JSON: Final[_Remedies] = (
+    *_KIN,
+    (Decimal, "JSON has no Decimal, use str(...)"),
+    (bytes, "JSON has no bytes, use base64.b64encode(...).decode()"),
+    ((date, time), "JSON has no times, use .isoformat()"),
+    (object, "turn it into None, bool, float, int, str, list or dict"),
 )
 
-_ITEM: Final = _Vocabulary(
-    {
-        **_SCALARS,
-        bytes: _no_fault,
-        datetime: _datetime_fault,
-        Decimal: _decimal_fault,
-    },
-    (
-        *_KIN,
-        (Decimal, "use Decimal(...)"),
-        (bytes, "use bytes(...)"),
-        (datetime, "use datetime.fromisoformat(x.isoformat())"),
-        ((date, time), "use .isoformat()"),
-    ),
+_ITEM: Final[_Remedies] = (
+    *_KIN,
+    (Decimal, "use Decimal(...)"),
+    (bytes, "use bytes(...)"),
+    (datetime, "use datetime.fromisoformat(x.isoformat())"),
+    ((date, time), "use .isoformat()"),
+    (object, "turn it into None, Decimal, bool, bytes, datetime, float, int, str, list or dict"),
 )

@@ -1,7 +1,7 @@
 r"""Keys in the characters that every provider takes, reversibly.
 
-Cosmos ids may not hold ``/ \ ? #``, Firestore's not ``/``, not ``.`` or ``..`` alone and not
-``__x__``; ``%`` is read twice on the way through URL paths. So a key is spelled in
+Where a key is the id of a document, some providers take no ``/ \ ? #``, others no ``.`` or ``..``
+alone and no ``__x__``; ``%`` is read twice on the way through URL paths. So a key is spelled in
 ``[A-Za-z0-9_.~:-]``: any other character becomes ``~`` and two hex digits for each of its UTF-8
 bytes, and ``:`` stands between the parts.
 """
@@ -12,7 +12,7 @@ import re
 from typing import Final
 
 LONGEST: Final = 512
-"""Characters; Cosmos takes ids of 1,023 bytes, Firestore of 1,500."""
+"""Characters; of the providers, none takes ids of less than 1,023 bytes."""
 
 _EMPTY: Final = "~"
 """An empty part; no escape is shorter than three characters."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from leeward.items.profiles import Profile
+    from leeward.items.profile import Profile
 
 RESERVED: Final = "_leeward"
 """The attribute beside an item's own; every top-level name that begins so is leeward's."""
@@ -33,15 +33,10 @@ def unescape_name(native: str, profile: Profile, *, top: bool) -> str:
     return native
 
 
-def is_system(native: str, profile: Profile) -> bool:
-    """Tell whether a top-level native name is leeward's or the provider's, not the item's."""
-    return native.startswith(RESERVED) or native in profile.system_names
-
-
 def _is_special(name: str, profile: Profile, *, top: bool) -> bool:
     return (
         not name
         or name.startswith(ESCAPE)
-        or (top and is_system(name, profile))
+        or (top and (name.startswith(RESERVED) or name in profile.system_names))
         or (profile.dunder_names_reserved and name.startswith("__") and name.endswith("__"))
     )

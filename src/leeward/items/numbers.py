@@ -4,12 +4,16 @@ Providers hold numbers by one of two models: decimals of so many digits, or IEEE
 often beside integers of some range. A *native number* is what a model writes and reads: int and
 Decimal in the first, int and float in the second. A double stands for the shortest decimal that
 rounds to it, which is what `repr` and every JSON printer write.
+
+A model has two methods. `hold` returns the native number of exactly the value it is given, or None
+where there is none; the value is finite, and no negative zero: no model is trusted with its sign.
+`spell` spells a native number so that equal numbers, however the provider prints them, agree.
 """
 
 from __future__ import annotations
 
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, Inexact, InvalidOperation
-from typing import Final, NamedTuple, Protocol, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 Number: TypeAlias = int | float | Decimal
 
@@ -19,17 +23,11 @@ _EXACT: Final = Context(
 """Arithmetic that never rounds; the caller's own decimal context plays no part."""
 
 
-class NumberModel(Protocol):
-    """How one provider holds numbers."""
+decimal_text: Final = _EXACT.to_sci_string
+"""Write a Decimal as `str` does, whatever the caller's own decimal context says."""
 
-    def hold(self, value: Number) -> Number | None:
-        """Return the native number of exactly that value, or None where there is none.
-
-        `value` is finite, and no negative zero: no model is trusted with its sign.
-        """
-
-    def spell(self, number: Number) -> str:
-        """Spell a native number so that equal numbers, however the provider prints them, agree."""
+quantized: Final = _EXACT.quantize
+"""Give a Decimal the exponent of another one; it raises `decimal.Inexact` where that rounds."""
 
 
 class DecimalModel(NamedTuple):
@@ -47,17 +45,19 @@ class DecimalModel(NamedTuple):
 
     def hold(self, value: Number) -> int | Decimal | None:
         """Return the int, or the Decimal without trailing zeros, if it is in range."""
-        if isinstance(value, Decimal) and value and value.adjusted() not in self.exponents:
+        if type(value) is Decimal and value and value.adjusted() not in self.exponents:
             return None  # before anything else: written out, it might fill the memory
         number = by_value(value)
         if isinstance(number, int):
             return number if number in self.integers else None
-        few = len(number.as_tuple().digits) <= self.digits
+        few = (
+            len(decimal_text(number)) <= self.digits or len(number.as_tuple().digits) <= self.digits
+        )
         return number if few and number.adjusted() in self.exponents else None
 
     def spell(self, number: Number) -> str:
         """Spell an int, or a Decimal without trailing zeros."""
-        return str(number)
+        return decimal_text(number) if type(number) is Decimal else str(number)
 
 
 class DoubleModel(NamedTuple):
@@ -77,11 +77,8 @@ class DoubleModel(NamedTuple):
             return value
         if isinstance(value, int):
             return value if self._holds_int(value) else None
-        return self._hold_decimal(value) if self.decimals else None
-
-    def _hold_decimal(self, value: Decimal) -> float | None:
-        double = float(value)
-        if Decimal(repr(double)) != value:
+        double = float(value) if self.decimals else None
+        if double is None or Decimal(repr(double)) != value:
             return None
         # An integer out of range may come back with digits that the Decimal does not have.
         return double if not double.is_integer() or self._holds_int(int(double)) else None
@@ -101,6 +98,9 @@ class DoubleModel(NamedTuple):
             return str(number)
 
 
+NumberModel: TypeAlias = DecimalModel | DoubleModel
+
+
 def by_value(number: Number) -> int | Decimal:
     """Return int where `number` is integral, else a Decimal without trailing zeros."""
     if isinstance(number, int):
@@ -109,12 +109,5 @@ def by_value(number: Number) -> int | Decimal:
         exact = Decimal(repr(number))  # of a fraction, repr writes no trailing zeros
         return int(exact) if number.is_integer() else exact
     normal = _EXACT.normalize(number)
-    exponent = normal.as_tuple().exponent
-    integral = isinstance(exponent, int) and exponent >= 0  # it is a letter in NaN and Infinity
+    integral = normal.is_finite() and normal == normal.to_integral_value()
     return int(normal) if integral else normal
-
-
-def with_exponent(number: Number, exponent: int) -> Decimal:
-    """Return `number` as the Decimal that has this exponent: 9.9 and -2 give ``9.90``."""
-    exact = number if isinstance(number, Decimal) else Decimal(by_value(number))
-    return _EXACT.quantize(exact, Decimal((0, (1,), exponent)))

@@ -1,4 +1,4 @@
-"""Part a value into what a provider holds and the types that this no longer tells, and join them.
+"""The type tree: what the plain values of an item no longer tell.
 
 A *plain* value has only types that the profile holds: None, bool, str, native numbers, lists and
 dicts with native names, and, where the profile has them, bytes and datetimes in UTC. The *type
@@ -13,209 +13,226 @@ tree* marks what reading a plain value by itself would not give back:
 - `L`, or ``["L", node]``, is a list that is held as a dict of one, since it stands in a list.
 
 A value that reads back as itself has no node: None.
+
+`encoding` makes the nodes. Here an item is made of plain values and nodes again, with distrust:
+whoever may write a document can write a digest that fits. So a node counts only where it suits its
+value, only what `checked_size` lets pass comes out, and what a tree adds to a number is bounded.
 """
 
 from __future__ import annotations
 
-from binascii import a2b_base64, b2a_base64
+from binascii import a2b_base64
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
-from math import copysign
+from functools import lru_cache
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from leeward.items import moments
-from leeward.items.names import escape_name, unescape_name
-from leeward.items.numbers import Number, by_value, with_exponent
-from leeward.json_text import encode
+from leeward.items import timestamps
+from leeward.items.checks import LONGEST_INT
+from leeward.items.names import ESCAPE, unescape_name
+from leeward.items.numbers import Number, by_value, quantized
+from leeward.items.profile import UnreadableItem
 
 if TYPE_CHECKING:
-    from leeward.items.profiles import Profile
+    from leeward.items.profile import Profile
 
 Node: TypeAlias = str | list[Any] | dict[str, Any]
 
-_WRAPPED: Final = "L"
-_WRAP: Final = "list"
+WRAPPED: Final = "L"
+WRAP: Final = "list"
 """The one name of the dict around a list that stands in a list."""
 
+MOST_DIGITS: Final = 2**21
+"""Digits that exponents may give to the numbers of one item: `d-2` makes three of the 9 in 9.00. An
+item with more is larger than any provider takes."""
 
-def part(item: dict[str, Any], profile: Profile) -> tuple[dict[str, Any], Node | None]:
-    """Return the plain form of an item, and its type tree."""
-    return _part_dict(item, profile, top=True)
-
-
-def join(plain: dict[str, Any], tree: Node | None, profile: Profile) -> dict[str, Any]:
-    """Return the item back; without its tree, every value as its plain form reads by itself."""
-    return _join_dict(plain, tree, profile, top=True)
+_LONGEST_NUMBER: Final = 20
+"""Characters of an index or exponent; no number that `decimal` knows has more in its exponent."""
 
 
-def tree_text(tree: Node | None) -> str | None:
-    """Return a type tree as compact JSON; None for none."""
-    return None if tree is None else encode(tree).decode()
+def list_node(nodes: dict[int, Node], length: int) -> Node:
+    """Return the node of a list of this length, of which these elements have nodes."""
+    found = list(nodes.values())
+    if len(found) == length and found.count(found[0]) == length:
+        return [found[0]]
+    codes = Counter(node for node in found if isinstance(node, str))
+    code, count = codes.most_common(1)[0] if codes else ("", 0)
+    if 2 * count <= length:
+        return {str(index): node for index, node in nodes.items()}
+    others = {str(index): nodes.get(index) for index in range(length) if nodes.get(index) != code}
+    return [code, others]
 
 
-def read_tree(text: str | None) -> Node | None:
-    """Read what `tree_text` gave."""
-    if text is None:
-        return None
-    import json
+class Merge:
+    """Makes an item of plain values and a type tree.
 
-    tree: Node = json.loads(text)
-    return tree
+    Args:
+        profile: whose plain values.
+        known: whether the digest says that leeward has written them; then they have no types but
+            those that leeward writes.
+    """
 
+    def __init__(self, profile: Profile, known: bool) -> None:
+        self._profile = profile
+        self._known = known
+        self._digits = MOST_DIGITS
 
-def _part(value: Any, profile: Profile) -> tuple[Any, Node | None]:
-    kind = type(value)
-    if kind is dict:
-        return _part_dict(value, profile, top=False)
-    if kind is list:
-        return _part_list(value, profile)
-    part_leaf = _PARTS.get(kind)
-    return (value, None) if part_leaf is None else part_leaf(value, profile)
+    def container(
+        self, plain: dict[str, Any] | list[Any], node: Node | None, *, top: bool = False
+    ) -> Any:
+        """Return the dict or list that a plain one and its node stand for.
 
+        Raises:
+            UnreadableItem: the node does not suit it.
+        """
+        is_dict, escaped = type(plain) is dict, False
+        nodes, common = (_NO_NODES, None) if node is None else _nodes_in(node, plain)
+        values: dict[Any, Any] = {}  # by name or index
+        members: Any = plain.items() if type(plain) is dict else enumerate(plain)
+        for key, inner in members:
+            value, mark, kind = inner, nodes.get(key, common), type(inner)
+            if kind is list or (kind is dict and (mark is None or type(mark) is dict)):
+                value = self.container(inner, mark)
+            elif mark is not None:
+                if mark != "f" or kind is not float or not isfinite(inner):
+                    value = self._marked(inner, mark)
+            elif kind is float or kind is Decimal:
+                if self._known and not isfinite(inner):
+                    raise UnreadableItem("a number of the document is not finite")
+                value = by_value(inner) if kind is float else inner
+            values[key] = value
+            escaped = escaped or (is_dict and key[:1] == ESCAPE)
+        if not is_dict:
+            return list(values.values())
+        return self._unescaped(values, top=top) if escaped else values
 
-def _part_dict(
-    value: dict[str, Any], profile: Profile, *, top: bool
-) -> tuple[dict[str, Any], Node | None]:
-    plain, nodes = {}, {}
-    for name, inner in value.items():
-        native = escape_name(name, profile, top=top)
-        plain[native], node = _part(inner, profile)
-        if node is not None:
-            nodes[native] = node
-    return plain, nodes or None
+    def _unescaped(self, values: dict[str, Any], *, top: bool) -> dict[str, Any]:
+        profile = self._profile
+        unescaped = {unescape_name(name, profile, top=top): values[name] for name in values}
+        # Only another program writes a special name beside its own escape; none may be lost.
+        return unescaped if len(unescaped) == len(values) else values
 
-
-def _part_list(value: list[Any], profile: Profile) -> tuple[list[Any], Node | None]:
-    parts = [_part_element(inner, profile) for inner in value]
-    nodes = [node for _, node in parts]
-    return [plain for plain, _ in parts], _list_node(nodes)
-
-
-def _part_element(value: Any, profile: Profile) -> tuple[Any, Node | None]:
-    plain, node = _part(value, profile)
-    if type(value) is not list or profile.nested_lists:
-        return plain, node
-    return {_WRAP: plain}, _WRAPPED if node is None else [_WRAPPED, node]
-
-
-def _list_node(nodes: list[Node | None]) -> Node | None:
-    common = _common_node(nodes)
-    others = {str(index): node for index, node in enumerate(nodes) if node != common}
-    if common is None:
-        return others or None
-    return [common, others] if others else [common]
-
-
-def _common_node(nodes: list[Node | None]) -> Node | None:
-    if not nodes or nodes.count(nodes[0]) == len(nodes):
-        return nodes[0] if nodes else None
-    codes = Counter(node for node in nodes if isinstance(node, str))
-    code, count = codes.most_common(1)[0] if codes else (None, 0)
-    return code if 2 * count > len(nodes) else None
-
-
-def _part_int(value: int, profile: Profile) -> tuple[Any, Node | None]:
-    native = profile.numbers.hold(value)
-    return (str(value), "I") if native is None else (native, None)
-
-
-def _part_float(value: float, profile: Profile) -> tuple[Any, Node | None]:
-    native = None if _is_negative_zero(value) else profile.numbers.hold(value)
-    return (repr(value), "F") if native is None else (native, "f")
-
-
-def _part_decimal(value: Decimal, profile: Profile) -> tuple[Any, Node | None]:
-    native = None if _is_negative_zero(value) else profile.numbers.hold(value)
-    if native is None:
-        return str(value), "D"
-    _, digits, exponent = value.as_tuple()
-    reads_alike = int(exponent) < 0 and digits[-1] != 0
-    return native, None if reads_alike else f"d{exponent}"
-
-
-def _is_negative_zero(value: float | Decimal) -> bool:
-    return not value and copysign(1, value) < 0
-
-
-def _part_bytes(value: bytes, profile: Profile) -> tuple[Any, Node | None]:
-    if profile.binary:
-        return value, None
-    return b2a_base64(value, newline=False).decode("ascii"), "B"
-
-
-def _part_datetime(value: datetime, profile: Profile) -> tuple[Any, Node | None]:
-    native = moments.to_utc(value) if profile.timestamps else None
-    if native is None:
-        return value.isoformat(), "T"
-    offset = moments.offset_of(value)
-    return native, f"t{offset}" if offset else None
-
-
-_PARTS: Final[dict[type, Callable[[Any, Profile], tuple[Any, Node | None]]]] = {
-    int: _part_int,
-    float: _part_float,
-    Decimal: _part_decimal,
-    bytes: _part_bytes,
-    datetime: _part_datetime,
-}
-
-
-def _join(plain: Any, node: Node | None, profile: Profile) -> Any:
-    kind = type(plain)
-    if kind is dict and (node is None or type(node) is dict):
-        return _join_dict(plain, node, profile, top=False)
-    if kind is dict:
-        inner = node[1] if type(node) is list else None
-        return _join_list(plain[_WRAP], inner, profile)
-    if kind is list:
-        return _join_list(plain, node, profile)
-    if isinstance(node, str):
-        return _JOINS[node[0]](plain, node[1:])
-    return by_value(plain) if kind is float else plain
-
-
-def _join_dict(
-    plain: dict[str, Any], node: Node | None, profile: Profile, *, top: bool
-) -> dict[str, Any]:
-    nodes = node if isinstance(node, dict) else {}
-    value = {
-        unescape_name(native, profile, top=top): _join(inner, nodes.get(native), profile)
-        for native, inner in plain.items()
-    }
-    if len(value) == len(plain):
+    def _marked(self, plain: Any, node: Node) -> Any:
+        """Return what a leaf and its code stand for, or a dict around a list and its node."""
+        kind, value = type(plain), None
+        if kind is dict:
+            value = self._wrapped(plain, node)
+        elif type(node) is not str:
+            value = None
+        elif kind is str and node in _READERS:
+            value = _READERS[node](plain)
+        elif kind in NUMBERS and node[:1] == "d":
+            value = self._decimal(plain, node[1:])
+        elif kind in NUMBERS and node == "f":
+            value = float(plain)
+            value = value if isfinite(value) else None
+        elif kind is datetime and node[:1] == "t":
+            moment = timestamps.at_offset(plain, node[1:])
+            value = moment if timestamps.offset_of(moment) == node[1:] else None
+        if value is None:
+            raise UnreadableItem(_MISFIT)
         return value
-    # Only another program writes a special name beside its own escape; none may be lost.
-    return {native: _join(inner, nodes.get(native), profile) for native, inner in plain.items()}
+
+    def _wrapped(self, plain: dict[str, Any], node: Node) -> Any:
+        inner = None
+        if type(node) is list and len(node) == 2 and node[0] == WRAPPED:
+            inner = node[1]
+        elif node != WRAPPED:
+            return None
+        fits = plain.keys() == {WRAP} and type(plain[WRAP]) is list
+        return self.container(plain[WRAP], inner) if fits else None
+
+    def _decimal(self, plain: Number, exponent: str) -> Decimal | None:
+        number = Decimal(repr(plain)) if isinstance(plain, float) else Decimal(plain)
+        unit = _power_of_ten(exponent)
+        if number:
+            self._digits -= max(0, number.adjusted() - unit.adjusted())
+            if self._digits < 0:
+                return None
+        value = quantized(number, unit)
+        return value if value.is_finite() else None
 
 
-def _join_list(plain: list[Any], node: Node | None, profile: Profile) -> list[Any]:
-    common, others = _split_list_node(node)
-    if not others:
-        return [_join(inner, common, profile) for inner in plain]
-    return [
-        _join(inner, others.get(str(index), common), profile) for index, inner in enumerate(plain)
-    ]
+_MISFIT: Final = "the type tree of the document does not suit its values"
+
+NUMBERS: Final = (int, float, Decimal)
+
+_NO_NODES: Final[dict[Any, Any]] = {}
 
 
-def _split_list_node(node: Node | None) -> tuple[Node | None, dict[str, Node | None]]:
-    if isinstance(node, list):
-        return node[0], node[1] if len(node) > 1 else {}
-    return None, node if isinstance(node, dict) else {}
+def _nodes_in(
+    node: Node, plain: dict[str, Any] | list[Any]
+) -> tuple[dict[Any, Node | None], Node | None]:
+    """Return the nodes of single members, by name or index, and the node of all others.
+
+    There are no more of them than members, so that looking through them costs no more either.
+    """
+    if type(plain) is dict:
+        if type(node) is dict and node.keys() <= plain.keys():
+            return node, None
+        raise UnreadableItem(_MISFIT)
+    common, listed = None, node
+    if type(node) is list and len(node) == 1:
+        return _NO_NODES, node[0]
+    if type(node) is list and len(node) == 2:
+        common, listed = node
+    if type(listed) is not dict or len(listed) > len(plain):
+        raise UnreadableItem(_MISFIT)
+    nodes: dict[Any, Node | None] = {}
+    for text, inner in listed.items():
+        index = _number_from(text)
+        if not 0 <= index < len(plain):
+            raise UnreadableItem(_MISFIT)
+        nodes[index] = inner
+    return nodes, common
 
 
-def _join_decimal(native: Number, exponent: str) -> Decimal:
-    return with_exponent(native, int(exponent))
+@lru_cache(256)
+def _power_of_ten(exponent: str) -> Decimal:
+    return Decimal((0, (1,), _number_from(exponent)))
 
 
-_JOINS: Final[dict[str, Callable[[Any, str], Any]]] = {
-    "f": lambda native, _: float(native),
-    "d": _join_decimal,
-    "t": moments.at_offset,
-    "I": lambda text, _: int(text),
-    "F": lambda text, _: float(text),
-    "D": lambda text, _: Decimal(text),
-    "B": lambda text, _: a2b_base64(text),
-    "T": lambda text, _: moments.from_text(text),
+def _number_from(text: str) -> int:
+    number = int(text[:_LONGEST_NUMBER])
+    if str(number) != text:
+        raise UnreadableItem(_MISFIT)
+    return number
+
+
+def _int_from(text: str) -> int | None:
+    if len(text.removeprefix("-")) > LONGEST_INT:
+        return None
+    number = int(text)
+    return number if str(number) == text else None
+
+
+def _float_from(text: str) -> float | None:
+    number = float(text)
+    return number if isfinite(number) and repr(number) == text else None
+
+
+def _decimal_from(text: str) -> Decimal | None:
+    number = Decimal(text)
+    return number if number.is_finite() else None
+
+
+def _bytes_from(text: str) -> bytes:
+    return a2b_base64(text, strict_mode=True)
+
+
+def _datetime_from(text: str) -> datetime | None:
+    moment = timestamps.from_text(text)
+    return moment if moment.isoformat() == text else None
+
+
+_READERS: Final[dict[str, Callable[[str], Any]]] = {
+    "I": _int_from,
+    "F": _float_from,
+    "D": _decimal_from,
+    "B": _bytes_from,
+    "T": _datetime_from,
 }
+"""By the codes of values that are held as strings; None for a string that such a value never is."""

@@ -200,8 +200,7 @@ class Operations:
         timeout: float | None,
     ) -> Operation[Store, StoreReceipt]:
         """Store an item whole."""
-        items.check_item(item)
-        self._check_size(item)
+        self._check_item(item)
         arguments.check_condition(if_absent, if_revision)
         now = self._clock.now()
         known = self._table(table)
@@ -298,8 +297,8 @@ class Operations:
         configured = self._config.buses.get(bus) or _ANY_BUS
         return arguments.check_timeout(timeout, configured.timeout or EVENT_TIMEOUT)
 
-    def _check_size(self, item: Item) -> None:
-        size = items.measure(item)
+    def _check_item(self, item: Item) -> None:
+        size = items.checked_size(item)
         if size.bytes > self._limits.smallest.item_bytes:
             raise PayloadTooLarge(
                 f"item has {size.bytes} bytes, and {self._limits.takes('item_bytes')}; "

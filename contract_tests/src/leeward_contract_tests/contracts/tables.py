@@ -8,7 +8,7 @@ import pytest
 
 from leeward import Client, Outcome, PayloadTooLarge, Promise
 from leeward.adapter import Capability, Driver
-from leeward.items import measure
+from leeward.adapter.items import checked_size
 from leeward.testing import FaultyDriver
 from leeward.values import Item
 from leeward_contract_tests.contracts.base import Contract
@@ -185,5 +185,5 @@ class TablesContract(Contract):
 def _padded(size: int) -> Item:
     """Return an item that measures `size` bytes."""
     item: Item = {"id": fresh("large"), "padding": ""}
-    item["padding"] = "x" * (size - measure(item).bytes)
+    item["padding"] = "x" * (size - checked_size(item).bytes)
     return item

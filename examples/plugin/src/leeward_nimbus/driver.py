@@ -10,9 +10,9 @@ from urllib.parse import quote
 import requests
 
 from leeward import adapter as api
+from leeward.adapter.items import EMBEDDED, decode, encode, escape_key
 from leeward.cloudevents import to_json
 from leeward.errors import ConfigError, Outcome, Unsupported
-from leeward.items import EMBEDDED, decode, encode, escape_key
 from leeward_nimbus.outcomes import STATUSES, answered, failed
 
 CAN = api.Capability

@@ -19,9 +19,8 @@ from __future__ import annotations
 
 from typing import Any, Final, TypeAlias
 
-from leeward.items import DYNAMODB, Decoded
-from leeward.items.digest import digest
-from leeward.items.names import RESERVED
+from leeward.adapter.items import RESERVED, Decoded, digest_of, encode_value
+from leeward_aws.tables.profile import DYNAMODB
 
 FOREIGN: Final = "foreign:"
 """Before the digest. No write id of leeward's begins so."""
@@ -45,8 +44,7 @@ def revision_of(native: Native, decoded: Decoded) -> str:
     """Return the revision of an item, decoded already."""
     if decoded.write_id and not decoded.foreign:
         return decoded.write_id
-    plain = {name: DYNAMODB.wire.read(value) for name, value in native.items()}
-    return FOREIGN + digest(plain, None, DYNAMODB.numbers)
+    return FOREIGN + digest_of(native, DYNAMODB)
 
 
 def is_absent(key: str, now: float) -> Condition:
@@ -89,4 +87,4 @@ def is_unchanged(native: Native) -> Condition:
 
 
 def _number(seconds: float) -> Any:
-    return DYNAMODB.wire.write(DYNAMODB.numbers.hold(seconds))
+    return encode_value(DYNAMODB.numbers.hold(seconds), DYNAMODB)

@@ -18,12 +18,11 @@ from typing import Any, Final, NamedTuple
 from leeward import json_text
 from leeward.adapter import Delete, Key, Load, Page, Result, Scan, Store, Stored
 from leeward.adapter.exchange import UNDECODABLE, ambiguous, as_look_up, exchange, object_of
+from leeward.adapter.items import UnreadableItem, encode, escape_name, native_expiry
+from leeward.adapter.items import decode as decode_item
 from leeward.adapter.plans import Plan, Planner, Step, View
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Request, Response
-from leeward.items import DYNAMODB, encode, native_expiry
-from leeward.items import decode as decode_item
-from leeward.items.names import escape_name
 from leeward.json_text import Undecodable, decode
 from leeward.masking import masked
 from leeward_aws.exchange import REQUEST_ID, Endpoint, endpoint_of
@@ -37,6 +36,7 @@ from leeward_aws.tables.conditions import (
     is_unchanged,
     revision_of,
 )
+from leeward_aws.tables.profile import DYNAMODB
 
 PAGE_ITEMS: Final = 100
 """Items of a page, at most; DynamoDB ends a page at 1 MB too."""
@@ -137,7 +137,7 @@ def scan(endpoint: Endpoint, call: Scan, view: View) -> Plan:
         return ambiguous(response, UNDECODABLE, error, request_id=REQUEST_ID)
     try:
         items = tuple(_stored(native) for native in natives)
-    except Exception as error:  # noqa: BLE001 - another program may have stored anything at all
+    except UnreadableItem as error:
         return _unreadable(call.table, error)
     return Result.ok(Page(items, cursor), request_id=response.headers.get(REQUEST_ID))
 
@@ -221,7 +221,7 @@ def _found(response: Response, table: str) -> _Found | Result[Any] | None:
         return ambiguous(response, UNDECODABLE, error, request_id=REQUEST_ID)
     try:
         return None if native is None else _Found(native, _stored(native))
-    except Exception as error:  # noqa: BLE001 - another program may have stored anything at all
+    except UnreadableItem as error:
         return _unreadable(table, error)
 
 
@@ -256,7 +256,7 @@ def _is_echo(response: Response, write_id: str) -> bool:
     try:
         native = object_of(response, _DEEPEST).get("Item")
         return isinstance(native, dict) and decode_item(native, DYNAMODB).write_id == write_id
-    except Exception:  # noqa: BLE001 - what cannot be read is not known to be ours
+    except (Undecodable, UnreadableItem):  # what cannot be read is not known to be ours
         return False
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from datetime import UTC
 from functools import lru_cache, partial
 from typing import Any, Final, NamedTuple
 
@@ -28,7 +29,6 @@ from leeward.adapter.plans import Plan, Planner, View
 from leeward.cloudevents import document_of
 from leeward.errors import ConfigError, InvalidRequest
 from leeward.http.messages import Request, Response
-from leeward.items.moments import to_utc
 from leeward.json_text import Undecodable
 from leeward.values import NOTHING, Event
 from leeward_azure.errors import judge_events
@@ -132,8 +132,10 @@ def namespace_headers(credential: Credential, now: float) -> Headers:
 
 def _in_utc(event: Event) -> Event:
     """Return the same moment without its offset, which azure-functions drops where it reads one."""
-    moment = event.time and to_utc(event.time)
-    return event if moment is None or moment is event.time else event._replace(time=moment)
+    try:
+        return event if event.time is None else event._replace(time=event.time.astimezone(UTC))
+    except OverflowError:  # before year 1 or after 9999 in UTC
+        return event
 
 
 def _place_of(bus: str, endpoint: EventsEndpoint) -> _Place:

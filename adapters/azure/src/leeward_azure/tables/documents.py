@@ -9,11 +9,11 @@ key of the table            partition key path            a document's `id`
 ``["customer", "order"]``   ``/customer``                 the second value; unique in its partition
 ==========================  ============================  =========================================
 
-In an `id`, what Cosmos does not take is escaped (`leeward.items.escape_key`); letters, digits and
-``_ . -`` stand for themselves. The fields of the key stay attributes as well. Where a field's name
-is one of Cosmos' own, its attribute is named like its escape: ``~id``, and so is a partition key
-path of it: ``/"~id"``. A document that another program has made needs no ``~id``; its `id` is then
-the field.
+In an `id`, what Cosmos does not take is escaped (`leeward.adapter.items.escape_key`); letters,
+digits and ``_ . -`` stand for themselves. The fields of the key stay attributes as well. Where a
+field's name is one of Cosmos' own, its attribute is named like its escape: ``~id``, and so is a
+partition key path of it: ``/"~id"``. A document that another program has made needs no ``~id``; its
+`id` is then the field.
 
 For an expiry, `DefaultTimeToLive` of the container has to be on (-1 is enough). Whether it is or
 not, the expiry that leeward keeps in the document is the one that counts.
@@ -30,10 +30,17 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from leeward.adapter import Key, Store, Stored
-from leeward.items import COSMOS, decode, encode, escape_key, native_expiry, unescape_key
-from leeward.items.names import escape_name
+from leeward.adapter.items import (
+    decode,
+    encode,
+    escape_key,
+    escape_name,
+    native_expiry,
+    unescape_key,
+)
 from leeward.json_text import Undecodable
 from leeward.masking import masked
+from leeward_azure.tables.profile import COSMOS
 
 Native: TypeAlias = dict[str, Any]
 """A document."""
@@ -103,7 +110,7 @@ def stored_of(native: Native) -> Stored:
 
     Raises:
         Undecodable: it lacks what Cosmos gives to every document.
-        Exception: its attributes are none that leeward can read.
+        UnreadableItem: its attributes are none that leeward can read.
     """
     name, etag = native.get("id"), etag_of(native)
     if not isinstance(name, str):

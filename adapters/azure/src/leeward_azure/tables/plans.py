@@ -22,6 +22,7 @@ from leeward.adapter.exchange import (
     as_look_up,
     object_of,
 )
+from leeward.adapter.items import UnreadableItem
 from leeward.adapter.plans import Learn, Plan, Planner, Step, View
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Response
@@ -242,7 +243,7 @@ def _found(response: Response, table: str, place: Place) -> Stored | Result[Any]
         return stored_of(native)
     except Undecodable as error:
         return ambiguous(response, UNDECODABLE, error, request_id=COSMOS.request_id)
-    except Exception as error:  # noqa: BLE001 - another program may have stored anything at all
+    except UnreadableItem as error:
         return _unreadable(table, error)
 
 
@@ -251,7 +252,7 @@ def _page(response: Response, table: str) -> Result[Any]:
         items = tuple(stored_of(native) for native in _natives_of(response))
     except Undecodable as error:
         return ambiguous(response, UNDECODABLE, error, request_id=COSMOS.request_id)
-    except Exception as error:  # noqa: BLE001 - another program may have stored anything at all
+    except UnreadableItem as error:
         return _unreadable(table, error)
     return _ok(Page(items, response.headers.get("x-ms-continuation") or None), response)
 

@@ -1,9 +1,9 @@
 """An item as a document of Firestore: where it is, what is in it, and which revision it has.
 
 A table is a collection at the top of a database. The id of a document is made of the key of its
-item: the values of its fields, escaped (`leeward.items.escape_key`), with ``:`` between two; plain
-letters, digits and ``_ . -`` stand for themselves. The fields of the key stay fields as well. A
-document of another program has the fields that it was given, and no more.
+item: the values of its fields, escaped (`leeward.adapter.items.escape_key`), with ``:`` between
+two; plain letters, digits and ``_ . -`` stand for themselves. The fields of the key stay fields as
+well. A document of another program has the fields that it was given, and no more.
 
 A revision is the document's `updateTime`, and in front of it the expiry, where it has one. So a
 condition on the revision of an item that has expired since is known not to hold without a look.
@@ -18,9 +18,10 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from leeward.adapter import Key, Store, Stored
+from leeward.adapter.items import decode, encode, escape_key, native_expiry
 from leeward.errors import InvalidRequest
-from leeward.items import FIRESTORE, decode, encode, escape_key, native_expiry
 from leeward.json_text import Undecodable
+from leeward_google.tables.profile import FIRESTORE
 
 Native: TypeAlias = dict[str, Any]
 """A document in Firestore's JSON."""
@@ -104,7 +105,7 @@ def stored_of(native: Native) -> Stored:
 
     Raises:
         Undecodable: it lacks what Firestore gives to every document.
-        Exception: its fields are none that leeward can read.
+        UnreadableItem: its fields are none that leeward can read.
     """
     update_time = update_time_of(native)
     found = decode(native.get("fields", {}), FIRESTORE)

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias
 
 from leeward.adapter import Delete, Page, Result, Store, Stored
 from leeward.adapter.exchange import UNDECODABLE, ambiguous, object_of
+from leeward.adapter.items import UnreadableItem
 from leeward.errors import Outcome
 from leeward.http.messages import Response
 from leeward.json_text import Undecodable
@@ -47,7 +48,7 @@ def seen_in(response: Response, table: str, name: str, now: float) -> Seen:
         return stored_of(natives[0]) if natives else None
     except Undecodable as error:
         return ambiguous(response, UNDECODABLE, error)
-    except Exception as error:  # noqa: BLE001 - another program may have stored anything at all
+    except UnreadableItem as error:
         return _unreadable(table, error)
 
 
@@ -61,7 +62,7 @@ def page_in(response: Response, table: str, now: float) -> Result[Page]:
         last = _last(natives[-1].get("name")) if len(natives) >= PAGE_ITEMS else None
     except Undecodable as error:
         return ambiguous(response, UNDECODABLE, error)
-    except Exception as error:  # noqa: BLE001 - another program may have stored anything at all
+    except UnreadableItem as error:
         return _unreadable(table, error)
     return Result.ok(Page(items, last))
 

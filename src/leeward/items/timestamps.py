@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta, timezone
 
-__all__ = ["at_offset", "from_text", "offset_of", "to_utc"]
-
 
 def to_utc(moment: datetime) -> datetime | None:
     """Return the same moment in UTC; None where that is before year 1 or after 9999."""
@@ -35,6 +33,8 @@ def from_text(text: str) -> datetime:
 
 
 def _zone(offset: str) -> timezone:
+    if offset[:1] not in {"+", "-"}:
+        raise ValueError("an offset without a sign")
     clock = time.fromisoformat(offset[1:])
     span = timedelta(
         hours=clock.hour,

@@ -1,0 +1,34 @@
+"""Items as native documents, for those whose cloud keeps them: a profile, `encode` and `decode`."""
+
+from __future__ import annotations
+
+from leeward.items.checks import Size, checked_size
+from leeward.items.decoding import Decoded, decode, digest_of
+from leeward.items.encoding import encode, encode_value, native_expiry
+from leeward.items.keys import escape_key, unescape_key
+from leeward.items.names import RESERVED, escape_name
+from leeward.items.numbers import DecimalModel, DoubleModel, by_value, decimal_text
+from leeward.items.profile import EMBEDDED, Profile, TypedJson, UnreadableItem
+
+__all__ = [
+    "EMBEDDED",
+    "RESERVED",
+    "DecimalModel",
+    "Decoded",
+    "DoubleModel",
+    "Profile",
+    "Size",
+    "TypedJson",
+    "UnreadableItem",
+    "by_value",
+    "checked_size",
+    "decimal_text",
+    "decode",
+    "digest_of",
+    "encode",
+    "encode_value",
+    "escape_key",
+    "escape_name",
+    "native_expiry",
+    "unescape_key",
+]
