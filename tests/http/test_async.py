@@ -20,6 +20,7 @@ from leeward.errors import ConfigError, InvalidRequest
 from leeward.http.aio import AsyncCurlTransport, LoopConnection
 from leeward.http.connection import Connection
 from leeward.http.connector import Connector, End
+from leeward.http.exchange import Exchange
 from leeward.http.messages import Failure, Phase, Request, Response
 from leeward.http.options import TransportOptions
 from tests.http.bridge import check_idle, check_unregistered
@@ -388,6 +389,27 @@ def test_closing_ends_what_is_under_way(
             assert transport.kept == 0
 
         _with_transport(scenario, ca_file=ca_file, connect_timeout=LIMIT)
+
+
+def test_closing_as_a_request_goes_out_leaves_nothing_to_do(
+    ca: trustme.CA, ca_file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over TLS a look at the connection is due at once, when it is closed already."""
+    real = LoopConnection._go_on
+
+    with Wire(hang, tls=tls_context(ca.issue_cert("127.0.0.1"))) as wire:
+
+        async def scenario(transport: AsyncCurlTransport) -> None:
+            def go_on(connection: LoopConnection, exchange: Exchange, events: int) -> None:
+                real(connection, exchange, events)
+                transport.close()
+
+            monkeypatch.setattr(LoopConnection, "_go_on", go_on)
+            failure = await transport.send(_post(wire, "https"), LIMIT)
+            assert failure == Failure(Phase.RECEIVE, sent=True, code="closed")
+            await asyncio.sleep(0)
+
+        _with_transport(scenario, ca_file=ca_file)
 
 
 def test_closing_before_the_first_byte_proves_that_nothing_left() -> None:

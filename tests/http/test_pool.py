@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -379,6 +380,28 @@ def test_a_connection_that_lay_idle_for_long_is_closed() -> None:
     for left in (2, 1, 1):
         use(1)
         assert len(pool.idle) == left
+
+
+def test_a_connection_that_was_dropped_as_it_came_back_is_not_kept() -> None:
+    """Between the end of its exchange and its release: it leads to the wrong place all the same."""
+    pool = Pool(TransportOptions(), Connection, lambda: 0.0)
+    lease = _Lease()
+    lent = pool.acquire(lease)
+    assert isinstance(lent, Connection)
+    lent.is_reusable = True
+    pool.drop(lease.origin)
+    pool.release(lease)
+    assert pool.idle == []
+
+
+def test_an_idle_connection_keeps_no_body(transport: AnyTransport) -> None:
+    """Neither what was sent nor what came back stays in memory."""
+    body = bytes(3_000_000)
+    before = sys.getrefcount(body)
+    with Wire(answer(OK)) as wire:
+        assert isinstance(transport.send(_post(wire)._replace(body=body), LIMIT), Response)
+        _until(lambda: sys.getrefcount(body) == before)
+        assert transport.kept == 1
 
 
 def test_a_closed_transport_refuses(transport: AnyTransport) -> None:

@@ -1,5 +1,5 @@
-"""The wire: requests and responses, plans and their runners, and the transport that carries them.
+"""The wire: requests and responses, and the transports that carry them, for threads and asyncio.
 
-An adapter's operation is a plan, a generator that yields what it needs and returns one result.
-Nothing in a plan does I/O; the runner does, once for all adapters.
+`wire` is where it begins: it gives the transport that fits the caller. `threads` and `aio` are the
+transports; `exchange` is the machine that both drive, over a `connection` that libcurl has made.
 """

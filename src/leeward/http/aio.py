@@ -70,8 +70,8 @@ class LoopConnection(Connection):
             self._exchange = exchange
             done = self._done = loop.create_future()
             try:
-                self._go_on(exchange, events)
                 self._set_timer(exchange.deadline)
+                self._go_on(exchange, events)
                 await done
             finally:
                 self._exchange = self._done = None
@@ -100,7 +100,7 @@ class LoopConnection(Connection):
         """Go on, because the connection can be read or written."""
         exchange = self._exchange
         if exchange is None:
-            if not self.is_quiet() and self.pool is not None:
+            if self.handle is not None and self.pool is not None and not self.is_quiet():
                 self.pool.discard(self)
             return
         try:
@@ -227,7 +227,8 @@ class AsyncCurlTransport(Forkable):
         turn = self._loop.create_future()
         lent = self._pool.wait(exchange, partial(_wake, turn))
         if lent is None:
-            timer = self._loop.call_at(exchange.deadline, _wake, turn)
+            latest = self._loop.time() + _LONGEST
+            timer = self._loop.call_at(min(exchange.deadline, latest), _wake, turn)
             try:
                 await turn
             finally:

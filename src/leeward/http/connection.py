@@ -155,7 +155,7 @@ class Connection:
 
     def _wanted(self, exchange: Exchange) -> int:
         if exchange.result is not None:
-            self.is_reusable = exchange.leaves_clean and not self.is_dropped
+            self.is_reusable = exchange.leaves_clean
             return 0
         if not exchange.unsent:
             return IN

@@ -52,7 +52,7 @@ class Phase(Enum):
     """How far a request came that has no complete answer."""
 
     REFUSED_HERE = "refused_here"
-    """Not begun: the bulkhead is full, or the transport is closed."""
+    """Not begun: every place was taken until the deadline, or the transport is closed."""
     NAME = "name"
     """Looking up the host's name."""
     CONNECT = "connect"

@@ -151,7 +151,7 @@ class Pool(Generic[C]):
 
     def _keep(self, connection: C) -> C | None:
         """Put `connection` with the idle ones; return one that has to go instead, if any has."""
-        if self.is_closed or not connection.is_reusable:
+        if self.is_closed or connection.is_dropped or not connection.is_reusable:
             return connection
         connection.used = self._clock()
         self._idle.append(connection)

@@ -11,7 +11,7 @@ class Transport(Protocol):
     """Carries requests, from many threads at once."""
 
     def send(self, request: Request, timeout: float) -> Response | Failure:
-        """Send `request` once and give its answer, within `timeout` seconds.
+        """Send `request` once and return its answer, within `timeout` seconds.
 
         Nothing that happens out there raises. `leeward.InvalidRequest` and `leeward.ConfigError`
         are raised for what cannot be sent at all, before anything is.
@@ -21,14 +21,14 @@ class Transport(Protocol):
         """Use no connection to `origin` again that is there now: it leads to the wrong place."""
 
     def close(self) -> None:
-        """Return back every connection. Closing twice is harmless; a later `send` is refused."""
+        """Close every connection. Closing twice is harmless; a later `send` is refused."""
 
 
 class AsyncTransport(Protocol):
     """Carries requests for the tasks of one event loop."""
 
     async def send(self, request: Request, timeout: float) -> Response | Failure:
-        """Send `request` once and give its answer, within `timeout` seconds.
+        """Send `request` once and return its answer, within `timeout` seconds.
 
         It raises what `Transport.send` does, and `asyncio.CancelledError`: then the request may
         have been sent, and everything that it held is given back.
@@ -38,7 +38,7 @@ class AsyncTransport(Protocol):
         """Use no connection to `origin` again that is there now; on the thread of the loop."""
 
     def close(self) -> None:
-        """Return back every connection; to be called on the thread of the loop, or once that ended.
+        """Close every connection; to be called on the thread of the loop, or once that has ended.
 
         The requests under way end, each with a failure. Closing twice is harmless; a later `send`
         is refused.
