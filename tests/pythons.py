@@ -40,11 +40,15 @@ vendor's package."""
 
 NEEDED: Final = (
     *("pytest", "pytest-socket", "pytest-timeout", "pytest-xdist", "hypothesis", "trustme"),
-    *("pycurl", "rich", "typer", "hatchling", "editables"),
+    *("h11", "hatchling", "editables"),
 )
-"""What goes into an environment, at the versions of `requirements-dev.txt`, beside leeward."""
+"""What goes into an environment beside leeward, at the versions of `requirements-dev.txt`."""
 
-PARTS: Final = (".", "contract_tests", "adapters/aws", "adapters/azure", "adapters/google")
+EXTRAS: Final = "http,cli"
+"""Those of leeward's extras that bring no vendor's package."""
+
+PARTS: Final = ("contract_tests", "adapters/aws", "adapters/azure", "adapters/google")
+"""What is installed without what it needs."""
 
 LOCK: Final = ROOT / "requirements-dev.txt"
 
@@ -86,13 +90,19 @@ class Python(NamedTuple):
         _uv("venv", "--clear", "--python", self.path, self.home)
         install = ("pip", "install", "--python", self.executable)
         _uv(*install, "--constraints", LOCK, *NEEDED)
-        parts = [f"--editable={ROOT / part}" for part in PARTS]
-        _uv(*install, "--no-deps", "--no-build-isolation", *parts)
+        editable = (*install, "--constraints", LOCK, "--no-build-isolation")
+        _uv(*editable, f"--editable={ROOT}[{EXTRAS}]")
+        _uv(*editable, "--no-deps", *(f"--editable={ROOT / part}" for part in PARTS))
         ready.write_text(needs, encoding="utf-8")
 
     def _needs(self) -> str:
-        projects = [ROOT / part / "pyproject.toml" for part in PARTS]
-        told = [str(self), str(NEEDED), *(path.read_text("utf-8") for path in (LOCK, *projects))]
+        projects = [ROOT / part / "pyproject.toml" for part in (".", *PARTS)]
+        told = [
+            str(self),
+            str(NEEDED),
+            EXTRAS,
+            *(path.read_text("utf-8") for path in (LOCK, *projects)),
+        ]
         return sha256("\n".join(told).encode()).hexdigest()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -86,24 +85,17 @@ class Backlog:
                     held.add(entry.key)
         return lent
 
-    def acknowledge(self, acks: Collection[str]) -> None:
-        """Forget messages that are out; what was lent again since stays."""
-        with self._lock:
-            done = [name for name, each in self._entries.items() if each.ack in acks]
-            for name in done:
-                del self._entries[name]
-
     def settle(self, lent: Lent) -> None:
         """Forget one message, whoever has it."""
         with self._lock:
             self._entries.pop(lent.message.id, None)
 
-    def extend(self, acks: Collection[str], until: float) -> None:
-        """Let messages that are out be so until a time, which may be now."""
+    def free(self, lent: Lent, at: float) -> None:
+        """Let a message that is out be lent again from a time on."""
         with self._lock:
-            for each in self._entries.values():
-                if each.ack in acks:
-                    each.until = until
+            entry = self._entries.get(lent.message.id)
+            if entry is not None and entry.ack == lent.ack:
+                entry.until = at
 
     def _lent(self, entry: _Entry, until: float) -> Lent:
         entry.until = until

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from tests.servers.answering import Answer, AnsweringServer, Executed
 from tests.servers.framing import Headers
 from tests.servers.google import tokens
-from tests.servers.google.api import NO_SUCH_PAGE, header
+from tests.servers.google.api import header
 from tests.servers.google.framework import FunctionsFramework
 
 BODY_BYTES: Final = 32 * 1024 * 1024
@@ -74,6 +74,7 @@ _UNAUTHENTICATED: Final = _page(
 _FORBIDDEN: Final = _page(
     403, "Forbidden", "Your client does not have permission to get the URL from this server."
 )
+_NOT_FOUND: Final = _page(404, "Page not found", "The requested URL was not found on this server.")
 _TOO_LARGE: Final = _page(413, "Request Entity Too Large", "Your client's request was too large.")
 _TIMED_OUT: Final = Answer(504, (_TEXT,), b"upstream request timeout")
 _DIED: Final = Answer(
@@ -154,7 +155,7 @@ class CloudRun(AnsweringServer):
         name = match[1] if match else ""
         service = self.services.get(name)
         if service is None:
-            return NO_SUCH_PAGE
+            return _NOT_FOUND
         refusal = self._refusal(request, name)
         if refusal is not None:
             return refusal

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
@@ -34,21 +33,8 @@ class Store:
         self._clock = clock
         self._types = import_module("google.cloud.firestore_v1.types")
         self._documents: dict[str, Any] = {}
-        self._transactions: dict[bytes, dict[str, Any]] = {}
         self._last = 0
         self._lock = threading.RLock()
-
-    def begin(self) -> bytes:
-        """Begin a transaction."""
-        name = secrets.token_bytes(8)
-        with self._lock:
-            self._transactions[name] = {}
-        return name
-
-    def forget(self, transaction: bytes) -> None:
-        """End a transaction without a change."""
-        with self._lock:
-            self._transactions.pop(transaction, None)
 
     def now(self) -> Any:
         """Give the time, a bare `Timestamp`, which never is that of an earlier call."""
@@ -58,14 +44,11 @@ class Store:
             moment.FromMicroseconds(self._last)
             return moment
 
-    def read(self, name: str, transaction: bytes = b"") -> Any:
-        """Give a document, or None; in a transaction, it must be the same when that ends."""
+    def read(self, name: str) -> Any:
+        """Return a document, or None."""
         check_name(name, self.prefix)
         with self._lock:
-            found = self._documents.get(name)
-            if transaction:
-                self._transaction(transaction)[name] = found
-            return found
+            return self._documents.get(name)
 
     def collection(self, parent: str, collection: str) -> list[Any]:
         """Give the documents right in a collection, in the order of their names."""
@@ -75,18 +58,16 @@ class Store:
             direct = [each for each in names if "/" not in each.removeprefix(start)]
             return [self._documents[each] for each in sorted(direct, key=str.encode)]
 
-    def commit(self, writes: Sequence[Any], transaction: bytes = b"") -> tuple[list[Any], Any]:
+    def commit(self, writes: Sequence[Any]) -> tuple[list[Any], Any]:
         """Do all writes; give the update time of each, None for a deletion, and the time of all.
 
         Args:
             writes: bare `Write` messages.
-            transaction: whose reads must still hold.
 
         Raises:
             Refused: one cannot be done; then none is.
         """
         with self._lock:
-            self._check_reads(transaction)
             moment = self.now()
             before = dict(self._documents)
             try:
@@ -94,19 +75,6 @@ class Store:
             except BaseException:
                 self._documents = before
                 raise
-
-    def _check_reads(self, transaction: bytes) -> None:
-        if not transaction:
-            return
-        reads = self._transaction(transaction)
-        del self._transactions[transaction]
-        if any(self._documents.get(name) is not read for name, read in reads.items()):
-            raise Refused("ABORTED", "The referenced transaction has expired or is no longer valid")
-
-    def _transaction(self, name: bytes) -> dict[str, Any]:
-        if name not in self._transactions:
-            raise Refused("INVALID_ARGUMENT", "The referenced transaction is unknown.")
-        return self._transactions[name]
 
     def _write(self, write: Any, moment: Any) -> Any:
         operation = write.WhichOneof("operation")
@@ -164,37 +132,19 @@ def _copy(fields: Any, source: Mapping[str, Any], names: Iterable[str] | None = 
 
 
 def _merge(fields: Any, before: Mapping[str, Any], write: Any) -> None:
-    """Take the fields that the mask names from the write, and the others from before.
-
-    Paths into maps are walked, with their simple names alone.
-    """
+    """Take the fields that the mask names from the write, and the others from before."""
     _copy(fields, before)
     for path in write.update_mask.field_paths:
-        _merge_one(fields, write.update.fields, parsed(path))
+        name = _simple(path)
+        if name in fields:
+            del fields[name]
+        _copy(fields, write.update.fields, [name])
 
 
-def _merge_one(fields: Any, source: Any, path: Sequence[str]) -> None:
-    name, *rest = path
-    if rest:
-        if fields[name].WhichOneof("value_type") != "map_value":
-            fields[name].map_value.SetInParent()
-        inner = source[name].map_value.fields if name in source else {}
-        _merge_one(fields[name].map_value.fields, inner, rest)
-        return
-    if name in fields:
-        del fields[name]
-    if name in source:
-        fields[name].CopyFrom(source[name])
-
-
-def parsed(path: str) -> list[str]:
-    """Part the path of a field; what is no simple name stands in backticks.
-
-    Raises:
-        Refused: it is none.
-    """
-    names = re.findall(r"(?:^|\.)(?:`((?:[^`\\]|\\.)+)`|([A-Za-z_][A-Za-z_0-9]*))", path)
-    found = [re.sub(r"\\(.)", r"\1", quoted) if quoted else simple for quoted, simple in names]
-    if not found:
-        raise Refused("INVALID_ARGUMENT", f"Invalid property path {path!r}.")
-    return found
+def _simple(path: str) -> str:
+    """Return the field that a path leads to; what is no plain name stands in backticks."""
+    if re.fullmatch(r"[A-Za-z_][A-Za-z_0-9]*", path):
+        return path
+    if re.fullmatch(r"`[^`\\]+`", path):
+        return path[1:-1]
+    raise Refused("UNIMPLEMENTED", "This stub knows no paths into maps.")

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 from tests.servers.answering import Answer
 from tests.servers.google.api import Asked, GoogleApi, Route
 from tests.servers.google.backlog import Backlog, Message
-from tests.servers.google.messages import answered, read_body, read_query
+from tests.servers.google.messages import answered, read_body
 from tests.servers.google.push import Line, Pusher
 from tests.servers.google.refused import Refused
 from tests.servers.google.tokens import CLOUD_PLATFORM
@@ -56,9 +56,9 @@ class Subscription(NamedTuple):
 class PubSub(GoogleApi):
     """The topics and the subscriptions of one project.
 
-    What Google does and this does not: it filters, keeps what was acknowledged, gives up on dead
-    letters, and lets a pull wait for a message. A message that cannot be pushed is given up after
-    a few attempts.
+    What Google does and this does not: it makes topics and subscriptions on demand, filters, takes
+    acknowledgements, gives up on dead letters, and lets a pull wait for a message. A message that
+    cannot be pushed is given up after a few attempts.
     """
 
     SERVICE = "pubsub.googleapis.com"
@@ -112,15 +112,7 @@ class PubSub(GoogleApi):
     def _routes(self) -> Sequence[Route]:
         return [
             Route("POST", f"{_TOPIC}:publish", self._publish),
-            Route("PUT", _TOPIC, self._create_topic),
-            Route("GET", _TOPIC, self._get_topic),
-            Route("DELETE", _TOPIC, self._delete_topic),
-            Route("PUT", _SUBSCRIPTION, self._create_subscription),
-            Route("GET", _SUBSCRIPTION, self._get_subscription),
-            Route("DELETE", _SUBSCRIPTION, self._delete_subscription),
             Route("POST", f"{_SUBSCRIPTION}:pull", self._pull),
-            Route("POST", f"{_SUBSCRIPTION}:acknowledge", self._acknowledge),
-            Route("POST", f"{_SUBSCRIPTION}:modifyAckDeadline", self._modify),
         ]
 
     def _publish(self, asked: Asked) -> Answer:
@@ -155,36 +147,12 @@ class PubSub(GoogleApi):
             subscription.backlog.put(each)
         return subscription.line
 
-    def _create_topic(self, asked: Asked) -> Answer:
-        topic = read_body(self._types.Topic, asked.body)
-        topic.name = asked.names["name"]
-        self._make_topic(topic.name, topic)
-        return answered(topic, asked.query)
-
     def _make_topic(self, name: str, topic: Any) -> None:
         _check_id(name)
         with self._changed:
             if name in self._topics:
                 raise Refused("ALREADY_EXISTS", "Resource already exists in the project.")
             self._topics[name] = topic
-
-    def _get_topic(self, asked: Asked) -> Answer:
-        read_query(self._types.GetTopicRequest, asked.query)
-        with self._changed:
-            return answered(self._topic(asked.names["name"]), asked.query)
-
-    def _delete_topic(self, asked: Asked) -> Answer:
-        read_query(self._types.DeleteTopicRequest, asked.query)
-        with self._changed:
-            self._topic(asked.names["name"])
-            del self._topics[asked.names["name"]]
-        return self._nothing()
-
-    def _create_subscription(self, asked: Asked) -> Answer:
-        subscription = read_body(self._types.Subscription, asked.body)
-        subscription.name = asked.names["name"]
-        self._make_subscription(subscription.name, subscription)
-        return answered(subscription, asked.query)
 
     def _make_subscription(self, name: str, config: Any) -> None:
         _check_id(name)
@@ -200,17 +168,6 @@ class PubSub(GoogleApi):
             line = Line(name, push, backlog) if push.push_endpoint else None
             self._subscriptions[name] = Subscription(config, backlog, line)
 
-    def _get_subscription(self, asked: Asked) -> Answer:
-        read_query(self._types.GetSubscriptionRequest, asked.query)
-        return answered(self._subscription(asked).config, asked.query)
-
-    def _delete_subscription(self, asked: Asked) -> Answer:
-        read_query(self._types.DeleteSubscriptionRequest, asked.query)
-        self._subscription(asked)
-        with self._changed:
-            del self._subscriptions[asked.names["name"]]
-        return self._nothing()
-
     def _pull(self, asked: Asked) -> Answer:
         request = read_body(self._types.PullRequest, asked.body)
         found = self._subscription(asked)
@@ -224,17 +181,6 @@ class PubSub(GoogleApi):
         received = [{"ack_id": each.ack, "message": each.message.pubsub} for each in lent]
         return answered(self._types.PullResponse(received_messages=received), asked.query)
 
-    def _acknowledge(self, asked: Asked) -> Answer:
-        request = read_body(self._types.AcknowledgeRequest, asked.body)
-        self._subscription(asked).backlog.acknowledge(set(request.ack_ids))
-        return self._nothing()
-
-    def _modify(self, asked: Asked) -> Answer:
-        request = read_body(self._types.ModifyAckDeadlineRequest, asked.body)
-        until = self.clock() + request.ack_deadline_seconds
-        self._subscription(asked).backlog.extend(set(request.ack_ids), until)
-        return self._nothing()
-
     def _topic(self, name: str) -> Any:
         if name not in self._topics:
             raise Refused("NOT_FOUND", f"Resource not found (resource={name.rpartition('/')[2]}).")
@@ -246,9 +192,6 @@ class PubSub(GoogleApi):
         if found is None:
             raise Refused("NOT_FOUND", f"Resource not found (resource={asked.names['id']}).")
         return found
-
-    def _nothing(self) -> Answer:
-        return Answer(200, (("Content-Type", "application/json; charset=UTF-8"),), b"{}")
 
 
 def _check_id(name: str) -> None:

@@ -98,7 +98,7 @@ class Line:
     def give_back(self, lent: Lent) -> None:
         """Let a message be pushed again."""
         with self._lock:
-            self._backlog.extend({lent.ack}, 0)
+            self._backlog.free(lent, at=0.0)
             self._out -= 1
 
     def done(self, lent: Lent) -> None:

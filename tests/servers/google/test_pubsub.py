@@ -21,21 +21,16 @@ from tests.servers.google.tokens import PUSHER
 
 
 @pytest.fixture
-def topic(publisher: Any) -> str:
-    """Give the name of a topic of its own."""
-    name = f"projects/{PROJECT}/topics/topic-{uuid4().hex}"
-    publisher.create_topic(name=name, **ONCE)
-    return name
+def topic(pubsub: PubSub) -> str:
+    """Return the name of a topic of its own."""
+    return pubsub.add_topic(f"topic-{uuid4().hex}")
 
 
 @pytest.fixture
-def subscription(subscriber: Any, topic: str) -> str:
-    """Give the name of a subscription to it, which keeps the order of keys."""
-    name = topic.replace("/topics/", "/subscriptions/")
-    subscriber.create_subscription(
-        request={"name": name, "topic": topic, "enable_message_ordering": True}, **ONCE
-    )
-    return name
+def subscription(pubsub: PubSub, topic: str) -> str:
+    """Return the name of a subscription to it, which keeps the order of keys."""
+    short = topic.rpartition("/")[2]
+    return pubsub.subscribe(short, short, enable_message_ordering=True)
 
 
 def _publish(publisher: Any, topic: str, *messages: dict[str, Any]) -> list[str]:
@@ -67,25 +62,6 @@ def test_a_message_is_pulled_as_it_was_published(
     assert (message.message_id, message.data, message.ordering_key) == (given, b"\x00\xff", "k")
     assert dict(message.attributes) == {"ce-id": "\u00fc"}
     assert message.publish_time.timestamp() > 0
-
-
-def test_what_is_not_acknowledged_comes_again(
-    publisher: Any, subscriber: Any, topic: str, subscription: str
-) -> None:
-    """A message is out until its time is over, and gone once it is acknowledged."""
-    _publish(publisher, topic, {"data": b"1"})
-    (first,) = _pull(subscriber, subscription)
-    assert _pull(subscriber, subscription) == []
-    subscriber.modify_ack_deadline(
-        subscription=subscription, ack_ids=[first.ack_id], ack_deadline_seconds=0, **ONCE
-    )
-    (second,) = _pull(subscriber, subscription)
-    assert second.message == first.message
-    subscriber.acknowledge(subscription=subscription, ack_ids=[second.ack_id], **ONCE)
-    subscriber.modify_ack_deadline(
-        subscription=subscription, ack_ids=[second.ack_id], ack_deadline_seconds=0, **ONCE
-    )
-    assert _pull(subscriber, subscription) == []
 
 
 def test_a_key_keeps_its_order(
@@ -186,26 +162,9 @@ def test_what_is_absent_is_not_found(publisher: Any, subscriber: Any) -> None:
     )
     for call in (
         lambda: _publish(publisher, topic, {"data": b"x"}),
-        lambda: publisher.get_topic(topic=topic, **ONCE),
-        lambda: publisher.delete_topic(topic=topic, **ONCE),
-        lambda: subscriber.create_subscription(name=subscription, topic=topic, **ONCE),
-        lambda: subscriber.get_subscription(subscription=subscription, **ONCE),
         lambda: _pull(subscriber, subscription),
     ):
         assert refusal(call) == (404, "NOT_FOUND")
-
-
-def test_topics_and_subscriptions_come_and_go(
-    publisher: Any, subscriber: Any, topic: str, subscription: str
-) -> None:
-    """Each is there once, and gone when it is deleted."""
-    assert publisher.get_topic(topic=topic, **ONCE).name == topic
-    found = subscriber.get_subscription(subscription=subscription, **ONCE)
-    assert (found.topic, found.enable_message_ordering) == (topic, True)
-    assert refusal(lambda: publisher.create_topic(name=topic, **ONCE)) == (409, "ALREADY_EXISTS")
-    subscriber.delete_subscription(subscription=subscription, **ONCE)
-    publisher.delete_topic(topic=topic, **ONCE)
-    assert refusal(lambda: publisher.get_topic(topic=topic, **ONCE)) == (404, "NOT_FOUND")
 
 
 @pytest.mark.parametrize(
