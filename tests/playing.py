@@ -6,7 +6,7 @@ import json
 from typing import Any, NamedTuple
 
 from leeward.adapter.plan_run import Learnt, PlanRun
-from leeward.adapter.plans import Drop, Need, Planner, Send
+from leeward.adapter.plans import Drop, Need, Planner
 from leeward.calls import Call, Result
 from leeward.http.messages import Failure, Request, Response
 
@@ -53,9 +53,9 @@ def play(
     run = PlanRun(planner, call, known, now, timeout)
     given = list(answers)
     played = Played(Result.ok(None), [], known, [], [])
-    answer: Any = None
-    while True:
-        step = run.advance(answer)
+    step = run.start()
+    while not isinstance(step, Result):
+        answer: Any = None
         if isinstance(step, Need):
             played.needed.append(step.what)
             if callable(credential):
@@ -64,16 +64,15 @@ def play(
                 answer = credential if run.refused is None else fresh
         elif isinstance(step, Drop):
             played.dropped.append(step.origin)
-            answer = None
-        elif isinstance(step, Send):
+        else:
             played.sent.append(run.request)
             answer = given.pop(0)
-        else:
-            assert given == []
-            if learnt is not None:
-                learnt.clear()
-                learnt.update(known)
-            return played._replace(result=step)
+        step = run.advance(answer, now, timeout)
+    assert given == []
+    if learnt is not None:
+        learnt.clear()
+        learnt.update(known)
+    return played._replace(result=step)
 
 
 def remembered(facts: dict[str, Any] | None) -> Learnt:

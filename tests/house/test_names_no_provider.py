@@ -25,6 +25,8 @@ ALLOWED = {
     ("config/order.py", "code"): "the alias gcp, by which many know Google Cloud",
     ("config/load.py", "code"): "the variables that the clouds' runtimes set",
     ("adapter/capabilities.py", "docstring"): "whose quotas the default limits come from",
+    ("cloudevents.py", "docstring"): "whose limit of a type is the narrowest",
+    ("operations/arguments.py", "docstring"): "whose expiries bound the longest",
     ("routing/policy.py", "docstring"): "the title of the article that the jitter comes from",
 }
 """Where a provider may be named, and why."""

@@ -42,17 +42,15 @@ def play_slowly(
     passed = 0.0
     given = list(answers)
     sent: list[Request] = []
-    answer: Any = None
-    while True:
-        step = run.advance(answer)
-        if isinstance(step, Result):
-            assert given == []
-            if learnt is not None:
-                learnt.clear()
-                learnt.update(known)
-            return Played(step, sent, known)
+    step = run.start()
+    while not isinstance(step, Result):
         if isinstance(step, Send):
             sent.append(run.request)
         seconds, answer = given.pop(0)
         passed += seconds
-        run.now, run.left = now + passed, timeout - passed
+        step = run.advance(answer, now + passed, timeout - passed)
+    assert given == []
+    if learnt is not None:
+        learnt.clear()
+        learnt.update(known)
+    return Played(step, sent, known)

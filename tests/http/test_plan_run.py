@@ -52,13 +52,12 @@ def run(
     going = PlanRun(planner, CALL, known, 1000.0, timeout)
     asked: list[Asked] = []
     given = iter(answers)
-    step = going.advance()
+    step = going.start()
     while not isinstance(step, Result):
         of = going.request if isinstance(step, Send) else going.refused
-        asked.append(Asked(step, of, going.timeout))
+        asked.append(Asked(step, of, going.seconds))
         answer = next(given)
-        going.now, going.left = 1000.0 + len(asked), timeout - len(asked)
-        step = going.advance(answer)
+        step = going.advance(answer, 1000.0 + len(asked), timeout - len(asked))
     if learnt is not None:
         learnt.clear()
         learnt.update(known)

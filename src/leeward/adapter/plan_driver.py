@@ -67,6 +67,7 @@ class PlanDriver(Driver):
     ) -> None:
         self.target, self.capabilities, self.limits, self._settings, self.missing = info
         self._plans = plans
+        self._planners: dict[str, Planner] = {}
         self._wire = wire
         self._native = native
         self._clock: Clock = clock or SystemClock()
@@ -78,38 +79,37 @@ class PlanDriver(Driver):
         clock = self._clock
         deadline = clock.monotonic() + timeout
         run = self._begin(call, timeout)
-        step = run.advance()
+        step = run.start()
         while True:
             if isinstance(step, Send):
-                answer: Any = self._wire.transport().send(run.request, run.timeout)
+                transport = self._wire.threads or self._wire.transport()
+                answer: Any = transport.send(run.request, run.seconds)
             elif isinstance(step, Need):
-                answer = self._resolver.get(step.what, run.timeout, run.refused)
+                answer = self._resolver.get(step.what, run.seconds, run.refused)
             elif isinstance(step, Drop):
                 self._wire.drop(step.origin)
                 answer = None
             else:
                 return step
-            run.now, run.left = clock.now(), deadline - clock.monotonic()
-            step = run.advance(answer)
+            step = run.advance(answer, clock.now(), deadline - clock.monotonic())
 
     async def perform_async(self, call: Call, timeout: float) -> Result[Any]:
         """Do the same without blocking the event loop."""
         clock = self._clock
         deadline = clock.monotonic() + timeout
         run = self._begin(call, timeout)
-        step = run.advance()
+        step = run.start()
         while True:
             if isinstance(step, Send):
-                answer: Any = await self._wire.async_transport().send(run.request, run.timeout)
+                answer: Any = await self._wire.async_transport().send(run.request, run.seconds)
             elif isinstance(step, Need):
-                answer = await self._resolver.get_async(step.what, run.timeout, run.refused)
+                answer = await self._resolver.get_async(step.what, run.seconds, run.refused)
             elif isinstance(step, Drop):
                 self._wire.drop(step.origin)
                 answer = None
             else:
                 return step
-            run.now, run.left = clock.now(), deadline - clock.monotonic()
-            step = run.advance(answer)
+            step = run.advance(answer, clock.now(), deadline - clock.monotonic())
 
     def describe(self) -> Mapping[str, str]:
         """Return the settings in force."""
@@ -128,9 +128,11 @@ class PlanDriver(Driver):
         self._wire.close()
 
     def _begin(self, call: Call, timeout: float) -> PlanRun:
-        if call.verb not in self._plans:
-            raise Unsupported(f"{self.target} has no {call.verb}", target=self.target)
-        planner = self._plans[call.verb]
+        planner = self._planners.get(call.verb)
+        if planner is None:
+            if call.verb not in self._plans:
+                raise Unsupported(f"{self.target} has no {call.verb}", target=self.target)
+            planner = self._planners[call.verb] = self._plans[call.verb]
         return PlanRun(planner, call, self._learnt, self._clock.now(), timeout)
 
     def _answer(self, what: Hashable) -> Any:

@@ -60,26 +60,23 @@ class Learnt(dict[str, Any]):
                 del self[next(each for each in self if each != CLOCK_SKEW)]
 
 
-class PlanRun:
-    """A plan under way.
+class PlanRun(View):
+    """A plan under way, and what it sees of the world.
 
-    A runner calls `advance`, does what it returns, and calls it again with the answer, until that
-    is a `Result`. Before each call it sets `now` and `left`.
+    A runner calls `advance`, does what it returns, and calls it again with the answer and the time,
+    until that is a `Result`.
 
     Args:
         planner: makes the plan.
         call: what to do.
         learnt: what plans have found out about the target; `Learn` changes it.
         now: Unix seconds, by this machine's clock.
-        left: seconds for everything.
+        timeout: seconds for everything.
 
     Attributes:
-        now: Unix seconds.
-        left: seconds that are left for the attempt.
         request: of the last `Send`.
-        timeout: seconds for the last `Send` or `Need`.
+        seconds: for the last `Send` or `Need`.
         refused: what the target has refused of the last `Need`; another one is wanted.
-        view: what the plan sees of all that.
     """
 
     __slots__ = (
@@ -87,50 +84,58 @@ class PlanRun:
         "_effects",
         "_failed_look_up",
         "_first",
-        "_learnt",
+        "_our_now",
         "_pending",
         "_plan",
         "_planner",
         "_refused",
         "_status",
         "_used",
-        "left",
-        "now",
         "refused",
         "request",
-        "timeout",
-        "view",
+        "seconds",
     )
 
     request: Request
+    learnt: Learnt
     _pending: Send | Need | None
 
     def __init__(
-        self, planner: Planner, call: Call, learnt: Learnt, now: float, left: float
+        self, planner: Planner, call: Call, learnt: Learnt, now: float, timeout: float
     ) -> None:
+        self._our_now = now
+        self.now = now + learnt.get(CLOCK_SKEW, 0.0)
+        self.timeout = self.seconds = timeout
+        self.learnt = learnt
+        self.refused: Any = None
         self._planner = planner
         self._call = call
-        self._learnt = learnt
-        self.now = now
-        self.left = self.timeout = left
-        self.view = View(now, left, learnt)
-        self.refused: Any = None
         self._first: Result[Any] | None = None
         self._begin({})
 
-    def advance(self, answer: Any = None) -> Send | Need | Drop | Result[Any]:
+    def start(self) -> Send | Need | Drop | Result[Any]:
+        """Return the first thing to do, or how the attempt has ended without any.
+
+        Raises:
+            Exception: what the plan raises.
+        """
+        return self._proceed(None)
+
+    def advance(self, answer: Any, now: float, left: float) -> Send | Need | Drop | Result[Any]:
         """Return what to do next, or how the attempt has ended.
 
         Args:
             answer: to a `Send` a `Response` or a `Failure`, to a `Need` what was asked for or why
                 it is not to be had, to a `Drop` nothing.
+            now: Unix seconds, by this machine's clock.
+            left: seconds that are left for the attempt.
 
         Raises:
             Exception: what the plan raises before its effect was sent. After that it proves
                 nothing, and the result is AMBIGUOUS.
         """
-        view = self.view
-        view.now, view.timeout = self.now + self._learnt.get(CLOCK_SKEW, 0.0), self.left
+        self._our_now, self.timeout = now, left
+        self.now = now + self.learnt.get(CLOCK_SKEW, 0.0)
         if self._pending is not None:
             if isinstance(answer, Failure):
                 answer = _described(answer, self.request)
@@ -138,18 +143,10 @@ class PlanRun:
             if ended is not None:
                 self._plan.close()
                 return self._finished(ended)
-        try:
-            return self._proceed(answer)
-        except StopIteration as end:
-            return self._finished(end.value)
-        except Exception as error:
-            if self._status is None:
-                raise
-            ran = True if 200 <= self._status < 300 else None
-            return Result(Outcome.AMBIGUOUS, code=type(error).__name__, executed=ran, cause=error)
+        return self._proceed(answer)
 
     def _begin(self, refused: Mapping[Hashable, Any]) -> None:
-        self._plan = self._planner(self._call, self.view)
+        self._plan = self._planner(self._call, self)
         self._refused = refused
         self._used: dict[Hashable, Any] = {}
         self._pending = None
@@ -178,38 +175,49 @@ class PlanRun:
 
     def _proceed(self, answer: Any) -> Send | Need | Drop | Result[Any]:
         """Give the plan its answer, and return the next step that is not for this file."""
-        while True:
-            step = self._plan.send(answer)
-            answer = None
-            if isinstance(step, Send):
-                lost = self._failed_look_up
-                if lost is not None and self._status is None and self.left <= 0:
-                    self._plan.close()
-                    return proves_nothing_done(result_of(lost))
-                self._effects += step.effect
-                if self._effects > 1:
-                    self._plan.close()
-                    raise LeewardError("a plan may send one request with an effect, not a second")
-                self._pending, self.request = step, step.request
-                self.timeout = self.left if step.effect else self.left * LOOK_UP_SHARE
-                return step
-            if isinstance(step, Need):
-                self._pending, self.timeout = step, self.left
-                self.refused = self._refused.get(step.what)
-                return step
-            if isinstance(step, Drop):
-                self._pending = None
-                return step
-            self._learn(step)
+        try:
+            while True:
+                step = self._plan.send(answer)
+                answer = None
+                if isinstance(step, Send):
+                    return self._about_to_send(step)
+                if isinstance(step, Need):
+                    self._pending, self.seconds = step, self.timeout
+                    self.refused = self._refused.get(step.what)
+                    return step
+                if isinstance(step, Drop):
+                    self._pending = None
+                    return step
+                self._learn(step)
+        except StopIteration as end:
+            return self._finished(end.value)
+        except Exception as error:
+            if self._status is None:
+                raise
+            ran = True if 200 <= self._status < 300 else None
+            return Result(Outcome.AMBIGUOUS, code=type(error).__name__, executed=ran, cause=error)
+
+    def _about_to_send(self, step: Send) -> Send | Result[Any]:
+        lost = self._failed_look_up
+        if lost is not None and self._status is None and self.timeout <= 0:
+            self._plan.close()
+            return proves_nothing_done(result_of(lost))
+        self._effects += step.effect
+        if self._effects > 1:
+            self._plan.close()
+            raise LeewardError("a plan may send one request with an effect, not a second")
+        self._pending, self.request = step, step.request
+        self.seconds = self.timeout if step.effect else self.timeout * LOOK_UP_SHARE
+        return step
 
     def _learn(self, step: Step) -> None:
         if isinstance(step, TheirTime):
-            skew = step.time - self.now
+            skew = step.time - self._our_now
             if abs(skew) <= LONGEST_SKEW:
-                self._learnt.learn(Learn(CLOCK_SKEW, skew))
-                self.view.now = step.time
+                self.learnt.learn(Learn(CLOCK_SKEW, skew))
+                self.now = step.time
         elif isinstance(step, Learn):
-            self._learnt.learn(step)
+            self.learnt.learn(step)
 
     def _finished(self, result: Result[Any]) -> Send | Need | Drop | Result[Any]:
         """Return the result; or run the plan once more, if another credential or time may help."""
@@ -217,10 +225,10 @@ class PlanRun:
             return result
         stale = result.reason == STALE_CREDENTIALS
         helps = result.outcome in (Outcome.AUTH, Outcome.NOT_FOUND) and (self._used or not stale)
-        if self._first is None and helps and self.left > 0:
+        if self._first is None and helps and self.timeout > 0:
             self._first = result
             self._begin(self._used if stale else {})
-            return self.advance()
+            return self._proceed(None)
         return result._replace(reason=None)  # the word was for this file alone
 
 

@@ -23,6 +23,9 @@ class Wire:
     Args:
         for_threads: makes a transport that any number of threads use.
         for_loop: makes one for the running event loop.
+
+    Attributes:
+        threads: the transport that threads use; None until it is made.
     """
 
     def __init__(
@@ -30,14 +33,14 @@ class Wire:
     ) -> None:
         self._for_threads = for_threads
         self._for_loop = for_loop
-        self._transport: Transport | None = None
+        self.threads: Transport | None = None
         self._loops: dict[Any, AsyncTransport] = {}
         self._closed = False
         self._lock = ForkLock()
 
     def transport(self) -> Transport:
         """Return the transport of the threads. After `close`, it is one that refuses."""
-        return self._transport or self._made()
+        return self.threads or self._made()
 
     def async_transport(self) -> AsyncTransport:
         """Return the transport of the running event loop. After `close`, it is one that refuses."""
@@ -49,7 +52,7 @@ class Wire:
     def drop(self, origin: str) -> None:
         """Let no transport use a connection to `origin` again that is there now."""
         with self._lock:
-            transport, loops = self._transport, dict(self._loops)
+            transport, loops = self.threads, dict(self._loops)
         if transport is not None:
             transport.drop(origin)
         for loop, each in loops.items():
@@ -59,7 +62,7 @@ class Wire:
         """Close every transport; one of another thread's event loop as soon as that can."""
         with self._lock:
             self._closed = True
-            transport, loops = self._transport, dict(self._loops)
+            transport, loops = self.threads, dict(self._loops)
         if transport is not None:
             transport.close()
         for loop, each in loops.items():
@@ -69,7 +72,7 @@ class Wire:
         # Made before the lock is taken: libcurl is loaded for it, and a fork waits for the lock.
         made = self._for_threads()
         with self._lock:
-            kept = self._transport = self._transport or made
+            kept = self.threads = self.threads or made
             closed = self._closed
         if closed or kept is not made:
             made.close()

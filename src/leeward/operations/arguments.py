@@ -63,9 +63,9 @@ def check_idempotency_key(value: Any) -> str | None:
     return text
 
 
-def check_timeout(value: Any, default: float) -> float:
+def check_timeout(value: Any) -> float:
     """Check a deadline in seconds."""
-    return default if value is None else _seconds(value, "timeout", MAX_SECONDS)
+    return _seconds(value, "timeout", MAX_SECONDS)
 
 
 def expires_at(value: Any, now: float) -> float:

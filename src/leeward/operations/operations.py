@@ -125,7 +125,9 @@ class Operations:
             configured.shared_dedup,
             configured.timeout or 0.0,
         )
-        seconds = arguments.check_timeout(timeout, call.time_limit or INVOKE_TIMEOUT)
+        seconds = call.time_limit or INVOKE_TIMEOUT
+        if timeout is not None:
+            seconds = arguments.check_timeout(timeout)
         if call.effect is Effect.UNSAFE and seconds < call.time_limit:
             raise InvalidRequest(
                 f"timeout is {seconds:g} s, but {function!r} may run for {call.time_limit:g} s and "
@@ -153,7 +155,7 @@ class Operations:
             arguments.check_effect(effect) or configured.effect,
             configured.shared_dedup,
         )
-        seconds = arguments.check_timeout(timeout, EVENT_TIMEOUT)
+        seconds = EVENT_TIMEOUT if timeout is None else arguments.check_timeout(timeout)
         self._check(call)
         return call, seconds, results.enqueued
 
@@ -201,7 +203,8 @@ class Operations:
     ) -> Operation[Store, StoreReceipt]:
         """Store an item whole."""
         self._check_item(item)
-        arguments.check_condition(if_absent, if_revision)
+        if if_absent is not False or if_revision is not None:
+            arguments.check_condition(if_absent, if_revision)
         now = self._clock.now()
         known = self._table(table)
         call = Store(
@@ -214,7 +217,7 @@ class Operations:
             if_absent,
             if_revision,
         )
-        seconds = arguments.check_timeout(timeout, known.seconds)
+        seconds = known.seconds if timeout is None else arguments.check_timeout(timeout)
         self._check(call)
         return call, seconds, results.stored
 
@@ -224,7 +227,7 @@ class Operations:
         """Load an item."""
         known = self._table(table)
         call = Load(table, arguments.key_of(key, known.key, self._limits))
-        seconds = arguments.check_timeout(timeout, known.seconds)
+        seconds = known.seconds if timeout is None else arguments.check_timeout(timeout)
         self._check(call)
         return call, seconds, self._loaded
 
@@ -243,7 +246,7 @@ class Operations:
             self._clock.now(),
             arguments.check_condition(False, if_revision),
         )
-        seconds = arguments.check_timeout(timeout, known.seconds)
+        seconds = known.seconds if timeout is None else arguments.check_timeout(timeout)
         self._check(call)
         return call, seconds, results.deleted
 
@@ -294,8 +297,10 @@ class Operations:
         return [Publish(bus, chunk) for chunk in in_chunks(completed, self._limits.smallest)]
 
     def _event_seconds(self, bus: str, timeout: float | None) -> float:
+        if timeout is not None:
+            return arguments.check_timeout(timeout)
         configured = self._config.buses.get(bus) or _ANY_BUS
-        return arguments.check_timeout(timeout, configured.timeout or EVENT_TIMEOUT)
+        return configured.timeout or EVENT_TIMEOUT
 
     def _check_item(self, item: Item) -> None:
         size = items.checked_size(item)
