@@ -8,14 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward.adapter import Key, Store
+from leeward.adapter.tables import Revision, revision_after
 from leeward.json_text import Undecodable, decode, encode
 from leeward_azure.tables.documents import (
     DEEPEST,
     Place,
-    Revision,
     document_of,
     place_of,
-    revision_after,
     revision_of,
     stored_of,
 )
@@ -180,4 +179,4 @@ def test_what_no_document_has_for_a_revision(text: str) -> None:
 def test_no_text_breaks_the_reading_of_a_revision(text: str) -> None:
     """It is a revision, or none; what goes out as a header is one."""
     revision = revision_of(text)
-    assert revision is None or (revision.etag.isascii() and revision.etag.isprintable())
+    assert revision is None or (revision.mark.isascii() and revision.mark.isprintable())

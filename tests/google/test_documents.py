@@ -8,17 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward.adapter import Key, Store
+from leeward.adapter.tables import Revision, mark_in, revision_after
 from leeward.errors import InvalidRequest
 from leeward.json_text import Undecodable
 from leeward_google.tables.documents import (
-    Revision,
     check_collection,
     fields_of,
     id_of,
-    revision_after,
     revision_of,
     stored_of,
-    update_time_in,
 )
 from tests.google import oracle
 from tests.google.answers import UPDATED
@@ -128,7 +126,7 @@ def test_a_revision_is_parted_again(expires_at: float | None) -> None:
     """Into the update time and the expiry; the latter says whether it still holds."""
     revision = Revision(UPDATED, expires_at)
     assert revision_of(revision.text()) == revision
-    assert update_time_in(revision.text()) == UPDATED
+    assert mark_in(revision.text()) == UPDATED
     if expires_at is not None:
         assert not revision.holds_at(expires_at)
         assert revision.holds_at(expires_at - 1)

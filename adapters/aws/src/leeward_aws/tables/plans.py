@@ -21,7 +21,8 @@ from leeward.adapter.exchange import UNDECODABLE, ambiguous, as_look_up, exchang
 from leeward.adapter.items import UnreadableItem, encode, escape_name, native_expiry
 from leeward.adapter.items import decode as decode_item
 from leeward.adapter.plans import Plan, Planner, Step, View
-from leeward.errors import InvalidRequest, Outcome
+from leeward.adapter.tables import another_revision, unreadable, wrong_cursor
+from leeward.errors import Outcome
 from leeward.http.messages import Request, Response
 from leeward.json_text import Undecodable, decode
 from leeward.masking import masked
@@ -138,7 +139,7 @@ def scan(endpoint: Endpoint, call: Scan, view: View) -> Plan:
     try:
         items = tuple(_stored(native) for native in natives)
     except UnreadableItem as error:
-        return _unreadable(call.table, error)
+        return unreadable(call.table, error)
     return Result.ok(Page(items, cursor), request_id=response.headers.get(REQUEST_ID))
 
 
@@ -196,11 +197,7 @@ def _compared(call: Store | Delete, response: Response) -> Condition | Result[An
         expired = stored.expires_at is not None and stored.expires_at <= call.now
         if stored.revision == call.if_revision and not expired:
             return is_unchanged(native)
-    return Result(
-        Outcome.CONFLICT,
-        message="the item has another revision, or is gone",
-        request_id=response.headers.get(REQUEST_ID),
-    )
+    return another_revision(response.headers.get(REQUEST_ID))
 
 
 class _Found(NamedTuple):
@@ -222,23 +219,13 @@ def _found(response: Response, table: str) -> _Found | Result[Any] | None:
     try:
         return None if native is None else _Found(native, _stored(native))
     except UnreadableItem as error:
-        return _unreadable(table, error)
+        return unreadable(table, error)
 
 
 def _stored(native: Native) -> Stored:
     found = decode_item(native, DYNAMODB)
     revision = revision_of(native, found)
     return Stored(found.item, revision, found.write_id, found.expires_at, found.foreign)
-
-
-def _unreadable(table: str, error: Exception) -> Result[Any]:
-    return Result(
-        Outcome.UNUSABLE,
-        message=f"an item of table {table!r} is none that leeward can read; another program has "
-        f"written it",
-        reason=UNDECODABLE,
-        cause=error,
-    )
 
 
 def _written(response: Response, revision: str | None) -> Result[Any]:
@@ -248,7 +235,7 @@ def _written(response: Response, revision: str | None) -> Result[Any]:
             object_of(response, _DEEPEST)
         except Undecodable as error:
             return ambiguous(response, UNDECODABLE, error, request_id=REQUEST_ID)
-    return Result.ok(revision, request_id=response.headers.get(REQUEST_ID))
+    return Result(Outcome.OK, revision, request_id=response.headers.get(REQUEST_ID))
 
 
 def _is_echo(response: Response, write_id: str) -> bool:
@@ -276,7 +263,5 @@ def _start_of(cursor: str) -> Native:
     except Undecodable:
         start = None
     if not isinstance(start, dict) or not start:
-        raise InvalidRequest(
-            "cursor is none that a page of this table has given; begin with None", field="cursor"
-        )
+        raise wrong_cursor()
     return start

@@ -38,6 +38,7 @@ from leeward.adapter.items import (
     native_expiry,
     unescape_key,
 )
+from leeward.adapter.tables import Revision, parse_revision
 from leeward.json_text import Undecodable
 from leeward.masking import masked
 from leeward_azure.tables.profile import COSMOS
@@ -50,8 +51,6 @@ DEEPEST: Final = 140
 
 _ETAG: Final = re.compile(r'"?[A-Za-z0-9_.:/+-]{1,256}"?')
 """No white space, comma or ``*``: as `If-Match`, those could mean several documents, or any."""
-
-_EXPIRY: Final = "@"
 
 
 class Place(NamedTuple):
@@ -72,21 +71,6 @@ class Place(NamedTuple):
     def header(self) -> str:
         """Return the value of ``x-ms-documentdb-partitionkey``: JSON, in ASCII."""
         return json.dumps([self.partition])
-
-
-class Revision(NamedTuple):
-    """A revision, parted."""
-
-    etag: str
-    expires_at: float | None = None
-
-    def text(self) -> str:
-        """Return the revision as callers get it."""
-        return self.etag if self.expires_at is None else f"{self.expires_at!r}{_EXPIRY}{self.etag}"
-
-    def holds_at(self, now: float) -> bool:
-        """Return whether an item of this revision, if it is there, counts at `now`."""
-        return self.expires_at is None or self.expires_at > now
 
 
 def place_of(key: Key) -> Place:
@@ -123,21 +107,8 @@ def stored_of(native: Native) -> Stored:
 
 
 def revision_of(text: str) -> Revision | None:
-    """Part a revision; None if no document ever has this one."""
-    expiry, at, etag = text.rpartition(_EXPIRY)
-    if not _ETAG.fullmatch(etag):
-        return None
-    if not at:
-        return Revision(etag)
-    try:
-        return Revision(etag, float(expiry))
-    except ValueError:
-        return None
-
-
-def revision_after(call: Store, etag: str) -> str:
-    """Return the revision of the document that `call` has made, which Cosmos has given `etag`."""
-    return Revision(etag, None if call.expires_at is None else float(call.expires_at)).text()
+    """Read a revision; None if no document ever has it."""
+    return parse_revision(text, _ETAG)
 
 
 def etag_of(native: Mapping[str, Any], name: str = "_etag") -> str:

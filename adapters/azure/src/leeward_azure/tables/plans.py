@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from leeward.adapter import Delete, Load, Page, Result, Scan, Store, Stored
 from leeward.adapter.classification import CONTENTION_REASON
@@ -24,7 +24,15 @@ from leeward.adapter.exchange import (
 )
 from leeward.adapter.items import UnreadableItem
 from leeward.adapter.plans import Learn, Plan, Planner, Step, View
-from leeward.errors import InvalidRequest, Outcome
+from leeward.adapter.tables import (
+    EXPIRED,
+    Revision,
+    another_revision,
+    revision_after,
+    unreadable,
+    wrong_cursor,
+)
+from leeward.errors import Outcome
 from leeward.http.messages import Response
 from leeward.json_text import Undecodable
 from leeward_azure.errors import ABSENT
@@ -44,16 +52,11 @@ from leeward_azure.tables.documents import (
     DEEPEST,
     Native,
     Place,
-    Revision,
     etag_of,
     place_of,
-    revision_after,
     revision_of,
     stored_of,
 )
-
-EXPIRED: Final = "expired_in_the_way"
-"""REJECTED: the item that is there has expired, and takes its place until it is replaced."""
 
 
 class CosmosEndpoint(NamedTuple):
@@ -113,12 +116,12 @@ def delete(endpoint: CosmosEndpoint, call: Delete, view: View) -> Plan:
     if call.if_revision is not None:
         revision = revision_of(call.if_revision)
         if revision is None or not revision.holds_at(call.now):
-            return _another_revision()
-    asked = to_delete(container, place_of(call.key), revision and revision.etag)
+            return another_revision()
+    asked = to_delete(container, place_of(call.key), revision and revision.mark)
     answer = yield from ask_container(container, asked, view)
     if _is_absent(answer):
         absent = _ok(None, answer.response)
-        return absent if revision is None else _another_revision(absent.request_id)
+        return absent if revision is None else another_revision(absent.request_id)
     if answer.refusal is not None:
         return answer.refusal
     if answer.response.status != 204:
@@ -135,9 +138,7 @@ def scan(endpoint: CosmosEndpoint, call: Scan, view: View) -> Plan:
     container = container_of(endpoint.origin, endpoint.database, call.table)
     cursor = call.cursor
     if cursor is not None and not (cursor and cursor.isascii() and cursor.isprintable()):
-        raise InvalidRequest(
-            "cursor is none that a page of this table has given; begin with None", field="cursor"
-        )
+        raise wrong_cursor()
     answer = yield from ask_container(container, to_page(container, cursor, view), view)
     if answer.refusal is not None:
         return (yield from unless_made_anew(container, answer.refusal, view))
@@ -148,7 +149,7 @@ def _replace(container: Container, call: Store, if_revision: str, view: View) ->
     """Store an item where the one of `if_revision` is."""
     revision = revision_of(if_revision)
     if revision is None or not revision.holds_at(call.now):
-        return _another_revision()
+        return another_revision()
     return (yield from _replace_this(container, call, revision, view))
 
 
@@ -184,13 +185,13 @@ def _create_over(container: Container, call: Store, found: Stored, view: View) -
 
 
 def _replace_this(container: Container, call: Store, revision: Revision, view: View) -> Plan:
-    asked = to_replace(container, call, revision.etag)
+    asked = to_replace(container, call, revision.mark)
     answer = yield from ask_container(container, asked, view)
     refusal = answer.refusal
     if refusal is None:
         return _written(answer.response, call)
     if _is_absent(answer):
-        return _raced(refusal) if call.if_absent else _another_revision(refusal.request_id)
+        return _raced(refusal) if call.if_absent else another_revision(refusal.request_id)
     if refusal.outcome is Outcome.CONFLICT:
         return (yield from _in_the_way(container, call, refusal, view))
     return refusal
@@ -244,7 +245,7 @@ def _found(response: Response, table: str, place: Place) -> Stored | Result[Any]
     except Undecodable as error:
         return ambiguous(response, UNDECODABLE, error, request_id=COSMOS.request_id)
     except UnreadableItem as error:
-        return _unreadable(table, error)
+        return unreadable(table, error)
 
 
 def _page(response: Response, table: str) -> Result[Any]:
@@ -253,7 +254,7 @@ def _page(response: Response, table: str) -> Result[Any]:
     except Undecodable as error:
         return ambiguous(response, UNDECODABLE, error, request_id=COSMOS.request_id)
     except UnreadableItem as error:
-        return _unreadable(table, error)
+        return unreadable(table, error)
     return _ok(Page(items, response.headers.get("x-ms-continuation") or None), response)
 
 
@@ -288,24 +289,6 @@ def _is_absent(answer: Answer) -> bool:
     return answer.refusal is not None and answer.refusal.reason == ABSENT
 
 
-def _another_revision(request_id: str | None = None) -> Result[Any]:
-    return Result(
-        Outcome.CONFLICT,
-        message="the item has another revision, or is gone",
-        request_id=request_id,
-    )
-
-
 def _raced(refusal: Result[Any]) -> Result[Any]:
     """Return the result of a write that met something which is gone, or not to be seen yet."""
     return refusal._replace(outcome=Outcome.REJECTED, reason=CONTENTION_REASON)
-
-
-def _unreadable(table: str, error: Exception) -> Result[Any]:
-    return Result(
-        Outcome.UNUSABLE,
-        message=f"an item of table {table!r} is none that leeward can read; another program has "
-        "written it",
-        reason=UNDECODABLE,
-        cause=error,
-    )

@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from leeward.adapter import Key, Store, Stored
 from leeward.adapter.items import decode, encode, escape_key, native_expiry
+from leeward.adapter.tables import Revision, parse_revision
 from leeward.errors import InvalidRequest
 from leeward.json_text import Undecodable
 from leeward_google.tables.profile import FIRESTORE
@@ -39,30 +40,6 @@ _MOMENT: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z"
 )
 """As Firestore writes an `updateTime`."""
-
-_EXPIRY: Final = "@"
-
-
-class Revision(NamedTuple):
-    """A revision, parted.
-
-    Attributes:
-        update_time: as Firestore writes it.
-        expires_at: Unix seconds; None for never.
-    """
-
-    update_time: str
-    expires_at: float | None = None
-
-    def text(self) -> str:
-        """Return the revision as callers get it."""
-        if self.expires_at is None:
-            return self.update_time
-        return f"{self.expires_at!r}{_EXPIRY}{self.update_time}"
-
-    def holds_at(self, now: float) -> bool:
-        """Return whether an item of this revision, if it is there, counts at `now`."""
-        return self.expires_at is None or self.expires_at > now
 
 
 def check_collection(table: str) -> None:
@@ -114,27 +91,8 @@ def stored_of(native: Native) -> Stored:
 
 
 def revision_of(text: str) -> Revision | None:
-    """Part a revision; None if no document ever has this one."""
-    expiry, at, update_time = text.rpartition(_EXPIRY)
-    if not _MOMENT.fullmatch(update_time):
-        return None
-    if not at:
-        return Revision(update_time)
-    try:
-        return Revision(update_time, float(expiry))
-    except ValueError:
-        return None
-
-
-def update_time_in(revision: str) -> str:
-    """Return the update time in a revision that `stored_of` has given."""
-    return revision.rpartition(_EXPIRY)[2]
-
-
-def revision_after(call: Store, update_time: str) -> str:
-    """Return the revision of the document that `call` has made, at `update_time`."""
-    expires_at = None if call.expires_at is None else float(call.expires_at)
-    return Revision(update_time, expires_at).text()
+    """Read a revision; None if no document ever has it."""
+    return parse_revision(text, _MOMENT)
 
 
 def update_time_of(native: Mapping[str, Any]) -> str:

@@ -26,7 +26,8 @@ from leeward.adapter import Delete, Key, Load, Result, Scan, Store, Stored
 from leeward.adapter.classification import CONTENTION_REASON
 from leeward.adapter.exchange import Exchange, Service, exchange
 from leeward.adapter.plans import STALE_CREDENTIALS, Learn, Plan, Planner, Step, View
-from leeward.errors import InvalidRequest, Outcome
+from leeward.adapter.tables import EXPIRED, another_revision, mark_in, wrong_cursor
+from leeward.errors import Outcome
 from leeward.http.messages import Request
 from leeward_google.errors import FAILED_PRECONDITION
 from leeward_google.exchange import EMULATOR, GOOGLE, JSON
@@ -35,7 +36,6 @@ from leeward_google.tables.documents import (
     fields_of,
     id_of,
     revision_of,
-    update_time_in,
 )
 from leeward_google.tables.reading import (
     PAGE_ITEMS,
@@ -45,9 +45,6 @@ from leeward_google.tables.reading import (
     seen_in,
     written_in,
 )
-
-EXPIRED: Final = "expired_in_the_way"
-"""REJECTED: the item that is there has expired, and takes its place until it is replaced."""
 
 
 class FirestoreEndpoint(NamedTuple):
@@ -157,7 +154,7 @@ def _store_if_absent(
         if found is not None and not _is_expired(found, call.now):
             return _conflict(_THERE)
         if found is not None:
-            condition = {"updateTime": update_time_in(found.revision)}
+            condition = {"updateTime": mark_in(found.revision)}
     return (yield from _write_if(endpoint, call, write, condition, view))
 
 
@@ -166,7 +163,7 @@ def _condition(if_revision: str, now: float) -> dict[str, Any] | None:
     revision = revision_of(if_revision)
     if revision is None or not revision.holds_at(now):
         return None
-    return {"updateTime": revision.update_time}
+    return {"updateTime": revision.mark}
 
 
 def _write_if(
@@ -178,7 +175,7 @@ def _write_if(
 ) -> Plan:
     """Write under a condition, and look what was in the way if it did not hold."""
     if condition is None:
-        return _conflict(_ANOTHER_REVISION)
+        return another_revision()
     response, refusal = yield from _commit(endpoint, write | {"currentDocument": condition}, view)
     if refusal is None:
         return written_in(response, call)
@@ -204,7 +201,7 @@ def _in_the_way(call: Store | Delete, refusal: Result[Any], found: Seen) -> Resu
     Nothing was written by this attempt, whatever is there.
     """
     creates = isinstance(call, Store) and call.if_absent
-    conflict = _conflict(_THERE if creates else _ANOTHER_REVISION)._replace(
+    conflict = (_conflict(_THERE) if creates else another_revision())._replace(
         code=refusal.code, request_id=refusal.request_id
     )
     if isinstance(found, Result):
@@ -258,10 +255,7 @@ def _query(endpoint: FirestoreEndpoint, call: Scan) -> dict[str, Any]:
     }
     if call.cursor is not None:
         if not call.cursor or "/" in call.cursor:
-            raise InvalidRequest(
-                "cursor is none that a page of this table has given; begin with None",
-                field="cursor",
-            )
+            raise wrong_cursor()
         last = f"{endpoint.documents}/{call.table}/{call.cursor}"
         query["startAt"] = {"values": [{"referenceValue": last}], "before": False}
     return query
@@ -282,7 +276,6 @@ def _is_expired(found: Stored, now: float) -> bool:
 
 
 _THERE: Final = "an item is there"
-_ANOTHER_REVISION: Final = "the item has another revision, or is gone"
 
 
 def _conflict(message: str) -> Result[Any]:

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 from leeward.adapter import Delete, Page, Result, Store, Stored
 from leeward.adapter.exchange import UNDECODABLE, ambiguous, object_of
 from leeward.adapter.items import UnreadableItem
+from leeward.adapter.tables import UNREADABLE, revision_after, unreadable
 from leeward.errors import Outcome
 from leeward.http.messages import Response
 from leeward.json_text import Undecodable
@@ -19,7 +20,6 @@ from leeward_google.exchange import elements_of, refused
 from leeward_google.tables.documents import (
     DEEPEST,
     Native,
-    revision_after,
     stored_of,
     update_time_of,
 )
@@ -49,7 +49,7 @@ def seen_in(response: Response, table: str, name: str, now: float) -> Seen:
     except Undecodable as error:
         return ambiguous(response, UNDECODABLE, error)
     except UnreadableItem as error:
-        return _unreadable(table, error)
+        return unreadable(table, error)
 
 
 def page_in(response: Response, table: str, now: float) -> Result[Page]:
@@ -63,7 +63,7 @@ def page_in(response: Response, table: str, now: float) -> Result[Page]:
     except Undecodable as error:
         return ambiguous(response, UNDECODABLE, error)
     except UnreadableItem as error:
-        return _unreadable(table, error)
+        return unreadable(table, error)
     return Result.ok(Page(items, last))
 
 
@@ -85,7 +85,7 @@ def written_in(response: Response, call: Store | Delete) -> Result[Any]:
 
 def is_unreadable(look: Result[Any]) -> bool:
     """Return whether an item is there that leeward cannot read."""
-    return look.outcome is Outcome.UNUSABLE and look.reason == UNDECODABLE
+    return look.outcome is Outcome.UNUSABLE and look.reason == UNREADABLE
 
 
 def _documents(
@@ -127,13 +127,3 @@ def _last(name: Any) -> str:
     if not isinstance(name, str):
         raise Undecodable("a document of the answer has no name")
     return name.rpartition("/")[2]
-
-
-def _unreadable(table: str, error: Exception) -> Result[Any]:
-    return Result(
-        Outcome.UNUSABLE,
-        message=f"an item of table {table!r} is none that leeward can read; another program has "
-        "written it",
-        reason=UNDECODABLE,
-        cause=error,
-    )
