@@ -19,6 +19,7 @@ from leeward.http.connection import Connection
 from leeward.http.exchange import Exchange
 from leeward.http.libcurl import CurlError
 from leeward.http.messages import Failure, Phase, Request, Response
+from leeward.http.options import TransportOptions
 from tests.http.bridge import AnyTransport
 from tests.http.certificates import tls_context
 from tests.http.wire import LIMIT, OK, Peer, Wire, answer, hang
@@ -116,6 +117,43 @@ def test_a_new_connection_that_takes_nothing_proves_it(
         assert failure[:3] == (Phase.CONNECT, False, "curl.55")
         assert wire.connections <= 1
     assert wire.requests == []
+
+
+class _Refusing:
+    """A handle whose server takes the first piece, says `said`, and hangs up."""
+
+    def __init__(self, said: bytes) -> None:
+        self._said = [said] if said else []
+        self._has_taken = False
+
+    def send(self, piece: memoryview) -> int:
+        if self._has_taken:
+            raise CurlError(55, "Send failure: Broken pipe")
+        self._has_taken = True
+        return len(piece)
+
+    def recv(self, _: int) -> bytes:
+        if not self._said:
+            raise CurlError(56, "Recv failure: Connection reset by peer")
+        return self._said.pop()
+
+
+@pytest.mark.parametrize(
+    ("said", "code"), [(OK, None), (OK[:20], "curl.55"), (b"garbage", "curl.55"), (b"", "curl.55")]
+)
+def test_what_a_server_said_before_it_hung_up_counts(said: bytes, code: str | None) -> None:
+    """If it is a whole answer; else the failure is that of the sending."""
+    line = Connection("http://h", TransportOptions())
+    line.handle = _Refusing(said)
+    request = Request("POST", "http://h", "/", (), bytes(3_000_000))
+    exchange = Exchange(request, LIMIT, TransportOptions())
+    assert line.start(exchange, 0.0) == 0
+    if code is None:
+        assert exchange.result == Response(200, {"content-length": "2"}, b"hi")
+    else:
+        assert isinstance(exchange.result, Failure)
+        assert (exchange.result.sent, exchange.result.code) == (True, code)
+    assert not line.is_reusable
 
 
 class _Together:

@@ -106,7 +106,8 @@ class Connection:
             if was_kept and not exchange.may_have_left:
                 return 0
             self._hear_out(exchange, error)
-        return self._wanted(exchange)
+            return self._wanted(exchange)
+        return self._wanted(exchange) if exchange.unsent else IN
 
     def proceed(self, exchange: Exchange) -> int:
         """Receive once, and send what can be sent; return the events to wait for, 0 at the end."""

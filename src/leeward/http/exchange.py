@@ -43,6 +43,8 @@ class Exchange:
         unsent: what of the request the connection has not taken; false when that is nothing.
         may_have_left: whether a byte of the request may have left.
         result: the answer, or why there is none; None until it is over.
+        leaves_clean: whether it is over and nothing of it is left in the connection, which may be
+            kept.
 
     Raises:
         leeward.InvalidRequest: a part of `request` cannot go over the wire.
@@ -55,6 +57,7 @@ class Exchange:
         "_parser",
         "_piece",
         "deadline",
+        "leaves_clean",
         "may_have_left",
         "origin",
         "result",
@@ -70,6 +73,7 @@ class Exchange:
         self.tls = scheme == "https"
         self.may_have_left = False
         self.result: Response | Failure | None = None
+        self.leaves_clean = False
         self._options = options
         self._piece = _RECORD if self.tls else _PIECE
         self._parser = ResponseParser(
@@ -109,16 +113,12 @@ class Exchange:
         else:
             if parser.whole:
                 self.result = self._answer(parser)
+                self.leaves_clean = parser.keeps and not self.unsent
 
     @property
     def is_answered(self) -> bool:
         """Whether a whole answer has come, of use or not."""
         return self._parser.whole
-
-    @property
-    def leaves_clean(self) -> bool:
-        """Whether it is over and nothing of it is left in the connection, which may be kept."""
-        return self._parser.whole and self._parser.keeps and not self.unsent
 
     def fail(self, code: int, cause: BaseException, progress: Progress = _CONNECTED) -> None:
         """End it without an answer.

@@ -185,9 +185,11 @@ class ResponseParser:
         size = None if length is None else _size_of(length)
         if coding is not None and coding.lower() != "chunked":
             raise ProtocolError(UNKNOWN_CODING)
-        said = headers.get("connection")
+        said = headers.get("connection", "keep-alive")
         # Where two say how long an answer is, who is right?
-        self.keeps = is_new and (coding is None or size is None) and (not said or _is_kept(said))
+        self.keeps = is_new and (coding is None or size is None)
+        if said != "keep-alive":
+            self.keeps = self.keeps and _is_kept(said)
         if not self._has_body or self.status in _WITHOUT_BODY:
             # A server that announces a body where there cannot be one may send it as well.
             self.keeps = self.keeps and not (self.status == NO_CONTENT and (size or coding))
@@ -278,5 +280,4 @@ def _size_of(length: str) -> int:
 
 def _is_kept(said: str) -> bool:
     """Return whether a server of HTTP/1.1 keeps the connection, by what `Connection` has said."""
-    said = said.lower()
-    return said == "keep-alive" or "close" not in [each.strip(" \t") for each in said.split(",")]
+    return "close" not in [each.strip(" \t") for each in said.lower().split(",")]
