@@ -4,6 +4,7 @@ Whoever may write a document can compute a digest that fits, so the digest prote
 """
 
 import json
+import sys
 import tracemalloc
 from contextlib import suppress
 from decimal import Context, Decimal, localcontext
@@ -171,9 +172,26 @@ def test_half_a_surrogate_pair_is_never_leewards() -> None:
 def test_a_context_without_traps_lets_nothing_through(context: Context) -> None:
     """Where the application has `decimal` signal nothing, a bad number is not one either."""
     with localcontext(context):
-        for plain, node in (("x", "D"), ("NaN", "D"), (1, "d1"), (1, "d99999999999999999999")):
+        for plain, node in (
+            ("x", "D"),
+            ("NaN", "D"),
+            (1, "d1"),
+            (1, f"d{10**18}"),
+            (0, f"d{10**18}"),
+        ):
             with pytest.raises(UnreadableItem):
                 read({"v": plain}, {"v": node}, COSMOS)
+
+
+def test_the_length_of_an_int_is_bounded_where_python_does_not_bound_it() -> None:
+    """An application may have switched Python's own limit off; the time grows with the square."""
+    limit = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(0)
+    try:
+        with pytest.raises(UnreadableItem):
+            read({"v": "9" * 4301}, {"v": "I"}, COSMOS)
+    finally:
+        sys.set_int_max_str_digits(limit)
 
 
 BOMBS: list[tuple[Any, Any]] = [

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leeward.adapter.items import EMBEDDED, Profile, encode
+from leeward.adapter.items import EMBEDDED, Profile, by_value, encode
 from leeward_aws.tables.profile import DYNAMODB
 from leeward_azure.tables.profile import COSMOS
 from leeward_google.tables.profile import FIRESTORE
@@ -206,6 +206,19 @@ def test_self_describing_item_needs_no_tree(profile: Profile) -> None:
 def test_decimal_that_reads_alike_needs_no_mark(profile: Profile) -> None:
     """A Decimal without zeros at its end is what a native number reads as."""
     assert _types({"a": Decimal("9.95"), "b": Decimal("-0.001")}, profile) is None
+
+
+@pytest.mark.parametrize(
+    ("number", "value"),
+    [(7, 7), (7.0, 7), (1e22, 10**22), (0.5, Decimal("0.5")), (Decimal("2.50"), Decimal("2.5"))],
+    ids=repr,
+)
+def test_a_number_by_its_value(number: Any, value: Any) -> None:
+    """It is an int where it is integral, else a Decimal without zeros at its end."""
+    found = by_value(number)
+    assert (type(found), str(found)) == (type(value), str(value))
+    assert str(by_value(Decimal("-Infinity"))) == "-Infinity"
+    assert str(by_value(Decimal("NaN"))) == "NaN"
 
 
 @settings(max_examples=100)

@@ -1,5 +1,6 @@
 """Sizes are never smaller than what the narrowest providers count."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -108,3 +109,24 @@ def test_size_follows_the_content() -> None:
     assert 200_000 < checked_size({"text": "é" * 100_000}).bytes < 201_000
     assert 133_000 < checked_size({"blob": b"x" * 100_000}).bytes < 134_000
     assert checked_size({}).bytes < 300
+
+
+@pytest.mark.parametrize(
+    ("item", "size"),
+    [
+        ({}, 216),
+        ({"i": 10**38 - 1}, 259),
+        ({"i": 10**38}, 270),
+        ({"f": 0.1}, 234),
+        ({"é": "é"}, 224),
+        ({"b": b"1234"}, 229),
+        ({"d": Decimal("9.90")}, 239),
+        ({"t": datetime(2024, 1, 1, tzinfo=UTC)}, 256),
+        ({"l": [None, True, False]}, 258),
+        ({"x y": [0.5, {"a": 0.5}]}, 315),
+    ],
+    ids=repr,
+)
+def test_sizes_are_what_they_were(item: dict[str, Any], size: int) -> None:
+    """What could be stored yesterday can be today: where the limit is does not move."""
+    assert checked_size(item).bytes == size

@@ -168,7 +168,7 @@ def _nodes_in(
 ) -> tuple[dict[Any, Node | None], Node | None]:
     """Return the nodes of single members, by name or index, and the node of all others.
 
-    There are no more of them than members, so that looking through them costs no more either.
+    There are no more of the former than members: looking through them costs no more either.
     """
     if type(plain) is dict:
         if type(node) is dict and node.keys() <= plain.keys():
@@ -179,7 +179,7 @@ def _nodes_in(
         return _NO_NODES, node[0]
     if type(node) is list and len(node) == 2:
         common, listed = node
-    if type(listed) is not dict or len(listed) > len(plain):
+    if type(listed) is not dict:
         raise UnreadableItem(_MISFIT)
     nodes: dict[Any, Node | None] = {}
     for text, inner in listed.items():
