@@ -15,7 +15,14 @@ from leeward.http.failures import Progress, closed, explain
 from leeward.http.messages import Failure, Phase, Request, Response
 from leeward.http.options import TransportOptions
 from leeward.http.protocol_error import ProtocolError
-from leeward.http.request_checks import head_of, scheme_and_host
+from leeward.http.request_checks import (
+    SOUND_NAMES,
+    USUAL,
+    check_method,
+    check_name,
+    scheme_and_host,
+    why_not_sendable,
+)
 from leeward.http.response_parser import ResponseParser
 
 _RECORD: Final = 16 * 1024
@@ -24,6 +31,8 @@ left either whole or not at all, for a peer makes nothing of part of a record.""
 
 _PIECE: Final = 1024 * 1024
 """The same without TLS, where the count is exact anyway."""
+
+_WITHOUT_LENGTH: Final = frozenset({"GET", "HEAD"})
 
 _CONNECTED: Final = Progress(name_found=True, connected=True)
 
@@ -156,3 +165,26 @@ class Exchange:
                 return Failure(Phase.BODY, True, unpacked, status)
             body = unpacked
         return Response(status, MappingProxyType(headers), body)
+
+
+def head_of(request: Request, host: str) -> bytes:
+    """Return the head of `request`: its headers as they are, after `Host` and before the length.
+
+    Raises:
+        leeward.InvalidRequest: a part of `request` cannot go over the wire.
+    """
+    method, _, target, headers, body = request
+    if method not in USUAL:
+        check_method(method, body)
+    lines = [f"{method} {target} HTTP/1.1", f"Host: {host}"]
+    for name, value in headers:
+        if name not in SOUND_NAMES:
+            check_name(name)
+        lines.append(f"{name}: {value}" if value else f"{name}:")
+    text = "".join(lines)
+    if not (text.isascii() and text.isprintable() and target[:1] == "/" and " " not in target):
+        raise why_not_sendable(target, headers)
+    if body or method not in _WITHOUT_LENGTH:
+        lines.append(f"Content-Length: {len(body)}")
+    lines.append("\r\n")
+    return "\r\n".join(lines).encode("ascii")

@@ -1,4 +1,4 @@
-"""A request as bytes, and whether it can go over the wire at all; asked before any I/O. Pure."""
+"""Whether a request can go over the wire at all; asked before any I/O. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from functools import lru_cache
 from typing import Final
 
 from leeward.errors import ConfigError, InvalidRequest
-from leeward.http.messages import Request
 
 _OURS: Final = frozenset({"connection", "content-length", "expect", "host", "transfer-encoding"})
 """Headers that say how a request is carried."""
@@ -17,40 +16,15 @@ TOKEN: Final = frozenset(
 )
 """The characters of a header's name (RFC 9110, section 5.6.2)."""
 
-_sound_names: set[str] = set()
+SOUND_NAMES: set[str] = set()
 """Names of headers that were looked at already: a program sends few different ones."""
 
 _REMEMBERED: Final = 512
 
 ORIGIN: Final = r"(https?)://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
 
-_USUAL: Final = frozenset({"DELETE", "GET", "PATCH", "POST", "PUT"})
+USUAL: Final = frozenset({"DELETE", "GET", "PATCH", "POST", "PUT"})
 """Methods that need no look."""
-
-_WITHOUT_LENGTH: Final = frozenset({"GET", "HEAD"})
-
-
-def head_of(request: Request, host: str) -> bytes:
-    """Return the head of `request`: its headers as they are, after `Host` and before the length.
-
-    Raises:
-        leeward.InvalidRequest: a part of `request` cannot go over the wire.
-    """
-    method, _, target, headers, body = request
-    if method not in _USUAL:
-        check_method(method, body)
-    lines = [f"{method} {target} HTTP/1.1", f"Host: {host}"]
-    for name, value in headers:
-        if name not in _sound_names:
-            check_name(name)
-        lines.append(f"{name}: {value}" if value else f"{name}:")
-    text = "".join(lines)
-    if not (text.isascii() and text.isprintable() and target[:1] == "/" and " " not in target):
-        raise _why_not(target, headers)
-    if body or method not in _WITHOUT_LENGTH:
-        lines.append(f"Content-Length: {len(body)}")
-    lines.append("\r\n")
-    return "\r\n".join(lines).encode("ascii")
 
 
 @lru_cache(256)
@@ -83,11 +57,12 @@ def check_name(name: str) -> None:
         raise InvalidRequest(f"the header {name} is set by the transport", field="headers")
     if not (name and TOKEN.issuperset(name)):
         raise _not_sendable(name)
-    if len(_sound_names) < _REMEMBERED:
-        _sound_names.add(name)
+    if len(SOUND_NAMES) < _REMEMBERED:
+        SOUND_NAMES.add(name)
 
 
-def _why_not(target: str, headers: tuple[tuple[str, str], ...]) -> InvalidRequest:
+def why_not_sendable(target: str, headers: tuple[tuple[str, str], ...]) -> InvalidRequest:
+    """Return the refusal of a request whose target or headers cannot be sent."""
     for name, value in headers:
         if not (value.isascii() and value.isprintable()):
             return _not_sendable(name)

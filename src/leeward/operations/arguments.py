@@ -6,7 +6,7 @@ Each check raises `InvalidRequest` with the field and the remedy, and returns th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeGuard
+from typing import Any
 
 from leeward.adapter import Key
 from leeward.errors import InvalidRequest, PayloadTooLarge
@@ -94,8 +94,6 @@ def check_condition(if_absent: Any, if_revision: Any) -> str | None:
 
 def key_of_item(item: Mapping[str, Any], fields: tuple[str, ...], limits: OrderLimits) -> Key:
     """Take the key out of an item."""
-    if len(fields) == 1 and _is_plain(value := item.get(fields[0]), limits):
-        return Key(fields, (value,))
     absent = [field for field in fields if field not in item]
     if absent:
         raise InvalidRequest(
@@ -121,8 +119,7 @@ def key_of(key: Any, fields: tuple[str, ...], limits: OrderLimits) -> Key:
             f"the table's key has {len(fields)} fields; pass a mapping with {list(fields)}",
             field="key",
         )
-    if not _is_plain(key, limits):
-        _check_key_value(key, "key", limits)
+    _check_key_value(key, "key", limits)
     return Key(fields, (key,))
 
 
@@ -130,11 +127,6 @@ def _key(fields: tuple[str, ...], values: list[Any], argument: str, limits: Orde
     for field, value in zip(fields, values, strict=True):
         _check_key_value(value, f"{argument}[{field!r}]", limits)
     return Key(fields, tuple(values))
-
-
-def _is_plain(value: Any, limits: OrderLimits) -> TypeGuard[str]:
-    """Return whether a key's value is one of nearly all, which need no closer look."""
-    return type(value) is str and value.isascii() and 0 < len(value) <= limits.smallest.key_bytes
 
 
 def _check_key_value(value: Any, field: str, limits: OrderLimits) -> None:

@@ -22,6 +22,7 @@ from leeward.adapter import (
     Driver,
     Enqueue,
     Invoke,
+    Key,
     Load,
     Publish,
     Result,
@@ -209,7 +210,7 @@ class Operations:
         known = self._table(table)
         call = Store(
             table,
-            arguments.key_of_item(item, known.key, self._limits),
+            self._key_of(item, known.key),
             item.copy(),
             new_id(now),
             now,
@@ -285,6 +286,14 @@ class Operations:
             self._tables.clear()
         self._tables[table] = known
         return known
+
+    def _key_of(self, item: Item, fields: tuple[str, ...]) -> Key:
+        """Take the key out of an item; nearly all have one field, and a plain text in it."""
+        value = item.get(fields[0])
+        longest = self._limits.smallest.key_bytes if len(fields) == 1 else 0
+        if type(value) is str and value.isascii() and 0 < len(value) <= longest:
+            return Key(fields, (value,))
+        return arguments.key_of_item(item, fields, self._limits)
 
     def _publications(self, bus: str, events: Sequence[Event], field: str) -> list[Publish]:
         """Check and complete events, and split them into requests that every target takes."""
