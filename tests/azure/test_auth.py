@@ -32,7 +32,7 @@ from leeward_azure.identity.credentials import (
     ServiceCredential,
     TopicKey,
 )
-from leeward_azure.identity.endpoint import place_of
+from leeward_azure.identity.endpoint import endpoint_of
 from leeward_azure.identity.sources import describe_source, source_of
 from leeward_azure.identity.vendor import VendorChain
 from leeward_azure.settings.options import Settings
@@ -325,7 +325,7 @@ def test_an_endpoint_that_must_not_be_asked(url: str) -> None:
 )
 def test_an_endpoint_that_may_be_asked(origin: str) -> None:
     """This machine, its own link, and https."""
-    found = place_of(endpoint_env(origin), target(**COSMOS)[1])
+    found = endpoint_of(endpoint_env(origin), target(**COSMOS)[1])
     assert found is not None
     assert found.address.origin == origin
     assert "canary" not in repr(found)

@@ -12,9 +12,9 @@ from leeward.adapter.tables import Revision, revision_after
 from leeward.json_text import Undecodable, decode, encode
 from leeward_azure.tables.documents import (
     DEEPEST,
-    Place,
+    Location,
     document_of,
-    place_of,
+    location_of,
     revision_of,
     stored_of,
 )
@@ -58,13 +58,13 @@ def test_a_document_is_readable_by_other_programs() -> None:
 
 def test_a_key_of_one_field_is_id_and_partition() -> None:
     """Whatever the field is called; the path is ``/id``."""
-    assert place_of(one("42")) == Place("42", "42")
-    assert place_of(Key(("order",), ("a/b",))) == Place("a~2fb", "a~2fb")
+    assert location_of(one("42")) == Location("42", "42")
+    assert location_of(Key(("order",), ("a/b",))) == Location("a~2fb", "a~2fb")
 
 
 def test_a_key_of_two_fields_is_partition_and_id() -> None:
     """The first is the partition as it is, the second the id in it."""
-    assert place_of(pair("c/1", "a b")) == Place("a~20b", "c/1")
+    assert location_of(pair("c/1", "a b")) == Location("a~20b", "c/1")
 
 
 KEYS = [*map(one, ODD_KEYS), *(pair(*each) for each in ODD_PAIRS)]
@@ -73,14 +73,14 @@ KEYS = [*map(one, ODD_KEYS), *(pair(*each) for each in ODD_PAIRS)]
 @given(TEXT, TEXT, TEXT, TEXT)
 def test_no_two_keys_have_one_place(a: str, b: str, c: str, d: str) -> None:
     """Nor do a key's parts leak into each other."""
-    assert (place_of(one(a)) == place_of(one(b))) == (a == b)
-    assert (place_of(pair(a, b)) == place_of(pair(c, d))) == ((a, b) == (c, d))
+    assert (location_of(one(a)) == location_of(one(b))) == (a == b)
+    assert (location_of(pair(a, b)) == location_of(pair(c, d))) == ((a, b) == (c, d))
 
 
 @pytest.mark.parametrize("key", KEYS, ids=range(len(KEYS)))
 def test_odd_keys_go_through_path_and_header(key: Key) -> None:
     """The id stands in a path as it is; the partition key is ASCII, and reads as it was."""
-    place = place_of(key)
+    place = location_of(key)
     assert (
         place.id.strip(".-_~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
     )

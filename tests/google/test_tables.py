@@ -244,7 +244,7 @@ BAD = [b"", b"<html>", b"null", b"{", b"NaN", b'{"a":1,"a":2}', b"[]", b"[1]", b
 @pytest.mark.parametrize("call", [STORE, LOAD, DELETE])
 @pytest.mark.parametrize("body", BAD)
 def test_a_success_that_cannot_be_read_is_ambiguous(call: Any, body: bytes) -> None:
-    """The page of a proxy is no receipt, and no proof that an item is absent."""
+    """The page of a proxy is not a receipt, and does not prove that an item is absent."""
     result = run(call, answer(body)).result
     assert (result.outcome, result.executed) == (Outcome.AMBIGUOUS, True)
     assert (result.reason, result.value) == ("undecodable", None)

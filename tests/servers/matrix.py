@@ -139,7 +139,7 @@ WAYS = (by_thread, by_event_loop)
 def in_flight(driver: PlanDriver) -> int:
     """Count the permits that the transports of `driver` have lent."""
     wire: Any = driver._wire
-    transports = [wire._transport, *wire._loops.values()]
+    transports = [wire.threads, *wire._loops.values()]
     return sum(each.in_flight for each in transports if each is not None)
 
 

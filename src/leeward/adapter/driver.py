@@ -35,7 +35,7 @@ class Driver(ABC):
         """Make exactly one attempt at `call`, and answer within `timeout` seconds.
 
         One attempt is one effectful request on the wire: no retry, no redirect, no sleep. What can
-        go wrong out there is told by the `Result`; each call says what the value of an OK one is.
+        go wrong on the way is told by the `Result`; each call says what the value of an OK one is.
 
         Raises:
             Unsupported: the call needs a capability that the driver does not declare.

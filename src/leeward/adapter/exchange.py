@@ -63,7 +63,7 @@ class Service(NamedTuple):
 
     Attributes:
         need: what a plan has to `Need` for its credential; None where nobody has to sign.
-        refusal: how an attempt ends whose answer is no success, from the answer and the time of
+        refusal: how an attempt ends whose answer is not a success, from the answer and the time of
             that answer in Unix seconds.
         request_id: the header with the service's id of the request; empty for none.
         authorize: adds the proof of who sends a request; the credential is None without a `need`.
@@ -89,7 +89,7 @@ def exchange(
     authorize: Authorize | None = None,
     effect: bool = True,
 ) -> Exchange:
-    """Authorise and send a request, and judge the answer if it is no success.
+    """Authorise and send a request, and judge the answer if it is not a success.
 
     A proof that was refused although only the clock is wrong ends as AUTH with the reason `SKEWED`;
     the plan has then told the service's time, and is run again.

@@ -29,7 +29,7 @@ def http_date(second: int) -> str:
 def ahead_of(text: str, now: float) -> float | None:
     """Return the seconds from `now`, in Unix seconds, to the time in `text`.
 
-    None if that is no time in the form that servers are to send.
+    None if that is not a time in the form that servers are to send.
     """
     found = _DATE.fullmatch(text)
     if found is None or found[2] not in _MONTHS:

@@ -174,7 +174,7 @@ class PlanRun(View):
         return None
 
     def _proceed(self, answer: Any) -> Send | Need | Drop | Result[Any]:
-        """Give the plan its answer, and return the next step that is not for this file."""
+        """Hand the plan its answer, and return the next step that is not for this file."""
         try:
             while True:
                 step = self._plan.send(answer)

@@ -107,7 +107,7 @@ class Learn(NamedTuple):
 
 
 class TheirTime(NamedTuple):
-    """Tell what the target's clock says in its answer, the one that came last. No answer.
+    """Report what the target's clock says in its answer, the one that came last. No answer.
 
     What its clock is ahead of this machine's takes the place of what was known of that.
 

@@ -220,23 +220,23 @@ class AsyncCurlTransport(Forkable):
         exchange = Exchange(request, loop.time() + timeout, self._options)
         pool = self._pool
         try:
-            lent = pool.acquire(exchange) or await self._wait_in_line(exchange)
-            return lent if isinstance(lent, Failure) else await lent.carry(exchange)
+            leased = pool.acquire(exchange) or await self._wait_in_line(exchange)
+            return leased if isinstance(leased, Failure) else await leased.carry(exchange)
         finally:
             pool.release(exchange)
 
     async def _wait_in_line(self, exchange: Exchange) -> LoopConnection | Failure:
         turn = self._loop.create_future()
-        lent = self._pool.wait(exchange, partial(_wake, turn))
-        if lent is None:
+        leased = self._pool.wait(exchange, partial(_wake, turn))
+        if leased is None:
             latest = self._loop.time() + _LONGEST
             timer = self._loop.call_at(min(exchange.deadline, latest), _wake, turn)
             try:
                 await turn
             finally:
                 timer.cancel()
-            lent = self._pool.awaited(exchange)
-        return lent
+            leased = self._pool.awaited(exchange)
+        return leased
 
     @property
     def in_flight(self) -> int:
@@ -274,9 +274,9 @@ class AsyncCurlTransport(Forkable):
     def renew(self, *, held: bool) -> None:
         """Leave every connection to the parent of a fork, whose loop this one cannot share."""
         del held
-        self._pool.forsake()
+        self._pool.abandon()
         self._pool.close()
-        self._connector.forsake()
+        self._connector.abandon()
 
 
 def _wake(turn: asyncio.Future[None]) -> None:

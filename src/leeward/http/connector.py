@@ -232,7 +232,7 @@ class Connector:
         else:
             multi.close()
 
-    def forsake(self) -> None:
+    def abandon(self) -> None:
         """Forget everything without closing it, in a child of a fork.
 
         The loop's own list of sockets is the parent's as well, and is left as it is.

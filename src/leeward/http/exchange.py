@@ -20,8 +20,8 @@ from leeward.http.request_checks import (
     USUAL,
     check_method,
     check_name,
+    refusal_of,
     scheme_and_host,
-    why_not_sendable,
 )
 from leeward.http.response_parser import ResponseParser
 
@@ -183,7 +183,7 @@ def head_of(request: Request, host: str) -> bytes:
         lines.append(f"{name}: {value}" if value else f"{name}:")
     text = "".join(lines)
     if not (text.isascii() and text.isprintable() and target[:1] == "/" and " " not in target):
-        raise why_not_sendable(target, headers)
+        raise refusal_of(target, headers)
     if body or method not in _WITHOUT_LENGTH:
         lines.append(f"Content-Length: {len(body)}")
     lines.append("\r\n")

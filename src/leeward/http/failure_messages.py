@@ -16,7 +16,7 @@ def describe_failure(failure: Failure, origin: str) -> Failure:
 
     Args:
         failure: of a transport.
-        origin: of the request. A host is no secret; nothing else of a request is repeated.
+        origin: of the request. A host is not a secret; nothing else of a request is repeated.
     """
     if failure.message is not None:
         return failure

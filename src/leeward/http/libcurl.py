@@ -52,7 +52,7 @@ QUICK_EXIT: Final = 322
 that has not answered in time."""
 
 LONGEST: Final = 2_000_000.0
-"""Seconds. More of them are no 32-bit number of milliseconds, and nobody waits that long."""
+"""Seconds. More of them do not fit a 32-bit number of milliseconds, and nobody waits that long."""
 
 
 def check_version(module: Any) -> None:
@@ -146,7 +146,7 @@ def _trust(handle: Any, ca_file: str | None) -> None:
 
 
 def milliseconds(seconds: float) -> int:
-    """Return whole milliseconds: rounded down, never late, but not to 0, which is no limit."""
+    """Return whole milliseconds: rounded down, never late, but not to 0, which means no limit."""
     return max(int(min(seconds, LONGEST) * 1000), 1)
 
 

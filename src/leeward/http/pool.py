@@ -26,9 +26,9 @@ C = TypeVar("C", bound=Connection)
 
 
 class Pool(Generic[C]):
-    """Lends connections to threads or tasks, `max_in_flight` at most at once.
+    """Leases connections to threads or tasks, `max_in_flight` at most at once.
 
-    A lease is the borrower's own `Exchange`, made before anything is taken: an interrupt may strike
+    A lease is the user's own `Exchange`, made before anything is taken: an interrupt may strike
     between any two steps, and a lease can be released whatever has become of it.
 
     Args:
@@ -74,13 +74,13 @@ class Pool(Generic[C]):
         return self._idle.copy()
 
     def acquire(self, lease: Exchange) -> C | Failure | None:
-        """Lend a connection, one that is kept if there is one; None if no place is free."""
+        """Lease a connection, one that is kept if there is one; None if no place is free."""
         with self._lock:
             if self.is_closed:
                 return refused("closed")
             if self._waiting or len(self._busy) >= self._options.max_in_flight:
                 return None
-            return self._lend(lease)
+            return self._lease(lease)
 
     def wait(self, lease: Exchange, wake: Callable[[], object]) -> C | Failure | None:
         """Wait in line; None if there is one: `wake` is called when a place was taken for `lease`.
@@ -93,7 +93,7 @@ class Pool(Generic[C]):
             if self.is_closed:
                 return refused("closed")
             if not self._waiting and len(self._busy) < self._options.max_in_flight:
-                return self._lend(lease)
+                return self._lease(lease)
             if len(self._waiting) >= self._options.max_waiting:
                 return refused(
                     BULKHEAD,
@@ -104,7 +104,7 @@ class Pool(Generic[C]):
             return None
 
     def awaited(self, lease: Exchange) -> C | Failure:
-        """Return the connection that was lent while `lease` waited; a refusal if none was."""
+        """Return the connection that was leased while `lease` waited; a refusal if none was."""
         with self._lock:
             if lease in self._busy:
                 return self._busy[lease]
@@ -116,7 +116,7 @@ class Pool(Generic[C]):
             )
 
     def release(self, lease: Exchange) -> None:
-        """Give back what `lease` holds, if anything: its connection and place, or its turn."""
+        """Release what `lease` holds, if anything: its connection and place, or its turn."""
         surplus = None
         with self._lock:
             connection = self._busy.pop(lease, None)
@@ -130,7 +130,7 @@ class Pool(Generic[C]):
         for wake in woken:
             wake()
 
-    def _lend(self, lease: Exchange) -> C:
+    def _lease(self, lease: Exchange) -> C:
         # The last one used is the least likely to have lost its connection.
         idle, origin = self._idle, lease.origin
         for index in range(len(idle) - 1, -1, -1):
@@ -141,11 +141,11 @@ class Pool(Generic[C]):
         return connection
 
     def _hand_on(self) -> list[Callable[[], object]]:
-        """Lend to those who wait, as far as places are free; return how to wake them."""
+        """Lease to those who wait, as far as places are free; return how to wake them."""
         woken = []
         while self._waiting and len(self._busy) < self._options.max_in_flight:
             lease = next(iter(self._waiting))
-            self._lend(lease)
+            self._lease(lease)
             woken.append(self._waiting.pop(lease))
         return woken
 
@@ -199,7 +199,7 @@ class Pool(Generic[C]):
             wake()
         return busy
 
-    def forsake(self) -> None:
+    def abandon(self) -> None:
         """Forget every connection without closing it: after a fork they are the parent's."""
         for each in (*self._idle, *self._busy.values()):
             leak(each.handle)

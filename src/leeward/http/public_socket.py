@@ -24,16 +24,16 @@ def open_public(_purpose: int, address: Any) -> Any:
     if address.family not in {socket.AF_INET, socket.AF_INET6} or not is_public(address.addr[0]):
         return pycurl.SOCKET_BAD
     try:
-        return _Lent(socket.socket(address.family, address.socktype, address.protocol))
+        return _Handed(socket.socket(address.family, address.socktype, address.protocol))
     except OSError:
         return pycurl.SOCKET_BAD
 
 
-class _Lent:
+class _Handed:
     """A socket for pycurl, which asks for its number, duplicates that, and drops this."""
 
-    def __init__(self, lent: socket.socket) -> None:
-        self._socket = lent
+    def __init__(self, handed: socket.socket) -> None:
+        self._socket = handed
 
     def fileno(self) -> int:
         return self._socket.fileno()

@@ -56,22 +56,22 @@ def check_name(name: str) -> None:
     if name.lower() in _OURS:
         raise InvalidRequest(f"the header {name} is set by the transport", field="headers")
     if not (name and TOKEN.issuperset(name)):
-        raise _not_sendable(name)
+        raise _unfit_header(name)
     if len(SOUND_NAMES) < _REMEMBERED:
         SOUND_NAMES.add(name)
 
 
-def why_not_sendable(target: str, headers: tuple[tuple[str, str], ...]) -> InvalidRequest:
+def refusal_of(target: str, headers: tuple[tuple[str, str], ...]) -> InvalidRequest:
     """Return the refusal of a request whose target or headers cannot be sent."""
     for name, value in headers:
         if not (value.isascii() and value.isprintable()):
-            return _not_sendable(name)
+            return _unfit_header(name)
     return InvalidRequest(
         "a request's target must start with / and be percent-encoded", field="target"
     )
 
 
-def _not_sendable(name: str) -> InvalidRequest:
+def _unfit_header(name: str) -> InvalidRequest:
     return InvalidRequest(
         f"the header {name!a} holds a control character, a letter outside ASCII, or a character "
         "that no header's name may have",

@@ -81,20 +81,20 @@ class CurlTransport(Forkable):
         exchange = Exchange(request, monotonic() + timeout, self._options)
         pool = self._pool
         try:
-            lent = pool.acquire(exchange) or self._wait_in_line(exchange)
-            return lent if isinstance(lent, Failure) else lent.carry(exchange)
+            leased = pool.acquire(exchange) or self._wait_in_line(exchange)
+            return leased if isinstance(leased, Failure) else leased.carry(exchange)
         finally:
             pool.release(exchange)
 
     def _wait_in_line(self, exchange: Exchange) -> BlockingConnection | Failure:
         turn = threading.Lock()
         turn.acquire()
-        lent = self._pool.wait(exchange, turn.release)
-        if lent is None:
+        leased = self._pool.wait(exchange, turn.release)
+        if leased is None:
             left = exchange.deadline - monotonic()
             turn.acquire(timeout=min(max(left, 0.0), threading.TIMEOUT_MAX))
-            lent = self._pool.awaited(exchange)
-        return lent
+            leased = self._pool.awaited(exchange)
+        return leased
 
     @property
     def in_flight(self) -> int:
@@ -122,4 +122,4 @@ class CurlTransport(Forkable):
     def renew(self, *, held: bool) -> None:
         """Leave every connection to the parent of a fork."""
         del held
-        self._pool.forsake()
+        self._pool.abandon()

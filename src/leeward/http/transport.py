@@ -13,8 +13,8 @@ class Transport(Protocol):
     def send(self, request: Request, timeout: float) -> Response | Failure:
         """Send `request` once and return its answer, within `timeout` seconds.
 
-        Nothing that happens out there raises. `leeward.InvalidRequest` and `leeward.ConfigError`
-        are raised for what cannot be sent at all, before anything is.
+        Nothing that happens on the network raises. `leeward.InvalidRequest` and
+        `leeward.ConfigError` are raised for what cannot be sent at all, before anything is.
         """
 
     def drop(self, origin: str) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Wire:
-    """Gives the transport that fits the caller.
+    """Finds the transport that fits the caller.
 
     Args:
         for_threads: makes a transport that any number of threads use.

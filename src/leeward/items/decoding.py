@@ -50,7 +50,7 @@ def _guarded(
 
     @wraps(read)
     def guarded(native: dict[str, Any], profile: Profile) -> _T:
-        flaw = "it is no object"
+        flaw = "it is not an object"
         try:
             if type(native) is dict:
                 return read(native, profile)
@@ -101,7 +101,7 @@ def digest_of(native: dict[str, Any], profile: Profile) -> str:
 
 
 def _seconds(number: Any) -> float | None:
-    """Return a time that another program may have written; None where it is none."""
+    """Return a time that another program may have written; None where it is something else."""
     try:
         seconds = float(number)
     except OverflowError:

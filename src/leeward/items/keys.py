@@ -36,7 +36,7 @@ def escape_key(*parts: str) -> str:
 def unescape_key(text: str) -> tuple[str, ...] | None:
     """Return the parts that `escape_key` made `text` of.
 
-    None where it is a long key, whose parts only the item itself holds, or is none of ours.
+    None where it is a long key, whose parts only the item itself holds, or not one of leeward's.
     """
     try:
         parts = tuple(_unescape(part) for part in text.split(":"))

@@ -9,7 +9,7 @@ from leeward.items.numbers import DoubleModel, NumberModel
 
 
 class UnreadableItem(ValueError):
-    """A document is none that leeward can read. The message repeats no value of it."""
+    """A document cannot be read by leeward. The message repeats no value of it."""
 
 
 class TypedJson(NamedTuple):

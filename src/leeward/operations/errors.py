@@ -139,14 +139,14 @@ def _build(call: Call, result: Result[Any]) -> CallError:
 def _class_of(call: Call, result: Result[Any]) -> type[CallError]:
     if result.outcome is Outcome.CALLER and result.reason == TOO_LARGE:
         return PayloadTooLarge
-    if TABLE[result.outcome].proved and len(_asked(result)) > 1:
+    if TABLE[result.outcome].proved and len(_targets_tried(result)) > 1:
         return AllTargetsUnavailable
     if result.outcome is Outcome.NOT_SENT and isinstance(call, Store | Load | Delete):
         return HomeUnavailable
     return _CLASSES[result.outcome]
 
 
-def _asked(result: Result[Any]) -> list[str]:
+def _targets_tried(result: Result[Any]) -> list[str]:
     return list(dict.fromkeys(attempt.target for attempt in result.attempts))
 
 
@@ -190,7 +190,7 @@ def _subject(call: Call, result: Result[Any]) -> str:
             thing = call.bus
         case _:
             thing = call.table
-    where = ", ".join(_asked(result)) or result.target or "no target"
+    where = ", ".join(_targets_tried(result)) or result.target or "no target"
     return f"{call.verb} {thing!r} on {where}"
 
 

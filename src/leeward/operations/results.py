@@ -82,22 +82,24 @@ def report(
     attempts: list[Attempt] = []
     for call, result in chunks:
         attempts += result.attempts
-        fates = result.value if result.outcome is Outcome.OK else None
+        results = result.value if result.outcome is Outcome.OK else None
         for index, event in enumerate(call.events):
-            entries.append(_entry(call, event, fates[index] if fates else result, result.attempts))
+            entries.append(
+                _entry(call, event, results[index] if results else result, result.attempts)
+            )
     return PublishReport(tuple(entries), tuple(attempts))
 
 
 def _entry(
-    call: Publish, event: Event, fate: Result[Any], attempts: tuple[Attempt, ...]
+    call: Publish, event: Event, result: Result[Any], attempts: tuple[Attempt, ...]
 ) -> PublishEntry:
-    if fate.outcome is Outcome.OK:
-        return PublishEntry(str(event.id), Promise.PUBLISHED, fate.target)
+    if result.outcome is Outcome.OK:
+        return PublishEntry(str(event.id), Promise.PUBLISHED, result.target)
     # An event that was held back went nowhere, whatever was tried for the others.
-    error = error_of(call, fate._replace(attempts=attempts if fate.target else ()))
+    error = error_of(call, result._replace(attempts=attempts if result.target else ()))
     if not isinstance(error, CallError):
         raise error
-    return PublishEntry(str(event.id), None, fate.target, error)
+    return PublishEntry(str(event.id), None, result.target, error)
 
 
 def _time_of(seconds: float) -> datetime:

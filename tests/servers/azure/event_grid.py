@@ -176,7 +176,7 @@ def _events(body: bytes, content_type: str) -> list[dict[str, Any]]:
 def _check_event(event: Any) -> None:
     """Read an event with Microsoft's own model; it takes some things that CloudEvents does not."""
     if not isinstance(event, dict):
-        raise TypeError("it is no object")
+        raise TypeError("it is not an object")
     kind: Any = import_module("azure.core.messaging").CloudEvent
     read = kind.from_dict(event)
     for name in ("specversion", "id", "source", "type"):

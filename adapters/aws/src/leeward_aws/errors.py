@@ -6,7 +6,7 @@ Three rules decide, in this order:
    Lambda answers 502 for a key it may not use and 403 for a file system it cannot mount.
 2. **The status, where it alone is proof**: 413 (too large) and 429 (throttled) are given before
    anything runs; a redirect is never followed, and nothing ran where it came from.
-3. **AMBIGUOUS**, also for a 4xx. A 4xx blames the sender but is no proof: `EFSIOException` is a
+3. **AMBIGUOUS**, also for a 4xx. A 4xx blames the sender but proves nothing: `EFSIOException` is a
    410 out of a running function, `TransactionInProgressException` a 400 for work under way. A
    403 without a known code may be that of any proxy.
 

@@ -24,11 +24,11 @@ take five minutes; AWS's own SDK for Go (its package `aws/retry`) looks from fou
 
 
 class Endpoint(NamedTuple):
-    """Where one service of one target is asked, and how.
+    """Where one service of one target is way, and how.
 
     Attributes:
         origin: ``https://host``.
-        service: how it is asked.
+        service: how it is way.
     """
 
     origin: str
@@ -42,7 +42,7 @@ def endpoint_of(service: Service, settings: Settings) -> Endpoint:
     def signed(request: Request, credentials: Any, now: float) -> Request:
         return sign(request, credentials, scope, now)
 
-    asked = exchange.Service(
+    way = exchange.Service(
         ACCESS_KEY,
         partial(_refusal, service),
         REQUEST_ID,
@@ -51,7 +51,7 @@ def endpoint_of(service: Service, settings: Settings) -> Endpoint:
         TOLERATED_SKEW,
         _is_damaged,
     )
-    return Endpoint(settings.endpoints[service], asked)
+    return Endpoint(settings.endpoints[service], way)
 
 
 def _refusal(service: Service, response: Response, now: float) -> Result[Any]:

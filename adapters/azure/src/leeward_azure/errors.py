@@ -187,7 +187,7 @@ def judge_queue(response: Response) -> Judged:
 
 
 def error_code(response: Response) -> str | None:
-    """Return the name of the error in the body; None if there is none, or it is no name.
+    """Return the name of the error in the body; None if there is none, or it is not a name.
 
     It stands there as ``code``, or in an object ``error``.
     """

@@ -45,7 +45,7 @@ FAILED_PRECONDITION: Final = "failed_precondition"
 """UNUSABLE: the service is not in a state to do this, such as a database in Datastore mode or a
 topic whose encryption key is disabled. Of a write under a condition, `tables` looks what it was."""
 QUOTA: Final = "quota_exhausted"
-"""UNUSABLE: a quota that is no rate is used up; waiting a minute will not help."""
+"""UNUSABLE: a quota other than a rate is used up; waiting a minute will not help."""
 SERVICE_DISABLED: Final = "service_disabled"
 """UNUSABLE: the API is not enabled in the project."""
 SUSPENDED: Final = "suspended"
@@ -69,7 +69,7 @@ STATUSES: Final[Mapping[str, Classification]] = {
     "UNAVAILABLE": AMBIGUOUS,
     "DEADLINE_EXCEEDED": AMBIGUOUS,
 }
-"""By status word. `UNIMPLEMENTED` is no answer that these services document."""
+"""By status word. `UNIMPLEMENTED` is not among the answers that these services document."""
 
 REASONS: Final[Mapping[str, Classification]] = {
     "ACCESS_TOKEN_EXPIRED": STALE,
@@ -89,7 +89,7 @@ REASONS_DOMAIN: Final = "googleapis.com"
 _WORDS_OF_REFUSAL: Final = frozenset(
     {"INVALID_ARGUMENT", "UNAUTHENTICATED", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED"}
 )
-"""Status words beside which a reason is believed; an `INTERNAL` is no refusal, whatever it says."""
+"""Status words beside which a reason is believed. An `INTERNAL` refuses nothing."""
 
 _TOO_LARGE_TEXTS: Final = (
     "exceeds the maximum allowed size",
@@ -103,7 +103,7 @@ class Told(NamedTuple):
     """What an error answer holds.
 
     Attributes:
-        status: the status word; None if there is none, or what stands there is no such word.
+        status: the status word; None if there is none, or what stands there is not such a word.
         message: may repeat values of the request, so it is for judging, not for people.
         details: those that are objects.
     """

@@ -58,13 +58,13 @@ def elements_of(response: Response, deepest: int = DEEPEST) -> list[dict[str, An
     """Return the elements of a streamed answer, which as a whole is a list of objects.
 
     Raises:
-        Undecodable: it is none, or an empty one: every stream has at least one element.
+        Undecodable: it is something else, or empty: every stream has at least one element.
     """
     elements = decode(response.body, deepest=deepest)
     if not isinstance(elements, list) or not elements:
-        raise Undecodable("the JSON is no list, or an empty one")
+        raise Undecodable("the JSON is not a list, or is empty")
     if not all(isinstance(each, dict) for each in elements):
-        raise Undecodable("an element of the answer is no object")
+        raise Undecodable("an element of the answer is not an object")
     return elements
 
 

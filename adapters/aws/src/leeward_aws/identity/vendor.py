@@ -151,7 +151,7 @@ def _refusal(error: Exception) -> Unresolved:
     if isinstance(error, known.ClientError):
         return refused(_WHERE, _code(error.response))
     name = type(error).__name__
-    told = f": {error}" if isinstance(error, _telling()) else ""
+    told = f": {error}" if isinstance(error, _report()) else ""
     return Unresolved(Outcome.AUTH, name, f"{_WHERE} failed with {name}{told}")
 
 
@@ -165,7 +165,7 @@ def _code(response: dict[str, Any]) -> str:
     return code if re.fullmatch(r"[A-Za-z][A-Za-z0-9._-]{0,99}", code) else "ClientError"
 
 
-def _telling() -> tuple[type[Exception], ...]:
+def _report() -> tuple[type[Exception], ...]:
     """Return the exceptions whose text is made of names and advice, and never of what was read."""
     from botocore import exceptions as known
 

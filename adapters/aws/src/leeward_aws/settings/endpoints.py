@@ -95,13 +95,13 @@ def check_endpoint(
 
 
 def check_region(region: str, where: str = "the region") -> None:
-    """Refuse a name that is no region: it becomes part of a host's name.
+    """Refuse a name that is not a region: it becomes part of a host's name.
 
     Raises:
         ConfigError: names `where` it came from.
     """
     if region.endswith("-global") and _LABEL.fullmatch(region):
-        raise ConfigError(f"{where} must be one region, such as us-east-1; {region} is none")
+        raise ConfigError(f"{where} must be one region, such as us-east-1; {region} is not")
     parts = _REGION.fullmatch(region) if _LABEL.fullmatch(region) else None
     if parts is None:
         raise ConfigError(

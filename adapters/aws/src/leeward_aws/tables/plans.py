@@ -124,7 +124,7 @@ def scan(endpoint: Endpoint, call: Scan, view: View) -> Plan:
     """Read one page; its cursor is the key of the last item that was looked at.
 
     Raises:
-        InvalidRequest: the cursor is none that a page has given; before anything is sent.
+        InvalidRequest: the cursor was not given by a page; before anything is sent.
     """
     body: dict[str, Any] = {"TableName": call.table, "ConsistentRead": True, "Limit": PAGE_ITEMS}
     if call.cursor is not None:
@@ -213,7 +213,7 @@ def _found(response: Response, table: str) -> _Found | Result[Any] | None:
     try:
         native = object_of(response, _DEEPEST).get("Item")
         if native is not None and not isinstance(native, dict):
-            raise Undecodable("the item of the answer is no object")
+            raise Undecodable("the item of the answer is not an object")
     except Undecodable as error:
         return ambiguous(response, UNDECODABLE, error, request_id=REQUEST_ID)
     try:
@@ -253,7 +253,7 @@ def _page_of(response: Response) -> tuple[list[Native], str | None]:
     if not isinstance(natives, list) or not all(isinstance(each, dict) for each in natives):
         raise Undecodable("the answer has no list of items")
     if last is not None and not isinstance(last, dict):
-        raise Undecodable("the last key of the answer is no object")
+        raise Undecodable("the last key of the answer is not an object")
     return natives, json_text.encode(last).decode() if last else None
 
 

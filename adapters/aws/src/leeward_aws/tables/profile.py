@@ -33,7 +33,7 @@ def _read_none(_: Any) -> None:
 
 def _read_number(text: Any) -> int | Decimal:
     if type(text) is not str:
-        raise UnreadableItem("a number of the document is no string")
+        raise UnreadableItem("a number of the document is not a string")
     if text.isdecimal() and len(text) <= _LARGEST:
         return int(text)
     number = Decimal(text)

@@ -71,7 +71,7 @@ class EventsEndpoint(NamedTuple):
     keyed: Collection[str] = ()
 
 
-class _Place(NamedTuple):
+class _Topic(NamedTuple):
     """Where a topic is, and how it takes a credential."""
 
     origin: str
@@ -83,10 +83,10 @@ def events(endpoint: EventsEndpoint) -> dict[str, Planner]:
     """Return the planner of ``publish``.
 
     Raises:
-        ConfigError: a URL is none of these.
+        ConfigError: a URL is something else.
     """
     if endpoint.url is not None:
-        _place(endpoint.url, "topic")
+        _topic(endpoint.url, "topic")
     for url in endpoint.urls.values():
         _custom(url)
     return {"publish": partial(publish, endpoint)}
@@ -98,7 +98,7 @@ def publish(endpoint: EventsEndpoint, call: Publish, view: View) -> Plan:
     Raises:
         InvalidRequest: the bus has no URL, or a name that no topic has; before anything is sent.
     """
-    origin, target, authorize = _place_of(call.bus, endpoint)
+    origin, target, authorize = _topic_of(call.bus, endpoint)
     documents = b",".join([document_of(_in_utc(event)) for event in call.events])
     request = Request("POST", origin, target, _HEADERS, b"[%b]" % documents)
     service = EVENTS
@@ -138,7 +138,7 @@ def _in_utc(event: Event) -> Event:
         return event
 
 
-def _place_of(bus: str, endpoint: EventsEndpoint) -> _Place:
+def _topic_of(bus: str, endpoint: EventsEndpoint) -> _Topic:
     own = endpoint.urls.get(bus)
     if own is not None:
         return _custom(own)
@@ -150,14 +150,15 @@ def _place_of(bus: str, endpoint: EventsEndpoint) -> _Place:
         )
     if not is_topic_name(bus):
         raise InvalidRequest(
-            f"bus {bus!r} is no name of an Event Grid topic: use letters, digits and hyphens",
+            f"bus {bus!r} cannot be the name of an Event Grid topic: use letters, digits and "
+            "hyphens",
             field="bus",
         )
-    return _place(endpoint.url, bus)
+    return _topic(endpoint.url, bus)
 
 
 @lru_cache(maxsize=256)
-def _place(url: str, topic: str) -> _Place:
+def _topic(url: str, topic: str) -> _Topic:
     """Return the place of `topic` by the URL for all."""
     if TOPIC in url:
         return _custom(url.replace(TOPIC, topic))
@@ -165,16 +166,16 @@ def _place(url: str, topic: str) -> _Place:
     if found is None or found[2] not in (None, "/"):
         raise _wrong_url()
     target = f"/topics/{topic}:publish?api-version={NAMESPACE_VERSION}"
-    return _Place(found[1], target, by_headers(namespace_headers))
+    return _Topic(found[1], target, by_headers(namespace_headers))
 
 
 @lru_cache(maxsize=256)
-def _custom(url: str) -> _Place:
+def _custom(url: str) -> _Topic:
     """Return the place of the custom topic with this URL."""
     found = _URL.fullmatch(url)
     if found is None:
         raise _wrong_url()
-    return _Place(
+    return _Topic(
         found[1], f"{found[2] or '/'}?api-version={CUSTOM_VERSION}", by_headers(custom_headers)
     )
 

@@ -35,7 +35,7 @@ _WHERE: Final = "the endpoint of the managed identity"
 _NEAR: Final = "this machine or its own link"
 
 
-class Place(NamedTuple):
+class Endpoint(NamedTuple):
     """Where to ask.
 
     Attributes:
@@ -50,15 +50,15 @@ class Place(NamedTuple):
         return masked(self, "address")
 
 
-MACHINE: Final = Place(
+MACHINE: Final = Endpoint(
     Address("http://169.254.169.254", "/metadata/identity/oauth2/token?api-version=2018-02-01"),
     ("Metadata", "true"),
 )
 """The instance metadata service of virtual machines."""
 
 
-def place_of(env: Mapping[str, str], config: TargetConfig) -> Place | None:
-    """Return the endpoint that `env` names; None where it names none that is understood here.
+def endpoint_of(env: Mapping[str, str], config: TargetConfig) -> Endpoint | None:
+    """Return the endpoint that `env` names; None where it names no such endpoint.
 
     With ``trust_env = false`` it must be near: on this machine or its own link, where platforms
     have it (169.254.0.0/16). A host that the option `allowed_hosts` lists may be asked as well.
@@ -76,13 +76,13 @@ def place_of(env: Mapping[str, str], config: TargetConfig) -> Place | None:
         raise ConfigError(f"{HEADER} holds white space or a character outside ASCII")
     if not config.trust_env and not _is_near(origin.partition("://")[2]):
         check_host(origin, ENDPOINT, config, own=False, whose=_NEAR)
-    return Place(
+    return Endpoint(
         address._replace(target=f"{path}?api-version=2019-08-01"), ("X-IDENTITY-HEADER", header)
     )
 
 
 def identity_source(
-    find: Callable[[], Place | None],
+    find: Callable[[], Endpoint | None],
     client_id: str | None,
     transport: Transport,
     now: Callable[[], float],
@@ -121,12 +121,12 @@ def _is_near(host: str) -> bool:
         return False
 
 
-def _request(place: Place | None, scope: str, client_id: str | None) -> Request:
-    if place is None:
+def _request(endpoint: Endpoint | None, scope: str, client_id: str | None) -> Request:
+    if endpoint is None:
         told = f"{ENDPOINT} and {HEADER} are no longer set"
         raise Unresolved(Outcome.AUTH, "no_credentials", told)
-    origin, target = place.address
+    origin, target = endpoint.address
     target += f"&resource={percent_encode(scope.removesuffix('/.default'))}"
     if client_id is not None:
         target += f"&client_id={percent_encode(client_id)}"
-    return Request("GET", origin, target, (("Accept", "application/json"), place.header))
+    return Request("GET", origin, target, (("Accept", "application/json"), endpoint.header))

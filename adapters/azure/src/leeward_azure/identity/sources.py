@@ -38,7 +38,7 @@ from leeward_azure.identity.credentials import (
     ServiceCredential,
     TopicKey,
 )
-from leeward_azure.identity.endpoint import MACHINE, STARTING, identity_source, place_of
+from leeward_azure.identity.endpoint import MACHINE, STARTING, endpoint_of, identity_source
 from leeward_azure.settings.endpoints import EVENTS_SCOPE, QUEUE_SCOPE, cloud_of
 from leeward_azure.settings.options import Settings
 from leeward_azure.settings.services import Events, Functions, Queues
@@ -119,10 +119,10 @@ def source_of(
         if not isinstance(what, FunctionAddress):
             return tokens(Token(scopes[what.service]), timeout)
         token = tokens(Token(functions.scope), timeout) if functions.scope else None
-        place = (
+        endpoint = (
             found(what, timeout) if found else Resolved(address_in(what.function, functions), now())
         )
-        return place if token is None else _with_token(place, token)
+        return endpoint if token is None else _with_token(endpoint, token)
 
     return ConfiguredFirst(configured, ask)
 
@@ -170,10 +170,10 @@ def _env(config: TargetConfig, platform: Mapping[str, str] | None) -> Mapping[st
 
 def _origin(settings: Settings, config: TargetConfig, env: Mapping[str, str]) -> _Origin:
     if settings.identity == "managed":
-        return _Origin.MACHINE if place_of(env, config) is None else _Origin.ENDPOINT
+        return _Origin.MACHINE if endpoint_of(env, config) is None else _Origin.ENDPOINT
     if not config.trust_env:
         return _Origin.NOWHERE
-    if place_of(env, config) is None or _something_goes_first(env):
+    if endpoint_of(env, config) is None or _something_goes_first(env):
         return _Origin.CHAIN
     return _Origin.ENDPOINT
 
@@ -202,7 +202,9 @@ def _tokens(
         case _Origin.MACHINE:
             return identity_source(lambda: MACHINE, settings.client_id, carrier, now, STARTING)
         case _Origin.ENDPOINT:
-            return identity_source(lambda: place_of(env, config), settings.client_id, carrier, now)
+            return identity_source(
+                lambda: endpoint_of(env, config), settings.client_id, carrier, now
+            )
     return _no_tokens
 
 
@@ -236,9 +238,9 @@ def _tables_scope(settings: Settings) -> str:
     return f"https://{host}/.default" if owned else ANY_ACCOUNT
 
 
-def _with_token(place: Resolved, token: Resolved) -> Resolved:
+def _with_token(found: Resolved, token: Resolved) -> Resolved:
     """Return an address with the token that a call shows; they end with the one that ends first."""
-    address: Address = place.value
-    ends = [each.expires_at for each in (place, token) if each.expires_at is not None]
+    address: Address = found.value
+    ends = [each.expires_at for each in (found, token) if each.expires_at is not None]
     value = address._replace(token=token.value.token)
     return Resolved(value, token.fetched_at, min(ends, default=None))

@@ -69,7 +69,7 @@ def _management(setting: Setting, values: Values) -> str:
 
 
 def _connection(setting: Setting, values: Values) -> Queues:
-    """Return the account of a connection string. The key of the emulator is no secret."""
+    """Return the account of a connection string. The key of the emulator is not a secret."""
     storage = parse_storage(setting)
     secret = storage.key != EMULATOR["accountkey"]
     service = _queue_service(setting._replace(value=storage.url), values, secret=secret)
@@ -288,8 +288,8 @@ def _check_topics(keys: Setting, urls: Mapping[str, str], *, everywhere: bool) -
             continue
         if not is_topic_name(topic):  # perhaps the key itself, so it is not repeated
             raise ConfigError(
-                f"a name in {keys.where} is no topic's: use letters, digits and hyphens, or give "
-                "it a URL in eventgrid_topic_urls"
+                f"a name in {keys.where} cannot be a topic's: use letters, digits and hyphens, or "
+                "give it a URL in eventgrid_topic_urls"
             )
         if not everywhere:
             raise ConfigError(
@@ -308,15 +308,15 @@ def _tables(values: Values) -> Tables | None:
 def _check_identity(settings: Settings, config: TargetConfig) -> None:
     """Refuse, in the hardened mode, what asks for a token that nobody may fetch."""
     functions, queues, events, tables = settings[:4]
-    asking = {
+    tokens = {
         "functions": functions and (functions.scope or functions.lookup),
         "queues": queues and not (queues.key or queues.sas),
         "events": events and not (events.key or events.keys or events.sas),
         "tables": tables and not tables.key,
     }
-    if not config.trust_env and settings.identity is None and any(asking.values()):
+    if not config.trust_env and settings.identity is None and any(tokens.values()):
         raise ConfigError(
-            f"{config.name!r} has no credential for {next(filter(asking.get, asking))}: with "
+            f"{config.name!r} has no credential for {next(filter(tokens.get, tokens))}: with "
             "trust_env = false set a key as an option, or identity = 'managed', in "
             f"{config.section}"
         )

@@ -1,4 +1,4 @@
-"""A container of Cosmos DB: how it is asked, and what a client has seen of it.
+"""A container of Cosmos DB: how it is request, and what a client has seen of it.
 
 What was seen is learnt under ``session:`` and the table's name. How a container must be made for a
 table, and what a document looks like, stands in `documents`.
@@ -23,7 +23,7 @@ from leeward_azure.errors import ABSENT, LAGGING, REGION_MOVED, judge_cosmos
 from leeward_azure.exchange import service_of
 from leeward_azure.identity.credentials import ServiceCredential
 from leeward_azure.identity.signing import Headers, Signed, cosmos_headers
-from leeward_azure.tables.documents import Place, document_of, place_of
+from leeward_azure.tables.documents import Location, document_of, location_of
 from leeward_azure.tables.sessions import EMPTY, Session
 
 COSMOS: Final = service_of(
@@ -67,11 +67,11 @@ class Container(NamedTuple):
     expired: str
 
 
-class Asked(NamedTuple):
+class DocumentRequest(NamedTuple):
     """A request, and the document that it is about; None where it is about the container."""
 
     request: Request
-    place: Place | None = None
+    location: Location | None = None
 
 
 @lru_cache(maxsize=256)
@@ -88,8 +88,8 @@ def container_of(origin: str, database: str, table: str) -> Container:
         or not table.strip(".")
     ):
         raise InvalidRequest(
-            f"table {table!r} is no name of a container: it may not be empty, hold / \\ ? #, end "
-            "with a blank or consist of dots",
+            f"table {table!r} cannot be the name of a container: it may not be empty, hold "
+            "/ \\ ? #, end with a blank or consist of dots",
             field="table",
         )
     return Container(
@@ -101,51 +101,51 @@ def container_of(origin: str, database: str, table: str) -> Container:
     )
 
 
-def to_read(container: Container, place: Place, view: View) -> Asked:
-    """Ask for the document at `place`, as new as what was seen before."""
-    headers = (*_READ, _partition(place), *_session_header(container, view))
-    return _about(container, place, "GET", headers)
+def to_read(container: Container, location: Location, view: View) -> DocumentRequest:
+    """Ask for the document at `location`, as new as what was seen before."""
+    headers = (*_READ, _partition(location), *_session_header(container, view))
+    return _about(container, location, "GET", headers)
 
 
-def to_delete(container: Container, place: Place, etag: str | None) -> Asked:
-    """Ask to delete the document at `place`; with an etag, only in that state."""
-    headers = (*_COMMON, _partition(place), *_if_match(etag))
-    return _about(container, place, "DELETE", headers)
+def to_delete(container: Container, location: Location, etag: str | None) -> DocumentRequest:
+    """Ask to delete the document at `location`; with an etag, only in that state."""
+    headers = (*_COMMON, _partition(location), *_if_match(etag))
+    return _about(container, location, "DELETE", headers)
 
 
-def to_replace(container: Container, call: Store, etag: str) -> Asked:
+def to_replace(container: Container, call: Store, etag: str) -> DocumentRequest:
     """Ask to replace the document of `call`, in that state only."""
-    place = place_of(call.key)
-    headers = (*_WRITE, _partition(place), *_if_match(etag))
-    return _about(container, place, "PUT", headers, json_text.encode(document_of(call)))
+    location = location_of(call.key)
+    headers = (*_WRITE, _partition(location), *_if_match(etag))
+    return _about(container, location, "PUT", headers, json_text.encode(document_of(call)))
 
 
-def to_create(container: Container, call: Store, *, upsert: bool) -> Asked:
+def to_create(container: Container, call: Store, *, upsert: bool) -> DocumentRequest:
     """Ask to write the document of `call`; where one is, that is a conflict, or an upsert."""
-    headers: Headers = (*_WRITE, _partition(place_of(call.key)))
+    headers: Headers = (*_WRITE, _partition(location_of(call.key)))
     if upsert:
         headers = (*headers, _UPSERT)
     body = json_text.encode(document_of(call))
-    return Asked(Request("POST", container.origin, container.documents, headers, body))
+    return DocumentRequest(Request("POST", container.origin, container.documents, headers, body))
 
 
-def to_page(container: Container, continuation: str | None, view: View) -> Asked:
+def to_page(container: Container, continuation: str | None, view: View) -> DocumentRequest:
     """Ask for some of the documents."""
     headers: Headers = (*_PAGE, *_session_header(container, view))
     if continuation is not None:
         headers = (*headers, ("x-ms-continuation", continuation))
-    return Asked(Request("GET", container.origin, container.documents, headers))
+    return DocumentRequest(Request("GET", container.origin, container.documents, headers))
 
 
 def ask_container(
-    container: Container, asked: Asked, view: View, *, effect: bool = True
+    container: Container, about: DocumentRequest, view: View, *, effect: bool = True
 ) -> Exchange:
     """Ask, and keep what the answer tells of the session. As `leeward.adapter.exchange`.
 
     Connections to a region that takes no writes any more are given up.
     """
-    request, place = asked
-    link = container.link if place is None else f"{container.link}/docs/{place.id}"
+    request, location = about
+    link = container.link if location is None else f"{container.link}/docs/{location.id}"
     proof = by_headers(partial(cosmos_headers, Signed(request.method, "docs", link)))
     answer = yield from exchange(COSMOS, request, view, authorize=proof, effect=effect)
     seen: Session = view.learnt.get(container.session, EMPTY)
@@ -156,7 +156,7 @@ def ask_container(
         yield Learn(container.session, answer.response, _session_after)
     if refusal is not None and refusal.reason == REGION_MOVED:
         yield Drop(container.origin)
-    if refusal is not None and refusal.reason == ABSENT and place is None:
+    if refusal is not None and refusal.reason == ABSENT and location is None:
         return Answer(answer.response, refusal._replace(reason=None))  # so it is the container
     return answer
 
@@ -183,17 +183,17 @@ def unless_made_anew(container: Container, refusal: Result[Any], view: View) -> 
 
 def _about(
     container: Container,
-    place: Place,
+    location: Location,
     method: Literal["GET", "PUT", "DELETE"],
     headers: Headers,
     body: bytes = b"",
-) -> Asked:
-    target = f"{container.documents}/{place.id}"  # nothing of an id needs encoding
-    return Asked(Request(method, container.origin, target, headers, body), place)
+) -> DocumentRequest:
+    target = f"{container.documents}/{location.id}"  # nothing of an id needs encoding
+    return DocumentRequest(Request(method, container.origin, target, headers, body), location)
 
 
-def _partition(place: Place) -> tuple[str, str]:
-    return ("x-ms-documentdb-partitionkey", place.header())
+def _partition(location: Location) -> tuple[str, str]:
+    return ("x-ms-documentdb-partitionkey", location.header())
 
 
 def _if_match(etag: str | None) -> Headers:
@@ -207,7 +207,7 @@ def _session_header(container: Container, view: View) -> Headers:
 
 
 def _tells_of_session(refusal: Result[Any] | None) -> bool:
-    """Tell whether an answer comes from a replica that does not lag behind."""
+    """Return whether an answer comes from a replica that does not lag behind."""
     return refusal is None or refusal.outcome is Outcome.CONFLICT or refusal.reason == ABSENT
 
 

@@ -53,7 +53,7 @@ _ETAG: Final = re.compile(r'"?[A-Za-z0-9_.:/+-]{1,256}"?')
 """No white space, comma or ``*``: as `If-Match`, those could mean several documents, or any."""
 
 
-class Place(NamedTuple):
+class Location(NamedTuple):
     """Where a document is.
 
     Attributes:
@@ -73,10 +73,10 @@ class Place(NamedTuple):
         return json.dumps([self.partition])
 
 
-def place_of(key: Key) -> Place:
+def location_of(key: Key) -> Location:
     """Return where the document of `key` is."""
     name = escape_key(key.values[-1])
-    return Place(name, name if len(key.values) == 1 else key.values[0])
+    return Location(name, name if len(key.values) == 1 else key.values[0])
 
 
 def document_of(call: Store) -> Native:
@@ -85,7 +85,7 @@ def document_of(call: Store) -> Native:
     expiry = native_expiry(COSMOS, call.expires_at, call.now)
     if expiry is not None:
         native[expiry[0]] = expiry[1]
-    native["id"] = place_of(call.key).id
+    native["id"] = location_of(call.key).id
     return native
 
 
@@ -94,7 +94,7 @@ def stored_of(native: Native) -> Stored:
 
     Raises:
         Undecodable: it lacks what Cosmos gives to every document.
-        UnreadableItem: its attributes are none that leeward can read.
+        UnreadableItem: its attributes cannot be read by leeward.
     """
     name, etag = native.get("id"), etag_of(native)
     if not isinstance(name, str):
@@ -115,7 +115,7 @@ def etag_of(native: Mapping[str, Any], name: str = "_etag") -> str:
     """Return what Cosmos calls this state of a document.
 
     Raises:
-        Undecodable: it is not there, or is none.
+        Undecodable: it is not there, or is something else.
     """
     etag = native.get(name)
     if not isinstance(etag, str) or not _ETAG.fullmatch(etag):

@@ -50,10 +50,10 @@ from leeward_azure.tables.containers import (
 )
 from leeward_azure.tables.documents import (
     DEEPEST,
+    Location,
     Native,
-    Place,
     etag_of,
-    place_of,
+    location_of,
     revision_of,
     stored_of,
 )
@@ -99,26 +99,26 @@ def store(endpoint: CosmosEndpoint, call: Store, view: View) -> Plan:
 def load(endpoint: CosmosEndpoint, call: Load, view: View) -> Plan:
     """Read an item, expired or not, with everything that this client has written before."""
     container = container_of(endpoint.origin, endpoint.database, call.table)
-    place = place_of(call.key)
-    answer = yield from ask_container(container, to_read(container, place, view), view)
+    location = location_of(call.key)
+    answer = yield from ask_container(container, to_read(container, location, view), view)
     if _is_absent(answer):
         return _ok(None, answer.response)
     if answer.refusal is not None:
         return (yield from unless_made_anew(container, answer.refusal, view))
-    found = _found(answer.response, call.table, place)
+    found = _found(answer.response, call.table, location)
     return found if isinstance(found, Result) else _ok(found, answer.response)
 
 
 def delete(endpoint: CosmosEndpoint, call: Delete, view: View) -> Plan:
-    """Delete an item, there or not, unless a revision is asked for."""
+    """Delete an item, there or not, unless a revision is request for."""
     container = container_of(endpoint.origin, endpoint.database, call.table)
     revision = None
     if call.if_revision is not None:
         revision = revision_of(call.if_revision)
         if revision is None or not revision.holds_at(call.now):
             return another_revision()
-    asked = to_delete(container, place_of(call.key), revision and revision.mark)
-    answer = yield from ask_container(container, asked, view)
+    request = to_delete(container, location_of(call.key), revision and revision.mark)
+    answer = yield from ask_container(container, request, view)
     if _is_absent(answer):
         absent = _ok(None, answer.response)
         return absent if revision is None else another_revision(absent.request_id)
@@ -133,7 +133,7 @@ def scan(endpoint: CosmosEndpoint, call: Scan, view: View) -> Plan:
     """Read one page; its cursor is the continuation that Cosmos DB gives.
 
     Raises:
-        InvalidRequest: the cursor is none that a page has given; before anything is sent.
+        InvalidRequest: the cursor was not given by a page; before anything is sent.
     """
     container = container_of(endpoint.origin, endpoint.database, call.table)
     cursor = call.cursor
@@ -185,8 +185,8 @@ def _create_over(container: Container, call: Store, found: Stored, view: View) -
 
 
 def _replace_this(container: Container, call: Store, revision: Revision, view: View) -> Plan:
-    asked = to_replace(container, call, revision.mark)
-    answer = yield from ask_container(container, asked, view)
+    request = to_replace(container, call, revision.mark)
+    answer = yield from ask_container(container, request, view)
     refusal = answer.refusal
     if refusal is None:
         return _written(answer.response, call)
@@ -222,25 +222,25 @@ def _look(
     container: Container, call: Store, view: View
 ) -> Generator[Step, Any, Stored | Result[Any] | None]:
     """Read the item that is there; a result, and never AMBIGUOUS, if that cannot be known."""
-    place = place_of(call.key)
-    asked = to_read(container, place, view)
-    answer = as_look_up((yield from ask_container(container, asked, view, effect=False)))
+    location = location_of(call.key)
+    request = to_read(container, location, view)
+    answer = as_look_up((yield from ask_container(container, request, view, effect=False)))
     if _is_absent(answer):
         return None
     if answer.refusal is not None:
         return (yield from unless_made_anew(container, answer.refusal, view))
-    found = _found(answer.response, call.table, place)
+    found = _found(answer.response, call.table, location)
     if isinstance(found, Result) and found.outcome is Outcome.AMBIGUOUS:
         return found._replace(outcome=Outcome.NOT_SENT, executed=None)
     return found
 
 
-def _found(response: Response, table: str, place: Place) -> Stored | Result[Any]:
-    """Read the answer to a read: the document at `place`, or something that cannot be read."""
+def _found(response: Response, table: str, location: Location) -> Stored | Result[Any]:
+    """Read the answer to a read: the document at `location`, or something that cannot be read."""
     try:
         native = object_of(response, DEEPEST)
-        if response.status != 200 or native.get("id") != place.id:
-            raise Undecodable("the answer is not the document that was asked for")
+        if response.status != 200 or native.get("id") != location.id:
+            raise Undecodable("the answer is not the document that was request for")
         return stored_of(native)
     except Undecodable as error:
         return ambiguous(response, UNDECODABLE, error, request_id=COSMOS.request_id)
@@ -263,7 +263,7 @@ def _natives_of(response: Response) -> list[Native]:
     if response.status != 200 or not isinstance(natives, list):
         raise Undecodable("the answer has no list of documents")
     if not all(isinstance(each, dict) for each in natives):
-        raise Undecodable("a document of the answer is no object")
+        raise Undecodable("a document of the answer is not an object")
     return natives
 
 

@@ -36,7 +36,7 @@ class Session(NamedTuple):
 
     Attributes:
         owner: the container's resource id; None while no answer has told it.
-        tokens: partition range to token; never changed in place.
+        tokens: partition range to token; never changed in location.
     """
 
     owner: str | None = None
@@ -54,11 +54,11 @@ class Session(NamedTuple):
         owner = path if _OWNER.fullmatch(path) else self.owner
         told = _PAIR.findall(headers.get("x-ms-session-token", ""))
         before = self.tokens if self.owner in (None, owner) else NOTHING
-        news = {part: _later(before.get(part), token) for part, token in told}
-        if owner == self.owner and all(before.get(part) == news[part] for part in news):
+        latest = {part: _later(before.get(part), token) for part, token in told}
+        if owner == self.owner and all(before.get(part) == latest[part] for part in latest):
             return self
-        kept = {part: token for part, token in before.items() if part not in news}
-        return Session(owner, kept | news)
+        kept = {part: token for part, token in before.items() if part not in latest}
+        return Session(owner, kept | latest)
 
 
 EMPTY: Final = Session()

@@ -4,7 +4,7 @@ A message is an event in the binary mode: its attributes become the message's, w
 their names, so that subscriptions can filter by them, and its data the message's data. What
 attributes cannot hold exactly goes in the structured mode instead: the whole event as JSON in the
 data, and one attribute that says so. That is an attribute of more than 1,024 bytes, and an
-extension that is no text, since all attributes of a message are.
+extension that is not a text, since all attributes of a message are.
 
 With an ordering key, Pub/Sub delivers in order to subscriptions that ask for it. All messages of
 a request must have the same key, or none. Pub/Sub does not know a message that came before.
@@ -122,7 +122,7 @@ def _checked(bus: str) -> str:
     """Return the id of a topic as it stands in a path."""
     if not is_topic_name(bus):
         raise InvalidRequest(
-            f"bus {bus!r} is no name of a Pub/Sub topic: use 3 to 255 letters, digits and "
+            f"bus {bus!r} cannot be the name of a Pub/Sub topic: use 3 to 255 letters, digits and "
             "'. _ ~ + % -', beginning with a letter and not with 'goog'",
             field="bus",
         )
@@ -147,7 +147,7 @@ def _published(response: Response, count: int) -> Result[Any]:
         if not isinstance(ids, list) or len(ids) != count:
             raise Undecodable("the answer does not have one message id for each event")
         if not all(isinstance(each, str) and each for each in ids):
-            raise Undecodable("a message id of the answer is no text")
+            raise Undecodable("a message id of the answer is not a text")
     except Undecodable as error:
         return ambiguous(response, UNDECODABLE, error)
     return Result.ok((Result.ok(None),) * count)

@@ -94,8 +94,8 @@ def _topic_of(function: str, configured: Topics) -> str:
     topic = configured.names.get(function, function)
     if not is_topic_name(topic):
         raise InvalidRequest(
-            f"function {function!r} is no name of a Pub/Sub topic, and has none in enqueue_topics; "
-            "call it by another, or give it a topic there",
+            f"function {function!r} cannot be the name of a Pub/Sub topic, and has none in "
+            "enqueue_topics; call it by another, or give it a topic there",
             field="function",
         )
     return topic

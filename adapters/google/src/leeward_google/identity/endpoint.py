@@ -44,7 +44,7 @@ _REMEDY: Final = (
 )
 
 
-def place_of(env: Mapping[str, str]) -> str:
+def metadata_address(env: Mapping[str, str]) -> str:
     """Return the origin of the metadata server.
 
     Raises:

@@ -34,8 +34,8 @@ from leeward_google.identity.endpoint import (
     ADDRESS,
     is_announced,
     is_forbidden,
+    metadata_address,
     metadata_source,
-    place_of,
 )
 from leeward_google.identity.impersonation import Principal, acting_as
 from leeward_google.settings.options import Settings
@@ -154,7 +154,7 @@ def _tokens(
     elif origin is _Origin.NOWHERE:
         own = _none
     else:
-        place = place_of(config.env) if config.trust_env else ADDRESS
+        place = metadata_address(config.env) if config.trust_env else ADDRESS
         carrier = OneShotTransport() if settings.public_only else transport
         own = metadata_source(place, carrier, now)
         own = own if origin is _Origin.METADATA else _Perhaps(own)

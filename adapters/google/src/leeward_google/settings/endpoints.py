@@ -68,7 +68,7 @@ def is_own_host(host: str, service: Service) -> bool:
 
     An API has its own name, perhaps with a region in front of it or behind it, or the word for
     client certificates, and no other: below ``storage.googleapis.com`` there are hosts for
-    everybody's files.
+    the files of all tenants.
     """
     if service == "functions":
         return _FUNCTION_HOST.fullmatch(host) is not None

@@ -46,13 +46,13 @@ def check_collection(table: str) -> None:
     """Check the name of a table.
 
     Raises:
-        InvalidRequest: it is none that a collection can have.
+        InvalidRequest: no collection can have it.
     """
     if _FORBIDDEN_ID.fullmatch(table):
         raise InvalidRequest(
-            f"table {table!r} is no name of a Firestore collection, which may not hold '/', be "
-            "'.' or '..', or begin and end with '__'; choose another, or map it in [tables] of "
-            "leeward.toml",
+            f"table {table!r} cannot be the name of a Firestore collection, which may not "
+            "hold '/', be '.' or '..', or begin and end with '__'; choose another, or map it in "
+            "[tables] of leeward.toml",
             field="table",
         )
     if len(table.encode()) > LONGEST_ID:
@@ -82,7 +82,7 @@ def stored_of(native: Native) -> Stored:
 
     Raises:
         Undecodable: it lacks what Firestore gives to every document.
-        UnreadableItem: its fields are none that leeward can read.
+        UnreadableItem: its fields cannot be read by leeward.
     """
     update_time = update_time_of(native)
     found = decode(native.get("fields", {}), FIRESTORE)
@@ -99,7 +99,7 @@ def update_time_of(native: Mapping[str, Any]) -> str:
     """Return the time of the last change of a document, or that of a write's result.
 
     Raises:
-        Undecodable: it is not there, or is none.
+        Undecodable: it is not there, or is something else.
     """
     found = native.get("updateTime")
     if not isinstance(found, str) or not _MOMENT.fullmatch(found):

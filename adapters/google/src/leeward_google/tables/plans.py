@@ -8,9 +8,9 @@ that is to go where none is. A plan looks for one first where one may be: where 
 to expire as well, or an expired one was met before. Else it finds out by the conflict, and the
 next attempt looks first.
 
-Every request is a POST and says in its body what it is about: a missing document is no error, and
-``NOT_FOUND`` is the database that is not there. But so is a document that an update time is
-expected of; which of the two it was, a look tells.
+Every request is a POST and says in its body what it is about: a missing document is not an
+error, and ``NOT_FOUND`` is the database that is not there. But so is a document
+that an update time is expected of; which of the two it was, a look tells.
 
 Source: the REST reference of Firestore: `documents.commit`, `.batchGet` and `.runQuery`.
 """
@@ -133,7 +133,7 @@ def scan(endpoint: FirestoreEndpoint, call: Scan, view: View) -> Plan:
     """Read one page, in the order of ids; its cursor is the id of its last document.
 
     Raises:
-        InvalidRequest: the cursor is none that a page has given; before anything is sent.
+        InvalidRequest: the cursor was not given by a page; before anything is sent.
     """
     request = endpoint.request("runQuery", {"structuredQuery": _query(endpoint, call)})
     response, refusal = yield from exchange(endpoint.service, request, view)

@@ -60,14 +60,14 @@ def _read_map(value: Any) -> Any:
 
 def _read_point(value: Any) -> dict[str, float]:
     if type(value) is not dict:
-        raise UnreadableItem("a point of the document is no object")
+        raise UnreadableItem("a point of the document is not an object")
     return {name: float(value.get(name, 0)) for name in ("latitude", "longitude")}
 
 
 def _member(value: Any, name: str, kind: type) -> Any:
     found = value.get(name, kind()) if type(value) is dict else None
     if type(found) is not kind:
-        raise UnreadableItem(f"the {name} of an array or map of the document are none")
+        raise UnreadableItem(f"the {name} of an array or map of the document are something else")
     return found
 
 

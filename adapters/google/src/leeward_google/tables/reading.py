@@ -1,6 +1,6 @@
 """What Firestore answers, read with distrust.
 
-A page of a proxy is no receipt, and no proof that an item is absent.
+A page of a proxy is not a receipt, and does not prove that an item is absent.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def _wanted(elements: list[dict[str, Any]], wanted: str) -> list[Native]:
 def _objects(natives: Iterable[Any]) -> list[Native]:
     objects = list(natives)
     if not all(isinstance(native, dict) for native in objects):
-        raise Undecodable("a document of the answer is no object")
+        raise Undecodable("a document of the answer is not an object")
     return objects
 
 
