@@ -231,7 +231,7 @@ def test_every_end_of_a_request_makes_room(make: Callable[..., AnyTransport]) ->
 STEPS = [
     (exchange_module.Exchange, "__init__"),
     (pool_module.Pool, "acquire"),
-    (pool_module.Pool, "_lend"),
+    (pool_module.Pool, "_lease"),
     (BlockingConnection, "carry"),
     (BlockingConnection, "_connect"),
     (BlockingConnection, "_wait"),
