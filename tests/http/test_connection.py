@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from math import inf, nan
 from types import SimpleNamespace, TracebackType
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import pytest
 import trustme
@@ -153,6 +153,24 @@ def test_what_a_server_said_before_it_hung_up_counts(said: bytes, code: str | No
     else:
         assert isinstance(exchange.result, Failure)
         assert (exchange.result.sent, exchange.result.code) == (True, code)
+    assert not line.is_reusable
+
+
+def test_a_byte_that_was_found_is_remembered() -> None:
+    """To look at it takes it out of the connection, which looks clean then, and is not."""
+
+    class Handle:
+        behind: ClassVar[list[bytes]] = [b"\n"]
+
+        def recv(self, _: int) -> bytes:
+            if not self.behind:
+                raise BlockingIOError
+            return self.behind.pop()
+
+    line = Connection("http://h", TransportOptions())
+    line.handle, line.holds, line.is_reusable = Handle(), True, True
+    assert not line.is_quiet()
+    assert line.is_quiet()
     assert not line.is_reusable
 
 
