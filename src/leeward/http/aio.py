@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 from functools import partial
 
 from leeward.errors import ConfigError
@@ -35,6 +36,7 @@ class LoopConnection(Connection):
         options: of the transport.
         loop: that watches it.
         connector: makes it.
+        discard: called with it when it is idle and has turned out useless.
     """
 
     def __init__(
@@ -43,9 +45,10 @@ class LoopConnection(Connection):
         options: TransportOptions,
         loop: asyncio.AbstractEventLoop,
         connector: Connector,
+        discard: Callable[[LoopConnection], None],
     ) -> None:
         super().__init__(origin, options)
-        self.pool: Pool[LoopConnection] | None = None
+        self._discard = discard
         self._loop = loop
         self._connector = connector
         self._exchange: Exchange | None = None
@@ -100,8 +103,8 @@ class LoopConnection(Connection):
         """Go on, because the connection can be read or written."""
         exchange = self._exchange
         if exchange is None:
-            if self.handle is not None and self.pool is not None and not self.is_quiet():
-                self.pool.discard(self)
+            if self.handle is not None and not self.is_quiet():
+                self._discard(self)
             return
         try:
             events = self.proceed(exchange)
@@ -202,9 +205,8 @@ class AsyncCurlTransport(Forkable):
         watch(self)
 
     def _make(self, origin: str, options: TransportOptions) -> LoopConnection:
-        made = LoopConnection(origin, options, self._loop, self._connector)
-        made.pool = self._pool
-        return made
+        discard = self._pool.discard
+        return LoopConnection(origin, options, self._loop, self._connector, discard)
 
     async def send(self, request: Request, timeout: float) -> Response | Failure:
         """Send `request` once and return its answer, within `timeout` seconds."""
