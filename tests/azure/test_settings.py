@@ -343,7 +343,10 @@ def test_the_key_of_topics_may_be_a_variable() -> None:
             {"eventgrid_topic_urls": {"a": "https://a"}, "eventgrid_keys": {"b": "canary"}},
             "'b' of 'eventgrid_keys' in [targets.\"azure\"] has no URL",
         ),
-        ({"eventgrid_topic_url": TOPICS, "eventgrid_keys": {"canary=": "a"}}, "cannot be a topic's"),
+        (
+            {"eventgrid_topic_url": TOPICS, "eventgrid_keys": {"canary=": "a"}},
+            "cannot be a topic's",
+        ),
         ({"eventgrid_topic_url": TOPICS, "eventgrid_keys": {"a": "canary\n"}}, "white space"),
     ],
 )

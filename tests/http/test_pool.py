@@ -199,20 +199,27 @@ def test_a_place_that_came_free_before_the_wait_is_taken() -> None:
     pool.acquire(first)
     assert pool.acquire(second) is None
     pool.release(first)
-    assert isinstance(pool.wait(second, second.wake), Connection)
-    assert second.woken == 0
+    assert pool.wait(second, second.wake) is None
+    assert second.woken == 1
+    assert isinstance(pool.awaited(second), Connection)
 
 
-def test_a_place_that_an_interrupt_has_kept_back_is_handed_on_by_the_next() -> None:
+@pytest.mark.parametrize("comes", [False, True])
+def test_a_place_that_an_interrupt_has_kept_back_is_handed_on_by_the_next(comes: bool) -> None:
     """Ctrl-C may strike between giving a place back and handing it on; nobody waits for ever."""
     pool = Pool(TransportOptions(max_in_flight=2), Connection, lambda: 0.0)
-    first, second, third = _Lease(), _Lease(), _Lease()
+    first, second, third, fourth = (_Lease() for _ in range(4))
     pool.acquire(first)
     pool.acquire(second)
     pool.wait(third, third.wake)
     del pool._busy[first]  # as an interrupt right behind it leaves it
-    pool.release(second)
-    assert third.woken == 1
+    if comes:
+        assert pool.acquire(fourth) is None  # it does not overtake
+        pool.wait(fourth, fourth.wake)
+        assert (third.woken, fourth.woken) == (1, 0)
+    else:
+        pool.release(second)
+        assert third.woken == 1
 
 
 def test_every_end_of_a_request_makes_room(make: Callable[..., AnyTransport]) -> None:

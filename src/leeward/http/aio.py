@@ -227,16 +227,16 @@ class AsyncCurlTransport(Forkable):
 
     async def _wait_in_line(self, exchange: Exchange) -> LoopConnection | Failure:
         turn = self._loop.create_future()
-        leased = self._pool.wait(exchange, partial(_wake, turn))
-        if leased is None:
-            latest = self._loop.time() + _LONGEST
-            timer = self._loop.call_at(min(exchange.deadline, latest), _wake, turn)
-            try:
-                await turn
-            finally:
-                timer.cancel()
-            leased = self._pool.awaited(exchange)
-        return leased
+        refusal = self._pool.wait(exchange, partial(_wake, turn))
+        if refusal is not None:
+            return refusal
+        latest = self._loop.time() + _LONGEST
+        timer = self._loop.call_at(min(exchange.deadline, latest), _wake, turn)
+        try:
+            await turn
+        finally:
+            timer.cancel()
+        return self._pool.awaited(exchange)
 
     @property
     def in_flight(self) -> int:

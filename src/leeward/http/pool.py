@@ -82,18 +82,17 @@ class Pool(Generic[C]):
                 return None
             return self._lease(lease)
 
-    def wait(self, lease: Exchange, wake: Callable[[], object]) -> C | Failure | None:
-        """Wait in line; None if there is one: `wake` is called when a place was taken for `lease`.
+    def wait(self, lease: Exchange, wake: Callable[[], object]) -> Failure | None:
+        """Wait in line; return a refusal if that cannot be.
 
         Args:
             lease: which `acquire` has given nothing.
-            wake: called from whatever thread gives a place back, and when the pool is closed.
+            wake: called once `awaited` has something for it, from whatever thread that comes about
+                in; it may be this one, at once.
         """
         with self._lock:
             if self.is_closed:
                 return refused("closed")
-            if not self._waiting and len(self._busy) < self._options.max_in_flight:
-                return self._lease(lease)
             if len(self._waiting) >= self._options.max_waiting:
                 return refused(
                     BULKHEAD,
@@ -101,7 +100,10 @@ class Pool(Generic[C]):
                     f"{self._options.max_waiting} wait for their end",
                 )
             self._waiting[lease] = wake
-            return None
+            woken = self._hand_on()
+        for each in woken:
+            each()
+        return None
 
     def awaited(self, lease: Exchange) -> C | Failure:
         """Return the connection that was leased while `lease` waited; a refusal if none was."""

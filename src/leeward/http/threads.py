@@ -89,12 +89,12 @@ class CurlTransport(Forkable):
     def _wait_in_line(self, exchange: Exchange) -> BlockingConnection | Failure:
         turn = threading.Lock()
         turn.acquire()
-        leased = self._pool.wait(exchange, turn.release)
-        if leased is None:
-            left = exchange.deadline - monotonic()
-            turn.acquire(timeout=min(max(left, 0.0), threading.TIMEOUT_MAX))
-            leased = self._pool.awaited(exchange)
-        return leased
+        refusal = self._pool.wait(exchange, turn.release)
+        if refusal is not None:
+            return refusal
+        left = exchange.deadline - monotonic()
+        turn.acquire(timeout=min(max(left, 0.0), threading.TIMEOUT_MAX))
+        return self._pool.awaited(exchange)
 
     @property
     def in_flight(self) -> int:
