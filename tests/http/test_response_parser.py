@@ -207,6 +207,7 @@ BROKEN = {
     "a chunk without a size": (CHUNKED + b"zz\r\n", 56, 200),
     "a chunk with a sign": (CHUNKED + b"-1\r\n", 56, 200),
     "a chunk that goes on": (CHUNKED + b"2\r\nhi!\r\n", 56, 200),
+    "something else behind a chunk": (CHUNKED + b"2\r\nhi!!0\r\n\r\n", 56, 200),
     "a chunk a byte short": (CHUNKED + b"5\r\nhell\r\n0\r\n\r\n", 56, 200),
     "a chunk's bare line feed": (CHUNKED + b"2\nhi\r\n0\r\n\r\n", 56, 200),
     "a bare line feed behind a chunk": (CHUNKED + b"2\r\nhi\n0\r\n\r\n", 56, 200),

@@ -1,0 +1,13 @@
+"""All planted faults, by the room that they are planted in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from tests.mutants import wire
+from tests.mutants.mutant import Mutant
+
+ROOMS: Final[Mapping[str, Sequence[Mutant]]] = {
+    "wire": wire.MUTANTS,
+}
