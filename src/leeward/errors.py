@@ -144,6 +144,8 @@ class FunctionError(CallError):
 
     Attributes:
         error_type: class name of the function's own exception, if the platform passes it on.
+        error_message: text of that exception, if the platform passes it on. A function may put
+            what it was given into it, so it is only here: never in ``str()``.
         trace: lines of the function's own stack trace, if the platform passes them on.
     """
 
@@ -154,11 +156,13 @@ class FunctionError(CallError):
         message: str,
         *,
         error_type: str | None = None,
+        error_message: str | None = None,
         trace: tuple[str, ...] = (),
         **origin: Unpack[Origin],
     ) -> None:
         super().__init__(message, **origin)
         self.error_type = error_type
+        self.error_message = error_message
         self.trace = trace
 
 

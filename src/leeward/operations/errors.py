@@ -126,7 +126,11 @@ def _build(call: Call, result: Result[Any]) -> CallError:
     if result.outcome is Outcome.APP_ERROR:
         fault = result.fault or FunctionFault()
         return FunctionError(
-            _message(call, result), error_type=fault.type, trace=fault.trace, **origin
+            _message(call, result),
+            error_type=fault.type,
+            error_message=fault.message,
+            trace=fault.trace,
+            **origin,
         )
     if result.outcome is Outcome.AMBIGUOUS:
         key = call.idempotency_key if isinstance(call, Invoke | Enqueue) else None

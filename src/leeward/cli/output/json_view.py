@@ -116,7 +116,11 @@ def json_of_error(error: LeewardError, end: ExitCode) -> JsonObject:
         case InvalidRequest():
             data["field"] = error.field
         case FunctionError():
-            data |= {"error_type": error.error_type, "trace": list(error.trace)}
+            data |= {
+                "error_type": error.error_type,
+                "error_message": error.error_message,
+                "trace": list(error.trace),
+            }
         case OutcomeUnknown():
             data |= {"idempotency_key": error.idempotency_key, "executed": error.executed}
             data["may_have_run"] = True if error.executed else None
