@@ -75,7 +75,7 @@ def on_google() -> Result[Any]:
 def test_the_function_error_has_what_the_function_said(
     attempt: Callable[[], Result[Any]],
 ) -> None:
-    """Class, text and trace are attributes; the text, which may hold a payload, is in no message."""
+    """Class, text and trace are attributes; the text may hold a payload, and is in no message."""
     driver = Scripted("one", attempt())
     with Client(driver) as client, pytest.raises(FunctionError) as raised:
         client.invoke("find", {"order": "canary-42"})

@@ -33,9 +33,11 @@ def test_the_error_names_what_to_set_and_no_other_target_is_asked() -> None:
     """Neither data nor a function goes on to the next cloud of the order in silence."""
     google = open_target(TargetConfig("google", "google", None, OPTIONS, {}))
     other = Scripted("other")
-    with Client([google, other]) as client:
-        with pytest.raises(AuthError, match="credentials_file") as invoked:
-            client.invoke("send-receipt", {})
+    with (
+        Client([google, other]) as client,
+        pytest.raises(AuthError, match="credentials_file") as invoked,
+    ):
+        client.invoke("send-receipt", {})
     assert "application-default login" in str(invoked.value)
     assert "GOOGLE_APPLICATION_CREDENTIALS" in str(invoked.value)
     assert [each.target for each in invoked.value.attempts] == ["google"]
