@@ -140,13 +140,12 @@ class Local(Driver):
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         """Make one attempt at any call."""
         if self._closed:
-            return Result(Outcome.LOCAL, message="closed")
+            return Result(Outcome.LOCAL, message="closed", reason="closed")
         try:
             result = self._verbs[call.verb](call, timeout)
         except DatabaseFault as fault:
-            return Result(
-                fault.outcome, message=str(fault), reason=fault.reason, cause=fault.__cause__
-            )
+            told = f"{fault}: {self._database}" if fault.outcome is Outcome.UNUSABLE else str(fault)
+            return Result(fault.outcome, message=told, reason=fault.reason, cause=fault.__cause__)
         if not self._dispatcher.started:
             self._look_for_work()
         return result

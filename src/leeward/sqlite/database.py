@@ -16,7 +16,7 @@ from pathlib import Path
 
 from leeward.errors import ConfigError, Outcome
 from leeward.forking import HOLD_SECONDS, Forkable, watch
-from leeward.sqlite.errors import BUSY, DatabaseFault, fault_of, primary_code
+from leeward.sqlite.errors import BUSY, GONE, DatabaseFault, fault_of, primary_code
 from leeward.sqlite.file_safety import check_files, create_file
 from leeward.sqlite.schema import Schema, prepare
 
@@ -155,7 +155,7 @@ class Database(Forkable):
             )
         try:
             if self._refusal is not None:
-                raise DatabaseFault(Outcome.LOCAL, None, self._refusal)
+                raise DatabaseFault(Outcome.LOCAL, GONE, self._refusal)
             yield self._ready(deadline - time.monotonic())
         finally:
             lock.release()
