@@ -255,10 +255,9 @@ class ScansEveryTable(FaultyDriver):
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         result = super().perform(call, timeout)
         if isinstance(call, Scan) and call.table == PAIRS and result.value is not None:
-            more = super().perform(Scan(ITEMS), timeout).value
-            return result._replace(
-                value=result.value._replace(items=result.value.items + more.items)
-            )
+            more: Any = super().perform(Scan(ITEMS), timeout).value
+            items = result.value.items + more.items
+            return result._replace(value=result.value._replace(items=items))
         return result
 
 

@@ -12,7 +12,7 @@ from leeward.testing import FaultyDriver
 from leeward_contract_tests import Seen, contract_functions
 from leeward_contract_tests.fixtures import EVENTS, Function
 
-LOCAL_SERVICES = ("events", "functions", "tables")
+LOCAL_SERVICES = ("dead_letters", "events", "functions", "tables")
 """Services of which an embedded cloud gives a native client."""
 
 

@@ -10,7 +10,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -41,8 +41,15 @@ class Database(Forkable):
     of a transaction would believe in locks that it does not have. So no fork happens inside one.
     """
 
-    def __init__(self, path: Path | None, schema: Schema) -> None:
+    def __init__(
+        self, path: Path | None, schema: Schema, *, created: Callable[[], None] = lambda: None
+    ) -> None:
         """Take `path`, or None for a database in memory; nothing is opened yet.
+
+        Args:
+            path: of the file.
+            schema: of the database.
+            created: called once a file has been made where there was none.
 
         Raises:
             ConfigError: what is there cannot be trusted.
@@ -51,6 +58,7 @@ class Database(Forkable):
             check_files(path)
         self.path = path
         self._schema = schema
+        self._created = created
         self._memory_uri = f"file:/leeward-{os.urandom(16).hex()}?vfs=memdb"
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
@@ -183,8 +191,11 @@ class Database(Forkable):
                 shared = sqlite3.sqlite_version_info >= _SHARED_MEMORY
                 return _connect(self._memory_uri if shared else MEMORY, uri=shared)
             with _creating:
-                create_file(self.path)
-                return _connect(str(self.path), uri=False)
+                is_new = create_file(self.path)
+                connection = _connect(str(self.path), uri=False)
+            if is_new:
+                self._created()
+            return connection
         except (OSError, sqlite3.Error) as error:
             raise fault_of(error) from error
 
