@@ -16,7 +16,7 @@ ifdef PIP_INDEX_URL
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 endif
 
-.PHONY: help setup demo test mutants test-cloud check format bench sim docs dist lock clean
+.PHONY: help setup demo clouds test mutants test-cloud check format bench sim docs dist lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -27,6 +27,9 @@ setup: $(READY) $(SERVERS) ## make .venv with the locked tools, one for each oth
 
 demo: $(READY) $(SERVERS) ## the program of README on every target; TARGET=aws,azure,google: a failover over clouds
 	@$(BIN)/python -m tests.demo $(TARGET)
+
+clouds: $(READY) $(SERVERS) ## start three clouds on this machine, to try a program on; they stand until Ctrl-D
+	@$(BIN)/python -m tests.demo.bench
 
 test: $(READY) $(SERVERS) ## run every test, and the fast ones on every other Python of this machine
 	@$(BIN)/pytest -n auto
@@ -83,7 +86,7 @@ lock: $(READY) .servers/nodejs/.ready ## resolve the newest tools and write requ
 	@$(NPM) install --prefix $(NPM_SERVERS) --package-lock-only --omit-lockfile-registry-resolved
 
 clean: ## remove .venv and everything else that was made
-	@rm -rf .venv .venv-* .servers dist docs/_build bench/results .hypothesis .import_linter_cache \
+	@rm -rf .venv .venv-* .servers .clouds dist docs/_build bench/results .hypothesis .import_linter_cache \
 		.mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
