@@ -41,12 +41,13 @@ mutants: $(READY) $(SERVERS) ## plant faults, one at a time: the test named for 
 test-cloud: $(READY) ## run the contract on a real cloud: LEEWARD_TEST_CLOUD=aws, in your own account
 	@$(BIN)/python -m cloud_tests
 
-check: $(READY) ## formatting, lint, types, layering, spelling, house rules
+check: $(READY) ## formatting, lint, types, layering, spelling, the site and its links, house rules
 	@$(BIN)/ruff format --quiet --check
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/codespell
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/mypy
+	@$(MAKE) site
 	@$(BIN)/pytest -m "not packaging" tests/house
 
 format: $(READY) ## apply the linter's safe fixes and format the code
@@ -60,10 +61,16 @@ vpath aiobotocore.txt bench # one side of a figure pins versions, as the servers
 sim: $(READY) ## a million simulated calls against the routing's promises
 	@$(BIN)/python -m tests.simulation --calls 1000000
 
+SITE := docs/_build/html
 docs: $(READY) ## build the documentation and print where it is
 	@$(BIN)/python docs/settings_tables.py
-	@$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
-	@echo docs/_build/html/index.html
+	@$(MAKE) site
+	@echo $(SITE)/index.html
+
+.PHONY: site
+site: $(READY)
+	@$(BIN)/sphinx-build -q -W --keep-going -b html docs $(SITE)
+	@$(BIN)/python docs/links.py $(SITE)
 
 dist: $(READY) ## build wheels and sdists of the whole workspace into dist/
 	@rm -rf dist
