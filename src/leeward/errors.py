@@ -28,7 +28,7 @@ reserved is not raised in this version.
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, NamedTuple, TypedDict, Unpack
 
 if TYPE_CHECKING:
     from leeward.values import Attempt
@@ -139,6 +139,15 @@ class PayloadTooLarge(InvalidRequest):
     """The payload, event, item or key is larger than the smallest target of the order takes."""
 
 
+class _Said(NamedTuple):
+    """A text that tools which write down the attributes of an exception do not get to see."""
+
+    text: str | None
+
+    def __repr__(self) -> str:
+        return "<text>"
+
+
 class FunctionError(CallError):
     """The function ran and raised.
 
@@ -154,12 +163,23 @@ class FunctionError(CallError):
         message: str,
         *,
         error_type: str | None = None,
+        error_message: str | None = None,
         trace: tuple[str, ...] = (),
         **origin: Unpack[Origin],
     ) -> None:
         super().__init__(message, **origin)
         self.error_type = error_type
+        self._said = _Said(error_message)
         self.trace = trace
+
+    @property
+    def error_message(self) -> str | None:
+        """The text of the function's own exception, if the platform passes it on.
+
+        A function may put what it was given into it, so it is only here: in no ``str()`` and no
+        ``repr()``.
+        """
+        return self._said.text
 
 
 class AuthError(CallError):

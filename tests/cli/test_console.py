@@ -69,14 +69,18 @@ def test_an_error_says_how_long_to_wait(leeward: Leeward, scripted: Scripting) -
     assert re.search(r"^retry after +0$", leeward("invoke", "f").err, re.MULTILINE)
 
 
-def test_a_functions_own_trace_is_shown(leeward: Leeward, scripted: Scripting) -> None:
-    """What the platform passes on of the function's error helps to find it."""
-    fault = FunctionFault("ValueError", "secret", ('File "shop.py", line 3', "  raise"))
+def test_what_a_function_raised_is_shown(leeward: Leeward, scripted: Scripting) -> None:
+    """Whoever types the call looks at the answer themselves: class, text and trace are shown.
+
+    The text stays apart from leeward's own message, which programs log.
+    """
+    fault = FunctionFault("ValueError", "no such order", ('File "shop.py", line 3', "  raise"))
     scripted(Result(Outcome.APP_ERROR, fault=fault))
     done = leeward("invoke", "f")
     assert 'File "shop.py", line 3\n  raise\n' in done.err
     assert re.search(r"^error type +ValueError$", done.err, re.MULTILINE)
-    assert "secret" not in done.err
+    assert re.search(r"^error message +no such order$", done.err, re.MULTILINE)
+    assert "no such order" not in done.err.splitlines()[1]
 
 
 def test_an_error_before_any_attempt_has_no_attempts(leeward: Leeward, scripted: Scripting) -> None:

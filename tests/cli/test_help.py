@@ -7,7 +7,7 @@ import pytest
 
 from tests.cli.conftest import Leeward
 
-COMMANDS = "invoke enqueue publish store load delete targets demo version".split()
+COMMANDS = "invoke enqueue publish store load delete targets dead-letters demo version".split()
 
 
 def _examples(help_text: str) -> list[str]:
@@ -19,7 +19,7 @@ def _examples(help_text: str) -> list[str]:
 def test_every_command_is_listed(leeward: Leeward) -> None:
     """The help of the whole names every command."""
     lines = leeward("--help").out.splitlines()
-    listed = [line.split()[0] for line in lines[lines.index("Commands:") + 1 :] if line][:9]
+    listed = [line.split()[0] for line in lines[lines.index("Commands:") + 1 :] if line][:10]
     assert listed == COMMANDS
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from itertools import count
 from typing import Any
 
 from leeward.adapter import Call, Capability, Driver, Enqueue, Invoke, Publish, Result
-from leeward.errors import Outcome, Unsupported
+from leeward.errors import ConfigError, Outcome, Unsupported
 from leeward.testing import FaultyDriver
 from leeward.values import Event
 from leeward_contract_tests import (
@@ -199,6 +200,32 @@ class DeclaresTooMuchRoom(FaultyDriver):
 class HasAnyNativeClient(FaultyDriver):
     def native(self, service: str) -> object:
         return None
+
+
+@breaks(LifecycleContract, "test_a_known_service_has_a_native_client")
+class GivesNothingNative(FaultyDriver):
+    """Knows its services, and gives None for each."""
+
+    def native(self, service: str) -> object:
+        super().native(service)
+        return None
+
+
+@breaks(LifecycleContract, "test_an_unknown_service_has_no_native_client")
+class HidesItsServices(FaultyDriver):
+    """Refuses an unknown service without a word on those that there are."""
+
+    def native(self, service: str) -> object:
+        try:
+            return super().native(service)
+        except ConfigError as error:
+            raise ConfigError("no such service") from error
+
+
+@breaks(LifecycleContract, "test_the_settings_are_texts")
+class DescribesNothing(FaultyDriver):
+    def describe(self) -> Mapping[str, str]:
+        return {}
 
 
 @breaks(LifecycleContract, "test_closing_twice_is_harmless")

@@ -10,7 +10,7 @@ from leeward.testing import FaultyDriver
 from leeward_contract_tests import Faults, faults_of
 from tests.contract import broken, broken_conditions, broken_failures, broken_tables
 from tests.contract.cases import CASES
-from tests.contract.clouds import local_cloud
+from tests.contract.clouds import LOCAL_SERVICES, local_cloud
 
 __all__ = ["broken", "broken_conditions", "broken_failures", "broken_tables"]
 """Importing them registers their cases."""
@@ -30,6 +30,10 @@ class OnABrokenDriver:
     @pytest.fixture
     def faults(self, driver: FaultyDriver) -> Faults:
         return faults_of(driver)
+
+    @pytest.fixture
+    def services(self) -> tuple[str, ...]:
+        return LOCAL_SERVICES
 
     @pytest.fixture
     def patience(self) -> float:

@@ -16,6 +16,7 @@ from leeward_contract_tests import (
     ScanContract,
     TablesContract,
 )
+from leeward_contract_tests.fixtures import ITEMS, PAIRS
 from tests.contract.cases import breaks
 
 
@@ -102,6 +103,15 @@ class DropsTrailingZeros(_ChangesLoads):
         return _mapped(stored, Decimal, lambda number: number.normalize() + 0)
 
 
+@breaks(TablesContract, "test_store_keeps_items_exactly", "one of each type at the top")
+class TextsForDecimalsAtTheTop(_ChangesLoads):
+    """Looks for decimals inside lists and maps only."""
+
+    def change(self, stored: Stored) -> Stored:
+        item = {k: str(v) if isinstance(v, Decimal) else v for k, v in stored.item.items()}
+        return stored._replace(item=item)
+
+
 @breaks(TablesContract, "test_store_keeps_the_write_id")
 class DropsTheWriteId(_ChangesLoads):
     def change(self, stored: Stored) -> Stored:
@@ -112,6 +122,16 @@ class DropsTheWriteId(_ChangesLoads):
 class DropsTheExpiry(_ChangesLoads):
     def change(self, stored: Stored) -> Stored:
         return stored._replace(expires_at=None)
+
+
+@breaks(ExpiryContract, "test_if_absent_stores_at_the_moment_of_expiry")
+class ExpiresAMomentLate(FaultyDriver):
+    """Has ``<`` where ``<=`` is meant: an item is still there in the second of its expiry."""
+
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        if isinstance(call, Store | Delete):
+            call = call._replace(now=call.now - 0.001)
+        return super().perform(call, timeout)
 
 
 @breaks(TablesContract, "test_store_replaces_the_whole_item")
@@ -214,6 +234,29 @@ class ScansWithoutWriteIds(FaultyDriver):
         result = super().perform(call, timeout)
         if isinstance(call, Scan) and result.value is not None:
             items = tuple(each._replace(write_id=None) for each in result.value.items)
+            return result._replace(value=result.value._replace(items=items))
+        return result
+
+
+@breaks(ScanContract, "test_scan_stays_in_its_table")
+class ScansOneTable(FaultyDriver):
+    """Scans the one table that its author has tried, whatever table it is told."""
+
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        if isinstance(call, Scan):
+            call = call._replace(table=ITEMS)
+        return super().perform(call, timeout)
+
+
+@breaks(ScanContract, "test_scan_keeps_two_tables_apart")
+class ScansEveryTable(FaultyDriver):
+    """Adds to one table's items those of the other."""
+
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        result = super().perform(call, timeout)
+        if isinstance(call, Scan) and call.table == PAIRS and result.value is not None:
+            more: Any = super().perform(Scan(ITEMS), timeout).value
+            items = result.value.items + more.items
             return result._replace(value=result.value._replace(items=items))
         return result
 

@@ -12,6 +12,9 @@ from leeward.testing import FaultyDriver
 from leeward_contract_tests import Seen, contract_functions
 from leeward_contract_tests.fixtures import EVENTS, Function
 
+LOCAL_SERVICES = ("dead_letters", "events", "functions", "tables")
+"""Services of which an embedded cloud gives a native client."""
+
 
 def local_cloud(target: str = "local") -> Local:
     """Give an embedded cloud with the contract's functions and bus."""

@@ -12,6 +12,7 @@ from leeward.adapter import Driver
 from leeward.routing import FailoverDriver
 from leeward.testing import FakeClock
 from leeward_contract_tests import DriverContract, Faults
+from tests.contract.clouds import LOCAL_SERVICES
 
 
 class Standing(NamedTuple):
@@ -19,6 +20,15 @@ class Standing(NamedTuple):
 
     open: Callable[[], Driver]
     faults: Faults
+
+
+SERVICES = {
+    "aws": ("dynamodb", "events", "lambda"),
+    "azure": ("cosmos", "queue"),
+    "google": ("firestore", "functions", "pubsub"),
+    "local": LOCAL_SERVICES,
+}
+"""Of which a target gives the vendor's own client: an order gives those of its first one."""
 
 
 class Over:
@@ -42,6 +52,10 @@ class Over:
         if len(drivers) == 1:
             return drivers[0]
         return FailoverDriver(drivers, home=drivers[0].target, clock=FakeClock())
+
+    @pytest.fixture
+    def services(self, drivers: list[Driver]) -> tuple[str, ...]:
+        return SERVICES[drivers[0].target.partition(":")[0]]
 
     @pytest.fixture
     def faults(self, standing: list[Standing]) -> Faults:

@@ -19,7 +19,7 @@ from leeward_contract_tests import (
 from leeward_contract_tests.contracts.capabilities import Undeclared
 from leeward_contract_tests.contracts.observations import CallFunction
 from leeward_contract_tests.fixtures import ITEMS
-from tests.contract.clouds import Lacking, local_cloud
+from tests.contract.clouds import LOCAL_SERVICES, Lacking, local_cloud
 
 
 class _OnALackingDriver:
@@ -30,6 +30,10 @@ class _OnALackingDriver:
         driver = Lacking(local_cloud(), *self.lacks)
         yield driver
         driver.close()
+
+    @pytest.fixture
+    def services(self) -> tuple[str, ...]:
+        return LOCAL_SERVICES
 
     @pytest.fixture
     def faults(self, driver: FaultyDriver) -> Faults:

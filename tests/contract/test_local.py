@@ -15,7 +15,7 @@ from leeward_contract_tests import (
     LifecycleContract,
     faults_of,
 )
-from tests.contract.clouds import local_cloud
+from tests.contract.clouds import LOCAL_SERVICES, local_cloud
 
 
 class TestLocal(LifecycleContract):
@@ -27,6 +27,10 @@ class TestLocal(LifecycleContract):
         yield driver
         driver.close()
 
+    @pytest.fixture
+    def services(self) -> tuple[str, ...]:
+        return LOCAL_SERVICES
+
 
 class TestFaultyLocal(DriverContract):
     """The whole contract, with faults on demand."""
@@ -36,6 +40,10 @@ class TestFaultyLocal(DriverContract):
         driver = FaultyDriver(local_cloud())
         yield driver
         driver.close()
+
+    @pytest.fixture
+    def services(self) -> tuple[str, ...]:
+        return LOCAL_SERVICES
 
     @pytest.fixture
     def faults(self, driver: FaultyDriver) -> Faults:

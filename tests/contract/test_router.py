@@ -10,7 +10,7 @@ from leeward.adapter import Driver
 from leeward.routing import FailoverDriver
 from leeward.testing import FakeClock, FaultyDriver
 from leeward_contract_tests import Awaited, DriverContract, Faults, faults_of
-from tests.contract.clouds import local_clouds
+from tests.contract.clouds import LOCAL_SERVICES, local_clouds
 
 
 class TestFailover(DriverContract):
@@ -25,6 +25,10 @@ class TestFailover(DriverContract):
         driver = FailoverDriver(clouds, home="local:a", clock=FakeClock())
         yield driver
         driver.close()
+
+    @pytest.fixture
+    def services(self) -> tuple[str, ...]:
+        return LOCAL_SERVICES
 
     @pytest.fixture
     def faults(self, clouds: list[FaultyDriver]) -> Faults:

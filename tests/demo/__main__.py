@@ -1,35 +1,52 @@
-"""Run the demo over the targets that are named, such as ``aws,local``."""
+"""``make demo``: the program of README everywhere, and a failover in memory.
+
+``make demo TARGET=aws,azure,google``: a failover over servers on this machine.
+"""
 
 from __future__ import annotations
 
 import sys
 
-from rich.console import Console
-from rich.table import Table
-
 from leeward import Client, ConfigError
+from leeward.cli.app import app
+from leeward.cli.demo.table import render_rows
+from leeward.cli.output.console import printer_for
+from tests.demo.flagship import CLOUDS, run_everywhere
 from tests.demo.stage import clouds, config_of
 from tests.demo.story import play
 
 
-def main(order: str) -> int:
-    """Show the story as a table; 2 if `order` names what cannot be started."""
-    console = Console()
+def main(order: str | None) -> int:
+    """Show the story over `order`, or, without one, everything; 2 if `order` cannot be started."""
+    out = printer_for(sys.stdout)
+    if order is None:
+        _tell(f"starting {', '.join(CLOUDS)}, one after the other")
+        ran = list(run_everywhere())
+        out.text("main.py of README, unchanged; the variable chooses the target:", "bold")
+        out.table(("CLOUD_PROVIDER", "prints"), ran, ("cyan",))
+        out.text("")
+        app(["demo"], standalone_mode=False)
+        return 0
     try:
-        with console.status("starting servers"), clouds(order.split(",")) as started:
+        _tell(f"starting {order.replace(',', ', ')}")
+        with clouds(order.split(",")) as started:
             drivers = [cloud.driver for cloud in started]
-            home = drivers[0].target
-            table = Table("what", "served by", "attempts", "outcome", box=None, pad_edge=False)
-            with Client(drivers, config=config_of(home)) as client:
-                for step in play(client, started):
-                    table.add_row(*step)
+            with Client(drivers, config=config_of(drivers[0].target)) as client:
+                rows = list(play(client, started))
+            names = [driver.target for driver in drivers]
     except ConfigError as error:
-        console.print(str(error), style="red")
+        _tell(str(error))
         return 2
-    console.print(f"One shop on {order}; its table lives on {home}.", style="bold")
-    console.print(table)
+    out.text("One shop on servers of this machine; its table lives on A:", "bold")
+    render_rows(names, rows, out)
     return 0
 
 
+def _tell(text: str) -> None:
+    """Tell who waits what is going on; the results alone go to the standard output."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else None))

@@ -5,68 +5,61 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
 from leeward import CallError, Client
-from leeward.values import EffectName
+from leeward.cli.demo.table import Row
+from leeward.values import Attempt, EffectName
 from tests.demo.stage import Cloud
 
 ORDER = {"id": "42", "total": Decimal("9.90")}
 
 
-class Step(NamedTuple):
-    """One call: what, who answered, what was tried, and what the caller was told."""
-
-    what: str
-    served_by: str
-    attempts: str
-    outcome: str
-
-
-def play(client: Client, clouds: Sequence[Cloud]) -> Iterator[Step]:
+def play(client: Client, clouds: Sequence[Cloud]) -> Iterator[Row]:
     """Play every scene, step by step."""
-    yield from _shop(client, "")
+    yield from _shop(client)
     yield from _lost_answers(client, clouds[0])
     with ExitStack() as cut:
         for cloud in clouds[:-1]:
             cut.enter_context(cloud.faults.refuse())
-            yield from _shop(client, f"{cloud.driver.target} cut off")
+            yield Row(f"- {cloud.driver.target} is cut off:")
+            yield from _shop(client)
     if len(clouds) > 1:
-        yield _told("all are back: invoke send-receipt", _invoke(client))
+        yield Row("- all are back:")
+        yield _told("invoke", _invoke(client))
 
 
-def _lost_answers(client: Client, first: Cloud) -> Iterator[Step]:
-    before = f"{first.driver.target} loses an answer: invoke send-receipt"
+def _lost_answers(client: Client, first: Cloud) -> Iterator[Row]:
+    yield Row(f"- {first.driver.target} loses answers:")
     with first.faults.lose_answers(1):
-        yield _told(f"{before}, unsafe", _invoke(client))
+        yield _told("invoke, unsafe", _invoke(client))
     with first.faults.lose_answers(1):
-        yield _told(f"{before}, idempotent", _invoke(client, "idempotent"))
+        yield _told("invoke, idempotent", _invoke(client, "idempotent"))
 
 
-def _shop(client: Client, when: str) -> Iterator[Step]:
-    before = f"{when}: " if when else ""
+def _shop(client: Client) -> Iterator[Row]:
     steps: list[tuple[str, Callable[[], tuple[Any, str]]]] = [
-        ("invoke send-receipt", _invoke(client)),
-        ("publish order.created", lambda: _published(client)),
-        ("store order 42", lambda: _stored(client)),
-        ("load order 42", lambda: _loaded(client)),
+        ("invoke", _invoke(client)),
+        ("publish an event", lambda: _published(client)),
+        ("store an order", lambda: _stored(client)),
+        ("load it", lambda: _loaded(client)),
     ]
     for what, call in steps:
-        yield _told(before + what, call)
+        yield _told(what, call)
 
 
-def _told(what: str, call: Callable[[], tuple[Any, str]]) -> Step:
+def _told(what: str, call: Callable[[], tuple[Any, str]]) -> Row:
     try:
         answer, outcome = call()
     except CallError as error:
-        return Step(what, "-", _tried(error.attempts), type(error).__name__)
-    return Step(what, answer.target, _tried(answer.attempts), outcome)
+        return Row(f"  {what}", _tried(error.attempts), type(error).__name__)
+    return Row(f"  {what}", _tried(answer.attempts), outcome)
 
 
 def _invoke(client: Client, effect: EffectName = "unsafe") -> Callable[[], tuple[Any, str]]:
     def call() -> tuple[Any, str]:
         answer = client.invoke("send-receipt", {"id": "42"}, effect=effect)
-        return answer, f"answer {answer.value}"
+        return answer, "answered"
 
     return call
 
@@ -88,5 +81,5 @@ def _loaded(client: Client) -> tuple[Any, str]:
     return record, f"total {record.item['total']}"
 
 
-def _tried(attempts: Sequence[Any]) -> str:
-    return ", ".join(f"{each.target} {each.outcome.value}" for each in attempts)
+def _tried(attempts: Sequence[Attempt]) -> list[tuple[str, str]]:
+    return [(each.target, each.outcome.value) for each in attempts]

@@ -6,33 +6,16 @@ import re
 import runpy
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from leeward_contract_tests.fixtures import ECHO, EVENTS, ITEMS
+from tests.demo.__main__ import main
+from tests.demo.flagship import CLOUDS, ORDERS, files, settings, started
 from tests.docs.test_pages import blocks
 from tests.house.workspace import ROOT
 
 PAGES = ["README.md", "docs/index.md", "docs/quickstart.md"]
-
-ORDERS: list[tuple[dict[str, str], str]] = [
-    ({}, "local"),
-    ({"CLOUD_PROVIDER": ""}, "local"),
-    ({"CLOUD_PROVIDER": "local:a,local:b", "LEEWARD_DATA_TARGET": "local:a"}, "local:a"),
-]
-"""What is set, and the target that answers."""
-
-
-def files(page: str) -> dict[str, str]:
-    """Return the files that a page shows, by name: a line names each, its code follows."""
-    text = (ROOT / page).read_text(encoding="utf-8")
-    return dict(
-        re.findall(r"^`(\w+\.\w+)` [^\n]*:\n\n```\w+\n(.*?)```", text, re.MULTILINE | re.DOTALL)
-    )
 
 
 @pytest.fixture
@@ -83,27 +66,7 @@ def test_the_commands_of_the_pages_are_those_that_were_tried() -> None:
         assert {line for line in lines if "aws" not in line} <= tried
 
 
-def started(cloud: str) -> AbstractContextManager[list[Any]]:
-    """Start one cloud of the tests' own servers."""
-    module = import_module(f"tests.servers.{cloud}.cloud")
-    if cloud == "aws":
-        return module.open_clouds(*module.REGIONS[:1])  # type: ignore[no-any-return]
-    opened = module.azure_clouds if cloud == "azure" else module.open_clouds
-    return opened(1)  # type: ignore[no-any-return]
-
-
-def settings(cloud: Any) -> str:
-    """Return the ``leeward.toml`` of an operator of this cloud, with its own names."""
-    provider = cloud.target.partition(":")[0]
-    lines = [f'[targets."{cloud.target}"]']
-    lines += [f'{name} = "{value}"' for name, value in cloud.options.items()]
-    own = {"functions.send-receipt": ECHO, "buses.orders": EVENTS, "tables.orders": ITEMS}
-    for section, name in own.items():
-        lines += [f"[{section}]", f'names = {{ {provider} = "{name}" }}']
-    return "\n".join(lines)
-
-
-@pytest.mark.parametrize("provider", ["aws", "azure", "google"])
+@pytest.mark.parametrize("provider", CLOUDS)
 def test_the_program_runs_on_a_cloud(
     provider: str,
     folder: Path,
@@ -119,3 +82,24 @@ def test_the_program_runs_on_a_cloud(
             monkeypatch.setenv(name, value)
         runpy.run_path("main.py", run_name="__main__")
     assert capsys.readouterr().out == f"{{'order': '42'}} from {cloud.target}\n"
+
+
+@pytest.mark.vendors
+def test_make_demo_shows_the_program_everywhere(capsys: pytest.CaptureFixture[str]) -> None:
+    """Once with nothing set, once over two embedded targets, and on each cloud."""
+    assert main(None) == 0
+    told = capsys.readouterr()
+    assert told.err == "starting aws, azure, google, one after the other\n"
+    prints = dict(
+        re.findall(
+            r"^(\S+|\(not set\)) +\{'(?:sent|order)': '42'\} from (\S+)$", told.out, re.MULTILINE
+        )
+    )
+    assert prints == {
+        "(not set)": "local",
+        "local:a,local:b": "local:a",
+        "aws:us-east-1": "aws:us-east-1",
+        "azure:one": "azure:one",
+        "google:us-central1": "google:us-central1",
+    }
+    assert "The naive loop" in told.out

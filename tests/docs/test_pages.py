@@ -108,7 +108,11 @@ def test_the_documented_configuration_loads(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["docs/quickstart.md", "docs/testing.md", "docs/async.md", "README.md"]
+    "page",
+    [
+        *("docs/quickstart.md", "docs/testing.md", "docs/async.md", "README.md"),
+        *("docs/configuration.md", "docs/scope.md", "docs/logging.md"),
+    ],
 )
 def test_the_examples_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every Python example runs as printed; a test among them is called."""

@@ -70,9 +70,11 @@ class Canned:
     def __init__(self, *answers: Response | Failure) -> None:
         self.answers = list(answers)
         self.sent: list[Request] = []
+        self.timeouts: list[float] = []
 
     def send(self, request: Request, timeout: float) -> Response | Failure:
         self.sent.append(request)
+        self.timeouts.append(timeout)
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
     def drop(self, origin: str) -> None:

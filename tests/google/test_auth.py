@@ -14,7 +14,7 @@ import pytest
 import requests
 import responses
 
-from leeward.adapter.resolver import FunctionAddress, Source
+from leeward.adapter.resolver import FunctionAddress, Source, Unresolved
 from leeward.adapter.tokens import LARGEST
 from leeward.errors import ConfigError, Outcome
 from leeward.http.messages import Failure, Phase, Response
@@ -22,6 +22,7 @@ from leeward.http.options import TransportOptions
 from leeward.http.threads import CurlTransport
 from leeward_google.functions.addresses import Address
 from leeward_google.identity.credentials import ACCESS_TOKEN, SCOPE, Bearer, Project
+from leeward_google.identity.endpoint import PROBE_SECONDS
 from leeward_google.identity.sources import describe_source, source_of
 from tests.google.sources import (
     ACCOUNT,
@@ -282,9 +283,34 @@ def test_no_credentials_at_all() -> None:
 
 def test_a_virtual_machine() -> None:
     """A server that has answered once is out of reach later."""
-    fetch, _ = source(metadata(TOKEN), CLOSED)
+    fetch, canned = source(metadata(""), metadata(TOKEN), CLOSED)
     assert fetch(ACCESS_TOKEN, 5.0).value == Bearer("canary-token")
     assert refused(fetch, ACCESS_TOKEN).outcome is Outcome.NOT_SENT
+    probe, *others = canned.sent
+    assert probe[:3] == ("GET", "http://169.254.169.254", "/")
+    assert probe.headers == (("Metadata-Flavor", "Google"),)
+    assert len(others) == 2, "it is asked whether it is there once"
+
+
+def test_the_metadata_server_of_another_cloud() -> None:
+    """Amazon's and Microsoft's have the same address; theirs is no credential of Google's."""
+    fetch, _ = source(metadata("", 404, flavor=None))
+    found = refused(fetch, ACCESS_TOKEN)
+    assert (found.outcome, found.code) == (Outcome.AUTH, "no_credentials")
+
+
+def test_a_machine_where_the_address_hangs() -> None:
+    """A server that may not be there is waited for only briefly, like google-auth does."""
+    from google.auth.compute_engine import _metadata
+
+    fetch, canned = source(CLOSED)
+    with pytest.raises(Unresolved):
+        fetch(ACCESS_TOKEN, 30.0)
+    assert canned.timeouts == [PROBE_SECONDS]
+    assert PROBE_SECONDS == _metadata._METADATA_DEFAULT_TIMEOUT
+    with pytest.raises(Unresolved):
+        fetch(ACCESS_TOKEN, 1.0)
+    assert canned.timeouts == [PROBE_SECONDS, 1.0]
 
 
 # Acting as a service account.

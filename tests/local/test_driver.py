@@ -159,7 +159,7 @@ def test_native_tables_of_an_old_sqlite(cloud: Local, monkeypatch: pytest.Monkey
 
 def test_an_unknown_service_names_the_known(cloud: Local) -> None:
     """The message lists what there is."""
-    with pytest.raises(ConfigError, match="known: events, functions, tables"):
+    with pytest.raises(ConfigError, match="known: dead_letters, events, functions, tables"):
         cloud.native("queues")
 
 

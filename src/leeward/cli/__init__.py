@@ -13,13 +13,17 @@ from io import TextIOWrapper
 NEEDED = ("typer", "rich")
 
 
-def _silence_library_logs() -> None:
-    """Keep what libraries log out of the standard error, unless ``LEEWARD_DEBUG`` is set.
+def _choose_logs() -> None:
+    """Show a person leeward's own warnings, and keep what libraries log out of the standard error.
 
-    A logger without a handler writes its warnings there, where a program expects one JSON object.
+    A logger without a handler writes its warnings there, where a program expects one JSON object:
+    so with ``--json`` there are none. With ``LEEWARD_DEBUG`` all are shown.
     """
-    if not os.environ.get("LEEWARD_DEBUG"):
-        logging.lastResort = logging.NullHandler()
+    if os.environ.get("LEEWARD_DEBUG"):
+        return
+    logging.lastResort = logging.NullHandler()
+    if "--json" not in sys.argv:
+        logging.getLogger("leeward").addHandler(logging.StreamHandler())
 
 
 def main() -> None:
@@ -39,7 +43,7 @@ def main() -> None:
         )
         sys.exit(2)
     sys.path.append("")
-    _silence_library_logs()
+    _choose_logs()
     if isinstance(sys.stdout, TextIOWrapper):
         # A character that the terminal cannot show is escaped: the command has worked.
         sys.stdout.reconfigure(errors="backslashreplace")

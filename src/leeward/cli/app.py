@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from leeward.cli.commands import verbs
+from leeward.cli.commands.dead_letters import dead_letters
 from leeward.cli.commands.demo import demo
 from leeward.cli.commands.targets import targets
 from leeward.cli.commands.version import show_version, version
@@ -123,5 +124,10 @@ app.command(
     cls=Command,
     epilog=_examples("leeward targets", "leeward targets --targets local:a,local:b --json"),
 )(targets)
+app.command(
+    name="dead-letters",
+    cls=Command,
+    epilog=_examples("leeward dead-letters", "leeward dead-letters --json"),
+)(dead_letters)
 app.command(cls=Command, epilog=_examples("leeward demo", "leeward demo --json"))(demo)
 app.command(cls=Command, epilog=_examples("leeward version"))(version)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import AbstractContextManager, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,8 @@ import typer
 
 from leeward.cli.output.output import Output
 from leeward.client import Client
-from leeward.config import Config
+from leeward.config import Config, load_config
+from leeward.local.config import HANDLERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,29 @@ class GlobalOptions:
         targets, where = (self.targets, self.config) if config is None else (None, config)
         with redirect_stdout(sys.stderr), Client(targets, config=where) as client:
             yield client
+
+    def resolved(self) -> Config:
+        """Return the configuration that the options describe."""
+        return load_config(self.targets, file=self.config, env=os.environ)
+
+    def client_of_data(self) -> AbstractContextManager[Client]:
+        """Open the same client without the functions and subscribers of embedded targets.
+
+        Who looks at an item needs none of them, and a module that cannot be imported does not
+        stop it.
+        """
+        return self.client(without_handlers(self.resolved()))
+
+
+def without_handlers(config: Config) -> Config:
+    """Return `config` without the options that name code of the user's."""
+    options = {
+        target: {name: value for name, value in each.items() if name not in HANDLERS}
+        if target.partition(":")[0] == "local"
+        else each
+        for target, each in config.options.items()
+    }
+    return config._replace(options=options)
 
 
 def options_of(context: typer.Context) -> GlobalOptions:

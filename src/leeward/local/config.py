@@ -23,9 +23,10 @@ from typing import Any, NamedTuple
 
 from leeward.adapter import TargetConfig
 from leeward.errors import ConfigError
-from leeward.local.driver import Local
+from leeward.local.driver import DIRECTORY, Local
 
-DIRECTORY = ".leeward"
+HANDLERS = ("functions", "subscriptions")
+"""Options that name code of the user's, which is imported."""
 
 _OPTIONS = {"path": str, "functions": dict, "subscriptions": list}
 _SUBSCRIPTION = {"bus": str, "type": str, "name": str, "function": str}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,13 @@ from leeward.local.bus import Bus, DeadLetter, dead_letter, event_in
 from leeward.local.functions import QUEUED_CALL, F, Functions
 from leeward.local.schema import SCHEMA
 from leeward.local.tables import Tables
+from leeward.logs import log_event
 from leeward.sqlite.database import MEMORY, Database
 from leeward.sqlite.errors import DatabaseFault
+
+LOGGER = "leeward.local"
+DIRECTORY = ".leeward"
+"""Below the working directory: where the data lies if the configuration does not say."""
 
 Verb = Callable[[Any, float], Result[Any]]
 
@@ -54,7 +59,8 @@ class Local(Driver):
         self._closed = False
         self._file = None if os.fspath(path) == MEMORY else Path(path).absolute()
         self._clock = clock or SystemClock()
-        self._database = Database(self._file, SCHEMA)
+        self._is_here = not Path(path).is_absolute()
+        self._database = Database(self._file, SCHEMA, created=self._store_created)
         self._deliveries = DeliveryStore(self._database, Policy())
         self._dispatcher = Dispatcher(
             self._deliveries, self._handlers, self._clock, shared=self._file is not None
@@ -134,19 +140,20 @@ class Local(Driver):
         Raises:
             LeewardError: the database cannot be used.
         """
+        if self._file is not None and not self._file.exists():
+            return ()  # so that a look makes no file
         with self._database_needed():
             return tuple(dead_letter(each) for each in self._deliveries.dead())
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         """Make one attempt at any call."""
         if self._closed:
-            return Result(Outcome.LOCAL, message="closed")
+            return Result(Outcome.LOCAL, message="closed", reason="closed")
         try:
             result = self._verbs[call.verb](call, timeout)
         except DatabaseFault as fault:
-            return Result(
-                fault.outcome, message=str(fault), reason=fault.reason, cause=fault.__cause__
-            )
+            told = f"{fault}: {self._database}" if fault.outcome is Outcome.UNUSABLE else str(fault)
+            return Result(fault.outcome, message=told, reason=fault.reason, cause=fault.__cause__)
         if not self._dispatcher.started:
             self._look_for_work()
         return result
@@ -163,6 +170,7 @@ class Local(Driver):
     def native(self, service: str) -> object:
         """Return what lies underneath.
 
+        - ``dead_letters``: the same as `dead_letters`, for who has opened this by name.
         - ``functions``: the registry, a dict from name to callable that may be changed.
         - ``events``: the `Bus`.
         - ``tables``: a new `sqlite3.Connection` to the same database, also for one in memory;
@@ -172,13 +180,16 @@ class Local(Driver):
             ConfigError: there is no such service.
             LeewardError: the database cannot be used.
         """
+        if service == "dead_letters":
+            return self.dead_letters()
         if service == "functions":
             return self._functions.registry
         if service == "events":
             return self._bus
         if service != "tables":
             raise ConfigError(
-                f"no service {service!r} at {self.target}; known: events, functions, tables",
+                f"no service {service!r} at {self.target}; known: "
+                "dead_letters, events, functions, tables",
                 target=self.target,
             )
         with self._database_needed(), self._database.read(PATIENCE):
@@ -209,6 +220,19 @@ class Local(Driver):
         """Deliver what other processes left in the file for what is registered here."""
         if self._file is not None and self._file.exists() and self._handlers():
             self._dispatcher.wake()
+
+    def _store_created(self) -> None:
+        """Keep a new file out of version control; tell where it is, if `path` left that open.
+
+        The same program in another working directory begins with an empty store there.
+        """
+        assert self._file is not None
+        if self._file.parent.name == DIRECTORY:
+            ignore = self._file.parent / ".gitignore"
+            with suppress(OSError), ignore.open("x") as file:  # OSError: it is there
+                file.write("*\n")
+        if self._is_here:
+            log_event(LOGGER, "warning", "store_created", path=str(self._file))
 
     @contextmanager
     def _database_needed(self) -> Iterator[None]:

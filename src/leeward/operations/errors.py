@@ -59,7 +59,7 @@ _CLASSES: Mapping[Outcome, type[CallError]] = {
 _WHAT: Mapping[Outcome, tuple[str, str]] = {
     Outcome.LOCAL: (
         "was refused on this side before anything was sent",
-        "It did not run. Call again later or with fewer calls at once; replace a closed target.",
+        "It did not run. Call again later, or with fewer calls at once.",
     ),
     Outcome.NOT_SENT: (
         "could not be sent: the target cannot be reached",
@@ -95,6 +95,24 @@ _WHAT: Mapping[Outcome, tuple[str, str]] = {
     ),
 }
 
+_CHECK_FILE = "It did not run. Restore the file from a copy, or set `path` to another one."
+
+_REMEDIES: Mapping[str, str] = {
+    "closed": "It did not run. The target is closed: open a new one.",
+    "gone": "It did not run. Open a new target.",
+    "deadline": "It did not run. Give the call more time.",
+    "held_back": "It was not sent. Publish the events of its ordering key again, in their order.",
+    "cannot_open": (
+        "It did not run. Set `path` to a file in a directory that is there, or that can be made."
+    ),
+    "read_only": "It did not run. Make the file and its directory writable, or set another `path`.",
+    "disk_full": "It did not run. Make room on the disk.",
+    "io_error": "It did not run. Look after the disk that holds the file.",
+    "not_a_database": _CHECK_FILE,
+    "corrupt": _CHECK_FILE,
+}
+"""What to do about a `reason`, where that is more than its outcome says."""
+
 
 _LIBRARY = "curl."
 """How the codes of libcurl begin: numbers, which the message explains in words."""
@@ -126,7 +144,11 @@ def _build(call: Call, result: Result[Any]) -> CallError:
     if result.outcome is Outcome.APP_ERROR:
         fault = result.fault or FunctionFault()
         return FunctionError(
-            _message(call, result), error_type=fault.type, trace=fault.trace, **origin
+            _message(call, result),
+            error_type=fault.type,
+            error_message=fault.message,
+            trace=fault.trace,
+            **origin,
         )
     if result.outcome is Outcome.AMBIGUOUS:
         key = call.idempotency_key if isinstance(call, Invoke | Enqueue) else None
@@ -152,6 +174,8 @@ def _targets_tried(result: Result[Any]) -> list[str]:
 
 def _message(call: Call, result: Result[Any]) -> str:
     what, remedy = _WHAT[result.outcome]
+    if result.reason is not None:
+        remedy = _REMEDIES.get(result.reason, remedy)
     return f"{_subject(call, result)} {what}{_detail(result)}. {remedy}"
 
 

@@ -10,13 +10,13 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from leeward.errors import ConfigError, Outcome
 from leeward.forking import HOLD_SECONDS, Forkable, watch
-from leeward.sqlite.errors import BUSY, DatabaseFault, fault_of, primary_code
+from leeward.sqlite.errors import BUSY, GONE, DatabaseFault, fault_of, primary_code
 from leeward.sqlite.file_safety import check_files, create_file
 from leeward.sqlite.schema import Schema, prepare
 
@@ -41,8 +41,15 @@ class Database(Forkable):
     of a transaction would believe in locks that it does not have. So no fork happens inside one.
     """
 
-    def __init__(self, path: Path | None, schema: Schema) -> None:
+    def __init__(
+        self, path: Path | None, schema: Schema, *, created: Callable[[], None] = lambda: None
+    ) -> None:
         """Take `path`, or None for a database in memory; nothing is opened yet.
+
+        Args:
+            path: of the file.
+            schema: of the database.
+            created: called once a file has been made where there was none.
 
         Raises:
             ConfigError: what is there cannot be trusted.
@@ -51,6 +58,7 @@ class Database(Forkable):
             check_files(path)
         self.path = path
         self._schema = schema
+        self._created = created
         self._memory_uri = f"file:/leeward-{os.urandom(16).hex()}?vfs=memdb"
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
@@ -155,7 +163,7 @@ class Database(Forkable):
             )
         try:
             if self._refusal is not None:
-                raise DatabaseFault(Outcome.LOCAL, None, self._refusal)
+                raise DatabaseFault(Outcome.LOCAL, GONE, self._refusal)
             yield self._ready(deadline - time.monotonic())
         finally:
             lock.release()
@@ -183,8 +191,11 @@ class Database(Forkable):
                 shared = sqlite3.sqlite_version_info >= _SHARED_MEMORY
                 return _connect(self._memory_uri if shared else MEMORY, uri=shared)
             with _creating:
-                create_file(self.path)
-                return _connect(str(self.path), uri=False)
+                is_new = create_file(self.path)
+                connection = _connect(str(self.path), uri=False)
+            if is_new:
+                self._created()
+            return connection
         except (OSError, sqlite3.Error) as error:
             raise fault_of(error) from error
 

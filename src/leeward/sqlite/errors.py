@@ -31,15 +31,19 @@ MEANINGS: Mapping[int, tuple[Outcome, str, str]] = MappingProxyType(
 )
 
 
+GONE = "gone"
+"""LOCAL: in this process the database cannot be used any more."""
+
+
 class DatabaseFault(Exception):
     """The database could not do it. Its cause is the error of SQLite or of the system.
 
     Attributes:
         outcome: AMBIGUOUS if what was written may be on the disk; any other proves that it is not.
-        reason: a stable word; None for what is wrong in this process.
+        reason: a stable word.
     """
 
-    def __init__(self, outcome: Outcome, reason: str | None, message: str) -> None:
+    def __init__(self, outcome: Outcome, reason: str, message: str) -> None:
         super().__init__(message)
         self.outcome = outcome
         self.reason = reason

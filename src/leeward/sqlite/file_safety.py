@@ -64,8 +64,11 @@ def check_directory(directory: Path) -> None:
     _check_owner(directory, status, remedy=remedy, or_root=True)
 
 
-def create_file(path: Path) -> None:
+def create_file(path: Path) -> bool:
     """Make the file, and the directory, where there is none: for this user's eyes only.
+
+    Returns:
+        Whether there was none.
 
     Raises:
         ConfigError: what is there cannot be trusted.
@@ -78,6 +81,8 @@ def create_file(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, FILE_MODE))
     except FileExistsError:
         check_files(path)
+        return False
+    return True
 
 
 def _status_of(path: Path) -> os.stat_result | None:

@@ -46,6 +46,11 @@ class Contract:
         return 30.0
 
     @pytest.fixture
+    def services(self) -> tuple[str, ...]:
+        """Return the services of which the driver's `native` gives a client; none by default."""
+        return ()
+
+    @pytest.fixture
     def call_function(self, driver: Driver) -> CallFunction:
         """Return what calls the contract's functions, to see what happened on the cloud.
 

@@ -47,6 +47,16 @@ NAMES = (
 
 NASTY_ITEMS: Final[dict[str, Item]] = {
     "only its key": {},
+    "one of each type at the top": {
+        "decimal": Decimal("9.90"),
+        "whole decimal": Decimal(3),
+        "integer": 3,
+        "whole float": 3.0,
+        "float": 0.1,
+        "bytes": b"\x00text",
+        "moment": MOMENTS[2],
+        "text": "9.90",
+    },
     "constants": {"none": None, "true": True, "false": False},
     "equal but not alike": {"all": [1, 1.0, Decimal(1), Decimal("1.0"), True, "1", b"1", [1]]},
     "integers": {

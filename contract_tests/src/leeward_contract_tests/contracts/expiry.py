@@ -8,6 +8,7 @@ the cloud's stands still, so that nothing is collected meanwhile.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from math import ceil
 
 import pytest
 
@@ -90,6 +91,20 @@ class ExpiryContract(Contract):
         record = client.load_data(ITEMS, item["id"])
         assert record is not None
         assert record.item["n"] == 2
+
+    @needs(TABLES, CONDITIONS, EXPIRY)
+    def test_if_absent_stores_at_the_moment_of_expiry(
+        self, client: Client, clock: FakeClock
+    ) -> None:
+        """Take an item for absent from the very second of its expiry on, not only after it."""
+        clock.advance(ceil(clock.now()) - clock.now())  # whole seconds, which every cloud keeps
+        item: Item = {"id": fresh("item")}
+        first = client.store_data(ITEMS, item, expires_in=HOUR)
+        clock.advance(HOUR)
+        assert client.load_data(ITEMS, item["id"]) is None
+        with pytest.raises(Conflict):
+            client.store_data(ITEMS, item, if_revision=first.revision)
+        client.store_data(ITEMS, item, if_absent=True)
 
     @needs(TABLES, CONDITIONS, EXPIRY)
     def test_if_revision_does_not_revive_what_has_expired(

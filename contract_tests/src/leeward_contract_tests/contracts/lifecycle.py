@@ -83,18 +83,31 @@ class LifecycleContract(Contract):
         assert [driver.limits for _ in range(3)] == [limits] * 3
 
     def test_the_settings_are_texts(self, client: Client, driver: Driver) -> None:
-        """Describe the settings as texts; the client shows them with the declaration."""
+        """Describe at least where the target is, as texts; the client shows them."""
         settings: Mapping[Any, Any] = driver.describe()
+        assert settings, "describe() is empty: `leeward targets` could not tell where calls go"
         assert {type(each) for pair in settings.items() for each in pair} <= {str}
         (status,) = client.targets()
         assert status.name == driver.target
         assert status.settings.keys() == settings.keys()
         assert status.capabilities == {each.value for each in driver.capabilities}
 
-    def test_an_unknown_service_has_no_native_client(self, driver: Driver) -> None:
-        """Raise `ConfigError` for the native client of a service that is not known."""
-        with pytest.raises(ConfigError):
+    def test_an_unknown_service_has_no_native_client(
+        self, driver: Driver, services: tuple[str, ...]
+    ) -> None:
+        """Raise `ConfigError` for a service that is not known; it names those that are."""
+        with pytest.raises(ConfigError) as raised:
             driver.native("no-such-service")
+        assert [each for each in services if each not in str(raised.value)] == []
+
+    def test_a_known_service_has_a_native_client(
+        self, driver: Driver, services: tuple[str, ...]
+    ) -> None:
+        """Return something for each service that the fixture `services` names."""
+        for service in services:
+            client: Any = driver.native(service)
+            assert client is not None, service
+            getattr(client, "close", lambda: None)()
 
     def test_closing_twice_is_harmless(self, driver: Driver) -> None:
         """Close again without an error."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from leeward import Client, Outcome
 from leeward.adapter import Capability, Driver, Scan, Stored
+from leeward.values import Item
 from leeward_contract_tests.contracts.base import Contract
 from leeward_contract_tests.contracts.calls import SECONDS, fresh, store
 from leeward_contract_tests.contracts.capabilities import needs
 from leeward_contract_tests.contracts.exact import NASTY_ITEMS, exact
-from leeward_contract_tests.fixtures import ITEMS
+from leeward_contract_tests.fixtures import ITEMS, PAIR, PAIRS
 
-TABLES, SCAN = Capability.TABLES, Capability.SCAN
+TABLES, SCAN, COMPOSITE_KEYS = Capability.TABLES, Capability.SCAN, Capability.COMPOSITE_KEYS
 
 MANY = 120
 """Items: more than a page of most clouds holds."""
@@ -47,13 +48,35 @@ class ScanContract(Contract):
         client.delete_data(ITEMS, key)
         assert key not in [each.item["id"] for each in _scanned(driver)]
 
+    @needs(TABLES, SCAN)
+    def test_scan_stays_in_its_table(self, client: Client, driver: Driver) -> None:
+        """Return nothing of another table: a table that is not there is empty, or an error."""
+        key = fresh("item")
+        client.store_data(ITEMS, {"id": key})
+        page = driver.perform(Scan(fresh("no-such-table"), None), SECONDS).value
+        assert page is None or page.items == ()
 
-def _scanned(driver: Driver) -> list[Stored]:
-    """Return everything in the table of items."""
+    @needs(TABLES, SCAN, COMPOSITE_KEYS)
+    def test_scan_keeps_two_tables_apart(self, client: Client, driver: Driver) -> None:
+        """Return of each table its own items alone."""
+        key = fresh("item")
+        pair: Item = dict.fromkeys(PAIR, key)
+        client.store_data(ITEMS, {"id": key})
+        client.store_data(PAIRS, pair)
+        assert [each.item for each in _scanned(driver) if key in each.item.values()] == [
+            {"id": key}
+        ]
+        assert [each.item for each in _scanned(driver, PAIRS) if key in each.item.values()] == [
+            pair
+        ]
+
+
+def _scanned(driver: Driver, table: str = ITEMS) -> list[Stored]:
+    """Return everything in a table."""
     found: list[Stored] = []
     cursor: str | None = None
     for _ in range(MOST_PAGES):
-        result = driver.perform(Scan(ITEMS, cursor), SECONDS)
+        result = driver.perform(Scan(table, cursor), SECONDS)
         assert result.outcome is Outcome.OK
         assert result.value is not None
         found += result.value.items

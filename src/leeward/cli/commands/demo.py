@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from leeward.cli.demo.table import Row, render_rows
 from leeward.cli.global_options import options_of
 from leeward.cli.output.console import Printers
 from leeward.cli.output.json_view import JsonObject
@@ -24,6 +25,7 @@ def demo(context: typer.Context) -> None:
 
     scenario = play()
     data = {
+        "targets": list(scenario.targets),
         "steps": [_step(number, step) for number, step in enumerate(scenario.steps, 1)],
         "charges": {"leeward": scenario.leeward_charges, "naive_loop": scenario.naive_charges},
     }
@@ -42,13 +44,8 @@ def _step(number: int, step: Step) -> JsonObject:
 
 def _render(data: JsonObject, printers: Printers) -> None:
     out = printers.out
-    out.text("One shop on two targets, local:a and local:b.", "bold")
-    out.text("")
-    out.table(
-        ("", "what", "served by", "attempts", "outcome"),
-        [_row(step) for step in data["steps"]],
-        ("dim", "", "cyan"),
-    )
+    out.text("One shop on two targets:", "bold")
+    render_rows(data["targets"], [_row(step) for step in data["steps"]], out)
     out.text("")
     out.text("The naive loop, in full:", "bold")
     out.lines(_source_of_the_loop(), "dim")
@@ -57,24 +54,18 @@ def _render(data: JsonObject, printers: Printers) -> None:
     out.text(f"  leeward     {data['charges']['leeward']}", "green")
     out.text(f"  naive loop  {data['charges']['naive_loop']}", "red")
     out.text("")
-    out.text(
-        "The card was charged, and only the answer was lost. The loop took that for a failure and "
-        "charged again. leeward cannot know either, so it says so, with the key to look up."
-    )
+    out.lines(_LESSON)
 
 
-def _row(step: JsonObject) -> tuple[str, ...]:
-    return (
-        str(step["step"]),
-        step["what"],
-        step["served_by"] or "-",
-        _attempts(step["attempts"]),
-        step["outcome"],
-    )
+def _row(step: JsonObject) -> Row:
+    tries = [(each["target"], each["outcome"]) for each in step["attempts"]]
+    return Row(f"{step['step']} {step['what']}", tries, step["outcome"])
 
 
-def _attempts(attempts: list[JsonObject]) -> str:
-    return ", ".join(f"{each['target']} {each['outcome']}" for each in attempts) or "-"
+_LESSON = """\
+The card was charged, and only the answer was lost. The loop took that for a
+failure and charged again. leeward cannot know either, so it says so, with the
+key to look up."""
 
 
 def _source_of_the_loop() -> str:

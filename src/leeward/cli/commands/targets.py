@@ -11,7 +11,6 @@ from leeward.cli.output.config_view import json_of_config, json_of_origins, json
 from leeward.cli.output.console import Printer, Printers
 from leeward.cli.output.json_view import JsonObject
 from leeward.cli.output.render import spoken
-from leeward.config import load_config
 
 STYLES = ("cyan",)
 """Styles of the columns of every table: the name stands out."""
@@ -23,7 +22,7 @@ def targets(context: typer.Context) -> None:
     Every target is opened, so that a wrong setting is found; nothing is sent to it.
     """
     options = options_of(context)
-    config = load_config(options.targets, file=options.config, env=os.environ)
+    config = options.resolved()
     data = json_of_origins(options.targets, options.config, os.environ) | json_of_config(config)
     with options.client(config) as cloud:
         data["targets"] = [json_of_target(status) for status in cloud.targets()]

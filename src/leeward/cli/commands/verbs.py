@@ -185,7 +185,7 @@ def store(
     """
     options = options_of(context)
     stored = item_argument(item)
-    with options.client() as cloud:
+    with options.client_of_data() as cloud:
         receipt = cloud.store_data(
             table,
             stored,
@@ -205,7 +205,7 @@ def load(context: typer.Context, table: Table, key: Key, *, timeout: Timeout = N
     """
     options = options_of(context)
     wanted = key_argument(key)
-    with options.client() as cloud:
+    with options.client_of_data() as cloud:
         record = cloud.load_data(table, wanted, timeout=timeout)
         if record is None:
             options.output.show(json_of_absence(table), render_absence)
@@ -227,6 +227,6 @@ def delete(
     """
     options = options_of(context)
     unwanted = key_argument(key)
-    with options.client() as cloud:
+    with options.client_of_data() as cloud:
         receipt = cloud.delete_data(table, unwanted, if_revision=if_revision, timeout=timeout)
         options.output.show(json_of_write(receipt), render_receipt)

@@ -8,7 +8,11 @@ from leeward.client import Client
 from leeward.values import InvokeResult, Json
 
 
-def naive_invoke(clouds: Iterable[Client], function: str, payload: Json) -> InvokeResult:
+def naive_invoke(
+    clouds: Iterable[Client],
+    function: str,
+    payload: Json,
+) -> InvokeResult:
     """Try the next cloud on any exception."""
     for cloud in clouds:
         try:

@@ -41,6 +41,7 @@ class Step:
 class Scenario:
     """The whole demo, and how often each way of failing over has charged one order."""
 
+    targets: tuple[str, ...]
     steps: tuple[Step, ...]
     leeward_charges: int
     naive_charges: int
@@ -52,7 +53,8 @@ def play() -> Scenario:
     with shop.client(shop.a, shop.b) as cloud:
         steps = [*_good_day(shop, cloud), _broken_target(shop, cloud), *_lost_answer(shop, cloud)]
     steps.append(_naive_loop(naive_shop))
-    return Scenario(tuple(steps), len(shop.charges), len(naive_shop.charges))
+    targets = shop.a.target, shop.b.target
+    return Scenario(targets, tuple(steps), len(shop.charges), len(naive_shop.charges))
 
 
 def _good_day(shop: Shop, cloud: Client) -> Iterator[Step]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from leeward.cli.item_json import tagged
 from leeward.cli.output.exit_codes import ExitCode
+from leeward.cloudevents import to_json
 from leeward.errors import CallError, FunctionError, InvalidRequest, LeewardError, OutcomeUnknown
 from leeward.values import (
     Attempt,
@@ -16,6 +17,9 @@ from leeward.values import (
     Record,
     StoreReceipt,
 )
+
+if TYPE_CHECKING:
+    from leeward.local import DeadLetter
 
 JsonObject: TypeAlias = dict[str, Any]
 
@@ -80,6 +84,19 @@ def json_of_absence(table: str) -> JsonObject:
     return {"found": False, "table": table, "item": None}
 
 
+def json_of_dead_letter(target: str, letter: DeadLetter) -> JsonObject:
+    """Return the JSON object of a dead letter; its event is CloudEvents JSON."""
+    return {
+        "target": target,
+        "bus": letter.bus,
+        "handler": letter.subscription,
+        "attempts": letter.attempts,
+        "error": letter.error,
+        "message": letter.message,
+        "event": None if letter.event is None else to_json(letter.event),
+    }
+
+
 def json_of_attempts(attempts: Iterable[Attempt]) -> list[JsonObject]:
     """Return attempts as JSON objects; times in seconds."""
     return [
@@ -116,7 +133,11 @@ def json_of_error(error: LeewardError, end: ExitCode) -> JsonObject:
         case InvalidRequest():
             data["field"] = error.field
         case FunctionError():
-            data |= {"error_type": error.error_type, "trace": list(error.trace)}
+            data |= {
+                "error_type": error.error_type,
+                "error_message": error.error_message,
+                "trace": list(error.trace),
+            }
         case OutcomeUnknown():
             data |= {"idempotency_key": error.idempotency_key, "executed": error.executed}
             data["may_have_run"] = True if error.executed else None

@@ -16,8 +16,8 @@ from typing import Any, Final
 from leeward.adapter.hosts import url_of
 from leeward.adapter.resolver import Resolved, Source, Token, Unresolved
 from leeward.adapter.tokens import TokenEndpoint, end_in, json_object, undecodable
-from leeward.errors import ConfigError, Outcome
-from leeward.http.messages import Request
+from leeward.errors import ConfigError, LeewardError, Outcome
+from leeward.http.messages import Failure, Request, Response
 from leeward.http.transport import Transport
 from leeward.text import percent_encode
 from leeward_google.identity.credentials import IdToken, access_token, id_token
@@ -33,6 +33,9 @@ _HOSTS: Final = ("GCE_METADATA_HOST", "GCE_METADATA_ROOT", "GCE_METADATA_IP")
 
 _PLATFORM: Final = ("K_SERVICE", "FUNCTION_TARGET", "CLOUD_RUN_JOB", "GAE_SERVICE", *_HOSTS)
 """Variables that are set where the metadata server is."""
+
+PROBE_SECONDS: Final = 3.0
+"""Seconds for a metadata server of which nothing tells to answer, as google-auth waits for it."""
 
 _ACCOUNT: Final = "/computeMetadata/v1/instance/service-accounts/default"
 
@@ -69,6 +72,22 @@ def is_forbidden(env: Mapping[str, str]) -> bool:
     return env.get("NO_GCE_CHECK", "").lower() == "true"
 
 
+def is_there(origin: str, transport: Transport, timeout: float) -> bool:
+    """Ask for nothing at `origin`; return whether Google's metadata server answers.
+
+    Args:
+        origin: of the metadata server.
+        transport: carries the request.
+        timeout: seconds, of which it takes at most `PROBE_SECONDS`.
+    """
+    probe = Request("GET", origin, "/", (FLAVOR,))
+    try:
+        answer = transport.send(probe, min(timeout, PROBE_SECONDS))
+    except LeewardError:  # a setting of the transport is wrong: the request for a token tells it
+        return True
+    return not isinstance(answer, Failure) and _is_googles(answer)
+
+
 def metadata_source(origin: str, transport: Transport, now: Callable[[], float]) -> Source:
     """Make a source of tokens and of the project's id, one request for each fetch.
 
@@ -81,8 +100,7 @@ def metadata_source(origin: str, transport: Transport, now: Callable[[], float])
 
     def fetch(what: Any, timeout: float) -> Resolved:
         answer = endpoint.ask(lambda: Request("GET", origin, _target(what), (FLAVOR,)), timeout)
-        name, value = FLAVOR
-        if answer.headers.get(name.lower()) != value:
+        if not _is_googles(answer):
             told = f"somebody who is not Google answers in place of {_WHERE}"
             raise Unresolved(Outcome.AUTH, "not_google", told)
         moment = now()
@@ -98,6 +116,11 @@ def metadata_source(origin: str, transport: Transport, now: Callable[[], float])
         return Resolved(text, moment)
 
     return fetch
+
+
+def _is_googles(answer: Response) -> bool:
+    name, value = FLAVOR
+    return answer.headers.get(name.lower()) == value
 
 
 def _target(what: Any) -> str:

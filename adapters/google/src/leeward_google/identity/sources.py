@@ -15,6 +15,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from leeward.adapter import TargetConfig
@@ -34,6 +35,7 @@ from leeward_google.identity.endpoint import (
     ADDRESS,
     is_announced,
     is_forbidden,
+    is_there,
     metadata_address,
     metadata_source,
 )
@@ -157,7 +159,8 @@ def _tokens(
         place = metadata_address(config.env) if config.trust_env else ADDRESS
         carrier = OneShotTransport() if settings.public_only else transport
         own = metadata_source(place, carrier, now)
-        own = own if origin is _Origin.METADATA else _Perhaps(own)
+        if origin is _Origin.PERHAPS:
+            own = _Perhaps(own, partial(is_there, place, carrier))
     own = charged(own, identity.quota_project)
     if identity.impersonate is None:
         return own
@@ -186,20 +189,23 @@ def _none(what: Any, timeout: float) -> Resolved:
 class _Perhaps:
     """The metadata server where nothing says that there is one, such as on a virtual machine.
 
-    As long as it has never answered, there are no credentials; later, it is out of reach.
+    Somewhere else its address leads nowhere, and a request may hang. So it is asked for nothing
+    first, for a short while. Once it has answered, it is out of reach if it does not.
+
+    Args:
+        source: the metadata server.
+        is_there: asks whether it is one, within so many seconds.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, is_there: Callable[[float], bool]) -> None:
         self._source = source
-        self._gave = False
+        self._is_there = is_there
+        self._seen = False
 
     def __call__(self, what: Any, timeout: float) -> Resolved:
-        try:
-            found = self._source(what, timeout)
-        except Unresolved as error:
-            if error.outcome is Outcome.NOT_SENT and not self._gave:
-                told = f"no Google credentials, and no metadata server: {_REMEDY}"
-                raise Unresolved(Outcome.AUTH, "no_credentials", told) from error
-            raise
-        self._gave = True
-        return found
+        if not self._seen:
+            self._seen = self._is_there(timeout)
+        if not self._seen:
+            told = f"no Google credentials, and no metadata server: {_REMEDY}"
+            raise Unresolved(Outcome.AUTH, "no_credentials", told)
+        return self._source(what, timeout)

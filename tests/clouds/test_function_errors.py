@@ -1,0 +1,91 @@
+"""What a function raised reaches its caller in the same attributes, wherever it ran."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from leeward import Client, FunctionError
+from leeward.adapter import Invoke, Result
+from leeward.envelope import MARK, fault_document, fault_of
+from leeward.http.messages import Response
+from leeward.local import Local
+from leeward_azure.functions import plans as azure
+from leeward_azure.functions.addresses import Address as AzureAddress
+from leeward_azure.settings.services import Functions as AzureFunctions
+from leeward_google.functions import plans as google
+from leeward_google.functions.addresses import Address as GoogleAddress
+from leeward_google.settings.services import Functions as GoogleFunctions
+from tests.aws.test_functions import PLANS as AWS
+from tests.playing import play
+from tests.scripted import Scripted
+
+CALL = Invoke("find", b'{"order":"canary-42"}', "key-1")
+
+ORDER = {"order": "canary-42"}
+
+
+class NoSuchOrderError(Exception):
+    """What the function raises."""
+
+
+def find(order: Any) -> None:
+    raise NoSuchOrderError(f"no such order {order['order']}")
+
+
+def document() -> bytes:
+    """Return what leeward's handler answers, and the runtime of Lambda likewise."""
+    try:
+        find(ORDER)
+    except NoSuchOrderError as error:
+        return fault_document(fault_of(error))
+    raise AssertionError
+
+
+def on_local() -> Result[Any]:
+    local = Local()
+    local.function("find")(find)
+    try:
+        return local.perform(CALL, 5.0)
+    finally:
+        local.close()
+
+
+def on_aws() -> Result[Any]:
+    from tests.aws.playing import play as play_aws
+
+    headers = {"x-amz-function-error": "Unhandled"}
+    result: Result[Any] = play_aws(AWS["invoke"], CALL, Response(200, headers, document())).result
+    return result
+
+
+def on_azure() -> Result[Any]:
+    plan = azure.functions(AzureFunctions("https://shop.azurewebsites.net"))["invoke"]
+    address = AzureAddress("https://shop.azurewebsites.net", "/api/find")
+    return play(plan, CALL, Response(500, {MARK: "1"}, document()), credential=address).result
+
+
+def on_google() -> Result[Any]:
+    plan = google.functions(GoogleFunctions("https://shop.a.run.app"))["invoke"]
+    address = GoogleAddress("https://shop.a.run.app", "/find")
+    return play(plan, CALL, Response(500, {MARK: "1"}, document()), credential=address).result
+
+
+@pytest.mark.parametrize("attempt", [on_local, on_aws, on_azure, on_google])
+def test_the_function_error_has_what_the_function_said(
+    attempt: Callable[[], Result[Any]],
+) -> None:
+    """Class, text and trace are attributes; the text may hold a payload, and is in no message."""
+    driver = Scripted("one", attempt())
+    with Client(driver) as client, pytest.raises(FunctionError) as raised:
+        client.invoke("find", {"order": "canary-42"})
+    error = raised.value
+    assert (error.error_type, error.error_message) == (
+        "NoSuchOrderError",
+        "no such order canary-42",
+    )
+    assert "in find" in "".join(error.trace)
+    assert "canary" not in f"{error} {error!r} {vars(error)!r}"
+    assert "NoSuchOrderError" in str(error)

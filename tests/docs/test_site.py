@@ -1,0 +1,96 @@
+"""Links inside the site lead somewhere, and so do those between the pages of the repository."""
+
+from __future__ import annotations
+
+import re
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.house.workspace import ROOT
+
+PAGES = [
+    *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "contract_tests/README.md"),
+    *("examples/README.md", "examples/plugin/README.md"),
+    *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))),
+]
+
+
+def links() -> Any:
+    spec = spec_from_file_location("links", ROOT / "docs/links.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_broken_link_of_the_site_is_found(tmp_path: Path) -> None:
+    """A page that is not there, and a place that is not on it; other sites are not asked."""
+    (tmp_path / "a.html").write_text(
+        '<h1 id="top"></h1><a href="b.html#here"></a><a href="#top"></a><a href="c.html"></a>'
+        '<a href="b.html#gone"></a><a href="https://example.com/x"></a><a href="#gone"></a>'
+        '<img src="d.png">'
+    )
+    (tmp_path / "b.html").write_text('<h2 id="here"></h2>')
+    assert list(links().broken(tmp_path)) == [
+        "a.html: c.html: no such page",
+        "a.html: b.html#gone: no such place",
+        "a.html: #gone: no such place",
+        "a.html: d.png: no such page",
+    ]
+
+
+def places(page: Path) -> set[str]:
+    """Return the anchors of the headings of a page, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    plain = [re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings]
+    return {heading.replace(" ", "-") for heading in plain}
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if (ROOT / page).exists()])
+def test_links_between_the_pages_lead_somewhere(page: str) -> None:
+    """Also where the pages are read in the repository, and not on the site."""
+    path = ROOT / page
+    text = re.sub(r"```.*?```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    wrong = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        name, _, place = link.partition("#")
+        if ":" in name:
+            continue
+        target = (path.parent / name).resolve() if name else path
+        if not target.exists() or (place and place not in places(target)):
+            wrong.append(link)
+    assert wrong == []
+
+
+def test_the_site_is_built_where_every_pull_request_is_checked() -> None:
+    """With warnings as errors, and then its links are looked at."""
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    check = text.partition("\ncheck:")[2].partition("\n\n")[0]
+    site = text.partition("\nsite:")[2].partition("\n\n")[0]
+    assert "$(MAKE) site" in check
+    assert "sphinx-build -q -W" in site
+    assert "docs/links.py" in site
+
+
+def test_every_page_has_its_place_on_the_site() -> None:
+    """In one of the four groups, by whom it is for."""
+    index = (ROOT / "docs/index.md").read_text(encoding="utf-8")
+    groups = re.findall(r":caption: (.+)\n((?:.|\n)*?)```", index)
+    assert [name for name, _ in groups] == [
+        "Users",
+        "Operators",
+        "Adapter authors",
+        "Contributors",
+    ]
+    listed = [name for _, names in groups for name in names.split()]
+    assert len(set(listed)) == len(listed)
+    assert {*listed, "index"} == {path.stem for path in (ROOT / "docs").glob("*.md")}
+
+
+def test_the_site_claims_no_copyright_without_a_holder() -> None:
+    """A year alone says nothing."""
+    assert "html_show_copyright = False" in (ROOT / "docs/conf.py").read_text(encoding="utf-8")
