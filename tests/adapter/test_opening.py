@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
-from leeward.adapter import Driver, TargetConfig, opening
+from leeward.adapter import Driver, Limits, TargetConfig, opening
 from leeward.adapter.lazy_plans import LazyPlans, Plans
-from leeward.adapter.options import Option
+from leeward.adapter.options import Option, Values, read_options
+from leeward.adapter.resolver import ConfiguredFirst, Resolved, Source
+from leeward.adapter.wire import Transport
 from leeward.errors import ConfigError
 from leeward.http.options import TransportOptions
 from leeward.http.wire import Wire, curl_wire
@@ -162,3 +164,26 @@ def test_plans_are_made_when_a_verb_needs_them() -> None:
     found: list[object] = [plans["load"], plans["store"]]
     assert found == [2, 1]
     assert made == ["here"]
+
+
+def test_an_adapter_may_have_no_class_for_its_settings() -> None:
+    """Then the values of its options are what plans and source are made with."""
+    options = (Option("url", "where"), *opening.http_options("STRATUS_CA_BUNDLE"))
+    given = {"url": "https://a", "max_in_flight": 3}
+    config = TargetConfig("stratus", "stratus", None, given, {"STRATUS_CA_BUNDLE": "/own.pem"})
+    made: list[object] = []
+
+    def source(settings: Values, _: TargetConfig, __: Transport) -> Source:
+        made.append(settings)
+        return ConfiguredFirst(lambda _: None, Resolved)
+
+    values = read_options(config, options)
+    driver = opening.open_plan_driver(
+        config, values, [], source=source, capabilities=(), limits=Limits(), describe={}
+    )
+    driver.close()
+    assert made == [values]
+    shown = driver.describe()
+    assert (shown["max_in_flight"], shown["ca_file"]) == ("3", "/own.pem")
+    with pytest.raises(ConfigError, match="stratus has no client of 'store'"):
+        driver.native("store")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from itertools import permutations
 from typing import Any
 
@@ -42,12 +44,13 @@ def read(
     env: dict[str, str] | None = None,
     qualifier: str | None = None,
     *,
+    rows: Sequence[Option] = ROWS,
     trust_env: bool = True,
     **options: Any,
 ) -> Values:
     name = f"nimbus:{qualifier}" if qualifier else "nimbus"
     config = TargetConfig(name, "nimbus", qualifier, options, env or {}, trust_env)
-    return read_options(config, ROWS)
+    return read_options(config, rows)
 
 
 def refusal(env: dict[str, str] | None = None, **options: Any) -> str:
@@ -180,6 +183,18 @@ def test_what_the_hardened_mode_alone_knows() -> None:
     """Elsewhere it would narrow nothing, and nobody shall believe so."""
     assert read(trust_env=False, locked=["a"])["locked"] == ["a"]
     assert "no effect while trust_env is true" in refusal(locked=[])
+
+
+def test_a_required_option_may_be_said_anywhere() -> None:
+    """Where it is not, the message names the option, its section and its variables."""
+    rows = (Option("url", "where", variables="URL OLD_URL", required=True),)
+    assert read(rows=rows, url="a")["url"] == "a"
+    assert read({"OLD_URL": "b"}, rows=rows)["url"] == "b"
+    told = "'url' is missing in [targets.\"nimbus\"]: set it"
+    with pytest.raises(ConfigError, match=rf"{re.escape(told)}, or the variable URL or OLD_URL$"):
+        read(rows=rows)
+    with pytest.raises(ConfigError, match=rf"{re.escape(told)}$"):
+        read({"URL": "c"}, rows=rows, trust_env=False)
 
 
 def test_the_order_of_the_rows_decides_nothing_else() -> None:

@@ -343,7 +343,7 @@ def test_a_driver_looks_up_once_and_again_after_a_401(arm: responses.RequestsMoc
     carrier, facts = Carrier("one"), TargetInfo("azure", frozenset(Capability), LIMITS, {})
     wire = Wire(lambda: carrier, None)  # type: ignore[arg-type]
     fetch = lookup_source(settings, config, tokens, lambda: NOW)
-    driver = PlanDriver(facts, LazyPlans(PLANS, settings), fetch, wire, native=None)  # type: ignore[arg-type]
+    driver = PlanDriver(facts, LazyPlans(PLANS, settings), fetch, wire)
     call = Invoke("send", b"1", "key")
     assert [driver.perform(call, 10.0).outcome for _ in range(3)] == [Outcome.OK] * 3
     assert len(arm.calls) == 3

@@ -128,11 +128,6 @@ def test_the_examples_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
                 value()
 
 
-def test_the_plans_of_the_page_make_a_driver() -> None:
-    """Its pieces, one after the other, are one program."""
-    exec(compile("\n".join(blocks(DOCS / "plans.md", "python")), "plans.md", "exec"), {})
-
-
 def test_outcomes_are_eleven() -> None:
     """The number that the documentation names."""
     assert len(Outcome) == 11

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 import leeward
 from leeward import Promise
 from leeward.adapter import items
+from tests.house.test_adapters import INSIDE
 from tests.house.workspace import ROOT
 
 TEXT = (ROOT / "docs/reference.md").read_text(encoding="utf-8")
@@ -30,6 +32,14 @@ def test_every_name_of_the_package_is_in_the_reference() -> None:
 def test_every_name_for_items_is_in_the_reference() -> None:
     """An author of an adapter needs all of them."""
     assert [name for name in items.__all__ if f"leeward.adapter.items.{name}" not in PAGE] == []
+
+
+def test_every_module_of_the_kit_is_in_the_reference() -> None:
+    """But for those of its inside, which no adapter may import."""
+    modules = {path.stem for path in (ROOT / "src/leeward/adapter").glob("*.py")} - {"__init__"}
+    assert set(INSIDE) < modules
+    listed = set(re.findall(r"^### leeward\.adapter\.(\w+)$", TEXT, re.MULTILINE))
+    assert listed == modules - set(INSIDE)
 
 
 @pytest.mark.parametrize("name", RESERVED)

@@ -197,7 +197,7 @@ def test_a_driver_looks_up_once_and_again_after_a_404(api: responses.RequestsMoc
     )
     wire = Wire(lambda: carrier, None)  # type: ignore[arg-type]
     fetch = source_of(settings, config, carrier)
-    driver = PlanDriver(facts, LazyPlans(PLANS, settings), fetch, wire, native=None)  # type: ignore[arg-type]
+    driver = PlanDriver(facts, LazyPlans(PLANS, settings), fetch, wire)
     call = Invoke("send", b"1", "key")
     assert [driver.perform(call, 10.0).outcome for _ in range(3)] == [Outcome.OK] * 3
     assert len(api.calls) == 1

@@ -25,9 +25,10 @@ def _lint_imports(tree: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """Give a directory with a copy of the package."""
+    """Give a directory with a copy of the package, and of the adapter of an example."""
     ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "src/leeward", tmp_path / "leeward", ignore=ignored)
+    for package in ("src/leeward", "examples/plans/src/leeward_stratus"):
+        shutil.copytree(ROOT / package, tmp_path / Path(package).name, ignore=ignored)
     return tmp_path
 
 
@@ -37,19 +38,26 @@ def test_imports_run_one_way(tree: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
+ONE_WAY = "Imports run one way"
+PURE = "Routing decides without touching the world"
+KIT = "Adapters use the public kit"
+
+
 @pytest.mark.parametrize(
     ("module", "line", "contract"),
     [
-        ("values.py", "import leeward.adapter", "Imports run one way"),
-        ("brand_new.py", "", "Imports run one way"),
-        ("routing/outcomes.py", "import time", "Routing decides without touching the world"),
-        ("routing/call.py", "import random", "Routing decides without touching the world"),
-        ("routing/health.py", "import leeward.clock", "Routing decides without touching the world"),
-        ("routing/failover.py", "import logging", "Routing decides without touching the world"),
+        ("leeward/values.py", "import leeward.adapter", ONE_WAY),
+        ("leeward/brand_new.py", "", ONE_WAY),
+        ("leeward/routing/outcomes.py", "import time", PURE),
+        ("leeward/routing/call.py", "import random", PURE),
+        ("leeward/routing/health.py", "import leeward.clock", PURE),
+        ("leeward/routing/failover.py", "import logging", PURE),
+        ("leeward_stratus/plans.py", "import leeward.http.pool", KIT),
+        ("leeward_stratus/errors.py", "import leeward.adapter.flight", KIT),
     ],
 )
 def test_a_wrong_import_is_refused(tree: Path, module: str, line: str, contract: str) -> None:
-    """Importing upwards, a module without a place, and a clock in a decision break a contract."""
-    with (tree / "leeward" / module).open("a", encoding="utf-8") as file:
+    """Upwards, of a module without a place, of a clock in a decision, and behind the kit."""
+    with (tree / module).open("a", encoding="utf-8") as file:
         file.write(f"\n{line}\n")
     assert f"{contract} BROKEN" in _lint_imports(tree).stdout

@@ -22,6 +22,7 @@ SDISTS = {
     "leeward_azure": {"src/leeward_azure", "README.md", "LICENSE"},
     "leeward_google": {"src/leeward_google", "README.md", "LICENSE"},
     "leeward_nimbus": {"src/leeward_nimbus", "README.md", "LICENSE"},
+    "leeward_stratus": {"src/leeward_stratus", "README.md", "LICENSE"},
 }
 """What belongs into each sdist, besides: files, and folders under src."""
 

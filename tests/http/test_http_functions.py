@@ -6,10 +6,22 @@ from typing import Any
 
 import pytest
 
-from leeward.adapter.http_functions import UNPROVED, Proof, Who, outcome_of
-from leeward.envelope import MARK
+from leeward.adapter.http_functions import (
+    UNPROVED,
+    Address,
+    Platform,
+    Proof,
+    Who,
+    by_token,
+    invoke,
+    outcome_of,
+)
+from leeward.adapter.plans import Need, Send, View
+from leeward.adapter.resolver import FunctionAddress
+from leeward.calls import Invoke, Result
+from leeward.envelope import MARK, request_headers
 from leeward.errors import Outcome
-from leeward.http.messages import Response
+from leeward.http.messages import Request, Response
 from leeward_azure.functions.plans import PROOFS as AZURE
 from leeward_google.functions.plans import PROOFS as GOOGLE
 
@@ -80,3 +92,47 @@ def test_without_a_proof_nothing_is_said_not_to_have_run(
         else:
             assert who is Who.NOBODY_KNOWS
             assert status == 413 or meaning.outcome in {Outcome.AMBIGUOUS, Outcome.APP_ERROR}
+
+
+def test_a_header_may_prove_by_its_beginning_or_as_a_whole() -> None:
+    """In either case of letters; an unknown code that begins like a known one proves nothing."""
+    begins = Proof(frozenset({403}), header=("code", "denied"))
+    whole = Proof(frozenset({403}), header_is=("code", "denied"))
+    for value, found in {"Denied": (True, True), "denied_now": (True, False)}.items():
+        response = Response(403, {"code": value})
+        assert (begins.holds(response), whole.holds(response)) == found
+    assert not begins.holds(Response(403))
+    assert not whole.holds(Response(403))
+
+
+def test_an_adapter_may_know_the_address() -> None:
+    """Then nothing is looked up; and what the platform says is read as HTTP has it."""
+    platform = Platform((Proof(frozenset({429})),), lambda response: response.headers.get("id"))
+    address = Address("https://f.example", "/double", "t")
+    plan = invoke(platform, Invoke("double", b"21", "the-key"), View(0.0, 5.0), address)
+    step = next(plan)
+    assert isinstance(step, Send)
+    assert step.request == Request(
+        "POST",
+        "https://f.example",
+        "/double",
+        (
+            ("Content-Type", "application/json"),
+            *request_headers("the-key", 5.0),
+            ("Authorization", "Bearer t"),
+        ),
+        b"21",
+    )
+    with pytest.raises(StopIteration) as ended:
+        plan.send(Response(429, {"id": "r-1", "retry-after": "2"}))
+    assert ended.value.value == Result(
+        Outcome.REJECTED, code="http.429", request_id="r-1", retry_after=2.0
+    )
+    assert "Bearer" not in repr(address)
+    assert by_token(address._replace(token=None)) == ()
+
+
+def test_an_address_that_is_not_known_is_needed() -> None:
+    """The adapter's source gives it."""
+    plan = invoke(Platform((), lambda _: None), Invoke("f", b"1", "k"), View(0.0, 5.0))
+    assert next(plan) == Need(FunctionAddress("f"))

@@ -46,6 +46,7 @@ from leeward_contract_tests.fixtures import (  # noqa: E402
     contract_config,
     contract_functions,
 )
+from leeward_contract_tests.loopback import LoopbackCloud  # noqa: E402
 
 __all__ = [
     "Awaited",
@@ -59,6 +60,7 @@ __all__ = [
     "Faults",
     "InvokeContract",
     "LifecycleContract",
+    "LoopbackCloud",
     "PublishContract",
     "ScanContract",
     "Seen",

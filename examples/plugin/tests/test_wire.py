@@ -164,5 +164,5 @@ def test_nothing_shows_the_token(driver: NimbusDriver) -> None:
 def test_the_native_client_is_the_session(driver: NimbusDriver) -> None:
     """The session is handed out under its name, and under no other."""
     assert driver.native("http").headers["Authorization"] == "Bearer secret-token"
-    with pytest.raises(ConfigError, match="known: http"):
+    with pytest.raises(ConfigError, match="use http"):
         driver.native("functions")

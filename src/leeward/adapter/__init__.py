@@ -3,6 +3,8 @@
 A driver is dumb on purpose. `leeward.Client` has validated every argument, minted every id and
 checked every limit before a driver sees a call; the router owns retries, failover and the
 deadline. A driver makes **one** attempt and says how it ended.
+
+The modules beside this one are the kit for drivers that are made of plans, `leeward.adapter.plans`.
 """
 
 from __future__ import annotations

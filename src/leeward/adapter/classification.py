@@ -23,15 +23,25 @@ class Classification(NamedTuple):
 
 
 AMBIGUOUS: Final = Classification(Outcome.AMBIGUOUS)
+"""It may have run, or not."""
 APP_ERROR: Final = Classification(Outcome.APP_ERROR)
+"""The function ran, and raised."""
 AUTH: Final = Classification(Outcome.AUTH)
+"""Whoever asks is not known, or may not."""
 CALLER: Final = Classification(Outcome.CALLER)
+"""The request is wrong; nothing ran."""
 CONFLICT: Final = Classification(Outcome.CONFLICT)
+"""The condition of a write does not hold."""
 CONTENTION: Final = Classification(Outcome.REJECTED, CONTENTION_REASON)
+"""Another write was at the same item; nothing was written."""
 NOT_FOUND: Final = Classification(Outcome.NOT_FOUND)
+"""There is no such function, bus or table."""
 REJECTED: Final = Classification(Outcome.REJECTED)
+"""It was refused before it ran, as when there are too many requests."""
 STALE: Final = Classification(Outcome.AUTH, STALE_CREDENTIALS)
+"""The credential does not hold any longer; the plan is run again, once, with another one."""
 TOO_LARGE: Final = Classification(Outcome.CALLER, TOO_LARGE_REASON)
+"""The request is larger than the service takes; nothing ran."""
 
 
 def by_code(rows: Mapping[Classification, str]) -> dict[str, Classification]:

@@ -10,9 +10,10 @@ import re
 from collections.abc import Callable, Generator, Hashable
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from leeward.adapter.classification import Classification
 from leeward.adapter.http_dates import ahead_of
 from leeward.adapter.plan_run import proves_nothing_done, result_of
-from leeward.adapter.plans import SKEWED, Need, Send, Step, TheirTime, View
+from leeward.adapter.plans import SKEWED, Need, Plan, Send, Step, TheirTime, View
 from leeward.calls import Result
 from leeward.errors import Outcome
 from leeward.http.messages import Failure, Request, Response
@@ -27,6 +28,9 @@ UNEXPECTED: Final = "unexpected_status"
 """AMBIGUOUS: a success, and not the one that this call ends with."""
 DAMAGED: Final = "damaged"
 """AMBIGUOUS: the body does not have the checksum that came with it."""
+
+JSON: Final = (("Content-Type", "application/json"),)
+"""The headers of a request whose body is JSON."""
 
 NO_RESPONSE: Final = Response(0)
 """In the place of an answer that did not come."""
@@ -130,6 +134,54 @@ def by_headers(proof: Callable[[Any, float], tuple[tuple[str, str], ...]]) -> Au
     return authorize
 
 
+def bearer(token: str, _now: float = 0.0) -> tuple[tuple[str, str], ...]:
+    """Return the header with a token that nothing else has to prove (RFC 6750)."""
+    return (("Authorization", f"Bearer {token}"),)
+
+
+def exchange_json(
+    service: Service, request: Request, view: View, read: Callable[[dict[str, Any]], Any]
+) -> Plan:
+    """Do a whole plan of one request whose good answer is a JSON object.
+
+    Args:
+        service: who is asked.
+        request: without a word on who sends it.
+        view: of the plan.
+        read: takes the value of the call out of the object. Where it raises ValueError, TypeError
+            or KeyError, the answer is not what the service documents: AMBIGUOUS, and it ran.
+    """
+    response, refusal = yield from exchange(service, request, view)
+    if refusal is not None:
+        return refusal
+    try:
+        value = read(object_of(response))
+    except (ValueError, TypeError, KeyError) as error:
+        return ambiguous(response, UNDECODABLE, error, request_id=service.request_id)
+    return Result.ok(value, request_id=response.headers.get(service.request_id))
+
+
+def refused(
+    response: Response, now: float, meaning: Classification, code: str | None, request_id: str = ""
+) -> Result[Any]:
+    """Return the result of a refusal.
+
+    Args:
+        response: that refuses.
+        now: the time of it, in Unix seconds.
+        meaning: of it.
+        code: the service's own name of it; None for one by its status.
+        request_id: the header with the service's id of the request.
+    """
+    return Result(
+        meaning.outcome,
+        code=code or f"http.{response.status}",
+        reason=meaning.reason,
+        request_id=response.headers.get(request_id),
+        retry_after=retry_after(response, now),
+    )
+
+
 def as_look_up(answer: Answer) -> Answer:
     """Return the answer to a look-up that came before the request that counts.
 
@@ -179,6 +231,11 @@ def ambiguous(
         executed=True if 200 <= response.status < 300 else None,
         cause=cause,
     )
+
+
+def retry_after(response: Response, now: float) -> float | None:
+    """Return the seconds that the header Retry-After asks to wait; None for none, or nonsense."""
+    return wait_in(response.headers.get("retry-after", "").strip(), now)
 
 
 def wait_in(text: str, now: float) -> float | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from leeward.errors import ConfigError
 
 if TYPE_CHECKING:
-    from leeward.adapter.options import Setting
+    from leeward.adapter.options import Check, Setting, Values
     from leeward.adapter.target import TargetConfig
 
 _HOST: Final = r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
@@ -94,6 +94,23 @@ def origin_of(setting: Setting, example: str) -> str:
             "without user, path or query"
         )
     return url.origin
+
+
+def origin_below(domain: str) -> Check:
+    """Return a check for an option: the origin of a service that gets a credential.
+
+    With the environment trusted that is any host over https, or this machine over http. In the
+    hardened mode it is https, and `domain` itself, a name below it, or one of `allowed_hosts`.
+    """
+
+    def check(setting: Setting, values: Values) -> str:
+        origin = origin_of(setting, f"https://{domain}")
+        own = f".{origin.partition('://')[2]}".endswith(f".{domain}")
+        check_host(origin, setting.where, values.config, own=own, whose=f"below {domain}")
+        check_token_goes_safely(origin, setting.where)
+        return origin
+
+    return check
 
 
 def check_host(origin: str, where: str, config: TargetConfig, *, own: bool, whose: str) -> None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 
 from leeward.adapter.classification import (
     AMBIGUOUS,
@@ -28,7 +28,7 @@ from leeward.adapter.classification import (
     TOO_LARGE,
     Classification,
 )
-from leeward.adapter.exchange import UNDECODABLE
+from leeward.adapter.exchange import UNDECODABLE, bearer, retry_after
 from leeward.adapter.plans import STALE_CREDENTIALS, Need, Plan, Send, View
 from leeward.adapter.resolver import FunctionAddress
 from leeward.calls import Invoke, Result
@@ -36,6 +36,7 @@ from leeward.envelope import MARK, read_fault, request_headers
 from leeward.errors import Outcome
 from leeward.http.messages import Request, Response
 from leeward.json_text import Undecodable, decode
+from leeward.masking import masked
 
 
 class Who(Enum):
@@ -75,6 +76,7 @@ class Proof(NamedTuple):
         statuses: with which it comes.
         meaning: what it means; None for what `BY_PLATFORM` has.
         header: a header that it has, in lower case, and how its value begins, in lower case.
+        header_is: the same, and what its value is as a whole.
         text: what stands somewhere in its body, in lower case.
         whole: all that its body is, but for white space around it.
         bare: it has no body, and does not say of what type that would be.
@@ -83,6 +85,7 @@ class Proof(NamedTuple):
     statuses: frozenset[int]
     meaning: Classification | None = None
     header: tuple[str, str] | None = None
+    header_is: tuple[str, str] | None = None
     text: bytes | None = None
     whole: bytes | None = None
     bare: bool = False
@@ -96,6 +99,10 @@ class Proof(NamedTuple):
             value = response.headers.get(name)
             if value is None or not value.lower().startswith(beginning):
                 return False
+        if self.header_is is not None:
+            name, whole = self.header_is
+            if response.headers.get(name, "").lower() != whole:
+                return False
         if self.text is not None and self.text not in response.body.lower():
             return False
         if self.whole is not None and response.body.strip() != self.whole:
@@ -103,8 +110,8 @@ class Proof(NamedTuple):
         return not (self.bare and (response.body or "content-type" in response.headers))
 
 
-class Address(Protocol):
-    """Where a function is called, and with what.
+class Address(NamedTuple):
+    """Where a function is called, and with what. An adapter may have one of its own with more.
 
     Attributes:
         origin: of its URL.
@@ -115,8 +122,16 @@ class Address(Protocol):
 
     origin: str
     target: str
-    token: str | None
-    looked_up: bool
+    token: str | None = None
+    looked_up: bool = False
+
+    def __repr__(self) -> str:
+        return masked(self, "origin target looked_up")
+
+
+def by_token(address: Any) -> tuple[tuple[str, str], ...]:
+    """Return the header with the token of an address; none where it has no token."""
+    return () if address.token is None else bearer(address.token)
 
 
 class Platform(NamedTuple):
@@ -124,26 +139,29 @@ class Platform(NamedTuple):
 
     Attributes:
         proofs: by which its own answers are known; the first one that holds counts.
-        credentials: the headers that prove who calls, for an address.
         request_id: the platform's id of the request.
+        credentials: the headers that prove who calls, for an address.
         retry_after: seconds that an answer asks to wait, from it and the time in Unix seconds.
     """
 
     proofs: tuple[Proof, ...]
-    credentials: Callable[[Any], tuple[tuple[str, str], ...]]
     request_id: Callable[[Response], str | None]
-    retry_after: Callable[[Response, float], float | None]
+    credentials: Callable[[Any], tuple[tuple[str, str], ...]] = by_token
+    retry_after: Callable[[Response, float], float | None] = retry_after
 
 
-def invoke(platform: Platform, call: Invoke, view: View) -> Plan:
+def invoke(platform: Platform, call: Invoke, view: View, address: Any = None) -> Plan:
     """Call a function and wait for its answer.
 
     Args:
         platform: that it runs on.
         call: of the function.
         view: of the plan.
+        address: where the function is called, an `Address` or one of the adapter's own. Without it
+            the plan needs the `FunctionAddress`, which the adapter's source gives.
     """
-    address: Any = yield Need(FunctionAddress(call.function))
+    if address is None:
+        address = yield Need(FunctionAddress(call.function))
     headers = (
         ("Content-Type", "application/json"),
         *request_headers(call.idempotency_key, view.timeout),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from leeward.adapter.capabilities import NONE_MISSING, Capability, Limits
 from leeward.adapter.hosts import allowed_hosts
@@ -20,7 +20,10 @@ from leeward.http.wire import curl_wire
 
 
 class HttpSettings(Protocol):
-    """What the settings of every adapter hold; see `http_options` and `http_settings`."""
+    """What the settings of every adapter hold; see `http_options` and `http_settings`.
+
+    An adapter with few options has its `Values` as its settings, and no class for them.
+    """
 
     @property
     def ca_bundle(self) -> str | None:
@@ -62,6 +65,14 @@ def http_settings(values: Values) -> dict[str, Any]:
     }
 
 
+class _Http(NamedTuple):
+    """What `Values` say of the transport."""
+
+    ca_bundle: str | None
+    max_in_flight: int
+    public_only: bool
+
+
 def _check_places(setting: Setting, _: Values) -> int:
     if not 1 <= setting.value <= 10_000:
         raise ConfigError(f"{setting.where} must be a whole number from 1 to 10,000")
@@ -77,11 +88,11 @@ MakeNative: TypeAlias = Callable[[str, Any, TargetConfig, Answer], object]
 
 def open_plan_driver(
     config: TargetConfig,
-    settings: HttpSettings,
+    settings: HttpSettings | Values,
     plans: Sequence[Plans],
     *,
     source: MakeSource,
-    native: str | MakeNative,
+    native: str | MakeNative | None = None,
     capabilities: Iterable[Capability],
     limits: Limits,
     describe: Mapping[str, str | None],
@@ -95,7 +106,8 @@ def open_plan_driver(
         plans: what the verbs are made of.
         source: makes the source of what plans need from settings, configuration and transport.
         native: makes a vendor's client from the name of a service, settings, configuration and a
-            function that gives what a plan would need; itself, or as ``"module:function"``.
+            function that gives what a plan would need; itself, or as ``"module:function"``. None
+            where the vendor has no client.
         capabilities: what the target can do.
         limits: the largest that it takes.
         describe: what is in force, without a secret; None for nothing. What all targets have over
@@ -109,8 +121,9 @@ def open_plan_driver(
     if not config.trust_env:
         refuse_key_log(os.environ)
         config = config._replace(env={})
-    options = options_from_env(config.env, settings.ca_bundle)._replace(
-        max_in_flight=settings.max_in_flight, public_only=settings.public_only
+    http = _Http(**http_settings(settings)) if isinstance(settings, Values) else settings
+    options = options_from_env(config.env, http.ca_bundle)._replace(
+        max_in_flight=http.max_in_flight, public_only=http.public_only
     )
     wire = curl_wire(options)
     described = {
@@ -129,7 +142,13 @@ def open_plan_driver(
     )
 
     def make_native(service: str, answer: Answer) -> object:
+        assert native is not None
         return loaded(native)(service, settings, config, answer)
 
-    answers = source(settings, config, wire.transport())
-    return PlanDriver(info, LazyPlans(plans, settings), answers, wire, native=make_native)
+    return PlanDriver(
+        info,
+        LazyPlans(plans, settings),
+        source(settings, config, wire.transport()),
+        wire,
+        native=None if native is None else make_native,
+    )

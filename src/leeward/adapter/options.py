@@ -58,6 +58,7 @@ class Option(NamedTuple):
             It may look at other options, and finds them checked.
         secret: it must be text that a header can carry.
         default: the value where nothing is set; of a ``dict`` it is an empty one.
+        required: without it no target is opened.
         needs: texts like ``"app or url"``: it has no effect unless one of each is set.
         excludes: options that contradict it, with blanks between. Two in the section are refused.
             A variable gives way to what stands in the section, and of two variables the option
@@ -75,6 +76,7 @@ class Option(NamedTuple):
     check: Check | None = None
     secret: bool = False
     default: Any = None
+    required: bool = False
     needs: Sequence[str] = ()
     excludes: str = ""
     qualifier: bool = False
@@ -131,6 +133,9 @@ def read_options(config: TargetConfig, options: Sequence[Option]) -> Values:
     found = {row.name: setting for row in options if (setting := _find(row, config)) is not None}
     _settle_contradictions(rows, found)
     _refuse_idle(rows, found, config)
+    for row in options:
+        if row.required and row.name not in found:
+            _refuse_missing(row, config)
     values = Values(config, rows, found)
     for name in rows:
         values.setting(name)
@@ -154,6 +159,14 @@ def _find(row: Option, config: TargetConfig) -> Setting | None:
         if text := config.env.get(name):
             return Setting(parse_switch(text, name) if row.type is bool else text, name, True)
     return None
+
+
+def _refuse_missing(row: Option, config: TargetConfig) -> None:
+    variables = " or ".join(row.variables.split()) if config.trust_env else ""
+    raise ConfigError(
+        f"{row.name!r} is missing in {config.section}: set it"
+        + (f", or the variable {variables}" if variables else "")
+    )
 
 
 def _settle_contradictions(rows: Mapping[str, Option], found: dict[str, Setting]) -> None:

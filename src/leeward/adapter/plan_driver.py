@@ -51,7 +51,7 @@ class PlanDriver(Driver):
         source: fetches what plans need.
         wire: carries requests.
         native: gives the vendor's own client of a service; it is handed a function that gives what
-            a plan would need, or raises `Unresolved`.
+            a plan would need, or raises `Unresolved`. None where the vendor has no client.
         clock: for tests.
     """
 
@@ -62,7 +62,7 @@ class PlanDriver(Driver):
         source: Source,
         wire: Wire,
         *,
-        native: Callable[[str, Callable[[Hashable], Any]], object],
+        native: Callable[[str, Callable[[Hashable], Any]], object] | None = None,
         clock: Clock | None = None,
     ) -> None:
         self.target, self.capabilities, self.limits, self._settings, self.missing = info
@@ -117,6 +117,8 @@ class PlanDriver(Driver):
 
     def native(self, service: str) -> object:
         """Return the vendor's own client of `service`."""
+        if self._native is None:
+            return super().native(service)
         return self._native(service, self._answer)
 
     def close(self) -> None:

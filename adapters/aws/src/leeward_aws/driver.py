@@ -10,8 +10,8 @@ from leeward.adapter.hosts import goes_in_clear
 from leeward.adapter.lazy_plans import Plans
 from leeward.adapter.opening import open_plan_driver
 from leeward.adapter.resolver import ConfiguredFirst, Resolved, Source, Unresolved
+from leeward.adapter.wire import Transport
 from leeward.errors import Outcome
-from leeward.http.transport import Transport
 from leeward_aws.identity.sources import describe_source, source_of
 from leeward_aws.settings.options import Settings, settings_from
 

@@ -35,8 +35,8 @@ from leeward.adapter.classification import (
     by_status,
 )
 from leeward.adapter.exchange import error_in
+from leeward.adapter.wire import Response
 from leeward.errors import Outcome
-from leeward.http.messages import Response
 from leeward_aws.settings.endpoints import Service
 
 MISCONFIGURED: Final = "misconfigured"

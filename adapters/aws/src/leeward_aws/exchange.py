@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from leeward.adapter import Result, exchange
 from leeward.adapter.exchange import error_in, number_in, plausible_wait, wait_in
-from leeward.http.messages import Request, Response
+from leeward.adapter.wire import Request, Response
 from leeward_aws.errors import MAY_BE_SKEW, error_code, error_message, outcome_of
 from leeward_aws.identity.credentials import ACCESS_KEY
 from leeward_aws.identity.signing import Scope, sign

@@ -36,8 +36,8 @@ from leeward.adapter.classification import (
     by_status,
 )
 from leeward.adapter.exchange import error_in
+from leeward.adapter.wire import Response
 from leeward.errors import Outcome
-from leeward.http.messages import Response
 
 ABSENT: Final = "absent_item"
 """NOT_FOUND: the table is there, or was not looked at, and the item is not. No verb ends so."""

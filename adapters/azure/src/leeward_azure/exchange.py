@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from leeward.adapter import Result
 from leeward.adapter.exchange import Service, number_in, plausible_wait, wait_in
+from leeward.adapter.wire import Response
 from leeward.errors import Outcome
-from leeward.http.messages import Response
 from leeward_azure.errors import Judged
 from leeward_azure.identity.credentials import AccountKey
 

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from leeward.adapter import Result
 from leeward.adapter.exchange import Service, plausible_wait, wait_in
-from leeward.http.messages import Request, Response
-from leeward.json_text import DEEPEST, Undecodable, decode
+from leeward.adapter.json_text import DEEPEST, Undecodable, decode
+from leeward.adapter.wire import Request, Response
 from leeward_google.errors import Told, outcome_of, told_by
 from leeward_google.identity.credentials import ACCESS_TOKEN, Bearer
 

@@ -1,13 +1,16 @@
 """What Nimbus says, and what requests raises, as outcomes: is it proved that nothing ran?"""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import requests
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
-from leeward.adapter import FunctionFault, Result
+from leeward.calls import FunctionFault, Result
 from leeward.errors import Outcome
+
+Reader: TypeAlias = Callable[[Any], Any]
+"""Takes the value of a call out of the JSON of a good answer."""
 
 STATUSES = {
     200: Outcome.OK,
@@ -24,28 +27,34 @@ STATUSES = {
 """What Nimbus documents. Any other status, a 5xx above all, proves nothing."""
 
 
-def answered(response: requests.Response, read: Callable[[Any], Any]) -> Result[Any]:
-    """Return the result of an answer. What is not Nimbus's own JSON proves nothing either."""
-    status, request_id = response.status_code, response.headers.get("Nimbus-Request")
+def result_of_answer(response: requests.Response, read: Reader) -> Result[Any]:
+    """Return the result of an answer. What is not Nimbus's own JSON proves nothing either.
+
+    Args:
+        response: of Nimbus, or of anything between here and there.
+        read: for a good one.
+    """
+    status = response.status_code
     outcome = STATUSES.get(status, Outcome.AMBIGUOUS)
+    request_id = response.headers.get("Nimbus-Request")
     try:
-        said = response.json()
+        document = response.json()
         if outcome is Outcome.OK:
-            return Result.ok(read(said), request_id=request_id)
+            return Result.ok(read(document), request_id=request_id)
         return Result(
             outcome,
-            code=said["code"],
-            message=said["message"],
+            code=document["code"],
+            message=document["message"],
             request_id=request_id,
-            retry_after=said.get("retry_after"),
-            fault=FunctionFault(**said["error"]) if "error" in said else None,
+            retry_after=document.get("retry_after"),
+            fault=FunctionFault(**document["error"]) if "error" in document else None,
         )
     except (ValueError, TypeError, KeyError) as error:
-        ran = response.ok or None
+        ran = True if response.ok else None
         return Result(Outcome.AMBIGUOUS, code=f"http_{status}", executed=ran, cause=error)
 
 
-def failed(error: requests.RequestException) -> Result[Any]:
+def result_of_exception(error: requests.RequestException) -> Result[Any]:
     """Return the result without an answer: only a connection that never was proves anything."""
     reason = getattr(error.args[0], "reason", None) if error.args else None
     unsent = isinstance(reason, NewConnectionError | ConnectTimeoutError)

@@ -15,15 +15,14 @@ import re
 from functools import lru_cache, partial
 from typing import Any, Final
 
-from leeward import json_text
-from leeward.adapter import Enqueue, Invoke, Result
+from leeward.adapter import Enqueue, Invoke, Result, json_text
 from leeward.adapter.exchange import UNDECODABLE, UNEXPECTED, ambiguous, exchange
+from leeward.adapter.json_text import Undecodable, decode
 from leeward.adapter.plans import Plan, Planner, View
+from leeward.adapter.text import percent_encode
+from leeward.adapter.wire import Request, Response
 from leeward.envelope import custom_context, read_fault
 from leeward.errors import InvalidRequest, Outcome
-from leeward.http.messages import Request, Response
-from leeward.json_text import Undecodable, decode
-from leeward.text import percent_encode
 from leeward_aws.errors import MISCONFIGURED
 from leeward_aws.exchange import REQUEST_ID, Endpoint, endpoint_of
 from leeward_aws.settings.options import Settings

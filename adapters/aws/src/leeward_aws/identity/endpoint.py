@@ -13,9 +13,8 @@ from typing import Any, Final
 from leeward.adapter.hosts import is_this_machine
 from leeward.adapter.resolver import Resolved, Source, Unresolved
 from leeward.adapter.tokens import LARGEST, Address, TokenEndpoint, address_in, time_in
+from leeward.adapter.wire import Request, Transport
 from leeward.errors import Outcome
-from leeward.http.messages import Request
-from leeward.http.transport import Transport
 from leeward_aws.identity.credentials import received
 
 RELATIVE: Final = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"

@@ -18,8 +18,8 @@ from typing import Any, Final
 from leeward.adapter import TargetConfig
 from leeward.adapter.resolver import ConfiguredFirst, Resolved, Source, Unresolved
 from leeward.adapter.tokens import good_until
+from leeward.adapter.wire import Transport
 from leeward.errors import ConfigError, Outcome
-from leeward.http.transport import Transport
 from leeward_aws.identity.credentials import from_environment
 from leeward_aws.identity.endpoint import address_of, container_source
 from leeward_aws.settings.options import Settings

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from leeward.adapter import TargetConfig
+from leeward.adapter.forking import ForkLock
 from leeward.adapter.resolver import Resolved, Unresolved
 from leeward.adapter.tokens import is_busy
 from leeward.adapter.vendor import (
@@ -22,7 +23,6 @@ from leeward.adapter.vendor import (
     with_causes,
 )
 from leeward.errors import Outcome
-from leeward.forking import ForkLock
 from leeward_aws.identity.credentials import received
 from leeward_aws.identity.session import client_options, home_of_user, plugins, session_of
 from leeward_aws.settings.options import Settings

@@ -16,6 +16,7 @@ from functools import lru_cache, partial
 from typing import Any, Final, NamedTuple
 
 from leeward.adapter import Publish, Result
+from leeward.adapter.cloudevents import document_of
 from leeward.adapter.exchange import (
     UNDECODABLE,
     UNEXPECTED,
@@ -25,11 +26,10 @@ from leeward.adapter.exchange import (
     exchange,
     object_of,
 )
+from leeward.adapter.json_text import Undecodable
 from leeward.adapter.plans import Plan, Planner, View
-from leeward.cloudevents import document_of
+from leeward.adapter.wire import Request, Response
 from leeward.errors import ConfigError, InvalidRequest
-from leeward.http.messages import Request, Response
-from leeward.json_text import Undecodable
 from leeward.values import NOTHING, Event
 from leeward_azure.errors import judge_events
 from leeward_azure.exchange import service_of

@@ -19,8 +19,8 @@ from leeward.adapter.classification import APP_ERROR, AUTH, Classification
 from leeward.adapter.http_functions import BY_PLATFORM, Platform, Proof
 from leeward.adapter.http_functions import invoke as invoke_over_http
 from leeward.adapter.plans import Plan, Planner, View
+from leeward.adapter.wire import Response
 from leeward.errors import Outcome
-from leeward.http.messages import Response
 from leeward_azure.exchange import retry_after
 from leeward_azure.functions.addresses import Address, check_name
 from leeward_azure.settings.services import Functions
@@ -75,4 +75,4 @@ def _request_id(response: Response) -> str | None:
     return response.headers.get("x-ms-request-id")
 
 
-PLATFORM: Final = Platform(PROOFS, _credentials, _request_id, retry_after)
+PLATFORM: Final = Platform(PROOFS, _request_id, _credentials, retry_after)

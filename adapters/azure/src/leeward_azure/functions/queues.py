@@ -19,8 +19,8 @@ from leeward.adapter import Enqueue, Result
 from leeward.adapter.exchange import UNEXPECTED, ambiguous, by_headers, exchange
 from leeward.adapter.http_dates import http_date
 from leeward.adapter.plans import Plan, Planner, View
+from leeward.adapter.wire import Request
 from leeward.errors import InvalidRequest
-from leeward.http.messages import Request
 from leeward_azure.errors import judge_queue
 from leeward_azure.exchange import service_of
 from leeward_azure.identity.credentials import AccountKey, Bearer, Credential, ServiceCredential

@@ -15,12 +15,10 @@ from typing import Any, Final, NamedTuple
 from leeward.adapter import TargetConfig
 from leeward.adapter.hosts import check_host, is_this_machine
 from leeward.adapter.resolver import Resolved, Source, Unresolved
+from leeward.adapter.text import is_token, masked, percent_encode
 from leeward.adapter.tokens import Address, TokenEndpoint, address_in, end_in, good_until, sound
+from leeward.adapter.wire import Request, Transport
 from leeward.errors import ConfigError, Outcome
-from leeward.http.messages import Request
-from leeward.http.transport import Transport
-from leeward.masking import masked
-from leeward.text import is_token, percent_encode
 from leeward_azure.identity.credentials import Bearer
 
 ENDPOINT: Final = "IDENTITY_ENDPOINT"

@@ -44,7 +44,7 @@ from leeward_azure.settings.options import Settings
 from leeward_azure.settings.services import Events, Functions, Queues
 
 if TYPE_CHECKING:
-    from leeward.http.transport import Transport
+    from leeward.adapter.wire import Transport
 
 ANY_ACCOUNT: Final = "https://cosmos.azure.com/.default"
 """What azure-cosmos asks a token for where the account's own host is not known to Entra."""

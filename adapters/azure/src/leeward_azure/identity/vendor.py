@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
+from leeward.adapter.forking import ForkLock
 from leeward.adapter.resolver import Resolved, Unresolved
 from leeward.adapter.tokens import is_busy
 from leeward.adapter.vendor import (
@@ -21,7 +22,6 @@ from leeward.adapter.vendor import (
     with_causes,
 )
 from leeward.errors import Outcome
-from leeward.forking import ForkLock
 from leeward_azure.identity.credentials import Bearer
 from leeward_azure.settings.options import Settings
 

@@ -22,8 +22,8 @@ from leeward.adapter.options import (
     matching,
     read_options,
 )
+from leeward.adapter.text import BASE64
 from leeward.errors import ConfigError
-from leeward.text import BASE64
 from leeward_azure.settings.connections import EMULATOR, Cosmos, parse_cosmos, parse_storage
 from leeward_azure.settings.endpoints import check_configured, cloud_of, endpoint
 from leeward_azure.settings.services import (

@@ -38,9 +38,9 @@ from leeward.adapter.items import (
     native_expiry,
     unescape_key,
 )
+from leeward.adapter.json_text import Undecodable
 from leeward.adapter.tables import Revision, parse_revision
-from leeward.json_text import Undecodable
-from leeward.masking import masked
+from leeward.adapter.text import masked
 from leeward_azure.tables.profile import COSMOS
 
 Native: TypeAlias = dict[str, Any]

@@ -23,6 +23,7 @@ from leeward.adapter.exchange import (
     object_of,
 )
 from leeward.adapter.items import UnreadableItem
+from leeward.adapter.json_text import Undecodable
 from leeward.adapter.plans import Learn, Plan, Planner, Step, View
 from leeward.adapter.tables import (
     EXPIRED,
@@ -32,9 +33,8 @@ from leeward.adapter.tables import (
     unreadable,
     wrong_cursor,
 )
+from leeward.adapter.wire import Response
 from leeward.errors import Outcome
-from leeward.http.messages import Response
-from leeward.json_text import Undecodable
 from leeward_azure.errors import ABSENT
 from leeward_azure.tables.containers import (
     COSMOS,

@@ -17,7 +17,7 @@ import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from leeward.http.messages import Response
+from leeward.adapter.wire import Response
 from leeward.values import NOTHING
 
 LONGEST: Final = 8192

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
+from leeward.adapter.text import masked
 from leeward.errors import InvalidRequest
-from leeward.masking import masked
 from leeward_google.settings.services import NAME, Functions
 
 KEPT: Final = 3600.0

@@ -18,11 +18,9 @@ from leeward.adapter.classification import APP_ERROR, AUTH, NOT_FOUND, TOO_LARGE
 from leeward.adapter.http_functions import Platform, Proof
 from leeward.adapter.http_functions import invoke as invoke_over_http
 from leeward.adapter.plans import Plan, Planner, View
+from leeward.adapter.wire import Response
 from leeward.errors import Outcome
-from leeward.http.messages import Response
-from leeward_google.errors import Told
-from leeward_google.exchange import retry_after
-from leeward_google.functions.addresses import Address, check_name
+from leeward_google.functions.addresses import check_name
 from leeward_google.settings.services import Functions
 
 NO_INSTANCE: Final = "no_instance"
@@ -62,18 +60,10 @@ def invoke(configured: Functions, call: Invoke, view: View) -> Plan:
     return invoke_over_http(PLATFORM, call, view)
 
 
-def _credentials(address: Address) -> tuple[tuple[str, str], ...]:
-    return () if address.token is None else (("Authorization", f"Bearer {address.token}"),)
-
-
 def _request_id(response: Response) -> str | None:
     """Return the id of an execution, or of a trace, under which Cloud Logging has the request."""
     trace = response.headers.get("x-cloud-trace-context", "").partition("/")[0]
     return response.headers.get("function-execution-id") or trace or None
 
 
-def _retry_after(response: Response, now: float) -> float | None:
-    return retry_after(response, Told(), now)
-
-
-PLATFORM: Final = Platform(PROOFS, _credentials, _request_id, _retry_after)
+PLATFORM: Final = Platform(PROOFS, _request_id)

@@ -12,11 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from leeward import json_text
+from leeward.adapter import json_text
 from leeward.adapter.resolver import Resolved, Source
 from leeward.adapter.tokens import TokenEndpoint, time_in
-from leeward.http.messages import Request
-from leeward.http.transport import Transport
+from leeward.adapter.wire import Request, Transport
 from leeward_google.exchange import JSON, authorised
 from leeward_google.identity.credentials import (
     ACCESS_TOKEN,

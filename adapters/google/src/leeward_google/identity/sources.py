@@ -44,7 +44,7 @@ from leeward_google.settings.options import Settings
 from leeward_google.settings.services import Functions, Identity
 
 if TYPE_CHECKING:
-    from leeward.http.transport import Transport
+    from leeward.adapter.wire import Transport
 
 _REMEDY: Final = (
     "set credentials_file or GOOGLE_APPLICATION_CREDENTIALS, or sign in by "

@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import Any, Final, Self, TypeAlias
 
 from leeward.adapter import TargetConfig
+from leeward.adapter.forking import ForkLock
 from leeward.adapter.resolver import Resolved, Source, Token, Unresolved
 from leeward.adapter.tokens import is_busy
 from leeward.adapter.vendor import (
@@ -23,7 +24,6 @@ from leeward.adapter.vendor import (
     vendor_errors,
 )
 from leeward.errors import Outcome
-from leeward.forking import ForkLock
 from leeward_google.identity import credential_files as files
 from leeward_google.identity.credentials import (
     SCOPE,

@@ -11,10 +11,10 @@ from typing import Any, Final, TypeAlias
 from leeward.adapter import Delete, Page, Result, Store, Stored
 from leeward.adapter.exchange import UNDECODABLE, ambiguous, object_of
 from leeward.adapter.items import UnreadableItem
+from leeward.adapter.json_text import Undecodable
 from leeward.adapter.tables import UNREADABLE, revision_after, unreadable
+from leeward.adapter.wire import Response
 from leeward.errors import Outcome
-from leeward.http.messages import Response
-from leeward.json_text import Undecodable
 from leeward_google.errors import told_in
 from leeward_google.exchange import elements_of, refused
 from leeward_google.tables.documents import (

@@ -1,0 +1,1 @@
+"""leeward on Stratus: functions, events and items of one Stratus account."""

@@ -1,0 +1,123 @@
+"""What adapters may import, theirs and ours alike, and how little an adapter needs."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import leeward_stratus
+from tests.house.workspace import ROOT, read_pyproject
+
+ALLOWED = ("adapter", "errors", "values", "calls", "envelope", "app")
+"""Of `leeward`; from the vocabulary to the function side."""
+
+INSIDE = ("capabilities", "driver", "flight", "plan_run", "target", "wrapper")
+"""Modules of `leeward.adapter` that are how the kit works; what authors need of them is in others,
+most of it in `leeward.adapter` itself."""
+
+PACKAGES = sorted(
+    path
+    for folder in ("adapters", "examples")
+    for path in (ROOT / folder).glob("*/src/leeward_*")
+    if path.is_dir() and path.suffix == ""
+)
+
+
+def imported(source: str) -> Iterator[tuple[int, str]]:
+    """Give the modules of leeward that `source` imports, with their lines.
+
+    Names of modules count, also where one is taken from its package; names of what is in a module
+    do not.
+    """
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            for each in node.names:
+                yield node.lineno, each.name
+        elif isinstance(node, ast.ImportFrom) and node.module in ("leeward", "leeward.adapter"):
+            for each in node.names:
+                name = f"{node.module}.{each.name}"
+                yield node.lineno, name if _is_module(name) else node.module
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.lineno, node.module
+
+
+def _is_module(name: str) -> bool:
+    path = ROOT / "src" / name.replace(".", "/")
+    return path.is_dir() or path.with_suffix(".py").exists()
+
+
+def is_public(module: str) -> bool:
+    """Return whether an adapter may import a module, of leeward or of anybody."""
+    parts = module.split(".")
+    if any(part.startswith("_") and part != "__future__" for part in parts):
+        return False
+    if parts[0] != "leeward":
+        return True
+    if parts[1:2] == ["adapter"]:
+        return parts[2:3] == [] or parts[2] not in INSIDE
+    return len(parts) > 1 and parts[1] in ALLOWED
+
+
+def test_every_adapter_is_looked_at() -> None:
+    """The three clouds, and both examples."""
+    names = [path.name.removeprefix("leeward_") for path in PACKAGES]
+    assert names == ["aws", "azure", "google", "stratus", "nimbus"]
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda path: path.name)
+def test_an_adapter_imports_the_public_kit_alone(package: Path) -> None:
+    """And nothing private of anybody, where only types are checked as well."""
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line}: {module}"
+        for path in sorted(package.rglob("*.py"))
+        for line, module in imported(path.read_text(encoding="utf-8"))
+        if not is_public(module)
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("line", "public"),
+    [
+        ("import leeward", False),
+        ("from leeward import Client", False),
+        ("from leeward import json_text", False),
+        ("from leeward.http.messages import Request", False),
+        ("from leeward.adapter.flight import Flight", False),
+        ("from leeward.adapter import flight", False),
+        ("from leeward.adapter._secret import x", False),
+        ("from leeward_aws._secret import x", False),
+        ("def f():\n    import leeward.clock", False),
+        ("from leeward import adapter", True),
+        ("from leeward.adapter import Driver, exchange", True),
+        ("from leeward.adapter.items import decode", True),
+        ("from leeward.app.context import Context", True),
+        ("from leeward.errors import Outcome", True),
+        ("from __future__ import annotations", True),
+        ("import requests", True),
+    ],
+)
+def test_the_search_sees_every_way_to_import(line: str, public: bool) -> None:
+    """A module by its own name, from its package, and late."""
+    assert all(is_public(module) for _, module in imported(line)) is public
+
+
+def test_the_contract_of_the_linter_names_every_other_module() -> None:
+    """Of `leeward` all but those that are allowed, and the kit's inside."""
+    files = [path for path in (ROOT / "src/leeward").iterdir() if path.suffix in ("", ".py")]
+    modules = {path.stem for path in files} - {"__init__", "__pycache__", *ALLOWED}
+    expected = {f"leeward.{each}" for each in modules}
+    expected |= {f"leeward.adapter.{each}" for each in INSIDE}
+    contracts = read_pyproject(ROOT)["tool"]["importlinter"]["contracts"]
+    (kit,) = (each for each in contracts if each["name"] == "Adapters use the public kit")
+    assert sorted(kit["forbidden_modules"]) == sorted(expected)
+    assert sorted(kit["source_modules"]) == sorted(path.name for path in PACKAGES)
+
+
+def test_an_adapter_made_of_plans_has_at_most_200_lines() -> None:
+    """Stratus, which passes the whole contract: all of its files together, blank lines too."""
+    files = Path(leeward_stratus.__file__).parent.glob("*.py")
+    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files) <= 200
