@@ -1,0 +1,55 @@
+"""Tables of a test: one case that goes through all rows, and names each that fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
+from inspect import Parameter, signature
+from typing import Any, Final, TypeAlias
+
+import pytest
+
+LONGEST_NAME: Final = 60
+"""Characters of a row that name it."""
+
+Test: TypeAlias = Callable[..., None]
+
+
+def each_row(
+    names: str, rows: Iterable[Any] | Mapping[str, Any], *, ids: Callable[[Any], str] = ascii
+) -> Callable[[Test], Test]:
+    """Run a test for each of `rows`, each a subtest of one case with the same fixtures.
+
+    Where rows need fixtures of their own, or a proof each by name, use `parametrize`.
+
+    Args:
+        names: of the test's parameters that a row fills, as for `pytest.mark.parametrize`.
+        rows: a tuple each, or a single value where there is one name; a mapping names its rows.
+        ids: how to name a row, where no mapping does.
+    """
+    filled = [name.strip() for name in names.split(",")]
+    several = len(filled) > 1
+    table = rows.items() if isinstance(rows, Mapping) else [(ids(row), row) for row in rows]
+    named = [
+        (name[:LONGEST_NAME], dict(zip(filled, row if several else (row,), strict=True)))
+        for name, row in table
+    ]
+    assert named, "a table without rows proves nothing"
+
+    def decorate(test: Test) -> Test:
+        taken = signature(test).parameters
+
+        @wraps(test)
+        def run(*args: Any, subtests: pytest.Subtests, **fixtures: Any) -> None:
+            if "subtests" in taken:
+                fixtures["subtests"] = subtests
+            for name, row in named:
+                with subtests.test(name):
+                    test(*args, **fixtures, **row)
+
+        left = [each for each in taken.values() if each.name not in {*filled, "subtests"}]
+        asked = Parameter("subtests", Parameter.KEYWORD_ONLY)
+        vars(run)["__signature__"] = signature(test).replace(parameters=[*left, asked])
+        return run
+
+    return decorate
