@@ -15,26 +15,19 @@ LONGEST_NAME: Final = 60
 Test: TypeAlias = Callable[..., None]
 
 
-def each_row(
-    names: str, rows: Iterable[Any] | Mapping[str, Any], *, ids: Callable[[Any], str] = ascii
-) -> Callable[[Test], Test]:
+def each_row(names: str, rows: Iterable[Any] | Mapping[str, Any]) -> Callable[[Test], Test]:
     """Run a test for each of `rows`, each a subtest of one case with the same fixtures.
 
     Where rows need fixtures of their own, or a proof each by name, use `parametrize`.
 
     Args:
         names: of the test's parameters that a row fills, as for `pytest.mark.parametrize`.
-        rows: a tuple each, or a single value where there is one name; a mapping names its rows.
-        ids: how to name a row, where no mapping does.
+        rows: a tuple each, or a single value where there is one name; a mapping names its rows,
+            others have their number and their beginning as a name.
     """
     filled = [name.strip() for name in names.split(",")]
-    several = len(filled) > 1
-    table = rows.items() if isinstance(rows, Mapping) else [(ids(row), row) for row in rows]
-    named = [
-        (name[:LONGEST_NAME], dict(zip(filled, row if several else (row,), strict=True)))
-        for name, row in table
-    ]
-    assert named, "a table without rows proves nothing"
+    table = list(rows.items()) if isinstance(rows, Mapping) else list(enumerate(rows))
+    assert table, "a table without rows proves nothing"
 
     def decorate(test: Test) -> Test:
         taken = signature(test).parameters
@@ -43,9 +36,10 @@ def each_row(
         def run(*args: Any, subtests: pytest.Subtests, **fixtures: Any) -> None:
             if "subtests" in taken:
                 fixtures["subtests"] = subtests
-            for name, row in named:
-                with subtests.test(name):
-                    test(*args, **fixtures, **row)
+            for key, row in table:
+                values = row if len(filled) > 1 else (row,)
+                with subtests.test(key if isinstance(key, str) else _name(key, row)):
+                    test(*args, **fixtures, **dict(zip(filled, values, strict=True)))
 
         left = [each for each in taken.values() if each.name not in {*filled, "subtests"}]
         asked = Parameter("subtests", Parameter.KEYWORD_ONLY)
@@ -53,3 +47,10 @@ def each_row(
         return run
 
     return decorate
+
+
+def _name(number: int, row: object) -> str:
+    try:
+        return f"{number}: {row!a}"[:LONGEST_NAME]
+    except ValueError:  # an integer of more digits than Python writes
+        return str(number)
