@@ -42,8 +42,8 @@ def each_row(names: str, rows: Iterable[Any] | Mapping[str, Any]) -> Callable[[T
                     test(*args, **fixtures, **dict(zip(filled, values, strict=True)))
 
         left = [each for each in taken.values() if each.name not in {*filled, "subtests"}]
-        asked = Parameter("subtests", Parameter.KEYWORD_ONLY)
-        vars(run)["__signature__"] = signature(test).replace(parameters=[*left, asked])
+        also = Parameter("subtests", Parameter.KEYWORD_ONLY)
+        vars(run)["__signature__"] = signature(test).replace(parameters=[*left, also])
         return run
 
     return decorate
