@@ -213,6 +213,25 @@ os._exit(0)
 """
 
 
+def test_a_link_that_appears_after_the_look_is_not_followed(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever wins the race between the check and the making of the file gains nothing by it."""
+    victim = made(path.with_name("victim"))
+    victim.write_text("mine")
+    real = file_safety.check_directory
+
+    def looked(directory: Path) -> None:
+        real(directory)
+        if not path.is_symlink():
+            path.symlink_to(victim)
+
+    monkeypatch.setattr(file_safety, "check_directory", looked)
+    with pytest.raises(ConfigError, match="symbolic link"):
+        file_safety.create_file(path)
+    assert victim.read_text() == "mine"
+
+
 @needs_root
 def test_a_journal_that_another_user_prepared_is_not_played_back() -> None:
     """In a directory for all, it would replace the data of whoever opens the file next."""
