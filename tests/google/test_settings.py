@@ -173,6 +173,7 @@ def test_a_wrong_setting(options: dict[str, Any], told: str) -> None:
 
 
 @pytest.mark.parametrize("end", ["{", "#", "/..", "//", "\\"])
+@pytest.mark.row(5)
 def test_a_mistyped_url_is_refused_at_once(end: str) -> None:
     """Whatever its length; its pattern once took twice as long for each letter more."""
     assert "must be a URL" in refusal(functions={"f": f"{RUN}/{'a' * 10_000}{end}"})

@@ -97,6 +97,7 @@ def test_functions_and_subscriptions_are_imported() -> None:
 
 
 @pytest.mark.parametrize("qualifier", ["", "../x", "a b", "a/b", "ä", "a\n"])
+@pytest.mark.threat("S11")
 def test_a_qualifier_that_is_no_file_name_is_refused(qualifier: str) -> None:
     """It cannot lead out of the directory."""
     with pytest.raises(ConfigError, match="letters, digits"):

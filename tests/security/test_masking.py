@@ -38,6 +38,8 @@ from leeward.masking import masked, outline
 from leeward.values import Event, InvokeResult, Record
 from leeward_aws.identity.credentials import Credentials
 
+pytestmark = pytest.mark.threat("S8")
+
 CANARY = "c4n4ry"
 ITEM = {"id": CANARY, CANARY: [CANARY, CANARY.encode()]}
 KEY = Key(("id",), (CANARY,))

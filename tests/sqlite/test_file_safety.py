@@ -19,6 +19,8 @@ from leeward.sqlite.database import Database
 from leeward.sqlite.file_safety import BESIDE, check_files
 from leeward.sqlite.schema import Schema
 
+pytestmark = [pytest.mark.row(7), pytest.mark.threat("S13")]
+
 SCHEMA = Schema(1, 1, ("CREATE TABLE t (x)",))
 SOMEBODY = 65534
 """A user that every system has, and nobody is."""
