@@ -101,6 +101,8 @@ def test_the_places_for_calls_in_flight_are_an_option(
 
 
 @CLOUDS
+@pytest.mark.row(14)
+@pytest.mark.threat("S4")
 def test_the_hardened_mode_reads_no_environment(
     cloud: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,6 +27,7 @@ def forbidden_in(source: str) -> set[str]:
     return found
 
 
+@pytest.mark.threat("S14")
 def test_data_never_becomes_code() -> None:
     """No shipped module unpickles, reads YAML or evaluates text: JSON and TOML are all there is."""
     wrong = {

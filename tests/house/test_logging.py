@@ -48,6 +48,7 @@ def _names(call: ast.Call) -> set[str]:
     return found
 
 
+@pytest.mark.threat("S8")
 def test_no_logging_call_is_handed_content() -> None:
     """Ids, sizes, classes and durations only, at every level."""
     wrong = {

@@ -37,6 +37,8 @@ from leeward.values import Event, InvokeResult, Record
 from leeward_aws.identity.credentials import Credentials
 from leeward_contract_tests.rows import each_row
 
+pytestmark = pytest.mark.threat("S8")
+
 CANARY = "c4n4ry"
 ITEM = {"id": CANARY, CANARY: [CANARY, CANARY.encode()]}
 KEY = Key(("id",), (CANARY,))

@@ -33,6 +33,9 @@ LOOK_UP_SHARE: Final = 0.5
 """What a look-up may take of the time that is left. One that hangs must not keep the request that
 counts from being sent, and that one needs no less time than what was asked before it."""
 
+LONGEST_ID: Final = 200
+"""Characters of a service's id of a request. It goes into logs, and a header may be 64 KiB long."""
+
 LONGEST_SKEW: Final = 86_400.0
 """Seconds. A clock that is more than a day off is not believed: one wrong answer would date all
 later requests."""
@@ -221,6 +224,8 @@ class PlanRun(View):
 
     def _finished(self, result: Result[Any]) -> Send | Need | Drop | Result[Any]:
         """Return the result; or run the plan once more, if another credential or time may help."""
+        if len(result.request_id or "") > LONGEST_ID:
+            result = result._replace(request_id=f"{result.request_id:.{LONGEST_ID}}")
         if result.reason not in _REPLAYED:
             return result
         stale = result.reason == STALE_CREDENTIALS
