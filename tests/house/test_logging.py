@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import ast
 
+import pytest
+
 from leeward_contract_tests.rows import each_row
 from tests.house.workspace import ROOT
 

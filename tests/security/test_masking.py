@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from types import MappingProxyType, ModuleType
 from typing import Any
 
+import pytest
+
 import leeward.adapter.capabilities
 import leeward.adapter.target
 import leeward.calls
