@@ -16,7 +16,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from importlib.metadata import Distribution
@@ -69,9 +69,10 @@ def all_entry_points(group: str) -> list[EntryPoint]:
 def _name_of(distribution: Distribution) -> str:
     """Return the name; empty for one that is half installed, and does not say it."""
     try:
-        return distribution.metadata["Name"] or ""
-    except (KeyError, OSError):  # as later Pythons tell the same
+        metadata: Any = distribution.metadata
+    except OSError:  # as later Pythons tell that there is none
         return ""
+    return metadata.get("Name") or ""
 
 
 def _fixed_path() -> list[str]:
