@@ -10,6 +10,7 @@ import pytest
 
 from leeward import Client, Config, ConfigError
 from leeward.config import load_config
+from leeward.entrypoints import all_entry_points
 from tests.house.workspace import ROOT
 from tests.test_entrypoints import distribution
 
@@ -59,6 +60,16 @@ def test_a_configuration_names_adapters_and_no_classes(installed: Path) -> None:
         with pytest.raises(ConfigError):
             Client(order, config=Config())
     assert "evil_plugin" not in sys.modules
+
+
+def test_a_package_that_is_half_installed_stops_nothing(installed: Path) -> None:
+    """One that does not say its name, as while an installer is at work."""
+    folder = installed / "half-1.0.dist-info"
+    folder.mkdir()
+    (folder / "entry_points.txt").write_text("[leeward.adapters]\nhalf = evil_plugin:open\n")
+    assert "half" in {each.name for each in all_entry_points("leeward.adapters")}
+    with pytest.raises(ConfigError, match="unknown provider"):
+        Client("nobody", config=Config())
 
 
 WALK = """
