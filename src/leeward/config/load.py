@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 
 DEFAULT_FILE = "leeward.toml"
 
+VARIABLES = ("LEEWARD_CONFIG", "LEEWARD_DATA_TARGET", "LEEWARD_DEBUG")
+"""Variables of leeward's own, beside CLOUD_PROVIDER."""
+
+_NEARLY = 0.9
+"""Share of letters in common, as difflib counts: one letter missing, wrong or too much."""
+
 RUNTIMES = {
     "AWS_LAMBDA_FUNCTION_NAME": "AWS Lambda",
     "FUNCTIONS_WORKER_RUNTIME": "Azure Functions",
@@ -77,6 +83,7 @@ def load_settings(
     if not trust_env:
         settings = Config() if file is None else _from_file(file, NOTHING)
         return settings._replace(trust_env=False)
+    _refuse_misspelt(env)
     config = _from_file(file, env)
     home = env.get("LEEWARD_DATA_TARGET")
     if not home:
@@ -87,6 +94,17 @@ def load_settings(
     # It wins over the homes that the file gives to single tables.
     tables = {name: table._replace(home=None) for name, table in config.tables.items()}
     return config._replace(data_target=str(target), tables=tables)
+
+
+def _refuse_misspelt(env: Mapping[str, str]) -> None:
+    """Refuse a variable whose name is nearly one of leeward's: ignored, it would lead elsewhere."""
+    for name in env:
+        if name.startswith("LEEWARD_") and name not in VARIABLES:
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, VARIABLES, n=1, cutoff=_NEARLY)
+            if near:
+                raise ConfigError(f"{name} is unknown; did you mean {near[0]}? Rename or unset it")
 
 
 def _refuse_when_hardened(config: Config, variable: str, remedy: str) -> None:
