@@ -85,6 +85,8 @@ def check_json(value: object, field: str = "payload") -> None:
     Raises:
         InvalidRequest: it is not; `field` is the path to the value at fault.
     """
+    if _is_plain([value], 0):
+        return
     try:
         _walk([value], 0, _JSON)
         return
@@ -92,6 +94,35 @@ def check_json(value: object, field: str = "payload") -> None:
         flaw = error
     steps = flaw.steps[:-1]  # without that into the list around the value
     raise _refusal(field + "".join(reversed(steps)), flaw.fault)
+
+
+def _is_plain(container: Any, level: int) -> bool:
+    """Return whether all of a dict or list is JSON and ASCII. Nearly all is; the rest is walked."""
+    if level > DEEPEST:
+        return False
+    members = container
+    if type(container) is dict:
+        members = container.values()
+        for name in container:
+            if type(name) is not str or not name.isascii():
+                return False
+    for value in members:
+        kind = type(value)
+        if kind is str:
+            if not value.isascii():
+                return False
+        elif kind is int:
+            if not -_INT_END < value < _INT_END:
+                return False
+        elif kind is float:
+            if not isfinite(value):
+                return False
+        elif kind is dict or kind is list:
+            if not _is_plain(value, level + 1):
+                return False
+        elif kind is not bool and value is not None:
+            return False
+    return True
 
 
 class _Flaw(Exception):

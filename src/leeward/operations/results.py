@@ -82,20 +82,21 @@ def report(
     attempts: list[Attempt] = []
     for call, result in chunks:
         attempts += result.attempts
-        results = result.value if result.outcome is Outcome.OK else None
-        for index, event in enumerate(call.events):
-            entries.append(
-                _entry(call, event, results[index] if results else result, result.attempts)
-            )
+        each_its_own = result.value if result.outcome is Outcome.OK else None
+        results = each_its_own or (result,) * len(call.events)
+        entries += [
+            PublishEntry(str(event.id), Promise.PUBLISHED, each.target)
+            if each.outcome is Outcome.OK
+            else _failed(call, event, each, result.attempts)
+            for event, each in zip(call.events, results, strict=True)
+        ]
     return PublishReport(tuple(entries), tuple(attempts))
 
 
-def _entry(
+def _failed(
     call: Publish, event: Event, result: Result[Any], attempts: tuple[Attempt, ...]
 ) -> PublishEntry:
-    if result.outcome is Outcome.OK:
-        return PublishEntry(str(event.id), Promise.PUBLISHED, result.target)
-    # An event that was held back went nowhere, whatever was tried for the others.
+    # An event that was not sent went nowhere, whatever was tried for others.
     error = error_of(call, result._replace(attempts=attempts if result.target else ()))
     if not isinstance(error, CallError):
         raise error
