@@ -68,7 +68,7 @@ def decode(body: bytes | str, *, deepest: int = DEEPEST, exact: bool = False) ->
     flaw = None
     try:
         text = body if isinstance(body, str) else str(body, "utf-8")
-        value: Json = _decoder(exact).decode(text)
+        value = _value_of(text, _decoder(exact))
     except Undecodable:
         raise
     except (ValueError, RecursionError, ArithmeticError) as error:
@@ -79,6 +79,15 @@ def decode(body: bytes | str, *, deepest: int = DEEPEST, exact: bool = False) ->
     if text.count("[") + text.count("{") > deepest and _is_deeper(value, deepest):
         raise Undecodable(f"nested more than {deepest} deep")
     return value
+
+
+def _value_of(text: str, decoder: JSONDecoder) -> Json:
+    """Return the value; without a look for white space around it, where there is none."""
+    try:
+        value, end = decoder.scan_once(text, 0)
+    except StopIteration:
+        end = -1
+    return value if end == len(text) else decoder.decode(text)
 
 
 def _flaw(error: Exception) -> str:

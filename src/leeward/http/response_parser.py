@@ -11,6 +11,7 @@ written by hand.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from leeward.http.protocol_error import (
@@ -218,7 +219,12 @@ class ResponseParser:
 
 def _status_of(head: bytes | bytearray) -> int:
     """Return the status in the first line of `head`, which is there."""
-    version, number, behind = head[:9], head[9:12], head[12:13]
+    return _status_in(bytes(head[:13]))
+
+
+@lru_cache(maxsize=64)
+def _status_in(beginning: bytes) -> int:
+    version, number, behind = beginning[:9], beginning[9:12], beginning[12:]
     if version not in (_NEW, _OLD):
         raise ProtocolError(WRONG_PROTOCOL)
     sound = len(number) == 3 and number.isdigit() and number >= b"100"
@@ -231,10 +237,10 @@ def _headers_of(head: bytes) -> dict[str, str]:
     """Return the headers of `head`, which comes without the blank line at its end."""
     text = head.decode("latin-1")
     lines = text.split("\r\n")
-    joined = "".join(lines)
-    if "\n" in joined or "\r" in joined or "\0" in joined:
-        raise ProtocolError(MALFORMED)
     del lines[0]
+    ends = len(lines)  # and no part of one stands anywhere else
+    if text.count("\n") != ends or text.count("\r") != ends or "\0" in text:
+        raise ProtocolError(MALFORMED)
     try:
         return _fields(lines)
     except ProtocolError:

@@ -34,7 +34,7 @@ from leeward.entropy import new_id
 from leeward.errors import ConfigError, InvalidRequest, LeewardError, PayloadTooLarge
 from leeward.json_text import encode
 from leeward.operations import arguments, results
-from leeward.operations.capabilities import POSSIBLE, require
+from leeward.operations.capabilities import POSSIBLE, needed, require
 from leeward.operations.limits import OrderLimits
 from leeward.routing import FailoverDriver
 from leeward.values import (
@@ -268,7 +268,8 @@ class Operations:
         """Refuse a call of a closed client, and one that a target could not serve."""
         if self.closed:
             raise LeewardError("this client is closed, and nothing was sent; open a new one")
-        if not self._lacking.isdisjoint(POSSIBLE[call.verb]):
+        lacking = self._lacking
+        if not (lacking.isdisjoint(POSSIBLE[call.verb]) or lacking.isdisjoint(needed(call))):
             require(call, [self._drivers[name] for name in self.router.candidates(call)])
 
     def _function(self, function: str) -> FunctionConfig:
