@@ -82,12 +82,12 @@ def decode(body: bytes | str, *, deepest: int = DEEPEST, exact: bool = False) ->
 
 
 def _value_of(text: str, decoder: JSONDecoder) -> Json:
-    """Return the value; without a look for white space around it, where there is none."""
-    try:
-        value, end = decoder.scan_once(text, 0)
-    except StopIteration:
-        end = -1
-    return value if end == len(text) else decoder.decode(text)
+    """Return the value, without a search for white space around it where there is none."""
+    if not text[:1].isspace():
+        value, end = decoder.raw_decode(text)
+        if end == len(text):
+            return value
+    return decoder.decode(text)
 
 
 def _flaw(error: Exception) -> str:

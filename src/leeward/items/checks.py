@@ -96,7 +96,7 @@ def check_json(value: object, field: str = "payload") -> None:
     raise _refusal(field + "".join(reversed(steps)), flaw.fault)
 
 
-def _is_plain(container: Any, level: int) -> bool:
+def _is_plain(container: Any, level: int) -> bool:  # noqa: C901, PLR0912 - as in `_walk`
     """Return whether all of a dict or list is JSON and ASCII. Nearly all is; the rest is walked."""
     if level > DEEPEST:
         return False

@@ -15,21 +15,20 @@ from leeward.values import Event
 
 
 def complete(
-    events: Sequence[Event], field: str, source: str, limits: OrderLimits, now: float
+    events: Sequence[Event], source: str, limits: OrderLimits, now: float
 ) -> list[Written]:
     """Check every event and fill in what is None; the first wrong one is refused.
 
-    `field` names the argument: ``event`` for a single one, else ``events``. `now` is Unix seconds.
+    `now` is Unix seconds.
     """
     if isinstance(events, Event | str | bytes) or not isinstance(events, Sequence):
         raise InvalidRequest(
-            f"{field} must be a list of leeward.Event, not {type(events).__name__}; write "
+            f"events must be a list of leeward.Event, not {type(events).__name__}; write "
             "[event, ...]",
-            field=field,
+            field="events",
         )
-    several = field == "events"
     return [
-        _completed(event, f"{field}[{index}]" if several else field, source, limits, id, now)
+        completed(event, f"events[{index}]", limits, id=id, source=source, now=now)
         for index, (event, id) in enumerate(zip(events, new_ids(now, len(events)), strict=True))
     ]
 
@@ -53,9 +52,10 @@ def in_chunks(events: Sequence[Event], limits: Limits) -> list[tuple[Event, ...]
     return [*chunks, tuple(chunk)] if chunk else chunks
 
 
-def _completed(
-    event: Event, field: str, source: str, limits: OrderLimits, id: str, now: float
+def completed(
+    event: Event, field: str, limits: OrderLimits, *, id: str, source: str, now: float
 ) -> Written:
+    """Check one event, which the caller gave as `field`, and fill in what is None."""
     if not isinstance(event, Event):
         raise InvalidRequest(
             f"{field} must be a leeward.Event, not {type(event).__name__}", field=field
