@@ -18,11 +18,16 @@ if TYPE_CHECKING:
     from json import JSONDecoder
 
 DEEPEST: Final = 64
-"""Lists and objects inside each other."""
+"""Lists and objects inside each other; far beyond the portable 20. What goes out keeps to it as
+well, so that it can come back. In a JSON that has each value name its type, lists in lists may nest
+six times as deep, and Python's recursion limit is 1,000."""
 
 MOST_DIGITS: Final = 4300
 """Of an integer: CPython's own default (`sys.int_info.default_max_str_digits`), which a program
 may switch off; beyond it the time that conversion takes grows with the square."""
+
+INT_END: Final = 10**MOST_DIGITS
+"""The first integer with more digits."""
 
 
 class Undecodable(ValueError):

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from leeward.http.protocol_error import (
     CUT,
@@ -25,7 +25,9 @@ from leeward.http.protocol_error import (
     ProtocolError,
 )
 from leeward.http.request_checks import TOKEN
-from leeward.http.response_body import Body, Chunked, Sized, UntilTheEnd
+
+if TYPE_CHECKING:
+    from leeward.http.response_body import Body
 
 MOST_OF_HEADS: Final = 300 * 1024
 """Bytes of an answer's heads, the interim ones included; libcurl has the same limit."""
@@ -127,7 +129,7 @@ class ResponseParser:
         """
         if self._content is None:
             raise ProtocolError(CUT if self._pending else NOTHING_CAME)
-        if not isinstance(self._content, UntilTheEnd):
+        if not self._content.ends_with_connection:
             raise ProtocolError(CUT)
         self.body, self.whole = self._content.value(), True
 
@@ -202,6 +204,9 @@ class ResponseParser:
             self._take_body(self._content, rest)
 
     def _body_of(self, size: int | None, *, is_chunked: bool) -> Body:
+        # Most answers are here at once, and whole.
+        from leeward.http.response_body import Chunked, Sized, UntilTheEnd
+
         if is_chunked:
             return Chunked(self._max_body)
         if size is None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from leeward.adapter import Delete, Enqueue, Invoke, Load, Publish, Result, Store, Stored
 from leeward.errors import CallError, LeewardError, Outcome
-from leeward.operations.errors import error_of
 from leeward.values import (
     Attempt,
     InvokeResult,
@@ -98,6 +97,8 @@ def _results_of(call: Publish, result: Result[tuple[Result[None], ...]]) -> tupl
 
 
 def _error_of(call: Publish, result: Result[Any], attempts: tuple[Attempt, ...]) -> CallError:
+    from leeward.operations.errors import error_of
+
     # An event that was not sent went nowhere, whatever was tried for others.
     error = error_of(call, result._replace(attempts=attempts if result.target else ()))
     if not isinstance(error, CallError):
@@ -116,6 +117,8 @@ def _time_of(seconds: float) -> datetime:
 
 def _target_of_success(call: Invoke | Enqueue | Store | Load | Delete, result: Result[Any]) -> str:
     if result.outcome is not Outcome.OK:
+        from leeward.operations.errors import error_of
+
         raise error_of(call, result)
     if result.target is None:
         raise LeewardError(f"{call.verb} came back from no target; this is an error of leeward")

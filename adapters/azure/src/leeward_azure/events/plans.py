@@ -51,7 +51,7 @@ NAMESPACE_VERSION: Final = "2024-06-01"
 
 _HEADERS: Final = (("Content-Type", "application/cloudevents-batch+json; charset=utf-8"),)
 
-_URL: Final = re.compile(r"(https?://[^/?#\s]+)(/[^?#\s]*)?")
+_URL: Final = r"(https?://[^/?#\s]+)(/[^?#\s]*)?"
 
 
 class EventsEndpoint(NamedTuple):
@@ -162,7 +162,7 @@ def _topic(url: str, topic: str) -> _Topic:
     """Return the place of `topic` by the URL for all."""
     if TOPIC in url:
         return _custom(url.replace(TOPIC, topic))
-    found = _URL.fullmatch(url)
+    found = re.fullmatch(_URL, url)
     if found is None or found[2] not in (None, "/"):
         raise _wrong_url()
     target = f"/topics/{topic}:publish?api-version={NAMESPACE_VERSION}"
@@ -172,7 +172,7 @@ def _topic(url: str, topic: str) -> _Topic:
 @lru_cache(maxsize=256)
 def _custom(url: str) -> _Topic:
     """Return the place of the custom topic with this URL."""
-    found = _URL.fullmatch(url)
+    found = re.fullmatch(_URL, url)
     if found is None:
         raise _wrong_url()
     return _Topic(
