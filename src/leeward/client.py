@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Self
 
-from leeward.adapter import Driver
 from leeward.clock import Clock, SystemClock
-from leeward.opening import resolve_targets
-from leeward.operations.operations import Operations
 from leeward.usual_names import WithUsualNames
 from leeward.values import (
     Effect,
@@ -30,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from leeward.adapter import Driver
     from leeward.config import Config
 
 
@@ -57,6 +55,10 @@ class Client(WithUsualNames):
         config: str | Path | Config | None = None,
         clock: Clock | None = None,
     ) -> None:
+        # Loaded by the first client: who imports leeward for its types does without.
+        from leeward.opening import resolve_targets
+        from leeward.operations.operations import Operations
+
         self._operations = Operations(*resolve_targets(targets, config), clock or SystemClock())
         self._router = self._operations.router
 
