@@ -14,13 +14,13 @@ import pytest
 import requests
 import responses
 
+from leeward.adapter.http_functions import Address
 from leeward.adapter.resolver import FunctionAddress, Source, Unresolved
 from leeward.adapter.tokens import LARGEST
 from leeward.errors import ConfigError, Outcome
 from leeward.http.messages import Failure, Phase, Response
 from leeward.http.options import TransportOptions
 from leeward.http.threads import CurlTransport
-from leeward_google.functions.addresses import Address
 from leeward_google.identity.credentials import ACCESS_TOKEN, SCOPE, Bearer, Project
 from leeward_google.identity.endpoint import PROBE_SECONDS
 from leeward_google.identity.sources import describe_source, source_of

@@ -81,8 +81,8 @@ def test_functions_in_full() -> None:
         "us-central1",
         "https://audience.example",
     )
-    assert address_in("send", found) == (RUN, "/receipts", None, False)
-    there = ("https://us-central1-shop-1.cloudfunctions.net", "/pay", None, False)
+    assert address_in("send", found) == (RUN, "/receipts", None, False, None)
+    there = ("https://us-central1-shop-1.cloudfunctions.net", "/pay", None, False, None)
     assert address_in("pay", found) == there
     public = settings(functions={"send": RUN}, authenticate=False).functions
     assert public == Functions(urls={"send": RUN}, authenticate=False)

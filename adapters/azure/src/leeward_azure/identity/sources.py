@@ -21,6 +21,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from leeward.adapter import TargetConfig
+from leeward.adapter.http_functions import Address
 from leeward.adapter.resolver import (
     ConfiguredFirst,
     FunctionAddress,
@@ -31,7 +32,7 @@ from leeward.adapter.resolver import (
 )
 from leeward.adapter.tokens import OneShotTransport
 from leeward.errors import Outcome
-from leeward_azure.functions.addresses import Address, address_in
+from leeward_azure.functions.addresses import address_in
 from leeward_azure.identity.credentials import (
     AccountKey,
     SasToken,

@@ -19,6 +19,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from leeward.adapter import TargetConfig
+from leeward.adapter.http_functions import Address
 from leeward.adapter.resolver import (
     ConfiguredFirst,
     FunctionAddress,
@@ -28,7 +29,7 @@ from leeward.adapter.resolver import (
 )
 from leeward.adapter.tokens import OneShotTransport
 from leeward.errors import Outcome
-from leeward_google.functions.addresses import Address, FunctionUrl, address_in, audience_of
+from leeward_google.functions.addresses import FunctionUrl, address_in, audience_of
 from leeward_google.identity.credential_files import well_known
 from leeward_google.identity.credentials import ACCESS_TOKEN, Bearer, IdToken, Project, charged
 from leeward_google.identity.endpoint import (
