@@ -92,8 +92,8 @@ def web_client(
     from leeward_azure.identity.vendor_token import SharedTokenCredential
 
     options: dict[str, Any] = {}
-    if settings.ca_bundle is not None:
-        options["connection_verify"] = settings.ca_bundle
+    if settings.http.ca_bundle is not None:
+        options["connection_verify"] = settings.http.ca_bundle
     return WebSiteManagementClient(
         SharedTokenCredential(token),
         lookup.subscription,

@@ -194,7 +194,7 @@ def _tokens(
     env: Mapping[str, str],
 ) -> Source:
     """Return the source of tokens: a `Token` of Entra in, a `Bearer` out."""
-    carrier = OneShotTransport() if settings.public_only else transport
+    carrier = OneShotTransport() if settings.http.public_only else transport
     match _origin(settings, config, env):
         case _Origin.CHAIN:
             from leeward_azure.identity.vendor import VendorChain

@@ -79,9 +79,9 @@ def functions_client(settings: Settings, config: TargetConfig, token: Callable[[
     )
     session: Any = transport._session  # noqa: SLF001 - there is no other way to say it
     session.trust_env = config.trust_env
-    if settings.ca_bundle is not None:
+    if settings.http.ca_bundle is not None:
         # Said of each request: of the session, it would give way to REQUESTS_CA_BUNDLE.
-        session.request = partial(session.request, verify=settings.ca_bundle)
+        session.request = partial(session.request, verify=settings.http.ca_bundle)
     return FunctionServiceClient(transport=transport)
 
 

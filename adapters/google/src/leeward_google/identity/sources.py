@@ -158,7 +158,7 @@ def _tokens(
         own = _none
     else:
         place = metadata_address(config.env) if config.trust_env else ADDRESS
-        carrier = OneShotTransport() if settings.public_only else transport
+        carrier = OneShotTransport() if settings.http.public_only else transport
         own = metadata_source(place, carrier, now)
         if origin is _Origin.PERHAPS:
             own = _Perhaps(own, partial(is_there, place, carrier))
