@@ -132,8 +132,10 @@ def namespace_headers(credential: Credential, now: float) -> Headers:
 
 def _in_utc(event: Event) -> Event:
     """Return the same moment without its offset, which azure-functions drops where it reads one."""
+    if event.time is None or event.time.tzinfo is UTC:
+        return event  # with the document that has been written of it
     try:
-        return event if event.time is None else event._replace(time=event.time.astimezone(UTC))
+        return event._replace(time=event.time.astimezone(UTC))
     except OverflowError:  # before year 1 or after 9999 in UTC
         return event
 
