@@ -46,6 +46,7 @@ class AsyncClient(WithUsualNames):
     Args:
         targets: as for `leeward.Client`.
         config: as for `leeward.Client`.
+        trust_env: as for `leeward.Client`.
         clock: for tests, `leeward.testing.FakeClock`.
 
     Raises:
@@ -57,13 +58,15 @@ class AsyncClient(WithUsualNames):
         targets: str | Driver | Sequence[Driver] | None = None,
         *,
         config: str | Path | Config | None = None,
+        trust_env: bool = True,
         clock: Clock | None = None,
     ) -> None:
         # Loaded by the first client: who imports leeward for its types does without.
         from leeward.opening import resolve_targets
         from leeward.operations.operations import Operations
 
-        self._operations = Operations(*resolve_targets(targets, config), clock or SystemClock())
+        resolved = resolve_targets(targets, config, trust_env=trust_env)
+        self._operations = Operations(*resolved, clock or SystemClock())
         self._router = self._operations.router
 
     async def invoke(

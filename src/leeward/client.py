@@ -42,6 +42,9 @@ class Client(WithUsualNames):
             else ``local``, the embedded store.
         config: path of a ``leeward.toml``, or a `Config`. By default the file that
             ``LEEWARD_CONFIG`` names, else ``leeward.toml`` in the working directory.
+        trust_env: False for the hardened mode, whatever the configuration says: no environment
+            variable counts, and no ``leeward.toml`` that `config` does not name. A driver that is
+            open already stays as it was opened.
         clock: for tests, `leeward.testing.FakeClock`.
 
     Raises:
@@ -53,13 +56,15 @@ class Client(WithUsualNames):
         targets: str | Driver | Sequence[Driver] | None = None,
         *,
         config: str | Path | Config | None = None,
+        trust_env: bool = True,
         clock: Clock | None = None,
     ) -> None:
         # Loaded by the first client: who imports leeward for its types does without.
         from leeward.opening import resolve_targets
         from leeward.operations.operations import Operations
 
-        self._operations = Operations(*resolve_targets(targets, config), clock or SystemClock())
+        resolved = resolve_targets(targets, config, trust_env=trust_env)
+        self._operations = Operations(*resolved, clock or SystemClock())
         self._router = self._operations.router
 
     def invoke(
