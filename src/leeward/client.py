@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Self
 
-from leeward.adapter import Driver
 from leeward.clock import Clock, SystemClock
-from leeward.opening import resolve_targets
-from leeward.operations.operations import Operations
 from leeward.usual_names import WithUsualNames
 from leeward.values import (
     Effect,
@@ -30,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from leeward.adapter import Driver
     from leeward.config import Config
 
 
@@ -61,6 +59,10 @@ class Client(WithUsualNames):
         trust_env: bool = True,
         clock: Clock | None = None,
     ) -> None:
+        # Loaded by the first client: who imports leeward for its types does without.
+        from leeward.opening import resolve_targets
+        from leeward.operations.operations import Operations
+
         resolved = resolve_targets(targets, config, trust_env=trust_env)
         self._operations = Operations(*resolved, clock or SystemClock())
         self._router = self._operations.router

@@ -10,7 +10,6 @@ from leeward.adapter import Driver, TargetConfig
 from leeward.config import Config, TargetName, load_config, load_settings, with_order
 from leeward.config.model import Names
 from leeward.config.target_names import check_providers
-from leeward.name_mapping import NameMappingDriver
 from leeward.registry import check_driver, open_target
 
 if TYPE_CHECKING:
@@ -100,6 +99,8 @@ def _renamed(driver: Driver, target: TargetName, config: Config) -> Driver:
     tables = _own_names(target, {name: each.names for name, each in config.tables.items()})
     if not (functions or buses or tables):
         return driver
+    from leeward.name_mapping import NameMappingDriver
+
     return NameMappingDriver(driver, functions=functions, buses=buses, tables=tables)
 
 
