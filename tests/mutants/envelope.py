@@ -6,7 +6,6 @@ from typing import Final
 
 from tests.mutants.mutant import Mutant
 
-
 MUTANTS: Final = (
     Mutant(
         "a deadline is told in seconds",
