@@ -32,7 +32,7 @@ clouds: $(READY) $(SERVERS) ## start three clouds on this machine, to try a prog
 	@$(BIN)/python -m tests.demo.bench
 
 test: $(READY) $(SERVERS) ## run every test, and the fast ones on every other Python of this machine
-	@$(BIN)/pytest -n auto
+	@$(BIN)/pytest -n auto --dist worksteal
 	@$(BIN)/python -m tests.pythons
 
 mutants: $(READY) $(SERVERS) ## plant faults, one at a time: the test named for each must fail
@@ -46,9 +46,8 @@ check: $(READY) ## formatting, lint, types, layering, spelling, the site and its
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/codespell
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/mypy
-	@$(MAKE) site
-	@$(BIN)/pytest -m "not packaging" tests/house
+	@$(MAKE) -j 2 types site
+	@$(BIN)/pytest -n auto -m "not packaging" tests/house
 	@$(BIN)/python -m supply.audit
 
 audit: $(READY) ## ask the registry for known flaws of locked tools, store the answer, fail if there are any
@@ -71,7 +70,9 @@ docs: $(READY) ## build the documentation and print where it is
 	@$(MAKE) site
 	@echo $(SITE)/index.html
 
-.PHONY: site
+.PHONY: types site
+types: $(READY)
+	@$(BIN)/mypy
 site: $(READY)
 	@$(BIN)/sphinx-build -q -W --keep-going -b html docs $(SITE)
 	@$(BIN)/python docs/links.py $(SITE)
