@@ -4,6 +4,7 @@ import ast
 
 import pytest
 
+from leeward_contract_tests.rows import each_row
 from tests.house.workspace import ROOT
 
 METHODS = {"debug", "info", "warning", "warn", "error", "exception", "critical", "log", "print"}
@@ -61,7 +62,7 @@ def test_no_logging_call_is_handed_content() -> None:
     assert wrong == {}
 
 
-@pytest.mark.parametrize(
+@each_row(
     "line",
     [
         "logger.info(event)",
