@@ -56,7 +56,7 @@ THREATS: Final = {
     ),
     "S9": Threat(
         "injection into logs and headers",
-        "control characters, separators and lone surrogates are refused at every door",
+        "control characters, separators and lone surrogates are refused, whatever argument has them",
     ),
     "S10": Threat(
         "forged hints",
