@@ -2,8 +2,8 @@
 
 ``make audit`` asks, writes the result to ``supply/audit.json``, and fails if there is a finding.
 ``make check`` says the result in a line and never fails: an advisory is not the fault of whoever
-changes a line that day. Without a network, or where the service does not know the packages, it says the
-result that is stored, after three seconds at the latest.
+changes a line that day. Without a network, or where the service does not know the packages, it
+says the result that is stored, after three seconds at the latest.
 """
 
 from __future__ import annotations
