@@ -20,6 +20,7 @@ from leeward.errors import Outcome
 from leeward.operations.errors import LONGEST
 from leeward.registry import open_target
 from leeward.testing import FakeClock
+from leeward_contract_tests.rows import each_row
 from tests.house.workspace import ROOT
 from tests.http.wire import Wire, answer
 from tests.scripted import Scripted
@@ -84,8 +85,8 @@ def _packages(folder: str) -> Iterator[Path]:
     return (each for each in Path(ROOT / folder).iterdir() if (each / "__init__.py").exists())
 
 
-@pytest.mark.parametrize(
-    ("source", "found"),
+@each_row(
+    "source, found",
     [
         ("@cache\ndef f(): pass", ["cache"]),
         ("lru_cache(None)(f)", ["cache"]),
@@ -111,7 +112,7 @@ NAMES = "x-amzn-RequestId x-ms-request-id x-ms-error-code x-amzn-errortype X-Amz
 
 
 @pytest.mark.parametrize("name", BODIES)
-@pytest.mark.parametrize("status", [400, 404, 503])
+@each_row("status", [400, 404, 503])
 def test_an_error_stays_short_whatever_a_service_says(name: str, status: int) -> None:
     """Its text, its code and the ids of requests; so do log lines that hold them."""
     head = "".join(f"{each}: {'R' * 9000}\r\n" for each in NAMES.split())
