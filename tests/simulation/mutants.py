@@ -11,8 +11,9 @@ from leeward.adapter import Call, Delete, Invoke, Publish, Result
 from leeward.errors import Outcome
 from leeward.routing import batches, execution
 from leeward.routing import call as machine
-from leeward.routing.call import AttemptEnded, CallState, Decision, Ending, Event, Random, step
-from leeward.routing.execution import Core, Execution
+from leeward.routing.call import AttemptEnded, CallState, Core, Decision, Ending, Event, step
+from leeward.routing.circuit import Random
+from leeward.routing.execution import Execution
 from leeward.routing.outcomes import HARMLESS, TABLE, May, Rules, rules_of
 from leeward.routing.policy import DEFAULT
 from leeward.routing.readback import Verdict, judge

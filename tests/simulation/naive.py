@@ -30,3 +30,7 @@ class Naive:
                 return result
             self._current = (turn + 1) % len(self._order)
         return ALL_FAILED
+
+    def why(self) -> str:
+        """Say nothing: it has no reasons."""
+        return ""

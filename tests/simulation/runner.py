@@ -39,6 +39,9 @@ class Router(Protocol):
     def execute(self, call: Call, started: float, timeout: float) -> Execution:
         """Take one call to its result: commands out, replies in."""
 
+    def why(self) -> str:
+        """Return the code of what ended the call that ended last; empty if it says none."""
+
 
 @dataclass(slots=True)
 class AttemptRecord:
@@ -77,6 +80,7 @@ class CallRecord:
         pending: requests of it that may still run.
         result: what was reported to its caller.
         side_effects: what it really did.
+        why: the router's code of what ended it, where it did not go well.
     """
 
     number: int
@@ -90,6 +94,7 @@ class CallRecord:
     result: Result[Any] | None = None
     ended: float = 0.0
     side_effects: list[SideEffect] = field(default_factory=list)
+    why: str = ""
 
     @property
     def final(self) -> Result[Any]:
@@ -149,7 +154,7 @@ class Simulation:
         execution = self._router.execute(call, arrival.at, arrival.timeout)
         deadline = arrival.at + arrival.timeout
         record = CallRecord(arrival.number, arrival.at, arrival.kind, deadline, call, execution)
-        self._carry_out(record, next(execution))
+        self._advance(record, lambda: next(execution))
 
     def _carry_out(self, record: CallRecord, commands: Commands) -> None:
         for command in commands:
@@ -216,10 +221,16 @@ class Simulation:
     def _reply(
         self, record: CallRecord, command: Command, began: float, result: Result[Any] | None
     ) -> None:
+        if record.result is None:
+            reply = (command, began, self._now, result)
+            self._advance(record, lambda: record.execution.send(reply))
+
+    def _advance(self, record: CallRecord, step: Callable[[], Commands]) -> None:
         try:
-            commands = record.execution.send((command, began, self._now, result))
+            commands = step()
         except StopIteration as end:
             record.result, record.ended = end.value, self._now
+            record.why = self._router.why()
             if not record.pending:
                 self._settle(record)
         else:

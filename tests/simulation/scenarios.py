@@ -73,7 +73,7 @@ SCENARIOS = (
     Scenario("auth refused", ("auth refused",)),
     Scenario("not found, bad request", ("not found", "bad request"), share=0.5),
     Scenario("function errors", ("function error", "in progress"), share=0.5),
-    Scenario("split batches", ("split batch", "miscounted batch"), ALL, Pattern.ALWAYS, 0.7),
+    Scenario("split batches", ("split batch", "miscounted batch"), ALL, Pattern.ALWAYS, 0.2),
     Scenario("flapping", ("refused", "answer lost"), pattern=Pattern.FLAPPING),
     Scenario("two targets down", ("refused", "answer lost", *SILENCE), victims=2),
     Scenario("all targets refused", ("refused",), ALL),

@@ -43,7 +43,7 @@ from leeward.routing.outcomes import TABLE
 from leeward.text import is_printable
 from leeward.values import Effect
 
-_CLASSES: Mapping[Outcome, type[CallError]] = {
+CLASSES: Mapping[Outcome, type[CallError]] = {
     Outcome.LOCAL: Overloaded,
     Outcome.NOT_SENT: TargetUnavailable,
     Outcome.REJECTED: Throttled,
@@ -165,7 +165,7 @@ def _class_of(call: Call, result: Result[Any]) -> type[CallError]:
         return AllTargetsUnavailable
     if result.outcome is Outcome.NOT_SENT and isinstance(call, Store | Load | Delete):
         return HomeUnavailable
-    return _CLASSES[result.outcome]
+    return CLASSES[result.outcome]
 
 
 def _targets_tried(result: Result[Any]) -> list[str]:
