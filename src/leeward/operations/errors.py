@@ -35,6 +35,7 @@ from leeward.errors import (
     OutcomeUnknown,
     Overloaded,
     PayloadTooLarge,
+    PoisonSuspected,
     TargetUnavailable,
     TargetUnusable,
     Throttled,
@@ -118,6 +119,31 @@ _LIBRARY = "curl."
 """How the codes of libcurl begin: numbers, which the message explains in words."""
 
 
+_NOT_ASKED: Mapping[str, tuple[type[CallError], str, str]] = {
+    "all_down": (
+        AllTargetsUnavailable,
+        "was not sent: every target that may serve it is down",
+        "It did not run; call again later. A probe looks for a target that has recovered.",
+    ),
+    "isolated": (
+        TargetUnavailable,
+        "was not sent: every target that may serve it was isolated by hand",
+        "It did not run; restore a target, or name another one.",
+    ),
+    "local_outage": (
+        TargetUnavailable,
+        "was not sent: this machine has no network",
+        "It did not run; look after the network of this machine.",
+    ),
+    "poison_suspected": (
+        PoisonSuspected,
+        "was not sent: its payload had an unknown outcome on two targets that serve others well",
+        "Find out what it does before calling again; it is refused for ten minutes.",
+    ),
+}
+"""What a call is told that the router has put to no target, by the reason."""
+
+
 def error_of(call: Call, result: Result[Any]) -> LeewardError:
     """Return the exception for `result`, with the native error as its cause."""
     if result.outcome is Outcome.CALLER and isinstance(result.cause, LeewardError):
@@ -141,6 +167,8 @@ def _build(call: Call, result: Result[Any]) -> CallError:
         "reason": result.reason,
         "retry_after": result.retry_after,
     }
+    if result.reason in _NOT_ASKED and not result.attempts:
+        return _not_asked(call, result, origin)
     if result.outcome is Outcome.APP_ERROR:
         fault = result.fault or FunctionFault()
         return FunctionError(
@@ -156,6 +184,14 @@ def _build(call: Call, result: Result[Any]) -> CallError:
             _unknown_message(call, result), idempotency_key=key, executed=result.executed, **origin
         )
     return _class_of(call, result)(_message(call, result), **origin)
+
+
+def _not_asked(call: Call, result: Result[Any], origin: Origin) -> CallError:
+    raised, what, remedy = _NOT_ASKED[str(result.reason)]
+    if issubclass(raised, TargetUnavailable) and isinstance(call, Store | Load | Delete):
+        raised = HomeUnavailable
+    wait = "" if result.retry_after is None else f", for at least {result.retry_after:.1f} s more"
+    return raised(f"{_subject(call, result)} {what}{wait}. {remedy}", **origin)
 
 
 def _class_of(call: Call, result: Result[Any]) -> type[CallError]:

@@ -276,8 +276,8 @@ class Operations:
         able = self.router.candidates(call)
         if not set(only) & set(able):
             raise InvalidRequest(
-                f"targets names none that may serve this {call.verb}: that is {', '.join(able)}; "
-                "name one of these, or leave targets out",
+                f"targets names no target that may serve this {call.verb}; name one of "
+                f"{', '.join(able)}, or leave targets out",
                 field="targets",
             )
         return only

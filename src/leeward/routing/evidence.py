@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from leeward.adapter import Call
+from leeward.adapter import NO_NETWORK, Call
 from leeward.errors import Outcome
 from leeward.routing.circuit import Circuit, State
 from leeward.routing.latency import bucket_of
@@ -21,9 +21,6 @@ from leeward.values import RoutingEvent
 
 if TYPE_CHECKING:
     from leeward.routing.health import Health
-
-NO_NETWORK = "no_network"
-"""The reason of a result whose cause is provably on this side."""
 
 FLOWING = (State.CLOSED, State.RAMP)
 """States in which calls reach a target."""
