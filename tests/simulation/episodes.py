@@ -12,6 +12,7 @@ from multiprocessing import get_context
 from typing import NamedTuple
 
 from tests.simulation.counters import Counters
+from tests.simulation.health_check import HealthCheck
 from tests.simulation.invariants import Violation, violations
 from tests.simulation.leeward_router import Leeward
 from tests.simulation.naive import Naive
@@ -96,8 +97,14 @@ def run_leeward(episode: Episode) -> Judgement:
         counters.note(record)
         found.extend(violations(record, setting))
 
-    router = Leeward(setting.order, setting.homes, episode.key)
-    world = Simulation(setting, episode, router, observe).run()
+    router = Leeward(setting.order, setting.homes, episode.key, setting.groups)
+    check = HealthCheck(router.core.health)
+    world = Simulation(setting, episode, router, observe, check).run()
+    digest.update(repr([(at, told.name, told.target) for at, told in router.told]).encode())
+    counters.seen.update(told.name for _, told in router.told)
+    check.at_the_end()
+    for invariant, why in check.broken:
+        found.append(Violation(invariant, why, None))
     counters.late_overwrites = world.late_overwrites
     counters.seen["deduplicated"] = world.deduplicated
     return Judgement(counters, digest.hexdigest(), found)

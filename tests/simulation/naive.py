@@ -7,6 +7,7 @@ from typing import Any
 from leeward.adapter import Call, Result
 from leeward.errors import Outcome
 from leeward.routing.call import Dispatch
+from leeward.routing.choice import ProbeTarget
 from leeward.routing.execution import Execution
 
 ALL_FAILED: Result[Any] = Result(Outcome.NOT_SENT, code="all providers failed")
@@ -34,3 +35,10 @@ class Naive:
     def why(self) -> str:
         """Say nothing: it has no reasons."""
         return ""
+
+    def left_to_do(self, now: float) -> tuple[ProbeTarget, ...]:
+        """Make no probes."""
+        return ()
+
+    def probed(self, probe: ProbeTarget, outcome: Outcome, now: float, fidelity: str) -> None:
+        """Never be told of one."""

@@ -142,11 +142,11 @@ def no_early_surrender(unit: WorkUnit, setting: Setting) -> str | None:
     record = unit.record
     if not unit.alone or is_pinned(unit) or record.why in REASONS_TO_STOP:
         return None
-    if unit.final in PROVED:
-        reach = len(setting.order)
-    elif unit.final is Outcome.AMBIGUOUS and unit.rules.may_cross:
-        reach = 2
-    else:
+    group = setting.groups.get((record.call.verb, record.call[0]))
+    reach = len(group.targets if group else setting.order)
+    if unit.final is Outcome.AMBIGUOUS and unit.rules.may_cross:
+        reach = min(2, reach)
+    elif unit.final not in PROVED:
         return None
     stopped = any(step.outcome not in (*PROVED, Outcome.AMBIGUOUS) for step in unit.steps)
     asked = len({attempt.target for attempt, _ in unit.steps})

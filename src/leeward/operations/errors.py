@@ -119,7 +119,7 @@ _LIBRARY = "curl."
 """How the codes of libcurl begin: numbers, which the message explains in words."""
 
 
-_NOT_ASKED: Mapping[str, tuple[type[CallError], str, str]] = {
+_REFUSALS: Mapping[str, tuple[type[CallError], str, str]] = {
     "all_down": (
         AllTargetsUnavailable,
         "was not sent: every target that may serve it is down",
@@ -167,8 +167,8 @@ def _build(call: Call, result: Result[Any]) -> CallError:
         "reason": result.reason,
         "retry_after": result.retry_after,
     }
-    if result.reason in _NOT_ASKED and not result.attempts:
-        return _not_asked(call, result, origin)
+    if result.reason in _REFUSALS and not result.attempts:
+        return _refusal_of(call, result, origin)
     if result.outcome is Outcome.APP_ERROR:
         fault = result.fault or FunctionFault()
         return FunctionError(
@@ -186,8 +186,8 @@ def _build(call: Call, result: Result[Any]) -> CallError:
     return _class_of(call, result)(_message(call, result), **origin)
 
 
-def _not_asked(call: Call, result: Result[Any], origin: Origin) -> CallError:
-    raised, what, remedy = _NOT_ASKED[str(result.reason)]
+def _refusal_of(call: Call, result: Result[Any], origin: Origin) -> CallError:
+    raised, what, remedy = _REFUSALS[str(result.reason)]
     if issubclass(raised, TargetUnavailable) and isinstance(call, Store | Load | Delete):
         raised = HomeUnavailable
     wait = "" if result.retry_after is None else f", for at least {result.retry_after:.1f} s more"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from leeward.adapter import NO_NETWORK, Call
 from leeward.errors import Outcome
 from leeward.routing.circuit import Circuit, State
+from leeward.routing.health import PROBE
 from leeward.routing.latency import bucket_of
 from leeward.routing.outcomes import TABLE, Sign, rules_of
 from leeward.routing.policy import NEVER
@@ -20,6 +21,7 @@ from leeward.routing.select import candidates, group_of
 from leeward.values import RoutingEvent
 
 if TYPE_CHECKING:
+    from leeward.routing.call import Dispatch, ReadBack
     from leeward.routing.health import Health
 
 FLOWING = (State.CLOSED, State.RAMP)
@@ -27,27 +29,17 @@ FLOWING = (State.CLOSED, State.RAMP)
 
 
 class Answered(NamedTuple):
-    """An attempt that has answered.
+    """An attempt, and when it was made, in monotonic seconds."""
 
-    Attributes:
-        target: that was tried.
-        call: what was put to it.
-        began, now: when, in monotonic seconds.
-        given: the seconds that it had.
-        epoch: in which it started.
-    """
-
-    target: str
-    call: Call
+    command: Dispatch | ReadBack
     began: float
     now: float
-    given: float
-    epoch: int
 
 
 def weigh_failure(health: Health, answered: Answered, outcome: Outcome, reason: str | None) -> None:
     """Take in an attempt that did not succeed; `reason` is the result's own."""
-    target, call, began, now, given, epoch = answered
+    command, began, now = answered
+    target, call, epoch = command.target, command.call, command.epoch
     record, row = health.records[target], TABLE[outcome]
     circuit = health.circuits.get((target, call.verb, call[0])) or health.add(target, call)
     record.attempts += 1
@@ -61,11 +53,11 @@ def weigh_failure(health: Health, answered: Answered, outcome: Outcome, reason: 
         from leeward.routing.local_outage import note_unreached
 
         note_unreached(health, target, now)
-        health.return_probe(circuit, now)
+        health.give_up(command, now)
         return
-    stood_still = now - began > given + health.policy.clock_gap
+    stood_still = now - began > command.timeout + health.policy.clock_gap
     if row.sign is Sign.NOTHING or stood_still or not _counts(health, circuit, answered, outcome):
-        health.return_probe(circuit, now)
+        health.give_up(command, now)
         return
     for each in _concerned(circuit, row.sign, health):
         if each.epoch <= epoch:
@@ -78,7 +70,9 @@ def _counts(health: Health, circuit: Circuit, answered: Answered, outcome: Outco
 
     if health.poison is None:
         health.poison = Poison(health.policy, health.poison_key)
-    counts = health.poison.note_failure(health, circuit, answered.call, outcome, answered.now)
+    counts = health.poison.note_failure(
+        health, circuit, answered.command.call, outcome, answered.now
+    )
     health.review()
     return counts
 
@@ -104,9 +98,10 @@ def _another_fails(circuit: Circuit, health: Health) -> bool:
 
 
 def _weigh_one_failure(health: Health, circuit: Circuit, answered: Answered, sign: Sign) -> None:
-    policy, call, now = health.policy, answered.call, answered.now
+    policy, call, now = health.policy, answered.command.call, answered.now
     if circuit.state is State.HALF_OPEN:
-        _open(health, circuit, call, now, "probe_failed")
+        if answered.command.reason == PROBE:
+            _open(health, circuit, call, now, "probe_failed")
         return
     if circuit.state is State.RAMP:
         circuit.answers += 1
@@ -127,7 +122,8 @@ def _weigh_one_failure(health: Health, circuit: Circuit, answered: Answered, sig
 
 def weigh_success(health: Health, circuit: Circuit, answered: Answered) -> None:
     """Take in an attempt that went well while there is something to weigh."""
-    _, call, began, now, _, epoch = answered
+    command, began, now = answered
+    call = command.call
     policy, record = health.policy, health.records[circuit.target]
     record.tokens = min(policy.retry_tokens, record.tokens + policy.retry_refill)
     circuit.pending, health.good_at, health.seen_at = 0, now, now
@@ -140,8 +136,8 @@ def weigh_success(health: Health, circuit: Circuit, answered: Answered) -> None:
     slow = now - began > circuit.slow_above
     for each in (circuit, circuit.wide):
         each.good_at = now
-        if each.epoch <= epoch:
-            _weigh_one_success(health, each, now, slow=slow if each is circuit else None)
+        if each.epoch <= command.epoch:
+            _weigh_one_success(health, each, answered, slow=slow if each is circuit else None)
     if circuit.state is State.CLOSED:
         circuit.latency.counts[bucket_of(now - began)] += 1
         circuit.latency.total += 1
@@ -151,7 +147,10 @@ def weigh_success(health: Health, circuit: Circuit, answered: Answered) -> None:
             trip(health, circuit, call, now, "slow")
 
 
-def _weigh_one_success(health: Health, circuit: Circuit, now: float, *, slow: bool | None) -> None:
+def _weigh_one_success(
+    health: Health, circuit: Circuit, answered: Answered, *, slow: bool | None
+) -> None:
+    now = answered.now
     if circuit.state is State.CLOSED:
         circuit.weigh(health.policy, health.weights, now, failed=False, slow=slow)
     elif circuit.state is State.RAMP:
@@ -159,7 +158,8 @@ def _weigh_one_success(health: Health, circuit: Circuit, now: float, *, slow: bo
         circuit.failures += bool(slow)
         advance(health, circuit, now)
     elif circuit.state is State.HALF_OPEN:
-        probe_passed(health, circuit, now)
+        if answered.command.reason == PROBE:
+            probe_passed(health, circuit, now)
     else:
         circuit.streak, circuit.gone = 0, False
 

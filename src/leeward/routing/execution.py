@@ -61,7 +61,7 @@ def execute(
     if well is not None and well.outcome is Outcome.OK and type(command) is not Pause:
         # Almost every call ends here: `step` would say the same, and a history would be of one.
         assert isinstance(command, Dispatch)
-        health.succeeded(target, call, began, now, command.epoch)
+        health.succeeded(command, began, now)
         attempt = Attempt(
             target,
             began - started,
@@ -159,14 +159,13 @@ class _History:
         now: float,
     ) -> None:
         """Let the attempt count for its target."""
-        health, target, call = self._core.health, command.target, command.call
+        health = self._core.health
         if outcome is Outcome.OK:
-            health.succeeded(target, call, began, now, command.epoch)
+            health.succeeded(command, began, now)
             return
         from leeward.routing.evidence import Answered, weigh_failure
 
-        ended = Answered(target, call, began, now, command.timeout, command.epoch)
-        weigh_failure(health, ended, outcome, reason)
+        weigh_failure(health, Answered(command, began, now), outcome, reason)
 
     def give_up(self, running: Iterable[Command], now: float) -> None:
         """End what is in flight although nobody waits for it any more: leases and all.
@@ -176,7 +175,7 @@ class _History:
         for each in running:
             if isinstance(each, Pause):
                 continue
-            self._core.health.give_up(each.target, each.call, now)
+            self._core.health.give_up(each, now)
             if each.attempt == 1 and self._attempts:
                 from leeward.routing.evidence import weigh_lost_race
 

@@ -9,8 +9,8 @@ target anew, in `leeward.routing.choice`.
 from __future__ import annotations
 
 from collections import deque
-from math import inf, log2
-from typing import TYPE_CHECKING, Any, NamedTuple
+from math import log2
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from leeward.adapter import Call
 from leeward.errors import Outcome
@@ -22,8 +22,13 @@ from leeward.values import CircuitStatus
 
 if TYPE_CHECKING:
     from leeward.routing.budget import Failovers
+    from leeward.routing.call import Dispatch, ReadBack
     from leeward.routing.local_outage import LocalOutage
     from leeward.routing.poison import Poison
+
+
+PROBE: Final = "probe"
+"""The reason of an attempt that is the one probe of a circuit."""
 
 
 class Evidence(NamedTuple):
@@ -139,8 +144,9 @@ class Health:
         self.seen_at = now
         return circuit
 
-    def succeeded(self, target: str, call: Call, began: float, now: float, epoch: int) -> None:
+    def succeeded(self, command: Dispatch | ReadBack, began: float, now: float) -> None:
         """Note that an attempt went well that was made from `began` to `now`."""
+        target, call = command.target, command.call
         record = self.records[target]
         record.attempts += 1
         record.last = Outcome.OK
@@ -157,7 +163,7 @@ class Health:
         ):
             from leeward.routing.evidence import Answered, weigh_success
 
-            weigh_success(self, circuit, Answered(target, call, began, now, inf, epoch))
+            weigh_success(self, circuit, Answered(command, began, now))
             return
         circuit.good_at = wide.good_at = now
         latency = circuit.latency
@@ -211,16 +217,17 @@ class Health:
         )
         self.careful = bool(self.poison or self.local or self.unreached)
 
-    def give_up(self, target: str, call: Call, now: float) -> None:
-        """Note that an attempt was cancelled: that is not evidence, and a probe ends."""
-        circuit = self.circuits.get((target, call.verb, call[0]))
-        if circuit is not None:
-            self.return_probe(circuit, now)
+    def give_up(self, command: Dispatch | ReadBack, now: float) -> None:
+        """Note that an attempt was cancelled, or has shown nothing: if it was a probe, that ends.
 
-    def return_probe(self, circuit: Circuit, now: float) -> None:
-        """End a probe that has shown nothing; another may be made a moment later."""
+        Another one may be made a moment later.
+        """
+        call = command.call
+        circuit = self.circuits.get((command.target, call.verb, call[0]))
+        if circuit is None or command.reason != PROBE:
+            return
         for each in (circuit, circuit.wide):
-            if each.state is State.HALF_OPEN:
+            if each.state is State.HALF_OPEN and each.epoch <= command.epoch:
                 each.leased_until, each.due = 0.0, now + self.policy.probe_gap
 
     def begin_in_child(self) -> None:
