@@ -98,7 +98,8 @@ class HealthCheck:
 
 
 def _facts(circuit: Circuit) -> tuple[float, ...]:
-    return circuit.answers, circuit.failures, circuit.passed, circuit.stage
+    evidence = circuit.failed, circuit.slow, circuit.streak
+    return *evidence, circuit.answers, circuit.failures, circuit.passed, circuit.stage
 
 
 def _may_go_on(circuit: Circuit, state: State) -> bool:
