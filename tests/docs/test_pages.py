@@ -13,7 +13,7 @@ import leeward
 from leeward import errors
 from leeward.config import load_config
 from leeward.errors import LeewardError, Outcome
-from leeward.operations.errors import _CLASSES
+from leeward.operations.errors import CLASSES
 from leeward.routing import FailoverDriver
 from leeward.routing.outcomes import TABLE
 from leeward.testing import Fault
@@ -45,10 +45,10 @@ def test_the_outcome_table_is_that_of_the_code() -> None:
     assert documented == {
         outcome.name: [
             "yes" if row.proved else "no",
-            "yes" if row.counts_against else "no",
+            row.sign.value,
             row.again.value.replace("_", " "),
             row.move.value.replace("_", " "),
-            _CLASSES[outcome].__name__ if outcome in _CLASSES else "",
+            CLASSES[outcome].__name__ if outcome in CLASSES else "",
         ]
         for outcome, row in TABLE.items()
     }
@@ -79,8 +79,8 @@ def test_every_exception_has_advice() -> None:
     """The page that says what to do leaves no raised class out."""
     advised = {name for row in table("outcomes.md", "exception |") for name in row[0].split(", ")}
     raised = {"ConfigError", "Unsupported", "PayloadTooLarge"}
-    raised |= {"AllTargetsUnavailable", "HomeUnavailable"}
-    raised |= {each.__name__ for each in _CLASSES.values()}
+    raised |= {"AllTargetsUnavailable", "HomeUnavailable", "PoisonSuspected"}
+    raised |= {each.__name__ for each in CLASSES.values()}
     assert advised == raised
 
 

@@ -112,23 +112,36 @@ def call_of(arrival: Arrival, revision_of: RevisionOf) -> Call:
             return _function(arrival)
 
 
+POISON = b"poison"
+"""The payload of one call in so many; only some schedules make it harm."""
+
+CALLS_PER_POISON = 40
+
+
+def payload_of(number: int) -> bytes:
+    """Return the payload of a call: most are unique, a few are always the same."""
+    if number % CALLS_PER_POISON == 0:
+        return POISON
+    return b"same" if number % 3 == 0 else b"%d" % number
+
+
 def _function(arrival: Arrival) -> Call:
-    key = f"call-{arrival.number}"
+    key, payload = f"call-{arrival.number}", payload_of(arrival.number)
     match arrival.kind:
         case Kind.UNSAFE:
             limit = TIME_LIMITS[int(arrival.draw * len(TIME_LIMITS))]
-            return Invoke("charge", b"1", key, time_limit=limit)
+            return Invoke("charge", payload, key, time_limit=limit)
         case Kind.UNSAFE_QUEUED:
-            return Enqueue("charge", b"1", key)
+            return Enqueue("charge", payload, key)
         case Kind.READ_ONLY:
-            return Invoke("quote", b"1", key, Effect.READ_ONLY)
+            return Invoke("quote", payload, key, Effect.READ_ONLY)
         case Kind.IDEMPOTENT:
-            return Invoke("index", b"1", key, Effect.IDEMPOTENT)
+            return Invoke("index", payload, key, Effect.IDEMPOTENT)
         case Kind.KEYED_TARGET_QUEUED:
-            return Enqueue("receipt", b"1", key, Effect.KEYED)
+            return Enqueue("receipt", payload, key, Effect.KEYED)
         case _:
             shared = arrival.kind is Kind.KEYED_GROUP
-            return Invoke("receipt", b"1", key, Effect.KEYED, shared_dedup=shared)
+            return Invoke("receipt", payload, key, Effect.KEYED, shared_dedup=shared)
 
 
 def _events(arrival: Arrival) -> tuple[Event, ...]:

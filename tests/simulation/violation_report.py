@@ -22,6 +22,10 @@ def _lines(violation: Violation, episode: Episode) -> Iterator[str]:
         f"run again: python -m tests.simulation --seed {episode.seed} --calls {episode.calls} "
         f'--episode "{episode.scenario.name}/{episode.number}"'
     )
+    if record is None:
+        yield "fault schedule:"
+        yield from map(_window, setting.schedule.windows)
+        return
     yield (
         f"call {record.number} ({record.kind.value}) from {record.at:.3f} to "
         f"{record.deadline:.3f} s, reported as {record.final.outcome.name}"

@@ -268,11 +268,29 @@ class Operations:
     def native(self, target: str, service: str) -> object:
         """Return the vendor's own client of a service."""
         arguments.check_name(service, "service")
+        return self._drivers[self.check_target(target)].native(service)
+
+    def check_target(self, target: str) -> str:
+        """Check the name of a target of the order."""
         if arguments.check_name(target, "target") not in self._drivers:
             raise ConfigError(
                 f"no target {target!r} in the order; it has {', '.join(self._drivers)}"
             )
-        return self._drivers[target].native(service)
+        return target
+
+    def narrowed(self, call: Call, targets: str | Sequence[str]) -> tuple[str, ...]:
+        """Check the targets that a caller narrows the order to, for one call."""
+        names = targets.split(",") if isinstance(targets, str) else targets
+        arguments.check_targets(names, self._drivers)
+        only = tuple(name.strip() for name in names)
+        able = self.router.candidates(call)
+        if not set(only) & set(able):
+            raise InvalidRequest(
+                f"targets names no target that may serve this {call.verb}; name one of "
+                f"{', '.join(able)}, or leave targets out",
+                field="targets",
+            )
+        return only
 
     def _check(self, call: Call) -> None:
         """Refuse a call of a closed client, and one that a target could not serve."""
