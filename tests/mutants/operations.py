@@ -55,7 +55,7 @@ MUTANTS: Final = (
     Mutant(
         "a capability that no target has is sent",
         f"{OPERATIONS}/operations.py",
-        "if not self._lacking.isdisjoint(POSSIBLE[call.verb]):",
+        "if not (lacking.isdisjoint(POSSIBLE[call.verb]) or lacking.isdisjoint(needed(call))):",
         "if False:",
         f"{TESTS}/test_methods.py::test_a_missing_capability_is_refused_before_anything_is_sent",
     ),

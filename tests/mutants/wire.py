@@ -69,7 +69,7 @@ MUTANTS: Final = (
     Mutant(
         "an answer that was cut is whole",
         f"{HTTP}/response_parser.py",
-        "if not isinstance(self._content, UntilTheEnd):",
+        "if not self._content.ends_with_connection:",
         "if False:",
         f"{TESTS}/test_response_parser.py::test_an_answer_that_is_cut",
     ),

@@ -34,8 +34,9 @@ SHIPPED = ["src", *(f"adapters/{each}/src" for each in ("aws", "azure", "google"
 BOUNDED: dict[str, str] = {
     "json_text.py cache": "a function without arguments",
     "http/public_addresses.py cache": "asked with the two tables of this module alone",
-    "routing/runners/threads.py SimpleQueue()": "holds the answers to one call's attempts",
-    "routing/runners/threads.py get()": "each attempt answers within its own deadline",
+    "routing/runners/side_by_side.py SimpleQueue()": "holds the answers to one call's attempts",
+    "routing/runners/side_by_side.py get()": "each attempt answers within its own deadline",
+    "routing/budget.py deque()": "holds the failovers of one window, a share of its calls",
     "local/functions.py SimpleQueue()": "holds one answer",
     "http/threads.py acquire()": "of a lock that nobody else knows yet",
     "adapter/flight.py wait()": "inside `asyncio.wait_for`, with the caller's deadline",
