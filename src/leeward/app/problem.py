@@ -10,8 +10,15 @@ from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from leeward.calls import FunctionFault
-from leeward.errors import ConfigError, InvalidRequest, OutcomeUnknown, Unsupported
+from leeward.errors import (
+    ConfigError,
+    InvalidRequest,
+    LeewardError,
+    OutcomeUnknown,
+    Unsupported,
+)
 from leeward.masking import masked
+from leeward.text import message_of
 
 Ran: TypeAlias = Literal["no", "maybe", "yes"]
 """Whether a call that failed has had an effect, as far as it is proved."""
@@ -132,9 +139,24 @@ def failure_of(error: BaseException, final: tuple[type[BaseException], ...], ran
             ran,
             error,
         )
-    retryable = not isinstance(error, (*final, *FINAL_ERRORS))
-    wait: float | None = getattr(error, "retry_after", None) if _is_leeward(error) else None
-    return Failure(kind, 500, None, None, retryable, wait, ran, error)
+    if isinstance(error, LeewardError):
+        return _failure_of_leeward(error, final, ran)
+    return Failure(kind, 500, None, None, not isinstance(error, final), None, ran, error)
+
+
+def _failure_of_leeward(
+    error: LeewardError, final: tuple[type[BaseException], ...], ran: Ran
+) -> Failure:
+    """Judge an error of leeward's own; one with a `status` is written for the caller."""
+    wait: float | None = getattr(error, "retry_after", None)
+    status: int | None = getattr(error, "status", None)
+    kind = type(error).__name__
+    if status is None:
+        retryable = not isinstance(error, (*final, *FINAL_ERRORS))
+        return Failure(kind, 500, None, None, retryable, wait, ran, error)
+    reason: str | None = getattr(error, "reason", None)
+    retryable = wait is not None and not isinstance(error, final)
+    return Failure(kind, status, message_of(error), reason, retryable, wait, ran, error)
 
 
 def out_of_time() -> Problem:
@@ -160,9 +182,3 @@ def fault_fields(failure: Failure) -> Mapping[str, object]:
     if isinstance(cause, InvalidInput):
         told |= {"path": cause.path, "expected": cause.expected}
     return {name: value for name, value in told.items() if value is not None}
-
-
-def _is_leeward(error: BaseException) -> bool:
-    from leeward.errors import LeewardError
-
-    return isinstance(error, LeewardError)
