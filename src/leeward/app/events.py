@@ -39,18 +39,19 @@ def event_of(document: Mapping[str, Json]) -> Event:
     raise flaw
 
 
-def event_in_headers(headers: Mapping[str, str], body: bytes) -> Event:
+def event_in_headers(headers: Mapping[str, str], body: bytes, *, escaped: bool = True) -> Event:
     """Read a CloudEvent in the binary form.
 
     Args:
         headers: or attributes of a message; names in lower case.
         body: the event's data.
+        escaped: values are percent-encoded, as in headers of HTTP they are.
 
     Raises:
         InvalidInput: an attribute is missing or wrong.
     """
     document: dict[str, Json] = {
-        name.removeprefix(BINARY): _undone(value)
+        name.removeprefix(BINARY): _undone(value) if escaped else value
         for name, value in headers.items()
         if name.startswith(BINARY)
     }
@@ -59,8 +60,10 @@ def event_in_headers(headers: Mapping[str, str], body: bytes) -> Event:
     return event._replace(data=_data(body, kind))
 
 
-def events_in(headers: Mapping[str, str], body: bytes) -> list[Event] | None:
-    """Return the events of a request; None if it has none.
+def events_in(
+    headers: Mapping[str, str], body: bytes, *, escaped: bool = True
+) -> list[Event] | None:
+    """Return the events of a request or message; None if it has none. Arguments as above.
 
     Raises:
         InvalidInput: it says that it has some, and they are wrong.
@@ -74,7 +77,7 @@ def events_in(headers: Mapping[str, str], body: bytes) -> list[Event] | None:
             raise InvalidInput("$", "CloudEvents 1.0")
         return [event_of(each) for each in documents]
     if f"{BINARY}specversion" in headers:
-        return [event_in_headers(headers, body)]
+        return [event_in_headers(headers, body, escaped=escaped)]
     return None
 
 

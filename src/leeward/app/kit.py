@@ -30,6 +30,7 @@ from leeward.app.problem import (
 )
 from leeward.app.triggers import Delivery, Kind, Message, Platform
 from leeward.clock import SystemClock
+from leeward.entropy import new_id
 from leeward.json_text import Undecodable, decode, encode
 from leeward.logs import log_event
 
@@ -64,6 +65,7 @@ __all__ = [
     "is_event",
     "is_warm_up",
     "log_event",
+    "new_id",
     "refused",
     "serve",
     "warmed",

@@ -172,7 +172,7 @@ def _notified(run: Run, own: Handler | None, message: Message) -> Answer | None:
         answer = run.host.run(handler, message_delivery(run, message, None))
         return answer if answer.failure is not None else None
     plain = Event("aws.sns", body.decode(errors="replace"), id=id, source=topic)
-    for event in events_in(attributes, body) or events_of(body) or [plain]:
+    for event in events_in(attributes, body, escaped=False) or events_of(body) or [plain]:
         bad = publish(run, own, event, topic)
         if bad is not None:
             return bad
