@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 from leeward.app.answers import Answer, failed
@@ -17,6 +18,7 @@ from leeward.app.app import App
 from leeward.app.core import answer, log_failure
 from leeward.app.handlers import Handler
 from leeward.app.problem import NO_FUNCTION, Problem, failure_of, refused
+from leeward.app.schedules import last_time, time_told
 from leeward.app.triggers import Delivery, Kind, Platform
 from leeward.logs import log_event
 from leeward.values import Event
@@ -110,6 +112,20 @@ class Host:
         """Return the answer to a call of a function that is not in the app."""
         problem = Problem("there is no such function here", status=404, reason=NO_FUNCTION)
         return failed(refused(problem))
+
+
+def tick_time(handler: Handler, told: object, now: float) -> datetime:
+    """Return the time for which a schedule runs: the platform's word, else the last it was due.
+
+    Args:
+        handler: of the schedule.
+        told: by the platform, as text, or None.
+        now: Unix seconds. A timer may be early by a moment, so a second is allowed for that.
+    """
+    found = time_told(told)
+    if found is not None or handler.schedule is None:
+        return found or datetime.fromtimestamp(now, UTC)
+    return last_time(handler.schedule, datetime.fromtimestamp(now + 1, UTC))
 
 
 def event_key(event: Event) -> str:

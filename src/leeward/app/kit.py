@@ -9,7 +9,7 @@ from leeward.app.answers import Answer, failed
 from leeward.app.app import App
 from leeward.app.events import event_in_headers, event_of, events_in, is_event
 from leeward.app.handlers import Handler
-from leeward.app.host import Host, event_key
+from leeward.app.host import Host, event_key, tick_time
 from leeward.app.http import (
     HttpAnswer,
     HttpRequest,
@@ -68,5 +68,6 @@ __all__ = [
     "new_id",
     "refused",
     "serve",
+    "tick_time",
     "warmed",
 ]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any, Final
 
-from leeward.app.kit import Delivery, Handler
+from leeward.app.kit import Delivery, Handler, tick_time
 from leeward_aws.runtime.call import Run, failed_with
 
 _RULE: Final = ("aws.events", "Scheduled Event")
@@ -29,7 +28,7 @@ def handle(run: Run, own: Handler | None, event: Any) -> Exception | None:
     handler = own or run.host.schedule_handler(_name(known))
     if handler is None:
         return failed_with(run.host.no_function(), told=False)
-    moment = _time(known.get("time")) or datetime.fromtimestamp(run.host.platform.clock.now(), UTC)
+    moment = tick_time(handler, known.get("time"), run.host.platform.clock.now())
     key = f"{handler.name}#{moment.isoformat()}"
     delivery = Delivery(moment, run.id, key, run.seconds(), _attempt(known), run.trace())
     return failed_with(run.host.run(handler, delivery), told=False)
@@ -42,14 +41,6 @@ def _name(event: dict[str, Any]) -> str:
     resources = event.get("resources")
     first = resources[0] if isinstance(resources, list) and resources else ""
     return str(first).rpartition("/")[2]
-
-
-def _time(text: Any) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _attempt(event: dict[str, Any]) -> int | None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Final
 
-from leeward.app.kit import Answer, Delivery, Handler, HttpRequest
+from leeward.app.kit import Answer, Delivery, Handler, HttpRequest, tick_time
 from leeward_google.runtime.call import Run
 
 _JOB: Final = "x-cloudscheduler-jobname"
@@ -23,17 +22,9 @@ def handle(run: Run, named: Handler | None) -> Answer:
     handler = named or run.host.schedule_handler(headers.get(_JOB, ""))
     if handler is None:
         return run.host.no_function()
-    moment = _time(headers.get(_TIME)) or datetime.fromtimestamp(run.host.platform.clock.now(), UTC)
+    moment = tick_time(handler, headers.get(_TIME), run.host.platform.clock.now())
     key = f"{handler.name}#{moment.isoformat()}"
     return run.host.run(
         handler,
         Delivery(moment, run.id, key, run.seconds, None, headers.get("traceparent"), headers),
     )
-
-
-def _time(text: str | None) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(text or "")
-    except ValueError:
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
