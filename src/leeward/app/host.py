@@ -101,7 +101,8 @@ class Host:
         each recognises by its key what it has handled.
         """
         if not handlers:
-            log_event(LOGGER, "warning", "event_without_handler", type=event.type, id=event.id)
+            kind, call_id = event.type, delivery.call_id
+            log_event(LOGGER, "warning", "event_without_handler", type=kind, call_id=call_id)
         results = [self.run(each, delivery._replace(input=event)) for each in handlers]
         bad = [each for each in results if each.failure is not None]
         # One that may be tried again comes first: the others will not hinder it.

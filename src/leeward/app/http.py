@@ -79,7 +79,7 @@ def serve(
 
     Args:
         host: with the app.
-        handler: the function; None if the request names none that there is.
+        handler: the function; None if the request names no function.
         request: with the payload as its body, in JSON.
         call_id: the platform's id of this run.
         seconds: until the platform stops waiting; the caller may wait less.
