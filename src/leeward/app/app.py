@@ -23,7 +23,6 @@ from typing import Any, Final, TypeVar
 
 from leeward.app.context import Function
 from leeward.app.handlers import Handler, check_function
-from leeward.app.schedules import check_schedule
 from leeward.app.triggers import Kind
 from leeward.app.warm import Warm
 from leeward.errors import ConfigError
@@ -149,6 +148,8 @@ class App:
         Raises:
             ConfigError: an argument is wrong, or the name is taken.
         """
+        from leeward.app.schedules import check_schedule
+
         check_schedule(schedule)
         return self._register(Kind.SCHEDULE, name, timeout=timeout, schedule=schedule)
 

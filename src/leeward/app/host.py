@@ -18,7 +18,6 @@ from leeward.app.app import App
 from leeward.app.core import answer, log_failure
 from leeward.app.handlers import Handler
 from leeward.app.problem import NO_FUNCTION, Problem, failure_of, refused
-from leeward.app.schedules import last_time, time_told
 from leeward.app.triggers import Delivery, Kind, Message, Platform
 from leeward.logs import log_event
 from leeward.values import Event
@@ -136,6 +135,8 @@ def tick_time(handler: Handler, told: object, now: float) -> datetime:
         told: by the platform, as text, or None.
         now: Unix seconds. A timer may be early by a moment, so a second is allowed for that.
     """
+    from leeward.app.schedules import last_time, time_told
+
     found = time_told(told)
     if found is not None or handler.schedule is None:
         return found or datetime.fromtimestamp(now, UTC)
