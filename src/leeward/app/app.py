@@ -35,6 +35,10 @@ _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,49}")
 """What a function may be called on every cloud: 50 letters, digits and hyphens."""
 
 
+MOST_RETRIES: Final = 99
+"""More than any cloud's queue takes before it gives a message up."""
+
+
 class App:
     """The handlers of one program, by name.
 
@@ -62,6 +66,7 @@ class App:
         name: str | None = None,
         effect: Effect | EffectName = Effect.UNSAFE,
         timeout: float | None = None,
+        retries: int | None = None,
         final: Iterable[type[BaseException]] = (),
         queued: bool = False,
     ) -> Callable[[F], F]:
@@ -71,6 +76,7 @@ class App:
             name: by default the function's own, with hyphens for underscores.
             effect: what running it again would do, as for `Client.invoke`.
             timeout: seconds that it may take; the platform's own limit holds besides.
+            retries: how often a queued call is tried again; by default the platform decides.
             final: errors after which a queued call is not tried again.
             queued: take calls of `Client.enqueue` too, where those come through a queue of their
                 own.
@@ -79,7 +85,13 @@ class App:
             ConfigError: an argument is wrong, or the name is taken.
         """
         return self._register(
-            Kind.CALL, name, effect=_effect(effect), timeout=timeout, final=final, queued=queued
+            Kind.CALL,
+            name,
+            effect=_effect(effect),
+            timeout=timeout,
+            retries=retries,
+            final=final,
+            queued=queued,
         )
 
     def on_event(
@@ -89,6 +101,7 @@ class App:
         *,
         name: str | None = None,
         timeout: float | None = None,
+        retries: int | None = None,
         final: Iterable[type[BaseException]] = (),
     ) -> Callable[[F], F]:
         """Subscribe the decorated function to the events of a bus, each at least once.
@@ -100,6 +113,7 @@ class App:
             type: such as ``order.created``; None for every type.
             name: by default the function's own, with hyphens for underscores.
             timeout: seconds that it may take.
+            retries: how often an event is tried again; by default the platform decides.
             final: errors after which the event is not delivered again.
 
         Raises:
@@ -108,7 +122,9 @@ class App:
         _check_text(bus, "bus")
         if type is not None:
             _check_text(type, "type")
-        return self._register(Kind.EVENT, name, timeout=timeout, final=final, bus=bus, type=type)
+        return self._register(
+            Kind.EVENT, name, timeout=timeout, retries=retries, final=final, bus=bus, type=type
+        )
 
     def on_message(
         self,
@@ -116,6 +132,7 @@ class App:
         *,
         name: str | None = None,
         timeout: float | None = None,
+        retries: int | None = None,
         final: Iterable[type[BaseException]] = (),
     ) -> Callable[[F], F]:
         """Let the decorated function handle the messages of a queue, each at least once.
@@ -126,13 +143,16 @@ class App:
             queue: its logical name.
             name: by default the function's own, with hyphens for underscores.
             timeout: seconds that it may take.
+            retries: how often a message is tried again; by default the platform decides.
             final: errors after which the message is not delivered again.
 
         Raises:
             ConfigError: an argument is wrong, or the name is taken.
         """
         _check_text(queue, "queue")
-        return self._register(Kind.MESSAGE, name, timeout=timeout, final=final, queue=queue)
+        return self._register(
+            Kind.MESSAGE, name, timeout=timeout, retries=retries, final=final, queue=queue
+        )
 
     def on_schedule(
         self, schedule: str, *, name: str | None = None, timeout: float | None = None
@@ -201,11 +221,14 @@ class App:
         name: str | None,
         *,
         timeout: float | None,
+        retries: int | None = None,
         final: Iterable[Any] = (),
         **options: Any,
     ) -> Callable[[F], F]:
         if timeout is not None:
             _check_seconds(timeout)
+        if retries is not None and (type(retries) is not int or not 0 <= retries <= MOST_RETRIES):
+            raise ConfigError(f"retries must be 0 to {MOST_RETRIES}, not {retries!r}")
         classes = tuple(final)
         for each in classes:
             if not (isinstance(each, type) and issubclass(each, BaseException)):
@@ -221,8 +244,9 @@ class App:
                     f"the app {self.name!r} has two handlers {chosen!r}: "
                     f"{self.handlers[chosen]!r} and a {kind.value} handler; give one a name"
                 )
-            handler = Handler(chosen, kind, function, timeout=timeout, final=classes, **options)
-            self.handlers[chosen] = handler
+            self.handlers[chosen] = Handler(
+                chosen, kind, function, timeout=timeout, retries=retries, final=classes, **options
+            )
             return function
 
         return register

@@ -38,6 +38,7 @@ class Handler:
         function: the user's.
         effect: what running it again would do.
         timeout: seconds that it may take, or None.
+        retries: how often it is tried again, or None.
         final: classes of errors after which it is not to be run again.
         bus: of a subscriber.
         type: of its events; None for every type.
@@ -54,6 +55,7 @@ class Handler:
         *,
         effect: Effect = Effect.UNSAFE,
         timeout: float | None = None,
+        retries: int | None = None,
         final: tuple[type[BaseException], ...] = (),
         bus: str | None = None,
         type: str | None = None,
@@ -66,6 +68,7 @@ class Handler:
         self.function = function
         self.effect = effect
         self.timeout = timeout
+        self.retries = retries
         self.final = final
         self.bus = bus
         self.type = type
