@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from leeward.adapter import Driver
+    from leeward.app import App
     from leeward.config import Config
 
 
@@ -48,6 +49,7 @@ class AsyncClient(Operating, WithUsualNames):
         config: as for `leeward.Client`.
         trust_env: as for `leeward.Client`.
         clock: for tests, `leeward.testing.FakeClock`.
+        app: as for `leeward.Client`; its handlers run on threads.
 
     Raises:
         ConfigError: something configured is wrong; the message names the place and the remedy.
@@ -60,12 +62,13 @@ class AsyncClient(Operating, WithUsualNames):
         config: str | Path | Config | None = None,
         trust_env: bool = True,
         clock: Clock | None = None,
+        app: App | None = None,
     ) -> None:
         # Loaded by the first client: who imports leeward for its types does without.
         from leeward.opening import resolve_targets
         from leeward.operations.operations import Operations
 
-        resolved = resolve_targets(targets, config, trust_env=trust_env)
+        resolved = resolve_targets(targets, config, app, trust_env=trust_env)
         self._operations = Operations(*resolved, clock or SystemClock())
         self._router = self._operations.router
 

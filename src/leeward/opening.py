@@ -15,22 +15,28 @@ from leeward.registry import check_driver, open_target
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from leeward.app import App
+
 
 def resolve_targets(
     targets: str | Driver | Sequence[Driver] | None,
     config: str | Path | Config | None,
+    app: App | None = None,
     *,
     trust_env: bool = True,
 ) -> tuple[Config, list[Driver]]:
     """Return the configuration and open what is not open yet; arguments as of `Client`."""
     if targets is None or isinstance(targets, str):
         resolved = _with_order(targets, config, trust_env=trust_env)
-        return resolved, open_order(resolved, os.environ)
+        return resolved, open_order(resolved, os.environ, app)
     several = isinstance(targets, Sequence) and not isinstance(targets, bytes | bytearray)
     drivers = cast("Sequence[Driver]", targets if several else [targets])
     if not isinstance(config, Config):
         config = load_settings(file=config, env=os.environ, trust_env=trust_env)
     opened = own_order(drivers, config)
+    if app is not None:
+        for driver in drivers:
+            driver.mount(app)
     check_providers(config, [_name_of(driver).provider for driver in drivers])
     return config, opened
 
@@ -46,12 +52,14 @@ def _with_order(
     return with_order(config, targets, os.environ, trust_env=trust_env)
 
 
-def open_order(config: Config, env: Mapping[str, str]) -> list[Driver]:
+def open_order(config: Config, env: Mapping[str, str], app: App | None = None) -> list[Driver]:
     """Open every target of the order; if one cannot be opened, close those that were."""
     drivers: list[Driver] = []
     try:
         for target in config.order:
             drivers.append(_open(target, config, env))
+            if app is not None:
+                drivers[-1].mount(app)
     except BaseException:
         for driver in drivers:
             driver.close()
