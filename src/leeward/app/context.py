@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias
+from contextvars import ContextVar
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from leeward.clock import Clock
 from leeward.errors import ConfigError
@@ -52,11 +53,23 @@ def check_callable(function: object, what: str) -> None:
         raise ConfigError(f"{what} is a coroutine function; wrap it: asyncio.run(...)")
 
 
+_CALL: Final[ContextVar[Context | None]] = ContextVar("leeward_call", default=None)
+
+
+def running_call() -> Context | None:
+    """Return the context of the call that is under way here; None where there is none."""
+    return _CALL.get()
+
+
 def run(function: Function, payload: Any, context: Context) -> Any:
     """Call `function`, with the context if it takes a second positional parameter."""
-    if takes_context(function):
-        return function(payload, context)
-    return function(payload)
+    token = _CALL.set(context)
+    try:
+        if takes_context(function):
+            return function(payload, context)
+        return function(payload)
+    finally:
+        _CALL.reset(token)
 
 
 def takes_context(function: Function) -> bool:

@@ -16,6 +16,7 @@ from leeward.routing.policy import DEFAULT, RoutingPolicy
 from leeward.routing.runners import aio, threads
 from leeward.routing.runners.shared import Shared
 from leeward.values import NOTHING
+from leeward.watching import report, watcher_of
 
 if TYPE_CHECKING:
     from leeward.clock import Clock
@@ -73,11 +74,23 @@ class FailoverDriver(Driver):
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         """Take any call from its first attempt to its result, within `timeout` seconds."""
-        return threads.run(self._shared, call, timeout)
+        watcher = watcher_of(call)
+        if watcher is None:
+            return threads.run(self._shared, call, timeout)
+        watcher.begin()
+        result = threads.run(self._shared, call, timeout)
+        report(watcher, result)
+        return result
 
     async def perform_async(self, call: Call, timeout: float) -> Result[Any]:
         """Do the same without blocking the event loop."""
-        return await aio.run(self._shared, call, timeout)
+        watcher = watcher_of(call)
+        if watcher is None:
+            return await aio.run(self._shared, call, timeout)
+        await watcher.begin_async()
+        result = await aio.run(self._shared, call, timeout)
+        report(watcher, result)
+        return result
 
     def evidence(self, target: str) -> Evidence:
         """Return what has been seen of `target`."""

@@ -1,0 +1,219 @@
+"""The run that is under way in this thread or task, and what its handler may ask of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Final
+
+from leeward.app.idempotency.errors import LeaseLost
+from leeward.app.idempotency.record import Earlier
+from leeward.app.idempotency.steps import Away, Held, Recorded, mark_effect
+from leeward.app.idempotency.store import Place, TableClient, perform, perform_async
+from leeward.errors import DedupUnavailable, LeewardError
+from leeward.logs import log_event
+from leeward.watching import WATCHER
+
+LOGGER = "leeward.idempotency"
+
+_RUN: Final[ContextVar[Run | None]] = ContextVar("leeward_run", default=None)
+
+
+class Run:
+    """A run that holds its key. A handler gets it from `current_run`, or from its context.
+
+    Attributes:
+        fence: grows with each run of the key; for the handler's own writes further on.
+        earlier: why this is not the key's first run; None if it is. Where it is not None, traces
+            of an earlier run may be there.
+        recorded: repeats will meet this run's record; False where the table is away and the
+            operator has said to run all the same.
+    """
+
+    def __init__(
+        self,
+        function: str,
+        held: Held | None,
+        earlier: Earlier | None,
+        client: TableClient,
+        place: Place,
+        *,
+        forbid_unrecorded: bool,
+    ) -> None:
+        self.function = function
+        self.held = held
+        self.earlier = earlier
+        self.fence = 0 if held is None else held.record.fence
+        self.recorded = held is not None
+        self.effects = 0
+        self.started = False
+        self._client = client
+        self._place = place
+        self._forbid = forbid_unrecorded
+        self._parent = _RUN.get()
+
+    @property
+    def is_outermost(self) -> bool:
+        """Whether no other run has called this one."""
+        return self._parent is None
+
+    def effect(self) -> None:
+        """Announce an effect that leeward cannot see, before it begins.
+
+        Raises:
+            LeaseLost: another run has taken the key over; the effect must not begin.
+            DedupUnavailable: this cannot be written down, so the effect must not begin.
+        """
+        self.begin()
+
+    async def effect_async(self) -> None:
+        """Do the same without blocking the event loop."""
+        await self.begin_async()
+
+    def start(self) -> None:
+        """Let the handler begin: to a run that has called it, that is an effect."""
+        if self._parent is not None:
+            self._parent.begin()
+        self.started = True
+
+    async def start_async(self) -> None:
+        """Do the same without blocking the event loop."""
+        if self._parent is not None:
+            await self._parent.begin_async()
+        self.started = True
+
+    def begin(self) -> None:
+        """Hear that an effect begins; the first of a run is written down before it does."""
+        if self._parent is not None:
+            self._parent.begin()
+        if self.held is not None and not self.held.record.effects:
+            self._take(perform(self._client, self._place, mark_effect(self.held)))
+        self.effects += 1
+
+    async def begin_async(self) -> None:
+        """Do the same without blocking the event loop."""
+        if self._parent is not None:
+            await self._parent.begin_async()
+        if self.held is not None and not self.held.record.effects:
+            self._take(await perform_async(self._client, self._place, mark_effect(self.held)))
+        self.effects += 1
+
+    def proved_not_run(self) -> None:
+        """Hear that the effect which has begun did not run."""
+        if self._parent is not None:
+            self._parent.proved_not_run()
+        self.effects -= 1
+
+    def _take(self, marked: Held | Recorded | Away) -> None:
+        if isinstance(marked, Held):
+            self.held = marked
+        elif isinstance(marked, Recorded):
+            raise LeaseLost(
+                f"another run of {self.function!r} has taken the idempotency key over: this one "
+                "was too slow, and begins no further effect"
+            )
+        elif self._forbid or not may_run_without(marked.error):
+            raise unavailable(self.function, marked.error)
+        else:
+            self.run_unrecorded(marked.error)
+
+    def run_unrecorded(self, error: LeewardError) -> None:
+        """Go on without a record, as the operator has said."""
+        self.recorded = False
+        log_event(
+            LOGGER, "error", "run_unrecorded", function=self.function, error=type(error).__name__
+        )
+
+
+def current_run() -> Run | None:
+    """Return the run that is under way in this thread or task; None where there is none."""
+    return _RUN.get()
+
+
+def effect() -> None:
+    """Announce an effect that leeward cannot see, before it begins; see `Run.effect`."""
+    run = _RUN.get()
+    if run is not None:
+        run.effect()
+
+
+async def effect_async() -> None:
+    """Do the same without blocking the event loop."""
+    run = _RUN.get()
+    if run is not None:
+        await run.effect_async()
+
+
+@contextmanager
+def under_way(run: Run) -> Iterator[None]:
+    """Let the handler in this block see `run`, and `run` the calls that it makes."""
+    seen, watching = _RUN.set(run), WATCHER.set(run)
+    try:
+        yield
+    finally:
+        WATCHER.reset(watching)
+        _RUN.reset(seen)
+
+
+def may_run_without(error: LeewardError) -> bool:
+    """Return whether `error` says that the table is away, and not that it is set up wrongly."""
+    outcome = getattr(error, "outcome", None)
+    return outcome is not None and outcome.value in _AWAY
+
+
+_AWAY: Final = frozenset({"local", "not_sent", "rejected", "unusable", "ambiguous"})
+"""Outcomes of a call to a table that cannot be reached now. Others, such as a wrong identity or a
+table that does not exist, are mistakes, which nobody has agreed to run with."""
+
+
+def unavailable(function: str, error: LeewardError) -> DedupUnavailable:
+    """Return what a call is told whose key could not be looked up."""
+    told = DedupUnavailable(
+        f"the table with the idempotency keys of {function!r} cannot be used "
+        f"({type(error).__name__}), so the call was refused. It did not run; calling again is safe",
+        target=error.target,
+        attempts=error.attempts,
+        retry_after=getattr(error, "retry_after", None),
+    )
+    told.__cause__ = error
+    return told
+
+
+class Deduplication:
+    """What is said of a call in its answer.
+
+    Attributes:
+        scope: ``target`` or ``group``, where a repeat of the key is recognised; else None.
+    """
+
+    def __init__(self) -> None:
+        self.scope: str | None = None
+
+
+_SAID: Final[ContextVar[Deduplication | None]] = ContextVar("leeward_dedup", default=None)
+
+
+@contextmanager
+def deduplication() -> Iterator[Deduplication]:
+    """Learn, for the answer of the call in this block, whether its key is recognised again.
+
+    ```python
+    with deduplication() as said:
+        value = run(function, payload, context)
+    headers = answer_headers(said.scope)
+    ```
+    """
+    said = Deduplication()
+    token = _SAID.set(said)
+    try:
+        yield said
+    finally:
+        _SAID.reset(token)
+
+
+def say(scope: str | None) -> None:
+    """Say it, for the outermost run of a call."""
+    said = _SAID.get()
+    if said is not None:
+        said.scope = scope

@@ -1,0 +1,64 @@
+"""Whoever wants to know of the calls that a running handler makes, before they are sent.
+
+A call that may change something is announced to the watcher of the thread or task that makes it,
+and reported with its result afterwards. The calls of a watcher itself are made `unwatched`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from leeward.errors import Outcome
+from leeward.values import Effect
+
+if TYPE_CHECKING:
+    from leeward.calls import Call, Result
+
+
+class Watcher(Protocol):
+    """What is told of calls with an effect."""
+
+    def begin(self) -> None:
+        """Hear that a call begins; raise to forbid it."""
+
+    async def begin_async(self) -> None:
+        """Do the same without blocking the event loop."""
+
+    def proved_not_run(self) -> None:
+        """Hear that the call which has begun did not run."""
+
+
+WATCHER: Final[ContextVar[Watcher | None]] = ContextVar("leeward_watcher", default=None)
+"""Of the handler that runs in this thread or task."""
+
+MAY_HAVE_RUN: Final = frozenset({Outcome.OK, Outcome.AMBIGUOUS, Outcome.APP_ERROR})
+"""The results of a whole call, all attempts taken together, that leave an effect possible."""
+
+_HARMLESS: Final = frozenset({Effect.READ_ONLY, Effect.IDEMPOTENT})
+
+
+def watcher_of(call: Call) -> Watcher | None:
+    """Return who is to be told of `call`; None also where repeating it is harmless."""
+    watcher = WATCHER.get()
+    if watcher is None or call.verb in ("load", "scan"):
+        return None
+    return None if getattr(call, "effect", None) in _HARMLESS else watcher
+
+
+def report(watcher: Watcher, result: Result[Any]) -> None:
+    """Tell `watcher` how a call ended that it was told of."""
+    if result.outcome not in MAY_HAVE_RUN:
+        watcher.proved_not_run()
+
+
+@contextmanager
+def unwatched() -> Iterator[None]:
+    """Make calls that nobody is told of."""
+    token = WATCHER.set(None)
+    try:
+        yield
+    finally:
+        WATCHER.reset(token)
