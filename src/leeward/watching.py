@@ -49,7 +49,7 @@ def watcher_of(call: Call) -> Watcher | None:
 
 
 def report(watcher: Watcher, result: Result[Any]) -> None:
-    """Tell `watcher` how a call ended that it was told of."""
+    """Report to `watcher` how a call ended that it was told of."""
     if result.outcome not in MAY_HAVE_RUN:
         watcher.proved_not_run()
 

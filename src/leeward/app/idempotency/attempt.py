@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from os import urandom
-from typing import Any
+from typing import Any, Literal
 
 from leeward.app.context import Context, running_call
 from leeward.app.idempotency import record
@@ -24,10 +24,9 @@ from leeward.app.idempotency.record import (
     Start,
 )
 from leeward.app.idempotency.running import (
-    LOGGER,
     Run,
     may_run_without,
-    say,
+    note_scope,
     unavailable,
 )
 from leeward.app.idempotency.settings import LEASE, MARGIN, Settings
@@ -40,15 +39,17 @@ from leeward.app.idempotency.steps import (
     write_end,
     write_nothing,
 )
-from leeward.app.idempotency.store import Place, TableClient
+from leeward.app.idempotency.store import Location, TableClient
 from leeward.logs import log_event
+
+LOGGER = "leeward.idempotency"
 
 
 class Attempt:
     """One call: what it asks of the table, and what follows from the replies.
 
     Attributes:
-        place: where its record is.
+        location: where its record is.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Attempt:
         context = arguments.context or running_call()
         key = settings.read_key(arguments, context)
         self._settings = settings
-        self.place = Place(
+        self.location = Location(
             settings.table, record_id(settings.function, key), settings.keep, settings.clock.now
         )
         self._claim = Claim(
@@ -93,23 +94,17 @@ class Attempt:
             if not (settings.run_unrecorded and may_run_without(decision.error)):
                 raise unavailable(settings.function, decision.error)
             run = self._run(None, None, store)
-            run.run_unrecorded(decision.error)
-            _say(run, None)
+            run.recorded = False
+            _log("error", "run_unrecorded", run, type(decision.error).__name__)
+            _note_scope(run, None)
             return run
         if isinstance(decision, Start):
             run = self._run(Held(decision.record, decision.revision or ""), decision.earlier, store)
-            _say(run, settings.scope)
+            _note_scope(run, settings.scope)
             if run.earlier is not None:
-                log_event(
-                    LOGGER,
-                    "warning",
-                    "run_again",
-                    function=settings.function,
-                    earlier=run.earlier.value,
-                    fence=run.fence,
-                )
+                _log("warning", "run_again", run, run.earlier.name)
             return run
-        _say(None, settings.scope)
+        _note_scope(None, settings.scope)
         return self._answer(decision)
 
     def after_success(self, run: Run, result: Any) -> Steps[Recorded | Found]:
@@ -130,9 +125,7 @@ class Attempt:
         failure = failure_of(error, treatment)
         if treatment is not Treatment.KEEP:
             return write_end(held, record.failed(held.record, failure))
-        log_event(
-            LOGGER, "error", "outcome_unknown", function=settings.function, error=failure.type
-        )
+        _log("error", "outcome_unknown", run, failure.type)
         return write_end(held, record.unknown(held.record, failure))
 
     def failed(self, run: Run, recorded: Recorded | Found) -> None:
@@ -149,22 +142,20 @@ class Attempt:
         if recorded is Recorded.YES:
             return result
         if recorded is Recorded.WITHOUT_RESULT:
-            function, kind = self._settings.function, type(result).__name__
-            log_event(LOGGER, "warning", "result_not_kept", function=function, type=kind)
+            _log("warning", "result_not_kept", run, type(result).__name__)
             return result
         self._unrecorded(run, recorded)
         if isinstance(recorded, Recorded):
             return result
-        decision = record.decide(recorded, self._claim, self.place.now())
+        decision = record.decide(recorded, self._claim, self.location.now())
         if isinstance(decision, Start):
             decision = Refuse(Reason.UNKNOWN)
         return self._answer(decision).result
 
     def _unrecorded(self, run: Run, recorded: Recorded | Found) -> None:
-        _say(run, None)
+        _note_scope(run, None)
         why = recorded.value if isinstance(recorded, Recorded) else "superseded"
-        function = self._settings.function
-        log_event(LOGGER, "error", "end_not_recorded", function=function, fence=run.fence, why=why)
+        _log("error", "end_not_recorded", run, why)
 
     def _run(self, held: Held | None, earlier: record.Earlier | None, store: TableClient) -> Run:
         return Run(
@@ -172,7 +163,7 @@ class Attempt:
             held,
             earlier,
             store,
-            self.place,
+            self.location,
             forbid_unrecorded=not self._settings.run_unrecorded,
         )
 
@@ -190,9 +181,13 @@ class Attempt:
                 raise AssertionError("a start is not an answer")
 
 
-def _say(run: Run | None, scope: str | None) -> None:
+def _log(level: Literal["warning", "error"], name: str, run: Run, why: str) -> None:
+    log_event(LOGGER, level, name, function=run.function, fence=run.fence, why=why)
+
+
+def _note_scope(run: Run | None, scope: str | None) -> None:
     if run is None or run.is_outermost:
-        say(scope)
+        note_scope(scope)
 
 
 def _is_context(value: Any) -> bool:

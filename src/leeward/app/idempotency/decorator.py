@@ -96,8 +96,8 @@ def idempotent(
 def _called(function: Callable[..., Any], settings: Settings) -> Callable[..., Any]:
     def call(*positional: Any, **named: Any) -> Any:
         attempt = Attempt(settings, positional, named)
-        client, place = settings.client(), attempt.place
-        run = attempt.begin(perform(client, place, attempt.claim()), client)
+        client, location = settings.client(), attempt.location
+        run = attempt.begin(perform(client, location, attempt.claim()), client)
         if isinstance(run, Replay):
             return run.result
         try:
@@ -105,9 +105,9 @@ def _called(function: Callable[..., Any], settings: Settings) -> Callable[..., A
                 run.start()
                 result = function(*positional, **named)
         except Exception as error:
-            attempt.failed(run, perform(client, place, attempt.after_failure(run, error)))
+            attempt.failed(run, perform(client, location, attempt.after_failure(run, error)))
             raise
-        end = perform(client, place, attempt.after_success(run, result))
+        end = perform(client, location, attempt.after_success(run, result))
         return attempt.ended(run, end, result)
 
     return call
@@ -116,8 +116,8 @@ def _called(function: Callable[..., Any], settings: Settings) -> Callable[..., A
 def _awaited(function: Callable[..., Any], settings: Settings) -> Callable[..., Any]:
     async def call(*positional: Any, **named: Any) -> Any:
         attempt = Attempt(settings, positional, named)
-        client, place = settings.client(), attempt.place
-        run = attempt.begin(await perform_async(client, place, attempt.claim()), client)
+        client, location = settings.client(), attempt.location
+        run = attempt.begin(await perform_async(client, location, attempt.claim()), client)
         if isinstance(run, Replay):
             return run.result
         try:
@@ -126,9 +126,9 @@ def _awaited(function: Callable[..., Any], settings: Settings) -> Callable[..., 
                 result = await function(*positional, **named)
         except Exception as error:
             steps = attempt.after_failure(run, error)
-            attempt.failed(run, await perform_async(client, place, steps))
+            attempt.failed(run, await perform_async(client, location, steps))
             raise
-        end = await perform_async(client, place, attempt.after_success(run, result))
+        end = await perform_async(client, location, attempt.after_success(run, result))
         return attempt.ended(run, end, result)
 
     return call

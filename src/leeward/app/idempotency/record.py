@@ -132,7 +132,7 @@ class Start(NamedTuple):
 
 
 class Replay(NamedTuple):
-    """Give the result of the run that has completed."""
+    """The result of the run that has completed, for a repeat."""
 
     result: Any
 
@@ -141,7 +141,7 @@ class Replay(NamedTuple):
 
 
 class ReplayFailure(NamedTuple):
-    """Fail as the run before has failed."""
+    """The failure of the run before, for a repeat."""
 
     failure: Failure
 

@@ -10,12 +10,9 @@ from typing import Final
 from leeward.app.idempotency.errors import LeaseLost
 from leeward.app.idempotency.record import Earlier
 from leeward.app.idempotency.steps import Away, Held, Recorded, mark_effect
-from leeward.app.idempotency.store import Place, TableClient, perform, perform_async
+from leeward.app.idempotency.store import Location, TableClient, perform, perform_async
 from leeward.errors import DedupUnavailable, LeewardError
-from leeward.logs import log_event
 from leeward.watching import WATCHER
-
-LOGGER = "leeward.idempotency"
 
 _RUN: Final[ContextVar[Run | None]] = ContextVar("leeward_run", default=None)
 
@@ -29,6 +26,7 @@ class Run:
             of an earlier run may be there.
         recorded: repeats will meet this run's record; False where the table is away and the
             operator has said to run all the same.
+        is_outermost: no other run has called this one.
     """
 
     def __init__(
@@ -37,7 +35,7 @@ class Run:
         held: Held | None,
         earlier: Earlier | None,
         client: TableClient,
-        place: Place,
+        location: Location,
         *,
         forbid_unrecorded: bool,
     ) -> None:
@@ -49,14 +47,10 @@ class Run:
         self.effects = 0
         self.started = False
         self._client = client
-        self._place = place
+        self._place = location
         self._forbid = forbid_unrecorded
-        self._parent = _RUN.get()
-
-    @property
-    def is_outermost(self) -> bool:
-        """Whether no other run has called this one."""
-        return self._parent is None
+        self._outer = WATCHER.get()
+        self.is_outermost = _RUN.get() is None
 
     def effect(self) -> None:
         """Announce an effect that leeward cannot see, before it begins.
@@ -73,36 +67,36 @@ class Run:
 
     def start(self) -> None:
         """Let the handler begin: to a run that has called it, that is an effect."""
-        if self._parent is not None:
-            self._parent.begin()
+        if self._outer is not None:
+            self._outer.begin()
         self.started = True
 
     async def start_async(self) -> None:
         """Do the same without blocking the event loop."""
-        if self._parent is not None:
-            await self._parent.begin_async()
+        if self._outer is not None:
+            await self._outer.begin_async()
         self.started = True
 
     def begin(self) -> None:
         """Hear that an effect begins; the first of a run is written down before it does."""
-        if self._parent is not None:
-            self._parent.begin()
+        if self._outer is not None:
+            self._outer.begin()
         if self.held is not None and not self.held.record.effects:
             self._take(perform(self._client, self._place, mark_effect(self.held)))
         self.effects += 1
 
     async def begin_async(self) -> None:
         """Do the same without blocking the event loop."""
-        if self._parent is not None:
-            await self._parent.begin_async()
+        if self._outer is not None:
+            await self._outer.begin_async()
         if self.held is not None and not self.held.record.effects:
             self._take(await perform_async(self._client, self._place, mark_effect(self.held)))
         self.effects += 1
 
     def proved_not_run(self) -> None:
         """Hear that the effect which has begun did not run."""
-        if self._parent is not None:
-            self._parent.proved_not_run()
+        if self._outer is not None:
+            self._outer.proved_not_run()
         self.effects -= 1
 
     def _take(self, marked: Held | Recorded | Away) -> None:
@@ -116,14 +110,7 @@ class Run:
         elif self._forbid or not may_run_without(marked.error):
             raise unavailable(self.function, marked.error)
         else:
-            self.run_unrecorded(marked.error)
-
-    def run_unrecorded(self, error: LeewardError) -> None:
-        """Go on without a record, as the operator has said."""
-        self.recorded = False
-        log_event(
-            LOGGER, "error", "run_unrecorded", function=self.function, error=type(error).__name__
-        )
+            self.recorded = False
 
 
 def current_run() -> Run | None:
@@ -212,8 +199,8 @@ def deduplication() -> Iterator[Deduplication]:
         _SAID.reset(token)
 
 
-def say(scope: str | None) -> None:
-    """Say it, for the outermost run of a call."""
+def note_scope(scope: str | None) -> None:
+    """Note it, for the outermost run of a call."""
     said = _SAID.get()
     if said is not None:
         said.scope = scope

@@ -48,7 +48,7 @@ class TableClient(Protocol):
         """Load an item."""
 
 
-class Place(NamedTuple):
+class Location(NamedTuple):
     """Where the record of one key is, and how long it is kept, in seconds."""
 
     table: str
@@ -57,47 +57,47 @@ class Place(NamedTuple):
     now: Callable[[], float]
 
 
-def perform(client: TableClient, place: Place, steps: Steps[T]) -> T:
+def perform(client: TableClient, location: Location, steps: Steps[T]) -> T:
     """Carry out `steps` on the thread that asks, and return what they find out."""
     with unwatched():
         try:
             step = next(steps)
             while True:
                 try:
-                    reply = _reply(step, _call(client, place, step))
+                    reply = _reply(step, _call(client, location, step))
                 except LeewardError as error:
                     reply = _failed(error)
-                step = steps.send((reply, place.now()))
+                step = steps.send((reply, location.now()))
         except StopIteration as end:
             found: T = end.value
             return found
 
 
-async def perform_async(client: TableClient, place: Place, steps: Steps[T]) -> T:
+async def perform_async(client: TableClient, location: Location, steps: Steps[T]) -> T:
     """Do the same without blocking the event loop."""
     with unwatched():
         try:
             step = next(steps)
             while True:
                 try:
-                    reply = _reply(step, await _call(client, place, step))
+                    reply = _reply(step, await _call(client, location, step))
                 except LeewardError as error:
                     reply = _failed(error)
-                step = steps.send((reply, place.now()))
+                step = steps.send((reply, location.now()))
         except StopIteration as end:
             found: T = end.value
             return found
 
 
-def _call(client: TableClient, place: Place, step: Step) -> Any:
+def _call(client: TableClient, location: Location, step: Step) -> Any:
     match step:
         case Load():
-            return client.load_data(place.table, place.id)
+            return client.load_data(location.table, location.id)
         case Save(record, revision):
-            seconds = seconds_kept(record, place.keep, place.now())
+            seconds = seconds_kept(record, location.keep, location.now())
             return client.store_data(
-                place.table,
-                item_of(record, place.id),
+                location.table,
+                item_of(record, location.id),
                 if_absent=revision is None,
                 if_revision=revision,
                 expires_in=seconds,
