@@ -21,6 +21,7 @@ from typing import Any, Final, NamedTuple
 ROOT: Final = Path(__file__).parents[1]
 
 FAST: Final = (
+    "tests/app",
     "tests/client",
     "tests/config",
     "tests/http",

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from leeward.app import App
     from leeward.config import Config
 
 
@@ -49,6 +50,7 @@ class AsyncClient(WithUsualNames):
         targets: as for `leeward.Client`.
         config: as for `leeward.Client`.
         clock: for tests, `leeward.testing.FakeClock`.
+        app: as for `leeward.Client`; its handlers run on threads.
 
     Raises:
         ConfigError: something configured is wrong; the message names the place and the remedy.
@@ -60,8 +62,10 @@ class AsyncClient(WithUsualNames):
         *,
         config: str | Path | Config | None = None,
         clock: Clock | None = None,
+        app: App | None = None,
     ) -> None:
-        self._operations = Operations(*resolve_targets(targets, config), clock or SystemClock())
+        resolved = resolve_targets(targets, config, app)
+        self._operations = Operations(*resolved, clock or SystemClock())
         self._router = self._operations.router
 
     async def invoke(

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from leeward.app import App
     from leeward.config import Config
 
 
@@ -45,6 +46,8 @@ class Client(WithUsualNames):
         config: path of a ``leeward.toml``, or a `Config`. By default the file that
             ``LEEWARD_CONFIG`` names, else ``leeward.toml`` in the working directory.
         clock: for tests, `leeward.testing.FakeClock`.
+        app: runs in this process where a target does that, as ``local`` does; elsewhere it is
+            deployed, and this client calls it there.
 
     Raises:
         ConfigError: something configured is wrong; the message names the place and the remedy.
@@ -56,8 +59,10 @@ class Client(WithUsualNames):
         *,
         config: str | Path | Config | None = None,
         clock: Clock | None = None,
+        app: App | None = None,
     ) -> None:
-        self._operations = Operations(*resolve_targets(targets, config), clock or SystemClock())
+        resolved = resolve_targets(targets, config, app)
+        self._operations = Operations(*resolved, clock or SystemClock())
         self._router = self._operations.router
 
     def invoke(

@@ -16,19 +16,26 @@ from leeward.registry import check_driver, open_target
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from leeward.app import App
+
 
 def resolve_targets(
-    targets: str | Driver | Sequence[Driver] | None, config: str | Path | Config | None
+    targets: str | Driver | Sequence[Driver] | None,
+    config: str | Path | Config | None,
+    app: App | None = None,
 ) -> tuple[Config, list[Driver]]:
     """Return the configuration and open what is not open yet; arguments as of `Client`."""
     if targets is None or isinstance(targets, str):
         resolved = _with_order(targets, config)
-        return resolved, open_order(resolved, os.environ)
+        return resolved, open_order(resolved, os.environ, app)
     several = isinstance(targets, Sequence) and not isinstance(targets, bytes | bytearray)
     drivers = cast("Sequence[Driver]", targets if several else [targets])
     if not isinstance(config, Config):
         config = load_settings(file=config, env=os.environ)
     opened = own_order(drivers, config)
+    if app is not None:
+        for driver in drivers:
+            driver.mount(app)
     check_providers(config, [_name_of(driver).provider for driver in drivers])
     return config, opened
 
@@ -42,12 +49,15 @@ def _with_order(targets: str | None, config: str | Path | Config | None) -> Conf
     return with_order(config, targets, os.environ)
 
 
-def open_order(config: Config, env: Mapping[str, str]) -> list[Driver]:
+def open_order(config: Config, env: Mapping[str, str], app: App | None = None) -> list[Driver]:
     """Open every target of the order; if one cannot be opened, close those that were."""
     drivers: list[Driver] = []
     try:
         for target in config.order:
-            drivers.append(_open(target, config, env))
+            driver = _open(target, config, env)
+            drivers.append(_renamed(driver, target, config))
+            if app is not None:
+                driver.mount(app)
     except BaseException:
         for driver in drivers:
             driver.close()
@@ -72,7 +82,7 @@ def _open(target: TargetName, config: Config, env: Mapping[str, str]) -> Driver:
     name = str(target)
     own = config.options.get(name)
     options = config.options.get(target.provider, {}) if own is None else own
-    driver = open_target(
+    return open_target(
         TargetConfig(
             name=name,
             provider=target.provider,
@@ -84,7 +94,6 @@ def _open(target: TargetName, config: Config, env: Mapping[str, str]) -> Driver:
             file=config.file,
         )
     )
-    return _renamed(driver, target, config)
 
 
 def _renamed(driver: Driver, target: TargetName, config: Config) -> Driver:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,15 +15,19 @@ from typing import Any
 import pytest
 
 from leeward import (
+    App,
     AsyncClient,
     Client,
     ConfigError,
     DedupUnavailable,
+    FunctionError,
     LeewardError,
     OutcomeUnknown,
     Throttled,
 )
 from leeward.adapter import Call, Result
+from leeward.app.context import Context, call_within
+from leeward.app.core import answer
 from leeward.app.idempotency import (
     EarlierFailure,
     KeyMissing,
@@ -30,11 +35,11 @@ from leeward.app.idempotency import (
     LeaseLost,
     RepeatRefused,
     current_run,
-    deduplication,
     effect,
     effect_async,
     idempotent,
 )
+from leeward.app.triggers import Delivery, Platform
 from leeward.local import Local
 from leeward.testing import FakeClock, Fault, FaultyDriver
 
@@ -92,7 +97,12 @@ def shop() -> Iterator[Shop]:
         yield shop
 
 
-def refused(function: Callable[..., Any], *arguments: Any) -> tuple[str, float | None]:
+def context(clock: FakeClock, key: str = "", **options: Any) -> Context:
+    """Make the context of a call."""
+    return Context("f", key, 1, clock.monotonic() + 20, clock, **options)
+
+
+def refused(function: Callable[..., Any], *arguments: Any) -> tuple[str | None, float | None]:
     """Return why a repeat is refused, and when to ask again."""
     with pytest.raises(RepeatRefused) as caught:
         function(*arguments)
@@ -337,9 +347,10 @@ def test_a_table_that_is_away_refuses_by_default(shop: Shop) -> None:
     charge = shop.charging()
     for fault in (Fault.REFUSE, Fault.THROTTLE, Fault.SUSPEND, Fault.LOSE_REQUEST, Fault.DENY):
         shop.table.fail(fault)
-        with deduplication() as said, pytest.raises(DedupUnavailable, match="did not run"):
-            charge(ORDER)
-        assert said.scope is None
+        call = context(shop.clock)
+        with pytest.raises(DedupUnavailable, match="did not run"):
+            call_within(call, charge, ORDER)
+        assert (call.dedup, call.effects) == (None, 0)
         shop.table.heal()
     assert shop.charges == []
     assert charge(ORDER)["number"] == 1
@@ -358,17 +369,16 @@ def test_run_and_flag_runs_without_the_table(shop: Shop, caplog: pytest.LogCaptu
         return len(shop.charges)
 
     shop.table.fail(Fault.REFUSE)
-    with deduplication() as said:
-        assert charge(ORDER) == 1
-    assert (said.scope, recorded) == (None, [False])
+    call = context(shop.clock)
+    assert call_within(call, charge, ORDER) == 1
+    assert (call.dedup, recorded) == ("none", [False])
     assert "run_unrecorded" in caplog.text
     shop.table.fail(Fault.DENY)
     with pytest.raises(DedupUnavailable):
         charge(ORDER)
     shop.table.heal()
-    with deduplication() as said:
-        assert charge(ORDER) == 2
-    assert (said.scope, recorded) == ("target", [False, True])
+    assert call_within(call, charge, ORDER) == 2
+    assert (call.dedup, recorded) == ("target", [False, True])
 
 
 def test_an_end_that_cannot_be_written_is_not_a_failed_call(
@@ -382,9 +392,9 @@ def test_an_end_that_cannot_be_written_is_not_a_failed_call(
         shop.table.fail(Fault.REFUSE)
         return len(shop.charges)
 
-    with deduplication() as said:
-        assert charge(ORDER) == 1
-    assert said.scope is None
+    call = context(shop.clock)
+    assert call_within(call, charge, ORDER) == 1
+    assert call.dedup == "none"
     assert "end_not_recorded" in caplog.text
     shop.table.heal()
     assert refused(charge, ORDER) == ("running", 5.0)
@@ -459,7 +469,7 @@ def test_calls_of_a_leeward_client_are_seen(shop: Shop, subtests: pytest.Subtest
             if fault is not None:
                 cloud.fail(fault)
             for _ in range(2):
-                with pytest.raises((ValueError, LeewardError)):
+                with pytest.raises((ValueError, LeewardError, RepeatRefused)):
                     handle(name)
             cloud.heal()
             assert len(runs) == (1 if kept else 2)
@@ -563,9 +573,10 @@ def test_nested_functions_keep_their_records_apart(shop: Shop) -> None:
             raise Declined
         return {"outer": result}
 
-    with deduplication() as said:
-        assert outer(ORDER) == outer(ORDER) == {"outer": {"charged": "42", "number": 1}}
-    assert said.scope == "group"
+    call = context(shop.clock)
+    for _ in range(2):
+        assert call_within(call, outer, ORDER) == {"outer": {"charged": "42", "number": 1}}
+        assert call.dedup == "group"
     found = [shop.client.load_data("keys", f"{name}:42") for name in ("outer", "charge")]
     assert [each and each.item["state"] for each in found] == ["completed"] * 2
     with pytest.raises(Declined):
@@ -591,6 +602,90 @@ def test_the_key_of_the_call_itself(shop: Shop) -> None:
         assert client.invoke("charge", ORDER, effect="keyed").value == 2
     with pytest.raises(KeyMissing, match="Idempotency-Key"):
         charge(ORDER)
+
+
+def test_the_key_of_a_header(shop: Shop) -> None:
+    """Quoted or bare it is one key, as the draft has it; nothing else of the header counts."""
+
+    @idempotent(table="keys", key="header:Idempotency-Key", name="f", client=shop.client)
+    def f(order: str) -> None:
+        shop.charges.append(order)
+
+    for name, text in {
+        "idempotency-key": "8e03",
+        "Idempotency-Key": '"8e03"',
+        "IDEMPOTENCY-KEY": ' "8e03" ',
+    }.items():
+        call_within(context(shop.clock, headers={name: text}), f, "42")
+    call_within(context(shop.clock, headers={"idempotency-key": '"a \\"b\\\\"'}), f, "43")
+    assert shop.charges == ["42", "43"]
+    assert shop.client.load_data("keys", "f:8e03") is not None
+    with pytest.raises(KeyMissing, match="header:Idempotency-Key"):
+        call_within(context(shop.clock, headers={"idempotency-key": '""'}), f, "44")
+
+
+def test_handlers_of_an_app(shop: Shop, subtests: pytest.Subtests) -> None:
+    """The answer says what a key is worth, and of a refusal whether the effect may be there."""
+    app = App("shop")
+
+    @app.function(name="charge", effect="keyed")
+    @idempotent(
+        table="keys", effects="marked", dedup_scope="group", client=shop.client, clock=shop.clock
+    )
+    def charge(order: dict[str, Any], context: Context) -> dict[str, Any]:
+        if order.get("how") == "before":
+            raise ValueError
+        context.effect()
+        shop.charges.append(order["id"])
+        if order.get("how") == "after":
+            raise ConnectionError
+        return {"number": len(shop.charges)}
+
+    def deliver(order: object, key: str) -> tuple[Any, ...]:
+        given = Delivery(json.dumps(order).encode(), "id", key, 20.0, headers={})
+        found = answer(app.handlers["charge"], given, Platform("nimbus", None, shop.clock))
+        failure = found.failure
+        told = (failure.reason, failure.ran, failure.retryable) if failure else ()
+        return found.status, dict(found.headers()).get("x-leeward-dedup"), *told
+
+    for order, key, expected in (
+        ({"id": "1"}, "a", (200, "group")),
+        ({"id": "1"}, "a", (200, "group")),
+        ({"id": "2"}, "a", (422, "group", "key_reused", "no", False)),
+        ({"id": "3", "how": "before"}, "b", (500, "group", None, "no", True)),
+        ({"id": "3"}, "b", (200, "group")),
+        ({"id": "4", "how": "after"}, "c", (500, "group", None, "maybe", True)),
+        ({"id": "4", "how": "after"}, "c", (409, "group", "unknown", "maybe", False)),
+        ({"id": "5"}, "", (400, None, "key_missing", "no", False)),
+    ):
+        with subtests.test(f"{key} {order}"):
+            assert deliver(order, key) == expected
+    shop.table.fail(Fault.REFUSE)
+    assert deliver({"id": "6"}, "d") == (503, None, None, "no", True)
+    assert shop.charges == ["1", "3", "4"]
+
+
+def test_coroutine_handlers_of_an_app() -> None:
+    """They run on the app's own loop, and a first effect in them has to be awaited."""
+    app, client, charges = App("shop"), AsyncClient(Local()), list[str]()
+
+    @app.function(name="charge", effect="keyed")
+    @idempotent(table="keys", key="order.id", effects="marked", client=client)
+    async def charge(order: dict[str, Any], context: Context) -> int:
+        if order["id"] == "bad":
+            context.effect()
+        await context.effect_async()
+        context.effect()
+        charges.append(order["id"])
+        return len(charges) + context.effects
+
+    with Client(app=app) as cloud:
+        assert [cloud.invoke("charge", {"id": "42"}).value for _ in range(2)] == [3, 3]
+        with pytest.raises(FunctionError) as caught:
+            cloud.invoke("charge", {"id": "bad"})
+    assert caught.value.error_type == "ConfigError"
+    assert charges == ["42"]
+    asyncio.run(client.close())
 
 
 def test_awaited() -> None:

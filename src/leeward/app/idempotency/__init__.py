@@ -14,17 +14,9 @@ from leeward.app.idempotency.errors import (
     LeaseLost,
     RepeatRefused,
 )
-from leeward.app.idempotency.running import (
-    Deduplication,
-    Run,
-    current_run,
-    deduplication,
-    effect,
-    effect_async,
-)
+from leeward.app.idempotency.running import Run, current_run, effect, effect_async
 
 __all__ = [
-    "Deduplication",
     "EarlierFailure",
     "KeyMissing",
     "KeyReused",
@@ -32,7 +24,6 @@ __all__ = [
     "RepeatRefused",
     "Run",
     "current_run",
-    "deduplication",
     "effect",
     "effect_async",
     "idempotent",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from os import urandom
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
-from leeward.app.context import Context, running_call
+from leeward.app.context import Context, current
 from leeward.app.idempotency import record
 from leeward.app.idempotency.errors import earlier_failure, refusal
 from leeward.app.idempotency.failures import Treatment, again, failure_of, treatment_of
@@ -25,8 +25,8 @@ from leeward.app.idempotency.record import (
 )
 from leeward.app.idempotency.running import (
     Run,
+    current_run,
     may_run_without,
-    note_scope,
     unavailable,
 )
 from leeward.app.idempotency.settings import LEASE, MARGIN, Settings
@@ -43,6 +43,9 @@ from leeward.app.idempotency.store import Location, TableClient
 from leeward.logs import log_event
 
 LOGGER = "leeward.idempotency"
+
+NOT_RECOGNISED: Final = "none"
+"""What an answer says of a key that may run again."""
 
 
 class Attempt:
@@ -62,7 +65,7 @@ class Attempt:
             ConfigError: its payload cannot be compared.
         """
         arguments = settings.signature.bind(positional, named, _is_context)
-        context = arguments.context or running_call()
+        self._context = context = arguments.context or current()
         key = settings.read_key(arguments, context)
         self._settings = settings
         self.location = Location(
@@ -96,15 +99,15 @@ class Attempt:
             run = self._run(None, None, store)
             run.recorded = False
             _log("error", "run_unrecorded", run, type(decision.error).__name__)
-            _note_scope(run, None)
+            self._note(run, NOT_RECOGNISED)
             return run
         if isinstance(decision, Start):
             run = self._run(Held(decision.record, decision.revision or ""), decision.earlier, store)
-            _note_scope(run, settings.scope)
+            self._note(run, settings.scope)
             if run.earlier is not None:
                 _log("warning", "run_again", run, run.earlier.name)
             return run
-        _note_scope(None, settings.scope)
+        self._note(None, settings.scope)
         return self._answer(decision)
 
     def after_success(self, run: Run, result: Any) -> Steps[Recorded | Found]:
@@ -121,6 +124,7 @@ class Attempt:
         nothing_ran = not run.started or (settings.effects_marked and run.effects == 0)
         treatment = treatment_of(error, settings.failures, nothing_ran=nothing_ran)
         if treatment is Treatment.RELEASE:
+            run.withdraw()
             return write_end(held, record.released(held.record))
         failure = failure_of(error, treatment)
         if treatment is not Treatment.KEEP:
@@ -153,7 +157,7 @@ class Attempt:
         return self._answer(decision).result
 
     def _unrecorded(self, run: Run, recorded: Recorded | Found) -> None:
-        _note_scope(run, None)
+        self._note(run, NOT_RECOGNISED)
         why = recorded.value if isinstance(recorded, Recorded) else "superseded"
         _log("error", "end_not_recorded", run, why)
 
@@ -165,7 +169,13 @@ class Attempt:
             store,
             self.location,
             forbid_unrecorded=not self._settings.run_unrecorded,
+            awaited=self._settings.awaited,
         )
+
+    def _note(self, run: Run | None, scope: str) -> None:
+        """Note for the answer whether a repeat of the key is recognised; the outermost run does."""
+        if self._context is not None and (run.is_outermost if run else current_run() is None):
+            self._context.dedup = scope
 
     def _answer(self, decision: Decision) -> Replay:
         function = self._settings.function
@@ -183,11 +193,6 @@ class Attempt:
 
 def _log(level: Literal["warning", "error"], name: str, run: Run, why: str) -> None:
     log_event(LOGGER, level, name, function=run.function, fence=run.fence, why=why)
-
-
-def _note_scope(run: Run | None, scope: str | None) -> None:
-    if run is None or run.is_outermost:
-        note_scope(scope)
 
 
 def _is_context(value: Any) -> bool:

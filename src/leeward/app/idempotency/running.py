@@ -11,7 +11,7 @@ from leeward.app.idempotency.errors import LeaseLost
 from leeward.app.idempotency.record import Earlier
 from leeward.app.idempotency.steps import Away, Held, Recorded, mark_effect
 from leeward.app.idempotency.store import Location, TableClient, perform, perform_async
-from leeward.errors import DedupUnavailable, LeewardError
+from leeward.errors import ConfigError, DedupUnavailable, LeewardError
 from leeward.watching import WATCHER
 
 _RUN: Final[ContextVar[Run | None]] = ContextVar("leeward_run", default=None)
@@ -38,6 +38,7 @@ class Run:
         location: Location,
         *,
         forbid_unrecorded: bool,
+        awaited: bool,
     ) -> None:
         self.function = function
         self.held = held
@@ -46,51 +47,59 @@ class Run:
         self.recorded = held is not None
         self.effects = 0
         self.started = False
+        self.starts_as_effect = held is None or held.record.effects
         self._client = client
-        self._place = location
+        self._location = location
         self._forbid = forbid_unrecorded
+        self._awaited = awaited
         self._outer = WATCHER.get()
         self.is_outermost = _RUN.get() is None
 
-    def effect(self) -> None:
-        """Announce an effect that leeward cannot see, before it begins.
-
-        Raises:
-            LeaseLost: another run has taken the key over; the effect must not begin.
-            DedupUnavailable: this cannot be written down, so the effect must not begin.
-        """
-        self.begin()
-
-    async def effect_async(self) -> None:
-        """Do the same without blocking the event loop."""
-        await self.begin_async()
-
     def start(self) -> None:
-        """Let the handler begin: to a run that has called it, that is an effect."""
-        if self._outer is not None:
+        """Let the handler begin: where effects may be anywhere, that is one to whoever watches."""
+        if self.starts_as_effect and self._outer is not None:
             self._outer.begin()
         self.started = True
 
     async def start_async(self) -> None:
         """Do the same without blocking the event loop."""
-        if self._outer is not None:
+        if self.starts_as_effect and self._outer is not None:
             await self._outer.begin_async()
         self.started = True
 
+    def withdraw(self) -> None:
+        """Take back what `start` has announced: it is proved that nothing has run."""
+        if self.started and self.starts_as_effect and self._outer is not None:
+            self._outer.proved_not_run()
+
     def begin(self) -> None:
-        """Hear that an effect begins; the first of a run is written down before it does."""
+        """Hear that an effect begins; the first of a run is written down before it does.
+
+        Raises:
+            LeaseLost: another run has taken the key over; the effect must not begin.
+            DedupUnavailable: this cannot be written down, so the effect must not begin.
+        """
         if self._outer is not None:
             self._outer.begin()
         if self.held is not None and not self.held.record.effects:
-            self._take(perform(self._client, self._place, mark_effect(self.held)))
+            if self._awaited:
+                raise ConfigError(
+                    f"{self.function!r} is a coroutine function: await effect_async() before its "
+                    "first effect, or use a leeward.AsyncClient in it"
+                )
+            self._take(perform(self._client, self._location, mark_effect(self.held)))
         self.effects += 1
 
     async def begin_async(self) -> None:
         """Do the same without blocking the event loop."""
+        if not self._awaited:
+            self.begin()
+            return
         if self._outer is not None:
             await self._outer.begin_async()
         if self.held is not None and not self.held.record.effects:
-            self._take(await perform_async(self._client, self._place, mark_effect(self.held)))
+            steps = mark_effect(self.held)
+            self._take(await perform_async(self._client, self._location, steps))
         self.effects += 1
 
     def proved_not_run(self) -> None:
@@ -119,17 +128,20 @@ def current_run() -> Run | None:
 
 
 def effect() -> None:
-    """Announce an effect that leeward cannot see, before it begins; see `Run.effect`."""
-    run = _RUN.get()
-    if run is not None:
-        run.effect()
+    """Announce an effect that leeward does not see, before it begins; as `Context.effect`.
+
+    For what a handler calls, which has no context at hand. Outside of a handler it does nothing.
+    """
+    watcher = WATCHER.get()
+    if watcher is not None:
+        watcher.begin()
 
 
 async def effect_async() -> None:
     """Do the same without blocking the event loop."""
-    run = _RUN.get()
-    if run is not None:
-        await run.effect_async()
+    watcher = WATCHER.get()
+    if watcher is not None:
+        await watcher.begin_async()
 
 
 @contextmanager
@@ -165,42 +177,3 @@ def unavailable(function: str, error: LeewardError) -> DedupUnavailable:
     )
     told.__cause__ = error
     return told
-
-
-class Deduplication:
-    """What is said of a call in its answer.
-
-    Attributes:
-        scope: ``target`` or ``group``, where a repeat of the key is recognised; else None.
-    """
-
-    def __init__(self) -> None:
-        self.scope: str | None = None
-
-
-_SAID: Final[ContextVar[Deduplication | None]] = ContextVar("leeward_dedup", default=None)
-
-
-@contextmanager
-def deduplication() -> Iterator[Deduplication]:
-    """Learn, for the answer of the call in this block, whether its key is recognised again.
-
-    ```python
-    with deduplication() as said:
-        value = run(function, payload, context)
-    headers = answer_headers(said.scope)
-    ```
-    """
-    said = Deduplication()
-    token = _SAID.set(said)
-    try:
-        yield said
-    finally:
-        _SAID.reset(token)
-
-
-def note_scope(scope: str | None) -> None:
-    """Note it, for the outermost run of a call."""
-    said = _SAID.get()
-    if said is not None:
-        said.scope = scope

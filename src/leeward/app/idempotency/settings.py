@@ -28,6 +28,7 @@ class Settings(NamedTuple):
     Attributes:
         lease: seconds, or None for what the call has left.
         keep: seconds.
+        awaited: it is a coroutine function.
     """
 
     function: str
@@ -43,6 +44,7 @@ class Settings(NamedTuple):
     scope: str
     client: Callable[[], TableClient]
     clock: Clock
+    awaited: bool
 
 
 def check_settings(
@@ -87,6 +89,7 @@ def check_settings(
         ("target", "group")[_one_of(dedup_scope, "dedup_scope", "target", "group")],
         _opener(client, awaited=iscoroutinefunction(function)),
         clock or SystemClock(),
+        iscoroutinefunction(function),
     )
 
 
