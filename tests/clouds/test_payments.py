@@ -15,6 +15,7 @@ import pytest
 from leeward import Client, Config, OutcomeUnknown
 from leeward.config import FunctionConfig
 from leeward.errors import Outcome
+from leeward.testing import FakeClock
 from leeward.values import Attempt, Effect
 from tests.clouds.places import Place
 from tests.house.workspace import ROOT
@@ -91,7 +92,8 @@ def shop(place: Callable[[str], Place], tmp_path_factory: pytest.TempPathFactory
         runtime = stack.enter_context(FunctionsFramework(DEPLOYED, "main", "http", environment))
         for name in NAMES:
             google.cloud.deploy(name, Service(runtime, f"/{name}"))
-        client = stack.enter_context(Client([aws.open(), google.open()], config=CONFIG))
+        drivers = [aws.open(), google.open()]
+        client = stack.enter_context(Client(drivers, config=CONFIG, clock=FakeClock()))
         proxies = (aws.cloud.proxies["lambda"], google.cloud.proxies["cloud_run"])
         yield Shop(client, proxies, folder / "bank.sqlite3")
 
