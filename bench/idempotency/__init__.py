@@ -1,0 +1,5 @@
+"""Idempotency beside other libraries: what each lets through, and what a guarded call costs.
+
+`python -m bench.idempotency` puts the same handler to the same mishaps under each library and
+prints a table; `python -m bench idempotency` measures CPU.
+"""
