@@ -1,13 +1,11 @@
 """Whoever wants to know of the calls that a running handler makes, before they are sent.
 
 A call that may change something is announced to the watcher of the thread or task that makes it,
-and reported with its result afterwards. The calls of a watcher itself are made `unwatched`.
+and reported with its result afterwards. A watcher makes its own calls with none set.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -52,13 +50,3 @@ def report(watcher: Watcher, result: Result[Any]) -> None:
     """Report to `watcher` how a call ended that it was told of."""
     if result.outcome not in MAY_HAVE_RUN:
         watcher.proved_not_run()
-
-
-@contextmanager
-def unwatched() -> Iterator[None]:
-    """Make calls that nobody is told of."""
-    token = WATCHER.set(None)
-    try:
-        yield
-    finally:
-        WATCHER.reset(token)

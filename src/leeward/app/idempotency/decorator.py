@@ -12,7 +12,6 @@ from leeward.app.idempotency.attempt import Attempt
 from leeward.app.idempotency.failures import Failures
 from leeward.app.idempotency.keys import KeySource
 from leeward.app.idempotency.record import Replay
-from leeward.app.idempotency.running import under_way
 from leeward.app.idempotency.settings import Settings, check_settings
 from leeward.app.idempotency.store import TableClient, perform, perform_async
 from leeward.clock import Clock
@@ -101,7 +100,7 @@ def _called(function: Callable[..., Any], settings: Settings) -> Callable[..., A
         if isinstance(run, Replay):
             return run.result
         try:
-            with under_way(run):
+            with run:
                 run.start()
                 result = function(*positional, **named)
         except Exception as error:
@@ -121,7 +120,7 @@ def _awaited(function: Callable[..., Any], settings: Settings) -> Callable[..., 
         if isinstance(run, Replay):
             return run.result
         try:
-            with under_way(run):
+            with run:
                 await run.start_async()
                 result = await function(*positional, **named)
         except Exception as error:

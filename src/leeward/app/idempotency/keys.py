@@ -45,7 +45,9 @@ class Signature(NamedTuple):
         is_context: Callable[[Any], bool],
     ) -> Arguments:
         """Return the arguments of a call, by name; what does not fit is left to the handler."""
-        values = {**self.defaults, **dict(zip(self.names, positional, strict=False)), **named}
+        values = dict(zip(self.names, positional, strict=False))
+        if self.defaults or named:
+            values = {**self.defaults, **values, **named}
         for name, value in values.items():
             if is_context(value):
                 del values[name]
@@ -104,7 +106,8 @@ def key_reader(
 
 def record_id(function: str, key: str) -> str:
     """Return under which id a table keeps the record of a key: readable where that can be."""
-    if len(key) <= READABLE and is_token(key) and not key.startswith("sha256:"):
+    readable = len(key) <= READABLE and key.isascii() and key.isprintable() and " " not in key
+    if readable and not key.startswith("sha256:"):
         return f"{function}:{key}"
     return f"{function}:sha256:{digest_of_text(key)}"
 

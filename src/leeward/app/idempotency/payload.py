@@ -6,9 +6,9 @@ for Decimal where another has float. So values are brought to JSON in one spelli
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from decimal import Decimal
+from functools import cache
 from hashlib import sha256
 from typing import Any, Final
 
@@ -84,6 +84,24 @@ def _uuid(value: Any) -> Any:
 
 _READERS: Final[tuple[Callable[[Any], Any], ...]] = (fields_of, _enumerated, _uuid)
 
-_spelled: Final = json.JSONEncoder(
-    sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain
-).encode
+
+@cache
+def _encoder() -> Callable[[Any], str]:
+    """Return one encoder for all: making one costs more than a small payload does.
+
+    `json.JSONEncoder.encode` makes anew, each time, the encoder in C that does the work where there
+    is one (CPython). This one does not look for cycles: a payload that has one is nested too deep.
+    """
+    from json import JSONEncoder, encoder
+
+    plain = JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain)
+    in_c = getattr(encoder, "c_make_encoder", None)
+    if in_c is None:
+        return plain.encode
+    spell = encoder.encode_basestring
+    chunks = in_c(None, _plain, spell, None, ":", ",", True, False, True)
+    return lambda value: "".join(chunks(value, 0))
+
+
+def _spelled(value: Any) -> str:
+    return _encoder()(value)

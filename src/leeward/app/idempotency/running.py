@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
 
@@ -54,6 +52,16 @@ class Run:
         self._awaited = awaited
         self._outer = WATCHER.get()
         self.is_outermost = _RUN.get() is None
+
+    def __enter__(self) -> None:
+        """Let the handler in the block see this run, and this run the calls that it makes."""
+        self._tokens = _RUN.set(self), WATCHER.set(self)
+
+    def __exit__(self, *_raised: object) -> None:
+        """End that."""
+        run, watcher = self._tokens
+        WATCHER.reset(watcher)
+        _RUN.reset(run)
 
     def start(self) -> None:
         """Let the handler begin: where effects may be anywhere, that is one to whoever watches."""
@@ -142,17 +150,6 @@ async def effect_async() -> None:
     watcher = WATCHER.get()
     if watcher is not None:
         await watcher.begin_async()
-
-
-@contextmanager
-def under_way(run: Run) -> Iterator[None]:
-    """Let the handler in this block see `run`, and `run` the calls that it makes."""
-    seen, watching = _RUN.set(run), WATCHER.set(run)
-    try:
-        yield
-    finally:
-        WATCHER.reset(watching)
-        _RUN.reset(seen)
 
 
 def may_run_without(error: LeewardError) -> bool:

@@ -98,7 +98,7 @@ def claim_key(claim: Claim, now: float) -> Steps[Decision | Away]:
     for _ in range(ROUNDS):
         reply, now = yield Save(start.record, start.revision)
         if isinstance(reply, Saved):
-            return start._replace(revision=reply.revision)
+            return Start(start.record, reply.revision, start.earlier)
         if isinstance(reply, Unfit):
             return Away(reply.error)
         if isinstance(reply, Away) and not reply.written:

@@ -12,14 +12,13 @@ from leeward.app.idempotency.steps import (
     Changed,
     Load,
     Reply,
-    Save,
     Saved,
     Step,
     Steps,
     Unfit,
 )
 from leeward.errors import Conflict, InvalidRequest, LeewardError, OutcomeUnknown
-from leeward.watching import unwatched
+from leeward.watching import WATCHER
 
 if TYPE_CHECKING:
     from leeward.values import Record as Loaded
@@ -59,49 +58,51 @@ class Location(NamedTuple):
 
 def perform(client: TableClient, location: Location, steps: Steps[T]) -> T:
     """Carry out `steps` on the thread that asks, and return what they find out."""
-    with unwatched():
-        try:
-            step = next(steps)
-            while True:
-                try:
-                    reply = _reply(step, _call(client, location, step))
-                except LeewardError as error:
-                    reply = _failed(error)
-                step = steps.send((reply, location.now()))
-        except StopIteration as end:
-            found: T = end.value
-            return found
+    token = WATCHER.set(None)  # these calls are no effect of the handler
+    try:
+        step = next(steps)
+        while True:
+            try:
+                reply = _reply(step, _call(client, location, step))
+            except LeewardError as error:
+                reply = _failed(error)
+            step = steps.send((reply, location.now()))
+    except StopIteration as end:
+        found: T = end.value
+        return found
+    finally:
+        WATCHER.reset(token)
 
 
 async def perform_async(client: TableClient, location: Location, steps: Steps[T]) -> T:
     """Do the same without blocking the event loop."""
-    with unwatched():
-        try:
-            step = next(steps)
-            while True:
-                try:
-                    reply = _reply(step, await _call(client, location, step))
-                except LeewardError as error:
-                    reply = _failed(error)
-                step = steps.send((reply, location.now()))
-        except StopIteration as end:
-            found: T = end.value
-            return found
+    token = WATCHER.set(None)
+    try:
+        step = next(steps)
+        while True:
+            try:
+                reply = _reply(step, await _call(client, location, step))
+            except LeewardError as error:
+                reply = _failed(error)
+            step = steps.send((reply, location.now()))
+    except StopIteration as end:
+        found: T = end.value
+        return found
+    finally:
+        WATCHER.reset(token)
 
 
 def _call(client: TableClient, location: Location, step: Step) -> Any:
-    match step:
-        case Load():
-            return client.load_data(location.table, location.id)
-        case Save(record, revision):
-            seconds = seconds_kept(record, location.keep, location.now())
-            return client.store_data(
-                location.table,
-                item_of(record, location.id),
-                if_absent=revision is None,
-                if_revision=revision,
-                expires_in=seconds,
-            )
+    if isinstance(step, Load):
+        return client.load_data(location.table, location.id)
+    record, revision = step
+    return client.store_data(
+        location.table,
+        item_of(record, location.id),
+        if_absent=revision is None,
+        if_revision=revision,
+        expires_in=seconds_kept(record, location.keep, location.now()),
+    )
 
 
 def _reply(step: Step, answer: Any) -> Reply:
