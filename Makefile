@@ -86,7 +86,8 @@ lock: $(READY) .servers/nodejs/.ready ## resolve the newest tools and write requ
 	@mv .venv/lock.txt requirements-dev.txt
 	@for each in $(basename $(LOCKED_SERVERS)) bench/aiobotocore bench/idempotency; do \
 		echo "# Made by \`make lock\` from $${each##*/}.in. Do not edit." > .venv/lock.txt; \
-		$(UV) pip compile --universal --upgrade --python-version 3.11 --generate-hashes \
+		python=$$(sed -n 's/^# Python //p' $$each.in); \
+		$(UV) pip compile --universal --upgrade --python-version $${python:-3.11} --generate-hashes \
 			--no-annotate --no-header $$each.in >> .venv/lock.txt || exit 1; \
 		mv .venv/lock.txt $$each.txt; \
 	done
@@ -117,6 +118,16 @@ vpath %.txt $(sort $(dir $(LOCKED_SERVERS)))
 	@echo "setting up $*, for the tests and the demonstration" >&2
 	@$(UV) venv --clear .servers/$*
 	@$(UV) pip install --python .servers/$*/bin/python --compile-bytecode --require-hashes -r $<
+	@touch $@
+
+# Microsoft's own worker of Functions runs on Python 3.13 only; without one, its tests are left out.
+.servers/azure-functions-runtime/.ready: azure-functions-runtime.txt | $(READY)
+	@mkdir -p $(@D)
+	@python=$$($(BIN)/python -m tests.pythons --find 3.13); \
+	if [ -z "$$python" ]; then echo "no Python 3.13: the tests on Microsoft's own worker are left out" >&2; else \
+		echo "setting up azure-functions-runtime, for the tests" >&2; \
+		$(UV) venv --clear --python $$python $(@D) && \
+		$(UV) pip install --python $(@D)/bin/python --compile-bytecode --require-hashes -r $<; fi
 	@touch $@
 
 # Those that npm has, with the Node.js and the npm of PyPI. No script of a package is run.

@@ -1,6 +1,6 @@
 """Run the fast tests on the other Pythons of this machine that leeward supports.
 
-python -m tests.pythons [--setup]
+python -m tests.pythons [--setup | --find 3.x]
 
 The Python of `.venv` runs every test; each other one gets an environment of its own, `.venv-3.x`,
 with what the fast tests need: no server, and no package of a cloud's vendor.
@@ -144,6 +144,10 @@ def _uv(*arguments: Any) -> None:
 
 def main(arguments: list[str]) -> int:
     """Set up, run unless only that is asked for, print what ran where, and return the status."""
+    if arguments[:1] == ["--find"]:
+        asked = find(arguments[1])
+        print(asked.path if asked else "")
+        return 0
     here = f"{sys.version_info.major}.{sys.version_info.minor}"
     found = {minor: find(minor) for minor in supported() if minor != here}
     pythons = [python for python in found.values() if python]

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from leeward import json_text
 from leeward.items import check_json
 from leeward.json_text import DEEPEST, MOST_DIGITS, Undecodable, decode, encode
+from leeward_contract_tests.rows import each_row
 
 TEXT = st.text('aé"\\/\n\x7f\u2028😀', max_size=4)
 ANY_JSON = st.recursive(
@@ -89,7 +90,7 @@ REFUSED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("body", "told"), REFUSED, ids=range(len(REFUSED)))
+@each_row("body, told", REFUSED)
 @pytest.mark.parametrize("exact", [True, False])
 def test_what_is_not_strict_json_is_refused(body: bytes, told: str, exact: bool) -> None:
     """One error, which says what is wrong and where; nothing of the text is in it or behind it."""

@@ -49,6 +49,7 @@ class AsyncClient(WithUsualNames):
     Args:
         targets: as for `leeward.Client`.
         config: as for `leeward.Client`.
+        trust_env: as for `leeward.Client`.
         clock: for tests, `leeward.testing.FakeClock`.
         app: as for `leeward.Client`; its handlers run on threads.
 
@@ -61,10 +62,11 @@ class AsyncClient(WithUsualNames):
         targets: str | Driver | Sequence[Driver] | None = None,
         *,
         config: str | Path | Config | None = None,
+        trust_env: bool = True,
         clock: Clock | None = None,
         app: App | None = None,
     ) -> None:
-        resolved = resolve_targets(targets, config, app)
+        resolved = resolve_targets(targets, config, app, trust_env=trust_env)
         self._operations = Operations(*resolved, clock or SystemClock())
         self._router = self._operations.router
 

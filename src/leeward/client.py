@@ -45,6 +45,9 @@ class Client(WithUsualNames):
             else ``local``, the embedded store.
         config: path of a ``leeward.toml``, or a `Config`. By default the file that
             ``LEEWARD_CONFIG`` names, else ``leeward.toml`` in the working directory.
+        trust_env: False for the hardened mode, whatever the configuration says: no environment
+            variable counts, and no ``leeward.toml`` that `config` does not name. A driver that is
+            open already stays as it was opened.
         clock: for tests, `leeward.testing.FakeClock`.
         app: runs in this process where a target does that, as ``local`` does; elsewhere it is
             deployed, and this client calls it there.
@@ -58,10 +61,11 @@ class Client(WithUsualNames):
         targets: str | Driver | Sequence[Driver] | None = None,
         *,
         config: str | Path | Config | None = None,
+        trust_env: bool = True,
         clock: Clock | None = None,
         app: App | None = None,
     ) -> None:
-        resolved = resolve_targets(targets, config, app)
+        resolved = resolve_targets(targets, config, app, trust_env=trust_env)
         self._operations = Operations(*resolved, clock or SystemClock())
         self._router = self._operations.router
 

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import ast
 
-import pytest
-
+from leeward_contract_tests.rows import each_row
 from tests.house.workspace import ROOT
 
 FORBIDDEN_MODULES = {"cPickle", "cloudpickle", "dill", "marshal", "pickle", "shelve", "yaml"}
@@ -39,8 +38,8 @@ def test_data_never_becomes_code() -> None:
     assert wrong == {}
 
 
-@pytest.mark.parametrize(
-    ("source", "found"),
+@each_row(
+    "source, found",
     [
         ("import os, pickle", {"pickle"}),
         ("def f():\n    from yaml import load", {"yaml"}),

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import ast
 
-import pytest
-
+from leeward_contract_tests.rows import each_row
 from tests.house.workspace import ROOT
 
 METHODS = {"debug", "info", "warning", "warn", "error", "exception", "critical", "log", "print"}
@@ -60,7 +59,7 @@ def test_no_logging_call_is_handed_content() -> None:
     assert wrong == {}
 
 
-@pytest.mark.parametrize(
+@each_row(
     "line",
     [
         "logger.info(event)",

@@ -27,6 +27,7 @@ from leeward.adapter.resolver import Unresolved
 from leeward.calls import Invoke, Result
 from leeward.errors import InvalidRequest, LeewardError, Outcome
 from leeward.http.messages import Failure, Phase, Request, Response
+from leeward_contract_tests.rows import each_row
 
 CALL = Invoke("f", b"{}", "k")
 REQUEST = Request("POST", "https://example.com", "/f", (), b"{}")
@@ -423,8 +424,8 @@ def test_connections_to_the_wrong_place_are_dropped() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("failure", "outcome", "executed"),
+@each_row(
+    "failure, outcome, executed",
     [
         (Failure(Phase.REFUSED_HERE, sent=False, code="bulkhead"), Outcome.LOCAL, None),
         (Failure(Phase.NAME, sent=False, code="curl.6"), Outcome.NOT_SENT, None),
@@ -444,8 +445,8 @@ def test_what_a_failure_proves(failure: Failure, outcome: Outcome, executed: boo
     assert ended._replace(message=None) == result
 
 
-@pytest.mark.parametrize(
-    ("phase", "code", "told"),
+@each_row(
+    "phase, code, told",
     [
         (Phase.NAME, "curl.6", "no such host {}"),
         (Phase.NAME, "curl.5", "no such host as the proxy's"),

@@ -13,6 +13,7 @@ import pytest
 import leeward.items
 from leeward.adapter.items import Profile, checked_size, decode, encode
 from leeward.items import check_json
+from leeward_contract_tests.rows import each_row
 from tests.items.respelling import PROFILES
 
 by_profile = pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
@@ -55,7 +56,7 @@ def store(item: dict[str, Any], profile: Profile) -> dict[str, Any]:
 
 
 @by_profile
-@pytest.mark.parametrize(("item", "most"), [(SMALL, 10), (ORDER, 40)], ids=["small", "order"])
+@each_row("item, most", [(SMALL, 10), (ORDER, 40)])
 def test_storing_takes_few_calls(item: dict[str, Any], most: int, profile: Profile) -> None:
     """For a minimal item, and for an order with two lines and three Decimals."""
     calls = calls_of(lambda: store(item, profile))
@@ -64,7 +65,7 @@ def test_storing_takes_few_calls(item: dict[str, Any], most: int, profile: Profi
 
 
 @by_profile
-@pytest.mark.parametrize(("item", "most"), [(SMALL, 15), (ORDER, 60)], ids=["small", "order"])
+@each_row("item, most", [(SMALL, 15), (ORDER, 60)])
 def test_loading_takes_few_calls(item: dict[str, Any], most: int, profile: Profile) -> None:
     """The document is walked once, and its plain values once more where there is a type tree."""
     native = store(item, profile)

@@ -45,8 +45,7 @@ def test_a_hung_subscriber_gets_the_event_again(opened: Callable[..., Local], fa
             return
         started.put((event.id, context.attempt))
         if event.id == "hung":
-            assert context.attempt
-            assert hang[context.attempt].wait(PATIENT)
+            assert hang[context.attempt or 0].wait(PATIENT)
             if fails and context.attempt == 1:
                 raise ValueError
 

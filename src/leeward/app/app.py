@@ -161,6 +161,11 @@ class App:
         check_function(make, "what is warmed")
         return self._warm.add(make)
 
+    @property
+    def has_warm(self) -> bool:
+        """Return whether there is anything to run before the first call."""
+        return bool(self._warm)
+
     def warm_up(self) -> None:
         """Run what is to be run before the first call, unless this process has done it."""
         self._warm.up()

@@ -14,6 +14,7 @@ from leeward.errors import (
     ConfigError,
     DedupUnavailable,
     InvalidRequest,
+    LeewardError,
     OutcomeUnknown,
     Unsupported,
 )
@@ -142,10 +143,12 @@ def failure_of(error: BaseException, final: tuple[type[BaseException], ...], ran
             ran,
             error,
         )
-    retryable = not isinstance(error, (*final, *FINAL_ERRORS))
-    wait: float | None = getattr(error, "retry_after", None) if _is_leeward(error) else None
-    status = 503 if isinstance(error, DedupUnavailable) else 500
-    return Failure(kind, status, None, None, retryable, wait, ran, error)
+    if isinstance(error, LeewardError):
+        retryable = not isinstance(error, (*final, *FINAL_ERRORS))
+        status = 503 if isinstance(error, DedupUnavailable) else 500
+        wait: float | None = getattr(error, "retry_after", None)
+        return Failure(kind, status, None, None, retryable, wait, ran, error)
+    return Failure(kind, 500, None, None, not isinstance(error, final), None, ran, error)
 
 
 def out_of_time() -> Problem:
@@ -171,9 +174,3 @@ def fault_fields(failure: Failure) -> Mapping[str, object]:
     if isinstance(cause, InvalidInput):
         told |= {"path": cause.path, "expected": cause.expected}
     return {name: value for name, value in told.items() if value is not None}
-
-
-def _is_leeward(error: BaseException) -> bool:
-    from leeward.errors import LeewardError
-
-    return isinstance(error, LeewardError)

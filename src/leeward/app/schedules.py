@@ -70,6 +70,38 @@ def next_time(text: str, after: datetime) -> datetime:
     raise ConfigError(f"the schedule {text!r} is never due; correct its day and its month")
 
 
+def last_time(text: str, before: datetime) -> datetime:
+    """Return the last time not after `before` at which a schedule was due.
+
+    Raises:
+        ConfigError: it is not a schedule, or never due.
+    """
+    schedule = parse(text)
+    moment = before.astimezone(UTC).replace(second=0, microsecond=0)
+    first = moment - timedelta(days=_LONGEST)
+    while moment > first:
+        if not _is_day(schedule, moment):
+            moment = moment.replace(hour=23, minute=59) - timedelta(days=1)
+        elif moment.hour not in schedule.hours:
+            moment = moment.replace(minute=59) - timedelta(hours=1)
+        elif moment.minute not in schedule.minutes:
+            moment -= timedelta(minutes=1)
+        else:
+            return moment
+    raise ConfigError(f"the schedule {text!r} is never due; correct its day and its month")
+
+
+def time_told(text: object) -> datetime | None:
+    """Return the time that a platform names for a run, in UTC; None if it names none."""
+    if not isinstance(text, str):
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+
+
 @lru_cache(maxsize=256)
 def parse(text: str) -> Schedule:
     """Read a schedule.

@@ -43,6 +43,10 @@ class Warm(Forkable):
         self._makers[-1] = shared
         return shared
 
+    def __len__(self) -> int:
+        """Count the initialisers."""
+        return len(self._makers)
+
     def up(self) -> None:
         """Make what is not made yet. What one raises is raised, and it is made anew next time."""
         if self._is_up:

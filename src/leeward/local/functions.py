@@ -165,7 +165,6 @@ def _result_of(found: Answer, name: str) -> Result[Json]:
     return Result(
         Outcome.APP_ERROR,
         message=f"the function {name!r} raised {failure.type}",
-        reason=failure.reason,
         retry_after=failure.retry_after,
         fault=failure.fault,
         cause=failure.cause,
