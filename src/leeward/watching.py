@@ -38,12 +38,9 @@ MAY_HAVE_RUN: Final = frozenset({Outcome.OK, Outcome.AMBIGUOUS, Outcome.APP_ERRO
 _HARMLESS: Final = frozenset({Effect.READ_ONLY, Effect.IDEMPOTENT})
 
 
-def watcher_of(call: Call) -> Watcher | None:
-    """Return who is to be told of `call`; None also where repeating it is harmless."""
-    watcher = WATCHER.get()
-    if watcher is None or call.verb in ("load", "scan"):
-        return None
-    return None if getattr(call, "effect", None) in _HARMLESS else watcher
+def is_harmless(call: Call) -> bool:
+    """Return whether nobody need be told of `call`: it reads, or is declared to be repeatable."""
+    return call.verb in ("load", "scan") or getattr(call, "effect", None) in _HARMLESS
 
 
 def report(watcher: Watcher, result: Result[Any]) -> None:

@@ -16,7 +16,7 @@ from leeward.routing.policy import DEFAULT, RoutingPolicy
 from leeward.routing.runners import aio, threads
 from leeward.routing.runners.shared import Shared
 from leeward.values import NOTHING
-from leeward.watching import report, watcher_of
+from leeward.watching import WATCHER, is_harmless, report
 
 if TYPE_CHECKING:
     from leeward.clock import Clock
@@ -74,8 +74,8 @@ class FailoverDriver(Driver):
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         """Take any call from its first attempt to its result, within `timeout` seconds."""
-        watcher = watcher_of(call)
-        if watcher is None:
+        watcher = WATCHER.get()
+        if watcher is None or is_harmless(call):
             return threads.run(self._shared, call, timeout)
         watcher.begin()
         result = threads.run(self._shared, call, timeout)
@@ -84,8 +84,8 @@ class FailoverDriver(Driver):
 
     async def perform_async(self, call: Call, timeout: float) -> Result[Any]:
         """Do the same without blocking the event loop."""
-        watcher = watcher_of(call)
-        if watcher is None:
+        watcher = WATCHER.get()
+        if watcher is None or is_harmless(call):
             return await aio.run(self._shared, call, timeout)
         await watcher.begin_async()
         result = await aio.run(self._shared, call, timeout)

@@ -58,7 +58,7 @@ class Location(NamedTuple):
 
 def perform(client: TableClient, location: Location, steps: Steps[T]) -> T:
     """Carry out `steps` on the thread that asks, and return what they find out."""
-    token = WATCHER.set(None)  # these calls are no effect of the handler
+    token = WATCHER.set(None)  # its own calls, not those of the handler
     try:
         step = next(steps)
         while True:
