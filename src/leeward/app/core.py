@@ -6,12 +6,14 @@ It reads no environment and sends nothing; the time comes from the platform's cl
 from __future__ import annotations
 
 from leeward.app.answers import Answer, encoded, failed
-from leeward.app.context import LOGGER, Context
+from leeward.app.context import Context
 from leeward.app.handlers import Handler
 from leeward.app.problem import InvalidInput, Problem, Ran, failure_of, out_of_time, refused
 from leeward.app.triggers import Delivery, Platform
 from leeward.errors import OutcomeUnknown
 from leeward.logs import log_event
+
+LOGGER = "leeward.app"
 
 
 def answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
@@ -54,18 +56,19 @@ def log_failure(handler: Handler, delivery: Delivery, result: Answer) -> None:
     failure = result.failure
     if failure is None:
         return
-    log_event(
-        LOGGER,
-        "warning" if failure.retryable else "error",
-        "handler_failed",
-        function=handler.name,
-        kind=handler.kind.name.lower(),
-        call_id=delivery.call_id,
-        attempt=delivery.attempt,
-        error=failure.type,
-        reason=failure.reason,
-        ran=failure.ran,
-    )
+    facts: dict[str, str | int | None] = {
+        "function": handler.name,
+        "kind": handler.kind.name.lower(),
+        "call_id": delivery.call_id,
+        "attempt": delivery.attempt,
+        "error": failure.type,
+        "reason": failure.reason,
+        "ran": failure.ran,
+    }
+    if failure.retryable:
+        log_event(LOGGER, "warning", "handler_failed", **facts)
+    else:
+        log_event(LOGGER, "error", "handler_failed", **facts)
 
 
 def _ran(error: BaseException, context: Context) -> Ran:

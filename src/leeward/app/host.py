@@ -19,14 +19,14 @@ from leeward.app.core import answer, log_failure
 from leeward.app.handlers import Handler
 from leeward.app.problem import NO_FUNCTION, Problem, failure_of, refused
 from leeward.app.schedules import last_time, time_told
-from leeward.app.triggers import Delivery, Kind, Platform
+from leeward.app.triggers import Delivery, Kind, Message, Platform
 from leeward.logs import log_event
 from leeward.values import Event
 
 FUNCTION: Final = "LEEWARD_FUNCTION"
 """The variable that says which handler a deployment is for."""
 
-LOGGER: Final = "leeward.app"
+LOGGER = "leeward.app"
 
 
 class Host:
@@ -108,6 +108,19 @@ class Host:
         # One that may be tried again comes first: the others will not hinder it.
         bad.sort(key=lambda each: each.failure is not None and not each.failure.retryable)
         return bad[0] if bad else None
+
+    def warm_up_early(self) -> None:
+        """Make what the app shares while the platform loads it; what fails is made again later."""
+        try:
+            self.app.warm_up()
+        except BaseException as error:  # noqa: BLE001 - told by the first call, which tries again
+            log_event(LOGGER, "warning", "warm_up_failed", error=type(error).__name__)
+
+    def no_handler(self, message: Message) -> Answer:
+        """Return the answer to a message that no handler is for; it must not be acknowledged."""
+        queue, call_id = message.queue, message.id
+        log_event(LOGGER, "error", "message_without_handler", queue=queue, id=call_id)
+        return self.no_function()
 
     def no_function(self) -> Answer:
         """Return the answer to a call of a function that is not in the app."""

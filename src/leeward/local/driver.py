@@ -60,6 +60,7 @@ class Local(Driver):
         self.capabilities = frozenset(Capability)
         self.limits = Limits()  # the defaults, so that what runs here fits most other targets, too
         self._closed = False
+        self._apps: list[App] = []
         self._file = None if os.fspath(path) == MEMORY else Path(path).absolute()
         self._clock = clock or SystemClock()
         self._is_here = not Path(path).is_absolute()
@@ -128,12 +129,15 @@ class Local(Driver):
     def mount(self, app: App) -> None:
         """Run the handlers of an app here: its functions, subscribers and handlers of messages.
 
-        Messages of a queue are what `enqueue` queues under its name.
+        Messages of a queue are what `enqueue` queues under its name. Mounting twice is harmless.
 
         Raises:
             ConfigError: a handler is wrong, or one of its names is taken.
         """
+        if app in self._apps:
+            return
         mount(app, self._functions, self._bus)
+        self._apps.append(app)
         self._look_for_work()
 
     def wait_idle(self, timeout: float = 5.0) -> None:

@@ -10,10 +10,11 @@ import json
 import os
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("AWS_EXECUTION_ENV", "AWS_Lambda_python3.12")
-sys.path.insert(0, "")
+sys.path.insert(0, str(Path.cwd()))
 
 from awslambdaric import bootstrap  # type: ignore[import-not-found]
 from awslambdaric.lambda_runtime_marshaller import (  # type: ignore[import-not-found]

@@ -49,7 +49,7 @@ def handler(app: App, **options: Any) -> LambdaHandler:
         raise ConfigError(f"the runtime of AWS has no option {next(iter(options))!r}")
     region = os.environ.get("AWS_REGION")
     host = Host(app, Platform("aws", region, SystemClock(), ANSWER_BYTES))
-    before_first_call(app)
+    before_first_call(host)
 
     def lambda_handler(event: Any, context: Any) -> Any:
         run = Run(host, context, sent_to(context))

@@ -16,7 +16,6 @@ from leeward.app.kit import (
     Kind,
     Message,
     failed,
-    log_event,
     refused,
 )
 from leeward_aws.runtime import notifications
@@ -75,10 +74,7 @@ def _as_events(run: Run, own: Handler | None, record: dict[str, Any], message: M
     if not events and notifications.is_test(message.body):
         return Answer(b"null")
     if not events:
-        log_event(
-            "leeward.app", "error", "message_without_handler", queue=message.queue, id=message.id
-        )
-        return run.host.no_function()
+        return run.host.no_handler(message)
     for event in events:
         answer = notifications.publish(run, own, event, None, _attempt(record))
         if answer is not None:

@@ -1,27 +1,21 @@
-"""When what an app shares is made: while Lambda loads it, and anew where a snapshot is restored."""
+"""When what an app shares is made: while Lambda loads it, unless that is kept as a snapshot."""
 
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from typing import Final
 
-from leeward.app.kit import App, log_event
+from leeward.app.kit import Host
 
 _SNAPSHOT: Final = "snap-start"
 _TYPE: Final = "AWS_LAMBDA_INITIALIZATION_TYPE"
 
 
-def before_first_call(app: App) -> None:
+def before_first_call(host: Host) -> None:
     """Make what the app shares while Lambda loads the function, whose time is not charged by calls.
 
-    What fails is made again before the first call, and fails there. Before a snapshot nothing is
-    made: connections would not outlive it, and every copy would have the same random numbers.
+    Before a snapshot nothing is made: connections would not outlive it, and every copy would have
+    the same random numbers.
     """
-    if os.environ.get(_TYPE) is None or os.environ.get(_TYPE) == _SNAPSHOT:
-        return
-    try:
-        app.warm_up()
-    except BaseException as error:  # noqa: BLE001 - told by the first call, which tries again
-        with suppress(Exception):
-            log_event("leeward.app", "warning", "warm_up_failed", error=type(error).__name__)
+    if os.environ.get(_TYPE, _SNAPSHOT) != _SNAPSHOT:
+        host.warm_up_early()

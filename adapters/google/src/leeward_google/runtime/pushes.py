@@ -24,7 +24,6 @@ from leeward.app.kit import (
     event_key,
     events_in,
     headers_of,
-    log_event,
 )
 from leeward.values import Event
 from leeward_google.runtime.call import Run
@@ -137,10 +136,7 @@ def _events_of(run: Run, handler: Handler | None, pushed: Pushed) -> Answer:
     if events is not None:
         return handle_events(run, handler, events, pushed.topic, pushed.attempt)
     if handler is None:
-        log_event(
-            "leeward.app", "error", "message_without_handler", queue=message.queue, id=message.id
-        )
-        return run.host.no_function()
+        return run.host.no_handler(message)
     try:
         data: Any = decode(message.body) if message.body else None
     except Undecodable:
