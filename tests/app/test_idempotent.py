@@ -688,6 +688,43 @@ def test_coroutine_handlers_of_an_app() -> None:
     asyncio.run(client.close())
 
 
+def test_nothing_of_a_call_is_logged_or_told(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+    """No key, payload, result or text of an exception is in a log, a message or a repr."""
+    caplog.set_level(0)
+    canary, seen = "c4n4ry", list[object]()
+
+    @idempotent(table="keys", key="order", lease=30, client=shop.client, clock=shop.clock)
+    def charge(order: str, how: str = "") -> object:
+        seen.append(current_run())
+        if how == "fails":
+            raise ConnectionError
+        if how == "away":
+            shop.table.fail(Fault.REFUSE)
+        return canary * (10_000_000 if how == "large" else 1)
+
+    def told(order: str, how: str = "") -> None:
+        try:
+            charge(order, how)
+        except (DedupUnavailable, RepeatRefused, KeyReused, KeyMissing, ConnectionError) as error:
+            cause: BaseException | None = error
+            while cause is not None:
+                seen.extend([repr(cause), str(cause)])
+                cause = cause.__cause__
+
+    for how in ("", "fails", "large", "away"):
+        key = f"{canary}-{how}"
+        for again in (how, how, f"{how}{canary}"):
+            told(key, again)
+    shop.table.heal()
+    for bad in ("", canary * 100):
+        told(bad)
+    seen.extend(caplog.messages)
+    assert {"outcome_unknown", "result_not_kept", "end_not_recorded"} <= {
+        message.split()[0] for message in caplog.messages
+    }
+    assert [each for each in map(repr, seen) if canary in each] == []
+
+
 def test_awaited() -> None:
     """Coroutine functions, with an `AsyncClient`: the same, and nothing blocks the loop."""
     table, elsewhere = FaultyDriver(Local("local:table")), FaultyDriver(Local("local:other"))
