@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from tests.mutants import idempotency, wire
+from tests.mutants import aws, azure, google, idempotency, items, kit, wire
 from tests.mutants.mutant import Mutant
 
 ROOMS: Final[Mapping[str, Sequence[Mutant]]] = {
     "idempotency": idempotency.MUTANTS,
     "wire": wire.MUTANTS,
+    "kit": kit.MUTANTS,
+    "aws": aws.MUTANTS,
+    "azure": azure.MUTANTS,
+    "google": google.MUTANTS,
+    "items": items.MUTANTS,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
+from threading import Lock
 from typing import Final
 
 from leeward.app.idempotency.errors import LeaseLost
@@ -44,6 +45,7 @@ class Run:
         self.fence = 0 if held is None else held.record.fence
         self.recorded = held is not None
         self.effects = 0
+        self._lock = Lock()
         self.started = False
         self.starts_as_effect = held is None or held.record.effects
         self._client = client
@@ -87,8 +89,6 @@ class Run:
             LeaseLost: another run has taken the key over; the effect must not begin.
             DedupUnavailable: this cannot be written down, so the effect must not begin.
         """
-        if self._outer is not None:
-            self._outer.begin()
         if self.held is not None and not self.held.record.effects:
             if self._awaited:
                 raise ConfigError(
@@ -96,25 +96,31 @@ class Run:
                     "first effect, or use a leeward.AsyncClient in it"
                 )
             self._take(perform(self._client, self._location, mark_effect(self.held)))
-        self.effects += 1
+        if self._outer is not None:
+            self._outer.begin()
+        self._count(1)
 
     async def begin_async(self) -> None:
         """Do the same without blocking the event loop."""
         if not self._awaited:
             self.begin()
             return
-        if self._outer is not None:
-            await self._outer.begin_async()
         if self.held is not None and not self.held.record.effects:
             steps = mark_effect(self.held)
             self._take(await perform_async(self._client, self._location, steps))
-        self.effects += 1
+        if self._outer is not None:
+            await self._outer.begin_async()
+        self._count(1)
 
     def proved_not_run(self) -> None:
         """Hear that the effect which has begun did not run."""
         if self._outer is not None:
             self._outer.proved_not_run()
-        self.effects -= 1
+        self._count(-1)
+
+    def _count(self, step: int) -> None:
+        with self._lock:  # threads of the handler may share the run
+            self.effects += step
 
     def _take(self, marked: Held | Recorded | Away) -> None:
         if isinstance(marked, Held):
