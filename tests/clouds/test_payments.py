@@ -20,11 +20,12 @@ from leeward.values import Attempt, Effect
 from tests.clouds.places import Place
 from tests.house.workspace import ROOT
 from tests.servers.aws.function import Function
+from tests.servers.deploying import deploy
 from tests.servers.faultproxy import FaultProxy, toxics
 from tests.servers.google.cloud_run import Service
 from tests.servers.google.framework import FunctionsFramework
 
-DEPLOYED = ROOT / "tests/app/payments/deployed"
+SHOP = ROOT / "tests/app/payments/shop.py"
 CALLS = 100
 """Of each kind."""
 
@@ -77,19 +78,21 @@ def shop(place: Callable[[str], Place], tmp_path_factory: pytest.TempPathFactory
     bank.execute("CREATE TABLE charges (id TEXT)")
     bank.close()
     environment = {
-        "PYTHONPATH": str(ROOT / "src"),
         "KEYS": str(folder / "keys.sqlite3"),
         "BANK": str(folder / "bank.sqlite3"),
     }
+    modules = {"shop.py": SHOP.read_text(encoding="utf-8")}
     aws, google = place("aws"), place("google")
+    code = deploy(folder / "aws", "aws", modules, "shop")
     aws.cloud.functions.deploy(
         *(
-            Function(name, "main.on_aws", 30.0, environment=environment, code=DEPLOYED)
+            Function(name, "handler.lambda_handler", 30.0, environment=environment, code=code)
             for name in NAMES
         )
     )
     with ExitStack() as stack:
-        runtime = stack.enter_context(FunctionsFramework(DEPLOYED, "main", "http", environment))
+        code = deploy(folder / "google", "google", modules, "shop")
+        runtime = stack.enter_context(FunctionsFramework(code, "main", "http", environment))
         for name in NAMES:
             google.cloud.deploy(name, Service(runtime, f"/{name}"))
         drivers = [aws.open(), google.open()]
