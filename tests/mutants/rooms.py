@@ -13,6 +13,7 @@ from tests.mutants import (
     delivery,
     envelope,
     google,
+    idempotency,
     items,
     kit,
     operations,
@@ -21,6 +22,7 @@ from tests.mutants import (
 from tests.mutants.mutant import Mutant
 
 ROOMS: Final[Mapping[str, Sequence[Mutant]]] = {
+    "idempotency": idempotency.MUTANTS,
     "wire": wire.MUTANTS,
     "kit": kit.MUTANTS,
     "aws": aws.MUTANTS,

@@ -157,15 +157,6 @@ class Functions:
         return Result.ok(answer)
 
 
-def _flaw_of(answer: Any) -> str:
-    """Return where an answer is not JSON, and what to return instead."""
-    try:
-        check_json(answer, "answer")
-    except InvalidRequest as error:
-        return str(error)
-    return "return None, bool, int, finite float, str, list or dict"
-
-
 def _result_of(found: Answer, name: str) -> Result[Json]:
     """Return what a client gets of an app's answer."""
     failure = found.failure
@@ -178,6 +169,15 @@ def _result_of(found: Answer, name: str) -> Result[Json]:
         fault=failure.fault,
         cause=failure.cause,
     )
+
+
+def _flaw_of(answer: Any) -> str:
+    """Return where an answer is not JSON, and what to return instead."""
+    try:
+        check_json(answer, "answer")
+    except InvalidRequest as error:
+        return str(error)
+    return "return None, bool, int, finite float, str, list or dict"
 
 
 def not_json(error: Undecodable) -> Result[Any]:
