@@ -131,6 +131,18 @@ def test_a_found_file_that_others_may_write_is_refused(
     assert load_config(env={}).source == "shop"
 
 
+def test_a_found_file_is_a_file(bare: Path) -> None:
+    """A pipe would be waited for, and a device read for ever; what is named may be one."""
+    os.mkfifo(bare / "leeward.toml")
+    with pytest.raises(ConfigError, match="found.*is not a regular file"):
+        load_config(env={})
+    (bare / "leeward.toml").unlink()
+    (bare / "leeward.toml").symlink_to("/dev/zero")
+    with pytest.raises(ConfigError, match="found.*is not a regular file"):
+        load_config(env={})
+    assert load_config(file="/dev/null", env={}).source == "leeward"
+
+
 @needs_root
 def test_a_found_file_of_another_user_is_refused(bare: Path) -> None:
     """Also a link of theirs, to whatever file of ours would suit them; and their directory."""
