@@ -168,6 +168,20 @@ def test_plans_are_made_when_a_verb_needs_them() -> None:
     assert made == ["here"]
 
 
+@pytest.mark.parametrize(
+    ("maker", "told"),
+    [
+        ("no_such_package.plans:plans", "ModuleNotFoundError"),
+        ("os:no_such_function", "AttributeError"),
+        (lambda _: {"load": 1}, "KeyError"),
+    ],
+)
+def test_plans_that_cannot_be_had_are_a_mistake_and_named(maker: Any, told: str) -> None:
+    """Nothing was sent, so nobody has to find out whether the call ran."""
+    with pytest.raises(ConfigError, match=rf"gives no plan of store: {told}"):
+        LazyPlans([Plans("store load", maker)], None)["store"]
+
+
 def test_an_adapter_may_have_no_class_for_its_settings() -> None:
     """Then the values of its options are what plans and source are made with."""
     options = (Option("url", "where"), *opening.http_options("STRATUS_CA_BUNDLE"))

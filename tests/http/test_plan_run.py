@@ -274,6 +274,18 @@ def test_what_a_plan_raises_before_its_effect_is_passed_on() -> None:
         run(refuses, Response(200))
 
 
+def test_a_plan_that_breaks_before_its_effect_has_sent_nothing() -> None:
+    """A mistake in an adapter is no reason to find out whether a call has run."""
+    broken = KeyError("token")
+
+    def breaks(call: Any, view: View) -> Plan:
+        yield Send(REQUEST, effect=False)
+        raise broken
+
+    result, _ = run(breaks, Response(200))
+    assert result == Result(Outcome.NOT_SENT, code="KeyError", cause=broken)
+
+
 def test_a_look_up_leaves_time_for_what_counts() -> None:
     """It gets half of what is left; the request with the effect gets all that is left then."""
 

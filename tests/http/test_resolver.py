@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 import threading
 from collections.abc import Callable, Hashable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -25,6 +25,7 @@ from leeward.adapter.resolver import (
 )
 from leeward.errors import Outcome
 from leeward.testing import FakeClock
+from tests.profiling import functions_entered
 
 PATIENCE = 30.0
 DOWN = Unresolved(Outcome.NOT_SENT, "endpoint_down", "the token endpoint is down")
@@ -474,18 +475,8 @@ def test_an_answer_that_is_kept_costs_two_calls(issuer: Issuer) -> None:
     issuer.clock = SystemClock()  # type: ignore[assignment]
     resolver = Resolver(issuer, SystemClock.now, lambda: 0.0)
     get(resolver, Token("a"))
-    what, names = Token("a"), []
-
-    def profile(frame: Any, event: str, _: Any) -> None:
-        if event == "call":
-            names.append(frame.f_code.co_name)
-
-    sys.setprofile(profile)
-    try:
-        resolver.get(what, 1.0)
-    finally:
-        sys.setprofile(None)
-    assert names == ["get", "_at_hand"]
+    entered = functions_entered(partial(resolver.get, Token("a"), 1.0))
+    assert [code.co_name for code in entered] == ["get", "_at_hand"]
 
 
 def test_an_answer_can_be_required(resolver: Resolver, issuer: Issuer) -> None:

@@ -1,4 +1,4 @@
-"""Try odd input at every door that others may reach, and let nothing but documented errors out.
+"""Try odd input wherever others may reach, and let nothing but documented errors out.
 
 ``python -m tests.security.fuzz`` tries 200,000 cases in all: files, environments, stored items and
 answers. Each case has a number; ``--only items:4711`` runs one again.

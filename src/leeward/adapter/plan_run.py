@@ -120,7 +120,7 @@ class PlanRun(View):
         """Return the first thing to do, or how the attempt has ended without any.
 
         Raises:
-            Exception: what the plan raises.
+            LeewardError: the plan raises it.
         """
         return self._proceed(None)
 
@@ -134,8 +134,8 @@ class PlanRun(View):
             left: seconds that are left for the attempt.
 
         Raises:
-            Exception: what the plan raises before its effect was sent. After that it proves
-                nothing, and the result is AMBIGUOUS.
+            LeewardError: the plan raises it before its effect was sent. Any other exception is
+                NOT_SENT then; after the effect each proves nothing, and the result is AMBIGUOUS.
         """
         self._our_now, self.timeout = now, left
         self.now = now + self.learnt.get(CLOCK_SKEW, 0.0)
@@ -196,7 +196,9 @@ class PlanRun(View):
             return self._finished(end.value)
         except Exception as error:
             if self._status is None:
-                raise
+                if isinstance(error, LeewardError):
+                    raise
+                return Result(Outcome.NOT_SENT, code=type(error).__name__, cause=error)
             ran = True if 200 <= self._status < 300 else None
             return Result(Outcome.AMBIGUOUS, code=type(error).__name__, executed=ran, cause=error)
 
