@@ -14,8 +14,8 @@ MUTANTS: Final = (
     Mutant(
         "a delivery is tried once too often",
         f"{DELIVERY}/policy.py",
-        "        if attempt >= self.max_attempts:\n            return None",
-        "        if attempt > self.max_attempts:\n            return None",
+        "attempt < self.max_attempts if again",
+        "attempt <= self.max_attempts if again",
         f"{TESTS}/test_policy.py::test_each_pause_is_twice_the_one_before",
     ),
     Mutant(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from os import PathLike
 from typing import TYPE_CHECKING
@@ -126,7 +127,8 @@ def _from_file(file: str | Path | None, env: Mapping[str, str]) -> Config:
     named = file if file is not None else env.get("LEEWARD_CONFIG") or None
     path = str(DEFAULT_FILE if named is None else named)
     try:
-        with open(path, "rb") as opened:  # noqa: PTH123 - pathlib costs 5 ms of import
+        opener = _at_once if named is None else None
+        with open(path, "rb", opener=opener) as opened:
             if named is None:
                 from leeward.config.found_file import check_found_file
 
@@ -147,19 +149,26 @@ def _from_file(file: str | Path | None, env: Mapping[str, str]) -> Config:
     return _parse(text, path)
 
 
+def _at_once(path: str, flags: int) -> int:
+    """Open without waiting, as a pipe that was put there would have it."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 def _parse(text: bytes, file: str) -> Config:
     import tomllib
 
     from leeward.config.sections import read_sections
 
+    flaw = ""
     try:
         document = tomllib.loads(text.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise ConfigError(
-            f"{file} is not UTF-8: {error.reason} at byte {error.start}; save it as UTF-8"
-        ) from error
+        flaw = f"UTF-8: {error.reason} at byte {error.start}; save it as UTF-8"
     except (ValueError, RecursionError) as error:  # TOMLDecodeError is a ValueError
-        raise ConfigError(f"{file} is not TOML: {error}") from error
+        flaw = f"TOML: {error}"
+    if flaw:
+        # Out here, because the errors above carry the text, and would go along as the context.
+        raise ConfigError(f"{file} is not {flaw}")
     return read_sections(document, file)
 
 
