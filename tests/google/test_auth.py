@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import pytest
 import requests
 import responses
 
-from leeward.adapter.resolver import FunctionAddress, Source, Unresolved
+from leeward.adapter.resolver import FunctionAddress, Source
 from leeward.adapter.tokens import LARGEST
 from leeward.errors import ConfigError, Outcome
 from leeward.http.messages import Failure, Phase, Response
@@ -69,14 +69,17 @@ def mocked() -> Iterator[responses.RequestsMock]:
 
 
 def source(
-    *answers: Response | Failure, env: dict[str, str] | None = None, **options: Any
+    *answers: Response | Failure,
+    env: dict[str, str] | None = None,
+    passed: Sequence[float] = (0.0,),
+    **options: Any,
 ) -> tuple[Source, Canned]:
-    """Give the source of a target, and what carries its requests."""
+    """Give the source of a target, and what carries its requests, `passed[0]` seconds later."""
     canned = Canned(*(answers or (CLOSED,)))
     found, config = target(env, **FUNCTIONS | options)
     # google-auth has a clock of its own; by this one, its tokens still hold.
     now = LONG_AGO if found.identity.file or config.env.keys() & HOMES else NOW
-    return source_of(found, config, canned, now=lambda: now), canned
+    return source_of(found, config, canned, now=lambda: now + passed[0]), canned
 
 
 def on_run(*answers: Response | Failure, **options: Any) -> tuple[Source, Canned]:
@@ -304,14 +307,14 @@ def test_a_machine_where_the_address_hangs() -> None:
     """A server that may not be there is waited for only briefly, like google-auth does."""
     from google.auth.compute_engine import _metadata
 
-    fetch, canned = source(CLOSED)
-    with pytest.raises(Unresolved):
-        fetch(ACCESS_TOKEN, 30.0)
-    assert canned.timeouts == [PROBE_SECONDS]
+    seconds = [0.0]
+    fetch, canned = source(CLOSED, passed=seconds)
+    for timeout, later in ((0.1, 0.0), (30.0, 0.0), (30.0, 59.0), (1.0, 1.0), (30.0, 0.0)):
+        seconds[0] += later
+        assert refused(fetch, ACCESS_TOKEN, timeout).code == "no_credentials"
+    # One that had no time to answer proves nothing; one that had is believed for a minute.
+    assert canned.timeouts == [0.1, PROBE_SECONDS, 1.0]
     assert PROBE_SECONDS == _metadata._METADATA_DEFAULT_TIMEOUT
-    with pytest.raises(Unresolved):
-        fetch(ACCESS_TOKEN, 1.0)
-    assert canned.timeouts == [PROBE_SECONDS, 1.0]
 
 
 # Acting as a service account.
@@ -675,6 +678,7 @@ MALICIOUS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", MALICIOUS)
 @pytest.mark.parametrize("hardened", [False, True])
+@pytest.mark.threat("S5")
 def test_a_file_that_leads_elsewhere(
     name: str, hardened: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -695,6 +699,7 @@ def test_a_file_that_leads_elsewhere(
     assert not (tmp_path / "CANARY").exists()
 
 
+@pytest.mark.threat("S5")
 def test_a_key_whose_signature_would_go_elsewhere(tmp_path: Path) -> None:
     """The same holds for a service account's file, and for one inside another."""
     info = service_account() | {"token_uri": EVIL}
@@ -734,6 +739,7 @@ def test_a_file_for_another_clouds_machine(host: str, tmp_path: Path) -> None:
     check(federated(tmp_path, credential_source={"url": url}))
 
 
+@pytest.mark.threat("S5")
 def test_the_hardened_mode_takes_no_external_account(tmp_path: Path) -> None:
     """However harmless it looks; a service account's file is taken."""
     path = written(tmp_path, federated(tmp_path))

@@ -97,6 +97,7 @@ def test_functions_and_subscriptions_are_imported() -> None:
     driver.close()
 
 
+@pytest.mark.threat("S11")
 @each_row("qualifier", ["", "../x", "a b", "a/b", "ä", "a\n"])
 def test_a_qualifier_that_is_no_file_name_is_refused(qualifier: str) -> None:
     """It cannot lead out of the directory."""

@@ -41,8 +41,8 @@ MUTANTS: Final = (
     Mutant(
         "what a plan raises after its effect proves that nothing ran",
         f"{KIT}/plan_run.py",
-        "            if self._status is None:\n                raise\n",
-        "            raise\n",
+        "            if self._status is None:\n                if isinstance",
+        "            if True:\n                if isinstance",
         f"{TESTS}/test_plan_run.py::test_what_a_plan_raises_after_its_effect_proves_nothing",
     ),
     Mutant(

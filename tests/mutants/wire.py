@@ -245,8 +245,8 @@ MUTANTS: Final = (
     Mutant(
         "a proxy of the environment is asked",
         f"{HTTP}/libcurl.py",
-        'handle.setopt(pycurl.PROXY, (tls and _checked_proxy(options.proxy)) or "")',
-        "options.proxy and handle.setopt(pycurl.PROXY, options.proxy)",
+        'handle.setopt(pycurl.PROXY, _proxy_of(options) if tls else "")',
+        "options.proxy and handle.setopt(pycurl.PROXY, _proxy_of(options))",
         f"{TESTS}/test_proxy.py::test_the_environment_names_no_proxy",
     ),
     Mutant(
