@@ -27,8 +27,8 @@ MUTANTS: Final = (
     Mutant(
         "data is kept in a runtime that loses it",
         f"{CONFIG}/load.py",
-        "        if env.get(variable):\n            where",
-        "        if False:\n            where",
+        "        if env.get(variable):\n",
+        "        if False:\n",
         "tests/config/test_load.py::test_a_runtime_needs_the_variable",
     ),
     Mutant(
