@@ -6,7 +6,7 @@ from leeward.errors import Outcome
 from leeward.routing.call import Core
 from leeward.routing.choice import ProbeTarget
 from leeward.routing.circuit import State
-from leeward.routing.evidence import changed, probe_passed
+from leeward.routing.evidence import any_flows_beside, changed, probe_passed
 from leeward.routing.outcomes import TABLE, Sign
 
 
@@ -29,5 +29,9 @@ def probed(
     elif TABLE[outcome].sign is Sign.NOTHING:
         circuit.leased_until, circuit.due = 0.0, now + health.policy.probe_gap
     else:
-        seconds = circuit.open(health.policy, now, health.random, "probe_failed", penalised=False)
+        alone = not any_flows_beside(health, circuit)
+        hold = health.policy.hold_all_down if alone else None
+        seconds = circuit.open(
+            health.policy, now, health.random, "probe_failed", hold=hold, penalised=False
+        )
         changed(health, circuit, "opened", seconds=round(seconds, 3))
