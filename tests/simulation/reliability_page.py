@@ -73,8 +73,8 @@ def world_table(summary: Summary) -> list[str]:
     lines = [
         "## Schedules",
         "",
-        f"{total.calls:,} calls of leeward's with seed {summary.seed}, trace `{summary.trace}`. "
-        "Doubles are unsafe and keyed calls that took effect more than once, for each 100,000 "
+        f"{total.calls:,} calls of leeward's with seed {summary.seed}, trace `{summary.trace}`.",
+        "Doubles are unsafe and keyed calls that took effect more than once, for each 100,000",
         f"calls. Promises broken by leeward: {sum(summary.broken.values())}.",
         "",
         f"| schedule | leeward: attempts a call | doubles: {' | '.join(ROUTERS)} |",
@@ -94,8 +94,7 @@ PICTURE = [
     "The first target goes dark for two minutes, at 20 calls a second: the share of the calls that",
     "ask it first, and the time that a call takes, for each router.",
     "",
-    "![Share of calls that ask the failing target first, and seconds a call takes]"
-    "(pictures/outage.png)",
+    "![Share of calls on the failing target, and seconds a call takes](pictures/outage.png)",
 ]
 
 

@@ -162,6 +162,10 @@ class RoutingPolicy(NamedTuple):
     """Seconds that a probe has at most, where the call may still go elsewhere; or as long as a slow
     answer takes, if that is longer. Our own choice."""
 
+    check_time: float = 4.0
+    """Seconds that a probe has that is made without any call. Our own choice, as DNS failover
+    allows a health check."""
+
     lease_margin: float = 1.0
     """Seconds after the end of a probe's time when another may be made, if it is never heard of.
     Notes, 3.1."""
@@ -243,6 +247,10 @@ class RoutingPolicy(NamedTuple):
 
     local_stagger: float = 2.0
     """Seconds within which circuits close again afterwards, each at its own time. Notes, 3.8."""
+
+    shared_age: float = 600.0
+    """Seconds for which what another process has seen is worth something. Our own choice: as long
+    as the longest time that a circuit is open, twice."""
 
     history_calls: int = 256
     """Calls that did not go well at once which `explain` can tell of. Our own choice."""
