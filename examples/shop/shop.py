@@ -97,7 +97,7 @@ def update_stock(event: Event) -> None:
 
 @app.on_event("orders", "stock.updated", timeout=15, retries=2)
 def notify(event: Event) -> None:
-    """Tell the customer; one notification for each order."""
+    """Notify the customer; one notification for each order."""
     order = _order(event.data["id"])
     text = f"{order['customer']}: order {order['id']} over {order['total']} is on its way"
     cloud().store_data("notifications", {"id": order["id"], "text": text})

@@ -16,7 +16,10 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
 
 METADATA = (".dist-info", ".egg-info")
 
@@ -57,9 +60,19 @@ def all_entry_points(group: str) -> list[EntryPoint]:
     found: dict[str, list[EntryPoint]] = {}
     for each in distributions(path=_fixed_path()):
         if offers := each.entry_points.select(group=group):
-            points = [EntryPoint(point.name, point.value, each.name) for point in offers]
-            found.setdefault(_normalised(each.name), points)
+            name = _name_of(each)
+            points = [EntryPoint(point.name, point.value, name) for point in offers]
+            found.setdefault(_normalised(name), points)
     return [point for points in found.values() for point in points]
+
+
+def _name_of(distribution: Distribution) -> str:
+    """Return the name; empty for one that is half installed, and does not say it."""
+    try:
+        metadata: Any = distribution.metadata
+    except OSError:  # as later Pythons tell that there is none
+        return ""
+    return metadata.get("Name") or ""
 
 
 def _fixed_path() -> list[str]:

@@ -215,6 +215,7 @@ def test_a_role_of_another_account_is_refused(stage: Stage) -> None:
     assert (status, "is a role of another account" in said) == (1, True), said
 
 
+@pytest.mark.threat("S20")
 def test_the_page_shows_the_policies_that_are_enough() -> None:
     """What one copies from the page are the policies that the tests above were run with."""
     account = "111122223333"

@@ -312,6 +312,8 @@ def test_an_answer_that_is_no_token(answered: Response, code: str) -> None:
         "canary",
     ],
 )
+@pytest.mark.row(9)
+@pytest.mark.threat("S1")
 def test_an_endpoint_that_must_not_be_asked(url: str) -> None:
     """Opening refuses it by the variable's name, and repeats nothing of it."""
     settings, config = target({"IDENTITY_ENDPOINT": url, "IDENTITY_HEADER": "x"}, **ENTRA)
@@ -379,6 +381,8 @@ def test_the_hardened_mode_asks_apart(transport: CurlTransport) -> None:
         assert (len(wire.requests), closed.sent) == (1, [])
 
 
+@pytest.mark.row(9)
+@pytest.mark.threat("S1")
 def test_the_hardened_mode_asks_near_alone() -> None:
     """Whoever writes the variables leads it to no host of theirs; the operator's list may."""
     options = COSMOS | {"identity": "managed"}

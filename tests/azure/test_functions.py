@@ -154,6 +154,7 @@ ROWS: dict[str, tuple[int, bytes, Outcome, str | None]] = {
     "headers too large": (431, b"", Outcome.CALLER, None),
     "function raised": (500, b"", Outcome.APP_ERROR, None),
     "a 500 of the function's own": (500, b'{"error":1}', Outcome.APP_ERROR, None),
+    "a 500 of whoever": (500, b"<html>oops</html>", Outcome.AMBIGUOUS, None),
     "not implemented": (501, b"", Outcome.AMBIGUOUS, None),
     "worker died, or 230 seconds": (502, b"", Outcome.AMBIGUOUS, None),
     "host not up": (503, NOT_STARTED, Outcome.REJECTED, OFFLINE),

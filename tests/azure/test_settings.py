@@ -251,6 +251,8 @@ def test_a_wrong_setting_of_queues(options: dict[str, Any], told: str) -> None:
         ),
     ],
 )
+@pytest.mark.row(10)
+@pytest.mark.threat("S1")
 def test_no_key_is_used_over_http_to_another_machine(options: dict[str, Any], where: str) -> None:
     """A signature could be sent once more by whoever reads it, and the rest is there to be read."""
     message = refusal(**options)

@@ -209,6 +209,17 @@ def test_the_word_of_a_proxy_is_not_believed(call: Any, status: int) -> None:
 # Store.
 
 
+def test_a_create_replaces_nothing() -> None:
+    """Only a store without a condition goes over what is there; the others say so to Cosmos DB."""
+    upserts = [
+        dict(run(call, answer(b"", 201, etag=ETAG)).sent[0].headers).get(
+            "x-ms-documentdb-is-upsert"
+        )
+        for call in (STORE, CREATE, REPLACE)
+    ]
+    assert upserts == ["true", None, None]
+
+
 @pytest.mark.parametrize("status", [200, 201])
 @each_row("call", [STORE, CREATE, REPLACE])
 def test_a_write_gives_the_revision(call: Store, status: int) -> None:

@@ -678,6 +678,7 @@ MALICIOUS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", MALICIOUS)
 @pytest.mark.parametrize("hardened", [False, True])
+@pytest.mark.threat("S5")
 def test_a_file_that_leads_elsewhere(
     name: str, hardened: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -698,6 +699,7 @@ def test_a_file_that_leads_elsewhere(
     assert not (tmp_path / "CANARY").exists()
 
 
+@pytest.mark.threat("S5")
 def test_a_key_whose_signature_would_go_elsewhere(tmp_path: Path) -> None:
     """The same holds for a service account's file, and for one inside another."""
     info = service_account() | {"token_uri": EVIL}
@@ -737,6 +739,7 @@ def test_a_file_for_another_clouds_machine(host: str, tmp_path: Path) -> None:
     check(federated(tmp_path, credential_source={"url": url}))
 
 
+@pytest.mark.threat("S5")
 def test_the_hardened_mode_takes_no_external_account(tmp_path: Path) -> None:
     """However harmless it looks; a service account's file is taken."""
     path = written(tmp_path, federated(tmp_path))

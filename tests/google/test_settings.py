@@ -173,6 +173,7 @@ def test_a_wrong_setting(options: dict[str, Any], told: str) -> None:
     assert any(option in message for option in options)
 
 
+@pytest.mark.row(5)
 @each_row("end", ["{", "#", "/..", "//", "\\"])
 def test_a_mistyped_url_is_refused_at_once(end: str) -> None:
     """Whatever its length; its pattern once took twice as long for each letter more."""

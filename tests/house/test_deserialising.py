@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import ast
 
+import pytest
+
 from leeward_contract_tests.rows import each_row
 from tests.house.workspace import ROOT
 
@@ -27,6 +29,7 @@ def forbidden_in(source: str) -> set[str]:
     return found
 
 
+@pytest.mark.threat("S14")
 def test_data_never_becomes_code() -> None:
     """No shipped module unpickles, reads YAML or evaluates text: JSON and TOML are all there is."""
     wrong = {

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import ast
 
+import pytest
+
 from leeward_contract_tests.rows import each_row
 from tests.house.workspace import ROOT
 
@@ -48,6 +50,7 @@ def _names(call: ast.Call) -> set[str]:
     return found
 
 
+@pytest.mark.threat("S8")
 def test_no_logging_call_is_handed_content() -> None:
     """Ids, sizes, classes and durations only, at every level."""
     wrong = {

@@ -266,6 +266,7 @@ def test_no_bytes_do_any_harm(raw: bytes, before: bytes) -> None:
     assert len(parser.body) <= MOST
 
 
+@pytest.mark.threat("S15")
 def test_headers_that_drip_are_given_up_as_well() -> None:
     """At the same size, and without taking the longer the more have come."""
     parser = ResponseParser(has_body=True, max_body=MOST)

@@ -34,6 +34,8 @@ from tests.items.respelling import PROFILES, through_json
 from tests.items.strategies import ITEMS, NAMES
 from tests.items.values import native_of
 
+pytestmark = [pytest.mark.row(4), pytest.mark.threat("S14")]
+
 by_profile = pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
 
 

@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,6 +50,7 @@ def test_reversible(parts: tuple[str, ...]) -> None:
 
 
 @given(parts=PARTS)
+@pytest.mark.threat("S11")
 def test_every_provider_takes_it(parts: tuple[str, ...]) -> None:
     """The spelling has safe characters only, a safe beginning, and at most 512 of them."""
     text = escape_key(*parts)
@@ -57,6 +59,7 @@ def test_every_provider_takes_it(parts: tuple[str, ...]) -> None:
 
 
 @given(one=PARTS, other=PARTS)
+@pytest.mark.threat("S11")
 def test_injective(one: tuple[str, ...], other: tuple[str, ...]) -> None:
     """Different keys have different spellings."""
     assert (escape_key(*one) == escape_key(*other)) == (one == other)

@@ -114,6 +114,7 @@ def test_an_app_is_imported_and_mounted_once() -> None:
         assert client.invoke("treble", 7).value == 21
 
 
+@pytest.mark.threat("S11")
 @each_row("qualifier", ["", "../x", "a b", "a/b", "ä", "a\n"])
 def test_a_qualifier_that_is_no_file_name_is_refused(qualifier: str) -> None:
     """It cannot lead out of the directory."""

@@ -23,6 +23,8 @@ from leeward.text import is_printable
 from leeward_contract_tests.rows import each_row
 from tests.scripted import APP_ERROR, Scripted
 
+pytestmark = pytest.mark.threat("S9")
+
 WORST = ["\r\nX-Evil: 1", "\n", "\0", "\x1b[2J", "\x7f", "\x85", "\x9b31m", "\u2028", "\u2029"]
 CONTROL = st.sampled_from(
     [chr(code) for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)]

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from types import MappingProxyType, ModuleType
 from typing import Any
 
+import pytest
+
 import leeward.adapter.capabilities
 import leeward.adapter.target
 import leeward.calls
@@ -36,6 +38,8 @@ from leeward.masking import masked, outline
 from leeward.values import Event, InvokeResult, Record
 from leeward_aws.identity.credentials import Credentials
 from leeward_contract_tests.rows import each_row
+
+pytestmark = pytest.mark.threat("S8")
 
 CANARY = "c4n4ry"
 ITEM = {"id": CANARY, CANARY: [CANARY, CANARY.encode()]}

@@ -19,6 +19,8 @@ class Policy(NamedTuple):
         longest_retry: seconds between two attempts, at most.
         lease: seconds that an attempt may take before the delivery is due again.
         concurrency: attempts at one time; one that has outlived its lease no longer counts.
+        farthest: seconds from now to the latest time that a row may be due. One that is due later
+            was written by a clock that was wrong, and is due now: it would wait for years.
     """
 
     max_attempts: int = 5
@@ -26,6 +28,7 @@ class Policy(NamedTuple):
     longest_retry: float = 60.0
     lease: float = 30.0
     concurrency: int = 8
+    farthest: float = 3600.0
 
     def is_spent(self, attempts: int, due: float) -> bool:
         """Return whether a delivery that is due has had its last attempt, which ended silently.
