@@ -41,7 +41,7 @@ vendor's package."""
 
 NEEDED: Final = (
     *("pytest", "pytest-socket", "pytest-timeout", "pytest-xdist", "hypothesis", "trustme"),
-    *("h11", "hatchling", "editables"),
+    *("h11", "hatchling", "editables", "msgspec", "pydantic"),
 )
 """What goes into an environment beside leeward, at the versions of `requirements-dev.txt`."""
 

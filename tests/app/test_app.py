@@ -47,6 +47,8 @@ def test_what_is_wrong_is_refused_when_it_is_registered() -> None:
         (lambda: app.on_message("", name="x")(len), "queue must be"),
         (lambda: app.function(timeout=0)(len), "timeout must be"),
         (lambda: app.function(timeout=True)(len), "timeout must be"),
+        (lambda: app.function(retries=-1)(len), "retries must be"),
+        (lambda: app.on_message("q", retries=1.0)(len), "retries must be"),  # type: ignore[arg-type]
         (lambda: app.function(effect="harmless")(len), "known: read_only"),  # type: ignore[arg-type]
         (lambda: app.function(final=[3])(len), "classes of exceptions"),  # type: ignore[list-item]
         (lambda: app.on_schedule("* * * *")(len), "has 4 fields"),
@@ -158,6 +160,18 @@ def test_what_is_warmed_is_made_once_and_shared() -> None:
     app.warm_up()
     app.warm_up()
     assert (connection(), base() is base(), made) == (1, True, ["base", "connection", "connection"])
+
+
+def test_what_needs_itself_is_refused() -> None:
+    """Instead of without end."""
+    app = App("shop")
+
+    @app.warm
+    def connection() -> object:
+        return connection()
+
+    with pytest.raises(ConfigError, match="needs itself to be made"):
+        app.warm_up()
 
 
 def test_what_is_warmed_does_not_cross_a_fork() -> None:

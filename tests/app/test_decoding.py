@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Any, Literal, NamedTuple, NewType, NotRequired, TypedDict
 from uuid import UUID
 
+import msgspec
 import pydantic
 import pytest
 from hypothesis import given
@@ -58,6 +59,13 @@ class Even:
     def __post_init__(self) -> None:
         if self.number % 2:
             raise ValueError(f"{self.number} is odd, {CANARY}")
+
+
+class Struct(msgspec.Struct):
+    number: int
+    lines: list[Line] = []
+    by_name: dict[str, int] = {}
+    kind: Literal["a", "b"] = "a"
 
 
 class Model(pydantic.BaseModel):
@@ -121,6 +129,8 @@ def test_json_is_read_into_types() -> None:
         (Mapping[str, Line], {"x": {"sku": "a"}}, {"x": Line("a")}),
         (Even, {"number": 2}, Even(2)),
         (Model, {"number": 3}, Model(number=3)),
+        (Struct, {"number": 3, "unknown": 1}, Struct(3)),
+        (list[Struct | None], [{"number": 3}, None], [Struct(3), None]),
     ]
     for annotation, value, expected in table:
         found = read(annotation, value)
@@ -155,6 +165,10 @@ def test_what_does_not_fit_is_told_by_path_and_type() -> None:
         (set[Any], [[CANARY]], "$", "array"),
         (Even, {"number": 3}, "$", "Even"),
         (Model, {"number": CANARY}, "$.number", "valid (int_parsing)"),
+        (Struct, {"number": CANARY}, "$.number", "int"),
+        (Struct, {"number": 1, "by_name": {CANARY: "x"}}, "$.by_name[...]", "int"),
+        (Struct, {"number": 1, "kind": CANARY}, "$.kind", "as Struct says"),
+        (list[Struct], [{"number": 1}, CANARY], "$[1]", "object"),
         (
             Model,
             {"number": 1, "lines": [{"kind": CANARY}]},
@@ -175,7 +189,7 @@ def test_what_does_not_fit_is_told_by_path_and_type() -> None:
 
 def test_a_missing_attribute_is_told() -> None:
     """By the path at which it belongs, of an object and of a model alike."""
-    for annotation in (Order, Model):
+    for annotation in (Order, Model, Struct):
         with pytest.raises(InvalidInput, match=r"\$\.\w+ is missing; it must be"):
             read(annotation, {})
 
@@ -204,7 +218,7 @@ JSON = st.recursive(
 @given(JSON)
 def test_whatever_comes_is_read_or_refused(value: Any) -> None:
     """No input makes a reader raise anything but `InvalidInput`."""
-    for annotation in (Order, list[Line], dict[str, Decimal], Model, int | Line | None, Colour):
+    for annotation in (Order, list[Line], dict[str, Decimal], Model, Struct, Colour):
         with suppress(InvalidInput):
             read(annotation, value)
 

@@ -20,7 +20,7 @@ PAGE = TEXT.split()
 
 RESERVED = ["PoisonSuspected", "SpoolFull"]
 
-ROOMS = ["errors.py", "values.py", "calls.py", "testing.py", "config", "adapter"]
+ROOMS = ["errors.py", "values.py", "calls.py", "testing", "config", "adapter"]
 """Of the package, those that have classes on the page."""
 
 

@@ -130,3 +130,36 @@ def test_an_app_that_is_wrong_is_refused(shop: Shop) -> None:
     with pytest.raises(ConfigError, match="'more' besides its input"):
         cloud.mount(broken)
     cloud.close()
+
+
+def test_a_delivery_is_given_up_when_its_handler_says_so() -> None:
+    """After its own retries, fewer or more than usual; at once if to try again is in vain."""
+    app, attempts = App("shop"), dict.fromkeys(("few", "many", "wrong", "input", "usual"), 0)
+
+    def failing(name: str, error: type[Exception], annotation: Any, **options: Any) -> None:
+        def handle(given: Any) -> None:
+            attempts[name] += 1
+            raise error("canary")
+
+        handle.__annotations__ = {"given": annotation}
+        app.on_message(name, name=name, **options)(handle)
+
+    failing("few", KeyError, Any, retries=1)
+    failing("many", KeyError, Any, retries=6)
+    failing("wrong", LookupError, Any, final=[LookupError])
+    failing("input", KeyError, int)
+    failing("usual", KeyError, Any)
+    cloud = Local()
+    with Client(cloud, app=app) as client:
+        for name in attempts:
+            client.enqueue(name, {"id": "1"})
+        cloud.wait_idle(PATIENT)
+        letters = {each.subscription: (each.attempts, each.error) for each in cloud.dead_letters()}
+    assert attempts == {"few": 2, "many": 7, "wrong": 1, "input": 0, "usual": 5}
+    assert letters == {
+        "few": (2, "KeyError"),
+        "many": (7, "KeyError"),
+        "wrong": (1, "LookupError"),
+        "input": (1, "InvalidInput"),
+        "usual": (5, "KeyError"),
+    }

@@ -62,6 +62,8 @@ def encoded(value: Any, limit: int | None) -> bytes:
     Raises:
         Problem: it is not JSON, or too large; its status is 500, for the work is done.
     """
+    if value is None:
+        return b"null"
     try:
         body = encode(plain(value))
     except (TypeError, ValueError, RecursionError):

@@ -23,7 +23,6 @@ from typing import Any, Final, TypeVar
 
 from leeward.app.context import Function
 from leeward.app.handlers import Handler, check_function
-from leeward.app.schedules import check_schedule
 from leeward.app.triggers import Kind
 from leeward.app.warm import Warm
 from leeward.errors import ConfigError
@@ -34,6 +33,10 @@ T = TypeVar("T")
 
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,49}")
 """What a function may be called on every cloud: 50 letters, digits and hyphens."""
+
+
+MOST_RETRIES: Final = 99
+"""More than any cloud's queue takes before it gives a message up."""
 
 
 class App:
@@ -63,6 +66,7 @@ class App:
         name: str | None = None,
         effect: Effect | EffectName = Effect.UNSAFE,
         timeout: float | None = None,
+        retries: int | None = None,
         final: Iterable[type[BaseException]] = (),
         queued: bool = False,
     ) -> Callable[[F], F]:
@@ -72,6 +76,7 @@ class App:
             name: by default the function's own, with hyphens for underscores.
             effect: what running it again would do, as for `Client.invoke`.
             timeout: seconds that it may take; the platform's own limit holds besides.
+            retries: how often a queued call is tried again; by default the platform decides.
             final: errors after which a queued call is not tried again.
             queued: take calls of `Client.enqueue` too, where those come through a queue of their
                 own.
@@ -80,7 +85,13 @@ class App:
             ConfigError: an argument is wrong, or the name is taken.
         """
         return self._register(
-            Kind.CALL, name, effect=_effect(effect), timeout=timeout, final=final, queued=queued
+            Kind.CALL,
+            name,
+            effect=_effect(effect),
+            timeout=timeout,
+            retries=retries,
+            final=final,
+            queued=queued,
         )
 
     def on_event(
@@ -90,6 +101,7 @@ class App:
         *,
         name: str | None = None,
         timeout: float | None = None,
+        retries: int | None = None,
         final: Iterable[type[BaseException]] = (),
     ) -> Callable[[F], F]:
         """Subscribe the decorated function to the events of a bus, each at least once.
@@ -101,6 +113,7 @@ class App:
             type: such as ``order.created``; None for every type.
             name: by default the function's own, with hyphens for underscores.
             timeout: seconds that it may take.
+            retries: how often an event is tried again; by default the platform decides.
             final: errors after which the event is not delivered again.
 
         Raises:
@@ -109,7 +122,9 @@ class App:
         _check_text(bus, "bus")
         if type is not None:
             _check_text(type, "type")
-        return self._register(Kind.EVENT, name, timeout=timeout, final=final, bus=bus, type=type)
+        return self._register(
+            Kind.EVENT, name, timeout=timeout, retries=retries, final=final, bus=bus, type=type
+        )
 
     def on_message(
         self,
@@ -117,6 +132,7 @@ class App:
         *,
         name: str | None = None,
         timeout: float | None = None,
+        retries: int | None = None,
         final: Iterable[type[BaseException]] = (),
     ) -> Callable[[F], F]:
         """Let the decorated function handle the messages of a queue, each at least once.
@@ -127,13 +143,16 @@ class App:
             queue: its logical name.
             name: by default the function's own, with hyphens for underscores.
             timeout: seconds that it may take.
+            retries: how often a message is tried again; by default the platform decides.
             final: errors after which the message is not delivered again.
 
         Raises:
             ConfigError: an argument is wrong, or the name is taken.
         """
         _check_text(queue, "queue")
-        return self._register(Kind.MESSAGE, name, timeout=timeout, final=final, queue=queue)
+        return self._register(
+            Kind.MESSAGE, name, timeout=timeout, retries=retries, final=final, queue=queue
+        )
 
     def on_schedule(
         self, schedule: str, *, name: str | None = None, timeout: float | None = None
@@ -149,6 +168,8 @@ class App:
         Raises:
             ConfigError: an argument is wrong, or the name is taken.
         """
+        from leeward.app.schedules import check_schedule
+
         check_schedule(schedule)
         return self._register(Kind.SCHEDULE, name, timeout=timeout, schedule=schedule)
 
@@ -200,11 +221,14 @@ class App:
         name: str | None,
         *,
         timeout: float | None,
+        retries: int | None = None,
         final: Iterable[Any] = (),
         **options: Any,
     ) -> Callable[[F], F]:
         if timeout is not None:
             _check_seconds(timeout)
+        if retries is not None and (type(retries) is not int or not 0 <= retries <= MOST_RETRIES):
+            raise ConfigError(f"retries must be 0 to {MOST_RETRIES}, not {retries!r}")
         classes = tuple(final)
         for each in classes:
             if not (isinstance(each, type) and issubclass(each, BaseException)):
@@ -220,8 +244,16 @@ class App:
                     f"the app {self.name!r} has two handlers {chosen!r}: "
                     f"{self.handlers[chosen]!r} and a {kind.value} handler; give one a name"
                 )
-            handler = Handler(chosen, kind, function, timeout=timeout, final=classes, **options)
-            self.handlers[chosen] = handler
+            self.handlers[chosen] = Handler(
+                chosen,
+                kind,
+                function,
+                prepare=self._warm.up,
+                timeout=timeout,
+                retries=retries,
+                final=classes,
+                **options,
+            )
             return function
 
         return register

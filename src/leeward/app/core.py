@@ -17,22 +17,28 @@ LOGGER = "leeward.app"
 
 
 def answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
-    """Run `handler` once; whatever it raises is the answer."""
-    seconds = delivery.seconds
+    """Run `handler` once; whatever it raises is the answer.
+
+    Before the first run of an app in a process, what its handlers share is made.
+    """
+    clock = platform.clock
+    began, seconds = clock.monotonic(), delivery.seconds
     if handler.timeout is not None:
         seconds = min(seconds, handler.timeout)
     if seconds <= 0:
         return failed(refused(out_of_time()))
     try:
+        handler.prepare()
         payload, given = handler.read(delivery.input)
     except InvalidInput as error:
         return failed(refused(error))
-    clock = platform.clock
+    except BaseException as error:  # noqa: BLE001 - what an app shares is made by code of its own
+        return failed(failure_of(error, (), "no"))
     context = Context(
         handler.name,
         delivery.idempotency_key,
         delivery.attempt,
-        clock.monotonic() + seconds,
+        began + seconds,
         clock,
         call_id=delivery.call_id,
         provider=platform.provider,
@@ -44,7 +50,10 @@ def answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
     try:
         returned = handler.call(given, context)
     except BaseException as error:  # noqa: BLE001 - its end, by SystemExit too, is the answer
-        return failed(failure_of(error, handler.final, _ran(error, context)), context.dedup)
+        failure = failure_of(error, handler.final, _ran(error, context))
+        if _was_last(handler, delivery):
+            failure = failure._replace(retryable=False)
+        return failed(failure, context.dedup)
     try:
         return Answer(encoded(returned, platform.answer_bytes), None, context.dedup)
     except BaseException as error:  # noqa: BLE001 - the value is the user's, its class may raise
@@ -69,6 +78,12 @@ def log_failure(handler: Handler, delivery: Delivery, result: Answer) -> None:
         log_event(LOGGER, "warning", "handler_failed", **facts)
     else:
         log_event(LOGGER, "error", "handler_failed", **facts)
+
+
+def _was_last(handler: Handler, delivery: Delivery) -> bool:
+    """Return whether a handler has had all of its attempts, as far as they are counted."""
+    attempt, retries = delivery.attempt, handler.retries
+    return attempt is not None and retries is not None and attempt > retries
 
 
 def _ran(error: BaseException, context: Context) -> Ran:

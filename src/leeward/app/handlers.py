@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from inspect import Parameter, iscoroutinefunction, signature
-from typing import Any, Final
+from types import CoroutineType, FunctionType
+from typing import Any, Final, NamedTuple
 
 from leeward.app.context import Context, Function, call_within
 from leeward.app.decoding import decoder_of, same
@@ -15,9 +15,18 @@ from leeward.errors import ConfigError
 from leeward.json_text import Undecodable, decode
 from leeward.values import Effect, Event, Json
 
-_POSITIONAL: Final = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+_POSITIONAL: Final = (0, 1)
+_KEYWORD: Final = 3
+"""Kinds of parameters, as `inspect` numbers them."""
 
 Reader = Callable[[Any], Any]
+
+
+class Parameter(NamedTuple):
+    """A parameter that is filled by position; without an annotation it takes anything."""
+
+    name: str
+    annotation: Any
 
 
 class Handler:
@@ -27,8 +36,10 @@ class Handler:
         name: on every cloud the same.
         kind: what it is for.
         function: the user's.
+        prepare: makes what the handlers of the app share, unless that is done.
         effect: what running it again would do.
         timeout: seconds that it may take, or None.
+        retries: how often it is tried again, or None.
         final: classes of errors after which it is not to be run again.
         bus: of a subscriber.
         type: of its events; None for every type.
@@ -43,8 +54,10 @@ class Handler:
         kind: Kind,
         function: Function,
         *,
+        prepare: Callable[[], None],
         effect: Effect = Effect.UNSAFE,
         timeout: float | None = None,
+        retries: int | None = None,
         final: tuple[type[BaseException], ...] = (),
         bus: str | None = None,
         type: str | None = None,
@@ -55,8 +68,10 @@ class Handler:
         self.name = name
         self.kind = kind
         self.function = function
+        self.prepare = prepare
         self.effect = effect
         self.timeout = timeout
+        self.retries = retries
         self.final = final
         self.bus = bus
         self.type = type
@@ -76,7 +91,7 @@ class Handler:
             returned = call_within(context, self.function, given)
         else:
             returned = call_within(context, self.function, given, context)
-        if not hasattr(returned, "__await__"):
+        if type(returned) is not CoroutineType:
             return returned
         from leeward.app.event_loop import wait_for
 
@@ -115,23 +130,27 @@ class Handler:
 
     @cached_property
     def _parameters(self) -> list[Parameter]:
+        plain = _plain_parameters(self.function)
+        if plain is not None:
+            return plain
+        from inspect import signature
+
         try:
             found = signature(self.function).parameters.values()
         except (TypeError, ValueError):  # some built-ins do not tell
-            return [Parameter("input", Parameter.POSITIONAL_ONLY)]
+            return [Parameter("input", Any)]
         positional = [each for each in found if each.kind in _POSITIONAL]
-        needed = [each for each in positional[2:] if each.default is Parameter.empty]
-        needed += [
-            each
-            for each in found
-            if each.kind is Parameter.KEYWORD_ONLY and each.default is Parameter.empty
-        ]
+        needed = [each for each in positional[2:] if each.default is each.empty]
+        needed += [each for each in found if each.kind == _KEYWORD and each.default is each.empty]
         if needed:
             raise ConfigError(
                 f"{self._where} needs {needed[0].name!r} besides its input and its context; "
                 "give that a default"
             )
-        return positional
+        return [
+            Parameter(each.name, Any if each.annotation is each.empty else each.annotation)
+            for each in positional
+        ]
 
     @cached_property
     def _annotation(self) -> Any:
@@ -139,8 +158,6 @@ class Handler:
         if not self._parameters:
             return Any
         parameter = self._parameters[0]
-        if parameter.annotation is Parameter.empty:
-            return Any
         if not isinstance(parameter.annotation, str):
             return parameter.annotation
         from inspect import unwrap
@@ -186,9 +203,18 @@ def check_function(function: object, what: str) -> None:
         raise ConfigError(f"{what} is a {type(function).__name__}; decorate a function")
 
 
-def is_async(function: Function) -> bool:
-    """Return whether a function has to be awaited."""
-    return iscoroutinefunction(function)
+def _plain_parameters(function: Function) -> list[Parameter] | None:
+    """Return the parameters of a plain function; None for whatever needs `inspect`.
+
+    That costs more to load than everything else that a small app needs.
+    """
+    if type(function) is not FunctionType or hasattr(function, "__wrapped__"):
+        return None
+    code, annotations = function.__code__, function.__annotations__
+    count = code.co_argcount
+    if code.co_kwonlyargcount or count - len(function.__defaults__ or ()) > 2:
+        return None
+    return [Parameter(name, annotations.get(name, Any)) for name in code.co_varnames[:count]]
 
 
 def _decoded(body: bytes) -> Json:

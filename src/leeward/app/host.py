@@ -17,8 +17,7 @@ from leeward.app.answers import Answer, failed
 from leeward.app.app import App
 from leeward.app.core import answer, log_failure
 from leeward.app.handlers import Handler
-from leeward.app.problem import NO_FUNCTION, Problem, failure_of, refused
-from leeward.app.schedules import last_time, time_told
+from leeward.app.problem import NO_FUNCTION, Problem, refused
 from leeward.app.triggers import Delivery, Kind, Message, Platform
 from leeward.logs import log_event
 from leeward.values import Event
@@ -82,13 +81,8 @@ class Host:
         return known[0] if len(known) == 1 else None
 
     def run(self, handler: Handler, delivery: Delivery) -> Answer:
-        """Run a handler; make before what the app shares, and log a failure."""
-        try:
-            self.app.warm_up()
-        except BaseException as error:  # noqa: BLE001 - whatever it is, no handler can run
-            result = failed(failure_of(error, (), "no"))
-        else:
-            result = answer(handler, delivery, self.platform)
+        """Run a handler, and log a failure."""
+        result = answer(handler, delivery, self.platform)
         log_failure(handler, delivery, result)
         return result
 
@@ -136,6 +130,8 @@ def tick_time(handler: Handler, told: object, now: float) -> datetime:
         told: by the platform, as text, or None.
         now: Unix seconds. A timer may be early by a moment, so a second is allowed for that.
     """
+    from leeward.app.schedules import last_time, time_told
+
     found = time_told(told)
     if found is not None or handler.schedule is None:
         return found or datetime.fromtimestamp(now, UTC)

@@ -28,6 +28,7 @@ from leeward.app.problem import (
     failure_of,
     refused,
 )
+from leeward.app.trial import Ran
 from leeward.app.triggers import Delivery, Kind, Message, Platform
 from leeward.clock import SystemClock
 from leeward.entropy import new_id
@@ -49,6 +50,7 @@ __all__ = [
     "Message",
     "Platform",
     "Problem",
+    "Ran",
     "SystemClock",
     "Undecodable",
     "decode",

@@ -9,21 +9,23 @@ from leeward.entrypoints import all_entry_points, entry_points
 from leeward.errors import ConfigError
 
 GROUP: Final = "leeward.runtimes"
+TRIALS: Final = "leeward.trials"
+"""The same runtimes without their platforms, for tests."""
 
 Runtime: TypeAlias = Callable[..., Any]
 """Takes an `App` and options of its own; returns what the platform calls."""
 
 
-def runtime_of(platform: str) -> Runtime:
-    """Load the runtime of `platform`.
+def runtime_of(platform: str, group: str = GROUP) -> Runtime:
+    """Load the runtime of `platform`, or what an adapter offers for it in another `group`.
 
     Raises:
         ConfigError: no installed package offers it, several do, or it cannot be loaded.
     """
-    found = [each for each in entry_points(GROUP) if each.name == platform]
-    found = found or [each for each in all_entry_points(GROUP) if each.name == platform]
+    found = [each for each in entry_points(group) if each.name == platform]
+    found = found or [each for each in all_entry_points(group) if each.name == platform]
     if not found:
-        known = sorted({each.name for each in all_entry_points(GROUP)})
+        known = sorted({each.name for each in all_entry_points(group)})
         raise ConfigError(
             f"no installed adapter has a runtime {platform!r}; "
             f"known here: {', '.join(known) or 'none'}; install the adapter of that name"

@@ -7,6 +7,7 @@ from leeward.app.core import answer
 from leeward.app.handlers import Handler
 from leeward.app.triggers import Delivery, Input, Kind, Message, Platform
 from leeward.clock import Clock
+from leeward.delivery.dispatcher import AttemptFailed
 from leeward.delivery.store import Delivery as Row
 from leeward.local.bus import Bus, event_in
 from leeward.local.functions import Functions
@@ -19,7 +20,6 @@ def mount(app: App, functions: Functions, bus: Bus) -> None:
         ConfigError: a handler is wrong, or one of its names is taken.
     """
     app.check()
-    app.warm_up()
     for handler in app.handlers.values():
         if handler.kind is Kind.CALL:
             functions.register(handler.name, handler)
@@ -30,13 +30,16 @@ def mount(app: App, functions: Functions, bus: Bus) -> None:
 
 
 def deliver(handler: Handler, row: Row, deadline: float, clock: Clock) -> None:
-    """Make one attempt to deliver a row; raise what the handler has raised.
+    """Make one attempt to deliver a row.
 
     Args:
         handler: of the row's recipient.
         row: an event, or a queued call.
         deadline: on the clock's `monotonic`.
         clock: of the target.
+
+    Raises:
+        AttemptFailed: the handler has failed; it holds why, and whether to try again.
     """
     delivery = Delivery(
         _input(handler, row),
@@ -47,7 +50,9 @@ def deliver(handler: Handler, row: Row, deadline: float, clock: Clock) -> None:
     )
     failure = answer(handler, delivery, Platform("local", None, clock)).failure
     if failure is not None and failure.cause is not None:
-        raise failure.cause
+        counted = handler.retries is not None
+        again = failure.retryable if counted or not failure.retryable else None
+        raise AttemptFailed(failure.cause, again=again)
 
 
 def _input(handler: Handler, row: Row) -> Input:

@@ -132,7 +132,8 @@ def dead_letter(dead: DeadDelivery) -> DeadLetter:
     bus, name = dead.recipient
     is_call = bus == QUEUED_CALL
     event = None if is_call else _readable(dead.document)
-    return DeadLetter(None if is_call else bus, event, name, dead.attempt, *dead.failure)
+    error, message, _ = dead.failure
+    return DeadLetter(None if is_call else bus, event, name, dead.attempt, error, message)
 
 
 def event_in(document: str) -> Event:

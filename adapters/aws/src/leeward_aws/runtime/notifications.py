@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
-from urllib.parse import unquote_plus
 
 from leeward.app.kit import (
     Answer,
@@ -198,6 +197,8 @@ def _object_event(record: dict[str, Any]) -> Event:
 
     The key of an object is encoded as in a form.
     """
+    from urllib.parse import unquote_plus
+
     about = record["s3"]
     item = about.get("object") or {}
     ids: Iterable[str] = (record.get("responseElements") or {}).values()
