@@ -48,6 +48,13 @@ BOUNDED: dict[str, str] = {
     "http/threads.py acquire()": "of a lock that nobody else knows yet",
     "adapter/flight.py wait()": "inside `asyncio.wait_for`, with the caller's deadline",
     "forking.py acquire()": "a lock's own method; what it guards is short",
+    "app/context.py get()": "of a context variable, which waits for nothing",
+    "app/event_loop.py get()": "returns the one loop, and waits for nothing",
+    "app/idempotency/payload.py cache": "a function without arguments",
+    "app/idempotency/running.py get()": "of a context variable",
+    "app/idempotency/settings.py cache": "asked with True and False alone",
+    "routing/failover.py get()": "of a context variable",
+    "runtime/time_limits.py cache": "a function without arguments",
 }
 """What has no bound in its call, with the reason why that is one."""
 

@@ -245,7 +245,14 @@ class App:
                     f"{self.handlers[chosen]!r} and a {kind.value} handler; give one a name"
                 )
             self.handlers[chosen] = Handler(
-                chosen, kind, function, timeout=timeout, retries=retries, final=classes, **options
+                chosen,
+                kind,
+                function,
+                prepare=self._warm.up,
+                timeout=timeout,
+                retries=retries,
+                final=classes,
+                **options,
             )
             return function
 

@@ -17,22 +17,28 @@ LOGGER = "leeward.app"
 
 
 def answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
-    """Run `handler` once; whatever it raises is the answer."""
-    seconds = delivery.seconds
+    """Run `handler` once; whatever it raises is the answer.
+
+    Before the first run of an app in a process, what its handlers share is made.
+    """
+    clock = platform.clock
+    began, seconds = clock.monotonic(), delivery.seconds
     if handler.timeout is not None:
         seconds = min(seconds, handler.timeout)
     if seconds <= 0:
         return failed(refused(out_of_time()))
     try:
+        handler.prepare()
         payload, given = handler.read(delivery.input)
     except InvalidInput as error:
         return failed(refused(error))
-    clock = platform.clock
+    except BaseException as error:  # noqa: BLE001 - what an app shares is made by code of its own
+        return failed(failure_of(error, (), "no"))
     context = Context(
         handler.name,
         delivery.idempotency_key,
         delivery.attempt,
-        clock.monotonic() + seconds,
+        began + seconds,
         clock,
         call_id=delivery.call_id,
         provider=platform.provider,

@@ -36,6 +36,7 @@ class Handler:
         name: on every cloud the same.
         kind: what it is for.
         function: the user's.
+        prepare: makes what the handlers of the app share, unless that is done.
         effect: what running it again would do.
         timeout: seconds that it may take, or None.
         retries: how often it is tried again, or None.
@@ -53,6 +54,7 @@ class Handler:
         kind: Kind,
         function: Function,
         *,
+        prepare: Callable[[], None],
         effect: Effect = Effect.UNSAFE,
         timeout: float | None = None,
         retries: int | None = None,
@@ -66,6 +68,7 @@ class Handler:
         self.name = name
         self.kind = kind
         self.function = function
+        self.prepare = prepare
         self.effect = effect
         self.timeout = timeout
         self.retries = retries

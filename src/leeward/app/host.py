@@ -17,7 +17,7 @@ from leeward.app.answers import Answer, failed
 from leeward.app.app import App
 from leeward.app.core import answer, log_failure
 from leeward.app.handlers import Handler
-from leeward.app.problem import NO_FUNCTION, Problem, failure_of, refused
+from leeward.app.problem import NO_FUNCTION, Problem, refused
 from leeward.app.triggers import Delivery, Kind, Message, Platform
 from leeward.logs import log_event
 from leeward.values import Event
@@ -81,13 +81,8 @@ class Host:
         return known[0] if len(known) == 1 else None
 
     def run(self, handler: Handler, delivery: Delivery) -> Answer:
-        """Run a handler; make before what the app shares, and log a failure."""
-        try:
-            self.app.warm_up()
-        except BaseException as error:  # noqa: BLE001 - whatever it is, no handler can run
-            result = failed(failure_of(error, (), "no"))
-        else:
-            result = answer(handler, delivery, self.platform)
+        """Run a handler, and log a failure."""
+        result = answer(handler, delivery, self.platform)
         log_failure(handler, delivery, result)
         return result
 
