@@ -28,7 +28,7 @@ def answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
     if seconds <= 0:
         return failed(refused(out_of_time()))
     try:
-        handler.prepare()
+        is_cold = handler.prepare()
         payload, given = handler.read(delivery.input)
     except InvalidInput as error:
         return failed(refused(error))
@@ -46,6 +46,7 @@ def answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
         trace=delivery.trace,
         headers=delivery.headers,
         payload=payload,
+        cold_start=is_cold,
     )
     try:
         returned = handler.call(given, context)

@@ -36,7 +36,8 @@ class Handler:
         name: on every cloud the same.
         kind: what it is for.
         function: the user's.
-        prepare: makes what the handlers of the app share, unless that is done.
+        prepare: makes what the handlers of the app share, unless that is done; returns whether this
+            is the first run of one in this process.
         effect: what running it again would do.
         timeout: seconds that it may take, or None.
         retries: how often it is tried again, or None.
@@ -54,7 +55,7 @@ class Handler:
         kind: Kind,
         function: Function,
         *,
-        prepare: Callable[[], None],
+        prepare: Callable[[], bool],
         effect: Effect = Effect.UNSAFE,
         timeout: float | None = None,
         retries: int | None = None,

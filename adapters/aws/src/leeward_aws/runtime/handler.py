@@ -19,6 +19,7 @@ from leeward.app.kit import (
     Handler,
     Host,
     Kind,
+    LogStyle,
     Message,
     Platform,
     SystemClock,
@@ -48,7 +49,8 @@ def handler(app: App, **options: Any) -> LambdaHandler:
     if options:
         raise ConfigError(f"the runtime of AWS has no option {next(iter(options))!r}")
     region = os.environ.get("AWS_REGION")
-    host = Host(app, Platform("aws", region, SystemClock(), ANSWER_BYTES))
+    logs = LogStyle("timestamp", lambda call: {"requestId": call.call_id})
+    host = Host(app, Platform("aws", region, SystemClock(), ANSWER_BYTES, logs))
     before_first_call(host)
 
     def lambda_handler(event: Any, context: Any) -> Any:
