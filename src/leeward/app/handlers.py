@@ -104,16 +104,15 @@ class Handler:
         Raises:
             InvalidInput: it is not what the annotation says.
         """
+        if isinstance(given, Message):
+            if self._is_raw:
+                return None, given
+            given = given.body
         if isinstance(given, bytes):
             payload = _decoded(given)
             return payload, self._reader(payload)
         if isinstance(given, Event):
             return given.data, given if self._is_raw else self._reader(given.data)
-        if isinstance(given, Message):
-            if self._is_raw:
-                return None, given
-            payload = _decoded(given.body)
-            return payload, self._reader(payload)
         return given.isoformat(), given
 
     def check(self) -> None:

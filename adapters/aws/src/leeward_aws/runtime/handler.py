@@ -24,6 +24,8 @@ from leeward.app.kit import (
     Platform,
     SystemClock,
     decode,
+    failed,
+    failure_of,
     is_warm_up,
     serve,
     warmed,
@@ -55,7 +57,10 @@ def handler(app: App, **options: Any) -> LambdaHandler:
 
     def lambda_handler(event: Any, context: Any) -> Any:
         run = Run(host, context, sent_to(context))
-        failure, answer = _answer(run, event)
+        try:
+            failure, answer = _answer(run, event)
+        except Exception as error:  # noqa: BLE001 - an event that is not as its service sends them
+            failure, answer = failed_with(failed(failure_of(error, (), "maybe")), told=False), None
         if failure is not None:
             raise failure from None
         return answer
