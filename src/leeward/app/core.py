@@ -8,7 +8,15 @@ from __future__ import annotations
 from leeward.app.answers import Answer, encoded, failed
 from leeward.app.context import Context
 from leeward.app.handlers import Handler
-from leeward.app.problem import InvalidInput, Problem, Ran, failure_of, out_of_time, refused
+from leeward.app.problem import (
+    Failure,
+    InvalidInput,
+    Problem,
+    Ran,
+    failure_of,
+    out_of_time,
+    refused,
+)
 from leeward.app.triggers import Delivery, Platform
 from leeward.errors import OutcomeUnknown
 from leeward.logs import log_event
@@ -28,7 +36,7 @@ def answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
     if seconds <= 0:
         return failed(refused(out_of_time()))
     try:
-        handler.prepare()
+        is_cold = handler.prepare()
         payload, given = handler.read(delivery.input)
     except InvalidInput as error:
         return failed(refused(error))
@@ -46,6 +54,7 @@ def answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
         trace=delivery.trace,
         headers=delivery.headers,
         payload=payload,
+        cold_start=is_cold,
     )
     try:
         returned = handler.call(given, context)
@@ -60,11 +69,8 @@ def answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
         return failed(failure_of(error, (Exception,), "yes"), context.dedup)
 
 
-def log_failure(handler: Handler, delivery: Delivery, result: Answer) -> None:
+def log_failure(handler: Handler, delivery: Delivery, failure: Failure) -> None:
     """Log that a run has failed: by name, ids and classes, with nothing of what it was given."""
-    failure = result.failure
-    if failure is None:
-        return
     facts: dict[str, str | int | None] = {
         "function": handler.name,
         "kind": handler.kind.name.lower(),

@@ -39,6 +39,10 @@ class Host:
     def __init__(self, app: App, platform: Platform) -> None:
         self.app = app
         self.platform = platform
+        if app.json_logs:
+            from leeward.app.json_logs import set_up
+
+            set_up(app.name, platform.logs)
 
     def own(self, platform_name: str | None) -> Handler | None:
         """Return the one handler that this deployment is for; None if it is for all.
@@ -83,7 +87,8 @@ class Host:
     def run(self, handler: Handler, delivery: Delivery) -> Answer:
         """Run a handler, and log a failure."""
         result = answer(handler, delivery, self.platform)
-        log_failure(handler, delivery, result)
+        if result.failure is not None:
+            log_failure(handler, delivery, result.failure)
         return result
 
     def publish(

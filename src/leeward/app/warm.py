@@ -25,6 +25,7 @@ class Warm(Forkable):
         self._made: dict[Callable[[], Any], Any] = {}
         self._under_way: set[Callable[[], Any]] = set()
         self._is_up = False
+        self._is_used = False
         self._lock = RLock()
         watch(self)
 
@@ -60,6 +61,13 @@ class Warm(Forkable):
         """Count the initialisers."""
         return len(self._makers)
 
+    def first(self) -> bool:
+        """Make what is not made yet, and return whether this is asked for the first time."""
+        is_first, self._is_used = not self._is_used, True
+        if not self._is_up:
+            self.up()
+        return is_first
+
     def up(self) -> None:
         """Make what is not made yet. What one raises is raised, and it is made anew next time."""
         if self._is_up:
@@ -69,12 +77,6 @@ class Warm(Forkable):
                 each()
             self._is_up = True
 
-    def forget(self) -> None:
-        """Make everything anew when it is next needed."""
-        with self._lock:
-            self._made = {}
-            self._is_up = False
-
     def renew(self, *, held: bool) -> None:
         """Forget what the parent has made; for the child of a fork."""
         del held
@@ -82,3 +84,4 @@ class Warm(Forkable):
         self._under_way = set()
         self._made = {}
         self._is_up = False
+        self._is_used = False
