@@ -62,8 +62,12 @@ bench: $(READY) .servers/aiobotocore/.ready .servers/idempotency/.ready ## measu
 vpath aiobotocore.txt bench # one side of a figure pins versions, as the servers of the tests do
 vpath idempotency.txt bench
 
-sim: $(READY) ## a million simulated calls against the routing's promises
-	@$(BIN)/python -m tests.simulation --calls 1000000
+sim: $(READY) ## five million simulated calls against the routing's promises
+	@$(BIN)/python -m tests.simulation --calls 5000000
+
+.PHONY: sim-report
+sim-report: $(READY) ## measure the routing's gates, and write docs/reliability.md
+	@$(BIN)/python -m tests.simulation.reliability_page
 
 SITE := docs/_build/html
 docs: $(READY) ## build the documentation and print where it is

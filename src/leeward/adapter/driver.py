@@ -66,6 +66,13 @@ class Driver(ABC):
         """Return the settings in force, the environment's share included; never a secret."""
         return {}
 
+    def places(self) -> tuple[int, int] | None:
+        """Return how many requests are under way, and how many calls wait for a place.
+
+        None if the driver does not count them.
+        """
+        return None
+
     def native(self, service: str) -> object:
         """Return the vendor's own client of `service`.
 

@@ -47,6 +47,10 @@ class WrappingDriver(Driver):
         """Return the target's settings."""
         return self._driver.describe()
 
+    def places(self) -> tuple[int, int] | None:
+        """Return how many requests are under way, and how many calls wait for a place."""
+        return self._driver.places()
+
     def native(self, service: str) -> object:
         """Return the vendor's own client."""
         return self._driver.native(service)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from leeward.values import RoutingEvent, TargetStatus
+from leeward.values import ProbeReport, RoutingEvent, TargetStatus
 
 if TYPE_CHECKING:
     from leeward.operations.operations import Operations
@@ -23,6 +23,13 @@ class Operating:
     def native(self, target: str, service: str) -> object:
         """Return the vendor's own client of a service: the way out, for what is not portable."""
         return self._operations.native(target, service)
+
+    def probe(self, target: str) -> ProbeReport:
+        """Look whether a target works, cheaply and without any effect; it takes 4 seconds at most.
+
+        It concerns nothing else: no call goes elsewhere because of it.
+        """
+        return self._operations.probe(target)
 
     def isolate(self, target: str) -> None:
         """Send nothing to a target any more, whatever is seen of it, until it is restored.

@@ -31,18 +31,21 @@ from leeward.adapter import (
 from leeward.clock import Clock
 from leeward.config import BusConfig, Config, FunctionConfig, TableConfig
 from leeward.entropy import new_id
-from leeward.errors import ConfigError, InvalidRequest, LeewardError, PayloadTooLarge
+from leeward.errors import ConfigError, InvalidRequest, LeewardError, Outcome, PayloadTooLarge
 from leeward.json_text import encode
 from leeward.operations import arguments, results
 from leeward.operations.capabilities import POSSIBLE, needed, require
 from leeward.operations.limits import OrderLimits
 from leeward.routing import FailoverDriver
+from leeward.routing.select import NO_GROUPS
 from leeward.values import (
+    NOTHING,
     Effect,
     Event,
     InvokeResult,
     Item,
     Json,
+    ProbeReport,
     PublishReceipt,
     PublishReport,
     Receipt,
@@ -64,6 +67,9 @@ INVOKE_TIMEOUT: Final = 60.0
 EVENT_TIMEOUT: Final = 10.0
 DATA_TIMEOUT: Final = 15.0
 """Seconds: the deadline of a call that names none."""
+
+PROBE_TIMEOUT: Final = 4.0
+"""Seconds that a probe by hand may take."""
 
 MOST_KNOWN: Final = 1024
 """Tables whose names are remembered as checked. Where there are more, all are checked anew."""
@@ -96,9 +102,7 @@ class Operations:
     """
 
     def __init__(self, config: Config, drivers: Sequence[Driver], clock: Clock) -> None:
-        self.router = FailoverDriver(
-            drivers, home=config.data_target, homes=config.homes(), clock=clock
-        )
+        self.router = _router(config, drivers, clock)
         self.closed = False
         self._config = config
         self._drivers = {driver.target: driver for driver in drivers}
@@ -270,6 +274,16 @@ class Operations:
         arguments.check_name(service, "service")
         return self._drivers[self.check_target(target)].native(service)
 
+    def probe(self, target: str) -> ProbeReport:
+        """Look whether a target works."""
+        driver = self._drivers[self.check_target(target)]
+        began = self._clock.monotonic()
+        if getattr(driver, "probe_fidelity", None) is None:
+            return ProbeReport(target, None, None)
+        result = driver.probe(PROBE_TIMEOUT)
+        seconds = self._clock.monotonic() - began
+        return ProbeReport(target, result.outcome is Outcome.OK, seconds, result.code)
+
     def check_target(self, target: str) -> str:
         """Check the name of a target of the order."""
         if arguments.check_name(target, "target") not in self._drivers:
@@ -360,7 +374,10 @@ class Operations:
         return results.loaded(call, result, self._clock.now())
 
     def _status(self, driver: Driver) -> TargetStatus:
+        from leeward.config.groups import residency_of
+
         evidence = self.router.evidence(driver.target)
+        places = driver.places() if hasattr(driver, "places") else None
         return TargetStatus(
             name=driver.target,
             capabilities=frozenset(capability.value for capability in driver.capabilities),
@@ -368,4 +385,36 @@ class Operations:
             attempts=evidence.attempts,
             failures=evidence.failures,
             last_outcome=evidence.last_outcome,
+            state=evidence.state,
+            circuits=evidence.circuits,
+            residency=residency_of(self._config, driver.target),
+            in_flight=None if places is None else places[0],
+            waiting=None if places is None else places[1],
         )
+
+
+def _router(config: Config, drivers: Sequence[Driver], clock: Clock) -> FailoverDriver:
+    """Return the router that `config` describes."""
+    groups, weights = NO_GROUPS, NOTHING
+    if config.groups or config.weights or any(each.residency for each in config.tables.values()):
+        from leeward.config.groups import check_homes, groups_of, shares_of
+
+        check_homes(config)
+        groups = groups_of(config, tuple(driver.target for driver in drivers))
+        weights = shares_of(config.weights)
+    router = FailoverDriver(
+        drivers,
+        home=config.data_target,
+        homes=config.homes(),
+        groups=groups,
+        weights=weights,
+        fail_back=config.fail_back,
+        hedging=config.hedge,
+        clock=clock,
+    )
+    if config.health_checks is not None:
+        router.check_health(*config.health_checks)
+    if config.snapshot is not None:
+        table = config.tables.get(config.snapshot) or _ANY_TABLE
+        router.share_health(config.snapshot, table.key[0])
+    return router

@@ -36,9 +36,10 @@ def go_on(state: CallState, ended: AttemptEnded, now: float, random: Random) -> 
     target = state.tried[ended.attempt - 1]
     free = _allows(row.move, rules.elsewhere, state)
     others = _others(state, now) if free else ()
-    # one more attempt here, unless a further target would then go without one
+    # one more attempt here, unless a further target would then go without one, or it is so slow
     if (
-        _allows(row.again, rules.same, state)
+        not (others and ended.cut_off)
+        and _allows(row.again, rules.same, state)
         and state.tried.count(target) == 1
         and attempts > len(others)
         and _lets_through(state, target)

@@ -139,11 +139,19 @@ and what is still in flight is of no use any more."""
 
 
 class AttemptEnded(NamedTuple):
-    """Attempt number `attempt` ended; its target asked to wait `retry_after` seconds, or not."""
+    """Attempt number `attempt` ended.
+
+    Attributes:
+        attempt: its number.
+        outcome: how.
+        retry_after: seconds that its target asked to wait; None if it did not.
+        cut_off: it took all the time that it was given.
+    """
 
     attempt: int
     outcome: Outcome
     retry_after: float | None = None
+    cut_off: bool = False
 
 
 class ReadBackDone(NamedTuple):
@@ -328,6 +336,7 @@ def _time_for_probe(state: CallState, target: str, seconds: float, now: float) -
 
     policy: RoutingPolicy = state.health.policy
     if state.rules.elsewhere and len(state.able) > 1:
-        seconds = min(seconds, policy.probe_time)
+        usual = state.health.add(target, state.call).latency.usual
+        seconds = min(seconds, max(policy.probe_time, policy.slow_factor * usual))
     extend_leases(state.health, target, state.call, now + seconds + policy.lease_margin)
     return seconds

@@ -142,6 +142,7 @@ def _at(state: CallState, target: str, now: float, reason: str) -> Choice | None
     circuits = [each for each in circuits_of(health, target, state.call) if each.uneasy]
     for each in circuits:
         advance(health, each, now)
+    _look_together(health, circuits, now)
     unclosed = [each for each in circuits if each.state is not State.CLOSED]
     if not unclosed:
         return Choice(target, reason)
@@ -158,6 +159,17 @@ def _at(state: CallState, target: str, now: float, reason: str) -> Choice | None
     if state.number * SPREAD % 1 < share:
         return Choice(target, "ramp")
     return Choice(target, "ramp_full")
+
+
+def _look_together(health: Health, circuits: list[Circuit], now: float) -> None:
+    """Let a probe of the whole verb be one of the resource, too: it needs some call to be made."""
+    wide = next((each for each in circuits if each.state is State.HALF_OPEN), None)
+    if wide is None or wide.resource:
+        return
+    for each in circuits:
+        if each.resource and each.state is State.OPEN and each.reason != "unusable":
+            each.half_open(now)
+            changed(health, each, "half_open")
 
 
 def _is_gone(state: CallState, target: str) -> bool:

@@ -133,7 +133,8 @@ class _History:
             self._last = command.target, result
             if outcome is Outcome.AMBIGUOUS and not self._unknown[1].executed:
                 self._unknown = self._last
-            event = AttemptEnded(command.attempt, outcome, retry_after)
+            cut_off = now - began >= command.timeout
+            event = AttemptEnded(command.attempt, outcome, retry_after, cut_off)
         self._weigh(command, outcome, result.reason, began, now)
         self._attempts.append(
             Attempt(
@@ -176,10 +177,11 @@ class _History:
             if isinstance(each, Pause):
                 continue
             self._core.health.give_up(each, now)
-            if each.attempt == 1 and self._attempts:
+            if self._attempts:
                 from leeward.routing.evidence import weigh_lost_race
 
-                weigh_lost_race(self._core.health, each.target, each.call, self._started, now)
+                began = self._started if each.attempt == 1 else now
+                weigh_lost_race(self._core.health, each.target, each.call, began, now)
 
     def conclude(self, state: CallState) -> Result[Any]:
         """Return the result of the call, and remember how it came about."""

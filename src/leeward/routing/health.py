@@ -48,19 +48,30 @@ class Evidence(NamedTuple):
     isolated: bool = False
     circuits: tuple[CircuitStatus, ...] = ()
 
+    @property
+    def state(self) -> str:
+        """In one word: closed, isolated, or what the circuit is that lets the fewest through."""
+        if self.isolated:
+            return "isolated"
+        states = [each.state for each in self.circuits]
+        return next((state for state in ("open", "half_open", "ramp") if state in states), "closed")
+
 
 class Record:
     """One target: what was counted, its tokens for second tries, and the operator's word.
 
     Attributes:
         probes: its driver can make a probe of its own.
+        checks: probes in a row that went well; if negative, that failed.
         prepared: the score that a circuit of it begins with, by what others have seen.
     """
 
-    __slots__ = ("attempts", "failures", "isolated", "last", "prepared", "probes", "tokens")
+    __slots__ = (
+        *("attempts", "checks", "failures", "isolated", "last", "prepared", "probes", "tokens"),
+    )
 
     def __init__(self, tokens: float) -> None:
-        self.attempts = self.failures = 0
+        self.attempts = self.failures = self.checks = 0
         self.last: Outcome | None = None
         self.tokens = tokens
         self.isolated = self.probes = False
