@@ -86,6 +86,7 @@ def test_a_handler_is_given_its_input_and_its_context() -> None:
             "function": "f", "idempotency_key": "key", "attempt": 3, "deadline": 5.0,
             "call_id": "id", "provider": "nimbus", "region": "north", "trace": "00-a-b-01",
             "headers": {"a": "b"}, "payload": {"id": "42"}, "effects": 0, "dedup": None,
+            "cold_start": True,
         }
     ]  # fmt: skip
     assert current() is None
@@ -295,7 +296,9 @@ def test_a_failure_is_logged_without_content(caplog: pytest.LogCaptureFixture) -
     handler = app.handlers["failing"]
     for given in (b'""', b'"x"'):
         each = delivery(given, headers={"x": CANARY})
-        log_failure(handler, each, answer(handler, each, platform()))
+        failure = answer(handler, each, platform()).failure
+        assert failure is not None
+        log_failure(handler, each, failure)
     facts = "function='failing' kind='call' call_id='id' attempt=None"
     assert [(each.name, each.levelno, each.getMessage()) for each in caplog.records] == [
         (

@@ -27,8 +27,6 @@ ALLOWED = {
     ("adapter/capabilities.py", "docstring"): "whose quotas the default limits come from",
     ("cloudevents.py", "docstring"): "whose limit of a type is the narrowest",
     ("operations/arguments.py", "docstring"): "whose expiries bound the longest",
-    ("testing/__init__.py", "docstring"): "as which clouds' runtime an app is run in users' tests",
-    ("testing/deployed.py", "docstring"): "the same",
     ("routing/policy.py", "docstring"): "the title of the article that the jitter comes from",
 }
 """Where a provider may be named, and why."""
@@ -38,8 +36,6 @@ PRODUCTS = {
     ("adapter/capabilities.py", "docstring"): "whose quotas the default limits come from",
     ("cloudevents.py", "docstring"): "whose limit of a type is the narrowest",
     ("operations/arguments.py", "docstring"): "whose expiries bound the longest",
-    ("testing/__init__.py", "docstring"): "what the runtimes of users' tests are called there",
-    ("testing/deployed.py", "docstring"): "the same",
 }
 """Where a product may be named, and why."""
 

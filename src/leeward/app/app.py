@@ -44,15 +44,18 @@ class App:
 
     Args:
         name: of the program, for logs.
+        json_logs: let a cloud's runtime write logs as JSON, with the fields that its tools know.
 
     Attributes:
         name: as given.
+        json_logs: as given.
         handlers: by name, in the order of their definition; no two have the same.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, json_logs: bool = False) -> None:
         _check_name(name, "the name of an App")
         self.name = name
+        self.json_logs = json_logs
         self.handlers: dict[str, Handler] = {}
         self._warm = Warm()
 
@@ -245,7 +248,14 @@ class App:
                     f"{self.handlers[chosen]!r} and a {kind.value} handler; give one a name"
                 )
             self.handlers[chosen] = Handler(
-                chosen, kind, function, timeout=timeout, retries=retries, final=classes, **options
+                chosen,
+                kind,
+                function,
+                prepare=self._warm.first,
+                timeout=timeout,
+                retries=retries,
+                final=classes,
+                **options,
             )
             return function
 

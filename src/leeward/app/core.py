@@ -8,7 +8,15 @@ from __future__ import annotations
 from leeward.app.answers import Answer, encoded, failed
 from leeward.app.context import Context
 from leeward.app.handlers import Handler
-from leeward.app.problem import InvalidInput, Problem, Ran, failure_of, out_of_time, refused
+from leeward.app.problem import (
+    Failure,
+    InvalidInput,
+    Problem,
+    Ran,
+    failure_of,
+    out_of_time,
+    refused,
+)
 from leeward.app.triggers import Delivery, Platform
 from leeward.errors import OutcomeUnknown
 from leeward.logs import log_event
@@ -17,22 +25,28 @@ LOGGER = "leeward.app"
 
 
 def answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
-    """Run `handler` once; whatever it raises is the answer."""
-    seconds = delivery.seconds
+    """Run `handler` once; whatever it raises is the answer.
+
+    Before the first run of an app in a process, what its handlers share is made.
+    """
+    clock = platform.clock
+    began, seconds = clock.monotonic(), delivery.seconds
     if handler.timeout is not None:
         seconds = min(seconds, handler.timeout)
     if seconds <= 0:
         return failed(refused(out_of_time()))
     try:
+        is_cold = handler.prepare()
         payload, given = handler.read(delivery.input)
     except InvalidInput as error:
         return failed(refused(error))
-    clock = platform.clock
+    except BaseException as error:  # noqa: BLE001 - what an app shares is made by code of its own
+        return failed(failure_of(error, (), "no"))
     context = Context(
         handler.name,
         delivery.idempotency_key,
         delivery.attempt,
-        clock.monotonic() + seconds,
+        began + seconds,
         clock,
         call_id=delivery.call_id,
         provider=platform.provider,
@@ -40,6 +54,7 @@ def answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
         trace=delivery.trace,
         headers=delivery.headers,
         payload=payload,
+        cold_start=is_cold,
     )
     try:
         returned = handler.call(given, context)
@@ -54,11 +69,8 @@ def answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
         return failed(failure_of(error, (Exception,), "yes"), context.dedup)
 
 
-def log_failure(handler: Handler, delivery: Delivery, result: Answer) -> None:
+def log_failure(handler: Handler, delivery: Delivery, failure: Failure) -> None:
     """Log that a run has failed: by name, ids and classes, with nothing of what it was given."""
-    failure = result.failure
-    if failure is None:
-        return
     facts: dict[str, str | int | None] = {
         "function": handler.name,
         "kind": handler.kind.name.lower(),

@@ -36,6 +36,8 @@ class Handler:
         name: on every cloud the same.
         kind: what it is for.
         function: the user's.
+        prepare: makes what the handlers of the app share, unless that is done; returns whether this
+            is the first run of one in this process.
         effect: what running it again would do.
         timeout: seconds that it may take, or None.
         retries: how often it is tried again, or None.
@@ -53,6 +55,7 @@ class Handler:
         kind: Kind,
         function: Function,
         *,
+        prepare: Callable[[], bool],
         effect: Effect = Effect.UNSAFE,
         timeout: float | None = None,
         retries: int | None = None,
@@ -66,6 +69,7 @@ class Handler:
         self.name = name
         self.kind = kind
         self.function = function
+        self.prepare = prepare
         self.effect = effect
         self.timeout = timeout
         self.retries = retries
@@ -100,16 +104,15 @@ class Handler:
         Raises:
             InvalidInput: it is not what the annotation says.
         """
+        if isinstance(given, Message):
+            if self._is_raw:
+                return None, given
+            given = given.body
         if isinstance(given, bytes):
             payload = _decoded(given)
             return payload, self._reader(payload)
         if isinstance(given, Event):
             return given.data, given if self._is_raw else self._reader(given.data)
-        if isinstance(given, Message):
-            if self._is_raw:
-                return None, given
-            payload = _decoded(given.body)
-            return payload, self._reader(payload)
         return given.isoformat(), given
 
     def check(self) -> None:

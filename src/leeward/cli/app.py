@@ -139,7 +139,7 @@ app.command(
 )(targets)
 app.command(
     cls=Command,
-    epilog=_examples("leeward doctor", "leeward doctor --targets aws,azure --json"),
+    epilog=_examples("leeward doctor", "leeward doctor --targets local:a,local:b --json"),
 )(doctor)
 app.command(
     name="dead-letters",

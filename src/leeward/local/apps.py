@@ -20,7 +20,6 @@ def mount(app: App, functions: Functions, bus: Bus) -> None:
         ConfigError: a handler is wrong, or one of its names is taken.
     """
     app.check()
-    app.warm_up()
     for handler in app.handlers.values():
         if handler.kind is Kind.CALL:
             functions.register(handler.name, handler)

@@ -16,9 +16,9 @@ from leeward.adapter.http_functions import Address
 from leeward.adapter.looking import (
     BUS,
     FUNCTION,
-    UNANSWERABLE,
     QUEUE,
     TABLE,
+    UNANSWERABLE,
     Look,
     Seen,
     ask,

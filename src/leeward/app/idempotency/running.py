@@ -17,7 +17,7 @@ _RUN: Final[ContextVar[Run | None]] = ContextVar("leeward_run", default=None)
 
 
 class Run:
-    """A run that holds its key. A handler gets it from `current_run`, or from its context.
+    """A run that holds its key; `current_run` returns it to the handler.
 
     Attributes:
         fence: grows with each run of the key; for the handler's own writes further on.

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from leeward.cli.output.json_view import JsonObject
-from leeward.config import BusConfig, Config, FunctionConfig, GroupConfig, TableConfig
+from leeward.config import (
+    BusConfig,
+    Config,
+    FunctionConfig,
+    GroupConfig,
+    TableConfig,
+)
 from leeward.config.groups import groups_of
 from leeward.config.target_names import unused_sections
 from leeward.operations.operations import DATA_TIMEOUT, EVENT_TIMEOUT, INVOKE_TIMEOUT
