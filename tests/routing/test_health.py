@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+from math import ceil, inf
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leeward.adapter import NO_NETWORK, Delete, Invoke, Key, Load, Publish, Result, Store
 from leeward.errors import Outcome
-from leeward.routing.budget import Failovers, spend_failover
+from leeward.routing.budget import Failovers, spend_failover, spend_hedge
 from leeward.routing.by_hand import isolate, restore
-from leeward.routing.call import Core
+from leeward.routing.call import (
+    AttemptEnded,
+    CallState,
+    Core,
+    Dispatch,
+    Ending,
+    PauseEnded,
+    begin,
+    step,
+)
 from leeward.routing.choice import SPREAD, ProbeTarget
 from leeward.routing.circuit import Circuit, State, Weights
-from leeward.routing.evidence import Answered, weigh_failure
+from leeward.routing.evidence import Answered, probe_passed, weigh_failure, weigh_lost_race
 from leeward.routing.execution import execute
 from leeward.routing.explain import ENDINGS, REASONS, explain
+from leeward.routing.latency import Latency, bucket_of
 from leeward.routing.policy import DEFAULT
 from leeward.routing.probing import HealthChecks, checked, is_due, probed
 from leeward.routing.select import Group
@@ -801,7 +813,8 @@ def test_what_others_saw_is_a_suggestion() -> None:
     assert list(item["open_until"]) == ["a"]
     world = World()
     world.calls(1, OTHER)
-    suggest(world.health, item, 5010.0)
+    world.health.add("b", OTHER)
+    suggest(world.health, item, 5010.0, world.now)
     assert world.calls(1) == "a"
     world.answers["a"] = Outcome.NOT_SENT
     world.calls(1)
@@ -822,7 +835,7 @@ def test_what_others_saw_is_a_suggestion() -> None:
 def test_what_is_old_or_odd_suggests_nothing(item: dict[str, object], wall: float) -> None:
     """It may be anybody's item, or from the future."""
     world = World()
-    suggest(world.health, item, wall)
+    suggest(world.health, item, wall, world.now)
     assert all(record.prepared == 0 for record in world.health.records.values())
 
 
@@ -834,3 +847,310 @@ def test_a_core_is_a_value() -> None:
         world.calls(20)
     assert (one.sent, one.now) == (two.sent, two.now)
     assert isinstance(one.core, Core)
+
+
+def test_a_suggestion_is_forgotten() -> None:
+    """A function that is first called much later begins without it."""
+    world = World()
+    suggest(world.health, {"written_at": 5.0, "open_until": {"a": 9.0}}, 6.0, world.now)
+    world.now += DEFAULT.shared_age
+    world.call(OTHER)
+    world.call()
+    assert world.circuit("a", resource="f").failed == 0
+
+
+def test_what_opened_for_our_own_outage_is_not_told_to_others() -> None:
+    """Nor a circuit that is on its way back."""
+    world = opened(World())
+    world.circuit("a").reason = "local_outage"
+    assert snapshot_of(world.health, 5000.0, world.now)["open_until"] == {}
+    restore(world.health, "a", world.now)
+    assert snapshot_of(world.health, 5000.0, world.now)["open_until"] == {}
+
+
+# What follows a failure, in the corners.
+
+
+def begun(world: World, call: Invoke = HARMLESS, timeout: float = 10.0) -> CallState:
+    """Return the state of a call whose first attempt is under way."""
+    return begin(world.core, call, world.now, timeout)[0]
+
+
+def test_a_target_that_turns_out_ill_in_a_pause_is_left() -> None:
+    """If the call may move; else it ends there."""
+    world = World()
+    world.calls(1)
+    state, (pause,) = step(begun(world), AttemptEnded(1, Outcome.REJECTED), world.now, half)
+    opened(world)
+    _, (command,) = step(state, PauseEnded(pause.target), world.now, half)
+    assert (command.target, command.reason) == ("b", "moved")  # type: ignore[union-attr]
+    state = begun(world, KEYED._replace(function="h"))
+    state = state._replace(tried=("a",), may_move=False)
+    ended, commands = step(state, PauseEnded("a"), world.now, half)
+    assert (ended.ending, ended.why, commands) == (Ending.LAST, "no_other_target", ())
+
+
+def test_no_attempt_starts_that_would_only_be_cut_off() -> None:
+    """A target whose median answer takes longer than what is left is not asked."""
+    world = World()
+    world.answers["a"] = Outcome.UNUSABLE
+    world.took["b"] = 2.0
+    world.calls(25, UNSAFE)
+    world.answers["a"] = Outcome.OK
+    isolate(world.health, "b")
+    restore(world.health, "b", world.now)
+    for target in "ab":
+        for each in world.health.circuits.values():
+            if each.target == target:
+                each.close()
+    world.health.unclosed.clear()
+    world.answers["a"] = Outcome.UNUSABLE
+    result = world.call(UNSAFE, timeout=1.0)
+    assert result.outcome is Outcome.UNUSABLE
+    assert ENDINGS["no_time"] in explain(world.health, result.attempts[0].call_id)
+
+
+def test_a_move_needs_somewhere_to_go() -> None:
+    """All others rest: the call ends with that reason."""
+    world = World("abc")
+    world.answers = {"b": Outcome.NOT_SENT, "c": Outcome.NOT_SENT}
+    for target in "bc":
+        fail(world.health, target, Outcome.UNUSABLE, world.now)
+    world.answers["a"] = Outcome.UNUSABLE
+    result = world.call(UNSAFE)
+    assert [each.target for each in result.attempts] == ["a"]
+    assert ENDINGS["no_other_target"] in explain(world.health, result.attempts[0].call_id)
+    leased = opened(World())
+    leased.now = leased.circuit("a").until
+    leased.call()
+    state = begun(leased)._replace(tried=("b",))
+    leased.circuit("a").half_open(leased.now)
+    leased.circuit("a").leased_until = leased.now + 9.0
+    ended, _ = step(state, AttemptEnded(1, Outcome.UNUSABLE), leased.now, half)
+    assert ended.why == "no_other_target"
+
+
+# Hedges, as values.
+
+
+def hedging(order: str = "ab") -> World:
+    """Return a world whose first target has a baseline, and that hedges."""
+    world = World(order)
+    world.calls(DEFAULT.baseline_answers)
+    world.core = Core(world.health, hedging=True)
+    return world
+
+
+def test_a_hedge_waits_for_the_usual_time() -> None:
+    """Then the next target that is well is asked, once."""
+    world = hedging()
+    state, (first, pause) = begin(world.core, HARMLESS, world.now, 10.0)
+    assert (first.target, pause.hedge) == ("a", True)  # type: ignore[union-attr]
+    assert pause.seconds == pytest.approx(0.05, rel=0.1)  # type: ignore[union-attr]
+    state, (second,) = step(state, PauseEnded("a", hedge=True), world.now + 0.05, half)
+    assert (second.target, second.reason, state.in_flight) == ("b", "hedge", (1, 2))  # type: ignore[union-attr]
+    assert step(state, PauseEnded("a", hedge=True), world.now + 0.1, half) == (state, ())
+
+
+def test_when_nothing_is_hedged() -> None:
+    """Without a baseline, a second target, time, or a budget."""
+    world = hedging("a")
+    assert len(begin(world.core, HARMLESS, world.now, 10.0)[1]) == 1
+    load = Load("t", Key(("id",), ("1",)))
+    world.calls(DEFAULT.baseline_answers, load)
+    _, commands = begin(world.core, load, world.now, 10.0)
+    assert len(commands) == 2, "a load is asked of its home once more"
+    world = hedging()
+    assert len(begin(world.core, OTHER, world.now, 10.0)[1]) == 1
+    assert len(begin(world.core, UNSAFE, world.now, 10.0)[1]) == 1
+    state, _ = begin(world.core, HARMLESS, world.now, 10.0)
+    assert step(state, PauseEnded("a", hedge=True), world.now + 9.95, half) == (state, ())
+    ended = state._replace(in_flight=())
+    assert step(ended, PauseEnded("a", hedge=True), world.now, half) == (ended, ())
+    isolate(world.health, "b")
+    assert step(state, PauseEnded("a", hedge=True), world.now, half) == (state, ())
+    assert len(begin(world.core, HARMLESS, world.now, 10.0)[1]) == 1
+
+
+def test_hedges_have_a_budget() -> None:
+    """One for each twenty calls, and none while second tries are used up."""
+    world = hedging()
+    health = world.health
+    assert sum(spend_hedge(health, "a") for _ in range(20)) == DEFAULT.hedge_burst
+    health.calls += 40
+    assert [spend_hedge(health, "a") for _ in range(3)] == [True, True, False]
+    health.calls += 1000
+    health.records["a"].tokens = DEFAULT.retry_tokens / 2 - 0.1
+    assert not spend_hedge(health, "a")
+    state, _ = begin(world.core, HARMLESS, world.now, 10.0)
+    assert step(state, PauseEnded("a", hedge=True), world.now, half) == (state, ())
+
+
+def test_a_loser_that_took_long_is_evidence() -> None:
+    """Its answer is not waited for; that it was slow is known."""
+    world = hedging()
+    circuit = world.circuit("a", resource="f")
+    circuit.pending = 2
+    weigh_lost_race(world.health, "a", HARMLESS, world.now, world.now + 0.1)
+    assert (circuit.slow, circuit.pending) == (0.0, 1)
+    weigh_lost_race(world.health, "a", HARMLESS, world.now, world.now + 1.0)
+    assert (circuit.slow > 0, circuit.pending) == (True, 0)
+    weigh_lost_race(world.health, "a", OTHER, world.now, world.now + 1.0)
+
+
+# Corners of the evidence.
+
+
+def test_a_probe_of_the_verb_looks_at_the_function_too() -> None:
+    """One call serves both, unless the function is refused for a lasting reason."""
+    world = opened(World())
+    fail(world.health, "a", Outcome.AMBIGUOUS, world.now)
+    circuit = world.circuit("a", resource="f")
+    circuit.open(DEFAULT, world.now, half, "failures")
+    world.health.unclosed[circuit] = None
+    healed(world)
+    circuit.until = world.now + 100.0
+    assert world.call().attempts[0].reason == "probe"
+    assert circuit.state is State.HALF_OPEN
+    circuit.open(DEFAULT, world.now, half, "unusable")
+    circuit.until = world.now + 100.0
+    world.now += DEFAULT.probe_gap
+    assert world.call().target == "b"
+
+
+def test_a_stale_failure_of_a_closed_circuit_counts_for_nothing() -> None:
+    """It belongs to an illness that is over."""
+    world = World()
+    world.calls(1)
+    circuit = world.circuit("a", resource="f")
+    circuit.epoch = 5
+    fail(world.health, "a", Outcome.AMBIGUOUS, world.now, epoch=4)
+    assert circuit.failed == 0
+
+
+def test_a_failure_while_open_shows_whether_all_is_gone() -> None:
+    """Calls that may go nowhere else are refused once nothing goes well at all."""
+    world = World()
+    for _ in range(5):
+        fail(world.health, "a", Outcome.REJECTED, world.now)
+    circuit = world.circuit("a", resource="f")
+    assert (circuit.state, circuit.gone) == (State.OPEN, False)
+    for number in range(DEFAULT.last_failures):
+        fail(world.health, "a", Outcome.REJECTED, world.now + number)
+    assert circuit.gone
+    world.health.succeeded(attempt("a"), world.now, world.now + 0.1)
+    assert (circuit.streak, circuit.gone) == (0, False)
+
+
+def test_the_last_one_is_kept_through_a_lasting_refusal_and_a_stall() -> None:
+    """There is no other target."""
+    world = World("a")
+    fail(world.health, "a", Outcome.UNUSABLE, world.now)
+    for number in range(6):
+        world.health.start("a", HARMLESS, world.now + 0.2 * number)
+    assert not world.health.unclosed
+
+
+def test_an_answer_in_half_open_that_is_no_probes_moves_nothing() -> None:
+    """A read-back may come at any time."""
+    world = healed(opened(World()))
+    world.call()
+    circuit = world.circuit("a")
+    before = circuit.state, circuit.passed, circuit.leased_until
+    fail(world.health, "a", Outcome.NOT_SENT, world.now)
+    world.health.succeeded(attempt("a"), world.now, world.now)
+    assert (circuit.state, circuit.passed, circuit.leased_until) == before
+
+
+def test_an_isolated_target_is_no_alternative() -> None:
+    """The one that is left counts as the last."""
+    world = World()
+    isolate(world.health, "b")
+    for number in range(30):
+        fail(world.health, "a", Outcome.REJECTED, world.now + number)
+    assert world.circuit("a", resource="f").gone
+    probe_passed(world.health, world.circuit("a", resource="f"), world.now)
+    assert world.circuit("a", resource="f").stage == len(DEFAULT.ramp) - 1
+
+
+def test_slow_answers_in_a_ramp_count_as_failures() -> None:
+    """A target that is back, and slow, is not back."""
+    world = World()
+    world.calls(40)
+    circuit = world.circuit("a", resource="f")
+    circuit.begin_stage(0, world.now)
+    world.health.unclosed[circuit] = None
+    world.health.review()
+    world.health.succeeded(attempt("a"), world.now, world.now + 3.0)
+    assert (circuit.answers, circuit.failures) == (1, 1)
+
+
+# Latency.
+
+
+@settings(max_examples=100)
+@given(st.lists(st.floats(1e-7, 2000.0), min_size=1, max_size=300), st.floats(0.01, 1.0))
+def test_a_quantile_is_near_the_truth(times: list[float], share: float) -> None:
+    """Within one bucket of nine percent, between a microsecond and 1,024 seconds."""
+    latency = Latency(DEFAULT)
+    for seconds in times:
+        latency.counts[bucket_of(seconds)] += 1
+    exact = sorted(times)[max(0, ceil(share * len(times) - 1e-9) - 1)]
+    found = latency.quantile(share)
+    assert max(exact, 2.0**-20) <= found * 1.0001 or exact >= 1024
+    assert found <= max(exact, 2.0**-20) * 2 ** (1 / 8) * 1.0001
+
+
+def test_a_known_baseline_grows_slowly_and_fades() -> None:
+    """At most double in an hour; halves of old counts are dropped."""
+    latency = Latency(DEFAULT)
+    assert (latency.quantile(0.5), latency.slow_above(DEFAULT), latency.cut_off(DEFAULT)) == (
+        0.0, inf, inf,
+    )  # fmt: skip
+    latency.counts[bucket_of(0.2)] = latency.total = 1000
+    latency.learn(DEFAULT, 0.0)
+    before = latency.usual
+    assert latency.slow_above(DEFAULT) == 4 * before
+    assert latency.stall_after(DEFAULT) == 3 * latency.rare
+    assert latency.cut_off(DEFAULT) == 4 * latency.very_rare
+    latency.counts[bucket_of(20.0)] = latency.total = 10_000
+    latency.learn(DEFAULT, 3600.0)
+    assert latency.usual == pytest.approx(2 * before)
+    assert latency.total == sum(latency.counts) < 6000
+    assert latency.due == latency.total + 64
+
+
+def test_a_call_that_is_cancelled_in_the_middle_is_not_evidence() -> None:
+    """Its second attempt was under way."""
+    world = World()
+    execution = execute(world.core, HARMLESS, world.now, 10.0)
+    (first,) = next(execution)
+    (pause,) = execution.send((first, world.now, world.now, Result(Outcome.NOT_SENT)))
+    (second,) = execution.send((pause, world.now, world.now + 0.1, None))
+    assert isinstance(second, Dispatch)
+    failures = world.health.evidence("a", world.now).failures
+    execution.close()
+    assert world.health.evidence("a", world.now).failures == failures
+
+
+def test_restoring_one_target_moves_no_group_that_it_is_not_in() -> None:
+    """Nor one that stays with it already."""
+    world = World("abc", fail_back="sticky")
+    world.health.current = {("a", "b", "c"): "c", ("b", "c"): "c", ("a",): "a"}
+    restore(world.health, "a", world.now)
+    assert world.health.current == {("b", "c"): "c", ("a",): "a"}
+
+
+def test_what_opened_long_before_an_outage_of_our_own_stays_open() -> None:
+    """It had reasons of its own."""
+    world = opened(World("abc"))
+    circuit = world.circuit("a")
+    circuit.open(DEFAULT, world.now, half, "failures", hold=600.0)
+    world.now += 60.0
+    for target in "abc":
+        lost = Answered(attempt(target), world.now, world.now)
+        weigh_failure(world.health, lost, Outcome.NOT_SENT, NO_NETWORK)
+    world.answers.clear()
+    world.now += DEFAULT.local_probe
+    world.call()
+    assert (circuit.reason, circuit.state) == ("failures", State.OPEN)
