@@ -84,6 +84,11 @@ class TestAws(
         driver.close()
 
     @pytest.fixture
+    def services(self) -> tuple[str, ...]:
+        """Return the services of which boto3 gives a client."""
+        return ("dynamodb", "events", "lambda")
+
+    @pytest.fixture
     def patience(self) -> float:
         """Return the seconds that a delivery may take: much more than on one machine."""
         return 60.0

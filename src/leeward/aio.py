@@ -48,6 +48,7 @@ class AsyncClient(Operating, WithUsualNames):
     Args:
         targets: as for `leeward.Client`.
         config: as for `leeward.Client`.
+        trust_env: as for `leeward.Client`.
         clock: for tests, `leeward.testing.FakeClock`.
 
     Raises:
@@ -59,9 +60,11 @@ class AsyncClient(Operating, WithUsualNames):
         targets: str | Driver | Sequence[Driver] | None = None,
         *,
         config: str | Path | Config | None = None,
+        trust_env: bool = True,
         clock: Clock | None = None,
     ) -> None:
-        self._operations = Operations(*resolve_targets(targets, config), clock or SystemClock())
+        resolved = resolve_targets(targets, config, trust_env=trust_env)
+        self._operations = Operations(*resolved, clock or SystemClock())
         self._router = self._operations.router
 
     async def invoke(

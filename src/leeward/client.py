@@ -44,6 +44,9 @@ class Client(Operating, WithUsualNames):
             else ``local``, the embedded store.
         config: path of a ``leeward.toml``, or a `Config`. By default the file that
             ``LEEWARD_CONFIG`` names, else ``leeward.toml`` in the working directory.
+        trust_env: False for the hardened mode, whatever the configuration says: no environment
+            variable counts, and no ``leeward.toml`` that `config` does not name. A driver that is
+            open already stays as it was opened.
         clock: for tests, `leeward.testing.FakeClock`.
 
     Raises:
@@ -55,9 +58,11 @@ class Client(Operating, WithUsualNames):
         targets: str | Driver | Sequence[Driver] | None = None,
         *,
         config: str | Path | Config | None = None,
+        trust_env: bool = True,
         clock: Clock | None = None,
     ) -> None:
-        self._operations = Operations(*resolve_targets(targets, config), clock or SystemClock())
+        resolved = resolve_targets(targets, config, trust_env=trust_env)
+        self._operations = Operations(*resolved, clock or SystemClock())
         self._router = self._operations.router
 
     def invoke(

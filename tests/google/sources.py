@@ -107,10 +107,10 @@ def http(status: int, document: Any, *headers: str) -> bytes:
     return b"HTTP/1.1 %d X\r\n%bContent-Length: %d\r\n\r\n%b" % (status, lines, len(body), body)
 
 
-def refused(source: Source, what: Hashable) -> Unresolved:
+def refused(source: Source, what: Hashable, timeout: float = 5.0) -> Unresolved:
     """Fetch, and give the refusal, whose texts hold no canary."""
     with pytest.raises(Unresolved) as caught:
-        source(what, 5.0)
+        source(what, timeout)
     assert "canary" not in f"{caught.value!r} {caught.value}"
     return caught.value
 

@@ -35,3 +35,7 @@ class TestNimbus(DriverContract):
     @pytest.fixture
     def faults(self, cloud: NimbusCloud) -> Faults:
         return cloud
+
+    @pytest.fixture
+    def services(self) -> tuple[str, ...]:
+        return ("http",)

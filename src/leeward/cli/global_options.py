@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +13,9 @@ import typer
 
 from leeward.cli.output.output import Output
 from leeward.client import Client
-from leeward.config import Config, load_config
+from leeward.config import Config, load_config, load_settings
 from leeward.local.config import HANDLERS
+from leeward.values import NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +25,13 @@ class GlobalOptions:
     Attributes:
         targets: the order; None for what is configured.
         config: the configuration file; None for the usual one.
+        trust_env: False for the hardened mode, whatever a file says.
         output: where results and errors go.
     """
 
     targets: str | None
     config: Path | None
+    trust_env: bool
     output: Output
 
     @contextmanager
@@ -38,13 +41,24 @@ class GlobalOptions:
         What functions and subscribers of an embedded target print, and their modules when they
         are imported, is not a result, so it goes to the standard error.
         """
-        targets, where = (self.targets, self.config) if config is None else (None, config)
-        with redirect_stdout(sys.stderr), Client(targets, config=where) as client:
-            yield client
+        config = self.resolved() if config is None else config
+        with redirect_stdout(sys.stderr):
+            with modules_beside(config):
+                client = Client(config=config)
+            with client:
+                yield client
 
     def resolved(self) -> Config:
         """Return the configuration that the options describe."""
-        return load_config(self.targets, file=self.config, env=os.environ)
+        return load_config(self.targets, file=self.config, env=os.environ, trust_env=self.trust_env)
+
+    def settings(self) -> Config:
+        """Return the same without an order of the command line or the environment."""
+        return load_settings(file=self.config, env=os.environ, trust_env=self.trust_env)
+
+    def environment(self) -> Mapping[str, str]:
+        """Return the variables of leeward that may count."""
+        return os.environ if self.trust_env else NOTHING
 
     def client_of_data(self) -> AbstractContextManager[Client]:
         """Open the same client without the functions and subscribers of embedded targets.
@@ -53,6 +67,29 @@ class GlobalOptions:
         stop it.
         """
         return self.client(without_handlers(self.resolved()))
+
+
+@contextmanager
+def modules_beside(config: Config) -> Iterator[None]:
+    """Let modules be imported from the directory of the configuration file, for a moment.
+
+    So a ``leeward.toml`` can name functions in files beside it, without a package around them. It
+    comes last, so that no file there hides an installed module, and goes when the targets are
+    open. The working directory has no part in it, and in the hardened mode nothing has.
+    """
+    if config.file is None or not config.trust_env or not _has_handlers(config):
+        yield
+        return
+    directory = str(Path(config.file).absolute().parent)
+    sys.path.append(directory)
+    try:
+        yield
+    finally:
+        sys.path.remove(directory)
+
+
+def _has_handlers(config: Config) -> bool:
+    return config != without_handlers(config)
 
 
 def without_handlers(config: Config) -> Config:

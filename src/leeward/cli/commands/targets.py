@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from time import sleep
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from leeward.cli.global_options import options_of
+from leeward.cli.global_options import options_of, without_handlers
 from leeward.cli.output.config_view import json_of_config, json_of_origins, json_of_target
 from leeward.cli.output.console import Printer, Printers
 from leeward.cli.output.json_view import JsonObject
 from leeward.cli.output.render import spoken
+from leeward.local.config import check_handlers
+from leeward.opening import target_config
+from leeward.values import NOTHING
 
 if TYPE_CHECKING:
     from leeward import Client
@@ -34,12 +36,16 @@ def targets(
     """Show the order, the targets and the homes of the tables.
 
     Every target is opened, so that a wrong setting is found; nothing is sent to it, but for the
-    probes of --watch, which have no effect.
+    probes of --watch, which have no effect. Functions of an embedded target are not imported.
     """
     options = options_of(context)
     config = options.resolved()
-    data = json_of_origins(options.targets, options.config, os.environ) | json_of_config(config)
-    with options.client(config) as cloud:
+    data = json_of_origins(options.targets, options.settings(), options.environment())
+    data |= json_of_config(config)
+    for target in config.order:
+        if target.provider == "local":
+            check_handlers(target_config(target, config, NOTHING))
+    with options.client(without_handlers(config)) as cloud:
         if not watch:
             data["targets"] = [json_of_target(status) for status in cloud.targets()]
             options.output.show(data, _render)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from leeward.cli.output.json_view import JsonObject
 from leeward.config import (
@@ -12,7 +11,6 @@ from leeward.config import (
     FunctionConfig,
     GroupConfig,
     TableConfig,
-    load_settings,
 )
 from leeward.config.groups import groups_of
 from leeward.config.target_names import unused_sections
@@ -39,9 +37,8 @@ def json_of_config(config: Config) -> JsonObject:
     }
 
 
-def json_of_origins(targets: str | None, file: Path | None, env: Mapping[str, str]) -> JsonObject:
+def json_of_origins(targets: str | None, settings: Config, env: Mapping[str, str]) -> JsonObject:
     """Return which file is read, and where the order comes from."""
-    settings = load_settings(file=file, env=env)
     return {"order_from": _order_from(targets, settings, env), "config": settings.file}
 
 

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from enum import Enum
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 from leeward.adapter import TargetConfig
@@ -50,6 +51,13 @@ _REMEDY: Final = (
     "set credentials_file or GOOGLE_APPLICATION_CREDENTIALS, or sign in by "
     "'gcloud auth application-default login'"
 )
+
+_LEFT_ALONE: Final = 60.0
+"""Seconds for which a metadata server that did not answer is taken to be missing. A choice:
+elsewhere one call in a minute waits for it, and a machine that starts may need it later."""
+
+_LONG_ENOUGH: Final = 1.0
+"""Seconds within which a server on the machine's own link would have answered."""
 
 
 class _Origin(Enum):
@@ -160,7 +168,7 @@ def _tokens(
         carrier = OneShotTransport() if settings.public_only else transport
         own = metadata_source(place, carrier, now)
         if origin is _Origin.PERHAPS:
-            own = _Perhaps(own, partial(is_there, place, carrier))
+            own = _Perhaps(own, partial(is_there, place, carrier), now)
     own = charged(own, identity.quota_project)
     if identity.impersonate is None:
         return own
@@ -190,21 +198,29 @@ class _Perhaps:
     """The metadata server where nothing says that there is one, such as on a virtual machine.
 
     Somewhere else its address leads nowhere, and a request may hang. So it is asked for nothing
-    first, for a short while. Once it has answered, it is out of reach if it does not.
+    first, for a short while, and if it does not answer, it is left alone for a minute. Once it has
+    answered, it is out of reach if it does not.
 
     Args:
         source: the metadata server.
         is_there: asks whether it is one, within so many seconds.
+        now: gives Unix seconds.
     """
 
-    def __init__(self, source: Source, is_there: Callable[[float], bool]) -> None:
+    def __init__(
+        self, source: Source, is_there: Callable[[float], bool], now: Callable[[], float]
+    ) -> None:
         self._source = source
         self._is_there = is_there
+        self._now = now
         self._seen = False
+        self._missing_since = -inf
 
     def __call__(self, what: Any, timeout: float) -> Resolved:
-        if not self._seen:
+        if not self._seen and not 0 <= self._now() - self._missing_since < _LEFT_ALONE:
             self._seen = self._is_there(timeout)
+            if timeout >= _LONG_ENOUGH:
+                self._missing_since = self._now()
         if not self._seen:
             told = f"no Google credentials, and no metadata server: {_REMEDY}"
             raise Unresolved(Outcome.AUTH, "no_credentials", told)
