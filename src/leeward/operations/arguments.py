@@ -51,6 +51,16 @@ def check_effect(value: Any) -> Effect | None:
     return Effect(value)
 
 
+def check_call_id(value: Any) -> int:
+    """Check the number of a call."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidRequest(
+            f"call_id is {shown(value)}; it must be a whole number, as in `attempts`",
+            field="call_id",
+        )
+    return value
+
+
 def check_targets(value: Any, known: Collection[str]) -> None:
     """Check the targets that one call is narrowed to: names of the order, each once."""
     several = isinstance(value, Sequence) and not isinstance(value, bytes | bytearray)
