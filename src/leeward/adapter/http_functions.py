@@ -164,7 +164,7 @@ def invoke(platform: Platform, call: Invoke, view: View, address: Any = None) ->
         address = yield Need(FunctionAddress(call.function))
     headers = (
         ("Content-Type", "application/json"),
-        *request_headers(call.idempotency_key, view.timeout),
+        *request_headers(call.idempotency_key, view.timeout, call.trace),
         *platform.credentials(address),
     )
     request = Request("POST", address.origin, address.target, headers, call.payload)

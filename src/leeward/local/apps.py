@@ -11,6 +11,7 @@ from leeward.delivery.dispatcher import AttemptFailed
 from leeward.delivery.store import Delivery as Row
 from leeward.local.bus import Bus, event_in
 from leeward.local.functions import Functions
+from leeward.values import Event
 
 
 def mount(app: App, functions: Functions, bus: Bus) -> None:
@@ -41,12 +42,15 @@ def deliver(handler: Handler, row: Row, deadline: float, clock: Clock) -> None:
     Raises:
         AttemptFailed: the handler has failed; it holds why, and whether to try again.
     """
+    given = _input(handler, row)
+    trace = given.extensions.get("traceparent") if isinstance(given, Event) else None
     delivery = Delivery(
-        _input(handler, row),
+        given,
         f"{row.id}-{row.attempt}",
         row.idempotency_key,
         deadline - clock.monotonic(),
         row.attempt,
+        trace if isinstance(trace, str) else None,
     )
     failure = answer(handler, delivery, Platform("local", None, clock)).failure
     if failure is not None and failure.cause is not None:

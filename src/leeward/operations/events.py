@@ -11,6 +11,7 @@ from leeward.cloudevents import Written, check, document_of, mint, write
 from leeward.entropy import new_id
 from leeward.errors import InvalidRequest, PayloadTooLarge
 from leeward.operations.limits import OrderLimits
+from leeward.operations.traces import in_trace
 from leeward.values import Event
 
 
@@ -67,7 +68,7 @@ def _completed(event: Event, field: str, source: str, limits: OrderLimits, now: 
     check(event, field)
     if not isinstance(event.data, bytes):
         items.check_json(event.data, f"{field}.data")
-    written = write(mint(event, id=new_id(now), source=source, now=now))
+    written = write(mint(in_trace(event), id=new_id(now), source=source, now=now))
     _check_size(written, field, limits)
     return written
 
