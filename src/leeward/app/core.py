@@ -8,7 +8,7 @@ from __future__ import annotations
 from leeward.app.answers import Answer, encoded, failed
 from leeward.app.context import Context
 from leeward.app.handlers import Handler
-from leeward.app.problem import Failure, InvalidInput, Ran, failure_of, out_of_time, refused
+from leeward.app.problem import InvalidInput, Ran, failure_of, out_of_time, refused
 from leeward.app.triggers import Delivery, Platform
 from leeward.errors import OutcomeUnknown
 from leeward.logs import log_event
@@ -61,8 +61,11 @@ def answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
         return failed(failure_of(error, (Exception,), "yes"), context.dedup)
 
 
-def log_failure(handler: Handler, delivery: Delivery, failure: Failure) -> None:
+def log_failure(handler: Handler, delivery: Delivery, result: Answer) -> None:
     """Log that a run has failed: by name, ids and classes, with nothing of what it was given."""
+    failure = result.failure
+    if failure is None:
+        return
     facts: dict[str, str | int | None] = {
         "function": handler.name,
         "kind": handler.kind.name.lower(),
