@@ -45,6 +45,7 @@ class App:
     Args:
         name: of the program, for logs.
         json_logs: let a cloud's runtime write logs as JSON, with the fields that its tools know.
+        otel: make spans and metrics of handlers, through OpenTelemetry's API (``leeward[otel]``).
 
     Attributes:
         name: as given.
@@ -52,12 +53,17 @@ class App:
         handlers: by name, in the order of their definition; no two have the same.
     """
 
-    def __init__(self, name: str, *, json_logs: bool = False) -> None:
+    def __init__(self, name: str, *, json_logs: bool = False, otel: bool = False) -> None:
         _check_name(name, "the name of an App")
         self.name = name
         self.json_logs = json_logs
         self.handlers: dict[str, Handler] = {}
         self._warm = Warm()
+        self._telemetry: Any = None
+        if otel:
+            from leeward.app.telemetry import Telemetry
+
+            self._telemetry = Telemetry()
 
     def __repr__(self) -> str:
         """Show its name and those of its handlers."""
@@ -252,6 +258,7 @@ class App:
                 kind,
                 function,
                 prepare=self._warm.first,
+                telemetry=self._telemetry,
                 timeout=timeout,
                 retries=retries,
                 final=classes,

@@ -21,6 +21,14 @@ def answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
 
     Before the first run of an app in a process, what its handlers share is made.
     """
+    telemetry = handler.telemetry
+    if telemetry is None:
+        return _answer(handler, delivery, platform)
+    found: Answer = telemetry.observe(_answer, handler, delivery, platform)
+    return found
+
+
+def _answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
     clock = platform.clock
     began, seconds = clock.monotonic(), delivery.seconds
     if handler.timeout is not None:
