@@ -164,7 +164,12 @@ class App:
         )
 
     def on_schedule(
-        self, schedule: str, *, name: str | None = None, timeout: float | None = None
+        self,
+        schedule: str,
+        *,
+        name: str | None = None,
+        timeout: float | None = None,
+        retries: int | None = None,
     ) -> Callable[[F], F]:
         """Run the decorated function at times; it gets the time for which it is run, in UTC.
 
@@ -173,6 +178,7 @@ class App:
                 week; ``*/5 * * * *`` is every five minutes. In UTC.
             name: by default the function's own, with hyphens for underscores.
             timeout: seconds that it may take.
+            retries: how often a run is tried again; by default the platform decides.
 
         Raises:
             ConfigError: an argument is wrong, or the name is taken.
@@ -180,7 +186,9 @@ class App:
         from leeward.app.schedules import check_schedule
 
         check_schedule(schedule)
-        return self._register(Kind.SCHEDULE, name, timeout=timeout, schedule=schedule)
+        return self._register(
+            Kind.SCHEDULE, name, timeout=timeout, retries=retries, schedule=schedule
+        )
 
     def warm(self, make: Callable[[], T]) -> Callable[[], T]:
         """Make what the decorated function returns once for each process, and share it.
