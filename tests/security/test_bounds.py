@@ -38,6 +38,8 @@ BOUNDED: dict[str, str] = {
     "local/functions.py SimpleQueue()": "holds one answer",
     "http/threads.py acquire()": "of a lock that nobody else knows yet",
     "adapter/flight.py wait()": "inside `asyncio.wait_for`, with the caller's deadline",
+    "app/context.py get()": "of a context variable",
+    "runtime/time_limits.py cache": "a function without arguments",
     "forking.py acquire()": "a lock's own method; what it guards is short",
 }
 """What has no bound in its call, with the reason why that is one."""

@@ -26,6 +26,8 @@ SCHEDULE: Final = "(schedule)"
 
 PAUSE: Final = 0.5
 """Seconds between two looks at the clock."""
+GRACE: Final = 2.0
+"""Seconds that `close` waits for a look that is under way."""
 
 
 class Schedules(Forkable):
@@ -69,7 +71,7 @@ class Schedules(Forkable):
         """Run nothing any more."""
         self._over.set()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(GRACE)
 
     def renew(self, *, held: bool) -> None:
         """Leave the schedules to the parent; for the child of a fork."""
