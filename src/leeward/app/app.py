@@ -45,6 +45,7 @@ class App:
     Args:
         name: of the program, for logs.
         json_logs: let a cloud's runtime write logs as JSON, with the fields that its tools know.
+        otel: make spans and metrics of handlers, through OpenTelemetry's API (``leeward[otel]``).
 
     Attributes:
         name: as given.
@@ -52,12 +53,17 @@ class App:
         handlers: by name, in the order of their definition; no two have the same.
     """
 
-    def __init__(self, name: str, *, json_logs: bool = False) -> None:
+    def __init__(self, name: str, *, json_logs: bool = False, otel: bool = False) -> None:
         _check_name(name, "the name of an App")
         self.name = name
         self.json_logs = json_logs
         self.handlers: dict[str, Handler] = {}
         self._warm = Warm()
+        self._telemetry: Any = None
+        if otel:
+            from leeward.app.telemetry import Telemetry
+
+            self._telemetry = Telemetry()
 
     def __repr__(self) -> str:
         """Show its name and those of its handlers."""
@@ -158,7 +164,12 @@ class App:
         )
 
     def on_schedule(
-        self, schedule: str, *, name: str | None = None, timeout: float | None = None
+        self,
+        schedule: str,
+        *,
+        name: str | None = None,
+        timeout: float | None = None,
+        retries: int | None = None,
     ) -> Callable[[F], F]:
         """Run the decorated function at times; it gets the time for which it is run, in UTC.
 
@@ -167,6 +178,7 @@ class App:
                 week; ``*/5 * * * *`` is every five minutes. In UTC.
             name: by default the function's own, with hyphens for underscores.
             timeout: seconds that it may take.
+            retries: how often a run is tried again; by default the platform decides.
 
         Raises:
             ConfigError: an argument is wrong, or the name is taken.
@@ -174,7 +186,9 @@ class App:
         from leeward.app.schedules import check_schedule
 
         check_schedule(schedule)
-        return self._register(Kind.SCHEDULE, name, timeout=timeout, schedule=schedule)
+        return self._register(
+            Kind.SCHEDULE, name, timeout=timeout, retries=retries, schedule=schedule
+        )
 
     def warm(self, make: Callable[[], T]) -> Callable[[], T]:
         """Make what the decorated function returns once for each process, and share it.
@@ -252,6 +266,7 @@ class App:
                 kind,
                 function,
                 prepare=self._warm.first,
+                telemetry=self._telemetry,
                 timeout=timeout,
                 retries=retries,
                 final=classes,

@@ -23,6 +23,7 @@ from leeward.json_text import decode
 from leeward.local.apps import deliver, mount
 from leeward.local.bus import Bus, DeadLetter, dead_letter, event_in
 from leeward.local.functions import QUEUED_CALL, F, Functions
+from leeward.local.schedules import Schedules
 from leeward.local.schema import SCHEMA
 from leeward.local.tables import Tables
 from leeward.logs import log_event
@@ -72,6 +73,7 @@ class Local(Driver):
         accept = self._dispatcher.accept
         self._functions = Functions(self._clock, self.limits.payload_bytes, accept)
         self._bus = Bus(accept)
+        self._schedules = Schedules(self._clock, accept)
         tables = Tables(self._database)
         self._verbs: dict[str, Verb] = {
             "invoke": self._functions.invoke,
@@ -127,7 +129,7 @@ class Local(Driver):
         return register
 
     def mount(self, app: App) -> None:
-        """Run the handlers of an app here: its functions, subscribers and handlers of messages.
+        """Run the handlers of an app here, until this target is closed.
 
         Messages of a queue are what `enqueue` queues under its name. Mounting twice is harmless.
 
@@ -136,7 +138,7 @@ class Local(Driver):
         """
         if app in self._apps:
             return
-        mount(app, self._functions, self._bus)
+        mount(app, self._functions, self._bus, self._schedules)
         self._apps.append(app)
         self._look_for_work()
 
@@ -219,12 +221,14 @@ class Local(Driver):
         Subscribers may use this target until then. What is still pending in a file is delivered
         by the next process.
         """
+        self._schedules.close()
         self._dispatcher.close()
         self._closed = True
         self._database.close()
 
     def _handlers(self) -> dict[Recipient, Handler]:
         recipients = self._functions.recipients() | self._bus.recipients()
+        recipients |= self._schedules.recipients()
         return {each: partial(self._handle, function) for each, function in recipients.items()}
 
     def _handle(self, function: Function | AppHandler, delivery: Delivery, deadline: float) -> None:

@@ -36,6 +36,7 @@ from leeward.json_text import encode
 from leeward.operations import arguments, results
 from leeward.operations.capabilities import POSSIBLE, needed, require
 from leeward.operations.limits import OrderLimits
+from leeward.operations.traces import running_trace
 from leeward.routing import FailoverDriver
 from leeward.routing.select import NO_GROUPS
 from leeward.values import (
@@ -129,6 +130,7 @@ class Operations:
             arguments.check_effect(effect) or configured.effect,
             configured.shared_dedup,
             configured.timeout or 0.0,
+            running_trace(),
         )
         seconds = call.time_limit or INVOKE_TIMEOUT
         if timeout is not None:
@@ -159,6 +161,7 @@ class Operations:
             arguments.check_idempotency_key(idempotency_key) or new_id(self._clock.now()),
             arguments.check_effect(effect) or configured.effect,
             configured.shared_dedup,
+            running_trace(),
         )
         seconds = EVENT_TIMEOUT if timeout is None else arguments.check_timeout(timeout)
         self._check(call)
