@@ -8,11 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Self
 
-from leeward.adapter import Driver
 from leeward.clock import Clock, SystemClock
-from leeward.opening import resolve_targets
 from leeward.operations.operating import Operating
-from leeward.operations.operations import Operations
 from leeward.usual_names import WithUsualNames
 from leeward.values import (
     Effect,
@@ -33,6 +30,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from leeward.adapter import Driver
+    from leeward.app import App
     from leeward.config import Config
 
 
@@ -50,6 +49,7 @@ class AsyncClient(Operating, WithUsualNames):
         config: as for `leeward.Client`.
         trust_env: as for `leeward.Client`.
         clock: for tests, `leeward.testing.FakeClock`.
+        app: as for `leeward.Client`; its handlers run on threads.
 
     Raises:
         ConfigError: something configured is wrong; the message names the place and the remedy.
@@ -62,8 +62,13 @@ class AsyncClient(Operating, WithUsualNames):
         config: str | Path | Config | None = None,
         trust_env: bool = True,
         clock: Clock | None = None,
+        app: App | None = None,
     ) -> None:
-        resolved = resolve_targets(targets, config, trust_env=trust_env)
+        # Loaded by the first client: who imports leeward for its types does without.
+        from leeward.opening import resolve_targets
+        from leeward.operations.operations import Operations
+
+        resolved = resolve_targets(targets, config, app, trust_env=trust_env)
         self._operations = Operations(*resolved, clock or SystemClock())
         self._router = self._operations.router
 

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Self
 
-from leeward.adapter import Driver
 from leeward.clock import Clock, SystemClock
-from leeward.opening import resolve_targets
 from leeward.operations.operating import Operating
-from leeward.operations.operations import Operations
 from leeward.usual_names import WithUsualNames
 from leeward.values import (
     Effect,
@@ -30,6 +27,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from leeward.adapter import Driver
+    from leeward.app import App
     from leeward.config import Config
 
 
@@ -48,6 +47,8 @@ class Client(Operating, WithUsualNames):
             variable counts, and no ``leeward.toml`` that `config` does not name. A driver that is
             open already stays as it was opened.
         clock: for tests, `leeward.testing.FakeClock`.
+        app: runs in this process where a target does that, as ``local`` does; elsewhere it is
+            deployed, and this client calls it there.
 
     Raises:
         ConfigError: something configured is wrong; the message names the place and the remedy.
@@ -60,8 +61,13 @@ class Client(Operating, WithUsualNames):
         config: str | Path | Config | None = None,
         trust_env: bool = True,
         clock: Clock | None = None,
+        app: App | None = None,
     ) -> None:
-        resolved = resolve_targets(targets, config, trust_env=trust_env)
+        # Loaded by the first client: who imports leeward for its types does without.
+        from leeward.opening import resolve_targets
+        from leeward.operations.operations import Operations
+
+        resolved = resolve_targets(targets, config, app, trust_env=trust_env)
         self._operations = Operations(*resolved, clock or SystemClock())
         self._router = self._operations.router
 

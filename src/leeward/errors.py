@@ -19,7 +19,7 @@ LeewardError
     │   └── PoisonSuspected  AMBIGUOUS    the payload has harmed two targets, and is refused for now
     ├── Overloaded           LOCAL        refused on this side, before anything was sent
     │   └── SpoolFull        LOCAL        reserved: the local journal is full
-    └── DedupUnavailable     NOT_SENT     reserved: the store that makes a keyed call safe is away
+    └── DedupUnavailable     NOT_SENT     the table that makes a keyed function safe is away
 
 Each has `target` and `attempts`; the native error, where there is one, is its `__cause__`. What is
 reserved is not raised in this version.
@@ -274,6 +274,9 @@ class SpoolFull(Overloaded):
 
 
 class DedupUnavailable(CallError):
-    """Reserved, not raised in this version: the store of idempotency keys cannot be reached."""
+    """The table with the idempotency keys cannot be reached, so the function did not run.
+
+    A function of yours gets it from `leeward.app.idempotent`; its caller gets a `FunctionError`.
+    """
 
     outcome = Outcome.NOT_SENT

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 from pathlib import Path
 from types import FunctionType
 
@@ -17,6 +18,7 @@ from leeward.operations.errors import CLASSES
 from leeward.routing import FailoverDriver
 from leeward.routing.outcomes import TABLE
 from leeward.testing import Fault
+from tests.demo.flagship import files
 from tests.scripted import Scripted
 
 ROOT = Path(__file__).parents[2]
@@ -112,16 +114,20 @@ def test_the_documented_configuration_loads(tmp_path: Path) -> None:
     "page",
     [
         *("docs/quickstart.md", "docs/testing.md", "docs/async.md", "README.md"),
-        *("docs/configuration.md", "docs/scope.md", "docs/logging.md"),
+        *("docs/configuration.md", "docs/scope.md", "docs/logging.md", "docs/functions.md"),
     ],
 )
 def test_the_examples_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every Python example runs as printed; a test among them is called."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    for name, text in files(page).items():
+        (tmp_path / name).write_text(text)
+    monkeypatch.delitem(sys.modules, "shop", raising=False)
     for source in blocks(ROOT / page, "python"):
         space: dict[str, object] = {}
         try:
-            exec(compile(source, page, "exec"), space)
+            exec(compile(source, page, "exec", dont_inherit=True), space)
         except leeward.NotFound:
             assert "Client()" in source, "only an example with no function of its own may miss one"
         for name, value in space.items():

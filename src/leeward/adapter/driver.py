@@ -81,6 +81,12 @@ class Driver(ABC):
         """
         raise ConfigError(f"{self.target} has no client of {service!r}, nor of any other service")
 
+    def mount(self, app: Any) -> None:  # noqa: B027 - most targets run nothing here
+        """Run the handlers of a `leeward.App` in this process, if this target does such a thing.
+
+        By default nothing happens: elsewhere an app is deployed.
+        """
+
     def close(self) -> None:  # noqa: B027 - a driver may have nothing to release
         """Release every connection, thread and file. Closing twice is harmless."""
 

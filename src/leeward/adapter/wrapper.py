@@ -55,6 +55,10 @@ class WrappingDriver(Driver):
         """Return the vendor's own client."""
         return self._driver.native(service)
 
+    def mount(self, app: Any) -> None:
+        """Let the driver inside run an app."""
+        self._driver.mount(app)
+
     def close(self) -> None:
         """Close the target."""
         self._driver.close()

@@ -29,6 +29,8 @@ MAX_EXPIRY = 100 * 365 * 24 * 3600.0
 
 def check_name(value: Any, field: str) -> str:
     """Check the name of a function, bus or table."""
+    if type(value) is str and len(value) <= MAX_NAME and value.isprintable() and value.strip():
+        return value
     text = _text(value, field)
     if len(text) > MAX_NAME:
         raise InvalidRequest(

@@ -34,7 +34,7 @@ from leeward.entropy import new_id
 from leeward.errors import ConfigError, InvalidRequest, LeewardError, PayloadTooLarge
 from leeward.json_text import encode
 from leeward.operations import arguments, results
-from leeward.operations.capabilities import POSSIBLE, require
+from leeward.operations.capabilities import POSSIBLE, needed, require
 from leeward.operations.limits import OrderLimits
 from leeward.operations.routing import router_of
 from leeward.values import (
@@ -163,7 +163,14 @@ class Operations:
         self, bus: str, event: Event, timeout: float | None
     ) -> Operation[Publish, PublishReceipt]:
         """Publish one event."""
-        (call,) = self._publications(bus, [event], "event")
+        # Loaded by the first event: a program that only calls functions does without.
+        from leeward.operations.events import completed
+
+        arguments.check_name(bus, "bus")
+        now, limits = self._clock.now(), self._limits
+        source = self._config.source
+        done = completed(event, "event", limits, id=new_id(now), source=source, now=now)
+        call = Publish(bus, (done,))
         seconds = self._event_seconds(bus, timeout)
         self._check(call)
         return call, seconds, results.published
@@ -177,8 +184,11 @@ class Operations:
         result, and returns the report.
         """
         from leeward.operations.batches import send_in_order
+        from leeward.operations.events import complete, in_chunks
 
-        requests = self._publications(bus, events, "events")
+        arguments.check_name(bus, "bus")
+        done = complete(events, self._config.source, self._limits, self._clock.now())
+        requests = [Publish(bus, chunk) for chunk in in_chunks(done, self._limits.smallest)]
         deadline = self._clock.monotonic() + self._event_seconds(bus, timeout)
         for request in requests:
             self._check(request)
@@ -286,7 +296,8 @@ class Operations:
         """Refuse a call of a closed client, and one that a target could not serve."""
         if self.closed:
             raise LeewardError("this client is closed, and nothing was sent; open a new one")
-        if not self._lacking.isdisjoint(POSSIBLE[call.verb]):
+        lacking = self._lacking
+        if not (lacking.isdisjoint(POSSIBLE[call.verb]) or lacking.isdisjoint(needed(call))):
             require(call, [self._drivers[name] for name in self.router.candidates(call)])
 
     def _function(self, function: str) -> FunctionConfig:
@@ -312,16 +323,6 @@ class Operations:
         if type(value) is str and value.isascii() and 0 < len(value) <= longest:
             return Key(fields, (value,))
         return arguments.key_of_item(item, fields, self._limits)
-
-    def _publications(self, bus: str, events: Sequence[Event], field: str) -> list[Publish]:
-        """Check and complete events, and split them into requests that every target takes."""
-        # Loaded by the first event: a program that only calls functions does without.
-        from leeward.operations.events import complete, in_chunks
-
-        arguments.check_name(bus, "bus")
-        now, source = self._clock.now(), self._config.source
-        completed = complete(events, field, source, self._limits, now)
-        return [Publish(bus, chunk) for chunk in in_chunks(completed, self._limits.smallest)]
 
     def _event_seconds(self, bus: str, timeout: float | None) -> float:
         if timeout is not None:

@@ -16,6 +16,7 @@ from leeward.routing.policy import DEFAULT, RoutingPolicy
 from leeward.routing.runners import aio, threads
 from leeward.routing.runners.shared import Shared
 from leeward.values import NOTHING, RoutingEvent
+from leeward.watching import WATCHER, is_harmless, report
 
 if TYPE_CHECKING:
     from leeward.clock import Clock
@@ -88,13 +89,25 @@ class FailoverDriver(Driver):
 
         `only` narrows the targets for this call, and is their order.
         """
-        return threads.run(self._shared, call, timeout, only)
+        watcher = WATCHER.get()
+        if watcher is None or is_harmless(call):
+            return threads.run(self._shared, call, timeout, only)
+        watcher.begin()
+        result = threads.run(self._shared, call, timeout, only)
+        report(watcher, result)
+        return result
 
     async def perform_async(
         self, call: Call, timeout: float, only: tuple[str, ...] = ()
     ) -> Result[Any]:
         """Do the same without blocking the event loop."""
-        return await aio.run(self._shared, call, timeout, only)
+        watcher = WATCHER.get()
+        if watcher is None or is_harmless(call):
+            return await aio.run(self._shared, call, timeout, only)
+        await watcher.begin_async()
+        result = await aio.run(self._shared, call, timeout, only)
+        report(watcher, result)
+        return result
 
     def evidence(self, target: str) -> Evidence:
         """Return what has been seen of `target`."""
