@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from leeward.errors import InvalidRequest
-from leeward.operations.arguments import check_call_id
 from leeward.values import ProbeReport, RoutingEvent, TargetStatus
 
 if TYPE_CHECKING:
@@ -55,6 +54,8 @@ class Operating:
             call_id: from any of the `attempts` of its result or exception. The last 256 calls that
                 did not go well at once are remembered.
         """
+        from leeward.operations.arguments import check_call_id
+
         return self._operations.router.explain(check_call_id(call_id))
 
     def listen(self, listener: Callable[[RoutingEvent], object]) -> None:
