@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from leeward.adapter import Call, Capability, Driver, Limits, Result
 from leeward.app.app import App
@@ -29,6 +29,9 @@ from leeward.local.tables import Tables
 from leeward.logs import log_event
 from leeward.sqlite.database import MEMORY, Database
 from leeward.sqlite.errors import DatabaseFault
+
+if TYPE_CHECKING:
+    from leeward.adapter.looking import Look
 
 LOGGER = "leeward.local"
 DIRECTORY = ".leeward"
@@ -177,6 +180,15 @@ class Local(Driver):
         if not self._dispatcher.started:
             self._look_for_work()
         return result
+
+    def look(self, look: Look, timeout: float) -> Result[Any]:
+        """Look whether a function is registered here; buses and tables need no making."""
+        del timeout
+        from leeward.adapter.looking import BUS, TABLE, Seen
+
+        if look.verb in (BUS, TABLE) or look.name in self._functions.registry:
+            return Result.ok(Seen())
+        return Result(Outcome.NOT_FOUND, message=f"no function {look.name!r} is registered")
 
     def describe(self) -> Mapping[str, str]:
         """Return the path, SQLite's version, and how much is registered."""

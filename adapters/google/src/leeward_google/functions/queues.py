@@ -62,7 +62,7 @@ def enqueue_message(configured: Topics, project: str, call: Enqueue, view: View)
     Raises:
         InvalidRequest: the function's topic cannot be one; before anything is sent.
     """
-    topic = _topic_of(call.function, configured)
+    topic = topic_of(call.function, configured)
     attributes = {"content-type": "application/json", KEY: call.idempotency_key}
     if call.trace is not None:
         attributes[TRACEPARENT] = call.trace
@@ -91,7 +91,8 @@ def enqueue_task(configured: Tasks, functions: Functions, call: Enqueue, view: V
     return refusal or _accepted(response, "name")
 
 
-def _topic_of(function: str, configured: Topics) -> str:
+def topic_of(function: str, configured: Topics) -> str:
+    """Return the topic of a function; raise `InvalidRequest` if it cannot have one."""
     topic = configured.names.get(function, function)
     if not is_topic_name(topic):
         raise InvalidRequest(
