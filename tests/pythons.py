@@ -158,7 +158,16 @@ def main(arguments: list[str]) -> int:
     failed = 0
     for python in pythons:
         print(f"The fast tests on Python {python.version}, {python.path}:", flush=True)
-        options = ("-n", "auto", "-m", "not vendors", "--hypothesis-profile", "few")
+        options = (
+            "-n",
+            "auto",
+            "--dist",
+            "worksteal",
+            "-m",
+            "not vendors",
+            "--hypothesis-profile",
+            "few",
+        )
         command: list[str] = [str(python.executable), "-m", "pytest", "-q", *options, *FAST]
         failed |= subprocess.run(command, cwd=ROOT, check=False).returncode
     missing = [minor for minor, python in found.items() if python is None]

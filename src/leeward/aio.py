@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Self
 
-from leeward.adapter import Driver
 from leeward.clock import Clock, SystemClock
-from leeward.opening import resolve_targets
-from leeward.operations.operations import Operations
+from leeward.operations.operating import Operating
 from leeward.usual_names import WithUsualNames
 from leeward.values import (
     Effect,
@@ -25,7 +23,6 @@ from leeward.values import (
     Receipt,
     Record,
     StoreReceipt,
-    TargetStatus,
 )
 
 if TYPE_CHECKING:
@@ -33,11 +30,12 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from leeward.adapter import Driver
     from leeward.app import App
     from leeward.config import Config
 
 
-class AsyncClient(WithUsualNames):
+class AsyncClient(Operating, WithUsualNames):
     """`leeward.Client` for asyncio: the same methods with the same arguments, to be awaited.
 
     One client serves any number of tasks, of one event loop or several. Use it as an asynchronous
@@ -66,6 +64,10 @@ class AsyncClient(WithUsualNames):
         clock: Clock | None = None,
         app: App | None = None,
     ) -> None:
+        # Loaded by the first client: who imports leeward for its types does without.
+        from leeward.opening import resolve_targets
+        from leeward.operations.operations import Operations
+
         resolved = resolve_targets(targets, config, app, trust_env=trust_env)
         self._operations = Operations(*resolved, clock or SystemClock())
         self._router = self._operations.router
@@ -78,12 +80,14 @@ class AsyncClient(WithUsualNames):
         effect: Effect | EffectName | None = None,
         idempotency_key: str | None = None,
         timeout: float | None = None,
+        targets: str | Sequence[str] | None = None,
     ) -> InvokeResult:
         """Call a function and wait for its answer; see `leeward.Client.invoke`."""
         call, seconds, finish = self._operations.invoke(
             function, payload, effect, idempotency_key, timeout
         )
-        return finish(call, await self._router.perform_async(call, seconds))
+        only = () if targets is None else self._operations.narrowed(call, targets)
+        return finish(call, await self._router.perform_async(call, seconds, only))
 
     async def enqueue(
         self,
@@ -93,12 +97,14 @@ class AsyncClient(WithUsualNames):
         effect: Effect | EffectName | None = None,
         idempotency_key: str | None = None,
         timeout: float | None = None,
+        targets: str | Sequence[str] | None = None,
     ) -> Receipt:
         """Queue a function call; see `leeward.Client.enqueue`."""
         call, seconds, finish = self._operations.enqueue(
             function, payload, effect, idempotency_key, timeout
         )
-        return finish(call, await self._router.perform_async(call, seconds))
+        only = () if targets is None else self._operations.narrowed(call, targets)
+        return finish(call, await self._router.perform_async(call, seconds, only))
 
     async def publish_event(
         self,
@@ -111,21 +117,29 @@ class AsyncClient(WithUsualNames):
         time: datetime | None = None,
         ordering_key: str | None = None,
         timeout: float | None = None,
+        targets: str | Sequence[str] | None = None,
     ) -> PublishReceipt:
         """Publish one CloudEvent; see `leeward.Client.publish_event`."""
         event = Event(type, data, id=id, time=time, subject=subject, ordering_key=ordering_key)
         call, seconds, finish = self._operations.publish_event(bus, event, timeout)
-        return finish(call, await self._router.perform_async(call, seconds))
+        only = () if targets is None else self._operations.narrowed(call, targets)
+        return finish(call, await self._router.perform_async(call, seconds, only))
 
     async def publish_events(
-        self, bus: str, events: Sequence[Event], *, timeout: float | None = None
+        self,
+        bus: str,
+        events: Sequence[Event],
+        *,
+        timeout: float | None = None,
+        targets: str | Sequence[str] | None = None,
     ) -> PublishReport:
         """Publish many events; see `leeward.Client.publish_events`."""
         batch = self._operations.publish_events(bus, events, timeout)
         try:
             call, seconds = next(batch)
             while True:
-                call, seconds = batch.send(await self._router.perform_async(call, seconds))
+                only = () if targets is None else self._operations.narrowed(call, targets)
+                call, seconds = batch.send(await self._router.perform_async(call, seconds, only))
         except StopIteration as end:
             report: PublishReport = end.value
             return report
@@ -169,14 +183,6 @@ class AsyncClient(WithUsualNames):
         """Delete an item; see `leeward.Client.delete_data`."""
         call, seconds, finish = self._operations.delete_data(table, key, if_revision, timeout)
         return finish(call, await self._router.perform_async(call, seconds))
-
-    def targets(self) -> list[TargetStatus]:
-        """Describe the targets, in order: what they can do, the settings in force, and evidence."""
-        return self._operations.targets()
-
-    def native(self, target: str, service: str) -> object:
-        """Return the vendor's own client of a service: the way out, for what is not portable."""
-        return self._operations.native(target, service)
 
     async def close(self) -> None:
         """Close every connection, thread and file. Closing twice is harmless."""

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Self
 
-from leeward.adapter import Driver
 from leeward.clock import Clock, SystemClock
-from leeward.opening import resolve_targets
-from leeward.operations.operations import Operations
+from leeward.operations.operating import Operating
 from leeward.usual_names import WithUsualNames
 from leeward.values import (
     Effect,
@@ -22,7 +20,6 @@ from leeward.values import (
     Receipt,
     Record,
     StoreReceipt,
-    TargetStatus,
 )
 
 if TYPE_CHECKING:
@@ -30,11 +27,12 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from leeward.adapter import Driver
     from leeward.app import App
     from leeward.config import Config
 
 
-class Client(WithUsualNames):
+class Client(Operating, WithUsualNames):
     """Calls functions, publishes events and keeps items, on the targets of the failover order.
 
     One client may be shared by any number of threads. Use it as a context manager, or close it.
@@ -65,6 +63,10 @@ class Client(WithUsualNames):
         clock: Clock | None = None,
         app: App | None = None,
     ) -> None:
+        # Loaded by the first client: who imports leeward for its types does without.
+        from leeward.opening import resolve_targets
+        from leeward.operations.operations import Operations
+
         resolved = resolve_targets(targets, config, app, trust_env=trust_env)
         self._operations = Operations(*resolved, clock or SystemClock())
         self._router = self._operations.router
@@ -77,6 +79,7 @@ class Client(WithUsualNames):
         effect: Effect | EffectName | None = None,
         idempotency_key: str | None = None,
         timeout: float | None = None,
+        targets: str | Sequence[str] | None = None,
     ) -> InvokeResult:
         """Call a function and wait for its answer.
 
@@ -88,6 +91,7 @@ class Client(WithUsualNames):
             idempotency_key: by which the function recognises a repeated call; minted if None.
             timeout: seconds for everything, retries and failover included. By default the
                 function's configured ``timeout``, else 60.
+            targets: the only ones of the order that may be asked, in this order; all if None.
 
         Raises:
             CallError: one class for each outcome; `OutcomeUnknown` if it may have run.
@@ -95,7 +99,8 @@ class Client(WithUsualNames):
         call, seconds, finish = self._operations.invoke(
             function, payload, effect, idempotency_key, timeout
         )
-        return finish(call, self._router.perform(call, seconds))
+        only = () if targets is None else self._operations.narrowed(call, targets)
+        return finish(call, self._router.perform(call, seconds, only))
 
     def enqueue(
         self,
@@ -105,6 +110,7 @@ class Client(WithUsualNames):
         effect: Effect | EffectName | None = None,
         idempotency_key: str | None = None,
         timeout: float | None = None,
+        targets: str | Sequence[str] | None = None,
     ) -> Receipt:
         """Queue a function call; there will be no answer. Arguments as for `invoke`.
 
@@ -114,7 +120,8 @@ class Client(WithUsualNames):
         call, seconds, finish = self._operations.enqueue(
             function, payload, effect, idempotency_key, timeout
         )
-        return finish(call, self._router.perform(call, seconds))
+        only = () if targets is None else self._operations.narrowed(call, targets)
+        return finish(call, self._router.perform(call, seconds, only))
 
     def publish_event(
         self,
@@ -127,6 +134,7 @@ class Client(WithUsualNames):
         time: datetime | None = None,
         ordering_key: str | None = None,
         timeout: float | None = None,
+        targets: str | Sequence[str] | None = None,
     ) -> PublishReceipt:
         """Publish one CloudEvent.
 
@@ -140,16 +148,23 @@ class Client(WithUsualNames):
             time: aware; now if None.
             ordering_key: events of one key are delivered in order, where the target can.
             timeout: seconds; by default what is configured for the bus, else 10.
+            targets: as of `invoke`.
 
         Raises:
             CallError: one class for each outcome.
         """
         event = Event(type, data, id=id, time=time, subject=subject, ordering_key=ordering_key)
         call, seconds, finish = self._operations.publish_event(bus, event, timeout)
-        return finish(call, self._router.perform(call, seconds))
+        only = () if targets is None else self._operations.narrowed(call, targets)
+        return finish(call, self._router.perform(call, seconds, only))
 
     def publish_events(
-        self, bus: str, events: Sequence[Event], *, timeout: float | None = None
+        self,
+        bus: str,
+        events: Sequence[Event],
+        *,
+        timeout: float | None = None,
+        targets: str | Sequence[str] | None = None,
     ) -> PublishReport:
         """Publish many events, in as few requests as the targets' limits allow.
 
@@ -163,7 +178,8 @@ class Client(WithUsualNames):
         try:
             call, seconds = next(batch)
             while True:
-                call, seconds = batch.send(self._router.perform(call, seconds))
+                only = () if targets is None else self._operations.narrowed(call, targets)
+                call, seconds = batch.send(self._router.perform(call, seconds, only))
         except StopIteration as end:
             report: PublishReport = end.value
             return report
@@ -227,14 +243,6 @@ class Client(WithUsualNames):
         """Delete an item; that it was not there is no error, unless `if_revision` is given."""
         call, seconds, finish = self._operations.delete_data(table, key, if_revision, timeout)
         return finish(call, self._router.perform(call, seconds))
-
-    def targets(self) -> list[TargetStatus]:
-        """Describe the targets, in order: what they can do, the settings in force, and evidence."""
-        return self._operations.targets()
-
-    def native(self, target: str, service: str) -> object:
-        """Return the vendor's own client of a service: the way out, for what is not portable."""
-        return self._operations.native(target, service)
 
     def close(self) -> None:
         """Close every connection, thread and file. Closing twice is harmless."""

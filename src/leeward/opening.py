@@ -10,7 +10,7 @@ from leeward.adapter import Driver, TargetConfig
 from leeward.config import Config, TargetName, load_config, load_settings, with_order
 from leeward.config.model import Names
 from leeward.config.target_names import check_providers
-from leeward.name_mapping import NameMappingDriver
+from leeward.errors import ConfigError
 from leeward.registry import check_driver, open_target
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ def resolve_targets(
     trust_env: bool = True,
 ) -> tuple[Config, list[Driver]]:
     """Return the configuration and open what is not open yet; arguments as of `Client`."""
+    _check_switch(trust_env, "trust_env")
+    if isinstance(config, Config):
+        _check_switch(config.trust_env, "trust_env in the Config")
     if targets is None or isinstance(targets, str):
         resolved = _with_order(targets, config, trust_env=trust_env)
         return resolved, open_order(resolved, os.environ, app)
@@ -40,6 +43,12 @@ def resolve_targets(
             driver.mount(app)
     check_providers(config, [_name_of(driver).provider for driver in drivers])
     return config, opened
+
+
+def _check_switch(value: object, where: str) -> None:
+    """Refuse a word in the place of a bool: ``"false"`` would count as true, and go unnoticed."""
+    if not isinstance(value, bool):
+        raise ConfigError(f"{where} must be True or False, not a value of {type(value).__name__}")
 
 
 def _with_order(
@@ -108,6 +117,8 @@ def _renamed(driver: Driver, target: TargetName, config: Config) -> Driver:
     tables = _own_names(target, {name: each.names for name, each in config.tables.items()})
     if not (functions or buses or tables):
         return driver
+    from leeward.name_mapping import NameMappingDriver
+
     return NameMappingDriver(driver, functions=functions, buses=buses, tables=tables)
 
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from leeward.app.app import App
     from leeward.app.context import Context, current
+    from leeward.app.idempotency.decorator import idempotent
     from leeward.app.problem import InvalidInput, Problem
     from leeward.app.triggers import Message
 
-__all__ = ["App", "Context", "InvalidInput", "Message", "Problem", "current"]
+__all__ = ["App", "Context", "InvalidInput", "Message", "Problem", "current", "idempotent"]
 
 _MODULES = {
     "App": "leeward.app.app",
@@ -20,6 +21,7 @@ _MODULES = {
     "Message": "leeward.app.triggers",
     "Problem": "leeward.app.problem",
     "current": "leeward.app.context",
+    "idempotent": "leeward.app.idempotency.decorator",
 }
 
 

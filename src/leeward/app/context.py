@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from leeward.clock import Clock
 from leeward.errors import ConfigError
 from leeward.values import NOTHING, Json
+from leeward.watching import WATCHER
 
 if TYPE_CHECKING:
     from logging import Logger
@@ -116,12 +117,29 @@ class Context:
             raise out_of_time()
 
     def effect(self) -> None:
-        """Note that an effect begins now which leeward does not see, such as a charge at a bank.
+        """Announce an effect that leeward does not see, such as a charge at a bank.
 
         Calls of a leeward client are seen without it. Until the first effect it is proved that a
-        failed call has changed nothing.
+        failed call has changed nothing. In an idempotent function the first is written down before
+        it begins; if that fails, this raises, and the effect must not begin.
         """
+        (WATCHER.get() or self).begin()
+
+    async def effect_async(self) -> None:
+        """Do the same without blocking the event loop."""
+        await (WATCHER.get() or self).begin_async()
+
+    def begin(self) -> None:
+        """Count an effect; whoever announces one calls `effect`."""
         self.effects += 1
+
+    async def begin_async(self) -> None:
+        """Do the same in a coroutine."""
+        self.effects += 1
+
+    def proved_not_run(self) -> None:
+        """Take one back of which it is proved that it did not take place."""
+        self.effects -= 1
 
     @property
     def logger(self) -> Logger:
@@ -145,10 +163,11 @@ def current() -> Context | None:
 
 def call_within(context: Context, function: Function, *arguments: Any) -> Any:
     """Call `function`; while it runs, `current` returns `context`."""
-    token = _current.set(context)
+    token, watching = _current.set(context), WATCHER.set(context)
     try:
         return function(*arguments)
     finally:
+        WATCHER.reset(watching)
         _current.reset(token)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from leeward.app.answers import Answer, encoded, failed
 from leeward.app.context import Context
 from leeward.app.handlers import Handler
-from leeward.app.problem import InvalidInput, Ran, failure_of, out_of_time, refused
+from leeward.app.problem import InvalidInput, Problem, Ran, failure_of, out_of_time, refused
 from leeward.app.triggers import Delivery, Platform
 from leeward.errors import OutcomeUnknown
 from leeward.logs import log_event
@@ -97,6 +97,8 @@ def _was_last(handler: Handler, delivery: Delivery) -> bool:
 
 def _ran(error: BaseException, context: Context) -> Ran:
     """Return whether a handler that raised has had an effect, as far as leeward knows."""
+    if isinstance(error, Problem) and error.ran is not None:
+        return error.ran
     if isinstance(error, OutcomeUnknown):
         return "yes" if error.executed else "maybe"
     return "no" if context.effects == 0 else "maybe"

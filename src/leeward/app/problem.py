@@ -12,13 +12,13 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 from leeward.calls import FunctionFault
 from leeward.errors import (
     ConfigError,
+    DedupUnavailable,
     InvalidRequest,
     LeewardError,
     OutcomeUnknown,
     Unsupported,
 )
 from leeward.masking import masked
-from leeward.text import message_of
 
 Ran: TypeAlias = Literal["no", "maybe", "yes"]
 """Whether a call that failed has had an effect, as far as it is proved."""
@@ -44,8 +44,12 @@ class Problem(Exception):
             A delivery is tried again then, else it is given up at once.
         retry_after: seconds that the caller should wait.
 
-    Attributes: as the arguments.
+    Attributes: as the arguments, and
+        ran: whether what the call asks for has taken effect, where the problem itself tells; None
+            for what leeward has seen of the handler.
     """
+
+    ran: Ran | None = None
 
     def __init__(
         self,
@@ -140,23 +144,11 @@ def failure_of(error: BaseException, final: tuple[type[BaseException], ...], ran
             error,
         )
     if isinstance(error, LeewardError):
-        return _failure_of_leeward(error, final, ran)
-    return Failure(kind, 500, None, None, not isinstance(error, final), None, ran, error)
-
-
-def _failure_of_leeward(
-    error: LeewardError, final: tuple[type[BaseException], ...], ran: Ran
-) -> Failure:
-    """Judge an error of leeward's own; one with a `status` is written for the caller."""
-    wait: float | None = getattr(error, "retry_after", None)
-    status: int | None = getattr(error, "status", None)
-    kind = type(error).__name__
-    if status is None:
         retryable = not isinstance(error, (*final, *FINAL_ERRORS))
-        return Failure(kind, 500, None, None, retryable, wait, ran, error)
-    reason: str | None = getattr(error, "reason", None)
-    retryable = wait is not None and not isinstance(error, final)
-    return Failure(kind, status, message_of(error), reason, retryable, wait, ran, error)
+        status = 503 if isinstance(error, DedupUnavailable) else 500
+        wait: float | None = getattr(error, "retry_after", None)
+        return Failure(kind, status, None, None, retryable, wait, ran, error)
+    return Failure(kind, 500, None, None, not isinstance(error, final), None, ran, error)
 
 
 def out_of_time() -> Problem:

@@ -21,7 +21,7 @@ from leeward.delivery.store import Message, Recipient
 from leeward.entropy import new_id
 from leeward.envelope import fault_of
 from leeward.errors import ConfigError, InvalidRequest, Outcome
-from leeward.items.checks import check_json
+from leeward.items.json_checks import check_json
 from leeward.json_text import Undecodable, decode, encode
 from leeward.values import Json
 
