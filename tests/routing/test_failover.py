@@ -262,16 +262,19 @@ class Watching:
 
 
 def test_a_watcher_hears_of_calls_with_an_effect() -> None:
-    """Before they are sent, and whether it is proved that they did not run; not of harmless ones."""
+    """Before they are sent, and if it is proved that they did not run; not of harmless ones."""
     refusal: Result[Any] = Result(Outcome.AUTH)
     harmless = INVOKE._replace(effect=Effect.READ_ONLY)
-    for run in (lambda r, c: r.perform(c, 9.0), lambda r, c: asyncio.run(r.perform_async(c, 9.0))):
+    for awaited in (False, True):
         watching = Watching()
         token = WATCHER.set(watching)
         try:
             driver = router(Scripted("a", refusal, Result.ok(None), refusal))
             for call in (INVOKE, INVOKE, harmless):
-                run(driver, call)
+                if awaited:
+                    asyncio.run(driver.perform_async(call, 9.0))
+                else:
+                    driver.perform(call, 9.0)
         finally:
             WATCHER.reset(token)
         assert watching.told == ["begins", "did not run", "begins"]
