@@ -9,9 +9,10 @@ from leeward.workflow import ANY, Flow, Ref, Retry, workflow
 def order_flow(w: Flow, order: Ref) -> None:
     """The order of the shop: checked, booked as a whole or not at all, and told about."""
     with w.attempt("check") as check:
-        w.step("validate-order", order, timeout="30s")
+        w.step("validate-order", order, effect="read_only", timeout="30s")
     with check.on("ValidationFailed"):
-        w.step("notify-customer", {"order": order, "why": "invalid"}, id="tell-invalid")
+        told = {"order": order, "why": "invalid"}
+        w.step("notify-customer", told, id="tell-invalid", effect="idempotent")
         w.stop("rejected")
 
     with w.attempt("fulfil") as fulfil, w.saga("booking", undo="parallel"):
@@ -26,9 +27,10 @@ def order_flow(w: Flow, order: Ref) -> None:
         w.step("ship-order", {"order": order, "payment": payment}, timeout="30s")
     with fulfil.on(ANY) as error:
         told = {"order": order, "why": "failed", "error": error["name"], "steps": error["steps"]}
-        w.step("notify-customer", told, id="tell-failed")
+        w.step("notify-customer", told, id="tell-failed", effect="idempotent")
         w.fail("OrderFailed")
-    w.step("notify-customer", {"order": order, "why": "shipped"}, id="tell-shipped")
+    told = {"order": order, "why": "shipped"}
+    w.step("notify-customer", told, id="tell-shipped", effect="idempotent")
 
 
 @workflow("everything", timeout="1h")

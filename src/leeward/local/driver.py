@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from leeward.local.tables import Tables
 from leeward.logs import log_event
 from leeward.sqlite.database import MEMORY, Database
 from leeward.sqlite.errors import DatabaseFault
+from leeward.sqlite.file_safety import keep_out_of_version_control
 
 LOGGER = "leeward.local"
 DIRECTORY = ".leeward"
@@ -227,10 +228,7 @@ class Local(Driver):
         The same program in another working directory begins with an empty store there.
         """
         assert self._file is not None
-        if self._file.parent.name == DIRECTORY:
-            ignore = self._file.parent / ".gitignore"
-            with suppress(OSError), ignore.open("x") as file:  # OSError: it is there
-                file.write("*\n")
+        keep_out_of_version_control(self._file.parent)
         if self._is_here:
             log_event(LOGGER, "warning", "store_created", path=str(self._file))
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple
 
-from leeward.errors import ConfigError
+from leeward.errors import ConfigError, InvalidRequest
 from leeward.json_text import encode
 from leeward.values import Effect, Json
 from leeward.workflow.document import template_written, written
@@ -48,6 +48,7 @@ Where = Callable[[Node], str]
 
 
 _ID: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_RUN_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _ERROR: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 
 
@@ -73,6 +74,19 @@ def check_input(value: Json) -> str | None:
     """Return what is wrong with the size of a run's input, if something is."""
     size = len(encode(value))
     return f"the input has {size} {excess('input')}" if size > most("input") else None
+
+
+def check_run_id(id: object) -> str:
+    """Return the id of a run.
+
+    Raises:
+        InvalidRequest: not every engine takes it.
+    """
+    if not isinstance(id, str) or not _RUN_ID.fullmatch(id):
+        raise InvalidRequest(
+            "the id of a run must be 1 to 80 letters, digits, '-' and '_'", field="id"
+        )
+    return id
 
 
 class _Scope(NamedTuple):

@@ -28,6 +28,8 @@ TIMEOUT = "Call.Timeout"
 """The step's time is over; the function may have run, or may still run."""
 UNKNOWN = "Call.Unknown"
 """The function may have run, and nothing proves whether it did."""
+TOO_LARGE = "Call.TooLarge"
+"""The function ran, and its result is more than a run may hold."""
 FAILED = "Call.Failed"
 """The function ran and failed, and the platform does not pass on the class of its error."""
 DEADLINE = "Flow.Deadline"
@@ -44,7 +46,7 @@ AMBIGUOUS = (TIMEOUT, UNKNOWN)
 UNSTOPPABLE = (DEADLINE, CANCELLED)
 """What a handler sees and does not end."""
 NAMED = (
-    *(THROTTLED, NOT_SENT, REFUSED, TIMEOUT, UNKNOWN, FAILED),
+    *(THROTTLED, NOT_SENT, REFUSED, TIMEOUT, UNKNOWN, TOO_LARGE, FAILED),
     *(DEADLINE, CANCELLED, COMPENSATION_FAILED),
 )
 """Errors with a meaning of their own. They have a dot, so no class of a function's can pass for
