@@ -5,8 +5,8 @@ Everything that decides is shared with `leeward.Client`; this one runs it on an 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Self
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from leeward.adapter import Driver
 from leeward.clock import Clock, SystemClock
@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from leeward.config import Config
+    from leeward.workflow.model import Definition
+    from leeward.workflow.runs import Run
+
+T = TypeVar("T")
 
 
 class AsyncClient(WithUsualNames):
@@ -48,6 +52,7 @@ class AsyncClient(WithUsualNames):
     Args:
         targets: as for `leeward.Client`.
         config: as for `leeward.Client`.
+        workflows: as for `leeward.Client`.
         clock: for tests, `leeward.testing.FakeClock`.
 
     Raises:
@@ -59,9 +64,12 @@ class AsyncClient(WithUsualNames):
         targets: str | Driver | Sequence[Driver] | None = None,
         *,
         config: str | Path | Config | None = None,
+        workflows: Iterable[Definition] = (),
         clock: Clock | None = None,
     ) -> None:
-        self._operations = Operations(*resolve_targets(targets, config), clock or SystemClock())
+        self._operations = Operations(
+            *resolve_targets(targets, config), clock or SystemClock(), workflows
+        )
         self._router = self._operations.router
 
     async def invoke(
@@ -164,6 +172,34 @@ class AsyncClient(WithUsualNames):
         call, seconds, finish = self._operations.delete_data(table, key, if_revision, timeout)
         return finish(call, await self._router.perform_async(call, seconds))
 
+    async def start_workflow(self, workflow: str, value: Json = None, *, id: str) -> Run:
+        """Start a run of a workflow; see `leeward.Client.start_workflow`."""
+        return await _in_thread(lambda: self._operations.workflows().start(workflow, value, id))
+
+    async def get_run(self, workflow: str, id: str) -> Run | None:
+        """Return a run, or None; see `leeward.Client.get_run`."""
+        return await _in_thread(lambda: self._operations.workflows().engine.get(workflow, id))
+
+    async def list_runs(self, workflow: str | None = None, *, limit: int = 100) -> list[Run]:
+        """Return the latest runs; see `leeward.Client.list_runs`."""
+        return await _in_thread(lambda: self._operations.workflows().engine.list(workflow, limit))
+
+    async def wait_for_run(self, workflow: str, id: str, *, timeout: float | None = None) -> Run:
+        """Wait for the end of a run; see `leeward.Client.wait_for_run`."""
+        return await _in_thread(lambda: self._operations.workflows().wait(workflow, id, timeout))
+
+    async def resume_runs(self) -> None:
+        """Go on with runs whose process is gone; see `leeward.Client.resume_runs`."""
+        await _in_thread(self._operations.workflows().engine.wake)
+
+    async def cancel_run(self, workflow: str, id: str) -> Run:
+        """Ask a run to end; see `leeward.Client.cancel_run`."""
+        return await _in_thread(lambda: self._operations.workflows().engine.cancel(workflow, id))
+
+    async def abort_run(self, workflow: str, id: str) -> Run:
+        """End a run at once; see `leeward.Client.abort_run`."""
+        return await _in_thread(lambda: self._operations.workflows().engine.abort(workflow, id))
+
     def targets(self) -> list[TargetStatus]:
         """Describe the targets, in order: what they can do, the settings in force, and evidence."""
         return self._operations.targets()
@@ -175,6 +211,7 @@ class AsyncClient(WithUsualNames):
     async def close(self) -> None:
         """Close every connection, thread and file. Closing twice is harmless."""
         self._operations.closed = True
+        await _in_thread(self._operations.close_workflows)
         await self._router.close_async()
 
     async def __aenter__(self) -> Self:
@@ -189,3 +226,10 @@ class AsyncClient(WithUsualNames):
     ) -> None:
         """Close the client."""
         await self.close()
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    """Do what waits for a disk, and let the event loop go on."""
+    from asyncio import to_thread
+
+    return await to_thread(work)

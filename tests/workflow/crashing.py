@@ -105,10 +105,10 @@ class World:
             assert found is not None
             if found.state is not RunState.RUNNING:
                 return found
-            due = self.journal.next_due(0.0)
+            due = self.journal.next_due([definition.name], 0.0)
             assert due is not None
             self.clock.advance(max(0.0, due - self.clock.now()) + 0.001)
-            row = self._taken()
+            row = self._taken(definition.name)
         raise AssertionError("the run does not end")
 
     def _started(self, definition: Definition, id: str, value: Json) -> Row | None:
@@ -120,9 +120,9 @@ class World:
             row, is_new = self.journal.add(definition, id, value, self.clock.now(), LEASE)
             return row if is_new else None
 
-    def _taken(self) -> Row | None:
+    def _taken(self, name: str) -> Row | None:
         try:
-            taken = self.journal.take(self.clock.now(), LEASE, 1)
+            taken = self.journal.take([name], self.clock.now(), LEASE, 1)
         except Died:
             self._revive()
             return None

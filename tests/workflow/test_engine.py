@@ -218,8 +218,9 @@ def test_only_the_last_lease_may_write() -> None:
     """A worker that slept too long changes nothing any more."""
     journal = Journal(None)
     first, _ = journal.add(two, "r", None, 100.0, 30.0)
-    assert journal.take(120.0, 30.0, 5) == []
-    (second,) = journal.take(131.0, 30.0, 5)
+    assert journal.take(["two"], 120.0, 30.0, 5) == []
+    assert journal.take(["other"], 131.0, 30.0, 5) == []
+    (second,) = journal.take(["two"], 131.0, 30.0, 5)
     assert second.fence == first.fence + 1
     assert journal.advance(first.key, first.fence, 132.0, [], []) is False
     from leeward.workflow.commands import Returned

@@ -52,6 +52,12 @@ class TableConfig(NamedTuple):
     names: Names = NOTHING
 
 
+class WorkflowConfig(NamedTuple):
+    """``[workflows.<name>]``: ``module:flow``, or a file of YAML or JSON beside the ``.toml``."""
+
+    definition: str
+
+
 class Config(NamedTuple):
     """The whole configuration, checked.
 
@@ -61,6 +67,8 @@ class Config(NamedTuple):
         functions: by logical name; a function that is not here has the defaults.
         buses: by logical name.
         tables: by logical name.
+        workflows: by name.
+        workflow_target: where runs of workflows live; None for the only target of the order.
         source: the CloudEvents `source` of events that name none.
         trust_env: whether adapters may use the environment.
         data_target: the home of tables that have none of their own; None if there is none.
@@ -72,13 +80,19 @@ class Config(NamedTuple):
     functions: Mapping[str, FunctionConfig] = NOTHING
     buses: Mapping[str, BusConfig] = NOTHING
     tables: Mapping[str, TableConfig] = NOTHING
+    workflows: Mapping[str, WorkflowConfig] = NOTHING
+    workflow_target: str | None = None
     source: str = "leeward"
     trust_env: bool = True
     data_target: str | None = None
     file: str | None = None
 
     def __repr__(self) -> str:
-        return masked(self, "order functions buses tables source trust_env data_target file")
+        return masked(
+            self,
+            "order functions buses tables workflows workflow_target source trust_env data_target "
+            "file",
+        )
 
     def homes(self) -> Mapping[str, str]:
         """Return the tables that have a home of their own; `data_target` is that of all others."""

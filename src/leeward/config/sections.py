@@ -9,7 +9,14 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
 from leeward.config.location import Location
-from leeward.config.model import BusConfig, Config, FunctionConfig, Names, TableConfig
+from leeward.config.model import (
+    BusConfig,
+    Config,
+    FunctionConfig,
+    Names,
+    TableConfig,
+    WorkflowConfig,
+)
 from leeward.config.order import parse_order, parse_target
 from leeward.errors import ConfigError
 from leeward.text import is_printable
@@ -17,7 +24,7 @@ from leeward.values import Effect
 
 T = TypeVar("T")
 
-TOP_LEVEL = ("cloud_provider", "data_target", "source", "trust_env")
+TOP_LEVEL = ("cloud_provider", "data_target", "workflow_target", "source", "trust_env")
 NOT_YET = ("fail_back", "hedge", "on_all_down", "handoff", "residency", "groups")
 """Keys of features that are not in this version: refused, never ignored."""
 
@@ -35,6 +42,7 @@ def read_sections(document: Mapping[str, Any], file: str) -> Config:
         "functions": _read_function,
         "buses": _read_bus,
         "tables": _read_table,
+        "workflows": _read_workflow,
     }
     _refuse_unknown(document, (*TOP_LEVEL, *sections, "targets"), top)
     parts = {
@@ -48,6 +56,8 @@ def read_sections(document: Mapping[str, Any], file: str) -> Config:
         functions=parts["functions"],
         buses=parts["buses"],
         tables=parts["tables"],
+        workflows=parts["workflows"],
+        workflow_target=_optional(document, "workflow_target", top, _read_target),
         source=_optional(document, "source", top, _read_text) or Config().source,
         trust_env=_optional(document, "trust_env", top, _read_boolean) is not False,
         data_target=_optional(document, "data_target", top, _read_target),
@@ -91,6 +101,15 @@ def _read_table(section: Any, where: Location) -> TableConfig:
         timeout=_optional(table, "timeout", where, _read_seconds),
         names=_optional(table, "names", where, _read_names) or {},
     )
+
+
+def _read_workflow(section: Any, where: Location) -> WorkflowConfig:
+    table = _read_section(section, where)
+    _refuse_unknown(table, ("definition",), where)
+    definition = _optional(table, "definition", where, _read_text)
+    if definition is None:
+        raise ConfigError(f'{where} lacks \'definition\'; write "module:flow" or "flow.yaml"')
+    return WorkflowConfig(definition)
 
 
 def _read_each(

@@ -174,6 +174,7 @@ class Local(Driver):
         - ``dead_letters``: the same as `dead_letters`, for who has opened this by name.
         - ``functions``: the registry, a dict from name to callable that may be changed.
         - ``events``: the `Bus`.
+        - ``workflows``: the path of the journal of runs, beside the store; None in memory.
         - ``tables``: a new `sqlite3.Connection` to the same database, also for one in memory;
           the caller closes it. A transaction left open on it makes calls fail as ``busy``.
 
@@ -187,10 +188,12 @@ class Local(Driver):
             return self._functions.registry
         if service == "events":
             return self._bus
+        if service == "workflows":
+            return self._file and self._file.with_suffix(".workflows.sqlite3")
         if service != "tables":
             raise ConfigError(
                 f"no service {service!r} at {self.target}; known: "
-                "dead_letters, events, functions, tables",
+                "dead_letters, events, functions, tables, workflows",
                 target=self.target,
             )
         with self._database_needed(), self._database.read(PATIENCE):

@@ -20,12 +20,13 @@ from leeward.workflow.journal import Events, Finished, Journal, Row, refusal_at
 from leeward.workflow.limits import most
 from leeward.workflow.machine import Machine
 from leeward.workflow.model import TOO_LARGE, UNKNOWN, Definition
-from leeward.workflow.steps import LOGGER, Invoke, made
+from leeward.workflow.steps import Invoke, made
 
+LOGGER = "leeward.workflow"
 SHORT: Final = 0.05
 """Seconds that are waited here; for a longer pause the lease is given back."""
 
-Place = tuple[str, int]
+Numbered = tuple[str, int]
 
 
 class Means(NamedTuple):
@@ -57,9 +58,9 @@ class Drive:
         self._journal, self._invoke, self._clock, self._is_closing = means
         self._row = row
         self._machine = Machine(definition, row.key.id, decode(row.input))
-        self._began: dict[Place, float] = {}
+        self._began: dict[Numbered, float] = {}
         self._finished: list[Finished] = []
-        self._under_way: set[Place] = set()
+        self._under_way: set[Numbered] = set()
         self._ended: SimpleQueue[tuple[Call, Answer]] = SimpleQueue()
         self._bytes = 0
 

@@ -29,8 +29,9 @@ from leeward.workflow.driving import Drive, Means
 from leeward.workflow.journal import Journal, Row, RunKey, events_of
 from leeward.workflow.model import Definition
 from leeward.workflow.runs import Run, RunState
-from leeward.workflow.steps import LOGGER, Invoke
+from leeward.workflow.steps import Invoke
 
+LOGGER = "leeward.workflow"
 EMBEDDED: Final = "local"
 """What the embedded engine is called where a target is named."""
 LEASE: Final = 30.0
@@ -46,8 +47,8 @@ class Engine(Forkable):
 
     Args:
         invoke: `Client.invoke`: what calls the steps' functions.
-        definitions: of the workflows that can be started here. Runs that were started with others,
-            or with earlier versions, go on with theirs.
+        definitions: of the workflows that are run here. Runs that were started with an earlier
+            version go on with theirs; runs of other workflows are left to other processes.
         path: of the journal; None keeps it in memory.
         workers: runs that go on at one time in this process; a run that waits counts for none.
         clock: gives the time.
@@ -183,8 +184,13 @@ class Engine(Forkable):
         return self._run(row)
 
     def wake(self) -> None:
-        """Go on with the runs that other processes have left or started, from now on."""
-        self._go_on_with([])
+        """Go on with the runs that other processes have left or started, from now on.
+
+        Only with those of workflows that are known here: who knows of none has no functions for
+        them either.
+        """
+        if self.definitions:
+            self._go_on_with([])
 
     def close(self) -> None:
         """Let steps under way end, for a moment; give the leases back, and close the journal.
@@ -291,12 +297,12 @@ class Engine(Forkable):
         with self._condition:
             free = self._workers - len(self._held)
         if free > 0:
-            rows = self.journal.take(now, LEASE, free)
+            rows = self.journal.take(self.definitions, now, LEASE, free)
             self._is_more = len(rows) == free
             if rows:
                 self._go_on_with(rows)
                 return 0.0
-        due = self.journal.next_due(now)
+        due = self.journal.next_due(self.definitions, now)
         return LOOK_AGAIN if due is None else min(LOOK_AGAIN, max(0.001, due - now))
 
     def _renew_leases(self) -> None:

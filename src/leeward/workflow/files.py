@@ -6,6 +6,7 @@ a word and not a truth value. JSON needs nothing.
 
 from __future__ import annotations
 
+from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -75,6 +76,11 @@ def yaml_of(definition: Definition) -> str:
     stream = StringIO()
     _yaml(definition.name).dump(_shorter(written(definition)), stream)
     return stream.getvalue()
+
+
+def json_of(definition: Definition) -> str:
+    """Return a definition as JSON, for people: indented, with every field."""
+    return dumps(written(definition), indent=2) + "\n"
 
 
 def _json(text: str, source: str) -> Json:

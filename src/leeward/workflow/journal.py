@@ -117,9 +117,10 @@ _ADD_DEFINITION = "INSERT INTO definitions VALUES (?, ?) ON CONFLICT DO NOTHING"
 _FIND = f"SELECT {_RUN} FROM runs WHERE workflow = ? AND id = ?"  # noqa: S608 - constants
 _LIST = f"""SELECT {_RUN} FROM runs WHERE ? IS NULL OR workflow = ?
     ORDER BY started DESC LIMIT ?"""  # noqa: S608 - constants
-_DUE = f"""SELECT {_RUN} FROM runs WHERE due IS NOT NULL AND due <= ?
+_KNOWN = "workflow IN (SELECT value FROM json_each(?))"
+_DUE = f"""SELECT {_RUN} FROM runs WHERE due IS NOT NULL AND due <= ? AND {_KNOWN}
     ORDER BY due LIMIT ?"""  # noqa: S608 - constants
-_NEXT = "SELECT min(due) FROM runs WHERE due > ?"
+_NEXT = f"SELECT min(due) FROM runs WHERE due > ? AND {_KNOWN}"  # noqa: S608 - constants
 _TAKE = "UPDATE runs SET due = ?, held = 1, fence = fence + 1 WHERE workflow = ? AND id = ?"
 _HELD = """SELECT deadline, cancelled FROM runs
     WHERE workflow = ? AND id = ? AND fence = ? AND due IS NOT NULL"""
@@ -185,15 +186,23 @@ class Journal:
 
         return self._commits.apply(write)
 
-    def take(self, now: float, lease: float, limit: int) -> list[Row]:
-        """Lease up to `limit` runs that are due at `now`, until `now` and `lease` seconds."""
+    def take(self, known: Iterable[str], now: float, lease: float, limit: int) -> list[Row]:
+        """Lease runs that are due, for `lease` seconds from `now`.
+
+        Args:
+            known: names of workflows: runs of others are left alone.
+            now: Unix seconds.
+            lease: seconds.
+            limit: how many runs at most.
+        """
+        names = json.dumps(list(known))
         with self.database.read(PATIENCE) as connection:
-            if not connection.execute(_DUE, (now, 1)).fetchall():
+            if not connection.execute(_DUE, (now, names, 1)).fetchall():
                 return []
 
         def write(connection: sqlite3.Connection) -> list[Row]:
             taken = []
-            for found in connection.execute(_DUE, (now, limit)).fetchall():
+            for found in connection.execute(_DUE, (now, names, limit)).fetchall():
                 row = _row(found)
                 connection.execute(_TAKE, (now + lease, *row.key))
                 taken.append(row._replace(fence=row.fence + 1))
@@ -230,7 +239,7 @@ class Journal:
         return self._commits.apply(write)
 
     def pause(self, key: RunKey, fence: int, now: float, due: float) -> None:
-        """Give a lease back; the run is due again at `due`, or now if it was cancelled."""
+        """Return a lease; the run is due again at `due`, or now if it was cancelled."""
         row = (due, now, *key, fence)
         self._commits.apply(lambda connection: connection.execute(_PAUSE, row))
 
@@ -305,10 +314,11 @@ class Journal:
             (document,) = connection.execute(query, (digest,)).fetchone()
         return read_definition(json.loads(document), f"the journal {self.database}")
 
-    def next_due(self, now: float) -> float | None:
-        """Return the earliest time after `now` at which a run is due."""
+    def next_due(self, known: Iterable[str], now: float) -> float | None:
+        """Return the earliest time after `now` at which a run of a known workflow is due."""
+        names = json.dumps(list(known))
         with self.database.read(PATIENCE) as connection:
-            due: float | None = connection.execute(_NEXT, (now,)).fetchone()[0]
+            due: float | None = connection.execute(_NEXT, (now, names)).fetchone()[0]
         return due
 
     def close(self) -> None:

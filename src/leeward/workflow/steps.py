@@ -10,7 +10,7 @@ from leeward.values import Effect, InvokeResult, Json
 from leeward.workflow.commands import Answer, Call, Failure, Returned
 from leeward.workflow.model import FAILED, NOT_SENT, REFUSED, THROTTLED, TIMEOUT, UNKNOWN
 
-LOGGER: Final = "leeward.workflow"
+LOGGER = "leeward.workflow"
 
 
 class Invoke(Protocol):
