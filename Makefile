@@ -16,7 +16,7 @@ ifdef PIP_INDEX_URL
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 endif
 
-.PHONY: help setup demo clouds test mutants test-cloud check format bench sim docs dist lock clean
+.PHONY: help setup demo clouds test mutants test-cloud check audit format bench sim docs dist lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -49,6 +49,10 @@ check: $(READY) ## formatting, lint, types, layering, spelling, the site and its
 	@$(BIN)/mypy
 	@$(MAKE) site
 	@$(BIN)/pytest -m "not packaging" tests/house
+	@$(BIN)/python -m supply.audit
+
+audit: $(READY) ## ask the registry for known flaws of locked tools, store the answer, fail if there are any
+	@$(BIN)/python -m supply.audit --write
 
 format: $(READY) ## apply the linter's safe fixes and format the code
 	@$(BIN)/ruff check --quiet --fix-only
@@ -72,9 +76,10 @@ site: $(READY)
 	@$(BIN)/sphinx-build -q -W --keep-going -b html docs $(SITE)
 	@$(BIN)/python docs/links.py $(SITE)
 
-dist: $(READY) ## build wheels and sdists of the whole workspace into dist/
+dist: $(READY) ## build wheels and sdists of the whole workspace into dist/, with a CycloneDX SBOM
 	@rm -rf dist
 	@$(UV) build --all-packages --no-build-isolation --out-dir dist
+	@$(BIN)/python -m supply.sbom
 	@ls dist
 
 lock: $(READY) .servers/nodejs/.ready ## resolve the newest tools and write requirements-dev.txt

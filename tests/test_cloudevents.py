@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from leeward.cloudevents import check, document_of, from_json, mint, to_json, write
 from leeward.errors import InvalidRequest
 from leeward.values import Event
+from leeward_contract_tests.rows import each_row
 
 DAY = timedelta(hours=24) - timedelta(microseconds=1)
 YEARS = (datetime.fromisoformat("0001-01-02"), datetime.fromisoformat("9999-12-31"))
@@ -86,8 +87,8 @@ def test_minting_fills_only_what_is_open() -> None:
     assert mint(minted, id="e-2", source="other", now=9.0) == minted
 
 
-@pytest.mark.parametrize(
-    ("document", "field"),
+@each_row(
+    "document, field",
     [
         ({}, "specversion"),
         ({"specversion": "0.3", "id": "1", "source": "s", "type": "t"}, "specversion"),

@@ -14,7 +14,7 @@ from leeward.adapter import TargetConfig
 from leeward.entrypoints import EntryPoint, entry_points, parse
 from leeward.registry import open_target
 
-STRATUS = TargetConfig("stratus", "stratus", None, {}, {})
+CUMULUS = TargetConfig("cumulus", "cumulus", None, {}, {})
 
 
 def distribution(directory: Path, name: str, text: str) -> None:
@@ -73,15 +73,15 @@ def test_an_adapter_in_a_zip_file_is_found_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the plain directories have none, importlib is asked."""
-    offer = "[leeward.adapters]\nstratus = stratus_in_a_zip:open_driver\n"
+    offer = "[leeward.adapters]\ncumulus = cumulus_in_a_zip:open_driver\n"
     module = "from tests.scripted import Scripted\nopen_driver = lambda c: Scripted(c.name)\n"
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
-        archive.writestr("stratus-1.0.dist-info/METADATA", "Name: stratus\nVersion: 1.0\n")
-        archive.writestr("stratus-1.0.dist-info/entry_points.txt", offer)
-        archive.writestr("stratus_in_a_zip.py", module)
+        archive.writestr("cumulus-1.0.dist-info/METADATA", "Name: cumulus\nVersion: 1.0\n")
+        archive.writestr("cumulus-1.0.dist-info/entry_points.txt", offer)
+        archive.writestr("cumulus_in_a_zip.py", module)
     monkeypatch.setattr(sys, "path", [str(tmp_path / "all.zip"), *sys.path])
     assert entry_points("leeward.adapters") != []
-    assert open_target(STRATUS).target == "stratus"
+    assert open_target(CUMULUS).target == "cumulus"
 
 
 def test_a_path_that_leads_nowhere_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,11 +93,11 @@ def test_a_path_that_leads_nowhere_is_passed_over(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("offers", "complaint"),
     [
-        (["stratus = json:dumps", "stratus = json:loads"], "several packages offer .*two, one|one"),
-        (["stratus = no_such_module:open"], "cannot be loaded: ModuleNotFoundError"),
-        (["stratus = json:absent"], "cannot be loaded: AttributeError"),
-        (["stratus = json:__name__"], "is not callable"),
-        (["cirrus = json:dumps"], "unknown provider 'stratus'; .*cirrus"),
+        (["cumulus = json:dumps", "cumulus = json:loads"], "several packages offer .*two, one|one"),
+        (["cumulus = no_such_module:open"], "cannot be loaded: ModuleNotFoundError"),
+        (["cumulus = json:absent"], "cannot be loaded: AttributeError"),
+        (["cumulus = json:__name__"], "is not callable"),
+        (["cirrus = json:dumps"], "unknown provider 'cumulus'; .*cirrus"),
     ],
 )
 def test_an_offer_that_is_wrong_is_named(
@@ -108,4 +108,4 @@ def test_an_offer_that_is_wrong_is_named(
         distribution(tmp_path, name, f"[leeward.adapters]\n{offer}\n")
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     with pytest.raises(ConfigError, match=complaint):
-        open_target(STRATUS)
+        open_target(CUMULUS)

@@ -12,7 +12,10 @@ from leeward.forking import Forkable, ForkLock, watch
 
 warnings.simplefilter("ignore", DeprecationWarning)  # forking with threads is the point here
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+pytestmark = [
+    pytest.mark.threat("S22"),
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here"),
+]
 
 
 def test_a_lock_that_may_be_held_long_does_not_hold_up_a_fork() -> None:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from leeward import json_text
 from leeward.items import check_json
 from leeward.json_text import DEEPEST, MOST_DIGITS, Undecodable, decode, encode
+from leeward_contract_tests.rows import each_row
 
 TEXT = st.text('aé"\\/\n\x7f\u2028😀', max_size=4)
 ANY_JSON = st.recursive(
@@ -89,8 +90,9 @@ REFUSED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("body", "told"), REFUSED, ids=range(len(REFUSED)))
+@each_row("body, told", REFUSED)
 @pytest.mark.parametrize("exact", [True, False])
+@pytest.mark.threat("S14")
 def test_what_is_not_strict_json_is_refused(body: bytes, told: str, exact: bool) -> None:
     """One error, which says what is wrong and where; nothing of the text is in it or behind it."""
     with pytest.raises(Undecodable) as raised:
@@ -127,6 +129,7 @@ def test_a_text_is_read_as_its_bytes_are() -> None:
 
 
 @pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")])
+@pytest.mark.threat("S14")
 def test_depth_has_an_end(opening: bytes, closing: bytes) -> None:
     """Exactly as many levels are taken as are allowed, whatever else stands beside them."""
     for deepest in (2, DEEPEST):
@@ -142,6 +145,7 @@ def test_width_is_not_depth() -> None:
     assert decode(b'"' + b"[" * 500 + b'"') == "[" * 500
 
 
+@pytest.mark.threat("S14")
 def test_huge_integers_are_refused_where_the_interpreter_takes_them() -> None:
     """A program that switched the interpreter's own limit off is as safe."""
     before = sys.get_int_max_str_digits()

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
-
 from leeward.adapter import Call, Delete, Enqueue, Invoke, Key, Load, Publish, Scan, Store
 from leeward.name_mapping import NameMappingDriver
+from leeward_contract_tests.rows import each_row
 from tests.scripted import Scripted
 
 KEY = Key(("id",), ("1",))
 
 
-@pytest.mark.parametrize(
-    ("call", "expected"),
+@each_row(
+    "call, expected",
     [
         (Invoke("f", b"{}", "key-1"), Invoke("own-f", b"{}", "key-1")),
         (Invoke("g", b"{}", "key-1"), Invoke("g", b"{}", "key-1")),

@@ -12,6 +12,7 @@ from leeward.adapter import Invoke, Key, Load
 from leeward.errors import ConfigError, Outcome, TargetUnavailable
 from leeward.local import Local
 from leeward.testing import FakeClock, Fault, FaultyDriver
+from leeward_contract_tests.rows import each_row
 from tests.scripted import Scripted
 
 INVOKE = Invoke("f", b"{}", "k")
@@ -25,8 +26,8 @@ def test_a_fake_clock_moves_only_when_told() -> None:
     assert (clock.now(), clock.monotonic()) == (106.0, 6.0)
 
 
-@pytest.mark.parametrize(
-    ("fault", "outcome", "ran"),
+@each_row(
+    "fault, outcome, ran",
     [
         (Fault.REFUSE, Outcome.NOT_SENT, False),
         (Fault.THROTTLE, Outcome.REJECTED, False),
@@ -106,8 +107,8 @@ def test_every_method_of_the_client_is_a_verb() -> None:
         driver.fail(Fault.REFUSE, times=1, verb=name)
 
 
-@pytest.mark.parametrize(
-    ("wrong", "complaint"),
+@each_row(
+    "wrong, complaint",
     [
         ({"verb": "invok"}, "unknown verb 'invok'; did you mean 'invoke'"),
         ({"verb": "STORE"}, "unknown verb"),

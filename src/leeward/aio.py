@@ -53,6 +53,7 @@ class AsyncClient(WithUsualNames):
         targets: as for `leeward.Client`.
         config: as for `leeward.Client`.
         workflows: as for `leeward.Client`.
+        trust_env: as for `leeward.Client`.
         clock: for tests, `leeward.testing.FakeClock`.
 
     Raises:
@@ -65,11 +66,11 @@ class AsyncClient(WithUsualNames):
         *,
         config: str | Path | Config | None = None,
         workflows: Iterable[Definition] = (),
+        trust_env: bool = True,
         clock: Clock | None = None,
     ) -> None:
-        self._operations = Operations(
-            *resolve_targets(targets, config), clock or SystemClock(), workflows
-        )
+        resolved = resolve_targets(targets, config, trust_env=trust_env)
+        self._operations = Operations(*resolved, clock or SystemClock(), workflows)
         self._router = self._operations.router
 
     async def invoke(

@@ -47,6 +47,9 @@ class Client(WithUsualNames):
         config: path of a ``leeward.toml``, or a `Config`. By default the file that
             ``LEEWARD_CONFIG`` names, else ``leeward.toml`` in the working directory.
         workflows: definitions that it can start, besides those that the configuration names.
+        trust_env: False for the hardened mode, whatever the configuration says: no environment
+            variable counts, and no ``leeward.toml`` that `config` does not name. A driver that is
+            open already stays as it was opened.
         clock: for tests, `leeward.testing.FakeClock`.
 
     Raises:
@@ -59,11 +62,11 @@ class Client(WithUsualNames):
         *,
         config: str | Path | Config | None = None,
         workflows: Iterable[Definition] = (),
+        trust_env: bool = True,
         clock: Clock | None = None,
     ) -> None:
-        self._operations = Operations(
-            *resolve_targets(targets, config), clock or SystemClock(), workflows
-        )
+        resolved = resolve_targets(targets, config, trust_env=trust_env)
+        self._operations = Operations(*resolved, clock or SystemClock(), workflows)
         self._router = self._operations.router
 
     def invoke(

@@ -5,6 +5,9 @@
 `sys.path` are read here, as the "Entry points" and "Recording installed projects" specifications
 of packaging.python.org lay them out. Who misses something here, an egg, a zip file or what an
 import hook brings along, asks `all_entry_points`.
+
+A relative path on `sys.path`, such as the empty one of an interactive session, stands for the
+working directory, whoever's that is at the time. Nothing is looked for there.
 """
 
 from __future__ import annotations
@@ -13,7 +16,10 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
 
 METADATA = (".dist-info", ".egg-info")
 
@@ -39,8 +45,8 @@ class EntryPoint(NamedTuple):
 def entry_points(group: str) -> list[EntryPoint]:
     """Return the entry points of `group` of what is installed in plain directories."""
     found: dict[str, list[EntryPoint]] = {}
-    for directory in sys.path:
-        for distribution, path in _distributions(directory or os.curdir):
+    for directory in _fixed_path():
+        for distribution, path in _distributions(directory):
             # The first on the path is the one that is imported.
             if distribution not in found:
                 found[distribution] = _read(path, group, distribution)
@@ -49,12 +55,28 @@ def entry_points(group: str) -> list[EntryPoint]:
 
 def all_entry_points(group: str) -> list[EntryPoint]:
     """Return the entry points of `group` that `importlib.metadata` finds."""
-    from importlib.metadata import entry_points as installed
+    from importlib.metadata import distributions
 
-    return [
-        EntryPoint(point.name, point.value, point.dist.name if point.dist else "")
-        for point in installed(group=group)
-    ]
+    found: dict[str, list[EntryPoint]] = {}
+    for each in distributions(path=_fixed_path()):
+        if offers := each.entry_points.select(group=group):
+            name = _name_of(each)
+            points = [EntryPoint(point.name, point.value, name) for point in offers]
+            found.setdefault(_normalised(name), points)
+    return [point for points in found.values() for point in points]
+
+
+def _name_of(distribution: Distribution) -> str:
+    """Return the name; empty for one that is half installed, and does not say it."""
+    try:
+        metadata: Any = distribution.metadata
+    except OSError:  # as later Pythons tell that there is none
+        return ""
+    return metadata.get("Name") or ""
+
+
+def _fixed_path() -> list[str]:
+    return [directory for directory in sys.path if os.path.isabs(directory)]
 
 
 def parse(text: str, group: str) -> dict[str, str]:
@@ -80,7 +102,11 @@ def _distributions(directory: str) -> Iterator[tuple[str, str]]:
         # pip leaves a ~ before the name of what it could not remove.
         if name.lower().endswith(METADATA) and not name.startswith("~"):
             distribution = name.rpartition(".")[0].partition("-")[0]
-            yield re.sub(r"[-_.]+", "-", distribution).lower(), os.path.join(directory, name)
+            yield _normalised(distribution), os.path.join(directory, name)
+
+
+def _normalised(distribution: str) -> str:
+    return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
 def _read(path: str, group: str, distribution: str) -> list[EntryPoint]:

@@ -18,28 +18,33 @@ if TYPE_CHECKING:
 
 
 def resolve_targets(
-    targets: str | Driver | Sequence[Driver] | None, config: str | Path | Config | None
+    targets: str | Driver | Sequence[Driver] | None,
+    config: str | Path | Config | None,
+    *,
+    trust_env: bool = True,
 ) -> tuple[Config, list[Driver]]:
     """Return the configuration and open what is not open yet; arguments as of `Client`."""
     if targets is None or isinstance(targets, str):
-        resolved = _with_order(targets, config)
+        resolved = _with_order(targets, config, trust_env=trust_env)
         return resolved, open_order(resolved, os.environ)
     several = isinstance(targets, Sequence) and not isinstance(targets, bytes | bytearray)
     drivers = cast("Sequence[Driver]", targets if several else [targets])
     if not isinstance(config, Config):
-        config = load_settings(file=config, env=os.environ)
+        config = load_settings(file=config, env=os.environ, trust_env=trust_env)
     opened = own_order(drivers, config)
     check_providers(config, [_name_of(driver).provider for driver in drivers])
     return config, opened
 
 
-def _with_order(targets: str | None, config: str | Path | Config | None) -> Config:
+def _with_order(
+    targets: str | None, config: str | Path | Config | None, *, trust_env: bool
+) -> Config:
     if not isinstance(config, Config):
-        return load_config(targets, file=config, env=os.environ)
+        return load_config(targets, file=config, env=os.environ, trust_env=trust_env)
     if config.order and targets is None:
         check_providers(config)
-        return config
-    return with_order(config, targets, os.environ)
+        return config._replace(trust_env=trust_env and config.trust_env)
+    return with_order(config, targets, os.environ, trust_env=trust_env)
 
 
 def open_order(config: Config, env: Mapping[str, str]) -> list[Driver]:
@@ -69,22 +74,24 @@ def _name_of(driver: Driver) -> TargetName:
 
 
 def _open(target: TargetName, config: Config, env: Mapping[str, str]) -> Driver:
+    return _renamed(open_target(target_config(target, config, env)), target, config)
+
+
+def target_config(target: TargetName, config: Config, env: Mapping[str, str]) -> TargetConfig:
+    """Return what an adapter is given to open `target`, one of the order."""
     name = str(target)
     own = config.options.get(name)
     options = config.options.get(target.provider, {}) if own is None else own
-    driver = open_target(
-        TargetConfig(
-            name=name,
-            provider=target.provider,
-            qualifier=target.qualifier,
-            options=options,
-            env=env if config.trust_env else {},
-            trust_env=config.trust_env,
-            shared=own is None and target.provider in config.options,
-            file=config.file,
-        )
+    return TargetConfig(
+        name=name,
+        provider=target.provider,
+        qualifier=target.qualifier,
+        options=options,
+        env=env if config.trust_env else {},
+        trust_env=config.trust_env,
+        shared=own is None and target.provider in config.options,
+        file=config.file,
     )
-    return _renamed(driver, target, config)
 
 
 def _renamed(driver: Driver, target: TargetName, config: Config) -> Driver:

@@ -22,6 +22,7 @@ from leeward.adapter.resolver import Token
 from leeward.adapter.wire import Request, Response
 from leeward.calls import Result
 from leeward.errors import Outcome
+from leeward_contract_tests.rows import each_row
 
 TOKEN = Token("stratus")
 
@@ -52,7 +53,7 @@ def test_the_value_is_taken_out_of_a_good_answer() -> None:
     assert run(200, b'{"n": "7"}') == Result.ok(7, request_id="r-1")
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{", b"{}", b'{"n": "x"}', b'{"n": []}'])
+@each_row("body", [b"", b"[]", b"{", b"{}", b'{"n": "x"}', b'{"n": []}'])
 def test_a_good_answer_without_it_ran_and_is_lost(body: bytes) -> None:
     """Whatever is wrong with it, and with what was raised as the cause."""
     result = run(200, body)

@@ -11,6 +11,7 @@ from leeward.adapter.hosts import origin_below
 from leeward.adapter.opening import http_options
 from leeward.adapter.options import Option, read_options
 from leeward.errors import ConfigError
+from leeward_contract_tests.rows import each_row
 
 ROWS = (Option("url", "where", check=origin_below("stratus.example")), *http_options("CA"))
 
@@ -21,8 +22,8 @@ def read(url: str, *, trust_env: bool = True, **options: Any) -> str:
     return origin
 
 
-@pytest.mark.parametrize(
-    ("url", "origin"),
+@each_row(
+    "url, origin",
     [
         ("https://stratus.example", "https://stratus.example"),
         ("https://EU.Stratus.example/", "https://eu.stratus.example"),
@@ -35,7 +36,7 @@ def test_a_domain_and_all_below_it_get_a_credential(url: str, origin: str, trust
     assert read(url, trust_env=trust_env) == origin
 
 
-@pytest.mark.parametrize(
+@each_row(
     "url",
     [
         "https://stratus.example.evil",

@@ -101,6 +101,8 @@ def test_the_places_for_calls_in_flight_are_an_option(
 
 
 @CLOUDS
+@pytest.mark.row(14)
+@pytest.mark.threat("S4")
 def test_the_hardened_mode_reads_no_environment(
     cloud: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -164,6 +166,20 @@ def test_plans_are_made_when_a_verb_needs_them() -> None:
     found: list[object] = [plans["load"], plans["store"]]
     assert found == [2, 1]
     assert made == ["here"]
+
+
+@pytest.mark.parametrize(
+    ("maker", "told"),
+    [
+        ("no_such_package.plans:plans", "ModuleNotFoundError"),
+        ("os:no_such_function", "AttributeError"),
+        (lambda _: {"load": 1}, "KeyError"),
+    ],
+)
+def test_plans_that_cannot_be_had_are_a_mistake_and_named(maker: Any, told: str) -> None:
+    """Nothing was sent, so nobody has to find out whether the call ran."""
+    with pytest.raises(ConfigError, match=rf"gives no plan of store: {told}"):
+        LazyPlans([Plans("store load", maker)], None)["store"]
 
 
 def test_an_adapter_may_have_no_class_for_its_settings() -> None:

@@ -85,6 +85,8 @@ def test_the_qualifier_says_it_first() -> None:
     assert read({"ZONE": "env"}, zone="own")["zone"] == "own"
 
 
+@pytest.mark.row(14)
+@pytest.mark.threat("S4")
 def test_in_the_hardened_mode_no_variable_counts() -> None:
     """Also where an adapter is handed an environment all the same."""
     env = {each: "1" for row in ROWS for each in row.variables.split()}

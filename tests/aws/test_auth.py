@@ -14,6 +14,7 @@ from leeward.errors import ConfigError, Outcome
 from leeward.http.options import TransportOptions
 from leeward.http.threads import CurlTransport
 from leeward_aws.identity.sources import describe_source, source_of
+from leeward_contract_tests.rows import each_row
 from tests.aws.sources import (
     GIVEN,
     KEYS,
@@ -128,8 +129,8 @@ def test_the_order_is_that_of_botocore(
             assert fetched(source)[:2] == (theirs.access_key, theirs.secret_key)
 
 
-@pytest.mark.parametrize(
-    ("env", "options", "said"),
+@each_row(
+    "env, options, said",
     [
         (KEYS, {}, "environment"),
         (KEYS | {"AWS_PROFILE": "dev"}, {}, "environment"),

@@ -278,6 +278,7 @@ credential_process = {path}
     ],
     ids=["itself", "its source", "the source of its source"],
 )
+@pytest.mark.threat("S5")
 def test_the_hardened_mode_starts_no_process(home: Path, config: str) -> None:
     """A profile that would run a program is refused by name, however deep; nothing runs."""
     said = '{"Version": 1, "AccessKeyId": "AK", "SecretAccessKey": "canary"}'
@@ -311,6 +312,8 @@ def test_the_hardened_mode_asks_no_second_factor(home: Path) -> None:
     assert refused(hardened(home, "role")).code == "mfa_refused"
 
 
+@pytest.mark.row(1, 14)
+@pytest.mark.threat("S4")
 def test_no_variable_moves_a_hardened_client(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Endpoints, proxies, certificates, service models and plugins of the environment are out."""
     evil = "http://127.0.0.1:9"

@@ -23,6 +23,7 @@ import pytest
 from cloud_tests.aws.plan import FUNCTIONS, TABLES
 from cloud_tests.aws.policies import of_functions, of_tests, trust
 from leeward_contract_tests.fixtures import EVENTS
+from leeward_contract_tests.rows import each_row
 from tests.docs.test_pages import DOCS, ROOT, blocks
 from tests.servers.aws.clients import client
 from tests.servers.aws.keys import AccessKey, make_key
@@ -173,17 +174,28 @@ def test_what_cannot_be_removed_is_named(stage: Stage) -> None:
     assert "remove by hand: table" in said
 
 
-@pytest.mark.parametrize(
-    ("arguments", "env", "reason"),
-    [
-        (SUITE, ROLE | PLACE, "LEEWARD_TEST_CLOUD must name the cloud (aws), and it is not set"),
-        (SUITE, {"LEEWARD_TEST_CLOUD": "oz"}, "there are no tests for 'oz'"),
-        (("-m", "pytest", "cloud_tests/test_aws.py"), ROLE | PLACE, "and it is not set"),
-        (SUITE, ASKED | PLACE, "aws iam put-role-policy --role-name leeward-test"),
-        (SUITE, ASKED | PLACE | {"LEEWARD_TEST_AWS_ROLE": "admin"}, "ARN of a role for Lambda"),
-        (SUITE, ASKED | ROLE, "AWS_REGION must name the region"),
-    ],
-    ids=["nothing asked", "unknown cloud", "by pytest alone", "no role", "no ARN", "no region"],
+@each_row(
+    "arguments, env, reason",
+    {
+        "nothing asked": (
+            SUITE,
+            ROLE | PLACE,
+            "LEEWARD_TEST_CLOUD must name the cloud (aws), and it is not set",
+        ),
+        "unknown cloud": (SUITE, {"LEEWARD_TEST_CLOUD": "oz"}, "there are no tests for 'oz'"),
+        "by pytest alone": (
+            ("-m", "pytest", "cloud_tests/test_aws.py"),
+            ROLE | PLACE,
+            "and it is not set",
+        ),
+        "no role": (SUITE, ASKED | PLACE, "aws iam put-role-policy --role-name leeward-test"),
+        "no ARN": (
+            SUITE,
+            ASKED | PLACE | {"LEEWARD_TEST_AWS_ROLE": "admin"},
+            "ARN of a role for Lambda",
+        ),
+        "no region": (SUITE, ASKED | ROLE, "AWS_REGION must name the region"),
+    },
 )
 def test_nothing_runs_without_a_clear_word(
     arguments: tuple[str, ...], env: dict[str, str], reason: str
@@ -203,6 +215,7 @@ def test_a_role_of_another_account_is_refused(stage: Stage) -> None:
     assert (status, "is a role of another account" in said) == (1, True), said
 
 
+@pytest.mark.threat("S20")
 def test_the_page_shows_the_policies_that_are_enough() -> None:
     """What one copies from the page are the policies that the tests above were run with."""
     account = "111122223333"

@@ -13,6 +13,7 @@ from leeward.errors import ConfigError, Outcome
 from leeward.http.options import TransportOptions
 from leeward.http.threads import CurlTransport
 from leeward_aws.identity.endpoint import address_of, container_source
+from leeward_contract_tests.rows import each_row
 from tests.aws.sources import GIVEN, NOW, fetched, http, refused
 from tests.http.wire import Wire, answer, hang, once
 
@@ -175,7 +176,7 @@ HOSTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("host", HOSTS)
+@each_row("host", HOSTS)
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_hosts_are_those_that_botocore_allows(scheme: str, host: str) -> None:
     """Without TLS, only this machine and the containers' own addresses are asked."""
@@ -190,7 +191,7 @@ def test_hosts_are_those_that_botocore_allows(scheme: str, host: str) -> None:
         assert address_of({FULL: url}) == (f"{scheme}://{host.lower()}:8080", "/x")
 
 
-@pytest.mark.parametrize(
+@each_row(
     "url",
     [
         "canary", "ftp://localhost/canary", "http://user:canary@localhost/", "http://localhost/#c",
@@ -206,7 +207,7 @@ def test_what_is_no_address_is_refused(url: str) -> None:
     assert "canary" not in str(caught.value)
 
 
-@pytest.mark.parametrize("path", ["@canary.example/", ".canary.example/", "canary", ":80@x/", "0/"])
+@each_row("path", ["@canary.example/", ".canary.example/", "canary", ":80@x/", "0/"])
 def test_a_relative_address_stays_at_its_host(path: str) -> None:
     """Nothing that follows the fixed address can turn it into another host."""
     with pytest.raises(ConfigError, match=f"^{RELATIVE} ") as caught:

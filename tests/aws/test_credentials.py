@@ -4,6 +4,7 @@ import pytest
 
 from leeward.errors import ConfigError
 from leeward_aws.identity.credentials import Credentials, from_environment
+from leeward_contract_tests.rows import each_row
 from tests.aws import oracle
 
 KEY = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "the-secret"}
@@ -25,7 +26,7 @@ def test_temporary_credentials(until: str) -> None:
     )
 
 
-@pytest.mark.parametrize(
+@each_row(
     "tokens",
     [
         {"AWS_SECURITY_TOKEN": "older", "AWS_SESSION_TOKEN": "newer"},
@@ -65,7 +66,7 @@ def test_half_a_key_is_refused(missing: str, empty: bool) -> None:
     assert "the-secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", [*KEY, "AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN"])
+@each_row("name", [*KEY, "AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN"])
 @pytest.mark.parametrize("value", ["canary\n", "can ary", "canäry", "canary\r\nX-Evil: 1"])
 def test_what_no_header_can_hold_is_refused(name: str, value: str) -> None:
     """A line break at the end of a secret is found here, not as a bad signature."""

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from leeward.errors import ConfigError
 from leeward_aws.settings.endpoints import Service, check_region, endpoint
+from leeward_contract_tests.rows import each_row
 from tests.aws import oracle
 
 SERVICES: tuple[Service, ...] = get_args(Service)
@@ -55,7 +56,7 @@ def test_no_partition_is_missing() -> None:
         assert any(re.fullmatch(pattern, f"{prefix}-x-1") for prefix in PREFIXES), partition["id"]
 
 
-@pytest.mark.parametrize("region", [each for each in REGIONS if each.endswith("-global")])
+@each_row("region", [each for each in REGIONS if each.endswith("-global")])
 def test_pseudo_regions_are_refused(region: str) -> None:
     """The services used here have no host for a whole partition."""
     with pytest.raises(ConfigError, match="one region"):
@@ -71,7 +72,7 @@ BAD = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("region", BAD, ids=range(len(BAD)))
+@each_row("region", BAD)
 def test_a_region_cannot_smuggle_in_a_host(region: str) -> None:
     """What is no plain label of a host's name is refused."""
     with pytest.raises(ConfigError, match="name of an AWS region"):

@@ -22,6 +22,7 @@ from leeward_aws.errors import (
     outcome_of,
 )
 from leeward_aws.settings.endpoints import Service
+from leeward_contract_tests.rows import each_row
 from tests.aws import oracle
 
 ITEM_TOO_LARGE = "Item size has exceeded the maximum allowed size"
@@ -92,7 +93,7 @@ EXPECTED: list[tuple[Service, int, str, Outcome, str | None]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("service", "status", "code", "outcome", "reason"), EXPECTED)
+@each_row("service, status, code, outcome, reason", EXPECTED)
 def test_a_code_means_what_the_documentation_says(
     service: Service, status: int, code: str, outcome: Outcome, reason: str | None
 ) -> None:
@@ -128,16 +129,20 @@ def test_statuses_that_prove_by_themselves(code: str | None) -> None:
     assert outcome_of("dynamodb", 307, code) == (Outcome.CALLER, "redirected")
 
 
-@pytest.mark.parametrize(
-    ("service", "code", "message", "reason"),
-    [
-        ("dynamodb", "ValidationException", ITEM_TOO_LARGE, TOO_LARGE),
-        ("dynamodb", "ValidationException", KEY_TOO_LARGE, TOO_LARGE),
-        ("events", "ValidationException", REQUEST_TOO_LARGE, TOO_LARGE),
-        ("dynamodb", "ValidationException", "The provided key does not match the schema", None),
-        ("dynamodb", "ConditionalCheckFailedException", ITEM_TOO_LARGE, None),
-    ],
-    ids=["item", "key", "request", "other", "other code"],
+@each_row(
+    "service, code, message, reason",
+    {
+        "item": ("dynamodb", "ValidationException", ITEM_TOO_LARGE, TOO_LARGE),
+        "key": ("dynamodb", "ValidationException", KEY_TOO_LARGE, TOO_LARGE),
+        "request": ("events", "ValidationException", REQUEST_TOO_LARGE, TOO_LARGE),
+        "other": (
+            "dynamodb",
+            "ValidationException",
+            "The provided key does not match the schema",
+            None,
+        ),
+        "other code": ("dynamodb", "ConditionalCheckFailedException", ITEM_TOO_LARGE, None),
+    },
 )
 def test_too_large_without_a_code_of_its_own(
     service: Service, code: str, message: str, reason: str | None
@@ -146,8 +151,8 @@ def test_too_large_without_a_code_of_its_own(
     assert outcome_of(service, 400, code, message).reason == reason
 
 
-@pytest.mark.parametrize(
-    ("code", "outcome"),
+@each_row(
+    "code, outcome",
     [
         ("ThrottlingException", Outcome.REJECTED),
         ("InternalFailure", Outcome.REJECTED),
@@ -190,8 +195,8 @@ CODES = [
 
 
 @pytest.mark.parametrize("code", CODES)
-@pytest.mark.parametrize(
-    ("protocol", "place"),
+@each_row(
+    "protocol, place",
     [("rest-json", "header"), ("rest-json", "code"), ("rest-json", "Code"),
      ("rest-json", "__type"), ("json", "__type")],
 )  # fmt: skip
@@ -210,14 +215,13 @@ def test_the_header_goes_before_the_body() -> None:
     assert oracle.error_code("rest-json", headers, body) == "FromHeader"
 
 
-@pytest.mark.parametrize(
+@each_row(
     "body",
     [
         b"", b"<html>", b"[]", b'"code"', b"{", b'{"__type": 5}', b'{"__type": ""}', b"\xff",
         b'{"__type": "a b"}', b'{"__type": "Code\\r\\nX-Evil: 1"}', b'{"__type": "#"}',
         b'{"__type": "' + b"A" * 101 + b'"}', b"[" * 100_000,
     ],
-    ids=range(13),
 )  # fmt: skip
 def test_an_answer_without_a_code(body: bytes) -> None:
     """What is no name of an error, or no JSON, gives no code and no message."""

@@ -17,6 +17,7 @@ from leeward.http.messages import Failure, Phase, Response
 from leeward.values import Event
 from leeward_aws.errors import COMMON, ENTRIES, EVENTS
 from leeward_aws.events.plans import events
+from leeward_contract_tests.rows import each_row
 from tests.aws.playing import LATER, SETTINGS, answer, document, header, play, refusal
 from tests.aws.serialized import by_botocore, by_leeward
 
@@ -145,7 +146,7 @@ def test_each_entry_has_its_result() -> None:
     assert (second.outcome, second.value) == (Outcome.OK, None)
 
 
-@pytest.mark.parametrize("code", [*ENTRIES, "SomethingNew"])
+@each_row("code", [*ENTRIES, "SomethingNew"])
 def test_every_code_of_an_entry_comes_out(code: str) -> None:
     """Each has the outcome of its row; an unknown one is AMBIGUOUS."""
     told = answer({"FailedEntryCount": 1, "Entries": [{"ErrorCode": code}]})
@@ -154,7 +155,7 @@ def test_every_code_of_an_entry_comes_out(code: str) -> None:
     assert ((entry.outcome, entry.reason), entry.code) == (meaning, code)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "entry", [{}, None, "x", {"EventId": 5}, {"ErrorCode": ""}, {"ErrorCode": 5, "EventId": "x"}]
 )
 def test_an_entry_that_says_nothing_is_ambiguous(entry: Any) -> None:
@@ -163,14 +164,13 @@ def test_an_entry_that_says_nothing_is_ambiguous(entry: Any) -> None:
     assert (found.outcome, found.executed) == (Outcome.AMBIGUOUS, True)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "body",
     [
         b"", b"<html>", b"[]", b"{", b"NaN", {}, {"Entries": None}, {"Entries": {}},
         {"Entries": []}, {"Entries": [TAKEN, TAKEN]}, {"FailedEntryCount": 1, "Entries": [TAKEN]},
         {"FailedEntryCount": 0, "Entries": [{"ErrorCode": "InternalFailure"}]},
     ],
-    ids=range(12),
 )  # fmt: skip
 def test_an_answer_that_does_not_fit_is_ambiguous(body: Any) -> None:
     """Too few entries, too many, or none that can be read: nobody knows which were taken."""
@@ -229,7 +229,7 @@ def test_who_may_not_look_publishes_all_the_same() -> None:
     assert publish(ORDERS, PUBLISHED, learnt=learnt).result.outcome is Outcome.OK
 
 
-@pytest.mark.parametrize(
+@each_row(
     "trouble",
     [
         refusal("ThrottlingException"),
@@ -239,7 +239,6 @@ def test_who_may_not_look_publishes_all_the_same() -> None:
         Failure(Phase.CONNECT, sent=False, code="curl.7"),
         Failure(Phase.RECEIVE, sent=True, code="curl.28"),
     ],
-    ids=range(6),
 )
 def test_a_look_up_that_fails_is_no_reason_not_to_publish(trouble: Response | Failure) -> None:
     """And the next publication looks again."""

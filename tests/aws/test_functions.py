@@ -16,6 +16,7 @@ from leeward.http.messages import Failure, Phase, Response
 from leeward_aws.errors import COMMON, LAMBDA
 from leeward_aws.functions.plans import functions
 from leeward_aws.identity.signing import Scope, sign
+from leeward_contract_tests.rows import each_row
 from tests.aws.playing import (
     KEYS,
     LATER,
@@ -128,9 +129,7 @@ def test_a_name_that_is_a_step_in_a_path_is_refused(function: str) -> None:
 # What comes back.
 
 
-@pytest.mark.parametrize(
-    "value", [None, True, 0, -1.5, "text", [], {}, {"statusCode": 500}, {"errorType": "X"}]
-)
+@each_row("value", [None, True, 0, -1.5, "text", [], {}, {"statusCode": 500}, {"errorType": "X"}])
 def test_an_answer_is_decoded(value: Any) -> None:
     """Any JSON is an answer; without the header, not even one that looks like an error is one."""
     result = invoke(answer(value)).result
@@ -138,7 +137,7 @@ def test_an_answer_is_decoded(value: Any) -> None:
     assert result.request_id == "request-1"
 
 
-@pytest.mark.parametrize(
+@each_row(
     "body", [b"", b"{", b"NaN", b'{"a":1,"a":2}', b"[" * 100_000, b"<html>", b"\xff", b"9" * 5000]
 )
 def test_an_answer_that_cannot_be_read_has_run(body: bytes) -> None:
@@ -191,8 +190,8 @@ def test_a_function_that_raised(kind: str) -> None:
     assert "no order" not in repr(result)
 
 
-@pytest.mark.parametrize(
-    ("told", "reason"),
+@each_row(
+    "told, reason",
     [
         ({"errorType": "Sandbox.Timedout", "errorMessage": "Task timed out after 3.00 seconds"},
          "timed_out"),
@@ -214,7 +213,7 @@ def test_how_the_platform_ends_a_function(told: dict[str, str], reason: str | No
     assert result.fault.message == told["errorMessage"]
 
 
-@pytest.mark.parametrize(
+@each_row(
     "kind",
     [
         "Runtime.ImportModuleError",
@@ -234,7 +233,7 @@ def test_code_that_never_loaded(kind: str) -> None:
     )
 
 
-@pytest.mark.parametrize(
+@each_row(
     "body",
     [b"", b"{", b"null", b"[]", b'"x"', b'{"errorType":1,"errorMessage":[],"stackTrace":{}}'],
 )
@@ -265,7 +264,7 @@ def test_an_error_means_what_the_table_says(verb: Any) -> None:
     }
 
 
-@pytest.mark.parametrize("status", [500, 502, 503, 504, 404, 400])
+@each_row("status", [500, 502, 503, 504, 404, 400])
 def test_an_error_without_a_code_is_ambiguous(status: int) -> None:
     """A proxy between may have said it, after Lambda had run the function."""
     result = invoke(answer(b"<html>Bad Gateway</html>", status)).result
@@ -279,8 +278,8 @@ def test_a_redirect_is_not_followed() -> None:
     assert (result.outcome, result.reason) == (Outcome.CALLER, "redirected")
 
 
-@pytest.mark.parametrize(
-    ("headers", "told", "seconds"),
+@each_row(
+    "headers, told, seconds",
     [
         ({"retry_after": "3"}, None, 3.0),
         ({"retry_after": " 0.5 "}, None, 0.5),
@@ -388,8 +387,8 @@ def test_a_clock_is_set_right_only_once() -> None:
     assert len(played.sent) == 2
 
 
-@pytest.mark.parametrize(
-    ("code", "date"),
+@each_row(
+    "code, date",
     [
         ("InvalidSignatureException", "Thu, 01 Jan 2026 00:04:00 GMT"),
         ("InvalidSignatureException", "Wed, 31 Dec 2025 23:56:00 GMT"),

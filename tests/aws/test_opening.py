@@ -68,6 +68,8 @@ def test_what_is_shown() -> None:
 
 
 @pytest.mark.parametrize("service", ["", "_lambda", "_dynamodb"])
+@pytest.mark.row(10)
+@pytest.mark.threat("S1")
 def test_a_session_token_goes_over_http_to_this_machine_only(service: str) -> None:
     """It would go out with every request; the refusal says where to, and nothing is sent."""
     driver = opened(SESSION, **{f"endpoint_url{service}": "http://emulator.example:4566"})

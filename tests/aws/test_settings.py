@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from leeward.adapter import TargetConfig
 from leeward.errors import ConfigError
 from leeward_aws.settings.options import Settings, settings_from
+from leeward_contract_tests.rows import each_row
 from tests.aws import oracle
 
 
@@ -121,8 +122,8 @@ def test_endpoint_variables_can_be_ignored() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("url", "origin"),
+@each_row(
+    "url, origin",
     [
         ("http://localhost:4566/", "http://localhost:4566"),
         ("HTTPS://VPCE-1.Lambda.us-east-1.vpce.amazonaws.com:443",
@@ -137,7 +138,7 @@ def test_an_endpoint_becomes_an_origin(url: str, origin: str) -> None:
     assert read(env={"AWS_ENDPOINT_URL": url}).endpoints["lambda"] == origin
 
 
-@pytest.mark.parametrize(
+@each_row(
     "url",
     [
         "localhost:4566", "ftp://canary", "http://", "http://user:canary@host", "http://a/canary",

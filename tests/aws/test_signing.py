@@ -12,6 +12,7 @@ from leeward.http.messages import Request
 from leeward_aws.identity import signing
 from leeward_aws.identity.credentials import Credentials
 from leeward_aws.identity.signing import Scope, sign
+from leeward_contract_tests.rows import each_row
 from tests.aws import oracle
 
 EXAMPLE_KEY = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
@@ -198,7 +199,7 @@ def test_caches_are_bounded(cache: Any) -> None:
     assert cache.cache_info().maxsize is not None
 
 
-@pytest.mark.parametrize("seconds", [-86400.0, -301.0, 0.0, 1.5, 7200.0])
+@each_row("seconds", [-86400.0, -301.0, 0.0, 1.5, 7200.0])
 def test_skew_is_what_brings_the_clock_right(seconds: float) -> None:
     """This machine's time plus the skew is the time that the answer told."""
     date = "Sun, 30 Aug 2015 12:36:00 GMT"

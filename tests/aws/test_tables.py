@@ -19,6 +19,7 @@ from leeward_aws.errors import COMMON
 from leeward_aws.errors import DYNAMODB as CODES
 from leeward_aws.tables.plans import tables
 from leeward_aws.tables.profile import DYNAMODB
+from leeward_contract_tests.rows import each_row
 from tests.aws.playing import NOW, SETTINGS, answer, document, header, play, refusal
 from tests.aws.serialized import by_botocore, by_leeward
 from tests.items.exactness import assert_exact
@@ -175,7 +176,7 @@ def test_reads_are_strong() -> None:
 
 
 @pytest.mark.parametrize("call", WRITES)
-@pytest.mark.parametrize("body", [b"{}", b"{ }", b'{"ConsumedCapacity":{"CapacityUnits":1}}'])
+@each_row("body", [b"{}", b"{ }", b'{"ConsumedCapacity":{"CapacityUnits":1}}'])
 def test_a_write_is_done(call: Any, body: bytes) -> None:
     """A store gives its write id, a delete nothing."""
     result = run(call, answer(body)).result
@@ -184,7 +185,7 @@ def test_a_write_is_done(call: Any, body: bytes) -> None:
 
 
 @pytest.mark.parametrize("call", ALL)
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"null", b"{", b"NaN", b'{"a":1,"a":2}'])
+@each_row("body", [b"", b"<html>", b"[]", b"null", b"{", b"NaN", b'{"a":1,"a":2}'])
 def test_a_success_that_cannot_be_read_is_ambiguous(call: Any, body: bytes) -> None:
     """The page of a proxy is not a receipt, and does not prove that an item is absent."""
     result = run(call, answer(body)).result
@@ -198,7 +199,7 @@ def test_an_answer_with_a_strange_item_is_ambiguous(item: Any) -> None:
     assert run(LOAD, answer({"Item": item})).result.outcome is Outcome.AMBIGUOUS
 
 
-@pytest.mark.parametrize("body", [{}, {"Items": None}, {"Items": {}}, {"Items": [1]},
+@each_row("body", [{}, {"Items": None}, {"Items": {}}, {"Items": [1]},
     {"Items": [], "LastEvaluatedKey": "x"}])  # fmt: skip
 def test_a_page_that_is_none_is_ambiguous(body: Any) -> None:
     """No list of items is not an empty one: that would end a scan too early."""
@@ -274,10 +275,9 @@ def test_a_lost_answer_is_ambiguous(call: Any) -> None:
     assert run(call, gone).result.outcome is Outcome.AMBIGUOUS
 
 
-@pytest.mark.parametrize(
+@each_row(
     "value",
     [{"X": "1"}, {}, {"S": "a", "N": "1"}, {"N": "abc"}, {"N": None}, {"L": 5}, {"M": []}, "x"],
-    ids=range(8),
 )  # fmt: skip
 def test_an_item_that_leeward_cannot_read_is_unusable(value: Any) -> None:
     """Another program, or a later DynamoDB, has written it; there is nothing to try again."""
@@ -310,10 +310,9 @@ def test_the_echo_of_our_own_write_is_no_conflict(call: Store) -> None:
 
 
 @pytest.mark.parametrize("call", CONDITIONAL)
-@pytest.mark.parametrize(
+@each_row(
     "item", [native(write_id="write-2"), FOREIGN, {}, None, [], {"_leeward": {"S": "write-1"}},
              {"_leeward": {"M": {"w": {"N": "1"}}}}, {"id": {"X": 1}}],
-    ids=range(8),
 )  # fmt: skip
 def test_another_item_in_the_way_is_a_conflict(call: Store, item: Any) -> None:
     """Somebody else's, or one that cannot be read."""
@@ -369,10 +368,14 @@ def test_a_foreign_revision_is_read_before_it_is_written(call: Any, item: dict[s
 
 
 @pytest.mark.parametrize("call", WRITES)
-@pytest.mark.parametrize(
+@each_row(
     "now_there",
-    [None, FOREIGN | {"n": {"N": "2"}}, {"id": {"S": "42"}}, native(write_id="w-9")],
-    ids=["gone", "changed", "reduced", "leeward's"],
+    {
+        "gone": None,
+        "changed": FOREIGN | {"n": {"N": "2"}},
+        "reduced": {"id": {"S": "42"}},
+        "leeward's": native(write_id="w-9"),
+    },
 )
 def test_a_foreign_item_that_has_changed_is_a_conflict(call: Any, now_there: Any) -> None:
     """Nothing is written then."""
@@ -401,8 +404,8 @@ def test_the_echo_of_our_own_write_is_seen_over_a_foreign_item_too() -> None:
     assert (late.result.outcome, late.result.value) == (Outcome.OK, "write-1")
 
 
-@pytest.mark.parametrize(
-    ("trouble", "outcome"),
+@each_row(
+    "trouble, outcome",
     [
         (Failure(Phase.CONNECT, sent=False, code="curl.7"), Outcome.NOT_SENT),
         (Failure(Phase.RECEIVE, sent=True, code="curl.56"), Outcome.NOT_SENT),
@@ -415,7 +418,6 @@ def test_the_echo_of_our_own_write_is_seen_over_a_foreign_item_too() -> None:
         (refusal("ResourceNotFoundException"), Outcome.NOT_FOUND),
         (answer({"Item": {"id": {"X": 1}}}), Outcome.UNUSABLE),
     ],
-    ids=range(10),
 )
 def test_a_look_up_that_fails_has_written_nothing(trouble: Any, outcome: Outcome) -> None:
     """Whatever became of it, the write was not sent."""
@@ -451,7 +453,7 @@ def test_a_scan_goes_on_where_it_was() -> None:
     assert second.result.value == ((), None)
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "[]", "{}", "null", '{"a":NaN}', "[" * 10_000])
+@each_row("cursor", ["", "x", "[]", "{}", "null", '{"a":NaN}', "[" * 10_000])
 def test_a_cursor_that_is_none_is_refused(cursor: str) -> None:
     """Before anything is sent."""
     with pytest.raises(InvalidRequest) as raised:

@@ -36,6 +36,7 @@ from leeward_azure.identity.endpoint import endpoint_of
 from leeward_azure.identity.sources import describe_source, source_of
 from leeward_azure.identity.vendor import VendorChain
 from leeward_azure.settings.options import Settings
+from leeward_contract_tests.rows import each_row
 from tests.azure.sources import COSMOS, KEY, NOW, TOKEN, http, no_azure, refused, target
 from tests.house.workspace import ROOT
 from tests.http.wire import Wire, answer
@@ -166,7 +167,7 @@ def test_how_topics_are_described() -> None:
 # The managed identity.
 
 
-@pytest.mark.parametrize("what", SCOPES, ids=str)
+@each_row("what", list(SCOPES))
 def test_a_token_for_each_service(what: Hashable) -> None:
     """One request with the word of the platform asks for the service's own audience."""
     source, canned = managed(document())
@@ -232,8 +233,8 @@ def test_the_request_is_the_vendors(monkeypatch: pytest.MonkeyPatch) -> None:
     assert theirs.headers["X-IDENTITY-HEADER"] == dict(ours.headers)["X-IDENTITY-HEADER"]
 
 
-@pytest.mark.parametrize(
-    ("status", "outcome"),
+@each_row(
+    "status, outcome",
     [
         (400, Outcome.AUTH),
         (401, Outcome.AUTH),
@@ -274,8 +275,8 @@ def test_when_a_token_ends(changes: dict[str, Any], end: float) -> None:
     assert source(ServiceCredential("queue"), 5.0).expires_at == end
 
 
-@pytest.mark.parametrize(
-    ("answered", "code"),
+@each_row(
+    "answered, code",
     [
         (document(access_token=None), "undecodable"),
         (document(access_token=7), "undecodable"),
@@ -297,7 +298,7 @@ def test_an_answer_that_is_no_token(answered: Response, code: str) -> None:
     assert (found.outcome, found.code) == (Outcome.AUTH, code)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "url",
     [
         "http://evil.example/token",
@@ -311,6 +312,8 @@ def test_an_answer_that_is_no_token(answered: Response, code: str) -> None:
         "canary",
     ],
 )
+@pytest.mark.row(9)
+@pytest.mark.threat("S1")
 def test_an_endpoint_that_must_not_be_asked(url: str) -> None:
     """Opening refuses it by the variable's name, and repeats nothing of it."""
     settings, config = target({"IDENTITY_ENDPOINT": url, "IDENTITY_HEADER": "x"}, **ENTRA)
@@ -378,6 +381,8 @@ def test_the_hardened_mode_asks_apart(transport: CurlTransport) -> None:
         assert (len(wire.requests), closed.sent) == (1, [])
 
 
+@pytest.mark.row(9)
+@pytest.mark.threat("S1")
 def test_the_hardened_mode_asks_near_alone() -> None:
     """Whoever writes the variables leads it to no host of theirs; the operator's list may."""
     options = COSMOS | {"identity": "managed"}
@@ -420,8 +425,8 @@ def test_the_hardened_mode_has_no_other_source() -> None:
 # Which source it is.
 
 
-@pytest.mark.parametrize(
-    ("env", "options", "said"),
+@each_row(
+    "env, options, said",
     [
         (endpoint_env(), {}, "managed identity"),
         (endpoint_env() | {"AZURE_CLIENT_ID": "x"}, {}, "managed identity"),

@@ -21,6 +21,7 @@ from leeward_azure.driver import LIMITS, PLANS
 from leeward_azure.functions.addresses import KEPT, Address
 from leeward_azure.functions.discovery import lookup_source
 from leeward_azure.identity.credentials import Bearer
+from leeward_contract_tests.rows import each_row
 from tests.azure.sources import NOW, no_azure, refused, target
 
 GROUP: dict[str, Any] = {
@@ -150,8 +151,8 @@ def test_which_key(arm: responses.RequestsMock) -> None:
     assert look_up().key == "k-host"
 
 
-@pytest.mark.parametrize(
-    ("site", "found", "keys", "code"),
+@each_row(
+    "site, found, keys, code",
     [
         ({"properties": {}}, function(), KEYS, "host_missing"),
         ({"properties": {"defaultHostName": "a/b"}}, function(), KEYS, "host_missing"),

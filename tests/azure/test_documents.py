@@ -20,6 +20,7 @@ from leeward_azure.tables.documents import (
 )
 from leeward_azure.tables.profile import COSMOS
 from leeward_contract_tests.contracts.exact import NASTY_ITEMS, ODD_KEYS, ODD_PAIRS, exact
+from leeward_contract_tests.rows import each_row
 from tests.azure.playing import NOW
 from tests.items.respelling import respell
 from tests.items.strategies import ITEMS
@@ -77,7 +78,7 @@ def test_no_two_keys_have_one_place(a: str, b: str, c: str, d: str) -> None:
     assert (location_of(pair(a, b)) == location_of(pair(c, d))) == ((a, b) == (c, d))
 
 
-@pytest.mark.parametrize("key", KEYS, ids=range(len(KEYS)))
+@each_row("key", KEYS)
 def test_odd_keys_go_through_path_and_header(key: Key) -> None:
     """The id stands in a path as it is; the partition key is ASCII, and reads as it was."""
     place = location_of(key)
@@ -90,7 +91,7 @@ def test_odd_keys_go_through_path_and_header(key: Key) -> None:
     assert json.loads(place.header()) == [place.partition]
 
 
-@pytest.mark.parametrize("nasty", NASTY_ITEMS.values(), ids=NASTY_ITEMS)
+@each_row("nasty", NASTY_ITEMS)
 def test_nasty_items_come_back_exactly(nasty: dict[str, Any]) -> None:
     """The contract's own."""
     item = {**nasty, "id": "42"}
@@ -134,7 +135,7 @@ def test_a_document_of_ours_has_no_other_key_than_its_own() -> None:
     assert stored_of(document | {"total": 5}).item == {**item, "total": 5}
 
 
-@pytest.mark.parametrize(
+@each_row(
     "document",
     [{"id": 5}, {"_etag": ETAG}, {"id": "x"}, {"id": "x", "_etag": 5}, {"id": "x", "_etag": "*"}],
 )
@@ -166,7 +167,7 @@ def test_a_revision_tells_when_its_item_expires() -> None:
     assert Revision(ETAG).holds_at(NOW)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text",
     ["", "*", '"a", "b"', '"a"\r\nX: 1', "é", "@", f"soon@{ETAG}", "1.0@", '"*"', "a b", "W/*"],
 )

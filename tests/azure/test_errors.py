@@ -22,6 +22,7 @@ from leeward_azure.errors import (
     judge_cosmos,
     judge_events,
 )
+from leeward_contract_tests.rows import each_row
 from tests.azure import oracle
 
 Judge: TypeAlias = Callable[[Response], Judged]
@@ -67,7 +68,7 @@ ROWS: list[tuple[int, int, Outcome, str | None]] = [
 ]
 
 
-@pytest.mark.parametrize(("status", "sub", "outcome", "reason"), ROWS)
+@each_row("status, sub, outcome, reason", ROWS)
 def test_cosmos_means(status: int, sub: int, outcome: Outcome, reason: str | None) -> None:
     """Status and sub-status decide, and make the code."""
     judged = cosmos(status, sub)
@@ -133,7 +134,7 @@ EVENT_ROWS: list[tuple[int, Outcome, str | None]] = [
 ]
 
 
-@pytest.mark.parametrize(("status", "outcome", "reason"), EVENT_ROWS)
+@each_row("status, outcome, reason", EVENT_ROWS)
 def test_event_grid_means(status: int, outcome: Outcome, reason: str | None) -> None:
     """One status for the whole batch; the body names the error."""
     body = b'{"error": {"code": "SomeCode", "message": "x", "details": []}}'

@@ -22,6 +22,7 @@ from leeward_azure.identity.credentials import (
     ServiceCredential,
     TopicKey,
 )
+from leeward_contract_tests.rows import each_row
 from tests.azure import oracle
 from tests.azure.playing import FRESH, KEY, LATER, answer, document, headers_of, play
 
@@ -170,7 +171,7 @@ def test_the_scope_names_a_topic_with_a_key_of_its_own(door: EventsEndpoint) -> 
         plan.close()
 
 
-@pytest.mark.parametrize(
+@each_row(
     "bus", ["", "a.b", "evil.test/x?", "a/b", "ü", "a" * 64, "-a", "a b", "a@b", "{topic}", "a\n"]
 )
 @each_door
@@ -181,7 +182,7 @@ def test_a_name_that_no_topic_has_is_not_sent(door: EventsEndpoint, bus: str) ->
     assert raised.value.field == "bus"
 
 
-@pytest.mark.parametrize(
+@each_row(
     "url",
     ["", "shop.test", "ftp://shop.test", "https://shop.test/api/events", "https://shop.test?x=1",
      "https://{topic}.test/x?code=1", "https://{topic} .test"],
@@ -211,7 +212,7 @@ def test_a_batch_that_was_taken_is_taken_whole(door: EventsEndpoint, body: Any) 
 
 
 @each_door
-@pytest.mark.parametrize("body", [b"<html>", b"[]", b"{", b"NaN", b'"ok"'], ids=range(5))
+@each_row("body", [b"<html>", b"[]", b"{", b"NaN", b'"ok"'])
 def test_a_page_of_somebody_else_is_ambiguous(door: EventsEndpoint, body: bytes) -> None:
     """It says nothing about the events."""
     result = publish(door, answer(body)).result
@@ -220,7 +221,7 @@ def test_a_page_of_somebody_else_is_ambiguous(door: EventsEndpoint, body: bytes)
 
 
 @each_door
-@pytest.mark.parametrize("status", [201, 202, 204])
+@each_row("status", [201, 202, 204])
 def test_another_success_is_ambiguous(door: EventsEndpoint, status: int) -> None:
     """Event Grid ends a publication with 200."""
     result = publish(door, answer(status=status)).result
@@ -228,8 +229,8 @@ def test_another_success_is_ambiguous(door: EventsEndpoint, status: int) -> None
 
 
 @each_door
-@pytest.mark.parametrize(
-    ("status", "outcome"),
+@each_row(
+    "status, outcome",
     [
         (400, Outcome.CALLER),
         (403, Outcome.AUTH),
@@ -276,11 +277,10 @@ def test_no_clock_is_set_by_event_grid(door: EventsEndpoint) -> None:
 
 
 @each_door
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
+@each_row(
+    "headers, seconds",
     [({"retry_after": "7"}, 7.0), ({"retry_after": LATER}, 3600.0), ({"retry_after": "x"}, None),
      ({"retry_after": "-1"}, None), ({"retry_after": "999999"}, None), ({}, None)],
-    ids=range(6),
 )  # fmt: skip
 def test_the_wait_that_is_asked_for_comes_out(
     door: EventsEndpoint, headers: dict[str, str], seconds: float | None

@@ -14,6 +14,7 @@ from leeward.http.messages import Failure, Phase, Request, Response
 from leeward_azure.functions.addresses import Address
 from leeward_azure.functions.plans import OFFLINE, STOPPED, functions
 from leeward_azure.settings.services import Functions
+from leeward_contract_tests.rows import each_row
 from tests.azure.playing import LATER, NOW, answer, headers_of
 from tests.http.slowly import play_slowly
 from tests.playing import play
@@ -88,7 +89,7 @@ def test_an_address_shows_no_secret() -> None:
     assert "canary" not in repr(ADDRESS._replace(token="canary-token"))
 
 
-@pytest.mark.parametrize("name", ["", "a/b", "..", "1a", "a b", "a%2e", "ä", "a" * 128, "a?code=x"])
+@each_row("name", ["", "a/b", "..", "1a", "a b", "a%2e", "ä", "a" * 128, "a?code=x"])
 def test_a_name_that_is_no_functions(name: str) -> None:
     """It is refused before anything is asked for, and the message says what to do."""
     with pytest.raises(InvalidRequest, match="routes"):
@@ -108,7 +109,7 @@ def test_a_function_that_returns_nothing(response: Response) -> None:
     assert result_of(response) == Result.ok(None, request_id="request-1")
 
 
-@pytest.mark.parametrize("body", [b"<html>", b"{", b"NaN", b'{"a":1,"a":2}', b"\xff", b" "])
+@each_row("body", [b"<html>", b"{", b"NaN", b'{"a":1,"a":2}', b"\xff", b" "])
 def test_a_success_that_cannot_be_read(body: bytes) -> None:
     """It ran, and what it said is lost."""
     result = result_of(answer(body))
@@ -153,6 +154,7 @@ ROWS: dict[str, tuple[int, bytes, Outcome, str | None]] = {
     "headers too large": (431, b"", Outcome.CALLER, None),
     "function raised": (500, b"", Outcome.APP_ERROR, None),
     "a 500 of the function's own": (500, b'{"error":1}', Outcome.APP_ERROR, None),
+    "a 500 of whoever": (500, b"<html>oops</html>", Outcome.AMBIGUOUS, None),
     "not implemented": (501, b"", Outcome.AMBIGUOUS, None),
     "worker died, or 230 seconds": (502, b"", Outcome.AMBIGUOUS, None),
     "host not up": (503, NOT_STARTED, Outcome.REJECTED, OFFLINE),
@@ -164,7 +166,7 @@ ROWS: dict[str, tuple[int, bytes, Outcome, str | None]] = {
 }
 
 
-@pytest.mark.parametrize("row", ROWS)
+@each_row("row", list(ROWS))
 def test_an_unmarked_answer(row: str) -> None:
     """Each of the platform's answers has its outcome; the status is the code."""
     status, body, outcome, reason = ROWS[row]

@@ -12,6 +12,7 @@ from leeward.errors import ConfigError, Outcome
 from leeward_azure.identity.credentials import Bearer
 from leeward_azure.identity.vendor_token import SharedTokenCredential
 from leeward_azure.native import native
+from leeward_contract_tests.rows import each_row
 from tests.azure.sources import COSMOS, KEY, http, no_azure, target
 from tests.http.wire import Wire, answer
 
@@ -170,9 +171,7 @@ def test_a_lent_token_is_asked_for_anew() -> None:
         SharedTokenCredential(refuse).get_token("s")
 
 
-@pytest.mark.parametrize(
-    "service", ["", "blob", "eventgrid", "eventgrid:", "queue:orders", "Queue"]
-)
+@each_row("service", ["", "blob", "eventgrid", "eventgrid:", "queue:orders", "Queue"])
 def test_an_unknown_service(service: str) -> None:
     """The message says which there are."""
     with pytest.raises(ConfigError, match="cosmos, queue, web, and eventgrid:<topic>"):

@@ -13,6 +13,7 @@ from leeward.calls import Enqueue, Invoke, Publish
 from leeward.errors import ConfigError, Outcome, Unsupported
 from leeward.values import Event
 from leeward_azure.driver import LIMITS, PLANS, TABLES, open_driver
+from leeward_contract_tests.rows import each_row
 from tests.azure.sources import COSMOS, KEY, NOW, http, no_azure, settings
 from tests.house.workspace import ROOT
 from tests.http.wire import Wire, answer
@@ -33,8 +34,8 @@ def opened(env: dict[str, str] | None = None, **options: Any) -> Driver:
     return open_driver(TargetConfig("azure:west", "azure", "west", options, env or {}))
 
 
-@pytest.mark.parametrize(
-    ("options", "capabilities"),
+@each_row(
+    "options, capabilities",
     [
         ({"function_app": "shop"}, {Capability.INVOKE}),
         (STORAGE, {Capability.ENQUEUE}),

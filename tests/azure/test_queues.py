@@ -21,6 +21,7 @@ from leeward_azure.errors import DISABLED, QUEUE, judge_queue
 from leeward_azure.functions.queues import VERSION, queues
 from leeward_azure.identity.credentials import Bearer, SasToken
 from leeward_azure.settings.services import Queues
+from leeward_contract_tests.rows import each_row
 from tests.azure.playing import KEY, LATER, NOW, answer, headers_of, play
 from tests.http.slowly import play_slowly
 
@@ -145,7 +146,7 @@ def test_which_queue() -> None:
     assert request.target == "/receipts/messages"
 
 
-@pytest.mark.parametrize("name", ["SendReceipt", "ab", "a--b", "-ab", "a/b", "a" * 64, "abc\n", ""])
+@each_row("name", ["SendReceipt", "ab", "a--b", "-ab", "a/b", "a" * 64, "abc\n", ""])
 def test_a_name_that_is_no_queues(name: str) -> None:
     """It is refused before anything is sent, and the message says what to do."""
     plan = queues(EMULATOR)["enqueue"]
@@ -232,8 +233,8 @@ def test_every_code_of_the_vendor_is_known() -> None:
     assert codes - ELSEWHERE <= set(QUEUE)
 
 
-@pytest.mark.parametrize(
-    ("status", "outcome", "reason"),
+@each_row(
+    "status, outcome, reason",
     [
         (307, Outcome.CALLER, REDIRECTED),
         (400, Outcome.AMBIGUOUS, None),

@@ -12,6 +12,7 @@ from leeward.errors import ConfigError
 from leeward_azure.settings import connections
 from leeward_azure.settings.options import OPTIONS
 from leeward_azure.settings.services import Events, Functions, Lookup, Queues, Tables
+from leeward_contract_tests.rows import each_row
 from tests.azure.sources import COSMOS, KEY, settings, target
 
 STORAGE = (
@@ -81,8 +82,8 @@ def test_a_function_app_in_full() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("options", "told"),
+@each_row(
+    "options, told",
     [
         (APP | {"function_url": "https://a.azurewebsites.net"}, "exclude each other"),
         ({"function_app": "https://shop"}, "no URL"),
@@ -185,8 +186,8 @@ def test_where_a_connection_string_comes_from() -> None:
     assert found == Queues("https://own.queue.core.windows.net")
 
 
-@pytest.mark.parametrize(
-    ("options", "told"),
+@each_row(
+    "options, told",
     [
         ({"storage_connection_string": "canary"}, "not a connection string"),
         ({"storage_connection_string": "AccountName=a"}, "AccountKey"),
@@ -222,8 +223,8 @@ def test_a_wrong_setting_of_queues(options: dict[str, Any], told: str) -> None:
     assert KEY not in message
 
 
-@pytest.mark.parametrize(
-    ("options", "where"),
+@each_row(
+    "options, where",
     [
         (
             {"storage_connection_string": STORAGE.replace("https", "http")},
@@ -250,6 +251,8 @@ def test_a_wrong_setting_of_queues(options: dict[str, Any], told: str) -> None:
         ),
     ],
 )
+@pytest.mark.row(10)
+@pytest.mark.threat("S1")
 def test_no_key_is_used_over_http_to_another_machine(options: dict[str, Any], where: str) -> None:
     """A signature could be sent once more by whoever reads it, and the rest is there to be read."""
     message = refusal(**options)
@@ -316,8 +319,8 @@ def test_the_key_of_topics_may_be_a_variable() -> None:
     assert settings(env, eventgrid_namespace_url=namespace).events == Events(namespace=namespace)
 
 
-@pytest.mark.parametrize(
-    ("options", "told"),
+@each_row(
+    "options, told",
     [
         ({"eventgrid_topic_url": "https://orders.example/api/events"}, "{topic} stands"),
         ({"eventgrid_topic_url": "https://{topic}.example/{bus}"}, "{topic} stands"),
@@ -375,8 +378,8 @@ def test_where_an_account_comes_from() -> None:
     assert KEY not in repr(found)
 
 
-@pytest.mark.parametrize(
-    ("options", "told"),
+@each_row(
+    "options, told",
     [
         ({"cosmos_endpoint": "https://a"}, "no effect without cosmos_database"),
         ({"cosmos_database": "shop"}, "no effect without cosmos_endpoint"),
@@ -494,7 +497,7 @@ def test_the_hardened_mode_takes_azures_own_hosts(option: str) -> None:
 
 
 @pytest.mark.parametrize("option", OWN)
-@pytest.mark.parametrize(
+@each_row(
     "host",
     [
         "http://{}",

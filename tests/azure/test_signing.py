@@ -13,6 +13,7 @@ from leeward.errors import ConfigError
 from leeward.text import percent_encode
 from leeward_azure.identity.credentials import AccountKey, Bearer, SasToken
 from leeward_azure.identity.signing import Signed, cosmos_headers
+from leeward_contract_tests.rows import each_row
 from tests.azure import oracle
 from tests.azure.playing import KEY, LATER, MIDNIGHT, NOW
 
@@ -67,7 +68,7 @@ def test_tokens_go_out_as_cosmos_takes_them() -> None:
     )
 
 
-@pytest.mark.parametrize("key", ["no base64!", "c2Vj cmV0", "c2Vjc", "schlüssel", "c2VjcmV0\n"])
+@each_row("key", ["no base64!", "c2Vj cmV0", "c2Vjc", "schlüssel", "c2VjcmV0\n"])
 def test_a_key_that_is_none_is_refused(key: str) -> None:
     """Before anything is sent, and without a word of it in the message or behind it."""
     with pytest.raises(ConfigError, match="not base64") as raised:
@@ -98,7 +99,7 @@ def test_dates_are_english() -> None:
     assert locale.setlocale(locale.LC_TIME) == before
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text",
     [
         *("", "now", "Thu, 32 Jan 2026 00:00:00 GMT", "Thu, 01 Foo 2026 00:00:00 GMT"),

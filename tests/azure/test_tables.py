@@ -18,6 +18,7 @@ from leeward_azure.tables.documents import document_of
 from leeward_azure.tables.plans import CosmosEndpoint, tables
 from leeward_azure.tables.profile import COSMOS as PROFILE
 from leeward_azure.tables.sessions import Session
+from leeward_contract_tests.rows import each_row
 from tests.azure import oracle
 from tests.azure.playing import (
     FRESH,
@@ -148,7 +149,7 @@ def test_reads_take_nothing_from_a_cache() -> None:
         assert headers_of(run(call, back).sent[0])["cache-control"] == "no-cache"
 
 
-@pytest.mark.parametrize("table", ["", "a/b", "a\\b", "a?b", "a#b", "a ", "..", ".", "a\n"])
+@each_row("table", ["", "a/b", "a\\b", "a?b", "a#b", "a ", "..", ".", "a\n"])
 @pytest.mark.parametrize("call", [STORE, LOAD, DELETE, SCAN], ids=lambda call: call.verb)
 def test_a_name_that_no_container_has_is_not_sent(call: Any, table: str) -> None:
     """The field is named, before anything is sent."""
@@ -165,9 +166,7 @@ LOOKED_INTO = {(401, 0), (404, 0), (404, 1002), (409, 0), (412, 0)}
 ROWS = [*(COSMOS.keys() - LOOKED_INTO), (408, 0), (413, 0), (429, 3200), (500, 0), (503, 0)]
 
 
-@pytest.mark.parametrize(
-    "call", [STORE, CREATE, REPLACE, LOAD, DELETE, DELETE_THIS, SCAN], ids=range(7)
-)
+@each_row("call", [STORE, CREATE, REPLACE, LOAD, DELETE, DELETE_THIS, SCAN])
 def test_an_error_means_what_the_table_says(call: Any) -> None:
     """With code and request id, without the service's words, after one request."""
     told = {row: refused(*row, x_ms_retry_after_ms="1500") for row in ROWS}
@@ -191,7 +190,7 @@ def test_a_plain_404_to_what_is_not_about_an_item_is_a_missing_table(call: Any) 
     assert ended(run(call, ABSENT).result) == (Outcome.NOT_FOUND, None)
 
 
-@pytest.mark.parametrize("call", [STORE, CREATE, REPLACE, LOAD, DELETE, SCAN], ids=range(6))
+@each_row("call", [STORE, CREATE, REPLACE, LOAD, DELETE, SCAN])
 @pytest.mark.parametrize("failure", [GONE, UNREACHED], ids=["gone", "unreached"])
 def test_a_lost_answer_is_what_the_failure_proves(call: Any, failure: Failure) -> None:
     """AMBIGUOUS, or NOT_SENT; never an absent item."""
@@ -199,7 +198,7 @@ def test_a_lost_answer_is_what_the_failure_proves(call: Any, failure: Failure) -
     assert run(call, failure).result.outcome is expected
 
 
-@pytest.mark.parametrize("call", [STORE, CREATE, REPLACE, LOAD, DELETE, SCAN], ids=range(6))
+@each_row("call", [STORE, CREATE, REPLACE, LOAD, DELETE, SCAN])
 @pytest.mark.parametrize("status", [401, 403, 404, 409, 412])
 def test_the_word_of_a_proxy_is_not_believed(call: Any, status: int) -> None:
     """Only an answer that bears the mark of Cosmos DB says anything."""
@@ -210,8 +209,19 @@ def test_the_word_of_a_proxy_is_not_believed(call: Any, status: int) -> None:
 # Store.
 
 
+def test_a_create_replaces_nothing() -> None:
+    """Only a store without a condition goes over what is there; the others say so to Cosmos DB."""
+    upserts = [
+        dict(run(call, answer(b"", 201, etag=ETAG)).sent[0].headers).get(
+            "x-ms-documentdb-is-upsert"
+        )
+        for call in (STORE, CREATE, REPLACE)
+    ]
+    assert upserts == ["true", None, None]
+
+
 @pytest.mark.parametrize("status", [200, 201])
-@pytest.mark.parametrize("call", [STORE, CREATE, REPLACE], ids=range(3))
+@each_row("call", [STORE, CREATE, REPLACE])
 def test_a_write_gives_the_revision(call: Store, status: int) -> None:
     """From the header, or from a document that came back all the same."""
     for back in (answer(b"", status, etag=ETAG), answer({"_etag": ETAG}, status)):
@@ -227,13 +237,12 @@ def test_the_revision_of_an_item_that_expires_tells_it() -> None:
     assert revision == loaded.revision == f"{NOW + 60}@{ETAG}"
 
 
-@pytest.mark.parametrize(
+@each_row(
     "back",
     [
         answer(b"", 202, etag=ETAG), answer(b"", 204, etag=ETAG), answer(), answer(b"<html>"),
         answer({}), answer([]), answer({"_etag": 5}), answer(b"", etag="*"), answer({"_etag": ""}),
     ],
-    ids=range(9),
 )  # fmt: skip
 def test_a_success_that_is_not_cosmos_dbs_is_ambiguous(back: Response) -> None:
     """It may have been stored, and nobody says so."""
@@ -252,9 +261,7 @@ def test_a_conflict_is_looked_into(call: Store, told: Response) -> None:
 
 
 @pytest.mark.parametrize(("call", "told"), [(CREATE, EXISTS), (REPLACE, CHANGED)], ids=range(2))
-@pytest.mark.parametrize(
-    "trouble", [GONE, UNREACHED, refused(429), refused(503), LAGGING], ids=range(5)
-)
+@each_row("trouble", [GONE, UNREACHED, refused(429), refused(503), LAGGING])
 def test_a_conflict_that_cannot_be_looked_into_is_worth_another_attempt(
     call: Store, told: Response, trouble: Response | Failure
 ) -> None:
@@ -306,8 +313,8 @@ def test_where_nothing_has_expired_plans_stop_looking() -> None:
 LOOKING = {"expired:orders": True}
 
 
-@pytest.mark.parametrize(
-    ("answers", "outcome", "reason"),
+@each_row(
+    "answers, outcome, reason",
     [
         ([found()], Outcome.CONFLICT, None),
         ([found(expires_at=NOW + 1)], Outcome.CONFLICT, None),
@@ -322,7 +329,6 @@ LOOKING = {"expired:orders": True}
         ([refused(429)], Outcome.REJECTED, None),
         ([refused(404, 1003)], Outcome.NOT_FOUND, None),
     ],
-    ids=range(12),
 )
 def test_a_create_that_looks_first(
     answers: list[Response | Failure], outcome: Outcome, reason: str | None
@@ -340,7 +346,7 @@ def test_a_replace_of_what_is_gone_is_a_conflict() -> None:
 REVISIONS_OF_NOTHING = ["", "*", "é", '"a", "b"', f"{NOW}@{ETAG}", f"{NOW - 9}@{ETAG}", "x\r\ny"]
 
 
-@pytest.mark.parametrize("revision", REVISIONS_OF_NOTHING)
+@each_row("revision", REVISIONS_OF_NOTHING)
 @pytest.mark.parametrize("call", [REPLACE, DELETE_THIS], ids=["store", "delete"])
 def test_a_revision_that_nothing_has_now_is_a_conflict_unsent(call: Any, revision: str) -> None:
     """One that has expired too, and the one that would match everything."""
@@ -373,12 +379,11 @@ def test_an_absent_item_is_none() -> None:
     assert (result.outcome, result.value, result.request_id) == (Outcome.OK, None, "request-1")
 
 
-@pytest.mark.parametrize(
+@each_row(
     "back",
     [answer(b"<html>"), answer(), answer([]), answer({}), answer({"id": "43", "_etag": ETAG}),
      answer({"id": "42"}), answer({"id": "42", "_etag": ETAG}, 206),
      answer(b'{"id":"42","id":"43"}')],
-    ids=range(8),
 )  # fmt: skip
 def test_a_document_that_was_not_asked_for_is_ambiguous(back: Response) -> None:
     """It is the page of a proxy, or another document."""
@@ -446,10 +451,9 @@ def test_a_cursor_that_no_page_has_given_is_not_sent(cursor: str) -> None:
     assert raised.value.field == "cursor"
 
 
-@pytest.mark.parametrize(
+@each_row(
     "body",
     [b"", b"<html>", [], {}, {"Documents": {}}, {"Documents": [5]}, {"Documents": [{}]}],
-    ids=range(7),
 )
 def test_a_page_that_is_none_is_ambiguous(body: Any) -> None:
     """Nothing was read."""
@@ -459,7 +463,7 @@ def test_a_page_that_is_none_is_ambiguous(body: Any) -> None:
 # Credentials and clocks.
 
 
-@pytest.mark.parametrize("call", [STORE, CREATE, REPLACE, LOAD, DELETE, SCAN], ids=range(6))
+@each_row("call", [STORE, CREATE, REPLACE, LOAD, DELETE, SCAN])
 def test_a_refused_token_is_renewed_once(call: Any) -> None:
     """The whole plan is run again with a fresh one."""
     told = refused(401)
@@ -600,7 +604,7 @@ def test_a_refusal_tells_nothing_of_a_session(status: int, sub: int) -> None:
     assert run(STORE, refused(status, sub, **seen("0:1#5"))).learnt == {}
 
 
-@pytest.mark.parametrize("call", [STORE, CREATE, REPLACE, DELETE, DELETE_THIS])
+@each_row("call", [STORE, CREATE, REPLACE, DELETE, DELETE_THIS])
 def test_a_region_that_takes_no_writes_any_more_is_left(call: Any) -> None:
     """Connections that are kept would lead there again; the name leads to another one."""
     played = run(call, refused(403, 3))

@@ -219,9 +219,9 @@ def test_debugging_shows_why_a_module_cannot_be_imported(
     (bare / "broken_shop.py").write_text("colour = {}['red']\n")
     (bare / "leeward.toml").write_text('[targets.local]\nfunctions = { f = "broken_shop:f" }\n')
     monkeypatch.syspath_prepend(bare)
-    assert "Traceback" not in leeward("targets").err
+    assert "Traceback" not in leeward("invoke", "f").err
     monkeypatch.setenv("LEEWARD_DEBUG", "1")
-    done = leeward("targets")
+    done = leeward("invoke", "f")
     assert done.code == 2
     assert re.search(r'broken_shop\.py", line 1', done.err)
     assert "KeyError: 'red'" in done.err

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from leeward.cli.group import globals_first
+from leeward_contract_tests.rows import each_row
 from tests.cli.conftest import Leeward
 
 
-@pytest.mark.parametrize(
-    ("args", "sorted_args"),
+@each_row(
+    "args, sorted_args",
     [
         (["invoke", "f"], ["invoke", "f"]),
         (["invoke", "f", "--json"], ["--json", "invoke", "f"]),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from leeward.cli import exact_json
 from leeward.cli.item_json import TAGS, tagged, untagged
 from leeward.json_text import decode
+from leeward_contract_tests.rows import each_row
 
 
 def _is_fraction(number: Decimal) -> bool:
@@ -74,7 +75,7 @@ def test_a_map_that_looks_like_a_tag_is_wrapped() -> None:
     assert untagged(tagged(item)) == item
 
 
-@pytest.mark.parametrize(
+@each_row(
     "value",
     [{"$bytes": "?"}, {"$bytes": 1}, {"$datetime": "soon"}, {"$datetime": None}, {"$map": "x"}],
 )

@@ -84,13 +84,16 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     ),
 }
 
+IN_CODE = ("module that is not there", "function that is not there")
+"""Found by a command that needs the functions: `leeward targets` imports none."""
+
 
 @pytest.mark.parametrize("kind", MISTAKES)
 def test_a_planted_mistake_is_found(leeward: Leeward, bare: Path, kind: str) -> None:
     """The message names the file, the key and what to do."""
     text, key, remedy = MISTAKES[kind]
     (bare / "leeward.toml").write_text(text)
-    done = leeward("targets")
+    done = leeward(*(("invoke", "f") if kind in IN_CODE else ("targets",)))
     assert (done.code, done.out) == (2, "")
     assert key in done.err
     assert remedy in done.err

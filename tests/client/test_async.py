@@ -15,13 +15,14 @@ from leeward.adapter import Call, Invoke, Result, WrappingDriver
 from leeward.local import Local
 from leeward.routing import FailoverDriver
 from leeward.testing import FakeClock, Fault, FaultyDriver
+from leeward_contract_tests.rows import each_row
 from tests.scripted import NOT_SENT, Scripted
 
 CALL = Invoke("f", b"{}", "key")
 METHODS = [name for name, member in vars(Client).items() if not name.startswith("_")]
 
 
-@pytest.mark.parametrize("name", METHODS)
+@each_row("name", METHODS)
 def test_each_method_has_the_same_parameters(name: str) -> None:
     """Whoever knows one client knows the other, defaults included."""
     ours, theirs = (inspect.signature(getattr(each, name)) for each in (AsyncClient, Client))

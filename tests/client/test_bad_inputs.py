@@ -27,6 +27,7 @@ from leeward.config import FunctionConfig, TableConfig, load_config
 from leeward.errors import LeewardError
 from leeward.local import Local
 from leeward.testing import FakeClock
+from leeward_contract_tests.rows import each_row
 from tests.scripted import Scripted
 
 CONFIG = Config(
@@ -524,7 +525,7 @@ CALLS: dict[str, tuple[Do, type[LeewardError], str, str]] = {
 }
 
 
-@pytest.mark.parametrize("case", CALLS)
+@each_row("case", list(CALLS))
 def test_a_bad_argument_is_refused(case: str) -> None:
     """Each call names the field and the remedy, and sends nothing."""
     do, kind, field, remedy = CALLS[case]
@@ -687,7 +688,7 @@ def test_an_adapter_that_is_not_there(
         Client(targets, config=Config())
 
 
-@pytest.mark.parametrize("targets", [7, b"local", {"a": 1}, [Scripted("a"), "b"], lambda: None])
+@each_row("targets", [7, b"local", {"a": 1}, [Scripted("a"), "b"], lambda: None])
 def test_targets_of_another_type_are_refused(targets: Any) -> None:
     """What is neither an order nor a driver is named by its type."""
     with pytest.raises(ConfigError, match="targets is not a driver but of type.*local:a,local:b"):

@@ -55,6 +55,7 @@ from leeward.errors import Outcome
 from leeward.local import open_driver
 from leeward.testing import FakeClock, FaultyDriver
 from leeward.values import EffectName
+from leeward_contract_tests.rows import each_row
 from tests.scripted import (
     AMBIGUOUS,
     AUTH,
@@ -277,8 +278,8 @@ APP: Result[None] = Result(
 )
 
 
-@pytest.mark.parametrize(
-    ("script", "kind"),
+@each_row(
+    "script, kind",
     [
         ([LOCAL] * 3, Overloaded),
         ([NOT_SENT] * 3, TargetUnavailable),

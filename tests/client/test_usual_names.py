@@ -11,6 +11,7 @@ import leeward
 from leeward import AsyncClient, Client
 from leeward.local import Local
 from leeward.usual_names import NAMES
+from leeward_contract_tests.rows import each_row
 from tests.house.workspace import ROOT
 
 
@@ -30,8 +31,8 @@ def test_another_name_is_missing_as_usual() -> None:
 
 
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
-@pytest.mark.parametrize(
-    ("usual", "own"),
+@each_row(
+    "usual, own",
     [
         ("invoke_function", "Client.invoke"),
         ("invoke_function_async", "Client.enqueue"),

@@ -20,6 +20,8 @@ from tests.servers.azure.identity import HEADER, IDENTITY_PATH
 from tests.servers.faultproxy import FaultProxy, toxics
 from tests.servers.faultproxy.proxy import Toxic
 
+pytestmark = pytest.mark.threat("S6")
+
 Stages = Mapping[str, Stage]
 
 PROVIDERS = ("aws", "azure", "google")

@@ -68,6 +68,7 @@ def test_every_section_is_read(file: Path) -> None:
 
 def test_precedence_of_the_order(file: Path) -> None:
     """Argument, environment, file, in that order."""
+    file.write_text(FULL.replace("trust_env = false", ""))
     env = {"CLOUD_PROVIDER": "azure"}
     assert [str(t) for t in load_config("local", file=file, env=env).order] == ["local"]
     assert [str(t) for t in load_config(file=file, env=env).order] == ["azure"]
@@ -76,6 +77,7 @@ def test_precedence_of_the_order(file: Path) -> None:
 
 def test_the_data_target_of_the_environment_wins(file: Path) -> None:
     """``LEEWARD_DATA_TARGET`` is the home of every table, whatever the file says."""
+    file.write_text(FULL.replace("trust_env = false", ""))
     config = load_config(file=file, env={"LEEWARD_DATA_TARGET": "gcp"})
     assert (config.data_target, config.homes()) == ("google", {})
 

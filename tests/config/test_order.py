@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward.config import TargetName, parse_order
 from leeward.errors import ConfigError
+from leeward_contract_tests.rows import each_row
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
+@each_row(
+    "text, expected",
     [
         ("local", [TargetName("local")]),
         ("aws, azure ,google", [TargetName("aws"), TargetName("azure"), TargetName("google")]),

@@ -72,7 +72,7 @@ class ReportsALostReadAsAbsent(_Misreports):
         return Result.ok(None)
 
 
-@breaks(FailureContract, "test_a_refused_invoke_did_not_run[unreachable]")
+@breaks(FailureContract, "test_a_refused_invoke_did_not_run", "unreachable")
 class ReportsARefusalAsAmbiguous(_Misreports):
     mistaken = Outcome.NOT_SENT
 
@@ -80,7 +80,7 @@ class ReportsARefusalAsAmbiguous(_Misreports):
         return Result(Outcome.AMBIGUOUS, code="connection")
 
 
-@breaks(FailureContract, "test_a_refused_store_changes_nothing[throttled]")
+@breaks(FailureContract, "test_a_refused_store_changes_nothing", "throttled")
 class ReportsThrottlingAsTheCallersError(_Misreports):
     mistaken = Outcome.REJECTED
 
@@ -88,7 +88,7 @@ class ReportsThrottlingAsTheCallersError(_Misreports):
         return Result(Outcome.CALLER, code="429")
 
 
-@breaks(FailureContract, "test_a_refused_invoke_did_not_run[unreachable]")
+@breaks(FailureContract, "test_a_refused_invoke_did_not_run", "unreachable")
 class LosesTheCause(_Misreports):
     mistaken = Outcome.NOT_SENT
 

@@ -13,7 +13,12 @@ from leeward.testing import FaultyDriver
 from leeward_contract_tests import (
     DriverContract,
     EnqueueContract,
+    FailureContract,
     Faults,
+    InvokeContract,
+    LifecycleContract,
+    PublishContract,
+    TablesContract,
     faults_of,
 )
 from leeward_contract_tests.contracts.capabilities import Undeclared
@@ -46,8 +51,15 @@ class TestPoorCloud(_OnALackingDriver, DriverContract):
     lacks = frozenset(Capability) - {Capability.INVOKE, Capability.PUBLISH, Capability.TABLES}
 
 
-class TestNothingAtAll(_OnALackingDriver, DriverContract):
-    """A driver that declares no capability: every call of the contract is refused unsent."""
+class TestNothingAtAll(
+    _OnALackingDriver,
+    InvokeContract,
+    PublishContract,
+    TablesContract,
+    FailureContract,
+    LifecycleContract,
+):
+    """A driver that declares no capability: what the poor cloud has is refused unsent as well."""
 
     lacks = frozenset(Capability)
 

@@ -20,9 +20,7 @@ from leeward.values import Effect, Json
 from leeward_contract_tests import (
     Awaited,
     Contract,
-    FailureContract,
     Faults,
-    LifecycleContract,
     contract_config,
 )
 from leeward_contract_tests.contracts.calls import (
@@ -73,10 +71,6 @@ class Orders(Over):
     @pytest.fixture(params=ORDERS, ids=" then ".join)
     def standing(self, request: pytest.FixtureRequest) -> list[Standing]:
         return [request.getfixturevalue(name) for name in request.param]
-
-
-class TestAllFail(Orders, FailureContract, LifecycleContract):
-    """An order is a driver, also where all of its targets fail at once."""
 
 
 class TestFirstFails(Orders, Contract):

@@ -9,11 +9,19 @@ import pytest
 from leeward.adapter import Driver
 from leeward.routing import FailoverDriver
 from leeward.testing import FakeClock, FaultyDriver
-from leeward_contract_tests import Awaited, DriverContract, Faults, faults_of
+from leeward_contract_tests import (
+    Awaited,
+    DriverContract,
+    FailureContract,
+    Faults,
+    LifecycleContract,
+    PublishContract,
+    faults_of,
+)
 from tests.contract.clouds import LOCAL_SERVICES, local_clouds
 
 
-class TestFailover(DriverContract):
+class OverTwo:
     """Two embedded clouds in a failover order; the first is the home of the data."""
 
     @pytest.fixture
@@ -35,5 +43,12 @@ class TestFailover(DriverContract):
         return faults_of(*clouds)
 
 
-class TestFailoverAwaited(Awaited, TestFailover):
-    """The same through `AsyncClient`: the router's other runner."""
+class TestFailover(OverTwo, DriverContract):
+    """The whole contract."""
+
+
+class TestFailoverAwaited(Awaited, OverTwo, FailureContract, LifecycleContract, PublishContract):
+    """What the router decides itself, through `AsyncClient`: the router's other runner.
+
+    test_orders.py puts the whole contract to both runners, over the wire.
+    """

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from leeward.delivery.policy import Policy
+from leeward_contract_tests.rows import each_row
 
 POLICY = Policy(max_attempts=4, first_retry=0.5, lease=30.0, concurrency=3)
 
@@ -15,8 +14,8 @@ def test_each_pause_is_twice_the_one_before() -> None:
     assert due == [100.5, 101.0, 102.0, None, None]
 
 
-@pytest.mark.parametrize(
-    ("attempts", "due", "spent"),
+@each_row(
+    "attempts, due, spent",
     [(0, 0.0, False), (3, 50.0, False), (4, 50.0, True), (5, 50.0, True), (4, 0.0, False)],
 )
 def test_a_delivery_whose_last_lease_has_ended_is_spent(

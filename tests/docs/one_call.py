@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from types import FrameType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from zlib import crc32
 
 import leeward
@@ -15,6 +14,7 @@ import leeward_aws
 from leeward import Client, Config
 from leeward.config import TargetName
 from leeward.values import Item
+from tests.profiling import functions_entered
 from tests.servers.answering import Answer, AnsweringServer
 
 TARGET = "aws:us-east-1"
@@ -62,17 +62,8 @@ def follow(client: Client, item: Item) -> Trace:
     """Return the trace of one `store_data` of `item`, after some that warm up."""
     for _ in range(WARM_UP):
         client.store_data("orders", item)
-    entered: list[str] = []
-
-    def note(frame: FrameType, event: str, argument: Any) -> None:
-        if event == "call":
-            entered.append(frame.f_code.co_filename)
-
-    sys.setprofile(note)
-    try:
-        client.store_data("orders", item)
-    finally:
-        sys.setprofile(None)
+    work = partial(client.store_data, "orders", item)
+    entered = [code.co_filename for code in functions_entered(work)]
     return Trace(len(entered), list(dict.fromkeys(filter(None, map(_named, entered)))))
 
 

@@ -20,6 +20,7 @@ from leeward.errors import ConfigError, Outcome
 from leeward.http.messages import Failure, Phase, Response
 from leeward.http.options import TransportOptions
 from leeward.http.threads import CurlTransport
+from leeward_contract_tests.rows import each_row
 from leeward_google.functions.addresses import Address
 from leeward_google.identity.credentials import ACCESS_TOKEN, SCOPE, Bearer, Project
 from leeward_google.identity.endpoint import PROBE_SECONDS
@@ -172,8 +173,8 @@ def test_the_requests_are_the_vendors(mocked: responses.RequestsMock) -> None:
         assert their.headers["metadata-flavor"] == dict(our.headers)["Metadata-Flavor"]
 
 
-@pytest.mark.parametrize(
-    ("status", "outcome"),
+@each_row(
+    "status, outcome",
     [
         (302, Outcome.AUTH),
         (400, Outcome.AUTH),
@@ -201,8 +202,8 @@ def test_a_server_out_of_reach(phase: Phase) -> None:
     assert (found.outcome, found.code) == (Outcome.NOT_SENT, "curl.28")
 
 
-@pytest.mark.parametrize(
-    ("what", "answered", "code"),
+@each_row(
+    "what, answered, code",
     [
         (ACCESS_TOKEN, metadata(TOKEN, flavor=None), "not_google"),
         (ACCESS_TOKEN, metadata(TOKEN, flavor="canary"), "not_google"),
@@ -374,8 +375,8 @@ def test_the_requests_for_another_are_the_vendors(mocked: responses.RequestsMock
         assert shown == dict(our.headers)["Authorization"]
 
 
-@pytest.mark.parametrize(
-    ("answered", "outcome", "code"),
+@each_row(
+    "answered, outcome, code",
     [
         (Response(403, body=b"canary"), Outcome.AUTH, "http.403"),
         (Response(404), Outcome.AUTH, "http.404"),
@@ -677,6 +678,7 @@ MALICIOUS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", MALICIOUS)
 @pytest.mark.parametrize("hardened", [False, True])
+@pytest.mark.threat("S5")
 def test_a_file_that_leads_elsewhere(
     name: str, hardened: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -697,6 +699,7 @@ def test_a_file_that_leads_elsewhere(
     assert not (tmp_path / "CANARY").exists()
 
 
+@pytest.mark.threat("S5")
 def test_a_key_whose_signature_would_go_elsewhere(tmp_path: Path) -> None:
     """The same holds for a service account's file, and for one inside another."""
     info = service_account() | {"token_uri": EVIL}
@@ -736,6 +739,7 @@ def test_a_file_for_another_clouds_machine(host: str, tmp_path: Path) -> None:
     check(federated(tmp_path, credential_source={"url": url}))
 
 
+@pytest.mark.threat("S5")
 def test_the_hardened_mode_takes_no_external_account(tmp_path: Path) -> None:
     """However harmless it looks; a service account's file is taken."""
     path = written(tmp_path, federated(tmp_path))
@@ -755,8 +759,8 @@ def test_without_google_auth(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     assert "leeward-google[auth]" in str(found)
 
 
-@pytest.mark.parametrize(
-    ("env", "options", "said"),
+@each_row(
+    "env, options, said",
     [
         (ON_RUN, {}, "metadata server"),
         ({"FUNCTION_TARGET": "f"}, {}, "metadata server"),

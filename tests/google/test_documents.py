@@ -11,6 +11,7 @@ from leeward.adapter import Key, Store
 from leeward.adapter.tables import Revision, mark_in, revision_after
 from leeward.errors import InvalidRequest
 from leeward.json_text import Undecodable
+from leeward_contract_tests.rows import each_row
 from leeward_google.tables.documents import (
     check_collection,
     fields_of,
@@ -27,9 +28,8 @@ from tests.items.strategies import ITEMS
 CALL = Store("orders", Key(("id",), ("42",)), {"id": "42", "n": 1}, "write-1", NOW)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "table", [".", "..", "__x__", "____", "a/b", "/", "__a\nb__", "x" * 1501, "\u00e9" * 751],
-    ids=range(9),
 )  # fmt: skip
 def test_a_name_that_no_collection_has_is_refused(table: str) -> None:
     """The message names the field and the remedy."""
@@ -38,17 +38,16 @@ def test_a_name_that_no_collection_has_is_refused(table: str) -> None:
     assert raised.value.field == "table"
 
 
-@pytest.mark.parametrize(
+@each_row(
     "table", ["orders", "...", "__x", "x__", "__", "___", "a b", "\u00fc", "x" * 1500, "a.b"],
-    ids=range(10),
 )  # fmt: skip
 def test_any_other_name_is_taken(table: str) -> None:
     """Names travel in JSON, so that no character of theirs can lead elsewhere."""
     check_collection(table)
 
 
-@pytest.mark.parametrize(
-    ("values", "name"),
+@each_row(
+    "values, name",
     [(("42",), "42"), (("a/b",), "a~2fb"), (("..",), "~2e."), (("__x__",), "~5f_x__"),
      (("a", "b"), "a:b"), (("a:b",), "a~3ab")],
 )  # fmt: skip
@@ -132,17 +131,16 @@ def test_a_revision_is_parted_again(expires_at: float | None) -> None:
         assert revision.holds_at(expires_at - 1)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text", ["", "x", "@", "1@", f"x@{UPDATED}", f"@{UPDATED}", f"{UPDATED}@", UPDATED + "\n",
              "2026-01-01T00:00:00+00:00", "2026-01-01T00:00:00.1234567890Z", "write-1"],
-    ids=range(11),
 )  # fmt: skip
 def test_a_strange_revision_is_that_of_no_document(text: str) -> None:
     """Nothing is to be asked for it."""
     assert revision_of(text) is None
 
 
-@pytest.mark.parametrize("time", [None, "", 5, "yesterday", "2026-01-01"])
+@each_row("time", [None, "", 5, "yesterday", "2026-01-01"])
 def test_a_document_without_an_update_time_is_none(time: object) -> None:
     """It could not be told from another state of the same document."""
     with pytest.raises(Undecodable):

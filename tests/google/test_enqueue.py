@@ -8,6 +8,7 @@ import pytest
 from leeward.calls import Enqueue
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Response
+from leeward_contract_tests.rows import each_row
 from leeward_google.functions.addresses import Address, FunctionUrl
 from leeward_google.functions.queues import tasks, topics
 from leeward_google.identity.credentials import ACCESS_TOKEN
@@ -77,7 +78,7 @@ def test_an_emulator_gets_no_token_of_ours() -> None:
     assert played.sent[0].origin == "http://127.0.0.1:8085"
 
 
-@pytest.mark.parametrize("name", ["", "a/b", "f", "goog-x", "a b", "\u00e4bc", "x" * 256])
+@each_row("name", ["", "a/b", "f", "goog-x", "a b", "\u00e4bc", "x" * 256])
 def test_a_name_that_is_no_topics(name: str) -> None:
     """It is refused before anything is sent, and the message says what to do."""
     with pytest.raises(InvalidRequest, match="enqueue_topics"):
@@ -111,7 +112,7 @@ ROWS: dict[str, tuple[Response | Failure, Outcome]] = {
 }
 
 
-@pytest.mark.parametrize("row", ROWS)
+@each_row("row", list(ROWS))
 @pytest.mark.parametrize("plan", [PLAN, TASKS])
 def test_a_refusal(plan: Any, row: str) -> None:
     """It means the same of Pub/Sub and of Cloud Tasks."""

@@ -8,6 +8,7 @@ from leeward.adapter import TOO_LARGE
 from leeward.adapter.plans import STALE_CREDENTIALS
 from leeward.errors import Outcome
 from leeward.http.messages import Response
+from leeward_contract_tests.rows import each_row
 from leeward_google.errors import REASONS, STATUSES, Told, outcome_of, told_by
 from tests.google import oracle
 from tests.google.playing import answer, error, info, refusal
@@ -40,7 +41,7 @@ EXPECTED = [
 ]
 
 
-@pytest.mark.parametrize(("status", "word", "outcome", "reason"), EXPECTED)
+@each_row("status, word, outcome, reason", EXPECTED)
 def test_a_status_word_means_what_is_documented(
     status: int, word: str, outcome: Outcome, reason: str | None
 ) -> None:
@@ -72,7 +73,7 @@ REASONED = [
 ]
 
 
-@pytest.mark.parametrize(("status", "word", "why", "outcome", "reason"), REASONED)
+@each_row("status, word, why, outcome, reason", REASONED)
 def test_a_reason_tells_more_than_a_status_word(
     status: int, word: str, why: str, outcome: Outcome, reason: str | None
 ) -> None:
@@ -104,8 +105,8 @@ def test_what_is_too_large_is_called_so(text: str) -> None:
 PAGE = b"<!DOCTYPE html><title>Error</title>"
 
 
-@pytest.mark.parametrize(
-    ("status", "outcome", "reason"),
+@each_row(
+    "status, outcome, reason",
     [
         (302, Outcome.CALLER, "redirected"),
         (307, Outcome.CALLER, "redirected"),
@@ -145,7 +146,7 @@ def test_details_are_read_as_google_writes_them() -> None:
     assert (told.retry_delay, told.request_id) == (31.5, "request-1")
 
 
-@pytest.mark.parametrize("delay", ["", "5", "-1s", "1e3s", "s", 7, None, "1s ", {"seconds": 1}])
+@each_row("delay", ["", "5", "-1s", "1e3s", "s", 7, None, "1s ", {"seconds": 1}])
 def test_a_strange_delay_is_none(delay: object) -> None:
     """What is no duration tells nothing."""
     details = ({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay},)

@@ -14,6 +14,7 @@ from leeward.adapter import Publish
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Response
 from leeward.values import Event
+from leeward_contract_tests.rows import each_row
 from leeward_google.events.plans import (
     MOST_EVENT_BYTES,
     MOST_EVENTS,
@@ -136,8 +137,8 @@ def test_google_cloud_pubsub_would_send_the_same() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("event", "structured"),
+@each_row(
+    "event, structured",
     [
         (EVENT, False),
         (EVENT._replace(data=None), False),
@@ -151,7 +152,6 @@ def test_google_cloud_pubsub_would_send_the_same() -> None:
         (EVENT._replace(extensions={f"x{n}": "y" for n in range(93)}), False),
         (EVENT._replace(extensions={f"x{n}": "y" for n in range(94)}), True),
     ],
-    ids=range(11),
 )
 def test_what_attributes_cannot_hold_is_structured(event: Event, structured: bool) -> None:
     """The whole event is in the data then, and one attribute says so."""
@@ -161,7 +161,7 @@ def test_what_attributes_cannot_hold_is_structured(event: Event, structured: boo
     assert len(message["attributes"]) <= 100
 
 
-@pytest.mark.parametrize("data", [None, b"", "", "AAEC", b"AAEC", [], {}, 0, False], ids=repr)
+@each_row("data", [None, b"", "", "AAEC", b"AAEC", [], {}, 0, False])
 def test_data_keeps_its_kind(data: Any) -> None:
     """None, bytes and JSON are told apart, also where they are empty."""
     (message,) = oracle.read(run(Publish("orders", (EVENT._replace(data=data),)), ids(1)).sent[0])\
@@ -186,7 +186,7 @@ def test_two_ordering_keys_are_refused_before_anything_is_sent(keys: tuple[Any, 
     assert raised.value.field == "events[1].ordering_key"
 
 
-@pytest.mark.parametrize(
+@each_row(
     "bus", ["ab", "1ab", "-ab", "goog", "google-events", "a/b", "../x", "a:b", "a?b", "a b",
             "\u00e4bc", "x" * 256, "a\n"],
 )  # fmt: skip
@@ -197,7 +197,7 @@ def test_a_bus_that_is_no_topic_is_refused_before_anything_is_sent(bus: str) -> 
     assert raised.value.field == "bus"
 
 
-@pytest.mark.parametrize("bus", ["abc", "orders", "a-b_c.d~e+f%g", "x" * 255, "go0gle"])
+@each_row("bus", ["abc", "orders", "a-b_c.d~e+f%g", "x" * 255, "go0gle"])
 def test_a_topic_stands_in_the_path(bus: str) -> None:
     """As google-cloud-pubsub writes it there."""
     (request,) = run(Publish(bus, (EVENT,)), ids(1)).sent
@@ -238,7 +238,7 @@ def test_every_event_has_a_result() -> None:
     assert [each.outcome for each in result.value] == [Outcome.OK] * 3
 
 
-@pytest.mark.parametrize(
+@each_row(
     "body",
     [
         b"", b"<html>", b"[]", b"null", b"{", b"{}", b'{"messageIds":null}', b'{"messageIds":[]}',
@@ -253,8 +253,8 @@ def test_an_answer_without_an_id_for_each_is_ambiguous(body: bytes) -> None:
     assert (result.reason, result.value) == ("undecodable", None)
 
 
-@pytest.mark.parametrize(
-    ("response", "outcome", "reason"),
+@each_row(
+    "response, outcome, reason",
     [
         (refusal("NOT_FOUND", 404), Outcome.NOT_FOUND, None),
         (refusal("PERMISSION_DENIED", 403), Outcome.AUTH, None),

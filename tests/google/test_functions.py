@@ -11,6 +11,7 @@ from leeward.adapter.plans import STALE_CREDENTIALS
 from leeward.adapter.resolver import FunctionAddress
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Request, Response
+from leeward_contract_tests.rows import each_row
 from leeward_google.functions.addresses import Address
 from leeward_google.functions.plans import NO_INSTANCE, functions
 from leeward_google.settings.services import Functions
@@ -82,7 +83,7 @@ def test_an_address_shows_no_secret() -> None:
     assert "canary" not in repr(ADDRESS)
 
 
-@pytest.mark.parametrize("name", ["", "a/b", "..", "1a", "a b", "a.evil", "\u00e4", "a" * 64, "a-"])
+@each_row("name", ["", "a/b", "..", "1a", "a b", "a.evil", "\u00e4", "a" * 64, "a-"])
 def test_a_name_that_is_no_functions(name: str) -> None:
     """It is refused before anything is asked for, and the message says what to do."""
     with pytest.raises(InvalidRequest, match="in functions"):
@@ -107,7 +108,7 @@ def test_a_function_that_returns_nothing(response: Response) -> None:
     assert result_of(response) == Result.ok(None)
 
 
-@pytest.mark.parametrize("body", [b"<html>", b"{", b"NaN", b'{"a":1,"a":2}', b"\xff", b" "])
+@each_row("body", [b"<html>", b"{", b"NaN", b'{"a":1,"a":2}', b"\xff", b" "])
 def test_a_success_that_cannot_be_read(body: bytes) -> None:
     """It ran, and what it said is lost."""
     result = result_of(answer(body))
@@ -163,7 +164,7 @@ ROWS: dict[str, tuple[int, bytes, dict[str, Any], Outcome, str | None]] = {
 }
 
 
-@pytest.mark.parametrize("row", ROWS)
+@each_row("row", list(ROWS))
 def test_an_unmarked_answer(row: str) -> None:
     """Each of the platform's answers has its outcome; the status is the code."""
     status, body, headers, outcome, reason = ROWS[row]
@@ -244,7 +245,7 @@ def test_a_token_that_stays_the_same_is_not_tried_twice() -> None:
     assert (result.outcome, len(sent)) == (Outcome.AUTH, 1)
 
 
-@pytest.mark.parametrize("headers", [{}, {"www_authenticate": "Basic"}, MARKED | ASKED])
+@each_row("headers", [{}, {"www_authenticate": "Basic"}, MARKED | ASKED])
 @pytest.mark.parametrize("address", [ADDRESS, FOUND])
 def test_a_401_that_is_not_the_front_ends_is_not_sent_again(
     address: Address, headers: dict[str, str]

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward.errors import ConfigError
+from leeward_contract_tests.rows import each_row
 from leeward_google.functions.addresses import address_in, audience_of
 from leeward_google.settings.endpoints import is_own_host
 from leeward_google.settings.options import OPTIONS
@@ -88,8 +89,8 @@ def test_functions_in_full() -> None:
     assert public == Functions(urls={"send": RUN}, authenticate=False)
 
 
-@pytest.mark.parametrize(
-    ("url", "audience"),
+@each_row(
+    "url, audience",
     [
         (RUN, RUN),
         (f"{RUN}/a/b", RUN),
@@ -109,8 +110,8 @@ def test_the_audience_of_a_url(url: str, audience: str | None) -> None:
     assert audience_of(address, found._replace(audience="x")) == "x"
 
 
-@pytest.mark.parametrize(
-    ("options", "told"),
+@each_row(
+    "options, told",
     [
         ({"project": "a/b"}, "id of a project"),
         ({"project": ""}, "is empty"),
@@ -172,7 +173,8 @@ def test_a_wrong_setting(options: dict[str, Any], told: str) -> None:
     assert any(option in message for option in options)
 
 
-@pytest.mark.parametrize("end", ["{", "#", "/..", "//", "\\"])
+@pytest.mark.row(5)
+@each_row("end", ["{", "#", "/..", "//", "\\"])
 def test_a_mistyped_url_is_refused_at_once(end: str) -> None:
     """Whatever its length; its pattern once took twice as long for each letter more."""
     assert "must be a URL" in refusal(functions={"f": f"{RUN}/{'a' * 10_000}{end}"})
@@ -238,7 +240,7 @@ OWN: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("option", OWN)
+@each_row("option", list(OWN))
 def test_the_hardened_mode_takes_googles_own_hosts(option: str) -> None:
     """Each service has its own; connections go to the public internet alone."""
     assert settings(**HARD, **{option: OWN[option]}).public_only
@@ -246,7 +248,7 @@ def test_the_hardened_mode_takes_googles_own_hosts(option: str) -> None:
 
 
 @pytest.mark.parametrize("option", OWN)
-@pytest.mark.parametrize(
+@each_row(
     "place",
     [
         "http://{}",
@@ -297,8 +299,8 @@ def test_the_hardened_mode_wants_a_word_on_identity() -> None:
     assert "allow_external_account" in told
 
 
-@pytest.mark.parametrize(
-    ("host", "service", "own"),
+@each_row(
+    "host, service, own",
     [
         ("pubsub.googleapis.com", "pubsub", True),
         ("us-east1-pubsub.googleapis.com", "pubsub", True),

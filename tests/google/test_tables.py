@@ -12,6 +12,7 @@ from leeward.adapter import Delete, Key, Load, Scan, Store, Stored
 from leeward.adapter.classification import STALE
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Response
+from leeward_contract_tests.rows import each_row
 from leeward_google.errors import STATUSES
 from leeward_google.identity.credentials import ACCESS_TOKEN, Bearer
 from leeward_google.tables.plans import FirestoreEndpoint, tables
@@ -131,8 +132,8 @@ def test_google_cloud_firestore_would_send_the_same() -> None:
         }
 
 
-@pytest.mark.parametrize(
-    ("call", "condition"),
+@each_row(
+    "call, condition",
     [
         (STORE, None),
         (CREATE, {"exists": False}),
@@ -141,7 +142,6 @@ def test_google_cloud_firestore_would_send_the_same() -> None:
         (DELETE, None),
         (REMOVE, {"updateTime": EARLIER}),
     ],
-    ids=range(6),
 )
 def test_a_condition_is_a_precondition(call: Any, condition: Any) -> None:
     """One write, in one request, and Firestore's own class reads it."""
@@ -154,10 +154,15 @@ def test_a_condition_is_a_precondition(call: Any, condition: Any) -> None:
 
 
 @pytest.mark.parametrize("call", [REPLACE, REMOVE])
-@pytest.mark.parametrize(
-    "revision", ["write-0", "x", f"{NOW!r}@{EARLIER}", f"{NOW - 60!r}@{EARLIER}"],
-    ids=["another cloud's", "nonsense", "expires now", "expired"],
-)  # fmt: skip
+@each_row(
+    "revision",
+    {
+        "another cloud's": "write-0",
+        "nonsense": "x",
+        "expires now": f"{NOW!r}@{EARLIER}",
+        "expired": f"{NOW - 60!r}@{EARLIER}",
+    },
+)
 def test_a_revision_that_cannot_be_there_is_a_conflict(call: Any, revision: str) -> None:
     """Nothing is sent: no document has it, or the item that has it counts as absent."""
     played = run(call._replace(if_revision=revision))
@@ -214,7 +219,7 @@ def test_a_request_says_who_is_charged() -> None:
     assert "secret" not in repr(bearer) + repr(played.sent)
 
 
-@pytest.mark.parametrize("call", ALL + CONDITIONAL, ids=range(7))
+@each_row("call", ALL + CONDITIONAL)
 def test_a_table_that_is_no_collection_is_refused_before_anything_is_sent(call: Any) -> None:
     """The message names the field."""
     with pytest.raises(InvalidRequest) as raised:
@@ -242,7 +247,7 @@ BAD = [b"", b"<html>", b"null", b"{", b"NaN", b'{"a":1,"a":2}', b"[]", b"[1]", b
 
 
 @pytest.mark.parametrize("call", [STORE, LOAD, DELETE])
-@pytest.mark.parametrize("body", BAD)
+@each_row("body", BAD)
 def test_a_success_that_cannot_be_read_is_ambiguous(call: Any, body: bytes) -> None:
     """The page of a proxy is not a receipt, and does not prove that an item is absent."""
     result = run(call, answer(body)).result
@@ -274,8 +279,8 @@ STRANGE: dict[str, list[Any]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("call", "body"),
+@each_row(
+    "call, body",
     [(call, body) for call in ALL for body in STRANGE[call.verb]],
 )
 def test_a_success_that_says_something_else_is_ambiguous(call: Any, body: Any) -> None:
@@ -370,7 +375,7 @@ def in_the_raw(native: Any) -> Response:
     return answer([{"found": {"name": NAME, "fields": native, "updateTime": UPDATED}}])
 
 
-@pytest.mark.parametrize("native", UNREADABLE, ids=range(8))
+@each_row("native", UNREADABLE)
 def test_an_item_that_leeward_cannot_read_is_unusable(native: Any) -> None:
     """Another program, or a later Firestore, has written it; there is nothing to try again."""
     listed = answer([{"document": {"name": NAME, "fields": native, "updateTime": UPDATED}}])
@@ -412,7 +417,7 @@ def test_a_revision_of_what_is_gone_is_a_conflict(call: Any, word: str) -> None:
     assert result.outcome is Outcome.CONFLICT
 
 
-@pytest.mark.parametrize("call", CONDITIONAL, ids=range(3))
+@each_row("call", CONDITIONAL)
 @pytest.mark.parametrize(
     ("word", "outcome"),
     [("NOT_FOUND", Outcome.NOT_FOUND), ("FAILED_PRECONDITION", Outcome.UNUSABLE)],
@@ -436,7 +441,7 @@ def test_the_echo_of_our_own_write_is_no_conflict(call: Store) -> None:
 
 
 @pytest.mark.parametrize("call", CONDITIONAL, ids=range(3))
-@pytest.mark.parametrize("native", UNREADABLE, ids=range(8))
+@each_row("native", UNREADABLE)
 def test_an_item_that_cannot_be_read_is_in_the_way(call: Any, native: Any) -> None:
     """It is somebody's, and not ours."""
     result = run(call, in_the_way(call), in_the_raw(native)).result
@@ -444,8 +449,8 @@ def test_an_item_that_cannot_be_read_is_in_the_way(call: Any, native: Any) -> No
 
 
 @pytest.mark.parametrize("call", CONDITIONAL, ids=range(3))
-@pytest.mark.parametrize(
-    ("look", "outcome"),
+@each_row(
+    "look, outcome",
     [
         (LOST, Outcome.REJECTED),
         (UNSENT, Outcome.REJECTED),
@@ -455,7 +460,6 @@ def test_an_item_that_cannot_be_read_is_in_the_way(call: Any, native: Any) -> No
         (refusal("PERMISSION_DENIED", 403), Outcome.CONFLICT),
         (refusal("INVALID_ARGUMENT", 400), Outcome.CONFLICT),
     ],
-    ids=range(7),
 )
 def test_a_look_that_fails_proves_only_that_nothing_was_written(
     call: Any, look: Any, outcome: Outcome
@@ -474,7 +478,7 @@ def test_a_token_that_is_refused_in_between_is_renewed() -> None:
 
 
 @pytest.mark.parametrize("call", CONDITIONAL, ids=range(3))
-@pytest.mark.parametrize("word", ["ABORTED", "UNAVAILABLE", "PERMISSION_DENIED", "INTERNAL"])
+@each_row("word", ["ABORTED", "UNAVAILABLE", "PERMISSION_DENIED", "INTERNAL"])
 def test_any_other_refusal_is_not_looked_after(call: Any, word: str) -> None:
     """It is not the condition that did not hold."""
     result = run(call, refusal(word, 400)).result
@@ -534,12 +538,11 @@ def test_a_race_for_an_expired_item_has_a_loser() -> None:
     assert methods(played) == ["batchGet", "commit", "batchGet"]
 
 
-@pytest.mark.parametrize(
-    ("look", "outcome"),
+@each_row(
+    "look, outcome",
     [(LOST, Outcome.NOT_SENT), (UNSENT, Outcome.NOT_SENT), (answer(b"<html>"), Outcome.NOT_SENT),
      (refusal("INTERNAL", 500), Outcome.NOT_SENT), (refusal("NOT_FOUND", 404), Outcome.NOT_FOUND),
      (refusal("PERMISSION_DENIED", 403), Outcome.AUTH), (in_the_raw("x"), Outcome.CONFLICT)],
-    ids=range(7),
 )  # fmt: skip
 def test_a_look_that_fails_ends_the_attempt(look: Any, outcome: Outcome) -> None:
     """Nothing was written, which is a proof."""

@@ -6,9 +6,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 import leeward_stratus
+from leeward_contract_tests.rows import each_row
 from tests.house.workspace import ROOT, read_pyproject
 
 ALLOWED = ("adapter", "errors", "values", "calls", "envelope", "app", "workflow")
@@ -67,7 +66,7 @@ def test_every_adapter_is_looked_at() -> None:
     assert names == ["aws", "azure", "google", "stratus", "nimbus"]
 
 
-@pytest.mark.parametrize("package", PACKAGES, ids=lambda path: path.name)
+@each_row("package", PACKAGES)
 def test_an_adapter_imports_the_public_kit_alone(package: Path) -> None:
     """And nothing private of anybody, where only types are checked as well."""
     wrong = [
@@ -79,8 +78,8 @@ def test_an_adapter_imports_the_public_kit_alone(package: Path) -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize(
-    ("line", "public"),
+@each_row(
+    "line, public",
     [
         ("import leeward", False),
         ("from leeward import Client", False),

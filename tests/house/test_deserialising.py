@@ -4,6 +4,7 @@ import ast
 
 import pytest
 
+from leeward_contract_tests.rows import each_row
 from tests.house.workspace import ROOT
 
 FORBIDDEN_MODULES = {"cPickle", "cloudpickle", "dill", "marshal", "pickle", "shelve", "yaml"}
@@ -28,6 +29,7 @@ def forbidden_in(source: str) -> set[str]:
     return found
 
 
+@pytest.mark.threat("S14")
 def test_data_never_becomes_code() -> None:
     """No shipped module unpickles, reads YAML or evaluates text: JSON and TOML are all there is."""
     wrong = {
@@ -39,8 +41,8 @@ def test_data_never_becomes_code() -> None:
     assert wrong == {}
 
 
-@pytest.mark.parametrize(
-    ("source", "found"),
+@each_row(
+    "source, found",
     [
         ("import os, pickle", {"pickle"}),
         ("def f():\n    from yaml import load", {"yaml"}),

@@ -3,10 +3,13 @@ from __future__ import annotations
 import re
 from itertools import chain
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tests.house.workspace import ROOT, members, read_pyproject
+
+pytestmark = pytest.mark.threat("S21")
 
 ENTRY = re.compile(
     r"^(?P<requirement>[a-z0-9][^ \\]*(?: ;[^\\]*)?)(?P<hashes>(?: \\\n    --hash=\S+)*)$",

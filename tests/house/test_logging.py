@@ -4,6 +4,7 @@ import ast
 
 import pytest
 
+from leeward_contract_tests.rows import each_row
 from tests.house.workspace import ROOT
 
 METHODS = {"debug", "info", "warning", "warn", "error", "exception", "critical", "log", "print"}
@@ -49,6 +50,7 @@ def _names(call: ast.Call) -> set[str]:
     return found
 
 
+@pytest.mark.threat("S8")
 def test_no_logging_call_is_handed_content() -> None:
     """Ids, sizes, classes and durations only, at every level."""
     wrong = {
@@ -60,7 +62,7 @@ def test_no_logging_call_is_handed_content() -> None:
     assert wrong == {}
 
 
-@pytest.mark.parametrize(
+@each_row(
     "line",
     [
         "logger.info(event)",

@@ -12,6 +12,8 @@ from leeward.http.threads import CurlTransport
 from tests.guard import LeftLoopback, check_reach
 from tests.house.workspace import ROOT, members, read_pyproject
 
+pytestmark = pytest.mark.threat("S24")
+
 ELSEWHERE = (
     "http://192.0.2.1",
     "https://192.0.2.1:8443",

@@ -185,6 +185,8 @@ def test_the_search_lets_what_is_sound_pass(pattern: str) -> None:
     assert not is_ambiguous(pattern)
 
 
+@pytest.mark.row(5)
+@pytest.mark.threat("S19")
 def test_no_pattern_of_the_house_is_a_trap() -> None:
     """Every one that is handed to `re` or to `matching`, in the core and in the adapters."""
     found = house()
@@ -193,6 +195,8 @@ def test_no_pattern_of_the_house_is_a_trap() -> None:
 
 
 @pytest.mark.parametrize("end", ["", "!", "{", "/..", "\n"])
+@pytest.mark.row(5)
+@pytest.mark.threat("S19")
 def test_a_long_url_is_read_at_once(end: str) -> None:
     """One of 100,000 letters, good or mistyped: what is no trap needs no clock to show it."""
     text = f"https://{'a' * 100_000}/{'a' * 100_000}{end}"

@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
+from leeward_contract_tests.rows import each_row
 from tests.house.words import (
     NAMES,
     NOT_YET,
@@ -107,8 +106,8 @@ def test_no_term_of_the_glossary_is_on_a_list() -> None:
     assert [name for name, _ in TERMS if name in NAMES or name in RETIRED or name in VERBS] == []
 
 
-@pytest.mark.parametrize(
-    ("text", "found"),
+@each_row(
+    "text, found",
     [
         ("A door of the client.", 1),
         ("Of course not.", 0),
@@ -128,8 +127,8 @@ def test_the_search_sees_words_in_prose(text: str, found: int) -> None:
     assert len(list(in_prose(text, 1))) == found
 
 
-@pytest.mark.parametrize(
-    ("name", "found"),
+@each_row(
+    "name, found",
     [
         ("_doors", 1),
         ("DoorTo", 1),

@@ -11,6 +11,7 @@ from leeward.http.exchange import Exchange
 from leeward.http.failures import Progress
 from leeward.http.messages import Failure, Phase, Request, Response
 from leeward.http.options import TransportOptions
+from leeward_contract_tests.rows import each_row
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 RECORD = 16 * 1024
@@ -68,18 +69,18 @@ def test_an_answer() -> None:
     assert exchange.leaves_clean
 
 
-@pytest.mark.parametrize(
+@each_row(
     "raw",
-    [
-        OK + b"\r\n",
-        OK + b"x",
-        OK + OK,
-        OK.replace(b"1.1", b"1.0"),
-        OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"),
-        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n\r\n",
-    ],
-    ids=["blank line", "a byte", "an answer", "1.0", "close", "both lengths", "chunked and more"],
+    {
+        "blank line": OK + b"\r\n",
+        "a byte": OK + b"x",
+        "an answer": OK + OK,
+        "1.0": OK.replace(b"1.1", b"1.0"),
+        "close": OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"),
+        "both lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "chunked and more": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n\r\n",
+    },
 )
 def test_an_answer_that_leaves_the_connection_in_doubt(raw: bytes) -> None:
     """It is an answer, and the connection is not used again."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward.http.failures import PHASES, Progress, closed, explain
 from leeward.http.libcurl import pycurl
 from leeward.http.messages import Phase
+from leeward_contract_tests.rows import each_row
 
 BEFORE = {Phase.REFUSED_HERE, Phase.NAME, Phase.CONNECT, Phase.TLS}
 
@@ -37,7 +37,7 @@ PROGRESS = st.builds(
 )
 
 
-@pytest.mark.parametrize("name", NAMED)
+@each_row("name", list(NAMED))
 def test_codes_are_libcurls(name: str) -> None:
     """The numbers are those that pycurl has for the names."""
     assert PHASES[getattr(pycurl, f"E_{name}")] is NAMED[name]
@@ -66,8 +66,8 @@ def test_a_status_is_only_told_with_a_sent_request(code: int, progress: Progress
     assert failure.status is None or failure.sent
 
 
-@pytest.mark.parametrize(
-    ("code", "progress", "phase", "name"),
+@each_row(
+    "code, progress, phase, name",
     [
         (28, Progress(), Phase.NAME, "connect_timeout"),
         (28, Progress(name_found=True), Phase.CONNECT, "connect_timeout"),

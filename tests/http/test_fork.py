@@ -11,6 +11,8 @@ import trustme
 from tests.http.certificates import tls_context
 from tests.http.wire import LIMIT, OK, Wire, answer
 
+pytestmark = pytest.mark.threat("S22")
+
 CHILD = """
 import os, sys, threading, warnings
 from leeward.http.threads import CurlTransport

@@ -23,6 +23,7 @@ from leeward.envelope import MARK, request_headers
 from leeward.errors import Outcome
 from leeward.http.messages import Request, Response
 from leeward_azure.functions.plans import PROOFS as AZURE
+from leeward_contract_tests.rows import each_row
 from leeward_google.functions.plans import PROOFS as GOOGLE
 
 PLATFORMS = {"azure": AZURE, "google": GOOGLE}
@@ -42,7 +43,7 @@ def shown_by(proof: Proof, status: int) -> Response:
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
-@pytest.mark.parametrize("answer", [JSON, PAGE, EMPTY], ids=["json", "page", "empty"])
+@each_row("answer", {"json": JSON, "page": PAGE, "empty": EMPTY})
 def test_a_marked_answer_is_the_handlers(platform: str, answer: dict[str, Any]) -> None:
     """Whatever its status, and whatever else it looks like: the function ran."""
     for status in STATUSES:

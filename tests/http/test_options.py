@@ -10,6 +10,7 @@ import pytest
 
 from leeward.http import options
 from leeward.http.options import TransportOptions, options_from_env
+from leeward_contract_tests.rows import each_row
 
 
 @pytest.fixture
@@ -20,8 +21,8 @@ def bare_system(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
-@pytest.mark.parametrize(
-    ("env", "proxy"),
+@each_row(
+    "env, proxy",
     [
         ({}, None),
         (

@@ -27,6 +27,7 @@ from leeward.adapter.resolver import Unresolved
 from leeward.calls import Invoke, Result
 from leeward.errors import InvalidRequest, LeewardError, Outcome
 from leeward.http.messages import Failure, Phase, Request, Response
+from leeward_contract_tests.rows import each_row
 
 CALL = Invoke("f", b"{}", "k")
 REQUEST = Request("POST", "https://example.com", "/f", (), b"{}")
@@ -96,6 +97,7 @@ def test_time_that_a_credential_took_is_gone() -> None:
     assert asked[1].timeout == 9.0
 
 
+@pytest.mark.threat("S7")
 def test_a_stale_credential_is_replaced_once() -> None:
     """After a 401 the plan is run again with a fresh credential, and not a third time."""
     result, asked = run(with_token, "t-1", Response(401), "t-2", Response(200))
@@ -122,6 +124,7 @@ def test_a_stale_address_is_looked_up_once_more() -> None:
     assert asked[2] == (Need("address"), "/old", 8.0)
 
 
+@pytest.mark.threat("S7")
 def test_the_same_credential_is_not_refused_twice() -> None:
     """Where there is no other credential, the refusal stands and nothing more is sent."""
     result, asked = run(with_token, "t-1", Response(401), "t-1")
@@ -179,6 +182,8 @@ def test_the_view_moves_on_with_the_plan() -> None:
 
 
 @pytest.mark.parametrize("years", [-1, 1])
+@pytest.mark.row(13)
+@pytest.mark.threat("S18")
 def test_a_clock_that_is_more_than_a_day_off_is_not_believed(years: int) -> None:
     """One refusal with a wrong date would date all later requests."""
 
@@ -192,6 +197,8 @@ def test_a_clock_that_is_more_than_a_day_off_is_not_believed(years: int) -> None
     assert (result.outcome, learnt) == (Outcome.AUTH, {})
 
 
+@pytest.mark.row(11)
+@pytest.mark.threat("S19")
 def test_what_is_learnt_is_bounded() -> None:
     """The oldest fact goes first; the target's clock stays, however long ago it was learnt."""
     learnt = Learnt()
@@ -265,6 +272,18 @@ def test_what_a_plan_raises_before_its_effect_is_passed_on() -> None:
 
     with pytest.raises(InvalidRequest):
         run(refuses, Response(200))
+
+
+def test_a_plan_that_breaks_before_its_effect_has_sent_nothing() -> None:
+    """A mistake in an adapter is no reason to find out whether a call has run."""
+    broken = KeyError("token")
+
+    def breaks(call: Any, view: View) -> Plan:
+        yield Send(REQUEST, effect=False)
+        raise broken
+
+    result, _ = run(breaks, Response(200))
+    assert result == Result(Outcome.NOT_SENT, code="KeyError", cause=broken)
 
 
 def test_a_look_up_leaves_time_for_what_counts() -> None:
@@ -423,8 +442,8 @@ def test_connections_to_the_wrong_place_are_dropped() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("failure", "outcome", "executed"),
+@each_row(
+    "failure, outcome, executed",
     [
         (Failure(Phase.REFUSED_HERE, sent=False, code="bulkhead"), Outcome.LOCAL, None),
         (Failure(Phase.NAME, sent=False, code="curl.6"), Outcome.NOT_SENT, None),
@@ -444,8 +463,8 @@ def test_what_a_failure_proves(failure: Failure, outcome: Outcome, executed: boo
     assert ended._replace(message=None) == result
 
 
-@pytest.mark.parametrize(
-    ("phase", "code", "told"),
+@each_row(
+    "phase, code, told",
     [
         (Phase.NAME, "curl.6", "no such host {}"),
         (Phase.NAME, "curl.5", "no such host as the proxy's"),

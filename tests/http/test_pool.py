@@ -112,6 +112,7 @@ def test_who_waits_until_the_deadline_is_refused(make: Callable[..., AnyTranspor
         assert isinstance(transport.send(_post(wire), LIMIT), Response)
 
 
+@pytest.mark.threat("S19")
 def test_the_line_is_bounded(make: Callable[..., AnyTransport]) -> None:
     """Who would be one too many is refused at once."""
     transport, gate = make(max_in_flight=1, max_waiting=2), Gate()

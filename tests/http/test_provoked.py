@@ -132,6 +132,7 @@ def _drip(head: bytes) -> Script:
     ],
     ids=["silence", "status drips", "headers drip", "body drips", "endless body drips"],
 )
+@pytest.mark.threat("S15")
 def test_the_deadline_holds_against_a_slow_answer(
     transport: AnyTransport, script: Script, phase: Phase, status: int | None
 ) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 import threading
 from collections.abc import Callable, Hashable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -25,6 +25,7 @@ from leeward.adapter.resolver import (
 )
 from leeward.errors import Outcome
 from leeward.testing import FakeClock
+from tests.profiling import functions_entered
 
 PATIENCE = 30.0
 DOWN = Unresolved(Outcome.NOT_SENT, "endpoint_down", "the token endpoint is down")
@@ -98,6 +99,7 @@ def test_it_is_fetched_once_for_each_need(resolver: Resolver) -> None:
     assert get(resolver, "b") == "secret-2"
 
 
+@pytest.mark.threat("S7")
 def test_nobody_waits_for_an_early_renewal(
     resolver: Resolver, issuer: Issuer, clock: FakeClock
 ) -> None:
@@ -170,6 +172,7 @@ def test_an_error_in_a_source_is_no_outage(resolver: Resolver, issuer: Issuer) -
     assert "secret" not in str(found)
 
 
+@pytest.mark.threat("S7")
 def test_a_refused_secret_is_replaced_once(resolver: Resolver, issuer: Issuer) -> None:
     """Whoever comes later with the same refusal gets the replacement."""
     old = get(resolver)
@@ -178,6 +181,7 @@ def test_a_refused_secret_is_replaced_once(resolver: Resolver, issuer: Issuer) -
 
 
 @pytest.mark.parametrize("refused", [None, "secret-1"])
+@pytest.mark.threat("S7")
 def test_two_hundred_waiting_threads_make_one_fetch(
     resolver: Resolver, issuer: Issuer, refused: str | None
 ) -> None:
@@ -202,6 +206,7 @@ def test_two_hundred_waiting_threads_make_one_fetch(
 
 
 @pytest.mark.parametrize("refused", [None, "secret-1"])
+@pytest.mark.threat("S7")
 def test_two_hundred_waiting_tasks_make_one_fetch(
     resolver: Resolver, issuer: Issuer, refused: str | None
 ) -> None:
@@ -340,6 +345,8 @@ def test_needs_of_different_kinds_do_not_meet(resolver: Resolver) -> None:
 # What is kept has a bound.
 
 
+@pytest.mark.row(11)
+@pytest.mark.threat("S19")
 def test_so_many_answers_are_kept_and_no_more(resolver: Resolver, issuer: Issuer) -> None:
     """The one that was not used for the longest time is fetched again when it is needed again."""
     for number in range(MOST_KEPT):
@@ -353,6 +360,8 @@ def test_so_many_answers_are_kept_and_no_more(resolver: Resolver, issuer: Issuer
     assert len(resolver._slots) == MOST_KEPT
 
 
+@pytest.mark.row(11)
+@pytest.mark.threat("S19")
 def test_names_without_an_answer_have_a_bound_too(resolver: Resolver, issuer: Issuer) -> None:
     """What is refused leaves a place behind as well."""
     issuer.down = DOWN
@@ -412,6 +421,8 @@ class Settings:
         return value and Resolved(value, self.clock.now(), self.ends)  # type: ignore[return-value]
 
 
+@pytest.mark.row(11)
+@pytest.mark.threat("S19")
 def test_what_is_configured_needs_no_thread(
     clock: FakeClock, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -464,18 +475,8 @@ def test_an_answer_that_is_kept_costs_two_calls(issuer: Issuer) -> None:
     issuer.clock = SystemClock()  # type: ignore[assignment]
     resolver = Resolver(issuer, SystemClock.now, lambda: 0.0)
     get(resolver, Token("a"))
-    what, names = Token("a"), []
-
-    def profile(frame: Any, event: str, _: Any) -> None:
-        if event == "call":
-            names.append(frame.f_code.co_name)
-
-    sys.setprofile(profile)
-    try:
-        resolver.get(what, 1.0)
-    finally:
-        sys.setprofile(None)
-    assert names == ["get", "_at_hand"]
+    entered = functions_entered(partial(resolver.get, Token("a"), 1.0))
+    assert [code.co_name for code in entered] == ["get", "_at_hand"]
 
 
 def test_an_answer_can_be_required(resolver: Resolver, issuer: Issuer) -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from leeward.http.protocol_error import ProtocolError
 from leeward.http.response_body import Chunked
 from leeward.http.response_parser import MOST_OF_HEADS, ResponseParser
+from leeward_contract_tests.rows import each_row
 
 MOST = 1000
 
@@ -113,13 +114,13 @@ def _check(whole: Whole, pieces: list[bytes]) -> None:
     assert (found.status, found.body, found.keeps) == (whole.status, whole.body, whole.keeps)
 
 
-@pytest.mark.parametrize("name", WHOLE)
+@each_row("name", list(WHOLE))
 def test_an_answer_at_once(name: str) -> None:
     """Status, body, and whether the connection is good for another."""
     _check(WHOLE[name], [WHOLE[name].raw])
 
 
-@pytest.mark.parametrize("name", WHOLE)
+@each_row("name", list(WHOLE))
 def test_an_answer_byte_by_byte(name: str) -> None:
     """It is whole with its last byte, and not before."""
     whole = WHOLE[name]
@@ -140,7 +141,7 @@ def test_an_answer_in_any_pieces(name: str, cuts: list[int]) -> None:
     _check(WHOLE[name], [piece for piece in pieces if piece])
 
 
-@pytest.mark.parametrize("name", [name for name, each in WHOLE.items() if not each.ended])
+@each_row("name", [name for name, each in WHOLE.items() if not each.ended])
 def test_what_comes_behind_an_answer_is_nobodys(name: str) -> None:
     """The body is as it was told, and the connection is not used again."""
     _check(WHOLE[name]._replace(keeps=False), [WHOLE[name].raw + b"HTTP/1.1 200 OK\r\n\r\n"])
@@ -222,7 +223,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("piece", [1, 7, 50_000])
-@pytest.mark.parametrize("name", BROKEN)
+@each_row("name", list(BROKEN))
 def test_what_is_not_an_answer(name: str, piece: int) -> None:
     """It is given up with libcurl's code for it, in whatever pieces it comes."""
     raw, code, status = BROKEN[name]
@@ -233,8 +234,8 @@ def test_what_is_not_an_answer(name: str, piece: int) -> None:
     assert not parser.whole
 
 
-@pytest.mark.parametrize(
-    ("raw", "code", "status"),
+@each_row(
+    "raw, code, status",
     [
         (b"", 52, None),
         (b"HTTP/1.1 100 Go on\r\n\r\n", 52, None),
@@ -265,6 +266,7 @@ def test_no_bytes_do_any_harm(raw: bytes, before: bytes) -> None:
     assert len(parser.body) <= MOST
 
 
+@pytest.mark.threat("S15")
 def test_headers_that_drip_are_given_up_as_well() -> None:
     """At the same size, and without taking the longer the more have come."""
     parser = ResponseParser(has_body=True, max_body=MOST)

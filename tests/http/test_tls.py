@@ -16,6 +16,8 @@ from tests.http.bridge import AnyTransport
 from tests.http.certificates import tls_context
 from tests.http.wire import LIMIT, OK, Peer, Wire, answer, once
 
+pytestmark = pytest.mark.threat("S3")
+
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
 

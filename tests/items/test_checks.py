@@ -14,6 +14,7 @@ from hypothesis import given
 from leeward import json_text
 from leeward.errors import InvalidRequest, Outcome
 from leeward.items import check_json, checked_size
+from leeward_contract_tests.rows import each_row
 from tests.items.strategies import ITEMS
 
 
@@ -96,20 +97,13 @@ NOT_IN_JSON: list[tuple[Any, str]] = [
 ]
 
 
-def _parameters(cases: list[tuple[Any, str]]) -> list[Any]:
-    return [
-        pytest.param(value, remedy, id=f"{number}-{type(value).__name__}")
-        for number, (value, remedy) in enumerate(cases)
-    ]
-
-
 def _refusal(check: Any, value: Any) -> InvalidRequest:
     with pytest.raises(InvalidRequest) as caught:
         check(value)
     return caught.value
 
 
-@pytest.mark.parametrize(("value", "remedy"), _parameters(NEVER_KEPT + NOT_IN_AN_ITEM))
+@each_row("value, remedy", NEVER_KEPT + NOT_IN_AN_ITEM)
 def test_item_is_refused_with_path_and_remedy(value: Any, remedy: str) -> None:
     """A value that no store keeps exactly is named by its path, and the message helps."""
     refusal = _refusal(checked_size, {"lines": [0, {"price": value}], "last": 1})
@@ -119,7 +113,7 @@ def test_item_is_refused_with_path_and_remedy(value: Any, remedy: str) -> None:
     assert refusal.outcome is Outcome.CALLER
 
 
-@pytest.mark.parametrize(("value", "remedy"), _parameters(NEVER_KEPT + NOT_IN_JSON))
+@each_row("value, remedy", NEVER_KEPT + NOT_IN_JSON)
 def test_payload_is_refused_with_path_and_remedy(value: Any, remedy: str) -> None:
     """What JSON has no type for is named by its path, and the message helps."""
     refusal = _refusal(check_json, [{"a": value}])
@@ -127,7 +121,7 @@ def test_payload_is_refused_with_path_and_remedy(value: Any, remedy: str) -> Non
     assert remedy in str(refusal)
 
 
-@pytest.mark.parametrize("item", [None, [], "x", OrderedDict(a=1), [("a", 1)]])
+@each_row("item", [None, [], "x", OrderedDict(a=1), [("a", 1)]])
 def test_an_item_is_a_dict(item: Any) -> None:
     """Anything but an exact dict is no item."""
     assert _refusal(checked_size, item).field == "item"
@@ -184,7 +178,7 @@ def test_legal_items_pass(item: dict[str, Any]) -> None:
     checked_size(item)
 
 
-@pytest.mark.parametrize("value", [None, True, 1, 10**4300 - 1, 0.5, "é", [], {}, [{"a": [None]}]])
+@each_row("value", [None, True, 1, 10**4300 - 1, 0.5, "é", [], {}, [{"a": [None]}]])
 def test_json_passes(value: Any) -> None:
     """Every JSON type is a payload, at the top too."""
     check_json(value)

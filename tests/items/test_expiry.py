@@ -2,12 +2,11 @@
 
 from typing import Any
 
-import pytest
-
 from leeward.adapter.items import EMBEDDED, Profile, decode, encode
 from leeward.adapter.items import native_expiry as expiry
 from leeward_aws.tables.profile import DYNAMODB
 from leeward_azure.tables.profile import COSMOS
+from leeward_contract_tests.rows import each_row
 from leeward_google.tables.profile import FIRESTORE
 from tests.items.exactness import assert_exact
 from tests.items.respelling import PROFILES
@@ -15,8 +14,8 @@ from tests.items.respelling import PROFILES
 NOW = 1_700_000_000.0
 
 
-@pytest.mark.parametrize(
-    ("profile", "expires_at", "attribute"),
+@each_row(
+    "profile, expires_at, attribute",
     [
         (DYNAMODB, NOW + 0.25, ("_leeward_expires", {"N": "1700000001"})),
         (DYNAMODB, NOW, ("_leeward_expires", {"N": "1700000000"})),
@@ -41,7 +40,7 @@ def test_native_expiry(profile: Profile, expires_at: float | None, attribute: An
     assert expiry(profile, expires_at, NOW) == attribute
 
 
-@pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
+@each_row("profile", PROFILES)
 def test_native_expiry_is_no_part_of_the_item(profile: Profile) -> None:
     """With the provider's own expiry set, moved or gone, the item is the same and not foreign."""
     item = {"a": 1.5, "ttl": 3, "_leeward_expires": "mine"}

@@ -12,6 +12,7 @@ from hypothesis import given, note, settings
 from leeward.adapter.items import EMBEDDED, Profile, decode, encode
 from leeward_aws.tables.profile import DYNAMODB
 from leeward_azure.tables.profile import COSMOS
+from leeward_contract_tests.rows import each_row
 from leeward_google.tables.profile import FIRESTORE
 from tests.items.exactness import assert_exact, difference
 from tests.items.respelling import PROFILES, respell
@@ -86,7 +87,7 @@ EDITS: list[Edit] = [
 
 
 @by_profile
-@pytest.mark.parametrize("edit", EDITS)
+@each_row("edit", EDITS)
 def test_edit_is_noticed(edit: Edit, profile: Profile) -> None:
     """One change, wherever it is, makes the item foreign; the last write stays known."""
     native = encode(ITEM, profile, write_id="w-1", expires_at=5.5)
@@ -118,9 +119,7 @@ def test_document_without_our_attribute_is_foreign(profile: Profile) -> None:
 
 
 @by_profile
-@pytest.mark.parametrize(
-    "ours", ["text", 1, None, [], {}, {"w": 1, "e": "soon", "t": ["f"], "d": None}], ids=repr
-)
+@each_row("ours", ["text", 1, None, [], {}, {"w": 1, "e": "soon", "t": ["f"], "d": None}])
 def test_nonsense_in_our_attribute_is_foreign(profile: Profile, ours: Any) -> None:
     """Whatever stands in the reserved attribute, the item can be read."""
     native = {"n": native_of(1, profile), "_leeward": native_of(ours, profile)}
@@ -143,7 +142,7 @@ def test_digest_fits_no_other_item(item: dict[str, Any], other: dict[str, Any]) 
 
 
 @by_profile
-@pytest.mark.parametrize("names", [["", "~"], ["~x", "~~x"], ["", "~", "~~"]], ids=repr)
+@each_row("names", [["", "~"], ["~x", "~~x"], ["", "~", "~~"]])
 def test_no_foreign_name_is_lost(profile: Profile, names: list[str]) -> None:
     """Where another program wrote a name and what looks like its escape, both are kept."""
     native = {"m": native_of(dict.fromkeys(names, 1), profile)}
@@ -205,7 +204,7 @@ def test_what_boto3_writes_is_read() -> None:
     assert_exact(decode(native, DYNAMODB).item, expected)
 
 
-@pytest.mark.parametrize("text", ["1E+126", "1E+999999999", "-1E+999999999", "NaN", "Infinity"])
+@each_row("text", ["1E+126", "1E+999999999", "-1E+999999999", "NaN", "Infinity"])
 def test_a_number_beyond_dynamodb_is_no_number(text: str) -> None:
     """What no DynamoDB sends is refused before it could fill the memory."""
     with pytest.raises(ValueError, match="beyond those that DynamoDB documents"):

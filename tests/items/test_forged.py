@@ -27,11 +27,14 @@ from leeward.adapter.items import (
 )
 from leeward_aws.tables.profile import DYNAMODB
 from leeward_azure.tables.profile import COSMOS
+from leeward_contract_tests.rows import each_row
 from leeward_google.tables.profile import FIRESTORE
 from tests.items.forging import forged
 from tests.items.respelling import PROFILES, through_json
 from tests.items.strategies import ITEMS, NAMES
 from tests.items.values import native_of
+
+pytestmark = [pytest.mark.row(4), pytest.mark.threat("S14")]
 
 by_profile = pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
 
@@ -107,7 +110,7 @@ def test_a_node_that_does_not_suit_its_value_is_refused(profile: Profile) -> Non
 
 
 @by_profile
-@pytest.mark.parametrize(
+@each_row(
     "text",
     [
         "",
@@ -122,7 +125,6 @@ def test_a_node_that_does_not_suit_its_value_is_refused(profile: Profile) -> Non
         '{"v":' * 100_000,
         "\ud800",
     ],
-    ids=range(11),
 )
 def test_a_tree_that_is_no_tree_is_refused(text: str, profile: Profile) -> None:
     """Text that is no JSON, is nested without end, or has no dict at its top."""
@@ -131,7 +133,7 @@ def test_a_tree_that_is_no_tree_is_refused(text: str, profile: Profile) -> None:
 
 
 @by_profile
-@pytest.mark.parametrize("kind", ["list", "dict"])
+@each_row("kind", ["list", "dict"])
 def test_a_document_without_end_is_refused(kind: str, profile: Profile) -> None:
     """One that is nested deeper than Python can follow."""
     native = native_of(1, profile)
@@ -206,7 +208,7 @@ BOMBS: list[tuple[Any, Any]] = [
 
 
 @by_profile
-@pytest.mark.parametrize(("plain", "node"), BOMBS, ids=range(len(BOMBS)))
+@each_row("plain, node", BOMBS)
 def test_a_bomb_does_not_go_off(plain: Any, node: Any, profile: Profile) -> None:
     """It is refused, and takes no more memory than an item of that size does anyway."""
     native = {"v": native_of(plain, profile)}
@@ -332,9 +334,7 @@ def test_the_message_repeats_no_value() -> None:
     assert "s3cret" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "expiry", [10**400, 1e999, "soon", True, None, [], Decimal("NaN")], ids=repr
-)
+@each_row("expiry", [10**400, 1e999, "soon", True, None, [], Decimal("NaN")])
 def test_a_nonsense_expiry_is_none(expiry: Any) -> None:
     """Whatever another program has made of it, the item can be read."""
     decoded = decode({"v": 1, "_leeward": {"w": "w", "e": expiry}}, COSMOS)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from leeward.adapter.items import EMBEDDED, Profile, by_value, encode
 from leeward_aws.tables.profile import DYNAMODB
 from leeward_azure.tables.profile import COSMOS
+from leeward_contract_tests.rows import each_row
 from leeward_google.tables.profile import FIRESTORE
 from tests.items import corpus
 from tests.items.respelling import PROFILES, respell
@@ -116,8 +117,8 @@ def test_embedded_document() -> None:
     assert json.loads(ours["t"]) == {"f": "f", "price": "D", "raw": "B", "at": "T"}
 
 
-@pytest.mark.parametrize(
-    ("profile", "held", "beyond"),
+@each_row(
+    "profile, held, beyond",
     [
         (DYNAMODB, 10**38 - 1, 10**38),
         (DYNAMODB, 1 - 10**38, -(10**38)),
@@ -131,7 +132,6 @@ def test_embedded_document() -> None:
         (COSMOS, Decimal(2**53), Decimal(2**53 + 2)),
         (FIRESTORE, 0.0, -0.0),
     ],
-    ids=lambda value: getattr(value, "name", repr(value)),
 )
 def test_where_native_numbers_end(profile: Profile, held: Any, beyond: Any) -> None:
     """A number is native as long as nothing of it is lost; one further, it is text."""
@@ -208,10 +208,9 @@ def test_decimal_that_reads_alike_needs_no_mark(profile: Profile) -> None:
     assert _types({"a": Decimal("9.95"), "b": Decimal("-0.001")}, profile) is None
 
 
-@pytest.mark.parametrize(
-    ("number", "value"),
+@each_row(
+    "number, value",
     [(7, 7), (7.0, 7), (1e22, 10**22), (0.5, Decimal("0.5")), (Decimal("2.50"), Decimal("2.5"))],
-    ids=repr,
 )
 def test_a_number_by_its_value(number: Any, value: Any) -> None:
     """It is an int where it is integral, else a Decimal without zeros at its end."""

@@ -4,9 +4,8 @@ import json
 from hashlib import sha256
 from typing import Any
 
-import pytest
-
 from leeward.adapter.items import encode
+from leeward_contract_tests.rows import each_row
 from tests.items.corpus import NASTY_ITEMS
 from tests.items.respelling import PROFILES
 
@@ -47,7 +46,7 @@ GOLDEN = {
 They were made before the walks over an item were merged into one."""
 
 
-@pytest.mark.parametrize(("name", "item"), NASTY_ITEMS, ids=[name for name, _ in NASTY_ITEMS])
+@each_row("name, item", NASTY_ITEMS)
 def test_documents_are_byte_for_byte_what_they_were(name: str, item: dict[str, Any]) -> None:
     """Names in their order, numbers, type tree and digest: a change would be a new format."""
     found = [

@@ -7,14 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward.adapter.items import escape_key, unescape_key
+from leeward_contract_tests.rows import each_row
 
 PARTS = st.lists(st.text() | st.text("a:~._-/%\ud800é", max_size=6), min_size=1, max_size=3).map(
     tuple
 )
 
 
-@pytest.mark.parametrize(
-    ("parts", "text"),
+@each_row(
+    "parts, text",
     [
         (("42",), "42"),
         (("Order-1.v2_x",), "Order-1.v2_x"),
@@ -49,6 +50,7 @@ def test_reversible(parts: tuple[str, ...]) -> None:
 
 
 @given(parts=PARTS)
+@pytest.mark.threat("S11")
 def test_every_provider_takes_it(parts: tuple[str, ...]) -> None:
     """The spelling has safe characters only, a safe beginning, and at most 512 of them."""
     text = escape_key(*parts)
@@ -57,12 +59,13 @@ def test_every_provider_takes_it(parts: tuple[str, ...]) -> None:
 
 
 @given(one=PARTS, other=PARTS)
+@pytest.mark.threat("S11")
 def test_injective(one: tuple[str, ...], other: tuple[str, ...]) -> None:
     """Different keys have different spellings."""
     assert (escape_key(*one) == escape_key(*other)) == (one == other)
 
 
-@pytest.mark.parametrize("filler", ["a", "é", "/", ":"])
+@each_row("filler", ["a", "é", "/", ":"])
 def test_long_keys_are_hashed(filler: str) -> None:
     """Long keys that differ only at the end stay different, and are known to be cut."""
     texts = {escape_key(filler * 600 + end) for end in ("", "x", "y")}
@@ -77,7 +80,7 @@ def test_512_characters_are_kept_whole() -> None:
     assert unescape_key(escape_key("a" * 513)) is None
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text", ["", ":", "a:", "~4", "a~", "~zz", "~41", "~2F", "é", "a/b", ".x", "__x", "~~", "~ff"]
 )
 def test_text_that_is_no_spelling(text: str) -> None:

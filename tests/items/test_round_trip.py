@@ -9,13 +9,14 @@ from hypothesis import given, note, settings
 from leeward.adapter import Limits
 from leeward.adapter.items import Profile, checked_size, decode, encode
 from leeward.items.checks import DEEPEST
+from leeward_contract_tests.rows import each_row
 from tests.items.corpus import NASTY_ITEMS
 from tests.items.exactness import assert_exact
 from tests.items.respelling import PROFILES, respell, through_json
 from tests.items.strategies import ITEMS
 
 by_profile = pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
-by_item = pytest.mark.parametrize("item", [pytest.param(item, id=id) for id, item in NASTY_ITEMS])
+by_item = each_row("item", dict(NASTY_ITEMS))
 
 
 def _document(item: dict[str, Any], profile: Profile) -> Any:
@@ -63,7 +64,7 @@ def test_any_item_comes_back(item: dict[str, Any]) -> None:
 
 
 @by_profile
-@pytest.mark.parametrize("kind", ["list", "dict"])
+@each_row("kind", ["list", "dict"])
 def test_deepest_item_comes_back(profile: Profile, kind: str) -> None:
     """An item as deep as the check allows takes no profile to Python's recursion limit."""
     item: Any = 0.5
@@ -75,7 +76,7 @@ def test_deepest_item_comes_back(profile: Profile, kind: str) -> None:
 
 
 @by_profile
-@pytest.mark.parametrize("expires_at", [None, 0.0, 1.0, 1_700_000_000.123456, 253402300799.5])
+@each_row("expires_at", [None, 0.0, 1.0, 1_700_000_000.123456, 253402300799.5])
 def test_write_id_and_expiry_come_back(profile: Profile, expires_at: float | None) -> None:
     """The write id and the expiry are kept beside the item, to the last bit."""
     native = encode({"a": 1.5}, profile, write_id="ü/1", expires_at=expires_at)

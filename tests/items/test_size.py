@@ -4,16 +4,16 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 
 from leeward.adapter.items import checked_size, encode
 from leeward_aws.tables.profile import DYNAMODB
+from leeward_contract_tests.rows import each_row
 from leeward_google.tables.profile import FIRESTORE
 from tests.items.corpus import NASTY_ITEMS
 from tests.items.strategies import ITEMS
 
-by_item = pytest.mark.parametrize("item", [pytest.param(item, id=id) for id, item in NASTY_ITEMS])
+by_item = each_row("item", dict(NASTY_ITEMS))
 WRITE_ID = "w" * 36
 
 
@@ -84,8 +84,8 @@ def test_marks_in_a_mixed_list_are_counted() -> None:
     _check_enough({"m": {"\x00" * 50: {"\x01" * 50: 0.5}}})
 
 
-@pytest.mark.parametrize(
-    ("item", "depth"),
+@each_row(
+    "item, depth",
     [
         ({}, 1),
         ({"a": 1, "b": "x"}, 1),
@@ -96,7 +96,6 @@ def test_marks_in_a_mixed_list_are_counted() -> None:
         ({"a": [[]]}, 4),
         ({"a": [[1], [[2]]]}, 6),
     ],
-    ids=repr,
 )
 def test_depth(item: dict[str, Any], depth: int) -> None:
     """A flat item has depth 1; a list directly in a list counts twice, as Firestore needs it."""
@@ -111,8 +110,8 @@ def test_size_follows_the_content() -> None:
     assert checked_size({}).bytes < 300
 
 
-@pytest.mark.parametrize(
-    ("item", "size"),
+@each_row(
+    "item, size",
     [
         ({}, 216),
         ({"i": 10**38 - 1}, 259),
@@ -125,7 +124,6 @@ def test_size_follows_the_content() -> None:
         ({"l": [None, True, False]}, 258),
         ({"x y": [0.5, {"a": 0.5}]}, 315),
     ],
-    ids=repr,
 )
 def test_sizes_are_what_they_were(item: dict[str, Any], size: int) -> None:
     """What could be stored yesterday can be today: where the limit is does not move."""

@@ -1,11 +1,9 @@
 """An item is walked twice on its way out, and each walk takes few calls of Python functions."""
 
-import sys
 from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -13,7 +11,9 @@ import pytest
 import leeward.items
 from leeward.adapter.items import Profile, checked_size, decode, encode
 from leeward.items import check_json
+from leeward_contract_tests.rows import each_row
 from tests.items.respelling import PROFILES
+from tests.profiling import functions_entered
 
 by_profile = pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
 
@@ -34,18 +34,11 @@ CODE = (str(Path(leeward.items.__file__).parent), "tables/profile.py")
 def calls_of(work: Callable[[], Any]) -> Counter[str]:
     """Give the calls of Python functions, by name, of the items package and the profiles."""
     work()  # what is loaded or made once is not counted
-    calls: Counter[str] = Counter()
-
-    def note(frame: FrameType, event: str, _: Any) -> None:
-        if event == "call" and any(part in frame.f_code.co_filename for part in CODE):
-            calls[frame.f_code.co_qualname] += 1
-
-    sys.setprofile(note)
-    try:
-        work()
-    finally:
-        sys.setprofile(None)
-    return calls
+    return Counter(
+        code.co_qualname
+        for code in functions_entered(work)
+        if any(part in code.co_filename for part in CODE)
+    )
 
 
 def store(item: dict[str, Any], profile: Profile) -> dict[str, Any]:
@@ -55,7 +48,7 @@ def store(item: dict[str, Any], profile: Profile) -> dict[str, Any]:
 
 
 @by_profile
-@pytest.mark.parametrize(("item", "most"), [(SMALL, 10), (ORDER, 40)], ids=["small", "order"])
+@each_row("item, most", [(SMALL, 10), (ORDER, 40)])
 def test_storing_takes_few_calls(item: dict[str, Any], most: int, profile: Profile) -> None:
     """For a minimal item, and for an order with two lines and three Decimals."""
     calls = calls_of(lambda: store(item, profile))
@@ -64,7 +57,7 @@ def test_storing_takes_few_calls(item: dict[str, Any], most: int, profile: Profi
 
 
 @by_profile
-@pytest.mark.parametrize(("item", "most"), [(SMALL, 15), (ORDER, 60)], ids=["small", "order"])
+@each_row("item, most", [(SMALL, 15), (ORDER, 60)])
 def test_loading_takes_few_calls(item: dict[str, Any], most: int, profile: Profile) -> None:
     """The document is walked once, and its plain values once more where there is a type tree."""
     native = store(item, profile)

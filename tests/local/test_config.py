@@ -7,6 +7,7 @@ import pytest
 from leeward.adapter import TargetConfig
 from leeward.errors import ConfigError
 from leeward.local import Local, open_driver
+from leeward_contract_tests.rows import each_row
 from tests.local.calls import PATIENT, event, invoke, publish, store, value_of
 
 seen: list[Any] = []
@@ -96,15 +97,16 @@ def test_functions_and_subscriptions_are_imported() -> None:
     driver.close()
 
 
-@pytest.mark.parametrize("qualifier", ["", "../x", "a b", "a/b", "ä", "a\n"])
+@pytest.mark.threat("S11")
+@each_row("qualifier", ["", "../x", "a b", "a/b", "ä", "a\n"])
 def test_a_qualifier_that_is_no_file_name_is_refused(qualifier: str) -> None:
     """It cannot lead out of the directory."""
     with pytest.raises(ConfigError, match="letters, digits"):
         open_driver(config(qualifier))
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
+@each_row(
+    "options, message",
     [
         ({"paht": "x"}, "unknown key 'paht'"),
         ({"path": 1}, "'path'.*must be a str"),

@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.local.calls import child
+
+pytestmark = pytest.mark.threat("S22")
 
 PRELUDE = """
 import os, threading, warnings

@@ -8,6 +8,8 @@ import pytest
 from leeward.local import Local
 from tests.local.calls import PATIENT, event, publish, until
 
+pytestmark = [pytest.mark.row(12), pytest.mark.threat("S19")]
+
 GOOD = {
     "bus": "'orders'",
     "subscriber": "'s'",

@@ -13,15 +13,15 @@ MUTANTS: Final = (
     Mutant(
         "a connection is kept although its request was not wholly sent",
         f"{HTTP}/exchange.py",
-        "return self._parser.whole and self._parser.keeps and not self.unsent",
-        "return self._parser.whole and self._parser.keeps",
+        "self.leaves_clean = parser.keeps and not self.unsent",
+        "self.leaves_clean = parser.keeps",
         f"{TESTS}/test_kept.py::test_a_request_that_was_answered_too_early_ends_its_connection",
     ),
     Mutant(
         "a connection is kept whatever the answer said about it",
         f"{HTTP}/exchange.py",
-        "return self._parser.whole and self._parser.keeps and not self.unsent",
-        "return self._parser.whole and not self.unsent",
+        "self.leaves_clean = parser.keeps and not self.unsent",
+        "self.leaves_clean = not self.unsent",
         f"{TESTS}/test_kept.py::test_an_answer_of_doubtful_length_ends_its_connection",
     ),
     Mutant(
@@ -48,8 +48,8 @@ MUTANTS: Final = (
     Mutant(
         "a connection with two lengths is kept",
         f"{HTTP}/response_parser.py",
-        "is_new and (coding is None or size is None) and (not said or _is_kept(said))",
-        "is_new and (not said or _is_kept(said))",
+        "self.keeps = is_new and (coding is None or size is None)",
+        "self.keeps = is_new",
         f"{TESTS}/test_exchange.py::test_an_answer_that_leaves_the_connection_in_doubt",
     ),
     Mutant(
@@ -145,9 +145,9 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a connection that was dropped while in use is kept",
-        f"{HTTP}/connection.py",
-        "exchange.leaves_clean and not self.is_dropped",
-        "exchange.leaves_clean",
+        f"{HTTP}/pool.py",
+        "if self.is_closed or connection.is_dropped or not connection.is_reusable:",
+        "if self.is_closed or not connection.is_reusable:",
         f"{TESTS}/test_drop.py::test_a_connection_in_use_is_closed_after_its_answer",
     ),
     Mutant(
@@ -245,8 +245,8 @@ MUTANTS: Final = (
     Mutant(
         "a proxy of the environment is asked",
         f"{HTTP}/libcurl.py",
-        'handle.setopt(pycurl.PROXY, (tls and _checked_proxy(options.proxy)) or "")',
-        "options.proxy and handle.setopt(pycurl.PROXY, options.proxy)",
+        'handle.setopt(pycurl.PROXY, _proxy_of(options) if tls else "")',
+        "options.proxy and handle.setopt(pycurl.PROXY, _proxy_of(options))",
         f"{TESTS}/test_proxy.py::test_the_environment_names_no_proxy",
     ),
     Mutant(

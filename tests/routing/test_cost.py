@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -12,6 +10,7 @@ import pytest
 from leeward.adapter import Call, Delete, Invoke, Key, Load, Publish, Result, Store
 from leeward.routing import FailoverDriver
 from leeward.values import Effect, Event
+from tests.profiling import functions_entered
 from tests.scripted import OK, Scripted
 
 KEY = Key(("id",), ("1",))
@@ -43,20 +42,11 @@ class Instant(Scripted):
 
 def python_calls(work: Callable[[], object]) -> list[str]:
     """List the Python functions that `work` enters, but for those of the driver and its kit."""
-    entered: list[str] = []
-
-    def profile(frame: FrameType, event: str, _: object) -> None:
-        code = frame.f_code
-        of_the_driver = "/leeward/adapter/" in code.co_filename or code.co_filename == __file__
-        if event == "call" and not of_the_driver:
-            entered.append(code.co_name)
-
-    sys.setprofile(profile)
-    try:
-        work()
-    finally:
-        sys.setprofile(None)
-    return entered
+    return [
+        code.co_name
+        for code in functions_entered(work)
+        if "/leeward/adapter/" not in code.co_filename and code.co_filename != __file__
+    ]
 
 
 @pytest.mark.parametrize(("call", "answer", "most"), COSTS)

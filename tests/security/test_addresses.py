@@ -18,6 +18,8 @@ from leeward.http.public_addresses import is_public
 from leeward.http.threads import CurlTransport
 from tests.http.wire import LIMIT, OK, Wire, answer, once
 
+pytestmark = pytest.mark.threat("S1")
+
 NOT_PUBLIC = """
     0.0.0.0 0.255.255.255 10.0.0.0 10.255.255.255 100.64.0.0 100.127.255.255 100.100.100.200
     127.0.0.1 127.255.255.255 168.63.129.16 169.254.0.1 169.254.169.254 169.254.170.2

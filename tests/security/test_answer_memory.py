@@ -12,6 +12,8 @@ from tests.house.workspace import ROOT
 from tests.http.wire import LIMIT
 from tests.security.bomb import KINDS, MIB
 
+pytestmark = pytest.mark.threat("S15")
+
 CAP = TransportOptions().max_response_bytes / MIB
 
 

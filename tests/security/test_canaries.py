@@ -32,6 +32,8 @@ from leeward.testing import FakeClock, Fault, FaultyDriver
 from leeward_aws.driver import open_driver
 from tests.http.wire import Peer, Script, Wire, answer, hang, once
 
+pytestmark = pytest.mark.threat("S8")
+
 CANARY = "c4n4ry"
 ITEM = {"id": CANARY, "name": CANARY, "raw": CANARY.encode(), "nested": [{"a": CANARY}]}
 

@@ -16,6 +16,8 @@ from leeward_aws.settings.endpoints import Service, endpoint
 from leeward_aws.settings.options import Settings, settings_from
 from tests.security import tricks
 
+pytestmark = pytest.mark.threat("S1")
+
 
 def hardened(region: str = "us-east-1", **options: Any) -> Settings:
     """Read the settings of a target in the hardened mode."""

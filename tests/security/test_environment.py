@@ -23,6 +23,8 @@ from tests.house.workspace import ROOT
 from tests.http.certificates import tls_context
 from tests.http.wire import LIMIT, OK, Wire, answer
 
+pytestmark = pytest.mark.threat("S4")
+
 TO_A_LISTENER = """
     AWS_ENDPOINT_URL AWS_ENDPOINT_URL_LAMBDA AWS_ENDPOINT_URL_EVENTBRIDGE AWS_ENDPOINT_URL_DYNAMODB
     AWS_ENDPOINT_URL_STS HTTP_PROXY HTTPS_PROXY ALL_PROXY http_proxy https_proxy all_proxy

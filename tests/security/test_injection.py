@@ -20,7 +20,10 @@ from leeward import Client, Config, ConfigError, Event, InvalidRequest, LeewardE
 from leeward.adapter import Delete, Load, Store
 from leeward.config import TableConfig, load_config
 from leeward.text import is_printable
+from leeward_contract_tests.rows import each_row
 from tests.scripted import APP_ERROR, Scripted
+
+pytestmark = pytest.mark.threat("S9")
 
 WORST = ["\r\nX-Evil: 1", "\n", "\0", "\x1b[2J", "\x7f", "\x85", "\x9b31m", "\u2028", "\u2029"]
 CONTROL = st.sampled_from(
@@ -83,7 +86,7 @@ def _refused(put: Put, text: str) -> None:
     assert is_printable(caught.value.field or "")
 
 
-@pytest.mark.parametrize("put", DOORS.values(), ids=DOORS)
+@each_row("put", DOORS)
 def test_the_worst_is_refused_at_every_door(put: Put) -> None:
     """A header, a NUL, a terminal's escape, at the beginning, inside and at the end."""
     for bad in WORST:

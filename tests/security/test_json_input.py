@@ -10,6 +10,8 @@ from leeward import Client, InvalidRequest
 from leeward.cli.arguments import item_argument, json_argument, key_argument
 from tests.scripted import Scripted
 
+pytestmark = pytest.mark.threat("S14")
+
 NOT_TAKEN = {
     "NaN": '{"a": NaN}',
     "infinity": '{"a": [-Infinity]}',

@@ -37,6 +37,9 @@ from leeward.http.options import TransportOptions
 from leeward.masking import masked, outline
 from leeward.values import Event, InvokeResult, Record
 from leeward_aws.identity.credentials import Credentials
+from leeward_contract_tests.rows import each_row
+
+pytestmark = pytest.mark.threat("S8")
 
 CANARY = "c4n4ry"
 ITEM = {"id": CANARY, CANARY: [CANARY, CANARY.encode()]}
@@ -89,10 +92,9 @@ CARRYING: list[tuple[Any, ...]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("value", "shown"),
+@each_row(
+    "value, shown",
     [(row[0], row[1:]) for row in CARRYING],
-    ids=[f"{index}-{type(row[0]).__name__}" for index, row in enumerate(CARRYING)],
 )
 def test_a_value_shows_what_it_is_and_not_what_it_carries(
     value: Any, shown: tuple[str, ...]
@@ -135,8 +137,8 @@ def test_a_field_that_is_not_listed_is_not_shown() -> None:
     assert masked(Key(("id",), ("42",)), "values") == "Key(fields=<tuple: 1>, values=('42',))"
 
 
-@pytest.mark.parametrize(
-    ("value", "shown"),
+@each_row(
+    "value, shown",
     [
         (None, "None"), (True, "<bool>"), (1.5, "<float>"), ("ab", "<str: 2>"),
         (b"a", "<bytes: 1>"), ([1], "<list: 1>"), ({}, "<dict: 0>"),

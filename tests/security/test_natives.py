@@ -23,6 +23,8 @@ from leeward_google.identity.credentials import Bearer as GoogleToken
 from leeward_google.native import native as google_client
 from leeward_google.settings.options import settings_from as google_settings
 
+pytestmark = [pytest.mark.row(1), pytest.mark.threat("S4")]
+
 TOPICS = "https://{topic}.westeurope-1.eventgrid.azure.net"
 GOOGLE: dict[str, Any] = {"project": "shop-1", "identity": "metadata"}
 AZURE: dict[str, Any] = {"identity": "managed", "function_app": "shop", "subscription_id": "0000"}

@@ -22,6 +22,8 @@ from leeward.testing import FakeClock
 from tests.http.wire import Wire, answer
 from tests.security.test_canaries import CANARY, GOOD
 
+pytestmark = [pytest.mark.row(8), pytest.mark.threat("S8")]
+
 SECRET = CANARY * 2
 """Base64, too, as some keys are."""
 

@@ -11,6 +11,8 @@ from leeward.http.options import TransportOptions
 from leeward.http.threads import CurlTransport
 from tests.http.wire import LIMIT, OK, Wire, answer
 
+pytestmark = pytest.mark.threat("S2")
+
 REDIRECTS = [300, 301, 302, 303, 305, 307, 308]
 
 

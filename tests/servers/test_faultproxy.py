@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from leeward_contract_tests.rows import each_row
 from tests.servers.client import REQUEST, RawClient
 from tests.servers.conftest import Scene
 from tests.servers.faultproxy import ConnectionSeen, Ending, FaultProxy, RequestSeen, toxics
@@ -136,8 +137,8 @@ def _canned(answer: bytes) -> Iterator[tuple[str, int]]:
         served.result(PATIENCE)
 
 
-@pytest.mark.parametrize(
-    ("canned", "passed", "ending"),
+@each_row(
+    "canned, passed, ending",
     [
         (
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",

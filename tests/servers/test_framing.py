@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leeward_contract_tests.rows import each_row
 from tests.servers.framing import BadMessage, CutOff, Framer, Message, render_answer
 
 PAYLOADS = st.binary(max_size=40)
@@ -110,7 +111,7 @@ def test_any_bytes_are_read_or_refused(noise: bytes, body: bytes) -> None:
         assert b"".join(each.raw for each in found) == start + noise + body
 
 
-@pytest.mark.parametrize(
+@each_row(
     "raw",
     [
         b"GET / HTTP/2\r\n\r\n",

@@ -2,15 +2,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from packaging.requirements import Requirement
 
+from leeward_contract_tests.rows import each_row
 from tests.house.test_lock import ENTRY
 
 LOCKS = sorted(Path(__file__).parent.glob("*/*.txt"))
 
 
-@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
+@each_row("lock", LOCKS)
 def test_a_server_is_locked_with_everything_that_it_needs(lock: Path) -> None:
     """Each lock has a version and a hash for everything, what is asked for among it, no address."""
     body = lock.read_text(encoding="utf-8").partition("\n")[2]

@@ -19,6 +19,8 @@ from leeward.sqlite.database import Database
 from leeward.sqlite.file_safety import BESIDE, check_files
 from leeward.sqlite.schema import Schema
 
+pytestmark = [pytest.mark.row(7), pytest.mark.threat("S13")]
+
 SCHEMA = Schema(1, 1, ("CREATE TABLE t (x)",))
 SOMEBODY = 65534
 """A user that every system has, and nobody is."""
@@ -211,6 +213,25 @@ for number in range(500):  # more than the cache holds, so that the journal is w
 shutil.copy(f"{where}/theirs-journal", f"{where}/db-journal")
 os._exit(0)
 """
+
+
+def test_a_link_that_appears_after_the_look_is_not_followed(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever wins the race between the check and the making of the file gains nothing by it."""
+    victim = made(path.with_name("victim"))
+    victim.write_text("mine")
+    real = file_safety.check_directory
+
+    def looked(directory: Path) -> None:
+        real(directory)
+        if not path.is_symlink():
+            path.symlink_to(victim)
+
+    monkeypatch.setattr(file_safety, "check_directory", looked)
+    with pytest.raises(ConfigError, match="symbolic link"):
+        file_safety.create_file(path)
+    assert victim.read_text() == "mine"
 
 
 @needs_root

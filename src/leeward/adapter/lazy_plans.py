@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from leeward.errors import ConfigError
+
 if TYPE_CHECKING:
     from leeward.adapter.plans import Planner
 
@@ -55,8 +57,12 @@ class LazyPlans(Mapping[str, "Planner"]):
         made = self._made.get(verb)
         if made is None:
             maker, setting = self._makers[verb]
-            self._made.update(loaded(maker)(setting))
-            made = self._made[verb]
+            try:
+                self._made.update(loaded(maker)(setting))
+                made = self._made[verb]
+            except (ImportError, AttributeError, KeyError) as error:
+                name = type(error).__name__
+                raise ConfigError(f"{maker!r} gives no plan of {verb}: {name}: {error}") from error
         return made
 
     def __contains__(self, verb: object) -> bool:

@@ -33,6 +33,9 @@ LOOK_UP_SHARE: Final = 0.5
 """What a look-up may take of the time that is left. One that hangs must not keep the request that
 counts from being sent, and that one needs no less time than what was asked before it."""
 
+LONGEST_ID: Final = 200
+"""Characters of a service's id of a request. It goes into logs, and a header may be 64 KiB long."""
+
 LONGEST_SKEW: Final = 86_400.0
 """Seconds. A clock that is more than a day off is not believed: one wrong answer would date all
 later requests."""
@@ -117,7 +120,7 @@ class PlanRun(View):
         """Return the first thing to do, or how the attempt has ended without any.
 
         Raises:
-            Exception: what the plan raises.
+            LeewardError: the plan raises it.
         """
         return self._proceed(None)
 
@@ -131,8 +134,8 @@ class PlanRun(View):
             left: seconds that are left for the attempt.
 
         Raises:
-            Exception: what the plan raises before its effect was sent. After that it proves
-                nothing, and the result is AMBIGUOUS.
+            LeewardError: the plan raises it before its effect was sent. Any other exception is
+                NOT_SENT then; after the effect each proves nothing, and the result is AMBIGUOUS.
         """
         self._our_now, self.timeout = now, left
         self.now = now + self.learnt.get(CLOCK_SKEW, 0.0)
@@ -193,7 +196,9 @@ class PlanRun(View):
             return self._finished(end.value)
         except Exception as error:
             if self._status is None:
-                raise
+                if isinstance(error, LeewardError):
+                    raise
+                return Result(Outcome.NOT_SENT, code=type(error).__name__, cause=error)
             ran = True if 200 <= self._status < 300 else None
             return Result(Outcome.AMBIGUOUS, code=type(error).__name__, executed=ran, cause=error)
 
@@ -221,6 +226,8 @@ class PlanRun(View):
 
     def _finished(self, result: Result[Any]) -> Send | Need | Drop | Result[Any]:
         """Return the result; or run the plan once more, if another credential or time may help."""
+        if len(result.request_id or "") > LONGEST_ID:
+            result = result._replace(request_id=f"{result.request_id:.{LONGEST_ID}}")
         if result.reason not in _REPLAYED:
             return result
         stale = result.reason == STALE_CREDENTIALS

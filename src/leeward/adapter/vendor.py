@@ -12,6 +12,7 @@ from typing import Final
 
 from leeward.adapter.resolver import Unresolved
 from leeward.errors import ConfigError, Outcome
+from leeward.http.public_addresses import is_public
 
 CONNECT_TIMEOUT: Final = 3.0
 READ_TIMEOUT: Final = 5.0
@@ -39,6 +40,35 @@ def vendor_errors(
         raise Unresolved(Outcome.AUTH, code, missing) from error
     except Exception as error:
         raise refusal(error) from error
+
+
+def refuse_private(host: str, where: str) -> None:
+    """Refuse a host that does not lie on the public internet, before a vendor's package asks it.
+
+    For the hardened mode. Such a package connects by itself, so its addresses cannot be looked at
+    in the moment of connecting, as leeward's own are; a name may lead elsewhere a moment later. A
+    name that is not found is left to the package.
+
+    Args:
+        host: a name or an address.
+        where: who would ask, for the message.
+
+    Raises:
+        Unresolved: AUTH.
+    """
+    from socket import SOCK_STREAM, getaddrinfo
+
+    try:
+        found = getaddrinfo(host.strip("[]"), None, type=SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return
+    if not all(is_public(str(each[4][0])) for each in found):
+        raise Unresolved(
+            Outcome.AUTH,
+            "private_address",
+            f"{where} would ask a host whose address is not on the public internet, which "
+            "trust_env = false refuses; set allow_private = true if it is meant",
+        )
 
 
 def with_causes(error: BaseException) -> Iterator[BaseException]:

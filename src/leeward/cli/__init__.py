@@ -12,14 +12,29 @@ from io import TextIOWrapper
 
 NEEDED = ("typer", "rich")
 
+NO_TRUST_ENV = "--no-trust-env"
+"""The option with which the environment does not count."""
+
+DEBUG = "LEEWARD_DEBUG"
+"""The variable with which every error shows its traceback, and those of its causes."""
+
+
+def is_debugging() -> bool:
+    """Return whether everything is to be shown; with ``--no-trust-env`` the variable is not asked.
+
+    The command line may not be parsed yet, or be wrong, so its words are looked at.
+    """
+    return NO_TRUST_ENV not in sys.argv and bool(os.environ.get(DEBUG))
+
 
 def _choose_logs() -> None:
     """Show a person leeward's own warnings, and keep what libraries log out of the standard error.
 
     A logger without a handler writes its warnings there, where a program expects one JSON object:
-    so with ``--json`` there are none. With ``LEEWARD_DEBUG`` all are shown.
+    so with ``--json`` there are none. With ``LEEWARD_DEBUG`` all are shown, unless the environment
+    is not trusted: a library may log what it sends.
     """
-    if os.environ.get("LEEWARD_DEBUG"):
+    if is_debugging():
         return
     logging.lastResort = logging.NullHandler()
     if "--json" not in sys.argv:
@@ -27,11 +42,7 @@ def _choose_logs() -> None:
 
 
 def main() -> None:
-    """Run the command line of this process, and exit.
-
-    Modules are also imported from the working directory, so that a ``leeward.toml`` can name
-    functions in files beside it. It comes last, so that no file there hides an installed module.
-    """
+    """Run the command line of this process, and exit."""
     try:
         from leeward.cli.app import app
     except ModuleNotFoundError as error:
@@ -42,7 +53,6 @@ def main() -> None:
             'install them: pip install "leeward[cli]"\n'
         )
         sys.exit(2)
-    sys.path.append("")
     _choose_logs()
     if isinstance(sys.stdout, TextIOWrapper):
         # A character that the terminal cannot show is escaped: the command has worked.

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from leeward.cli import NO_TRUST_ENV
 from leeward.cli.commands import verbs, workflow
 from leeward.cli.commands.dead_letters import dead_letters
 from leeward.cli.commands.demo import demo
@@ -25,7 +26,8 @@ def _epilog(title: str, *lines: str) -> str:
 
 def _examples(*lines: str) -> str:
     return _epilog("Examples", *lines) + (
-        "\n\n\b\nBefore or after the command: --targets, --config, --json (see leeward --help)."
+        "\n\n\b\nBefore or after the command: --targets, --config, --no-trust-env, --json\n"
+        "(see leeward --help)."
     )
 
 
@@ -57,6 +59,13 @@ def leeward(
         Path | None,
         typer.Option(metavar="FILE", help="Default: LEEWARD_CONFIG, else ./leeward.toml."),
     ] = None,
+    no_trust_env: Annotated[
+        bool,
+        typer.Option(
+            NO_TRUST_ENV,
+            help="Hardened mode: no variable counts, and no file that is not named by --config.",
+        ),
+    ] = False,
     json: Annotated[
         bool,
         typer.Option(
@@ -66,7 +75,7 @@ def leeward(
     version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
 ) -> None:
     """Keep the global options for the command that follows."""
-    context.obj = GlobalOptions(targets, config, output_for(json=json))
+    context.obj = GlobalOptions(targets, config, not no_trust_env, output_for(json=json))
     if context.invoked_subcommand is not None:
         return
     if version:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from leeward.cli.output.output import Output
 from leeward.client import Client
-from leeward.config import Config, load_config
+from leeward.config import Config, load_config, load_settings
 from leeward.local.config import HANDLERS
+from leeward.values import NOTHING
+
+if TYPE_CHECKING:
+    from leeward.workflow.model import Definition
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,27 +29,62 @@ class GlobalOptions:
     Attributes:
         targets: the order; None for what is configured.
         config: the configuration file; None for the usual one.
+        trust_env: False for the hardened mode, whatever a file says.
         output: where results and errors go.
     """
 
     targets: str | None
     config: Path | None
+    trust_env: bool
     output: Output
 
     @contextmanager
-    def client(self, config: Config | None = None) -> Iterator[Client]:
+    def client(
+        self, config: Config | None = None, workflows: Iterable[Definition] = ()
+    ) -> Iterator[Client]:
         """Open the client that the options describe, or that `config` describes in full.
+
+        It knows the `workflows` that are given, besides those of the configuration.
 
         What functions and subscribers of an embedded target print, and their modules when they
         are imported, is not a result, so it goes to the standard error.
         """
-        targets, where = (self.targets, self.config) if config is None else (None, config)
-        with redirect_stdout(sys.stderr), Client(targets, config=where) as client:
+        config = self.resolved() if config is None else config
+        with redirect_stdout(sys.stderr):
+            with modules_beside(config):
+                client = Client(config=config, workflows=workflows)
+            with client:
+                yield client
+
+    @contextmanager
+    def client_of_workflows(self) -> Iterator[Client]:
+        """Open the same client, with the workflows that the configuration names."""
+        config = self.resolved()
+        with self.client(config._replace(workflows=NOTHING), self.workflows(config)) as client:
             yield client
+
+    def workflows(self, config: Config) -> list[Definition]:
+        """Return the workflows that `config` names; their modules may stand beside the file.
+
+        Raises:
+            ConfigError: one of them cannot be loaded.
+        """
+        from leeward.operations.workflows import loaded
+
+        with redirect_stdout(sys.stderr), modules_beside(config):
+            return loaded(config)
 
     def resolved(self) -> Config:
         """Return the configuration that the options describe."""
-        return load_config(self.targets, file=self.config, env=os.environ)
+        return load_config(self.targets, file=self.config, env=os.environ, trust_env=self.trust_env)
+
+    def settings(self) -> Config:
+        """Return the same without an order of the command line or the environment."""
+        return load_settings(file=self.config, env=os.environ, trust_env=self.trust_env)
+
+    def environment(self) -> Mapping[str, str]:
+        """Return the variables of leeward that may count."""
+        return os.environ if self.trust_env else NOTHING
 
     def client_of_data(self) -> AbstractContextManager[Client]:
         """Open the same client without the functions and subscribers of embedded targets.
@@ -55,6 +95,29 @@ class GlobalOptions:
         return self.client(without_handlers(self.resolved()))
 
 
+@contextmanager
+def modules_beside(config: Config) -> Iterator[None]:
+    """Let modules be imported from the directory of the configuration file, for a moment.
+
+    So a ``leeward.toml`` can name functions in files beside it, without a package around them. It
+    comes last, so that no file there hides an installed module, and goes when the targets are
+    open. The working directory has no part in it, and in the hardened mode nothing has.
+    """
+    if config.file is None or not config.trust_env or not _has_handlers(config):
+        yield
+        return
+    directory = str(Path(config.file).absolute().parent)
+    sys.path.append(directory)
+    try:
+        yield
+    finally:
+        sys.path.remove(directory)
+
+
+def _has_handlers(config: Config) -> bool:
+    return config != without_handlers(config)
+
+
 def without_handlers(config: Config) -> Config:
     """Return `config` without the options that name code of the user's."""
     options = {
@@ -63,7 +126,7 @@ def without_handlers(config: Config) -> Config:
         else each
         for target, each in config.options.items()
     }
-    return config._replace(options=options)
+    return config._replace(options=options, workflows=NOTHING)
 
 
 def options_of(context: typer.Context) -> GlobalOptions:

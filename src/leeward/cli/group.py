@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from leeward.cli import DEBUG, NO_TRUST_ENV, is_debugging
 from leeward.cli.output.exit_codes import INTERRUPTED, UNEXPECTED, WRONG, exit_code_of
 from leeward.cli.output.json_view import JsonObject, json_of_error, json_of_failure
 from leeward.cli.output.output import OutputError, output_for
@@ -20,11 +21,10 @@ from leeward.errors import LeewardError
 
 T = TypeVar("T")
 
-FLAG = "--json"
+JSON = "--json"
 VALUED = ("--targets", "--config")
 
-DEBUG = "LEEWARD_DEBUG"
-"""The variable with which every error shows its traceback, and those of its causes."""
+FLAGS = (JSON, NO_TRUST_ENV)
 
 UsageError = cast("type[Exception]", typer.BadParameter.__mro__[1])
 """What a wrong command line raises. Typer exports only this one class below it."""
@@ -59,7 +59,7 @@ class Group(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the global options."""
         parse = super().parse_args
-        return _run_reporting_errors(lambda: parse(ctx, globals_first(args)), json=FLAG in args)
+        return _run_reporting_errors(lambda: parse(ctx, globals_first(args)), json=JSON in args)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
@@ -75,7 +75,7 @@ def globals_first(args: Sequence[str]) -> list[str]:
     for word in words:
         if word == "--":
             rest += [word, *words]
-        elif word == FLAG or word.startswith(tuple(f"{option}=" for option in VALUED)):
+        elif word in FLAGS or word.startswith(tuple(f"{option}=" for option in VALUED)):
             first.append(word)
         elif word in VALUED:
             value = list(islice(words, 1))
@@ -96,7 +96,7 @@ def _run_reporting_errors(run: Callable[[], T], *, json: bool) -> T:
     except UsageError as error:
         data = _usage(error)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - it is reported
-        if os.environ.get(DEBUG):
+        if is_debugging():
             print_exception(error)
         data = _failure(error)
     output_for(json=json).show_error(data)

@@ -12,6 +12,7 @@ from leeward.config.order import TargetName, parse_order, parse_target
 from leeward.config.target_names import check_providers, check_unused
 from leeward.errors import ConfigError
 from leeward.registry import check_provider
+from leeward.values import NOTHING
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +34,7 @@ def load_config(
     *,
     file: str | Path | None = None,
     env: Mapping[str, str],
+    trust_env: bool = True,
 ) -> Config:
     """Return the configuration that is in force.
 
@@ -41,36 +43,63 @@ def load_config(
         file: path of a ``leeward.toml``; by default the one that ``LEEWARD_CONFIG`` names, else
             ``leeward.toml`` in the working directory, if there is one.
         env: the environment. A variable that is empty counts as not set.
+        trust_env: False for the hardened mode, whatever a file says: no variable of `env` counts,
+            and no file that is not named by `file`.
 
     Raises:
         ConfigError: for anything wrong; the message names the file, key or variable.
     """
-    return with_order(load_settings(file=file, env=env), targets, env)
+    settings = load_settings(file=file, env=env, trust_env=trust_env)
+    return with_order(settings, targets, env, trust_env=trust_env)
 
 
-def with_order(config: Config, targets: str | None, env: Mapping[str, str]) -> Config:
+def with_order(
+    config: Config, targets: str | None, env: Mapping[str, str], *, trust_env: bool = True
+) -> Config:
     """Return `config` with the order of the argument, the environment, itself, or the default.
+
+    Arguments as for `load_config`.
 
     Raises:
         ConfigError: the order cannot be read, or `config` names a target that is misspelt.
     """
-    settled = config._replace(order=_order(targets, config, env))
+    order = _order(targets, config, env, env if trust_env else NOTHING)
+    settled = config._replace(order=order, trust_env=trust_env and config.trust_env)
     check_providers(settled)
     check_unused(settled, config.order)
     return settled
 
 
-def load_settings(*, file: str | Path | None = None, env: Mapping[str, str]) -> Config:
+def load_settings(
+    *, file: str | Path | None = None, env: Mapping[str, str], trust_env: bool = True
+) -> Config:
     """Return everything but the order; arguments and errors as for `load_config`."""
+    if not trust_env:
+        settings = Config() if file is None else _from_file(file, NOTHING)
+        return settings._replace(trust_env=False)
     config = _from_file(file, env)
     home = env.get("LEEWARD_DATA_TARGET")
     if not home:
         return config
+    _refuse_when_hardened(config, "LEEWARD_DATA_TARGET", "set data_target in the file")
     target = parse_target(home, "LEEWARD_DATA_TARGET")
     check_provider(target.provider, "LEEWARD_DATA_TARGET")
     # It wins over the homes that the file gives to single tables.
     tables = {name: table._replace(home=None) for name, table in config.tables.items()}
     return config._replace(data_target=str(target), tables=tables)
+
+
+def _refuse_when_hardened(config: Config, variable: str, remedy: str) -> None:
+    """Refuse a variable that would divert calls or data, beside a configuration that trusts none.
+
+    To ignore it in silence would surprise whoever has set it in good faith.
+    """
+    if not config.trust_env:
+        raise ConfigError(
+            f"{variable} is set, and {Location(config.file).child('trust_env')} is false: unset "
+            f"the variable, and {remedy}; with Client(trust_env=False), or --no-trust-env on the "
+            "command line, it does not count"
+        )
 
 
 def _from_file(file: str | Path | None, env: Mapping[str, str]) -> Config:
@@ -80,6 +109,10 @@ def _from_file(file: str | Path | None, env: Mapping[str, str]) -> Config:
     path = str(DEFAULT_FILE if named is None else named)
     try:
         with open(path, "rb") as opened:  # noqa: PTH123 - pathlib costs 5 ms of import
+            if named is None:
+                from leeward.config.found_file import check_found_file
+
+                check_found_file(path, opened.fileno())
             text = opened.read()
     except FileNotFoundError:
         if named is None:
@@ -112,18 +145,22 @@ def _parse(text: bytes, file: str) -> Config:
     return read_sections(document, file)
 
 
-def _order(targets: str | None, config: Config, env: Mapping[str, str]) -> tuple[TargetName, ...]:
+def _order(
+    targets: str | None, config: Config, env: Mapping[str, str], trusted: Mapping[str, str]
+) -> tuple[TargetName, ...]:
     if targets is not None:
         return _known(parse_order(targets, "targets"), "targets")
-    if env.get("CLOUD_PROVIDER"):
-        return _known(parse_order(env["CLOUD_PROVIDER"], "CLOUD_PROVIDER"), "CLOUD_PROVIDER")
+    if variable := trusted.get("CLOUD_PROVIDER"):
+        _refuse_when_hardened(config, "CLOUD_PROVIDER", "name the order in the file or as targets")
+        return _known(parse_order(variable, "CLOUD_PROVIDER"), "CLOUD_PROVIDER")
     if config.order:
         return _known(config.order, str(Location(config.file).child("cloud_provider")))
     for variable, runtime in RUNTIMES.items():
         if env.get(variable):
+            where = "CLOUD_PROVIDER" if trusted and config.trust_env else "the order of targets"
             raise ConfigError(
-                f"CLOUD_PROVIDER is not set, and this is {runtime} ({variable} is set), where the "
-                "embedded store would lose its data; set CLOUD_PROVIDER to a target, or to 'local' "
+                f"{where} is not set, and this is {runtime} ({variable} is set), where the "
+                f"embedded store would lose its data; set {where} to a target, or to 'local' "
                 "if that is what you want"
             )
     return (TargetName("local"),)

@@ -18,12 +18,15 @@ class Policy(NamedTuple):
         first_retry: seconds before the second attempt; doubled before each one after it.
         lease: seconds that an attempt may take before the delivery is due again.
         concurrency: attempts at one time; one that has outlived its lease no longer counts.
+        farthest: seconds from now to the latest time that a row may be due. One that is due later
+            was written by a clock that was wrong, and is due now: it would wait for years.
     """
 
     max_attempts: int = 5
     first_retry: float = 0.05
     lease: float = 30.0
     concurrency: int = 8
+    farthest: float = 3600.0
 
     def is_spent(self, attempts: int, due: float) -> bool:
         """Return whether a delivery that is due has had its last attempt, which ended silently.

@@ -124,7 +124,7 @@ _ROW = """id, CAST(bus AS BLOB), CAST(subscriber AS BLOB), CAST(idempotency_key 
 
 # Of each lane only the head may go; it stays the head until it is done or dead.
 _READY = f"""SELECT {_ROW} FROM deliveries WHERE id IN (
-        SELECT id FROM deliveries WHERE {_KNOWN} AND (due <= ? OR due >= 9e999)
+        SELECT id FROM deliveries WHERE {_KNOWN} AND (due <= ? OR due > ?)
             AND (lane IS NULL OR id IN (
                 SELECT min(id) FROM deliveries WHERE NOT dead AND lane IS NOT NULL
                 GROUP BY bus, subscriber, lane))
@@ -133,7 +133,7 @@ _READY = f"""SELECT {_ROW} FROM deliveries WHERE id IN (
 
 # Only rows that were taken before have a time of their own, so this index finds few.
 _NEXT_DUE = f"""SELECT min(due) FROM deliveries INDEXED BY deliveries_by_due
-    WHERE {_KNOWN} AND due > ? AND due < 9e999"""  # noqa: S608 - made of constants
+    WHERE {_KNOWN} AND due > ? AND due <= ?"""  # noqa: S608 - made of constants
 
 _WAITING = f"SELECT count(*) FROM deliveries WHERE {_KNOWN}"  # noqa: S608 - made of constants
 
@@ -162,21 +162,21 @@ class DeliveryStore:
             connection.executemany(_ADD, rows)
 
     def take(self, known: Iterable[Recipient], now: float, limit: int) -> Taken:
-        """Lease up to `limit` rows for `known` recipients that are due at `now`.
+        """Lease up to `limit` rows for `known` recipients that are due at `now`, or never would be.
 
         A row that has had its last attempt, or that makes no sense, is given up instead.
         """
         taken = Taken([], [])
-        recipients = json.dumps(list(known))
+        due = json.dumps(list(known)), now, now + self.policy.farthest
         with self._database.read(PATIENCE) as connection:
-            if not connection.execute(_READY, (recipients, now, 1)).fetchall():
+            if not connection.execute(_READY, (*due, 1)).fetchall():
                 return taken
         with self._database.write(PATIENCE) as connection:
             looks = True
             while looks:
                 before = len(taken.buried)
                 free = limit - len(taken.deliveries)
-                for row in connection.execute(_READY, (recipients, now, free)).fetchall():
+                for row in connection.execute(_READY, (*due, free)).fetchall():
                     self._take(connection, row, now, taken)
                 # Behind those that were buried others may be ready.
                 looks = len(taken.buried) > before
@@ -203,7 +203,8 @@ class DeliveryStore:
     def next_due(self, known: Iterable[Recipient], now: float) -> float | None:
         """Return the earliest time after `now` at which a row for `known` is due."""
         with self._database.read(PATIENCE) as connection:
-            rows = connection.execute(_NEXT_DUE, (json.dumps(list(known)), now)).fetchall()
+            last = now + self.policy.farthest
+            rows = connection.execute(_NEXT_DUE, (json.dumps(list(known)), now, last)).fetchall()
         due: float | None = rows[0][0]
         return due
 

@@ -13,7 +13,7 @@ from leeward.http.connection import OUT, Connection
 from leeward.http.connector import CONNECTED, Connector
 from leeward.http.exchange import Exchange
 from leeward.http.failures import refused
-from leeward.http.libcurl import CurlError, handle_for, milliseconds, pycurl
+from leeward.http.libcurl import handle_for, milliseconds, pycurl
 from leeward.http.messages import Failure, Request, Response
 from leeward.http.options import TransportOptions
 from leeward.http.pool import Pool
@@ -96,7 +96,7 @@ class LoopConnection(Connection):
             if end is None:
                 exchange.close(self.reached())
             else:
-                exchange.fail(end[0], CurlError(*end), self.reached())
+                self.fail_to_connect(exchange, *end)
         return False
 
     def _on_ready(self) -> None:

@@ -14,6 +14,7 @@ from leeward.http.exchange import Exchange
 from leeward.http.failures import TIMED_OUT, Progress
 from leeward.http.libcurl import CurlError, pycurl
 from leeward.http.options import TransportOptions
+from leeward.http.proxy import without_login
 
 _ROOM: Final = 64 * 1024
 """Bytes that are received at once."""
@@ -119,6 +120,11 @@ class Connection:
         except CurlError as error:
             self._hear_out(exchange, error)
         return self._wanted(exchange)
+
+    def fail_to_connect(self, exchange: Exchange, code: int, words: str) -> None:
+        """End `exchange`, for which no connection has come about, with libcurl's code and words."""
+        told = without_login(words, self._options.proxy)
+        exchange.fail(code, CurlError(code, told), self.reached())
 
     def fail_late(self, exchange: Exchange) -> None:
         """End `exchange`, whose deadline has passed."""

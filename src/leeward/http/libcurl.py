@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from leeward.errors import ConfigError
 from leeward.http.options import TransportOptions
+from leeward.http.proxy import check_proxy
 from leeward.http.request_checks import scheme_and_host
 
 PACKAGE = "pycurl"
@@ -98,7 +99,8 @@ def handle_for(origin: str, options: TransportOptions) -> Any:
     It connects and does no more (`CONNECT_ONLY`): what goes over the connection is the caller's.
 
     Raises:
-        leeward.ConfigError: `origin` is not an origin, or no certificates are there to trust.
+        leeward.ConfigError: `origin` is not an origin, the proxy's URL is not one, or no
+            certificates are there to trust.
     """
     tls = scheme_and_host(origin)[0] == "https"
     handle = pycurl.Curl()
@@ -111,7 +113,7 @@ def handle_for(origin: str, options: TransportOptions) -> Any:
     handle.setopt(QUICK_EXIT, 1)
     handle.setopt(pycurl.USERAGENT, "")  # a proxy would be told the versions of everything
     # Set even when empty, or libcurl asks the environment.
-    handle.setopt(pycurl.PROXY, (tls and _checked_proxy(options.proxy)) or "")
+    handle.setopt(pycurl.PROXY, _proxy_of(options) if tls else "")
     handle.setopt(pycurl.NOPROXY, options.no_proxy or "")
     handle.setopt(pycurl.CONNECTTIMEOUT_MS, milliseconds(options.connect_timeout))
     if options.public_only:
@@ -123,10 +125,8 @@ def handle_for(origin: str, options: TransportOptions) -> Any:
     return handle
 
 
-def _checked_proxy(proxy: str | None) -> str | None:
-    if proxy is not None and not proxy.isascii():
-        raise ConfigError("the proxy's URL has a letter outside ASCII; percent-encode it")
-    return proxy
+def _proxy_of(options: TransportOptions) -> str:
+    return check_proxy(options.proxy, "the proxy") if options.proxy else ""
 
 
 def _trust(handle: Any, ca_file: str | None) -> None:

@@ -17,6 +17,9 @@ CA_FILES = (
 )
 """Where systems keep the certificates that they trust. The first that is there counts."""
 
+PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
+"""Variables that name a proxy for https. The first that is set counts."""
+
 
 class TransportOptions(NamedTuple):
     """The settings of a transport. All of them are explicit: a transport reads no environment.
@@ -62,11 +65,14 @@ def options_from_env(env: Mapping[str, str], ca_file: str | None = None) -> Tran
         env: the environment variables that may be honoured.
         ca_file: the certificates to trust; otherwise those of SSL_CERT_FILE, of the system, or
             of the package certifi.
+
+    Raises:
+        leeward.ConfigError: a variable does not hold the URL of a proxy.
     """
     return TransportOptions(
         ca_file=ca_file or env.get("SSL_CERT_FILE") or _system_ca_file() or _certifi(),
-        proxy=_first(env, "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"),
-        no_proxy=_first(env, "NO_PROXY", "no_proxy"),
+        proxy=_proxy(env),
+        no_proxy=env.get("NO_PROXY") or env.get("no_proxy") or None,
     )
 
 
@@ -90,8 +96,13 @@ def refuse_key_log(env: Mapping[str, str]) -> None:
         )
 
 
-def _first(env: Mapping[str, str], *names: str) -> str | None:
-    return next((env[name] for name in names if env.get(name)), None)
+def _proxy(env: Mapping[str, str]) -> str | None:
+    for name in PROXIES:
+        if env.get(name):
+            from leeward.http.proxy import check_proxy
+
+            return check_proxy(env[name], name)
+    return None
 
 
 def _system_ca_file() -> str | None:

@@ -48,7 +48,7 @@ class BlockingConnection(Connection):
         try:
             self.handle.perform()
         except CurlError as error:
-            exchange.fail(error.args[0], error, self.reached())
+            self.fail_to_connect(exchange, *error.args)
             return False
         self.opened(monotonic(), exchange.tls)
         return True

@@ -19,11 +19,13 @@ import re
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from leeward.adapter import TargetConfig
 from leeward.errors import ConfigError
 from leeward.local.driver import DIRECTORY, Local
+
+T = TypeVar("T")
 
 HANDLERS = ("functions", "subscriptions")
 """Options that name code of the user's, which is imported."""
@@ -49,8 +51,8 @@ def open_local(config: TargetConfig) -> Local:
     """
     config.check_options(_OPTIONS)
     path = _path(config)
-    functions = _functions(config)
-    subscribers = _subscribers(config)
+    functions = _functions(config, _imported)
+    subscribers = _subscribers(config, _imported)
     local = Local(config.name, path=path)
     try:
         for name, function in functions.items():
@@ -61,6 +63,17 @@ def open_local(config: TargetConfig) -> Local:
         local.close()
         raise
     return local
+
+
+def check_handlers(config: TargetConfig) -> None:
+    """Check the options that name code of the user's, and import nothing of it.
+
+    Raises:
+        ConfigError: it names the key and the remedy.
+    """
+    config.check_options(_OPTIONS)
+    _functions(config, _split)
+    _subscribers(config, _split)
 
 
 def _path(config: TargetConfig) -> str:
@@ -77,23 +90,22 @@ def _path(config: TargetConfig) -> str:
     return path
 
 
-def _functions(config: TargetConfig) -> dict[str, Callable[..., Any]]:
+def _functions(config: TargetConfig, read: Callable[[Any, str], T]) -> dict[str, T]:
     table: Mapping[str, Any] = config.options.get("functions", {})
     return {
-        name: _imported(spec, f"functions.{name!r} {_place(config)}")
-        for name, spec in table.items()
+        name: read(spec, f"functions.{name!r} {_place(config)}") for name, spec in table.items()
     }
 
 
-def _subscribers(config: TargetConfig) -> list[_Subscriber]:
+def _subscribers(config: TargetConfig, read: Callable[[Any, str], Any]) -> list[_Subscriber]:
     tables: list[Any] = config.options.get("subscriptions", [])
     return [
-        _subscriber(table, f"subscriptions[{index}] {_place(config)}")
+        _subscriber(table, f"subscriptions[{index}] {_place(config)}", read)
         for index, table in enumerate(tables)
     ]
 
 
-def _subscriber(table: Any, where: str) -> _Subscriber:
+def _subscriber(table: Any, where: str, read: Callable[[Any, str], Any]) -> _Subscriber:
     if not isinstance(table, dict):
         raise ConfigError(f"{where} must be a table with bus and function")
     for key, value in table.items():
@@ -110,15 +122,19 @@ def _subscriber(table: Any, where: str) -> _Subscriber:
         table["bus"],
         table.get("type"),
         table.get("name"),
-        _imported(table["function"], f"'function' in {where}"),
+        read(table["function"], f"'function' in {where}"),
     )
 
 
-def _imported(spec: Any, where: str) -> Callable[..., Any]:
+def _split(spec: Any, where: str) -> tuple[str, str]:
     match = _SPEC.fullmatch(spec) if isinstance(spec, str) else None
     if match is None:
         raise ConfigError(f'{where} must look like "module:function"')
-    module, attribute = match.groups()
+    return match[1], match[2]
+
+
+def _imported(spec: Any, where: str) -> Callable[..., Any]:
+    module, attribute = _split(spec, where)
     try:
         function: Callable[..., Any] = attrgetter(attribute)(import_module(module))
     except AttributeError as error:

@@ -15,7 +15,8 @@ from leeward.clock import Clock
 from leeward.delivery.dispatcher import Accept
 from leeward.delivery.store import Message, Recipient
 from leeward.envelope import fault_of
-from leeward.errors import ConfigError, Outcome
+from leeward.errors import ConfigError, InvalidRequest, Outcome
+from leeward.items.checks import check_json
 from leeward.json_text import Undecodable, decode, encode
 from leeward.values import Json
 
@@ -130,8 +131,7 @@ class Functions:
         except (TypeError, ValueError, RecursionError) as error:
             return Result(
                 Outcome.APP_ERROR,
-                message=f"the function {name!r} returned a {type(value).__name__} that is not "
-                f"JSON; return None, bool, int, finite float, str, list or dict",
+                message=f"the function {name!r} returned what is not JSON: {_flaw_of(value)}",
                 reason="not_json",
                 cause=error,
             )
@@ -143,6 +143,15 @@ class Functions:
                 reason="response_too_large",
             )
         return Result.ok(answer)
+
+
+def _flaw_of(answer: Any) -> str:
+    """Return where an answer is not JSON, and what to return instead."""
+    try:
+        check_json(answer, "answer")
+    except InvalidRequest as error:
+        return str(error)
+    return "return None, bool, int, finite float, str, list or dict"
 
 
 def not_json(error: Undecodable) -> Result[Any]:

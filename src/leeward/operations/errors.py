@@ -114,6 +114,9 @@ _REMEDIES: Mapping[str, str] = {
 """What to do about a `reason`, where that is more than its outcome says."""
 
 
+LONGEST = 500
+"""Characters of what a target has said that go into a message."""
+
 _LIBRARY = "curl."
 """How the codes of libcurl begin: numbers, which the message explains in words."""
 
@@ -230,5 +233,6 @@ def _detail(result: Result[Any]) -> str:
 
 
 def _printable(text: str) -> str:
-    """Return `text` with escapes for characters that could add lines to a log."""
+    """Return `text`, cut, with escapes for characters that could add lines to a log."""
+    text = text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
     return text if is_printable(text) else repr(text)[1:-1]

@@ -26,6 +26,7 @@ from leeward_contract_tests.contracts.capabilities import needs
 from leeward_contract_tests.contracts.observations import CallFunction, Deliveries, Runs
 from leeward_contract_tests.faults import Faults
 from leeward_contract_tests.fixtures import COUNT, ECHO, EVENTS, ITEMS
+from leeward_contract_tests.rows import each_row
 
 TABLES = Capability.TABLES
 INVOKE, ENQUEUE, PUBLISH = Capability.INVOKE, Capability.ENQUEUE, Capability.PUBLISH
@@ -50,7 +51,8 @@ REFUSALS: Final = {
     "throttled": RefusalKind(lambda faults: faults.throttle(), Outcome.REJECTED, Throttled),
 }
 
-each_refusal = pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
+each_refusal = each_row("refusal", REFUSALS)
+"""Runs a test for both kinds, each a subtest."""
 
 CALLS: Final[Mapping[str, tuple[Capability, Callable[[Client], object]]]] = {
     "invoke": (INVOKE, lambda client: client.invoke(ECHO)),

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
-
 import typer
 
-from leeward.cli.global_options import options_of
+from leeward.cli.global_options import options_of, without_handlers
 from leeward.cli.output.config_view import json_of_config, json_of_origins, json_of_target
 from leeward.cli.output.console import Printer, Printers
 from leeward.cli.output.json_view import JsonObject
 from leeward.cli.output.render import spoken
+from leeward.local.config import check_handlers
+from leeward.opening import target_config
+from leeward.values import NOTHING
 
 STYLES = ("cyan",)
 """Styles of the columns of every table: the name stands out."""
@@ -19,12 +20,17 @@ STYLES = ("cyan",)
 def targets(context: typer.Context) -> None:
     """Show the order, the targets and the homes of the tables.
 
-    Every target is opened, so that a wrong setting is found; nothing is sent to it.
+    Every target is opened, so that a wrong setting is found; nothing is sent to it. Functions of an
+    embedded target are not imported.
     """
     options = options_of(context)
     config = options.resolved()
-    data = json_of_origins(options.targets, options.config, os.environ) | json_of_config(config)
-    with options.client(config) as cloud:
+    data = json_of_origins(options.targets, options.settings(), options.environment())
+    data |= json_of_config(config)
+    for target in config.order:
+        if target.provider == "local":
+            check_handlers(target_config(target, config, NOTHING))
+    with options.client(without_handlers(config)) as cloud:
         data["targets"] = [json_of_target(status) for status in cloud.targets()]
     options.output.show(data, _render)
 

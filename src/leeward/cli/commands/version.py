@@ -11,6 +11,7 @@ from leeward.cli.global_options import options_of
 from leeward.cli.output.console import Printers
 from leeward.cli.output.json_view import JsonObject
 from leeward.cli.output.output import Output
+from leeward.entrypoints import all_entry_points
 from leeward.registry import BUILT_IN, GROUP
 
 
@@ -32,9 +33,7 @@ def show_version(output: Output) -> None:
 
 
 def _adapters() -> list[str]:
-    from importlib.metadata import entry_points
-
-    return sorted({*BUILT_IN, *entry_points(group=GROUP).names})
+    return sorted({*BUILT_IN, *(point.name for point in all_entry_points(GROUP))})
 
 
 def _render(data: JsonObject, printers: Printers) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,11 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from leeward.cli.arguments import json_argument, seconds
-from leeward.cli.global_options import GlobalOptions, options_of, without_handlers
+from leeward.cli.global_options import GlobalOptions, options_of
 from leeward.cli.output.console import Printers
 from leeward.cli.output.exit_codes import ABSENT, LATER, RAISED
 from leeward.cli.output.json_view import JsonObject, json_of_run
-from leeward.config import Config
 from leeward.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -40,7 +38,7 @@ def list_(
 ) -> None:
     """List the latest runs, the last one first."""
     options = options_of(context)
-    with _looking(options) as client:
+    with options.client_of_data() as client:
         runs = [json_of_run(run) for run in client.list_runs(name, limit=limit)]
     options.output.show({"runs": runs}, _render_list)
 
@@ -48,7 +46,7 @@ def list_(
 def show(context: typer.Context, name: Name, run: Id) -> None:
     """Show a run: how it stands, and what it has done, in order."""
     options = options_of(context)
-    with _looking(options) as client:
+    with options.client_of_data() as client:
         found = client.get_run(name, run)
     _show(options, found, name, run)
 
@@ -76,7 +74,7 @@ def start(
     """Start a run, and go on with it here until it has ended."""
     options = options_of(context)
     payload = json_argument(value, "input")
-    with options.client() as client:
+    with options.client_of_workflows() as client:
         client.start_workflow(name, payload, id=id)
         found = _followed(client, name, id, wait)
     _show(options, found, name, id, ended=True)
@@ -92,7 +90,7 @@ def resume(
 ) -> None:
     """Go on with the runs whose process is gone, until no run is left; show those that were."""
     options = options_of(context)
-    with options.client() as client:
+    with options.client_of_workflows() as client:
         left = [run for run in client.list_runs(limit=10_000) if run.ended is None]
         client.resume_runs()
         runs = [_followed(client, run.workflow, run.id, wait) for run in left]
@@ -102,7 +100,7 @@ def resume(
 def cancel(context: typer.Context, name: Name, run: Id) -> None:
     """Ask a run to end: before its next step it compensates what it has done."""
     options = options_of(context)
-    with _looking(options) as client:
+    with options.client_of_data() as client:
         found = client.cancel_run(name, run)
     _show(options, found, name, run)
 
@@ -110,7 +108,7 @@ def cancel(context: typer.Context, name: Name, run: Id) -> None:
 def abort(context: typer.Context, name: Name, run: Id) -> None:
     """End a run at once, without compensation."""
     options = options_of(context)
-    with _looking(options) as client:
+    with options.client_of_data() as client:
         found = client.abort_run(name, run)
     _show(options, found, name, run)
 
@@ -118,7 +116,7 @@ def abort(context: typer.Context, name: Name, run: Id) -> None:
 def check(context: typer.Context) -> None:
     """Check the workflows that leeward.toml names, and show their digests."""
     options = options_of(context)
-    found = _definitions(options.resolved())
+    found = options.workflows(options.resolved())
     data = [
         {"workflow": each.name, "digest": each.digest, "timeout": each.timeout} for each in found
     ]
@@ -142,11 +140,11 @@ def draw(
     options = options_of(context)
     found = None
     if run is not None:
-        with _looking(options) as client:
+        with options.client_of_data() as client:
             found = client.get_run(name, run)
         if found is None:
             _show(options, None, name, run)
-    svg = picture_of(_definition(options.resolved(), name), found)
+    svg = picture_of(_definition(options, name), found)
     _write(options, {"workflow": name, "run": run, "svg": svg}, "svg", out)
 
 
@@ -168,7 +166,7 @@ def write(
     if form not in ("yaml", "json"):
         raise typer.BadParameter("--format must be yaml or json")
     options = options_of(context)
-    definition = _definition(options.resolved(), name)
+    definition = _definition(options, name)
     text = yaml_of(definition) if form == "yaml" else json_of(definition)
     data = {"workflow": name, "definition": written(definition), "text": text}
     _write(options, data, "text", out)
@@ -186,14 +184,6 @@ def _write(options: GlobalOptions, data: JsonObject, field: str, out: Path | Non
     options.output.show({**data, "file": str(out)}, lambda shown, to: to.out.text(shown["file"]))
 
 
-@contextmanager
-def _looking(options: GlobalOptions) -> Iterator[Client]:
-    """Open a client that takes no run: it knows neither workflows nor functions."""
-    config = without_handlers(options.resolved())._replace(workflows={})
-    with options.client(config) as client:
-        yield client
-
-
 def _followed(client: Client, name: str, id: str, wait: float) -> Run | None:
     """Return a run once it has ended, or after `wait` seconds, with what it has done."""
     with suppress(TimeoutError):
@@ -201,14 +191,9 @@ def _followed(client: Client, name: str, id: str, wait: float) -> Run | None:
     return client.get_run(name, id)
 
 
-def _definitions(config: Config) -> list[Definition]:
-    from leeward.operations.workflows import loaded
-
-    return loaded(config)
-
-
-def _definition(config: Config, name: str) -> Definition:
-    found = {each.name: each for each in _definitions(config)}
+def _definition(options: GlobalOptions, name: str) -> Definition:
+    config = options.resolved()
+    found = {each.name: each for each in options.workflows(config)}
     if name not in found:
         known = ", ".join(found) or "none"
         raise ConfigError(

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from leeward.cli.output.json_view import JsonObject
-from leeward.config import BusConfig, Config, FunctionConfig, TableConfig, load_settings
+from leeward.config import BusConfig, Config, FunctionConfig, TableConfig
 from leeward.config.target_names import unused_sections
 from leeward.operations.operations import DATA_TIMEOUT, EVENT_TIMEOUT, INVOKE_TIMEOUT
 from leeward.values import TargetStatus
@@ -28,9 +27,8 @@ def json_of_config(config: Config) -> JsonObject:
     }
 
 
-def json_of_origins(targets: str | None, file: Path | None, env: Mapping[str, str]) -> JsonObject:
+def json_of_origins(targets: str | None, settings: Config, env: Mapping[str, str]) -> JsonObject:
     """Return which file is read, and where the order comes from."""
-    settings = load_settings(file=file, env=env)
     return {"order_from": _order_from(targets, settings, env), "config": settings.file}
 
 

@@ -30,49 +30,27 @@ class ExitCode:
         code: what the process exits with.
         meaning: one line for ``leeward --help``.
         ran: whether the call has run; None if that is not known.
-        again: whether calling again is safe, in words.
     """
 
     code: int
     meaning: str
     ran: bool | None
-    again: str
 
 
-_FIND_OUT: Final = "find out first whether it ran"
-
-OK: Final = ExitCode(0, "it worked", ran=True, again="")
-UNEXPECTED: Final = ExitCode(
-    1,
-    "unexpected error, or a result that cannot be written",
-    ran=None,
-    again=_FIND_OUT,
-)
-WRONG: Final = ExitCode(
-    2, "wrong usage, request or configuration", ran=False, again="yes, once it is corrected"
-)
-ABSENT: Final = ExitCode(
-    3, "no such function, bus or table; load: no such item", ran=False, again="yes"
-)
+OK: Final = ExitCode(0, "it worked", ran=True)
+UNEXPECTED: Final = ExitCode(1, "unexpected error, or a result that cannot be written", ran=None)
+WRONG: Final = ExitCode(2, "wrong usage, request or configuration", ran=False)
+ABSENT: Final = ExitCode(3, "no such function, bus or table; load: no such item", ran=False)
 CONFLICT: Final = ExitCode(
-    4,
-    "--if-absent or --if-revision did not hold; nothing was changed",
-    ran=False,
-    again="yes, after a look at the item",
+    4, "--if-absent or --if-revision did not hold; nothing was changed", ran=False
 )
-DENIED: Final = ExitCode(
-    5, "the identity or its permissions were refused", ran=False, again="yes, once it is allowed"
-)
-RAISED: Final = ExitCode(
-    6, "the function ran and raised", ran=True, again="only if it may run once more"
-)
+DENIED: Final = ExitCode(5, "the identity or its permissions were refused", ran=False)
+RAISED: Final = ExitCode(6, "the function ran and raised", ran=True)
 LATER: Final = ExitCode(
-    7, "throttled, unreachable or unusable: it did not run, try again", ran=False, again="yes"
+    7, "throttled, unreachable or unusable: it did not run, try again", ran=False
 )
-UNKNOWN: Final = ExitCode(8, "outcome unknown: it may have run", ran=None, again=_FIND_OUT)
-INTERRUPTED: Final = ExitCode(
-    130, "interrupted; a call under way may have run", ran=None, again=_FIND_OUT
-)
+UNKNOWN: Final = ExitCode(8, "outcome unknown: it may have run", ran=None)
+INTERRUPTED: Final = ExitCode(130, "interrupted; a call under way may have run", ran=None)
 
 EXIT_CODES: Final = (
     OK,

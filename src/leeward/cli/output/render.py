@@ -6,7 +6,6 @@ from typing import Any
 
 from leeward.cli import exact_json
 from leeward.cli.output.console import Printer, Printers
-from leeward.cli.output.exit_codes import EXIT_CODES
 from leeward.cli.output.json_view import JsonObject
 
 ATTEMPTS = ("target", "after", "took", "outcome", "code", "request id")
@@ -49,7 +48,6 @@ def render_failure(data: JsonObject, err: Printer) -> None:
         err.pairs(
             [
                 ("may have run", _ran(data["may_have_run"])),
-                ("safe to repeat", next(each.again for each in EXIT_CODES if each.code == code)),
                 *_details(data),
             ]
         )

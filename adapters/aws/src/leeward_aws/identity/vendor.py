@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from leeward.adapter import TargetConfig
 from leeward.adapter.forking import ForkLock
@@ -18,6 +19,7 @@ from leeward.adapter.vendor import (
     CONNECT_TIMEOUT,
     READ_TIMEOUT,
     out_of_reach,
+    refuse_private,
     refused,
     vendor_errors,
     with_causes,
@@ -107,6 +109,8 @@ class VendorChain:
                 **client_options(trust_env=trusted),
             )
         )
+        if self._settings.public_only:
+            session.register("before-send", _refuse_private)
         return session
 
     def _make_resolver(self) -> Any:
@@ -137,6 +141,11 @@ class VendorChain:
         if not self._config.trust_env:
             return profile
         return f"set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or {profile}"
+
+
+def _refuse_private(request: Any, **_: Any) -> None:
+    """Look where a client of the chain is about to send a request."""
+    refuse_private(urlsplit(request.url).hostname or "", _WHERE)
 
 
 def _refusal(error: Exception) -> Unresolved:

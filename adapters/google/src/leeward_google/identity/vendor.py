@@ -11,6 +11,7 @@ from contextlib import nullcontext
 from datetime import UTC
 from importlib import import_module
 from typing import Any, Final, Self, TypeAlias
+from urllib.parse import urlsplit
 
 from leeward.adapter import TargetConfig
 from leeward.adapter.forking import ForkLock
@@ -20,6 +21,7 @@ from leeward.adapter.vendor import (
     CONNECT_TIMEOUT,
     READ_TIMEOUT,
     out_of_reach,
+    refuse_private,
     refused,
     vendor_errors,
 )
@@ -169,6 +171,7 @@ class _Asker:
         self._options: dict[str, Any] = {"allow_redirects": False}
         if settings.ca_bundle is not None:
             self._options["verify"] = settings.ca_bundle
+        self._public_only = settings.public_only
         self._status = 0
 
     def __enter__(self) -> Self:
@@ -190,6 +193,8 @@ class _Asker:
     ) -> Any:
         """Send one request."""
         self._status = 0
+        if self._public_only:
+            refuse_private(urlsplit(url).hostname or "", _WHERE)
         times = (CONNECT_TIMEOUT, READ_TIMEOUT)
         found = self._request(url, method, body, headers, times, **options | self._options)
         self._status = found.status

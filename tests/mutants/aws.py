@@ -1,0 +1,106 @@
+"""Faults of the adapter for AWS: its errors, signatures, conditions and functions."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.mutants.mutant import Mutant
+
+AWS: Final = "adapters/aws/src/leeward_aws"
+TESTS: Final = "tests/aws"
+
+MUTANTS: Final = (
+    Mutant(
+        "an unknown 4xx is the caller's mistake",
+        f"{AWS}/errors.py",
+        "    if meaning is None:\n        return by_status(status)\n    if meaning is CALLER",
+        "    if meaning is None:\n"
+        "        return CALLER if status < 500 else by_status(status)\n"
+        "    if meaning is CALLER",
+        f"{TESTS}/test_errors.py::test_what_nobody_documents_is_ambiguous",
+    ),
+    Mutant(
+        "a function whose file system failed did not run",
+        f"{AWS}/errors.py",
+        '        AMBIGUOUS: "EFSIOException ServiceException",',
+        '        REJECTED: "EFSIOException ServiceException",',
+        f"{TESTS}/test_errors.py::test_a_code_means_what_the_documentation_says",
+    ),
+    Mutant(
+        "a repeated header is signed without its first value",
+        f"{AWS}/identity/signing.py",
+        'f"{values[name]},{folded}" if name in values else folded',
+        "folded",
+        f"{TESTS}/test_signing.py::test_signatures_equal_those_of_botocore",
+    ),
+    Mutant(
+        "the query is signed in the order given",
+        f"{AWS}/identity/signing.py",
+        'pairs = sorted(part.partition("=")[::2] for part in query.split("&"))',
+        'pairs = [part.partition("=")[::2] for part in query.split("&")]',
+        f"{TESTS}/test_signing.py::test_the_published_test_suite",
+    ),
+    Mutant(
+        "an item that has expired is in the way",
+        f"{AWS}/tables/conditions.py",
+        '"attribute_not_exists(#k) OR #l.#e <= :now"',
+        '"attribute_not_exists(#k)"',
+        f"{TESTS}/test_tables.py::test_if_absent_takes_the_expired_for_absent",
+    ),
+    Mutant(
+        "an expired item can be replaced by its revision",
+        f"{AWS}/tables/conditions.py",
+        'f"#l.#w = :w AND {_NOT_EXPIRED}"',
+        '"#l.#w = :w"',
+        f"{TESTS}/test_tables.py::test_if_revision_takes_the_expired_for_absent",
+    ),
+    Mutant(
+        "the echo of a lost write is a conflict",
+        f"{AWS}/tables/plans.py",
+        "return Result.ok(call.write_id, request_id=refusal.request_id) if echo else refusal",
+        "return refusal",
+        f"{TESTS}/test_tables.py::test_the_echo_of_our_own_write_is_no_conflict",
+    ),
+    Mutant(
+        "reads are eventual",
+        f"{AWS}/tables/plans.py",
+        '"Key": _key(key), "ConsistentRead": True}',
+        '"Key": _key(key)}',
+        f"{TESTS}/test_tables.py::test_reads_are_strong",
+    ),
+    Mutant(
+        "the page of a proxy is a receipt",
+        f"{AWS}/tables/plans.py",
+        '    if response.body != b"{}":\n        try:',
+        "    if not response.body:\n        try:",
+        f"{TESTS}/test_tables.py::test_a_success_that_cannot_be_read_is_ambiguous",
+    ),
+    Mutant(
+        "a checksum is not compared",
+        f"{AWS}/exchange.py",
+        "return told.strip() != str(crc32(response.body))",
+        "return False",
+        f"{TESTS}/test_tables.py::test_a_checksum_is_checked",
+    ),
+    Mutant(
+        "a function's own error is an answer",
+        f"{AWS}/functions/plans.py",
+        'if "x-amz-function-error" in response.headers:',
+        "if False:",
+        f"{TESTS}/test_functions.py::test_a_function_that_raised",
+    ),
+    Mutant(
+        "code that never loaded has run",
+        f"{AWS}/functions/plans.py",
+        "    if kind in _NEVER_LOADED:\n",
+        "    if False:\n",
+        f"{TESTS}/test_functions.py::test_code_that_never_loaded",
+    ),
+    Mutant(
+        "a status other than 202 is a queued call",
+        f"{AWS}/functions/plans.py",
+        "    if response.status != 202:\n",
+        "    if False:\n",
+        f"{TESTS}/test_functions.py::test_a_queued_call_is_not_accepted_by_another_status",
+    ),
+)

@@ -1,0 +1,55 @@
+"""Faults of the item codec: exactness, the type tree, the digest, the checks."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.mutants.mutant import Mutant
+
+ITEMS: Final = "src/leeward/items"
+TESTS: Final = "tests/items"
+
+MUTANTS: Final = (
+    Mutant(
+        "a float that is integral comes back as an int",
+        f"{ITEMS}/encoding.py",
+        'return type(held), held, "f", f"n{profile.numbers.spell(held)};"',
+        'return type(held), held, None, f"n{profile.numbers.spell(held)};"',
+        f"{TESTS}/test_round_trip.py::test_nasty_item_comes_back",
+    ),
+    Mutant(
+        "the scale of a Decimal is lost",
+        f"{ITEMS}/encoding.py",
+        'reads_alike = int(exponent) < 0 and digits[-1] != "0"',
+        "reads_alike = True",
+        f"{TESTS}/test_round_trip.py::test_nasty_item_comes_back",
+    ),
+    Mutant(
+        "minus zero loses its sign",
+        f"{ITEMS}/encoding.py",
+        'if value or repr(value) != "-0.0" else None',
+        "",
+        f"{TESTS}/test_round_trip.py::test_nasty_item_comes_back",
+    ),
+    Mutant(
+        "an edit of another program goes unnoticed",
+        f"{ITEMS}/decoding.py",
+        'known = ours.get("d") == digest(spelling, types) and _is_utf8(spelling)',
+        "known = _is_utf8(spelling)",
+        f"{TESTS}/test_foreign.py::test_edit_is_noticed",
+    ),
+    Mutant(
+        "the type tree is no part of the digest",
+        f"{ITEMS}/digest.py",
+        'tree = CONSTANTS[None] if types is None else f"s{len(types)}:{types}"',
+        "tree = CONSTANTS[None]",
+        f"{TESTS}/test_foreign.py::test_edit_is_noticed",
+    ),
+    Mutant(
+        "a string's length is no part of its spelling",
+        f"{ITEMS}/encoding.py",
+        '            spelling = f"s{len(inner)}:{inner}"\n        elif kind is int',
+        '            spelling = f"s:{inner}"\n        elif kind is int',
+        f"{TESTS}/test_format.py::test_digest_is_spelled_as_documented",
+    ),
+)

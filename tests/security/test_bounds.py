@@ -1,0 +1,141 @@
+"""Every cache, line, wait, log line and pattern has a bound: nobody can make this process swell.
+
+The bounds of single rooms are proved beside them (the pool's line, the resolver's answers, what
+plans learn); here, that no new one comes without.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leeward import Client, Config, LeewardError
+from leeward.adapter.plan_run import LONGEST_ID
+from leeward.calls import Result
+from leeward.errors import Outcome
+from leeward.operations.errors import LONGEST
+from leeward.registry import open_target
+from leeward.testing import FakeClock
+from tests.house.workspace import ROOT
+from tests.http.wire import Wire, answer
+from tests.scripted import Scripted
+from tests.security.test_canaries import GOOD
+from tests.security.test_reachable import _targets
+
+pytestmark = pytest.mark.threat("S19")
+
+SHIPPED = ["src", *(f"adapters/{each}/src" for each in ("aws", "azure", "google"))]
+
+BOUNDED: dict[str, str] = {
+    "json_text.py cache": "a function without arguments",
+    "http/public_addresses.py cache": "asked with the two tables of this module alone",
+    "routing/runners/threads.py SimpleQueue()": "holds the answers to one call's attempts",
+    "routing/runners/threads.py get()": "each attempt answers within its own deadline",
+    "local/functions.py SimpleQueue()": "holds one answer",
+    "http/threads.py acquire()": "of a lock that nobody else knows yet",
+    "adapter/flight.py wait()": "inside `asyncio.wait_for`, with the caller's deadline",
+    "forking.py acquire()": "a lock's own method; what it guards is short",
+}
+"""What has no bound in its call, with the reason why that is one."""
+
+
+def unbounded_in(source: str) -> Iterator[str]:
+    """Give caches, queues and waits that are made or asked without a bound."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.FunctionDef(decorator_list=found):
+                yield from ("cache" for each in found if _is_cache(each))
+            case ast.Call(func=ast.Name(id="lru_cache"), args=[ast.Constant(value=None), *_]):
+                yield "cache"
+            case ast.Call(
+                func=ast.Name(id=("Queue" | "SimpleQueue" | "deque" | "LifoQueue") as name),
+                args=[] | [_],
+                keywords=[],
+            ):
+                yield f"{name}()"
+            case ast.Call(
+                func=ast.Attribute(attr=("wait" | "acquire" | "join" | "get") as name),
+                args=[],
+                keywords=[],
+            ):
+                yield f"{name}()"
+
+
+def _is_cache(decorator: ast.expr) -> bool:
+    return isinstance(decorator, ast.Name) and decorator.id in {"cache", "lru_cache"}
+
+
+def test_no_cache_queue_or_wait_is_without_bound() -> None:
+    """Those that look so are listed, with the reason; a new one has to be."""
+    found = {
+        f"{file.relative_to(ROOT / folder / next(_packages(folder)))} {each}"
+        for folder in SHIPPED
+        for file in sorted((ROOT / folder).rglob("*.py"))
+        for each in unbounded_in(file.read_text(encoding="utf-8"))
+    }
+    assert found == set(BOUNDED)
+
+
+def _packages(folder: str) -> Iterator[Path]:
+    return (each for each in Path(ROOT / folder).iterdir() if (each / "__init__.py").exists())
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("@cache\ndef f(): pass", ["cache"]),
+        ("lru_cache(None)(f)", ["cache"]),
+        ("@lru_cache(8)\ndef f(): pass", []),
+        ("q = SimpleQueue()\nd = deque([1])", ["SimpleQueue()", "deque()"]),
+        ("d = deque([], 5)\nq = Queue(maxsize=3)", []),
+        ("t.join()\ne.wait()\ne.wait(3)\n','.join(x)\nd.get('a')", ["join()", "wait()"]),
+    ],
+)
+def test_the_search_sees_what_has_no_bound(source: str, found: list[str]) -> None:
+    """Caches, queues, waits; with a bound they pass."""
+    assert sorted(unbounded_in(source)) == sorted(found)
+
+
+BIG = "E" * 200_000
+BODIES = {
+    "aws": f'{{"__type": "ns#{BIG}", "message": "{BIG}"}}',
+    "azure, keys": f'{{"code": "{BIG}", "message": "{BIG}", "error": {{"code": "{BIG}"}}}}',
+    "google": f'{{"error": {{"status": "{BIG}", "message": "{BIG}", '
+    f'"errors": [{{"reason": "{BIG}"}}], "details": [{{"reason": "{BIG}"}}]}}}}',
+}
+NAMES = "x-amzn-RequestId x-ms-request-id x-ms-error-code x-amzn-errortype X-Amz-Function-Error"
+
+
+@pytest.mark.parametrize("name", BODIES)
+@pytest.mark.parametrize("status", [400, 404, 503])
+def test_an_error_stays_short_whatever_a_service_says(name: str, status: int) -> None:
+    """Its text, its code and the ids of requests; so do log lines that hold them."""
+    head = "".join(f"{each}: {'R' * 9000}\r\n" for each in NAMES.split())
+    body = f"HTTP/1.1 {status} X\r\n{head}Content-Length: {len(BODIES[name])}\r\n\r\n{BODIES[name]}"
+    errors = []
+    with Wire(answer(body.encode())) as wire:
+        driver = open_target(_targets(wire.origin())[name])
+        with Client(driver, config=Config(), clock=FakeClock()) as client:
+            for do in GOOD.values():
+                try:
+                    do(client)
+                except LeewardError as error:
+                    errors.append(error)
+    assert errors
+    assert max(len(str(error)) for error in errors) < 1000
+    assert max(len(getattr(error, "code", "") or "") for error in errors) < 200
+    ids = [each.request_id or "" for error in errors for each in error.attempts]
+    assert max(map(len, ids)) <= LONGEST_ID
+
+
+def test_a_message_is_cut_whatever_an_adapter_says() -> None:
+    """Also one of a third party."""
+    told: Result[Any] = Result(Outcome.CALLER, code=BIG, message=BIG)
+    driver = Scripted("fake", told)
+    with Client(driver, config=Config()) as client, pytest.raises(LeewardError) as caught:
+        client.invoke("f")
+    assert len(str(caught.value)) < 2 * LONGEST + 300
