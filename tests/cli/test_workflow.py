@@ -103,7 +103,8 @@ def test_what_is_not_there_is_said(leeward: Leeward, subtests: pytest.Subtests) 
         (["start", "order"], 2, "Missing option '--id'"),
         (["write", "order", "--format", "xml"], 2, "must be yaml or json"),
         (["nothing"], 2, "No such command 'nothing'"),
-        (["draw", "order", "--out", "no/such/file.svg"], 2, "cannot be written"),
+        (["draw", "order", "--out", "flowing.py/file.svg"], 2, "cannot be written"),
+        (["export", "order", "--engine", "gpc"], 2, "no engine 'gpc' to export to; known: aws"),
     ]
     for words, code, told in cases:
         with subtests.test(" ".join(words)):
@@ -138,6 +139,24 @@ def test_a_definition_is_checked_and_written(leeward: Leeward, shop: Path) -> No
     assert read_definition(json.loads(text)).digest == checked[0]["digest"]
     (shop / "leeward.toml").write_text('[workflows.order]\ndefinition = "order.yaml"\n')
     assert json.loads(leeward("workflow", "check", "--json").out)["workflows"] == checked
+
+
+def test_a_workflow_is_exported(leeward: Leeward, shop: Path) -> None:
+    """Files and the command that deploys them; own names of functions are those configured."""
+    with (shop / "leeward.toml").open("a") as file:
+        file.write('\n[functions.pay]\nnames = { aws = "prod-pay" }\n')
+    done = leeward("workflow", "export", "order", "--engine", "aws", "--out", "deploy")
+    assert (done.code, done.out) == (0, "deploy/order.asl.json\n")
+    assert "Not deployed; do it with: aws stepfunctions create-state-machine" in done.err
+    machine = json.loads((shop / "deploy" / "order.asl.json").read_text())
+    assert machine["States"]["pay"]["Arguments"]["FunctionName"] == "prod-pay"
+    done = leeward("workflow", "export", "order", "--engine", "azure", "--json")
+    made = json.loads(done.out)
+    assert made["files"][0] == "function_app.py"
+    assert (
+        read_definition(json.loads((shop / made["files"][-1]).read_text())).digest
+        == (made["digest"])
+    )
 
 
 def test_a_workflow_is_drawn_with_the_state_of_a_run(leeward: Leeward, shop: Path) -> None:

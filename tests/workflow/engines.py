@@ -6,6 +6,7 @@ Each is given what the export writes, and asks the test what a function answers.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections import Counter
 from collections.abc import Callable
@@ -17,6 +18,8 @@ from leeward.workflow.model import Definition
 from tests.house.workspace import ROOT
 
 PYTHON = ROOT / ".servers/engines/bin/python"
+
+SOURCES = [str(ROOT / "src"), str(ROOT / "adapters/azure/src")]
 
 Answering = Callable[[str, str, int], Answer]
 """Answers a call by its function, its key, and how often it was made, from 1."""
@@ -35,12 +38,14 @@ class EngineProcess:
     Args:
         module: below ``tests/servers/workflows``.
         export: what makes of a definition what the engine runs.
+        words: for its command line.
     """
 
-    def __init__(self, module: str, export: Callable[[Definition], Any]) -> None:
+    def __init__(self, module: str, export: Callable[[Definition], Any], *words: str) -> None:
         self._export = export
         self._process = subprocess.Popen(
-            [str(PYTHON), str(ROOT / f"tests/servers/workflows/{module}.py")],
+            [str(PYTHON), str(ROOT / f"tests/servers/workflows/{module}.py"), *words],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(SOURCES)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

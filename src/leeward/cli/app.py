@@ -178,6 +178,11 @@ flows.command(
         "leeward workflow draw order order-42 --out order-42.svg",
     ),
 )(workflow.draw)
+flows.command(
+    name="export",
+    cls=Command,
+    epilog=_examples("leeward workflow export order --engine aws --out deploy"),
+)(workflow.export)
 app.add_typer(flows, name="workflow")
 app.command(cls=Command, epilog=_examples("leeward demo", "leeward demo --json"))(demo)
 app.command(cls=Command, epilog=_examples("leeward version"))(version)

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from leeward.masking import masked
 from leeward.values import Effect, Json
+from leeward.workflow.model import CANCELLED, DEADLINE
 
 
 class Call(NamedTuple):
@@ -76,3 +77,10 @@ class Failure(NamedTuple):
 
 
 Answer: TypeAlias = Returned | Failure
+
+
+def refusal_at(now: float, deadline: float | None, cancelled: float | None) -> Failure | None:
+    """Return why nothing guarded may begin at `now`; None if it may."""
+    if cancelled is not None and cancelled <= now:
+        return Failure(CANCELLED, final=True)
+    return Failure(DEADLINE, final=True) if deadline is not None and deadline <= now else None

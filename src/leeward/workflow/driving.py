@@ -15,8 +15,16 @@ from leeward.clock import Clock
 from leeward.json_text import decode, encode
 from leeward.logs import log_event
 from leeward.values import Effect
-from leeward.workflow.commands import Answer, Call, Command, Failure, Returned, Sleep
-from leeward.workflow.journal import Events, Finished, Journal, Row, refusal_at
+from leeward.workflow.commands import (
+    Answer,
+    Call,
+    Command,
+    Failure,
+    Returned,
+    Sleep,
+    refusal_at,
+)
+from leeward.workflow.journal import Events, Finished, Journal, Row
 from leeward.workflow.limits import most
 from leeward.workflow.machine import Machine
 from leeward.workflow.model import TOO_LARGE, UNKNOWN, Definition

@@ -18,10 +18,10 @@ from leeward.sqlite.database import Database
 from leeward.sqlite.file_safety import keep_out_of_version_control
 from leeward.sqlite.schema import Schema
 from leeward.values import Json
-from leeward.workflow.commands import Answer, Command, Failure, Returned, Sleep
+from leeward.workflow.commands import Answer, Command, Failure, Returned, Sleep, refusal_at
 from leeward.workflow.commits import Commits
 from leeward.workflow.document import stored
-from leeward.workflow.model import CANCELLED, DEADLINE, Definition
+from leeward.workflow.model import CANCELLED, Definition
 from leeward.workflow.runs import RunEvent, RunState
 
 PATIENCE: Final = 10.0
@@ -328,13 +328,6 @@ class Journal:
     def _created(self) -> None:
         assert self.path is not None
         keep_out_of_version_control(self.path.parent)
-
-
-def refusal_at(now: float, deadline: float | None, cancelled: float | None) -> Failure | None:
-    """Return why nothing guarded may begin at `now`; None if it may."""
-    if cancelled is not None and cancelled <= now:
-        return Failure(CANCELLED, final=True)
-    return Failure(DEADLINE, final=True) if deadline is not None and deadline <= now else None
 
 
 def events_of(events: Events) -> tuple[RunEvent, ...]:

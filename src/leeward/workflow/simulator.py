@@ -14,9 +14,9 @@ from typing import NamedTuple, TypeAlias
 
 from leeward.masking import masked
 from leeward.values import Json
-from leeward.workflow.commands import Answer, Call, Command, Failure, Returned, Sleep
+from leeward.workflow.commands import Answer, Call, Command, Failure, Returned, Sleep, refusal_at
 from leeward.workflow.machine import Machine
-from leeward.workflow.model import AMBIGUOUS, CANCELLED, DEADLINE, THROTTLED, TIMEOUT, Definition
+from leeward.workflow.model import AMBIGUOUS, THROTTLED, TIMEOUT, Definition
 
 Behaviour: TypeAlias = Callable[[Json], Json] | Sequence["Answer"]
 """Of a function: what it returns for a payload; or the answers of its calls one after the other,
@@ -152,9 +152,7 @@ class _World:
         return (self._cancelled, self._deadline) if command.guarded else (never,)
 
     def _refusal(self, now: float) -> Failure | None:
-        if now >= self._cancelled:
-            return Failure(CANCELLED, final=True)
-        return Failure(DEADLINE, final=True) if now >= self._deadline else None
+        return refusal_at(now, self._deadline, self._cancelled)
 
     def _answer(self, call: Call) -> Answer:
         if callable(self._functions):

@@ -86,13 +86,13 @@ def _sleep(seconds: float) -> None:
 
 def main() -> None:
     """Run what comes, until the input ends."""
-    asl_jsonata._eval_jsonata = _evaluate  # noqa: SLF001 - its own way in
+    asl_jsonata._eval_jsonata = _evaluate
     lambda_eval_utils.boto_client_for = lambda **_: _Lambda()
     from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
     from moto.stepfunctions.parser.asl.component.state.wait.wait_function import wait_function
 
     retrier_decl.time = type("time", (), {"sleep": staticmethod(_sleep)})
-    wait_function.WaitFunction._wait_interval = lambda *_, **__: None  # noqa: SLF001
+    wait_function.WaitFunction._wait_interval = lambda *_, **__: None
     config: Any = {"stepfunctions": {"execute_state_machine": True}}
     with mock_aws(config=config):
         client = boto3.client(
@@ -107,7 +107,7 @@ def _run(client: Any, number: int, task: dict[str, Any]) -> dict[str, Any]:
         machine = client.create_state_machine(
             name=f"m{number}", definition=task["definition"], roleArn=ROLE
         )["stateMachineArn"]
-    except Exception as error:
+    except client.exceptions.ClientError as error:
         return {"refused": str(error)}
     execution = client.start_execution(
         stateMachineArn=machine, name=task["run"], input=json.dumps(task["input"])

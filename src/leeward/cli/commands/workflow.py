@@ -172,15 +172,55 @@ def write(
     _write(options, data, "text", out)
 
 
+def export(
+    context: typer.Context,
+    name: Name,
+    *,
+    engine: Annotated[
+        str, typer.Option(metavar="PROVIDER", help="Whose engine: as in CLOUD_PROVIDER.")
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Default: the working directory.")
+    ] = Path(),
+) -> None:
+    """Write a workflow for a cloud's own engine, and the command that deploys it.
+
+    Nothing is deployed.
+    """
+    from leeward.workflow.exports import exporter_of
+
+    options = options_of(context)
+    definition = _definition(options, name)
+    functions = options.resolved().functions
+    own = {each: found.names[engine] for each, found in functions.items() if engine in found.names}
+    made = exporter_of(engine)(definition, own)
+    for path, text in made.files.items():
+        _store(out / path, text)
+    files = [str(out / path) for path in made.files]
+    data = {"workflow": name, "engine": engine, "digest": definition.digest, "files": files}
+    options.output.show({**data, "command": made.command}, _render_export)
+
+
+def _render_export(data: JsonObject, printers: Printers) -> None:
+    for file in data["files"]:
+        printers.out.text(file)
+    printers.err.text(f"Not deployed; do it with: {data['command']}")
+
+
+def _store(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}") from error
+
+
 def _write(options: GlobalOptions, data: JsonObject, field: str, out: Path | None) -> None:
     """Write one text of a result into a file, or show the result."""
     if out is None:
         options.output.show(data, lambda shown, to: to.out.lines(shown[field].rstrip("\n")))
         return
-    try:
-        out.write_text(data[field], encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{out} cannot be written: {error.strerror}") from error
+    _store(out, data[field])
     options.output.show({**data, "file": str(out)}, lambda shown, to: to.out.text(shown["file"]))
 
 
