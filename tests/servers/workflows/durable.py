@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 import sys
 import threading
 from collections.abc import Callable, Generator
@@ -60,14 +61,32 @@ class _DurableTask:
         return task.get_result()
 
 
-def on_durabletask() -> Run:
-    """Return what runs a definition on the backend in memory."""
+def _started(workflow: Any, port: int) -> Any:
+    """Start a backend and a worker; return a client of both."""
     from durabletask.client import TaskHubGrpcClient
     from durabletask.testing import create_test_backend
     from durabletask.worker import TaskHubGrpcWorker
 
-    port = int(sys.argv[2])
+    def leeward_step(_: Any, asked: Any) -> Any:
+        return _ask(asked)
+
     create_test_backend(port=port)
+    worker = TaskHubGrpcWorker(host_address=f"127.0.0.1:{port}")
+    worker.add_orchestrator(workflow)
+    worker.add_activity(leeward_step)
+    worker.start()
+    return TaskHubGrpcClient(host_address=f"127.0.0.1:{port}")
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+def on_durabletask(port: int) -> Run:
+    """Return what runs a definition on the backend in memory."""
     definitions: dict[str, Any] = {}
 
     def leeward_workflow(context: Any, given: Any) -> Generator[Any, Any, Any]:
@@ -79,15 +98,7 @@ def on_durabletask() -> Run:
             raise WorkflowFailed(answer.name)
         return answer.value
 
-    def leeward_step(_: Any, asked: Any) -> Any:
-        return _ask(asked)
-
-    address = f"127.0.0.1:{port}"
-    worker = TaskHubGrpcWorker(host_address=address)
-    worker.add_orchestrator(leeward_workflow)
-    worker.add_activity(leeward_step)
-    worker.start()
-    client = TaskHubGrpcClient(host_address=address)
+    client = _started(leeward_workflow, port)
     numbers = iter(range(10**9))
 
     def run(task: dict[str, Any]) -> dict[str, Any]:
@@ -185,7 +196,7 @@ class _Host:
             return
         number = min(self._pending, key=lambda each: str(self._pending[each]["fireAt"]))
         action = self._pending.pop(number)
-        due = datetime.fromisoformat(action["fireAt"].replace("Z", "+00:00"))
+        due = datetime.fromisoformat(action["fireAt"])
         self._now = max(self._now, due)
         self._event(12)
         self._event(11, -1, TimerId=number, FireAt=action["fireAt"])
@@ -209,7 +220,7 @@ def _flat(actions: list[Any]) -> Generator[dict[str, Any], None, None]:
 def main() -> None:
     """Run what comes, until the input ends."""
     logging.disable()
-    run = on_durabletask() if sys.argv[1] == "durabletask" else on_replay()
+    run = on_durabletask(_free_port()) if sys.argv[1] == "durabletask" else on_replay()
     for line in sys.stdin:
         answer = json.dumps({"done": run(json.loads(line))})
         with _lock:
