@@ -150,6 +150,8 @@ def test_a_workflow_is_exported(leeward: Leeward, shop: Path) -> None:
     assert "Not deployed; do it with: aws stepfunctions create-state-machine" in done.err
     machine = json.loads((shop / "deploy" / "order.asl.json").read_text())
     assert machine["States"]["pay"]["Arguments"]["FunctionName"] == "prod-pay"
+    done = leeward("workflow", "export", "order", "--engine", "google")
+    assert (done.code, done.out) == (0, "order.workflow.json\n")
     done = leeward("workflow", "export", "order", "--engine", "azure", "--json")
     made = json.loads(done.out)
     assert made["files"][0] == "function_app.py"

@@ -19,6 +19,7 @@ from leeward.workflow.model import NOT_SENT, THROTTLED, Definition
 from leeward.workflow.simulator import simulate
 from leeward_aws.workflows.export import check_machine
 from leeward_aws.workflows.export import export as export_aws
+from leeward_google.workflows.export import export as export_google
 from tests.workflow.cases import cases
 from tests.workflow.engines import PYTHON, Ended, EngineProcess
 from tests.workflow.flows import everything, order_flow
@@ -34,8 +35,15 @@ def as_machine(definition: Definition) -> str:
     return text
 
 
+def as_workflow(definition: Definition) -> str:
+    """Return what Google Workflows runs."""
+    (text,) = export_google(definition, {}).files.values()
+    return text
+
+
 ENGINES: dict[str, Callable[[], EngineProcess]] = {
     "step_functions": lambda: EngineProcess("step_functions", as_machine),
+    "workflows": lambda: EngineProcess("workflows", as_workflow),
     "durabletask": lambda: EngineProcess("durable", stored, "durabletask"),
     "durable_replay": lambda: EngineProcess("durable", stored, "replay"),
 }
@@ -157,6 +165,7 @@ def test_a_broken_machine_is_not_written() -> None:
 def test_every_adapter_offers_its_exporter() -> None:
     """By its entry point; an engine that nobody offers is told with those that are known."""
     assert set(exporter_of("aws")(order_flow, {}).files) == {"order.asl.json"}
+    assert set(exporter_of("google")(order_flow, {}).files) == {"order.workflow.json"}
     assert "function_app.py" in exporter_of("azure")(order_flow, {}).files
-    with pytest.raises(ConfigError, match="no engine 'ibm' to export to; known: aws, azure"):
+    with pytest.raises(ConfigError, match="no engine 'ibm' to export to; known: aws, azure, goo"):
         exporter_of("ibm")

@@ -181,7 +181,7 @@ flows.command(
 flows.command(
     name="export",
     cls=Command,
-    epilog=_examples("leeward workflow export order --engine aws --out deploy"),
+    epilog=_examples("leeward workflow export order --engine $CLOUD_PROVIDER --out deploy"),
 )(workflow.export)
 app.add_typer(flows, name="workflow")
 app.command(cls=Command, epilog=_examples("leeward demo", "leeward demo --json"))(demo)

@@ -26,7 +26,7 @@ class Host(Protocol):
     def now(self) -> float:
         """Return the time of the event that is replayed."""
 
-    def call(self, asked: Json) -> Any:
+    def call(self, request: Json) -> Any:
         """Return a task that calls the activity."""
 
     def timer(self, due: float) -> Any:
@@ -85,7 +85,7 @@ class _Orchestration:
 
     def _task(self, command: Command, now: float) -> Any:
         if isinstance(command, Call):
-            return self._host.call(asked(command))
+            return self._host.call(request_of(command))
         due = self._due[command.path, command.attempt] = now + command.seconds
         if command.guarded and self._deadline is not None:
             due = min(due, self._deadline)
@@ -94,7 +94,7 @@ class _Orchestration:
     def _resolve(self, place: tuple[str, int]) -> None:
         command, task = self._machine.open[place], self._tasks.pop(place)
         if isinstance(command, Call):
-            self._machine.resolve(command, answered(self._host.value_of(task)))
+            self._machine.resolve(command, answer_in(self._host.value_of(task)))
             return
         deadline = self._deadline
         cut = command.guarded and deadline is not None and deadline <= self._due[place]
@@ -102,7 +102,7 @@ class _Orchestration:
         self._machine.resolve(command, refusal or Returned())
 
 
-def asked(call: Call) -> Json:
+def request_of(call: Call) -> Json:
     """Return a call as the input of the activity."""
     return {
         "path": call.path,
@@ -115,7 +115,7 @@ def asked(call: Call) -> Json:
     }
 
 
-def answered(document: Json) -> Answer:
+def answer_in(document: Json) -> Answer:
     """Return what the activity has returned."""
     if "error" in document:
         return Failure(document["error"], document["ambiguous"])

@@ -45,8 +45,8 @@ class _DurableTask:
         found: datetime = self._context.current_utc_datetime
         return found.replace(tzinfo=UTC).timestamp()
 
-    def call(self, asked: Any) -> Any:
-        return self._context.call_activity(ACTIVITY, input=asked)
+    def call(self, request: Any) -> Any:
+        return self._context.call_activity(ACTIVITY, input=request)
 
     def timer(self, due: float) -> Any:
         del due

@@ -47,7 +47,7 @@ from leeward_aws.workflows.jsonata import (
 State = dict[str, Any]
 
 
-class Place(NamedTuple):
+class Surroundings(NamedTuple):
     """Where a node stands.
 
     Attributes:
@@ -89,10 +89,10 @@ class Machine:
         states: dict[str, State] = {}
         begin: dict[str, str] = {"v0_input": whole("$states.input"), "s0": ""}
         names = {INPUT: "$v0_input", **_names(definition.body, 0)}
-        place = Place(0, states, names, '""', None, "failed")
+        around = Surroundings(0, states, names, '""', None, "failed")
         states["begin"] = {"Type": "Pass"}
-        states["begin"]["Next"] = self._block(definition.body, "succeeded", place)
-        begin |= self._initial(definition.body, place)
+        states["begin"]["Next"] = self._block(definition.body, "succeeded", around)
+        begin |= self._initial(definition.body, around)
         if definition.timeout is not None:
             begin["deadline"] = whole(f"$millis() + {definition.timeout * 1000}")
         states["begin"]["Assign"] = begin
@@ -109,9 +109,9 @@ class Machine:
             "States": _reachable(states, "begin"),
         }
 
-    def _initial(self, block: Block, place: Place) -> dict[str, Any]:
+    def _initial(self, block: Block, around: Surroundings) -> dict[str, Any]:
         """Return the variables of a level, as they are at its start."""
-        level = place.level
+        level = around.level
         return {
             f"e{level}": whole("null"),
             f"g{level}": whole("true" if level == 0 else f"$g{level - 1}"),
@@ -119,57 +119,57 @@ class Machine:
             **{name[1:]: whole("[]") for name in _lists(block, level)},
         }
 
-    def _block(self, block: Block, then: str, place: Place) -> str:
+    def _block(self, block: Block, then: str, around: Surroundings) -> str:
         """Write the nodes of a block; return the state to begin with."""
         for node in reversed(block):
-            then = self._node(node, then, place)
+            then = self._node(node, then, around)
         return then
 
-    def _node(self, node: Node, then: str, place: Place) -> str:
+    def _node(self, node: Node, then: str, around: Surroundings) -> str:
         match node:
             case Step():
-                return self._step(node, then, place)
+                return self._step(node, then, around)
             case Attempt():
-                return self._attempt(node, then, place)
+                return self._attempt(node, then, around)
             case Saga():
-                return self._saga(node, then, place)
+                return self._saga(node, then, around)
             case Parallel() | Each():
-                return self._inside(node, then, place)
+                return self._inside(node, then, around)
             case Choose():
-                return self._choose(node, then, place)
+                return self._choose(node, then, around)
             case Wait():
-                return self._wait(node, then, place)
+                return self._wait(node, then, around)
             case Stop():
-                place.states[node.id] = {
+                around.states[node.id] = {
                     "Type": "Succeed",
-                    "Output": field_of(node.result, place.names),
+                    "Output": field_of(node.result, around.names),
                 }
             case Fail():
-                self._raise(node.id, _error(literal(node.error)), place)
+                self._raise(node.id, _error(literal(node.error)), around)
         return node.id
 
-    def _step(self, step: Step, then: str, place: Place) -> str:
-        path = _path(step.id, place)
-        name = place.names[step.id]
-        payload = field_of(step.payload, place.names)
+    def _step(self, step: Step, then: str, around: Surroundings) -> str:
+        path = _path(step.id, around)
+        name = around.names[step.id]
+        payload = field_of(step.payload, around.names)
         task = self._task(step.function, payload, path, step.timeout)
         task["Retry"] = retriers(step.retry)
         error = f"($n := {name_of_error()}; {_error('$n', ambiguous=True)})"
-        caught: dict[str, str] = {place.own("e")[1:]: whole(error)}
+        caught: dict[str, str] = {around.own("e")[1:]: whole(error)}
         assigned: dict[str, str] = {name[1:]: whole(_returned("$states.result"))}
-        if step.undo is not None and place.undo is not None:
-            told = expression_of(step.payload, place.names)
+        if step.undo is not None and around.undo is not None:
+            told = expression_of(step.payload, around.names)
             entry = f'{{"id": {literal(step.id)}, "path": {path}, "payload": {told}, "result": '
-            done = f"$append({place.undo}, [{entry}{_returned('$states.result')}}}])"
-            maybe = f"$append({place.undo}, [{entry}null}}])"
+            done = f"$append({around.undo}, [{entry}{_returned('$states.result')}}}])"
+            maybe = f"$append({around.undo}, [{entry}null}}])"
             if not repeats_ambiguous(step.retry):
-                maybe = f"{name_of_error()} in {literal([*AMBIGUOUS])} ? {maybe} : {place.undo}"
-            assigned[place.undo[1:]] = whole(done)
-            caught[place.undo[1:]] = whole(maybe)
+                maybe = f"{name_of_error()} in {literal([*AMBIGUOUS])} ? {maybe} : {around.undo}"
+            assigned[around.undo[1:]] = whole(done)
+            caught[around.undo[1:]] = whole(maybe)
         task |= {"Assign": assigned, "Next": then}
-        task["Catch"] = [{"ErrorEquals": ["States.ALL"], "Assign": caught, "Next": place.raising}]
-        place.states[step.id] = _compact(task)
-        return self._guarded(step.id, place)
+        task["Catch"] = [{"ErrorEquals": ["States.ALL"], "Assign": caught, "Next": around.raising}]
+        around.states[step.id] = _compact(task)
+        return self._guarded(step.id, around)
 
     def _task(self, function: str, payload: Any, path: str, timeout: int) -> State:
         """Return a call of a function, with the key where leeward's clients put it."""
@@ -192,84 +192,84 @@ class Machine:
         prefix = literal(f"{self._definition.name}/")
         return f'{prefix} & $states.context.Execution.Name & "/" & {path}'
 
-    def _guarded(self, id: str, place: Place) -> str:
+    def _guarded(self, id: str, around: Surroundings) -> str:
         """Put a look at the deadline before a state; return the state to begin with."""
         if self._definition.timeout is None:
             return id
-        late = f"{place.own('g')} and $millis() >= $deadline"
-        self._raise(f"{id} is late", _error(literal(DEADLINE), final=True), place)
-        place.states[f"{id} in time"] = {
+        late = f"{around.own('g')} and $millis() >= $deadline"
+        self._raise(f"{id} is late", _error(literal(DEADLINE), final=True), around)
+        around.states[f"{id} in time"] = {
             "Type": "Choice",
             "Choices": [{"Condition": whole(late), "Next": f"{id} is late"}],
             "Default": id,
         }
         return f"{id} in time"
 
-    def _raise(self, state: str, error: str, place: Place) -> None:
-        place.states[state] = {
+    def _raise(self, state: str, error: str, around: Surroundings) -> None:
+        around.states[state] = {
             "Type": "Pass",
-            "Assign": {place.own("e")[1:]: whole(error)},
-            "Next": place.raising,
+            "Assign": {around.own("e")[1:]: whole(error)},
+            "Next": around.raising,
         }
 
-    def _attempt(self, node: Attempt, then: str, place: Place) -> str:
-        error = place.own("e")
+    def _attempt(self, node: Attempt, then: str, around: Surroundings) -> str:
+        error = around.own("e")
         choices = []
         for number, handler in enumerate(node.handlers):
             state = f"{node.id} on {number}"
             choices.append({"Condition": whole(_taken(handler, error)), "Next": state})
-            self._handler(node, handler, state, then, place)
-        place.states[f"{node.id} failed"] = {
+            self._handler(node, handler, state, then, around)
+        around.states[f"{node.id} failed"] = {
             "Type": "Choice",
             "Choices": choices,
-            "Default": place.raising,
+            "Default": around.raising,
         }
-        return self._block(node.body, then, place._replace(raising=f"{node.id} failed"))
+        return self._block(node.body, then, around._replace(raising=f"{node.id} failed"))
 
     def _handler(
-        self, node: Attempt, handler: Handler, state: str, then: str, place: Place
+        self, node: Attempt, handler: Handler, state: str, then: str, around: Surroundings
     ) -> None:
         """Write a handler; behind it the run goes on, or the error does, if it is final."""
-        error, name = place.own("e"), place.names[node.id]
+        error, name = around.own("e"), around.names[node.id]
         told = f'{{"name": {error}.name, "steps": $lookup({error}, "steps")}}'
         assigned = {name[1:]: whole(told)}
         if self._definition.timeout is not None:
-            kept, behind = f"$x{place.level}_{_variable(node.id)}", f"{state} done"
-            guard = place.own("g")
+            kept, behind = f"$x{around.level}_{_variable(node.id)}", f"{state} done"
+            guard = around.own("g")
             assigned[kept[1:]] = whole(error)
             assigned[guard[1:]] = whole(f"{error}.final ? false : {guard}")
-            self._raise(f"{state} again", kept, place)
-            place.states[behind] = {
+            self._raise(f"{state} again", kept, around)
+            around.states[behind] = {
                 "Type": "Choice",
                 "Choices": [{"Condition": whole(f"{kept}.final"), "Next": f"{state} again"}],
                 "Default": then,
             }
             then = behind
-        entry = self._block(handler.body, then, place)
-        place.states[state] = {"Type": "Pass", "Assign": assigned, "Next": entry}
+        entry = self._block(handler.body, then, around)
+        around.states[state] = {"Type": "Pass", "Assign": assigned, "Next": entry}
 
-    def _saga(self, node: Saga, then: str, place: Place) -> str:
-        done = f"$u{place.level}_{_variable(node.id)}"
-        if place.undo is not None:
-            place.states[f"{node.id} done"] = {
+    def _saga(self, node: Saga, then: str, around: Surroundings) -> str:
+        done = f"$u{around.level}_{_variable(node.id)}"
+        if around.undo is not None:
+            around.states[f"{node.id} done"] = {
                 "Type": "Pass",
-                "Assign": {place.undo[1:]: whole(f"$append({place.undo}, {done})")},
+                "Assign": {around.undo[1:]: whole(f"$append({around.undo}, {done})")},
                 "Next": then,
             }
             then = f"{node.id} done"
-        self._compensation(node, done, place)
-        inside = place._replace(undo=done, raising=f"{node.id} undo")
+        self._compensation(node, done, around)
+        inside = around._replace(undo=done, raising=f"{node.id} undo")
         entry = self._block(node.body, then, inside)
-        place.states[f"{node.id} begin"] = {
+        around.states[f"{node.id} begin"] = {
             "Type": "Pass",
             "Assign": {done[1:]: whole("[]")},
             "Next": entry,
         }
         return f"{node.id} begin"
 
-    def _compensation(self, node: Saga, done: str, place: Place) -> None:
+    def _compensation(self, node: Saga, done: str, around: Surroundings) -> None:
         """Write what takes a saga back: a map over what was done, the last step first."""
-        error = place.own("e")
+        error = around.own("e")
         steps = [
             each for each in nodes(node.body) if isinstance(each, Step) and each.undo is not None
         ]
@@ -280,18 +280,18 @@ class Machine:
             f'"final": {error}.final}})'
         )
         if not steps:
-            place.states[f"{node.id} undo"] = {"Type": "Pass", "Next": place.raising}
+            around.states[f"{node.id} undo"] = {"Type": "Pass", "Next": around.raising}
             return
-        place.states[f"{node.id} undo"] = {
+        around.states[f"{node.id} undo"] = {
             "Type": "Map",
             "Items": whole(f"$reverse({done})"),
             "MaxConcurrency": 1 if node.undo == "reverse" else UNDO_AT_ONCE,
-            "ItemProcessor": self._undoing(node, steps),
+            "ItemProcessor": self._undo_machine(node, steps),
             "Assign": {error[1:]: whole(after)},
-            "Next": place.raising,
+            "Next": around.raising,
         }
 
-    def _undoing(self, node: Saga, steps: list[Step]) -> State:
+    def _undo_machine(self, node: Saga, steps: list[Step]) -> State:
         """Return the machine for one step that is taken back; its output is a path that failed."""
         states: dict[str, State] = {}
         choices = []
@@ -326,48 +326,48 @@ class Machine:
             "States": states,
         }
 
-    def _inside(self, node: Parallel | Each, then: str, place: Place) -> str:
+    def _inside(self, node: Parallel | Each, then: str, around: Surroundings) -> str:
         """Write branches or elements, which end with an error in their output or none."""
         result: str = "$states.result"
         errors = f"$filter({result}, function($r) {{ $type($r.error) = 'object' }})"
         first = f"($c := [{errors}]; $count($c) = 0 ? null : $c[0].error)"
-        assigned = {place.own("e")[1:]: whole(first)}
+        assigned = {around.own("e")[1:]: whole(first)}
         state: State
         if isinstance(node, Parallel):
             branches = [(each.id, each.body) for each in node.branches]
-            machines = [self._level(name, body, place, None) for name, body in branches]
+            machines = [self._level(name, body, around, None) for name, body in branches]
             state = {"Type": "Parallel", "Branches": machines}
             for index, (_, body) in enumerate(branches):
                 for name in _names(body, 0):
                     given = f'$lookup($lookup({result}[{index}], "names"), {literal(name)})'
-                    assigned[place.names[name][1:]] = whole(given)
-            if place.undo is not None:
-                parts = place.undo
+                    assigned[around.names[name][1:]] = whole(given)
+            if around.undo is not None:
+                parts = around.undo
                 for index in range(len(branches)):
                     parts = f'$append({parts}, $lookup({result}[{index}], "undo"))'
-                assigned[place.undo[1:]] = whole(parts)
+                assigned[around.undo[1:]] = whole(parts)
         else:
-            items = read(node.items, place.names)
+            items = read(node.items, around.names)
             state = {
                 "Type": "Map",
                 "Items": whole(f"($i := {items}; $type($i) = 'array' ? $i : [])"),
                 "MaxConcurrency": node.at_once,
                 "ItemProcessor": {
                     "ProcessorConfig": {"Mode": "INLINE"},
-                    **self._level(node.id, node.body, place._replace(undo=None), node.id),
+                    **self._level(node.id, node.body, around._replace(undo=None), node.id),
                 },
             }
-        place.states[node.id] = {**state, "Assign": assigned, "Next": f"{node.id} ended"}
-        place.states[f"{node.id} ended"] = {
+        around.states[node.id] = {**state, "Assign": assigned, "Next": f"{node.id} ended"}
+        around.states[f"{node.id} ended"] = {
             "Type": "Choice",
             "Choices": [
-                {"Condition": whole(f"$type({place.own('e')}) = 'object'"), "Next": place.raising}
+                {"Condition": whole(f"$type({around.own('e')}) = 'object'"), "Next": around.raising}
             ],
             "Default": then,
         }
         return node.id
 
-    def _level(self, name: str, body: Block, outer: Place, element: str | None) -> State:
+    def _level(self, name: str, body: Block, outer: Surroundings, element: str | None) -> State:
         """Return the machine of a branch, or of an element, which is then readable by its name."""
         level = outer.level + 1
         states: dict[str, State] = {}
@@ -381,13 +381,13 @@ class Machine:
             begin[f"s{level}"] = whole(f'{outer.suffix} & "/" & {index}')
             suffix = f"$s{level}"
         undo = None if outer.undo is None else f"$u{level}_{_variable(name)}"
-        place = Place(level, states, names, suffix, undo, f"{name} failed")
-        begin |= self._initial(body, place)
+        around = Surroundings(level, states, names, suffix, undo, f"{name} failed")
+        begin |= self._initial(body, around)
         if undo is not None:
             begin[undo[1:]] = whole("[]")
         own = [f"{literal(each)}: {names[each]}" for each in _names(body, level)]
         given = f'"names": {{{", ".join(own)}}}, "undo": {undo or "[]"}'
-        error = place.own("e")
+        error = around.own("e")
         for state, told in ((f"{name} ended", "null"), (f"{name} failed", error)):
             output = whole(f'{{"error": {told}, {given}}}')
             states[state] = {"Type": "Succeed", "Output": output}
@@ -395,43 +395,43 @@ class Machine:
             # The state behind a map has that name too, and names are unique in the whole machine.
             states[f"{name} element ended"] = states.pop(f"{name} ended")
             states[f"{name} element failed"] = states.pop(f"{name} failed")
-            place = place._replace(raising=f"{name} element failed")
+            around = around._replace(raising=f"{name} element failed")
         then = f"{name} element ended" if element is not None else f"{name} ended"
-        entry = self._block(body, then, place)
+        entry = self._block(body, then, around)
         first = f"{name} begin" if element is None else f"{name} element begin"
         states[first] = {"Type": "Pass", "Assign": begin, "Next": entry}
         return {"StartAt": first, "States": _reachable(states, first)}
 
-    def _choose(self, node: Choose, then: str, place: Place) -> str:
+    def _choose(self, node: Choose, then: str, around: Surroundings) -> str:
         choices = [
             {
-                "Condition": whole(holds(case.when, place.names)),
-                "Next": self._block(case.body, then, place),
+                "Condition": whole(holds(case.when, around.names)),
+                "Next": self._block(case.body, then, around),
             }
             for case in node.cases
         ]
-        place.states[node.id] = {
+        around.states[node.id] = {
             "Type": "Choice",
             "Choices": choices,
-            "Default": self._block(node.otherwise, then, place),
+            "Default": self._block(node.otherwise, then, around),
         }
         return node.id
 
-    def _wait(self, node: Wait, then: str, place: Place) -> str:
+    def _wait(self, node: Wait, then: str, around: Surroundings) -> str:
         seconds: Any = node.seconds
         if self._definition.timeout is not None:
             left = "$ceil(($deadline - $millis()) / 1000)"
             shorter = f"$max([0, $min([{node.seconds}, {left}])])"
-            seconds = whole(f"{place.own('g')} ? {shorter} : {node.seconds}")
-            late = f"{place.own('g')} and $millis() >= $deadline"
-            place.states[f"{node.id} ended"] = {
+            seconds = whole(f"{around.own('g')} ? {shorter} : {node.seconds}")
+            late = f"{around.own('g')} and $millis() >= $deadline"
+            around.states[f"{node.id} ended"] = {
                 "Type": "Choice",
                 "Choices": [{"Condition": whole(late), "Next": f"{node.id} is late"}],
                 "Default": then,
             }
             then = f"{node.id} ended"
-        place.states[node.id] = {"Type": "Wait", "Seconds": seconds, "Next": then}
-        return self._guarded(node.id, place)
+        around.states[node.id] = {"Type": "Wait", "Seconds": seconds, "Next": then}
+        return self._guarded(node.id, around)
 
 
 def _error(name: str, *, ambiguous: bool = False, final: bool = False) -> str:
@@ -449,8 +449,8 @@ def _taken(handler: Handler, error: str) -> str:
     return f"{error}.name in {literal([*handler.errors])}"
 
 
-def _path(id: str, place: Place) -> str:
-    return literal(id) if place.suffix == '""' else f"({literal(id)} & {place.suffix})"
+def _path(id: str, around: Surroundings) -> str:
+    return literal(id) if around.suffix == '""' else f"({literal(id)} & {around.suffix})"
 
 
 def _returned(result: str) -> str:

@@ -13,7 +13,7 @@ import json
 from collections.abc import Generator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from leeward.errors import ConfigError, Conflict
 from leeward.values import Json
@@ -21,14 +21,21 @@ from leeward.workflow import read_definition
 from leeward.workflow.commands import Failure, Returned
 from leeward.workflow.model import UNKNOWN, Definition
 from leeward.workflow.orchestration import ACTIVITY, ORCHESTRATOR, orchestrate, step
-
-if TYPE_CHECKING:
-    from leeward import Client
+from leeward.workflow.steps import Invoke
 
 MARKS: Final = "workflow-steps"
 """The logical name of the table with the marks of unsafe steps."""
 KEPT: Final = 30 * 24 * 3600
 """Seconds for which a mark is kept: far longer than a host takes to call an activity again."""
+
+
+class Caller(Protocol):
+    """The part of `leeward.Client` that is needed here."""
+
+    invoke: Invoke
+
+    def store_data(self, table: str, item: Json, *, if_absent: bool, expires_in: float) -> object:
+        """Store an item, if it is not there."""
 
 
 class WorkflowFailed(Exception):
@@ -50,9 +57,9 @@ class DurableHost:
         found: datetime = self._context.current_utc_datetime
         return found.replace(tzinfo=UTC).timestamp()
 
-    def call(self, asked: Json) -> Any:
+    def call(self, request: Json) -> Any:
         """Return a task that calls the activity."""
-        return self._context.call_activity(ACTIVITY, asked)
+        return self._context.call_activity(ACTIVITY, request)
 
     def timer(self, due: float) -> Any:
         """Return a task that ends at a time."""
@@ -84,16 +91,16 @@ def orchestrator(context: Any, definitions: Mapping[str, Definition]) -> Generat
     return answer.value
 
 
-def activity(client: Client, asked: Json) -> Json:
+def activity(client: Caller, request: Json) -> Json:
     """Be the activity: call a function, an unsafe one at most once for each attempt."""
-    asked = json.loads(asked) if isinstance(asked, str) else asked
-    if asked["effect"] == "unsafe":
-        mark = {"id": f"{asked['key']}#{asked['attempt']}"}
+    request = json.loads(request) if isinstance(request, str) else request
+    if request["effect"] == "unsafe":
+        mark = {"id": f"{request['key']}#{request['attempt']}"}
         try:
             client.store_data(MARKS, mark, if_absent=True, expires_in=KEPT)
         except Conflict:
             return {"error": UNKNOWN, "ambiguous": True}
-    return step(client.invoke, asked)
+    return step(client.invoke, request)
 
 
 def instance_of(workflow: str, run: str) -> str:
@@ -116,7 +123,7 @@ def definitions_in(folder: Path) -> dict[str, Definition]:
     return found
 
 
-def register(app: Any, folder: Path, client: Client) -> None:
+def register(app: Any, folder: Path, client: Caller) -> None:
     """Register the orchestrator and the activity on a `DFApp`.
 
     Runs are started, shown and ended by the HTTP API of the Durable extension itself, which wants
@@ -132,9 +139,9 @@ def register(app: Any, folder: Path, client: Client) -> None:
     def leeward_workflow(context: Any) -> Generator[Any, Any, Json]:
         return (yield from orchestrator(context, definitions))
 
-    def leeward_step(asked: Any) -> Json:
-        return activity(client, asked)
+    def leeward_step(request: Any) -> Json:
+        return activity(client, request)
 
     assert (leeward_workflow.__name__, leeward_step.__name__) == (ORCHESTRATOR, ACTIVITY)
     app.orchestration_trigger(context_name="context")(leeward_workflow)
-    app.activity_trigger(input_name="asked")(leeward_step)
+    app.activity_trigger(input_name="request")(leeward_step)
