@@ -68,6 +68,7 @@ sim: $(READY) ## a million simulated calls against the routing's promises
 SITE := docs/_build/html
 docs: $(READY) ## build the documentation and print where it is
 	@$(BIN)/python docs/settings_tables.py
+	@$(BIN)/python docs/workflow_limits.py
 	@$(MAKE) site
 	@echo $(SITE)/index.html
 

@@ -115,7 +115,7 @@ def test_what_is_wrong_with_a_start_is_told_before_anything_is_written(
             (lambda: engine.cancel("two", "r"), NotFound, "no run 'r' of 'two'"),
             (lambda: engine.abort("two", "r"), NotFound, "no run 'r' of 'two'"),
             (lambda: Engine(engine.wait, [two, order_flow, 3]), ConfigError, "not a int"),  # type: ignore[arg-type, list-item]
-            (lambda: Engine(engine.wait, [two, two._replace()]), ConfigError, "two workflows"),  # type: ignore[arg-type]
+            (lambda: Engine(engine.wait, [two, two._replace(timeout=5)]), ConfigError, "two workflows"),  # type: ignore[arg-type]
         ]
         for call, kind, told in cases:
             with subtests.test(told), pytest.raises(kind, match=told):

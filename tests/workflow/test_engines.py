@@ -25,7 +25,7 @@ from tests.workflow.engines import PYTHON, Ended, EngineProcess
 from tests.workflow.flows import everything, order_flow
 from tests.workflow.strategies import INPUTS, Functions, definition_of
 
-RANDOM = 25
+RANDOM = 12
 """Random flows in each test; `python -m tests.workflow.agreement` tries as many as are wanted."""
 
 

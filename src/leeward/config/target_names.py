@@ -76,6 +76,8 @@ def _mentions(config: Config) -> Iterator[tuple[Location, str]]:
             yield top.child("tables").child(table).child("home"), each.home
     if config.data_target is not None:
         yield top.child("data_target"), config.data_target
+    if config.workflow_target is not None:
+        yield top.child("workflow_target"), config.workflow_target
 
 
 def _entries(config: Config) -> Iterator[tuple[Location, Mapping[str, object]]]:

@@ -347,7 +347,8 @@ def by_name(definitions: Iterable[Definition]) -> dict[str, Definition]:
                 f"a workflow is a Definition, not a {type(each).__name__}; decorate the function "
                 'with @workflow("name")'
             )
-        if found.setdefault(each.name, each) is not each:
+        # A module that is run and imported has made its flow twice.
+        if found.setdefault(each.name, each).digest != each.digest:
             raise ConfigError(f"two workflows are named {each.name!r}; rename one of them")
     return found
 
