@@ -32,7 +32,7 @@ clouds: $(READY) $(SERVERS) ## start three clouds on this machine, to try a prog
 	@$(BIN)/python -m tests.demo.bench
 
 test: $(READY) $(SERVERS) ## run every test, and the fast ones on every other Python of this machine
-	@$(BIN)/pytest -n auto
+	@$(BIN)/pytest -n auto --dist worksteal
 	@$(BIN)/python -m tests.pythons
 
 mutants: $(READY) $(SERVERS) ## plant faults, one at a time: the test named for each must fail
@@ -46,9 +46,8 @@ check: $(READY) ## formatting, lint, types, layering, spelling, the site and its
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/codespell
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/mypy
-	@$(MAKE) site
-	@$(BIN)/pytest -m "not packaging" tests/house
+	@$(MAKE) -j 2 types site
+	@$(BIN)/pytest -n auto -m "not packaging" tests/house
 	@$(BIN)/python -m supply.audit
 
 audit: $(READY) ## ask the registry for known flaws of locked tools, store the answer, fail if there are any
@@ -58,21 +57,29 @@ format: $(READY) ## apply the linter's safe fixes and format the code
 	@$(BIN)/ruff check --quiet --fix-only
 	@$(BIN)/ruff format
 
-bench: $(READY) .servers/aiobotocore/.ready ## measure speed and print the figures beside their aims; fails nothing
+bench: $(READY) .servers/aiobotocore/.ready .servers/idempotency/.ready ## measure speed and print the figures beside their aims; fails nothing
 	@$(BIN)/python -m bench
 vpath aiobotocore.txt bench # one side of a figure pins versions, as the servers of the tests do
+vpath idempotency.txt bench
 
-sim: $(READY) ## a million simulated calls against the routing's promises
-	@$(BIN)/python -m tests.simulation --calls 1000000
+sim: $(READY) ## five million simulated calls against the routing's promises
+	@$(BIN)/python -m tests.simulation --calls 5000000
+
+.PHONY: sim-report
+sim-report: $(READY) ## measure the routing's gates, and write docs/reliability.md
+	@$(BIN)/python -m tests.simulation.reliability_page
 
 SITE := docs/_build/html
 docs: $(READY) ## build the documentation and print where it is
 	@$(BIN)/python docs/settings_tables.py
 	@$(BIN)/python docs/workflow_limits.py
+	@$(BIN)/python docs/routing_tables.py
 	@$(MAKE) site
 	@echo $(SITE)/index.html
 
-.PHONY: site
+.PHONY: types site
+types: $(READY)
+	@$(BIN)/mypy
 site: $(READY)
 	@$(BIN)/sphinx-build -q -W --keep-going -b html docs $(SITE)
 	@$(BIN)/python docs/links.py $(SITE)
@@ -89,9 +96,10 @@ lock: $(READY) .servers/nodejs/.ready ## resolve the newest tools and write requ
 	@$(UV) export --frozen --all-packages --all-extras --all-groups --no-emit-workspace \
 		--no-annotate --no-header >> .venv/lock.txt
 	@mv .venv/lock.txt requirements-dev.txt
-	@for each in $(basename $(LOCKED_SERVERS)) bench/aiobotocore; do \
+	@for each in $(basename $(LOCKED_SERVERS)) bench/aiobotocore bench/idempotency; do \
 		echo "# Made by \`make lock\` from $${each##*/}.in. Do not edit." > .venv/lock.txt; \
-		$(UV) pip compile --universal --upgrade --python-version 3.11 --generate-hashes \
+		python=$$(sed -n 's/^# Python //p' $$each.in); \
+		$(UV) pip compile --universal --upgrade --python-version $${python:-3.11} --generate-hashes \
 			--no-annotate --no-header $$each.in >> .venv/lock.txt || exit 1; \
 		mv .venv/lock.txt $$each.txt; \
 	done
@@ -122,6 +130,16 @@ vpath %.txt $(sort $(dir $(LOCKED_SERVERS)))
 	@echo "setting up $*, for the tests and the demonstration" >&2
 	@$(UV) venv --clear .servers/$*
 	@$(UV) pip install --python .servers/$*/bin/python --compile-bytecode --require-hashes -r $<
+	@touch $@
+
+# Microsoft's own worker of Functions runs on Python 3.13 only; without one, its tests are left out.
+.servers/azure-functions-runtime/.ready: azure-functions-runtime.txt | $(READY)
+	@mkdir -p $(@D)
+	@python=$$($(BIN)/python -m tests.pythons --find 3.13); \
+	if [ -z "$$python" ]; then echo "no Python 3.13: the tests on Microsoft's own worker are left out" >&2; else \
+		echo "setting up azure-functions-runtime, for the tests" >&2; \
+		$(UV) venv --clear --python $$python $(@D) && \
+		$(UV) pip install --python $(@D)/bin/python --compile-bytecode --require-hashes -r $<; fi
 	@touch $@
 
 # Those that npm has, with the Node.js and the npm of PyPI. No script of a package is run.

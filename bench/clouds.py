@@ -17,7 +17,7 @@ from bench.google.sides import emulators
 from bench.google.sides import options as google_options
 from bench.processes import Program, measure_processes
 
-GATE = 0.15
+GATE = 0.14
 MEMORY_GATE = 0.35
 
 THEIRS = """import boto3

@@ -24,10 +24,12 @@ class Program(NamedTuple):
     Attributes:
         lines: of Python.
         environment: what it finds, besides `PATH` and `HOME`.
+        python: the interpreter.
     """
 
     lines: Sequence[str]
     environment: Mapping[str, str]
+    python: str = sys.executable
 
 
 class Taken(NamedTuple):
@@ -53,6 +55,7 @@ def measure_processes(programs: Sequence[Program], rounds: int) -> list[Taken]:
 class _Runs:
     def __init__(self, program: Program) -> None:
         self._source = "\n".join((*program.lines, _REPORT))
+        self._python = program.python
         map_call = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         self._environment = {**map_call, **program.environment}
         self.memory: list[float] = []
@@ -60,7 +63,7 @@ class _Runs:
     def run(self) -> float:
         """Run it; give the CPU, and keep the memory."""
         done = subprocess.run(
-            [sys.executable, "-c", self._source],
+            [self._python, "-c", self._source],
             env=self._environment,
             check=True,
             stdout=subprocess.PIPE,

@@ -1,9 +1,9 @@
 """Ask the registry whether a locked tool is known to be vulnerable, by way of pip-audit.
 
 ``make audit`` asks, writes the result to ``supply/audit.json``, and fails if there is a finding.
-``make check`` says the result in a line and never fails: an advisory is no fault of whoever changes
-a line that day. Without a network, or where the service does not know the packages, it says the
-result that is stored, after three seconds at the latest.
+``make check`` says the result in a line and never fails: an advisory is not the fault of whoever
+changes a line that day. Without a network, or where the service does not know the packages, it
+says the result that is stored, after three seconds at the latest.
 """
 
 from __future__ import annotations

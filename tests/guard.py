@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -39,7 +40,7 @@ def check_reach(origin: str, options: TransportOptions) -> None:
 @contextmanager
 def loopback_only() -> Iterator[None]:
     """Look at every handle of libcurl before it is made."""
-    from leeward.http import aio, threads
+    from leeward.http import aio, own_network, threads
     from leeward.http.libcurl import handle_for
     from leeward.http.request_checks import ORIGIN
 
@@ -49,6 +50,8 @@ def loopback_only() -> Iterator[None]:
         return handle_for(origin, options)
 
     with pytest.MonkeyPatch.context() as patch:
+        here = ((socket.AF_INET, ("127.0.0.1", 9)),)
+        patch.setattr(own_network, "SOMEWHERE", here)  # no packet would leave, but no way is sought
         for module in (aio, threads):
             patch.setattr(module, "handle_for", guarded)
         yield

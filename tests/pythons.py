@@ -1,6 +1,6 @@
 """Run the fast tests on the other Pythons of this machine that leeward supports.
 
-python -m tests.pythons [--setup]
+python -m tests.pythons [--setup | --find 3.x]
 
 The Python of `.venv` runs every test; each other one gets an environment of its own, `.venv-3.x`,
 with what the fast tests need: no server, and no package of a cloud's vendor.
@@ -21,6 +21,7 @@ from typing import Any, Final, NamedTuple
 ROOT: Final = Path(__file__).parents[1]
 
 FAST: Final = (
+    "tests/app",
     "tests/client",
     "tests/config",
     "tests/http",
@@ -40,7 +41,7 @@ vendor's package."""
 
 NEEDED: Final = (
     *("pytest", "pytest-socket", "pytest-timeout", "pytest-xdist", "hypothesis", "trustme"),
-    *("h11", "hatchling", "editables"),
+    *("h11", "hatchling", "editables", "msgspec", "pydantic"),
 )
 """What goes into an environment beside leeward, at the versions of `requirements-dev.txt`."""
 
@@ -143,6 +144,10 @@ def _uv(*arguments: Any) -> None:
 
 def main(arguments: list[str]) -> int:
     """Set up, run unless only that is asked for, print what ran where, and return the status."""
+    if arguments[:1] == ["--find"]:
+        asked = find(arguments[1])
+        print(asked.path if asked else "")
+        return 0
     here = f"{sys.version_info.major}.{sys.version_info.minor}"
     found = {minor: find(minor) for minor in supported() if minor != here}
     pythons = [python for python in found.values() if python]
@@ -153,7 +158,16 @@ def main(arguments: list[str]) -> int:
     failed = 0
     for python in pythons:
         print(f"The fast tests on Python {python.version}, {python.path}:", flush=True)
-        options = ("-n", "auto", "-m", "not vendors", "--hypothesis-profile", "few")
+        options = (
+            "-n",
+            "auto",
+            "--dist",
+            "worksteal",
+            "-m",
+            "not vendors",
+            "--hypothesis-profile",
+            "few",
+        )
         command: list[str] = [str(python.executable), "-m", "pytest", "-q", *options, *FAST]
         failed |= subprocess.run(command, cwd=ROOT, check=False).returncode
     missing = [minor for minor, python in found.items() if python is None]

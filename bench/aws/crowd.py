@@ -14,7 +14,7 @@ from bench.cloud import WIDEST, Cloud
 from bench.figures import Figure, Unit, compare, measure_in_turn
 from bench.verbs import of_leeward
 
-GATE = 6.0
+GATE = 5.0
 
 OUR_CALLS = 4096
 THEIR_CALLS = 512

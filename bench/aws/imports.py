@@ -10,7 +10,7 @@ from resource import RUSAGE_CHILDREN, getrusage
 
 from bench.figures import Figure, compare, measure_in_turn
 
-GATE = 0.25
+GATE = 0.20
 
 LEEWARD = "from leeward import Client"
 BOTO3 = "import boto3"

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from leeward.aio import AsyncClient
+    from leeward.app import App, Context
     from leeward.client import Client
     from leeward.config import Config
     from leeward.errors import (
@@ -62,6 +63,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AllTargetsUnavailable",
+    "App",
     "AsyncClient",
     "Attempt",
     "AuthError",
@@ -70,6 +72,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "Conflict",
+    "Context",
     "DedupUnavailable",
     "Effect",
     "Event",
@@ -100,9 +103,11 @@ __all__ = [
 ]
 
 _MODULES = {
+    "App": "leeward.app",
     "AsyncClient": "leeward.aio",
     "Client": "leeward.client",
     "Config": "leeward.config",
+    "Context": "leeward.app",
 }
 _VALUES = (
     "Attempt Effect Event InvokeResult Promise PublishEntry PublishReceipt PublishReport Receipt "

@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from leeward.adapter import Driver
 from leeward.clock import Clock, SystemClock
-from leeward.opening import resolve_targets
-from leeward.operations.operations import Operations
+from leeward.operations.operating import Operating
 from leeward.usual_names import WithUsualNames
 from leeward.values import (
     Effect,
@@ -25,7 +23,6 @@ from leeward.values import (
     Receipt,
     Record,
     StoreReceipt,
-    TargetStatus,
 )
 
 if TYPE_CHECKING:
@@ -33,6 +30,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from leeward.adapter import Driver
+    from leeward.app import App
     from leeward.config import Config
     from leeward.workflow.model import Definition
     from leeward.workflow.runs import Run
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class AsyncClient(WithUsualNames):
+class AsyncClient(Operating, WithUsualNames):
     """`leeward.Client` for asyncio: the same methods with the same arguments, to be awaited.
 
     One client serves any number of tasks, of one event loop or several. Use it as an asynchronous
@@ -55,6 +54,7 @@ class AsyncClient(WithUsualNames):
         workflows: as for `leeward.Client`.
         trust_env: as for `leeward.Client`.
         clock: for tests, `leeward.testing.FakeClock`.
+        app: as for `leeward.Client`; its handlers run on threads.
 
     Raises:
         ConfigError: something configured is wrong; the message names the place and the remedy.
@@ -68,9 +68,16 @@ class AsyncClient(WithUsualNames):
         workflows: Iterable[Definition] = (),
         trust_env: bool = True,
         clock: Clock | None = None,
+        app: App | None = None,
     ) -> None:
-        resolved = resolve_targets(targets, config, trust_env=trust_env)
-        self._operations = Operations(*resolved, clock or SystemClock(), workflows)
+        # Loaded by the first client: who imports leeward for its types does without.
+        from leeward.opening import resolve_targets
+        from leeward.operations.operations import Operations
+
+        resolved = resolve_targets(targets, config, app, trust_env=trust_env)
+        self._operations = Operations(
+            *resolved, clock or SystemClock(), (*workflows, *(app.workflows if app else ()))
+        )
         self._router = self._operations.router
 
     async def invoke(
@@ -81,12 +88,14 @@ class AsyncClient(WithUsualNames):
         effect: Effect | EffectName | None = None,
         idempotency_key: str | None = None,
         timeout: float | None = None,
+        targets: str | Sequence[str] | None = None,
     ) -> InvokeResult:
         """Call a function and wait for its answer; see `leeward.Client.invoke`."""
         call, seconds, finish = self._operations.invoke(
             function, payload, effect, idempotency_key, timeout
         )
-        return finish(call, await self._router.perform_async(call, seconds))
+        only = () if targets is None else self._operations.narrowed(call, targets)
+        return finish(call, await self._router.perform_async(call, seconds, only))
 
     async def enqueue(
         self,
@@ -96,12 +105,14 @@ class AsyncClient(WithUsualNames):
         effect: Effect | EffectName | None = None,
         idempotency_key: str | None = None,
         timeout: float | None = None,
+        targets: str | Sequence[str] | None = None,
     ) -> Receipt:
         """Queue a function call; see `leeward.Client.enqueue`."""
         call, seconds, finish = self._operations.enqueue(
             function, payload, effect, idempotency_key, timeout
         )
-        return finish(call, await self._router.perform_async(call, seconds))
+        only = () if targets is None else self._operations.narrowed(call, targets)
+        return finish(call, await self._router.perform_async(call, seconds, only))
 
     async def publish_event(
         self,
@@ -114,21 +125,29 @@ class AsyncClient(WithUsualNames):
         time: datetime | None = None,
         ordering_key: str | None = None,
         timeout: float | None = None,
+        targets: str | Sequence[str] | None = None,
     ) -> PublishReceipt:
         """Publish one CloudEvent; see `leeward.Client.publish_event`."""
         event = Event(type, data, id=id, time=time, subject=subject, ordering_key=ordering_key)
         call, seconds, finish = self._operations.publish_event(bus, event, timeout)
-        return finish(call, await self._router.perform_async(call, seconds))
+        only = () if targets is None else self._operations.narrowed(call, targets)
+        return finish(call, await self._router.perform_async(call, seconds, only))
 
     async def publish_events(
-        self, bus: str, events: Sequence[Event], *, timeout: float | None = None
+        self,
+        bus: str,
+        events: Sequence[Event],
+        *,
+        timeout: float | None = None,
+        targets: str | Sequence[str] | None = None,
     ) -> PublishReport:
         """Publish many events; see `leeward.Client.publish_events`."""
         batch = self._operations.publish_events(bus, events, timeout)
         try:
             call, seconds = next(batch)
             while True:
-                call, seconds = batch.send(await self._router.perform_async(call, seconds))
+                only = () if targets is None else self._operations.narrowed(call, targets)
+                call, seconds = batch.send(await self._router.perform_async(call, seconds, only))
         except StopIteration as end:
             report: PublishReport = end.value
             return report
@@ -200,14 +219,6 @@ class AsyncClient(WithUsualNames):
     async def abort_run(self, workflow: str, id: str) -> Run:
         """End a run at once; see `leeward.Client.abort_run`."""
         return await _in_thread(lambda: self._operations.workflows().engine.abort(workflow, id))
-
-    def targets(self) -> list[TargetStatus]:
-        """Describe the targets, in order: what they can do, the settings in force, and evidence."""
-        return self._operations.targets()
-
-    def native(self, target: str, service: str) -> object:
-        """Return the vendor's own client of a service: the way out, for what is not portable."""
-        return self._operations.native(target, service)
 
     async def close(self) -> None:
         """Close every connection, thread and file. Closing twice is harmless."""

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Self
 
-from leeward.adapter import Driver
 from leeward.clock import Clock, SystemClock
-from leeward.opening import resolve_targets
-from leeward.operations.operations import Operations
+from leeward.operations.operating import Operating
 from leeward.usual_names import WithUsualNames
 from leeward.values import (
     Effect,
@@ -22,7 +20,6 @@ from leeward.values import (
     Receipt,
     Record,
     StoreReceipt,
-    TargetStatus,
 )
 
 if TYPE_CHECKING:
@@ -30,12 +27,14 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from leeward.adapter import Driver
+    from leeward.app import App
     from leeward.config import Config
     from leeward.workflow.model import Definition
     from leeward.workflow.runs import Run
 
 
-class Client(WithUsualNames):
+class Client(Operating, WithUsualNames):
     """Calls functions, publishes events and keeps items, on the targets of the failover order.
 
     One client may be shared by any number of threads. Use it as a context manager, or close it.
@@ -46,11 +45,14 @@ class Client(WithUsualNames):
             else ``local``, the embedded store.
         config: path of a ``leeward.toml``, or a `Config`. By default the file that
             ``LEEWARD_CONFIG`` names, else ``leeward.toml`` in the working directory.
-        workflows: definitions that it can start, besides those that the configuration names.
+        workflows: definitions that it can start, besides those of the app and those that the
+            configuration names.
         trust_env: False for the hardened mode, whatever the configuration says: no environment
             variable counts, and no ``leeward.toml`` that `config` does not name. A driver that is
             open already stays as it was opened.
         clock: for tests, `leeward.testing.FakeClock`.
+        app: runs in this process where a target does that, as ``local`` does; elsewhere it is
+            deployed, and this client calls it there.
 
     Raises:
         ConfigError: something configured is wrong; the message names the place and the remedy.
@@ -64,9 +66,16 @@ class Client(WithUsualNames):
         workflows: Iterable[Definition] = (),
         trust_env: bool = True,
         clock: Clock | None = None,
+        app: App | None = None,
     ) -> None:
-        resolved = resolve_targets(targets, config, trust_env=trust_env)
-        self._operations = Operations(*resolved, clock or SystemClock(), workflows)
+        # Loaded by the first client: who imports leeward for its types does without.
+        from leeward.opening import resolve_targets
+        from leeward.operations.operations import Operations
+
+        resolved = resolve_targets(targets, config, app, trust_env=trust_env)
+        self._operations = Operations(
+            *resolved, clock or SystemClock(), (*workflows, *(app.workflows if app else ()))
+        )
         self._router = self._operations.router
 
     def invoke(
@@ -77,6 +86,7 @@ class Client(WithUsualNames):
         effect: Effect | EffectName | None = None,
         idempotency_key: str | None = None,
         timeout: float | None = None,
+        targets: str | Sequence[str] | None = None,
     ) -> InvokeResult:
         """Call a function and wait for its answer.
 
@@ -88,6 +98,7 @@ class Client(WithUsualNames):
             idempotency_key: by which the function recognises a repeated call; minted if None.
             timeout: seconds for everything, retries and failover included. By default the
                 function's configured ``timeout``, else 60.
+            targets: the only ones of the order that may be asked, in this order; all if None.
 
         Raises:
             CallError: one class for each outcome; `OutcomeUnknown` if it may have run.
@@ -95,7 +106,8 @@ class Client(WithUsualNames):
         call, seconds, finish = self._operations.invoke(
             function, payload, effect, idempotency_key, timeout
         )
-        return finish(call, self._router.perform(call, seconds))
+        only = () if targets is None else self._operations.narrowed(call, targets)
+        return finish(call, self._router.perform(call, seconds, only))
 
     def enqueue(
         self,
@@ -105,6 +117,7 @@ class Client(WithUsualNames):
         effect: Effect | EffectName | None = None,
         idempotency_key: str | None = None,
         timeout: float | None = None,
+        targets: str | Sequence[str] | None = None,
     ) -> Receipt:
         """Queue a function call; there will be no answer. Arguments as for `invoke`.
 
@@ -114,7 +127,8 @@ class Client(WithUsualNames):
         call, seconds, finish = self._operations.enqueue(
             function, payload, effect, idempotency_key, timeout
         )
-        return finish(call, self._router.perform(call, seconds))
+        only = () if targets is None else self._operations.narrowed(call, targets)
+        return finish(call, self._router.perform(call, seconds, only))
 
     def publish_event(
         self,
@@ -127,6 +141,7 @@ class Client(WithUsualNames):
         time: datetime | None = None,
         ordering_key: str | None = None,
         timeout: float | None = None,
+        targets: str | Sequence[str] | None = None,
     ) -> PublishReceipt:
         """Publish one CloudEvent.
 
@@ -140,16 +155,23 @@ class Client(WithUsualNames):
             time: aware; now if None.
             ordering_key: events of one key are delivered in order, where the target can.
             timeout: seconds; by default what is configured for the bus, else 10.
+            targets: as of `invoke`.
 
         Raises:
             CallError: one class for each outcome.
         """
         event = Event(type, data, id=id, time=time, subject=subject, ordering_key=ordering_key)
         call, seconds, finish = self._operations.publish_event(bus, event, timeout)
-        return finish(call, self._router.perform(call, seconds))
+        only = () if targets is None else self._operations.narrowed(call, targets)
+        return finish(call, self._router.perform(call, seconds, only))
 
     def publish_events(
-        self, bus: str, events: Sequence[Event], *, timeout: float | None = None
+        self,
+        bus: str,
+        events: Sequence[Event],
+        *,
+        timeout: float | None = None,
+        targets: str | Sequence[str] | None = None,
     ) -> PublishReport:
         """Publish many events, in as few requests as the targets' limits allow.
 
@@ -163,7 +185,8 @@ class Client(WithUsualNames):
         try:
             call, seconds = next(batch)
             while True:
-                call, seconds = batch.send(self._router.perform(call, seconds))
+                only = () if targets is None else self._operations.narrowed(call, targets)
+                call, seconds = batch.send(self._router.perform(call, seconds, only))
         except StopIteration as end:
             report: PublishReport = end.value
             return report
@@ -279,14 +302,6 @@ class Client(WithUsualNames):
             NotFound: there is no such run.
         """
         return self._operations.workflows().engine.abort(workflow, id)
-
-    def targets(self) -> list[TargetStatus]:
-        """Describe the targets, in order: what they can do, the settings in force, and evidence."""
-        return self._operations.targets()
-
-    def native(self, target: str, service: str) -> object:
-        """Return the vendor's own client of a service: the way out, for what is not portable."""
-        return self._operations.native(target, service)
 
     def close(self) -> None:
         """Close every connection, thread and file. Closing twice is harmless."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from leeward.clock import has_offset
 from leeward.errors import InvalidRequest
 from leeward.json_text import encode
 from leeward.text import is_printable
-from leeward.values import Event, Json
+from leeward.values import NOTHING, Event, Json
 
 CONTEXT = frozenset({"specversion", "id", "source", "type", "time", "subject"})
 """Attributes that the specification defines; extensions may not take these names."""
@@ -50,7 +51,7 @@ def mint(event: Event, *, id: str, source: str, now: float) -> Event:
         data,
         id if own_id is None else own_id,
         source if own_source is None else own_source,
-        datetime.fromtimestamp(now, UTC) if time is None else time,
+        _moment(now) if time is None else time,
         subject,
         ordering_key,
         extensions,
@@ -59,7 +60,7 @@ def mint(event: Event, *, id: str, source: str, now: float) -> Event:
 
 def write(event: Event) -> Written:
     """Write a complete event, and keep what was written with it."""
-    written = Written(*event)
+    written = Written._make(event)
     written.document = encode(to_json(event))
     return written
 
@@ -72,37 +73,42 @@ def document_of(event: Event) -> bytes:
 
 def check(event: Event, field: str = "event") -> None:
     """Raise `InvalidRequest` for an attribute that CloudEvents or a bus does not allow."""
-    _check_text(event.type, f"{field}.type", most=MAX_TYPE)
-    for name in ("id", "source", "subject", "ordering_key"):
-        value = getattr(event, name)
-        if value is not None:
-            _check_text(value, f"{field}.{name}")
-    if event.time is not None:
-        _check_time(event.time, f"{field}.time")
-    if not isinstance(event.extensions, Mapping):
-        raise InvalidRequest(f"{field}.extensions must be a mapping", field=f"{field}.extensions")
-    for name, value in event.extensions.items():
-        _check_extension(name, value, f"{field}.extensions[{name!r}]")
+    type, _, id, source, time, subject, ordering_key, extensions = event
+    _check_text(type, field, ".type", most=MAX_TYPE)
+    if id is not None:
+        _check_text(id, field, ".id")
+    if source is not None:
+        _check_text(source, field, ".source")
+    if subject is not None:
+        _check_text(subject, field, ".subject")
+    if ordering_key is not None:
+        _check_text(ordering_key, field, ".ordering_key")
+    if time is not None:
+        _check_time(time, f"{field}.time")
+    if extensions is not NOTHING:
+        _check_extensions(extensions, f"{field}.extensions")
 
 
 def to_json(event: Event) -> dict[str, Json]:
     """Return the structured form of a complete event, as a JSON object."""
-    document: dict[str, Json] = {
-        "specversion": "1.0",
-        "id": event.id,
-        "source": event.source,
-        "type": event.type,
-    }
-    if event.time is not None:
-        document["time"] = _rfc3339(event.time)
-    if event.subject is not None:
-        document["subject"] = event.subject
-    if event.ordering_key is not None:
-        document["partitionkey"] = event.ordering_key
-    if event.extensions:
-        document.update(event.extensions)
-    if event.data is not None:
-        document.update(_data_members(event.data))
+    type, data, id, source, time, subject, ordering_key, extensions = event
+    document: dict[str, Json] = {"specversion": "1.0", "id": id, "source": source, "type": type}
+    if time is not None:
+        document["time"] = _utc_text(time) if time.tzinfo is UTC else _rfc3339(time)
+    if subject is not None:
+        document["subject"] = subject
+    if ordering_key is not None:
+        document["partitionkey"] = ordering_key
+    if extensions:
+        document.update(extensions)
+    if isinstance(data, bytes):
+        from base64 import b64encode
+
+        document["datacontenttype"] = "application/octet-stream"
+        document["data_base64"] = b64encode(data).decode("ascii")
+    elif data is not None:
+        document["datacontenttype"] = "application/json"
+        document["data"] = data
     return document
 
 
@@ -125,22 +131,25 @@ def from_json(document: Mapping[str, Json]) -> Event:
     )
 
 
+@lru_cache(maxsize=8)
+def _moment(now: float) -> datetime:
+    """Return Unix seconds as a time; the events of a batch share theirs."""
+    return datetime.fromtimestamp(now, UTC)
+
+
+@lru_cache(maxsize=8)
+def _utc_text(moment: datetime) -> str:
+    """Write a moment whose zone is UTC itself. Two with other offsets may be equal."""
+    return f"{moment.isoformat()[:-6]}Z"
+
+
 def _rfc3339(moment: datetime) -> str:
     """Write a moment; RFC 3339 has offsets of whole minutes alone, so others give way to UTC."""
-    offset = None if moment.tzinfo is UTC else moment.utcoffset()
+    offset = moment.utcoffset()
     if offset and (offset.seconds % 60 or offset.microseconds):
         moment = moment.astimezone(UTC)
     text = moment.isoformat()
     return f"{text[:-6]}Z" if text.endswith("+00:00") else text
-
-
-def _data_members(data: Json | bytes) -> dict[str, Json]:
-    if isinstance(data, bytes):
-        from base64 import b64encode
-
-        encoded = b64encode(data).decode("ascii")
-        return {"datacontenttype": "application/octet-stream", "data_base64": encoded}
-    return {"datacontenttype": "application/json", "data": data}
 
 
 def _data_of(document: Mapping[str, Json]) -> Json | bytes:
@@ -166,7 +175,10 @@ def _time_of(document: Mapping[str, Json]) -> datetime | None:
         raise InvalidRequest("time is not an RFC 3339 timestamp", field="time") from error
 
 
-def _check_text(value: Any, field: str, *, most: int = 2048) -> None:
+def _check_text(value: Any, event: str, attribute: str, *, most: int = 2048) -> None:
+    if type(value) is str and 0 < len(value) <= most and value.isprintable():
+        return
+    field = f"{event}{attribute}"  # spelt only where it is needed: a batch has many
     if not isinstance(value, str) or not value:
         raise InvalidRequest(f"{field} must be a non-empty string", field=field)
     if len(value) > most:
@@ -193,13 +205,20 @@ def _check_time(value: Any, field: str) -> None:
         ) from None
 
 
+def _check_extensions(extensions: Any, field: str) -> None:
+    if not isinstance(extensions, Mapping):
+        raise InvalidRequest(f"{field} must be a mapping", field=field)
+    for name, value in extensions.items():
+        _check_extension(name, value, f"{field}[{name!r}]")
+
+
 def _check_extension(name: Any, value: Any, field: str) -> None:
     if not isinstance(name, str) or not re.fullmatch(_EXTENSION, name):
         raise InvalidRequest(f"{field}: an extension's name is 1 to 20 of a-z and 0-9", field=field)
     if name in RESERVED:
         raise InvalidRequest(f"{field}: {name!r} is an attribute of its own", field=field)
     if isinstance(value, str):
-        _check_text(value, field)
+        _check_text(value, field, "")
     elif isinstance(value, bool) or (isinstance(value, int) and value in _INT32):
         return
     else:

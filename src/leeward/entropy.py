@@ -12,8 +12,23 @@ def random_unit() -> float:
 
 def new_id(now: float) -> str:
     """Mint a UUID of version 7 (RFC 9562, section 5.7). `now` is Unix seconds."""
+    return _spelled(_beginning(now), urandom(10).hex())
+
+
+def new_ids(now: float, count: int) -> list[str]:
+    """Mint `count` ids of one moment, for which the operating system is asked once."""
+    beginning, noise = _beginning(now), urandom(10 * count).hex()
+    return [_spelled(beginning, noise[at : at + 20]) for at in range(0, len(noise), 20)]
+
+
+def _beginning(now: float) -> str:
     stamp = f"{int(now * 1000) & 0xFFFF_FFFF_FFFF:012x}"
-    noise = urandom(10)
-    text = noise.hex()
-    variant = "89ab"[noise[9] & 3]
-    return f"{stamp[:8]}-{stamp[8:]}-7{text[:3]}-{variant}{text[3:6]}-{text[6:18]}"
+    return f"{stamp[:8]}-{stamp[8:]}-7"
+
+
+def _spelled(beginning: str, noise: str) -> str:
+    return f"{beginning}{noise[:3]}-{_VARIANT[noise[19]]}{noise[3:6]}-{noise[6:18]}"
+
+
+_VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
+"""Two random bits, as the digit that says which kind of UUID it is."""

@@ -17,6 +17,7 @@ from leeward.text import message_of
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 """The header with the key (draft-ietf-httpapi-idempotency-key-header)."""
+_KEY: Final = IDEMPOTENCY_KEY.lower()
 DEADLINE: Final = "x-leeward-deadline-ms"
 """Milliseconds that the caller still waits: relative, so that no two clocks need agree."""
 TRACEPARENT: Final = "traceparent"
@@ -29,10 +30,7 @@ DEDUP: Final = "x-leeward-dedup"
 
 def request_headers(idempotency_key: str, seconds: float) -> tuple[tuple[str, str], ...]:
     """Return the headers of a call whose caller waits for `seconds` more."""
-    return (
-        (IDEMPOTENCY_KEY, idempotency_key),
-        (DEADLINE, str(max(0, int(seconds * 1000)))),
-    )
+    return ((IDEMPOTENCY_KEY, idempotency_key), (DEADLINE, _milliseconds(seconds)))
 
 
 def custom_context(idempotency_key: str, seconds: float) -> dict[str, str]:
@@ -40,7 +38,11 @@ def custom_context(idempotency_key: str, seconds: float) -> dict[str, str]:
 
     Names are in lower case; values are strings, since some runtimes take nothing else there.
     """
-    return {name.lower(): text for name, text in request_headers(idempotency_key, seconds)}
+    return {_KEY: idempotency_key, DEADLINE: _milliseconds(seconds)}
+
+
+def _milliseconds(seconds: float) -> str:
+    return str(max(0, int(seconds * 1000)))
 
 
 class Sent(NamedTuple):
@@ -60,7 +62,7 @@ class Sent(NamedTuple):
 def sent_with(headers: Mapping[str, str]) -> Sent:
     """Read the headers of a request, or the ``custom`` part of its client context."""
     found = {name.lower(): text for name, text in headers.items()}
-    key = found.get(IDEMPOTENCY_KEY.lower())
+    key = found.get(_KEY)
     # The draft has it in quotes, as a structured field; most clients send it bare.
     if key is not None and len(key) > 1 and key[0] == key[-1] == '"':
         key = key[1:-1]

@@ -16,10 +16,10 @@ LeewardError
     │   └── HomeUnavailable               the same, of the one home of a table
     ├── TargetUnusable       UNUSABLE     the target refuses for a lasting reason of its own
     ├── OutcomeUnknown       AMBIGUOUS    the call may have run, and nothing proves whether it did
-    │   └── PoisonSuspected  AMBIGUOUS    reserved: the same, of one payload on several targets
+    │   └── PoisonSuspected  AMBIGUOUS    the payload has harmed two targets, and is refused for now
     ├── Overloaded           LOCAL        refused on this side, before anything was sent
     │   └── SpoolFull        LOCAL        reserved: the local journal is full
-    └── DedupUnavailable     NOT_SENT     reserved: the store that makes a keyed call safe is away
+    └── DedupUnavailable     NOT_SENT     the table that makes a keyed function safe is away
 
 Each has `target` and `attempts`; the native error, where there is one, is its `__cause__`. What is
 reserved is not raised in this version.
@@ -213,7 +213,11 @@ class TargetUnavailable(CallError):
 
 
 class AllTargetsUnavailable(TargetUnavailable):
-    """No target could take the call in time, and it is proved that none of them ran it."""
+    """No target could take the call in time, and it is proved that none of them ran it.
+
+    Without any attempts: all targets are down, so none was tried; `retry_after` says when it is
+    worth calling again.
+    """
 
 
 class HomeUnavailable(TargetUnavailable):
@@ -252,7 +256,11 @@ class OutcomeUnknown(CallError):
 
 
 class PoisonSuspected(OutcomeUnknown):
-    """Reserved, not raised in this version: one payload ended AMBIGUOUS on several targets."""
+    """Earlier calls with this payload ended AMBIGUOUS on two targets that serve others well.
+
+    This call was not sent. The payload is refused for ten minutes, so that it does not reach every
+    target there is.
+    """
 
 
 class Overloaded(CallError):
@@ -266,6 +274,9 @@ class SpoolFull(Overloaded):
 
 
 class DedupUnavailable(CallError):
-    """Reserved, not raised in this version: the store of idempotency keys cannot be reached."""
+    """The table with the idempotency keys cannot be reached, so the function did not run.
+
+    A function of yours gets it from `leeward.app.idempotent`; its caller gets a `FunctionError`.
+    """
 
     outcome = Outcome.NOT_SENT

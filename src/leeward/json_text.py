@@ -18,11 +18,16 @@ if TYPE_CHECKING:
     from json import JSONDecoder
 
 DEEPEST: Final = 64
-"""Lists and objects inside each other."""
+"""Lists and objects inside each other; far beyond the portable 20. What goes out keeps to it as
+well, so that it can come back. In a JSON that has each value name its type, lists in lists may nest
+six times as deep, and Python's recursion limit is 1,000."""
 
 MOST_DIGITS: Final = 4300
 """Of an integer: CPython's own default (`sys.int_info.default_max_str_digits`), which a program
 may switch off; beyond it the time that conversion takes grows with the square."""
+
+INT_END: Final = 10**MOST_DIGITS
+"""The first integer with more digits."""
 
 
 class Undecodable(ValueError):
@@ -68,7 +73,7 @@ def decode(body: bytes | str, *, deepest: int = DEEPEST, exact: bool = False) ->
     flaw = None
     try:
         text = body if isinstance(body, str) else str(body, "utf-8")
-        value: Json = _decoder(exact).decode(text)
+        value = _value_of(text, _decoder(exact))
     except Undecodable:
         raise
     except (ValueError, RecursionError, ArithmeticError) as error:
@@ -79,6 +84,15 @@ def decode(body: bytes | str, *, deepest: int = DEEPEST, exact: bool = False) ->
     if text.count("[") + text.count("{") > deepest and _is_deeper(value, deepest):
         raise Undecodable(f"nested more than {deepest} deep")
     return value
+
+
+def _value_of(text: str, decoder: JSONDecoder) -> Json:
+    """Return the value, without a search for white space around it where there is none."""
+    if not text[:1].isspace():
+        value, end = decoder.raw_decode(text)
+        if end == len(text):
+            return value
+    return decoder.decode(text)
 
 
 def _flaw(error: Exception) -> str:

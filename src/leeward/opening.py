@@ -10,30 +10,45 @@ from leeward.adapter import Driver, TargetConfig
 from leeward.config import Config, TargetName, load_config, load_settings, with_order
 from leeward.config.model import Names
 from leeward.config.target_names import check_providers
-from leeward.name_mapping import NameMappingDriver
+from leeward.errors import ConfigError
 from leeward.registry import check_driver, open_target
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from leeward.app import App
+
 
 def resolve_targets(
     targets: str | Driver | Sequence[Driver] | None,
     config: str | Path | Config | None,
+    app: App | None = None,
     *,
     trust_env: bool = True,
 ) -> tuple[Config, list[Driver]]:
     """Return the configuration and open what is not open yet; arguments as of `Client`."""
+    _check_switch(trust_env, "trust_env")
+    if isinstance(config, Config):
+        _check_switch(config.trust_env, "trust_env in the Config")
     if targets is None or isinstance(targets, str):
         resolved = _with_order(targets, config, trust_env=trust_env)
-        return resolved, open_order(resolved, os.environ)
+        return resolved, open_order(resolved, os.environ, app)
     several = isinstance(targets, Sequence) and not isinstance(targets, bytes | bytearray)
     drivers = cast("Sequence[Driver]", targets if several else [targets])
     if not isinstance(config, Config):
         config = load_settings(file=config, env=os.environ, trust_env=trust_env)
     opened = own_order(drivers, config)
+    if app is not None:
+        for driver in drivers:
+            driver.mount(app)
     check_providers(config, [_name_of(driver).provider for driver in drivers])
     return config, opened
+
+
+def _check_switch(value: object, where: str) -> None:
+    """Refuse a word in the place of a bool: ``"false"`` would count as true, and go unnoticed."""
+    if not isinstance(value, bool):
+        raise ConfigError(f"{where} must be True or False, not a value of {type(value).__name__}")
 
 
 def _with_order(
@@ -47,12 +62,14 @@ def _with_order(
     return with_order(config, targets, os.environ, trust_env=trust_env)
 
 
-def open_order(config: Config, env: Mapping[str, str]) -> list[Driver]:
+def open_order(config: Config, env: Mapping[str, str], app: App | None = None) -> list[Driver]:
     """Open every target of the order; if one cannot be opened, close those that were."""
     drivers: list[Driver] = []
     try:
         for target in config.order:
             drivers.append(_open(target, config, env))
+            if app is not None:
+                drivers[-1].mount(app)
     except BaseException:
         for driver in drivers:
             driver.close()
@@ -100,6 +117,8 @@ def _renamed(driver: Driver, target: TargetName, config: Config) -> Driver:
     tables = _own_names(target, {name: each.names for name, each in config.tables.items()})
     if not (functions or buses or tables):
         return driver
+    from leeward.name_mapping import NameMappingDriver
+
     return NameMappingDriver(driver, functions=functions, buses=buses, tables=tables)
 
 

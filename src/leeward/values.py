@@ -65,6 +65,9 @@ class Attempt(NamedTuple):
         code: the provider's error code, if there is one.
         request_id: the provider's id of the request, for a support ticket.
         read_back: True for a load that looked what an earlier attempt had done.
+        reason: the code of why this target was asked, such as ``first``, ``again`` or ``moved``;
+            the page on routing lists them.
+        call_id: of the call that it belongs to, for `Client.explain`; counted by the client.
     """
 
     target: str
@@ -74,6 +77,8 @@ class Attempt(NamedTuple):
     code: str | None = None
     request_id: str | None = None
     read_back: bool = False
+    reason: str = "first"
+    call_id: int = 0
 
 
 class InvokeResult(NamedTuple):
@@ -202,6 +207,62 @@ class Event(NamedTuple):
         return masked(self, "type id source time")
 
 
+class CircuitStatus(NamedTuple):
+    """A circuit that is not closed: calls reach the target in part, or not at all.
+
+    Attributes:
+        verb: such as ``invoke``.
+        resource: the function, bus or table; empty for all of them.
+        state: ``open``, ``half_open`` or ``ramp``.
+        reason: why it opened.
+        seconds: until it is no longer open; None where it is not open.
+    """
+
+    verb: str
+    resource: str
+    state: str
+    reason: str
+    seconds: float | None = None
+
+
+class RoutingEvent(NamedTuple):
+    """Something that the router has decided, for a listener.
+
+    Attributes:
+        name: such as ``opened``; the page on logging lists them.
+        target: which target it is about; empty for all.
+        verb: of the calls that it is about.
+        resource: the function, bus or table that it is about; empty for all of them.
+        reason: a code.
+        call_id: of the call that it is about; 0 where it is not about one call.
+        facts: numbers, by name.
+    """
+
+    name: str
+    target: str = ""
+    verb: str = ""
+    resource: str = ""
+    reason: str = ""
+    call_id: int = 0
+    facts: Mapping[str, float] = NOTHING
+
+
+class ProbeReport(NamedTuple):
+    """What a probe of a target has shown.
+
+    Attributes:
+        target: its name.
+        works: whether it answered; None if its adapter has no probe.
+        seconds: that it took; likewise.
+        code: what went wrong, if anything did.
+    """
+
+    target: str
+    works: bool | None
+    seconds: float | None
+    code: str | None = None
+
+
 class TargetStatus(NamedTuple):
     """One target of the order, as this client sees it.
 
@@ -212,6 +273,13 @@ class TargetStatus(NamedTuple):
         attempts: how many attempts this client has made on it.
         failures: how many of them ended not sent, rejected, unusable or ambiguous.
         last_outcome: the outcome of the last attempt; None before the first.
+        state: ``closed`` if calls flow to it, ``isolated`` if an operator has taken it out, else
+            the state of the circuit that lets the fewest through: ``open``, ``half_open`` or
+            ``ramp``.
+        circuits: those that are not closed.
+        residency: where its data is, as configured; None where that is not.
+        in_flight: requests under way; None if the target does not count them.
+        waiting: calls that wait for a place; likewise.
     """
 
     name: str
@@ -220,3 +288,8 @@ class TargetStatus(NamedTuple):
     attempts: int = 0
     failures: int = 0
     last_outcome: Outcome | None = None
+    state: str = "closed"
+    circuits: tuple[CircuitStatus, ...] = ()
+    residency: str | None = None
+    in_flight: int | None = None
+    waiting: int | None = None

@@ -195,11 +195,11 @@ def test_profile_and_certificates() -> None:
     env = {"AWS_PROFILE": "work", "AWS_CA_BUNDLE": "/etc/ca.pem"}
     settings = read(env=env)
     assert (settings.profile, settings.profile_first) == ("work", False)
-    assert settings.ca_bundle == "/etc/ca.pem"
+    assert settings.http.ca_bundle == "/etc/ca.pem"
     settings = read(options={"profile": "own", "ca_bundle": "/own.pem"}, env=env)
     assert (settings.profile, settings.profile_first) == ("own", True)
-    assert settings.ca_bundle == "/own.pem"
-    assert (read().profile, read().ca_bundle) == (None, None)
+    assert settings.http.ca_bundle == "/own.pem"
+    assert (read().profile, read().http.ca_bundle) == (None, None)
 
 
 def test_a_profile_by_variable_comes_after_keys_in_botocore(

@@ -18,13 +18,13 @@ from azure.core.exceptions import (
 )
 from azure.identity import CredentialUnavailableError
 
+from leeward.adapter.http_functions import Address
 from leeward.adapter.resolver import FunctionAddress, Source, Token
 from leeward.adapter.tokens import LARGEST
 from leeward.errors import ConfigError, Outcome
 from leeward.http.messages import Failure, Phase, Request, Response
 from leeward.http.options import TransportOptions
 from leeward.http.threads import CurlTransport
-from leeward_azure.functions.addresses import Address
 from leeward_azure.identity.credentials import (
     AccountKey,
     Bearer,
@@ -133,8 +133,8 @@ def test_keys_go_before_entra() -> None:
         ServiceCredential("cosmos"): AccountKey(KEY),
         ServiceCredential("eventgrid"): SasToken("r=1&s=2"),
         ServiceCredential("queue"): AccountKey(KEY),
-        FunctionAddress("pay"): Address(origin, "/api/orders/pay", "canary-pay"),
-        FunctionAddress("send"): Address(origin, "/api/send", "canary-all"),
+        FunctionAddress("pay"): Address(origin, "/api/orders/pay", key="canary-pay"),
+        FunctionAddress("send"): Address(origin, "/api/send", key="canary-all"),
     }.items():
         assert source(what, 5.0) == (secret, NOW, None)
     assert canned.sent == []
@@ -203,7 +203,7 @@ def test_an_address_that_was_looked_up_and_its_token(lasting: int, kept: int) ->
         site = {"properties": {"defaultHostName": "shop.example"}}
         arm.get(f"{base}/Microsoft.Web/sites/shop", json=site)
         found = source(FunctionAddress("f"), 5.0)
-    assert found.value == Address("https://shop.example", "/api/f", None, "canary-token", True)
+    assert found.value == Address("https://shop.example", "/api/f", "canary-token", True)
     assert (found.fetched_at, found.expires_at) == (NOW, NOW + kept)
 
 

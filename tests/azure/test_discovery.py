@@ -9,6 +9,7 @@ import requests
 import responses
 
 from leeward.adapter import Capability
+from leeward.adapter.http_functions import Address
 from leeward.adapter.lazy_plans import LazyPlans
 from leeward.adapter.plan_driver import PlanDriver, TargetInfo
 from leeward.adapter.resolver import FunctionAddress, Resolved, Source, Token, Unresolved
@@ -18,7 +19,7 @@ from leeward.errors import Outcome
 from leeward.http.messages import Failure, Phase, Request, Response
 from leeward.http.wire import Wire
 from leeward_azure.driver import LIMITS, PLANS
-from leeward_azure.functions.addresses import KEPT, Address
+from leeward_azure.functions.addresses import KEPT
 from leeward_azure.functions.discovery import lookup_source
 from leeward_azure.identity.credentials import Bearer
 from leeward_contract_tests.rows import each_row
@@ -94,7 +95,7 @@ def test_host_route_and_key(arm: responses.RequestsMock) -> None:
     arm.get(BASE, json=SITE)
     arm.get(f"{BASE}/functions/send", json=function())
     arm.post(f"{BASE}/functions/send/listkeys", json=KEYS)
-    assert look_up() == Address(ORIGIN, "/v1/orders/send", "canary-key", None, True)
+    assert look_up() == Address(ORIGIN, "/v1/orders/send", None, True, "canary-key")
     assert paths(arm) == ["", "/functions/send", "/functions/send/listkeys"]
     shown = {call.request.headers["Authorization"] for call in arm.calls}
     assert shown == {"Bearer canary-token"}
@@ -104,7 +105,7 @@ def test_only_what_is_not_configured_is_asked_for(arm: responses.RequestsMock) -
     """A configured route and key need no look-up, and so no right to list keys."""
     arm.get(BASE, json=SITE)
     own = {"routes": {"send": "orders/send"}, "function_keys": {"send": "canary-own"}}
-    assert look_up(**own) == Address(ORIGIN, "/api/orders/send", "canary-own", None, True)
+    assert look_up(**own) == Address(ORIGIN, "/api/orders/send", None, True, "canary-own")
     assert paths(arm) == [""]
 
 

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward.adapter import TOO_LARGE, FunctionFault, Invoke, Result
+from leeward.adapter.http_functions import Address
 from leeward.adapter.resolver import FunctionAddress
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Request, Response
-from leeward_azure.functions.addresses import Address
 from leeward_azure.functions.plans import OFFLINE, STOPPED, functions
 from leeward_azure.settings.services import Functions
 from leeward_contract_tests.rows import each_row
@@ -23,7 +23,7 @@ CONFIGURED = Functions("https://shop.azurewebsites.net", routes={"pay": "orders/
 PLAN = functions(CONFIGURED)["invoke"]
 CALL = Invoke("send-receipt", b'{"order":"42"}', "key-1")
 
-ADDRESS = Address("https://shop.azurewebsites.net", "/api/send-receipt", "canary-key")
+ADDRESS = Address("https://shop.azurewebsites.net", "/api/send-receipt", key="canary-key")
 FOUND = ADDRESS._replace(looked_up=True)
 MARKED = {"x_leeward": "1"}
 ASKED = {"www_authenticate": "Bearer"}

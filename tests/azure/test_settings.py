@@ -420,9 +420,9 @@ def test_identity_and_certificates() -> None:
     """An option goes before the variable."""
     env = {"AZURE_CLIENT_ID": "env", "REQUESTS_CA_BUNDLE": "/env.pem"}
     found = settings(env, **APP, identity="managed")
-    assert (found.identity, found.client_id, found.ca_bundle) == ("managed", "env", "/env.pem")
+    assert (found.identity, found.client_id, found.http.ca_bundle) == ("managed", "env", "/env.pem")
     found = settings(env, **APP, client_id="own", ca_bundle="/own.pem")
-    assert (found.identity, found.client_id, found.ca_bundle) == (None, "own", "/own.pem")
+    assert (found.identity, found.client_id, found.http.ca_bundle) == (None, "own", "/own.pem")
     assert "'default' or 'managed'" in refusal(**APP, identity="cli")
 
 
@@ -491,9 +491,9 @@ OWN: dict[str, Any] = {
 @pytest.mark.parametrize("option", OWN)
 def test_the_hardened_mode_takes_azures_own_hosts(option: str) -> None:
     """Each service has its own; connections go to the public internet alone."""
-    found = settings(**HARD, **LOCKED[option], **{option: OWN[option]})
-    assert found.public_only
-    assert not settings(**HARD, **LOCKED[option], **{option: OWN[option]}, allow_private=True)[-1]
+    options = HARD | LOCKED[option] | {option: OWN[option]}
+    assert settings(**options).http.public_only
+    assert not settings(**options, allow_private=True).http.public_only
 
 
 @pytest.mark.parametrize("option", OWN)

@@ -624,7 +624,6 @@ FILES: dict[str, tuple[str, str]] = {
     "numbers without end": ("x = " + "9" * 5000, "not TOML"),
     "lists without end": ("x = " + "[" * 5000, "not TOML"),
     "a feature to come": ("[tables.t]\nhandoff = ['google']", "not available in this version"),
-    "fail-back to come": ("fail_back = 'sticky'", "not available in this version"),
 }
 
 

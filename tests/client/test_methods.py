@@ -53,6 +53,7 @@ from leeward.adapter import (
 from leeward.config import FunctionConfig, TableConfig
 from leeward.errors import Outcome
 from leeward.local import open_driver
+from leeward.operations.operations import MOST_KNOWN
 from leeward.testing import FakeClock, FaultyDriver
 from leeward.values import EffectName
 from leeward_contract_tests.rows import each_row
@@ -242,6 +243,25 @@ def test_store_carries_key_condition_and_expiry() -> None:
         "r-1",
         False,
     )
+
+
+def test_an_item_that_is_changed_later_changes_no_call() -> None:
+    """A call keeps the item as it was checked, whoever puts other members into the caller's."""
+    driver = Scripted("a")
+    item: dict[str, Any] = {"id": "42"}
+    client(driver).store_data("orders", item)
+    item["id"] = object()
+    (call,) = driver.calls
+    assert isinstance(call, Store)
+    assert call.item == {"id": "42"}
+
+
+def test_no_number_of_tables_fills_the_memory() -> None:
+    """Names may come from users, so those that are remembered as checked have a bound."""
+    cloud = client(Scripted("a"))
+    for number in range(MOST_KNOWN + 1):
+        cloud.load_data(f"orders-{number}", "42")
+    assert len(cloud._operations._tables) <= MOST_KNOWN
 
 
 def test_composite_keys() -> None:

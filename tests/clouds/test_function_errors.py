@@ -9,14 +9,13 @@ import pytest
 
 from leeward import Client, FunctionError
 from leeward.adapter import Invoke, Result
+from leeward.adapter.http_functions import Address
 from leeward.envelope import MARK, fault_document, fault_of
 from leeward.http.messages import Response
 from leeward.local import Local
 from leeward_azure.functions import plans as azure
-from leeward_azure.functions.addresses import Address as AzureAddress
 from leeward_azure.settings.services import Functions as AzureFunctions
 from leeward_google.functions import plans as google
-from leeward_google.functions.addresses import Address as GoogleAddress
 from leeward_google.settings.services import Functions as GoogleFunctions
 from tests.aws.test_functions import PLANS as AWS
 from tests.playing import play
@@ -63,13 +62,13 @@ def on_aws() -> Result[Any]:
 
 def on_azure() -> Result[Any]:
     plan = azure.functions(AzureFunctions("https://shop.azurewebsites.net"))["invoke"]
-    address = AzureAddress("https://shop.azurewebsites.net", "/api/find")
+    address = Address("https://shop.azurewebsites.net", "/api/find")
     return play(plan, CALL, Response(500, {MARK: "1"}, document()), credential=address).result
 
 
 def on_google() -> Result[Any]:
     plan = google.functions(GoogleFunctions("https://shop.a.run.app"))["invoke"]
-    address = GoogleAddress("https://shop.a.run.app", "/find")
+    address = Address("https://shop.a.run.app", "/find")
     return play(plan, CALL, Response(500, {MARK: "1"}, document()), credential=address).result
 
 

@@ -82,6 +82,15 @@ def test_the_data_target_of_the_environment_wins(file: Path) -> None:
     assert (config.data_target, config.homes()) == ("google", {})
 
 
+def test_a_misspelt_variable_is_refused() -> None:
+    """Ignored, it would send data elsewhere; a name that is only alike is somebody else's."""
+    for name in ("LEEWARD_DATA_TARGT", "LEEWARD_CONFG", "LEEWARD_DATATARGET"):
+        with pytest.raises(ConfigError, match=f"{name} is unknown; did you mean LEEWARD_"):
+            load_config(env={name: "aws"})
+    for name in ("LEEWARD_TEST_CLOUD", "LEEWARD_CONFIG_MAP", "LEEWARD_FUNCTION", "LEEWARDCONFG"):
+        load_config(env={name: "aws"})
+
+
 def test_the_data_target_of_the_file_is_for_tables_without_a_home(file: Path) -> None:
     """In the file, what is said of one table goes before what is said of all."""
     config = load_config(file=file, env={})

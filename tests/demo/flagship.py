@@ -7,14 +7,19 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from leeward_contract_tests.fixtures import ECHO, EVENTS, ITEMS
+from leeward_contract_tests.fixtures import EVENTS, ITEMS
 from tests.house.workspace import ROOT
+from tests.servers.aws.function import Function
+from tests.servers.azure.functions_host import FunctionsHost
+from tests.servers.deploying import deploy
+from tests.servers.google.cloud_run import Service
+from tests.servers.google.framework import FunctionsFramework
 
 ORDERS: list[tuple[dict[str, str], str]] = [
     ({}, "local"),
@@ -44,12 +49,33 @@ def started(cloud: str) -> AbstractContextManager[list[Any]]:
     return opened(1)  # type: ignore[no-any-return]
 
 
-def settings(cloud: Any) -> str:
+@contextmanager
+def deployed(cloud: Any, folder: Path, shown: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """Deploy the app of a page on a cloud, as it is printed.
+
+    Yields:
+        The options of the target that lead to it.
+    """
+    provider = cloud.target.partition(":")[0]
+    code = deploy(folder, provider, {"shop.py": shown["shop.py"]}, "shop")
+    with ExitStack() as stack:
+        options = dict(cloud.options)
+        if provider == "aws":
+            cloud.functions.deploy(Function("send-receipt", "handler.lambda_handler", code=code))
+        elif provider == "azure":
+            options["function_url"] = stack.enter_context(FunctionsHost(code)).url
+        else:
+            runtime = stack.enter_context(FunctionsFramework(code))
+            cloud.deploy("send-receipt", Service(runtime, "/send-receipt"))
+        yield options
+
+
+def settings(cloud: Any, options: Mapping[str, str]) -> str:
     """Return the ``leeward.toml`` of an operator of this cloud, with its own names."""
     provider = cloud.target.partition(":")[0]
     lines = [f'[targets."{cloud.target}"]']
-    lines += [f'{name} = "{value}"' for name, value in cloud.options.items()]
-    own = {"functions.send-receipt": ECHO, "buses.orders": EVENTS, "tables.orders": ITEMS}
+    lines += [f'{name} = "{value}"' for name, value in options.items()]
+    own = {"buses.orders": EVENTS, "tables.orders": ITEMS}
     for section, name in own.items():
         lines += [f"[{section}]", f'names = {{ {provider} = "{name}" }}']
     return "\n".join(lines)
@@ -65,9 +91,14 @@ def run_everywhere() -> Iterator[tuple[str, str]]:
     for variables, _ in (ORDERS[0], ORDERS[2]):
         yield variables.get("CLOUD_PROVIDER", "(not set)"), _printed(shown, variables)
     for provider in CLOUDS:
-        with started(provider) as (cloud,):
+        with (
+            TemporaryDirectory() as folder,
+            started(provider) as (cloud,),
+            deployed(cloud, Path(folder, "code"), shown) as options,
+        ):
             variables = cloud.env | {"CLOUD_PROVIDER": cloud.target}
-            yield cloud.target, _printed({**shown, "leeward.toml": settings(cloud)}, variables)
+            toml = settings(cloud, options)
+            yield cloud.target, _printed({**shown, "leeward.toml": toml}, variables)
 
 
 def _printed(shown: Mapping[str, str], variables: Mapping[str, str]) -> str:

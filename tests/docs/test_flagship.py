@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.demo.__main__ import main
-from tests.demo.flagship import CLOUDS, ORDERS, files, settings, started
+from tests.demo.flagship import CLOUDS, ORDERS, deployed, files, settings, started
 from tests.docs.test_pages import blocks
 from tests.house.workspace import ROOT
 
@@ -39,7 +39,7 @@ def test_the_program_runs_as_printed(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The three files of the page are enough, and the variable alone chooses the target."""
+    """The two files of the page are enough, and the variable alone chooses the target."""
     for name, text in files(page).items():
         (folder / name).write_text(text, encoding="utf-8")
     for name, value in variables.items():
@@ -51,7 +51,7 @@ def test_the_program_runs_as_printed(
 def test_every_page_has_the_same_program() -> None:
     """So that one is not mended without the others."""
     first, *others = [files(page) for page in PAGES]
-    assert list(first) == ["main.py", "shop.py", "leeward.toml"]
+    assert list(first) == ["main.py", "shop.py"]
     assert others == [first, first]
 
 
@@ -73,15 +73,16 @@ def test_the_program_runs_on_a_cloud(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The same text, with an operator's own ``leeward.toml``, over a real wire."""
-    (folder / "main.py").write_text(files("README.md")["main.py"], encoding="utf-8")
-    with started(provider) as clouds:
-        (cloud,) = clouds
-        (folder / "leeward.toml").write_text(settings(cloud), encoding="utf-8")
+    """The same app, deployed; the same program, with an operator's own ``leeward.toml``."""
+    shown = files("README.md")
+    for name, text in shown.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    with started(provider) as (cloud,), deployed(cloud, folder / "code", shown) as options:
+        (folder / "leeward.toml").write_text(settings(cloud, options), encoding="utf-8")
         for name, value in (cloud.env | {"CLOUD_PROVIDER": cloud.target}).items():
             monkeypatch.setenv(name, value)
         runpy.run_path("main.py", run_name="__main__")
-    assert capsys.readouterr().out == f"{{'order': '42'}} from {cloud.target}\n"
+    assert capsys.readouterr().out == f"{{'sent': '42'}} from {cloud.target}\n"
 
 
 @pytest.mark.vendors
@@ -91,9 +92,7 @@ def test_make_demo_shows_the_program_everywhere(capsys: pytest.CaptureFixture[st
     told = capsys.readouterr()
     assert told.err == "starting aws, azure, google, one after the other\n"
     prints = dict(
-        re.findall(
-            r"^(\S+|\(not set\)) +\{'(?:sent|order)': '42'\} from (\S+)$", told.out, re.MULTILINE
-        )
+        re.findall(r"^(\S+|\(not set\)) +\{'sent': '42'\} from (\S+)$", told.out, re.MULTILINE)
     )
     assert prints == {
         "(not set)": "local",

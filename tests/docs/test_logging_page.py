@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from leeward.routing.runners.log_listener import LEVELS as LEVELS_OF_ROUTING
 from tests.docs.test_pages import table
 from tests.house.workspace import ROOT
 
@@ -32,4 +33,5 @@ def logged() -> Iterator[tuple[str, str, str]]:
 
 def test_the_page_lists_every_event() -> None:
     """With its logger and its level."""
-    assert {tuple(row[:3]) for row in table("logging.md", "logger |")} == set(logged())
+    decided = {("leeward.routing", name, level) for name, level in LEVELS_OF_ROUTING.items()}
+    assert {tuple(row[:3]) for row in table("logging.md", "logger |")} == set(logged()) | decided

@@ -71,7 +71,7 @@ def test_the_site_is_built_where_every_pull_request_is_checked() -> None:
     text = (ROOT / "Makefile").read_text(encoding="utf-8")
     check = text.partition("\ncheck:")[2].partition("\n\n")[0]
     site = text.partition("\nsite:")[2].partition("\n\n")[0]
-    assert "$(MAKE) site" in check
+    assert "$(MAKE) -j 2 types site\n" in check
     assert "sphinx-build -q -W" in site
     assert "docs/links.py" in site
 

@@ -14,6 +14,7 @@ import pytest
 import requests
 import responses
 
+from leeward.adapter.http_functions import Address
 from leeward.adapter.resolver import FunctionAddress, Source
 from leeward.adapter.tokens import LARGEST
 from leeward.errors import ConfigError, Outcome
@@ -21,7 +22,6 @@ from leeward.http.messages import Failure, Phase, Response
 from leeward.http.options import TransportOptions
 from leeward.http.threads import CurlTransport
 from leeward_contract_tests.rows import each_row
-from leeward_google.functions.addresses import Address
 from leeward_google.identity.credentials import ACCESS_TOKEN, SCOPE, Bearer, Project
 from leeward_google.identity.endpoint import PROBE_SECONDS
 from leeward_google.identity.sources import describe_source, source_of

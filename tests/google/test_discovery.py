@@ -10,6 +10,7 @@ import requests
 import responses
 
 from leeward.adapter import Capability
+from leeward.adapter.http_functions import Address
 from leeward.adapter.lazy_plans import LazyPlans
 from leeward.adapter.plan_driver import PlanDriver, TargetInfo
 from leeward.adapter.resolver import FunctionAddress, Resolved, Source, Unresolved
@@ -18,7 +19,7 @@ from leeward.errors import Outcome
 from leeward.http.messages import Failure, Request, Response
 from leeward.http.wire import Wire
 from leeward_google.driver import LIMITS, PLANS
-from leeward_google.functions.addresses import KEPT, Address, FunctionUrl
+from leeward_google.functions.addresses import KEPT, FunctionUrl
 from leeward_google.functions.discovery import lookup_source
 from leeward_google.identity.credentials import ACCESS_TOKEN, Bearer, Project
 from leeward_google.identity.sources import source_of

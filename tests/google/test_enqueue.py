@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
+from leeward.adapter.http_functions import Address
 from leeward.calls import Enqueue
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Response
 from leeward_contract_tests.rows import each_row
-from leeward_google.functions.addresses import Address, FunctionUrl
+from leeward_google.functions.addresses import FunctionUrl
 from leeward_google.functions.queues import tasks, topics
 from leeward_google.identity.credentials import ACCESS_TOKEN
 from leeward_google.settings.services import Functions, Tasks, Topics

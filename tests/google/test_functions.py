@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward.adapter import TOO_LARGE, FunctionFault, Invoke, Result
+from leeward.adapter.http_functions import Address
 from leeward.adapter.plans import STALE_CREDENTIALS
 from leeward.adapter.resolver import FunctionAddress
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Request, Response
 from leeward_contract_tests.rows import each_row
-from leeward_google.functions.addresses import Address
 from leeward_google.functions.plans import NO_INSTANCE, functions
 from leeward_google.settings.services import Functions
 from tests.google.playing import LATER, NOW, answer, headers_of

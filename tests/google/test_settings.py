@@ -32,7 +32,7 @@ def test_nothing_but_a_project_is_needed() -> None:
     assert found.events == Events("https://pubsub.googleapis.com")
     assert found.queued == Topics("https://pubsub.googleapis.com")
     assert found.tables == Tables("https://firestore.googleapis.com", "(default)")
-    assert (found.functions, found.region, found.public_only) == (None, None, False)
+    assert (found.functions, found.region, found.http.public_only) == (None, None, False)
     assert settings().project is None
 
 
@@ -82,8 +82,8 @@ def test_functions_in_full() -> None:
         "us-central1",
         "https://audience.example",
     )
-    assert address_in("send", found) == (RUN, "/receipts", None, False)
-    there = ("https://us-central1-shop-1.cloudfunctions.net", "/pay", None, False)
+    assert address_in("send", found) == (RUN, "/receipts", None, False, None)
+    there = ("https://us-central1-shop-1.cloudfunctions.net", "/pay", None, False, None)
     assert address_in("pay", found) == there
     public = settings(functions={"send": RUN}, authenticate=False).functions
     assert public == Functions(urls={"send": RUN}, authenticate=False)
@@ -219,7 +219,7 @@ def test_who_asks() -> None:
         "env-quota",
         "https://iamcredentials.googleapis.com",
     )
-    assert found.ca_bundle == "/env.pem"
+    assert found.http.ca_bundle == "/env.pem"
     found = settings(env, credentials_file="/own.json", quota_project="own", ca_bundle="/own.pem")
     assert (found.identity.file, found.identity.quota_project) == ("/own.json", "own")
     assert settings(env, identity="metadata").identity.file is None
@@ -243,8 +243,8 @@ OWN: dict[str, Any] = {
 @each_row("option", list(OWN))
 def test_the_hardened_mode_takes_googles_own_hosts(option: str) -> None:
     """Each service has its own; connections go to the public internet alone."""
-    assert settings(**HARD, **{option: OWN[option]}).public_only
-    assert not settings(**HARD, **{option: OWN[option]}, allow_private=True).public_only
+    assert settings(**HARD, **{option: OWN[option]}).http.public_only
+    assert not settings(**HARD, **{option: OWN[option]}, allow_private=True).http.public_only
 
 
 @pytest.mark.parametrize("option", OWN)
@@ -294,7 +294,7 @@ def test_the_hardened_mode_wants_a_word_on_identity() -> None:
     assert "identity = 'metadata'" in refusal(trust_env=False, project="p", identity="default")
     ways: list[dict[str, Any]] = [{"credentials_file": "/x"}, {"access_token": "t"}, HARD]
     for options in ways:
-        assert settings(**options | {"trust_env": False}).public_only
+        assert settings(**options | {"trust_env": False}).http.public_only
     told = refusal(trust_env=False, credentials_file="/x", allow_external_account=True)
     assert "allow_external_account" in told
 

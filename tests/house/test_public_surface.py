@@ -4,6 +4,7 @@ import leeward
 
 PUBLIC = [
     "AllTargetsUnavailable",
+    "App",
     "AsyncClient",
     "Attempt",
     "AuthError",
@@ -12,6 +13,7 @@ PUBLIC = [
     "Config",
     "ConfigError",
     "Conflict",
+    "Context",
     "DedupUnavailable",
     "Effect",
     "Event",

@@ -112,12 +112,6 @@ VERBS: Final = {
 }
 """What no docstring begins with."""
 
-NOT_YET: Final = {
-    "src/leeward/routing": "routing",
-}
-"""TEMPORARY, and to be emptied: beginnings of paths that the words have not reached yet, and the
-name of the room. Take a line away, run the test, and mend what it names."""
-
 _PROSE: Final = [
     (
         re.compile(

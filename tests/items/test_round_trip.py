@@ -8,7 +8,7 @@ from hypothesis import given, note, settings
 
 from leeward.adapter import Limits
 from leeward.adapter.items import Profile, checked_size, decode, encode
-from leeward.items.checks import DEEPEST
+from leeward.json_text import DEEPEST
 from leeward_contract_tests.rows import each_row
 from tests.items.corpus import NASTY_ITEMS
 from tests.items.exactness import assert_exact

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from leeward import App, Client
 from leeward.adapter import TargetConfig
 from leeward.errors import ConfigError
 from leeward.local import Local, open_driver
@@ -16,6 +17,15 @@ seen: list[Any] = []
 def double(payload: int) -> int:
     """Double a number."""
     return payload * 2
+
+
+app = App("tests")
+
+
+@app.function()
+def treble(payload: int) -> int:
+    """Treble a number."""
+    return payload * 3
 
 
 def remember(event: Any) -> None:
@@ -97,6 +107,13 @@ def test_functions_and_subscriptions_are_imported() -> None:
     driver.close()
 
 
+def test_an_app_is_imported_and_mounted_once() -> None:
+    """Its handlers are at work; a client that is given it too changes nothing."""
+    driver = open_driver(config(path=":memory:", app=f"{HERE}:app"))
+    with Client(driver, app=app) as client:
+        assert client.invoke("treble", 7).value == 21
+
+
 @pytest.mark.threat("S11")
 @each_row("qualifier", ["", "../x", "a b", "a/b", "ä", "a\n"])
 def test_a_qualifier_that_is_no_file_name_is_refused(qualifier: str) -> None:
@@ -117,6 +134,8 @@ def test_a_qualifier_that_is_no_file_name_is_refused(qualifier: str) -> None:
         ({"functions": {"f": "a:b:c"}}, "module:function"),
         ({"functions": {"f": "leeward.nowhere:f"}}, r"cannot be imported \(ModuleNotFoundError\)"),
         ({"functions": {"f": f"{HERE}:absent"}}, "has no 'absent'"),
+        ({"app": f"{HERE}:double"}, "'app' .* is a function; name a leeward.App"),
+        ({"app": "nope"}, "'app' .* must look like"),
         ({"functions": {"f": f"{HERE}:seen"}}, "is not callable"),
         ({"functions": {"": f"{HERE}:double"}}, "name"),
         ({"subscriptions": {}}, "'subscriptions'.*must be a list"),

@@ -17,7 +17,7 @@ from tests.local.calls import PATIENT, enqueue, event, publish, until, value_of
 
 def test_a_failed_delivery_is_tried_again(cloud: Local) -> None:
     """The subscriber gets the same event until it does not raise, and knows which attempt it is."""
-    attempts: list[tuple[str | None, int]] = []
+    attempts: list[tuple[str | None, int | None]] = []
 
     @cloud.subscribe("orders")
     def subscriber(event: Event, context: Context) -> None:
@@ -33,7 +33,7 @@ def test_a_failed_delivery_is_tried_again(cloud: Local) -> None:
 
 def test_a_delivery_that_always_fails_is_given_up(cloud: Local) -> None:
     """After five attempts it is a dead letter, with the event, and what was raised last."""
-    attempts: list[int] = []
+    attempts: list[int | None] = []
 
     @cloud.subscribe("orders", name="broken")
     def subscriber(event: Event, context: Context) -> None:
@@ -137,7 +137,7 @@ def test_one_subscriber_fails_alone(cloud: Local) -> None:
 
 def test_a_queued_call_is_made_in_the_background(cloud: Local) -> None:
     """It is accepted first; the payload, the key and the attempt arrive."""
-    calls: SimpleQueue[tuple[Any, str, int]] = SimpleQueue()
+    calls: SimpleQueue[tuple[Any, str, int | None]] = SimpleQueue()
     go = Flag()
 
     @cloud.function("f")

@@ -35,7 +35,7 @@ def test_a_hung_subscriber_gets_the_event_again(opened: Callable[..., Local], fa
     clock = HandClock()
     cloud = opened(clock=clock)
     hang = {1: Flag(), 2: Flag()}
-    started: SimpleQueue[tuple[str | None, int]] = SimpleQueue()
+    started: SimpleQueue[tuple[str | None, int | None]] = SimpleQueue()
     overtaking: list[bool] = []
 
     @cloud.subscribe("orders")
@@ -45,7 +45,7 @@ def test_a_hung_subscriber_gets_the_event_again(opened: Callable[..., Local], fa
             return
         started.put((event.id, context.attempt))
         if event.id == "hung":
-            assert hang[context.attempt].wait(PATIENT)
+            assert hang[context.attempt or 0].wait(PATIENT)
             if fails and context.attempt == 1:
                 raise ValueError
 
@@ -72,7 +72,7 @@ def test_hung_subscribers_do_not_use_up_the_threads(opened: Callable[..., Local]
     clock = HandClock()
     cloud = opened(clock=clock)
     hang = Flag()
-    started: SimpleQueue[int] = SimpleQueue()
+    started: SimpleQueue[int | None] = SimpleQueue()
 
     @cloud.subscribe("orders")
     def subscriber(event: Event, context: Context) -> None:
@@ -164,7 +164,7 @@ def test_a_delivery_that_is_not_written_down_is_made_again(
     """A locked database keeps the end of an attempt from being noted; its lease ends then."""
     clock = HandClock()
     cloud = opened(path=path, clock=clock)
-    attempts: SimpleQueue[int] = SimpleQueue()
+    attempts: SimpleQueue[int | None] = SimpleQueue()
     go = Flag()
 
     @cloud.subscribe("orders")

@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         missed = 0
         for (room, mutant), verdict in zip(chosen, _verdicts(copies, chosen), strict=True):
             missed += verdict is not Verdict.CAUGHT
-            print(f"{room:<11}{verdict.value:<11}{mutant.fault}\n{'':22}{mutant.test}", flush=True)
+            print(f"{room:<13}{verdict.value:<11}{mutant.fault}\n{'':24}{mutant.test}", flush=True)
         total = len(chosen)
         if not options.only:
             for what, test in OTHER_LISTS.items():

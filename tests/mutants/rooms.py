@@ -5,14 +5,33 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from tests.mutants import aws, azure, google, items, kit, wire
+from tests.mutants import (
+    aws,
+    azure,
+    config,
+    contract,
+    delivery,
+    envelope,
+    google,
+    idempotency,
+    items,
+    kit,
+    operations,
+    wire,
+)
 from tests.mutants.mutant import Mutant
 
 ROOMS: Final[Mapping[str, Sequence[Mutant]]] = {
+    "idempotency": idempotency.MUTANTS,
     "wire": wire.MUTANTS,
     "kit": kit.MUTANTS,
     "aws": aws.MUTANTS,
     "azure": azure.MUTANTS,
     "google": google.MUTANTS,
     "items": items.MUTANTS,
+    "envelope": envelope.MUTANTS,
+    "operations": operations.MUTANTS,
+    "config": config.MUTANTS,
+    "delivery": delivery.MUTANTS,
+    "contract": contract.MUTANTS,
 }

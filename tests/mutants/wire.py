@@ -69,7 +69,7 @@ MUTANTS: Final = (
     Mutant(
         "an answer that was cut is whole",
         f"{HTTP}/response_parser.py",
-        "if not isinstance(self._content, UntilTheEnd):",
+        "if not self._content.ends_with_connection:",
         "if False:",
         f"{TESTS}/test_response_parser.py::test_an_answer_that_is_cut",
     ),
@@ -146,8 +146,8 @@ MUTANTS: Final = (
     Mutant(
         "a connection that was dropped while in use is kept",
         f"{HTTP}/pool.py",
-        "if self.is_closed or connection.is_dropped or not connection.is_reusable:",
-        "if self.is_closed or not connection.is_reusable:",
+        "self.is_closed or connection.is_dropped or not connection.is_reusable",
+        "self.is_closed or not connection.is_reusable",
         f"{TESTS}/test_drop.py::test_a_connection_in_use_is_closed_after_its_answer",
     ),
     Mutant(

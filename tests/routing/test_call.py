@@ -14,6 +14,7 @@ from leeward.routing.call import (
     AttemptEnded,
     CallState,
     Commands,
+    Core,
     Decision,
     Dispatch,
     Ending,
@@ -26,10 +27,11 @@ from leeward.routing.call import (
     dispatch,
     step,
 )
+from leeward.routing.health import Health
 from leeward.routing.outcomes import TABLE, rules_of
-from leeward.routing.policy import DEFAULT
+from leeward.routing.policy import DEFAULT, RoutingPolicy
 from leeward.routing.readback import Verdict
-from leeward.routing.select import Targets, candidates
+from leeward.routing.select import Targets
 from leeward.values import Effect
 
 UNSAFE = Invoke("f", b"{}", "key-1")
@@ -38,13 +40,19 @@ IDEMPOTENT = UNSAFE._replace(effect=Effect.IDEMPOTENT)
 STORE = Store("t", Key(("id",), ("1",)), {}, "w-1", now=0.0)
 
 
-def start(call: Call = UNSAFE, order: str = "ab", timeout: float = 60.0) -> Decision:
-    """Begin `call` at time 0 over targets of one letter; tables are at home on the first."""
-    return begin(call, Targets(tuple(order), home=order[0]), DEFAULT, 0.0, timeout)
-
-
 def half() -> float:
     return 0.5
+
+
+def start(
+    call: Call = UNSAFE,
+    order: str = "ab",
+    timeout: float = 60.0,
+    policy: RoutingPolicy = DEFAULT,
+) -> Decision:
+    """Begin `call` at time 0 over targets of one letter; tables are at home on the first."""
+    health = Health(Targets(tuple(order), home=order[0]), half, policy)
+    return begin(Core(health), call, 0.0, timeout)
 
 
 def feed(started: Decision, *outcomes: Outcome) -> tuple[str, Ending | None]:
@@ -59,7 +67,7 @@ def feed(started: Decision, *outcomes: Outcome) -> tuple[str, Ending | None]:
             case _:
                 event = AttemptEnded(command.attempt, next(answers))
         state, commands = step(state, event, 0.0, half)
-    return "".join(state.asked), state.ending
+    return "".join(state.tried), state.ending
 
 
 ENDLESS = 9
@@ -188,7 +196,7 @@ def test_an_attempt_that_may_be_followed_leaves_a_reserve() -> None:
 def test_the_last_attempt_has_all_the_time_there_is() -> None:
     """Nothing is held back for what cannot follow."""
     once = DEFAULT._replace(max_attempts=1)
-    assert timeout_of(begin(IDEMPOTENT, Targets(("a",)), once, 0.0, 10.0)[1]) == 10.0
+    assert timeout_of(start(IDEMPOTENT, "a", 10.0, once)[1]) == 10.0
 
 
 def test_nothing_starts_after_the_deadline() -> None:
@@ -224,7 +232,7 @@ def test_a_wait_that_does_not_fit_moves_on() -> None:
     """When the target asks for more time than there is, the next target is asked at once."""
     state, _ = start(timeout=1.0)
     _, (command,) = step(state, AttemptEnded(1, Outcome.REJECTED, 20.0), 0.0, half)
-    assert command == Dispatch(2, "b", UNSAFE, 1.0)
+    assert command == Dispatch(2, "b", UNSAFE, 1.0, 0, "moved")
 
 
 # Several attempts in flight: two of one harmless call, as a hedge would have them.
@@ -232,9 +240,9 @@ def test_a_wait_that_does_not_fit_moves_on() -> None:
 
 def two_in_flight(order: str = "ab") -> CallState:
     state, _ = start(IDEMPOTENT, order)
-    state, (second,) = dispatch(state, "b", 1.0)
-    assert second == Dispatch(2, "b", IDEMPOTENT, 59.0 * 0.6)
-    assert (state.asked, state.in_flight) == (("a", "b"), (1, 2))
+    state, (second,) = dispatch(state, "b", 1.0, "hedge")
+    assert second == Dispatch(2, "b", IDEMPOTENT, 59.0 * 0.6, 0, "hedge")
+    assert (state.tried, state.in_flight) == (("a", "b"), (1, 2))
     return state
 
 
@@ -283,7 +291,7 @@ def test_a_late_pause_ends_no_call_that_is_still_answered() -> None:
     state, _ = start(IDEMPOTENT, timeout=10.0)
     assert step(state, PauseEnded("b"), 9.95, half) == (state, ())
     state, (second,) = step(state, PauseEnded("b"), 1.0, half)
-    assert second == Dispatch(2, "b", IDEMPOTENT, 9.0 * 0.6)
+    assert second == Dispatch(2, "b", IDEMPOTENT, 9.0 * 0.6, 0, "again")
 
 
 # Whatever happens.
@@ -317,7 +325,7 @@ def test_what_holds_for_every_call(
     """Whatever the answers are: the caps, the deadline, sticky ambiguity, and an end."""
     state, commands = start(call, "abcde"[:count])
     sent, ending = run(state, commands, iter(outcomes), iter(verdicts), iter(waits))
-    rules, able = rules_of(call), candidates(state.targets, call, rules_of(call))
+    rules, able = rules_of(call), state.able
     asked = [target for target, _, _ in sent]
     all_proved = all(TABLE[outcome].proved for _, outcome, _ in sent[:-1])
     assert set(asked) <= set(able)

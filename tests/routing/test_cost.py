@@ -17,12 +17,12 @@ KEY = Key(("id",), ("1",))
 INVOKE = Invoke("f", b"{}", "key-1")
 ONE_EVENT = Publish("bus", (Event("t", id="1", source="s"),))
 COSTS = [
-    (INVOKE, OK, 15),
-    (INVOKE._replace(effect=Effect.IDEMPOTENT), OK, 15),
-    (Store("t", KEY, {"id": "1"}, "w-1", now=1000.0), Result.ok("r-1"), 16),
-    (Load("t", KEY), OK, 16),
-    (Delete("t", KEY, 0.0), OK, 16),
-    (ONE_EVENT, Result.ok((OK,)), 22),
+    (INVOKE, OK, 16),
+    (INVOKE._replace(effect=Effect.IDEMPOTENT), OK, 16),
+    (Store("t", KEY, {"id": "1"}, "w-1", now=1000.0), Result.ok("r-1"), 17),
+    (Load("t", KEY), OK, 17),
+    (Delete("t", KEY, 0.0), OK, 17),
+    (ONE_EVENT, Result.ok((OK,)), 23),
 ]
 
 
@@ -53,6 +53,7 @@ def python_calls(work: Callable[[], object]) -> list[str]:
 def test_the_router_stays_out_of_the_way(call: Call, answer: Result[Any], most: int) -> None:
     """From the router's `perform` to the driver's and back, the attempt's record included."""
     router = FailoverDriver([Instant(answer), Scripted("b")], home="a")
+    router.perform(call, 10.0)  # the first of its kind makes the circuits
     entered = python_calls(lambda: router.perform(call, 10.0))
     assert entered[:2] == ["perform", "run"]
     assert len(entered) <= most, entered
@@ -67,6 +68,7 @@ def test_awaiting_it_costs_no_more(call: Call, answer: Result[Any], most: int) -
         with pytest.raises(StopIteration):
             router.perform_async(call, 10.0).send(None)
 
+    work()
     entered = python_calls(work)
     ours = entered[entered.index("perform_async") : entered.index("__exit__")]
     assert len(ours) <= most, ours

@@ -8,10 +8,9 @@ import pytest
 
 from leeward.adapter import Call, Invoke, Key, Load, Result, Store, Stored
 from leeward.errors import Outcome
-from leeward.routing.call import Dispatch, Pause, ReadBack
-from leeward.routing.execution import Core, Execution, execute
+from leeward.routing.call import Core, Dispatch, Pause, ReadBack
+from leeward.routing.execution import Execution, execute
 from leeward.routing.health import Evidence, Health
-from leeward.routing.policy import DEFAULT
 from leeward.routing.select import Targets
 from leeward.values import Attempt, Effect
 from tests.routing.two_in_flight import two_at_once
@@ -23,7 +22,7 @@ STORE = Store("t", Key(("id",), ("1",)), {}, "w-1", now=0.0)
 
 def core_of(order: str = "ab") -> Core:
     targets = tuple(order)
-    return Core(Targets(targets, home=order[0]), DEFAULT, Health(targets), lambda: 0.5)
+    return Core(Health(Targets(targets, home=order[0]), lambda: 0.5))
 
 
 def send(execution: Execution, *reply: Any) -> Any:
@@ -46,9 +45,9 @@ def test_a_call_that_ends_well_at_once() -> None:
         {"x": 1},
         request_id="r-1",
         target="a",
-        attempts=(Attempt("a", 0.25, 0.5, Outcome.OK, None, "r-1"),),
+        attempts=(Attempt("a", 0.25, 0.5, Outcome.OK, None, "r-1", call_id=1),),
     )
-    assert core.health.evidence("a") == Evidence(1, 0, Outcome.OK)
+    assert core.health.evidence("a", 0.0) == Evidence(1, 0, Outcome.OK)
 
 
 def test_the_attempts_of_a_call_are_told_in_order() -> None:
@@ -70,7 +69,7 @@ def test_the_attempts_of_a_call_are_told_in_order() -> None:
         (Outcome.AMBIGUOUS, 2.0, False),
         (Outcome.OK, 3.0, True),
     ]
-    assert core.health.evidence("a") == Evidence(3, 2, Outcome.OK)
+    assert core.health.evidence("a", 0.0) == Evidence(3, 2, Outcome.OK)
 
 
 # Several commands in flight.
@@ -99,7 +98,7 @@ def test_the_first_good_answer_wins(
     result = send(execution, winner, 0.0, 1.0, OK)
     assert (result.outcome, result.target) == (Outcome.OK, winner.target)
     assert [attempt.target for attempt in result.attempts] == [winner.target]
-    assert core.health.evidence("ba"[place]) == Evidence()
+    assert core.health.evidence("ba"[place], 0.0) == Evidence()
 
 
 def test_a_bad_answer_waits_for_the_other_one(
@@ -127,6 +126,6 @@ def test_two_bad_answers_lead_on(two: tuple[Core, Execution, Dispatch, Dispatch]
 def test_a_call_that_no_one_may_serve_is_refused_before_anything_is_sent() -> None:
     """A table without a home: the first step raises."""
     call: Call = Load("t", STORE.key)
-    core = Core(Targets(("a", "b")), DEFAULT, Health(("a", "b")), lambda: 0.5)
+    core = Core(Health(Targets(("a", "b")), lambda: 0.5))
     with pytest.raises(Exception, match="has no home"):
         next(execute(core, call, 0.0, 10.0))

@@ -24,7 +24,9 @@ def main(port: str, ca_file: str) -> None:
     }
     target = TargetConfig("aws:us-east-1", "aws", "us-east-1", options, {}, trust_env=False)
     settings = settings_from(target)
-    wire = options_from_env({}, settings.ca_bundle)._replace(public_only=settings.public_only)
+    wire = options_from_env({}, settings.http.ca_bundle)._replace(
+        public_only=settings.http.public_only
+    )
     transport = CurlTransport(wire)
     for origin in settings.endpoints.values():
         answer = transport.send(Request("POST", origin, "/", (), b"x"), 20.0)

@@ -20,6 +20,7 @@ from leeward.errors import Outcome
 from leeward.operations.errors import LONGEST
 from leeward.registry import open_target
 from leeward.testing import FakeClock
+from leeward_contract_tests.rows import each_row
 from tests.house.workspace import ROOT
 from tests.http.wire import Wire, answer
 from tests.scripted import Scripted
@@ -33,12 +34,20 @@ SHIPPED = ["src", *(f"adapters/{each}/src" for each in ("aws", "azure", "google"
 BOUNDED: dict[str, str] = {
     "json_text.py cache": "a function without arguments",
     "http/public_addresses.py cache": "asked with the two tables of this module alone",
-    "routing/runners/threads.py SimpleQueue()": "holds the answers to one call's attempts",
-    "routing/runners/threads.py get()": "each attempt answers within its own deadline",
+    "routing/runners/side_by_side.py SimpleQueue()": "holds the answers to one call's attempts",
+    "routing/runners/side_by_side.py get()": "each attempt answers within its own deadline",
+    "routing/budget.py deque()": "holds the failovers of one window, a share of its calls",
     "local/functions.py SimpleQueue()": "holds one answer",
     "http/threads.py acquire()": "of a lock that nobody else knows yet",
     "adapter/flight.py wait()": "inside `asyncio.wait_for`, with the caller's deadline",
     "forking.py acquire()": "a lock's own method; what it guards is short",
+    "app/context.py get()": "of a context variable, which waits for nothing",
+    "app/event_loop.py get()": "returns the one loop, and waits for nothing",
+    "app/idempotency/payload.py cache": "a function without arguments",
+    "app/idempotency/running.py get()": "of a context variable",
+    "app/idempotency/settings.py cache": "asked with True and False alone",
+    "routing/failover.py get()": "of a context variable",
+    "runtime/time_limits.py cache": "a function without arguments",
 }
 """What has no bound in its call, with the reason why that is one."""
 
@@ -84,8 +93,8 @@ def _packages(folder: str) -> Iterator[Path]:
     return (each for each in Path(ROOT / folder).iterdir() if (each / "__init__.py").exists())
 
 
-@pytest.mark.parametrize(
-    ("source", "found"),
+@each_row(
+    "source, found",
     [
         ("@cache\ndef f(): pass", ["cache"]),
         ("lru_cache(None)(f)", ["cache"]),
@@ -111,7 +120,7 @@ NAMES = "x-amzn-RequestId x-ms-request-id x-ms-error-code x-amzn-errortype X-Amz
 
 
 @pytest.mark.parametrize("name", BODIES)
-@pytest.mark.parametrize("status", [400, 404, 503])
+@each_row("status", [400, 404, 503])
 def test_an_error_stays_short_whatever_a_service_says(name: str, status: int) -> None:
     """Its text, its code and the ids of requests; so do log lines that hold them."""
     head = "".join(f"{each}: {'R' * 9000}\r\n" for each in NAMES.split())

@@ -9,6 +9,7 @@ import pytest
 from leeward import Client, Config
 from leeward.registry import open_target
 from leeward.testing import FakeClock
+from leeward_contract_tests.rows import each_row
 from tests.http.wire import Wire, answer
 from tests.security.test_canaries import CANARY, GOOD, _did, _soon
 from tests.security.test_canaries import told as told  # noqa: PLC0414 - a fixture
@@ -30,7 +31,7 @@ BODIES = {
 
 
 @pytest.mark.parametrize("name", _targets("http://127.0.0.1:1"))
-@pytest.mark.parametrize("status", [200, 400, 403, 404, 409, 429, 500, 503])
+@each_row("status", [200, 400, 403, 404, 409, 429, 500, 503])
 def test_no_word_of_a_cloud_is_passed_on(told: list[str], name: str, status: int) -> None:
     """However it says it, in which status, and in whichever header; but for its code, a word."""
     for body in BODIES.values():

@@ -138,6 +138,8 @@ def test_an_option_without_effect_is_refused(options: dict[str, Any]) -> None:
 
 def test_the_transport_is_told() -> None:
     """Only public addresses in the hardened mode, unless a private network is allowed."""
-    assert hardened().public_only
-    assert not hardened(allow_private=True).public_only
-    assert not settings_from(TargetConfig("aws:us-east-1", "aws", "us-east-1", {}, {})).public_only
+    assert hardened().http.public_only
+    assert not hardened(allow_private=True).http.public_only
+    assert not settings_from(
+        TargetConfig("aws:us-east-1", "aws", "us-east-1", {}, {})
+    ).http.public_only

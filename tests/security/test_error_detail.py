@@ -12,6 +12,7 @@ from leeward import CallError, Client, Config, LeewardError
 from leeward.calls import FunctionFault, Result
 from leeward.config import TableConfig
 from leeward.errors import Outcome
+from leeward_contract_tests.rows import each_row
 from tests.scripted import Scripted
 from tests.security.test_canaries import CANARY
 
@@ -73,7 +74,7 @@ def failed(outcome: Outcome) -> CallError:
     return caught.value
 
 
-@pytest.mark.parametrize("outcome", [each for each in Outcome if each is not Outcome.OK])
+@each_row("outcome", [each for each in Outcome if each is not Outcome.OK])
 def test_the_message_of_every_outcome_is_this(outcome: Outcome) -> None:
     """Word for word; the native error is its cause, and nothing else is told."""
     error = failed(outcome)

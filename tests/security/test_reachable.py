@@ -16,6 +16,7 @@ import pytest
 
 from leeward import Client, Config
 from leeward.adapter import TargetConfig
+from leeward.config.load import _parse
 from leeward.errors import ConfigError, LeewardError
 from leeward.registry import open_target
 from leeward.testing import FakeClock
@@ -146,6 +147,20 @@ def test_no_error_of_opening_shows_a_secret(target: str, options: dict[str, Any]
         open_target(config)
     assert CANARY not in f"{caught.value!r} {caught.value}"
     assert showing(caught.value, caught.tb) == []
+
+
+@pytest.mark.parametrize("text", [b"key = '\xff{}'", b"key = '{}' '", b"a = 1\nkey = '{}'\na = 2"])
+def test_no_error_of_a_configuration_carries_its_text(text: bytes) -> None:
+    """Neither the error nor what it came from, in no attribute: a file holds keys."""
+    with pytest.raises(ConfigError) as caught:
+        _parse(text.replace(b"{}", CANARY.encode()), "leeward.toml")
+    todo: list[BaseException | None] = [caught.value]
+    while todo:
+        each = todo.pop()
+        if each is not None:
+            kept = [getattr(each, name, None) for name in ("object", "doc")]
+            assert CANARY not in f"{each!r} {each} {each.args} {vars(each)} {kept}"
+            todo += [each.__cause__, each.__context__]
 
 
 def test_the_walk_reaches_frames_and_closures() -> None:

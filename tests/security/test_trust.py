@@ -107,6 +107,19 @@ def test_a_config_that_trusts_nothing_refuses_the_variable(hostile: Path) -> Non
         Client(config=Config(trust_env=False))
 
 
+@pytest.mark.usefixtures("hostile")
+@pytest.mark.parametrize("word", ["false", "no", 0, None, "", [], 1])
+def test_a_switch_that_is_not_one_is_refused(word: Any) -> None:
+    """A word that is taken for true would leave the hardened mode off, and nobody would know."""
+    for kind in (Client, AsyncClient):
+        with pytest.raises(ConfigError, match=r"^trust_env must be True or False, not a\w* "):
+            kind("local", trust_env=word)
+        with pytest.raises(ConfigError, match=r"^trust_env in the Config must be True or False"):
+            kind("local", config=Config(trust_env=word))
+        with pytest.raises(ConfigError, match=r"^trust_env in the Config must be True or False"):
+            kind(Scripted("a"), config=Config(trust_env=word))
+
+
 def test_a_runtime_of_a_cloud_is_no_place_for_the_embedded_store() -> None:
     """Also in the hardened mode; the remedy is one that works there."""
     with pytest.raises(ConfigError, match="the order of targets is not set.*set the order"):

@@ -113,6 +113,21 @@ def test_functions_are_found_beside_their_file_and_nowhere_else(
     assert not (elsewhere / "mark").exists()
 
 
+def test_no_function_is_imported_from_a_directory_for_all(bare: Path) -> None:
+    """Anybody could put the module there that a file of ours names, even beside a named file."""
+    home = bare / "home"
+    home.mkdir()
+    (home / "greetings.py").write_text(f"{MARK}greet = print\n")
+    file = home / "leeward.toml"
+    file.write_text('[targets.local]\nfunctions = { greet = "greetings:greet" }\n')
+    home.chmod(0o1777)
+    done = run(COMMANDS[0], "--config", str(file), "invoke", "greet")
+    assert done.returncode == 2
+    assert "may be written by others" in " ".join(done.stderr.split())
+    assert not (bare / "mark").exists()
+    assert run(COMMANDS[0], "--config", str(file), "targets").returncode == 0
+
+
 def test_a_found_file_that_others_may_write_is_refused(
     bare: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -129,6 +144,18 @@ def test_a_found_file_that_others_may_write_is_refused(
         assert load_config(env={"LEEWARD_CONFIG": "leeward.toml"}).source == "shop"
         path.chmod(before)
     assert load_config(env={}).source == "shop"
+
+
+def test_a_found_file_is_a_file(bare: Path) -> None:
+    """A pipe would be waited for, and a device read for ever; what is named may be one."""
+    os.mkfifo(bare / "leeward.toml")
+    with pytest.raises(ConfigError, match="found.*is not a regular file"):
+        load_config(env={})
+    (bare / "leeward.toml").unlink()
+    (bare / "leeward.toml").symlink_to("/dev/zero")
+    with pytest.raises(ConfigError, match="found.*is not a regular file"):
+        load_config(env={})
+    assert load_config(file="/dev/null", env={}).source == "leeward"
 
 
 @needs_root

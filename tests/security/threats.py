@@ -56,7 +56,7 @@ THREATS: Final = {
     ),
     "S9": Threat(
         "injection into logs and headers",
-        "control characters, separators and lone surrogates are refused by every method",
+        "control characters, separators and lone surrogates are refused in every argument",
     ),
     "S10": Threat(
         "forged hints",

@@ -86,6 +86,10 @@ class ServerProcess(ABC):
             answer.read()
             return answer.status
 
+    def log(self) -> str:
+        """Give what the server has written so far."""
+        return self._log.read_text(errors="replace")
+
     def _start(self) -> None:
         self._holder = _held_port()
         _, port = self.address

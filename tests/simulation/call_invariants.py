@@ -32,6 +32,15 @@ def stayed_at_home(record: CallRecord, setting: Setting) -> str | None:
     return None
 
 
+def stayed_in_group(record: CallRecord, setting: Setting) -> str | None:
+    """A call goes to none but the targets of its group."""
+    group = setting.groups.get((record.call.verb, record.call[0]))
+    if group is None:
+        return None
+    outside = {attempt.target for attempt in record.attempts} - set(group.targets)
+    return f"sent to {', '.join(sorted(outside))}" if outside else None
+
+
 def within_the_deadline(record: CallRecord, setting: Setting) -> str | None:
     """Nothing starts after the deadline, and nothing but an unsafe function may outlast it."""
     for attempt in record.attempts:

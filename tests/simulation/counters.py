@@ -75,8 +75,15 @@ class Counters:
             self.seen["resolved"] += 1
         if any(side_effect.at > record.ended for side_effect in record.side_effects):
             self.seen["late zombie"] += 1
-        if isinstance(record.call, Publish) and record.attempts[-1].call is not record.call:
+        last = record.attempts[-1].call if record.attempts else record.call
+        if isinstance(record.call, Publish) and last is not record.call:
             self.seen["batch sent in part"] += 1
+        if record.why in REFUSALS:
+            self.seen[record.why] += 1
+
+
+REFUSALS = ("all_down", "poison_suspected", "local_outage", "failover_budget")
+"""Why leeward sends nothing, or nothing more, although time is left."""
 
 
 def _ends(record: CallRecord) -> list[Outcome]:

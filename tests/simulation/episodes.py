@@ -4,20 +4,31 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from hashlib import blake2b
 from multiprocessing import get_context
 from typing import NamedTuple
 
+from tests.simulation.baselines import BASELINES
 from tests.simulation.counters import Counters
+from tests.simulation.health_check import HealthCheck
 from tests.simulation.invariants import Violation, violations
 from tests.simulation.leeward_router import Leeward
-from tests.simulation.naive import Naive
 from tests.simulation.runner import CallRecord, Simulation
-from tests.simulation.scenarios import CALLS_PER_EPISODE, SCENARIOS, Episode, setting_of
+from tests.simulation.scenarios import (
+    CALLS_PER_EPISODE,
+    SCENARIOS,
+    Episode,
+    Setting,
+    setting_of,
+)
+from tests.simulation.shrink import shrink
 from tests.simulation.violation_report import describe
+
+ROUNDS_PER_BASELINE = 16
+"""Of so many rounds through all scenarios, the other routers take part in one."""
 
 MOST_REPORTED = 3
 """Violations of one episode that are described in full."""
@@ -44,7 +55,8 @@ class Findings:
     Attributes:
         episode: which one.
         leeward: its counts.
-        naive: those of the naive router, in the same setting, with the same calls.
+        baselines: name to those of another router, in the same setting, with the same calls; empty
+            in most episodes of a long run, which is about leeward.
         trace: leeward's digest.
         broken: how often each invariant was broken.
         reports: some of the violations, described in full.
@@ -52,7 +64,7 @@ class Findings:
 
     episode: Episode
     leeward: Counters
-    naive: Counters
+    baselines: Mapping[str, Counters]
     trace: str
     broken: Counter[str]
     reports: tuple[str, ...]
@@ -69,11 +81,29 @@ def episodes(calls: int, seed: int) -> Iterator[Episode]:
 
 
 def run_episode(episode: Episode) -> Findings:
-    """Run one episode with leeward, judged call by call, and with the naive router."""
+    """Run one episode with leeward, judged call by call; some with the baselines, too."""
     leeward, trace, found = run_leeward(episode)
     broken = Counter(violation.invariant for violation in found)
     reports = tuple(describe(violation, episode) for violation in found[:MOST_REPORTED])
-    return Findings(episode, leeward, run_naive(episode), trace, broken, reports)
+    if found:
+        reports = (*reports, _shortest(episode, found[0].invariant))
+    baselines: dict[str, Counters] = {}
+    if episode.number % ROUNDS_PER_BASELINE == 0:
+        baselines = {name: run_baseline(name, episode) for name in BASELINES}
+    return Findings(episode, leeward, baselines, trace, broken, reports)
+
+
+def _shortest(episode: Episode, invariant: str) -> str:
+    """Describe the smallest schedule that still breaks an invariant."""
+
+    def breaks(smaller: Episode, setting: Setting) -> bool:
+        found = run_leeward(smaller, setting).violations
+        return any(each.invariant == invariant for each in found)
+
+    smallest, setting = shrink(episode, setting_of(episode), breaks)
+    found = run_leeward(smallest, setting).violations
+    first = next(each for each in found if each.invariant == invariant)
+    return "the same, made smaller: " + describe(first, smallest, setting)
 
 
 def run_episodes(todo: list[Episode], workers: int) -> Iterator[Findings]:
@@ -85,9 +115,10 @@ def run_episodes(todo: list[Episode], workers: int) -> Iterator[Findings]:
         yield from pool.map(run_episode, todo, chunksize=4)
 
 
-def run_leeward(episode: Episode) -> Judgement:
+def run_leeward(episode: Episode, setting: Setting | None = None) -> Judgement:
     """Run one episode with leeward's own routing, and judge every call."""
-    setting, counters, digest = setting_of(episode), Counters(), blake2b(digest_size=8)
+    setting = setting or setting_of(episode)
+    counters, digest = Counters(), blake2b(digest_size=8)
     found: list[Violation] = []
 
     def observe(record: CallRecord) -> None:
@@ -96,21 +127,28 @@ def run_leeward(episode: Episode) -> Judgement:
         counters.note(record)
         found.extend(violations(record, setting))
 
-    router = Leeward(setting.order, setting.homes, episode.key)
-    world = Simulation(setting, episode, router, observe).run()
+    router = Leeward(setting.order, setting.homes, episode.key, setting.groups)
+    check = HealthCheck(router.core.health)
+    world = Simulation(setting, episode, router, observe, check).run()
+    digest.update(repr([(at, told.name, told.target) for at, told in router.told]).encode())
+    counters.seen.update(told.name for _, told in router.told)
+    check.at_the_end()
+    for invariant, why in check.broken:
+        found.append(Violation(invariant, why, None))
     counters.late_overwrites = world.late_overwrites
     counters.seen["deduplicated"] = world.deduplicated
     return Judgement(counters, digest.hexdigest(), found)
 
 
-def run_naive(episode: Episode) -> Counters:
-    """Run one episode with the naive router, and count."""
+def run_baseline(name: str, episode: Episode) -> Counters:
+    """Run one episode with another router, and count."""
     setting, counters = setting_of(episode), Counters()
 
     def observe(record: CallRecord) -> None:
         counters.count(record, setting)
 
-    world = Simulation(setting, episode, Naive(setting.order), observe).run()
+    router = BASELINES[name](setting.order, episode.key)
+    world = Simulation(setting, episode, router, observe).run()
     counters.late_overwrites = world.late_overwrites
     return counters
 

@@ -9,8 +9,9 @@ from math import inf
 from random import Random
 from typing import NamedTuple, TypeAlias
 
-from leeward.adapter import Call, Invoke, Publish
+from leeward.adapter import NO_NETWORK, Call, Invoke, Publish
 from leeward.errors import Outcome
+from tests.simulation.traffic import POISON
 
 
 class BatchDamage(Enum):
@@ -32,6 +33,7 @@ class Fate(NamedTuple):
         outcome: what the caller is told; None for the target's true answer.
         retry_after: what the target says of when to come back, in seconds.
         damage: for events only.
+        reason: what is said beside the outcome.
     """
 
     runs_after: float | None
@@ -39,6 +41,7 @@ class Fate(NamedTuple):
     outcome: Outcome | None = None
     retry_after: float | None = None
     damage: BatchDamage = BatchDamage.NO
+    reason: str | None = None
 
 
 Fault: TypeAlias = Callable[[Random, float, float], Fate]
@@ -56,8 +59,24 @@ def healthy(random: Random, latency: float, timeout: float) -> Fate:
     return Fate(latency / 2, latency)
 
 
-def _slow(random: Random, latency: float, timeout: float) -> Fate:
-    return Fate(latency * 20, latency * 40)
+def _slow_by(factor: float) -> Fault:
+    """Make a fault in which everything takes so many times longer."""
+
+    def slow(random: Random, latency: float, timeout: float) -> Fate:
+        return Fate(latency * factor / 2, latency * factor)
+
+    return slow
+
+
+def _no_network(random: Random, latency: float, timeout: float) -> Fate:
+    return Fate(None, 0.001, Outcome.NOT_SENT, reason=NO_NETWORK)
+
+
+def _new_connections_fail(random: Random, latency: float, timeout: float) -> Fate:
+    """Fail where a connection has to be made: the name has no address any more."""
+    if random.random() < 0.6:
+        return healthy(random, latency, timeout)
+    return Fate(None, 0.02, Outcome.NOT_SENT)
 
 
 def _refused(random: Random, latency: float, timeout: float) -> Fate:
@@ -118,7 +137,14 @@ FAULTS: dict[str, Fault] = {
     "zombie": _zombie,
     "answer lost": _answer_lost,
     "server error": _server_error,
-    "slow x40": _slow,
+    "slow x4": _slow_by(4),
+    "slow x40": _slow_by(40),
+    "no network": _no_network,
+    "no address": _new_connections_fail,
+    "no token": _unreachable,
+    "bad certificate": _refusal(Outcome.NOT_SENT),
+    "one function": _server_error,
+    "poison": _server_error,
     "throttled, sane": _refusal(Outcome.REJECTED, 0.5),
     "throttled, huge": _refusal(Outcome.REJECTED, 86_400.0),
     "throttled, negative": _refusal(Outcome.REJECTED, -5.0),
@@ -139,13 +165,29 @@ ONLY_FOR: dict[str, type[Call]] = {
     "in progress": Invoke,
     "split batch": Publish,
     "miscounted batch": Publish,
+    "one function": Invoke,
+    "poison": Invoke,
 }
+
+
+def _strikes(fault: str, call: Call) -> bool:
+    """Return whether a fault concerns `call`."""
+    if not isinstance(call, ONLY_FOR.get(fault, object)):
+        return False
+    if fault == "poison":
+        return isinstance(call, Invoke) and call.payload == POISON
+    return fault != "one function" or (isinstance(call, Invoke) and call.function == "index")
 
 
 def fate_of(fault: str | None, call: Call, random: Random, latency: float, timeout: float) -> Fate:
     """Return what becomes of an attempt at `call`; no answer comes later than its time-out."""
-    strikes = fault is not None and isinstance(call, ONLY_FOR.get(fault, object))
+    strikes = fault is not None and _strikes(fault, call)
     fate = (FAULTS[fault] if fault and strikes else healthy)(random, latency, timeout)
+    return in_time(fate, timeout)
+
+
+def in_time(fate: Fate, timeout: float) -> Fate:
+    """Return what becomes of an attempt whose caller waits no longer than its time-out."""
     if fate.answers_after <= timeout:
         return fate
     unsent = fate.outcome is Outcome.NOT_SENT

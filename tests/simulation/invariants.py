@@ -10,18 +10,18 @@ from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
 from leeward.adapter import Call, Delete, Enqueue, Invoke, Load, Publish, Store
-from tests.simulation import call_invariants, work_invariants
+from tests.simulation import call_invariants, health_check, work_invariants
 from tests.simulation.runner import CallRecord
 from tests.simulation.scenarios import Setting
 from tests.simulation.work_units import WorkUnit, work_units
 
 
 class Violation(NamedTuple):
-    """A promise that one call broke."""
+    """A promise that was broken, by one call or by the state that all share."""
 
     invariant: str
     why: str
-    record: CallRecord
+    record: CallRecord | None
 
 
 def violations(record: CallRecord, setting: Setting) -> list[Violation]:
@@ -48,6 +48,7 @@ I4_UNUSABLE: WorkInvariant = (
     work_invariants.not_again_where_unusable,
 )
 I4_HOME: CallInvariant = ("I4 data stays at home", call_invariants.stayed_at_home)
+I4_GROUP: CallInvariant = ("I4 only inside the group", call_invariants.stayed_in_group)
 I5: WorkInvariant = ("I5 final answers are final", work_invariants.final_is_final)
 I6_CAPS: WorkInvariant = ("I6 caps", work_invariants.within_the_caps)
 I6_DEADLINE: CallInvariant = ("I6 deadline", call_invariants.within_the_deadline)
@@ -80,7 +81,7 @@ OF_WORK: dict[type[Call], tuple[WorkInvariant, ...]] = {
 """Checks of each piece of work."""
 
 OF_CALL: dict[type[Call], tuple[CallInvariant, ...]] = {
-    Invoke: (I6_DEADLINE, T5, T6),
+    Invoke: (I4_GROUP, I6_DEADLINE, T5, T6),
     Enqueue: (I6_DEADLINE, T6),
     Publish: (I6_DEADLINE, T6),
     Store: (I4_HOME, I6_DEADLINE, T4, T6),
@@ -89,9 +90,12 @@ OF_CALL: dict[type[Call], tuple[CallInvariant, ...]] = {
 }
 """Checks of the whole call."""
 
-ALL = tuple(
+OF_CALLS = tuple(
     dict.fromkeys(
         name for checks in (*OF_WORK.values(), OF_RESENT, *OF_CALL.values()) for name, _ in checks
     )
 )
+"""The names of those that single calls can break."""
+
+ALL = (*OF_CALLS, *health_check.NAMES)
 """The names of all invariants."""

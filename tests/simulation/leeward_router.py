@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from random import Random
+from typing import Any
 
-from leeward.adapter import Call
-from leeward.routing.execution import Core, Execution, execute
+from leeward.adapter import Call, Result
+from leeward.errors import Outcome
+from leeward.routing.call import Core
+from leeward.routing.choice import ProbeTarget
+from leeward.routing.execution import Execution, execute
 from leeward.routing.health import Health
 from leeward.routing.policy import DEFAULT
-from leeward.routing.select import Targets
+from leeward.routing.probing import probed
+from leeward.routing.select import NO_GROUPS, Group, Targets
+from leeward.values import RoutingEvent
 
 POLICY = DEFAULT
 
@@ -21,12 +27,51 @@ class Leeward:
         order: the targets in order of preference.
         homes: table to the target that owns it.
         seed: decides the jitter.
+        groups: what not every target may serve.
+        probes: its drivers have probes of their own.
     """
 
-    def __init__(self, order: tuple[str, ...], homes: Mapping[str, str], seed: str) -> None:
+    def __init__(
+        self,
+        order: tuple[str, ...],
+        homes: Mapping[str, str],
+        seed: str,
+        groups: Mapping[tuple[str, str], Group] = NO_GROUPS,
+        *,
+        probes: bool = True,
+        hedging: bool = False,
+    ) -> None:
         jitter = Random(f"{seed}/jitter")
-        self._core = Core(Targets(order, None, homes), POLICY, Health(order), jitter.random)
+        health = Health(Targets(order, None, homes, groups), jitter.random, POLICY)
+        for record in health.records.values():
+            record.probes = probes
+        self.core = Core(health, hedging)
+        self.told: list[tuple[float, RoutingEvent]] = []
+        self._why = ""
 
     def execute(self, call: Call, started: float, timeout: float) -> Execution:
         """Take one call to its result."""
-        return execute(self._core, call, started, timeout)
+        result: Result[Any] = yield from execute(self.core, call, started, timeout)
+        self._why = ""
+        if not result.attempts:
+            self._why = result.reason or ""
+        elif self.core.health.history:
+            number, *_, why = self.core.health.history[-1]
+            self._why = why if number == result.attempts[0].call_id else ""
+        return result
+
+    def why(self) -> str:
+        """Return the code of what ended the last call."""
+        return self._why
+
+    def left_to_do(self, now: float) -> list[ProbeTarget]:
+        """Return the probes that are to be made; keep the events that were told."""
+        outbox = self.core.health.outbox
+        left = [each for each in outbox if isinstance(each, ProbeTarget)]
+        self.told += [(now, each) for each in outbox if isinstance(each, RoutingEvent)]
+        outbox.clear()
+        return left
+
+    def probed(self, probe: ProbeTarget, outcome: Outcome, now: float, fidelity: str) -> None:
+        """Take in the answer to a driver's own probe."""
+        probed(self.core, probe, outcome, now, fidelity=fidelity)

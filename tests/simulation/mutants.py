@@ -9,13 +9,16 @@ import pytest
 
 from leeward.adapter import Call, Delete, Invoke, Publish, Result
 from leeward.errors import Outcome
-from leeward.routing import batches, execution
+from leeward.routing import again, batches, choice, evidence, execution
 from leeward.routing import call as machine
-from leeward.routing.call import AttemptEnded, CallState, Decision, Ending, Event, Random, step
-from leeward.routing.execution import Core, Execution
+from leeward.routing.call import AttemptEnded, CallState, Core, Decision, Ending, Event, step
+from leeward.routing.circuit import Random
+from leeward.routing.execution import Execution
+from leeward.routing.health import Health
 from leeward.routing.outcomes import HARMLESS, TABLE, May, Rules, rules_of
 from leeward.routing.policy import DEFAULT
 from leeward.routing.readback import Verdict, judge
+from leeward.routing.select import candidates
 from leeward.values import Effect
 from tests.simulation import leeward_router
 
@@ -116,6 +119,44 @@ def _asks_the_unusable_again(patch: Patch) -> None:
     patch.setitem(TABLE, Outcome.UNUSABLE, row)
 
 
+def _knows_no_groups(patch: Patch) -> None:
+    patch.setattr(
+        machine,
+        "candidates",
+        lambda targets, call, rules: candidates(targets._replace(groups={}), call, rules),
+    )
+
+
+def _leases_nothing(patch: Patch) -> None:
+    patch.setattr(choice, "_lease", lambda health, circuit, now: None)
+    patch.setattr(evidence, "extend_leases", lambda health, target, call, until: None)
+
+
+def _spends_what_it_has_not(patch: Patch) -> None:
+    def spend(health: Health, target: str) -> bool:
+        health.records[target].tokens -= 1
+        return True
+
+    patch.setattr(again, "spend_retry", spend)
+
+
+def _takes_old_answers_for_new(patch: Patch) -> None:
+    weigh = evidence.weigh_failure
+
+    def mutant(
+        health: Health, answered: evidence.Answered, outcome: Outcome, reason: str | None
+    ) -> None:
+        command = answered.command._replace(epoch=health.epoch)
+        weigh(health, answered._replace(command=command), outcome, reason)
+
+    patch.setattr(evidence, "weigh_failure", mutant)
+
+
+def _forgets_no_circuit(patch: Patch) -> None:
+    patch.setattr(leeward_router, "POLICY", DEFAULT._replace(most_circuits=2))
+    patch.setattr(Health, "_forget_the_oldest", lambda health: None)
+
+
 def _sends_whole_batches_again(patch: Patch) -> None:
     patch.setattr(batches.Batch, "open_call", lambda batch: batch._call)
 
@@ -171,5 +212,10 @@ MUTANTS: tuple[tuple[str, Bug, str], ...] = (
     ("cuts unsafe functions short", _decides_by(time_limit_margin=-1.0), "T5"),
     ("hides its attempts", _reports(lambda call, result: result._replace(attempts=())), "T6"),
     ("never moves", _never_moves, "T7"),
+    ("knows no groups", _knows_no_groups, "I4 only inside"),
+    ("leases nothing", _leases_nothing, "I7"),
+    ("spends what it has not", _spends_what_it_has_not, "I8"),
+    ("takes old answers for new", _takes_old_answers_for_new, "I9"),
+    ("forgets no circuit", _forgets_no_circuit, "I14"),
 )
 """What the router does wrong, how, and how the invariant begins that has to see it."""

@@ -13,6 +13,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from tests.simulation.baselines import BASELINES
 from tests.simulation.counters import Counters
 from tests.simulation.episodes import Findings
 
@@ -24,10 +25,10 @@ HEADINGS = (
     "failed",
     "attempts/call",
     "doubles",
-    "naive's",
+    *(f"{name}'s" for name in BASELINES),
 )
 
-WIDTH = 120
+WIDTH = 140
 """Characters of a line where there is no terminal to ask."""
 
 
@@ -40,7 +41,7 @@ class Summary:
         seconds: on the wall clock.
         workers: processes.
         leeward: scenario to counts.
-        naive: the same, of the naive router.
+        baselines: name of another router to the same, of the episodes in which it took part.
         broken: how often each invariant was broken.
         reports: some violations, described in full.
         traces: episode by episode, a digest of every attempt, result and effect of leeward's.
@@ -50,7 +51,9 @@ class Summary:
     workers: int
     seconds: float = 0.0
     leeward: dict[str, Counters] = field(default_factory=dict)
-    naive: dict[str, Counters] = field(default_factory=dict)
+    baselines: dict[str, dict[str, Counters]] = field(
+        default_factory=lambda: {name: {} for name in BASELINES}
+    )
     broken: Counter[str] = field(default_factory=Counter)
     reports: list[str] = field(default_factory=list)
     traces: list[str] = field(default_factory=list)
@@ -60,7 +63,8 @@ class Summary:
         for each in findings:
             name = each.episode.scenario.name
             self.leeward.setdefault(name, Counters()).add(each.leeward)
-            self.naive.setdefault(name, Counters()).add(each.naive)
+            for baseline, counters in each.baselines.items():
+                self.baselines[baseline].setdefault(name, Counters()).add(counters)
             self.broken.update(each.broken)
             self.reports.extend(each.reports)
             self.traces.append(each.trace)
@@ -71,23 +75,30 @@ class Summary:
         return blake2b("".join(self.traces).encode(), digest_size=8).hexdigest()
 
     @property
-    def total(self) -> tuple[Counters, Counters]:
-        """The counts of leeward and of the naive router over all scenarios."""
-        sums = Counters(), Counters()
-        for total, parts in zip(sums, (self.leeward, self.naive), strict=True):
-            for part in parts.values():
-                total.add(part)
-        return sums
+    def total(self) -> Counters:
+        """The counts of leeward over all scenarios."""
+        return added(self.leeward.values())
+
+    def total_of(self, baseline: str) -> Counters:
+        """Return the counts of another router over all scenarios."""
+        return added(self.baselines[baseline].values())
 
     @property
     def calls_per_second(self) -> float:
-        """Calls of leeward's per second of wall clock; the naive router's come on top."""
-        return self.total[0].calls / self.seconds if self.seconds else 0.0
+        """Calls of leeward's per second of wall clock; those of other routers come on top."""
+        return self.total.calls / self.seconds if self.seconds else 0.0
+
+
+def added(parts: Iterable[Counters]) -> Counters:
+    """Return the sum of counters."""
+    total = Counters()
+    for part in parts:
+        total.add(part)
+    return total
 
 
 def as_json(summary: Summary) -> str:
     """Write everything for programs."""
-    leeward, naive = summary.total
     names = list(summary.leeward)
     document: dict[str, Any] = {
         "seed": summary.seed,
@@ -96,10 +107,12 @@ def as_json(summary: Summary) -> str:
         "calls_per_second": round(summary.calls_per_second),
         "trace": summary.trace,
         "scenarios": {
-            name: {"leeward": _counts(summary.leeward[name]), "naive": _counts(summary.naive[name])}
+            name: {"leeward": _counts(summary.leeward[name])}
+            | {each: _counts(parts[name]) for each, parts in summary.baselines.items()}
             for name in names
         },
-        "totals": {"leeward": _counts(leeward), "naive": _counts(naive)},
+        "totals": {"leeward": _counts(summary.total)}
+        | {each: _counts(summary.total_of(each)) for each in BASELINES},
         "broken": summary.broken,
         "violations": summary.reports,
     }
@@ -114,10 +127,11 @@ def show(summary: Summary, console: Console) -> None:
             heading, no_wrap=True, justify="left" if heading == "scenario" else "right"
         )
     for name, counters in summary.leeward.items():
-        table.add_row(name, *_cells(counters, summary.naive[name]))
-    leeward, naive = summary.total
+        others = [parts.get(name, Counters()) for parts in summary.baselines.values()]
+        table.add_row(name, *_cells(counters, others))
     table.add_section()
-    table.add_row("all", *_cells(leeward, naive), style="bold")
+    everybody = [summary.total_of(each) for each in BASELINES]
+    table.add_row("all", *_cells(summary.total, everybody), style="bold")
     console.print(table)
     for line in _totals(summary):
         console.print(line, highlight=False)
@@ -126,25 +140,18 @@ def show(summary: Summary, console: Console) -> None:
 
 
 def _totals(summary: Summary) -> Iterable[str]:
-    leeward, naive = summary.total
-    yield "ok, unknown, failed, attempts, doubles: leeward's; naive's: doubles of the naive router"
-    yield "failed: as the target or the function said, or proved not to have run"
-    yield (
-        f"{leeward.unsafe:,} unsafe calls; doubles: leeward {leeward.doubles:,}, "
-        f"naive router {naive.doubles:,}"
-    )
-    yield (
-        f"failures reported of calls that had run: leeward {leeward.false_failures:,}, "
-        f"naive router {naive.false_failures:,}"
-    )
-    yield (
-        f"data calls that left their home: leeward {leeward.left_home:,}, "
-        f"naive router {naive.left_home:,}"
-    )
-    yield (
-        f"writes that took effect again over a later change of another call: leeward "
-        f"{leeward.late_overwrites:,}, naive router {naive.late_overwrites:,}"
-    )
+    leeward = summary.total
+    yield "ok, unknown, failed, attempts, doubles: leeward's; the last columns: doubles of other"
+    yield "routers for each 100,000 calls. failed: as the target or the function said, or proved"
+    yield "not to have run"
+    for name in ("leeward", *BASELINES):
+        of = leeward if name == "leeward" else summary.total_of(name)
+        yield (
+            f"{name}: {of.calls:,} calls, {of.unsafe:,} of them unsafe; {of.doubles:,} doubles; "
+            f"{of.false_failures:,} failures told of calls that had run; {of.left_home:,} data "
+            f"calls that left their home; {of.late_overwrites:,} late overwrites; not well: "
+            f"{(of.calls - of.succeeded) / max(1, of.calls):.1%}"
+        )
     yield (
         f"{leeward.calls:,} calls in {summary.seconds:.1f} s: {summary.calls_per_second:,.0f} "
         f"calls/s, processes: {summary.workers}, seed {summary.seed}, trace {summary.trace}"
@@ -155,14 +162,14 @@ def _totals(summary: Summary) -> Iterable[str]:
         yield f"BROKEN {times:,} times: {name}"
 
 
-def _cells(counters: Counters, naive: Counters) -> tuple[str, ...]:
+def _cells(counters: Counters, others: Iterable[Counters]) -> tuple[str, ...]:
     counts = (counters.calls, counters.succeeded, counters.unknown, counters.failed)
     each = f"{counters.attempts / max(1, counters.calls):.3f}"
     return (
         *(f"{count:,}" for count in counts),
         each,
         f"{counters.doubles:,}",
-        f"{naive.doubles:,}",
+        *(f"{100_000 * other.doubles / max(1, other.calls):,.0f}" for other in others),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import count
@@ -11,11 +11,14 @@ from random import Random
 from statistics import NormalDist
 from typing import Any, Protocol
 
-from leeward.adapter import Call, Publish, Result
+from leeward.adapter import Call, Key, Publish, Result
+from leeward.adapter import Load as LoadItem
 from leeward.errors import Outcome
 from leeward.routing.call import Command, Commands, Dispatch, Pause, ReadBack
+from leeward.routing.choice import ProbeTarget
 from leeward.routing.execution import Execution
-from tests.simulation.faults import BatchDamage, Fate, fate_of
+from tests.simulation.faults import BatchDamage, Fate, fate_of, in_time
+from tests.simulation.load import Load, strained
 from tests.simulation.scenarios import LATENCIES, Episode, Setting
 from tests.simulation.traffic import Arrival, Kind, arrivals, call_of
 from tests.simulation.world import SideEffect, Target, World
@@ -29,8 +32,21 @@ LATENCY = [
 ]
 """Factors to the median latency, all equally likely: quicker than a draw from the distribution."""
 
-LONGEST_FREEZE = 20.0
-"""Seconds by which a frozen process may wake late."""
+PROBE = LoadItem("leeward-probe", Key(("id",), ("probe",)))
+"""What a driver's own probe asks for."""
+
+
+class Check(Protocol):
+    """Looks at the router's own state at every step."""
+
+    def before(self, command: Dispatch | ReadBack, now: float) -> None:
+        """Look before an answer is taken in."""
+
+    def after(self, command: Command, now: float) -> None:
+        """Look after it was."""
+
+    def sent(self, commands: Commands, now: float) -> None:
+        """Look at what is to be done next."""
 
 
 class Router(Protocol):
@@ -38,6 +54,15 @@ class Router(Protocol):
 
     def execute(self, call: Call, started: float, timeout: float) -> Execution:
         """Take one call to its result: commands out, replies in."""
+
+    def why(self) -> str:
+        """Return the code of what ended the call that ended last; empty if it says none."""
+
+    def left_to_do(self, now: float) -> Sequence[ProbeTarget]:
+        """Return the probes that are to be made now."""
+
+    def probed(self, probe: ProbeTarget, outcome: Outcome, now: float, fidelity: str) -> None:
+        """Take in the answer to a probe."""
 
 
 @dataclass(slots=True)
@@ -77,6 +102,7 @@ class CallRecord:
         pending: requests of it that may still run.
         result: what was reported to its caller.
         side_effects: what it really did.
+        why: the router's code of what ended it, where it did not go well.
     """
 
     number: int
@@ -90,6 +116,7 @@ class CallRecord:
     result: Result[Any] | None = None
     ended: float = 0.0
     side_effects: list[SideEffect] = field(default_factory=list)
+    why: str = ""
 
     @property
     def final(self) -> Result[Any]:
@@ -106,6 +133,7 @@ class Simulation:
         episode: how many calls, and what all randomness comes from.
         router: takes each call to its result.
         observe: is shown every call when nothing of it can run any more.
+        check: is told of every step, for invariants of the router's own state.
     """
 
     def __init__(
@@ -114,14 +142,23 @@ class Simulation:
         episode: Episode,
         router: Router,
         observe: Callable[[CallRecord], None],
+        check: Check | None = None,
     ) -> None:
         self._world = World({name: LATENCIES[name] for name in setting.order})
         self._setting = setting
         self._router = router
         self._observe = observe
+        self._check = check
+        self.load = Load(
+            setting.capacities,
+            setting.schedule.windows,
+            cold=setting.cold,
+            cold_share=setting.cold_share,
+            warm_after=setting.warm_after,
+        )
         self._random = Random(f"{episode.key}/world")
         tables = tuple(setting.homes)
-        self._arrivals = arrivals(episode.key, setting.rate, tables, episode.calls)
+        self._arrivals = arrivals(episode.key, setting.rate, tables, episode.calls, setting.mix)
         self._events: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
         self._ticket: Iterator[int] = count()
         self._now = 0.0
@@ -149,7 +186,7 @@ class Simulation:
         execution = self._router.execute(call, arrival.at, arrival.timeout)
         deadline = arrival.at + arrival.timeout
         record = CallRecord(arrival.number, arrival.at, arrival.kind, deadline, call, execution)
-        self._carry_out(record, next(execution))
+        self._advance(record, lambda: next(execution))
 
     def _carry_out(self, record: CallRecord, commands: Commands) -> None:
         for command in commands:
@@ -165,6 +202,8 @@ class Simulation:
         latency = LATENCY[int(random.random() * QUANTILES)] * target.latency
         fault = self._setting.schedule.fault_at(name, now, random)
         fate = fate_of(fault, call, random, latency, timeout)
+        if self._setting.capacities:
+            fate = in_time(strained(fate, self.load.pressure(name, now), random), timeout)
         read_back = isinstance(command, ReadBack)
         attempt = AttemptRecord(now, name, call, timeout, read_back, fault)
         record.attempts.append(attempt)
@@ -209,21 +248,58 @@ class Simulation:
             assert attempt.answer is not None
             attempt.result = attempt.answer
         else:
-            attempt.result = Result(fate.outcome, code=attempt.fault, retry_after=fate.retry_after)
+            attempt.result = Result(
+                fate.outcome,
+                code=attempt.fault,
+                reason=fate.reason,
+                retry_after=fate.retry_after,
+            )
         attempt.ended = self._now
         self._reply(record, command, attempt.at, attempt.result)
 
     def _reply(
         self, record: CallRecord, command: Command, began: float, result: Result[Any] | None
     ) -> None:
+        if record.result is None:
+            reply = (command, began, self._now, result)
+            if self._check is not None and not isinstance(command, Pause):
+                self._check.before(command, self._now)
+            self._advance(record, lambda: record.execution.send(reply))
+            if self._check is not None:
+                self._check.after(command, self._now)
+
+    def _advance(self, record: CallRecord, step: Callable[[], Commands]) -> None:
         try:
-            commands = record.execution.send((command, began, self._now, result))
+            commands = step()
         except StopIteration as end:
             record.result, record.ended = end.value, self._now
+            record.why = self._router.why()
             if not record.pending:
                 self._settle(record)
         else:
+            if self._check is not None:
+                self._check.sent(commands, self._now)
             self._carry_out(record, commands)
+        for probe in self._router.left_to_do(self._now):
+            self._probe(probe)
+
+    def _probe(self, probe: ProbeTarget) -> None:
+        """Let a driver look at its target by itself."""
+        random, setting = self._random, self._setting
+        latency = LATENCY[int(random.random() * QUANTILES)] * LATENCIES[probe.target]
+        fault = setting.schedule.fault_at(probe.target, self._now, random)
+        if setting.control_plane:
+            fault = None
+        fate = fate_of(fault, PROBE, random, latency, probe.timeout)
+        outcome = fate.outcome or Outcome.OK
+        fidelity = "control_plane" if setting.control_plane else "data_plane"
+        answered = self._now + fate.answers_after
+        self._at(answered, self._probed, probe, outcome, fidelity)
+
+    def _probed(self, probe: ProbeTarget, outcome: Outcome, fidelity: str) -> None:
+        self._router.probed(probe, outcome, self._now, fidelity)
+        for each in self._router.left_to_do(self._now):
+            self._probe(each)
 
     def _settle(self, record: CallRecord) -> None:
         record.side_effects = self._world.side_effects(record.number)
@@ -232,7 +308,7 @@ class Simulation:
     def _freeze(self) -> float:
         share = self._setting.freeze
         if share and self._random.random() < share:
-            return self._random.random() * LONGEST_FREEZE
+            return self._random.random() * self._setting.frozen
         return 0.0
 
 

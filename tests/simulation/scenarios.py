@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from math import inf
 from random import Random
 from typing import NamedTuple
 
+from leeward.routing.select import NO_GROUPS, Group
+from leeward.values import NOTHING
 from tests.simulation.faults import FAULTS, Schedule, Window
+from tests.simulation.load import COLD_SHARE, WARM_AFTER
+from tests.simulation.traffic import EVERYTHING, Mix
 
 CALLS_PER_EPISODE = 2_000
 """Calls in one episode. Each episode has a world, a schedule and a seed of its own."""
@@ -30,6 +34,8 @@ class Pattern(Enum):
     OUTAGES = "outages"
     FLAPPING = "flapping"
     ALWAYS = "always"
+    PHASES = "phases"
+    """One fault after the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,11 @@ class Scenario:
         pattern: when.
         share: of the attempts in a window.
         freeze: share of the waits from which the process wakes late, as a frozen instance does.
+        frozen: seconds for which it is frozen at most.
+        spare: capacity of each target as a multiple of all calls; 0 for any.
+        cold: a target comes back from an outage with little of it.
+        probes: what a driver's own probe looks at, and how it fares: "with the data plane" or
+            "control plane" (well while the data plane is not).
     """
 
     name: str
@@ -51,6 +62,10 @@ class Scenario:
     pattern: Pattern = Pattern.OUTAGES
     share: float = 1.0
     freeze: float = 0.0
+    frozen: float = 20.0
+    spare: float = 0.0
+    cold: bool = False
+    probes: str = "with the data plane"
 
 
 ALL = 99
@@ -67,18 +82,46 @@ SCENARIOS = (
     Scenario("answers lost", ("answer lost",)),
     Scenario("server errors", ("server error",)),
     Scenario("brownout 30 %", ("server error", "answer lost"), share=0.3),
+    *(
+        Scenario(f"brownout {percent} %", ("server error",), share=percent / 100)
+        for percent in (8, 15, 50)
+    ),
+    Scenario("slow x4", ("slow x4",)),
     Scenario("slow x40", ("slow x40",)),
+    Scenario("own network down", ("no network",), ALL),
+    Scenario("token endpoint down", ("no token",)),
+    Scenario("certificate expired", ("bad certificate",)),
+    Scenario("one function broken", ("one function",)),
+    Scenario("one payload poisonous", ("poison",), ALL, Pattern.ALWAYS),
+    Scenario("data plane down, control plane up", ("server error",), probes="control plane"),
+    Scenario("cascade: the others are small", ("refused",), spare=0.6),
+    Scenario("outage, then cold", ("server error",), spare=1.3, cold=True),
+    Scenario(
+        "no addresses, then throttled (AWS, October 2025)",
+        ("no address", "throttled, absent", "server error"),
+        pattern=Pattern.PHASES,
+        share=0.7,
+    ),
+    Scenario(
+        "global 503, then cold (Google, June 2025)",
+        ("server error", "server error", "throttled, absent"),
+        pattern=Pattern.PHASES,
+        share=0.95,
+        spare=1.2,
+        cold=True,
+    ),
     *(Scenario(name, (name,), share=0.7) for name in THROTTLES),
     Scenario("unusable", ("unusable",)),
     Scenario("auth refused", ("auth refused",)),
     Scenario("not found, bad request", ("not found", "bad request"), share=0.5),
     Scenario("function errors", ("function error", "in progress"), share=0.5),
-    Scenario("split batches", ("split batch", "miscounted batch"), ALL, Pattern.ALWAYS, 0.7),
+    Scenario("split batches", ("split batch", "miscounted batch"), ALL, Pattern.ALWAYS, 0.2),
     Scenario("flapping", ("refused", "answer lost"), pattern=Pattern.FLAPPING),
     Scenario("two targets down", ("refused", "answer lost", *SILENCE), victims=2),
     Scenario("all targets refused", ("refused",), ALL),
     Scenario("all targets ill", ("server error", *SILENCE), ALL, share=0.8),
     Scenario("frozen process", (*THROTTLES, "refused"), ALL, share=0.5, freeze=0.2),
+    Scenario("frozen for 15 minutes", ("refused",), freeze=0.002, frozen=900.0),
     Scenario("storm", tuple(FAULTS), ALL, Pattern.ALWAYS, 0.6, freeze=0.01),
 )
 
@@ -97,8 +140,7 @@ class Episode(NamedTuple):
         return f"{self.seed}/{self.scenario.name}/{self.number}"
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """One episode of virtual time, laid out.
 
     Attributes:
@@ -107,6 +149,14 @@ class Setting:
         rate: calls a second.
         schedule: what goes wrong when.
         freeze: share of the waits from which the process wakes late.
+        frozen: seconds by which it may.
+        capacities: target to calls a second that it takes; one that is not in it takes any.
+        cold: a target comes back from an outage with little of that.
+        control_plane: a driver's own probe goes well whatever befalls the calls.
+        groups: functions that not every target of the order may serve.
+        mix: of which kinds the calls are.
+        cold_share: of its capacity that a target has when an outage ends.
+        warm_after: seconds after which it has all of it again.
     """
 
     order: tuple[str, ...]
@@ -114,6 +164,14 @@ class Setting:
     rate: float
     schedule: Schedule
     freeze: float
+    frozen: float = 20.0
+    capacities: Mapping[str, float] = NOTHING
+    cold: bool = False
+    control_plane: bool = False
+    groups: Mapping[tuple[str, str], Group] = NO_GROUPS
+    mix: Mix = EVERYTHING
+    cold_share: float = COLD_SHARE
+    warm_after: float = WARM_AFTER
 
 
 def setting_of(episode: Episode) -> Setting:
@@ -123,12 +181,33 @@ def setting_of(episode: Episode) -> Setting:
     rate = random.choice(RATES)
     windows = _windows(scenario, order, CALLS_PER_EPISODE / rate, random) if scenario.faults else ()
     homes = {"orders": order[0], "invoices": order[1]}
-    return Setting(order, homes, rate, Schedule(tuple(windows)), scenario.freeze)
+    capacities = dict.fromkeys(order, scenario.spare * rate) if scenario.spare else NOTHING
+    if capacities:
+        capacities = {**capacities, order[0]: max(1.5, scenario.spare) * rate}
+    groups = {("invoke", "quote"): Group(order[1:])} if random.random() < 0.5 else NO_GROUPS
+    return Setting(
+        order,
+        homes,
+        rate,
+        Schedule(tuple(windows)),
+        scenario.freeze,
+        scenario.frozen,
+        capacities,
+        scenario.cold,
+        scenario.probes == "control plane",
+        groups,
+    )
 
 
 def _windows(
     scenario: Scenario, order: tuple[str, ...], horizon: float, random: Random
 ) -> Iterator[Window]:
+    if scenario.pattern is Pattern.PHASES:
+        victims = _victims(scenario.victims, order, random)
+        for number, fault in enumerate(scenario.faults):
+            start = horizon * (0.1 + 0.25 * number)
+            yield Window(start, start + horizon * 0.25, victims, (fault,), scenario.share)
+        return
     for start, end in _times(scenario.pattern, horizon, random):
         victims = _victims(scenario.victims, order, random)
         yield Window(start, end, victims, scenario.faults, scenario.share)

@@ -8,8 +8,8 @@ from leeward.adapter import Delete, Invoke, Key, Load, Publish, Result, Store, S
 from leeward.errors import Outcome
 from leeward.routing.call import Dispatch
 from leeward.values import Effect, Event
+from tests.simulation.baselines import ALL_FAILED, Naive
 from tests.simulation.faults import FAULTS, Schedule, Window, fate_of
-from tests.simulation.naive import ALL_FAILED, Naive
 from tests.simulation.work_units import PROVED
 from tests.simulation.world import RAN, SideEffect, World
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from math import log
 from random import Random
@@ -75,10 +75,24 @@ class Arrival(NamedTuple):
     draw: float
 
 
-def arrivals(seed: str, rate: float, tables: tuple[str, ...], calls: int) -> Iterator[Arrival]:
+class Mix(NamedTuple):
+    """Of which kinds the calls are, and their deadlines in seconds, each with its weight."""
+
+    kinds: Mapping[Kind, int]
+    timeouts: Mapping[float, int]
+
+
+EVERYTHING = Mix(
+    dict(zip(Kind, WEIGHTS, strict=True)), dict(zip(TIMEOUTS, TIMEOUT_WEIGHTS, strict=True))
+)
+
+
+def arrivals(
+    seed: str, rate: float, tables: tuple[str, ...], calls: int, mix: Mix = EVERYTHING
+) -> Iterator[Arrival]:
     """Return `calls` arrivals, `rate` a second on average (Poisson)."""
     draw = Random(f"{seed}/traffic").random
-    kinds, timeouts = _urn(tuple(Kind), WEIGHTS), _urn(TIMEOUTS, TIMEOUT_WEIGHTS)
+    kinds, timeouts = _urn(mix.kinds), _urn(mix.timeouts)
     now = 0.0
     for number in range(calls):
         now -= log(1.0 - draw()) / rate
@@ -87,9 +101,8 @@ def arrivals(seed: str, rate: float, tables: tuple[str, ...], calls: int) -> Ite
         yield Arrival(number, now, kind, timeout, table, draw())
 
 
-def _urn(values: tuple[T, ...], weights: tuple[int, ...]) -> list[T]:
-    pairs = zip(values, weights, strict=True)
-    return [value for value, weight in pairs for _ in range(weight)]
+def _urn(weights: Mapping[T, int]) -> list[T]:
+    return [value for value, weight in weights.items() for _ in range(weight)]
 
 
 RevisionOf = Callable[[str, str], str | None]
@@ -112,23 +125,36 @@ def call_of(arrival: Arrival, revision_of: RevisionOf) -> Call:
             return _function(arrival)
 
 
+POISON = b"poison"
+"""The payload of one call in so many; only some schedules make it harm."""
+
+CALLS_PER_POISON = 40
+
+
+def payload_of(number: int) -> bytes:
+    """Return the payload of a call: most are unique, a few are always the same."""
+    if number % CALLS_PER_POISON == 0:
+        return POISON
+    return b"same" if number % 3 == 0 else b"%d" % number
+
+
 def _function(arrival: Arrival) -> Call:
-    key = f"call-{arrival.number}"
+    key, payload = f"call-{arrival.number}", payload_of(arrival.number)
     match arrival.kind:
         case Kind.UNSAFE:
             limit = TIME_LIMITS[int(arrival.draw * len(TIME_LIMITS))]
-            return Invoke("charge", b"1", key, time_limit=limit)
+            return Invoke("charge", payload, key, time_limit=limit)
         case Kind.UNSAFE_QUEUED:
-            return Enqueue("charge", b"1", key)
+            return Enqueue("charge", payload, key)
         case Kind.READ_ONLY:
-            return Invoke("quote", b"1", key, Effect.READ_ONLY)
+            return Invoke("quote", payload, key, Effect.READ_ONLY)
         case Kind.IDEMPOTENT:
-            return Invoke("index", b"1", key, Effect.IDEMPOTENT)
+            return Invoke("index", payload, key, Effect.IDEMPOTENT)
         case Kind.KEYED_TARGET_QUEUED:
-            return Enqueue("receipt", b"1", key, Effect.KEYED)
+            return Enqueue("receipt", payload, key, Effect.KEYED)
         case _:
             shared = arrival.kind is Kind.KEYED_GROUP
-            return Invoke("receipt", b"1", key, Effect.KEYED, shared_dedup=shared)
+            return Invoke("receipt", payload, key, Effect.KEYED, shared_dedup=shared)
 
 
 def _events(arrival: Arrival) -> tuple[Event, ...]:

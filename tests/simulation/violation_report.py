@@ -7,21 +7,25 @@ from collections.abc import Iterator
 from tests.simulation.faults import Window
 from tests.simulation.invariants import Violation
 from tests.simulation.runner import AttemptRecord, CallRecord
-from tests.simulation.scenarios import Episode, setting_of
+from tests.simulation.scenarios import Episode, Setting, setting_of
 
 
-def describe(violation: Violation, episode: Episode) -> str:
+def describe(violation: Violation, episode: Episode, setting: Setting | None = None) -> str:
     """Write down the seed, the call, the fault schedule, all attempts, and what really ran."""
-    return "\n".join(_lines(violation, episode))
+    return "\n".join(_lines(violation, episode, setting or setting_of(episode)))
 
 
-def _lines(violation: Violation, episode: Episode) -> Iterator[str]:
-    record, setting = violation.record, setting_of(episode)
+def _lines(violation: Violation, episode: Episode, setting: Setting) -> Iterator[str]:
+    record = violation.record
     yield f"{violation.invariant}: {violation.why}"
     yield (
         f"run again: python -m tests.simulation --seed {episode.seed} --calls {episode.calls} "
         f'--episode "{episode.scenario.name}/{episode.number}"'
     )
+    if record is None:
+        yield "fault schedule:"
+        yield from map(_window, setting.schedule.windows)
+        return
     yield (
         f"call {record.number} ({record.kind.value}) from {record.at:.3f} to "
         f"{record.deadline:.3f} s, reported as {record.final.outcome.name}"

@@ -14,6 +14,12 @@ from tests.simulation.scenarios import Setting
 from tests.simulation.work_units import PROVED, WorkUnit
 from tests.simulation.world import DELETED
 
+REASONS_TO_STOP = (
+    *("all_down", "no_other_target", "local_outage", "poison_suspected", "failover_budget"),
+    *("no_time", "attempts_used"),
+)
+"""What keeps a call from a target that it has not tried; each has checks of its own."""
+
 LEAST_TIME = 0.1
 """Seconds without which no further attempt starts; reliability notes, 3.4."""
 
@@ -103,6 +109,8 @@ def unknown_exactly_if_unresolved(unit: WorkUnit, setting: Setting) -> str | Non
     if unit.final is Outcome.OK:
         good = unit.record.final.resolved or unit.steps[-1].outcome is Outcome.OK
         return None if good else "reported as a success without any"
+    if unit.record.why == "poison_suspected" and not unit.steps:
+        return None  # earlier calls with its payload are what nobody knows of
     if unit.uncertain is not (unit.final is Outcome.AMBIGUOUS):
         return f"reported as {unit.final.name}"
     return None
@@ -132,15 +140,13 @@ def own_success_is_no_conflict(unit: WorkUnit, setting: Setting) -> str | None:
 def no_early_surrender(unit: WorkUnit, setting: Setting) -> str | None:
     """A call does not give up while it could safely ask a target that it has not asked."""
     record = unit.record
-    if not unit.alone:
+    if not unit.alone or is_pinned(unit) or record.why in REASONS_TO_STOP:
         return None
-    if is_pinned(unit):
-        return None
-    if unit.final in PROVED:
-        reach = len(setting.order)
-    elif unit.final is Outcome.AMBIGUOUS and unit.rules.may_cross:
-        reach = 2
-    else:
+    group = setting.groups.get((record.call.verb, record.call[0]))
+    reach = len(group.targets if group else setting.order)
+    if unit.final is Outcome.AMBIGUOUS and unit.rules.may_cross:
+        reach = min(2, reach)
+    elif unit.final not in PROVED:
         return None
     stopped = any(step.outcome not in (*PROVED, Outcome.AMBIGUOUS) for step in unit.steps)
     asked = len({attempt.target for attempt, _ in unit.steps})

@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 
 from leeward import AsyncClient, Client, Config, ConfigError, InvalidRequest, LeewardError
+from leeward.app import App
 from leeward.config.model import WorkflowConfig
 from leeward.errors import Unsupported
 from leeward.local import Local
+from leeward.workflow import Flow, Ref
 from leeward.workflow.files import yaml_of
+from leeward.workflow.model import Step
 from leeward.workflow.runs import RunState
 from tests.scripted import NOT_SENT, Scripted
 from tests.workflow.flows import order_flow
@@ -146,3 +149,28 @@ def test_steps_go_through_the_order_of_targets() -> None:
     with Client([down, up], config=config, workflows=[two]) as client:
         client.start_workflow("two", 1, id="r1")
         assert client.wait_for_run("two", "r1", timeout=30).state is RunState.SUCCEEDED
+
+
+def test_an_app_brings_its_workflows() -> None:
+    """Steps are its functions: called by their names, with the effect that the app says."""
+    app = App("shop")
+
+    @app.function(effect="keyed", timeout=20)
+    def take_payment(order: dict[str, str]) -> str:
+        return f"paid {order['id']}"
+
+    @app.workflow("paying", timeout="1h")
+    def paying(w: Flow, order: Ref) -> None:
+        w.stop(w.step(take_payment, order))
+
+    (step, _) = paying.body
+    assert isinstance(step, Step)
+    assert (step.function, step.effect.value, step.timeout) == ("take-payment", "keyed", 20)
+    with Client(Local(), app=app) as client:
+        client.start_workflow("paying", {"id": "42"}, id="r1")
+        assert client.wait_for_run("paying", "r1", timeout=30).result == "paid 42"
+
+    def stranger(order: object) -> None: ...
+
+    with pytest.raises(ConfigError, match="a step names 'stranger', which is not a function of"):
+        app.workflow("wrong")(lambda w, order: w.step(stranger, order))

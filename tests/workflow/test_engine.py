@@ -29,7 +29,7 @@ from leeward.errors import (
 )
 from leeward.local import Local
 from leeward.workflow import ANY, Flow, Ref, workflow
-from leeward.workflow.engine import Engine
+from leeward.workflow.engine import Engine, by_name
 from leeward.workflow.journal import Journal, RunKey
 from leeward.workflow.runs import RunState
 from leeward.workflow.steps import failure_of
@@ -114,8 +114,8 @@ def test_what_is_wrong_with_a_start_is_told_before_anything_is_written(
             (lambda: engine.wait("two", "r", 0), NotFound, "no run 'r' of 'two'"),
             (lambda: engine.cancel("two", "r"), NotFound, "no run 'r' of 'two'"),
             (lambda: engine.abort("two", "r"), NotFound, "no run 'r' of 'two'"),
-            (lambda: Engine(engine.wait, [two, order_flow, 3]), ConfigError, "not a int"),  # type: ignore[arg-type, list-item]
-            (lambda: Engine(engine.wait, [two, two._replace(timeout=5)]), ConfigError, "two workflows"),  # type: ignore[arg-type]
+            (lambda: by_name([two, order_flow, 3]), ConfigError, "not a int"),  # type: ignore[list-item]
+            (lambda: by_name([two, two._replace(timeout=5)]), ConfigError, "two workflows"),
         ]
         for call, kind, told in cases:
             with subtests.test(told), pytest.raises(kind, match=told):

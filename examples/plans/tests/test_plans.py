@@ -132,10 +132,17 @@ def test_a_good_answer_has_the_value(call: Call, body: bytes, value: Any) -> Non
 
 @pytest.mark.parametrize(
     ("call", "body"),
-    [(INVOKE, b"<html>"), (PUBLISH, b"ok"), (STORE, b"{}"), (LOAD, b'{"item": 1}'), (DELETE, b"")],
+    [(INVOKE, b"<html>"), (PUBLISH, b"ok"), (STORE, b"{}"), (LOAD, b"{}"), (DELETE, b"")],
     ids=lambda value: getattr(value, "verb", ""),
 )
 def test_a_good_answer_that_cannot_be_read_is_lost(call: Call, body: bytes) -> None:
     """It ran; a store without a revision is not reported as one that is known."""
     result = answered(call, Response(200, {}, body))
     assert (result.outcome, result.executed) == (Outcome.AMBIGUOUS, True)
+
+
+def test_an_item_of_another_program_that_cannot_be_read_is_unusable() -> None:
+    """The answer is sound, and nobody needs to look again."""
+    body = b'{"item": 1, "revision": "8"}'
+    result = answered(LOAD, Response(200, {}, body))
+    assert (result.outcome, result.reason) == (Outcome.UNUSABLE, "undecodable")

@@ -9,7 +9,7 @@ The modules beside this one are the kit for drivers that are made of plans, `lee
 
 from __future__ import annotations
 
-from leeward.adapter.capabilities import NONE_MISSING, TOO_LARGE, Capability, Limits
+from leeward.adapter.capabilities import NO_NETWORK, NONE_MISSING, TOO_LARGE, Capability, Limits
 from leeward.adapter.driver import Driver
 from leeward.adapter.target import Opener, TargetConfig
 from leeward.adapter.wrapper import WrappingDriver
@@ -31,6 +31,7 @@ from leeward.calls import (
 
 __all__ = [
     "NONE_MISSING",
+    "NO_NETWORK",
     "TOO_LARGE",
     "Call",
     "Capability",

@@ -10,6 +10,10 @@ from typing import NamedTuple
 TOO_LARGE = "payload_too_large"
 """The `Result.reason` of a CALLER result by which a target says that a request is too large."""
 
+NO_NETWORK = "no_network"
+"""The `reason` of a NOT_SENT result whose cause is provably on this side; it says nothing of the
+target, and the router reads it."""
+
 
 class Capability(Enum):
     """What a target can do. What is not declared is refused before any I/O."""

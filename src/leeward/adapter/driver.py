@@ -23,12 +23,15 @@ class Driver(ABC):
         capabilities: what it can do.
         limits: the largest that it takes.
         missing: what to set for a capability that it lacks because nothing is configured for it.
+        probe_fidelity: what `probe` looks at: ``data_plane``, which also serves the calls, or
+            ``control_plane``, which says less; None if there is no probe.
     """
 
     target: str
     capabilities: frozenset[Capability]
     limits: Limits
     missing: Mapping[Capability, str] = NONE_MISSING
+    probe_fidelity: str | None = None
 
     @abstractmethod
     def perform(self, call: Call, timeout: float) -> Result[Any]:
@@ -51,9 +54,24 @@ class Driver(ABC):
         result: Result[Any] = await _on_thread(self._perform_until, call, monotonic() + timeout)
         return result
 
+    def probe(self, timeout: float) -> Result[Any]:
+        """Look whether the target works, cheaply and without any effect, within `timeout` seconds.
+
+        It is made when a target may have recovered and no call may serve to find out. What matters
+        is whether the target answers: OK, or how that failed.
+        """
+        return Result(Outcome.LOCAL, code="no_probe", message=f"{self.target} has no probe")
+
     def describe(self) -> Mapping[str, str]:
         """Return the settings in force, the environment's share included; never a secret."""
         return {}
+
+    def places(self) -> tuple[int, int] | None:
+        """Return how many requests are under way, and how many calls wait for a place.
+
+        None if the driver does not count them.
+        """
+        return None
 
     def native(self, service: str) -> object:
         """Return the vendor's own client of `service`.
@@ -62,6 +80,12 @@ class Driver(ABC):
             ConfigError: there is no such service; the message names those that there are.
         """
         raise ConfigError(f"{self.target} has no client of {service!r}, nor of any other service")
+
+    def mount(self, app: Any) -> None:  # noqa: B027 - most targets run nothing here
+        """Run the handlers of a `leeward.App` in this process, if this target does such a thing.
+
+        By default nothing happens: elsewhere an app is deployed.
+        """
 
     def close(self) -> None:  # noqa: B027 - a driver may have nothing to release
         """Release every connection, thread and file. Closing twice is harmless."""

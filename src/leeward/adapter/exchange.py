@@ -149,7 +149,7 @@ def exchange_json(
         request: without a word on who sends it.
         view: of the plan.
         read: takes the value of the call out of the object. Where it raises ValueError, TypeError
-            or KeyError, the answer is not what the service documents: AMBIGUOUS, and it ran.
+            or KeyError, see `misread`.
     """
     response, refusal = yield from exchange(service, request, view)
     if refusal is not None:
@@ -157,12 +157,18 @@ def exchange_json(
     try:
         value = read(object_of(response))
     except (ValueError, TypeError, KeyError) as error:
-        return ambiguous(response, UNDECODABLE, error, request_id=service.request_id)
+        return misread(response, error, request_id=service.request_id)
     return Result.ok(value, request_id=response.headers.get(service.request_id))
 
 
 def refused(
-    response: Response, now: float, meaning: Classification, code: str | None, request_id: str = ""
+    response: Response,
+    now: float,
+    meaning: Classification,
+    code: str | None,
+    request_id: str = "",
+    *,
+    wait: Callable[[Response, float], float | None] | None = None,
 ) -> Result[Any]:
     """Return the result of a refusal.
 
@@ -172,13 +178,14 @@ def refused(
         meaning: of it.
         code: the service's own name of it; None for one by its status.
         request_id: the header with the service's id of the request.
+        wait: returns the seconds that the service asks to wait; by default `retry_after`.
     """
     return Result(
         meaning.outcome,
         code=code or f"http.{response.status}",
         reason=meaning.reason,
         request_id=response.headers.get(request_id),
-        retry_after=retry_after(response, now),
+        retry_after=(wait or retry_after)(response, now),
     )
 
 
@@ -231,6 +238,25 @@ def ambiguous(
         executed=True if 200 <= response.status < 300 else None,
         cause=cause,
     )
+
+
+def misread(response: Response, error: Exception, *, request_id: str = "") -> Result[Any]:
+    """Return the result of a success that cannot be read.
+
+    UNUSABLE for an `UnreadableItem`: another program has written it. Otherwise the answer is not
+    what the service documents: AMBIGUOUS, and it ran.
+
+    Args:
+        response: what came.
+        error: what reading it raised.
+        request_id: the header with the service's id of the request.
+    """
+    from leeward.adapter.tables import unreadable
+    from leeward.items.profile import UnreadableItem
+
+    if isinstance(error, UnreadableItem):
+        return unreadable(error)
+    return ambiguous(response, UNDECODABLE, error, request_id=request_id)
 
 
 def retry_after(response: Response, now: float) -> float | None:

@@ -17,11 +17,7 @@ if TYPE_CHECKING:
     from leeward.adapter.target import TargetConfig
 
 _HOST: Final = r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
-_URL: Final = re.compile(
-    rf"(https?)://({_HOST})(?::([0-9]{{1,5}}))?(/[!\"$->@-\[\]-~]*)?(\?[!\"$-\[\]-~]*)?",
-    # ASCII, or the Kelvin sign would be a k.
-    re.ASCII | re.IGNORECASE,
-)
+_URL: Final = rf"(https?)://({_HOST})(?::([0-9]{{1,5}}))?(/[!\"$->@-\[\]-~]*)?(\?[!\"$-\[\]-~]*)?"
 """Without user, fragment and backslash."""
 
 _PORTS: Final = {"http": 80, "https": 443}
@@ -58,7 +54,8 @@ class Url(NamedTuple):
 
 def url_of(text: str) -> Url | None:
     """Return the parts of a URL over http or https; None for anything else."""
-    parts = _URL.fullmatch(text)
+    # ASCII, or the Kelvin sign would be a k.
+    parts = re.fullmatch(_URL, text, re.ASCII | re.IGNORECASE)
     if parts is None or (parts[3] and not 0 < int(parts[3]) < 65536):
         return None
     scheme, host = parts[1].lower(), parts[2].lower()

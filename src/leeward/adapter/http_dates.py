@@ -13,9 +13,9 @@ from typing import Final
 _DAYS: Final = "Mon Tue Wed Thu Fri Sat Sun".split()
 _MONTHS: Final = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 
-_DATE: Final = re.compile(
-    r"[A-Z][a-z]{2}, (\d\d) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT", re.ASCII
-)
+_TWO: Final = "([0-9]{2})"
+_DATE: Final = rf"[A-Z][a-z]{{2}}, {_TWO} ([A-Z][a-z]{{2}}) ([0-9]{{4}}) {_TWO}:{_TWO}:{_TWO} GMT"
+"""Compiled when it is first needed: most programs never need it."""
 
 
 @lru_cache(maxsize=8)
@@ -31,7 +31,7 @@ def ahead_of(text: str, now: float) -> float | None:
 
     None if that is not a time in the form that servers are to send.
     """
-    found = _DATE.fullmatch(text)
+    found = re.fullmatch(_DATE, text)
     if found is None or found[2] not in _MONTHS:
         return None
     from datetime import UTC, datetime

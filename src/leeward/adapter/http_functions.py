@@ -111,25 +111,27 @@ class Proof(NamedTuple):
 
 
 class Address(NamedTuple):
-    """Where a function is called, and with what. An adapter may have one of its own with more.
+    """Where a function is called, and with what.
 
     Attributes:
         origin: of its URL.
         target: the path.
         token: a token for it, or None.
         looked_up: it was looked up, so it may have changed since.
+        key: where a platform has such things, a key of the function, or None.
     """
 
     origin: str
     target: str
     token: str | None = None
     looked_up: bool = False
+    key: str | None = None
 
     def __repr__(self) -> str:
         return masked(self, "origin target looked_up")
 
 
-def by_token(address: Any) -> tuple[tuple[str, str], ...]:
+def by_token(address: Address) -> tuple[tuple[str, str], ...]:
     """Return the header with the token of an address; none where it has no token."""
     return () if address.token is None else bearer(address.token)
 
@@ -146,22 +148,23 @@ class Platform(NamedTuple):
 
     proofs: tuple[Proof, ...]
     request_id: Callable[[Response], str | None]
-    credentials: Callable[[Any], tuple[tuple[str, str], ...]] = by_token
+    credentials: Callable[[Address], tuple[tuple[str, str], ...]] = by_token
     retry_after: Callable[[Response, float], float | None] = retry_after
 
 
-def invoke(platform: Platform, call: Invoke, view: View, address: Any = None) -> Plan:
+def invoke(platform: Platform, call: Invoke, view: View, address: Address | None = None) -> Plan:
     """Call a function and wait for its answer.
 
     Args:
         platform: that it runs on.
         call: of the function.
         view: of the plan.
-        address: where the function is called, an `Address` or one of the adapter's own. Without it
-            the plan needs the `FunctionAddress`, which the adapter's source gives.
+        address: where the function is called. Without it the plan needs the `FunctionAddress`,
+            which the adapter's source gives.
     """
     if address is None:
-        address = yield Need(FunctionAddress(call.function))
+        found: Address = yield Need(FunctionAddress(call.function))
+        address = found
     headers = (
         ("Content-Type", "application/json"),
         *request_headers(call.idempotency_key, view.timeout),

@@ -10,7 +10,7 @@ from leeward.adapter.capabilities import NONE_MISSING, Capability, Limits
 from leeward.adapter.hosts import allowed_hosts
 from leeward.adapter.lazy_plans import LazyPlans, Plans, loaded
 from leeward.adapter.options import Option, Setting, Values
-from leeward.adapter.plan_driver import PlanDriver, TargetInfo
+from leeward.adapter.plan_driver import LOAD_PROBE, PlanDriver, Probe, TargetInfo
 from leeward.adapter.resolver import Source
 from leeward.adapter.target import TargetConfig
 from leeward.errors import ConfigError
@@ -19,23 +19,30 @@ from leeward.http.transport import Transport
 from leeward.http.wire import curl_wire
 
 
-class HttpSettings(Protocol):
-    """What the settings of every adapter hold; see `http_options` and `http_settings`.
+class HttpSettings(NamedTuple):
+    """What is in force of `http_options`.
+
+    Attributes:
+        ca_bundle: path of a file of CA certificates; None for what the environment or the system
+            says.
+        max_in_flight: how many requests may be under way at once.
+        public_only: connect to addresses on the public internet alone.
+    """
+
+    ca_bundle: str | None = None
+    max_in_flight: int = 64
+    public_only: bool = False
+
+
+class Settings(Protocol):
+    """What the settings of an adapter hold besides its own.
 
     An adapter with few options has its `Values` as its settings, and no class for them.
     """
 
     @property
-    def ca_bundle(self) -> str | None:
-        """Path of a file of CA certificates; None for what the environment or the system says."""
-
-    @property
-    def max_in_flight(self) -> int:
-        """How many requests may be under way at once."""
-
-    @property
-    def public_only(self) -> bool:
-        """Whether connections go to addresses on the public internet alone."""
+    def http(self) -> HttpSettings:
+        """What is in force of `http_options`."""
 
 
 def http_options(ca_bundle: str) -> tuple[Option, ...]:
@@ -56,21 +63,10 @@ def http_options(ca_bundle: str) -> tuple[Option, ...]:
     )  # fmt: skip
 
 
-def http_settings(values: Values) -> dict[str, Any]:
-    """Return what `http_options` say, by the names of `HttpSettings`."""
-    return {
-        "ca_bundle": values["ca_bundle"],
-        "max_in_flight": values["max_in_flight"],
-        "public_only": not (values.config.trust_env or values["allow_private"]),
-    }
-
-
-class _Http(NamedTuple):
-    """What `Values` say of the transport."""
-
-    ca_bundle: str | None
-    max_in_flight: int
-    public_only: bool
+def http_settings(values: Values) -> HttpSettings:
+    """Return what `http_options` say."""
+    private_too = values.config.trust_env or values["allow_private"]
+    return HttpSettings(values["ca_bundle"], values["max_in_flight"], public_only=not private_too)
 
 
 def _check_places(setting: Setting, _: Values) -> int:
@@ -88,7 +84,7 @@ MakeNative: TypeAlias = Callable[[str, Any, TargetConfig, Answer], object]
 
 def open_plan_driver(
     config: TargetConfig,
-    settings: HttpSettings | Values,
+    settings: Settings | Values,
     plans: Sequence[Plans],
     *,
     source: MakeSource,
@@ -97,6 +93,7 @@ def open_plan_driver(
     limits: Limits,
     describe: Mapping[str, str | None],
     missing: Mapping[Capability, str] = NONE_MISSING,
+    probe: Probe | None = LOAD_PROBE,
 ) -> PlanDriver:
     """Open a target.
 
@@ -113,15 +110,18 @@ def open_plan_driver(
         describe: what is in force, without a secret; None for nothing. What all targets have over
             HTTP is added.
         missing: what to set for a capability that nothing is configured for.
+        probe: a call without any effect by which the target can be looked at; by default a load
+            from a table that need not exist. It is not made where there are no tables.
 
     Raises:
         ConfigError: a setting is wrong, or the process would write down the keys of a hardened
             target's connections.
     """
+    capabilities = frozenset(capabilities)
     if not config.trust_env:
         refuse_key_log(os.environ)
         config = config._replace(env={})
-    http = _Http(**http_settings(settings)) if isinstance(settings, Values) else settings
+    http = http_settings(settings) if isinstance(settings, Values) else settings.http
     options = options_from_env(config.env, http.ca_bundle)._replace(
         max_in_flight=http.max_in_flight, public_only=http.public_only
     )
@@ -135,10 +135,11 @@ def open_plan_driver(
     }
     info = TargetInfo(
         config.name,
-        frozenset(capabilities),
+        capabilities,
         limits,
         {name: text for name, text in described.items() if text is not None},
         missing,
+        probe if Capability.TABLES in capabilities else None,
     )
 
     def make_native(service: str, answer: Answer) -> object:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import Any, Final
 
+from leeward.adapter.capabilities import NO_NETWORK
 from leeward.adapter.plans import (
     CLOCK_SKEW,
     SKEWED,
@@ -259,7 +260,7 @@ def result_of(failure: Failure) -> Result[Any]:
         outcome,
         code=failure.code,
         message=failure.message,
-        reason=failure.phase.value,
+        reason=NO_NETWORK if failure.ours else failure.phase.value,
         executed=True if ran else None,
         cause=failure.cause,
     )

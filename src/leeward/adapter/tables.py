@@ -76,12 +76,11 @@ def another_revision(request_id: str | None = None) -> Result[Any]:
     )
 
 
-def unreadable(table: str, error: Exception) -> Result[Any]:
+def unreadable(error: Exception) -> Result[Any]:
     """Return the result of a read that met something which leeward cannot read."""
     return Result(
         Outcome.UNUSABLE,
-        message=f"an item of table {table!r} cannot be read by leeward: another program has "
-        "written it",
+        message="an item cannot be read by leeward: another program has written it",
         reason=UNREADABLE,
         cause=error,
     )

@@ -29,6 +29,7 @@ class WrappingDriver(Driver):
         self.capabilities = driver.capabilities
         self.limits = driver.limits
         self.missing = driver.missing
+        self.probe_fidelity = getattr(driver, "probe_fidelity", None)
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         """Make one attempt at any call."""
@@ -38,13 +39,25 @@ class WrappingDriver(Driver):
         """Await one attempt at any call."""
         return await self._driver.perform_async(call, timeout)
 
+    def probe(self, timeout: float) -> Result[Any]:
+        """Look whether the target works."""
+        return self._driver.probe(timeout)
+
     def describe(self) -> Mapping[str, str]:
         """Return the target's settings."""
         return self._driver.describe()
 
+    def places(self) -> tuple[int, int] | None:
+        """Return how many requests are under way, and how many calls wait for a place."""
+        return self._driver.places()
+
     def native(self, service: str) -> object:
         """Return the vendor's own client."""
         return self._driver.native(service)
+
+    def mount(self, app: Any) -> None:
+        """Let the driver inside run an app."""
+        self._driver.mount(app)
 
     def close(self) -> None:
         """Close the target."""

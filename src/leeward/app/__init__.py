@@ -1,7 +1,31 @@
-"""The function side: what a handler is given, on every cloud and in this process."""
+"""The function side: write a function once, run it on every cloud and in this process."""
 
 from __future__ import annotations
 
-from leeward.app.context import Context
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Context"]
+if TYPE_CHECKING:
+    from leeward.app.app import App
+    from leeward.app.context import Context, current
+    from leeward.app.idempotency.decorator import idempotent
+    from leeward.app.problem import InvalidInput, Problem
+    from leeward.app.triggers import Message
+
+__all__ = ["App", "Context", "InvalidInput", "Message", "Problem", "current", "idempotent"]
+
+_MODULES = {
+    "App": "leeward.app.app",
+    "Context": "leeward.app.context",
+    "InvalidInput": "leeward.app.problem",
+    "Message": "leeward.app.triggers",
+    "Problem": "leeward.app.problem",
+    "current": "leeward.app.context",
+    "idempotent": "leeward.app.idempotency.decorator",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULES[name]), name)

@@ -1,41 +1,174 @@
-"""How a handler is called, and what it may know of its call."""
+"""What a handler may know of its call, and the call that is running."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from leeward.clock import Clock
 from leeward.errors import ConfigError
-from leeward.masking import masked
+from leeward.values import NOTHING, Json
+from leeward.watching import WATCHER
+
+if TYPE_CHECKING:
+    from logging import Logger
 
 Function: TypeAlias = Callable[..., Any]
 """A handler: it takes a payload or an event, and a `Context` if it has a second parameter."""
 
+LOGGER = "leeward.app"
 
-class Context(NamedTuple):
-    """What a function or subscriber may know of the call; handed to its second parameter.
+
+class Context:
+    """What a handler may know of its call, alike on every platform.
+
+    It is handed to the handler's second parameter, and `current` returns it to whatever the handler
+    calls.
 
     Attributes:
-        function: name of the function or subscription.
+        function: name of the function, subscription, queue handler or schedule.
+        call_id: the platform's id of this run.
+        cold_start: it is the first run of the app in this process.
         idempotency_key: the same on every attempt; for an event its source and id.
-        attempt: 1 for the first delivery.
-        deadline: on the clock's `monotonic`, when the caller stops waiting.
-        clock: tells how much of that is left.
+        attempt: 1 for the first delivery; None where the platform does not count.
+        deadline: on the clock's `monotonic`, when the caller, or the platform, stops waiting.
+        clock: by which `deadline` is measured.
+        provider: such as ``local``: on which cloud it runs.
+        region: of that cloud, or None.
+        trace: the W3C ``traceparent`` that came with the call, or None.
+        headers: of the request, or the attributes of the message; names in lower case.
+        payload: the input as JSON, before it was decoded for the handler.
+        effects: how many effects have begun in this call: see `effect`.
+        dedup: what the answer says of repeated keys: they are recognised for this ``target`` or for
+            the ``group``, or not (``none``); None says nothing.
     """
 
-    function: str
-    idempotency_key: str
-    attempt: int
-    deadline: float
-    clock: Clock
+    __slots__ = (
+        "attempt",
+        "call_id",
+        "clock",
+        "cold_start",
+        "deadline",
+        "dedup",
+        "effects",
+        "function",
+        "headers",
+        "idempotency_key",
+        "payload",
+        "provider",
+        "region",
+        "trace",
+    )
+
+    def __init__(
+        self,
+        function: str,
+        idempotency_key: str,
+        attempt: int | None,
+        deadline: float,
+        clock: Clock,
+        *,
+        call_id: str = "",
+        provider: str = "local",
+        region: str | None = None,
+        trace: str | None = None,
+        headers: Mapping[str, str] = NOTHING,
+        payload: Json = None,
+        cold_start: bool = False,
+    ) -> None:
+        self.function = function
+        self.idempotency_key = idempotency_key
+        self.attempt = attempt
+        self.deadline = deadline
+        self.clock = clock
+        self.call_id = call_id or idempotency_key
+        self.provider = provider
+        self.region = region
+        self.trace = trace
+        self.headers = headers
+        self.payload = payload
+        self.cold_start = cold_start
+        self.effects = 0
+        self.dedup: str | None = None
 
     def __repr__(self) -> str:
-        return masked(self, "function idempotency_key attempt deadline")
+        """Show names and ids, and nothing of what came with the call."""
+        return (
+            f"Context(function={self.function!r}, call_id={self.call_id!r}, "
+            f"attempt={self.attempt!r}, provider={self.provider!r}, region={self.region!r})"
+        )
 
     def remaining(self) -> float:
         """Return the seconds until the deadline, never less than 0."""
         return max(0.0, self.deadline - self.clock.monotonic())
+
+    def check_deadline(self, needs: float = 0.0) -> None:
+        """Stop here unless more than `needs` seconds are left.
+
+        Call it between two steps of long work, before one that would be cut off.
+
+        Raises:
+            Problem: with status 503, so that whoever may try again does.
+        """
+        if self.remaining() <= needs:
+            from leeward.app.problem import out_of_time
+
+            raise out_of_time()
+
+    def effect(self) -> None:
+        """Announce an effect that leeward does not see, such as a charge at a bank.
+
+        Calls of a leeward client are seen without it. Until the first effect it is proved that a
+        failed call has changed nothing. In an idempotent function the first is written down before
+        it begins; if that fails, this raises, and the effect must not begin.
+        """
+        (WATCHER.get() or self).begin()
+
+    async def effect_async(self) -> None:
+        """Do the same without blocking the event loop."""
+        await (WATCHER.get() or self).begin_async()
+
+    def begin(self) -> None:
+        """Count an effect; whoever announces one calls `effect`."""
+        self.effects += 1
+
+    async def begin_async(self) -> None:
+        """Do the same in a coroutine."""
+        self.effects += 1
+
+    def proved_not_run(self) -> None:
+        """Take one back of which it is proved that it did not take place."""
+        self.effects -= 1
+
+    @property
+    def logger(self) -> Logger:
+        """A logger of the handler's own, below ``leeward.app``."""
+        import logging
+
+        return logging.getLogger(f"{LOGGER}.{self.function}")
+
+
+_current: ContextVar[Context | None] = ContextVar("leeward_app_context", default=None)
+
+
+def current() -> Context | None:
+    """Return the context of the handler that is running; None outside of one.
+
+    It is known to what the handler calls on its own thread or in its own task. A thread that the
+    handler starts knows it if it is run in `contextvars.copy_context`.
+    """
+    return _current.get()
+
+
+def call_within(context: Context, function: Function, *arguments: Any) -> Any:
+    """Call `function`; while it runs, `current` returns `context`."""
+    token, watching = _current.set(context), WATCHER.set(context)
+    try:
+        return function(*arguments)
+    finally:
+        WATCHER.reset(watching)
+        _current.reset(token)
 
 
 def check_callable(function: object, what: str) -> None:
@@ -49,14 +182,17 @@ def check_callable(function: object, what: str) -> None:
     if not callable(function):
         raise ConfigError(f"{what} is a {type(function).__name__}; give something callable")
     if iscoroutinefunction(function):
-        raise ConfigError(f"{what} is a coroutine function; wrap it: asyncio.run(...)")
+        raise ConfigError(
+            f"{what} is a coroutine function; register it on an App, which runs those, "
+            "or wrap it: asyncio.run(...)"
+        )
 
 
 def run(function: Function, payload: Any, context: Context) -> Any:
     """Call `function`, with the context if it takes a second positional parameter."""
     if takes_context(function):
-        return function(payload, context)
-    return function(payload)
+        return call_within(context, function, payload, context)
+    return call_within(context, function, payload)
 
 
 def takes_context(function: Function) -> bool:

@@ -131,7 +131,10 @@ app.command(
 )(verbs.delete)
 app.command(
     cls=Command,
-    epilog=_examples("leeward targets", "leeward targets --targets local:a,local:b --json"),
+    epilog=_examples(
+        "leeward targets",
+        "leeward targets --targets local:a,local:b --json",
+    ),
 )(targets)
 app.command(
     name="dead-letters",

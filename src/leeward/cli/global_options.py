@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_IWOTH
 from typing import TYPE_CHECKING
 
 import typer
@@ -15,6 +16,7 @@ import typer
 from leeward.cli.output.output import Output
 from leeward.client import Client
 from leeward.config import Config, load_config, load_settings
+from leeward.errors import ConfigError
 from leeward.local.config import HANDLERS
 from leeward.values import NOTHING
 
@@ -102,11 +104,20 @@ def modules_beside(config: Config) -> Iterator[None]:
     So a ``leeward.toml`` can name functions in files beside it, without a package around them. It
     comes last, so that no file there hides an installed module, and goes when the targets are
     open. The working directory has no part in it, and in the hardened mode nothing has.
+
+    Raises:
+        ConfigError: anybody may write the directory.
     """
     if config.file is None or not config.trust_env or not _has_handlers(config):
         yield
         return
-    directory = str(Path(config.file).absolute().parent)
+    place = Path(config.file).absolute().parent
+    if os.name == "posix" and place.is_dir() and place.stat().st_mode & S_IWOTH:
+        raise ConfigError(
+            f"{config.file} names functions, and its directory {place} may be written by others, "
+            f"who could put a module there; run `chmod o-w {place}`, or move the file"
+        )
+    directory = str(place)
     sys.path.append(directory)
     try:
         yield

@@ -22,9 +22,14 @@ def check_found_file(path: str, descriptor: int) -> None:
         descriptor: of the file, open: so nobody exchanges it after the look.
 
     Raises:
-        ConfigError: it is, or its directory, another user's, or others may write it. The message
-            names the remedy.
+        ConfigError: it is, or its directory, another user's, or others may write it; or it is not
+            a regular file. The message names the remedy.
     """
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        raise ConfigError(
+            f"{path} was found in the working directory, and is not a regular file; remove it, or "
+            "name a file with config, --config or LEEWARD_CONFIG"
+        )
     if not hasattr(os, "geteuid"):  # on Windows, where owner and mode say nothing
         return
     directory = os.path.dirname(os.path.abspath(path))

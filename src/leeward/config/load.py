@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from os import PathLike
 from typing import TYPE_CHECKING
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DEFAULT_FILE = "leeward.toml"
+
+VARIABLES = ("LEEWARD_CONFIG", "LEEWARD_DATA_TARGET", "LEEWARD_DEBUG")
+"""Variables of leeward's own, beside CLOUD_PROVIDER."""
+
+_NEARLY = 0.9
+"""Share of letters in common, as difflib counts: one letter missing, wrong or too much."""
 
 RUNTIMES = {
     "AWS_LAMBDA_FUNCTION_NAME": "AWS Lambda",
@@ -77,6 +84,7 @@ def load_settings(
     if not trust_env:
         settings = Config() if file is None else _from_file(file, NOTHING)
         return settings._replace(trust_env=False)
+    _refuse_misspelt(env)
     config = _from_file(file, env)
     home = env.get("LEEWARD_DATA_TARGET")
     if not home:
@@ -87,6 +95,17 @@ def load_settings(
     # It wins over the homes that the file gives to single tables.
     tables = {name: table._replace(home=None) for name, table in config.tables.items()}
     return config._replace(data_target=str(target), tables=tables)
+
+
+def _refuse_misspelt(env: Mapping[str, str]) -> None:
+    """Refuse a variable whose name is nearly one of leeward's: ignored, it would lead elsewhere."""
+    for name in env:
+        if name.startswith("LEEWARD_") and name not in VARIABLES:
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, VARIABLES, n=1, cutoff=_NEARLY)
+            if near:
+                raise ConfigError(f"{name} is unknown; did you mean {near[0]}? Rename or unset it")
 
 
 def _refuse_when_hardened(config: Config, variable: str, remedy: str) -> None:
@@ -108,7 +127,8 @@ def _from_file(file: str | Path | None, env: Mapping[str, str]) -> Config:
     named = file if file is not None else env.get("LEEWARD_CONFIG") or None
     path = str(DEFAULT_FILE if named is None else named)
     try:
-        with open(path, "rb") as opened:  # noqa: PTH123 - pathlib costs 5 ms of import
+        opener = _at_once if named is None else None
+        with open(path, "rb", opener=opener) as opened:
             if named is None:
                 from leeward.config.found_file import check_found_file
 
@@ -129,19 +149,26 @@ def _from_file(file: str | Path | None, env: Mapping[str, str]) -> Config:
     return _parse(text, path)
 
 
+def _at_once(path: str, flags: int) -> int:
+    """Open without waiting, as a pipe that was put there would have it."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 def _parse(text: bytes, file: str) -> Config:
     import tomllib
 
     from leeward.config.sections import read_sections
 
+    flaw = ""
     try:
         document = tomllib.loads(text.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise ConfigError(
-            f"{file} is not UTF-8: {error.reason} at byte {error.start}; save it as UTF-8"
-        ) from error
+        flaw = f"UTF-8: {error.reason} at byte {error.start}; save it as UTF-8"
     except (ValueError, RecursionError) as error:  # TOMLDecodeError is a ValueError
-        raise ConfigError(f"{file} is not TOML: {error}") from error
+        flaw = f"TOML: {error}"
+    if flaw:
+        # Out here, because the errors above carry the text, and would go along as the context.
+        raise ConfigError(f"{file} is not {flaw}")
     return read_sections(document, file)
 
 

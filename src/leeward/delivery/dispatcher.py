@@ -40,6 +40,20 @@ Accept: TypeAlias = Callable[[Iterable[Message], float], None]
 """`Dispatcher.accept`."""
 
 
+class AttemptFailed(Exception):
+    """Raised by a handler that knows whether there is to be another attempt.
+
+    Args:
+        cause: what it has met.
+        again: whether to try again.
+    """
+
+    def __init__(self, cause: BaseException, *, again: bool | None) -> None:
+        super().__init__()
+        self.cause = cause
+        self.again = again
+
+
 class Dispatcher(Forkable):
     """Delivers the rows that this process has handlers for. Its thread starts on first need."""
 
@@ -232,9 +246,11 @@ class Dispatcher(Forkable):
         try:
             handler(delivery, self._clock.monotonic() + self._policy.lease)
         except BaseException as error:  # noqa: BLE001 - whatever ends it, the attempt has failed
-            name = type(error).__name__
+            again = error.again if isinstance(error, AttemptFailed) else None
+            cause = error.cause if isinstance(error, AttemptFailed) else error
+            name = type(cause).__name__
             _log("warning", "handler_failed", delivery, name)
-            return Failure(name, message_of(error))
+            return Failure(name, message_of(cause), again)
         return None
 
     def _ended(self, delivery: Delivery) -> None:

@@ -16,6 +16,7 @@ class Policy(NamedTuple):
     Attributes:
         max_attempts: after so many a delivery is given up.
         first_retry: seconds before the second attempt; doubled before each one after it.
+        longest_retry: seconds between two attempts, at most.
         lease: seconds that an attempt may take before the delivery is due again.
         concurrency: attempts at one time; one that has outlived its lease no longer counts.
         farthest: seconds from now to the latest time that a row may be due. One that is due later
@@ -24,6 +25,7 @@ class Policy(NamedTuple):
 
     max_attempts: int = 5
     first_retry: float = 0.05
+    longest_retry: float = 60.0
     lease: float = 30.0
     concurrency: int = 8
     farthest: float = 3600.0
@@ -37,11 +39,16 @@ class Policy(NamedTuple):
         """
         return attempts >= self.max_attempts and due > 0
 
-    def due_after_failure(self, attempt: int, now: float) -> float | None:
-        """Return when a delivery whose `attempt` has failed is due again; None gives it up."""
-        if attempt >= self.max_attempts:
+    def due_after_failure(
+        self, attempt: int, now: float, *, again: bool | None = None
+    ) -> float | None:
+        """Return when a delivery whose `attempt` has failed is due again; None gives it up.
+
+        `again` is the word of whoever knows better; None leaves it to the count.
+        """
+        if not (attempt < self.max_attempts if again is None else again):
             return None
-        return now + self.first_retry * 2.0 ** (attempt - 1)
+        return now + min(self.first_retry * 2.0 ** min(attempt - 1, 40), self.longest_retry)
 
     def free_places(self, leases: Iterable[float], now: float) -> int:
         """Return how many attempts may begin beside those whose leases end at `leases`."""

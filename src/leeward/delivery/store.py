@@ -79,10 +79,15 @@ class Delivery(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """Why an attempt failed: the exception's class, and its text, if there is one."""
+    """Why an attempt failed: the exception's class, and its text, if there is one.
+
+    Attributes:
+        again: whether there is another attempt; None where the policy decides.
+    """
 
     error: str
     message: str | None = None
+    again: bool | None = None
 
     def __repr__(self) -> str:
         return masked(self, "error")
@@ -120,7 +125,7 @@ _KNOWN = """NOT dead AND (bus, subscriber) IN (
 _ROW = """id, CAST(bus AS BLOB), CAST(subscriber AS BLOB), CAST(idempotency_key AS BLOB),
     CAST(document AS BLOB),
     CASE WHEN typeof(attempts) = 'integer' THEN attempts END,
-    CASE WHEN typeof(due) IN ('integer', 'real') THEN due END"""
+    CASE WHEN typeof(due) IN ('integer', 'real') THEN due END, lease IS NOT NULL"""
 
 # Of each lane only the head may go; it stays the head until it is done or dead.
 _READY = f"""SELECT {_ROW} FROM deliveries WHERE id IN (
@@ -192,7 +197,7 @@ class DeliveryStore:
 
         Neither, if its lease has gone to another attempt.
         """
-        due = self.policy.due_after_failure(delivery.attempt, now)
+        due = self.policy.due_after_failure(delivery.attempt, now, again=failure.again)
         told, where = _error_text(failure), (delivery.id, delivery.lease)
         with self._database.write(PATIENCE) as connection:
             if due is None:
@@ -226,7 +231,9 @@ class DeliveryStore:
         """Lease one row that is due, or bury it."""
         try:
             delivery = _delivery(row)
-            error = LEASE_EXPIRED if self.policy.is_spent(delivery.attempt - 1, row[-1]) else None
+            due, is_leased = row[-2:]
+            is_spent = is_leased and self.policy.is_spent(delivery.attempt - 1, due)
+            error = LEASE_EXPIRED if is_spent else None
         except ValueError:
             error = UNREADABLE
         if error is None:
@@ -244,7 +251,7 @@ def _delivery(row: Sequence[Any]) -> Delivery:
     Raises:
         ValueError: a column holds what leeward never writes there.
     """
-    id, bus, subscriber, key, document, attempts, due = row
+    id, bus, subscriber, key, document, attempts, due, _ = row
     if attempts is None or not 0 <= attempts < 2**31 or due is None or not isfinite(due):
         raise ValueError("attempts or due is not such a number")
     recipient = Recipient(bus.decode(), subscriber.decode())

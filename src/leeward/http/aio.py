@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 
 from leeward.errors import ConfigError
-from leeward.forking import Forkable, watch
+from leeward.forking import watch
 from leeward.http.connection import OUT, Connection
 from leeward.http.connector import CONNECTED, Connector
 from leeward.http.exchange import Exchange
@@ -16,7 +16,7 @@ from leeward.http.failures import refused
 from leeward.http.libcurl import handle_for, milliseconds, pycurl
 from leeward.http.messages import Failure, Request, Response
 from leeward.http.options import TransportOptions
-from leeward.http.pool import Pool
+from leeward.http.pool import Pool, Pooled
 
 _INTERRUPTED = 42
 """libcurl's code for what was broken off by the program."""
@@ -184,7 +184,7 @@ class LoopConnection(Connection):
         super().close()
 
 
-class AsyncCurlTransport(Forkable):
+class AsyncCurlTransport(Pooled):
     """Sends requests over connections that libcurl makes, on the loop that runs when it is made.
 
     Every method is for the thread of that loop; when the loop has ended, any thread may `close`. A
@@ -239,28 +239,9 @@ class AsyncCurlTransport(Forkable):
         return self._pool.awaited(exchange)
 
     @property
-    def in_flight(self) -> int:
-        """How many requests are under way."""
-        return self._pool.in_flight
-
-    @property
-    def waiting(self) -> int:
-        """How many requests wait until others are done."""
-        return self._pool.waiting
-
-    @property
-    def kept(self) -> int:
-        """How many connections lie idle."""
-        return len(self._pool.idle)
-
-    @property
     def is_closed(self) -> bool:
         """Whether `close` was called."""
         return self._pool.is_closed
-
-    def drop(self, origin: str) -> None:
-        """Close every connection to `origin`; those in use when their request is done."""
-        self._pool.drop(origin)
 
     def close(self) -> None:
         """Close every connection and end the requests under way.

@@ -61,10 +61,14 @@ class Connection:
         """Return how far libcurl has come with the connection, by its own times."""
         if self.handle is None:
             return Progress()
-        return Progress(
-            name_found=self.handle.getinfo(pycurl.NAMELOOKUP_TIME) > 0,
-            connected=self.handle.getinfo(pycurl.CONNECT_TIME) > 0,
-        )
+        name_found = self.handle.getinfo(pycurl.NAMELOOKUP_TIME) > 0
+        connected = self.handle.getinfo(pycurl.CONNECT_TIME) > 0
+        ours = False
+        if not connected:
+            from leeward.http.own_network import is_cut_off
+
+            ours = is_cut_off(self.handle.getinfo(pycurl.OS_ERRNO), name_found=name_found)
+        return Progress(name_found=name_found, connected=connected, ours=ours)
 
     def is_alive(self, now: float) -> bool:
         """Return whether it may be trusted with another request.

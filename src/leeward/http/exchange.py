@@ -10,7 +10,6 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
-from leeward.http.content_coding import decoded
 from leeward.http.failures import Progress, closed, explain
 from leeward.http.messages import Failure, Phase, Request, Response
 from leeward.http.options import TransportOptions
@@ -159,6 +158,8 @@ class Exchange:
         if parser.head_bytes > self._options.max_header_bytes:
             return Failure(Phase.BODY, True, "headers_too_large", status)
         if body and "content-encoding" in headers:
+            from leeward.http.content_coding import decoded
+
             coding = headers["content-encoding"]
             unpacked = decoded(coding, body, self._options.max_response_bytes)
             if isinstance(unpacked, str):

@@ -55,6 +55,7 @@ class Progress(NamedTuple):
         tls: whether the origin is https.
         name_found: whether the name was looked up.
         connected: whether a connection was there, perhaps still without TLS.
+        ours: whether it is proved that this machine has no network.
         all_sent: whether all of it has left.
         status: that of the final answer, if its status line was seen.
         head_complete: whether the end of its head was seen as well.
@@ -64,6 +65,7 @@ class Progress(NamedTuple):
     tls: bool = True
     name_found: bool = False
     connected: bool = False
+    ours: bool = False
     all_sent: bool = False
     status: int | None = None
     head_complete: bool = False
@@ -77,7 +79,9 @@ def explain(code: int, progress: Progress, cause: BaseException | None = None) -
             name = "headers_cut"
         return Failure(_phase_after(progress), True, name, progress.status, cause)
     phase = PHASES.get(code) or _phase_before(progress)
-    return Failure(phase, False, _name(code, "connect_timeout"), cause=cause)
+    name = _name(code, "connect_timeout")
+    ours = progress.ours and phase in (Phase.NAME, Phase.CONNECT) and code != TIMED_OUT
+    return Failure(phase, False, name, cause=cause, ours=ours)
 
 
 def closed(progress: Progress) -> Failure:

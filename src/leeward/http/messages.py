@@ -77,6 +77,7 @@ class Failure(NamedTuple):
         status: the HTTP status, where it was seen.
         cause: the native exception.
         message: the same in words, where there is more to say than the code does.
+        ours: it is proved that this machine has no network, so it says nothing of the origin.
     """
 
     phase: Phase
@@ -85,6 +86,7 @@ class Failure(NamedTuple):
     status: int | None = None
     cause: BaseException | None = None
     message: str | None = None
+    ours: bool = False
 
     def __repr__(self) -> str:
         return masked(self, "phase sent code status message")

@@ -7,8 +7,9 @@ come, first served, until one is given back.
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
+from leeward.forking import Forkable
 from leeward.http.connection import Connection
 from leeward.http.exchange import Exchange
 from leeward.http.failures import refused
@@ -206,3 +207,28 @@ class Pool(Generic[C]):
         for each in (*self._idle, *self._busy.values()):
             leak(each.handle)
         self._start_empty()
+
+
+class Pooled(Forkable):
+    """A transport with a pool, for threads or an event loop."""
+
+    _pool: Pool[Any]
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests are under way."""
+        return self._pool.in_flight
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait until others are done."""
+        return self._pool.waiting
+
+    @property
+    def kept(self) -> int:
+        """How many connections lie idle."""
+        return len(self._pool.idle)
+
+    def drop(self, origin: str) -> None:
+        """Close every connection to `origin`; those in use when their request is done."""
+        self._pool.drop(origin)

@@ -28,7 +28,10 @@ class Body(ABC):
 
     Attributes:
         overrun: whether something came behind it.
+        ends_with_connection: whether the end of the connection is its end.
     """
+
+    ends_with_connection = False
 
     def __init__(self) -> None:
         self.overrun = False
@@ -61,6 +64,8 @@ class Sized(Body):
 
 class UntilTheEnd(Body):
     """A body that is what comes until the connection ends."""
+
+    ends_with_connection = True
 
     def __init__(self, most: int) -> None:
         super().__init__()

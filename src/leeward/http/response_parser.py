@@ -11,7 +11,8 @@ written by hand.
 from __future__ import annotations
 
 import re
-from typing import Final
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
 
 from leeward.http.protocol_error import (
     CUT,
@@ -24,7 +25,9 @@ from leeward.http.protocol_error import (
     ProtocolError,
 )
 from leeward.http.request_checks import TOKEN
-from leeward.http.response_body import Body, Chunked, Sized, UntilTheEnd
+
+if TYPE_CHECKING:
+    from leeward.http.response_body import Body
 
 MOST_OF_HEADS: Final = 300 * 1024
 """Bytes of an answer's heads, the interim ones included; libcurl has the same limit."""
@@ -126,7 +129,7 @@ class ResponseParser:
         """
         if self._content is None:
             raise ProtocolError(CUT if self._pending else NOTHING_CAME)
-        if not isinstance(self._content, UntilTheEnd):
+        if not self._content.ends_with_connection:
             raise ProtocolError(CUT)
         self.body, self.whole = self._content.value(), True
 
@@ -201,6 +204,9 @@ class ResponseParser:
             self._take_body(self._content, rest)
 
     def _body_of(self, size: int | None, *, is_chunked: bool) -> Body:
+        # Most answers are here at once, and whole.
+        from leeward.http.response_body import Chunked, Sized, UntilTheEnd
+
         if is_chunked:
             return Chunked(self._max_body)
         if size is None:
@@ -218,7 +224,12 @@ class ResponseParser:
 
 def _status_of(head: bytes | bytearray) -> int:
     """Return the status in the first line of `head`, which is there."""
-    version, number, behind = head[:9], head[9:12], head[12:13]
+    return _status_in(bytes(head[:13]))
+
+
+@lru_cache(maxsize=64)
+def _status_in(beginning: bytes) -> int:
+    version, number, behind = beginning[:9], beginning[9:12], beginning[12:]
     if version not in (_NEW, _OLD):
         raise ProtocolError(WRONG_PROTOCOL)
     sound = len(number) == 3 and number.isdigit() and number >= b"100"
@@ -231,10 +242,10 @@ def _headers_of(head: bytes) -> dict[str, str]:
     """Return the headers of `head`, which comes without the blank line at its end."""
     text = head.decode("latin-1")
     lines = text.split("\r\n")
-    joined = "".join(lines)
-    if "\n" in joined or "\r" in joined or "\0" in joined:
-        raise ProtocolError(MALFORMED)
     del lines[0]
+    ends = len(lines)  # and no part of one stands anywhere else
+    if text.count("\n") != ends or text.count("\r") != ends or "\0" in text:
+        raise ProtocolError(MALFORMED)
     try:
         return _fields(lines)
     except ProtocolError:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 from time import monotonic
 
-from leeward.forking import Forkable, watch
+from leeward.forking import watch
 from leeward.http.connection import IN, Connection, poller_for
 from leeward.http.exchange import Exchange
 from leeward.http.failures import refused
 from leeward.http.libcurl import LONGEST, CurlError, handle_for, milliseconds, pycurl
 from leeward.http.messages import Failure, Request, Response
 from leeward.http.options import TransportOptions
-from leeward.http.pool import Pool
+from leeward.http.pool import Pool, Pooled
 
 
 class BlockingConnection(Connection):
@@ -59,7 +59,7 @@ class BlockingConnection(Connection):
         return bool(poller.poll(min(seconds, LONGEST) * 1000))
 
 
-class CurlTransport(Forkable):
+class CurlTransport(Pooled):
     """Sends requests over connections that libcurl makes, one thread on each at a time.
 
     While it connects, libcurl is deaf to signals: Ctrl-C takes effect when that ends, after
@@ -95,25 +95,6 @@ class CurlTransport(Forkable):
         left = exchange.deadline - monotonic()
         turn.acquire(timeout=min(max(left, 0.0), threading.TIMEOUT_MAX))
         return self._pool.awaited(exchange)
-
-    @property
-    def in_flight(self) -> int:
-        """How many requests are under way."""
-        return self._pool.in_flight
-
-    @property
-    def waiting(self) -> int:
-        """How many requests wait until others are done."""
-        return self._pool.waiting
-
-    @property
-    def kept(self) -> int:
-        """How many connections lie idle."""
-        return len(self._pool.idle)
-
-    def drop(self, origin: str) -> None:
-        """Close every connection to `origin`; those in use when their request is done."""
-        self._pool.drop(origin)
 
     def close(self) -> None:
         """Close every connection; those in use when their request is done."""

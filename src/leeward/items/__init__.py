@@ -26,16 +26,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from leeward.items.checks import check_json, checked_size
+    from leeward.items.checks import checked_size
     from leeward.items.decoding import decode
     from leeward.items.encoding import encode
+    from leeward.items.json_checks import check_json
     from leeward.items.profile import EMBEDDED
 
 __all__ = ["EMBEDDED", "check_json", "checked_size", "decode", "encode"]
 
 _MODULES = {
     "EMBEDDED": "profile",
-    "check_json": "checks",
+    "check_json": "json_checks",
     "checked_size": "checks",
     "decode": "decoding",
     "encode": "encoding",

@@ -17,16 +17,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from leeward.clock import has_offset
 from leeward.errors import InvalidRequest
-
-DEEPEST: Final = 64
-"""Levels; far beyond the portable 20, and as many as an answer's JSON is read of
-(`leeward.json_text`), so that what goes out can come back. In a JSON that has each value name its
-type, lists in lists may nest six times as deep, and Python's recursion limit is 1,000."""
-
-LONGEST_INT: Final = 4300
-"""Digits that CPython converts between int and str (`sys.int_info.default_max_str_digits`)."""
-
-_INT_END: Final = 10**LONGEST_INT
+from leeward.json_text import DEEPEST, INT_END, MOST_DIGITS
 
 _NATIVE_INTS: Final = range(1 - 10**38, 10**38)
 """Integers that need no mark in the type tree, wherever the limit on size is near."""
@@ -79,12 +70,8 @@ def checked_size(item: object, field: str = "item") -> Size:
     raise _refusal(field + "".join(reversed(flaw.steps)), flaw.fault)
 
 
-def check_json(value: object, field: str = "payload") -> None:
-    """Check that `value` is JSON: None, bool, int, finite float, str, and lists and dicts of them.
-
-    Raises:
-        InvalidRequest: it is not; `field` is the path to the value at fault.
-    """
+def check_json_closely(value: object, field: str) -> None:
+    """Check by a walk that `value` is JSON: for `check_json`, which knows most of it at sight."""
     try:
         _walk([value], 0, _JSON)
         return
@@ -147,7 +134,7 @@ def _walk(  # noqa: C901, PLR0912, PLR0915 - leaves stand inline: each call cost
             if kind is str:
                 size += _VALUE + (len(value) if value.isascii() else _utf8(value))
             elif kind is int:
-                if not -_INT_END < value < _INT_END:
+                if not -INT_END < value < INT_END:
                     raise _Flaw(_TOO_LONG)
                 if is_item:
                     size += _VALUE + len(str(value))
@@ -216,7 +203,7 @@ def _type_name(value: object) -> str:
 
 
 _TOO_LONG: Final = (
-    f"is an int of more than {LONGEST_INT} digits, which Python does not print: use hex(...)"
+    f"is an int of more than {MOST_DIGITS} digits, which Python does not print: use hex(...)"
 )
 _NOT_FINITE: Final = (
     "is a float that is not finite, which not every store holds: use None or str(...)"

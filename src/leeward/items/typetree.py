@@ -30,8 +30,8 @@ from functools import lru_cache
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from leeward import json_text
 from leeward.items import timestamps
-from leeward.items.checks import LONGEST_INT
 from leeward.items.names import ESCAPE, unescape_name
 from leeward.items.numbers import Number, by_value, quantized
 from leeward.items.profile import UnreadableItem
@@ -203,7 +203,7 @@ def _number_from(text: str) -> int:
 
 
 def _int_from(text: str) -> int | None:
-    if len(text.removeprefix("-")) > LONGEST_INT:
+    if len(text.removeprefix("-")) > json_text.MOST_DIGITS:
         return None
     number = int(text)
     return number if str(number) == text else None

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from leeward.adapter import Publish, Result
 from leeward.app.context import Function, check_callable
+from leeward.app.handlers import Handler
 from leeward.cloudevents import from_json, to_json
 from leeward.delivery.dispatcher import Accept
 from leeward.delivery.store import DeadDelivery, Message, Recipient
@@ -24,7 +25,7 @@ class Subscription(NamedTuple):
     bus: str
     type: str | None
     name: str
-    function: Function
+    function: Function | Handler
 
     def takes(self, bus: str, event: Event) -> bool:
         """Return whether `event` on `bus` goes to this subscriber."""
@@ -70,15 +71,22 @@ class Bus:
         return tuple(self._subscriptions.values())
 
     def subscribe(
-        self, bus: str, event_type: str | None, function: Function, name: str | None = None
+        self,
+        bus: str,
+        event_type: str | None,
+        function: Function | Handler,
+        name: str | None = None,
     ) -> None:
         """Subscribe `function`. Rows that an earlier process left under this name are its too.
 
         Raises:
             ConfigError: the name is taken on this bus, or `function` cannot be called here.
         """
-        check_callable(function, f"the subscriber of {bus!r}")
-        name = name or _qualified_name(function, bus)
+        if isinstance(function, Handler):
+            name = function.name
+        else:
+            check_callable(function, f"the subscriber of {bus!r}")
+            name = name or _qualified_name(function, bus)
         recipient = Recipient(bus, name)
         if recipient in self._subscriptions:
             raise ConfigError(
@@ -106,7 +114,7 @@ class Bus:
             self._accept(messages, timeout)
         return Result.ok(tuple(results))
 
-    def recipients(self) -> dict[Recipient, Function]:
+    def recipients(self) -> dict[Recipient, Function | Handler]:
         """Return the subscribers as recipients of events."""
         return {Recipient(each.bus, each.name): each.function for each in self.subscriptions}
 
@@ -124,7 +132,8 @@ def dead_letter(dead: DeadDelivery) -> DeadLetter:
     bus, name = dead.recipient
     is_call = bus == QUEUED_CALL
     event = None if is_call else _readable(dead.document)
-    return DeadLetter(None if is_call else bus, event, name, dead.attempt, *dead.failure)
+    error, message, _ = dead.failure
+    return DeadLetter(None if is_call else bus, event, name, dead.attempt, error, message)
 
 
 def event_in(document: str) -> Event:

@@ -4,6 +4,7 @@
 
     [targets.local]
     path = ".leeward/local.sqlite3"
+    app = "shop:app"                    # a leeward.App; or, by themselves:
     functions = { send-receipt = "shop.functions:send_receipt" }
 
     [[targets.local.subscriptions]]
@@ -22,15 +23,16 @@ from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
 
 from leeward.adapter import TargetConfig
+from leeward.app.app import App
 from leeward.errors import ConfigError
 from leeward.local.driver import DIRECTORY, Local
 
 T = TypeVar("T")
 
-HANDLERS = ("functions", "subscriptions")
+HANDLERS = ("app", "functions", "subscriptions")
 """Options that name code of the user's, which is imported."""
 
-_OPTIONS = {"path": str, "functions": dict, "subscriptions": list}
+_OPTIONS = {"path": str, "app": str, "functions": dict, "subscriptions": list}
 _SUBSCRIPTION = {"bus": str, "type": str, "name": str, "function": str}
 _QUALIFIER = re.compile(r"[A-Za-z0-9._-]+")
 _SPEC = re.compile(r"([A-Za-z_][\w.]*):([A-Za-z_][\w.]*)")
@@ -51,10 +53,16 @@ def open_local(config: TargetConfig) -> Local:
     """
     config.check_options(_OPTIONS)
     path = _path(config)
-    functions = _functions(config, _imported)
-    subscribers = _subscribers(config, _imported)
+    app = _app(config, _imported)
+    functions = _functions(config, _function)
+    subscribers = _subscribers(config, _function)
+    if app is not None and not isinstance(app, App):
+        what = f"{config.options['app']!r} is a {type(app).__name__}; name a leeward.App"
+        raise ConfigError(f"'app' {_place(config)}: {what}")
     local = Local(config.name, path=path)
     try:
+        if app is not None:
+            local.mount(app)
         for name, function in functions.items():
             local.function(name)(function)
         for each in subscribers:
@@ -72,6 +80,7 @@ def check_handlers(config: TargetConfig) -> None:
         ConfigError: it names the key and the remedy.
     """
     config.check_options(_OPTIONS)
+    _app(config, _split)
     _functions(config, _split)
     _subscribers(config, _split)
 
@@ -88,6 +97,11 @@ def _path(config: TargetConfig) -> str:
     if not path:
         raise ConfigError(f"'path' {_place(config)} is empty; name a file, or ':memory:'")
     return path
+
+
+def _app(config: TargetConfig, read: Callable[[Any, str], T]) -> T | None:
+    spec = config.options.get("app")
+    return None if spec is None else read(spec, f"'app' {_place(config)}")
 
 
 def _functions(config: TargetConfig, read: Callable[[Any, str], T]) -> dict[str, T]:
@@ -133,10 +147,18 @@ def _split(spec: Any, where: str) -> tuple[str, str]:
     return match[1], match[2]
 
 
-def _imported(spec: Any, where: str) -> Callable[..., Any]:
+def _function(spec: Any, where: str) -> Callable[..., Any]:
+    function = _imported(spec, where)
+    if not callable(function):
+        raise ConfigError(f"{where}: {spec!r} is not callable; name a function")
+    checked: Callable[..., Any] = function
+    return checked
+
+
+def _imported(spec: Any, where: str) -> Any:
     module, attribute = _split(spec, where)
     try:
-        function: Callable[..., Any] = attrgetter(attribute)(import_module(module))
+        return attrgetter(attribute)(import_module(module))
     except AttributeError as error:
         raise ConfigError(
             f"{where}: the module {module!r} has no {attribute!r}; correct the name"
@@ -146,9 +168,6 @@ def _imported(spec: Any, where: str) -> Callable[..., Any]:
             f"{where}: the module {module!r} cannot be imported ({type(error).__name__}); "
             f"check its name, that it is installed, and that `python -c 'import {module}'` works"
         ) from error
-    if not callable(function):
-        raise ConfigError(f"{where}: {spec!r} is not callable; name a function")
-    return function
 
 
 def _place(config: TargetConfig) -> str:

@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from leeward.adapter import Call, Capability, Driver, Limits, Result
+from leeward.app.app import App
 from leeward.app.context import Context, Function, run
+from leeward.app.handlers import Handler as AppHandler
 from leeward.clock import Clock, SystemClock
 from leeward.delivery.dispatcher import Dispatcher, Handler
 from leeward.delivery.policy import Policy
 from leeward.delivery.store import PATIENCE, Delivery, DeliveryStore, Recipient
 from leeward.errors import ConfigError, LeewardError, Outcome
 from leeward.json_text import decode
+from leeward.local.apps import deliver, mount
 from leeward.local.bus import Bus, DeadLetter, dead_letter, event_in
 from leeward.local.functions import QUEUED_CALL, F, Functions
 from leeward.local.schema import SCHEMA
@@ -58,6 +61,7 @@ class Local(Driver):
         self.capabilities = frozenset(Capability)
         self.limits = Limits()  # the defaults, so that what runs here fits most other targets, too
         self._closed = False
+        self._apps: list[App] = []
         self._file = None if os.fspath(path) == MEMORY else Path(path).absolute()
         self._clock = clock or SystemClock()
         self._is_here = not Path(path).is_absolute()
@@ -122,6 +126,20 @@ class Local(Driver):
             return function
 
         return register
+
+    def mount(self, app: App) -> None:
+        """Run the handlers of an app here: its functions, subscribers and handlers of messages.
+
+        Messages of a queue are what `enqueue` queues under its name. Mounting twice is harmless.
+
+        Raises:
+            ConfigError: a handler is wrong, or one of its names is taken.
+        """
+        if app in self._apps:
+            return
+        mount(app, self._functions, self._bus)
+        self._apps.append(app)
+        self._look_for_work()
 
     def wait_idle(self, timeout: float = 5.0) -> None:
         """Wait until every delivery to this process is done or dead, queued calls included.
@@ -213,8 +231,11 @@ class Local(Driver):
         recipients = self._functions.recipients() | self._bus.recipients()
         return {each: partial(self._handle, function) for each, function in recipients.items()}
 
-    def _handle(self, function: Function, delivery: Delivery, deadline: float) -> None:
+    def _handle(self, function: Function | AppHandler, delivery: Delivery, deadline: float) -> None:
         """Make one attempt to deliver an event, or a queued call."""
+        if isinstance(function, AppHandler):
+            deliver(function, delivery, deadline, self._clock)
+            return
         bus, name = delivery.recipient
         read = decode if bus == QUEUED_CALL else event_in
         context = Context(name, delivery.idempotency_key, delivery.attempt, deadline, self._clock)

@@ -10,13 +10,18 @@ from threading import TIMEOUT_MAX, Thread
 from typing import Any, TypeVar
 
 from leeward.adapter import Enqueue, Invoke, Result
+from leeward.app.answers import Answer
 from leeward.app.context import Context, Function, check_callable, run
+from leeward.app.core import answer
+from leeward.app.handlers import Handler
+from leeward.app.triggers import Delivery, Platform
 from leeward.clock import Clock
 from leeward.delivery.dispatcher import Accept
 from leeward.delivery.store import Message, Recipient
+from leeward.entropy import new_id
 from leeward.envelope import fault_of
 from leeward.errors import ConfigError, InvalidRequest, Outcome
-from leeward.items.checks import check_json
+from leeward.items.json_checks import check_json
 from leeward.json_text import Undecodable, decode, encode
 from leeward.values import Json
 
@@ -31,25 +36,26 @@ class Functions:
 
     def __init__(self, clock: Clock, limit: int, accept: Accept) -> None:
         """Take the clock of the contexts, the largest answer in bytes, and what keeps a row."""
-        self.registry: dict[str, Function] = {}
+        self.registry: dict[str, Function | Handler] = {}
+        self._platform = Platform("local", None, clock, limit)
         self._accept = accept
         self._clock = clock
         self._limit = limit
 
-    def register(self, name: str, function: F) -> F:
+    def register(self, name: str, function: Function | Handler) -> None:
         """Add a function.
 
         Raises:
             ConfigError: the name is taken, or the function cannot be called here.
         """
-        check_callable(function, f"the function {name!r}")
+        if not isinstance(function, Handler):
+            check_callable(function, f"the function {name!r}")
         if name in self.registry:
             raise ConfigError(
                 f"the function {name!r} is registered twice; choose another name, or replace it "
                 f'on purpose in native("functions")'
             )
         self.registry[name] = function
-        return function
 
     def invoke(self, call: Invoke, timeout: float) -> Result[Json]:
         """Call a function on a thread of its own, and wait for it no longer than `timeout`."""
@@ -60,11 +66,10 @@ class Functions:
             payload = decode(call.payload)
         except Undecodable as error:
             return not_json(error)
-        deadline = self._clock.monotonic() + timeout
-        context = Context(call.function, call.idempotency_key, 1, deadline, self._clock)
         answers: SimpleQueue[Result[Json]] = SimpleQueue()
+        deadline = self._clock.monotonic() + timeout
         thread = Thread(
-            target=lambda: answers.put(self._answer(function, payload, context)),
+            target=lambda: answers.put(self._answer(function, call, payload, deadline)),
             name=f"leeward-invoke-{call.function}",
             daemon=True,
         )
@@ -96,7 +101,7 @@ class Functions:
         self._accept([Message(recipient, None, call.idempotency_key, document)], timeout)
         return Result.ok(None)
 
-    def recipients(self) -> dict[Recipient, Function]:
+    def recipients(self) -> dict[Recipient, Function | Handler]:
         """Return the functions as recipients of queued calls."""
         return {
             Recipient(QUEUED_CALL, name): function for name, function in list(self.registry.items())
@@ -112,7 +117,14 @@ class Functions:
             f"leeward.toml",
         )
 
-    def _answer(self, function: Function, payload: Json, context: Context) -> Result[Json]:
+    def _answer(
+        self, function: Function | Handler, call: Invoke, payload: Json, deadline: float
+    ) -> Result[Json]:
+        if isinstance(function, Handler):
+            call_id, left = new_id(self._clock.now()), deadline - self._clock.monotonic()
+            delivery = Delivery(call.payload, call_id, call.idempotency_key, left)
+            return _result_of(answer(function, delivery, self._platform), function.name)
+        context = Context(call.function, call.idempotency_key, 1, deadline, self._clock)
         try:
             value = run(function, payload, context)
         except BaseException as error:  # noqa: BLE001 - its end, by SystemExit too, is the answer
@@ -143,6 +155,20 @@ class Functions:
                 reason="response_too_large",
             )
         return Result.ok(answer)
+
+
+def _result_of(found: Answer, name: str) -> Result[Json]:
+    """Return what a client gets of an app's answer."""
+    failure = found.failure
+    if failure is None:
+        return Result.ok(decode(found.body))
+    return Result(
+        Outcome.APP_ERROR,
+        message=f"the function {name!r} raised {failure.type}",
+        retry_after=failure.retry_after,
+        fault=failure.fault,
+        cause=failure.cause,
+    )
 
 
 def _flaw_of(answer: Any) -> str:

@@ -5,7 +5,7 @@ Each check raises `InvalidRequest` with the field and the remedy, and returns th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from leeward.adapter import Key
@@ -29,6 +29,8 @@ MAX_EXPIRY = 100 * 365 * 24 * 3600.0
 
 def check_name(value: Any, field: str) -> str:
     """Check the name of a function, bus or table."""
+    if type(value) is str and len(value) <= MAX_NAME and value.isprintable() and value.strip():
+        return value
     text = _text(value, field)
     if len(text) > MAX_NAME:
         raise InvalidRequest(
@@ -47,6 +49,27 @@ def check_effect(value: Any) -> Effect | None:
             f"effect is {shown(value)}; it must be one of {', '.join(names)}", field="effect"
         )
     return Effect(value)
+
+
+def check_targets(value: Any, known: Collection[str]) -> None:
+    """Check the targets that one call is narrowed to: names of the order, each once."""
+    several = isinstance(value, Sequence) and not isinstance(value, bytes | bytearray)
+    names = [each.strip() if isinstance(each, str) else each for each in value] if several else []
+    if not names or any(not isinstance(each, str) for each in names):
+        raise InvalidRequest(
+            f"targets is {shown(value)}; it must be the name of a target of the order, or several "
+            "of them",
+            field="targets",
+        )
+    for name in names:
+        if name not in known:
+            raise InvalidRequest(
+                f"targets names {shown(name)}, which is not in the order; it has "
+                f"{', '.join(known)}",
+                field="targets",
+            )
+    if len(set(names)) < len(names):
+        raise InvalidRequest("targets names a target twice; name each once", field="targets")
 
 
 def check_idempotency_key(value: Any) -> str | None:

@@ -11,7 +11,7 @@ from leeward.errors import Outcome
 Results: TypeAlias = Result[tuple[Result[None], ...]]
 """The result of one request: one outcome for all its events, or one for each."""
 
-_HELD_BACK: Result[None] = Result(
+_HELD_BACK: Results = Result(
     Outcome.LOCAL,
     reason="held_back",
     message="an earlier event of the same ordering key failed",
@@ -32,34 +32,17 @@ def send_in_order(
     failed_keys: set[str] = set()
     done: list[tuple[Publish, Results]] = []
     for chunk in chunks:
-        going = tuple(event for event in chunk.events if event.ordering_key not in failed_keys)
-        results = _TOO_LATE
-        if going:
-            results = (yield chunk._replace(events=going)) or _TOO_LATE
-        whole = _with_held_back(chunk, results, failed_keys)
-        done.append((chunk, whole))
-        failed_keys |= _failed_keys(chunk, whole)
+        key = chunk.events[0].ordering_key  # that of all its events
+        if key in failed_keys:
+            done.append((chunk, _HELD_BACK))
+            continue
+        results = (yield chunk) or _TOO_LATE
+        done.append((chunk, results))
+        if key is not None and not _went_well(results):
+            failed_keys.add(key)
     return done
 
 
-def _with_held_back(chunk: Publish, results: Results, failed_keys: set[str]) -> Results:
-    if not any(event.ordering_key in failed_keys for event in chunk.events):
-        return results
-    sent = iter(results.value or ())
-    each = tuple(
-        _HELD_BACK
-        if event.ordering_key in failed_keys
-        else next(sent, Result(results.outcome, code=results.code, target=results.target))
-        for event in chunk.events
-    )
-    return results._replace(outcome=Outcome.OK, value=each)
-
-
-def _failed_keys(chunk: Publish, results: Results) -> set[str]:
+def _went_well(results: Results) -> bool:
     each = results.value if results.outcome is Outcome.OK else None
-    return {
-        event.ordering_key
-        for index, event in enumerate(chunk.events)
-        if event.ordering_key is not None
-        and (each is None or each[index].outcome is not Outcome.OK)
-    }
+    return each is not None and all(entry.outcome is Outcome.OK for entry in each)

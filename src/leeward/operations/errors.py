@@ -35,6 +35,7 @@ from leeward.errors import (
     OutcomeUnknown,
     Overloaded,
     PayloadTooLarge,
+    PoisonSuspected,
     TargetUnavailable,
     TargetUnusable,
     Throttled,
@@ -43,7 +44,7 @@ from leeward.routing.outcomes import TABLE
 from leeward.text import is_printable
 from leeward.values import Effect
 
-_CLASSES: Mapping[Outcome, type[CallError]] = {
+CLASSES: Mapping[Outcome, type[CallError]] = {
     Outcome.LOCAL: Overloaded,
     Outcome.NOT_SENT: TargetUnavailable,
     Outcome.REJECTED: Throttled,
@@ -121,6 +122,31 @@ _LIBRARY = "curl."
 """How the codes of libcurl begin: numbers, which the message explains in words."""
 
 
+_REFUSALS: Mapping[str, tuple[type[CallError], str, str]] = {
+    "all_down": (
+        AllTargetsUnavailable,
+        "was not sent: every target that may serve it is down",
+        "It did not run; call again later. A probe looks for a target that has recovered.",
+    ),
+    "isolated": (
+        TargetUnavailable,
+        "was not sent: every target that may serve it was isolated by hand",
+        "It did not run; restore a target, or name another one.",
+    ),
+    "local_outage": (
+        TargetUnavailable,
+        "was not sent: this machine has no network",
+        "It did not run; look after the network of this machine.",
+    ),
+    "poison_suspected": (
+        PoisonSuspected,
+        "was not sent: its payload had an unknown outcome on two targets that serve others well",
+        "Find out what it does before calling again; it is refused for ten minutes.",
+    ),
+}
+"""What a call is told that the router has put to no target, by the reason."""
+
+
 def error_of(call: Call, result: Result[Any]) -> LeewardError:
     """Return the exception for `result`, with the native error as its cause."""
     if result.outcome is Outcome.CALLER and isinstance(result.cause, LeewardError):
@@ -144,6 +170,8 @@ def _build(call: Call, result: Result[Any]) -> CallError:
         "reason": result.reason,
         "retry_after": result.retry_after,
     }
+    if result.reason in _REFUSALS and not result.attempts:
+        return _refusal_of(call, result, origin)
     if result.outcome is Outcome.APP_ERROR:
         fault = result.fault or FunctionFault()
         return FunctionError(
@@ -161,6 +189,14 @@ def _build(call: Call, result: Result[Any]) -> CallError:
     return _class_of(call, result)(_message(call, result), **origin)
 
 
+def _refusal_of(call: Call, result: Result[Any], origin: Origin) -> CallError:
+    raised, what, remedy = _REFUSALS[str(result.reason)]
+    if issubclass(raised, TargetUnavailable) and isinstance(call, Store | Load | Delete):
+        raised = HomeUnavailable
+    wait = "" if result.retry_after is None else f", for at least {result.retry_after:.1f} s more"
+    return raised(f"{_subject(call, result)} {what}{wait}. {remedy}", **origin)
+
+
 def _class_of(call: Call, result: Result[Any]) -> type[CallError]:
     if result.outcome is Outcome.CALLER and result.reason == TOO_LARGE:
         return PayloadTooLarge
@@ -168,7 +204,7 @@ def _class_of(call: Call, result: Result[Any]) -> type[CallError]:
         return AllTargetsUnavailable
     if result.outcome is Outcome.NOT_SENT and isinstance(call, Store | Load | Delete):
         return HomeUnavailable
-    return _CLASSES[result.outcome]
+    return CLASSES[result.outcome]
 
 
 def _targets_tried(result: Result[Any]) -> list[str]:

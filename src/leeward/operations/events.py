@@ -8,29 +8,28 @@ from typing import Any
 from leeward import items
 from leeward.adapter import Limits
 from leeward.cloudevents import Written, check, document_of, mint, write
-from leeward.entropy import new_id
+from leeward.entropy import new_ids
 from leeward.errors import InvalidRequest, PayloadTooLarge
 from leeward.operations.limits import OrderLimits
 from leeward.values import Event
 
 
 def complete(
-    events: Sequence[Event], field: str, source: str, limits: OrderLimits, now: float
+    events: Sequence[Event], source: str, limits: OrderLimits, now: float
 ) -> list[Written]:
     """Check every event and fill in what is None; the first wrong one is refused.
 
-    `field` names the argument: ``event`` for a single one, else ``events``. `now` is Unix seconds.
+    `now` is Unix seconds.
     """
     if isinstance(events, Event | str | bytes) or not isinstance(events, Sequence):
         raise InvalidRequest(
-            f"{field} must be a list of leeward.Event, not {type(events).__name__}; write "
+            f"events must be a list of leeward.Event, not {type(events).__name__}; write "
             "[event, ...]",
-            field=field,
+            field="events",
         )
-    several = field == "events"
     return [
-        _completed(event, f"{field}[{index}]" if several else field, source, limits, now)
-        for index, event in enumerate(events)
+        completed(event, f"events[{index}]", limits, id=id, source=source, now=now)
+        for index, (event, id) in enumerate(zip(events, new_ids(now, len(events)), strict=True))
     ]
 
 
@@ -42,19 +41,21 @@ def in_chunks(events: Sequence[Event], limits: Limits) -> list[tuple[Event, ...]
     """
     chunks: list[tuple[Event, ...]] = []
     chunk: list[Event] = []
-    room = limits.batch_bytes
+    most, room, key = limits.batch_events, limits.batch_bytes, None
     for event in events:
         size = len(document_of(event))
-        full = len(chunk) == limits.batch_events or size > room
-        if chunk and (full or event.ordering_key != chunk[-1].ordering_key):
+        if chunk and (len(chunk) == most or size > room or event.ordering_key != key):
             chunks.append(tuple(chunk))
             chunk, room = [], limits.batch_bytes
         chunk.append(event)
-        room -= size
+        room, key = room - size, event.ordering_key
     return [*chunks, tuple(chunk)] if chunk else chunks
 
 
-def _completed(event: Event, field: str, source: str, limits: OrderLimits, now: float) -> Written:
+def completed(
+    event: Event, field: str, limits: OrderLimits, *, id: str, source: str, now: float
+) -> Written:
+    """Check one event, which the caller gave as `field`, and fill in what is None."""
     if not isinstance(event, Event):
         raise InvalidRequest(
             f"{field} must be a leeward.Event, not {type(event).__name__}", field=field
@@ -67,14 +68,16 @@ def _completed(event: Event, field: str, source: str, limits: OrderLimits, now: 
     check(event, field)
     if not isinstance(event.data, bytes):
         items.check_json(event.data, f"{field}.data")
-    written = write(mint(event, id=new_id(now), source=source, now=now))
-    _check_size(written, field, limits)
+    written = write(mint(event, id=id, source=source, now=now))
+    size, most = len(document_of(written)), limits.smallest
+    if size > most.attribute_bytes or size > most.event_bytes:  # else no part of it can be larger
+        _refuse_size(written, size, field, limits)
     return written
 
 
-def _check_size(event: Event, field: str, limits: OrderLimits) -> None:
-    size = len(document_of(event))
-    if size > limits.smallest.attribute_bytes:  # else no part of it can be larger
+def _refuse_size(event: Event, size: int, field: str, limits: OrderLimits) -> None:
+    """Raise `PayloadTooLarge` if an attribute, or the whole, is larger than a target takes."""
+    if size > limits.smallest.attribute_bytes:
         _check_attributes(event, field, limits)
     if size > limits.smallest.event_bytes:
         raise PayloadTooLarge(

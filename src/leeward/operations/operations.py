@@ -31,19 +31,22 @@ from leeward.adapter import (
 from leeward.clock import Clock
 from leeward.config import BusConfig, Config, FunctionConfig, TableConfig
 from leeward.entropy import new_id
-from leeward.errors import ConfigError, InvalidRequest, LeewardError, PayloadTooLarge
+from leeward.errors import ConfigError, InvalidRequest, LeewardError, Outcome, PayloadTooLarge
 from leeward.forking import ForkLock
 from leeward.json_text import encode
 from leeward.operations import arguments, results
-from leeward.operations.capabilities import POSSIBLE, require
+from leeward.operations.capabilities import POSSIBLE, needed, require
 from leeward.operations.limits import OrderLimits
 from leeward.routing import FailoverDriver
+from leeward.routing.select import NO_GROUPS
 from leeward.values import (
+    NOTHING,
     Effect,
     Event,
     InvokeResult,
     Item,
     Json,
+    ProbeReport,
     PublishReceipt,
     PublishReport,
     Receipt,
@@ -68,6 +71,9 @@ INVOKE_TIMEOUT: Final = 60.0
 EVENT_TIMEOUT: Final = 10.0
 DATA_TIMEOUT: Final = 15.0
 """Seconds: the deadline of a call that names none."""
+
+PROBE_TIMEOUT: Final = 4.0
+"""Seconds that a probe by hand may take."""
 
 MOST_KNOWN: Final = 1024
 """Tables whose names are remembered as checked. Where there are more, all are checked anew."""
@@ -107,9 +113,7 @@ class Operations:
         clock: Clock,
         definitions: Iterable[Definition] = (),
     ) -> None:
-        self.router = FailoverDriver(
-            drivers, home=config.data_target, homes=config.homes(), clock=clock
-        )
+        self.router = _router(config, drivers, clock)
         self.closed = False
         self._config = config
         self._drivers = {driver.target: driver for driver in drivers}
@@ -178,7 +182,14 @@ class Operations:
         self, bus: str, event: Event, timeout: float | None
     ) -> Operation[Publish, PublishReceipt]:
         """Publish one event."""
-        (call,) = self._publications(bus, [event], "event")
+        # Loaded by the first event: a program that only calls functions does without.
+        from leeward.operations.events import completed
+
+        arguments.check_name(bus, "bus")
+        now, limits = self._clock.now(), self._limits
+        source = self._config.source
+        done = completed(event, "event", limits, id=new_id(now), source=source, now=now)
+        call = Publish(bus, (done,))
         seconds = self._event_seconds(bus, timeout)
         self._check(call)
         return call, seconds, results.published
@@ -192,8 +203,11 @@ class Operations:
         result, and returns the report.
         """
         from leeward.operations.batches import send_in_order
+        from leeward.operations.events import complete, in_chunks
 
-        requests = self._publications(bus, events, "events")
+        arguments.check_name(bus, "bus")
+        done = complete(events, self._config.source, self._limits, self._clock.now())
+        requests = [Publish(bus, chunk) for chunk in in_chunks(done, self._limits.smallest)]
         deadline = self._clock.monotonic() + self._event_seconds(bus, timeout)
         for request in requests:
             self._check(request)
@@ -273,10 +287,8 @@ class Operations:
         """
         from leeward.operations.workflows import Workflows
 
-        if self.closed:
-            raise LeewardError("this client is closed, and nothing was started; open a new one")
         with self._opening:
-            if self._workflows is None:
+            if self._workflows is None and not self.closed:
                 self._workflows = Workflows(
                     self._config,
                     list(self._drivers.values()),
@@ -284,6 +296,8 @@ class Operations:
                     self._invoke_step,
                     self._clock,
                 )
+            if self._workflows is None:
+                raise LeewardError("this client is closed, and nothing was started; open a new one")
             return self._workflows
 
     def close_workflows(self) -> None:
@@ -300,11 +314,39 @@ class Operations:
     def native(self, target: str, service: str) -> object:
         """Return the vendor's own client of a service."""
         arguments.check_name(service, "service")
+        return self._drivers[self.check_target(target)].native(service)
+
+    def probe(self, target: str) -> ProbeReport:
+        """Look whether a target works."""
+        driver = self._drivers[self.check_target(target)]
+        began = self._clock.monotonic()
+        if getattr(driver, "probe_fidelity", None) is None:
+            return ProbeReport(target, None, None)
+        result = driver.probe(PROBE_TIMEOUT)
+        seconds = self._clock.monotonic() - began
+        return ProbeReport(target, result.outcome is Outcome.OK, seconds, result.code)
+
+    def check_target(self, target: str) -> str:
+        """Check the name of a target of the order."""
         if arguments.check_name(target, "target") not in self._drivers:
             raise ConfigError(
                 f"no target {target!r} in the order; it has {', '.join(self._drivers)}"
             )
-        return self._drivers[target].native(service)
+        return target
+
+    def narrowed(self, call: Call, targets: str | Sequence[str]) -> tuple[str, ...]:
+        """Check the targets that a caller narrows the order to, for one call."""
+        names = targets.split(",") if isinstance(targets, str) else targets
+        arguments.check_targets(names, self._drivers)
+        only = tuple(name.strip() for name in names)
+        able = self.router.candidates(call)
+        if not set(only) & set(able):
+            raise InvalidRequest(
+                f"targets names no target that may serve this {call.verb}; name one of "
+                f"{', '.join(able)}, or leave targets out",
+                field="targets",
+            )
+        return only
 
     def _invoke_step(
         self,
@@ -322,7 +364,8 @@ class Operations:
         """Refuse a call of a closed client, and one that a target could not serve."""
         if self.closed:
             raise LeewardError("this client is closed, and nothing was sent; open a new one")
-        if not self._lacking.isdisjoint(POSSIBLE[call.verb]):
+        lacking = self._lacking
+        if not (lacking.isdisjoint(POSSIBLE[call.verb]) or lacking.isdisjoint(needed(call))):
             require(call, [self._drivers[name] for name in self.router.candidates(call)])
 
     def _function(self, function: str) -> FunctionConfig:
@@ -348,16 +391,6 @@ class Operations:
         if type(value) is str and value.isascii() and 0 < len(value) <= longest:
             return Key(fields, (value,))
         return arguments.key_of_item(item, fields, self._limits)
-
-    def _publications(self, bus: str, events: Sequence[Event], field: str) -> list[Publish]:
-        """Check and complete events, and split them into requests that every target takes."""
-        # Loaded by the first event: a program that only calls functions does without.
-        from leeward.operations.events import complete, in_chunks
-
-        arguments.check_name(bus, "bus")
-        now, source = self._clock.now(), self._config.source
-        completed = complete(events, field, source, self._limits, now)
-        return [Publish(bus, chunk) for chunk in in_chunks(completed, self._limits.smallest)]
 
     def _event_seconds(self, bus: str, timeout: float | None) -> float:
         if timeout is not None:
@@ -395,7 +428,10 @@ class Operations:
         return results.loaded(call, result, self._clock.now())
 
     def _status(self, driver: Driver) -> TargetStatus:
+        from leeward.config.groups import residency_of
+
         evidence = self.router.evidence(driver.target)
+        places = driver.places() if hasattr(driver, "places") else None
         return TargetStatus(
             name=driver.target,
             capabilities=frozenset(capability.value for capability in driver.capabilities),
@@ -403,4 +439,36 @@ class Operations:
             attempts=evidence.attempts,
             failures=evidence.failures,
             last_outcome=evidence.last_outcome,
+            state=evidence.state,
+            circuits=evidence.circuits,
+            residency=residency_of(self._config, driver.target),
+            in_flight=None if places is None else places[0],
+            waiting=None if places is None else places[1],
         )
+
+
+def _router(config: Config, drivers: Sequence[Driver], clock: Clock) -> FailoverDriver:
+    """Return the router that `config` describes."""
+    groups, weights = NO_GROUPS, NOTHING
+    if config.groups or config.weights or any(each.residency for each in config.tables.values()):
+        from leeward.config.groups import check_homes, groups_of, shares_of
+
+        check_homes(config)
+        groups = groups_of(config, tuple(driver.target for driver in drivers))
+        weights = shares_of(config.weights)
+    router = FailoverDriver(
+        drivers,
+        home=config.data_target,
+        homes=config.homes(),
+        groups=groups,
+        weights=weights,
+        fail_back=config.fail_back,
+        hedging=config.hedge,
+        clock=clock,
+    )
+    if config.health_checks is not None:
+        router.check_health(*config.health_checks)
+    if config.snapshot is not None:
+        table = config.tables.get(config.snapshot) or _ANY_TABLE
+        router.share_health(config.snapshot, table.key[0])
+    return router

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from leeward.adapter import Delete, Enqueue, Invoke, Load, Publish, Result, Store, Stored
 from leeward.errors import CallError, LeewardError, Outcome
-from leeward.operations.errors import error_of
 from leeward.values import (
     Attempt,
-    Event,
     InvokeResult,
     Json,
     Promise,
@@ -68,10 +66,10 @@ def loaded(call: Load, result: Result[Stored | None], now: float) -> Record | No
 
 def published(call: Publish, result: Result[tuple[Result[None], ...]]) -> PublishReceipt:
     """Conclude `publish_event`."""
-    (entry,) = report([(call, result)]).entries
-    if entry.error is not None:
-        raise entry.error
-    return PublishReceipt(Promise.PUBLISHED, entry.id, str(entry.target), result.attempts)
+    (event,), (each,) = call.events, _results_of(call, result)
+    if each.outcome is not Outcome.OK:
+        raise _error_of(call, each, result.attempts)
+    return PublishReceipt(Promise.PUBLISHED, str(event.id), str(each.target), result.attempts)
 
 
 def report(
@@ -82,24 +80,30 @@ def report(
     attempts: list[Attempt] = []
     for call, result in chunks:
         attempts += result.attempts
-        results = result.value if result.outcome is Outcome.OK else None
-        for index, event in enumerate(call.events):
-            entries.append(
-                _entry(call, event, results[index] if results else result, result.attempts)
-            )
+        for event, each in zip(call.events, _results_of(call, result), strict=True):
+            if each.outcome is Outcome.OK:
+                entry = PublishEntry(str(event.id), Promise.PUBLISHED, each.target)
+            else:
+                error = _error_of(call, each, result.attempts)
+                entry = PublishEntry(str(event.id), None, each.target, error)
+            entries.append(entry)
     return PublishReport(tuple(entries), tuple(attempts))
 
 
-def _entry(
-    call: Publish, event: Event, result: Result[Any], attempts: tuple[Attempt, ...]
-) -> PublishEntry:
-    if result.outcome is Outcome.OK:
-        return PublishEntry(str(event.id), Promise.PUBLISHED, result.target)
-    # An event that was held back went nowhere, whatever was tried for the others.
+def _results_of(call: Publish, result: Result[tuple[Result[None], ...]]) -> tuple[Result[Any], ...]:
+    """Return the result of each event: its own, or that of the whole request."""
+    own = result.value if result.outcome is Outcome.OK else None
+    return own or (result,) * len(call.events)
+
+
+def _error_of(call: Publish, result: Result[Any], attempts: tuple[Attempt, ...]) -> CallError:
+    from leeward.operations.errors import error_of
+
+    # An event that was not sent went nowhere, whatever was tried for others.
     error = error_of(call, result._replace(attempts=attempts if result.target else ()))
     if not isinstance(error, CallError):
         raise error
-    return PublishEntry(str(event.id), None, result.target, error)
+    return error
 
 
 def _time_of(seconds: float) -> datetime:
@@ -113,6 +117,8 @@ def _time_of(seconds: float) -> datetime:
 
 def _target_of_success(call: Invoke | Enqueue | Store | Load | Delete, result: Result[Any]) -> str:
     if result.outcome is not Outcome.OK:
+        from leeward.operations.errors import error_of
+
         raise error_of(call, result)
     if result.target is None:
         raise LeewardError(f"{call.verb} came back from no target; this is an error of leeward")

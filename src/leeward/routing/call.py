@@ -1,9 +1,10 @@
 """The state machine of one call: after everything that happens to it, what to do next.
 
 Pure: `step(state, event, now, random) -> state, commands`. Time and random numbers are arguments;
-threads, event loops and the simulator carry the commands out. Several attempts may be in flight:
-each has a number, which its answer carries, and while one that could still end the call well is
-under way, nothing further is sent.
+threads, event loops and the simulator carry the commands out. What calls share, the evidence on
+each target, is part of what is decided by, and a runner holds one lock meanwhile. Several attempts
+may be in flight: each has a number, which its answer carries, and while one that could still end
+the call well is under way, nothing further is sent.
 
 ``docs/promises.md`` says in words what this file keeps:
 
@@ -16,16 +17,31 @@ under way, nothing further is sent.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import Enum
 from typing import NamedTuple, TypeAlias
 
 from leeward.adapter import Call, Invoke, Load
 from leeward.errors import Outcome
+from leeward.routing.circuit import Circuit, Random
+from leeward.routing.health import Health
 from leeward.routing.outcomes import TABLE, May, Rules, rules_of
 from leeward.routing.policy import RoutingPolicy
 from leeward.routing.readback import Verdict, question
-from leeward.routing.select import Targets, candidates
+from leeward.routing.select import candidates
+
+NOWHERE: tuple[str, ...] = ()
+
+
+class Core(NamedTuple):
+    """What all calls over one order share.
+
+    Attributes:
+        health: what has been seen of each target, and the targets themselves.
+        hedging: harmless calls that take long are asked a second target meanwhile.
+    """
+
+    health: Health
+    hedging: bool = False
 
 
 class Ending(Enum):
@@ -37,46 +53,63 @@ class Ending(Enum):
     """A success: the read-back has proved it."""
     UNKNOWN = "unknown"
     """AMBIGUOUS, whatever the last attempt said."""
+    REFUSED = "refused"
+    """None: no target could be asked."""
 
 
 class CallState(NamedTuple):
-    """Where a call stands. The first six fields are facts and stay as they are.
+    """Where a call stands. The first eight fields are facts and stay as they are.
 
     Attributes:
         call: what an attempt sends; of a batch, only the events that are still open.
-        targets: the order, and the homes of the tables.
-        policy: the numbers to decide by.
+        health: the evidence on the targets, and the numbers to decide by.
         rules: what the call's effect allows.
+        able: the targets that may serve it.
+        number: of the call, counted by the order.
         deadline: monotonic seconds.
         time_limit: seconds that an attempt is given at least, whatever the deadline; for an unsafe
             function, whose outcome would else be unknown.
-        asked: the target of each attempt, in order; the first attempt has the number 1.
+        tried: the target of each attempt, in order; the first attempt has the number 1.
         in_flight: numbers of the attempts that have not ended.
         proved: it is proved that none of the attempts that have ended ran.
         unknown: an attempt may have run, and nothing has resolved that.
+        may_move: after the pause that is under way, another target may be asked instead.
         ending: how the call has ended; None while it goes on.
+        why: the code of what ended it.
+        retry_after: seconds until a call that was refused may be let through.
     """
 
     call: Call
-    targets: Targets
-    policy: RoutingPolicy
+    health: Health
     rules: Rules
+    able: tuple[str, ...]
+    number: int
     deadline: float
     time_limit: float
-    asked: tuple[str, ...]
+    tried: tuple[str, ...]
     in_flight: tuple[int, ...]
     proved: bool = True
     unknown: bool = False
+    may_move: bool = False
     ending: Ending | None = None
+    why: str = ""
+    retry_after: float | None = None
 
 
 class Dispatch(NamedTuple):
-    """Make attempt number `attempt`: put `call` to `target`, for at most `timeout` seconds."""
+    """Make attempt number `attempt`: put `call` to `target`, for at most `timeout` seconds.
+
+    Attributes:
+        epoch: of the evidence; an answer counts only for what has not changed since.
+        reason: the code of why this target is asked.
+    """
 
     attempt: int
     target: str
     call: Call
     timeout: float
+    epoch: int = 0
+    reason: str = "first"
 
 
 class ReadBack(NamedTuple):
@@ -87,13 +120,16 @@ class ReadBack(NamedTuple):
     call: Load
     timeout: float
     after: Outcome
+    epoch: int = 0
+    reason: str = "read_back"
 
 
 class Pause(NamedTuple):
-    """Wait so many seconds; then `target` is asked again."""
+    """Wait so many seconds; then `target` is asked again, or, for a hedge, another one as well."""
 
     seconds: float
     target: str
+    hedge: bool = False
 
 
 Command: TypeAlias = Dispatch | ReadBack | Pause
@@ -103,11 +139,19 @@ and what is still in flight is of no use any more."""
 
 
 class AttemptEnded(NamedTuple):
-    """Attempt number `attempt` ended; its target asked to wait `retry_after` seconds, or not."""
+    """Attempt number `attempt` ended.
+
+    Attributes:
+        attempt: its number.
+        outcome: how.
+        retry_after: seconds that its target asked to wait; None if it did not.
+        cut_off: it took all the time that it was given.
+    """
 
     attempt: int
     outcome: Outcome
     retry_after: float | None = None
+    cut_off: bool = False
 
 
 class ReadBackDone(NamedTuple):
@@ -119,36 +163,67 @@ class ReadBackDone(NamedTuple):
 
 
 class PauseEnded(NamedTuple):
-    """The pause before asking `target` again is over."""
+    """The pause before asking `target` again is over; or the one before a hedge."""
 
     target: str
+    hedge: bool = False
 
 
 Event: TypeAlias = AttemptEnded | ReadBackDone | PauseEnded
-Random: TypeAlias = Callable[[], float]
-"""Gives numbers in [0, 1)."""
 
 Decision: TypeAlias = tuple[CallState, Commands]
 """The state after an event, and what to do next."""
 
 
 def begin(
-    call: Call, targets: Targets, policy: RoutingPolicy, started: float, timeout: float
+    core: Core, call: Call, started: float, timeout: float, only: tuple[str, ...] = NOWHERE
 ) -> Decision:
     """Start a call that has `timeout` seconds from `started`, in monotonic seconds.
 
-    Raise `ConfigError` if no target of the order may serve it.
+    Args:
+        core: what it is decided by.
+        call: what to send.
+        started: monotonic seconds.
+        timeout: seconds.
+        only: the targets that may be asked, in order; empty: all that may serve the call.
+
+    Raises:
+        ConfigError: no target of the order may serve it.
     """
+    health, hedging = core
     rules = rules_of(call)
-    able = candidates(targets, call, rules)
-    limit = 0.0
+    able = candidates(health.targets, call, rules)
+    if only:
+        able = tuple(target for target in only if target in able)
+    number = health.calls = health.calls + 1
+    target, reason, probe, chosen = able[0], "first", False, health.watchful
+    if not chosen:
+        circuit = health.start(target, call, started)
+        chosen = health.watchful  # it has just turned out to be stalled
+    if chosen:
+        from leeward.routing.choice import choose
+
+        nowhere = CallState(call, health, rules, able, number, started + timeout, 0.0, (), ())
+        choice = choose(nowhere, started)
+        if choice.target is None:
+            _, why, _, wait = choice
+            return nowhere._replace(ending=Ending.REFUSED, why=why, retry_after=wait), ()
+        target, reason, probe = choice.target, choice.reason, choice.probe
+        circuit = health.start(target, call, started)
+    limit, policy = 0.0, health.policy
     if isinstance(call, Invoke) and call.time_limit and not rules.same:
         limit = call.time_limit + policy.time_limit_margin
-    state = CallState(
-        call, targets, policy, rules, started + timeout, limit, asked=able[:1], in_flight=(1,)
-    )
-    more = max(policy.max_attempts, len(able)) > 1
-    return state, (Dispatch(1, able[0], call, _time_for_attempt(state, timeout, more=more)),)
+    state = CallState(call, health, rules, able, number, started + timeout, limit, (target,), (1,))
+    most = max(policy.max_attempts, len(able))
+    seconds = _time_for_attempt(state, circuit, timeout, more=most > 1)
+    if probe:
+        seconds = _time_for_probe(state, target, seconds, started)
+    first = Dispatch(1, target, call, seconds, health.epoch, reason)
+    if hedging and rules.elsewhere and not probe:
+        from leeward.routing.hedging import hedge_after
+
+        return state, (first, *hedge_after(state, circuit))
+    return state, (first,)
 
 
 def step(state: CallState, event: Event, now: float, random: Random) -> Decision:
@@ -161,20 +236,49 @@ def step(state: CallState, event: Event, now: float, random: Random) -> Decision
         case ReadBackDone(_, _, Verdict.OURS):
             return state._replace(ending=Ending.RESOLVED), ()
         case ReadBackDone(_, _, Verdict.LOST):
-            return _end(state)
+            return end(state, "another_write")
         case ReadBackDone(attempt, after):
             return _go_on(state, AttemptEnded(attempt, after), now, random)
-        case _:  # a pause has ended, perhaps late: the process may have been frozen meanwhile
-            if _left(state, now) >= state.policy.least_attempt:
-                return dispatch(state, event.target, now)
-            return (state, ()) if state.in_flight else _end(state)
+        case PauseEnded(_, hedge=True):
+            from leeward.routing.hedging import hedge
+
+            return hedge(state, now)
+        case _:
+            from leeward.routing.again import after_pause
+
+            return after_pause(state, event.target, now)
 
 
-def dispatch(state: CallState, target: str, now: float) -> Decision:
+def dispatch(
+    state: CallState, target: str, now: float, reason: str, *, probe: bool = False
+) -> Decision:
     """Start one more attempt, at `target`."""
-    attempt = len(state.asked) + 1
-    state = state._replace(asked=(*state.asked, target), in_flight=(*state.in_flight, attempt))
-    return state, (Dispatch(attempt, target, state.call, _timeout(state, now)),)
+    attempt, health = len(state.tried) + 1, state.health
+    circuit = health.start(target, state.call, now)
+    state = state._replace(tried=(*state.tried, target), in_flight=(*state.in_flight, attempt))
+    seconds = _time_for_attempt(state, circuit, state.deadline - now, more=attempts_left(state) > 0)
+    if probe:
+        seconds = _time_for_probe(state, target, seconds, now)
+    return state, (Dispatch(attempt, target, state.call, seconds, health.epoch, reason),)
+
+
+def end(state: CallState, why: str) -> Decision:
+    """End the call as the last attempt ended, or as unknown."""
+    if state.unknown:
+        from leeward.routing.evidence import tell
+
+        call = state.call
+        tell(
+            state.health,
+            "outcome_unknown",
+            target=state.tried[-1],
+            verb=call.verb,
+            resource=call[0],
+            reason=why,
+            call_id=state.number,
+        )
+        return state._replace(ending=Ending.UNKNOWN, why=why), ()
+    return state._replace(ending=Ending.LAST, why=why), ()
 
 
 def _failed(state: CallState, ended: AttemptEnded, now: float, random: Random) -> Decision:
@@ -188,84 +292,51 @@ def _failed(state: CallState, ended: AttemptEnded, now: float, random: Random) -
     if state.in_flight and row.move is not May.NEVER:
         return state, ()  # one of those may still end the call well
     doubtful = outcome is Outcome.AMBIGUOUS or (unknown and outcome is Outcome.CONFLICT)
-    if doubtful and state.rules.read_back and _left(state, now) >= state.policy.least_attempt:
-        target = state.asked[ended.attempt - 1]
+    left = state.deadline - now
+    if doubtful and state.rules.read_back and left >= state.health.policy.least_attempt:
+        target, health = state.tried[ended.attempt - 1], state.health
         look_up = question(state.call)
-        timeout = _timeout(state, now)
-        return state, (ReadBack(ended.attempt, target, look_up, timeout, outcome),)
+        circuit = health.start(target, look_up, now)
+        seconds = _time_for_attempt(state, circuit, left, more=attempts_left(state) > 0)
+        return state, (ReadBack(ended.attempt, target, look_up, seconds, outcome, health.epoch),)
     return _go_on(state, ended, now, random)
 
 
 def _go_on(state: CallState, ended: AttemptEnded, now: float, random: Random) -> Decision:
-    """Send again, to the same target or another, if the table, the caps and the time allow it."""
-    left, policy = _left(state, now), state.policy
-    attempts = _attempts_left(state)
-    if attempts == 0 or left < policy.least_attempt:
-        return _end(state)
-    row, rules = TABLE[ended.outcome], state.rules
-    onward = _targets_left(state) if _allows(row.move, rules.elsewhere, state) else ()
-    target = state.asked[ended.attempt - 1]
-    # one more attempt here, unless a further target would then go without one
-    if (
-        _allows(row.again, rules.same, state)
-        and state.asked.count(target) == 1
-        and attempts > len(onward)
-    ):
-        pause = _pause(state, ended.retry_after, random)
-        longest = left - policy.least_attempt
-        if pause <= (min(longest, policy.backoff_cap) if onward else longest):
-            return state, (Pause(pause, target),)
-    return dispatch(state, onward[0], now) if onward else _end(state)
+    from leeward.routing.again import go_on
+
+    return go_on(state, ended, now, random)
 
 
-def _allows(may: May, by_effect: bool, state: CallState) -> bool:
-    """Decide by the effect alone once an earlier attempt may have run."""
-    if may is May.ALWAYS and not state.unknown:
-        return True
-    return may is not May.NEVER and by_effect
-
-
-def _attempts_left(state: CallState) -> int:
-    most = state.policy.max_attempts
+def attempts_left(state: CallState) -> int:
+    """Return how many more attempts the call may make."""
+    most = state.health.policy.max_attempts
     if state.proved:
-        most = max(most, len(candidates(state.targets, state.call, state.rules)))
-    return max(0, most - len(state.asked))
+        most = max(most, len(state.able))
+    return max(0, most - len(state.tried))
 
 
-def _targets_left(state: CallState) -> tuple[str, ...]:
-    """Return the targets that may still be asked for the first time."""
-    able = candidates(state.targets, state.call, state.rules)
-    fresh = tuple(target for target in able if target not in state.asked)
-    if state.proved:
-        return fresh
-    return fresh[: max(0, state.policy.max_targets - len(set(state.asked)))]
+def _time_for_attempt(state: CallState, circuit: Circuit, left: float, *, more: bool) -> float:
+    """Return the seconds of an attempt: what is left, less a reserve for what may follow it.
 
-
-def _left(state: CallState, now: float) -> float:
-    return state.deadline - now
-
-
-def _pause(state: CallState, retry_after: float | None, random: Random) -> float:
-    """Return the seconds to wait before the same target is asked again."""
-    policy = state.policy
-    if retry_after is not None and retry_after >= 0:
-        asked = min(retry_after, policy.retry_after_cap)
-        return asked * (1 + policy.retry_after_jitter * random())
-    longest = policy.backoff_base * 2 ** (len(state.asked) - 1)
-    return float(random() * min(policy.backoff_cap, longest))
-
-
-def _timeout(state: CallState, now: float) -> float:
-    return _time_for_attempt(state, _left(state, now), more=_attempts_left(state) > 0)
-
-
-def _time_for_attempt(state: CallState, left: float, *, more: bool) -> float:
-    """Return the seconds of an attempt: what is left, less a reserve for what may follow it."""
-    rules, policy = state.rules, state.policy
+    Where the call may go elsewhere, it does not wait much longer than the slowest answers take.
+    """
+    rules, policy = state.rules, state.health.policy
     if more and (rules.same or rules.elsewhere or rules.read_back):
-        return max(left * (1 - policy.reserve), min(left, policy.least_attempt))
+        sliced = max(left * (1 - policy.reserve), min(left, policy.least_attempt))
+        if rules.elsewhere and len(state.able) > 1:
+            return min(sliced, circuit.cut_off)
+        return sliced
     return max(left, state.time_limit)
 
 
-def _end(state: CallState) -> Decision:
-    return state._replace(ending=Ending.UNKNOWN if state.unknown else Ending.LAST), ()
+def _time_for_probe(state: CallState, target: str, seconds: float, now: float) -> float:
+    """Return the seconds of a probe, and hold its lease for as long."""
+    from leeward.routing.evidence import extend_leases
+
+    policy: RoutingPolicy = state.health.policy
+    if state.rules.elsewhere and len(state.able) > 1:
+        usual = state.health.add(target, state.call).latency.usual
+        seconds = min(seconds, max(policy.probe_time, policy.slow_factor * usual))
+    extend_leases(state.health, target, state.call, now + seconds + policy.lease_margin)
+    return seconds

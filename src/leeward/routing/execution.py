@@ -7,49 +7,31 @@ loops in `leeward.routing.runners`, in virtual time in the simulator.
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Generator, Iterable
+from typing import Any, TypeAlias
 
 from leeward.adapter import Call, Publish, Result
 from leeward.errors import Outcome
 from leeward.routing.batches import Batch, all_taken
 from leeward.routing.call import (
     AttemptEnded,
+    CallState,
     Command,
     Commands,
+    Core,
+    Dispatch,
     Ending,
     Event,
     Pause,
     PauseEnded,
-    Random,
     ReadBack,
     ReadBackDone,
     begin,
     step,
 )
-from leeward.routing.health import Health
-from leeward.routing.policy import RoutingPolicy
 from leeward.routing.readback import judge
-from leeward.routing.results import result_of
-from leeward.routing.select import Targets
+from leeward.routing.results import refusal, result_of
 from leeward.values import Attempt
-
-
-class Core(NamedTuple):
-    """What all calls over one order share.
-
-    Attributes:
-        targets: the order, and the homes of the tables.
-        policy: the numbers to decide by.
-        health: what has been seen of each target.
-        random: gives numbers in [0, 1), for jitter.
-    """
-
-    targets: Targets
-    policy: RoutingPolicy
-    health: Health
-    random: Random
-
 
 Reply: TypeAlias = tuple[Command, float, float, object]
 """What came of a command: the command itself, the monotonic seconds when it was taken up and when
@@ -58,39 +40,76 @@ it was done, and what the driver returned or raised (after a pause: nothing)."""
 Execution: TypeAlias = Generator[Commands, Reply, Result[Any]]
 
 
-def execute(core: Core, call: Call, started: float, timeout: float) -> Execution:
+def execute(
+    core: Core, call: Call, started: float, timeout: float, only: tuple[str, ...] = ()
+) -> Execution:
     """Take `call` to its result, with `timeout` seconds from `started`, in monotonic seconds.
 
-    Raise `ConfigError` if no target may serve it.
+    `only` narrows the targets, for this call. Raise `ConfigError` if none may serve it.
     """
-    state, commands = begin(call, core.targets, core.policy, started, timeout)
-    command, began, now, answer = yield commands
+    state, commands = begin(core, call, started, timeout, only)
+    if not commands:
+        return refusal(state.why, state.able, state.retry_after)
+    health = core.health
+    try:
+        command, began, now, answer = yield commands
+    except GeneratorExit:
+        _History(core, call, started, state).give_up(commands, started)
+        raise
     target, result = command.target, result_of(call, answer)
     well = all_taken(call, result, target) if isinstance(call, Publish) else result
-    if well is not None and well.outcome is Outcome.OK:
+    if well is not None and well.outcome is Outcome.OK and type(command) is not Pause:
         # Almost every call ends here: `step` would say the same, and a history would be of one.
-        core.health.observe(target, Outcome.OK)
+        assert isinstance(command, Dispatch)
+        health.succeeded(command, began, now)
         attempt = Attempt(
-            target, began - started, now - began, Outcome.OK, result.code, result.request_id
+            target,
+            began - started,
+            now - began,
+            Outcome.OK,
+            result.code,
+            result.request_id,
+            False,
+            command.reason,
+            state.number,
         )
+        if len(commands) > 1:
+            others = [each for each in commands if each is not command]
+            _History(core, call, started, state).give_up(others, now)
         return Result._make((*well[:_TARGET], target, (attempt,), well.resolved))
 
-    history = _History(core.health, call, started)
-    while True:
-        event = history.event_of(command, began, now, answer)
-        state, commands = step(state._replace(call=history.open_call()), event, now, core.random)
-        if state.ending is not None:
-            return history.conclude(state.ending)
-        command, began, now, answer = yield commands
+    history = _History(core, call, started, state)
+    running = [each for each in commands if type(each) is not Pause]
+    return (yield from _go_on(history, state, running, (command, began, now, answer)))
+
+
+def _go_on(history: _History, state: CallState, running: list[Command], reply: Reply) -> Execution:
+    """Take a call to its result that did not end well at once; `running` is in flight."""
+    random = state.health.random
+    command, began, now, answer = reply
+    try:
+        while True:
+            running = [each for each in running if each is not command]
+            event = history.event_of(command, began, now, answer)
+            state, commands = step(state._replace(call=history.open_call()), event, now, random)
+            if state.ending is not None:
+                history.give_up(running, now)
+                return history.conclude(state)
+            running += [each for each in commands if type(each) is not Pause]
+            command, began, now, answer = yield commands
+    except GeneratorExit:
+        history.give_up(running, now)
+        raise
 
 
 class _History:
     """The attempts of a call, and the results that it may end with."""
 
-    def __init__(self, health: Health, call: Call, started: float) -> None:
-        self._health = health
+    def __init__(self, core: Core, call: Call, started: float, state: CallState) -> None:
+        self._core = core
         self._call = call
         self._started = started
+        self._number = state.number
         self._batch = Batch(call) if isinstance(call, Publish) else None
         self._attempts: list[Attempt] = []
         self._last = self._unknown = self._found = _NOTHING
@@ -102,7 +121,7 @@ class _History:
     def event_of(self, command: Command, began: float, now: float, answer: object) -> Event:
         """Take in what came of `command`; return what that is to the state machine."""
         if isinstance(command, Pause):
-            return PauseEnded(command.target)
+            return PauseEnded(command.target, command.hedge)
         result = result_of(command.call, answer)
         outcome, retry_after = result.outcome, result.retry_after
         if isinstance(command, ReadBack):
@@ -114,8 +133,9 @@ class _History:
             self._last = command.target, result
             if outcome is Outcome.AMBIGUOUS and not self._unknown[1].executed:
                 self._unknown = self._last
-            event = AttemptEnded(command.attempt, outcome, retry_after)
-        self._health.observe(command.target, outcome)
+            cut_off = now - began >= command.timeout
+            event = AttemptEnded(command.attempt, outcome, retry_after, cut_off)
+        self._weigh(command, outcome, result.reason, began, now)
         self._attempts.append(
             Attempt(
                 command.target,
@@ -124,19 +144,55 @@ class _History:
                 outcome,
                 result.code,
                 result.request_id,
-                read_back=isinstance(command, ReadBack),
+                isinstance(command, ReadBack),
+                command.reason,
+                self._number,
             )
         )
         return event
 
-    def conclude(self, ending: Ending) -> Result[Any]:
-        """Return the result of the call."""
+    def _weigh(
+        self,
+        command: Dispatch | ReadBack,
+        outcome: Outcome,
+        reason: str | None,
+        began: float,
+        now: float,
+    ) -> None:
+        """Let the attempt count for its target."""
+        health = self._core.health
+        if outcome is Outcome.OK:
+            health.succeeded(command, began, now)
+            return
+        from leeward.routing.evidence import Answered, weigh_failure
+
+        weigh_failure(health, Answered(command, began, now), outcome, reason)
+
+    def give_up(self, running: Iterable[Command], now: float) -> None:
+        """End what is in flight although nobody waits for it any more: leases and all.
+
+        That another attempt has overtaken one is evidence, if that one took long.
+        """
+        for each in running:
+            if isinstance(each, Pause):
+                continue
+            self._core.health.give_up(each, now)
+            if self._attempts:
+                from leeward.routing.evidence import weigh_lost_race
+
+                began = self._started if each.attempt == 1 else now
+                weigh_lost_race(self._core.health, each.target, each.call, began, now)
+
+    def conclude(self, state: CallState) -> Result[Any]:
+        """Return the result of the call, and remember how it came about."""
         attempts = tuple(self._attempts)
-        if ending is Ending.RESOLVED:
+        call, why = self._call, state.why
+        self._core.health.history.append((state.number, call.verb, call[0], attempts, why))
+        if state.ending is Ending.RESOLVED:
             target, found = self._found
             revision = found.value.revision if found.value else None
             return Result(Outcome.OK, revision, target=target, attempts=attempts, resolved=True)
-        target, last = self._unknown if ending is Ending.UNKNOWN else self._last
+        target, last = self._unknown if state.ending is Ending.UNKNOWN else self._last
         if self._batch:
             last = self._batch.conclude(last)
             target = last.target or target

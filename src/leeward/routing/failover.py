@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from leeward.adapter import Call, Capability, Driver, Limits, Result
 from leeward.entropy import random_unit
 from leeward.errors import ConfigError
 from leeward.routing import select
-from leeward.routing.execution import Core
+from leeward.routing.call import Core
 from leeward.routing.health import Evidence, Health
 from leeward.routing.outcomes import rules_of
 from leeward.routing.policy import DEFAULT, RoutingPolicy
 from leeward.routing.runners import aio, threads
 from leeward.routing.runners.shared import Shared
-from leeward.values import NOTHING
+from leeward.values import NOTHING, RoutingEvent
+from leeward.watching import WATCHER, is_harmless, report
 
 if TYPE_CHECKING:
     from leeward.clock import Clock
@@ -43,6 +44,12 @@ class FailoverDriver(Driver):
         home: the target that owns the tables that `homes` does not name. With one driver it is
             that one. With several and no home, a data call raises `ConfigError`.
         homes: table to the target that owns it.
+        groups: verb and name of a function or bus to the targets that serve it, where they are not
+            the whole order.
+        weights: target to the share of calls, in [0, 1], that it is asked for first although it is
+            not the preferred one.
+        fail_back: ``prefer_primary``, ``sticky`` or ``manual``; see `leeward.routing.select.Group`.
+        hedging: ask a second target when a harmless call takes long.
         policy: the numbers to decide by.
         clock: for tests.
     """
@@ -53,6 +60,10 @@ class FailoverDriver(Driver):
         *,
         home: str | None = None,
         homes: Mapping[str, str] = NOTHING,
+        groups: Mapping[tuple[str, str], select.Group] = select.NO_GROUPS,
+        weights: Mapping[str, float] = NOTHING,
+        fail_back: str = "prefer_primary",
+        hedging: bool = False,
         policy: RoutingPolicy = DEFAULT,
         clock: Clock | None = None,
     ) -> None:
@@ -64,25 +75,88 @@ class FailoverDriver(Driver):
         order = tuple(self._drivers)
         if home is None and len(order) == 1:
             home = order[0]
-        self._targets = select.Targets(order, home, homes)
+        self._targets = select.Targets(order, home, homes, groups, weights, fail_back)
         self.target = ",".join(order)
         self.capabilities = self._common_capabilities()
         self.limits = Limits.smallest([driver.limits for driver in drivers])
-        core = Core(self._targets, policy, Health(order), random_unit)
-        self._shared = Shared(core, self._drivers, clock)
+        health = Health(self._targets, random_unit, policy)
+        for target, driver in self._drivers.items():
+            health.records[target].probes = getattr(driver, "probe_fidelity", None) is not None
+        self._shared = Shared(Core(health, hedging), self._drivers, clock)
 
-    def perform(self, call: Call, timeout: float) -> Result[Any]:
-        """Take any call from its first attempt to its result, within `timeout` seconds."""
-        return threads.run(self._shared, call, timeout)
+    def perform(self, call: Call, timeout: float, only: tuple[str, ...] = ()) -> Result[Any]:
+        """Take any call from its first attempt to its result, within `timeout` seconds.
 
-    async def perform_async(self, call: Call, timeout: float) -> Result[Any]:
+        `only` narrows the targets for this call, and is their order.
+        """
+        watcher = WATCHER.get()
+        if watcher is None or is_harmless(call):
+            return threads.run(self._shared, call, timeout, only)
+        watcher.begin()
+        result = threads.run(self._shared, call, timeout, only)
+        report(watcher, result)
+        return result
+
+    async def perform_async(
+        self, call: Call, timeout: float, only: tuple[str, ...] = ()
+    ) -> Result[Any]:
         """Do the same without blocking the event loop."""
-        return await aio.run(self._shared, call, timeout)
+        watcher = WATCHER.get()
+        if watcher is None or is_harmless(call):
+            return await aio.run(self._shared, call, timeout, only)
+        await watcher.begin_async()
+        result = await aio.run(self._shared, call, timeout, only)
+        report(watcher, result)
+        return result
 
     def evidence(self, target: str) -> Evidence:
         """Return what has been seen of `target`."""
+        shared = self._shared
+        with shared.lock:
+            return shared.core.health.evidence(target, shared.clock.monotonic())
+
+    def isolate(self, target: str) -> None:
+        """Send nothing to `target` any more, until it is restored."""
+        from leeward.routing.by_hand import isolate
+
         with self._shared.lock:
-            return self._shared.core.health.evidence(target)
+            isolate(self._shared.core.health, target)
+        self._shared.deliver()
+
+    def restore(self, target: str) -> None:
+        """Let calls flow to `target` again: a share first, then all."""
+        from leeward.routing.by_hand import restore
+
+        with self._shared.lock:
+            restore(self._shared.core.health, target, self._shared.clock.monotonic())
+        self._shared.deliver()
+
+    def explain(self, call_id: int) -> str:
+        """Return in words what was decided about a call, and why."""
+        from leeward.routing.explain import explain
+
+        with self._shared.lock:
+            return explain(self._shared.core.health, call_id)
+
+    def check_health(self, interval: float, failures: int, recoveries: int) -> None:
+        """Probe every target, whether or not calls go there, until the order is closed."""
+        from leeward.routing.probing import HealthChecks
+        from leeward.routing.runners.background import background_of
+        from leeward.routing.runners.prober import Prober
+
+        checks = HealthChecks(interval, failures, recoveries)
+        background_of(self._shared).prober = Prober(self._shared, checks)
+
+    def share_health(self, table: str, key: str) -> None:
+        """Exchange what is seen with other processes, by way of a table."""
+        from leeward.routing.runners.background import background_of
+        from leeward.routing.runners.snapshot import Snapshot
+
+        background_of(self._shared).snapshot = Snapshot(self._shared, table, key)
+
+    def listen(self, listener: Callable[[RoutingEvent], object]) -> None:
+        """Let `listener` know everything that is decided from now on."""
+        self._shared.listeners.append(listener)
 
     def home_of(self, table: str) -> str:
         """Return the target that owns `table`; raise `ConfigError` if none was chosen."""
@@ -102,6 +176,7 @@ class FailoverDriver(Driver):
 
     def close(self) -> None:
         """Close every driver, whatever another one's closing raises."""
+        self._stop()
         failures: list[Exception] = []
         for driver in self._drivers.values():
             try:
@@ -113,6 +188,7 @@ class FailoverDriver(Driver):
 
     async def close_async(self) -> None:
         """Do the same without blocking the event loop."""
+        self._stop()
         failures: list[Exception] = []
         for driver in self._drivers.values():
             try:
@@ -121,6 +197,10 @@ class FailoverDriver(Driver):
                 failures.append(error)
         if failures:
             raise failures[0]
+
+    def _stop(self) -> None:
+        if self._shared.background is not None:
+            self._shared.background.close()
 
     def _common_capabilities(self) -> frozenset[Capability]:
         """Return what every target can do; for data, what every home can do."""

@@ -1,11 +1,34 @@
-"""What the calls of one order have seen of each target. Counted; it decides nothing yet."""
+"""What the calls of one order have seen of each target. All calls share it.
+
+A runner holds its lock meanwhile. Here is what every call passes through, however well it goes: an
+attempt is noted when it starts and when it succeeds, and that is all. Whatever else happens is
+weighed in `leeward.routing.evidence`, and makes the order `watchful`: then each attempt chooses its
+target anew, in `leeward.routing.choice`.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections import deque
+from math import log2
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from leeward.adapter import Call
 from leeward.errors import Outcome
-from leeward.routing.outcomes import TABLE
+from leeward.routing.circuit import Circuit, Random, State, Weights
+from leeward.routing.latency import LAST, ORIGIN, PER_OCTAVE, SHORTEST
+from leeward.routing.policy import DEFAULT, RoutingPolicy
+from leeward.routing.select import Targets, whole_order
+from leeward.values import CircuitStatus
+
+if TYPE_CHECKING:
+    from leeward.routing.budget import Failovers
+    from leeward.routing.call import Dispatch, ReadBack
+    from leeward.routing.local_outage import LocalOutage
+    from leeward.routing.poison import Poison
+
+
+PROBE: Final = "probe"
+"""The reason of an attempt that is the one probe of a circuit."""
 
 
 class Evidence(NamedTuple):
@@ -15,32 +38,228 @@ class Evidence(NamedTuple):
         attempts: how many.
         failures: how many of them count against the target.
         last_outcome: of the most recent one; None before the first.
+        isolated: an operator has taken the target out.
+        circuits: those that are not closed.
     """
 
     attempts: int = 0
     failures: int = 0
     last_outcome: Outcome | None = None
+    isolated: bool = False
+    circuits: tuple[CircuitStatus, ...] = ()
+
+    @property
+    def state(self) -> str:
+        """In one word: closed, isolated, or what the circuit is that lets the fewest through."""
+        if self.isolated:
+            return "isolated"
+        states = [each.state for each in self.circuits]
+        return next((state for state in ("open", "half_open", "ramp") if state in states), "closed")
+
+
+class Record:
+    """One target: what was counted, its tokens for second tries, and the operator's word.
+
+    Attributes:
+        probes: its driver can make a probe of its own.
+        checks: probes in a row that went well; if negative, that failed.
+        prepared: the score that a circuit of it begins with, by what others have seen.
+    """
+
+    __slots__ = (
+        *("attempts", "checks", "failures", "isolated", "last", "prepared", "probes", "tokens"),
+    )
+
+    def __init__(self, tokens: float) -> None:
+        self.attempts = self.failures = self.checks = 0
+        self.last: Outcome | None = None
+        self.tokens = tokens
+        self.isolated = self.probes = False
+        self.prepared = 0.0
 
 
 class Health:
-    """The evidence on every target. All calls share it: a runner holds its lock meanwhile.
+    """The evidence on every target, as arithmetic: no clock, no lock, no I/O.
 
     Args:
-        order: the names of the targets.
+        targets: the order, and who may serve what.
+        random: gives numbers in [0, 1), for jitter.
+        policy: the numbers to decide by.
+
+    Attributes:
+        calls: how many have begun; the number of the last one.
+        epoch: counts the changes of all circuits.
+        watchful: something is not as usual, so a target is chosen with care.
+        careful: a success has to be weighed, too.
+        arranged: a group has weights, or does not always prefer its first target.
+        current: the target that the calls of a group stay with, where they do.
+        outbox: what the runner is to do once it has released its lock: events to tell of, probes
+            to make.
+        seen_at: when anything happened last, in monotonic seconds.
+        good_at: the last success of all.
     """
 
-    __slots__ = ("_seen",)
+    __slots__ = (
+        *(
+            "targets",
+            "random",
+            "policy",
+            "weights",
+            "records",
+            "circuits",
+            "unclosed",
+            "outbox",
+            "history",
+        ),
+        *("calls", "epoch", "watchful", "careful", "arranged", "seen_at", "good_at"),
+        *("failovers", "poison", "local", "unreached", "hedges", "hedges_at", "current"),
+        "poison_key",
+    )
 
-    def __init__(self, order: tuple[str, ...]) -> None:
-        # plain tuples: an Evidence for each attempt would double the cost of noting it
-        self._seen: dict[str, tuple[int, int, Outcome | None]] = dict.fromkeys(order, (0, 0, None))
+    def __init__(self, targets: Targets, random: Random, policy: RoutingPolicy = DEFAULT) -> None:
+        self.targets = targets
+        self.random = random
+        self.policy = policy
+        self.weights = Weights.of(policy)
+        self.records = {target: Record(policy.retry_tokens) for target in targets.order}
+        self.circuits: dict[tuple[str, ...], Circuit] = {}
+        self.unclosed: dict[Circuit, None] = {}
+        self.outbox: list[Any] = []
+        self.history: deque[Any] = deque(maxlen=policy.history_calls)
+        self.calls = self.epoch = 0
+        self.arranged = any(
+            each.weights or each.fail_back != "prefer_primary"
+            for each in (whole_order(targets), *targets.groups.values())
+        )
+        self.watchful = self.arranged
+        self.careful = False
+        self.seen_at = self.good_at = 0.0
+        self.failovers: Failovers | None = None
+        self.poison: Poison | None = None
+        self.poison_key = b"leeward"
+        self.local: LocalOutage | None = None
+        self.unreached: dict[str, float] = {}
+        self.hedges, self.hedges_at = policy.hedge_burst, 0
+        self.current: dict[tuple[str, ...], str] = {}
 
-    def observe(self, target: str, outcome: Outcome) -> None:
-        """Note how one more attempt on `target` ended."""
-        attempts, failures, _ = self._seen[target]
-        failed = TABLE[outcome].counts_against
-        self._seen[target] = attempts + 1, failures + failed, outcome
+    def start(self, target: str, call: Call, now: float) -> Circuit:
+        """Note that an attempt starts; return the circuit that it counts for."""
+        circuit = self.circuits.get((target, call.verb, call[0])) or self.add(target, call)
+        if not circuit.pending:
+            circuit.pending_at = now
+        elif now - circuit.pending_at > circuit.stall_after:
+            from leeward.routing.evidence import stalled
 
-    def evidence(self, target: str) -> Evidence:
+            stalled(self, circuit, call, now)
+        circuit.pending += 1
+        self.seen_at = now
+        return circuit
+
+    def succeeded(self, command: Dispatch | ReadBack, began: float, now: float) -> None:
+        """Note that an attempt went well that was made from `began` to `now`."""
+        target, call = command.target, command.call
+        record = self.records[target]
+        record.attempts += 1
+        record.last = Outcome.OK
+        circuit = self.circuits.get((target, call.verb, call[0])) or self.add(target, call)
+        wide = circuit.wide
+        circuit.pending = 0
+        self.good_at = self.seen_at = now
+        if (
+            circuit.uneasy
+            or wide.uneasy
+            or self.careful
+            or now - began > circuit.slow_above
+            or record.tokens < self.policy.retry_tokens
+        ):
+            from leeward.routing.evidence import Answered, weigh_success
+
+            weigh_success(self, circuit, Answered(command, began, now))
+            return
+        circuit.good_at = wide.good_at = now
+        latency = circuit.latency
+        # `bucket_of`, written out: every call comes through here
+        bucket = int(log2(max(now - began, SHORTEST)) * PER_OCTAVE + ORIGIN)
+        latency.counts[min(bucket, LAST)] += 1
+        latency.total += 1
+        if latency.total >= latency.due:
+            circuit.learn(self.policy, now)
+
+    def add(self, target: str, call: Call) -> Circuit:
+        """Return the circuit for `call` on `target`, made if there is not one yet."""
+        verb, resource = call.verb, call[0]
+        found = self.circuits.get((target, verb, resource))
+        if found is not None:
+            return found
+        if len(self.circuits) >= self.policy.most_circuits:
+            self._forget_the_oldest()
+        wide = self.circuits.get((target, verb))
+        if wide is None:
+            wide = self.circuits[target, verb] = Circuit(target, verb, "", None, self.policy)
+            self._prepare(wide)
+        made = self.circuits[target, verb, resource] = Circuit(
+            target, verb, resource, wide, self.policy
+        )
+        self._prepare(made)
+        return made
+
+    def _prepare(self, circuit: Circuit) -> None:
+        """Begin with what others have seen of the target, if they have told."""
+        circuit.failed, circuit.weighed_at = self.records[circuit.target].prepared, self.seen_at
+        circuit.uneasy = circuit.failed > 0
+
+    def _forget_the_oldest(self) -> None:
+        """Make room: the circuits of single resources that were used longest ago go first."""
+        single = [each for each in self.circuits.values() if each.resource]
+        single.sort(key=lambda each: max(each.good_at, each.pending_at, each.weighed_at))
+        for each in single[: max(1, len(single) // 8)]:
+            del self.circuits[each.target, each.verb, each.resource]
+            self.unclosed.pop(each, None)
+        self.review()
+
+    def review(self) -> None:
+        """Renew what a call looks at first."""
+        self.watchful = bool(
+            self.arranged
+            or self.unclosed
+            or self.local is not None
+            or (self.poison is not None and self.poison.quarantined)
+            or any(record.isolated for record in self.records.values())
+        )
+        self.careful = bool(self.poison or self.local or self.unreached)
+
+    def give_up(self, command: Dispatch | ReadBack, now: float) -> None:
+        """Note that an attempt was cancelled, or has shown nothing: if it was a probe, that ends.
+
+        Another one may be made a moment later.
+        """
+        call = command.call
+        circuit = self.circuits.get((command.target, call.verb, call[0]))
+        if circuit is None or command.reason != PROBE:
+            return
+        for each in (circuit, circuit.wide):
+            if each.state is State.HALF_OPEN and each.epoch <= command.epoch:
+                each.leased_until, each.due = 0.0, now + self.policy.probe_gap
+
+    def begin_in_child(self) -> None:
+        """Forget, after a fork, what only the parent has in flight: attempts, probes, events."""
+        self.outbox.clear()
+        for each in self.circuits.values():
+            each.pending = 0
+            each.leased_until = 0.0
+
+    def evidence(self, target: str, now: float) -> Evidence:
         """Return what has been seen of `target`."""
-        return Evidence(*self._seen[target])
+        record = self.records[target]
+        circuits = tuple(
+            CircuitStatus(
+                each.verb,
+                each.resource,
+                each.state.value,
+                each.reason,
+                max(0.0, each.until - now) if each.state is State.OPEN else None,
+            )
+            for each in self.unclosed
+            if each.target == target
+        )
+        return Evidence(record.attempts, record.failures, record.last, record.isolated, circuits)

@@ -1,6 +1,6 @@
 """The outcome table, and what the effect of a call allows. Everything that is decided starts here.
 
-The rows are those of the table in ``docs/outcomes.md``; a test compares the two.
+``docs/outcomes.md`` shows the rows; `make docs` writes them there from this table.
 """
 
 from __future__ import annotations
@@ -23,35 +23,54 @@ class May(Enum):
     """Only if repeating it is harmless."""
 
 
+class Sign(Enum):
+    """What an outcome says of the target."""
+
+    NOTHING = "nothing"
+    WELL = "well"
+    """It has done its work."""
+    ILL = "ill"
+    """It answers, and does not do its work: evidence on the function, bus or table."""
+    OUT_OF_REACH = "out of reach"
+    """Evidence on the target as a whole."""
+    LASTING = "lasting"
+    """It says so itself, for a reason that lasts: its circuit opens at once."""
+
+
 class Row(NamedTuple):
     """What one outcome means.
 
     Attributes:
         proved: it is proved that the call did not run.
-        counts_against: it is evidence that the target is not well.
+        sign: what it says of the target.
         again: whether the same target may be asked once more.
         move: whether the next target may be asked.
     """
 
     proved: bool
-    counts_against: bool
+    sign: Sign
     again: May
     move: May
 
+    @property
+    def counts_against(self) -> bool:
+        """Whether it is evidence that the target is not well."""
+        return self.sign not in (Sign.NOTHING, Sign.WELL)
+
 
 TABLE: dict[Outcome, Row] = {
-    #                      proved  against  again           move
-    Outcome.OK: Row(False, False, May.NEVER, May.NEVER),
-    Outcome.LOCAL: Row(True, False, May.ALWAYS, May.ALWAYS),
-    Outcome.NOT_SENT: Row(True, True, May.ALWAYS, May.ALWAYS),
-    Outcome.REJECTED: Row(True, True, May.ALWAYS, May.ALWAYS),
-    Outcome.UNUSABLE: Row(True, True, May.NEVER, May.ALWAYS),
-    Outcome.AMBIGUOUS: Row(False, True, May.BY_EFFECT, May.BY_EFFECT),
-    Outcome.APP_ERROR: Row(False, False, May.NEVER, May.NEVER),
-    Outcome.CALLER: Row(False, False, May.NEVER, May.NEVER),
-    Outcome.AUTH: Row(False, False, May.NEVER, May.NEVER),
-    Outcome.NOT_FOUND: Row(False, False, May.NEVER, May.NEVER),
-    Outcome.CONFLICT: Row(False, False, May.NEVER, May.NEVER),
+    #                      proved  sign of the target  again           move
+    Outcome.OK: Row(False, Sign.WELL, May.NEVER, May.NEVER),
+    Outcome.LOCAL: Row(True, Sign.NOTHING, May.ALWAYS, May.ALWAYS),
+    Outcome.NOT_SENT: Row(True, Sign.OUT_OF_REACH, May.ALWAYS, May.ALWAYS),
+    Outcome.REJECTED: Row(True, Sign.ILL, May.ALWAYS, May.ALWAYS),
+    Outcome.UNUSABLE: Row(True, Sign.LASTING, May.NEVER, May.ALWAYS),
+    Outcome.AMBIGUOUS: Row(False, Sign.ILL, May.BY_EFFECT, May.BY_EFFECT),
+    Outcome.APP_ERROR: Row(False, Sign.WELL, May.NEVER, May.NEVER),
+    Outcome.CALLER: Row(False, Sign.NOTHING, May.NEVER, May.NEVER),
+    Outcome.AUTH: Row(False, Sign.NOTHING, May.NEVER, May.NEVER),
+    Outcome.NOT_FOUND: Row(False, Sign.NOTHING, May.NEVER, May.NEVER),
+    Outcome.CONFLICT: Row(False, Sign.NOTHING, May.NEVER, May.NEVER),
 }
 
 

@@ -1,12 +1,18 @@
-"""The numbers that routing decides by, in one frozen value."""
+"""The numbers that routing decides by, in one frozen value.
+
+Where a source is named "notes", it is the project's own study of routers, by simulation.
+"""
 
 from __future__ import annotations
 
+from math import inf
 from typing import NamedTuple
 
 
 class RoutingPolicy(NamedTuple):
     """How often, how long and how far a call may be tried. Each field names its unit and source."""
+
+    # One call.
 
     max_attempts: int = 3
     """Attempts at one call. As long as it is proved that none of them ran, every target may have
@@ -17,8 +23,9 @@ class RoutingPolicy(NamedTuple):
     Our own choice."""
 
     least_attempt: float = 0.1
-    """Seconds. With less than this left, no further attempt starts: it would only be cut off. Our
-    own choice: about one answer's time of a target far away."""
+    """Seconds. With less than this left, or less than the median answer takes, no further attempt
+    starts: it would only be cut off. Our own choice: about one answer's time of a target far
+    away."""
 
     reserve: float = 0.4
     """Share of the time left that an attempt leaves to those that may follow it. Our own choice:
@@ -44,5 +51,212 @@ class RoutingPolicy(NamedTuple):
     """Seconds that an attempt at an unsafe function is given beyond the function's own limit, for
     the way there and back. Our own choice."""
 
+    cut_off_least: float = 0.5
+    """Seconds. While a harmless call may go elsewhere, an attempt is given up after so long at the
+    earliest. Our own choice, as for `slow_least`."""
+
+    cut_off_factor: float = 4.0
+    """Times the slowest answer in a thousand after which such an attempt is given up. "Timeouts,
+    retries and backoff with jitter", Amazon Builders' Library, has the quantile; the factor is our
+    own choice, for cold starts."""
+
+    cut_off_answers: int = 100
+    """Answers after which the quantile is known well enough for that. Our own choice."""
+
+    # Evidence.
+
+    failed_if_ill: float = 0.25
+    """Share of failures of a target that is not well. Notes, 3.1."""
+
+    failed_if_well: float = 0.02
+    """Share of failures of one that is. Raise it for a service that fails more often than this in
+    normal times. Notes, 3.1."""
+
+    slow_if_ill: float = 0.60
+    """Share of slow answers of a target that is not well. Notes, 3.1."""
+
+    slow_if_well: float = 0.05
+    """Share of slow answers of one that is. Notes, 3.1."""
+
+    trip_score: float = 12.0
+    """A circuit opens when one of its two scores, sums of log-likelihood ratios, reaches this:
+    five failures in a row. E. S. Page, "Continuous Inspection Schemes", 1954; height: notes, 3.1.
+    """
+
+    evidence_half_life: float = 120.0
+    """Seconds in which a score falls by half. Notes, 3.1."""
+
+    slow_least: float = 0.5
+    """Seconds below which no answer is slow. Notes, 3.1."""
+
+    slow_factor: float = 4.0
+    """Times the 95th percentile of the healthy baseline above which an answer is slow. Notes, 3.1.
+    """
+
+    baseline_answers: int = 20
+    """Answers after which there is a baseline. Our own choice."""
+
+    baseline_doubling: float = 3600.0
+    """Seconds in which a baseline may double, so that a long brownout does not become normal.
+    Notes, 3.1."""
+
+    stall_attempts: int = 5
+    """Attempts started since the last answer of any kind before a target can count as stalled.
+    Notes, 3.1."""
+
+    stall_least: float = 0.5
+    """Seconds that the oldest of them has waited at least. Notes, 3.1."""
+
+    stall_factor: float = 3.0
+    """Times the 99th percentile that it has waited at least. Notes, 3.1."""
+
+    clock_gap: float = 0.25
+    """Seconds by which an answer may be late before it shows that this process stood still. Notes,
+    3.1."""
+
+    last_failures: int = 20
+    """Failures in a row after which the last target that is left may open, too. Notes, 3.1."""
+
+    last_silence: float = 2.0
+    """Seconds that its last success is ago at least. Notes, 3.1."""
+
+    most_circuits: int = 1024
+    """Circuits of single functions, buses and tables that are kept. Notes, 3.1."""
+
+    # Circuits that are open, and the way back.
+
+    hold_first: float = 5.0
+    """Seconds for which a circuit opens the first time; doubled each time that it opens again
+    before it has closed. Notes, 3.1."""
+
+    hold_longest: float = 30.0
+    """Seconds: the longest such time. Notes, 3.1; Envoy ejects for as long."""
+
+    hold_jitter: float = 0.2
+    """Share by which it is lengthened or shortened, so that clients do not return together.
+    Notes, 3.1."""
+
+    hold_all_down: float = 1.5
+    """Seconds for which a circuit stays open while no other target is left. Notes, 3.8, have two;
+    ours leaves room for the probe within their bound of three seconds."""
+
+    hold_unusable: float = 300.0
+    """Seconds for which it opens after a refusal for a lasting reason. Notes, 3.3."""
+
+    penalty_half_life: float = 300.0
+    """Seconds in which the penalty for opening often falls by half. Notes, 3.1."""
+
+    penalty_free: float = 2.5
+    """Penalty from which on the time is lengthened beyond the longest. Notes, 3.1."""
+
+    penalty_longest: float = 300.0
+    """Seconds: the longest time by penalty, as in Envoy's outlier detection."""
+
+    probes: int = 3
+    """Probes in a row that have to go well before traffic returns. Notes, 3.1."""
+
+    probe_gap: float = 1.0
+    """Seconds between them. Notes, 3.1."""
+
+    probe_time: float = 1.0
+    """Seconds that a probe has at most, where the call may still go elsewhere; or as long as a slow
+    answer takes, if that is longer. Our own choice."""
+
+    check_time: float = 4.0
+    """Seconds that a probe has that is made without any call. Our own choice, as DNS failover
+    allows a health check."""
+
+    lease_margin: float = 1.0
+    """Seconds after the end of a probe's time when another may be made, if it is never heard of.
+    Notes, 3.1."""
+
+    ramp: tuple[float, ...] = (0.05, 0.2, 0.5)
+    """Shares of the calls that a returning target gets, stage by stage. Notes, 3.1."""
+
+    ramp_after_weak_probes: float = 0.01
+    """Share of a first stage before those, where only weak probes, or none, could be made. Notes,
+    3.1."""
+
+    stage_least: float = 5.0
+    """Seconds that a stage takes at least. Notes, 3.1."""
+
+    stage_longest: float = 15.0
+    """Seconds after which it ends even with few answers. Notes, 3.1."""
+
+    stage_answers: int = 3
+    """Answers with which it may end earlier. Notes, 3.1."""
+
+    stage_failures: int = 2
+    """Failures in a stage from which on the circuit may open again. Notes, 3.1."""
+
+    stage_failed_share: float = 0.2
+    """Share of failures in a stage above which it does. Notes, 3.1."""
+
+    # Budgets.
+
+    retry_tokens: float = 10.0
+    """Tokens of each target for second tries of a call there. gRPC proposal A6."""
+
+    retry_refill: float = 0.1
+    """Tokens that a success gives back. gRPC proposal A6."""
+
+    retry_threshold: float = 5.0
+    """Tokens at which second tries stop. gRPC proposal A6: half of them."""
+
+    failover_share: float = 0.12
+    """Share of the calls of the last window that may leave a target that counts as well. Notes,
+    3.6."""
+
+    failover_least: float = 10.0
+    """Calls in a window that may do so in any case. Notes, 3.6, after Finagle."""
+
+    failover_window: float = 10.0
+    """Seconds. Notes, 3.6."""
+
+    hedge_share: float = 0.05
+    """Share of the calls that may be hedged. Notes, 3.9."""
+
+    hedge_burst: float = 10.0
+    """Hedges that may be saved up for a slow moment. Our own choice."""
+
+    hedge_least: float = 0.001
+    """Seconds after which a hedge is sent at the earliest. Our own choice: less than a thread
+    takes to start."""
+
+    # Payloads that harm.
+
+    poison_counted: int = 2
+    """Failures of one payload within the window that count against a target. Notes, 3.7."""
+
+    poison_window: float = 60.0
+    """Seconds. Notes, 3.7."""
+
+    poison_hold: float = 600.0
+    """Seconds for which a payload that has harmed two targets is refused. Notes, 3.7."""
+
+    poison_entries: int = 4096
+    """Payloads that are remembered. Notes, 3.7."""
+
+    # This side.
+
+    local_window: float = 2.0
+    """Seconds within which all targets are out of reach for a cause on this side. Notes, 3.8."""
+
+    local_probe: float = 1.0
+    """Seconds between the calls that are let through meanwhile. Notes, 3.8."""
+
+    local_stagger: float = 2.0
+    """Seconds within which circuits close again afterwards, each at its own time. Notes, 3.8."""
+
+    shared_age: float = 600.0
+    """Seconds for which what another process has seen is worth something. Our own choice: as long
+    as the longest time that a circuit is open, twice."""
+
+    history_calls: int = 256
+    """Calls that did not go well at once which `explain` can tell of. Our own choice."""
+
 
 DEFAULT = RoutingPolicy()
+
+NEVER = inf
+"""Seconds until what does not happen by itself."""

@@ -35,6 +35,17 @@ def result_of(call: Call, answer: object) -> Result[Any]:
     return _UNSOUND
 
 
+def refusal(why: str, able: tuple[str, ...], retry_after: float | None) -> Result[Any]:
+    """Return the result of a call for which no target could be asked; nothing was sent.
+
+    Only of a payload that was refused because it has done harm is it not known what it did: by
+    earlier calls with it.
+    """
+    outcome = Outcome.AMBIGUOUS if why == "poison_suspected" else Outcome.NOT_SENT
+    target = able[0] if len(able) == 1 else None
+    return Result(outcome, code=why, reason=why, retry_after=retry_after, target=target)
+
+
 def _has_entries(value: Any) -> bool:
     for entry in value:
         if not isinstance(entry, Result) or not isinstance(entry.outcome, Outcome):

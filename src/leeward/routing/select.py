@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from leeward.adapter import Call, Delete, Load, Scan, Store
@@ -14,6 +15,25 @@ DATA = (Store, Load, Delete, Scan)
 """The calls that concern a table: its home serves them, and no other target."""
 
 
+class Group(NamedTuple):
+    """Targets that are equivalent for some functions or buses.
+
+    Attributes:
+        targets: their names, in order of preference.
+        weights: target to the share of calls, in [0, 1], that it is asked for first although it is
+            not the preferred one: enough to know that it works.
+        fail_back: when calls return to the preferred target: ``prefer_primary`` (when it has
+            recovered), ``sticky`` (when the one in use fails), ``manual`` (when an operator says).
+    """
+
+    targets: tuple[str, ...]
+    weights: Mapping[str, float] = NOTHING
+    fail_back: str = "prefer_primary"
+
+
+NO_GROUPS: Mapping[tuple[str, str], Group] = MappingProxyType({})
+
+
 class Targets(NamedTuple):
     """The targets of one order.
 
@@ -21,11 +41,18 @@ class Targets(NamedTuple):
         order: their names, in order of preference.
         home: the target that owns the tables that `homes` does not name; None where none is chosen.
         homes: table to the target that owns it.
+        groups: verb and name of a function or bus to the group that serves it; for all others it is
+            the whole order.
+        weights: as of a `Group`, for the whole order.
+        fail_back: likewise.
     """
 
     order: tuple[str, ...]
     home: str | None = None
     homes: Mapping[str, str] = NOTHING
+    groups: Mapping[tuple[str, str], Group] = NO_GROUPS
+    weights: Mapping[str, float] = NOTHING
+    fail_back: str = "prefer_primary"
 
 
 def candidates(targets: Targets, call: Call, rules: Rules) -> tuple[str, ...]:
@@ -35,7 +62,20 @@ def candidates(targets: Targets, call: Call, rules: Rules) -> tuple[str, ...]:
     """
     if isinstance(call, DATA):
         return (home_of(targets, call.table),)
-    return targets.order[:1] if rules.pinned else targets.order
+    order = targets.order
+    if targets.groups:
+        order = group_of(targets, call).targets
+    return order[:1] if rules.pinned else order
+
+
+def group_of(targets: Targets, call: Call) -> Group:
+    """Return the group that serves `call`."""
+    return targets.groups.get((call.verb, call[0])) or whole_order(targets)
+
+
+def whole_order(targets: Targets) -> Group:
+    """Return the group of everything that has none of its own."""
+    return Group(targets.order, targets.weights, targets.fail_back)
 
 
 def home_of(targets: Targets, table: str) -> str:

@@ -51,7 +51,10 @@ def described(function: Any) -> dict[str, Any]:
 def call(function: Any, trigger: Mapping[str, Any], given: Mapping[str, Any]) -> Any:
     """Call a function with what the host has sent; give what it returned."""
     converter = functions.get_binding_registry().get(trigger["type"])
-    metadata = {name: Datum(value, "string") for name, value in given["metadata"].items()}
+    metadata = {
+        name: Datum(value, "json" if name.endswith("Properties") else "string")
+        for name, value in given["metadata"].items()
+    }
     argument = converter.decode(_datum(given), trigger_metadata=metadata)
     user_function = function.get_user_function()
     arguments = {trigger["name"]: argument}
@@ -150,5 +153,7 @@ if __name__ == "__main__":
     # Not the folder of this file, but that of the app.
     sys.path[0] = sys.argv[2]
     module = import_module("function_app")
-    Handler.app = {each.get_function_name(): each for each in module.app.get_functions()}
+    # Whatever its name: there has to be one, and not more.
+    (app,) = (each for each in vars(module).values() if isinstance(each, functions.FunctionApp))
+    Handler.app = {each.get_function_name(): each for each in app.get_functions()}
     Server(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()

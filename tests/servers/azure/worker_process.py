@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from tests.servers.answering import Answer, Executed
+from tests.servers.installed import executable
 from tests.servers.process import ServerProcess
 
 DEPLOYED: Final = Path(__file__).with_name("deployed")
 """The apps: folders with a ``function_app.py``. They see nothing else of this repository."""
 
 _WORKER: Final = Path(__file__).with_name("worker.py")
+_RUNTIME: Final = Path(__file__).with_name("runtime_worker.py")
 
 
 class Function(NamedTuple):
@@ -50,13 +52,15 @@ class FunctionsWorker(ServerProcess):
     Args:
         app: the folder of its ``function_app.py``.
         environment: variables of its own.
+        runtime: run them on Microsoft's own worker library, which needs Python 3.13.
     """
 
     HEALTH = "/functions"
 
-    def __init__(self, app: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, app: Path, environment: Mapping[str, str], *, runtime: bool = False) -> None:
         self._app = app
         self._own = environment
+        self._runtime = runtime
 
     def functions(self) -> tuple[Function, ...]:
         """Give the functions of the app."""
@@ -77,18 +81,40 @@ class FunctionsWorker(ServerProcess):
         headers = tuple((name, each) for name, each in said["headers"])
         return Answer(said["status"], headers, b64decode(said["body"]))
 
-    def by_queue(self, function: Function, body: bytes, metadata: Mapping[str, str]) -> None:
-        """Call a function with a message; raises Raised."""
-        self._call(function, "bytes", b64encode(body).decode(), metadata)
+    def by_queue(
+        self, function: Function, body: bytes, metadata: Mapping[str, str], trace: str = ""
+    ) -> None:
+        """Call a function with a message, in a trace if the worker knows such; raises Raised."""
+        self._call(function, "bytes", b64encode(body).decode(), metadata, trace)
 
     def by_event(self, function: Function, event: object) -> None:
         """Call a function with an event of Event Grid; raises Raised."""
         self._call(function, "json", json.dumps(event))
 
+    def by_service_bus(self, function: Function, body: bytes, metadata: Mapping[str, str]) -> None:
+        """Call a function with a message of Service Bus; raises Raised."""
+        known = {"UserProperties": "{}", "ApplicationProperties": "{}", **metadata}
+        self._call(function, "bytes", b64encode(body).decode(), known)
+
+    def by_timer(self, function: Function) -> None:
+        """Call a function because it is time; raises Raised."""
+        status = {"Last": "2026-01-31T12:00:00Z", "Next": "2026-01-31T12:05:00Z"}
+        document = {"IsPastDue": False, "ScheduleStatus": status, "Schedule": {}}
+        self._call(function, "json", json.dumps(document))
+
+    def by_warm_up(self, function: Function) -> None:
+        """Call a function because its instance is new; raises Raised."""
+        self._call(function, "json", "{}")
+
     def _call(
-        self, function: Function, datum: str, value: object, metadata: Mapping[str, str] = {}
+        self,
+        function: Function,
+        datum: str,
+        value: object,
+        metadata: Mapping[str, str] = {},
+        trace: str = "",
     ) -> Any:
-        given = {"datum": datum, "value": value, "metadata": dict(metadata)}
+        given = {"datum": datum, "value": value, "metadata": dict(metadata), "trace": trace}
         return self._say("POST", f"/functions/{function.name}", json.dumps(given).encode())
 
     def _say(self, method: str, path: str, body: bytes = b"") -> Any:
@@ -101,6 +127,9 @@ class FunctionsWorker(ServerProcess):
         return json.loads(document)
 
     def _command(self, port: int) -> list[str]:
+        if self._runtime:
+            python = str(executable("azure-functions-runtime", "python"))
+            return [python, "-B", str(_RUNTIME), str(port), str(self._app)]
         return [sys.executable, str(_WORKER), str(port), str(self._app)]
 
     def _environment(self, port: int, folder: str) -> Mapping[str, str]:

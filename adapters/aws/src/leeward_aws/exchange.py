@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from leeward.adapter import Result, exchange
-from leeward.adapter.exchange import error_in, number_in, plausible_wait, wait_in
+from leeward.adapter.exchange import error_in, number_in, plausible_wait, refused, wait_in
 from leeward.adapter.wire import Request, Response
 from leeward_aws.errors import MAY_BE_SKEW, error_code, error_message, outcome_of
 from leeward_aws.identity.credentials import ACCESS_KEY
@@ -24,11 +24,11 @@ take five minutes; AWS's own SDK for Go (its package `aws/retry`) looks from fou
 
 
 class Endpoint(NamedTuple):
-    """Where one service of one target is way, and how.
+    """Where one service of one target is asked, and how.
 
     Attributes:
         origin: ``https://host``.
-        service: how it is way.
+        service: how it is asked.
     """
 
     origin: str
@@ -57,13 +57,7 @@ def endpoint_of(service: Service, settings: Settings) -> Endpoint:
 def _refusal(service: Service, response: Response, now: float) -> Result[Any]:
     code = error_code(response)
     meaning = outcome_of(service, response.status, code, error_message(response))
-    return Result(
-        meaning.outcome,
-        code=code or f"http.{response.status}",
-        reason=meaning.reason,
-        request_id=response.headers.get(REQUEST_ID),
-        retry_after=_retry_after(response, now),
-    )
+    return refused(response, now, meaning, code, REQUEST_ID, wait=_retry_after)
 
 
 def _may_be_skew(refusal: Result[Any], _: Any) -> bool:

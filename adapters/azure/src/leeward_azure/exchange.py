@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, Final
 
 from leeward.adapter import Result
-from leeward.adapter.exchange import Service, number_in, plausible_wait, wait_in
+from leeward.adapter.exchange import Service, number_in, plausible_wait, refused, wait_in
 from leeward.adapter.wire import Response
 from leeward.errors import Outcome
 from leeward_azure.errors import Judged
@@ -50,13 +50,7 @@ def _refusal(
     judge: Callable[[Response], Judged], request_id: str, response: Response, now: float
 ) -> Result[Any]:
     meaning, code = judge(response)
-    return Result(
-        meaning.outcome,
-        code=code,
-        reason=meaning.reason,
-        request_id=response.headers.get(request_id),
-        retry_after=retry_after(response, now),
-    )
+    return refused(response, now, meaning, code, request_id, wait=retry_after)
 
 
 def _may_be_skew(refusal: Result[Any], credential: Any) -> bool:

@@ -136,6 +136,6 @@ def _shared(what: Hashable, answer: Answers) -> Any:
 def _options(settings: Settings, config: TargetConfig) -> dict[str, Any]:
     """Return what every client takes: certificates, and whether variables name a proxy."""
     options: dict[str, Any] = {"use_env_settings": config.trust_env}
-    if settings.ca_bundle is not None:
-        options["connection_verify"] = settings.ca_bundle
+    if settings.http.ca_bundle is not None:
+        options["connection_verify"] = settings.http.ca_bundle
     return options

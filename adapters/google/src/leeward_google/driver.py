@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 from leeward.adapter import Capability, Driver, Limits, TargetConfig
 from leeward.adapter.lazy_plans import Plans
 from leeward.adapter.opening import open_plan_driver
+from leeward.adapter.plan_driver import LOAD_PROBE
 from leeward.adapter.plans import Learn, Need, Plan, Planner, View
 from leeward_google.identity.credentials import Project
 from leeward_google.identity.sources import describe_source, source_of
@@ -65,6 +66,7 @@ def open_driver(config: TargetConfig) -> Driver:
         native="leeward_google.native:native",
         capabilities=DATA | {Capability.INVOKE} if settings.functions else DATA,
         limits=LIMITS._replace(queued_bytes=TASK_BYTES) if by_task else LIMITS,
+        probe=LOAD_PROBE,
         describe={
             "project": settings.project or "that of the credentials",
             **_endpoints(settings),

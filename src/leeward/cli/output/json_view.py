@@ -126,6 +126,8 @@ def json_of_attempts(attempts: Iterable[Attempt]) -> list[JsonObject]:
             "code": attempt.code,
             "request_id": attempt.request_id,
             "read_back": attempt.read_back,
+            "reason": attempt.reason,
+            "call_id": attempt.call_id,
         }
         for attempt in attempts
     ]

@@ -5,27 +5,55 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from leeward.adapter import Call, Result
-from leeward.routing.call import Command, Pause
-from leeward.routing.execution import Reply, execute
+from leeward.routing.call import Command, Commands, Pause
+from leeward.routing.execution import Execution, Reply, execute
 from leeward.routing.runners.shared import Shared
 
 if TYPE_CHECKING:
     from asyncio import Task
 
 
-async def run(shared: Shared, call: Call, timeout: float) -> Result[Any]:
+async def run(
+    shared: Shared, call: Call, timeout: float, only: tuple[str, ...] = ()
+) -> Result[Any]:
     """Take `call` to its result within `timeout` seconds, without blocking the event loop."""
-    execution = execute(shared.core, call, shared.clock.monotonic(), timeout)
-    in_flight: set[Task[Reply]] = set()
+    execution = execute(shared.core, call, shared.clock.monotonic(), timeout, only)
+    outbox = shared.outbox
     try:
         with shared.lock:
             commands = next(execution)
+        if outbox:
+            shared.deliver()
         while len(commands) == 1:
             reply = await carry_out(shared, commands[0])
             with shared.lock:
                 commands = execution.send(reply)
-        from asyncio import FIRST_COMPLETED, create_task, wait
+            if outbox:
+                shared.deliver()
+        return await _run_side_by_side(shared, execution, commands)
+    except StopIteration as end:
+        result: Result[Any] = end.value
+        return result
+    except BaseException:  # a cancellation: what is in flight is not waited for any more
+        with shared.lock:
+            execution.close()
+        raise
+    finally:
+        if outbox:
+            shared.deliver()
 
+
+async def _run_side_by_side(
+    shared: Shared, execution: Execution, commands: Commands
+) -> Result[Any]:
+    """Carry out everything at once; the first answer that decides ends the call.
+
+    What is still in flight then is cancelled.
+    """
+    from asyncio import FIRST_COMPLETED, create_task, wait
+
+    in_flight: set[Task[Reply]] = set()
+    try:
         while True:
             in_flight |= {create_task(carry_out(shared, command)) for command in commands}
             done, in_flight = await wait(in_flight, return_when=FIRST_COMPLETED)
@@ -33,6 +61,8 @@ async def run(shared: Shared, call: Call, timeout: float) -> Result[Any]:
             for task in done:
                 with shared.lock:
                     commands += execution.send(task.result())
+            if shared.outbox:
+                shared.deliver()
     except StopIteration as end:
         result: Result[Any] = end.value
         return result

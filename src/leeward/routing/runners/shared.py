@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeAlias
 
 from leeward.adapter import Driver
 from leeward.clock import Clock, SystemClock
 from leeward.forking import HOLD_SECONDS, Forkable, watch
-from leeward.routing.execution import Core
+from leeward.routing.call import Core
+from leeward.values import RoutingEvent
+
+if TYPE_CHECKING:
+    from leeward.routing.runners.background import Background
+
+Listener: TypeAlias = Callable[[RoutingEvent], object]
+"""Is told of what the router decides, on the thread of the call that brought it about."""
 
 
 class Shared(Forkable):
@@ -20,9 +28,15 @@ class Shared(Forkable):
         clock: tells the time, and waits.
         lock: held while the core decides, which is arithmetic only. A fork waits for it, so that
             what a child inherits is whole. A plain lock, because every call takes it twice.
+        outbox: what the core has left to be done once the lock is released.
+        listeners: told of events.
+        background: makes probes, and reads and writes what is shared with others; made when first
+            needed.
     """
 
-    __slots__ = ("__weakref__", "clock", "core", "drivers", "lock")
+    __slots__ = (
+        *("__weakref__", "background", "clock", "core", "drivers", "listeners", "lock", "outbox"),
+    )
 
     def __init__(
         self, core: Core, drivers: Mapping[str, Driver], clock: Clock | None = None
@@ -31,7 +45,16 @@ class Shared(Forkable):
         self.drivers = drivers
         self.clock: Clock = clock or SystemClock()
         self.lock = threading.Lock()
+        self.outbox = core.health.outbox
+        self.listeners: list[Listener] = []
+        self.background: Background | None = None
         watch(self)
+
+    def deliver(self) -> None:
+        """Do what the core has left to be done. The lock is not held."""
+        from leeward.routing.runners.background import deliver
+
+        deliver(self)
 
     def hold(self) -> bool:
         """Take the lock before a fork."""
@@ -42,6 +65,9 @@ class Shared(Forkable):
         self.lock.release()
 
     def renew(self, *, held: bool) -> None:
-        """Begin with a free lock in the child."""
+        """Begin in the child with a free lock, and without what only the parent has in flight."""
         del held
         self.lock = threading.Lock()
+        self.core.health.begin_in_child()
+        if self.background is not None:
+            self.background.renew()

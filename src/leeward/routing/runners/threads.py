@@ -2,41 +2,42 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from leeward.adapter import Call, Result
 from leeward.routing.call import Command, Pause
 from leeward.routing.execution import Reply, execute
 from leeward.routing.runners.shared import Shared
 
-if TYPE_CHECKING:
-    from queue import SimpleQueue
 
-
-def run(shared: Shared, call: Call, timeout: float) -> Result[Any]:
+def run(shared: Shared, call: Call, timeout: float, only: tuple[str, ...] = ()) -> Result[Any]:
     """Take `call` to its result within `timeout` seconds."""
-    execution = execute(shared.core, call, shared.clock.monotonic(), timeout)
+    execution = execute(shared.core, call, shared.clock.monotonic(), timeout, only)
+    outbox = shared.outbox
     try:
         with shared.lock:
             commands = next(execution)
+        if outbox:
+            shared.deliver()
         while len(commands) == 1:
             reply = carry_out(shared, commands[0])
             with shared.lock:
                 commands = execution.send(reply)
-        from queue import SimpleQueue
+            if outbox:
+                shared.deliver()
+        from leeward.routing.runners.side_by_side import run_side_by_side
 
-        replies: SimpleQueue[Reply | BaseException] = SimpleQueue()
-        while True:
-            for command in commands:
-                _start(shared, command, replies)
-            arrived = replies.get()
-            if isinstance(arrived, BaseException):
-                raise arrived
-            with shared.lock:
-                commands = execution.send(arrived)
-    except StopIteration as end:  # what is still in flight answers to a queue that nobody reads
+        return run_side_by_side(shared, execution, commands)
+    except StopIteration as end:
         result: Result[Any] = end.value
         return result
+    except BaseException:  # an interrupt: what is in flight is not waited for any more
+        with shared.lock:
+            execution.close()
+        raise
+    finally:
+        if outbox:
+            shared.deliver()
 
 
 def carry_out(shared: Shared, command: Command) -> Reply:
@@ -52,16 +53,3 @@ def carry_out(shared: Shared, command: Command) -> Reply:
         except Exception as error:  # noqa: BLE001 - what it means is decided in one place
             answer = error
     return command, began, clock.monotonic(), answer
-
-
-def _start(shared: Shared, command: Command, replies: SimpleQueue[Reply | BaseException]) -> None:
-    """Carry `command` out on a thread of its own."""
-    from threading import Thread
-
-    def work() -> None:
-        try:
-            replies.put(carry_out(shared, command))
-        except BaseException as error:  # noqa: BLE001 - raised again where the call is made
-            replies.put(error)
-
-    Thread(target=work, name="leeward-attempt", daemon=True).start()

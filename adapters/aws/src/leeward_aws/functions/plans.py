@@ -49,7 +49,7 @@ _NEVER_LOADED: Final = frozenset(
 )
 """What the runtimes report when the handler could not be loaded, so that it did not run."""
 
-_OLD_TIMEOUT: Final = re.compile(r"Task timed out after \d+\.\d+ seconds\s*\Z")
+_OLD_TIMEOUT: Final = r"Task timed out after \d+\.\d+ seconds\s*\Z"
 """All that older runtimes say, in the message, after a time and a request id."""
 
 _JSON: Final = ("Content-Type", "application/json")
@@ -151,5 +151,5 @@ def _fault(response: Response) -> Result[Any]:
 
 def _reason(kind: str | None, message: str | None) -> str | None:
     if kind is None:
-        return TIMED_OUT if message and _OLD_TIMEOUT.search(message) else None
+        return TIMED_OUT if message and re.search(_OLD_TIMEOUT, message) else None
     return _REASONS.get(kind)

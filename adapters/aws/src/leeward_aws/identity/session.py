@@ -34,8 +34,8 @@ def session_of(settings: Settings, env: Mapping[str, str], home: str | None) -> 
     session = Session(profile=settings.profile if settings.profile_first else None)
     _read_variables_from(session, {name: value for name, value in env.items() if value})
     session.set_config_variable("region", settings.region)
-    if settings.ca_bundle is not None:
-        session.set_config_variable("ca_bundle", settings.ca_bundle)
+    if settings.http.ca_bundle is not None:
+        session.set_config_variable("ca_bundle", settings.http.ca_bundle)
     if settings.fips:
         session.set_config_variable("use_fips_endpoint", True)
     if settings.dualstack:
@@ -106,7 +106,7 @@ def _shut_in(session: Any, settings: Settings, home: str) -> None:
 
     session.set_config_variable("config_file", f"{home}/.aws/config")
     session.set_config_variable("credentials_file", f"{home}/.aws/credentials")
-    session.set_config_variable("ca_bundle", settings.ca_bundle or True)
+    session.set_config_variable("ca_bundle", settings.http.ca_bundle or True)
     # The usual loader also takes service models, with their endpoints, from below HOME.
     own = Loader(extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
     session.register_component("data_loader", own)

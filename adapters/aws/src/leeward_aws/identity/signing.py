@@ -11,11 +11,14 @@ import hmac
 import time
 from functools import lru_cache
 from hashlib import sha256
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leeward.adapter.text import percent_encode
 from leeward.adapter.wire import Request
 from leeward_aws.identity.credentials import Credentials
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
 
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
 
@@ -66,9 +69,12 @@ def sign(request: Request, credentials: Credentials, scope: Scope, now: float) -
         f"{lines}\n\n{names}\n{_sha256(request.body)}"
     )
     place = f"{stamp[:8]}/{scope.region}/{scope.service}/aws4_request"
-    keyed = _signing_key(credentials.secret_key, stamp[:8], scope.region, scope.service).copy()
-    keyed.update(f"{ALGORITHM}\n{stamp}\n{place}\n{_sha256(canonical.encode())}".encode())
-    signature = keyed.hexdigest()
+    # HMAC (RFC 2104) by its two hashes, each with its half of the key in it already.
+    inner, outer = _signing_key(credentials.secret_key, stamp[:8], scope.region, scope.service)
+    inner, outer = inner.copy(), outer.copy()
+    inner.update(f"{ALGORITHM}\n{stamp}\n{place}\n{_sha256(canonical.encode())}".encode())
+    outer.update(inner.digest())
+    signature = outer.hexdigest()
     authorization = (
         f"{ALGORITHM} Credential={credentials.access_key}/{place}, "
         f"SignedHeaders={names}, Signature={signature}"
@@ -127,12 +133,16 @@ def _host(origin: str) -> str:
 # Signing keys hold for a day. Old ones are pushed out by new ones, and the secret that is part of
 # the cache's key is in memory with the credentials anyway.
 @lru_cache(maxsize=64)
-def _signing_key(secret: str, day: str, region: str, service: str) -> hmac.HMAC:
-    """Return the HMAC under the signing key of a day, to be copied and fed."""
+def _signing_key(secret: str, day: str, region: str, service: str) -> tuple[_Hash, _Hash]:
+    """Return the inner and the outer hash under the signing key of a day, to be copied and fed."""
     key = f"AWS4{secret}".encode()
     for part in (day, region, service, "aws4_request"):
         key = hmac.digest(key, part.encode(), "sha256")
-    return hmac.new(key, digestmod="sha256")
+    block = key.ljust(_UNFED.block_size, b"\0")
+    return (
+        sha256(bytes(byte ^ 0x36 for byte in block)),
+        sha256(bytes(byte ^ 0x5C for byte in block)),
+    )
 
 
 _UNFED = sha256()

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
-from enum import Enum
 from functools import partial
 from typing import Any, Final
 
@@ -21,7 +20,6 @@ from leeward.adapter.tokens import good_until
 from leeward.adapter.wire import Transport
 from leeward.errors import ConfigError, Outcome
 from leeward_aws.identity.credentials import from_environment
-from leeward_aws.identity.endpoint import address_of, container_source
 from leeward_aws.settings.options import Settings
 
 _FILES: Final = {
@@ -40,10 +38,10 @@ _BEFORE_CONTAINERS: Final = (
 """Variables that name a source which goes before the container endpoint."""
 
 
-class _Origin(Enum):
-    ENVIRONMENT = "environment"
-    CONTAINER = "container"
-    CHAIN = "vendor chain"
+_ENVIRONMENT: Final = "environment"
+_CONTAINER: Final = "container"
+_CHAIN: Final = "vendor chain"
+"""Where credentials may come from, in the words of `describe_source`."""
 
 
 def source_of(
@@ -72,12 +70,14 @@ def source_of(
             mode, no profile.
     """
     env = _env(config)
-    match _origin(settings, env):
-        case _Origin.ENVIRONMENT:
-            source = partial(_in_environment, env, now)
-            return ConfiguredFirst(source, source)
-        case _Origin.CONTAINER:
-            return container_source(env, transport, now)
+    origin = _origin(settings, env)
+    if origin == _ENVIRONMENT:
+        source = partial(_in_environment, env, now)
+        return ConfiguredFirst(source, source)
+    if origin == _CONTAINER:
+        from leeward_aws.identity.endpoint import container_source
+
+        return container_source(env, transport, now)
     if not (config.trust_env or settings.profile_first):
         raise ConfigError(
             f"{config.name!r} has no credentials: with trust_env = false only a profile counts, so "
@@ -97,21 +97,21 @@ def describe_source(settings: Settings, config: TargetConfig) -> str:
     env = _env(config)
     origin = _origin(settings, env)
     profile = _profile(settings, env)
-    return f"profile {profile}" if origin is _Origin.CHAIN and profile else origin.value
+    return f"profile {profile}" if origin == _CHAIN and profile else origin
 
 
 def _env(config: TargetConfig) -> Mapping[str, str]:
     return config.env if config.trust_env else {}
 
 
-def _origin(settings: Settings, env: Mapping[str, str]) -> _Origin:
+def _origin(settings: Settings, env: Mapping[str, str]) -> str:
     if settings.profile_first:
-        return _Origin.CHAIN
+        return _CHAIN
     if from_environment(env) is not None:
-        return _Origin.ENVIRONMENT
-    if address_of(env) is None or _something_goes_first(env):
-        return _Origin.CHAIN
-    return _Origin.CONTAINER
+        return _ENVIRONMENT
+    from leeward_aws.identity.endpoint import address_of
+
+    return _CHAIN if address_of(env) is None or _something_goes_first(env) else _CONTAINER
 
 
 def _profile(settings: Settings, env: Mapping[str, str]) -> str | None:

@@ -109,7 +109,7 @@ class VendorChain:
                 **client_options(trust_env=trusted),
             )
         )
-        if self._settings.public_only:
+        if self._settings.http.public_only:
             session.register("before-send", _refuse_private)
         return session
 

@@ -33,8 +33,8 @@ _PARTITIONS: Final = (
     _Partition("us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
 )
 
-_LABEL: Final = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
-_REGION: Final = re.compile(r"[a-z]+(?:-[a-z]+)*-(?P<place>[a-z]+)-[0-9]+")
+_LABEL: Final = r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_REGION: Final = r"[a-z]+(?:-[a-z]+)*-(?P<place>[a-z]+)-[0-9]+"
 """What every partition's `regionRegex` asks for at least."""
 
 _PLACES: Final = (
@@ -100,9 +100,9 @@ def check_region(region: str, where: str = "the region") -> None:
     Raises:
         ConfigError: names `where` it came from.
     """
-    if region.endswith("-global") and _LABEL.fullmatch(region):
+    if region.endswith("-global") and re.fullmatch(_LABEL, region):
         raise ConfigError(f"{where} must be one region, such as us-east-1; {region} is not")
-    parts = _REGION.fullmatch(region) if _LABEL.fullmatch(region) else None
+    parts = re.fullmatch(_REGION, region) if re.fullmatch(_LABEL, region) else None
     if parts is None:
         raise ConfigError(
             f"{where} must be the name of an AWS region, such as us-east-1, not {region[:80]!r}"

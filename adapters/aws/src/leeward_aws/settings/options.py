@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from leeward.adapter import TargetConfig
 from leeward.adapter.hosts import origin_of
-from leeward.adapter.opening import http_options, http_settings
+from leeward.adapter.opening import HttpSettings, http_options, http_settings
 from leeward.adapter.options import Option, Setting, Values, read_options, refuse_both
 from leeward.errors import ConfigError
 from leeward_aws.settings.endpoints import Service, check_endpoint, check_region, endpoint
@@ -56,9 +56,7 @@ class Settings(NamedTuple):
             environment; one that ``AWS_PROFILE`` names goes after them, as with boto3.
         fips: validated hosts only.
         dualstack: hosts that answer on IPv6 too.
-        ca_bundle: path of a file of CA certificates, or None.
-        max_in_flight: how many requests may be under way at once.
-        public_only: connect to addresses on the public internet alone.
+        http: how requests are carried.
     """
 
     region: str
@@ -67,9 +65,7 @@ class Settings(NamedTuple):
     profile_first: bool = False
     fips: bool = False
     dualstack: bool = False
-    ca_bundle: str | None = None
-    max_in_flight: int = 64
-    public_only: bool = False
+    http: HttpSettings = HttpSettings()
 
 
 def settings_from(config: TargetConfig) -> Settings:
@@ -92,7 +88,7 @@ def settings_from(config: TargetConfig) -> Settings:
         profile_first="profile" in config.options,
         fips=values["use_fips_endpoint"],
         dualstack=values["use_dualstack_endpoint"],
-        **http_settings(values),
+        http=http_settings(values),
     )
 
 

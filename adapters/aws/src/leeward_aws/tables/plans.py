@@ -16,12 +16,19 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from leeward.adapter import Delete, Key, Load, Page, Result, Scan, Store, Stored, json_text
-from leeward.adapter.exchange import UNDECODABLE, ambiguous, as_look_up, exchange, object_of
+from leeward.adapter.exchange import (
+    UNDECODABLE,
+    ambiguous,
+    as_look_up,
+    exchange,
+    misread,
+    object_of,
+)
 from leeward.adapter.items import UnreadableItem, encode, escape_name, native_expiry
 from leeward.adapter.items import decode as decode_item
 from leeward.adapter.json_text import Undecodable, decode
 from leeward.adapter.plans import Plan, Planner, Step, View
-from leeward.adapter.tables import another_revision, unreadable, wrong_cursor
+from leeward.adapter.tables import another_revision, wrong_cursor
 from leeward.adapter.text import masked
 from leeward.adapter.wire import Request, Response
 from leeward.errors import Outcome
@@ -99,7 +106,7 @@ def load(endpoint: Endpoint, call: Load, view: View) -> Plan:
     response, refusal = yield from exchange(
         endpoint.service, _get(endpoint, call.table, call.key), view
     )
-    found = refusal or _found(response, call.table)
+    found = refusal or _found(response)
     if isinstance(found, Result):
         return found
     return Result.ok(found and found.stored, request_id=response.headers.get(REQUEST_ID))
@@ -133,12 +140,9 @@ def scan(endpoint: Endpoint, call: Scan, view: View) -> Plan:
         return refusal
     try:
         natives, cursor = _page_of(response)
-    except Undecodable as error:
-        return ambiguous(response, UNDECODABLE, error, request_id=REQUEST_ID)
-    try:
         items = tuple(_stored(native) for native in natives)
-    except UnreadableItem as error:
-        return unreadable(call.table, error)
+    except (Undecodable, UnreadableItem) as error:
+        return misread(response, error, request_id=REQUEST_ID)
     return Result.ok(Page(items, cursor), request_id=response.headers.get(REQUEST_ID))
 
 
@@ -186,7 +190,7 @@ def _condition(
 
 def _compared(call: Store | Delete, response: Response) -> Condition | Result[Any]:
     """Compare the item that was read with the one that is asked for."""
-    found = _found(response, call.table)
+    found = _found(response)
     if isinstance(found, Result):
         return found._replace(outcome=Outcome.NOT_SENT, executed=None) if found.executed else found
     if found is not None:
@@ -207,18 +211,15 @@ class _Found(NamedTuple):
         return masked(self)
 
 
-def _found(response: Response, table: str) -> _Found | Result[Any] | None:
+def _found(response: Response) -> _Found | Result[Any] | None:
     """Read the answer to `GetItem`: an item, none, or something that cannot be read."""
     try:
         native = object_of(response, _DEEPEST).get("Item")
         if native is not None and not isinstance(native, dict):
             raise Undecodable("the item of the answer is not an object")
-    except Undecodable as error:
-        return ambiguous(response, UNDECODABLE, error, request_id=REQUEST_ID)
-    try:
         return None if native is None else _Found(native, _stored(native))
-    except UnreadableItem as error:
-        return unreadable(table, error)
+    except (Undecodable, UnreadableItem) as error:
+        return misread(response, error, request_id=REQUEST_ID)
 
 
 def _stored(native: Native) -> Stored:

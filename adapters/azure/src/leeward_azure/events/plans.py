@@ -51,7 +51,7 @@ NAMESPACE_VERSION: Final = "2024-06-01"
 
 _HEADERS: Final = (("Content-Type", "application/cloudevents-batch+json; charset=utf-8"),)
 
-_URL: Final = re.compile(r"(https?://[^/?#\s]+)(/[^?#\s]*)?")
+_URL: Final = r"(https?://[^/?#\s]+)(/[^?#\s]*)?"
 
 
 class EventsEndpoint(NamedTuple):
@@ -132,8 +132,10 @@ def namespace_headers(credential: Credential, now: float) -> Headers:
 
 def _in_utc(event: Event) -> Event:
     """Return the same moment without its offset, which azure-functions drops where it reads one."""
+    if event.time is None or event.time.tzinfo is UTC:
+        return event  # with the document that has been written of it
     try:
-        return event if event.time is None else event._replace(time=event.time.astimezone(UTC))
+        return event._replace(time=event.time.astimezone(UTC))
     except OverflowError:  # before year 1 or after 9999 in UTC
         return event
 
@@ -162,7 +164,7 @@ def _topic(url: str, topic: str) -> _Topic:
     """Return the place of `topic` by the URL for all."""
     if TOPIC in url:
         return _custom(url.replace(TOPIC, topic))
-    found = _URL.fullmatch(url)
+    found = re.fullmatch(_URL, url)
     if found is None or found[2] not in (None, "/"):
         raise _wrong_url()
     target = f"/topics/{topic}:publish?api-version={NAMESPACE_VERSION}"
@@ -172,7 +174,7 @@ def _topic(url: str, topic: str) -> _Topic:
 @lru_cache(maxsize=256)
 def _custom(url: str) -> _Topic:
     """Return the place of the custom topic with this URL."""
-    found = _URL.fullmatch(url)
+    found = re.fullmatch(_URL, url)
     if found is None:
         raise _wrong_url()
     return _Topic(

@@ -6,9 +6,9 @@ A plan needs it as it needs a token: it holds keys, and one that was looked up g
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple
+from typing import Final
 
-from leeward.adapter.text import masked
+from leeward.adapter.http_functions import Address
 from leeward.errors import InvalidRequest
 from leeward_azure.settings.services import Functions
 
@@ -18,27 +18,6 @@ get another host name, and the old one then leads nowhere that could refuse a ca
 
 NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,126}")
 """A function's name, as the Functions host takes it."""
-
-
-class Address(NamedTuple):
-    """Where a function is called.
-
-    Attributes:
-        origin: of its app.
-        target: the path, with the prefix.
-        key: of the function or its app, or None.
-        token: of Entra, or None.
-        looked_up: the Resource Manager gave a part of it, so it may have changed since.
-    """
-
-    origin: str
-    target: str
-    key: str | None = None
-    token: str | None = None
-    looked_up: bool = False
-
-    def __repr__(self) -> str:
-        return masked(self, "origin target looked_up")
 
 
 def check_name(function: str, configured: Functions) -> None:
@@ -58,7 +37,7 @@ def check_name(function: str, configured: Functions) -> None:
 def address_in(function: str, configured: Functions) -> Address:
     """Return the address of a function as far as the configuration has it."""
     return Address(
-        configured.origin or "", path_to(function, configured), key_of(function, configured)
+        configured.origin or "", path_to(function, configured), key=key_of(function, configured)
     )
 
 

@@ -13,11 +13,12 @@ from typing import Any, Final
 
 from leeward.adapter import TargetConfig
 from leeward.adapter.hosts import PATH, url_of
+from leeward.adapter.http_functions import Address
 from leeward.adapter.resolver import Resolved, Resolver, Source, Token, Unresolved
 from leeward.adapter.text import is_token
 from leeward.adapter.vendor import CONNECT_TIMEOUT, READ_TIMEOUT, vendor_errors
 from leeward.errors import ConfigError, Outcome
-from leeward_azure.functions.addresses import KEPT, Address, key_of, path_to
+from leeward_azure.functions.addresses import KEPT, key_of, path_to
 from leeward_azure.identity.credentials import Bearer
 from leeward_azure.identity.vendor import reached_nobody
 from leeward_azure.settings.endpoints import check_endpoint, cloud_of
@@ -91,8 +92,8 @@ def web_client(
     from leeward_azure.identity.vendor_token import SharedTokenCredential
 
     options: dict[str, Any] = {}
-    if settings.ca_bundle is not None:
-        options["connection_verify"] = settings.ca_bundle
+    if settings.http.ca_bundle is not None:
+        options["connection_verify"] = settings.http.ca_bundle
     return WebSiteManagementClient(
         SharedTokenCredential(token),
         lookup.subscription,
@@ -126,7 +127,7 @@ class _Finder:
         key = key_of(function, self._configured)
         if key is None and not anonymous and self._configured.scope is None:
             key = self._key(function)
-        return Address(origin, target, key, looked_up=True)
+        return Address(origin, target, key=key, looked_up=True)
 
     def _route(self, function: str) -> tuple[str, bool]:
         """Return the path, and whether the function takes calls without a key."""

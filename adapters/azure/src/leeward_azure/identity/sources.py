@@ -21,6 +21,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from leeward.adapter import TargetConfig
+from leeward.adapter.http_functions import Address
 from leeward.adapter.resolver import (
     ConfiguredFirst,
     FunctionAddress,
@@ -31,7 +32,7 @@ from leeward.adapter.resolver import (
 )
 from leeward.adapter.tokens import OneShotTransport
 from leeward.errors import Outcome
-from leeward_azure.functions.addresses import Address, address_in
+from leeward_azure.functions.addresses import address_in
 from leeward_azure.identity.credentials import (
     AccountKey,
     SasToken,
@@ -193,7 +194,7 @@ def _tokens(
     env: Mapping[str, str],
 ) -> Source:
     """Return the source of tokens: a `Token` of Entra in, a `Bearer` out."""
-    carrier = OneShotTransport() if settings.public_only else transport
+    carrier = OneShotTransport() if settings.http.public_only else transport
     match _origin(settings, config, env):
         case _Origin.CHAIN:
             from leeward_azure.identity.vendor import VendorChain

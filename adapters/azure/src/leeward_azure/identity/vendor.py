@@ -76,7 +76,7 @@ class VendorChain:
         options: dict[str, Any] = {
             "authority": settings.authority,
             "managed_identity_client_id": settings.client_id,
-            "connection_verify": settings.ca_bundle,
+            "connection_verify": settings.http.ca_bundle,
         }
         chain = DefaultAzureCredential(
             retry_total=0,

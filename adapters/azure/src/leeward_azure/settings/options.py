@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from leeward.adapter import TargetConfig
 from leeward.adapter.hosts import PATH, origin_of, parse_url
-from leeward.adapter.opening import http_options, http_settings
+from leeward.adapter.opening import HttpSettings, http_options, http_settings
 from leeward.adapter.options import (
     Option,
     Setting,
@@ -186,9 +186,7 @@ class Settings(NamedTuple):
         identity: where tokens come from: ``default`` or ``managed``; None if nobody said.
         client_id: of a user-assigned managed identity, or None.
         authority: the host that signs in, where it is not the public cloud's.
-        ca_bundle: path of a file of CA certificates, or None.
-        max_in_flight: how many requests may be under way at once.
-        public_only: connect to addresses on the public internet alone.
+        http: how requests are carried.
     """
 
     functions: Functions | None = None
@@ -199,9 +197,7 @@ class Settings(NamedTuple):
     identity: str | None = None
     client_id: str | None = None
     authority: str | None = None
-    ca_bundle: str | None = None
-    max_in_flight: int = 64
-    public_only: bool = False
+    http: HttpSettings = HttpSettings()
 
 
 def settings_from(config: TargetConfig) -> Settings:
@@ -222,7 +218,7 @@ def settings_from(config: TargetConfig) -> Settings:
         identity=values["identity"],
         client_id=values["client_id"],
         authority=values["authority_host"],
-        **http_settings(values),
+        http=http_settings(values),
     )
     if not any(settings[:4]):
         raise ConfigError(

@@ -20,6 +20,7 @@ from leeward.adapter.exchange import (
     Answer,
     ambiguous,
     as_look_up,
+    misread,
     object_of,
 )
 from leeward.adapter.items import UnreadableItem
@@ -30,7 +31,6 @@ from leeward.adapter.tables import (
     Revision,
     another_revision,
     revision_after,
-    unreadable,
     wrong_cursor,
 )
 from leeward.adapter.wire import Response
@@ -105,12 +105,12 @@ def load(endpoint: CosmosEndpoint, call: Load, view: View) -> Plan:
         return _ok(None, answer.response)
     if answer.refusal is not None:
         return (yield from unless_made_anew(container, answer.refusal, view))
-    found = _found(answer.response, call.table, location)
+    found = _found(answer.response, location)
     return found if isinstance(found, Result) else _ok(found, answer.response)
 
 
 def delete(endpoint: CosmosEndpoint, call: Delete, view: View) -> Plan:
-    """Delete an item, there or not, unless a revision is request for."""
+    """Delete an item, there or not, unless a revision is asked for."""
     container = container_of(endpoint.origin, endpoint.database, call.table)
     revision = None
     if call.if_revision is not None:
@@ -142,7 +142,7 @@ def scan(endpoint: CosmosEndpoint, call: Scan, view: View) -> Plan:
     answer = yield from ask_container(container, to_page(container, cursor, view), view)
     if answer.refusal is not None:
         return (yield from unless_made_anew(container, answer.refusal, view))
-    return _page(answer.response, call.table)
+    return _page(answer.response)
 
 
 def _replace(container: Container, call: Store, if_revision: str, view: View) -> Plan:
@@ -229,32 +229,28 @@ def _look(
         return None
     if answer.refusal is not None:
         return (yield from unless_made_anew(container, answer.refusal, view))
-    found = _found(answer.response, call.table, location)
+    found = _found(answer.response, location)
     if isinstance(found, Result) and found.outcome is Outcome.AMBIGUOUS:
         return found._replace(outcome=Outcome.NOT_SENT, executed=None)
     return found
 
 
-def _found(response: Response, table: str, location: Location) -> Stored | Result[Any]:
+def _found(response: Response, location: Location) -> Stored | Result[Any]:
     """Read the answer to a read: the document at `location`, or something that cannot be read."""
     try:
         native = object_of(response, DEEPEST)
         if response.status != 200 or native.get("id") != location.id:
-            raise Undecodable("the answer is not the document that was request for")
+            raise Undecodable("the answer is not the document that was asked for")
         return stored_of(native)
-    except Undecodable as error:
-        return ambiguous(response, UNDECODABLE, error, request_id=COSMOS.request_id)
-    except UnreadableItem as error:
-        return unreadable(table, error)
+    except (Undecodable, UnreadableItem) as error:
+        return misread(response, error, request_id=COSMOS.request_id)
 
 
-def _page(response: Response, table: str) -> Result[Any]:
+def _page(response: Response) -> Result[Any]:
     try:
         items = tuple(stored_of(native) for native in _natives_of(response))
-    except Undecodable as error:
-        return ambiguous(response, UNDECODABLE, error, request_id=COSMOS.request_id)
-    except UnreadableItem as error:
-        return unreadable(table, error)
+    except (Undecodable, UnreadableItem) as error:
+        return misread(response, error, request_id=COSMOS.request_id)
     return _ok(Page(items, response.headers.get("x-ms-continuation") or None), response)
 
 

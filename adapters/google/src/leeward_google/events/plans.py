@@ -105,7 +105,9 @@ def _attributes(document: dict[str, Any]) -> dict[str, str] | None:
     for name, value in document.items():
         if name in ("data", "data_base64"):
             continue
-        if not isinstance(value, str) or len(value.encode()) > LONGEST_ATTRIBUTE:
+        if not isinstance(value, str) or len(value) > LONGEST_ATTRIBUTE:
+            return None
+        if not value.isascii() and len(value.encode()) > LONGEST_ATTRIBUTE:
             return None
         attributes["content-type" if name == "datacontenttype" else f"ce-{name}"] = value
     return attributes if len(attributes) <= MOST_ATTRIBUTES else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from leeward.adapter.text import masked
+from leeward.adapter.http_functions import Address
 from leeward.errors import InvalidRequest
 from leeward_google.settings.services import NAME, Functions
 
@@ -24,25 +24,6 @@ class FunctionUrl(NamedTuple):
 
     function: str
     kind: str = "function url"
-
-
-class Address(NamedTuple):
-    """Where a function is called.
-
-    Attributes:
-        origin: of its URL.
-        target: the path.
-        token: an ID token, or None.
-        looked_up: it was looked up, so it may have changed since.
-    """
-
-    origin: str
-    target: str
-    token: str | None = None
-    looked_up: bool = False
-
-    def __repr__(self) -> str:
-        return masked(self, "origin target looked_up")
 
 
 def check_name(function: str, configured: Functions) -> None:

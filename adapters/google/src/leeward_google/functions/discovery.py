@@ -13,11 +13,12 @@ from typing import Any, Final
 
 from leeward.adapter import TargetConfig
 from leeward.adapter.hosts import check_token_goes_safely
+from leeward.adapter.http_functions import Address
 from leeward.adapter.resolver import Resolved, Source, Unresolved
 from leeward.adapter.tokens import is_busy
 from leeward.adapter.vendor import vendor_errors
 from leeward.errors import ConfigError, Outcome
-from leeward_google.functions.addresses import KEPT, Address, parted
+from leeward_google.functions.addresses import KEPT, parted
 from leeward_google.identity.credentials import ACCESS_TOKEN, Bearer, Project
 from leeward_google.settings.endpoints import check_endpoint
 from leeward_google.settings.options import Settings
@@ -78,9 +79,9 @@ def functions_client(settings: Settings, config: TargetConfig, token: Callable[[
     )
     session: Any = transport._session  # noqa: SLF001 - there is no other way to say it
     session.trust_env = config.trust_env
-    if settings.ca_bundle is not None:
+    if settings.http.ca_bundle is not None:
         # Said of each request: of the session, it would give way to REQUESTS_CA_BUNDLE.
-        session.request = partial(session.request, verify=settings.ca_bundle)
+        session.request = partial(session.request, verify=settings.http.ca_bundle)
     return FunctionServiceClient(transport=transport)
 
 

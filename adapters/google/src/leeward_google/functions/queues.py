@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from leeward.adapter import Enqueue, Result, json_text
 from leeward.adapter.exchange import UNDECODABLE, ambiguous, exchange, object_of
+from leeward.adapter.http_functions import Address
 from leeward.adapter.json_text import Undecodable
 from leeward.adapter.plans import Learn, Need, Plan, Planner, Step, View
 from leeward.adapter.wire import Request, Response
@@ -29,7 +30,6 @@ from leeward.errors import InvalidRequest
 from leeward_google.exchange import EMULATOR, GOOGLE, JSON
 from leeward_google.functions.addresses import (
     KEPT,
-    Address,
     FunctionUrl,
     address_in,
     audience_of,

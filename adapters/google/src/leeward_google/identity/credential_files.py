@@ -41,7 +41,7 @@ _UNIVERSE: Final = "googleapis.com"
 _LINK_LOCAL: Final = ("169.254.169.254", "[fd00:ec2::254]")
 """Where machines of other clouds find their identity: files made by gcloud for them say so."""
 
-_URL: Final = re.compile(r"(https?)://([^/?#@\\\s]+)(?:[/?][^\s]*)?")
+_URL: Final = r"(https?)://([^/?#@\\\s]+)(?:[/?][^\s]*)?"
 
 
 def well_known(env: Mapping[str, str]) -> str | None:
@@ -145,7 +145,7 @@ def _urls(info: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:
 
 
 def _is_own(url: Any, service: str) -> bool:
-    parts = _URL.fullmatch(url) if isinstance(url, str) else None
+    parts = re.fullmatch(_URL, url) if isinstance(url, str) else None
     if parts is None or parts[1] != "https":
         return False
     if service == "oauth2":
@@ -162,7 +162,7 @@ def _check_source(source: Any) -> None:
         raise _refused(f"has an executable, a program to start; {_REMEDY}")
     for name in ("url", "region_url", "imdsv2_session_token_url"):
         url = found.get(name)
-        parts = _URL.fullmatch(url) if isinstance(url, str) else None
+        parts = re.fullmatch(_URL, url) if isinstance(url, str) else None
         if url is not None and (parts is None or parts[2] not in _LINK_LOCAL):
             raise _refused(f"has a credential_source.{name} that is not a known one; {_REMEDY}")
     verify = found.get("regional_cred_verification_url")

@@ -20,6 +20,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 from leeward.adapter import TargetConfig
+from leeward.adapter.http_functions import Address
 from leeward.adapter.resolver import (
     ConfiguredFirst,
     FunctionAddress,
@@ -29,7 +30,7 @@ from leeward.adapter.resolver import (
 )
 from leeward.adapter.tokens import OneShotTransport
 from leeward.errors import Outcome
-from leeward_google.functions.addresses import Address, FunctionUrl, address_in, audience_of
+from leeward_google.functions.addresses import FunctionUrl, address_in, audience_of
 from leeward_google.identity.credential_files import well_known
 from leeward_google.identity.credentials import ACCESS_TOKEN, Bearer, IdToken, Project, charged
 from leeward_google.identity.endpoint import (
@@ -165,7 +166,7 @@ def _tokens(
         own = _none
     else:
         place = metadata_address(config.env) if config.trust_env else ADDRESS
-        carrier = OneShotTransport() if settings.public_only else transport
+        carrier = OneShotTransport() if settings.http.public_only else transport
         own = metadata_source(place, carrier, now)
         if origin is _Origin.PERHAPS:
             own = _Perhaps(own, partial(is_there, place, carrier), now)

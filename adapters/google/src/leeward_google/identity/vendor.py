@@ -169,9 +169,9 @@ class _Asker:
         self._session.trust_env = config.trust_env
         self._request = Request(self._session)
         self._options: dict[str, Any] = {"allow_redirects": False}
-        if settings.ca_bundle is not None:
-            self._options["verify"] = settings.ca_bundle
-        self._public_only = settings.public_only
+        if settings.http.ca_bundle is not None:
+            self._options["verify"] = settings.http.ca_bundle
+        self._public_only = settings.http.public_only
         self._status = 0
 
     def __enter__(self) -> Self:

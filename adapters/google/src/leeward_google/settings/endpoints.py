@@ -26,7 +26,7 @@ _NAMES: Final[dict[Service, str]] = {
 
 _LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 
-_FUNCTION_HOST: Final = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}\.(?:run\.app|cloudfunctions\.net)")
+_FUNCTION_HOST: Final = rf"(?:{_LABEL}\.)*{_LABEL}\.(?:run\.app|cloudfunctions\.net)"
 
 
 def endpoint(service: Service) -> str:
@@ -71,6 +71,6 @@ def is_own_host(host: str, service: Service) -> bool:
     the files of all tenants.
     """
     if service == "functions":
-        return _FUNCTION_HOST.fullmatch(host) is not None
+        return re.fullmatch(_FUNCTION_HOST, host) is not None
     own = rf"(?:{_LABEL}-)?{service}(?:\.mtls|\.{_LABEL}\.rep)?\.googleapis\.com"
     return re.fullmatch(own, host) is not None

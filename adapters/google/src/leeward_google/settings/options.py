@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from leeward.adapter import TargetConfig
 from leeward.adapter.hosts import check_token_goes_safely, parse_url
-from leeward.adapter.opening import http_options, http_settings
+from leeward.adapter.opening import HttpSettings, http_options, http_settings
 from leeward.adapter.options import Option, Setting, Values, matching, read_options, refuse_both
 from leeward.errors import ConfigError
 from leeward_google.settings.endpoints import (
@@ -146,9 +146,7 @@ class Settings(NamedTuple):
         region: or None.
         admin: origin of the Cloud Functions API, where functions are looked up.
         identity: who asks.
-        ca_bundle: path of a file of CA certificates, or None.
-        max_in_flight: how many requests may be under way at once.
-        public_only: connect to addresses on the public internet alone.
+        http: how requests are carried.
     """
 
     functions: Functions | None
@@ -159,9 +157,7 @@ class Settings(NamedTuple):
     region: str | None = None
     admin: str = endpoint("cloudfunctions")
     identity: Identity = Identity()
-    ca_bundle: str | None = None
-    max_in_flight: int = 64
-    public_only: bool = False
+    http: HttpSettings = HttpSettings()
 
 
 def settings_from(config: TargetConfig) -> Settings:
@@ -184,7 +180,7 @@ def settings_from(config: TargetConfig) -> Settings:
         region=values["region"],
         admin=values["functions_endpoint"],
         identity=_identity(values),
-        **http_settings(values),
+        http=http_settings(values),
     )
 
 

@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from typing import Any, Final, TypeAlias
 
 from leeward.adapter import Delete, Page, Result, Store, Stored
-from leeward.adapter.exchange import UNDECODABLE, ambiguous, object_of
+from leeward.adapter.exchange import UNDECODABLE, ambiguous, misread, object_of
 from leeward.adapter.items import UnreadableItem
 from leeward.adapter.json_text import Undecodable
-from leeward.adapter.tables import UNREADABLE, revision_after, unreadable
+from leeward.adapter.tables import UNREADABLE, revision_after
 from leeward.adapter.wire import Response
 from leeward.errors import Outcome
 from leeward_google.errors import told_in
@@ -32,12 +32,11 @@ Seen: TypeAlias = Stored | Result[Any] | None
 """An item, none, or why that cannot be known."""
 
 
-def seen_in(response: Response, table: str, name: str, now: float) -> Seen:
+def seen_in(response: Response, name: str, now: float) -> Seen:
     """Read the answer to `batchGet` of one document.
 
     Args:
         response: a success.
-        table: for the message.
         name: the document's id; an answer about another one is not believed.
         now: Unix seconds.
     """
@@ -46,13 +45,11 @@ def seen_in(response: Response, table: str, name: str, now: float) -> Seen:
         return natives
     try:
         return stored_of(natives[0]) if natives else None
-    except Undecodable as error:
-        return ambiguous(response, UNDECODABLE, error)
-    except UnreadableItem as error:
-        return unreadable(table, error)
+    except (Undecodable, UnreadableItem) as error:
+        return misread(response, error)
 
 
-def page_in(response: Response, table: str, now: float) -> Result[Page]:
+def page_in(response: Response, now: float) -> Result[Page]:
     """Read the answer to `runQuery`; the cursor is the id of the last document of a full page."""
     natives = _documents(response, now)
     if isinstance(natives, Result):
@@ -60,10 +57,8 @@ def page_in(response: Response, table: str, now: float) -> Result[Page]:
     try:
         items = tuple(stored_of(native) for native in natives)
         last = _last(natives[-1].get("name")) if len(natives) >= PAGE_ITEMS else None
-    except Undecodable as error:
-        return ambiguous(response, UNDECODABLE, error)
-    except UnreadableItem as error:
-        return unreadable(table, error)
+    except (Undecodable, UnreadableItem) as error:
+        return misread(response, error)
     return Result.ok(Page(items, last))
 
 

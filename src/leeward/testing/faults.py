@@ -1,4 +1,4 @@
-"""For your tests: a clock that does not wait, and a driver that fails on demand.
+"""A driver that fails on demand, and keeps what it was asked.
 
 ```python
 cloud = FaultyDriver(Local())
@@ -15,44 +15,9 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any, NamedTuple
 
-from leeward.adapter import Call, Driver, Result, WrappingDriver
+from leeward.adapter import Call, Driver, Publish, Result, WrappingDriver
 from leeward.errors import ConfigError, Outcome
-
-
-class FakeClock:
-    """A clock that moves only when told to, or by sleeping, which takes no time.
-
-    Args:
-        now: the wall clock's start, in Unix seconds.
-    """
-
-    def __init__(self, now: float = 1_750_000_000.0) -> None:
-        self._now = now
-        self._passed = 0.0
-        self._lock = threading.Lock()
-
-    def now(self) -> float:
-        """Return the wall clock in Unix seconds."""
-        with self._lock:
-            return self._now + self._passed
-
-    def monotonic(self) -> float:
-        """Return the seconds that have passed."""
-        with self._lock:
-            return self._passed
-
-    def sleep(self, seconds: float) -> None:
-        """Let `seconds` pass at once."""
-        self.advance(seconds)
-
-    async def sleep_async(self, seconds: float) -> None:
-        """Let `seconds` pass at once."""
-        self.advance(seconds)
-
-    def advance(self, seconds: float) -> None:
-        """Let `seconds` pass."""
-        with self._lock:
-            self._passed += seconds
+from leeward.values import Event
 
 
 class Fault(Enum):
@@ -149,6 +114,13 @@ class FaultyDriver(WrappingDriver):
                 self._always[planned.verb] = planned
             else:
                 self._next.extend([planned] * count)
+
+    @property
+    def published(self) -> list[Event]:
+        """The events of all calls so far, in order, those of failed ones included."""
+        with self._lock:
+            calls = list(self.calls)
+        return [event for call in calls if isinstance(call, Publish) for event in call.events]
 
     def heal(self) -> None:
         """Let every attempt succeed from now on."""

@@ -1,0 +1,1 @@
+"""What Lambda calls: an app's handlers behind every kind of event."""

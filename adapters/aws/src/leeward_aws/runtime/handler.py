@@ -1,0 +1,128 @@
+"""The handler of Lambda: which kind of event has come, and the answer in its form.
+
+Nothing in an event says for certain what it is, so what a deployment is for counts first: if the
+Lambda function has the name of one of the app's handlers, only events of that kind are looked for.
+
+Sources: the pages of each service on its events in Lambda's developer guide; awslambdaric, AWS's
+own runtime, for what becomes of a result and of an exception.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, Final
+
+from leeward.app.kit import (
+    App,
+    Delivery,
+    Handler,
+    Host,
+    Kind,
+    LogStyle,
+    Message,
+    Platform,
+    SystemClock,
+    decode,
+    failed,
+    failure_of,
+    is_warm_up,
+    serve,
+    warmed,
+)
+from leeward.errors import ConfigError
+from leeward_aws.runtime import gateway, notifications, queues, schedules
+from leeward_aws.runtime.call import Run, failed_with, payload_of, sent_to
+from leeward_aws.runtime.sizes import ANSWER_BYTES, fits, too_large
+from leeward_aws.runtime.snapshots import before_first_call
+
+LambdaHandler = Callable[[Any, Any], Any]
+
+WARMERS: Final = ({"source": "serverless-plugin-warmup"}, {"warmer": True})
+"""Events with which widely used tools keep a function warm, exactly as they are."""
+
+
+def handler(app: App, **options: Any) -> LambdaHandler:
+    """Return the handler of Lambda for an app; the entry point ``aws`` of ``leeward.runtimes``.
+
+    Raises:
+        ConfigError: an option is given; there is none.
+    """
+    if options:
+        raise ConfigError(f"the runtime of AWS has no option {next(iter(options))!r}")
+    region = os.environ.get("AWS_REGION")
+    logs = LogStyle("timestamp", lambda call: {"requestId": call.call_id})
+    host = Host(app, Platform("aws", region, SystemClock(), ANSWER_BYTES, logs))
+    before_first_call(host)
+
+    def lambda_handler(event: Any, context: Any) -> Any:
+        run = Run(host, context, sent_to(context))
+        try:
+            failure, answer = _answer(run, event)
+        except Exception as error:  # noqa: BLE001 - an event that is not as its service sends them
+            failure, answer = failed_with(failed(failure_of(error, (), "maybe")), told=False), None
+        if failure is not None:
+            raise failure from None
+        return answer
+
+    return lambda_handler
+
+
+def _answer(run: Run, event: Any) -> tuple[Exception | None, Any]:
+    """Return what to raise, or what to return.
+
+    It is raised by the caller, outside of any handler of exceptions: the runtime logs a text that
+    goes along with an exception.
+    """
+    host = run.host
+    own = host.own(run.context.function_name)
+    kind = None if own is None else own.kind
+    if run.sent is not None:
+        return _call(run, own, event)
+    if event in WARMERS:
+        host.app.warm_up()
+        return None, None
+    if kind in (None, Kind.CALL) and gateway.is_request(event):
+        return None, _answer_http(run, own, event)
+    if queues.is_batch(event) and (own is None or kind is not Kind.CALL or own.queued):
+        return None, queues.handle(run, own, event["Records"])
+    if kind is Kind.SCHEDULE or (own is None and schedules.is_tick(event)):
+        return schedules.handle(run, own, event), None
+    if kind is not Kind.CALL and notifications.has_events(event):
+        return notifications.handle(run, own, event), None
+    return _call(run, own, event)
+
+
+def _answer_http(run: Run, own: Handler | None, event: dict[str, Any]) -> dict[str, Any]:
+    request = gateway.request_of(event)
+    if is_warm_up(request):
+        return gateway.answer_of(warmed(run.host))
+    function = own or run.host.routed(request.path)
+    answer = serve(run.host, function, request, run.id, run.seconds())
+    if not fits(answer.body, gateway.answer_of(answer)):
+        answer = too_large(answer)
+    return gateway.answer_of(answer)
+
+
+def _call(run: Run, own: Handler | None, event: Any) -> tuple[Exception | None, Any]:
+    """Answer a direct call, or whatever else nothing is known of."""
+    if own is None:
+        return failed_with(run.host.no_function(), told=True), None
+    if own.kind is Kind.EVENT:
+        return notifications.handle_plain(run, own, event), None
+    body = payload_of(event)
+    given = Message(own.queue or own.name, run.id, body) if own.kind is Kind.MESSAGE else body
+    sent = run.sent
+    seconds = run.seconds()
+    if sent is not None and sent.seconds is not None:
+        seconds = min(seconds, sent.seconds)
+    key = (sent.idempotency_key if sent else None) or ""
+    answer = run.host.run(
+        own, Delivery(given, run.id, key, seconds, None, run.trace(), run.headers())
+    )
+    if answer.failure is not None:
+        return failed_with(answer, told=own.kind is Kind.CALL), None
+    value = decode(answer.body)
+    if not fits(answer.body, value):
+        return failed_with(too_large(answer), told=True), None
+    return None, value

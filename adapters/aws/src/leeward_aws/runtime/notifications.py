@@ -1,0 +1,247 @@
+"""Events of EventBridge, SNS and S3: each becomes a CloudEvent, or a message.
+
+Events of other programs have no CloudEvent in them; theirs are described by one, as the
+specification's adapters for AWS do. Lambda invokes a function asynchronously with all of these, so
+a failure is raised: Lambda tries twice more, and then follows the function's own destination.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Final
+
+from leeward.app.kit import (
+    Answer,
+    Delivery,
+    Handler,
+    InvalidInput,
+    Kind,
+    Message,
+    Undecodable,
+    decode,
+    event_key,
+    event_of,
+    events_in,
+    failed,
+    is_event,
+    refused,
+)
+from leeward.values import Event
+from leeward_aws.runtime.call import Run, failed_with, payload_of
+
+_SNS: Final = "aws:sns"
+_S3: Final = "aws:s3"
+
+
+def has_events(event: Any) -> bool:
+    """Return whether something is an event of EventBridge, or records of SNS or S3."""
+    return is_bus_event(event) or _source(event) in (_SNS, _S3)
+
+
+def is_bus_event(event: Any) -> bool:
+    """Return whether something is an event of EventBridge."""
+    return (
+        isinstance(event, dict)
+        and isinstance(event.get("detail-type"), str)
+        and isinstance(event.get("source"), str)
+        and "detail" in event
+    )
+
+
+def handle(run: Run, own: Handler | None, event: Any) -> Exception | None:
+    """Hand every event to who takes it; return what to raise."""
+    found: list[Answer] = []
+    for record in event["Records"] if not is_bus_event(event) else [event]:
+        try:
+            answer = _one(run, own, record)
+        except InvalidInput as error:
+            answer = failed(refused(error))
+        if answer is not None:
+            found.append(answer)
+    return failed_with(found[0], told=False) if found else None
+
+
+def handle_plain(run: Run, own: Handler, event: Any) -> Exception | None:
+    """Hand what a rule has made of an event, whatever it is, to the one who takes it."""
+    try:
+        document = decode(payload_of(event))
+        plain = Event(own.type or "aws.plain", document, id=run.id, source="aws")
+        answer = publish(run, own, event_in(document) or plain, None)
+    except (InvalidInput, Undecodable):
+        answer = failed(refused(InvalidInput("$", "an event")))
+    return None if answer is None else failed_with(answer, told=False)
+
+
+def event_in(document: Any) -> Event | None:
+    """Return the event that a JSON document is: a CloudEvent, or EventBridge's own form.
+
+    Raises:
+        InvalidInput: it is one, and is wrong.
+    """
+    if is_event(document):
+        return event_of(document)
+    if not is_bus_event(document):
+        return None
+    detail = document["detail"]
+    if is_event(detail):
+        return event_of(detail)
+    return Event(
+        document["detail-type"],
+        detail,
+        id=str(document.get("id")),
+        source=document["source"],
+        time=_time(document.get("time")),
+    )
+
+
+def publish(
+    run: Run, own: Handler | None, event: Event, bus: str | None, attempt: int | None = None
+) -> Answer | None:
+    """Hand an event to who takes it; return the first failure."""
+    takers = run.host.subscribers(event, bus) if own is None else [own]
+    delivery = Delivery(
+        event, run.id, event_key(event), run.seconds(), attempt, _trace(event) or run.trace()
+    )
+    return run.host.publish(takers, event, delivery)
+
+
+def unwrapped(notification: Any) -> Message | None:
+    """Return the message in a notification of SNS, with its topic as its queue; else None."""
+    if not isinstance(notification, dict) or not isinstance(notification.get("Message"), str):
+        return None
+    topic = notification.get("TopicArn")
+    if not isinstance(topic, str):
+        return None
+    attributes = {
+        name.lower(): each["Value"]
+        for name, each in (notification.get("MessageAttributes") or {}).items()
+        if isinstance(each, dict) and isinstance(each.get("Value"), str)
+    }
+    name = topic.rpartition(":")[2].removesuffix(".fifo")
+    body = notification["Message"].encode(errors="surrogatepass")
+    return Message(name, str(notification.get("MessageId")), body, attributes)
+
+
+def events_of(body: bytes) -> list[Event]:
+    """Return the events in a text, if there are any in one of the forms that are known.
+
+    Raises:
+        InvalidInput: it has one, and that is wrong.
+    """
+    try:
+        document = decode(body)
+    except Undecodable:
+        return []
+    if (inner := unwrapped(document)) is not None:
+        return events_of(inner.body)
+    event = event_in(document)
+    if event is not None:
+        return [event]
+    return [_object_event(each) for each in _records(document, _S3)]
+
+
+def is_test(body: bytes) -> bool:
+    """Return whether a text is what S3 sends when notifications are set up."""
+    try:
+        document = decode(body)
+    except Undecodable:
+        return False
+    return isinstance(document, dict) and document.get("Event") == "s3:TestEvent"
+
+
+def _one(run: Run, own: Handler | None, record: dict[str, Any]) -> Answer | None:
+    if is_bus_event(record):
+        event = event_in(record)
+        assert event is not None
+        return publish(run, own, event, None)
+    if record.get("eventSource") == _S3:
+        return publish(run, own, _object_event(record), _bucket(record))
+    found = unwrapped(record.get("Sns"))
+    if found is None:
+        raise InvalidInput("$.Records[0].Sns", "a notification")
+    return _notified(run, own, found)
+
+
+def _notified(run: Run, own: Handler | None, message: Message) -> Answer | None:
+    """Hand a notification on: as a message to the topic's handler, else as the event in it."""
+    topic, id, body, attributes = message
+    handler = own or run.host.queue_handler(topic)
+    if handler is not None and handler.kind is Kind.MESSAGE:
+        answer = run.host.run(handler, message_delivery(run, message, None))
+        return answer if answer.failure is not None else None
+    plain = Event("aws.sns", body.decode(errors="replace"), id=id, source=topic)
+    for event in events_in(attributes, body, escaped=False) or events_of(body) or [plain]:
+        bad = publish(run, own, event, topic)
+        if bad is not None:
+            return bad
+    return None
+
+
+def message_delivery(
+    run: Run, message: Message, attempt: int | None, given: Message | bytes | None = None
+) -> Delivery:
+    """Return the delivery of a message; its key is the sender's, else the message's id.
+
+    `given` is what the handler gets, if that is not the message.
+    """
+    attributes = message.attributes
+    return Delivery(
+        message if given is None else given,
+        f"{run.id}/{message.id}",
+        attributes.get("idempotency-key") or message.id,
+        run.seconds(),
+        attempt,
+        attributes.get("traceparent") or run.trace(),
+        attributes,
+    )
+
+
+def _object_event(record: dict[str, Any]) -> Event:
+    """Describe what happened to an object, as the specification's adapter for S3 does.
+
+    The key of an object is encoded as in a form.
+    """
+    from urllib.parse import unquote_plus
+
+    about = record["s3"]
+    item = about.get("object") or {}
+    ids: Iterable[str] = (record.get("responseElements") or {}).values()
+    key = unquote_plus(str(item.get("key", "")))
+    return Event(
+        f"com.amazonaws.s3.{record.get('eventName')}",
+        {**about, "object": {**item, "key": key}},
+        id=".".join(map(str, ids)) or str(item.get("sequencer")),
+        source=f"{_S3}:{record.get('awsRegion')}:{_bucket(record)}",
+        time=_time(record.get("eventTime")),
+        subject=key or None,
+    )
+
+
+def _bucket(record: dict[str, Any]) -> str:
+    return str((record["s3"].get("bucket") or {}).get("name"))
+
+
+def _records(document: Any, source: str) -> list[dict[str, Any]]:
+    return document["Records"] if _source(document) == source else []
+
+
+def _source(event: Any) -> str | None:
+    """Return which service the records of an event are of; None if it has no records."""
+    records = event.get("Records") if isinstance(event, dict) else None
+    if not isinstance(records, list) or not records or not isinstance(records[0], dict):
+        return None
+    source = records[0].get("eventSource") or records[0].get("EventSource")
+    return source if isinstance(source, str) else None
+
+
+def _trace(event: Event) -> str | None:
+    trace = event.extensions.get("traceparent")
+    return trace if isinstance(trace, str) else None
+
+
+def _time(text: Any) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None

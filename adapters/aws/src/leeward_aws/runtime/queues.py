@@ -1,0 +1,132 @@
+"""Batches of SQS: each message by itself, and those of a group one after the other.
+
+The answer names the messages that have failed; SQS delivers these again. That it has any effect
+needs ``FunctionResponseTypes: [ReportBatchItemFailures]`` on the mapping: without it, Lambda takes
+every answer for a success, and the failed messages are gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from leeward.app.kit import (
+    Answer,
+    Handler,
+    InvalidInput,
+    Kind,
+    Message,
+    failed,
+    refused,
+)
+from leeward.values import NOTHING
+from leeward_aws.runtime import notifications
+from leeward_aws.runtime.call import Run
+
+_SQS: Final = "aws:sqs"
+
+
+def is_batch(event: Any) -> bool:
+    """Return whether an event is a batch of messages."""
+    records = event.get("Records") if isinstance(event, dict) else None
+    return (
+        isinstance(records, list)
+        and bool(records)
+        and all(isinstance(each, dict) and each.get("eventSource") == _SQS for each in records)
+    )
+
+
+class Source(NamedTuple):
+    """A queue that messages of a batch come from.
+
+    Attributes:
+        name: of the queue.
+        is_ordered: the messages of a group keep their order.
+        handler: of its messages; None if they can only be events.
+    """
+
+    name: str
+    is_ordered: bool
+    handler: Handler | None
+
+
+def handle(run: Run, own: Handler | None, records: list[dict[str, Any]]) -> dict[str, Any]:
+    """Hand every message to its handler; return those that have failed.
+
+    In a queue that keeps an order, a message that fails holds back all later ones of its group:
+    they are not handled, and come again behind it. (Other queues have groups, too, to be fair to
+    their senders.)
+    """
+    failures: list[str] = []
+    held: set[str] = set()
+    sources: dict[str, Source] = {}
+    for record in records:
+        arn = record.get("eventSourceARN")
+        source = sources.get(arn) if isinstance(arn, str) else None
+        if source is None:
+            source = sources[str(arn)] = _source(run, own, str(arn))
+        attributes = record.get("attributes") or NOTHING
+        group = attributes.get("MessageGroupId") if source.is_ordered else None
+        id = record["messageId"]
+        if group is not None and group in held:
+            failures.append(id)
+        elif _handle_one(run, own, source, record).failure is not None:
+            failures.append(id)
+            if group is not None:
+                held.add(group)
+    return {"batchItemFailures": [{"itemIdentifier": each} for each in failures]}
+
+
+def _source(run: Run, own: Handler | None, arn: str) -> Source:
+    queue = arn.rpartition(":")[2]
+    name = queue.removesuffix(".fifo")
+    handler = own or run.host.queue_handler(name)
+    if handler is not None and handler.kind is Kind.EVENT:
+        handler = None
+    return Source(name, name != queue, handler)
+
+
+def _handle_one(run: Run, own: Handler | None, source: Source, record: dict[str, Any]) -> Answer:
+    message = message_of(record, source.name)
+    handler = source.handler
+    if handler is None:
+        return _as_events(run, own, record, message)
+    given = message.body if handler.kind is Kind.CALL else message
+    delivery = notifications.message_delivery(run, message, _attempt(record), given)
+    return run.host.run(handler, delivery)
+
+
+def _as_events(run: Run, own: Handler | None, record: dict[str, Any], message: Message) -> Answer:
+    """Hand the events in a message to their subscribers: a bus may lead into a queue."""
+    try:
+        events = notifications.events_of(message.body)
+    except InvalidInput as error:
+        return failed(refused(error))
+    if not events and notifications.is_test(message.body):
+        return Answer(b"null")
+    if not events:
+        return run.host.no_handler(message)
+    for event in events:
+        answer = notifications.publish(run, own, event, None, _attempt(record))
+        if answer is not None:
+            return answer
+    return Answer(b"null")
+
+
+def message_of(record: dict[str, Any], queue: str) -> Message:
+    """Return a record as a message; attributes that are bytes are left out."""
+    told = record.get("messageAttributes")
+    attributes: Mapping[str, str] = NOTHING
+    if told:
+        attributes = {
+            name.lower(): text
+            for name, each in told.items()
+            if isinstance(text := each.get("stringValue"), str)
+        }
+    body = record.get("body") or ""
+    return Message(queue, record["messageId"], body.encode(errors="surrogatepass"), attributes)
+
+
+def _attempt(record: dict[str, Any]) -> int | None:
+    count = (record.get("attributes") or NOTHING).get("ApproximateReceiveCount")
+    return int(count) if isinstance(count, str) and count.isdecimal() and len(count) < 10 else None

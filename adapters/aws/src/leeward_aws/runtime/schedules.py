@@ -1,0 +1,49 @@
+"""Schedules: rules of EventBridge, and EventBridge Scheduler, which sends what it was told to."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from leeward.app.kit import Delivery, Handler, tick_time
+from leeward_aws.runtime.call import Run, failed_with
+
+_RULE: Final = ("aws.events", "Scheduled Event")
+_SCHEDULER: Final = "aws.scheduler"
+OWN: Final = "leeward.schedule"
+"""The ``source`` in the input that a schedule is given by leeward's own templates:
+``{"source": "leeward.schedule", "schedule": NAME, "time": "<aws.scheduler.scheduled-time>"}``."""
+
+
+def is_tick(event: Any) -> bool:
+    """Return whether an event comes from a schedule, as far as that can be seen."""
+    if not isinstance(event, dict):
+        return False
+    source = event.get("source")
+    return (source, event.get("detail-type")) == _RULE or source in (_SCHEDULER, OWN)
+
+
+def handle(run: Run, own: Handler | None, event: Any) -> Exception | None:
+    """Run the handler of a schedule; return what to raise."""
+    known = event if isinstance(event, dict) else {}
+    handler = own or run.host.schedule_handler(_name(known))
+    if handler is None:
+        return failed_with(run.host.no_function(), told=False)
+    moment = tick_time(handler, known.get("time"), run.host.platform.clock.now())
+    key = f"{handler.name}#{moment.isoformat()}"
+    delivery = Delivery(moment, run.id, key, run.seconds(), _attempt(known), run.trace())
+    return failed_with(run.host.run(handler, delivery), told=False)
+
+
+def _name(event: dict[str, Any]) -> str:
+    """Return the name of the schedule: its own word, or the end of the rule's ARN."""
+    if event.get("source") == OWN:
+        return str(event.get("schedule"))
+    resources = event.get("resources")
+    first = resources[0] if isinstance(resources, list) and resources else ""
+    return str(first).rpartition("/")[2]
+
+
+def _attempt(event: dict[str, Any]) -> int | None:
+    """Return the attempt that Scheduler was asked to name; it begins at 1."""
+    count = str(event.get("attempt", ""))
+    return int(count) if count.isascii() and count.isdecimal() and len(count) < 10 else None

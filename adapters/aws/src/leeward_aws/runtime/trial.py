@@ -1,0 +1,78 @@
+"""Lambda's handler without Lambda, for tests: events as the services send them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from types import SimpleNamespace
+from typing import Any
+
+from leeward.app.kit import App, Delivery, Handler, Kind, Message, Ran, decode
+from leeward.envelope import custom_context
+from leeward.values import Event
+from leeward_aws.runtime import handler as lambda_handler
+
+_ACCOUNT = "arn:aws:sqs:us-east-1:123456789012"
+
+
+class Trial:
+    """The entry point ``aws`` of ``leeward.trials``."""
+
+    def __init__(self, app: App, **options: Any) -> None:
+        self._call = lambda_handler.handler(app, **options)
+
+    def run(self, handler: Handler, delivery: Delivery) -> Ran:
+        """Run a handler with an event, and read what Lambda would."""
+        is_call = handler.kind is Kind.CALL
+        custom = custom_context(delivery.idempotency_key, delivery.seconds) if is_call else {}
+        context = SimpleNamespace(
+            aws_request_id=delivery.call_id,
+            function_name=handler.name,
+            client_context=SimpleNamespace(custom=custom),
+            get_remaining_time_in_millis=lambda: int(delivery.seconds * 1000),
+        )
+        try:
+            answer = self._call(_event(delivery), context)
+        except Exception as error:  # noqa: BLE001 - what Lambda would report
+            again = not is_call
+            return Ran(None, type(error).__name__, str(error) or None, again)
+        if handler.kind is Kind.MESSAGE:
+            return Ran(again=bool(answer["batchItemFailures"]))
+        return Ran(answer)
+
+
+def _event(delivery: Delivery) -> Any:
+    given = delivery.input
+    if isinstance(given, bytes):
+        return decode(given)
+    if isinstance(given, Event):
+        return _bus_event(given)
+    if isinstance(given, datetime):
+        return {"source": "leeward.schedule", "time": given.isoformat()}
+    return {"Records": [_record(given, delivery.attempt or 1)]}
+
+
+def _bus_event(event: Event) -> dict[str, Any]:
+    from leeward.adapter.cloudevents import to_json
+
+    detail = to_json(event)
+    return {
+        "version": "0",
+        "id": "trial",
+        "detail-type": event.type,
+        "source": event.source,
+        "detail": detail,
+    }
+
+
+def _record(message: Message, attempt: int) -> dict[str, Any]:
+    return {
+        "messageId": message.id,
+        "body": message.body.decode(errors="surrogateescape"),
+        "attributes": {"ApproximateReceiveCount": str(attempt)},
+        "messageAttributes": {
+            name: {"stringValue": value, "dataType": "String"}
+            for name, value in message.attributes.items()
+        },
+        "eventSource": "aws:sqs",
+        "eventSourceARN": f"{_ACCOUNT}:{message.queue}",
+    }

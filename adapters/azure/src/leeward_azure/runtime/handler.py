@@ -1,0 +1,159 @@
+"""The function app of Azure: one function for each handler, as the worker's indexing wants them.
+
+The worker is strict, and a fault in one function makes all of them vanish. So the functions are
+plain ones, made here, with parameters of their own and without annotations; they do not wrap the
+user's, whose parameters would be taken for theirs; and none but those of HTTP return anything: a
+result would have completed work done again.
+
+Sources: azure-functions and azure-functions-runtime, Microsoft's own library and worker; the pages
+of each trigger in the reference of Azure Functions.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+from leeward.app.context import Context
+from leeward.app.kit import App, Handler, Host, Kind, LogStyle, Platform, SystemClock, trace_ids
+from leeward.errors import ConfigError
+from leeward_azure.runtime.inputs import Made, event_grid, http, service_bus, storage_queue, timer
+
+STORAGE: Final = "AzureWebJobsStorage"
+"""The setting that leads to the storage account which every app has."""
+
+ANSWER_BYTES: Final = 100 * 1024 * 1024
+"""Of an answer, as of a request. Source: the reference of host.json."""
+
+WARM_UP: Final = "warmup"
+"""The name that the function with this trigger must have."""
+
+LEVELS: Final = ("anonymous", "function", "admin")
+
+QUEUED: Final = "-queued"
+"""Stands behind the name of a function, for the one that takes its queued calls."""
+
+
+def handler(
+    app: App,
+    *,
+    storage: str = STORAGE,
+    service_bus: Mapping[str, str] | None = None,
+    auth_level: str = "function",
+    **options: Any,
+) -> Any:
+    """Return the function app; the entry point ``azure`` of ``leeward.runtimes``.
+
+    Args:
+        app: with the handlers.
+        storage: the setting with the connection to the storage account of the queues.
+        service_bus: for each queue that is one of Service Bus, the setting with its connection.
+        auth_level: who may call functions by HTTP: ``anonymous``, ``function`` or ``admin``.
+        options: none other.
+
+    Raises:
+        ConfigError: an option is wrong, two functions would have one name, or the package
+            azure-functions is missing.
+    """
+    if options:
+        raise ConfigError(
+            f"the runtime of Azure has no option {next(iter(options))!r}; "
+            "known: auth_level, service_bus, storage"
+        )
+    if auth_level not in LEVELS:
+        raise ConfigError(f"auth_level is {auth_level!r}; known: {', '.join(LEVELS)}")
+    made = _library().FunctionApp(http_auth_level=auth_level.upper())
+    region = os.environ.get("REGION_NAME")
+    host = Host(
+        app, Platform("azure", region, SystemClock(), ANSWER_BYTES, LogStyle("time", _logged))
+    )
+    _check_names(app)
+    for each in app.handlers.values():
+        _add(made, host, each, Connections(storage, service_bus or {}))
+    if app.has_warm:
+        _add_warm_up(made, app)
+    return made
+
+
+def _logged(call: Context) -> Mapping[str, Any]:
+    """Return what Application Insights calls the ids of a call, for queries over its lines."""
+    ids = trace_ids(call.trace)
+    found = {"InvocationId": call.call_id}
+    return found if ids is None else {**found, "operation_Id": ids.trace}
+
+
+def _library() -> Any:
+    try:
+        import azure.functions
+    except ImportError as error:
+        raise ConfigError(
+            "the package azure-functions is not installed; add it to requirements.txt"
+        ) from error
+    return azure.functions
+
+
+def _check_names(app: App) -> None:
+    """Check that no two functions would have one name: the whole app would not be found."""
+    known = set(app.handlers)
+    taken = {f"{each.name}{QUEUED}" for each in app.handlers.values() if each.queued} & known
+    if app.has_warm:
+        taken |= {WARM_UP} & known
+    if taken:
+        raise ConfigError(
+            f"the app {app.name!r} has a handler {min(taken)!r}, and the runtime of Azure makes a "
+            "function of that name itself; give it another"
+        )
+
+
+class Connections(NamedTuple):
+    """The settings that lead to the queues: to those of storage, and to each one of Service Bus."""
+
+    storage: str
+    service_bus: Mapping[str, str]
+
+
+def _add(made: Any, host: Host, handler: Handler, connections: Connections) -> None:
+    """Add the function, or the functions, of one handler."""
+    name = handler.name
+    if handler.kind is Kind.CALL:
+        _put(made, name, made.route(name, methods=["POST"]), http(host, handler))
+        if handler.queued:
+            _add_queue(made, f"{name}{QUEUED}", connections, host, handler)
+    elif handler.kind is Kind.EVENT:
+        _put(made, name, made.event_grid_trigger("event"), event_grid(host, handler))
+    elif handler.kind is Kind.SCHEDULE:
+        trigger = made.timer_trigger("timer", schedule=f"0 {handler.schedule}")
+        _put(made, name, trigger, timer(host, handler))
+    else:
+        _add_queue(made, name, connections, host, handler)
+
+
+def _add_queue(
+    made: Any, name: str, connections: Connections, host: Host, handler: Handler
+) -> None:
+    """Add the function of a queue, of the service that the app's options name."""
+    queue = handler.queue or handler.name
+    setting = connections.service_bus.get(queue)
+    if setting is None:
+        trigger = made.queue_trigger("message", queue_name=queue, connection=connections.storage)
+        _put(made, name, trigger, storage_queue(host, handler, queue))
+    else:
+        trigger = made.service_bus_queue_trigger("message", connection=setting, queue_name=queue)
+        _put(made, name, trigger, service_bus(host, handler, queue))
+
+
+def _add_warm_up(made: Any, app: App) -> None:
+    """Add what the host calls on a new instance before the first call."""
+
+    def warmup(warm: Any) -> None:
+        app.warm_up()
+
+    _put(made, WARM_UP, made.warm_up_trigger("warm"), warmup)
+
+
+def _put(made: Any, name: str, trigger: Callable[..., Any], function: Made) -> None:
+    """Add one function; its annotations would be resolved by the worker, in another module."""
+    function.__annotations__ = {}
+    function.__name__ = name.replace("-", "_")
+    made.function_name(name)(trigger(function))

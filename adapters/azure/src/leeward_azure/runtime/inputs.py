@@ -1,0 +1,175 @@
+"""What each trigger hands over, as a delivery; and what the function of it does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from leeward.app.kit import (
+    Answer,
+    Delivery,
+    Handler,
+    Host,
+    HttpRequest,
+    InvalidInput,
+    Kind,
+    Message,
+    event_key,
+    event_of,
+    failed,
+    headers_of,
+    refused,
+    serve,
+    tick_time,
+)
+from leeward.values import Event
+from leeward_azure.runtime.failures import raised
+from leeward_azure.runtime.time_limits import HTTP_SECONDS, limit
+
+Made = Callable[..., Any]
+"""A function for the worker."""
+
+
+def http(host: Host, handler: Handler) -> Made:
+    """Return the function of an HTTP trigger."""
+    from azure.functions import HttpResponse
+
+    def called(req: Any, context: Any) -> Any:
+        headers = headers_of(req.headers.items())
+        trace = headers.get("traceparent") or _trace(context)
+        if trace is not None:
+            headers["traceparent"] = trace
+        request = HttpRequest(req.method.upper(), f"/{handler.name}", headers, req.get_body())
+        seconds = min(limit(), HTTP_SECONDS)
+        answer = serve(host, handler, request, context.invocation_id, seconds)
+        return HttpResponse(answer.body, status_code=answer.status, headers=dict(answer.headers))
+
+    return called
+
+
+def storage_queue(host: Host, handler: Handler, queue: str) -> Made:
+    """Return the function of a Storage queue's trigger. A message has nothing beside its body."""
+
+    def called(message: Any, context: Any) -> None:
+        body = message.get_body()
+        given = body if handler.kind is Kind.CALL else Message(queue, message.id or "", body)
+        count = message.dequeue_count or None
+        delivery = Delivery(
+            given, context.invocation_id, message.id or "", limit(), count, _trace(context)
+        )
+        _finish(host.run(handler, delivery))
+
+    return called
+
+
+def service_bus(host: Host, handler: Handler, queue: str) -> Made:
+    """Return the function of a Service Bus queue's trigger."""
+
+    def called(message: Any, context: Any) -> None:
+        properties = _texts(message.application_properties)
+        id, body = message.message_id or "", message.get_body()
+        delivery = Delivery(
+            body if handler.kind is Kind.CALL else Message(queue, id, body, properties),
+            context.invocation_id,
+            properties.get("idempotency-key") or id,
+            limit(),
+            message.delivery_count or None,
+            properties.get("traceparent") or properties.get("diagnostic-id") or _trace(context),
+            properties,
+        )
+        _finish(host.run(handler, delivery))
+
+    return called
+
+
+def event_grid(host: Host, handler: Handler) -> Made:
+    """Return the function of an Event Grid trigger; it gets events of either schema.
+
+    Which one it is depends on the event, and not on what a parameter is annotated with.
+    """
+
+    def called(event: Any, context: Any) -> None:
+        try:
+            found = _event(event)
+        except InvalidInput as error:
+            answer: Answer | None = failed(refused(error))
+        else:
+            trace = found.extensions.get("traceparent")
+            delivery = Delivery(
+                found,
+                context.invocation_id,
+                event_key(found),
+                limit(),
+                None,
+                trace if isinstance(trace, str) else _trace(context),
+            )
+            takes = handler.type in (None, found.type)
+            answer = host.publish([handler] if takes else [], found, delivery)
+        if answer is not None:
+            _finish(answer)
+
+    return called
+
+
+def timer(host: Host, handler: Handler) -> Made:
+    """Return the function of a timer. The host does not name the time for which it calls."""
+
+    def called(timer: Any, context: Any) -> None:
+        moment = tick_time(handler, None, host.platform.clock.now())
+        key = f"{handler.name}#{moment.isoformat()}"
+        retries = getattr(getattr(context, "retry_context", None), "retry_count", None)
+        attempt = retries + 1 if isinstance(retries, int) else None
+        delivery = Delivery(moment, context.invocation_id, key, limit(), attempt, _trace(context))
+        _finish(host.run(handler, delivery))
+
+    return called
+
+
+def _finish(answer: Answer) -> None:
+    """Raise for a failure, so that the host delivers again, and then gives up as it is set to."""
+    if answer.failure is not None:
+        raise raised(answer.failure) from None
+
+
+def _event(event: Any) -> Event:
+    """Return an event of the library's as one of leeward's.
+
+    Raises:
+        InvalidInput: an attribute makes no sense.
+    """
+    if not hasattr(event, "specversion"):
+        return Event(
+            event.event_type,
+            event.get_json(),
+            id=event.id,
+            source=event.topic,
+            time=event.event_time,
+            subject=event.subject,
+        )
+    extensions: Mapping[str, Any] = event.extension_attrs or {}
+    document: dict[str, Any] = {
+        "specversion": event.specversion,
+        "id": event.id,
+        "source": event.source,
+        "type": event.type,
+        "subject": event.subject,
+        "datacontenttype": event.datacontenttype,
+        **extensions,
+    }
+    if "data_base64" not in document:
+        document["data"] = event.get_json()
+    named = {name: value for name, value in document.items() if value is not None}
+    return event_of(named)._replace(time=event.time)
+
+
+def _texts(properties: Mapping[Any, Any] | None) -> dict[str, str]:
+    pairs = (properties or {}).items()
+    return headers_of(
+        (name, value) for name, value in pairs if isinstance(name, str) and isinstance(value, str)
+    )
+
+
+def _trace(context: Any) -> str | None:
+    """Return the trace of an invocation: in a function of the pool, only the context knows it."""
+    trace = getattr(getattr(context, "trace_context", None), "trace_parent", None)
+    return trace if isinstance(trace, str) and trace else None

@@ -1,0 +1,1 @@
+"""What the functions-framework serves: an app's handlers behind every kind of request."""

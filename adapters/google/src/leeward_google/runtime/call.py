@@ -1,0 +1,37 @@
+"""One request that is not a call: what it is for, and how its sender is answered."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from leeward.app.kit import Answer, Host, HttpAnswer, HttpRequest, http_answer
+
+
+class Run(NamedTuple):
+    """One request.
+
+    Attributes:
+        host: with the app.
+        request: as it came.
+        id: the platform's id of this run.
+        seconds: until the platform stops waiting.
+    """
+
+    host: Host
+    request: HttpRequest
+    id: str
+    seconds: float
+
+
+def delivered(answer: Answer) -> HttpAnswer:
+    """Return the answer to a sender that only looks at the status.
+
+    It sends again after whatever is not a success. So 503 says "again", and any other status that
+    it will not help; what the subscription's own dead-letter policy sees is the same.
+    """
+    failure = answer.failure
+    found = http_answer(answer)
+    if failure is None:
+        headers = tuple(each for each in found.headers if each[0] != "content-type")
+        return HttpAnswer(204, headers)
+    return found._replace(status=503) if failure.retryable else found

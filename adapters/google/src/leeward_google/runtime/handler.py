@@ -1,0 +1,132 @@
+"""The function of Cloud Run functions: every delivery is a request, and says in its own way what.
+
+The framework's own decoding is not used: it invents a missing time, refuses batches of events and
+messages without data, and drops how often a message was delivered. So the function is served as one
+of HTTP, whatever a deployment's trigger says.
+
+Sources: functions-framework for Python; "Push subscriptions" and "Payload unwrapping" of Pub/Sub;
+"Retry events" of Eventarc.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final
+
+from leeward.app.kit import (
+    Answer,
+    App,
+    Handler,
+    Host,
+    HttpAnswer,
+    HttpRequest,
+    InvalidInput,
+    Kind,
+    LogStyle,
+    Platform,
+    SystemClock,
+    events_in,
+    failed,
+    headers_of,
+    http_answer,
+    is_warm_up,
+    new_id,
+    refused,
+    serve,
+    warmed,
+)
+from leeward.errors import ConfigError
+from leeward_google.runtime import pushes, schedules
+from leeward_google.runtime.call import Run, delivered
+from leeward_google.runtime.logs import logged
+
+ANSWER_BYTES: Final = 32 * 1024 * 1024
+"""Of an answer over HTTP/1. Source: Cloud Run's quotas."""
+
+SECONDS: Final = 60.0
+"""What a function may take if nothing else is set. Source: Cloud Run functions' quotas."""
+
+WebFunction = Callable[[Any], tuple[bytes, int, list[tuple[str, str]]]]
+
+
+def handler(app: App, *, target: str | None = None, **options: Any) -> WebFunction:
+    """Return the function to serve; the entry point ``google`` of ``leeward.runtimes``.
+
+    Args:
+        app: with the handlers.
+        target: the name that it is served by; by default that of the deployment, else ``main``.
+        options: none other.
+
+    Raises:
+        ConfigError: an option is not known.
+    """
+    if options:
+        raise ConfigError(
+            f"the runtime of Google Cloud has no option {next(iter(options))!r}; known: target"
+        )
+    region = os.environ.get("FUNCTION_REGION") or os.environ.get("GOOGLE_CLOUD_REGION")
+    logs = LogStyle("time", logged)
+    host = Host(app, Platform("google", region, SystemClock(), ANSWER_BYTES, logs))
+
+    def main(request: Any) -> tuple[bytes, int, list[tuple[str, str]]]:
+        headers = headers_of(request.headers.items())
+        found = HttpRequest(request.method, request.path, headers, request.get_data())
+        answer = _answer(host, found)
+        return answer.body, answer.status, list(answer.headers)
+
+    # The framework looks for the way to serve a function under its name.
+    main.__name__ = target or os.environ.get("FUNCTION_TARGET") or "main"
+    with suppress(ImportError):
+        from functions_framework import http  # type: ignore[import-not-found]
+
+        http(main)
+    return main
+
+
+def _answer(host: Host, request: HttpRequest) -> HttpAnswer:
+    if is_warm_up(request):
+        return warmed(host)
+    run = Run(host, request, _call_id(request), _seconds())
+    named = host.own(os.environ.get("K_SERVICE")) or _named(host, request)
+    try:
+        if named is None or named.kind is not Kind.CALL or named.queued:
+            found = _delivered(run, named)
+            if found is not None:
+                return delivered(found)
+        return serve(host, named, request, run.id, run.seconds)
+    except InvalidInput as error:
+        return http_answer(failed(refused(error)))
+
+
+def _delivered(run: Run, named: Handler | None) -> Answer | None:
+    """Return what came of an event, a message or a schedule; None for a call."""
+    if named is not None and named.kind is Kind.SCHEDULE:
+        return schedules.handle(run, named)
+    message = pushes.message_in(run.request)
+    if message is not None:
+        return pushes.handle(run, named, message)
+    if named is not None and named.kind is Kind.CALL:
+        return None
+    events = events_in(run.request.headers, run.request.body)
+    if events is not None:
+        return pushes.handle_events(run, named, events)
+    if schedules.is_tick(run.request):
+        return schedules.handle(run, None)
+    return pushes.handle_plain(run, named)
+
+
+def _named(host: Host, request: HttpRequest) -> Handler | None:
+    """Return the handler that the last part of the path names."""
+    return host.app.handlers.get(request.path.rstrip("/").rpartition("/")[2])
+
+
+def _call_id(request: HttpRequest) -> str:
+    return request.headers.get("function-execution-id") or new_id(SystemClock.now())
+
+
+def _seconds() -> float:
+    """Return the time limit of a request, in seconds; the code goes on after it, unheard."""
+    text = os.environ.get("CLOUD_RUN_TIMEOUT_SECONDS", "")
+    return float(text) if text.isascii() and text.isdecimal() and len(text) < 6 else SECONDS

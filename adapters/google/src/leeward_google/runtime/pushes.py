@@ -1,0 +1,216 @@
+"""Messages of Pub/Sub, pushed or through Eventarc, and events of every source.
+
+A message that leeward has published is an event, its attributes in the message's; one that it has
+queued is the payload of a function. A push names its subscription and not its topic, so the path of
+the push endpoint, or the name of the deployment, says which handler it is for.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from binascii import Error
+from typing import Any, Final, NamedTuple
+
+from leeward.app.kit import (
+    Answer,
+    Delivery,
+    Handler,
+    HttpRequest,
+    InvalidInput,
+    Kind,
+    Message,
+    Undecodable,
+    decode,
+    event_key,
+    events_in,
+    headers_of,
+)
+from leeward.values import Event
+from leeward_google.runtime.call import Run
+
+PUBLISHED: Final = "google.cloud.pubsub.topic.v1.messagePublished"
+"""The type of the event in which Eventarc wraps a message."""
+
+_METADATA: Final = "x-goog-pubsub-"
+"""How the headers begin that an unwrapped message has beside its attributes."""
+
+_TOPICS: Final = ("/topics/", "/buckets/")
+"""What stands before the name of a bus in the source of an event."""
+
+
+class Pushed(NamedTuple):
+    """A message.
+
+    Attributes:
+        message: its queue is the topic, or the subscription where the topic is not known.
+        topic: None where it is not known.
+        attempt: how often it was delivered; None where nobody counts.
+    """
+
+    message: Message
+    topic: str | None
+    attempt: int | None
+
+
+def message_in(request: HttpRequest) -> Pushed | None:
+    """Return the message that a request pushes, wrapped or not; None if it pushes none.
+
+    Raises:
+        InvalidInput: it says that it does, and what is in it makes no sense.
+    """
+    headers = request.headers
+    if f"{_METADATA}message-id" in headers:
+        return _unwrapped(headers, request.body)
+    if "ce-type" in headers:
+        if headers["ce-type"] != PUBLISHED:
+            return None
+        return _wrapped(_json(request.body), _bus(headers.get("ce-source")))
+    if not request.body.lstrip().startswith(b"{") or b'"message"' not in request.body:
+        return None
+    document = _json(request.body)
+    if isinstance(document, dict) and isinstance(document.get("subscription"), str):
+        return _wrapped(document, None)
+    return None
+
+
+def handle(run: Run, named: Handler | None, pushed: Pushed) -> Answer:
+    """Hand a message to its handler, or the event in it to its subscribers."""
+    message = pushed.message
+    handler = named or run.host.queue_handler(message.queue)
+    if handler is None or handler.kind is Kind.EVENT:
+        return _events_of(run, handler, pushed)
+    attributes = message.attributes
+    delivery = Delivery(
+        message.body if handler.kind is Kind.CALL else message,
+        run.id,
+        attributes.get("idempotency-key") or message.id,
+        run.seconds,
+        pushed.attempt,
+        attributes.get("traceparent") or attributes.get("googclient_traceparent"),
+        attributes,
+    )
+    return run.host.run(handler, delivery)
+
+
+def handle_events(
+    run: Run,
+    named: Handler | None,
+    events: list[Event],
+    bus: str | None = None,
+    attempt: int | None = None,
+) -> Answer:
+    """Hand events to their subscribers; return the first failure, else a success.
+
+    One that wraps a message is taken for that message.
+    """
+    found: list[Answer] = []
+    for event in events:
+        if event.type == PUBLISHED:
+            answer = handle(run, named, _wrapped(event.data, _bus(event.source)))
+            if answer.failure is not None:
+                found.append(answer)
+            continue
+        name = bus or _bus(event.source)
+        takers = run.host.subscribers(event, name) if named is None else [named]
+        delivery = Delivery(
+            event, run.id, event_key(event), run.seconds, attempt, _trace(run, event)
+        )
+        bad = run.host.publish(takers, event, delivery)
+        if bad is not None:
+            found.append(bad)
+    return found[0] if found else Answer(b"null")
+
+
+def handle_plain(run: Run, named: Handler | None) -> Answer | None:
+    """Hand what is neither event nor message to the one handler it can only be for."""
+    if named is None:
+        return None
+    message = Message(named.queue or named.name, run.id, run.request.body, run.request.headers)
+    return handle(run, named, Pushed(message, None, None))
+
+
+def _events_of(run: Run, handler: Handler | None, pushed: Pushed) -> Answer:
+    """Hand the events in a message to their subscribers."""
+    message = pushed.message
+    events = events_in(message.attributes, message.body, escaped=False)
+    if events is not None:
+        return handle_events(run, handler, events, pushed.topic, pushed.attempt)
+    if handler is None:
+        return run.host.no_handler(message)
+    try:
+        data: Any = decode(message.body) if message.body else None
+    except Undecodable:
+        data = message.body
+    source = f"//pubsub.googleapis.com/{message.queue}"
+    event = Event(handler.type or PUBLISHED, data, id=message.id, source=source)
+    delivery = Delivery(event, run.id, event_key(event), run.seconds, pushed.attempt)
+    return run.host.publish([handler], event, delivery) or Answer(b"null")
+
+
+def _wrapped(document: Any, topic: str | None) -> Pushed:
+    """Read a message in an envelope, as a push and as Eventarc have it.
+
+    Raises:
+        InvalidInput: it is not one.
+    """
+    message = document.get("message") if isinstance(document, dict) else None
+    if not isinstance(message, dict):
+        raise InvalidInput("$.message", "object")
+    attributes = message.get("attributes") or {}
+    id = message.get("messageId") or message.get("message_id")
+    if not isinstance(attributes, dict) or not isinstance(id, str):
+        raise InvalidInput("$.message", "a message with id and attributes")
+    texts = [(name, value) for name, value in attributes.items() if isinstance(value, str)]
+    subscription = str(document.get("subscription")).rpartition("/")[2]
+    body = _data(message.get("data"))
+    return Pushed(
+        Message(topic or subscription, id, body, headers_of(texts)),
+        topic,
+        _attempt(document.get("deliveryAttempt")),
+    )
+
+
+def _unwrapped(headers: Any, body: bytes) -> Pushed:
+    """Read a message whose attributes have become headers.
+
+    Headers of the request itself are among them; nothing tells them apart.
+    """
+    subscription = headers.get(f"{_METADATA}subscription-name", "").rpartition("/")[2]
+    id = headers[f"{_METADATA}message-id"]
+    attempt = headers.get(f"{_METADATA}delivery-attempt", "")
+    count = int(attempt) if attempt.isascii() and attempt.isdecimal() and len(attempt) < 6 else 0
+    return Pushed(Message(subscription, id, body, headers), None, count or None)
+
+
+def _data(text: Any) -> bytes:
+    try:
+        return b64decode(text or "", validate=True)
+    except (Error, TypeError, ValueError):
+        flaw = InvalidInput("$.message.data", "base64")
+    raise flaw
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return decode(body)
+    except Undecodable:
+        flaw = InvalidInput("$", "JSON in UTF-8")
+    raise flaw
+
+
+def _attempt(count: Any) -> int | None:
+    """Return how often a message was delivered; 0, or nothing, says that nobody counts."""
+    return count if type(count) is int and count > 0 else None
+
+
+def _bus(source: str | None) -> str | None:
+    """Return the topic or bucket in the source of an event; None for another source."""
+    for part in _TOPICS:
+        if source and source.startswith("//") and part in source:
+            return source.rpartition(part)[2]
+    return None
+
+
+def _trace(run: Run, event: Event) -> str | None:
+    trace = event.extensions.get("traceparent")
+    return trace if isinstance(trace, str) else run.request.headers.get("traceparent")

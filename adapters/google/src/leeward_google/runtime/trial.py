@@ -1,0 +1,62 @@
+"""The function of Cloud Run functions without the framework, for tests."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping
+from datetime import datetime
+from types import SimpleNamespace
+from typing import Any
+
+from leeward.app.kit import App, Delivery, Handler, Kind, Message, Ran, decode, encode
+from leeward.envelope import request_headers
+from leeward.values import Event
+from leeward_google.runtime import handler as web_function
+
+
+class Trial:
+    """The entry point ``google`` of ``leeward.trials``."""
+
+    def __init__(self, app: App, **options: Any) -> None:
+        self._serve = web_function.handler(app, **options)
+
+    def run(self, handler: Handler, delivery: Delivery) -> Ran:
+        """Run a handler with a request, and read the answer as its sender would."""
+        headers, body = _request(delivery)
+        request = SimpleNamespace(
+            method="POST", path=f"/{handler.name}", headers=headers, get_data=lambda: body
+        )
+        answer, status, _ = self._serve(request)
+        document = decode(answer) if answer else None
+        if status < 300:
+            return Ran(document)
+        told = document if isinstance(document, dict) else {}
+        again = handler.kind is not Kind.CALL
+        return Ran(None, told.get("errorType"), told.get("errorMessage"), again)
+
+
+def _request(delivery: Delivery) -> tuple[Mapping[str, str], bytes]:
+    given = delivery.input
+    if isinstance(given, bytes):
+        sent = dict(request_headers(delivery.idempotency_key, delivery.seconds))
+        return {"Content-Type": "application/json", **sent}, given
+    if isinstance(given, Event):
+        from leeward.adapter.cloudevents import document_of
+
+        return {"Content-Type": "application/cloudevents+json"}, document_of(given)
+    if isinstance(given, datetime):
+        return {"X-CloudScheduler": "true", "X-CloudScheduler-ScheduleTime": given.isoformat()}, b""
+    return {"Content-Type": "application/json"}, _push(given, delivery.attempt)
+
+
+def _push(message: Message, attempt: int | None) -> bytes:
+    document = {
+        "message": {
+            "data": b64encode(message.body).decode(),
+            "attributes": dict(message.attributes),
+            "messageId": message.id,
+        },
+        "subscription": f"projects/trial/subscriptions/{message.queue}",
+        "deliveryAttempt": attempt,
+    }
+    return encode(document)

@@ -1,0 +1,133 @@
+"""What a handler returns, as JSON; and the answer that every platform's runtime sends."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from leeward.app.problem import (
+    NOT_JSON,
+    RESPONSE_TOO_LARGE,
+    Failure,
+    Problem,
+    fault_fields,
+)
+from leeward.envelope import answer_headers
+from leeward.json_text import encode
+from leeward.masking import masked
+from leeward.values import Json
+
+_JSON = ("content-type", "application/json")
+
+
+class Answer(NamedTuple):
+    """What came of a call, before a platform's runtime gives it a form.
+
+    Attributes:
+        body: JSON: the value, or what is told of a failure.
+        failure: None for a success.
+        dedup: what is said of repeated keys; None says nothing.
+    """
+
+    body: bytes
+    failure: Failure | None = None
+    dedup: str | None = None
+
+    def __repr__(self) -> str:
+        return masked(self, "failure dedup")
+
+    @property
+    def status(self) -> int:
+        """Return the status of HTTP."""
+        return 200 if self.failure is None else self.failure.status
+
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """Return the headers of HTTP; the mark is on each answer."""
+        found = (_JSON, *answer_headers(self.dedup))
+        wait = self.failure.retry_after if self.failure else None
+        return found if wait is None else (*found, ("retry-after", str(max(1, round(wait)))))
+
+
+def failed(failure: Failure, dedup: str | None = None) -> Answer:
+    """Return the answer of a call that has failed."""
+    return Answer(encode(dict(fault_fields(failure))), failure, dedup)
+
+
+def encoded(value: Any, limit: int | None) -> bytes:
+    """Write what a handler has returned.
+
+    Args:
+        value: of it.
+        limit: bytes that the platform passes on; None for no limit.
+
+    Raises:
+        Problem: it is not JSON, or too large; its status is 500, for the work is done.
+    """
+    if value is None:
+        return b"null"
+    try:
+        body = encode(plain(value))
+    except (TypeError, ValueError, RecursionError):
+        body = None
+    if body is None:
+        raise Problem(
+            f"the handler returned a {type(value).__name__} that is not JSON",
+            status=500,
+            reason=NOT_JSON,
+            retryable=False,
+        )
+    if limit is not None and len(body) > limit:
+        raise Problem(
+            f"the answer has {len(body)} bytes, at most {limit} are passed on; "
+            "return a reference to the data",
+            status=500,
+            reason=RESPONSE_TOO_LARGE,
+            retryable=False,
+        )
+    return body
+
+
+def plain(value: Any) -> Json:
+    """Return `value` as JSON has it, or as it is, where that is not known.
+
+    Dataclasses, NamedTuples and models become objects; a Decimal, a time, an id and bytes become
+    the text that `leeward.app.decoding` reads again.
+
+    Raises:
+        TypeError: a key of a mapping is not text.
+    """
+    if value is None or type(value) in (str, int, bool, float):
+        return value
+    if type(value) is dict:
+        if not all(type(name) is str for name in value):
+            raise TypeError("a key is not text")
+        return {name: plain(inner) for name, inner in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return {name: plain(getattr(value, name)) for name in value._fields}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    if hasattr(value, "__dataclass_fields__"):
+        return {name: plain(getattr(value, name)) for name in value.__dataclass_fields__}
+    return _scalar(value)
+
+
+def _scalar(value: Any) -> Json:
+    from enum import Enum
+
+    from leeward.app.models import dumped
+
+    if isinstance(value, Enum):
+        return plain(value.value)
+    if isinstance(value, bytes):
+        from base64 import b64encode
+
+        return b64encode(value).decode("ascii")
+    name = f"{type(value).__module__}.{type(value).__qualname__}"
+    if name == "decimal.Decimal":
+        if not value.is_finite():
+            raise ValueError("a Decimal is not finite")
+        return str(value)
+    if name in ("datetime.datetime", "datetime.date"):
+        return value.isoformat()
+    if name == "uuid.UUID":
+        return str(value)
+    return dumped(value)

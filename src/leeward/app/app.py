@@ -1,0 +1,331 @@
+"""An app: the handlers of one program, deployed as they are on every cloud.
+
+```python
+app = leeward.App("shop")
+
+
+@app.function(effect="keyed")
+def send_receipt(order: dict, context: Context) -> dict: ...   # its name: send-receipt
+
+
+@app.on_event("orders", "order.created")
+def remember(event: Event) -> None: ...
+```
+
+`App.handler` returns what a cloud's runtime calls; ``Client(app=app)`` runs it in this process.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from leeward.app.context import Function
+from leeward.app.handlers import Handler, check_function
+from leeward.app.triggers import Kind
+from leeward.app.warm import Warm
+from leeward.errors import ConfigError
+from leeward.values import Effect, EffectName
+
+if TYPE_CHECKING:
+    from leeward.workflow.flow import Body, Named
+    from leeward.workflow.model import Definition
+
+F = TypeVar("F", bound=Function)
+T = TypeVar("T")
+
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,49}")
+"""What a function may be called on every cloud: 50 letters, digits and hyphens."""
+
+
+MOST_RETRIES: Final = 99
+"""More than any cloud's queue takes before it gives a message up."""
+
+
+class App:
+    """The handlers of one program, by name.
+
+    Args:
+        name: of the program, for logs.
+        json_logs: let a cloud's runtime write logs as JSON, with the fields that its tools know.
+
+    Attributes:
+        name: as given.
+        json_logs: as given.
+        handlers: by name, in the order of their definition; no two have the same.
+        workflows: definitions, in the order of their definition.
+    """
+
+    def __init__(self, name: str, *, json_logs: bool = False) -> None:
+        _check_name(name, "the name of an App")
+        self.name = name
+        self.json_logs = json_logs
+        self.handlers: dict[str, Handler] = {}
+        self.workflows: list[Definition] = []
+        self._warm = Warm()
+
+    def __repr__(self) -> str:
+        """Show its name and those of its handlers."""
+        return f"<App {self.name!r}: {', '.join(self.handlers) or 'no handlers'}>"
+
+    def function(
+        self,
+        *,
+        name: str | None = None,
+        effect: Effect | EffectName = Effect.UNSAFE,
+        timeout: float | None = None,
+        retries: int | None = None,
+        final: Iterable[type[BaseException]] = (),
+        queued: bool = False,
+    ) -> Callable[[F], F]:
+        """Register the decorated function: a call gives its payload, and gets what it returns.
+
+        Args:
+            name: by default the function's own, with hyphens for underscores.
+            effect: what running it again would do, as for `Client.invoke`.
+            timeout: seconds that it may take; the platform's own limit holds besides.
+            retries: how often a queued call is tried again; by default the platform decides.
+            final: errors after which a queued call is not tried again.
+            queued: take calls of `Client.enqueue` too, where those come through a queue of their
+                own.
+
+        Raises:
+            ConfigError: an argument is wrong, or the name is taken.
+        """
+        return self._register(
+            Kind.CALL,
+            name,
+            effect=_effect(effect),
+            timeout=timeout,
+            retries=retries,
+            final=final,
+            queued=queued,
+        )
+
+    def on_event(
+        self,
+        bus: str,
+        type: str | None = None,
+        *,
+        name: str | None = None,
+        timeout: float | None = None,
+        retries: int | None = None,
+        final: Iterable[type[BaseException]] = (),
+    ) -> Callable[[F], F]:
+        """Subscribe the decorated function to the events of a bus, each at least once.
+
+        Annotated with `Event`, or with nothing, it gets the event; with another type, the data.
+
+        Args:
+            bus: its logical name.
+            type: such as ``order.created``; None for every type.
+            name: by default the function's own, with hyphens for underscores.
+            timeout: seconds that it may take.
+            retries: how often an event is tried again; by default the platform decides.
+            final: errors after which the event is not delivered again.
+
+        Raises:
+            ConfigError: an argument is wrong, or the name is taken.
+        """
+        _check_text(bus, "bus")
+        if type is not None:
+            _check_text(type, "type")
+        return self._register(
+            Kind.EVENT, name, timeout=timeout, retries=retries, final=final, bus=bus, type=type
+        )
+
+    def on_message(
+        self,
+        queue: str,
+        *,
+        name: str | None = None,
+        timeout: float | None = None,
+        retries: int | None = None,
+        final: Iterable[type[BaseException]] = (),
+    ) -> Callable[[F], F]:
+        """Let the decorated function handle the messages of a queue, each at least once.
+
+        Annotated with `leeward.app.Message`, it gets the message; else what is in its JSON.
+
+        Args:
+            queue: its logical name.
+            name: by default the function's own, with hyphens for underscores.
+            timeout: seconds that it may take.
+            retries: how often a message is tried again; by default the platform decides.
+            final: errors after which the message is not delivered again.
+
+        Raises:
+            ConfigError: an argument is wrong, or the name is taken.
+        """
+        _check_text(queue, "queue")
+        return self._register(
+            Kind.MESSAGE, name, timeout=timeout, retries=retries, final=final, queue=queue
+        )
+
+    def on_schedule(
+        self, schedule: str, *, name: str | None = None, timeout: float | None = None
+    ) -> Callable[[F], F]:
+        """Run the decorated function at times; it gets the time for which it is run, in UTC.
+
+        Args:
+            schedule: five fields as in a crontab: minute, hour, day of the month, month, day of the
+                week; ``*/5 * * * *`` is every five minutes. In UTC.
+            name: by default the function's own, with hyphens for underscores.
+            timeout: seconds that it may take.
+
+        Raises:
+            ConfigError: an argument is wrong, or the name is taken.
+        """
+        from leeward.app.schedules import check_schedule
+
+        check_schedule(schedule)
+        return self._register(Kind.SCHEDULE, name, timeout=timeout, schedule=schedule)
+
+    def workflow(
+        self, name: str, *, timeout: int | str | None = None
+    ) -> Callable[[Body], Definition]:
+        """Make a workflow of the decorated function, which runs once, now.
+
+        Clients of the app can start it. Its steps are functions of this app, or logical names;
+        what the app says of a function's effect and timeout holds for its steps.
+
+        Args:
+            name: by which it is started.
+            timeout: of a whole run: seconds, or a text like ``"24h"``.
+
+        Raises:
+            ConfigError: the flow is wrong; the message names the line.
+        """
+        from leeward.workflow.flow import workflow
+
+        def add(body: Body) -> Definition:
+            definition = workflow(name, timeout=timeout, resolve=self._named)(body)
+            self.workflows.append(definition)
+            return definition
+
+        return add
+
+    def warm(self, make: Callable[[], T]) -> Callable[[], T]:
+        """Make what the decorated function returns once for each process, and share it.
+
+        Every one is run before the first call, in the order of definition. Calling it returns the
+        shared value, in a handler or in another such function.
+        """
+        check_function(make, "what is warmed")
+        return self._warm.add(make)
+
+    @property
+    def has_warm(self) -> bool:
+        """Return whether there is anything to run before the first call."""
+        return bool(self._warm)
+
+    def warm_up(self) -> None:
+        """Run what is to be run before the first call, unless this process has done it."""
+        self._warm.up()
+
+    def handler(self, platform: str, **options: Any) -> Any:
+        """Return what a cloud's runtime calls.
+
+        Args:
+            platform: the name of an adapter that has a runtime, as in ``CLOUD_PROVIDER``.
+            options: of that runtime; its page describes them.
+
+        Raises:
+            ConfigError: there is no such runtime, an option or a handler is wrong.
+        """
+        from leeward.app.runtimes import runtime_of
+
+        self.check()
+        return runtime_of(platform)(self, **options)
+
+    def check(self) -> None:
+        """Check every handler: its parameters, and what its annotations say.
+
+        Raises:
+            ConfigError: one is wrong; it is named.
+        """
+        for handler in self.handlers.values():
+            handler.check()
+
+    def _named(self, function: Function) -> Named:
+        """Return what a step that names one of the app's functions calls."""
+        from leeward.workflow.flow import Named
+
+        for handler in self.handlers.values():
+            if handler.kind is Kind.CALL and handler.function is function:
+                return Named(handler.name, handler.effect, handler.timeout)
+        name = getattr(function, "__name__", type(function).__name__)
+        raise ConfigError(
+            f"a step names {name!r}, which is not a function of the app {self.name!r}; register "
+            "it with @app.function(), above the workflow"
+        )
+
+    def _register(
+        self,
+        kind: Kind,
+        name: str | None,
+        *,
+        timeout: float | None,
+        retries: int | None = None,
+        final: Iterable[Any] = (),
+        **options: Any,
+    ) -> Callable[[F], F]:
+        if timeout is not None:
+            _check_seconds(timeout)
+        if retries is not None and (type(retries) is not int or not 0 <= retries <= MOST_RETRIES):
+            raise ConfigError(f"retries must be 0 to {MOST_RETRIES}, not {retries!r}")
+        classes = tuple(final)
+        for each in classes:
+            if not (isinstance(each, type) and issubclass(each, BaseException)):
+                raise ConfigError("final must list classes of exceptions")
+
+        def register(function: F) -> F:
+            check_function(function, f"a {kind.value} handler of {self.name!r}")
+            own = getattr(function, "__name__", "").strip("_").replace("_", "-")
+            chosen = own if name is None else name
+            _check_name(chosen, f"the name of the {kind.value} handler")
+            if chosen in self.handlers:
+                raise ConfigError(
+                    f"the app {self.name!r} has two handlers {chosen!r}: "
+                    f"{self.handlers[chosen]!r} and a {kind.value} handler; give one a name"
+                )
+            self.handlers[chosen] = Handler(
+                chosen,
+                kind,
+                function,
+                prepare=self._warm.first,
+                timeout=timeout,
+                retries=retries,
+                final=classes,
+                **options,
+            )
+            return function
+
+        return register
+
+
+def _effect(effect: Effect | EffectName) -> Effect:
+    try:
+        return Effect(effect)
+    except ValueError:
+        known = ", ".join(each.value for each in Effect)
+        raise ConfigError(f"unknown effect {effect!r}; known: {known}") from None
+
+
+def _check_name(name: object, what: str) -> None:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"{what} is {name!r}; use up to 50 letters, digits and hyphens, a letter first, "
+            "which every cloud takes"
+        )
+
+
+def _check_text(text: object, field: str) -> None:
+    if not isinstance(text, str) or not text:
+        raise ConfigError(f"{field} must be a non-empty string, not {text!r}")
+
+
+def _check_seconds(seconds: object) -> None:
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < 1e6:
+        raise ConfigError(f"timeout must be a positive number of seconds, not {seconds!r}")

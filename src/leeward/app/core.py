@@ -1,0 +1,101 @@
+"""One run of a handler: a delivery in, an answer out. All platforms share it.
+
+It reads no environment and sends nothing; the time comes from the platform's clock.
+"""
+
+from __future__ import annotations
+
+from leeward.app.answers import Answer, encoded, failed
+from leeward.app.context import Context
+from leeward.app.handlers import Handler
+from leeward.app.problem import (
+    Failure,
+    InvalidInput,
+    Problem,
+    Ran,
+    failure_of,
+    out_of_time,
+    refused,
+)
+from leeward.app.triggers import Delivery, Platform
+from leeward.errors import OutcomeUnknown
+from leeward.logs import log_event
+
+LOGGER = "leeward.app"
+
+
+def answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
+    """Run `handler` once; whatever it raises is the answer.
+
+    Before the first run of an app in a process, what its handlers share is made.
+    """
+    clock = platform.clock
+    began, seconds = clock.monotonic(), delivery.seconds
+    if handler.timeout is not None:
+        seconds = min(seconds, handler.timeout)
+    if seconds <= 0:
+        return failed(refused(out_of_time()))
+    try:
+        is_cold = handler.prepare()
+        payload, given = handler.read(delivery.input)
+    except InvalidInput as error:
+        return failed(refused(error))
+    except BaseException as error:  # noqa: BLE001 - what an app shares is made by code of its own
+        return failed(failure_of(error, (), "no"))
+    context = Context(
+        handler.name,
+        delivery.idempotency_key,
+        delivery.attempt,
+        began + seconds,
+        clock,
+        call_id=delivery.call_id,
+        provider=platform.provider,
+        region=platform.region,
+        trace=delivery.trace,
+        headers=delivery.headers,
+        payload=payload,
+        cold_start=is_cold,
+    )
+    try:
+        returned = handler.call(given, context)
+    except BaseException as error:  # noqa: BLE001 - its end, by SystemExit too, is the answer
+        failure = failure_of(error, handler.final, _ran(error, context))
+        if _was_last(handler, delivery):
+            failure = failure._replace(retryable=False)
+        return failed(failure, context.dedup)
+    try:
+        return Answer(encoded(returned, platform.answer_bytes), None, context.dedup)
+    except BaseException as error:  # noqa: BLE001 - the value is the user's, its class may raise
+        return failed(failure_of(error, (Exception,), "yes"), context.dedup)
+
+
+def log_failure(handler: Handler, delivery: Delivery, failure: Failure) -> None:
+    """Log that a run has failed: by name, ids and classes, with nothing of what it was given."""
+    facts: dict[str, str | int | None] = {
+        "function": handler.name,
+        "kind": handler.kind.name.lower(),
+        "call_id": delivery.call_id,
+        "attempt": delivery.attempt,
+        "error": failure.type,
+        "reason": failure.reason,
+        "ran": failure.ran,
+    }
+    if failure.retryable:
+        log_event(LOGGER, "warning", "handler_failed", **facts)
+    else:
+        log_event(LOGGER, "error", "handler_failed", **facts)
+
+
+def _was_last(handler: Handler, delivery: Delivery) -> bool:
+    """Return whether a handler has had all of its attempts, as far as they are counted."""
+    attempt, retries = delivery.attempt, handler.retries
+    return attempt is not None and retries is not None and attempt > retries
+
+
+def _ran(error: BaseException, context: Context) -> Ran:
+    """Return whether a handler that raised has had an effect, as far as leeward knows."""
+    if isinstance(error, Problem) and error.ran is not None:
+        return error.ran
+    if isinstance(error, OutcomeUnknown):
+        return "yes" if error.executed else "maybe"
+    return "no" if context.effects == 0 else "maybe"

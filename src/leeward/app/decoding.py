@@ -1,0 +1,352 @@
+"""Typed inputs: an annotation becomes what reads JSON into it, and names what does not fit.
+
+Known are the types of JSON, `Decimal`, `datetime`, `date`, `UUID`, `bytes` (base64), `Enum`,
+`Literal`, unions, containers of those, dataclasses, `NamedTuple` and `TypedDict`. Classes of
+libraries that bring their own reading are in `leeward.app.models`. Attributes that no annotation
+names are ignored, so that a sender may know more than a receiver.
+
+What is wrong is told by its path and the type that belongs there. Keys of the input that no
+annotation names are shown as ``[...]``, for they are input, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeAlias
+
+from leeward.app.problem import InvalidInput
+from leeward.errors import ConfigError
+from leeward.values import Json
+
+Reader: TypeAlias = Callable[[Json], Any]
+"""Returns the value of a type for JSON, or raises `Mismatch`."""
+
+KEY: Final = "[...]"
+"""Stands in a path for a key that is part of the input."""
+
+
+class Mismatch(Exception):
+    """JSON that is not of its type; `steps` lead to it, the innermost first."""
+
+    def __init__(self, expected: str, *, missing: bool = False) -> None:
+        super().__init__(expected)
+        self.expected = expected
+        self.missing = missing
+        self.steps: list[str] = []
+
+
+def decoder_of(annotation: Any, where: str) -> Reader:
+    """Return what reads JSON as `annotation` says; it raises `InvalidInput`.
+
+    Args:
+        annotation: resolved, and not as text.
+        where: what has the annotation, for the message.
+
+    Raises:
+        ConfigError: nothing can be read into such a type.
+    """
+    read = reader_of(annotation, where)
+    if read is same:
+        return same
+
+    def decode(value: Json) -> Any:
+        try:
+            return read(value)
+        except Mismatch as error:
+            path = "".join(["$", *reversed(error.steps)])
+            found = InvalidInput(path, error.expected, missing=error.missing)
+        raise found  # out here, so that nothing of the input goes along as the context
+
+    return decode
+
+
+def reader_of(annotation: Any, where: str) -> Reader:
+    """Return what reads one type."""
+    from typing import Annotated, get_args, get_origin
+
+    if hasattr(annotation, "__supertype__"):  # NewType
+        return reader_of(annotation.__supertype__, where)
+    if type(annotation).__name__ == "TypeAliasType":  # ``type X = ...``, since Python 3.12
+        return reader_of(annotation.__value__, where)
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return reader_of(get_args(annotation)[0], where)
+    if origin is not None:
+        return _generic(annotation, origin, get_args(annotation), where)
+    plain = _plain(annotation)
+    if plain is not None:
+        return plain
+    if isinstance(annotation, type):
+        structured = _structured(annotation, where)
+        if structured is not None:
+            return structured
+    raise ConfigError(
+        f"{where} is annotated with {_named(annotation)}, which nothing reads from JSON; use a "
+        "dataclass, a NamedTuple, a TypedDict, or a type of JSON"
+    )
+
+
+def same(value: Json) -> Json:
+    """Return the value as it is: for what has no annotation."""
+    return value
+
+
+def _plain(annotation: Any) -> Reader | None:
+    """Return what reads a type without parts."""
+    from inspect import Parameter
+
+    if annotation in (Any, object, Parameter.empty):
+        return same
+    if annotation is None or annotation is type(None):
+        return _exactly(type(None), "null")
+    if annotation is float:
+        return _float
+    names = {bool: "bool", int: "int", str: "str", list: "array", dict: "object"}
+    if annotation in names:
+        return _exactly(annotation, names[annotation])
+    from leeward.app.scalars import scalar_reader
+
+    return scalar_reader(annotation)
+
+
+def _structured(kind: type, where: str) -> Reader | None:
+    """Return what reads an object with named attributes."""
+    from typing import is_typeddict
+
+    if is_typeddict(kind):
+        return _object(kind, _hints(kind, where), _required_keys(kind), where, dict)
+    if issubclass(kind, tuple) and hasattr(kind, "_fields"):
+        hints = {name: _hints(kind, where).get(name, Any) for name in kind._fields}
+        optional: Mapping[str, Any] = kind._field_defaults  # type: ignore[attr-defined]
+        return _object(kind, hints, frozenset(hints) - optional.keys(), where, kind)
+    if hasattr(kind, "__dataclass_fields__"):
+        from dataclasses import MISSING, fields
+
+        known = _hints(kind, where)
+        taken = [each for each in fields(kind) if each.init]
+        needed = [
+            each.name
+            for each in taken
+            if each.default is MISSING and each.default_factory is MISSING
+        ]
+        hints = {each.name: known[each.name] for each in taken}
+        return _object(kind, hints, frozenset(needed), where, kind)
+    from leeward.app.models import model_reader
+
+    return model_reader(kind)
+
+
+def _required_keys(kind: Any) -> frozenset[str]:
+    """Return the keys that a `TypedDict` needs; it does not know where annotations are text."""
+    from typing import NotRequired, Required, get_origin, get_type_hints
+
+    required = set(kind.__required_keys__)
+    for name, hint in get_type_hints(kind, include_extras=True).items():
+        if get_origin(hint) is NotRequired:
+            required.discard(name)
+        elif get_origin(hint) is Required:
+            required.add(name)
+    return frozenset(required)
+
+
+def _hints(kind: type, where: str) -> dict[str, Any]:
+    from typing import get_type_hints
+
+    try:
+        return get_type_hints(kind)
+    except Exception as error:  # an annotation is code, and may raise anything
+        raise ConfigError(
+            f"{where}: the annotations of {kind.__name__} cannot be resolved "
+            f"({type(error).__name__}); import what they name in its module"
+        ) from error
+
+
+def _object(
+    kind: type,
+    hints: Mapping[str, Any],
+    required: frozenset[str],
+    where: str,
+    make: Callable[..., Any],
+) -> Reader:
+    """Return what reads an object. Its readers are made at first use, for it may hold itself."""
+    readers: list[tuple[str, Reader, bool]] = []
+
+    def read(value: Json) -> Any:
+        if type(value) is not dict:
+            raise Mismatch("object")
+        if not readers:
+            readers.extend(
+                (name, reader_of(hint, where), name in required) for name, hint in hints.items()
+            )
+        found = {}
+        for name, each, needed in readers:
+            if name in value:
+                try:
+                    found[name] = each(value[name])
+                except Mismatch as error:
+                    error.steps.append(f".{name}")
+                    raise
+            elif needed:
+                absent = Mismatch(type_name(hints[name]), missing=True)
+                absent.steps.append(f".{name}")
+                raise absent
+        try:
+            return make(**found)
+        except Exception:  # noqa: BLE001 - the class's own check, whose text may hold the input
+            flaw = Mismatch(kind.__name__)
+        raise flaw
+
+    return read
+
+
+def _generic(annotation: Any, origin: Any, arguments: tuple[Any, ...], where: str) -> Reader:
+    from types import UnionType
+    from typing import Literal, Union
+
+    if origin is Literal:
+        return _literal(arguments)
+    if origin in (Union, UnionType):
+        return _union(arguments, where)
+    if origin is tuple and arguments[-1:] != (...,):
+        return _tuple(arguments, where)
+    if isinstance(origin, type):
+        if issubclass(origin, Mapping):
+            return _mapping(arguments[1], where)
+        if origin in (list, set, frozenset, tuple) or issubclass(Sequence, origin):
+            make = origin if origin in (set, frozenset, tuple) else list
+            return _array(make, arguments[0], where)
+    raise ConfigError(
+        f"{where} is annotated with {_named(annotation)}, which nothing reads from JSON"
+    )
+
+
+def _exactly(kind: type, name: str) -> Reader:
+    def read(value: Json) -> Any:
+        if type(value) is not kind:
+            raise Mismatch(name)
+        return value
+
+    return read
+
+
+def _float(value: Json) -> float:
+    if type(value) is float:
+        return value
+    if type(value) is not int:
+        raise Mismatch("float")
+    try:
+        return float(value)
+    except OverflowError:
+        flaw = Mismatch("float")
+    raise flaw
+
+
+def _array(make: Callable[..., Any], kind: Any, where: str) -> Reader:
+    each = reader_of(kind, where)
+
+    def read(value: Json) -> Any:
+        if type(value) is not list:
+            raise Mismatch("array")
+        found: list[Any] = []
+        try:
+            for element in value:
+                found.append(each(element))
+        except Mismatch as error:
+            error.steps.append(f"[{len(found)}]")
+            raise
+        try:
+            return found if make is list else make(found)
+        except TypeError:  # of a set, whose elements have no hash
+            flaw = Mismatch("array")
+        raise flaw
+
+    return read
+
+
+def _tuple(kinds: Sequence[Any], where: str) -> Reader:
+    readers = [reader_of(kind, where) for kind in kinds]
+
+    def read(value: Json) -> tuple[Any, ...]:
+        if type(value) is not list or len(value) != len(readers):
+            raise Mismatch(f"array of {len(readers)}")
+        found: list[Any] = []
+        try:
+            for each, element in zip(readers, value, strict=True):
+                found.append(each(element))
+        except Mismatch as error:
+            error.steps.append(f"[{len(found)}]")
+            raise
+        return tuple(found)
+
+    return read
+
+
+def _mapping(kind: Any, where: str) -> Reader:
+    each = reader_of(kind, where)
+
+    def read(value: Json) -> dict[str, Any]:
+        if type(value) is not dict:
+            raise Mismatch("object")
+        try:
+            return {name: each(inner) for name, inner in value.items()}
+        except Mismatch as error:
+            error.steps.append(KEY)
+            raise
+
+    return read
+
+
+def _literal(values: tuple[Any, ...]) -> Reader:
+    name = " or ".join(map(repr, values))
+
+    def read(value: Json) -> Any:
+        for each in values:
+            if type(each) is type(value) and each == value:
+                return each
+        raise Mismatch(name)
+
+    return read
+
+
+def _union(kinds: tuple[Any, ...], where: str) -> Reader:
+    """Return what takes the first type that fits; with one type and None, errors lead into that."""
+    others = [kind for kind in kinds if kind is not type(None)]
+    readers = [reader_of(kind, where) for kind in others]
+    takes_none = len(others) < len(kinds)
+    name = " or ".join(type_name(kind) for kind in kinds)
+
+    def read(value: Json) -> Any:
+        if value is None and takes_none:
+            return None
+        if len(readers) == 1:
+            return readers[0](value)
+        for each in readers:
+            try:
+                return each(value)
+            except Mismatch:
+                continue
+        raise Mismatch(name)
+
+    return read
+
+
+def type_name(annotation: Any) -> str:
+    """Return a type as a sender of JSON reads it."""
+    from typing import get_args, get_origin
+
+    names = {list: "array", tuple: "array", dict: "object", type(None): "null"}
+    origin = get_origin(annotation)
+    if annotation in names or origin in names:
+        return names.get(annotation) or names[origin]
+    if origin is not None and get_args(annotation):
+        parts = [
+            type_name(each) if isinstance(each, type) else _named(each)
+            for each in get_args(annotation)
+        ]
+        return " or ".join(parts)
+    return _named(annotation)
+
+
+def _named(annotation: Any) -> str:
+    name: str | None = getattr(annotation, "__name__", None)
+    return name or repr(annotation)

@@ -1,0 +1,232 @@
+"""A handler: a function of the user's, what it is for, and how it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from types import CoroutineType, FunctionType
+from typing import Any, Final, NamedTuple
+
+from leeward.app.context import Context, Function, call_within
+from leeward.app.decoding import decoder_of, same
+from leeward.app.problem import InvalidInput
+from leeward.app.triggers import Input, Kind, Message
+from leeward.errors import ConfigError
+from leeward.json_text import Undecodable, decode
+from leeward.values import Effect, Event, Json
+
+_POSITIONAL: Final = (0, 1)
+_KEYWORD: Final = 3
+"""Kinds of parameters, as `inspect` numbers them."""
+
+Reader = Callable[[Any], Any]
+
+
+class Parameter(NamedTuple):
+    """A parameter that is filled by position; without an annotation it takes anything."""
+
+    name: str
+    annotation: Any
+
+
+class Handler:
+    """One handler of an `App`.
+
+    Attributes:
+        name: on every cloud the same.
+        kind: what it is for.
+        function: the user's.
+        prepare: makes what the handlers of the app share, unless that is done; returns whether this
+            is the first run of one in this process.
+        effect: what running it again would do.
+        timeout: seconds that it may take, or None.
+        retries: how often it is tried again, or None.
+        final: classes of errors after which it is not to be run again.
+        bus: of a subscriber.
+        type: of its events; None for every type.
+        queue: of a handler of messages.
+        schedule: when it runs, as a crontab has it: five fields, in UTC.
+        queued: of a function: it takes queued calls, too.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        kind: Kind,
+        function: Function,
+        *,
+        prepare: Callable[[], bool],
+        effect: Effect = Effect.UNSAFE,
+        timeout: float | None = None,
+        retries: int | None = None,
+        final: tuple[type[BaseException], ...] = (),
+        bus: str | None = None,
+        type: str | None = None,
+        queue: str | None = None,
+        schedule: str | None = None,
+        queued: bool = False,
+    ) -> None:
+        self.name = name
+        self.kind = kind
+        self.function = function
+        self.prepare = prepare
+        self.effect = effect
+        self.timeout = timeout
+        self.retries = retries
+        self.final = final
+        self.bus = bus
+        self.type = type
+        self.queue = queue
+        self.schedule = schedule
+        self.queued = queued
+
+    def __repr__(self) -> str:
+        """Show what it is for."""
+        return f"<{self.kind.value} {self.name!r}>"
+
+    def call(self, given: Any, context: Context) -> Any:
+        """Run the user's function; while it runs, `current` returns `context`."""
+        if self._takes == 0:
+            returned = call_within(context, self.function)
+        elif self._takes == 1:
+            returned = call_within(context, self.function, given)
+        else:
+            returned = call_within(context, self.function, given, context)
+        if type(returned) is not CoroutineType:
+            return returned
+        from leeward.app.event_loop import wait_for
+
+        return call_within(context, wait_for, returned)
+
+    def read(self, given: Input) -> tuple[Json, Any]:
+        """Return an input as JSON, and as the function's annotation wants it.
+
+        Raises:
+            InvalidInput: it is not what the annotation says.
+        """
+        if isinstance(given, Message):
+            if self._is_raw:
+                return None, given
+            given = given.body
+        if isinstance(given, bytes):
+            payload = _decoded(given)
+            return payload, self._reader(payload)
+        if isinstance(given, Event):
+            return given.data, given if self._is_raw else self._reader(given.data)
+        return given.isoformat(), given
+
+    def check(self) -> None:
+        """Check that it can be called, and that its annotation can be read into.
+
+        Raises:
+            ConfigError: it takes too many parameters, or an annotation makes no sense.
+        """
+        _ = self._takes, self._reader
+
+    @cached_property
+    def _takes(self) -> int:
+        """How many arguments it gets by position: input and context, at most."""
+        return min(2, len(self._parameters))
+
+    @cached_property
+    def _parameters(self) -> list[Parameter]:
+        plain = _plain_parameters(self.function)
+        if plain is not None:
+            return plain
+        from inspect import signature
+
+        try:
+            found = signature(self.function).parameters.values()
+        except (TypeError, ValueError):  # some built-ins do not tell
+            return [Parameter("input", Any)]
+        positional = [each for each in found if each.kind in _POSITIONAL]
+        needed = [each for each in positional[2:] if each.default is each.empty]
+        needed += [each for each in found if each.kind == _KEYWORD and each.default is each.empty]
+        if needed:
+            raise ConfigError(
+                f"{self._where} needs {needed[0].name!r} besides its input and its context; "
+                "give that a default"
+            )
+        return [
+            Parameter(each.name, Any if each.annotation is each.empty else each.annotation)
+            for each in positional
+        ]
+
+    @cached_property
+    def _annotation(self) -> Any:
+        """What the input is annotated with, resolved."""
+        if not self._parameters:
+            return Any
+        parameter = self._parameters[0]
+        if not isinstance(parameter.annotation, str):
+            return parameter.annotation
+        from inspect import unwrap
+        from types import SimpleNamespace
+        from typing import get_type_hints
+
+        scope = getattr(unwrap(self.function), "__globals__", {})
+        # Of this one alone: the context's annotation may be imported for type checkers only.
+        alone = SimpleNamespace(__annotations__={"input": parameter.annotation})
+        try:
+            return get_type_hints(alone, scope)["input"]
+        except Exception as error:
+            raise ConfigError(
+                f"the annotation of {parameter.name!r} of {self._where} cannot be resolved "
+                f"({type(error).__name__}); define or import it in the handler's module"
+            ) from error
+
+    @cached_property
+    def _is_raw(self) -> bool:
+        """Whether the handler wants the event or message itself."""
+        if self.kind is Kind.EVENT:
+            return self._annotation in (Any, Event)
+        return self.kind is Kind.MESSAGE and self._annotation is Message
+
+    @cached_property
+    def _reader(self) -> Reader:
+        if self._is_raw or self.kind is Kind.SCHEDULE:
+            return same
+        return decoder_of(self._annotation, self._where)
+
+    @property
+    def _where(self) -> str:
+        return f"the {self.kind.value} handler {self.name!r}"
+
+
+def check_function(function: object, what: str) -> None:
+    """Check that `function` can be a handler; it may be a coroutine function.
+
+    Raises:
+        ConfigError: it cannot be called.
+    """
+    if not callable(function):
+        raise ConfigError(f"{what} is a {type(function).__name__}; decorate a function")
+
+
+def _plain_parameters(function: Function) -> list[Parameter] | None:
+    """Return the parameters of a plain function; None for whatever needs `inspect`.
+
+    That costs more to load than everything else that a small app needs.
+    """
+    if type(function) is not FunctionType or hasattr(function, "__wrapped__"):
+        return None
+    code, annotations = function.__code__, function.__annotations__
+    count = code.co_argcount
+    if code.co_kwonlyargcount or count - len(function.__defaults__ or ()) > 2:
+        return None
+    return [Parameter(name, annotations.get(name, Any)) for name in code.co_varnames[:count]]
+
+
+def _decoded(body: bytes) -> Json:
+    """Return the JSON of an input; what is empty is null.
+
+    Raises:
+        InvalidInput: it is not JSON.
+    """
+    if not body:
+        return None
+    try:
+        return decode(body)
+    except Undecodable:
+        flaw = InvalidInput("$", "JSON in UTF-8")
+    raise flaw

@@ -1,0 +1,148 @@
+"""An app on one platform: which handler a delivery is for, and its run. The runtimes share it.
+
+A deployment has a name: the variable ``LEEWARD_FUNCTION``, else what its platform calls it. If that
+is a handler's name, the deployment is for this handler alone, and nothing that a caller sends makes
+it anything else. A deployment of another name is for all handlers: the route of a request, the type
+of an event, the name of a queue or of a schedule says which.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from leeward.app.answers import Answer, failed
+from leeward.app.app import App
+from leeward.app.core import answer, log_failure
+from leeward.app.handlers import Handler
+from leeward.app.problem import NO_FUNCTION, Problem, refused
+from leeward.app.triggers import Delivery, Kind, Message, Platform
+from leeward.logs import log_event
+from leeward.values import Event
+
+FUNCTION: Final = "LEEWARD_FUNCTION"
+"""The variable that says which handler a deployment is for."""
+
+LOGGER = "leeward.app"
+
+
+class Host:
+    """Runs the handlers of an app on one platform.
+
+    Attributes:
+        app: with the handlers.
+        platform: that they run on.
+    """
+
+    def __init__(self, app: App, platform: Platform) -> None:
+        self.app = app
+        self.platform = platform
+        if app.json_logs:
+            from leeward.app.json_logs import set_up
+
+            set_up(app.name, platform.logs)
+
+    def own(self, platform_name: str | None) -> Handler | None:
+        """Return the one handler that this deployment is for; None if it is for all.
+
+        Args:
+            platform_name: what the platform calls it.
+        """
+        handlers = self.app.handlers
+        return handlers.get(os.environ.get(FUNCTION, "")) or handlers.get(platform_name or "")
+
+    def routed(self, path: str) -> Handler | None:
+        """Return the function that the last part of a path names."""
+        handler = self.app.handlers.get(path.rstrip("/").rpartition("/")[2])
+        return handler if handler is not None and handler.kind is Kind.CALL else None
+
+    def subscribers(self, event: Event, bus: str | None) -> Sequence[Handler]:
+        """Return who takes an event; `bus` is None where the platform does not name it."""
+        return [
+            each
+            for each in self.app.handlers.values()
+            if each.kind is Kind.EVENT
+            and each.type in (None, event.type)
+            and bus in (None, each.bus)
+        ]
+
+    def queue_handler(self, queue: str) -> Handler | None:
+        """Return who handles the messages of a queue: its handler, or the function of its name."""
+        for each in self.app.handlers.values():
+            if each.kind is Kind.MESSAGE and each.queue == queue:
+                return each
+        found = self.app.handlers.get(queue)
+        return found if found is not None and found.kind is Kind.CALL else None
+
+    def schedule_handler(self, name: str) -> Handler | None:
+        """Return the handler of a schedule, by what the platform calls the schedule."""
+        known = [each for each in self.app.handlers.values() if each.kind is Kind.SCHEDULE]
+        for each in known:
+            if each.name == name:
+                return each
+        return known[0] if len(known) == 1 else None
+
+    def run(self, handler: Handler, delivery: Delivery) -> Answer:
+        """Run a handler, and log a failure."""
+        result = answer(handler, delivery, self.platform)
+        if result.failure is not None:
+            log_failure(handler, delivery, result.failure)
+        return result
+
+    def publish(
+        self, handlers: Sequence[Handler], event: Event, delivery: Delivery
+    ) -> Answer | None:
+        """Let all of `handlers` have an event; return the first failure, None if there is none.
+
+        After a failure the others have it all the same: it is delivered again, to all of them, and
+        each recognises by its key what it has handled.
+        """
+        if not handlers:
+            kind, call_id = event.type, delivery.call_id
+            log_event(LOGGER, "warning", "event_without_handler", type=kind, call_id=call_id)
+        results = [self.run(each, delivery._replace(input=event)) for each in handlers]
+        bad = [each for each in results if each.failure is not None]
+        # One that may be tried again comes first: the others will not hinder it.
+        bad.sort(key=lambda each: each.failure is not None and not each.failure.retryable)
+        return bad[0] if bad else None
+
+    def warm_up_early(self) -> None:
+        """Make what the app shares while the platform loads it; what fails is made again later."""
+        try:
+            self.app.warm_up()
+        except BaseException as error:  # noqa: BLE001 - told by the first call, which tries again
+            log_event(LOGGER, "warning", "warm_up_failed", error=type(error).__name__)
+
+    def no_handler(self, message: Message) -> Answer:
+        """Return the answer to a message that no handler is for; it must not be acknowledged."""
+        queue, call_id = message.queue, message.id
+        log_event(LOGGER, "error", "message_without_handler", queue=queue, id=call_id)
+        return self.no_function()
+
+    def no_function(self) -> Answer:
+        """Return the answer to a call of a function that is not in the app."""
+        problem = Problem("there is no such function here", status=404, reason=NO_FUNCTION)
+        return failed(refused(problem))
+
+
+def tick_time(handler: Handler, told: object, now: float) -> datetime:
+    """Return the time for which a schedule runs: the platform's word, else the last it was due.
+
+    Args:
+        handler: of the schedule.
+        told: by the platform, as text, or None.
+        now: Unix seconds. A timer may be early by a moment, so a second is allowed for that.
+    """
+    from leeward.app.schedules import last_time, time_told
+
+    found = time_told(told)
+    if found is not None or handler.schedule is None:
+        return found or datetime.fromtimestamp(now, UTC)
+    return last_time(handler.schedule, datetime.fromtimestamp(now + 1, UTC))
+
+
+def event_key(event: Event) -> str:
+    """Return by what an event is recognised: the same for each delivery, on every cloud."""
+    return f"{event.source}#{event.id}"

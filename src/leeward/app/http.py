@@ -1,0 +1,109 @@
+"""Calls that come by HTTP, whatever platform takes the request in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
+
+from leeward.app.answers import Answer
+from leeward.app.handlers import Handler
+from leeward.app.host import Host
+from leeward.app.problem import Problem, refused
+from leeward.app.triggers import Delivery, Kind
+from leeward.envelope import answer_headers, sent_with
+from leeward.masking import masked
+
+WARM_PATH: Final = "/_leeward/warm"
+"""Who asks for it keeps an instance warm; no handler is run."""
+
+
+class HttpRequest(NamedTuple):
+    """A request.
+
+    Attributes:
+        method: in upper case.
+        path: without query.
+        headers: names in lower case, one value for each.
+        body: its bytes.
+    """
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    def __repr__(self) -> str:
+        return masked(self, "method path")
+
+
+class HttpAnswer(NamedTuple):
+    """An answer, for the platform to send."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+
+    def __repr__(self) -> str:
+        return masked(self, "status")
+
+
+def headers_of(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return headers by name, in lower case; of several with one name, all values."""
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        key = name.lower()
+        found[key] = f"{found[key]}, {value}" if key in found else value
+    return found
+
+
+def http_answer(answer: Answer) -> HttpAnswer:
+    """Return an answer in the form of HTTP."""
+    return HttpAnswer(answer.status, answer.headers(), answer.body)
+
+
+def is_warm_up(request: HttpRequest) -> bool:
+    """Return whether a request only keeps the instance warm."""
+    return request.method == "GET" and request.path.rstrip("/").endswith(WARM_PATH)
+
+
+def warmed(host: Host) -> HttpAnswer:
+    """Make what the app shares, and answer a request that keeps the instance warm."""
+    host.app.warm_up()
+    return HttpAnswer(204, answer_headers())
+
+
+def serve(
+    host: Host, handler: Handler | None, request: HttpRequest, call_id: str, seconds: float
+) -> HttpAnswer:
+    """Answer a call of a function.
+
+    Args:
+        host: with the app.
+        handler: the function; None if the request names no function.
+        request: with the payload as its body, in JSON.
+        call_id: the platform's id of this run.
+        seconds: until the platform stops waiting; the caller may wait less.
+    """
+    if handler is None or handler.kind is not Kind.CALL:
+        return http_answer(host.no_function())
+    if request.method != "POST":
+        problem = Problem("functions are called with POST", status=405, reason="method")
+        found = http_answer(Answer(b"", refused(problem)))
+        return found._replace(headers=(*found.headers, ("allow", "POST")), body=b"")
+    delivery = delivery_of(request, call_id, seconds)
+    return http_answer(host.run(handler, delivery))
+
+
+def delivery_of(request: HttpRequest, call_id: str, seconds: float) -> Delivery:
+    """Return the delivery of a call; what came beside the payload can only shorten its time."""
+    sent = sent_with(request.headers)
+    waits = seconds if sent.seconds is None else min(seconds, sent.seconds)
+    return Delivery(
+        request.body,
+        call_id,
+        sent.idempotency_key or "",
+        waits,
+        None,
+        sent.traceparent,
+        request.headers,
+    )

@@ -1,0 +1,30 @@
+"""Functions that run once for each key: see ``docs/idempotency.md``.
+
+`record` decides and is pure; `steps` says what a run asks of the table, and does no I/O; `store`
+carries that out over a client; `decorator` puts it around a function.
+"""
+
+from __future__ import annotations
+
+from leeward.app.idempotency.decorator import idempotent
+from leeward.app.idempotency.errors import (
+    EarlierFailure,
+    KeyMissing,
+    KeyReused,
+    LeaseLost,
+    RepeatRefused,
+)
+from leeward.app.idempotency.running import Run, current_run, effect, effect_async
+
+__all__ = [
+    "EarlierFailure",
+    "KeyMissing",
+    "KeyReused",
+    "LeaseLost",
+    "RepeatRefused",
+    "Run",
+    "current_run",
+    "effect",
+    "effect_async",
+    "idempotent",
+]

@@ -1,0 +1,199 @@
+"""One call of an idempotent function, from its key to what is told of it: no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from os import urandom
+from typing import Any, Final, Literal
+
+from leeward.app.context import Context, current
+from leeward.app.idempotency import record
+from leeward.app.idempotency.errors import earlier_failure, refusal
+from leeward.app.idempotency.failures import Treatment, again, failure_of, treatment_of
+from leeward.app.idempotency.keys import record_id
+from leeward.app.idempotency.payload import digest_of
+from leeward.app.idempotency.plain import plain_of
+from leeward.app.idempotency.record import (
+    Claim,
+    Decision,
+    Found,
+    Reason,
+    Refuse,
+    Replay,
+    ReplayFailure,
+    Start,
+)
+from leeward.app.idempotency.running import (
+    Run,
+    current_run,
+    may_run_without,
+    unavailable,
+)
+from leeward.app.idempotency.settings import LEASE, MARGIN, Settings
+from leeward.app.idempotency.steps import (
+    Away,
+    Held,
+    Recorded,
+    Steps,
+    claim_key,
+    write_end,
+    write_nothing,
+)
+from leeward.app.idempotency.store import Location, TableClient
+from leeward.logs import log_event
+
+LOGGER = "leeward.idempotency"
+
+NOT_RECOGNISED: Final = "none"
+"""What an answer says of a key that may run again."""
+
+
+class Attempt:
+    """One call: what it asks of the table, and what follows from the replies.
+
+    Attributes:
+        location: where its record is.
+    """
+
+    def __init__(
+        self, settings: Settings, positional: tuple[Any, ...], named: Mapping[str, Any]
+    ) -> None:
+        """Find the key, and compare-by digest, of a call.
+
+        Raises:
+            KeyMissing: it has no key.
+            ConfigError: its payload cannot be compared.
+        """
+        arguments = settings.signature.bind(positional, named, _is_context)
+        self._context = context = arguments.context or current()
+        key = settings.read_key(arguments, context)
+        self._settings = settings
+        self.location = Location(
+            settings.table, record_id(settings.function, key), settings.keep, settings.clock.now
+        )
+        self._claim = Claim(
+            urandom(12).hex(),
+            digest_of(arguments.values),
+            settings.lease or MARGIN + (context.remaining() if context else LEASE),
+            settings.effects_marked,
+            settings.run_unknown,
+        )
+
+    def claim(self) -> Steps[Decision | Away]:
+        """Return the steps that decide whether it runs."""
+        return claim_key(self._claim, self._settings.clock.now())
+
+    def begin(self, decision: Decision | Away, store: TableClient) -> Run | Replay:
+        """Return the run that may begin, or the result of an earlier one.
+
+        Raises:
+            DedupUnavailable: the table cannot be reached.
+            RepeatRefused: an earlier run is under way, or nobody knows what it has done.
+            KeyReused: the key belongs to another payload.
+            Exception: an earlier run has failed so.
+        """
+        settings = self._settings
+        if isinstance(decision, Away):
+            if not (settings.run_unrecorded and may_run_without(decision.error)):
+                raise unavailable(settings.function, decision.error)
+            run = self._run(None, None, store)
+            run.recorded = False
+            _log("error", "run_unrecorded", run, type(decision.error).__name__)
+            self._note(run, NOT_RECOGNISED)
+            return run
+        if isinstance(decision, Start):
+            run = self._run(Held(decision.record, decision.revision or ""), decision.earlier, store)
+            self._note(run, settings.scope)
+            if run.earlier is not None:
+                _log("warning", "run_again", run, run.earlier.name)
+            return run
+        self._note(None, settings.scope)
+        return self._answer(decision)
+
+    def after_success(self, run: Run, result: Any) -> Steps[Recorded | Found]:
+        """Return the steps that write down what was returned."""
+        if run.held is None:
+            return write_nothing()
+        return write_end(run.held, record.completed(run.held.record, plain_of(result)))
+
+    def after_failure(self, run: Run, error: Exception) -> Steps[Recorded | Found]:
+        """Return the steps that write down what was raised."""
+        held, settings = run.held, self._settings
+        if held is None:
+            return write_nothing()
+        nothing_ran = not run.started or (settings.effects_marked and run.effects == 0)
+        treatment = treatment_of(error, settings.failures, nothing_ran=nothing_ran)
+        if treatment is Treatment.RELEASE:
+            run.withdraw()
+            return write_end(held, record.released(held.record))
+        failure = failure_of(error, treatment)
+        if treatment is not Treatment.KEEP:
+            return write_end(held, record.failed(held.record, failure))
+        _log("error", "outcome_unknown", run, failure.type)
+        return write_end(held, record.unknown(held.record, failure))
+
+    def failed(self, run: Run, recorded: Recorded | Found) -> None:
+        """Note whether it was written down what the run has raised."""
+        if recorded is not Recorded.YES:
+            self._unrecorded(run, recorded)
+
+    def ended(self, run: Run, recorded: Recorded | Found, result: Any) -> Any:
+        """Return what the call gives, now that its end is written, or is not.
+
+        Raises:
+            RepeatRefused: another run had taken over, and its result is not there yet.
+        """
+        if recorded is Recorded.YES:
+            return result
+        if recorded is Recorded.WITHOUT_RESULT:
+            _log("warning", "result_not_kept", run, type(result).__name__)
+            return result
+        self._unrecorded(run, recorded)
+        if isinstance(recorded, Recorded):
+            return result
+        decision = record.decide(recorded, self._claim, self.location.now())
+        if isinstance(decision, Start):
+            decision = Refuse(Reason.UNKNOWN)
+        return self._answer(decision).result
+
+    def _unrecorded(self, run: Run, recorded: Recorded | Found) -> None:
+        self._note(run, NOT_RECOGNISED)
+        why = recorded.value if isinstance(recorded, Recorded) else "superseded"
+        _log("error", "end_not_recorded", run, why)
+
+    def _run(self, held: Held | None, earlier: record.Earlier | None, store: TableClient) -> Run:
+        return Run(
+            self._settings.function,
+            held,
+            earlier,
+            store,
+            self.location,
+            forbid_unrecorded=not self._settings.run_unrecorded,
+            awaited=self._settings.awaited,
+        )
+
+    def _note(self, run: Run | None, scope: str) -> None:
+        """Note for the answer whether a repeat of the key is recognised; the outermost run does."""
+        if self._context is not None and (run.is_outermost if run else current_run() is None):
+            self._context.dedup = scope
+
+    def _answer(self, decision: Decision) -> Replay:
+        function = self._settings.function
+        match decision:
+            case Replay():
+                return decision
+            case ReplayFailure(failure):
+                known = again(failure, self._settings.failures)
+                raise known or earlier_failure(function, failure)
+            case Refuse(reason, retry_after):
+                raise refusal(function, reason, retry_after)
+            case _:
+                raise AssertionError("a start is not an answer")
+
+
+def _log(level: Literal["warning", "error"], name: str, run: Run, why: str) -> None:
+    log_event(LOGGER, level, name, function=run.function, fence=run.fence, why=why)
+
+
+def _is_context(value: Any) -> bool:
+    return isinstance(value, Context)

@@ -1,0 +1,133 @@
+"""`idempotent`: a handler that runs once for each key, whatever is delivered again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import wraps
+from inspect import iscoroutinefunction
+from typing import Any, Literal, TypeVar, cast
+
+from leeward.app.idempotency.attempt import Attempt
+from leeward.app.idempotency.failures import Failures
+from leeward.app.idempotency.keys import KeySource
+from leeward.app.idempotency.record import Replay
+from leeward.app.idempotency.settings import Settings, check_settings
+from leeward.app.idempotency.store import TableClient, perform, perform_async
+from leeward.clock import Clock
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def idempotent(
+    *,
+    table: str,
+    key: KeySource = None,
+    lease: float | timedelta | None = None,
+    keep: float | timedelta = 86_400.0,
+    failures: Failures = None,
+    unreachable: Literal["refuse", "run_and_flag"] = "refuse",
+    effects: Literal["anywhere", "marked"] = "anywhere",
+    unknown: Literal["refuse", "run"] = "refuse",
+    dedup_scope: Literal["target", "group"] = "target",
+    name: str | None = None,
+    client: TableClient | Callable[[], TableClient] | None = None,
+    clock: Clock | None = None,
+) -> Callable[[F], F]:
+    """Run a function once for each key: a repeat gets the first one's result, or is refused.
+
+    Works for functions and coroutine functions, as a handler of an app and by itself.
+
+    Args:
+        table: logical name of the table with the records; its key is ``id``.
+        key: where the key is: None for the one that came with the call; a path that begins with a
+            parameter, such as ``order.id``; ``header:Name``; or a function of the same arguments.
+        lease: seconds after which a run that has not ended is taken for dead. It has to be longer
+            than the platform lets the function run, which on some is longer than its caller waits.
+            By default what is left of the call, else 60, and 10 seconds more.
+        keep: seconds for which a key is remembered, a day by default. It has to be longer than the
+            latest delivery may come.
+        failures: what an exception does to the key, by its class: ``release`` it, because nothing
+            has run; ``replay`` the failure to repeats; or let a repeat ``rerun``. One word for all
+            exceptions. Every other keeps the key, and repeats are refused.
+        unreachable: what to do while the table cannot be reached: ``refuse`` the call, or
+            ``run_and_flag``, which may run it twice.
+        effects: ``marked`` says that the function announces all its effects, by `effect`, or has
+            only such as leeward sees: calls of its client. What fails before the first of them
+            releases the key. Otherwise an effect may be ``anywhere``.
+        unknown: what a repeat does when an earlier run may have had its effect: ``refuse``, or
+            ``run``, where the function can deal with that; `Run.earlier` tells it.
+        dedup_scope: ``group`` if the function uses one table on all clouds, so that each knows the
+            keys of the others.
+        name: of the records in the table; by default the function's module and name.
+        client: keeps the records: a `leeward.Client`, for a coroutine function a
+            `leeward.AsyncClient`, or what returns one when it is first needed. By default one for
+            all functions of this process, as the environment configures it.
+        clock: for tests, `leeward.testing.FakeClock`.
+
+    Raises:
+        ConfigError: an argument is wrong; it is named.
+    """
+
+    def decorate(function: F) -> F:
+        settings = check_settings(
+            function,
+            table=table,
+            key=key,
+            lease=lease,
+            keep=keep,
+            failures=failures,
+            unreachable=unreachable,
+            effects=effects,
+            unknown=unknown,
+            dedup_scope=dedup_scope,
+            name=name,
+            client=client,
+            clock=clock,
+        )
+
+        wrapper = _awaited if iscoroutinefunction(function) else _called
+        return cast("F", wraps(function)(wrapper(function, settings)))
+
+    return decorate
+
+
+def _called(function: Callable[..., Any], settings: Settings) -> Callable[..., Any]:
+    def call(*positional: Any, **named: Any) -> Any:
+        attempt = Attempt(settings, positional, named)
+        client, location = settings.client(), attempt.location
+        run = attempt.begin(perform(client, location, attempt.claim()), client)
+        if isinstance(run, Replay):
+            return run.result
+        try:
+            with run:
+                run.start()
+                result = function(*positional, **named)
+        except Exception as error:
+            attempt.failed(run, perform(client, location, attempt.after_failure(run, error)))
+            raise
+        end = perform(client, location, attempt.after_success(run, result))
+        return attempt.ended(run, end, result)
+
+    return call
+
+
+def _awaited(function: Callable[..., Any], settings: Settings) -> Callable[..., Any]:
+    async def call(*positional: Any, **named: Any) -> Any:
+        attempt = Attempt(settings, positional, named)
+        client, location = settings.client(), attempt.location
+        run = attempt.begin(await perform_async(client, location, attempt.claim()), client)
+        if isinstance(run, Replay):
+            return run.result
+        try:
+            with run:
+                await run.start_async()
+                result = await function(*positional, **named)
+        except Exception as error:
+            steps = attempt.after_failure(run, error)
+            attempt.failed(run, await perform_async(client, location, steps))
+            raise
+        end = await perform_async(client, location, attempt.after_success(run, result))
+        return attempt.ended(run, end, result)
+
+    return call

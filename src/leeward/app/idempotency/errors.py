@@ -1,0 +1,103 @@
+"""What a call with an idempotency key may be told instead of a result.
+
+None of them has run the handler. The statuses are those of
+draft-ietf-httpapi-idempotency-key-header.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from leeward.app.idempotency.record import Failure, Reason
+from leeward.app.problem import Problem
+
+
+class KeyMissing(Problem):
+    """The call has no idempotency key where the function demands one; status 400. It did not run.
+
+    Attributes:
+        field: where the key was looked for.
+    """
+
+    def __init__(self, message: str, *, field: str) -> None:
+        super().__init__(message, status=400, reason="key_missing")
+        self.field = field
+
+
+class KeyReused(Problem):
+    """The key belongs to a call with another payload; status 422. This one did not run."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, status=422, reason="key_reused")
+
+
+class RepeatRefused(Problem):
+    """The key is known, and the call neither ran again nor has a result to get; status 409.
+
+    Attributes:
+        reason: ``running``, ``unknown`` or ``not_kept``.
+        retry_after: seconds after which asking again may help; None where it does not.
+        ran: whether the earlier call has had its effect: ``maybe`` or ``yes``.
+    """
+
+    def __init__(self, message: str, reason: Reason, retry_after: float | None = None) -> None:
+        super().__init__(
+            message,
+            status=409,
+            reason=reason.value,
+            retryable=reason is Reason.RUNNING,
+            retry_after=retry_after,
+        )
+        self.ran = "yes" if reason is Reason.NOT_KEPT else "maybe"
+
+
+class LeaseLost(Problem):
+    """Another run has taken this key over, so this one may begin no further effect; status 409."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, status=409, reason="lease_lost")
+
+
+class EarlierFailure(Problem):
+    """The run that had this key failed, and repeats get the same failure; status 500.
+
+    Attributes:
+        error_type: class name of what it raised.
+    """
+
+    def __init__(self, message: str, *, error_type: str) -> None:
+        super().__init__(message, status=500, reason="earlier_failure", retryable=False)
+        self.error_type = error_type
+
+
+_REFUSALS: Final = {
+    Reason.RUNNING: "is still running; ask again later",
+    Reason.UNKNOWN: (
+        "may have had its effect, and nothing proves whether it had. Find out, then delete its "
+        "record to let it run again"
+    ),
+    Reason.NOT_KEPT: "has completed, and its result was not kept; it did not run again",
+}
+
+
+def refusal(function: str, reason: Reason, retry_after: float | None) -> Problem:
+    """Return what a call is told that was refused; the key itself stays out of it."""
+    if reason is Reason.MISMATCH:
+        return KeyReused(
+            f"the idempotency key of this call to {function!r} belongs to another payload. It did "
+            "not run; send the same payload, or a key of its own"
+        )
+    return RepeatRefused(
+        f"an earlier call of {function!r} with this idempotency key {_REFUSALS[reason]}",
+        reason,
+        retry_after,
+    )
+
+
+def earlier_failure(function: str, failure: Failure) -> EarlierFailure:
+    """Return a failure of an earlier run, told again."""
+    return EarlierFailure(
+        f"an earlier call of {function!r} with this idempotency key has failed with "
+        f"{failure.type}. It did not run again",
+        error_type=failure.type,
+    )

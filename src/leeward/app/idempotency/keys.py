@@ -1,0 +1,170 @@
+"""Where the key of a call comes from: the call itself, an argument, its payload, or a header."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from inspect import Parameter, signature
+from typing import Any, Final, NamedTuple, TypeAlias
+from uuid import UUID
+
+from leeward.app.idempotency.errors import KeyMissing
+from leeward.app.idempotency.payload import digest_of_text
+from leeward.errors import ConfigError
+from leeward.masking import masked
+from leeward.text import is_token
+
+HEADER: Final = "header:"
+LONGEST_KEY: Final = 255
+"""Characters, as with most services that take a key."""
+READABLE: Final = 128
+"""Characters up to which a key stands in the table as it is, so that an operator finds it."""
+
+KeySource: TypeAlias = str | Callable[..., object] | None
+
+
+class Arguments(NamedTuple):
+    """What a handler was called with, by name, its context left out; and the context."""
+
+    values: dict[str, Any]
+    context: Any = None
+
+    def __repr__(self) -> str:
+        return masked(self)
+
+
+class Signature(NamedTuple):
+    """The parameters of a handler, and their defaults."""
+
+    names: tuple[str, ...]
+    defaults: Mapping[str, Any]
+
+    def bind(
+        self,
+        positional: tuple[Any, ...],
+        named: Mapping[str, Any],
+        is_context: Callable[[Any], bool],
+    ) -> Arguments:
+        """Return the arguments of a call, by name; what does not fit is left to the handler."""
+        values = dict(zip(self.names, positional, strict=False))
+        if self.defaults or named:
+            values = {**self.defaults, **values, **named}
+        for name, value in values.items():
+            if is_context(value):
+                del values[name]
+                return Arguments(values, value)
+        return Arguments(values)
+
+
+def signature_of(function: Callable[..., Any], what: str) -> Signature:
+    """Read the parameters of a handler.
+
+    Raises:
+        ConfigError: it takes any number of them, so that two calls cannot be compared.
+    """
+    names, defaults = [], {}
+    for parameter in signature(function).parameters.values():
+        if parameter.kind in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD):
+            raise ConfigError(f"{what} takes any arguments; name them, so that calls compare")
+        names.append(parameter.name)
+        if parameter.default is not Parameter.empty:
+            defaults[parameter.name] = parameter.default
+    return Signature(tuple(names), defaults)
+
+
+def key_reader(
+    source: KeySource, names: tuple[str, ...], what: str
+) -> Callable[[Arguments, Any], str]:
+    """Return what takes the key out of a call: its arguments, and its running context or None.
+
+    Args:
+        source: None for the key that came with the call; ``header:Name``; a path such as
+            ``order.id``, which begins with a parameter; or a function of the handler's arguments.
+        names: the parameters.
+        what: the handler, for messages.
+
+    Raises:
+        ConfigError: there is no such parameter.
+    """
+    if source is None:
+        return _own_key
+    if callable(source):
+        return lambda arguments, _context: _checked(source(**arguments.values), "the function")
+    if type(source) is not str or not source:
+        raise ConfigError(f"key of {what} must be a text, a function or None, not {source!r}")
+    if source.startswith(HEADER):
+        return _header_reader(source.removeprefix(HEADER), what)
+    first, *rest = source.split(".")
+    if first not in names:
+        raise ConfigError(
+            f"key of {what} is {source!r}, and there is no parameter {first!r}; begin with one of "
+            f"{', '.join(names)}, or with {HEADER}"
+        )
+    return lambda arguments, _context: _checked(
+        _followed(arguments.values.get(first), rest), source
+    )
+
+
+def record_id(function: str, key: str) -> str:
+    """Return under which id a table keeps the record of a key: readable where that can be."""
+    readable = len(key) <= READABLE and key.isascii() and key.isprintable() and " " not in key
+    if readable and not key.startswith("sha256:"):
+        return f"{function}:{key}"
+    return f"{function}:sha256:{digest_of_text(key)}"
+
+
+def unquoted(text: str) -> str:
+    """Return a header's key bare: the draft has it in quotes, and most clients send it without."""
+    quoted = len(text) > 1 and text[0] == text[-1] == '"'
+    return text[1:-1].replace('\\"', '"').replace("\\\\", "\\") if quoted else text
+
+
+def _own_key(arguments: Arguments, context: Any) -> str:
+    found = context if context is not None else arguments.context
+    return _checked(getattr(found, "idempotency_key", None), "Idempotency-Key")
+
+
+def _header_reader(name: str, what: str) -> Callable[[Arguments, Any], str]:
+    if not is_token(name):
+        raise ConfigError(f"key of {what} names no header; write {HEADER}Idempotency-Key")
+    wanted = name.lower()
+
+    def read(arguments: Arguments, context: Any) -> str:
+        found = context if context is not None else arguments.context
+        headers: Mapping[str, str] = getattr(found, "headers", None) or {}
+        for header, text in headers.items():
+            if header.lower() == wanted:
+                return _checked(unquoted(text.strip()), f"{HEADER}{name}")
+        return _checked(None, f"{HEADER}{name}")
+
+    return read
+
+
+def _followed(value: Any, path: list[str]) -> Any:
+    """Return what a path leads to: an attribute, a field, a place in a list; None for nothing."""
+    for part in path:
+        if isinstance(value, Mapping):
+            value = value.get(part)
+        elif isinstance(value, list | tuple) and part.isascii() and part.isdecimal():
+            value = value[int(part)] if int(part) < len(value) else None
+        else:
+            value = getattr(value, part, None) if not part.startswith("_") else None
+    return value
+
+
+def _checked(key: object, field: str) -> str:
+    """Return the key as text.
+
+    Raises:
+        KeyMissing: it is not there, or nothing that could be one.
+    """
+    if type(key) is int or isinstance(key, UUID):
+        key = str(key)
+    if isinstance(key, str) and 0 < len(key) <= LONGEST_KEY:
+        return key
+    if key is None or key == "":
+        told = f"this call needs an idempotency key, and there is none at {field}"
+    elif isinstance(key, str):
+        told = f"the idempotency key at {field} has {len(key)} characters, at most {LONGEST_KEY}"
+    else:
+        told = f"the idempotency key at {field} must be text, int or UUID, not {type(key).__name__}"
+    raise KeyMissing(f"{told}. It did not run", field=field)

@@ -1,0 +1,107 @@
+"""A digest of what a call is about, the same on every cloud that hands the call over.
+
+The same JSON comes as text on one cloud and as decoded numbers on another, and a handler may ask
+for Decimal where another has float. So values are brought to JSON in one spelling first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from functools import cache
+from hashlib import sha256
+from typing import Any, Final
+
+from leeward.app.idempotency.plain import fields_of
+from leeward.errors import ConfigError
+
+HEX_DIGITS: Final = 32
+"""128 bits."""
+
+_UNFED: Final = sha256()
+"""OpenSSL looks its algorithm up for each new hash, and not for a copy."""
+
+
+def digest_of(value: Any) -> str:
+    """Return the digest of a payload, in hex.
+
+    Raises:
+        ConfigError: something in it has no spelling; the message names its type.
+    """
+    try:
+        text = _spelled(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConfigError(
+            f"a call with an idempotency key is compared by its payload, and this one cannot be "
+            f"compared ({type(error).__name__}); take JSON, dataclasses, Decimal, datetime or UUID"
+        ) from None  # the error may hold a part of the payload
+    return digest_of_text(text)
+
+
+def digest_of_text(text: str) -> str:
+    """Return the digest of a text, in hex."""
+    hashed = _UNFED.copy()
+    hashed.update(text.encode("utf-8", "surrogatepass"))
+    return hashed.hexdigest()[:HEX_DIGITS]
+
+
+def _plain(value: Any) -> Any:
+    """Return `value`, which JSON does not know, as something that it does."""
+    if isinstance(value, Decimal):
+        return _number(value)
+    if isinstance(value, bytes | bytearray):
+        return {"bytes": value.hex()}
+    if hasattr(value, "isoformat"):
+        return {"time": value.isoformat()}
+    if isinstance(value, set | frozenset):
+        return {"set": sorted(_spelled(each) for each in value)}
+    for read in _READERS:
+        found = read(value)
+        if found is not None:
+            return found
+    raise TypeError(type(value).__name__)
+
+
+def _number(value: Decimal) -> Any:
+    """Return what JSON's own decoder makes of a number that another one reads as a Decimal."""
+    if value.is_finite() and value.as_tuple().exponent == 0:
+        return int(value)
+    near = float(value)
+    return near if Decimal(repr(near)) == value else {"decimal": str(value.normalize())}
+
+
+def _enumerated(value: Any) -> Any:
+    from enum import Enum
+
+    return value.value if isinstance(value, Enum) else None
+
+
+def _uuid(value: Any) -> Any:
+    from uuid import UUID
+
+    return str(value) if isinstance(value, UUID) else None
+
+
+_READERS: Final[tuple[Callable[[Any], Any], ...]] = (fields_of, _enumerated, _uuid)
+
+
+@cache
+def _encoder() -> Callable[[Any], str]:
+    """Return one encoder for all: making one costs more than a small payload does.
+
+    `json.JSONEncoder.encode` makes anew, each time, the encoder in C that does the work where there
+    is one (CPython). This one does not look for cycles: a payload that has one is nested too deep.
+    """
+    from json import JSONEncoder, encoder
+
+    plain = JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain)
+    in_c = getattr(encoder, "c_make_encoder", None)
+    if in_c is None:
+        return plain.encode
+    spell = encoder.encode_basestring
+    chunks = in_c(None, _plain, spell, None, ":", ",", True, False, True)
+    return lambda value: "".join(chunks(value, 0))
+
+
+def _spelled(value: Any) -> str:
+    return _encoder()(value)

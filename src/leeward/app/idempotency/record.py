@@ -1,0 +1,260 @@
+"""The record of one key, and what a call that meets it does: the state machine, pure.
+
+```
+absent ------------ claim, if absent -----------------> IN_PROGRESS(owner, lease, fence 1)
+IN_PROGRESS ------- by its owner, if unchanged -------> COMPLETED | FAILED | UNKNOWN | RELEASED
+RELEASED ------------------------ claim, if unchanged -> IN_PROGRESS(new owner, fence + 1)
+IN_PROGRESS, lease over, no effect begun ---- the same -> the same
+FAILED, to be run again --------------------- the same -> the same
+UNKNOWN, or lease over after an effect ------ claim ----> refused, unless the handler wants it
+```
+
+Every arrow is a conditional write: on absence, or on the revision that was seen. So of two writers
+one finds out that it came second, whatever their clocks say. Times are Unix seconds, by the clock
+of whoever looks: a wrong clock ends a lease early or late, and that is all it can do.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from leeward.masking import masked
+
+LONGEST_WAIT: Final = 5.0
+"""Seconds that a repeat is asked to wait for the run under way, which may end before its lease."""
+
+
+class State(Enum):
+    """How far the run that holds a key has come; the value stands in the table."""
+
+    IN_PROGRESS = "in_progress"
+    """It runs, or has ended without a word."""
+    COMPLETED = "completed"
+    """It has returned; repeats get its result."""
+    FAILED = "failed"
+    """It has failed in a way that the handler declared; repeats get the same, or run again."""
+    UNKNOWN = "unknown"
+    """It has ended, and nothing proves that it had no effect."""
+    RELEASED = "released"
+    """It has ended, and nothing has run: the key is free. The record stays, because the claim of a
+    run that has ended may be on its way a second time, and must find that something is there."""
+
+
+class Earlier(Enum):
+    """Why a run is not the first of its key: its handler may find traces of the one before."""
+
+    LAPSED = "lapsed"
+    """The one before ended without a word, and its lease is over."""
+    FAILED = "failed"
+    """The one before failed, and was declared to be run again."""
+    UNKNOWN = "unknown"
+    """The one before ended, and may have had its effect."""
+
+
+class Failure(NamedTuple):
+    """How a run failed.
+
+    Attributes:
+        type: name of the exception's class.
+        arguments: what it was made of; empty where that is not kept.
+        rerun: a repeat runs again, where it would else get the same failure.
+    """
+
+    type: str
+    arguments: tuple[Any, ...] = ()
+    rerun: bool = False
+
+    def __repr__(self) -> str:
+        return masked(self, "type rerun")
+
+
+class Record(NamedTuple):
+    """What a table keeps of a key.
+
+    Attributes:
+        state: how far its run has come.
+        owner: the attempt that runs it, or has run it; no two have the same.
+        fence: 1 for the first run, and one more for each that took over.
+        lease_until: Unix seconds; a run that has not ended by then is taken for dead.
+        payload: digest of what the call was about.
+        effects: an effect may have begun.
+        result: what it returned, when COMPLETED.
+        kept: `result` is here; False where it was too large, or is nothing that a table takes.
+        failure: when FAILED or UNKNOWN.
+    """
+
+    state: State
+    owner: str
+    fence: int
+    lease_until: float
+    payload: str
+    effects: bool
+    result: Any = None
+    kept: bool = True
+    failure: Failure | None = None
+
+    def __repr__(self) -> str:
+        return masked(self, "state owner fence lease_until effects kept failure")
+
+
+class Found(NamedTuple):
+    """A record as it was loaded, and the revision that it had then; None where it made no sense."""
+
+    record: Record | None
+    revision: str
+
+
+class Claim(NamedTuple):
+    """A call that wants to run.
+
+    Attributes:
+        owner: of this attempt.
+        payload: digest of what the call is about.
+        lease: seconds.
+        effects_marked: the handler announces each effect, so that none has begun before.
+        run_unknown: the handler can deal with what an earlier run may have done.
+    """
+
+    owner: str
+    payload: str
+    lease: float
+    effects_marked: bool = False
+    run_unknown: bool = False
+
+
+class Start(NamedTuple):
+    """Run, as soon as `record` is written; `revision` is what it replaces, None for nothing."""
+
+    record: Record
+    revision: str | None = None
+    earlier: Earlier | None = None
+
+
+class Replay(NamedTuple):
+    """The result of the run that has completed, for a repeat."""
+
+    result: Any
+
+    def __repr__(self) -> str:
+        return masked(self)
+
+
+class ReplayFailure(NamedTuple):
+    """The failure of the run before, for a repeat."""
+
+    failure: Failure
+
+
+class Reason(Enum):
+    """Why a call with a known key neither runs nor gets a result."""
+
+    RUNNING = "running"
+    """The first one still runs."""
+    MISMATCH = "mismatch"
+    """The key belongs to a call with another payload."""
+    UNKNOWN = "unknown"
+    """An earlier run may have had its effect, and nothing proves whether it had."""
+    NOT_KEPT = "not_kept"
+    """It has completed, and its result was not kept."""
+
+
+class Refuse(NamedTuple):
+    """Do not run; `retry_after` seconds may change that."""
+
+    reason: Reason
+    retry_after: float | None = None
+
+
+Decision: TypeAlias = Start | Replay | ReplayFailure | Refuse
+
+
+def first(claim: Claim, now: float) -> Record:
+    """Return the record of the first run of a key."""
+    return _begun(claim, now, 1)
+
+
+def decide(found: Found, claim: Claim, now: float) -> Decision:
+    """Return what a call does about the record that its key has."""
+    record, revision = found
+    if record is None:
+        return Refuse(Reason.UNKNOWN)
+    if record.owner == claim.owner:  # the claim came through, and its answer was lost
+        return Start(record, revision)
+    if record.state is State.RELEASED:
+        return _take_over(found, claim, now, None)
+    if record.payload != claim.payload:
+        return Refuse(Reason.MISMATCH)
+    if record.state is State.COMPLETED:
+        return Replay(record.result) if record.kept else Refuse(Reason.NOT_KEPT)
+    if record.state is State.FAILED and record.failure is not None:
+        if not record.failure.rerun:
+            return ReplayFailure(record.failure)
+        return _take_over(found, claim, now, Earlier.FAILED)
+    return _decide_unended(found, record, claim, now)
+
+
+def _decide_unended(found: Found, record: Record, claim: Claim, now: float) -> Decision:
+    """Return what a call does about a run that has not told what it has done."""
+    match record.state:
+        case State.IN_PROGRESS if now < record.lease_until:
+            return Refuse(Reason.RUNNING, min(record.lease_until - now, LONGEST_WAIT))
+        case State.IN_PROGRESS if claim.run_unknown or not record.effects:
+            return _take_over(found, claim, now, Earlier.LAPSED)
+        case State.UNKNOWN if claim.run_unknown:
+            return _take_over(found, claim, now, Earlier.UNKNOWN)
+        case _:
+            return Refuse(Reason.UNKNOWN)
+
+
+def _take_over(found: Found, claim: Claim, now: float, earlier: Earlier | None) -> Start:
+    assert found.record is not None, "there is something to take over"
+    record = _begun(claim, now, found.record.fence + 1)
+    return Start(record, found.revision, earlier)
+
+
+def _begun(claim: Claim, now: float, fence: int) -> Record:
+    return Record(
+        State.IN_PROGRESS,
+        claim.owner,
+        fence,
+        now + claim.lease,
+        claim.payload,
+        effects=not claim.effects_marked,
+    )
+
+
+def marked(record: Record) -> Record:
+    """Return the record before the first effect of its run."""
+    return record._replace(effects=True)
+
+
+def completed(record: Record, result: Any) -> Record:
+    """Return the record of a run that has returned `result`."""
+    return record._replace(state=State.COMPLETED, effects=True, result=result)
+
+
+def without_result(record: Record) -> Record:
+    """Return the record of a run that has completed with what the table does not take."""
+    return record._replace(result=None, kept=False)
+
+
+def failed(record: Record, failure: Failure) -> Record:
+    """Return the record of a run that has failed as its handler declared."""
+    return record._replace(state=State.FAILED, failure=failure)
+
+
+def unknown(record: Record, failure: Failure) -> Record:
+    """Return the record of a run that has ended, nobody knows with what effect."""
+    return record._replace(state=State.UNKNOWN, effects=True, failure=failure)
+
+
+def released(record: Record) -> Record:
+    """Return the record of a run that has ended, and of which nothing has run."""
+    return record._replace(state=State.RELEASED)
+
+
+def seconds_kept(record: Record, keep: float, now: float) -> float:
+    """Return for how many seconds the table keeps `record`; one that may still run, longer."""
+    running = record.state is State.IN_PROGRESS
+    return keep + max(0.0, record.lease_until - now) if running else keep

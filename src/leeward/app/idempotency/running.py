@@ -1,0 +1,182 @@
+"""The run that is under way in this thread or task, and what its handler may ask of it."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from threading import Lock
+from typing import Final
+
+from leeward.app.idempotency.errors import LeaseLost
+from leeward.app.idempotency.record import Earlier
+from leeward.app.idempotency.steps import Away, Held, Recorded, mark_effect
+from leeward.app.idempotency.store import Location, TableClient, perform, perform_async
+from leeward.errors import ConfigError, DedupUnavailable, LeewardError
+from leeward.watching import WATCHER
+
+_RUN: Final[ContextVar[Run | None]] = ContextVar("leeward_run", default=None)
+
+
+class Run:
+    """A run that holds its key; `current_run` returns it to the handler.
+
+    Attributes:
+        fence: grows with each run of the key; for the handler's own writes further on.
+        earlier: why this is not the key's first run; None if it is. Where it is not None, traces
+            of an earlier run may be there.
+        recorded: repeats will meet this run's record; False where the table is away and the
+            operator has said to run all the same.
+        is_outermost: no other run has called this one.
+    """
+
+    def __init__(
+        self,
+        function: str,
+        held: Held | None,
+        earlier: Earlier | None,
+        client: TableClient,
+        location: Location,
+        *,
+        forbid_unrecorded: bool,
+        awaited: bool,
+    ) -> None:
+        self.function = function
+        self.held = held
+        self.earlier = earlier
+        self.fence = 0 if held is None else held.record.fence
+        self.recorded = held is not None
+        self.effects = 0
+        self._lock = Lock()
+        self.started = False
+        self.starts_as_effect = held is None or held.record.effects
+        self._client = client
+        self._location = location
+        self._forbid = forbid_unrecorded
+        self._awaited = awaited
+        self._outer = WATCHER.get()
+        self.is_outermost = _RUN.get() is None
+
+    def __enter__(self) -> None:
+        """Let the handler in the block see this run, and this run the calls that it makes."""
+        self._tokens = _RUN.set(self), WATCHER.set(self)
+
+    def __exit__(self, *_raised: object) -> None:
+        """End that."""
+        run, watcher = self._tokens
+        WATCHER.reset(watcher)
+        _RUN.reset(run)
+
+    def start(self) -> None:
+        """Let the handler begin: where effects may be anywhere, that is one to whoever watches."""
+        if self.starts_as_effect and self._outer is not None:
+            self._outer.begin()
+        self.started = True
+
+    async def start_async(self) -> None:
+        """Do the same without blocking the event loop."""
+        if self.starts_as_effect and self._outer is not None:
+            await self._outer.begin_async()
+        self.started = True
+
+    def withdraw(self) -> None:
+        """Take back what `start` has announced: it is proved that nothing has run."""
+        if self.started and self.starts_as_effect and self._outer is not None:
+            self._outer.proved_not_run()
+
+    def begin(self) -> None:
+        """Hear that an effect begins; the first of a run is written down before it does.
+
+        Raises:
+            LeaseLost: another run has taken the key over; the effect must not begin.
+            DedupUnavailable: this cannot be written down, so the effect must not begin.
+        """
+        if self.held is not None and not self.held.record.effects:
+            if self._awaited:
+                raise ConfigError(
+                    f"{self.function!r} is a coroutine function: await effect_async() before its "
+                    "first effect, or use a leeward.AsyncClient in it"
+                )
+            self._take(perform(self._client, self._location, mark_effect(self.held)))
+        if self._outer is not None:
+            self._outer.begin()
+        self._count(1)
+
+    async def begin_async(self) -> None:
+        """Do the same without blocking the event loop."""
+        if not self._awaited:
+            self.begin()
+            return
+        if self.held is not None and not self.held.record.effects:
+            steps = mark_effect(self.held)
+            self._take(await perform_async(self._client, self._location, steps))
+        if self._outer is not None:
+            await self._outer.begin_async()
+        self._count(1)
+
+    def proved_not_run(self) -> None:
+        """Hear that the effect which has begun did not run."""
+        if self._outer is not None:
+            self._outer.proved_not_run()
+        self._count(-1)
+
+    def _count(self, step: int) -> None:
+        with self._lock:  # threads of the handler may share the run
+            self.effects += step
+
+    def _take(self, marked: Held | Recorded | Away) -> None:
+        if isinstance(marked, Held):
+            self.held = marked
+        elif isinstance(marked, Recorded):
+            raise LeaseLost(
+                f"another run of {self.function!r} has taken the idempotency key over: this one "
+                "was too slow, and begins no further effect"
+            )
+        elif self._forbid or not may_run_without(marked.error):
+            raise unavailable(self.function, marked.error)
+        else:
+            self.recorded = False
+
+
+def current_run() -> Run | None:
+    """Return the run that is under way in this thread or task; None where there is none."""
+    return _RUN.get()
+
+
+def effect() -> None:
+    """Announce an effect that leeward does not see, before it begins; as `Context.effect`.
+
+    For what a handler calls, which has no context at hand. Outside of a handler it does nothing.
+    """
+    watcher = WATCHER.get()
+    if watcher is not None:
+        watcher.begin()
+
+
+async def effect_async() -> None:
+    """Do the same without blocking the event loop."""
+    watcher = WATCHER.get()
+    if watcher is not None:
+        await watcher.begin_async()
+
+
+def may_run_without(error: LeewardError) -> bool:
+    """Return whether `error` says that the table is away, and not that it is set up wrongly."""
+    outcome = getattr(error, "outcome", None)
+    return outcome is not None and outcome.value in _AWAY
+
+
+_AWAY: Final = frozenset({"local", "not_sent", "rejected", "unusable", "ambiguous"})
+"""Outcomes of a call to a table that cannot be reached now. Others, such as a wrong identity or a
+table that does not exist, are mistakes, which nobody has agreed to run with."""
+
+
+def unavailable(function: str, error: LeewardError) -> DedupUnavailable:
+    """Return what a call is told whose key could not be looked up."""
+    told = DedupUnavailable(
+        f"the table with the idempotency keys of {function!r} cannot be used "
+        f"({type(error).__name__}), so the call was refused. It did not run; calling again is safe",
+        target=error.target,
+        attempts=error.attempts,
+        retry_after=getattr(error, "retry_after", None),
+    )
+    told.__cause__ = error
+    return told

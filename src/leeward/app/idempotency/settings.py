@@ -1,0 +1,146 @@
+"""What was declared of an idempotent function, checked once, when it is decorated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from functools import cache
+from inspect import iscoroutinefunction
+from math import isfinite
+from typing import Any, Final, NamedTuple
+
+from leeward.app.idempotency.failures import Failures, Treatment, check_failures
+from leeward.app.idempotency.keys import Arguments, KeySource, Signature, key_reader, signature_of
+from leeward.app.idempotency.store import TableClient
+from leeward.clock import Clock, SystemClock
+from leeward.errors import ConfigError
+from leeward.text import is_printable
+
+LEASE: Final = 60.0
+"""Seconds, where neither the handler nor its call says how long it may run."""
+MARGIN: Final = 10.0
+"""Seconds by which a lease outlasts its call: 5 for writing the end, 5 for clocks that differ."""
+
+
+class Settings(NamedTuple):
+    """What holds for all calls of one function; `idempotent` explains each.
+
+    Attributes:
+        lease: seconds, or None for what the call has left.
+        keep: seconds.
+        awaited: it is a coroutine function.
+    """
+
+    function: str
+    table: str
+    signature: Signature
+    read_key: Callable[[Arguments, Any], str]
+    lease: float | None
+    keep: float
+    failures: Mapping[type[Exception], Treatment]
+    run_unrecorded: bool
+    effects_marked: bool
+    run_unknown: bool
+    scope: str
+    client: Callable[[], TableClient]
+    clock: Clock
+    awaited: bool
+
+
+def check_settings(
+    function: Callable[..., Any],
+    *,
+    table: str,
+    key: KeySource,
+    lease: float | timedelta | None,
+    keep: float | timedelta,
+    failures: Failures,
+    unreachable: str,
+    effects: str,
+    unknown: str,
+    dedup_scope: str,
+    name: str | None,
+    client: TableClient | Callable[[], TableClient] | None,
+    clock: Clock | None,
+) -> Settings:
+    """Check what `idempotent` was given.
+
+    Raises:
+        ConfigError: an argument is wrong; it is named.
+    """
+    if not callable(function):
+        raise ConfigError(
+            f"@idempotent stands before a function, not a {type(function).__name__}; if other "
+            "decorators make something else of it, put it directly before the function"
+        )
+    what = f"{function.__module__}.{function.__qualname__}"
+    signature = signature_of(function, what)
+    return Settings(
+        _text(what if name is None else name, "name"),
+        _text(table, "table"),
+        signature,
+        key_reader(key, signature.names, what),
+        None if lease is None else _seconds(lease, "lease"),
+        _seconds(keep, "keep"),
+        check_failures(failures, what),
+        _one_of(unreachable, "unreachable", "refuse", "run_and_flag"),
+        _one_of(effects, "effects", "anywhere", "marked"),
+        _one_of(unknown, "unknown", "refuse", "run"),
+        ("target", "group")[_one_of(dedup_scope, "dedup_scope", "target", "group")],
+        _opener(client, awaited=iscoroutinefunction(function)),
+        clock or SystemClock(),
+        iscoroutinefunction(function),
+    )
+
+
+def _text(value: object, field: str) -> str:
+    if not isinstance(value, str) or not value or not is_printable(value):
+        raise ConfigError(f"{field} of @idempotent must be a printable text, not {value!r}")
+    return value
+
+
+def _seconds(value: object, field: str) -> float:
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise ConfigError(f"{field} of @idempotent must be seconds or a timedelta, not {value!r}")
+    if not (seconds > 0 and isfinite(seconds)):
+        raise ConfigError(f"{field} of @idempotent must be more than 0 seconds, not {value!r}")
+    return float(seconds)
+
+
+def _one_of(value: object, field: str, default: str, other: str) -> bool:
+    """Return whether it is the other one."""
+    if value not in (default, other):
+        raise ConfigError(f"{field} of @idempotent must be {default!r} or {other!r}, not {value!r}")
+    return value == other
+
+
+def _opener(
+    client: TableClient | Callable[[], TableClient] | None, *, awaited: bool
+) -> Callable[[], TableClient]:
+    """Return what gives the client, checked, when it is needed."""
+    if client is None:
+        return lambda: _default_client(awaited)
+    if callable(client):
+        return cache(lambda: _checked(client(), awaited))
+    found = _checked(client, awaited)
+    return lambda: found
+
+
+@cache
+def _default_client(awaited: bool) -> TableClient:
+    import leeward
+
+    return leeward.AsyncClient() if awaited else leeward.Client()
+
+
+def _checked(client: TableClient, awaited: bool) -> TableClient:
+    method = getattr(client, "store_data", None)
+    if method is None:
+        raise ConfigError(
+            f"client of @idempotent must be a leeward.Client, not a {type(client).__name__}"
+        )
+    if iscoroutinefunction(method) is not awaited:
+        kind, needed = ("coroutine function", "AsyncClient") if awaited else ("function", "Client")
+        raise ConfigError(f"client of @idempotent must be a leeward.{needed}, for a {kind}")
+    return client

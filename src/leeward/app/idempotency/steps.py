@@ -1,0 +1,181 @@
+"""What a run asks of the table, step by step, and no I/O: generators for threads, loops and tests.
+
+Each yields one step, is sent what became of it and the time, and returns what it found out. A write
+is conditional, always: a run that was asleep while another took over writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from enum import Enum
+from typing import Final, NamedTuple, TypeAlias, TypeVar
+
+from leeward.app.idempotency.record import (
+    Claim,
+    Decision,
+    Found,
+    Reason,
+    Record,
+    Refuse,
+    Start,
+    decide,
+    first,
+    marked,
+    without_result,
+)
+from leeward.errors import LeewardError
+
+ROUNDS: Final = 4
+"""How often a claim looks again when others have written in between."""
+
+T = TypeVar("T")
+
+
+class Load(NamedTuple):
+    """Load the record. The reply is a `Found`, None where there is none, or `Away`."""
+
+
+class Save(NamedTuple):
+    """Write `record` if the one there still has `revision`; None: if there is none.
+
+    The reply is `Saved`, `Changed`, `Unfit` or `Away`.
+    """
+
+    record: Record
+    revision: str | None
+
+
+class Saved(NamedTuple):
+    """It is written, and has this revision now."""
+
+    revision: str
+
+
+class Changed(NamedTuple):
+    """Nothing was written: the record is not what it was."""
+
+
+class Unfit(NamedTuple):
+    """Nothing was written: the table does not take what was to be written."""
+
+    error: LeewardError
+
+
+class Away(NamedTuple):
+    """The table could not be reached; `written` if the write may have taken place all the same."""
+
+    error: LeewardError
+    written: bool = False
+
+
+Step: TypeAlias = Load | Save
+Reply: TypeAlias = Found | Saved | Changed | Unfit | Away | None
+Steps: TypeAlias = Generator[Step, tuple[Reply, float], T]
+
+
+class Held(NamedTuple):
+    """A record that this run has written itself, and its revision."""
+
+    record: Record
+    revision: str
+
+
+class Recorded(Enum):
+    """Whether the end of a run has been written down."""
+
+    YES = "yes"
+    WITHOUT_RESULT = "without_result"
+    """The table did not take the result; repeats learn that it is done."""
+    LOST = "lost"
+    """The key has expired, or somebody has deleted its record."""
+    NO = "no"
+    """The table could not be reached."""
+
+
+def claim_key(claim: Claim, now: float) -> Steps[Decision | Away]:
+    """Decide what a call does; `Start` means that its record is written, with its revision."""
+    start = Start(first(claim, now))
+    for _ in range(ROUNDS):
+        reply, now = yield Save(start.record, start.revision)
+        if isinstance(reply, Saved):
+            return Start(start.record, reply.revision, start.earlier)
+        if isinstance(reply, Unfit):
+            return Away(reply.error)
+        if isinstance(reply, Away) and not reply.written:
+            return reply
+        found, now = yield Load()
+        if isinstance(found, Away):
+            return found
+        if not isinstance(found, Found):  # it has expired since
+            start = Start(first(claim, now))
+            continue
+        decision = decide(found, claim, now)
+        if not isinstance(decision, Start):
+            return decision
+        if decision.record == found.record:  # its own claim, whose answer was lost
+            return decision._replace(earlier=start.earlier)
+        start = decision
+    return Refuse(Reason.RUNNING, 1.0)
+
+
+def mark_effect(held: Held) -> Steps[Held | Recorded | Away]:
+    """Write down that an effect may begin, before it does; `LOST` forbids it."""
+    for _ in range(ROUNDS):
+        record = marked(held.record)
+        reply, _ = yield Save(record, held.revision)
+        if isinstance(reply, Saved):
+            return Held(record, reply.revision)
+        if isinstance(reply, Away) and not reply.written:
+            return reply
+        found, _ = yield Load()
+        if isinstance(found, Away):
+            return found
+        own = _own(found, held)
+        if own is None:
+            return Recorded.LOST
+        if own.record.effects:
+            return own
+        held = own
+    return Recorded.LOST
+
+
+def write_end(held: Held, record: Record) -> Steps[Recorded | Found]:
+    """Write how the run has ended; a `Found` is the record of another run that has taken over."""
+    wanted, recorded = record, Recorded.YES
+    reply, _ = yield Save(wanted, held.revision)
+    if isinstance(reply, Unfit):
+        wanted, recorded = without_result(record), Recorded.WITHOUT_RESULT
+        reply, _ = yield Save(wanted, held.revision)
+    if isinstance(reply, Changed):
+        found, _ = yield Load()
+        own = _own(found, held)
+        if own is None:
+            return _lost(found)
+        if own.record.state is wanted.state:
+            return recorded
+        reply, _ = yield Save(wanted, own.revision)
+    if isinstance(reply, Saved):
+        return recorded
+    return Recorded.LOST if isinstance(reply, Changed) else Recorded.NO
+
+
+def write_nothing() -> Steps[Recorded | Found]:
+    """Do nothing, for a run that has no record."""
+    yield from ()
+    return Recorded.YES
+
+
+def _lost(found: Reply) -> Recorded | Found:
+    """Return what it means that a run is not the owner of its record any more."""
+    if isinstance(found, Found):
+        return found
+    return Recorded.NO if isinstance(found, Away) else Recorded.LOST
+
+
+def _own(found: Reply, held: Held) -> Held | None:
+    """Return the record where this run is still its owner: its own write had come through."""
+    if not isinstance(found, Found) or found.record is None:
+        return None
+    if found.record.owner != held.record.owner:
+        return None
+    return Held(found.record, found.revision)

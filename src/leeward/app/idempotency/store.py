@@ -1,0 +1,162 @@
+"""Records in a table of leeward's, on any provider: each step of a run as one call of a client."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
+
+from leeward.app.idempotency.record import Failure, Found, Record, State, seconds_kept
+from leeward.app.idempotency.steps import (
+    Away,
+    Changed,
+    Load,
+    Reply,
+    Saved,
+    Step,
+    Steps,
+    Unfit,
+)
+from leeward.errors import Conflict, InvalidRequest, LeewardError, OutcomeUnknown
+from leeward.watching import WATCHER
+
+if TYPE_CHECKING:
+    from leeward.values import Record as Loaded
+
+T = TypeVar("T")
+
+KEY: Final = "id"
+"""The key field of a table that keeps records."""
+
+
+class TableClient(Protocol):
+    """What is needed of a client, `leeward.Client` or `leeward.AsyncClient`."""
+
+    def store_data(
+        self,
+        table: str,
+        item: dict[str, Any],
+        *,
+        if_absent: bool = False,
+        if_revision: str | None = None,
+        expires_in: float | timedelta | None = None,
+    ) -> Any:
+        """Store an item."""
+
+    def load_data(self, table: str, key: str | Mapping[str, str]) -> Any:
+        """Load an item."""
+
+
+class Location(NamedTuple):
+    """Where the record of one key is, and how long it is kept, in seconds."""
+
+    table: str
+    id: str
+    keep: float
+    now: Callable[[], float]
+
+
+def perform(client: TableClient, location: Location, steps: Steps[T]) -> T:
+    """Carry out `steps` on the thread that asks, and return what they find out."""
+    token = WATCHER.set(None)  # its own calls, not those of the handler
+    try:
+        step = next(steps)
+        while True:
+            try:
+                reply = _reply(step, _call(client, location, step))
+            except LeewardError as error:
+                reply = _failed(error)
+            step = steps.send((reply, location.now()))
+    except StopIteration as end:
+        found: T = end.value
+        return found
+    finally:
+        WATCHER.reset(token)
+
+
+async def perform_async(client: TableClient, location: Location, steps: Steps[T]) -> T:
+    """Do the same without blocking the event loop."""
+    token = WATCHER.set(None)
+    try:
+        step = next(steps)
+        while True:
+            try:
+                reply = _reply(step, await _call(client, location, step))
+            except LeewardError as error:
+                reply = _failed(error)
+            step = steps.send((reply, location.now()))
+    except StopIteration as end:
+        found: T = end.value
+        return found
+    finally:
+        WATCHER.reset(token)
+
+
+def _call(client: TableClient, location: Location, step: Step) -> Any:
+    if isinstance(step, Load):
+        return client.load_data(location.table, location.id)
+    record, revision = step
+    return client.store_data(
+        location.table,
+        item_of(record, location.id),
+        if_absent=revision is None,
+        if_revision=revision,
+        expires_in=seconds_kept(record, location.keep, location.now()),
+    )
+
+
+def _reply(step: Step, answer: Any) -> Reply:
+    if isinstance(step, Load):
+        return None if answer is None else found_in(answer)
+    return Saved(answer.revision)
+
+
+def _failed(error: LeewardError) -> Reply:
+    if isinstance(error, Conflict):
+        return Changed()
+    if isinstance(error, InvalidRequest):
+        return Unfit(error)
+    return Away(error, isinstance(error, OutcomeUnknown))
+
+
+def item_of(record: Record, id: str) -> dict[str, Any]:
+    """Return the item that keeps `record`. Times in it are whole milliseconds."""
+    item: dict[str, Any] = {
+        KEY: id,
+        "state": record.state.value,
+        "owner": record.owner,
+        "fence": record.fence,
+        "lease_until": int(record.lease_until * 1000),
+        "payload": record.payload,
+        "effects": record.effects,
+    }
+    if record.state is State.COMPLETED:
+        item["kept"] = record.kept
+        if record.kept:
+            item["result"] = record.result
+    if record.failure is not None:
+        kind, arguments, rerun = record.failure
+        item["failure"] = {"type": kind, "arguments": [*arguments], "rerun": rerun}
+    return item
+
+
+def found_in(loaded: Loaded) -> Found:
+    """Read an item; its record is None where it is not one that this module has written."""
+    item = loaded.item
+    try:
+        failure = item.get("failure")
+        record = Record(
+            State(item["state"]),
+            str(item["owner"]),
+            int(item["fence"]),
+            int(item["lease_until"]) / 1000,
+            str(item["payload"]),
+            item["effects"] is not False,
+            item.get("result"),
+            item.get("kept", True) is not False,
+            failure
+            and Failure(str(failure["type"]), tuple(failure["arguments"]), bool(failure["rerun"])),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
+        record = None
+    return Found(record, loaded.revision)

@@ -1,0 +1,78 @@
+"""The kit of a runtime: what it needs of the function side, and of the rooms below that.
+
+A runtime of an adapter imports this, the vocabulary, and nothing else of leeward.
+"""
+
+from __future__ import annotations
+
+from leeward.app.answers import Answer, failed
+from leeward.app.app import App
+from leeward.app.events import event_in_headers, event_of, events_in, is_event
+from leeward.app.handlers import Handler
+from leeward.app.host import Host, event_key, tick_time
+from leeward.app.http import (
+    HttpAnswer,
+    HttpRequest,
+    delivery_of,
+    headers_of,
+    http_answer,
+    is_warm_up,
+    serve,
+    warmed,
+)
+from leeward.app.problem import (
+    RESPONSE_TOO_LARGE,
+    Failure,
+    InvalidInput,
+    Problem,
+    failure_of,
+    refused,
+)
+from leeward.app.traces import trace_ids
+from leeward.app.trial import Ran
+from leeward.app.triggers import Delivery, Kind, LogStyle, Message, Platform
+from leeward.clock import SystemClock
+from leeward.entropy import new_id
+from leeward.json_text import Undecodable, decode, encode
+from leeward.logs import log_event
+
+__all__ = [
+    "RESPONSE_TOO_LARGE",
+    "Answer",
+    "App",
+    "Delivery",
+    "Failure",
+    "Handler",
+    "Host",
+    "HttpAnswer",
+    "HttpRequest",
+    "InvalidInput",
+    "Kind",
+    "LogStyle",
+    "Message",
+    "Platform",
+    "Problem",
+    "Ran",
+    "SystemClock",
+    "Undecodable",
+    "decode",
+    "delivery_of",
+    "encode",
+    "event_in_headers",
+    "event_key",
+    "event_of",
+    "events_in",
+    "failed",
+    "failure_of",
+    "headers_of",
+    "http_answer",
+    "is_event",
+    "is_warm_up",
+    "log_event",
+    "new_id",
+    "refused",
+    "serve",
+    "tick_time",
+    "trace_ids",
+    "warmed",
+]

@@ -1,0 +1,176 @@
+"""What a handler answers when it does not answer with a value: problems, and every other error.
+
+An exception's text may repeat what the handler was given, so nobody gets to see it: neither the
+caller nor a log of the platform. A `Problem` is the exception whose text is written for the caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+from leeward.calls import FunctionFault
+from leeward.errors import (
+    ConfigError,
+    DedupUnavailable,
+    InvalidRequest,
+    LeewardError,
+    OutcomeUnknown,
+    Unsupported,
+)
+from leeward.masking import masked
+
+Ran: TypeAlias = Literal["no", "maybe", "yes"]
+"""Whether a call that failed has had an effect, as far as it is proved."""
+
+DEADLINE: Final = "deadline"
+BAD_INPUT: Final = "bad_input"
+NOT_JSON: Final = "not_json"
+RESPONSE_TOO_LARGE: Final = "response_too_large"
+NO_FUNCTION: Final = "no_function"
+
+_RETRYABLE: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
+"""Statuses after which the same call may end otherwise."""
+
+
+class Problem(Exception):
+    """An answer other than success, for the caller to read.
+
+    Args:
+        message: for the caller; it goes over the wire as it is, so put nothing secret into it.
+        status: of HTTP, 400 to 599: what is answered where the caller came by HTTP.
+        reason: a stable word that a program may act on, such as ``sold_out``.
+        retryable: whether the same call may end otherwise later; by default what the status says.
+            A delivery is tried again then, else it is given up at once.
+        retry_after: seconds that the caller should wait.
+
+    Attributes: as the arguments, and
+        ran: whether what the call asks for has taken effect, where the problem itself tells; None
+            for what leeward has seen of the handler.
+    """
+
+    ran: Ran | None = None
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 422,
+        reason: str | None = None,
+        retryable: bool | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        if type(status) is not int or not 400 <= status <= 599:
+            raise ConfigError(f"status of a Problem must be 400 to 599, not {status!r}")
+        self.message = message
+        self.status = status
+        self.reason = reason
+        self.retryable = status in _RETRYABLE if retryable is None else retryable
+        self.retry_after = retry_after
+
+
+class InvalidInput(Problem):
+    """The input is not what the handler's annotation says: status 400, and given up at once.
+
+    Attributes:
+        path: where in the input, such as ``$.items[1].qty``.
+        expected: what belongs there, such as ``int``.
+    """
+
+    def __init__(self, path: str, expected: str, *, missing: bool = False) -> None:
+        told = f"{path} is missing; it must be {expected}" if missing else None
+        super().__init__(told or f"{path} must be {expected}", status=400, reason=BAD_INPUT)
+        self.path = path
+        self.expected = expected
+
+
+class Failure(NamedTuple):
+    """How a call has failed, as whoever answers for it needs to know.
+
+    Attributes:
+        type: class of what was raised.
+        status: of HTTP.
+        message: what the caller may read; None for an exception that was not written for it.
+        reason: a stable word, or None.
+        retryable: the same call may end otherwise later.
+        retry_after: seconds to wait before.
+        ran: whether it has had an effect.
+        cause: what was raised.
+    """
+
+    type: str
+    status: int
+    message: str | None
+    reason: str | None
+    retryable: bool
+    retry_after: float | None
+    ran: Ran
+    cause: BaseException | None = None
+
+    def __repr__(self) -> str:
+        return masked(self, "type status reason retryable retry_after ran")
+
+    @property
+    def fault(self) -> FunctionFault:
+        """What the caller is told."""
+        return FunctionFault(self.type, self.message)
+
+
+FINAL_ERRORS: Final = (OutcomeUnknown, InvalidRequest, Unsupported, ConfigError)
+"""Of leeward's own errors those after which a repetition is wrong, or in vain: after an
+`OutcomeUnknown` it may do the same thing twice."""
+
+
+def failure_of(error: BaseException, final: tuple[type[BaseException], ...], ran: Ran) -> Failure:
+    """Judge what a handler has raised.
+
+    Args:
+        error: what was raised.
+        final: classes of errors after which the handler is not to be called again.
+        ran: whether it has had an effect.
+    """
+    kind = type(error).__name__
+    if isinstance(error, Problem):
+        retryable = error.retryable and not isinstance(error, final)
+        return Failure(
+            kind,
+            error.status,
+            error.message,
+            error.reason,
+            retryable,
+            error.retry_after,
+            ran,
+            error,
+        )
+    if isinstance(error, LeewardError):
+        retryable = not isinstance(error, (*final, *FINAL_ERRORS))
+        status = 503 if isinstance(error, DedupUnavailable) else 500
+        wait: float | None = getattr(error, "retry_after", None)
+        return Failure(kind, status, None, None, retryable, wait, ran, error)
+    return Failure(kind, 500, None, None, not isinstance(error, final), None, ran, error)
+
+
+def out_of_time() -> Problem:
+    """Return the problem of a call for which too little time is left."""
+    return Problem("too little time is left", status=503, reason=DEADLINE)
+
+
+def refused(problem: Problem) -> Failure:
+    """Return the failure of a call that was refused before its handler began."""
+    return failure_of(problem, (), "no")
+
+
+def fault_fields(failure: Failure) -> Mapping[str, object]:
+    """Return what the caller is told, as JSON: one form on every platform."""
+    told = {
+        "errorType": failure.type,
+        "errorMessage": failure.message,
+        "reason": failure.reason,
+        "retryable": failure.retryable,
+        "ran": failure.ran,
+    }
+    cause = failure.cause
+    if isinstance(cause, InvalidInput):
+        told |= {"path": cause.path, "expected": cause.expected}
+    return {name: value for name, value in told.items() if value is not None}

@@ -1,0 +1,44 @@
+"""Runtimes by name: what the entry points ``leeward.runtimes`` of installed adapters offer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
+
+from leeward.entrypoints import all_entry_points, entry_points
+from leeward.errors import ConfigError
+
+GROUP: Final = "leeward.runtimes"
+TRIALS: Final = "leeward.trials"
+"""The same runtimes without their platforms, for tests."""
+
+Runtime: TypeAlias = Callable[..., Any]
+"""Takes an `App` and options of its own; returns what the platform calls."""
+
+
+def runtime_of(platform: str, group: str = GROUP) -> Runtime:
+    """Load the runtime of `platform`, or what an adapter offers for it in another `group`.
+
+    Raises:
+        ConfigError: no installed package offers it, several do, or it cannot be loaded.
+    """
+    found = [each for each in entry_points(group) if each.name == platform]
+    found = found or [each for each in all_entry_points(group) if each.name == platform]
+    if not found:
+        known = sorted({each.name for each in all_entry_points(group)})
+        raise ConfigError(
+            f"no installed adapter has a runtime {platform!r}; "
+            f"known here: {', '.join(known) or 'none'}; install the adapter of that name"
+        )
+    if len(found) > 1:
+        packages = ", ".join(sorted(each.distribution for each in found))
+        raise ConfigError(f"several packages offer the runtime {platform!r} ({packages})")
+    try:
+        loaded: Any = found[0].load()
+    except ImportError as error:
+        raise ConfigError(
+            f"the runtime {platform!r} ({found[0].value}) cannot be loaded; "
+            "install or update what it needs"
+        ) from error
+    runtime: Runtime = loaded
+    return runtime

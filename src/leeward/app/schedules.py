@@ -1,0 +1,151 @@
+"""When a schedule is due: five fields as in a crontab, in UTC.
+
+Only what every cloud's schedules can say is taken: numbers, ``*``, lists, ranges and steps; and not
+a day of the month together with a day of the week, which clouds combine differently.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from leeward.errors import ConfigError
+
+_FIELDS: Final = (
+    ("minute", 0, 59),
+    ("hour", 0, 23),
+    ("day of the month", 1, 31),
+    ("month", 1, 12),
+    ("day of the week", 0, 6),
+)
+"""Each with its smallest and its largest value; 0 is Sunday."""
+
+_PART: Final = re.compile(r"(?:\*|(\d{1,2})(?:-(\d{1,2}))?)(?:/(\d{1,2}))?")
+
+_LONGEST: Final = 8 * 366
+"""Days from one time to the next, at most: the 29th of February skips a leap year at 2100."""
+
+
+class Schedule(NamedTuple):
+    """The minutes, hours, days, months and weekdays at which it is due."""
+
+    minutes: frozenset[int]
+    hours: frozenset[int]
+    days: frozenset[int]
+    months: frozenset[int]
+    weekdays: frozenset[int]
+
+
+def check_schedule(text: object) -> None:
+    """Check that `text` is a schedule, and is due at some time.
+
+    Raises:
+        ConfigError: it is not; the field is named.
+    """
+    if not isinstance(text, str):
+        raise ConfigError("a schedule must be a text with five fields, such as '*/5 * * * *'")
+    next_time(text, datetime(2024, 1, 1, tzinfo=UTC))
+
+
+def next_time(text: str, after: datetime) -> datetime:
+    """Return the first time after `after` at which a schedule is due.
+
+    Raises:
+        ConfigError: it is not a schedule, or never due.
+    """
+    schedule = parse(text)
+    moment = after.astimezone(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
+    last = moment + timedelta(days=_LONGEST)
+    while moment < last:
+        if not _is_day(schedule, moment):
+            moment = moment.replace(hour=0, minute=0) + timedelta(days=1)
+        elif moment.hour not in schedule.hours:
+            moment = moment.replace(minute=0) + timedelta(hours=1)
+        elif moment.minute not in schedule.minutes:
+            moment += timedelta(minutes=1)
+        else:
+            return moment
+    raise ConfigError(f"the schedule {text!r} is never due; correct its day and its month")
+
+
+def last_time(text: str, before: datetime) -> datetime:
+    """Return the last time not after `before` at which a schedule was due.
+
+    Raises:
+        ConfigError: it is not a schedule, or never due.
+    """
+    schedule = parse(text)
+    moment = before.astimezone(UTC).replace(second=0, microsecond=0)
+    first = moment - timedelta(days=_LONGEST)
+    while moment > first:
+        if not _is_day(schedule, moment):
+            moment = moment.replace(hour=23, minute=59) - timedelta(days=1)
+        elif moment.hour not in schedule.hours:
+            moment = moment.replace(minute=59) - timedelta(hours=1)
+        elif moment.minute not in schedule.minutes:
+            moment -= timedelta(minutes=1)
+        else:
+            return moment
+    raise ConfigError(f"the schedule {text!r} is never due; correct its day and its month")
+
+
+def time_told(text: object) -> datetime | None:
+    """Return the time that a platform names for a run, in UTC; None if it names none."""
+    if not isinstance(text, str):
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+@lru_cache(maxsize=256)
+def parse(text: str) -> Schedule:
+    """Read a schedule.
+
+    Raises:
+        ConfigError: it is not one; the field is named.
+    """
+    fields = text.split()
+    if len(fields) != len(_FIELDS):
+        raise ConfigError(
+            f"the schedule {text!r} has {len(fields)} fields; write five: minute, hour, day of the "
+            "month, month, day of the week, such as '*/5 * * * *'"
+        )
+    if fields[2] != "*" and fields[4] != "*":
+        raise ConfigError(
+            f"the schedule {text!r} names a day of the month and a day of the week, which clouds "
+            "combine differently; leave one of them '*'"
+        )
+    return Schedule(
+        *(
+            _values(field, name, first, last)
+            for field, (name, first, last) in zip(fields, _FIELDS, strict=True)
+        )
+    )
+
+
+def _is_day(schedule: Schedule, moment: datetime) -> bool:
+    return (
+        moment.month in schedule.months
+        and moment.day in schedule.days
+        and moment.isoweekday() % 7 in schedule.weekdays
+    )
+
+
+def _values(field: str, name: str, first: int, last: int) -> frozenset[int]:
+    found: set[int] = set()
+    for part in field.split(","):
+        match = _PART.fullmatch(part)
+        if match is None:
+            raise ConfigError(f"{name} of a schedule is {part!r}; use numbers, *, -, / and commas")
+        begin = first if match[1] is None else int(match[1])
+        end = int(match[2]) if match[2] else last if match[1] is None or match[3] else begin
+        step = int(match[3] or 1)
+        if not (first <= begin <= end <= last and step):
+            raise ConfigError(f"{name} of a schedule is {part!r}; it goes from {first} to {last}")
+        found.update(range(begin, end + 1, step))
+    return frozenset(found)

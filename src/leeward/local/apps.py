@@ -1,0 +1,64 @@
+"""An app in this process: where its handlers are registered, and how one gets a delivery."""
+
+from __future__ import annotations
+
+from leeward.app.app import App
+from leeward.app.core import answer
+from leeward.app.handlers import Handler
+from leeward.app.triggers import Delivery, Input, Kind, Message, Platform
+from leeward.clock import Clock
+from leeward.delivery.dispatcher import AttemptFailed
+from leeward.delivery.store import Delivery as Row
+from leeward.local.bus import Bus, event_in
+from leeward.local.functions import Functions
+
+
+def mount(app: App, functions: Functions, bus: Bus) -> None:
+    """Register every handler of an app.
+
+    Raises:
+        ConfigError: a handler is wrong, or one of its names is taken.
+    """
+    app.check()
+    for handler in app.handlers.values():
+        if handler.kind is Kind.CALL:
+            functions.register(handler.name, handler)
+        elif handler.kind is Kind.MESSAGE:
+            functions.register(handler.queue or handler.name, handler)
+        elif handler.kind is Kind.EVENT:
+            bus.subscribe(handler.bus or "", handler.type, handler)
+
+
+def deliver(handler: Handler, row: Row, deadline: float, clock: Clock) -> None:
+    """Make one attempt to deliver a row.
+
+    Args:
+        handler: of the row's recipient.
+        row: an event, or a queued call.
+        deadline: on the clock's `monotonic`.
+        clock: of the target.
+
+    Raises:
+        AttemptFailed: the handler has failed; it holds why, and whether to try again.
+    """
+    delivery = Delivery(
+        _input(handler, row),
+        f"{row.id}-{row.attempt}",
+        row.idempotency_key,
+        deadline - clock.monotonic(),
+        row.attempt,
+    )
+    failure = answer(handler, delivery, Platform("local", None, clock)).failure
+    if failure is not None and failure.cause is not None:
+        counted = handler.retries is not None
+        again = failure.retryable if counted or not failure.retryable else None
+        raise AttemptFailed(failure.cause, again=again)
+
+
+def _input(handler: Handler, row: Row) -> Input:
+    if handler.kind is Kind.EVENT:
+        return event_in(row.document)
+    body = row.document.encode()
+    if handler.kind is Kind.MESSAGE:
+        return Message(row.recipient.subscriber, str(row.id), body)
+    return body

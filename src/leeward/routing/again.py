@@ -1,0 +1,152 @@
+"""After a failure: the same target once more, the next one, or the end.
+
+Most failures that are proved not to have run are short, so the same target gets one more try; then
+the next target is asked. Which one that is, is chosen anew each time.
+"""
+
+from __future__ import annotations
+
+from leeward.errors import Outcome
+from leeward.routing.budget import spend_failover, spend_retry
+from leeward.routing.call import (
+    AttemptEnded,
+    CallState,
+    Decision,
+    Pause,
+    attempts_left,
+    dispatch,
+    end,
+)
+from leeward.routing.choice import choose
+from leeward.routing.circuit import Random, State
+from leeward.routing.evidence import circuits_of, tell
+from leeward.routing.outcomes import TABLE, May
+
+
+def go_on(state: CallState, ended: AttemptEnded, now: float, random: Random) -> Decision:
+    """Send again, to the same target or another, if table, caps, budgets and time allow it."""
+    row, rules, policy = TABLE[ended.outcome], state.rules, state.health.policy
+    if row.again is May.NEVER and row.move is May.NEVER:
+        return end(state, ended.outcome.value)
+    attempts, left = attempts_left(state), state.deadline - now
+    if attempts == 0:
+        return end(state, "attempts_used")
+    if left < policy.least_attempt:
+        return end(state, "no_time")
+    target = state.tried[ended.attempt - 1]
+    free = _allows(row.move, rules.elsewhere, state)
+    others = _others(state, now) if free else ()
+    # one more attempt here, unless a further target would then go without one, or it is so slow
+    if (
+        not (others and ended.cut_off)
+        and _allows(row.again, rules.same, state)
+        and state.tried.count(target) == 1
+        and attempts > len(others)
+        and _lets_through(state, target)
+    ):
+        seconds = _pause(state, ended.retry_after, random)
+        longest = left - _least_time(state, target)
+        longest = min(longest, policy.backoff_cap) if others else longest
+        if seconds <= longest and spend_retry(state.health, target):
+            _tell_of(state, "retry", target, ended.outcome.value)
+            return state._replace(may_move=free), (Pause(seconds, target),)
+    if others:
+        return move(state, target, ended.outcome, now)
+    reach = len(state.able) if state.proved else policy.max_targets
+    some_rest = free and len(set(state.tried)) < min(len(state.able), reach)
+    return end(state, "no_other_target" if some_rest else "no_other")
+
+
+def after_pause(state: CallState, target: str, now: float) -> Decision:
+    """Ask `target` again, or another one if it has turned out to be ill meanwhile.
+
+    The pause may have ended late: the process may have been frozen.
+    """
+    if state.deadline - now < state.health.policy.least_attempt:
+        return (state, ()) if state.in_flight else end(state, "no_time")
+    if _lets_through(state, target):
+        return dispatch(state, target, now, "again")
+    if state.may_move and _others(state, now):
+        return move(state, target, None, now)
+    return end(state, "no_other_target")
+
+
+def move(state: CallState, source: str, outcome: Outcome | None, now: float) -> Decision:
+    """Go on at a target that was not tried."""
+    health, call = state.health, state.call
+    choice = choose(state, now)
+    if choice.target is None:
+        return end(state, choice.reason)
+    if state.deadline - now < _least_time(state, choice.target):
+        return end(state, "no_time")
+    if not spend_failover(health, source, call, now):
+        return end(state, "failover_budget")
+    why = "" if outcome is None else outcome.value
+    _tell_of(state, "failover", choice.target, why)
+    reason = "probe" if choice.probe else "moved"
+    return dispatch(state, choice.target, now, reason, probe=choice.probe)
+
+
+def _allows(may: May, by_effect: bool, state: CallState) -> bool:
+    """Decide by the effect alone once an earlier attempt may have run."""
+    if may is May.ALWAYS and not state.unknown:
+        return True
+    return may is not May.NEVER and by_effect
+
+
+def _others(state: CallState, now: float) -> tuple[str, ...]:
+    """Return the targets that may still be tried for the first time, and that may answer."""
+    health = state.health
+    fresh = tuple(
+        target
+        for target in state.able
+        if target not in state.tried
+        and not health.records[target].isolated
+        and not any(
+            each.state is State.OPEN and now < each.until
+            for each in circuits_of(health, target, state.call)
+        )
+    )
+    if state.proved:
+        return fresh
+    return fresh[: max(0, health.policy.max_targets - len(set(state.tried)))]
+
+
+def _lets_through(state: CallState, target: str) -> bool:
+    """Return whether a second attempt may be made at a target that was tried before."""
+    health = state.health
+    if health.records[target].isolated or health.local is not None:
+        return False
+    flowing = (State.CLOSED, State.RAMP)
+    return all(each.state in flowing for each in circuits_of(health, target, state.call))
+
+
+def _least_time(state: CallState, target: str) -> float:
+    """Return the seconds without which an attempt at `target` would only be cut off."""
+    health = state.health
+    circuit = health.circuits.get((target, state.call.verb, state.call[0]))
+    middle = circuit.latency.middle if circuit is not None else 0.0
+    return max(health.policy.least_attempt, middle)
+
+
+def _tell_of(state: CallState, name: str, target: str, reason: str) -> None:
+    call = state.call
+    tell(
+        state.health,
+        name,
+        target=target,
+        verb=call.verb,
+        resource=call[0],
+        reason=reason,
+        call_id=state.number,
+    )
+
+
+def _pause(state: CallState, retry_after: float | None, random: Random) -> float:
+    """Return the seconds to wait before the same target is asked again."""
+    policy = state.health.policy
+    if retry_after is not None and retry_after >= 0:
+        wanted = min(retry_after, policy.retry_after_cap)
+        return wanted * (1 + policy.retry_after_jitter * random())
+    longest = policy.backoff_base * 2 ** (len(state.tried) - 1)
+    return float(random() * min(policy.backoff_cap, longest))

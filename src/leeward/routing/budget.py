@@ -1,0 +1,90 @@
+"""What second attempts may cost: the first attempt of a call is never charged."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from leeward.routing.circuit import State
+from leeward.routing.evidence import circuits_of
+from leeward.routing.policy import RoutingPolicy
+
+if TYPE_CHECKING:
+    from leeward.adapter import Call
+    from leeward.routing.health import Health
+
+
+def spend_retry(health: Health, target: str) -> bool:
+    """Take a token for a second try at `target`; return False if there are too few."""
+    record, policy = health.records[target], health.policy
+    if record.tokens <= policy.retry_threshold:
+        return False
+    record.tokens -= 1
+    return True
+
+
+def spend_failover(health: Health, source: str, call: Call, now: float) -> bool:
+    """Charge a call that leaves `source`; return False if too many do.
+
+    Only while the source counts as well: once its circuit is open, each call reaches the next
+    target once, whichever way it gets there.
+    """
+    circuits = circuits_of(health, source, call)
+    if any(each.state not in (State.CLOSED, State.RAMP) for each in circuits):
+        return True
+    if health.failovers is None:
+        health.failovers = Failovers(health.policy, health.calls, now)
+    return health.failovers.spend(health.calls, now)
+
+
+def spend_hedge(health: Health, target: str) -> bool:
+    """Take a token for a hedge of a call on `target`; return False if there are too few."""
+    policy = health.policy
+    grown = policy.hedge_share * (health.calls - health.hedges_at)
+    health.hedges = min(policy.hedge_burst, health.hedges + grown)
+    health.hedges_at = health.calls
+    if health.hedges < 1 or health.records[target].tokens < policy.retry_tokens / 2:
+        return False
+    health.hedges -= 1
+    return True
+
+
+class Failovers:
+    """The calls that have left a target that counts as well, in a window of time.
+
+    Args:
+        policy: the numbers.
+        calls: how many calls had begun by `now`.
+        now: monotonic seconds.
+    """
+
+    def __init__(self, policy: RoutingPolicy, calls: int, now: float) -> None:
+        self._policy = policy
+        self._marks: deque[tuple[float, int]] = deque([(now, calls)])
+        self._spent: deque[float] = deque()
+
+    @property
+    def spent(self) -> int:
+        """How many are in the window."""
+        return len(self._spent)
+
+    def spend(self, calls: int, now: float) -> bool:
+        """Charge one of `calls` that have begun by `now`; return False if that is too many."""
+        policy = self._policy
+        while self._spent and now - self._spent[0] >= policy.failover_window:
+            self._spent.popleft()
+        allowed = max(policy.failover_least, policy.failover_share * self._lately(calls, now))
+        if len(self._spent) >= allowed:
+            return False
+        self._spent.append(now)
+        return True
+
+    def _lately(self, calls: int, now: float) -> float:
+        """Return about how many calls began in the last window."""
+        window, marks = self._policy.failover_window, self._marks
+        while len(marks) > 1 and now - marks[1][0] >= window:
+            marks.popleft()
+        at, then = marks[0]
+        if now - marks[-1][0] >= window / 10:
+            marks.append((now, calls))
+        return (calls - then) * min(1.0, window / max(now - at, 1e-9))

@@ -1,0 +1,223 @@
+"""Which target an attempt is made at, while anything is not as usual.
+
+Chosen anew for each attempt: the first target of the order whose circuit lets the call through.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from leeward.adapter import Call
+from leeward.routing.circuit import Circuit, State
+from leeward.routing.evidence import advance, changed, circuits_of
+from leeward.routing.select import DATA, Group, group_of
+
+if TYPE_CHECKING:
+    from leeward.routing.call import CallState
+    from leeward.routing.health import Health
+
+SPREAD = 0.618033988749895
+"""The golden ratio's fraction: its multiples are spread evenly, so a share is kept to exactly."""
+
+
+class Choice(NamedTuple):
+    """Where an attempt is made, and why there.
+
+    Attributes:
+        target: None if none may be asked now.
+        reason: a code, which `leeward.routing.explain` puts into words.
+        probe: the attempt is the one probe of a circuit that is half open.
+        retry_after: seconds until another call may be let through, where that is known.
+    """
+
+    target: str | None
+    reason: str
+    probe: bool = False
+    retry_after: float | None = None
+
+
+class ProbeTarget(NamedTuple):
+    """Ask the driver of `target` to look whether it works; for the runner.
+
+    Attributes:
+        target: its name.
+        verb, resource: of the circuit that the probe is for.
+        epoch: of that circuit.
+        timeout: seconds.
+    """
+
+    target: str
+    verb: str
+    resource: str
+    epoch: int
+    timeout: float
+
+
+def choose(state: CallState, now: float) -> Choice:
+    """Return the target for the next attempt at a call: one that it has not tried."""
+    health, call, tried = state.health, state.call, state.tried
+    refused = _refused(state, now)
+    if refused is not None:
+        return refused
+    order = tuple(target for target in state.able if not health.records[target].isolated)
+    preferred, reason = order, "first"
+    if health.arranged and not isinstance(call, DATA):
+        preferred, reason = _arranged(health, group_of(health.targets, call), order, state.number)
+    full: str | None = None
+    for target in preferred:
+        if target in tried:
+            continue
+        choice = _at(state, target, now, reason if target == preferred[0] else "first_is_out")
+        if choice is not None and choice.reason != "ramp_full":
+            if not tried:
+                _stay_with(health, call, order, target)
+            return choice
+        if choice is not None:
+            full = full or target
+    return Choice(full, "only_one_left") if full else _nothing_flows(state, order, now)
+
+
+def _nothing_flows(state: CallState, order: tuple[str, ...], now: float) -> Choice:
+    """Return what to do with a call whose targets all have open circuits."""
+    if state.tried:
+        return Choice(None, "no_other_target")
+    if len(order) == 1 == len(state.able) and not _is_gone(state, order[0]):
+        return Choice(order[0], "only_one_able")
+    wait = _soonest(state.health, order, state.call, now)
+    return Choice(None, "all_down", retry_after=wait)
+
+
+def _refused(state: CallState, now: float) -> Choice | None:
+    """Return the refusal of a call that no target may be asked for, whatever their circuits."""
+    health = state.health
+    if health.poison is not None and health.poison.is_refused(state.call, now):
+        return Choice(None, "poison_suspected")
+    if health.local is not None:
+        from leeward.routing.local_outage import may_look
+
+        if not may_look(health, now):
+            return Choice(None, "local_outage", retry_after=max(0.0, health.local.due - now))
+    if all(health.records[target].isolated for target in state.able):
+        return Choice(None, "isolated")
+    return None
+
+
+def _arranged(
+    health: Health, group: Group, present: tuple[str, ...], number: int
+) -> tuple[tuple[str, ...], str]:
+    """Return the targets in the order in which this call asks them, and why in that."""
+    preferred, reason = present, "first"
+    if group.fail_back != "prefer_primary":
+        current = health.current.get(group.targets)
+        if current in present and current != present[0]:
+            preferred, reason = (current, *(each for each in present if each != current)), "stays"
+    point = number * SPREAD % 1
+    for target, share in group.weights.items():
+        if target in preferred[1:]:
+            if point < share:
+                others = tuple(each for each in preferred if each != target)
+                return (target, *others), "weight"
+            point -= share
+    return preferred, reason
+
+
+def _stay_with(health: Health, call: Call, present: tuple[str, ...], target: str) -> None:
+    group = group_of(health.targets, call)
+    if group.fail_back == "prefer_primary" or isinstance(call, DATA):
+        return
+    current = health.current.get(group.targets, group.targets[0])
+    is_out = current not in present or any(
+        each.state is not State.CLOSED for each in circuits_of(health, current, call)
+    )
+    if is_out:
+        health.current[group.targets] = target
+
+
+def _at(state: CallState, target: str, now: float, reason: str) -> Choice | None:
+    """Return the choice of `target`, if its circuits let the call through.
+
+    One that is on its way back, and has its share already, is "ramp_full".
+    """
+    health = state.health
+    circuits = [each for each in circuits_of(health, target, state.call) if each.uneasy]
+    for each in circuits:
+        advance(health, each, now)
+    _look_together(health, circuits, now)
+    unclosed = [each for each in circuits if each.state is not State.CLOSED]
+    if not unclosed:
+        return Choice(target, reason)
+    if any(_blocks(each, now) for each in unclosed):
+        return None
+    half_open = [each for each in unclosed if each.state is State.HALF_OPEN]
+    if half_open and state.rules.same:
+        for each in half_open:
+            _lease(health, each, now)
+        return Choice(target, "probe", probe=True)
+    if half_open and not _begin_without_a_call(health, target, half_open, now):
+        return None
+    share = min(each.share(health.policy) for each in unclosed)
+    if state.number * SPREAD % 1 < share:
+        return Choice(target, "ramp")
+    return Choice(target, "ramp_full")
+
+
+def _look_together(health: Health, circuits: list[Circuit], now: float) -> None:
+    """Let a probe of the whole verb be one of the resource, too: it needs some call to be made."""
+    wide = next((each for each in circuits if each.state is State.HALF_OPEN), None)
+    if wide is None or wide.resource:
+        return
+    for each in circuits:
+        if each.resource and each.state is State.OPEN and each.reason != "unusable":
+            each.half_open(now)
+            changed(health, each, "half_open")
+
+
+def _is_gone(state: CallState, target: str) -> bool:
+    return any(each.gone for each in circuits_of(state.health, target, state.call))
+
+
+def _blocks(circuit: Circuit, now: float) -> bool:
+    """Return whether a circuit lets nothing through, not even a probe."""
+    if circuit.state is State.HALF_OPEN:
+        return now < circuit.leased_until or now < circuit.due
+    return circuit.state is State.OPEN
+
+
+def _lease(health: Health, circuit: Circuit, now: float) -> None:
+    """Let one probe through, and no other until it has ended or is given up."""
+    policy = health.policy
+    circuit.leased_until = now + policy.probe_time + policy.lease_margin
+
+
+def _begin_without_a_call(
+    health: Health, target: str, half_open: list[Circuit], now: float
+) -> bool:
+    """Find another way back where a call cannot be the probe: repeating it might do harm.
+
+    The driver is asked to look by itself. Where it cannot, the first stage of the ramp is very
+    small, and begins at once: then, return True.
+    """
+    if health.records[target].probes:
+        for each in half_open:
+            _lease(health, each, now)
+            health.outbox.append(
+                ProbeTarget(target, each.verb, each.resource, each.epoch, health.policy.probe_time)
+            )
+        return False
+    for each in half_open:
+        each.begin_stage(-1, now)
+        changed(health, each, "ramp", share=each.share(health.policy))
+    return True
+
+
+def _soonest(health: Health, order: tuple[str, ...], call: Call, now: float) -> float:
+    """Return the seconds until the next probe may be made, at least a moment."""
+    waits = []
+    for target in order:
+        each_way = [
+            max(each.until, each.due, each.leased_until) - now
+            for each in circuits_of(health, target, call)
+            if each.state in (State.OPEN, State.HALF_OPEN)
+        ]
+        waits.append(max(each_way, default=0.0))
+    return max(0.1, min(waits, default=0.1))

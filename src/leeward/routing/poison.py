@@ -1,0 +1,135 @@
+"""Payloads that harm whoever takes them: one may not take a target away, nor all targets.
+
+A payload is known by a keyed digest; it is looked at only while something fails.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from math import inf
+from typing import TYPE_CHECKING
+
+from leeward.adapter import Call, Enqueue, Invoke, Publish
+from leeward.errors import Outcome
+from leeward.routing.policy import RoutingPolicy
+
+if TYPE_CHECKING:
+    from leeward.routing.circuit import Circuit
+    from leeward.routing.health import Health
+
+
+@dataclass(slots=True)
+class Suspect:
+    """One payload that has failed.
+
+    Attributes:
+        counted: when its failures counted as evidence, in monotonic seconds; the last ones.
+        failed_at: its last failure on each target.
+        unknown_at: its last unknown outcome on each target that was well otherwise.
+        harmless: it has gone well, too, so its failures are like any other.
+        until: when it may be sent again, if it is refused.
+    """
+
+    counted: list[float] = field(default_factory=list)
+    failed_at: dict[str, float] = field(default_factory=dict)
+    unknown_at: dict[str, float] = field(default_factory=dict)
+    harmless: bool = False
+    until: float = -inf
+
+
+class Poison:
+    """The payloads that have failed lately.
+
+    Args:
+        policy: the numbers.
+        key: random, of this process: nobody can make two payloads of one digest.
+
+    Attributes:
+        quarantined: how many were refused when that was last looked at.
+    """
+
+    def __init__(self, policy: RoutingPolicy, key: bytes) -> None:
+        self._policy = policy
+        self._key = key
+        self._suspects: dict[bytes, Suspect] = {}
+        self.quarantined = 0
+
+    def __len__(self) -> int:
+        """Return how many payloads are remembered."""
+        return len(self._suspects)
+
+    def note_failure(
+        self, health: Health, circuit: Circuit, call: Call, outcome: Outcome, now: float
+    ) -> bool:
+        """Take in a failure; return whether it is evidence against the target."""
+        name = self._name(call)
+        if name is None:
+            return True
+        suspect = self._suspects.pop(name, None) or Suspect()
+        self._suspects[name] = suspect  # the last one to be forgotten
+        if len(self._suspects) > self._policy.poison_entries:
+            self._forget(next(iter(self._suspects)))
+        target, policy = circuit.target, self._policy
+        others_went_well = circuit.good_at > suspect.failed_at.get(target, inf)
+        suspect.failed_at[target] = now
+        if outcome is Outcome.AMBIGUOUS and not suspect.harmless:
+            self._note_unknown(health, suspect, circuit, now)
+        recent = [at for at in suspect.counted if now - at < policy.poison_window]
+        if len(recent) >= policy.poison_counted and others_went_well and not suspect.harmless:
+            suspect.counted = recent
+            return False
+        suspect.counted = [*recent, now][-policy.poison_counted :]
+        return True
+
+    def _note_unknown(self, health: Health, suspect: Suspect, circuit: Circuit, now: float) -> None:
+        """Refuse the payload for a time if two targets failed on it that are well otherwise."""
+        policy = self._policy
+        doubtful = policy.poison_counted * health.weights.failure
+        if circuit.failed > doubtful or now - circuit.good_at > policy.poison_window:
+            return
+        suspect.unknown_at[circuit.target] = now
+        since = now - policy.poison_window
+        if sum(at >= since for at in suspect.unknown_at.values()) >= 2:
+            from leeward.routing.evidence import tell
+
+            self.quarantined += suspect.until == -inf
+            suspect.until = now + policy.poison_hold
+            tell(health, "poison_suspected", verb=circuit.verb, resource=circuit.resource)
+
+    def note_success(self, call: Call) -> None:
+        """Take in that a payload has gone well: it is not what harms."""
+        name = self._name(call)
+        suspect = self._suspects.get(name) if name is not None else None
+        if suspect is not None:
+            suspect.harmless = True
+            suspect.unknown_at.clear()
+            self.quarantined -= suspect.until > -inf
+            suspect.until = -inf
+
+    def is_refused(self, call: Call, now: float) -> bool:
+        """Return whether `call` has a payload that harmed two targets a short time ago."""
+        name = self._name(call)
+        suspect = self._suspects.get(name) if name is not None else None
+        if suspect is None or suspect.until == -inf:
+            return False
+        if suspect.until > now:
+            return True
+        self._forget(name)
+        return False
+
+    def _forget(self, name: bytes | None) -> None:
+        if name is not None:
+            self.quarantined -= self._suspects.pop(name).until > -inf
+
+    def _name(self, call: Call) -> bytes | None:
+        """Return the digest of a payload; None of a call that has no payload to move."""
+        if isinstance(call, Invoke | Enqueue):
+            content = call.payload
+        elif isinstance(call, Publish) and len(call.events) == 1:
+            content = repr((call.events[0].type, call.events[0].data)).encode(errors="replace")
+        else:
+            return None
+        digest = blake2b(content, digest_size=16, key=self._key)
+        digest.update(f"{call.verb} {call[0]}".encode())
+        return digest.digest()

@@ -1,0 +1,102 @@
+"""What happens beside the calls: events are told, probes made. Entered only when there is any."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from leeward.adapter import Result
+from leeward.errors import Outcome
+from leeward.routing.choice import ProbeTarget
+from leeward.routing.runners.log_listener import write_to_log
+from leeward.values import RoutingEvent
+
+if TYPE_CHECKING:
+    from leeward.routing.runners.prober import Prober
+    from leeward.routing.runners.shared import Shared
+    from leeward.routing.runners.snapshot import Snapshot
+
+MOST_THREADS: Final = 256
+"""Attempts and probes of one order that are made beside others at once; more have to wait."""
+
+
+class Background:
+    """The threads of one order, made when the first is needed; idle ones are used again.
+
+    Attributes:
+        threads: for attempts and probes.
+        prober: probes every target by itself, if that is configured.
+        snapshot: what processes tell each other, if that is configured.
+    """
+
+    def __init__(self) -> None:
+        self.threads = ThreadPoolExecutor(MOST_THREADS, "leeward-beside")
+        self.prober: Prober | None = None
+        self.snapshot: Snapshot | None = None
+
+    def renew(self) -> None:
+        """Begin in a child, where the threads of the parent do not run."""
+        self.threads = ThreadPoolExecutor(MOST_THREADS, "leeward-beside")
+        if self.prober is not None:
+            self.prober.start()
+
+    def close(self) -> None:
+        """Start nothing more; what is under way ends by itself."""
+        if self.prober is not None:
+            self.prober.stop()
+        self.threads.shutdown(wait=False, cancel_futures=True)
+
+
+def background_of(shared: Shared) -> Background:
+    """Return the background of an order, made if there is not one yet."""
+    with shared.lock:
+        if shared.background is None:
+            shared.background = Background()
+        return shared.background
+
+
+def deliver(shared: Shared) -> None:
+    """Let the listeners know every event, and start every probe. No lock is held meanwhile.
+
+    A listener that fails is not told of, and changes nothing: what it was told has happened.
+    """
+    while True:
+        with shared.lock:
+            left, shared.outbox[:] = shared.outbox.copy(), []
+        if not left:
+            return
+        for each in left:
+            if isinstance(each, RoutingEvent):
+                _tell(shared, each)
+            else:
+                run_beside(shared, make_probe, shared, each)
+
+
+def run_beside(shared: Shared, work: Callable[..., object], *arguments: object) -> None:
+    """Run `work` on a thread; after the order was closed, not at all."""
+    with suppress(RuntimeError):
+        background_of(shared).threads.submit(work, *arguments)
+
+
+def _tell(shared: Shared, event: RoutingEvent) -> None:
+    for listener in (write_to_log, *shared.listeners):
+        with suppress(Exception):  # a listener never touches routing
+            listener(event)
+
+
+def make_probe(shared: Shared, probe: ProbeTarget) -> None:
+    """Ask a driver whether its target works, and let the answer count."""
+    from leeward.routing.probing import probed
+
+    driver = shared.drivers[probe.target]
+    try:
+        result: Result[None] = driver.probe(probe.timeout)
+    except Exception as error:  # noqa: BLE001 - an adapter's own mistake proves nothing
+        result = Result(Outcome.AMBIGUOUS, cause=error)
+    with shared.lock:
+        now = shared.clock.monotonic()
+        probed(shared.core, probe, result.outcome, now, fidelity=driver.probe_fidelity)
+    if shared.outbox:
+        shared.deliver()

@@ -1,0 +1,76 @@
+"""Several commands of one call at once, on threads: an attempt, and a hedge beside it."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from queue import Empty, SimpleQueue
+from time import monotonic
+from typing import Any
+
+from leeward.adapter import Result
+from leeward.clock import SystemClock
+from leeward.routing.call import Command, Commands, Pause
+from leeward.routing.execution import Execution, Reply
+from leeward.routing.runners.shared import Shared
+from leeward.routing.runners.threads import carry_out
+
+
+def run_side_by_side(shared: Shared, execution: Execution, commands: Commands) -> Result[Any]:
+    """Carry out everything at once; the first answer that decides ends the call.
+
+    What is still in flight then goes on until its own time is over: a thread cannot be stopped.
+    It answers to a queue that is not read any more. A pause is waited for on the caller's own
+    thread, so a hedge that is not needed costs one thread and no more.
+    """
+    replies: SimpleQueue[Reply | BaseException] = SimpleQueue()
+    pauses: list[tuple[float, Command, float]] = []
+    while True:
+        for command in commands:
+            if isinstance(command, Pause) and isinstance(shared.clock, SystemClock):
+                began = monotonic()
+                pauses.append((began + command.seconds, command, began))
+            else:
+                _start(shared, command, replies)
+        reply = _next(replies, pauses)
+        if isinstance(reply, BaseException):
+            raise reply
+        try:
+            with shared.lock:
+                commands = execution.send(reply)
+        finally:
+            if shared.outbox:
+                shared.deliver()
+
+
+def _next(
+    replies: SimpleQueue[Reply | BaseException], pauses: list[tuple[float, Command, float]]
+) -> Reply | BaseException:
+    """Return what comes first: an answer, or the end of a pause."""
+    if not pauses:
+        return replies.get()
+    pauses.sort(key=lambda each: each[0])
+    until, command, began = pauses[0]
+    try:
+        return replies.get(timeout=max(0.0, until - monotonic()))
+    except Empty:
+        pauses.pop(0)
+        return command, began, monotonic(), None
+
+
+def _start(shared: Shared, command: Command, replies: SimpleQueue[Reply | BaseException]) -> None:
+    """Carry `command` out on a thread of its own."""
+
+    def work() -> None:
+        try:
+            replies.put(carry_out(shared, command))
+        except BaseException as error:  # noqa: BLE001 - raised again where the call is made
+            replies.put(error)
+
+    _threads_of(shared).submit(work)
+
+
+def _threads_of(shared: Shared) -> ThreadPoolExecutor:
+    """Return the order's threads for this: idle ones are used again."""
+    from leeward.routing.runners.background import background_of
+
+    return background_of(shared).threads

@@ -1,0 +1,49 @@
+"""Whoever wants to know of the calls that a running handler makes, before they are sent.
+
+A call that may change something is announced to the watcher of the thread or task that makes it,
+and reported with its result afterwards. A watcher makes its own calls with none set.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from leeward.errors import Outcome
+from leeward.values import Effect
+
+if TYPE_CHECKING:
+    from leeward.calls import Call, Result
+
+
+class Watcher(Protocol):
+    """What is told of calls with an effect."""
+
+    def begin(self) -> None:
+        """Hear that a call begins; raise to forbid it."""
+
+    async def begin_async(self) -> None:
+        """Do the same without blocking the event loop."""
+
+    def proved_not_run(self) -> None:
+        """Hear that the call which has begun did not run."""
+
+
+WATCHER: Final[ContextVar[Watcher | None]] = ContextVar("leeward_watcher", default=None)
+"""Of the handler that runs in this thread or task."""
+
+MAY_HAVE_RUN: Final = frozenset({Outcome.OK, Outcome.AMBIGUOUS, Outcome.APP_ERROR})
+"""The results of a whole call, all attempts taken together, that leave an effect possible."""
+
+_HARMLESS: Final = frozenset({Effect.READ_ONLY, Effect.IDEMPOTENT})
+
+
+def is_harmless(call: Call) -> bool:
+    """Return whether nobody need be told of `call`: it reads, or is declared to be repeatable."""
+    return call.verb in ("load", "scan") or getattr(call, "effect", None) in _HARMLESS
+
+
+def report(watcher: Watcher, result: Result[Any]) -> None:
+    """Report to `watcher` how a call ended that it was told of."""
+    if result.outcome not in MAY_HAVE_RUN:
+        watcher.proved_not_run()

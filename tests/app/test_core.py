@@ -1,0 +1,323 @@
+"""One run of a handler: what it is given, and what becomes of what it returns or raises."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from leeward import App, Context, Event
+from leeward.app import InvalidInput, Message, Problem, current
+from leeward.app.answers import Answer
+from leeward.app.core import answer, log_failure
+from leeward.app.triggers import Delivery, Input, Platform
+from leeward.errors import ConfigError, InvalidRequest, OutcomeUnknown, Throttled
+from leeward.testing import FakeClock
+from tests.house.workspace import ROOT
+
+CANARY = "canary-8e03"
+
+
+@dataclass
+class Order:
+    id: str
+    qty: int = 1
+
+
+def run(function: Callable[..., Any], given: Input = b"null", **options: Any) -> Answer:
+    """Run a function of an app once."""
+    app = App("tests")
+    known = {name: options.pop(name) for name in ("timeout", "final") if name in options}
+    app.function(name="f", **known)(function)
+    app.check()
+    return answer(app.handlers["f"], delivery(given, **options), platform())
+
+
+def delivery(given: Input = b"null", **options: Any) -> Delivery:
+    """Make a delivery with all that a platform may know."""
+    return Delivery(
+        **{"input": given, "call_id": "id", "idempotency_key": "key", "seconds": 5.0, **options}
+    )
+
+
+def platform(limit: int | None = None) -> Platform:
+    """Make a platform whose clock stands still."""
+    return Platform("nimbus", "north", FakeClock(), limit)
+
+
+def raising(error: BaseException) -> Callable[[], None]:
+    """Make a function that raises `error`."""
+
+    def function() -> None:
+        raise error
+
+    return function
+
+
+def told(found: Answer) -> dict[str, Any]:
+    """Read what an answer tells of a failure."""
+    assert found.failure is not None
+    document: dict[str, Any] = json.loads(found.body)
+    return document
+
+
+def test_a_handler_is_given_its_input_and_its_context() -> None:
+    """Each field is what the platform knows, and `current` is the same context."""
+    seen: list[Any] = []
+
+    def function(order: Order, context: Context) -> Order:
+        assert current() is context
+        context.logger.debug("x")
+        seen.append({name: getattr(context, name) for name in Context.__slots__ if name != "clock"})
+        return Order(order.id, context.clock is not None)
+
+    found = run(function, b'{"id": "42"}', attempt=3, trace="00-a-b-01", headers={"a": "b"})
+    assert (found.body, found.failure, found.status) == (b'{"id":"42","qty":true}', None, 200)
+    assert seen == [
+        {
+            "function": "f", "idempotency_key": "key", "attempt": 3, "deadline": 5.0,
+            "call_id": "id", "provider": "nimbus", "region": "north", "trace": "00-a-b-01",
+            "headers": {"a": "b"}, "payload": {"id": "42"}, "effects": 0, "dedup": None,
+            "cold_start": True,
+        }
+    ]  # fmt: skip
+    assert current() is None
+
+
+def test_handlers_take_none_one_or_two_parameters() -> None:
+    """A third with a default is the function's own affair; one without is refused early."""
+    table: list[tuple[Callable[..., Any], bytes]] = [
+        (lambda: 1, b"1"),
+        (lambda given: given, b"[2]"),
+        (lambda given, context: context.function, b'"f"'),
+        (lambda given, context, own=3: own, b"3"),
+        (max, b"2"),
+    ]
+    for function, body in table:
+        assert run(function, b"[2]").body == body
+    for wrong in (lambda a, b, c: 1, lambda a, *, c: 1):
+        with pytest.raises(ConfigError, match="'c' besides its input and its context"):
+            run(wrong)
+
+
+def test_a_coroutine_is_awaited_on_the_one_loop() -> None:
+    """Its context goes along, the loop outlives the call, and many run at once."""
+    loops: list[Any] = []
+    both = threading.Barrier(2)
+
+    async def function(given: None) -> str:
+        loops.append(asyncio.get_running_loop())
+        await asyncio.to_thread(both.wait, 10)
+        context = current()
+        assert context is not None
+        return context.idempotency_key
+
+    found: list[Answer] = []
+    threads = [
+        threading.Thread(target=lambda key=key: found.append(run(function, idempotency_key=key)))
+        for key in ("a", "b")
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {each.body for each in found} == {b'"a"', b'"b"'}
+    assert loops[0] is loops[1]
+
+
+def test_plain_functions_load_no_asyncio() -> None:
+    """Neither the app, nor a call of it, nor a client in the same process."""
+    program = (
+        f"import sys; sys.path.insert(0, {str(ROOT / 'src')!r})\n"
+        "from leeward import App, Client\n"
+        "app = App('quiet')\n"
+        "@app.function()\n"
+        "def f(given: dict): return given\n"
+        "with Client('local', app=app, config=None) as client: client.invoke('f', {})\n"
+        "print([name for name in ('asyncio', 'logging', 'ssl') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_errors_are_retryable_or_final() -> None:
+    """A `Problem` says so, leeward's own errors are known, the handler declares its own."""
+    table: list[tuple[BaseException, int, str | None, bool]] = [
+        (ValueError(CANARY), 500, None, True),
+        (SystemExit(CANARY), 500, None, True),
+        (KeyError(CANARY), 500, None, False),
+        (Problem("sold out", reason="sold_out"), 422, "sold out", False),
+        (Problem("busy", status=503), 503, "busy", True),
+        (Problem("here", status=409, retryable=False), 409, "here", False),
+        (InvalidInput("$.a", "int"), 400, "$.a must be int", False),
+        (Throttled(CANARY, retry_after=2.0), 500, None, True),
+        (OutcomeUnknown(CANARY), 500, None, False),
+        (InvalidRequest(CANARY), 500, None, False),
+    ]
+    for error, status, message, retryable in table:
+        found = run(raising(error), final=[LookupError])
+        document = told(found)
+        assert found.status == status
+        assert (document["errorType"], document.get("errorMessage"), document["retryable"]) == (
+            type(error).__name__,
+            message,
+            retryable,
+        )
+        assert CANARY.encode() not in found.body
+        assert CANARY not in repr(found)
+
+
+def test_an_answer_is_marked_and_says_when_to_come_again() -> None:
+    """On success and on failure alike; what is said of repeated keys is there, too."""
+
+    def function(given: str, context: Context) -> None:
+        context.dedup = "group"
+        if given:
+            raise Problem("busy", status=503, retry_after=0.2)
+
+    headers = [dict(run(function, given).headers()) for given in (b'""', b'"x"')]
+    same = {"content-type": "application/json", "x-leeward": "1", "x-leeward-dedup": "group"}
+    assert headers == [same, {**same, "retry-after": "1"}]
+
+
+def test_whether_it_ran_is_told() -> None:
+    """Before the first effect nothing has happened; an answer that does not fit came after it."""
+
+    def function(effects: int, context: Context) -> Any:
+        for _ in range(effects):
+            context.effect()
+        if effects > 1:
+            return {1, 2}
+        raise OSError
+
+    found = [run(function, given) for given in (b'"x"', b"0", b"1", b"2")]
+    assert [told(each)["ran"] for each in found] == ["no", "no", "maybe", "yes"]
+    unknown = [OutcomeUnknown("x"), OutcomeUnknown("x", executed=True)]
+    for error, ran in zip(unknown, ("maybe", "yes"), strict=True):
+        assert told(run(raising(error)))["ran"] == ran
+
+
+def test_without_time_nothing_begins() -> None:
+    """The platform's time, the caller's and the handler's own count, and the least of them."""
+    calls: list[float] = []
+
+    def function(given: object, context: Context) -> None:
+        calls.append(context.remaining())
+        context.check_deadline(needs=1)
+        context.check_deadline(needs=4)
+
+    run(function, timeout=2.0)
+    assert run(function).failure is None
+    assert calls == [2.0, 5.0]
+    refused = run(function, seconds=0.0)
+    assert (refused.status, told(refused)["reason"], told(refused)["ran"]) == (
+        503,
+        "deadline",
+        "no",
+    )
+    late = run(function, timeout=2.0)
+    assert (late.status, told(late)["reason"]) == (503, "deadline")
+    assert len(calls) == 3
+
+
+def test_an_answer_that_is_not_json_or_too_large_is_a_failure() -> None:
+    """It is found before the platform does; the class is named, and nothing of the value."""
+    loop: list[Any] = []
+    loop.append(loop)
+    for value in ({1}, float("nan"), {1: 2}, loop, object(), {"x": b"x", "y": {CANARY: {1}}}):
+        found = run(lambda given, value=value: value)
+        assert (found.status, told(found)["reason"]) == (500, "not_json")
+        assert CANARY.encode() not in found.body
+    app = App("tests")
+    app.function(name="f")(lambda: "x" * 100)
+    found = answer(app.handlers["f"], delivery(), platform(limit=101))
+    assert told(found)["reason"] == "response_too_large"
+    assert told(found)["errorMessage"].startswith("the answer has 102 bytes, at most 101")
+    assert answer(app.handlers["f"], delivery(), platform(limit=102)).failure is None
+
+
+def test_an_input_that_is_not_json_is_refused() -> None:
+    """As whatever else does not fit; an empty one is null."""
+    for body in (b"{", b"\xff", b"NaN"):
+        assert told(run(lambda given: given, body))["path"] == "$"
+    assert run(lambda given: given, b"").body == b"null"
+
+
+def test_events_messages_and_schedules_come_as_annotated() -> None:
+    """The event itself or its data, the message or its JSON, the time."""
+    app = App("tests")
+    seen: list[Any] = []
+    event = Event("order.created", {"id": "1"}, id="e", source="/s")
+    message = Message("orders", "m", b'{"id": "2"}')
+
+    @app.on_event("orders", "order.created")
+    def whole(event: Event) -> None:
+        seen.append(event)
+
+    @app.on_event("orders")
+    def data(order: Order) -> None:
+        seen.append(order)
+
+    @app.on_message("orders")
+    def body(order: Order) -> None:
+        seen.append(order)
+
+    @app.on_message("orders", name="raw")
+    def message_itself(message: Message) -> None:
+        seen.append(message)
+
+    app.check()
+    for name, given in (("whole", event), ("data", event), ("body", message), ("raw", message)):
+        found = answer(app.handlers[name], delivery(given), platform())
+        assert found.failure is None
+    assert seen == [event, Order("1"), Order("2"), message]
+    broken = message._replace(body=b"\x00")
+    assert answer(app.handlers["body"], delivery(broken), platform()).status == 400
+
+
+def test_a_failure_is_logged_without_content(caplog: pytest.LogCaptureFixture) -> None:
+    """Names, ids and classes; what may be tried again is a warning, the rest an error."""
+    app = App("tests")
+
+    @app.function(final=[KeyError])
+    def failing(given: str) -> None:
+        raise KeyError(CANARY) if given else ValueError(CANARY)
+
+    handler = app.handlers["failing"]
+    for given in (b'""', b'"x"'):
+        each = delivery(given, headers={"x": CANARY})
+        failure = answer(handler, each, platform()).failure
+        assert failure is not None
+        log_failure(handler, each, failure)
+    facts = "function='failing' kind='call' call_id='id' attempt=None"
+    assert [(each.name, each.levelno, each.getMessage()) for each in caplog.records] == [
+        (
+            "leeward.app",
+            logging.WARNING,
+            f"handler_failed {facts} error='ValueError' reason=None ran='no'",
+        ),
+        (
+            "leeward.app",
+            logging.ERROR,
+            f"handler_failed {facts} error='KeyError' reason=None ran='no'",
+        ),
+    ]
+
+
+def test_a_context_shows_nothing_of_the_call() -> None:
+    """Its repr ends up in logs."""
+    context = Context(
+        "f", CANARY, 1, 0.0, FakeClock(), headers={"a": CANARY}, payload=CANARY, call_id="i"
+    )
+    assert CANARY not in repr(context)
+    assert CANARY not in repr(delivery(CANARY.encode(), headers={"a": CANARY}))

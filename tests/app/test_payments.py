@@ -1,0 +1,37 @@
+"""A payment while clouds fail: a smoke of `python -m tests.app.payments`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from leeward.values import Effect
+from tests.app.payments.simulated import DOUBLE, MOVED, SENT_AGAIN, play
+
+
+@pytest.fixture(autouse=True)
+def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Let the log be: it is long, and counted."""
+    with caplog.at_level("CRITICAL"):
+        yield
+
+
+def test_a_keyed_payment_is_charged_once_on_whichever_cloud() -> None:
+    """The call moves to other clouds after lost answers, and money moves once for each key."""
+    counts = play(Effect.KEYED, 400, seed=5)
+    assert counts[DOUBLE] == 0
+    assert counts["charged once"] > 380
+    assert min(counts[MOVED], counts[SENT_AGAIN]) > 50  # what the router's budgets let through
+
+
+def test_an_unsafe_payment_is_never_sent_again() -> None:
+    """Whoever cannot know is told so."""
+    counts = play(Effect.UNSAFE, 400, seed=5)
+    assert (counts[DOUBLE], counts[SENT_AGAIN]) == (0, 0)
+    assert counts["outcome unknown"] > 100
+
+
+def test_releasing_the_key_on_every_exception_charges_twice() -> None:
+    """What idempotency libraries do: the simulation finds it out."""
+    assert play(Effect.KEYED, 400, 5, {Exception: "release"})[DOUBLE] > 0

@@ -1,0 +1,152 @@
+"""A payment over real sockets: AWS's and Google's own runtimes, one table of keys, lost answers."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from leeward import Client, Config, OutcomeUnknown
+from leeward.config import FunctionConfig
+from leeward.errors import Outcome
+from leeward.testing import FakeClock
+from leeward.values import Attempt, Effect
+from tests.clouds.places import Place
+from tests.house.workspace import ROOT
+from tests.servers.aws.function import Function
+from tests.servers.deploying import deploy
+from tests.servers.faultproxy import FaultProxy, toxics
+from tests.servers.google.cloud_run import Service
+from tests.servers.google.framework import FunctionsFramework
+
+SHOP = ROOT / "tests/app/payments/shop.py"
+CALLS = 100
+"""Of each kind."""
+
+NAMES = ("pay", "pay-unsafe")
+
+CONFIG = Config(
+    functions={
+        "pay": FunctionConfig(Effect.KEYED, True, timeout=30.0),
+        "pay-unsafe": FunctionConfig(Effect.UNSAFE, timeout=30.0),
+    }
+)
+
+
+class Shop:
+    """A client over both clouds, the proxies before them, and what the bank has done."""
+
+    def __init__(
+        self, client: Client, clock: FakeClock, proxies: tuple[FaultProxy, ...], bank: Path
+    ) -> None:
+        self.client = client
+        self._clock = clock
+        self._proxies = proxies
+        self._bank = bank
+
+    def break_wire(self, random: Random) -> None:
+        """Let the next one to three answers of either cloud be lost, its work done, or none.
+
+        So much later that neither cloud is still let rest for what was lost before.
+        """
+        self._clock.advance(600.0)
+        for proxy in self._proxies:
+            proxy.heal()
+            lost = random.choice(
+                [
+                    None,
+                    toxics.answer_lost(),
+                    toxics.reset_after_request(),
+                    toxics.drop_after(20),
+                    toxics.reset_before_headers(),
+                ]
+            )
+            if lost is not None:
+                proxy.inject(lost, random.choice([1, 1, 2, 3]))
+
+    def charges(self) -> Counter[str]:
+        """Return how often money has moved, for each order."""
+        bank = sqlite3.connect(self._bank)
+        found = Counter[str](id for (id,) in bank.execute("SELECT id FROM charges"))
+        bank.close()
+        return found
+
+
+@pytest.fixture(scope="module")
+def shop(place: Callable[[str], Place], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    folder = tmp_path_factory.mktemp("payments")
+    bank = sqlite3.connect(folder / "bank.sqlite3")
+    bank.execute("CREATE TABLE charges (id TEXT)")
+    bank.close()
+    environment = {
+        "KEYS": str(folder / "keys.sqlite3"),
+        "BANK": str(folder / "bank.sqlite3"),
+    }
+    modules = {"shop.py": SHOP.read_text(encoding="utf-8")}
+    aws, google = place("aws"), place("google")
+    code = deploy(folder / "aws", "aws", modules, "shop")
+    aws.cloud.functions.deploy(
+        *(
+            Function(name, "handler.lambda_handler", 30.0, environment=environment, code=code)
+            for name in NAMES
+        )
+    )
+    with ExitStack() as stack:
+        code = deploy(folder / "google", "google", modules, "shop")
+        runtime = stack.enter_context(FunctionsFramework(code, "main", "http", environment))
+        for name in NAMES:
+            google.cloud.deploy(name, Service(runtime, f"/{name}"))
+        drivers = [aws.open(), google.open()]
+        clock = FakeClock()
+        client = stack.enter_context(Client(drivers, config=CONFIG, clock=clock))
+        proxies = (aws.cloud.proxies["lambda"], google.cloud.proxies["cloud_run"])
+        yield Shop(client, clock, proxies, folder / "bank.sqlite3")
+
+
+def test_a_keyed_payment_is_charged_once_on_whichever_cloud(shop: Shop) -> None:
+    """Its answers are lost after it ran, it moves to the other cloud, and nobody pays twice."""
+    random, moved = Random(11), 0
+    for number in range(CALLS):
+        shop.break_wire(random)
+        order = f"keyed-{number}"
+        value, attempts = _paid(shop, order)
+        assert value == 1
+        moved += len({each.target for each in attempts}) > 1
+    charges = shop.charges()
+    assert {charges[f"keyed-{number}"] for number in range(CALLS)} == {1}
+    assert moved > 5
+
+
+def _paid(shop: Shop, order: str) -> tuple[Any, tuple[Attempt, ...]]:
+    """Pay, and again with the same key where nobody knows."""
+    for _ in range(5):
+        try:
+            result = shop.client.invoke("pay", {"id": order}, idempotency_key=order)
+        except OutcomeUnknown:
+            continue
+        return result.value, result.attempts
+    raise AssertionError("no answer after five calls")
+
+
+def test_an_unsafe_payment_is_never_sent_again(shop: Shop) -> None:
+    """What may have run goes nowhere else; whoever cannot know is told so."""
+    random, unknown, paid = Random(12), 0, 0
+    for number in range(CALLS):
+        shop.break_wire(random)
+        order = f"unsafe-{number}"
+        try:
+            attempts = shop.client.invoke("pay-unsafe", {"id": order}).attempts
+            paid += 1
+        except OutcomeUnknown as error:
+            attempts = error.attempts
+            unknown += 1
+        assert Outcome.AMBIGUOUS not in {each.outcome for each in attempts[:-1]}
+    charges = shop.charges()
+    assert max(charges[f"unsafe-{number}"] for number in range(CALLS)) == 1
+    assert min(paid, unknown) > 10

@@ -1,0 +1,165 @@
+"""An app in this process: its functions, subscribers, messages, and the errors of all three."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leeward import App, AsyncClient, Client, Context, Event, FunctionError
+from leeward.app import Problem
+from leeward.errors import ConfigError
+from leeward.local import Local
+from leeward.testing import FaultyDriver
+from tests.local.calls import PATIENT
+
+
+@dataclass
+class Order:
+    id: str
+    qty: int = 1
+
+
+class Shop:
+    """An app, and what its handlers were given."""
+
+    def __init__(self) -> None:
+        self.app = App("shop")
+        self.seen: list[Any] = []
+
+        @self.app.function(effect="keyed")
+        def send_receipt(order: Order, context: Context) -> dict[str, Any]:
+            self.seen.append((context.provider, context.attempt, context.idempotency_key))
+            return {"sent": order.id}
+
+        @self.app.function()
+        async def later(order: Order) -> Order:
+            await asyncio.sleep(0)
+            return order
+
+        @self.app.function()
+        def refuse(reason: str) -> None:
+            if reason:
+                raise Problem("sold out", reason=reason)
+            raise ValueError("canary")
+
+        @self.app.on_event("orders", "order.created")
+        def remember(event: Event, context: Context) -> None:
+            self.seen.append((event.data, context.attempt, context.idempotency_key))
+
+        @self.app.on_message("parcels")
+        def send(order: Order, context: Context) -> None:
+            self.seen.append((order, context.attempt))
+            if context.attempt == 1:
+                raise ConnectionError
+
+
+@pytest.fixture
+def shop() -> Shop:
+    """Make the app anew."""
+    return Shop()
+
+
+def test_an_app_runs_where_its_client_is_embedded(shop: Shop) -> None:
+    """Functions answer, events reach their subscribers, queued calls their handlers, again too."""
+    cloud = Local()
+    with Client(cloud, app=shop.app) as client:
+        assert client.invoke("send-receipt", {"id": "42"}, idempotency_key="k").value == {
+            "sent": "42"
+        }
+        assert client.invoke("later", {"id": "42"}).value == {"id": "42", "qty": 1}
+        client.publish_event("orders", "order.created", {"id": "42"}, id="e")
+        cloud.wait_idle(PATIENT)
+        client.enqueue("parcels", {"id": "7", "qty": 2})
+        cloud.wait_idle(PATIENT)
+    source = shop.seen[1][2].removesuffix("#e")
+    assert source
+    assert shop.seen == [
+        ("local", None, "k"),
+        ({"id": "42"}, 1, f"{source}#e"),
+        (Order("7", 2), 1),
+        (Order("7", 2), 2),
+    ]
+
+
+def test_an_app_is_opened_by_name_and_awaited(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By each client, through a wrapper as well, and on each target of an order."""
+    monkeypatch.chdir(tmp_path)
+    with Client("local:a,local:b", app=shop.app) as client:
+        assert client.invoke("send-receipt", {"id": "1"}).target == "local:a"
+    with Client(FaultyDriver(Local()), app=shop.app) as client:
+        assert client.invoke("send-receipt", {"id": "1"}).value == {"sent": "1"}
+
+    async def awaited() -> Any:
+        async with AsyncClient(Local(), app=shop.app) as client:
+            return await client.invoke("later", {"id": "1"})
+
+    assert asyncio.run(awaited()).value == {"id": "1", "qty": 1}
+
+
+def test_a_failure_is_told_as_on_every_cloud(shop: Shop) -> None:
+    """By its class; its text only if it was written for the caller. The cause is at hand here."""
+    with Client(Local(), app=shop.app) as client:
+        table: list[tuple[str, Any, tuple[str, str | None]]] = [
+            ("refuse", "sold_out", ("Problem", "sold out")),
+            ("refuse", "", ("ValueError", None)),
+            ("send-receipt", {"id": 42}, ("InvalidInput", "$.id must be str")),
+        ]
+        for function, payload, told in table:
+            with pytest.raises(FunctionError) as caught:
+                client.invoke(function, payload)
+            error = caught.value
+            assert (error.error_type, error.error_message) == told
+            assert "canary" not in str(error)
+            assert type(error.__cause__).__name__ == told[0]
+
+
+def test_an_app_that_is_wrong_is_refused(shop: Shop) -> None:
+    """When it is mounted: a taken name, and an annotation that makes no sense."""
+    cloud = Local()
+    cloud.function("later")(len)
+    with pytest.raises(ConfigError, match="'later' is registered twice"):
+        cloud.mount(shop.app)
+    broken = App("broken")
+    broken.function(name="f")(lambda given, context, more: None)
+    with pytest.raises(ConfigError, match="'more' besides its input"):
+        cloud.mount(broken)
+    cloud.close()
+
+
+def test_a_delivery_is_given_up_when_its_handler_says_so() -> None:
+    """After its own retries, fewer or more than usual; at once if to try again is in vain."""
+    app, attempts = App("shop"), dict.fromkeys(("few", "many", "wrong", "input", "usual"), 0)
+
+    def failing(name: str, error: type[Exception], annotation: Any, **options: Any) -> None:
+        def handle(given: Any) -> None:
+            attempts[name] += 1
+            raise error("canary")
+
+        handle.__annotations__ = {"given": annotation}
+        app.on_message(name, name=name, **options)(handle)
+
+    failing("few", KeyError, Any, retries=1)
+    failing("many", KeyError, Any, retries=6)
+    failing("wrong", LookupError, Any, final=[LookupError])
+    failing("input", KeyError, int)
+    failing("usual", KeyError, Any)
+    cloud = Local()
+    with Client(cloud, app=app) as client:
+        for name in attempts:
+            client.enqueue(name, {"id": "1"})
+        cloud.wait_idle(PATIENT)
+        letters = {each.subscription: (each.attempts, each.error) for each in cloud.dead_letters()}
+    assert attempts == {"few": 2, "many": 7, "wrong": 1, "input": 0, "usual": 5}
+    assert letters == {
+        "few": (2, "KeyError"),
+        "many": (7, "KeyError"),
+        "wrong": (1, "LookupError"),
+        "input": (1, "InvalidInput"),
+        "usual": (5, "KeyError"),
+    }

@@ -1,0 +1,48 @@
+"""Faults of the configuration: orders, homes, keys, and what its messages show."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.mutants.mutant import Mutant
+
+CONFIG: Final = "src/leeward/config"
+TESTS: Final = "tests/client"
+
+MUTANTS: Final = (
+    Mutant(
+        "a target stands twice in an order",
+        f"{CONFIG}/order.py",
+        "if twice is not None:",
+        "if False:",
+        f"{TESTS}/test_bad_inputs.py::test_a_bad_file_is_refused",
+    ),
+    Mutant(
+        "a key of a later version is ignored",
+        f"{CONFIG}/values.py",
+        "        if key in NOT_YET:\n            raise",
+        "        if key in NOT_YET:\n            continue\n            raise",
+        f"{TESTS}/test_bad_inputs.py::test_a_bad_file_is_refused",
+    ),
+    Mutant(
+        "data is kept in a runtime that loses it",
+        f"{CONFIG}/load.py",
+        "        if env.get(variable):\n",
+        "        if False:\n",
+        "tests/config/test_load.py::test_a_runtime_needs_the_variable",
+    ),
+    Mutant(
+        "the home of the environment does not win",
+        f"{CONFIG}/load.py",
+        "table._replace(home=None)",
+        "table",
+        "tests/config/test_load.py::test_the_data_target_of_the_environment_wins",
+    ),
+    Mutant(
+        "a value in the wrong place stands in the message",
+        f"{CONFIG}/values.py",
+        'return "an empty one" if value == "" else type(value).__name__',
+        "return repr(value)",
+        f"{TESTS}/test_bad_inputs.py::test_a_bad_file_is_refused",
+    ),
+)

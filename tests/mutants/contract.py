@@ -1,0 +1,76 @@
+"""Faults of the contract itself: a suite that finds less than it says."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.mutants.mutant import Mutant
+
+CONTRACTS: Final = "contract_tests/src/leeward_contract_tests/contracts"
+TESTS: Final = "tests/contract"
+BROKEN: Final = f"{TESTS}/test_broken_drivers.py::test_a_broken_driver_fails_by_name"
+
+MUTANTS: Final = (
+    Mutant(
+        "runs are not counted",
+        f"{CONTRACTS}/observations.py",
+        "return answer - self._looks",
+        "return 0",
+        f"{BROKEN}[RunsWhatItHasRefused]",
+    ),
+    Mutant(
+        "refusals are checked without their cause",
+        f"{CONTRACTS}/refused.py",
+        "assert result.cause is not None or result.code",
+        "assert result.outcome",
+        f"{BROKEN}[LosesTheCause]",
+    ),
+    Mutant(
+        "a test that is left out is not missed",
+        f"{CONTRACTS}/base.py",
+        "assert replaced == []",
+        "assert replaced is not None",
+        f"{TESTS}/test_guard.py::test_the_guard_names_what_was_left_out",
+    ),
+    Mutant(
+        "what is not declared is not tried",
+        f"{CONTRACTS}/capabilities.py",
+        "                self._check(capability)\n",
+        "",
+        f"{TESTS}/test_lacking.py::test_a_call_that_is_not_refused_is_found",
+    ),
+    Mutant(
+        "a call that was sent before it was refused passes",
+        f"{CONTRACTS}/capabilities.py",
+        "        assert self._watched.calls[before:] == []\n",
+        "",
+        f"{TESTS}/test_lacking.py::test_a_call_that_was_sent_before_it_was_refused_is_found",
+    ),
+    Mutant(
+        "a late answer is in time",
+        f"{CONTRACTS}/failure.py",
+        "        assert took < times.latest\n",
+        "",
+        f"{BROKEN}[IgnoresTheTimeout]",
+    ),
+    Mutant(
+        "a lost read that is claimed as an absent item passes",
+        f"{CONTRACTS}/lost_answers.py",
+        "        assert result.outcome is Outcome.AMBIGUOUS\n"
+        "\n"
+        "    @needs(TABLES)\n"
+        "    def test_a_lost_store_is_resolved",
+        "        assert result.value is None\n"
+        "\n"
+        "    @needs(TABLES)\n"
+        "    def test_a_lost_store_is_resolved",
+        f"{BROKEN}[ReportsALostReadAsAbsent]",
+    ),
+    Mutant(
+        "a delivered event may have other extensions",
+        f"{CONTRACTS}/publish.py",
+        "assert [dict(each.extensions) for each in delivered[:1]] == [extensions]",
+        "assert delivered",
+        f"{BROKEN}[DropsExtensions]",
+    ),
+)

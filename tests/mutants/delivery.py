@@ -1,0 +1,63 @@
+"""Faults of deliveries and of the file that they are kept in."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.mutants.mutant import Mutant
+
+DELIVERY: Final = "src/leeward/delivery"
+SQLITE: Final = "src/leeward/sqlite"
+TESTS: Final = "tests/delivery"
+
+MUTANTS: Final = (
+    Mutant(
+        "a delivery is tried once too often",
+        f"{DELIVERY}/policy.py",
+        "attempt < self.max_attempts if again",
+        "attempt <= self.max_attempts if again",
+        f"{TESTS}/test_policy.py::test_each_pause_is_twice_the_one_before",
+    ),
+    Mutant(
+        "a delivery that died with its process is tried for ever",
+        f"{DELIVERY}/policy.py",
+        "return attempts >= self.max_attempts and due > 0",
+        "return False",
+        f"{TESTS}/test_policy.py::test_a_delivery_whose_last_lease_has_ended_is_spent",
+    ),
+    Mutant(
+        "a lane overtakes itself",
+        f"{DELIVERY}/store.py",
+        "WHERE NOT dead AND lane IS NOT NULL\n                GROUP BY bus, subscriber, lane))",
+        "WHERE NOT dead AND lane IS NOT NULL\n                GROUP BY bus, subscriber, lane, id))",
+        "tests/local/test_delivery.py::test_events_of_one_key_are_delivered_in_order",
+    ),
+    Mutant(
+        "an attempt without its lease ends a delivery",
+        f"{DELIVERY}/store.py",
+        '_DONE = "DELETE FROM deliveries WHERE id = ? AND lease = ?"',
+        "_DONE = \"DELETE FROM deliveries WHERE id = ? AND ? != ''\"",
+        f"{TESTS}/test_store.py::test_a_lease_that_has_gone_changes_nothing",
+    ),
+    Mutant(
+        "a link to another user's file is followed",
+        f"{SQLITE}/file_safety.py",
+        "    if stat.S_ISLNK(status.st_mode):\n",
+        "    if False:\n",
+        "tests/sqlite/test_file_safety.py::test_a_linked_directory_is_refused",
+    ),
+    Mutant(
+        "a file that others may write is opened",
+        f"{SQLITE}/file_safety.py",
+        "    if status.st_mode & _OTHERS_WRITE:\n",
+        "    if False:\n",
+        "tests/sqlite/test_file_safety.py::test_a_directory_that_others_may_write_is_refused",
+    ),
+    Mutant(
+        "a journal beside the file is not looked at",
+        f"{SQLITE}/file_safety.py",
+        '    for name in ("", *BESIDE):\n',
+        '    for name in ("",):\n',
+        "tests/sqlite/test_file_safety.py::test_a_file_that_others_may_write_is_refused",
+    ),
+)

@@ -1,0 +1,84 @@
+"""Faults of idempotent functions."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.mutants.mutant import Mutant
+
+_ROOM: Final = "src/leeward/app/idempotency"
+_FUNCTIONS: Final = "tests/app/test_idempotent.py"
+_MODEL: Final = "tests/app/test_idempotency_model.py"
+
+MUTANTS: Final = (
+    Mutant(
+        "an exception of which nothing is known releases the key",
+        f"{_ROOM}/failures.py",
+        "Treatment.RELEASE if nothing_ran else Treatment.KEEP",
+        "Treatment.RELEASE",
+        f"{_FUNCTIONS}::test_a_lost_answer_keeps_the_key",
+    ),
+    Mutant(
+        "a run that is dead is taken over although its effect may have begun",
+        f"{_ROOM}/record.py",
+        "case State.IN_PROGRESS if claim.run_unknown or not record.effects:",
+        "case State.IN_PROGRESS:",
+        f"{_MODEL}::test_money_moves_once_whatever_happens",
+    ),
+    Mutant(
+        "a run begins an effect although another has taken over",
+        f"{_ROOM}/running.py",
+        "        elif isinstance(marked, Recorded):",
+        "        elif isinstance(marked, bool):",
+        f"{_FUNCTIONS}::test_a_dead_run_is_taken_over_where_no_effect_had_begun",
+    ),
+    Mutant(
+        "the claim replaces whatever is there",
+        f"{_ROOM}/store.py",
+        "        if_absent=revision is None,",
+        "        if_absent=False,",
+        f"{_FUNCTIONS}::test_a_repeat_gets_the_first_result",
+    ),
+    Mutant(
+        "the payload does not count",
+        f"{_ROOM}/record.py",
+        "    if record.payload != claim.payload:",
+        "    if record.payload is None:",
+        f"{_FUNCTIONS}::test_a_key_belongs_to_one_payload",
+    ),
+    Mutant(
+        "calls of a leeward client are not heard of",
+        "src/leeward/watching.py",
+        'call.verb in ("load", "scan") or getattr(call, "effect", None) in _HARMLESS',
+        "True",
+        f"{_FUNCTIONS}::test_calls_of_a_leeward_client_are_seen",
+    ),
+    Mutant(
+        "an unknown outcome is taken for a proof",
+        "src/leeward/watching.py",
+        "frozenset({Outcome.OK, Outcome.AMBIGUOUS, Outcome.APP_ERROR})",
+        "frozenset({Outcome.OK, Outcome.APP_ERROR})",
+        f"{_FUNCTIONS}::test_calls_of_a_leeward_client_are_seen",
+    ),
+    Mutant(
+        "an end that could not be written is raised",
+        f"{_ROOM}/attempt.py",
+        "        if isinstance(recorded, Recorded):\n            return result\n",
+        "        if isinstance(recorded, Recorded):\n            raise AssertionError\n",
+        f"{_FUNCTIONS}::test_an_end_that_cannot_be_written_is_not_a_failed_call",
+    ),
+    Mutant(
+        "a table that is set up wrongly counts as away",
+        f"{_ROOM}/running.py",
+        "outcome is not None and outcome.value in _AWAY",
+        "outcome is not None",
+        f"{_FUNCTIONS}::test_run_and_flag_runs_without_the_table",
+    ),
+    Mutant(
+        "a key keeps the quotes of its header",
+        f"{_ROOM}/keys.py",
+        "    quoted = len(text) > 1 and",
+        "    quoted = False and",
+        f"{_FUNCTIONS}::test_the_key_of_a_header",
+    ),
+)

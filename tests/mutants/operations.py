@@ -1,0 +1,69 @@
+"""Faults of the operations of the client: checks, limits, deadlines, capabilities."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.mutants.mutant import Mutant
+
+OPERATIONS: Final = "src/leeward/operations"
+TESTS: Final = "tests/client"
+
+MUTANTS: Final = (
+    Mutant(
+        "an unsafe call may be given up before its function ends",
+        f"{OPERATIONS}/operations.py",
+        "if call.effect is Effect.UNSAFE and seconds < call.time_limit:",
+        "if False:",
+        f"{TESTS}/test_bad_inputs.py::test_a_bad_argument_is_refused",
+    ),
+    Mutant(
+        "a closed client sends",
+        f"{OPERATIONS}/operations.py",
+        "        if self.closed:\n",
+        "        if False:\n",
+        f"{TESTS}/test_async.py::test_a_closed_client_sends_nothing",
+    ),
+    Mutant(
+        "a caller's later change reaches the stored item",
+        f"{OPERATIONS}/operations.py",
+        "            item.copy(),\n",
+        "            item,\n",
+        f"{TESTS}/test_methods.py::test_an_item_that_is_changed_later_changes_no_call",
+    ),
+    Mutant(
+        "a batch goes on after its deadline",
+        f"{OPERATIONS}/operations.py",
+        "batch.send((yield request, left) if left > 0 else None)",
+        "batch.send((yield request, left))",
+        f"{TESTS}/test_methods.py::test_a_batch_has_one_deadline",
+    ),
+    Mutant(
+        "an item above the limit is sent",
+        f"{OPERATIONS}/operations.py",
+        "if size.bytes > self._limits.smallest.item_bytes:",
+        "if False:",
+        f"{TESTS}/test_bad_inputs.py::test_a_bad_argument_is_refused",
+    ),
+    Mutant(
+        "names of tables are remembered without bound",
+        f"{OPERATIONS}/operations.py",
+        "        if len(self._tables) >= MOST_KNOWN:\n            self._tables.clear()\n",
+        "",
+        f"{TESTS}/test_methods.py::test_no_number_of_tables_fills_the_memory",
+    ),
+    Mutant(
+        "a capability that no target has is sent",
+        f"{OPERATIONS}/operations.py",
+        "if not (lacking.isdisjoint(POSSIBLE[call.verb]) or lacking.isdisjoint(needed(call))):",
+        "if False:",
+        f"{TESTS}/test_methods.py::test_a_missing_capability_is_refused_before_anything_is_sent",
+    ),
+    Mutant(
+        "if_absent and if_revision may stand together",
+        f"{OPERATIONS}/arguments.py",
+        '    if if_absent:\n        raise InvalidRequest(\n            "if_absent and if_revision',
+        '    if False:\n        raise InvalidRequest(\n            "if_absent and if_revision',
+        f"{TESTS}/test_bad_inputs.py::test_a_bad_argument_is_refused",
+    ),
+)
