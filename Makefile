@@ -78,6 +78,7 @@ sim-report: $(READY) ## measure the routing's gates, and write docs/reliability.
 SITE := docs/_build/html
 docs: $(READY) ## build the documentation and print where it is
 	@$(BIN)/python docs/settings_tables.py
+	@$(BIN)/python docs/workflow_limits.py
 	@$(BIN)/python docs/routing_tables.py
 	@$(MAKE) site
 	@echo $(SITE)/index.html

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,7 @@ from leeward.local.tables import Tables
 from leeward.logs import log_event
 from leeward.sqlite.database import MEMORY, Database
 from leeward.sqlite.errors import DatabaseFault
+from leeward.sqlite.file_safety import keep_out_of_version_control
 
 if TYPE_CHECKING:
     from leeward.adapter.looking import Look
@@ -205,6 +206,7 @@ class Local(Driver):
         - ``dead_letters``: the same as `dead_letters`, for who has opened this by name.
         - ``functions``: the registry, a dict from name to callable that may be changed.
         - ``events``: the `Bus`.
+        - ``workflows``: the path of the journal of runs, beside the store; None in memory.
         - ``tables``: a new `sqlite3.Connection` to the same database, also for one in memory;
           the caller closes it. A transaction left open on it makes calls fail as ``busy``.
 
@@ -218,10 +220,12 @@ class Local(Driver):
             return self._functions.registry
         if service == "events":
             return self._bus
+        if service == "workflows":
+            return self._file and self._file.with_suffix(".workflows.sqlite3")
         if service != "tables":
             raise ConfigError(
                 f"no service {service!r} at {self.target}; known: "
-                "dead_letters, events, functions, tables",
+                "dead_letters, events, functions, tables, workflows",
                 target=self.target,
             )
         with self._database_needed(), self._database.read(PATIENCE):
@@ -264,10 +268,7 @@ class Local(Driver):
         The same program in another working directory begins with an empty store there.
         """
         assert self._file is not None
-        if self._file.parent.name == DIRECTORY:
-            ignore = self._file.parent / ".gitignore"
-            with suppress(OSError), ignore.open("x") as file:  # OSError: it is there
-                file.write("*\n")
+        keep_out_of_version_control(self._file.parent)
         if self._is_here:
             log_event(LOGGER, "warning", "store_created", path=str(self._file))
 
