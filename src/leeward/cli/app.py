@@ -12,6 +12,7 @@ from leeward.cli.commands import verbs, workflow
 from leeward.cli.commands.dead_letters import dead_letters
 from leeward.cli.commands.demo import demo
 from leeward.cli.commands.doctor import doctor
+from leeward.cli.commands.drill import drill
 from leeward.cli.commands.targets import targets
 from leeward.cli.commands.version import show_version, version
 from leeward.cli.global_options import GlobalOptions
@@ -141,6 +142,14 @@ app.command(
     cls=Command,
     epilog=_examples("leeward doctor", "leeward doctor --targets local:a,local:b --json"),
 )(doctor)
+app.command(
+    cls=Command,
+    epilog=_examples(
+        "leeward drill --simulate",
+        "leeward drill stock --effect read_only",
+        """leeward drill stock '{"sku": "7"}' --fault "local:a:slow x4@20s-30s" --rate 50""",
+    ),
+)(drill)
 app.command(
     name="dead-letters",
     cls=Command,
