@@ -88,6 +88,12 @@ class HealthChecks(NamedTuple):
     recoveries: int = 3
 
 
+class WorkflowConfig(NamedTuple):
+    """``[workflows.<name>]``: ``module:flow``, or a file of YAML or JSON beside the ``.toml``."""
+
+    definition: str
+
+
 class Config(NamedTuple):
     """The whole configuration, checked.
 
@@ -97,6 +103,8 @@ class Config(NamedTuple):
         functions: by logical name; a function that is not here has the defaults.
         buses: by logical name.
         tables: by logical name.
+        workflows: by name.
+        workflow_target: where runs of workflows live; None for the only target of the order.
         source: the CloudEvents `source` of events that name none.
         trust_env: whether adapters may use the environment.
         data_target: the home of tables that have none of their own; None if there is none.
@@ -117,6 +125,8 @@ class Config(NamedTuple):
     functions: Mapping[str, FunctionConfig] = NOTHING
     buses: Mapping[str, BusConfig] = NOTHING
     tables: Mapping[str, TableConfig] = NOTHING
+    workflows: Mapping[str, WorkflowConfig] = NOTHING
+    workflow_target: str | None = None
     source: str = "leeward"
     trust_env: bool = True
     data_target: str | None = None
@@ -132,8 +142,8 @@ class Config(NamedTuple):
     def __repr__(self) -> str:
         return masked(
             self,
-            "order functions buses tables source trust_env data_target file groups residency "
-            "weights fail_back hedge health_checks snapshot",
+            "order functions buses tables workflows workflow_target source trust_env data_target "
+            "file groups residency weights fail_back hedge health_checks snapshot",
         )
 
     def homes(self) -> Mapping[str, str]:

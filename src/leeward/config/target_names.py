@@ -78,6 +78,8 @@ def _mentions(config: Config) -> Iterator[tuple[Location, str]]:
         yield from ((where.child(name), name) for name in names)
     if config.data_target is not None:
         yield top.child("data_target"), config.data_target
+    if config.workflow_target is not None:
+        yield top.child("workflow_target"), config.workflow_target
 
 
 def _of_routing(config: Config, top: Location) -> Iterator[tuple[Location, Iterable[str]]]:

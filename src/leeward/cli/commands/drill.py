@@ -15,7 +15,7 @@ import typer
 from leeward.cli.arguments import json_argument, seconds
 from leeward.cli.drill.faults import parse_fault
 from leeward.cli.drill.record import Plan, Record
-from leeward.cli.drill.verdict import Course, Verdict, judge
+from leeward.cli.drill.verdict import Impact, Verdict, judge
 from leeward.cli.global_options import GlobalOptions, modules_beside, options_of
 from leeward.cli.output.console import Printers
 from leeward.cli.output.exit_codes import BROKEN
@@ -192,12 +192,12 @@ def _play(
 
 def _json(verdict: Verdict, report: Path) -> JsonObject:
     told = verdict._asdict()
-    faults = [_fault(each) for each in told.pop("courses")]
+    faults = [_fault(each) for each in told.pop("impacts")]
     return {"ok": not verdict.broken, **told, "faults": faults, "report": str(report)}
 
 
-def _fault(course: Course) -> JsonObject:
-    return course._asdict() | {"fault": str(course.fault)}
+def _fault(impact: Impact) -> JsonObject:
+    return impact._asdict() | {"fault": str(impact.fault)}
 
 
 def _render(data: JsonObject, printers: Printers) -> None:

@@ -8,7 +8,7 @@ from html import escape
 from typing import Final
 
 from leeward.cli.drill.record import Decided, Plan, Record
-from leeward.cli.drill.verdict import Course, Verdict
+from leeward.cli.drill.verdict import Impact, Verdict
 
 MOST_DECISIONS: Final = 400
 """Rows of decisions that are shown; there is one for each call that was tried again."""
@@ -45,7 +45,7 @@ def page(plan: Plan, record: Record, verdict: Verdict, chart: str) -> str:
         *_kept(verdict),
         _numbers(verdict),
         "<h2>Each fault</h2>",
-        _table(_COURSE, [_course(each) for each in verdict.courses], numbers=(1, 2, 3, 4, 5)),
+        _table(_IMPACT, [_impact(each) for each in verdict.impacts], numbers=(1, 2, 3, 4, 5)),
         "<h2>Timeline</h2>",
         f'<div role="img" aria-label="Timeline of the drill">{chart}</div>',
         "<h2>Attempts</h2>",
@@ -89,7 +89,7 @@ def _numbers(verdict: Verdict) -> str:
     return f'<dl id="numbers">{"".join(cells)}</dl>'
 
 
-_COURSE: Final = (
+_IMPACT: Final = (
     "fault",
     "detected after",
     "back after its end",
@@ -99,14 +99,14 @@ _COURSE: Final = (
 )
 
 
-def _course(course: Course) -> list[str]:
+def _impact(impact: Impact) -> list[str]:
     return [
-        str(course.fault),
-        seconds_in_words(course.detected, "no circuit opened"),
-        seconds_in_words(course.returned, "not seen"),
-        _percent(course.first_second),
-        _percent(course.settled),
-        "" if course.attempts is None else f"{course.attempts:.1f}",
+        str(impact.fault),
+        seconds_in_words(impact.detected, "no circuit opened"),
+        seconds_in_words(impact.returned, "not seen"),
+        _percent(impact.first_second),
+        _percent(impact.settled),
+        "" if impact.attempts is None else f"{impact.attempts:.1f}",
     ]
 
 

@@ -20,7 +20,7 @@ SETTLED: Final = 3.0
 """Seconds after which a fault has to be detected, for what is said of the time from then on."""
 
 
-class Course(NamedTuple):
+class Impact(NamedTuple):
     """What one fault has brought about.
 
     Attributes:
@@ -54,7 +54,7 @@ class Verdict(NamedTuple):
         repeated: ran twice, harmlessly.
         worst: seconds of the longest call.
         median: seconds of a call.
-        courses: one for each fault.
+        impacts: one for each fault.
         errors: class of the exception to how many calls ended so.
         broken: the promises that were not kept, in words.
     """
@@ -68,7 +68,7 @@ class Verdict(NamedTuple):
     repeated: int
     worst: float
     median: float
-    courses: tuple[Course, ...]
+    impacts: tuple[Impact, ...]
     errors: dict[str, int]
     broken: tuple[str, ...]
 
@@ -102,7 +102,7 @@ def judge(plan: Plan, record: Record) -> Verdict:
         repeated=repeated,
         worst=durations[-1],
         median=durations[len(durations) // 2],
-        courses=tuple(_course(each, record) for each in plan.faults),
+        impacts=tuple(_impact(each, record) for each in plan.faults),
         errors=dict(errors),
         broken=tuple(f"{number} calls were {told}" for number, told in broken if number),
     )
@@ -142,7 +142,7 @@ def _run_twice(plan: Plan, attempts: Sequence[Attempted]) -> tuple[int, int]:
     return (0, twice) if harmless else (twice, 0)
 
 
-def _course(fault: Fault, record: Record) -> Course:
+def _impact(fault: Fault, record: Record) -> Impact:
     opened = [
         each.at
         for each in record.decisions
@@ -159,7 +159,7 @@ def _course(fault: Fault, record: Record) -> Course:
             for each in record.attempts
         )
         attempts = begun / (fault.end - from_third)
-    return Course(
+    return Impact(
         fault,
         None if detected is None else detected - fault.begin,
         None if detected is None else _returned(fault, record),

@@ -21,7 +21,7 @@ from leeward.adapter.json_text import Undecodable, decode
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.text import percent_encode
 from leeward.adapter.wire import Request, Response
-from leeward.envelope import custom_context, read_fault
+from leeward.envelope import TRACEPARENT, custom_context, read_fault
 from leeward.errors import InvalidRequest, Outcome
 from leeward_aws.errors import MISCONFIGURED
 from leeward_aws.exchange import REQUEST_ID, Endpoint, endpoint_of
@@ -118,8 +118,11 @@ def _client_context(call: Invoke, seconds: float) -> str:
     """
     from binascii import b2a_base64
 
-    custom = custom_context(call.idempotency_key, seconds)
-    return b2a_base64(json_text.encode({"custom": custom}), newline=False).decode("ascii")
+    custom = custom_context(call.idempotency_key, seconds, call.trace)
+    document: dict[str, Any] = {"custom": custom}
+    if call.trace is not None:
+        document["w3c"] = {TRACEPARENT: call.trace}  # where newer runtimes look for it
+    return b2a_base64(json_text.encode(document), newline=False).decode("ascii")
 
 
 def _answer(response: Response) -> Result[Any]:
