@@ -8,7 +8,8 @@ import pytest
 from tests.cli.conftest import Leeward
 
 COMMANDS = (
-    "invoke enqueue publish store load delete targets doctor dead-letters demo version".split()
+    "invoke enqueue publish store load delete targets doctor drill dead-letters demo version "
+    "workflow".split()
 )
 
 
