@@ -23,6 +23,7 @@ from leeward.routing.policy import DEFAULT
 from tests.routing.health_kit import (
     HARMLESS,
     KEYED,
+    LATENCY,
     OTHER,
     UNSAFE,
     World,
@@ -51,16 +52,30 @@ def test_second_tries_have_a_budget() -> None:
 
 def test_leaving_a_target_that_counts_as_well_has_a_budget() -> None:
     """Ten calls in ten seconds, or 12 % of those that began; without it the call ends."""
-    window = Failovers(DEFAULT, 0, 0.0)
+    window = Failovers(DEFAULT)
     assert [window.spend(20, 1.0) for _ in range(12)] == [True] * 10 + [False] * 2
     assert window.spent == 10
     assert window.spend(20, 11.0), "ten seconds later"
-    busy = Failovers(DEFAULT, 0, 0.0)
+    busy = Failovers(DEFAULT)
     assert sum(busy.spend(1000, 5.0) for _ in range(200)) == 120
     world = opened(World())
     assert all(spend_failover(world.health, "a", HARMLESS, world.now) for _ in range(100)), "open"
     world = World()
     assert sum(spend_failover(world.health, "b", HARMLESS, world.now) for _ in range(100)) == 10
+
+
+def test_a_busy_order_may_leave_a_target_more_often() -> None:
+    """Twelve percent of the calls of the last ten seconds, from the first failure on."""
+    world = World()
+    world.calls(2000, UNSAFE, every=0.0)
+    spent = sum(spend_failover(world.health, "a", UNSAFE, world.now) for _ in range(200))
+    lately = 10 / (LATENCY + 0.0)
+    assert spent == pytest.approx(0.12 * lately, rel=0.2)
+    calm = World()
+    calm.calls(5, UNSAFE, every=100.0)
+    calm.calls(5, UNSAFE, every=0.1)
+    assert sum(spend_failover(calm.health, "a", UNSAFE, calm.now) for _ in range(200)) == 10
+    assert len(world.health.marks) <= 32
 
 
 def test_a_call_without_a_budget_for_leaving_ends_where_it_is() -> None:
