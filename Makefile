@@ -37,6 +37,12 @@ test: $(READY) $(SERVERS) ## run every test, and the fast ones on every other Py
 
 mutants: $(READY) $(SERVERS) ## plant faults, one at a time: the test named for each must fail
 	@$(BIN)/python -m tests.mutants
+	@$(BIN)/python -m tests.mutants.routing
+
+.PHONY: coverage
+coverage: $(READY) ## run the routing's tests and show which of its branches they miss: none
+	@$(BIN)/coverage run --branch --source=src/leeward/routing -m pytest -q -p no:xdist tests/routing
+	@$(BIN)/coverage report --show-missing --skip-covered --fail-under=100
 
 test-cloud: $(READY) ## run the contract on a real cloud: LEEWARD_TEST_CLOUD=aws, in your own account
 	@$(BIN)/python -m cloud_tests

@@ -49,6 +49,7 @@ class App:
     Args:
         name: of the program, for logs.
         json_logs: let a cloud's runtime write logs as JSON, with the fields that its tools know.
+        otel: make spans and metrics of handlers, through OpenTelemetry's API (``leeward[otel]``).
 
     Attributes:
         name: as given.
@@ -57,13 +58,18 @@ class App:
         workflows: definitions, in the order of their definition.
     """
 
-    def __init__(self, name: str, *, json_logs: bool = False) -> None:
+    def __init__(self, name: str, *, json_logs: bool = False, otel: bool = False) -> None:
         _check_name(name, "the name of an App")
         self.name = name
         self.json_logs = json_logs
         self.handlers: dict[str, Handler] = {}
         self.workflows: list[Definition] = []
         self._warm = Warm()
+        self._telemetry: Any = None
+        if otel:
+            from leeward.app.telemetry import Telemetry
+
+            self._telemetry = Telemetry()
 
     def __repr__(self) -> str:
         """Show its name and those of its handlers."""
@@ -164,7 +170,12 @@ class App:
         )
 
     def on_schedule(
-        self, schedule: str, *, name: str | None = None, timeout: float | None = None
+        self,
+        schedule: str,
+        *,
+        name: str | None = None,
+        timeout: float | None = None,
+        retries: int | None = None,
     ) -> Callable[[F], F]:
         """Run the decorated function at times; it gets the time for which it is run, in UTC.
 
@@ -173,6 +184,7 @@ class App:
                 week; ``*/5 * * * *`` is every five minutes. In UTC.
             name: by default the function's own, with hyphens for underscores.
             timeout: seconds that it may take.
+            retries: how often a run is tried again; by default the platform decides.
 
         Raises:
             ConfigError: an argument is wrong, or the name is taken.
@@ -180,7 +192,9 @@ class App:
         from leeward.app.schedules import check_schedule
 
         check_schedule(schedule)
-        return self._register(Kind.SCHEDULE, name, timeout=timeout, schedule=schedule)
+        return self._register(
+            Kind.SCHEDULE, name, timeout=timeout, retries=retries, schedule=schedule
+        )
 
     def workflow(
         self, name: str, *, timeout: int | str | None = None
@@ -295,6 +309,7 @@ class App:
                 kind,
                 function,
                 prepare=self._warm.first,
+                telemetry=self._telemetry,
                 timeout=timeout,
                 retries=retries,
                 final=classes,

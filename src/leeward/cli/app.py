@@ -11,6 +11,7 @@ from leeward.cli import NO_TRUST_ENV
 from leeward.cli.commands import verbs, workflow
 from leeward.cli.commands.dead_letters import dead_letters
 from leeward.cli.commands.demo import demo
+from leeward.cli.commands.doctor import doctor
 from leeward.cli.commands.targets import targets
 from leeward.cli.commands.version import show_version, version
 from leeward.cli.global_options import GlobalOptions
@@ -136,6 +137,10 @@ app.command(
         "leeward targets --targets local:a,local:b --json",
     ),
 )(targets)
+app.command(
+    cls=Command,
+    epilog=_examples("leeward doctor", "leeward doctor --targets local:a,local:b --json"),
+)(doctor)
 app.command(
     name="dead-letters",
     cls=Command,

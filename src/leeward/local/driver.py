@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from leeward.adapter import Call, Capability, Driver, Limits, Result
 from leeward.app.app import App
@@ -23,12 +23,16 @@ from leeward.json_text import decode
 from leeward.local.apps import deliver, mount
 from leeward.local.bus import Bus, DeadLetter, dead_letter, event_in
 from leeward.local.functions import QUEUED_CALL, F, Functions
+from leeward.local.schedules import Schedules
 from leeward.local.schema import SCHEMA
 from leeward.local.tables import Tables
 from leeward.logs import log_event
 from leeward.sqlite.database import MEMORY, Database
 from leeward.sqlite.errors import DatabaseFault
 from leeward.sqlite.file_safety import keep_out_of_version_control
+
+if TYPE_CHECKING:
+    from leeward.adapter.looking import Look
 
 LOGGER = "leeward.local"
 DIRECTORY = ".leeward"
@@ -73,6 +77,7 @@ class Local(Driver):
         accept = self._dispatcher.accept
         self._functions = Functions(self._clock, self.limits.payload_bytes, accept)
         self._bus = Bus(accept)
+        self._schedules = Schedules(self._clock, accept)
         tables = Tables(self._database)
         self._verbs: dict[str, Verb] = {
             "invoke": self._functions.invoke,
@@ -128,7 +133,7 @@ class Local(Driver):
         return register
 
     def mount(self, app: App) -> None:
-        """Run the handlers of an app here: its functions, subscribers and handlers of messages.
+        """Run the handlers of an app here, until this target is closed.
 
         Messages of a queue are what `enqueue` queues under its name. Mounting twice is harmless.
 
@@ -137,7 +142,7 @@ class Local(Driver):
         """
         if app in self._apps:
             return
-        mount(app, self._functions, self._bus)
+        mount(app, self._functions, self._bus, self._schedules)
         self._apps.append(app)
         self._look_for_work()
 
@@ -176,6 +181,15 @@ class Local(Driver):
         if not self._dispatcher.started:
             self._look_for_work()
         return result
+
+    def look(self, look: Look, timeout: float) -> Result[Any]:
+        """Look whether a function is registered here; buses and tables need no making."""
+        del timeout
+        from leeward.adapter.looking import BUS, TABLE, Seen
+
+        if look.verb in (BUS, TABLE) or look.name in self._functions.registry:
+            return Result.ok(Seen())
+        return Result(Outcome.NOT_FOUND, message=f"no function {look.name!r} is registered")
 
     def describe(self) -> Mapping[str, str]:
         """Return the path, SQLite's version, and how much is registered."""
@@ -223,12 +237,14 @@ class Local(Driver):
         Subscribers may use this target until then. What is still pending in a file is delivered
         by the next process.
         """
+        self._schedules.close()
         self._dispatcher.close()
         self._closed = True
         self._database.close()
 
     def _handlers(self) -> dict[Recipient, Handler]:
         recipients = self._functions.recipients() | self._bus.recipients()
+        recipients |= self._schedules.recipients()
         return {each: partial(self._handle, function) for each, function in recipients.items()}
 
     def _handle(self, function: Function | AppHandler, delivery: Delivery, deadline: float) -> None:

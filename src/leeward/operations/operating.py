@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from leeward.errors import InvalidRequest
 from leeward.values import ProbeReport, RoutingEvent, TargetStatus
 
 if TYPE_CHECKING:
@@ -53,7 +54,9 @@ class Operating:
             call_id: from any of the `attempts` of its result or exception. The last 256 calls that
                 did not go well at once are remembered.
         """
-        return self._operations.router.explain(call_id)
+        from leeward.operations.arguments import check_call_id
+
+        return self._operations.router.explain(check_call_id(call_id))
 
     def listen(self, listener: Callable[[RoutingEvent], object]) -> None:
         """Let `listener` know everything that is decided about targets and calls from now on.
@@ -61,4 +64,6 @@ class Operating:
         It is called on the thread of the call that brought the event about, without any lock. What
         it raises is ignored.
         """
+        if not callable(listener):
+            raise InvalidRequest("listener must be callable with one event", field="listener")
         self._operations.router.listen(listener)

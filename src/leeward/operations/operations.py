@@ -31,16 +31,15 @@ from leeward.adapter import (
 from leeward.clock import Clock
 from leeward.config import BusConfig, Config, FunctionConfig, TableConfig
 from leeward.entropy import new_id
-from leeward.errors import ConfigError, InvalidRequest, LeewardError, Outcome, PayloadTooLarge
+from leeward.errors import ConfigError, InvalidRequest, LeewardError, PayloadTooLarge
 from leeward.forking import ForkLock
 from leeward.json_text import encode
 from leeward.operations import arguments, results
 from leeward.operations.capabilities import POSSIBLE, needed, require
 from leeward.operations.limits import OrderLimits
-from leeward.routing import FailoverDriver
-from leeward.routing.select import NO_GROUPS
+from leeward.operations.routing import router_of
+from leeward.operations.traces import running_trace
 from leeward.values import (
-    NOTHING,
     Effect,
     Event,
     InvokeResult,
@@ -71,9 +70,6 @@ INVOKE_TIMEOUT: Final = 60.0
 EVENT_TIMEOUT: Final = 10.0
 DATA_TIMEOUT: Final = 15.0
 """Seconds: the deadline of a call that names none."""
-
-PROBE_TIMEOUT: Final = 4.0
-"""Seconds that a probe by hand may take."""
 
 MOST_KNOWN: Final = 1024
 """Tables whose names are remembered as checked. Where there are more, all are checked anew."""
@@ -113,7 +109,7 @@ class Operations:
         clock: Clock,
         definitions: Iterable[Definition] = (),
     ) -> None:
-        self.router = _router(config, drivers, clock)
+        self.router = router_of(config, drivers, clock)
         self.closed = False
         self._config = config
         self._drivers = {driver.target: driver for driver in drivers}
@@ -143,6 +139,7 @@ class Operations:
             arguments.check_effect(effect) or configured.effect,
             configured.shared_dedup,
             configured.timeout or 0.0,
+            running_trace(),
         )
         seconds = call.time_limit or INVOKE_TIMEOUT
         if timeout is not None:
@@ -173,6 +170,7 @@ class Operations:
             arguments.check_idempotency_key(idempotency_key) or new_id(self._clock.now()),
             arguments.check_effect(effect) or configured.effect,
             configured.shared_dedup,
+            running_trace(),
         )
         seconds = EVENT_TIMEOUT if timeout is None else arguments.check_timeout(timeout)
         self._check(call)
@@ -309,7 +307,12 @@ class Operations:
 
     def targets(self) -> list[TargetStatus]:
         """Describe the targets, in order."""
-        return [self._status(driver) for driver in self._drivers.values()]
+        from leeward.operations.status import status_of
+
+        return [
+            status_of(driver, self.router.evidence(driver.target), self._config)
+            for driver in self._drivers.values()
+        ]
 
     def native(self, target: str, service: str) -> object:
         """Return the vendor's own client of a service."""
@@ -318,13 +321,9 @@ class Operations:
 
     def probe(self, target: str) -> ProbeReport:
         """Look whether a target works."""
-        driver = self._drivers[self.check_target(target)]
-        began = self._clock.monotonic()
-        if getattr(driver, "probe_fidelity", None) is None:
-            return ProbeReport(target, None, None)
-        result = driver.probe(PROBE_TIMEOUT)
-        seconds = self._clock.monotonic() - began
-        return ProbeReport(target, result.outcome is Outcome.OK, seconds, result.code)
+        from leeward.operations.status import probe_of
+
+        return probe_of(self._drivers[self.check_target(target)], self._clock)
 
     def check_target(self, target: str) -> str:
         """Check the name of a target of the order."""
@@ -336,17 +335,7 @@ class Operations:
 
     def narrowed(self, call: Call, targets: str | Sequence[str]) -> tuple[str, ...]:
         """Check the targets that a caller narrows the order to, for one call."""
-        names = targets.split(",") if isinstance(targets, str) else targets
-        arguments.check_targets(names, self._drivers)
-        only = tuple(name.strip() for name in names)
-        able = self.router.candidates(call)
-        if not set(only) & set(able):
-            raise InvalidRequest(
-                f"targets names no target that may serve this {call.verb}; name one of "
-                f"{', '.join(able)}, or leave targets out",
-                field="targets",
-            )
-        return only
+        return arguments.check_targets(targets, self._drivers, self.router.candidates(call))
 
     def _invoke_step(
         self,
@@ -426,49 +415,3 @@ class Operations:
 
     def _loaded(self, call: Load, result: Result[Any]) -> Record | None:
         return results.loaded(call, result, self._clock.now())
-
-    def _status(self, driver: Driver) -> TargetStatus:
-        from leeward.config.groups import residency_of
-
-        evidence = self.router.evidence(driver.target)
-        places = driver.places() if hasattr(driver, "places") else None
-        return TargetStatus(
-            name=driver.target,
-            capabilities=frozenset(capability.value for capability in driver.capabilities),
-            settings=driver.describe(),
-            attempts=evidence.attempts,
-            failures=evidence.failures,
-            last_outcome=evidence.last_outcome,
-            state=evidence.state,
-            circuits=evidence.circuits,
-            residency=residency_of(self._config, driver.target),
-            in_flight=None if places is None else places[0],
-            waiting=None if places is None else places[1],
-        )
-
-
-def _router(config: Config, drivers: Sequence[Driver], clock: Clock) -> FailoverDriver:
-    """Return the router that `config` describes."""
-    groups, weights = NO_GROUPS, NOTHING
-    if config.groups or config.weights or any(each.residency for each in config.tables.values()):
-        from leeward.config.groups import check_homes, groups_of, shares_of
-
-        check_homes(config)
-        groups = groups_of(config, tuple(driver.target for driver in drivers))
-        weights = shares_of(config.weights)
-    router = FailoverDriver(
-        drivers,
-        home=config.data_target,
-        homes=config.homes(),
-        groups=groups,
-        weights=weights,
-        fail_back=config.fail_back,
-        hedging=config.hedge,
-        clock=clock,
-    )
-    if config.health_checks is not None:
-        router.check_health(*config.health_checks)
-    if config.snapshot is not None:
-        table = config.tables.get(config.snapshot) or _ANY_TABLE
-        router.share_health(config.snapshot, table.key[0])
-    return router

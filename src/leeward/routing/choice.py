@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from leeward.adapter import Call
 from leeward.routing.circuit import Circuit, State
-from leeward.routing.evidence import advance, changed, circuits_of
+from leeward.routing.evidence import FLOWING, advance, changed, circuits_of
 from leeward.routing.select import DATA, Group, group_of
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def _stay_with(health: Health, call: Call, present: tuple[str, ...], target: str
         return
     current = health.current.get(group.targets, group.targets[0])
     is_out = current not in present or any(
-        each.state is not State.CLOSED for each in circuits_of(health, current, call)
+        each.state not in FLOWING for each in circuits_of(health, current, call)
     )
     if is_out:
         health.current[group.targets] = target

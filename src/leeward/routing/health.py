@@ -63,11 +63,13 @@ class Record:
     Attributes:
         probes: its driver can make a probe of its own.
         checks: probes in a row that went well; if negative, that failed.
-        prepared: the score that a circuit of it begins with, by what others have seen.
+        prepared, prepared_until: the score that a circuit of it begins with, by what others have
+            seen, and until when.
     """
 
     __slots__ = (
-        *("attempts", "checks", "failures", "isolated", "last", "prepared", "probes", "tokens"),
+        *("attempts", "checks", "failures", "isolated", "last", "probes", "tokens"),
+        *("prepared", "prepared_until"),
     )
 
     def __init__(self, tokens: float) -> None:
@@ -75,7 +77,7 @@ class Record:
         self.last: Outcome | None = None
         self.tokens = tokens
         self.isolated = self.probes = False
-        self.prepared = 0.0
+        self.prepared = self.prepared_until = 0.0
 
 
 class Health:
@@ -205,7 +207,9 @@ class Health:
 
     def _prepare(self, circuit: Circuit) -> None:
         """Begin with what others have seen of the target, if they have told."""
-        circuit.failed, circuit.weighed_at = self.records[circuit.target].prepared, self.seen_at
+        record = self.records[circuit.target]
+        circuit.weighed_at = self.seen_at
+        circuit.failed = record.prepared if self.seen_at < record.prepared_until else 0.0
         circuit.uneasy = circuit.failed > 0
 
     def _forget_the_oldest(self) -> None:

@@ -18,7 +18,7 @@ def snapshot_of(health: Health, wall: float, now: float) -> dict[str, Any]:
     return {"written_at": wall, "open_until": open_until}
 
 
-def suggest(health: Health, item: dict[str, Any], wall: float) -> None:
+def suggest(health: Health, item: dict[str, Any], wall: float, now: float) -> None:
     """Be careful with the targets that another process has found ill a short time ago.
 
     Nothing opens by it: the score begins so high that one failure of this process's own is enough,
@@ -35,7 +35,8 @@ def suggest(health: Health, item: dict[str, Any], wall: float) -> None:
         if record is None:
             continue
         record.prepared = prepared
+        record.prepared_until = now + health.policy.shared_age
         for circuit in health.circuits.values():
             if circuit.target == target and circuit.state is State.CLOSED:
                 circuit.failed = max(circuit.failed, prepared)
-                circuit.weighed_at, circuit.uneasy = health.seen_at, True
+                circuit.weighed_at, circuit.uneasy = now, True

@@ -41,6 +41,7 @@ PLANS: Final = (
     Plans("invoke enqueue", "leeward_aws.functions.plans:functions"),
     Plans("publish", "leeward_aws.events.plans:events"),
     Plans("store load delete scan", "leeward_aws.tables.plans:tables"),
+    Plans("look_function look_queue look_bus look_table", "leeward_aws.looks:looks"),
 )
 
 

@@ -130,4 +130,8 @@ PLANS: Final = (
     Plans("enqueue", "leeward_azure.functions.queues:queues", "queues"),
     Plans("publish", _events, "events"),
     Plans("store load delete scan", _tables, "tables"),
+    Plans("look_function", "leeward_azure.looks:functions", "functions"),
+    Plans("look_queue", "leeward_azure.looks:queues", "queues"),
+    Plans("look_bus", "leeward_azure.looks:events", "events"),
+    Plans("look_table", "leeward_azure.looks:tables", "tables"),
 )

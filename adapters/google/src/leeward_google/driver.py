@@ -133,6 +133,18 @@ def _tables(settings: Settings) -> _ByVerb:
     return _of_project(settings, "store load delete scan", make)
 
 
+def _looks(settings: Settings) -> _ByVerb:
+    from leeward_google import looks
+
+    made = _of_project(settings, " ".join(_LOOKS), partial(looks.of_project, settings))
+    if isinstance(settings.queued, Tasks):
+        return {**made, **looks.tasks(settings.queued)}
+    return made
+
+
+_LOOKS: Final = ("look_bus", "look_table", "look_queue")
+
+
 def _of_project(settings: Settings, verbs: str, make: Callable[[str], _ByVerb]) -> _ByVerb:
     """Return the plans of the target's project, which is asked for first where it is not known."""
     if settings.project is not None:
@@ -158,4 +170,6 @@ PLANS: Final = (
     Plans("enqueue", _queues),
     Plans("publish", _events),
     Plans("store load delete scan", _tables),
+    Plans("look_function", "leeward_google.looks:functions", "functions"),
+    Plans(" ".join(_LOOKS), _looks),
 )

@@ -40,11 +40,11 @@ def targets(
     """
     options = options_of(context)
     config = options.resolved()
-    data = json_of_origins(options.targets, options.settings(), options.environment())
-    data |= json_of_config(config)
     for target in config.order:
         if target.provider == "local":
             check_handlers(target_config(target, config, NOTHING))
+    data = json_of_origins(options.targets, options.settings(), options.environment())
+    data |= json_of_config(config)
     with options.client(without_handlers(config)) as cloud:
         if not watch:
             data["targets"] = [json_of_target(status) for status in cloud.targets()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 from leeward.adapter import Result
@@ -43,11 +44,10 @@ class Prober:
             if getattr(driver, "probe_fidelity", None) is not None
         ]
         pause = self._checks.interval / max(1, len(targets))
-        while not stopped.is_set():
-            for target in targets:
-                if stopped.wait(pause):
-                    return
-                self.look_at(target)
+        for target in cycle(targets):
+            if stopped.wait(pause):
+                return
+            self.look_at(target)
 
     def look_at(self, target: str) -> None:
         """Probe one target, unless calls have shown just now that it works."""

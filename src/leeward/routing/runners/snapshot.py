@@ -63,7 +63,8 @@ class Snapshot:
         shared = self._shared
         with shared.lock:
             for item in found:
-                suggest(shared.core.health, item, shared.clock.now())
+                now = shared.clock.monotonic()
+                suggest(shared.core.health, item, shared.clock.now(), now)
 
     def write(self) -> None:
         """Write what is known to every copy."""
