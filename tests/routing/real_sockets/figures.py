@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from math import inf
 from typing import Final, NamedTuple
 
 from tests.routing.real_sockets.load import RUNNERS, Called, Server, Traffic, targets
@@ -81,8 +82,9 @@ def measure(
         started[0].do("heal")
     begin, faulty, end = moments
     healthy = [each for each in calls if begin <= each.ended < faulty]
-    rate = len(healthy) / (faulty - begin)
-    median = quantile([each.ended - each.began for each in healthy], 0.5)
+    # A machine that is busy with other things may have answered nothing in a short time.
+    rate = max(1, len(healthy)) / (faulty - begin)
+    median = quantile([each.ended - each.began for each in healthy], 0.5) or inf
     meanwhile = [each for each in calls if each.ended >= faulty]
     third = faulty + 2
     begun = sum(third <= each < end for each in drivers[0].begun)

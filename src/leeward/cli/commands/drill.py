@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from leeward.cli.arguments import json_argument, seconds
+from leeward.cli.doctor.order import serving
 from leeward.cli.drill.faults import parse_fault
 from leeward.cli.drill.record import Plan, Record
 from leeward.cli.drill.verdict import Impact, Verdict, judge
@@ -101,15 +102,15 @@ def drill(
     check_installed()
     options = options_of(context)
     config = _config(options, simulate=simulate)
-    order = tuple(str(target) for target in config.order)
-    function = _function(function, simulate=simulate)
-    configured = config.functions.get(function, FunctionConfig())
-    usual = Effect.IDEMPOTENT if simulate else configured.effect
-    chosen = check_effect(effect) or usual
-    faults = tuple(parse_fault(each, order) for each in fault or [f"{order[0]}:{USUAL_FAULT}"])
-    length = duration or max(each.end for each in faults) + RETURN_SECONDS
-    _check(length, rate)
-    plan = Plan(order, function, chosen, rate, length, faults, simulate)
+    plan = _plan(
+        config,
+        function=function,
+        faults=fault or [],
+        rate=rate,
+        duration=duration,
+        effect=effect,
+        simulate=simulate,
+    )
     data = json_argument(payload, "PAYLOAD")
     with _decisions_in_the_report_alone():
         record = _play(options, config, plan, data, timeout)
@@ -131,22 +132,50 @@ def _decisions_in_the_report_alone() -> Iterator[None]:
         logger.disabled = before
 
 
-def _function(name: str, *, simulate: bool) -> str:
-    if not name and not simulate:
+def _plan(
+    config: Config,
+    *,
+    function: str,
+    faults: Sequence[str],
+    rate: float,
+    duration: float | None,
+    effect: str | None,
+    simulate: bool,
+) -> Plan:
+    if not function and not simulate:
         raise ConfigError(
             "a drill needs the name of a function that may be called: leeward drill FUNCTION; "
             "or --simulate, which calls none"
         )
-    return name or "simulated"
+    order = tuple(str(target) for target in config.order)
+    configured = config.functions.get(function, FunctionConfig())
+    chosen = check_effect(effect) or (Effect.IDEMPOTENT if simulate else configured.effect)
+    read = tuple(parse_fault(each, order) for each in faults or [f"{order[0]}:{USUAL_FAULT}"])
+    length = duration or max(each.end for each in read) + RETURN_SECONDS
+    _check(length, rate)
+    able = serving(config, "invoke", function)
+    stays = chosen is Effect.KEYED and not configured.shared_dedup
+    return Plan(
+        order,
+        function or "simulated",
+        chosen,
+        rate,
+        length,
+        read,
+        able[:1] if stays else able,
+        configured.shared_dedup,
+        simulate,
+    )
 
 
 def _config(options: GlobalOptions, *, simulate: bool) -> Config:
-    config = options.resolved()
+    # Other processes are not to learn of what has only been made up.
+    config = options.resolved()._replace(snapshot=None)
     if not simulate:
         return config
     order = config.order if len(config.order) > 1 else parse_order(SIMULATED, "--simulate")
-    # Groups, weights and the way back hold there as well; what has threads of its own does not.
-    return config._replace(order=order, health_checks=None, snapshot=None)
+    # Groups, weights and the way back hold there as well; health checks have a thread of their own.
+    return config._replace(order=order, health_checks=None)
 
 
 def _check(length: float, rate: float) -> None:

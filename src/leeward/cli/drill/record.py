@@ -68,6 +68,9 @@ class Plan(NamedTuple):
         rate: calls a second.
         seconds: that calls are made for.
         faults: when and where.
+        able: the targets that may serve a call; of a keyed one whose key only its first target
+            would know again, that one.
+        shared_dedup: all targets know a key again that one of them has seen.
         simulated: on targets of its own, in virtual time.
     """
 
@@ -77,6 +80,8 @@ class Plan(NamedTuple):
     rate: float
     seconds: float
     faults: tuple[Fault, ...]
+    able: tuple[str, ...]
+    shared_dedup: bool = False
     simulated: bool = False
 
 

@@ -48,7 +48,8 @@ class Verdict(NamedTuple):
         answered: how many had an answer.
         lost: failed although a target without a fault was there all the time, and the call is free
             to go there.
-        all_faulty: failed while every target had a fault.
+        all_faulty: failed while every target that it may go to had a fault, or had it just now and
+            was the only one.
         unknown: ended as `OutcomeUnknown`.
         doubled: ran twice although that may do harm.
         repeated: ran twice, harmlessly.
@@ -109,13 +110,17 @@ def judge(plan: Plan, record: Record) -> Verdict:
 
 
 def _had_a_refuge(plan: Plan, call: Called) -> bool:
-    """Return whether a target without a fault was there as long as the call took."""
-    return any(
+    """Return whether another target was there that had no fault as long as the call took.
+
+    A call that may go to one target alone has none: while that is ill, and until it has returned,
+    such a call is refused, and it is proved that it did not run.
+    """
+    return len(plan.able) > 1 and any(
         not any(
             fault.is_at(target) and fault.begin < call.ended and call.began < fault.end
             for fault in plan.faults
         )
-        for target in plan.order
+        for target in plan.able
     )
 
 
@@ -129,7 +134,7 @@ def _strays(plan: Plan, calls: Iterable[Called]) -> int:
 def _run_twice(plan: Plan, attempts: Sequence[Attempted]) -> tuple[int, int]:
     """Return how many calls ran twice with harm, and how many without.
 
-    A receiver recognises a key that it has seen itself, so only the targets of a keyed call count.
+    A target recognises a key that it has seen itself, so only the targets of a keyed call count.
     """
     runs: dict[str, list[str]] = defaultdict(list)
     for each in attempts:
@@ -138,7 +143,7 @@ def _run_twice(plan: Plan, attempts: Sequence[Attempted]) -> tuple[int, int]:
     if plan.effect is Effect.KEYED:
         runs = defaultdict(list, {key: list(set(where)) for key, where in runs.items()})
     twice = sum(len(where) > 1 for where in runs.values())
-    harmless = plan.effect in (Effect.READ_ONLY, Effect.IDEMPOTENT)
+    harmless = plan.shared_dedup or plan.effect in (Effect.READ_ONLY, Effect.IDEMPOTENT)
     return (0, twice) if harmless else (twice, 0)
 
 
