@@ -38,12 +38,16 @@ def _rules(service: str) -> Any:
     return import_module("botocore.endpoint_provider").EndpointProvider(rules, _load("partitions"))
 
 
-def endpoint(service: str, region: str, fips: bool, dualstack: bool) -> str:
-    """Give the URL to which the rule set of `service` leads."""
+def endpoint(service: str, region: str, fips: bool, dualstack: bool) -> str | None:
+    """Give the URL to which the rule set of `service` leads; None if it refuses."""
     facts = {"Region": region, "UseFIPS": fips, "UseDualStack": dualstack}
     if service == "sts":
         facts["UseGlobalEndpoint"] = False
-    url: str = _rules(service).resolve_endpoint(**facts).url
+    try:
+        url: str = _rules(service).resolve_endpoint(**facts).url
+    except import_module("botocore.exceptions").EndpointResolutionError:
+        assert service == "s3"  # of which some partitions have no such hosts
+        return None
     return url
 
 

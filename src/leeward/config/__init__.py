@@ -1,10 +1,11 @@
 """Where the calls go: ``CLOUD_PROVIDER`` and ``leeward.toml`` become one frozen `Config`."""
 
 from leeward.config.load import load_config, load_settings, with_order
-from leeward.config.model import BusConfig, Config, FunctionConfig, TableConfig
+from leeward.config.model import BucketConfig, BusConfig, Config, FunctionConfig, TableConfig
 from leeward.config.order import TargetName, parse_order
 
 __all__ = [
+    "BucketConfig",
     "BusConfig",
     "Config",
     "FunctionConfig",

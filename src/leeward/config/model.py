@@ -52,6 +52,14 @@ class TableConfig(NamedTuple):
     names: Names = NOTHING
 
 
+class BucketConfig(NamedTuple):
+    """``[buckets.<name>]``: home, default deadline in seconds of a request, and own names."""
+
+    home: str | None = None
+    timeout: float | None = None
+    names: Names = NOTHING
+
+
 class Config(NamedTuple):
     """The whole configuration, checked.
 
@@ -63,8 +71,10 @@ class Config(NamedTuple):
         tables: by logical name.
         source: the CloudEvents `source` of events that name none.
         trust_env: whether adapters may use the environment.
-        data_target: the home of tables that have none of their own; None if there is none.
+        data_target: the home of tables and buckets that have none of their own; None if there is
+            none.
         file: the path of the file that it comes from; None if it was made in Python.
+        buckets: by logical name.
     """
 
     order: tuple[TargetName, ...] = ()
@@ -76,10 +86,17 @@ class Config(NamedTuple):
     trust_env: bool = True
     data_target: str | None = None
     file: str | None = None
+    buckets: Mapping[str, BucketConfig] = NOTHING
 
     def __repr__(self) -> str:
-        return masked(self, "order functions buses tables source trust_env data_target file")
+        return masked(
+            self, "order functions buses tables source trust_env data_target file buckets"
+        )
 
     def homes(self) -> Mapping[str, str]:
         """Return the tables that have a home of their own; `data_target` is that of all others."""
         return {name: table.home for name, table in self.tables.items() if table.home is not None}
+
+    def bucket_homes(self) -> Mapping[str, str]:
+        """Return the buckets that have a home of their own."""
+        return {name: each.home for name, each in self.buckets.items() if each.home is not None}

@@ -9,7 +9,14 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
 from leeward.config.location import Location
-from leeward.config.model import BusConfig, Config, FunctionConfig, Names, TableConfig
+from leeward.config.model import (
+    BucketConfig,
+    BusConfig,
+    Config,
+    FunctionConfig,
+    Names,
+    TableConfig,
+)
 from leeward.config.order import parse_order, parse_target
 from leeward.errors import ConfigError
 from leeward.text import is_printable
@@ -35,6 +42,7 @@ def read_sections(document: Mapping[str, Any], file: str) -> Config:
         "functions": _read_function,
         "buses": _read_bus,
         "tables": _read_table,
+        "buckets": _read_bucket,
     }
     _refuse_unknown(document, (*TOP_LEVEL, *sections, "targets"), top)
     parts = {
@@ -52,6 +60,7 @@ def read_sections(document: Mapping[str, Any], file: str) -> Config:
         trust_env=_optional(document, "trust_env", top, _read_boolean) is not False,
         data_target=_optional(document, "data_target", top, _read_target),
         file=file,
+        buckets=parts["buckets"],
     )
 
 
@@ -87,6 +96,16 @@ def _read_table(section: Any, where: Location) -> TableConfig:
     _refuse_unknown(table, ("key", "home", "timeout", "names"), where)
     return TableConfig(
         key=_optional(table, "key", where, _read_key) or TableConfig().key,
+        home=_optional(table, "home", where, _read_target),
+        timeout=_optional(table, "timeout", where, _read_seconds),
+        names=_optional(table, "names", where, _read_names) or {},
+    )
+
+
+def _read_bucket(section: Any, where: Location) -> BucketConfig:
+    table = _read_section(section, where)
+    _refuse_unknown(table, ("home", "timeout", "names"), where)
+    return BucketConfig(
         home=_optional(table, "home", where, _read_target),
         timeout=_optional(table, "timeout", where, _read_seconds),
         names=_optional(table, "names", where, _read_names) or {},

@@ -1,4 +1,4 @@
-"""The embedded target itself: the seven verbs, and what users register on it."""
+"""The embedded target itself: every verb, and what users register on it."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from leeward.adapter import Call, Capability, Driver, Limits, Result
 from leeward.app.app import App
 from leeward.app.context import Context, Function, run
 from leeward.app.handlers import Handler as AppHandler
+from leeward.calls import OBJECT_VERBS
 from leeward.clock import Clock, SystemClock
 from leeward.delivery.dispatcher import Dispatcher, Handler
 from leeward.delivery.policy import Policy
 from leeward.delivery.store import PATIENCE, Delivery, DeliveryStore, Recipient
 from leeward.errors import ConfigError, LeewardError, Outcome
+from leeward.forking import ForkLock
 from leeward.json_text import decode
 from leeward.local.apps import deliver, mount
 from leeward.local.bus import Bus, DeadLetter, dead_letter, event_in
@@ -29,9 +31,19 @@ from leeward.logs import log_event
 from leeward.sqlite.database import MEMORY, Database
 from leeward.sqlite.errors import DatabaseFault
 
+if TYPE_CHECKING:
+    from tempfile import TemporaryDirectory
+
+    from leeward.local.objects import Objects
+
 LOGGER = "leeward.local"
 DIRECTORY = ".leeward"
 """Below the working directory: where the data lies if the configuration does not say."""
+
+CAN_LOCK = os.name == "posix"
+"""Whether objects can be kept: they need file locks and symbolic links."""
+
+_WITHOUT_OBJECTS = frozenset(Capability) - {Capability.OBJECTS}
 
 Verb = Callable[[Any, float], Result[Any]]
 
@@ -40,7 +52,8 @@ class Local(Driver):
     """A whole cloud in this process; independent of every other `Local`.
 
     Functions run on threads of this process. Data and deliveries lie in SQLite: in memory until
-    `close`, or in a file that outlives the process and that several processes may share.
+    `close`, or in a file that outlives the process and that several processes may share. Objects
+    are files: of a temporary folder until `close`, or of one beside that file.
     """
 
     def __init__(
@@ -48,16 +61,17 @@ class Local(Driver):
         target: str = "local",
         *,
         path: str | os.PathLike[str] = MEMORY,
+        objects: str | os.PathLike[str] | None = None,
         clock: Clock | None = None,
     ) -> None:
-        """Take the target's name, where the data lies, and the time for leases and deadlines.
+        """Take the target's name, where data and objects lie, and the time for deadlines.
 
         Raises:
             ConfigError: the file, or its directory, is a symbolic link, another user's, or may be
                 written by others.
         """
         self.target = target
-        self.capabilities = frozenset(Capability)
+        self.capabilities = frozenset(Capability) if CAN_LOCK else _WITHOUT_OBJECTS
         self.limits = Limits()  # the defaults, so that what runs here fits most other targets, too
         self._closed = False
         self._apps: list[App] = []
@@ -81,7 +95,12 @@ class Local(Driver):
             "load": tables.load,
             "delete": tables.delete,
             "scan": tables.scan,
+            **dict.fromkeys(OBJECT_VERBS, self._perform_on_objects),
         }
+        self._folder = None if objects is None else Path(objects).absolute()
+        self._objects: Objects | None = None
+        self._temporary: TemporaryDirectory[str] | None = None
+        self._making = ForkLock()
 
     def function(self, name: str) -> Callable[[F], F]:
         """Register the decorated function under `name`.
@@ -222,6 +241,29 @@ class Local(Driver):
         self._dispatcher.close()
         self._closed = True
         self._database.close()
+        with self._making:
+            if self._temporary is not None:
+                self._temporary.cleanup()
+
+    def _perform_on_objects(self, call: Call, timeout: float) -> Result[Any]:
+        return (self._objects or self._made_objects()).perform(call, timeout)
+
+    def _made_objects(self) -> Objects:
+        from leeward.local.objects import Objects
+
+        with self._making:
+            if self._objects is None:
+                self._objects = Objects(self._folder or self._usual_folder())
+            return self._objects
+
+    def _usual_folder(self) -> Path:
+        """Return the folder of objects where none is configured: beside the file, or for now."""
+        if self._file is not None:
+            return self._file.parent / f"{self._file.stem}-objects"
+        from tempfile import TemporaryDirectory
+
+        self._temporary = TemporaryDirectory(prefix="leeward-objects-", ignore_cleanup_errors=True)
+        return Path(self._temporary.name)
 
     def _handlers(self) -> dict[Recipient, Handler]:
         recipients = self._functions.recipients() | self._bus.recipients()

@@ -54,6 +54,8 @@ from leeward.values import (
 if TYPE_CHECKING:
     from datetime import timedelta
 
+    from leeward.operations.objects import ObjectOperations
+
 C = TypeVar("C", bound=Call)
 T = TypeVar("T")
 
@@ -97,7 +99,11 @@ class Operations:
 
     def __init__(self, config: Config, drivers: Sequence[Driver], clock: Clock) -> None:
         self.router = FailoverDriver(
-            drivers, home=config.data_target, homes=config.homes(), clock=clock
+            drivers,
+            home=config.data_target,
+            homes=config.homes(),
+            bucket_homes=config.bucket_homes(),
+            clock=clock,
         )
         self.closed = False
         self._config = config
@@ -107,6 +113,7 @@ class Operations:
         self._clock = clock
         self._limits = OrderLimits({driver.target: driver.limits for driver in drivers})
         self._tables: dict[str, _Table] = {}
+        self._objects: ObjectOperations | None = None
 
     def invoke(
         self,
@@ -260,6 +267,17 @@ class Operations:
         seconds = known.seconds if timeout is None else arguments.check_timeout(timeout)
         self._check(call)
         return call, seconds, results.deleted
+
+    @property
+    def objects(self) -> ObjectOperations:
+        """The operations on objects; a program that uses none does not load them."""
+        if self._objects is None:
+            from leeward.operations.objects import ObjectOperations
+
+            self._objects = ObjectOperations(
+                self._config.buckets, self._limits, self._clock, self._check
+            )
+        return self._objects
 
     def targets(self) -> list[TargetStatus]:
         """Describe the targets, in order."""
