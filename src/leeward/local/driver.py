@@ -196,9 +196,10 @@ class Local(Driver):
         return result
 
     def describe(self) -> Mapping[str, str]:
-        """Return the path, SQLite's version, and how much is registered."""
+        """Return the paths, SQLite's version, and how much is registered."""
         return {
             "path": str(self._database),
+            "objects": str(self._folder_of_objects() or MEMORY),
             "sqlite": sqlite3.sqlite_version,
             "functions": str(len(self._functions.registry)),
             "subscriptions": str(len(self._bus.subscriptions)),
@@ -253,13 +254,16 @@ class Local(Driver):
 
         with self._making:
             if self._objects is None:
-                self._objects = Objects(self._folder or self._usual_folder())
+                self._objects = Objects(self._folder_of_objects() or self._temporary_folder())
             return self._objects
 
-    def _usual_folder(self) -> Path:
-        """Return the folder of objects where none is configured: beside the file, or for now."""
-        if self._file is not None:
+    def _folder_of_objects(self) -> Path | None:
+        """Return the folder of objects: the one that is named, or one beside the file."""
+        if self._folder is None and self._file is not None:
             return self._file.parent / f"{self._file.stem}-objects"
+        return self._folder
+
+    def _temporary_folder(self) -> Path:
         from tempfile import TemporaryDirectory
 
         self._temporary = TemporaryDirectory(prefix="leeward-objects-", ignore_cleanup_errors=True)
