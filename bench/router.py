@@ -13,7 +13,7 @@ from bench.figures import Figure, compare, measure_in_turn
 from leeward.adapter import Call, Capability, Driver, Invoke, Limits, Result
 from leeward.routing import FailoverDriver
 
-GATE = 2.0
+GATE = 1.5
 CALLS = 5_000
 TIMEOUT = 10.0
 

@@ -41,6 +41,7 @@ class Invoke(NamedTuple):
         shared_dedup: with KEYED, one store recognises keys for all targets of the order
             (``dedup_scope = "group"``), so the next target recognises the key, too.
         time_limit: seconds that the function may run, if that is known, else 0.
+        trace: the W3C ``traceparent`` of the handler that calls, or None.
     """
 
     function: str
@@ -49,6 +50,7 @@ class Invoke(NamedTuple):
     effect: Effect = Effect.UNSAFE
     shared_dedup: bool = False
     time_limit: float = 0.0
+    trace: str | None = None
     verb: Literal["invoke"] = "invoke"
 
     def __repr__(self) -> str:
@@ -63,6 +65,7 @@ class Enqueue(NamedTuple):
     idempotency_key: str
     effect: Effect = Effect.UNSAFE
     shared_dedup: bool = False
+    trace: str | None = None
     verb: Literal["enqueue"] = "enqueue"
 
     def __repr__(self) -> str:

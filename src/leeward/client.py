@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Self
 
 from leeward.clock import Clock, SystemClock
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from leeward.config import Config
     from leeward.object_values import ObjectInfo, ObjectPage
     from leeward.operations.downloads import ObjectReader
+    from leeward.workflow.model import Definition
+    from leeward.workflow.runs import Run
 
 
 class Client(Operating, WithUsualNames):
@@ -45,6 +47,8 @@ class Client(Operating, WithUsualNames):
             else ``local``, the embedded store.
         config: path of a ``leeward.toml``, or a `Config`. By default the file that
             ``LEEWARD_CONFIG`` names, else ``leeward.toml`` in the working directory.
+        workflows: definitions that it can start, besides those of the app and those that the
+            configuration names.
         trust_env: False for the hardened mode, whatever the configuration says: no environment
             variable counts, and no ``leeward.toml`` that `config` does not name. A driver that is
             open already stays as it was opened.
@@ -61,6 +65,7 @@ class Client(Operating, WithUsualNames):
         targets: str | Driver | Sequence[Driver] | None = None,
         *,
         config: str | Path | Config | None = None,
+        workflows: Iterable[Definition] = (),
         trust_env: bool = True,
         clock: Clock | None = None,
         app: App | None = None,
@@ -70,7 +75,9 @@ class Client(Operating, WithUsualNames):
         from leeward.operations.operations import Operations
 
         resolved = resolve_targets(targets, config, app, trust_env=trust_env)
-        self._operations = Operations(*resolved, clock or SystemClock())
+        self._operations = Operations(
+            *resolved, clock or SystemClock(), (*workflows, *(app.workflows if app else ()))
+        )
         self._router = self._operations.router
 
     def invoke(
@@ -332,9 +339,62 @@ class Client(Operating, WithUsualNames):
         call, seconds, finish = self._operations.objects.delete_object(bucket, name, timeout)
         return finish(call, self._router.perform(call, seconds))
 
+    def start_workflow(self, workflow: str, value: Json = None, *, id: str) -> Run:
+        """Start a run of a workflow; it goes on in the background.
+
+        Args:
+            workflow: its name.
+            value: the input, JSON of at most 32 KiB.
+            id: of the run, 1 to 80 letters, digits, ``-`` and ``_``. There is one run of it: with
+                the same input this returns that one, whatever its state.
+
+        Raises:
+            Conflict: there is a run of this id with another input.
+            NotFound: no such workflow is known to this client.
+        """
+        return self._operations.workflows().start(workflow, value, id)
+
+    def get_run(self, workflow: str, id: str) -> Run | None:
+        """Return a run, with what it has done so far; None if there is no such run."""
+        return self._operations.workflows().engine.get(workflow, id)
+
+    def list_runs(self, workflow: str | None = None, *, limit: int = 100) -> list[Run]:
+        """Return the latest runs, of one workflow or of all, the last one first."""
+        return self._operations.workflows().engine.list(workflow, limit)
+
+    def wait_for_run(self, workflow: str, id: str, *, timeout: float | None = None) -> Run:
+        """Wait for the end of a run, for 60 seconds by default, and return it.
+
+        Raises:
+            TimeoutError: it still runs.
+            NotFound: there is no such run.
+        """
+        return self._operations.workflows().wait(workflow, id, timeout)
+
+    def resume_runs(self) -> None:
+        """Go on, in the background, with runs whose process is gone; starting one does so too."""
+        self._operations.workflows().engine.wake()
+
+    def cancel_run(self, workflow: str, id: str) -> Run:
+        """Ask a run to end: before its next step it fails with ``Flow.Cancelled``, and compensates.
+
+        Raises:
+            NotFound: there is no such run.
+        """
+        return self._operations.workflows().engine.cancel(workflow, id)
+
+    def abort_run(self, workflow: str, id: str) -> Run:
+        """End a run at once. Nothing is compensated, and a step under way goes on by itself.
+
+        Raises:
+            NotFound: there is no such run.
+        """
+        return self._operations.workflows().engine.abort(workflow, id)
+
     def close(self) -> None:
         """Close every connection, thread and file. Closing twice is harmless."""
         self._operations.closed = True
+        self._operations.close_workflows()
         self._router.close()
 
     def __enter__(self) -> Self:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from leeward.adapter import (
     Call,
@@ -19,6 +19,9 @@ from leeward.adapter import (
     WrappingDriver,
 )
 from leeward.values import NOTHING
+
+if TYPE_CHECKING:
+    from leeward.adapter.looking import Look
 
 
 class NameMappingDriver(WrappingDriver):
@@ -54,6 +57,13 @@ class NameMappingDriver(WrappingDriver):
     async def perform_async(self, call: Call, timeout: float) -> Result[Any]:
         """Await one attempt, under the target's own name."""
         return await self._driver.perform_async(self._named(call), timeout)
+
+    def look(self, look: Look, timeout: float) -> Result[Any]:
+        """Look under the target's own name."""
+        from leeward.adapter.looking import BUS, TABLE
+
+        names = {BUS: self._buses, TABLE: self._tables}.get(look.verb, self._functions)
+        return super().look(look._replace(name=names.get(look.name, look.name)), timeout)
 
     def _named(self, call: Call) -> Call:
         match call:

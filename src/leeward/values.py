@@ -247,6 +247,22 @@ class RoutingEvent(NamedTuple):
     facts: Mapping[str, float] = NOTHING
 
 
+class ProbeReport(NamedTuple):
+    """What a probe of a target has shown.
+
+    Attributes:
+        target: its name.
+        works: whether it answered; None if its adapter has no probe.
+        seconds: that it took; likewise.
+        code: what went wrong, if anything did.
+    """
+
+    target: str
+    works: bool | None
+    seconds: float | None
+    code: str | None = None
+
+
 class TargetStatus(NamedTuple):
     """One target of the order, as this client sees it.
 

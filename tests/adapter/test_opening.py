@@ -179,7 +179,7 @@ def test_plans_are_made_when_a_verb_needs_them() -> None:
 def test_plans_that_cannot_be_had_are_a_mistake_and_named(maker: Any, told: str) -> None:
     """Nothing was sent, so nobody has to find out whether the call ran."""
     with pytest.raises(ConfigError, match=rf"gives no plan of store: {told}"):
-        LazyPlans([Plans("store load", maker)], None)["store"]
+        LazyPlans([Plans("store load", maker)], {})["store"]
 
 
 def test_an_adapter_may_have_no_class_for_its_settings() -> None:

@@ -162,6 +162,18 @@ def test_what_is_warmed_is_made_once_and_shared() -> None:
     assert (connection(), base() is base(), made) == (1, True, ["base", "connection", "connection"])
 
 
+def test_what_needs_itself_is_refused() -> None:
+    """Instead of without end."""
+    app = App("shop")
+
+    @app.warm
+    def connection() -> object:
+        return connection()
+
+    with pytest.raises(ConfigError, match="needs itself to be made"):
+        app.warm_up()
+
+
 def test_what_is_warmed_does_not_cross_a_fork() -> None:
     """A child makes its own; nothing is kept that was opened before."""
     app = App("shop")

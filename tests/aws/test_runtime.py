@@ -297,6 +297,20 @@ def test_objects_are_described_as_events(function: DirectLambda) -> None:
     ]
 
 
+def test_an_event_that_no_service_sends_tells_nothing(function: DirectLambda) -> None:
+    """It fails by its class; no text of the runtime's own errors goes along."""
+    broken = [
+        {**events.http_2("/echo", CANARY), "isBase64Encoded": True, "body": f"{CANARY}="},
+        {"Records": [{"eventSource": "aws:sqs", CANARY: 1}]},
+        {"Records": [{"eventSource": "aws:s3", "s3": CANARY}]},
+    ]
+    for event in broken:
+        found = function.invoke(event, function="shop")
+        assert found.error is not None
+        assert found.error["errorMessage"] == ""
+        assert CANARY not in found.posted
+
+
 def test_a_runtime_option_that_there_is_not_is_refused() -> None:
     """By its name, when the handler is made."""
     from leeward import App

@@ -188,6 +188,14 @@ def test_messages_of_queues_are_handled_or_come_again(function: Deployed) -> Non
     ]
 
 
+def test_a_handler_of_the_pool_knows_its_trace(function: Deployed, runtime: bool) -> None:
+    """Microsoft's worker attaches it on its event loop alone; the context has it."""
+    if runtime:
+        metadata = {"Id": "m-1", "DequeueCount": "1"}
+        function.worker.by_queue(function.functions["send"], b"{}", metadata, trace=TRACE)
+        assert function.seen() == [["send", {}, "m-1", 1, "azure", TRACE]]
+
+
 def test_events_of_both_schemas_reach_their_subscriber(function: Deployed) -> None:
     """Whichever the function is told about; one of another type is acknowledged."""
     function.event("created", EVENT)

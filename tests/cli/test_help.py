@@ -7,7 +7,10 @@ import pytest
 
 from tests.cli.conftest import Leeward
 
-COMMANDS = "invoke enqueue publish store load delete targets dead-letters demo version".split()
+COMMANDS = (
+    "invoke enqueue publish store load delete targets doctor drill dead-letters demo version "
+    "workflow".split()
+)
 
 
 def _examples(help_text: str) -> list[str]:

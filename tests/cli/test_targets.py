@@ -74,12 +74,62 @@ def test_everything_configured_is_shown(leeward: Leeward, bare: Path) -> None:
             _named("reports", home="local:a", timeout=60.0),
             _named(None, home=None, timeout=60.0),
         ],
+        "groups": [],
+        "fail_back": "prefer_primary",
+        "hedge": False,
         "unused_sections": ["google"],
     }
     assert [target["name"] for target in targets] == ["local:a", "local:b"]
     assert {"invoke", "tables"} <= set(targets[0]["capabilities"])
     assert targets[0]["settings"]["path"] == str(bare / ".leeward/local-a.sqlite3")
     assert (targets[0]["attempts"], targets[0]["last_outcome"]) == (0, None)
+
+
+GROUP = """
+cloud_provider = "local:a,local:b"
+weights = { "local:b" = 2 }
+[residency]
+"local:a" = "eu"
+local = "us"
+[groups.pay]
+functions = ["charge"]
+residency = "us"
+"""
+
+
+def test_groups_and_residency_are_shown(leeward: Leeward, bare: Path) -> None:
+    """An operator sees who may serve what, and where each target's data is."""
+    (bare / "leeward.toml").write_text(GROUP)
+    facts = _facts(leeward)
+    assert [each["residency"] for each in facts["targets"]] == ["eu", "us"]
+    (group,) = facts["groups"]
+    assert (group["name"], group["targets"], group["fail_back"]) == (
+        "pay",
+        ["local:b"],
+        "prefer_primary",
+    )
+    shown = leeward("targets").out
+    assert "residency" in shown
+    assert "closed" in shown
+
+
+def test_watching_probes_until_it_is_stopped(
+    leeward: Leeward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each look is one object, or one table; Ctrl-C ends it well."""
+    looks = []
+
+    def stop(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) % 2 == 0:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("leeward.cli.commands.targets.sleep", stop)
+    done = leeward("targets", "--watch", "--json")
+    first, second = (json.loads(line) for line in done.out.splitlines())
+    assert first["probes"] == second["probes"]
+    assert (first["probes"][0]["target"], first["probes"][0]["works"]) == ("local", None)
+    assert "its adapter has none" in leeward("targets", "--watch").out
 
 
 def _named(name: str | None, **rest: Any) -> dict[str, Any]:

@@ -182,4 +182,6 @@ def test_the_object_of_a_result(
         "code",
         "request_id",
         "read_back",
+        "reason",
+        "call_id",
     }

@@ -516,6 +516,60 @@ CALLS: dict[str, tuple[Do, type[LeewardError], str, str]] = {
         "target",
         "must be a string",
     ),
+    "targets is a number": (
+        lambda c: c.invoke("f", targets=3),  # type: ignore[arg-type]
+        InvalidRequest,
+        "targets",
+        "the name of a target of the order",
+    ),
+    "targets is empty": (
+        lambda c: c.enqueue("f", targets=[]),
+        InvalidRequest,
+        "targets",
+        "or several of them",
+    ),
+    "targets is not in the order": (
+        lambda c: c.publish_event("b", "t", targets="nowhere"),
+        InvalidRequest,
+        "targets",
+        "not in the order",
+    ),
+    "targets twice": (
+        lambda c: c.publish_events("b", [Event("t")], targets=["only", "only"]),
+        InvalidRequest,
+        "targets",
+        "name each once",
+    ),
+    "call_id is text": (
+        lambda c: c.explain("1"),  # type: ignore[arg-type]
+        InvalidRequest,
+        "call_id",
+        "a whole number",
+    ),
+    "listener is not callable": (
+        lambda c: c.listen(None),  # type: ignore[arg-type]
+        InvalidRequest,
+        "listener",
+        "must be callable",
+    ),
+    "no target of that name to isolate": (
+        lambda c: c.isolate("nowhere"),
+        ConfigError,
+        "",
+        "it has only",
+    ),
+    "no target of that name to restore": (
+        lambda c: c.restore("nowhere"),
+        ConfigError,
+        "",
+        "it has only",
+    ),
+    "no target of that name to probe": (
+        lambda c: c.probe("nowhere"),
+        ConfigError,
+        "",
+        "it has only",
+    ),
     "no service of that name": (
         lambda c: c.native("nowhere", "tables"),
         ConfigError,
@@ -624,7 +678,7 @@ FILES: dict[str, tuple[str, str]] = {
     "numbers without end": ("x = " + "9" * 5000, "not TOML"),
     "lists without end": ("x = " + "[" * 5000, "not TOML"),
     "a feature to come": ("[tables.t]\nhandoff = ['google']", "not available in this version"),
-    "fail-back to come": ("fail_back = 'sticky'", "not available in this version"),
+    "a spool to come": ("on_all_down = 'spool'", "not available in this version"),
 }
 
 

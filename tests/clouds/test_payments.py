@@ -42,13 +42,20 @@ CONFIG = Config(
 class Shop:
     """A client over both clouds, the proxies before them, and what the bank has done."""
 
-    def __init__(self, client: Client, proxies: tuple[FaultProxy, ...], bank: Path) -> None:
+    def __init__(
+        self, client: Client, clock: FakeClock, proxies: tuple[FaultProxy, ...], bank: Path
+    ) -> None:
         self.client = client
+        self._clock = clock
         self._proxies = proxies
         self._bank = bank
 
     def break_wire(self, random: Random) -> None:
-        """Let the next one to three answers of either cloud be lost, its work done, or none."""
+        """Let the next one to three answers of either cloud be lost, its work done, or none.
+
+        So much later that neither cloud is still let rest for what was lost before.
+        """
+        self._clock.advance(600.0)
         for proxy in self._proxies:
             proxy.heal()
             lost = random.choice(
@@ -96,9 +103,10 @@ def shop(place: Callable[[str], Place], tmp_path_factory: pytest.TempPathFactory
         for name in NAMES:
             google.cloud.deploy(name, Service(runtime, f"/{name}"))
         drivers = [aws.open(), google.open()]
-        client = stack.enter_context(Client(drivers, config=CONFIG, clock=FakeClock()))
+        clock = FakeClock()
+        client = stack.enter_context(Client(drivers, config=CONFIG, clock=clock))
         proxies = (aws.cloud.proxies["lambda"], google.cloud.proxies["cloud_run"])
-        yield Shop(client, proxies, folder / "bank.sqlite3")
+        yield Shop(client, clock, proxies, folder / "bank.sqlite3")
 
 
 def test_a_keyed_payment_is_charged_once_on_whichever_cloud(shop: Shop) -> None:

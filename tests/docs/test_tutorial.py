@@ -95,13 +95,14 @@ def follow(shell: Shell, folder: Path, text: str, typed: list[str]) -> Iterator[
 def is_like(printed: str, shown: str) -> bool:
     """Return whether a page shows what was printed; ``...`` stands for anything.
 
-    Lines of threads may come in another order; what is said once of a new store is left out.
+    Threads print at once, so lines may come in another order, and in each other. What is said once
+    of a new store is left out.
     """
     lines = [line.rstrip() for line in printed.splitlines() if "store_created" not in line]
     text = "\n".join(lines).strip()
     patterns = [re.escape(line).replace(r"\.\.\.", ".*") for line in shown.strip().splitlines()]
     if "..." not in shown:
-        return sorted(lines) == sorted(shown.strip().splitlines())
+        return sorted("".join(text.split())) == sorted("".join(shown.split()))
     return re.search("(?s)" + r"\n".join(patterns), text) is not None
 
 

@@ -65,9 +65,12 @@ def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def function(code: Path) -> Iterator[Deployed]:
-    """Deploy the app for all of its handlers, as gcloud does with a trigger: as one of events."""
-    environment = {"FUNCTION_SIGNATURE_TYPE": "cloudevent", "CLOUD_RUN_TIMEOUT_SECONDS": "30"}
-    with FunctionsFramework(code, environment=environment) as opened:
+    """Deploy the app for all of its handlers, as gcloud does with a trigger: as one of events.
+
+    The function has said that it is one of HTTP, and that goes before.
+    """
+    environment = {"CLOUD_RUN_TIMEOUT_SECONDS": "30"}
+    with FunctionsFramework(code, signature="cloudevent", environment=environment) as opened:
         yield Deployed(opened)
 
 

@@ -319,7 +319,9 @@ def test_an_interrupt_gives_the_connection_up(
         assert transport.kept == 0
         assert isinstance(transport.send(_post(wire), LIMIT), Response)
         assert wire.connections == 2
-        assert wire.requests[0] == wire.requests[-1]
+        # The server may read the interrupted one last.
+        posts = [each for each in wire.requests if each.startswith(b"POST ")]
+        assert posts == posts[:1] * 2
 
 
 def test_connections_wander_from_thread_to_thread(transport: AnyTransport) -> None:

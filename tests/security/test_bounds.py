@@ -38,16 +38,15 @@ BOUNDED: dict[str, str] = {
     "routing/runners/side_by_side.py get()": "each attempt answers within its own deadline",
     "routing/budget.py deque()": "holds the failovers of one window, a share of its calls",
     "local/functions.py SimpleQueue()": "holds one answer",
-    "app/context.py get()": "of context variables, which waits for nothing",
-    "app/event_loop.py get()": "of what is made once, and waits while it is made",
-    "app/idempotency/running.py get()": "of context variables",
-    "routing/failover.py get()": "of a context variable",
-    "app/idempotency/payload.py cache": "a function without arguments",
-    "app/idempotency/settings.py cache": "asked with two values at most",
-    "runtime/time_limits.py cache": "a function without arguments",
     "http/threads.py acquire()": "of a lock that nobody else knows yet",
     "adapter/flight.py wait()": "inside `asyncio.wait_for`, with the caller's deadline",
     "forking.py acquire()": "a lock's own method; what it guards is short",
+    "app/context.py get()": "of a context variable, which waits for nothing",
+    "app/idempotency/payload.py cache": "a function without arguments",
+    "app/idempotency/running.py get()": "of a context variable",
+    "app/idempotency/settings.py cache": "asked with True and False alone",
+    "routing/failover.py get()": "of a context variable",
+    "runtime/time_limits.py cache": "a function without arguments",
 }
 """What has no bound in its call, with the reason why that is one."""
 

@@ -107,8 +107,8 @@ def test_a_value_shows_what_it_is_and_not_what_it_carries(
 
 NOTHING_TO_HIDE = {
     "Attempt", "Receipt", "PublishReceipt", "PublishEntry", "PublishReport", "StoreReceipt",
-    "TargetStatus", "CircuitStatus", "RoutingEvent", "Limits", "Need", "TheirTime", "Drop",
-    "Token", "FunctionAddress",
+    "TargetStatus", "CircuitStatus", "RoutingEvent", "ProbeReport", "Limits", "Need", "TheirTime",
+    "Drop", "Token", "FunctionAddress",
 }  # fmt: skip
 """Values of names, ids, numbers and outcomes alone."""
 

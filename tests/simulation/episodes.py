@@ -17,7 +17,14 @@ from tests.simulation.health_check import HealthCheck
 from tests.simulation.invariants import Violation, violations
 from tests.simulation.leeward_router import Leeward
 from tests.simulation.runner import CallRecord, Simulation
-from tests.simulation.scenarios import CALLS_PER_EPISODE, SCENARIOS, Episode, setting_of
+from tests.simulation.scenarios import (
+    CALLS_PER_EPISODE,
+    SCENARIOS,
+    Episode,
+    Setting,
+    setting_of,
+)
+from tests.simulation.shrink import shrink
 from tests.simulation.violation_report import describe
 
 ROUNDS_PER_BASELINE = 16
@@ -78,10 +85,25 @@ def run_episode(episode: Episode) -> Findings:
     leeward, trace, found = run_leeward(episode)
     broken = Counter(violation.invariant for violation in found)
     reports = tuple(describe(violation, episode) for violation in found[:MOST_REPORTED])
+    if found:
+        reports = (*reports, _shortest(episode, found[0].invariant))
     baselines: dict[str, Counters] = {}
     if episode.number % ROUNDS_PER_BASELINE == 0:
         baselines = {name: run_baseline(name, episode) for name in BASELINES}
     return Findings(episode, leeward, baselines, trace, broken, reports)
+
+
+def _shortest(episode: Episode, invariant: str) -> str:
+    """Describe the smallest schedule that still breaks an invariant."""
+
+    def breaks(smaller: Episode, setting: Setting) -> bool:
+        found = run_leeward(smaller, setting).violations
+        return any(each.invariant == invariant for each in found)
+
+    smallest, setting = shrink(episode, setting_of(episode), breaks)
+    found = run_leeward(smallest, setting).violations
+    first = next(each for each in found if each.invariant == invariant)
+    return "the same, made smaller: " + describe(first, smallest, setting)
 
 
 def run_episodes(todo: list[Episode], workers: int) -> Iterator[Findings]:
@@ -93,9 +115,10 @@ def run_episodes(todo: list[Episode], workers: int) -> Iterator[Findings]:
         yield from pool.map(run_episode, todo, chunksize=4)
 
 
-def run_leeward(episode: Episode) -> Judgement:
+def run_leeward(episode: Episode, setting: Setting | None = None) -> Judgement:
     """Run one episode with leeward's own routing, and judge every call."""
-    setting, counters, digest = setting_of(episode), Counters(), blake2b(digest_size=8)
+    setting = setting or setting_of(episode)
+    counters, digest = Counters(), blake2b(digest_size=8)
     found: list[Violation] = []
 
     def observe(record: CallRecord) -> None:

@@ -23,11 +23,24 @@ class Load:
         capacities: target to calls a second; a target that is not in it takes anything.
         windows: the outages, after which a target is cold.
         cold: whether it is.
+        cold_share: of its capacity that it has then.
+        warm_after: seconds after which it has all of it again.
+
+    Attributes:
+        peak: the greatest pressure on each target since the last outage ended.
     """
 
     def __init__(
-        self, capacities: Mapping[str, float], windows: Sequence[Window], *, cold: bool
+        self,
+        capacities: Mapping[str, float],
+        windows: Sequence[Window],
+        *,
+        cold: bool,
+        cold_share: float = COLD_SHARE,
+        warm_after: float = WARM_AFTER,
     ) -> None:
+        self._cold_share, self._warm_after = cold_share, warm_after
+        self._over = max((window.end for window in windows), default=0.0)
         self._capacities = capacities
         self._ends = [(window.end, window.targets) for window in windows] if cold else []
         self._arrived: dict[str, deque[float]] = {target: deque() for target in capacities}
@@ -42,7 +55,8 @@ class Load:
         while arrived[0] <= now - 1.0:
             arrived.popleft()
         pressure = len(arrived) / self._capacity(target, now)
-        self.peak[target] = max(self.peak[target], pressure)
+        if now >= self._over:
+            self.peak[target] = max(self.peak[target], pressure)
         return pressure
 
     def _capacity(self, target: str, now: float) -> float:
@@ -50,7 +64,8 @@ class Load:
         ended = max((end for end, who in self._ends if target in who and end <= now), default=None)
         if ended is None:
             return full
-        return full * (COLD_SHARE + (1 - COLD_SHARE) * min(1.0, (now - ended) / WARM_AFTER))
+        cold, warmed = self._cold_share, min(1.0, (now - ended) / self._warm_after)
+        return full * (cold + (1 - cold) * warmed)
 
 
 def strained(fate: Fate, pressure: float, random: Random) -> Fate:

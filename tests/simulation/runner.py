@@ -149,10 +149,16 @@ class Simulation:
         self._router = router
         self._observe = observe
         self._check = check
-        self.load = Load(setting.capacities, setting.schedule.windows, cold=setting.cold)
+        self.load = Load(
+            setting.capacities,
+            setting.schedule.windows,
+            cold=setting.cold,
+            cold_share=setting.cold_share,
+            warm_after=setting.warm_after,
+        )
         self._random = Random(f"{episode.key}/world")
         tables = tuple(setting.homes)
-        self._arrivals = arrivals(episode.key, setting.rate, tables, episode.calls)
+        self._arrivals = arrivals(episode.key, setting.rate, tables, episode.calls, setting.mix)
         self._events: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
         self._ticket: Iterator[int] = count()
         self._now = 0.0

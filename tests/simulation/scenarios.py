@@ -12,6 +12,8 @@ from typing import NamedTuple
 from leeward.routing.select import NO_GROUPS, Group
 from leeward.values import NOTHING
 from tests.simulation.faults import FAULTS, Schedule, Window
+from tests.simulation.load import COLD_SHARE, WARM_AFTER
+from tests.simulation.traffic import EVERYTHING, Mix
 
 CALLS_PER_EPISODE = 2_000
 """Calls in one episode. Each episode has a world, a schedule and a seed of its own."""
@@ -152,6 +154,9 @@ class Setting(NamedTuple):
         cold: a target comes back from an outage with little of that.
         control_plane: a driver's own probe goes well whatever befalls the calls.
         groups: functions that not every target of the order may serve.
+        mix: of which kinds the calls are.
+        cold_share: of its capacity that a target has when an outage ends.
+        warm_after: seconds after which it has all of it again.
     """
 
     order: tuple[str, ...]
@@ -164,6 +169,9 @@ class Setting(NamedTuple):
     cold: bool = False
     control_plane: bool = False
     groups: Mapping[tuple[str, str], Group] = NO_GROUPS
+    mix: Mix = EVERYTHING
+    cold_share: float = COLD_SHARE
+    warm_after: float = WARM_AFTER
 
 
 def setting_of(episode: Episode) -> Setting:

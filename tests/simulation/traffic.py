@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from math import log
 from random import Random
@@ -75,10 +75,24 @@ class Arrival(NamedTuple):
     draw: float
 
 
-def arrivals(seed: str, rate: float, tables: tuple[str, ...], calls: int) -> Iterator[Arrival]:
+class Mix(NamedTuple):
+    """Of which kinds the calls are, and their deadlines in seconds, each with its weight."""
+
+    kinds: Mapping[Kind, int]
+    timeouts: Mapping[float, int]
+
+
+EVERYTHING = Mix(
+    dict(zip(Kind, WEIGHTS, strict=True)), dict(zip(TIMEOUTS, TIMEOUT_WEIGHTS, strict=True))
+)
+
+
+def arrivals(
+    seed: str, rate: float, tables: tuple[str, ...], calls: int, mix: Mix = EVERYTHING
+) -> Iterator[Arrival]:
     """Return `calls` arrivals, `rate` a second on average (Poisson)."""
     draw = Random(f"{seed}/traffic").random
-    kinds, timeouts = _urn(tuple(Kind), WEIGHTS), _urn(TIMEOUTS, TIMEOUT_WEIGHTS)
+    kinds, timeouts = _urn(mix.kinds), _urn(mix.timeouts)
     now = 0.0
     for number in range(calls):
         now -= log(1.0 - draw()) / rate
@@ -87,9 +101,8 @@ def arrivals(seed: str, rate: float, tables: tuple[str, ...], calls: int) -> Ite
         yield Arrival(number, now, kind, timeout, table, draw())
 
 
-def _urn(values: tuple[T, ...], weights: tuple[int, ...]) -> list[T]:
-    pairs = zip(values, weights, strict=True)
-    return [value for value, weight in pairs for _ in range(weight)]
+def _urn(weights: Mapping[T, int]) -> list[T]:
+    return [value for value, weight in weights.items() for _ in range(weight)]
 
 
 RevisionOf = Callable[[str, str], str | None]

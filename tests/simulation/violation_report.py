@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from tests.simulation.faults import Window
 from tests.simulation.invariants import Violation
 from tests.simulation.runner import AttemptRecord, CallRecord
-from tests.simulation.scenarios import Episode, setting_of
+from tests.simulation.scenarios import Episode, Setting, setting_of
 
 
-def describe(violation: Violation, episode: Episode) -> str:
+def describe(violation: Violation, episode: Episode, setting: Setting | None = None) -> str:
     """Write down the seed, the call, the fault schedule, all attempts, and what really ran."""
-    return "\n".join(_lines(violation, episode))
+    return "\n".join(_lines(violation, episode, setting or setting_of(episode)))
 
 
-def _lines(violation: Violation, episode: Episode) -> Iterator[str]:
-    record, setting = violation.record, setting_of(episode)
+def _lines(violation: Violation, episode: Episode, setting: Setting) -> Iterator[str]:
+    record = violation.record
     yield f"{violation.invariant}: {violation.why}"
     yield (
         f"run again: python -m tests.simulation --seed {episode.seed} --calls {episode.calls} "

@@ -10,7 +10,7 @@ from leeward.adapter.capabilities import NONE_MISSING, Capability, Limits
 from leeward.adapter.hosts import allowed_hosts
 from leeward.adapter.lazy_plans import LazyPlans, Plans, loaded
 from leeward.adapter.options import Option, Setting, Values
-from leeward.adapter.plan_driver import PlanDriver, TargetInfo
+from leeward.adapter.plan_driver import LOAD_PROBE, PlanDriver, Probe, TargetInfo
 from leeward.adapter.resolver import Source
 from leeward.adapter.target import TargetConfig
 from leeward.errors import ConfigError
@@ -93,6 +93,7 @@ def open_plan_driver(
     limits: Limits,
     describe: Mapping[str, str | None],
     missing: Mapping[Capability, str] = NONE_MISSING,
+    probe: Probe | None = LOAD_PROBE,
 ) -> PlanDriver:
     """Open a target.
 
@@ -109,11 +110,14 @@ def open_plan_driver(
         describe: what is in force, without a secret; None for nothing. What all targets have over
             HTTP is added.
         missing: what to set for a capability that nothing is configured for.
+        probe: a call without any effect by which the target can be looked at; by default a load
+            from a table that need not exist. It is not made where there are no tables.
 
     Raises:
         ConfigError: a setting is wrong, or the process would write down the keys of a hardened
             target's connections.
     """
+    capabilities = frozenset(capabilities)
     if not config.trust_env:
         refuse_key_log(os.environ)
         config = config._replace(env={})
@@ -131,10 +135,11 @@ def open_plan_driver(
     }
     info = TargetInfo(
         config.name,
-        frozenset(capabilities),
+        capabilities,
         limits,
         {name: text for name, text in described.items() if text is not None},
         missing,
+        probe if Capability.TABLES in capabilities else None,
     )
 
     def make_native(service: str, answer: Answer) -> object:

@@ -7,21 +7,44 @@ It decides nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from leeward.adapter.capabilities import NONE_MISSING, Capability, Limits
 from leeward.adapter.driver import Driver
 from leeward.adapter.plan_run import Learnt, PlanRun
 from leeward.adapter.plans import Drop, Need, Send
 from leeward.adapter.resolver import Resolver, Source
-from leeward.calls import Call, Result
+from leeward.calls import Call, Key, Load, Result
 from leeward.clock import Clock, SystemClock
 from leeward.entropy import random_unit
-from leeward.errors import Unsupported
+from leeward.errors import Outcome, Unsupported
 from leeward.http.wire import Wire
 
 if TYPE_CHECKING:
+    from leeward.adapter.looking import Look
     from leeward.adapter.plans import Planner
+
+
+class Probe(NamedTuple):
+    """How to look, cheaply and without any effect, whether a target works.
+
+    Attributes:
+        call: what is put to it. That what it names is not there is an answer, too.
+        fidelity: ``data_plane`` if the same service answers that serves the calls, else
+            ``control_plane``.
+    """
+
+    call: Call
+    fidelity: str
+
+
+LOAD_PROBE = Probe(Load("leeward-probe", Key(("id",), ("probe",))), "data_plane")
+"""Load an item that need not exist, from a table that need not exist."""
+
+_ANSWERED = frozenset(
+    {Outcome.OK, Outcome.NOT_FOUND, Outcome.AUTH, Outcome.CALLER, Outcome.CONFLICT}
+)
+"""Outcomes of a probe that show a target at work."""
 
 
 class TargetInfo(NamedTuple):
@@ -33,6 +56,8 @@ class TargetInfo(NamedTuple):
         limits: the largest that it takes.
         settings: those in force, for `describe`; never a secret.
         missing: what to set for a capability that it lacks because nothing is configured for it.
+        probe: a call without any effect by which the target can be looked at; None if there is
+            not one.
     """
 
     target: str
@@ -40,6 +65,7 @@ class TargetInfo(NamedTuple):
     limits: Limits
     settings: Mapping[str, str]
     missing: Mapping[Capability, str] = NONE_MISSING
+    probe: Probe | None = None
 
 
 class PlanDriver(Driver):
@@ -65,7 +91,9 @@ class PlanDriver(Driver):
         native: Callable[[str, Callable[[Hashable], Any]], object] | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self.target, self.capabilities, self.limits, self._settings, self.missing = info
+        self.target, self.capabilities, self.limits, self._settings, self.missing, probe = info
+        self._probe = probe
+        self.probe_fidelity = None if probe is None else probe.fidelity
         self._plans = plans
         self._planners: dict[str, Planner] = {}
         self._wire = wire
@@ -110,6 +138,23 @@ class PlanDriver(Driver):
             else:
                 return step
             step = run.advance(answer, clock.now(), deadline - clock.monotonic())
+
+    def probe(self, timeout: float) -> Result[Any]:
+        """Look whether the target works: whether it answers at all is what counts."""
+        if self._probe is None:
+            return super().probe(timeout)
+        result = self.perform(self._probe.call, timeout)
+        return Result.ok(None) if result.outcome in _ANSWERED else result
+
+    def look(self, look: Look, timeout: float) -> Result[Any]:
+        """Look whether something is there, by a plan that only reads; not where there is none."""
+        if look.verb not in self._plans:
+            return super().look(look, timeout)
+        return self.perform(cast("Call", look), timeout)
+
+    def places(self) -> tuple[int, int]:
+        """Return how many requests are under way, and how many calls wait for a place."""
+        return self._wire.places()
 
     def describe(self) -> Mapping[str, str]:
         """Return the settings in force."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from leeward.adapter.driver import Driver
 from leeward.calls import Call, Result
+
+if TYPE_CHECKING:
+    from leeward.adapter.looking import Look
 
 
 class WrappingDriver(Driver):
@@ -43,9 +46,19 @@ class WrappingDriver(Driver):
         """Look whether the target works."""
         return self._driver.probe(timeout)
 
+    def look(self, look: Look, timeout: float) -> Result[Any]:
+        """Look whether something is there; a driver of another kind need not be able to."""
+        ask = getattr(self._driver, "look", None)
+        result: Result[Any] = ask(look, timeout) if ask else Driver.look(self, look, timeout)
+        return result
+
     def describe(self) -> Mapping[str, str]:
         """Return the target's settings."""
         return self._driver.describe()
+
+    def places(self) -> tuple[int, int] | None:
+        """Return how many requests are under way, and how many calls wait for a place."""
+        return self._driver.places()
 
     def native(self, service: str) -> object:
         """Return the vendor's own client."""

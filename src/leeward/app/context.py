@@ -29,6 +29,7 @@ class Context:
     Attributes:
         function: name of the function, subscription, queue handler or schedule.
         call_id: the platform's id of this run.
+        cold_start: it is the first run of the app in this process.
         idempotency_key: the same on every attempt; for an event its source and id.
         attempt: 1 for the first delivery; None where the platform does not count.
         deadline: on the clock's `monotonic`, when the caller, or the platform, stops waiting.
@@ -47,6 +48,7 @@ class Context:
         "attempt",
         "call_id",
         "clock",
+        "cold_start",
         "deadline",
         "dedup",
         "effects",
@@ -73,6 +75,7 @@ class Context:
         trace: str | None = None,
         headers: Mapping[str, str] = NOTHING,
         payload: Json = None,
+        cold_start: bool = False,
     ) -> None:
         self.function = function
         self.idempotency_key = idempotency_key
@@ -85,6 +88,7 @@ class Context:
         self.trace = trace
         self.headers = headers
         self.payload = payload
+        self.cold_start = cold_start
         self.effects = 0
         self.dedup: str | None = None
 

@@ -8,7 +8,14 @@ from __future__ import annotations
 from leeward.app.answers import Answer, encoded, failed
 from leeward.app.context import Context
 from leeward.app.handlers import Handler
-from leeward.app.problem import InvalidInput, Problem, Ran, failure_of, out_of_time, refused
+from leeward.app.problem import (
+    InvalidInput,
+    Problem,
+    Ran,
+    failure_of,
+    out_of_time,
+    refused,
+)
 from leeward.app.triggers import Delivery, Platform
 from leeward.errors import OutcomeUnknown
 from leeward.logs import log_event
@@ -17,22 +24,36 @@ LOGGER = "leeward.app"
 
 
 def answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
-    """Run `handler` once; whatever it raises is the answer."""
-    seconds = delivery.seconds
+    """Run `handler` once; whatever it raises is the answer.
+
+    Before the first run of an app in a process, what its handlers share is made.
+    """
+    telemetry = handler.telemetry
+    if telemetry is None:
+        return _answer(handler, delivery, platform)
+    found: Answer = telemetry.observe(_answer, handler, delivery, platform)
+    return found
+
+
+def _answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
+    clock = platform.clock
+    began, seconds = clock.monotonic(), delivery.seconds
     if handler.timeout is not None:
         seconds = min(seconds, handler.timeout)
     if seconds <= 0:
         return failed(refused(out_of_time()))
     try:
+        is_cold = handler.prepare()
         payload, given = handler.read(delivery.input)
     except InvalidInput as error:
         return failed(refused(error))
-    clock = platform.clock
+    except BaseException as error:  # noqa: BLE001 - what an app shares is made by code of its own
+        return failed(failure_of(error, (), "no"))
     context = Context(
         handler.name,
         delivery.idempotency_key,
         delivery.attempt,
-        clock.monotonic() + seconds,
+        began + seconds,
         clock,
         call_id=delivery.call_id,
         provider=platform.provider,
@@ -40,6 +61,7 @@ def answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
         trace=delivery.trace,
         headers=delivery.headers,
         payload=payload,
+        cold_start=is_cold,
     )
     try:
         returned = handler.call(given, context)

@@ -36,6 +36,8 @@ class Handler:
         name: on every cloud the same.
         kind: what it is for.
         function: the user's.
+        prepare: makes what the handlers of the app share, unless that is done; returns whether this
+            is the first run of one in this process.
         effect: what running it again would do.
         timeout: seconds that it may take, or None.
         retries: how often it is tried again, or None.
@@ -45,6 +47,7 @@ class Handler:
         queue: of a handler of messages.
         schedule: when it runs, as a crontab has it: five fields, in UTC.
         queued: of a function: it takes queued calls, too.
+        telemetry: what runs of it are told to, or None.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class Handler:
         kind: Kind,
         function: Function,
         *,
+        prepare: Callable[[], bool],
         effect: Effect = Effect.UNSAFE,
         timeout: float | None = None,
         retries: int | None = None,
@@ -62,10 +66,12 @@ class Handler:
         queue: str | None = None,
         schedule: str | None = None,
         queued: bool = False,
+        telemetry: Any = None,
     ) -> None:
         self.name = name
         self.kind = kind
         self.function = function
+        self.prepare = prepare
         self.effect = effect
         self.timeout = timeout
         self.retries = retries
@@ -75,6 +81,7 @@ class Handler:
         self.queue = queue
         self.schedule = schedule
         self.queued = queued
+        self.telemetry = telemetry
 
     def __repr__(self) -> str:
         """Show what it is for."""
@@ -100,16 +107,15 @@ class Handler:
         Raises:
             InvalidInput: it is not what the annotation says.
         """
+        if isinstance(given, Message):
+            if self._is_raw:
+                return None, given
+            given = given.body
         if isinstance(given, bytes):
             payload = _decoded(given)
             return payload, self._reader(payload)
         if isinstance(given, Event):
             return given.data, given if self._is_raw else self._reader(given.data)
-        if isinstance(given, Message):
-            if self._is_raw:
-                return None, given
-            payload = _decoded(given.body)
-            return payload, self._reader(payload)
         return given.isoformat(), given
 
     def check(self) -> None:

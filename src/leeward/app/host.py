@@ -17,7 +17,7 @@ from leeward.app.answers import Answer, failed
 from leeward.app.app import App
 from leeward.app.core import answer, log_failure
 from leeward.app.handlers import Handler
-from leeward.app.problem import NO_FUNCTION, Problem, failure_of, refused
+from leeward.app.problem import NO_FUNCTION, Problem, refused
 from leeward.app.triggers import Delivery, Kind, Message, Platform
 from leeward.logs import log_event
 from leeward.values import Event
@@ -39,6 +39,10 @@ class Host:
     def __init__(self, app: App, platform: Platform) -> None:
         self.app = app
         self.platform = platform
+        if app.json_logs:
+            from leeward.app.json_logs import set_up
+
+            set_up(app.name, platform.logs)
 
     def own(self, platform_name: str | None) -> Handler | None:
         """Return the one handler that this deployment is for; None if it is for all.
@@ -81,14 +85,10 @@ class Host:
         return known[0] if len(known) == 1 else None
 
     def run(self, handler: Handler, delivery: Delivery) -> Answer:
-        """Run a handler; make before what the app shares, and log a failure."""
-        try:
-            self.app.warm_up()
-        except BaseException as error:  # noqa: BLE001 - whatever it is, no handler can run
-            result = failed(failure_of(error, (), "no"))
-        else:
-            result = answer(handler, delivery, self.platform)
-        log_failure(handler, delivery, result)
+        """Run a handler, and log a failure."""
+        result = answer(handler, delivery, self.platform)
+        if result.failure is not None:
+            log_failure(handler, delivery, result)
         return result
 
     def publish(

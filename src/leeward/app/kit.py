@@ -28,8 +28,9 @@ from leeward.app.problem import (
     failure_of,
     refused,
 )
+from leeward.app.traces import trace_ids
 from leeward.app.trial import Ran
-from leeward.app.triggers import Delivery, Kind, Message, Platform
+from leeward.app.triggers import Delivery, Kind, LogStyle, Message, Platform
 from leeward.clock import SystemClock
 from leeward.entropy import new_id
 from leeward.json_text import Undecodable, decode, encode
@@ -47,6 +48,7 @@ __all__ = [
     "HttpRequest",
     "InvalidInput",
     "Kind",
+    "LogStyle",
     "Message",
     "Platform",
     "Problem",
@@ -71,5 +73,6 @@ __all__ = [
     "refused",
     "serve",
     "tick_time",
+    "trace_ids",
     "warmed",
 ]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from leeward.clock import Clock
 from leeward.masking import masked
@@ -12,6 +12,8 @@ from leeward.values import NOTHING, Event
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from leeward.app.context import Context
 
 
 class Kind(Enum):
@@ -71,6 +73,18 @@ class Delivery(NamedTuple):
         return masked(self, "call_id seconds attempt")
 
 
+class LogStyle(NamedTuple):
+    """What the logs of a platform want besides the common fields.
+
+    Attributes:
+        time: the name of the field with the time.
+        fields: returns further fields of a record that is logged in a call.
+    """
+
+    time: str = "time"
+    fields: Callable[[Context], Mapping[str, Any]] = lambda _: NOTHING
+
+
 class Platform(NamedTuple):
     """Where handlers run.
 
@@ -79,9 +93,15 @@ class Platform(NamedTuple):
         region: or None.
         clock: for deadlines.
         answer_bytes: the largest answer that it passes on; None for no limit.
+        logs: how its logs are written, where an app wants JSON.
+        flush: it may stand still between two runs, so what is to be exported goes out before.
+        cloud: what OpenTelemetry calls the provider, where that is another name.
     """
 
     provider: str
     region: str | None
     clock: Clock
     answer_bytes: int | None = None
+    logs: LogStyle = LogStyle()
+    flush: bool = False
+    cloud: str | None = None

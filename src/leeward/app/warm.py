@@ -7,6 +7,7 @@ from functools import wraps
 from threading import RLock
 from typing import Any, TypeVar
 
+from leeward.errors import ConfigError
 from leeward.forking import Forkable, watch
 
 T = TypeVar("T")
@@ -22,7 +23,9 @@ class Warm(Forkable):
     def __init__(self) -> None:
         self._makers: list[Callable[[], Any]] = []
         self._made: dict[Callable[[], Any], Any] = {}
+        self._under_way: set[Callable[[], Any]] = set()
         self._is_up = False
+        self._is_used = False
         self._lock = RLock()
         watch(self)
 
@@ -35,17 +38,35 @@ class Warm(Forkable):
         def shared() -> T:
             if make not in self._made:
                 with self._lock:
-                    if make not in self._made:
-                        self._made[make] = make()
+                    self._make(make)
             value: T = self._made[make]
             return value
 
         self._makers[-1] = shared
         return shared
 
+    def _make(self, make: Callable[[], Any]) -> None:
+        if make in self._made:
+            return
+        if make in self._under_way:
+            name = getattr(make, "__name__", "what is warmed")
+            raise ConfigError(f"{name} needs itself to be made; call it in handlers only")
+        self._under_way.add(make)
+        try:
+            self._made[make] = make()
+        finally:
+            self._under_way.discard(make)
+
     def __len__(self) -> int:
         """Count the initialisers."""
         return len(self._makers)
+
+    def first(self) -> bool:
+        """Make what is not made yet, and return whether this is asked for the first time."""
+        is_first, self._is_used = not self._is_used, True
+        if not self._is_up:
+            self.up()
+        return is_first
 
     def up(self) -> None:
         """Make what is not made yet. What one raises is raised, and it is made anew next time."""
@@ -56,15 +77,11 @@ class Warm(Forkable):
                 each()
             self._is_up = True
 
-    def forget(self) -> None:
-        """Make everything anew when it is next needed."""
-        with self._lock:
-            self._made = {}
-            self._is_up = False
-
     def renew(self, *, held: bool) -> None:
         """Forget what the parent has made; for the child of a fork."""
         del held
         self._lock = RLock()
+        self._under_way = set()
         self._made = {}
         self._is_up = False
+        self._is_used = False

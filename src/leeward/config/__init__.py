@@ -1,7 +1,15 @@
 """Where the calls go: ``CLOUD_PROVIDER`` and ``leeward.toml`` become one frozen `Config`."""
 
 from leeward.config.load import load_config, load_settings, with_order
-from leeward.config.model import BucketConfig, BusConfig, Config, FunctionConfig, TableConfig
+from leeward.config.model import (
+    BucketConfig,
+    BusConfig,
+    Config,
+    FunctionConfig,
+    GroupConfig,
+    HealthChecks,
+    TableConfig,
+)
 from leeward.config.order import TargetName, parse_order
 
 __all__ = [
@@ -9,6 +17,8 @@ __all__ = [
     "BusConfig",
     "Config",
     "FunctionConfig",
+    "GroupConfig",
+    "HealthChecks",
     "TableConfig",
     "TargetName",
     "load_config",

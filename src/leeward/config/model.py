@@ -44,12 +44,54 @@ class TableConfig(NamedTuple):
         home: the target that owns the table.
         timeout: the default deadline of a call, in seconds.
         names: its own names on targets, where they differ from the logical name.
+        residency: where its home has to be, one of these; empty for anywhere.
     """
 
     key: tuple[str, ...] = ("id",)
     home: str | None = None
     timeout: float | None = None
     names: Names = NOTHING
+    residency: tuple[str, ...] = ()
+
+
+class GroupConfig(NamedTuple):
+    """``[groups.<name>]``: targets that are equivalent for some functions and buses.
+
+    Attributes:
+        functions: logical names.
+        buses: logical names.
+        targets: in order of preference; empty for the whole order.
+        residency: where a target has to be, one of these; empty for anywhere.
+        weights: target to the percentage of the calls that it is asked for first.
+        fail_back: as of `Config`, for these; None for the same.
+    """
+
+    functions: tuple[str, ...] = ()
+    buses: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    residency: tuple[str, ...] = ()
+    weights: Mapping[str, float] = NOTHING
+    fail_back: str | None = None
+
+
+class HealthChecks(NamedTuple):
+    """``[health_checks]``: every target is probed, whether or not calls go there.
+
+    Attributes:
+        interval: seconds between two probes of a target.
+        failures: probes in a row that have to fail before it counts as ill.
+        recoveries: probes in a row that have to go well before calls return.
+    """
+
+    interval: float = 30.0
+    failures: int = 3
+    recoveries: int = 3
+
+
+class WorkflowConfig(NamedTuple):
+    """``[workflows.<name>]``: ``module:flow``, or a file of YAML or JSON beside the ``.toml``."""
+
+    definition: str
 
 
 class BucketConfig(NamedTuple):
@@ -69,12 +111,23 @@ class Config(NamedTuple):
         functions: by logical name; a function that is not here has the defaults.
         buses: by logical name.
         tables: by logical name.
+        workflows: by name.
+        workflow_target: where runs of workflows live; None for the only target of the order.
         source: the CloudEvents `source` of events that name none.
         trust_env: whether adapters may use the environment.
         data_target: the home of tables and buckets that have none of their own; None if there is
             none.
         file: the path of the file that it comes from; None if it was made in Python.
         buckets: by logical name.
+        groups: functions and buses that not the whole order serves, by a name of your own.
+        residency: target, or provider, to where its data is.
+        weights: target to the percentage of the calls that it is asked for first although it is
+            not the preferred one.
+        fail_back: when calls return to the preferred target: ``prefer_primary``, as soon as it has
+            recovered; ``sticky``, when the one in use fails; ``manual``, when an operator says.
+        hedge: ask a second target when a harmless call takes long.
+        health_checks: probe every target; None for no such probes.
+        snapshot: the table in which processes tell each other what they have seen; None for none.
     """
 
     order: tuple[TargetName, ...] = ()
@@ -82,15 +135,26 @@ class Config(NamedTuple):
     functions: Mapping[str, FunctionConfig] = NOTHING
     buses: Mapping[str, BusConfig] = NOTHING
     tables: Mapping[str, TableConfig] = NOTHING
+    workflows: Mapping[str, WorkflowConfig] = NOTHING
+    workflow_target: str | None = None
     source: str = "leeward"
     trust_env: bool = True
     data_target: str | None = None
     file: str | None = None
     buckets: Mapping[str, BucketConfig] = NOTHING
+    groups: Mapping[str, GroupConfig] = NOTHING
+    residency: Mapping[str, str] = NOTHING
+    weights: Mapping[str, float] = NOTHING
+    fail_back: str = "prefer_primary"
+    hedge: bool = False
+    health_checks: HealthChecks | None = None
+    snapshot: str | None = None
 
     def __repr__(self) -> str:
         return masked(
-            self, "order functions buses tables source trust_env data_target file buckets"
+            self,
+            "order functions buses tables workflows workflow_target source trust_env data_target "
+            "file groups residency weights fail_back hedge health_checks snapshot buckets",
         )
 
     def homes(self) -> Mapping[str, str]:

@@ -58,6 +58,18 @@ class Wire:
         for loop, each in loops.items():
             _call_on(loop, each, partial(each.drop, origin))
 
+    def places(self) -> tuple[int, int]:
+        """Return how many requests are under way, and how many calls wait for a place.
+
+        A transport that does not count them has none.
+        """
+        with self._lock:
+            transports = [each for each in (self.threads, *self._loops.values()) if each]
+        counts = [
+            (getattr(each, "in_flight", 0), getattr(each, "waiting", 0)) for each in transports
+        ]
+        return sum(busy for busy, _ in counts), sum(waiting for _, waiting in counts)
+
     def close(self) -> None:
         """Close every transport; one of another thread's event loop as soon as that can."""
         with self._lock:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,11 +25,16 @@ from leeward.json_text import decode
 from leeward.local.apps import deliver, mount
 from leeward.local.bus import Bus, DeadLetter, dead_letter, event_in
 from leeward.local.functions import QUEUED_CALL, F, Functions
+from leeward.local.schedules import Schedules
 from leeward.local.schema import SCHEMA
 from leeward.local.tables import Tables
 from leeward.logs import log_event
 from leeward.sqlite.database import MEMORY, Database
 from leeward.sqlite.errors import DatabaseFault
+from leeward.sqlite.file_safety import keep_out_of_version_control
+
+if TYPE_CHECKING:
+    from leeward.adapter.looking import Look
 
 if TYPE_CHECKING:
     from tempfile import TemporaryDirectory
@@ -86,6 +91,7 @@ class Local(Driver):
         accept = self._dispatcher.accept
         self._functions = Functions(self._clock, self.limits.payload_bytes, accept)
         self._bus = Bus(accept)
+        self._schedules = Schedules(self._clock, accept)
         tables = Tables(self._database)
         self._verbs: dict[str, Verb] = {
             "invoke": self._functions.invoke,
@@ -146,7 +152,7 @@ class Local(Driver):
         return register
 
     def mount(self, app: App) -> None:
-        """Run the handlers of an app here: its functions, subscribers and handlers of messages.
+        """Run the handlers of an app here, until this target is closed.
 
         Messages of a queue are what `enqueue` queues under its name. Mounting twice is harmless.
 
@@ -155,7 +161,7 @@ class Local(Driver):
         """
         if app in self._apps:
             return
-        mount(app, self._functions, self._bus)
+        mount(app, self._functions, self._bus, self._schedules)
         self._apps.append(app)
         self._look_for_work()
 
@@ -195,6 +201,15 @@ class Local(Driver):
             self._look_for_work()
         return result
 
+    def look(self, look: Look, timeout: float) -> Result[Any]:
+        """Look whether a function is registered here; buses and tables need no making."""
+        del timeout
+        from leeward.adapter.looking import BUS, TABLE, Seen
+
+        if look.verb in (BUS, TABLE) or look.name in self._functions.registry:
+            return Result.ok(Seen())
+        return Result(Outcome.NOT_FOUND, message=f"no function {look.name!r} is registered")
+
     def describe(self) -> Mapping[str, str]:
         """Return the paths, SQLite's version, and how much is registered."""
         return {
@@ -211,6 +226,7 @@ class Local(Driver):
         - ``dead_letters``: the same as `dead_letters`, for who has opened this by name.
         - ``functions``: the registry, a dict from name to callable that may be changed.
         - ``events``: the `Bus`.
+        - ``workflows``: the path of the journal of runs, beside the store; None in memory.
         - ``tables``: a new `sqlite3.Connection` to the same database, also for one in memory;
           the caller closes it. A transaction left open on it makes calls fail as ``busy``.
 
@@ -224,10 +240,12 @@ class Local(Driver):
             return self._functions.registry
         if service == "events":
             return self._bus
+        if service == "workflows":
+            return self._file and self._file.with_suffix(".workflows.sqlite3")
         if service != "tables":
             raise ConfigError(
                 f"no service {service!r} at {self.target}; known: "
-                "dead_letters, events, functions, tables",
+                "dead_letters, events, functions, tables, workflows",
                 target=self.target,
             )
         with self._database_needed(), self._database.read(PATIENCE):
@@ -239,6 +257,7 @@ class Local(Driver):
         Subscribers may use this target until then. What is still pending in a file is delivered
         by the next process.
         """
+        self._schedules.close()
         self._dispatcher.close()
         self._closed = True
         self._database.close()
@@ -271,6 +290,7 @@ class Local(Driver):
 
     def _handlers(self) -> dict[Recipient, Handler]:
         recipients = self._functions.recipients() | self._bus.recipients()
+        recipients |= self._schedules.recipients()
         return {each: partial(self._handle, function) for each, function in recipients.items()}
 
     def _handle(self, function: Function | AppHandler, delivery: Delivery, deadline: float) -> None:
@@ -294,10 +314,7 @@ class Local(Driver):
         The same program in another working directory begins with an empty store there.
         """
         assert self._file is not None
-        if self._file.parent.name == DIRECTORY:
-            ignore = self._file.parent / ".gitignore"
-            with suppress(OSError), ignore.open("x") as file:  # OSError: it is there
-                file.write("*\n")
+        keep_out_of_version_control(self._file.parent)
         if self._is_here:
             log_event(LOGGER, "warning", "store_created", path=str(self._file))
 

@@ -51,25 +51,40 @@ def check_effect(value: Any) -> Effect | None:
     return Effect(value)
 
 
-def check_targets(value: Any, known: Collection[str]) -> None:
-    """Check the targets that one call is narrowed to: names of the order, each once."""
-    several = isinstance(value, Sequence) and not isinstance(value, bytes | bytearray)
-    names = [each.strip() if isinstance(each, str) else each for each in value] if several else []
-    if not names or any(not isinstance(each, str) for each in names):
+def check_call_id(value: Any) -> int:
+    """Check the number of a call."""
+    if isinstance(value, bool) or not isinstance(value, int):
         raise InvalidRequest(
-            f"targets is {shown(value)}; it must be the name of a target of the order, or several "
-            "of them",
-            field="targets",
+            f"call_id is {shown(value)}; it must be a whole number, as in `attempts`",
+            field="call_id",
         )
+    return value
+
+
+def check_targets(value: Any, order: Collection[str], able: Collection[str]) -> tuple[str, ...]:
+    """Check the targets that one call is narrowed to: names of the order, each once.
+
+    Args:
+        value: as the caller gave it; commas separate several names in one text.
+        order: the names of all targets.
+        able: those that may serve the call; one of them has to be named.
+    """
+    given = value.split(",") if isinstance(value, str) else value
+    several = isinstance(given, Sequence) and not isinstance(given, bytes | bytearray)
+    if not several or not given or any(not isinstance(each, str) for each in given):
+        problem = f"is {shown(value)}; it must be the name of a target of the order, or several "
+        raise InvalidRequest(f"targets {problem}of them", field="targets")
+    names = tuple(each.strip() for each in given)
     for name in names:
-        if name not in known:
-            raise InvalidRequest(
-                f"targets names {shown(name)}, which is not in the order; it has "
-                f"{', '.join(known)}",
-                field="targets",
-            )
+        if name not in order:
+            problem = f"names {shown(name)}, which is not in the order; it has {', '.join(order)}"
+            raise InvalidRequest(f"targets {problem}", field="targets")
     if len(set(names)) < len(names):
         raise InvalidRequest("targets names a target twice; name each once", field="targets")
+    if not set(names) & set(able):
+        problem = f"names no target that may serve this call; name one of {', '.join(able)}"
+        raise InvalidRequest(f"targets {problem}, or leave it out", field="targets")
+    return names
 
 
 def check_idempotency_key(value: Any) -> str | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from leeward.values import RoutingEvent, TargetStatus
+from leeward.errors import InvalidRequest
+from leeward.values import ProbeReport, RoutingEvent, TargetStatus
 
 if TYPE_CHECKING:
     from leeward.operations.operations import Operations
@@ -23,6 +24,13 @@ class Operating:
     def native(self, target: str, service: str) -> object:
         """Return the vendor's own client of a service: the way out, for what is not portable."""
         return self._operations.native(target, service)
+
+    def probe(self, target: str) -> ProbeReport:
+        """Look whether a target works, cheaply and without any effect; it takes 4 seconds at most.
+
+        It concerns nothing else: no call goes elsewhere because of it.
+        """
+        return self._operations.probe(target)
 
     def isolate(self, target: str) -> None:
         """Send nothing to a target any more, whatever is seen of it, until it is restored.
@@ -46,7 +54,9 @@ class Operating:
             call_id: from any of the `attempts` of its result or exception. The last 256 calls that
                 did not go well at once are remembered.
         """
-        return self._operations.router.explain(call_id)
+        from leeward.operations.arguments import check_call_id
+
+        return self._operations.router.explain(check_call_id(call_id))
 
     def listen(self, listener: Callable[[RoutingEvent], object]) -> None:
         """Let `listener` know everything that is decided about targets and calls from now on.
@@ -54,4 +64,6 @@ class Operating:
         It is called on the thread of the call that brought the event about, without any lock. What
         it raises is ignored.
         """
+        if not callable(listener):
+            raise InvalidRequest("listener must be callable with one event", field="listener")
         self._operations.router.listen(listener)

@@ -11,7 +11,7 @@ Everything that can be wrong with a call is found here, before any I/O.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from leeward import items
@@ -32,17 +32,20 @@ from leeward.clock import Clock
 from leeward.config import BusConfig, Config, FunctionConfig, TableConfig
 from leeward.entropy import new_id
 from leeward.errors import ConfigError, InvalidRequest, LeewardError, PayloadTooLarge
+from leeward.forking import ForkLock
 from leeward.json_text import encode
 from leeward.operations import arguments, results
 from leeward.operations.capabilities import POSSIBLE, needed, require
 from leeward.operations.limits import OrderLimits
-from leeward.routing import FailoverDriver
+from leeward.operations.routing import router_of
+from leeward.operations.traces import running_trace
 from leeward.values import (
     Effect,
     Event,
     InvokeResult,
     Item,
     Json,
+    ProbeReport,
     PublishReceipt,
     PublishReport,
     Receipt,
@@ -55,6 +58,8 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from leeward.operations.objects import ObjectOperations
+    from leeward.operations.workflows import Workflows
+    from leeward.workflow.model import Definition
 
 C = TypeVar("C", bound=Call)
 T = TypeVar("T")
@@ -91,20 +96,21 @@ class Operations:
         config: what was configured.
         drivers: in order of preference.
         clock: gives the time.
+        definitions: of workflows.
 
     Attributes:
         router: takes each call to a target.
         closed: set it, and every operation is refused.
     """
 
-    def __init__(self, config: Config, drivers: Sequence[Driver], clock: Clock) -> None:
-        self.router = FailoverDriver(
-            drivers,
-            home=config.data_target,
-            homes=config.homes(),
-            bucket_homes=config.bucket_homes(),
-            clock=clock,
-        )
+    def __init__(
+        self,
+        config: Config,
+        drivers: Sequence[Driver],
+        clock: Clock,
+        definitions: Iterable[Definition] = (),
+    ) -> None:
+        self.router = router_of(config, drivers, clock)
         self.closed = False
         self._config = config
         self._drivers = {driver.target: driver for driver in drivers}
@@ -114,6 +120,9 @@ class Operations:
         self._limits = OrderLimits({driver.target: driver.limits for driver in drivers})
         self._tables: dict[str, _Table] = {}
         self._objects: ObjectOperations | None = None
+        self._definitions = definitions
+        self._workflows: Workflows | None = None
+        self._opening = ForkLock(whole=False)
 
     def invoke(
         self,
@@ -132,6 +141,7 @@ class Operations:
             arguments.check_effect(effect) or configured.effect,
             configured.shared_dedup,
             configured.timeout or 0.0,
+            running_trace(),
         )
         seconds = call.time_limit or INVOKE_TIMEOUT
         if timeout is not None:
@@ -162,6 +172,7 @@ class Operations:
             arguments.check_idempotency_key(idempotency_key) or new_id(self._clock.now()),
             arguments.check_effect(effect) or configured.effect,
             configured.shared_dedup,
+            running_trace(),
         )
         seconds = EVENT_TIMEOUT if timeout is None else arguments.check_timeout(timeout)
         self._check(call)
@@ -279,14 +290,53 @@ class Operations:
             )
         return self._objects
 
+    def workflows(self) -> Workflows:
+        """Return what the client does with workflows, opened on first need.
+
+        Raises:
+            LeewardError: the client is closed, or the workflows are not configured well.
+        """
+        from leeward.operations.workflows import Workflows
+
+        with self._opening:
+            if self._workflows is None and not self.closed:
+                self._workflows = Workflows(
+                    self._config,
+                    list(self._drivers.values()),
+                    self._definitions,
+                    self._invoke_step,
+                    self._clock,
+                )
+            if self._workflows is None:
+                raise LeewardError("this client is closed, and nothing was started; open a new one")
+            return self._workflows
+
+    def close_workflows(self) -> None:
+        """Let the steps under way end, for a moment, and close the journal, if one is open."""
+        with self._opening:
+            if self._workflows is not None:
+                self._workflows.engine.close()
+                self._workflows = None
+
     def targets(self) -> list[TargetStatus]:
         """Describe the targets, in order."""
-        return [self._status(driver) for driver in self._drivers.values()]
+        from leeward.operations.status import status_of
+
+        return [
+            status_of(driver, self.router.evidence(driver.target), self._config)
+            for driver in self._drivers.values()
+        ]
 
     def native(self, target: str, service: str) -> object:
         """Return the vendor's own client of a service."""
         arguments.check_name(service, "service")
         return self._drivers[self.check_target(target)].native(service)
+
+    def probe(self, target: str) -> ProbeReport:
+        """Look whether a target works."""
+        from leeward.operations.status import probe_of
+
+        return probe_of(self._drivers[self.check_target(target)], self._clock)
 
     def check_target(self, target: str) -> str:
         """Check the name of a target of the order."""
@@ -298,17 +348,19 @@ class Operations:
 
     def narrowed(self, call: Call, targets: str | Sequence[str]) -> tuple[str, ...]:
         """Check the targets that a caller narrows the order to, for one call."""
-        names = targets.split(",") if isinstance(targets, str) else targets
-        arguments.check_targets(names, self._drivers)
-        only = tuple(name.strip() for name in names)
-        able = self.router.candidates(call)
-        if not set(only) & set(able):
-            raise InvalidRequest(
-                f"targets names no target that may serve this {call.verb}; name one of "
-                f"{', '.join(able)}, or leave targets out",
-                field="targets",
-            )
-        return only
+        return arguments.check_targets(targets, self._drivers, self.router.candidates(call))
+
+    def _invoke_step(
+        self,
+        function: str,
+        payload: Json = None,
+        *,
+        effect: Effect,
+        idempotency_key: str,
+        timeout: float,
+    ) -> InvokeResult:
+        call, seconds, finish = self.invoke(function, payload, effect, idempotency_key, timeout)
+        return finish(call, self.router.perform(call, seconds))
 
     def _check(self, call: Call) -> None:
         """Refuse a call of a closed client, and one that a target could not serve."""
@@ -376,14 +428,3 @@ class Operations:
 
     def _loaded(self, call: Load, result: Result[Any]) -> Record | None:
         return results.loaded(call, result, self._clock.now())
-
-    def _status(self, driver: Driver) -> TargetStatus:
-        evidence = self.router.evidence(driver.target)
-        return TargetStatus(
-            name=driver.target,
-            capabilities=frozenset(capability.value for capability in driver.capabilities),
-            settings=driver.describe(),
-            attempts=evidence.attempts,
-            failures=evidence.failures,
-            last_outcome=evidence.last_outcome,
-        )

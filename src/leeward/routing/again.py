@@ -36,9 +36,10 @@ def go_on(state: CallState, ended: AttemptEnded, now: float, random: Random) -> 
     target = state.tried[ended.attempt - 1]
     free = _allows(row.move, rules.elsewhere, state)
     others = _others(state, now) if free else ()
-    # one more attempt here, unless a further target would then go without one
+    # one more attempt here, unless a further target would then go without one, or it is so slow
     if (
-        _allows(row.again, rules.same, state)
+        not (others and ended.cut_off)
+        and _allows(row.again, rules.same, state)
         and state.tried.count(target) == 1
         and attempts > len(others)
         and _lets_through(state, target)
@@ -74,7 +75,7 @@ def move(state: CallState, source: str, outcome: Outcome | None, now: float) -> 
     """Go on at a target that was not tried."""
     health, call = state.health, state.call
     choice = choose(state, now)
-    if choice.target is None:
+    if not choice.target:
         return end(state, choice.reason)
     if state.deadline - now < _least_time(state, choice.target):
         return end(state, "no_time")

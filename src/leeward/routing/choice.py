@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from leeward.adapter import Call
 from leeward.routing.circuit import Circuit, State
-from leeward.routing.evidence import advance, changed, circuits_of
+from leeward.routing.evidence import FLOWING, advance, changed, circuits_of
 from leeward.routing.select import DATA, Group, group_of
 
 if TYPE_CHECKING:
@@ -24,13 +24,13 @@ class Choice(NamedTuple):
     """Where an attempt is made, and why there.
 
     Attributes:
-        target: None if none may be asked now.
+        target: empty if none may be asked now.
         reason: a code, which `leeward.routing.explain` puts into words.
         probe: the attempt is the one probe of a circuit that is half open.
         retry_after: seconds until another call may be let through, where that is known.
     """
 
-    target: str | None
+    target: str
     reason: str
     probe: bool = False
     retry_after: float | None = None
@@ -63,7 +63,7 @@ def choose(state: CallState, now: float) -> Choice:
     preferred, reason = order, "first"
     if health.arranged and not isinstance(call, DATA):
         preferred, reason = _arranged(health, group_of(health.targets, call), order, state.number)
-    full: str | None = None
+    full = ""
     for target in preferred:
         if target in tried:
             continue
@@ -80,25 +80,25 @@ def choose(state: CallState, now: float) -> Choice:
 def _nothing_flows(state: CallState, order: tuple[str, ...], now: float) -> Choice:
     """Return what to do with a call whose targets all have open circuits."""
     if state.tried:
-        return Choice(None, "no_other_target")
+        return Choice("", "no_other_target")
     if len(order) == 1 == len(state.able) and not _is_gone(state, order[0]):
         return Choice(order[0], "only_one_able")
     wait = _soonest(state.health, order, state.call, now)
-    return Choice(None, "all_down", retry_after=wait)
+    return Choice("", "all_down", retry_after=wait)
 
 
 def _refused(state: CallState, now: float) -> Choice | None:
     """Return the refusal of a call that no target may be asked for, whatever their circuits."""
     health = state.health
     if health.poison is not None and health.poison.is_refused(state.call, now):
-        return Choice(None, "poison_suspected")
+        return Choice("", "poison_suspected")
     if health.local is not None:
         from leeward.routing.local_outage import may_look
 
         if not may_look(health, now):
-            return Choice(None, "local_outage", retry_after=max(0.0, health.local.due - now))
+            return Choice("", "local_outage", retry_after=max(0.0, health.local.due - now))
     if all(health.records[target].isolated for target in state.able):
-        return Choice(None, "isolated")
+        return Choice("", "isolated")
     return None
 
 
@@ -127,7 +127,7 @@ def _stay_with(health: Health, call: Call, present: tuple[str, ...], target: str
         return
     current = health.current.get(group.targets, group.targets[0])
     is_out = current not in present or any(
-        each.state is not State.CLOSED for each in circuits_of(health, current, call)
+        each.state not in FLOWING for each in circuits_of(health, current, call)
     )
     if is_out:
         health.current[group.targets] = target
@@ -142,6 +142,7 @@ def _at(state: CallState, target: str, now: float, reason: str) -> Choice | None
     circuits = [each for each in circuits_of(health, target, state.call) if each.uneasy]
     for each in circuits:
         advance(health, each, now)
+    _look_together(health, circuits, now)
     unclosed = [each for each in circuits if each.state is not State.CLOSED]
     if not unclosed:
         return Choice(target, reason)
@@ -158,6 +159,17 @@ def _at(state: CallState, target: str, now: float, reason: str) -> Choice | None
     if state.number * SPREAD % 1 < share:
         return Choice(target, "ramp")
     return Choice(target, "ramp_full")
+
+
+def _look_together(health: Health, circuits: list[Circuit], now: float) -> None:
+    """Let a probe of the whole verb be one of the resource, too: it needs some call to be made."""
+    wide = next((each for each in circuits if each.state is State.HALF_OPEN), None)
+    if wide is None or wide.resource:
+        return
+    for each in circuits:
+        if each.resource and each.state is State.OPEN and each.reason != "unusable":
+            each.half_open(now)
+            changed(health, each, "half_open")
 
 
 def _is_gone(state: CallState, target: str) -> bool:

@@ -170,6 +170,8 @@ def weigh_lost_race(health: Health, target: str, call: Call, began: float, now: 
     That it took long is evidence; what its answer would have been is not known.
     """
     circuit = health.circuits.get((target, call.verb, call[0]))
+    if circuit is not None:
+        circuit.pending = max(0, circuit.pending - 1)
     if circuit is not None and circuit.state is State.CLOSED and now - began > circuit.slow_above:
         circuit.weigh(health.policy, health.weights, now, slow=True)
 
@@ -257,7 +259,7 @@ def probe_passed(health: Health, circuit: Circuit, now: float, *, weak: bool = F
     circuit.passed += 1
     circuit.leased_until, circuit.due = 0.0, now + policy.probe_gap
     circuit.weak = circuit.weak or weak
-    if not _any_flows_beside(health, circuit):
+    if not any_flows_beside(health, circuit):
         circuit.begin_stage(len(policy.ramp) - 1, now)  # it is the only one, and takes everything
         changed(health, circuit, "ramp", share=circuit.share(policy))
     elif circuit.passed >= policy.probes:
@@ -265,7 +267,7 @@ def probe_passed(health: Health, circuit: Circuit, now: float, *, weak: bool = F
         changed(health, circuit, "ramp", share=circuit.share(policy))
 
 
-def _any_flows_beside(health: Health, circuit: Circuit) -> bool:
+def any_flows_beside(health: Health, circuit: Circuit) -> bool:
     """Return whether calls reach another target of the order."""
     for target in health.targets.order:
         if target == circuit.target or health.records[target].isolated:

@@ -50,7 +50,6 @@ def execute(
     state, commands = begin(core, call, started, timeout, only)
     if not commands:
         return refusal(state.why, state.able, state.retry_after)
-    health = core.health
     try:
         command, began, now, answer = yield commands
     except GeneratorExit:
@@ -61,7 +60,7 @@ def execute(
     if well is not None and well.outcome is Outcome.OK and type(command) is not Pause:
         # Almost every call ends here: `step` would say the same, and a history would be of one.
         assert isinstance(command, Dispatch)
-        health.succeeded(command, began, now)
+        core.health.succeeded(command, began, now)
         attempt = Attempt(
             target,
             began - started,
@@ -133,7 +132,8 @@ class _History:
             self._last = command.target, result
             if outcome is Outcome.AMBIGUOUS and not self._unknown[1].executed:
                 self._unknown = self._last
-            event = AttemptEnded(command.attempt, outcome, retry_after)
+            cut_off = now - began >= command.timeout
+            event = AttemptEnded(command.attempt, outcome, retry_after, cut_off)
         self._weigh(command, outcome, result.reason, began, now)
         self._attempts.append(
             Attempt(
@@ -176,10 +176,11 @@ class _History:
             if isinstance(each, Pause):
                 continue
             self._core.health.give_up(each, now)
-            if each.attempt == 1 and self._attempts:
+            if self._attempts:
                 from leeward.routing.evidence import weigh_lost_race
 
-                weigh_lost_race(self._core.health, each.target, each.call, self._started, now)
+                began = self._started if each.attempt == 1 else now
+                weigh_lost_race(self._core.health, each.target, each.call, began, now)
 
     def conclude(self, state: CallState) -> Result[Any]:
         """Return the result of the call, and remember how it came about."""

@@ -141,6 +141,22 @@ class FailoverDriver(Driver):
         with self._shared.lock:
             return explain(self._shared.core.health, call_id)
 
+    def check_health(self, interval: float, failures: int, recoveries: int) -> None:
+        """Probe every target, whether or not calls go there, until the order is closed."""
+        from leeward.routing.probing import HealthChecks
+        from leeward.routing.runners.background import background_of
+        from leeward.routing.runners.prober import Prober
+
+        checks = HealthChecks(interval, failures, recoveries)
+        background_of(self._shared).prober = Prober(self._shared, checks)
+
+    def share_health(self, table: str, key: str) -> None:
+        """Exchange what is seen with other processes, by way of a table."""
+        from leeward.routing.runners.background import background_of
+        from leeward.routing.runners.snapshot import Snapshot
+
+        background_of(self._shared).snapshot = Snapshot(self._shared, table, key)
+
     def listen(self, listener: Callable[[RoutingEvent], object]) -> None:
         """Let `listener` know everything that is decided from now on."""
         self._shared.listeners.append(listener)

@@ -31,6 +31,13 @@ PROBE: Final = "probe"
 """The reason of an attempt that is the one probe of a circuit."""
 
 
+MARKED_AFTER: Final = 1.0
+"""Seconds between two marks."""
+
+MARKS: Final = 32
+"""Marks that are kept: more than a window's."""
+
+
 class Evidence(NamedTuple):
     """The attempts made on one target, read-backs included.
 
@@ -48,23 +55,36 @@ class Evidence(NamedTuple):
     isolated: bool = False
     circuits: tuple[CircuitStatus, ...] = ()
 
+    @property
+    def state(self) -> str:
+        """In one word: closed, isolated, or what the circuit is that lets the fewest through."""
+        if self.isolated:
+            return "isolated"
+        states = [each.state for each in self.circuits]
+        return next((state for state in ("open", "half_open", "ramp") if state in states), "closed")
+
 
 class Record:
     """One target: what was counted, its tokens for second tries, and the operator's word.
 
     Attributes:
         probes: its driver can make a probe of its own.
-        prepared: the score that a circuit of it begins with, by what others have seen.
+        checks: probes in a row that went well; if negative, that failed.
+        prepared, prepared_until: the score that a circuit of it begins with, by what others have
+            seen, and until when.
     """
 
-    __slots__ = ("attempts", "failures", "isolated", "last", "prepared", "probes", "tokens")
+    __slots__ = (
+        *("attempts", "checks", "failures", "isolated", "last", "probes", "tokens"),
+        *("prepared", "prepared_until"),
+    )
 
     def __init__(self, tokens: float) -> None:
-        self.attempts = self.failures = 0
+        self.attempts = self.failures = self.checks = 0
         self.last: Outcome | None = None
         self.tokens = tokens
         self.isolated = self.probes = False
-        self.prepared = 0.0
+        self.prepared = self.prepared_until = 0.0
 
 
 class Health:
@@ -84,6 +104,8 @@ class Health:
         current: the target that the calls of a group stay with, where they do.
         outbox: what the runner is to do once it has released its lock: events to tell of, probes
             to make.
+        marks: how many calls had begun at some times, the last ones: by these a budget knows how
+            busy the order has been.
         seen_at: when anything happened last, in monotonic seconds.
         good_at: the last success of all.
     """
@@ -102,7 +124,7 @@ class Health:
         ),
         *("calls", "epoch", "watchful", "careful", "arranged", "seen_at", "good_at"),
         *("failovers", "poison", "local", "unreached", "hedges", "hedges_at", "current"),
-        "poison_key",
+        *("marks", "poison_key"),
     )
 
     def __init__(self, targets: Targets, random: Random, policy: RoutingPolicy = DEFAULT) -> None:
@@ -129,6 +151,7 @@ class Health:
         self.local: LocalOutage | None = None
         self.unreached: dict[str, float] = {}
         self.hedges, self.hedges_at = policy.hedge_burst, 0
+        self.marks: deque[tuple[float, int]] = deque(maxlen=MARKS)
         self.current: dict[tuple[str, ...], str] = {}
 
     def start(self, target: str, call: Call, now: float) -> Circuit:
@@ -173,6 +196,12 @@ class Health:
         latency.total += 1
         if latency.total >= latency.due:
             circuit.learn(self.policy, now)
+            self.mark(now)
+
+    def mark(self, now: float) -> None:
+        """Remember how many calls have begun by now, about once a second."""
+        if not self.marks or now - self.marks[-1][0] >= MARKED_AFTER:
+            self.marks.append((now, self.calls))
 
     def add(self, target: str, call: Call) -> Circuit:
         """Return the circuit for `call` on `target`, made if there is not one yet."""
@@ -182,6 +211,7 @@ class Health:
             return found
         if len(self.circuits) >= self.policy.most_circuits:
             self._forget_the_oldest()
+        self.mark(self.seen_at)
         wide = self.circuits.get((target, verb))
         if wide is None:
             wide = self.circuits[target, verb] = Circuit(target, verb, "", None, self.policy)
@@ -194,7 +224,9 @@ class Health:
 
     def _prepare(self, circuit: Circuit) -> None:
         """Begin with what others have seen of the target, if they have told."""
-        circuit.failed, circuit.weighed_at = self.records[circuit.target].prepared, self.seen_at
+        record = self.records[circuit.target]
+        circuit.weighed_at = self.seen_at
+        circuit.failed = record.prepared if self.seen_at < record.prepared_until else 0.0
         circuit.uneasy = circuit.failed > 0
 
     def _forget_the_oldest(self) -> None:

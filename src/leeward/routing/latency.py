@@ -25,6 +25,10 @@ MOST_ANSWERS = 8192
 """Answers after which all counts are halved, so that the old ones fade."""
 
 
+KNOWN_BEYOND = 8
+"""Answers slower than a quantile with which it counts as known."""
+
+
 class Latency:
     """The baseline of one function, bus or table on one target. Times are in seconds.
 
@@ -46,19 +50,25 @@ class Latency:
         self.middle = self.usual = self.rare = self.very_rare = 0.0
 
     def learn(self, policy: RoutingPolicy, now: float) -> None:
-        """Look at the quantiles; each may have grown at most as fast as the policy allows."""
-        most = inf
-        if self.usual:
-            most = 2.0 ** min(64.0, (now - self.learnt_at) / policy.baseline_doubling)
-        self.middle = min(self.quantile(0.5), self.middle * most or inf)
-        self.usual = min(self.quantile(0.95), self.usual * most or inf)
-        self.rare = min(self.quantile(0.99), self.rare * most or inf)
-        self.very_rare = min(self.quantile(0.999), self.very_rare * most or inf)
+        """Look at the quantiles; each may have grown at most as fast as the policy allows.
+
+        One that rests on few answers yet may grow freely: its first value was a guess.
+        """
+        most = 2.0 ** min(64.0, (now - self.learnt_at) / policy.baseline_doubling)
+        self.middle = self._grown(0.5, self.middle, most)
+        self.usual = self._grown(0.95, self.usual, most)
+        self.rare = self._grown(0.99, self.rare, most)
+        self.very_rare = self._grown(0.999, self.very_rare, most)
         self.learnt_at = now
         if self.total >= MOST_ANSWERS:
             self.counts = [count >> 1 for count in self.counts]
             self.total = sum(self.counts)
         self.due = self.total + LEARNT_AFTER
+
+    def _grown(self, share: float, before: float, most: float) -> float:
+        found = self.quantile(share)
+        is_known = self.total * (1 - share) >= KNOWN_BEYOND
+        return min(found, before * most) if is_known and before else found
 
     def quantile(self, share: float) -> float:
         """Return the seconds that so large a share of the answers has kept to."""

@@ -110,17 +110,15 @@ class Poison:
     def is_refused(self, call: Call, now: float) -> bool:
         """Return whether `call` has a payload that harmed two targets a short time ago."""
         name = self._name(call)
-        suspect = self._suspects.get(name) if name is not None else None
-        if suspect is None or suspect.until == -inf:
+        if name is None or name not in self._suspects:
             return False
-        if suspect.until > now:
-            return True
-        self._forget(name)
-        return False
+        suspect = self._suspects[name]
+        if suspect.until != -inf and suspect.until <= now:
+            self._forget(name)
+        return suspect.until > now
 
-    def _forget(self, name: bytes | None) -> None:
-        if name is not None:
-            self.quarantined -= self._suspects.pop(name).until > -inf
+    def _forget(self, name: bytes) -> None:
+        self.quarantined -= self._suspects.pop(name).until > -inf
 
     def _name(self, call: Call) -> bytes | None:
         """Return the digest of a payload; None of a call that has no payload to move."""

@@ -1,4 +1,4 @@
-"""For your tests: a clock that does not wait, a driver that fails, an app as a cloud runs it, logs.
+"""For your tests: a clock that does not wait, drivers that fail, apps as on a cloud, logs.
 
 ```python
 cloud = FaultyDriver(Local())

@@ -1,4 +1,4 @@
-"""An app as a cloud runs it, in this process: its runtime, and events in the cloud's own form."""
+"""An app as it runs on a cloud, in this process: its runtime, and events in their own form."""
 
 from __future__ import annotations
 

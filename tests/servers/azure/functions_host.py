@@ -73,6 +73,7 @@ class FunctionsHost(AnsweringServer):
         prefix: of all routes.
         audience: if it is given, App Service authentication is on: every request for a function
             needs a token of Entra ID for it.
+        runtime: run the functions on Microsoft's own worker library, which needs Python 3.13.
 
     Attributes:
         state: of the app; may change at any time.
@@ -89,6 +90,7 @@ class FunctionsHost(AnsweringServer):
         *,
         prefix: str = "api",
         audience: str | None = None,
+        runtime: bool = False,
     ) -> None:
         super().__init__()
         self.state = State.RUNNING
@@ -98,7 +100,7 @@ class FunctionsHost(AnsweringServer):
         self.body_bytes = BODY_BYTES
         self._prefix = prefix
         self._audience = audience
-        self._worker = FunctionsWorker(app, environment)
+        self._worker = FunctionsWorker(app, environment, runtime=runtime)
         self._functions: tuple[Function, ...] = ()
         self._running = 0
         self._begun: list[Begun] = []

@@ -81,9 +81,11 @@ class FunctionsWorker(ServerProcess):
         headers = tuple((name, each) for name, each in said["headers"])
         return Answer(said["status"], headers, b64decode(said["body"]))
 
-    def by_queue(self, function: Function, body: bytes, metadata: Mapping[str, str]) -> None:
-        """Call a function with a message; raises Raised."""
-        self._call(function, "bytes", b64encode(body).decode(), metadata)
+    def by_queue(
+        self, function: Function, body: bytes, metadata: Mapping[str, str], trace: str = ""
+    ) -> None:
+        """Call a function with a message, in a trace if the worker knows such; raises Raised."""
+        self._call(function, "bytes", b64encode(body).decode(), metadata, trace)
 
     def by_event(self, function: Function, event: object) -> None:
         """Call a function with an event of Event Grid; raises Raised."""
@@ -105,9 +107,14 @@ class FunctionsWorker(ServerProcess):
         self._call(function, "json", "{}")
 
     def _call(
-        self, function: Function, datum: str, value: object, metadata: Mapping[str, str] = {}
+        self,
+        function: Function,
+        datum: str,
+        value: object,
+        metadata: Mapping[str, str] = {},
+        trace: str = "",
     ) -> Any:
-        given = {"datum": datum, "value": value, "metadata": dict(metadata)}
+        given = {"datum": datum, "value": value, "metadata": dict(metadata), "trace": trace}
         return self._say("POST", f"/functions/{function.name}", json.dumps(given).encode())
 
     def _say(self, method: str, path: str, body: bytes = b"") -> Any:

@@ -9,6 +9,7 @@ from leeward.adapter import Capability, Driver, Limits, TargetConfig
 from leeward.adapter.hosts import goes_in_clear
 from leeward.adapter.lazy_plans import Plans
 from leeward.adapter.opening import open_plan_driver
+from leeward.adapter.plan_driver import LOAD_PROBE
 from leeward.adapter.resolver import ConfiguredFirst, Resolved, Source, Unresolved
 from leeward.adapter.wire import Transport
 from leeward.errors import Outcome
@@ -44,6 +45,7 @@ PLANS: Final = (
         "put_object get_object head_object list_objects delete_object",
         "leeward_aws.objects.plans:objects",
     ),
+    Plans("look_function look_queue look_bus look_table", "leeward_aws.looks:looks"),
 )
 
 
@@ -62,6 +64,7 @@ def open_driver(config: TargetConfig) -> Driver:
         native="leeward_aws.native:native",
         capabilities=CAPABILITIES,
         limits=LIMITS,
+        probe=LOAD_PROBE,
         describe={
             "region": settings.region,
             **{f"endpoint.{service}": origin for service, origin in settings.endpoints.items()},

@@ -8,6 +8,7 @@ from typing import Final
 from leeward.adapter import Capability, Driver, Limits, TargetConfig
 from leeward.adapter.lazy_plans import Plans
 from leeward.adapter.opening import open_plan_driver
+from leeward.adapter.plan_driver import LOAD_PROBE
 from leeward.adapter.plans import Planner
 from leeward_azure.identity.sources import describe_source, source_of
 from leeward_azure.settings.options import Settings, settings_from
@@ -77,6 +78,7 @@ def open_driver(config: TargetConfig) -> Driver:
         native="leeward_azure.native:native",
         capabilities=frozenset().union(*(_SERVICES[name][0] for name in there)),
         limits=LIMITS,
+        probe=LOAD_PROBE,
         describe={
             **_endpoints(settings),
             "database": settings.tables.database if settings.tables else None,
@@ -139,4 +141,8 @@ PLANS: Final = (
         "leeward_azure.objects.plans:objects",
         "blobs",
     ),
+    Plans("look_function", "leeward_azure.looks:functions", "functions"),
+    Plans("look_queue", "leeward_azure.looks:queues", "queues"),
+    Plans("look_bus", "leeward_azure.looks:events", "events"),
+    Plans("look_table", "leeward_azure.looks:tables", "tables"),
 )

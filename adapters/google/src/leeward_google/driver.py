@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 from leeward.adapter import Capability, Driver, Limits, TargetConfig
 from leeward.adapter.lazy_plans import Plans
 from leeward.adapter.opening import open_plan_driver
+from leeward.adapter.plan_driver import LOAD_PROBE
 from leeward.adapter.plans import Learn, Need, Plan, Planner, View
 from leeward_google.identity.credentials import Project
 from leeward_google.identity.sources import describe_source, source_of
@@ -66,6 +67,7 @@ def open_driver(config: TargetConfig) -> Driver:
         native="leeward_google.native:native",
         capabilities=DATA | {Capability.INVOKE} if settings.functions else DATA,
         limits=LIMITS._replace(queued_bytes=TASK_BYTES) if by_task else LIMITS,
+        probe=LOAD_PROBE,
         describe={
             "project": settings.project or "that of the credentials",
             **_endpoints(settings),
@@ -133,6 +135,18 @@ def _tables(settings: Settings) -> _ByVerb:
     return _of_project(settings, "store load delete scan", make)
 
 
+def _looks(settings: Settings) -> _ByVerb:
+    from leeward_google import looks
+
+    made = _of_project(settings, " ".join(_LOOKS), partial(looks.of_project, settings))
+    if isinstance(settings.queued, Tasks):
+        return {**made, **looks.tasks(settings.queued)}
+    return made
+
+
+_LOOKS: Final = ("look_bus", "look_table", "look_queue")
+
+
 def _of_project(settings: Settings, verbs: str, make: Callable[[str], _ByVerb]) -> _ByVerb:
     """Return the plans of the target's project, which is asked for first where it is not known."""
     if settings.project is not None:
@@ -163,4 +177,6 @@ PLANS: Final = (
         "leeward_google.objects.plans:objects",
         "objects",
     ),
+    Plans("look_function", "leeward_google.looks:functions", "functions"),
+    Plans(" ".join(_LOOKS), _looks),
 )

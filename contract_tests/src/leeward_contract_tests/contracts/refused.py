@@ -181,4 +181,5 @@ class RefusedContract(Contract):
             with pytest.raises(refusal.error) as raised:
                 client.invoke(ECHO)
         assert type(raised.value.__cause__) is type(result.cause)
-        assert raised.value.code == result.code
+        # A driver over several may be told no by another of them the second time.
+        assert raised.value.code in {result.code, *(each.code for each in result.attempts)}

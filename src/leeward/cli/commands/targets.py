@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from time import sleep
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 
 from leeward.cli.global_options import options_of, without_handlers
@@ -13,26 +16,69 @@ from leeward.local.config import check_handlers
 from leeward.opening import target_config
 from leeward.values import NOTHING
 
+if TYPE_CHECKING:
+    from leeward import Client
+
+WATCH_SECONDS = 2.0
+"""Between two looks."""
+
 STYLES = ("cyan",)
 """Styles of the columns of every table: the name stands out."""
 
 
-def targets(context: typer.Context) -> None:
+def targets(
+    context: typer.Context,
+    *,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Probe the targets every 2 seconds, until Ctrl-C.")
+    ] = False,
+) -> None:
     """Show the order, the targets and the homes of the tables.
 
-    Every target is opened, so that a wrong setting is found; nothing is sent to it. Functions of an
-    embedded target are not imported.
+    Every target is opened, so that a wrong setting is found; nothing is sent to it, but for the
+    probes of --watch, which have no effect. Functions of an embedded target are not imported.
     """
     options = options_of(context)
     config = options.resolved()
-    data = json_of_origins(options.targets, options.settings(), options.environment())
-    data |= json_of_config(config)
     for target in config.order:
         if target.provider == "local":
             check_handlers(target_config(target, config, NOTHING))
+    data = json_of_origins(options.targets, options.settings(), options.environment())
+    data |= json_of_config(config)
     with options.client(without_handlers(config)) as cloud:
-        data["targets"] = [json_of_target(status) for status in cloud.targets()]
-    options.output.show(data, _render)
+        if not watch:
+            data["targets"] = [json_of_target(status) for status in cloud.targets()]
+            options.output.show(data, _render)
+            return
+        try:
+            while True:
+                options.output.show(_look(cloud), _render_look)
+                sleep(WATCH_SECONDS)
+        except KeyboardInterrupt:
+            return
+
+
+def _look(cloud: Client) -> JsonObject:
+    """Probe every target once."""
+    probes = [cloud.probe(status.name) for status in cloud.targets()]
+    return {"targets": [json_of_target(each) for each in cloud.targets()]} | {
+        "probes": [each._asdict() for each in probes]
+    }
+
+
+def _render_look(data: JsonObject, printers: Printers) -> None:
+    rows = [
+        (probe["target"], target["state"], _shown(probe), str(target["waiting"] or 0))
+        for target, probe in zip(data["targets"], data["probes"], strict=True)
+    ]
+    printers.out.table(("target", "circuits", "probe", "waiting"), rows, STYLES)
+
+
+def _shown(probe: JsonObject) -> str:
+    if probe["works"] is None:
+        return "its adapter has none"
+    took = f"{1000 * probe['seconds']:.0f} ms"
+    return f"answers in {took}" if probe["works"] else f"fails after {took} ({probe['code']})"
 
 
 def _render(data: JsonObject, printers: Printers) -> None:
@@ -108,7 +154,19 @@ def _target(target: JsonObject) -> list[tuple[str, str]]:
         ("can", ", ".join(target["capabilities"])),
         *target["settings"].items(),
         ("attempts", seen),
+        ("circuits", _circuits(target)),
+        *[("residency", target["residency"])] * bool(target["residency"]),
+        *[("waiting", f"{target['waiting']} calls for a place")] * bool(target["waiting"]),
     ]
+
+
+def _circuits(target: JsonObject) -> str:
+    if not target["circuits"]:
+        return str(target["state"])
+    return ", ".join(
+        f"{each['verb']} {each['resource']}".strip() + f": {each['state']} ({each['reason']})"
+        for each in target["circuits"]
+    )
 
 
 def _name(named: JsonObject) -> str:

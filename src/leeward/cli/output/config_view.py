@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from leeward.cli.output.json_view import JsonObject
-from leeward.config import BucketConfig, BusConfig, Config, FunctionConfig, TableConfig
+from leeward.config import (
+    BucketConfig,
+    BusConfig,
+    Config,
+    FunctionConfig,
+    GroupConfig,
+    TableConfig,
+)
+from leeward.config.groups import groups_of
 from leeward.config.target_names import unused_sections
 from leeward.operations.objects import OBJECT_TIMEOUT
 from leeward.operations.operations import DATA_TIMEOUT, EVENT_TIMEOUT, INVOKE_TIMEOUT
@@ -26,6 +34,9 @@ def json_of_config(config: Config) -> JsonObject:
         "functions": [_function(name, each) for name, each in functions],
         "buses": [_bus(name, each) for name, each in buses],
         "buckets": [_bucket(name, each, config) for name, each in buckets],
+        "groups": [_group(name, each, config) for name, each in config.groups.items()],
+        "fail_back": config.fail_back,
+        "hedge": config.hedge,
         "unused_sections": unused_sections(config),
     }
 
@@ -44,6 +55,11 @@ def json_of_target(status: TargetStatus) -> JsonObject:
         "attempts": status.attempts,
         "failures": status.failures,
         "last_outcome": None if status.last_outcome is None else status.last_outcome.value,
+        "state": status.state,
+        "circuits": [each._asdict() for each in status.circuits],
+        "residency": status.residency,
+        "in_flight": status.in_flight,
+        "waiting": status.waiting,
     }
 
 
@@ -77,6 +93,19 @@ def _function(name: str | None, function: FunctionConfig) -> JsonObject:
         "dedup_scope": "group" if function.shared_dedup else "target",
         "timeout": function.timeout or INVOKE_TIMEOUT,
         "names": dict(function.names),
+    }
+
+
+def _group(name: str, group: GroupConfig, config: Config) -> JsonObject:
+    order = tuple(str(target) for target in config.order)
+    made = next(iter(groups_of(config._replace(groups={name: group}), order).values()))
+    return {
+        "name": name,
+        "functions": list(group.functions),
+        "buses": list(group.buses),
+        "targets": list(made.targets),
+        "residency": list(group.residency),
+        "fail_back": made.fail_back,
     }
 
 

@@ -20,6 +20,7 @@ from leeward.values import (
 
 if TYPE_CHECKING:
     from leeward.local import DeadLetter
+    from leeward.workflow.runs import Run
 
 JsonObject: TypeAlias = dict[str, Any]
 
@@ -97,6 +98,23 @@ def json_of_dead_letter(target: str, letter: DeadLetter) -> JsonObject:
     }
 
 
+def json_of_run(run: Run) -> JsonObject:
+    """Return the JSON object of a run of a workflow; times are Unix seconds."""
+    return {
+        "workflow": run.workflow,
+        "id": run.id,
+        "target": run.target,
+        "state": run.state.value,
+        "digest": run.digest,
+        "started": run.started,
+        "ended": run.ended,
+        "result": run.result,
+        "error": run.error,
+        "unreversed": list(run.unreversed),
+        "events": [each._asdict() for each in run.events],
+    }
+
+
 def json_of_attempts(attempts: Iterable[Attempt]) -> list[JsonObject]:
     """Return attempts as JSON objects; times in seconds."""
     return [
@@ -108,6 +126,8 @@ def json_of_attempts(attempts: Iterable[Attempt]) -> list[JsonObject]:
             "code": attempt.code,
             "request_id": attempt.request_id,
             "read_back": attempt.read_back,
+            "reason": attempt.reason,
+            "call_id": attempt.call_id,
         }
         for attempt in attempts
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
@@ -13,24 +14,38 @@ from leeward.routing.runners.log_listener import write_to_log
 from leeward.values import RoutingEvent
 
 if TYPE_CHECKING:
+    from leeward.routing.runners.prober import Prober
     from leeward.routing.runners.shared import Shared
+    from leeward.routing.runners.snapshot import Snapshot
 
 MOST_THREADS: Final = 256
 """Attempts and probes of one order that are made beside others at once; more have to wait."""
 
 
 class Background:
-    """The threads of one order, made when the first is needed; idle ones are used again."""
+    """The threads of one order, made when the first is needed; idle ones are used again.
+
+    Attributes:
+        threads: for attempts and probes.
+        prober: probes every target by itself, if that is configured.
+        snapshot: what processes tell each other, if that is configured.
+    """
 
     def __init__(self) -> None:
-        self.renew()
+        self.threads = ThreadPoolExecutor(MOST_THREADS, "leeward-beside")
+        self.prober: Prober | None = None
+        self.snapshot: Snapshot | None = None
 
     def renew(self) -> None:
         """Begin in a child, where the threads of the parent do not run."""
         self.threads = ThreadPoolExecutor(MOST_THREADS, "leeward-beside")
+        if self.prober is not None:
+            self.prober.start()
 
     def close(self) -> None:
         """Start nothing more; what is under way ends by itself."""
+        if self.prober is not None:
+            self.prober.stop()
         self.threads.shutdown(wait=False, cancel_futures=True)
 
 
@@ -56,7 +71,13 @@ def deliver(shared: Shared) -> None:
             if isinstance(each, RoutingEvent):
                 _tell(shared, each)
             else:
-                background_of(shared).threads.submit(make_probe, shared, each)
+                run_beside(shared, make_probe, shared, each)
+
+
+def run_beside(shared: Shared, work: Callable[..., object], *arguments: object) -> None:
+    """Run `work` on a thread; after the order was closed, not at all."""
+    with suppress(RuntimeError):
+        background_of(shared).threads.submit(work, *arguments)
 
 
 def _tell(shared: Shared, event: RoutingEvent) -> None:

@@ -19,10 +19,13 @@ from leeward.app.kit import (
     Handler,
     Host,
     Kind,
+    LogStyle,
     Message,
     Platform,
     SystemClock,
     decode,
+    failed,
+    failure_of,
     is_warm_up,
     serve,
     warmed,
@@ -48,12 +51,16 @@ def handler(app: App, **options: Any) -> LambdaHandler:
     if options:
         raise ConfigError(f"the runtime of AWS has no option {next(iter(options))!r}")
     region = os.environ.get("AWS_REGION")
-    host = Host(app, Platform("aws", region, SystemClock(), ANSWER_BYTES))
+    logs = LogStyle("timestamp", lambda call: {"requestId": call.call_id})
+    host = Host(app, Platform("aws", region, SystemClock(), ANSWER_BYTES, logs, flush=True))
     before_first_call(host)
 
     def lambda_handler(event: Any, context: Any) -> Any:
         run = Run(host, context, sent_to(context))
-        failure, answer = _answer(run, event)
+        try:
+            failure, answer = _answer(run, event)
+        except Exception as error:  # noqa: BLE001 - an event that is not as its service sends them
+            failure, answer = failed_with(failed(failure_of(error, (), "maybe")), told=False), None
         if failure is not None:
             raise failure from None
         return answer

@@ -178,11 +178,16 @@ def _notified(run: Run, own: Handler | None, message: Message) -> Answer | None:
     return None
 
 
-def message_delivery(run: Run, message: Message, attempt: int | None) -> Delivery:
-    """Return the delivery of a message; its key is the sender's, else the message's id."""
+def message_delivery(
+    run: Run, message: Message, attempt: int | None, given: Message | bytes | None = None
+) -> Delivery:
+    """Return the delivery of a message; its key is the sender's, else the message's id.
+
+    `given` is what the handler gets, if that is not the message.
+    """
     attributes = message.attributes
     return Delivery(
-        message,
+        message if given is None else given,
         f"{run.id}/{message.id}",
         attributes.get("idempotency-key") or message.id,
         run.seconds(),

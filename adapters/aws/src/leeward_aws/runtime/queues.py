@@ -7,7 +7,8 @@ every answer for a success, and the failed messages are gone.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
 
 from leeward.app.kit import (
     Answer,
@@ -18,6 +19,7 @@ from leeward.app.kit import (
     failed,
     refused,
 )
+from leeward.values import NOTHING
 from leeward_aws.runtime import notifications
 from leeward_aws.runtime.call import Run
 
@@ -34,34 +36,63 @@ def is_batch(event: Any) -> bool:
     )
 
 
+class Source(NamedTuple):
+    """A queue that messages of a batch come from.
+
+    Attributes:
+        name: of the queue.
+        is_ordered: the messages of a group keep their order.
+        handler: of its messages; None if they can only be events.
+    """
+
+    name: str
+    is_ordered: bool
+    handler: Handler | None
+
+
 def handle(run: Run, own: Handler | None, records: list[dict[str, Any]]) -> dict[str, Any]:
     """Hand every message to its handler; return those that have failed.
 
     In a queue that keeps an order, a message that fails holds back all later ones of its group:
-    they are not handled, and come again behind it.
+    they are not handled, and come again behind it. (Other queues have groups, too, to be fair to
+    their senders.)
     """
     failures: list[str] = []
     held: set[str] = set()
+    sources: dict[str, Source] = {}
     for record in records:
-        group = _group(record)
+        arn = record.get("eventSourceARN")
+        source = sources.get(arn) if isinstance(arn, str) else None
+        if source is None:
+            source = sources[str(arn)] = _source(run, own, str(arn))
+        attributes = record.get("attributes") or NOTHING
+        group = attributes.get("MessageGroupId") if source.is_ordered else None
+        id = record["messageId"]
         if group is not None and group in held:
-            failures.append(record["messageId"])
-            continue
-        if _handle_one(run, own, record).failure is not None:
-            failures.append(record["messageId"])
+            failures.append(id)
+        elif _handle_one(run, own, source, record).failure is not None:
+            failures.append(id)
             if group is not None:
                 held.add(group)
     return {"batchItemFailures": [{"itemIdentifier": each} for each in failures]}
 
 
-def _handle_one(run: Run, own: Handler | None, record: dict[str, Any]) -> Answer:
-    message = message_of(record)
-    handler = own or run.host.queue_handler(message.queue)
-    if handler is None or handler.kind is Kind.EVENT:
+def _source(run: Run, own: Handler | None, arn: str) -> Source:
+    queue = arn.rpartition(":")[2]
+    name = queue.removesuffix(".fifo")
+    handler = own or run.host.queue_handler(name)
+    if handler is not None and handler.kind is Kind.EVENT:
+        handler = None
+    return Source(name, name != queue, handler)
+
+
+def _handle_one(run: Run, own: Handler | None, source: Source, record: dict[str, Any]) -> Answer:
+    message = message_of(record, source.name)
+    handler = source.handler
+    if handler is None:
         return _as_events(run, own, record, message)
-    delivery = notifications.message_delivery(run, message, _attempt(record))
-    if handler.kind is Kind.CALL:
-        delivery = delivery._replace(input=message.body)
+    given = message.body if handler.kind is Kind.CALL else message
+    delivery = notifications.message_delivery(run, message, _attempt(record), given)
     return run.host.run(handler, delivery)
 
 
@@ -82,29 +113,20 @@ def _as_events(run: Run, own: Handler | None, record: dict[str, Any], message: M
     return Answer(b"null")
 
 
-def message_of(record: dict[str, Any]) -> Message:
+def message_of(record: dict[str, Any], queue: str) -> Message:
     """Return a record as a message; attributes that are bytes are left out."""
-    attributes = {
-        name.lower(): each["stringValue"]
-        for name, each in (record.get("messageAttributes") or {}).items()
-        if isinstance(each, dict) and isinstance(each.get("stringValue"), str)
-    }
-    queue = str(record.get("eventSourceARN")).rpartition(":")[2].removesuffix(".fifo")
-    body = str(record.get("body") or "").encode(errors="surrogatepass")
-    return Message(queue, str(record["messageId"]), body, attributes)
-
-
-def _group(record: dict[str, Any]) -> str | None:
-    """Return the group in which a message keeps its order; None if its queue keeps none.
-
-    Such queues may have groups, too, to be fair to their senders.
-    """
-    if not str(record.get("eventSourceARN")).endswith(".fifo"):
-        return None
-    group: str | None = (record.get("attributes") or {}).get("MessageGroupId")
-    return group
+    told = record.get("messageAttributes")
+    attributes: Mapping[str, str] = NOTHING
+    if told:
+        attributes = {
+            name.lower(): text
+            for name, each in told.items()
+            if isinstance(text := each.get("stringValue"), str)
+        }
+    body = record.get("body") or ""
+    return Message(queue, record["messageId"], body.encode(errors="surrogatepass"), attributes)
 
 
 def _attempt(record: dict[str, Any]) -> int | None:
-    count = str((record.get("attributes") or {}).get("ApproximateReceiveCount", ""))
-    return int(count) if count.isascii() and count.isdecimal() and len(count) < 10 else None
+    count = (record.get("attributes") or NOTHING).get("ApproximateReceiveCount")
+    return int(count) if isinstance(count, str) and count.isdecimal() and len(count) < 10 else None

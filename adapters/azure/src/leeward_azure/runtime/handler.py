@@ -15,7 +15,8 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-from leeward.app.kit import App, Handler, Host, Kind, Platform, SystemClock
+from leeward.app.context import Context
+from leeward.app.kit import App, Handler, Host, Kind, LogStyle, Platform, SystemClock, trace_ids
 from leeward.errors import ConfigError
 from leeward_azure.runtime.inputs import Made, event_grid, http, service_bus, storage_queue, timer
 
@@ -63,13 +64,26 @@ def handler(
     if auth_level not in LEVELS:
         raise ConfigError(f"auth_level is {auth_level!r}; known: {', '.join(LEVELS)}")
     made = _library().FunctionApp(http_auth_level=auth_level.upper())
-    host = Host(app, Platform("azure", os.environ.get("REGION_NAME"), SystemClock(), ANSWER_BYTES))
+    region = os.environ.get("REGION_NAME")
+    host = Host(
+        app,
+        Platform(
+            "azure", region, SystemClock(), ANSWER_BYTES, LogStyle("time", _logged), flush=True
+        ),
+    )
     _check_names(app)
     for each in app.handlers.values():
         _add(made, host, each, Connections(storage, service_bus or {}))
     if app.has_warm:
         _add_warm_up(made, app)
     return made
+
+
+def _logged(call: Context) -> Mapping[str, Any]:
+    """Return what Application Insights calls the ids of a call, for queries over its lines."""
+    ids = trace_ids(call.trace)
+    found = {"InvocationId": call.call_id}
+    return found if ids is None else {**found, "operation_Id": ids.trace}
 
 
 def _library() -> Any:

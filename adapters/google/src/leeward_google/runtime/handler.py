@@ -24,6 +24,7 @@ from leeward.app.kit import (
     HttpRequest,
     InvalidInput,
     Kind,
+    LogStyle,
     Platform,
     SystemClock,
     events_in,
@@ -39,6 +40,7 @@ from leeward.app.kit import (
 from leeward.errors import ConfigError
 from leeward_google.runtime import pushes, schedules
 from leeward_google.runtime.call import Run, delivered
+from leeward_google.runtime.logs import logged
 
 ANSWER_BYTES: Final = 32 * 1024 * 1024
 """Of an answer over HTTP/1. Source: Cloud Run's quotas."""
@@ -65,7 +67,10 @@ def handler(app: App, *, target: str | None = None, **options: Any) -> WebFuncti
             f"the runtime of Google Cloud has no option {next(iter(options))!r}; known: target"
         )
     region = os.environ.get("FUNCTION_REGION") or os.environ.get("GOOGLE_CLOUD_REGION")
-    host = Host(app, Platform("google", region, SystemClock(), ANSWER_BYTES))
+    logs = LogStyle("time", logged)
+    host = Host(
+        app, Platform("google", region, SystemClock(), ANSWER_BYTES, logs, flush=True, cloud="gcp")
+    )
 
     def main(request: Any) -> tuple[bytes, int, list[tuple[str, str]]]:
         headers = headers_of(request.headers.items())

@@ -1,0 +1,3 @@
+from shop import app as shop_app
+
+function_app = shop_app.handler("azure")

@@ -1,0 +1,3 @@
+from shop import app
+
+lambda_handler = app.handler("aws")

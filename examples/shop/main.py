@@ -1,0 +1,3 @@
+from shop import app
+
+main = app.handler("google")

@@ -1,0 +1,127 @@
+"""Evidence by hand: a core over targets of one letter, and answers put into it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from leeward.adapter import Call, Invoke, Result
+from leeward.errors import Outcome
+from leeward.routing.call import Core, Dispatch
+from leeward.routing.circuit import Circuit, State
+from leeward.routing.evidence import Answered, weigh_failure
+from leeward.routing.execution import execute
+from leeward.routing.health import Health
+from leeward.routing.policy import DEFAULT, RoutingPolicy
+from leeward.routing.select import Targets
+from leeward.values import Effect
+
+HARMLESS = Invoke("f", b"1", "key-1", Effect.IDEMPOTENT)
+UNSAFE = Invoke("f", b"1", "key-1")
+LATENCY = 0.05
+"""Seconds that an answer takes, where a test does not say."""
+
+
+def half() -> float:
+    """Return the middle: jitter is then none."""
+    return 0.5
+
+
+class World:
+    """A core, a time, and targets that answer as they are told.
+
+    Attributes:
+        answers: target to the outcome of everything that it is sent; OK where it is not named.
+        now: monotonic seconds.
+        sent: the target of each attempt so far.
+    """
+
+    def __init__(self, order: str = "ab", policy: RoutingPolicy = DEFAULT, **more: Any) -> None:
+        targets = Targets(tuple(order), home=order[0])._replace(**more)
+        self.health = Health(targets, half, policy)
+        self.core = Core(self.health)
+        self.answers: dict[str, Outcome | Result[Any]] = {}
+        self.now = 100.0
+        self.took: dict[str, float] = {}
+        self.sent: list[str] = []
+
+    def call(self, call: Call = HARMLESS, timeout: float = 10.0) -> Result[Any]:
+        """Make one call from beginning to end."""
+        execution = execute(self.core, call, self.now, timeout)
+        try:
+            commands = next(execution)
+            while True:
+                (command,) = commands
+                began = self.now
+                answer: Any = None
+                if isinstance(command, Dispatch) or hasattr(command, "after"):
+                    target = command.target
+                    self.sent.append(target)
+                    self.now += min(self.took.get(target, LATENCY), command.timeout)  # type: ignore[union-attr]
+                    said = self.answers.get(target, Outcome.OK)
+                    answer = said if isinstance(said, Result) else Result(said)
+                else:
+                    self.now += command.seconds
+                commands = execution.send((command, began, self.now, answer))
+        except StopIteration as end:
+            result: Result[Any] = end.value
+            return result
+
+    def calls(self, count: int, call: Call = HARMLESS, *, every: float = 0.1) -> str:
+        """Make calls one after the other; return the target that answered each, or a dash."""
+        answered = ""
+        for number in range(count):
+            unique = call._replace(payload=b"%d" % number) if isinstance(call, Invoke) else call
+            result = self.call(unique)
+            well = result.outcome is Outcome.OK and result.target
+            answered += str(result.target) if well else "-"
+            self.now += every
+        return answered
+
+    def told(self) -> list[str]:
+        """Return the names of the events since the last look."""
+        names = [each.name for each in self.health.outbox if hasattr(each, "facts")]
+        self.health.outbox.clear()
+        return names
+
+    def circuit(self, target: str, verb: str = "invoke", resource: str = "") -> Circuit:
+        """Return a circuit; without a resource that of the whole verb."""
+        key = (target, verb, resource) if resource else (target, verb)
+        return self.health.circuits[key]
+
+    def state(self, target: str, resource: str = "") -> State:
+        """Return the state of a circuit."""
+        return self.circuit(target, resource=resource).state
+
+
+def attempt(
+    target: str, call: Call = HARMLESS, epoch: int = 10**9, reason: str = "first"
+) -> Dispatch:
+    """Return an attempt as a runner would carry it out."""
+    return Dispatch(1, target, call, 10.0, epoch, reason)
+
+
+def fail(
+    health: Health, target: str, outcome: Outcome, now: float, *, call: Call = HARMLESS, **more: Any
+) -> None:
+    """Put one failure into `health`."""
+    answered = Answered(attempt(target, call, **more), now - LATENCY, now)
+    weigh_failure(health, answered, outcome, None)
+
+
+OTHER = HARMLESS._replace(function="g")
+KEYED = HARMLESS._replace(effect=Effect.KEYED)
+
+
+def opened(world: World, target: str = "a") -> World:
+    """Open the circuit of a target as a whole: it refuses connections."""
+    world.answers[target] = Outcome.NOT_SENT
+    world.calls(5)
+    assert world.state(target) is State.OPEN
+    return world
+
+
+def healed(world: World, target: str = "a") -> World:
+    """Let the target work again, and the time of its circuit pass."""
+    world.answers.clear()
+    world.now = world.circuit(target).until
+    return world

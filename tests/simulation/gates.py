@@ -1,0 +1,374 @@
+"""What the router must reach, measured in cells: one row a gate, with the other routers beside.
+
+The figures come from the reliability notes, 6.5. A gate that falls short is reported short.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from itertools import count
+from math import ceil
+from multiprocessing import get_context
+from statistics import mean, median
+from typing import NamedTuple
+
+from leeward.adapter import Call
+from leeward.errors import Outcome
+from leeward.routing.choice import ProbeTarget
+from leeward.routing.execution import Execution
+from tests.simulation.baselines import BASELINES
+from tests.simulation.cells import (
+    BEFORE,
+    ORDER,
+    PRIMARY,
+    Cell,
+    Passage,
+    router_of,
+    run_cell,
+    schedule_of,
+    take_through,
+)
+from tests.simulation.runner import Router
+from tests.simulation.scenarios import Setting
+from tests.simulation.traffic import Kind, Mix
+
+ROUTERS = ("leeward", *BASELINES)
+
+HARD = {
+    "refused": Cell("refused", ("refused",), 20.0),
+    "black hole": Cell("black hole", ("request lost",), 20.0),
+    "black hole, work done": Cell("black hole, work done", ("silent work",), 20.0),
+    "answers lost": Cell("answers lost", ("answer lost",), 20.0),
+    "server errors": Cell("server errors", ("server error",), 20.0),
+    "throttled": Cell("throttled", ("throttled, absent",), 20.0),
+    "slow x40": Cell("slow x40", ("slow x40",), 20.0),
+}
+BROWNOUTS = {
+    f"brownout {percent} %": Cell(f"brownout {percent} %", ("server error",), 20.0, percent / 100)
+    for percent in (8, 15, 30, 50)
+}
+
+
+ONE_FUNCTION = Mix({Kind.IDEMPOTENT: 1}, {6.0: 1})
+"""Evidence is kept for each function; over several, each has its own share of it."""
+
+
+class Row(NamedTuple):
+    """One gate.
+
+    Attributes:
+        metric: what was measured.
+        gate: what it must reach, in words.
+        met: whether leeward does; None where it is only shown.
+        measured: by router, in words; "" where it says nothing.
+        remark: why it falls short, or how it was measured.
+    """
+
+    metric: str
+    gate: str
+    met: bool | None
+    measured: dict[str, str]
+    remark: str = ""
+
+
+Passages = dict[str, list[Passage]]
+"""Router to its passages through one cell, one for each seed."""
+
+
+def passages_of(cell: Cell, seeds: int, routers: Sequence[str] = ROUTERS) -> Passages:
+    """Take every router through a cell, with so many seeds."""
+    return {name: [run_cell(cell, seed, name) for seed in range(seeds)] for name in routers}
+
+
+def detection() -> Iterator[Row]:
+    """Measure how soon calls go elsewhere."""
+    limits = {("refused", 200.0): 0.1, ("refused", 20.0): 0.6}
+    limits |= {("black hole", 200.0): 1.0, ("black hole", 20.0): 1.0}
+    for (fault, rate), most in limits.items():
+        cell = HARD[fault]._replace(rate=rate, lasts=30.0, after=5.0)
+        found = passages_of(cell, 8)
+        seconds = {name: _detected(each) for name, each in found.items()}
+        yield Row(
+            f"detect: {fault}, {rate:g} calls/s",
+            f"<= {most:g} s",
+            max(seconds["leeward"]) <= most,
+            {name: _spread(each, "s") for name, each in seconds.items()},
+        )
+    yield _detected_in_calls(HARD["refused"]._replace(rate=1.0, lasts=60.0, after=5.0), 5, 8)
+    for percent, most in ((50, 20), (15, 180), (8, 1500)):
+        cell = BROWNOUTS[f"brownout {percent} %"]._replace(lasts=max(30.0, most / 10), after=5.0)
+        yield _detected_in_calls(cell._replace(mix=ONE_FUNCTION), most, 40)
+    both = BROWNOUTS["brownout 50 %"]._replace(lasts=30.0, after=5.0)
+    yield _detected_in_calls(both, None, 20)
+
+
+def _detected_in_calls(cell: Cell, most: int | None, seeds: int) -> Row:
+    found = passages_of(cell, seeds)
+    calls = {
+        name: sorted(each.left_at(BEFORE)[1] for each in passages)
+        for name, passages in found.items()
+    }
+    ours = calls["leeward"][ceil(0.95 * seeds) - 1]
+    return Row(
+        f"detect: {cell.name}, {cell.rate:g} calls/s"
+        + ("" if most is not None else ", over two functions"),
+        f"<= {most} calls, p95" if most is not None else "shown only",
+        ours <= most if most is not None else None,
+        {
+            name: f"{median(each):.0f} median, {each[ceil(0.95 * seeds) - 1]} p95"
+            for name, each in calls.items()
+        },
+        "calls until ten in a row go elsewhere",
+    )
+
+
+def _detected(passages: list[Passage]) -> list[float]:
+    return [each.left_at(BEFORE)[0] for each in passages]
+
+
+def _spread(values: list[float], unit: str) -> str:
+    return f"{median(values):.2f} median, {max(values):.2f} max {unit}"
+
+
+def false_trips() -> Iterator[Row]:
+    """Measure how often a target that fails 1 % of the calls is taken for ill."""
+    cell = Cell("calm", (), 20.0, lasts=0.0, after=20_000.0, baseline=0.01)
+    passage = run_cell(cell, 0)
+    yield Row(
+        "false trips at 1 % of failures",
+        "0",
+        not passage.opened,
+        {"leeward": f"{len(passage.opened)} in {len(passage.at):,} calls"},
+    )
+
+
+class Worst(NamedTuple):
+    """The worst that a router did in any of the cells."""
+
+    harmless: float
+    unsafe: float
+    hard: float
+    brownout: float
+    back: list[float]
+    doubles: int
+
+
+def availability() -> Iterator[Row]:
+    """Measure what callers see while one target fails, and what it costs."""
+    worst = {name: _worst(name) for name in ROUTERS}
+    ours = worst["leeward"]
+    yield Row(
+        "unsafe calls that ran twice, all faults of one target",
+        "0",
+        ours.doubles == 0,
+        {name: f"{each.doubles}" for name, each in worst.items()},
+    )
+    yield Row(
+        "availability of harmless calls, worst fault of one target",
+        ">= 99.99 %",
+        ours.harmless >= 0.9999,
+        {name: f"{each.harmless:.3%}" for name, each in worst.items()},
+        "in the time of the fault, its onset included; 6,000 calls of each cell",
+    )
+    yield Row(
+        "availability of unsafe calls, worst hard fault",
+        "the rest is in flight at the onset, or of the baseline",
+        None,
+        {name: f"{each.unsafe:.3%}" for name, each in worst.items()},
+        "the others buy theirs with doubles",
+    )
+    yield Row(
+        "attempts for each call in a hard fault, worst",
+        "<= 1.02",
+        ours.hard <= 1.02,
+        {name: f"{each.hard:.3f}" for name, each in worst.items()},
+        "at 50 calls/s",
+    )
+    yield Row(
+        "attempts for each call in a brownout, worst",
+        "<= 1.10",
+        ours.brownout <= 1.10,
+        {name: f"{each.brownout:.3f}" for name, each in worst.items()},
+    )
+    yield Row(
+        "back on the primary (95 %) after a hard fault",
+        "<= 60 s",
+        max(ours.back) <= 60,
+        {name: _spread(each.back, "s") for name, each in worst.items()},
+    )
+
+
+def _worst(router: str) -> Worst:
+    harmless, unsafe, hard, brownout, doubles = 1.0, 1.0, 0.0, 0.0, 0
+    back: list[float] = []
+    for name, cell in {**HARD, **BROWNOUTS}.items():
+        passages = [run_cell(cell._replace(rate=50.0), seed, router) for seed in range(2)]
+        calls = [each.between(BEFORE, BEFORE + cell.lasts) for each in passages]
+        pairs = list(zip(passages, calls, strict=True))
+        harmless = min(harmless, mean(each.well_of(at, unsafe=False) for each, at in pairs))
+        per_call = mean(each.attempts_per_call(at) for each, at in pairs)
+        doubles += sum(each.doubles for each in passages)
+        if name in BROWNOUTS:
+            brownout = max(brownout, per_call)
+            continue
+        unsafe = min(unsafe, mean(each.well_of(at, unsafe=True) for each, at in pairs))
+        hard = max(hard, per_call)
+        back += [each.back_at(BEFORE + cell.lasts) for each in passages]
+    return Worst(harmless, unsafe, hard, brownout, back, doubles)
+
+
+def flapping() -> Iterator[Row]:
+    """Measure a target that fails and recovers every 10 s, for 10 minutes."""
+    cell = Cell("flapping", ("refused", "answer lost"), 20.0, lasts=10.0, windows=30, after=30.0)
+    found = passages_of(cell, 1)
+    ours = found["leeward"][0]
+    calls = {name: each[0].between(BEFORE, cell.ends) for name, each in found.items()}
+    yield Row(
+        "flapping every 10 s for 10 min: openings",
+        "<= 10",
+        len(ours.opened) <= 10,
+        {"leeward": f"{len(ours.opened)}"},
+        "openings of the primary's circuits that were serving",
+    )
+    yield Row(
+        "flapping: attempts for each call, doubles",
+        "<= 1.02, 0",
+        ours.attempts_per_call(calls["leeward"]) <= 1.02 and ours.doubles == 0,
+        {
+            name: f"{each[0].attempts_per_call(calls[name]):.3f}, {each[0].doubles}"
+            for name, each in found.items()
+        },
+    )
+
+
+def all_down() -> Iterator[Row]:
+    """Measure two minutes without any target, and the return."""
+    cell = Cell("all down", ("request lost",), 50.0, targets=ORDER, after=60.0)
+    found = passages_of(cell, 2)
+    live: dict[str, list[float]] = {name: [] for name in ROUTERS}
+    again: dict[str, list[float]] = {name: [] for name in ROUTERS}
+    for name, passages in found.items():
+        for each in passages:
+            late = each.between(BEFORE + 20.0, BEFORE + cell.lasts)
+            live[name].append(sum(each.attempts[index] for index in late) / 100.0 / len(ORDER))
+            healed = BEFORE + cell.lasts
+            good = [index for index in each.between(healed, 1e9) if each.well[index]]
+            again[name].append(each.at[good[0]] - healed if good else float("inf"))
+    yield Row(
+        "all down: attempts at each target a second, from the 20th second",
+        "<= 1",
+        max(live["leeward"]) <= 1.0,
+        {name: f"{max(each):.2f}" for name, each in live.items()},
+    )
+    yield Row(
+        "all down: first success after the recovery",
+        "<= 3 s",
+        max(again["leeward"]) <= 3.0,
+        {name: _spread(each, "s") for name, each in again.items()},
+    )
+
+
+class Herd:
+    """Many clients, each with a router of its own, over the same targets."""
+
+    def __init__(self, name: str, clients: int, seed: str) -> None:
+        self._routers = [router_of(name, f"{seed}/{number}") for number in range(clients)]
+        self._next = count()
+        self._last: Router = self._routers[0]
+        self._probes: dict[int, Router] = {}
+
+    def execute(self, call: Call, started: float, timeout: float) -> Execution:
+        """Let the next client make the call."""
+        router = self._routers[next(self._next) % len(self._routers)]
+        result = yield from router.execute(call, started, timeout)
+        self._last = router
+        return result
+
+    def why(self) -> str:
+        """Return what the client of the last call says."""
+        return self._last.why()
+
+    def left_to_do(self, now: float) -> tuple[ProbeTarget, ...]:
+        """Drop the clients' own probes: these calls may be probes themselves."""
+        for router in self._routers[:0]:
+            router.left_to_do(now)
+        return ()
+
+    def probed(self, probe: ProbeTarget, outcome: Outcome, now: float, fidelity: str) -> None:
+        """Never be told of one."""
+
+
+def herd() -> Iterator[Row]:
+    """Measure 200 clients that come back to a primary which is cold."""
+    clients, each_rate, cold = 200, 5.0, 300.0
+    cell = Cell(
+        "herd",
+        ("server error",),
+        clients * each_rate,
+        lasts=20.0,
+        after=90.0,
+        mix=Mix({Kind.IDEMPOTENT: 1}, {6.0: 1}),
+    )
+    full = 1.2 * cell.rate
+    setting = Setting(
+        ORDER,
+        {"t": PRIMARY},
+        cell.rate,
+        schedule_of(cell),
+        0.0,
+        capacities={PRIMARY: full},
+        cold=True,
+        mix=cell.mix,
+        cold_share=cold / full,
+        warm_after=(full - cold) / 20.0,
+    )
+    peaks, failed = {}, {}
+    for name in ROUTERS:
+        router = Herd(name, clients, "herd")
+        passage = take_through(setting, cell, 0, name, router=router)
+        peaks[name] = passage.peak
+        after = passage.between(BEFORE + cell.lasts, 1e9)
+        failed[name] = sum(not passage.well[index] for index in after)
+    yield Row(
+        "herd of 200 clients on a cold primary: peak load over capacity",
+        "<= 1.0",
+        peaks["leeward"] <= 1.0,
+        {name: f"{peaks[name]:.2f}, {failed[name]} failed calls" for name in ROUTERS},
+        "capacity grows from 30 % of the load by 20 calls/s each second",
+    )
+
+
+def hedged() -> Iterator[Row]:
+    """Measure what a hedge gains where 2 % of the answers take 40 times longer."""
+    mix = Mix({Kind.READ_ONLY: 1}, {6.0: 1})
+    cell = Cell("slow tail", ("slow x40",), 50.0, 0.02, lasts=400.0, after=0.0, mix=mix)
+    plain, hedged = run_cell(cell, 0), run_cell(cell, 0, hedging=True)
+    calls = plain.between(BEFORE + 100.0, cell.ends)
+    gain = hedged.percentile(0.99, calls) / plain.percentile(0.99, calls)
+    extra = hedged.attempts_per_call(calls) / plain.attempts_per_call(calls) - 1
+    yield Row(
+        "hedging, 2 % of the calls 40 times slower: p99 and extra calls",
+        "extra <= 5 %",
+        extra <= 0.05,
+        {"leeward": f"p99 x {gain:.2f}, +{extra:.1%} calls"},
+    )
+
+
+PARTS: tuple[Callable[[], Iterator[Row]], ...] = (
+    *(availability, detection, false_trips, flapping, all_down, herd, hedged),
+)
+
+
+def measure(workers: int) -> list[Row]:
+    """Measure every gate, part by part, on so many processes."""
+    if workers == 1:
+        return [row for part in PARTS for row in part()]
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        found = list(pool.map(_rows_of, range(len(PARTS))))
+    return [row for rows in found for row in rows]
+
+
+def _rows_of(part: int) -> list[Row]:
+    return list(partial(PARTS[part])())
