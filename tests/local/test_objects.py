@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -81,6 +82,20 @@ def test_objects_are_files_that_other_programs_read(tmp_path: Path) -> None:
         cloud.delete_object("reports", "gone")
     assert (tmp_path / "reports" / "2026~" / "may.csv").read_bytes() == b"second"
     assert len(list((tmp_path / "reports" / ".data").iterdir())) == 1
+
+
+def test_nobody_else_may_look_into_the_folder(tmp_path: Path) -> None:
+    """Nor write to the one above it, where that was made too; the database lies there as well."""
+    cloud = Local(path=tmp_path / ".leeward" / "local.sqlite3")
+    before = os.umask(0o002)
+    try:
+        with Client(cloud) as client:
+            client.put_object("b", "name", b"mine")
+            client.store_data("items", {"id": "1"})
+    finally:
+        os.umask(before)
+    for folder in (tmp_path / ".leeward", tmp_path / ".leeward" / "local-objects"):
+        assert folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_two_targets_of_one_folder_see_each_other(tmp_path: Path) -> None:

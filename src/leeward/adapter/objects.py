@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from leeward.adapter.plans import Plan, Step
 from leeward.calls import Result
-from leeward.errors import InvalidRequest, Outcome
+from leeward.errors import Outcome
 from leeward.http.messages import Response
 from leeward.object_calls import (
     DeleteObject,
@@ -39,7 +39,6 @@ __all__ = [
     "range_in",
     "settled",
     "whole_size",
-    "wrong_cursor",
 ]
 
 NOTHING_THERE: Final = Piece(b"", None)
@@ -141,10 +140,3 @@ def settled(call: PutObject, refusal: Result[Any], look: Plan) -> Generator[Step
     if there is not None and there.write_id == call.write_id:
         return Result.ok(there.revision, request_id=refusal.request_id)
     return another_object(refusal.request_id)
-
-
-def wrong_cursor() -> InvalidRequest:
-    """Return the refusal of a cursor that no page of the bucket has given."""
-    return InvalidRequest(
-        "cursor was not given by a page of this bucket; begin with None", field="cursor"
-    )

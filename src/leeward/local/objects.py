@@ -88,7 +88,8 @@ class Objects:
     def _put(self, call: PutObject, timeout: float) -> Result[Any]:
         bucket = self._bucket(call.bucket)
         path = self._path(call.bucket, call.name)
-        for each in (bucket / _DATA, path.parent):
+        # One by one: `parents` would let others look into those in between.
+        for each in (self._folder.parent, self._folder, bucket, bucket / _DATA, path.parent):
             each.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _locked(bucket, timeout) as free:
             if not free:
