@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
+from runpy import run_path
 
 from leeward.workflow.limits import LIMITS
 from leeward.workflow.picture import picture_of
@@ -37,9 +37,7 @@ def table() -> str:
 
 def picture() -> str:
     """Return the order of the examples, whose payment has timed out, as SVG."""
-    sys.path.insert(0, str(DOCS.parent / "examples"))
-    from order_flow import order_flow
-
+    order_flow = run_path(str(DOCS.parent / "examples" / "order_flow.py"))["order_flow"]
     events = tuple(
         RunEvent(path, 1, float(number), number + 0.5, error, error is not None)
         for number, (path, error) in enumerate(EVENTS)

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from leeward.adapter import Driver
     from leeward.app import App
     from leeward.config import Config
+    from leeward.object_values import ObjectInfo, ObjectPage
+    from leeward.operations.downloads import AsyncObjectReader
     from leeward.workflow.model import Definition
     from leeward.workflow.runs import Run
 
@@ -190,6 +192,67 @@ class AsyncClient(Operating, WithUsualNames):
     ) -> StoreReceipt:
         """Delete an item; see `leeward.Client.delete_data`."""
         call, seconds, finish = self._operations.delete_data(table, key, if_revision, timeout)
+        return finish(call, await self._router.perform_async(call, seconds))
+
+    async def put_object(
+        self,
+        bucket: str,
+        name: str,
+        data: bytes,
+        *,
+        if_absent: bool = False,
+        if_revision: str | None = None,
+        timeout: float | None = None,
+    ) -> StoreReceipt:
+        """Write an object whole; see `leeward.Client.put_object`."""
+        call, seconds, finish = self._operations.objects.put_object(
+            bucket, name, data, if_absent=if_absent, if_revision=if_revision, timeout=timeout
+        )
+        return finish(call, await self._router.perform_async(call, seconds))
+
+    async def get_object(
+        self,
+        bucket: str,
+        name: str,
+        *,
+        start: int = 0,
+        length: int | None = None,
+        timeout: float | None = None,
+    ) -> AsyncObjectReader | None:
+        """Read an object while you iterate; see `leeward.Client.get_object`."""
+        from leeward.operations.downloads import opened_async
+
+        download = self._operations.objects.get_object(
+            bucket, name, start=start, length=length, timeout=timeout
+        )
+        return await opened_async(download, self._router.perform_async)
+
+    async def head_object(
+        self, bucket: str, name: str, *, timeout: float | None = None
+    ) -> ObjectInfo | None:
+        """Look at an object without reading it; None if there is none."""
+        call, seconds, finish = self._operations.objects.head_object(bucket, name, timeout)
+        return finish(call, await self._router.perform_async(call, seconds))
+
+    async def list_objects(
+        self,
+        bucket: str,
+        prefix: str = "",
+        *,
+        cursor: str | None = None,
+        timeout: float | None = None,
+    ) -> ObjectPage:
+        """List one page of objects; see `leeward.Client.list_objects`."""
+        call, seconds, finish = self._operations.objects.list_objects(
+            bucket, prefix, cursor, timeout
+        )
+        return finish(call, await self._router.perform_async(call, seconds))
+
+    async def delete_object(
+        self, bucket: str, name: str, *, timeout: float | None = None
+    ) -> StoreReceipt:
+        """Delete an object; that it was not there is no error."""
+        call, seconds, finish = self._operations.objects.delete_object(bucket, name, timeout)
         return finish(call, await self._router.perform_async(call, seconds))
 
     async def start_workflow(self, workflow: str, value: Json = None, *, id: str) -> Run:

@@ -24,7 +24,7 @@ from leeward.workflow.commands import Answer, Failure, Returned
 from leeward.workflow.document import written
 from leeward.workflow.driving import Drive, Means
 from leeward.workflow.engine import LEASE
-from leeward.workflow.journal import Journal, Row, RunKey
+from leeward.workflow.journal import Journal
 from leeward.workflow.model import (
     NOT_SENT,
     PROVED,
@@ -36,6 +36,7 @@ from leeward.workflow.model import (
     Step,
     nodes,
 )
+from leeward.workflow.rows import Row, RunKey
 from leeward.workflow.runs import RunState
 from tests.workflow.strategies import INPUTS, Functions, definition_of
 

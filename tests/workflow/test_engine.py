@@ -30,7 +30,8 @@ from leeward.errors import (
 from leeward.local import Local
 from leeward.workflow import ANY, Flow, Ref, workflow
 from leeward.workflow.engine import Engine, by_name
-from leeward.workflow.journal import Journal, RunKey
+from leeward.workflow.journal import Journal
+from leeward.workflow.rows import RunKey
 from leeward.workflow.runs import RunState
 from leeward.workflow.steps import failure_of
 from tests.house.workspace import ROOT
@@ -184,6 +185,38 @@ def test_a_wait_holds_no_worker_and_is_ended_by_a_cancel() -> None:
         assert engine.wait("waiting", "r3", 20).state is RunState.CANCELLED
         assert engine.list("waiting")[0].state is RunState.RUNNING
     assert len(told) == 2
+
+
+def test_the_last_branch_under_way_is_called_once() -> None:
+    """When all others have ended, its call is still the one that was made."""
+
+    @workflow("beside")
+    def beside(w: Flow, _: Ref) -> None:
+        with w.parallel("p") as p:
+            with p.branch("a"):
+                w.step("one")
+            with p.branch("b"):
+                w.step("two")
+
+    go_on = threading.Event()
+    calls: list[object] = []
+
+    def second(payload: object) -> None:
+        calls.append(payload)
+        assert go_on.wait(20)
+
+    with _engine({"two": second}) as engine:
+        engine.definitions["beside"] = beside
+        engine.start("beside", None, "r1")
+        while True:
+            found = engine.get("beside", "r1")
+            assert found is not None
+            if any(each.path == "one" and each.ended for each in found.events):
+                break
+            threading.Event().wait(0.005)
+        go_on.set()
+        assert engine.wait("beside", "r1", 20).state is RunState.SUCCEEDED
+    assert len(calls) == 1
 
 
 def _noting(called: list[str], name: str) -> Callable[[object], None]:

@@ -147,7 +147,7 @@ app.command(
     epilog=_examples(
         "leeward drill --simulate",
         "leeward drill stock --effect read_only",
-        'leeward drill stock null --fault "local:a:slow x4@20s-30s" --rate 50',
+        """leeward drill stock '{"sku": "7"}' --fault "local:a:slow x4@2s-9s" --rate 50""",
     ),
 )(drill)
 app.command(

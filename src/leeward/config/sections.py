@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from leeward.config.location import Location
 from leeward.config.model import (
+    BucketConfig,
     BusConfig,
     Config,
     FunctionConfig,
@@ -53,6 +54,7 @@ def read_sections(document: Mapping[str, Any], file: str) -> Config:
         "functions": _read_function,
         "buses": _read_bus,
         "tables": _read_table,
+        "buckets": _read_bucket,
         "workflows": _read_workflow,
         "groups": read_group,
     }
@@ -74,6 +76,7 @@ def read_sections(document: Mapping[str, Any], file: str) -> Config:
         trust_env=optional(document, "trust_env", top, read_boolean) is not False,
         data_target=optional(document, "data_target", top, read_target),
         file=file,
+        buckets=parts["buckets"],
         groups=parts["groups"],
         residency=optional(document, "residency", top, _read_names) or {},
         weights=optional(document, "weights", top, read_weights) or {},
@@ -120,6 +123,16 @@ def _read_table(section: Any, where: Location) -> TableConfig:
         timeout=optional(table, "timeout", where, read_seconds),
         names=optional(table, "names", where, _read_names) or {},
         residency=optional(table, "residency", where, read_texts) or (),
+    )
+
+
+def _read_bucket(section: Any, where: Location) -> BucketConfig:
+    table = read_section(section, where)
+    refuse_unknown(table, ("home", "timeout", "names"), where)
+    return BucketConfig(
+        home=optional(table, "home", where, read_target),
+        timeout=optional(table, "timeout", where, read_seconds),
+        names=optional(table, "names", where, _read_names) or {},
     )
 
 

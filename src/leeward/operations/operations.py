@@ -57,6 +57,7 @@ from leeward.values import (
 if TYPE_CHECKING:
     from datetime import timedelta
 
+    from leeward.operations.objects import ObjectOperations
     from leeward.operations.workflows import Workflows
     from leeward.workflow.model import Definition
 
@@ -118,6 +119,7 @@ class Operations:
         self._clock = clock
         self._limits = OrderLimits({driver.target: driver.limits for driver in drivers})
         self._tables: dict[str, _Table] = {}
+        self._objects: ObjectOperations | None = None
         self._definitions = definitions
         self._workflows: Workflows | None = None
         self._opening = ForkLock(whole=False)
@@ -276,6 +278,17 @@ class Operations:
         seconds = known.seconds if timeout is None else arguments.check_timeout(timeout)
         self._check(call)
         return call, seconds, results.deleted
+
+    @property
+    def objects(self) -> ObjectOperations:
+        """The operations on objects; a program that uses none does not load them."""
+        if self._objects is None:
+            from leeward.operations.objects import ObjectOperations
+
+            self._objects = ObjectOperations(
+                self._config.buckets, self._limits, self._clock, self._check
+            )
+        return self._objects
 
     def workflows(self) -> Workflows:
         """Return what the client does with workflows, opened on first need.

@@ -24,10 +24,11 @@ from leeward.workflow.commands import (
     Sleep,
     refusal_at,
 )
-from leeward.workflow.journal import Events, Finished, Journal, Row
+from leeward.workflow.journal import Journal
 from leeward.workflow.limits import most
 from leeward.workflow.machine import Machine
 from leeward.workflow.model import TOO_LARGE, UNKNOWN, Definition
+from leeward.workflow.rows import Events, Finished, Row
 from leeward.workflow.steps import Invoke, made
 
 LOGGER = "leeward.workflow"

@@ -26,8 +26,9 @@ from leeward.values import Json
 from leeward.workflow.checks import check_input, check_run_id
 from leeward.workflow.commands import Failure, Returned
 from leeward.workflow.driving import Drive, Means
-from leeward.workflow.journal import Journal, Row, RunKey, events_of
+from leeward.workflow.journal import Journal
 from leeward.workflow.model import Definition
+from leeward.workflow.rows import Row, RunKey, events_of
 from leeward.workflow.runs import Run, RunState
 from leeward.workflow.steps import Invoke
 
@@ -140,11 +141,12 @@ class Engine(Forkable):
             NotFound: there is no such run.
             TimeoutError: it still runs after `timeout` seconds.
         """
+        key = RunKey(workflow, check_run_id(id))
         deadline = monotonic() + timeout
         pause = 0.001
         while True:
             with self._needed():
-                row = self.journal.find(RunKey(workflow, check_run_id(id)))
+                row = self.journal.find(key)
             if row is None:
                 raise _absent(workflow, id)
             if row.state is not RunState.RUNNING:
@@ -152,8 +154,7 @@ class Engine(Forkable):
             left = deadline - monotonic()
             if left <= 0:
                 raise TimeoutError(f"the run {id!r} of {workflow!r} still runs")
-            with self._condition:
-                self._condition.wait(min(pause, left))
+            self._wait_a_little(key, pause, left)
             pause = min(pause * 2, 0.25)
 
     def cancel(self, workflow: str, id: str) -> Run:
@@ -218,6 +219,14 @@ class Engine(Forkable):
         self._condition = Condition()
         self._closed = True
         self._threads = []
+
+    def _wait_a_little(self, key: RunKey, pause: float, left: float) -> None:
+        """Wait for the end of a run here; of one elsewhere the journal alone tells."""
+        with self._condition:
+            if key in self._held:
+                self._condition.wait_for(lambda: key not in self._held, min(left, LOOK_AGAIN))
+            else:
+                self._condition.wait(min(pause, left))
 
     def _go_on_with(self, rows: Sequence[Row]) -> None:
         """Hand runs that this process has leased to its workers."""

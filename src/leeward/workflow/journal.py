@@ -8,21 +8,33 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 from leeward.json_text import encode
-from leeward.masking import masked
 from leeward.sqlite.database import Database
 from leeward.sqlite.file_safety import keep_out_of_version_control
 from leeward.sqlite.schema import Schema
 from leeward.values import Json
-from leeward.workflow.commands import Answer, Command, Failure, Returned, Sleep, refusal_at
+from leeward.workflow.commands import Answer, Command, Failure, refusal_at
 from leeward.workflow.commits import Commits
 from leeward.workflow.document import stored
-from leeward.workflow.model import CANCELLED, Definition
-from leeward.workflow.runs import RunEvent, RunState
+from leeward.workflow.model import Definition
+from leeward.workflow.rows import (
+    Events,
+    Finished,
+    Noted,
+    Row,
+    RunKey,
+    answer_read,
+    answer_written,
+    begun_row,
+    finished_row,
+    row_of,
+    state_of,
+)
+from leeward.workflow.runs import RunState
 
 PATIENCE: Final = 10.0
 """Seconds to wait for the database."""
@@ -60,53 +72,6 @@ _STATEMENTS: Final = (
 )
 SCHEMA: Final = Schema(int.from_bytes(b"leew", "big") + 1, 1, _STATEMENTS)
 """Another mark than that of a store: neither is taken for the other."""
-
-
-class RunKey(NamedTuple):
-    """What tells a run from every other."""
-
-    workflow: str
-    id: str
-
-
-class Row(NamedTuple):
-    """A run as the journal has it."""
-
-    key: RunKey
-    digest: str
-    input: str
-    started: float
-    deadline: float | None
-    cancelled: float | None
-    state: RunState
-    answer: Answer | None
-    ended: float | None
-    fence: int
-
-    def __repr__(self) -> str:
-        return masked(self, "key digest started state ended fence")
-
-
-class Noted(NamedTuple):
-    """A command that was begun; `answer` is None while it is under way, or was when all ended."""
-
-    began: float
-    due: float | None
-    ended: float | None
-    answer: Answer | None
-
-
-Events = dict[tuple[str, int], Noted]
-"""By path and attempt."""
-
-
-class Finished(NamedTuple):
-    """A command and how it ended."""
-
-    command: Command
-    began: float
-    answer: Answer
-    ended: float
 
 
 _RUN = "workflow, id, digest, input, started, deadline, cancelled, state, answer, ended, fence"
@@ -148,6 +113,7 @@ class Journal:
         """
         self.path = path
         self.database = Database(path, SCHEMA, created=self._created)
+        self._documents: dict[int, tuple[Definition, str, str]] = {}
         self._commits = Commits(self.database, PATIENCE)
 
     def add(
@@ -166,7 +132,7 @@ class Journal:
             The row, and whether it is new.
         """
         key = RunKey(definition.name, id)
-        digest, document = definition.digest, stored(definition)
+        digest, document = self._written(definition)
         deadline = None if definition.timeout is None else now + definition.timeout
         row = (
             *key,
@@ -182,9 +148,17 @@ class Journal:
             is_new = connection.execute(_ADD_RUN, row).rowcount == 1
             if is_new:
                 connection.execute(_ADD_DEFINITION, (digest, document))
-            return _row(connection.execute(_FIND, key).fetchone()), is_new
+            return row_of(connection.execute(_FIND, key).fetchone()), is_new
 
         return self._commits.apply(write)
+
+    def _written(self, definition: Definition) -> tuple[str, str]:
+        """Return the digest and the document of a definition, which cost more than a start."""
+        known = self._documents.get(id(definition))
+        if known is None or known[0] is not definition:
+            known = (definition, definition.digest, stored(definition))
+            self._documents[id(definition)] = known
+        return known[1:]
 
     def take(self, known: Iterable[str], now: float, lease: float, limit: int) -> list[Row]:
         """Lease runs that are due, for `lease` seconds from `now`.
@@ -203,7 +177,7 @@ class Journal:
         def write(connection: sqlite3.Connection) -> list[Row]:
             taken = []
             for found in connection.execute(_DUE, (now, names, limit)).fetchall():
-                row = _row(found)
+                row = row_of(found)
                 connection.execute(_TAKE, (now + lease, *row.key))
                 taken.append(row._replace(fence=row.fence + 1))
             return taken
@@ -224,7 +198,7 @@ class Journal:
             True if everything in `begun` may begin; False if the lease is lost, and nothing was
             noted; a `Failure` if the guarded ones may not: it is noted as their answer.
         """
-        ended = [_finished_row(key, each) for each in finished]
+        ended = [finished_row(key, each) for each in finished]
         begun = list(begun)
 
         def write(connection: sqlite3.Connection) -> Failure | bool:
@@ -232,7 +206,7 @@ class Journal:
             if held is None:
                 return False
             refusal = refusal_at(now, *held)
-            rows = [_begun_row(key, each, now, refusal) for each in begun]
+            rows = [begun_row(key, each, now, refusal) for each in begun]
             connection.executemany(_EVENT, [*ended, *rows])
             return refusal if refusal and any(each.guarded for each in begun) else True
 
@@ -252,8 +226,8 @@ class Journal:
         self, key: RunKey, fence: int, now: float, finished: Iterable[Finished], answer: Answer
     ) -> bool:
         """Note how a run has ended; return False if its lease is lost, and nothing was noted."""
-        rows = [_finished_row(key, each) for each in finished]
-        ended = (_state(answer).value, _text(answer), now, *key)
+        rows = [finished_row(key, each) for each in finished]
+        ended = (state_of(answer).value, answer_written(answer), now, *key)
 
         def write(connection: sqlite3.Connection) -> bool:
             if connection.execute(_HELD, (*key, fence)).fetchone() is None:
@@ -294,14 +268,14 @@ class Journal:
         """Return the latest runs, of one workflow or of all, the last one first."""
         with self.database.read(PATIENCE) as connection:
             found = connection.execute(_LIST, (workflow, workflow, limit)).fetchall()
-        return [_row(each) for each in found]
+        return [row_of(each) for each in found]
 
     def events(self, key: RunKey) -> Events:
         """Return what a run has done so far."""
         with self.database.read(PATIENCE) as connection:
             rows = connection.execute(_EVENTS, key).fetchall()
         return {
-            (path, attempt): Noted(began, due, ended, _answer(answer))
+            (path, attempt): Noted(began, due, ended, answer_read(answer))
             for path, attempt, began, due, ended, answer in rows
         }
 
@@ -330,76 +304,6 @@ class Journal:
         keep_out_of_version_control(self.path.parent)
 
 
-def events_of(events: Events) -> tuple[RunEvent, ...]:
-    """Return events as users see them."""
-    return tuple(
-        RunEvent(
-            path,
-            attempt,
-            noted.began,
-            noted.ended,
-            noted.answer.name if isinstance(noted.answer, Failure) else None,
-            isinstance(noted.answer, Failure) and noted.answer.ambiguous,
-        )
-        for (path, attempt), noted in events.items()
-    )
-
-
 def _found(connection: sqlite3.Connection, key: RunKey) -> Row | None:
     row = connection.execute(_FIND, key).fetchone()
-    return None if row is None else _row(row)
-
-
-def _row(found: Sequence[Any]) -> Row:
-    workflow, id, digest, value, started, deadline, cancelled, state, answer, ended, fence = found
-    return Row(
-        RunKey(workflow, id),
-        digest,
-        value,
-        started,
-        deadline,
-        cancelled,
-        RunState(state),
-        _answer(answer),
-        ended,
-        fence,
-    )
-
-
-def _finished_row(key: RunKey, each: Finished) -> tuple[Any, ...]:
-    command = each.command
-    due = each.began + command.seconds if isinstance(command, Sleep) else None
-    place = (*key, command.path, command.attempt)
-    return (*place, each.began, due, each.ended, _text(each.answer))
-
-
-def _begun_row(
-    key: RunKey, command: Command, now: float, refusal: Failure | None
-) -> tuple[Any, ...]:
-    place = (*key, command.path, command.attempt)
-    due = now + command.seconds if isinstance(command, Sleep) else None
-    if refusal is not None and command.guarded:
-        return (*place, now, due, now, _text(refusal))
-    return (*place, now, due, None, None)
-
-
-def _text(answer: Answer) -> str:
-    if isinstance(answer, Failure):
-        return encode({"error": answer._asdict()}).decode()
-    return encode({"value": answer.value}).decode()
-
-
-def _answer(text: str | None) -> Answer | None:
-    if text is None:
-        return None
-    found = json.loads(text)
-    if "error" not in found:
-        return Returned(found["value"])
-    error = found["error"]
-    return Failure(error["name"], error["ambiguous"], tuple(error["steps"]), error["final"])
-
-
-def _state(answer: Answer) -> RunState:
-    if isinstance(answer, Returned):
-        return RunState.SUCCEEDED
-    return RunState.CANCELLED if answer.name == CANCELLED else RunState.FAILED
+    return None if row is None else row_of(row)

@@ -9,12 +9,11 @@ first, and what a saga has done so far is a list.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from leeward.workflow.kernel import UNDO_AT_ONCE, repeats_ambiguous
 from leeward.workflow.model import (
     AMBIGUOUS,
-    ANY,
     COMPENSATION_FAILED,
     DEADLINE,
     INPUT,
@@ -31,7 +30,6 @@ from leeward.workflow.model import (
     Step,
     Stop,
     Wait,
-    blocks_of,
     nodes,
 )
 from leeward_aws.workflows.errors import name_of_error, retriers
@@ -43,32 +41,19 @@ from leeward_aws.workflows.jsonata import (
     read,
     whole,
 )
-
-State = dict[str, Any]
-
-
-class Surroundings(NamedTuple):
-    """Where a node stands.
-
-    Attributes:
-        level: 0 for the machine, 1 and 2 for what is inside `parallel` and `each`.
-        states: of the level.
-        names: variables by the names of the flow.
-        suffix: expression for what stands behind ids in paths.
-        undo: variable with what is to be taken back; None without a saga around.
-        raising: the state that an error goes to.
-    """
-
-    level: int
-    states: dict[str, State]
-    names: dict[str, str]
-    suffix: str
-    undo: str | None
-    raising: str
-
-    def own(self, kind: str) -> str:
-        """Return a variable of this level."""
-        return f"${kind}{self.level}"
+from leeward_aws.workflows.variables import (
+    State,
+    Surroundings,
+    compact,
+    error_of,
+    is_taken,
+    lists_of,
+    names_of,
+    path_of,
+    reachable,
+    returned_by,
+    variable_of,
+)
 
 
 class Machine:
@@ -88,7 +73,7 @@ class Machine:
         definition = self._definition
         states: dict[str, State] = {}
         begin: dict[str, str] = {"v0_input": whole("$states.input"), "s0": ""}
-        names = {INPUT: "$v0_input", **_names(definition.body, 0)}
+        names = {INPUT: "$v0_input", **names_of(definition.body, 0)}
         around = Surroundings(0, states, names, '""', None, "failed")
         states["begin"] = {"Type": "Pass"}
         states["begin"]["Next"] = self._block(definition.body, "succeeded", around)
@@ -106,7 +91,7 @@ class Machine:
             "Comment": f"{definition.name} {definition.digest}",
             "QueryLanguage": "JSONata",
             "StartAt": "begin",
-            "States": _reachable(states, "begin"),
+            "States": reachable(states, "begin"),
         }
 
     def _initial(self, block: Block, around: Surroundings) -> dict[str, Any]:
@@ -115,8 +100,8 @@ class Machine:
         return {
             f"e{level}": whole("null"),
             f"g{level}": whole("true" if level == 0 else f"$g{level - 1}"),
-            **{name[1:]: whole("null") for name in _names(block, level).values()},
-            **{name[1:]: whole("[]") for name in _lists(block, level)},
+            **{name[1:]: whole("null") for name in names_of(block, level).values()},
+            **{name[1:]: whole("[]") for name in lists_of(block, level)},
         }
 
     def _block(self, block: Block, then: str, around: Surroundings) -> str:
@@ -145,22 +130,22 @@ class Machine:
                     "Output": field_of(node.result, around.names),
                 }
             case Fail():
-                self._raise(node.id, _error(literal(node.error)), around)
+                self._raise(node.id, error_of(literal(node.error)), around)
         return node.id
 
     def _step(self, step: Step, then: str, around: Surroundings) -> str:
-        path = _path(step.id, around)
+        path = path_of(step.id, around)
         name = around.names[step.id]
         payload = field_of(step.payload, around.names)
         task = self._task(step.function, payload, path, step.timeout)
         task["Retry"] = retriers(step.retry)
-        error = f"($n := {name_of_error()}; {_error('$n', ambiguous=True)})"
+        error = f"($n := {name_of_error()}; {error_of('$n', ambiguous=True)})"
         caught: dict[str, str] = {around.own("e")[1:]: whole(error)}
-        assigned: dict[str, str] = {name[1:]: whole(_returned("$states.result"))}
+        assigned: dict[str, str] = {name[1:]: whole(returned_by("$states.result"))}
         if step.undo is not None and around.undo is not None:
             told = expression_of(step.payload, around.names)
             entry = f'{{"id": {literal(step.id)}, "path": {path}, "payload": {told}, "result": '
-            done = f"$append({around.undo}, [{entry}{_returned('$states.result')}}}])"
+            done = f"$append({around.undo}, [{entry}{returned_by('$states.result')}}}])"
             maybe = f"$append({around.undo}, [{entry}null}}])"
             if not repeats_ambiguous(step.retry):
                 maybe = f"{name_of_error()} in {literal([*AMBIGUOUS])} ? {maybe} : {around.undo}"
@@ -168,7 +153,7 @@ class Machine:
             caught[around.undo[1:]] = whole(maybe)
         task |= {"Assign": assigned, "Next": then}
         task["Catch"] = [{"ErrorEquals": ["States.ALL"], "Assign": caught, "Next": around.raising}]
-        around.states[step.id] = _compact(task)
+        around.states[step.id] = compact(task)
         return self._guarded(step.id, around)
 
     def _task(self, function: str, payload: Any, path: str, timeout: int) -> State:
@@ -197,7 +182,7 @@ class Machine:
         if self._definition.timeout is None:
             return id
         late = f"{around.own('g')} and $millis() >= $deadline"
-        self._raise(f"{id} is late", _error(literal(DEADLINE), final=True), around)
+        self._raise(f"{id} is late", error_of(literal(DEADLINE), final=True), around)
         around.states[f"{id} in time"] = {
             "Type": "Choice",
             "Choices": [{"Condition": whole(late), "Next": f"{id} is late"}],
@@ -217,7 +202,7 @@ class Machine:
         choices = []
         for number, handler in enumerate(node.handlers):
             state = f"{node.id} on {number}"
-            choices.append({"Condition": whole(_taken(handler, error)), "Next": state})
+            choices.append({"Condition": whole(is_taken(handler, error)), "Next": state})
             self._handler(node, handler, state, then, around)
         around.states[f"{node.id} failed"] = {
             "Type": "Choice",
@@ -234,7 +219,7 @@ class Machine:
         told = f'{{"name": {error}.name, "steps": $lookup({error}, "steps")}}'
         assigned = {name[1:]: whole(told)}
         if self._definition.timeout is not None:
-            kept, behind = f"$x{around.level}_{_variable(node.id)}", f"{state} done"
+            kept, behind = f"$x{around.level}_{variable_of(node.id)}", f"{state} done"
             guard = around.own("g")
             assigned[kept[1:]] = whole(error)
             assigned[guard[1:]] = whole(f"{error}.final ? false : {guard}")
@@ -249,7 +234,7 @@ class Machine:
         around.states[state] = {"Type": "Pass", "Assign": assigned, "Next": entry}
 
     def _saga(self, node: Saga, then: str, around: Surroundings) -> str:
-        done = f"$u{around.level}_{_variable(node.id)}"
+        done = f"$u{around.level}_{variable_of(node.id)}"
         if around.undo is not None:
             around.states[f"{node.id} done"] = {
                 "Type": "Pass",
@@ -314,7 +299,7 @@ class Machine:
                     "Next": f"{node.id} not undone",
                 }
             ]
-            states[state] = _compact(task)
+            states[state] = compact(task)
             is_it = whole(f"$states.input.id = {literal(step.id)}")
             choices.append({"Condition": is_it, "Next": state})
         first = choices[0]["Next"]
@@ -338,7 +323,7 @@ class Machine:
             machines = [self._level(name, body, around, None) for name, body in branches]
             state = {"Type": "Parallel", "Branches": machines}
             for index, (_, body) in enumerate(branches):
-                for name in _names(body, 0):
+                for name in names_of(body, 0):
                     given = f'$lookup($lookup({result}[{index}], "names"), {literal(name)})'
                     assigned[around.names[name][1:]] = whole(given)
             if around.undo is not None:
@@ -371,21 +356,21 @@ class Machine:
         """Return the machine of a branch, or of an element, which is then readable by its name."""
         level = outer.level + 1
         states: dict[str, State] = {}
-        names = {**outer.names, **_names(body, level)}
+        names = {**outer.names, **names_of(body, level)}
         begin: dict[str, Any] = {}
         suffix = outer.suffix
         if element is not None:
-            names[element] = f"$v{level}_{_variable(element)}"
+            names[element] = f"$v{level}_{variable_of(element)}"
             begin[names[element][1:]] = whole("$states.input")
             index = "$string($states.context.Map.Item.Index)"
             begin[f"s{level}"] = whole(f'{outer.suffix} & "/" & {index}')
             suffix = f"$s{level}"
-        undo = None if outer.undo is None else f"$u{level}_{_variable(name)}"
+        undo = None if outer.undo is None else f"$u{level}_{variable_of(name)}"
         around = Surroundings(level, states, names, suffix, undo, f"{name} failed")
         begin |= self._initial(body, around)
         if undo is not None:
             begin[undo[1:]] = whole("[]")
-        own = [f"{literal(each)}: {names[each]}" for each in _names(body, level)]
+        own = [f"{literal(each)}: {names[each]}" for each in names_of(body, level)]
         given = f'"names": {{{", ".join(own)}}}, "undo": {undo or "[]"}'
         error = around.own("e")
         for state, told in ((f"{name} ended", "null"), (f"{name} failed", error)):
@@ -400,7 +385,7 @@ class Machine:
         entry = self._block(body, then, around)
         first = f"{name} begin" if element is None else f"{name} element begin"
         states[first] = {"Type": "Pass", "Assign": begin, "Next": entry}
-        return {"StartAt": first, "States": _reachable(states, first)}
+        return {"StartAt": first, "States": reachable(states, first)}
 
     def _choose(self, node: Choose, then: str, around: Surroundings) -> str:
         choices = [
@@ -432,74 +417,3 @@ class Machine:
             then = f"{node.id} ended"
         around.states[node.id] = {"Type": "Wait", "Seconds": seconds, "Next": then}
         return self._guarded(node.id, around)
-
-
-def _error(name: str, *, ambiguous: bool = False, final: bool = False) -> str:
-    """Return an expression for an error of that name, given as an expression."""
-    unsure = f"{name} in {literal([*AMBIGUOUS])}" if ambiguous else "false"
-    return (
-        f'{{"name": {name}, "ambiguous": {unsure}, "steps": [], '
-        f'"final": {"true" if final else "false"}}}'
-    )
-
-
-def _taken(handler: Handler, error: str) -> str:
-    if ANY in handler.errors:
-        return "true"
-    return f"{error}.name in {literal([*handler.errors])}"
-
-
-def _path(id: str, around: Surroundings) -> str:
-    return literal(id) if around.suffix == '""' else f"({literal(id)} & {around.suffix})"
-
-
-def _returned(result: str) -> str:
-    return f'($exists($lookup({result}, "Payload")) ? $lookup({result}, "Payload") : null)'
-
-
-def _variable(id: str) -> str:
-    return id.replace("-", "_")
-
-
-def _names(block: Block, level: int) -> dict[str, str]:
-    """Return the variables for what is readable behind a block."""
-    found: dict[str, str] = {}
-    for node in block:
-        if isinstance(node, Step | Attempt):
-            found[node.id] = f"$v{level}_{_variable(node.id)}"
-        if not isinstance(node, Each):
-            for inner in blocks_of(node):
-                found |= _names(inner, level)
-    return found
-
-
-def _lists(block: Block, level: int) -> list[str]:
-    """Return the variables for what the sagas of a level have done."""
-    found = []
-    for node in block:
-        if isinstance(node, Saga):
-            found.append(f"$u{level}_{_variable(node.id)}")
-        if not isinstance(node, Each | Parallel):
-            for inner in blocks_of(node):
-                found += _lists(inner, level)
-    return found
-
-
-def _compact(state: State) -> State:
-    return {name: value for name, value in state.items() if value != []}
-
-
-def _reachable(states: dict[str, State], first: str) -> dict[str, State]:
-    """Return the states that can be reached, from the first one on."""
-    found: dict[str, State] = {}
-    left = [first]
-    while left:
-        name = left.pop()
-        if name in found:
-            continue
-        found[name] = state = states[name]
-        following = [state.get("Next"), state.get("Default")]
-        following += [each["Next"] for each in state.get("Choices", ())]
-        following += [each["Next"] for each in state.get("Catch", ())]
-        left += [each for each in reversed(following) if each is not None]
-    return found

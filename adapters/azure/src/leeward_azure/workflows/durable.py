@@ -32,7 +32,9 @@ KEPT: Final = 30 * 24 * 3600
 class Caller(Protocol):
     """The part of `leeward.Client` that is needed here."""
 
-    invoke: Invoke
+    @property
+    def invoke(self) -> Invoke:
+        """Call a function and wait for its answer."""
 
     def store_data(self, table: str, item: Json, *, if_absent: bool, expires_in: float) -> object:
         """Store an item, if it is not there."""

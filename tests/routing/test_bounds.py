@@ -1,0 +1,433 @@
+"""What happens exactly at a bound: each time or number, met to the dot.
+
+All numbers are exact in binary, so that nothing depends on rounding.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from leeward.adapter import NO_NETWORK, Invoke
+from leeward.errors import Outcome
+from leeward.routing.again import after_pause, go_on
+from leeward.routing.budget import spend_hedge, spend_retry
+from leeward.routing.call import (
+    AttemptEnded,
+    CallState,
+    Core,
+    Dispatch,
+    Ending,
+    Pause,
+    PauseEnded,
+    begin,
+    step,
+)
+from leeward.routing.circuit import Circuit, State, Weights
+from leeward.routing.evidence import Answered, weigh_failure
+from leeward.routing.latency import LAST, ORIGIN, Latency, bucket_of
+from leeward.routing.local_outage import end_local_outage, may_look, note_unreached
+from leeward.routing.policy import DEFAULT
+from leeward.routing.probing import HealthChecks, checked, is_due
+from leeward.routing.suggestion import suggest
+from tests.routing.health_kit import (
+    HARMLESS,
+    OTHER,
+    UNSAFE,
+    World,
+    attempt,
+    fail,
+    half,
+    healed,
+    opened,
+)
+
+EXACT = DEFAULT._replace(least_attempt=0.125, clock_gap=0.25, slow_least=0.5, stall_least=0.5)
+TINY = 2.0**-10
+
+
+def world_at(now: float = 128.0, order: str = "ab") -> World:
+    world = World(order, EXACT)
+    world.now = now
+    return world
+
+
+def begun(world: World, call: Invoke = HARMLESS, timeout: float = 8.0) -> CallState:
+    return begin(world.core, call, world.now, timeout)[0]
+
+
+@pytest.mark.parametrize(("age", "state"), [(0.5, State.CLOSED), (0.5 + TINY, State.OPEN)])
+def test_a_stall_takes_longer_than_its_time(age: float, state: State) -> None:
+    """At exactly that time it is not one yet."""
+    world = world_at()
+    for number in range(EXACT.stall_attempts):
+        world.health.start("a", HARMLESS, 128.0 + number * TINY)
+    world.health.start("a", HARMLESS, 128.0 + age)
+    assert world.state("a", "f") is state
+
+
+@pytest.mark.parametrize(("silence", "state"), [(0.5, State.OPEN), (0.5 + TINY, State.CLOSED)])
+def test_a_process_stood_still_if_nothing_happened_for_longer(silence: float, state: State) -> None:
+    """At exactly that time it may have been the target."""
+    world = world_at()
+    for number in range(EXACT.stall_attempts):
+        world.health.start("a", HARMLESS, 128.0 + number)
+    last = 128.0 + EXACT.stall_attempts - 1
+    world.health.start("a", HARMLESS, last + silence)
+    assert world.state("a", "f") is state
+    assert world.circuit("a", resource="f").pending == 1
+
+
+@pytest.mark.parametrize(("late", "counts"), [(0.25, True), (0.25 + TINY, False)])
+def test_how_late_an_answer_may_be(late: float, counts: bool) -> None:
+    """By the gap, and no more."""
+    world = world_at()
+    command = attempt("a")
+    answered = Answered(command, 128.0, 128.0 + command.timeout + late)
+    weigh_failure(world.health, answered, Outcome.REJECTED, None)
+    assert (world.circuit("a", resource="f").failed > 0) is counts
+
+
+@pytest.mark.parametrize(("age", "counts"), [(119.0, True), (120.0, False)])
+def test_how_long_a_neighbours_failure_counts(age: float, counts: bool) -> None:
+    """Less than a half-life."""
+    world = world_at()
+    fail(world.health, "a", Outcome.REJECTED, 128.0, call=OTHER)
+    fail(world.health, "a", Outcome.REJECTED, 128.0 + age)
+    assert (world.circuit("a").failed > 0) is counts
+
+
+@pytest.mark.parametrize(
+    ("count", "silence", "opens"),
+    [(20, 2.0, True), (19, 2.0, False), (20, 2.0 - TINY, False)],
+)
+def test_when_the_last_target_is_gone(count: int, silence: float, opens: bool) -> None:
+    """Twenty in a row, and two seconds, to the dot."""
+    world = world_at(order="a")
+    world.health.succeeded(attempt("a"), 128.0, 128.0)
+    for number in range(count):
+        fail(world.health, "a", Outcome.REJECTED, 128.0 + (silence if number == count - 1 else 0.0))
+    assert bool(world.health.unclosed) is opens
+
+
+def test_what_is_slow_takes_longer_than_the_bound() -> None:
+    """At the bound it is not; above it is."""
+    world = world_at()
+    circuit = world.health.add("a", HARMLESS)
+    circuit.slow_above = 0.5
+    world.health.succeeded(attempt("a"), 128.0, 128.5)
+    assert circuit.slow == 0
+    world.health.succeeded(attempt("a"), 128.0, 128.5 + TINY)
+    assert circuit.slow > 0
+    assert circuit.uneasy
+
+
+def test_a_score_trips_at_its_bound() -> None:
+    """Not only beyond it; and either of the two."""
+    circuit = Circuit("a", "invoke", "f", None, EXACT)
+    circuit.failed = EXACT.trip_score
+    assert circuit.has_tripped(EXACT)
+    circuit.failed, circuit.slow = 0.0, EXACT.trip_score
+    assert circuit.has_tripped(EXACT)
+    circuit.slow = EXACT.trip_score - TINY
+    assert not circuit.has_tripped(EXACT)
+
+
+def test_scores_fade_by_half_in_a_half_life() -> None:
+    """Time that runs backwards fades nothing."""
+    circuit = Circuit("a", "invoke", "f", None, EXACT)
+    circuit.failed = circuit.slow = 8.0
+    circuit.weigh(EXACT, Weights.of(EXACT), 120.0)
+    assert (circuit.failed, circuit.slow) == (4.0, 4.0)
+    circuit.weigh(EXACT, Weights.of(EXACT), 60.0)
+    assert (circuit.failed, circuit.slow) == (4.0, 4.0)
+    weights = Weights.of(EXACT)
+    assert weights == pytest.approx((2.526, -0.268, 2.485, -0.865), abs=0.001)
+    circuit.weigh(EXACT, weights, 60.0, failed=False, slow=True)
+    assert (circuit.failed, circuit.slow) == (4.0 + weights.success, 4.0 + weights.slow)
+    circuit.weigh(EXACT, weights, 60.0, failed=True, slow=False)
+    assert circuit.streak == 1
+
+
+def test_a_fifth_of_failures_is_borne_in_a_stage() -> None:
+    """More is not; nor is one failure ever enough."""
+    circuit = Circuit("a", "invoke", "", None, EXACT)
+    circuit.begin_stage(0, 0.0)
+    circuit.answers, circuit.failures = 10, 2
+    assert not circuit.has_failed_stage(EXACT)
+    circuit.answers = 9
+    assert circuit.has_failed_stage(EXACT)
+    circuit.answers, circuit.failures = 1, 1
+    assert not circuit.has_failed_stage(EXACT)
+
+
+def test_a_lease_ends_to_the_dot() -> None:
+    """And so does the gap between probes."""
+    world = healed(opened(world_at()))
+    circuit = world.circuit("a")
+    circuit.half_open(world.now)
+    circuit.leased_until = world.now + 1.0
+    world.now += 1.0
+    assert begun(world).tried == ("a",)
+    circuit.leased_until, circuit.due = 0.0, world.now + 1.0
+    assert begun(world).tried == ("b",)
+    world.now += 1.0
+    assert begun(world).tried == ("a",)
+
+
+def test_tokens_to_the_dot() -> None:
+    """A second try needs more than the threshold, a hedge a whole token and half of the retries."""
+    health = world_at().health
+    record = health.records["a"]
+    record.tokens = EXACT.retry_threshold
+    assert not spend_retry(health, "a")
+    record.tokens = EXACT.retry_threshold + TINY
+    assert spend_retry(health, "a")
+    assert record.tokens == EXACT.retry_threshold + TINY - 1
+    record.tokens, health.hedges = EXACT.retry_tokens / 2, 1.0
+    assert spend_hedge(health, "a")
+    assert health.hedges == 0
+    health.hedges, record.tokens = 1.0 - TINY, EXACT.retry_tokens
+    assert not spend_hedge(health, "a")
+
+
+@pytest.mark.parametrize(("left", "goes_on"), [(0.125, True), (0.125 - TINY, False)])
+def test_the_least_time_is_enough(left: float, goes_on: bool) -> None:
+    """After a pause, for a second try, for a hedge and for a move."""
+    world = world_at()
+    state = begun(world)
+    now = state.deadline - left
+    failed = state._replace(in_flight=())
+    _, commands = after_pause(failed, "a", now)
+    assert bool(commands) is goes_on
+    ended, commands = go_on(failed, AttemptEnded(1, Outcome.UNUSABLE), now, half)
+    assert bool(commands) is goes_on
+    if not goes_on:
+        assert (ended.ending, ended.why) == (Ending.LAST, "no_time")
+    _, commands = step(state, PauseEnded("a", hedge=True), now, half)
+    assert bool(commands) is goes_on
+
+
+@pytest.mark.parametrize(("wait", "waits"), [(1.875, True), (1.875 + TINY, False)])
+def test_a_wait_that_just_fits(wait: float, waits: bool) -> None:
+    """Then what is left is the least time of an attempt."""
+    world = world_at(order="a")
+    state = begun(world, UNSAFE, 2.0)
+    _, commands = step(state, AttemptEnded(1, Outcome.REJECTED, wait), world.now, lambda: 0.0)
+    assert bool(commands) is waits
+    if waits:
+        assert commands == (Pause(wait, "a"),)
+
+
+def test_a_wait_of_no_time_is_a_wait() -> None:
+    """Zero seconds are what the target asked for, and no reason for a pause of our own."""
+    state = begun(world_at())
+    _, commands = step(state, AttemptEnded(1, Outcome.REJECTED, 0.0), 128.0, half)
+    assert commands == (Pause(0.0, "a"),)
+
+
+def test_pauses_double() -> None:
+    """From the base, up to the cap."""
+    world = world_at()
+    state = begun(world, timeout=60.0)
+    longest = []
+    for tried in (1, 2, 6):
+        more = state._replace(tried=("b",) * (tried - 1) + ("a",), able=("a", "b"), proved=False)
+        policy = EXACT._replace(max_attempts=99)
+        world.health.policy = policy
+        _, commands = go_on(more, AttemptEnded(tried, Outcome.AMBIGUOUS), world.now, lambda: 0.999)
+        (pause,) = commands
+        assert isinstance(pause, Pause)
+        longest.append(pause.seconds / 0.999)
+    assert longest == pytest.approx([0.1, 0.2, 2.0])
+
+
+def test_a_call_that_was_cut_off_moves_at_once() -> None:
+    """A target that has just taken all of its time is not asked again, if another one may be."""
+    state = begun(world_at())
+    _, commands = step(state, AttemptEnded(1, Outcome.AMBIGUOUS, None, cut_off=True), 129.0, half)
+    assert isinstance(commands[0], Dispatch)
+    assert commands[0].target == "b"
+    alone = begun(world_at(order="a"))
+    _, commands = step(alone, AttemptEnded(1, Outcome.AMBIGUOUS, None, cut_off=True), 129.0, half)
+    assert isinstance(commands[0], Pause)
+
+
+def test_a_network_is_missed_to_the_dot() -> None:
+    """All targets within the window, and no success since the first of them."""
+    for second, good_at, is_outage in ((130.0, 0.0, True), (130.0 + TINY, 0.0, False)):
+        health = world_at().health
+        health.good_at = good_at
+        note_unreached(health, "a", 128.0)
+        note_unreached(health, "b", second)
+        assert (health.local is not None) is is_outage
+    health = world_at().health
+    health.good_at = 128.0
+    note_unreached(health, "a", 128.0)
+    note_unreached(health, "b", 129.0)
+    assert health.local is None
+    health = world_at(order="a").health
+    note_unreached(health, "a", 128.0)
+    assert health.local == (128.0, 129.0)
+    assert not may_look(health, 129.0 - TINY)
+    assert may_look(health, 129.0)
+    assert health.local == (128.0, 130.0)
+
+
+def test_what_opened_within_the_window_closes_with_the_outage() -> None:
+    """To the dot; half a stagger later, with jitter in the middle."""
+    world = world_at()
+    for opened_at, closes in ((126.0, True), (126.0 - TINY, False)):
+        health = world.health
+        circuit = health.add("a", HARMLESS)
+        circuit.open(EXACT, opened_at, half, "failures", hold=600.0)
+        health.unclosed = {circuit: None}
+        health.good_at = 0.0
+        note_unreached(health, "a", 128.0)
+        note_unreached(health, "b", 128.0)
+        assert health.local is not None
+        end_local_outage(health, 129.0)
+        assert (circuit.until == 130.0) is closes
+
+
+@pytest.mark.parametrize(
+    ("age", "believed"),
+    [(0.0, True), (-TINY, False), (EXACT.shared_age, True), (EXACT.shared_age + TINY, False)],
+)
+def test_how_old_a_suggestion_may_be(age: float, believed: bool) -> None:
+    """From now on to its age, both included."""
+    world = world_at()
+    suggest(world.health, {"written_at": 64.0, "open_until": {"a": 1}}, 64.0 + age, world.now)
+    record = world.health.records["a"]
+    assert (record.prepared > 0) is believed
+    assert record.prepared_until == (world.now + EXACT.shared_age if believed else 0.0)
+
+
+def test_health_checks_to_the_dot() -> None:
+    """As many as are configured, and an interval."""
+    checks = HealthChecks(32.0, 2, 2)
+    world = world_at()
+    world.health.succeeded(attempt("a"), 128.0, 128.0)
+    assert not is_due(world.health, "a", 160.0 - TINY, checks)
+    assert is_due(world.health, "a", 160.0, checks)
+    for number in range(4):
+        checked(world.health, "a", Outcome.REJECTED, 200.0, checks, weak=False)
+        assert (world.state("a") is State.OPEN) is (number >= 1)
+    assert world.health.records["a"].checks == -4
+    checked(world.health, "a", Outcome.OK, 200.0, checks, weak=False)
+    assert (world.health.records["a"].checks, world.state("a")) == (1, State.OPEN)
+
+
+def test_poison_to_the_dot() -> None:
+    """A failure counts again when the window is over; two are enough for suspicion."""
+    world = world_at()
+    poison = world.health
+    for at, counts in ((128.0, True), (130.0, True), (187.0, False), (188.0, True), (190.0, True)):
+        before = world.health.add("a", HARMLESS).failed
+        fail(poison, "a", Outcome.REJECTED, at)
+        circuit = world.circuit("a", resource="f")
+        assert (circuit.failed > before * 0.5 ** (64 / 120)) is counts, at
+        circuit.failed = 0.0
+        circuit.good_at = at + 0.5
+
+
+def test_an_unknown_outcome_long_after_the_last_success_is_no_suspicion() -> None:
+    """A minute is; longer is not: the target may be ill."""
+    for age, suspected in ((EXACT.poison_window, 1), (EXACT.poison_window + TINY, 0)):
+        world = world_at()
+        for target in "ab":
+            world.health.add(target, HARMLESS).good_at = 128.0
+            fail(world.health, target, Outcome.AMBIGUOUS, 128.0 + age)
+        assert world.health.poison is not None
+        assert world.health.poison.quarantined == suspected
+
+
+def test_a_payload_that_is_not_refused_any_more_is_forgotten() -> None:
+    """With its time, to the dot; then it begins anew."""
+    world = world_at()
+    for target in "ab":
+        world.health.add(target, HARMLESS).good_at = 128.0
+        fail(world.health, target, Outcome.AMBIGUOUS, 128.0)
+    poison = world.health.poison
+    assert poison is not None
+    assert (poison.is_refused(HARMLESS, 727.0), len(poison)) == (True, 1)
+    assert not poison.is_refused(HARMLESS._replace(function="h"), 727.0)
+    assert (poison.is_refused(HARMLESS, 728.0), len(poison)) == (False, 0)
+
+
+def test_buckets_at_their_bounds() -> None:
+    """A microsecond and less, one second, 1,024 and more."""
+    assert [bucket_of(each) for each in (0.0, 2.0**-20, 1.0, 2.0, 1024.0, 9999.0)] == [
+        0, 0, ORIGIN, ORIGIN + 8, LAST, LAST,
+    ]  # fmt: skip
+    world = world_at()
+    world.health.succeeded(attempt("a"), 100.0, 9999.0)
+    latency = world.circuit("a", resource="f").latency
+    assert (latency.counts[LAST], latency.total) == (1, 1)
+
+
+def test_when_a_quantile_counts_as_known() -> None:
+    """Eight answers beyond it; then it may double in an hour, and half as fast in half of one."""
+    latency = Latency(EXACT)
+    latency.counts[bucket_of(0.25)], latency.total = 16, 16
+    latency.learn(EXACT, 3600.0)
+    first = latency.middle
+    latency.counts[bucket_of(64.0)] = 1000
+    latency.learn(EXACT, 7200.0)
+    assert latency.middle == 2 * first
+    latency.learn(EXACT, 9000.0)
+    assert latency.middle == pytest.approx(2 * first * 2**0.5)
+    few = Latency(EXACT)
+    few.counts[bucket_of(0.25)], few.total = 15, 15
+    few.learn(EXACT, 3600.0)
+    few.counts[bucket_of(64.0)] = 1000
+    few.learn(EXACT, 3600.0)
+    assert few.middle > 60
+
+
+def test_a_baseline_is_halved_at_its_bound() -> None:
+    """So old answers fade."""
+    latency = Latency(EXACT)
+    latency.counts[5], latency.total = 8192, 8192
+    latency.learn(EXACT, 0.0)
+    assert (latency.counts[5], latency.total, latency.due) == (4096, 4096, 4096 + 64)
+    latency.counts[5], latency.total = 8191, 8191
+    latency.learn(EXACT, 0.0)
+    assert latency.total == 8191
+
+
+def test_the_cut_off_needs_a_hundred_answers() -> None:
+    """And is never below half a second."""
+    latency = Latency(EXACT)
+    latency.total, latency.very_rare = EXACT.cut_off_answers, 0.0625
+    assert latency.cut_off(EXACT) == EXACT.cut_off_least
+    latency.total -= 1
+    assert latency.cut_off(EXACT) == float("inf")
+
+
+def test_a_closed_circuit_is_not_remembered_as_one_that_is_not() -> None:
+    """When its ramp is over."""
+    world = opened(world_at())
+    circuit = world.circuit("a")
+    circuit.begin_stage(len(EXACT.ramp) - 1, world.now)
+    world.answers.clear()
+    world.now += EXACT.stage_longest
+    world.call()
+    assert (circuit.state, world.health.unclosed, world.health.watchful) == (
+        State.CLOSED,
+        {},
+        False,
+    )
+
+
+def test_a_core_hedges_only_if_it_is_told_to() -> None:
+    """It is off by default."""
+    health = world_at().health
+    assert not Core(health).hedging
+
+
+def test_a_suspicion_of_our_own_network_is_not_evidence() -> None:
+    """Only with NOT_SENT; the same word with another outcome proves nothing of us."""
+    world = world_at()
+    answered = Answered(attempt("a"), 128.0, 128.0)
+    weigh_failure(world.health, answered, Outcome.REJECTED, NO_NETWORK)
+    assert world.circuit("a", resource="f").failed > 0
