@@ -82,7 +82,7 @@ def test_every_verb_of_a_service_has_a_plan() -> None:
     verbs = ["invoke", "enqueue", "publish", "store", "load", "delete", "scan", *objects]
     looks = ["look_function", "look_queue", "look_bus", "look_table", "look_bucket"]
     assert list(made) == [*verbs, *looks]
-    assert len(made) == 16
+    assert len(made) == 17
     assert all(callable(made[verb]) for verb in made)
     assert list(LazyPlans(PLANS, settings(**STORAGE))) == [
         "enqueue",
