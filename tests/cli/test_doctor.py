@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from leeward.adapter import Result
+from leeward.adapter.looking import FUNCTION, Look, Seen
+from leeward.cli.doctor.visit import ask
+from leeward_contract_tests.rows import each_row
 from tests.cli.conftest import Leeward
+from tests.scripted import Scripted
 
 SHOP = """
 cloud_provider = "local:a,local:b"
@@ -63,3 +72,24 @@ def test_a_fault_ends_with_9_and_says_what_to_do(leeward: Leeward, bare: Path) -
         ("order", "fallback of function pay"),
     }
     assert all(faults.values())
+
+
+class Telling(Scripted):
+    """A target whose look tells a time."""
+
+    def __init__(self, time: float) -> None:
+        super().__init__("scripted")
+        self._time = time
+
+    def look(self, look: Look, timeout: float) -> Result[Any]:
+        """Tell it."""
+        del look, timeout
+        return Result.ok(Seen(time=self._time))
+
+
+@each_row("time, offset", [(100.0, 0.0), (99.4, 0.0), (102.9, 0.0), (105.5, 3.5), (90.0, -10.0)])
+def test_a_clock_is_off_by_what_lies_outside_the_look(time: float, offset: float) -> None:
+    """A target tells whole seconds, some time between the start of a look at 100 and its end."""
+    clock: Iterator[float] = iter((100.0, 102.0))
+    answered = ask(Telling(time), Look("f", FUNCTION), lambda: next(clock), 1.0)
+    assert answered.offset == pytest.approx(offset)

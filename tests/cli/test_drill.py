@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from contextlib import closing
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from leeward.adapter import Call, Invoke, Page, Result, Scan
 from leeward.cli.drill.faults import Fault, Kind, parse_fault
+from leeward.cli.drill.faulty_target import FaultyTarget, Stage
 from leeward.cli.drill.progress import progress
 from leeward.cli.drill.record import Attempted, Called, Decided, Plan, Record
 from leeward.cli.drill.timeline import Band, bands
 from leeward.cli.drill.verdict import Verdict, judge
 from leeward.errors import ConfigError, Outcome
+from leeward.local import Local
+from leeward.testing import FakeClock
 from leeward.values import Effect, RoutingEvent
 from leeward_contract_tests.rows import each_row
 from tests.cli.conftest import Leeward
+from tests.scripted import Scripted
 
 ORDER = ("local:a", "local:b")
 
@@ -54,6 +62,59 @@ def test_a_wrong_fault_is_refused_with_the_remedy(text: str, told: str) -> None:
         parse_fault(text, ORDER)
     assert told in str(raised.value)
     assert repr(text) in str(raised.value)
+
+
+NOT_RUN = {
+    "blackout": (Outcome.AMBIGUOUS, 9.0),
+    "refuse": (Outcome.NOT_SENT, 0.0),
+    "throttle": (Outcome.REJECTED, 0.0),
+    "error": (Outcome.AMBIGUOUS, 0.0),
+}
+RUN = {"lose_answer": (Outcome.AMBIGUOUS, 2.0), "slow x4": (Outcome.OK, 8.0)}
+TOO_SLOW = {"slow x5": (Outcome.AMBIGUOUS, 9.0)}
+
+
+class Slow(Scripted):
+    """A target whose answer takes two seconds of the clock."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__("local:a")
+        self._clock = clock
+
+    async def perform_async(self, call: Call, timeout: float) -> Result[Any]:
+        """Answer."""
+        self._clock.advance(2.0)
+        return self.perform(call, timeout)
+
+
+@each_row("kind, ended", list((NOT_RUN | RUN | TOO_SLOW).items()))
+def test_a_fault_lets_an_attempt_run_or_not(kind: str, ended: tuple[Outcome, float]) -> None:
+    """It ends as the fault has it, and the record knows whether the target has run it."""
+    clock, record = FakeClock(), Record()
+    inner = Slow(clock)
+    fault = parse_fault(f"local:a:{kind}@0s-5s", ORDER)
+    target = FaultyTarget(inner, (fault,), Stage(clock, 0.0, record, lambda: 0.0))
+    call = Invoke("f", b"null", "key")
+    result = asyncio.run(target.perform_async(call, 9.0))
+    assert (result.outcome, clock.monotonic()) == ended
+    ran = kind not in NOT_RUN
+    assert len(inner.calls) == ran
+    (attempted,) = record.attempts
+    assert (attempted.key, attempted.ran, attempted.fault) == ("key", ran, fault.kind.value)
+    clock.advance(5.0)
+    assert asyncio.run(target.perform_async(call, 9.0)).outcome is Outcome.OK
+
+
+def test_a_fault_concerns_its_share_of_the_attempts_and_probes_fail_as_well() -> None:
+    """By chance: of 0.29 and 0.31 one is within 30 %. A probe of a target that is gone fails."""
+    clock, chances = FakeClock(), iter((0.29, 0.31, 0.0))
+    fault = parse_fault("local:a:refuse 30%@0s-5s", ORDER)
+    stage = Stage(clock, 0.0, Record(), lambda: next(chances))
+    target = FaultyTarget(Scripted("local:a"), (fault,), stage)
+    call = Invoke("f", b"null", "key")
+    outcomes = [asyncio.run(target.perform_async(call, 9.0)).outcome for _ in range(2)]
+    assert outcomes == [Outcome.NOT_SENT, Outcome.OK]
+    assert target.probe(1.0).outcome is Outcome.NOT_SENT
 
 
 def _plan(effect: Effect = Effect.IDEMPOTENT, *faults: Fault) -> Plan:
@@ -272,6 +333,21 @@ def test_a_fallback_that_cannot_serve_breaks_a_promise(leeward: Leeward, bare: P
     page = (bare / "drill.html").read_text(encoding="utf-8")
     assert "NotFound" in page
     assert "canary" not in page + done.out + done.err
+
+
+def test_a_drill_writes_nothing_for_other_processes(leeward: Leeward, bare: Path) -> None:
+    """What others are told by a snapshot has to be true, and the outage of a drill is not."""
+    shared = 'snapshot = "notes"\n[tables.notes]\nhome = "local:b"\n'
+    text = SHOP.replace("[functions.pay]", f"{shared}[functions.pay]")
+    first, _, last = text.rpartition(":memory:")
+    file = bare / "b.sqlite3"
+    (bare / "leeward.toml").write_text(f"{first}{file}{last}")
+    (bare / "drilled_shop.py").write_text("def pay(payload):\n    return payload\n")
+    options = ("--seconds", "1", "--rate", "40", "--fault", "local:a:refuse@0.1s-1s")
+    leeward("drill", "pay", *options)
+    assert "<td>opened</td>" in (bare / "drill.html").read_text(encoding="utf-8")
+    with closing(Local(path=file)) as kept:
+        assert kept.perform(Scan("notes"), 5.0).value == Page(())
 
 
 def test_what_goes_on_is_told_every_five_seconds_where_lines_stay() -> None:

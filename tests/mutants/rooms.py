@@ -17,6 +17,7 @@ from tests.mutants import (
     items,
     kit,
     operations,
+    operators,
     wire,
     workflow,
 )
@@ -32,6 +33,7 @@ ROOMS: Final[Mapping[str, Sequence[Mutant]]] = {
     "items": items.MUTANTS,
     "envelope": envelope.MUTANTS,
     "operations": operations.MUTANTS,
+    "operators": operators.MUTANTS,
     "config": config.MUTANTS,
     "delivery": delivery.MUTANTS,
     "contract": contract.MUTANTS,

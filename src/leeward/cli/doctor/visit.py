@@ -83,7 +83,7 @@ def _visit(
     nameless = not looks
     if nameless and Capability.TABLES in driver.capabilities:
         looks = [ANYTHING]
-    answers = [_ask(driver, look, now, seconds) for look in looks]
+    answers = [ask(driver, look, now, seconds) for look in looks]
     told = judged(driver.target, answers) if answers else []
     if nameless and told:
         told = told[:-1]  # not of what nobody has named
@@ -116,7 +116,8 @@ def _looks(config: Config, driver: Driver) -> Iterator[Look]:
             yield from looks
 
 
-def _ask(driver: Driver, look: Look, now: Callable[[], float], seconds: float) -> Answered:
+def ask(driver: Driver, look: Look, now: Callable[[], float], seconds: float) -> Answered:
+    """Look for one thing, and at how the target's clock differs; `now` gives Unix seconds."""
     ask = getattr(driver, "look", None)
     if ask is None:  # a driver of another kind
         return Answered(look, Result.ok(Seen(None, "its driver has no way to look")))

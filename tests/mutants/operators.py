@@ -1,0 +1,67 @@
+"""Faults of what operators look and practise with: doctor and drill."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.mutants.mutant import Mutant
+
+DOCTOR: Final = "src/leeward/cli/doctor"
+DRILL: Final = "src/leeward/cli/drill"
+CLOUDS: Final = "tests/clouds/test_doctor.py::test_each_planted_fault_is_found_with_its_remedy"
+QUIET: Final = (
+    "tests/clouds/test_doctor.py::test_where_all_is_well_nothing_is_wrong_and_nothing_happens"
+)
+JUDGED: Final = "tests/cli/test_drill.py::test_what_happened_is_judged"
+
+MUTANTS: Final = (
+    Mutant(
+        "the doctor calls a function to see whether it is there",
+        "adapters/aws/src/leeward_aws/functions/plans.py",
+        '("X-Amz-Invocation-Type", "DryRun")',
+        '("X-Amz-Invocation-Type", "Event")',
+        QUIET,
+    ),
+    Mutant(
+        "a clock that is off goes unnoticed",
+        f"{DOCTOR}/visit.py",
+        "    return time - ended if time > ended + 1 else 0.0",
+        "    return 0.0",
+        "tests/cli/test_doctor.py::test_a_clock_is_off_by_what_lies_outside_the_look",
+    ),
+    Mutant(
+        "a fallback counts although its endpoint is silent",
+        f"{DOCTOR}/findings.py",
+        "            _names(silent),\n",
+        "",
+        CLOUDS,
+    ),
+    Mutant(
+        "a call that was lost is excused",
+        f"{DRILL}/verdict.py",
+        "lost = [each for each in failed if _had_a_refuge(plan, each)]",
+        "lost = [each for each in failed if False]",
+        JUDGED,
+    ),
+    Mutant(
+        "an unsafe call that ran twice is harmless",
+        f"{DRILL}/verdict.py",
+        "return (0, twice) if harmless else (twice, 0)",
+        "return (0, twice)",
+        JUDGED,
+    ),
+    Mutant(
+        "a blackout lets the call run",
+        f"{DRILL}/faulty_target.py",
+        "fault is None or kind in (Kind.SLOW, Kind.LOSE_ANSWER)",
+        "fault is None or kind in (Kind.SLOW, Kind.LOSE_ANSWER, Kind.BLACKOUT)",
+        "tests/cli/test_drill.py::test_a_fault_lets_an_attempt_run_or_not",
+    ),
+    Mutant(
+        "a drill tells other processes of an outage that it has made up",
+        "src/leeward/cli/commands/drill.py",
+        "options.resolved()._replace(snapshot=None)",
+        "options.resolved()",
+        "tests/cli/test_drill.py::test_a_drill_writes_nothing_for_other_processes",
+    ),
+)
