@@ -44,9 +44,13 @@ def test_where_all_is_well_nothing_is_wrong_and_nothing_happens(
 ) -> None:
     """Every check ends well or says why nobody can tell; nothing runs, nothing is published."""
     before = _happened(clouds)
+    calls_of_functions = clouds.clouds["aws"].proxies["lambda"]
+    calls_of_functions.keep()
     found = _examined(clouds, tmp_path, toml=f"[buckets.{BUCKET}]\n")
     assert [each for each in found if each.state is State.FAULT] == []
     assert _happened(clouds) == before
+    assert calls_of_functions.kept
+    assert all(b"Invocation-Type: DryRun" in each for each in calls_of_functions.kept)
     well = {(each.target, each.check) for each in found if each.state is State.OK}
     assert well >= {
         ("aws:us-east-1", "function charge-card"),
