@@ -122,7 +122,7 @@ def test_traffic_goes_where_it_was_configured(
     ):
         environment = _environment(listener.origin(scheme), evil)
         assert _program(wire.port, ca_file, environment) == ["200"] * 4
-    assert (len(wire.requests), listener.connections) == (3, 0)
+    assert (len(wire.requests), listener.connections) == (4, 0)
 
 
 def test_nobody_is_trusted_because_the_environment_says_so(
