@@ -15,7 +15,7 @@ effect = "idempotent"
 home = "local:a"
 [targets.local]
 path = ":memory:"
-functions = { pay = "shop:pay" }
+functions = { pay = "examined_shop:pay" }
 """
 
 
@@ -24,7 +24,9 @@ def test_the_doctor_says_one_line_for_each_check_and_ends_with_0(
 ) -> None:
     """Where a failover can happen the last line says so, and the JSON has every finding."""
     (bare / "leeward.toml").write_text(SHOP)
-    (bare / "shop.py").write_text("def pay(payload):\n    raise SystemExit('it was called')\n")
+    (bare / "examined_shop.py").write_text(
+        "def pay(payload):\n    raise SystemExit('it was called')\n"
+    )
     done = leeward("doctor")
     assert (done.code, done.err) == (0, "")
     assert done.out.splitlines()[-1] == "A failover can happen."
@@ -47,7 +49,7 @@ def test_a_fault_ends_with_9_and_says_what_to_do(leeward: Leeward, bare: Path) -
     """A function that only one target has, and a table without a home, are told with a remedy."""
     text = SHOP.replace("[targets.local]", '[targets."local:a"]').replace('home = "local:a"', "")
     (bare / "leeward.toml").write_text(text)
-    (bare / "shop.py").write_text("def pay(payload):\n    return None\n")
+    (bare / "examined_shop.py").write_text("def pay(payload):\n    return None\n")
     done = leeward("doctor", "--json")
     assert done.code == 9
     faults = {

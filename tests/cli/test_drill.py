@@ -255,7 +255,7 @@ cloud_provider = "local:a,local:b"
 effect = "idempotent"
 [targets."local:a"]
 path = ":memory:"
-functions = { pay = "shop:pay" }
+functions = { pay = "drilled_shop:pay" }
 [targets."local:b"]
 path = ":memory:"
 """
@@ -264,7 +264,7 @@ path = ":memory:"
 def test_a_fallback_that_cannot_serve_breaks_a_promise(leeward: Leeward, bare: Path) -> None:
     """The second target has no such function: what an outage would have shown, the drill shows."""
     (bare / "leeward.toml").write_text(SHOP)
-    (bare / "shop.py").write_text("def pay(payload):\n    return payload\n")
+    (bare / "drilled_shop.py").write_text("def pay(payload):\n    return payload\n")
     options = ("--seconds", "1", "--rate", "40", "--fault", "local:a:refuse@0.2s-0.6s")
     done = leeward("drill", "pay", '{"order": "canary"}', *options)
     assert done.code == 9
