@@ -52,13 +52,13 @@ def test_without_a_dead_letter_queue_nothing_is_given_up() -> None:
 def test_a_batch_that_fails_as_one_is_handed_back() -> None:
     """Nearly whole, and with one error: class and reason."""
     other = failure_of(Problem("no", reason="other"), (), "maybe")
-    table = [
+    table: list[tuple[list[Failure | None], bool]] = [
         ([AWAY] * 10, True),
-        ([AWAY] * 9 + [None], True),
-        ([AWAY] * 8 + [None] * 2, False),
+        ([*[AWAY] * 9, None], True),
+        ([*[AWAY] * 8, None, None], False),
         ([NEVER] * 5, True),
         ([NEVER] * 4, False),
-        ([NEVER] * 5 + [other] * 5, False),
+        ([*[NEVER] * 5, *[other] * 5], False),
         ([None] * 10, False),
         ([], False),
     ]

@@ -117,7 +117,7 @@ class DeadLetters:
         *,
         together: bool = False,
     ) -> bool:
-        """Finish with a message: send it to its dead-letter queue, or hide it until its next attempt.
+        """Finish with a message: give it up, or let it wait for its next attempt.
 
         Return whether it may be acknowledged. A dead letter that nobody has proved to be in its
         queue may not: it is delivered again, and is given up again.
