@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 from leeward.adapter import Attribute, Driver, QueueCall, Result, TargetConfig
+from leeward.adapter.queues import ask
 from leeward.app.kit import DeadLetters, Letter, SystemClock
 
 
@@ -22,7 +23,7 @@ def dead_letters(queues: Mapping[str, str] | None) -> DeadLetters:
         return open_driver(TargetConfig("aws", "aws", None, {}, os.environ))
 
     def perform(call: QueueCall, seconds: float) -> Result[Any]:
-        return target().perform(call, seconds)  # type: ignore[arg-type]
+        return ask(target(), call, seconds)
 
     return DeadLetters(queues or {}, perform, SystemClock())
 

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from leeward.adapter import Driver, QueueCall, Result, TargetConfig
+from leeward.adapter.queues import ask
 from leeward.app.kit import DeadLetters, SystemClock
 
 
@@ -26,7 +27,7 @@ def dead_letters(queues: Mapping[str, str] | None, storage: str) -> DeadLetters:
         return open_driver(TargetConfig("azure", "azure", None, _account(storage), os.environ))
 
     def perform(call: QueueCall, seconds: float) -> Result[Any]:
-        return target().perform(call, seconds)  # type: ignore[arg-type]
+        return ask(target(), call, seconds)
 
     return DeadLetters(queues or {}, perform, SystemClock())
 
