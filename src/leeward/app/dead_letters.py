@@ -27,6 +27,9 @@ ATTRIBUTE: Final = "leeward-dead-letter"
 SECONDS: Final = 10.0
 """For putting one into its queue, at most."""
 
+LONGEST_WORD: Final = 100
+"""Characters of a class or a reason: Pub/Sub takes 1 KiB for all that is told."""
+
 LOGGER = "leeward.app"
 
 Perform = Callable[[QueueCall, float], Result[Any]]
@@ -186,8 +189,8 @@ class DeadLetters:
         return GivenUp(
             letter.queue,
             handler.name,
-            failure.type,
-            failure.reason or ("attempts" if spent else "permanent"),
+            failure.type[:LONGEST_WORD],
+            (failure.reason or ("attempts" if spent else "permanent"))[:LONGEST_WORD],
             datetime.fromtimestamp(self._clock.now(), UTC).isoformat(timespec="seconds"),
             attempt,
             ran_at_all(failure, attempt),
