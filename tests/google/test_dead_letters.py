@@ -9,7 +9,6 @@ from base64 import b64encode
 from collections import Counter
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any
 
 import pycurl  # type: ignore[import-untyped]
 import pytest
