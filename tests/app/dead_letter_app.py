@@ -12,6 +12,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
+from leeward.adapter import Driver, Taken
+from leeward.cli.dlq.letters import QueueLetters
+from leeward.cli.dlq.redrive import Moved, Wish, redrive
+
 RETRIES = 2
 
 SMALL = 200
@@ -69,6 +73,28 @@ def broken(messages: int) -> dict[int, str]:
     """Return the messages that are given up, each with its reason."""
     reasons = {1: "broken", 51: "attempts"}
     return {n: reasons[n % 100] for n in range(messages) if n % 100 in reasons}
+
+
+def all_of(driver: Driver, queue: str) -> list[Taken]:
+    """Return the dead letters of a queue, which stay there."""
+    return [each.held for each in QueueLetters(driver, queue, None).each()]
+
+
+def moved_back(driver: Driver, queue: str) -> int:
+    """Move all dead letters of a queue back to where they came from; return how many."""
+    letters = QueueLetters(driver, queue, None)
+
+    def by_itself(wish: Wish) -> Moved:
+        def never(_: object) -> bool:
+            return False
+
+        return redrive(letters, wish, 0.0, agree=never, sleep=never, progress=never)
+
+    untouched = by_itself(Wish())
+    assert untouched.moved == 0  # each may have run
+    done = by_itself(Wish(force=True))
+    assert (done.moved, done.left) == (len(untouched.left), ())
+    return done.moved
 
 
 def handled(memory: Path) -> Handled:

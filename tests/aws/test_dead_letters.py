@@ -12,6 +12,8 @@ from typing import Any
 import pycurl  # type: ignore[import-untyped]
 import pytest
 
+from leeward.adapter import TargetConfig
+from leeward_aws.driver import open_driver
 from tests.app import dead_letter_app as proof
 from tests.servers.aws.clients import client
 from tests.servers.aws.direct import DirectLambda, Ended
@@ -113,12 +115,15 @@ def filled(sqs: Any, messages: int) -> str:
 
 
 def all_of(sqs: Any, queue: str) -> list[Any]:
-    """Receive whatever is in a queue."""
+    """Receive whatever is in a queue, and let it be there again."""
     found: list[Any] = []
     while more := sqs.receive_message(
         QueueUrl=queue, MaxNumberOfMessages=10, MessageAttributeNames=["All"], VisibilityTimeout=600
     ).get("Messages"):
         found += more
+    for each in found:
+        handle = {"QueueUrl": queue, "ReceiptHandle": each["ReceiptHandle"]}
+        sqs.change_message_visibility(**handle, VisibilityTimeout=0)
     return found
 
 
@@ -139,11 +144,24 @@ def test_what_never_works_is_given_up_with_its_reason_and_nothing_is_lost(tmp_pa
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
         }
-        killed = deliver(sqs, queue, deployed(tmp_path / "code"), environment)
-        letters = all_of(sqs, dead)
-    broken = proof.broken(messages)
-    done, tries = proof.handled(memory)
+        code = deployed(tmp_path / "code")
+        killed = deliver(sqs, queue, code, environment)
+        letters, tried = all_of(sqs, dead), proof.handled(memory)
+        target = open_driver(TargetConfig("aws", "aws", "us-east-1", {}, environment))
+        stack.callback(target.close)
+        assert proof.moved_back(target, "dead") == len(proof.broken(messages))
+        mended = environment | {"MENDED": "1"}
+        assert deliver(sqs, queue, code, mended) == 0
+        assert all_of(sqs, dead) == []
+    assert proof.handled(memory).done == set(range(messages))
     assert killed == 1
+    check(letters, tried, messages)
+
+
+def check(letters: list[Any], tried: proof.Handled, messages: int) -> None:
+    """Check what was done before the redrive, and what was given up with which words."""
+    done, tries = tried
+    broken = proof.broken(messages)
     assert done == set(range(messages)) - set(broken)
     assert len(letters) == len(broken)
     for each in letters:

@@ -118,11 +118,13 @@ def test_what_never_works_is_given_up_with_its_reason_and_nothing_is_lost(tmp_pa
         memory.unlink()
         queues.made("parcels-dead")
         killed = deliver(queues, code, environment)
-        letters = []
-        while found := ask(queues.driver, TakeMessages("parcels-dead", 600), 10).value:
-            letters += found
+        letters = proof.all_of(queues.driver, "parcels-dead")
+        check(letters, memory, messages)
+        assert proof.moved_back(queues.driver, "parcels-dead") == len(letters)
+        assert deliver(queues, code, environment | {"MENDED": "1"}) == 0
+        assert proof.all_of(queues.driver, "parcels-dead") == []
     assert killed == 1
-    check(letters, memory, messages)
+    assert proof.handled(memory).done == set(range(messages))
 
 
 def check(letters: list[Taken], memory: Path, messages: int) -> None:

@@ -7,9 +7,7 @@ import pytest
 
 from tests.cli.conftest import Leeward
 
-COMMANDS = (
-    "invoke enqueue publish store load delete targets doctor dead-letters demo version".split()
-)
+COMMANDS = "invoke enqueue publish store load delete targets doctor dlq demo version".split()
 
 
 def _examples(help_text: str) -> list[str]:

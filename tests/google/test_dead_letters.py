@@ -121,11 +121,14 @@ def test_what_never_works_is_given_up_with_its_reason_and_nothing_is_lost(tmp_pa
         code = deployed(tmp_path / "code")
         framework = stack.enter_context(FunctionsFramework(code, environment=environment))
         unanswered = deliver(target, framework.address)
-        letters = []
-        while found := ask(target, TakeMessages("parcels-dead", 600), 10).value:
-            letters += found
+        letters = proof.all_of(target, "parcels-dead")
+        check(letters, memory, messages)
+        assert proof.moved_back(target, "parcels-dead") == len(letters)
+        mended = FunctionsFramework(code, environment=environment | {"MENDED": "1"})
+        assert deliver(target, stack.enter_context(mended).address) == 0
+        assert proof.all_of(target, "parcels-dead") == []
     assert unanswered >= 1
-    check(letters, memory, messages)
+    assert proof.handled(memory).done == set(range(messages))
 
 
 def check(letters: list[Taken], memory: Path, messages: int) -> None:

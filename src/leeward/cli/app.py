@@ -9,8 +9,8 @@ import typer
 
 from leeward.cli import NO_TRUST_ENV
 from leeward.cli.commands import verbs
-from leeward.cli.commands.dead_letters import dead_letters
 from leeward.cli.commands.demo import demo
+from leeward.cli.commands.dlq import dlq
 from leeward.cli.commands.doctor import doctor
 from leeward.cli.commands.targets import targets
 from leeward.cli.commands.version import show_version, version
@@ -142,9 +142,13 @@ app.command(
     epilog=_examples("leeward doctor", "leeward doctor --targets local:a,local:b --json"),
 )(doctor)
 app.command(
-    name="dead-letters",
     cls=Command,
-    epilog=_examples("leeward dead-letters", "leeward dead-letters --json"),
-)(dead_letters)
+    epilog=_examples(
+        "leeward dlq list",
+        "leeward dlq show parcels-dead --targets aws:us-east-1 --json",
+        "leeward dlq redrive parcels-dead --targets aws:us-east-1 --dry-run",
+        "leeward dlq redrive parcels-dead --to parcels --rate 10 --force",
+    ),
+)(dlq)
 app.command(cls=Command, epilog=_examples("leeward demo", "leeward demo --json"))(demo)
 app.command(cls=Command, epilog=_examples("leeward version"))(version)
