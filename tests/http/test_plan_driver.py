@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from leeward.adapter import Capability, Limits
-from leeward.adapter.plan_driver import PlanDriver, TargetInfo
+from leeward.adapter.plan_driver import LOAD_PROBE, PlanDriver, TargetInfo
 from leeward.adapter.plans import STALE_CREDENTIALS, Drop, Need, Plan, Send, View
 from leeward.adapter.resolver import Resolved, Unresolved
 from leeward.calls import Call, Delete, Enqueue, Invoke, Key, Result
@@ -336,3 +336,36 @@ def test_a_native_client_hears_that_there_is_no_credential(
     assert (raised.value.outcome, raised.value.code) == (Outcome.AUTH, "none")
     assert raised.value.__cause__ is tokens.error
     assert tokens.error.__traceback__ is None
+
+
+@pytest.mark.parametrize(
+    ("outcome", "says"),
+    [
+        (Outcome.OK, Outcome.OK),
+        (Outcome.NOT_FOUND, Outcome.OK),
+        (Outcome.AUTH, Outcome.OK),
+        (Outcome.NOT_SENT, Outcome.NOT_SENT),
+        (Outcome.AMBIGUOUS, Outcome.AMBIGUOUS),
+    ],
+)
+def test_a_probe_asks_whether_the_target_answers(
+    cloud: Cloud, tokens: Tokens, outcome: Outcome, says: Outcome
+) -> None:
+    """That what it asks for is not there is an answer, too."""
+
+    def load(call: Any, view: View) -> Plan:
+        assert call == LOAD_PROBE.call
+        yield from ()
+        return Result(outcome)
+
+    facts = FACTS._replace(probe=LOAD_PROBE)
+    driver = PlanDriver(facts, {"load": load}, tokens, cloud.wire())
+    assert driver.probe_fidelity == "data_plane"
+    assert driver.probe(1.0).outcome is says
+    assert driver.places() == (0, 0)
+
+
+def test_a_target_without_tables_has_no_probe(driver: PlanDriver) -> None:
+    """It says so."""
+    assert driver.probe_fidelity is None
+    assert driver.probe(1.0).code == "no_probe"

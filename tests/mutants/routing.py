@@ -32,9 +32,11 @@ SKIPPED: Final = ("__init__", "policy", "explain")
 """Modules without decisions: the numbers are compared with their page, the words are words."""
 
 TESTS: Final = (
-    *("test_health.py", "test_call.py", "test_execution.py", "test_readback.py"),
-    *("test_batches.py", "test_select.py", "test_results.py", "test_failover.py"),
-    *("test_beside.py", "test_runners.py"),
+    *("test_details.py", "test_evidence.py", "test_recovery.py", "test_outages.py"),
+    *("test_budgets.py", "test_by_hand.py", "test_sharing.py", "test_call.py"),
+    *("test_execution.py", "test_readback.py", "test_batches.py", "test_select.py"),
+    *("test_results.py", "test_failover.py", "test_policy.py", "test_beside.py"),
+    "test_runners.py",
 )
 
 IMPORTED: Final = "ignore::pytest.PytestAssertRewriteWarning"

@@ -106,3 +106,22 @@ def fail(
     """Put one failure into `health`."""
     answered = Answered(attempt(target, call, **more), now - LATENCY, now)
     weigh_failure(health, answered, outcome, None)
+
+
+OTHER = HARMLESS._replace(function="g")
+KEYED = HARMLESS._replace(effect=Effect.KEYED)
+
+
+def opened(world: World, target: str = "a") -> World:
+    """Open the circuit of a target as a whole: it refuses connections."""
+    world.answers[target] = Outcome.NOT_SENT
+    world.calls(5)
+    assert world.state(target) is State.OPEN
+    return world
+
+
+def healed(world: World, target: str = "a") -> World:
+    """Let the target work again, and the time of its circuit pass."""
+    world.answers.clear()
+    world.now = world.circuit(target).until
+    return world

@@ -84,6 +84,10 @@ class HealthCheck:
         if self._probes:
             self.broken.append((I7, f"probes that never ended: {list(self._probes)}"))
 
+    def at_the_end_of_a_step(self) -> None:
+        """Look at the bounds now."""
+        self._look_at_bounds()
+
     def _look_at_bounds(self) -> None:
         health, policy = self._health, self._health.policy
         for target, record in health.records.items():

@@ -89,8 +89,8 @@ def ask(service: Service, request: Request, view: View, *, right: str = "", **mo
             not got it may be able to call all the same.
         more: as for `exchange`.
     """
-    asked = exchange(service, request, view, effect=False, **more)
-    response, refusal = as_look_up((yield from asked))
+    request_steps = exchange(service, request, view, effect=False, **more)
+    response, refusal = as_look_up((yield from request_steps))
     if refusal is None:
         return Result.ok(Seen(time=time_of(response)))
     forbidden = response.status in (400, 403) and refusal.outcome is Outcome.AUTH

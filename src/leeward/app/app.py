@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from leeward.app.context import Function
 from leeward.app.handlers import Handler, check_function
@@ -27,6 +27,10 @@ from leeward.app.triggers import Kind
 from leeward.app.warm import Warm
 from leeward.errors import ConfigError
 from leeward.values import Effect, EffectName
+
+if TYPE_CHECKING:
+    from leeward.workflow.flow import Body, Named
+    from leeward.workflow.model import Definition
 
 F = TypeVar("F", bound=Function)
 T = TypeVar("T")
@@ -51,6 +55,7 @@ class App:
         name: as given.
         json_logs: as given.
         handlers: by name, in the order of their definition; no two have the same.
+        workflows: definitions, in the order of their definition.
     """
 
     def __init__(self, name: str, *, json_logs: bool = False, otel: bool = False) -> None:
@@ -58,6 +63,7 @@ class App:
         self.name = name
         self.json_logs = json_logs
         self.handlers: dict[str, Handler] = {}
+        self.workflows: list[Definition] = []
         self._warm = Warm()
         self._telemetry: Any = None
         if otel:
@@ -190,6 +196,30 @@ class App:
             Kind.SCHEDULE, name, timeout=timeout, retries=retries, schedule=schedule
         )
 
+    def workflow(
+        self, name: str, *, timeout: int | str | None = None
+    ) -> Callable[[Body], Definition]:
+        """Make a workflow of the decorated function, which runs once, now.
+
+        Clients of the app can start it. Its steps are functions of this app, or logical names;
+        what the app says of a function's effect and timeout holds for its steps.
+
+        Args:
+            name: by which it is started.
+            timeout: of a whole run: seconds, or a text like ``"24h"``.
+
+        Raises:
+            ConfigError: the flow is wrong; the message names the line.
+        """
+        from leeward.workflow.flow import workflow
+
+        def add(body: Body) -> Definition:
+            definition = workflow(name, timeout=timeout, resolve=self._named)(body)
+            self.workflows.append(definition)
+            return definition
+
+        return add
+
     def warm(self, make: Callable[[], T]) -> Callable[[], T]:
         """Make what the decorated function returns once for each process, and share it.
 
@@ -231,6 +261,19 @@ class App:
         """
         for handler in self.handlers.values():
             handler.check()
+
+    def _named(self, function: Function) -> Named:
+        """Return what a step that names one of the app's functions calls."""
+        from leeward.workflow.flow import Named
+
+        for handler in self.handlers.values():
+            if handler.kind is Kind.CALL and handler.function is function:
+                return Named(handler.name, handler.effect, handler.timeout)
+        name = getattr(function, "__name__", type(function).__name__)
+        raise ConfigError(
+            f"a step names {name!r}, which is not a function of the app {self.name!r}; register "
+            "it with @app.function(), above the workflow"
+        )
 
     def _register(
         self,

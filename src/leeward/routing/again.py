@@ -75,7 +75,7 @@ def move(state: CallState, source: str, outcome: Outcome | None, now: float) -> 
     """Go on at a target that was not tried."""
     health, call = state.health, state.call
     choice = choose(state, now)
-    if choice.target is None:
+    if not choice.target:
         return end(state, choice.reason)
     if state.deadline - now < _least_time(state, choice.target):
         return end(state, "no_time")

@@ -33,8 +33,17 @@ def spend_failover(health: Health, source: str, call: Call, now: float) -> bool:
     if any(each.state not in (State.CLOSED, State.RAMP) for each in circuits):
         return True
     if health.failovers is None:
-        health.failovers = Failovers(health.policy, health.calls, now)
-    return health.failovers.spend(health.calls, now)
+        health.failovers = Failovers(health.policy)
+    health.mark(now)
+    return health.failovers.spend(_calls_lately(health, now), now)
+
+
+def _calls_lately(health: Health, now: float) -> float:
+    """Return about how many calls began in the last window of the failover budget."""
+    window = health.policy.failover_window
+    old = [mark for mark in health.marks if now - mark[0] >= window]
+    at, calls = old[-1] if old else health.marks[0]
+    return (health.calls - calls) * min(1.0, window / max(now - at, 1e-9))
 
 
 def spend_hedge(health: Health, target: str) -> bool:
@@ -50,17 +59,10 @@ def spend_hedge(health: Health, target: str) -> bool:
 
 
 class Failovers:
-    """The calls that have left a target that counts as well, in a window of time.
+    """The calls that have left a target that counts as well, in a window of time."""
 
-    Args:
-        policy: the numbers.
-        calls: how many calls had begun by `now`.
-        now: monotonic seconds.
-    """
-
-    def __init__(self, policy: RoutingPolicy, calls: int, now: float) -> None:
+    def __init__(self, policy: RoutingPolicy) -> None:
         self._policy = policy
-        self._marks: deque[tuple[float, int]] = deque([(now, calls)])
         self._spent: deque[float] = deque()
 
     @property
@@ -68,23 +70,13 @@ class Failovers:
         """How many are in the window."""
         return len(self._spent)
 
-    def spend(self, calls: int, now: float) -> bool:
-        """Charge one of `calls` that have begun by `now`; return False if that is too many."""
+    def spend(self, calls: float, now: float) -> bool:
+        """Charge one, where so many calls began in the last window; return False if too many do."""
         policy = self._policy
         while self._spent and now - self._spent[0] >= policy.failover_window:
             self._spent.popleft()
-        allowed = max(policy.failover_least, policy.failover_share * self._lately(calls, now))
+        allowed = max(policy.failover_least, policy.failover_share * calls)
         if len(self._spent) >= allowed:
             return False
         self._spent.append(now)
         return True
-
-    def _lately(self, calls: int, now: float) -> float:
-        """Return about how many calls began in the last window."""
-        window, marks = self._policy.failover_window, self._marks
-        while len(marks) > 1 and now - marks[1][0] >= window:
-            marks.popleft()
-        at, then = marks[0]
-        if now - marks[-1][0] >= window / 10:
-            marks.append((now, calls))
-        return (calls - then) * min(1.0, window / max(now - at, 1e-9))

@@ -20,7 +20,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple, TypeAlias
 
-from leeward.adapter import Call, Invoke, Load
+from leeward.adapter import Call, Invoke
 from leeward.errors import Outcome
 from leeward.routing.circuit import Circuit, Random
 from leeward.routing.health import Health
@@ -117,7 +117,7 @@ class ReadBack(NamedTuple):
 
     attempt: int
     target: str
-    call: Load
+    call: Call
     timeout: float
     after: Outcome
     epoch: int = 0
@@ -180,15 +180,7 @@ def begin(
 ) -> Decision:
     """Start a call that has `timeout` seconds from `started`, in monotonic seconds.
 
-    Args:
-        core: what it is decided by.
-        call: what to send.
-        started: monotonic seconds.
-        timeout: seconds.
-        only: the targets that may be asked, in order; empty: all that may serve the call.
-
-    Raises:
-        ConfigError: no target of the order may serve it.
+    `only` narrows the targets, and is their order. Raise `ConfigError` if none may serve the call.
     """
     health, hedging = core
     rules = rules_of(call)
@@ -196,26 +188,24 @@ def begin(
     if only:
         able = tuple(target for target in only if target in able)
     number = health.calls = health.calls + 1
-    target, reason, probe, chosen = able[0], "first", False, health.watchful
-    if not chosen:
+    target, reason, probe, careful = able[0], "first", False, health.watchful
+    if not careful:
         circuit = health.start(target, call, started)
-        chosen = health.watchful  # it has just turned out to be stalled
-    if chosen:
+        careful = health.watchful  # it has just turned out to be stalled
+    if careful:
         from leeward.routing.choice import choose
 
         nowhere = CallState(call, health, rules, able, number, started + timeout, 0.0, (), ())
-        choice = choose(nowhere, started)
-        if choice.target is None:
-            _, why, _, wait = choice
-            return nowhere._replace(ending=Ending.REFUSED, why=why, retry_after=wait), ()
-        target, reason, probe = choice.target, choice.reason, choice.probe
+        target, reason, probe, wait = choose(nowhere, started)
+        if not target:
+            return nowhere._replace(ending=Ending.REFUSED, why=reason, retry_after=wait), ()
         circuit = health.start(target, call, started)
-    limit, policy = 0.0, health.policy
+    limit, deadline = 0.0, started + timeout
     if isinstance(call, Invoke) and call.time_limit and not rules.same:
-        limit = call.time_limit + policy.time_limit_margin
-    state = CallState(call, health, rules, able, number, started + timeout, limit, (target,), (1,))
-    most = max(policy.max_attempts, len(able))
-    seconds = _time_for_attempt(state, circuit, timeout, more=most > 1)
+        limit = call.time_limit + health.policy.time_limit_margin
+    state = CallState(call, health, rules, able, number, deadline, limit, (target,), (1,))
+    more = len(able) > 1 or health.policy.max_attempts > 1
+    seconds = _time_for_attempt(state, circuit, timeout, more=more)
     if probe:
         seconds = _time_for_probe(state, target, seconds, started)
     first = Dispatch(1, target, call, seconds, health.epoch, reason)

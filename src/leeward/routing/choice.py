@@ -24,13 +24,13 @@ class Choice(NamedTuple):
     """Where an attempt is made, and why there.
 
     Attributes:
-        target: None if none may be asked now.
+        target: empty if none may be asked now.
         reason: a code, which `leeward.routing.explain` puts into words.
         probe: the attempt is the one probe of a circuit that is half open.
         retry_after: seconds until another call may be let through, where that is known.
     """
 
-    target: str | None
+    target: str
     reason: str
     probe: bool = False
     retry_after: float | None = None
@@ -63,7 +63,7 @@ def choose(state: CallState, now: float) -> Choice:
     preferred, reason = order, "first"
     if health.arranged and not isinstance(call, DATA):
         preferred, reason = _arranged(health, group_of(health.targets, call), order, state.number)
-    full: str | None = None
+    full = ""
     for target in preferred:
         if target in tried:
             continue
@@ -80,25 +80,25 @@ def choose(state: CallState, now: float) -> Choice:
 def _nothing_flows(state: CallState, order: tuple[str, ...], now: float) -> Choice:
     """Return what to do with a call whose targets all have open circuits."""
     if state.tried:
-        return Choice(None, "no_other_target")
+        return Choice("", "no_other_target")
     if len(order) == 1 == len(state.able) and not _is_gone(state, order[0]):
         return Choice(order[0], "only_one_able")
     wait = _soonest(state.health, order, state.call, now)
-    return Choice(None, "all_down", retry_after=wait)
+    return Choice("", "all_down", retry_after=wait)
 
 
 def _refused(state: CallState, now: float) -> Choice | None:
     """Return the refusal of a call that no target may be asked for, whatever their circuits."""
     health = state.health
     if health.poison is not None and health.poison.is_refused(state.call, now):
-        return Choice(None, "poison_suspected")
+        return Choice("", "poison_suspected")
     if health.local is not None:
         from leeward.routing.local_outage import may_look
 
         if not may_look(health, now):
-            return Choice(None, "local_outage", retry_after=max(0.0, health.local.due - now))
+            return Choice("", "local_outage", retry_after=max(0.0, health.local.due - now))
     if all(health.records[target].isolated for target in state.able):
-        return Choice(None, "isolated")
+        return Choice("", "isolated")
     return None
 
 

@@ -50,7 +50,6 @@ def execute(
     state, commands = begin(core, call, started, timeout, only)
     if not commands:
         return refusal(state.why, state.able, state.retry_after)
-    health = core.health
     try:
         command, began, now, answer = yield commands
     except GeneratorExit:
@@ -61,7 +60,7 @@ def execute(
     if well is not None and well.outcome is Outcome.OK and type(command) is not Pause:
         # Almost every call ends here: `step` would say the same, and a history would be of one.
         assert isinstance(command, Dispatch)
-        health.succeeded(command, began, now)
+        core.health.succeeded(command, began, now)
         attempt = Attempt(
             target,
             began - started,

@@ -31,6 +31,13 @@ PROBE: Final = "probe"
 """The reason of an attempt that is the one probe of a circuit."""
 
 
+MARKED_AFTER: Final = 1.0
+"""Seconds between two marks."""
+
+MARKS: Final = 32
+"""Marks that are kept: more than a window's."""
+
+
 class Evidence(NamedTuple):
     """The attempts made on one target, read-backs included.
 
@@ -97,6 +104,8 @@ class Health:
         current: the target that the calls of a group stay with, where they do.
         outbox: what the runner is to do once it has released its lock: events to tell of, probes
             to make.
+        marks: how many calls had begun at some times, the last ones: by these a budget knows how
+            busy the order has been.
         seen_at: when anything happened last, in monotonic seconds.
         good_at: the last success of all.
     """
@@ -115,7 +124,7 @@ class Health:
         ),
         *("calls", "epoch", "watchful", "careful", "arranged", "seen_at", "good_at"),
         *("failovers", "poison", "local", "unreached", "hedges", "hedges_at", "current"),
-        "poison_key",
+        *("marks", "poison_key"),
     )
 
     def __init__(self, targets: Targets, random: Random, policy: RoutingPolicy = DEFAULT) -> None:
@@ -142,6 +151,7 @@ class Health:
         self.local: LocalOutage | None = None
         self.unreached: dict[str, float] = {}
         self.hedges, self.hedges_at = policy.hedge_burst, 0
+        self.marks: deque[tuple[float, int]] = deque(maxlen=MARKS)
         self.current: dict[tuple[str, ...], str] = {}
 
     def start(self, target: str, call: Call, now: float) -> Circuit:
@@ -186,6 +196,12 @@ class Health:
         latency.total += 1
         if latency.total >= latency.due:
             circuit.learn(self.policy, now)
+            self.mark(now)
+
+    def mark(self, now: float) -> None:
+        """Remember how many calls have begun by now, about once a second."""
+        if not self.marks or now - self.marks[-1][0] >= MARKED_AFTER:
+            self.marks.append((now, self.calls))
 
     def add(self, target: str, call: Call) -> Circuit:
         """Return the circuit for `call` on `target`, made if there is not one yet."""
@@ -195,6 +211,7 @@ class Health:
             return found
         if len(self.circuits) >= self.policy.most_circuits:
             self._forget_the_oldest()
+        self.mark(self.seen_at)
         wide = self.circuits.get((target, verb))
         if wide is None:
             wide = self.circuits[target, verb] = Circuit(target, verb, "", None, self.policy)

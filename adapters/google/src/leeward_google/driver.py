@@ -26,6 +26,7 @@ DATA: Final = frozenset(
         Capability.EXPIRY,
         Capability.COMPOSITE_KEYS,
         Capability.SCAN,
+        Capability.OBJECTS,
     }
 )
 """What a project can do without a word on functions."""
@@ -92,6 +93,7 @@ def _endpoints(settings: Settings) -> Mapping[str, str]:
         + (f"/v2/{queued.queue}" if isinstance(queued, Tasks) else ""),
         "endpoint.events": settings.events.origin,
         "endpoint.tables": settings.tables.origin,
+        "endpoint.objects": settings.objects.origin,
     }
 
 
@@ -180,6 +182,11 @@ PLANS: Final = (
     Plans(_MESSAGES, _messages),
     Plans("publish", _events),
     Plans("store load delete scan", _tables),
+    Plans(
+        "put_object get_object head_object list_objects delete_object",
+        "leeward_google.objects.plans:objects",
+        "objects",
+    ),
     Plans("look_function", "leeward_google.looks:functions", "functions"),
     Plans(" ".join(_LOOKS), _looks),
 )

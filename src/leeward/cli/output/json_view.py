@@ -18,7 +18,7 @@ from leeward.values import (
 )
 
 if TYPE_CHECKING:
-    pass
+    from leeward.workflow.runs import Run
 
 JsonObject: TypeAlias = dict[str, Any]
 
@@ -81,6 +81,23 @@ def json_of_record(record: Record) -> JsonObject:
 def json_of_absence(table: str) -> JsonObject:
     """Return the JSON object of `load`, where there was no item."""
     return {"found": False, "table": table, "item": None}
+
+
+def json_of_run(run: Run) -> JsonObject:
+    """Return the JSON object of a run of a workflow; times are Unix seconds."""
+    return {
+        "workflow": run.workflow,
+        "id": run.id,
+        "target": run.target,
+        "state": run.state.value,
+        "digest": run.digest,
+        "started": run.started,
+        "ended": run.ended,
+        "result": run.result,
+        "error": run.error,
+        "unreversed": list(run.unreversed),
+        "events": [each._asdict() for each in run.events],
+    }
 
 
 def json_of_attempts(attempts: Iterable[Attempt]) -> list[JsonObject]:

@@ -1,0 +1,224 @@
+"""What second attempts may cost, and what follows a failure."""
+
+from __future__ import annotations
+
+import pytest
+
+from leeward.adapter import Invoke, Key, Load
+from leeward.errors import Outcome
+from leeward.routing.budget import Failovers, spend_failover, spend_hedge
+from leeward.routing.by_hand import isolate, restore
+from leeward.routing.call import (
+    AttemptEnded,
+    CallState,
+    Core,
+    Ending,
+    PauseEnded,
+    begin,
+    step,
+)
+from leeward.routing.evidence import weigh_lost_race
+from leeward.routing.explain import ENDINGS, explain
+from leeward.routing.policy import DEFAULT
+from tests.routing.health_kit import (
+    HARMLESS,
+    KEYED,
+    LATENCY,
+    OTHER,
+    UNSAFE,
+    World,
+    fail,
+    half,
+    opened,
+)
+
+# Budgets.
+
+
+def test_second_tries_have_a_budget() -> None:
+    """Five of ten tokens; a success gives a tenth back."""
+    world = World("a")
+    world.answers["a"] = Outcome.REJECTED
+    world.calls(10, UNSAFE)
+    assert len(world.sent) == 10 + 5
+    record = world.health.records["a"]
+    assert record.tokens == DEFAULT.retry_threshold
+    world.answers.clear()
+    world.calls(20, UNSAFE)
+    assert record.tokens == pytest.approx(DEFAULT.retry_threshold + 20 * DEFAULT.retry_refill)
+    world.calls(100, UNSAFE)
+    assert record.tokens == DEFAULT.retry_tokens
+
+
+def test_leaving_a_target_that_counts_as_well_has_a_budget() -> None:
+    """Ten calls in ten seconds, or 12 % of those that began; without it the call ends."""
+    window = Failovers(DEFAULT)
+    assert [window.spend(20, 1.0) for _ in range(12)] == [True] * 10 + [False] * 2
+    assert window.spent == 10
+    assert window.spend(20, 11.0), "ten seconds later"
+    busy = Failovers(DEFAULT)
+    assert sum(busy.spend(1000, 5.0) for _ in range(200)) == 120
+    world = opened(World())
+    assert all(spend_failover(world.health, "a", HARMLESS, world.now) for _ in range(100)), "open"
+    world = World()
+    assert sum(spend_failover(world.health, "b", HARMLESS, world.now) for _ in range(100)) == 10
+
+
+def test_a_busy_order_may_leave_a_target_more_often() -> None:
+    """Twelve percent of the calls of the last ten seconds, from the first failure on."""
+    world = World()
+    world.calls(2000, UNSAFE, every=0.0)
+    spent = sum(spend_failover(world.health, "a", UNSAFE, world.now) for _ in range(200))
+    lately = 10 / (LATENCY + 0.0)
+    assert spent == pytest.approx(0.12 * lately, rel=0.2)
+    calm = World()
+    calm.calls(5, UNSAFE, every=100.0)
+    calm.calls(5, UNSAFE, every=0.1)
+    assert sum(spend_failover(calm.health, "a", UNSAFE, calm.now) for _ in range(200)) == 10
+    assert len(world.health.marks) <= 32
+
+
+def test_a_call_without_a_budget_for_leaving_ends_where_it_is() -> None:
+    """And says so."""
+    policy = DEFAULT._replace(failover_least=0.0, failover_share=0.0)
+    world = World(policy=policy)
+    world.answers["a"] = Outcome.UNUSABLE
+    world.health.records["b"].isolated = False
+    result = world.call(UNSAFE)
+    assert result.outcome in (Outcome.UNUSABLE, Outcome.OK)
+    world = World(policy=policy)
+    world.answers["a"] = Outcome.NOT_SENT
+    world.health.records["a"].tokens = 0.0
+    assert world.call(UNSAFE).outcome is Outcome.NOT_SENT
+    assert "failover_budget" not in explain(world.health, 1)
+    assert ENDINGS["failover_budget"] in explain(world.health, 1)
+
+
+# What follows a failure, in the corners.
+
+
+def begun(world: World, call: Invoke = HARMLESS, timeout: float = 10.0) -> CallState:
+    """Return the state of a call whose first attempt is under way."""
+    return begin(world.core, call, world.now, timeout)[0]
+
+
+def test_a_target_that_turns_out_ill_in_a_pause_is_left() -> None:
+    """If the call may move; else it ends there."""
+    world = World()
+    world.calls(1)
+    state, (pause,) = step(begun(world), AttemptEnded(1, Outcome.REJECTED), world.now, half)
+    opened(world)
+    _, (command,) = step(state, PauseEnded(pause.target), world.now, half)
+    assert (command.target, command.reason) == ("b", "moved")  # type: ignore[union-attr]
+    state = begun(world, KEYED._replace(function="h"))
+    state = state._replace(tried=("a",), may_move=False)
+    ended, commands = step(state, PauseEnded("a"), world.now, half)
+    assert (ended.ending, ended.why, commands) == (Ending.LAST, "no_other_target", ())
+
+
+def test_no_attempt_starts_that_would_only_be_cut_off() -> None:
+    """A target whose median answer takes longer than what is left is not asked."""
+    world = World()
+    world.answers["a"] = Outcome.UNUSABLE
+    world.took["b"] = 2.0
+    world.calls(25, UNSAFE)
+    world.answers["a"] = Outcome.OK
+    isolate(world.health, "b")
+    restore(world.health, "b", world.now)
+    for target in "ab":
+        for each in world.health.circuits.values():
+            if each.target == target:
+                each.close()
+    world.health.unclosed.clear()
+    world.answers["a"] = Outcome.UNUSABLE
+    result = world.call(UNSAFE, timeout=1.0)
+    assert result.outcome is Outcome.UNUSABLE
+    assert ENDINGS["no_time"] in explain(world.health, result.attempts[0].call_id)
+
+
+def test_a_move_needs_somewhere_to_go() -> None:
+    """All others rest: the call ends with that reason."""
+    world = World("abc")
+    world.answers = {"b": Outcome.NOT_SENT, "c": Outcome.NOT_SENT}
+    for target in "bc":
+        fail(world.health, target, Outcome.UNUSABLE, world.now)
+    world.answers["a"] = Outcome.UNUSABLE
+    result = world.call(UNSAFE)
+    assert [each.target for each in result.attempts] == ["a"]
+    assert ENDINGS["no_other_target"] in explain(world.health, result.attempts[0].call_id)
+    leased = opened(World())
+    leased.now = leased.circuit("a").until
+    leased.call()
+    state = begun(leased)._replace(tried=("b",))
+    leased.circuit("a").half_open(leased.now)
+    leased.circuit("a").leased_until = leased.now + 9.0
+    ended, _ = step(state, AttemptEnded(1, Outcome.UNUSABLE), leased.now, half)
+    assert ended.why == "no_other_target"
+
+
+# Hedges, as values.
+
+
+def hedging(order: str = "ab") -> World:
+    """Return a world whose first target has a baseline, and that hedges."""
+    world = World(order)
+    world.calls(DEFAULT.baseline_answers)
+    world.core = Core(world.health, hedging=True)
+    return world
+
+
+def test_a_hedge_waits_for_the_usual_time() -> None:
+    """Then the next target that is well is asked, once."""
+    world = hedging()
+    state, (first, pause) = begin(world.core, HARMLESS, world.now, 10.0)
+    assert (first.target, pause.hedge) == ("a", True)  # type: ignore[union-attr]
+    assert pause.seconds == pytest.approx(0.05, rel=0.1)  # type: ignore[union-attr]
+    state, (second,) = step(state, PauseEnded("a", hedge=True), world.now + 0.05, half)
+    assert (second.target, second.reason, state.in_flight) == ("b", "hedge", (1, 2))  # type: ignore[union-attr]
+    assert step(state, PauseEnded("a", hedge=True), world.now + 0.1, half) == (state, ())
+
+
+def test_when_nothing_is_hedged() -> None:
+    """Without a baseline, a second target, time, or a budget."""
+    world = hedging("a")
+    assert len(begin(world.core, HARMLESS, world.now, 10.0)[1]) == 1
+    load = Load("t", Key(("id",), ("1",)))
+    world.calls(DEFAULT.baseline_answers, load)
+    _, commands = begin(world.core, load, world.now, 10.0)
+    assert len(commands) == 2, "a load is asked of its home once more"
+    world = hedging()
+    assert len(begin(world.core, OTHER, world.now, 10.0)[1]) == 1
+    assert len(begin(world.core, UNSAFE, world.now, 10.0)[1]) == 1
+    state, _ = begin(world.core, HARMLESS, world.now, 10.0)
+    assert step(state, PauseEnded("a", hedge=True), world.now + 9.95, half) == (state, ())
+    ended = state._replace(in_flight=())
+    assert step(ended, PauseEnded("a", hedge=True), world.now, half) == (ended, ())
+    isolate(world.health, "b")
+    assert step(state, PauseEnded("a", hedge=True), world.now, half) == (state, ())
+    assert len(begin(world.core, HARMLESS, world.now, 10.0)[1]) == 1
+
+
+def test_hedges_have_a_budget() -> None:
+    """One for each twenty calls, and none while second tries are used up."""
+    world = hedging()
+    health = world.health
+    assert sum(spend_hedge(health, "a") for _ in range(20)) == DEFAULT.hedge_burst
+    health.calls += 40
+    assert [spend_hedge(health, "a") for _ in range(3)] == [True, True, False]
+    health.calls += 1000
+    health.records["a"].tokens = DEFAULT.retry_tokens / 2 - 0.1
+    assert not spend_hedge(health, "a")
+    state, _ = begin(world.core, HARMLESS, world.now, 10.0)
+    assert step(state, PauseEnded("a", hedge=True), world.now, half) == (state, ())
+
+
+def test_a_loser_that_took_long_is_evidence() -> None:
+    """Its answer is not waited for; that it was slow is known."""
+    world = hedging()
+    circuit = world.circuit("a", resource="f")
+    circuit.pending = 2
+    weigh_lost_race(world.health, "a", HARMLESS, world.now, world.now + 0.1)
+    assert (circuit.slow, circuit.pending) == (0.0, 1)
+    weigh_lost_race(world.health, "a", HARMLESS, world.now, world.now + 1.0)
+    assert (circuit.slow > 0, circuit.pending) == (True, 0)
+    weigh_lost_race(world.health, "a", OTHER, world.now, world.now + 1.0)

@@ -1,0 +1,156 @@
+"""The operator's hands, groups and weights, and what is remembered."""
+
+from __future__ import annotations
+
+import pytest
+
+from leeward.errors import Outcome
+from leeward.routing.by_hand import isolate, restore
+from leeward.routing.choice import SPREAD
+from leeward.routing.circuit import State
+from leeward.routing.explain import ENDINGS, REASONS, explain
+from leeward.routing.policy import DEFAULT
+from leeward.routing.select import Group
+from tests.routing.health_kit import (
+    HARMLESS,
+    KEYED,
+    OTHER,
+    UNSAFE,
+    World,
+    healed,
+    opened,
+)
+
+# By hand.
+
+
+def test_an_isolated_target_gets_nothing() -> None:
+    """Until it is restored, and then a share first."""
+    world = World()
+    world.calls(3)
+    isolate(world.health, "a")
+    assert world.calls(5) == "b" * 5
+    assert world.health.evidence("a", world.now).state == "isolated"
+    restore(world.health, "a", world.now)
+    answered = world.calls(100, every=0.001)
+    assert answered.count("a") in (4, 5, 6)
+    assert world.health.evidence("a", world.now).state == "ramp"
+    assert world.told()[0] == "isolated"
+
+
+def test_isolating_all_is_told() -> None:
+    """Calls fail with that reason, and nothing is sent."""
+    world = World()
+    for target in "ab":
+        isolate(world.health, target)
+    result = world.call()
+    assert (result.reason, result.attempts) == ("isolated", ())
+
+
+def test_restoring_ends_a_rest() -> None:
+    """Whatever time was left."""
+    world = opened(World())
+    world.answers.clear()
+    restore(world.health, "a", world.now)
+    assert world.state("a") is State.RAMP
+    assert world.circuit("a").penalty == 0
+    assert world.calls(100, every=0.001).count("a") in (4, 5, 6)
+
+
+@pytest.mark.parametrize("fail_back", ["sticky", "manual"])
+def test_calls_stay_where_they_went(fail_back: str) -> None:
+    """They return when an operator says so; `sticky` also when that target fails."""
+    world = opened(World(fail_back=fail_back))
+    world.answers.clear()
+    world.now += 1000.0
+    assert world.calls(20) == "b" * 20
+    assert world.call().attempts[0].reason in ("stays", "first_is_out")
+    if fail_back == "manual":
+        assert world.state("a") is State.OPEN
+    restore(world.health, "a", world.now)
+    world.now += 100.0
+    answered = world.calls(200, every=1.0)
+    assert answered.endswith("aaa")
+
+
+def test_a_sticky_target_that_fails_is_left() -> None:
+    """For the first of the order that is well."""
+    world = opened(World("ab", fail_back="sticky"))
+    world.answers = {"b": Outcome.NOT_SENT}
+    world.now += 1000.0
+    world.calls(40)
+    assert world.calls(5, every=1.0)[-1] == "a"
+
+
+def test_weights_keep_a_share_elsewhere() -> None:
+    """Exactly so many, spread evenly; unsafe calls too."""
+    world = World("abc", weights={"b": 0.05, "c": 0.02})
+    answered = world.calls(1000, UNSAFE, every=0.001)
+    assert [answered.count(each) for each in "abc"] == [930, 50, 20]
+    assert SPREAD < 1
+    assert World(weights={"b": 0.05}).calls(40, KEYED) == "a" * 40
+
+
+def test_a_group_has_its_own_targets() -> None:
+    """Whatever the order says."""
+    world = World("abc", groups={("invoke", "f"): Group(("c", "b"))})
+    assert world.calls(3) == "ccc"
+    assert world.calls(3, OTHER) == "aaa"
+    world.answers["c"] = Outcome.NOT_SENT
+    assert world.calls(3) == "bbb"
+
+
+# What is remembered.
+
+
+def test_circuits_are_forgotten_the_oldest_first() -> None:
+    """There are never more than the policy allows, whatever is called."""
+    world = World("a", policy=DEFAULT._replace(most_circuits=16))
+    for number in range(100):
+        world.call(HARMLESS._replace(function=f"f{number}"))
+        world.now += 1.0
+    assert len(world.health.circuits) <= 17
+    assert ("a", "invoke", "f99") in world.health.circuits
+    assert ("a", "invoke") in world.health.circuits
+
+
+def test_a_child_begins_without_what_only_its_parent_has() -> None:
+    """Attempts and probes in flight, and events that the parent tells."""
+    world = healed(opened(World()))
+    world.health.start("a", HARMLESS, world.now)
+    world.circuit("a").leased_until = 1e9
+    world.health.begin_in_child()
+    assert not world.health.outbox
+    assert all(not each.pending for each in world.health.circuits.values())
+    assert all(not each.leased_until for each in world.health.circuits.values())
+
+
+def test_decisions_are_explained() -> None:
+    """In words, with every attempt; a call that went well at once is not remembered."""
+    world = World()
+    world.call()
+    assert "went well at once" in explain(world.health, 1)
+    assert "No call has the number 7" in explain(world.health, 7)
+    assert "No call has the number 0" in explain(world.health, 0)
+    world.answers = {"a": Outcome.NOT_SENT, "b": Outcome.AUTH}
+    world.call()
+    text = explain(world.health, 2)
+    assert "Call 2: invoke 'f'." in text
+    assert text.count("attempt") >= 3
+    assert "at b, because the call was free to go to the next target" in text
+    assert "It ended there: auth is a final answer." in text
+    assert text.endswith("\n")
+
+
+def test_every_code_has_words() -> None:
+    """Those that the modules use, and no more."""
+    import re
+    from pathlib import Path
+
+    import leeward.routing
+
+    folder = Path(next(iter(leeward.routing.__path__)))
+    source = "".join(path.read_text() for path in folder.glob("*.py") if path.stem != "explain")
+    used = set(re.findall(r'"([a-z_]+)"', source))
+    assert set(REASONS) <= used
+    assert {each for each in ENDINGS if each} <= used

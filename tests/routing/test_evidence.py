@@ -1,0 +1,287 @@
+"""How answers are weighed, and when a circuit opens."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from leeward.errors import Outcome
+from leeward.routing.by_hand import isolate
+from leeward.routing.circuit import Circuit, State, Weights
+from leeward.routing.evidence import Answered, probe_passed, weigh_failure
+from leeward.routing.policy import DEFAULT
+from tests.routing.health_kit import (
+    HARMLESS,
+    OTHER,
+    UNSAFE,
+    World,
+    attempt,
+    fail,
+    half,
+    healed,
+    opened,
+)
+
+# Scores.
+
+
+def test_five_failures_in_a_row_open_a_circuit() -> None:
+    """Refused connections open the whole verb; the calls go to the next target meanwhile."""
+    world = World()
+    world.answers["a"] = Outcome.NOT_SENT
+    answered = world.calls(10)
+    assert answered == "b" * 10
+    assert world.sent.count("a") == 5, "two at a call until the score is reached, then none"
+    assert world.state("a") is State.OPEN
+    assert world.told().count("opened") == 1
+
+
+def test_one_broken_function_does_not_take_its_neighbours_away() -> None:
+    """Failures of one function are evidence on it alone, until another one fails, too."""
+    world = World()
+    world.answers["a"] = Outcome.AMBIGUOUS
+    world.calls(6)
+    assert world.state("a", "f") is State.OPEN
+    assert world.state("a") is State.CLOSED
+    world.answers["a"] = Outcome.OK
+    assert world.calls(3, OTHER) == "aaa"
+    world.answers["a"] = Outcome.AMBIGUOUS
+    world.calls(6, OTHER)
+    assert world.state("a") is State.OPEN, "now two of them fail"
+
+
+def test_an_old_failure_of_a_neighbour_is_forgotten() -> None:
+    """Two functions that fail hours apart are not a target that fails."""
+    world = World()
+    fail(world.health, "a", Outcome.AMBIGUOUS, 100.0)
+    for number in range(5):
+        fail(world.health, "a", Outcome.AMBIGUOUS, 10_000.0 + number, call=OTHER)
+    assert world.state("a") is State.CLOSED
+    assert world.state("a", "g") is State.OPEN
+
+
+@pytest.mark.parametrize(
+    ("outcome", "opens"),
+    [
+        (Outcome.NOT_SENT, True),
+        (Outcome.REJECTED, True),
+        (Outcome.AMBIGUOUS, True),
+        (Outcome.UNUSABLE, True),
+        (Outcome.APP_ERROR, False),
+        (Outcome.LOCAL, False),
+        (Outcome.CALLER, False),
+        (Outcome.AUTH, False),
+        (Outcome.NOT_FOUND, False),
+        (Outcome.CONFLICT, False),
+    ],
+)
+def test_what_counts_against_a_target(outcome: Outcome, opens: bool) -> None:
+    """Only what the table says: twenty of the others change nothing."""
+    world = World()
+    for number in range(20):
+        fail(world.health, "a", outcome, 100.0 + number)
+    assert bool(world.health.unclosed) is opens
+    assert world.health.evidence("a", 200.0).failures == (20 if opens else 0)
+    assert world.health.evidence("a", 200.0).last_outcome is outcome
+
+
+def test_a_lasting_refusal_opens_at_once_and_for_long() -> None:
+    """One UNUSABLE is enough; five minutes."""
+    world = World()
+    fail(world.health, "a", Outcome.UNUSABLE, 100.0)
+    circuit = world.circuit("a", resource="f")
+    assert (circuit.state, circuit.reason) == (State.OPEN, "unusable")
+    assert circuit.until == 100.0 + DEFAULT.hold_unusable
+
+
+def test_slow_answers_open_a_circuit_too() -> None:
+    """Four times the usual 95th percentile, and at least half a second."""
+    world = World()
+    world.calls(40)
+    world.took["a"] = 1.0
+    assert world.calls(12).count("b") > 3
+    assert world.circuit("a", resource="f").reason == "slow"
+    assert world.state("a") is State.CLOSED, "slowness is the function's"
+
+
+def test_without_a_baseline_nothing_is_slow() -> None:
+    """A function whose answers have always taken long is not ill."""
+    world = World()
+    world.took["a"] = 3.0
+    assert world.calls(30) == "a" * 30
+
+
+def test_the_last_target_that_is_left_is_kept() -> None:
+    """With no healthier one, calls go on; only near-total failure ends that."""
+    world = World("a")
+    world.answers["a"] = Outcome.AMBIGUOUS
+    world.calls(6, UNSAFE)
+    assert world.state("a", "f") is State.CLOSED
+    assert world.sent == ["a"] * 6, "and second tries are not what keeps it down"
+    world.calls(18, UNSAFE)
+    assert world.circuit("a", resource="f").gone
+    result = world.call(UNSAFE)
+    assert (result.outcome, result.reason, result.attempts) == (Outcome.NOT_SENT, "all_down", ())
+    assert result.retry_after is not None
+    assert 0 < result.retry_after <= DEFAULT.hold_all_down * 1.2
+    assert result.target == "a"
+
+
+def test_near_total_failure_takes_time_as_well() -> None:
+    """Twenty failures within a moment are not enough for the last one."""
+    world = World("a")
+    world.calls(1)
+    for number in range(40):
+        fail(world.health, "a", Outcome.AMBIGUOUS, world.now + number / 1000)
+    assert not world.health.unclosed
+    fail(world.health, "a", Outcome.AMBIGUOUS, world.now + DEFAULT.last_silence)
+    assert world.health.unclosed
+
+
+def test_a_stalled_target_is_left() -> None:
+    """Five calls that went in and none that came out: the sixth asks the next target."""
+    world = World()
+    world.calls(40)
+    for number in range(5):
+        world.health.start("a", HARMLESS, world.now + 0.1 * number)
+    world.now += 0.55
+    assert world.call().target == "b"
+    assert world.circuit("a", resource="f").reason == "stall"
+
+
+@pytest.mark.parametrize("started", [1, 4])
+def test_few_calls_or_a_short_time_are_no_stall(started: int) -> None:
+    """Four calls may be slow; five within a moment as well."""
+    world = World()
+    for number in range(started):
+        world.health.start("a", HARMLESS, world.now + 0.1 * number)
+    world.now += 0.6
+    assert world.call().target == "a"
+
+
+def test_a_process_that_stood_still_is_no_stall() -> None:
+    """After a long time without any event, the calls in flight prove nothing."""
+    world = World()
+    for _ in range(6):
+        world.health.start("a", HARMLESS, world.now)
+    world.now += 900.0
+    assert world.call().target == "a"
+    assert not world.health.unclosed
+
+
+def test_an_answer_that_is_much_too_late_proves_nothing() -> None:
+    """The process was frozen, not the target."""
+    world = World()
+    for number in range(10):
+        late = 100.0 + 1000.0 * number
+        fail(world.health, "a", Outcome.AMBIGUOUS, late)
+    before = world.circuit("a", resource="f").failed
+    command = attempt("a")
+    frozen = Answered(command, 20_000.0, 20_000.0 + command.timeout + 0.3)
+    weigh_failure(world.health, frozen, Outcome.AMBIGUOUS, None)
+    assert world.circuit("a", resource="f").failed == before
+
+
+@settings(max_examples=200)
+@given(st.lists(st.tuples(st.sampled_from([True, False, None]), st.floats(0, 300)), max_size=60))
+def test_a_score_is_never_negative_and_always_bounded(
+    evidence: list[tuple[bool | None, float]],
+) -> None:
+    """It decays with time, and forgets an illness in bounded time."""
+    circuit, now = Circuit("a", "invoke", "f", None, DEFAULT), 0.0
+    for failed, pause in evidence:
+        now += pause
+        before = circuit.failed
+        circuit.weigh(DEFAULT, Weights.of(DEFAULT), now, failed=failed)
+        assert 0 <= circuit.failed <= 2 * DEFAULT.trip_score
+        if failed is None:
+            assert circuit.failed <= before
+        assert circuit.uneasy is bool(circuit.failed or circuit.slow or circuit.streak)
+
+
+# Corners of the evidence.
+
+
+def test_a_probe_of_the_verb_looks_at_the_function_too() -> None:
+    """One call serves both, unless the function is refused for a lasting reason."""
+    world = opened(World())
+    fail(world.health, "a", Outcome.AMBIGUOUS, world.now)
+    circuit = world.circuit("a", resource="f")
+    circuit.open(DEFAULT, world.now, half, "failures")
+    world.health.unclosed[circuit] = None
+    healed(world)
+    circuit.until = world.now + 100.0
+    assert world.call().attempts[0].reason == "probe"
+    assert circuit.state is State.HALF_OPEN
+    circuit.open(DEFAULT, world.now, half, "unusable")
+    circuit.until = world.now + 100.0
+    world.now += DEFAULT.probe_gap
+    assert world.call().target == "b"
+
+
+def test_a_stale_failure_of_a_closed_circuit_counts_for_nothing() -> None:
+    """It belongs to an illness that is over."""
+    world = World()
+    world.calls(1)
+    circuit = world.circuit("a", resource="f")
+    circuit.epoch = 5
+    fail(world.health, "a", Outcome.AMBIGUOUS, world.now, epoch=4)
+    assert circuit.failed == 0
+
+
+def test_a_failure_while_open_shows_whether_all_is_gone() -> None:
+    """Calls that may go nowhere else are refused once nothing goes well at all."""
+    world = World()
+    for _ in range(5):
+        fail(world.health, "a", Outcome.REJECTED, world.now)
+    circuit = world.circuit("a", resource="f")
+    assert (circuit.state, circuit.gone) == (State.OPEN, False)
+    for number in range(DEFAULT.last_failures):
+        fail(world.health, "a", Outcome.REJECTED, world.now + number)
+    assert circuit.gone
+    world.health.succeeded(attempt("a"), world.now, world.now + 0.1)
+    assert (circuit.streak, circuit.gone) == (0, False)
+
+
+def test_the_last_one_is_kept_through_a_lasting_refusal_and_a_stall() -> None:
+    """There is no other target."""
+    world = World("a")
+    fail(world.health, "a", Outcome.UNUSABLE, world.now)
+    for number in range(6):
+        world.health.start("a", HARMLESS, world.now + 0.2 * number)
+    assert not world.health.unclosed
+
+
+def test_an_answer_in_half_open_that_is_no_probes_moves_nothing() -> None:
+    """A read-back may come at any time."""
+    world = healed(opened(World()))
+    world.call()
+    circuit = world.circuit("a")
+    before = circuit.state, circuit.passed, circuit.leased_until
+    fail(world.health, "a", Outcome.NOT_SENT, world.now)
+    world.health.succeeded(attempt("a"), world.now, world.now)
+    assert (circuit.state, circuit.passed, circuit.leased_until) == before
+
+
+def test_an_isolated_target_is_no_alternative() -> None:
+    """The one that is left counts as the last."""
+    world = World()
+    isolate(world.health, "b")
+    for number in range(30):
+        fail(world.health, "a", Outcome.REJECTED, world.now + number)
+    assert world.circuit("a", resource="f").gone
+    probe_passed(world.health, world.circuit("a", resource="f"), world.now)
+    assert world.circuit("a", resource="f").stage == len(DEFAULT.ramp) - 1
+
+
+def test_slow_answers_in_a_ramp_count_as_failures() -> None:
+    """A target that is back, and slow, is not back."""
+    world = World()
+    world.calls(40)
+    circuit = world.circuit("a", resource="f")
+    circuit.begin_stage(0, world.now)
+    world.health.unclosed[circuit] = None
+    world.health.review()
+    world.health.succeeded(attempt("a"), world.now, world.now + 3.0)
+    assert (circuit.answers, circuit.failures) == (1, 1)

@@ -1,0 +1,176 @@
+"""All targets down, a network of one's own, and payloads that harm."""
+
+from __future__ import annotations
+
+import pytest
+
+from leeward.adapter import NO_NETWORK, Delete, Invoke, Key, Load, Publish, Result, Store
+from leeward.errors import Outcome
+from leeward.routing.circuit import State
+from leeward.routing.evidence import Answered, weigh_failure
+from leeward.routing.policy import DEFAULT
+from leeward.values import Event
+from tests.routing.health_kit import (
+    HARMLESS,
+    World,
+    attempt,
+    fail,
+    opened,
+)
+
+# All down, and us.
+
+
+def test_all_down_fails_at_once_and_one_probe_looks() -> None:
+    """No time-out is waited for; the first target that answers takes everything."""
+    world = World()
+    world.answers = dict.fromkeys("ab", Outcome.NOT_SENT)
+    world.calls(60)
+    assert "all_down" in world.told()
+    while world.call().attempts:
+        world.now += 0.01
+    sent = len(world.sent)
+    refused = world.call()
+    assert (refused.reason, refused.target, len(world.sent)) == ("all_down", None, sent)
+    assert refused.retry_after is not None
+    world.answers.clear()
+    world.now += DEFAULT.hold_all_down * 1.2
+    assert world.call().attempts[0].reason == "probe"
+    assert world.circuit("a").stage == len(DEFAULT.ramp) - 1
+    answered = world.calls(20, every=0.01)
+    assert "-" not in answered
+
+
+def test_no_network_is_not_held_against_the_targets() -> None:
+    """All at once, for a cause on this side: one call a second looks, and then all is as it was."""
+    world = World()
+    world.calls(3)
+    ours = Result(Outcome.NOT_SENT, reason=NO_NETWORK)
+    world.answers = {"a": ours, "b": ours}
+    world.call()
+    assert not world.health.unclosed
+    assert world.health.local is not None
+    refused = world.call()
+    assert (refused.reason, refused.attempts) == ("local_outage", ())
+    world.now += DEFAULT.local_probe
+    assert world.call().attempts
+    world.answers.clear()
+    world.now += DEFAULT.local_probe
+    assert world.call().target == "a"
+    assert not world.health.watchful
+    assert world.calls(5) == "aaaaa"
+    assert world.told().count("local_outage") == 2
+
+
+def test_what_opened_in_an_outage_of_our_own_closes_soon() -> None:
+    """Each at a time of its own, without a ramp."""
+    world = opened(World("abc"))
+    ours = Result(Outcome.NOT_SENT, reason=NO_NETWORK)
+    for target in "abc":
+        lost = Answered(attempt(target), world.now, world.now)
+        weigh_failure(world.health, lost, ours.outcome, ours.reason)
+    assert world.health.local is not None
+    world.answers.clear()
+    world.now += DEFAULT.local_probe
+    world.call()
+    world.now += DEFAULT.local_stagger
+    assert world.call().target == "a"
+    assert world.state("a") is State.CLOSED
+
+
+def test_one_target_without_a_route_is_that_targets() -> None:
+    """With a success elsewhere in between, it is not the whole network."""
+    world = World()
+    world.answers["a"] = Result(Outcome.NOT_SENT, reason=NO_NETWORK)
+    assert world.calls(10) == "b" * 10
+    assert world.health.local is None
+
+
+# Payloads.
+
+
+def poisoned(world: World) -> Invoke:
+    """Let one payload be unknown on both targets, which serve others well; return it."""
+    world.calls(5)
+    world.calls(5, HARMLESS._replace(function="h"))
+    bad = HARMLESS._replace(payload=b"poison")
+    for target in "ab":
+        world.health.circuits.get((target, "invoke", "f")) or world.health.add(target, bad)
+        world.health.succeeded(attempt(target), world.now - 0.1, world.now)
+        fail(world.health, target, Outcome.AMBIGUOUS, world.now, call=bad)
+    return bad
+
+
+def test_a_payload_that_harmed_two_targets_is_refused() -> None:
+    """For ten minutes, without a request; other payloads are not concerned."""
+    world = World()
+    bad = poisoned(world)
+    assert "poison_suspected" in world.told()
+    refused = world.call(bad)
+    assert (refused.outcome, refused.reason) == (Outcome.AMBIGUOUS, "poison_suspected")
+    assert refused.attempts == ()
+    assert world.call().outcome is Outcome.OK
+    world.now += DEFAULT.poison_hold
+    assert world.call(bad).outcome is Outcome.OK
+    assert world.health.poison is not None
+    assert world.health.poison.quarantined == 0
+
+
+def test_a_payload_that_went_well_is_harmless() -> None:
+    """A constant payload is not refused because two attempts of it were unlucky."""
+    world = World()
+    bad = poisoned(world)
+    assert world.health.poison is not None
+    world.health.poison.note_success(bad)
+    assert world.health.poison.quarantined == 0
+    world.health.review()
+    assert world.call(bad).outcome is Outcome.OK
+
+
+def test_one_payload_does_not_open_a_circuit() -> None:
+    """Two failures a minute of it count, as long as others go well."""
+    world = World()
+    bad = HARMLESS._replace(payload=b"poison")
+    for _ in range(30):
+        fail(world.health, "a", Outcome.REJECTED, world.now, call=bad)
+        world.health.succeeded(attempt("a"), world.now, world.now + 0.1)
+        world.now += 0.2
+    assert not world.health.unclosed
+
+
+def test_the_same_payload_from_everybody_does_open_one() -> None:
+    """Where nothing else goes well, its failures are like any other."""
+    world = World()
+    for number in range(5):
+        fail(world.health, "a", Outcome.REJECTED, world.now + number)
+    assert world.health.unclosed
+
+
+def test_payloads_are_forgotten() -> None:
+    """At most so many are remembered, the oldest go first."""
+    world = World(policy=DEFAULT._replace(poison_entries=3))
+    for number in range(10):
+        call = HARMLESS._replace(payload=b"%d" % number)
+        fail(world.health, "a", Outcome.REJECTED, world.now, call=call)
+    assert world.health.poison is not None
+    assert len(world.health.poison) == 3
+
+
+@pytest.mark.parametrize(
+    ("call", "known"),
+    [
+        (Publish("b", (Event("t", {"x": 1}, id="1", source="s"),)), True),
+        (Publish("b", (Event("t", id="1", source="s"), Event("t", id="2", source="s"))), False),
+        (Store("t", Key(("id",), ("1",)), {}, "w", 0.0), False),
+        (Load("t", Key(("id",), ("1",))), False),
+        (Delete("t", Key(("id",), ("1",)), 0.0), False),
+    ],
+)
+def test_which_payloads_can_be_known(call: Publish | Store | Load | Delete, known: bool) -> None:
+    """Those that may go to several targets, one at a time."""
+    world = World()
+    fail(world.health, "a", Outcome.REJECTED, world.now, call=call)
+    assert world.health.poison is not None
+    assert len(world.health.poison) == known
+    world.health.poison.note_success(call)
+    assert not world.health.poison.is_refused(call, world.now)

@@ -1,0 +1,211 @@
+"""How a target comes back: holds, probes, the ramp."""
+
+from __future__ import annotations
+
+import pytest
+
+from leeward.errors import Outcome
+from leeward.routing.choice import ProbeTarget
+from leeward.routing.circuit import Circuit, State
+from leeward.routing.execution import execute
+from leeward.routing.policy import DEFAULT
+from leeward.routing.probing import probed
+from tests.routing.health_kit import (
+    HARMLESS,
+    KEYED,
+    UNSAFE,
+    World,
+    attempt,
+    fail,
+    half,
+    healed,
+    opened,
+)
+
+
+def test_how_long_a_circuit_stays_open() -> None:
+    """It doubles each time; opening often costs more, also after it has closed meanwhile."""
+    circuit = Circuit("a", "invoke", "", None, DEFAULT)
+    assert [circuit.open(DEFAULT, 0.0, half, "x", penalised=False) for _ in range(4)] == [
+        5.0, 10.0, 20.0, 30.0,
+    ]  # fmt: skip
+    circuit.close()
+    holds = []
+    for _ in range(6):
+        holds.append(circuit.open(DEFAULT, 0.0, half, "x"))
+        circuit.close()
+    assert holds[:2] == [5.0, 5.0]
+    assert holds[2] == pytest.approx(30 * 2**0.5)
+    assert holds[5] == DEFAULT.penalty_longest
+    calm = circuit.open(DEFAULT, 24 * 3600.0, half, "x")
+    assert calm == 5.0, "a day later it is forgotten"
+    low = Circuit("a", "invoke", "", None, DEFAULT).open(DEFAULT, 0.0, lambda: 0.0, "x")
+    assert low == 5.0 * (1 - DEFAULT.hold_jitter)
+
+
+def test_a_target_comes_back_by_probes_and_a_ramp() -> None:
+    """Three probes, one second apart; then 5, 20 and 50 % of the calls; then all."""
+    world = healed(opened(World()))
+    first = world.call()
+    assert (first.target, first.attempts[0].reason) == ("a", "probe")
+    assert world.call().target == "b", "one probe a second"
+    for _ in range(2):
+        world.now += DEFAULT.probe_gap
+        assert world.call().attempts[0].reason == "probe"
+    assert world.state("a") is State.RAMP
+    shares = []
+    world.took = dict.fromkeys("ab", 0.0001)
+    while world.state("a") is State.RAMP:
+        stage = world.circuit("a").stage
+        answered = world.calls(100, every=0.001)
+        if world.circuit("a").stage == stage:
+            shares.append(answered.count("a"))
+        world.now += 1.0
+    assert shares[0] in (4, 5, 6)
+    assert any(18 <= share <= 22 for share in shares)
+    assert any(48 <= share <= 52 for share in shares)
+    assert world.calls(5) == "aaaaa"
+    names = world.told()
+    assert [names.count(each) for each in ("half_open", "ramp", "closed")] == [1, 3, 1]
+
+
+def test_a_failed_probe_opens_again() -> None:
+    """The hold doubles, and the caller is served elsewhere."""
+    world = opened(World())
+    world.now = world.circuit("a").until
+    assert world.call().target == "b"
+    circuit = world.circuit("a")
+    assert (circuit.state, circuit.reason) == (State.OPEN, "probe_failed")
+    assert circuit.until - world.now == pytest.approx(10.0, abs=0.2)
+
+
+def test_a_ramp_that_fails_opens_again() -> None:
+    """Two failures and more than a fifth of a stage's answers."""
+    world = healed(opened(World()))
+    for _ in range(3):
+        world.call()
+        world.now += DEFAULT.probe_gap
+    world.answers["a"] = Outcome.NOT_SENT
+    world.calls(60)
+    assert world.circuit("a").reason == "ramp_failed"
+    circuit = world.circuit("a")
+    circuit.begin_stage(0, 0.0)
+    circuit.answers, circuit.failures = 20, 3
+    assert not circuit.has_failed_stage(DEFAULT)
+    circuit.failures = 5
+    assert circuit.has_failed_stage(DEFAULT)
+
+
+def test_a_stage_without_calls_ends_as_well() -> None:
+    """After fifteen seconds, whether or not there were answers."""
+    circuit = Circuit("a", "invoke", "", None, DEFAULT)
+    circuit.begin_stage(0, 100.0)
+    assert not circuit.has_passed_stage(DEFAULT, 114.9)
+    assert circuit.has_passed_stage(DEFAULT, 115.0)
+    circuit.answers = 3
+    assert not circuit.has_passed_stage(DEFAULT, 104.9)
+    assert circuit.has_passed_stage(DEFAULT, 105.0)
+
+
+def test_an_unsafe_call_is_no_probe() -> None:
+    """The driver is asked to look; without a probe of its own, the ramp begins at 1 %."""
+    world = healed(opened(World()))
+    world.health.records["a"].probes = True
+    world.told()
+    assert world.call(UNSAFE).target == "b"
+    (probe,) = [each for each in world.health.outbox if isinstance(each, ProbeTarget)]
+    assert (probe.target, probe.verb, probe.resource) == ("a", "invoke", "")
+    assert world.call(UNSAFE).target == "b"
+    assert len([e for e in world.health.outbox if isinstance(e, ProbeTarget)]) == 1, "one lease"
+    for _ in range(3):
+        probed(world.core, probe, Outcome.OK, world.now, fidelity="data_plane")
+    assert (world.state("a"), world.circuit("a").stage) == (State.RAMP, 0)
+    without = healed(opened(World()))
+    without.calls(1, UNSAFE)
+    assert (without.state("a"), without.circuit("a").stage) == (State.RAMP, -1)
+    assert without.circuit("a").share(DEFAULT) == DEFAULT.ramp_after_weak_probes
+
+
+def probing(world: World) -> ProbeTarget:
+    world.health.records["a"].probes = True
+    world.call(UNSAFE)
+    return next(each for each in world.health.outbox if isinstance(each, ProbeTarget))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "fidelity", "state", "stage"),
+    [
+        (Outcome.OK, "data_plane", State.RAMP, 0),
+        (Outcome.OK, "control_plane", State.RAMP, -1),
+        (Outcome.LOCAL, "data_plane", State.HALF_OPEN, 0),
+        (Outcome.NOT_SENT, "data_plane", State.OPEN, 0),
+    ],
+)
+def test_what_a_drivers_own_probe_says(
+    outcome: Outcome, fidelity: str, state: State, stage: int
+) -> None:
+    """A weak probe begins a weak ramp; what is no answer says nothing."""
+    world = healed(opened(World()))
+    probe = probing(world)
+    for _ in range(3):
+        probed(world.core, probe, outcome, world.now, fidelity=fidelity)
+    assert (world.state("a"), world.circuit("a").stage) == (state, stage)
+
+
+def test_an_old_probe_says_nothing() -> None:
+    """Nor one of a circuit that is not there any more."""
+    world = healed(opened(World()))
+    probe = probing(world)
+    stale = probe._replace(epoch=probe.epoch - 1)
+    for each in (stale, probe._replace(target="b"), probe._replace(resource="gone")):
+        probed(world.core, each, Outcome.NOT_SENT, world.now, fidelity="data_plane")
+    assert world.state("a") is State.HALF_OPEN
+
+
+def test_a_lost_prober_does_not_wedge_the_circuit() -> None:
+    """Its lease ends, and another call may look."""
+    world = healed(opened(World()))
+    execution = execute(world.core, HARMLESS, world.now, 10.0)
+    (command,) = next(execution)
+    assert command.target == "a"
+    assert world.call().target == "b"
+    lease = world.circuit("a").leased_until - world.now
+    assert lease == pytest.approx(DEFAULT.probe_time + DEFAULT.lease_margin, abs=0.2)
+    world.now += lease
+    assert world.call().attempts[0].reason == "probe"
+
+
+def test_a_cancelled_probe_gives_its_lease_back() -> None:
+    """A moment later the next call may look."""
+    world = healed(opened(World()))
+    execution = execute(world.core, HARMLESS, world.now, 10.0)
+    next(execution)
+    execution.close()
+    assert world.circuit("a").leased_until == 0
+    world.now += DEFAULT.probe_gap
+    assert world.call().attempts[0].reason == "probe"
+
+
+def test_stale_answers_move_nothing() -> None:
+    """Neither a late success nor a late failure of an earlier epoch."""
+    world = healed(opened(World()))
+    world.call()
+    circuit = world.circuit("a")
+    before = circuit.state, circuit.epoch, circuit.passed
+    fail(world.health, "a", Outcome.NOT_SENT, world.now, epoch=circuit.epoch - 1, reason="probe")
+    old = attempt("a", epoch=circuit.epoch - 1, reason="probe")
+    world.health.succeeded(old, world.now - 0.1, world.now)
+    assert (circuit.state, circuit.epoch, circuit.passed) == before
+
+
+def test_a_call_that_may_go_nowhere_else_is_let_through() -> None:
+    """A keyed call's only target is ill, not gone: refusing the call would help nobody."""
+    world = World()
+    world.answers["a"] = Outcome.AMBIGUOUS
+    world.calls(6)
+    world.answers["a"] = Outcome.OK
+    result = world.call(KEYED)
+    assert (result.target, result.attempts[0].reason) == ("a", "only_one_able")
+    world.answers["a"] = Outcome.AMBIGUOUS
+    world.calls(40, KEYED)
+    assert world.call(KEYED).reason == "all_down"

@@ -1,0 +1,208 @@
+"""Health checks, what processes tell each other, and baselines."""
+
+from __future__ import annotations
+
+from math import ceil, inf
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from leeward.adapter import NO_NETWORK, Result
+from leeward.errors import Outcome
+from leeward.routing.by_hand import restore
+from leeward.routing.call import (
+    Core,
+    Dispatch,
+)
+from leeward.routing.circuit import State
+from leeward.routing.evidence import Answered, weigh_failure
+from leeward.routing.execution import execute
+from leeward.routing.latency import Latency, bucket_of
+from leeward.routing.policy import DEFAULT
+from leeward.routing.probing import HealthChecks, checked, is_due
+from leeward.routing.suggestion import snapshot_of, suggest
+from tests.routing.health_kit import (
+    HARMLESS,
+    OTHER,
+    World,
+    attempt,
+    half,
+    opened,
+)
+
+# Health checks, and what others have seen.
+
+
+CHECKS = HealthChecks(30.0, 3, 2)
+
+
+def test_failed_health_checks_open_and_good_ones_return() -> None:
+    """Three in a row, and two; what says nothing does not count."""
+    world = World()
+    world.calls(2)
+    for _ in range(2):
+        checked(world.health, "a", Outcome.NOT_SENT, world.now, CHECKS, weak=False)
+    checked(world.health, "a", Outcome.LOCAL, world.now, CHECKS, weak=False)
+    assert world.state("a") is State.CLOSED
+    checked(world.health, "a", Outcome.AMBIGUOUS, world.now, CHECKS, weak=False)
+    assert world.circuit("a").reason == "health_check"
+    checked(world.health, "a", Outcome.OK, world.now, CHECKS, weak=False)
+    assert world.state("a") is State.OPEN
+    checked(world.health, "a", Outcome.OK, world.now, CHECKS, weak=True)
+    assert (world.state("a"), world.circuit("a").stage) == (State.RAMP, -1)
+    checked(world.health, "a", Outcome.OK, world.now, CHECKS, weak=False)
+    assert world.circuit("a").stage == -1, "a ramp goes on by itself"
+
+
+def test_a_last_target_is_kept_whatever_probes_say() -> None:
+    """There is no healthier one."""
+    world = World("a")
+    world.calls(2)
+    for _ in range(5):
+        checked(world.health, "a", Outcome.NOT_SENT, world.now, CHECKS, weak=False)
+    assert world.state("a") is State.CLOSED
+
+
+def test_calls_save_probes() -> None:
+    """A target that has just served need not be probed; one that is ill has to be."""
+    world = World()
+    assert is_due(world.health, "a", world.now, CHECKS)
+    world.call()
+    assert not is_due(world.health, "a", world.now, CHECKS)
+    assert is_due(world.health, "a", world.now + 31.0, CHECKS)
+    opened(world)
+    assert is_due(world.health, "a", world.now, CHECKS)
+
+
+def test_what_others_saw_is_a_suggestion() -> None:
+    """One failure of one's own is then enough, and nothing is refused by itself."""
+    sick = opened(World())
+    item = snapshot_of(sick.health, 5000.0, sick.now)
+    assert list(item["open_until"]) == ["a"]
+    world = World()
+    world.calls(1, OTHER)
+    world.health.add("b", OTHER)
+    suggest(world.health, item, 5010.0, world.now)
+    assert world.calls(1) == "a"
+    world.answers["a"] = Outcome.NOT_SENT
+    world.calls(1)
+    assert world.state("a") is State.OPEN
+
+
+@pytest.mark.parametrize(
+    ("item", "wall"),
+    [
+        ({}, 5000.0),
+        ({"written_at": "now", "open_until": {}}, 5000.0),
+        ({"written_at": 5000.0, "open_until": ["a"]}, 5000.0),
+        ({"written_at": 5000.0, "open_until": {"a": 1}}, 5000.0 + DEFAULT.shared_age + 1),
+        ({"written_at": 5001.0, "open_until": {"a": 1}}, 5000.0),
+        ({"written_at": 5000.0, "open_until": {"z": 1}}, 5000.0),
+    ],
+)
+def test_what_is_old_or_odd_suggests_nothing(item: dict[str, object], wall: float) -> None:
+    """It may be anybody's item, or from the future."""
+    world = World()
+    suggest(world.health, item, wall, world.now)
+    assert all(record.prepared == 0 for record in world.health.records.values())
+
+
+def test_a_core_is_a_value() -> None:
+    """The same events and numbers give the same decisions."""
+    one, two = World(), World()
+    for world in (one, two):
+        world.answers["a"] = Outcome.REJECTED
+        world.calls(20)
+    assert (one.sent, one.now) == (two.sent, two.now)
+    assert isinstance(one.core, Core)
+
+
+def test_a_suggestion_is_forgotten() -> None:
+    """A function that is first called much later begins without it."""
+    world = World()
+    suggest(world.health, {"written_at": 5.0, "open_until": {"a": 9.0}}, 6.0, world.now)
+    world.now += DEFAULT.shared_age
+    world.call(OTHER)
+    world.call()
+    assert world.circuit("a", resource="f").failed == 0
+
+
+def test_what_opened_for_our_own_outage_is_not_told_to_others() -> None:
+    """Nor a circuit that is on its way back."""
+    world = opened(World())
+    world.circuit("a").reason = "local_outage"
+    assert snapshot_of(world.health, 5000.0, world.now)["open_until"] == {}
+    restore(world.health, "a", world.now)
+    assert snapshot_of(world.health, 5000.0, world.now)["open_until"] == {}
+
+
+# Latency.
+
+
+@settings(max_examples=100)
+@given(st.lists(st.floats(1e-7, 2000.0), min_size=1, max_size=300), st.floats(0.01, 1.0))
+def test_a_quantile_is_near_the_truth(times: list[float], share: float) -> None:
+    """Within one bucket of nine percent, between a microsecond and 1,024 seconds."""
+    latency = Latency(DEFAULT)
+    for seconds in times:
+        latency.counts[bucket_of(seconds)] += 1
+    exact = sorted(times)[max(0, ceil(share * len(times) - 1e-9) - 1)]
+    found = latency.quantile(share)
+    assert max(exact, 2.0**-20) <= found * 1.0001 or exact >= 1024
+    assert found <= max(exact, 2.0**-20) * 2 ** (1 / 8) * 1.0001
+
+
+def test_a_known_baseline_grows_slowly_and_fades() -> None:
+    """At most double in an hour; halves of old counts are dropped."""
+    latency = Latency(DEFAULT)
+    assert (latency.quantile(0.5), latency.slow_above(DEFAULT), latency.cut_off(DEFAULT)) == (
+        0.0, inf, inf,
+    )  # fmt: skip
+    latency.counts[bucket_of(0.2)] = latency.total = 1000
+    latency.learn(DEFAULT, 0.0)
+    before = latency.usual
+    assert latency.slow_above(DEFAULT) == 4 * before
+    assert latency.stall_after(DEFAULT) == 3 * latency.rare
+    assert latency.cut_off(DEFAULT) == 4 * latency.very_rare
+    latency.counts[bucket_of(20.0)] = latency.total = 10_000
+    latency.learn(DEFAULT, 3600.0)
+    assert latency.usual == pytest.approx(2 * before)
+    assert latency.total == sum(latency.counts) < 6000
+    assert latency.due == latency.total + 64
+
+
+def test_a_call_that_is_cancelled_in_the_middle_is_not_evidence() -> None:
+    """Its second attempt was under way."""
+    world = World()
+    execution = execute(world.core, HARMLESS, world.now, 10.0)
+    (first,) = next(execution)
+    (pause,) = execution.send((first, world.now, world.now, Result(Outcome.NOT_SENT)))
+    (second,) = execution.send((pause, world.now, world.now + 0.1, None))
+    assert isinstance(second, Dispatch)
+    failures = world.health.evidence("a", world.now).failures
+    execution.close()
+    assert world.health.evidence("a", world.now).failures == failures
+
+
+def test_restoring_one_target_moves_no_group_that_it_is_not_in() -> None:
+    """Nor one that stays with it already."""
+    world = World("abc", fail_back="sticky")
+    world.health.current = {("a", "b", "c"): "c", ("b", "c"): "c", ("a",): "a"}
+    restore(world.health, "a", world.now)
+    assert world.health.current == {("b", "c"): "c", ("a",): "a"}
+
+
+def test_what_opened_long_before_an_outage_of_our_own_stays_open() -> None:
+    """It had reasons of its own."""
+    world = opened(World("abc"))
+    circuit = world.circuit("a")
+    circuit.open(DEFAULT, world.now, half, "failures", hold=600.0)
+    world.now += 60.0
+    for target in "abc":
+        lost = Answered(attempt(target), world.now, world.now)
+        weigh_failure(world.health, lost, Outcome.NOT_SENT, NO_NETWORK)
+    world.answers.clear()
+    world.now += DEFAULT.local_probe
+    world.call()
+    assert (circuit.reason, circuit.state) == ("failures", State.OPEN)
