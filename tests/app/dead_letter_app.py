@@ -12,7 +12,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from leeward.adapter import Driver, Taken
+from leeward.adapter import Driver
+from leeward.adapter.queues import Taken
 from leeward.cli.dlq.letters import QueueLetters
 from leeward.cli.dlq.redrive import Moved, Wish, redrive
 

@@ -12,10 +12,11 @@ from leeward import App
 from leeward.app.dead_letters import ATTRIBUTE, DeadLetters, Letter, facts_in, without_facts
 from leeward.app.handlers import Handler
 from leeward.app.problem import Failure, Problem, failure_of
-from leeward.calls import Attribute, HideMessage, PutMessage, QueueCall, Result
+from leeward.calls import Result
 from leeward.cli.dlq.letters import Found
 from leeward.cli.dlq.redrive import Moved, Wish, redrive
 from leeward.errors import ConfigError, InvalidRequest, Outcome
+from leeward.queue_calls import Attribute, HideMessage, PutMessage, QueueCall
 from leeward.testing import FakeClock
 
 NEVER = failure_of(Problem("no", reason="broken"), (), "maybe")

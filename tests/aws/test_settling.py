@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from leeward import App
-from leeward.adapter import HideMessage, PutMessage, QueueCall, Result
+from leeward.adapter import Result
+from leeward.adapter.queues import HideMessage, PutMessage, QueueCall
 from leeward.app import Problem
 from leeward.app.kit import DeadLetters, SystemClock
 from leeward_aws.runtime import dead

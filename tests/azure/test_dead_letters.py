@@ -12,15 +12,8 @@ from typing import Any
 
 import pytest
 
-from leeward.adapter import (
-    HideMessage,
-    PutMessage,
-    RemoveMessage,
-    TakeMessages,
-    Taken,
-    TargetConfig,
-)
-from leeward.adapter.queues import ask
+from leeward.adapter import TargetConfig
+from leeward.adapter.queues import HideMessage, PutMessage, RemoveMessage, TakeMessages, Taken, ask
 from leeward.errors import Outcome
 from leeward_azure.driver import open_driver
 from tests.app import dead_letter_app as proof

@@ -13,17 +13,16 @@ from pathlib import Path
 import pycurl  # type: ignore[import-untyped]
 import pytest
 
-from leeward.adapter import (
+from leeward.adapter import Driver, TargetConfig
+from leeward.adapter.queues import (
     Attribute,
-    Driver,
     HideMessage,
     PutMessage,
     RemoveMessage,
     TakeMessages,
     Taken,
-    TargetConfig,
+    ask,
 )
-from leeward.adapter.queues import ask
 from leeward.errors import Outcome
 from leeward_google.driver import open_driver
 from tests.app import dead_letter_app as proof

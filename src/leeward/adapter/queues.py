@@ -5,7 +5,27 @@ from __future__ import annotations
 from typing import Any, cast
 
 from leeward.adapter.driver import Driver
-from leeward.calls import Call, QueueCall, Result
+from leeward.calls import Call, Result
+from leeward.queue_calls import (
+    Attribute,
+    HideMessage,
+    PutMessage,
+    QueueCall,
+    RemoveMessage,
+    TakeMessages,
+    Taken,
+)
+
+__all__ = [
+    "Attribute",
+    "HideMessage",
+    "PutMessage",
+    "QueueCall",
+    "RemoveMessage",
+    "TakeMessages",
+    "Taken",
+    "ask",
+]
 
 
 def ask(driver: Driver, call: QueueCall, seconds: float) -> Result[Any]:

@@ -6,17 +6,16 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final, NamedTuple, Protocol
 
-from leeward.adapter import (
-    Driver,
+from leeward.adapter import Driver, Result
+from leeward.adapter.queues import (
     HideMessage,
     PutMessage,
     QueueCall,
     RemoveMessage,
-    Result,
     TakeMessages,
     Taken,
+    ask,
 )
-from leeward.adapter.queues import ask
 from leeward.app.dead_letters import facts_in, without_facts
 from leeward.errors import CallError, InvalidRequest, Outcome, OutcomeUnknown
 from leeward.local import DeadLetter, Local

@@ -14,18 +14,17 @@ from collections.abc import Callable, Generator, Mapping
 from functools import partial
 from typing import Any, Final
 
-from leeward.adapter import (
+from leeward.adapter import Result, json_text
+from leeward.adapter.exchange import as_look_up, exchange, misread, object_of
+from leeward.adapter.plans import Learn, Plan, Planner, Step, View
+from leeward.adapter.queues import (
     Attribute,
     HideMessage,
     PutMessage,
     RemoveMessage,
-    Result,
     TakeMessages,
     Taken,
-    json_text,
 )
-from leeward.adapter.exchange import as_look_up, exchange, misread, object_of
-from leeward.adapter.plans import Learn, Plan, Planner, Step, View
 from leeward.adapter.wire import Request
 from leeward.errors import InvalidRequest, Outcome
 from leeward_aws.exchange import REQUEST_ID, Endpoint, endpoint_of

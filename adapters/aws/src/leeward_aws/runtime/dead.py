@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from leeward.adapter import Attribute, Driver, QueueCall, Result, TargetConfig
-from leeward.adapter.queues import ask
+from leeward.adapter import Driver, Result, TargetConfig
+from leeward.adapter.queues import Attribute, QueueCall, ask
 from leeward.app.kit import DeadLetters, Letter, SystemClock
 
 

@@ -16,19 +16,18 @@ from functools import partial
 from html import unescape
 from typing import Any, Final
 
-from leeward.adapter import (
+from leeward.adapter import Result, json_text
+from leeward.adapter.exchange import UNEXPECTED, ambiguous, by_headers, exchange, misread
+from leeward.adapter.json_text import Undecodable
+from leeward.adapter.plans import Plan, Planner, View
+from leeward.adapter.queues import (
     Attribute,
     HideMessage,
     PutMessage,
     RemoveMessage,
-    Result,
     TakeMessages,
     Taken,
-    json_text,
 )
-from leeward.adapter.exchange import UNEXPECTED, ambiguous, by_headers, exchange, misread
-from leeward.adapter.json_text import Undecodable
-from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.text import percent_encode
 from leeward.adapter.wire import Request
 from leeward.errors import InvalidRequest

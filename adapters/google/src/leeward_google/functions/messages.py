@@ -15,18 +15,17 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-from leeward.adapter import (
+from leeward.adapter import Result, json_text
+from leeward.adapter.exchange import exchange, misread, object_of
+from leeward.adapter.plans import Plan, Planner, View
+from leeward.adapter.queues import (
     Attribute,
     HideMessage,
     PutMessage,
     RemoveMessage,
-    Result,
     TakeMessages,
     Taken,
-    json_text,
 )
-from leeward.adapter.exchange import exchange, misread, object_of
-from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.wire import Request
 from leeward.errors import InvalidRequest
 from leeward_google.exchange import EMULATOR, GOOGLE, JSON

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from leeward.adapter import Driver, QueueCall, Result, TargetConfig
-from leeward.adapter.queues import ask
+from leeward.adapter import Driver, Result, TargetConfig
+from leeward.adapter.queues import QueueCall, ask
 from leeward.app.kit import DeadLetters, SystemClock
 
 

@@ -11,7 +11,7 @@ from base64 import b64decode
 from binascii import Error
 from typing import Any, Final, NamedTuple
 
-from leeward.adapter import Attribute
+from leeward.adapter.queues import Attribute
 from leeward.app.kit import (
     Answer,
     Delivery,
