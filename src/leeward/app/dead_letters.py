@@ -29,7 +29,7 @@ SECONDS: Final = 10.0
 """For putting one into its queue, at most."""
 
 LONGEST_WORD: Final = 100
-"""Characters of a class or a reason: Pub/Sub takes 1 KiB for all that is told."""
+"""Characters of a class or a reason: an attribute of a message has 1 KiB on some platforms."""
 
 LOGGER = "leeward.app"
 

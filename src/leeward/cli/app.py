@@ -154,8 +154,8 @@ app.command(
     cls=Command,
     epilog=_examples(
         "leeward dlq list",
-        "leeward dlq show parcels-dead --targets aws:us-east-1 --json",
-        "leeward dlq redrive parcels-dead --targets aws:us-east-1 --dry-run",
+        "leeward dlq show parcels-dead --json",
+        "leeward dlq redrive parcels-dead --dry-run",
         "leeward dlq redrive parcels-dead --to parcels --rate 10 --force",
     ),
 )(dlq)

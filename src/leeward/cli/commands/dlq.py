@@ -43,8 +43,8 @@ def dlq(
     queue: Annotated[
         str | None,
         typer.Argument(
-            help="The dead-letter queue, by the cloud's own name; for Pub/Sub a subscription to "
-            "the topic. None for embedded targets."
+            help="The dead-letter queue, by the cloud's own name; of a topic its subscription. "
+            "None for embedded targets."
         ),
     ] = None,
     *,

@@ -166,7 +166,7 @@ def letters_of(driver: Driver, queue: str | None, to: str | None) -> Letters:
         return LocalLetters(driver)
     if queue is None:
         raise InvalidRequest(
-            f"name the dead-letter queue of {driver.target}, for Pub/Sub its subscription: "
+            f"name the dead-letter queue of {driver.target}, of a topic its subscription: "
             "leeward dlq list QUEUE",
             field="queue",
         )

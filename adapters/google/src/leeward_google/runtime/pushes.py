@@ -44,7 +44,7 @@ _OWN_HEADERS: Final = (
     *("accept", "authorization", "connection", "content-length", "forwarded", "function-execution"),
     *("host", "transfer-encoding", "user-agent", "via", "x-cloud-trace", "x-forwarded"),
 )
-"""How headers begin that a request has without any message; they are no attributes of one."""
+"""How headers begin that a request has without any message; they do not belong to one."""
 
 
 class Pushed(NamedTuple):
