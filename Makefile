@@ -5,7 +5,8 @@ BIN := .venv/bin
 READY := .venv/.ready
 LOCKED_SERVERS := $(wildcard tests/servers/*/*.txt)
 NPM_SERVERS := tests/servers/azure/npm
-SERVERS := $(patsubst %.txt,.servers/%/.ready,$(notdir $(LOCKED_SERVERS))) .servers/npm/.ready
+BROWSER := tests/browser
+SERVERS := $(patsubst %.txt,.servers/%/.ready,$(notdir $(LOCKED_SERVERS))) .servers/npm/.ready .servers/browser/.ready
 PROJECTS := pyproject.toml $(wildcard contract_tests/pyproject.toml examples/*/pyproject.toml adapters/*/pyproject.toml)
 UV := $(BIN)/uv --quiet
 
@@ -16,7 +17,7 @@ ifdef PIP_INDEX_URL
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 endif
 
-.PHONY: help setup demo clouds test mutants test-cloud check audit format bench sim docs dist lock clean
+.PHONY: help setup demo clouds drill test mutants test-cloud check audit format bench sim docs dist lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -30,6 +31,9 @@ demo: $(READY) $(SERVERS) ## the program of README on every target; TARGET=aws,a
 
 clouds: $(READY) $(SERVERS) ## start three clouds on this machine, to try a program on; they stand until Ctrl-D
 	@$(BIN)/python -m tests.demo.bench
+
+drill: $(READY) $(SERVERS) ## a game day over three clouds on this machine: an AWS blackout of 20 s, and its report
+	@$(BIN)/python -m tests.demo.drill
 
 test: $(READY) $(SERVERS) ## run every test, and the fast ones on every other Python of this machine
 	@$(BIN)/pytest -n auto --dist worksteal
@@ -78,6 +82,7 @@ sim-report: $(READY) ## measure the routing's gates, and write docs/reliability.
 SITE := docs/_build/html
 docs: $(READY) ## build the documentation and print where it is
 	@$(BIN)/python docs/settings_tables.py
+	@$(BIN)/python docs/workflow_limits.py
 	@$(BIN)/python docs/routing_tables.py
 	@$(MAKE) site
 	@echo $(SITE)/index.html
@@ -108,8 +113,10 @@ lock: $(READY) .servers/nodejs/.ready ## resolve the newest tools and write requ
 			--no-annotate --no-header $$each.in >> .venv/lock.txt || exit 1; \
 		mv .venv/lock.txt $$each.txt; \
 	done
-	@rm -f $(NPM_SERVERS)/package-lock.json
-	@$(NPM) install --prefix $(NPM_SERVERS) --package-lock-only --omit-lockfile-registry-resolved
+	@for each in $(NPM_SERVERS) $(BROWSER); do \
+		rm -f $$each/package-lock.json; \
+		$(NPM) install --prefix $$each --package-lock-only --omit-lockfile-registry-resolved || exit 1; \
+	done
 
 clean: ## remove .venv and everything else that was made
 	@rm -rf .venv .venv-* .servers .clouds dist docs/_build bench/results .hypothesis .import_linter_cache \
@@ -154,4 +161,14 @@ NPM := PATH="$(CURDIR)/.servers/nodejs/bin:$$PATH" npm --ignore-scripts --no-aud
 	@rm -rf .servers/npm
 	@cp -R $(NPM_SERVERS) .servers/npm
 	@$(NPM) ci --prefix .servers/npm
+	@touch $@
+
+# The browser of the tests: unpacked once, with libraries of its own, because a bare machine has none.
+.servers/browser/.ready: $(wildcard $(BROWSER)/*) | .servers/nodejs/.ready
+	@echo "setting up a browser, for the tests" >&2
+	@rm -rf .servers/browser
+	@cp -R $(BROWSER) .servers/browser
+	@$(NPM) ci --prefix .servers/browser
+	@mkdir .servers/browser/tmp
+	@PATH="$(CURDIR)/.servers/nodejs/bin:$$PATH" TMPDIR="$(CURDIR)/.servers/browser/tmp" node .servers/browser/read.mjs
 	@touch $@

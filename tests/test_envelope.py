@@ -36,6 +36,7 @@ def test_the_names_on_the_wire_are_these() -> None:
         ("Idempotency-Key", "key-1"),
         ("x-leeward-deadline-ms", "2500"),
     )
+    assert request_headers("key-1", 2.5, "00-a")[-1] == ("traceparent", "00-a")
     assert custom_context("key-1", -1) == {"idempotency-key": "key-1", "x-leeward-deadline-ms": "0"}
     assert answer_headers() == (("x-leeward", "1"),)
     assert answer_headers("group") == (("x-leeward", "1"), ("x-leeward-dedup", "group"))

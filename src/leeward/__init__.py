@@ -44,6 +44,8 @@ if TYPE_CHECKING:
         Throttled,
         Unsupported,
     )
+    from leeward.object_values import ObjectInfo, ObjectPage
+    from leeward.operations.downloads import AsyncObjectReader, ObjectReader
     from leeward.values import (
         Attempt,
         Effect,
@@ -65,6 +67,7 @@ __all__ = [
     "AllTargetsUnavailable",
     "App",
     "AsyncClient",
+    "AsyncObjectReader",
     "Attempt",
     "AuthError",
     "CallError",
@@ -82,6 +85,9 @@ __all__ = [
     "InvokeResult",
     "LeewardError",
     "NotFound",
+    "ObjectInfo",
+    "ObjectPage",
+    "ObjectReader",
     "Outcome",
     "OutcomeUnknown",
     "Overloaded",
@@ -105,9 +111,13 @@ __all__ = [
 _MODULES = {
     "App": "leeward.app",
     "AsyncClient": "leeward.aio",
+    "AsyncObjectReader": "leeward.operations.downloads",
     "Client": "leeward.client",
     "Config": "leeward.config",
     "Context": "leeward.app",
+    "ObjectInfo": "leeward.object_values",
+    "ObjectPage": "leeward.object_values",
+    "ObjectReader": "leeward.operations.downloads",
 }
 _VALUES = (
     "Attempt Effect Event InvokeResult Promise PublishEntry PublishReceipt PublishReport Receipt "

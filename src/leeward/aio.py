@@ -5,8 +5,8 @@ Everything that decides is shared with `leeward.Client`; this one runs it on an 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Self
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from leeward.clock import Clock, SystemClock
 from leeward.operations.operating import Operating
@@ -33,6 +33,12 @@ if TYPE_CHECKING:
     from leeward.adapter import Driver
     from leeward.app import App
     from leeward.config import Config
+    from leeward.object_values import ObjectInfo, ObjectPage
+    from leeward.operations.downloads import AsyncObjectReader
+    from leeward.workflow.model import Definition
+    from leeward.workflow.runs import Run
+
+T = TypeVar("T")
 
 
 class AsyncClient(Operating, WithUsualNames):
@@ -47,6 +53,7 @@ class AsyncClient(Operating, WithUsualNames):
     Args:
         targets: as for `leeward.Client`.
         config: as for `leeward.Client`.
+        workflows: as for `leeward.Client`.
         trust_env: as for `leeward.Client`.
         clock: for tests, `leeward.testing.FakeClock`.
         app: as for `leeward.Client`; its handlers run on threads.
@@ -60,6 +67,7 @@ class AsyncClient(Operating, WithUsualNames):
         targets: str | Driver | Sequence[Driver] | None = None,
         *,
         config: str | Path | Config | None = None,
+        workflows: Iterable[Definition] = (),
         trust_env: bool = True,
         clock: Clock | None = None,
         app: App | None = None,
@@ -69,7 +77,9 @@ class AsyncClient(Operating, WithUsualNames):
         from leeward.operations.operations import Operations
 
         resolved = resolve_targets(targets, config, app, trust_env=trust_env)
-        self._operations = Operations(*resolved, clock or SystemClock())
+        self._operations = Operations(
+            *resolved, clock or SystemClock(), (*workflows, *(app.workflows if app else ()))
+        )
         self._router = self._operations.router
 
     async def invoke(
@@ -184,9 +194,99 @@ class AsyncClient(Operating, WithUsualNames):
         call, seconds, finish = self._operations.delete_data(table, key, if_revision, timeout)
         return finish(call, await self._router.perform_async(call, seconds))
 
+    async def put_object(
+        self,
+        bucket: str,
+        name: str,
+        data: bytes,
+        *,
+        if_absent: bool = False,
+        if_revision: str | None = None,
+        timeout: float | None = None,
+    ) -> StoreReceipt:
+        """Write an object whole; see `leeward.Client.put_object`."""
+        call, seconds, finish = self._operations.objects.put_object(
+            bucket, name, data, if_absent=if_absent, if_revision=if_revision, timeout=timeout
+        )
+        return finish(call, await self._router.perform_async(call, seconds))
+
+    async def get_object(
+        self,
+        bucket: str,
+        name: str,
+        *,
+        start: int = 0,
+        length: int | None = None,
+        timeout: float | None = None,
+    ) -> AsyncObjectReader | None:
+        """Read an object while you iterate; see `leeward.Client.get_object`."""
+        from leeward.operations.downloads import opened_async
+
+        download = self._operations.objects.get_object(
+            bucket, name, start=start, length=length, timeout=timeout
+        )
+        return await opened_async(download, self._router.perform_async)
+
+    async def head_object(
+        self, bucket: str, name: str, *, timeout: float | None = None
+    ) -> ObjectInfo | None:
+        """Look at an object without reading it; None if there is none."""
+        call, seconds, finish = self._operations.objects.head_object(bucket, name, timeout)
+        return finish(call, await self._router.perform_async(call, seconds))
+
+    async def list_objects(
+        self,
+        bucket: str,
+        prefix: str = "",
+        *,
+        cursor: str | None = None,
+        timeout: float | None = None,
+    ) -> ObjectPage:
+        """List one page of objects; see `leeward.Client.list_objects`."""
+        call, seconds, finish = self._operations.objects.list_objects(
+            bucket, prefix, cursor, timeout
+        )
+        return finish(call, await self._router.perform_async(call, seconds))
+
+    async def delete_object(
+        self, bucket: str, name: str, *, timeout: float | None = None
+    ) -> StoreReceipt:
+        """Delete an object; that it was not there is no error."""
+        call, seconds, finish = self._operations.objects.delete_object(bucket, name, timeout)
+        return finish(call, await self._router.perform_async(call, seconds))
+
+    async def start_workflow(self, workflow: str, value: Json = None, *, id: str) -> Run:
+        """Start a run of a workflow; see `leeward.Client.start_workflow`."""
+        return await _in_thread(lambda: self._operations.workflows().start(workflow, value, id))
+
+    async def get_run(self, workflow: str, id: str) -> Run | None:
+        """Return a run, or None; see `leeward.Client.get_run`."""
+        return await _in_thread(lambda: self._operations.workflows().engine.get(workflow, id))
+
+    async def list_runs(self, workflow: str | None = None, *, limit: int = 100) -> list[Run]:
+        """Return the latest runs; see `leeward.Client.list_runs`."""
+        return await _in_thread(lambda: self._operations.workflows().engine.list(workflow, limit))
+
+    async def wait_for_run(self, workflow: str, id: str, *, timeout: float | None = None) -> Run:
+        """Wait for the end of a run; see `leeward.Client.wait_for_run`."""
+        return await _in_thread(lambda: self._operations.workflows().wait(workflow, id, timeout))
+
+    async def resume_runs(self) -> None:
+        """Go on with runs whose process is gone; see `leeward.Client.resume_runs`."""
+        await _in_thread(self._operations.workflows().engine.wake)
+
+    async def cancel_run(self, workflow: str, id: str) -> Run:
+        """Ask a run to end; see `leeward.Client.cancel_run`."""
+        return await _in_thread(lambda: self._operations.workflows().engine.cancel(workflow, id))
+
+    async def abort_run(self, workflow: str, id: str) -> Run:
+        """End a run at once; see `leeward.Client.abort_run`."""
+        return await _in_thread(lambda: self._operations.workflows().engine.abort(workflow, id))
+
     async def close(self) -> None:
         """Close every connection, thread and file. Closing twice is harmless."""
         self._operations.closed = True
+        await _in_thread(self._operations.close_workflows)
         await self._router.close_async()
 
     async def __aenter__(self) -> Self:
@@ -201,3 +301,10 @@ class AsyncClient(Operating, WithUsualNames):
     ) -> None:
         """Close the client."""
         await self.close()
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    """Do what waits for a disk, and let the event loop go on."""
+    from asyncio import to_thread
+
+    return await to_thread(work)

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Generic, Literal, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 from leeward.errors import Outcome
 from leeward.masking import masked
 from leeward.values import Attempt, Effect, Event, Item
 
+if TYPE_CHECKING:
+    from leeward.object_calls import DeleteObject, GetObject, HeadObject, ListObjects, PutObject
+
 T = TypeVar("T")
+
+OBJECT_WRITES: Final = frozenset({"put_object", "delete_object"})
+OBJECT_READS: Final = frozenset({"get_object", "head_object", "list_objects"})
+OBJECT_VERBS: Final = OBJECT_WRITES | OBJECT_READS
+"""The verbs of the calls in `leeward.object_calls`, whose first field is the bucket. Who has one of
+all calls in hand goes by them, so that those classes are not loaded for it."""
 
 
 class Key(NamedTuple):
@@ -32,6 +41,7 @@ class Invoke(NamedTuple):
         shared_dedup: with KEYED, one store recognises keys for all targets of the order
             (``dedup_scope = "group"``), so the next target recognises the key, too.
         time_limit: seconds that the function may run, if that is known, else 0.
+        trace: the W3C ``traceparent`` of the handler that calls, or None.
     """
 
     function: str
@@ -40,6 +50,7 @@ class Invoke(NamedTuple):
     effect: Effect = Effect.UNSAFE
     shared_dedup: bool = False
     time_limit: float = 0.0
+    trace: str | None = None
     verb: Literal["invoke"] = "invoke"
 
     def __repr__(self) -> str:
@@ -54,6 +65,7 @@ class Enqueue(NamedTuple):
     idempotency_key: str
     effect: Effect = Effect.UNSAFE
     shared_dedup: bool = False
+    trace: str | None = None
     verb: Literal["enqueue"] = "enqueue"
 
     def __repr__(self) -> str:
@@ -137,7 +149,13 @@ class Scan(NamedTuple):
         return masked(self, "table verb")
 
 
-Call: TypeAlias = Invoke | Enqueue | Publish | Store | Load | Delete | Scan
+DataCall: TypeAlias = Store | Load | Delete | Scan
+"""What concerns a table."""
+
+ObjectCall: TypeAlias = "PutObject | GetObject | HeadObject | ListObjects | DeleteObject"
+"""What concerns a bucket; see `leeward.object_calls`."""
+
+Call: TypeAlias = "Invoke | Enqueue | Publish | DataCall | ObjectCall"
 
 
 class Stored(NamedTuple):

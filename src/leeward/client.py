@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Self
 
 from leeward.clock import Clock, SystemClock
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from leeward.adapter import Driver
     from leeward.app import App
     from leeward.config import Config
+    from leeward.object_values import ObjectInfo, ObjectPage
+    from leeward.operations.downloads import ObjectReader
+    from leeward.workflow.model import Definition
+    from leeward.workflow.runs import Run
 
 
 class Client(Operating, WithUsualNames):
@@ -43,6 +47,8 @@ class Client(Operating, WithUsualNames):
             else ``local``, the embedded store.
         config: path of a ``leeward.toml``, or a `Config`. By default the file that
             ``LEEWARD_CONFIG`` names, else ``leeward.toml`` in the working directory.
+        workflows: definitions that it can start, besides those of the app and those that the
+            configuration names.
         trust_env: False for the hardened mode, whatever the configuration says: no environment
             variable counts, and no ``leeward.toml`` that `config` does not name. A driver that is
             open already stays as it was opened.
@@ -59,6 +65,7 @@ class Client(Operating, WithUsualNames):
         targets: str | Driver | Sequence[Driver] | None = None,
         *,
         config: str | Path | Config | None = None,
+        workflows: Iterable[Definition] = (),
         trust_env: bool = True,
         clock: Clock | None = None,
         app: App | None = None,
@@ -68,7 +75,9 @@ class Client(Operating, WithUsualNames):
         from leeward.operations.operations import Operations
 
         resolved = resolve_targets(targets, config, app, trust_env=trust_env)
-        self._operations = Operations(*resolved, clock or SystemClock())
+        self._operations = Operations(
+            *resolved, clock or SystemClock(), (*workflows, *(app.workflows if app else ()))
+        )
         self._router = self._operations.router
 
     def invoke(
@@ -244,9 +253,148 @@ class Client(Operating, WithUsualNames):
         call, seconds, finish = self._operations.delete_data(table, key, if_revision, timeout)
         return finish(call, self._router.perform(call, seconds))
 
+    def put_object(
+        self,
+        bucket: str,
+        name: str,
+        data: bytes,
+        *,
+        if_absent: bool = False,
+        if_revision: str | None = None,
+        timeout: float | None = None,
+    ) -> StoreReceipt:
+        """Write an object whole, in the bucket's home.
+
+        Args:
+            bucket: its logical name.
+            name: of the object, such as ``reports/2026/may.csv``.
+            data: all of it; one request carries it.
+            if_absent: write only if no object has this name.
+            if_revision: write only if the object still has this revision.
+            timeout: seconds; by default what is configured for the bucket, else 60.
+
+        Raises:
+            Conflict: the condition did not hold.
+            CallError: one class for each other outcome.
+        """
+        call, seconds, finish = self._operations.objects.put_object(
+            bucket, name, data, if_absent=if_absent, if_revision=if_revision, timeout=timeout
+        )
+        return finish(call, self._router.perform(call, seconds))
+
+    def get_object(
+        self,
+        bucket: str,
+        name: str,
+        *,
+        start: int = 0,
+        length: int | None = None,
+        timeout: float | None = None,
+    ) -> ObjectReader | None:
+        """Read an object, or a range of one, while you iterate; None if there is none.
+
+        Args:
+            bucket: its logical name.
+            name: of the object.
+            start: the first byte.
+            length: bytes at most; by default all there are.
+            timeout: seconds for each request, of which there is one for 8 MiB; by default what is
+                configured for the bucket, else 60.
+        """
+        from leeward.operations.downloads import opened
+
+        download = self._operations.objects.get_object(
+            bucket, name, start=start, length=length, timeout=timeout
+        )
+        return opened(download, self._router.perform)
+
+    def head_object(
+        self, bucket: str, name: str, *, timeout: float | None = None
+    ) -> ObjectInfo | None:
+        """Look at an object without reading it; None if there is none."""
+        call, seconds, finish = self._operations.objects.head_object(bucket, name, timeout)
+        return finish(call, self._router.perform(call, seconds))
+
+    def list_objects(
+        self,
+        bucket: str,
+        prefix: str = "",
+        *,
+        cursor: str | None = None,
+        timeout: float | None = None,
+    ) -> ObjectPage:
+        """List one page of the objects whose names begin with `prefix`.
+
+        `cursor` is that of the page before. A page may be empty, and not the last one.
+        """
+        call, seconds, finish = self._operations.objects.list_objects(
+            bucket, prefix, cursor, timeout
+        )
+        return finish(call, self._router.perform(call, seconds))
+
+    def delete_object(
+        self, bucket: str, name: str, *, timeout: float | None = None
+    ) -> StoreReceipt:
+        """Delete an object; that it was not there is no error."""
+        call, seconds, finish = self._operations.objects.delete_object(bucket, name, timeout)
+        return finish(call, self._router.perform(call, seconds))
+
+    def start_workflow(self, workflow: str, value: Json = None, *, id: str) -> Run:
+        """Start a run of a workflow; it goes on in the background.
+
+        Args:
+            workflow: its name.
+            value: the input, JSON of at most 32 KiB.
+            id: of the run, 1 to 80 letters, digits, ``-`` and ``_``. There is one run of it: with
+                the same input this returns that one, whatever its state.
+
+        Raises:
+            Conflict: there is a run of this id with another input.
+            NotFound: no such workflow is known to this client.
+        """
+        return self._operations.workflows().start(workflow, value, id)
+
+    def get_run(self, workflow: str, id: str) -> Run | None:
+        """Return a run, with what it has done so far; None if there is no such run."""
+        return self._operations.workflows().engine.get(workflow, id)
+
+    def list_runs(self, workflow: str | None = None, *, limit: int = 100) -> list[Run]:
+        """Return the latest runs, of one workflow or of all, the last one first."""
+        return self._operations.workflows().engine.list(workflow, limit)
+
+    def wait_for_run(self, workflow: str, id: str, *, timeout: float | None = None) -> Run:
+        """Wait for the end of a run, for 60 seconds by default, and return it.
+
+        Raises:
+            TimeoutError: it still runs.
+            NotFound: there is no such run.
+        """
+        return self._operations.workflows().wait(workflow, id, timeout)
+
+    def resume_runs(self) -> None:
+        """Go on, in the background, with runs whose process is gone; starting one does so too."""
+        self._operations.workflows().engine.wake()
+
+    def cancel_run(self, workflow: str, id: str) -> Run:
+        """Ask a run to end: before its next step it fails with ``Flow.Cancelled``, and compensates.
+
+        Raises:
+            NotFound: there is no such run.
+        """
+        return self._operations.workflows().engine.cancel(workflow, id)
+
+    def abort_run(self, workflow: str, id: str) -> Run:
+        """End a run at once. Nothing is compensated, and a step under way goes on by itself.
+
+        Raises:
+            NotFound: there is no such run.
+        """
+        return self._operations.workflows().engine.abort(workflow, id)
+
     def close(self) -> None:
         """Close every connection, thread and file. Closing twice is harmless."""
         self._operations.closed = True
+        self._operations.close_workflows()
         self._router.close()
 
     def __enter__(self) -> Self:

@@ -28,17 +28,23 @@ DEDUP: Final = "x-leeward-dedup"
 """On an answer: the handler recognises a repeated key, for this ``target`` or for the ``group``."""
 
 
-def request_headers(idempotency_key: str, seconds: float) -> tuple[tuple[str, str], ...]:
-    """Return the headers of a call whose caller waits for `seconds` more."""
-    return ((IDEMPOTENCY_KEY, idempotency_key), (DEADLINE, _milliseconds(seconds)))
+def request_headers(
+    idempotency_key: str, seconds: float, trace: str | None = None
+) -> tuple[tuple[str, str], ...]:
+    """Return the headers of a call whose caller waits for `seconds` more, in `trace` if any."""
+    found = ((IDEMPOTENCY_KEY, idempotency_key), (DEADLINE, _milliseconds(seconds)))
+    return found if trace is None else (*found, (TRACEPARENT, trace))
 
 
-def custom_context(idempotency_key: str, seconds: float) -> dict[str, str]:
+def custom_context(
+    idempotency_key: str, seconds: float, trace: str | None = None
+) -> dict[str, str]:
     """Return the same as `request_headers`, for the ``custom`` part of a client context.
 
     Names are in lower case; values are strings, since some runtimes take nothing else there.
     """
-    return {_KEY: idempotency_key, DEADLINE: _milliseconds(seconds)}
+    found = {_KEY: idempotency_key, DEADLINE: _milliseconds(seconds)}
+    return found if trace is None else {**found, TRACEPARENT: trace}
 
 
 def _milliseconds(seconds: float) -> str:

@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from leeward.adapter import Call, Driver, Enqueue, Invoke, Publish, Result, WrappingDriver
+from leeward.adapter import (
+    Call,
+    Delete,
+    Driver,
+    Enqueue,
+    Invoke,
+    Load,
+    Publish,
+    Result,
+    Scan,
+    Store,
+    WrappingDriver,
+)
+from leeward.values import NOTHING
+
+if TYPE_CHECKING:
+    from leeward.adapter.looking import Look
 
 
 class NameMappingDriver(WrappingDriver):
-    """`driver`, with functions, buses and tables under the names of the configuration.
+    """`driver`, with functions, buses, tables and buckets under the names of the configuration.
 
     Args:
         driver: knows only its own names.
         functions: logical name to the target's own; a name that is not in it stays as it is.
         buses: likewise.
         tables: likewise.
+        buckets: likewise.
     """
 
     def __init__(
@@ -25,11 +42,13 @@ class NameMappingDriver(WrappingDriver):
         functions: Mapping[str, str],
         buses: Mapping[str, str],
         tables: Mapping[str, str],
+        buckets: Mapping[str, str] = NOTHING,
     ) -> None:
         super().__init__(driver)
         self._functions = functions
         self._buses = buses
         self._tables = tables
+        self._buckets = buckets
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         """Make one attempt, under the target's own name."""
@@ -39,6 +58,13 @@ class NameMappingDriver(WrappingDriver):
         """Await one attempt, under the target's own name."""
         return await self._driver.perform_async(self._named(call), timeout)
 
+    def look(self, look: Look, timeout: float) -> Result[Any]:
+        """Look under the target's own name."""
+        from leeward.adapter.looking import BUS, TABLE
+
+        names = {BUS: self._buses, TABLE: self._tables}.get(look.verb, self._functions)
+        return super().look(look._replace(name=names.get(look.name, look.name)), timeout)
+
     def _named(self, call: Call) -> Call:
         match call:
             case Invoke(function) | Enqueue(function):
@@ -47,6 +73,9 @@ class NameMappingDriver(WrappingDriver):
             case Publish(bus):
                 own = self._buses.get(bus)
                 return call if own is None else call._replace(bus=own)
-            case _:
+            case Store() | Load() | Delete() | Scan():
                 own = self._tables.get(call.table)
                 return call if own is None else call._replace(table=own)
+            case _:
+                own = self._buckets.get(call.bucket)
+                return call if own is None else call._replace(bucket=own)

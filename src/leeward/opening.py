@@ -115,11 +115,14 @@ def _renamed(driver: Driver, target: TargetName, config: Config) -> Driver:
     functions = _own_names(target, {name: each.names for name, each in config.functions.items()})
     buses = _own_names(target, {name: each.names for name, each in config.buses.items()})
     tables = _own_names(target, {name: each.names for name, each in config.tables.items()})
-    if not (functions or buses or tables):
+    buckets = _own_names(target, {name: each.names for name, each in config.buckets.items()})
+    if not (functions or buses or tables or buckets):
         return driver
     from leeward.name_mapping import NameMappingDriver
 
-    return NameMappingDriver(driver, functions=functions, buses=buses, tables=tables)
+    return NameMappingDriver(
+        driver, functions=functions, buses=buses, tables=tables, buckets=buckets
+    )
 
 
 def _own_names(target: TargetName, names: Mapping[str, Names]) -> dict[str, str]:

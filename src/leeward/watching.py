@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from leeward.calls import OBJECT_READS
 from leeward.errors import Outcome
 from leeward.values import Effect
 
@@ -35,12 +36,14 @@ WATCHER: Final[ContextVar[Watcher | None]] = ContextVar("leeward_watcher", defau
 MAY_HAVE_RUN: Final = frozenset({Outcome.OK, Outcome.AMBIGUOUS, Outcome.APP_ERROR})
 """The results of a whole call, all attempts taken together, that leave an effect possible."""
 
+_READS: Final = frozenset({"load", "scan"}) | OBJECT_READS
+
 _HARMLESS: Final = frozenset({Effect.READ_ONLY, Effect.IDEMPOTENT})
 
 
 def is_harmless(call: Call) -> bool:
     """Return whether nobody need be told of `call`: it reads, or is declared to be repeatable."""
-    return call.verb in ("load", "scan") or getattr(call, "effect", None) in _HARMLESS
+    return call.verb in _READS or getattr(call, "effect", None) in _HARMLESS
 
 
 def report(watcher: Watcher, result: Result[Any]) -> None:

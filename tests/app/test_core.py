@@ -296,9 +296,7 @@ def test_a_failure_is_logged_without_content(caplog: pytest.LogCaptureFixture) -
     handler = app.handlers["failing"]
     for given in (b'""', b'"x"'):
         each = delivery(given, headers={"x": CANARY})
-        failure = answer(handler, each, platform()).failure
-        assert failure is not None
-        log_failure(handler, each, failure)
+        log_failure(handler, each, answer(handler, each, platform()))
     facts = "function='failing' kind='call' call_id='id' attempt=None"
     assert [(each.name, each.levelno, each.getMessage()) for each in caplog.records] == [
         (

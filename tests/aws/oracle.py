@@ -38,12 +38,16 @@ def _rules(service: str) -> Any:
     return import_module("botocore.endpoint_provider").EndpointProvider(rules, _load("partitions"))
 
 
-def endpoint(service: str, region: str, fips: bool, dualstack: bool) -> str:
-    """Give the URL to which the rule set of `service` leads."""
+def endpoint(service: str, region: str, fips: bool, dualstack: bool) -> str | None:
+    """Give the URL to which the rule set of `service` leads; None if it refuses."""
     facts = {"Region": region, "UseFIPS": fips, "UseDualStack": dualstack}
     if service == "sts":
         facts["UseGlobalEndpoint"] = False
-    url: str = _rules(service).resolve_endpoint(**facts).url
+    try:
+        url: str = _rules(service).resolve_endpoint(**facts).url
+    except import_module("botocore.exceptions").EndpointResolutionError:
+        assert service == "s3"  # of which some partitions have no such hosts
+        return None
     return url
 
 
@@ -87,7 +91,7 @@ def error_code(protocol: str, headers: Mapping[str, str], body: bytes) -> str:
 def signed_headers(
     request: Request, credentials: Credentials, scope: Scope, now: float
 ) -> dict[str, str]:
-    """Give all headers of `request` after botocore has signed it."""
+    """Give all headers of `request` after botocore has signed it, of S3 as it does for S3."""
     theirs = import_module("botocore.awsrequest").AWSRequest(
         request.method, request.origin + request.target, data=request.body
     )
@@ -95,7 +99,8 @@ def signed_headers(
         theirs.headers.add_header(name, value)
     keys = import_module("botocore.credentials").Credentials(*credentials[:3])
     moment = datetime.fromtimestamp(int(now), UTC)
-    signer = import_module("botocore.auth").SigV4Auth(keys, scope.service, scope.region)
+    kind = "S3SigV4Auth" if scope.service == "s3" else "SigV4Auth"
+    signer = getattr(import_module("botocore.auth"), kind)(keys, scope.service, scope.region)
     with mock.patch("botocore.auth.get_current_datetime", return_value=moment):
         signer.add_auth(theirs)
     return dict(theirs.headers.items())

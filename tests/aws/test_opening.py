@@ -37,7 +37,9 @@ def opened(env: dict[str, str] | None = None, **options: Any) -> Driver:
 def test_every_verb_has_a_plan() -> None:
     """Each service's is loaded when it is asked for."""
     made = LazyPlans(PLANS, settings_from(target()))
-    assert list(made) == ["invoke", "enqueue", "publish", "store", "load", "delete", "scan"]
+    verbs = "invoke enqueue publish store load delete scan put_object get_object head_object"
+    looks = ["look_function", "look_queue", "look_bus", "look_table"]
+    assert list(made) == [*verbs.split(), "list_objects", "delete_object", *looks]
     assert all(callable(made[verb]) for verb in made)
 
 
@@ -58,6 +60,7 @@ def test_what_is_shown() -> None:
         "endpoint.lambda": "https://lambda.us-east-1.amazonaws.com",
         "endpoint.events": "https://events.us-east-1.amazonaws.com",
         "endpoint.dynamodb": "https://dynamodb.us-east-1.amazonaws.com",
+        "endpoint.s3": "https://s3.us-east-1.amazonaws.com",
         "credentials": "environment",
         "ca_file": "/ca.pem",
         "proxy": "proxy:8080",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from leeward.adapter.http_dates import ahead_of
+from leeward.adapter.text import percent_encode
 from leeward.http.messages import Request
 from leeward_aws.identity import signing
 from leeward_aws.identity.credentials import Credentials
@@ -106,6 +108,24 @@ def test_signatures_equal_those_of_botocore(
         request.origin,
         request.target,
         request.body,
+    )
+
+
+@settings(max_examples=300)
+@given(st.text(_IN_PATH, min_size=1, max_size=30), st.binary(max_size=20), _KEYS)
+@example("a/./../b//c+d e~%2F", b"", EXAMPLE_KEY)
+def test_requests_to_s3_are_signed_as_botocore_signs_them(
+    name: str, body: bytes, credentials: Credentials
+) -> None:
+    """Their paths stand as they are, and the hash of the body is a header."""
+    headers = (("X-Amz-Content-Sha256", sha256(body).hexdigest()), ("If-None-Match", "*"))
+    target = f"/reports/{percent_encode(name, '-._~/')}?list-type=2&prefix=a%2Fb"
+    request = Request("PUT", "https://s3.eu-west-1.amazonaws.com", target, headers, body)
+    scope = Scope("s3", "eu-west-1")
+    theirs = oracle.signed_headers(request, credentials, scope, EXAMPLE_TIME)
+    assert (
+        header(sign(request, credentials, scope, EXAMPLE_TIME), "Authorization")
+        == (theirs["Authorization"])
     )
 
 

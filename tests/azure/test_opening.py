@@ -38,7 +38,7 @@ def opened(env: dict[str, str] | None = None, **options: Any) -> Driver:
     "options, capabilities",
     [
         ({"function_app": "shop"}, {Capability.INVOKE}),
-        (STORAGE, {Capability.ENQUEUE}),
+        (STORAGE, {Capability.ENQUEUE, Capability.OBJECTS}),
         ({"eventgrid_topic_url": TOPICS}, {Capability.PUBLISH}),
         (COSMOS, set(TABLES)),
         (ALL, set(Capability) - {Capability.ORDERING}),
@@ -78,10 +78,13 @@ def test_nothing_configured_is_refused() -> None:
 def test_every_verb_of_a_service_has_a_plan() -> None:
     """The plans are those of the configured services, each loaded when it is asked for."""
     made = LazyPlans(PLANS, settings(**ALL))
-    assert list(made) == ["invoke", "enqueue", "publish", "store", "load", "delete", "scan"]
-    assert len(made) == 7
+    objects = ["put_object", "get_object", "head_object", "list_objects", "delete_object"]
+    verbs = ["invoke", "enqueue", "publish", "store", "load", "delete", "scan", *objects]
+    looks = ["look_function", "look_queue", "look_bus", "look_table"]
+    assert list(made) == [*verbs, *looks]
+    assert len(made) == 16
     assert all(callable(made[verb]) for verb in made)
-    assert list(LazyPlans(PLANS, settings(**STORAGE))) == ["enqueue"]
+    assert list(LazyPlans(PLANS, settings(**STORAGE))) == ["enqueue", *objects, "look_queue"]
     assert LazyPlans(PLANS, settings(**STORAGE)).get("invoke") is None
 
 
@@ -94,11 +97,13 @@ def test_what_is_shown() -> None:
         "endpoint.queues": "https://shop.queue.core.windows.net",
         "endpoint.events": f"{TOPICS}/api/events",
         "endpoint.tables": "https://shop.documents.azure.com",
+        "endpoint.blobs": "https://shop.blob.core.windows.net",
         "database": "shop",
         "credentials.functions": "key",
         "credentials.queues": "key",
         "credentials.events": "key",
         "credentials.tables": "key",
+        "credentials.blobs": "key",
         "ca_file": "/ca.pem",
         "proxy": "proxy:8080",
         "max_in_flight": "64",
@@ -109,7 +114,7 @@ def test_what_is_shown() -> None:
     shown = driver.describe()
     assert shown["endpoint.functions"] == "looked up for shop"
     missing = {name for name, value in shown.items() if value == "not configured"}
-    assert missing == {"endpoint.queues", "endpoint.events", "endpoint.tables"}
+    assert missing == {"endpoint.queues", "endpoint.events", "endpoint.tables", "endpoint.blobs"}
     assert shown["credentials.functions"] == "looked up by vendor chain"
     driver.close()
 

@@ -71,6 +71,17 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     "adapter of another package": ("cloud_provider = 'ibm'", "ibm", "known: "),
     "misspelt home of all": ("data_target = 'locl'", "data_target", "did you mean 'local'"),
     "misspelt home": ("[tables.t]\nhome = 'locl:a'", "tables.t.home", "did you mean 'local'"),
+    "misspelt place of runs": (
+        "workflow_target = 'locl'",
+        "workflow_target",
+        "did you mean 'local'",
+    ),
+    "workflow without a definition": ("[workflows.order]", "workflows.order", "lacks 'definition'"),
+    "misspelt key of a workflow": (
+        "[workflows.order]\ndefinitoin = 'a:b'",
+        "workflows.order.definitoin",
+        "did you mean 'definition'",
+    ),
     "empty source": ("source = ''", "source", "non-empty string"),
     "long source": (f"source = '{'x' * 1025}'", "source", "at most 1024 characters"),
     "switch that is text": ("trust_env = 'no'", "trust_env", "must be true or false"),

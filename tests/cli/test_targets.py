@@ -27,6 +27,9 @@ project = "shop"
 [buses.orders]
 timeout = 5
 
+[buckets.reports]
+home = "local:a"
+
 [tables.orders]
 key = ["customer", "order"]
 home = "local:b"
@@ -44,7 +47,7 @@ def _facts(leeward: Leeward, *args: str) -> dict[str, Any]:
 
 
 def test_everything_configured_is_shown(leeward: Leeward, bare: Path) -> None:
-    """Order, origin, targets, tables, functions and buses, with the defaults of the rest."""
+    """Order, origin, targets, and all that has a name, with the defaults of the rest."""
     (bare / "leeward.toml").write_text(FILE)
     facts = _facts(leeward)
     targets = facts.pop("targets")
@@ -67,6 +70,10 @@ def test_everything_configured_is_shown(leeward: Leeward, bare: Path) -> None:
             _named(None, effect="unsafe", dedup_scope="target", timeout=60.0),
         ],
         "buses": [_named("orders", timeout=5.0), _named(None, timeout=10.0)],
+        "buckets": [
+            _named("reports", home="local:a", timeout=60.0),
+            _named(None, home=None, timeout=60.0),
+        ],
         "groups": [],
         "fail_back": "prefer_primary",
         "hedge": False,

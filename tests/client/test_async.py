@@ -26,7 +26,8 @@ METHODS = [name for name, member in vars(Client).items() if not name.startswith(
 def test_each_method_has_the_same_parameters(name: str) -> None:
     """Whoever knows one client knows the other, defaults included."""
     ours, theirs = (inspect.signature(getattr(each, name)) for each in (AsyncClient, Client))
-    assert ours == theirs
+    told = str(ours).replace("AsyncObjectReader", "ObjectReader")
+    assert told == str(theirs)
 
 
 def test_nothing_is_added_or_left_out() -> None:

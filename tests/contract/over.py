@@ -23,7 +23,7 @@ class Standing(NamedTuple):
 
 
 SERVICES = {
-    "aws": ("dynamodb", "events", "lambda"),
+    "aws": ("dynamodb", "events", "lambda", "s3"),
     "azure": ("cosmos", "queue"),
     "google": ("firestore", "functions", "pubsub"),
     "local": LOCAL_SERVICES,

@@ -34,45 +34,48 @@ class Bench:
 
     Args:
         clouds: by their providers.
+
+    Attributes:
+        clouds: the same.
     """
 
     def __init__(self, clouds: dict[str, Any]) -> None:
-        self._clouds = clouds
+        self.clouds = clouds
         self._cut: dict[str, ExitStack] = {}
 
     def order(self) -> str:
         """Return the clouds as ``CLOUD_PROVIDER`` names them."""
-        return ",".join(cloud.target for cloud in self._clouds.values())
+        return ",".join(cloud.target for cloud in self.clouds.values())
 
     def settings(self) -> str:
         """Return the ``leeward.toml`` of their operator."""
         lines: list[str] = []
-        for cloud in self._clouds.values():
+        for cloud in self.clouds.values():
             lines += ["", f'[targets."{cloud.target}"]']
             lines += [f'{name} = "{value}"' for name, value in cloud.options.items()]
         for section, name in _OWN_NAMES.items():
-            names = ", ".join(f'{provider} = "{name}"' for provider in self._clouds)
+            names = ", ".join(f'{provider} = "{name}"' for provider in self.clouds)
             lines += ["", f"[{section}]", f"names = {{ {names} }}"]
         return "\n".join(lines).lstrip() + "\n"
 
     def variables(self) -> dict[str, str]:
         """Return the environment of a program that calls them; the first one has the tables."""
         found = {"CLOUD_PROVIDER": self.order(), "LEEWARD_DATA_TARGET": self.order().split(",")[0]}
-        for cloud in self._clouds.values():
+        for cloud in self.clouds.values():
             found |= cloud.env
         return found
 
     def do(self, command: str) -> str:
         """Carry out a command; return what has come of it."""
         verb, _, provider = command.strip().partition(" ")
-        if verb not in ("cut", "back") or provider not in self._clouds:
+        if verb not in ("cut", "back") or provider not in self.clouds:
             return HELP
-        target = self._clouds[provider].target
+        target = self.clouds[provider].target
         self._cut.pop(provider, ExitStack()).close()
         if verb == "back":
             return f"{target} is back"
         stack = self._cut[provider] = ExitStack()
-        stack.enter_context(self._clouds[provider].faults().refuse())
+        stack.enter_context(self.clouds[provider].faults().refuse())
         return f"{target} is cut off"
 
     def close(self) -> None:

@@ -24,6 +24,8 @@ FIELDS = {
     "an attribute of an event": "attribute_bytes",
     "an item": "item_bytes",
     "a field of a key": "key_bytes",
+    "an object": "object_bytes",
+    "the name of an object": "object_name_bytes",
 }
 """What the pages call the limits that are bytes."""
 

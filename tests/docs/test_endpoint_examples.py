@@ -19,6 +19,7 @@ VARIABLES = {
     "google": {
         "PUBSUB_EMULATOR_HOST": "127.0.0.1:8085",
         "FIRESTORE_EMULATOR_HOST": "127.0.0.1:8086",
+        "STORAGE_EMULATOR_HOST": "http://127.0.0.1:8087",
     },
 }
 """Those that each page asks for beside its options."""

@@ -54,7 +54,8 @@ def test_the_example_of_the_configuration_is_complete() -> None:
     load_config(file=file, env={})
     text = file.read_text(encoding="utf-8")
     shown = tomllib.loads(re.sub(r"^# (\[[\w.]+\]|\w+ = )", r"\1", text, flags=re.MULTILINE))
-    assert set(TOP_LEVEL) | {"targets", "functions", "buses", "tables", "groups"} == set(shown)
+    sections = {"targets", "functions", "buses", "tables", "groups", "workflows"}
+    assert set(TOP_LEVEL) | sections == set(shown)
     assert set(shown["functions"]["send-receipt"]) == {"effect", "dedup_scope", "timeout", "names"}
     assert set(shown["buses"]["orders"]) == {"timeout", "names"}
     assert set(shown["tables"]["orders"]) == {"key", "home", "timeout", "names"}

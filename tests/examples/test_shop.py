@@ -69,9 +69,12 @@ def in_process(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client
     monkeypatch.syspath_prepend(SHOP)
     monkeypatch.delitem(sys.modules, "shop", raising=False)
     shop: Any = import_module("shop")
-    with Client(app=shop.app) as client:
-        yield client
-    shop.cloud().close()
+    try:
+        with Client(app=shop.app) as client:
+            yield client
+        shop.cloud().close()
+    finally:
+        del sys.modules["shop"]  # other tests have a module of this name
 
 
 @contextmanager

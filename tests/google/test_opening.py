@@ -84,8 +84,11 @@ def test_the_entry_point() -> None:
 def test_every_verb_of_a_service_has_a_plan() -> None:
     """The plans are those of the configured services, each loaded when it is asked for."""
     made = LazyPlans(PLANS, settings(**ALL))
-    assert list(made) == ["invoke", "enqueue", "publish", "store", "load", "delete", "scan"]
-    assert len(made) == 7
+    objects = ["put_object", "get_object", "head_object", "list_objects", "delete_object"]
+    verbs = ["invoke", "enqueue", "publish", "store", "load", "delete", "scan", *objects]
+    looks = ["look_function", "look_queue", "look_bus", "look_table"]
+    assert sorted(made) == sorted([*verbs, *looks])
+    assert len(made) == 16
     assert all(callable(made[verb]) for verb in made)
     assert LazyPlans(PLANS, settings()).get("invoke") is None
 
@@ -103,6 +106,7 @@ def test_what_is_shown() -> None:
         "endpoint.queues": f"https://cloudtasks.googleapis.com/v2/{QUEUE}",
         "endpoint.events": "https://pubsub.googleapis.com",
         "endpoint.tables": "https://firestore.googleapis.com",
+        "endpoint.objects": "https://storage.googleapis.com",
         "database": "(default)",
         "credentials": "configured",
         "quota_project": "pays",

@@ -10,8 +10,8 @@ import leeward_stratus
 from leeward_contract_tests.rows import each_row
 from tests.house.workspace import ROOT, read_pyproject
 
-ALLOWED = ("adapter", "errors", "values", "calls", "envelope", "app")
-"""Of `leeward`; from the vocabulary to the function side."""
+ALLOWED = ("adapter", "errors", "values", "calls", "envelope", "app", "workflow")
+"""Of `leeward`; from the vocabulary to the function side, and what exports write."""
 
 INSIDE = ("capabilities", "driver", "flight", "plan_run", "target", "wrapper")
 """Modules of `leeward.adapter` that are how the kit works; what authors need of them is in others,

@@ -21,6 +21,7 @@ EXAMPLE_TARGET = re.compile(r"``(aws|azure|google)[a-z0-9:,-]*``")
 """A docstring may show what a target's name or an order looks like."""
 
 ALLOWED = {
+    ("app/telemetry.py", "code"): "a value that OpenTelemetry's conventions have for a trigger",
     ("registry.py", "code"): "which package to install for a provider that is not there",
     ("config/order.py", "code"): "the alias gcp, by which many know Google Cloud",
     ("config/load.py", "code"): "the variables that the clouds' runtimes set",
@@ -28,10 +29,12 @@ ALLOWED = {
     ("cloudevents.py", "docstring"): "whose limit of a type is the narrowest",
     ("operations/arguments.py", "docstring"): "whose expiries bound the longest",
     ("routing/policy.py", "docstring"): "the title of the article that the jitter comes from",
+    ("workflow/limits.py", "code"): "the engines whose limits every workflow is held to",
 }
 """Where a provider may be named, and why."""
 
 PRODUCTS = {
+    ("app/telemetry.py", "code"): "a value that OpenTelemetry's conventions have for a trigger",
     ("config/load.py", "code"): "the runtimes that set those variables",
     ("adapter/capabilities.py", "docstring"): "whose quotas the default limits come from",
     ("cloudevents.py", "docstring"): "whose limit of a type is the narrowest",

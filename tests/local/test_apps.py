@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,8 @@ from leeward import App, AsyncClient, Client, Context, Event, FunctionError
 from leeward.app import Problem
 from leeward.errors import ConfigError
 from leeward.local import Local
-from leeward.testing import FaultyDriver
-from tests.local.calls import PATIENT
+from leeward.testing import FakeClock, FaultyDriver
+from tests.local.calls import PATIENT, until
 
 
 @dataclass
@@ -163,3 +165,46 @@ def test_a_delivery_is_given_up_when_its_handler_says_so() -> None:
         "input": (1, "InvalidInput"),
         "usual": (5, "KeyError"),
     }
+
+
+def test_a_schedule_runs_when_it_is_due() -> None:
+    """Once for each time that has come, with that time; what was missed is run once."""
+    app, seen = App("shop"), list[Any]()
+
+    @app.on_schedule("*/5 * * * *", retries=1)
+    def sweep(time: datetime, context: Context) -> None:
+        seen.append((f"{time:%H:%M}", context.idempotency_key, context.attempt))
+
+    clock = FakeClock(now=datetime(2026, 1, 31, 0, 3, tzinfo=UTC).timestamp())
+    cloud = Local(clock=clock)
+    with Client(cloud, app=app, clock=clock):
+        schedules = cloud._schedules
+        schedules.close()  # the test looks itself
+        for minutes in (0, 1, 1, 1, 58):
+            clock.advance(60 * minutes)
+            schedules.look()
+            cloud.wait_idle(PATIENT)
+    key = "sweep#2026-01-31T{}:00+00:00"
+    assert seen == [
+        ("00:05", key.format("00:05"), 1),
+        ("00:10", key.format("00:10"), 1),
+    ]
+
+
+def test_a_schedule_that_fails_is_a_dead_letter_of_its_own() -> None:
+    """After its retries; its thread looks by itself, and ends with the target."""
+    app = App("shop")
+
+    @app.on_schedule("* * * * *", retries=0)
+    def sweep() -> None:
+        raise KeyError
+
+    clock = FakeClock(now=datetime(2026, 1, 31, 0, 3, tzinfo=UTC).timestamp())
+    cloud = Local(clock=clock)
+    with Client(cloud, app=app, clock=clock):
+        clock.advance(60)
+        until(cloud.dead_letters)
+        (letter,) = cloud.dead_letters()
+    told = (letter.bus, letter.subscription, letter.attempts, letter.error)
+    assert told == ("(schedule)", "sweep", 1, "KeyError")
+    assert not [each for each in threading.enumerate() if each.name == "leeward-schedules"]

@@ -125,11 +125,12 @@ def test_describe_tells_what_is_in_force(opened: Callable[..., Local], path: Pat
     cloud.subscribe("orders", name="b")(print)
     assert cloud.describe() == {
         "path": str(path),
+        "objects": str(path.parent / f"{path.stem}-objects"),
         "sqlite": sqlite3.sqlite_version,
         "functions": "1",
         "subscriptions": "2",
     }
-    assert opened().describe()["path"] == ":memory:"
+    assert (opened().describe()["path"], opened().describe()["objects"]) == (":memory:", ":memory:")
 
 
 @pytest.mark.parametrize("memory", [True, False])

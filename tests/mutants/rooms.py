@@ -18,6 +18,7 @@ from tests.mutants import (
     kit,
     operations,
     wire,
+    workflow,
 )
 from tests.mutants.mutant import Mutant
 
@@ -34,4 +35,5 @@ ROOMS: Final[Mapping[str, Sequence[Mutant]]] = {
     "config": config.MUTANTS,
     "delivery": delivery.MUTANTS,
     "contract": contract.MUTANTS,
+    "workflow": workflow.MUTANTS,
 }

@@ -1,7 +1,8 @@
 """What has to exist on the cloud that a driver under contract talks to.
 
-Five functions, one bus and two tables, under these names. Where the cloud runs Python callables,
-`contract_functions` gives the functions ready-made, and `Seen` remembers what the bus delivers::
+Five functions, one bus, two tables and a bucket, under these names. Where the cloud runs Python
+callables, `contract_functions` gives the functions ready-made, and `Seen` remembers what the bus
+delivers::
 
     seen = Seen()
     for name, function in contract_functions(seen).items():
@@ -50,6 +51,9 @@ PAIRS: Final = "contract-pairs"
 """A table whose key is the fields `PAIR`; only for drivers that declare COMPOSITE_KEYS."""
 
 PAIR: Final = ("customer", "order")
+
+BUCKET: Final = "contract-objects"
+"""A bucket, or container; only for drivers that declare OBJECTS. It may hold what tests left."""
 
 Function: TypeAlias = Callable[[Any], Json]
 

@@ -38,6 +38,8 @@ class Capability(Enum):
     """Tables whose key has two fields."""
     SCAN = "scan"
     """Walk through a table page by page, for leeward's own upkeep."""
+    OBJECTS = "objects"
+    """Put, get, list and delete objects, and put them under a condition."""
 
 
 NONE_MISSING: Mapping[Capability, str] = MappingProxyType({})
@@ -53,7 +55,8 @@ class Limits(NamedTuple):
     cannot succeed on one target and be too large for the next.
 
     Sources: the quota pages of Lambda, EventBridge, DynamoDB, Azure Functions, Storage queues,
-    Event Grid, Cosmos DB, Cloud Run functions, Pub/Sub and Firestore.
+    Event Grid, Cosmos DB, Cloud Run functions, Pub/Sub and Firestore. Of objects, services take far
+    more than these; a put is one request, and is held in memory.
 
     Attributes:
         payload_bytes: a function's JSON payload, in bytes.
@@ -65,6 +68,8 @@ class Limits(NamedTuple):
         item_bytes: one item, attribute names included.
         nesting: how deep lists and maps may stand in each other inside an item.
         key_bytes: one field of a key, UTF-8.
+        object_bytes: one object that is put.
+        object_name_bytes: the name of an object, UTF-8.
     """
 
     payload_bytes: int = 6 * 1024 * 1024
@@ -76,6 +81,8 @@ class Limits(NamedTuple):
     item_bytes: int = 400 * 1000
     nesting: int = 20
     key_bytes: int = 1023
+    object_bytes: int = 32 * 1024 * 1024
+    object_name_bytes: int = 1000
 
     @staticmethod
     def smallest(limits: list[Limits]) -> Limits:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from leeward.adapter.capabilities import NONE_MISSING, Capability, Limits
 from leeward.calls import Call, Result
 from leeward.errors import ConfigError, Outcome
+
+if TYPE_CHECKING:
+    from leeward.adapter.looking import Look
 
 
 class Driver(ABC):
@@ -61,6 +64,15 @@ class Driver(ABC):
         is whether the target answers: OK, or how that failed.
         """
         return Result(Outcome.LOCAL, code="no_probe", message=f"{self.target} has no probe")
+
+    def look(self, look: Look, timeout: float) -> Result[Any]:
+        """Look whether a function, queue, bus or table is there, without any effect.
+
+        It is for `leeward doctor`. The value of an OK result is a `leeward.adapter.looking.Seen`.
+        """
+        from leeward.adapter.looking import Seen
+
+        return Result.ok(Seen(None, f"the adapter of {self.target} has no way to look"))
 
     def describe(self) -> Mapping[str, str]:
         """Return the settings in force, the environment's share included; never a secret."""

@@ -167,7 +167,7 @@ def invoke(platform: Platform, call: Invoke, view: View, address: Address | None
         address = found
     headers = (
         ("Content-Type", "application/json"),
-        *request_headers(call.idempotency_key, view.timeout),
+        *request_headers(call.idempotency_key, view.timeout, call.trace),
         *platform.credentials(address),
     )
     request = Request("POST", address.origin, address.target, headers, call.payload)

@@ -7,7 +7,7 @@ It decides nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from leeward.adapter.capabilities import NONE_MISSING, Capability, Limits
 from leeward.adapter.driver import Driver
@@ -21,6 +21,7 @@ from leeward.errors import Outcome, Unsupported
 from leeward.http.wire import Wire
 
 if TYPE_CHECKING:
+    from leeward.adapter.looking import Look
     from leeward.adapter.plans import Planner
 
 
@@ -144,6 +145,12 @@ class PlanDriver(Driver):
             return super().probe(timeout)
         result = self.perform(self._probe.call, timeout)
         return Result.ok(None) if result.outcome in _ANSWERED else result
+
+    def look(self, look: Look, timeout: float) -> Result[Any]:
+        """Look whether something is there, by a plan that only reads; not where there is none."""
+        if look.verb not in self._plans:
+            return super().look(look, timeout)
+        return self.perform(cast("Call", look), timeout)
 
     def places(self) -> tuple[int, int]:
         """Return how many requests are under way, and how many calls wait for a place."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from leeward.adapter.driver import Driver
 from leeward.calls import Call, Result
+
+if TYPE_CHECKING:
+    from leeward.adapter.looking import Look
 
 
 class WrappingDriver(Driver):
@@ -42,6 +45,12 @@ class WrappingDriver(Driver):
     def probe(self, timeout: float) -> Result[Any]:
         """Look whether the target works."""
         return self._driver.probe(timeout)
+
+    def look(self, look: Look, timeout: float) -> Result[Any]:
+        """Look whether something is there; a driver of another kind need not be able to."""
+        ask = getattr(self._driver, "look", None)
+        result: Result[Any] = ask(look, timeout) if ask else Driver.look(self, look, timeout)
+        return result
 
     def describe(self) -> Mapping[str, str]:
         """Return the target's settings."""

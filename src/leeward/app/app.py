@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from leeward.app.context import Function
 from leeward.app.handlers import Handler, check_function
@@ -27,6 +27,10 @@ from leeward.app.triggers import Kind
 from leeward.app.warm import Warm
 from leeward.errors import ConfigError
 from leeward.values import Effect, EffectName
+
+if TYPE_CHECKING:
+    from leeward.workflow.flow import Body, Named
+    from leeward.workflow.model import Definition
 
 F = TypeVar("F", bound=Function)
 T = TypeVar("T")
@@ -45,19 +49,27 @@ class App:
     Args:
         name: of the program, for logs.
         json_logs: let a cloud's runtime write logs as JSON, with the fields that its tools know.
+        otel: make spans and metrics of handlers, through OpenTelemetry's API (``leeward[otel]``).
 
     Attributes:
         name: as given.
         json_logs: as given.
         handlers: by name, in the order of their definition; no two have the same.
+        workflows: definitions, in the order of their definition.
     """
 
-    def __init__(self, name: str, *, json_logs: bool = False) -> None:
+    def __init__(self, name: str, *, json_logs: bool = False, otel: bool = False) -> None:
         _check_name(name, "the name of an App")
         self.name = name
         self.json_logs = json_logs
         self.handlers: dict[str, Handler] = {}
+        self.workflows: list[Definition] = []
         self._warm = Warm()
+        self._telemetry: Any = None
+        if otel:
+            from leeward.app.telemetry import Telemetry
+
+            self._telemetry = Telemetry()
 
     def __repr__(self) -> str:
         """Show its name and those of its handlers."""
@@ -158,7 +170,12 @@ class App:
         )
 
     def on_schedule(
-        self, schedule: str, *, name: str | None = None, timeout: float | None = None
+        self,
+        schedule: str,
+        *,
+        name: str | None = None,
+        timeout: float | None = None,
+        retries: int | None = None,
     ) -> Callable[[F], F]:
         """Run the decorated function at times; it gets the time for which it is run, in UTC.
 
@@ -167,6 +184,7 @@ class App:
                 week; ``*/5 * * * *`` is every five minutes. In UTC.
             name: by default the function's own, with hyphens for underscores.
             timeout: seconds that it may take.
+            retries: how often a run is tried again; by default the platform decides.
 
         Raises:
             ConfigError: an argument is wrong, or the name is taken.
@@ -174,7 +192,33 @@ class App:
         from leeward.app.schedules import check_schedule
 
         check_schedule(schedule)
-        return self._register(Kind.SCHEDULE, name, timeout=timeout, schedule=schedule)
+        return self._register(
+            Kind.SCHEDULE, name, timeout=timeout, retries=retries, schedule=schedule
+        )
+
+    def workflow(
+        self, name: str, *, timeout: int | str | None = None
+    ) -> Callable[[Body], Definition]:
+        """Make a workflow of the decorated function, which runs once, now.
+
+        Clients of the app can start it. Its steps are functions of this app, or logical names;
+        what the app says of a function's effect and timeout holds for its steps.
+
+        Args:
+            name: by which it is started.
+            timeout: of a whole run: seconds, or a text like ``"24h"``.
+
+        Raises:
+            ConfigError: the flow is wrong; the message names the line.
+        """
+        from leeward.workflow.flow import workflow
+
+        def add(body: Body) -> Definition:
+            definition = workflow(name, timeout=timeout, resolve=self._named)(body)
+            self.workflows.append(definition)
+            return definition
+
+        return add
 
     def warm(self, make: Callable[[], T]) -> Callable[[], T]:
         """Make what the decorated function returns once for each process, and share it.
@@ -218,6 +262,19 @@ class App:
         for handler in self.handlers.values():
             handler.check()
 
+    def _named(self, function: Function) -> Named:
+        """Return what a step that names one of the app's functions calls."""
+        from leeward.workflow.flow import Named
+
+        for handler in self.handlers.values():
+            if handler.kind is Kind.CALL and handler.function is function:
+                return Named(handler.name, handler.effect, handler.timeout)
+        name = getattr(function, "__name__", type(function).__name__)
+        raise ConfigError(
+            f"a step names {name!r}, which is not a function of the app {self.name!r}; register "
+            "it with @app.function(), above the workflow"
+        )
+
     def _register(
         self,
         kind: Kind,
@@ -252,6 +309,7 @@ class App:
                 kind,
                 function,
                 prepare=self._warm.first,
+                telemetry=self._telemetry,
                 timeout=timeout,
                 retries=retries,
                 final=classes,

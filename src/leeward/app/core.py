@@ -9,7 +9,6 @@ from leeward.app.answers import Answer, encoded, failed
 from leeward.app.context import Context
 from leeward.app.handlers import Handler
 from leeward.app.problem import (
-    Failure,
     InvalidInput,
     Problem,
     Ran,
@@ -29,6 +28,14 @@ def answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
 
     Before the first run of an app in a process, what its handlers share is made.
     """
+    telemetry = handler.telemetry
+    if telemetry is None:
+        return _answer(handler, delivery, platform)
+    found: Answer = telemetry.observe(_answer, handler, delivery, platform)
+    return found
+
+
+def _answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
     clock = platform.clock
     began, seconds = clock.monotonic(), delivery.seconds
     if handler.timeout is not None:
@@ -69,8 +76,11 @@ def answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
         return failed(failure_of(error, (Exception,), "yes"), context.dedup)
 
 
-def log_failure(handler: Handler, delivery: Delivery, failure: Failure) -> None:
+def log_failure(handler: Handler, delivery: Delivery, result: Answer) -> None:
     """Log that a run has failed: by name, ids and classes, with nothing of what it was given."""
+    failure = result.failure
+    if failure is None:
+        return
     facts: dict[str, str | int | None] = {
         "function": handler.name,
         "kind": handler.kind.name.lower(),

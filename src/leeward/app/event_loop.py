@@ -25,7 +25,7 @@ class _Loop(Forkable):
         self._lock = ForkLock()
         watch(self)
 
-    def get(self) -> AbstractEventLoop:
+    def running(self) -> AbstractEventLoop:
         """Return the loop; start it if it does not run yet."""
         from asyncio import new_event_loop
 
@@ -51,4 +51,4 @@ def wait_for(awaitable: Awaitable[Any]) -> Any:
     async def awaited() -> Any:
         return await awaitable
 
-    return run_coroutine_threadsafe(awaited(), _loop.get()).result()
+    return run_coroutine_threadsafe(awaited(), _loop.running()).result()

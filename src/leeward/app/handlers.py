@@ -47,6 +47,7 @@ class Handler:
         queue: of a handler of messages.
         schedule: when it runs, as a crontab has it: five fields, in UTC.
         queued: of a function: it takes queued calls, too.
+        telemetry: what runs of it are told to, or None.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Handler:
         queue: str | None = None,
         schedule: str | None = None,
         queued: bool = False,
+        telemetry: Any = None,
     ) -> None:
         self.name = name
         self.kind = kind
@@ -79,6 +81,7 @@ class Handler:
         self.queue = queue
         self.schedule = schedule
         self.queued = queued
+        self.telemetry = telemetry
 
     def __repr__(self) -> str:
         """Show what it is for."""

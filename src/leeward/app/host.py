@@ -88,7 +88,7 @@ class Host:
         """Run a handler, and log a failure."""
         result = answer(handler, delivery, self.platform)
         if result.failure is not None:
-            log_failure(handler, delivery, result.failure)
+            log_failure(handler, delivery, result)
         return result
 
     def publish(

@@ -17,6 +17,15 @@ class TraceIds(NamedTuple):
     sampled: bool
 
 
+LONGEST: Final = 55
+"""Characters of a ``traceparent`` of the one version that there is."""
+
+
+def checked_parent(traceparent: str) -> str | None:
+    """Return a ``traceparent`` that may be passed on; None for what makes no sense."""
+    return traceparent[:LONGEST] if trace_ids(traceparent) else None
+
+
 @lru_cache(maxsize=64)
 def trace_ids(traceparent: str | None) -> TraceIds | None:
     """Return what a ``traceparent`` says; None for one that is not there, or makes no sense."""

@@ -94,6 +94,8 @@ class Platform(NamedTuple):
         clock: for deadlines.
         answer_bytes: the largest answer that it passes on; None for no limit.
         logs: how its logs are written, where an app wants JSON.
+        flush: it may stand still between two runs, so what is to be exported goes out before.
+        cloud: what OpenTelemetry calls the provider, where that is another name.
     """
 
     provider: str
@@ -101,3 +103,5 @@ class Platform(NamedTuple):
     clock: Clock
     answer_bytes: int | None = None
     logs: LogStyle = LogStyle()
+    flush: bool = False
+    cloud: str | None = None

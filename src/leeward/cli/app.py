@@ -8,13 +8,15 @@ from typing import Annotated
 import typer
 
 from leeward.cli import NO_TRUST_ENV
-from leeward.cli.commands import verbs
+from leeward.cli.commands import verbs, workflow
 from leeward.cli.commands.dead_letters import dead_letters
 from leeward.cli.commands.demo import demo
+from leeward.cli.commands.doctor import doctor
+from leeward.cli.commands.drill import drill
 from leeward.cli.commands.targets import targets
 from leeward.cli.commands.version import show_version, version
 from leeward.cli.global_options import GlobalOptions
-from leeward.cli.group import Command, Group
+from leeward.cli.group import Command, Commands, Group
 from leeward.cli.output.exit_codes import EXIT_CODES
 from leeward.cli.output.output import output_for
 
@@ -137,9 +139,67 @@ app.command(
     ),
 )(targets)
 app.command(
+    cls=Command,
+    epilog=_examples("leeward doctor", "leeward doctor --targets local:a,local:b --json"),
+)(doctor)
+app.command(
+    cls=Command,
+    epilog=_examples(
+        "leeward drill --simulate",
+        "leeward drill stock --effect read_only",
+        """leeward drill stock '{"sku": "7"}' --fault "local:a:slow x4@2s-9s" --rate 50""",
+    ),
+)(drill)
+app.command(
     name="dead-letters",
     cls=Command,
     epilog=_examples("leeward dead-letters", "leeward dead-letters --json"),
 )(dead_letters)
+flows = typer.Typer(
+    cls=Commands,
+    help="Start runs of workflows, look at them, end them, and draw them.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+flows.command(
+    name="start",
+    cls=Command,
+    epilog=_examples("""leeward workflow start order '{"id": "42"}' --id order-42"""),
+)(workflow.start)
+flows.command(name="list", cls=Command, epilog=_examples("leeward workflow list order --limit 20"))(
+    workflow.list_
+)
+flows.command(name="show", cls=Command, epilog=_examples("leeward workflow show order order-42"))(
+    workflow.show
+)
+flows.command(
+    name="cancel", cls=Command, epilog=_examples("leeward workflow cancel order order-42")
+)(workflow.cancel)
+flows.command(name="abort", cls=Command, epilog=_examples("leeward workflow abort order order-42"))(
+    workflow.abort
+)
+flows.command(name="resume", cls=Command, epilog=_examples("leeward workflow resume --wait 60"))(
+    workflow.resume
+)
+flows.command(name="check", cls=Command, epilog=_examples("leeward workflow check"))(workflow.check)
+flows.command(
+    name="write",
+    cls=Command,
+    epilog=_examples("leeward workflow write order --out order.yaml"),
+)(workflow.write)
+flows.command(
+    name="draw",
+    cls=Command,
+    epilog=_examples(
+        "leeward workflow draw order --out order.svg",
+        "leeward workflow draw order order-42 --out order-42.svg",
+    ),
+)(workflow.draw)
+flows.command(
+    name="export",
+    cls=Command,
+    epilog=_examples("leeward workflow export order --engine $CLOUD_PROVIDER --out deploy"),
+)(workflow.export)
+app.add_typer(flows, name="workflow")
 app.command(cls=Command, epilog=_examples("leeward demo", "leeward demo --json"))(demo)
 app.command(cls=Command, epilog=_examples("leeward version"))(version)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_IWOTH
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -18,6 +19,9 @@ from leeward.config import Config, load_config, load_settings
 from leeward.errors import ConfigError
 from leeward.local.config import HANDLERS
 from leeward.values import NOTHING
+
+if TYPE_CHECKING:
+    from leeward.workflow.model import Definition
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +41,12 @@ class GlobalOptions:
     output: Output
 
     @contextmanager
-    def client(self, config: Config | None = None) -> Iterator[Client]:
+    def client(
+        self, config: Config | None = None, workflows: Iterable[Definition] = ()
+    ) -> Iterator[Client]:
         """Open the client that the options describe, or that `config` describes in full.
+
+        It knows the `workflows` that are given, besides those of the configuration.
 
         What functions and subscribers of an embedded target print, and their modules when they
         are imported, is not a result, so it goes to the standard error.
@@ -46,9 +54,27 @@ class GlobalOptions:
         config = self.resolved() if config is None else config
         with redirect_stdout(sys.stderr):
             with modules_beside(config):
-                client = Client(config=config)
+                client = Client(config=config, workflows=workflows)
             with client:
                 yield client
+
+    @contextmanager
+    def client_of_workflows(self) -> Iterator[Client]:
+        """Open the same client, with the workflows that the configuration names."""
+        config = self.resolved()
+        with self.client(config._replace(workflows=NOTHING), self.workflows(config)) as client:
+            yield client
+
+    def workflows(self, config: Config) -> list[Definition]:
+        """Return the workflows that `config` names; their modules may stand beside the file.
+
+        Raises:
+            ConfigError: one of them cannot be loaded.
+        """
+        from leeward.operations.workflows import loaded
+
+        with redirect_stdout(sys.stderr), modules_beside(config):
+            return loaded(config)
 
     def resolved(self) -> Config:
         """Return the configuration that the options describe."""
@@ -111,7 +137,7 @@ def without_handlers(config: Config) -> Config:
         else each
         for target, each in config.options.items()
     }
-    return config._replace(options=options)
+    return config._replace(options=options, workflows=NOTHING)
 
 
 def options_of(context: typer.Context) -> GlobalOptions:

@@ -39,6 +39,15 @@ class Command(TyperCommand):
         super().format_help(ctx, formatter)
 
 
+class Commands(TyperGroup):
+    """Commands below one name; errors are the whole group's matter."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help."""
+        _choose_help_style(self)
+        super().format_help(ctx, formatter)
+
+
 class Group(TyperGroup):
     """The commands together: global options anywhere, and errors that say what to do."""
 

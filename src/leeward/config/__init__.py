@@ -2,6 +2,7 @@
 
 from leeward.config.load import load_config, load_settings, with_order
 from leeward.config.model import (
+    BucketConfig,
     BusConfig,
     Config,
     FunctionConfig,
@@ -12,6 +13,7 @@ from leeward.config.model import (
 from leeward.config.order import TargetName, parse_order
 
 __all__ = [
+    "BucketConfig",
     "BusConfig",
     "Config",
     "FunctionConfig",

@@ -94,7 +94,8 @@ def load_settings(
     check_provider(target.provider, "LEEWARD_DATA_TARGET")
     # It wins over the homes that the file gives to single tables.
     tables = {name: table._replace(home=None) for name, table in config.tables.items()}
-    return config._replace(data_target=str(target), tables=tables)
+    buckets = {name: bucket._replace(home=None) for name, bucket in config.buckets.items()}
+    return config._replace(data_target=str(target), tables=tables, buckets=buckets)
 
 
 def _refuse_misspelt(env: Mapping[str, str]) -> None:

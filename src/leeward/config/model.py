@@ -88,6 +88,20 @@ class HealthChecks(NamedTuple):
     recoveries: int = 3
 
 
+class WorkflowConfig(NamedTuple):
+    """``[workflows.<name>]``: ``module:flow``, or a file of YAML or JSON beside the ``.toml``."""
+
+    definition: str
+
+
+class BucketConfig(NamedTuple):
+    """``[buckets.<name>]``: home, default deadline in seconds of a request, and own names."""
+
+    home: str | None = None
+    timeout: float | None = None
+    names: Names = NOTHING
+
+
 class Config(NamedTuple):
     """The whole configuration, checked.
 
@@ -97,10 +111,14 @@ class Config(NamedTuple):
         functions: by logical name; a function that is not here has the defaults.
         buses: by logical name.
         tables: by logical name.
+        workflows: by name.
+        workflow_target: where runs of workflows live; None for the only target of the order.
         source: the CloudEvents `source` of events that name none.
         trust_env: whether adapters may use the environment.
-        data_target: the home of tables that have none of their own; None if there is none.
+        data_target: the home of tables and buckets that have none of their own; None if there is
+            none.
         file: the path of the file that it comes from; None if it was made in Python.
+        buckets: by logical name.
         groups: functions and buses that not the whole order serves, by a name of your own.
         residency: target, or provider, to where its data is.
         weights: target to the percentage of the calls that it is asked for first although it is
@@ -117,10 +135,13 @@ class Config(NamedTuple):
     functions: Mapping[str, FunctionConfig] = NOTHING
     buses: Mapping[str, BusConfig] = NOTHING
     tables: Mapping[str, TableConfig] = NOTHING
+    workflows: Mapping[str, WorkflowConfig] = NOTHING
+    workflow_target: str | None = None
     source: str = "leeward"
     trust_env: bool = True
     data_target: str | None = None
     file: str | None = None
+    buckets: Mapping[str, BucketConfig] = NOTHING
     groups: Mapping[str, GroupConfig] = NOTHING
     residency: Mapping[str, str] = NOTHING
     weights: Mapping[str, float] = NOTHING
@@ -132,10 +153,14 @@ class Config(NamedTuple):
     def __repr__(self) -> str:
         return masked(
             self,
-            "order functions buses tables source trust_env data_target file groups residency "
-            "weights fail_back hedge health_checks snapshot",
+            "order functions buses tables workflows workflow_target source trust_env data_target "
+            "file groups residency weights fail_back hedge health_checks snapshot buckets",
         )
 
     def homes(self) -> Mapping[str, str]:
         """Return the tables that have a home of their own; `data_target` is that of all others."""
         return {name: table.home for name, table in self.tables.items() if table.home is not None}
+
+    def bucket_homes(self) -> Mapping[str, str]:
+        """Return the buckets that have a home of their own."""
+        return {name: each.home for name, each in self.buckets.items() if each.home is not None}

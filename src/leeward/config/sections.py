@@ -9,7 +9,15 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from leeward.config.location import Location
-from leeward.config.model import BusConfig, Config, FunctionConfig, Names, TableConfig
+from leeward.config.model import (
+    BucketConfig,
+    BusConfig,
+    Config,
+    FunctionConfig,
+    Names,
+    TableConfig,
+    WorkflowConfig,
+)
 from leeward.config.order import parse_order
 from leeward.config.routing_sections import (
     read_fail_back,
@@ -34,7 +42,7 @@ from leeward.values import Effect
 T = TypeVar("T")
 
 TOP_LEVEL = (
-    *("cloud_provider", "data_target", "source", "trust_env"),
+    *("cloud_provider", "data_target", "workflow_target", "source", "trust_env"),
     *("fail_back", "hedge", "weights", "residency", "health_checks", "snapshot"),
 )
 
@@ -46,6 +54,8 @@ def read_sections(document: Mapping[str, Any], file: str) -> Config:
         "functions": _read_function,
         "buses": _read_bus,
         "tables": _read_table,
+        "buckets": _read_bucket,
+        "workflows": _read_workflow,
         "groups": read_group,
     }
     refuse_unknown(document, (*TOP_LEVEL, *sections, "targets"), top)
@@ -60,10 +70,13 @@ def read_sections(document: Mapping[str, Any], file: str) -> Config:
         functions=parts["functions"],
         buses=parts["buses"],
         tables=parts["tables"],
+        workflows=parts["workflows"],
+        workflow_target=optional(document, "workflow_target", top, read_target),
         source=optional(document, "source", top, read_text) or Config().source,
         trust_env=optional(document, "trust_env", top, read_boolean) is not False,
         data_target=optional(document, "data_target", top, read_target),
         file=file,
+        buckets=parts["buckets"],
         groups=parts["groups"],
         residency=optional(document, "residency", top, _read_names) or {},
         weights=optional(document, "weights", top, read_weights) or {},
@@ -111,6 +124,25 @@ def _read_table(section: Any, where: Location) -> TableConfig:
         names=optional(table, "names", where, _read_names) or {},
         residency=optional(table, "residency", where, read_texts) or (),
     )
+
+
+def _read_bucket(section: Any, where: Location) -> BucketConfig:
+    table = read_section(section, where)
+    refuse_unknown(table, ("home", "timeout", "names"), where)
+    return BucketConfig(
+        home=optional(table, "home", where, read_target),
+        timeout=optional(table, "timeout", where, read_seconds),
+        names=optional(table, "names", where, _read_names) or {},
+    )
+
+
+def _read_workflow(section: Any, where: Location) -> WorkflowConfig:
+    table = read_section(section, where)
+    refuse_unknown(table, ("definition",), where)
+    definition = optional(table, "definition", where, read_text)
+    if definition is None:
+        raise ConfigError(f'{where} lacks \'definition\'; write "module:flow" or "flow.yaml"')
+    return WorkflowConfig(definition)
 
 
 def _read_each(

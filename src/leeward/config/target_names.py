@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from leeward.config.location import Location
-from leeward.config.model import BusConfig, Config, FunctionConfig, TableConfig
+from leeward.config.model import BucketConfig, BusConfig, Config, FunctionConfig, TableConfig
 from leeward.config.order import TargetName
 from leeward.errors import ConfigError
 from leeward.registry import check_provider
@@ -74,10 +74,15 @@ def _mentions(config: Config) -> Iterator[tuple[Location, str]]:
     for table, each in config.tables.items():
         if each.home is not None:
             yield top.child("tables").child(table).child("home"), each.home
+    for bucket, one in config.buckets.items():
+        if one.home is not None:
+            yield top.child("buckets").child(bucket).child("home"), one.home
     for where, names in _of_routing(config, top):
         yield from ((where.child(name), name) for name in names)
     if config.data_target is not None:
         yield top.child("data_target"), config.data_target
+    if config.workflow_target is not None:
+        yield top.child("workflow_target"), config.workflow_target
 
 
 def _of_routing(config: Config, top: Location) -> Iterator[tuple[Location, Iterable[str]]]:
@@ -94,10 +99,11 @@ def _entries(config: Config) -> Iterator[tuple[Location, Mapping[str, object]]]:
     """Yield every mapping whose keys are names of targets, with its location."""
     top = Location(config.file)
     yield top.child("targets"), config.options
-    sections: dict[str, Mapping[str, FunctionConfig | BusConfig | TableConfig]] = {
+    sections: dict[str, Mapping[str, FunctionConfig | BusConfig | TableConfig | BucketConfig]] = {
         "functions": config.functions,
         "buses": config.buses,
         "tables": config.tables,
+        "buckets": config.buckets,
     }
     for section, named in sections.items():
         for name, each in named.items():

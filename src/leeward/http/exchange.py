@@ -31,6 +31,8 @@ left either whole or not at all, for a peer makes nothing of part of a record.""
 _PIECE: Final = 1024 * 1024
 """The same without TLS, where the count is exact anyway."""
 
+_PARTIAL: Final = 206
+
 _WITHOUT_LENGTH: Final = frozenset({"GET", "HEAD"})
 
 _CONNECTED: Final = Progress(name_found=True, connected=True)
@@ -157,7 +159,8 @@ class Exchange:
         headers, body, status = parser.headers, parser.body, parser.status or 0
         if parser.head_bytes > self._options.max_header_bytes:
             return Failure(Phase.BODY, True, "headers_too_large", status)
-        if body and "content-encoding" in headers:
+        # A part of a packed body cannot be unpacked: of a 206 it is what was asked for.
+        if body and "content-encoding" in headers and status != _PARTIAL:
             from leeward.http.content_coding import decoded
 
             coding = headers["content-encoding"]

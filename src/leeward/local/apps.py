@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from leeward.app.app import App
 from leeward.app.core import answer
 from leeward.app.handlers import Handler
@@ -9,11 +11,14 @@ from leeward.app.triggers import Delivery, Input, Kind, Message, Platform
 from leeward.clock import Clock
 from leeward.delivery.dispatcher import AttemptFailed
 from leeward.delivery.store import Delivery as Row
+from leeward.json_text import decode
 from leeward.local.bus import Bus, event_in
 from leeward.local.functions import Functions
+from leeward.local.schedules import Schedules
+from leeward.values import Event
 
 
-def mount(app: App, functions: Functions, bus: Bus) -> None:
+def mount(app: App, functions: Functions, bus: Bus, schedules: Schedules) -> None:
     """Register every handler of an app.
 
     Raises:
@@ -27,6 +32,8 @@ def mount(app: App, functions: Functions, bus: Bus) -> None:
             functions.register(handler.queue or handler.name, handler)
         elif handler.kind is Kind.EVENT:
             bus.subscribe(handler.bus or "", handler.type, handler)
+        else:
+            schedules.add(handler)
 
 
 def deliver(handler: Handler, row: Row, deadline: float, clock: Clock) -> None:
@@ -41,12 +48,15 @@ def deliver(handler: Handler, row: Row, deadline: float, clock: Clock) -> None:
     Raises:
         AttemptFailed: the handler has failed; it holds why, and whether to try again.
     """
+    given = _input(handler, row)
+    trace = given.extensions.get("traceparent") if isinstance(given, Event) else None
     delivery = Delivery(
-        _input(handler, row),
+        given,
         f"{row.id}-{row.attempt}",
         row.idempotency_key,
         deadline - clock.monotonic(),
         row.attempt,
+        trace if isinstance(trace, str) else None,
     )
     failure = answer(handler, delivery, Platform("local", None, clock)).failure
     if failure is not None and failure.cause is not None:
@@ -58,6 +68,8 @@ def deliver(handler: Handler, row: Row, deadline: float, clock: Clock) -> None:
 def _input(handler: Handler, row: Row) -> Input:
     if handler.kind is Kind.EVENT:
         return event_in(row.document)
+    if handler.kind is Kind.SCHEDULE:
+        return datetime.fromisoformat(decode(row.document))
     body = row.document.encode()
     if handler.kind is Kind.MESSAGE:
         return Message(row.recipient.subscriber, str(row.id), body)

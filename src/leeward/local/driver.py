@@ -1,37 +1,54 @@
-"""The embedded target itself: the seven verbs, and what users register on it."""
+"""The embedded target itself: every verb, and what users register on it."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from leeward.adapter import Call, Capability, Driver, Limits, Result
 from leeward.app.app import App
 from leeward.app.context import Context, Function, run
 from leeward.app.handlers import Handler as AppHandler
+from leeward.calls import OBJECT_VERBS
 from leeward.clock import Clock, SystemClock
 from leeward.delivery.dispatcher import Dispatcher, Handler
 from leeward.delivery.policy import Policy
 from leeward.delivery.store import PATIENCE, Delivery, DeliveryStore, Recipient
 from leeward.errors import ConfigError, LeewardError, Outcome
+from leeward.forking import ForkLock
 from leeward.json_text import decode
 from leeward.local.apps import deliver, mount
 from leeward.local.bus import Bus, DeadLetter, dead_letter, event_in
 from leeward.local.functions import QUEUED_CALL, F, Functions
+from leeward.local.schedules import Schedules
 from leeward.local.schema import SCHEMA
 from leeward.local.tables import Tables
 from leeward.logs import log_event
 from leeward.sqlite.database import MEMORY, Database
 from leeward.sqlite.errors import DatabaseFault
+from leeward.sqlite.file_safety import keep_out_of_version_control
+
+if TYPE_CHECKING:
+    from leeward.adapter.looking import Look
+
+if TYPE_CHECKING:
+    from tempfile import TemporaryDirectory
+
+    from leeward.local.objects import Objects
 
 LOGGER = "leeward.local"
 DIRECTORY = ".leeward"
 """Below the working directory: where the data lies if the configuration does not say."""
+
+CAN_LOCK = os.name == "posix"
+"""Whether objects can be kept: they need file locks and symbolic links."""
+
+_WITHOUT_OBJECTS = frozenset(Capability) - {Capability.OBJECTS}
 
 Verb = Callable[[Any, float], Result[Any]]
 
@@ -40,7 +57,8 @@ class Local(Driver):
     """A whole cloud in this process; independent of every other `Local`.
 
     Functions run on threads of this process. Data and deliveries lie in SQLite: in memory until
-    `close`, or in a file that outlives the process and that several processes may share.
+    `close`, or in a file that outlives the process and that several processes may share. Objects
+    are files: of a temporary folder until `close`, or of one beside that file.
     """
 
     def __init__(
@@ -48,16 +66,17 @@ class Local(Driver):
         target: str = "local",
         *,
         path: str | os.PathLike[str] = MEMORY,
+        objects: str | os.PathLike[str] | None = None,
         clock: Clock | None = None,
     ) -> None:
-        """Take the target's name, where the data lies, and the time for leases and deadlines.
+        """Take the target's name, where data and objects lie, and the time for deadlines.
 
         Raises:
             ConfigError: the file, or its directory, is a symbolic link, another user's, or may be
                 written by others.
         """
         self.target = target
-        self.capabilities = frozenset(Capability)
+        self.capabilities = frozenset(Capability) if CAN_LOCK else _WITHOUT_OBJECTS
         self.limits = Limits()  # the defaults, so that what runs here fits most other targets, too
         self._closed = False
         self._apps: list[App] = []
@@ -72,6 +91,7 @@ class Local(Driver):
         accept = self._dispatcher.accept
         self._functions = Functions(self._clock, self.limits.payload_bytes, accept)
         self._bus = Bus(accept)
+        self._schedules = Schedules(self._clock, accept)
         tables = Tables(self._database)
         self._verbs: dict[str, Verb] = {
             "invoke": self._functions.invoke,
@@ -81,7 +101,12 @@ class Local(Driver):
             "load": tables.load,
             "delete": tables.delete,
             "scan": tables.scan,
+            **dict.fromkeys(OBJECT_VERBS, self._perform_on_objects),
         }
+        self._folder = None if objects is None else Path(objects).absolute()
+        self._objects: Objects | None = None
+        self._temporary: TemporaryDirectory[str] | None = None
+        self._making = ForkLock()
 
     def function(self, name: str) -> Callable[[F], F]:
         """Register the decorated function under `name`.
@@ -127,7 +152,7 @@ class Local(Driver):
         return register
 
     def mount(self, app: App) -> None:
-        """Run the handlers of an app here: its functions, subscribers and handlers of messages.
+        """Run the handlers of an app here, until this target is closed.
 
         Messages of a queue are what `enqueue` queues under its name. Mounting twice is harmless.
 
@@ -136,7 +161,7 @@ class Local(Driver):
         """
         if app in self._apps:
             return
-        mount(app, self._functions, self._bus)
+        mount(app, self._functions, self._bus, self._schedules)
         self._apps.append(app)
         self._look_for_work()
 
@@ -176,10 +201,20 @@ class Local(Driver):
             self._look_for_work()
         return result
 
+    def look(self, look: Look, timeout: float) -> Result[Any]:
+        """Look whether a function is registered here; buses and tables need no making."""
+        del timeout
+        from leeward.adapter.looking import BUS, TABLE, Seen
+
+        if look.verb in (BUS, TABLE) or look.name in self._functions.registry:
+            return Result.ok(Seen())
+        return Result(Outcome.NOT_FOUND, message=f"no function {look.name!r} is registered")
+
     def describe(self) -> Mapping[str, str]:
-        """Return the path, SQLite's version, and how much is registered."""
+        """Return the paths, SQLite's version, and how much is registered."""
         return {
             "path": str(self._database),
+            "objects": str(self._folder_of_objects() or MEMORY),
             "sqlite": sqlite3.sqlite_version,
             "functions": str(len(self._functions.registry)),
             "subscriptions": str(len(self._bus.subscriptions)),
@@ -191,6 +226,7 @@ class Local(Driver):
         - ``dead_letters``: the same as `dead_letters`, for who has opened this by name.
         - ``functions``: the registry, a dict from name to callable that may be changed.
         - ``events``: the `Bus`.
+        - ``workflows``: the path of the journal of runs, beside the store; None in memory.
         - ``tables``: a new `sqlite3.Connection` to the same database, also for one in memory;
           the caller closes it. A transaction left open on it makes calls fail as ``busy``.
 
@@ -204,10 +240,12 @@ class Local(Driver):
             return self._functions.registry
         if service == "events":
             return self._bus
+        if service == "workflows":
+            return self._file and self._file.with_suffix(".workflows.sqlite3")
         if service != "tables":
             raise ConfigError(
                 f"no service {service!r} at {self.target}; known: "
-                "dead_letters, events, functions, tables",
+                "dead_letters, events, functions, tables, workflows",
                 target=self.target,
             )
         with self._database_needed(), self._database.read(PATIENCE):
@@ -219,12 +257,40 @@ class Local(Driver):
         Subscribers may use this target until then. What is still pending in a file is delivered
         by the next process.
         """
+        self._schedules.close()
         self._dispatcher.close()
         self._closed = True
         self._database.close()
+        with self._making:
+            if self._temporary is not None:
+                self._temporary.cleanup()
+
+    def _perform_on_objects(self, call: Call, timeout: float) -> Result[Any]:
+        return (self._objects or self._made_objects()).perform(call, timeout)
+
+    def _made_objects(self) -> Objects:
+        from leeward.local.objects import Objects
+
+        with self._making:
+            if self._objects is None:
+                self._objects = Objects(self._folder_of_objects() or self._temporary_folder())
+            return self._objects
+
+    def _folder_of_objects(self) -> Path | None:
+        """Return the folder of objects: the one that is named, or one beside the file."""
+        if self._folder is None and self._file is not None:
+            return self._file.parent / f"{self._file.stem}-objects"
+        return self._folder
+
+    def _temporary_folder(self) -> Path:
+        from tempfile import TemporaryDirectory
+
+        self._temporary = TemporaryDirectory(prefix="leeward-objects-", ignore_cleanup_errors=True)
+        return Path(self._temporary.name)
 
     def _handlers(self) -> dict[Recipient, Handler]:
         recipients = self._functions.recipients() | self._bus.recipients()
+        recipients |= self._schedules.recipients()
         return {each: partial(self._handle, function) for each, function in recipients.items()}
 
     def _handle(self, function: Function | AppHandler, delivery: Delivery, deadline: float) -> None:
@@ -248,10 +314,7 @@ class Local(Driver):
         The same program in another working directory begins with an empty store there.
         """
         assert self._file is not None
-        if self._file.parent.name == DIRECTORY:
-            ignore = self._file.parent / ".gitignore"
-            with suppress(OSError), ignore.open("x") as file:  # OSError: it is there
-                file.write("*\n")
+        keep_out_of_version_control(self._file.parent)
         if self._is_here:
             log_event(LOGGER, "warning", "store_created", path=str(self._file))
 

@@ -122,7 +122,7 @@ class Functions:
     ) -> Result[Json]:
         if isinstance(function, Handler):
             call_id, left = new_id(self._clock.now()), deadline - self._clock.monotonic()
-            delivery = Delivery(call.payload, call_id, call.idempotency_key, left)
+            delivery = Delivery(call.payload, call_id, call.idempotency_key, left, trace=call.trace)
             return _result_of(answer(function, delivery, self._platform), function.name)
         context = Context(call.function, call.idempotency_key, 1, deadline, self._clock)
         try:

@@ -11,10 +11,12 @@ from leeward.adapter import (
     Driver,
     Enqueue,
     Invoke,
+    Load,
     Publish,
     Scan,
     Store,
 )
+from leeward.calls import OBJECT_VERBS
 from leeward.errors import Unsupported
 
 _REMEDIES: Mapping[Capability, str] = {
@@ -27,6 +29,7 @@ _REMEDIES: Mapping[Capability, str] = {
     Capability.EXPIRY: "store without expires_in, or give the table another home",
     Capability.COMPOSITE_KEYS: "use a key of one field, or give the table another home",
     Capability.SCAN: "give the table another home",
+    Capability.OBJECTS: "give the bucket another home",
 }
 
 
@@ -40,6 +43,7 @@ POSSIBLE: Mapping[str, frozenset[Capability]] = {
     "load": _DATA,
     "delete": _DATA | {Capability.CONDITIONS},
     "scan": frozenset({Capability.SCAN}),
+    **dict.fromkeys(OBJECT_VERBS, frozenset({Capability.OBJECTS})),
 }
 """What calls of a verb may need. A call is looked at only where a target lacks one of these."""
 
@@ -56,6 +60,10 @@ def needed(call: Call) -> list[Capability]:
             return [Capability.PUBLISH, *[Capability.ORDERING] * ordered]
         case Scan():
             return [Capability.SCAN]
+        case Store() | Load() | Delete():
+            pass
+        case _:
+            return [Capability.OBJECTS]
     wanted = [Capability.TABLES]
     if len(call.key.fields) > 1:
         wanted.append(Capability.COMPOSITE_KEYS)

@@ -20,6 +20,7 @@ from leeward.adapter import (
     Result,
     Store,
 )
+from leeward.calls import OBJECT_READS, OBJECT_VERBS
 from leeward.errors import (
     AllTargetsUnavailable,
     AuthError,
@@ -191,7 +192,7 @@ def _build(call: Call, result: Result[Any]) -> CallError:
 
 def _refusal_of(call: Call, result: Result[Any], origin: Origin) -> CallError:
     raised, what, remedy = _REFUSALS[str(result.reason)]
-    if issubclass(raised, TargetUnavailable) and isinstance(call, Store | Load | Delete):
+    if issubclass(raised, TargetUnavailable) and _has_home(call):
         raised = HomeUnavailable
     wait = "" if result.retry_after is None else f", for at least {result.retry_after:.1f} s more"
     return raised(f"{_subject(call, result)} {what}{wait}. {remedy}", **origin)
@@ -202,9 +203,13 @@ def _class_of(call: Call, result: Result[Any]) -> type[CallError]:
         return PayloadTooLarge
     if TABLE[result.outcome].proved and len(_targets_tried(result)) > 1:
         return AllTargetsUnavailable
-    if result.outcome is Outcome.NOT_SENT and isinstance(call, Store | Load | Delete):
+    if result.outcome is Outcome.NOT_SENT and _has_home(call):
         return HomeUnavailable
     return CLASSES[result.outcome]
+
+
+def _has_home(call: Call) -> bool:
+    return isinstance(call, Store | Load | Delete) or call.verb in OBJECT_VERBS
 
 
 def _targets_tried(result: Result[Any]) -> list[str]:
@@ -213,16 +218,18 @@ def _targets_tried(result: Result[Any]) -> list[str]:
 
 def _message(call: Call, result: Result[Any]) -> str:
     what, remedy = _WHAT[result.outcome]
+    if result.outcome is Outcome.CONFLICT and call.verb in OBJECT_VERBS:
+        remedy = "Nothing was changed; look at the object and decide again."
     if result.reason is not None:
         remedy = _REMEDIES.get(result.reason, remedy)
     return f"{_subject(call, result)} {what}{_detail(result)}. {remedy}"
 
 
 def _unknown_message(call: Call, result: Result[Any]) -> str:
-    if isinstance(call, Load):
+    if isinstance(call, Load) or call.verb in OBJECT_READS:
         return (
             f"{_subject(call, result)} got no usable answer{_detail(result)}. "
-            "Nothing was changed; load again."
+            f"Nothing was changed; {'load' if isinstance(call, Load) else 'read'} again."
         )
     certain = "ran, but its answer was lost" if result.executed else "may have run, or not"
     return f"{_subject(call, result)} {certain}{_detail(result)}. {_next_step(call)}"
@@ -241,18 +248,14 @@ def _next_step(call: Call) -> str:
             return (
                 "Publishing again with the same id is safe: consumers recognise a duplicate by it."
             )
-        case _:
+        case Store() | Delete():
             return "Load the item to see what is there before writing again."
+        case _:
+            return "Look at the object to see what is there before writing again."
 
 
 def _subject(call: Call, result: Result[Any]) -> str:
-    match call:
-        case Invoke() | Enqueue():
-            thing = call.function
-        case Publish():
-            thing = call.bus
-        case _:
-            thing = call.table
+    thing = f"{call[1]!s} of {call[0]}" if call.verb in OBJECT_VERBS else call[0]
     where = ", ".join(_targets_tried(result)) or result.target or "no target"
     return f"{call.verb} {thing!r} on {where}"
 

@@ -11,6 +11,7 @@ from leeward.cloudevents import Written, check, document_of, mint, write
 from leeward.entropy import new_ids
 from leeward.errors import InvalidRequest, PayloadTooLarge
 from leeward.operations.limits import OrderLimits
+from leeward.operations.traces import in_trace
 from leeward.values import Event
 
 
@@ -68,7 +69,7 @@ def completed(
     check(event, field)
     if not isinstance(event.data, bytes):
         items.check_json(event.data, f"{field}.data")
-    written = write(mint(event, id=id, source=source, now=now))
+    written = write(mint(in_trace(event), id=id, source=source, now=now))
     size, most = len(document_of(written)), limits.smallest
     if size > most.attribute_bytes or size > most.event_bytes:  # else no part of it can be larger
         _refuse_size(written, size, field, limits)

@@ -11,7 +11,7 @@ Everything that can be wrong with a call is found here, before any I/O.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from leeward import items
@@ -32,11 +32,13 @@ from leeward.clock import Clock
 from leeward.config import BusConfig, Config, FunctionConfig, TableConfig
 from leeward.entropy import new_id
 from leeward.errors import ConfigError, InvalidRequest, LeewardError, PayloadTooLarge
+from leeward.forking import ForkLock
 from leeward.json_text import encode
 from leeward.operations import arguments, results
 from leeward.operations.capabilities import POSSIBLE, needed, require
 from leeward.operations.limits import OrderLimits
 from leeward.operations.routing import router_of
+from leeward.operations.traces import running_trace
 from leeward.values import (
     Effect,
     Event,
@@ -54,6 +56,10 @@ from leeward.values import (
 
 if TYPE_CHECKING:
     from datetime import timedelta
+
+    from leeward.operations.objects import ObjectOperations
+    from leeward.operations.workflows import Workflows
+    from leeward.workflow.model import Definition
 
 C = TypeVar("C", bound=Call)
 T = TypeVar("T")
@@ -90,13 +96,20 @@ class Operations:
         config: what was configured.
         drivers: in order of preference.
         clock: gives the time.
+        definitions: of workflows.
 
     Attributes:
         router: takes each call to a target.
         closed: set it, and every operation is refused.
     """
 
-    def __init__(self, config: Config, drivers: Sequence[Driver], clock: Clock) -> None:
+    def __init__(
+        self,
+        config: Config,
+        drivers: Sequence[Driver],
+        clock: Clock,
+        definitions: Iterable[Definition] = (),
+    ) -> None:
         self.router = router_of(config, drivers, clock)
         self.closed = False
         self._config = config
@@ -106,6 +119,10 @@ class Operations:
         self._clock = clock
         self._limits = OrderLimits({driver.target: driver.limits for driver in drivers})
         self._tables: dict[str, _Table] = {}
+        self._objects: ObjectOperations | None = None
+        self._definitions = definitions
+        self._workflows: Workflows | None = None
+        self._opening = ForkLock(whole=False)
 
     def invoke(
         self,
@@ -124,6 +141,7 @@ class Operations:
             arguments.check_effect(effect) or configured.effect,
             configured.shared_dedup,
             configured.timeout or 0.0,
+            running_trace(),
         )
         seconds = call.time_limit or INVOKE_TIMEOUT
         if timeout is not None:
@@ -154,6 +172,7 @@ class Operations:
             arguments.check_idempotency_key(idempotency_key) or new_id(self._clock.now()),
             arguments.check_effect(effect) or configured.effect,
             configured.shared_dedup,
+            running_trace(),
         )
         seconds = EVENT_TIMEOUT if timeout is None else arguments.check_timeout(timeout)
         self._check(call)
@@ -260,6 +279,45 @@ class Operations:
         self._check(call)
         return call, seconds, results.deleted
 
+    @property
+    def objects(self) -> ObjectOperations:
+        """The operations on objects; a program that uses none does not load them."""
+        if self._objects is None:
+            from leeward.operations.objects import ObjectOperations
+
+            self._objects = ObjectOperations(
+                self._config.buckets, self._limits, self._clock, self._check
+            )
+        return self._objects
+
+    def workflows(self) -> Workflows:
+        """Return what the client does with workflows, opened on first need.
+
+        Raises:
+            LeewardError: the client is closed, or the workflows are not configured well.
+        """
+        from leeward.operations.workflows import Workflows
+
+        with self._opening:
+            if self._workflows is None and not self.closed:
+                self._workflows = Workflows(
+                    self._config,
+                    list(self._drivers.values()),
+                    self._definitions,
+                    self._invoke_step,
+                    self._clock,
+                )
+            if self._workflows is None:
+                raise LeewardError("this client is closed, and nothing was started; open a new one")
+            return self._workflows
+
+    def close_workflows(self) -> None:
+        """Let the steps under way end, for a moment, and close the journal, if one is open."""
+        with self._opening:
+            if self._workflows is not None:
+                self._workflows.engine.close()
+                self._workflows = None
+
     def targets(self) -> list[TargetStatus]:
         """Describe the targets, in order."""
         from leeward.operations.status import status_of
@@ -291,6 +349,18 @@ class Operations:
     def narrowed(self, call: Call, targets: str | Sequence[str]) -> tuple[str, ...]:
         """Check the targets that a caller narrows the order to, for one call."""
         return arguments.check_targets(targets, self._drivers, self.router.candidates(call))
+
+    def _invoke_step(
+        self,
+        function: str,
+        payload: Json = None,
+        *,
+        effect: Effect,
+        idempotency_key: str,
+        timeout: float,
+    ) -> InvokeResult:
+        call, seconds, finish = self.invoke(function, payload, effect, idempotency_key, timeout)
+        return finish(call, self.router.perform(call, seconds))
 
     def _check(self, call: Call) -> None:
         """Refuse a call of a closed client, and one that a target could not serve."""

@@ -29,6 +29,7 @@ def router_of(config: Config, drivers: Sequence[Driver], clock: Clock) -> Failov
         drivers,
         home=config.data_target,
         homes=config.homes(),
+        bucket_homes=config.bucket_homes(),
         groups=groups,
         weights=weights,
         fail_back=config.fail_back,

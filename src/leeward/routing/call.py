@@ -20,7 +20,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple, TypeAlias
 
-from leeward.adapter import Call, Invoke, Load
+from leeward.adapter import Call, Invoke
 from leeward.errors import Outcome
 from leeward.routing.circuit import Circuit, Random
 from leeward.routing.health import Health
@@ -117,7 +117,7 @@ class ReadBack(NamedTuple):
 
     attempt: int
     target: str
-    call: Load
+    call: Call
     timeout: float
     after: Outcome
     epoch: int = 0

@@ -28,9 +28,10 @@ DATA = frozenset(
         Capability.EXPIRY,
         Capability.COMPOSITE_KEYS,
         Capability.SCAN,
+        Capability.OBJECTS,
     }
 )
-"""The capabilities that only the home of a table needs."""
+"""The capabilities that only the home of a table or bucket needs."""
 
 
 class FailoverDriver(Driver):
@@ -41,9 +42,10 @@ class FailoverDriver(Driver):
 
     Args:
         drivers: in order of preference; their target names differ.
-        home: the target that owns the tables that `homes` does not name. With one driver it is
-            that one. With several and no home, a data call raises `ConfigError`.
+        home: the target that owns the tables and buckets that have no home of their own. With one
+            driver it is that one. With several and no home, a data call raises `ConfigError`.
         homes: table to the target that owns it.
+        bucket_homes: bucket to the target that owns it.
         groups: verb and name of a function or bus to the targets that serve it, where they are not
             the whole order.
         weights: target to the share of calls, in [0, 1], that it is asked for first although it is
@@ -60,6 +62,7 @@ class FailoverDriver(Driver):
         *,
         home: str | None = None,
         homes: Mapping[str, str] = NOTHING,
+        bucket_homes: Mapping[str, str] = NOTHING,
         groups: Mapping[tuple[str, str], select.Group] = select.NO_GROUPS,
         weights: Mapping[str, float] = NOTHING,
         fail_back: str = "prefer_primary",
@@ -75,7 +78,7 @@ class FailoverDriver(Driver):
         order = tuple(self._drivers)
         if home is None and len(order) == 1:
             home = order[0]
-        self._targets = select.Targets(order, home, homes, groups, weights, fail_back)
+        self._targets = select.Targets(order, home, homes, groups, weights, fail_back, bucket_homes)
         self.target = ",".join(order)
         self.capabilities = self._common_capabilities()
         self.limits = Limits.smallest([driver.limits for driver in drivers])
@@ -205,7 +208,11 @@ class FailoverDriver(Driver):
     def _common_capabilities(self) -> frozenset[Capability]:
         """Return what every target can do; for data, what every home can do."""
         everywhere = frozenset.intersection(*(d.capabilities for d in self._drivers.values()))
-        homes = {self._targets.home, *self._targets.homes.values()}
+        homes = {
+            self._targets.home,
+            *self._targets.homes.values(),
+            *self._targets.bucket_homes.values(),
+        }
         owners = [each.capabilities for name, each in self._drivers.items() if name in homes]
         at_home = frozenset.intersection(*owners) if owners else frozenset[Capability]()
         return (everywhere - DATA) | (at_home & DATA)

@@ -9,6 +9,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from leeward.adapter import Call, Delete, Enqueue, Invoke, Store
+from leeward.calls import OBJECT_WRITES
 from leeward.errors import Outcome
 from leeward.values import Effect
 
@@ -115,4 +116,4 @@ def rules_of(call: Call) -> Rules:
         case Store() | Delete():
             return WRITE
         case _:
-            return HARMLESS
+            return WRITE if call.verb in OBJECT_WRITES else HARMLESS

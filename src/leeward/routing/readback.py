@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import Any
 
 from leeward.adapter import Call, Delete, Load, Result, Store, Stored
+from leeward.calls import OBJECT_WRITES
 from leeward.errors import Outcome
 
 
@@ -19,16 +21,24 @@ class Verdict(Enum):
     """Another write is there. Whether ours came before it can be neither proved nor excluded."""
 
 
-def question(call: Call) -> Load:
+def question(call: Call) -> Call:
     """Return the look-up that tells what became of the write `call`."""
+    if call.verb in OBJECT_WRITES:
+        from leeward.routing.object_readback import question_of_object
+
+        return question_of_object(call)
     assert isinstance(call, Store | Delete), "only writes are read back"
     return Load(call.table, call.key)
 
 
-def judge(call: Call, found: Result[Stored | None]) -> Verdict:
+def judge(call: Call, found: Result[Any]) -> Verdict:
     """Return what the look-up proves about the write `call`. One that failed proves nothing."""
     if found.outcome is not Outcome.OK:
         return Verdict.OPEN
+    if call.verb in OBJECT_WRITES:
+        from leeward.routing.object_readback import judge_object
+
+        return judge_object(call, found.value)
     if isinstance(call, Store):
         return _judge_store(call, found.value)
     assert isinstance(call, Delete), "only writes are read back"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from leeward.adapter import Call, Load, Page, Publish, Result, Scan, Store, Stored
+from leeward.calls import OBJECT_VERBS
 from leeward.errors import LeewardError, Outcome
 
 _VALUES: dict[type[Call], type | tuple[type, ...]] = {
@@ -25,7 +26,12 @@ def result_of(call: Call, answer: object) -> Result[Any]:
         if answer.outcome is not Outcome.OK:
             return answer
         value = answer.value
-        if not isinstance(value, _VALUES.get(type(call), object)):
+        kind = _VALUES.get(type(call))
+        if kind is None and call.verb in OBJECT_VERBS:
+            from leeward.routing.object_results import is_sound
+
+            return answer if is_sound(call, value) else _UNSOUND
+        if kind is not None and not isinstance(value, kind):
             return _UNSOUND
         return answer if type(call) is not Publish or _has_entries(value) else _UNSOUND
     if isinstance(answer, LeewardError):

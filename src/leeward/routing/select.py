@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from leeward.adapter import Call, Delete, Load, Scan, Store
+from leeward.calls import OBJECT_VERBS
 from leeward.errors import ConfigError
 from leeward.routing.outcomes import Rules
 from leeward.values import NOTHING
@@ -39,12 +40,14 @@ class Targets(NamedTuple):
 
     Attributes:
         order: their names, in order of preference.
-        home: the target that owns the tables that `homes` does not name; None where none is chosen.
+        home: the target that owns the tables and buckets that have no home of their own; None where
+            none is chosen.
         homes: table to the target that owns it.
         groups: verb and name of a function or bus to the group that serves it; for all others it is
             the whole order.
         weights: as of a `Group`, for the whole order.
         fail_back: likewise.
+        bucket_homes: bucket to the target that owns it.
     """
 
     order: tuple[str, ...]
@@ -53,15 +56,18 @@ class Targets(NamedTuple):
     groups: Mapping[tuple[str, str], Group] = NO_GROUPS
     weights: Mapping[str, float] = NOTHING
     fail_back: str = "prefer_primary"
+    bucket_homes: Mapping[str, str] = NOTHING
 
 
 def candidates(targets: Targets, call: Call, rules: Rules) -> tuple[str, ...]:
     """Return the targets that may serve `call`, in order of preference.
 
-    Raise `ConfigError` if it concerns a table that has no home in the order.
+    Raise `ConfigError` if it concerns a table or a bucket that has no home in the order.
     """
     if isinstance(call, DATA):
         return (home_of(targets, call.table),)
+    if call.verb in OBJECT_VERBS:
+        return (home_of(targets, call[0], "bucket"),)
     order = targets.order
     if targets.groups:
         order = group_of(targets, call).targets
@@ -78,18 +84,19 @@ def whole_order(targets: Targets) -> Group:
     return Group(targets.order, targets.weights, targets.fail_back)
 
 
-def home_of(targets: Targets, table: str) -> str:
-    """Return the target that owns `table`; raise `ConfigError` if none of the order does."""
-    home = targets.homes.get(table, targets.home)
+def home_of(targets: Targets, name: str, kind: str = "table") -> str:
+    """Return the target that owns a table, or a bucket; `ConfigError` if none of the order does."""
+    homes = targets.homes if kind == "table" else targets.bucket_homes
+    home = homes.get(name, targets.home)
     if home is None:
         raise ConfigError(
-            f"table {table!r} has no home, and the order has several targets "
-            f"({', '.join(targets.order)}); set home in [tables.{table}] of leeward.toml, or "
+            f"{kind} {name!r} has no home, and the order has several targets "
+            f"({', '.join(targets.order)}); set home in [{kind}s.{name}] of leeward.toml, or "
             "LEEWARD_DATA_TARGET"
         )
     if home not in targets.order:
         raise ConfigError(
-            f"the home of table {table!r} is {home!r}, which is not in the order "
+            f"the home of {kind} {name!r} is {home!r}, which is not in the order "
             f"({', '.join(targets.order)}); add it, or set LEEWARD_DATA_TARGET to a target "
             "of the order if the data is to live there"
         )

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from os import lstat
 from pathlib import Path
 
@@ -121,3 +122,10 @@ def _check_owner(
             f"{path} may be written by others (mode {stat.S_IMODE(status.st_mode):04o}), who "
             f"could change the database; {mend}{_ELSEWHERE}"
         )
+
+
+def keep_out_of_version_control(directory: Path) -> None:
+    """Let no version control take what is in a directory of leeward's own, named ``.leeward``."""
+    if directory.name == ".leeward":
+        with suppress(OSError), (directory / ".gitignore").open("x") as file:  # it may be there
+            file.write("*\n")

@@ -16,6 +16,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from leeward.adapter import Call, Driver, Publish, Result, WrappingDriver
+from leeward.calls import OBJECT_VERBS
 from leeward.errors import ConfigError, Outcome
 from leeward.values import Event
 
@@ -60,6 +61,7 @@ _VERBS: Mapping[str, str] = {
     "delete": "delete",
     "delete_data": "delete",
     "scan": "scan",
+    **{verb: verb for verb in OBJECT_VERBS},
 }
 """The client's methods and the calls of a driver (`leeward.calls`) to the verb of the call."""
 

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from leeward_contract_tests import Faults
 from leeward_contract_tests.fixtures import (
+    BUCKET,
     COUNT,
     ECHO,
     EVENTS,
@@ -39,7 +40,12 @@ _FUNCTIONS: Final = {ECHO: "echo", FAIL: "fail", SLOW: "slow", COUNT: "count", S
 
 _TABLES: Final[Mapping[str, Sequence[str]]] = {ITEMS: ("id",), PAIRS: PAIR}
 
-_VARIABLES: Final = {"lambda": "LAMBDA", "events": "EVENTBRIDGE", "dynamodb": "DYNAMODB"}
+_VARIABLES: Final = {
+    "lambda": "LAMBDA",
+    "events": "EVENTBRIDGE",
+    "dynamodb": "DYNAMODB",
+    "s3": "S3",
+}
 """Services as boto3 names them, and as AWS's variables name them."""
 
 _TIMEOUT: Final = 60.0
@@ -187,6 +193,7 @@ def _opened(region: str, ground: _Ground) -> AwsCloud:
         "lambda": functions.address,
         "events": ground.ministack.address,
         "dynamodb": ground.ministack.address,
+        "s3": ground.ministack.address,
     }
     proxies = {name: enter(FaultProxy(where, ground.tls)) for name, where in upstreams.items()}
     return AwsCloud(region, functions, proxies, ground)
@@ -204,6 +211,9 @@ def _furnished(cloud: AwsCloud) -> dict[str, str]:
                 for each, kind in zip(key, ("HASH", "RANGE"), strict=False)
             ],
         )
+    elsewhere = {} if cloud.region == "us-east-1" else {"LocationConstraint": cloud.region}
+    place = {"CreateBucketConfiguration": elsewhere} if elsewhere else {}
+    cloud.boto3("s3").create_bucket(Bucket=BUCKET, **place)
     events = cloud.boto3("events")
     events.create_event_bus(Name=EVENTS)
     everything = json.dumps({"source": [{"prefix": ""}]})

@@ -14,6 +14,10 @@ from tests.servers.installed import executable
 _BOOTSTRAP: Final = Path(__file__).with_name("bootstrap.py")
 
 
+class Ended(Exception):
+    """The process of the function is gone; the message has what it wrote."""
+
+
 class Invoked(NamedTuple):
     """What came of an invocation.
 
@@ -96,6 +100,7 @@ class DirectLambda:
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
+        assert self._process.stderr is not None
         line = {
             "id": "req-1",
             "event": json.dumps(event) if raw is None else raw,
@@ -107,8 +112,7 @@ class DirectLambda:
         self._process.stdin.flush()
         answer = self._process.stdout.readline()
         if not answer:
-            _, told = self._process.communicate()
-            raise AssertionError(f"the runtime has ended: {told}")
+            raise Ended(f"the runtime has ended: {self._process.stderr.read()}")
         found = json.loads(answer)
         error = json.loads(found["error"]) if "error" in found else None
         return Invoked(found.get("result"), error, answer)

@@ -36,10 +36,17 @@ def _throttled_by_dynamodb() -> RequestToxic:
     return toxics.status(400, headers, body)
 
 
+def _throttled_by_s3() -> RequestToxic:
+    """Refuse as S3 does, in XML."""
+    body = b"<Error><Code>SlowDown</Code><Message>Reduce your request rate.</Message></Error>"
+    return toxics.status(503, (("Content-Type", "application/xml"),), body)
+
+
 THROTTLED: Final[Mapping[str, Callable[[], RequestToxic]]] = {
     "lambda": _throttled_by_lambda,
     "events": _throttled_by_events,
     "dynamodb": _throttled_by_dynamodb,
+    "s3": _throttled_by_s3,
 }
 """How a service, by the name that boto3 gives it, says that there are too many requests."""
 

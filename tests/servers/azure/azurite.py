@@ -1,9 +1,9 @@
-"""Azurite: the queues of Azure Storage, by Microsoft."""
+"""Azurite: the queues and the blobs of Azure Storage, by Microsoft."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import ClassVar, Final
 
 from tests.servers.azure.installed import module, node
 from tests.servers.process import ServerProcess
@@ -12,8 +12,8 @@ KEY: Final = "bGVld2FyZCB0ZXN0cyBzaWduIHdpdGggdGhpcyBrZXkgb2YgU3RvcmFnZQ=="
 """The key of every account, in base64."""
 
 
-class Azurite(ServerProcess):
-    """The queues of accounts, each under the path of its name. It checks signatures (SharedKey).
+class _Azurite(ServerProcess):
+    """One service of accounts, each under the path of its name. It checks signatures (SharedKey).
 
     Tokens of Entra ID it takes only over TLS of its own, which no proxy can stand before.
 
@@ -22,6 +22,7 @@ class Azurite(ServerProcess):
     """
 
     HEALTH = "/"
+    SERVICE: ClassVar[str]
 
     def __init__(self, *accounts: str) -> None:
         self._accounts = accounts
@@ -35,10 +36,10 @@ class Azurite(ServerProcess):
         flags = ("silent", "inMemoryPersistence", "disableTelemetry", "skipApiVersionCheck")
         return [
             node(),
-            module("azurite/dist/src/queue/main.js"),
-            "--queueHost",
+            module(f"azurite/dist/src/{self.SERVICE}/main.js"),
+            f"--{self.SERVICE}Host",
             "127.0.0.1",
-            "--queuePort",
+            f"--{self.SERVICE}Port",
             str(port),
             *(f"--{each}" for each in flags),
         ]
@@ -47,10 +48,23 @@ class Azurite(ServerProcess):
         return {"AZURITE_ACCOUNTS": ";".join(f"{each}:{KEY}" for each in self._accounts)}
 
 
-def connection_string(url: str, account: str) -> str:
-    """Give what leads a client of Azure Storage to the queues of `account` at the origin `url`."""
+class Azurite(_Azurite):
+    """The queues."""
+
+    SERVICE = "queue"
+
+
+class AzuriteBlobs(_Azurite):
+    """The blobs."""
+
+    SERVICE = "blob"
+
+
+def connection_string(url: str, account: str, blobs: str | None = None) -> str:
+    """Give what leads a client of Azure Storage to `account`: the origins of queues and blobs."""
     scheme = url.partition(":")[0]
     return (
         f"DefaultEndpointsProtocol={scheme};AccountName={account};AccountKey={KEY};"
         f"QueueEndpoint={url}/{account};"
+        f"{f'BlobEndpoint={blobs}/{account};' if blobs else ''}"
     )

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import cached_property
+from http.client import HTTPConnection
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple
 
+from leeward.adapter.wire import Request
+from leeward_azure.identity.credentials import AccountKey
+from leeward_azure.identity.storage_signing import signed_storage
 from leeward_contract_tests import Faults
-from leeward_contract_tests.fixtures import EVENTS, ITEMS, PAIRS
+from leeward_contract_tests.fixtures import BUCKET, EVENTS, ITEMS, PAIRS
 from tests.servers.azure import cosmos_server, event_grid
 from tests.servers.azure.arm import GROUP, SUBSCRIPTION, Arm, Site
-from tests.servers.azure.azurite import Azurite, connection_string
+from tests.servers.azure.azurite import KEY, Azurite, AzuriteBlobs, connection_string
 from tests.servers.azure.clients import cosmos_client
 from tests.servers.azure.cosmos_server import CosmosServer
 from tests.servers.azure.event_grid import EventGrid, Subscriber
@@ -55,7 +60,8 @@ class AzureCloud:
         cosmos: shared by the clouds that were opened together; each has a database of its own.
         queues: likewise; each has an account of its own.
         identity: Entra ID and the managed identity; shared too.
-        proxies: what stands before ``functions``, ``event_grid``, ``cosmos`` and ``queues``.
+        proxies: what stands before ``functions``, ``event_grid``, ``cosmos``, ``queues`` and
+            ``blobs``.
         control: what stands before ``arm`` and ``entra``; always with TLS.
         ca_bundle: the file of the authority that vouches for everything with TLS here.
         secure: whether `proxies` speak TLS as well.
@@ -84,6 +90,7 @@ class AzureCloud:
             "event_grid": self.events.address,
             "cosmos": self.cosmos.address,
             "queues": self.queues.address,
+            "blobs": ground.blobs.address,
         }
         self.proxies = {
             each: enter(FaultProxy(where, ground.tls)) for each, where in upstreams.items()
@@ -101,8 +108,10 @@ class AzureCloud:
 
     @property
     def storage(self) -> str:
-        """Give the connection string of the queues, through the proxy."""
-        return connection_string(self.proxies["queues"].url, self.account)
+        """Give the connection string of queues and blobs, through the proxies."""
+        return connection_string(
+            self.proxies["queues"].url, self.account, self.proxies["blobs"].url
+        )
 
     @property
     def topic_url(self) -> str:
@@ -192,6 +201,7 @@ class _Ground(NamedTuple):
 
     cosmos: CosmosServer
     queues: Azurite
+    blobs: AzuriteBlobs
     identity: Identity
     memory: Path
     ca_bundle: Path
@@ -226,6 +236,7 @@ def azure_clouds(
         ground = _Ground(
             enter(CosmosServer("https" if tls else "http")),
             enter(Azurite(*(f"account{each}" for each in names))),
+            enter(AzuriteBlobs(*(f"account{each}" for each in names))),
             enter(Identity()),
             memory or folder / "memory",
             bundle,
@@ -237,6 +248,7 @@ def azure_clouds(
         for cloud in clouds:
             _make_tables(cloud, paths)
             _make_queues(cloud)
+            _make_container(cloud, ground.blobs)
             enter(
                 QueueListener(cloud.functions, connection_string(cloud.queues.url, cloud.account))
             )
@@ -261,3 +273,13 @@ def _make_queues(cloud: AzureCloud) -> None:
         for each in cloud.functions.functions:
             if each.kind == "queueTrigger":
                 client.create_queue(each.trigger["queueName"])
+
+
+def _make_container(cloud: AzureCloud, blobs: AzuriteBlobs) -> None:
+    target = f"/{cloud.account}/{BUCKET}?restype=container"
+    request = Request("PUT", blobs.url, target)
+    signed = signed_storage(cloud.account, request, AccountKey(KEY), time.time())
+    headers = dict(signed.headers)
+    with closing(HTTPConnection(*blobs.address, timeout=30)) as connection:
+        connection.request(signed.method, signed.target, headers={**headers, "Content-Length": "0"})
+        assert connection.getresponse().status == 201

@@ -54,6 +54,7 @@ THROTTLED: Final[Mapping[str, Callable[[], RequestToxic]]] = {
     "event_grid": _throttled_by_event_grid,
     "cosmos": _throttled_by_cosmos,
     "queues": _throttled_by_queues,
+    "blobs": _throttled_by_queues,
 }
 """How a service, by its name in `AzureCloud.proxies`, says that there are too many requests."""
 

@@ -6,7 +6,7 @@ import re
 import time
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Final, NamedTuple, TypeAlias
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -33,11 +33,13 @@ class Asked(NamedTuple):
         names: what the path holds, by the groups of the pattern.
         query: its parameters.
         body: as it came.
+        headers: names in small letters.
     """
 
     names: dict[str, str]
     query: Sequence[tuple[str, str]]
     body: bytes
+    headers: Mapping[str, str]
 
 
 Method: TypeAlias = Callable[[Asked], Answer]
@@ -69,11 +71,13 @@ class GoogleApi(AnsweringServer):
     Attributes:
         SERVICE: the host name of the real one.
         SCOPES: any of them is enough for an access token.
+        BODY_BYTES: what a request may have.
         clock: may change at any time.
     """
 
     SERVICE: ClassVar[str]
     SCOPES: ClassVar[frozenset[str]]
+    BODY_BYTES: ClassVar[int] = BODY_BYTES
 
     def __init__(self, project: str, clock: Callable[[], float] = time.time) -> None:
         super().__init__()
@@ -98,10 +102,11 @@ class GoogleApi(AnsweringServer):
         if found is None:
             return NO_SUCH_PAGE
         route, names = found
+        headers = {name.lower(): value for name, value in request.headers}
         try:
             self._authorize(request, names.get("project", self.project))
             self._fail_if_told()
-            return route.method(Asked(names, parse_qsl(parts.query), request.body))
+            return route.method(Asked(names, parse_qsl(parts.query), request.body, headers))
         except Refused as refused:
             return refused.answer(streams=route.streams)
 
@@ -113,7 +118,7 @@ class GoogleApi(AnsweringServer):
         return None
 
     def _authorize(self, request: Executed, project: str) -> None:
-        if len(request.body) > BODY_BYTES:
+        if len(request.body) > self.BODY_BYTES:
             raise Refused("INVALID_ARGUMENT", "Request payload size exceeds the limit.")
         scheme, _, token = header(request, "authorization").partition(" ")
         if scheme != "Bearer":

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple
 
 from leeward_contract_tests import Faults
-from leeward_contract_tests.fixtures import COUNT, ECHO, EVENTS, FAIL, SEEN, SLOW
+from leeward_contract_tests.fixtures import BUCKET, COUNT, ECHO, EVENTS, FAIL, SEEN, SLOW
 from tests.servers.certificates import Authority
 from tests.servers.faultproxy import FaultProxy
 from tests.servers.google.cloud_run import CloudRun, Service
@@ -20,6 +20,7 @@ from tests.servers.google.framework import DEPLOYED, FunctionsFramework
 from tests.servers.google.functions_admin import Deployed, FunctionsAdmin
 from tests.servers.google.identity import Identity
 from tests.servers.google.pubsub import PubSub
+from tests.servers.google.storage import Storage
 from tests.servers.google.tokens import PUSHER
 
 REGIONS: Final = ("us-central1", "us-east1", "europe-west1")
@@ -44,9 +45,11 @@ class GoogleCloud:
         cloud_run: serves the functions; to see what has run, and to let them be unavailable.
         pubsub: to see what was published, and to add topics and subscriptions.
         firestore: its databases are ``(default)`` and `DATABASE`; tables need no making.
+        storage: its one bucket is that of the contract.
         identity: the metadata server and the token endpoint.
         admin: the Cloud Functions API.
-        proxies: what stands before ``cloud_run``, ``pubsub`` and ``firestore``.
+        proxies: what stands before ``cloud_run``, ``pubsub``, ``firestore`` and
+            ``storage``.
         control: what stands before ``metadata``, which never speaks TLS, ``token``, which is the
             same server for the rest of what it does, and ``admin``.
         ca_bundle: the file of the authority that vouches for everything with TLS; None without.
@@ -61,12 +64,14 @@ class GoogleCloud:
         self.cloud_run = enter(CloudRun())
         self.pubsub = enter(PubSub(self.project))
         self.firestore = enter(Firestore(self.project, ("(default)", DATABASE)))
+        self.storage = enter(Storage(self.project, BUCKET))
         self.identity = enter(Identity(self.project))
         self.admin = enter(FunctionsAdmin(self.project, self.region, self._deployed()))
         self.proxies = {
             "cloud_run": enter(FaultProxy(self.cloud_run.address, ground.tls)),
             "pubsub": enter(FaultProxy(self.pubsub.address, ground.tls)),
             "firestore": enter(FaultProxy(self.firestore.address, ground.tls)),
+            "storage": enter(FaultProxy(self.storage.address, ground.tls)),
         }
         self.control = {
             "metadata": enter(FaultProxy(self.identity.address)),
@@ -106,6 +111,7 @@ class GoogleCloud:
             "function_url": f"{self.proxies['cloud_run'].url}/{{name}}",
             "pubsub_endpoint": self.proxies["pubsub"].url,
             "firestore_endpoint": self.proxies["firestore"].url,
+            "storage_endpoint": self.proxies["storage"].url,
         }
         return found | ({"ca_bundle": str(self.ca_bundle)} if self.ca_bundle else {})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
@@ -11,7 +12,7 @@ from tests.servers.azure import faults as azure
 from tests.servers.faultproxy import toxics
 from tests.servers.faultproxy.exchange import RequestToxic
 from tests.servers.google.cloud_run import ANSWERS, State
-from tests.servers.google.refused import Refused
+from tests.servers.google.refused import JSON, Refused
 
 
 def _throttled_by_cloud_run() -> RequestToxic:
@@ -25,10 +26,17 @@ def _throttled_by_api() -> RequestToxic:
     return toxics.status(*refused.answer())
 
 
+def _throttled_by_storage() -> RequestToxic:
+    """Refuse as Cloud Storage does."""
+    error = {"errors": [{"domain": "usageLimits", "reason": "rateLimitExceeded"}], "code": 429}
+    return toxics.status(429, (JSON,), json.dumps({"error": error}).encode())
+
+
 THROTTLED: Final[Mapping[str, Callable[[], RequestToxic]]] = {
     "cloud_run": _throttled_by_cloud_run,
     "pubsub": _throttled_by_api,
     "firestore": _throttled_by_api,
+    "storage": _throttled_by_storage,
 }
 """How a service, by its name in `GoogleCloud.proxies`, says that there are too many requests."""
 

@@ -111,9 +111,15 @@ class PubSub(GoogleApi):
 
     def _routes(self) -> Sequence[Route]:
         return [
+            Route("GET", _TOPIC, self._get_topic),
             Route("POST", f"{_TOPIC}:publish", self._publish),
             Route("POST", f"{_SUBSCRIPTION}:pull", self._pull),
         ]
+
+    def _get_topic(self, asked: Asked) -> Answer:
+        with self._changed:
+            found = self._topic(asked.names["name"])
+        return answered(found, asked.query)
 
     def _publish(self, asked: Asked) -> Answer:
         kind = self._types.PublishRequest

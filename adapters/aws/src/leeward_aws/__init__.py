@@ -1,1 +1,1 @@
-"""AWS for leeward: Lambda, EventBridge and DynamoDB."""
+"""AWS for leeward: Lambda, EventBridge, DynamoDB and S3."""

@@ -41,6 +41,11 @@ PLANS: Final = (
     Plans("invoke enqueue", "leeward_aws.functions.plans:functions"),
     Plans("publish", "leeward_aws.events.plans:events"),
     Plans("store load delete scan", "leeward_aws.tables.plans:tables"),
+    Plans(
+        "put_object get_object head_object list_objects delete_object",
+        "leeward_aws.objects.plans:objects",
+    ),
+    Plans("look_function look_queue look_bus look_table", "leeward_aws.looks:looks"),
 )
 
 

@@ -45,6 +45,8 @@ RECURSION: Final = "recursion"
 """CALLER: Lambda has stopped a loop of functions that call each other."""
 COLLECTION_FULL: Final = "collection_full"
 """UNUSABLE: all items of one partition key, with their local indexes, have reached 10 GB."""
+ARCHIVED: Final = "archived"
+"""UNUSABLE: the object is in an archive, and has to be restored before it can be read."""
 NOT_SUBSCRIBED: Final = "not_subscribed"
 """UNUSABLE: the account has not signed up for the service, or not opted in to the region."""
 
@@ -151,10 +153,33 @@ DYNAMODB: Final = by_code(
 """`PutItem`, `GetItem`, `DeleteItem` and `Scan`. Of transactions, which are not used, only what
 holds without a look at their reasons."""
 
+S3: Final = by_code(
+    {
+        REJECTED: "BadDigest SlowDown XAmzContentChecksumMismatch XAmzContentSHA256Mismatch",
+        CONTENTION: "ConditionalRequestConflict OperationAborted",
+        CONFLICT: "PreconditionFailed",
+        NOT_FOUND: """
+            AuthorizationHeaderMalformed NoSuchBucket NoSuchKey PermanentRedirect
+            """,
+        STALE: "InvalidAccessKeyId InvalidToken",
+        AUTH: "AccountProblem AllAccessDisabled InvalidSecurity",
+        Classification(Outcome.UNUSABLE, ARCHIVED): "InvalidObjectState",
+        CALLER: """
+            IllegalLocationConstraintException InvalidArgument InvalidBucketName InvalidDigest
+            InvalidRange InvalidRequest InvalidURI KeyTooLongError MetadataTooLarge
+            MethodNotAllowed
+            """,
+        TOO_LARGE: "EntityTooLarge",
+    }
+)
+"""`PutObject`, `GetObject`, `ListObjectsV2` and `DeleteObject`. A wrong digest means that the body
+was damaged on its way; a redirect, or a header for another region, that the bucket is elsewhere."""
+
 SERVICES: Final[Mapping[Service, Mapping[str, Classification]]] = {
     "lambda": LAMBDA,
     "events": EVENTS,
     "dynamodb": DYNAMODB,
+    "s3": S3,
     "sts": {},
 }
 
@@ -197,11 +222,14 @@ def entry_outcome(code: str) -> Classification:
 def error_code(response: Response) -> str | None:
     """Return the error code of an answer, without namespace and URL.
 
-    It stands in the header ``x-amzn-errortype``, or in the body as ``code`` or ``__type``. None if
-    it stands nowhere, or what stands there is no name.
+    It stands in the header ``x-amzn-errortype``, or in the body as ``code`` or ``__type``; of
+    S3, in the element ``Code``. None if it stands nowhere, or what stands there is no name.
     """
     found: object = response.headers.get("x-amzn-errortype")
-    if not found:
+    if not found and response.body[:1] == b"<":
+        inside = re.search(rb"<Code>([A-Za-z0-9._-]{1,100})</Code>", response.body)
+        found = inside[1].decode() if inside else None
+    elif not found:
         body = error_in(response)
         found = body.get("code") or body.get("Code") or body.get("__type")
     if not isinstance(found, str):

@@ -18,6 +18,9 @@ from leeward_aws.settings.options import Settings
 REQUEST_ID: Final = "x-amzn-requestid"
 """The header with a service's id of the request."""
 
+S3_REQUEST_ID: Final = "x-amz-request-id"
+"""The same, of S3."""
+
 TOLERATED_SKEW: Final = 240.0
 """Seconds by which a clock may be wrong before it is to blame for a refused signature. Services
 take five minutes; AWS's own SDK for Go (its package `aws/retry`) looks from four minutes on."""
@@ -45,7 +48,7 @@ def endpoint_of(service: Service, settings: Settings) -> Endpoint:
     way = exchange.Service(
         ACCESS_KEY,
         partial(_refusal, service),
-        REQUEST_ID,
+        S3_REQUEST_ID if service == "s3" else REQUEST_ID,
         signed,
         _may_be_skew,
         TOLERATED_SKEW,
@@ -57,7 +60,8 @@ def endpoint_of(service: Service, settings: Settings) -> Endpoint:
 def _refusal(service: Service, response: Response, now: float) -> Result[Any]:
     code = error_code(response)
     meaning = outcome_of(service, response.status, code, error_message(response))
-    return refused(response, now, meaning, code, REQUEST_ID, wait=_retry_after)
+    request_id = S3_REQUEST_ID if service == "s3" else REQUEST_ID
+    return refused(response, now, meaning, code, request_id, wait=_retry_after)
 
 
 def _may_be_skew(refusal: Result[Any], _: Any) -> bool:

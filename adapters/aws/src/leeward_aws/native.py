@@ -17,6 +17,7 @@ SERVICES: Final[dict[str, Service]] = {
     "events": "events",
     "eventbridge": "events",
     "dynamodb": "dynamodb",
+    "s3": "s3",
 }
 """The services that leeward itself uses, by the names that users know."""
 
@@ -34,9 +35,9 @@ def native(
     boto3's own.
 
     Args:
-        service: ``lambda``, ``events`` (or ``eventbridge``), ``dynamodb``, or any other service
-            that boto3 knows, such as ``sqs``. That one goes to the target's ``endpoint_url``, else
-            to the one that the environment names, else to AWS's own.
+        service: ``lambda``, ``events`` (or ``eventbridge``), ``dynamodb``, ``s3``, or any other
+            service that boto3 knows, such as ``sqs``. That one goes to the target's
+            ``endpoint_url``, else to the one that the environment names, else to AWS's own.
         settings: of the target.
         config: of the same.
         answer: gives credentials. What it raises comes out of the client's methods.
@@ -76,8 +77,8 @@ def native(
             )
     except known.UnknownServiceError as error:
         raise ConfigError(
-            f"boto3 knows no service {service!r}: use lambda, events, dynamodb, or any other name "
-            f"that boto3.client takes"
+            f"boto3 knows no service {service!r}: use lambda, events, dynamodb, s3, or any other "
+            f"name that boto3.client takes"
         ) from error
     except known.BotoCoreError as error:
         raise ConfigError(f"boto3 makes no client of {service!r}: {error}") from error

@@ -50,6 +50,10 @@ _SERVICES: Final[Mapping[str, tuple[frozenset[Capability], str]]] = {
         frozenset({Capability.PUBLISH}),
         "eventgrid_topic_url, eventgrid_topic_urls or eventgrid_namespace_url",
     ),
+    "blobs": (
+        frozenset({Capability.OBJECTS}),
+        "storage_connection_string or storage_blob_url",
+    ),
     "tables": (TABLES, "cosmos_endpoint or cosmos_connection_string, and cosmos_database"),
 }
 """Settings to what a service can do, and what to set for it. Event Grid keeps no order."""
@@ -107,6 +111,8 @@ def _endpoints(settings: Settings) -> Mapping[str, str]:
         found["endpoint.events"] = ", ".join(filter(None, places))
     if tables:
         found["endpoint.tables"] = tables.origin
+    if settings.blobs:
+        found["endpoint.blobs"] = settings.blobs.origin + settings.blobs.path
     return found
 
 
@@ -130,4 +136,13 @@ PLANS: Final = (
     Plans("enqueue", "leeward_azure.functions.queues:queues", "queues"),
     Plans("publish", _events, "events"),
     Plans("store load delete scan", _tables, "tables"),
+    Plans(
+        "put_object get_object head_object list_objects delete_object",
+        "leeward_azure.objects.plans:objects",
+        "blobs",
+    ),
+    Plans("look_function", "leeward_azure.looks:functions", "functions"),
+    Plans("look_queue", "leeward_azure.looks:queues", "queues"),
+    Plans("look_bus", "leeward_azure.looks:events", "events"),
+    Plans("look_table", "leeward_azure.looks:tables", "tables"),
 )

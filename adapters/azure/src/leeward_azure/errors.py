@@ -58,6 +58,9 @@ REGION_MOVED: Final = "write_region_moved"
 another one by now, or soon; connections that are kept lead to the old one, and are given up."""
 
 
+LOCKED: Final = "locked"
+"""UNUSABLE: the blob is leased, archived, or protected by a policy."""
+
 DISABLED: Final = "disabled"
 """UNUSABLE: the account or the queue is there, and somebody has switched it off."""
 
@@ -129,6 +132,25 @@ QUEUE: Final = by_code(
     }
 )
 
+_DAMAGED_ON_ITS_WAY: Final = "Md5Mismatch"
+
+BLOB: Final = {
+    **{code: meaning for code, meaning in QUEUE.items() if code != _DAMAGED_ON_ITS_WAY},
+    **by_code(
+        {
+            REJECTED: _DAMAGED_ON_ITS_WAY,
+            CONFLICT: "BlobAlreadyExists ConditionNotMet TargetConditionNotMet",
+            NOT_FOUND: "BlobNotFound ContainerBeingDeleted ContainerNotFound",
+            Classification(Outcome.UNUSABLE, DISABLED): "ContainerDisabled",
+            Classification(Outcome.UNUSABLE, LOCKED): """
+                BlobArchived BlobBeingRehydrated BlobImmutableDueToPolicy LeaseIdMissing
+                """,
+            CALLER: "InvalidBlobType InvalidMetadata InvalidRange UnsupportedBlobType",
+        }
+    ),
+}
+"""Of Blob storage, beside what all of Azure Storage says."""
+
 QUEUE_STATUSES: Final[Mapping[int, Classification]] = {401: STALE, 403: AUTH, 404: NOT_FOUND}
 """What a status means in an answer of the service that names no code."""
 
@@ -176,12 +198,21 @@ def judge_events(response: Response) -> Judged:
 
 def judge_queue(response: Response) -> Judged:
     """Return what an answer of Queue storage means, other than 2xx."""
+    return _judge_storage(QUEUE, response)
+
+
+def judge_blob(response: Response) -> Judged:
+    """Return what an answer of Blob storage means, other than 2xx."""
+    return _judge_storage(BLOB, response)
+
+
+def _judge_storage(table: Mapping[str, Classification], response: Response) -> Judged:
     status = response.status
     text = response.headers.get("x-ms-error-code", "")
     code = text if re.fullmatch(r"[A-Za-z][A-Za-z0-9]{0,99}", text) else None
     known = code is not None or "x-ms-request-id" in response.headers
-    meaning = QUEUE.get(code or "") or by_status(status)
-    if meaning is AMBIGUOUS and known and code not in QUEUE:
+    meaning = table.get(code or "") or by_status(status)
+    if meaning is AMBIGUOUS and known and code not in table:
         meaning = QUEUE_STATUSES.get(status, AMBIGUOUS)
     return Judged(meaning, code or f"http.{status}")
 

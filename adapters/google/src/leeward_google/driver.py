@@ -26,6 +26,7 @@ DATA: Final = frozenset(
         Capability.EXPIRY,
         Capability.COMPOSITE_KEYS,
         Capability.SCAN,
+        Capability.OBJECTS,
     }
 )
 """What a project can do without a word on functions."""
@@ -92,6 +93,7 @@ def _endpoints(settings: Settings) -> Mapping[str, str]:
         + (f"/v2/{queued.queue}" if isinstance(queued, Tasks) else ""),
         "endpoint.events": settings.events.origin,
         "endpoint.tables": settings.tables.origin,
+        "endpoint.objects": settings.objects.origin,
     }
 
 
@@ -133,6 +135,18 @@ def _tables(settings: Settings) -> _ByVerb:
     return _of_project(settings, "store load delete scan", make)
 
 
+def _looks(settings: Settings) -> _ByVerb:
+    from leeward_google import looks
+
+    made = _of_project(settings, " ".join(_LOOKS), partial(looks.of_project, settings))
+    if isinstance(settings.queued, Tasks):
+        return {**made, **looks.tasks(settings.queued)}
+    return made
+
+
+_LOOKS: Final = ("look_bus", "look_table", "look_queue")
+
+
 def _of_project(settings: Settings, verbs: str, make: Callable[[str], _ByVerb]) -> _ByVerb:
     """Return the plans of the target's project, which is asked for first where it is not known."""
     if settings.project is not None:
@@ -158,4 +172,11 @@ PLANS: Final = (
     Plans("enqueue", _queues),
     Plans("publish", _events),
     Plans("store load delete scan", _tables),
+    Plans(
+        "put_object get_object head_object list_objects delete_object",
+        "leeward_google.objects.plans:objects",
+        "objects",
+    ),
+    Plans("look_function", "leeward_google.looks:functions", "functions"),
+    Plans(" ".join(_LOOKS), _looks),
 )

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from inspect import iscoroutine
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import pytest
 
-from leeward import AsyncClient, Client
+from leeward import AsyncClient, AsyncObjectReader, Client
 from leeward.testing import FakeClock, FaultyDriver
 from leeward_contract_tests.fixtures import contract_config
+
+T = TypeVar("T")
 
 
 class Awaited:
@@ -42,13 +44,40 @@ class _Blocking:
         self._client = AsyncClient(driver, config=contract_config(), clock=clock)
         self._loop = loop
 
+    def _await(self, answer: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(answer, self._loop).result()
+
     def __getattr__(self, name: str) -> Callable[..., Any]:
         method = getattr(self._client, name)
 
         def wait(*args: Any, **kwargs: Any) -> Any:
             answer = method(*args, **kwargs)
             if iscoroutine(answer):
-                return asyncio.run_coroutine_threadsafe(answer, self._loop).result()
+                answer = self._await(answer)
+            if isinstance(answer, AsyncObjectReader):
+                return _BlockingReader(answer, self._await)
             return answer
 
         return wait
+
+
+class _BlockingReader:
+    """The methods of an `AsyncObjectReader`, for callers that block."""
+
+    def __init__(self, reader: AsyncObjectReader, wait: Callable[..., Any]) -> None:
+        self.info = reader.info
+        self._reader = reader
+        self._wait = wait
+
+    def read(self) -> bytes:
+        whole: bytes = self._wait(self._reader.read())
+        return whole
+
+    def __iter__(self) -> Iterator[bytes]:
+        pieces = aiter(self._reader)
+
+        async def one() -> bytes | None:
+            return await anext(pieces, None)
+
+        while (piece := self._wait(one())) is not None:
+            yield piece

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import time
+from hashlib import sha256
 from typing import Any, Final
 
 from leeward.adapter import Delete, Enqueue, Invoke, Key, Load, Publish, Result, Store
 from leeward.cloudevents import mint
 from leeward.entropy import new_id
 from leeward.errors import Outcome
+from leeward.object_calls import HeadObject, PutObject
 from leeward.values import Effect, Event, Item, Json
-from leeward_contract_tests.fixtures import EVENTS, ITEMS
+from leeward_contract_tests.fixtures import BUCKET, EVENTS, ITEMS
 
 SECONDS: Final = 10.0
 """The time that a driver has for a call in tests that are not about time."""
@@ -69,6 +71,19 @@ def load(key: str) -> Load:
 def delete(key: str) -> Delete:
     """Return a delete in the table of items."""
     return Delete(ITEMS, item_key(key), time.time())
+
+
+def put(
+    name: str, body: bytes, *, write_id: str | None = None, if_absent: bool = False
+) -> PutObject:
+    """Return a write of an object."""
+    digest = sha256(body).hexdigest()
+    return PutObject(BUCKET, name, body, digest, write_id or fresh("write"), if_absent)
+
+
+def head(name: str) -> HeadObject:
+    """Return a look at an object."""
+    return HeadObject(BUCKET, name)
 
 
 def outcomes_of(result: Result[Any]) -> list[Outcome]:

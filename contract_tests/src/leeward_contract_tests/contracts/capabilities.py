@@ -12,7 +12,7 @@ from leeward import Client, Unsupported
 from leeward.adapter import Call, Capability, Driver, Scan
 from leeward.testing import FaultyDriver
 from leeward_contract_tests.contracts.calls import SECONDS
-from leeward_contract_tests.fixtures import ECHO, EVENTS, ITEMS, PAIR, PAIRS
+from leeward_contract_tests.fixtures import BUCKET, ECHO, EVENTS, ITEMS, PAIR, PAIRS
 
 CALLS: Final[Mapping[Capability, Callable[[Client], object]]] = {
     Capability.INVOKE: lambda client: client.invoke(ECHO),
@@ -25,6 +25,7 @@ CALLS: Final[Mapping[Capability, Callable[[Client], object]]] = {
     Capability.CONDITIONS: lambda client: client.store_data(ITEMS, {"id": "key"}, if_absent=True),
     Capability.EXPIRY: lambda client: client.store_data(ITEMS, {"id": "key"}, expires_in=60),
     Capability.COMPOSITE_KEYS: lambda client: client.load_data(PAIRS, dict.fromkeys(PAIR, "key")),
+    Capability.OBJECTS: lambda client: client.put_object(BUCKET, "refused", b"refused"),
 }
 """A call through the client that needs the capability; the client has no method for SCAN."""
 

@@ -9,20 +9,23 @@ import pytest
 
 from leeward import Client, ConfigError
 from leeward.adapter import Call, Capability, Driver, Limits, Scan
+from leeward.object_calls import DeleteObject, GetObject, ListObjects
 from leeward.values import Event, Item
 from leeward_contract_tests.contracts.base import Contract
 from leeward_contract_tests.contracts.calls import (
     delete,
     enqueue,
     fresh,
+    head,
     invoke,
     load,
     publish,
+    put,
     store,
 )
 from leeward_contract_tests.contracts.capabilities import is_unsupported, needs
 from leeward_contract_tests.contracts.observations import THREADS, in_parallel
-from leeward_contract_tests.fixtures import ECHO, ITEMS
+from leeward_contract_tests.fixtures import BUCKET, ECHO, ITEMS
 
 VERBS: Mapping[Capability, tuple[Call, ...]] = {
     Capability.INVOKE: (invoke(ECHO, None),),
@@ -30,6 +33,13 @@ VERBS: Mapping[Capability, tuple[Call, ...]] = {
     Capability.PUBLISH: (publish(Event("contract.refused")),),
     Capability.TABLES: (store({"id": "key"}), load("key"), delete("key")),
     Capability.SCAN: (Scan(ITEMS),),
+    Capability.OBJECTS: (
+        put("refused", b"refused"),
+        GetObject(BUCKET, "refused", 0, 1),
+        head("refused"),
+        ListObjects(BUCKET),
+        DeleteObject(BUCKET, "refused"),
+    ),
 }
 """Calls whose whole verb needs the capability."""
 

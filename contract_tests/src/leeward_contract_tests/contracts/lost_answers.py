@@ -10,6 +10,7 @@ import pytest
 
 from leeward import Client, Event, Outcome, OutcomeUnknown, Promise
 from leeward.adapter import Capability, Driver
+from leeward.object_calls import GetObject, ListObjects
 from leeward.values import Effect, Item
 from leeward_contract_tests.contracts.base import Contract
 from leeward_contract_tests.contracts.calls import (
@@ -17,21 +18,24 @@ from leeward_contract_tests.contracts.calls import (
     delete,
     enqueue,
     fresh,
+    head,
     invoke,
     load,
     outcomes_of,
     publish,
+    put,
     store,
 )
 from leeward_contract_tests.contracts.capabilities import needs
 from leeward_contract_tests.contracts.observations import Deliveries, Runs
 from leeward_contract_tests.faults import Faults
-from leeward_contract_tests.fixtures import COUNT, EVENTS, ITEMS
+from leeward_contract_tests.fixtures import BUCKET, COUNT, EVENTS, ITEMS
 
 ALL = 100
 """More answers than any call waits for."""
 
 TABLES, CONDITIONS = Capability.TABLES, Capability.CONDITIONS
+OBJECTS = Capability.OBJECTS
 INVOKE, ENQUEUE, PUBLISH = Capability.INVOKE, Capability.ENQUEUE, Capability.PUBLISH
 
 
@@ -156,6 +160,62 @@ class LostAnswersContract(Contract):
             receipt = client.delete_data(ITEMS, key)
         assert (receipt.promise, receipt.resolved) == (Promise.COMMITTED, True)
         assert client.load_data(ITEMS, key) is None
+
+    @needs(OBJECTS)
+    def test_a_lost_put_of_an_object_is_resolved_by_reading_back(
+        self, client: Client, faults: Faults
+    ) -> None:
+        """Let the client find its own object, created or replaced, and conflict never with it."""
+        name = fresh("object")
+        with faults.lose_answers(1):
+            created = client.put_object(BUCKET, name, b"first", if_absent=True)
+        with faults.lose_answers(1):
+            replaced = client.put_object(BUCKET, name, b"second", if_revision=created.revision)
+        found = client.get_object(BUCKET, name)
+        assert (created.resolved, replaced.resolved) == (True, True)
+        assert found is not None
+        assert (found.read(), found.info.revision) == (b"second", replaced.revision)
+
+    @needs(OBJECTS)
+    def test_a_repeated_put_of_an_object_is_no_conflict(self, driver: Driver) -> None:
+        """Report OK for a put that finds its own object, whatever was said of it before."""
+        call = put(fresh("object"), b"mine", if_absent=True)
+        results = [driver.perform(call, SECONDS) for _ in range(2)]
+        assert [each.outcome for each in results] == [Outcome.OK, Outcome.OK]
+        assert results[0].value == results[1].value
+        other = driver.perform(call._replace(write_id=fresh("write")), SECONDS)
+        assert (other.outcome, other.value) == (Outcome.CONFLICT, None)
+
+    @needs(OBJECTS)
+    def test_a_lost_conflict_over_an_object_is_no_success(
+        self, client: Client, faults: Faults
+    ) -> None:
+        """Let the client see that another's object is there, even one of the same bytes."""
+        name = fresh("object")
+        client.put_object(BUCKET, name, b"same")
+        with faults.lose_answers(1), pytest.raises(OutcomeUnknown):
+            client.put_object(BUCKET, name, b"same", if_absent=True)
+
+    @needs(OBJECTS)
+    def test_a_lost_delete_of_an_object_is_resolved(self, client: Client, faults: Faults) -> None:
+        """Let the client see that the object is gone."""
+        name = fresh("object")
+        client.put_object(BUCKET, name, b"gone")
+        with faults.lose_answers(1):
+            receipt = client.delete_object(BUCKET, name)
+        assert (receipt.promise, receipt.resolved) == (Promise.COMMITTED, True)
+        assert client.head_object(BUCKET, name) is None
+
+    @needs(OBJECTS)
+    def test_a_lost_read_of_an_object_is_not_an_absent_object(
+        self, driver: Driver, faults: Faults
+    ) -> None:
+        """Report AMBIGUOUS, and never that nothing is there."""
+        call = put(fresh("object"), b"there")
+        assert driver.perform(call, SECONDS).outcome is Outcome.OK
+        for read in (head(call.name), GetObject(BUCKET, call.name, 0, 5), ListObjects(BUCKET)):
+            with faults.lose_answers(ALL):
+                assert driver.perform(read, SECONDS).outcome is Outcome.AMBIGUOUS
 
     @needs(INVOKE)
     def test_a_lost_unsafe_invoke_is_left_alone(

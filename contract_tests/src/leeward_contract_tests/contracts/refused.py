@@ -25,10 +25,10 @@ from leeward_contract_tests.contracts.calls import (
 from leeward_contract_tests.contracts.capabilities import needs
 from leeward_contract_tests.contracts.observations import CallFunction, Deliveries, Runs
 from leeward_contract_tests.faults import Faults
-from leeward_contract_tests.fixtures import COUNT, ECHO, EVENTS, ITEMS
+from leeward_contract_tests.fixtures import BUCKET, COUNT, ECHO, EVENTS, ITEMS
 from leeward_contract_tests.rows import each_row
 
-TABLES = Capability.TABLES
+TABLES, OBJECTS = Capability.TABLES, Capability.OBJECTS
 INVOKE, ENQUEUE, PUBLISH = Capability.INVOKE, Capability.ENQUEUE, Capability.PUBLISH
 
 
@@ -61,6 +61,11 @@ CALLS: Final[Mapping[str, tuple[Capability, Callable[[Client], object]]]] = {
     "store": (TABLES, lambda client: client.store_data(ITEMS, {"id": fresh("refused")})),
     "load": (TABLES, lambda client: client.load_data(ITEMS, "refused")),
     "delete": (TABLES, lambda client: client.delete_data(ITEMS, fresh("refused"))),
+    "put_object": (OBJECTS, lambda client: client.put_object(BUCKET, fresh("refused"), b"")),
+    "get_object": (OBJECTS, lambda client: client.get_object(BUCKET, "refused")),
+    "head_object": (OBJECTS, lambda client: client.head_object(BUCKET, "refused")),
+    "list_objects": (OBJECTS, lambda client: client.list_objects(BUCKET, "refused")),
+    "delete_object": (OBJECTS, lambda client: client.delete_object(BUCKET, "refused")),
 }
 
 

@@ -14,15 +14,15 @@ from leeward.app.idempotency.errors import (
     LeaseLost,
     RepeatRefused,
 )
-from leeward.app.idempotency.running import Run, current_run, effect, effect_async
+from leeward.app.idempotency.running import IdempotentRun, current_run, effect, effect_async
 
 __all__ = [
     "EarlierFailure",
+    "IdempotentRun",
     "KeyMissing",
     "KeyReused",
     "LeaseLost",
     "RepeatRefused",
-    "Run",
     "current_run",
     "effect",
     "effect_async",

@@ -24,7 +24,7 @@ from leeward.app.idempotency.record import (
     Start,
 )
 from leeward.app.idempotency.running import (
-    Run,
+    IdempotentRun,
     current_run,
     may_run_without,
     unavailable,
@@ -83,7 +83,7 @@ class Attempt:
         """Return the steps that decide whether it runs."""
         return claim_key(self._claim, self._settings.clock.now())
 
-    def begin(self, decision: Decision | Away, store: TableClient) -> Run | Replay:
+    def begin(self, decision: Decision | Away, store: TableClient) -> IdempotentRun | Replay:
         """Return the run that may begin, or the result of an earlier one.
 
         Raises:
@@ -110,13 +110,13 @@ class Attempt:
         self._note(None, settings.scope)
         return self._answer(decision)
 
-    def after_success(self, run: Run, result: Any) -> Steps[Recorded | Found]:
+    def after_success(self, run: IdempotentRun, result: Any) -> Steps[Recorded | Found]:
         """Return the steps that write down what was returned."""
         if run.held is None:
             return write_nothing()
         return write_end(run.held, record.completed(run.held.record, plain_of(result)))
 
-    def after_failure(self, run: Run, error: Exception) -> Steps[Recorded | Found]:
+    def after_failure(self, run: IdempotentRun, error: Exception) -> Steps[Recorded | Found]:
         """Return the steps that write down what was raised."""
         held, settings = run.held, self._settings
         if held is None:
@@ -132,12 +132,12 @@ class Attempt:
         _log("error", "outcome_unknown", run, failure.type)
         return write_end(held, record.unknown(held.record, failure))
 
-    def failed(self, run: Run, recorded: Recorded | Found) -> None:
+    def failed(self, run: IdempotentRun, recorded: Recorded | Found) -> None:
         """Note whether it was written down what the run has raised."""
         if recorded is not Recorded.YES:
             self._unrecorded(run, recorded)
 
-    def ended(self, run: Run, recorded: Recorded | Found, result: Any) -> Any:
+    def ended(self, run: IdempotentRun, recorded: Recorded | Found, result: Any) -> Any:
         """Return what the call gives, now that its end is written, or is not.
 
         Raises:
@@ -156,13 +156,15 @@ class Attempt:
             decision = Refuse(Reason.UNKNOWN)
         return self._answer(decision).result
 
-    def _unrecorded(self, run: Run, recorded: Recorded | Found) -> None:
+    def _unrecorded(self, run: IdempotentRun, recorded: Recorded | Found) -> None:
         self._note(run, NOT_RECOGNISED)
         why = recorded.value if isinstance(recorded, Recorded) else "superseded"
         _log("error", "end_not_recorded", run, why)
 
-    def _run(self, held: Held | None, earlier: record.Earlier | None, store: TableClient) -> Run:
-        return Run(
+    def _run(
+        self, held: Held | None, earlier: record.Earlier | None, store: TableClient
+    ) -> IdempotentRun:
+        return IdempotentRun(
             self._settings.function,
             held,
             earlier,
@@ -172,7 +174,7 @@ class Attempt:
             awaited=self._settings.awaited,
         )
 
-    def _note(self, run: Run | None, scope: str) -> None:
+    def _note(self, run: IdempotentRun | None, scope: str) -> None:
         """Note for the answer whether a repeat of the key is recognised; the outermost run does."""
         if self._context is not None and (run.is_outermost if run else current_run() is None):
             self._context.dedup = scope
@@ -191,7 +193,7 @@ class Attempt:
                 raise AssertionError("a start is not an answer")
 
 
-def _log(level: Literal["warning", "error"], name: str, run: Run, why: str) -> None:
+def _log(level: Literal["warning", "error"], name: str, run: IdempotentRun, why: str) -> None:
     log_event(LOGGER, level, name, function=run.function, fence=run.fence, why=why)
 
 

@@ -56,7 +56,7 @@ def idempotent(
             only such as leeward sees: calls of its client. What fails before the first of them
             releases the key. Otherwise an effect may be ``anywhere``.
         unknown: what a repeat does when an earlier run may have had its effect: ``refuse``, or
-            ``run``, where the function can deal with that; `Run.earlier` tells it.
+            ``run``, where the function can deal with that; `IdempotentRun.earlier` tells it.
         dedup_scope: ``group`` if the function uses one table on all clouds, so that each knows the
             keys of the others.
         name: of the records in the table; by default the function's module and name.

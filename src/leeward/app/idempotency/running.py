@@ -13,10 +13,10 @@ from leeward.app.idempotency.store import Location, TableClient, perform, perfor
 from leeward.errors import ConfigError, DedupUnavailable, LeewardError
 from leeward.watching import WATCHER
 
-_RUN: Final[ContextVar[Run | None]] = ContextVar("leeward_run", default=None)
+_RUN: Final[ContextVar[IdempotentRun | None]] = ContextVar("leeward_run", default=None)
 
 
-class Run:
+class IdempotentRun:
     """A run that holds its key; `current_run` returns it to the handler.
 
     Attributes:
@@ -136,7 +136,7 @@ class Run:
             self.recorded = False
 
 
-def current_run() -> Run | None:
+def current_run() -> IdempotentRun | None:
     """Return the run that is under way in this thread or task; None where there is none."""
     return _RUN.get()
 

@@ -40,11 +40,11 @@ def targets(
     """
     options = options_of(context)
     config = options.resolved()
-    data = json_of_origins(options.targets, options.settings(), options.environment())
-    data |= json_of_config(config)
     for target in config.order:
         if target.provider == "local":
             check_handlers(target_config(target, config, NOTHING))
+    data = json_of_origins(options.targets, options.settings(), options.environment())
+    data |= json_of_config(config)
     with options.client(without_handlers(config)) as cloud:
         if not watch:
             data["targets"] = [json_of_target(status) for status in cloud.targets()]
@@ -98,6 +98,7 @@ def _render(data: JsonObject, printers: Printers) -> None:
     _render_tables(data, out)
     _render_functions(data["functions"], out)
     _render_buses(data["buses"], out)
+    _render_buckets(data, out)
 
 
 def _render_tables(data: JsonObject, out: Printer) -> None:
@@ -130,6 +131,18 @@ def _render_buses(buses: list[JsonObject], out: Printer) -> None:
     out.text("")
     out.table(
         ("bus", "timeout", "own names"), [(_name(each), *_common(each)) for each in buses], STYLES
+    )
+
+
+def _render_buckets(data: JsonObject, out: Printer) -> None:
+    out.text("")
+    out.table(
+        ("bucket", "home", "timeout", "own names"),
+        [
+            (_name(each), _home(each["home"], data["order"]), *_common(each))
+            for each in data["buckets"]
+        ],
+        STYLES,
     )
 
 

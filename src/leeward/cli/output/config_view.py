@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from leeward.cli.output.json_view import JsonObject
 from leeward.config import (
+    BucketConfig,
     BusConfig,
     Config,
     FunctionConfig,
@@ -14,6 +15,7 @@ from leeward.config import (
 )
 from leeward.config.groups import groups_of
 from leeward.config.target_names import unused_sections
+from leeward.operations.objects import OBJECT_TIMEOUT
 from leeward.operations.operations import DATA_TIMEOUT, EVENT_TIMEOUT, INVOKE_TIMEOUT
 from leeward.values import TargetStatus
 
@@ -23,6 +25,7 @@ def json_of_config(config: Config) -> JsonObject:
     tables = [*config.tables.items(), (None, TableConfig())]
     functions = [*config.functions.items(), (None, FunctionConfig())]
     buses = [*config.buses.items(), (None, BusConfig())]
+    buckets = [*config.buckets.items(), (None, BucketConfig())]
     return {
         "order": [str(target) for target in config.order],
         "trust_env": config.trust_env,
@@ -30,6 +33,7 @@ def json_of_config(config: Config) -> JsonObject:
         "tables": [_table(name, each, config) for name, each in tables],
         "functions": [_function(name, each) for name, each in functions],
         "buses": [_bus(name, each) for name, each in buses],
+        "buckets": [_bucket(name, each, config) for name, each in buckets],
         "groups": [_group(name, each, config) for name, each in config.groups.items()],
         "fail_back": config.fail_back,
         "hedge": config.hedge,
@@ -67,12 +71,16 @@ def _order_from(targets: str | None, settings: Config, env: Mapping[str, str]) -
     return "file" if settings.order else "default"
 
 
-def _table(name: str | None, table: TableConfig, config: Config) -> JsonObject:
+def _home(own: str | None, config: Config) -> str | None:
     only = str(config.order[0]) if len(config.order) == 1 else None
+    return own or config.data_target or only
+
+
+def _table(name: str | None, table: TableConfig, config: Config) -> JsonObject:
     return {
         "name": name,
         "key": list(table.key),
-        "home": table.home or config.data_target or only,
+        "home": _home(table.home, config),
         "timeout": table.timeout or DATA_TIMEOUT,
         "names": dict(table.names),
     }
@@ -103,3 +111,12 @@ def _group(name: str, group: GroupConfig, config: Config) -> JsonObject:
 
 def _bus(name: str | None, bus: BusConfig) -> JsonObject:
     return {"name": name, "timeout": bus.timeout or EVENT_TIMEOUT, "names": dict(bus.names)}
+
+
+def _bucket(name: str | None, bucket: BucketConfig, config: Config) -> JsonObject:
+    return {
+        "name": name,
+        "home": _home(bucket.home, config),
+        "timeout": bucket.timeout or OBJECT_TIMEOUT,
+        "names": dict(bucket.names),
+    }

@@ -20,6 +20,7 @@ from leeward.values import (
 
 if TYPE_CHECKING:
     from leeward.local import DeadLetter
+    from leeward.workflow.runs import Run
 
 JsonObject: TypeAlias = dict[str, Any]
 
@@ -94,6 +95,23 @@ def json_of_dead_letter(target: str, letter: DeadLetter) -> JsonObject:
         "error": letter.error,
         "message": letter.message,
         "event": None if letter.event is None else to_json(letter.event),
+    }
+
+
+def json_of_run(run: Run) -> JsonObject:
+    """Return the JSON object of a run of a workflow; times are Unix seconds."""
+    return {
+        "workflow": run.workflow,
+        "id": run.id,
+        "target": run.target,
+        "state": run.state.value,
+        "digest": run.digest,
+        "started": run.started,
+        "ended": run.ended,
+        "result": run.result,
+        "error": run.error,
+        "unreversed": list(run.unreversed),
+        "events": [each._asdict() for each in run.events],
     }
 
 

@@ -24,7 +24,13 @@ class OutputError(Exception):
 
 
 class Output(Protocol):
-    """What a command writes to."""
+    """What a command writes to.
+
+    Attributes:
+        is_for_programs: only a result or an error may be written, and nothing meanwhile.
+    """
+
+    is_for_programs: bool
 
     def show(self, data: JsonObject, render: Render) -> None:
         """Show the result of a command.
@@ -39,6 +45,8 @@ class Output(Protocol):
 
 class HumanOutput:
     """For a person: what `render` makes of the JSON object. `out` is the standard output."""
+
+    is_for_programs = False
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
@@ -55,6 +63,8 @@ class HumanOutput:
 
 class JsonOutput:
     """For a program: the JSON object itself, on one line, in ASCII."""
+
+    is_for_programs = True
 
     def __init__(self, out: TextIO) -> None:
         self._out = out

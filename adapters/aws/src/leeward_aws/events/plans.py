@@ -41,7 +41,7 @@ UNANSWERED: Final = "unanswered"
 
 _TYPE: Final = ("Content-Type", "application/x-amz-json-1.1")
 _PUT: Final = (_TYPE, ("X-Amz-Target", "AWSEvents.PutEvents"))
-_DESCRIBE: Final = (_TYPE, ("X-Amz-Target", "AWSEvents.DescribeEventBus"))
+DESCRIBE: Final = (_TYPE, ("X-Amz-Target", "AWSEvents.DescribeEventBus"))
 
 _REPLAYED: Final = (SKEWED, STALE_CREDENTIALS)
 
@@ -97,7 +97,7 @@ def _check_bus(
     known = f"bus:{bus}"
     if bus == DEFAULT_BUS or known in view.learnt:
         return None
-    request = Request("POST", endpoint.origin, "/", _DESCRIBE, json_text.encode({"Name": bus}))
+    request = Request("POST", endpoint.origin, "/", DESCRIBE, json_text.encode({"Name": bus}))
     refusal = as_look_up(
         (yield from exchange(endpoint.service, request, view, effect=False))
     ).refusal

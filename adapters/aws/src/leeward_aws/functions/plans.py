@@ -21,7 +21,7 @@ from leeward.adapter.json_text import Undecodable, decode
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.text import percent_encode
 from leeward.adapter.wire import Request, Response
-from leeward.envelope import custom_context, read_fault
+from leeward.envelope import TRACEPARENT, custom_context, read_fault
 from leeward.errors import InvalidRequest, Outcome
 from leeward_aws.errors import MISCONFIGURED
 from leeward_aws.exchange import REQUEST_ID, Endpoint, endpoint_of
@@ -55,6 +55,7 @@ _OLD_TIMEOUT: Final = r"Task timed out after \d+\.\d+ seconds\s*\Z"
 _JSON: Final = ("Content-Type", "application/json")
 _WAIT: Final = (_JSON, ("X-Amz-Invocation-Type", "RequestResponse"))
 _QUEUE: Final = (_JSON, ("X-Amz-Invocation-Type", "Event"))
+DRY_RUN: Final = (_JSON, ("X-Amz-Invocation-Type", "DryRun"))
 
 
 def functions(settings: Settings) -> dict[str, Planner]:
@@ -69,7 +70,7 @@ def invoke(endpoint: Endpoint, call: Invoke, view: View) -> Plan:
     Raises:
         InvalidRequest: the name cannot be a function's; before anything is sent.
     """
-    target = _target(call.function)
+    target = path_of(call.function)
 
     def request() -> Request:  # when it is sent, for the deadline that it tells
         headers = (*_WAIT, ("X-Amz-Client-Context", _client_context(call, view.timeout)))
@@ -91,7 +92,7 @@ def enqueue(endpoint: Endpoint, call: Enqueue, view: View) -> Plan:
     Raises:
         InvalidRequest: the name cannot be a function's; before anything is sent.
     """
-    request = Request("POST", endpoint.origin, _target(call.function), _QUEUE, call.payload)
+    request = Request("POST", endpoint.origin, path_of(call.function), _QUEUE, call.payload)
     response, refusal = yield from exchange(endpoint.service, request, view)
     if refusal is not None:
         return refusal
@@ -101,7 +102,7 @@ def enqueue(endpoint: Endpoint, call: Enqueue, view: View) -> Plan:
 
 
 @lru_cache(maxsize=256)
-def _target(function: str) -> str:
+def path_of(function: str) -> str:
     """Return the path. A name may be an ARN, or part of one, with ``:alias`` behind it."""
     if function in (".", ".."):
         raise InvalidRequest(
@@ -117,8 +118,11 @@ def _client_context(call: Invoke, seconds: float) -> str:
     """
     from binascii import b2a_base64
 
-    custom = custom_context(call.idempotency_key, seconds)
-    return b2a_base64(json_text.encode({"custom": custom}), newline=False).decode("ascii")
+    custom = custom_context(call.idempotency_key, seconds, call.trace)
+    document: dict[str, Any] = {"custom": custom}
+    if call.trace is not None:
+        document["w3c"] = {TRACEPARENT: call.trace}  # where newer runtimes look for it
+    return b2a_base64(json_text.encode(document), newline=False).decode("ascii")
 
 
 def _answer(response: Response) -> Result[Any]:

@@ -1,8 +1,8 @@
 """Signature Version 4, as a pure function of a request, a key and a time.
 
 Source: "Signature Version 4 signing process" in the AWS General Reference. What it leaves open
-(which headers are not signed, how white space is folded) is done as botocore does it. Not for S3,
-which wants another form of the path and a header for the body's hash.
+(which headers are not signed, how white space is folded) is done as botocore does it. S3 takes the
+path as it is, and wants a header with the hash of the body, which is then not hashed again.
 """
 
 from __future__ import annotations
@@ -64,9 +64,12 @@ def sign(request: Request, credentials: Credentials, scope: Scope, now: float) -
     names = ";".join(in_order)
     lines = "\n".join([f"{name}:{values[name]}" for name in in_order])
     path, _, query = request.target.partition("?")
+    own = scope.service != "s3"
+    hashed = _sha256(request.body) if own else values["x-amz-content-sha256"]
+    path = _canonical_path(path) if own else path
     canonical = (
-        f"{request.method}\n{_canonical_path(path)}\n{query and _canonical_query(query)}\n"
-        f"{lines}\n\n{names}\n{_sha256(request.body)}"
+        f"{request.method}\n{path}\n{query and _canonical_query(query)}\n"
+        f"{lines}\n\n{names}\n{hashed}"
     )
     place = f"{stamp[:8]}/{scope.region}/{scope.service}/aws4_request"
     # HMAC (RFC 2104) by its two hashes, each with its half of the key in it already.

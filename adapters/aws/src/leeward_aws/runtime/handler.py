@@ -52,7 +52,7 @@ def handler(app: App, **options: Any) -> LambdaHandler:
         raise ConfigError(f"the runtime of AWS has no option {next(iter(options))!r}")
     region = os.environ.get("AWS_REGION")
     logs = LogStyle("timestamp", lambda call: {"requestId": call.call_id})
-    host = Host(app, Platform("aws", region, SystemClock(), ANSWER_BYTES, logs))
+    host = Host(app, Platform("aws", region, SystemClock(), ANSWER_BYTES, logs, flush=True))
     before_first_call(host)
 
     def lambda_handler(event: Any, context: Any) -> Any:

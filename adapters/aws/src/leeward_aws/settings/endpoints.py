@@ -14,7 +14,7 @@ from leeward.adapter import TargetConfig
 from leeward.adapter.hosts import check_host
 from leeward.errors import ConfigError
 
-Service: TypeAlias = Literal["lambda", "events", "dynamodb", "sts"]
+Service: TypeAlias = Literal["lambda", "events", "dynamodb", "s3", "sts"]
 """A service by the name that its hosts and its signatures bear."""
 
 
@@ -66,6 +66,9 @@ def endpoint(service: Service, region: str, *, fips: bool = False, dualstack: bo
     check_region(region)
     partition = _partition_of(region)
     host = f"{service}-fips" if fips and not _always_fips(service, region, dualstack) else service
+    if service == "s3":
+        dual = ".dualstack" if dualstack else ""
+        return f"https://{host}{dual}.{region}.{partition.suffix}"
     return f"https://{host}.{region}.{partition.dual_suffix if dualstack else partition.suffix}"
 
 

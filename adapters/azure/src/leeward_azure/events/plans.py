@@ -98,7 +98,7 @@ def publish(endpoint: EventsEndpoint, call: Publish, view: View) -> Plan:
     Raises:
         InvalidRequest: the bus has no URL, or a name that no topic has; before anything is sent.
     """
-    origin, target, authorize = _topic_of(call.bus, endpoint)
+    origin, target, authorize = topic_of(call.bus, endpoint)
     documents = b",".join([document_of(_in_utc(event)) for event in call.events])
     request = Request("POST", origin, target, _HEADERS, b"[%b]" % documents)
     service = EVENTS
@@ -140,7 +140,8 @@ def _in_utc(event: Event) -> Event:
         return event
 
 
-def _topic_of(bus: str, endpoint: EventsEndpoint) -> _Topic:
+def topic_of(bus: str, endpoint: EventsEndpoint) -> _Topic:
+    """Return where a bus is; raise `InvalidRequest` if it has no URL and no topic's name."""
     own = endpoint.urls.get(bus)
     if own is not None:
         return _custom(own)

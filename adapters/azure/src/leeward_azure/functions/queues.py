@@ -41,12 +41,12 @@ class Signed(NamedTuple):
     Attributes:
         account: the storage account's name.
         path: of the request, without query.
-        length: of its body, in bytes.
+        length: of its body, in bytes; None for a GET of the queue's metadata.
     """
 
     account: str
     path: str
-    length: int
+    length: int | None
 
 
 def queues(configured: Queues) -> dict[str, Planner]:
@@ -60,7 +60,7 @@ def enqueue(configured: Queues, call: Enqueue, view: View) -> Plan:
     Raises:
         InvalidRequest: the function's queue cannot be one; before anything is sent.
     """
-    path = f"{configured.path}/{_queue_of(call.function, configured)}/messages"
+    path = f"{configured.path}/{queue_of(call.function, configured)}/messages"
     text = b2a_base64(call.payload, newline=False)
     body = b"<QueueMessage><MessageText>%b</MessageText></QueueMessage>" % text
     target = f"{path}?{configured.sas}" if configured.sas else path
@@ -95,10 +95,14 @@ def queue_headers(signed: Signed, credential: Credential, now: float) -> Headers
 
 def _signature(key: bytes, signed: Signed, date: str) -> str:
     # In the places between stand headers that are not sent, the one for a date among them.
+    reads = signed.length is None
+    what = "GET\n\n\n\n\n" if reads else f"POST\n\n\n{signed.length}\n\n{CONTENT_TYPE}"
     text = (
-        f"POST\n\n\n{signed.length}\n\n{CONTENT_TYPE}\n\n\n\n\n\n\n"
+        f"{what}\n\n\n\n\n\n\n"
         f"x-ms-date:{date}\nx-ms-version:{VERSION}\n/{signed.account}{signed.path}"
     )
+    if reads:
+        text += "\ncomp:metadata"
     digest = hmac.digest(key, text.encode(), "sha256")
     return b2a_base64(digest, newline=False).decode("ascii")
 
@@ -109,7 +113,8 @@ def _decoded(key: str) -> bytes:
     return a2b_base64(key)
 
 
-def _queue_of(function: str, configured: Queues) -> str:
+def queue_of(function: str, configured: Queues) -> str:
+    """Return the queue of a function; raise `InvalidRequest` if it cannot have one."""
     queue = configured.names.get(function, function)
     if not is_queue_name(queue):
         raise InvalidRequest(

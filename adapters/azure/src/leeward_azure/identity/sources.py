@@ -40,9 +40,9 @@ from leeward_azure.identity.credentials import (
     TopicKey,
 )
 from leeward_azure.identity.endpoint import MACHINE, STARTING, endpoint_of, identity_source
-from leeward_azure.settings.endpoints import EVENTS_SCOPE, QUEUE_SCOPE, cloud_of
+from leeward_azure.settings.endpoints import EVENTS_SCOPE, STORAGE_SCOPE, cloud_of
 from leeward_azure.settings.options import Settings
-from leeward_azure.settings.services import Events, Functions, Queues
+from leeward_azure.settings.services import Blobs, Events, Functions, Queues
 
 if TYPE_CHECKING:
     from leeward.adapter.wire import Transport
@@ -98,7 +98,8 @@ def source_of(
     scopes = {
         "cosmos": _tables_scope(settings),
         "eventgrid": EVENTS_SCOPE,
-        "queue": QUEUE_SCOPE,
+        "queue": STORAGE_SCOPE,
+        "blob": STORAGE_SCOPE,
         "management": cloud_of(settings.authority).management_scope,
     }
     found = None
@@ -145,12 +146,14 @@ def describe_source(
     if settings.events:
         by_topic = "key by topic, else " if settings.events.keys else ""
         found["events"] = by_topic + _describe(settings.events, entra)
+    if settings.blobs:
+        found["blobs"] = _describe(settings.blobs, entra)
     if settings.tables:
         found["tables"] = "key" if settings.tables.key else entra
     return found
 
 
-def _describe(service: Queues | Events, entra: str) -> str:
+def _describe(service: Queues | Blobs | Events, entra: str) -> str:
     return "key" if service.key else "signature" if service.sas else entra
 
 
@@ -223,7 +226,9 @@ def _keys(settings: Settings) -> Mapping[Any, AccountKey | SasToken]:
     if settings.tables and settings.tables.key:
         keys[ServiceCredential("cosmos")] = AccountKey(settings.tables.key)
     events, queues = ServiceCredential("eventgrid"), ServiceCredential("queue")
-    for what, service in (events, settings.events), (queues, settings.queues):
+    blobs = ServiceCredential("blob")
+    services = ((events, settings.events), (queues, settings.queues), (blobs, settings.blobs))
+    for what, service in services:
         if service and service.key:
             keys[what] = AccountKey(service.key)
         elif service and service.sas:

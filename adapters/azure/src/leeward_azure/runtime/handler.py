@@ -66,7 +66,10 @@ def handler(
     made = _library().FunctionApp(http_auth_level=auth_level.upper())
     region = os.environ.get("REGION_NAME")
     host = Host(
-        app, Platform("azure", region, SystemClock(), ANSWER_BYTES, LogStyle("time", _logged))
+        app,
+        Platform(
+            "azure", region, SystemClock(), ANSWER_BYTES, LogStyle("time", _logged), flush=True
+        ),
     )
     _check_names(app)
     for each in app.handlers.values():

@@ -20,6 +20,7 @@ EMULATOR: Final = {
         "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
     ),
     "queueendpoint": "http://127.0.0.1:10001/devstoreaccount1",
+    "blobendpoint": "http://127.0.0.1:10000/devstoreaccount1",
 }
 """What ``UseDevelopmentStorage=true`` stands for: the storage emulator, whose key is public."""
 
@@ -32,12 +33,14 @@ class Storage(NamedTuple):
         account: its name; empty where only a signature was given.
         key: of the account, base64; or None.
         sas: a shared access signature without ``?``, or None.
+        blob_url: of the blob service; None where the string names that of the queues alone.
     """
 
     url: str
     account: str
     key: str | None
     sas: str | None
+    blob_url: str | None = None
 
     def __repr__(self) -> str:
         """Leave key and signature out."""
@@ -74,8 +77,11 @@ def parse_storage(setting: Setting) -> Storage:
         raise ConfigError(f"{setting.where} has an AccountKey that is not base64: copy it whole")
     if sas and re.fullmatch(r"\??[!\"$-~]+", sas) is None:
         raise ConfigError(f"{setting.where} has a SharedAccessSignature that no URL can carry")
-    url = parts.get("queueendpoint") or _usual_endpoint(setting, parts)
-    return Storage(url, account, key or None, sas.removeprefix("?") if sas else None)
+    url = parts.get("queueendpoint") or _usual_endpoint(setting, parts, "queue")
+    blobs = parts.get("blobendpoint")
+    if blobs is None and "queueendpoint" not in parts:
+        blobs = _usual_endpoint(setting, parts, "blob")
+    return Storage(url, account, key or None, sas.removeprefix("?") if sas else None, blobs)
 
 
 def parse_cosmos(setting: Setting) -> Cosmos:
@@ -93,12 +99,12 @@ def parse_cosmos(setting: Setting) -> Cosmos:
     return Cosmos(url, key)
 
 
-def _usual_endpoint(setting: Setting, parts: Mapping[str, str]) -> str:
+def _usual_endpoint(setting: Setting, parts: Mapping[str, str], service: str) -> str:
     if not parts.get("accountname"):
         raise ConfigError(f"{setting.where} must hold QueueEndpoint, or AccountName")
     scheme = parts.get("defaultendpointsprotocol", "https")
     suffix = parts.get("endpointsuffix", "core.windows.net")
-    return f"{scheme}://{parts['accountname']}.queue.{suffix}"
+    return f"{scheme}://{parts['accountname']}.{service}.{suffix}"
 
 
 def _parts(setting: Setting) -> Mapping[str, str]:

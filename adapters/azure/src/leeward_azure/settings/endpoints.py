@@ -13,19 +13,21 @@ from leeward.adapter import TargetConfig
 from leeward.adapter.hosts import check_host, check_token_goes_safely, origin_of
 from leeward.adapter.options import Check, Setting, Values
 
-Service: TypeAlias = Literal["functions", "queue", "events", "tables", "management"]
-"""What is asked: a function app, Queue storage, Event Grid, Cosmos DB, the Resource Manager."""
+Service: TypeAlias = Literal["functions", "queue", "blob", "events", "tables", "management"]
+"""What is asked: a function app, Queue and Blob storage, Event Grid, Cosmos DB, the Resource
+Manager."""
 
 _NAMES: Final[dict[Service, str]] = {
     "functions": "Azure Functions",
     "queue": "Queue storage",
+    "blob": "Blob storage",
     "events": "Event Grid",
     "tables": "Cosmos DB",
     "management": "the Resource Manager",
 }
 
 EVENTS_SCOPE: Final = "https://eventgrid.azure.net/.default"
-QUEUE_SCOPE: Final = "https://storage.azure.com/.default"
+STORAGE_SCOPE: Final = "https://storage.azure.com/.default"
 """What a token is for. Both are the same in every cloud."""
 
 
@@ -55,6 +57,7 @@ PUBLIC: Final = Cloud(
     {
         "functions": "azurewebsites.net",
         "queue": "queue.core.windows.net",
+        "blob": "blob.core.windows.net",
         "events": "eventgrid.azure.net",
         "tables": "documents.azure.com",
     },
@@ -66,6 +69,7 @@ _GOVERNMENT: Final = Cloud(
     {
         "functions": "azurewebsites.us",
         "queue": "queue.core.usgovcloudapi.net",
+        "blob": "blob.core.usgovcloudapi.net",
         "events": "eventgrid.azure.us",
         "tables": "documents.azure.us",
     },
@@ -77,6 +81,7 @@ _CHINA: Final = Cloud(
     {
         "functions": "chinacloudsites.cn",
         "queue": "queue.core.chinacloudapi.cn",
+        "blob": "blob.core.chinacloudapi.cn",
         "events": "eventgrid.azure.cn",
         "tables": "documents.azure.cn",
     },

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from leeward.adapter import TargetConfig
 from leeward.adapter.hosts import PATH, origin_of, parse_url
@@ -29,6 +29,8 @@ from leeward_azure.settings.endpoints import check_configured, cloud_of, endpoin
 from leeward_azure.settings.services import (
     QUEUE_NAME,
     TOPIC,
+    Account,
+    Blobs,
     Events,
     Functions,
     Lookup,
@@ -68,18 +70,28 @@ def _management(setting: Setting, values: Values) -> str:
     return origin
 
 
-def _connection(setting: Setting, values: Values) -> Queues:
+def _connection(setting: Setting, values: Values) -> Account:
     """Return the account of a connection string. The key of the emulator is not a secret."""
     storage = parse_storage(setting)
     secret = storage.key != EMULATOR["accountkey"]
-    service = _queue_service(setting._replace(value=storage.url), values, secret=secret)
-    return service._replace(account=storage.account, key=storage.key, sas=storage.sas)
+    proof: dict[str, Any] = {"account": storage.account, "key": storage.key, "sas": storage.sas}
+    queues = _queue_service(setting._replace(value=storage.url), values, secret=secret)
+    blobs = None
+    if storage.blob_url:
+        blobs = _blob_service(setting._replace(value=storage.blob_url), values, secret=secret)
+    return Account(queues._replace(**proof), blobs and blobs._replace(**proof))
 
 
 def _queue_service(setting: Setting, values: Values, *, secret: bool = True) -> Queues:
     """Return where an account's queues are; emulators have the account in the path."""
     url = parse_url(setting, "https://account.queue.core.windows.net")
     return Queues(check_configured(url.origin, "queue", setting, values, secret=secret), url.path)
+
+
+def _blob_service(setting: Setting, values: Values, *, secret: bool = True) -> Blobs:
+    """Return where an account's containers are, likewise."""
+    url = parse_url(setting, "https://account.blob.core.windows.net")
+    return Blobs(check_configured(url.origin, "blob", setting, values, secret=secret), url.path)
 
 
 def _topic(setting: Setting, values: Values, *, name: str) -> str:
@@ -109,6 +121,7 @@ def _cosmos(setting: Setting, values: Values) -> Cosmos:
 
 _FUNCTIONS: Final = ("function_app or function_url",)
 _QUEUES: Final = ("storage_connection_string or storage_queue_url",)
+_BLOBS: Final = ("storage_connection_string or storage_blob_url",)
 _EVENTS: Final = ("eventgrid_topic_url or eventgrid_topic_urls or eventgrid_namespace_url",)
 _TABLES: Final = ("cosmos_endpoint or cosmos_connection_string",)
 """What makes a service be there."""
@@ -136,10 +149,13 @@ OPTIONS: Final = (
            check=matching(r"[\w().-]{0,89}[\w()-]", "the name of a resource group")),
     Option("management_url", "another Resource Manager than the cloud's own",
            needs=("subscription_id",), check=_management),
-    Option("storage_connection_string", "of the queues' account", excludes="storage_queue_url",
+    Option("storage_connection_string", "of the account of queues and blobs",
+           excludes="storage_queue_url storage_blob_url",
            variables="AzureWebJobsStorage AZURE_STORAGE_CONNECTION_STRING", check=_connection),
     Option("storage_queue_url", "in its place: the URL of the queues, for which a token is shown",
            variables="AzureWebJobsStorage__queueServiceUri", check=_queue_service),
+    Option("storage_blob_url", "likewise, of the containers, for objects",
+           variables="AzureWebJobsStorage__blobServiceUri", check=_blob_service),
     Option("queues", "function to queue, where not its name", dict, needs=_QUEUES,
            check=matching(QUEUE_NAME, "the name of a queue: 3 to 63 of a-z, 0-9 and single "
                                       "hyphens inside")),
@@ -187,6 +203,7 @@ class Settings(NamedTuple):
         client_id: of a user-assigned managed identity, or None.
         authority: the host that signs in, where it is not the public cloud's.
         http: how requests are carried.
+        blobs: for objects; None if they are not configured.
     """
 
     functions: Functions | None = None
@@ -198,6 +215,7 @@ class Settings(NamedTuple):
     client_id: str | None = None
     authority: str | None = None
     http: HttpSettings = HttpSettings()
+    blobs: Blobs | None = None
 
 
 def settings_from(config: TargetConfig) -> Settings:
@@ -207,7 +225,8 @@ def settings_from(config: TargetConfig) -> Settings:
         ConfigError: nothing is configured, or a setting is wrong; names it and the remedy.
     """
     values = read_options(config, OPTIONS)
-    queues: Queues | None = values["storage_connection_string"] or values["storage_queue_url"]
+    account: Account | None = values["storage_connection_string"]
+    queues: Queues | None = account.queues if account else values["storage_queue_url"]
     management = _lookup(values)
     settings = Settings(
         functions=_functions(values, management),
@@ -219,12 +238,13 @@ def settings_from(config: TargetConfig) -> Settings:
         client_id=values["client_id"],
         authority=values["authority_host"],
         http=http_settings(values),
+        blobs=account.blobs if account else values["storage_blob_url"],
     )
-    if not any(settings[:4]):
+    if not any((*settings[:4], settings.blobs)):
         raise ConfigError(
             f"nothing is configured for {config.name!r}: in {config.section} set {_FUNCTIONS[0]} "
             f"to invoke, {_QUEUES[0]} to enqueue, {_EVENTS[0]} to publish, {_TABLES[0]} with "
-            "cosmos_database for tables"
+            f"cosmos_database for tables, {_BLOBS[0]} for objects"
         )
     _check_identity(settings, config)
     return settings
@@ -309,6 +329,7 @@ def _check_identity(settings: Settings, config: TargetConfig) -> None:
         "queues": queues and not (queues.key or queues.sas),
         "events": events and not (events.key or events.keys or events.sas),
         "tables": tables and not tables.key,
+        "blobs": settings.blobs and not (settings.blobs.key or settings.blobs.sas),
     }
     if not config.trust_env and settings.identity is None and any(tokens.values()):
         raise ConfigError(

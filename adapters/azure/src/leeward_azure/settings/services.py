@@ -98,6 +98,26 @@ class Queues(NamedTuple):
         return masked(self, "origin path account names")
 
 
+class Blobs(NamedTuple):
+    """Where objects are kept; the fields are as of `Queues`."""
+
+    origin: str
+    path: str = ""
+    account: str = ""
+    key: str | None = None
+    sas: str | None = None
+
+    def __repr__(self) -> str:
+        return masked(self, "origin path account")
+
+
+class Account(NamedTuple):
+    """What a connection string of a storage account leads to; without a name for it, no blobs."""
+
+    queues: Queues
+    blobs: Blobs | None
+
+
 class Events(NamedTuple):
     """Where events are published.
 

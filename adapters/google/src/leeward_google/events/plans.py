@@ -73,11 +73,10 @@ def publish(endpoint: PubSubEndpoint, call: Publish, view: View) -> Plan:
         InvalidRequest: the bus has a name that no topic has, or the events have not all the same
             ordering key; before anything is sent.
     """
-    topic = _checked(call.bus)
+    path = path_of(endpoint, call.bus)
     _check_ordering(call.events)
-    target = f"/v1/projects/{endpoint.project}/topics/{topic}:publish"
     body = json_text.encode({"messages": [message_of(event) for event in call.events]})
-    request = Request("POST", endpoint.origin, target, JSON, body)
+    request = Request("POST", endpoint.origin, f"{path}:publish", JSON, body)
     service = EMULATOR if endpoint.emulator else GOOGLE
     response, refusal = yield from exchange(service, request, view)
     return refusal or _published(response, len(call.events))
@@ -119,15 +118,19 @@ def _data(data: Any) -> bytes:
     return data if isinstance(data, bytes) else json_text.encode(data)
 
 
-def _checked(bus: str) -> str:
-    """Return the id of a topic as it stands in a path."""
+def path_of(endpoint: PubSubEndpoint, bus: str) -> str:
+    """Return the path of a topic.
+
+    Raises:
+        InvalidRequest: no topic can have this name.
+    """
     if not is_topic_name(bus):
         raise InvalidRequest(
             f"bus {bus!r} cannot be the name of a Pub/Sub topic: use 3 to 255 letters, digits and "
             "'. _ ~ + % -', beginning with a letter and not with 'goog'",
             field="bus",
         )
-    return bus.replace("%", "%25")
+    return f"/v1/projects/{endpoint.project}/topics/{bus.replace('%', '%25')}"
 
 
 def _check_ordering(events: tuple[Event, ...]) -> None:

@@ -25,7 +25,7 @@ from leeward.adapter.http_functions import Address
 from leeward.adapter.json_text import Undecodable
 from leeward.adapter.plans import Learn, Need, Plan, Planner, Step, View
 from leeward.adapter.wire import Request, Response
-from leeward.envelope import IDEMPOTENCY_KEY
+from leeward.envelope import IDEMPOTENCY_KEY, TRACEPARENT
 from leeward.errors import InvalidRequest
 from leeward_google.exchange import EMULATOR, GOOGLE, JSON
 from leeward_google.functions.addresses import (
@@ -62,8 +62,10 @@ def enqueue_message(configured: Topics, project: str, call: Enqueue, view: View)
     Raises:
         InvalidRequest: the function's topic cannot be one; before anything is sent.
     """
-    topic = _topic_of(call.function, configured)
+    topic = topic_of(call.function, configured)
     attributes = {"content-type": "application/json", KEY: call.idempotency_key}
+    if call.trace is not None:
+        attributes[TRACEPARENT] = call.trace
     body = {"messages": [{"data": _base64(call.payload), "attributes": attributes}]}
     target = f"/v1/projects/{project}/topics/{topic.replace('%', '%25')}:publish"
     request = Request("POST", configured.origin, target, JSON, json_text.encode(body))
@@ -89,7 +91,8 @@ def enqueue_task(configured: Tasks, functions: Functions, call: Enqueue, view: V
     return refusal or _accepted(response, "name")
 
 
-def _topic_of(function: str, configured: Topics) -> str:
+def topic_of(function: str, configured: Topics) -> str:
+    """Return the topic of a function; raise `InvalidRequest` if it cannot have one."""
     topic = configured.names.get(function, function)
     if not is_topic_name(topic):
         raise InvalidRequest(
@@ -123,7 +126,11 @@ def _task(
     request: dict[str, Any] = {
         "url": address.origin + address.target,
         "httpMethod": "POST",
-        "headers": {"Content-Type": "application/json", IDEMPOTENCY_KEY: call.idempotency_key},
+        "headers": {
+            "Content-Type": "application/json",
+            IDEMPOTENCY_KEY: call.idempotency_key,
+            **({} if call.trace is None else {TRACEPARENT: call.trace}),
+        },
         "body": _base64(call.payload),
     }
     if configured.account is not None:

@@ -68,7 +68,9 @@ def handler(app: App, *, target: str | None = None, **options: Any) -> WebFuncti
         )
     region = os.environ.get("FUNCTION_REGION") or os.environ.get("GOOGLE_CLOUD_REGION")
     logs = LogStyle("time", logged)
-    host = Host(app, Platform("google", region, SystemClock(), ANSWER_BYTES, logs))
+    host = Host(
+        app, Platform("google", region, SystemClock(), ANSWER_BYTES, logs, flush=True, cloud="gcp")
+    )
 
     def main(request: Any) -> tuple[bytes, int, list[tuple[str, str]]]:
         headers = headers_of(request.headers.items())

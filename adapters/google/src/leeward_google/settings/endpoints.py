@@ -10,7 +10,14 @@ from leeward.adapter.hosts import check_host, check_token_goes_safely, origin_of
 from leeward.adapter.options import Option, Setting, Values
 
 Service: TypeAlias = Literal[
-    "cloudfunctions", "cloudtasks", "firestore", "functions", "iamcredentials", "pubsub", "sts"
+    "cloudfunctions",
+    "cloudtasks",
+    "firestore",
+    "functions",
+    "iamcredentials",
+    "pubsub",
+    "storage",
+    "sts",
 ]
 """Who is asked: an API by its name in front of ``googleapis.com``, or a function."""
 
@@ -21,6 +28,7 @@ _NAMES: Final[dict[Service, str]] = {
     "functions": "Cloud Run and Cloud Functions",
     "iamcredentials": "IAM credentials",
     "pubsub": "Pub/Sub",
+    "storage": "Cloud Storage",
     "sts": "the Security Token Service",
 }
 

@@ -26,6 +26,7 @@ from leeward_google.settings.services import (
     Events,
     Functions,
     Identity,
+    Objects,
     Tables,
     Tasks,
     Topics,
@@ -117,6 +118,9 @@ OPTIONS: Final = (
     endpoint_option("firestore_endpoint", "firestore", excludes="firestore_emulator"),
     Option("firestore_emulator", "an emulator of Firestore", variables="FIRESTORE_EMULATOR_HOST",
            key=False, check=check_emulator),
+    endpoint_option("storage_endpoint", "storage", excludes="storage_emulator"),
+    Option("storage_emulator", "an emulator of Cloud Storage", variables="STORAGE_EMULATOR_HOST",
+           key=False, check=check_emulator),
     Option("database", "of Firestore", default="(default)", check=_DATABASE),
     Option("credentials_file", "of a service account, or of a workload identity",
            variables="GOOGLE_APPLICATION_CREDENTIALS"),
@@ -147,6 +151,7 @@ class Settings(NamedTuple):
         admin: origin of the Cloud Functions API, where functions are looked up.
         identity: who asks.
         http: how requests are carried.
+        objects: for objects.
     """
 
     functions: Functions | None
@@ -158,6 +163,7 @@ class Settings(NamedTuple):
     admin: str = endpoint("cloudfunctions")
     identity: Identity = Identity()
     http: HttpSettings = HttpSettings()
+    objects: Objects = Objects(endpoint("storage"))
 
 
 def settings_from(config: TargetConfig) -> Settings:
@@ -181,6 +187,7 @@ def settings_from(config: TargetConfig) -> Settings:
         admin=values["functions_endpoint"],
         identity=_identity(values),
         http=http_settings(values),
+        objects=Objects(*_emulated("storage", values)),
     )
 
 

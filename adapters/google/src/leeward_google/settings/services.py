@@ -96,6 +96,18 @@ class Tables(NamedTuple):
     emulator: bool = False
 
 
+class Objects(NamedTuple):
+    """Where objects are kept.
+
+    Attributes:
+        origin: of Cloud Storage.
+        emulator: whether an emulator is asked, which takes no credential.
+    """
+
+    origin: str
+    emulator: bool = False
+
+
 class Identity(NamedTuple):
     """Who asks, as far as the settings say.
 

@@ -1,0 +1,47 @@
+"""Looking whether functions, buses and tables are there, for `leeward doctor`.
+
+A dry run of a function asks Lambda for what a call would need, permission included, and runs
+nothing. A table is asked for an item that need not exist, which shows that its key fits, too.
+
+Source: the API references of `Invoke` (`DryRun`), `DescribeEventBus` and `GetItem`.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from leeward.adapter import json_text
+from leeward.adapter.looking import BUS, FUNCTION, QUEUE, TABLE, Look, ask, load_of, looked
+from leeward.adapter.plans import Plan, Planner, View
+from leeward.adapter.wire import Request
+from leeward_aws.events.plans import DESCRIBE
+from leeward_aws.exchange import Endpoint, endpoint_of
+from leeward_aws.functions.plans import DRY_RUN, path_of
+from leeward_aws.settings.options import Settings
+from leeward_aws.tables.plans import load
+
+
+def looks(settings: Settings) -> dict[str, Planner]:
+    """Return the planners that look."""
+    function = partial(_function, endpoint_of("lambda", settings))
+    return {
+        FUNCTION: function,
+        QUEUE: function,  # whoever may call a function may queue the call
+        BUS: partial(_bus, endpoint_of("events", settings)),
+        TABLE: partial(_table, endpoint_of("dynamodb", settings)),
+    }
+
+
+def _function(endpoint: Endpoint, look: Look, view: View) -> Plan:
+    request = Request("POST", endpoint.origin, path_of(look.name), DRY_RUN, b"null")
+    return (yield from ask(endpoint.service, request, view))
+
+
+def _bus(endpoint: Endpoint, look: Look, view: View) -> Plan:
+    body = json_text.encode({"Name": look.name})
+    request = Request("POST", endpoint.origin, "/", DESCRIBE, body)
+    return (yield from ask(endpoint.service, request, view, right="events:DescribeEventBus"))
+
+
+def _table(endpoint: Endpoint, look: Look, view: View) -> Plan:
+    return (yield from looked(load(endpoint, load_of(look), view)))

@@ -1,0 +1,1 @@
+"""Workflows: a definition as a state machine of Step Functions."""

@@ -1,0 +1,94 @@
+"""Looking whether functions, queues, buses and containers are there, for `leeward doctor`.
+
+A function is known where it is looked up at the Resource Manager; else the host of its app is
+asked for its own health, which runs nothing. An Event Grid topic takes events, and answers nothing
+else: that it answers at all shows the way there.
+
+Sources: "Get Queue Metadata" in the reference of Azure Storage; `HostController` of
+azure-functions-host for ``admin/host/ping``.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from leeward.adapter import Result
+from leeward.adapter.exchange import by_headers
+from leeward.adapter.http_functions import Address
+from leeward.adapter.looking import (
+    BUS,
+    FUNCTION,
+    QUEUE,
+    TABLE,
+    UNANSWERABLE,
+    Look,
+    Seen,
+    ask,
+    load_of,
+    looked,
+    reached,
+)
+from leeward.adapter.plans import Need, Plan, Planner, View
+from leeward.adapter.resolver import FunctionAddress
+from leeward.adapter.wire import Request
+from leeward_azure.events.plans import EVENTS, EventsEndpoint, topic_of
+from leeward_azure.functions.addresses import check_name
+from leeward_azure.functions.queues import QUEUE as SERVICE
+from leeward_azure.functions.queues import Signed, queue_headers, queue_of
+from leeward_azure.identity.credentials import TopicKey
+from leeward_azure.settings.services import Events, Functions, Queues, Tables
+from leeward_azure.tables.plans import CosmosEndpoint, load
+
+
+def functions(configured: Functions) -> dict[str, Planner]:
+    """Return the planner that looks for a function."""
+    return {FUNCTION: partial(_function, configured)}
+
+
+def queues(configured: Queues) -> dict[str, Planner]:
+    """Return the planner that looks for the queue of a function."""
+    return {QUEUE: partial(_queue, configured)}
+
+
+def events(found: Events) -> dict[str, Planner]:
+    """Return the planner that looks for a bus."""
+    endpoint = EventsEndpoint(found.topic_url or found.namespace, found.urls, frozenset(found.keys))
+    return {BUS: partial(_bus, endpoint)}
+
+
+def tables(found: Tables) -> dict[str, Planner]:
+    """Return the planner that looks for a container."""
+    return {TABLE: partial(_table, CosmosEndpoint(found.origin, found.database))}
+
+
+def _function(configured: Functions, look: Look, view: View) -> Plan:
+    del view
+    check_name(look.name, configured)
+    address: Address = yield Need(FunctionAddress(look.name))
+    if address.looked_up:
+        return Result.ok(Seen(reached=False))
+    why = f"{UNANSWERABLE}; with function_app, subscription_id and resource_group it can"
+    return (yield from reached(Request("GET", address.origin, "/admin/host/ping"), why))
+
+
+def _queue(configured: Queues, look: Look, view: View) -> Plan:
+    path = f"{configured.path}/{queue_of(look.name, configured)}"
+    target = f"{path}?comp=metadata" + (f"&{configured.sas}" if configured.sas else "")
+    request = Request("GET", configured.origin, target)
+    proof = partial(queue_headers, Signed(configured.account, path, None))
+    right = "Microsoft.Storage/storageAccounts/queueServices/queues/read"
+    return (yield from ask(SERVICE, request, view, right=right, authorize=by_headers(proof)))
+
+
+def _bus(endpoint: EventsEndpoint, look: Look, view: View) -> Plan:
+    del view
+    origin, target, _ = topic_of(look.name, endpoint)
+    need: Any = TopicKey(look.name) if look.name in endpoint.keyed else EVENTS.need
+    yield Need(need)
+    why = "Event Grid takes events and answers nothing else; it was reached, and a key is there"
+    return (yield from reached(Request("GET", origin, target), why))
+
+
+def _table(endpoint: CosmosEndpoint, look: Look, view: View) -> Plan:
+    return (yield from looked(load(endpoint, load_of(look), view)))

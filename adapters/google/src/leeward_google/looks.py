@@ -1,0 +1,95 @@
+"""Looking whether functions, topics, queues and databases are there, for `leeward doctor`.
+
+A function is known where it is looked up at the Cloud Functions API. One with a URL is not asked:
+whatever is sent there may run it. A collection of Firestore need not exist; its database must.
+
+Sources: `projects.topics.get` in Pub/Sub's REST reference, `projects.locations.queues.get` in that
+of Cloud Tasks.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from leeward.adapter import Result
+from leeward.adapter.http_functions import Address
+from leeward.adapter.looking import (
+    BUS,
+    FUNCTION,
+    QUEUE,
+    TABLE,
+    UNANSWERABLE,
+    Look,
+    Seen,
+    ask,
+    load_of,
+    looked,
+)
+from leeward.adapter.plans import Need, Plan, Planner, View
+from leeward.adapter.resolver import FunctionAddress
+from leeward.adapter.wire import Request
+from leeward_google.events.plans import PubSubEndpoint, path_of
+from leeward_google.exchange import EMULATOR, GOOGLE
+from leeward_google.functions.addresses import check_name
+from leeward_google.functions.queues import topic_of
+from leeward_google.settings.options import Settings
+from leeward_google.settings.services import Functions, Tasks, Topics
+from leeward_google.tables.plans import FirestoreEndpoint, load
+
+
+def functions(configured: Functions) -> dict[str, Planner]:
+    """Return the planner that looks for a function."""
+    return {FUNCTION: partial(_function, configured)}
+
+
+def tasks(configured: Tasks) -> dict[str, Planner]:
+    """Return the planner that looks for the queue of Cloud Tasks that all functions share."""
+    return {QUEUE: partial(_queue, configured)}
+
+
+def of_project(settings: Settings, project: str) -> dict[str, Planner]:
+    """Return the planners that look for what a project has."""
+    tables, buses, queued = settings.tables, settings.events, settings.queued
+    documents = FirestoreEndpoint(tables.origin, project, tables.database, tables.emulator)
+    found: dict[str, Planner] = {
+        BUS: partial(_bus, PubSubEndpoint(buses.origin, project, buses.emulator)),
+        TABLE: partial(_table, documents),
+    }
+    if isinstance(queued, Topics):
+        found[QUEUE] = partial(_topic_of_function, queued, project)
+    return found
+
+
+def _function(configured: Functions, look: Look, view: View) -> Plan:
+    del view
+    check_name(look.name, configured)
+    address: Address = yield Need(FunctionAddress(look.name))
+    if address.looked_up:
+        return Result.ok(Seen(reached=False))
+    why = f"{UNANSWERABLE}; without a URL, and with a region, it can"
+    return Result.ok(Seen(None, why, reached=False))
+
+
+def _queue(configured: Tasks, look: Look, view: View) -> Plan:
+    del look
+    request = Request("GET", configured.origin, f"/v2/{configured.queue}")
+    return (yield from ask(GOOGLE, request, view, right="cloudtasks.queues.get"))
+
+
+def _topic_of_function(configured: Topics, project: str, look: Look, view: View) -> Plan:
+    endpoint = PubSubEndpoint(configured.origin, project, configured.emulator)
+    return (yield from _topic(endpoint, topic_of(look.name, configured), view))
+
+
+def _bus(endpoint: PubSubEndpoint, look: Look, view: View) -> Plan:
+    return (yield from _topic(endpoint, look.name, view))
+
+
+def _topic(endpoint: PubSubEndpoint, topic: str, view: View) -> Plan:
+    request = Request("GET", endpoint.origin, path_of(endpoint, topic))
+    service = EMULATOR if endpoint.emulator else GOOGLE
+    return (yield from ask(service, request, view, right="pubsub.topics.get"))
+
+
+def _table(endpoint: FirestoreEndpoint, look: Look, view: View) -> Plan:
+    return (yield from looked(load(endpoint, load_of(look), view)))

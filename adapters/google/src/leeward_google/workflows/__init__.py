@@ -1,0 +1,1 @@
+"""Workflows: a definition as a workflow of Google Cloud Workflows."""

@@ -1,0 +1,120 @@
+"""Looking whether a function, queue, bus or table is there, without any effect: `leeward doctor`.
+
+An adapter has one plan for each kind of thing that its cloud can be asked for, under the verbs of
+`LOOKS`. `looked` makes a plan of one that reads, such as that of ``load``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from leeward.adapter.exchange import Service, as_look_up, exchange
+from leeward.adapter.http_dates import ahead_of
+from leeward.adapter.plan_run import proves_nothing_done, result_of
+from leeward.adapter.plans import SKEWED, STALE_CREDENTIALS, Plan, Send, View
+from leeward.calls import Key, Load, Result
+from leeward.errors import Outcome
+from leeward.http.messages import Failure, Request, Response
+
+FUNCTION: Final = "look_function"
+QUEUE: Final = "look_queue"
+BUS: Final = "look_bus"
+TABLE: Final = "look_table"
+
+LOOKS: Final = (FUNCTION, QUEUE, BUS, TABLE)
+
+UNANSWERABLE: Final = "its cloud cannot be asked without calling it"
+
+
+class Look(NamedTuple):
+    """Look whether something is there. The value of an OK result is a `Seen`.
+
+    NOT_FOUND says that it is not there, and AUTH that the identity is refused that would call it.
+
+    Attributes:
+        name: the target's own name of it.
+        verb: which kind of thing, one of `LOOKS`.
+        key: of a table, the fields of its key.
+    """
+
+    name: str
+    verb: str
+    key: tuple[str, ...] = ("id",)
+
+
+class Seen(NamedTuple):
+    """What a look has shown.
+
+    Attributes:
+        there: whether it is there; None where that cannot be asked.
+        why: why not, in words for an operator.
+        time: Unix seconds, as the target's clock has told them; None if it did not.
+        reached: whether it was the place itself that calls go to which has answered.
+    """
+
+    there: bool | None = True
+    why: str = ""
+    time: float | None = None
+    reached: bool = True
+
+
+def load_of(look: Look) -> Load:
+    """Return a load that reads an item which need not exist: it needs no right of its own."""
+    return Load(look.name, Key(look.key, ("leeward-doctor",) * len(look.key)))
+
+
+def looked(plan: Plan, *, there: bool | None = True, why: str = "") -> Plan:
+    """Run a plan that only reads; the value of its success is a `Seen` with the target's time."""
+    time: float | None = None
+    try:
+        step = next(plan)
+        while True:
+            answer = yield step
+            if isinstance(answer, Response):
+                time = time_of(answer)
+            step = plan.send(answer)
+    except StopIteration as end:
+        result: Result[Any] = proves_nothing_done(end.value)
+    return result._replace(value=Seen(there, why, time)) if _is_ok(result) else result
+
+
+def ask(service: Service, request: Request, view: View, *, right: str = "", **more: Any) -> Plan:
+    """Send one request that a thing answers which is there.
+
+    Args:
+        service: that is asked.
+        request: without a word on who sends it.
+        view: of the plan.
+        right: the permission that it takes, where calling the thing does not need it: whoever has
+            not got it may be able to call all the same.
+        more: as for `exchange`.
+    """
+    request_steps = exchange(service, request, view, effect=False, **more)
+    response, refusal = as_look_up((yield from request_steps))
+    if refusal is None:
+        return Result.ok(Seen(time=time_of(response)))
+    forbidden = response.status in (400, 403) and refusal.outcome is Outcome.AUTH
+    if right and forbidden and refusal.reason not in (SKEWED, STALE_CREDENTIALS):
+        why = f"this identity may not look ({refusal.code}); that takes {right}, calls do not"
+        return Result.ok(Seen(None, why, time_of(response)))
+    return refusal
+
+
+def reached(request: Request, why: str) -> Plan:
+    """Send a request that anything may answer, without a credential; say `why` that shows no more.
+
+    It must be one that runs nothing, whoever answers.
+    """
+    response: Response | Failure = yield Send(request, effect=False)
+    if isinstance(response, Failure):
+        return proves_nothing_done(result_of(response))
+    return Result.ok(Seen(None, why, time_of(response)))
+
+
+def time_of(response: Response) -> float | None:
+    """Return the time of the server that answered, in Unix seconds, if it says it."""
+    return ahead_of(response.headers.get("date", ""), 0.0)
+
+
+def _is_ok(result: Result[Any]) -> bool:
+    return result.outcome is Outcome.OK

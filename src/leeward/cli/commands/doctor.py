@@ -1,0 +1,57 @@
+"""``leeward doctor``: whether a failover can happen."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import redirect_stdout
+
+import typer
+
+from leeward.cli.doctor.findings import Finding, State
+from leeward.cli.doctor.visit import examine
+from leeward.cli.global_options import modules_beside, options_of
+from leeward.cli.output.console import Printers
+from leeward.cli.output.exit_codes import BROKEN
+from leeward.cli.output.json_view import JsonObject
+
+
+def doctor(context: typer.Context) -> None:
+    """Look whether a failover can happen, before it has to.
+
+    Every target of the order is opened and asked for its credentials, its functions, buses and
+    tables, and its time. Nothing is called, published, stored or changed.
+    """
+    options = options_of(context)
+    config = options.resolved()
+    with redirect_stdout(sys.stderr), modules_beside(config):
+        findings = examine(config, options.environment(), time.time)
+    faults = sum(each.state is State.FAULT for each in findings)
+    data = {"ok": not faults, "faults": faults, "findings": [_json(each) for each in findings]}
+    options.output.show(data, _render)
+    if faults:
+        raise typer.Exit(BROKEN.code)
+
+
+def _json(finding: Finding) -> JsonObject:
+    return finding._asdict() | {"state": finding.state.value}
+
+
+_SHOWN = {"ok": "ok", "note": "note", "fault": "FAULT"}
+
+
+def _render(data: JsonObject, printers: Printers) -> None:
+    rows = [
+        (_SHOWN[each["state"]], each["target"], each["check"], _sentence(each))
+        for each in data["findings"]
+    ]
+    printers.out.table(("", "target", "check", "found"), rows, ("bold", "cyan"))
+    printers.out.text("")
+    faults = data["faults"]
+    told = f"{faults} fault{'s' if faults > 1 else ''}: a failover may not happen as configured"
+    printers.out.text(told if faults else "A failover can happen.", "red" if faults else "green")
+
+
+def _sentence(finding: JsonObject) -> str:
+    message, remedy = finding["message"], finding["remedy"]
+    return f"{message}. To do: {remedy}" if remedy else message

@@ -1,0 +1,253 @@
+"""``leeward drill``: an outage on purpose, at the router's own side of the wire."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from leeward.cli.arguments import json_argument, seconds
+from leeward.cli.doctor.order import serving
+from leeward.cli.drill.faults import parse_fault
+from leeward.cli.drill.record import Plan, Record
+from leeward.cli.drill.verdict import Impact, Verdict, judge
+from leeward.cli.global_options import GlobalOptions, modules_beside, options_of
+from leeward.cli.output.console import Printers
+from leeward.cli.output.exit_codes import BROKEN
+from leeward.cli.output.json_view import JsonObject
+from leeward.clock import SystemClock
+from leeward.config import Config, FunctionConfig
+from leeward.config.order import parse_order
+from leeward.entropy import random_unit
+from leeward.errors import ConfigError
+from leeward.opening import target_config
+from leeward.operations.arguments import check_effect
+from leeward.registry import open_target
+from leeward.values import Effect
+
+USUAL_FAULT: Final = "blackout@10s-30s"
+"""What happens to the first target if nothing else is said."""
+
+RETURN_SECONDS: Final = 60.0
+"""After the last fault, for the way back: holds, probes and the ramp."""
+
+MOST_SECONDS: Final = 24 * 3600.0
+FASTEST: Final = 1000.0
+"""Calls a second."""
+
+SIMULATED: Final = "local:a,local:b,local:c"
+"""The order of a simulated drill where fewer than two targets are configured."""
+
+
+def drill(
+    context: typer.Context,
+    function: Annotated[
+        str, typer.Argument(metavar="FUNCTION", help="Logical name of the function to call.")
+    ] = "",
+    payload: Annotated[
+        str | None,
+        typer.Argument(metavar="PAYLOAD", help="JSON, @file, or - for the standard input."),
+    ] = None,
+    *,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fault",
+            metavar="FAULT",
+            help="TARGET:KIND@FROM-TO in seconds; KIND is blackout, refuse, throttle, error, "
+            "lose_answer, or slow with a factor; a share as 50%. May be given several times. "
+            f"Default: the first target, {USUAL_FAULT}.",
+        ),
+    ] = None,
+    rate: Annotated[float, typer.Option(metavar="NUMBER", help="Calls a second.")] = 20.0,
+    duration: Annotated[
+        float | None,
+        typer.Option(
+            "--seconds",
+            parser=seconds,
+            metavar="SECONDS",
+            help="How long to call. Default: 60 s more than the faults take.",
+        ),
+    ] = None,
+    effect: Annotated[
+        str | None,
+        typer.Option("--effect", metavar="EFFECT", help="As of invoke. Default: as configured."),
+    ] = None,
+    timeout: Annotated[
+        float,
+        typer.Option("--timeout", parser=seconds, metavar="SECONDS", help="Of each call."),
+    ] = 10.0,
+    simulate: Annotated[
+        bool,
+        typer.Option("--simulate", help="On simulated targets in virtual time; nothing is called."),
+    ] = False,
+    report: Annotated[
+        Path, typer.Option("--report", metavar="FILE", help="Where the page goes.")
+    ] = Path("drill.html"),
+) -> None:
+    """Call a function while targets fail on purpose, and report what came of it.
+
+    The faults are made here, between the router and the targets, so nothing happens to a cloud: but
+    the function is really called there, so choose one that may be, or --simulate.
+    """
+    from leeward.cli.drill.chart import check_installed, draw
+    from leeward.cli.drill.page import page
+
+    check_installed()
+    options = options_of(context)
+    config = _config(options, simulate=simulate)
+    plan = _plan(
+        config,
+        function=function,
+        faults=fault or [],
+        rate=rate,
+        duration=duration,
+        effect=effect,
+        simulate=simulate,
+    )
+    data = json_argument(payload, "PAYLOAD")
+    with _decisions_in_the_report_alone():
+        record = _play(options, config, plan, data, timeout)
+    verdict = judge(plan, record)
+    report.write_text(page(plan, record, verdict, draw(plan, record)), encoding="utf-8")
+    options.output.show(_json(verdict, report), _render)
+    if verdict.broken:
+        raise typer.Exit(BROKEN.code)
+
+
+@contextmanager
+def _decisions_in_the_report_alone() -> Iterator[None]:
+    """Keep the router's warnings off the terminal: all that it decides is in the report."""
+    logger = logging.getLogger("leeward.routing")
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
+
+
+def _plan(
+    config: Config,
+    *,
+    function: str,
+    faults: Sequence[str],
+    rate: float,
+    duration: float | None,
+    effect: str | None,
+    simulate: bool,
+) -> Plan:
+    if not function and not simulate:
+        raise ConfigError(
+            "a drill needs the name of a function that may be called: leeward drill FUNCTION; "
+            "or --simulate, which calls none"
+        )
+    order = tuple(str(target) for target in config.order)
+    configured = config.functions.get(function, FunctionConfig())
+    chosen = check_effect(effect) or (Effect.IDEMPOTENT if simulate else configured.effect)
+    read = tuple(parse_fault(each, order) for each in faults or [f"{order[0]}:{USUAL_FAULT}"])
+    length = duration or max(each.end for each in read) + RETURN_SECONDS
+    _check(length, rate)
+    able = serving(config, "invoke", function)
+    stays = chosen is Effect.KEYED and not configured.shared_dedup
+    return Plan(
+        order,
+        function or "simulated",
+        chosen,
+        rate,
+        length,
+        read,
+        able[:1] if stays else able,
+        configured.shared_dedup,
+        simulate,
+    )
+
+
+def _config(options: GlobalOptions, *, simulate: bool) -> Config:
+    # Other processes are not to learn of what has only been made up.
+    config = options.resolved()._replace(snapshot=None)
+    if not simulate:
+        return config
+    order = config.order if len(config.order) > 1 else parse_order(SIMULATED, "--simulate")
+    # Groups, weights and the way back hold there as well; health checks have a thread of their own.
+    return config._replace(order=order, health_checks=None)
+
+
+def _check(length: float, rate: float) -> None:
+    if not 0 < length <= MOST_SECONDS:
+        raise ConfigError(f"--seconds must be more than 0 and at most {MOST_SECONDS:,.0f}")
+    if not 0 < rate <= FASTEST:
+        raise ConfigError(f"--rate must be more than 0 and at most {FASTEST:,.0f} calls a second")
+
+
+def _play(
+    options: GlobalOptions, config: Config, plan: Plan, payload: Any, timeout: float
+) -> Record:
+    from leeward.cli.drill.progress import progress
+    from leeward.cli.drill.traffic import play
+    from leeward.cli.drill.virtual_time import run_virtually, seeded, simulated
+
+    if plan.simulated:
+        random = seeded("faults").random
+        drivers = simulated(plan.order)
+        return run_virtually(
+            lambda clock: play(plan, drivers, config, clock, random, timeout=timeout)
+        )
+    with redirect_stdout(sys.stderr):
+        with modules_beside(config):
+            opened = [
+                open_target(target_config(target, config, options.environment()))
+                for target in config.order
+            ]
+        with progress(plan, sys.stderr, quiet=options.output.is_for_programs) as look:
+            return asyncio.run(
+                play(
+                    plan,
+                    opened,
+                    config,
+                    SystemClock(),
+                    random_unit,
+                    payload=payload,
+                    timeout=timeout,
+                    look=look,
+                )
+            )
+
+
+def _json(verdict: Verdict, report: Path) -> JsonObject:
+    told = verdict._asdict()
+    faults = [_fault(each) for each in told.pop("impacts")]
+    return {"ok": not verdict.broken, **told, "faults": faults, "report": str(report)}
+
+
+def _fault(impact: Impact) -> JsonObject:
+    return impact._asdict() | {"fault": str(impact.fault)}
+
+
+def _render(data: JsonObject, printers: Printers) -> None:
+    from leeward.cli.drill.page import seconds_in_words
+
+    out = printers.out
+    shown = ("calls", "answered", "lost", "doubled", "unknown", "repeated", "all_faulty")
+    out.pairs([(name.replace("_", " "), f"{data[name]:,}") for name in shown])
+    out.text("")
+    rows = [
+        (
+            each["fault"],
+            seconds_in_words(each["detected"], "no circuit opened"),
+            seconds_in_words(each["returned"], "not seen"),
+        )
+        for each in data["faults"]
+    ]
+    out.table(("fault", "detected after", "back after its end"), rows, ("cyan",))
+    out.text("")
+    for each in data["broken"]:
+        out.text(f"Broken: {each}.", "red")
+    if not data["broken"]:
+        out.text("Every promise was kept.", "green")
+    out.text(f"Report: {data['report']}")

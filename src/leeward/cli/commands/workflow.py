@@ -1,0 +1,321 @@
+"""``leeward workflow``: start runs, look at them, end them, and draw them."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from leeward.cli.arguments import json_argument, seconds
+from leeward.cli.global_options import GlobalOptions, options_of
+from leeward.cli.output.console import Printers
+from leeward.cli.output.exit_codes import ABSENT, LATER, RAISED
+from leeward.cli.output.json_view import JsonObject, json_of_run
+from leeward.errors import ConfigError
+
+if TYPE_CHECKING:
+    from leeward.client import Client
+    from leeward.workflow.model import Definition
+    from leeward.workflow.runs import Run
+
+Name = Annotated[str, typer.Argument(metavar="WORKFLOW", help="Its name.")]
+Id = Annotated[str, typer.Argument(metavar="RUN", help="The id of the run.")]
+
+LONGEST_WAIT = 24 * 3600.0
+"""Seconds that a command follows a run, if it is not told."""
+
+
+def list_(
+    context: typer.Context,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[WORKFLOW]", help="Its name; by default all.")
+    ] = None,
+    *,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many runs.")] = 50,
+) -> None:
+    """List the latest runs, the last one first."""
+    options = options_of(context)
+    with options.client_of_data() as client:
+        runs = [json_of_run(run) for run in client.list_runs(name, limit=limit)]
+    options.output.show({"runs": runs}, _render_list)
+
+
+def show(context: typer.Context, name: Name, run: Id) -> None:
+    """Show a run: how it stands, and what it has done, in order."""
+    options = options_of(context)
+    with options.client_of_data() as client:
+        found = client.get_run(name, run)
+    _show(options, found, name, run)
+
+
+def start(
+    context: typer.Context,
+    name: Name,
+    value: Annotated[
+        str | None,
+        typer.Argument(metavar="[INPUT]", help="JSON, @file, or - for the standard input."),
+    ] = None,
+    *,
+    id: Annotated[
+        str, typer.Option("--id", help="Of the run: starting it again does nothing more.")
+    ],
+    wait: Annotated[
+        float,
+        typer.Option(
+            parser=seconds,
+            metavar="SECONDS",
+            help="How long to run it here; then others go on. Default: to its end.",
+        ),
+    ] = LONGEST_WAIT,
+) -> None:
+    """Start a run, and go on with it here until it has ended."""
+    options = options_of(context)
+    payload = json_argument(value, "input")
+    with options.client_of_workflows() as client:
+        client.start_workflow(name, payload, id=id)
+        found = _followed(client, name, id, wait)
+    _show(options, found, name, id, ended=True)
+
+
+def resume(
+    context: typer.Context,
+    *,
+    wait: Annotated[
+        float,
+        typer.Option(parser=seconds, metavar="SECONDS", help="How long. Default: to their end."),
+    ] = LONGEST_WAIT,
+) -> None:
+    """Go on with the runs whose process is gone, until no run is left; show those that were."""
+    options = options_of(context)
+    with options.client_of_workflows() as client:
+        left = [run for run in client.list_runs(limit=10_000) if run.ended is None]
+        client.resume_runs()
+        runs = [_followed(client, run.workflow, run.id, wait) for run in left]
+    options.output.show({"runs": [json_of_run(run) for run in runs if run]}, _render_list)
+
+
+def cancel(context: typer.Context, name: Name, run: Id) -> None:
+    """Ask a run to end: before its next step it compensates what it has done."""
+    options = options_of(context)
+    with options.client_of_data() as client:
+        found = client.cancel_run(name, run)
+    _show(options, found, name, run)
+
+
+def abort(context: typer.Context, name: Name, run: Id) -> None:
+    """End a run at once, without compensation."""
+    options = options_of(context)
+    with options.client_of_data() as client:
+        found = client.abort_run(name, run)
+    _show(options, found, name, run)
+
+
+def check(context: typer.Context) -> None:
+    """Check the workflows that leeward.toml names, and show their digests."""
+    options = options_of(context)
+    found = options.workflows(options.resolved())
+    data = [
+        {"workflow": each.name, "digest": each.digest, "timeout": each.timeout} for each in found
+    ]
+    options.output.show({"workflows": data}, _render_check)
+
+
+def draw(
+    context: typer.Context,
+    name: Name,
+    run: Annotated[
+        str | None, typer.Argument(metavar="[RUN]", help="A run whose state is shown in it.")
+    ] = None,
+    *,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Default: the standard output.")
+    ] = None,
+) -> None:
+    """Draw a workflow as SVG, with the state of a run in it."""
+    from leeward.workflow.picture import picture_of
+
+    options = options_of(context)
+    found = None
+    if run is not None:
+        with options.client_of_data() as client:
+            found = client.get_run(name, run)
+        if found is None:
+            _show(options, None, name, run)
+    svg = picture_of(_definition(options, name), found)
+    _write(options, {"workflow": name, "run": run, "svg": svg}, "svg", out)
+
+
+def write(
+    context: typer.Context,
+    name: Name,
+    *,
+    form: Annotated[
+        str, typer.Option("--format", metavar="yaml|json", help="Default: yaml.")
+    ] = "yaml",
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Default: the standard output.")
+    ] = None,
+) -> None:
+    """Write a workflow's definition as YAML or JSON."""
+    from leeward.workflow.document import written
+    from leeward.workflow.files import json_of, yaml_of
+
+    if form not in ("yaml", "json"):
+        raise typer.BadParameter("--format must be yaml or json")
+    options = options_of(context)
+    definition = _definition(options, name)
+    text = yaml_of(definition) if form == "yaml" else json_of(definition)
+    data = {"workflow": name, "definition": written(definition), "text": text}
+    _write(options, data, "text", out)
+
+
+def export(
+    context: typer.Context,
+    name: Name,
+    *,
+    engine: Annotated[
+        str, typer.Option(metavar="PROVIDER", help="Whose engine: as in CLOUD_PROVIDER.")
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Default: the working directory.")
+    ] = Path(),
+) -> None:
+    """Write a workflow for a cloud's own engine, and the command that deploys it.
+
+    Nothing is deployed.
+    """
+    from leeward.workflow.exports import exporter_of
+
+    options = options_of(context)
+    definition = _definition(options, name)
+    functions = options.resolved().functions
+    own = {each: found.names[engine] for each, found in functions.items() if engine in found.names}
+    made = exporter_of(engine)(definition, own)
+    for path, text in made.files.items():
+        _store(out / path, text)
+    files = [str(out / path) for path in made.files]
+    data = {"workflow": name, "engine": engine, "digest": definition.digest, "files": files}
+    options.output.show({**data, "command": made.command}, _render_export)
+
+
+def _render_export(data: JsonObject, printers: Printers) -> None:
+    for file in data["files"]:
+        printers.out.text(file)
+    printers.err.text(f"Not deployed; do it with: {data['command']}")
+
+
+def _store(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _write(options: GlobalOptions, data: JsonObject, field: str, out: Path | None) -> None:
+    """Write one text of a result into a file, or show the result."""
+    if out is None:
+        options.output.show(data, lambda shown, to: to.out.lines(shown[field].rstrip("\n")))
+        return
+    _store(out, data[field])
+    options.output.show({**data, "file": str(out)}, lambda shown, to: to.out.text(shown["file"]))
+
+
+def _followed(client: Client, name: str, id: str, wait: float) -> Run | None:
+    """Return a run once it has ended, or after `wait` seconds, with what it has done."""
+    with suppress(TimeoutError):
+        client.wait_for_run(name, id, timeout=wait)
+    return client.get_run(name, id)
+
+
+def _definition(options: GlobalOptions, name: str) -> Definition:
+    config = options.resolved()
+    found = {each.name: each for each in options.workflows(config)}
+    if name not in found:
+        known = ", ".join(found) or "none"
+        raise ConfigError(
+            f"no workflow {name!r} in {config.file or 'leeward.toml'} (known: {known}); name it: "
+            f'[workflows.{name}] definition = "module:flow"'
+        )
+    return found[name]
+
+
+def _show(
+    options: GlobalOptions, run: Run | None, name: str, id: str, *, ended: bool = False
+) -> None:
+    """Show a run; end with the exit code of what became of it, if it was to `ended` here."""
+    if run is None:
+        data = {"found": False, "workflow": name, "id": id}
+        options.output.show(data, _render_absence)
+        raise typer.Exit(ABSENT.code)
+    options.output.show({"found": True, **json_of_run(run)}, _render_run)
+    if ended and run.ended is None:
+        raise typer.Exit(LATER.code)
+    if ended and run.state.value != "succeeded":
+        raise typer.Exit(RAISED.code)
+
+
+def _render_absence(data: JsonObject, printers: Printers) -> None:
+    printers.err.text(f"{data['workflow']!r} has no run {data['id']!r}.")
+
+
+def _render_list(data: JsonObject, printers: Printers) -> None:
+    if not data["runs"]:
+        printers.err.text("No runs.")
+        return
+    rows = [
+        (each["workflow"], each["id"], each["state"], _time(each["started"]), each["error"] or "-")
+        for each in data["runs"]
+    ]
+    printers.out.table(("workflow", "run", "state", "started", "error"), rows, ("cyan", "cyan"))
+
+
+def _render_run(data: JsonObject, printers: Printers) -> None:
+    from leeward.cli import exact_json
+
+    pairs = [
+        ("run", f"{data['workflow']} {data['id']} on {data['target']}"),
+        ("state", data["state"] + (f", {data['error']}" if data["error"] else "")),
+        ("started", _time(data["started"])),
+        ("took", "-" if data["ended"] is None else f"{data['ended'] - data['started']:.3f} s"),
+        ("definition", (data["digest"] or "-")[:12]),
+    ]
+    if data["unreversed"]:
+        pairs.append(("not taken back", ", ".join(data["unreversed"])))
+    if data["result"] is not None:
+        pairs.append(("result", exact_json.write(data["result"])))
+    printers.out.pairs(pairs)
+    if data["events"]:
+        printers.out.text("")
+        header = ("after", "took", "step", "attempt", "end")
+        rows = [_event(each, data["started"]) for each in data["events"]]
+        printers.out.table(header, rows, ("dim", "dim", "cyan"))
+
+
+def _event(event: JsonObject, started: float) -> tuple[str, ...]:
+    end = event["error"] or "ok"
+    if event["ended"] is None:
+        end = "under way"
+    elif event["ambiguous"]:
+        end += " (may have run)"
+    took = "-" if event["ended"] is None else f"{event['ended'] - event['began']:.3f} s"
+    after = f"{event['began'] - started:.3f} s"
+    return after, took, event["path"], str(event["attempt"]), end
+
+
+def _render_check(data: JsonObject, printers: Printers) -> None:
+    if not data["workflows"]:
+        printers.err.text("No workflows in leeward.toml.")
+        return
+    rows = [
+        (each["workflow"], each["digest"][:12], str(each["timeout"] or "-"))
+        for each in data["workflows"]
+    ]
+    printers.out.table(("workflow", "digest", "timeout"), rows, ("cyan",))
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

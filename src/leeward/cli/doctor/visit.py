@@ -1,0 +1,129 @@
+"""Asking the targets of an order: each is opened by itself, and looked at without any effect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+from leeward.adapter import Capability, Driver, Result
+from leeward.adapter.looking import BUS, FUNCTION, QUEUE, TABLE, Look, Seen
+from leeward.cli.doctor import order
+from leeward.cli.doctor.findings import ORDER, Answered, Finding, State, judged
+from leeward.config import Config
+from leeward.errors import ConfigError, LeewardError, Outcome
+from leeward.opening import open_order
+
+SECONDS: Final = 10.0
+"""For one look. It may have to fetch a credential first."""
+
+ANYTHING: Final = Look("leeward-doctor", TABLE)
+"""What is looked for where nothing is configured: that it is not there is an answer, too."""
+
+
+def examine(
+    config: Config, env: Mapping[str, str], now: Callable[[], float], seconds: float = SECONDS
+) -> list[Finding]:
+    """Look at everything that a failover needs; return one finding for each check.
+
+    Args:
+        config: with the order.
+        env: the variables that adapters may read.
+        now: gives Unix seconds.
+        seconds: for each look.
+    """
+    findings: list[Finding] = []
+    drivers: dict[str, Driver] = {}
+    try:
+        for target in config.order:
+            alone = config._replace(order=(target,))
+            try:
+                drivers[str(target)] = open_order(alone, env)[0]
+            except LeewardError as error:
+                findings.append(_unopened(str(target), error))
+        with ThreadPoolExecutor(max(1, len(drivers))) as threads:
+            visits = [
+                threads.submit(_visit, config, driver, now, seconds) for driver in drivers.values()
+            ]
+            for each in visits:
+                findings += each.result()
+    finally:
+        for driver in drivers.values():
+            driver.close()
+    findings += order.limits(drivers)
+    findings += order.homes(config)
+    findings += order.residency(config)
+    findings += order.fallbacks(config, findings)
+    if not (config.functions or config.buses or config.tables):
+        findings.append(_nothing_named())
+    return findings
+
+
+def _unopened(target: str, error: LeewardError) -> Finding:
+    return Finding(
+        target, "settings", State.FAULT, str(error), "correct it; nothing goes there until then"
+    )
+
+
+def _nothing_named() -> Finding:
+    told = "no function, bus or table is configured by name, so none was looked for"
+    remedy = "name them in [functions.<name>], [buses.<name>] and [tables.<name>]"
+    return Finding(ORDER, "names", State.NOTE, told, remedy)
+
+
+def _visit(
+    config: Config, driver: Driver, now: Callable[[], float], seconds: float
+) -> list[Finding]:
+    try:
+        looks = list(_looks(config, driver))
+        found = list(order.capabilities_of(config, driver))
+    except ConfigError:
+        looks, found = [], []  # told once, of the order
+    nameless = not looks
+    if nameless and Capability.TABLES in driver.capabilities:
+        looks = [ANYTHING]
+    answers = [_ask(driver, look, now, seconds) for look in looks]
+    told = judged(driver.target, answers) if answers else []
+    if nameless and told:
+        told = told[:-1]  # not of what nobody has named
+    settings = Finding(driver.target, "settings", State.OK, "the target could be opened")
+    return [settings, *told, *found]
+
+
+def _looks(config: Config, driver: Driver) -> Iterator[Look]:
+    """Return what is configured for a target, and what it is able to serve at all."""
+    can = driver.capabilities
+    for name in config.functions:
+        if driver.target in order.serving(config, "invoke", name):
+            if Capability.INVOKE in can:
+                yield Look(name, FUNCTION)
+            if Capability.ENQUEUE in can:
+                yield Look(name, QUEUE)
+    for name in config.buses:
+        if driver.target in order.serving(config, "publish", name) and Capability.PUBLISH in can:
+            yield Look(name, BUS)
+    for name, table in config.tables.items():
+        if order.home_of(config, table.home) == driver.target and Capability.TABLES in can:
+            yield Look(name, TABLE, table.key)
+
+
+def _ask(driver: Driver, look: Look, now: Callable[[], float], seconds: float) -> Answered:
+    ask = getattr(driver, "look", None)
+    if ask is None:  # a driver of another kind
+        return Answered(look, Result.ok(Seen(None, "its driver has no way to look")))
+    began = now()
+    try:
+        result: Result[Any] = ask(look, seconds)
+    except LeewardError as error:
+        result = Result(Outcome.CALLER, message=str(error))
+    except Exception as error:  # noqa: BLE001 - an adapter's own mistake is a finding, too
+        result = Result(Outcome.AMBIGUOUS, code=type(error).__name__, cause=error)
+    time = result.value.time if isinstance(result.value, Seen) else None
+    return Answered(look, result, None if time is None else _offset(time, began, now()))
+
+
+def _offset(time: float, began: float, ended: float) -> float:
+    """Return how far a time is outside the seconds in which it was told; it has whole seconds."""
+    if time < began - 1:
+        return time - began
+    return time - ended if time > ended + 1 else 0.0

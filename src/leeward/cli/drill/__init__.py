@@ -1,0 +1,1 @@
+"""``leeward drill``: an outage on purpose, and what came of it."""

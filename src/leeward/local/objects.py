@@ -1,0 +1,280 @@
+"""Objects: files of a folder, which other programs can read.
+
+::
+
+    objects/
+        reports/                     a bucket
+            .data/<write id>.<sha256>    the bytes of one write; never changed
+            2026~/may.csv                a symbolic link to them: the object 2026/may.csv
+
+The bytes are written and synced first; the link is the commit point, made in one step, so a crash
+leaves the old object or the new one; it may leave bytes without a link too, which only take room.
+Reads need no lock: bytes that a link leads to are whole. A part of a name that is followed by a
+slash is a folder with ``~`` behind its name; ``%`` stands before what a file's name cannot hold.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote, unquote
+
+from leeward.adapter import Call, Result
+from leeward.errors import Outcome
+from leeward.object_calls import (
+    DeleteObject,
+    FoundObject,
+    GetObject,
+    HeadObject,
+    Listing,
+    ListObjects,
+    Piece,
+    PutObject,
+)
+
+PAGE_OBJECTS: Final = 1000
+
+MOST_LOOKS: Final = 100
+"""How often an object is looked for that others keep replacing meanwhile."""
+
+_DATA: Final = ".data"
+_LOCK: Final = ".lock"
+_WRITE: Final = re.compile(r"([A-Za-z0-9._-]{1,80})\.([0-9a-f]{64})")
+_LONGEST: Final = 200
+"""Characters of one file's name; a longer part of an object's name is a folder in a folder."""
+
+_CONTINUES: Final = "~~"
+_FOLDER: Final = "~"
+_SAFE: Final = " !#$&'()+,;=@[]^_`{}.-"
+_PAUSE: Final = 0.005
+"""Seconds between two looks whether the lock is free."""
+
+
+class Objects:
+    """Put, get, head, list and delete. A bucket is there as soon as it holds an object.
+
+    Args:
+        folder: where the buckets are; made with the first object.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        """Make one attempt at a call of objects."""
+        try:
+            match call:
+                case PutObject():
+                    return self._put(call, timeout)
+                case GetObject():
+                    return self._get(call)
+                case HeadObject():
+                    found = self._find(call.bucket, call.name)
+                    return Result.ok(found and found[1])
+                case ListObjects():
+                    return self._list(call)
+                case DeleteObject():
+                    return self._delete(call, timeout)
+        except OSError as error:
+            return _failed(error)
+        raise AssertionError(f"{call.verb} is not a call of objects")
+
+    def _put(self, call: PutObject, timeout: float) -> Result[Any]:
+        bucket = self._bucket(call.bucket)
+        path = self._path(call.bucket, call.name)
+        # One by one: `parents` would let others look into those in between.
+        for each in (self._folder.parent, self._folder, bucket, bucket / _DATA, path.parent):
+            each.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _locked(bucket, timeout) as free:
+            if not free:
+                return Result(Outcome.REJECTED, code="busy", reason="busy")
+            found = self._find(call.bucket, call.name)
+            if found is not None and found[1].write_id == call.write_id:
+                return Result.ok(call.write_id)
+            if _holds(call, found and found[1]):
+                data = bucket / _DATA / f"{call.write_id}.{call.checksum}"
+                _write(data, call.body)
+                _link(data, path, call.write_id)
+                if found is not None:
+                    found[0].unlink(missing_ok=True)
+                return Result.ok(call.write_id)
+        return Result(Outcome.CONFLICT, message="an object is there, or has another revision")
+
+    def _get(self, call: GetObject) -> Result[Any]:
+        # A replaced object's bytes are taken away; then the one that has replaced it is read.
+        for _ in range(MOST_LOOKS):
+            found = self._find(call.bucket, call.name)
+            if call.if_revision not in (None, found and found[1].revision):
+                return Result(Outcome.CONFLICT, message="the object has another revision")
+            if found is None:
+                return Result.ok(None)
+            with suppress(FileNotFoundError), found[0].open("rb") as file:
+                file.seek(call.start)
+                return Result.ok(Piece(file.read(call.length), found[1]))
+        return Result(Outcome.REJECTED, code="busy", reason="busy")
+
+    def _list(self, call: ListObjects) -> Result[Any]:
+        after = call.cursor or ""
+        named = sorted(
+            name
+            for name in _walk(self._bucket(call.bucket), "")
+            if name.startswith(call.prefix) and name > after
+        )
+        page, more = named[:PAGE_OBJECTS], len(named) > PAGE_OBJECTS
+        found = [self._find(call.bucket, name) for name in page]
+        objects = tuple(
+            each[1]._replace(write_id=None, checksum=None) for each in found if each is not None
+        )
+        return Result.ok(Listing(objects, page[-1] if more else None))
+
+    def _delete(self, call: DeleteObject, timeout: float) -> Result[Any]:
+        bucket = self._bucket(call.bucket)
+        if not bucket.is_dir():
+            return Result.ok(None)
+        path = self._path(call.bucket, call.name)
+        with _locked(bucket, timeout) as free:
+            if not free:
+                return Result(Outcome.REJECTED, code="busy", reason="busy")
+            found = self._find(call.bucket, call.name)
+            if found is not None:
+                path.unlink()
+                _sync(path.parent)
+                found[0].unlink(missing_ok=True)
+        return Result.ok(None)
+
+    def _find(self, bucket: str, name: str) -> tuple[Path, FoundObject] | None:
+        """Return an object's bytes and what is known of it; None if it is not there."""
+        path = self._path(bucket, name)
+        for _ in range(MOST_LOOKS):
+            try:
+                known = _WRITE.fullmatch(path.readlink().name)
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+            if known is None:
+                break
+            data = self._bucket(bucket) / _DATA / known[0]
+            with suppress(FileNotFoundError):  # replaced since: look again
+                size = data.stat().st_size
+                write_id, digest = known.groups()
+                return data, FoundObject(name, size, write_id, write_id, f"sha256:{digest}")
+        raise OSError(errno.EUCLEAN, f"{path} leads nowhere, or was not made by leeward")
+
+    def _bucket(self, bucket: str) -> Path:
+        return self._folder / quote(bucket, safe=_SAFE).replace(".", "%2E")
+
+    def _path(self, bucket: str, name: str) -> Path:
+        return self._bucket(bucket) / file_of(name)
+
+
+def file_of(name: str) -> str:
+    """Return where an object lies in its bucket."""
+    *folders, last = name.split("/")
+    pieces: list[str] = []
+    for part in folders:
+        cut = _cut(part)
+        pieces += [*(f"{each}{_CONTINUES}" for each in cut[:-1]), f"{cut[-1]}{_FOLDER}"]
+    cut = _cut(last)
+    return "/".join([*pieces, *(f"{each}{_CONTINUES}" for each in cut[:-1]), cut[-1]])
+
+
+def _cut(part: str) -> list[str]:
+    """Spell a part of a name as one file's name or several; none begins with a dot."""
+    quoted = quote(part, safe=_SAFE).replace("~", "%7E")
+    cut = [quoted[at : at + _LONGEST] for at in range(0, len(quoted), _LONGEST)] or [""]
+    return [f"%2E{each[1:]}" if each[:1] == "." else each for each in cut]
+
+
+def _walk(folder: Path, prefix: str) -> Iterator[str]:
+    """Yield the name of each object below `folder`, whose names begin so.
+
+    `prefix` is as it is quoted: a character may be cut in two by the end of a folder's name.
+    """
+    try:
+        entries = list(os.scandir(folder))
+    except FileNotFoundError:
+        return
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_symlink():
+            yield unquote(prefix + entry.name)
+        elif entry.name.endswith(_CONTINUES):
+            yield from _walk(Path(entry.path), prefix + entry.name[: -len(_CONTINUES)])
+        elif entry.name.endswith(_FOLDER):
+            yield from _walk(Path(entry.path), f"{prefix}{entry.name[: -len(_FOLDER)]}/")
+
+
+def _holds(call: PutObject, found: FoundObject | None) -> bool:
+    if call.if_absent:
+        return found is None
+    return call.if_revision is None or (found is not None and found.revision == call.if_revision)
+
+
+def _write(data: Path, body: bytes) -> None:
+    with data.open("wb") as file:
+        file.write(body)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _link(data: Path, path: Path, write_id: str) -> None:
+    """Let `path` lead to `data`, in one step, and see to it that it stays so after a crash."""
+    fresh = data.parent / f"{write_id}.link"
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(os.path.relpath(data, path.parent))
+    _sync(data.parent)
+    fresh.replace(path)
+    _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _locked(bucket: Path, timeout: float) -> Iterator[bool]:
+    """Hold the bucket for one writer; yield False if it was not free within `timeout` seconds."""
+    import fcntl
+
+    descriptor = os.open(bucket / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        yield _lock(fcntl, descriptor, time.monotonic() + timeout)
+    finally:
+        os.close(descriptor)  # and with it the lock
+
+
+def _lock(fcntl: Any, descriptor: int, deadline: float) -> bool:
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_PAUSE)
+        else:
+            return True
+
+
+_REASONS: Final = {"ENOSPC": "disk_full", "EDQUOT": "disk_full", "EROFS": "read_only"}
+_DENIED: Final = "read_only"
+
+
+def _failed(error: OSError) -> Result[Any]:
+    """Return the result of a call that the file system refused before the commit point.
+
+    A failure to sync behind it leaves the write in doubt.
+    """
+    code = errno.errorcode.get(error.errno or 0, "OSError")
+    reason = _DENIED if isinstance(error, PermissionError) else _REASONS.get(code, "io_error")
+    outcome = Outcome.AMBIGUOUS if code == "EIO" else Outcome.UNUSABLE
+    return Result(outcome, code=code, reason=reason, message=error.strerror, cause=error)

@@ -1,0 +1,41 @@
+"""What callers get of objects. All are immutable, but for the readers."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from leeward.values import Attempt
+
+
+class ObjectInfo(NamedTuple):
+    """An object, without its bytes.
+
+    Attributes:
+        name: in its bucket.
+        size: bytes.
+        revision: opaque, for `if_revision`.
+        target: where it is.
+        checksum: ``sha256:`` or ``md5:`` and the digest of all bytes in hex; None where nobody
+            knows it, and in lists.
+    """
+
+    name: str
+    size: int
+    revision: str
+    target: str
+    checksum: str | None = None
+    attempts: tuple[Attempt, ...] = ()
+
+
+class ObjectPage(NamedTuple):
+    """A page of a list of objects.
+
+    Attributes:
+        objects: in the order of the target.
+        cursor: for the next page; None on the last one.
+    """
+
+    objects: tuple[ObjectInfo, ...]
+    cursor: str | None
+    target: str
+    attempts: tuple[Attempt, ...] = ()

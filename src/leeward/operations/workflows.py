@@ -1,0 +1,140 @@
+"""The workflows of one client: which it knows, and the engine that runs them.
+
+Runs live in one place, as data does: with several targets it has to be named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from importlib import import_module
+from operator import attrgetter
+from pathlib import Path
+from typing import Final
+
+from leeward.adapter import Driver
+from leeward.clock import Clock
+from leeward.config import Config
+from leeward.errors import ConfigError, InvalidRequest, Unsupported
+from leeward.items import check_json
+from leeward.values import Json
+from leeward.workflow.engine import EMBEDDED, Engine, by_name
+from leeward.workflow.model import Definition
+from leeward.workflow.runs import Run
+from leeward.workflow.steps import Invoke
+
+JOURNAL: Final = Path(".leeward/local.workflows.sqlite3")
+"""The journal where no embedded target is open to say where its files are."""
+
+WAIT: Final = 60.0
+"""Seconds that a caller waits for a run, if it does not say."""
+
+
+class Workflows:
+    """What a client does with workflows; arguments as of its methods.
+
+    Args:
+        config: names workflows, and where runs live.
+        drivers: of the client.
+        definitions: given in Python.
+        invoke: calls a step's function.
+        clock: gives the time.
+
+    Raises:
+        ConfigError: a definition cannot be loaded, two have one name, or it is not said where runs
+            live.
+        Unsupported: that target has no workflows.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        drivers: Sequence[Driver],
+        definitions: Iterable[Definition],
+        invoke: Invoke,
+        clock: Clock,
+    ) -> None:
+        known = [*definitions, *loaded(config)]
+        by_name(known)
+        path = _journal(config, drivers)
+        self.engine = Engine(invoke, known, path=path, clock=clock)
+
+    def start(self, workflow: str, value: Json, id: str) -> Run:
+        """Start a run, unless there is one of this id."""
+        check_json(value, "value")
+        return self.engine.start(workflow, value, id)
+
+    def wait(self, workflow: str, id: str, timeout: float | None) -> Run:
+        """Wait for the end of a run."""
+        return self.engine.wait(workflow, id, WAIT if timeout is None else _seconds(timeout))
+
+
+def loaded(config: Config) -> list[Definition]:
+    """Return the definitions that the configuration names.
+
+    Raises:
+        ConfigError: one of them cannot be loaded, or has another name.
+    """
+    return [_loaded(name, each.definition, config) for name, each in config.workflows.items()]
+
+
+def _loaded(name: str, spec: str, config: Config) -> Definition:
+    where = f"workflows.{name}.definition in {config.file or 'the configuration'}"
+    if spec.endswith((".yaml", ".yml", ".json")):
+        from leeward.workflow.files import read_file
+
+        beside = Path(config.file).parent if config.file else Path()
+        found: object = read_file(beside / spec)
+    else:
+        found = _imported(spec, where)
+    if not isinstance(found, Definition):
+        raise ConfigError(
+            f'{where}: {spec!r} is not a workflow; decorate the function with @workflow("{name}")'
+        )
+    if found.name != name:
+        raise ConfigError(f"{where}: {spec!r} is the workflow {found.name!r}; name it so here")
+    return found
+
+
+def _imported(spec: str, where: str) -> object:
+    module, _, attribute = spec.partition(":")
+    if not module or not attribute:
+        raise ConfigError(f'{where} must look like "module:flow" or "flow.yaml"')
+    try:
+        return attrgetter(attribute)(import_module(module))
+    except ConfigError:
+        raise  # the flow itself is wrong, and the message says where
+    except Exception as error:  # a module is a program of the user's, and may raise anything
+        raise ConfigError(
+            f"{where}: {spec!r} cannot be imported ({type(error).__name__}); check its name, and "
+            f"that `python -c 'import {module}'` works"
+        ) from error
+
+
+def _journal(config: Config, drivers: Sequence[Driver]) -> Path | None:
+    """Return where the journal of the embedded engine is; None keeps it in memory."""
+    targets = [driver.target for driver in drivers]
+    target = config.workflow_target
+    if target is None:
+        if len(targets) > 1:
+            raise ConfigError(
+                f"runs of workflows live in one place, and the order has {', '.join(targets)}; set "
+                "workflow_target in leeward.toml, to 'local' for the embedded engine"
+            )
+        (target,) = targets
+    if target.partition(":")[0] != EMBEDDED:
+        raise Unsupported(
+            f"{target} starts no workflows in this version; export the workflow, and start it with "
+            "the cloud's own tools, or set workflow_target = 'local' for the embedded engine",
+            target=target,
+        )
+    for driver in drivers:
+        if driver.target == target:
+            path = driver.native("workflows")
+            return path if isinstance(path, Path) else None
+    return JOURNAL
+
+
+def _seconds(timeout: object) -> float:
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout >= 0:
+        raise InvalidRequest("timeout must be a number of seconds, at least 0", field="timeout")
+    return float(timeout)

@@ -1,0 +1,310 @@
+"""Whether every engine can run a definition: if not, it is refused where it is made.
+
+What is beyond a limit is told with the user's line, the engine that sets the limit, and the remedy.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, NamedTuple
+
+from leeward.errors import ConfigError, InvalidRequest
+from leeward.json_text import encode
+from leeward.values import Effect, Json
+from leeward.workflow.document import template_written, written
+from leeward.workflow.limits import LIMITS, excess, most
+from leeward.workflow.model import (
+    ANY,
+    INPUT,
+    NAMED,
+    PROVED,
+    Attempt,
+    Block,
+    Choose,
+    Compare,
+    Condition,
+    Definition,
+    Each,
+    Fail,
+    Node,
+    OneOf,
+    Parallel,
+    Reference,
+    Saga,
+    Step,
+    Stop,
+    Undo,
+    Wait,
+    blocks_of,
+    conditions,
+    nodes,
+    references,
+)
+from leeward.workflow.retry import Retry
+
+Where = Callable[[Node], str]
+"""Where a node was written, for messages."""
+
+
+_ID: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_RUN_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,80}")
+_ERROR: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
+
+
+def check_definition(definition: Definition, where: Where) -> None:
+    """Check that every engine can run a definition.
+
+    Raises:
+        ConfigError: it names the place, the engine and the remedy.
+    """
+    name = definition.name
+    if not _is_id(name):
+        raise ConfigError(f"the workflow's name {name!r} is not an id; {_id_rule()}")
+    check = _Check(where)
+    check.block(definition.body, _Scope(frozenset({INPUT})))
+    if not any(isinstance(node, Step) for node in nodes(definition.body)):
+        raise ConfigError(f"the workflow {name!r} has no step; add one")
+    size = len(encode(written(definition)))
+    if size > most("definition"):
+        raise ConfigError(f"the workflow {name!r} has {size} {excess('definition')}")
+
+
+def check_input(value: Json) -> str | None:
+    """Return what is wrong with the size of a run's input, if something is."""
+    size = len(encode(value))
+    return f"the input has {size} {excess('input')}" if size > most("input") else None
+
+
+def check_run_id(id: object) -> str:
+    """Return the id of a run.
+
+    Raises:
+        InvalidRequest: not every engine takes it.
+    """
+    if not isinstance(id, str) or not _RUN_ID.fullmatch(id):
+        raise InvalidRequest(
+            "the id of a run must be 1 to 80 letters, digits, '-' and '_'", field="id"
+        )
+    return id
+
+
+class _Scope(NamedTuple):
+    """What holds at one place of a definition.
+
+    Attributes:
+        names: what may be referred to.
+        in_saga: a saga is around it, and no `each` between.
+        levels: of `parallel` and `each` around it.
+    """
+
+    names: frozenset[str]
+    in_saga: bool = False
+    levels: int = 0
+
+
+class _Check:
+    """One walk over a definition."""
+
+    def __init__(self, where: Where) -> None:
+        self.where = where
+        self.ids: set[str] = {INPUT}
+
+    def block(self, block: Block, scope: _Scope) -> frozenset[str]:
+        """Check the nodes of a block; return the names that may be referred to behind it."""
+        names = scope.names
+        for node in block:
+            names = self.node(node, scope._replace(names=names))
+        return names
+
+    def node(self, node: Node, scope: _Scope) -> frozenset[str]:
+        """Check one node; return the names that may be referred to behind it."""
+        self.id(node, node.id)
+        match node:
+            case Step():
+                return self.step(node, scope)
+            case Attempt():
+                return self.attempt(node, scope)
+            case Saga():
+                return self.block(node.body, scope._replace(in_saga=True))
+            case Parallel():
+                return self.parallel(node, scope)
+            case Choose():
+                return self.choose(node, scope)
+            case Each():
+                return self.each(node, scope)
+            case Wait():
+                self.most(node, node.seconds, "year")
+            case Stop():
+                self.stop(node, scope)
+            case Fail():
+                told = f"fails with {node.error!r}; an error is named like a class: OrderFailed"
+                self.need(node, _ERROR.fullmatch(node.error) is not None, told)
+        return scope.names
+
+    def stop(self, node: Stop, scope: _Scope) -> None:
+        self.references(node, references(node.result), scope)
+        self.literals(node, node.result)
+        if scope.levels:
+            raise self.refusal(node, "stop")
+
+    def choose(self, node: Choose, scope: _Scope) -> frozenset[str]:
+        self.need(node, bool(node.cases), "has no case; add one with `when`")
+        for case in node.cases:
+            self.condition(node, case.when, scope)
+        return scope.names.union(*(self.block(each, scope) for each in blocks_of(node)))
+
+    def step(self, step: Step, scope: _Scope) -> frozenset[str]:
+        self.references(step, references(step.payload), scope)
+        self.literals(step, step.payload)
+        self.most(step, step.timeout, "timeout")
+        self.retry(step, step.retry)
+        unproved = [each for each in step.retry.on if each not in PROVED]
+        self.need(
+            step,
+            step.effect is not Effect.UNSAFE or step.retry.attempts == 1 or not unproved,
+            f"is unsafe to repeat, so it may be tried again only on {' and '.join(PROVED)}, "
+            f"which prove that it did not run; take out {', '.join(unproved)}, or declare its "
+            "effect, if it is keyed or idempotent",
+        )
+        if step.undo is not None:
+            self.undo(step, step.undo, scope)
+        return scope.names | {step.id}
+
+    def undo(self, step: Step, undo: Undo, scope: _Scope) -> None:
+        self.most(step, undo.timeout, "timeout")
+        self.retry(step, undo.retry)
+        self.need(
+            step,
+            scope.in_saga,
+            "has an undo and no saga around it; put it into `saga`",
+            "undo in each",
+        )
+
+    def retry(self, step: Step, retry: Retry) -> None:
+        self.most(step, retry.attempts, "attempts")
+        for name in retry.on:
+            self.error(step, name)
+
+    def attempt(self, node: Attempt, scope: _Scope) -> frozenset[str]:
+        names = self.block(node.body, scope)
+        self.need(node, bool(node.handlers), "has no handler; add one with `on`")
+        inside = scope._replace(names=names | {node.id})
+        taken: set[str] = set()
+        after = names | {node.id}
+        for handler in node.handlers:
+            self.need(
+                node, bool(handler.errors), "has a handler without an error; name one, or ANY"
+            )
+            for name in handler.errors:
+                self.error(node, name)
+                self.need(node, name not in taken, f"handles {name!r} twice; keep one of them")
+                self.need(node, ANY not in taken, f"handles {name!r} behind ANY; put ANY last")
+                taken.add(name)
+            after |= self.block(handler.body, inside)
+        return after
+
+    def parallel(self, node: Parallel, scope: _Scope) -> frozenset[str]:
+        self.need(node, len(node.branches) > 1, "has fewer than two branches; add one")
+        self.most(node, len(node.branches), "branches")
+        inside = self.deeper(node, scope)
+        after = scope.names
+        for branch in node.branches:
+            self.id(node, branch.id)
+            after |= self.block(branch.body, inside)
+        return after
+
+    def each(self, node: Each, scope: _Scope) -> frozenset[str]:
+        self.references(node, [node.items], scope)
+        self.most(node, node.at_once, "at_once")
+        inside = self.deeper(node, scope)
+        names = scope.names | {node.id}
+        self.block(node.body, inside._replace(names=names, in_saga=False))
+        return scope.names
+
+    def deeper(self, node: Node, scope: _Scope) -> _Scope:
+        self.most(node, scope.levels + 1, "nesting")
+        return scope._replace(levels=scope.levels + 1)
+
+    def condition(self, node: Node, condition: Condition, scope: _Scope) -> None:
+        parts = list(conditions(condition))
+        self.need(node, bool(parts), "has a condition without a comparison; add one")
+        self.most(node, len(parts), "conditions")
+        for part in parts:
+            self.references(node, [part.left], scope)
+            if isinstance(part, Compare) and isinstance(part.right, Reference):
+                self.references(node, [part.right], scope)
+            elif isinstance(part, Compare):
+                self.scalar(node, part.right)
+            elif isinstance(part, OneOf):
+                for value in part.values:
+                    self.scalar(node, value)
+
+    def references(self, node: Node, found: Iterable[Reference], scope: _Scope) -> None:
+        for each in found:
+            told = template_written(each)
+            self.need(
+                node,
+                each.name in scope.names,
+                f"reads {told}, which is not known there: the input is, and what steps before it "
+                "return, but not those of a branch beside it",
+            )
+            self.most(node, len(told), "reference")
+
+    def literals(self, node: Node, template: object) -> None:
+        if isinstance(template, Mapping):
+            template = tuple(template.values())
+        if isinstance(template, Reference):
+            return
+        if not isinstance(template, tuple):
+            self.scalar(node, template)
+            return
+        for each in template:
+            self.literals(node, each)
+
+    def scalar(self, node: Node, value: object) -> None:
+        self.need(
+            node,
+            value is None or type(value) in (bool, int, float, str),
+            f"has a {type(value).__name__} where a text, a number, true, false or null must be",
+        )
+        if type(value) is int and abs(value) > most("integer"):
+            raise self.refusal(node, "integer")
+
+    def error(self, node: Node, name: str) -> None:
+        known = name in NAMED or name == ANY or _ERROR.fullmatch(name) is not None
+        self.need(
+            node,
+            known,
+            f"names the error {name!r}; write the class of the function's exception, or one of "
+            f"{', '.join(NAMED)}",
+        )
+
+    def id(self, node: Node, id: str) -> None:
+        self.need(node, _is_id(id), f"is not named by an id; {_id_rule()}")
+        self.need(node, id not in self.ids, "has an id that is taken; give it another with id=")
+        self.ids.add(id)
+
+    def most(self, node: Node, number: int, limit: str) -> None:
+        self.need(node, number >= 1, f"has {number} {LIMITS[limit].what}; at least 1 is needed")
+        self.need(node, number <= most(limit), f"has {number} {excess(limit)}")
+
+    def need(self, node: Node, sound: bool, told: str, limit: str | None = None) -> None:
+        if not sound:
+            why = "" if limit is None else f" ({LIMITS[limit].engine}: {LIMITS[limit].instead})"
+            raise ConfigError(f"{self.where(node)}: the {node.kind} {node.id!r} {told}{why}")
+
+    def refusal(self, node: Node, limit: str) -> ConfigError:
+        found = LIMITS[limit]
+        return ConfigError(
+            f"{self.where(node)}: the {node.kind} {node.id!r} needs {found.what}, which "
+            f"{found.engine} cannot do; {found.instead}"
+        )
+
+
+def _is_id(text: object) -> bool:
+    return isinstance(text, str) and len(text) <= most("id") and _ID.fullmatch(text) is not None
+
+
+def _id_rule() -> str:
+    return f"small letters, digits and single hyphens, at most {most('id')}, like take-payment"

@@ -1,0 +1,86 @@
+"""What a run wants done, and how that ended: what the kernel and whatever drives it share."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple, TypeAlias
+
+from leeward.masking import masked
+from leeward.values import Effect, Json
+from leeward.workflow.model import CANCELLED, DEADLINE
+
+
+class Call(NamedTuple):
+    """Call a function. The answer is a `Returned` or a `Failure`.
+
+    Attributes:
+        path: of the step in this run: its id, and the numbers of the elements around it.
+        attempt: 1 for the first.
+        function: its logical name.
+        payload: JSON.
+        key: the idempotency key; the same for every attempt.
+        effect: what repeating it would do.
+        timeout: seconds.
+        guarded: it is not to be made if the run is cancelled, or its time is over: the answer is
+            that `Failure`.
+    """
+
+    path: str
+    attempt: int
+    function: str
+    payload: Json
+    key: str
+    effect: Effect
+    timeout: int
+    guarded: bool
+    kind: Literal["call"] = "call"
+
+    def __repr__(self) -> str:
+        return masked(self, "path attempt function key effect timeout guarded kind")
+
+
+class Sleep(NamedTuple):
+    """Wait. The answer is a `Returned`; or a `Failure` as for a guarded call."""
+
+    path: str
+    attempt: int
+    seconds: float
+    guarded: bool
+    kind: Literal["sleep"] = "sleep"
+
+
+Command: TypeAlias = Call | Sleep
+
+
+class Returned(NamedTuple):
+    """It ended well."""
+
+    value: Json = None
+
+    def __repr__(self) -> str:
+        return masked(self)
+
+
+class Failure(NamedTuple):
+    """It ended with an error.
+
+    Attributes:
+        name: see `leeward.workflow.model`.
+        ambiguous: the function may have run.
+        steps: paths of the steps that could not be taken back.
+        final: handlers see it, and do not end it.
+    """
+
+    name: str
+    ambiguous: bool = False
+    steps: tuple[str, ...] = ()
+    final: bool = False
+
+
+Answer: TypeAlias = Returned | Failure
+
+
+def refusal_at(now: float, deadline: float | None, cancelled: float | None) -> Failure | None:
+    """Return why nothing guarded may begin at `now`; None if it may."""
+    if cancelled is not None and cancelled <= now:
+        return Failure(CANCELLED, final=True)
+    return Failure(DEADLINE, final=True) if deadline is not None and deadline <= now else None

@@ -1,0 +1,53 @@
+"""What a cloud's own engine wants of a workflow: files, and the command that deploys them.
+
+Adapters offer exporters under the entry points ``leeward.workflow_exports``. Nothing is deployed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple, TypeAlias, cast
+
+from leeward.entrypoints import EntryPoint, all_entry_points, entry_points
+from leeward.errors import ConfigError
+from leeward.workflow.model import Definition
+
+GROUP: Final = "leeward.workflow_exports"
+
+
+class Export(NamedTuple):
+    """What is to be deployed.
+
+    Attributes:
+        files: texts, by their paths below the folder of the export.
+        command: that deploys them.
+    """
+
+    files: Mapping[str, str]
+    command: str
+
+
+Exporter: TypeAlias = Callable[[Definition, Mapping[str, str]], Export]
+"""Takes a definition, and own names of functions by their logical names.
+
+It raises `ConfigError` where its engine cannot run the definition."""
+
+
+def exporter_of(engine: str) -> Exporter:
+    """Return the exporter of an engine, by the provider's name.
+
+    Raises:
+        ConfigError: no package that is installed offers it.
+    """
+    found = _named(engine, entry_points(GROUP)) or _named(engine, all_entry_points(GROUP))
+    if not found:
+        known = sorted({point.name for point in all_entry_points(GROUP)})
+        raise ConfigError(
+            f"no engine {engine!r} to export to; known: {', '.join(known) or 'none'}; install the "
+            "adapter of the cloud"
+        )
+    return cast("Exporter", found[0].load())
+
+
+def _named(engine: str, points: list[EntryPoint]) -> list[EntryPoint]:
+    return [point for point in points if point.name == engine]

@@ -1,0 +1,116 @@
+"""Definitions in files: YAML 1.2 or JSON, which are the same document.
+
+YAML needs `ruamel.yaml` (``pip install "leeward[yaml]"``), which reads version 1.2, where ``on`` is
+a word and not a truth value. JSON needs nothing.
+"""
+
+from __future__ import annotations
+
+from json import dumps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from leeward.errors import ConfigError
+from leeward.json_text import Undecodable, decode
+from leeward.values import Json
+from leeward.workflow.document import written
+from leeward.workflow.model import Definition
+from leeward.workflow.reading import read_definition
+
+if TYPE_CHECKING:
+    from ruamel.yaml import YAML
+
+LARGEST: Final = 1024 * 1024
+"""Bytes of a file: far more than a definition may have."""
+
+
+def read_file(path: Path) -> Definition:
+    """Return the definition in a file whose name ends in ``.yaml``, ``.yml`` or ``.json``.
+
+    Raises:
+        ConfigError: it cannot be read, or is not a workflow that every engine can run.
+    """
+    try:
+        with path.open("rb") as file:
+            text = file.read(LARGEST + 1).decode()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ConfigError(f"the workflow's file {path} cannot be read: {why}") from error
+    if len(text) > LARGEST:
+        raise ConfigError(f"the workflow's file {path} has more than {LARGEST} bytes")
+    if path.suffix == ".json":
+        return read_definition(_json(text, str(path)), str(path))
+    return read_definition(yaml_in(text, str(path)), str(path))
+
+
+def yaml_in(text: str, source: str) -> Json:
+    """Return the value of a YAML text.
+
+    Raises:
+        ConfigError: it is not YAML, names one field twice, or uses anchors.
+    """
+    yaml = _yaml(source)
+    from ruamel.yaml.error import YAMLError
+    from ruamel.yaml.events import AliasEvent
+
+    try:
+        if any(isinstance(event, AliasEvent) for event in yaml.parse(text)):
+            raise ConfigError(f"{source}: anchors are not taken; write it out")
+        found: Json = yaml.load(text)
+    except (YAMLError, ValueError, RecursionError) as error:
+        mark: Any = getattr(error, "problem_mark", None)
+        place = "" if mark is None else f", line {mark.line + 1}"
+        problem = getattr(error, "problem", None) or type(error).__name__
+        raise ConfigError(f"{source}{place}: it is not YAML: {problem}") from error
+    return found
+
+
+def yaml_of(definition: Definition) -> str:
+    """Return a definition as YAML, without the fields that are null.
+
+    Raises:
+        ConfigError: `ruamel.yaml` is not installed.
+    """
+    from io import StringIO
+
+    stream = StringIO()
+    _yaml(definition.name).dump(_shorter(written(definition)), stream)
+    return stream.getvalue()
+
+
+def json_of(definition: Definition) -> str:
+    """Return a definition as JSON, for people: indented, with every field."""
+    return dumps(written(definition), indent=2) + "\n"
+
+
+def _json(text: str, source: str) -> Json:
+    try:
+        return decode(text)
+    except Undecodable as error:
+        raise ConfigError(f"{source}: it is not JSON: {error}") from None
+
+
+def _yaml(source: str) -> YAML:
+    try:
+        from ruamel.yaml import YAML
+    except ImportError as error:
+        raise ConfigError(
+            f'{source}: YAML needs ruamel.yaml; pip install "leeward[yaml]", or write JSON'
+        ) from error
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    return yaml
+
+
+def _shorter(value: Json) -> Json:
+    """Leave out what a reader fills in again; of a payload, nothing."""
+    if isinstance(value, list):
+        return [_shorter(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: each if name in ("payload", "result") else _shorter(each)
+        for name, each in value.items()
+        if each is not None
+    }

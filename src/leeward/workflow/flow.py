@@ -1,0 +1,377 @@
+"""A workflow written in Python: a function that runs once, when it is imported.
+
+What it is given are references, not values: there is nothing to compare or to loop over yet. Each
+call on the `Flow` adds a node to the definition::
+
+    @workflow("order", timeout="24h")
+    def order_flow(w: Flow, order: Ref) -> None:
+        with w.saga("booking"):
+            payment = w.step(take_payment, order, undo=refund_payment, effect="keyed")
+            w.step(ship_order, {"order": order, "payment": payment})
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from leeward.errors import ConfigError
+from leeward.values import Effect, EffectName, Json
+from leeward.workflow.checks import check_definition
+from leeward.workflow.durations import seconds_of
+from leeward.workflow.expressions import frozen
+from leeward.workflow.model import (
+    INPUT,
+    Attempt,
+    Block,
+    Branch,
+    Case,
+    Choose,
+    Definition,
+    Each,
+    Fail,
+    Handler,
+    Node,
+    Parallel,
+    Reference,
+    Saga,
+    Step,
+    Stop,
+    Template,
+    Undo,
+    Wait,
+)
+from leeward.workflow.reading import STEP_TIMEOUT, UNDO_RETRY
+from leeward.workflow.retry import Retry, checked_retry
+from leeward.workflow.symbols import Ref, Test, condition_of
+from leeward.workflow.trace import Trace, users_line
+
+
+class Named(NamedTuple):
+    """What an app knows of one of its functions.
+
+    Attributes:
+        name: the logical name.
+        effect: what repeating a call would do.
+        timeout: seconds that it may take, or None.
+    """
+
+    name: str
+    effect: Effect = Effect.UNSAFE
+    timeout: float | None = None
+
+
+Function: TypeAlias = str | Callable[..., Any]
+"""A logical name, or a function of the app."""
+
+Resolve: TypeAlias = Callable[[Callable[..., Any]], Named]
+"""Tells of a function object what it is called by."""
+
+
+class AttemptBlock:
+    """What `Flow.attempt` gives: `on` adds a handler."""
+
+    def __init__(self, trace: Trace, id: str) -> None:
+        self._trace = trace
+        self._id = id
+
+    @contextmanager
+    def on(self, *errors: str) -> Iterator[Ref]:
+        """Handle errors of these names with what the block adds; `ANY` is every name.
+
+        It gives a reference to the error: its fields are `name` and `steps`.
+
+        Raises:
+            ConfigError: other nodes were added since the attempt.
+        """
+        self._trace.last_attempt(self._id)
+        with self._trace.collected() as body:
+            yield Ref(Reference(self._id))
+        self._trace.add_handler(self._id, Handler(errors, tuple(body)))
+
+
+class ParallelBlock:
+    """What `Flow.parallel` gives: `branch` adds one."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.branches: list[Branch] = []
+        self._trace = trace
+
+    @contextmanager
+    def branch(self, id: str) -> Iterator[None]:
+        """Add a branch with what the block adds."""
+        with self._trace.collected() as body:
+            yield
+        self.branches.append(Branch(id, tuple(body)))
+
+
+class Choice:
+    """What `Flow.choose` gives: `when` adds a case, and `otherwise` what is done in no case."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.cases: list[Case] = []
+        self.default: Block = ()
+        self._trace = trace
+
+    @contextmanager
+    def when(self, test: Test) -> Iterator[None]:
+        """Add a case with what the block adds."""
+        condition = condition_of(test)
+        with self._trace.collected() as body:
+            yield
+        self.cases.append(Case(condition, tuple(body)))
+
+    @contextmanager
+    def otherwise(self) -> Iterator[None]:
+        """Do what the block adds if no case holds."""
+        with self._trace.collected() as body:
+            yield
+        self.default = tuple(body)
+
+
+class Flow:
+    """Collects the nodes of a definition, in the order of the calls.
+
+    An id names a node in everything that is said of a run; where none is given, a step has that of
+    its function, and other nodes have their kind and a number.
+    """
+
+    def __init__(self, trace: Trace, resolve: Resolve) -> None:
+        self._trace = trace
+        self._resolve = resolve
+
+    def step(
+        self,
+        function: Function,
+        payload: Json | Ref = None,
+        *,
+        id: str | None = None,
+        undo: Function | None = None,
+        effect: Effect | EffectName | None = None,
+        timeout: int | str | None = None,
+        retry: Retry | None = None,
+        undo_timeout: int | str | None = None,
+        undo_retry: Retry | None = None,
+    ) -> Ref:
+        """Call a function. Return a reference to what it will return.
+
+        Args:
+            function: of the app, or a logical name.
+            payload: JSON, with references in it.
+            id: by default the function's name.
+            undo: the function that takes it back, for the saga around it.
+            effect: what repeating it would do; by default what the app says, else ``unsafe``.
+            timeout: of each attempt; by default the function's own, else a minute.
+            retry: which failures are tried again; by default those that prove that it did not run,
+                twice more.
+            undo_timeout: of each attempt of the undo.
+            undo_retry: by default whatever fails, five times more.
+
+        Raises:
+            ConfigError: an argument is wrong.
+        """
+        named = self._named(function)
+        where = f"{users_line()}: step {id or named.name!r}"
+        step = Step(
+            id or named.name,
+            named.name,
+            _template(payload, where),
+            _effect(effect, named.effect, where),
+            seconds_of(timeout or _whole(named.timeout) or STEP_TIMEOUT, f"{where}: timeout"),
+            _located(retry, Retry(), where),
+            None if undo is None else self._undo(undo, undo_timeout, undo_retry, where),
+        )
+        self._trace.add(step)
+        return Ref(Reference(step.id))
+
+    @contextmanager
+    def attempt(self, id: str | None = None) -> Iterator[AttemptBlock]:
+        """Handle the errors of what the block adds, by `AttemptBlock.on` behind it."""
+        id = id or self._trace.number("attempt")
+        with self._trace.collected() as body:
+            yield AttemptBlock(self._trace, id)
+        self._trace.add(Attempt(id, tuple(body), ()))
+
+    @contextmanager
+    def saga(
+        self, id: str | None = None, *, undo: Literal["reverse", "parallel"] = "reverse"
+    ) -> Iterator[None]:
+        """Take back what the block adds, as a whole, if an error leaves it.
+
+        Args:
+            id: of the saga.
+            undo: one after the other, the last step first; or all beside each other.
+        """
+        if undo not in ("reverse", "parallel"):
+            raise ConfigError(f"{users_line()}: undo must be 'reverse' or 'parallel'")
+        id = id or self._trace.number("saga")
+        with self._trace.collected() as body:
+            yield
+        self._trace.add(Saga(id, tuple(body), undo))
+
+    @contextmanager
+    def parallel(self, id: str | None = None) -> Iterator[ParallelBlock]:
+        """Run branches beside each other; the block adds them by `ParallelBlock.branch`."""
+        id = id or self._trace.number("parallel")
+        found = ParallelBlock(self._trace)
+        with self._trace.collected() as body:
+            yield found
+        _refuse_loose(body, "parallel", "branch")
+        self._trace.add(Parallel(id, tuple(found.branches)))
+
+    @contextmanager
+    def choose(self, id: str | None = None) -> Iterator[Choice]:
+        """Do one of several blocks; the block adds them by `Choice.when` and `otherwise`."""
+        id = id or self._trace.number("choose")
+        found = Choice(self._trace)
+        with self._trace.collected() as body:
+            yield found
+        _refuse_loose(body, "choose", "when")
+        self._trace.add(Choose(id, tuple(found.cases), found.default))
+
+    @contextmanager
+    def each(self, items: Ref, id: str, *, at_once: int = 1) -> Iterator[Ref]:
+        """Do what the block adds for each element of a list; it gives a reference to the element.
+
+        Args:
+            items: the list.
+            id: of the node, and the name of the element.
+            at_once: how many elements at one time.
+        """
+        if not isinstance(items, Ref):
+            raise ConfigError(
+                f"{users_line()}: each goes through a reference, not a {_kind(items)}"
+            )
+        if type(at_once) is not int:
+            raise ConfigError(f"{users_line()}: at_once must be a whole number")
+        with self._trace.collected() as body:
+            yield Ref(Reference(id))
+        self._trace.add(Each(id, items.reference, tuple(body), at_once))
+
+    def wait(self, seconds: int | str, *, id: str | None = None) -> None:
+        """Wait, in whole seconds or a text like ``"5m"``."""
+        whole = seconds_of(seconds, f"{users_line()}: wait")
+        self._trace.add(Wait(id or self._trace.number("wait"), whole))
+
+    def stop(self, result: Json | Ref = None, *, id: str | None = None) -> None:
+        """End the run well, with a result."""
+        id = id or self._trace.number("stop")
+        self._trace.add(Stop(id, _template(result, f"{users_line()}: stop {id!r}")))
+
+    def fail(self, error: str, *, id: str | None = None) -> None:
+        """Raise an error, named like a class: ``OrderFailed``."""
+        if not isinstance(error, str):
+            raise ConfigError(
+                f"{users_line()}: fail takes the name of an error, like 'OrderFailed'"
+            )
+        self._trace.add(Fail(id or self._trace.number("fail"), error))
+
+    def _undo(
+        self, undo: Function, timeout: int | str | None, retry: Retry | None, where: str
+    ) -> Undo:
+        named = self._named(undo)
+        seconds = seconds_of(
+            timeout or _whole(named.timeout) or STEP_TIMEOUT, f"{where}: undo_timeout"
+        )
+        return Undo(named.name, seconds, _located(retry, UNDO_RETRY, where))
+
+    def _named(self, function: Function) -> Named:
+        if isinstance(function, str):
+            return Named(function)
+        if not callable(function):
+            raise ConfigError(
+                f"{users_line()}: a step calls a function of the app, or a logical name, "
+                f"not a {_kind(function)}"
+            )
+        return self._resolve(function)
+
+
+Body: TypeAlias = Callable[[Flow, Ref], object]
+
+
+def workflow(
+    name: str, *, timeout: int | str | None = None, resolve: Resolve | None = None
+) -> Callable[[Body], Definition]:
+    """Make a definition of the decorated function, which runs once, now.
+
+    Args:
+        name: by which the workflow is started.
+        timeout: for a whole run, looked at before each step: seconds, or a text like ``"24h"``.
+        resolve: tells of a function object its logical name and effect. By default a function's
+            own name counts, with hyphens for underscores.
+
+    Raises:
+        ConfigError: the flow is wrong, or some engine cannot run it; the message names the line.
+    """
+
+    def trace(body: Body) -> Definition:
+        found = Trace()
+        body(Flow(found, resolve or _by_name), Ref(Reference(INPUT)))
+        definition = Definition(
+            name,
+            tuple(found.block),
+            None if timeout is None else seconds_of(timeout, f"workflow {name!r}: timeout"),
+        )
+        check_definition(definition, lambda node: found.line_of(node) or name)
+        return definition
+
+    return trace
+
+
+def _by_name(function: Callable[..., Any]) -> Named:
+    named: Any = function
+    name = getattr(named, "__name__", None)
+    if not isinstance(name, str):
+        raise ConfigError(f"{users_line()}: a {_kind(function)} has no name; give a logical name")
+    return Named(name.strip("_").lower().replace("_", "-"))
+
+
+def _template(value: Any, where: str) -> Template:
+    return frozen(_dereferenced(value, where))
+
+
+def _dereferenced(value: Any, where: str) -> Any:
+    if isinstance(value, Ref):
+        return value.reference
+    if isinstance(value, dict):
+        for name in value:
+            if not isinstance(name, str):
+                raise ConfigError(f"{where}: a field is named by a {_kind(name)}, not by a text")
+        return {name: _dereferenced(each, where) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_dereferenced(each, where) for each in value]
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    raise ConfigError(f"{where}: a {_kind(value)} is neither JSON nor a reference")
+
+
+def _effect(given: Effect | str | None, default: Effect, where: str) -> Effect:
+    try:
+        return default if given is None else Effect(given)
+    except ValueError:
+        names = ", ".join(each.value for each in Effect)
+        raise ConfigError(f"{where}: effect must be one of {names}") from None
+
+
+def _located(retry: Retry | None, default: Retry, where: str) -> Retry:
+    try:
+        return checked_retry(retry, default)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
+
+
+def _refuse_loose(body: list[Node], kind: str, method: str) -> None:
+    if body:
+        raise ConfigError(
+            f"{users_line()}: {body[0].id!r} stands in `{kind}` and in none of its blocks; put it "
+            f"into `{method}`"
+        )
+
+
+def _whole(seconds: float | None) -> int | None:
+    return None if seconds is None else max(1, int(seconds))
+
+
+def _kind(value: object) -> str:
+    return type(value).__name__

@@ -1,0 +1,322 @@
+"""What a definition means: one generator, that yields what is to be done and is sent how it ended.
+
+Pure: no clock, no I/O, no randomness. So the same definition, input and answers give the same run,
+on whatever carries out the commands: the embedded engine, an orchestrator that replays, a test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from leeward.values import Effect, Json
+from leeward.workflow.commands import Answer, Call, Command, Failure, Returned, Sleep
+from leeward.workflow.expressions import fill, holds, look_up
+from leeward.workflow.model import (
+    AMBIGUOUS,
+    ANY,
+    COMPENSATION_FAILED,
+    INPUT,
+    UNSTOPPABLE,
+    Attempt,
+    Block,
+    Choose,
+    Definition,
+    Each,
+    Fail,
+    Handler,
+    Parallel,
+    Saga,
+    Step,
+    Stop,
+    Undo,
+    Wait,
+)
+from leeward.workflow.retry import Retry
+
+UNDO_AT_ONCE: Final = 10
+"""Calls beside each other where a saga is taken back in parallel."""
+
+
+class Together(NamedTuple):
+    """Run generators beside each other, `at_once` at one time.
+
+    The answer is the list of what they return, in their order.
+    """
+
+    blocks: tuple[Running, ...]
+    at_once: int
+
+
+Running: TypeAlias = Generator[Command | Together, Any, Any]
+
+
+class _Failed(Exception):
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.name)
+        self.failure = failure
+
+
+class _Stopped(Exception):
+    def __init__(self, result: Json) -> None:
+        super().__init__()
+        self.result = result
+
+
+class _Done(NamedTuple):
+    """A step that is to be taken back if its saga fails."""
+
+    path: str
+    undo: Undo
+    payload: Json
+    result: Json
+
+
+class _Scope:
+    """What holds for the nodes of one branch."""
+
+    __slots__ = ("done", "guarded", "prefix", "suffix", "variables")
+
+    def __init__(self, prefix: str, variables: dict[str, Json]) -> None:
+        self.prefix = prefix
+        self.suffix = ""
+        self.variables = variables
+        self.guarded = True
+        self.done: list[_Done] | None = None
+
+    def branch(self, suffix: str = "") -> _Scope:
+        scope = _Scope(self.prefix, dict(self.variables))
+        scope.suffix = self.suffix + suffix
+        scope.guarded = self.guarded
+        scope.done = None if self.done is None else []
+        return scope
+
+    def key(self, path: str) -> str:
+        return self.prefix + path
+
+    def remember(self, step: Step, path: str, payload: Json, result: Json) -> None:
+        if step.undo is not None and self.done is not None:
+            self.done.append(_Done(path, step.undo, payload, result))
+
+
+def execution(definition: Definition, run: str, value: Json) -> Running:
+    """Return a run as a generator, which returns a `Returned` or a `Failure` in the end.
+
+    Args:
+        definition: checked.
+        run: its id.
+        value: its input.
+    """
+    scope = _Scope(f"{definition.name}/{run}/", {INPUT: value})
+    try:
+        yield from _block(definition.body, scope)
+    except _Stopped as stopped:
+        return Returned(stopped.result)
+    except _Failed as failed:
+        return failed.failure
+    return Returned(None)
+
+
+def _block(block: Block, scope: _Scope) -> Running:
+    for node in block:
+        yield from _NODES[node.kind](node, scope)
+
+
+def _step(step: Step, scope: _Scope) -> Running:
+    path = step.id + scope.suffix
+    payload = fill(step.payload, scope.variables)
+    call = Call(
+        path,
+        1,
+        step.function,
+        payload,
+        scope.key(path),
+        step.effect,
+        step.timeout,
+        scope.guarded,
+    )
+    answer = yield from _attempts(call, step.retry)
+    if isinstance(answer, Failure):
+        if answer.ambiguous or (repeats_ambiguous(step.retry) and answer.name not in UNSTOPPABLE):
+            scope.remember(step, path, payload, None)
+        raise _Failed(answer)
+    scope.variables[step.id] = answer.value
+    scope.remember(step, path, payload, answer.value)
+
+
+def repeats_ambiguous(retry: Retry) -> bool:
+    """Return whether a step may be tried again although it may have run.
+
+    Then its last error does not tell whether it did, so it is taken back whatever that is.
+    """
+    return retry.attempts > 1 and any(retry.covers(name) for name in AMBIGUOUS)
+
+
+def _attempts(call: Call, retry: Retry) -> Generator[Command, Answer, Answer]:
+    while True:
+        answer = yield call
+        if isinstance(answer, Returned) or call.attempt >= retry.attempts:
+            return answer
+        if answer.name in UNSTOPPABLE or not retry.covers(answer.name):
+            return answer
+        random_unit = _jitter(call.key, call.attempt) if retry.jitter == "full" else 1.0
+        pause = retry.pause(call.attempt, random_unit)
+        yield Sleep(f"{call.path}/pause", call.attempt, pause, guarded=False)
+        call = call._replace(attempt=call.attempt + 1, guarded=False)
+
+
+def _jitter(key: str, attempt: int) -> float:
+    """Return a number from 0 to 1, the same whenever a run is replayed."""
+    from hashlib import sha256
+
+    return int.from_bytes(sha256(f"{key}#{attempt}".encode()).digest()[:4], "big") / 2**32
+
+
+def _attempt(node: Attempt, scope: _Scope) -> Running:
+    try:
+        yield from _block(node.body, scope)
+        return
+    except _Failed as failed:
+        failure = failed.failure
+    handler = handler_of(node.handlers, failure.name)
+    if handler is None:
+        raise _Failed(failure)
+    if failure.final:
+        scope.guarded = False
+    scope.variables[node.id] = {"name": failure.name, "steps": list(failure.steps)}
+    yield from _block(handler.body, scope)
+    if failure.final:
+        raise _Failed(failure)
+
+
+def handler_of(handlers: Sequence[Handler], name: str) -> Handler | None:
+    """Return the first handler that takes errors of a name."""
+    return next((each for each in handlers if name in each.errors or ANY in each.errors), None)
+
+
+def _saga(node: Saga, scope: _Scope) -> Running:
+    outer, scope.done = scope.done, []
+    try:
+        yield from _block(node.body, scope)
+    except _Failed as failed:
+        done, scope.done = scope.done, outer
+        lost = yield from _compensation(done, node, scope)
+        if not lost:
+            raise
+        final = failed.failure.final
+        raise _Failed(Failure(COMPENSATION_FAILED, steps=tuple(lost), final=final)) from None
+    if outer is not None:
+        outer += scope.done
+    scope.done = outer
+
+
+def _compensation(done: list[_Done], node: Saga, scope: _Scope) -> Generator[Any, Any, list[str]]:
+    """Take steps back; return the paths of those that could not be."""
+    undone = tuple(_undo(each, scope) for each in reversed(done))
+    at_once = 1 if node.undo == "reverse" else UNDO_AT_ONCE
+    answers = yield Together(undone, at_once)
+    return [
+        each.path
+        for each, answer in zip(reversed(done), answers, strict=True)
+        if isinstance(answer, Failure)
+    ]
+
+
+def _undo(each: _Done, scope: _Scope) -> Running:
+    path = f"{each.path}/undo"
+    payload = {"key": scope.key(each.path), "payload": each.payload, "result": each.result}
+    undo = each.undo
+    call = Call(
+        path,
+        1,
+        undo.function,
+        payload,
+        scope.key(path),
+        Effect.IDEMPOTENT,
+        undo.timeout,
+        guarded=False,
+    )
+    return (yield from _attempts(call, undo.retry))
+
+
+def _parallel(node: Parallel, scope: _Scope) -> Running:
+    inner = [scope.branch() for _ in node.branches]
+    yield from _beside(
+        scope, inner, [each.body for each in node.branches], at_once=len(node.branches)
+    )
+    for each in inner:
+        added = each.variables.keys() - scope.variables.keys()
+        scope.variables.update({name: each.variables[name] for name in sorted(added)})
+
+
+def _each(node: Each, scope: _Scope) -> Running:
+    items = look_up(node.items, scope.variables)
+    inner = []
+    for index, item in enumerate(items if isinstance(items, list) else ()):
+        branch = scope.branch(f"/{index}")
+        branch.variables[node.id] = item
+        inner.append(branch)
+    yield from _beside(scope, inner, [node.body] * len(inner), at_once=node.at_once)
+
+
+def _beside(
+    scope: _Scope, inner: list[_Scope], bodies: Sequence[Block], *, at_once: int
+) -> Running:
+    """Run blocks beside each other; when all have ended, raise the first one's error, if any."""
+    running = tuple(_caught(body, each) for body, each in zip(bodies, inner, strict=True))
+    failures = yield Together(running, at_once)
+    for each in inner:
+        if scope.done is not None and each.done is not None:
+            scope.done += each.done
+    for failure in failures:
+        if failure is not None:
+            raise _Failed(failure)
+
+
+def _caught(body: Block, scope: _Scope) -> Generator[Any, Any, Failure | None]:
+    try:
+        yield from _block(body, scope)
+    except _Failed as failed:
+        return failed.failure
+    return None
+
+
+def _choose(node: Choose, scope: _Scope) -> Running:
+    for case in node.cases:
+        if holds(case.when, scope.variables):
+            yield from _block(case.body, scope)
+            return
+    yield from _block(node.otherwise, scope)
+
+
+def _wait(node: Wait, scope: _Scope) -> Running:
+    answer = yield Sleep(node.id + scope.suffix, 1, float(node.seconds), scope.guarded)
+    if isinstance(answer, Failure):
+        raise _Failed(answer)
+
+
+def _stop(node: Stop, scope: _Scope) -> Running:
+    yield from ()
+    raise _Stopped(fill(node.result, scope.variables))
+
+
+def _fail(node: Fail, scope: _Scope) -> Running:
+    del scope
+    yield from ()
+    raise _Failed(Failure(node.error))
+
+
+_NODES: Final[Mapping[str, Callable[[Any, _Scope], Running]]] = MappingProxyType(
+    {
+        "step": _step,
+        "attempt": _attempt,
+        "saga": _saga,
+        "parallel": _parallel,
+        "choose": _choose,
+        "each": _each,
+        "wait": _wait,
+        "stop": _stop,
+        "fail": _fail,
+    }
+)

@@ -1,0 +1,328 @@
+"""A workflow's definition: a frozen tree of steps and of the blocks around them.
+
+Nothing in it runs. `leeward.workflow.kernel` says what each node means, once; every engine and
+every export is held to that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from leeward.values import Effect
+from leeward.workflow.retry import Retry
+
+INPUT = "input"
+"""The name under which a flow reads what it was started with."""
+
+ANY = "*"
+"""Every error; see `Handler`."""
+
+THROTTLED = "Call.Throttled"
+"""Refused before the function ran."""
+NOT_SENT = "Call.NotSent"
+"""No byte of the call left."""
+REFUSED = "Call.Refused"
+"""There is no such function, or it may not be called. It did not run."""
+TIMEOUT = "Call.Timeout"
+"""The step's time is over; the function may have run, or may still run."""
+UNKNOWN = "Call.Unknown"
+"""The function may have run, and nothing proves whether it did."""
+TOO_LARGE = "Call.TooLarge"
+"""The function ran, and its result is more than a run may hold."""
+FAILED = "Call.Failed"
+"""The function ran and failed, and the platform does not pass on the class of its error."""
+DEADLINE = "Flow.Deadline"
+"""The time of the whole run is over. Handlers see it, and it goes on behind them."""
+CANCELLED = "Flow.Cancelled"
+"""Somebody has cancelled the run. Handlers see it, and it goes on behind them."""
+COMPENSATION_FAILED = "Flow.CompensationFailed"
+"""At least one undo of a saga failed for good; the error's `steps` names whose."""
+
+PROVED = (THROTTLED, NOT_SENT)
+"""What proves that a function did not run, and may be another time."""
+AMBIGUOUS = (TIMEOUT, UNKNOWN)
+"""What leaves open whether a function ran."""
+UNSTOPPABLE = (DEADLINE, CANCELLED)
+"""What a handler sees and does not end."""
+NAMED = (
+    *(THROTTLED, NOT_SENT, REFUSED, TIMEOUT, UNKNOWN, TOO_LARGE, FAILED),
+    *(DEADLINE, CANCELLED, COMPENSATION_FAILED),
+)
+"""Errors with a meaning of their own. They have a dot, so no class of a function's can pass for
+one: whatever else an error is called is the class of an exception of the function's."""
+
+
+class Reference(NamedTuple):
+    """A value that is there when the flow runs: of a name, and of fields of fields below it.
+
+    What is not there is null, wherever it is missing.
+    """
+
+    name: str
+    path: tuple[str, ...] = ()
+
+
+Template: TypeAlias = Any
+"""JSON with `Reference` in it, frozen: tuples for lists, read-only mappings for objects."""
+
+Scalar: TypeAlias = bool | int | float | str | None
+
+
+class Compare(NamedTuple):
+    """``left op right``. Values of different types are not equal, and in no order."""
+
+    left: Reference
+    op: Literal["==", "!=", "<", "<=", ">", ">="]
+    right: Reference | Scalar
+    kind: Literal["compare"] = "compare"
+
+
+class OneOf(NamedTuple):
+    """Whether a value is one of a few."""
+
+    left: Reference
+    values: tuple[Scalar, ...]
+    kind: Literal["in"] = "in"
+
+
+class Present(NamedTuple):
+    """Whether a value is there, and not null."""
+
+    left: Reference
+    kind: Literal["present"] = "present"
+
+
+class Not(NamedTuple):
+    """Whether a condition does not hold."""
+
+    inner: Condition
+    kind: Literal["not"] = "not"
+
+
+class All(NamedTuple):
+    """Whether every one of several conditions holds."""
+
+    inner: tuple[Condition, ...]
+    kind: Literal["all"] = "all"
+
+
+class Some(NamedTuple):
+    """Whether at least one of several conditions holds."""
+
+    inner: tuple[Condition, ...]
+    kind: Literal["any"] = "any"
+
+
+Condition: TypeAlias = Compare | OneOf | Present | Not | All | Some
+
+
+class Undo(NamedTuple):
+    """What takes back a step: a function that is called with ``{"key", "payload", "result"}``.
+
+    `key` is that of the step, `payload` what it was called with, `result` what it returned: null if
+    nobody knows whether it ran. So it is called for steps that did nothing too, and must bear that.
+    """
+
+    function: str
+    timeout: int
+    retry: Retry
+
+
+class Step(NamedTuple):
+    """Call a function; what it returns is readable under `id` from then on.
+
+    Attributes:
+        function: its logical name.
+        payload: with references in it.
+        effect: what repeating it would do.
+        timeout: seconds for each attempt.
+        retry: which failures are tried again.
+        undo: what takes it back, for the saga around it.
+    """
+
+    id: str
+    function: str
+    payload: Template
+    effect: Effect
+    timeout: int
+    retry: Retry
+    undo: Undo | None = None
+    kind: Literal["step"] = "step"
+
+
+class Handler(NamedTuple):
+    """What to do about errors of these names; `ANY` is every one.
+
+    Behind it the flow goes on after the attempt, except that `UNSTOPPABLE` goes on to the handlers
+    further out.
+    """
+
+    errors: tuple[str, ...]
+    body: Block
+
+
+class Attempt(NamedTuple):
+    """A block whose errors are handled: by the first handler that takes the name.
+
+    The handlers read ``{"name", "steps"}`` of the error under `id`.
+    """
+
+    id: str
+    body: Block
+    handlers: tuple[Handler, ...]
+    kind: Literal["attempt"] = "attempt"
+
+
+class Saga(NamedTuple):
+    """A block that is taken back as a whole if an error leaves it.
+
+    The undo of each step that ended well is called, and of each that may have run. One that fails
+    for good does not keep the others from being called; it makes the error `COMPENSATION_FAILED`.
+    """
+
+    id: str
+    body: Block
+    undo: Literal["reverse", "parallel"] = "reverse"
+    kind: Literal["saga"] = "saga"
+
+
+class Branch(NamedTuple):
+    """One of the blocks of a `Parallel`."""
+
+    id: str
+    body: Block
+
+
+class Parallel(NamedTuple):
+    """Blocks that run beside each other. All end; then the first one's error counts, if any."""
+
+    id: str
+    branches: tuple[Branch, ...]
+    kind: Literal["parallel"] = "parallel"
+
+
+class Case(NamedTuple):
+    """A block that is taken if a condition holds."""
+
+    when: Condition
+    body: Block
+
+
+class Choose(NamedTuple):
+    """The first case whose condition holds, else `otherwise`."""
+
+    id: str
+    cases: tuple[Case, ...]
+    otherwise: Block = ()
+    kind: Literal["choose"] = "choose"
+
+
+class Each(NamedTuple):
+    """A block for each element of a list; inside, the element is readable under `id`.
+
+    All end; then the error of the first element that has one counts. What steps inside return is
+    not readable behind it. What is not a list has no elements.
+    """
+
+    id: str
+    items: Reference
+    body: Block
+    at_once: int = 1
+    kind: Literal["each"] = "each"
+
+
+class Wait(NamedTuple):
+    """Wait, in whole seconds."""
+
+    id: str
+    seconds: int
+    kind: Literal["wait"] = "wait"
+
+
+class Stop(NamedTuple):
+    """End the run well, with a result."""
+
+    id: str
+    result: Template = None
+    kind: Literal["stop"] = "stop"
+
+
+class Fail(NamedTuple):
+    """Raise an error; the handlers and sagas around it see it as any other."""
+
+    id: str
+    error: str
+    kind: Literal["fail"] = "fail"
+
+
+Node: TypeAlias = Step | Attempt | Saga | Parallel | Choose | Each | Wait | Stop | Fail
+Block: TypeAlias = tuple[Node, ...]
+
+
+class Definition(NamedTuple):
+    """A workflow.
+
+    Attributes:
+        name: as it is started by.
+        body: its nodes.
+        timeout: seconds for a whole run, looked at before each step; None for no limit.
+    """
+
+    name: str
+    body: Block
+    timeout: int | None = None
+
+    @property
+    def digest(self) -> str:
+        """Return what tells this definition from every other, whoever wrote it down, and how."""
+        from leeward.workflow.document import digest_of
+
+        return digest_of(self)
+
+    def __repr__(self) -> str:
+        return f"<Definition {self.name!r}: {sum(1 for _ in nodes(self.body))} nodes>"
+
+
+def blocks_of(node: Node) -> tuple[Block, ...]:
+    """Return the blocks right below a node, in the order of the definition."""
+    if isinstance(node, Attempt):
+        return (node.body, *(handler.body for handler in node.handlers))
+    if isinstance(node, Saga | Each):
+        return (node.body,)
+    if isinstance(node, Parallel):
+        return tuple(branch.body for branch in node.branches)
+    if isinstance(node, Choose):
+        return (*(case.body for case in node.cases), node.otherwise)
+    return ()
+
+
+def nodes(block: Block) -> Iterator[Node]:
+    """Return every node of a block, and below it, in the order of the definition."""
+    for node in block:
+        yield node
+        for inner in blocks_of(node):
+            yield from nodes(inner)
+
+
+def references(template: Template) -> Iterator[Reference]:
+    """Return every reference in a template."""
+    if isinstance(template, Reference):
+        yield template
+    elif isinstance(template, Mapping):
+        for each in template.values():
+            yield from references(each)
+    elif isinstance(template, tuple):
+        for each in template:
+            yield from references(each)
+
+
+def conditions(condition: Condition) -> Iterator[Compare | OneOf | Present]:
+    """Return the conditions that a condition is made of."""
+    if isinstance(condition, Not):
+        yield from conditions(condition.inner)
+    elif isinstance(condition, All | Some):
+        for each in condition.inner:
+            yield from conditions(each)
+    else:
+        yield condition

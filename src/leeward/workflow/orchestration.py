@@ -1,0 +1,143 @@
+"""A run as an orchestrator that an engine replays: the kernel asks, the engine remembers.
+
+An engine of this kind calls a generator anew after each event, with the history of all that it has
+been told, and expects the same questions in the same order. The kernel knows no clock and no
+randomness, so it asks the same; what else it must know, the time, it gets from the engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any, Final, Protocol
+
+from leeward.values import Effect, Json
+from leeward.workflow.commands import Answer, Call, Command, Failure, Returned, refusal_at
+from leeward.workflow.machine import Machine
+from leeward.workflow.model import Definition
+from leeward.workflow.steps import Invoke, made
+
+ORCHESTRATOR: Final = "leeward_workflow"
+ACTIVITY: Final = "leeward_step"
+
+
+class Host(Protocol):
+    """What an engine offers to an orchestrator. Times are Unix seconds, the engine's own."""
+
+    def now(self) -> float:
+        """Return the time of the event that is replayed."""
+
+    def call(self, request: Json) -> Any:
+        """Return a task that calls the activity."""
+
+    def timer(self, due: float) -> Any:
+        """Return a task that ends at a time."""
+
+    def first(self, tasks: list[Any]) -> Any:
+        """Return a task that ends with the first of several; its value is that one."""
+
+    def value_of(self, task: Any) -> Any:
+        """Return the value of a task that has ended; None of a timer."""
+
+
+def orchestrate(
+    definition: Definition, run: str, value: Json, host: Host
+) -> Generator[Any, Any, Answer]:
+    """Return a run as an orchestrator: it yields tasks, and returns how the run has ended."""
+    return (yield from _Orchestration(Machine(definition, run, value), definition, host).run())
+
+
+class _Orchestration:
+    def __init__(self, machine: Machine, definition: Definition, host: Host) -> None:
+        self._machine = machine
+        self._host = host
+        self._tasks: dict[tuple[str, int], Any] = {}
+        self._due: dict[tuple[str, int], float] = {}
+        timeout = definition.timeout
+        self._deadline = None if timeout is None else host.now() + timeout
+
+    def run(self) -> Generator[Any, Any, Answer]:
+        machine = self._machine
+        while machine.end is None:
+            if self._begin_all():
+                continue
+            tasks = list(self._tasks.values())
+            if len(tasks) == 1:
+                yield tasks[0]
+                ended = tasks[0]
+            else:
+                ended = yield self._host.first(tasks)
+            for place in [place for place, task in self._tasks.items() if task is ended]:
+                self._resolve(place)
+        return machine.end
+
+    def _begin_all(self) -> bool:
+        """Begin what is new; return whether that has moved the run on."""
+        for place, command in list(self._machine.open.items()):
+            if place in self._tasks:
+                continue
+            now = self._host.now()
+            refusal = refusal_at(now, self._deadline, None) if command.guarded else None
+            if refusal is not None:
+                self._machine.resolve(command, refusal)
+                return True
+            self._tasks[place] = self._task(command, now)
+        return False
+
+    def _task(self, command: Command, now: float) -> Any:
+        if isinstance(command, Call):
+            return self._host.call(request_of(command))
+        due = self._due[command.path, command.attempt] = now + command.seconds
+        if command.guarded and self._deadline is not None:
+            due = min(due, self._deadline)
+        return self._host.timer(due)
+
+    def _resolve(self, place: tuple[str, int]) -> None:
+        command, task = self._machine.open[place], self._tasks.pop(place)
+        if isinstance(command, Call):
+            self._machine.resolve(command, answer_in(self._host.value_of(task)))
+            return
+        deadline = self._deadline
+        cut = command.guarded and deadline is not None and deadline <= self._due[place]
+        refusal = refusal_at(self._host.now(), deadline, None) if cut else None
+        self._machine.resolve(command, refusal or Returned())
+
+
+def request_of(call: Call) -> Json:
+    """Return a call as the input of the activity."""
+    return {
+        "path": call.path,
+        "attempt": call.attempt,
+        "function": call.function,
+        "payload": call.payload,
+        "key": call.key,
+        "effect": call.effect.value,
+        "timeout": call.timeout,
+    }
+
+
+def answer_in(document: Json) -> Answer:
+    """Return what the activity has returned."""
+    if "error" in document:
+        return Failure(document["error"], document["ambiguous"])
+    return Returned(document["value"])
+
+
+def step(invoke: Invoke, document: Json) -> Json:
+    """Be the activity: make the call, and return how it ended. It never raises.
+
+    Engines of this kind lose the class of an exception, so that a value tells of it.
+    """
+    call = Call(
+        document["path"],
+        document["attempt"],
+        document["function"],
+        document["payload"],
+        document["key"],
+        Effect(document["effect"]),
+        document["timeout"],
+        guarded=False,
+    )
+    answer = made(invoke, call)
+    if isinstance(answer, Failure):
+        return {"error": answer.name, "ambiguous": answer.ambiguous}
+    return {"value": answer.value}

@@ -1,0 +1,259 @@
+"""A definition as a picture, with the state of a run in it: SVG, made of text and boxes.
+
+Time goes down; what is beside each other is one of several cases, branches or handlers. Nothing in
+it is loaded from elsewhere, and nothing runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from enum import Enum
+from html import escape
+from typing import Final, NamedTuple
+
+from leeward.json_text import encode
+from leeward.workflow.document import condition_written
+from leeward.workflow.model import (
+    Attempt,
+    Block,
+    Choose,
+    Definition,
+    Each,
+    Fail,
+    Node,
+    Parallel,
+    Saga,
+    Step,
+    Stop,
+    Wait,
+)
+from leeward.workflow.retry import NEVER
+from leeward.workflow.runs import Run, RunEvent
+
+GAP: Final = 22
+"""Pixels between two boxes."""
+PADDING: Final = 12
+LINE: Final = 16
+LETTER: Final = 7.0
+"""Pixels of a letter, on average."""
+LONGEST: Final = 44
+"""Characters of a line."""
+
+
+class Mark(Enum):
+    """What a run has done of a node, and the colours of it."""
+
+    NONE = ("#ffffff", "#9aa4b2")
+    DONE = ("#e3f4e6", "#2e8540")
+    RUNNING = ("#e1ecfb", "#2563c9")
+    FAILED = ("#fbe3e1", "#c0322b")
+    UNKNOWN = ("#fdf0d5", "#b7791f")
+    UNDONE = ("#ece5f7", "#6b46b0")
+
+
+WORDS: Final = {
+    Mark.NONE: "not reached",
+    Mark.DONE: "done",
+    Mark.RUNNING: "under way",
+    Mark.FAILED: "failed",
+    Mark.UNKNOWN: "may have run",
+    Mark.UNDONE: "taken back",
+}
+
+
+class Box(NamedTuple):
+    """Something with a size; `parts` are boxes at places inside it, `shapes` SVG at its corner."""
+
+    width: float
+    height: float
+    shapes: tuple[str, ...] = ()
+    parts: tuple[tuple[float, float, Box], ...] = ()
+
+
+def picture_of(definition: Definition, run: Run | None = None) -> str:
+    """Return a definition as SVG.
+
+    Args:
+        definition: of the workflow.
+        run: whose state is shown; None for the definition alone.
+    """
+    marks = {} if run is None else marks_of(run.events)
+    title = definition.name if run is None else f"{definition.name}: {run.id} {run.state.value}"
+    if run is not None and run.error is not None:
+        title += f" ({run.error})"
+    head = _text_box([title], None)
+    below = [head, _block(definition.body, marks)]
+    if run is not None:
+        below.append(_legend(marks.values()))
+    whole = _stacked(below, arrows=False)
+    width, height = whole.width + 2 * PADDING, whole.height + 2 * PADDING
+    opening = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
+        f'width="{width:.0f}" height="{height:.0f}" font-family="sans-serif" font-size="12">'
+    )
+    return "\n".join(
+        [
+            opening,
+            f"<title>{escape(title)}</title>",
+            f'<rect width="{width:.0f}" height="{height:.0f}" fill="#ffffff"/>',
+            *_drawn(whole, PADDING, PADDING),
+            "</svg>\n",
+        ]
+    )
+
+
+def marks_of(events: Iterable[RunEvent]) -> dict[str, Mark]:
+    """Return what a run has done, by the id of the node; of an `each`, the worst counts."""
+    found: dict[str, Mark] = {}
+    for event in events:
+        id, *rest = event.path.split("/")
+        if rest[-1:] == ["pause"]:
+            continue
+        mark = _mark(event)
+        if rest[-1:] == ["undo"]:
+            mark = Mark.UNDONE if mark is Mark.DONE else mark
+        elif found.get(id) in (Mark.RUNNING, Mark.FAILED) and rest:
+            continue
+        found[id] = mark
+    return found
+
+
+def _mark(event: RunEvent) -> Mark:
+    if event.ended is None:
+        return Mark.RUNNING
+    if event.error is None:
+        return Mark.DONE
+    return Mark.UNKNOWN if event.ambiguous else Mark.FAILED
+
+
+def _block(block: Block, marks: dict[str, Mark]) -> Box:
+    if not block:
+        return _text_box(["(nothing)"], None)
+    return _stacked([_node(node, marks) for node in block])
+
+
+def _node(node: Node, marks: dict[str, Mark]) -> Box:
+    mark = marks.get(node.id, Mark.NONE)
+    match node:
+        case Step():
+            return _text_box(_step_lines(node), mark)
+        case Wait():
+            return _text_box([node.id, f"wait {node.seconds} s"], mark)
+        case Stop():
+            return _text_box([node.id, "ends well"], mark)
+        case Fail():
+            return _text_box([node.id, f"fails: {node.error}"], mark)
+        case Saga():
+            return _frame(f"saga {node.id}, undo {node.undo}", _block(node.body, marks))
+        case Each():
+            label = f"each {node.id}, {node.at_once} at once"
+            return _frame(label, _block(node.body, marks))
+        case Attempt() | Parallel() | Choose():
+            return _frame(f"{node.kind} {node.id}", _beside(_alternatives(node, marks)))
+
+
+def _alternatives(node: Attempt | Parallel | Choose, marks: dict[str, Mark]) -> list[Box]:
+    """Return what stands beside each other in a node."""
+    if isinstance(node, Attempt):
+        handlers = [
+            _frame(f"on {', '.join(on.errors)}", _block(on.body, marks), dashed=True)
+            for on in node.handlers
+        ]
+        return [_block(node.body, marks), *handlers]
+    if isinstance(node, Parallel):
+        return [_frame(each.id, _block(each.body, marks)) for each in node.branches]
+    cases = [
+        _frame(encode(condition_written(case.when)).decode(), _block(case.body, marks))
+        for case in node.cases
+    ]
+    if node.otherwise:
+        cases.append(_frame("otherwise", _block(node.otherwise, marks)))
+    return cases
+
+
+def _step_lines(step: Step) -> list[str]:
+    lines = [step.id]
+    if step.function != step.id:
+        lines.append(f"calls {step.function}")
+    tries = "" if step.retry == NEVER else f", {step.retry.attempts} attempts"
+    lines.append(f"{step.effect.value}, {step.timeout} s{tries}")
+    if step.undo is not None:
+        lines.append(f"undo: {step.undo.function}")
+    return lines
+
+
+def _text_box(lines: Sequence[str], mark: Mark | None) -> Box:
+    cut = [each if len(each) <= LONGEST else f"{each[: LONGEST - 1]}…" for each in lines]
+    width = max(map(len, cut)) * LETTER + 2 * PADDING
+    height = len(cut) * LINE + PADDING
+    shapes = []
+    if mark is not None:
+        fill, stroke = mark.value
+        shapes.append(
+            f'<rect width="{width:.1f}" height="{height}" rx="6" fill="{fill}" stroke="{stroke}">'
+            f"<title>{WORDS[mark]}</title></rect>"
+        )
+    for number, line in enumerate(cut):
+        weight = ' font-weight="bold"' if number == 0 else ' fill="#4a5568"'
+        y = PADDING / 2 + LINE * (number + 1) - 4
+        shapes.append(
+            f'<text x="{width / 2:.1f}" y="{y:.1f}" text-anchor="middle"{weight}>'
+            f"{escape(line)}</text>"
+        )
+    return Box(width, height, tuple(shapes))
+
+
+def _frame(label: str, inner: Box, *, dashed: bool = False) -> Box:
+    name = _text_box([label], None)
+    width = max(inner.width, name.width) + 2 * PADDING
+    height = inner.height + name.height + PADDING
+    dash = ' stroke-dasharray="4 3"' if dashed else ""
+    shape = (
+        f'<rect width="{width:.1f}" height="{height:.1f}" rx="8" fill="none" '
+        f'stroke="#cbd2dc"{dash}/>'
+    )
+    parts = (
+        ((width - name.width) / 2, 0.0, name),
+        ((width - inner.width) / 2, name.height, inner),
+    )
+    return Box(width, height, (shape,), parts)
+
+
+def _stacked(boxes: Sequence[Box], *, arrows: bool = True) -> Box:
+    width = max(box.width for box in boxes)
+    y, parts, shapes = 0.0, [], []
+    for number, box in enumerate(boxes):
+        if number:
+            if arrows:
+                shapes.append(_arrow(width / 2, y, y + GAP))
+            y += GAP
+        parts.append(((width - box.width) / 2, y, box))
+        y += box.height
+    return Box(width, y, tuple(shapes), tuple(parts))
+
+
+def _beside(boxes: Sequence[Box]) -> Box:
+    x, parts = 0.0, []
+    for box in boxes:
+        parts.append((x, 0.0, box))
+        x += box.width + PADDING
+    return Box(x - PADDING, max(box.height for box in boxes), (), tuple(parts))
+
+
+def _arrow(x: float, top: float, bottom: float) -> str:
+    return (
+        f'<path d="M{x:.1f} {top + 2:.1f}V{bottom - 4:.1f}m-4 -4l4 5l4 -5" fill="none" '
+        'stroke="#6b7686"/>'
+    )
+
+
+def _legend(marks: Iterable[Mark]) -> Box:
+    shown = [mark for mark in Mark if mark in {*marks, Mark.NONE}]
+    return _beside([_text_box([WORDS[mark]], mark) for mark in shown])
+
+
+def _drawn(box: Box, x: float, y: float) -> list[str]:
+    lines = [f'<g transform="translate({x:.1f} {y:.1f})">', *box.shapes]
+    for dx, dy, part in box.parts:
+        lines += _drawn(part, dx, dy)
+    return [*lines, "</g>"]

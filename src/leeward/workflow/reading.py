@@ -1,0 +1,292 @@
+"""A definition read from a document: see `leeward.workflow.document` for what one looks like."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from leeward.errors import ConfigError
+from leeward.values import Effect
+from leeward.workflow.checks import check_definition
+from leeward.workflow.document import FORMAT
+from leeward.workflow.durations import seconds_of
+from leeward.workflow.expressions import frozen
+from leeward.workflow.model import (
+    All,
+    Attempt,
+    Block,
+    Branch,
+    Case,
+    Choose,
+    Compare,
+    Condition,
+    Definition,
+    Each,
+    Fail,
+    Handler,
+    Node,
+    Not,
+    OneOf,
+    Parallel,
+    Present,
+    Reference,
+    Saga,
+    Some,
+    Step,
+    Stop,
+    Template,
+    Undo,
+    Wait,
+)
+from leeward.workflow.retry import Retry, checked_retry
+
+STEP_TIMEOUT: Final = 60
+"""Seconds of a step that names none."""
+UNDO_RETRY: Final = Retry(on=("*",), attempts=6)
+"""Of an undo: whatever fails is tried again, for nobody else will take the step back."""
+
+_REFERENCE: Final = re.compile(r"\$([a-z][a-z0-9-]*)((?:\.[A-Za-z_][A-Za-z0-9_-]*)*)")
+_OPERATORS: Final = ("==", "!=", "<", "<=", ">", ">=")
+
+
+def read_definition(document: Any, source: str = "the document") -> Definition:
+    """Return the definition that a document holds, checked.
+
+    Args:
+        document: decoded JSON.
+        source: where it comes from, for messages.
+
+    Raises:
+        ConfigError: it is not a workflow, or not one that every engine can run; the message names
+            the place and the remedy.
+    """
+    top = _Fields(document, source, "leeward", "workflow", "timeout", "do")
+    if top.get("leeward", _any) != FORMAT:
+        raise ConfigError(f"{source}: leeward must be {FORMAT!r}; it tells what the document is")
+    places: dict[int, str] = {}
+    timeout = top.get("timeout", _any)
+    definition = Definition(
+        top.need("workflow", _text),
+        _read_block(top.need("do", _list), f"{source}: do", places),
+        None if timeout is None else seconds_of(timeout, f"{source}: timeout"),
+    )
+    check_definition(definition, lambda node: places.get(id(node), source))
+    return definition
+
+
+class _Fields:
+    """The fields of one object of a document."""
+
+    def __init__(self, value: Any, where: str, *known: str) -> None:
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{where} must be an object with {', '.join(known)}")
+        for name in value:
+            if name not in known:
+                raise ConfigError(f"{where}: unknown field {name!r}; known: {', '.join(known)}")
+        self.value = value
+        self.where = where
+
+    def get(self, name: str, read: Callable[[Any, str], Any], default: Any = None) -> Any:
+        found = self.value.get(name)
+        return default if found is None else read(found, f"{self.where}.{name}")
+
+    def need(self, name: str, read: Callable[[Any, str], Any]) -> Any:
+        if name not in self.value:
+            raise ConfigError(f"{self.where} lacks {name!r}; add it")
+        return read(self.value[name], f"{self.where}.{name}")
+
+
+def _read_block(items: list[Any], where: str, places: dict[int, str]) -> Block:
+    read = []
+    for index, item in enumerate(items):
+        place = f"{where}[{index}]"
+        node = _read_node(item, place, places)
+        places[id(node)] = place
+        read.append(node)
+    return tuple(read)
+
+
+def _read_node(item: Any, where: str, places: dict[int, str]) -> Node:
+    kinds = [kind for kind in _READERS if isinstance(item, Mapping) and kind in item]
+    # A saga has a field `undo`, and so has a step; each kind of node is named by one field alone.
+    if len(kinds) != 1:
+        raise ConfigError(f"{where} must have exactly one of {', '.join(_READERS)}")
+    fields, read = _READERS[kinds[0]]
+    found = _Fields(item, where, kinds[0], *fields)
+    return read(found, found.need(kinds[0], _text), places)
+
+
+def _do(fields: _Fields, places: dict[int, str], name: str = "do") -> Block:
+    return _read_block(fields.need(name, _list), f"{fields.where}.{name}", places)
+
+
+def _read_step(fields: _Fields, id: str, places: dict[int, str]) -> Step:
+    del places
+    return Step(
+        id,
+        fields.get("call", _text, id),
+        fields.get("payload", _template),
+        fields.get("effect", _effect, Effect.UNSAFE),
+        fields.get("timeout", seconds_of, STEP_TIMEOUT),
+        fields.get("retry", _read_retry, Retry()),
+        fields.get("undo", _read_undo),
+    )
+
+
+def _read_undo(value: Any, where: str) -> Undo:
+    fields = _Fields(value, where, "call", "timeout", "retry")
+    return Undo(
+        fields.need("call", _text),
+        fields.get("timeout", seconds_of, STEP_TIMEOUT),
+        fields.get("retry", _read_retry, UNDO_RETRY),
+    )
+
+
+def _read_retry(value: Any, where: str) -> Retry:
+    _Fields(value, where, *Retry._fields)
+    try:
+        return checked_retry(Retry(**value), Retry())
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
+
+
+def _read_attempt(fields: _Fields, id: str, places: dict[int, str]) -> Attempt:
+    handlers = []
+    for index, item in enumerate(fields.need("on", _list)):
+        on = _Fields(item, f"{fields.where}.on[{index}]", "errors", "do")
+        errors = on.need("errors", _list)
+        handlers.append(
+            Handler(tuple(_text(each, f"{on.where}.errors") for each in errors), _do(on, places))
+        )
+    return Attempt(id, _do(fields, places), tuple(handlers))
+
+
+def _read_saga(fields: _Fields, id: str, places: dict[int, str]) -> Saga:
+    undo = fields.get("undo", _text, "reverse")
+    if undo not in ("reverse", "parallel"):
+        raise ConfigError(f"{fields.where}.undo must be 'reverse' or 'parallel'")
+    return Saga(id, _do(fields, places), undo)
+
+
+def _read_parallel(fields: _Fields, id: str, places: dict[int, str]) -> Parallel:
+    branches = []
+    for index, item in enumerate(fields.need("branches", _list)):
+        branch = _Fields(item, f"{fields.where}.branches[{index}]", "branch", "do")
+        branches.append(Branch(branch.need("branch", _text), _do(branch, places)))
+    return Parallel(id, tuple(branches))
+
+
+def _read_choose(fields: _Fields, id: str, places: dict[int, str]) -> Choose:
+    cases = []
+    for index, item in enumerate(fields.need("cases", _list)):
+        case = _Fields(item, f"{fields.where}.cases[{index}]", "when", "do")
+        cases.append(Case(case.need("when", _condition), _do(case, places)))
+    otherwise = _do(fields, places, "otherwise") if "otherwise" in fields.value else ()
+    return Choose(id, tuple(cases), otherwise)
+
+
+def _read_each(fields: _Fields, id: str, places: dict[int, str]) -> Each:
+    at_once = fields.get("at_once", _any, 1)
+    if type(at_once) is not int:
+        raise ConfigError(f"{fields.where}.at_once must be a whole number")
+    return Each(id, fields.need("in", _reference), _do(fields, places), at_once)
+
+
+def _read_wait(fields: _Fields, id: str, places: dict[int, str]) -> Wait:
+    del places
+    return Wait(id, fields.need("seconds", seconds_of))
+
+
+def _read_stop(fields: _Fields, id: str, places: dict[int, str]) -> Stop:
+    del places
+    return Stop(id, fields.get("result", _template))
+
+
+def _read_fail(fields: _Fields, id: str, places: dict[int, str]) -> Fail:
+    del places
+    return Fail(id, fields.need("error", _text))
+
+
+_READERS: Final[Mapping[str, tuple[tuple[str, ...], Callable[[_Fields, str, Any], Node]]]] = {
+    "step": (("call", "payload", "effect", "timeout", "retry", "undo"), _read_step),
+    "attempt": (("do", "on"), _read_attempt),
+    "saga": (("undo", "do"), _read_saga),
+    "parallel": (("branches",), _read_parallel),
+    "choose": (("cases", "otherwise"), _read_choose),
+    "each": (("in", "at_once", "do"), _read_each),
+    "wait": (("seconds",), _read_wait),
+    "stop": (("result",), _read_stop),
+    "fail": (("error",), _read_fail),
+}
+
+
+def _template(value: Any, where: str) -> Template:
+    return frozen(_unwritten(value, where))
+
+
+def _unwritten(value: Any, where: str) -> Any:
+    if isinstance(value, str) and value.startswith("$"):
+        return value[1:] if value.startswith("$$") else _reference(value, where)
+    if isinstance(value, Mapping):
+        return {_text(name, where): _unwritten(each, where) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_unwritten(each, where) for each in value]
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    raise ConfigError(f"{where} holds a {type(value).__name__}, which is not JSON; write a text")
+
+
+def _reference(value: Any, where: str) -> Reference:
+    match = _REFERENCE.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ConfigError(
+            f"{where} must be a reference like $input.order.id; $$ stands for the sign itself"
+        )
+    return Reference(match[1], tuple(match[2].split(".")[1:]))
+
+
+def _condition(value: Any, where: str) -> Condition:
+    if not isinstance(value, Mapping) or len(value) != 1:
+        raise ConfigError(f"{where} must be an object with one field, like {{'==': [..., ...]}}")
+    ((op, told),) = value.items()
+    if op == "present":
+        return Present(_reference(told, where))
+    if op == "not":
+        return Not(_condition(told, f"{where}.not"))
+    if op in ("all", "any"):
+        inner = tuple(_condition(each, f"{where}.{op}") for each in _list(told, where))
+        return All(inner) if op == "all" else Some(inner)
+    sides = _list(told, where)
+    if len(sides) != 2 or op not in (*_OPERATORS, "in"):
+        known = ", ".join((*_OPERATORS, "in"))
+        raise ConfigError(f"{where}: {op!r} must be one of {known}, with a list of two")
+    left, right = _reference(sides[0], where), _unwritten(sides[1], where)
+    if op == "in":
+        return OneOf(left, tuple(_list(right, where)))
+    return Compare(left, op, right)
+
+
+def _any(value: Any, where: str) -> Any:
+    del where
+    return value
+
+
+def _text(value: Any, where: str) -> str:
+    if not isinstance(value, str) or not value:
+        raise ConfigError(f"{where} must be a text that is not empty")
+    return value
+
+
+def _list(value: Any, where: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise ConfigError(f"{where} must be a list")
+    return value
+
+
+def _effect(value: Any, where: str) -> Effect:
+    try:
+        return Effect(value)
+    except ValueError:
+        names = ", ".join(each.value for each in Effect)
+        raise ConfigError(f"{where} must be one of {names}") from None

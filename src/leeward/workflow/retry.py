@@ -1,0 +1,80 @@
+"""Which failures of a step are tried again, how often, and after how long. Pure."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+from leeward.errors import ConfigError
+from leeward.workflow.durations import seconds_of
+
+_ANY = "*"
+
+
+class Retry(NamedTuple):
+    """Try again, a few times, with growing pauses. Times are whole seconds.
+
+    Attributes:
+        on: names of errors; ``*`` for every one.
+        attempts: how often the function is called at most, the first time included.
+        first: the pause before the second attempt.
+        factor: by which each further pause is longer.
+        cap: of a pause.
+        jitter: ``full`` for a random part of each pause.
+    """
+
+    on: tuple[str, ...] = ("Call.Throttled", "Call.NotSent")
+    attempts: int = 3
+    first: int = 1
+    factor: int = 2
+    cap: int = 30
+    jitter: Literal["full", "none"] = "none"
+
+    def covers(self, error: str) -> bool:
+        """Return whether an error of this name is tried again."""
+        return _ANY in self.on or error in self.on
+
+    def pause(self, attempt: int, random_unit: float) -> float:
+        """Return the seconds between `attempt` and the one after it.
+
+        Args:
+            attempt: 1 for the first.
+            random_unit: from 0 to 1; used with jitter only.
+        """
+        whole = min(float(self.cap), self.first * float(self.factor) ** (attempt - 1))
+        return whole * random_unit if self.jitter == "full" else whole
+
+
+NEVER = Retry(on=(), attempts=1)
+
+
+def checked_retry(retry: Retry | None, default: Retry) -> Retry:
+    """Return a retry as somebody has given it, with its times in whole seconds.
+
+    Raises:
+        ConfigError: it makes no sense; the message names the field.
+    """
+    if retry is None:
+        return default
+    if not isinstance(retry, Retry):
+        raise ConfigError(f"retry is a {type(retry).__name__}; write Retry(attempts=3)")
+    on: Any = retry.on
+    if isinstance(on, str):
+        on = (on,)
+    if not isinstance(on, tuple | list) or not all(isinstance(each, str) and each for each in on):
+        raise ConfigError("retry: on must be names of errors, like ('Busy',)")
+    if retry.jitter not in ("full", "none"):
+        raise ConfigError("retry: jitter must be 'full' or 'none'")
+    return Retry(
+        tuple(on),
+        _whole(retry.attempts, "attempts", most=100),
+        seconds_of(retry.first, "retry: first"),
+        _whole(retry.factor, "factor", most=10),
+        seconds_of(retry.cap, "retry: cap"),
+        retry.jitter,
+    )
+
+
+def _whole(value: Any, field: str, *, most: int) -> int:
+    if type(value) is not int or not 1 <= value <= most:
+        raise ConfigError(f"retry: {field} must be a whole number from 1 to {most}")
+    return value

@@ -1,0 +1,166 @@
+"""A run in virtual time, with functions that do as they are told: for tests of a flow.
+
+```python
+run = simulate(order_flow, {"id": "42"}, {"take-payment": [error("CardDeclined")]})
+assert run.failure.name == "OrderFailed"
+assert run.called("refund-payment") == 0
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, TypeAlias
+
+from leeward.masking import masked
+from leeward.values import Json
+from leeward.workflow.commands import Answer, Call, Command, Failure, Returned, Sleep, refusal_at
+from leeward.workflow.machine import Machine
+from leeward.workflow.model import AMBIGUOUS, THROTTLED, TIMEOUT, Definition
+
+Behaviour: TypeAlias = Callable[[Json], Json] | Sequence["Answer"]
+"""Of a function: what it returns for a payload; or the answers of its calls one after the other,
+the last one for all that follow."""
+
+
+class Simulated(NamedTuple):
+    """A run that has ended.
+
+    Attributes:
+        end: how.
+        calls: of functions, in order, those that were refused included.
+        seconds: that it took, in virtual time.
+    """
+
+    end: Answer
+    calls: tuple[Call, ...]
+    seconds: float
+
+    def __repr__(self) -> str:
+        return masked(self, "end seconds")
+
+    @property
+    def failure(self) -> Failure | None:
+        """Return the error that ended the run; None if it ended well."""
+        return self.end if isinstance(self.end, Failure) else None
+
+    @property
+    def result(self) -> Json:
+        """Return the result of a run that ended well, else None."""
+        return self.end.value if isinstance(self.end, Returned) else None
+
+    def called(self, function: str) -> int:
+        """Count the calls of a function."""
+        return sum(each.function == function for each in self.calls)
+
+
+def returned(value: Json = None) -> Answer:
+    """Return the answer of a function that ended well."""
+    return Returned(value)
+
+
+def error(name: str) -> Answer:
+    """Return the answer of a function that failed, by the class of its error or a named one."""
+    return Failure(name, ambiguous=name in AMBIGUOUS)
+
+
+def throttled() -> Answer:
+    """Return the answer of a platform that did not run the function."""
+    return error(THROTTLED)
+
+
+def timed_out() -> Answer:
+    """Return the answer of a step whose time was over."""
+    return error(TIMEOUT)
+
+
+def simulate(
+    definition: Definition,
+    value: Json = None,
+    functions: Mapping[str, Behaviour] | Callable[[Call], Answer] | None = None,
+    *,
+    run: str = "run",
+    seconds_per_call: float = 1.0,
+    cancel_after: float | None = None,
+) -> Simulated:
+    """Run a definition to its end.
+
+    Args:
+        definition: of the workflow.
+        value: its input.
+        functions: by logical name, and one that is not here returns null; or what answers each
+            call.
+        run: its id.
+        seconds_per_call: that each call takes.
+        cancel_after: seconds, when somebody cancels the run; None for never.
+    """
+    world = _World(definition, functions or {}, seconds_per_call, cancel_after)
+    machine = Machine(definition, run, value)
+    while machine.end is None:
+        command = world.next_of(machine.open)
+        machine.resolve(command, world.carried_out(command))
+    return Simulated(machine.end, tuple(world.calls), world.now)
+
+
+class _World:
+    """Virtual time, and what the functions have been asked so far."""
+
+    def __init__(
+        self,
+        definition: Definition,
+        functions: Mapping[str, Behaviour] | Callable[[Call], Answer],
+        seconds_per_call: float,
+        cancel_after: float | None,
+    ) -> None:
+        self.now = 0.0
+        self.calls: list[Call] = []
+        self._ends: dict[tuple[str, int], float] = {}
+        self._answers: dict[tuple[str, int], Answer] = {}
+        self._deadline = float("inf") if definition.timeout is None else definition.timeout
+        self._cancelled = float("inf") if cancel_after is None else cancel_after
+        self._functions = functions
+        self._seconds = seconds_per_call
+
+    def next_of(self, under_way: Mapping[tuple[str, int], Command]) -> Command:
+        """Begin what is new, and return what ends first."""
+        for place, command in under_way.items():
+            if place not in self._ends:
+                seconds, self._answers[place] = self._begin(command)
+                self._ends[place] = self.now + seconds
+        return min(under_way.values(), key=lambda each: self._ends[each.path, each.attempt])
+
+    def carried_out(self, command: Command) -> Answer:
+        """Let time pass until the end of a command, and return its answer."""
+        place = (command.path, command.attempt)
+        self.now = max(self.now, self._ends.pop(place))
+        return self._answers.pop(place)
+
+    def _begin(self, command: Command) -> tuple[float, Answer]:
+        """Return how long a command takes, and how it ends."""
+        refusal = self._refusal(self.now) if command.guarded else None
+        if refusal is not None:
+            return 0.0, refusal
+        if isinstance(command, Sleep):
+            ends = min(self.now + command.seconds, *self._limits(command))
+            refusal = self._refusal(ends) if command.guarded else None
+            return ends - self.now, refusal or Returned()
+        self.calls.append(command)
+        return self._seconds, self._answer(command)
+
+    def _limits(self, command: Sleep) -> tuple[float, ...]:
+        never = float("inf")
+        return (self._cancelled, self._deadline) if command.guarded else (never,)
+
+    def _refusal(self, now: float) -> Failure | None:
+        return refusal_at(now, self._deadline, self._cancelled)
+
+    def _answer(self, call: Call) -> Answer:
+        if callable(self._functions):
+            return self._functions(call)
+        behaviour = self._functions.get(call.function)
+        if behaviour is None:
+            return Returned()
+        if callable(behaviour):
+            return Returned(behaviour(call.payload))
+        turn = sum(each.function == call.function for each in self.calls) - 1
+        return behaviour[min(turn, len(behaviour) - 1)]

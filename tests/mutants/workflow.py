@@ -1,0 +1,84 @@
+"""Faults of workflows: what a flow means, and what the embedded engine keeps."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.mutants.mutant import Mutant
+
+ROOM: Final = "src/leeward/workflow"
+TESTS: Final = "tests/workflow"
+
+MUTANTS: Final = (
+    Mutant(
+        "a step that may have run is not taken back",
+        f"{ROOM}/kernel.py",
+        "        if answer.ambiguous or (",
+        "        if (",
+        f"{TESTS}/test_kernel.py::test_the_order_ends_as_it_must",
+    ),
+    Mutant(
+        "a compensation that failed is silent",
+        f"{ROOM}/kernel.py",
+        "        if not lost:\n            raise\n",
+        "        raise\n",
+        f"{TESTS}/test_kernel.py::test_a_failed_compensation_is_told_with_the_steps",
+    ),
+    Mutant(
+        "a handler swallows a cancel",
+        f"{ROOM}/kernel.py",
+        "    yield from _block(handler.body, scope)\n    if failure.final:",
+        "    yield from _block(handler.body, scope)\n    if False:",
+        f"{TESTS}/test_kernel.py::test_cancelling_compensates_and_tells",
+    ),
+    Mutant(
+        "what a branch has done is forgotten",
+        f"{ROOM}/kernel.py",
+        "            scope.done += each.done\n",
+        "            pass\n",
+        f"{TESTS}/test_kernel.py::"
+        "test_an_error_in_a_branch_waits_for_the_others_and_takes_all_back",
+    ),
+    Mutant(
+        "an unsafe step may be tried again on its own error",
+        f"{ROOM}/checks.py",
+        "step.effect is not Effect.UNSAFE or",
+        "True or",
+        f"{TESTS}/test_definition.py::test_what_an_engine_cannot_do_is_refused_where_it_is_written",
+    ),
+    Mutant(
+        "a function can claim that it did not run",
+        f"{ROOM}/steps.py",
+        "    return Failure(name if name.isidentifier() else FAILED)",
+        '    return Failure(f"Call.{name}" if name.isidentifier() else FAILED)',
+        f"{TESTS}/test_engine.py::test_what_the_clients_exceptions_mean",
+    ),
+    Mutant(
+        "a lease that is lost may write",
+        f"{ROOM}/journal.py",
+        "            if held is None:\n                return False\n",
+        "            if held is None:\n                held = (None, None)\n",
+        f"{TESTS}/test_engine.py::test_only_the_last_lease_may_write",
+    ),
+    Mutant(
+        "an unsafe step that died with its process is called again",
+        f"{ROOM}/driving.py",
+        "if isinstance(command, Call) and command.effect is Effect.UNSAFE:",
+        "if False:",
+        f"{TESTS}/test_crashes.py::test_a_death_anywhere_repeats_no_unsafe_step_and_loses_no_run",
+    ),
+    Mutant(
+        "a call under way is made a second time",
+        f"{ROOM}/driving.py",
+        "isinstance(open_[0], Call) and not self._under_way:",
+        "isinstance(open_[0], Call):",
+        f"{TESTS}/test_engine.py::test_the_last_branch_under_way_is_called_once",
+    ),
+    Mutant(
+        "a process takes runs that it has no functions for",
+        f"{ROOM}/journal.py",
+        '_KNOWN = "workflow IN (SELECT value FROM json_each(?))"',
+        '_KNOWN = "? IS NOT NULL"',
+        f"{TESTS}/test_engine.py::test_only_the_last_lease_may_write",
+    ),
+)

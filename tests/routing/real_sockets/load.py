@@ -1,0 +1,187 @@
+"""Calls as fast as they are answered, by threads or by tasks, and when each was begun and ended."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any, Final, NamedTuple
+
+from leeward import AsyncClient, Client
+from leeward.adapter import Call, Result, TargetConfig, WrappingDriver
+from leeward.config import Config
+from leeward.errors import LeewardError
+from leeward.registry import open_target
+
+THREADS: Final = 16
+TASKS: Final = 64
+TIMEOUT: Final = 10.0
+FUNCTION: Final = "echo"
+REGIONS: Final = ("us-central1", "us-east1", "europe-west1")
+
+
+class Traffic(NamedTuple):
+    """How a client calls.
+
+    Attributes:
+        rate: calls a second of all threads or tasks together, while they are answered in time; 0
+            for as many as are answered.
+        hedge: as in ``leeward.toml``.
+    """
+
+    rate: float
+    hedge: bool
+
+
+class Called(NamedTuple):
+    """A call: monotonic seconds, and the class of its error, if it failed."""
+
+    began: float
+    ended: float
+    error: str
+
+
+class Counted(WrappingDriver):
+    """A driver that notes when it is asked; `begun` has the monotonic seconds."""
+
+    def __init__(self, driver: Any) -> None:
+        super().__init__(driver)
+        self.begun: list[float] = []
+
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        """Note an attempt, and make it."""
+        self.begun.append(time.monotonic())
+        return super().perform(call, timeout)
+
+    async def perform_async(self, call: Call, timeout: float) -> Result[Any]:
+        """Note an attempt, and await it."""
+        self.begun.append(time.monotonic())
+        return await super().perform_async(call, timeout)
+
+
+class Server:
+    """A target's process.
+
+    Args:
+        process: that has printed its port already.
+        port: that one.
+    """
+
+    def __init__(self, process: subprocess.Popen[str], port: int) -> None:
+        self._process = process
+        self.url = f"http://127.0.0.1:{port}"
+
+    def do(self, mode: str) -> None:
+        """Change what it does, and return when it does that."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{mode}\n")
+        self._process.stdin.flush()
+        assert self._process.stdout.readline() == "ok\n"
+
+
+@contextmanager
+def servers(number: int) -> Iterator[list[Server]]:
+    """Start processes of `server`; they end with their input."""
+    command = [sys.executable, "-m", "tests.routing.real_sockets.server"]
+    with ExitStack() as stack:
+        started = []
+        for _ in range(number):
+            process = stack.enter_context(
+                subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            )
+            assert process.stdin is not None
+            stack.callback(process.stdin.close)
+            started.append(process)
+        yield [Server(each, int(_line(each))) for each in started]
+
+
+def _line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline()
+
+
+def targets(started: Sequence[Server]) -> list[Counted]:
+    """Open a target for each server: functions over HTTP that everybody may call."""
+    found = []
+    for number, server in enumerate(started):
+        region = REGIONS[number]
+        options: dict[str, Any] = {
+            "project": "shop",
+            "function_url": f"{server.url}/{{name}}",
+            "authenticate": False,
+        }
+        config = TargetConfig(f"google:{region}", "google", region, options, {})
+        found.append(Counted(open_target(config)))
+    return found
+
+
+def by_threads(
+    drivers: Sequence[Counted], traffic: Traffic, play: Callable[[], None]
+) -> list[Called]:
+    """Call from `THREADS` threads while `play` goes on; return all calls."""
+    pause = THREADS / traffic.rate if traffic.rate else 0.0
+    over = threading.Event()
+    lists: list[list[Called]] = [[] for _ in range(THREADS)]
+    with Client([*drivers], config=Config(hedge=traffic.hedge)) as cloud:
+
+        def work(calls: list[Called]) -> None:
+            while not over.is_set():
+                began, error = time.monotonic(), ""
+                try:
+                    cloud.invoke(FUNCTION, None, effect="idempotent", timeout=TIMEOUT)
+                except LeewardError as failed:
+                    error = type(failed).__name__
+                calls.append(Called(began, time.monotonic(), error))
+                time.sleep(max(0.0, began + pause - time.monotonic()))
+
+        threads = [threading.Thread(target=work, args=(each,)) for each in lists]
+        for thread in threads:
+            thread.start()
+        try:
+            play()
+        finally:
+            over.set()
+            for thread in threads:
+                thread.join()
+    return [each for calls in lists for each in calls]
+
+
+def by_tasks(
+    drivers: Sequence[Counted], traffic: Traffic, play: Callable[[], None]
+) -> list[Called]:
+    """Call from `TASKS` tasks of one event loop while `play` goes on, on a thread."""
+    pause = TASKS / traffic.rate if traffic.rate else 0.0
+    calls: list[Called] = []
+
+    async def run() -> None:
+        over = False
+
+        async def work(cloud: AsyncClient) -> None:
+            while not over:
+                began, error = time.monotonic(), ""
+                try:
+                    await cloud.invoke(FUNCTION, None, effect="idempotent", timeout=TIMEOUT)
+                except LeewardError as failed:
+                    error = type(failed).__name__
+                calls.append(Called(began, time.monotonic(), error))
+                await asyncio.sleep(max(0.0, began + pause - time.monotonic()))
+
+        async with (
+            AsyncClient([*drivers], config=Config(hedge=traffic.hedge)) as cloud,
+            asyncio.TaskGroup() as tasks,
+        ):
+            for _ in range(TASKS):
+                tasks.create_task(work(cloud))
+            await asyncio.to_thread(play)
+            over = True
+
+    asyncio.run(run())
+    return calls
+
+
+RUNNERS: Final = {"threads": by_threads, "tasks": by_tasks}

@@ -1,0 +1,141 @@
+"""State machines run by moto's interpreter, in a process of its own: one JSON object a line.
+
+Run by the Python of ``.servers/engines``, which knows nothing of leeward. What a function answers
+is asked of whoever started this process, so a test decides it.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import sys
+import threading
+import time
+from typing import Any
+
+import boto3
+import moto.stepfunctions.parser.asl.jsonata.jsonata as asl_jsonata
+from jsonata import Jsonata
+from moto import mock_aws
+from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
+
+ROLE = "arn:aws:iam::123456789012:role/any"
+_lock = threading.Lock()
+_real_sleep = time.sleep
+_skipped = 0.0
+
+
+def _ask(question: dict[str, Any]) -> Any:
+    with _lock:
+        sys.stdout.write(json.dumps(question) + "\n")
+        sys.stdout.flush()
+        return json.loads(sys.stdin.readline())
+
+
+def _evaluate(expression: str) -> Any:
+    found = Jsonata(expression).evaluate(None)
+    return json.loads(json.dumps(found))
+
+
+class _Lambda:
+    """Stands for the client of Lambda."""
+
+    def invoke(self, **parameters: Any) -> dict[str, Any]:
+        context = json.loads(base64.b64decode(parameters["ClientContext"]))
+        answer = _ask(
+            {
+                "call": parameters["FunctionName"],
+                "key": context["custom"]["idempotency-key"],
+                "payload": json.loads(parameters["Payload"]),
+            }
+        )
+        if "value" in answer:
+            return {"StatusCode": 200, "Payload": io.BytesIO(json.dumps(answer["value"]).encode())}
+        if answer["error"] == "Call.Timeout":
+            # What a function's own time limit looks like; that of the task ends alike.
+            body = {"errorType": "Sandbox.Timedout", "errorMessage": "Task timed out"}
+            return _failed(body)
+        if "." in answer["error"]:
+            raise _service_error(answer["error"])
+        return _failed({"errorType": answer["error"], "errorMessage": "", "stackTrace": []})
+
+
+def _failed(body: dict[str, Any]) -> dict[str, Any]:
+    payload = io.BytesIO(json.dumps(body).encode())
+    return {"StatusCode": 200, "FunctionError": "Unhandled", "Payload": payload}
+
+
+def _service_error(name: str) -> Exception:
+    from botocore.exceptions import ClientError
+
+    code = {
+        "Call.Throttled": "TooManyRequestsException",
+        "Call.Refused": "ResourceNotFoundException",
+        "Call.Unknown": "ServiceException",
+    }[name]
+    metadata = {"HTTPStatusCode": 500, "RequestId": "r"}
+    return ClientError(
+        {"Error": {"Code": code, "Message": ""}, "ResponseMetadata": metadata}, "Invoke"
+    )
+
+
+def _sleep(seconds: float) -> None:
+    _real_sleep(min(seconds, 0.001))
+
+
+def main() -> None:
+    """Run what comes, until the input ends."""
+    asl_jsonata._eval_jsonata = _evaluate
+    lambda_eval_utils.boto_client_for = lambda **_: _Lambda()
+    from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
+    from moto.stepfunctions.parser.asl.component.state.wait.wait_function import wait_function
+
+    retrier_decl.time = type("time", (), {"sleep": staticmethod(_sleep)})
+    wait_function.WaitFunction._wait_interval = lambda *_, **__: None
+    config: Any = {"stepfunctions": {"execute_state_machine": True}}
+    with mock_aws(config=config):
+        client = boto3.client(
+            "stepfunctions", "us-east-1", aws_access_key_id="a", aws_secret_access_key="b"
+        )
+        for number, line in enumerate(sys.stdin):
+            _done(_run(client, number, json.loads(line)))
+
+
+def _run(client: Any, number: int, task: dict[str, Any]) -> dict[str, Any]:
+    try:
+        machine = client.create_state_machine(
+            name=f"m{number}", definition=task["definition"], roleArn=ROLE
+        )["stateMachineArn"]
+    except client.exceptions.ClientError as error:
+        return {"refused": str(error)}
+    execution = client.start_execution(
+        stateMachineArn=machine, name=task["run"], input=json.dumps(task["input"])
+    )["executionArn"]
+    while True:
+        found = client.describe_execution(executionArn=execution)
+        if found["status"] != "RUNNING":
+            break
+        _real_sleep(0.002)
+    told = {"status": found["status"], "error": found.get("error"), "cause": found.get("cause")}
+    if "output" in found:
+        told["output"] = _output(found["output"])
+    return {"done": told}
+
+
+def _output(text: str) -> Any:
+    """Read an output; moto gives a text without its quotes, which the real engine has."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _done(answer: dict[str, Any]) -> None:
+    with _lock:
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,248 @@
+"""A worker that dies at any point of a run, and another one that goes on, as often as it takes.
+
+A point is a write of the journal or a call of a function; the worker dies right before it or right
+after it. `python -m tests.workflow.crashing --runs 10000` tries random flows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from random import Random
+from threading import Lock
+from typing import Any
+
+from leeward.errors import FunctionError, NotFound, OutcomeUnknown, TargetUnavailable, Throttled
+from leeward.testing import FakeClock
+from leeward.values import Effect, InvokeResult, Json
+from leeward.workflow import read_definition
+from leeward.workflow.commands import Answer, Failure, Returned
+from leeward.workflow.document import written
+from leeward.workflow.driving import Drive, Means
+from leeward.workflow.engine import LEASE
+from leeward.workflow.journal import Journal
+from leeward.workflow.model import (
+    NOT_SENT,
+    PROVED,
+    REFUSED,
+    THROTTLED,
+    TIMEOUT,
+    UNKNOWN,
+    Definition,
+    Step,
+    nodes,
+)
+from leeward.workflow.rows import Row, RunKey
+from leeward.workflow.runs import RunState
+from tests.workflow.strategies import INPUTS, Functions, definition_of
+
+Function = Callable[[str, str, int], Answer]
+"""Answers a call by its function, its key and how often it was called before, from 1."""
+
+
+class Died(BaseException):
+    """The worker is gone."""
+
+
+class World:
+    """What outlives a worker: the journal, the functions and what they did.
+
+    Attributes:
+        calls: of functions that ran, by key, in order.
+        dies_at: the number of the point at which the worker dies; None for never.
+        point: how many points were passed.
+    """
+
+    def __init__(self, functions: Function) -> None:
+        self.clock = FakeClock()
+        self.journal = Journal(None)
+        self.calls: dict[str, list[Answer]] = {}
+        self.names: dict[str, str] = {}
+        self.payloads: dict[str, list[Json]] = {}
+        self.dies_at: int | None = None
+        self.point = 0
+        self.is_dead = False
+        self._functions = functions
+        self._lock = Lock()
+        self._database_write = self.journal.database.write
+        self.journal.database.write = self._write  # type: ignore[method-assign]
+
+    def invoke(
+        self,
+        function: str,
+        payload: Json = None,
+        *,
+        effect: Effect,
+        idempotency_key: str,
+        timeout: float,
+    ) -> InvokeResult:
+        """Call a function as a client does."""
+        del effect, timeout
+        self._pass()
+        with self._lock:
+            done = self.calls.get(idempotency_key, [])
+            answer = self._functions(function, idempotency_key, len(done) + 1)
+            if not self.is_dead:
+                self.calls[idempotency_key] = [*done, answer]
+                self.names[idempotency_key] = function
+                self.payloads.setdefault(idempotency_key, []).append(payload)
+        self._pass()
+        if isinstance(answer, Failure):
+            raise _error(answer.name)
+        return InvokeResult(answer.value, "local", idempotency_key)
+
+    def finish(self, definition: Definition, id: str, value: Json) -> Row:
+        """Let workers take the run, one after the other, until it has ended; return it."""
+        key = RunKey(definition.name, id)
+        row = self._started(definition, id, value)
+        for _ in range(1000):
+            if row is not None:
+                self._work(definition, row)
+            found = self.journal.find(key)
+            assert found is not None
+            if found.state is not RunState.RUNNING:
+                return found
+            due = self.journal.next_due([definition.name], 0.0)
+            assert due is not None
+            self.clock.advance(max(0.0, due - self.clock.now()) + 0.001)
+            row = self._taken(definition.name)
+        raise AssertionError("the run does not end")
+
+    def _started(self, definition: Definition, id: str, value: Json) -> Row | None:
+        """Start the run; a starter that dies is followed by another one, who starts it again."""
+        try:
+            return self.journal.add(definition, id, value, self.clock.now(), LEASE)[0]
+        except Died:
+            self._revive()
+            row, is_new = self.journal.add(definition, id, value, self.clock.now(), LEASE)
+            return row if is_new else None
+
+    def _taken(self, name: str) -> Row | None:
+        try:
+            taken = self.journal.take([name], self.clock.now(), LEASE, 1)
+        except Died:
+            self._revive()
+            return None
+        return taken[0] if taken else None
+
+    def _revive(self) -> None:
+        self.is_dead, self.dies_at = False, None
+
+    def _work(self, definition: Definition, row: Row) -> None:
+        """Be a worker, until it dies or has nothing to do."""
+        means = Means(self.journal, self.invoke, self.clock, lambda: False)
+        try:
+            Drive(means, row, definition).run()
+        except Died:
+            self._revive()
+
+    def _pass(self) -> None:
+        """Pass a point; the worker may die at it."""
+        with self._lock:
+            self.point += 1
+            if self.dies_at is not None and self.point == self.dies_at:
+                self.is_dead = True
+
+    @contextmanager
+    def _write(self, timeout: float) -> Iterator[Any]:
+        self._pass()
+        if self.is_dead:
+            raise Died
+        with self._database_write(timeout) as connection:
+            yield connection
+        self._pass()
+        if self.is_dead:
+            raise Died
+
+
+def _error(name: str) -> Exception:
+    if name == THROTTLED:
+        return Throttled("")
+    if name == NOT_SENT:
+        return TargetUnavailable("")
+    if name == REFUSED:
+        return NotFound("")
+    if name == TIMEOUT:
+        return OutcomeUnknown("", reason="timeout")
+    return OutcomeUnknown("") if name == UNKNOWN else FunctionError("", error_type=name)
+
+
+def wrong_repeats(definition: Definition, world: World) -> list[str]:
+    """Return the keys of unsafe steps that were called again although they may have run."""
+    unsafe = {
+        node.function
+        for node in nodes(definition.body)
+        if isinstance(node, Step) and node.effect is Effect.UNSAFE
+    }
+    return [
+        key
+        for key, answers in world.calls.items()
+        if world.names[key] in unsafe
+        and any(isinstance(each, Returned) or each.name not in PROVED for each in answers[:-1])
+    ]
+
+
+def changed_payloads(world: World) -> list[str]:
+    """Return the keys that came with two payloads."""
+    return [key for key, found in world.payloads.items() if any(p != found[0] for p in found)]
+
+
+def faults_of(seed: int, at: int | None) -> tuple[list[str], Row, World]:
+    """Run a random flow whose worker dies at one point; return what went wrong."""
+    definition, value = definition_of(seed), INPUTS[seed % len(INPUTS)]
+    functions = Functions(seed)
+    world = World(functions.answer)
+    world.dies_at = at
+    row = world.finish(definition, "r", value)
+    world.journal.close()
+    return wrong_repeats(definition, world) + changed_payloads(world), row, world
+
+
+def differences_of(seed: int, at: int) -> list[str]:
+    """Run a flow of keyed steps alone, once with a death and once without: compare the ends."""
+    definition = keyed(definition_of(seed))
+    value, functions = INPUTS[seed % len(INPUTS)], Functions(seed)
+    ends = []
+    for dies_at in (None, at):
+        world = World(lambda function, key, _: functions.answer(function, key, 1))
+        world.dies_at = dies_at
+        row = world.finish(definition, "r", value)
+        world.journal.close()
+        ends.append((row.state, row.answer, world.names))
+    return [] if ends[0] == ends[1] else ["another end than without the death"]
+
+
+def keyed(definition: Definition) -> Definition:
+    """Return a definition whose steps may all be repeated."""
+    text = json.dumps(written(definition))
+    for effect in Effect:
+        text = text.replace(f'"effect": "{effect.value}"', '"effect": "keyed"')
+    return read_definition(json.loads(text))
+
+
+def main() -> None:
+    """Try random flows and random deaths; print what went wrong."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--runs", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    logging.disable()
+    random, wrong, deaths = Random(options.seed), 0, 0
+    while deaths < options.runs:
+        seed = random.randrange(2**32)
+        points = faults_of(seed, None)[2].point
+        for at in random.sample(range(1, points + 1), min(points, 5)):
+            deaths += 1
+            found = faults_of(seed, at)[0] + differences_of(seed, at)
+            if found:
+                wrong += 1
+                sys.stdout.write(f"seed {seed}, point {at}: {found}\n")
+    sys.stdout.write(f"{deaths} deaths, {wrong} wrong\n")
+
+
+if __name__ == "__main__":
+    main()

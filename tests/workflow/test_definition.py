@@ -1,0 +1,266 @@
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+
+from leeward.errors import ConfigError
+from leeward.workflow import ANY, Definition, Flow, Ref, Retry, read_definition, workflow
+from leeward.workflow.document import written
+from leeward.workflow.files import read_file, yaml_in, yaml_of
+from leeward.workflow.limits import LIMITS
+from leeward.workflow.model import nodes
+from tests.workflow.flows import everything, order_flow
+from tests.workflow.strategies import definitions
+
+
+@settings(max_examples=100, deadline=None)
+@given(definitions())
+def test_json_is_the_same_tree(definition: Definition) -> None:
+    """What is written and read again is the same definition, and has the same digest."""
+    by_json = read_definition(json.loads(json.dumps(written(definition))))
+    assert written(by_json) == written(definition)
+    assert by_json.digest == definition.digest
+
+
+@settings(max_examples=10, deadline=None)
+@given(definitions())
+def test_yaml_is_the_same_tree(definition: Definition) -> None:
+    """What is written as YAML and read again is the same definition."""
+    by_yaml = read_definition(yaml_in(yaml_of(definition), "x"))
+    assert written(by_yaml) == written(definition)
+
+
+def test_a_document_may_leave_out_what_has_a_default(tmp_path: object) -> None:
+    """The smallest document names its steps; a file of YAML or JSON holds it."""
+    from pathlib import Path
+
+    assert isinstance(tmp_path, Path)
+    (tmp_path / "a.yaml").write_text(
+        "leeward: workflow/1\nworkflow: a\ndo:\n  - step: f\n  - attempt: t\n    do: [{step: g}]\n"
+        "    on: [{errors: [No], do: []}]\n"
+    )
+    (tmp_path / "a.json").write_text(
+        '{"leeward": "workflow/1", "workflow": "a", "do": [{"step": "f"}, {"attempt": "t", '
+        '"do": [{"step": "g"}], "on": [{"errors": ["No"], "do": []}]}]}'
+    )
+
+    @workflow("a")
+    def traced(w: Flow, _: Ref) -> None:
+        w.step("f")
+        with w.attempt("t") as t:
+            w.step("g")
+        with t.on("No"):
+            pass
+
+    assert read_file(tmp_path / "a.yaml").digest == traced.digest
+    assert read_file(tmp_path / "a.json").digest == traced.digest
+
+
+def test_the_digest_is_of_what_is_done() -> None:
+    """It differs with every field, and does not with the way of writing it down."""
+    document = written(order_flow)
+    text = json.dumps(document)
+    changes = [("30", "31"), ("invalid", "bad"), ("keyed", "idempotent"), ("$input", "$$input")]
+    for old, new in changes:
+        assert read_definition(json.loads(text.replace(old, new, 1))).digest != order_flow.digest
+    shuffled = dict(reversed(document.items()))
+    assert read_definition(shuffled).digest == order_flow.digest
+    # Runs under way keep theirs, so it must be the same with every later version.
+    assert order_flow.digest == "0b6d11283415a3547175a139dc8129c96da6a977818cf2353b5a9126b9bf1c61"
+    assert everything.digest == "4634d08d392336957a0f7c1a4f101bd2acc27c6b8e18c9447e9fefe0674af739"
+
+
+def test_the_flow_sees_functions_by_their_names() -> None:
+    """A function object stands for its logical name: hyphens for underscores."""
+
+    def take_payment() -> None: ...
+
+    @workflow("a")
+    def traced(w: Flow, _: Ref) -> None:
+        w.step(take_payment)
+
+    assert [node.id for node in nodes(traced.body)] == ["take-payment"]
+
+
+def _branches(w: Flow, count: int) -> None:
+    with w.parallel("p") as p:
+        for number in range(count):
+            with p.branch(f"b{number}"):
+                w.step("f", id=f"s{number}")
+
+
+def _nested(w: Flow, order: Ref) -> None:
+    with w.each(order["a"], "x") as x, w.each(x["b"], "y") as y, w.each(y["c"], "z"):
+        w.step("f")
+
+
+def _beside(w: Flow, _: Ref) -> None:
+    with w.parallel("p") as p:
+        with p.branch("a"):
+            seen = w.step("f")
+        with p.branch("b"):
+            w.step("g", seen)
+
+
+def _stop_inside(w: Flow, order: Ref) -> None:
+    with w.each(order["a"], "x"):
+        w.step("f")
+        w.stop()
+
+
+def _undo_in_each(w: Flow, order: Ref) -> None:
+    with w.saga("s"), w.each(order["a"], "x"):
+        w.step("f", undo="g")
+
+
+def _handler_later(w: Flow, _: Ref) -> None:
+    with w.attempt("a") as a:
+        w.step("f")
+    w.step("g")
+    with a.on(ANY):
+        pass
+
+
+def _loose(w: Flow, order: Ref) -> None:
+    with w.choose("c") as c:
+        w.step("f")
+        with c.when(order["a"] == 1):
+            pass
+
+
+def _any_first(w: Flow, _: Ref) -> None:
+    with w.attempt("a") as a:
+        w.step("f")
+    with a.on(ANY):
+        pass
+    with a.on("No"):
+        pass
+
+
+def _truth(w: Flow, order: Ref) -> None:
+    w.step("f", bool(order["a"]))
+
+
+def _loop(w: Flow, order: Ref) -> None:
+    list(order)
+    w.step("f")
+
+
+def _and(w: Flow, order: Ref) -> None:
+    with w.choose() as c, c.when((order["a"] == 1) and (order["b"] == 2)):
+        w.step("f")
+
+
+REFUSED: dict[str, tuple[Callable[[Flow, Ref], object], str]] = {
+    "11 branches": (lambda w, _: _branches(w, 11), "Google Workflows takes at most 10"),
+    "one branch": (lambda w, _: _branches(w, 1), "fewer than two branches"),
+    "three levels": (_nested, "Google Workflows takes at most 2"),
+    "reads the branch beside": (_beside, "reads $f, which is not known there"),
+    "stop inside each": (_stop_inside, "Step Functions cannot do"),
+    "undo in each": (_undo_in_each, "Google Workflows: put the saga inside"),
+    "undo without saga": (lambda w, _: w.step("f", undo="g"), "no saga around it"),
+    "handler later": (_handler_later, "right behind its block"),
+    "loose step": (_loose, "in none of its blocks"),
+    "ANY is not last": (_any_first, "put ANY last"),
+    "truth of a reference": (_truth, "use `w.choose`"),
+    "loop over a reference": (_loop, "`w.each`"),
+    "and": (_and, "combine tests by &"),
+    "a list's element": (lambda w, order: w.step("f", order[0]), "named fields only"),  # type: ignore[index]
+    "unsafe retried on any": (
+        lambda w, _: w.step("f", retry=Retry(on=(ANY,))),
+        "unsafe to repeat, so it may be tried again only on Call.Throttled and Call.NotSent",
+    ),
+    "unsafe retried on its own error": (
+        lambda w, _: w.step("f", retry=Retry(on=("Busy",))),
+        "take out Busy, or declare its effect",
+    ),
+    "twice the same id": (lambda w, _: [w.step("f"), w.step("f")], "id that is taken"),
+    "no id": (lambda w, _: w.step("F_f"), "is not named by an id"),
+    "long timeout": (lambda w, _: w.step("f", timeout="1h"), "at most 1800"),
+    "no timeout": (lambda w, _: w.step("f", timeout=0.5), "timeout must be whole seconds"),  # type: ignore[arg-type]
+    "large integer": (lambda w, _: w.step("f", 2**53 + 1), "write larger ones as texts"),
+    "not JSON": (lambda w, _: w.step("f", {"a": b""}), "a bytes is neither JSON nor a reference"),
+    "key is not a text": (lambda w, _: w.step("f", {1: 2}), "a field is named by a int"),
+    "effect": (lambda w, _: w.step("f", effect="x"), "effect must be one of"),  # type: ignore[arg-type]
+    "error with a dot": (lambda w, _: w.fail("Call.Throttled"), "named like a class"),
+    "unknown named error": (
+        lambda w, _: w.step("f", effect="keyed", retry=Retry(on=("Call.Throttle",))),
+        "names the error 'Call.Throttle'",
+    ),
+    "attempts": (lambda w, _: w.step("f", retry=Retry(attempts=0)), "attempts must be"),
+    "pause": (lambda w, _: w.step("f", retry=Retry(first=0)), "first must be whole seconds"),
+    "nothing": (lambda w, _: w.wait(1), "has no step"),
+    "not a function": (lambda w, _: w.step(3), "not a int"),  # type: ignore[arg-type]
+    "not a test": (lambda w, _: w.choose("c").__enter__().when(True).__enter__(), "not a test"),  # type: ignore[arg-type]
+    "each of a value": (lambda w, _: w.each([1], "x").__enter__(), "not a list"),  # type: ignore[arg-type]
+    "too large": (lambda w, _: w.step("f", "x" * 70_000), "bytes of a definition"),
+}
+
+
+def test_what_an_engine_cannot_do_is_refused_where_it_is_written(
+    subtests: pytest.Subtests,
+) -> None:
+    """The message has the user's file and line, and the engine or the remedy."""
+    for name, (body, told) in REFUSED.items():
+        with subtests.test(name), pytest.raises(ConfigError, match=re.escape(told)) as caught:
+            workflow("refused")(body)
+        if name not in ("nothing", "too large"):
+            assert __file__ in str(caught.value)
+
+
+def test_documents_that_are_wrong_are_refused_with_the_place(subtests: pytest.Subtests) -> None:
+    """The message names the field by its path."""
+    sound = written(order_flow)
+
+    def changed(change: Callable[[dict], object]) -> object:  # type: ignore[type-arg]
+        document = json.loads(json.dumps(sound))
+        change(document)
+        return document
+
+    step = "do[0].do[0]"
+    cases: list[tuple[object, str]] = [
+        ([], "must be an object"),
+        (changed(lambda d: d.pop("leeward")), "leeward must be 'workflow/1'"),
+        (changed(lambda d: d.update(extra=1)), "unknown field 'extra'"),
+        (changed(lambda d: d.update(do={})), "x.do must be a list"),
+        (changed(lambda d: d["do"].append({})), "do[3] must have exactly one of step,"),
+        (changed(lambda d: d["do"][0]["do"][0].update(tries=3)), f"{step}: unknown field 'tries'"),
+        (changed(lambda d: d["do"][0]["do"][0].update(effect="?")), f"{step}.effect must be one"),
+        (changed(lambda d: d["do"][0]["do"][0].update(payload="$9")), f"{step}.payload must be a"),
+        (
+            changed(lambda d: d["do"][0]["do"][0].update(payload="$no.where")),
+            f"{step}: the step 'validate-order' reads $no.where",
+        ),
+        (changed(lambda d: d["do"][0]["on"][0].pop("errors")), "do[0].on[0] lacks 'errors'"),
+        (changed(lambda d: d["do"][0]["do"][0]["retry"].update(on=3)), f"{step}.retry: retry: on"),
+    ]
+    for document, told in cases:
+        with subtests.test(told), pytest.raises(ConfigError, match=re.escape(told)):
+            read_definition(document, "x")
+
+
+def test_yaml_that_is_wrong_is_refused(subtests: pytest.Subtests) -> None:
+    """A field twice, an anchor, a date and no YAML at all."""
+    cases = {
+        "a: 1\na: 2\n": "it is not YAML",
+        "a: &x [1]\nb: *x\n": "anchors are not taken",
+        "a: [": "it is not YAML",
+    }
+    for text, told in cases.items():
+        with subtests.test(told), pytest.raises(ConfigError, match=told):
+            yaml_in(text, "x.yaml")
+    dated = "leeward: workflow/1\nworkflow: a\ndo: [{step: f, payload: {d: 2026-01-01}}]\n"
+    with pytest.raises(ConfigError, match="holds a date, which is not JSON; write a text"):
+        read_definition(yaml_in(dated, "x"), "x")
+
+
+def test_every_limit_has_a_remedy() -> None:
+    """The table is what the checks and the documentation are made of."""
+    for limit in LIMITS.values():
+        assert limit.what
+        assert limit.instead
+        assert limit.engine in ("Step Functions", "Google Workflows", "Durable Functions")

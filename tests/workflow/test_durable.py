@@ -1,0 +1,106 @@
+"""The activity and the registration of Durable Functions; the replay is in `test_engines`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leeward import Client, ConfigError
+from leeward.local import Local
+from leeward.testing import Fault, FaultyDriver
+from leeward.values import Json
+from leeward.workflow.orchestration import ACTIVITY, ORCHESTRATOR
+from leeward_azure.workflows.durable import activity, definitions_in, register
+from leeward_azure.workflows.export import export
+from tests.workflow.flows import everything, order_flow
+
+REQUEST: Json = {
+    "path": "pay",
+    "attempt": 1,
+    "function": "pay",
+    "payload": {"order": "42"},
+    "key": "order/order-42/pay",
+    "effect": "unsafe",
+    "timeout": 30,
+}
+
+
+def test_an_unsafe_step_is_called_once_however_often_the_activity_is() -> None:
+    """A host that crashes calls it again; then nobody knows whether it ran. A new attempt may."""
+    paid: list[Json] = []
+    local = Local()
+
+    @local.function("pay")
+    def pay(payload: Json) -> str:
+        paid.append(payload)
+        return "paid"
+
+    with Client(local) as client:
+        assert activity(client, REQUEST) == {"value": "paid"}
+        again = activity(client, json.dumps(REQUEST))
+        assert again == {"error": "Call.Unknown", "ambiguous": True}
+        assert activity(client, {**REQUEST, "attempt": 2}) == {"value": "paid"}
+        keyed = {**REQUEST, "effect": "keyed"}
+        assert activity(client, keyed) == activity(client, keyed) == {"value": "paid"}
+    assert len(paid) == 4
+
+
+def test_an_activity_never_raises_for_a_failure_of_the_step() -> None:
+    """The engine would lose the class of the error, so a value tells of it."""
+
+    class Declined(Exception): ...
+
+    def pay(_: Json) -> None:
+        raise Declined("4711")
+
+    local = Local()
+    local.function("pay")(pay)
+    faulty = FaultyDriver(local)
+    with Client(faulty) as client:
+        assert activity(client, REQUEST) == {"error": "Declined", "ambiguous": False}
+        faulty.fail(Fault.LOSE_ANSWER, verb="invoke")
+        lost = activity(client, {**REQUEST, "attempt": 2})
+        assert lost == {"error": "Call.Unknown", "ambiguous": True}
+
+
+class App:
+    """Stands for a `DFApp`: it keeps what is registered."""
+
+    def __init__(self) -> None:
+        self.orchestrators: dict[str, Any] = {}
+        self.activities: dict[str, Any] = {}
+
+    def orchestration_trigger(self, context_name: str) -> Callable[[Any], Any]:
+        """Keep an orchestrator whose parameter has this name."""
+        return lambda function: self._kept(self.orchestrators, function, context_name)
+
+    def activity_trigger(self, input_name: str) -> Callable[[Any], Any]:
+        """Keep an activity whose parameter has this name."""
+        return lambda function: self._kept(self.activities, function, input_name)
+
+    def _kept(self, into: dict[str, Any], function: Any, parameter: str) -> Any:
+        assert function.__code__.co_varnames[0] == parameter
+        into[function.__name__] = function
+        return function
+
+
+def test_the_export_is_an_app_that_registers_both(tmp_path: Path) -> None:
+    """Definitions lie beside it, each under its digest: those of runs under way may stay."""
+    for definition in (order_flow, everything):
+        for path, text in export(definition, {}).files.items():
+            (tmp_path / path).parent.mkdir(exist_ok=True)
+            (tmp_path / path).write_text(text)
+    compile((tmp_path / "function_app.py").read_text(), "function_app.py", "exec")
+    assert set(definitions_in(tmp_path / "workflows")) == {order_flow.digest, everything.digest}
+    app = App()
+    with Client(Local()) as client:
+        register(app, tmp_path / "workflows", client)
+        assert set(app.orchestrators) == {ORCHESTRATOR}
+        refused = app.activities[ACTIVITY]({**REQUEST, "effect": "keyed"})
+        assert refused == {"error": "Call.Refused", "ambiguous": False}
+    with pytest.raises(ConfigError, match="has no workflow; export one"):
+        definitions_in(tmp_path / "nothing")

@@ -1,0 +1,407 @@
+from __future__ import annotations
+
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leeward import Client
+from leeward.errors import (
+    AuthError,
+    ConfigError,
+    Conflict,
+    FunctionError,
+    InvalidRequest,
+    LeewardError,
+    NotFound,
+    OutcomeUnknown,
+    Overloaded,
+    TargetUnavailable,
+    TargetUnusable,
+    Throttled,
+)
+from leeward.local import Local
+from leeward.workflow import ANY, Flow, Ref, workflow
+from leeward.workflow.engine import Engine, by_name
+from leeward.workflow.journal import Journal
+from leeward.workflow.rows import RunKey
+from leeward.workflow.runs import RunState
+from leeward.workflow.steps import failure_of
+from tests.house.workspace import ROOT
+from tests.workflow.flows import order_flow
+
+NAMES = """validate-order update-inventory process-payment ship-order notify-customer
+    restore-inventory refund-payment""".split()
+
+
+@workflow("two")
+def two(w: Flow, value: Ref) -> None:
+    """Two steps, one after the other."""
+    first = w.step("one", value)
+    with w.saga("s"):
+        w.step("two", first, undo="undo-two")
+        w.step("three")
+    w.stop(first)
+
+
+@contextmanager
+def _engine(
+    functions: dict[str, Callable[..., Any]], path: Path | None = None, **options: Any
+) -> Iterator[Engine]:
+    local = Local()
+    for name in ("one", "two", "three", "undo-two", *NAMES):
+        local.function(name)(functions.get(name, lambda _: None))
+    with Client(local) as client:
+        engine = Engine(client.invoke, [two, order_flow], path=path, **options)
+        try:
+            yield engine
+        finally:
+            engine.close()
+
+
+def test_a_run_calls_its_steps_and_keeps_their_results() -> None:
+    """Through the client, with the run's key; what it has done is there to be read."""
+    seen: list[tuple[Any, str]] = []
+
+    def one(payload: Any, context: Any) -> Any:
+        seen.append((payload, context.idempotency_key))
+        return {"n": 1}
+
+    with _engine({"one": one}) as engine:
+        started = engine.start("two", {"a": 1}, "r1")
+        assert (started.state, started.digest) == (RunState.RUNNING, two.digest)
+        run = engine.wait("two", "r1", 20)
+        assert (run.state, run.result, run.error) == (RunState.SUCCEEDED, {"n": 1}, None)
+        found = engine.get("two", "r1")
+        assert found is not None
+        assert [each.path for each in found.events] == ["one", "two", "three"]
+        assert all(each.ended and each.ended >= each.began for each in found.events)
+        assert engine.get("two", "other") is None
+        assert [each.id for each in engine.list("two")] == ["r1"]
+    assert seen == [({"a": 1}, "two/r1/one")]
+
+
+def test_the_same_id_means_the_same_run() -> None:
+    """With another input it is refused; nothing is started twice."""
+    count: list[Any] = []
+    with _engine({"one": count.append}) as engine:
+        engine.start("two", [1], "r1")
+        engine.wait("two", "r1", 20)
+        assert engine.start("two", [1], "r1").state is RunState.SUCCEEDED
+        with pytest.raises(Conflict, match="another input; nothing was started"):
+            engine.start("two", [2], "r1")
+    assert count == [[1]]
+
+
+def test_what_is_wrong_with_a_start_is_told_before_anything_is_written(
+    tmp_path: Path, subtests: pytest.Subtests
+) -> None:
+    """Names, ids and sizes; and a journal that is not one."""
+    path = tmp_path / "j.sqlite3"
+    with _engine({}, path) as engine:
+        cases: list[tuple[Callable[[], object], type[Exception], str]] = [
+            (lambda: engine.start("three", None, "r"), NotFound, "known: order, two"),
+            (lambda: engine.start("two", None, "a b"), InvalidRequest, "letters, digits"),
+            (lambda: engine.start("two", None, ""), InvalidRequest, "letters, digits"),
+            (lambda: engine.start("two", "x" * 40_000, "r"), InvalidRequest, "pass a key"),
+            (lambda: engine.get("two", "a/b"), InvalidRequest, "letters, digits"),
+            (lambda: engine.wait("two", "r", 0), NotFound, "no run 'r' of 'two'"),
+            (lambda: engine.cancel("two", "r"), NotFound, "no run 'r' of 'two'"),
+            (lambda: engine.abort("two", "r"), NotFound, "no run 'r' of 'two'"),
+            (lambda: by_name([two, order_flow, 3]), ConfigError, "not a int"),  # type: ignore[list-item]
+            (lambda: by_name([two, two._replace(timeout=5)]), ConfigError, "two workflows"),
+        ]
+        for call, kind, told in cases:
+            with subtests.test(told), pytest.raises(kind, match=told):
+                call()
+        assert engine.list() == []
+    with pytest.raises(LeewardError, match="closed; open a new one"):
+        engine.start("two", None, "r")
+
+
+def test_a_cancelled_run_compensates() -> None:
+    """The step under way ends; what was done is taken back."""
+    under_way, go_on = threading.Event(), threading.Event()
+    undone: list[Any] = []
+
+    def second(_: object) -> str:
+        under_way.set()
+        assert go_on.wait(20)
+        return "booked"
+
+    with _engine({"two": second, "undo-two": undone.append}) as engine:
+        engine.start("two", None, "r1")
+        assert under_way.wait(20)
+        assert engine.cancel("two", "r1").state is RunState.RUNNING
+        go_on.set()
+        run = engine.wait("two", "r1", 20)
+        assert (run.state, run.error) == (RunState.CANCELLED, "Flow.Cancelled")
+        assert engine.cancel("two", "r1").state is RunState.CANCELLED
+    assert [each["result"] for each in undone] == ["booked"]
+
+
+def test_an_aborted_run_does_nothing_more() -> None:
+    """Nothing is compensated; what the step under way returns is not noted."""
+    under_way, go_on = threading.Event(), threading.Event()
+    undone: list[Any] = []
+
+    def second(_: object) -> None:
+        under_way.set()
+        assert go_on.wait(20)
+
+    with _engine({"two": second, "undo-two": undone.append}) as engine:
+        engine.start("two", None, "r1")
+        assert under_way.wait(20)
+        assert engine.abort("two", "r1").state is RunState.ABORTED
+        go_on.set()
+    assert undone == []
+
+
+def test_a_wait_holds_no_worker_and_is_ended_by_a_cancel() -> None:
+    """Runs that wait for long are rows with a time, so one worker takes many."""
+
+    @workflow("waiting")
+    def waiting(w: Flow, _: Ref) -> None:
+        with w.attempt("a") as a:
+            w.wait("1d")
+        with a.on(ANY):
+            w.step("one")
+
+    told: list[Any] = []
+    with _engine({"one": told.append}, workers=1) as engine:
+        engine.definitions["waiting"] = waiting
+        for number in range(5):
+            engine.start("waiting", None, f"r{number}")
+        engine.start("two", None, "beside")
+        assert engine.wait("two", "beside", 20).state is RunState.SUCCEEDED
+        engine.cancel("waiting", "r3")
+        assert engine.wait("waiting", "r3", 20).state is RunState.CANCELLED
+        assert engine.list("waiting")[0].state is RunState.RUNNING
+    assert len(told) == 2
+
+
+def test_the_last_branch_under_way_is_called_once() -> None:
+    """When all others have ended, its call is still the one that was made."""
+
+    @workflow("beside")
+    def beside(w: Flow, _: Ref) -> None:
+        with w.parallel("p") as p:
+            with p.branch("a"):
+                w.step("one")
+            with p.branch("b"):
+                w.step("two")
+
+    go_on = threading.Event()
+    calls: list[object] = []
+
+    def second(payload: object) -> None:
+        calls.append(payload)
+        assert go_on.wait(20)
+
+    with _engine({"two": second}) as engine:
+        engine.definitions["beside"] = beside
+        engine.start("beside", None, "r1")
+        while True:
+            found = engine.get("beside", "r1")
+            assert found is not None
+            if any(each.path == "one" and each.ended for each in found.events):
+                break
+            threading.Event().wait(0.005)
+        go_on.set()
+        assert engine.wait("beside", "r1", 20).state is RunState.SUCCEEDED
+    assert len(calls) == 1
+
+
+def _noting(called: list[str], name: str) -> Callable[[object], None]:
+    return lambda _: called.append(name)
+
+
+def test_running_runs_keep_their_definition(tmp_path: Path) -> None:
+    """A later version is for new runs; another process goes on with an old one by its digest."""
+    path = tmp_path / "j.sqlite3"
+
+    @workflow("two")
+    def later(w: Flow, _: Ref) -> None:
+        w.step("three")
+
+    journal = Journal(path)
+    journal.add(two, "old", None, 1.0, None)
+    journal.close()
+    called: list[str] = []
+    functions = {name: _noting(called, name) for name in ("one", "two", "three")}
+    with _engine(functions, path) as engine:
+        engine.definitions["two"] = later
+        engine.wake()
+        assert engine.wait("two", "old", 20).digest == two.digest
+        assert called == ["one", "two", "three"]
+        called.clear()
+        engine.start("two", None, "new")
+        assert engine.wait("two", "new", 20).digest == later.digest
+        assert called == ["three"]
+
+
+def test_only_the_last_lease_may_write() -> None:
+    """A worker that slept too long changes nothing any more."""
+    journal = Journal(None)
+    first, _ = journal.add(two, "r", None, 100.0, 30.0)
+    assert journal.take(["two"], 120.0, 30.0, 5) == []
+    assert journal.take(["other"], 131.0, 30.0, 5) == []
+    (second,) = journal.take(["two"], 131.0, 30.0, 5)
+    assert second.fence == first.fence + 1
+    assert journal.advance(first.key, first.fence, 132.0, [], []) is False
+    from leeward.workflow.commands import Returned
+
+    assert journal.end(first.key, first.fence, 132.0, [], Returned()) is False
+    assert journal.end(second.key, second.fence, 132.0, [], Returned()) is True
+    assert journal.advance(second.key, second.fence, 133.0, [], []) is False
+    journal.close()
+
+
+def test_what_the_clients_exceptions_mean(subtests: pytest.Subtests) -> None:
+    """Proved not to have run, refused, or unknown; a function's error is known by its class."""
+    cases: list[tuple[LeewardError, str, bool]] = [
+        (Throttled("x"), "Call.Throttled", False),
+        (TargetUnavailable("x"), "Call.NotSent", False),
+        (Overloaded("x"), "Call.NotSent", False),
+        (TargetUnusable("x"), "Call.NotSent", False),
+        (NotFound("x"), "Call.Refused", False),
+        (AuthError("x"), "Call.Refused", False),
+        (InvalidRequest("x"), "Call.Refused", False),
+        (ConfigError("x"), "Call.Refused", False),
+        (OutcomeUnknown("x"), "Call.Unknown", True),
+        (OutcomeUnknown("x", reason="timeout"), "Call.Timeout", True),
+        (FunctionError("x", error_type="CardDeclined"), "CardDeclined", False),
+        (FunctionError("x", error_type="shop.errors.CardDeclined"), "CardDeclined", False),
+        # A function cannot claim that it did not run, and can say that it does not know.
+        (FunctionError("x", error_type="Throttled"), "Throttled", False),
+        (FunctionError("x", error_type="OutcomeUnknown"), "Call.Unknown", True),
+        (FunctionError("x", error_type="a b"), "Call.Failed", False),
+        (FunctionError("x"), "Call.Failed", False),
+        (FunctionError("x", error_type="E", reason="timed_out"), "Call.Timeout", True),
+        (FunctionError("x", error_type="E", reason="crashed"), "Call.Unknown", True),
+    ]
+    for error, name, ambiguous in cases:
+        with subtests.test(f"{type(error).__name__} {name}"):
+            assert failure_of(error)[:2] == (name, ambiguous)
+
+
+def test_the_journal_of_another_program_is_refused(tmp_path: Path) -> None:
+    """A store of items is not a journal, and a journal is not a store."""
+    path = tmp_path / "store.sqlite3"
+    with Client(Local(path=path)) as client:
+        client.store_data("t", {"id": "1"})
+    with pytest.raises(ConfigError, match="another program's tables"):
+        Journal(path).find(RunKey("a", "b"))
+
+
+WORKER = """
+import sqlite3, sys, time
+from pathlib import Path
+from leeward import Client
+from leeward.local import Local
+from leeward.workflow import engine as embedded
+from tests.workflow.test_engine import NAMES
+from tests.workflow.flows import order_flow
+
+embedded.LEASE, embedded.LOOK_AGAIN = float(sys.argv[4]), 0.05
+folder, first, count = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+effects = sqlite3.connect(
+    folder / "effects.sqlite3", timeout=60, isolation_level=None, check_same_thread=False
+)
+
+def note(payload, context):
+    effects.execute("INSERT INTO effects VALUES (?)", (context.idempotency_key,))
+    time.sleep(0.005)
+
+local = Local()
+for name in NAMES:
+    local.function(name)(note)
+with Client(local) as client:
+    engine = embedded.Engine(client.invoke, [order_flow], path=folder / "journal.sqlite3")
+    for number in range(first, first + count):
+        engine.start("order", {"id": str(number)}, f"r{number}")
+    engine.wake()
+    print("started", flush=True)
+    for number in range(first, first + count):
+        engine.wait("order", f"r{number}", 60)
+    print("done", flush=True)
+    sys.stdin.read()
+    engine.close()
+"""
+
+
+def _worker(folder: Path, first: int, count: int, lease: float) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", WORKER, str(folder), str(first), str(count), str(lease)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+@contextmanager
+def _effects(folder: Path) -> Iterator[sqlite3.Connection]:
+    effects = sqlite3.connect(folder / "effects.sqlite3", isolation_level=None)
+    effects.execute("CREATE TABLE effects (key TEXT)")
+    try:
+        yield effects
+    finally:
+        effects.close()
+
+
+def _counts(effects: sqlite3.Connection) -> dict[str, int]:
+    return dict(effects.execute("SELECT key, count(*) FROM effects GROUP BY key"))
+
+
+def test_killed_workers_lose_no_run_and_repeat_no_unsafe_step(tmp_path: Path) -> None:
+    """kill -9 while runs are under way, several times; the last worker ends them all."""
+    tmp_path.chmod(0o700)
+    runs = 12
+    with _effects(tmp_path) as effects:
+        for number in range(4):
+            worker = _worker(tmp_path, 0, runs, 4.0)
+            assert worker.stdout is not None
+            assert worker.stdout.readline() == "started\n"
+            threading.Event().wait(0.03 * (number + 1))
+            worker.send_signal(signal.SIGKILL)
+            worker.communicate()
+        last = _worker(tmp_path, 0, runs, 4.0)
+        out, _ = last.communicate(timeout=100)
+        assert out == "started\ndone\n"
+        journal = Journal(tmp_path / "journal.sqlite3")
+        rows = journal.runs("order", 100)
+        journal.close()
+        counts = _counts(effects)
+    assert len(rows) == runs
+    assert {row.state for row in rows} <= {RunState.SUCCEEDED, RunState.FAILED}
+    for step in ("update-inventory", "ship-order"):
+        assert max(counts.get(f"order/r{n}/{step}", 0) for n in range(runs)) == 1
+    for row in rows:
+        booked = [
+            s
+            for s in ("update-inventory", "process-payment")
+            if f"order/{row.key.id}/{s}" in counts
+        ]
+        undone = [s for s in booked if f"order/{row.key.id}/{s}/undo" in counts]
+        assert undone == ([] if row.state is RunState.SUCCEEDED else booked)
+
+
+def test_eight_processes_on_one_file_finish_each_run_once(tmp_path: Path) -> None:
+    """Whoever starts a run, one process at a time goes on with it."""
+    tmp_path.chmod(0o700)
+    with _effects(tmp_path) as effects:
+        workers = [_worker(tmp_path, number * 3, 3, 60.0) for number in range(8)]
+        for worker in workers:
+            out, _ = worker.communicate(timeout=100)
+            assert out == "started\ndone\n"
+        counts = _counts(effects)
+    assert len(counts) == 8 * 3 * 5
+    assert set(counts.values()) == {1}

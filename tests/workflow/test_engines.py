@@ -1,0 +1,171 @@
+"""One meaning on every engine: the same end, and the same calls by the same keys."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from leeward.errors import ConfigError
+from leeward.workflow.commands import Answer, Failure
+from leeward.workflow.document import stored
+from leeward.workflow.exports import exporter_of
+from leeward.workflow.model import NOT_SENT, THROTTLED, Definition
+from leeward.workflow.simulator import simulate
+from leeward_aws.workflows.export import check_machine
+from leeward_aws.workflows.export import export as export_aws
+from leeward_google.workflows.export import export as export_google
+from tests.workflow.cases import cases
+from tests.workflow.engines import PYTHON, Ended, EngineProcess
+from tests.workflow.flows import everything, order_flow
+from tests.workflow.strategies import INPUTS, Functions, definition_of
+
+RANDOM = 12
+"""Random flows in each test; `python -m tests.workflow.agreement` tries as many as are wanted."""
+
+
+def as_machine(definition: Definition) -> str:
+    """Return what Step Functions runs."""
+    (text,) = export_aws(definition, {}).files.values()
+    return text
+
+
+def as_workflow(definition: Definition) -> str:
+    """Return what Google Workflows runs."""
+    (text,) = export_google(definition, {}).files.values()
+    return text
+
+
+ENGINES: dict[str, Callable[[], EngineProcess]] = {
+    "step_functions": lambda: EngineProcess("step_functions", as_machine),
+    "workflows": lambda: EngineProcess("workflows", as_workflow),
+    "durabletask": lambda: EngineProcess("durable", stored, "durabletask"),
+    "durable_replay": lambda: EngineProcess("durable", stored, "replay"),
+}
+
+
+@pytest.fixture(params=sorted(ENGINES), scope="module")
+def engine(request: pytest.FixtureRequest) -> Iterator[tuple[str, EngineProcess]]:
+    """Start one engine for the tests of this module."""
+    with ENGINES[request.param]() as process:
+        yield request.param, process
+
+
+def alike(answer: Answer) -> Answer:
+    """Return an answer as far as every engine tells it: of an error, its name."""
+    return Failure(answer.name) if isinstance(answer, Failure) else answer
+
+
+def test_every_case_ends_alike(
+    engine: tuple[str, EngineProcess], subtests: pytest.Subtests
+) -> None:
+    """The published cases: same end, each function called as often."""
+    _, process = engine
+    for case in cases():
+        with subtests.test(case.name):
+            ended = process.run(case.definition, case.value, case.answering)
+            assert alike(ended.end) == alike(case.end)
+            assert _by_function(ended) == case.calls
+
+
+def test_the_kernel_itself_ends_so(subtests: pytest.Subtests) -> None:
+    """The cases say what the kernel says."""
+    for case in cases():
+        with subtests.test(case.name):
+            run = simulate(case.definition, case.value, case.answers)
+            assert alike(run.end) == alike(case.end)
+            assert Counter(call.function for call in run.calls) == case.calls
+
+
+def test_random_flows_end_alike(engine: tuple[str, EngineProcess]) -> None:
+    """Every kind of node in every other, and functions that fail in every way."""
+    name, process = engine
+    for seed in range(RANDOM):
+        difference = difference_of(name, process, seed)
+        assert difference is None, f"seed {seed}: {difference}"
+
+
+def difference_of(name: str, process: EngineProcess, seed: int) -> str | None:
+    """Return how a random flow ends otherwise on an engine than by the kernel; None if alike."""
+    definition, value = definition_of(seed), INPUTS[seed % len(INPUTS)]
+    functions = Functions(seed)
+
+    def answering(function: str, key: str, attempt: int) -> Answer:
+        answer = functions.answer(function, key, attempt)
+        # Of a Lambda function nobody learns that a call was not sent.
+        if name == "step_functions" and isinstance(answer, Failure) and answer.name == NOT_SENT:
+            return Failure(THROTTLED)
+        return answer
+
+    simulated = simulate(
+        definition, value, lambda call: answering(call.function, call.key, call.attempt)
+    )
+    ended = process.run(definition, value, answering)
+    expected = Counter((call.function, call.key) for call in simulated.calls)
+    if alike(ended.end) != alike(simulated.end):
+        return f"ends with {ended.end}, not {simulated.end}"
+    if ended.calls != expected:
+        return f"calls {ended.calls - expected} more, and {expected - ended.calls} less"
+    return None
+
+
+def _by_function(ended: Ended) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for (function, _), count in ended.calls.items():
+        found[function] += count
+    return found
+
+
+def test_state_machines_pass_the_linter(tmp_path: Path, subtests: pytest.Subtests) -> None:
+    """AWS's own statelint finds nothing in any of them, the random ones included."""
+    definitions = {"order": order_flow, "everything": everything}
+    definitions |= {f"random-{seed}": definition_of(seed) for seed in range(10)}
+    for name, definition in definitions.items():
+        (tmp_path / f"{name}.json").write_text(_without_expressions(as_machine(definition)))
+    tool = PYTHON.parent / "statelint"
+    for name in definitions:
+        with subtests.test(name):
+            done = subprocess.run(
+                [str(tool), str(tmp_path / f"{name}.json")],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert (done.stdout.strip(), done.returncode) == ("", 0), done.stdout + done.stderr
+    assert shutil.which(tool)
+
+
+def _without_expressions(machine: str) -> str:
+    """Return a machine in which no wait has an expression, which the linter does not know there."""
+
+    def plain(value: object) -> object:
+        if isinstance(value, dict):
+            return {name: 1 if name == "Seconds" else plain(each) for name, each in value.items()}
+        return [plain(each) for each in value] if isinstance(value, list) else value
+
+    return json.dumps(plain(json.loads(machine)))
+
+
+def test_a_broken_machine_is_not_written() -> None:
+    """A state that is not there, and a name that is there twice."""
+    sound = json.loads(as_machine(order_flow))
+    sound["States"]["begin"]["Next"] = "nowhere"
+    with pytest.raises(ConfigError, match="goes to 'nowhere', which is not there"):
+        check_machine(sound)
+    twice: dict[str, object] = {"States": {"a": {"Branches": [{"States": {"a": {}}}]}}}
+    with pytest.raises(ConfigError, match="taken or too long"):
+        check_machine(twice)
+
+
+def test_every_adapter_offers_its_exporter() -> None:
+    """By its entry point; an engine that nobody offers is told with those that are known."""
+    assert set(exporter_of("aws")(order_flow, {}).files) == {"order.asl.json"}
+    assert set(exporter_of("google")(order_flow, {}).files) == {"order.workflow.json"}
+    assert "function_app.py" in exporter_of("azure")(order_flow, {}).files
+    with pytest.raises(ConfigError, match="no engine 'ibm' to export to; known: aws, azure, goo"):
+        exporter_of("ibm")
