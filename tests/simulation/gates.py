@@ -57,8 +57,8 @@ ONE_FUNCTION = Mix({Kind.IDEMPOTENT: 1}, {6.0: 1})
 
 REMARKS = {
     "brownout 8 %": (
-        "calls until ten in a row go elsewhere; short by chance of 40 seeds: near the share at which "
-        "evidence neither grows nor fades the tail is long, and the notes' own p95 is 1,459"
+        "calls until ten in a row go elsewhere; of 40 seeds: near the share at which evidence "
+        "neither grows nor fades the tail is long; the notes have 1,459"
     )
 }
 """Why a figure is what it is, by the name of its cell."""
