@@ -60,9 +60,10 @@ class NameMappingDriver(WrappingDriver):
 
     def look(self, look: Look, timeout: float) -> Result[Any]:
         """Look under the target's own name."""
-        from leeward.adapter.looking import BUS, TABLE
+        from leeward.adapter.looking import BUCKET, BUS, TABLE
 
-        names = {BUS: self._buses, TABLE: self._tables}.get(look.verb, self._functions)
+        by_verb = {BUS: self._buses, TABLE: self._tables, BUCKET: self._buckets}
+        names = by_verb.get(look.verb, self._functions)
         return super().look(look._replace(name=names.get(look.name, look.name)), timeout)
 
     def _named(self, call: Call) -> Call:

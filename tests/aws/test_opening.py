@@ -38,7 +38,7 @@ def test_every_verb_has_a_plan() -> None:
     """Each service's is loaded when it is asked for."""
     made = LazyPlans(PLANS, settings_from(target()))
     verbs = "invoke enqueue publish store load delete scan put_object get_object head_object"
-    looks = ["look_function", "look_queue", "look_bus", "look_table"]
+    looks = ["look_function", "look_queue", "look_bus", "look_table", "look_bucket"]
     assert list(made) == [*verbs.split(), "list_objects", "delete_object", *looks]
     assert all(callable(made[verb]) for verb in made)
 

@@ -12,6 +12,7 @@ import pytest
 from leeward.cli.doctor.findings import Finding, State
 from leeward.cli.doctor.visit import examine
 from leeward.config import load_config
+from leeward_contract_tests.fixtures import BUCKET
 from leeward_contract_tests.rows import each_row
 from tests.demo.bench import Bench, bench
 
@@ -43,7 +44,7 @@ def test_where_all_is_well_nothing_is_wrong_and_nothing_happens(
 ) -> None:
     """Every check ends well or says why nobody can tell; nothing runs, nothing is published."""
     before = _happened(clouds)
-    found = _examined(clouds, tmp_path)
+    found = _examined(clouds, tmp_path, toml=f"[buckets.{BUCKET}]\n")
     assert [each for each in found if each.state is State.FAULT] == []
     assert _happened(clouds) == before
     well = {(each.target, each.check) for each in found if each.state is State.OK}
@@ -51,6 +52,7 @@ def test_where_all_is_well_nothing_is_wrong_and_nothing_happens(
         ("aws:us-east-1", "function charge-card"),
         ("aws:us-east-1", "bus orders"),
         ("aws:us-east-1", "table orders"),
+        ("aws:us-east-1", f"bucket {BUCKET}"),
         ("azure:one", "queue charge-card"),
         ("google:us-central1", "bus orders"),
         ("order", "fallback of function charge-card"),
@@ -123,6 +125,12 @@ PLANTED = {
         },
         "azure:one",
         "table orders",
+        "is not there",
+    ),
+    "a bucket that was not made": Planted(
+        {"toml": "[buckets.gone]\n"},
+        "aws:us-east-1",
+        "bucket gone",
         "is not there",
     ),
     "a key that the table has not": Planted(

@@ -1,4 +1,6 @@
-"""Looking whether a function, queue, bus or table is there, without any effect: `leeward doctor`.
+"""Looking whether functions, queues, buses, tables and buckets are there: `leeward doctor`.
+
+Nothing is changed by it.
 
 An adapter has one plan for each kind of thing that its cloud can be asked for, under the verbs of
 `LOOKS`. `looked` makes a plan of one that reads, such as that of ``load``.
@@ -8,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from leeward.adapter.exchange import Service, as_look_up, exchange
+from leeward.adapter.exchange import NO_RESPONSE, Service, as_look_up, exchange
 from leeward.adapter.http_dates import ahead_of
 from leeward.adapter.plan_run import proves_nothing_done, result_of
 from leeward.adapter.plans import SKEWED, STALE_CREDENTIALS, Plan, Send, View
@@ -20,8 +22,9 @@ FUNCTION: Final = "look_function"
 QUEUE: Final = "look_queue"
 BUS: Final = "look_bus"
 TABLE: Final = "look_table"
+BUCKET: Final = "look_bucket"
 
-LOOKS: Final = (FUNCTION, QUEUE, BUS, TABLE)
+LOOKS: Final = (FUNCTION, QUEUE, BUS, TABLE, BUCKET)
 
 UNANSWERABLE: Final = "its cloud cannot be asked without calling it"
 
@@ -63,19 +66,25 @@ def load_of(look: Look) -> Load:
     return Load(look.name, Key(look.key, ("leeward-doctor",) * len(look.key)))
 
 
-def looked(plan: Plan, *, there: bool | None = True, why: str = "") -> Plan:
-    """Run a plan that only reads; the value of its success is a `Seen` with the target's time."""
-    time: float | None = None
+def looked(plan: Plan, *, right: str = "") -> Plan:
+    """Run a plan that only reads; the value of its success is a `Seen` with the target's time.
+
+    Args:
+        plan: of one request.
+        right: as for `ask`.
+    """
+    seen = NO_RESPONSE
     try:
         step = next(plan)
         while True:
             answer = yield step
-            if isinstance(answer, Response):
-                time = time_of(answer)
+            seen = answer if isinstance(answer, Response) else seen
             step = plan.send(answer)
     except StopIteration as end:
         result: Result[Any] = proves_nothing_done(end.value)
-    return result._replace(value=Seen(there, why, time)) if _is_ok(result) else result
+    if result.outcome is Outcome.OK:
+        return Result.ok(Seen(time=time_of(seen)))
+    return _unless_forbidden(result, seen, right)
 
 
 def ask(service: Service, request: Request, view: View, *, right: str = "", **more: Any) -> Plan:
@@ -93,6 +102,11 @@ def ask(service: Service, request: Request, view: View, *, right: str = "", **mo
     response, refusal = as_look_up((yield from request_steps))
     if refusal is None:
         return Result.ok(Seen(time=time_of(response)))
+    return _unless_forbidden(refusal, response, right)
+
+
+def _unless_forbidden(refusal: Result[Any], response: Response, right: str) -> Result[Any]:
+    """Return a refusal; or that nobody can tell, where it is only the look that is not allowed."""
     forbidden = response.status in (400, 403) and refusal.outcome is Outcome.AUTH
     if right and forbidden and refusal.reason not in (SKEWED, STALE_CREDENTIALS):
         why = f"this identity may not look ({refusal.code}); that takes {right}, calls do not"
@@ -114,7 +128,3 @@ def reached(request: Request, why: str) -> Plan:
 def time_of(response: Response) -> float | None:
     """Return the time of the server that answered, in Unix seconds, if it says it."""
     return ahead_of(response.headers.get("date", ""), 0.0)
-
-
-def _is_ok(result: Result[Any]) -> bool:
-    return result.outcome is Outcome.OK

@@ -215,11 +215,11 @@ class Local(Driver):
         return result
 
     def look(self, look: Look, timeout: float) -> Result[Any]:
-        """Look whether a function is registered here; buses and tables need no making."""
+        """Look whether a function is registered here; nothing else needs any making."""
         del timeout
-        from leeward.adapter.looking import BUS, TABLE, Seen
+        from leeward.adapter.looking import BUCKET, BUS, TABLE, Seen
 
-        if look.verb in (BUS, TABLE) or look.name in self._functions.registry:
+        if look.verb in (BUS, TABLE, BUCKET) or look.name in self._functions.registry:
             return Result.ok(Seen())
         return Result(Outcome.NOT_FOUND, message=f"no function {look.name!r} is registered")
 

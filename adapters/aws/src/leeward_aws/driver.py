@@ -49,7 +49,7 @@ PLANS: Final = (
         "put_object get_object head_object list_objects delete_object",
         "leeward_aws.objects.plans:objects",
     ),
-    Plans("look_function look_queue look_bus look_table", "leeward_aws.looks:looks"),
+    Plans("look_function look_queue look_bus look_table look_bucket", "leeward_aws.looks:looks"),
 )
 
 

@@ -3,7 +3,8 @@
 A dry run of a function asks Lambda for what a call would need, permission included, and runs
 nothing. A table is asked for an item that need not exist, which shows that its key fits, too.
 
-Source: the API references of `Invoke` (`DryRun`), `DescribeEventBus` and `GetItem`.
+Source: the API references of `Invoke` (`DryRun`), `DescribeEventBus`, `GetItem` and
+`ListObjectsV2`.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ from __future__ import annotations
 from functools import partial
 
 from leeward.adapter import json_text
-from leeward.adapter.looking import BUS, FUNCTION, QUEUE, TABLE, Look, ask, load_of, looked
+from leeward.adapter.looking import BUCKET, BUS, FUNCTION, QUEUE, TABLE, Look, ask, load_of, looked
+from leeward.adapter.objects import ListObjects
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.wire import Request
 from leeward_aws.events.plans import DESCRIBE
 from leeward_aws.exchange import Endpoint, endpoint_of
 from leeward_aws.functions.plans import DRY_RUN, path_of
+from leeward_aws.objects.plans import list_page
 from leeward_aws.settings.options import Settings
 from leeward_aws.tables.plans import load
 
@@ -29,6 +32,7 @@ def looks(settings: Settings) -> dict[str, Planner]:
         QUEUE: function,  # whoever may call a function may queue the call
         BUS: partial(_bus, endpoint_of("events", settings)),
         TABLE: partial(_table, endpoint_of("dynamodb", settings)),
+        BUCKET: partial(_bucket, endpoint_of("s3", settings)),
     }
 
 
@@ -45,3 +49,8 @@ def _bus(endpoint: Endpoint, look: Look, view: View) -> Plan:
 
 def _table(endpoint: Endpoint, look: Look, view: View) -> Plan:
     return (yield from looked(load(endpoint, load_of(look), view)))
+
+
+def _bucket(endpoint: Endpoint, look: Look, view: View) -> Plan:
+    plan = list_page(endpoint, ListObjects(look.name), view)
+    return (yield from looked(plan, right="s3:ListBucket"))

@@ -150,4 +150,5 @@ PLANS: Final = (
     Plans("look_queue", "leeward_azure.looks:queues", "queues"),
     Plans("look_bus", "leeward_azure.looks:events", "events"),
     Plans("look_table", "leeward_azure.looks:tables", "tables"),
+    Plans("look_bucket", "leeward_azure.looks:blobs", "blobs"),
 )

@@ -17,6 +17,7 @@ from leeward.adapter import Result
 from leeward.adapter.exchange import by_headers
 from leeward.adapter.http_functions import Address
 from leeward.adapter.looking import (
+    BUCKET,
     BUS,
     FUNCTION,
     QUEUE,
@@ -29,6 +30,7 @@ from leeward.adapter.looking import (
     looked,
     reached,
 )
+from leeward.adapter.objects import ListObjects
 from leeward.adapter.plans import Need, Plan, Planner, View
 from leeward.adapter.resolver import FunctionAddress
 from leeward.adapter.wire import Request
@@ -37,7 +39,8 @@ from leeward_azure.functions.addresses import check_name
 from leeward_azure.functions.queues import QUEUE as SERVICE
 from leeward_azure.functions.queues import Signed, queue_headers, queue_of
 from leeward_azure.identity.credentials import TopicKey
-from leeward_azure.settings.services import Events, Functions, Queues, Tables
+from leeward_azure.objects.plans import list_page
+from leeward_azure.settings.services import Blobs, Events, Functions, Queues, Tables
 from leeward_azure.tables.plans import CosmosEndpoint, load
 
 
@@ -60,6 +63,11 @@ def events(found: Events) -> dict[str, Planner]:
 def tables(found: Tables) -> dict[str, Planner]:
     """Return the planner that looks for a container."""
     return {TABLE: partial(_table, CosmosEndpoint(found.origin, found.database))}
+
+
+def blobs(configured: Blobs) -> dict[str, Planner]:
+    """Return the planner that looks for a container of blobs."""
+    return {BUCKET: partial(_bucket, configured)}
 
 
 def _function(configured: Functions, look: Look, view: View) -> Plan:
@@ -93,3 +101,9 @@ def _bus(endpoint: EventsEndpoint, look: Look, view: View) -> Plan:
 
 def _table(endpoint: CosmosEndpoint, look: Look, view: View) -> Plan:
     return (yield from looked(load(endpoint, load_of(look), view)))
+
+
+def _bucket(configured: Blobs, look: Look, view: View) -> Plan:
+    plan = list_page(configured, ListObjects(look.name), view)
+    right = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read"
+    return (yield from looked(plan, right=right))

@@ -189,4 +189,5 @@ PLANS: Final = (
     ),
     Plans("look_function", "leeward_google.looks:functions", "functions"),
     Plans(" ".join(_LOOKS), _looks),
+    Plans("look_bucket", "leeward_google.looks:objects", "objects"),
 )

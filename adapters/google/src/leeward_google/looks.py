@@ -14,6 +14,7 @@ from functools import partial
 from leeward.adapter import Result
 from leeward.adapter.http_functions import Address
 from leeward.adapter.looking import (
+    BUCKET,
     BUS,
     FUNCTION,
     QUEUE,
@@ -25,6 +26,7 @@ from leeward.adapter.looking import (
     load_of,
     looked,
 )
+from leeward.adapter.objects import ListObjects
 from leeward.adapter.plans import Need, Plan, Planner, View
 from leeward.adapter.resolver import FunctionAddress
 from leeward.adapter.wire import Request
@@ -32,14 +34,20 @@ from leeward_google.events.plans import PubSubEndpoint, path_of
 from leeward_google.exchange import EMULATOR, GOOGLE
 from leeward_google.functions.addresses import check_name
 from leeward_google.functions.queues import topic_of
+from leeward_google.objects.plans import list_page
 from leeward_google.settings.options import Settings
-from leeward_google.settings.services import Functions, Tasks, Topics
+from leeward_google.settings.services import Functions, Objects, Tasks, Topics
 from leeward_google.tables.plans import FirestoreEndpoint, load
 
 
 def functions(configured: Functions) -> dict[str, Planner]:
     """Return the planner that looks for a function."""
     return {FUNCTION: partial(_function, configured)}
+
+
+def objects(configured: Objects) -> dict[str, Planner]:
+    """Return the planner that looks for a bucket."""
+    return {BUCKET: partial(_bucket, configured)}
 
 
 def tasks(configured: Tasks) -> dict[str, Planner]:
@@ -93,3 +101,8 @@ def _topic(endpoint: PubSubEndpoint, topic: str, view: View) -> Plan:
 
 def _table(endpoint: FirestoreEndpoint, look: Look, view: View) -> Plan:
     return (yield from looked(load(endpoint, load_of(look), view)))
+
+
+def _bucket(configured: Objects, look: Look, view: View) -> Plan:
+    plan = list_page(configured, ListObjects(look.name), view)
+    return (yield from looked(plan, right="storage.objects.list"))

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any, Final, NamedTuple
 
 from leeward.adapter import Result
-from leeward.adapter.looking import BUS, FUNCTION, QUEUE, TABLE, Look, Seen
+from leeward.adapter.looking import BUCKET, BUS, FUNCTION, QUEUE, TABLE, Look, Seen
 from leeward.errors import Outcome
 
 FURTHEST: Final = 30.0
@@ -61,7 +61,7 @@ class Answered(NamedTuple):
     offset: float | None = None
 
 
-KINDS: Final = {FUNCTION: "function", QUEUE: "queue", BUS: "bus", TABLE: "table"}
+KINDS: Final = {FUNCTION: "function", QUEUE: "queue", BUS: "bus", TABLE: "table", BUCKET: "bucket"}
 
 _PASSED_ON: Final = frozenset({Outcome.OK, Outcome.NOT_FOUND, Outcome.CALLER, Outcome.CONFLICT})
 """Outcomes that only somebody gives who was reached and knows the caller."""

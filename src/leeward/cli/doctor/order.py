@@ -60,6 +60,9 @@ def _wanted(config: Config, target: str) -> Iterator[tuple[str, Capability]]:
             yield f"table {name}", Capability.TABLES
             if len(table.key) > 1:
                 yield f"table {name}", Capability.COMPOSITE_KEYS
+    for name, bucket in config.buckets.items():
+        if home_of(config, bucket.home) == target:
+            yield f"bucket {name}", Capability.OBJECTS
 
 
 def home_of(config: Config, home: str | None) -> str | None:
@@ -69,21 +72,23 @@ def home_of(config: Config, home: str | None) -> str | None:
 
 
 def homes(config: Config) -> Iterator[Finding]:
-    """Return whether each table has a home in the order, and one where its data may be."""
+    """Return whether each table and bucket has a home in the order, one where its data may be."""
     order = [str(target) for target in config.order]
     try:
         check_homes(config)
     except ConfigError as error:
         yield Finding(ORDER, "residency", State.FAULT, str(error), _WHERE)
-    for name, table in config.tables.items():
-        home = home_of(config, table.home)
+    owned = [("tables", name, each.home, each.residency) for name, each in config.tables.items()]
+    owned += [("buckets", name, each.home, ()) for name, each in config.buckets.items()]
+    for section, name, own, residency in owned:
+        home = home_of(config, own)
         check = f"home of {name}"
         if home in order:
-            where = f", in {residency_of(config, home)}" if table.residency else ""
+            where = f", in {residency_of(config, home)}" if residency else ""
             yield Finding(ORDER, check, State.OK, f"{home}{where}")
         else:
             told = "there is none" if home is None else f"{home} is not in the order"
-            remedy = f"set home in [tables.{name}] to one of {', '.join(order)}"
+            remedy = f"set home in [{section}.{name}] to one of {', '.join(order)}"
             yield Finding(ORDER, check, State.FAULT, told, remedy)
 
 

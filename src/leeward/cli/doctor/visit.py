@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from leeward.adapter import Capability, Driver, Result
-from leeward.adapter.looking import BUS, FUNCTION, QUEUE, TABLE, Look, Seen
+from leeward.adapter.looking import BUCKET, BUS, FUNCTION, QUEUE, TABLE, Look, Seen
 from leeward.cli.doctor import order
 from leeward.cli.doctor.findings import ORDER, Answered, Finding, State, judged
+from leeward.cli.doctor.order import home_of, serving
 from leeward.config import Config
 from leeward.errors import ConfigError, LeewardError, Outcome
 from leeward.opening import open_order
@@ -54,7 +55,7 @@ def examine(
     findings += order.homes(config)
     findings += order.residency(config)
     findings += order.fallbacks(config, findings)
-    if not (config.functions or config.buses or config.tables):
+    if not (config.functions or config.buses or config.tables or config.buckets):
         findings.append(_nothing_named())
     return findings
 
@@ -66,8 +67,8 @@ def _unopened(target: str, error: LeewardError) -> Finding:
 
 
 def _nothing_named() -> Finding:
-    told = "no function, bus or table is configured by name, so none was looked for"
-    remedy = "name them in [functions.<name>], [buses.<name>] and [tables.<name>]"
+    told = "no function, bus, table or bucket is configured by name, so none was looked for"
+    remedy = "name them in [functions.<name>], [buses.<name>] and so on"
     return Finding(ORDER, "names", State.NOTE, told, remedy)
 
 
@@ -92,19 +93,27 @@ def _visit(
 
 def _looks(config: Config, driver: Driver) -> Iterator[Look]:
     """Return what is configured for a target, and what it is able to serve at all."""
-    can = driver.capabilities
-    for name in config.functions:
-        if driver.target in order.serving(config, "invoke", name):
-            if Capability.INVOKE in can:
-                yield Look(name, FUNCTION)
-            if Capability.ENQUEUE in can:
-                yield Look(name, QUEUE)
-    for name in config.buses:
-        if driver.target in order.serving(config, "publish", name) and Capability.PUBLISH in can:
-            yield Look(name, BUS)
-    for name, table in config.tables.items():
-        if order.home_of(config, table.home) == driver.target and Capability.TABLES in can:
-            yield Look(name, TABLE, table.key)
+    target = driver.target
+    functions = [name for name in config.functions if target in serving(config, "invoke", name)]
+    buses = [name for name in config.buses if target in serving(config, "publish", name)]
+    named = {
+        Capability.INVOKE: [Look(each, FUNCTION) for each in functions],
+        Capability.ENQUEUE: [Look(each, QUEUE) for each in functions],
+        Capability.PUBLISH: [Look(each, BUS) for each in buses],
+        Capability.TABLES: [
+            Look(name, TABLE, table.key)
+            for name, table in config.tables.items()
+            if home_of(config, table.home) == target
+        ],
+        Capability.OBJECTS: [
+            Look(name, BUCKET)
+            for name, bucket in config.buckets.items()
+            if home_of(config, bucket.home) == target
+        ],
+    }
+    for capability, looks in named.items():
+        if capability in driver.capabilities:
+            yield from looks
 
 
 def _ask(driver: Driver, look: Look, now: Callable[[], float], seconds: float) -> Answered:
