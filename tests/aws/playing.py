@@ -24,6 +24,7 @@ SETTINGS = Settings(
         "lambda": "https://lambda.eu-west-1.amazonaws.com",
         "events": "https://events.eu-west-1.amazonaws.com",
         "dynamodb": "https://dynamodb.eu-west-1.amazonaws.com",
+        "sqs": "https://sqs.eu-west-1.amazonaws.com",
     },
 )
 

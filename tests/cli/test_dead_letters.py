@@ -1,4 +1,4 @@
-"""``leeward dead-letters`` lists what was given up; ``leeward load`` needs no function."""
+"""``leeward dlq``: what was given up, and moving it back; ``leeward load`` needs no function."""
 
 from __future__ import annotations
 
@@ -34,49 +34,81 @@ def dead(bare: Path) -> None:
 @pytest.mark.usefixtures("dead")
 def test_dead_letters_are_listed(leeward: Leeward) -> None:
     """Where it was, who was to handle it, how often that was tried, and what went wrong."""
-    done = leeward("dead-letters")
+    done = leeward("dlq", "list")
     assert done.code == 0
     rows = [line.split() for line in done.out.splitlines()]
-    assert rows[0] == ["TARGET", "BUS", "HANDLER", "TRIES", "EVENT", "ERROR"]
-    told = {" ".join(row) for row in rows[1:]}
+    assert rows[0] == ["TARGET", "ID", "QUEUE", "HANDLER", "TRIES", "RAN", "ERROR"]
+    told = {" ".join([row[0], *row[2:]]) for row in rows[1:]}
     assert told == {
-        "local orders remember 5 e-1 ValueError: no such order 42",
-        "local (queued call) send-receipt 5 - KeyError",
+        "local orders remember 5 maybe ValueError: no such order 42",
+        "local send-receipt send-receipt 5 maybe KeyError",
     }
 
 
 @pytest.mark.usefixtures("dead")
-def test_dead_letters_as_json_have_the_event(leeward: Leeward) -> None:
-    """A script has all that is needed to publish it again."""
-    found = json.loads(leeward("dead-letters", "--json").out)["dead_letters"]
-    (letter,) = [each for each in found if each["bus"] == "orders"]
-    event = letter.pop("event")
-    assert (event["id"], event["type"], event["data"]) == ("e-1", "order.created", {"id": "42"})
-    assert letter == {
-        "target": "local",
-        "bus": "orders",
-        "handler": "remember",
-        "attempts": 5,
-        "error": "ValueError",
-        "message": "no such order 42\nsecond line",
+def test_dead_letters_are_shown_with_their_bodies(leeward: Leeward) -> None:
+    """For a person and for a script; those of given ids alone."""
+    found = json.loads(leeward("dlq", "show", "--json").out)["dead_letters"]
+    letters = {each["handler"]: each for each in found}
+    assert json.loads(letters["remember"]["body"])["data"] == {"id": "42"}
+    assert json.loads(letters["send-receipt"]["body"]) == {"id": "42"}
+    one = letters["remember"]
+    assert (one["target"], one["queue"], one["attempts"], one["ran"]) == (
+        "local",
+        "orders",
+        5,
+        "maybe",
+    )
+    shown = leeward("dlq", "show", "--id", one["id"])
+    assert one["body"] in shown.out
+    assert letters["send-receipt"]["body"] not in shown.out.splitlines()
+
+
+@pytest.mark.usefixtures("dead")
+def test_what_may_have_run_is_moved_by_force_alone(leeward: Leeward, bare: Path) -> None:
+    """A dry run moves nothing; what is moved is delivered again."""
+    dry = json.loads(leeward("dlq", "redrive", "--dry-run", "--force", "--json").out)
+    assert (dry["moved"], dry["dry_run"]) == (2, True)
+    left = leeward("dlq", "redrive")
+    assert (left.code, left.out) == (0, "0 moved, 2 left.\n")
+    assert "--force" in left.err
+    old = leeward("dlq", "redrive", "--keep", "0")
+    assert "2 are older" in old.err
+    assert json.loads(leeward("dlq", "redrive", "--force", "--rate", "1000", "--json").out) == {
+        "moved": 2,
+        "left": [],
+        "old": [],
+        "dry_run": False,
     }
-    assert {each["event"] for each in found if each["bus"] is None} == {None}
+    assert leeward("dlq", "list").err == "No dead letters.\n"
+    cloud = Local(path=bare / ".leeward" / "local.sqlite3")
+    seen: list[object] = []
+    cloud.function("send-receipt")(seen.append)
+    with Client(cloud):
+        cloud.wait_idle(30)
+    assert seen == [{"id": "42"}]
 
 
 def test_without_dead_letters_that_is_said(leeward: Leeward, bare: Path) -> None:
     """A look makes no file."""
-    done = leeward("dead-letters")
+    done = leeward("dlq", "list")
     assert (done.code, done.out, done.err) == (0, "", "No dead letters.\n")
-    assert json.loads(leeward("dead-letters", "--json").out) == {"dead_letters": []}
+    assert json.loads(leeward("dlq", "list", "--json").out) == {"dead_letters": []}
     assert list(bare.iterdir()) == []
 
 
-def test_a_target_that_keeps_none_is_told(leeward: Leeward) -> None:
-    """The dead letters of a cloud lie with the cloud."""
-    done = leeward("dead-letters", "--targets", "aws:us-east-1")
-    assert done.code == 2
-    assert "aws:us-east-1" in done.err
-    assert "dead letters of the cloud's own service" in done.err
+def test_a_queue_is_needed_for_a_cloud_and_refused_for_this_process(leeward: Leeward) -> None:
+    """The message says what to write; nothing is sent."""
+    for args, told in (
+        (("list", "--targets", "aws:us-east-1"), "leeward dlq list QUEUE"),
+        (("list", "dead"), "name no queue"),
+        (("list", "dead", "--targets", "aws:us-east-1,aws:eu-west-1"), "--targets"),
+        (("redrive", "--to", "parcels"), "name no queue"),
+        (("redrive", "--rate", "0"), "--rate"),
+    ):
+        done = leeward("dlq", *args)
+        assert done.code == 2, args
+        assert told in " ".join(done.err.split()), args
 
 
 def test_a_broken_module_stops_no_look_at_data(leeward: Leeward, bare: Path) -> None:
@@ -89,7 +121,7 @@ def test_a_broken_module_stops_no_look_at_data(leeward: Leeward, bare: Path) -> 
     assert leeward("store", "orders", '{"id": "42"}').code == 0
     assert leeward("load", "orders", "42").code == 0
     assert leeward("delete", "orders", "42").code == 0
-    assert leeward("dead-letters").code == 0
+    assert leeward("dlq", "list").code == 0
     assert leeward("targets").code == 0
     for args in (("invoke", "send-receipt"), ("publish", "orders", "t")):
         done = leeward(*args)

@@ -9,7 +9,7 @@ from tests.cli.conftest import Leeward
 
 COMMANDS = [
     *("invoke", "enqueue", "publish", "store", "load", "delete"),
-    *("targets", "doctor", "drill", "dead-letters", "demo", "version"),
+    *("targets", "doctor", "drill", "dlq", "demo", "version"),
 ]
 FLOWS = "start list show cancel abort resume check write draw export".split()
 """Of `leeward workflow`."""

@@ -92,6 +92,7 @@ def made(path: Path, *statements: str) -> None:
     connection = sqlite3.connect(path)
     for statement in statements:
         connection.execute(statement)
+    connection.commit()
     connection.close()
 
 
@@ -107,6 +108,25 @@ def test_a_newer_layout_is_refused(opened: Opener, path: Path) -> None:
     made(path, f"PRAGMA application_id = {SCHEMA.application}", "PRAGMA user_version = 99")
     with pytest.raises(ConfigError, match="layout 99"):
         opened(path=path).perform(load(), 5)
+
+
+def test_the_first_layout_becomes_this_one(opened: Opener, path: Path) -> None:
+    """With its rows; what is not known of its dead letters is not made up."""
+    value_of(opened(path=path).perform(store(), 5))
+    made(
+        path,
+        *(f"ALTER TABLE deliveries DROP COLUMN {each}" for each in ("reason", "ran", "died")),
+        "INSERT INTO deliveries (bus, subscriber, idempotency_key, document, error, dead)"
+        " VALUES ('', 'f', 'k', '1', 'KeyError', 1)",
+        "PRAGMA user_version = 1",
+    )
+    cloud = opened(path=path)
+    assert value_of(cloud.perform(load(), 5)) is not None
+    (letter,) = cloud.dead_letters()
+    assert (letter.error, letter.ran, letter.time) == ("KeyError", "maybe", None)
+    assert cloud.redrive(letter)
+    assert not cloud.redrive(letter)
+    assert cloud.dead_letters() == ()
 
 
 def test_two_may_make_the_database_at_once(

@@ -10,6 +10,7 @@ from tests.mutants import (
     azure,
     config,
     contract,
+    dead_letters,
     delivery,
     envelope,
     google,
@@ -25,6 +26,7 @@ from tests.mutants.mutant import Mutant
 
 ROOMS: Final[Mapping[str, Sequence[Mutant]]] = {
     "idempotency": idempotency.MUTANTS,
+    "dead_letters": dead_letters.MUTANTS,
     "wire": wire.MUTANTS,
     "kit": kit.MUTANTS,
     "aws": aws.MUTANTS,

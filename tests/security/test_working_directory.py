@@ -56,7 +56,7 @@ def run(command: list[str], *args: str, **variables: str) -> subprocess.Complete
 @pytest.mark.parametrize("command", COMMANDS, ids=["leeward", "python -m leeward"])
 def test_a_look_at_an_untrusted_clone_runs_nothing_of_it(clone: Path, command: list[str]) -> None:
     """Neither the functions that its file names, nor its modules, nor the adapters it offers."""
-    for args in (("targets",), ("version",), ("load", "t", "1"), ("dead-letters",)):
+    for args in (("targets",), ("version",), ("load", "t", "1"), ("dlq", "list")):
         done = run(command, *args)
         assert (done.returncode, done.stderr.count("Error")) == (3 if "load" in args else 0, 0)
     done = run(command, "targets", "--targets", "evil")

@@ -48,7 +48,7 @@ def _answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
     except InvalidInput as error:
         return failed(refused(error))
     except BaseException as error:  # noqa: BLE001 - what an app shares is made by code of its own
-        return failed(failure_of(error, (), "no"))
+        return failed(failure_of(error, (), "no")._replace(begun=False))
     context = Context(
         handler.name,
         delivery.idempotency_key,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from leeward.app.answers import Answer, failed
 from leeward.app.app import App
+from leeward.app.dead_letters import ATTRIBUTE, DeadLetters, Letter, Perform
 from leeward.app.events import event_in_headers, event_of, events_in, is_event
 from leeward.app.handlers import Handler
 from leeward.app.host import Host, event_key, tick_time
@@ -28,6 +29,7 @@ from leeward.app.problem import (
     failure_of,
     refused,
 )
+from leeward.app.settling import fails_as_one
 from leeward.app.traces import trace_ids
 from leeward.app.trial import Ran
 from leeward.app.triggers import Delivery, Kind, LogStyle, Message, Platform
@@ -37,9 +39,11 @@ from leeward.json_text import Undecodable, decode, encode
 from leeward.logs import log_event
 
 __all__ = [
+    "ATTRIBUTE",
     "RESPONSE_TOO_LARGE",
     "Answer",
     "App",
+    "DeadLetters",
     "Delivery",
     "Failure",
     "Handler",
@@ -48,8 +52,10 @@ __all__ = [
     "HttpRequest",
     "InvalidInput",
     "Kind",
+    "Letter",
     "LogStyle",
     "Message",
+    "Perform",
     "Platform",
     "Problem",
     "Ran",
@@ -63,6 +69,7 @@ __all__ = [
     "event_of",
     "events_in",
     "failed",
+    "fails_as_one",
     "failure_of",
     "headers_of",
     "http_answer",

@@ -97,6 +97,7 @@ class Failure(NamedTuple):
         retry_after: seconds to wait before.
         ran: whether it has had an effect.
         cause: what was raised.
+        begun: whether the handler itself had begun.
     """
 
     type: str
@@ -107,6 +108,7 @@ class Failure(NamedTuple):
     retry_after: float | None
     ran: Ran
     cause: BaseException | None = None
+    begun: bool = True
 
     def __repr__(self) -> str:
         return masked(self, "type status reason retryable retry_after ran")
@@ -158,7 +160,7 @@ def out_of_time() -> Problem:
 
 def refused(problem: Problem) -> Failure:
     """Return the failure of a call that was refused before its handler began."""
-    return failure_of(problem, (), "no")
+    return failure_of(problem, (), "no")._replace(begun=False)
 
 
 def fault_fields(failure: Failure) -> Mapping[str, object]:

@@ -9,8 +9,8 @@ import typer
 
 from leeward.cli import NO_TRUST_ENV
 from leeward.cli.commands import verbs, workflow
-from leeward.cli.commands.dead_letters import dead_letters
 from leeward.cli.commands.demo import demo
+from leeward.cli.commands.dlq import dlq
 from leeward.cli.commands.doctor import doctor
 from leeward.cli.commands.drill import drill
 from leeward.cli.commands.targets import targets
@@ -151,10 +151,14 @@ app.command(
     ),
 )(drill)
 app.command(
-    name="dead-letters",
     cls=Command,
-    epilog=_examples("leeward dead-letters", "leeward dead-letters --json"),
-)(dead_letters)
+    epilog=_examples(
+        "leeward dlq list",
+        "leeward dlq show parcels-dead --json",
+        "leeward dlq redrive parcels-dead --dry-run",
+        "leeward dlq redrive parcels-dead --to parcels --rate 10 --force",
+    ),
+)(dlq)
 flows = typer.Typer(
     cls=Commands,
     help="Start runs of workflows, look at them, end them, and draw them.",

@@ -46,12 +46,23 @@ class AttemptFailed(Exception):
     Args:
         cause: what it has met.
         again: whether to try again.
+        reason: the failure's own word, or None.
+        ran: ``no``, ``maybe`` or ``yes``: whether an attempt has had an effect.
     """
 
-    def __init__(self, cause: BaseException, *, again: bool | None) -> None:
+    def __init__(
+        self,
+        cause: BaseException,
+        *,
+        again: bool | None,
+        reason: str | None = None,
+        ran: str = "maybe",
+    ) -> None:
         super().__init__()
         self.cause = cause
         self.again = again
+        self.reason = reason
+        self.ran = ran
 
 
 class Dispatcher(Forkable):
@@ -246,11 +257,12 @@ class Dispatcher(Forkable):
         try:
             handler(delivery, self._clock.monotonic() + self._policy.lease)
         except BaseException as error:  # noqa: BLE001 - whatever ends it, the attempt has failed
-            again = error.again if isinstance(error, AttemptFailed) else None
-            cause = error.cause if isinstance(error, AttemptFailed) else error
-            name = type(cause).__name__
+            if not isinstance(error, AttemptFailed):
+                error = AttemptFailed(error, again=None)
+            name = type(error.cause).__name__
             _log("warning", "handler_failed", delivery, name)
-            return Failure(name, message_of(cause), again)
+            message = message_of(error.cause)
+            return Failure(name, message, error.again, error.reason, error.ran)
         return None
 
     def _ended(self, delivery: Delivery) -> None:

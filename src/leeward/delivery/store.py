@@ -31,13 +31,21 @@ STATEMENTS = (
         due REAL NOT NULL DEFAULT 0, -- Unix seconds: not before; while leased, the lease's end
         lease TEXT,                  -- of the attempt under way
         error TEXT,                  -- class of the last exception; after ": ", its text
-        dead INTEGER NOT NULL DEFAULT 0
+        dead INTEGER NOT NULL DEFAULT 0,
+        reason TEXT,                 -- of a dead one: the failure's own word
+        ran TEXT,                    -- no, maybe or yes: whether an attempt has had an effect
+        died REAL                    -- Unix seconds: when it was given up
     )""",
     """CREATE INDEX deliveries_by_lane ON deliveries (bus, subscriber, lane, id, due)
         WHERE NOT dead""",
     "CREATE INDEX deliveries_by_due ON deliveries (due) WHERE NOT dead",
 )
 """Part of the schema of whatever database the rows are kept in."""
+
+CHANGES = tuple(
+    f"ALTER TABLE deliveries ADD COLUMN {each}" for each in ("reason TEXT", "ran TEXT", "died REAL")
+)
+"""What makes the rows of the first layout those of this one."""
 
 LEASE_EXPIRED = "LeaseExpired"
 """In the place of an exception's class: the last attempt has ended without a word."""
@@ -83,24 +91,29 @@ class Failure(NamedTuple):
 
     Attributes:
         again: whether there is another attempt; None where the policy decides.
+        reason: the failure's own word, or None.
+        ran: ``no``, ``maybe`` or ``yes``: whether an attempt has had an effect.
     """
 
     error: str
     message: str | None = None
     again: bool | None = None
+    reason: str | None = None
+    ran: str = "maybe"
 
     def __repr__(self) -> str:
         return masked(self, "error")
 
 
 class DeadDelivery(NamedTuple):
-    """A row that is given up; `attempt` is the last one."""
+    """A row that is given up; `attempt` is the last one, `died` in Unix seconds, if it is known."""
 
     id: int
     recipient: Recipient
     document: str
     attempt: int
     failure: Failure
+    died: float | None = None
 
     def __repr__(self) -> str:
         return masked(self, "id recipient attempt failure")
@@ -143,12 +156,17 @@ _NEXT_DUE = f"""SELECT min(due) FROM deliveries INDEXED BY deliveries_by_due
 _WAITING = f"SELECT count(*) FROM deliveries WHERE {_KNOWN}"  # noqa: S608 - made of constants
 
 _TAKE = "UPDATE deliveries SET lease = ?, due = ?, attempts = ? WHERE id = ?"
-_BURY = "UPDATE deliveries SET dead = 1, lease = NULL, error = ? WHERE id = ?"
+_BURY = "UPDATE deliveries SET dead = 1, lease = NULL, error = ?, died = ? WHERE id = ?"
 _DONE = "DELETE FROM deliveries WHERE id = ? AND lease = ?"
 _RETRY = """UPDATE deliveries SET lease = NULL, error = ?, due = ? WHERE id = ? AND lease = ?"""
-_GIVE_UP = "UPDATE deliveries SET lease = NULL, error = ?, dead = 1 WHERE id = ? AND lease = ?"
-_DEAD = f"""SELECT {_ROW}, CAST(error AS BLOB) FROM deliveries WHERE dead
-    ORDER BY id"""  # noqa: S608 - made of constants
+_GIVE_UP = """UPDATE deliveries SET lease = NULL, error = ?, reason = ?, ran = ?, died = ?, dead = 1
+    WHERE id = ? AND lease = ?"""
+_DEAD = f"""SELECT {_ROW}, CAST(error AS BLOB), CAST(reason AS BLOB), CAST(ran AS BLOB),
+        CASE WHEN typeof(died) IN ('integer', 'real') THEN died END
+    FROM deliveries WHERE dead ORDER BY id"""  # noqa: S608 - made of constants
+_REDRIVE = """UPDATE deliveries
+    SET dead = 0, attempts = 0, due = 0, error = NULL, reason = NULL, ran = NULL, died = NULL
+    WHERE id = ? AND dead"""
 
 
 class DeliveryStore:
@@ -201,7 +219,8 @@ class DeliveryStore:
         told, where = _error_text(failure), (delivery.id, delivery.lease)
         with self._database.write(PATIENCE) as connection:
             if due is None:
-                return connection.execute(_GIVE_UP, (told, *where)).rowcount == 1
+                given_up = told, failure.reason, failure.ran, now
+                return connection.execute(_GIVE_UP, (*given_up, *where)).rowcount == 1
             connection.execute(_RETRY, (told, due, *where))
         return False
 
@@ -223,7 +242,12 @@ class DeliveryStore:
         """Return the rows that are given up, oldest first."""
         with self._database.read(PATIENCE) as connection:
             rows = connection.execute(_DEAD).fetchall()
-        return [_dead(row, _failure(row[-1])) for row in rows]
+        return [_dead(row, _failure(*row[-4:-1]), row[-1]) for row in rows]
+
+    def redrive(self, id: int) -> bool:
+        """Let a row that was given up be due again, as if it were new; return whether it was."""
+        with self._database.write(PATIENCE) as connection:
+            return connection.execute(_REDRIVE, (id,)).rowcount == 1
 
     def _take(
         self, connection: sqlite3.Connection, row: Sequence[Any], now: float, taken: Taken
@@ -241,8 +265,8 @@ class DeliveryStore:
             connection.execute(_TAKE, (*lease, delivery.id))
             taken.deliveries.append(delivery)
         else:
-            connection.execute(_BURY, (error, row[0]))
-            taken.buried.append(_dead(row, Failure(error)))
+            connection.execute(_BURY, (error, now, row[0]))
+            taken.buried.append(_dead(row, Failure(error), now))
 
 
 def _delivery(row: Sequence[Any]) -> Delivery:
@@ -259,10 +283,10 @@ def _delivery(row: Sequence[Any]) -> Delivery:
     return Delivery(id, recipient, key.decode(), document.decode(), attempts + 1, lease)
 
 
-def _dead(row: Sequence[Any], failure: Failure) -> DeadDelivery:
+def _dead(row: Sequence[Any], failure: Failure, died: float | None) -> DeadDelivery:
     id, bus, subscriber, _, document, attempts = row[:6]
     recipient = Recipient(_readable(bus), _readable(subscriber))
-    return DeadDelivery(id, recipient, _readable(document), attempts or 0, failure)
+    return DeadDelivery(id, recipient, _readable(document), attempts or 0, failure, died)
 
 
 def _error_text(failure: Failure) -> str:
@@ -271,10 +295,11 @@ def _error_text(failure: Failure) -> str:
     return text[:LONGEST_ERROR].encode(errors="replace").decode()
 
 
-def _failure(text: bytes | None) -> Failure:
-    """Read what `_error_text` wrote, or another program."""
+def _failure(text: bytes | None, reason: bytes | None, ran: bytes | None) -> Failure:
+    """Read what `_error_text` wrote, or another program; what that says of effects counts not."""
     error, _, message = _readable(text or b"").partition(": ")
-    return Failure(error, message or None)
+    known = ran.decode() if ran in (b"no", b"yes") else "maybe"
+    return Failure(error, message or None, None, _readable(reason) if reason else None, known)
 
 
 def _readable(text: bytes) -> str:

@@ -7,6 +7,7 @@ from datetime import datetime
 from leeward.app.app import App
 from leeward.app.core import answer
 from leeward.app.handlers import Handler
+from leeward.app.settling import Step, next_step, ran_at_all
 from leeward.app.triggers import Delivery, Input, Kind, Message, Platform
 from leeward.clock import Clock
 from leeward.delivery.dispatcher import AttemptFailed
@@ -60,9 +61,14 @@ def deliver(handler: Handler, row: Row, deadline: float, clock: Clock) -> None:
     )
     failure = answer(handler, delivery, Platform("local", None, clock)).failure
     if failure is not None and failure.cause is not None:
-        counted = handler.retries is not None
-        again = failure.retryable if counted or not failure.retryable else None
-        raise AttemptFailed(failure.cause, again=again)
+        step = next_step(failure, row.attempt, handler.retries, 0.0).step
+        again = None if handler.retries is None else True
+        raise AttemptFailed(
+            failure.cause,
+            again=False if step is Step.DEAD_LETTER else again,
+            reason=failure.reason,
+            ran=ran_at_all(failure, row.attempt),
+        )
 
 
 def _input(handler: Handler, row: Row) -> Input:

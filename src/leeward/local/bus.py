@@ -44,6 +44,11 @@ class DeadLetter(NamedTuple):
             ``UnreadableRow`` for what another program has written, or damaged.
         message: text of the last exception. It may repeat what was delivered, so it is only here:
             neither in a log nor in the `repr` of this.
+        id: with which `Local.redrive` finds it.
+        document: the event or the payload, as JSON.
+        reason: the failure's own word, or None.
+        ran: ``no``, ``maybe`` or ``yes``: whether an attempt has had an effect.
+        time: Unix seconds at which it was given up; None where that is not known.
     """
 
     bus: str | None
@@ -52,9 +57,14 @@ class DeadLetter(NamedTuple):
     attempts: int
     error: str
     message: str | None = None
+    id: int = 0
+    document: str = ""
+    reason: str | None = None
+    ran: str = "maybe"
+    time: float | None = None
 
     def __repr__(self) -> str:
-        return masked(self, "bus event subscription attempts error")
+        return masked(self, "bus event subscription attempts error id reason ran time")
 
 
 class Bus:
@@ -132,8 +142,20 @@ def dead_letter(dead: DeadDelivery) -> DeadLetter:
     bus, name = dead.recipient
     is_call = bus == QUEUED_CALL
     event = None if is_call else _readable(dead.document)
-    error, message, _ = dead.failure
-    return DeadLetter(None if is_call else bus, event, name, dead.attempt, error, message)
+    error, message, _, reason, ran = dead.failure
+    return DeadLetter(
+        None if is_call else bus,
+        event,
+        name,
+        dead.attempt,
+        error,
+        message,
+        dead.id,
+        dead.document,
+        reason,
+        ran,
+        dead.died,
+    )
 
 
 def event_in(document: str) -> Event:

@@ -188,6 +188,19 @@ class Local(Driver):
         with self._database_needed():
             return tuple(dead_letter(each) for each in self._deliveries.dead())
 
+    def redrive(self, letter: DeadLetter) -> bool:
+        """Let a dead letter be delivered again, as if it were new; return whether it was there.
+
+        It is delivered by whichever process has a handler for it.
+
+        Raises:
+            LeewardError: the database cannot be used.
+        """
+        with self._database_needed():
+            found = self._deliveries.redrive(letter.id)
+        self._look_for_work()
+        return found
+
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         """Make one attempt at any call."""
         if self._closed:

@@ -7,7 +7,7 @@ command shows it and ``json_extract`` reads it.
 from __future__ import annotations
 
 from leeward import json_text
-from leeward.delivery.store import STATEMENTS
+from leeward.delivery.store import CHANGES, STATEMENTS
 from leeward.sqlite.schema import Schema
 
 ITEMS = """CREATE TABLE items (
@@ -19,7 +19,7 @@ ITEMS = """CREATE TABLE items (
     PRIMARY KEY (name, key)
 )"""
 
-SCHEMA = Schema(int.from_bytes(b"leew", "big"), 1, (ITEMS, *STATEMENTS))
+SCHEMA = Schema(int.from_bytes(b"leew", "big"), 2, (ITEMS, *STATEMENTS), {1: CHANGES})
 
 DEEPEST = 2 * json_text.DEEPEST
 """Of a document: leeward writes at most half of that, another program may have gone deeper."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from leeward.errors import ConfigError
@@ -25,11 +26,13 @@ class Schema(NamedTuple):
             (https://sqlite.org/pragma.html#pragma_application_id).
         version: of the layout.
         statements: they make the tables and indexes in an empty database.
+        changes: by an older version, what makes the next one of it.
     """
 
     application: int
     version: int
     statements: tuple[str, ...]
+    changes: Mapping[int, tuple[str, ...]] = {}
 
 
 def prepare(connection: sqlite3.Connection, schema: Schema, where: str) -> None:
@@ -46,7 +49,7 @@ def prepare(connection: sqlite3.Connection, schema: Schema, where: str) -> None:
     # Only under the lock do several reads speak of one moment: another process may be here too.
     connection.execute("BEGIN EXCLUSIVE")
     if not _is_ready(connection, schema, where):
-        for statement in schema.statements:
+        for statement in _missing(connection, schema):
             connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {schema.application}")
         connection.execute(f"PRAGMA user_version = {schema.version}")
@@ -70,12 +73,23 @@ def _is_ready(connection: sqlite3.Connection, schema: Schema, where: str) -> boo
                 f"is leeward's own"
             )
         return False
+    if version in schema.changes:
+        return False
     if version != schema.version:
         raise ConfigError(
             f"the database {where} has layout {version} and this leeward knows {schema.version}; "
             f"use the leeward that wrote it, or set `path` to a new file"
         )
     return True
+
+
+def _missing(connection: sqlite3.Connection, schema: Schema) -> list[str]:
+    """Return the statements that make an empty or an older database one of this version."""
+    application, version = marks_of(connection)
+    if application != schema.application:
+        return list(schema.statements)
+    steps = range(version, schema.version)
+    return [statement for step in steps for statement in schema.changes[step]]
 
 
 def _number(connection: sqlite3.Connection, statement: str) -> int:

@@ -97,6 +97,19 @@ class Backlog:
             if entry is not None and entry.ack == lent.ack:
                 entry.until = at
 
+    def acknowledge(self, acks: list[str]) -> None:
+        """Forget the messages that are out under these."""
+        with self._lock:
+            for id in [each.message.id for each in self._entries.values() if each.ack in acks]:
+                del self._entries[id]
+
+    def extend(self, acks: list[str], until: float) -> None:
+        """Let the messages that are out under these be lent again from a time on."""
+        with self._lock:
+            for each in self._entries.values():
+                if each.ack in acks:
+                    each.until = until
+
     def _lent(self, entry: _Entry, until: float) -> Lent:
         entry.until = until
         entry.attempts += 1

@@ -56,9 +56,9 @@ class Subscription(NamedTuple):
 class PubSub(GoogleApi):
     """The topics and the subscriptions of one project.
 
-    What Google does and this does not: it makes topics and subscriptions on demand, filters, takes
-    acknowledgements, gives up on dead letters, and lets a pull wait for a message. A message that
-    cannot be pushed is given up after a few attempts.
+    What Google does and this does not: it makes topics and subscriptions on demand, filters, gives
+    up on dead letters, and lets a pull wait for a message. A message that cannot be pushed is given
+    up after a few attempts.
     """
 
     SERVICE = "pubsub.googleapis.com"
@@ -114,6 +114,8 @@ class PubSub(GoogleApi):
             Route("GET", _TOPIC, self._get_topic),
             Route("POST", f"{_TOPIC}:publish", self._publish),
             Route("POST", f"{_SUBSCRIPTION}:pull", self._pull),
+            Route("POST", f"{_SUBSCRIPTION}:acknowledge", self._acknowledge),
+            Route("POST", f"{_SUBSCRIPTION}:modifyAckDeadline", self._modify),
         ]
 
     def _get_topic(self, asked: Asked) -> Answer:
@@ -186,6 +188,17 @@ class PubSub(GoogleApi):
         )
         received = [{"ack_id": each.ack, "message": each.message.pubsub} for each in lent]
         return answered(self._types.PullResponse(received_messages=received), asked.query)
+
+    def _acknowledge(self, asked: Asked) -> Answer:
+        request = read_body(self._types.AcknowledgeRequest, asked.body)
+        self._subscription(asked).backlog.acknowledge(list(request.ack_ids))
+        return Answer(200, (("Content-Type", "application/json"),), b"{}")
+
+    def _modify(self, asked: Asked) -> Answer:
+        request = read_body(self._types.ModifyAckDeadlineRequest, asked.body)
+        until = self.clock() + request.ack_deadline_seconds
+        self._subscription(asked).backlog.extend(list(request.ack_ids), until)
+        return Answer(200, (("Content-Type", "application/json"),), b"{}")
 
     def _topic(self, name: str) -> Any:
         if name not in self._topics:

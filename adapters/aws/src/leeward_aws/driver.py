@@ -39,6 +39,10 @@ LIMITS: Final = Limits(
 
 PLANS: Final = (
     Plans("invoke enqueue", "leeward_aws.functions.plans:functions"),
+    Plans(
+        "put_message take_messages remove_message hide_message",
+        "leeward_aws.functions.messages:messages",
+    ),
     Plans("publish", "leeward_aws.events.plans:events"),
     Plans("store load delete scan", "leeward_aws.tables.plans:tables"),
     Plans(

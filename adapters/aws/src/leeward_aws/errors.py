@@ -153,6 +153,21 @@ DYNAMODB: Final = by_code(
 """`PutItem`, `GetItem`, `DeleteItem` and `Scan`. Of transactions, which are not used, only what
 holds without a look at their reasons."""
 
+SQS: Final = by_code(
+    {
+        REJECTED: "KmsThrottled OverLimit",
+        AUTH: "KmsAccessDenied",
+        NOT_FOUND: "AWS.SimpleQueueService.NonExistentQueue QueueDoesNotExist",
+        CALLER: """
+            InvalidAddress InvalidAttributeName InvalidAttributeValue InvalidMessageContents
+            InvalidSecurity MessageNotInflight ReceiptHandleIsInvalid UnsupportedOperation
+            """,
+        Classification(Outcome.UNUSABLE): """
+            KmsDisabled KmsInvalidKeyUsage KmsInvalidState KmsNotFound KmsOptInRequired
+            """,
+    }
+)
+"""What is asked of a queue itself, for dead letters."""
 S3: Final = by_code(
     {
         REJECTED: "BadDigest SlowDown XAmzContentChecksumMismatch XAmzContentSHA256Mismatch",
@@ -179,6 +194,7 @@ SERVICES: Final[Mapping[Service, Mapping[str, Classification]]] = {
     "lambda": LAMBDA,
     "events": EVENTS,
     "dynamodb": DYNAMODB,
+    "sqs": SQS,
     "s3": S3,
     "sts": {},
 }

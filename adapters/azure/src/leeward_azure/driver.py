@@ -134,6 +134,11 @@ def _tables(found: Tables) -> Mapping[str, Planner]:
 PLANS: Final = (
     Plans("invoke", "leeward_azure.functions.plans:functions", "functions"),
     Plans("enqueue", "leeward_azure.functions.queues:queues", "queues"),
+    Plans(
+        "put_message take_messages remove_message hide_message",
+        "leeward_azure.functions.messages:messages",
+        "queues",
+    ),
     Plans("publish", _events, "events"),
     Plans("store load delete scan", _tables, "tables"),
     Plans(

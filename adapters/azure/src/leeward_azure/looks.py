@@ -84,7 +84,8 @@ def _queue(configured: Queues, look: Look, view: View) -> Plan:
     path = f"{configured.path}/{queue_of(look.name, configured)}"
     target = f"{path}?comp=metadata" + (f"&{configured.sas}" if configured.sas else "")
     request = Request("GET", configured.origin, target)
-    proof = partial(queue_headers, Signed(configured.account, path, None))
+    signed = Signed(configured.account, path, 0, "GET", (("comp", "metadata"),))
+    proof = partial(queue_headers, signed)
     right = "Microsoft.Storage/storageAccounts/queueServices/queues/read"
     return (yield from ask(SERVICE, request, view, right=right, authorize=by_headers(proof)))
 

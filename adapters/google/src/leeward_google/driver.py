@@ -124,6 +124,15 @@ def _events(settings: Settings) -> _ByVerb:
     return _of_project(settings, "publish", make)
 
 
+def _messages(settings: Settings) -> _ByVerb:
+    from leeward_google.functions.messages import messages
+
+    return _of_project(settings, _MESSAGES, partial(messages, settings.events))
+
+
+_MESSAGES: Final = "put_message take_messages remove_message hide_message"
+
+
 def _tables(settings: Settings) -> _ByVerb:
     from leeward_google.tables.plans import FirestoreEndpoint, tables
 
@@ -170,6 +179,7 @@ def _of_project(settings: Settings, verbs: str, make: Callable[[str], _ByVerb]) 
 PLANS: Final = (
     Plans("invoke", "leeward_google.functions.plans:functions", "functions"),
     Plans("enqueue", _queues),
+    Plans(_MESSAGES, _messages),
     Plans("publish", _events),
     Plans("store load delete scan", _tables),
     Plans(

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from leeward.cli.item_json import tagged
 from leeward.cli.output.exit_codes import ExitCode
-from leeward.cloudevents import to_json
 from leeward.errors import CallError, FunctionError, InvalidRequest, LeewardError, OutcomeUnknown
 from leeward.values import (
     Attempt,
@@ -19,7 +18,6 @@ from leeward.values import (
 )
 
 if TYPE_CHECKING:
-    from leeward.local import DeadLetter
     from leeward.workflow.runs import Run
 
 JsonObject: TypeAlias = dict[str, Any]
@@ -83,19 +81,6 @@ def json_of_record(record: Record) -> JsonObject:
 def json_of_absence(table: str) -> JsonObject:
     """Return the JSON object of `load`, where there was no item."""
     return {"found": False, "table": table, "item": None}
-
-
-def json_of_dead_letter(target: str, letter: DeadLetter) -> JsonObject:
-    """Return the JSON object of a dead letter; its event is CloudEvents JSON."""
-    return {
-        "target": target,
-        "bus": letter.bus,
-        "handler": letter.subscription,
-        "attempts": letter.attempts,
-        "error": letter.error,
-        "message": letter.message,
-        "event": None if letter.event is None else to_json(letter.event),
-    }
 
 
 def json_of_run(run: Run) -> JsonObject:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from leeward.app.kit import Answer, Host, encode
+from leeward.app.kit import Answer, DeadLetters, Host, encode
 from leeward.envelope import DEADLINE, IDEMPOTENCY_KEY, Sent, sent_with
 
 
@@ -16,11 +16,13 @@ class Run(NamedTuple):
         host: with the app.
         context: Lambda's own.
         sent: what a client of leeward sent beside the payload; None if none has.
+        dead_letters: where messages go that are given up.
     """
 
     host: Host
     context: Any
     sent: Sent | None
+    dead_letters: DeadLetters
 
     @property
     def id(self) -> str:

@@ -10,7 +10,7 @@ own runtime, for what becomes of a result and of an exception.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from leeward.app.kit import (
@@ -31,7 +31,7 @@ from leeward.app.kit import (
     warmed,
 )
 from leeward.errors import ConfigError
-from leeward_aws.runtime import gateway, notifications, queues, schedules
+from leeward_aws.runtime import dead, gateway, notifications, queues, schedules
 from leeward_aws.runtime.call import Run, failed_with, payload_of, sent_to
 from leeward_aws.runtime.sizes import ANSWER_BYTES, fits, too_large
 from leeward_aws.runtime.snapshots import before_first_call
@@ -42,21 +42,32 @@ WARMERS: Final = ({"source": "serverless-plugin-warmup"}, {"warmer": True})
 """Events with which widely used tools keep a function warm, exactly as they are."""
 
 
-def handler(app: App, **options: Any) -> LambdaHandler:
+def handler(
+    app: App, *, dead_letters: Mapping[str, str] | None = None, **options: Any
+) -> LambdaHandler:
     """Return the handler of Lambda for an app; the entry point ``aws`` of ``leeward.runtimes``.
 
+    Args:
+        app: with the handlers.
+        dead_letters: for a queue, or a handler, the queue that gets what is given up: its name or
+            its URL.
+        options: none other.
+
     Raises:
-        ConfigError: an option is given; there is none.
+        ConfigError: an option is not known.
     """
     if options:
-        raise ConfigError(f"the runtime of AWS has no option {next(iter(options))!r}")
+        raise ConfigError(
+            f"the runtime of AWS has no option {next(iter(options))!r}; known: dead_letters"
+        )
+    kept = dead.dead_letters(dead_letters)
     region = os.environ.get("AWS_REGION")
     logs = LogStyle("timestamp", lambda call: {"requestId": call.call_id})
     host = Host(app, Platform("aws", region, SystemClock(), ANSWER_BYTES, logs, flush=True))
     before_first_call(host)
 
     def lambda_handler(event: Any, context: Any) -> Any:
-        run = Run(host, context, sent_to(context))
+        run = Run(host, context, sent_to(context), kept)
         try:
             failure, answer = _answer(run, event)
         except Exception as error:  # noqa: BLE001 - an event that is not as its service sends them

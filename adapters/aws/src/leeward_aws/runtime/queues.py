@@ -12,18 +12,25 @@ from typing import Any, Final, NamedTuple
 
 from leeward.app.kit import (
     Answer,
+    Failure,
     Handler,
     InvalidInput,
     Kind,
     Message,
     failed,
+    fails_as_one,
     refused,
 )
 from leeward.values import NOTHING
 from leeward_aws.runtime import notifications
 from leeward_aws.runtime.call import Run
+from leeward_aws.runtime.dead import letter_of
 
 _SQS: Final = "aws:sqs"
+
+RESERVE: Final = 1.0
+"""Seconds of a run that are kept for its answer. A message that there is no time left to settle is
+delivered again."""
 
 
 def is_batch(event: Any) -> bool:
@@ -51,14 +58,18 @@ class Source(NamedTuple):
 
 
 def handle(run: Run, own: Handler | None, records: list[dict[str, Any]]) -> dict[str, Any]:
-    """Hand every message to its handler; return those that have failed.
+    """Hand every message to its handler; return those that are to be delivered again.
 
     In a queue that keeps an order, a message that fails holds back all later ones of its group:
     they are not handled, and come again behind it. (Other queues have groups, too, to be fair to
-    their senders.)
+    their senders.) What is given up holds nobody back, once it is in the dead-letter queue.
+
+    Messages are settled when all have been handled, for a batch that fails as one shows itself only
+    then; in a queue that keeps an order each at once, because the next one depends on it.
     """
     failures: list[str] = []
     held: set[str] = set()
+    had: list[_Had] = []
     sources: dict[str, Source] = {}
     for record in records:
         arn = record.get("eventSourceARN")
@@ -67,14 +78,38 @@ def handle(run: Run, own: Handler | None, records: list[dict[str, Any]]) -> dict
             source = sources[str(arn)] = _source(run, own, str(arn))
         attributes = record.get("attributes") or NOTHING
         group = attributes.get("MessageGroupId") if source.is_ordered else None
-        id = record["messageId"]
         if group is not None and group in held:
-            failures.append(id)
-        elif _handle_one(run, own, source, record).failure is not None:
-            failures.append(id)
-            if group is not None:
-                held.add(group)
+            failures.append(record["messageId"])
+            continue
+        one = _Had(source, record, _handle_one(run, own, source, record).failure)
+        if group is None:
+            had.append(one)
+        elif not _is_done(run, one, together=False):
+            failures.append(record["messageId"])
+            held.add(group)
+    together = fails_as_one([each.failure for each in had])
+    failures += [
+        each.record["messageId"] for each in had if not _is_done(run, each, together=together)
+    ]
     return {"batchItemFailures": [{"itemIdentifier": each} for each in failures]}
+
+
+class _Had(NamedTuple):
+    """A record that a handler has had, and how that failed, if it did."""
+
+    source: Source
+    record: dict[str, Any]
+    failure: Failure | None
+
+
+def _is_done(run: Run, had: _Had, *, together: bool) -> bool:
+    """Finish with a message; return whether Lambda may delete it."""
+    source, record, failure = had
+    if failure is None or source.handler is None:
+        return failure is None
+    letter = letter_of(record, source.name, _attempt(record))
+    seconds = run.seconds() - RESERVE
+    return run.dead_letters.finish(source.handler, letter, failure, seconds, together=together)
 
 
 def _source(run: Run, own: Handler | None, arn: str) -> Source:

@@ -14,7 +14,7 @@ from leeward.adapter import TargetConfig
 from leeward.adapter.hosts import check_host
 from leeward.errors import ConfigError
 
-Service: TypeAlias = Literal["lambda", "events", "dynamodb", "s3", "sts"]
+Service: TypeAlias = Literal["lambda", "events", "dynamodb", "s3", "sqs", "sts"]
 """A service by the name that its hosts and its signatures bear."""
 
 
@@ -133,5 +133,5 @@ def _always_fips(service: Service, region: str, dualstack: bool) -> bool:
     """Return whether the plain host is the validated one, as some of GovCloud's are."""
     if service == "events" and not dualstack:
         return region in ("us-gov-east-1", "us-gov-west-1")
-    plain = service == "events" if dualstack else service in ("dynamodb", "sts")
+    plain = service == "events" if dualstack else service in ("dynamodb", "sqs", "sts")
     return plain and region.startswith("us-gov-")

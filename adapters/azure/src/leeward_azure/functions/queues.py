@@ -19,6 +19,7 @@ from leeward.adapter import Enqueue, Result
 from leeward.adapter.exchange import UNEXPECTED, ambiguous, by_headers, exchange
 from leeward.adapter.http_dates import http_date
 from leeward.adapter.plans import Plan, Planner, View
+from leeward.adapter.text import masked
 from leeward.adapter.wire import Request
 from leeward.errors import InvalidRequest
 from leeward_azure.errors import judge_queue
@@ -41,12 +42,19 @@ class Signed(NamedTuple):
     Attributes:
         account: the storage account's name.
         path: of the request, without query.
-        length: of its body, in bytes; None for a GET of the queue's metadata.
+        length: of its body, in bytes.
+        verb: of it.
+        query: what stands behind the path, not yet encoded.
     """
 
     account: str
     path: str
-    length: int | None
+    length: int
+    verb: str = "POST"
+    query: tuple[tuple[str, str], ...] = ()
+
+    def __repr__(self) -> str:
+        return masked(self, "account path length verb")
 
 
 def queues(configured: Queues) -> dict[str, Planner]:
@@ -95,14 +103,12 @@ def queue_headers(signed: Signed, credential: Credential, now: float) -> Headers
 
 def _signature(key: bytes, signed: Signed, date: str) -> str:
     # In the places between stand headers that are not sent, the one for a date among them.
-    reads = signed.length is None
-    what = "GET\n\n\n\n\n" if reads else f"POST\n\n\n{signed.length}\n\n{CONTENT_TYPE}"
+    length, kind = (signed.length, CONTENT_TYPE) if signed.length else ("", "")
     text = (
-        f"{what}\n\n\n\n\n\n\n"
+        f"{signed.verb}\n\n\n{length}\n\n{kind}\n\n\n\n\n\n\n"
         f"x-ms-date:{date}\nx-ms-version:{VERSION}\n/{signed.account}{signed.path}"
     )
-    if reads:
-        text += "\ncomp:metadata"
+    text += "".join(f"\n{name}:{value}" for name, value in sorted(signed.query))
     digest = hmac.digest(key, text.encode(), "sha256")
     return b2a_base64(digest, newline=False).decode("ascii")
 

@@ -16,8 +16,19 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from leeward.app.context import Context
-from leeward.app.kit import App, Handler, Host, Kind, LogStyle, Platform, SystemClock, trace_ids
+from leeward.app.kit import (
+    App,
+    DeadLetters,
+    Handler,
+    Host,
+    Kind,
+    LogStyle,
+    Platform,
+    SystemClock,
+    trace_ids,
+)
 from leeward.errors import ConfigError
+from leeward_azure.runtime import dead
 from leeward_azure.runtime.inputs import Made, event_grid, http, service_bus, storage_queue, timer
 
 STORAGE: Final = "AzureWebJobsStorage"
@@ -41,6 +52,7 @@ def handler(
     storage: str = STORAGE,
     service_bus: Mapping[str, str] | None = None,
     auth_level: str = "function",
+    dead_letters: Mapping[str, str] | None = None,
     **options: Any,
 ) -> Any:
     """Return the function app; the entry point ``azure`` of ``leeward.runtimes``.
@@ -50,6 +62,8 @@ def handler(
         storage: the setting with the connection to the storage account of the queues.
         service_bus: for each queue that is one of Service Bus, the setting with its connection.
         auth_level: who may call functions by HTTP: ``anonymous``, ``function`` or ``admin``.
+        dead_letters: for a Storage queue, or its handler, the queue of the same account that gets
+            what is given up.
         options: none other.
 
     Raises:
@@ -59,7 +73,7 @@ def handler(
     if options:
         raise ConfigError(
             f"the runtime of Azure has no option {next(iter(options))!r}; "
-            "known: auth_level, service_bus, storage"
+            "known: auth_level, dead_letters, service_bus, storage"
         )
     if auth_level not in LEVELS:
         raise ConfigError(f"auth_level is {auth_level!r}; known: {', '.join(LEVELS)}")
@@ -72,8 +86,9 @@ def handler(
         ),
     )
     _check_names(app)
+    connections = Connections(storage, service_bus or {}, dead.dead_letters(dead_letters, storage))
     for each in app.handlers.values():
-        _add(made, host, each, Connections(storage, service_bus or {}))
+        _add(made, host, each, connections)
     if app.has_warm:
         _add_warm_up(made, app)
     return made
@@ -110,10 +125,11 @@ def _check_names(app: App) -> None:
 
 
 class Connections(NamedTuple):
-    """The settings that lead to the queues: to those of storage, and to each one of Service Bus."""
+    """What leads to the queues, and to those of dead letters."""
 
     storage: str
     service_bus: Mapping[str, str]
+    dead_letters: DeadLetters
 
 
 def _add(made: Any, host: Host, handler: Handler, connections: Connections) -> None:
@@ -140,7 +156,7 @@ def _add_queue(
     setting = connections.service_bus.get(queue)
     if setting is None:
         trigger = made.queue_trigger("message", queue_name=queue, connection=connections.storage)
-        _put(made, name, trigger, storage_queue(host, handler, queue))
+        _put(made, name, trigger, storage_queue(host, handler, queue, connections.dead_letters))
     else:
         trigger = made.service_bus_queue_trigger("message", connection=setting, queue_name=queue)
         _put(made, name, trigger, service_bus(host, handler, queue))

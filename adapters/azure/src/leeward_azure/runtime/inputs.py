@@ -7,12 +7,14 @@ from typing import Any
 
 from leeward.app.kit import (
     Answer,
+    DeadLetters,
     Delivery,
     Handler,
     Host,
     HttpRequest,
     InvalidInput,
     Kind,
+    Letter,
     Message,
     event_key,
     event_of,
@@ -47,8 +49,11 @@ def http(host: Host, handler: Handler) -> Made:
     return called
 
 
-def storage_queue(host: Host, handler: Handler, queue: str) -> Made:
-    """Return the function of a Storage queue's trigger. A message has nothing beside its body."""
+def storage_queue(host: Host, handler: Handler, queue: str, dead: DeadLetters) -> Made:
+    """Return the function of a Storage queue's trigger. A message has nothing beside its body.
+
+    A backoff cannot be set from here: the host lets a message wait as long as host.json says.
+    """
 
     def called(message: Any, context: Any) -> None:
         body = message.get_body()
@@ -57,7 +62,10 @@ def storage_queue(host: Host, handler: Handler, queue: str) -> Made:
         delivery = Delivery(
             given, context.invocation_id, message.id or "", limit(), count, _trace(context)
         )
-        _finish(host.run(handler, delivery))
+        answer = host.run(handler, delivery)
+        letter = Letter(queue, body, (), message.id or "", count)
+        if not dead.finish(handler, letter, answer.failure, limit()):
+            _finish(answer)
 
     return called
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from leeward.app.kit import Answer, Host, HttpAnswer, HttpRequest, http_answer
+from leeward.app.kit import Answer, DeadLetters, Host, HttpAnswer, HttpRequest, http_answer
 
 
 class Run(NamedTuple):
@@ -15,12 +15,14 @@ class Run(NamedTuple):
         request: as it came.
         id: the platform's id of this run.
         seconds: until the platform stops waiting.
+        dead_letters: where messages go that are given up.
     """
 
     host: Host
     request: HttpRequest
     id: str
     seconds: float
+    dead_letters: DeadLetters
 
 
 def delivered(answer: Answer) -> HttpAnswer:

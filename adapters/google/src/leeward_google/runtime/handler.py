@@ -11,13 +11,14 @@ Sources: functions-framework for Python; "Push subscriptions" and "Payload unwra
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
 from leeward.app.kit import (
     Answer,
     App,
+    DeadLetters,
     Handler,
     Host,
     HttpAnswer,
@@ -38,7 +39,7 @@ from leeward.app.kit import (
     warmed,
 )
 from leeward.errors import ConfigError
-from leeward_google.runtime import pushes, schedules
+from leeward_google.runtime import dead, pushes, schedules
 from leeward_google.runtime.call import Run, delivered
 from leeward_google.runtime.logs import logged
 
@@ -51,12 +52,20 @@ SECONDS: Final = 60.0
 WebFunction = Callable[[Any], tuple[bytes, int, list[tuple[str, str]]]]
 
 
-def handler(app: App, *, target: str | None = None, **options: Any) -> WebFunction:
+def handler(
+    app: App,
+    *,
+    target: str | None = None,
+    dead_letters: Mapping[str, str] | None = None,
+    **options: Any,
+) -> WebFunction:
     """Return the function to serve; the entry point ``google`` of ``leeward.runtimes``.
 
     Args:
         app: with the handlers.
         target: the name that it is served by; by default that of the deployment, else ``main``.
+        dead_letters: for a subscription, topic or handler, the topic of this project that gets
+            what is given up.
         options: none other.
 
     Raises:
@@ -64,7 +73,8 @@ def handler(app: App, *, target: str | None = None, **options: Any) -> WebFuncti
     """
     if options:
         raise ConfigError(
-            f"the runtime of Google Cloud has no option {next(iter(options))!r}; known: target"
+            f"the runtime of Google Cloud has no option {next(iter(options))!r}; "
+            "known: dead_letters, target"
         )
     region = os.environ.get("FUNCTION_REGION") or os.environ.get("GOOGLE_CLOUD_REGION")
     logs = LogStyle("time", logged)
@@ -72,10 +82,12 @@ def handler(app: App, *, target: str | None = None, **options: Any) -> WebFuncti
         app, Platform("google", region, SystemClock(), ANSWER_BYTES, logs, flush=True, cloud="gcp")
     )
 
+    kept = dead.dead_letters(dead_letters)
+
     def main(request: Any) -> tuple[bytes, int, list[tuple[str, str]]]:
         headers = headers_of(request.headers.items())
         found = HttpRequest(request.method, request.path, headers, request.get_data())
-        answer = _answer(host, found)
+        answer = _answer(host, found, kept)
         return answer.body, answer.status, list(answer.headers)
 
     # The framework looks for the way to serve a function under its name.
@@ -87,10 +99,10 @@ def handler(app: App, *, target: str | None = None, **options: Any) -> WebFuncti
     return main
 
 
-def _answer(host: Host, request: HttpRequest) -> HttpAnswer:
+def _answer(host: Host, request: HttpRequest, kept: DeadLetters) -> HttpAnswer:
     if is_warm_up(request):
         return warmed(host)
-    run = Run(host, request, _call_id(request), _seconds())
+    run = Run(host, request, _call_id(request), _seconds(), kept)
     named = host.own(os.environ.get("K_SERVICE")) or _named(host, request)
     try:
         if named is None or named.kind is not Kind.CALL or named.queued:

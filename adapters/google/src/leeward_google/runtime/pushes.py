@@ -11,6 +11,7 @@ from base64 import b64decode
 from binascii import Error
 from typing import Any, Final, NamedTuple
 
+from leeward.adapter.queues import Attribute
 from leeward.app.kit import (
     Answer,
     Delivery,
@@ -18,6 +19,7 @@ from leeward.app.kit import (
     HttpRequest,
     InvalidInput,
     Kind,
+    Letter,
     Message,
     Undecodable,
     decode,
@@ -38,6 +40,13 @@ _TOPICS: Final = ("/topics/", "/buckets/")
 """What stands before the name of a bus in the source of an event."""
 
 
+_OWN_HEADERS: Final = (
+    *("accept", "authorization", "connection", "content-length", "forwarded", "function-execution"),
+    *("host", "transfer-encoding", "user-agent", "via", "x-cloud-trace", "x-forwarded"),
+)
+"""How headers begin that a request has without any message; they do not belong to one."""
+
+
 class Pushed(NamedTuple):
     """A message.
 
@@ -45,11 +54,15 @@ class Pushed(NamedTuple):
         message: its queue is the topic, or the subscription where the topic is not known.
         topic: None where it is not known.
         attempt: how often it was delivered; None where nobody counts.
+        attributes: of the message, as they were sent.
+        group: its ordering key, or None.
     """
 
     message: Message
     topic: str | None
     attempt: int | None
+    attributes: tuple[Attribute, ...] = ()
+    group: str | None = None
 
 
 def message_in(request: HttpRequest) -> Pushed | None:
@@ -89,7 +102,12 @@ def handle(run: Run, named: Handler | None, pushed: Pushed) -> Answer:
         attributes.get("traceparent") or attributes.get("googclient_traceparent"),
         attributes,
     )
-    return run.host.run(handler, delivery)
+    answer = run.host.run(handler, delivery)
+    letter = Letter(
+        message.queue, message.body, pushed.attributes, message.id, pushed.attempt, pushed.group
+    )
+    is_done = run.dead_letters.finish(handler, letter, answer.failure, run.seconds)
+    return Answer(b"null") if is_done else answer
 
 
 def handle_events(
@@ -167,6 +185,8 @@ def _wrapped(document: Any, topic: str | None) -> Pushed:
         Message(topic or subscription, id, body, headers_of(texts)),
         topic,
         _attempt(document.get("deliveryAttempt")),
+        tuple(Attribute(name, value) for name, value in texts),
+        message.get("orderingKey") or message.get("ordering_key") or None,
     )
 
 
@@ -179,7 +199,13 @@ def _unwrapped(headers: Any, body: bytes) -> Pushed:
     id = headers[f"{_METADATA}message-id"]
     attempt = headers.get(f"{_METADATA}delivery-attempt", "")
     count = int(attempt) if attempt.isascii() and attempt.isdecimal() and len(attempt) < 6 else 0
-    return Pushed(Message(subscription, id, body, headers), None, count or None)
+    sent = [
+        Attribute(name, value)
+        for name, value in headers.items()
+        if not name.startswith((_METADATA, *_OWN_HEADERS))
+    ]
+    key = headers.get(f"{_METADATA}ordering-key") or None
+    return Pushed(Message(subscription, id, body, headers), None, count or None, tuple(sent), key)
 
 
 def _data(text: Any) -> bytes:

@@ -1,0 +1,207 @@
+"""SQS: put messages into a queue, take them out, and remove them; for dead letters.
+
+A queue is named by its URL, or by its name, which is looked up once. The body goes as it is: SQS
+takes text, so bytes that are not UTF-8 are refused before anything is sent.
+
+Sources: the API references of `SendMessage`, `ReceiveMessage`, `DeleteMessage`,
+`ChangeMessageVisibility` and `GetQueueUrl`; SQS's JSON protocol as botocore's model has it.
+"""
+
+from __future__ import annotations
+
+from binascii import a2b_base64, b2a_base64
+from collections.abc import Callable, Generator, Mapping
+from functools import partial
+from typing import Any, Final
+
+from leeward.adapter import Result, json_text
+from leeward.adapter.exchange import as_look_up, exchange, misread, object_of
+from leeward.adapter.plans import Learn, Plan, Planner, Step, View
+from leeward.adapter.queues import (
+    Attribute,
+    HideMessage,
+    PutMessage,
+    RemoveMessage,
+    TakeMessages,
+    Taken,
+)
+from leeward.adapter.wire import Request
+from leeward.errors import InvalidRequest, Outcome
+from leeward_aws.exchange import REQUEST_ID, Endpoint, endpoint_of
+from leeward_aws.settings.options import Settings
+
+MOST_ATTRIBUTES: Final = 10
+"""Of a message."""
+
+LONGEST_HIDDEN: Final = 43_200
+"""Seconds from the moment that a message was received."""
+
+_FIFO: Final = ".fifo"
+
+
+def messages(settings: Settings) -> dict[str, Planner]:
+    """Return the planners of what is asked of a queue."""
+    endpoint = endpoint_of("sqs", settings)
+    return {
+        "put_message": partial(put, endpoint),
+        "take_messages": partial(take, endpoint),
+        "remove_message": partial(remove, endpoint),
+        "hide_message": partial(hide, endpoint),
+    }
+
+
+def put(endpoint: Endpoint, call: PutMessage, view: View) -> Plan:
+    """Send a message.
+
+    Raises:
+        InvalidRequest: SQS cannot hold it as it is; before anything is sent.
+    """
+    if len(call.attributes) > MOST_ATTRIBUTES:
+        told = f"a message of SQS has at most {MOST_ATTRIBUTES} attributes"
+        raise InvalidRequest(told, field="attributes")
+    text = _text_of(call.body)
+
+    def document(url: str) -> dict[str, Any]:
+        found: dict[str, Any] = {"QueueUrl": url, "MessageBody": text}
+        if call.attributes:
+            found["MessageAttributes"] = {each.name: _written(each) for each in call.attributes}
+        if url.endswith(_FIFO):
+            found["MessageGroupId"] = call.group or call.id or "leeward"
+            found["MessageDeduplicationId"] = call.id
+        return found
+
+    return (yield from _ask(endpoint, call.queue, "SendMessage", document, view, read=_id_in))
+
+
+def take(endpoint: Endpoint, call: TakeMessages, view: View) -> Plan:
+    """Receive messages; they are hidden for a while, and count one receive more."""
+
+    def document(url: str) -> dict[str, Any]:
+        return {
+            "QueueUrl": url,
+            "MaxNumberOfMessages": call.most,
+            "VisibilityTimeout": call.seconds,
+            "MessageSystemAttributeNames": ["All"],
+            "MessageAttributeNames": ["All"],
+        }
+
+    return (yield from _ask(endpoint, call.queue, "ReceiveMessage", document, view, read=_taken_in))
+
+
+def remove(endpoint: Endpoint, call: RemoveMessage, view: View) -> Plan:
+    """Delete a message that was received."""
+
+    def document(url: str) -> dict[str, Any]:
+        return {"QueueUrl": url, "ReceiptHandle": call.receipt}
+
+    return (yield from _ask(endpoint, call.queue, "DeleteMessage", document, view))
+
+
+def hide(endpoint: Endpoint, call: HideMessage, view: View) -> Plan:
+    """Let a message that was received be visible again in some seconds."""
+    seconds = min(max(call.seconds, 0), LONGEST_HIDDEN)
+
+    def document(url: str) -> dict[str, Any]:
+        return {"QueueUrl": url, "ReceiptHandle": call.receipt, "VisibilityTimeout": seconds}
+
+    return (yield from _ask(endpoint, call.queue, "ChangeMessageVisibility", document, view))
+
+
+def _ask(
+    endpoint: Endpoint,
+    queue: str,
+    action: str,
+    document: Callable[[str], dict[str, Any]],
+    view: View,
+    *,
+    read: Callable[[dict[str, Any]], Any] | None = None,
+) -> Plan:
+    """Make one request about a queue; `read` takes the value out of its answer."""
+    url = yield from _url(endpoint, queue, view)
+    if isinstance(url, Result):
+        return url
+    request = _request(endpoint, action, document(url))
+    response, refusal = yield from exchange(endpoint.service, request, view)
+    if refusal is not None:
+        return refusal
+    try:
+        value = None if read is None else read(object_of(response))
+    except (ValueError, TypeError, KeyError) as error:
+        return misread(response, error, request_id=REQUEST_ID)
+    return Result.ok(value, request_id=response.headers.get(REQUEST_ID))
+
+
+def _url(endpoint: Endpoint, queue: str, view: View) -> Generator[Step, Any, str | Result[Any]]:
+    """Return the URL of a queue, or how looking for it has ended."""
+    if "://" in queue:
+        return queue
+    known: str | None = view.learnt.get(f"queue:{queue}")
+    if known is not None:
+        return known
+    request = _request(endpoint, "GetQueueUrl", {"QueueName": queue})
+    look_up = exchange(endpoint.service, request, view, effect=False)
+    response, refusal = as_look_up((yield from look_up))
+    if refusal is not None:
+        return refusal
+    try:
+        url = object_of(response)["QueueUrl"]
+    except (ValueError, KeyError):
+        url = None
+    if not isinstance(url, str):
+        return Result(Outcome.NOT_SENT, message=f"SQS did not tell the URL of {queue!r}")
+    yield Learn(f"queue:{queue}", url)
+    return url
+
+
+def _request(endpoint: Endpoint, action: str, document: Mapping[str, Any]) -> Request:
+    headers = (
+        ("Content-Type", "application/x-amz-json-1.0"),
+        ("X-Amz-Target", f"AmazonSQS.{action}"),
+    )
+    return Request("POST", endpoint.origin, "/", headers, json_text.encode(document))
+
+
+def _text_of(body: bytes) -> str:
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        told = "a message of SQS is text in UTF-8"
+    raise InvalidRequest(told, field="body")
+
+
+def _written(attribute: Attribute) -> dict[str, str]:
+    _, value, kind = attribute
+    if isinstance(value, bytes):
+        text = b2a_base64(value, newline=False).decode("ascii")
+        return {"DataType": kind or "Binary", "BinaryValue": text}
+    return {"DataType": kind or "String", "StringValue": value}
+
+
+def _id_in(document: dict[str, Any]) -> str:
+    found = document["MessageId"]
+    if not isinstance(found, str):
+        raise TypeError("the id of a message is not text")
+    return found
+
+
+def _taken_in(document: dict[str, Any]) -> tuple[Taken, ...]:
+    return tuple(_taken(each) for each in document.get("Messages") or ())
+
+
+def _taken(message: dict[str, Any]) -> Taken:
+    about = message.get("Attributes") or {}
+    sent = about.get("SentTimestamp")
+    return Taken(
+        message["MessageId"],
+        message["Body"].encode(),
+        tuple(_read(name, each) for name, each in (message.get("MessageAttributes") or {}).items()),
+        message["ReceiptHandle"],
+        None if sent is None else int(sent) / 1000,
+        about.get("MessageGroupId"),
+    )
+
+
+def _read(name: str, told: dict[str, Any]) -> Attribute:
+    if told.get("BinaryValue") is not None:
+        return Attribute(name, a2b_base64(told["BinaryValue"]), told["DataType"])
+    return Attribute(name, told["StringValue"], told["DataType"])

@@ -1,0 +1,1 @@
+"""Dead letters, for `leeward dlq`: where they lie, and moving them back."""

@@ -1,0 +1,167 @@
+"""Giving messages up, and moving them back: what is asked of queues, and what is never lost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from leeward import App
+from leeward.app.dead_letters import ATTRIBUTE, DeadLetters, Letter, facts_in, without_facts
+from leeward.app.handlers import Handler
+from leeward.app.problem import Failure, Problem, failure_of
+from leeward.calls import Result
+from leeward.cli.dlq.letters import Found
+from leeward.cli.dlq.redrive import Moved, Wish, redrive
+from leeward.errors import ConfigError, InvalidRequest, Outcome
+from leeward.queue_calls import Attribute, HideMessage, PutMessage, QueueCall
+from leeward.testing import FakeClock
+
+NEVER = failure_of(Problem("no", reason="broken"), (), "maybe")
+AWAY = failure_of(ConnectionError(), (), "maybe")
+OWN = (Attribute("Tenant", "a", "String"), Attribute("blob", b"\x00", "Binary"))
+LETTER = Letter("parcels", b'{"n": 1}', OWN, "m-1", 1, "g", "parcels", "receipt")
+DONE: Result[Any] = Result.ok(None)
+
+
+def handler() -> Handler:
+    app = App("shop")
+    app.on_message("parcels", name="send", retries=2)(print)
+    return app.handlers["send"]
+
+
+def finished(
+    failure: Failure | None, result: Result[Any] | Exception = DONE, **more: Any
+) -> tuple[bool, list[QueueCall]]:
+    """Finish with a message; return whether it may be acknowledged, and what was done."""
+    calls: list[QueueCall] = []
+
+    def perform(call: QueueCall, seconds: float) -> Result[Any]:
+        assert 0 < seconds <= 10
+        calls.append(call)
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    letter, seconds = more.pop("letter", LETTER), more.pop("seconds", 60.0)
+    queues = more.pop("queues", {"parcels": "dead"})
+    dead = DeadLetters(queues, perform, FakeClock())
+    return dead.finish(handler(), letter, failure, seconds, **more), calls
+
+
+def test_a_message_is_given_up_as_it_came() -> None:
+    """Body, attributes and group are its own; one attribute more says why."""
+    is_done, (call,) = finished(NEVER)
+    assert is_done
+    assert isinstance(call, PutMessage)
+    assert (call.queue, call.body, call.group, call.id) == ("dead", LETTER.body, "g", "m-1")
+    assert without_facts(call.attributes) == OWN
+    told = facts_in(call.attributes)
+    assert told is not None
+    assert told[:4] == ("parcels", "send", "Problem", "broken")
+    assert told[5:] == (1, "maybe", "m-1")
+    spent = LETTER._replace(attempt=3)
+    _, (call,) = finished(AWAY, letter=spent)
+    assert isinstance(call, PutMessage)
+    told = facts_in(call.attributes)
+    assert told is not None
+    assert (told.error, told.reason, told.attempts) == ("ConnectionError", "attempts", 3)
+
+
+def test_what_is_not_proved_to_be_given_up_is_not_acknowledged() -> None:
+    """Whatever the queue says, or does not say, and where no time is left to ask it."""
+    for result in (
+        Result(Outcome.NOT_SENT),
+        Result(Outcome.AMBIGUOUS),
+        Result(Outcome.NOT_FOUND),
+        InvalidRequest("too many attributes"),
+    ):
+        assert finished(NEVER, result)[0] is False, result
+    assert finished(NEVER, seconds=0.0) == (False, [])
+    assert finished(NEVER, queues={}) == (False, [])
+
+
+def test_a_message_waits_for_its_next_attempt() -> None:
+    """Where it can be hidden; a failure of that changes nothing."""
+    for result in (DONE, Result[Any](Outcome.NOT_SENT)):
+        is_done, (call,) = finished(AWAY, result, letter=LETTER._replace(attempt=2))
+        assert not is_done
+        assert isinstance(call, HideMessage)
+        assert (call.queue, call.receipt, 1 <= call.seconds <= 2) == ("parcels", "receipt", True)
+    assert finished(AWAY, letter=LETTER._replace(receipt="")) == (False, [])
+    is_done, (call,) = finished(NEVER, together=True)
+    assert (is_done, type(call)) == (False, HideMessage)
+    assert finished(None) == (True, [])
+
+
+def test_a_dead_letter_queue_has_a_name() -> None:
+    """Told when the app is deployed, and not when the first letter is lost."""
+    with pytest.raises(ConfigError, match="dead_letters must name"):
+        DeadLetters({"parcels": ""}, None, FakeClock())
+
+
+def test_what_others_have_written_is_no_word_of_leewards() -> None:
+    """Neither something that is not JSON, nor a JSON of another shape."""
+    for text in ("", "{", "[]", "{}", json.dumps({"queue": "q"})):
+        assert facts_in((Attribute(ATTRIBUTE, text),)) is None
+
+
+class Place:
+    """Dead letters by id and whether they ran; the one of the id ``bad`` cannot be moved."""
+
+    def __init__(self, **letters: str) -> None:
+        self.letters = letters
+        self.moved: list[str] = []
+
+    def each(self) -> Iterator[Found]:
+        for time, (id, ran) in enumerate(self.letters.items()):
+            yield Found(id, "q", "send", "E", None, ran, 1, 1000.0 + time, None, b"", None)
+
+    def move(self, found: Found) -> None:
+        if found.id == "bad":
+            raise InvalidRequest("no")
+        self.moved.append(found.id)
+
+
+def move(place: Place, wish: Wish, agree: Callable[[Found], bool] = lambda _: False) -> Moved:
+    pauses: list[float] = []
+    told: list[Moved] = []
+    done = redrive(place, wish, 1002.5, agree=agree, sleep=pauses.append, progress=told.append)
+    assert pauses == ([] if wish.rate is None else [1 / wish.rate] * (len(place.moved) - 1))
+    assert told[-1:] == ([done._replace(old=done.old)] if told else [])
+    return done
+
+
+def test_by_itself_only_what_is_proved_not_to_have_run_is_moved() -> None:
+    """The rest by agreement, one by one, or by force."""
+    letters = {"a": "no", "b": "maybe", "c": "yes", "d": "no"}
+    table: list[tuple[Wish, Callable[[Found], bool], list[str], tuple[str, ...]]] = [
+        (Wish(), lambda _: False, ["a", "d"], ("b", "c")),
+        (Wish(), lambda found: found.ran == "maybe", ["a", "b", "d"], ("c",)),
+        (Wish(force=True, rate=4), lambda _: False, ["a", "b", "c", "d"], ()),
+        (Wish(frozenset("ab")), lambda _: False, ["a"], ("b",)),
+    ]
+    for wish, agree, moved, left in table:
+        place = Place(**letters)
+        done = move(place, wish, agree)
+        assert (place.moved, done.left) == (moved, left), wish
+        assert done.moved == len(moved)
+    place = Place(**letters)
+    assert move(place, Wish(dry_run=True)).moved == 2
+    assert place.moved == []
+
+
+def test_of_letters_older_than_the_memory_of_keys_is_warned() -> None:
+    """By the time at which they were given up."""
+    place = Place(a="no", b="no", c="no")
+    assert move(place, Wish(keep=1.0)).old == ("a", "b")
+
+
+def test_a_letter_that_cannot_be_moved_ends_it() -> None:
+    """Those before it are moved, and the error is told."""
+    place = Place(a="no", bad="no", c="no")
+    with pytest.raises(InvalidRequest):
+        move(place, Wish())
+    assert place.moved == ["a"]

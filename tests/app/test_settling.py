@@ -1,0 +1,105 @@
+"""What becomes of a message: decided by values, alike for every platform."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leeward.app.problem import Failure, InvalidInput, Problem, failure_of, out_of_time, refused
+from leeward.app.settling import (
+    LONGEST_WAIT,
+    Settled,
+    Step,
+    fails_as_one,
+    next_step,
+    ran_at_all,
+)
+
+AWAY = failure_of(ConnectionError(), (), "maybe")
+NEVER = failure_of(Problem("no", reason="broken"), (), "maybe")
+BAD = refused(InvalidInput("$", "int"))
+LATE = refused(out_of_time())
+DEAD = Settled(Step.DEAD_LETTER)
+
+
+def test_a_message_is_tried_again_until_it_is_given_up() -> None:
+    """Failure, attempt and retries decide; what is permanent is given up at once."""
+    assert next_step(None, 1, 0, 0.0) == Settled(Step.ACKNOWLEDGE)
+    table = [
+        (AWAY, 1, 2, Settled(Step.AGAIN, 1.0)),
+        (AWAY, 2, 2, Settled(Step.AGAIN, 2.0)),
+        (AWAY, 3, 2, DEAD),
+        (AWAY, 9, 2, DEAD),
+        (AWAY, 1, 0, DEAD),
+        (AWAY, 12, None, Settled(Step.AGAIN, LONGEST_WAIT)),
+        (AWAY, None, 2, Settled(Step.AGAIN, 1.0)),
+        (NEVER, 1, 2, DEAD),
+        (NEVER, None, None, DEAD),
+        (BAD, 1, None, DEAD),
+        (LATE, 1, None, Settled(Step.AGAIN, 1.0)),
+    ]
+    for failure, attempt, retries, wanted in table:
+        found = next_step(failure, attempt, retries, 1.0)
+        assert found == wanted, (failure, attempt, retries)
+
+
+def test_without_a_dead_letter_queue_nothing_is_given_up() -> None:
+    """The platform's own rules are all there is then."""
+    for failure in (AWAY, NEVER, BAD):
+        assert next_step(failure, 9, 0, 1.0, keeps=False).step is Step.AGAIN
+
+
+def test_a_batch_that_fails_as_one_is_handed_back() -> None:
+    """Nearly whole, and with one error: class and reason."""
+    other = failure_of(Problem("no", reason="other"), (), "maybe")
+    table: list[tuple[list[Failure | None], bool]] = [
+        ([AWAY] * 10, True),
+        ([*[AWAY] * 9, None], True),
+        ([*[AWAY] * 8, None, None], False),
+        ([NEVER] * 5, True),
+        ([NEVER] * 4, False),
+        ([*[NEVER] * 5, *[other] * 5], False),
+        ([None] * 10, False),
+        ([], False),
+    ]
+    for failures, wanted in table:
+        assert fails_as_one(failures) is wanted, failures
+    assert next_step(NEVER, 1, 2, 1.0, together=True) == Settled(Step.HAND_BACK, 1.0)
+    assert next_step(AWAY, 9, 2, 1.0, together=True).step is Step.HAND_BACK
+    assert next_step(None, 9, 2, 1.0, together=True).step is Step.ACKNOWLEDGE
+
+
+@given(
+    st.one_of(st.none(), st.integers(1, 10_000)),
+    st.one_of(st.none(), st.integers(0, 99)),
+    st.floats(0, 1),
+    st.one_of(st.none(), st.floats(0, 1e9)),
+)
+def test_waits_are_bounded_and_heed_what_the_failure_asks_for(
+    attempt: int | None, retries: int | None, unit: float, asked: float | None
+) -> None:
+    """Whoever asks for more than the longest wait gets the longest."""
+    found = next_step(AWAY._replace(retry_after=asked), attempt, retries, unit)
+    assert 0 <= found.after <= LONGEST_WAIT
+    if found.step is Step.AGAIN:
+        assert found.after >= min(asked or 0.5, LONGEST_WAIT)
+
+
+def test_that_nothing_ran_is_said_on_proof_alone() -> None:
+    """Not by a later attempt, nor because a handler has announced no effect."""
+    told = Problem("no")
+    told.ran = "no"
+    proved = failure_of(told, (), "no")
+    silent = failure_of(ValueError(), (), "no")
+    table: list[tuple[Failure, int | None, str]] = [
+        (BAD, 1, "no"),
+        (LATE, 1, "no"),
+        (proved, 1, "no"),
+        (BAD, 2, "maybe"),
+        (BAD, None, "maybe"),
+        (silent, 1, "maybe"),
+        (AWAY, 1, "maybe"),
+        (AWAY._replace(ran="yes"), 5, "yes"),
+    ]
+    for failure, attempt, wanted in table:
+        assert ran_at_all(failure, attempt) == wanted, (failure, attempt)

@@ -1,0 +1,41 @@
+"""Faults in how messages are given up, and moved back."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.mutants.mutant import Mutant
+
+_APP: Final = "tests/app/test_dead_letters.py"
+_SETTLING: Final = "tests/app/test_settling.py"
+
+MUTANTS: Final = (
+    Mutant(
+        "a message is acknowledged whose dead letter may not be there",
+        "src/leeward/app/dead_letters.py",
+        '"dead_letter_not_sent", outcome=kept, **names)\n            return False',
+        '"dead_letter_not_sent", outcome=kept, **names)\n            return True',
+        f"{_APP}::test_what_is_not_proved_to_be_given_up_is_not_acknowledged",
+    ),
+    Mutant(
+        "a later attempt is taken for a proof that none has run",
+        "src/leeward/app/settling.py",
+        '"no" if attempt == 1 and (told',
+        '"no" if (told',
+        f"{_SETTLING}::test_that_nothing_ran_is_said_on_proof_alone",
+    ),
+    Mutant(
+        "a batch that fails as one is given up",
+        "src/leeward/app/settling.py",
+        "    if together:\n",
+        "    if False:\n",
+        f"{_SETTLING}::test_a_batch_that_fails_as_one_is_handed_back",
+    ),
+    Mutant(
+        "what may have run is moved back by itself",
+        "src/leeward/cli/dlq/redrive.py",
+        'found.ran == "no" or',
+        'found.ran != "yes" or',
+        f"{_APP}::test_by_itself_only_what_is_proved_not_to_have_run_is_moved",
+    ),
+)
