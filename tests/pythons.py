@@ -45,7 +45,7 @@ NEEDED: Final = (
 )
 """What goes into an environment beside leeward, at the versions of `requirements-dev.txt`."""
 
-EXTRAS: Final = "http,cli"
+EXTRAS: Final = "http,cli,drill"
 """Those of leeward's extras that bring no vendor's package."""
 
 PARTS: Final = ("contract_tests", "adapters/aws", "adapters/azure", "adapters/google")
