@@ -258,7 +258,7 @@ def test_what_would_make_the_app_vanish_is_refused_early() -> None:
     app = App("shop")
     for options, message in (
         ({"auth_level": "none"}, "known: anonymous, function, admin"),
-        ({"target": "x"}, "known: auth_level, service_bus, storage"),
+        ({"target": "x"}, "known: auth_level, dead_letters, service_bus, storage"),
     ):
         with pytest.raises(ConfigError, match=message):
             app.handler("azure", **options)

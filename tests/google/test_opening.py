@@ -87,8 +87,9 @@ def test_every_verb_of_a_service_has_a_plan() -> None:
     objects = ["put_object", "get_object", "head_object", "list_objects", "delete_object"]
     verbs = ["invoke", "enqueue", "publish", "store", "load", "delete", "scan", *objects]
     looks = ["look_function", "look_queue", "look_bus", "look_table", "look_bucket"]
-    assert sorted(made) == sorted([*verbs, *looks])
-    assert len(made) == 17
+    messages = ["put_message", "take_messages", "remove_message", "hide_message"]
+    assert sorted(made) == sorted([*verbs, *looks, *messages])
+    assert len(made) == 21
     assert all(callable(made[verb]) for verb in made)
     assert LazyPlans(PLANS, settings()).get("invoke") is None
 
