@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from leeward.adapter import Key, Load
 from leeward.errors import Outcome
 from leeward.routing.by_hand import isolate, restore
 from leeward.routing.choice import SPREAD
 from leeward.routing.circuit import State
+from leeward.routing.execution import execute
 from leeward.routing.explain import ENDINGS, REASONS, explain
 from leeward.routing.policy import DEFAULT
 from leeward.routing.select import Group
@@ -82,6 +84,22 @@ def test_a_sticky_target_that_fails_is_left() -> None:
     assert world.calls(5, every=1.0)[-1] == "a"
 
 
+def test_calls_that_may_go_to_one_target_only_speak_for_no_others() -> None:
+    """Keyed calls, data and calls that are narrowed do not move a sticky group."""
+    world = opened(World(fail_back="sticky"))
+    world.answers.clear()
+    world.now += 1000.0
+    assert world.calls(3) == "bbb"
+    load = Load("t", Key(("id",), ("1",)))
+    assert world.call(load).target == "a"
+    assert world.call(KEYED).target == "a"
+    execution = execute(world.core, HARMLESS, world.now, 10.0, ("a",))
+    (command,) = next(execution)
+    assert command.target == "a"
+    assert world.health.current == {("a", "b"): "b"}
+    assert world.calls(3) == "bbb"
+
+
 def test_weights_keep_a_share_elsewhere() -> None:
     """Exactly so many, spread evenly; unsafe calls too."""
     world = World("abc", weights={"b": 0.05, "c": 0.02})
@@ -89,6 +107,7 @@ def test_weights_keep_a_share_elsewhere() -> None:
     assert [answered.count(each) for each in "abc"] == [930, 50, 20]
     assert SPREAD < 1
     assert World(weights={"b": 0.05}).calls(40, KEYED) == "a" * 40
+    assert World(weights={"a": 0.5}).calls(40) == "a" * 40, "it is the preferred one anyway"
 
 
 def test_a_group_has_its_own_targets() -> None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from leeward.adapter import NO_NETWORK, Invoke
+from leeward.adapter import NO_NETWORK, Invoke, Key, Result, Store
 from leeward.errors import Outcome
 from leeward.routing.by_hand import restore
-from leeward.routing.call import (
-    begin,
-)
+from leeward.routing.call import Core, begin
+from leeward.routing.choice import ProbeTarget
 from leeward.routing.circuit import Circuit, State
-from leeward.routing.evidence import Answered, weigh_failure
+from leeward.routing.evidence import Answered, weigh_failure, weigh_lost_race
+from leeward.routing.execution import execute
+from leeward.routing.outcomes import rules_of
 from leeward.routing.policy import DEFAULT
-from leeward.routing.suggestion import suggest
+from leeward.routing.probing import probed
+from leeward.routing.suggestion import snapshot_of, suggest
+from leeward.values import Effect
 from tests.routing.health_kit import (
     HARMLESS,
     OTHER,
@@ -175,3 +178,130 @@ def test_all_holds_are_cut_when_the_last_one_opens() -> None:
     assert world.state("c") is State.OPEN
     assert world.circuit("a").until < world.now + 100.0
     assert other.until == world.now + 1000.0
+
+
+def test_what_the_effects_allow() -> None:
+    """The same target, other targets, the first one only, a read-back."""
+    keyed = HARMLESS._replace(effect=Effect.KEYED)
+    expected = {
+        UNSAFE: (False, False, False, False),
+        HARMLESS: (True, True, False, False),
+        keyed: (True, False, True, False),
+        keyed._replace(shared_dedup=True): (True, True, False, False),
+    }
+    assert {call: tuple(rules_of(call)) for call in expected} == expected
+    store = Store("t", Key(("id",), ("1",)), {}, "w", 0.0)
+    assert tuple(rules_of(store)) == (True, False, False, True)
+
+
+def test_holds_are_cut_with_jitter() -> None:
+    """By a fifth at most, up and down."""
+    for random, factor in ((0.0, 0.8), (1.0, 1.2), (0.5, 1.0)):
+        world = World("a")
+        world.health.random = lambda random=random: random  # type: ignore[misc]
+        for number in range(DEFAULT.last_failures):
+            fail(world.health, "a", Outcome.NOT_SENT, 100.0 + number)
+        circuit = world.circuit("a")
+        assert circuit.until - circuit.opened_at == pytest.approx(DEFAULT.hold_all_down * factor)
+
+
+def test_an_eighth_is_forgotten_at_a_time() -> None:
+    """Of the circuits of single functions, the ones used longest ago."""
+    world = World("a", policy=DEFAULT._replace(most_circuits=17))
+    for number in range(17):
+        world.health.start("a", HARMLESS._replace(function=f"f{number}"), 100.0 + number)
+    kept = [key[2] for key in world.health.circuits if len(key) > 2]
+    assert kept == [f"f{number}" for number in range(2, 17)]
+
+
+def test_a_weak_ramp_begins_a_new_epoch() -> None:
+    """What was sent before is not evidence on it."""
+    world = healed(opened(World()))
+    before = world.health.epoch
+    world.call(UNSAFE)
+    circuit = world.circuit("a")
+    assert (circuit.stage, circuit.epoch) == (-1, world.health.epoch)
+    assert circuit.epoch == before + 2, "half open, and its ramp"
+    assert world.told()[-2:] == ["half_open", "ramp"]
+
+
+def test_a_target_that_is_asked_to_look_takes_no_call() -> None:
+    """Not even where it would be the only one of the order that is not tried."""
+    world = healed(opened(World()))
+    world.health.records["a"].probes = True
+    assert world.calls(10, UNSAFE, every=0.01) == "b" * 10
+
+
+def test_a_failed_probe_of_a_driver_tells_its_hold() -> None:
+    """As every opening does."""
+    world = healed(opened(World()))
+    world.health.records["a"].probes = True
+    world.call(UNSAFE)
+    (probe,) = [each for each in world.health.outbox if isinstance(each, ProbeTarget)]
+    world.health.outbox.clear()
+    probed(world.core, probe, Outcome.NOT_SENT, world.now, fidelity="data_plane")
+    (told,) = world.health.outbox
+    assert (told.name, told.reason, told.facts) == ("opened", "probe_failed", {"seconds": 10.0})
+
+
+def test_how_long_others_are_told_to_be_careful() -> None:
+    """As long as the circuit is open, but not for ever."""
+    world = opened(World())
+    circuit = world.circuit("a")
+    for hold, told in ((50.0, 50.0), (5000.0, DEFAULT.shared_age)):
+        circuit.until = world.now + hold
+        item = snapshot_of(world.health, 1000.0, world.now)
+        assert item == {"written_at": 1000.0, "open_until": {"a": 1000.0 + told}}
+
+
+def test_a_suggestion_is_one_failure_short_of_a_trip() -> None:
+    """And leaves circuits alone that are not closed, or of another target."""
+    world = opened(World("abc"))
+    world.calls(2, OTHER)
+    world.health.add("b", OTHER)
+    item = {"written_at": 5.0, "open_until": {"a": 9.0}}
+    before = world.circuit("a").failed
+    suggest(world.health, item, 6.0, world.now)
+    prepared = DEFAULT.trip_score - world.health.weights.failure
+    assert world.health.records["a"].prepared == prepared
+    assert world.circuit("a").failed == before
+    assert world.circuit("b").failed == 0
+    assert world.health.add("a", HARMLESS._replace(function="new")).failed == prepared
+
+
+def test_a_success_notes_when_it_was() -> None:
+    """Of the function, of the verb and of all; and nothing is pending then."""
+    world = World()
+    fail(world.health, "a", Outcome.REJECTED, 100.0)
+    world.health.start("a", HARMLESS, 101.0)
+    world.health.succeeded(attempt("a"), 101.0, 102.0)
+    circuit = world.circuit("a", resource="f")
+    assert (circuit.pending, circuit.good_at, circuit.wide.good_at) == (0, 102.0, 102.0)
+    assert (world.health.good_at, world.health.seen_at) == (102.0, 102.0)
+
+
+def test_a_loser_that_kept_to_its_bound_is_not_slow() -> None:
+    """Above it is."""
+    world = World()
+    circuit = world.health.add("a", HARMLESS)
+    circuit.slow_above = 0.5
+    weigh_lost_race(world.health, "a", HARMLESS, 100.0, 100.5)
+    assert circuit.slow == 0
+    weigh_lost_race(world.health, "a", HARMLESS, 100.0, 100.75)
+    assert circuit.slow > 0
+
+
+def test_a_second_attempt_overtaken_is_measured_from_its_own_start() -> None:
+    """The first one's slowness is not the second one's."""
+    world = World()
+    world.calls(DEFAULT.baseline_answers)
+    world.core = Core(world.health, hedging=True)
+    execution = execute(world.core, HARMLESS, world.now, 10.0)
+    first, pause = next(execution)
+    (second,) = execution.send((pause, world.now, world.now + 0.1, None))
+    world.health.add("b", HARMLESS).slow_above = 0.5
+    with pytest.raises(StopIteration) as end:
+        execution.send((first, world.now, world.now + 2.0, Result.ok(None)))
+    assert second.target == "b"
+    assert [each.duration for each in end.value.value.attempts] == [pytest.approx(2.0)]
+    assert world.circuit("b", resource="f").slow == 0

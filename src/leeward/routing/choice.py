@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from leeward.adapter import Call
 from leeward.routing.circuit import Circuit, State
 from leeward.routing.evidence import FLOWING, advance, changed, circuits_of
-from leeward.routing.select import DATA, Group, group_of
+from leeward.routing.select import Group, group_of
 
 if TYPE_CHECKING:
     from leeward.routing.call import CallState
@@ -61,16 +61,19 @@ def choose(state: CallState, now: float) -> Choice:
         return refused
     order = tuple(target for target in state.able if not health.records[target].isolated)
     preferred, reason = order, "first"
-    if health.arranged and not isinstance(call, DATA):
-        preferred, reason = _arranged(health, group_of(health.targets, call), order, state.number)
+    group = group_of(health.targets, call) if health.arranged else None
+    if group is not None and state.able != group.targets:
+        group = None  # a home, a pinned call, or one that is narrowed: none speaks for the others
+    if group is not None:
+        preferred, reason = _arranged(health, group, order, state.number)
     full = ""
     for target in preferred:
         if target in tried:
             continue
         choice = _at(state, target, now, reason if target == preferred[0] else "first_is_out")
         if choice is not None and choice.reason != "ramp_full":
-            if not tried:
-                _stay_with(health, call, order, target)
+            if group is not None and group.fail_back != "prefer_primary" and not tried:
+                _stay_with(state, group, order, target)
             return choice
         if choice is not None:
             full = full or target
@@ -121,13 +124,12 @@ def _arranged(
     return preferred, reason
 
 
-def _stay_with(health: Health, call: Call, present: tuple[str, ...], target: str) -> None:
-    group = group_of(health.targets, call)
-    if group.fail_back == "prefer_primary" or isinstance(call, DATA):
-        return
+def _stay_with(state: CallState, group: Group, present: tuple[str, ...], target: str) -> None:
+    """Let the calls of a group stay with `target`, if the one that they were with is out."""
+    health = state.health
     current = health.current.get(group.targets, group.targets[0])
     is_out = current not in present or any(
-        each.state not in FLOWING for each in circuits_of(health, current, call)
+        each.state not in FLOWING for each in circuits_of(health, current, state.call)
     )
     if is_out:
         health.current[group.targets] = target
