@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from leeward.adapter import Result
 from leeward.errors import Outcome
+from leeward.routing.call import Dispatch
 from leeward.routing.choice import ProbeTarget
 from leeward.routing.circuit import Circuit, State
 from leeward.routing.execution import execute
@@ -209,3 +211,23 @@ def test_a_call_that_may_go_nowhere_else_is_let_through() -> None:
     world.answers["a"] = Outcome.AMBIGUOUS
     world.calls(40, KEYED)
     assert world.call(KEYED).reason == "all_down"
+
+
+def test_a_probe_whose_lease_was_over_says_nothing() -> None:
+    """A frozen process hears of it late: another probe is under way, and keeps its lease."""
+    world = healed(opened(World()))
+    first = execute(world.core, HARMLESS, world.now, 10.0)
+    (late,) = next(first)
+    world.now = world.circuit("a").leased_until
+    second = execute(world.core, HARMLESS, world.now, 10.0)
+    (probe,) = next(second)
+    assert isinstance(probe, Dispatch)
+    assert (late.target, probe.target, probe.reason) == ("a", "a", "probe")
+    circuit = world.circuit("a")
+    before = circuit.state, circuit.leased_until, circuit.passed
+    with pytest.raises(StopIteration):
+        first.send((late, world.now - 5.0, world.now, Result(Outcome.OK)))
+    assert (circuit.state, circuit.leased_until, circuit.passed) == before
+    with pytest.raises(StopIteration):
+        second.send((probe, world.now, world.now + 0.1, Result(Outcome.OK)))
+    assert circuit.passed == 1

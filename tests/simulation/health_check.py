@@ -112,4 +112,4 @@ def _may_go_on(circuit: Circuit, state: State) -> bool:
         return circuit.state in (State.HALF_OPEN, State.RAMP, State.CLOSED)
     if state is State.RAMP:
         return circuit.state in (State.RAMP, State.CLOSED)
-    return circuit.state is State.RAMP and circuit.stage == -1
+    return circuit.state is State.HALF_OPEN or (circuit.state is State.RAMP and circuit.stage == -1)

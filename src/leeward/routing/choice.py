@@ -186,9 +186,15 @@ def _blocks(circuit: Circuit, now: float) -> bool:
 
 
 def _lease(health: Health, circuit: Circuit, now: float) -> None:
-    """Let one probe through, and no other until it has ended or is given up."""
+    """Let one probe through, and no other until it has ended or is given up.
+
+    Each lease is an epoch: the answer of a probe whose lease was over does not count, and does not
+    end the lease of the next one.
+    """
     policy = health.policy
     circuit.leased_until = now + policy.probe_time + policy.lease_margin
+    health.epoch += 1
+    circuit.epoch = health.epoch
 
 
 def _begin_without_a_call(
