@@ -15,8 +15,10 @@ from leeward.config import (
 )
 from leeward.config.groups import groups_of
 from leeward.config.target_names import unused_sections
+from leeward.operations.events import EVENT_TIMEOUT
+from leeward.operations.functions import INVOKE_TIMEOUT
 from leeward.operations.objects import OBJECT_TIMEOUT
-from leeward.operations.operations import DATA_TIMEOUT, EVENT_TIMEOUT, INVOKE_TIMEOUT
+from leeward.operations.operations import DATA_TIMEOUT
 from leeward.values import TargetStatus
 
 
