@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from leeward.cli.output.json_view import JsonObject
+from leeward.cli.output.unknown_functions import unknown_functions
 from leeward.config import (
     BucketConfig,
     BusConfig,
@@ -40,6 +41,7 @@ def json_of_config(config: Config) -> JsonObject:
         "fail_back": config.fail_back,
         "hedge": config.hedge,
         "unused_sections": unused_sections(config),
+        "unknown_functions": unknown_functions(config),
     }
 
 
