@@ -193,8 +193,8 @@ def test_a_person_reads_it_as_tables(leeward: Leeward, bare: Path) -> None:
 
 LISTED = """
 [targets.local]
-functions = { quote = "shop:quote", prod-pay = "shop:pay" }
-[functions.qoute]
+functions = { get-price = "shop:get_price", prod-pay = "shop:pay" }
+[functions.get_price]
 effect = "read_only"
 [functions.pay]
 names = { local = "prod-pay" }
@@ -206,11 +206,13 @@ timeout = 5
 def test_settings_for_a_function_that_nobody_has_are_marked(leeward: Leeward, bare: Path) -> None:
     """A misspelt name would leave the real one with the defaults, and nobody would notice."""
     (bare / "leeward.toml").write_text(LISTED)
-    qoute, ship = _facts(leeward)["unknown_functions"]
-    assert qoute == {"name": "qoute", "remedy": "did you mean 'quote'?"}
+    get_price, ship = _facts(leeward)["unknown_functions"]
+    assert get_price == {"name": "get_price", "remedy": "did you mean 'get-price'?"}
     assert ship["name"] == "ship"
     assert ship["remedy"].startswith("no target has it: correct the name")
-    assert "unknown      functions.\"qoute\": did you mean 'quote'?" in leeward("targets").out
+    assert (
+        "unknown      functions.\"get_price\": did you mean 'get-price'?" in leeward("targets").out
+    )
 
 
 def test_a_function_that_somebody_may_have_is_not_marked(
@@ -220,7 +222,7 @@ def test_a_function_that_somebody_may_have_is_not_marked(
     scripted()
     (bare / "leeward.toml").write_text(LISTED)
     assert _facts(leeward, "--targets", "local,scripted")["unknown_functions"] == []
-    listed = 'functions = { quote = "shop:quote", prod-pay = "shop:pay" }'
+    listed = 'functions = { get-price = "shop:get_price", prod-pay = "shop:pay" }'
     for other in ("", f'{listed}\napp = "shop:app"'):
         (bare / "leeward.toml").write_text(LISTED.replace(listed, other))
         assert _facts(leeward)["unknown_functions"] == []
