@@ -29,13 +29,15 @@ class Shared(Forkable):
         lock: held while the core decides, which is arithmetic only. A fork waits for it, so that
             what a child inherits is whole. A plain lock, because every call takes it twice.
         outbox: what the core has left to be done once the lock is released.
-        listeners: told of events.
+        listeners: told of events; none ever goes.
+        failed: the `id` of each that has failed, and is in the log.
         background: makes probes, and reads and writes what is shared with others; made when first
             needed.
     """
 
     __slots__ = (
-        *("__weakref__", "background", "clock", "core", "drivers", "listeners", "lock", "outbox"),
+        *("__weakref__", "background", "clock", "core", "drivers"),
+        *("failed", "listeners", "lock", "outbox"),
     )
 
     def __init__(
@@ -47,6 +49,7 @@ class Shared(Forkable):
         self.lock = threading.Lock()
         self.outbox = core.health.outbox
         self.listeners: list[Listener] = []
+        self.failed: set[int] = set()
         self.background: Background | None = None
         watch(self)
 
