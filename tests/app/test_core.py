@@ -86,7 +86,7 @@ def test_a_handler_is_given_its_input_and_its_context() -> None:
             "function": "f", "idempotency_key": "key", "attempt": 3, "deadline": 5.0,
             "call_id": "id", "provider": "nimbus", "region": "north", "trace": "00-a-b-01",
             "headers": {"a": "b"}, "payload": {"id": "42"}, "effects": 0, "dedup": None,
-            "cold_start": True,
+            "did_nothing": None, "cold_start": True,
         }
     ]  # fmt: skip
     assert current() is None
@@ -191,7 +191,7 @@ def test_an_answer_is_marked_and_says_when_to_come_again() -> None:
 
 
 def test_whether_it_ran_is_told() -> None:
-    """Before the first effect nothing has happened; an answer that does not fit came after it."""
+    """`no` on proof alone: that a handler has announced no effect does not say that it had none."""
 
     def function(effects: int, context: Context) -> Any:
         for _ in range(effects):
@@ -201,9 +201,17 @@ def test_whether_it_ran_is_told() -> None:
         raise OSError
 
     found = [run(function, given) for given in (b'"x"', b"0", b"1", b"2")]
-    assert [told(each)["ran"] for each in found] == ["no", "no", "maybe", "yes"]
-    unknown = [OutcomeUnknown("x"), OutcomeUnknown("x", executed=True)]
-    for error, ran in zip(unknown, ("maybe", "yes"), strict=True):
+    assert [told(each)["ran"] for each in found] == ["no", "maybe", "maybe", "yes"]
+    sure = Problem("sold out")
+    sure.ran = "no"
+    table = [
+        (sure, "no"),
+        (Problem("sold out"), "maybe"),
+        (Throttled("x"), "maybe"),
+        (OutcomeUnknown("x"), "maybe"),
+        (OutcomeUnknown("x", executed=True), "yes"),
+    ]
+    for error, ran in table:
         assert told(run(raising(error)))["ran"] == ran
 
 
@@ -302,12 +310,12 @@ def test_a_failure_is_logged_without_content(caplog: pytest.LogCaptureFixture) -
         (
             "leeward.app",
             logging.WARNING,
-            f"handler_failed {facts} error='ValueError' reason=None ran='no'",
+            f"handler_failed {facts} error='ValueError' reason=None ran='maybe'",
         ),
         (
             "leeward.app",
             logging.ERROR,
-            f"handler_failed {facts} error='KeyError' reason=None ran='no'",
+            f"handler_failed {facts} error='KeyError' reason=None ran='maybe'",
         ),
     ]
 

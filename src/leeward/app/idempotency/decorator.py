@@ -94,7 +94,7 @@ def idempotent(
 
 def _called(function: Callable[..., Any], settings: Settings) -> Callable[..., Any]:
     def call(*positional: Any, **named: Any) -> Any:
-        attempt = Attempt(settings, positional, named)
+        attempt = Attempt(settings, call, positional, named)
         client, location = settings.client(), attempt.location
         run = attempt.begin(perform(client, location, attempt.claim()), client)
         if isinstance(run, Replay):
@@ -114,7 +114,7 @@ def _called(function: Callable[..., Any], settings: Settings) -> Callable[..., A
 
 def _awaited(function: Callable[..., Any], settings: Settings) -> Callable[..., Any]:
     async def call(*positional: Any, **named: Any) -> Any:
-        attempt = Attempt(settings, positional, named)
+        attempt = Attempt(settings, call, positional, named)
         client, location = settings.client(), attempt.location
         run = attempt.begin(await perform_async(client, location, attempt.claim()), client)
         if isinstance(run, Replay):
