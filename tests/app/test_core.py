@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -24,6 +25,11 @@ from leeward.testing import FakeClock
 from tests.house.workspace import ROOT
 
 CANARY = "canary-8e03"
+
+
+@dataclass
+class Priced:
+    lines: list[Any]
 
 
 @dataclass
@@ -51,6 +57,11 @@ def delivery(given: Input = b"null", **options: Any) -> Delivery:
 def platform(limit: int | None = None) -> Platform:
     """Make a platform whose clock stands still."""
     return Platform("nimbus", "north", FakeClock(), limit)
+
+
+def giving(value: object) -> Callable[[], object]:
+    """Make a function that returns `value`."""
+    return lambda: value
 
 
 def raising(error: BaseException) -> Callable[[], None]:
@@ -239,13 +250,20 @@ def test_without_time_nothing_begins() -> None:
 
 
 def test_an_answer_that_is_not_json_or_too_large_is_a_failure() -> None:
-    """It is found before the platform does; the class is named, and nothing of the value."""
+    """It is found before the platform does; place and class are named, and nothing of the value."""
     loop: list[Any] = []
     loop.append(loop)
     for value in ({1}, float("nan"), {1: 2}, loop, object(), {"x": b"x", "y": {CANARY: {1}}}):
-        found = run(lambda given, value=value: value)
+        found = run(giving(value))
         assert (found.status, told(found)["reason"]) == (500, "not_json")
         assert CANARY.encode() not in found.body
+    for value, place in (
+        ({"price": Decimal("inf")}, "answer['price'] is a Decimal"),
+        (Priced([1, {"paid": {1}}]), "answer['lines'][1]['paid'] is a set"),
+        ({CANARY: [b"", object()]}, "answer[...][1] is a object"),
+        (Priced([Priced([{(1,): 2}])]), "answer['lines'][0]['lines'][0] has a name of type tuple"),
+    ):
+        assert told(run(giving(value)))["errorMessage"].startswith(place)
     app = App("tests")
     app.function(name="f")(lambda: "x" * 100)
     found = answer(app.handlers["f"], delivery(), platform(limit=101))
