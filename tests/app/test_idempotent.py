@@ -664,6 +664,66 @@ def test_handlers_of_an_app(shop: Shop, subtests: pytest.Subtests) -> None:
     assert shop.charges == ["1", "3", "4"]
 
 
+def test_that_nothing_ran_is_told_where_the_key_is_released(
+    shop: Shop, subtests: pytest.Subtests
+) -> None:
+    """Not of a part of a handler, not after an earlier run, nor where another has taken over."""
+    app, inner = App("shop"), shop.charging(effects="marked", before=ValueError())
+
+    @app.function()
+    @idempotent(
+        table="keys", key="order.id", lease=30, client=shop.client, clock=shop.clock,
+        failures={Declined: "replay", HalfDone: "rerun", OSError: "release"},
+    )  # fmt: skip
+    def anywhere(order: dict[str, Any]) -> None:
+        run = current_run()
+        assert run is not None
+        again = OSError if run.earlier else HalfDone
+        raise {"replay": Declined, "rerun": again, "release": OSError, "": KeyError}[order["how"]]
+
+    @app.function()
+    @idempotent(
+        table="keys", key="order.id", lease=30, client=shop.client, clock=shop.clock,
+        effects="marked",
+    )  # fmt: skip
+    def marked(order: dict[str, Any]) -> None:
+        run = current_run()
+        if run is not None and run.earlier:
+            return
+        shop.clock.advance(31)
+        marked(order)
+        try:
+            effect()
+        except LeaseLost:
+            if order["how"] == "lost":
+                raise
+            raise ValueError from None
+
+    @app.function()
+    def partly(order: dict[str, Any]) -> None:
+        shop.charges.append(order["id"])  # an effect that is not announced
+        inner(order)
+
+    def ran(name: str, order: dict[str, Any]) -> str:
+        given = Delivery(json.dumps(order).encode(), "id", "", 90.0)
+        failure = answer(app.handlers[name], given, Platform("nimbus", None, shop.clock)).failure
+        assert failure is not None
+        return failure.ran
+
+    for name, how, expected in (
+        ("anywhere", "", ["maybe", "maybe"]),
+        ("anywhere", "release", ["no", "no"]),
+        ("anywhere", "replay", ["maybe", "maybe"]),
+        ("anywhere", "rerun", ["maybe", "maybe"]),
+        ("marked", "lost", ["maybe"]),
+        ("marked", "caught", ["maybe"]),
+        ("partly", "fails", ["maybe", "maybe"]),
+    ):
+        with subtests.test(f"{name} {how}"):
+            order = {"id": f"{name}-{how}", "how": how}
+            assert [ran(name, order) for _ in expected] == expected
+
+
 def test_coroutine_handlers_of_an_app() -> None:
     """They run on the app's own loop, and a first effect in them has to be awaited."""
     app, client, charges = App("shop"), AsyncClient(Local()), list[str]()

@@ -19,6 +19,13 @@ MUTANTS: Final = (
         f"{_FUNCTIONS}::test_a_lost_answer_keeps_the_key",
     ),
     Mutant(
+        "a part that has done nothing is taken for the whole handler",
+        "src/leeward/app/core.py",
+        "context.did_nothing is handler.function",
+        "context.did_nothing is not None",
+        f"{_FUNCTIONS}::test_that_nothing_ran_is_told_where_the_key_is_released",
+    ),
+    Mutant(
         "a run that is dead is taken over although its effect may have begun",
         f"{_ROOM}/record.py",
         "case State.IN_PROGRESS if claim.run_unknown or not record.effects:",

@@ -43,6 +43,8 @@ class Context:
         effects: how many effects have begun in this call: see `effect`.
         dedup: what the answer says of repeated keys: they are recognised for this ``target`` or for
             the ``group``, or not (``none``); None says nothing.
+        did_nothing: the idempotent function of which it is proved that nothing of it has run; None
+            without a proof.
     """
 
     __slots__ = (
@@ -52,6 +54,7 @@ class Context:
         "cold_start",
         "deadline",
         "dedup",
+        "did_nothing",
         "effects",
         "function",
         "headers",
@@ -92,6 +95,7 @@ class Context:
         self.cold_start = cold_start
         self.effects = 0
         self.dedup: str | None = None
+        self.did_nothing: Function | None = None
 
     def __repr__(self) -> str:
         """Show names and ids, and nothing of what came with the call."""
@@ -120,9 +124,10 @@ class Context:
     def effect(self) -> None:
         """Announce an effect that leeward does not see, such as a charge at a bank.
 
-        Calls of a leeward client are seen without it. Until the first effect it is proved that a
-        failed call has changed nothing. In an idempotent function the first is written down before
-        it begins; if that fails, this raises, and the effect must not begin.
+        Calls of a leeward client are seen without it. In an idempotent function with
+        ``effects="marked"`` it is proved until the first effect that a failed call has changed
+        nothing; that one is written down before it begins. If this raises, the effect must not
+        begin.
         """
         (WATCHER.get() or self).begin()
 

@@ -10,19 +10,19 @@ from threading import TIMEOUT_MAX, Thread
 from typing import Any, TypeVar
 
 from leeward.adapter import Enqueue, Invoke, Result
-from leeward.app.answers import Answer
+from leeward.app.answers import Answer, not_json, written
 from leeward.app.context import Context, Function, check_callable, run
 from leeward.app.core import answer
 from leeward.app.handlers import Handler
+from leeward.app.problem import Problem
 from leeward.app.triggers import Delivery, Platform
 from leeward.clock import Clock
 from leeward.delivery.dispatcher import Accept
 from leeward.delivery.rows import Message, Recipient
 from leeward.entropy import new_id
 from leeward.envelope import fault_of
-from leeward.errors import ConfigError, InvalidRequest, Outcome
-from leeward.items.json_checks import check_json
-from leeward.json_text import Undecodable, decode, encode
+from leeward.errors import ConfigError, Outcome
+from leeward.json_text import Undecodable, decode
 from leeward.values import Json
 
 F = TypeVar("F", bound=Function)
@@ -65,7 +65,7 @@ class Functions:
         try:
             payload = decode(call.payload)
         except Undecodable as error:
-            return not_json(error)
+            return bad_payload(error)
         answers: SimpleQueue[Result[Json]] = SimpleQueue()
         deadline = self._clock.monotonic() + timeout
         thread = Thread(
@@ -95,7 +95,7 @@ class Functions:
         try:
             decode(call.payload)
         except Undecodable as error:
-            return not_json(error)
+            return bad_payload(error)
         document = call.payload.decode()
         recipient = Recipient(QUEUED_CALL, call.function)
         self._accept([Message(recipient, None, call.idempotency_key, document)], timeout)
@@ -138,23 +138,17 @@ class Functions:
 
     def _over_the_wire(self, value: Any, name: str) -> Result[Json]:
         try:
-            encoded = encode(value)
-            answer = decode(encoded)
-        except (TypeError, ValueError, RecursionError) as error:
-            return Result(
-                Outcome.APP_ERROR,
-                message=f"the function {name!r} returned what is not JSON: {_flaw_of(value)}",
-                reason="not_json",
-                cause=error,
-            )
-        if len(encoded) > self._limit:
-            return Result(
-                Outcome.APP_ERROR,
-                message=f"the function {name!r} returned {len(encoded)} bytes of JSON, at most "
-                f"{self._limit} are allowed; return a reference to the data",
-                reason="response_too_large",
-            )
-        return Result.ok(answer)
+            return Result.ok(decode(written(value, self._limit)))
+        except Undecodable:
+            flaw = not_json(value)
+        except Problem as problem:
+            flaw = problem
+        return Result(
+            Outcome.APP_ERROR,
+            message=f"the function {name!r} has run, and {flaw.message}",
+            reason=flaw.reason,
+            cause=flaw,
+        )
 
 
 def _result_of(found: Answer, name: str) -> Result[Json]:
@@ -171,15 +165,6 @@ def _result_of(found: Answer, name: str) -> Result[Json]:
     )
 
 
-def _flaw_of(answer: Any) -> str:
-    """Return where an answer is not JSON, and what to return instead."""
-    try:
-        check_json(answer, "answer")
-    except InvalidRequest as error:
-        return str(error)
-    return "return None, bool, int, finite float, str, list or dict"
-
-
-def not_json(error: Undecodable) -> Result[Any]:
+def bad_payload(error: Undecodable) -> Result[Any]:
     """Return the result for a payload that is not JSON."""
     return Result(Outcome.CALLER, message="the payload is not JSON in UTF-8", cause=error)

@@ -50,6 +50,9 @@ TABLE_FAULTS: Final = (
 )
 """What befalls one call to the table with the keys."""
 
+BETWEEN: Final = 30.0
+"""Seconds from one payment to the next, so that the router's budgets do not stop all repeats."""
+
 BANK_LOSES: Final = 0.05
 """Share of payments of which the bank's answer is lost: the money has moved, the handler raises."""
 
@@ -139,6 +142,7 @@ class Shop(NamedTuple):
     client: Client
     clouds: tuple[Cloud, ...]
     bank: Bank
+    clock: FakeClock
 
 
 @contextmanager
@@ -163,7 +167,7 @@ def opened(effect: Effect, random: Random, failures: Any = None) -> Iterator[Sho
     clouds = tuple(Cloud(each, app, clock, random) for each in ORDER)
     config = Config(functions={"pay": FunctionConfig(effect, effect is Effect.KEYED, timeout=30.0)})
     with table, Client(clouds, config=config, clock=clock) as client:
-        yield Shop(client, clouds, bank)
+        yield Shop(client, clouds, bank, clock)
 
 
 def _paying(bank: Bank) -> Callable[..., int]:
@@ -185,8 +189,9 @@ def play(effect: Effect, calls: int, seed: int, failures: Any = None) -> Counter
     """
     random = Random(f"{seed}/{effect.value}")
     counts: Counter[str] = Counter()
-    with opened(effect, random, failures) as (client, clouds, bank):
+    with opened(effect, random, failures) as (client, clouds, bank, clock):
         for number in range(calls):
+            clock.advance(BETWEEN)
             _pay(client, f"order-{number}", effect, counts)
         for cloud in clouds:
             while cloud.late:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from os import urandom
 from typing import Any, Final, Literal
 
-from leeward.app.context import Context, current
+from leeward.app.context import Context, Function, current
 from leeward.app.idempotency import record
 from leeward.app.idempotency.errors import earlier_failure, refusal
 from leeward.app.idempotency.failures import Treatment, again, failure_of, treatment_of
@@ -56,9 +56,13 @@ class Attempt:
     """
 
     def __init__(
-        self, settings: Settings, positional: tuple[Any, ...], named: Mapping[str, Any]
+        self,
+        settings: Settings,
+        function: Function,
+        positional: tuple[Any, ...],
+        named: Mapping[str, Any],
     ) -> None:
-        """Find the key, and compare-by digest, of a call.
+        """Find the key, and compare-by digest, of a call of the idempotent `function`.
 
         Raises:
             KeyMissing: it has no key.
@@ -66,6 +70,8 @@ class Attempt:
         """
         arguments = settings.signature.bind(positional, named, _is_context)
         self._context = context = arguments.context or current()
+        self._function = function
+        self._prove(nothing_ran=True)
         key = settings.read_key(arguments, context)
         self._settings = settings
         self.location = Location(
@@ -96,12 +102,14 @@ class Attempt:
         if isinstance(decision, Away):
             if not (settings.run_unrecorded and may_run_without(decision.error)):
                 raise unavailable(settings.function, decision.error)
+            self._prove(nothing_ran=False)
             run = self._run(None, None, store)
             run.recorded = False
             _log("error", "run_unrecorded", run, type(decision.error).__name__)
             self._note(run, NOT_RECOGNISED)
             return run
         if isinstance(decision, Start):
+            self._prove(nothing_ran=False)
             run = self._run(Held(decision.record, decision.revision or ""), decision.earlier, store)
             self._note(run, settings.scope)
             if run.earlier is not None:
@@ -136,6 +144,8 @@ class Attempt:
         """Note whether it was written down what the run has raised."""
         if recorded is not Recorded.YES:
             self._unrecorded(run, recorded)
+        elif run.released and run.earlier is None:
+            self._prove(nothing_ran=True)
 
     def ended(self, run: IdempotentRun, recorded: Recorded | Found, result: Any) -> Any:
         """Return what the call gives, now that its end is written, or is not.
@@ -179,12 +189,21 @@ class Attempt:
         if self._context is not None and (run.is_outermost if run else current_run() is None):
             self._context.dedup = scope
 
+    def _prove(self, *, nothing_ran: bool) -> None:
+        """Note whether it is proved that nothing of the function has run; the outermost run does.
+
+        Its caller looks whether that function is all that there is of the handler.
+        """
+        if self._context is not None and current_run() is None:
+            self._context.did_nothing = self._function if nothing_ran else None
+
     def _answer(self, decision: Decision) -> Replay:
         function = self._settings.function
         match decision:
             case Replay():
                 return decision
             case ReplayFailure(failure):
+                self._prove(nothing_ran=False)
                 known = again(failure, self._settings.failures)
                 raise known or earlier_failure(function, failure)
             case Refuse(reason, retry_after):
