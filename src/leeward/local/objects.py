@@ -8,7 +8,8 @@
             2026~/may.csv                a symbolic link to them: the object 2026/may.csv
 
 The bytes are written and synced first; the link is the commit point, made in one step, so a crash
-leaves the old object or the new one; it may leave bytes without a link too, which only take room.
+leaves the old object or the new one. It may leave bytes without a link too: the file that writers
+lock has a byte as long as one of them is at work, and the next one that finds it takes them away.
 Reads need no lock: bytes that a link leads to are whole. A part of a name that is followed by a
 slash is a folder with ``~`` behind its name; ``%`` stands before what a file's name cannot hold.
 """
@@ -45,6 +46,7 @@ MOST_LOOKS: Final = 100
 
 _DATA: Final = ".data"
 _LOCK: Final = ".lock"
+_LINK: Final = ".link"
 _WRITE: Final = re.compile(r"([A-Za-z0-9._-]{1,80})\.([0-9a-f]{64})")
 _LONGEST: Final = 200
 """Characters of one file's name; a longer part of an object's name is a folder in a folder."""
@@ -225,7 +227,7 @@ def _write(data: Path, body: bytes) -> None:
 
 def _link(data: Path, path: Path, write_id: str) -> None:
     """Let `path` lead to `data`, in one step, and see to it that it stays so after a crash."""
-    fresh = data.parent / f"{write_id}.link"
+    fresh = data.parent / f"{write_id}{_LINK}"
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(os.path.relpath(data, path.parent))
     _sync(data.parent)
@@ -243,14 +245,45 @@ def _sync(folder: Path) -> None:
 
 @contextmanager
 def _locked(bucket: Path, timeout: float) -> Iterator[bool]:
-    """Hold the bucket for one writer; yield False if it was not free within `timeout` seconds."""
+    """Hold the bucket for one writer; yield False if it was not free within `timeout` seconds.
+
+    What the last writer has left is taken away first, if it crashed or failed.
+    """
     import fcntl
 
     descriptor = os.open(bucket / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        yield _lock(fcntl, descriptor, time.monotonic() + timeout)
+        if not _lock(fcntl, descriptor, time.monotonic() + timeout):
+            yield False
+            return
+        if os.fstat(descriptor).st_size:
+            _sweep(bucket)
+        os.ftruncate(descriptor, 1)
+        yield True
+        os.ftruncate(descriptor, 0)  # not where the writer has failed
     finally:
         os.close(descriptor)  # and with it the lock
+
+
+def _sweep(bucket: Path) -> None:
+    """Remove the bytes of a bucket that no link leads to; it must be locked.
+
+    Links are taken as they lie there, by whatever name, and a folder that cannot be read ends it.
+    """
+    linked: set[str] = set()
+    for folder, folders, files in os.walk(bucket, onerror=_fail):
+        if _DATA in folders:
+            folders.remove(_DATA)
+        paths = (Path(folder, name) for name in files)
+        linked.update(path.readlink().name for path in paths if path.is_symlink())
+    for path in (bucket / _DATA).iterdir():
+        made_here = path.suffix == _LINK or _WRITE.fullmatch(path.name)
+        if made_here and path.name not in linked:
+            path.unlink()
+
+
+def _fail(error: OSError) -> None:
+    raise error
 
 
 def _lock(fcntl: Any, descriptor: int, deadline: float) -> bool:
