@@ -129,6 +129,13 @@ def test_nobody_else_may_look_into_the_folder(tmp_path: Path) -> None:
         assert folder.stat().st_mode & 0o777 == 0o700
 
 
+def test_what_is_kept_by_default_stays_out_of_version_control(tmp_path: Path) -> None:
+    """Before any item is stored, too."""
+    with Client(Local(path=tmp_path / ".leeward" / "local.sqlite3")) as cloud:
+        cloud.put_object("b", "name", b"mine")
+    assert (tmp_path / ".leeward" / ".gitignore").read_text() == "*\n"
+
+
 def test_two_targets_of_one_folder_see_each_other(tmp_path: Path) -> None:
     """As two processes do; a revision is that of the folder."""
     with Client(Local(objects=tmp_path)) as one, Client(Local(objects=tmp_path)) as other:

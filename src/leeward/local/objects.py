@@ -38,6 +38,7 @@ from leeward.object_calls import (
     Piece,
     PutObject,
 )
+from leeward.sqlite.file_safety import keep_out_of_version_control
 
 PAGE_OBJECTS: Final = 1000
 
@@ -93,6 +94,7 @@ class Objects:
         # One by one: `parents` would let others look into those in between.
         for each in (self._folder.parent, self._folder, bucket, bucket / _DATA, path.parent):
             each.mkdir(mode=0o700, parents=True, exist_ok=True)
+        keep_out_of_version_control(self._folder.parent)
         with _locked(bucket, timeout) as free:
             if not free:
                 return Result(Outcome.REJECTED, code="busy", reason="busy")
