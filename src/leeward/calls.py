@@ -139,14 +139,16 @@ class Scan(NamedTuple):
 
     Attributes:
         cursor: the `cursor` of the page before; None for the first page.
+        most: items of the page, at most, where the driver is not to choose; a page may have fewer.
     """
 
     table: str
     cursor: str | None = None
+    most: int | None = None
     verb: Literal["scan"] = "scan"
 
     def __repr__(self) -> str:
-        return masked(self, "table verb")
+        return masked(self, "table most verb")
 
 
 DataCall: TypeAlias = Store | Load | Delete | Scan
