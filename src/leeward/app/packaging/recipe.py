@@ -42,13 +42,17 @@ class Declared(NamedTuple):
         functions: that it calls.
         buses: that it publishes to.
         tables: that it keeps items in.
+        buckets: that it keeps objects in.
         settings: of the target.
+        ordered: it names the targets, too, so that no variable has to.
     """
 
     functions: Mapping[str, str] = NOTHING
     buses: Mapping[str, str] = NOTHING
     tables: Mapping[str, str] = NOTHING
+    buckets: Mapping[str, str] = NOTHING
     settings: Mapping[str, Any] = NOTHING
+    ordered: bool = False
 
 
 class Wish(NamedTuple):

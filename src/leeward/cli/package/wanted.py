@@ -91,7 +91,9 @@ def declared(folder: Path, target: str) -> Declared:
         {name: _own(each.names, target, name) for name, each in config.functions.items()},
         {name: _own(each.names, target, name) for name, each in config.buses.items()},
         {name: _own(each.names, target, name) for name, each in config.tables.items()},
+        {name: _own(each.names, target, name) for name, each in config.buckets.items()},
         _settings(config, target),
+        bool(config.order),
     )
 
 

@@ -18,6 +18,7 @@ from leeward.app.packaging.recipe import (
     known_python,
     same_versions,
 )
+from leeward_aws.deploy.template import template
 
 PYTHONS: Final = ("3.11", "3.12", "3.13", "3.14")
 
@@ -54,6 +55,7 @@ def recipe(wish: Wish) -> Recipe:
         system=_system(wish.python),
         limits=LIMITS,
         commands=partial(_commands, wish),
+        template=partial(template, wish, HANDLER),
     )
 
 
