@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from leeward.app.answers import Answer, failed
 from leeward.app.app import App
+from leeward.app.context import Context
 from leeward.app.dead_letters import ATTRIBUTE, DeadLetters, Letter, Perform
 from leeward.app.events import event_in_headers, event_of, events_in, is_event
 from leeward.app.handlers import Handler
@@ -43,6 +44,7 @@ __all__ = [
     "RESPONSE_TOO_LARGE",
     "Answer",
     "App",
+    "Context",
     "DeadLetters",
     "Delivery",
     "Failure",

@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from leeward.workflow.kernel import UNDO_AT_ONCE, repeats_ambiguous
-from leeward.workflow.model import (
+from leeward.workflow.kit import (
     AMBIGUOUS,
     COMPENSATION_FAILED,
     DEADLINE,
     INPUT,
+    UNDO_AT_ONCE,
     Attempt,
     Block,
     Choose,
@@ -31,6 +31,7 @@ from leeward.workflow.model import (
     Stop,
     Wait,
     nodes,
+    repeats_ambiguous,
 )
 from leeward_aws.workflows.errors import name_of_error, retriers
 from leeward_aws.workflows.jsonata import (

@@ -15,9 +15,9 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-from leeward.app.context import Context
 from leeward.app.kit import (
     App,
+    Context,
     DeadLetters,
     Handler,
     Host,

@@ -11,11 +11,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from leeward.workflow.kernel import UNDO_AT_ONCE, repeats_ambiguous
-from leeward.workflow.model import (
+from leeward.workflow.kit import (
     ANY,
     COMPENSATION_FAILED,
     DEADLINE,
+    UNDO_AT_ONCE,
     Attempt,
     Block,
     Choose,
@@ -25,14 +25,15 @@ from leeward.workflow.model import (
     Handler,
     Node,
     Parallel,
+    Retry,
     Saga,
     Step,
     Stop,
     Undo,
     Wait,
     nodes,
+    repeats_ambiguous,
 )
-from leeward.workflow.retry import Retry
 from leeward_google.workflows.library import LIBRARY, LIST, Steps, assign, step_of, when
 from leeward_google.workflows.values import Values
 from leeward_google.workflows.variables import (
