@@ -100,11 +100,6 @@ def lists_of(block: Block, level: int) -> list[str]:
     return found
 
 
-def compact(state: State) -> State:
-    """Return a state without its empty lists."""
-    return {name: value for name, value in state.items() if value != []}
-
-
 def reachable(states: dict[str, State], first: str) -> dict[str, State]:
     """Return the states that can be reached, from the first one on."""
     found: dict[str, State] = {}
