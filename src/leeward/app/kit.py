@@ -30,6 +30,7 @@ from leeward.app.problem import (
     failure_of,
     refused,
 )
+from leeward.app.schedules import parse as parse_schedule
 from leeward.app.settling import fails_as_one
 from leeward.app.traces import trace_ids
 from leeward.app.trial import Ran
@@ -80,6 +81,7 @@ __all__ = [
     "is_warm_up",
     "log_event",
     "new_id",
+    "parse_schedule",
     "refused",
     "serve",
     "tick_time",

@@ -36,11 +36,9 @@ from leeward.sqlite.errors import DatabaseFault
 from leeward.sqlite.file_safety import keep_out_of_version_control
 
 if TYPE_CHECKING:
-    from leeward.adapter.looking import Look
-
-if TYPE_CHECKING:
     from tempfile import TemporaryDirectory
 
+    from leeward.adapter.looking import Look
     from leeward.local.objects import Objects
 
 LOGGER = "leeward.local"
@@ -53,8 +51,7 @@ CAN_LOCK = os.name == "posix"
 _WITHOUT_OBJECTS = frozenset(Capability) - {Capability.OBJECTS}
 
 LIMITS = Limits(batch_events=1000)
-"""The defaults, so that what runs here fits most other targets, too. How many events go in one
-request no caller sees, and here each further one costs a hundredth of the first."""
+"""What runs here fits most other targets, too; how many events go in one request no caller sees."""
 
 Verb = Callable[[Any, float], Result[Any]]
 

@@ -13,9 +13,13 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from leeward.app.packaging.recipe import ARCHES, Wish
-from leeward.app.packaging.uv import Source, program
 from leeward.errors import ConfigError
+from leeward.packaging.kit import (
+    ARCHES,
+    Source,
+    Wish,
+    program,
+)
 
 WORKER: Final = "azure-functions-runtime<2"
 

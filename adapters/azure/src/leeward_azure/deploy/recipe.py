@@ -12,16 +12,16 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from leeward.app.packaging.recipe import (
+from leeward.errors import ConfigError
+from leeward.packaging.kit import (
     Command,
     Recipe,
+    Source,
     System,
     Wish,
     known_python,
     same_versions,
 )
-from leeward.app.packaging.uv import Source
-from leeward.errors import ConfigError
 
 PYTHONS: Final = ("3.11", "3.12", "3.13", "3.14")
 
