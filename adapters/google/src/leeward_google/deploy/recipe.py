@@ -15,6 +15,7 @@ from typing import Final
 
 from leeward.app.packaging.recipe import Command, Recipe, System, Wish, known_python, same_versions
 from leeward.errors import ConfigError
+from leeward_google.deploy.template import template
 
 PYTHONS: Final = ("3.11", "3.12", "3.13", "3.14")
 
@@ -43,6 +44,7 @@ def recipe(wish: Wish) -> Recipe:
         built=(FRAMEWORK,),
         lists=True,
         commands=partial(_commands, wish),
+        template=partial(template, wish),
     )
 
 
@@ -62,5 +64,10 @@ def _commands(wish: Wish, out: str) -> tuple[Command, ...]:
             f"gcloud run deploy {name} --region REGION --source {out}/google --function main "
             f"--base-image {runtime} --no-allow-unauthenticated",
             "the same as a service",
+        ),
+        Command(
+            "terraform",
+            f"terraform -chdir={out} init && terraform -chdir={out} apply",
+            "one function for each handler, with --template",
         ),
     )
