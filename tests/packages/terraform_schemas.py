@@ -38,6 +38,7 @@ USED: Final = (
     "azurerm_function_app_flex_consumption",
     "azurerm_role_assignment",
     "azurerm_service_plan",
+    "azurerm_servicebus_queue",
     "azurerm_storage_account",
     "azurerm_storage_container",
     "azurerm_storage_queue",

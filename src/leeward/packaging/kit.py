@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from leeward.packaging.needs import (
+    ATTEMPTS,
     DEAD,
     ORDERED,
     DeadQueue,
     dead_queue,
+    of_kind,
     retries_of,
     seconds_of,
 )
@@ -22,6 +24,11 @@ from leeward.packaging.recipe import (
     known_python,
     same_versions,
 )
+from leeward.packaging.terraform import (
+    Configuration,
+    of,
+    unique,
+)
 from leeward.packaging.uv import (
     Source,
     program,
@@ -29,9 +36,11 @@ from leeward.packaging.uv import (
 
 __all__ = [
     "ARCHES",
+    "ATTEMPTS",
     "DEAD",
     "ORDERED",
     "Command",
+    "Configuration",
     "DeadQueue",
     "Declared",
     "Limit",
@@ -42,8 +51,11 @@ __all__ = [
     "Wish",
     "dead_queue",
     "known_python",
+    "of",
+    "of_kind",
     "program",
     "retries_of",
     "same_versions",
     "seconds_of",
+    "unique",
 ]

@@ -7,7 +7,6 @@ what is below each Python.
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -22,29 +21,13 @@ from leeward.packaging.kit import (
     known_python,
     same_versions,
 )
+from leeward_azure.deploy.host import host_json
+from leeward_azure.deploy.template import template
 
 PYTHONS: Final = ("3.11", "3.12", "3.13", "3.14")
 
 PACKAGES: Final = ".python_packages/lib/site-packages"
 """Where the worker looks for packages that were installed before."""
-
-HOST: Final = {
-    "version": "2.0",
-    "functionTimeout": "00:05:00",
-    "extensionBundle": {
-        "id": "Microsoft.Azure.Functions.ExtensionBundle",
-        "version": "[4.*, 5.0.0)",
-    },
-    "extensions": {
-        "queues": {
-            "maxDequeueCount": 5,
-            "visibilityTimeout": "00:00:10",
-            "messageEncoding": "base64",
-        }
-    },
-}
-"""Without the bundle there is no trigger of queues or events; without the visibility timeout, a
-message has all of its attempts in a second."""
 
 REMEDY: Final = "choose an older version, or deploy it as a container"
 
@@ -65,9 +48,10 @@ def recipe(wish: Wish) -> Recipe:
         requires=(*same_versions("leeward-azure"), "azure-functions"),
         system=System(f"Azure's Python {wish.python}, on Debian {debian}", glibc, REMEDY),
         place=PACKAGES,
-        files={"host.json": json.dumps(HOST, indent=2) + "\n"},
+        files={"host.json": host_json(wish)},
         lists=True,
         commands=_commands,
+        template=partial(template, wish),
         check=partial(_check, wish),
     )
 
@@ -91,5 +75,11 @@ def _commands(out: str) -> tuple[Command, ...]:
             f"az functionapp deployment source config-zip --resource-group GROUP --name APP "
             f"--src {out}/azure.zip --build-remote false",
             "not for a Consumption plan on Linux, which wants a URL of the zip",
+        ),
+        Command(
+            "terraform",
+            f"terraform -chdir={out} init && terraform -chdir={out} apply",
+            "what is around the code, with --template; once more with -var published=true after "
+            "the code is there",
         ),
     )

@@ -22,6 +22,7 @@ from leeward.packaging.kit import (
     known_python,
     same_versions,
 )
+from leeward_google.deploy.template import template
 
 PYTHONS: Final = ("3.11", "3.12", "3.13", "3.14")
 
@@ -50,6 +51,7 @@ def recipe(wish: Wish) -> Recipe:
         built=(FRAMEWORK,),
         lists=True,
         commands=partial(_commands, wish),
+        template=partial(template, wish),
     )
 
 
@@ -69,5 +71,10 @@ def _commands(wish: Wish, out: str) -> tuple[Command, ...]:
             f"gcloud run deploy {name} --region REGION --source {out}/google --function main "
             f"--base-image {runtime} --no-allow-unauthenticated",
             "the same as a service",
+        ),
+        Command(
+            "terraform",
+            f"terraform -chdir={out} init && terraform -chdir={out} apply",
+            "one function for each handler, with --template",
         ),
     )
