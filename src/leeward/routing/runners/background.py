@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Final
 from leeward.adapter import Result
 from leeward.errors import Outcome
 from leeward.routing.choice import ProbeTarget
+from leeward.routing.heartbeat import BeginHeartbeat
+from leeward.routing.runners.beats import begin_heartbeat
 from leeward.routing.runners.log_listener import write_failure_to_log, write_to_log
 from leeward.values import RoutingEvent
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
     from leeward.routing.runners.prober import Prober
     from leeward.routing.runners.shared import Listener, Shared
     from leeward.routing.runners.snapshot import Snapshot
@@ -57,7 +61,7 @@ def background_of(shared: Shared) -> Background:
         return shared.background
 
 
-def deliver(shared: Shared) -> None:
+def deliver(shared: Shared, loop: AbstractEventLoop | None) -> None:
     """Let the listeners know every event, and start every probe. No lock is held meanwhile.
 
     A listener that fails changes nothing: what it was told has happened. It is told of in the log.
@@ -70,6 +74,8 @@ def deliver(shared: Shared) -> None:
         for each in left:
             if isinstance(each, RoutingEvent):
                 _tell(shared, each)
+            elif isinstance(each, BeginHeartbeat):
+                begin_heartbeat(shared, loop)
             else:
                 run_beside(shared, make_probe, shared, each)
 

@@ -13,6 +13,8 @@ from leeward.routing.call import Core
 from leeward.values import RoutingEvent
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
     from leeward.routing.runners.background import Background
 
 Listener: TypeAlias = Callable[[RoutingEvent], object]
@@ -53,11 +55,11 @@ class Shared(Forkable):
         self.background: Background | None = None
         watch(self)
 
-    def deliver(self) -> None:
-        """Do what the core has left to be done. The lock is not held."""
+    def deliver(self, loop: AbstractEventLoop | None = None) -> None:
+        """Do what the core has left to be done. The lock is not held; `loop` is the caller's."""
         from leeward.routing.runners.background import deliver
 
-        deliver(self)
+        deliver(self, loop)
 
     def hold(self) -> bool:
         """Take the lock before a fork."""
