@@ -108,6 +108,7 @@ class Health:
             busy the order has been.
         seen_at: when anything happened last, in monotonic seconds.
         good_at: the last success of all.
+        keys: target and function to what a key is worth there, where that is less than declared.
     """
 
     __slots__ = (
@@ -124,7 +125,7 @@ class Health:
         ),
         *("calls", "epoch", "watchful", "careful", "arranged", "seen_at", "good_at"),
         *("failovers", "poison", "local", "unreached", "hedges", "hedges_at", "current"),
-        *("marks", "poison_key"),
+        *("keys", "marks", "poison_key"),
     )
 
     def __init__(self, targets: Targets, random: Random, policy: RoutingPolicy = DEFAULT) -> None:
@@ -153,6 +154,7 @@ class Health:
         self.hedges, self.hedges_at = policy.hedge_burst, 0
         self.marks: deque[tuple[float, int]] = deque(maxlen=MARKS)
         self.current: dict[tuple[str, ...], str] = {}
+        self.keys: dict[tuple[str, str], str] = {}
 
     def start(self, target: str, call: Call, now: float) -> Circuit:
         """Note that an attempt starts; return the circuit that it counts for."""
