@@ -112,7 +112,7 @@ class _History:
     """The attempts of a call, and the results that it may end with."""
 
     def __init__(self, core: Core, declared: Call, started: float, state: CallState) -> None:
-        """Begin with the call as it was declared for; its state has it as it is to be treated."""
+        """Begin with the call as it was declared; its state has it as it is to be treated."""
         self._core = core
         self._declared = declared
         self._call = call = state.call
