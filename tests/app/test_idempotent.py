@@ -349,7 +349,7 @@ def test_a_table_that_is_away_refuses_by_default(shop: Shop) -> None:
         call = context(shop.clock)
         with pytest.raises(DedupUnavailable, match="did not run"):
             call_within(call, charge, ORDER)
-        assert (call.dedup, call.effects) == (None, 0)
+        assert (call.dedup, call.effects) == ("target", 0)
         shop.table.heal()
     assert shop.charges == []
     assert charge(ORDER)["number"] == 1
@@ -383,7 +383,7 @@ def test_run_and_flag_runs_without_the_table(shop: Shop, caplog: pytest.LogCaptu
 def test_an_end_that_cannot_be_written_is_not_a_failed_call(
     shop: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The result is given; the answer promises nothing; a repeat does not run."""
+    """The result is given, and a repeat does not run: so the answer says that it is recognised."""
 
     @idempotent(table="keys", key="order.id", lease=30, client=shop.client, clock=shop.clock)
     def charge(order: dict[str, Any]) -> int:
@@ -393,7 +393,7 @@ def test_an_end_that_cannot_be_written_is_not_a_failed_call(
 
     call = context(shop.clock)
     assert call_within(call, charge, ORDER) == 1
-    assert call.dedup == "none"
+    assert call.dedup == "target"
     assert "end_not_recorded" in caplog.text
     shop.table.heal()
     assert refused(charge, ORDER) == ("running", 5.0)
@@ -402,6 +402,23 @@ def test_an_end_that_cannot_be_written_is_not_a_failed_call(
     shop.clock.advance(3)
     assert refused(charge, ORDER) == ("unknown", None)
     assert len(shop.charges) == 1
+
+
+def test_an_answer_says_that_a_key_is_worth_nothing_where_a_repeat_may_run(shop: Shop) -> None:
+    """Somebody has deleted the record meanwhile, or the function runs after an unknown end."""
+
+    @idempotent(table="keys", key="order.id", name="f", client=shop.client, clock=shop.clock)
+    def forgotten(order: dict[str, Any]) -> None:
+        shop.client.delete_data("keys", "f:42")
+
+    @idempotent(table="keys", key="order.id", unknown="run", client=shop.client, clock=shop.clock)
+    def again(order: dict[str, Any]) -> None:
+        shop.table.fail(Fault.REFUSE)
+
+    for function in (forgotten, again):
+        call = context(shop.clock)
+        call_within(call, function, ORDER)
+        assert call.dedup == "none"
 
 
 class FailsOnce(FaultyDriver):
@@ -655,12 +672,12 @@ def test_handlers_of_an_app(shop: Shop, subtests: pytest.Subtests) -> None:
         ({"id": "3"}, "b", (200, "group")),
         ({"id": "4", "how": "after"}, "c", (500, "group", None, "maybe", True)),
         ({"id": "4", "how": "after"}, "c", (409, "group", "unknown", "maybe", False)),
-        ({"id": "5"}, "", (400, None, "key_missing", "no", False)),
+        ({"id": "5"}, "", (400, "group", "key_missing", "no", False)),
     ):
         with subtests.test(f"{key} {order}"):
             assert deliver(order, key) == expected
     shop.table.fail(Fault.REFUSE)
-    assert deliver({"id": "6"}, "d") == (503, None, None, "no", True)
+    assert deliver({"id": "6"}, "d") == (503, "group", None, "no", True)
     assert shop.charges == ["1", "3", "4"]
 
 
@@ -706,9 +723,12 @@ def test_that_nothing_ran_is_told_where_the_key_is_released(
 
     def ran(name: str, order: dict[str, Any]) -> str:
         given = Delivery(json.dumps(order).encode(), "id", "", 90.0)
-        failure = answer(app.handlers[name], given, Platform("nimbus", None, shop.clock)).failure
-        assert failure is not None
-        return failure.ran
+        found = answer(app.handlers[name], given, Platform("nimbus", None, shop.clock))
+        assert found.failure is not None
+        assert found.dedup == (None if name == "partly" else "target"), (
+            "what a part says is no word"
+        )
+        return found.failure.ran
 
     for name, how, expected in (
         ("anywhere", "", ["maybe", "maybe"]),

@@ -11,8 +11,8 @@ from leeward.app.problem import (
     Problem,
     fault_fields,
 )
-from leeward.envelope import answer_headers
-from leeward.json_text import encode
+from leeward.envelope import answer_headers, sealed, sealed_refusal, why_refused
+from leeward.json_text import decode, encode
 from leeward.masking import masked
 from leeward.values import Json
 
@@ -45,6 +45,19 @@ class Answer(NamedTuple):
         found = (_JSON, *answer_headers(self.dedup))
         wait = self.failure.retry_after if self.failure else None
         return found if wait is None else (*found, ("retry-after", str(max(1, round(wait)))))
+
+    def envelope(self) -> dict[str, Json] | None:
+        """Return it in an envelope, for a platform that passes on no headers of answers.
+
+        A failure is in none, because the platform is to see it. That a repeat is refused is no
+        failure of the function.
+        """
+        told = decode(self.body)
+        if self.failure is None:
+            return sealed(told, self.dedup)
+        if why_refused(told, self.dedup) is None:
+            return None
+        return sealed_refusal(self.dedup, told, self.failure.retry_after)
 
 
 def failed(failure: Failure, dedup: str | None = None) -> Answer:

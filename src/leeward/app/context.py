@@ -43,8 +43,9 @@ class Context:
         effects: how many effects have begun in this call: see `effect`.
         dedup: what the answer says of repeated keys: they are recognised for this ``target`` or for
             the ``group``, or not (``none``); None says nothing.
-        did_nothing: the idempotent function of which it is proved that nothing of it has run; None
-            without a proof.
+        guard: the idempotent function that the call has come to; what that one says of keys and
+            effects holds for the handler only if it is all that there is of it.
+        did_nothing: it is proved that nothing of that function has run.
     """
 
     __slots__ = (
@@ -57,6 +58,7 @@ class Context:
         "did_nothing",
         "effects",
         "function",
+        "guard",
         "headers",
         "idempotency_key",
         "payload",
@@ -95,7 +97,8 @@ class Context:
         self.cold_start = cold_start
         self.effects = 0
         self.dedup: str | None = None
-        self.did_nothing: Function | None = None
+        self.guard: Function | None = None
+        self.did_nothing = False
 
     def __repr__(self) -> str:
         """Show names and ids, and nothing of what came with the call."""

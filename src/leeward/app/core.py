@@ -69,11 +69,11 @@ def _answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
         failure = failure_of(error, handler.final, _ran(error, handler, context))
         if _was_last(handler, delivery):
             failure = failure._replace(retryable=False)
-        return failed(failure, context.dedup)
+        return failed(failure, _dedup(handler, context))
     try:
-        return Answer(encoded(returned, platform.answer_bytes), None, context.dedup)
+        return Answer(encoded(returned, platform.answer_bytes), None, _dedup(handler, context))
     except BaseException as error:  # noqa: BLE001 - the value is the user's, its class may raise
-        return failed(failure_of(error, (Exception,), "yes"), context.dedup)
+        return failed(failure_of(error, (Exception,), "yes"), _dedup(handler, context))
 
 
 def log_failure(handler: Handler, delivery: Delivery, result: Answer) -> None:
@@ -111,4 +111,13 @@ def _ran(error: BaseException, handler: Handler, context: Context) -> Ran:
         return error.ran
     if isinstance(error, OutcomeUnknown):
         return "yes" if error.executed else "maybe"
-    return "no" if context.did_nothing is handler.function else "maybe"
+    return "no" if context.did_nothing and context.guard is handler.function else "maybe"
+
+
+def _dedup(handler: Handler, context: Context) -> str | None:
+    """Return what the answer says of repeated keys.
+
+    What an idempotent function says that is a part of the handler does not hold for the rest of it.
+    """
+    is_whole = context.guard is None or context.guard is handler.function
+    return context.dedup if is_whole else None

@@ -10,6 +10,7 @@ from threading import TIMEOUT_MAX, Thread
 from typing import Any, TypeVar
 
 from leeward.adapter import Enqueue, Invoke, Result
+from leeward.adapter.repeats import refused_repeat, worth_of
 from leeward.app.answers import Answer, not_json, written
 from leeward.app.context import Context, Function, check_callable, run
 from leeward.app.core import answer
@@ -123,7 +124,7 @@ class Functions:
         if isinstance(function, Handler):
             call_id, left = new_id(self._clock.now()), deadline - self._clock.monotonic()
             delivery = Delivery(call.payload, call_id, call.idempotency_key, left, trace=call.trace)
-            return _result_of(answer(function, delivery, self._platform), function.name)
+            return result_of(answer(function, delivery, self._platform), function.name)
         context = Context(call.function, call.idempotency_key, 1, deadline, self._clock)
         try:
             value = run(function, payload, context)
@@ -151,16 +152,20 @@ class Functions:
         )
 
 
-def _result_of(found: Answer, name: str) -> Result[Json]:
+def result_of(found: Answer, name: str) -> Result[Json]:
     """Return what a client gets of an app's answer."""
-    failure = found.failure
+    failure, told = found.failure, decode(found.body)
     if failure is None:
-        return Result.ok(decode(found.body))
+        return Result.ok(told, dedup=worth_of(found.dedup))
+    refused = refused_repeat(told, found.dedup, failure.retry_after)
+    if refused is not None:
+        return refused._replace(cause=failure.cause)
     return Result(
         Outcome.APP_ERROR,
         message=f"the function {name!r} raised {failure.type}",
         retry_after=failure.retry_after,
         fault=failure.fault,
+        dedup=found.dedup,
         cause=failure.cause,
     )
 

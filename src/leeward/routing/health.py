@@ -110,6 +110,7 @@ class Health:
         seen_at: when anything happened last, in monotonic seconds.
         good_at: the last success of all.
         heartbeat: whether this process itself was running.
+        keys: target and function to what a key is worth there, where that is less than declared.
     """
 
     __slots__ = (
@@ -126,7 +127,7 @@ class Health:
         ),
         *("calls", "epoch", "watchful", "careful", "arranged", "seen_at", "good_at"),
         *("failovers", "poison", "local", "unreached", "hedges", "hedges_at", "current"),
-        *("heartbeat", "marks", "poison_key"),
+        *("heartbeat", "keys", "marks", "poison_key"),
     )
 
     def __init__(self, targets: Targets, random: Random, policy: RoutingPolicy = DEFAULT) -> None:
@@ -156,6 +157,7 @@ class Health:
         self.marks: deque[tuple[float, int]] = deque(maxlen=MARKS)
         self.current: dict[tuple[str, ...], str] = {}
         self.heartbeat = Heartbeat(policy.heartbeat_pace, policy.heartbeat_rest)
+        self.keys: dict[tuple[str, str], str] = {}
 
     def start(self, target: str, call: Call, now: float) -> Circuit:
         """Note that an attempt starts; return the circuit that it counts for."""

@@ -6,7 +6,6 @@ made up is the wire between: it loses requests and answers, refuses, or brings a
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from leeward.app.triggers import Delivery, Platform
 from leeward.config import FunctionConfig
 from leeward.errors import Outcome
 from leeward.local import Local
+from leeward.local.functions import result_of
 from leeward.testing import FakeClock, Fault, FaultyDriver
 from leeward.values import Effect
 
@@ -114,9 +114,7 @@ class Cloud(Driver):
         self._clock.advance(0.05)
         delivery = Delivery(call.payload, call.idempotency_key, call.idempotency_key, 30.0)
         found = answer(self._app.handlers[call.function], delivery, self._platform)
-        if found.failure is not None:
-            return Result(Outcome.APP_ERROR, fault=found.failure.fault)
-        return Result.ok(json.loads(found.body))
+        return result_of(found, call.function)
 
 
 class FaultyTable(FaultyDriver):

@@ -13,6 +13,7 @@ from leeward.app.idempotency.failures import Failures, Treatment, check_failures
 from leeward.app.idempotency.keys import Arguments, KeySource, Signature, key_reader, signature_of
 from leeward.app.idempotency.store import TableClient
 from leeward.clock import Clock, SystemClock
+from leeward.envelope import BY_GROUP, BY_TARGET
 from leeward.errors import ConfigError
 from leeward.text import is_printable
 
@@ -93,7 +94,7 @@ def check_settings(function: Callable[..., Any], records: Records, rules: Rules)
         _one_of(rules.unreachable, "unreachable", "refuse", "run_and_flag"),
         _one_of(rules.effects, "effects", "anywhere", "marked"),
         _one_of(rules.unknown, "unknown", "refuse", "run"),
-        ("target", "group")[_one_of(records.scope, "dedup_scope", "target", "group")],
+        (BY_TARGET, BY_GROUP)[_one_of(records.scope, "dedup_scope", BY_TARGET, BY_GROUP)],
         _opener(records.client, awaited=iscoroutinefunction(function)),
         records.clock or SystemClock(),
         iscoroutinefunction(function),
