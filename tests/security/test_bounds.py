@@ -51,7 +51,7 @@ BOUNDED: dict[str, str] = {
     "app/idempotency/running.py get()": "of a context variable",
     "app/idempotency/settings.py cache": "asked with True and False alone",
     "routing/failover.py get()": "of a context variable",
-    "runtime/dead.py cache": "a function without arguments",
+    "delivery/workers.py deque()": "holds what is leased, which has a limit",
     "runtime/time_limits.py cache": "a function without arguments",
 }
 """What has no bound in its call, with the reason why that is one."""
