@@ -12,7 +12,7 @@ from leeward.backup.folder import LATEST, Folder, check_id
 from leeward.backup.pace import Pace
 from leeward.backup.sealing import sealing_of
 from leeward.backup.tables import Table
-from leeward.backup.values import Backup, Checked, Fit, Look, Progress, Restored
+from leeward.backup.values import Backup, Checked, Fit, Look, Progress, Pruned, Restored
 from leeward.backup.workfile import USUAL_FOLDER, WorkFile
 from leeward.client import Client
 from leeward.errors import InvalidRequest
@@ -131,6 +131,37 @@ class Backups:
         about = {"id": restore.manifest.id, "into": restore.table.name, "mode": restore.mode.value}
         home = {"target": restore.table.home.target}
         return restore_into(restore, self._work_of("restore", {**about, **home}))
+
+    def drill(self, id: str = LATEST) -> Restored:
+        """Restore a backup into an embedded table on this machine's disk, compare, and remove it.
+
+        VERIFIED proves that this backup can be restored.
+
+        Raises:
+            BackupError: it is damaged.
+        """
+        from leeward.backup.drill import drill
+
+        manifest = self._folder.manifest(self._folder.find(id), self._sealing)
+        clock = self._table.clock
+        return drill(self._folder, self._sealing, manifest, clock, self._look, work=self._work)
+
+    def prune(self, *, keep: int = 7, days: float = 0, dry_run: bool = False) -> Pruned:
+        """Delete old backups, and the segments that no backup needs any more.
+
+        Args:
+            keep: so many of the latest stay.
+            days: and all that were started in so many days before now.
+            dry_run: delete nothing, and tell what would be deleted.
+
+        Raises:
+            BackupError: a manifest is wrong; nothing was deleted.
+        """
+        from leeward.backup.prune import Policy, prune
+
+        policy = Policy(keep, days)
+        clock = self._table.clock
+        return prune(self._folder, self._sealing, policy, clock, self._look, dry_run=dry_run)
 
     def _restore(
         self, id: str, into: str | None, mode: str, rate: float | None, parallel: int
