@@ -21,3 +21,7 @@ class BackupError(LeewardError):
         rest = f"; and {more} more" if more > 0 else ""
         super().__init__(f"{message}: {shown}{rest}" if findings else message)
         self.findings = findings
+
+
+class NoBackup(BackupError):
+    """There is no such backup."""

@@ -13,7 +13,7 @@ import re
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from leeward.backup.errors import BackupError
+from leeward.backup.errors import BackupError, NoBackup
 from leeward.backup.lines import Damaged
 from leeward.backup.manifest import Manifest, read
 from leeward.backup.sealing import Sealing
@@ -118,13 +118,13 @@ class Folder:
         """Return the backup with this id; or the last one, for `LATEST`.
 
         Raises:
-            BackupError: it is not there.
+            NoBackup: it is not there.
         """
         known = self.backups()
         found = [each for each in known if wanted in (LATEST, each.id, f"{each.time}-{each.id}")]
         if not found:
             told = f"no backup {wanted!r}" if known else "no backup"
-            raise BackupError(f"there is {told} of table {self.table!r} in {self}")
+            raise NoBackup(f"there is {told} of table {self.table!r} in {self}")
         return found[-1]
 
     def manifest(self, named: Named, sealing: Sealing) -> Manifest:
