@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from leeward.adapter import (
@@ -57,6 +57,12 @@ class NameMappingDriver(WrappingDriver):
     async def perform_async(self, call: Call, timeout: float) -> Result[Any]:
         """Await one attempt, under the target's own name."""
         return await self._driver.perform_async(self._named(call), timeout)
+
+    def store_many(self, calls: Sequence[Store], timeout: float) -> list[Result[Any]] | None:
+        """Make attempts at many stores, under the target's own names."""
+        many = getattr(self._driver, "store_many", None)  # a plain class need not have it
+        named: Any = [self._named(call) for call in calls]
+        return many(named, timeout) if many else None
 
     def look(self, look: Look, timeout: float) -> Result[Any]:
         """Look under the target's own name."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from leeward.adapter import Call, Capability, Driver, Limits, Result
+from leeward.adapter import Call, Capability, Driver, Limits, Result, Store
 from leeward.app.app import App
 from leeward.app.context import Context, Function, run
 from leeward.app.handlers import Handler as AppHandler
@@ -29,7 +29,7 @@ from leeward.local.bus import Bus, DeadLetter, dead_letter, event_in
 from leeward.local.functions import QUEUED_CALL, F, Functions
 from leeward.local.schedules import Schedules
 from leeward.local.schema import SCHEMA
-from leeward.local.tables import Tables
+from leeward.local.tables import Tables, failed
 from leeward.logs import log_event
 from leeward.sqlite.database import MEMORY, Database
 from leeward.sqlite.errors import DatabaseFault
@@ -95,7 +95,7 @@ class Local(Driver):
         self._functions = Functions(self._clock, self.limits.payload_bytes, accept)
         self._bus = Bus(accept)
         self._schedules = Schedules(self._clock, accept)
-        tables = Tables(self._database)
+        self._tables = tables = Tables(self._database)
         self._verbs: dict[str, Verb] = {
             "invoke": self._functions.invoke,
             "enqueue": self._functions.enqueue,
@@ -211,11 +211,17 @@ class Local(Driver):
         try:
             result = self._verbs[call.verb](call, timeout)
         except DatabaseFault as fault:
-            told = f"{fault}: {self._database}" if fault.outcome is Outcome.UNUSABLE else str(fault)
-            return Result(fault.outcome, message=told, reason=fault.reason, cause=fault.__cause__)
+            return failed(fault, self._database)
         if not self._dispatcher.started:
             self._look_for_work()
         return result
+
+    def store_many(self, calls: Sequence[Store], timeout: float) -> list[Result[Any]]:
+        """Make one attempt at each of many stores, in one transaction."""
+        try:
+            return self._tables.store_many(calls, timeout)
+        except DatabaseFault as fault:
+            return [failed(fault, self._database)] * len(calls)
 
     def look(self, look: Look, timeout: float) -> Result[Any]:
         """Look whether a function is registered here; nothing else needs any making."""
