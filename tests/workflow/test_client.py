@@ -95,7 +95,16 @@ REFUSED: dict[str, tuple[Callable[[], Client], type[LeewardError], str]] = {
         ConfigError,
         "set workflow_target in leeward.toml",
     ),
-    "a cloud": (lambda: Client(Scripted("aws")), Unsupported, "aws starts no workflows"),
+    "a target without": (
+        lambda: Client(Scripted("b", capabilities=frozenset())),
+        Unsupported,
+        "b does not support workflows, which this get_run needs",
+    ),
+    "not in the order": (
+        lambda: Client(Scripted("aws"), config=Config(workflow_target="azure")),
+        ConfigError,
+        "workflow_target is 'azure', which is not in the order (aws)",
+    ),
     "no such module": (
         lambda: Client(_local(), config=_config("no.such:flow")),
         ConfigError,

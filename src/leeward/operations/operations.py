@@ -296,7 +296,8 @@ class Operations:
         Raises:
             LeewardError: the client is closed, or the workflows are not configured well.
         """
-        from leeward.operations.workflows import Workflows
+        from leeward.operations.own_tables import OwnTables
+        from leeward.operations.workflows import Means, Workflows
 
         with self._opening:
             if self._workflows is None and not self.closed:
@@ -304,8 +305,7 @@ class Operations:
                     self._config,
                     list(self._drivers.values()),
                     self._definitions,
-                    self._invoke_step,
-                    self._clock,
+                    Means(self._invoke_step, self.router, OwnTables(self), self._clock),
                 )
             if self._workflows is None:
                 raise LeewardError("this client is closed, and nothing was started; open a new one")
@@ -315,7 +315,7 @@ class Operations:
         """Let the steps under way end, for a moment, and close the journal, if one is open."""
         with self._opening:
             if self._workflows is not None:
-                self._workflows.engine.close()
+                self._workflows.runs.close()
                 self._workflows = None
 
     def targets(self) -> list[TargetStatus]:
