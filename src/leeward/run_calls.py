@@ -97,7 +97,7 @@ def has_input(found: FoundRun, wanted: bytes) -> bool:
 
 
 def _alike(one: Json, other: Json) -> bool:
-    """Compare JSON: 1 and 1.0 are one number, and True is none."""
+    """Compare JSON: 1 and 1.0 are one number, and True is another value."""
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(_alike(one[name], other[name]) for name in one)
     if isinstance(one, list) and isinstance(other, list):

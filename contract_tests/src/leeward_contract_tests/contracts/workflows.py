@@ -144,7 +144,7 @@ class WorkflowsContract(Contract):
 
     @needs(WORKFLOWS, SINGLE_STARTS)
     def test_the_target_itself_starts_one(self, driver: Driver) -> None:
-        """Give all that race the same run, by the driver alone."""
+        """Let all that race have the same run, by the driver alone."""
         call = start_run(DO_WAIT)
         results = in_parallel(lambda _: driver.perform(call, SECONDS))
         assert {each.outcome for each in results} == {Outcome.OK}

@@ -77,7 +77,7 @@ def get(endpoint: Endpoint, call: GetRun, view: View) -> Plan:
 
 
 def abort(endpoint: Endpoint, call: AbortRun, view: View) -> Plan:
-    """Stop an execution. One that has ended stays as it is, which is no error."""
+    """Stop an execution; one that has ended stays as it is."""
     machine = yield from _machine(endpoint, call.workflow, view)
     if isinstance(machine, Result):
         return machine

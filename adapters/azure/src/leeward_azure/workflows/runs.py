@@ -83,7 +83,7 @@ def runs(configured: Workflows) -> dict[str, Planner]:
 
 def start(configured: Workflows, call: StartRun, view: View) -> Plan:
     """Start an instance, unless there is one of this run."""
-    looked = yield from _look(configured, call, view, first=True)
+    looked = yield from _look(configured, call, view, effect=False, first=True)
     if looked.outcome is not Outcome.OK:
         return looked
     if looked.value is not None:
@@ -92,6 +92,9 @@ def start(configured: Workflows, call: StartRun, view: View) -> Plan:
     target = f"{PATH}/orchestrators/{ORCHESTRATOR}/{_instance(call)}"
     request = Request("POST", configured.origin, target, JSON, body)
     response, refusal = yield from exchange(_service(configured), request, view)
+    if refusal is not None and refusal.outcome is Outcome.CONFLICT:
+        looked = yield from _look(configured, call, view, effect=False)
+        return already_there(call, looked)
     if refusal is not None:
         return refusal
     if response.status != 202:
@@ -115,7 +118,12 @@ def abort(configured: Workflows, call: AbortRun, view: View) -> Plan:
 
 
 def _look(
-    configured: Workflows, call: StartRun | GetRun, view: View, *, first: bool = False
+    configured: Workflows,
+    call: StartRun | GetRun,
+    view: View,
+    *,
+    effect: bool = True,
+    first: bool = False,
 ) -> Generator[Step, Any, Result[Any]]:
     """Return how a look at an instance has ended: with a `FoundRun`, or None for none.
 
@@ -124,7 +132,7 @@ def _look(
     """
     target = f"{PATH}/instances/{_instance(call)}?showInput=true"
     request = Request("GET", configured.origin, target)
-    answer = yield from exchange(_service(configured), request, view, effect=not first)
+    answer = yield from exchange(_service(configured), request, view, effect=effect)
     response, refusal = as_look_up(answer) if first else answer
     if refusal is not None:
         return _absent(refusal)
