@@ -7,9 +7,10 @@ from typing import ClassVar
 
 import pytest
 
-from leeward import Client, Conflict, OutcomeUnknown
+from leeward import Client, Conflict, InvalidRequest, NotFound, OutcomeUnknown
 from leeward.adapter import Driver
-from leeward.errors import DedupUnavailable
+from leeward.errors import HomeUnavailable
+from leeward.name_mapping import NameMappingDriver
 from leeward.testing import FakeClock, Fault, FaultyDriver
 from leeward_contract_tests import Awaited, Faults, WorkflowsContract, contract_workflow, faults_of
 from leeward_contract_tests.contracts.observations import THREADS, in_parallel
@@ -79,7 +80,7 @@ def test_nothing_is_started_without_the_record() -> None:
     runs = FaultyDriver(WithRuns(local_cloud("cloud"), single=False))
     with client_of(runs, FakeClock()) as client:
         runs.fail(Fault.REFUSE, verb="store")
-        with pytest.raises(DedupUnavailable):
+        with pytest.raises(HomeUnavailable, match="store 'workflow-starts' on cloud could not be"):
             client.start_workflow(WORKFLOW, DO_WAIT, id="one")
         runs.heal()
         assert "start_run" not in {call.verb for call in runs.calls}
@@ -110,3 +111,30 @@ def test_a_run_is_waited_for() -> None:
         assert 10 < len(runs.calls) < 20
         client.abort_run(WORKFLOW, "one")
         assert client.wait_for_run(WORKFLOW, "one").state.value == "aborted"
+
+
+def test_what_is_wrong_is_refused_before_anything_is_sent() -> None:
+    """An id that not every engine takes, an input that is too large, a workflow nobody knows."""
+    runs = FaultyDriver(WithRuns(local_cloud("cloud")))
+    with client_of(runs) as client:
+        for id, value, field in (("a b", None, "id"), ("one", "x" * 33_000, "value")):
+            with pytest.raises(InvalidRequest) as raised:
+                client.start_workflow(WORKFLOW, value, id=id)
+            assert raised.value.field == field
+        with pytest.raises(NotFound, match="no workflow 'other' is known here"):
+            client.start_workflow("other", id="one")
+        with pytest.raises(InvalidRequest):
+            client.get_run(WORKFLOW, "a/b")
+    assert runs.calls == []
+
+
+def test_a_workflow_has_the_name_of_the_target() -> None:
+    """That of ``names``; what comes back has its own."""
+    inner = FaultyDriver(WithRuns(local_cloud("cloud")))
+    named = NameMappingDriver(
+        inner, functions={}, buses={}, tables={}, workflows={WORKFLOW: "arn:of:it"}
+    )
+    with client_of(named) as client:
+        assert client.start_workflow(WORKFLOW, id="one").workflow == WORKFLOW
+        client.abort_run(WORKFLOW, "one")
+    assert {call[0] for call in inner.calls} == {"arn:of:it"}

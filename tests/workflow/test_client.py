@@ -75,7 +75,7 @@ def test_definitions_are_named_by_the_configuration(tmp_path: Path) -> None:
     """As a flow in a module, or as a file beside leeward.toml."""
     (tmp_path / "order.yaml").write_text(yaml_of(order_flow))
     (tmp_path / "leeward.toml").write_text(
-        '[workflows.order]\ndefinition = "order.yaml"\n'
+        '[workflows.order]\ndefinition = "order.yaml"\nnames = { local = "orders" }\n'
         '[workflows.two]\ndefinition = "tests.workflow.test_engine:two"\n'
     )
     with Client(_local(), config=tmp_path / "leeward.toml") as client:

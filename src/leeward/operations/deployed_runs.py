@@ -10,6 +10,7 @@ from leeward.clock import Clock
 from leeward.errors import (
     AuthError,
     Conflict,
+    DedupUnavailable,
     InvalidRequest,
     NotFound,
     Outcome,
@@ -187,6 +188,9 @@ class DeployedRuns:
                 break
             except KeyReused:
                 raise self._taken(call) from None
+            except DedupUnavailable as unavailable:
+                # It says what the table could not do; nothing was started.
+                raise unavailable.__cause__ or unavailable from None
             except RepeatRefused as refused:
                 left = deadline - self._clock.monotonic()
                 if left <= 0:
