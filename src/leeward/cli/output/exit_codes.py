@@ -50,7 +50,9 @@ LATER: Final = ExitCode(
     7, "throttled, unreachable or unusable: it did not run, try again", ran=False
 )
 UNKNOWN: Final = ExitCode(8, "outcome unknown: it may have run", ran=None)
-BROKEN: Final = ExitCode(9, "doctor: something is wrong; drill: a promise was broken", ran=None)
+BROKEN: Final = ExitCode(
+    9, "doctor: something is wrong; drill, conformance: a promise was broken", ran=None
+)
 INTERRUPTED: Final = ExitCode(130, "interrupted; a call under way may have run", ran=None)
 
 EXIT_CODES: Final = (
