@@ -9,7 +9,7 @@ from tests.cli.conftest import Leeward
 
 COMMANDS = [
     *("invoke", "enqueue", "publish", "store", "load", "delete"),
-    *("targets", "doctor", "drill", "dlq", "demo", "version"),
+    *("targets", "doctor", "drill", "dlq", "package", "demo", "version"),
 ]
 FLOWS = "start list show cancel abort resume check write draw conformance export".split()
 """Of `leeward workflow`."""

@@ -10,10 +10,19 @@ import leeward_stratus
 from leeward_contract_tests.rows import each_row
 from tests.house.workspace import ROOT, read_pyproject
 
-ALLOWED = ("adapter", "errors", "values", "calls", "envelope", "app.kit", "workflow.kit")
-"""Of `leeward`: the vocabulary, and the kits of a driver, of a runtime and of an export."""
+ALLOWED = (
+    "adapter",
+    "errors",
+    "values",
+    "calls",
+    "envelope",
+    "app.kit",
+    "packaging.kit",
+    "workflow.kit",
+)
+"""Of `leeward`: the vocabulary, and the kits of a driver, a runtime, a package and an export."""
 
-KITS = ("app", "workflow")
+KITS = ("app", "packaging", "workflow")
 """Packages of which adapters import the kit alone."""
 
 INSIDE = ("capabilities", "driver", "flight", "plan_run", "target", "wrapper")
@@ -102,6 +111,8 @@ def test_an_adapter_imports_the_public_kit_alone(package: Path) -> None:
         ("from leeward.app import Context", False),
         ("from leeward.app.context import Context", False),
         ("from leeward.app.kit import Context", True),
+        ("from leeward.packaging.uv import Source", False),
+        ("from leeward.packaging.kit import Source", True),
         ("from leeward.workflow import Definition", False),
         ("from leeward.workflow import model", False),
         ("from leeward.workflow.model import Definition", False),

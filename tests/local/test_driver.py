@@ -33,7 +33,7 @@ def test_it_declares_every_capability_of_a_driver_and_the_portable_limits(cloud:
     assert Local("local:two").target == "local:two"
     runs = {Capability.WORKFLOWS, Capability.SINGLE_STARTS}
     assert cloud.capabilities == frozenset(Capability) - runs  # the client itself has those
-    assert cloud.limits == Limits()
+    assert cloud.limits == Limits(batch_events=1000)
 
 
 def test_targets_in_one_process_are_independent(opened: Callable[..., Local]) -> None:

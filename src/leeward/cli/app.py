@@ -14,6 +14,7 @@ from leeward.cli.commands.demo import demo
 from leeward.cli.commands.dlq import dlq
 from leeward.cli.commands.doctor import doctor
 from leeward.cli.commands.drill import drill
+from leeward.cli.commands.package import package
 from leeward.cli.commands.targets import targets
 from leeward.cli.commands.version import show_version, version
 from leeward.cli.global_options import GlobalOptions
@@ -160,6 +161,13 @@ app.command(
         "leeward dlq redrive parcels-dead --to parcels --rate 10 --force",
     ),
 )(dlq)
+app.command(
+    cls=Command,
+    epilog=_examples(
+        "leeward package --target $CLOUD_PROVIDER --source shop",
+        "leeward package shop:app --target $CLOUD_PROVIDER --template",
+    ),
+)(package)
 flows = typer.Typer(
     cls=Commands,
     help="Start runs of workflows, look at them, end them, and draw them.",
