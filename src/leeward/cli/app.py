@@ -9,6 +9,7 @@ import typer
 
 from leeward.cli import NO_TRUST_ENV
 from leeward.cli.commands import backup, verbs, workflow
+from leeward.cli.commands.conformance import conformance
 from leeward.cli.commands.demo import demo
 from leeward.cli.commands.dlq import dlq
 from leeward.cli.commands.doctor import doctor
@@ -207,6 +208,14 @@ flows.command(
         "leeward workflow draw order order-42 --out order-42.svg",
     ),
 )(workflow.draw)
+flows.command(
+    name="conformance",
+    cls=Command,
+    epilog=_examples(
+        "leeward workflow conformance",
+        "leeward workflow conformance --engine 'python my_engine.py'",
+    ),
+)(conformance)
 flows.command(
     name="export",
     cls=Command,

@@ -21,7 +21,7 @@ from leeward.delivery.policy import Policy
 from leeward.delivery.rows import Delivery, Recipient
 from leeward.delivery.store import PATIENCE, DeliveryStore
 from leeward.delivery.workers import Handler
-from leeward.errors import ConfigError, LeewardError, Outcome
+from leeward.errors import ConfigError, LeewardError, Outcome, Unsupported
 from leeward.forking import ForkLock
 from leeward.json_text import decode
 from leeward.local.apps import deliver, mount
@@ -48,7 +48,8 @@ DIRECTORY = ".leeward"
 CAN_LOCK = os.name == "posix"
 """Whether objects can be kept: they need file locks and symbolic links."""
 
-_WITHOUT_OBJECTS = frozenset(Capability) - {Capability.OBJECTS}
+_EVERYTHING = frozenset(Capability) - {Capability.WORKFLOWS, Capability.SINGLE_STARTS}
+"""What a driver can do here. Workflows run embedded in the client itself."""
 
 LIMITS = Limits(batch_events=1000)
 """What runs here fits most other targets, too; how many events go in one request no caller sees."""
@@ -79,7 +80,7 @@ class Local(Driver):
                 written by others.
         """
         self.target = target
-        self.capabilities = frozenset(Capability) if CAN_LOCK else _WITHOUT_OBJECTS
+        self.capabilities = _EVERYTHING if CAN_LOCK else _EVERYTHING - {Capability.OBJECTS}
         self.limits = LIMITS
         self._closed = False
         self._apps: list[App] = []
@@ -208,6 +209,8 @@ class Local(Driver):
         """Make one attempt at any call."""
         if self._closed:
             return Result(Outcome.LOCAL, message="closed", reason="closed")
+        if call.verb not in self._verbs:
+            raise Unsupported(f"{self.target} does no {call.verb}", target=self.target)
         try:
             result = self._verbs[call.verb](call, timeout)
         except DatabaseFault as fault:

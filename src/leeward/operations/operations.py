@@ -206,7 +206,8 @@ class Operations:
         Raises:
             LeewardError: the client is closed, or the workflows are not configured well.
         """
-        from leeward.operations.workflows import Workflows
+        from leeward.operations.own_tables import OwnTables
+        from leeward.operations.workflows import Means, Workflows
 
         with self._opening:
             if self._workflows is None and not self.closed:
@@ -214,8 +215,7 @@ class Operations:
                     self._config,
                     list(self.drivers.values()),
                     self._definitions,
-                    self._invoke_step,
-                    self.clock,
+                    Means(self._invoke_step, self.router, OwnTables(self), self.clock),
                 )
             if self._workflows is None:
                 raise LeewardError("this client is closed, and nothing was started; open a new one")
@@ -225,7 +225,7 @@ class Operations:
         """Let the steps under way end, for a moment, and close the journal, if one is open."""
         with self._opening:
             if self._workflows is not None:
-                self._workflows.engine.close()
+                self._workflows.runs.close()
                 self._workflows = None
 
     def targets(self) -> list[TargetStatus]:
