@@ -121,6 +121,8 @@ def test_what_keeps_an_instance_warm_runs_no_handler(function: Deployed) -> None
     """By its path."""
     answer = function.send(Posted("/_leeward/warm", {}, b""), method="GET")
     assert (answer.status, answer.headers["x-leeward"], answer.body) == (204, "1", b"")
+    answer = function.send(Posted("/health", {}, b""), method="GET")
+    assert (answer.status, answer.document) == (200, {"status": "ok"})
     assert function.seen() == []
 
 
