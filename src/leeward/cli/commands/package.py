@@ -12,6 +12,7 @@ import typer
 from leeward.cli.global_options import options_of
 from leeward.cli.output.console import Printers
 from leeward.cli.output.json_view import JsonObject
+from leeward.errors import InvalidRequest
 
 
 def package(
@@ -66,6 +67,13 @@ def package(
     from leeward.app.runtimes import runtime_of
     from leeward.cli.package.wanted import Request, wanted
 
+    options = options_of(context)
+    if not options.trust_env:
+        raise InvalidRequest(
+            "leeward package imports the app, and runs uv, which reads variables and files of its "
+            "own; run it without --no-trust-env",
+            field="--no-trust-env",
+        )
     links = tuple(str(each.resolve()) for each in find_links or ())
     request = Request(
         *(app, target, python, arch, source, out, requirements, tuple(exclude or ())),
@@ -93,7 +101,7 @@ def package(
         "notes": [*made.notes, *(written.notes if written else ())],
         "commands": [each._asdict() for each in recipe.commands(str(out))],
     }
-    options_of(context).output.show(data, _render)
+    options.output.show(data, _render)
 
 
 def _render(data: JsonObject, printers: Printers) -> None:
