@@ -139,14 +139,16 @@ class Scan(NamedTuple):
 
     Attributes:
         cursor: the `cursor` of the page before; None for the first page.
+        most: items of the page, at most, where the driver is not to choose; a page may have fewer.
     """
 
     table: str
     cursor: str | None = None
+    most: int | None = None
     verb: Literal["scan"] = "scan"
 
     def __repr__(self) -> str:
-        return masked(self, "table verb")
+        return masked(self, "table most verb")
 
 
 DataCall: TypeAlias = Store | Load | Delete | Scan
@@ -201,7 +203,7 @@ class FunctionFault(NamedTuple):
 
 
 class Result(NamedTuple, Generic[T]):
-    """How one attempt ended. A driver sets the fields up to `cause`, the router the others.
+    """How one attempt ended. A driver sets the fields up to `dedup`, the router the others.
 
     Attributes:
         outcome: one of the eleven. In doubt, AMBIGUOUS.
@@ -211,7 +213,10 @@ class Result(NamedTuple, Generic[T]):
         reason: a stable word for a special case, such as ``misconfigured``.
         request_id: the provider's id of the request.
         retry_after: seconds that the provider asked to wait.
-        executed: with AMBIGUOUS, True if the status was a success and only the rest is lost.
+        executed: with AMBIGUOUS, True if the status was a success and only the rest is lost, or the
+            function says that it has run.
+        dedup: with an answer of leeward's own handler, what that says of a repeated key: it is
+            recognised at the same ``target``, in the whole ``group``, or not (``none``).
         fault: with APP_ERROR, what the function raised.
         cause: the native exception.
         target: the target that this result is from.
@@ -229,6 +234,7 @@ class Result(NamedTuple, Generic[T]):
     executed: bool | None = None
     fault: FunctionFault | None = None
     cause: BaseException | None = None
+    dedup: str | None = None
     target: str | None = None
     attempts: tuple[Attempt, ...] = ()
     resolved: bool = False
@@ -236,11 +242,11 @@ class Result(NamedTuple, Generic[T]):
     def __repr__(self) -> str:
         return masked(
             self,
-            "outcome code message reason request_id retry_after executed fault target "
+            "outcome code message reason request_id retry_after executed fault dedup target "
             "attempts resolved",
         )
 
     @staticmethod
-    def ok(value: T, *, request_id: str | None = None) -> Result[T]:
+    def ok(value: T, *, request_id: str | None = None, dedup: str | None = None) -> Result[T]:
         """Return the result of a call that worked."""
-        return Result(Outcome.OK, value, request_id=request_id)
+        return Result(Outcome.OK, value, request_id=request_id, dedup=dedup)

@@ -32,7 +32,7 @@ def test_it_declares_every_capability_and_the_portable_limits(cloud: Local) -> N
     assert cloud.target == "local"
     assert Local("local:two").target == "local:two"
     assert cloud.capabilities == frozenset(Capability)
-    assert cloud.limits == Limits()
+    assert cloud.limits == Limits(batch_events=1000)
 
 
 def test_targets_in_one_process_are_independent(opened: Callable[..., Local]) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from leeward import App, Event
-from leeward.app.packaging.recipe import Declared, Entry, Wish
+from leeward.packaging.recipe import Declared, Entry, Wish
 
 DECLARED = Declared(
     functions={"charge": "bank-charge", "make": "make-it"},

@@ -23,9 +23,9 @@ from typer.testing import CliRunner
 
 from leeward import App, Client, ConfigError
 from leeward.adapter import TargetConfig
-from leeward.app.packaging.recipe import Entry, Wish
-from leeward.app.packaging.uv import Source
 from leeward.cli.app import app
+from leeward.packaging.recipe import Entry, Wish
+from leeward.packaging.uv import Source
 from leeward.registry import open_target
 from leeward_azure.deploy.indexing import index
 from tests.house.workspace import ROOT

@@ -11,15 +11,15 @@ from zipfile import ZipFile
 
 import pytest
 
-from leeward.app.packaging.archive import packed
-from leeward.app.packaging.build import check_sizes, cleaned, largest, wrong_wheels
-from leeward.app.packaging.entry import entry_text, found_app, handler_calls
-from leeward.app.packaging.loading import loaded
-from leeward.app.packaging.recipe import Entry, Limit
-from leeward.app.packaging.sources import copied, modules_in, sources_of
-from leeward.app.packaging.uv import Goal, Pinned, Source, program, read_lock, too_new
-from leeward.app.packaging.wheels import loads, tags_in, tags_of
 from leeward.errors import ConfigError
+from leeward.packaging.archive import packed
+from leeward.packaging.build import check_sizes, cleaned, largest, wrong_wheels
+from leeward.packaging.entry import entry_text, found_app, handler_calls
+from leeward.packaging.loading import loaded
+from leeward.packaging.recipe import Entry, Limit
+from leeward.packaging.sources import copied, modules_in, sources_of
+from leeward.packaging.uv import Goal, Pinned, Source, program, read_lock, too_new
+from leeward.packaging.wheels import loads, tags_in, tags_of
 from leeward_contract_tests.rows import each_row
 
 ON_2_26 = Goal("3.11", "x86_64", (2, 26))

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from leeward import App, ConfigError
-from leeward.app.packaging.recipe import Declared, Entry, Recipe, Wish
-from leeward.app.packaging.terraform import Configuration
 from leeward.app.runtimes import runtime_of
+from leeward.packaging.recipe import Declared, Entry, Recipe, Wish
+from leeward.packaging.terraform import Configuration
 from leeward_aws.deploy.crontab import expression
 from leeward_azure.deploy.host import host_json
 from leeward_contract_tests.rows import each_row

@@ -9,7 +9,7 @@ from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from zipfile import ZipFile
 
-from leeward.app.packaging.wheels import tags_in
+from leeward.packaging.wheels import tags_in
 from tests.house.workspace import ROOT
 
 MEMBERS = ("leeward", "leeward-aws", "leeward-azure", "leeward-google")

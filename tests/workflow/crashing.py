@@ -23,7 +23,6 @@ from leeward.workflow import read_definition
 from leeward.workflow.commands import Answer, Failure, Returned
 from leeward.workflow.document import written
 from leeward.workflow.driving import Drive, Means
-from leeward.workflow.engine import LEASE
 from leeward.workflow.journal import Journal
 from leeward.workflow.model import (
     NOT_SENT,
@@ -38,6 +37,7 @@ from leeward.workflow.model import (
 )
 from leeward.workflow.rows import Row, RunKey
 from leeward.workflow.runs import RunState
+from leeward.workflow.workers import LEASE
 from tests.workflow.strategies import INPUTS, Functions, definition_of
 
 Function = Callable[[str, str, int], Answer]

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from leeward.app.answers import Answer, failed
 from leeward.app.app import App
-from leeward.app.dead_letters import ATTRIBUTE, DeadLetters, Letter, Perform
+from leeward.app.context import Context
+from leeward.app.dead_letters import ATTRIBUTE, DeadLetters, Letter, Perform, dead_letters_at
 from leeward.app.events import event_in_headers, event_of, events_in, is_event
 from leeward.app.handlers import Handler
 from leeward.app.host import Host, event_key, tick_time
@@ -29,6 +30,7 @@ from leeward.app.problem import (
     failure_of,
     refused,
 )
+from leeward.app.schedules import parse as parse_schedule
 from leeward.app.settling import fails_as_one
 from leeward.app.traces import trace_ids
 from leeward.app.trial import Ran
@@ -44,6 +46,7 @@ __all__ = [
     "RESPONSE_TOO_LARGE",
     "Answer",
     "App",
+    "Context",
     "DeadLetters",
     "Delivery",
     "Failure",
@@ -62,6 +65,7 @@ __all__ = [
     "Ran",
     "SystemClock",
     "Undecodable",
+    "dead_letters_at",
     "decode",
     "delivery_of",
     "encode",
@@ -77,6 +81,7 @@ __all__ = [
     "is_event",
     "log_event",
     "new_id",
+    "parse_schedule",
     "refused",
     "serve",
     "tick_time",

@@ -16,9 +16,11 @@ from leeward.app.context import Context, Function, run
 from leeward.app.handlers import Handler as AppHandler
 from leeward.calls import OBJECT_VERBS
 from leeward.clock import Clock, SystemClock
-from leeward.delivery.dispatcher import Dispatcher, Handler
+from leeward.delivery.dispatcher import Dispatcher
 from leeward.delivery.policy import Policy
-from leeward.delivery.store import PATIENCE, Delivery, DeliveryStore, Recipient
+from leeward.delivery.rows import Delivery, Recipient
+from leeward.delivery.store import PATIENCE, DeliveryStore
+from leeward.delivery.workers import Handler
 from leeward.errors import ConfigError, LeewardError, Outcome
 from leeward.forking import ForkLock
 from leeward.json_text import decode
@@ -34,11 +36,9 @@ from leeward.sqlite.errors import DatabaseFault
 from leeward.sqlite.file_safety import keep_out_of_version_control
 
 if TYPE_CHECKING:
-    from leeward.adapter.looking import Look
-
-if TYPE_CHECKING:
     from tempfile import TemporaryDirectory
 
+    from leeward.adapter.looking import Look
     from leeward.local.objects import Objects
 
 LOGGER = "leeward.local"
@@ -49,6 +49,9 @@ CAN_LOCK = os.name == "posix"
 """Whether objects can be kept: they need file locks and symbolic links."""
 
 _WITHOUT_OBJECTS = frozenset(Capability) - {Capability.OBJECTS}
+
+LIMITS = Limits(batch_events=1000)
+"""What runs here fits most other targets, too; how many events go in one request no caller sees."""
 
 Verb = Callable[[Any, float], Result[Any]]
 
@@ -77,7 +80,7 @@ class Local(Driver):
         """
         self.target = target
         self.capabilities = frozenset(Capability) if CAN_LOCK else _WITHOUT_OBJECTS
-        self.limits = Limits()  # the defaults, so that what runs here fits most other targets, too
+        self.limits = LIMITS
         self._closed = False
         self._apps: list[App] = []
         self._file = None if os.fspath(path) == MEMORY else Path(path).absolute()

@@ -72,11 +72,10 @@ class Tables:
 
     def scan(self, call: Scan, timeout: float) -> Result[Page]:
         """Read the next items in the order of their keys; the cursor is the last one's key."""
+        most = call.most or PAGE_ITEMS
         with self._database.read(timeout) as connection:
-            rows = connection.execute(
-                _PAGE, (call.table, call.cursor or "", PAGE_ITEMS + 1)
-            ).fetchall()
-        page, more = rows[:PAGE_ITEMS], len(rows) > PAGE_ITEMS
+            rows = connection.execute(_PAGE, (call.table, call.cursor or "", most + 1)).fetchall()
+        page, more = rows[:most], len(rows) > most
         try:
             items = tuple(_stored(*row[:3]) for row in page)
         except ValueError as error:

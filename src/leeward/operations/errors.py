@@ -21,6 +21,7 @@ from leeward.adapter import (
     Store,
 )
 from leeward.calls import OBJECT_READS, OBJECT_VERBS
+from leeward.envelope import NOT_KEPT, NOT_RECOGNISED, RUNNING, UNKNOWN
 from leeward.errors import (
     AllTargetsUnavailable,
     AuthError,
@@ -115,6 +116,22 @@ _REMEDIES: Mapping[str, str] = {
 }
 """What to do about a `reason`, where that is more than its outcome says."""
 
+
+_KNOWN_KEY: Mapping[str, tuple[str, str]] = {
+    RUNNING: (
+        "did not run again: an earlier call with its key is still running",
+        "Ask again later, with idempotency_key={0.idempotency_key!r}.",
+    ),
+    UNKNOWN: (
+        "did not run again: an earlier call with its key may have run, or not",
+        "Find out what happened (idempotency key {0.idempotency_key}), then settle its record.",
+    ),
+    NOT_KEPT: (
+        "did not run again: an earlier call with its key has run, and its result was not kept",
+        "Look up what it has done (idempotency key {0.idempotency_key}).",
+    ),
+}
+"""What an idempotent function says of a key that it knows, and what to do, by the reason."""
 
 LONGEST = 500
 """Characters of what a target has said that go into a message."""
@@ -231,13 +248,17 @@ def _unknown_message(call: Call, result: Result[Any]) -> str:
             f"{_subject(call, result)} got no usable answer{_detail(result)}. "
             f"Nothing was changed; {'load' if isinstance(call, Load) else 'read'} again."
         )
+    if isinstance(call, Invoke) and (known := _KNOWN_KEY.get(str(result.reason))):
+        what, remedy = known
+        return f"{_subject(call, result)} {what}{_detail(result)}. {remedy.format(call)}"
     certain = "ran, but its answer was lost" if result.executed else "may have run, or not"
-    return f"{_subject(call, result)} {certain}{_detail(result)}. {_next_step(call)}"
+    is_unkeyed = result.dedup == NOT_RECOGNISED
+    return f"{_subject(call, result)} {certain}{_detail(result)}. {_next_step(call, is_unkeyed)}"
 
 
-def _next_step(call: Call) -> str:
+def _next_step(call: Call, is_unkeyed: bool) -> str:
     match call:
-        case Invoke() | Enqueue() if call.effect is Effect.UNSAFE:
+        case Invoke() | Enqueue() if call.effect is Effect.UNSAFE or is_unkeyed:
             return (
                 "It is unsafe to repeat, so leeward did not. Find out what happened before "
                 f"calling again (idempotency key {call.idempotency_key})."

@@ -202,6 +202,8 @@ class FailoverDriver(Driver):
             raise failures[0]
 
     def _stop(self) -> None:
+        with self._shared.lock:
+            self._shared.core.health.heartbeat.end()
         if self._shared.background is not None:
             self._shared.background.close()
 

@@ -33,6 +33,7 @@ from leeward.adapter.classification import (
     Classification,
     by_code,
     by_status,
+    code_in,
 )
 from leeward.adapter.exchange import error_in
 from leeward.adapter.wire import Response
@@ -250,8 +251,7 @@ def error_code(response: Response) -> str | None:
         found = body.get("code") or body.get("Code") or body.get("__type")
     if not isinstance(found, str):
         return None
-    code = found.partition(":")[0].rpartition("#")[2].strip()
-    return code if re.fullmatch(r"[A-Za-z][A-Za-z0-9._-]{0,99}", code) else None
+    return code_in(found.partition(":")[0].rpartition("#")[2].strip())
 
 
 def error_message(response: Response) -> str:

@@ -61,11 +61,11 @@ def package(
 
     Nothing is deployed. The same app gives the same bytes.
     """
-    from leeward.app.packaging.build import build, write_template
-    from leeward.app.packaging.recipe import GROUP, Recipe
-    from leeward.app.packaging.uv import Source
     from leeward.app.runtimes import runtime_of
     from leeward.cli.package.wanted import Request, wanted
+    from leeward.packaging.build import build, write_template
+    from leeward.packaging.recipe import GROUP, Recipe
+    from leeward.packaging.uv import Source
 
     options = options_of(context)
     if not options.trust_env:

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from leeward.app.packaging.build import Origin
-from leeward.app.packaging.entry import found_app, handler_calls
-from leeward.app.packaging.loading import loaded
-from leeward.app.packaging.recipe import ARCHES, Declared, Entry, Wish
-from leeward.app.packaging.sources import is_entry_of_another, modules_in, sources_of
-from leeward.app.packaging.uv import Source
 from leeward.config import Config, load_settings
 from leeward.errors import ConfigError
+from leeward.packaging.build import Origin
+from leeward.packaging.entry import found_app, handler_calls
+from leeward.packaging.loading import loaded
+from leeward.packaging.recipe import ARCHES, Declared, Entry, Wish
+from leeward.packaging.sources import is_entry_of_another, modules_in, sources_of
+from leeward.packaging.uv import Source
 from leeward.values import NOTHING
 
 SETTINGS = "leeward.toml"

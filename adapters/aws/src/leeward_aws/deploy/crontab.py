@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from leeward.app.schedules import parse
+from leeward.app.kit import parse_schedule
 
 
 def expression(text: str) -> str:
     """Return a crontab's line as an expression of Scheduler."""
-    found = parse(text)
+    found = parse_schedule(text)
     days = _field(found.days, 1, 31)
     weekdays = _field({each + 1 for each in found.weekdays}, 1, 7)
     if weekdays == "*":

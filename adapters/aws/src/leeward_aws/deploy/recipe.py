@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from leeward.app.packaging.recipe import (
+from leeward.packaging.kit import (
     Command,
     Limit,
     Recipe,

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from leeward.app.packaging.recipe import Declared
+from leeward.packaging.kit import (
+    Declared,
+)
 
 Json = dict[str, Any]
 

@@ -16,16 +16,17 @@ import re
 from typing import Any, Final
 
 from leeward.app.kit import Handler, Kind
-from leeward.app.packaging.needs import (
+from leeward.errors import ConfigError
+from leeward.packaging.kit import (
     DEAD,
     ORDERED,
     DeadQueue,
+    Template,
+    Wish,
     dead_queue,
     retries_of,
     seconds_of,
 )
-from leeward.app.packaging.recipe import Template, Wish
-from leeward.errors import ConfigError
 from leeward_aws.deploy.crontab import expression
 from leeward_aws.deploy.roles import RECEIVE, allow, arn, of_app, queue_arn, role
 from leeward_aws.runtime.schedules import OWN

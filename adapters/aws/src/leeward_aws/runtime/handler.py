@@ -131,9 +131,10 @@ def _call(run: Run, own: Handler | None, event: Any) -> tuple[Exception | None, 
     answer = run.host.run(
         own, Delivery(given, run.id, key, seconds, None, run.trace(), run.headers())
     )
-    if answer.failure is not None:
+    sealed = answer.envelope() if sent is not None and sent.envelope else None
+    if answer.failure is not None and sealed is None:
         return failed_with(answer, told=own.kind is Kind.CALL), None
-    value = decode(answer.body)
+    value = decode(answer.body) if sealed is None else sealed
     if not fits(answer.body, value):
         return failed_with(too_large(answer), told=True), None
     return None, value

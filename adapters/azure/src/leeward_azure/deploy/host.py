@@ -10,8 +10,12 @@ from collections.abc import Iterator
 from typing import Final
 
 from leeward.app.kit import Handler, Kind
-from leeward.app.packaging.needs import ATTEMPTS, dead_queue, seconds_of
-from leeward.app.packaging.recipe import Wish
+from leeward.packaging.kit import (
+    ATTEMPTS,
+    Wish,
+    dead_queue,
+    seconds_of,
+)
 
 LEAST: Final = 300
 """Seconds of ``functionTimeout``, if nobody needs more: the default of a Consumption plan."""

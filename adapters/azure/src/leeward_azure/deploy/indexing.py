@@ -12,9 +12,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from leeward.app.packaging.recipe import ARCHES, Wish
-from leeward.app.packaging.uv import Source, run, told
 from leeward.errors import ConfigError
+from leeward.packaging.kit import ARCHES, Source, Wish, run, told
 
 WORKER: Final = "azure-functions-runtime<2"
 

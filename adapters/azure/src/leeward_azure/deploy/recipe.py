@@ -11,16 +11,16 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from leeward.app.packaging.recipe import (
+from leeward.errors import ConfigError
+from leeward.packaging.kit import (
     Command,
     Recipe,
+    Source,
     System,
     Wish,
     known_python,
     same_versions,
 )
-from leeward.app.packaging.uv import Source
-from leeward.errors import ConfigError
 from leeward_azure.deploy.host import host_json
 from leeward_azure.deploy.template import template
 

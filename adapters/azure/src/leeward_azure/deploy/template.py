@@ -16,9 +16,17 @@ from collections.abc import Mapping
 from typing import Final
 
 from leeward.app.kit import Kind
-from leeward.app.packaging.needs import dead_queue, of_kind, retries_of, seconds_of
-from leeward.app.packaging.recipe import Template, Wish
-from leeward.app.packaging.terraform import Configuration, of, unique
+from leeward.packaging.kit import (
+    Configuration,
+    Template,
+    Wish,
+    dead_queue,
+    of,
+    of_kind,
+    retries_of,
+    seconds_of,
+    unique,
+)
 from leeward_azure.deploy.host import deliveries, storage_queues
 
 GROUP: Final = "${var.resource_group}"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from functools import cache
+from functools import partial
 from typing import Any
 
-from leeward.adapter import Driver, Result, TargetConfig
-from leeward.adapter.queues import QueueCall, ask
-from leeward.app.kit import DeadLetters, SystemClock
+from leeward.adapter import TargetConfig
+from leeward.adapter.queues import ask
+from leeward.app.kit import DeadLetters, Perform, dead_letters_at
 
 
 def dead_letters(queues: Mapping[str, str] | None, storage: str) -> DeadLetters:
@@ -20,16 +20,14 @@ def dead_letters(queues: Mapping[str, str] | None, storage: str) -> DeadLetters:
         storage: the setting with the connection to the account of the queues.
     """
 
-    @cache
-    def target() -> Driver:
+    def target() -> Perform:
         from leeward_azure.driver import open_driver
 
-        return open_driver(TargetConfig("azure", "azure", None, _account(storage), os.environ))
+        return partial(
+            ask, open_driver(TargetConfig("azure", "azure", None, _account(storage), os.environ))
+        )
 
-    def perform(call: QueueCall, seconds: float) -> Result[Any]:
-        return ask(target(), call, seconds)
-
-    return DeadLetters(queues or {}, perform, SystemClock())
+    return dead_letters_at(queues, target)
 
 
 def _account(storage: str) -> dict[str, Any]:

@@ -15,10 +15,10 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-from leeward.app.context import Context
 from leeward.app.kit import (
     HEALTH_PATH,
     App,
+    Context,
     DeadLetters,
     Handler,
     Host,

@@ -13,8 +13,15 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from leeward.app.packaging.recipe import Command, Recipe, System, Wish, known_python, same_versions
 from leeward.errors import ConfigError
+from leeward.packaging.kit import (
+    Command,
+    Recipe,
+    System,
+    Wish,
+    known_python,
+    same_versions,
+)
 from leeward_google.deploy.template import template
 
 PYTHONS: Final = ("3.11", "3.12", "3.13", "3.14")

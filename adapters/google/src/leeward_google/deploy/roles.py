@@ -9,8 +9,12 @@ from __future__ import annotations
 from typing import Final
 
 from leeward.app.kit import Kind
-from leeward.app.packaging.recipe import Wish
-from leeward.app.packaging.terraform import Configuration, of, unique
+from leeward.packaging.kit import (
+    Configuration,
+    Wish,
+    of,
+    unique,
+)
 
 PROJECT: Final = "${var.project}"
 REGION: Final = "${var.region}"

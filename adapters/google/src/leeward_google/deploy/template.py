@@ -14,10 +14,16 @@ from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 from leeward.app.kit import Handler, Kind
-from leeward.app.packaging.needs import DEAD, dead_queue, seconds_of
-from leeward.app.packaging.recipe import Template, Wish
-from leeward.app.packaging.terraform import Configuration, of
 from leeward.errors import ConfigError
+from leeward.packaging.kit import (
+    DEAD,
+    Configuration,
+    Template,
+    Wish,
+    dead_queue,
+    of,
+    seconds_of,
+)
 from leeward_google.deploy.roles import (
     PROJECT,
     PUBLISHER,

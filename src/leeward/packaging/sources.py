@@ -9,8 +9,8 @@ from pathlib import Path
 from shutil import copyfile
 from typing import Final
 
-from leeward.app.packaging.entry import handler_calls
 from leeward.errors import ConfigError
+from leeward.packaging.entry import handler_calls
 
 CACHES: Final = ("__pycache__", "node_modules", "*.egg-info")
 """Names of folders that are made, and not written; nor goes whatever begins with a dot."""

@@ -11,8 +11,8 @@ import ast
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from leeward.app.packaging.recipe import Entry
 from leeward.errors import ConfigError
+from leeward.packaging.recipe import Entry
 
 
 class HandlerCall(NamedTuple):

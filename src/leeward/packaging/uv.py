@@ -16,8 +16,8 @@ from pathlib import Path
 from shutil import which
 from typing import Any, Final, NamedTuple
 
-from leeward.app.packaging.wheels import least_glibc, tags_of
 from leeward.errors import ConfigError
+from leeward.packaging.wheels import least_glibc, tags_of
 
 LEVELS: Final = ((2, 17), (2, 28), *((2, minor) for minor in range(31, 41)))
 """The versions of glibc that uv can resolve for."""

@@ -13,13 +13,13 @@ from shutil import rmtree
 from tempfile import TemporaryDirectory
 from typing import Final, NamedTuple
 
-from leeward.app.packaging.archive import ZLIB, files_below, packed, written
-from leeward.app.packaging.entry import entry_text, handler_calls
-from leeward.app.packaging.recipe import ARCHES, Limit, Recipe, Template, Wish
-from leeward.app.packaging.sources import copied
-from leeward.app.packaging.uv import Goal, NotLoadable, Pinned, Source, install, resolved
-from leeward.app.packaging.wheels import is_pure, loads, tags_in
 from leeward.errors import ConfigError
+from leeward.packaging.archive import ZLIB, files_below, packed, written
+from leeward.packaging.entry import entry_text, handler_calls
+from leeward.packaging.recipe import ARCHES, Limit, Recipe, Template, Wish
+from leeward.packaging.sources import copied
+from leeward.packaging.uv import Goal, NotLoadable, Pinned, Source, install, resolved
+from leeward.packaging.wheels import is_pure, loads, tags_in
 
 NOISE: Final = ("INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "uv_cache.json")
 """What an installer writes beside a package, and differs from one to the next."""

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from leeward.app.app import App
-from leeward.app.packaging.uv import Source
 from leeward.errors import ConfigError
+from leeward.packaging.uv import Source
 from leeward.values import NOTHING
 
 GROUP: Final = "leeward.packagers"

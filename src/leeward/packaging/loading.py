@@ -12,8 +12,8 @@ from pathlib import Path
 from stat import S_IWOTH
 
 from leeward.app.app import App
-from leeward.app.packaging.recipe import Entry
 from leeward.errors import ConfigError
+from leeward.packaging.recipe import Entry
 
 
 def loaded(folder: Path, entry: Entry) -> App:
