@@ -126,6 +126,13 @@ def test_what_keeps_an_instance_warm_runs_no_handler(function: Deployed) -> None
     assert function.seen() == []
 
 
+def test_a_subscriber_that_is_named_gets_events_of_its_type_alone(function: Deployed) -> None:
+    """Others are acknowledged: no subscription can filter by a type that the message has inside."""
+    for type, seen in (("order.gone", 0), ("order.created", 1)):
+        assert function.send(events.structured("/created", type=type)).status < 300
+        assert len(function.seen()) == seen
+
+
 def test_events_of_all_three_forms_reach_their_subscribers(function: Deployed) -> None:
     """Binary, structured and batched, without a time too; others are acknowledged."""
     timeless = {name: value for name, value in events.binary().headers.items() if name != "Ce-Time"}
