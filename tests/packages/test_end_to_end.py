@@ -230,8 +230,7 @@ def test_what_has_no_wheel_is_built_only_where_the_user_says_so(
     words += ["--python", HERE, "--find-links", links, "--find-links", tmp_path]
     code, told = package(*words)
     assert code == 2
-    assert "has no wheel" in told["error"]["message"]
-    assert "`plain`" in told["error"]["message"] or "`native`" in told["error"]["message"]
+    assert re.match("(plain|native) has no wheel for", told["error"]["message"])
     both = ("--allow-build", "plain", "--allow-build", "native")
     code, told = package(*words, *both)
     assert "native 1.0 is a wheel for" in told["error"]["message"]

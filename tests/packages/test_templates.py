@@ -71,6 +71,7 @@ def test_on_aws_failed_messages_are_not_taken_for_done() -> None:
     assert properties["SendDeadQueue"]["QueueName"] == "parcels-gone"
     assert properties["PayQueue"]["RedrivePolicy"]["maxReceiveCount"] == 10
     assert properties["PayDeadQueue"]["QueueName"] == "bills-dead"
+    assert properties["RememberDeadQueue"]["QueueName"] == "memories"
     assert properties["PayDeadQueue"]["MessageRetentionPeriod"] == 14 * 86_400
 
 
@@ -248,7 +249,8 @@ def test_on_google_each_handler_is_pushed_to_and_its_dead_letters_are_kept() -> 
             "roles/run.invoker",
             f"serviceAccount:{account}",
         )
-    assert subscriptions["parcels-gone"]["message_retention_duration"] == "1209600s"
+    for name in ("parcels-gone", "memories", "watch-all-dead"):
+        assert subscriptions[name]["message_retention_duration"] == "1209600s"
     assert 'attributes."ce-type" = "order.created"' in subscriptions["remember"]["filter"]
     assert "filter" not in subscriptions["watch-all"]
     assert subscriptions["send"]["ack_deadline_seconds"] == 50

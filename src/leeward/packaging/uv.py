@@ -27,6 +27,9 @@ NEWEST: Final = LEVELS[-1]
 SECONDS: Final = 600
 """For one run of uv, which may fetch a lot."""
 
+_WITHOUT_WHEEL: Final = re.compile(r"Wheels are required for `([^`]+)`")
+"""How uv names what it would have to build."""
+
 LONGEST: Final = 2000
 """Characters of what uv says that are passed on."""
 
@@ -138,8 +141,9 @@ def resolved(
         if newer.returncode == 0:
             found = read_lock((folder / "pylock.toml").read_text(encoding="utf-8"))
             raise NotLoadable("; ".join(too_new(found, goal)) or said)
+        named = ", ".join(sorted(set(_WITHOUT_WHEEL.findall(said)))) or "a package"
         raise ConfigError(
-            f"a package has no wheel for Python {goal.python} on {goal.machine}, and what has "
+            f"{named} has no wheel for Python {goal.python} on {goal.machine}, and what has "
             "native code cannot be built for another machine; look for a version with a wheel, "
             "make one on such a machine and name its folder with --find-links, or, if it is pure "
             f"Python, let it be built here with --allow-build NAME. uv says: {said}"

@@ -18,7 +18,6 @@ from typing import Any, Final
 from leeward.app.kit import Handler, Kind
 from leeward.errors import ConfigError
 from leeward.packaging.kit import (
-    DEAD,
     ORDERED,
     DeadQueue,
     Template,
@@ -103,7 +102,7 @@ def _resources(wish: Wish, handler: Handler) -> Json:
         found, events, statements = _queue(wish, handler, seconds)
     else:
         found, events = _triggers(wish, handler)
-        statements = [allow(["sqs:SendMessage"], queue_arn(f"{handler.name}{DEAD}"))]
+        statements = [allow(["sqs:SendMessage"], queue_arn(_dead(wish, handler)))]
     id, function = _id(handler.name), own_name(wish, handler)
     found[f"{id}Role"] = role(function, [*statements, *of_app(wish.declared)])
     found[id] = {
@@ -159,7 +158,7 @@ def _queue_rights(queue: str, dead: DeadQueue) -> list[Json]:
 
 def _triggers(wish: Wish, handler: Handler) -> tuple[Json, Json]:
     """Return the dead-letter queue of a handler that Lambda calls, and what calls it."""
-    id, dead = _id(handler.name), f"{handler.name}{DEAD}"
+    id, dead = _id(handler.name), _dead(wish, handler)
     found = {f"{id}DeadQueue": _dead_sqs(dead)}
     letters = {"Arn": {"Fn::GetAtt": [f"{id}DeadQueue", "Arn"]}}
     if handler.kind is Kind.SCHEDULE:
@@ -187,6 +186,11 @@ def _triggers(wish: Wish, handler: Handler) -> tuple[Json, Json]:
         "DeadLetterConfig": letters,
     }
     return found, {"Event": {"Type": "EventBridgeRule", "Properties": properties}}
+
+
+def _dead(wish: Wish, handler: Handler) -> str:
+    """Return the queue of what a handler has failed with that Lambda calls."""
+    return dead_queue(handler, handler.name, wish.entry.options).name
 
 
 def _asynchronous(handler: Handler) -> Json:

@@ -44,7 +44,8 @@ def index(wish: Wish, folder: Path, source: Source) -> tuple[str, ...]:
     links = [f"--find-links={each}" for each in source.links]
     done = run(
         [
-            *("run", "--no-project", "--python", wish.python, "--with", WORKER, *links),
+            *("run", "--no-project", "--no-python-downloads", "--python", wish.python),
+            *("--with", WORKER, *links),
             *(["--no-index"] if source.offline else []),
             *("--", "python", "-I", str(PROGRAM), str(folder)),
         ],
