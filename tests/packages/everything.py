@@ -48,5 +48,6 @@ def app() -> App:
 
 def wish(options: Mapping[str, Any] | None = None, declared: Declared = DECLARED) -> Wish:
     """Make the wish for a package of the app, with dead letters of leeward's own for parcels."""
-    chosen = {"dead_letters": {"parcels": "parcels-gone"}, **(options or {})}
+    dead = {"parcels": "parcels-gone", "remember": "memories"}
+    chosen = {"dead_letters": dead, **(options or {})}
     return Wish(app(), Entry("shop", "app", chosen), "3.13", "x86_64", {}, declared)

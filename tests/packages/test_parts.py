@@ -18,7 +18,7 @@ from leeward.packaging.entry import entry_text, found_app, handler_calls
 from leeward.packaging.loading import loaded
 from leeward.packaging.recipe import Entry, Limit
 from leeward.packaging.sources import copied, modules_in, sources_of
-from leeward.packaging.uv import Goal, Pinned, Source, read_lock, too_new
+from leeward.packaging.uv import Goal, Pinned, Source, program, read_lock, too_new
 from leeward.packaging.wheels import loads, tags_in, tags_of
 from leeward_contract_tests.rows import each_row
 
@@ -231,6 +231,19 @@ def test_the_app_of_a_folder_is_loaded_and_forgotten(tmp_path: Path) -> None:
     (tmp_path / "one").chmod(0o777)
     with pytest.raises(ConfigError, match="may be written by others"):
         loaded(tmp_path / "one", Entry("shop", "app"))
+
+
+def test_without_uv_the_command_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It is no part of leeward: an extra, or a program on the path."""
+    monkeypatch.setitem(sys.modules, "uv", None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ConfigError, match=r'pip install "leeward\[package\]"'):
+        program()
+    (tmp_path / "uv").write_text("#!/bin/sh\n")
+    (tmp_path / "uv").chmod(0o755)
+    assert program() == str(tmp_path / "uv")
 
 
 def test_a_pinned_package_is_one_line_with_its_hashes() -> None:

@@ -71,6 +71,7 @@ def test_on_aws_failed_messages_are_not_taken_for_done() -> None:
     assert properties["SendDeadQueue"]["QueueName"] == "parcels-gone"
     assert properties["PayQueue"]["RedrivePolicy"]["maxReceiveCount"] == 10
     assert properties["PayDeadQueue"]["QueueName"] == "bills-dead"
+    assert properties["RememberDeadQueue"]["QueueName"] == "memories"
     assert properties["PayDeadQueue"]["MessageRetentionPeriod"] == 14 * 86_400
 
 
@@ -82,7 +83,15 @@ def test_on_aws_what_lambda_calls_is_tried_again_and_kept() -> None:
         for name, each in properties.items()
         if "EventInvokeConfig" in each
     }
-    assert retries == {"Make": 0, "Count": 1, "Remember": 2, "WatchAll": 2, "Sweep": 2}
+    assert retries == {
+        "Make": 0,
+        "Count": 1,
+        "Remember": 2,
+        "WatchAll": 2,
+        "Sweep": 2,
+        "Send": 2,
+        "Pay": 2,
+    }
     for name in retries:
         target = properties[name]["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]
         kept = {"Fn::GetAtt": [f"{name}DeadQueue", "Arn"]}
@@ -132,7 +141,8 @@ def test_on_aws_a_role_names_what_it_may_touch() -> None:
     assert sending <= allowed["Send"]
     assert ("sqs:ReceiveMessage", "bills") in allowed["Pay"]
     assert not {each for each in allowed["Pay"] if "parcels" in each[1]}
-    assert not {each for each in allowed["Pay"] if each[0] == "sqs:SendMessage"}
+    sent = {each[1] for each in allowed["Pay"] if each[0] == "sqs:SendMessage"}
+    assert sent == {"bills-dead"}
     logs = [each[1] for each in allowed["Pay"] if each[0].startswith("logs:")]
     assert all(each.startswith("log-group:/aws/lambda/pay") for each in logs)
 
@@ -149,21 +159,18 @@ def test_on_aws_its_own_translator_and_linter_take_the_template(tmp_path: Path) 
     made["wrong"]["Resources"]["Count"]["Properties"]["EventInvokeConfig"] = {
         "MaximumRetryAttempts": 7
     }
-    said = {}
+    files = []
     for name, each in made.items():
-        file = tmp_path / f"{name}.json"
-        file.write_text(json.dumps(each))
-        program = Path(__file__).with_name("sam_check.py")
-        done = subprocess.run(
-            [str(executable("sam", "python")), str(program), str(file)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.stderr == ""
-        said[name] = done.stdout
-    assert (said["all"], said["fifo"]) == ("", "")
-    assert "7 is greater than the maximum of 2" in said["wrong"]
+        files.append(tmp_path / f"{name}.json")
+        files[-1].write_text(json.dumps(each))
+    program = Path(__file__).with_name("sam_check.py")
+    done = subprocess.run(
+        [executable("sam", "python"), program, *files], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    good, ordered_, wrong = (json.loads(line) for line in done.stdout.splitlines())
+    assert (good, ordered_) == ([], [])
+    assert wrong == ["7 is greater than the maximum of 2"]
     queues = [each["Properties"] for each in document("aws", fifo)["Resources"].values()]
     names = {each["QueueName"]: each["FifoQueue"] for each in queues if "QueueName" in each}
     assert names == {"parcels.fifo": True, "parcels-dead.fifo": True}
@@ -242,7 +249,8 @@ def test_on_google_each_handler_is_pushed_to_and_its_dead_letters_are_kept() -> 
             "roles/run.invoker",
             f"serviceAccount:{account}",
         )
-    assert subscriptions["parcels-gone"]["message_retention_duration"] == "1209600s"
+    for name in ("parcels-gone", "memories", "watch-all-dead"):
+        assert subscriptions[name]["message_retention_duration"] == "1209600s"
     assert 'attributes."ce-type" = "order.created"' in subscriptions["remember"]["filter"]
     assert "filter" not in subscriptions["watch-all"]
     assert subscriptions["send"]["ack_deadline_seconds"] == 50

@@ -14,14 +14,14 @@ from leeward.app.events import event_in_headers, event_of, events_in, is_event
 from leeward.app.handlers import Handler
 from leeward.app.host import Host, event_key, tick_time
 from leeward.app.http import (
+    HEALTH_PATH,
     HttpAnswer,
     HttpRequest,
     delivery_of,
     headers_of,
     http_answer,
-    is_warm_up,
     serve,
-    warmed,
+    upkeep,
 )
 from leeward.app.problem import (
     RESPONSE_TOO_LARGE,
@@ -43,6 +43,7 @@ from leeward.logs import log_event
 
 __all__ = [
     "ATTRIBUTE",
+    "HEALTH_PATH",
     "RESPONSE_TOO_LARGE",
     "Answer",
     "App",
@@ -79,7 +80,6 @@ __all__ = [
     "headers_of",
     "http_answer",
     "is_event",
-    "is_warm_up",
     "log_event",
     "new_id",
     "otel",
@@ -88,5 +88,5 @@ __all__ = [
     "serve",
     "tick_time",
     "trace_ids",
-    "warmed",
+    "upkeep",
 ]

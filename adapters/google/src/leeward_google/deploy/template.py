@@ -227,9 +227,10 @@ def _pushed(
     if handler.retries is not None and attempts != dead.deliveries and not dead.by_leeward:
         note = (
             f"{handler.name}: {handler.retries} retries are wanted, and Pub/Sub gives a message up "
-            f"after {attempts} deliveries; name a dead-letter topic in the entry file, and leeward "
-            "does so earlier"
+            f"after {attempts} deliveries"
         )
+        if handler.kind is not Kind.EVENT:
+            note += "; name a dead-letter topic in the entry file, and leeward does so itself"
         return [note]
     return []
 
