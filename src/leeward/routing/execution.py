@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from leeward.adapter import Call, Publish, Result
 from leeward.errors import Outcome
+from leeward.routing.attempt_time import is_used_up
 from leeward.routing.batches import Batch, all_taken
 from leeward.routing.call import (
     AttemptEnded,
@@ -132,8 +133,9 @@ class _History:
             self._last = command.target, result
             if outcome is Outcome.AMBIGUOUS and not self._unknown[1].executed:
                 self._unknown = self._last
-            cut_off = now - began >= command.timeout
-            event = AttemptEnded(command.attempt, outcome, retry_after, cut_off)
+            cut_off = is_used_up(command.timeout, began, now)
+            early = cut_off and command.early
+            event = AttemptEnded(command.attempt, outcome, retry_after, cut_off, early)
         self._weigh(command, outcome, result.reason, began, now)
         self._attempts.append(
             Attempt(
