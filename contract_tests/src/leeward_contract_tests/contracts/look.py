@@ -55,7 +55,7 @@ CALLS: Final[Mapping[str, Callable[[str], Call]]] = {
 
 
 class LookContract(Contract):
-    """Say what is there, and change nothing."""
+    """Find what is there, miss what is not, and change nothing."""
 
     def test_what_is_there_is_seen(self, watched: FaultyDriver) -> None:
         """Answer OK with a `Seen`: it is there, or it says why nobody can tell."""
