@@ -24,6 +24,7 @@ from leeward.adapter.options import (
 )
 from leeward.adapter.text import BASE64
 from leeward.errors import ConfigError
+from leeward_azure.settings import service_bus
 from leeward_azure.settings.connections import EMULATOR, Cosmos, parse_cosmos, parse_storage
 from leeward_azure.settings.endpoints import check_configured, cloud_of, endpoint
 from leeward_azure.settings.services import (
@@ -35,6 +36,7 @@ from leeward_azure.settings.services import (
     Functions,
     Lookup,
     Queues,
+    ServiceBus,
     Tables,
     is_topic_name,
 )
@@ -186,6 +188,7 @@ OPTIONS: Final = (
            secret=True),
     Option("authority_host", "of a sovereign cloud; its endpoints follow",
            variables="AZURE_AUTHORITY_HOST", check=_authority),
+    *service_bus.OPTIONS,
     *http_options("REQUESTS_CA_BUNDLE"),
 )  # fmt: skip
 
@@ -204,6 +207,7 @@ class Settings(NamedTuple):
         authority: the host that signs in, where it is not the public cloud's.
         http: how requests are carried.
         blobs: for objects; None if they are not configured.
+        service_bus: for dead letters; the same.
     """
 
     functions: Functions | None = None
@@ -216,6 +220,7 @@ class Settings(NamedTuple):
     authority: str | None = None
     http: HttpSettings = HttpSettings()
     blobs: Blobs | None = None
+    service_bus: ServiceBus | None = None
 
 
 def settings_from(config: TargetConfig) -> Settings:
@@ -239,8 +244,9 @@ def settings_from(config: TargetConfig) -> Settings:
         authority=values["authority_host"],
         http=http_settings(values),
         blobs=account.blobs if account else values["storage_blob_url"],
+        service_bus=values["service_bus_connection_string"] or values["service_bus_url"],
     )
-    if not any((*settings[:4], settings.blobs)):
+    if not any((*settings[:4], settings.blobs, settings.service_bus)):
         raise ConfigError(
             f"nothing is configured for {config.name!r}: in {config.section} set {_FUNCTIONS[0]} "
             f"to invoke, {_QUEUES[0]} to enqueue, {_EVENTS[0]} to publish, {_TABLES[0]} with "
@@ -330,6 +336,7 @@ def _check_identity(settings: Settings, config: TargetConfig) -> None:
         "events": events and not (events.key or events.keys or events.sas),
         "tables": tables and not tables.key,
         "blobs": settings.blobs and not (settings.blobs.key or settings.blobs.sas),
+        "service_bus": settings.service_bus and not settings.service_bus.key,
     }
     if not config.trust_env and settings.identity is None and any(tokens.values()):
         raise ConfigError(
