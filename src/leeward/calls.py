@@ -10,6 +10,7 @@ from leeward.values import Attempt, Effect, Event, Item
 
 if TYPE_CHECKING:
     from leeward.object_calls import DeleteObject, GetObject, HeadObject, ListObjects, PutObject
+    from leeward.run_calls import AbortRun, GetRun, StartRun
 
 T = TypeVar("T")
 
@@ -18,6 +19,8 @@ OBJECT_READS: Final = frozenset({"get_object", "head_object", "list_objects"})
 OBJECT_VERBS: Final = OBJECT_WRITES | OBJECT_READS
 """The verbs of the calls in `leeward.object_calls`, whose first field is the bucket. Who has one of
 all calls in hand goes by them, so that those classes are not loaded for it."""
+RUN_VERBS: Final = frozenset({"start_run", "get_run", "abort_run"})
+"""Likewise, of the calls in `leeward.run_calls`, whose first field is the workflow."""
 
 
 class Key(NamedTuple):
@@ -139,14 +142,16 @@ class Scan(NamedTuple):
 
     Attributes:
         cursor: the `cursor` of the page before; None for the first page.
+        most: items of the page, at most, where the driver is not to choose; a page may have fewer.
     """
 
     table: str
     cursor: str | None = None
+    most: int | None = None
     verb: Literal["scan"] = "scan"
 
     def __repr__(self) -> str:
-        return masked(self, "table verb")
+        return masked(self, "table most verb")
 
 
 DataCall: TypeAlias = Store | Load | Delete | Scan
@@ -155,7 +160,10 @@ DataCall: TypeAlias = Store | Load | Delete | Scan
 ObjectCall: TypeAlias = "PutObject | GetObject | HeadObject | ListObjects | DeleteObject"
 """What concerns a bucket; see `leeward.object_calls`."""
 
-Call: TypeAlias = "Invoke | Enqueue | Publish | DataCall | ObjectCall"
+RunCall: TypeAlias = "StartRun | GetRun | AbortRun"
+"""What concerns a run of a workflow; see `leeward.run_calls`."""
+
+Call: TypeAlias = "Invoke | Enqueue | Publish | DataCall | ObjectCall | RunCall"
 
 
 class Stored(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from leeward.clock import Clock
@@ -205,6 +206,14 @@ def run(function: Function, payload: Any, context: Context) -> Any:
 
 def takes_context(function: Function) -> bool:
     """Return whether `function` has a second positional parameter."""
+    try:
+        return _takes_two(function)
+    except TypeError:  # an object that can be called, and has no hash
+        return _takes_two.__wrapped__(function)
+
+
+@lru_cache(maxsize=1024)
+def _takes_two(function: Function) -> bool:
     from inspect import Parameter, signature
 
     try:

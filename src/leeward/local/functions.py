@@ -19,7 +19,7 @@ from leeward.app.problem import Problem
 from leeward.app.triggers import Delivery, Platform
 from leeward.clock import Clock
 from leeward.delivery.dispatcher import Accept
-from leeward.delivery.store import Message, Recipient
+from leeward.delivery.rows import Message, Recipient
 from leeward.entropy import new_id
 from leeward.envelope import fault_of
 from leeward.errors import ConfigError, Outcome

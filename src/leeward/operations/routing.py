@@ -12,6 +12,12 @@ from leeward.routing.select import NO_GROUPS
 from leeward.values import NOTHING
 
 
+def _runs(config: Config, drivers: Sequence[Driver]) -> str | None:
+    """Return the target at which runs live, if it is one of the order."""
+    target = config.workflow_target
+    return target if target in {driver.target for driver in drivers} else None
+
+
 def router_of(
     config: Config, drivers: Sequence[Driver], clock: Clock, *, otel: bool = False
 ) -> FailoverDriver:
@@ -40,6 +46,7 @@ def router_of(
         home=config.data_target,
         homes=config.homes(),
         bucket_homes=config.bucket_homes(),
+        runs=_runs(config, drivers),
         groups=groups,
         weights=weights,
         fail_back=config.fail_back,

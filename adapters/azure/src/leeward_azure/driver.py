@@ -55,6 +55,7 @@ _SERVICES: Final[Mapping[str, tuple[frozenset[Capability], str]]] = {
         "storage_connection_string or storage_blob_url",
     ),
     "service_bus": (frozenset(), "service_bus_connection_string or service_bus_url"),
+    "workflows": (frozenset({Capability.WORKFLOWS}), "workflow_url and workflow_key"),
     "tables": (TABLES, "cosmos_endpoint or cosmos_connection_string, and cosmos_database"),
 }
 """Settings to what a service can do, and what to set for it. Event Grid keeps no order."""
@@ -115,6 +116,8 @@ def _endpoints(settings: Settings) -> Mapping[str, str]:
         found["endpoint.tables"] = tables.origin
     if settings.service_bus:
         found["endpoint.service_bus"] = settings.service_bus.origin
+    if settings.workflows:
+        found["endpoint.workflows"] = settings.workflows.origin
     if settings.blobs:
         found["endpoint.blobs"] = settings.blobs.origin + settings.blobs.path
     return found
@@ -149,6 +152,7 @@ PLANS: Final = (
         "leeward_azure.objects.plans:objects",
         "blobs",
     ),
+    Plans("start_run get_run abort_run", "leeward_azure.workflows.runs:runs", "workflows"),
     Plans("look_function", "leeward_azure.looks:functions", "functions"),
     Plans("look_queue", "leeward_azure.looks:queues", "queues"),
     Plans("look_bus", "leeward_azure.looks:events", "events"),

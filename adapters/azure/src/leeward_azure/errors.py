@@ -33,7 +33,9 @@ from leeward.adapter.classification import (
     TOO_LARGE,
     Classification,
     by_code,
+    by_code_or_status,
     by_status,
+    code_in,
 )
 from leeward.adapter.exchange import error_in
 from leeward.adapter.wire import Response
@@ -226,14 +228,10 @@ def judge_service_bus(response: Response) -> Judged:
 
 
 def _judge_storage(table: Mapping[str, Classification], response: Response) -> Judged:
-    status = response.status
-    text = response.headers.get("x-ms-error-code", "")
-    code = text if re.fullmatch(r"[A-Za-z][A-Za-z0-9]{0,99}", text) else None
-    known = code is not None or "x-ms-request-id" in response.headers
-    meaning = table.get(code or "") or by_status(status)
-    if meaning is AMBIGUOUS and known and code not in table:
-        meaning = QUEUE_STATUSES.get(status, AMBIGUOUS)
-    return Judged(meaning, code or f"http.{status}")
+    code = code_in(response.headers.get("x-ms-error-code"))
+    marked = "x-ms-request-id" in response.headers
+    meaning = by_code_or_status(code, response.status, table, QUEUE_STATUSES, marked=marked)
+    return Judged(meaning, code or f"http.{response.status}")
 
 
 def error_code(response: Response) -> str | None:

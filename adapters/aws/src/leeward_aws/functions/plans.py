@@ -17,7 +17,7 @@ from functools import lru_cache, partial
 from typing import Any, Final
 
 from leeward.adapter import Enqueue, Invoke, Result, json_text
-from leeward.adapter.exchange import UNDECODABLE, UNEXPECTED, ambiguous, exchange
+from leeward.adapter.exchange import UNDECODABLE, UNEXPECTED, ambiguous, exchange, read_answer
 from leeward.adapter.json_text import Undecodable, decode
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.repeats import refused_repeat, worth_of
@@ -95,12 +95,8 @@ def enqueue(endpoint: Endpoint, call: Enqueue, view: View) -> Plan:
         InvalidRequest: the name cannot be a function's; before anything is sent.
     """
     request = Request("POST", endpoint.origin, path_of(call.function), _QUEUE, call.payload)
-    response, refusal = yield from exchange(endpoint.service, request, view)
-    if refusal is not None:
-        return refusal
-    if response.status != 202:
-        return ambiguous(response, UNEXPECTED, request_id=REQUEST_ID)
-    return Result.ok(None, request_id=response.headers.get(REQUEST_ID))
+    answer = yield from exchange(endpoint.service, request, view)
+    return read_answer(endpoint.service, answer, status=202)
 
 
 @lru_cache(maxsize=256)

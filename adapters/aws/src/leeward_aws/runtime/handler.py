@@ -26,9 +26,8 @@ from leeward.app.kit import (
     decode,
     failed,
     failure_of,
-    is_warm_up,
     serve,
-    warmed,
+    upkeep,
 )
 from leeward.errors import ConfigError
 from leeward_aws.runtime import dead, gateway, notifications, queues, schedules
@@ -117,8 +116,9 @@ def _answer(run: Run, event: Any) -> tuple[Exception | None, Any]:
 
 def _answer_http(run: Run, own: Handler | None, event: dict[str, Any]) -> dict[str, Any]:
     request = gateway.request_of(event)
-    if is_warm_up(request):
-        return gateway.answer_of(warmed(run.host))
+    kept = upkeep(run.host, request)
+    if kept is not None:
+        return gateway.answer_of(kept)
     function = own or run.host.routed(request.path)
     answer = serve(run.host, function, request, run.id, run.seconds())
     if not fits(answer.body, gateway.answer_of(answer)):

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from leeward.adapter import Driver, Result, TargetConfig
-from leeward.adapter.queues import QueueCall, ask
-from leeward.app.kit import App, DeadLetters, SystemClock
+from leeward.adapter import Driver, TargetConfig
+from leeward.adapter.queues import ask
+from leeward.app.kit import App, DeadLetters, Perform, dead_letters_at
 from leeward_azure.functions.queue_names import SERVICE_BUS
 
 
@@ -35,17 +35,17 @@ def dead_letters(
             names[f"{SERVICE_BUS}{queue}"] = place = f"{SERVICE_BUS}{dead}"
             settings[place] = service_bus[queue]
 
-    @lru_cache(maxsize=64)
-    def target(setting: str | None) -> Driver:
+    def target() -> Perform:
         from leeward_azure.driver import open_driver
 
-        options = _account(storage) if setting is None else _namespace(setting)
-        return open_driver(TargetConfig("azure", "azure", None, options, os.environ))
+        @lru_cache(maxsize=64)
+        def opened(setting: str | None) -> Driver:
+            options = _account(storage) if setting is None else _namespace(setting)
+            return open_driver(TargetConfig("azure", "azure", None, options, os.environ))
 
-    def perform(call: QueueCall, seconds: float) -> Result[Any]:
-        return ask(target(settings.get(call.queue)), call, seconds)
+        return lambda call, seconds: ask(opened(settings.get(call.queue)), call, seconds)
 
-    return DeadLetters(names, perform, SystemClock())
+    return dead_letters_at(names, target)
 
 
 def _namespace(setting: str) -> dict[str, Any]:
