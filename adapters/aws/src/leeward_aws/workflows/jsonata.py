@@ -20,7 +20,7 @@ _FIELD: Final = (
 """A field of an object; null of anything else."""
 
 _PLAIN: Final = re.compile(r"(?!\{%).+")
-"""A text that every validator takes as it is: some take none that is empty, or has two lines; nor a
+"""A text that every validator takes as it is: not every one takes an empty text, or two lines; nor a
 list in a list."""
 
 Names = Mapping[str, str]
