@@ -10,6 +10,7 @@ from leeward.values import Attempt, Effect, Event, Item
 
 if TYPE_CHECKING:
     from leeward.object_calls import DeleteObject, GetObject, HeadObject, ListObjects, PutObject
+    from leeward.run_calls import AbortRun, GetRun, StartRun
 
 T = TypeVar("T")
 
@@ -18,6 +19,8 @@ OBJECT_READS: Final = frozenset({"get_object", "head_object", "list_objects"})
 OBJECT_VERBS: Final = OBJECT_WRITES | OBJECT_READS
 """The verbs of the calls in `leeward.object_calls`, whose first field is the bucket. Who has one of
 all calls in hand goes by them, so that those classes are not loaded for it."""
+RUN_VERBS: Final = frozenset({"start_run", "get_run", "abort_run"})
+"""Likewise, of the calls in `leeward.run_calls`, whose first field is the workflow."""
 
 
 class Key(NamedTuple):
@@ -157,7 +160,10 @@ DataCall: TypeAlias = Store | Load | Delete | Scan
 ObjectCall: TypeAlias = "PutObject | GetObject | HeadObject | ListObjects | DeleteObject"
 """What concerns a bucket; see `leeward.object_calls`."""
 
-Call: TypeAlias = "Invoke | Enqueue | Publish | DataCall | ObjectCall"
+RunCall: TypeAlias = "StartRun | GetRun | AbortRun"
+"""What concerns a run of a workflow; see `leeward.run_calls`."""
+
+Call: TypeAlias = "Invoke | Enqueue | Publish | DataCall | ObjectCall | RunCall"
 
 
 class Stored(NamedTuple):

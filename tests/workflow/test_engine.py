@@ -29,8 +29,9 @@ from leeward.errors import (
 )
 from leeward.local import Local
 from leeward.workflow import ANY, Flow, Ref, workflow
-from leeward.workflow.engine import Engine, by_name
+from leeward.workflow.engine import Engine
 from leeward.workflow.journal import Journal
+from leeward.workflow.known import by_name
 from leeward.workflow.rows import RunKey
 from leeward.workflow.runs import RunState
 from leeward.workflow.steps import failure_of

@@ -5,6 +5,7 @@ A runtime of an adapter imports this, the vocabulary, and nothing else of leewar
 
 from __future__ import annotations
 
+from leeward import otel
 from leeward.app.answers import Answer, failed
 from leeward.app.app import App
 from leeward.app.context import Context
@@ -81,6 +82,7 @@ __all__ = [
     "is_event",
     "log_event",
     "new_id",
+    "otel",
     "parse_schedule",
     "refused",
     "serve",

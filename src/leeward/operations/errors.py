@@ -20,7 +20,7 @@ from leeward.adapter import (
     Result,
     Store,
 )
-from leeward.calls import OBJECT_READS, OBJECT_VERBS
+from leeward.calls import OBJECT_READS, OBJECT_VERBS, RUN_VERBS
 from leeward.envelope import NOT_KEPT, NOT_RECOGNISED, RUNNING, UNKNOWN
 from leeward.errors import (
     AllTargetsUnavailable,
@@ -237,13 +237,15 @@ def _message(call: Call, result: Result[Any]) -> str:
     what, remedy = _WHAT[result.outcome]
     if result.outcome is Outcome.CONFLICT and call.verb in OBJECT_VERBS:
         remedy = "Nothing was changed; look at the object and decide again."
+    if result.outcome is Outcome.CONFLICT and call.verb in RUN_VERBS:
+        remedy = "Nothing was started; give this run another id."
     if result.reason is not None:
         remedy = _REMEDIES.get(result.reason, remedy)
     return f"{_subject(call, result)} {what}{_detail(result)}. {remedy}"
 
 
 def _unknown_message(call: Call, result: Result[Any]) -> str:
-    if isinstance(call, Load) or call.verb in OBJECT_READS:
+    if isinstance(call, Load) or call.verb in OBJECT_READS or call.verb == "get_run":
         return (
             f"{_subject(call, result)} got no usable answer{_detail(result)}. "
             f"Nothing was changed; {'load' if isinstance(call, Load) else 'read'} again."
@@ -271,12 +273,15 @@ def _next_step(call: Call, is_unkeyed: bool) -> str:
             )
         case Store() | Delete():
             return "Load the item to see what is there before writing again."
+        case _ if call.verb in RUN_VERBS:
+            return "Asking again with the same id is safe: there is one run of it."
         case _:
             return "Look at the object to see what is there before writing again."
 
 
 def _subject(call: Call, result: Result[Any]) -> str:
-    thing = f"{call[1]!s} of {call[0]}" if call.verb in OBJECT_VERBS else call[0]
+    named = call.verb in OBJECT_VERBS or call.verb in RUN_VERBS
+    thing = f"{call[1]!s} of {call[0]}" if named else call[0]
     where = ", ".join(_targets_tried(result)) or result.target or "no target"
     return f"{call.verb} {thing!r} on {where}"
 

@@ -86,6 +86,7 @@ class Operations:
         drivers: in order of preference.
         clock: gives the time.
         definitions: of workflows.
+        otel: tell OpenTelemetry of calls and of the router's decisions.
 
     Attributes:
         router: takes each call to a target.
@@ -101,8 +102,10 @@ class Operations:
         drivers: Sequence[Driver],
         clock: Clock,
         definitions: Iterable[Definition] = (),
+        *,
+        otel: bool = False,
     ) -> None:
-        self.router = router_of(config, drivers, clock)
+        self.router = router_of(config, drivers, clock, otel=otel)
         self.closed = False
         self._config = config
         self.drivers = {driver.target: driver for driver in drivers}
@@ -203,7 +206,8 @@ class Operations:
         Raises:
             LeewardError: the client is closed, or the workflows are not configured well.
         """
-        from leeward.operations.workflows import Workflows
+        from leeward.operations.own_tables import OwnTables
+        from leeward.operations.workflows import Means, Workflows
 
         with self._opening:
             if self._workflows is None and not self.closed:
@@ -211,8 +215,7 @@ class Operations:
                     self._config,
                     list(self.drivers.values()),
                     self._definitions,
-                    self._invoke_step,
-                    self.clock,
+                    Means(self._invoke_step, self.router, OwnTables(self), self.clock),
                 )
             if self._workflows is None:
                 raise LeewardError("this client is closed, and nothing was started; open a new one")
@@ -222,7 +225,7 @@ class Operations:
         """Let the steps under way end, for a moment, and close the journal, if one is open."""
         with self._opening:
             if self._workflows is not None:
-                self._workflows.engine.close()
+                self._workflows.runs.close()
                 self._workflows = None
 
     def targets(self) -> list[TargetStatus]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from leeward.adapter import Call, Capability, Limits, Scan
+from leeward.adapter import Call, Capability, Limits, Result, Scan, Store
 from leeward.operations.operations import Operations
 from leeward.operations.results import target_of
 
@@ -33,6 +34,20 @@ def make(operations: Operations, call: Call, seconds: float) -> Any:
     result = operations.router.perform(call, seconds)
     target_of(call, result)
     return result.value
+
+
+def store_many(
+    operations: Operations, calls: Sequence[Store], seconds: float
+) -> list[Result[Any]] | None:
+    """Make one attempt at each of many stores of one table, by the driver that can do many at once.
+
+    None if it cannot, and for an attempt that failed as a whole: store them one by one then.
+    """
+    operations.check(calls[0])
+    driver = operations.drivers[operations.router.candidates(calls[0])[0]]
+    many = getattr(driver, "store_many", None)  # a plain class need not have it
+    results: list[Result[Any]] | None = many(calls, seconds) if many else None
+    return results
 
 
 def home_of(operations: Operations, table: str) -> Home:

@@ -202,8 +202,10 @@ class _History:
         self._core.health.history.append((state.number, call.verb, call[0], attempts, why))
         if state.ending is Ending.RESOLVED:
             target, found = self._found
-            revision = found.value.revision if found.value else None
-            return Result(Outcome.OK, revision, target=target, attempts=attempts, resolved=True)
+            value = found.value
+            if call.verb != "start_run":
+                value = value.revision if value else None
+            return Result(Outcome.OK, value, target=target, attempts=attempts, resolved=True)
         target, last = self._unknown if state.ending is Ending.UNKNOWN else self._last
         if self._batch:
             last = self._batch.conclude(last)

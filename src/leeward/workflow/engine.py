@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Final
 
 from leeward.clock import Clock, SystemClock
-from leeward.errors import ConfigError, Conflict, InvalidRequest, LeewardError, NotFound
+from leeward.errors import Conflict, InvalidRequest, LeewardError, NotFound
 from leeward.forking import Forkable, watch
 from leeward.json_text import encode
 from leeward.sqlite.errors import DatabaseFault
@@ -24,6 +24,7 @@ from leeward.workflow.checks import check_input, check_run_id
 from leeward.workflow.commands import Failure, Returned
 from leeward.workflow.driving import Means
 from leeward.workflow.journal import Journal
+from leeward.workflow.known import by_name, known_in
 from leeward.workflow.model import Definition
 from leeward.workflow.rows import Row, RunKey, events_of
 from leeward.workflow.runs import Run, RunState
@@ -73,13 +74,7 @@ class Engine(Forkable):
             Conflict: there is a run of this id with another input.
             LeewardError: the journal cannot be written.
         """
-        definition = self.definitions.get(workflow)
-        if definition is None:
-            known = ", ".join(sorted(self.definitions)) or "none"
-            raise NotFound(
-                f"no workflow {workflow!r} is known here (known: {known}); give its definition to "
-                "the client, or name it under `workflows` in leeward.toml"
-            )
+        definition = known_in(self.definitions, workflow)
         check_run_id(id)
         told = check_input(value)
         if told is not None:
@@ -205,25 +200,6 @@ class Engine(Forkable):
             closed = self._workers.is_closed
             told = "this engine is closed; open a new one" if closed else str(fault)
             raise LeewardError(told, target=EMBEDDED) from fault.__cause__
-
-
-def by_name(definitions: Iterable[Definition]) -> dict[str, Definition]:
-    """Return definitions by their names.
-
-    Raises:
-        ConfigError: one of them is something else, or two have one name.
-    """
-    found: dict[str, Definition] = {}
-    for each in definitions:
-        if not isinstance(each, Definition):
-            raise ConfigError(
-                f"a workflow is a Definition, not a {type(each).__name__}; decorate the function "
-                'with @workflow("name")'
-            )
-        # A module that is run and imported has made its flow twice.
-        if found.setdefault(each.name, each).digest != each.digest:
-            raise ConfigError(f"two workflows are named {each.name!r}; rename one of them")
-    return found
 
 
 def _absent(workflow: str, id: str) -> NotFound:
