@@ -5,8 +5,8 @@ topic with a subscription that keeps it. Topics of buses, tables and buckets hav
 own: they are named, and not made.
 
 Sources: the resources of the provider ``hashicorp/google``; in Pub/Sub's documentation "Handle
-message failures" (at least 5 attempts; what its own account needs), "Push subscriptions" and "Filter
-messages from a subscription".
+message failures" (at least 5 attempts; what its own account needs), "Push subscriptions" and
+"Filter messages from a subscription".
 """
 
 from __future__ import annotations
