@@ -251,7 +251,7 @@ def test_on_google_each_handler_is_pushed_to_and_its_dead_letters_are_kept() -> 
         )
     for name in ("parcels-gone", "memories", "watch-all-dead"):
         assert subscriptions[name]["message_retention_duration"] == "1209600s"
-    assert 'attributes."ce-type" = "order.created"' in subscriptions["remember"]["filter"]
+    assert 'attributes.ce-type = "order.created"' in subscriptions["remember"]["filter"]
     assert "filter" not in subscriptions["watch-all"]
     assert subscriptions["send"]["ack_deadline_seconds"] == 50
     job = made["google_cloud_scheduler_job"]["sweep"]
