@@ -16,7 +16,7 @@ from leeward.app.problem import (
     out_of_time,
     refused,
 )
-from leeward.app.triggers import Delivery, Platform
+from leeward.app.triggers import Delivery, Kind, Platform
 from leeward.errors import OutcomeUnknown
 from leeward.logs import log_event
 
@@ -70,6 +70,8 @@ def _answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
         if _was_last(handler, delivery):
             failure = failure._replace(retryable=False)
         return failed(failure, _dedup(handler, context))
+    if handler.kind is not Kind.CALL:
+        return Answer(b"null", None, _dedup(handler, context))  # nobody gets what it returns
     try:
         return Answer(encoded(returned, platform.answer_bytes), None, _dedup(handler, context))
     except BaseException as error:  # noqa: BLE001 - the value is the user's, its class may raise
