@@ -51,7 +51,7 @@ def _with_order(order: str, line: Line, most: int | None, notes: dict[str, int])
 
 @app.function(effect="idempotent", timeout=30)
 def release_stock(undo: dict[str, Any]) -> None:
-    """Give the pieces of an order back, as far as they were taken."""
+    """Put the pieces of an order back, as far as they were taken."""
     order = undo["payload"]
     for line in order["lines"]:
         change(
@@ -63,7 +63,7 @@ def release_stock(undo: dict[str, Any]) -> None:
 
 @app.function(effect="idempotent", timeout=20)
 def refund(undo: dict[str, Any]) -> None:
-    """Give the money of an order back, as far as it was charged: nobody may know whether it was."""
+    """Pay the money of an order back, as far as it was charged: nobody may know whether it was."""
     order = undo["payload"]["order"]
     charged = cloud().load_data("charges", order)
     if charged is not None:
@@ -81,17 +81,17 @@ def ship_order(order: Order) -> str:
 
 
 @app.function(effect="idempotent", timeout=10)
-def tell_customer(news: dict[str, Any]) -> None:
+def tell_customer(told: dict[str, Any]) -> None:
     """Notify the customer of what became of the order; one notification for each order."""
-    order = news["order"]
-    text = f"{order['customer']}: order {order['id']} is {news['what']}"
+    order = told["order"]
+    text = f"{order['customer']}: order {order['id']} is {told['what']}"
     cloud().store_data("notifications", {"id": order["id"], "text": text})
 
 
 @app.function(effect="idempotent", timeout=10)
-def tell_operators(news: dict[str, Any]) -> None:
+def tell_operators(told: dict[str, Any]) -> None:
     """Report the steps of an order that could not be taken back: somebody has to look."""
-    cloud().store_data("alarms", {"id": news["order"]["id"], "steps": news["steps"]})
+    cloud().store_data("alarms", {"id": told["order"]["id"], "steps": told["steps"]})
 
 
 @app.workflow("order", timeout="24h")
