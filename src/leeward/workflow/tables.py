@@ -77,11 +77,11 @@ def by_reference(rows: Iterable[tuple[Any, ...]]) -> tuple[Rows, Rows]:
     """
     placed: Rows = []
     results: Rows = []
-    for *front, answer in rows:
+    for *others, answer in rows:
         if answer is None or len(answer) < LARGE:
-            placed.append((*front, answer, None))
+            placed.append((*others, answer, None))
             continue
         digest = sha256(answer.encode()).hexdigest()
-        placed.append((*front, None, digest))
+        placed.append((*others, None, digest))
         results.append((digest, answer))
     return placed, results
