@@ -167,7 +167,7 @@ def test_a_mistake_in_a_source_of_google_is_found() -> None:
     sound = json.loads(as_workflow(order_flow))
     changes: list[Change] = [
         lambda s: s["main"]["steps"][0].update(second={"return": 1}),
-        lambda s: s["main"]["steps"].append({"x": {"gobackk": 1}}),
+        lambda s: s["main"]["steps"].append({"x": {"returns": 1}}),
         lambda s: s["main"].update(step=[]),
     ]
     broken = []
