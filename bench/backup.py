@@ -30,7 +30,7 @@ from tests.servers.aws.keys import make_key
 from tests.servers.aws.ministack import Ministack
 
 REGION: Final = "us-east-1"
-ITEMS: Final = 10_000
+ITEMS: Final = 5_000
 GATE: Final = 0.5
 BUCKET: Final = "backups"
 SEGMENT_ITEMS: Final = 500

@@ -65,8 +65,8 @@ def create(
 ) -> None:
     """Back up a table; of what has not changed since the last backup nothing is uploaded."""
     options = options_of(context)
-    place = _Place(table, table, store, at, store_at, key_file, work)
-    with _opened(options, place) as backups:
+    location = _Location(table, table, store, at, store_at, key_file, work)
+    with _opened(options, location) as backups:
         backup = backups.create(id=id, rate=rate)
     options.output.show(views.json_of_backup(backup), views.render_backup)
 
@@ -81,7 +81,7 @@ def list_(
 ) -> None:
     """List the backups of a table, the latest last."""
     options = options_of(context)
-    with _opened(options, _Place(table, table, store, None, store_at, key_file)) as backups:
+    with _opened(options, _Location(table, table, store, None, store_at, key_file)) as backups:
         found = [views.json_of_backup(each) for each in backups.list()]
     options.output.show({"backups": found}, views.render_list)
 
@@ -101,7 +101,7 @@ def check(
 ) -> None:
     """Check that a backup is all there; with --deep, that it is what was written."""
     options = options_of(context)
-    with _opened(options, _Place(table, table, store, None, store_at, key_file)) as backups:
+    with _opened(options, _Location(table, table, store, None, store_at, key_file)) as backups:
         checked = backups.check(backup, deep=deep)
     options.output.show(views.json_of(checked), views.render_checked)
     if checked.findings:
@@ -140,8 +140,8 @@ def restore(
 ) -> None:
     """Restore a backup into a table, on any target, and read it again to see what it holds."""
     options = options_of(context)
-    place = _Place(table, into or table, store, at, store_at, key_file, work)
-    with _opened(options, place) as backups:
+    location = _Location(table, into or table, store, at, store_at, key_file, work)
+    with _opened(options, location) as backups:
         if dry_run:
             fit = backups.dry_run(backup, into=into, mode=mode)
             options.output.show(views.json_of(fit), views.render_fit)
@@ -166,7 +166,9 @@ def drill(
 ) -> None:
     """Restore a backup on this machine's disk, compare everything, and remove it again."""
     options = options_of(context)
-    with _opened(options, _Place(table, table, store, None, store_at, key_file, work)) as backups:
+    with _opened(
+        options, _Location(table, table, store, None, store_at, key_file, work)
+    ) as backups:
         restored = backups.drill(backup)
     options.output.show(views.json_of_restored(restored), views.render_restored)
     if restored.promise is not Promise.VERIFIED:
@@ -188,12 +190,12 @@ def prune(
 ) -> None:
     """Delete old backups, and what no backup needs any more."""
     options = options_of(context)
-    with _opened(options, _Place(table, table, store, None, store_at, key_file)) as backups:
+    with _opened(options, _Location(table, table, store, None, store_at, key_file)) as backups:
         pruned = backups.prune(keep=keep, days=days, dry_run=dry_run)
     options.output.show(views.json_of(pruned) | {"dry_run": dry_run}, views.render_pruned)
 
 
-class _Place(NamedTuple):
+class _Location(NamedTuple):
     """Where everything is, by the options of a command.
 
     Attributes:
@@ -231,11 +233,16 @@ class _Place(NamedTuple):
 
 
 @contextmanager
-def _opened(options: GlobalOptions, place: _Place) -> Iterator[Backups]:
+def _opened(options: GlobalOptions, location: _Location) -> Iterator[Backups]:
     """Open the client without the functions of embedded targets, and show what goes on."""
-    config = place.config(without_handlers(options.resolved()))
+    config = location.config(without_handlers(options.resolved()))
     quiet = options.output.is_for_programs
     with options.client(config) as client, progress(sys.stderr, quiet=quiet) as look:
         yield Backups(
-            client, place.table, place.store, key_file=place.key_file, work=place.work, look=look
+            client,
+            location.table,
+            location.store,
+            key_file=location.key_file,
+            work=location.work,
+            look=look,
         )
