@@ -61,7 +61,7 @@ def audit_of(report: Mapping[str, Any], on: date, lock: str) -> Audit:
 
 
 def line_of(audit: Audit | None, lock: str, *, asked: bool) -> str:
-    """Say a result in one line.
+    """Return a result in one line.
 
     Args:
         audit: the result; None if there is none.
@@ -111,7 +111,10 @@ def ask(today: date, lock: str) -> Audit | None:
 
 
 def main(arguments: list[str]) -> int:
-    """Say what is known; with ``--write`` ask anew, keep the result, and fail on a finding."""
+    """Print what is known; with ``--write`` ask anew and keep the result.
+
+    Returns the exit code: 1 with ``--write``, if there is a finding or no answer.
+    """
     today, lock = datetime.now(UTC).date(), sha256(LOCK.read_bytes()).hexdigest()
     before = stored()
     strict = "--write" in arguments

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from leeward.clock import Clock, SystemClock
+from leeward.operations.object_methods import AsyncObjectMethods
 from leeward.operations.operating import Operating
 from leeward.usual_names import WithUsualNames
 from leeward.values import (
@@ -33,15 +34,13 @@ if TYPE_CHECKING:
     from leeward.adapter import Driver
     from leeward.app import App
     from leeward.config import Config
-    from leeward.object_values import ObjectInfo, ObjectPage
-    from leeward.operations.downloads import AsyncObjectReader
     from leeward.workflow.model import Definition
     from leeward.workflow.runs import Run
 
 T = TypeVar("T")
 
 
-class AsyncClient(Operating, WithUsualNames):
+class AsyncClient(AsyncObjectMethods, Operating, WithUsualNames):
     """`leeward.Client` for asyncio: the same methods with the same arguments, to be awaited.
 
     One client serves any number of tasks, of one event loop or several. Use it as an asynchronous
@@ -71,15 +70,15 @@ class AsyncClient(Operating, WithUsualNames):
         trust_env: bool = True,
         clock: Clock | None = None,
         app: App | None = None,
+        otel: bool = False,
     ) -> None:
         # Loaded by the first client: who imports leeward for its types does without.
         from leeward.opening import resolve_targets
         from leeward.operations.operations import Operations
 
         resolved = resolve_targets(targets, config, app, trust_env=trust_env)
-        self._operations = Operations(
-            *resolved, clock or SystemClock(), (*workflows, *(app.workflows if app else ()))
-        )
+        definitions = (*workflows, *(app.workflows if app else ()))
+        self._operations = Operations(*resolved, clock or SystemClock(), definitions, otel=otel)
         self._router = self._operations.router
 
     async def invoke(
@@ -93,7 +92,7 @@ class AsyncClient(Operating, WithUsualNames):
         targets: str | Sequence[str] | None = None,
     ) -> InvokeResult:
         """Call a function and wait for its answer; see `leeward.Client.invoke`."""
-        call, seconds, finish = self._operations.invoke(
+        call, seconds, finish = self._operations.functions.invoke(
             function, payload, effect, idempotency_key, timeout
         )
         only = () if targets is None else self._operations.narrowed(call, targets)
@@ -110,7 +109,7 @@ class AsyncClient(Operating, WithUsualNames):
         targets: str | Sequence[str] | None = None,
     ) -> Receipt:
         """Queue a function call; see `leeward.Client.enqueue`."""
-        call, seconds, finish = self._operations.enqueue(
+        call, seconds, finish = self._operations.functions.enqueue(
             function, payload, effect, idempotency_key, timeout
         )
         only = () if targets is None else self._operations.narrowed(call, targets)
@@ -131,7 +130,7 @@ class AsyncClient(Operating, WithUsualNames):
     ) -> PublishReceipt:
         """Publish one CloudEvent; see `leeward.Client.publish_event`."""
         event = Event(type, data, id=id, time=time, subject=subject, ordering_key=ordering_key)
-        call, seconds, finish = self._operations.publish_event(bus, event, timeout)
+        call, seconds, finish = self._operations.events.publish_event(bus, event, timeout)
         only = () if targets is None else self._operations.narrowed(call, targets)
         return finish(call, await self._router.perform_async(call, seconds, only))
 
@@ -144,7 +143,7 @@ class AsyncClient(Operating, WithUsualNames):
         targets: str | Sequence[str] | None = None,
     ) -> PublishReport:
         """Publish many events; see `leeward.Client.publish_events`."""
-        batch = self._operations.publish_events(bus, events, timeout)
+        batch = self._operations.events.publish_events(bus, events, timeout)
         try:
             call, seconds = next(batch)
             while True:
@@ -194,78 +193,17 @@ class AsyncClient(Operating, WithUsualNames):
         call, seconds, finish = self._operations.delete_data(table, key, if_revision, timeout)
         return finish(call, await self._router.perform_async(call, seconds))
 
-    async def put_object(
-        self,
-        bucket: str,
-        name: str,
-        data: bytes,
-        *,
-        if_absent: bool = False,
-        if_revision: str | None = None,
-        timeout: float | None = None,
-    ) -> StoreReceipt:
-        """Write an object whole; see `leeward.Client.put_object`."""
-        call, seconds, finish = self._operations.objects.put_object(
-            bucket, name, data, if_absent=if_absent, if_revision=if_revision, timeout=timeout
-        )
-        return finish(call, await self._router.perform_async(call, seconds))
-
-    async def get_object(
-        self,
-        bucket: str,
-        name: str,
-        *,
-        start: int = 0,
-        length: int | None = None,
-        timeout: float | None = None,
-    ) -> AsyncObjectReader | None:
-        """Read an object while you iterate; see `leeward.Client.get_object`."""
-        from leeward.operations.downloads import opened_async
-
-        download = self._operations.objects.get_object(
-            bucket, name, start=start, length=length, timeout=timeout
-        )
-        return await opened_async(download, self._router.perform_async)
-
-    async def head_object(
-        self, bucket: str, name: str, *, timeout: float | None = None
-    ) -> ObjectInfo | None:
-        """Look at an object without reading it; None if there is none."""
-        call, seconds, finish = self._operations.objects.head_object(bucket, name, timeout)
-        return finish(call, await self._router.perform_async(call, seconds))
-
-    async def list_objects(
-        self,
-        bucket: str,
-        prefix: str = "",
-        *,
-        cursor: str | None = None,
-        timeout: float | None = None,
-    ) -> ObjectPage:
-        """List one page of objects; see `leeward.Client.list_objects`."""
-        call, seconds, finish = self._operations.objects.list_objects(
-            bucket, prefix, cursor, timeout
-        )
-        return finish(call, await self._router.perform_async(call, seconds))
-
-    async def delete_object(
-        self, bucket: str, name: str, *, timeout: float | None = None
-    ) -> StoreReceipt:
-        """Delete an object; that it was not there is no error."""
-        call, seconds, finish = self._operations.objects.delete_object(bucket, name, timeout)
-        return finish(call, await self._router.perform_async(call, seconds))
-
     async def start_workflow(self, workflow: str, value: Json = None, *, id: str) -> Run:
         """Start a run of a workflow; see `leeward.Client.start_workflow`."""
         return await _in_thread(lambda: self._operations.workflows().start(workflow, value, id))
 
     async def get_run(self, workflow: str, id: str) -> Run | None:
         """Return a run, or None; see `leeward.Client.get_run`."""
-        return await _in_thread(lambda: self._operations.workflows().engine.get(workflow, id))
+        return await _in_thread(lambda: self._operations.workflows().runs.get(workflow, id))
 
     async def list_runs(self, workflow: str | None = None, *, limit: int = 100) -> list[Run]:
         """Return the latest runs; see `leeward.Client.list_runs`."""
-        return await _in_thread(lambda: self._operations.workflows().engine.list(workflow, limit))
+        return await _in_thread(lambda: self._operations.workflows().runs.list(workflow, limit))
 
     async def wait_for_run(self, workflow: str, id: str, *, timeout: float | None = None) -> Run:
         """Wait for the end of a run; see `leeward.Client.wait_for_run`."""
@@ -273,15 +211,15 @@ class AsyncClient(Operating, WithUsualNames):
 
     async def resume_runs(self) -> None:
         """Go on with runs whose process is gone; see `leeward.Client.resume_runs`."""
-        await _in_thread(self._operations.workflows().engine.wake)
+        await _in_thread(self._operations.workflows().runs.wake)
 
     async def cancel_run(self, workflow: str, id: str) -> Run:
         """Ask a run to end; see `leeward.Client.cancel_run`."""
-        return await _in_thread(lambda: self._operations.workflows().engine.cancel(workflow, id))
+        return await _in_thread(lambda: self._operations.workflows().runs.cancel(workflow, id))
 
     async def abort_run(self, workflow: str, id: str) -> Run:
         """End a run at once; see `leeward.Client.abort_run`."""
-        return await _in_thread(lambda: self._operations.workflows().engine.abort(workflow, id))
+        return await _in_thread(lambda: self._operations.workflows().runs.abort(workflow, id))
 
     async def close(self) -> None:
         """Close every connection, thread and file. Closing twice is harmless."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Self
 
 from leeward.clock import Clock, SystemClock
+from leeward.operations.object_methods import ObjectMethods
 from leeward.operations.operating import Operating
 from leeward.usual_names import WithUsualNames
 from leeward.values import (
@@ -30,13 +31,11 @@ if TYPE_CHECKING:
     from leeward.adapter import Driver
     from leeward.app import App
     from leeward.config import Config
-    from leeward.object_values import ObjectInfo, ObjectPage
-    from leeward.operations.downloads import ObjectReader
     from leeward.workflow.model import Definition
     from leeward.workflow.runs import Run
 
 
-class Client(Operating, WithUsualNames):
+class Client(ObjectMethods, Operating, WithUsualNames):
     """Calls functions, publishes events and keeps items, on the targets of the failover order.
 
     One client may be shared by any number of threads. Use it as a context manager, or close it.
@@ -55,6 +54,8 @@ class Client(Operating, WithUsualNames):
         clock: for tests, `leeward.testing.FakeClock`.
         app: runs in this process where a target does that, as ``local`` does; elsewhere it is
             deployed, and this client calls it there.
+        otel: make spans and metrics of calls and routing, through OpenTelemetry's API
+            (``leeward[otel]``).
 
     Raises:
         ConfigError: something configured is wrong; the message names the place and the remedy.
@@ -69,15 +70,15 @@ class Client(Operating, WithUsualNames):
         trust_env: bool = True,
         clock: Clock | None = None,
         app: App | None = None,
+        otel: bool = False,
     ) -> None:
         # Loaded by the first client: who imports leeward for its types does without.
         from leeward.opening import resolve_targets
         from leeward.operations.operations import Operations
 
         resolved = resolve_targets(targets, config, app, trust_env=trust_env)
-        self._operations = Operations(
-            *resolved, clock or SystemClock(), (*workflows, *(app.workflows if app else ()))
-        )
+        definitions = (*workflows, *(app.workflows if app else ()))
+        self._operations = Operations(*resolved, clock or SystemClock(), definitions, otel=otel)
         self._router = self._operations.router
 
     def invoke(
@@ -105,7 +106,7 @@ class Client(Operating, WithUsualNames):
         Raises:
             CallError: one class for each outcome; `OutcomeUnknown` if it may have run.
         """
-        call, seconds, finish = self._operations.invoke(
+        call, seconds, finish = self._operations.functions.invoke(
             function, payload, effect, idempotency_key, timeout
         )
         only = () if targets is None else self._operations.narrowed(call, targets)
@@ -126,7 +127,7 @@ class Client(Operating, WithUsualNames):
         The receipt says that a target accepted the call. Platforms run an accepted call at least
         once. `timeout` is for the queueing, 10 seconds by default.
         """
-        call, seconds, finish = self._operations.enqueue(
+        call, seconds, finish = self._operations.functions.enqueue(
             function, payload, effect, idempotency_key, timeout
         )
         only = () if targets is None else self._operations.narrowed(call, targets)
@@ -163,7 +164,7 @@ class Client(Operating, WithUsualNames):
             CallError: one class for each outcome.
         """
         event = Event(type, data, id=id, time=time, subject=subject, ordering_key=ordering_key)
-        call, seconds, finish = self._operations.publish_event(bus, event, timeout)
+        call, seconds, finish = self._operations.events.publish_event(bus, event, timeout)
         only = () if targets is None else self._operations.narrowed(call, targets)
         return finish(call, self._router.perform(call, seconds, only))
 
@@ -183,7 +184,7 @@ class Client(Operating, WithUsualNames):
         Raises:
             InvalidRequest: an event is wrong; none was sent.
         """
-        batch = self._operations.publish_events(bus, events, timeout)
+        batch = self._operations.events.publish_events(bus, events, timeout)
         try:
             call, seconds = next(batch)
             while True:
@@ -253,92 +254,6 @@ class Client(Operating, WithUsualNames):
         call, seconds, finish = self._operations.delete_data(table, key, if_revision, timeout)
         return finish(call, self._router.perform(call, seconds))
 
-    def put_object(
-        self,
-        bucket: str,
-        name: str,
-        data: bytes,
-        *,
-        if_absent: bool = False,
-        if_revision: str | None = None,
-        timeout: float | None = None,
-    ) -> StoreReceipt:
-        """Write an object whole, in the bucket's home.
-
-        Args:
-            bucket: its logical name.
-            name: of the object, such as ``reports/2026/may.csv``.
-            data: all of it; one request carries it.
-            if_absent: write only if no object has this name.
-            if_revision: write only if the object still has this revision.
-            timeout: seconds; by default what is configured for the bucket, else 60.
-
-        Raises:
-            Conflict: the condition did not hold.
-            CallError: one class for each other outcome.
-        """
-        call, seconds, finish = self._operations.objects.put_object(
-            bucket, name, data, if_absent=if_absent, if_revision=if_revision, timeout=timeout
-        )
-        return finish(call, self._router.perform(call, seconds))
-
-    def get_object(
-        self,
-        bucket: str,
-        name: str,
-        *,
-        start: int = 0,
-        length: int | None = None,
-        timeout: float | None = None,
-    ) -> ObjectReader | None:
-        """Read an object, or a range of one, while you iterate; None if there is none.
-
-        Args:
-            bucket: its logical name.
-            name: of the object.
-            start: the first byte.
-            length: bytes at most; by default all there are.
-            timeout: seconds for each request, of which there is one for 8 MiB; by default what is
-                configured for the bucket, else 60.
-        """
-        from leeward.operations.downloads import opened
-
-        download = self._operations.objects.get_object(
-            bucket, name, start=start, length=length, timeout=timeout
-        )
-        return opened(download, self._router.perform)
-
-    def head_object(
-        self, bucket: str, name: str, *, timeout: float | None = None
-    ) -> ObjectInfo | None:
-        """Look at an object without reading it; None if there is none."""
-        call, seconds, finish = self._operations.objects.head_object(bucket, name, timeout)
-        return finish(call, self._router.perform(call, seconds))
-
-    def list_objects(
-        self,
-        bucket: str,
-        prefix: str = "",
-        *,
-        cursor: str | None = None,
-        timeout: float | None = None,
-    ) -> ObjectPage:
-        """List one page of the objects whose names begin with `prefix`.
-
-        `cursor` is that of the page before. A page may be empty, and not the last one.
-        """
-        call, seconds, finish = self._operations.objects.list_objects(
-            bucket, prefix, cursor, timeout
-        )
-        return finish(call, self._router.perform(call, seconds))
-
-    def delete_object(
-        self, bucket: str, name: str, *, timeout: float | None = None
-    ) -> StoreReceipt:
-        """Delete an object; that it was not there is no error."""
-        call, seconds, finish = self._operations.objects.delete_object(bucket, name, timeout)
-        return finish(call, self._router.perform(call, seconds))
-
     def start_workflow(self, workflow: str, value: Json = None, *, id: str) -> Run:
         """Start a run of a workflow; it goes on in the background.
 
@@ -356,11 +271,11 @@ class Client(Operating, WithUsualNames):
 
     def get_run(self, workflow: str, id: str) -> Run | None:
         """Return a run, with what it has done so far; None if there is no such run."""
-        return self._operations.workflows().engine.get(workflow, id)
+        return self._operations.workflows().runs.get(workflow, id)
 
     def list_runs(self, workflow: str | None = None, *, limit: int = 100) -> list[Run]:
         """Return the latest runs, of one workflow or of all, the last one first."""
-        return self._operations.workflows().engine.list(workflow, limit)
+        return self._operations.workflows().runs.list(workflow, limit)
 
     def wait_for_run(self, workflow: str, id: str, *, timeout: float | None = None) -> Run:
         """Wait for the end of a run, for 60 seconds by default, and return it.
@@ -373,7 +288,7 @@ class Client(Operating, WithUsualNames):
 
     def resume_runs(self) -> None:
         """Go on, in the background, with runs whose process is gone; starting one does so too."""
-        self._operations.workflows().engine.wake()
+        self._operations.workflows().runs.wake()
 
     def cancel_run(self, workflow: str, id: str) -> Run:
         """Ask a run to end: before its next step it fails with ``Flow.Cancelled``, and compensates.
@@ -381,7 +296,7 @@ class Client(Operating, WithUsualNames):
         Raises:
             NotFound: there is no such run.
         """
-        return self._operations.workflows().engine.cancel(workflow, id)
+        return self._operations.workflows().runs.cancel(workflow, id)
 
     def abort_run(self, workflow: str, id: str) -> Run:
         """End a run at once. Nothing is compensated, and a step under way goes on by itself.
@@ -389,7 +304,7 @@ class Client(Operating, WithUsualNames):
         Raises:
             NotFound: there is no such run.
         """
-        return self._operations.workflows().engine.abort(workflow, id)
+        return self._operations.workflows().runs.abort(workflow, id)
 
     def close(self) -> None:
         """Close every connection, thread and file. Closing twice is harmless."""

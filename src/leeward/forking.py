@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import threading
+from abc import ABC, abstractmethod
 from weakref import WeakValueDictionary
 
 
-class Forkable:
+class Forkable(ABC):
     """What has to take part when the process forks. `hold` and `release` do nothing by default."""
 
     __slots__ = ()
@@ -20,12 +21,12 @@ class Forkable:
         """Come to rest before the fork; return False if that took too long, or is not needed."""
         return False
 
-    def release(self) -> None:
+    def release(self) -> None:  # noqa: B027 - nothing to do where `hold` did nothing
         """Go on in the parent, if `hold` returned True."""
 
+    @abstractmethod
     def renew(self, *, held: bool) -> None:
         """Begin anew in the child; `held` is what `hold` returned in the parent."""
-        raise NotImplementedError
 
 
 HOLD_SECONDS = 5.0

@@ -18,6 +18,7 @@ from leeward.adapter import (
     Store,
     WrappingDriver,
 )
+from leeward.calls import RUN_VERBS
 from leeward.values import NOTHING
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class NameMappingDriver(WrappingDriver):
-    """`driver`, with functions, buses, tables and buckets under the names of the configuration.
+    """`driver`, with everything under the names of the configuration.
 
     Args:
         driver: knows only its own names.
@@ -33,6 +34,7 @@ class NameMappingDriver(WrappingDriver):
         buses: likewise.
         tables: likewise.
         buckets: likewise.
+        workflows: likewise.
     """
 
     def __init__(
@@ -43,12 +45,14 @@ class NameMappingDriver(WrappingDriver):
         buses: Mapping[str, str],
         tables: Mapping[str, str],
         buckets: Mapping[str, str] = NOTHING,
+        workflows: Mapping[str, str] = NOTHING,
     ) -> None:
         super().__init__(driver)
         self._functions = functions
         self._buses = buses
         self._tables = tables
         self._buckets = buckets
+        self._workflows = workflows
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         """Make one attempt, under the target's own name."""
@@ -84,5 +88,11 @@ class NameMappingDriver(WrappingDriver):
                 own = self._tables.get(call.table)
                 return call if own is None else call._replace(table=own)
             case _:
-                own = self._buckets.get(call.bucket)
-                return call if own is None else call._replace(bucket=own)
+                return self._named_late(call)
+
+    def _named_late(self, call: Any) -> Call:
+        """Name a call of objects or of runs, whose classes need not be there for that."""
+        name: str = call[0]
+        own = (self._workflows if call.verb in RUN_VERBS else self._buckets).get(name)
+        named: Call = call if own is None else call._make((own, *call[1:]))
+        return named

@@ -12,9 +12,11 @@ import pytest
 from leeward.adapter import Driver, Limits, TargetConfig, opening
 from leeward.adapter.lazy_plans import LazyPlans, Plans
 from leeward.adapter.options import Option, Values, read_options
-from leeward.adapter.resolver import ConfiguredFirst, Resolved, Source
+from leeward.adapter.plans import Need, Plan, Planner, View
+from leeward.adapter.resolver import ConfiguredFirst, Resolved, Source, Token
 from leeward.adapter.wire import Transport
-from leeward.errors import ConfigError
+from leeward.calls import Delete, Key, Load, Result
+from leeward.errors import ConfigError, Outcome
 from leeward.http.options import TransportOptions
 from leeward.http.wire import Wire, curl_wire
 from leeward.registry import open_target
@@ -203,3 +205,30 @@ def test_an_adapter_may_have_no_class_for_its_settings() -> None:
     assert (shown["max_in_flight"], shown["ca_file"]) == ("3", "/own.pem")
     with pytest.raises(ConfigError, match="stratus has no client of 'store'"):
         driver.native("store")
+
+
+def test_an_adapter_whose_plans_need_nothing_has_no_source() -> None:
+    """One that needs something all the same is told so, and nothing is sent."""
+
+    def plan(call: Load | Delete, _: View) -> Plan:
+        if isinstance(call, Delete):
+            yield Need(Token("stratus"))
+        return Result.ok("as it is")
+
+    def plans(_: object) -> dict[str, Planner]:
+        return {"load": plan, "delete": plan}
+
+    config = TargetConfig("stratus", "stratus", None, {}, {})
+    driver = opening.open_plan_driver(
+        config,
+        read_options(config, opening.http_options("STRATUS_CA_BUNDLE")),
+        [Plans("load delete", plans)],
+        capabilities=(),
+        limits=Limits(),
+        describe={},
+    )
+    key = Key(("id",), ("1",))
+    assert driver.perform(Load("carts", key), 1.0).value == "as it is"
+    refused = driver.perform(Delete("carts", key, 0.0), 1.0)
+    driver.close()
+    assert (refused.outcome, refused.code) == (Outcome.AUTH, "no_source")

@@ -18,6 +18,7 @@ from leeward.cli.drill.progress import progress
 from leeward.cli.drill.record import Attempted, Called, Decided, Plan, Record
 from leeward.cli.drill.timeline import Band, bands
 from leeward.cli.drill.verdict import Verdict, judge
+from leeward.cli.drill.virtual_time import VirtualClock, run_virtually
 from leeward.errors import ConfigError, Outcome
 from leeward.local import Local
 from leeward.testing import FakeClock
@@ -289,6 +290,20 @@ def test_a_simulated_blackout_is_detected_and_nothing_is_lost(leeward: Leeward, 
     page = (bare / "drill.html").read_text(encoding="utf-8")
     assert len(page) < 200_000
     assert "Every promise was kept." in page
+
+
+def test_who_waits_on_the_only_thread_of_virtual_time_blocks_everything() -> None:
+    """As a handler that sleeps would: what was due meanwhile is late."""
+
+    async def late(clock: VirtualClock) -> tuple[float, float]:
+        other = asyncio.create_task(clock.sleep_async(1.0))
+        await asyncio.sleep(0)
+        clock.sleep(3.0)
+        slept = clock.now()
+        await other
+        return slept, clock.now()
+
+    assert run_virtually(late) == (3.0, 3.0)
 
 
 UNREPEATABLE = [("unsafe", "blackout"), ("keyed", "lose_answer"), ("unsafe", "error 50%")]

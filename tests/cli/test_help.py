@@ -9,9 +9,9 @@ from tests.cli.conftest import Leeward
 
 COMMANDS = [
     *("invoke", "enqueue", "publish", "store", "load", "delete"),
-    *("targets", "doctor", "drill", "dlq", "demo", "version"),
+    *("targets", "doctor", "drill", "dlq", "package", "demo", "version"),
 ]
-FLOWS = "start list show cancel abort resume check write draw export".split()
+FLOWS = "start list show cancel abort resume check write draw conformance export".split()
 """Of `leeward workflow`."""
 BACKUPS = "create list check restore drill prune".split()
 """Of `leeward backup`."""

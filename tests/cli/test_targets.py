@@ -78,6 +78,7 @@ def test_everything_configured_is_shown(leeward: Leeward, bare: Path) -> None:
         "fail_back": "prefer_primary",
         "hedge": False,
         "unused_sections": ["google"],
+        "unknown_functions": [],
     }
     assert [target["name"] for target in targets] == ["local:a", "local:b"]
     assert {"invoke", "tables"} <= set(targets[0]["capabilities"])
@@ -188,6 +189,43 @@ def test_a_person_reads_it_as_tables(leeward: Leeward, bare: Path) -> None:
     assert "(any other)|(any other) id none: refused until it is set 15 s" in lines
     assert "pay|pay keyed, shared dedup 30 s local: prod-pay" in lines
     assert "attempts|attempts none by this process" in lines
+
+
+LISTED = """
+[targets.local]
+functions = { get-price = "shop:get_price", prod-pay = "shop:pay" }
+[functions.get_price]
+effect = "read_only"
+[functions.pay]
+names = { local = "prod-pay" }
+[functions.ship]
+timeout = 5
+"""
+
+
+def test_settings_for_a_function_that_nobody_has_are_marked(leeward: Leeward, bare: Path) -> None:
+    """A misspelt name would leave the real one with the defaults, and nobody would notice."""
+    (bare / "leeward.toml").write_text(LISTED)
+    get_price, ship = _facts(leeward)["unknown_functions"]
+    assert get_price == {"name": "get_price", "remedy": "did you mean 'get-price'?"}
+    assert ship["name"] == "ship"
+    assert ship["remedy"].startswith("no target has it: correct the name")
+    assert (
+        "unknown      functions.\"get_price\": did you mean 'get-price'?" in leeward("targets").out
+    )
+
+
+def test_a_function_that_somebody_may_have_is_not_marked(
+    leeward: Leeward, bare: Path, scripted: Callable[..., Script]
+) -> None:
+    """An app may have others, and so may a target that does not list its functions."""
+    scripted()
+    (bare / "leeward.toml").write_text(LISTED)
+    assert _facts(leeward, "--targets", "local,scripted")["unknown_functions"] == []
+    listed = 'functions = { get-price = "shop:get_price", prod-pay = "shop:pay" }'
+    for other in ("", f'{listed}\napp = "shop:app"'):
+        (bare / "leeward.toml").write_text(LISTED.replace(listed, other))
+        assert _facts(leeward)["unknown_functions"] == []
 
 
 def test_no_target_is_asked_anything(leeward: Leeward, scripted: Callable[..., Script]) -> None:

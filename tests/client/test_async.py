@@ -19,7 +19,14 @@ from leeward_contract_tests.rows import each_row
 from tests.scripted import NOT_SENT, Scripted
 
 CALL = Invoke("f", b"{}", "key")
-METHODS = [name for name, member in vars(Client).items() if not name.startswith("_")]
+
+
+def methods(client: type) -> list[str]:
+    """Return the public names of a client, those of its bases included, as they are written."""
+    return [name for each in client.mro() for name in vars(each) if not name.startswith("_")]
+
+
+METHODS = methods(Client)
 
 
 @each_row("name", METHODS)
@@ -32,7 +39,7 @@ def test_each_method_has_the_same_parameters(name: str) -> None:
 
 def test_nothing_is_added_or_left_out() -> None:
     """The two clients have the same public names, and the constructor takes the same."""
-    assert [name for name in vars(AsyncClient) if not name.startswith("_")] == METHODS
+    assert methods(AsyncClient) == METHODS
     assert inspect.signature(AsyncClient) == inspect.signature(Client)
 
 

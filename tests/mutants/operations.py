@@ -12,7 +12,7 @@ TESTS: Final = "tests/client"
 MUTANTS: Final = (
     Mutant(
         "an unsafe call may be given up before its function ends",
-        f"{OPERATIONS}/operations.py",
+        f"{OPERATIONS}/functions.py",
         "if call.effect is Effect.UNSAFE and seconds < call.time_limit:",
         "if False:",
         f"{TESTS}/test_bad_inputs.py::test_a_bad_argument_is_refused",
@@ -33,7 +33,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a batch goes on after its deadline",
-        f"{OPERATIONS}/operations.py",
+        f"{OPERATIONS}/events.py",
         "batch.send((yield request, left) if left > 0 else None)",
         "batch.send((yield request, left))",
         f"{TESTS}/test_methods.py::test_a_batch_has_one_deadline",

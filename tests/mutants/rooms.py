@@ -19,6 +19,7 @@ from tests.mutants import (
     kit,
     operations,
     operators,
+    packages,
     wire,
     workflow,
 )
@@ -36,6 +37,7 @@ ROOMS: Final[Mapping[str, Sequence[Mutant]]] = {
     "envelope": envelope.MUTANTS,
     "operations": operations.MUTANTS,
     "operators": operators.MUTANTS,
+    "packages": packages.MUTANTS,
     "config": config.MUTANTS,
     "delivery": delivery.MUTANTS,
     "contract": contract.MUTANTS,

@@ -162,6 +162,29 @@ def test_a_listener_hears_what_is_decided_and_may_fail() -> None:
     assert seen == ["retry", "failover"]
 
 
+def test_a_listener_that_fails_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """By its name and the class of what it raised, however often it fails, and not by its text."""
+    router = FailoverDriver([Scripted("a", *[NOT_SENT] * 4), Scripted("b")], clock=FakeClock())
+
+    def broken(event: RoutingEvent) -> None:
+        raise RuntimeError(f"about {event.target}, with a secret")
+
+    def also_broken(event: RoutingEvent) -> None:
+        del event
+        raise KeyError("secret")
+
+    router.listen(broken)
+    router.listen(also_broken)
+    with caplog.at_level(logging.ERROR, "leeward.routing"):
+        router.perform(UNSAFE, 10.0)
+        router.perform(UNSAFE, 10.0)
+    first, second = (record.getMessage() for record in caplog.records)
+    assert first.startswith("listener_failed listener='")
+    assert first.endswith("broken' error='RuntimeError'")
+    assert second.endswith("also_broken' error='KeyError'")
+    assert "secret" not in caplog.text
+
+
 def test_decisions_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     """With their names, levels and facts; never with a payload."""
     with caplog.at_level(logging.DEBUG, "leeward.routing"):

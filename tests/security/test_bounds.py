@@ -40,8 +40,8 @@ BOUNDED: dict[str, str] = {
     "routing/budget.py deque()": "holds the failovers of one window, a share of its calls",
     "local/functions.py SimpleQueue()": "holds one answer",
     "workflow/machine.py deque()": "holds the tasks of one flow, whose size has a limit",
-    "workflow/engine.py deque()": "holds at most one look at the journal, which has a limit",
-    "workflow/engine.py wait()": "of idle threads, which work and closing wake",
+    "workflow/workers.py deque()": "holds at most one look at the journal, which has a limit",
+    "workflow/workers.py wait()": "of idle threads, which work and closing wake",
     "workflow/driving.py SimpleQueue()": "holds answers to the calls under way",
     "workflow/commits.py wait()": "of a writer, for the one that commits for it",
     "http/threads.py acquire()": "of a lock that nobody else knows yet",
@@ -52,6 +52,7 @@ BOUNDED: dict[str, str] = {
     "app/idempotency/running.py get()": "of a context variable",
     "app/idempotency/settings.py cache": "asked with True and False alone",
     "routing/failover.py get()": "of a context variable",
+    "delivery/workers.py deque()": "holds what is leased, which has a limit",
     "runtime/time_limits.py cache": "a function without arguments",
 }
 """What has no bound in its call, with the reason why that is one."""

@@ -27,7 +27,7 @@ from leeward.http.messages import Failure, Request
 from leeward.http.options import TransportOptions
 from leeward.http.threads import CurlTransport
 from leeward.local import Local
-from leeward.operations import operations
+from leeward.operations import events, functions, operations
 from leeward.testing import FakeClock, Fault, FaultyDriver
 from leeward_aws.driver import open_driver
 from tests.http.wire import Peer, Script, Wire, answer, hang, once
@@ -286,8 +286,9 @@ def test_aws_tells_nothing(told: list[str], script: Script) -> None:
 def _soon(do: Do, client: Client) -> object:
     """Do it with a deadline that a silent server may let pass."""
     with pytest.MonkeyPatch.context() as patch:
-        for seconds in ("INVOKE_TIMEOUT", "EVENT_TIMEOUT", "DATA_TIMEOUT"):
-            patch.setattr(operations, seconds, 0.2)
+        for module in (functions, events, operations):
+            for seconds in [each for each in vars(module) if each.endswith("_TIMEOUT")]:
+                patch.setattr(module, seconds, 0.2)
         return do(client)
 
 

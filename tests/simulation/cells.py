@@ -159,7 +159,8 @@ def take_through(
     ended: list[CallRecord] = []
     if router is None:
         router = router_of(name, episode.key, hedging=hedging)
-    simulation = Simulation(setting, episode, router, ended.append)
+    beat = router.beat if setting.stops and isinstance(router, Leeward) else None
+    simulation = Simulation(setting, episode, router, ended.append, beat=beat)
     simulation.run()
     for record in sorted(ended, key=lambda each: each.number):
         _note(passage, record)

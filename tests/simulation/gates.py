@@ -8,30 +8,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from itertools import count
 from math import ceil
 from multiprocessing import get_context
 from statistics import mean, median
 from typing import NamedTuple
 
-from leeward.adapter import Call
-from leeward.errors import Outcome
-from leeward.routing.choice import ProbeTarget
-from leeward.routing.execution import Execution
 from tests.simulation.baselines import BASELINES
 from tests.simulation.cells import (
     BEFORE,
     ORDER,
-    PRIMARY,
     Cell,
     Passage,
-    router_of,
     run_cell,
-    schedule_of,
-    take_through,
 )
-from tests.simulation.runner import Router
-from tests.simulation.scenarios import Setting
+from tests.simulation.false_trips import false_trips
+from tests.simulation.herd import herd
+from tests.simulation.rows import Row
 from tests.simulation.traffic import Kind, Mix
 
 ROUTERS = ("leeward", *BASELINES)
@@ -62,24 +54,6 @@ REMARKS = {
     )
 }
 """Why a figure is what it is, by the name of its cell."""
-
-
-class Row(NamedTuple):
-    """One gate.
-
-    Attributes:
-        metric: what was measured.
-        gate: what it must reach, in words.
-        met: whether leeward does; None where it is only shown.
-        measured: by router, in words; "" where it says nothing.
-        remark: why it falls short, or how it was measured.
-    """
-
-    metric: str
-    gate: str
-    met: bool | None
-    measured: dict[str, str]
-    remark: str = ""
 
 
 Passages = dict[str, list[Passage]]
@@ -139,18 +113,6 @@ def _detected(passages: list[Passage]) -> list[float]:
 
 def _spread(values: list[float], unit: str) -> str:
     return f"{median(values):.2f} median, {max(values):.2f} max {unit}"
-
-
-def false_trips() -> Iterator[Row]:
-    """Measure how often a target that fails 1 % of the calls is taken for ill."""
-    cell = Cell("calm", (), 20.0, lasts=0.0, after=20_000.0, baseline=0.01)
-    passage = run_cell(cell, 0)
-    yield Row(
-        "false trips at 1 % of failures",
-        "0",
-        not passage.opened,
-        {"leeward": f"{len(passage.opened)} in {len(passage.at):,} calls"},
-    )
 
 
 class Worst(NamedTuple):
@@ -276,76 +238,6 @@ def all_down() -> Iterator[Row]:
         "<= 3 s",
         max(again["leeward"]) <= 3.0,
         {name: _spread(each, "s") for name, each in again.items()},
-    )
-
-
-class Herd:
-    """Many clients, each with a router of its own, over the same targets."""
-
-    def __init__(self, name: str, clients: int, seed: str) -> None:
-        self._routers = [router_of(name, f"{seed}/{number}") for number in range(clients)]
-        self._next = count()
-        self._last: Router = self._routers[0]
-        self._probes: dict[int, Router] = {}
-
-    def execute(self, call: Call, started: float, timeout: float) -> Execution:
-        """Let the next client make the call."""
-        router = self._routers[next(self._next) % len(self._routers)]
-        result = yield from router.execute(call, started, timeout)
-        self._last = router
-        return result
-
-    def why(self) -> str:
-        """Return what the client of the last call says."""
-        return self._last.why()
-
-    def left_to_do(self, now: float) -> tuple[ProbeTarget, ...]:
-        """Drop the clients' own probes: these calls may be probes themselves."""
-        for router in self._routers[:0]:
-            router.left_to_do(now)
-        return ()
-
-    def probed(self, probe: ProbeTarget, outcome: Outcome, now: float, fidelity: str) -> None:
-        """Never be told of one."""
-
-
-def herd() -> Iterator[Row]:
-    """Measure 200 clients that come back to a primary which is cold."""
-    clients, each_rate, cold = 200, 5.0, 300.0
-    cell = Cell(
-        "herd",
-        ("server error",),
-        clients * each_rate,
-        lasts=20.0,
-        after=90.0,
-        mix=Mix({Kind.IDEMPOTENT: 1}, {6.0: 1}),
-    )
-    full = 1.2 * cell.rate
-    setting = Setting(
-        ORDER,
-        {"t": PRIMARY},
-        cell.rate,
-        schedule_of(cell),
-        0.0,
-        capacities={PRIMARY: full},
-        cold=True,
-        mix=cell.mix,
-        cold_share=cold / full,
-        warm_after=(full - cold) / 20.0,
-    )
-    peaks, failed = {}, {}
-    for name in ROUTERS:
-        router = Herd(name, clients, "herd")
-        passage = take_through(setting, cell, 0, name, router=router)
-        peaks[name] = passage.peak
-        after = passage.between(BEFORE + cell.lasts, 1e9)
-        failed[name] = sum(not passage.well[index] for index in after)
-    yield Row(
-        "herd of 200 clients on a cold primary: peak load over capacity",
-        "<= 1.0",
-        peaks["leeward"] <= 1.0,
-        {name: f"{peaks[name]:.2f}, {failed[name]} failed calls" for name in ROUTERS},
-        "capacity grows from 30 % of the load by 20 calls/s each second",
     )
 
 

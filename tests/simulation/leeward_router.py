@@ -48,6 +48,7 @@ class Leeward:
         self.core = Core(health, hedging)
         self.told: list[tuple[float, RoutingEvent]] = []
         self._why = ""
+        self._heart = 0
 
     def execute(self, call: Call, started: float, timeout: float) -> Execution:
         """Take one call to its result."""
@@ -75,3 +76,10 @@ class Leeward:
     def probed(self, probe: ProbeTarget, outcome: Outcome, now: float, fidelity: str) -> None:
         """Take in the answer to a driver's own probe."""
         probed(self.core, probe, outcome, now, fidelity=fidelity)
+
+    def beat(self, now: float) -> None:
+        """Let the router know that its process runs."""
+        heartbeat = self.core.health.heartbeat
+        if heartbeat.is_due(now):
+            self._heart = heartbeat.begin(now)
+        heartbeat.beat(self._heart, now, self.core.health.calls)

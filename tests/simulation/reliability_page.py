@@ -14,8 +14,9 @@ from time import perf_counter
 from tests.simulation.baselines import BASELINES
 from tests.simulation.cells import BEFORE, PRIMARY, Cell, Passage, run_cell
 from tests.simulation.episodes import episodes, run_episodes
-from tests.simulation.gates import HARD, ROUTERS, Row, measure
+from tests.simulation.gates import HARD, ROUTERS, measure
 from tests.simulation.report import Summary
+from tests.simulation.rows import Row
 
 DOCS = Path(__file__).parents[2] / "docs"
 PICTURES = DOCS / "pictures"

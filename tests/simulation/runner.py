@@ -17,6 +17,7 @@ from leeward.errors import Outcome
 from leeward.routing.call import Command, Commands, Dispatch, Pause, ReadBack
 from leeward.routing.choice import ProbeTarget
 from leeward.routing.execution import Execution
+from leeward.routing.policy import DEFAULT
 from tests.simulation.faults import BatchDamage, Fate, fate_of, in_time
 from tests.simulation.load import Load, strained
 from tests.simulation.scenarios import LATENCIES, Episode, Setting
@@ -31,6 +32,8 @@ LATENCY = [
     exp(SPREAD * NormalDist().inv_cdf((step + 0.5) / QUANTILES)) for step in range(QUANTILES)
 ]
 """Factors to the median latency, all equally likely: quicker than a draw from the distribution."""
+
+BEAT = DEFAULT.heartbeat_pace
 
 PROBE = LoadItem("leeward-probe", Key(("id",), ("probe",)))
 """What a driver's own probe asks for."""
@@ -134,6 +137,7 @@ class Simulation:
         router: takes each call to its result.
         observe: is shown every call when nothing of it can run any more.
         check: is told of every step, for invariants of the router's own state.
+        beat: the router's heartbeat; None where it has none. It is given the time.
     """
 
     def __init__(
@@ -143,12 +147,14 @@ class Simulation:
         router: Router,
         observe: Callable[[CallRecord], None],
         check: Check | None = None,
+        beat: Callable[[float], None] | None = None,
     ) -> None:
         self._world = World({name: LATENCIES[name] for name in setting.order})
         self._setting = setting
         self._router = router
         self._observe = observe
         self._check = check
+        self._beat = beat
         self.load = Load(
             setting.capacities,
             setting.schedule.windows,
@@ -166,10 +172,22 @@ class Simulation:
     def run(self) -> World:
         """Let time pass until nothing is left to happen; return the world as it then is."""
         self._next_arrival()
+        if self._beat is not None:
+            self._at(0.0, self._beat_on)
         while self._events:
             self._now, _, happen, what = heappop(self._events)
             happen(*what)
         return self._world
+
+    def _beat_on(self) -> None:
+        assert self._beat is not None
+        self._beat(self._now)
+        if self._events:
+            self._at(self._awake(self._now + BEAT), self._beat_on)
+
+    def _awake(self, when: float) -> float:
+        """Return when the process takes in what happens then: at once, unless it stands still."""
+        return next((end for start, end in self._setting.stops if start <= when < end), when)
 
     def _at(self, when: float, happen: Callable[..., None], *what: Any) -> None:
         heappush(self._events, (when, next(self._ticket), happen, what))
@@ -177,7 +195,7 @@ class Simulation:
     def _next_arrival(self) -> None:
         arrival = next(self._arrivals, None)
         if arrival is not None:
-            self._at(arrival.at, self._arrive, arrival)
+            self._at(self._awake(arrival.at), self._arrive, arrival)
 
     def _arrive(self, arrival: Arrival) -> None:
         self._next_arrival()
@@ -191,7 +209,7 @@ class Simulation:
     def _carry_out(self, record: CallRecord, commands: Commands) -> None:
         for command in commands:
             if isinstance(command, Pause):
-                wakes = self._now + command.seconds + self._freeze()
+                wakes = self._awake(self._now + command.seconds + self._freeze())
                 self._at(wakes, self._reply, record, command, self._now, None)
             else:
                 self._send(record, command)
@@ -210,7 +228,9 @@ class Simulation:
         if fate.runs_after is not None:
             record.pending += 1
             self._at(now + fate.runs_after, self._arrive_at_target, record, attempt, fate)
-        answered = now + fate.answers_after + self._freeze()
+        answered = self._awake(now + fate.answers_after + self._freeze())
+        if answered - now > timeout and self._setting.stops and random.random() < 0.5:
+            fate = fate._replace(outcome=fate.outcome or Outcome.AMBIGUOUS)  # it looks at the time
         self._at(answered, self._answer, record, command, attempt, fate)
 
     def _arrive_at_target(self, record: CallRecord, attempt: AttemptRecord, fate: Fate) -> None:

@@ -157,6 +157,7 @@ class Setting(NamedTuple):
         mix: of which kinds the calls are.
         cold_share: of its capacity that a target has when an outage ends.
         warm_after: seconds after which it has all of it again.
+        stops: times in which the whole process stands still, from when to when.
     """
 
     order: tuple[str, ...]
@@ -172,6 +173,7 @@ class Setting(NamedTuple):
     mix: Mix = EVERYTHING
     cold_share: float = COLD_SHARE
     warm_after: float = WARM_AFTER
+    stops: tuple[tuple[float, float], ...] = ()
 
 
 def setting_of(episode: Episode) -> Setting:

@@ -11,19 +11,25 @@ from pathlib import Path
 
 import pytest
 
+import leeward_contract_tests
 from leeward.errors import ConfigError
+from leeward.workflow.cases import RunEnd, cases_in
+from leeward.workflow.cases import difference_of as difference_of_case
 from leeward.workflow.commands import Answer, Failure
 from leeward.workflow.document import stored
 from leeward.workflow.exports import exporter_of
 from leeward.workflow.model import NOT_SENT, THROTTLED, Definition
+from leeward.workflow.programs import EngineProcess
 from leeward.workflow.simulator import simulate
+from leeward.workflow.virtual import embedded
 from leeward_aws.workflows.export import check_machine
 from leeward_aws.workflows.export import export as export_aws
 from leeward_google.workflows.export import export as export_google
-from tests.workflow.cases import cases
-from tests.workflow.engines import PYTHON, Ended, EngineProcess
+from tests.workflow.engines import PYTHON, engine_process
 from tests.workflow.flows import everything, order_flow
 from tests.workflow.strategies import INPUTS, Functions, definition_of
+
+FOLDER = Path(leeward_contract_tests.__file__).parent / "workflow_cases"
 
 RANDOM = 12
 """Random flows in each test; `python -m tests.workflow.agreement` tries as many as are wanted."""
@@ -42,10 +48,10 @@ def as_workflow(definition: Definition) -> str:
 
 
 ENGINES: dict[str, Callable[[], EngineProcess]] = {
-    "step_functions": lambda: EngineProcess("step_functions", as_machine),
-    "workflows": lambda: EngineProcess("workflows", as_workflow),
-    "durabletask": lambda: EngineProcess("durable", stored, "durabletask"),
-    "durable_replay": lambda: EngineProcess("durable", stored, "replay"),
+    "step_functions": lambda: engine_process("step_functions", as_machine),
+    "workflows": lambda: engine_process("workflows", as_workflow),
+    "durabletask": lambda: engine_process("durable", stored, "durabletask"),
+    "durable_replay": lambda: engine_process("durable", stored, "replay"),
 }
 
 
@@ -66,20 +72,24 @@ def test_every_case_ends_alike(
 ) -> None:
     """The published cases: same end, each function called as often."""
     _, process = engine
-    for case in cases():
-        with subtests.test(case.name):
-            ended = process.run(case.definition, case.value, case.answering)
-            assert alike(ended.end) == alike(case.end)
-            assert _by_function(ended) == case.calls
+    for case in cases_in(FOLDER):
+        ended = process(case)
+        if ended is not None:
+            with subtests.test(case.name):
+                assert difference_of_case(case, ended) is None
 
 
-def test_the_kernel_itself_ends_so(subtests: pytest.Subtests) -> None:
-    """The cases say what the kernel says."""
-    for case in cases():
+def test_the_embedded_engine_and_the_kernel_end_so(subtests: pytest.Subtests) -> None:
+    """The cases say what the kernel says, and the embedded engine does in virtual time."""
+    cases = cases_in(FOLDER)
+    assert len(cases) >= 12
+    for case in cases:
         with subtests.test(case.name):
-            run = simulate(case.definition, case.value, case.answers)
-            assert alike(run.end) == alike(case.end)
-            assert Counter(call.function for call in run.calls) == case.calls
+            assert difference_of_case(case, embedded(case)) is None
+            if not case.happens and not case.takes:
+                run = simulate(case.definition, case.value, case.answers)
+                calls = Counter((call.function, call.key) for call in run.calls)
+                assert difference_of_case(case, RunEnd(run.end, calls)) is None
 
 
 def test_random_flows_end_alike(engine: tuple[str, EngineProcess]) -> None:
@@ -112,13 +122,6 @@ def difference_of(name: str, process: EngineProcess, seed: int) -> str | None:
     if ended.calls != expected:
         return f"calls {ended.calls - expected} more, and {expected - ended.calls} less"
     return None
-
-
-def _by_function(ended: Ended) -> Counter[str]:
-    found: Counter[str] = Counter()
-    for (function, _), count in ended.calls.items():
-        found[function] += count
-    return found
 
 
 def test_state_machines_pass_the_linter(tmp_path: Path, subtests: pytest.Subtests) -> None:

@@ -11,10 +11,10 @@ from leeward.adapter.hosts import allowed_hosts
 from leeward.adapter.lazy_plans import LazyPlans, Plans, loaded
 from leeward.adapter.options import Option, Setting, Values
 from leeward.adapter.plan_driver import LOAD_PROBE, PlanDriver, Probe, TargetInfo
-from leeward.adapter.resolver import Source
+from leeward.adapter.resolver import Resolved, Source, Unresolved
 from leeward.adapter.target import TargetConfig
-from leeward.errors import ConfigError
-from leeward.http.options import options_from_env, refuse_key_log
+from leeward.errors import ConfigError, Outcome
+from leeward.http.options import TransportOptions, options_from_env, refuse_key_log
 from leeward.http.transport import Transport
 from leeward.http.wire import curl_wire
 
@@ -79,7 +79,11 @@ Answer: TypeAlias = Callable[[Hashable], Any]
 """Gives what a plan would `Need`, or raises `Unresolved`."""
 
 MakeSource: TypeAlias = Callable[[Any, TargetConfig, Transport], Source]
+"""Makes the source of what plans need from settings, configuration and transport."""
+
 MakeNative: TypeAlias = Callable[[str, Any, TargetConfig, Answer], object]
+"""Makes a vendor's client from the name of a service, settings, configuration and a function that
+gives what a plan would need."""
 
 
 def open_plan_driver(
@@ -87,7 +91,7 @@ def open_plan_driver(
     settings: Settings | Values,
     plans: Sequence[Plans],
     *,
-    source: MakeSource,
+    source: MakeSource | None = None,
     native: str | MakeNative | None = None,
     capabilities: Iterable[Capability],
     limits: Limits,
@@ -101,10 +105,8 @@ def open_plan_driver(
         config: of the target.
         settings: the adapter's, which `source`, `native` and the plans are made with.
         plans: what the verbs are made of.
-        source: makes the source of what plans need from settings, configuration and transport.
-        native: makes a vendor's client from the name of a service, settings, configuration and a
-            function that gives what a plan would need; itself, or as ``"module:function"``. None
-            where the vendor has no client.
+        source: None where no plan needs anything.
+        native: itself, or as ``"module:function"``; None where the vendor has no client.
         capabilities: what the target can do.
         limits: the largest that it takes.
         describe: what is in force, without a secret; None for nothing. What all targets have over
@@ -114,18 +116,43 @@ def open_plan_driver(
             from a table that need not exist. It is not made where there are no tables.
 
     Raises:
-        ConfigError: a setting is wrong, or the process would write down the keys of a hardened
-            target's connections.
+        ConfigError: a setting is wrong, or keys of a hardened target would be written down.
     """
     capabilities = frozenset(capabilities)
     if not config.trust_env:
         refuse_key_log(os.environ)
         config = config._replace(env={})
+    options = _options_in_force(config, settings)
+    wire = curl_wire(options)
+    info = TargetInfo(
+        config.name,
+        capabilities,
+        limits,
+        _in_force(describe, options, config),
+        missing,
+        probe if Capability.TABLES in capabilities else None,
+    )
+    return PlanDriver(
+        info,
+        LazyPlans(plans, settings),
+        _nothing if source is None else source(settings, config, wire.transport()),
+        wire,
+        native=None if native is None else _native_of(native, settings, config),
+    )
+
+
+def _options_in_force(config: TargetConfig, settings: Settings | Values) -> TransportOptions:
+    """Return how requests go out, by the settings and by as much of the environment as counts."""
     http = http_settings(settings) if isinstance(settings, Values) else settings.http
-    options = options_from_env(config.env, http.ca_bundle)._replace(
+    return options_from_env(config.env, http.ca_bundle)._replace(
         max_in_flight=http.max_in_flight, public_only=http.public_only
     )
-    wire = curl_wire(options)
+
+
+def _in_force(
+    describe: Mapping[str, str | None], options: TransportOptions, config: TargetConfig
+) -> dict[str, str]:
+    """Return an adapter's own description, and what all targets have over HTTP."""
     described = {
         **describe,
         "ca_file": options.ca_file,
@@ -133,23 +160,21 @@ def open_plan_driver(
         "max_in_flight": str(options.max_in_flight),
         "trust_env": str(config.trust_env).lower(),
     }
-    info = TargetInfo(
-        config.name,
-        capabilities,
-        limits,
-        {name: text for name, text in described.items() if text is not None},
-        missing,
-        probe if Capability.TABLES in capabilities else None,
-    )
+    return {name: text for name, text in described.items() if text is not None}
 
-    def make_native(service: str, answer: Answer) -> object:
-        assert native is not None
-        return loaded(native)(service, settings, config, answer)
 
-    return PlanDriver(
-        info,
-        LazyPlans(plans, settings),
-        source(settings, config, wire.transport()),
-        wire,
-        native=None if native is None else make_native,
+def _native_of(
+    native: str | MakeNative, settings: Settings | Values, config: TargetConfig
+) -> Callable[[str, Answer], object]:
+    """Return what makes a vendor's client of a service; nothing is imported before that."""
+    return lambda service, answer: loaded(native)(service, settings, config, answer)
+
+
+def _nothing(what: Hashable, timeout: float) -> Resolved:
+    """Raise that nothing is there to be fetched, which a plan that needs something is told."""
+    del what, timeout
+    raise Unresolved(
+        Outcome.AUTH,
+        "no_source",
+        "a plan needs something, and this adapter has no source of it: give open_plan_driver one",
     )

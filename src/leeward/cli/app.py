@@ -9,10 +9,12 @@ import typer
 
 from leeward.cli import NO_TRUST_ENV
 from leeward.cli.commands import backup, verbs, workflow
+from leeward.cli.commands.conformance import conformance
 from leeward.cli.commands.demo import demo
 from leeward.cli.commands.dlq import dlq
 from leeward.cli.commands.doctor import doctor
 from leeward.cli.commands.drill import drill
+from leeward.cli.commands.package import package
 from leeward.cli.commands.targets import targets
 from leeward.cli.commands.version import show_version, version
 from leeward.cli.global_options import GlobalOptions
@@ -159,6 +161,13 @@ app.command(
         "leeward dlq redrive parcels-dead --to parcels --rate 10 --force",
     ),
 )(dlq)
+app.command(
+    cls=Command,
+    epilog=_examples(
+        "leeward package --target $CLOUD_PROVIDER --source shop",
+        "leeward package shop:app --target $CLOUD_PROVIDER --template",
+    ),
+)(package)
 flows = typer.Typer(
     cls=Commands,
     help="Start runs of workflows, look at them, end them, and draw them.",
@@ -199,6 +208,14 @@ flows.command(
         "leeward workflow draw order order-42 --out order-42.svg",
     ),
 )(workflow.draw)
+flows.command(
+    name="conformance",
+    cls=Command,
+    epilog=_examples(
+        "leeward workflow conformance",
+        "leeward workflow conformance --engine 'python my_engine.py'",
+    ),
+)(conformance)
 flows.command(
     name="export",
     cls=Command,

@@ -16,10 +16,12 @@ from leeward.app.context import Context, Function, run
 from leeward.app.handlers import Handler as AppHandler
 from leeward.calls import OBJECT_VERBS
 from leeward.clock import Clock, SystemClock
-from leeward.delivery.dispatcher import Dispatcher, Handler
+from leeward.delivery.dispatcher import Dispatcher
 from leeward.delivery.policy import Policy
-from leeward.delivery.store import PATIENCE, Delivery, DeliveryStore, Recipient
-from leeward.errors import ConfigError, LeewardError, Outcome
+from leeward.delivery.rows import Delivery, Recipient
+from leeward.delivery.store import PATIENCE, DeliveryStore
+from leeward.delivery.workers import Handler
+from leeward.errors import ConfigError, LeewardError, Outcome, Unsupported
 from leeward.forking import ForkLock
 from leeward.json_text import decode
 from leeward.local.apps import deliver, mount
@@ -46,7 +48,11 @@ DIRECTORY = ".leeward"
 CAN_LOCK = os.name == "posix"
 """Whether objects can be kept: they need file locks and symbolic links."""
 
-_WITHOUT_OBJECTS = frozenset(Capability) - {Capability.OBJECTS}
+_EVERYTHING = frozenset(Capability) - {Capability.WORKFLOWS, Capability.SINGLE_STARTS}
+"""What a driver can do here. Workflows run embedded in the client itself."""
+
+LIMITS = Limits(batch_events=1000)
+"""What runs here fits most other targets, too; how many events go in one request no caller sees."""
 
 Verb = Callable[[Any, float], Result[Any]]
 
@@ -74,8 +80,8 @@ class Local(Driver):
                 written by others.
         """
         self.target = target
-        self.capabilities = frozenset(Capability) if CAN_LOCK else _WITHOUT_OBJECTS
-        self.limits = Limits()  # the defaults, so that what runs here fits most other targets, too
+        self.capabilities = _EVERYTHING if CAN_LOCK else _EVERYTHING - {Capability.OBJECTS}
+        self.limits = LIMITS
         self._closed = False
         self._apps: list[App] = []
         self._file = None if os.fspath(path) == MEMORY else Path(path).absolute()
@@ -203,6 +209,8 @@ class Local(Driver):
         """Make one attempt at any call."""
         if self._closed:
             return Result(Outcome.LOCAL, message="closed", reason="closed")
+        if call.verb not in self._verbs:
+            raise Unsupported(f"{self.target} does no {call.verb}", target=self.target)
         try:
             result = self._verbs[call.verb](call, timeout)
         except DatabaseFault as fault:

@@ -1,18 +1,94 @@
-"""Events are checked, completed, measured, and split into requests."""
+"""The operations of events as values; events are checked, completed, measured, and split."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Generator, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from leeward import items
-from leeward.adapter import Limits
+from leeward.adapter import Call, Limits, Publish, Result
+from leeward.clock import Clock
 from leeward.cloudevents import Written, check, document_of, mint, write
-from leeward.entropy import new_ids
+from leeward.config import BusConfig, Config
+from leeward.entropy import new_id, new_ids
 from leeward.errors import InvalidRequest, PayloadTooLarge
+from leeward.operations import arguments, results
+from leeward.operations.batches import send_in_order
 from leeward.operations.limits import OrderLimits
 from leeward.operations.traces import in_trace
-from leeward.values import Event
+from leeward.values import Event, PublishReceipt, PublishReport
+
+if TYPE_CHECKING:
+    from leeward.operations.operations import Operation
+
+
+EVENT_TIMEOUT: Final = 10.0
+"""Seconds: the deadline of a call that names none."""
+
+_ANY_BUS: Final = BusConfig()
+"""What holds for a bus that is not configured."""
+
+
+class EventOperations:
+    """The operations of one client on events.
+
+    Args:
+        config: names the source of its events, and configures buses.
+        limits: of the order.
+        clock: gives the time.
+        check: refuses a call that cannot be served.
+    """
+
+    def __init__(
+        self, config: Config, limits: OrderLimits, clock: Clock, check: Callable[[Call], None]
+    ) -> None:
+        self._source = config.source
+        self._buses = config.buses
+        self._limits = limits
+        self._clock = clock
+        self._check = check
+
+    def publish_event(
+        self, bus: str, event: Event, timeout: float | None
+    ) -> Operation[Publish, PublishReceipt]:
+        """Publish one event."""
+        arguments.check_name(bus, "bus")
+        now, limits = self._clock.now(), self._limits
+        source = self._source
+        done = completed(event, "event", limits, id=new_id(now), source=source, now=now)
+        call = Publish(bus, (done,))
+        seconds = self._seconds(bus, timeout)
+        self._check(call)
+        return call, seconds, results.published
+
+    def publish_events(
+        self, bus: str, events: Sequence[Event], timeout: float | None
+    ) -> Generator[tuple[Publish, float], Result[Any], PublishReport]:
+        """Publish many events, request by request, until the deadline.
+
+        The one operation of several calls: it yields each with the seconds for it, is sent its
+        result, and returns the report.
+        """
+        arguments.check_name(bus, "bus")
+        done = complete(events, self._source, self._limits, self._clock.now())
+        requests = [Publish(bus, chunk) for chunk in in_chunks(done, self._limits.smallest)]
+        deadline = self._clock.monotonic() + self._seconds(bus, timeout)
+        for request in requests:
+            self._check(request)
+        batch = send_in_order(requests)
+        try:
+            request = next(batch)
+            while True:
+                left = deadline - self._clock.monotonic()
+                request = batch.send((yield request, left) if left > 0 else None)
+        except StopIteration as end:
+            return results.report(end.value)
+
+    def _seconds(self, bus: str, timeout: float | None) -> float:
+        if timeout is not None:
+            return arguments.check_timeout(timeout)
+        configured = self._buses.get(bus) or _ANY_BUS
+        return configured.timeout or EVENT_TIMEOUT
 
 
 def complete(

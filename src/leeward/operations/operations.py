@@ -6,12 +6,13 @@ or an exception of its result. A client puts the call to the router and finishes
     call, seconds, finish = operations.load_data("orders", "42", None)
     return finish(call, router.perform(call, seconds))
 
-Everything that can be wrong with a call is found here, before any I/O.
+Everything that can be wrong with a call is found here, before any I/O. The operations on tables are
+in this file; those on functions, events, objects and workflows have one each beside it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from leeward import items
@@ -20,35 +21,27 @@ from leeward.adapter import (
     Capability,
     Delete,
     Driver,
-    Enqueue,
-    Invoke,
     Key,
     Load,
-    Publish,
     Result,
     Store,
 )
 from leeward.clock import Clock
-from leeward.config import BusConfig, Config, FunctionConfig, TableConfig
+from leeward.config import Config, TableConfig
 from leeward.entropy import new_id
-from leeward.errors import ConfigError, InvalidRequest, LeewardError, PayloadTooLarge
+from leeward.errors import ConfigError, LeewardError, PayloadTooLarge
 from leeward.forking import ForkLock
-from leeward.json_text import encode
 from leeward.operations import arguments, results
 from leeward.operations.capabilities import POSSIBLE, needed, require
+from leeward.operations.functions import FunctionOperations
 from leeward.operations.limits import OrderLimits
 from leeward.operations.routing import router_of
-from leeward.operations.traces import running_trace
 from leeward.values import (
     Effect,
-    Event,
     InvokeResult,
     Item,
     Json,
     ProbeReport,
-    PublishReceipt,
-    PublishReport,
-    Receipt,
     Record,
     StoreReceipt,
     TargetStatus,
@@ -57,6 +50,7 @@ from leeward.values import (
 if TYPE_CHECKING:
     from datetime import timedelta
 
+    from leeward.operations.events import EventOperations
     from leeward.operations.objects import ObjectOperations
     from leeward.operations.workflows import Workflows
     from leeward.workflow.model import Definition
@@ -67,19 +61,14 @@ T = TypeVar("T")
 Operation: TypeAlias = tuple[C, float, Callable[[C, Result[Any]], T]]
 """A call, the seconds for it, and what its result becomes."""
 
-INVOKE_TIMEOUT: Final = 60.0
-EVENT_TIMEOUT: Final = 10.0
 DATA_TIMEOUT: Final = 15.0
 """Seconds: the deadline of a call that names none."""
 
 MOST_KNOWN: Final = 1024
 """Tables whose names are remembered as checked. Where there are more, all are checked anew."""
 
-
-_ANY_FUNCTION: Final = FunctionConfig()
-_ANY_BUS: Final = BusConfig()
 _ANY_TABLE: Final = TableConfig()
-"""What holds for a name that is not configured."""
+"""What holds for a table that is not configured."""
 
 
 class Table(NamedTuple):
@@ -97,9 +86,11 @@ class Operations:
         drivers: in order of preference.
         clock: gives the time.
         definitions: of workflows.
+        otel: tell OpenTelemetry of calls and of the router's decisions.
 
     Attributes:
         router: takes each call to a target.
+        functions: the operations on functions.
         drivers: by target.
         clock: gives the time.
         closed: set it, and every operation is refused.
@@ -111,8 +102,10 @@ class Operations:
         drivers: Sequence[Driver],
         clock: Clock,
         definitions: Iterable[Definition] = (),
+        *,
+        otel: bool = False,
     ) -> None:
-        self.router = router_of(config, drivers, clock)
+        self.router = router_of(config, drivers, clock, otel=otel)
         self.closed = False
         self._config = config
         self.drivers = {driver.target: driver for driver in drivers}
@@ -121,106 +114,12 @@ class Operations:
         self.clock = clock
         self._limits = OrderLimits({driver.target: driver.limits for driver in drivers})
         self._tables: dict[str, Table] = {}
+        self.functions = FunctionOperations(config.functions, self._limits, clock, self.check)
+        self._events: EventOperations | None = None
         self._objects: ObjectOperations | None = None
         self._definitions = definitions
         self._workflows: Workflows | None = None
         self._opening = ForkLock(whole=False)
-
-    def invoke(
-        self,
-        function: str,
-        payload: Json,
-        effect: Effect | str | None,
-        idempotency_key: str | None,
-        timeout: float | None,
-    ) -> Operation[Invoke, InvokeResult]:
-        """Call a function and wait for its answer."""
-        configured = self._function(function)
-        call = Invoke(
-            function,
-            self._encoded(payload, "payload_bytes"),
-            arguments.check_idempotency_key(idempotency_key) or new_id(self.clock.now()),
-            arguments.check_effect(effect) or configured.effect,
-            configured.shared_dedup,
-            configured.timeout or 0.0,
-            running_trace(),
-        )
-        seconds = call.time_limit or INVOKE_TIMEOUT
-        if timeout is not None:
-            seconds = arguments.check_timeout(timeout)
-        if call.effect is Effect.UNSAFE and seconds < call.time_limit:
-            raise InvalidRequest(
-                f"timeout is {seconds:g} s, but {function!r} may run for {call.time_limit:g} s and "
-                "is unsafe to repeat: giving up earlier would leave its outcome unknown; raise "
-                "timeout, or declare the function's effect",
-                field="timeout",
-            )
-        self.check(call)
-        return call, seconds, results.invoked
-
-    def enqueue(
-        self,
-        function: str,
-        payload: Json,
-        effect: Effect | str | None,
-        idempotency_key: str | None,
-        timeout: float | None,
-    ) -> Operation[Enqueue, Receipt]:
-        """Queue a function call."""
-        configured = self._function(function)
-        call = Enqueue(
-            function,
-            self._encoded(payload, "queued_bytes"),
-            arguments.check_idempotency_key(idempotency_key) or new_id(self.clock.now()),
-            arguments.check_effect(effect) or configured.effect,
-            configured.shared_dedup,
-            running_trace(),
-        )
-        seconds = EVENT_TIMEOUT if timeout is None else arguments.check_timeout(timeout)
-        self.check(call)
-        return call, seconds, results.enqueued
-
-    def publish_event(
-        self, bus: str, event: Event, timeout: float | None
-    ) -> Operation[Publish, PublishReceipt]:
-        """Publish one event."""
-        # Loaded by the first event: a program that only calls functions does without.
-        from leeward.operations.events import completed
-
-        arguments.check_name(bus, "bus")
-        now, limits = self.clock.now(), self._limits
-        source = self._config.source
-        done = completed(event, "event", limits, id=new_id(now), source=source, now=now)
-        call = Publish(bus, (done,))
-        seconds = self._event_seconds(bus, timeout)
-        self.check(call)
-        return call, seconds, results.published
-
-    def publish_events(
-        self, bus: str, events: Sequence[Event], timeout: float | None
-    ) -> Generator[tuple[Publish, float], Result[Any], PublishReport]:
-        """Publish many events, request by request, until the deadline.
-
-        The one operation of several calls: it yields each with the seconds for it, is sent its
-        result, and returns the report.
-        """
-        from leeward.operations.batches import send_in_order
-        from leeward.operations.events import complete, in_chunks
-
-        arguments.check_name(bus, "bus")
-        done = complete(events, self._config.source, self._limits, self.clock.now())
-        requests = [Publish(bus, chunk) for chunk in in_chunks(done, self._limits.smallest)]
-        deadline = self.clock.monotonic() + self._event_seconds(bus, timeout)
-        for request in requests:
-            self.check(request)
-        batch = send_in_order(requests)
-        try:
-            request = next(batch)
-            while True:
-                left = deadline - self.clock.monotonic()
-                request = batch.send((yield request, left) if left > 0 else None)
-        except StopIteration as end:
-            return results.report(end.value)
 
     def store_data(
         self,
@@ -282,6 +181,15 @@ class Operations:
         return call, seconds, results.deleted
 
     @property
+    def events(self) -> EventOperations:
+        """The operations on events; a program that uses none does not load them."""
+        if self._events is None:
+            from leeward.operations.events import EventOperations
+
+            self._events = EventOperations(self._config, self._limits, self.clock, self.check)
+        return self._events
+
+    @property
     def objects(self) -> ObjectOperations:
         """The operations on objects; a program that uses none does not load them."""
         if self._objects is None:
@@ -298,7 +206,8 @@ class Operations:
         Raises:
             LeewardError: the client is closed, or the workflows are not configured well.
         """
-        from leeward.operations.workflows import Workflows
+        from leeward.operations.own_tables import OwnTables
+        from leeward.operations.workflows import Means, Workflows
 
         with self._opening:
             if self._workflows is None and not self.closed:
@@ -306,8 +215,7 @@ class Operations:
                     self._config,
                     list(self.drivers.values()),
                     self._definitions,
-                    self._invoke_step,
-                    self.clock,
+                    Means(self._invoke_step, self.router, OwnTables(self), self.clock),
                 )
             if self._workflows is None:
                 raise LeewardError("this client is closed, and nothing was started; open a new one")
@@ -317,7 +225,7 @@ class Operations:
         """Let the steps under way end, for a moment, and close the journal, if one is open."""
         with self._opening:
             if self._workflows is not None:
-                self._workflows.engine.close()
+                self._workflows.runs.close()
                 self._workflows = None
 
     def targets(self) -> list[TargetStatus]:
@@ -361,7 +269,9 @@ class Operations:
         idempotency_key: str,
         timeout: float,
     ) -> InvokeResult:
-        call, seconds, finish = self.invoke(function, payload, effect, idempotency_key, timeout)
+        call, seconds, finish = self.functions.invoke(
+            function, payload, effect, idempotency_key, timeout
+        )
         return finish(call, self.router.perform(call, seconds))
 
     def check(self, call: Call) -> None:
@@ -371,10 +281,6 @@ class Operations:
         lacking = self._lacking
         if not (lacking.isdisjoint(POSSIBLE[call.verb]) or lacking.isdisjoint(needed(call))):
             require(call, [self.drivers[name] for name in self.router.candidates(call)])
-
-    def _function(self, function: str) -> FunctionConfig:
-        checked = arguments.check_name(function, "function")
-        return self._config.functions.get(checked) or _ANY_FUNCTION
 
     def table(self, table: str) -> Table:
         """Return what holds for a table, by its logical name."""
@@ -397,12 +303,6 @@ class Operations:
             return Key(fields, (value,))
         return arguments.key_of_item(item, fields, self._limits)
 
-    def _event_seconds(self, bus: str, timeout: float | None) -> float:
-        if timeout is not None:
-            return arguments.check_timeout(timeout)
-        configured = self._config.buses.get(bus) or _ANY_BUS
-        return configured.timeout or EVENT_TIMEOUT
-
     def _check_item(self, item: Item) -> None:
         size = items.checked_size(item)
         if size.bytes > self._limits.smallest.item_bytes:
@@ -417,17 +317,6 @@ class Operations:
                 "flatten it",
                 field="item",
             )
-
-    def _encoded(self, payload: Json, limit: str) -> bytes:
-        items.check_json(payload, "payload")
-        encoded = encode(payload)
-        if len(encoded) > getattr(self._limits.smallest, limit):
-            raise PayloadTooLarge(
-                f"payload has {len(encoded)} bytes of JSON, and {self._limits.takes(limit)}; "
-                "store it and send its key instead",
-                field="payload",
-            )
-        return encoded
 
     def _loaded(self, call: Load, result: Result[Any]) -> Record | None:
         return results.loaded(call, result, self.clock.now())

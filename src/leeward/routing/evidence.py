@@ -38,7 +38,7 @@ class Answered(NamedTuple):
 
 def weigh_failure(health: Health, answered: Answered, outcome: Outcome, reason: str | None) -> None:
     """Take in an attempt that did not succeed; `reason` is the result's own."""
-    command, began, now = answered
+    command, _, now = answered
     target, call, epoch = command.target, command.call, command.epoch
     record, row = health.records[target], TABLE[outcome]
     circuit = health.circuits.get((target, call.verb, call[0])) or health.add(target, call)
@@ -55,13 +55,27 @@ def weigh_failure(health: Health, answered: Answered, outcome: Outcome, reason: 
         note_unreached(health, target, now)
         health.give_up(command, now)
         return
-    stood_still = now - began > command.timeout + health.policy.clock_gap
-    if row.sign is Sign.NOTHING or stood_still or not _counts(health, circuit, answered, outcome):
+    if (
+        row.sign is Sign.NOTHING
+        or _stood_still(health, answered)
+        or not _counts(health, circuit, answered, outcome)
+    ):
         health.give_up(command, now)
         return
     for each in _concerned(circuit, row.sign, health):
         if each.epoch <= epoch:
             _weigh_one_failure(health, each, answered, row.sign)
+
+
+def _stood_still(health: Health, answered: Answered) -> bool:
+    """Return whether an attempt has used up its time while this process hardly ran."""
+    command, began, now = answered
+    took = now - began
+    if took < command.timeout:
+        return False
+    if took > command.timeout + health.policy.clock_gap:
+        return True
+    return health.heartbeat.stood_still(began, now) > took / 2
 
 
 def _counts(health: Health, circuit: Circuit, answered: Answered, outcome: Outcome) -> bool:
@@ -133,13 +147,16 @@ def weigh_success(health: Health, circuit: Circuit, answered: Answered) -> None:
         from leeward.routing.local_outage import end_local_outage
 
         end_local_outage(health, now)
-    slow = now - began > circuit.slow_above
+    took = now - began
+    if took > circuit.slow_above:
+        took -= health.heartbeat.stood_still(began, now)
+    slow = took > circuit.slow_above
     for each in (circuit, circuit.wide):
         each.good_at = now
         if each.epoch <= command.epoch:
             _weigh_one_success(health, each, answered, slow=slow if each is circuit else None)
     if circuit.state is State.CLOSED:
-        circuit.latency.counts[bucket_of(now - began)] += 1
+        circuit.latency.counts[bucket_of(took)] += 1
         circuit.latency.total += 1
         if circuit.latency.total >= circuit.latency.due:
             circuit.learn(policy, now)
@@ -172,17 +189,22 @@ def weigh_lost_race(health: Health, target: str, call: Call, began: float, now: 
     circuit = health.circuits.get((target, call.verb, call[0]))
     if circuit is not None:
         circuit.pending = max(0, circuit.pending - 1)
-    if circuit is not None and circuit.state is State.CLOSED and now - began > circuit.slow_above:
+    if circuit is None or circuit.state is not State.CLOSED or now - began <= circuit.slow_above:
+        return
+    if now - began - health.heartbeat.stood_still(began, now) > circuit.slow_above:
         circuit.weigh(health.policy, health.weights, now, slow=True)
 
 
 def stalled(health: Health, circuit: Circuit, call: Call, now: float) -> None:
     """Open the circuit of a target that takes calls in and answers none."""
-    policy = health.policy
+    policy, heartbeat, began = health.policy, health.heartbeat, circuit.pending_at
     if circuit.pending < policy.stall_attempts or circuit.state is not State.CLOSED:
         return
-    if now - health.seen_at > circuit.stall_after:
-        circuit.pending = 0  # nothing happened at all meanwhile: this process may have stood still
+    if not heartbeat.is_known(began) and now - health.seen_at > circuit.stall_after:
+        # nothing happened at all meanwhile: this process may have stood still
+        circuit.pending, circuit.pending_at = 0, now
+        return
+    if now - began - heartbeat.stood_still(began, now) <= circuit.stall_after:
         return
     if has_alternative(health, circuit, call):
         _open(health, circuit, call, now, "stall")

@@ -11,6 +11,7 @@ from collections.abc import Generator, Iterable
 from typing import Any, TypeAlias
 
 from leeward.adapter import Call, Publish, Result
+from leeward.envelope import NOT_RECOGNISED
 from leeward.errors import Outcome
 from leeward.routing.batches import Batch, all_taken
 from leeward.routing.call import (
@@ -29,6 +30,7 @@ from leeward.routing.call import (
     begin,
     step,
 )
+from leeward.routing.keys import KNOWN_KEY, as_it_is, is_unkeyed, note
 from leeward.routing.readback import judge
 from leeward.routing.results import refusal, result_of
 from leeward.values import Attempt
@@ -47,13 +49,16 @@ def execute(
 
     `only` narrows the targets, for this call. Raise `ConfigError` if none may serve it.
     """
+    declared = call
+    if core.health.keys:
+        call = as_it_is(core.health, call)
     state, commands = begin(core, call, started, timeout, only)
     if not commands:
         return refusal(state.why, state.able, state.retry_after)
     try:
         command, began, now, answer = yield commands
     except GeneratorExit:
-        _History(core, call, started, state).give_up(commands, started)
+        _History(core, declared, started, state).give_up(commands, started)
         raise
     target, result = command.target, result_of(call, answer)
     well = all_taken(call, result, target) if isinstance(call, Publish) else result
@@ -61,6 +66,8 @@ def execute(
         # Almost every call ends here: `step` would say the same, and a history would be of one.
         assert isinstance(command, Dispatch)
         core.health.succeeded(command, began, now)
+        if well.dedup is not None:
+            note(core.health, target, declared, well.dedup)
         attempt = Attempt(
             target,
             began - started,
@@ -74,10 +81,10 @@ def execute(
         )
         if len(commands) > 1:
             others = [each for each in commands if each is not command]
-            _History(core, call, started, state).give_up(others, now)
+            _History(core, declared, started, state).give_up(others, now)
         return Result._make((*well[:_TARGET], target, (attempt,), well.resolved))
 
-    history = _History(core, call, started, state)
+    history = _History(core, declared, started, state)
     running = [each for each in commands if type(each) is not Pause]
     return (yield from _go_on(history, state, running, (command, began, now, answer)))
 
@@ -104,9 +111,11 @@ def _go_on(history: _History, state: CallState, running: list[Command], reply: R
 class _History:
     """The attempts of a call, and the results that it may end with."""
 
-    def __init__(self, core: Core, call: Call, started: float, state: CallState) -> None:
+    def __init__(self, core: Core, declared: Call, started: float, state: CallState) -> None:
+        """Begin with the call as it was declared; its state has it as it is to be treated."""
         self._core = core
-        self._call = call
+        self._declared = declared
+        self._call = call = state.call
         self._started = started
         self._number = state.number
         self._batch = Batch(call) if isinstance(call, Publish) else None
@@ -132,8 +141,10 @@ class _History:
             self._last = command.target, result
             if outcome is Outcome.AMBIGUOUS and not self._unknown[1].executed:
                 self._unknown = self._last
+            if result.dedup is not None:
+                note(self._core.health, command.target, self._declared, result.dedup)
             cut_off = now - began >= command.timeout
-            event = AttemptEnded(command.attempt, outcome, retry_after, cut_off)
+            event = AttemptEnded(command.attempt, outcome, retry_after, cut_off, result.reason)
         self._weigh(command, outcome, result.reason, began, now)
         self._attempts.append(
             Attempt(
@@ -163,6 +174,8 @@ class _History:
         if outcome is Outcome.OK:
             health.succeeded(command, began, now)
             return
+        if outcome is Outcome.AMBIGUOUS and reason in KNOWN_KEY:
+            outcome = Outcome.APP_ERROR  # the function is well: it has answered
         from leeward.routing.evidence import Answered, weigh_failure
 
         weigh_failure(health, Answered(command, began, now), outcome, reason)
@@ -189,12 +202,16 @@ class _History:
         self._core.health.history.append((state.number, call.verb, call[0], attempts, why))
         if state.ending is Ending.RESOLVED:
             target, found = self._found
-            revision = found.value.revision if found.value else None
-            return Result(Outcome.OK, revision, target=target, attempts=attempts, resolved=True)
+            value = found.value
+            if call.verb != "start_run":
+                value = value.revision if value else None
+            return Result(Outcome.OK, value, target=target, attempts=attempts, resolved=True)
         target, last = self._unknown if state.ending is Ending.UNKNOWN else self._last
         if self._batch:
             last = self._batch.conclude(last)
             target = last.target or target
+        if call is not self._declared and is_unkeyed(call):
+            last = last._replace(dedup=NOT_RECOGNISED)
         return last._replace(target=target, attempts=attempts)
 
 

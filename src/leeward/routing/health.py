@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from leeward.adapter import Call
 from leeward.errors import Outcome
 from leeward.routing.circuit import Circuit, Random, State, Weights
+from leeward.routing.heartbeat import BEGIN, Heartbeat
 from leeward.routing.latency import LAST, ORIGIN, PER_OCTAVE, SHORTEST
 from leeward.routing.policy import DEFAULT, RoutingPolicy
 from leeward.routing.select import Targets, whole_order
@@ -103,11 +104,13 @@ class Health:
         arranged: a group has weights, or does not always prefer its first target.
         current: the target that the calls of a group stay with, where they do.
         outbox: what the runner is to do once it has released its lock: events to tell of, probes
-            to make.
+            to make, and to begin with the heartbeat.
         marks: how many calls had begun at some times, the last ones: by these a budget knows how
             busy the order has been.
         seen_at: when anything happened last, in monotonic seconds.
         good_at: the last success of all.
+        heartbeat: whether this process itself was running.
+        keys: target and function to what a key is worth there, where that is less than declared.
     """
 
     __slots__ = (
@@ -124,7 +127,7 @@ class Health:
         ),
         *("calls", "epoch", "watchful", "careful", "arranged", "seen_at", "good_at"),
         *("failovers", "poison", "local", "unreached", "hedges", "hedges_at", "current"),
-        *("marks", "poison_key"),
+        *("heartbeat", "keys", "marks", "poison_key"),
     )
 
     def __init__(self, targets: Targets, random: Random, policy: RoutingPolicy = DEFAULT) -> None:
@@ -153,6 +156,8 @@ class Health:
         self.hedges, self.hedges_at = policy.hedge_burst, 0
         self.marks: deque[tuple[float, int]] = deque(maxlen=MARKS)
         self.current: dict[tuple[str, ...], str] = {}
+        self.heartbeat = Heartbeat(policy.heartbeat_pace, policy.heartbeat_rest)
+        self.keys: dict[tuple[str, str], str] = {}
 
     def start(self, target: str, call: Call, now: float) -> Circuit:
         """Note that an attempt starts; return the circuit that it counts for."""
@@ -197,6 +202,8 @@ class Health:
         if latency.total >= latency.due:
             circuit.learn(self.policy, now)
             self.mark(now)
+            if self.heartbeat.is_due(now) and len(self.records) > 1:
+                self.outbox.append(BEGIN)
 
     def mark(self, now: float) -> None:
         """Remember how many calls have begun by now, about once a second."""
@@ -265,6 +272,7 @@ class Health:
     def begin_in_child(self) -> None:
         """Forget, after a fork, what only the parent has in flight: attempts, probes, events."""
         self.outbox.clear()
+        self.heartbeat.end()
         for each in self.circuits.values():
             each.pending = 0
             each.leased_until = 0.0

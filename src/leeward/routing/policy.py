@@ -47,6 +47,10 @@ class RoutingPolicy(NamedTuple):
     """Share by which a Retry-After is lengthened at most, so that clients that were told the same
     number do not come back together. Our own choice."""
 
+    wait_least: float = 0.5
+    """Seconds between two questions for the result of an earlier call with the same key, which
+    still runs. Our own choice: the function says itself how long to wait."""
+
     time_limit_margin: float = 1.0
     """Seconds that an attempt at an unsafe function is given beyond the function's own limit, for
     the way there and back. Our own choice."""
@@ -111,8 +115,16 @@ class RoutingPolicy(NamedTuple):
     """Times the 99th percentile that it has waited at least. Notes, 3.1."""
 
     clock_gap: float = 0.25
-    """Seconds by which an answer may be late before it shows that this process stood still. Notes,
-    3.1."""
+    """Seconds by which an answer may be late before it shows, without a heartbeat as well, that
+    this process stood still. Notes, 3.1."""
+
+    heartbeat_pace: float = 0.05
+    """Seconds between two beats, by which a process knows whether it ran itself; one is late after
+    twice as many. Our own choice: a tenth of the shortest wait that is evidence."""
+
+    heartbeat_rest: float = 5.0
+    """Seconds without a new call after which it stops. Our own choice: longer than most pauses of a
+    program that calls often."""
 
     last_failures: int = 20
     """Failures in a row after which the last target that is left may open, too. Notes, 3.1."""

@@ -191,12 +191,24 @@ S3: Final = by_code(
 """`PutObject`, `GetObject`, `ListObjectsV2` and `DeleteObject`. A wrong digest means that the body
 was damaged on its way; a redirect, or a header for another region, that the bucket is elsewhere."""
 
+STATES: Final = by_code(
+    {
+        REJECTED: "ExecutionLimitExceeded KmsThrottlingException",
+        _MISCONFIGURED: "KmsAccessDeniedException KmsInvalidStateException",
+        NOT_FOUND: "ExecutionDoesNotExist StateMachineDeleting StateMachineDoesNotExist",
+        CONFLICT: "ExecutionAlreadyExists",
+        CALLER: "InvalidArn InvalidExecutionInput InvalidName InvalidToken",
+    }
+)
+"""Of `StartExecution`, `DescribeExecution`, `StopExecution` and `ListStateMachines`."""
+
 SERVICES: Final[Mapping[Service, Mapping[str, Classification]]] = {
     "lambda": LAMBDA,
     "events": EVENTS,
     "dynamodb": DYNAMODB,
     "sqs": SQS,
     "s3": S3,
+    "states": STATES,
     "sts": {},
 }
 

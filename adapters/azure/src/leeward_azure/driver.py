@@ -54,6 +54,7 @@ _SERVICES: Final[Mapping[str, tuple[frozenset[Capability], str]]] = {
         frozenset({Capability.OBJECTS}),
         "storage_connection_string or storage_blob_url",
     ),
+    "workflows": (frozenset({Capability.WORKFLOWS}), "workflow_url and workflow_key"),
     "tables": (TABLES, "cosmos_endpoint or cosmos_connection_string, and cosmos_database"),
 }
 """Settings to what a service can do, and what to set for it. Event Grid keeps no order."""
@@ -111,6 +112,8 @@ def _endpoints(settings: Settings) -> Mapping[str, str]:
         found["endpoint.events"] = ", ".join(filter(None, places))
     if tables:
         found["endpoint.tables"] = tables.origin
+    if settings.workflows:
+        found["endpoint.workflows"] = settings.workflows.origin
     if settings.blobs:
         found["endpoint.blobs"] = settings.blobs.origin + settings.blobs.path
     return found
@@ -146,6 +149,7 @@ PLANS: Final = (
         "leeward_azure.objects.plans:objects",
         "blobs",
     ),
+    Plans("start_run get_run abort_run", "leeward_azure.workflows.runs:runs", "workflows"),
     Plans("look_function", "leeward_azure.looks:functions", "functions"),
     Plans("look_queue", "leeward_azure.looks:queues", "queues"),
     Plans("look_bus", "leeward_azure.looks:events", "events"),

@@ -45,51 +45,58 @@ SIMULATED: Final = "local:a,local:b,local:c"
 """The order of a simulated drill where fewer than two targets are configured."""
 
 
+Function = Annotated[
+    str, typer.Argument(metavar="FUNCTION", help="Logical name of the function to call.")
+]
+Payload = Annotated[
+    str | None, typer.Argument(metavar="PAYLOAD", help="JSON, @file, or - for the standard input.")
+]
+Faults = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--fault",
+        metavar="FAULT",
+        help="TARGET:KIND@FROM-TO in seconds; KIND is blackout, refuse, throttle, error, "
+        "lose_answer, or slow with a factor; a share as 50%. May be given several times. "
+        f"Default: the first target, {USUAL_FAULT}.",
+    ),
+]
+Rate = Annotated[float, typer.Option(metavar="NUMBER", help="Calls a second.")]
+Duration = Annotated[
+    float | None,
+    typer.Option(
+        "--seconds",
+        parser=seconds,
+        metavar="SECONDS",
+        help="How long to call. Default: 60 s more than the faults take.",
+    ),
+]
+EffectOption = Annotated[
+    str | None,
+    typer.Option("--effect", metavar="EFFECT", help="As of invoke. Default: as configured."),
+]
+Timeout = Annotated[
+    float, typer.Option("--timeout", parser=seconds, metavar="SECONDS", help="Of each call.")
+]
+Simulate = Annotated[
+    bool,
+    typer.Option("--simulate", help="On simulated targets in virtual time; nothing is called."),
+]
+Report = Annotated[Path, typer.Option("--report", metavar="FILE", help="Where the page goes.")]
+
+
 def drill(
     context: typer.Context,
-    function: Annotated[
-        str, typer.Argument(metavar="FUNCTION", help="Logical name of the function to call.")
-    ] = "",
-    payload: Annotated[
-        str | None,
-        typer.Argument(metavar="PAYLOAD", help="JSON, @file, or - for the standard input."),
-    ] = None,
+    function: Function = "",
+    payload: Payload = None,
     *,
-    fault: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--fault",
-            metavar="FAULT",
-            help="TARGET:KIND@FROM-TO in seconds; KIND is blackout, refuse, throttle, error, "
-            "lose_answer, or slow with a factor; a share as 50%. May be given several times. "
-            f"Default: the first target, {USUAL_FAULT}.",
-        ),
-    ] = None,
-    rate: Annotated[float, typer.Option(metavar="NUMBER", help="Calls a second.")] = 20.0,
-    duration: Annotated[
-        float | None,
-        typer.Option(
-            "--seconds",
-            parser=seconds,
-            metavar="SECONDS",
-            help="How long to call. Default: 60 s more than the faults take.",
-        ),
-    ] = None,
-    effect: Annotated[
-        str | None,
-        typer.Option("--effect", metavar="EFFECT", help="As of invoke. Default: as configured."),
-    ] = None,
-    timeout: Annotated[
-        float,
-        typer.Option("--timeout", parser=seconds, metavar="SECONDS", help="Of each call."),
-    ] = 10.0,
-    simulate: Annotated[
-        bool,
-        typer.Option("--simulate", help="On simulated targets in virtual time; nothing is called."),
-    ] = False,
-    report: Annotated[
-        Path, typer.Option("--report", metavar="FILE", help="Where the page goes.")
-    ] = Path("drill.html"),
+    fault: Faults = None,
+    rate: Rate = 20.0,
+    duration: Duration = None,
+    effect: EffectOption = None,
+    timeout: Timeout = 10.0,
+    simulate: Simulate = False,
+    report: Report = Path("drill.html"),
 ) -> None:
     """Call a function while targets fail on purpose, and report what came of it.
 

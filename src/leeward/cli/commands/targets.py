@@ -89,6 +89,10 @@ def _render(data: JsonObject, printers: Printers) -> None:
             ("file", data["config"] or "none"),
             ("environment", "trusted" if data["trust_env"] else "not trusted"),
             *[("unused", f'targets."{name}"') for name in data["unused_sections"]],
+            *[
+                ("unknown", f'functions."{each["name"]}": {each["remedy"]}')
+                for each in data["unknown_functions"]
+            ],
         ]
     )
     for number, target in enumerate(data["targets"], 1):

@@ -46,6 +46,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Return the virtual seconds since the loop was made."""
         return self._jumping.passed
 
+    def block(self, seconds: float) -> None:
+        """Let time pass in which nothing here goes on."""
+        self._jumping.passed += seconds
+
 
 class VirtualClock:
     """The time of the running loop.
@@ -56,14 +60,11 @@ class VirtualClock:
 
     def __init__(self, loop: VirtualLoop) -> None:
         self.monotonic = loop.time
+        self.sleep = loop.block  # the loop has the only thread, so whoever waits on it blocks all
 
     def now(self) -> float:
         """Return the same, in the place of the wall clock."""
         return self.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        """Refuse to wait: nothing here has a thread of its own."""
-        raise NotImplementedError(f"a wait of {seconds} s on a thread, in virtual time")
 
     async def sleep_async(self, seconds: float) -> None:
         """Wait, in virtual time."""

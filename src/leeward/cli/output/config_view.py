@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from leeward.cli.output.json_view import JsonObject
+from leeward.cli.output.unknown_functions import unknown_functions
 from leeward.config import (
     BucketConfig,
     BusConfig,
@@ -15,8 +16,10 @@ from leeward.config import (
 )
 from leeward.config.groups import groups_of
 from leeward.config.target_names import unused_sections
+from leeward.operations.events import EVENT_TIMEOUT
+from leeward.operations.functions import INVOKE_TIMEOUT
 from leeward.operations.objects import OBJECT_TIMEOUT
-from leeward.operations.operations import DATA_TIMEOUT, EVENT_TIMEOUT, INVOKE_TIMEOUT
+from leeward.operations.operations import DATA_TIMEOUT
 from leeward.values import TargetStatus
 
 
@@ -38,6 +41,7 @@ def json_of_config(config: Config) -> JsonObject:
         "fail_back": config.fail_back,
         "hedge": config.hedge,
         "unused_sections": unused_sections(config),
+        "unknown_functions": unknown_functions(config),
     }
 
 

@@ -52,7 +52,9 @@ LATER: Final = ExitCode(
 )
 UNKNOWN: Final = ExitCode(8, "outcome unknown: it may have run", ran=None)
 BROKEN: Final = ExitCode(
-    9, "doctor, backup: something is wrong; drill: a promise was broken", ran=None
+    9,
+    "doctor, backup: something is wrong; drill, conformance: a promise was broken",
+    ran=None,
 )
 INTERRUPTED: Final = ExitCode(130, "interrupted; a call under way may have run", ran=None)
 

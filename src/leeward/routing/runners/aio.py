@@ -23,13 +23,13 @@ async def run(
         with shared.lock:
             commands = next(execution)
         if outbox:
-            shared.deliver()
+            _deliver(shared)
         while len(commands) == 1:
             reply = await carry_out(shared, commands[0])
             with shared.lock:
                 commands = execution.send(reply)
             if outbox:
-                shared.deliver()
+                _deliver(shared)
         return await _run_side_by_side(shared, execution, commands)
     except StopIteration as end:
         result: Result[Any] = end.value
@@ -40,7 +40,13 @@ async def run(
         raise
     finally:
         if outbox:
-            shared.deliver()
+            _deliver(shared)
+
+
+def _deliver(shared: Shared) -> None:
+    from asyncio import get_running_loop
+
+    shared.deliver(get_running_loop())
 
 
 async def _run_side_by_side(
@@ -62,7 +68,7 @@ async def _run_side_by_side(
                 with shared.lock:
                     commands += execution.send(task.result())
             if shared.outbox:
-                shared.deliver()
+                _deliver(shared)
     except StopIteration as end:
         result: Result[Any] = end.value
         return result

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Final
 from leeward.adapter import Result
 from leeward.errors import Outcome
 from leeward.routing.choice import ProbeTarget
-from leeward.routing.runners.log_listener import write_to_log
+from leeward.routing.heartbeat import BeginHeartbeat
+from leeward.routing.runners.beats import begin_heartbeat
+from leeward.routing.runners.log_listener import write_failure_to_log, write_to_log
 from leeward.values import RoutingEvent
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
     from leeward.routing.runners.prober import Prober
-    from leeward.routing.runners.shared import Shared
+    from leeward.routing.runners.shared import Listener, Shared
     from leeward.routing.runners.snapshot import Snapshot
 
 MOST_THREADS: Final = 256
@@ -57,10 +61,10 @@ def background_of(shared: Shared) -> Background:
         return shared.background
 
 
-def deliver(shared: Shared) -> None:
+def deliver(shared: Shared, loop: AbstractEventLoop | None) -> None:
     """Let the listeners know every event, and start every probe. No lock is held meanwhile.
 
-    A listener that fails is not told of, and changes nothing: what it was told has happened.
+    A listener that fails changes nothing: what it was told has happened. It is told of in the log.
     """
     while True:
         with shared.lock:
@@ -70,6 +74,8 @@ def deliver(shared: Shared) -> None:
         for each in left:
             if isinstance(each, RoutingEvent):
                 _tell(shared, each)
+            elif isinstance(each, BeginHeartbeat):
+                begin_heartbeat(shared, loop)
             else:
                 run_beside(shared, make_probe, shared, each)
 
@@ -82,8 +88,20 @@ def run_beside(shared: Shared, work: Callable[..., object], *arguments: object) 
 
 def _tell(shared: Shared, event: RoutingEvent) -> None:
     for listener in (write_to_log, *shared.listeners):
-        with suppress(Exception):  # a listener never touches routing
+        try:
             listener(event)
+        except Exception as error:  # noqa: BLE001 - a listener never touches routing
+            with suppress(Exception):  # nor does a handler of logs
+                _log_once(shared, listener, error)
+
+
+def _log_once(shared: Shared, listener: Listener, error: Exception) -> None:
+    """Log the first failure of a listener: whoever fails is likely to fail with every event."""
+    with shared.lock:
+        if id(listener) in shared.failed:
+            return
+        shared.failed.add(id(listener))
+    write_failure_to_log(listener, error)
 
 
 def make_probe(shared: Shared, probe: ProbeTarget) -> None:

@@ -8,7 +8,7 @@ from typing import Final, Literal
 from leeward.logs import log_event
 from leeward.values import RoutingEvent
 
-LOGGER: Final = "leeward.routing"
+LOGGER = "leeward.routing"
 
 Level = Literal["debug", "info", "warning", "error"]
 
@@ -21,6 +21,7 @@ LEVELS: Final[dict[str, Level]] = {
     "failover": "info",
     "outcome_unknown": "warning",
     "hedged": "debug",
+    "key_worth_less": "warning",
     "all_down": "error",
     "local_outage": "error",
     "poison_suspected": "error",
@@ -44,3 +45,9 @@ def write_to_log(decision: RoutingEvent) -> None:
         if (value := getattr(decision, name))
     }
     log_event(LOGGER, level, decision.name, **facts, **decision.facts)
+
+
+def write_failure_to_log(listener: object, error: Exception) -> None:
+    """Write that a listener has failed: its name, and the class of what it raised."""
+    name = getattr(listener, "__qualname__", type(listener).__qualname__)
+    log_event(LOGGER, "error", "listener_failed", listener=name, error=type(error).__name__)

@@ -13,6 +13,8 @@ from leeward.routing.call import Core
 from leeward.values import RoutingEvent
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
     from leeward.routing.runners.background import Background
 
 Listener: TypeAlias = Callable[[RoutingEvent], object]
@@ -29,13 +31,15 @@ class Shared(Forkable):
         lock: held while the core decides, which is arithmetic only. A fork waits for it, so that
             what a child inherits is whole. A plain lock, because every call takes it twice.
         outbox: what the core has left to be done once the lock is released.
-        listeners: told of events.
+        listeners: told of events; none ever goes.
+        failed: the `id` of each that has failed, and is in the log.
         background: makes probes, and reads and writes what is shared with others; made when first
             needed.
     """
 
     __slots__ = (
-        *("__weakref__", "background", "clock", "core", "drivers", "listeners", "lock", "outbox"),
+        *("__weakref__", "background", "clock", "core", "drivers"),
+        *("failed", "listeners", "lock", "outbox"),
     )
 
     def __init__(
@@ -47,14 +51,15 @@ class Shared(Forkable):
         self.lock = threading.Lock()
         self.outbox = core.health.outbox
         self.listeners: list[Listener] = []
+        self.failed: set[int] = set()
         self.background: Background | None = None
         watch(self)
 
-    def deliver(self) -> None:
-        """Do what the core has left to be done. The lock is not held."""
+    def deliver(self, loop: AbstractEventLoop | None = None) -> None:
+        """Do what the core has left to be done. The lock is not held; `loop` is the caller's."""
         from leeward.routing.runners.background import deliver
 
-        deliver(self)
+        deliver(self, loop)
 
     def hold(self) -> bool:
         """Take the lock before a fork."""

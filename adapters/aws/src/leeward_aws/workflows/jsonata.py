@@ -10,16 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from leeward.workflow.model import (
-    All,
-    Compare,
-    Condition,
-    Not,
-    OneOf,
-    Present,
-    Reference,
-    Template,
-)
+from leeward.workflow.kit import All, Compare, Condition, Not, OneOf, Present, Reference, Template
 
 _FIELD: Final = (
     "$f := function($o, $k) "

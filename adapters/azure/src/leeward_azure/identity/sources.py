@@ -146,6 +146,8 @@ def describe_source(
     if settings.events:
         by_topic = "key by topic, else " if settings.events.keys else ""
         found["events"] = by_topic + _describe(settings.events, entra)
+    if settings.workflows:
+        found["workflows"] = "key"
     if settings.blobs:
         found["blobs"] = _describe(settings.blobs, entra)
     if settings.tables:

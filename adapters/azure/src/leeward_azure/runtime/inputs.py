@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from leeward.app.kit import (
+    HEALTH_PATH,
     Answer,
     DeadLetters,
     Delivery,
@@ -23,6 +24,7 @@ from leeward.app.kit import (
     refused,
     serve,
     tick_time,
+    upkeep,
 )
 from leeward.values import Event
 from leeward_azure.runtime.failures import raised
@@ -44,6 +46,18 @@ def http(host: Host, handler: Handler) -> Made:
         request = HttpRequest(req.method.upper(), f"/{handler.name}", headers, req.get_body())
         seconds = min(limit(), HTTP_SECONDS)
         answer = serve(host, handler, request, context.invocation_id, seconds)
+        return HttpResponse(answer.body, status_code=answer.status, headers=dict(answer.headers))
+
+    return called
+
+
+def health(host: Host) -> Made:
+    """Return the function that tells whether this instance can take calls."""
+    from azure.functions import HttpResponse
+
+    def called(req: Any) -> Any:
+        answer = upkeep(host, HttpRequest("GET", HEALTH_PATH, {}, b""))
+        assert answer is not None
         return HttpResponse(answer.body, status_code=answer.status, headers=dict(answer.headers))
 
     return called

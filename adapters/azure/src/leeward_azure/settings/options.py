@@ -36,6 +36,7 @@ from leeward_azure.settings.services import (
     Lookup,
     Queues,
     Tables,
+    Workflows,
     is_topic_name,
 )
 
@@ -142,6 +143,10 @@ OPTIONS: Final = (
     Option("function_keys", "function to a key of its own", dict, secret=True, needs=_FUNCTIONS),
     Option("function_scope", "`api://.../.default`, where App Service authentication wants a token",
            secret=True, needs=_FUNCTIONS),
+    Option("workflow_url", "the origin of the app that `leeward workflow export` has made",
+           needs=("workflow_key",), check=endpoint("functions", "https://flows.azurewebsites.net")),
+    Option("workflow_key", "its system key `durabletask_extension`", secret=True,
+           needs=("workflow_url",)),
     Option("subscription_id", "where functions are looked up", variables="AZURE_SUBSCRIPTION_ID",
            check=matching(r"[0-9A-Za-z-]{1,64}", "the id of a subscription, a UUID")),
     Option("resource_group", "look up host name, route and key of each function here; again after "
@@ -204,6 +209,7 @@ class Settings(NamedTuple):
         authority: the host that signs in, where it is not the public cloud's.
         http: how requests are carried.
         blobs: for objects; None if they are not configured.
+        workflows: for runs of workflows; likewise.
     """
 
     functions: Functions | None = None
@@ -216,6 +222,7 @@ class Settings(NamedTuple):
     authority: str | None = None
     http: HttpSettings = HttpSettings()
     blobs: Blobs | None = None
+    workflows: Workflows | None = None
 
 
 def settings_from(config: TargetConfig) -> Settings:
@@ -227,7 +234,7 @@ def settings_from(config: TargetConfig) -> Settings:
     values = read_options(config, OPTIONS)
     account: Account | None = values["storage_connection_string"]
     queues: Queues | None = account.queues if account else values["storage_queue_url"]
-    management = _lookup(values)
+    management, url = _lookup(values), values["workflow_url"]
     settings = Settings(
         functions=_functions(values, management),
         queues=queues and queues._replace(names=values["queues"]),
@@ -239,12 +246,13 @@ def settings_from(config: TargetConfig) -> Settings:
         authority=values["authority_host"],
         http=http_settings(values),
         blobs=account.blobs if account else values["storage_blob_url"],
+        workflows=url and Workflows(url, values["workflow_key"]),
     )
-    if not any((*settings[:4], settings.blobs)):
+    if not any((*settings[:4], settings.blobs, settings.workflows)):
         raise ConfigError(
             f"nothing is configured for {config.name!r}: in {config.section} set {_FUNCTIONS[0]} "
             f"to invoke, {_QUEUES[0]} to enqueue, {_EVENTS[0]} to publish, {_TABLES[0]} with "
-            f"cosmos_database for tables, {_BLOBS[0]} for objects"
+            f"cosmos_database for tables, {_BLOBS[0]} for objects, workflow_url for workflows"
         )
     _check_identity(settings, config)
     return settings

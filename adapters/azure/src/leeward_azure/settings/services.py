@@ -111,6 +111,21 @@ class Blobs(NamedTuple):
         return masked(self, "origin path account")
 
 
+class Workflows(NamedTuple):
+    """Where instances of Durable Functions are.
+
+    Attributes:
+        origin: of the function app.
+        key: its system key of the Durable extension.
+    """
+
+    origin: str
+    key: str
+
+    def __repr__(self) -> str:
+        return masked(self, "origin")
+
+
 class Account(NamedTuple):
     """What a connection string of a storage account leads to; without a name for it, no blobs."""
 

@@ -1,0 +1,121 @@
+"""The operations of functions as values, as `leeward.operations.operations` has the others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from leeward import items
+from leeward.adapter import Call, Enqueue, Invoke
+from leeward.config import FunctionConfig
+from leeward.entropy import new_id
+from leeward.errors import InvalidRequest, PayloadTooLarge
+from leeward.json_text import encode
+from leeward.operations import arguments, results
+from leeward.operations.traces import running_trace
+from leeward.values import Effect, InvokeResult, Json, Receipt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from leeward.clock import Clock
+    from leeward.operations.limits import OrderLimits
+    from leeward.operations.operations import Operation
+
+INVOKE_TIMEOUT: Final = 60.0
+ENQUEUE_TIMEOUT: Final = 10.0
+"""Seconds: the deadline of a call that names none."""
+
+_ANY_FUNCTION: Final = FunctionConfig()
+"""What holds for a function that is not configured."""
+
+
+class FunctionOperations:
+    """The operations of one client on functions.
+
+    Args:
+        functions: what is configured for them.
+        limits: of the order.
+        clock: gives the time.
+        check: refuses a call that cannot be served.
+    """
+
+    def __init__(
+        self,
+        functions: Mapping[str, FunctionConfig],
+        limits: OrderLimits,
+        clock: Clock,
+        check: Callable[[Call], None],
+    ) -> None:
+        self._functions = functions
+        self._limits = limits
+        self._clock = clock
+        self._check = check
+
+    def invoke(
+        self,
+        function: str,
+        payload: Json,
+        effect: Effect | str | None,
+        idempotency_key: str | None,
+        timeout: float | None,
+    ) -> Operation[Invoke, InvokeResult]:
+        """Call a function and wait for its answer."""
+        configured = self._function(function)
+        call = Invoke(
+            function,
+            self._encoded(payload, "payload_bytes"),
+            arguments.check_idempotency_key(idempotency_key) or new_id(self._clock.now()),
+            arguments.check_effect(effect) or configured.effect,
+            configured.shared_dedup,
+            configured.timeout or 0.0,
+            running_trace(),
+        )
+        seconds = call.time_limit or INVOKE_TIMEOUT
+        if timeout is not None:
+            seconds = arguments.check_timeout(timeout)
+        if call.effect is Effect.UNSAFE and seconds < call.time_limit:
+            raise InvalidRequest(
+                f"timeout is {seconds:g} s, but {function!r} may run for {call.time_limit:g} s and "
+                "is unsafe to repeat: giving up earlier would leave its outcome unknown; raise "
+                "timeout, or declare the function's effect",
+                field="timeout",
+            )
+        self._check(call)
+        return call, seconds, results.invoked
+
+    def enqueue(
+        self,
+        function: str,
+        payload: Json,
+        effect: Effect | str | None,
+        idempotency_key: str | None,
+        timeout: float | None,
+    ) -> Operation[Enqueue, Receipt]:
+        """Queue a function call."""
+        configured = self._function(function)
+        call = Enqueue(
+            function,
+            self._encoded(payload, "queued_bytes"),
+            arguments.check_idempotency_key(idempotency_key) or new_id(self._clock.now()),
+            arguments.check_effect(effect) or configured.effect,
+            configured.shared_dedup,
+            running_trace(),
+        )
+        seconds = ENQUEUE_TIMEOUT if timeout is None else arguments.check_timeout(timeout)
+        self._check(call)
+        return call, seconds, results.enqueued
+
+    def _function(self, function: str) -> FunctionConfig:
+        checked = arguments.check_name(function, "function")
+        return self._functions.get(checked) or _ANY_FUNCTION
+
+    def _encoded(self, payload: Json, limit: str) -> bytes:
+        items.check_json(payload, "payload")
+        encoded = encode(payload)
+        if len(encoded) > getattr(self._limits.smallest, limit):
+            raise PayloadTooLarge(
+                f"payload has {len(encoded)} bytes of JSON, and {self._limits.takes(limit)}; "
+                "store it and send its key instead",
+                field="payload",
+            )
+        return encoded
