@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward.calls import FunctionFault
 from leeward.envelope import (
+    Opened,
     Sent,
     answer_headers,
     custom_context,
     fault_document,
     fault_in,
     fault_of,
+    opened,
     read_fault,
     request_headers,
+    sealed,
+    sealed_refusal,
     sent_with,
+    why_refused,
 )
+from leeward.json_text import decode, encode
 from leeward_contract_tests.rows import each_row
 
 KEYS = st.text(
@@ -29,6 +36,13 @@ FAULTS = st.builds(
     FunctionFault, TEXT, TEXT, st.lists(TEXT.filter(lambda text: text is not None)).map(tuple)
 )
 
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["value", "refusal"]), inner),
+    max_leaves=5,
+)
+DEDUP = st.sampled_from([None, "target", "group", "none"])
+
 
 def test_the_names_on_the_wire_are_these() -> None:
     """Handlers that are deployed already know them."""
@@ -37,7 +51,11 @@ def test_the_names_on_the_wire_are_these() -> None:
         ("x-leeward-deadline-ms", "2500"),
     )
     assert request_headers("key-1", 2.5, "00-a")[-1] == ("traceparent", "00-a")
-    assert custom_context("key-1", -1) == {"idempotency-key": "key-1", "x-leeward-deadline-ms": "0"}
+    assert custom_context("key-1", -1) == {
+        "idempotency-key": "key-1",
+        "x-leeward-deadline-ms": "0",
+        "x-leeward-envelope": "1",
+    }
     assert answer_headers() == (("x-leeward", "1"),)
     assert answer_headers("group") == (("x-leeward", "1"), ("x-leeward-dedup", "group"))
 
@@ -47,7 +65,7 @@ def test_what_a_client_sends_a_handler_reads(key: str, milliseconds: int) -> Non
     """In headers, whatever their case, and in a client context."""
     seconds = milliseconds / 1000
     sent = sent_with({name.upper(): text for name, text in request_headers(key, seconds)})
-    assert sent == sent_with(custom_context(key, seconds))
+    assert sent._replace(envelope=True) == sent_with(custom_context(key, seconds))
     assert (sent.idempotency_key, sent.traceparent) == (key, None)
     assert sent.seconds is not None
     assert 0 <= seconds - sent.seconds < 0.002
@@ -66,6 +84,43 @@ def test_a_deadline_that_is_no_number_is_none(text: str) -> None:
     assert sent_with({"x-leeward-deadline-ms": text, "Idempotency-Key": ""}) == Sent(
         None, None, None
     )
+
+
+@given(VALUES, DEDUP, st.none() | st.floats(0, 1e6))
+def test_an_envelope_gives_back_what_was_put_in(
+    value: Any, dedup: str | None, seconds: float | None
+) -> None:
+    """After its way over the wire; and nothing that lacks a part of it is one."""
+    documents = [sealed(value, dedup), sealed_refusal(dedup, value, seconds)]
+    found = [opened(decode(encode(each))) for each in documents]
+    assert found == [Opened(value, dedup), Opened(None, dedup, value, seconds)]
+    for document in documents:
+        for name in document.keys() - {"x-leeward-dedup"}:
+            assert opened({key: each for key, each in document.items() if key != name}) is None
+        assert opened({**document, "more": 1}) is None
+        assert opened({**document, "x-leeward": 1}) is None
+    assert opened(value) is None or value == opened(value)
+
+
+def test_a_repeat_that_is_refused_is_told_from_every_other_failure() -> None:
+    """Class, reason and scope have to fit: a problem of the user's own is none."""
+    told = {"errorType": "RepeatRefused", "reason": "running"}
+    for reason in ("running", "unknown", "not_kept"):
+        for dedup in ("target", "group"):
+            assert why_refused({**told, "reason": reason}, dedup) == reason
+    odd: list[Any] = [
+        (told, None),
+        (told, "none"),
+        (told, "else"),
+        ({**told, "errorType": "Problem"}, "group"),
+        ({**told, "reason": "sold_out"}, "group"),
+        ({**told, "reason": None}, "group"),
+        ({**told, "reason": ["running"]}, "group"),
+        ([told], "group"),
+        (None, "group"),
+    ]
+    for each, dedup in odd:
+        assert why_refused(each, dedup) is None
 
 
 @given(FAULTS)

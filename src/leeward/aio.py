@@ -70,15 +70,15 @@ class AsyncClient(AsyncObjectMethods, Operating, WithUsualNames):
         trust_env: bool = True,
         clock: Clock | None = None,
         app: App | None = None,
+        otel: bool = False,
     ) -> None:
         # Loaded by the first client: who imports leeward for its types does without.
         from leeward.opening import resolve_targets
         from leeward.operations.operations import Operations
 
         resolved = resolve_targets(targets, config, app, trust_env=trust_env)
-        self._operations = Operations(
-            *resolved, clock or SystemClock(), (*workflows, *(app.workflows if app else ()))
-        )
+        definitions = (*workflows, *(app.workflows if app else ()))
+        self._operations = Operations(*resolved, clock or SystemClock(), definitions, otel=otel)
         self._router = self._operations.router
 
     async def invoke(
@@ -199,11 +199,11 @@ class AsyncClient(AsyncObjectMethods, Operating, WithUsualNames):
 
     async def get_run(self, workflow: str, id: str) -> Run | None:
         """Return a run, or None; see `leeward.Client.get_run`."""
-        return await _in_thread(lambda: self._operations.workflows().engine.get(workflow, id))
+        return await _in_thread(lambda: self._operations.workflows().runs.get(workflow, id))
 
     async def list_runs(self, workflow: str | None = None, *, limit: int = 100) -> list[Run]:
         """Return the latest runs; see `leeward.Client.list_runs`."""
-        return await _in_thread(lambda: self._operations.workflows().engine.list(workflow, limit))
+        return await _in_thread(lambda: self._operations.workflows().runs.list(workflow, limit))
 
     async def wait_for_run(self, workflow: str, id: str, *, timeout: float | None = None) -> Run:
         """Wait for the end of a run; see `leeward.Client.wait_for_run`."""
@@ -211,15 +211,15 @@ class AsyncClient(AsyncObjectMethods, Operating, WithUsualNames):
 
     async def resume_runs(self) -> None:
         """Go on with runs whose process is gone; see `leeward.Client.resume_runs`."""
-        await _in_thread(self._operations.workflows().engine.wake)
+        await _in_thread(self._operations.workflows().runs.wake)
 
     async def cancel_run(self, workflow: str, id: str) -> Run:
         """Ask a run to end; see `leeward.Client.cancel_run`."""
-        return await _in_thread(lambda: self._operations.workflows().engine.cancel(workflow, id))
+        return await _in_thread(lambda: self._operations.workflows().runs.cancel(workflow, id))
 
     async def abort_run(self, workflow: str, id: str) -> Run:
         """End a run at once; see `leeward.Client.abort_run`."""
-        return await _in_thread(lambda: self._operations.workflows().engine.abort(workflow, id))
+        return await _in_thread(lambda: self._operations.workflows().runs.abort(workflow, id))
 
     async def close(self) -> None:
         """Close every connection, thread and file. Closing twice is harmless."""

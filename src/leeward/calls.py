@@ -10,6 +10,7 @@ from leeward.values import Attempt, Effect, Event, Item
 
 if TYPE_CHECKING:
     from leeward.object_calls import DeleteObject, GetObject, HeadObject, ListObjects, PutObject
+    from leeward.run_calls import AbortRun, GetRun, StartRun
 
 T = TypeVar("T")
 
@@ -18,6 +19,8 @@ OBJECT_READS: Final = frozenset({"get_object", "head_object", "list_objects"})
 OBJECT_VERBS: Final = OBJECT_WRITES | OBJECT_READS
 """The verbs of the calls in `leeward.object_calls`, whose first field is the bucket. Who has one of
 all calls in hand goes by them, so that those classes are not loaded for it."""
+RUN_VERBS: Final = frozenset({"start_run", "get_run", "abort_run"})
+"""Likewise, of the calls in `leeward.run_calls`, whose first field is the workflow."""
 
 
 class Key(NamedTuple):
@@ -139,14 +142,16 @@ class Scan(NamedTuple):
 
     Attributes:
         cursor: the `cursor` of the page before; None for the first page.
+        most: items of the page, at most, where the driver is not to choose; a page may have fewer.
     """
 
     table: str
     cursor: str | None = None
+    most: int | None = None
     verb: Literal["scan"] = "scan"
 
     def __repr__(self) -> str:
-        return masked(self, "table verb")
+        return masked(self, "table most verb")
 
 
 DataCall: TypeAlias = Store | Load | Delete | Scan
@@ -155,7 +160,10 @@ DataCall: TypeAlias = Store | Load | Delete | Scan
 ObjectCall: TypeAlias = "PutObject | GetObject | HeadObject | ListObjects | DeleteObject"
 """What concerns a bucket; see `leeward.object_calls`."""
 
-Call: TypeAlias = "Invoke | Enqueue | Publish | DataCall | ObjectCall"
+RunCall: TypeAlias = "StartRun | GetRun | AbortRun"
+"""What concerns a run of a workflow; see `leeward.run_calls`."""
+
+Call: TypeAlias = "Invoke | Enqueue | Publish | DataCall | ObjectCall | RunCall"
 
 
 class Stored(NamedTuple):
@@ -201,7 +209,7 @@ class FunctionFault(NamedTuple):
 
 
 class Result(NamedTuple, Generic[T]):
-    """How one attempt ended. A driver sets the fields up to `cause`, the router the others.
+    """How one attempt ended. A driver sets the fields up to `dedup`, the router the others.
 
     Attributes:
         outcome: one of the eleven. In doubt, AMBIGUOUS.
@@ -211,7 +219,10 @@ class Result(NamedTuple, Generic[T]):
         reason: a stable word for a special case, such as ``misconfigured``.
         request_id: the provider's id of the request.
         retry_after: seconds that the provider asked to wait.
-        executed: with AMBIGUOUS, True if the status was a success and only the rest is lost.
+        executed: with AMBIGUOUS, True if the status was a success and only the rest is lost, or the
+            function says that it has run.
+        dedup: with an answer of leeward's own handler, what that says of a repeated key: it is
+            recognised at the same ``target``, in the whole ``group``, or not (``none``).
         fault: with APP_ERROR, what the function raised.
         cause: the native exception.
         target: the target that this result is from.
@@ -229,6 +240,7 @@ class Result(NamedTuple, Generic[T]):
     executed: bool | None = None
     fault: FunctionFault | None = None
     cause: BaseException | None = None
+    dedup: str | None = None
     target: str | None = None
     attempts: tuple[Attempt, ...] = ()
     resolved: bool = False
@@ -236,11 +248,11 @@ class Result(NamedTuple, Generic[T]):
     def __repr__(self) -> str:
         return masked(
             self,
-            "outcome code message reason request_id retry_after executed fault target "
+            "outcome code message reason request_id retry_after executed fault dedup target "
             "attempts resolved",
         )
 
     @staticmethod
-    def ok(value: T, *, request_id: str | None = None) -> Result[T]:
+    def ok(value: T, *, request_id: str | None = None, dedup: str | None = None) -> Result[T]:
         """Return the result of a call that worked."""
-        return Result(Outcome.OK, value, request_id=request_id)
+        return Result(Outcome.OK, value, request_id=request_id, dedup=dedup)

@@ -54,6 +54,8 @@ class Client(ObjectMethods, Operating, WithUsualNames):
         clock: for tests, `leeward.testing.FakeClock`.
         app: runs in this process where a target does that, as ``local`` does; elsewhere it is
             deployed, and this client calls it there.
+        otel: make spans and metrics of calls and routing, through OpenTelemetry's API
+            (``leeward[otel]``).
 
     Raises:
         ConfigError: something configured is wrong; the message names the place and the remedy.
@@ -68,15 +70,15 @@ class Client(ObjectMethods, Operating, WithUsualNames):
         trust_env: bool = True,
         clock: Clock | None = None,
         app: App | None = None,
+        otel: bool = False,
     ) -> None:
         # Loaded by the first client: who imports leeward for its types does without.
         from leeward.opening import resolve_targets
         from leeward.operations.operations import Operations
 
         resolved = resolve_targets(targets, config, app, trust_env=trust_env)
-        self._operations = Operations(
-            *resolved, clock or SystemClock(), (*workflows, *(app.workflows if app else ()))
-        )
+        definitions = (*workflows, *(app.workflows if app else ()))
+        self._operations = Operations(*resolved, clock or SystemClock(), definitions, otel=otel)
         self._router = self._operations.router
 
     def invoke(
@@ -269,11 +271,11 @@ class Client(ObjectMethods, Operating, WithUsualNames):
 
     def get_run(self, workflow: str, id: str) -> Run | None:
         """Return a run, with what it has done so far; None if there is no such run."""
-        return self._operations.workflows().engine.get(workflow, id)
+        return self._operations.workflows().runs.get(workflow, id)
 
     def list_runs(self, workflow: str | None = None, *, limit: int = 100) -> list[Run]:
         """Return the latest runs, of one workflow or of all, the last one first."""
-        return self._operations.workflows().engine.list(workflow, limit)
+        return self._operations.workflows().runs.list(workflow, limit)
 
     def wait_for_run(self, workflow: str, id: str, *, timeout: float | None = None) -> Run:
         """Wait for the end of a run, for 60 seconds by default, and return it.
@@ -286,7 +288,7 @@ class Client(ObjectMethods, Operating, WithUsualNames):
 
     def resume_runs(self) -> None:
         """Go on, in the background, with runs whose process is gone; starting one does so too."""
-        self._operations.workflows().engine.wake()
+        self._operations.workflows().runs.wake()
 
     def cancel_run(self, workflow: str, id: str) -> Run:
         """Ask a run to end: before its next step it fails with ``Flow.Cancelled``, and compensates.
@@ -294,7 +296,7 @@ class Client(ObjectMethods, Operating, WithUsualNames):
         Raises:
             NotFound: there is no such run.
         """
-        return self._operations.workflows().engine.cancel(workflow, id)
+        return self._operations.workflows().runs.cancel(workflow, id)
 
     def abort_run(self, workflow: str, id: str) -> Run:
         """End a run at once. Nothing is compensated, and a step under way goes on by itself.
@@ -302,7 +304,7 @@ class Client(ObjectMethods, Operating, WithUsualNames):
         Raises:
             NotFound: there is no such run.
         """
-        return self._operations.workflows().engine.abort(workflow, id)
+        return self._operations.workflows().runs.abort(workflow, id)
 
     def close(self) -> None:
         """Close every connection, thread and file. Closing twice is harmless."""

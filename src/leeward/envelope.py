@@ -2,8 +2,9 @@
 
 A request says what its idempotency key is and how long the caller still waits: in headers, or in
 the client context of a platform that passes no headers on. An answer of leeward's handler carries a
-mark, so that it is never taken for the platform's own, and tells of an exception its class, its
-message and its trace.
+mark, so that it is never taken for the platform's own, says whether the handler recognises a
+repeated key, and tells of an exception its class, its message and its trace. Where a platform
+passes on no headers of answers, the caller asks for them in an envelope around the value.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from typing import Any, Final, NamedTuple
 
 from leeward.calls import FunctionFault
 from leeward.json_text import Undecodable, decode, encode
+from leeward.masking import masked
 from leeward.text import message_of
+from leeward.values import Json
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 """The header with the key (draft-ietf-httpapi-idempotency-key-header)."""
@@ -26,6 +29,24 @@ MARK: Final = "x-leeward"
 """On each answer of leeward's handler: it proves that the function ran."""
 DEDUP: Final = "x-leeward-dedup"
 """On an answer: the handler recognises a repeated key, for this ``target`` or for the ``group``."""
+ENVELOPE: Final = "x-leeward-envelope"
+"""In a client context: the caller opens an envelope around the answer."""
+
+BY_TARGET: Final = "target"
+"""A repeated key is recognised, of calls that were made at the same target."""
+BY_GROUP: Final = "group"
+"""It is recognised whichever target of the group a call was made at."""
+NOT_RECOGNISED: Final = "none"
+"""It is not recognised."""
+
+RUNNING: Final = "running"
+"""An earlier call with this key still runs."""
+UNKNOWN: Final = "unknown"
+"""An earlier call with this key may have had its effect, and nothing proves whether it had."""
+NOT_KEPT: Final = "not_kept"
+"""An earlier call with this key has completed, and its result was not kept."""
+REPEAT_REFUSED: Final = "RepeatRefused"
+"""The class of what a repeat is refused with, for one of the three reasons above."""
 
 
 def request_headers(
@@ -43,7 +64,7 @@ def custom_context(
 
     Names are in lower case; values are strings, since some runtimes take nothing else there.
     """
-    found = {_KEY: idempotency_key, DEADLINE: _milliseconds(seconds)}
+    found = {_KEY: idempotency_key, DEADLINE: _milliseconds(seconds), ENVELOPE: "1"}
     return found if trace is None else {**found, TRACEPARENT: trace}
 
 
@@ -58,11 +79,13 @@ class Sent(NamedTuple):
         idempotency_key: the same on every attempt of one call.
         seconds: how long the caller still waits.
         traceparent: the caller's trace, as it is.
+        envelope: the caller opens an envelope around the answer.
     """
 
     idempotency_key: str | None
     seconds: float | None
     traceparent: str | None
+    envelope: bool = False
 
 
 def sent_with(headers: Mapping[str, str]) -> Sent:
@@ -74,13 +97,79 @@ def sent_with(headers: Mapping[str, str]) -> Sent:
         key = key[1:-1]
     waits = found.get(DEADLINE, "")
     is_number = waits.isascii() and waits.isdecimal() and len(waits) < 13
-    return Sent(key or None, int(waits) / 1000 if is_number else None, found.get(TRACEPARENT))
+    seconds = int(waits) / 1000 if is_number else None
+    return Sent(key or None, seconds, found.get(TRACEPARENT), ENVELOPE in found)
 
 
 def answer_headers(dedup: str | None = None) -> tuple[tuple[str, str], ...]:
     """Return the headers of a handler's answer; `dedup` where it recognises repeated keys."""
     mark = ((MARK, "1"),)
     return mark if dedup is None else (*mark, (DEDUP, dedup))
+
+
+def sealed(value: Json, dedup: str | None) -> dict[str, Json]:
+    """Put a value into an envelope, with what the headers of an answer would say."""
+    return {**dict(answer_headers(dedup)), _VALUE: value}
+
+
+def sealed_refusal(dedup: str | None, told: Json, retry_after: float | None) -> dict[str, Json]:
+    """Likewise the refusal of a repeat, with the seconds after which to ask again, if any."""
+    return {**dict(answer_headers(dedup)), _REFUSAL: told, _RETRY_AFTER: retry_after}
+
+
+class Opened(NamedTuple):
+    """What was in an envelope.
+
+    Attributes:
+        value: that the handler has returned.
+        dedup: what it says of repeated keys; None if it says nothing.
+        refusal: what it tells of the refusal of a repeat, instead of a value.
+        retry_after: seconds after which to ask again.
+    """
+
+    value: Json
+    dedup: str | None
+    refusal: Json = None
+    retry_after: float | None = None
+
+    def __repr__(self) -> str:
+        return masked(self, "dedup retry_after")
+
+
+def opened(document: Json) -> Opened | None:
+    """Open an envelope; return None for any other value, which is the answer itself."""
+    if type(document) is not dict or document.get(MARK) != "1":
+        return None
+    found = dict(document)
+    del found[MARK]
+    dedup = found.pop(DEDUP, None)
+    wait = found.get(_RETRY_AFTER)
+    if not isinstance(dedup, str | None):
+        return None
+    if found.keys() == {_VALUE}:
+        return Opened(found[_VALUE], dedup)
+    if found.keys() == {_REFUSAL, _RETRY_AFTER} and isinstance(wait, int | float | None):
+        return Opened(None, dedup, found[_REFUSAL], wait)
+    return None
+
+
+_VALUE: Final = "value"
+_REFUSAL: Final = "refusal"
+_RETRY_AFTER: Final = "retry-after"
+
+
+def why_refused(told: Json, dedup: str | None) -> str | None:
+    """Return why an idempotent function has refused a repeat; None if that is not what it says.
+
+    Args:
+        told: what a handler answers, beside its mark, instead of a value.
+        dedup: what it says of repeated keys.
+    """
+    if dedup not in (BY_TARGET, BY_GROUP) or type(told) is not dict:
+        return None
+    reason = told.get("reason")
+    is_one = told.get("errorType") == REPEAT_REFUSED and reason in (RUNNING, UNKNOWN, NOT_KEPT)
+    return str(reason) if is_one else None
 
 
 def fault_of(error: BaseException) -> FunctionFault:

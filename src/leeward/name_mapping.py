@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from leeward.adapter import (
@@ -18,6 +18,7 @@ from leeward.adapter import (
     Store,
     WrappingDriver,
 )
+from leeward.calls import RUN_VERBS
 from leeward.values import NOTHING
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class NameMappingDriver(WrappingDriver):
-    """`driver`, with functions, buses, tables and buckets under the names of the configuration.
+    """`driver`, with everything under the names of the configuration.
 
     Args:
         driver: knows only its own names.
@@ -33,6 +34,7 @@ class NameMappingDriver(WrappingDriver):
         buses: likewise.
         tables: likewise.
         buckets: likewise.
+        workflows: likewise.
     """
 
     def __init__(
@@ -43,12 +45,14 @@ class NameMappingDriver(WrappingDriver):
         buses: Mapping[str, str],
         tables: Mapping[str, str],
         buckets: Mapping[str, str] = NOTHING,
+        workflows: Mapping[str, str] = NOTHING,
     ) -> None:
         super().__init__(driver)
         self._functions = functions
         self._buses = buses
         self._tables = tables
         self._buckets = buckets
+        self._workflows = workflows
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         """Make one attempt, under the target's own name."""
@@ -57,6 +61,12 @@ class NameMappingDriver(WrappingDriver):
     async def perform_async(self, call: Call, timeout: float) -> Result[Any]:
         """Await one attempt, under the target's own name."""
         return await self._driver.perform_async(self._named(call), timeout)
+
+    def store_many(self, calls: Sequence[Store], timeout: float) -> list[Result[Any]] | None:
+        """Make attempts at many stores, under the target's own names."""
+        many = getattr(self._driver, "store_many", None)  # a plain class need not have it
+        named: Any = [self._named(call) for call in calls]
+        return many(named, timeout) if many else None
 
     def look(self, look: Look, timeout: float) -> Result[Any]:
         """Look under the target's own name."""
@@ -78,5 +88,11 @@ class NameMappingDriver(WrappingDriver):
                 own = self._tables.get(call.table)
                 return call if own is None else call._replace(table=own)
             case _:
-                own = self._buckets.get(call.bucket)
-                return call if own is None else call._replace(bucket=own)
+                return self._named_late(call)
+
+    def _named_late(self, call: Any) -> Call:
+        """Name a call of objects or of runs, whose classes need not be there for that."""
+        name: str = call[0]
+        own = (self._workflows if call.verb in RUN_VERBS else self._buckets).get(name)
+        named: Call = call if own is None else call._make((own, *call[1:]))
+        return named

@@ -116,12 +116,18 @@ def _renamed(driver: Driver, target: TargetName, config: Config) -> Driver:
     buses = _own_names(target, {name: each.names for name, each in config.buses.items()})
     tables = _own_names(target, {name: each.names for name, each in config.tables.items()})
     buckets = _own_names(target, {name: each.names for name, each in config.buckets.items()})
-    if not (functions or buses or tables or buckets):
+    workflows = _own_names(target, {name: each.names for name, each in config.workflows.items()})
+    if not (functions or buses or tables or buckets or workflows):
         return driver
     from leeward.name_mapping import NameMappingDriver
 
     return NameMappingDriver(
-        driver, functions=functions, buses=buses, tables=tables, buckets=buckets
+        driver,
+        functions=functions,
+        buses=buses,
+        tables=tables,
+        buckets=buckets,
+        workflows=workflows,
     )
 
 

@@ -36,7 +36,7 @@ WATCHER: Final[ContextVar[Watcher | None]] = ContextVar("leeward_watcher", defau
 MAY_HAVE_RUN: Final = frozenset({Outcome.OK, Outcome.AMBIGUOUS, Outcome.APP_ERROR})
 """The results of a whole call, all attempts taken together, that leave an effect possible."""
 
-_READS: Final = frozenset({"load", "scan"}) | OBJECT_READS
+_READS: Final = frozenset({"load", "scan", "get_run"}) | OBJECT_READS
 
 _HARMLESS: Final = frozenset({Effect.READ_ONLY, Effect.IDEMPOTENT})
 

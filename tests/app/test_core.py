@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -24,6 +25,11 @@ from leeward.testing import FakeClock
 from tests.house.workspace import ROOT
 
 CANARY = "canary-8e03"
+
+
+@dataclass
+class Priced:
+    lines: list[Any]
 
 
 @dataclass
@@ -51,6 +57,11 @@ def delivery(given: Input = b"null", **options: Any) -> Delivery:
 def platform(limit: int | None = None) -> Platform:
     """Make a platform whose clock stands still."""
     return Platform("nimbus", "north", FakeClock(), limit)
+
+
+def giving(value: object) -> Callable[[], object]:
+    """Make a function that returns `value`."""
+    return lambda: value
 
 
 def raising(error: BaseException) -> Callable[[], None]:
@@ -86,7 +97,7 @@ def test_a_handler_is_given_its_input_and_its_context() -> None:
             "function": "f", "idempotency_key": "key", "attempt": 3, "deadline": 5.0,
             "call_id": "id", "provider": "nimbus", "region": "north", "trace": "00-a-b-01",
             "headers": {"a": "b"}, "payload": {"id": "42"}, "effects": 0, "dedup": None,
-            "cold_start": True,
+            "guard": None, "did_nothing": False, "cold_start": True,
         }
     ]  # fmt: skip
     assert current() is None
@@ -191,7 +202,7 @@ def test_an_answer_is_marked_and_says_when_to_come_again() -> None:
 
 
 def test_whether_it_ran_is_told() -> None:
-    """Before the first effect nothing has happened; an answer that does not fit came after it."""
+    """`no` on proof alone: that a handler has announced no effect does not say that it had none."""
 
     def function(effects: int, context: Context) -> Any:
         for _ in range(effects):
@@ -201,9 +212,17 @@ def test_whether_it_ran_is_told() -> None:
         raise OSError
 
     found = [run(function, given) for given in (b'"x"', b"0", b"1", b"2")]
-    assert [told(each)["ran"] for each in found] == ["no", "no", "maybe", "yes"]
-    unknown = [OutcomeUnknown("x"), OutcomeUnknown("x", executed=True)]
-    for error, ran in zip(unknown, ("maybe", "yes"), strict=True):
+    assert [told(each)["ran"] for each in found] == ["no", "maybe", "maybe", "yes"]
+    sure = Problem("sold out")
+    sure.ran = "no"
+    table = [
+        (sure, "no"),
+        (Problem("sold out"), "maybe"),
+        (Throttled("x"), "maybe"),
+        (OutcomeUnknown("x"), "maybe"),
+        (OutcomeUnknown("x", executed=True), "yes"),
+    ]
+    for error, ran in table:
         assert told(run(raising(error)))["ran"] == ran
 
 
@@ -231,13 +250,20 @@ def test_without_time_nothing_begins() -> None:
 
 
 def test_an_answer_that_is_not_json_or_too_large_is_a_failure() -> None:
-    """It is found before the platform does; the class is named, and nothing of the value."""
+    """It is found before the platform does; place and class are named, and nothing of the value."""
     loop: list[Any] = []
     loop.append(loop)
     for value in ({1}, float("nan"), {1: 2}, loop, object(), {"x": b"x", "y": {CANARY: {1}}}):
-        found = run(lambda given, value=value: value)
+        found = run(giving(value))
         assert (found.status, told(found)["reason"]) == (500, "not_json")
         assert CANARY.encode() not in found.body
+    for value, place in (
+        ({"price": Decimal("inf")}, "answer['price'] is a Decimal"),
+        (Priced([1, {"paid": {1}}]), "answer['lines'][1]['paid'] is a set"),
+        ({CANARY: [b"", object()]}, "answer[...][1] is a object"),
+        (Priced([Priced([{(1,): 2}])]), "answer['lines'][0]['lines'][0] has a name of type tuple"),
+    ):
+        assert told(run(giving(value)))["errorMessage"].startswith(place)
     app = App("tests")
     app.function(name="f")(lambda: "x" * 100)
     found = answer(app.handlers["f"], delivery(), platform(limit=101))
@@ -302,12 +328,12 @@ def test_a_failure_is_logged_without_content(caplog: pytest.LogCaptureFixture) -
         (
             "leeward.app",
             logging.WARNING,
-            f"handler_failed {facts} error='ValueError' reason=None ran='no'",
+            f"handler_failed {facts} error='ValueError' reason=None ran='maybe'",
         ),
         (
             "leeward.app",
             logging.ERROR,
-            f"handler_failed {facts} error='KeyError' reason=None ran='no'",
+            f"handler_failed {facts} error='KeyError' reason=None ran='maybe'",
         ),
     ]
 

@@ -349,7 +349,7 @@ def test_a_table_that_is_away_refuses_by_default(shop: Shop) -> None:
         call = context(shop.clock)
         with pytest.raises(DedupUnavailable, match="did not run"):
             call_within(call, charge, ORDER)
-        assert (call.dedup, call.effects) == (None, 0)
+        assert (call.dedup, call.effects) == ("target", 0)
         shop.table.heal()
     assert shop.charges == []
     assert charge(ORDER)["number"] == 1
@@ -383,7 +383,7 @@ def test_run_and_flag_runs_without_the_table(shop: Shop, caplog: pytest.LogCaptu
 def test_an_end_that_cannot_be_written_is_not_a_failed_call(
     shop: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The result is given; the answer promises nothing; a repeat does not run."""
+    """The result is given, and a repeat does not run: so the answer says that it is recognised."""
 
     @idempotent(table="keys", key="order.id", lease=30, client=shop.client, clock=shop.clock)
     def charge(order: dict[str, Any]) -> int:
@@ -393,7 +393,7 @@ def test_an_end_that_cannot_be_written_is_not_a_failed_call(
 
     call = context(shop.clock)
     assert call_within(call, charge, ORDER) == 1
-    assert call.dedup == "none"
+    assert call.dedup == "target"
     assert "end_not_recorded" in caplog.text
     shop.table.heal()
     assert refused(charge, ORDER) == ("running", 5.0)
@@ -402,6 +402,23 @@ def test_an_end_that_cannot_be_written_is_not_a_failed_call(
     shop.clock.advance(3)
     assert refused(charge, ORDER) == ("unknown", None)
     assert len(shop.charges) == 1
+
+
+def test_an_answer_says_that_a_key_is_worth_nothing_where_a_repeat_may_run(shop: Shop) -> None:
+    """Somebody has deleted the record meanwhile, or the function runs after an unknown end."""
+
+    @idempotent(table="keys", key="order.id", name="f", client=shop.client, clock=shop.clock)
+    def forgotten(order: dict[str, Any]) -> None:
+        shop.client.delete_data("keys", "f:42")
+
+    @idempotent(table="keys", key="order.id", unknown="run", client=shop.client, clock=shop.clock)
+    def again(order: dict[str, Any]) -> None:
+        shop.table.fail(Fault.REFUSE)
+
+    for function in (forgotten, again):
+        call = context(shop.clock)
+        call_within(call, function, ORDER)
+        assert call.dedup == "none"
 
 
 class FailsOnce(FaultyDriver):
@@ -655,13 +672,76 @@ def test_handlers_of_an_app(shop: Shop, subtests: pytest.Subtests) -> None:
         ({"id": "3"}, "b", (200, "group")),
         ({"id": "4", "how": "after"}, "c", (500, "group", None, "maybe", True)),
         ({"id": "4", "how": "after"}, "c", (409, "group", "unknown", "maybe", False)),
-        ({"id": "5"}, "", (400, None, "key_missing", "no", False)),
+        ({"id": "5"}, "", (400, "group", "key_missing", "no", False)),
     ):
         with subtests.test(f"{key} {order}"):
             assert deliver(order, key) == expected
     shop.table.fail(Fault.REFUSE)
-    assert deliver({"id": "6"}, "d") == (503, None, None, "no", True)
+    assert deliver({"id": "6"}, "d") == (503, "group", None, "no", True)
     assert shop.charges == ["1", "3", "4"]
+
+
+def test_that_nothing_ran_is_told_where_the_key_is_released(
+    shop: Shop, subtests: pytest.Subtests
+) -> None:
+    """Not of a part of a handler, not after an earlier run, nor where another has taken over."""
+    app, inner = App("shop"), shop.charging(effects="marked", before=ValueError())
+
+    @app.function()
+    @idempotent(
+        table="keys", key="order.id", lease=30, client=shop.client, clock=shop.clock,
+        failures={Declined: "replay", HalfDone: "rerun", OSError: "release"},
+    )  # fmt: skip
+    def anywhere(order: dict[str, Any]) -> None:
+        run = current_run()
+        assert run is not None
+        again = OSError if run.earlier else HalfDone
+        raise {"replay": Declined, "rerun": again, "release": OSError, "": KeyError}[order["how"]]
+
+    @app.function()
+    @idempotent(
+        table="keys", key="order.id", lease=30, client=shop.client, clock=shop.clock,
+        effects="marked",
+    )  # fmt: skip
+    def marked(order: dict[str, Any]) -> None:
+        run = current_run()
+        if run is not None and run.earlier:
+            return
+        shop.clock.advance(31)
+        marked(order)
+        try:
+            effect()
+        except LeaseLost:
+            if order["how"] == "lost":
+                raise
+            raise ValueError from None
+
+    @app.function()
+    def partly(order: dict[str, Any]) -> None:
+        shop.charges.append(order["id"])  # an effect that is not announced
+        inner(order)
+
+    def ran(name: str, order: dict[str, Any]) -> str:
+        given = Delivery(json.dumps(order).encode(), "id", "", 90.0)
+        found = answer(app.handlers[name], given, Platform("nimbus", None, shop.clock))
+        assert found.failure is not None
+        assert found.dedup == (None if name == "partly" else "target"), (
+            "what a part says is no word"
+        )
+        return found.failure.ran
+
+    for name, how, expected in (
+        ("anywhere", "", ["maybe", "maybe"]),
+        ("anywhere", "release", ["no", "no"]),
+        ("anywhere", "replay", ["maybe", "maybe"]),
+        ("anywhere", "rerun", ["maybe", "maybe"]),
+        ("marked", "lost", ["maybe"]),
+        ("marked", "caught", ["maybe"]),
+        ("partly", "fails", ["maybe", "maybe"]),
+    ):
+        with subtests.test(f"{name} {how}"):
+            order = {"id": f"{name}-{how}", "how": how}
+            assert [ran(name, order) for _ in expected] == expected
 
 
 def test_coroutine_handlers_of_an_app() -> None:

@@ -22,7 +22,7 @@ def test_a_keyed_payment_is_charged_once_on_whichever_cloud() -> None:
     counts = play(Effect.KEYED, 400, seed=5)
     assert counts[DOUBLE] == 0
     assert counts["charged once"] > 380
-    assert min(counts[MOVED], counts[SENT_AGAIN]) > 50  # what the router's budgets let through
+    assert min(counts[MOVED], counts[SENT_AGAIN]) >= 100
 
 
 def test_an_unsafe_payment_is_never_sent_again() -> None:

@@ -13,6 +13,9 @@ from leeward.http.messages import Request
 from leeward_aws.identity.credentials import Credentials
 from leeward_aws.identity.signing import Scope
 
+MODELS = {"states": "stepfunctions"}
+"""What botocore calls a service, where not by the name in its hosts."""
+
 
 @cache
 def _session() -> Any:
@@ -34,7 +37,7 @@ def _load(name: str) -> dict[str, Any]:
 @cache
 def _rules(service: str) -> Any:
     loader = _session().get_component("data_loader")
-    rules = loader.load_service_model(service, "endpoint-rule-set-1")
+    rules = loader.load_service_model(MODELS.get(service, service), "endpoint-rule-set-1")
     return import_module("botocore.endpoint_provider").EndpointProvider(rules, _load("partitions"))
 
 
@@ -73,7 +76,7 @@ def first_credential_source(profile: str | None) -> str:
 
 def named_errors(service: str, operations: list[str]) -> set[str]:
     """Give the error codes that the service's model names for some operations."""
-    model = _session().get_service_model(service)
+    model = _session().get_service_model(MODELS.get(service, service))
     return {
         shape.metadata.get("error", {}).get("code", shape.name)
         for operation in operations

@@ -25,6 +25,7 @@ SETTINGS = Settings(
         "events": "https://events.eu-west-1.amazonaws.com",
         "dynamodb": "https://dynamodb.eu-west-1.amazonaws.com",
         "sqs": "https://sqs.eu-west-1.amazonaws.com",
+        "states": "https://states.eu-west-1.amazonaws.com",
     },
 )
 

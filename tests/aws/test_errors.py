@@ -33,6 +33,7 @@ USED: dict[Service, list[str]] = {
     "lambda": ["Invoke"],
     "events": ["PutEvents", "DescribeEventBus"],
     "dynamodb": ["PutItem", "GetItem", "DeleteItem", "Scan"],
+    "states": ["StartExecution", "DescribeExecution", "StopExecution", "ListStateMachines"],
 }
 
 
@@ -70,6 +71,11 @@ EXPECTED: list[tuple[Service, int, str, Outcome, str | None]] = [
     ("lambda", 409, "DurableExecutionAlreadyStartedException", Outcome.CONFLICT, None),
     ("lambda", 403, "AccessDeniedException", Outcome.AUTH, None),
     ("lambda", 403, "ExpiredTokenException", Outcome.AUTH, STALE_CREDENTIALS),
+    ("states", 400, "ExecutionAlreadyExists", Outcome.CONFLICT, None),
+    ("states", 400, "ExecutionLimitExceeded", Outcome.REJECTED, None),
+    ("states", 400, "StateMachineDoesNotExist", Outcome.NOT_FOUND, None),
+    ("states", 400, "KmsAccessDeniedException", Outcome.NOT_FOUND, "misconfigured"),
+    ("states", 400, "InvalidExecutionInput", Outcome.CALLER, None),
     ("events", 400, "ThrottlingException", Outcome.REJECTED, None),
     ("events", 500, "InternalException", Outcome.AMBIGUOUS, None),
     ("events", 500, "InternalFailure", Outcome.AMBIGUOUS, None),

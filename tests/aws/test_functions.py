@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from leeward.adapter import Enqueue, FunctionFault, Invoke
 from leeward.adapter.classification import STALE
 from leeward.adapter.plans import CLOCK_SKEW
+from leeward.envelope import sealed, sealed_refusal
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Response
 from leeward_aws.errors import COMMON, LAMBDA
@@ -104,7 +105,7 @@ def test_the_key_and_the_deadline_go_with_a_call(key: str, seconds: float) -> No
     custom = json.loads(base64.b64decode(context, validate=True))["custom"]
     assert custom["idempotency-key"] == key
     assert int(custom["x-leeward-deadline-ms"]) <= seconds * 1000
-    assert set(custom) == {"idempotency-key", "x-leeward-deadline-ms"}
+    assert set(custom) == {"idempotency-key", "x-leeward-deadline-ms", "x-leeward-envelope"}
     assert len(context) <= 3583
 
 
@@ -135,6 +136,26 @@ def test_an_answer_is_decoded(value: Any) -> None:
     result = invoke(answer(value)).result
     assert (result.outcome, result.value) == (Outcome.OK, value)
     assert result.request_id == "request-1"
+
+
+def test_an_envelope_is_opened() -> None:
+    """It tells of keys what a header would, and that a repeat was refused."""
+    found = [invoke(answer(sealed([1], dedup))).result for dedup in ("group", None)]
+    assert [(each.outcome, each.value, each.dedup) for each in found] == [
+        (Outcome.OK, [1], "group"),
+        (Outcome.OK, [1], "none"),
+    ]
+    told = {"errorType": "RepeatRefused", "reason": "running", "errorMessage": "an earlier call"}
+    result = invoke(answer(sealed_refusal("target", told, 2.5))).result
+    assert (result.outcome, result.reason, result.retry_after, result.dedup) == (
+        Outcome.AMBIGUOUS,
+        "running",
+        2.5,
+        "target",
+    )
+    assert (result.fault.type, result.request_id) == ("RepeatRefused", "request-1")
+    odd = sealed_refusal("target", {**told, "errorType": "Problem"}, None)
+    assert invoke(answer(odd)).result.outcome is Outcome.AMBIGUOUS
 
 
 @each_row(

@@ -41,7 +41,8 @@ def test_every_verb_has_a_plan() -> None:
     looks = ["look_function", "look_queue", "look_bus", "look_table", "look_bucket"]
     objects = ["list_objects", "delete_object"]
     messages = ["put_message", "take_messages", "remove_message", "hide_message"]
-    assert sorted(made) == sorted([*verbs.split(), *objects, *looks, *messages])
+    runs = ["start_run", "get_run", "abort_run"]
+    assert sorted(made) == sorted([*verbs.split(), *objects, *looks, *messages, *runs])
     assert all(callable(made[verb]) for verb in made)
 
 
@@ -64,6 +65,7 @@ def test_what_is_shown() -> None:
         "endpoint.dynamodb": "https://dynamodb.us-east-1.amazonaws.com",
         "endpoint.s3": "https://s3.us-east-1.amazonaws.com",
         "endpoint.sqs": "https://sqs.us-east-1.amazonaws.com",
+        "endpoint.states": "https://states.us-east-1.amazonaws.com",
         "credentials": "environment",
         "ca_file": "/ca.pem",
         "proxy": "proxy:8080",

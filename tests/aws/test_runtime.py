@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from leeward.envelope import custom_context
 from tests.app import aws_events as events
 from tests.house.workspace import ROOT
 from tests.servers.aws.direct import DirectLambda, Invoked
@@ -55,6 +56,15 @@ def test_a_direct_call_is_answered(function: DirectLambda) -> None:
     assert function.invoke([1], function="later").value == [1]
     told = [each[1:] for each in seen(function)[-2:]]
     assert told == [["42", "k", None, "aws", "00-w3c"], ["43", "k", None, "aws", "00-old"]]
+
+
+def test_a_client_that_asks_for_it_gets_an_envelope(function: DirectLambda) -> None:
+    """With what headers would say; whatever the value looks like; never around a failure."""
+    context = {"custom": custom_context("k", 9.0)}
+    for value in ([1], {"x-leeward": "1", "value": 2}, None):
+        answer = function.invoke(value, function="echo", client_context=context).value
+        assert answer == {"x-leeward": "1", "value": value}
+    assert function.invoke({"problem": True}, function="fail", client_context=context).error
 
 
 def test_a_payload_of_a_client_is_never_taken_for_something_else(function: DirectLambda) -> None:
@@ -183,6 +193,8 @@ def test_what_keeps_a_function_warm_runs_no_handler(function: DirectLambda) -> N
         events.http_2("/_leeward/warm", None, method="GET"), function="echo"
     ).value
     assert (answer["statusCode"], answer["headers"]) == (204, {"x-leeward": "1"})
+    answer = function.invoke(events.http_2("/prod/health", None, method="GET"), function="shop")
+    assert (answer.value["statusCode"], answer.value["body"]) == (200, '{"status":"ok"}')
     assert [each[0] for each in seen(function)] == ["echo"] * 2
 
 

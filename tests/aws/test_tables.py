@@ -102,7 +102,7 @@ CURSORS = st.none() | KEYS.map(
 
 
 @given(STORES | DELETES | st.builds(Load, st.just("orders"), KEYS) | st.builds(
-    Scan, st.just("orders"), CURSORS))  # fmt: skip
+    Scan, st.just("orders"), CURSORS, st.none() | st.integers(1, 1000)))  # fmt: skip
 def test_botocore_would_send_the_same(call: Any) -> None:
     """The service's model knows every member, and spells it so."""
     (request,) = run(call, answer({"Items": []})).sent

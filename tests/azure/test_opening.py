@@ -21,7 +21,8 @@ from tests.http.wire import Wire, answer
 TOPICS = "https://{topic}.westeurope-1.eventgrid.azure.net"
 STORAGE: dict[str, Any] = {"storage_connection_string": f"AccountName=shop;AccountKey={KEY}"}
 ALL = COSMOS | STORAGE | {"cosmos_key": KEY, "eventgrid_topic_url": TOPICS, "eventgrid_key": "k"}
-ALL |= {"function_app": "shop", "function_key": "canary-key"}
+FLOWS = {"workflow_url": "https://flows.azurewebsites.net", "workflow_key": "canary-flows"}
+ALL |= {"function_app": "shop", "function_key": "canary-key"} | FLOWS
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +42,8 @@ def opened(env: dict[str, str] | None = None, **options: Any) -> Driver:
         (STORAGE, {Capability.ENQUEUE, Capability.OBJECTS}),
         ({"eventgrid_topic_url": TOPICS}, {Capability.PUBLISH}),
         (COSMOS, set(TABLES)),
-        (ALL, set(Capability) - {Capability.ORDERING}),
+        (FLOWS, {Capability.WORKFLOWS}),
+        (ALL, set(Capability) - {Capability.ORDERING, Capability.SINGLE_STARTS}),
     ],
 )
 def test_what_is_configured_is_declared(
@@ -82,8 +84,9 @@ def test_every_verb_of_a_service_has_a_plan() -> None:
     verbs = ["invoke", "enqueue", "publish", "store", "load", "delete", "scan", *objects]
     looks = ["look_function", "look_queue", "look_bus", "look_table", "look_bucket"]
     messages = ["put_message", "take_messages", "remove_message", "hide_message"]
-    assert sorted(made) == sorted([*verbs, *looks, *messages])
-    assert len(made) == 21
+    runs = ["start_run", "get_run", "abort_run"]
+    assert sorted(made) == sorted([*verbs, *looks, *messages, *runs])
+    assert len(made) == 24
     assert all(callable(made[verb]) for verb in made)
     storage = ["enqueue", *objects, *messages, "look_queue", "look_bucket"]
     assert sorted(LazyPlans(PLANS, settings(**STORAGE))) == sorted(storage)
@@ -100,12 +103,14 @@ def test_what_is_shown() -> None:
         "endpoint.events": f"{TOPICS}/api/events",
         "endpoint.tables": "https://shop.documents.azure.com",
         "endpoint.blobs": "https://shop.blob.core.windows.net",
+        "endpoint.workflows": "https://flows.azurewebsites.net",
         "database": "shop",
         "credentials.functions": "key",
         "credentials.queues": "key",
         "credentials.events": "key",
         "credentials.tables": "key",
         "credentials.blobs": "key",
+        "credentials.workflows": "key",
         "ca_file": "/ca.pem",
         "proxy": "proxy:8080",
         "max_in_flight": "64",
@@ -116,7 +121,8 @@ def test_what_is_shown() -> None:
     shown = driver.describe()
     assert shown["endpoint.functions"] == "looked up for shop"
     missing = {name for name, value in shown.items() if value == "not configured"}
-    assert missing == {"endpoint.queues", "endpoint.events", "endpoint.tables", "endpoint.blobs"}
+    others = ("queues", "events", "tables", "blobs", "workflows")
+    assert missing == {f"endpoint.{each}" for each in others}
     assert shown["credentials.functions"] == "looked up by vendor chain"
     driver.close()
 

@@ -185,3 +185,64 @@ def test_a_workflow_is_drawn_with_the_state_of_a_run(leeward: Leeward, shop: Pat
     }
     plain = leeward("workflow", "draw", "order").out
     assert ET.fromstring(plain).findtext(f"{svg}title") == "order"
+
+
+ENGINE = """
+import json, sys
+
+for line in sys.stdin:
+    task = json.loads(line)
+    assert json.loads(task["definition"])["workflow"]
+    print(json.dumps({"call": "validate-order", "key": "k", "payload": None}), flush=True)
+    answer = json.loads(sys.stdin.readline())
+    done = {"status": "FAILED", "error": answer.get("error", "Odd")}
+    print(json.dumps({"done": done}), flush=True)
+"""
+
+
+def test_the_published_cases_run_on_the_embedded_engine(leeward: Leeward) -> None:
+    """All end as told; in order, each with its name."""
+    done = leeward("--json", "workflow", "conformance")
+    told = json.loads(done.out)
+    assert (done.code, told["wrong"], told["engine"]) == (0, 0, "embedded")
+    assert {each["result"] for each in told["cases"]} == {"as told"}
+    assert "order: the payment timed out: it is not repeated, and taken back" in {
+        each["case"] for each in told["cases"]
+    }
+
+
+def test_a_program_that_plays_an_engine_is_compared(leeward: Leeward, shop: Path) -> None:
+    """Where it ends otherwise, the difference is told; what it cannot do is left out."""
+    (shop / "engine.py").write_text(ENGINE)
+    engine = f"{sys.executable} engine.py"
+    done = leeward("--json", "workflow", "conformance", "--engine", engine)
+    told = {each["case"]: each for each in json.loads(done.out)["cases"]}
+    assert done.code == 9
+    assert told["order: all well"]["difference"] == "it ends with the error Odd, not None"
+    assert told["order: an error that nobody handles"]["result"] == "as told"
+    cancelled = told["interrupted: the run is cancelled, and what was done is taken back"]
+    assert cancelled["result"] == "left out"
+
+
+REFUSED_ENGINES = {
+    "no-such-program": "'no-such-program' cannot be started",
+    f"{sys.executable} -c pass": "the program that plays the engine has ended",
+    f"{sys.executable} -c \"print('hello')\"": "writes no JSON object",
+}
+
+
+@pytest.mark.parametrize(("engine", "told"), REFUSED_ENGINES.items())
+def test_a_program_that_is_none_is_refused(leeward: Leeward, engine: str, told: str) -> None:
+    """The message says what it did."""
+    done = leeward("workflow", "conformance", "--engine", engine)
+    assert done.code == 2
+    assert told in done.err
+
+
+def test_a_folder_without_cases_is_refused(leeward: Leeward, shop: Path) -> None:
+    """And a file of another format."""
+    done = leeward("workflow", "conformance", "--cases", str(shop))
+    assert "has no cases of workflows" in done.err
+    (shop / "a.yaml").write_text("leeward: workflow/1\n")
+    done = leeward("workflow", "conformance", "--cases", str(shop))
+    assert "leeward must be 'workflow-cases/1'" in done.err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from random import Random
@@ -16,7 +17,8 @@ from leeward import Client, Config, OutcomeUnknown
 from leeward.config import FunctionConfig
 from leeward.errors import Outcome
 from leeward.testing import FakeClock
-from leeward.values import Attempt, Effect
+from leeward.values import Attempt, Effect, InvokeResult
+from leeward_contract_tests.contracts.observations import eventually
 from tests.clouds.places import Place
 from tests.house.workspace import ROOT
 from tests.servers.aws.function import Function
@@ -39,15 +41,28 @@ CONFIG = Config(
 )
 
 
+class Waiting(FakeClock):
+    """Waits for something that happens, however long that takes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.until: Callable[[], object] = lambda: None
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass, and wait."""
+        self.until()
+        super().sleep(seconds)
+
+
 class Shop:
     """A client over both clouds, the proxies before them, and what the bank has done."""
 
     def __init__(
-        self, client: Client, clock: FakeClock, proxies: tuple[FaultProxy, ...], bank: Path
+        self, client: Client, clock: Waiting, proxies: tuple[FaultProxy, ...], bank: Path
     ) -> None:
         self.client = client
-        self._clock = clock
-        self._proxies = proxies
+        self.clock = clock
+        self.proxies = proxies
         self._bank = bank
 
     def break_wire(self, random: Random) -> None:
@@ -55,8 +70,8 @@ class Shop:
 
         So much later that neither cloud is still let rest for what was lost before.
         """
-        self._clock.advance(600.0)
-        for proxy in self._proxies:
+        self.clock.advance(600.0)
+        for proxy in self.proxies:
             proxy.heal()
             lost = random.choice(
                 [
@@ -103,7 +118,7 @@ def shop(place: Callable[[str], Place], tmp_path_factory: pytest.TempPathFactory
         for name in NAMES:
             google.cloud.deploy(name, Service(runtime, f"/{name}"))
         drivers = [aws.open(), google.open()]
-        clock = FakeClock()
+        clock = Waiting()
         client = stack.enter_context(Client(drivers, config=CONFIG, clock=clock))
         proxies = (aws.cloud.proxies["lambda"], google.cloud.proxies["cloud_run"])
         yield Shop(client, clock, proxies, folder / "bank.sqlite3")
@@ -121,6 +136,35 @@ def test_a_keyed_payment_is_charged_once_on_whichever_cloud(shop: Shop) -> None:
     charges = shop.charges()
     assert {charges[f"keyed-{number}"] for number in range(CALLS)} == {1}
     assert moved > 5
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["aws", "google"])
+def test_a_repeat_waits_for_the_run_under_way(shop: Shop, number: int, tmp_path: Path) -> None:
+    """It is told to, asks again, and gets the first one's result; the target is well."""
+    target = shop.client.targets()[number].name
+    for proxy in shop.proxies:
+        proxy.heal()
+    shop.clock.advance(600.0)
+    go, started = tmp_path / "go", tmp_path / "started"
+    order = {"id": target, "wait_for": str(go), "started": str(started)}
+
+    def pay() -> InvokeResult:
+        return shop.client.invoke("pay", order, idempotency_key=target, targets=[target])
+
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(pay)
+        assert eventually(lambda: started.exists() or first.done(), bool, 30.0)
+
+        def end_first() -> None:
+            go.touch()
+            first.result(timeout=30)
+
+        shop.clock.until = end_first
+        repeat = pay()
+        shop.clock.until = lambda: None
+    assert (first.result().value, repeat.value, shop.charges()[target]) == (1, 1, 1)
+    assert [each.outcome for each in repeat.attempts] == [Outcome.AMBIGUOUS, Outcome.OK]
+    assert {each.state for each in shop.client.targets()} == {"closed"}
 
 
 def _paid(shop: Shop, order: str) -> tuple[Any, tuple[Attempt, ...]]:

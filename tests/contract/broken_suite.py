@@ -8,11 +8,25 @@ import pytest
 
 from leeward.testing import FaultyDriver
 from leeward_contract_tests import Faults, faults_of
-from tests.contract import broken, broken_conditions, broken_failures, broken_objects, broken_tables
+from tests.contract import (
+    broken,
+    broken_conditions,
+    broken_failures,
+    broken_objects,
+    broken_runs,
+    broken_tables,
+)
 from tests.contract.cases import CASES
 from tests.contract.clouds import LOCAL_SERVICES, local_cloud
 
-__all__ = ["broken", "broken_conditions", "broken_failures", "broken_objects", "broken_tables"]
+__all__ = [
+    "broken",
+    "broken_conditions",
+    "broken_failures",
+    "broken_objects",
+    "broken_runs",
+    "broken_tables",
+]
 """Importing them registers their cases."""
 
 

@@ -238,6 +238,16 @@ class ScansWithoutWriteIds(FaultyDriver):
         return result
 
 
+@breaks(ScanContract, "test_scan_keeps_to_the_size_of_a_page")
+class ScansInItsOwnPages(FaultyDriver):
+    """Chooses the size of a page itself, whatever is asked for."""
+
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        return super().perform(
+            call._replace(most=None) if isinstance(call, Scan) else call, timeout
+        )
+
+
 @breaks(ScanContract, "test_scan_stays_in_its_table")
 class ScansOneTable(FaultyDriver):
     """Scans the one table that its author has tried, whatever table it is told."""

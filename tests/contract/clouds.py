@@ -7,7 +7,7 @@ from typing import Any
 
 from leeward import Unsupported
 from leeward.adapter import Call, Capability, Driver, Result
-from leeward.calls import OBJECT_VERBS
+from leeward.calls import OBJECT_VERBS, RUN_VERBS
 from leeward.local import Local
 from leeward.testing import FaultyDriver
 from leeward_contract_tests import Seen, contract_functions
@@ -51,4 +51,8 @@ class Lacking(FaultyDriver):
         return super().perform(call, timeout)
 
 
-_VERBS = {each.value: each for each in Capability} | dict.fromkeys(OBJECT_VERBS, Capability.OBJECTS)
+_VERBS = {
+    **{each.value: each for each in Capability},
+    **dict.fromkeys(OBJECT_VERBS, Capability.OBJECTS),
+    **dict.fromkeys(RUN_VERBS, Capability.WORKFLOWS),
+}

@@ -30,3 +30,9 @@ def test_an_attempt_that_outlives_its_lease_leaves_its_place() -> None:
     assert POLICY.free_places([], 100.0) == 3
     assert POLICY.free_places([99.0, 100.0, 100.5, 130.0], 100.0) == 1
     assert POLICY.free_places([130.0] * 4, 100.0) == -1
+
+
+def test_short_attempts_get_their_rows_by_the_hundred() -> None:
+    """A tenth of a second's work for all places; nothing where it is not known what they take."""
+    usual = (None, 10.0, 0.1, 0.01, 0.001, 0.0)
+    assert [POLICY.rows_ahead(each) for each in usual] == [0, 0, 3, 30, 300, 512]

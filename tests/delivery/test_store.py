@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from leeward.delivery.policy import Policy
-from leeward.delivery.store import (
-    LEASE_EXPIRED,
-    STATEMENTS,
-    UNREADABLE,
-    DeliveryStore,
+from leeward.delivery.rows import (
+    Delivery,
     Failure,
+    LeaseEnd,
     Message,
     Recipient,
 )
+from leeward.delivery.store import LEASE_EXPIRED, STATEMENTS, UNREADABLE, DeliveryStore
 from leeward.sqlite.database import Database
 from leeward.sqlite.schema import Schema
 
@@ -37,9 +36,14 @@ def store(database: Database) -> DeliveryStore:
     return DeliveryStore(database, POLICY)
 
 
+def at(now: float) -> Callable[[], float]:
+    """Give a clock that stands."""
+    return lambda: now
+
+
 def keys(store: DeliveryStore, now: float, limit: int = 9) -> list[str]:
     """Lease what is due here, and give the keys."""
-    return [each.idempotency_key for each in store.take([HERE], now, limit).deliveries]
+    return [each.idempotency_key for each in store.take([HERE], at(now), limit, limit).deliveries]
 
 
 def test_at_most_so_many_are_leased_however_many_are_buried(
@@ -49,7 +53,7 @@ def test_at_most_so_many_are_leased_however_many_are_buried(
     store.add([Message(HERE, lane, str(number), "d") for number, lane in enumerate("aabbccdd")], 5)
     with database.write(5) as connection:
         connection.execute("UPDATE deliveries SET attempts = 'x' WHERE id % 2")
-    taken = store.take([HERE], 100.0, 3)
+    taken = store.take([HERE], at(100.0), 3, 3)
     assert [each.idempotency_key for each in taken.deliveries] == ["1", "3", "5"]
     assert [each.failure for each in taken.buried] == [Failure(UNREADABLE)] * 3
     assert keys(store, 100.0) == ["7"]
@@ -61,7 +65,7 @@ def test_a_lease_that_ends_frees_the_row_until_its_last_attempt(store: DeliveryS
     store.add([Message(HERE, None, "k", "d"), Message(THERE, None, "t", "d")], 5)
     assert [keys(store, now) for now in (0.0, 9.9, 10.0, 19.9)] == [["k"], [], ["k"], []]
     assert store.next_due([HERE], 19.9) == 20.0
-    (dead,) = store.take([HERE], 20.0, 9).buried
+    (dead,) = store.take([HERE], at(20.0), 9, 9).buried
     assert (dead.recipient, dead.attempt, dead.failure) == (HERE, 2, Failure(LEASE_EXPIRED))
     assert [each.failure for each in store.dead()] == [dead.failure]
     assert (store.waiting([HERE]), store.waiting([THERE])) == (0, 1)
@@ -70,12 +74,14 @@ def test_a_lease_that_ends_frees_the_row_until_its_last_attempt(store: DeliveryS
 def test_a_lease_that_has_gone_changes_nothing(store: DeliveryStore) -> None:
     """Neither the late end of an attempt nor its late failure."""
     store.add([Message(HERE, None, "k", "d")], 5)
-    (late,) = store.take([HERE], 0.0, 1).deliveries
-    (now,) = store.take([HERE], 10.0, 1).deliveries
-    store.finish(late)
-    assert not store.fail(late._replace(attempt=2), Failure("E"), 10.0)
+    (late,) = store.take([HERE], at(0.0), 1, 1).deliveries
+    (now,) = store.take([HERE], at(10.0), 1, 1).deliveries
+    spent = late._replace(attempt=2)
+    for end in (LeaseEnd(late), LeaseEnd(spent, Failure("E")), LeaseEnd(late, begun=False)):
+        assert store.record([end], 10.0) == []
     assert store.waiting([HERE]) == 1
-    assert store.fail(now, Failure("E", "why: so"), 11.0)
+    given_up = LeaseEnd(now, Failure("E", "why: so"))
+    assert store.record([given_up], 11.0) == [given_up]
     assert [each.failure for each in store.dead()] == [Failure("E", "why: so")]
 
 
@@ -83,6 +89,37 @@ def test_nothing_of_what_is_delivered_is_printed(store: DeliveryStore) -> None:
     """Values that pass through logs and tracebacks show ids and sizes."""
     message = Message(HERE, "c4n4ry", "k", "c4n4ry")
     store.add([message], 5)
-    (delivery,) = store.take([HERE], 0.0, 1).deliveries
-    store.fail(delivery._replace(attempt=2), Failure("E", "c4n4ry"), 0.0)
-    assert "c4n4ry" not in repr([message, delivery, store.dead()])
+    (delivery,) = store.take([HERE], at(0.0), 1, 1).deliveries
+    ended = LeaseEnd(delivery._replace(attempt=2), Failure("E", "c4n4ry"))
+    store.record([ended], 0.0)
+    assert "c4n4ry" not in repr([message, delivery, ended, store.dead()])
+
+
+def test_a_row_that_is_handed_back_has_had_no_attempt(store: DeliveryStore) -> None:
+    """It is due at once, and its attempts are what they were."""
+    store.add([Message(HERE, None, "k", "d")], 5)
+
+    def leased(now: float) -> Delivery:
+        (delivery,) = store.take([HERE], at(now), 1, 1).deliveries
+        return delivery
+
+    for _ in range(2):
+        delivery = leased(0.0)
+        assert delivery.attempt == 1
+        store.record([LeaseEnd(delivery, begun=False)], 0.0)
+    store.record([LeaseEnd(leased(0.0), Failure("E"))], 0.0)
+    store.record([LeaseEnd(leased(1.0), begun=False)], 2.0)
+    assert leased(2.0).attempt == 2
+
+
+def test_few_are_leased_of_those_that_were_tried_before(store: DeliveryStore) -> None:
+    """They go first, but new ones fill the rest: neither starves the other."""
+    store.add([Message(HERE, None, str(number), "d") for number in range(6)], 5)
+    assert keys(store, 0.0, 4) == ["0", "1", "2", "3"]
+    taken = store.take([HERE], at(10.0), 3, 2).deliveries
+    assert [(each.idempotency_key, each.attempt) for each in taken] == [
+        ("0", 2),
+        ("1", 2),
+        ("4", 1),
+    ]
+    assert store.take([HERE], at(10.0), 3, 0).deliveries[0].idempotency_key == "5"

@@ -39,6 +39,10 @@ DONE = {
     "charged": "9.90",
     "told": "ada: order 42 over 9.90 is on its way",
 }
+REUSED = (
+    "the idempotency key of this call to 'shop.charge' belongs to another payload. "
+    "It did not run; send the same payload, or a key of its own"
+)
 FUNCTIONS = ("place-order", "get-order", "get-stock", "charge")
 
 
@@ -51,7 +55,8 @@ def settings(folder: Path) -> dict[str, str]:
 
 def code(folder: Path, provider: str) -> Path:
     """Write what is deployed: the app, and the entry file of the example as it is."""
-    made = deploy(folder / "code", provider, {"shop.py": (SHOP / "shop.py").read_text()}, "shop")
+    modules = {name: (SHOP / name).read_text() for name in ("shop.py", "ordering.py")}
+    made = deploy(folder / "code", provider, modules, "ordering")
     for name in ("handler.py", "function_app.py", "main.py"):
         text = (SHOP / name).read_text()
         assert len([line for line in text.splitlines() if line]) <= 3
@@ -145,6 +150,10 @@ def test_an_order_is_created_paid_and_told_of_once(
             assert answer.value == {"accepted": "42"}
         assert _eventually(lambda: client.invoke("get-order", {"id": "42"}).value) == DONE
         assert client.invoke("get-stock", {"sku": "tea"}).value == {"42": 2}
+        payment = {"order": "42", "total": "9.90"}
+        again = client.invoke("charge", payment, effect="keyed", idempotency_key="another")
+        assert again.value == {"charged": "9.90"}
+        assert client.invoke("get-order", {"id": "42"}).value == DONE
         wrong: list[tuple[str, Any, tuple[str, str | None]]] = [
             (
                 "place-order",
@@ -155,6 +164,11 @@ def test_an_order_is_created_paid_and_told_of_once(
                 "place-order",
                 {**ORDER, "lines": [{"sku": 1}]},
                 ("InvalidInput", "$.lines[0].sku must be str"),
+            ),
+            (
+                "charge",
+                {**payment, "total": "99.00"},
+                ("KeyReused", REUSED),
             ),
             ("get-order", {"id": "43"}, ("Problem", "there is no such order")),
             ("get-order", {}, ("KeyError", None)),

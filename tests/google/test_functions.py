@@ -193,6 +193,34 @@ def test_what_the_function_raised() -> None:
     assert result_of(answer(odd, 500, **MARKED)).fault == FunctionFault()
 
 
+REFUSED = {"errorType": "RepeatRefused", "reason": "running", "errorMessage": "an earlier call"}
+
+
+def test_what_a_function_says_of_a_key_is_read() -> None:
+    """With the mark alone: a platform's 409 is nobody's word about a key."""
+    known: dict[str, Any] = {**MARKED, "x_leeward_dedup": "group"}
+    result = result_of(answer(REFUSED, 409, retry_after="4", **known))
+    assert (result.outcome, result.reason, result.code) == (
+        Outcome.AMBIGUOUS,
+        "running",
+        "http.409",
+    )
+    assert (result.retry_after, result.dedup, result.executed) == (4.0, "group", None)
+    done = result_of(answer({**REFUSED, "reason": "not_kept"}, 409, **known))
+    assert (done.outcome, done.reason, done.executed) == (Outcome.AMBIGUOUS, "not_kept", True)
+    for body, headers in (
+        (REFUSED, MARKED),
+        (REFUSED, {"x_leeward_dedup": "group"}),
+        ({**REFUSED, "errorType": "Problem"}, known),
+        (b"<html>", known),
+    ):
+        assert result_of(answer(body, 409, **headers)).outcome is Outcome.APP_ERROR
+    worth = [answer(1, 200, **known), answer(1, 200, **MARKED), answer(1, 200)]
+    assert [result_of(each).dedup for each in worth] == ["group", "none", None]
+    silent = [answer({}, 500, **known), answer({}, 503, **MARKED)]
+    assert [result_of(each).dedup for each in silent] == ["group", None]
+
+
 def test_an_unmarked_body_is_not_read_for_a_fault() -> None:
     """Without the mark it may be anybody's, so nothing of it is repeated."""
     result = result_of(answer({"errorType": "Canary"}, 500, **CRASHED))

@@ -46,14 +46,14 @@ def opened(env: dict[str, str] | None = None, **options: Any) -> Driver:
     [
         ({}, DATA),
         ({"project": "shop-1"}, DATA),
-        ({"region": "us-central1"}, set(Capability)),
-        (ALL, set(Capability)),
+        ({"region": "us-central1"}, set(Capability) - {Capability.SINGLE_STARTS}),
+        (ALL, set(Capability) - {Capability.SINGLE_STARTS, Capability.WORKFLOWS}),
     ],
 )
 def test_what_is_configured_is_declared(
     options: dict[str, Any], capabilities: set[Capability]
 ) -> None:
-    """A project is enough for all but functions, and is found where none is set."""
+    """A project is enough for all but functions and workflows, and is found where none is set."""
     driver = opened(**options)
     assert driver.target == "google"
     assert driver.capabilities == capabilities
@@ -90,6 +90,8 @@ def test_every_verb_of_a_service_has_a_plan() -> None:
     messages = ["put_message", "take_messages", "remove_message", "hide_message"]
     assert sorted(made) == sorted([*verbs, *looks, *messages])
     assert len(made) == 21
+    made = LazyPlans(PLANS, settings(**ALL, region="europe-west1"))
+    assert {"start_run", "get_run", "abort_run"} < set(made)
     assert all(callable(made[verb]) for verb in made)
     assert LazyPlans(PLANS, settings()).get("invoke") is None
 
@@ -108,6 +110,7 @@ def test_what_is_shown() -> None:
         "endpoint.events": "https://pubsub.googleapis.com",
         "endpoint.tables": "https://firestore.googleapis.com",
         "endpoint.objects": "https://storage.googleapis.com",
+        "endpoint.workflows": "not configured",
         "database": "(default)",
         "credentials": "configured",
         "quota_project": "pays",

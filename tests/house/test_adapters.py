@@ -10,8 +10,20 @@ import leeward_stratus
 from leeward_contract_tests.rows import each_row
 from tests.house.workspace import ROOT, read_pyproject
 
-ALLOWED = ("adapter", "errors", "values", "calls", "envelope", "app", "workflow")
-"""Of `leeward`; from the vocabulary to the function side, and what exports write."""
+ALLOWED = (
+    "adapter",
+    "errors",
+    "values",
+    "calls",
+    "envelope",
+    "app.kit",
+    "packaging.kit",
+    "workflow.kit",
+)
+"""Of `leeward`: the vocabulary, and the kits of a driver, a runtime, a package and an export."""
+
+KITS = ("app", "packaging", "workflow")
+"""Packages of which adapters import the kit alone."""
 
 INSIDE = ("capabilities", "driver", "flight", "plan_run", "target", "wrapper")
 """Modules of `leeward.adapter` that are how the kit works; what authors need of them is in others,
@@ -35,12 +47,15 @@ def imported(source: str) -> Iterator[tuple[int, str]]:
         if isinstance(node, ast.Import):
             for each in node.names:
                 yield node.lineno, each.name
-        elif isinstance(node, ast.ImportFrom) and node.module in ("leeward", "leeward.adapter"):
+        elif isinstance(node, ast.ImportFrom) and node.module in _PACKAGES:
             for each in node.names:
                 name = f"{node.module}.{each.name}"
                 yield node.lineno, name if _is_module(name) else node.module
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield node.lineno, node.module
+
+
+_PACKAGES = ("leeward", "leeward.adapter", *(f"leeward.{each}" for each in KITS))
 
 
 def _is_module(name: str) -> bool:
@@ -57,7 +72,7 @@ def is_public(module: str) -> bool:
         return True
     if parts[1:2] == ["adapter"]:
         return parts[2:3] == [] or parts[2] not in INSIDE
-    return len(parts) > 1 and parts[1] in ALLOWED
+    return ".".join(parts[1:]) in ALLOWED
 
 
 def test_every_adapter_is_looked_at() -> None:
@@ -93,7 +108,15 @@ def test_an_adapter_imports_the_public_kit_alone(package: Path) -> None:
         ("from leeward import adapter", True),
         ("from leeward.adapter import Driver, exchange", True),
         ("from leeward.adapter.items import decode", True),
-        ("from leeward.app.context import Context", True),
+        ("from leeward.app import Context", False),
+        ("from leeward.app.context import Context", False),
+        ("from leeward.app.kit import Context", True),
+        ("from leeward.packaging.uv import Source", False),
+        ("from leeward.packaging.kit import Source", True),
+        ("from leeward.workflow import Definition", False),
+        ("from leeward.workflow import model", False),
+        ("from leeward.workflow.model import Definition", False),
+        ("from leeward.workflow.kit import Definition", True),
         ("from leeward.errors import Outcome", True),
         ("from __future__ import annotations", True),
         ("import requests", True),
@@ -104,11 +127,16 @@ def test_the_search_sees_every_way_to_import(line: str, public: bool) -> None:
     assert all(is_public(module) for _, module in imported(line)) is public
 
 
+def _modules(package: str) -> set[str]:
+    files = (ROOT / "src" / package.replace(".", "/")).iterdir()
+    found = {path.stem for path in files if path.suffix in ("", ".py")}
+    return {f"{package}.{each}" for each in found - {"__init__", "__pycache__"}}
+
+
 def test_the_contract_of_the_linter_names_every_other_module() -> None:
-    """Of `leeward` all but those that are allowed, and the kit's inside."""
-    files = [path for path in (ROOT / "src/leeward").iterdir() if path.suffix in ("", ".py")]
-    modules = {path.stem for path in files} - {"__init__", "__pycache__", *ALLOWED}
-    expected = {f"leeward.{each}" for each in modules}
+    """Of `leeward` and of the packages with a kit all but what is allowed, and the kit's inside."""
+    expected = _modules("leeward").union(*(_modules(f"leeward.{each}") for each in KITS))
+    expected -= {f"leeward.{each}" for each in (*ALLOWED, *KITS)}
     expected |= {f"leeward.adapter.{each}" for each in INSIDE}
     contracts = read_pyproject(ROOT)["tool"]["importlinter"]["contracts"]
     (kit,) = (each for each in contracts if each["name"] == "Adapters use the public kit")

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from leeward.delivery.policy import Policy
-from leeward.delivery.store import DeliveryStore, Taken
+from leeward.delivery.rows import Taken
+from leeward.delivery.store import DeliveryStore
 from leeward.errors import Outcome
 from leeward.local import Context, Local
 from leeward.sqlite.errors import DatabaseFault
@@ -55,11 +56,11 @@ def test_a_hung_subscriber_gets_the_event_again(opened: Callable[..., Local], fa
     clock.sleep(POLICY.lease + 1)
     assert started.get(timeout=PATIENT) == ("hung", 2)
     hang[1].set()
-    until(lambda: len(cloud._dispatcher._running) == 1)
+    until(lambda: len(cloud._dispatcher._workers.leased) == 1)
     clock.sleep(POLICY.lease / 2)
     cloud.perform(publish(event("next")), 5)
     assert started.get(timeout=PATIENT) == ("next", 1)
-    until(lambda: len(cloud._dispatcher._running) == 1)
+    until(lambda: len(cloud._dispatcher._workers.leased) == 1)
     hang[2].set()
     cloud.wait_idle(PATIENT)
     assert started.empty()
@@ -179,9 +180,39 @@ def test_a_delivery_that_is_not_written_down_is_made_again(
         locked = sqlite3.connect(path, isolation_level=None)
         locked.execute("BEGIN EXCLUSIVE")
         go.set()
-        until(lambda: not cloud._dispatcher._running)
+        until(lambda: not cloud._dispatcher._workers.leased)
         locked.execute("ROLLBACK")
         locked.close()
     clock.sleep(POLICY.lease + 1)
     assert attempts.get(timeout=PATIENT) == 2
     cloud.wait_idle(PATIENT)
+
+
+def test_what_is_leased_ahead_is_left_to_others_at_the_end(
+    opened: Callable[..., Local], path: Path
+) -> None:
+    """Short attempts get their rows by the hundred; what has had none is due as soon as it ends."""
+    first = opened(path=path)
+    hang, fast, seen = Flag(), 40, list[str | None]()
+
+    @first.subscribe("orders", name="s")
+    def subscriber(event: Event) -> None:
+        seen.append(event.id)
+        if len(seen) > fast:
+            assert hang.wait(PATIENT)
+
+    ids = [str(number) for number in range(300)]
+    first.perform(publish(*map(event, ids)), 5)
+    until(lambda: len(seen) == fast + POLICY.concurrency)
+    first.close()
+    second = opened(path=path)
+    rest: SimpleQueue[tuple[str | None, int | None]] = SimpleQueue()
+
+    @second.subscribe("orders", name="s")
+    def remembering(event: Event, context: Context) -> None:
+        rest.put((event.id, context.attempt))
+
+    left = [rest.get(timeout=PATIENT) for _ in range(len(ids) - fast - POLICY.concurrency)]
+    assert sorted([*seen, *(id for id, _ in left)], key=str) == sorted(ids)
+    assert {attempt for _, attempt in left} == {1}
+    hang.set()

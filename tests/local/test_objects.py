@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -31,7 +32,7 @@ def counted(function):
     return call
 
 cloud = Client(Local(objects=sys.argv[1]))
-for name in ("fsync", "symlink", "replace", "unlink", "readlink", "stat", "mkdir"):
+for name in ("fsync", "ftruncate", "symlink", "replace", "unlink", "readlink", "stat", "mkdir"):
     setattr(os, name, counted(getattr(os, name)))
 cloud.put_object("reports", "2026/may.csv", b"new" * 1000)
 print("done")
@@ -51,7 +52,10 @@ def _stored(folder: Path) -> bytes | None:
 def test_a_crash_at_any_step_leaves_the_old_object_or_the_new_one(
     before: bytes | None, tmp_path: Path
 ) -> None:
-    """Whole, and as the checksum says; the next put goes through. At least six steps are met."""
+    """Whole, and as the checksum says; the next put goes through, and takes away what is left.
+
+    At least six steps are met.
+    """
     seen = []
     for steps in range(100):
         folder = tmp_path / str(steps)
@@ -66,6 +70,7 @@ def test_a_crash_at_any_step_leaves_the_old_object_or_the_new_one(
         with Client(Local(objects=folder)) as cloud:
             cloud.put_object("reports", "2026/may.csv", b"next")
         assert _stored(folder) == b"next"
+        assert len(list((folder / "reports" / ".data").iterdir())) == 1
         if done.returncode == 0:
             break
     assert len(seen) > 6
@@ -84,6 +89,32 @@ def test_objects_are_files_that_other_programs_read(tmp_path: Path) -> None:
     assert len(list((tmp_path / "reports" / ".data").iterdir())) == 1
 
 
+def test_what_a_failed_write_has_left_is_all_that_the_next_one_takes_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a link leads to stays, be it under a name that somebody else has given it."""
+    data = tmp_path / "reports" / ".data"
+    with Client(Local(objects=tmp_path)) as cloud:
+        for name in ("kept", "renamed", "2026/may.csv", "gone"):
+            cloud.put_object("reports", name, name.encode())
+        (data / "notes").write_bytes(b"")
+        renamed = (tmp_path / "reports" / "renamed").rename(tmp_path / "reports" / "m\u00e4rz")
+        with monkeypatch.context() as patch:
+            patch.setattr("leeward.local.objects._sync", _full)
+            with pytest.raises(TargetUnusable):
+                cloud.delete_object("reports", "gone")
+        assert len(list(data.iterdir())) == 5
+        cloud.delete_object("reports", "kept")
+    assert renamed.read_bytes() == b"renamed"
+    assert (tmp_path / "reports" / "2026~" / "may.csv").read_bytes() == b"2026/may.csv"
+    assert len(list(data.iterdir())) == 3
+    assert (data / "notes").exists()
+
+
+def _full(_: Path) -> None:
+    raise OSError(errno.ENOSPC, "no space left on the device")
+
+
 def test_nobody_else_may_look_into_the_folder(tmp_path: Path) -> None:
     """Nor write to the one above it, where that was made too; the database lies there as well."""
     cloud = Local(path=tmp_path / ".leeward" / "local.sqlite3")
@@ -96,6 +127,13 @@ def test_nobody_else_may_look_into_the_folder(tmp_path: Path) -> None:
         os.umask(before)
     for folder in (tmp_path / ".leeward", tmp_path / ".leeward" / "local-objects"):
         assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_what_is_kept_by_default_stays_out_of_version_control(tmp_path: Path) -> None:
+    """Before any item is stored, too."""
+    with Client(Local(path=tmp_path / ".leeward" / "local.sqlite3")) as cloud:
+        cloud.put_object("b", "name", b"mine")
+    assert (tmp_path / ".leeward" / ".gitignore").read_text() == "*\n"
 
 
 def test_two_targets_of_one_folder_see_each_other(tmp_path: Path) -> None:

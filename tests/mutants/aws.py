@@ -99,8 +99,8 @@ MUTANTS: Final = (
     Mutant(
         "a status other than 202 is a queued call",
         f"{AWS}/functions/plans.py",
-        "    if response.status != 202:\n",
-        "    if False:\n",
+        "read_answer(endpoint.service, answer, status=202)",
+        "read_answer(endpoint.service, answer)",
         f"{TESTS}/test_functions.py::test_a_queued_call_is_not_accepted_by_another_status",
     ),
 )

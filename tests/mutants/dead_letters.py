@@ -20,8 +20,8 @@ MUTANTS: Final = (
     Mutant(
         "a later attempt is taken for a proof that none has run",
         "src/leeward/app/settling.py",
-        '"no" if attempt == 1 and (told',
-        '"no" if (told',
+        '"maybe" if failure.ran == "no" and attempt != 1 else failure.ran',
+        "failure.ran",
         f"{_SETTLING}::test_that_nothing_ran_is_said_on_proof_alone",
     ),
     Mutant(

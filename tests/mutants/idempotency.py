@@ -7,6 +7,7 @@ from typing import Final
 from tests.mutants.mutant import Mutant
 
 _ROOM: Final = "src/leeward/app/idempotency"
+_KEYS: Final = "tests/routing/test_keys.py"
 _FUNCTIONS: Final = "tests/app/test_idempotent.py"
 _MODEL: Final = "tests/app/test_idempotency_model.py"
 
@@ -17,6 +18,41 @@ MUTANTS: Final = (
         "Treatment.RELEASE if nothing_ran else Treatment.KEEP",
         "Treatment.RELEASE",
         f"{_FUNCTIONS}::test_a_lost_answer_keeps_the_key",
+    ),
+    Mutant(
+        "a part that has done nothing is taken for the whole handler",
+        "src/leeward/app/core.py",
+        "context.did_nothing and context.guard is handler.function",
+        "context.did_nothing",
+        f"{_FUNCTIONS}::test_that_nothing_ran_is_told_where_the_key_is_released",
+    ),
+    Mutant(
+        "a part that knows keys is taken for the whole handler",
+        "src/leeward/app/core.py",
+        "return context.dedup if is_whole else None",
+        "return context.dedup",
+        f"{_FUNCTIONS}::test_that_nothing_ran_is_told_where_the_key_is_released",
+    ),
+    Mutant(
+        "an unsafe call waits for a run with its key, and is sent again",
+        "src/leeward/routing/again.py",
+        "if why != RUNNING or not state.rules.same:",
+        "if why != RUNNING:",
+        f"{_KEYS}::test_an_unsafe_call_waits_for_nothing",
+    ),
+    Mutant(
+        "the refusal of a repeat counts against its target",
+        "src/leeward/routing/execution.py",
+        "outcome = Outcome.APP_ERROR  # the",
+        "pass  # the",
+        f"{_KEYS}::test_what_is_settled_is_not_asked_again",
+    ),
+    Mutant(
+        "a function that knows no keys is believed to know them",
+        "src/leeward/routing/keys.py",
+        "    if NOT_RECOGNISED in words:\n",
+        "    if False:\n",
+        f"{_KEYS}::test_what_a_function_says_of_its_keys_counts_more_than_the_configuration",
     ),
     Mutant(
         "a run that is dead is taken over although its effect may have begun",

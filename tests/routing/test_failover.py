@@ -197,7 +197,8 @@ def test_the_order_is_a_driver() -> None:
     failover = router(a, b, home="a")
     assert failover.target == "a,b"
     assert failover.capabilities == everything - {Capability.ENQUEUE, Capability.ORDERING}
-    assert router(a, b).capabilities == {Capability.INVOKE, Capability.PUBLISH}
+    runs = {Capability.WORKFLOWS, Capability.SINGLE_STARTS}
+    assert router(a, b).capabilities == {Capability.INVOKE, Capability.PUBLISH} | runs
     assert failover.limits == Limits(nesting=5)
     assert failover.describe() == {"order": "a,b"}
     assert failover.native("calls") is a.calls

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ from leeward.adapter import TargetConfig
 from leeward.adapter.exchange import LONGEST_WAIT, wait_in
 from leeward.config import TableConfig
 from leeward.delivery.policy import Policy
-from leeward.delivery.store import DeliveryStore, Message, Recipient
+from leeward.delivery.rows import LeaseEnd, Message, Recipient
+from leeward.delivery.store import DeliveryStore
 from leeward.local import Local
 from leeward.registry import open_target
 from leeward.routing.policy import RoutingPolicy
@@ -91,11 +93,11 @@ def test_a_lease_of_a_wrong_clock_wedges_no_delivery(tmp_path: Path) -> None:
         store = DeliveryStore(local._database, Policy())
         store.add([Message(RECIPIENT, "lane", "key", "{}")], 5.0)
         for attempt, now in enumerate((AT + DECADES, AT, AT - DECADES, AT), 1):
-            (taken,) = store.take([RECIPIENT], now, 8).deliveries
+            (taken,) = store.take([RECIPIENT], partial(float, now), 8, 8).deliveries
             assert taken.attempt == attempt
-            assert store.take([RECIPIENT], now, 8).deliveries == [], "it is leased"
+            assert store.take([RECIPIENT], partial(float, now), 8, 8).deliveries == [], "leased"
             assert store.next_due([RECIPIENT], now) == now + Policy().lease
-        store.finish(taken)
+        store.record([LeaseEnd(taken)], AT)
         assert store.waiting([RECIPIENT]) == 0
 
 

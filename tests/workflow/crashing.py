@@ -16,36 +16,22 @@ from random import Random
 from threading import Lock
 from typing import Any
 
-from leeward.errors import FunctionError, NotFound, OutcomeUnknown, TargetUnavailable, Throttled
 from leeward.testing import FakeClock
 from leeward.values import Effect, InvokeResult, Json
 from leeward.workflow import read_definition
 from leeward.workflow.commands import Answer, Failure, Returned
 from leeward.workflow.document import written
 from leeward.workflow.driving import Drive, Means
-from leeward.workflow.engine import LEASE
 from leeward.workflow.journal import Journal
-from leeward.workflow.model import (
-    NOT_SENT,
-    PROVED,
-    REFUSED,
-    THROTTLED,
-    TIMEOUT,
-    UNKNOWN,
-    Definition,
-    Step,
-    nodes,
-)
+from leeward.workflow.model import PROVED, Definition, Step, nodes
 from leeward.workflow.rows import Row, RunKey
 from leeward.workflow.runs import RunState
+from leeward.workflow.virtual import Died, error_of
+from leeward.workflow.workers import LEASE
 from tests.workflow.strategies import INPUTS, Functions, definition_of
 
 Function = Callable[[str, str, int], Answer]
 """Answers a call by its function, its key and how often it was called before, from 1."""
-
-
-class Died(BaseException):
-    """The worker is gone."""
 
 
 class World:
@@ -92,7 +78,7 @@ class World:
                 self.payloads.setdefault(idempotency_key, []).append(payload)
         self._pass()
         if isinstance(answer, Failure):
-            raise _error(answer.name)
+            raise error_of(answer.name)
         return InvokeResult(answer.value, "local", idempotency_key)
 
     def finish(self, definition: Definition, id: str, value: Json) -> Row:
@@ -157,18 +143,6 @@ class World:
         self._pass()
         if self.is_dead:
             raise Died
-
-
-def _error(name: str) -> Exception:
-    if name == THROTTLED:
-        return Throttled("")
-    if name == NOT_SENT:
-        return TargetUnavailable("")
-    if name == REFUSED:
-        return NotFound("")
-    if name == TIMEOUT:
-        return OutcomeUnknown("", reason="timeout")
-    return OutcomeUnknown("") if name == UNKNOWN else FunctionError("", error_type=name)
 
 
 def wrong_repeats(definition: Definition, world: World) -> list[str]:

@@ -10,44 +10,21 @@ from typing import Any
 from hypothesis import strategies as st
 
 from leeward.values import Effect, Json
+from leeward.workflow import model
 from leeward.workflow.checks import check_definition
 from leeward.workflow.commands import Answer, Call, Failure, Returned
 from leeward.workflow.expressions import frozen
-from leeward.workflow.model import (
-    ANY,
-    NOT_SENT,
-    REFUSED,
-    THROTTLED,
-    TIMEOUT,
-    UNKNOWN,
-    All,
-    Attempt,
-    Block,
-    Branch,
-    Case,
-    Choose,
-    Compare,
-    Condition,
-    Definition,
-    Each,
-    Fail,
-    Handler,
-    Node,
-    Not,
-    OneOf,
-    Parallel,
-    Present,
-    Reference,
-    Saga,
-    Some,
-    Step,
-    Stop,
-    Undo,
-    Wait,
-)
 from leeward.workflow.retry import NEVER, Retry
 
-ERRORS = ("Declined", "Busy", THROTTLED, NOT_SENT, REFUSED, TIMEOUT, UNKNOWN)
+ERRORS = (
+    "Declined",
+    "Busy",
+    model.THROTTLED,
+    model.NOT_SENT,
+    model.REFUSED,
+    model.TIMEOUT,
+    model.UNKNOWN,
+)
 FIELDS = ("a", "b")
 SCALARS: tuple[Any, ...] = (None, True, False, 0, 1, 2.5, "", "x", "1", "$a")
 INPUTS: tuple[Json, ...] = (
@@ -77,11 +54,11 @@ class Maker:
 
     def block(
         self, depth: int, names: list[str], *, levels: int = 0, in_saga: bool = False
-    ) -> Block:
+    ) -> model.Block:
         """Draw a block; what it adds to `names` may be read behind it."""
         return tuple(self.node(depth, names, levels, in_saga) for _ in range(self.pick(1, 2, 3, 3)))
 
-    def node(self, depth: int, names: list[str], levels: int, in_saga: bool) -> Node:
+    def node(self, depth: int, names: list[str], levels: int, in_saga: bool) -> model.Node:
         """Draw a node."""
         kinds = ["step"] * 6 + ["wait", "fail"]
         if levels == 0:
@@ -91,26 +68,28 @@ class Maker:
             if levels < 2:
                 kinds += ["parallel", "each"]
         make = getattr(self, self.pick(*kinds))
-        node: Node = make(depth, names, levels, in_saga)
+        node: model.Node = make(depth, names, levels, in_saga)
         return node
 
-    def step(self, depth: int, names: list[str], levels: int, in_saga: bool) -> Node:
+    def step(self, depth: int, names: list[str], levels: int, in_saga: bool) -> model.Node:
         """Draw a step, whose function has its own name."""
         del depth, levels
         id = self.id("step")
         effect = self.pick(*Effect)
         payload = self.template(names)
-        undo = Undo(f"undo-{id}", 5, Retry(on=(ANY,), attempts=2)) if in_saga else None
+        undo = model.Undo(f"undo-{id}", 5, Retry(on=(model.ANY,), attempts=2)) if in_saga else None
         names.append(id)
-        return Step(id, id, payload, effect, 5, self.retry(effect), self.pick(undo, undo, None))
+        return model.Step(
+            id, id, payload, effect, 5, self.retry(effect), self.pick(undo, undo, None)
+        )
 
     def retry(self, effect: Effect) -> Retry:
         """Draw a retry that this effect may have."""
-        proved = Retry(on=(THROTTLED, NOT_SENT), attempts=3)
+        proved = Retry(on=(model.THROTTLED, model.NOT_SENT), attempts=3)
         if effect is Effect.UNSAFE:
             return NEVER if self.pick(True, False) else proved
         some = self.random.sample(ERRORS, self.pick(1, 2, 3))
-        return Retry(on=self.pick((ANY,), tuple(some)), attempts=self.pick(1, 2, 3))
+        return Retry(on=self.pick((model.ANY,), tuple(some)), attempts=self.pick(1, 2, 3))
 
     def template(self, names: list[str]) -> Any:
         """Draw a payload."""
@@ -118,107 +97,113 @@ class Maker:
         value: Any = {"one": one, "list": [other, self.pick(*SCALARS)], "x": self.pick(*SCALARS)}
         return frozen(self.pick(value, [one, other], one))
 
-    def reference(self, names: list[str]) -> Reference:
+    def reference(self, names: list[str]) -> model.Reference:
         """Draw a reference to what is known."""
-        return Reference(self.pick(*names), self.pick((), ("a",), ("b",), ("a", "b")))
+        return model.Reference(self.pick(*names), self.pick((), ("a",), ("b",), ("a", "b")))
 
-    def attempt(self, depth: int, names: list[str], levels: int, in_saga: bool) -> Node:
+    def attempt(self, depth: int, names: list[str], levels: int, in_saga: bool) -> model.Node:
         """Draw an attempt with one or two handlers."""
         id = self.id("attempt")
         body = self.block(depth - 1, names, levels=levels, in_saga=in_saga)
         names.append(id)
-        first = self.pick("Declined", "Broken", "Flow.CompensationFailed", THROTTLED, TIMEOUT)
+        first = self.pick(
+            "Declined", "Broken", "Flow.CompensationFailed", model.THROTTLED, model.TIMEOUT
+        )
         known = list(names)
         handlers = []
-        for errors in ((first, "Busy"), (ANY,))[: self.pick(1, 2)]:
+        for errors in ((first, "Busy"), (model.ANY,))[: self.pick(1, 2)]:
             inner = list(known)
             body_of = self.block(0, inner, levels=levels, in_saga=in_saga)
-            handlers.append(Handler(errors, body_of))
+            handlers.append(model.Handler(errors, body_of))
             names += inner[len(known) :]
-        return Attempt(id, body, tuple(handlers))
+        return model.Attempt(id, body, tuple(handlers))
 
-    def saga(self, depth: int, names: list[str], levels: int, in_saga: bool) -> Node:
+    def saga(self, depth: int, names: list[str], levels: int, in_saga: bool) -> model.Node:
         """Draw a saga."""
         del in_saga
         id = self.id("saga")
         body = self.block(depth - 1, names, levels=levels, in_saga=True)
-        return Saga(id, body, self.pick("reverse", "parallel"))
+        return model.Saga(id, body, self.pick("reverse", "parallel"))
 
-    def parallel(self, depth: int, names: list[str], levels: int, in_saga: bool) -> Node:
+    def parallel(self, depth: int, names: list[str], levels: int, in_saga: bool) -> model.Node:
         """Draw branches that know nothing of each other."""
         id = self.id("parallel")
         known, branches = list(names), []
         for _ in range(self.pick(2, 3)):
             inner = list(known)
             body = self.block(depth - 1, inner, levels=levels + 1, in_saga=in_saga)
-            branches.append(Branch(self.id("branch"), body))
+            branches.append(model.Branch(self.id("branch"), body))
             names += inner[len(known) :]
-        return Parallel(id, tuple(branches))
+        return model.Parallel(id, tuple(branches))
 
-    def choose(self, depth: int, names: list[str], levels: int, in_saga: bool) -> Node:
+    def choose(self, depth: int, names: list[str], levels: int, in_saga: bool) -> model.Node:
         """Draw a choice."""
         id = self.id("choose")
         known = list(names)
         added: list[str] = []
 
-        def body() -> Block:
+        def body() -> model.Block:
             inner = list(known)
             found = self.block(depth - 1, inner, levels=levels, in_saga=in_saga)
             added.extend(inner[len(known) :])
             return found
 
-        cases = tuple(Case(self.condition(2, known), body()) for _ in range(self.pick(1, 2)))
+        cases = tuple(model.Case(self.condition(2, known), body()) for _ in range(self.pick(1, 2)))
         otherwise = body() if self.pick(True, False) else ()
         names += added
-        return Choose(id, cases, otherwise)
+        return model.Choose(id, cases, otherwise)
 
-    def condition(self, depth: int, names: list[str]) -> Condition:
+    def condition(self, depth: int, names: list[str]) -> model.Condition:
         """Draw a condition."""
         left = self.reference(names)
         right = self.pick(self.reference(names), *SCALARS)
-        plain = self.pick(
-            Compare(left, self.pick("==", "!=", "<", "<=", ">", ">="), right),
-            OneOf(left, (self.pick(*SCALARS), self.pick(*SCALARS))),
-            Present(left),
+        plain: model.Condition = self.pick(
+            model.Compare(left, self.pick("==", "!=", "<", "<=", ">", ">="), right),
+            model.OneOf(left, (self.pick(*SCALARS), self.pick(*SCALARS))),
+            model.Present(left),
         )
         if not depth:
-            return plain  # type: ignore[no-any-return]
+            return plain
         inner = self.condition(depth - 1, names)
-        return self.pick(plain, Not(inner), All((plain, inner)), Some((inner, plain)))  # type: ignore[no-any-return]
+        both = (plain, inner)
+        found: model.Condition = self.pick(
+            plain, model.Not(inner), model.All(both), model.Some(both[::-1])
+        )
+        return found
 
-    def each(self, depth: int, names: list[str], levels: int, in_saga: bool) -> Node:
+    def each(self, depth: int, names: list[str], levels: int, in_saga: bool) -> model.Node:
         """Draw a block for each element of a list that is there or not."""
         del in_saga
         id = self.id("each")
         items = self.reference(names)
         body = self.block(depth - 1, [*names, id], levels=levels + 1)
-        return Each(id, items, body, self.pick(1, 2))
+        return model.Each(id, items, body, self.pick(1, 2))
 
-    def wait(self, *_: Any) -> Node:
+    def wait(self, *_: Any) -> model.Node:
         """Draw a pause."""
-        return Wait(self.id("wait"), self.pick(1, 2))
+        return model.Wait(self.id("wait"), self.pick(1, 2))
 
-    def stop(self, depth: int, names: list[str], *_: Any) -> Node:
+    def stop(self, depth: int, names: list[str], *_: Any) -> model.Node:
         """Draw an end."""
         del depth
-        return Stop(self.id("stop"), self.template(names))
+        return model.Stop(self.id("stop"), self.template(names))
 
-    def fail(self, *_: Any) -> Node:
+    def fail(self, *_: Any) -> model.Node:
         """Draw an error of the flow's own."""
-        return Fail(self.id("fail"), self.pick("Declined", "Broken"))
+        return model.Fail(self.id("fail"), self.pick("Declined", "Broken"))
 
 
-def definition_of(seed: int) -> Definition:
+def definition_of(seed: int) -> model.Definition:
     """Make a definition that every engine can run; the same for the same seed."""
     maker = Maker(Random(seed))
     first = maker.step(0, ["input"], 0, False)
     body = (first, *maker.block(3, ["input", first.id]))
-    definition = Definition("random", body)
+    definition = model.Definition("random", body)
     check_definition(definition, lambda node: node.id)
     return definition
 
 
-def definitions() -> st.SearchStrategy[Definition]:
+def definitions() -> st.SearchStrategy[model.Definition]:
     """Draw definitions. They are made by seed: drawn piece by piece, most would be tiny."""
     return st.integers(0, 2**32).map(definition_of)
 
@@ -240,7 +225,7 @@ class Functions:
         failing = number % 8 == 0 if function.startswith("undo-") else number % 5 == 0
         if failing:
             name = ERRORS[number // 8 % len(ERRORS)]
-            return Failure(name, ambiguous=name in (TIMEOUT, UNKNOWN))
+            return Failure(name, ambiguous=name in (model.TIMEOUT, model.UNKNOWN))
         return Returned(INPUTS[number // 8 % len(INPUTS)])
 
     def __repr__(self) -> str:

@@ -75,7 +75,7 @@ def test_definitions_are_named_by_the_configuration(tmp_path: Path) -> None:
     """As a flow in a module, or as a file beside leeward.toml."""
     (tmp_path / "order.yaml").write_text(yaml_of(order_flow))
     (tmp_path / "leeward.toml").write_text(
-        '[workflows.order]\ndefinition = "order.yaml"\n'
+        '[workflows.order]\ndefinition = "order.yaml"\nnames = { local = "orders" }\n'
         '[workflows.two]\ndefinition = "tests.workflow.test_engine:two"\n'
     )
     with Client(_local(), config=tmp_path / "leeward.toml") as client:
@@ -95,7 +95,16 @@ REFUSED: dict[str, tuple[Callable[[], Client], type[LeewardError], str]] = {
         ConfigError,
         "set workflow_target in leeward.toml",
     ),
-    "a cloud": (lambda: Client(Scripted("aws")), Unsupported, "aws starts no workflows"),
+    "a target without": (
+        lambda: Client(Scripted("b", capabilities=frozenset())),
+        Unsupported,
+        "b does not support workflows, which this get_run needs",
+    ),
+    "not in the order": (
+        lambda: Client(Scripted("aws"), config=Config(workflow_target="azure")),
+        ConfigError,
+        "workflow_target is 'azure', which is not in the order (aws)",
+    ),
     "no such module": (
         lambda: Client(_local(), config=_config("no.such:flow")),
         ConfigError,

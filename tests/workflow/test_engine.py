@@ -29,8 +29,9 @@ from leeward.errors import (
 )
 from leeward.local import Local
 from leeward.workflow import ANY, Flow, Ref, workflow
-from leeward.workflow.engine import Engine, by_name
+from leeward.workflow.engine import Engine
 from leeward.workflow.journal import Journal
+from leeward.workflow.known import by_name
 from leeward.workflow.rows import RunKey
 from leeward.workflow.runs import RunState
 from leeward.workflow.steps import failure_of
@@ -306,11 +307,12 @@ import sqlite3, sys, time
 from pathlib import Path
 from leeward import Client
 from leeward.local import Local
-from leeward.workflow import engine as embedded
+from leeward.workflow import workers
+from leeward.workflow.engine import Engine
 from tests.workflow.test_engine import NAMES
 from tests.workflow.flows import order_flow
 
-embedded.LEASE, embedded.LOOK_AGAIN = float(sys.argv[4]), 0.05
+workers.LEASE, workers.LOOK_AGAIN = float(sys.argv[4]), 0.05
 folder, first, count = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 effects = sqlite3.connect(
     folder / "effects.sqlite3", timeout=60, isolation_level=None, check_same_thread=False
@@ -324,7 +326,7 @@ local = Local()
 for name in NAMES:
     local.function(name)(note)
 with Client(local) as client:
-    engine = embedded.Engine(client.invoke, [order_flow], path=folder / "journal.sqlite3")
+    engine = Engine(client.invoke, [order_flow], path=folder / "journal.sqlite3")
     for number in range(first, first + count):
         engine.start("order", {"id": str(number)}, f"r{number}")
     engine.wake()

@@ -42,11 +42,13 @@ from leeward_contract_tests.contracts.objects import ObjectsContract  # noqa: E4
 from leeward_contract_tests.contracts.publish import PublishContract  # noqa: E402
 from leeward_contract_tests.contracts.scan import ScanContract  # noqa: E402
 from leeward_contract_tests.contracts.tables import TablesContract  # noqa: E402
+from leeward_contract_tests.contracts.workflows import WorkflowsContract  # noqa: E402
 from leeward_contract_tests.faults import Faults, faults_of  # noqa: E402
 from leeward_contract_tests.fixtures import (  # noqa: E402
     Seen,
     contract_config,
     contract_functions,
+    contract_workflow,
 )
 from leeward_contract_tests.loopback import LoopbackCloud  # noqa: E402
 
@@ -69,8 +71,10 @@ __all__ = [
     "ScanContract",
     "Seen",
     "TablesContract",
+    "WorkflowsContract",
     "contract_config",
     "contract_functions",
+    "contract_workflow",
     "faults_of",
 ]
 
@@ -86,6 +90,7 @@ class DriverContract(
     ScanContract,
     ObjectsContract,
     LookContract,
+    WorkflowsContract,
     FailureContract,
     LifecycleContract,
 ):

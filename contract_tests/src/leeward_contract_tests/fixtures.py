@@ -1,8 +1,8 @@
 """What has to exist on the cloud that a driver under contract talks to.
 
-Five functions, one bus, two tables and a bucket, under these names. Where the cloud runs Python
-callables, `contract_functions` gives the functions ready-made, and `Seen` remembers what the bus
-delivers::
+Five functions, one bus, two tables, a bucket and a workflow, under these names. Where the cloud
+runs Python callables, `contract_functions` gives the functions ready-made, and `Seen` remembers
+what the bus delivers::
 
     seen = Seen()
     for name, function in contract_functions(seen).items():
@@ -16,12 +16,14 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Final, TypeAlias
 
 from leeward import Config, Event
 from leeward.cloudevents import to_json
 from leeward.config import TableConfig
 from leeward.values import Json
+from leeward.workflow import Definition, read_definition
 
 ECHO: Final = "contract-echo"
 """A function that returns its payload."""
@@ -54,6 +56,22 @@ PAIR: Final = ("customer", "order")
 
 BUCKET: Final = "contract-objects"
 """A bucket, or container; only for drivers that declare OBJECTS. It may hold what tests left."""
+
+WORKFLOW: Final = "contract-run"
+"""A workflow, `contract_workflow` as it is exported; only for drivers that declare WORKFLOWS. It
+returns its input, unless that is `DO_FAIL`, or begins like `DO_WAIT`."""
+
+DO_FAIL: Final = {"do": "fail"}
+"""The input of a run that fails, with `CONTRACT_FAILED`."""
+
+CONTRACT_FAILED: Final = "ContractFailed"
+
+DO_WAIT: Final = {"do": "wait"}
+"""The input of a run that waits for ten minutes."""
+
+STARTS: Final = "workflow-starts"
+"""A table whose key is the field ``id``; only for drivers that declare WORKFLOWS and do not declare
+SINGLE_STARTS, for the client keeps starts apart there."""
 
 Function: TypeAlias = Callable[[Any], Json]
 
@@ -96,6 +114,32 @@ def contract_functions(seen: Seen) -> dict[str, Function]:
 def contract_config() -> Config:
     """Return the configuration of the contract's own client: the key of `PAIRS`."""
     return Config(tables={PAIRS: TableConfig(key=PAIR)}, source="leeward-contract")
+
+
+@cache
+def contract_workflow() -> Definition:
+    """Return the definition of `WORKFLOW`."""
+    document = {
+        "leeward": "workflow/1",
+        "workflow": WORKFLOW,
+        "do": [
+            {
+                "choose": "what",
+                "cases": [
+                    _case("wait", {"wait": "long", "seconds": 600}),
+                    _case("fail", {"fail": "failing", "error": CONTRACT_FAILED}),
+                    # No flow is without a step. How steps are called is not this contract's.
+                    _case("call", {"step": "calling", "call": ECHO, "payload": "$input"}),
+                ],
+            },
+            {"stop": "echo", "result": "$input"},
+        ],
+    }
+    return read_definition(document)
+
+
+def _case(word: str, node: dict[str, Json]) -> dict[str, Json]:
+    return {"when": {"==": ["$input.do", word]}, "do": [node]}
 
 
 def _echo(payload: Any) -> Json:

@@ -40,6 +40,11 @@ class Capability(Enum):
     """Walk through a table page by page, for leeward's own upkeep."""
     OBJECTS = "objects"
     """Put, get, list and delete objects, and put them under a condition."""
+    WORKFLOWS = "workflows"
+    """Start runs of the workflows that are deployed there, look at them, and abort them."""
+    SINGLE_STARTS = "single_starts"
+    """Start one run of an id, also if two ask for it at the same time. Without it the client keeps
+    them apart."""
 
 
 NONE_MISSING: Mapping[Capability, str] = MappingProxyType({})

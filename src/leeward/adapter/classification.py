@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
@@ -58,3 +59,32 @@ def by_status(status: int) -> Classification:
     if 300 <= status < 400:
         return Classification(Outcome.CALLER, REDIRECTED)
     return {413: TOO_LARGE, 429: REJECTED}.get(status, AMBIGUOUS)
+
+
+def by_code_or_status(
+    code: str | None,
+    status: int,
+    codes: Mapping[str, Classification],
+    statuses: Mapping[int, Classification],
+    *,
+    marked: bool,
+) -> Classification:
+    """Return what an error answer means of a service that does not always tell a code.
+
+    Args:
+        code: that was told, or None.
+        status: of HTTP, other than 2xx.
+        codes: the service's table of codes.
+        statuses: its table of statuses, for answers that are its own and tell no known code.
+        marked: whether the answer bears a mark of the service; one with a code is its own anyhow.
+    """
+    meaning = codes.get(code or "") or by_status(status)
+    if meaning is AMBIGUOUS and code not in codes and (marked or code is not None):
+        return statuses.get(status, AMBIGUOUS)
+    return meaning
+
+
+def code_in(told: object) -> str | None:
+    """Return an error code that was told; None if it is nothing that can be the name of one."""
+    named = isinstance(told, str) and re.fullmatch(r"[A-Za-z][A-Za-z0-9._-]{0,99}", told)
+    return str(told) if named else None

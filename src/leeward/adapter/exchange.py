@@ -140,7 +140,10 @@ def bearer(token: str, _now: float = 0.0) -> tuple[tuple[str, str], ...]:
 
 
 def exchange_json(
-    service: Service, request: Request, view: View, read: Callable[[dict[str, Any]], Any]
+    service: Service,
+    request: Request,
+    view: View,
+    read: Callable[[dict[str, Any]], Any] | None = None,
 ) -> Plan:
     """Do a whole plan of one request whose good answer is a JSON object.
 
@@ -148,14 +151,38 @@ def exchange_json(
         service: who is asked.
         request: without a word on who sends it.
         view: of the plan.
-        read: takes the value of the call out of the object. Where it raises ValueError, TypeError
-            or KeyError, see `misread`.
+        read: takes the value of the call out of the object, as for `read_answer`. None for a call
+            without a value, whose good answer may be anything.
     """
-    response, refusal = yield from exchange(service, request, view)
+    answer = yield from exchange(service, request, view)
+    if read is None:
+        return read_answer(service, answer)
+    return read_answer(service, answer, lambda response: read(object_of(response)))
+
+
+def read_answer(
+    service: Service,
+    answer: Answer,
+    read: Callable[[Response], Any] | None = None,
+    *,
+    status: int | None = None,
+) -> Result[Any]:
+    """Return the result of an answer: its refusal, or what a success says.
+
+    Args:
+        service: that was asked.
+        answer: of it.
+        read: takes the value of the call out of a success. Where it raises ValueError, TypeError or
+            KeyError, see `misread`. None for a call without a value.
+        status: of the one success that the call ends with; None for whichever.
+    """
+    response, refusal = answer
     if refusal is not None:
         return refusal
+    if status not in (None, response.status):
+        return ambiguous(response, UNEXPECTED, request_id=service.request_id)
     try:
-        value = read(object_of(response))
+        value = None if read is None else read(response)
     except (ValueError, TypeError, KeyError) as error:
         return misread(response, error, request_id=service.request_id)
     return Result.ok(value, request_id=response.headers.get(service.request_id))

@@ -30,9 +30,10 @@ from leeward.adapter.classification import (
 )
 from leeward.adapter.exchange import UNDECODABLE, bearer, retry_after
 from leeward.adapter.plans import STALE_CREDENTIALS, Need, Plan, Send, View
+from leeward.adapter.repeats import refused_repeat, worth_of
 from leeward.adapter.resolver import FunctionAddress
 from leeward.calls import Invoke, Result
-from leeward.envelope import MARK, read_fault, request_headers
+from leeward.envelope import DEDUP, MARK, fault_in, request_headers
 from leeward.errors import Outcome
 from leeward.http.messages import Request, Response
 from leeward.json_text import Undecodable, decode
@@ -175,16 +176,18 @@ def invoke(platform: Platform, call: Invoke, view: View, address: Address | None
     request_id = platform.request_id(response)
     if 200 <= response.status < 300:
         return value_of(response, request_id)
+    code, wait = f"http.{response.status}", platform.retry_after(response, view.now)
     who, meaning = outcome_of(response, platform.proofs)
+    if who is Who.HANDLER:
+        return _failure_of(response, wait)._replace(code=code, request_id=request_id)
     if who is Who.PLATFORM and _may_be_stale(response, address):
         meaning = Classification(meaning.outcome, STALE_CREDENTIALS)
     return Result(
         meaning.outcome,
-        code=f"http.{response.status}",
+        code=code,
         reason=meaning.reason,
         request_id=request_id,
-        retry_after=platform.retry_after(response, view.now),
-        fault=read_fault(response.body) if who is Who.HANDLER else None,
+        retry_after=wait,
     )
 
 
@@ -221,7 +224,25 @@ def value_of(response: Response, request_id: str | None) -> Result[Any]:
             executed=True,
             cause=error,
         )
-    return Result.ok(value, request_id=request_id)
+    dedup = worth_of(response.headers.get(DEDUP)) if MARK in response.headers else None
+    return Result.ok(value, request_id=request_id, dedup=dedup)
+
+
+def _failure_of(response: Response, retry_after: float | None) -> Result[Any]:
+    """Read what leeward's handler says of a call that has failed, or that it has refused."""
+    try:
+        told = decode(response.body)
+    except Undecodable:
+        told = None
+    refused = refused_repeat(told, response.headers.get(DEDUP), retry_after)
+    if refused is not None:
+        return refused
+    return Result(
+        APP_ERROR.outcome,
+        retry_after=retry_after,
+        fault=fault_in(told),
+        dedup=response.headers.get(DEDUP),
+    )
 
 
 def _is_json(response: Response) -> bool:

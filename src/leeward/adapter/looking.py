@@ -8,15 +8,19 @@ An adapter has one plan for each kind of thing that its cloud can be asked for, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from leeward.adapter.exchange import NO_RESPONSE, Service, as_look_up, exchange
 from leeward.adapter.http_dates import ahead_of
+from leeward.adapter.http_functions import Address
 from leeward.adapter.plan_run import proves_nothing_done, result_of
-from leeward.adapter.plans import SKEWED, STALE_CREDENTIALS, Plan, Send, View
+from leeward.adapter.plans import SKEWED, STALE_CREDENTIALS, Need, Plan, Planner, Send, View
+from leeward.adapter.resolver import FunctionAddress
 from leeward.calls import Key, Load, Result
 from leeward.errors import Outcome
 from leeward.http.messages import Failure, Request, Response
+from leeward.object_calls import ListObjects
 
 FUNCTION: Final = "look_function"
 QUEUE: Final = "look_queue"
@@ -61,9 +65,55 @@ class Seen(NamedTuple):
     reached: bool = True
 
 
-def load_of(look: Look) -> Load:
-    """Return a load that reads an item which need not exist: it needs no right of its own."""
-    return Load(look.name, Key(look.key, ("leeward-doctor",) * len(look.key)))
+def table_look(load: Callable[[Load, View], Plan]) -> Planner:
+    """Return the planner that looks for a table, by a load of an item which need not exist.
+
+    So the look needs no right of its own.
+
+    Args:
+        load: the planner of loads.
+    """
+
+    def look_for(look: Look, view: View) -> Plan:
+        key = Key(look.key, ("leeward-doctor",) * len(look.key))
+        return (yield from looked(load(Load(look.name, key), view)))
+
+    return look_for
+
+
+def bucket_look(list_page: Callable[[ListObjects, View], Plan], *, right: str) -> Planner:
+    """Return the planner that looks for a bucket, by a page of its list.
+
+    Args:
+        list_page: the planner of lists.
+        right: as for `ask`.
+    """
+
+    def look_for(look: Look, view: View) -> Plan:
+        return (yield from looked(list_page(ListObjects(look.name), view), right=right))
+
+    return look_for
+
+
+def function_look(check: Callable[[str], Any], otherwise: Callable[[Address], Plan]) -> Planner:
+    """Return the planner that looks for a function whose address is resolved.
+
+    An address that was looked up shows that the function is there.
+
+    Args:
+        check: raises `InvalidRequest` for a name that cannot be a function's.
+        otherwise: the plan for an address that is only configured.
+    """
+
+    def look_for(look: Look, view: View) -> Plan:
+        del view
+        check(look.name)
+        address: Address = yield Need(FunctionAddress(look.name))
+        if address.looked_up:
+            return Result.ok(Seen(reached=False))
+        return (yield from otherwise(address))
+
+    return look_for
 
 
 def looked(plan: Plan, *, right: str = "") -> Plan:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Generator
 from typing import Any, Final, NamedTuple
 
+from leeward.adapter.exchange import Answer, Service, read_answer
 from leeward.adapter.plans import Plan, Step
 from leeward.calls import Result
 from leeward.errors import Outcome
@@ -22,22 +23,27 @@ from leeward.object_calls import (
 )
 
 __all__ = [
-    "NOTHING_THERE",
     "DeleteObject",
     "FoundObject",
     "GetObject",
     "HeadObject",
     "ListObjects",
     "Listing",
+    "ObjectService",
     "Piece",
     "PutObject",
     "Range",
     "another_object",
+    "finish_put",
     "kept_checksum",
     "piece_of",
     "range_header",
     "range_in",
+    "read_deletion",
+    "read_look",
+    "read_piece",
     "settled",
+    "told_revision",
     "whole_size",
 ]
 
@@ -46,6 +52,26 @@ NOTHING_THERE: Final = Piece(b"", None)
 
 UNPROVED: Final = "conflict_unproved"
 """AMBIGUOUS: the condition of a write did not hold, and whose object is there cannot be seen."""
+
+
+class ObjectService(NamedTuple):
+    """How the objects of one service are asked for, and how it says that one is not there.
+
+    Attributes:
+        service: who is asked.
+        revision: the form of a revision.
+        is_absent: whether a refusal says that the object is not there, and that its bucket is.
+        is_behind: whether a refusal says that a range lies behind the end of the object.
+    """
+
+    service: Service
+    revision: re.Pattern[str]
+    is_absent: Callable[[Response, Result[Any]], bool]
+    is_behind: Callable[[Response, Result[Any]], bool]
+
+    def may_have(self, revision: str | None) -> bool:
+        """Return whether an object can have this revision; None is for any."""
+        return revision is None or self.revision.fullmatch(revision) is not None
 
 
 class Range(NamedTuple):
@@ -72,35 +98,121 @@ def range_in(response: Response) -> Range | None:
     return Range(first, size)
 
 
-def piece_of(
-    call: GetObject, response: Response, found: Callable[[int], FoundObject | None]
-) -> Piece | None:
-    """Read the answer to a request for a range; None if it does not fit the request.
+def piece_of(call: GetObject, response: Response, found: Callable[[int], FoundObject]) -> Piece:
+    """Read the answer to a request for a range.
 
     Args:
         call: that asked.
         response: a success; a 200 carries the whole object, whatever range was asked for.
         found: makes the object of its size.
+
+    Raises:
+        ValueError: it does not fit the request.
     """
     if response.status == 200:
         data = response.body[call.start : call.start + call.length]
-        whole = found(len(response.body))
-        return None if whole is None else Piece(data, whole)
+        return Piece(data, found(len(response.body)))
     held = range_in(response) if response.status == 206 else None
     if held is None or held.start != call.start:
-        return None
-    there = found(held.size)
-    wanted = min(call.length, held.size - call.start)
-    return Piece(response.body, there) if there and len(response.body) == wanted else None
+        raise ValueError("the answer holds another range")
+    if len(response.body) != min(call.length, held.size - call.start):
+        raise ValueError("the answer holds less, or more, than the range")
+    return Piece(response.body, found(held.size))
 
 
-def whole_size(response: Response) -> int | None:
-    """Return the size of an object whose first byte, or head, was asked for; None if untold."""
+def whole_size(response: Response) -> int:
+    """Return the size of an object whose first byte, or head, was asked for.
+
+    Raises:
+        ValueError: it is not told.
+    """
     if response.status == 206:
         held = range_in(response)
-        return None if held is None else held.size
-    told = response.headers.get("content-length", "")
-    return int(told) if re.fullmatch("[0-9]{1,18}", told) else None
+        size = None if held is None else held.size
+    else:
+        told = response.headers.get("content-length", "")
+        size = int(told) if re.fullmatch("[0-9]{1,18}", told) else None
+    if size is None:
+        raise ValueError("the answer does not tell the size")
+    return size
+
+
+def finish_put(
+    service: ObjectService,
+    call: PutObject,
+    answer: Answer,
+    read: Callable[[Response], str],
+    look: Plan,
+    *,
+    status: int | None = None,
+) -> Plan:
+    """Return the result of a put, from the answer to it and, if need be, a look at the object.
+
+    Args:
+        service: that was asked.
+        call: the put.
+        answer: to it.
+        read: takes the revision out of a success.
+        look: the plan of a `HeadObject` of the same object, as a look-up.
+        status: of the one success that a put ends with; None for whichever.
+    """
+    refusal = answer.refusal
+    if refusal is None:
+        return read_answer(service.service, answer, read, status=status)
+    if call.if_revision is not None and service.is_absent(answer.response, refusal):
+        refusal = another_object(refusal.request_id)
+    if refusal.outcome is Outcome.CONFLICT:
+        return (yield from settled(call, refusal, look))
+    return refusal
+
+
+def read_piece(
+    service: ObjectService, call: GetObject, answer: Answer, found: Callable[[int], FoundObject]
+) -> Result[Any]:
+    """Return the result of a get; for `found` see `piece_of`."""
+    response, refusal = answer
+    if refusal is not None and service.is_behind(response, refusal):
+        return Result.ok(NOTHING_THERE, request_id=refusal.request_id)
+    if (
+        refusal is not None
+        and service.is_absent(response, refusal)
+        and call.if_revision is not None
+    ):
+        return another_object(refusal.request_id)
+    return read_look(service, answer, lambda success: piece_of(call, success, found))
+
+
+def read_look(
+    service: ObjectService, answer: Answer, read: Callable[[Response], Any]
+) -> Result[Any]:
+    """Return the result of a call that reads an object: None is the value of one that is absent."""
+    response, refusal = answer
+    if refusal is not None and service.is_absent(response, refusal):
+        return Result.ok(None, request_id=refusal.request_id)
+    return read_answer(service.service, answer, read)
+
+
+def read_deletion(service: ObjectService, answer: Answer, *, status: int) -> Result[Any]:
+    """Return the result of a delete; an object that was not there is deleted."""
+    response, refusal = answer
+    if refusal is not None and service.is_absent(response, refusal):
+        return Result.ok(None, request_id=refusal.request_id)
+    return read_answer(service.service, answer, status=status)
+
+
+def told_revision(form: re.Pattern[str], text: object) -> str:
+    """Return a revision that was told.
+
+    Args:
+        form: of a revision.
+        text: what was told.
+
+    Raises:
+        ValueError: it cannot be one.
+    """
+    if not isinstance(text, str) or not form.fullmatch(text):
+        raise ValueError("the answer tells no revision")
+    return text
 
 
 def kept_checksum(text: str | None) -> str | None:

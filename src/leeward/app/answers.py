@@ -11,8 +11,8 @@ from leeward.app.problem import (
     Problem,
     fault_fields,
 )
-from leeward.envelope import answer_headers
-from leeward.json_text import encode
+from leeward.envelope import answer_headers, sealed, sealed_refusal, why_refused
+from leeward.json_text import decode, encode
 from leeward.masking import masked
 from leeward.values import Json
 
@@ -46,6 +46,19 @@ class Answer(NamedTuple):
         wait = self.failure.retry_after if self.failure else None
         return found if wait is None else (*found, ("retry-after", str(max(1, round(wait)))))
 
+    def envelope(self) -> dict[str, Json] | None:
+        """Return it in an envelope, for a platform that passes on no headers of answers.
+
+        A failure is in none, because the platform is to see it. That a repeat is refused is no
+        failure of the function.
+        """
+        told = decode(self.body)
+        if self.failure is None:
+            return sealed(told, self.dedup)
+        if why_refused(told, self.dedup) is None:
+            return None
+        return sealed_refusal(self.dedup, told, self.failure.retry_after)
+
 
 def failed(failure: Failure, dedup: str | None = None) -> Answer:
     """Return the answer of a call that has failed."""
@@ -57,24 +70,38 @@ def encoded(value: Any, limit: int | None) -> bytes:
 
     Args:
         value: of it.
+        limit: as of `written`.
+
+    Raises:
+        Problem: as `written` does.
+    """
+    if value is None:
+        return b"null"
+    try:
+        return written(plain(value), limit)
+    except TypeError:
+        flawed = plain(value, strict=False)
+    except RecursionError:
+        flawed = value
+    raise not_json(flawed)
+
+
+def written(value: Any, limit: int | None) -> bytes:
+    """Write an answer that is JSON already.
+
+    Args:
+        value: the answer.
         limit: bytes that the platform passes on; None for no limit.
 
     Raises:
         Problem: it is not JSON, or too large; its status is 500, for the work is done.
     """
-    if value is None:
-        return b"null"
     try:
-        body = encode(plain(value))
+        body = encode(value)
     except (TypeError, ValueError, RecursionError):
         body = None
     if body is None:
-        raise Problem(
-            f"the handler returned a {type(value).__name__} that is not JSON",
-            status=500,
-            reason=NOT_JSON,
-            retryable=False,
-        )
+        raise not_json(value)
     if limit is not None and len(body) > limit:
         raise Problem(
             f"the answer has {len(body)} bytes, at most {limit} are passed on; "
@@ -86,46 +113,64 @@ def encoded(value: Any, limit: int | None) -> bytes:
     return body
 
 
-def plain(value: Any) -> Json:
+def not_json(value: Any) -> Problem:
+    """Return the problem of an answer that is not JSON, with the place.
+
+    Names in it are shown where they look like those that code gives: others may be content.
+    """
+    import re
+
+    from leeward.items.checks import json_flaw
+
+    flaw = json_flaw(value)
+    told = "answer is not JSON: return None, bool, int, finite float, str, list or dict"
+    if flaw is not None:
+        code = re.compile(r"\['[A-Za-z_]\w{0,39}'\]|\[\d+\]")
+        steps = [each if code.fullmatch(each) else "[...]" for each in flaw.steps]
+        told = f"answer{''.join(steps)} {flaw.fault}"
+    return Problem(told, status=500, reason=NOT_JSON, retryable=False)
+
+
+def plain(value: Any, *, strict: bool = True) -> Json:
     """Return `value` as JSON has it, or as it is, where that is not known.
 
     Dataclasses, NamedTuples and models become objects; a Decimal, a time, an id and bytes become
     the text that `leeward.app.decoding` reads again.
 
     Raises:
-        TypeError: a key of a mapping is not text.
+        TypeError: a key of a mapping is not text; with `strict`, for such is written else.
     """
     if value is None or type(value) in (str, int, bool, float):
         return value
     if type(value) is dict:
-        if not all(type(name) is str for name in value):
+        if strict and not all(type(name) is str for name in value):
             raise TypeError("a key is not text")
-        return {name: plain(inner) for name, inner in value.items()}
+        return {name: plain(inner, strict=strict) for name, inner in value.items()}
     if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return {name: plain(getattr(value, name)) for name in value._fields}
+        return {name: plain(getattr(value, name), strict=strict) for name in value._fields}
     if isinstance(value, list | tuple):
-        return [plain(each) for each in value]
+        return [plain(each, strict=strict) for each in value]
     if hasattr(value, "__dataclass_fields__"):
-        return {name: plain(getattr(value, name)) for name in value.__dataclass_fields__}
-    return _scalar(value)
+        return {
+            name: plain(getattr(value, name), strict=strict) for name in value.__dataclass_fields__
+        }
+    return _scalar(value, strict=strict)
 
 
-def _scalar(value: Any) -> Json:
+def _scalar(value: Any, *, strict: bool) -> Json:
     from enum import Enum
 
     from leeward.app.models import dumped
 
     if isinstance(value, Enum):
-        return plain(value.value)
+        return plain(value.value, strict=strict)
     if isinstance(value, bytes):
         from base64 import b64encode
 
         return b64encode(value).decode("ascii")
     name = f"{type(value).__module__}.{type(value).__qualname__}"
     if name == "decimal.Decimal":
-        if not value.is_finite():
-            raise ValueError("a Decimal is not finite")
-        return str(value)
+        return str(value) if value.is_finite() else value
     if name in ("datetime.datetime", "datetime.date"):
         return value.isoformat()
     if name == "uuid.UUID":

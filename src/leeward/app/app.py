@@ -29,7 +29,8 @@ from leeward.errors import ConfigError
 from leeward.values import Effect, EffectName
 
 if TYPE_CHECKING:
-    from leeward.workflow.flow import Body, Named
+    from leeward.workflow.arguments import Named
+    from leeward.workflow.flow import Body
     from leeward.workflow.model import Definition
 
 F = TypeVar("F", bound=Function)
@@ -264,7 +265,7 @@ class App:
 
     def _named(self, function: Function) -> Named:
         """Return what a step that names one of the app's functions calls."""
-        from leeward.workflow.flow import Named
+        from leeward.workflow.arguments import Named
 
         for handler in self.handlers.values():
             if handler.kind is Kind.CALL and handler.function is function:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from leeward.clock import Clock
@@ -42,6 +43,9 @@ class Context:
         effects: how many effects have begun in this call: see `effect`.
         dedup: what the answer says of repeated keys: they are recognised for this ``target`` or for
             the ``group``, or not (``none``); None says nothing.
+        guard: the idempotent function that the call has come to; what that one says of keys and
+            effects holds for the handler only if it is all that there is of it.
+        did_nothing: it is proved that nothing of that function has run.
     """
 
     __slots__ = (
@@ -51,8 +55,10 @@ class Context:
         "cold_start",
         "deadline",
         "dedup",
+        "did_nothing",
         "effects",
         "function",
+        "guard",
         "headers",
         "idempotency_key",
         "payload",
@@ -91,6 +97,8 @@ class Context:
         self.cold_start = cold_start
         self.effects = 0
         self.dedup: str | None = None
+        self.guard: Function | None = None
+        self.did_nothing = False
 
     def __repr__(self) -> str:
         """Show names and ids, and nothing of what came with the call."""
@@ -119,9 +127,10 @@ class Context:
     def effect(self) -> None:
         """Announce an effect that leeward does not see, such as a charge at a bank.
 
-        Calls of a leeward client are seen without it. Until the first effect it is proved that a
-        failed call has changed nothing. In an idempotent function the first is written down before
-        it begins; if that fails, this raises, and the effect must not begin.
+        Calls of a leeward client are seen without it. In an idempotent function with
+        ``effects="marked"`` it is proved until the first effect that a failed call has changed
+        nothing; that one is written down before it begins. If this raises, the effect must not
+        begin.
         """
         (WATCHER.get() or self).begin()
 
@@ -197,6 +206,14 @@ def run(function: Function, payload: Any, context: Context) -> Any:
 
 def takes_context(function: Function) -> bool:
     """Return whether `function` has a second positional parameter."""
+    try:
+        return _takes_two(function)
+    except TypeError:  # an object that can be called, and has no hash
+        return _takes_two.__wrapped__(function)
+
+
+@lru_cache(maxsize=1024)
+def _takes_two(function: Function) -> bool:
     from inspect import Parameter, signature
 
     try:

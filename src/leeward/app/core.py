@@ -5,6 +5,8 @@ It reads no environment and sends nothing; the time comes from the platform's cl
 
 from __future__ import annotations
 
+from typing import Final
+
 from leeward.app.answers import Answer, encoded, failed
 from leeward.app.context import Context
 from leeward.app.handlers import Handler
@@ -16,11 +18,14 @@ from leeward.app.problem import (
     out_of_time,
     refused,
 )
-from leeward.app.triggers import Delivery, Platform
+from leeward.app.triggers import Delivery, Kind, Platform
 from leeward.errors import OutcomeUnknown
 from leeward.logs import log_event
 
 LOGGER = "leeward.app"
+
+_DONE: Final = Answer(b"null")
+"""Of a handler that nobody waits for."""
 
 
 def answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
@@ -48,7 +53,7 @@ def _answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
     except InvalidInput as error:
         return failed(refused(error))
     except BaseException as error:  # noqa: BLE001 - what an app shares is made by code of its own
-        return failed(failure_of(error, (), "no")._replace(begun=False))
+        return failed(failure_of(error, (), "no"))
     context = Context(
         handler.name,
         delivery.idempotency_key,
@@ -66,14 +71,17 @@ def _answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
     try:
         returned = handler.call(given, context)
     except BaseException as error:  # noqa: BLE001 - its end, by SystemExit too, is the answer
-        failure = failure_of(error, handler.final, _ran(error, context))
+        failure = failure_of(error, handler.final, _ran(error, handler, context))
         if _was_last(handler, delivery):
             failure = failure._replace(retryable=False)
-        return failed(failure, context.dedup)
+        return failed(failure, _dedup(handler, context))
+    if handler.kind is not Kind.CALL:
+        dedup = _dedup(handler, context)  # nobody gets what it returns
+        return _DONE if dedup is None else Answer(b"null", None, dedup)
     try:
-        return Answer(encoded(returned, platform.answer_bytes), None, context.dedup)
+        return Answer(encoded(returned, platform.answer_bytes), None, _dedup(handler, context))
     except BaseException as error:  # noqa: BLE001 - the value is the user's, its class may raise
-        return failed(failure_of(error, (Exception,), "yes"), context.dedup)
+        return failed(failure_of(error, (Exception,), "yes"), _dedup(handler, context))
 
 
 def log_failure(handler: Handler, delivery: Delivery, result: Answer) -> None:
@@ -102,10 +110,22 @@ def _was_last(handler: Handler, delivery: Delivery) -> bool:
     return attempt is not None and retries is not None and attempt > retries
 
 
-def _ran(error: BaseException, context: Context) -> Ran:
-    """Return whether a handler that raised has had an effect, as far as leeward knows."""
+def _ran(error: BaseException, handler: Handler, context: Context) -> Ran:
+    """Return whether a handler that raised has had an effect, as far as it is proved.
+
+    That it has announced none says nothing of those that it keeps to itself.
+    """
     if isinstance(error, Problem) and error.ran is not None:
         return error.ran
     if isinstance(error, OutcomeUnknown):
         return "yes" if error.executed else "maybe"
-    return "no" if context.effects == 0 else "maybe"
+    return "no" if context.did_nothing and context.guard is handler.function else "maybe"
+
+
+def _dedup(handler: Handler, context: Context) -> str | None:
+    """Return what the answer says of repeated keys.
+
+    What an idempotent function says that is a part of the handler does not hold for the rest of it.
+    """
+    is_whole = context.guard is None or context.guard is handler.function
+    return context.dedup if is_whole else None

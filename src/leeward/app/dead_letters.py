@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 from leeward.app.handlers import Handler
 from leeward.app.problem import Failure
 from leeward.app.settling import Settled, Step, next_step, ran_at_all
 from leeward.calls import Result
-from leeward.clock import Clock
+from leeward.clock import Clock, SystemClock
 from leeward.entropy import random_unit
 from leeward.errors import ConfigError, LeewardError, Outcome
 from leeward.json_text import Undecodable, decode, encode
@@ -215,3 +216,20 @@ def facts_in(attributes: tuple[Attribute, ...]) -> GivenUp | None:
 def without_facts(attributes: tuple[Attribute, ...]) -> tuple[Attribute, ...]:
     """Return the attributes that a message had before it was given up."""
     return tuple(each for each in attributes if each.name != ATTRIBUTE)
+
+
+def dead_letters_at(
+    queues: Mapping[str, str] | None, open_target: Callable[[], Perform]
+) -> DeadLetters:
+    """Return the dead-letter queues of an app at a target, which is opened when first needed.
+
+    Args:
+        queues: the dead-letter queue of each queue or handler, by logical name.
+        open_target: opens the target that has them, and returns how they are asked.
+    """
+    target = cache(open_target)
+
+    def perform(call: QueueCall, seconds: float) -> Result[Any]:
+        return target()(call, seconds)
+
+    return DeadLetters(queues or {}, perform, SystemClock())

@@ -4,35 +4,17 @@ Known are the types of JSON, `Decimal`, `datetime`, `date`, `UUID`, `bytes` (bas
 `Literal`, unions, containers of those, dataclasses, `NamedTuple` and `TypedDict`. Classes of
 libraries that bring their own reading are in `leeward.app.models`. Attributes that no annotation
 names are ignored, so that a sender may know more than a receiver.
-
-What is wrong is told by its path and the type that belongs there. Keys of the input that no
-annotation names are shown as ``[...]``, for they are input, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any
 
+from leeward.app.mismatch import KEY, Mismatch, Reader, short_name, type_name
 from leeward.app.problem import InvalidInput
 from leeward.errors import ConfigError
 from leeward.values import Json
-
-Reader: TypeAlias = Callable[[Json], Any]
-"""Returns the value of a type for JSON, or raises `Mismatch`."""
-
-KEY: Final = "[...]"
-"""Stands in a path for a key that is part of the input."""
-
-
-class Mismatch(Exception):
-    """JSON that is not of its type; `steps` lead to it, the innermost first."""
-
-    def __init__(self, expected: str, *, missing: bool = False) -> None:
-        super().__init__(expected)
-        self.expected = expected
-        self.missing = missing
-        self.steps: list[str] = []
 
 
 def decoder_of(annotation: Any, where: str) -> Reader:
@@ -77,11 +59,13 @@ def reader_of(annotation: Any, where: str) -> Reader:
     if plain is not None:
         return plain
     if isinstance(annotation, type):
-        structured = _structured(annotation, where)
+        from leeward.app.structures import structure_reader
+
+        structured = structure_reader(annotation, where, reader_of)
         if structured is not None:
             return structured
     raise ConfigError(
-        f"{where} is annotated with {_named(annotation)}, which nothing reads from JSON; use a "
+        f"{where} is annotated with {short_name(annotation)}, which nothing reads from JSON; use a "
         "dataclass, a NamedTuple, a TypedDict, or a type of JSON"
     )
 
@@ -93,9 +77,7 @@ def same(value: Json) -> Json:
 
 def _plain(annotation: Any) -> Reader | None:
     """Return what reads a type without parts."""
-    from inspect import Parameter
-
-    if annotation in (Any, object, Parameter.empty):
+    if annotation in (Any, object):
         return same
     if annotation is None or annotation is type(None):
         return _exactly(type(None), "null")
@@ -107,96 +89,6 @@ def _plain(annotation: Any) -> Reader | None:
     from leeward.app.scalars import scalar_reader
 
     return scalar_reader(annotation)
-
-
-def _structured(kind: type, where: str) -> Reader | None:
-    """Return what reads an object with named attributes."""
-    from typing import is_typeddict
-
-    if is_typeddict(kind):
-        return _object(kind, _hints(kind, where), _required_keys(kind), where, dict)
-    if issubclass(kind, tuple) and hasattr(kind, "_fields"):
-        hints = {name: _hints(kind, where).get(name, Any) for name in kind._fields}
-        optional: Mapping[str, Any] = kind._field_defaults  # type: ignore[attr-defined]
-        return _object(kind, hints, frozenset(hints) - optional.keys(), where, kind)
-    if hasattr(kind, "__dataclass_fields__"):
-        from dataclasses import MISSING, fields
-
-        known = _hints(kind, where)
-        taken = [each for each in fields(kind) if each.init]
-        needed = [
-            each.name
-            for each in taken
-            if each.default is MISSING and each.default_factory is MISSING
-        ]
-        hints = {each.name: known[each.name] for each in taken}
-        return _object(kind, hints, frozenset(needed), where, kind)
-    from leeward.app.models import model_reader
-
-    return model_reader(kind)
-
-
-def _required_keys(kind: Any) -> frozenset[str]:
-    """Return the keys that a `TypedDict` needs; it does not know where annotations are text."""
-    from typing import NotRequired, Required, get_origin, get_type_hints
-
-    required = set(kind.__required_keys__)
-    for name, hint in get_type_hints(kind, include_extras=True).items():
-        if get_origin(hint) is NotRequired:
-            required.discard(name)
-        elif get_origin(hint) is Required:
-            required.add(name)
-    return frozenset(required)
-
-
-def _hints(kind: type, where: str) -> dict[str, Any]:
-    from typing import get_type_hints
-
-    try:
-        return get_type_hints(kind)
-    except Exception as error:  # an annotation is code, and may raise anything
-        raise ConfigError(
-            f"{where}: the annotations of {kind.__name__} cannot be resolved "
-            f"({type(error).__name__}); import what they name in its module"
-        ) from error
-
-
-def _object(
-    kind: type,
-    hints: Mapping[str, Any],
-    required: frozenset[str],
-    where: str,
-    make: Callable[..., Any],
-) -> Reader:
-    """Return what reads an object. Its readers are made at first use, for it may hold itself."""
-    readers: list[tuple[str, Reader, bool]] = []
-
-    def read(value: Json) -> Any:
-        if type(value) is not dict:
-            raise Mismatch("object")
-        if not readers:
-            readers.extend(
-                (name, reader_of(hint, where), name in required) for name, hint in hints.items()
-            )
-        found = {}
-        for name, each, needed in readers:
-            if name in value:
-                try:
-                    found[name] = each(value[name])
-                except Mismatch as error:
-                    error.steps.append(f".{name}")
-                    raise
-            elif needed:
-                absent = Mismatch(type_name(hints[name]), missing=True)
-                absent.steps.append(f".{name}")
-                raise absent
-        try:
-            return make(**found)
-        except Exception:  # noqa: BLE001 - the class's own check, whose text may hold the input
-            flaw = Mismatch(kind.__name__)
-        raise flaw
-
-    return read
 
 
 def _generic(annotation: Any, origin: Any, arguments: tuple[Any, ...], where: str) -> Reader:
@@ -216,7 +108,7 @@ def _generic(annotation: Any, origin: Any, arguments: tuple[Any, ...], where: st
             make = origin if origin in (set, frozenset, tuple) else list
             return _array(make, arguments[0], where)
     raise ConfigError(
-        f"{where} is annotated with {_named(annotation)}, which nothing reads from JSON"
+        f"{where} is annotated with {short_name(annotation)}, which nothing reads from JSON"
     )
 
 
@@ -287,6 +179,8 @@ def _mapping(kind: Any, where: str) -> Reader:
     def read(value: Json) -> dict[str, Any]:
         if type(value) is not dict:
             raise Mismatch("object")
+        if each is same:
+            return value.copy()
         try:
             return {name: each(inner) for name, inner in value.items()}
         except Mismatch as error:
@@ -328,25 +222,3 @@ def _union(kinds: tuple[Any, ...], where: str) -> Reader:
         raise Mismatch(name)
 
     return read
-
-
-def type_name(annotation: Any) -> str:
-    """Return a type as a sender of JSON reads it."""
-    from typing import get_args, get_origin
-
-    names = {list: "array", tuple: "array", dict: "object", type(None): "null"}
-    origin = get_origin(annotation)
-    if annotation in names or origin in names:
-        return names.get(annotation) or names[origin]
-    if origin is not None and get_args(annotation):
-        parts = [
-            type_name(each) if isinstance(each, type) else _named(each)
-            for each in get_args(annotation)
-        ]
-        return " or ".join(parts)
-    return _named(annotation)
-
-
-def _named(annotation: Any) -> str:
-    name: str | None = getattr(annotation, "__name__", None)
-    return name or repr(annotation)

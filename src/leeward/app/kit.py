@@ -5,21 +5,23 @@ A runtime of an adapter imports this, the vocabulary, and nothing else of leewar
 
 from __future__ import annotations
 
+from leeward import otel
 from leeward.app.answers import Answer, failed
 from leeward.app.app import App
-from leeward.app.dead_letters import ATTRIBUTE, DeadLetters, Letter, Perform
+from leeward.app.context import Context
+from leeward.app.dead_letters import ATTRIBUTE, DeadLetters, Letter, Perform, dead_letters_at
 from leeward.app.events import event_in_headers, event_of, events_in, is_event
 from leeward.app.handlers import Handler
 from leeward.app.host import Host, event_key, tick_time
 from leeward.app.http import (
+    HEALTH_PATH,
     HttpAnswer,
     HttpRequest,
     delivery_of,
     headers_of,
     http_answer,
-    is_warm_up,
     serve,
-    warmed,
+    upkeep,
 )
 from leeward.app.problem import (
     RESPONSE_TOO_LARGE,
@@ -29,6 +31,7 @@ from leeward.app.problem import (
     failure_of,
     refused,
 )
+from leeward.app.schedules import parse as parse_schedule
 from leeward.app.settling import fails_as_one
 from leeward.app.traces import trace_ids
 from leeward.app.trial import Ran
@@ -40,9 +43,11 @@ from leeward.logs import log_event
 
 __all__ = [
     "ATTRIBUTE",
+    "HEALTH_PATH",
     "RESPONSE_TOO_LARGE",
     "Answer",
     "App",
+    "Context",
     "DeadLetters",
     "Delivery",
     "Failure",
@@ -61,6 +66,7 @@ __all__ = [
     "Ran",
     "SystemClock",
     "Undecodable",
+    "dead_letters_at",
     "decode",
     "delivery_of",
     "encode",
@@ -74,12 +80,13 @@ __all__ = [
     "headers_of",
     "http_answer",
     "is_event",
-    "is_warm_up",
     "log_event",
     "new_id",
+    "otel",
+    "parse_schedule",
     "refused",
     "serve",
     "tick_time",
     "trace_ids",
-    "warmed",
+    "upkeep",
 ]

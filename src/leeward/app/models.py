@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any, Final, get_args
 
+from leeward.app.mismatch import Mismatch
 from leeward.values import Json
 
 _WHERE: Final = re.compile(r" - at `(\$[\w.\[\]]*)`$")
@@ -38,50 +39,46 @@ def dumped(value: Any) -> Any:
 
 
 def _struct(kind: type) -> Callable[[Json], Any]:
-    from leeward.app.decoding import Mismatch
-
     msgspec = sys.modules["msgspec"]
 
     def read(value: Json) -> Any:
         try:
             return msgspec.convert(value, kind)
         except msgspec.ValidationError as error:
-            flaw = _struct_mismatch(str(error), kind.__name__, Mismatch)
+            flaw = _struct_mismatch(str(error), kind.__name__)
         raise flaw
 
     return read
 
 
-def _struct_mismatch(text: str, name: str, mismatch: Callable[..., Any]) -> Any:
+def _struct_mismatch(text: str, name: str) -> Mismatch:
     where, expected, missing = _WHERE.search(text), _EXPECTED.match(text), _MISSING.match(text)
     if missing:
-        found = mismatch(f"what {name} has there", missing=True)
+        found = Mismatch(f"what {name} has there", missing=True)
         found.steps.append(f".{missing[1]}")
     else:
-        found = mismatch(expected[1] if expected else f"as {name} says")
+        found = Mismatch(expected[1] if expected else f"as {name} says")
     found.steps.append(where[1][1:] if where else "")
     return found
 
 
 def _model(kind: Any) -> Callable[[Json], Any]:
-    from leeward.app.decoding import Mismatch
-
     def read(value: Json) -> Any:
         try:
             return kind.model_validate(value)
         except Exception as error:
             if not hasattr(error, "errors"):
                 raise
-            flaw = _model_mismatch(error, kind, Mismatch)
+            flaw = _model_mismatch(error, kind)
         raise flaw
 
     return read
 
 
-def _model_mismatch(error: Any, kind: Any, mismatch: Callable[..., Any]) -> Any:
+def _model_mismatch(error: Any, kind: Any) -> Mismatch:
     first = error.errors(include_input=False, include_url=False, include_context=False)[0]
     code = str(first["type"])
-    found = mismatch(f"valid ({code})" if _NAME.fullmatch(code) else "valid")
+    found = Mismatch(f"valid ({code})" if _NAME.fullmatch(code) else "valid")
     found.missing = code == "missing"
     found.steps.extend(reversed(list(_steps(first["loc"], kind))))
     return found

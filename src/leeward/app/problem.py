@@ -46,7 +46,7 @@ class Problem(Exception):
 
     Attributes: as the arguments, and
         ran: whether what the call asks for has taken effect, where the problem itself tells; None
-            for what leeward has seen of the handler.
+            where it does not.
     """
 
     ran: Ran | None = None
@@ -97,7 +97,6 @@ class Failure(NamedTuple):
         retry_after: seconds to wait before.
         ran: whether it has had an effect.
         cause: what was raised.
-        begun: whether the handler itself had begun.
     """
 
     type: str
@@ -108,7 +107,6 @@ class Failure(NamedTuple):
     retry_after: float | None
     ran: Ran
     cause: BaseException | None = None
-    begun: bool = True
 
     def __repr__(self) -> str:
         return masked(self, "type status reason retryable retry_after ran")
@@ -160,7 +158,7 @@ def out_of_time() -> Problem:
 
 def refused(problem: Problem) -> Failure:
     """Return the failure of a call that was refused before its handler began."""
-    return failure_of(problem, (), "no")._replace(begun=False)
+    return failure_of(problem, (), "no")
 
 
 def fault_fields(failure: Failure) -> Mapping[str, object]:

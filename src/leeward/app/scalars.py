@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from leeward.app.mismatch import Mismatch
 from leeward.values import Json
 
 
@@ -31,8 +32,6 @@ def scalar_reader(kind: Any) -> Callable[[Json], Any] | None:
 
 
 def _read(kind: Any, make: Callable[[Any, Json], Any], name: str) -> Callable[[Json], Any]:
-    from leeward.app.decoding import Mismatch
-
     def read(value: Json) -> Any:
         try:
             return make(kind, value)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Final, NamedTuple
 
-from leeward.app.problem import Failure, Problem, Ran
+from leeward.app.problem import Failure, Ran
 
 FIRST_WAIT: Final = 1.0
 """Seconds between the first two attempts; doubled for each one after."""
@@ -90,13 +90,9 @@ def fails_as_one(failures: Sequence[Failure | None]) -> bool:
 def ran_at_all(failure: Failure, attempt: int | None) -> Ran:
     """Return whether any attempt at a message has had an effect, as far as it is proved.
 
-    That the last one had none says nothing of those before it, and that the handler has announced
-    none says nothing of those that it keeps to itself.
+    That the last one had none says nothing of those before it.
     """
-    if failure.ran == "yes":
-        return "yes"
-    told = isinstance(failure.cause, Problem) and failure.cause.ran == "no"
-    return "no" if attempt == 1 and (told or not failure.begun) else "maybe"
+    return "maybe" if failure.ran == "no" and attempt != 1 else failure.ran
 
 
 def _wait(failure: Failure, attempt: int | None, unit: float) -> float:

@@ -8,11 +8,13 @@ from typing import Annotated
 import typer
 
 from leeward.cli import NO_TRUST_ENV
-from leeward.cli.commands import verbs, workflow
+from leeward.cli.commands import backup, verbs, workflow
+from leeward.cli.commands.conformance import conformance
 from leeward.cli.commands.demo import demo
 from leeward.cli.commands.dlq import dlq
 from leeward.cli.commands.doctor import doctor
 from leeward.cli.commands.drill import drill
+from leeward.cli.commands.package import package
 from leeward.cli.commands.targets import targets
 from leeward.cli.commands.version import show_version, version
 from leeward.cli.global_options import GlobalOptions
@@ -159,6 +161,13 @@ app.command(
         "leeward dlq redrive parcels-dead --to parcels --rate 10 --force",
     ),
 )(dlq)
+app.command(
+    cls=Command,
+    epilog=_examples(
+        "leeward package --target $CLOUD_PROVIDER --source shop",
+        "leeward package shop:app --target $CLOUD_PROVIDER --template",
+    ),
+)(package)
 flows = typer.Typer(
     cls=Commands,
     help="Start runs of workflows, look at them, end them, and draw them.",
@@ -200,10 +209,57 @@ flows.command(
     ),
 )(workflow.draw)
 flows.command(
+    name="conformance",
+    cls=Command,
+    epilog=_examples(
+        "leeward workflow conformance",
+        "leeward workflow conformance --engine 'python my_engine.py'",
+    ),
+)(conformance)
+flows.command(
     name="export",
     cls=Command,
     epilog=_examples("leeward workflow export order --engine $CLOUD_PROVIDER --out deploy"),
 )(workflow.export)
 app.add_typer(flows, name="workflow")
+backups = typer.Typer(
+    cls=Commands,
+    help="Back up tables, prove the backups, and restore them on any target.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+backups.command(
+    name="create",
+    cls=Command,
+    epilog=_examples(
+        "leeward backup create orders --store backups/shop",
+        "leeward backup create orders --store backups --id nightly-20260131",
+    ),
+)(backup.create)
+backups.command(
+    name="list", cls=Command, epilog=_examples("leeward backup list orders --store backups/shop")
+)(backup.list_)
+backups.command(
+    name="check",
+    cls=Command,
+    epilog=_examples("leeward backup check orders --store backups/shop --deep"),
+)(backup.check)
+backups.command(
+    name="restore",
+    cls=Command,
+    epilog=_examples(
+        "leeward backup restore orders --store backups/shop --dry-run",
+        "leeward backup restore orders --store backups/shop --into orders-again",
+    ),
+)(backup.restore)
+backups.command(
+    name="drill", cls=Command, epilog=_examples("leeward backup drill orders --store backups/shop")
+)(backup.drill)
+backups.command(
+    name="prune",
+    cls=Command,
+    epilog=_examples("leeward backup prune orders --store backups/shop --keep 7 --days 30"),
+)(backup.prune)
+app.add_typer(backups, name="backup")
 app.command(cls=Command, epilog=_examples("leeward demo", "leeward demo --json"))(demo)
 app.command(cls=Command, epilog=_examples("leeward version"))(version)

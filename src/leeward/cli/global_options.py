@@ -62,7 +62,8 @@ class GlobalOptions:
     def client_of_workflows(self) -> Iterator[Client]:
         """Open the same client, with the workflows that the configuration names."""
         config = self.resolved()
-        with self.client(config._replace(workflows=NOTHING), self.workflows(config)) as client:
+        named = {name: each._replace(definition=None) for name, each in config.workflows.items()}
+        with self.client(config._replace(workflows=named), self.workflows(config)) as client:
             yield client
 
     def workflows(self, config: Config) -> list[Definition]:

@@ -89,9 +89,16 @@ class HealthChecks(NamedTuple):
 
 
 class WorkflowConfig(NamedTuple):
-    """``[workflows.<name>]``: ``module:flow``, or a file of YAML or JSON beside the ``.toml``."""
+    """``[workflows.<name>]``.
 
-    definition: str
+    Attributes:
+        definition: ``module:flow``, or a file of YAML or JSON beside the ``.toml``; None for one
+            that is given in Python.
+        names: what it is called where it is deployed, if that is not its name.
+    """
+
+    definition: str | None
+    names: Names = NOTHING
 
 
 class BucketConfig(NamedTuple):

@@ -138,11 +138,11 @@ def _read_bucket(section: Any, where: Location) -> BucketConfig:
 
 def _read_workflow(section: Any, where: Location) -> WorkflowConfig:
     table = read_section(section, where)
-    refuse_unknown(table, ("definition",), where)
+    refuse_unknown(table, ("definition", "names"), where)
     definition = optional(table, "definition", where, read_text)
     if definition is None:
         raise ConfigError(f'{where} lacks \'definition\'; write "module:flow" or "flow.yaml"')
-    return WorkflowConfig(definition)
+    return WorkflowConfig(definition, optional(table, "names", where, _read_names) or {})
 
 
 def _read_each(

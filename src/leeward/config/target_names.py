@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeAlias
 
 from leeward.config.location import Location
-from leeward.config.model import BucketConfig, BusConfig, Config, FunctionConfig, TableConfig
+from leeward.config.model import (
+    BucketConfig,
+    BusConfig,
+    Config,
+    FunctionConfig,
+    TableConfig,
+    WorkflowConfig,
+)
 from leeward.config.order import TargetName
 from leeward.errors import ConfigError
 from leeward.registry import check_provider
@@ -95,15 +103,19 @@ def _of_routing(config: Config, top: Location) -> Iterator[tuple[Location, Itera
         yield where.child("weights"), group.weights
 
 
+_Named: TypeAlias = FunctionConfig | BusConfig | TableConfig | BucketConfig | WorkflowConfig
+
+
 def _entries(config: Config) -> Iterator[tuple[Location, Mapping[str, object]]]:
     """Yield every mapping whose keys are names of targets, with its location."""
     top = Location(config.file)
     yield top.child("targets"), config.options
-    sections: dict[str, Mapping[str, FunctionConfig | BusConfig | TableConfig | BucketConfig]] = {
+    sections: dict[str, Mapping[str, _Named]] = {
         "functions": config.functions,
         "buses": config.buses,
         "tables": config.tables,
         "buckets": config.buckets,
+        "workflows": config.workflows,
     }
     for section, named in sections.items():
         for name, each in named.items():

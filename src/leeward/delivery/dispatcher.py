@@ -1,25 +1,28 @@
-"""The delivery loop: one daemon thread that leases rows, and a daemon thread for each attempt.
+"""The delivery loop: one daemon thread that leases rows and writes down how they have ended.
 
-The loop sleeps until something is added, an attempt ends, or a retry or lease is due. While rows
-are pending, and with a file that other processes write to, it also looks by itself once a second.
+Attempts are made by the threads of `workers`. The loop sleeps until something is added, an attempt
+ends, or a retry or lease is due. While rows are pending, and with a file that other processes write
+to, it also looks by itself once a second.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from threading import Condition, Thread, current_thread
+from threading import Condition, RLock, Thread
 from time import monotonic
 from typing import Literal, TypeAlias
 
 from leeward.clock import Clock
-from leeward.delivery.store import (
+from leeward.delivery.rows import (
     DeadDelivery,
     Delivery,
-    DeliveryStore,
     Failure,
+    LeaseEnd,
     Message,
     Recipient,
 )
+from leeward.delivery.store import DeliveryStore
+from leeward.delivery.workers import Handler, Leased, Workers
 from leeward.errors import ConfigError
 from leeward.forking import HOLD_SECONDS, Forkable, watch
 from leeward.logs import log_event
@@ -29,12 +32,10 @@ from leeward.text import message_of
 LOGGER = "leeward.delivery"
 LOOK_AGAIN = 1.0
 """Seconds."""
+SOON = 0.02
+"""Seconds until it is written down, at the latest, what has ended while other rows wait."""
 GRACE = 2.0
 """Seconds that `close` waits for what is due, for the loop, and for attempts under way."""
-
-Handler: TypeAlias = Callable[[Delivery, float], object]
-"""Makes one attempt, which has until the second argument, on the clock's `monotonic`; any exception
-is a failed attempt."""
 
 Accept: TypeAlias = Callable[[Iterable[Message], float], None]
 """`Dispatcher.accept`."""
@@ -69,10 +70,15 @@ class Dispatcher(Forkable):
     """Delivers the rows that this process has handlers for. Its thread starts on first need."""
 
     _condition: Condition
+    """For the loop: something may be due."""
+    _turned: Condition
+    """For those who wait for the loop; of the same lock."""
     _changes: int
+    _turns: int
     _thread: Thread | None
-    _running: dict[str, tuple[Thread, float]]
-    """The attempts under way by their lease: who makes them, and when the lease ends."""
+    _workers: Workers
+    _sleeps: bool
+    """Whether the loop holds no rows that the workers do not know of."""
 
     def __init__(
         self,
@@ -108,7 +114,7 @@ class Dispatcher(Forkable):
             if self._closed:
                 return
             if self._thread is None or not self._thread.is_alive():
-                self._thread = _started(Thread(target=self._loop, name="leeward-dispatch"))
+                self._thread = self._start_loop()
             self._changed()
 
     def wait_idle(self, timeout: float) -> None:
@@ -120,14 +126,14 @@ class Dispatcher(Forkable):
         deadline = monotonic() + timeout
         self.wake()
         while True:
-            seen = self._changes
+            seen = self._turns
             left = self._store.waiting(self._handlers())
             if not left:
                 return
             seconds = deadline - monotonic()
             if seconds <= 0:
                 raise TimeoutError(f"deliveries left after {timeout} seconds: {left}")
-            self._wait(seen, min(seconds, LOOK_AGAIN))
+            self._wait_for_turn(seen, min(seconds, LOOK_AGAIN))
 
     def close(self) -> None:
         """Deliver what is pending, for a moment; then take no further row, and let attempts end."""
@@ -135,13 +141,8 @@ class Dispatcher(Forkable):
         with self._condition:
             self._closed = True
             self._changed()
-            loop = self._thread
-        if loop is not None:
-            loop.join(GRACE)
-        me = current_thread()
-        with self._condition:
-            self._condition.wait_for(
-                lambda: all(thread is me for thread, _ in self._running.values()), GRACE
+            self._turned.wait_for(
+                lambda: self._sleeps and not self._workers.are_others_at_work(), GRACE
             )
 
     def hold(self) -> bool:
@@ -157,29 +158,46 @@ class Dispatcher(Forkable):
         self._begin()
 
     def _begin(self) -> None:
-        self._condition = Condition()
-        self._changes = 0
+        lock = RLock()
+        self._condition, self._turned = Condition(lock), Condition(lock)
+        self._changes = self._turns = 0
         self._thread = None
-        self._running = {}
+        self._sleeps = True
+        self._workers = Workers(
+            self._condition, self._policy, self._clock, self._attempt, self._changed
+        )
 
     def _changed(self) -> None:
         """Count a change, so that it is noticed by whoever was about to sleep."""
         with self._condition:
             self._changes += 1
-            self._condition.notify_all()
+            self._condition.notify()
 
-    def _wait(self, seen: int, seconds: float | None) -> None:
+    def _wait_for_turn(self, seen: int, seconds: float) -> None:
+        """Wait until the loop has written down what there was, once more than `seen` times."""
+        with self._turned:
+            self._turned.wait_for(lambda: self._turns != seen, seconds)
+
+    def _wait_for_change(self, seen: int, seconds: float | None) -> None:
         with self._condition:
             self._condition.wait_for(lambda: self._changes != seen, seconds)
+
+    def _start_loop(self) -> Thread | None:
+        """Start the loop; None if the process may have no further thread: another look tries."""
+        thread = Thread(target=self._loop, name="leeward-dispatch", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            return None
+        return thread
 
     def _loop(self) -> None:
         stalled = False
         while True:
-            seen = self._changes
-            if self._closed:
-                return
+            with self._condition:
+                seen, self._sleeps = self._changes, False
             try:
-                pause = self._deliver_due()
+                pause = self._turn()
                 stalled = False
             except Exception as error:  # noqa: BLE001 - whatever it is, the next look may go well
                 if not stalled:
@@ -187,7 +205,36 @@ class Dispatcher(Forkable):
                     log_event(LOGGER, "warning", "delivery_stalled", error=kind, reason=reason)
                 stalled = True
                 pause = LOOK_AGAIN
-            self._wait(seen, pause)
+            with self._condition:
+                self._sleeps = True
+                self._turns += 1
+                self._turned.notify_all()
+                if self._closed and not self._workers.leased:
+                    return
+            self._wait_for_change(seen, pause)
+
+    def _turn(self) -> float | None:
+        """Write down what has ended, and lease what is due; return the seconds to sleep.
+
+        None is for until something changes.
+        """
+        self._workers.hand_back(0.0 if self._closed else self._policy.longest_wait)
+        self._record(self._workers.ended())
+        return None if self._closed else self._lease_due()
+
+    def _record(self, ended: list[Leased]) -> None:
+        if not ended:
+            return
+        try:
+            ends = [each.ended for each in ended if each.ended is not None]
+            for dead in self._store.record(ends, self._clock.now()):
+                assert dead.failure is not None
+                _log("error", "dead_lettered", dead.delivery, dead.failure.error)
+        except Exception as error:  # noqa: BLE001 - the leases end, and all are delivered again
+            for each in ended:
+                _log("warning", "attempt_not_recorded", each.delivery, type(error).__name__)
+        finally:
+            self._workers.forget(ended)
 
     def _drain(self) -> None:
         """Wait while something is pending: a program often ends right after it publishes.
@@ -196,79 +243,57 @@ class Dispatcher(Forkable):
         """
         deadline = monotonic() + GRACE
         while not self._closed and self.started:
-            seen = self._changes
+            seen = self._turns
             if not self._is_busy():
                 return
             left = deadline - monotonic()
             if left <= 0:
                 return
-            self._wait(seen, min(left, LOOK_AGAIN))
+            self._wait_for_turn(seen, min(left, LOOK_AGAIN))
 
     def _is_busy(self) -> bool:
-        if any(thread is current_thread() for thread, _ in list(self._running.values())):
+        if self._workers.is_this_thread_at_work():
             return False
         try:
             return bool(self._store.waiting(self._handlers()))
         except (DatabaseFault, ConfigError):
             return False
 
-    def _deliver_due(self) -> float | None:
-        """Start what is due; return the seconds to sleep, None for until something changes."""
+    def _lease_due(self) -> float | None:
+        """Lease what is due for the workers; return the seconds to sleep."""
         handlers, now = self._handlers(), self._clock.now()
-        leases = [ends for _, ends in list(self._running.values())]
-        free = self._policy.free_places(leases, now)
-        if free <= 0:
+        limit, again = self._workers.room(now)
+        if limit <= 0:
             return LOOK_AGAIN
-        deliveries, buried = self._store.take(handlers, now, free)
-        for dead in buried:
+        taken = self._store.take(handlers, self._clock.now, limit, again)
+        for dead in taken.buried:
             _log("error", "dead_lettered", dead, dead.failure.error)
-        for delivery in deliveries:
-            self._start(delivery, handlers[delivery.recipient], now)
+        deadline = self._clock.monotonic() + self._policy.lease
+        leased = [
+            Leased(each, handlers[each.recipient], taken.ends, deadline)
+            for each in taken.deliveries
+        ]
+        self._workers.add(leased, now)
+        if self._workers.has_work:
+            return SOON
         due = self._store.next_due(handlers, now)
         if due is not None:
             return min(due - now, LOOK_AGAIN)
         return LOOK_AGAIN if self._shared else None
 
-    def _start(self, delivery: Delivery, handler: Handler, now: float) -> None:
-        thread = Thread(
-            target=self._attempt,
-            args=(delivery, handler),
-            name=f"leeward-deliver-{delivery.recipient.subscriber}",
-        )
-        with self._condition:
-            self._running[delivery.lease] = (thread, now + self._policy.lease)
-        if _started(thread) is None:
-            self._ended(delivery)
-
-    def _attempt(self, delivery: Delivery, handler: Handler) -> None:
+    def _attempt(self, leased: Leased) -> LeaseEnd:
+        """Run the handler; return how that went, whatever it raised."""
+        delivery = leased.delivery
         try:
-            failure = self._handle(delivery, handler)
-            if failure is None:
-                self._store.finish(delivery)
-            elif self._store.fail(delivery, failure, self._clock.now()):
-                _log("error", "dead_lettered", delivery, failure.error)
-        except Exception as error:  # noqa: BLE001 - the lease ends, and it is delivered again
-            _log("warning", "attempt_not_recorded", delivery, type(error).__name__)
-        finally:
-            self._ended(delivery)
-
-    def _handle(self, delivery: Delivery, handler: Handler) -> Failure | None:
-        """Run the handler; return what it raised."""
-        try:
-            handler(delivery, self._clock.monotonic() + self._policy.lease)
+            leased.handler(delivery, leased.deadline)
         except BaseException as error:  # noqa: BLE001 - whatever ends it, the attempt has failed
             if not isinstance(error, AttemptFailed):
                 error = AttemptFailed(error, again=None)
             name = type(error.cause).__name__
             _log("warning", "handler_failed", delivery, name)
             message = message_of(error.cause)
-            return Failure(name, message, error.again, error.reason, error.ran)
-        return None
-
-    def _ended(self, delivery: Delivery) -> None:
-        with self._condition:
-            del self._running[delivery.lease]
-            self._changed()
+            return LeaseEnd(delivery, Failure(name, message, error.again, error.reason, error.ran))
+        return LeaseEnd(delivery)
 
 
 def _log(
@@ -285,17 +310,3 @@ def _log(
         attempt=row.attempt,
         error=error,
     )
-
-
-def _started(thread: Thread) -> Thread | None:
-    """Start a daemon thread; None if the process may have no further one.
-
-    That is not an error here: what was accepted is on the disk, and is delivered when the lease
-    ends or the next change comes.
-    """
-    thread.daemon = True
-    try:
-        thread.start()
-    except RuntimeError:
-        return None
-    return thread

@@ -21,6 +21,9 @@ class Policy(NamedTuple):
         concurrency: attempts at one time; one that has outlived its lease no longer counts.
         farthest: seconds from now to the latest time that a row may be due. One that is due later
             was written by a clock that was wrong, and is due now: it would wait for years.
+        ahead: rows that are leased before there is a place for their attempt, at most.
+        worth: seconds of work that those may be, where attempts take as long as they did.
+        longest_wait: seconds after which such a row is handed back.
     """
 
     max_attempts: int = 5
@@ -29,6 +32,9 @@ class Policy(NamedTuple):
     lease: float = 30.0
     concurrency: int = 8
     farthest: float = 3600.0
+    ahead: int = 512
+    worth: float = 0.1
+    longest_wait: float = 1.0
 
     def is_spent(self, attempts: int, due: float) -> bool:
         """Return whether a delivery that is due has had its last attempt, which ended silently.
@@ -53,3 +59,16 @@ class Policy(NamedTuple):
     def free_places(self, leases: Iterable[float], now: float) -> int:
         """Return how many attempts may begin beside those whose leases end at `leases`."""
         return self.concurrency - sum(end > now for end in leases)
+
+    def rows_ahead(self, usual: float | None) -> int:
+        """Return how many rows to lease beside those that have a place.
+
+        To lease a row takes a transaction, so attempts that are short get their rows by the
+        hundred, and long ones one by one, for other processes may have time for them.
+
+        Args:
+            usual: seconds that an attempt takes; None where that is not known.
+        """
+        if usual is None:
+            return 0
+        return int(min(self.ahead, self.concurrency * self.worth / max(usual, 1e-9)))

@@ -5,12 +5,21 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Sequence
-from math import isfinite
-from typing import Any, NamedTuple
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from math import inf, isfinite
+from typing import Any
 
 from leeward.delivery.policy import Policy
-from leeward.masking import masked
+from leeward.delivery.rows import (
+    DeadDelivery,
+    Delivery,
+    Failure,
+    LeaseEnd,
+    Message,
+    Recipient,
+    Taken,
+)
 from leeward.sqlite.database import Database
 
 PATIENCE = 10.0
@@ -53,81 +62,12 @@ UNREADABLE = "UnreadableRow"
 """The same: another program has written what no row of leeward's holds, or the file is damaged."""
 
 
-class Recipient(NamedTuple):
-    """Who gets a row: a subscriber of a bus. Whoever has no buses uses one name for all."""
-
-    bus: str
-    subscriber: str
-
-
-class Message(NamedTuple):
-    """What is to be delivered; those of one `lane` one after the other."""
-
-    recipient: Recipient
-    lane: str | None
-    idempotency_key: str
-    document: str
-
-    def __repr__(self) -> str:
-        return masked(self, "recipient idempotency_key")
-
-
-class Delivery(NamedTuple):
-    """A row that is leased for one attempt; 1 is the first."""
-
-    id: int
-    recipient: Recipient
-    idempotency_key: str
-    document: str
-    attempt: int
-    lease: str
-
-    def __repr__(self) -> str:
-        return masked(self, "id recipient idempotency_key attempt")
-
-
-class Failure(NamedTuple):
-    """Why an attempt failed: the exception's class, and its text, if there is one.
-
-    Attributes:
-        again: whether there is another attempt; None where the policy decides.
-        reason: the failure's own word, or None.
-        ran: ``no``, ``maybe`` or ``yes``: whether an attempt has had an effect.
-    """
-
-    error: str
-    message: str | None = None
-    again: bool | None = None
-    reason: str | None = None
-    ran: str = "maybe"
-
-    def __repr__(self) -> str:
-        return masked(self, "error")
-
-
-class DeadDelivery(NamedTuple):
-    """A row that is given up; `attempt` is the last one, `died` in Unix seconds, if it is known."""
-
-    id: int
-    recipient: Recipient
-    document: str
-    attempt: int
-    failure: Failure
-    died: float | None = None
-
-    def __repr__(self) -> str:
-        return masked(self, "id recipient attempt failure")
-
-
-class Taken(NamedTuple):
-    """What is to be delivered now, and what was given up instead."""
-
-    deliveries: list[Delivery]
-    buried: list[DeadDelivery]
-
-
-_ADD = """INSERT INTO deliveries (bus, subscriber, lane, idempotency_key, document)
-    VALUES (?, ?, ?, ?, ?)"""
+# Every statement lets other threads run, and then waits for its turn, so many rows are few
+# statements.
+_ADD = "INSERT INTO deliveries (bus, subscriber, lane, idempotency_key, document) VALUES "
+_ADDED = "(?, ?, ?, ?, ?)"
+ADDED_AT_ONCE = 100
+"""Rows of one statement: five values each, of the 999 that every SQLite takes."""
 
 _KNOWN = """NOT dead AND (bus, subscriber) IN (
     SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?))"""
@@ -140,14 +80,16 @@ _ROW = """id, CAST(bus AS BLOB), CAST(subscriber AS BLOB), CAST(idempotency_key 
     CASE WHEN typeof(attempts) = 'integer' THEN attempts END,
     CASE WHEN typeof(due) IN ('integer', 'real') THEN due END, lease IS NOT NULL"""
 
-# Of each lane only the head may go; it stays the head until it is done or dead.
-_READY = f"""SELECT {_ROW} FROM deliveries WHERE id IN (
-        SELECT id FROM deliveries WHERE {_KNOWN} AND (due <= ? OR due > ?)
-            AND (lane IS NULL OR id IN (
-                SELECT min(id) FROM deliveries WHERE NOT dead AND lane IS NOT NULL
-                GROUP BY bus, subscriber, lane))
-        ORDER BY id LIMIT ?)
-    ORDER BY id"""  # noqa: S608 - made of constants
+# Of each lane only the head may go; it stays the head until it is done or dead. The index gives the
+# rows by the time they are due, and of one time by their number, so it is read no farther than
+# wanted: new rows (due 0) apart from those that wait for another attempt.
+_READY = f"""SELECT {_ROW} FROM deliveries INDEXED BY deliveries_by_due WHERE {_KNOWN} AND %s
+        AND (lane IS NULL OR id IN (
+            SELECT min(id) FROM deliveries WHERE NOT dead AND lane IS NOT NULL
+            GROUP BY bus, subscriber, lane))
+    ORDER BY due, id LIMIT ?"""  # noqa: S608 - made of constants
+_NEW = _READY % "due <= ?"
+_AGAIN = _READY % "due > ? AND (due <= ? OR due > ?)"
 
 # Only rows that were taken before have a time of their own, so this index finds few.
 _NEXT_DUE = f"""SELECT min(due) FROM deliveries INDEXED BY deliveries_by_due
@@ -155,9 +97,12 @@ _NEXT_DUE = f"""SELECT min(due) FROM deliveries INDEXED BY deliveries_by_due
 
 _WAITING = f"SELECT count(*) FROM deliveries WHERE {_KNOWN}"  # noqa: S608 - made of constants
 
-_TAKE = "UPDATE deliveries SET lease = ?, due = ?, attempts = ? WHERE id = ?"
+_TAKE = """UPDATE deliveries SET lease = ?, due = ?, attempts = attempts + 1
+    WHERE id IN (SELECT value FROM json_each(?))"""
 _BURY = "UPDATE deliveries SET dead = 1, lease = NULL, error = ?, died = ? WHERE id = ?"
-_DONE = "DELETE FROM deliveries WHERE id = ? AND lease = ?"
+_RETURN = """UPDATE deliveries SET lease = NULL, attempts = attempts - 1,
+    due = CASE attempts WHEN 1 THEN 0 ELSE ? END WHERE id = ? AND lease = ?"""
+_DONE = "DELETE FROM deliveries WHERE lease = ? AND id IN (SELECT value FROM json_each(?))"
 _RETRY = """UPDATE deliveries SET lease = NULL, error = ?, due = ? WHERE id = ? AND lease = ?"""
 _GIVE_UP = """UPDATE deliveries SET lease = NULL, error = ?, reason = ?, ran = ?, died = ?, dead = 1
     WHERE id = ? AND lease = ?"""
@@ -182,47 +127,63 @@ class DeliveryStore:
             (*each.recipient, each.lane, each.idempotency_key, each.document) for each in messages
         ]
         with self._database.write(timeout) as connection:
-            connection.executemany(_ADD, rows)
+            for at in range(0, len(rows), ADDED_AT_ONCE):
+                some = rows[at : at + ADDED_AT_ONCE]
+                values = [value for row in some for value in row]
+                connection.execute(_ADD + ", ".join([_ADDED] * len(some)), values)
 
-    def take(self, known: Iterable[Recipient], now: float, limit: int) -> Taken:
-        """Lease up to `limit` rows for `known` recipients that are due at `now`, or never would be.
+    def take(
+        self, known: Iterable[Recipient], clock: Callable[[], float], limit: int, again: int
+    ) -> Taken:
+        """Lease rows for `known` recipients that are due now, or never would be.
 
         A row that has had its last attempt, or that makes no sense, is given up instead.
+
+        Args:
+            known: who can be delivered to here.
+            clock: tells the time, in Unix seconds; asked when the database is free, for a lease
+                that begins before the wait for it would be short.
+            limit: how many at most.
+            again: how many of them may have been leased before.
         """
         taken = Taken([], [])
-        due = json.dumps(list(known)), now, now + self.policy.farthest
+        names = json.dumps(list(known))
         with self._database.read(PATIENCE) as connection:
-            if not connection.execute(_READY, (*due, 1)).fetchall():
+            if not self._ready(connection, names, clock(), 1, min(again, 1)):
                 return taken
+        lease = os.urandom(16).hex()
         with self._database.write(PATIENCE) as connection:
-            looks = True
+            now, looks = clock(), True
             while looks:
                 before = len(taken.buried)
                 free = limit - len(taken.deliveries)
-                for row in connection.execute(_READY, (*due, free)).fetchall():
-                    self._take(connection, row, now, taken)
+                tried = again - sum(each.attempt > 1 for each in taken.deliveries)
+                rows = self._ready(connection, names, now, free, tried)
+                self._take(connection, rows, lease, now, taken)
                 # Behind those that were buried others may be ready.
                 looks = len(taken.buried) > before
-        return taken
+        return taken._replace(ends=now + self.policy.lease)
 
-    def finish(self, delivery: Delivery) -> None:
-        """Forget a row that was handled, unless its lease has gone to another attempt."""
-        with self._database.write(PATIENCE) as connection:
-            connection.execute(_DONE, (delivery.id, delivery.lease))
+    def record(self, ended: Iterable[LeaseEnd], now: float) -> list[LeaseEnd]:
+        """Write down together how leases have ended; return those whose row is given up.
 
-    def fail(self, delivery: Delivery, failure: Failure, now: float) -> bool:
-        """Let a row wait for its next attempt, or give it up; return whether it was given up.
-
-        Neither, if its lease has gone to another attempt.
+        A row that was handled is forgotten; one whose attempt failed waits for the next, or is
+        given up. Nothing of that, if the lease has gone to another attempt.
         """
-        due = self.policy.due_after_failure(delivery.attempt, now, again=failure.again)
-        told, where = _error_text(failure), (delivery.id, delivery.lease)
+        dead: list[LeaseEnd] = []
+        done: defaultdict[str, list[int]] = defaultdict(list)
         with self._database.write(PATIENCE) as connection:
-            if due is None:
-                given_up = told, failure.reason, failure.ran, now
-                return connection.execute(_GIVE_UP, (*given_up, *where)).rowcount == 1
-            connection.execute(_RETRY, (told, due, *where))
-        return False
+            for each in ended:
+                where = each.delivery.id, each.delivery.lease
+                if not each.begun:
+                    connection.execute(_RETURN, (now, *where))
+                elif each.failure is None:
+                    done[each.delivery.lease].append(each.delivery.id)
+                elif self._fail(connection, each.delivery, each.failure, now):
+                    dead.append(each)
+            for lease, ids in done.items():
+                connection.execute(_DONE, (lease, json.dumps(ids)))
+        return dead
 
     def next_due(self, known: Iterable[Recipient], now: float) -> float | None:
         """Return the earliest time after `now` at which a row for `known` is due."""
@@ -249,27 +210,55 @@ class DeliveryStore:
         with self._database.write(PATIENCE) as connection:
             return connection.execute(_REDRIVE, (id,)).rowcount == 1
 
+    def _ready(
+        self, connection: sqlite3.Connection, names: str, now: float, limit: int, again: int
+    ) -> list[Sequence[Any]]:
+        new = 0.0 if now >= 0 else -inf  # by a clock that tells of times before 1970, none is new
+        again_due = new, now, now + self.policy.farthest
+        tried = connection.execute(_AGAIN, (names, *again_due, min(limit, again))).fetchall()
+        return [*tried, *connection.execute(_NEW, (names, new, limit - len(tried))).fetchall()]
+
+    def _fail(
+        self, connection: sqlite3.Connection, delivery: Delivery, failure: Failure, now: float
+    ) -> bool:
+        """Let a row wait for its next attempt, or give it up; return whether it was given up."""
+        due = self.policy.due_after_failure(delivery.attempt, now, again=failure.again)
+        told, where = _error_text(failure), (delivery.id, delivery.lease)
+        if due is None:
+            given_up = told, failure.reason, failure.ran, now
+            return connection.execute(_GIVE_UP, (*given_up, *where)).rowcount == 1
+        connection.execute(_RETRY, (told, due, *where))
+        return False
+
     def _take(
-        self, connection: sqlite3.Connection, row: Sequence[Any], now: float, taken: Taken
+        self,
+        connection: sqlite3.Connection,
+        rows: Iterable[Sequence[Any]],
+        lease: str,
+        now: float,
+        taken: Taken,
     ) -> None:
-        """Lease one row that is due, or bury it."""
-        try:
-            delivery = _delivery(row)
-            due, is_leased = row[-2:]
-            is_spent = is_leased and self.policy.is_spent(delivery.attempt - 1, due)
-            error = LEASE_EXPIRED if is_spent else None
-        except ValueError:
-            error = UNREADABLE
-        if error is None:
-            lease = delivery.lease, now + self.policy.lease, delivery.attempt
-            connection.execute(_TAKE, (*lease, delivery.id))
-            taken.deliveries.append(delivery)
-        else:
-            connection.execute(_BURY, (error, now, row[0]))
-            taken.buried.append(_dead(row, Failure(error), now))
+        """Lease rows that are due, or bury them."""
+        leased: list[Delivery] = []
+        for row in rows:
+            try:
+                delivery = _delivery(row, lease)
+                due, is_leased = row[-2:]
+                is_spent = is_leased and self.policy.is_spent(delivery.attempt - 1, due)
+                error = LEASE_EXPIRED if is_spent else None
+            except ValueError:
+                error = UNREADABLE
+            if error is None:
+                leased.append(delivery)
+            else:
+                connection.execute(_BURY, (error, now, row[0]))
+                taken.buried.append(_dead(row, Failure(error), now))
+        ids = json.dumps([each.id for each in leased])
+        connection.execute(_TAKE, (lease, now + self.policy.lease, ids))
+        taken.deliveries.extend(leased)
 
 
-def _delivery(row: Sequence[Any]) -> Delivery:
+def _delivery(row: Sequence[Any], lease: str) -> Delivery:
     """Read a row that is due, for its next attempt.
 
     Raises:
@@ -279,7 +268,6 @@ def _delivery(row: Sequence[Any]) -> Delivery:
     if attempts is None or not 0 <= attempts < 2**31 or due is None or not isfinite(due):
         raise ValueError("attempts or due is not such a number")
     recipient = Recipient(bus.decode(), subscriber.decode())
-    lease = os.urandom(16).hex()
     return Delivery(id, recipient, key.decode(), document.decode(), attempts + 1, lease)
 
 

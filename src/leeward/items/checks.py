@@ -72,13 +72,31 @@ def checked_size(item: object, field: str = "item") -> Size:
 
 def check_json_closely(value: object, field: str) -> None:
     """Check by a walk that `value` is JSON: for `check_json`, which knows most of it at sight."""
+    flaw = json_flaw(value)
+    if flaw is not None:
+        raise _refusal(field + "".join(flaw.steps), flaw.fault)
+
+
+class JsonFlaw(NamedTuple):
+    """Where a value is not JSON.
+
+    Attributes:
+        steps: that lead there, such as ``['price']`` and ``[0]``, the outermost first.
+        fault: what is wrong there, and what to do; it follows the place, and names types alone.
+    """
+
+    steps: list[str]
+    fault: str
+
+
+def json_flaw(value: object) -> JsonFlaw | None:
+    """Return where `value` is not JSON; None if it is."""
     try:
         _walk([value], 0, _JSON)
-        return
-    except _Flaw as error:
-        flaw = error
-    steps = flaw.steps[:-1]  # without that into the list around the value
-    raise _refusal(field + "".join(reversed(steps)), flaw.fault)
+    except _Flaw as flaw:
+        # Without the step into the list that is around the value here.
+        return JsonFlaw(flaw.steps[-2::-1], flaw.fault)
+    return None
 
 
 class _Flaw(Exception):

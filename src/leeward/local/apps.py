@@ -11,7 +11,7 @@ from leeward.app.settling import Step, next_step, ran_at_all
 from leeward.app.triggers import Delivery, Input, Kind, Message, Platform
 from leeward.clock import Clock
 from leeward.delivery.dispatcher import AttemptFailed
-from leeward.delivery.store import Delivery as Row
+from leeward.delivery.rows import Delivery as Row
 from leeward.json_text import decode
 from leeward.local.bus import Bus, event_in
 from leeward.local.functions import Functions

@@ -10,7 +10,7 @@ from leeward.app.context import Function, check_callable
 from leeward.app.handlers import Handler
 from leeward.cloudevents import from_json, to_json
 from leeward.delivery.dispatcher import Accept
-from leeward.delivery.store import DeadDelivery, Message, Recipient
+from leeward.delivery.rows import DeadDelivery, Message, Recipient
 from leeward.errors import ConfigError, InvalidRequest, Outcome
 from leeward.json_text import Undecodable, decode
 from leeward.local.functions import QUEUED_CALL

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from leeward.adapter import Call, Capability, Driver, Limits, Result
+from leeward.adapter import Call, Capability, Driver, Limits, Result, Store
 from leeward.app.app import App
 from leeward.app.context import Context, Function, run
 from leeward.app.handlers import Handler as AppHandler
 from leeward.calls import OBJECT_VERBS
 from leeward.clock import Clock, SystemClock
-from leeward.delivery.dispatcher import Dispatcher, Handler
+from leeward.delivery.dispatcher import Dispatcher
 from leeward.delivery.policy import Policy
-from leeward.delivery.store import PATIENCE, Delivery, DeliveryStore, Recipient
-from leeward.errors import ConfigError, LeewardError, Outcome
+from leeward.delivery.rows import Delivery, Recipient
+from leeward.delivery.store import PATIENCE, DeliveryStore
+from leeward.delivery.workers import Handler
+from leeward.errors import ConfigError, LeewardError, Outcome, Unsupported
 from leeward.forking import ForkLock
 from leeward.json_text import decode
 from leeward.local.apps import deliver, mount
@@ -27,18 +29,16 @@ from leeward.local.bus import Bus, DeadLetter, dead_letter, event_in
 from leeward.local.functions import QUEUED_CALL, F, Functions
 from leeward.local.schedules import Schedules
 from leeward.local.schema import SCHEMA
-from leeward.local.tables import Tables
+from leeward.local.tables import Tables, failed
 from leeward.logs import log_event
 from leeward.sqlite.database import MEMORY, Database
 from leeward.sqlite.errors import DatabaseFault
 from leeward.sqlite.file_safety import keep_out_of_version_control
 
 if TYPE_CHECKING:
-    from leeward.adapter.looking import Look
-
-if TYPE_CHECKING:
     from tempfile import TemporaryDirectory
 
+    from leeward.adapter.looking import Look
     from leeward.local.objects import Objects
 
 LOGGER = "leeward.local"
@@ -48,7 +48,11 @@ DIRECTORY = ".leeward"
 CAN_LOCK = os.name == "posix"
 """Whether objects can be kept: they need file locks and symbolic links."""
 
-_WITHOUT_OBJECTS = frozenset(Capability) - {Capability.OBJECTS}
+_EVERYTHING = frozenset(Capability) - {Capability.WORKFLOWS, Capability.SINGLE_STARTS}
+"""What a driver can do here. Workflows run embedded in the client itself."""
+
+LIMITS = Limits(batch_events=1000)
+"""What runs here fits most other targets, too; how many events go in one request no caller sees."""
 
 Verb = Callable[[Any, float], Result[Any]]
 
@@ -76,8 +80,8 @@ class Local(Driver):
                 written by others.
         """
         self.target = target
-        self.capabilities = frozenset(Capability) if CAN_LOCK else _WITHOUT_OBJECTS
-        self.limits = Limits()  # the defaults, so that what runs here fits most other targets, too
+        self.capabilities = _EVERYTHING if CAN_LOCK else _EVERYTHING - {Capability.OBJECTS}
+        self.limits = LIMITS
         self._closed = False
         self._apps: list[App] = []
         self._file = None if os.fspath(path) == MEMORY else Path(path).absolute()
@@ -92,7 +96,7 @@ class Local(Driver):
         self._functions = Functions(self._clock, self.limits.payload_bytes, accept)
         self._bus = Bus(accept)
         self._schedules = Schedules(self._clock, accept)
-        tables = Tables(self._database)
+        self._tables = tables = Tables(self._database)
         self._verbs: dict[str, Verb] = {
             "invoke": self._functions.invoke,
             "enqueue": self._functions.enqueue,
@@ -205,14 +209,22 @@ class Local(Driver):
         """Make one attempt at any call."""
         if self._closed:
             return Result(Outcome.LOCAL, message="closed", reason="closed")
+        if call.verb not in self._verbs:
+            raise Unsupported(f"{self.target} does no {call.verb}", target=self.target)
         try:
             result = self._verbs[call.verb](call, timeout)
         except DatabaseFault as fault:
-            told = f"{fault}: {self._database}" if fault.outcome is Outcome.UNUSABLE else str(fault)
-            return Result(fault.outcome, message=told, reason=fault.reason, cause=fault.__cause__)
+            return failed(fault, self._database)
         if not self._dispatcher.started:
             self._look_for_work()
         return result
+
+    def store_many(self, calls: Sequence[Store], timeout: float) -> list[Result[Any]]:
+        """Make one attempt at each of many stores, in one transaction."""
+        try:
+            return self._tables.store_many(calls, timeout)
+        except DatabaseFault as fault:
+            return [failed(fault, self._database)] * len(calls)
 
     def look(self, look: Look, timeout: float) -> Result[Any]:
         """Look whether a function is registered here; nothing else needs any making."""

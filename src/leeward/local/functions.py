@@ -10,19 +10,20 @@ from threading import TIMEOUT_MAX, Thread
 from typing import Any, TypeVar
 
 from leeward.adapter import Enqueue, Invoke, Result
-from leeward.app.answers import Answer
+from leeward.adapter.repeats import refused_repeat, worth_of
+from leeward.app.answers import Answer, not_json, written
 from leeward.app.context import Context, Function, check_callable, run
 from leeward.app.core import answer
 from leeward.app.handlers import Handler
+from leeward.app.problem import Problem
 from leeward.app.triggers import Delivery, Platform
 from leeward.clock import Clock
 from leeward.delivery.dispatcher import Accept
-from leeward.delivery.store import Message, Recipient
+from leeward.delivery.rows import Message, Recipient
 from leeward.entropy import new_id
 from leeward.envelope import fault_of
-from leeward.errors import ConfigError, InvalidRequest, Outcome
-from leeward.items.json_checks import check_json
-from leeward.json_text import Undecodable, decode, encode
+from leeward.errors import ConfigError, Outcome
+from leeward.json_text import Undecodable, decode
 from leeward.values import Json
 
 F = TypeVar("F", bound=Function)
@@ -65,7 +66,7 @@ class Functions:
         try:
             payload = decode(call.payload)
         except Undecodable as error:
-            return not_json(error)
+            return bad_payload(error)
         answers: SimpleQueue[Result[Json]] = SimpleQueue()
         deadline = self._clock.monotonic() + timeout
         thread = Thread(
@@ -95,7 +96,7 @@ class Functions:
         try:
             decode(call.payload)
         except Undecodable as error:
-            return not_json(error)
+            return bad_payload(error)
         document = call.payload.decode()
         recipient = Recipient(QUEUED_CALL, call.function)
         self._accept([Message(recipient, None, call.idempotency_key, document)], timeout)
@@ -123,7 +124,7 @@ class Functions:
         if isinstance(function, Handler):
             call_id, left = new_id(self._clock.now()), deadline - self._clock.monotonic()
             delivery = Delivery(call.payload, call_id, call.idempotency_key, left, trace=call.trace)
-            return _result_of(answer(function, delivery, self._platform), function.name)
+            return result_of(answer(function, delivery, self._platform), function.name)
         context = Context(call.function, call.idempotency_key, 1, deadline, self._clock)
         try:
             value = run(function, payload, context)
@@ -138,48 +139,37 @@ class Functions:
 
     def _over_the_wire(self, value: Any, name: str) -> Result[Json]:
         try:
-            encoded = encode(value)
-            answer = decode(encoded)
-        except (TypeError, ValueError, RecursionError) as error:
-            return Result(
-                Outcome.APP_ERROR,
-                message=f"the function {name!r} returned what is not JSON: {_flaw_of(value)}",
-                reason="not_json",
-                cause=error,
-            )
-        if len(encoded) > self._limit:
-            return Result(
-                Outcome.APP_ERROR,
-                message=f"the function {name!r} returned {len(encoded)} bytes of JSON, at most "
-                f"{self._limit} are allowed; return a reference to the data",
-                reason="response_too_large",
-            )
-        return Result.ok(answer)
+            return Result.ok(decode(written(value, self._limit)))
+        except Undecodable:
+            flaw = not_json(value)
+        except Problem as problem:
+            flaw = problem
+        return Result(
+            Outcome.APP_ERROR,
+            message=f"the function {name!r} has run, and {flaw.message}",
+            reason=flaw.reason,
+            cause=flaw,
+        )
 
 
-def _result_of(found: Answer, name: str) -> Result[Json]:
+def result_of(found: Answer, name: str) -> Result[Json]:
     """Return what a client gets of an app's answer."""
-    failure = found.failure
+    failure, told = found.failure, decode(found.body)
     if failure is None:
-        return Result.ok(decode(found.body))
+        return Result.ok(told, dedup=worth_of(found.dedup))
+    refused = refused_repeat(told, found.dedup, failure.retry_after)
+    if refused is not None:
+        return refused._replace(cause=failure.cause)
     return Result(
         Outcome.APP_ERROR,
         message=f"the function {name!r} raised {failure.type}",
         retry_after=failure.retry_after,
         fault=failure.fault,
+        dedup=found.dedup,
         cause=failure.cause,
     )
 
 
-def _flaw_of(answer: Any) -> str:
-    """Return where an answer is not JSON, and what to return instead."""
-    try:
-        check_json(answer, "answer")
-    except InvalidRequest as error:
-        return str(error)
-    return "return None, bool, int, finite float, str, list or dict"
-
-
-def not_json(error: Undecodable) -> Result[Any]:
+def bad_payload(error: Undecodable) -> Result[Any]:
     """Return the result for a payload that is not JSON."""
     return Result(Outcome.CALLER, message="the payload is not JSON in UTF-8", cause=error)

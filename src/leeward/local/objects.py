@@ -8,7 +8,8 @@
             2026~/may.csv                a symbolic link to them: the object 2026/may.csv
 
 The bytes are written and synced first; the link is the commit point, made in one step, so a crash
-leaves the old object or the new one; it may leave bytes without a link too, which only take room.
+leaves the old object or the new one. It may leave bytes without a link too: the file that writers
+lock has a byte as long as one of them is at work, and the next one that finds it takes them away.
 Reads need no lock: bytes that a link leads to are whole. A part of a name that is followed by a
 slash is a folder with ``~`` behind its name; ``%`` stands before what a file's name cannot hold.
 """
@@ -37,6 +38,7 @@ from leeward.object_calls import (
     Piece,
     PutObject,
 )
+from leeward.sqlite.file_safety import keep_out_of_version_control
 
 PAGE_OBJECTS: Final = 1000
 
@@ -45,6 +47,7 @@ MOST_LOOKS: Final = 100
 
 _DATA: Final = ".data"
 _LOCK: Final = ".lock"
+_LINK: Final = ".link"
 _WRITE: Final = re.compile(r"([A-Za-z0-9._-]{1,80})\.([0-9a-f]{64})")
 _LONGEST: Final = 200
 """Characters of one file's name; a longer part of an object's name is a folder in a folder."""
@@ -91,6 +94,7 @@ class Objects:
         # One by one: `parents` would let others look into those in between.
         for each in (self._folder.parent, self._folder, bucket, bucket / _DATA, path.parent):
             each.mkdir(mode=0o700, parents=True, exist_ok=True)
+        keep_out_of_version_control(self._folder.parent)
         with _locked(bucket, timeout) as free:
             if not free:
                 return Result(Outcome.REJECTED, code="busy", reason="busy")
@@ -225,7 +229,7 @@ def _write(data: Path, body: bytes) -> None:
 
 def _link(data: Path, path: Path, write_id: str) -> None:
     """Let `path` lead to `data`, in one step, and see to it that it stays so after a crash."""
-    fresh = data.parent / f"{write_id}.link"
+    fresh = data.parent / f"{write_id}{_LINK}"
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(os.path.relpath(data, path.parent))
     _sync(data.parent)
@@ -243,14 +247,45 @@ def _sync(folder: Path) -> None:
 
 @contextmanager
 def _locked(bucket: Path, timeout: float) -> Iterator[bool]:
-    """Hold the bucket for one writer; yield False if it was not free within `timeout` seconds."""
+    """Hold the bucket for one writer; yield False if it was not free within `timeout` seconds.
+
+    What the last writer has left is taken away first, if it crashed or failed.
+    """
     import fcntl
 
     descriptor = os.open(bucket / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        yield _lock(fcntl, descriptor, time.monotonic() + timeout)
+        if not _lock(fcntl, descriptor, time.monotonic() + timeout):
+            yield False
+            return
+        if os.fstat(descriptor).st_size:
+            _sweep(bucket)
+        os.ftruncate(descriptor, 1)
+        yield True
+        os.ftruncate(descriptor, 0)  # not where the writer has failed
     finally:
         os.close(descriptor)  # and with it the lock
+
+
+def _sweep(bucket: Path) -> None:
+    """Remove the bytes of a bucket that no link leads to; it must be locked.
+
+    Links are taken as they lie there, by whatever name, and a folder that cannot be read ends it.
+    """
+    linked: set[str] = set()
+    for folder, folders, files in os.walk(bucket, onerror=_fail):
+        if _DATA in folders:
+            folders.remove(_DATA)
+        paths = (Path(folder, name) for name in files)
+        linked.update(path.readlink().name for path in paths if path.is_symlink())
+    for path in (bucket / _DATA).iterdir():
+        made_here = path.suffix == _LINK or _WRITE.fullmatch(path.name)
+        if made_here and path.name not in linked:
+            path.unlink()
+
+
+def _fail(error: OSError) -> None:
+    raise error
 
 
 def _lock(fcntl: Any, descriptor: int, deadline: float) -> bool:

@@ -17,7 +17,8 @@ from leeward.app.handlers import Handler
 from leeward.app.schedules import next_time
 from leeward.clock import Clock
 from leeward.delivery.dispatcher import Accept
-from leeward.delivery.store import PATIENCE, Message, Recipient
+from leeward.delivery.rows import Message, Recipient
+from leeward.delivery.store import PATIENCE
 from leeward.forking import Forkable, watch
 from leeward.sqlite.errors import DatabaseFault
 

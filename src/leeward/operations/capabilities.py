@@ -16,7 +16,7 @@ from leeward.adapter import (
     Scan,
     Store,
 )
-from leeward.calls import OBJECT_VERBS
+from leeward.calls import OBJECT_VERBS, RUN_VERBS
 from leeward.errors import Unsupported
 
 _REMEDIES: Mapping[Capability, str] = {
@@ -30,6 +30,7 @@ _REMEDIES: Mapping[Capability, str] = {
     Capability.COMPOSITE_KEYS: "use a key of one field, or give the table another home",
     Capability.SCAN: "give the table another home",
     Capability.OBJECTS: "give the bucket another home",
+    Capability.WORKFLOWS: "set workflow_target to another target, or to 'local'",
 }
 
 
@@ -44,6 +45,7 @@ POSSIBLE: Mapping[str, frozenset[Capability]] = {
     "delete": _DATA | {Capability.CONDITIONS},
     "scan": frozenset({Capability.SCAN}),
     **dict.fromkeys(OBJECT_VERBS, frozenset({Capability.OBJECTS})),
+    **dict.fromkeys(RUN_VERBS, frozenset({Capability.WORKFLOWS})),
 }
 """What calls of a verb may need. A call is looked at only where a target lacks one of these."""
 
@@ -63,7 +65,7 @@ def needed(call: Call) -> list[Capability]:
         case Store() | Load() | Delete():
             pass
         case _:
-            return [Capability.OBJECTS]
+            return [Capability.WORKFLOWS if call.verb in RUN_VERBS else Capability.OBJECTS]
     wanted = [Capability.TABLES]
     if len(call.key.fields) > 1:
         wanted.append(Capability.COMPOSITE_KEYS)

@@ -65,7 +65,8 @@ class Download:
             CallError: it is an error; `Conflict` if the object was replaced meanwhile,
                 `OutcomeUnknown` if its bytes are not those that were put.
         """
-        from leeward.operations.objects import info_of, target_of
+        from leeward.operations.objects import info_of
+        from leeward.operations.results import target_of
 
         call = self.call
         assert call is not None, "nothing was asked"

@@ -20,7 +20,8 @@ from leeward.adapter import (
     Result,
     Store,
 )
-from leeward.calls import OBJECT_READS, OBJECT_VERBS
+from leeward.calls import OBJECT_READS, OBJECT_VERBS, RUN_VERBS
+from leeward.envelope import NOT_KEPT, NOT_RECOGNISED, RUNNING, UNKNOWN
 from leeward.errors import (
     AllTargetsUnavailable,
     AuthError,
@@ -115,6 +116,22 @@ _REMEDIES: Mapping[str, str] = {
 }
 """What to do about a `reason`, where that is more than its outcome says."""
 
+
+_KNOWN_KEY: Mapping[str, tuple[str, str]] = {
+    RUNNING: (
+        "did not run again: an earlier call with its key is still running",
+        "Ask again later, with idempotency_key={0.idempotency_key!r}.",
+    ),
+    UNKNOWN: (
+        "did not run again: an earlier call with its key may have run, or not",
+        "Find out what happened (idempotency key {0.idempotency_key}), then settle its record.",
+    ),
+    NOT_KEPT: (
+        "did not run again: an earlier call with its key has run, and its result was not kept",
+        "Look up what it has done (idempotency key {0.idempotency_key}).",
+    ),
+}
+"""What an idempotent function says of a key that it knows, and what to do, by the reason."""
 
 LONGEST = 500
 """Characters of what a target has said that go into a message."""
@@ -220,24 +237,30 @@ def _message(call: Call, result: Result[Any]) -> str:
     what, remedy = _WHAT[result.outcome]
     if result.outcome is Outcome.CONFLICT and call.verb in OBJECT_VERBS:
         remedy = "Nothing was changed; look at the object and decide again."
+    if result.outcome is Outcome.CONFLICT and call.verb in RUN_VERBS:
+        remedy = "Nothing was started; give this run another id."
     if result.reason is not None:
         remedy = _REMEDIES.get(result.reason, remedy)
     return f"{_subject(call, result)} {what}{_detail(result)}. {remedy}"
 
 
 def _unknown_message(call: Call, result: Result[Any]) -> str:
-    if isinstance(call, Load) or call.verb in OBJECT_READS:
+    if isinstance(call, Load) or call.verb in OBJECT_READS or call.verb == "get_run":
         return (
             f"{_subject(call, result)} got no usable answer{_detail(result)}. "
             f"Nothing was changed; {'load' if isinstance(call, Load) else 'read'} again."
         )
+    if isinstance(call, Invoke) and (known := _KNOWN_KEY.get(str(result.reason))):
+        what, remedy = known
+        return f"{_subject(call, result)} {what}{_detail(result)}. {remedy.format(call)}"
     certain = "ran, but its answer was lost" if result.executed else "may have run, or not"
-    return f"{_subject(call, result)} {certain}{_detail(result)}. {_next_step(call)}"
+    is_unkeyed = result.dedup == NOT_RECOGNISED
+    return f"{_subject(call, result)} {certain}{_detail(result)}. {_next_step(call, is_unkeyed)}"
 
 
-def _next_step(call: Call) -> str:
+def _next_step(call: Call, is_unkeyed: bool) -> str:
     match call:
-        case Invoke() | Enqueue() if call.effect is Effect.UNSAFE:
+        case Invoke() | Enqueue() if call.effect is Effect.UNSAFE or is_unkeyed:
             return (
                 "It is unsafe to repeat, so leeward did not. Find out what happened before "
                 f"calling again (idempotency key {call.idempotency_key})."
@@ -250,12 +273,15 @@ def _next_step(call: Call) -> str:
             )
         case Store() | Delete():
             return "Load the item to see what is there before writing again."
+        case _ if call.verb in RUN_VERBS:
+            return "Asking again with the same id is safe: there is one run of it."
         case _:
             return "Look at the object to see what is there before writing again."
 
 
 def _subject(call: Call, result: Result[Any]) -> str:
-    thing = f"{call[1]!s} of {call[0]}" if call.verb in OBJECT_VERBS else call[0]
+    named = call.verb in OBJECT_VERBS or call.verb in RUN_VERBS
+    thing = f"{call[1]!s} of {call[0]}" if named else call[0]
     where = ", ".join(_targets_tried(result)) or result.target or "no target"
     return f"{call.verb} {thing!r} on {where}"
 

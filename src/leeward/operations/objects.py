@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from leeward.adapter import Call, Result
 from leeward.config.model import BucketConfig
 from leeward.entropy import new_id
-from leeward.errors import InvalidRequest, LeewardError, Outcome, PayloadTooLarge
+from leeward.errors import InvalidRequest, PayloadTooLarge
 from leeward.object_calls import DeleteObject, HeadObject, ListObjects, PutObject
 from leeward.object_values import ObjectInfo, ObjectPage
 from leeward.operations import arguments
 from leeward.operations.downloads import Download
-from leeward.operations.errors import error_of
+from leeward.operations.results import target_of
 from leeward.values import Promise, StoreReceipt
 
 if TYPE_CHECKING:
@@ -204,12 +204,3 @@ def _listed(call: ListObjects, result: Result[Any]) -> ObjectPage:
 def info_of(found: FoundObject, target: str) -> ObjectInfo:
     """Return what a caller gets of an object that was found at `target`."""
     return ObjectInfo(found.name, found.size, found.revision, target, found.checksum)
-
-
-def target_of(call: Call, result: Result[Any]) -> str:
-    """Return where a call succeeded; raise the error of one that did not."""
-    if result.outcome is not Outcome.OK:
-        raise error_of(call, result)
-    if result.target is None:
-        raise LeewardError(f"{call.verb} came back from no target; this is an error of leeward")
-    return result.target

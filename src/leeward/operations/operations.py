@@ -71,7 +71,7 @@ _ANY_TABLE: Final = TableConfig()
 """What holds for a table that is not configured."""
 
 
-class _Table(NamedTuple):
+class Table(NamedTuple):
     """What holds for a table: its key's fields, and its deadline in seconds."""
 
     key: tuple[str, ...]
@@ -86,10 +86,13 @@ class Operations:
         drivers: in order of preference.
         clock: gives the time.
         definitions: of workflows.
+        otel: tell OpenTelemetry of calls and of the router's decisions.
 
     Attributes:
         router: takes each call to a target.
         functions: the operations on functions.
+        drivers: by target.
+        clock: gives the time.
         closed: set it, and every operation is refused.
     """
 
@@ -99,17 +102,19 @@ class Operations:
         drivers: Sequence[Driver],
         clock: Clock,
         definitions: Iterable[Definition] = (),
+        *,
+        otel: bool = False,
     ) -> None:
-        self.router = router_of(config, drivers, clock)
+        self.router = router_of(config, drivers, clock, otel=otel)
         self.closed = False
         self._config = config
-        self._drivers = {driver.target: driver for driver in drivers}
+        self.drivers = {driver.target: driver for driver in drivers}
         everywhere = frozenset.intersection(*(driver.capabilities for driver in drivers))
         self._lacking = frozenset(Capability) - everywhere
-        self._clock = clock
+        self.clock = clock
         self._limits = OrderLimits({driver.target: driver.limits for driver in drivers})
-        self._tables: dict[str, _Table] = {}
-        self.functions = FunctionOperations(config.functions, self._limits, clock, self._check)
+        self._tables: dict[str, Table] = {}
+        self.functions = FunctionOperations(config.functions, self._limits, clock, self.check)
         self._events: EventOperations | None = None
         self._objects: ObjectOperations | None = None
         self._definitions = definitions
@@ -130,8 +135,8 @@ class Operations:
         self._check_item(item)
         if if_absent is not False or if_revision is not None:
             arguments.check_condition(if_absent, if_revision)
-        now = self._clock.now()
-        known = self._table(table)
+        now = self.clock.now()
+        known = self.table(table)
         call = Store(
             table,
             self._key_of(item, known.key),
@@ -143,17 +148,17 @@ class Operations:
             if_revision,
         )
         seconds = known.seconds if timeout is None else arguments.check_timeout(timeout)
-        self._check(call)
+        self.check(call)
         return call, seconds, results.stored
 
     def load_data(
         self, table: str, key: str | Mapping[str, str], timeout: float | None
     ) -> Operation[Load, Record | None]:
         """Load an item."""
-        known = self._table(table)
+        known = self.table(table)
         call = Load(table, arguments.key_of(key, known.key, self._limits))
         seconds = known.seconds if timeout is None else arguments.check_timeout(timeout)
-        self._check(call)
+        self.check(call)
         return call, seconds, self._loaded
 
     def delete_data(
@@ -164,15 +169,15 @@ class Operations:
         timeout: float | None,
     ) -> Operation[Delete, StoreReceipt]:
         """Delete an item."""
-        known = self._table(table)
+        known = self.table(table)
         call = Delete(
             table,
             arguments.key_of(key, known.key, self._limits),
-            self._clock.now(),
+            self.clock.now(),
             arguments.check_condition(False, if_revision),
         )
         seconds = known.seconds if timeout is None else arguments.check_timeout(timeout)
-        self._check(call)
+        self.check(call)
         return call, seconds, results.deleted
 
     @property
@@ -181,7 +186,7 @@ class Operations:
         if self._events is None:
             from leeward.operations.events import EventOperations
 
-            self._events = EventOperations(self._config, self._limits, self._clock, self._check)
+            self._events = EventOperations(self._config, self._limits, self.clock, self.check)
         return self._events
 
     @property
@@ -191,7 +196,7 @@ class Operations:
             from leeward.operations.objects import ObjectOperations
 
             self._objects = ObjectOperations(
-                self._config.buckets, self._limits, self._clock, self._check
+                self._config.buckets, self._limits, self.clock, self.check
             )
         return self._objects
 
@@ -201,16 +206,16 @@ class Operations:
         Raises:
             LeewardError: the client is closed, or the workflows are not configured well.
         """
-        from leeward.operations.workflows import Workflows
+        from leeward.operations.own_tables import OwnTables
+        from leeward.operations.workflows import Means, Workflows
 
         with self._opening:
             if self._workflows is None and not self.closed:
                 self._workflows = Workflows(
                     self._config,
-                    list(self._drivers.values()),
+                    list(self.drivers.values()),
                     self._definitions,
-                    self._invoke_step,
-                    self._clock,
+                    Means(self._invoke_step, self.router, OwnTables(self), self.clock),
                 )
             if self._workflows is None:
                 raise LeewardError("this client is closed, and nothing was started; open a new one")
@@ -220,7 +225,7 @@ class Operations:
         """Let the steps under way end, for a moment, and close the journal, if one is open."""
         with self._opening:
             if self._workflows is not None:
-                self._workflows.engine.close()
+                self._workflows.runs.close()
                 self._workflows = None
 
     def targets(self) -> list[TargetStatus]:
@@ -229,31 +234,31 @@ class Operations:
 
         return [
             status_of(driver, self.router.evidence(driver.target), self._config)
-            for driver in self._drivers.values()
+            for driver in self.drivers.values()
         ]
 
     def native(self, target: str, service: str) -> object:
         """Return the vendor's own client of a service."""
         arguments.check_name(service, "service")
-        return self._drivers[self.check_target(target)].native(service)
+        return self.drivers[self.check_target(target)].native(service)
 
     def probe(self, target: str) -> ProbeReport:
         """Look whether a target works."""
         from leeward.operations.status import probe_of
 
-        return probe_of(self._drivers[self.check_target(target)], self._clock)
+        return probe_of(self.drivers[self.check_target(target)], self.clock)
 
     def check_target(self, target: str) -> str:
         """Check the name of a target of the order."""
-        if arguments.check_name(target, "target") not in self._drivers:
+        if arguments.check_name(target, "target") not in self.drivers:
             raise ConfigError(
-                f"no target {target!r} in the order; it has {', '.join(self._drivers)}"
+                f"no target {target!r} in the order; it has {', '.join(self.drivers)}"
             )
         return target
 
     def narrowed(self, call: Call, targets: str | Sequence[str]) -> tuple[str, ...]:
         """Check the targets that a caller narrows the order to, for one call."""
-        return arguments.check_targets(targets, self._drivers, self.router.candidates(call))
+        return arguments.check_targets(targets, self.drivers, self.router.candidates(call))
 
     def _invoke_step(
         self,
@@ -269,21 +274,22 @@ class Operations:
         )
         return finish(call, self.router.perform(call, seconds))
 
-    def _check(self, call: Call) -> None:
+    def check(self, call: Call) -> None:
         """Refuse a call of a closed client, and one that a target could not serve."""
         if self.closed:
             raise LeewardError("this client is closed, and nothing was sent; open a new one")
         lacking = self._lacking
         if not (lacking.isdisjoint(POSSIBLE[call.verb]) or lacking.isdisjoint(needed(call))):
-            require(call, [self._drivers[name] for name in self.router.candidates(call)])
+            require(call, [self.drivers[name] for name in self.router.candidates(call)])
 
-    def _table(self, table: str) -> _Table:
+    def table(self, table: str) -> Table:
+        """Return what holds for a table, by its logical name."""
         known = self._tables.get(table) if type(table) is str else None
         if known is not None:
             return known
         checked = arguments.check_name(table, "table")
         configured = self._config.tables.get(checked) or _ANY_TABLE
-        known = _Table(configured.key, configured.timeout or DATA_TIMEOUT)
+        known = Table(configured.key, configured.timeout or DATA_TIMEOUT)
         if len(self._tables) >= MOST_KNOWN:
             self._tables.clear()
         self._tables[table] = known
@@ -313,4 +319,4 @@ class Operations:
             )
 
     def _loaded(self, call: Load, result: Result[Any]) -> Record | None:
-        return results.loaded(call, result, self._clock.now())
+        return results.loaded(call, result, self.clock.now())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from leeward.adapter import Delete, Enqueue, Invoke, Load, Publish, Result, Store, Stored
+from leeward.adapter import Call, Delete, Enqueue, Invoke, Load, Publish, Result, Store, Stored
 from leeward.errors import CallError, LeewardError, Outcome
 from leeward.values import (
     Attempt,
@@ -26,31 +26,31 @@ if TYPE_CHECKING:
 
 def invoked(call: Invoke, result: Result[Json]) -> InvokeResult:
     """Conclude `invoke`."""
-    target = _target_of_success(call, result)
+    target = target_of(call, result)
     return InvokeResult(result.value, target, call.idempotency_key, result.attempts)
 
 
 def enqueued(call: Enqueue, result: Result[None]) -> Receipt:
     """Conclude `enqueue`."""
-    target = _target_of_success(call, result)
+    target = target_of(call, result)
     return Receipt(Promise.ACCEPTED, target, call.idempotency_key, result.attempts)
 
 
 def stored(call: Store, result: Result[str]) -> StoreReceipt:
     """Conclude `store_data`."""
-    target = _target_of_success(call, result)
+    target = target_of(call, result)
     return StoreReceipt(Promise.COMMITTED, target, result.value, result.resolved, result.attempts)
 
 
 def deleted(call: Delete, result: Result[None]) -> StoreReceipt:
     """Conclude `delete_data`."""
-    target = _target_of_success(call, result)
+    target = target_of(call, result)
     return StoreReceipt(Promise.COMMITTED, target, None, result.resolved, result.attempts)
 
 
 def loaded(call: Load, result: Result[Stored | None], now: float) -> Record | None:
     """Conclude `load_data`. What has expired by `now` (Unix seconds) is not there any more."""
-    target = _target_of_success(call, result)
+    target = target_of(call, result)
     found = result.value
     if found is None or (found.expires_at is not None and found.expires_at <= now):
         return None
@@ -115,7 +115,8 @@ def _time_of(seconds: float) -> datetime:
         return datetime.max.replace(tzinfo=UTC)
 
 
-def _target_of_success(call: Invoke | Enqueue | Store | Load | Delete, result: Result[Any]) -> str:
+def target_of(call: Call, result: Result[Any]) -> str:
+    """Return where a call succeeded; raise the error of one that did not."""
     if result.outcome is not Outcome.OK:
         from leeward.operations.errors import error_of
 

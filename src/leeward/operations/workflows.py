@@ -9,24 +9,46 @@ from collections.abc import Iterable, Sequence
 from importlib import import_module
 from operator import attrgetter
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leeward.adapter import Driver
 from leeward.clock import Clock
 from leeward.config import Config
-from leeward.errors import ConfigError, InvalidRequest, Unsupported
+from leeward.errors import ConfigError, InvalidRequest
 from leeward.items import check_json
 from leeward.values import Json
-from leeward.workflow.engine import EMBEDDED, Engine, by_name
+from leeward.workflow.engine import EMBEDDED, Engine
+from leeward.workflow.known import by_name
 from leeward.workflow.model import Definition
 from leeward.workflow.runs import Run
 from leeward.workflow.steps import Invoke
+
+if TYPE_CHECKING:
+    from leeward.app.idempotency.store import TableClient
+    from leeward.operations.deployed_runs import DeployedRuns
+    from leeward.routing import FailoverDriver
 
 JOURNAL: Final = Path(".leeward/local.workflows.sqlite3")
 """The journal where no embedded target is open to say where its files are."""
 
 WAIT: Final = 60.0
 """Seconds that a caller waits for a run, if it does not say."""
+
+
+class Means(NamedTuple):
+    """What runs need of their client.
+
+    Attributes:
+        invoke: calls a step's function.
+        router: takes calls to the targets.
+        table: keeps items in the client's tables.
+        clock: gives the time.
+    """
+
+    invoke: Invoke
+    router: FailoverDriver
+    table: TableClient
+    clock: Clock
 
 
 class Workflows:
@@ -36,8 +58,10 @@ class Workflows:
         config: names workflows, and where runs live.
         drivers: of the client.
         definitions: given in Python.
-        invoke: calls a step's function.
-        clock: gives the time.
+        means: of the client.
+
+    Attributes:
+        runs: where they live, embedded or at a target.
 
     Raises:
         ConfigError: a definition cannot be loaded, two have one name, or it is not said where runs
@@ -50,22 +74,35 @@ class Workflows:
         config: Config,
         drivers: Sequence[Driver],
         definitions: Iterable[Definition],
-        invoke: Invoke,
-        clock: Clock,
+        means: Means,
     ) -> None:
-        known = [*definitions, *loaded(config)]
-        by_name(known)
-        path = _journal(config, drivers)
-        self.engine = Engine(invoke, known, path=path, clock=clock)
+        known = by_name([*definitions, *loaded(config)])
+        target = _target(config, drivers)
+        own = [driver for driver in drivers if driver.target == target]
+        self.runs: Engine | DeployedRuns
+        if target.partition(":")[0] == EMBEDDED:
+            path = own[0].native("workflows") if own else JOURNAL
+            path = path if isinstance(path, Path) else None
+            self.runs = Engine(means.invoke, known.values(), path=path, clock=means.clock)
+        elif own:
+            from leeward.operations.deployed_runs import DeployedRuns
+
+            self.runs = DeployedRuns(own[0], means.router, known, means.table, means.clock)
+        else:
+            order = ", ".join(driver.target for driver in drivers)
+            raise ConfigError(
+                f"workflow_target is {target!r}, which is not in the order ({order}); add it, or "
+                "set another one"
+            )
 
     def start(self, workflow: str, value: Json, id: str) -> Run:
         """Start a run, unless there is one of this id."""
         check_json(value, "value")
-        return self.engine.start(workflow, value, id)
+        return self.runs.start(workflow, value, id)
 
     def wait(self, workflow: str, id: str, timeout: float | None) -> Run:
         """Wait for the end of a run."""
-        return self.engine.wait(workflow, id, WAIT if timeout is None else _seconds(timeout))
+        return self.runs.wait(workflow, id, WAIT if timeout is None else _seconds(timeout))
 
 
 def loaded(config: Config) -> list[Definition]:
@@ -74,7 +111,11 @@ def loaded(config: Config) -> list[Definition]:
     Raises:
         ConfigError: one of them cannot be loaded, or has another name.
     """
-    return [_loaded(name, each.definition, config) for name, each in config.workflows.items()]
+    return [
+        _loaded(name, each.definition, config)
+        for name, each in config.workflows.items()
+        if each.definition is not None
+    ]
 
 
 def _loaded(name: str, spec: str, config: Config) -> Definition:
@@ -110,28 +151,17 @@ def _imported(spec: str, where: str) -> object:
         ) from error
 
 
-def _journal(config: Config, drivers: Sequence[Driver]) -> Path | None:
-    """Return where the journal of the embedded engine is; None keeps it in memory."""
-    targets = [driver.target for driver in drivers]
-    target = config.workflow_target
-    if target is None:
-        if len(targets) > 1:
-            raise ConfigError(
-                f"runs of workflows live in one place, and the order has {', '.join(targets)}; set "
-                "workflow_target in leeward.toml, to 'local' for the embedded engine"
-            )
-        (target,) = targets
-    if target.partition(":")[0] != EMBEDDED:
-        raise Unsupported(
-            f"{target} starts no workflows in this version; export the workflow, and start it with "
-            "the cloud's own tools, or set workflow_target = 'local' for the embedded engine",
-            target=target,
+def _target(config: Config, drivers: Sequence[Driver]) -> str:
+    """Return the target at which runs live."""
+    if config.workflow_target is not None:
+        return config.workflow_target
+    if len(drivers) > 1:
+        order = ", ".join(driver.target for driver in drivers)
+        raise ConfigError(
+            f"runs of workflows live in one place, and the order has {order}; set "
+            "workflow_target in leeward.toml, to 'local' for the embedded engine"
         )
-    for driver in drivers:
-        if driver.target == target:
-            path = driver.native("workflows")
-            return path if isinstance(path, Path) else None
-    return JOURNAL
+    return drivers[0].target
 
 
 def _seconds(timeout: object) -> float:

@@ -6,6 +6,7 @@ the next target is asked. Which one that is, is chosen anew each time.
 
 from __future__ import annotations
 
+from leeward.envelope import RUNNING
 from leeward.errors import Outcome
 from leeward.routing.budget import spend_failover, spend_retry
 from leeward.routing.call import (
@@ -19,6 +20,7 @@ from leeward.routing.call import (
 )
 from leeward.routing.choice import choose
 from leeward.routing.circuit import Random, State
+from leeward.routing.keys import KNOWN_KEY
 from leeward.routing.outcomes import TABLE, May
 from leeward.routing.transitions import circuits_of, tell
 
@@ -26,6 +28,8 @@ from leeward.routing.transitions import circuits_of, tell
 def go_on(state: CallState, ended: AttemptEnded, now: float, random: Random) -> Decision:
     """Send again, to the same target or another, if table, caps, budgets and time allow it."""
     row, rules, policy = TABLE[ended.outcome], state.rules, state.health.policy
+    if ended.outcome is Outcome.AMBIGUOUS and ended.reason in KNOWN_KEY:
+        return _ask_later(state, ended, now, random)
     if row.again is May.NEVER and row.move is May.NEVER:
         return end(state, ended.outcome.value)
     attempts, left = attempts_left(state), state.deadline - now
@@ -58,6 +62,24 @@ def go_on(state: CallState, ended: AttemptEnded, now: float, random: Random) -> 
     reach = len(state.able) if state.proved else policy.max_targets
     some_rest = free and len(set(state.tried)) < min(len(state.able), reach)
     return end(state, "no_other_target" if some_rest else "no_other")
+
+
+def _ask_later(state: CallState, ended: AttemptEnded, now: float, random: Random) -> Decision:
+    """Wait for the earlier run that has the key, if it still runs, and ask again.
+
+    Nothing ran and the target is well, so neither caps nor budgets count: time does, and the target
+    says how long to wait. Shortly before the deadline it is asked once more.
+    """
+    why = str(ended.reason)
+    if why != RUNNING or not state.rules.same:
+        return end(state, why)
+    policy, target = state.health.policy, state.tried[ended.attempt - 1]
+    longest = state.deadline - now - policy.least_attempt - _least_time(state, target)
+    if longest < policy.wait_least:
+        return end(state, why)
+    seconds = _pause(state, max(ended.retry_after or 0.0, policy.wait_least), random)
+    _tell_of(state, "retry", target, why)
+    return state._replace(may_move=state.rules.elsewhere), (Pause(min(seconds, longest), target),)
 
 
 def after_pause(state: CallState, target: str, now: float) -> Decision:

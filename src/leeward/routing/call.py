@@ -12,6 +12,8 @@ the call well is under way, nothing further is sent.
   that no earlier attempt ran;
 * after one unresolved AMBIGUOUS attempt the call ends well or as unknown, whatever comes later;
 * a write whose answer was lost is read back before anything is sent again;
+* while an earlier call with the same key runs, and only then, it is asked for as often as time
+  allows;
 * nothing starts after the deadline.
 """
 
@@ -150,6 +152,7 @@ class AttemptEnded(NamedTuple):
         retry_after: seconds that its target asked to wait; None if it did not.
         cut_off: it took all the time that it was given.
         early: that was less than is evidence.
+        reason: the result's own word for a special case.
     """
 
     attempt: int
@@ -157,6 +160,7 @@ class AttemptEnded(NamedTuple):
     retry_after: float | None = None
     cut_off: bool = False
     early: bool = False
+    reason: str | None = None
 
 
 class ReadBackDone(NamedTuple):

@@ -11,6 +11,7 @@ from collections.abc import Generator, Iterable
 from typing import Any, TypeAlias
 
 from leeward.adapter import Call, Publish, Result
+from leeward.envelope import NOT_RECOGNISED
 from leeward.errors import Outcome
 from leeward.routing.attempt_time import is_used_up
 from leeward.routing.batches import Batch, all_taken
@@ -30,6 +31,7 @@ from leeward.routing.call import (
     begin,
     step,
 )
+from leeward.routing.keys import KNOWN_KEY, as_it_is, is_unkeyed, note
 from leeward.routing.readback import judge
 from leeward.routing.results import refusal, result_of
 from leeward.values import Attempt
@@ -48,13 +50,16 @@ def execute(
 
     `only` narrows the targets, for this call. Raise `ConfigError` if none may serve it.
     """
+    declared = call
+    if core.health.keys:
+        call = as_it_is(core.health, call)
     state, commands = begin(core, call, started, timeout, only)
     if not commands:
         return refusal(state.why, state.able, state.retry_after)
     try:
         command, began, now, answer = yield commands
     except GeneratorExit:
-        _History(core, call, started, state).give_up(commands, started)
+        _History(core, declared, started, state).give_up(commands, started)
         raise
     target, result = command.target, result_of(call, answer)
     well = all_taken(call, result, target) if isinstance(call, Publish) else result
@@ -62,6 +67,8 @@ def execute(
         # Almost every call ends here: `step` would say the same, and a history would be of one.
         assert isinstance(command, Dispatch)
         core.health.succeeded(command, began, now)
+        if well.dedup is not None:
+            note(core.health, target, declared, well.dedup)
         attempt = Attempt(
             target,
             began - started,
@@ -75,10 +82,10 @@ def execute(
         )
         if len(commands) > 1:
             others = [each for each in commands if each is not command]
-            _History(core, call, started, state).give_up(others, now)
+            _History(core, declared, started, state).give_up(others, now)
         return Result._make((*well[:_TARGET], target, (attempt,), well.resolved))
 
-    history = _History(core, call, started, state)
+    history = _History(core, declared, started, state)
     running = [each for each in commands if type(each) is not Pause]
     return (yield from _go_on(history, state, running, (command, began, now, answer)))
 
@@ -105,9 +112,11 @@ def _go_on(history: _History, state: CallState, running: list[Command], reply: R
 class _History:
     """The attempts of a call, and the results that it may end with."""
 
-    def __init__(self, core: Core, call: Call, started: float, state: CallState) -> None:
+    def __init__(self, core: Core, declared: Call, started: float, state: CallState) -> None:
+        """Begin with the call as it was declared; its state has it as it is to be treated."""
         self._core = core
-        self._call = call
+        self._declared = declared
+        self._call = call = state.call
         self._started = started
         self._number = state.number
         self._batch = Batch(call) if isinstance(call, Publish) else None
@@ -133,9 +142,13 @@ class _History:
             self._last = command.target, result
             if outcome is Outcome.AMBIGUOUS and not self._unknown[1].executed:
                 self._unknown = self._last
+            if result.dedup is not None:
+                note(self._core.health, command.target, self._declared, result.dedup)
             cut_off = is_used_up(command.timeout, began, now)
             early = cut_off and command.early
-            event = AttemptEnded(command.attempt, outcome, retry_after, cut_off, early)
+            event = AttemptEnded(
+                command.attempt, outcome, retry_after, cut_off, early, result.reason
+            )
         self._weigh(command, outcome, result.reason, began, now)
         self._attempts.append(
             Attempt(
@@ -165,6 +178,8 @@ class _History:
         if outcome is Outcome.OK:
             health.succeeded(command, began, now)
             return
+        if outcome is Outcome.AMBIGUOUS and reason in KNOWN_KEY:
+            outcome = Outcome.APP_ERROR  # the function is well: it has answered
         from leeward.routing.evidence import Answered, weigh_failure
 
         weigh_failure(health, Answered(command, began, now), outcome, reason)
@@ -191,12 +206,16 @@ class _History:
         self._core.health.history.append((state.number, call.verb, call[0], attempts, why))
         if state.ending is Ending.RESOLVED:
             target, found = self._found
-            revision = found.value.revision if found.value else None
-            return Result(Outcome.OK, revision, target=target, attempts=attempts, resolved=True)
+            value = found.value
+            if call.verb != "start_run":
+                value = value.revision if value else None
+            return Result(Outcome.OK, value, target=target, attempts=attempts, resolved=True)
         target, last = self._unknown if state.ending is Ending.UNKNOWN else self._last
         if self._batch:
             last = self._batch.conclude(last)
             target = last.target or target
+        if call is not self._declared and is_unkeyed(call):
+            last = last._replace(dedup=NOT_RECOGNISED)
         return last._replace(target=target, attempts=attempts)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from leeward.envelope import NOT_KEPT, RUNNING, UNKNOWN
 from leeward.routing.health import Health
 from leeward.values import Attempt
 
@@ -31,6 +32,9 @@ ENDINGS: Final = {
     "no_other_target": "no other target may be asked now",
     "failover_budget": "too many calls had already left a target that counts as well",
     "another_write": "the item holds another write, and nothing proves which one came first",
+    RUNNING: "an earlier call with its key still ran, and too little time was left to wait",
+    UNKNOWN: "an earlier call with its key may have run, and its function does not know",
+    NOT_KEPT: "an earlier call with its key has run, and its result was not kept",
     "isolated": "an operator has taken its targets out",
     "all_down": "all targets are down",
     "local_outage": "this machine has no network",

@@ -33,6 +33,9 @@ DATA = frozenset(
 )
 """The capabilities that only the home of a table or bucket needs."""
 
+RUNS = frozenset({Capability.WORKFLOWS, Capability.SINGLE_STARTS})
+"""The capabilities that only the target at which runs live needs."""
+
 
 class FailoverDriver(Driver):
     """Try targets in order, and move on only where the outcome table allows it.
@@ -46,6 +49,7 @@ class FailoverDriver(Driver):
             driver it is that one. With several and no home, a data call raises `ConfigError`.
         homes: table to the target that owns it.
         bucket_homes: bucket to the target that owns it.
+        runs: the target at which runs of workflows live; by default the first one.
         groups: verb and name of a function or bus to the targets that serve it, where they are not
             the whole order.
         weights: target to the share of calls, in [0, 1], that it is asked for first although it is
@@ -63,6 +67,7 @@ class FailoverDriver(Driver):
         home: str | None = None,
         homes: Mapping[str, str] = NOTHING,
         bucket_homes: Mapping[str, str] = NOTHING,
+        runs: str | None = None,
         groups: Mapping[tuple[str, str], select.Group] = select.NO_GROUPS,
         weights: Mapping[str, float] = NOTHING,
         fail_back: str = "prefer_primary",
@@ -78,7 +83,9 @@ class FailoverDriver(Driver):
         order = tuple(self._drivers)
         if home is None and len(order) == 1:
             home = order[0]
-        self._targets = select.Targets(order, home, homes, groups, weights, fail_back, bucket_homes)
+        self._targets = select.Targets(
+            order, home, homes, groups, weights, fail_back, bucket_homes, runs
+        )
         self.target = ",".join(order)
         self.capabilities = self._common_capabilities()
         self.limits = Limits.smallest([driver.limits for driver in drivers])
@@ -208,7 +215,7 @@ class FailoverDriver(Driver):
             self._shared.background.close()
 
     def _common_capabilities(self) -> frozenset[Capability]:
-        """Return what every target can do; for data, what every home can do."""
+        """Return what every target can do; for data and runs, what those can that have them."""
         everywhere = frozenset.intersection(*(d.capabilities for d in self._drivers.values()))
         homes = {
             self._targets.home,
@@ -217,4 +224,5 @@ class FailoverDriver(Driver):
         }
         owners = [each.capabilities for name, each in self._drivers.items() if name in homes]
         at_home = frozenset.intersection(*owners) if owners else frozenset[Capability]()
-        return (everywhere - DATA) | (at_home & DATA)
+        runs = self._drivers[self._targets.runs or self._targets.order[0]].capabilities
+        return (everywhere - DATA - RUNS) | (at_home & DATA) | (runs & RUNS)

@@ -110,6 +110,7 @@ class Health:
         seen_at: when anything happened last, in monotonic seconds.
         good_at: the last success of all.
         heartbeat: whether this process itself was running.
+        keys: target and function to what a key is worth there, where that is less than declared.
         silent: circuits of targets that calls avoid, because they do not answer now.
         early_tokens: how many calls may be given up early.
     """
@@ -128,7 +129,7 @@ class Health:
         ),
         *("calls", "epoch", "watchful", "careful", "arranged", "seen_at", "good_at"),
         *("failovers", "poison", "local", "unreached", "hedges", "hedges_at", "current"),
-        *("early_tokens", "heartbeat", "marks", "poison_key", "silent"),
+        *("early_tokens", "heartbeat", "keys", "marks", "poison_key", "silent"),
     )
 
     def __init__(self, targets: Targets, random: Random, policy: RoutingPolicy = DEFAULT) -> None:
@@ -160,6 +161,7 @@ class Health:
         self.silent: dict[Circuit, None] = {}
         self.early_tokens = policy.early_burst
         self.heartbeat = Heartbeat(policy.heartbeat_pace, policy.heartbeat_rest)
+        self.keys: dict[tuple[str, str], str] = {}
 
     def start(self, target: str, call: Call, now: float) -> Circuit:
         """Note that an attempt starts; return the circuit that it counts for."""

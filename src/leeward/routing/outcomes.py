@@ -9,7 +9,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from leeward.adapter import Call, Delete, Enqueue, Invoke, Store
-from leeward.calls import OBJECT_WRITES
+from leeward.calls import OBJECT_WRITES, RUN_VERBS
 from leeward.errors import Outcome
 from leeward.values import Effect
 
@@ -103,6 +103,10 @@ KEYED_AT_ONE_TARGET = Rules(same=True, elsewhere=False, pinned=True)
 call with the same key may have run there."""
 WRITE = Rules(same=True, elsewhere=False, read_back=True)
 """A write carries one write id through all its attempts and has one home: so it stays there."""
+STARTED_ONCE = Rules(same=False, elsewhere=False, read_back=True)
+"""A start of a run where the target does not keep two of one id apart."""
+AT_ITS_TARGET = Rules(same=True, elsewhere=False)
+"""A look at a run, or its end, may be asked for again; the run is at one target alone."""
 
 
 def rules_of(call: Call) -> Rules:
@@ -121,4 +125,8 @@ def rules_of(call: Call) -> Rules:
         case Store() | Delete():
             return WRITE
         case _:
+            if call.verb == "start_run":
+                return WRITE if getattr(call, "repeatable", False) else STARTED_ONCE
+            if call.verb in RUN_VERBS:
+                return AT_ITS_TARGET
             return WRITE if call.verb in OBJECT_WRITES else HARMLESS

@@ -47,6 +47,10 @@ class RoutingPolicy(NamedTuple):
     """Share by which a Retry-After is lengthened at most, so that clients that were told the same
     number do not come back together. Our own choice."""
 
+    wait_least: float = 0.5
+    """Seconds between two questions for the result of an earlier call with the same key, which
+    still runs. Our own choice: the function says itself how long to wait."""
+
     time_limit_margin: float = 1.0
     """Seconds that an attempt at an unsafe function is given beyond the function's own limit, for
     the way there and back. Our own choice."""

@@ -27,6 +27,10 @@ def question(call: Call) -> Call:
         from leeward.routing.object_readback import question_of_object
 
         return question_of_object(call)
+    if call.verb == "start_run":
+        from leeward.run_calls import GetRun
+
+        return GetRun(call[0], str(call[1]))
     assert isinstance(call, Store | Delete), "only writes are read back"
     return Load(call.table, call.key)
 
@@ -39,10 +43,21 @@ def judge(call: Call, found: Result[Any]) -> Verdict:
         from leeward.routing.object_readback import judge_object
 
         return judge_object(call, found.value)
+    if call.verb == "start_run":
+        return _judge_start(call, found.value)
     if isinstance(call, Store):
         return _judge_store(call, found.value)
     assert isinstance(call, Delete), "only writes are read back"
     return _judge_delete(call, found.value)
+
+
+def _judge_start(call: Call, found: Any) -> Verdict:
+    from leeward.run_calls import StartRun, has_input
+
+    assert isinstance(call, StartRun)
+    if found is None:
+        return Verdict.OPEN
+    return Verdict.OURS if has_input(found, call.input) else Verdict.LOST
 
 
 def _judge_delete(call: Delete, found: Stored | None) -> Verdict:

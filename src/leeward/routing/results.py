@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from leeward.adapter import Call, Load, Page, Publish, Result, Scan, Store, Stored
-from leeward.calls import OBJECT_VERBS
+from leeward.calls import OBJECT_VERBS, RUN_VERBS
 from leeward.errors import LeewardError, Outcome
 
 _VALUES: dict[type[Call], type | tuple[type, ...]] = {
@@ -31,6 +31,8 @@ def result_of(call: Call, answer: object) -> Result[Any]:
             from leeward.routing.object_results import is_sound
 
             return answer if is_sound(call, value) else _UNSOUND
+        if kind is None and call.verb in RUN_VERBS:
+            return answer if _is_run(call.verb, value) else _UNSOUND
         if kind is not None and not isinstance(value, kind):
             return _UNSOUND
         return answer if type(call) is not Publish or _has_entries(value) else _UNSOUND
@@ -50,6 +52,14 @@ def refusal(why: str, able: tuple[str, ...], retry_after: float | None) -> Resul
     outcome = Outcome.AMBIGUOUS if why == "poison_suspected" else Outcome.NOT_SENT
     target = able[0] if len(able) == 1 else None
     return Result(outcome, code=why, reason=why, retry_after=retry_after, target=target)
+
+
+def _is_run(verb: str, value: Any) -> bool:
+    from leeward.run_calls import FoundRun
+
+    if verb == "abort_run":
+        return value is None or value is True
+    return isinstance(value, FoundRun) or (verb == "get_run" and value is None)
 
 
 def _has_entries(value: Any) -> bool:

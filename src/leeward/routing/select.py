@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from leeward.adapter import Call, Delete, Load, Scan, Store
-from leeward.calls import OBJECT_VERBS
+from leeward.calls import OBJECT_VERBS, RUN_VERBS
 from leeward.errors import ConfigError
 from leeward.routing.outcomes import Rules
 from leeward.values import NOTHING
@@ -48,6 +48,7 @@ class Targets(NamedTuple):
         weights: as of a `Group`, for the whole order.
         fail_back: likewise.
         bucket_homes: bucket to the target that owns it.
+        runs: the target at which runs of workflows live; None for the preferred one.
     """
 
     order: tuple[str, ...]
@@ -57,6 +58,7 @@ class Targets(NamedTuple):
     weights: Mapping[str, float] = NOTHING
     fail_back: str = "prefer_primary"
     bucket_homes: Mapping[str, str] = NOTHING
+    runs: str | None = None
 
 
 def candidates(targets: Targets, call: Call, rules: Rules) -> tuple[str, ...]:
@@ -68,6 +70,8 @@ def candidates(targets: Targets, call: Call, rules: Rules) -> tuple[str, ...]:
         return (home_of(targets, call.table),)
     if call.verb in OBJECT_VERBS:
         return (home_of(targets, call[0], "bucket"),)
+    if call.verb in RUN_VERBS:
+        return (targets.order[0] if targets.runs is None else targets.runs,)
     order = targets.order
     if targets.groups:
         order = group_of(targets, call).targets

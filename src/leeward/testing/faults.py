@@ -16,7 +16,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from leeward.adapter import Call, Driver, Publish, Result, WrappingDriver
-from leeward.calls import OBJECT_VERBS
+from leeward.calls import OBJECT_VERBS, RUN_VERBS
 from leeward.errors import ConfigError, Outcome
 from leeward.values import Event
 
@@ -61,7 +61,8 @@ _VERBS: Mapping[str, str] = {
     "delete": "delete",
     "delete_data": "delete",
     "scan": "scan",
-    **{verb: verb for verb in OBJECT_VERBS},
+    **{verb: verb for verb in OBJECT_VERBS | RUN_VERBS},
+    "start_workflow": "start_run",
 }
 """The client's methods and the calls of a driver (`leeward.calls`) to the verb of the call."""
 

@@ -51,7 +51,7 @@ class Means(NamedTuple):
     journal: Journal
     invoke: Invoke
     clock: Clock
-    is_closing: Callable[[], bool]
+    is_closing: Callable[[], bool] = lambda: False
 
 
 class Drive:

@@ -14,120 +14,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
 from leeward.errors import ConfigError
 from leeward.values import Effect, EffectName, Json
+from leeward.workflow import model
+from leeward.workflow.arguments import (
+    Function,
+    Named,
+    Resolve,
+    by_own_name,
+    effect_of,
+    kind_of,
+    retry_of,
+    template_of,
+    whole_seconds,
+)
+from leeward.workflow.blocks import AttemptBlock, Choice, ParallelBlock, refuse_loose
 from leeward.workflow.checks import check_definition
 from leeward.workflow.durations import seconds_of
-from leeward.workflow.expressions import frozen
-from leeward.workflow.model import (
-    INPUT,
-    Attempt,
-    Block,
-    Branch,
-    Case,
-    Choose,
-    Definition,
-    Each,
-    Fail,
-    Handler,
-    Node,
-    Parallel,
-    Reference,
-    Saga,
-    Step,
-    Stop,
-    Template,
-    Undo,
-    Wait,
-)
 from leeward.workflow.reading import STEP_TIMEOUT, UNDO_RETRY
-from leeward.workflow.retry import Retry, checked_retry
-from leeward.workflow.symbols import Ref, Test, condition_of
+from leeward.workflow.retry import Retry
+from leeward.workflow.symbols import Ref
 from leeward.workflow.trace import Trace, users_line
-
-
-class Named(NamedTuple):
-    """What an app knows of one of its functions.
-
-    Attributes:
-        name: the logical name.
-        effect: what repeating a call would do.
-        timeout: seconds that it may take, or None.
-    """
-
-    name: str
-    effect: Effect = Effect.UNSAFE
-    timeout: float | None = None
-
-
-Function: TypeAlias = str | Callable[..., Any]
-"""A logical name, or a function of the app."""
-
-Resolve: TypeAlias = Callable[[Callable[..., Any]], Named]
-"""Tells of a function object what it is called by."""
-
-
-class AttemptBlock:
-    """What `Flow.attempt` gives: `on` adds a handler."""
-
-    def __init__(self, trace: Trace, id: str) -> None:
-        self._trace = trace
-        self._id = id
-
-    @contextmanager
-    def on(self, *errors: str) -> Iterator[Ref]:
-        """Handle errors of these names with what the block adds; `ANY` is every name.
-
-        It gives a reference to the error: its fields are `name` and `steps`.
-
-        Raises:
-            ConfigError: other nodes were added since the attempt.
-        """
-        self._trace.last_attempt(self._id)
-        with self._trace.collected() as body:
-            yield Ref(Reference(self._id))
-        self._trace.add_handler(self._id, Handler(errors, tuple(body)))
-
-
-class ParallelBlock:
-    """What `Flow.parallel` gives: `branch` adds one."""
-
-    def __init__(self, trace: Trace) -> None:
-        self.branches: list[Branch] = []
-        self._trace = trace
-
-    @contextmanager
-    def branch(self, id: str) -> Iterator[None]:
-        """Add a branch with what the block adds."""
-        with self._trace.collected() as body:
-            yield
-        self.branches.append(Branch(id, tuple(body)))
-
-
-class Choice:
-    """What `Flow.choose` gives: `when` adds a case, and `otherwise` what is done in no case."""
-
-    def __init__(self, trace: Trace) -> None:
-        self.cases: list[Case] = []
-        self.default: Block = ()
-        self._trace = trace
-
-    @contextmanager
-    def when(self, test: Test) -> Iterator[None]:
-        """Add a case with what the block adds."""
-        condition = condition_of(test)
-        with self._trace.collected() as body:
-            yield
-        self.cases.append(Case(condition, tuple(body)))
-
-    @contextmanager
-    def otherwise(self) -> Iterator[None]:
-        """Do what the block adds if no case holds."""
-        with self._trace.collected() as body:
-            yield
-        self.default = tuple(body)
 
 
 class Flow:
@@ -173,17 +82,19 @@ class Flow:
         """
         named = self._named(function)
         where = f"{users_line()}: step {id or named.name!r}"
-        step = Step(
+        step = model.Step(
             id or named.name,
             named.name,
-            _template(payload, where),
-            _effect(effect, named.effect, where),
-            seconds_of(timeout or _whole(named.timeout) or STEP_TIMEOUT, f"{where}: timeout"),
-            _located(retry, Retry(), where),
+            template_of(payload, where),
+            effect_of(effect, named.effect, where),
+            seconds_of(
+                timeout or whole_seconds(named.timeout) or STEP_TIMEOUT, f"{where}: timeout"
+            ),
+            retry_of(retry, Retry(), where),
             None if undo is None else self._undo(undo, undo_timeout, undo_retry, where),
         )
         self._trace.add(step)
-        return Ref(Reference(step.id))
+        return Ref(model.Reference(step.id))
 
     @contextmanager
     def attempt(self, id: str | None = None) -> Iterator[AttemptBlock]:
@@ -191,7 +102,7 @@ class Flow:
         id = id or self._trace.number("attempt")
         with self._trace.collected() as body:
             yield AttemptBlock(self._trace, id)
-        self._trace.add(Attempt(id, tuple(body), ()))
+        self._trace.add(model.Attempt(id, tuple(body), ()))
 
     @contextmanager
     def saga(
@@ -208,7 +119,7 @@ class Flow:
         id = id or self._trace.number("saga")
         with self._trace.collected() as body:
             yield
-        self._trace.add(Saga(id, tuple(body), undo))
+        self._trace.add(model.Saga(id, tuple(body), undo))
 
     @contextmanager
     def parallel(self, id: str | None = None) -> Iterator[ParallelBlock]:
@@ -217,8 +128,8 @@ class Flow:
         found = ParallelBlock(self._trace)
         with self._trace.collected() as body:
             yield found
-        _refuse_loose(body, "parallel", "branch")
-        self._trace.add(Parallel(id, tuple(found.branches)))
+        refuse_loose(body, "parallel", "branch")
+        self._trace.add(model.Parallel(id, tuple(found.branches)))
 
     @contextmanager
     def choose(self, id: str | None = None) -> Iterator[Choice]:
@@ -227,8 +138,8 @@ class Flow:
         found = Choice(self._trace)
         with self._trace.collected() as body:
             yield found
-        _refuse_loose(body, "choose", "when")
-        self._trace.add(Choose(id, tuple(found.cases), found.default))
+        refuse_loose(body, "choose", "when")
+        self._trace.add(model.Choose(id, tuple(found.cases), found.default))
 
     @contextmanager
     def each(self, items: Ref, id: str, *, at_once: int = 1) -> Iterator[Ref]:
@@ -241,23 +152,23 @@ class Flow:
         """
         if not isinstance(items, Ref):
             raise ConfigError(
-                f"{users_line()}: each goes through a reference, not a {_kind(items)}"
+                f"{users_line()}: each goes through a reference, not a {kind_of(items)}"
             )
         if type(at_once) is not int:
             raise ConfigError(f"{users_line()}: at_once must be a whole number")
         with self._trace.collected() as body:
-            yield Ref(Reference(id))
-        self._trace.add(Each(id, items.reference, tuple(body), at_once))
+            yield Ref(model.Reference(id))
+        self._trace.add(model.Each(id, items.reference, tuple(body), at_once))
 
     def wait(self, seconds: int | str, *, id: str | None = None) -> None:
         """Wait, in whole seconds or a text like ``"5m"``."""
         whole = seconds_of(seconds, f"{users_line()}: wait")
-        self._trace.add(Wait(id or self._trace.number("wait"), whole))
+        self._trace.add(model.Wait(id or self._trace.number("wait"), whole))
 
     def stop(self, result: Json | Ref = None, *, id: str | None = None) -> None:
         """End the run well, with a result."""
         id = id or self._trace.number("stop")
-        self._trace.add(Stop(id, _template(result, f"{users_line()}: stop {id!r}")))
+        self._trace.add(model.Stop(id, template_of(result, f"{users_line()}: stop {id!r}")))
 
     def fail(self, error: str, *, id: str | None = None) -> None:
         """Raise an error, named like a class: ``OrderFailed``."""
@@ -265,16 +176,16 @@ class Flow:
             raise ConfigError(
                 f"{users_line()}: fail takes the name of an error, like 'OrderFailed'"
             )
-        self._trace.add(Fail(id or self._trace.number("fail"), error))
+        self._trace.add(model.Fail(id or self._trace.number("fail"), error))
 
     def _undo(
         self, undo: Function, timeout: int | str | None, retry: Retry | None, where: str
-    ) -> Undo:
+    ) -> model.Undo:
         named = self._named(undo)
         seconds = seconds_of(
-            timeout or _whole(named.timeout) or STEP_TIMEOUT, f"{where}: undo_timeout"
+            timeout or whole_seconds(named.timeout) or STEP_TIMEOUT, f"{where}: undo_timeout"
         )
-        return Undo(named.name, seconds, _located(retry, UNDO_RETRY, where))
+        return model.Undo(named.name, seconds, retry_of(retry, UNDO_RETRY, where))
 
     def _named(self, function: Function) -> Named:
         if isinstance(function, str):
@@ -282,7 +193,7 @@ class Flow:
         if not callable(function):
             raise ConfigError(
                 f"{users_line()}: a step calls a function of the app, or a logical name, "
-                f"not a {_kind(function)}"
+                f"not a {kind_of(function)}"
             )
         return self._resolve(function)
 
@@ -292,7 +203,7 @@ Body: TypeAlias = Callable[[Flow, Ref], object]
 
 def workflow(
     name: str, *, timeout: int | str | None = None, resolve: Resolve | None = None
-) -> Callable[[Body], Definition]:
+) -> Callable[[Body], model.Definition]:
     """Make a definition of the decorated function, which runs once, now.
 
     Args:
@@ -305,10 +216,10 @@ def workflow(
         ConfigError: the flow is wrong, or some engine cannot run it; the message names the line.
     """
 
-    def trace(body: Body) -> Definition:
+    def trace(body: Body) -> model.Definition:
         found = Trace()
-        body(Flow(found, resolve or _by_name), Ref(Reference(INPUT)))
-        definition = Definition(
+        body(Flow(found, resolve or by_own_name), Ref(model.Reference(model.INPUT)))
+        definition = model.Definition(
             name,
             tuple(found.block),
             None if timeout is None else seconds_of(timeout, f"workflow {name!r}: timeout"),
@@ -317,61 +228,3 @@ def workflow(
         return definition
 
     return trace
-
-
-def _by_name(function: Callable[..., Any]) -> Named:
-    named: Any = function
-    name = getattr(named, "__name__", None)
-    if not isinstance(name, str):
-        raise ConfigError(f"{users_line()}: a {_kind(function)} has no name; give a logical name")
-    return Named(name.strip("_").lower().replace("_", "-"))
-
-
-def _template(value: Any, where: str) -> Template:
-    return frozen(_dereferenced(value, where))
-
-
-def _dereferenced(value: Any, where: str) -> Any:
-    if isinstance(value, Ref):
-        return value.reference
-    if isinstance(value, dict):
-        for name in value:
-            if not isinstance(name, str):
-                raise ConfigError(f"{where}: a field is named by a {_kind(name)}, not by a text")
-        return {name: _dereferenced(each, where) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_dereferenced(each, where) for each in value]
-    if value is None or type(value) in (bool, int, float, str):
-        return value
-    raise ConfigError(f"{where}: a {_kind(value)} is neither JSON nor a reference")
-
-
-def _effect(given: Effect | str | None, default: Effect, where: str) -> Effect:
-    try:
-        return default if given is None else Effect(given)
-    except ValueError:
-        names = ", ".join(each.value for each in Effect)
-        raise ConfigError(f"{where}: effect must be one of {names}") from None
-
-
-def _located(retry: Retry | None, default: Retry, where: str) -> Retry:
-    try:
-        return checked_retry(retry, default)
-    except ConfigError as error:
-        raise ConfigError(f"{where}: {error}") from None
-
-
-def _refuse_loose(body: list[Node], kind: str, method: str) -> None:
-    if body:
-        raise ConfigError(
-            f"{users_line()}: {body[0].id!r} stands in `{kind}` and in none of its blocks; put it "
-            f"into `{method}`"
-        )
-
-
-def _whole(seconds: float | None) -> int | None:
-    return None if seconds is None else max(1, int(seconds))
-
-
-def _kind(value: object) -> str:
-    return type(value).__name__

@@ -122,7 +122,7 @@ def answer_in(document: Json) -> Answer:
     return Returned(document["value"])
 
 
-def step(invoke: Invoke, document: Json) -> Json:
+def perform_step(invoke: Invoke, document: Json) -> Json:
     """Be the activity: make the call, and return how it ended. It never raises.
 
     Engines of this kind lose the class of an exception, so that a value tells of it.

@@ -1,7 +1,8 @@
 """The payment functions as they are deployed, the same file on every cloud.
 
 All clouds keep the keys in one table, whose file the variable `KEYS` names; what the bank has done
-is in the file `BANK`.
+is in the file `BANK`. An order with `wait_for` is paid once that file is there, and makes the file
+`started` before.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import os
 import sqlite3
 from functools import cache
+from pathlib import Path
+from time import sleep
 from typing import Any
 
 from leeward import App, Client, Context
@@ -29,6 +32,10 @@ def keys() -> Client:
 def pay(order: dict[str, Any], context: Context) -> int:
     """Take the money for an order, once."""
     context.effect()
+    if "wait_for" in order:
+        Path(order["started"]).touch()
+        while not Path(order["wait_for"]).exists():
+            sleep(0.01)
     return charge(order["id"])
 
 

@@ -6,7 +6,6 @@ made up is the wire between: it loses requests and answers, refuses, or brings a
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from leeward.app.triggers import Delivery, Platform
 from leeward.config import FunctionConfig
 from leeward.errors import Outcome
 from leeward.local import Local
+from leeward.local.functions import result_of
 from leeward.testing import FakeClock, Fault, FaultyDriver
 from leeward.values import Effect
 
@@ -49,6 +49,9 @@ TABLE_FAULTS: Final = (
     Fault.THROTTLE,
 )
 """What befalls one call to the table with the keys."""
+
+BETWEEN: Final = 30.0
+"""Seconds from one payment to the next, so that the router's budgets do not stop all repeats."""
 
 BANK_LOSES: Final = 0.05
 """Share of payments of which the bank's answer is lost: the money has moved, the handler raises."""
@@ -111,9 +114,7 @@ class Cloud(Driver):
         self._clock.advance(0.05)
         delivery = Delivery(call.payload, call.idempotency_key, call.idempotency_key, 30.0)
         found = answer(self._app.handlers[call.function], delivery, self._platform)
-        if found.failure is not None:
-            return Result(Outcome.APP_ERROR, fault=found.failure.fault)
-        return Result.ok(json.loads(found.body))
+        return result_of(found, call.function)
 
 
 class FaultyTable(FaultyDriver):
@@ -139,6 +140,7 @@ class Shop(NamedTuple):
     client: Client
     clouds: tuple[Cloud, ...]
     bank: Bank
+    clock: FakeClock
 
 
 @contextmanager
@@ -163,7 +165,7 @@ def opened(effect: Effect, random: Random, failures: Any = None) -> Iterator[Sho
     clouds = tuple(Cloud(each, app, clock, random) for each in ORDER)
     config = Config(functions={"pay": FunctionConfig(effect, effect is Effect.KEYED, timeout=30.0)})
     with table, Client(clouds, config=config, clock=clock) as client:
-        yield Shop(client, clouds, bank)
+        yield Shop(client, clouds, bank, clock)
 
 
 def _paying(bank: Bank) -> Callable[..., int]:
@@ -185,8 +187,9 @@ def play(effect: Effect, calls: int, seed: int, failures: Any = None) -> Counter
     """
     random = Random(f"{seed}/{effect.value}")
     counts: Counter[str] = Counter()
-    with opened(effect, random, failures) as (client, clouds, bank):
+    with opened(effect, random, failures) as (client, clouds, bank, clock):
         for number in range(calls):
+            clock.advance(BETWEEN)
             _pay(client, f"order-{number}", effect, counts)
         for cloud in clouds:
             while cloud.late:

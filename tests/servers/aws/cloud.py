@@ -10,7 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple
 
-from leeward_contract_tests import Faults
+from leeward_aws.workflows.export import export
+from leeward_contract_tests import Faults, contract_workflow
 from leeward_contract_tests.fixtures import (
     BUCKET,
     COUNT,
@@ -22,6 +23,7 @@ from leeward_contract_tests.fixtures import (
     PAIRS,
     SEEN,
     SLOW,
+    WORKFLOW,
 )
 from tests.servers.aws.clients import client
 from tests.servers.aws.faults import ProxyFaults
@@ -45,6 +47,7 @@ _VARIABLES: Final = {
     "events": "EVENTBRIDGE",
     "dynamodb": "DYNAMODB",
     "s3": "S3",
+    "stepfunctions": "SFN",
 }
 """Services as boto3 names them, and as AWS's variables name them."""
 
@@ -120,7 +123,7 @@ class AwsCloud:
         return found
 
     def faults(self) -> Faults:
-        """Give the contract's faults, for all three services."""
+        """Give the contract's faults, for all services."""
         return ProxyFaults(self.proxies)
 
     def _client(self, service: str, *, proxied: bool = False) -> Any:
@@ -194,13 +197,14 @@ def _opened(region: str, ground: _Ground) -> AwsCloud:
         "events": ground.ministack.address,
         "dynamodb": ground.ministack.address,
         "s3": ground.ministack.address,
+        "stepfunctions": ground.ministack.address,
     }
     proxies = {name: enter(FaultProxy(where, ground.tls)) for name, where in upstreams.items()}
     return AwsCloud(region, functions, proxies, ground)
 
 
 def _furnished(cloud: AwsCloud) -> dict[str, str]:
-    """Make the tables, and the bus with a queue that gets all its events; give the queue."""
+    """Make all but the functions: also a queue that gets the bus's events; give the queue."""
     for table, key in _TABLES.items():
         cloud.boto3("dynamodb").create_table(
             TableName=table,
@@ -218,10 +222,31 @@ def _furnished(cloud: AwsCloud) -> dict[str, str]:
     events.create_event_bus(Name=EVENTS)
     everything = json.dumps({"source": [{"prefix": ""}]})
     events.put_rule(Name=EVENTS, EventBusName=EVENTS, EventPattern=everything)
+    _deploy_workflow(cloud)
     queue = cloud.boto3("sqs").create_queue(QueueName=EVENTS)["QueueUrl"]
     arn = f"arn:aws:sqs:{cloud.region}:{ACCOUNT}:{EVENTS}"
     events.put_targets(Rule=EVENTS, EventBusName=EVENTS, Targets=[{"Id": "queue", "Arn": arn}])
     return {"region": cloud.region, "url": queue}
+
+
+def _deploy_workflow(cloud: AwsCloud) -> None:
+    (machine,) = export(contract_workflow(), {}).files.values()
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "states.amazonaws.com"},
+                "Action": "sts:AssumeRole",
+            }
+        ],
+    }
+    role = cloud.boto3("iam").create_role(
+        RoleName=f"engine-{cloud.region}", AssumeRolePolicyDocument=json.dumps(trust)
+    )["Role"]["Arn"]
+    cloud.boto3("stepfunctions").create_state_machine(
+        name=WORKFLOW, definition=machine, roleArn=role
+    )
 
 
 def _deploy(cloud: AwsCloud, memory: Path, queues: Sequence[Mapping[str, str]]) -> None:

@@ -42,11 +42,18 @@ def _throttled_by_s3() -> RequestToxic:
     return toxics.status(503, (("Content-Type", "application/xml"),), body)
 
 
+def _throttled_by_step_functions() -> RequestToxic:
+    """Refuse as the services with JSON 1.0 do."""
+    body = json.dumps({"__type": "ThrottlingException", "message": "Rate exceeded"}).encode()
+    return toxics.status(400, (("Content-Type", "application/x-amz-json-1.0"),), body)
+
+
 THROTTLED: Final[Mapping[str, Callable[[], RequestToxic]]] = {
     "lambda": _throttled_by_lambda,
     "events": _throttled_by_events,
     "dynamodb": _throttled_by_dynamodb,
     "s3": _throttled_by_s3,
+    "stepfunctions": _throttled_by_step_functions,
 }
 """How a service, by the name that boto3 gives it, says that there are too many requests."""
 

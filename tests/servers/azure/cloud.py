@@ -15,13 +15,14 @@ from typing import Any, Final, NamedTuple
 from leeward.adapter.wire import Request
 from leeward_azure.identity.credentials import AccountKey
 from leeward_azure.identity.storage_signing import signed_storage
-from leeward_contract_tests import Faults
-from leeward_contract_tests.fixtures import BUCKET, EVENTS, ITEMS, PAIRS
+from leeward_contract_tests import Faults, contract_workflow
+from leeward_contract_tests.fixtures import BUCKET, EVENTS, ITEMS, PAIRS, STARTS
 from tests.servers.azure import cosmos_server, event_grid
 from tests.servers.azure.arm import GROUP, SUBSCRIPTION, Arm, Site
 from tests.servers.azure.azurite import KEY, Azurite, AzuriteBlobs, connection_string
 from tests.servers.azure.clients import cosmos_client
 from tests.servers.azure.cosmos_server import CosmosServer
+from tests.servers.azure.durable import SYSTEM_KEY, DurableExtension
 from tests.servers.azure.event_grid import EventGrid, Subscriber
 from tests.servers.azure.faults import CloudFaults
 from tests.servers.azure.functions_host import (
@@ -41,6 +42,7 @@ NAMES: Final = ("one", "two", "three")
 PATHS: Final[Mapping[str, Sequence[str]]] = {
     ITEMS: ("/id",),
     PAIRS: ("/customer",),
+    STARTS: ("/id",),
 }
 """The partition paths of a container, by its name; several are hierarchical. Those of the contract
 are as `leeward_azure.tables.documents` wants them."""
@@ -82,6 +84,7 @@ class AzureCloud:
         storage = connection_string(ground.queues.url, self.account)
         settings = {"MEMORY": str(ground.memory), "AzureWebJobsStorage": storage}
         self.functions = enter(FunctionsHost(DEPLOYED / "contract", settings))
+        self.functions.durable = DurableExtension(contract_workflow())
         target = f"{EVENTS_PATH}?functionName={_REMEMBER}&code={EVENT_GRID_KEY}"
         subscriber = Subscriber(self.functions.address, target)
         self.events = enter(EventGrid({EVENTS: (subscriber,)}))
@@ -142,6 +145,8 @@ class AzureCloud:
             "storage_connection_string": self.storage,
             "eventgrid_key": event_grid.KEY,
             "cosmos_key": cosmos_server.KEY,
+            "workflow_url": self.proxies["functions"].url,
+            "workflow_key": SYSTEM_KEY,
         }
         return self.keyless | keys
 

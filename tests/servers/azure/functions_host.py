@@ -18,7 +18,8 @@ from typing import Final, NamedTuple, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from tests.servers.answering import Answer, AnsweringServer, Executed
-from tests.servers.azure import tokens
+from tests.servers.azure import durable, tokens
+from tests.servers.azure.durable import DurableExtension
 from tests.servers.azure.worker_process import Function, FunctionsWorker, Raised, Route
 from tests.servers.framing import Message
 
@@ -81,6 +82,7 @@ class FunctionsHost(AnsweringServer):
         keys: keys of functions, by the function's name; the host's own open all but the master's.
         outstanding: how many requests may run at a time; None for as many as come.
         body_bytes: the limit of a request's body.
+        durable: the Durable extension, where the app has it.
     """
 
     def __init__(
@@ -98,6 +100,7 @@ class FunctionsHost(AnsweringServer):
         self.keys: dict[str, str] = {}
         self.outstanding: int | None = None
         self.body_bytes = BODY_BYTES
+        self.durable: DurableExtension | None = None
         self._prefix = prefix
         self._audience = audience
         self._worker = FunctionsWorker(app, environment, runtime=runtime)
@@ -154,6 +157,9 @@ class FunctionsHost(AnsweringServer):
         try:
             if path.lower() == EVENTS_PATH:
                 return self._take_events(executed, query)
+            if self.durable is not None and path.startswith(durable.PATH):
+                key = _header(executed, "x-functions-key") or query.get("code", "")
+                return self.durable.answer(request.method, path, request.payload, key, query)
             self._authenticate(executed)
             function, route = self._found(request.method, path, query)
             self._authorize(function, executed, query)

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple
 
-from leeward_contract_tests import Faults
+from leeward_contract_tests import Faults, contract_workflow
 from leeward_contract_tests.fixtures import BUCKET, COUNT, ECHO, EVENTS, FAIL, SEEN, SLOW
 from tests.servers.certificates import Authority
 from tests.servers.faultproxy import FaultProxy
@@ -22,6 +22,7 @@ from tests.servers.google.identity import Identity
 from tests.servers.google.pubsub import PubSub
 from tests.servers.google.storage import Storage
 from tests.servers.google.tokens import PUSHER
+from tests.servers.google.workflows import WorkflowExecutions
 
 REGIONS: Final = ("us-central1", "us-east1", "europe-west1")
 
@@ -48,8 +49,9 @@ class GoogleCloud:
         storage: its one bucket is that of the contract.
         identity: the metadata server and the token endpoint.
         admin: the Cloud Functions API.
-        proxies: what stands before ``cloud_run``, ``pubsub``, ``firestore`` and
-            ``storage``.
+        workflows: the executions of the contract's workflow.
+        proxies: what stands before ``cloud_run``, ``pubsub``, ``firestore``, ``storage`` and
+            ``workflows``.
         control: what stands before ``metadata``, which never speaks TLS, ``token``, which is the
             same server for the rest of what it does, and ``admin``.
         ca_bundle: the file of the authority that vouches for everything with TLS; None without.
@@ -65,6 +67,7 @@ class GoogleCloud:
         self.pubsub = enter(PubSub(self.project))
         self.firestore = enter(Firestore(self.project, ("(default)", DATABASE)))
         self.storage = enter(Storage(self.project, BUCKET))
+        self.workflows = enter(WorkflowExecutions(self.project, self.region, contract_workflow()))
         self.identity = enter(Identity(self.project))
         self.admin = enter(FunctionsAdmin(self.project, self.region, self._deployed()))
         self.proxies = {
@@ -72,6 +75,7 @@ class GoogleCloud:
             "pubsub": enter(FaultProxy(self.pubsub.address, ground.tls)),
             "firestore": enter(FaultProxy(self.firestore.address, ground.tls)),
             "storage": enter(FaultProxy(self.storage.address, ground.tls)),
+            "workflows": enter(FaultProxy(self.workflows.address, ground.tls)),
         }
         self.control = {
             "metadata": enter(FaultProxy(self.identity.address)),
@@ -112,6 +116,7 @@ class GoogleCloud:
             "pubsub_endpoint": self.proxies["pubsub"].url,
             "firestore_endpoint": self.proxies["firestore"].url,
             "storage_endpoint": self.proxies["storage"].url,
+            "workflows_endpoint": self.proxies["workflows"].url,
         }
         return found | ({"ca_bundle": str(self.ca_bundle)} if self.ca_bundle else {})
 

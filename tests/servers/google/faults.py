@@ -37,6 +37,7 @@ THROTTLED: Final[Mapping[str, Callable[[], RequestToxic]]] = {
     "pubsub": _throttled_by_api,
     "firestore": _throttled_by_api,
     "storage": _throttled_by_storage,
+    "workflows": _throttled_by_api,
 }
 """How a service, by its name in `GoogleCloud.proxies`, says that there are too many requests."""
 

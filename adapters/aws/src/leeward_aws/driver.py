@@ -49,6 +49,7 @@ PLANS: Final = (
         "put_object get_object head_object list_objects delete_object",
         "leeward_aws.objects.plans:objects",
     ),
+    Plans("start_run get_run abort_run", "leeward_aws.workflows.runs:runs"),
     Plans("look_function look_queue look_bus look_table look_bucket", "leeward_aws.looks:looks"),
 )
 

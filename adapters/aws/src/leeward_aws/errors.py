@@ -33,6 +33,7 @@ from leeward.adapter.classification import (
     Classification,
     by_code,
     by_status,
+    code_in,
 )
 from leeward.adapter.exchange import error_in
 from leeward.adapter.wire import Response
@@ -190,12 +191,24 @@ S3: Final = by_code(
 """`PutObject`, `GetObject`, `ListObjectsV2` and `DeleteObject`. A wrong digest means that the body
 was damaged on its way; a redirect, or a header for another region, that the bucket is elsewhere."""
 
+STATES: Final = by_code(
+    {
+        REJECTED: "ExecutionLimitExceeded KmsThrottlingException",
+        _MISCONFIGURED: "KmsAccessDeniedException KmsInvalidStateException",
+        NOT_FOUND: "ExecutionDoesNotExist StateMachineDeleting StateMachineDoesNotExist",
+        CONFLICT: "ExecutionAlreadyExists",
+        CALLER: "InvalidArn InvalidExecutionInput InvalidName InvalidToken",
+    }
+)
+"""Of `StartExecution`, `DescribeExecution`, `StopExecution` and `ListStateMachines`."""
+
 SERVICES: Final[Mapping[Service, Mapping[str, Classification]]] = {
     "lambda": LAMBDA,
     "events": EVENTS,
     "dynamodb": DYNAMODB,
     "sqs": SQS,
     "s3": S3,
+    "states": STATES,
     "sts": {},
 }
 
@@ -250,8 +263,7 @@ def error_code(response: Response) -> str | None:
         found = body.get("code") or body.get("Code") or body.get("__type")
     if not isinstance(found, str):
         return None
-    code = found.partition(":")[0].rpartition("#")[2].strip()
-    return code if re.fullmatch(r"[A-Za-z][A-Za-z0-9._-]{0,99}", code) else None
+    return code_in(found.partition(":")[0].rpartition("#")[2].strip())
 
 
 def error_message(response: Response) -> str:

@@ -12,14 +12,23 @@ from __future__ import annotations
 from functools import partial
 
 from leeward.adapter import json_text
-from leeward.adapter.looking import BUCKET, BUS, FUNCTION, QUEUE, TABLE, Look, ask, load_of, looked
-from leeward.adapter.objects import ListObjects
+from leeward.adapter.looking import (
+    BUCKET,
+    BUS,
+    FUNCTION,
+    QUEUE,
+    TABLE,
+    Look,
+    ask,
+    bucket_look,
+    table_look,
+)
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.wire import Request
 from leeward_aws.events.plans import DESCRIBE
 from leeward_aws.exchange import Endpoint, endpoint_of
 from leeward_aws.functions.plans import DRY_RUN, path_of
-from leeward_aws.objects.plans import list_page
+from leeward_aws.objects.plans import list_page, store_of
 from leeward_aws.settings.options import Settings
 from leeward_aws.tables.plans import load
 
@@ -31,8 +40,8 @@ def looks(settings: Settings) -> dict[str, Planner]:
         FUNCTION: function,
         QUEUE: function,  # whoever may call a function may queue the call
         BUS: partial(_bus, endpoint_of("events", settings)),
-        TABLE: partial(_table, endpoint_of("dynamodb", settings)),
-        BUCKET: partial(_bucket, endpoint_of("s3", settings)),
+        TABLE: table_look(partial(load, endpoint_of("dynamodb", settings))),
+        BUCKET: bucket_look(partial(list_page, store_of(settings)), right="s3:ListBucket"),
     }
 
 
@@ -45,12 +54,3 @@ def _bus(endpoint: Endpoint, look: Look, view: View) -> Plan:
     body = json_text.encode({"Name": look.name})
     request = Request("POST", endpoint.origin, "/", DESCRIBE, body)
     return (yield from ask(endpoint.service, request, view, right="events:DescribeEventBus"))
-
-
-def _table(endpoint: Endpoint, look: Look, view: View) -> Plan:
-    return (yield from looked(load(endpoint, load_of(look), view)))
-
-
-def _bucket(endpoint: Endpoint, look: Look, view: View) -> Plan:
-    plan = list_page(endpoint, ListObjects(look.name), view)
-    return (yield from looked(plan, right="s3:ListBucket"))

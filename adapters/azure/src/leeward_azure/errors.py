@@ -33,7 +33,9 @@ from leeward.adapter.classification import (
     TOO_LARGE,
     Classification,
     by_code,
+    by_code_or_status,
     by_status,
+    code_in,
 )
 from leeward.adapter.exchange import error_in
 from leeward.adapter.wire import Response
@@ -154,6 +156,16 @@ BLOB: Final = {
 QUEUE_STATUSES: Final[Mapping[int, Classification]] = {401: STALE, 403: AUTH, 404: NOT_FOUND}
 """What a status means in an answer of the service that names no code."""
 
+SERVICE_BUS: Final[Mapping[int, Classification]] = {
+    400: CALLER,
+    401: STALE,
+    403: _QUOTA,
+    404: NOT_FOUND,
+    410: NOT_FOUND,
+}
+"""Of 403 the reference says that a quota is used up, or the message too large; of 404 and 410 that
+the lock, or the queue, is not there."""
+
 _WRONG_TIME: Final = "not valid at the current time"
 """How Cosmos says, with a 403, that a token has expired or that a signature's date is off."""
 
@@ -206,15 +218,20 @@ def judge_blob(response: Response) -> Judged:
     return _judge_storage(BLOB, response)
 
 
-def _judge_storage(table: Mapping[str, Classification], response: Response) -> Judged:
+def judge_service_bus(response: Response) -> Judged:
+    """Return what an answer of Service Bus means, other than 2xx; its own are XML."""
     status = response.status
-    text = response.headers.get("x-ms-error-code", "")
-    code = text if re.fullmatch(r"[A-Za-z][A-Za-z0-9]{0,99}", text) else None
-    known = code is not None or "x-ms-request-id" in response.headers
-    meaning = table.get(code or "") or by_status(status)
-    if meaning is AMBIGUOUS and known and code not in table:
-        meaning = QUEUE_STATUSES.get(status, AMBIGUOUS)
-    return Judged(meaning, code or f"http.{status}")
+    meaning = by_status(status)
+    if meaning is AMBIGUOUS and response.body.lstrip().startswith(b"<Error>"):
+        meaning = SERVICE_BUS.get(status, AMBIGUOUS)
+    return Judged(meaning, f"http.{status}")
+
+
+def _judge_storage(table: Mapping[str, Classification], response: Response) -> Judged:
+    code = code_in(response.headers.get("x-ms-error-code"))
+    marked = "x-ms-request-id" in response.headers
+    meaning = by_code_or_status(code, response.status, table, QUEUE_STATUSES, marked=marked)
+    return Judged(meaning, code or f"http.{response.status}")
 
 
 def error_code(response: Response) -> str | None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from leeward.adapter import Result
 from leeward.adapter.exchange import by_headers
 from leeward.adapter.http_functions import Address
 from leeward.adapter.looking import (
@@ -24,15 +23,13 @@ from leeward.adapter.looking import (
     TABLE,
     UNANSWERABLE,
     Look,
-    Seen,
     ask,
-    load_of,
-    looked,
+    bucket_look,
+    function_look,
     reached,
+    table_look,
 )
-from leeward.adapter.objects import ListObjects
 from leeward.adapter.plans import Need, Plan, Planner, View
-from leeward.adapter.resolver import FunctionAddress
 from leeward.adapter.wire import Request
 from leeward_azure.events.plans import EVENTS, EventsEndpoint, topic_of
 from leeward_azure.functions.addresses import check_name
@@ -46,7 +43,7 @@ from leeward_azure.tables.plans import CosmosEndpoint, load
 
 def functions(configured: Functions) -> dict[str, Planner]:
     """Return the planner that looks for a function."""
-    return {FUNCTION: partial(_function, configured)}
+    return {FUNCTION: function_look(partial(check_name, configured=configured), _host)}
 
 
 def queues(configured: Queues) -> dict[str, Planner]:
@@ -62,20 +59,16 @@ def events(found: Events) -> dict[str, Planner]:
 
 def tables(found: Tables) -> dict[str, Planner]:
     """Return the planner that looks for a container."""
-    return {TABLE: partial(_table, CosmosEndpoint(found.origin, found.database))}
+    return {TABLE: table_look(partial(load, CosmosEndpoint(found.origin, found.database)))}
 
 
 def blobs(configured: Blobs) -> dict[str, Planner]:
     """Return the planner that looks for a container of blobs."""
-    return {BUCKET: partial(_bucket, configured)}
+    right = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read"
+    return {BUCKET: bucket_look(partial(list_page, configured), right=right)}
 
 
-def _function(configured: Functions, look: Look, view: View) -> Plan:
-    del view
-    check_name(look.name, configured)
-    address: Address = yield Need(FunctionAddress(look.name))
-    if address.looked_up:
-        return Result.ok(Seen(reached=False))
+def _host(address: Address) -> Plan:
     why = f"{UNANSWERABLE}; with function_app, subscription_id and resource_group it can"
     return (yield from reached(Request("GET", address.origin, "/admin/host/ping"), why))
 
@@ -97,13 +90,3 @@ def _bus(endpoint: EventsEndpoint, look: Look, view: View) -> Plan:
     yield Need(need)
     why = "Event Grid takes events and answers nothing else; it was reached, and a key is there"
     return (yield from reached(Request("GET", origin, target), why))
-
-
-def _table(endpoint: CosmosEndpoint, look: Look, view: View) -> Plan:
-    return (yield from looked(load(endpoint, load_of(look), view)))
-
-
-def _bucket(configured: Blobs, look: Look, view: View) -> Plan:
-    plan = list_page(configured, ListObjects(look.name), view)
-    right = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read"
-    return (yield from looked(plan, right=right))

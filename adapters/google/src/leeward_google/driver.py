@@ -14,7 +14,7 @@ from leeward.adapter.plans import Learn, Need, Plan, Planner, View
 from leeward_google.identity.credentials import Project
 from leeward_google.identity.sources import describe_source, source_of
 from leeward_google.settings.options import Settings, settings_from
-from leeward_google.settings.services import Tasks, Topics
+from leeward_google.settings.services import Tasks, Topics, Workflows
 
 DATA: Final = frozenset(
     {
@@ -51,13 +51,15 @@ TASK_BYTES: Final = 700_000
 def open_driver(config: TargetConfig) -> Driver:
     """Open a target of Google; the entry point ``google`` of ``leeward.adapters``.
 
-    It declares `invoke` where a URL or a region of functions is configured, and everything else.
+    It declares `invoke` where a URL or a region of functions is configured, workflows where a
+    region is, and everything else.
 
     Raises:
         ConfigError: a setting is wrong; the message names it and the remedy.
     """
     settings = settings_from(config)
     without = f"set function_url, functions or a region in {config.section}"
+    no_region = f"set a region in {config.section}"
     by_task = isinstance(settings.queued, Tasks)
     return open_plan_driver(
         config,
@@ -65,7 +67,10 @@ def open_driver(config: TargetConfig) -> Driver:
         PLANS,
         source=source_of,
         native="leeward_google.native:native",
-        capabilities=DATA | {Capability.INVOKE} if settings.functions else DATA,
+        capabilities=DATA.union(
+            [Capability.INVOKE] if settings.functions else [],
+            [Capability.WORKFLOWS] if settings.workflows else [],
+        ),
         limits=LIMITS._replace(queued_bytes=TASK_BYTES) if by_task else LIMITS,
         probe=LOAD_PROBE,
         describe={
@@ -75,7 +80,10 @@ def open_driver(config: TargetConfig) -> Driver:
             "credentials": describe_source(settings, config),
             "quota_project": settings.identity.quota_project,
         },
-        missing={} if settings.functions else {Capability.INVOKE: without},
+        missing={
+            **({} if settings.functions else {Capability.INVOKE: without}),
+            **({} if settings.workflows else {Capability.WORKFLOWS: no_region}),
+        },
     )
 
 
@@ -94,6 +102,7 @@ def _endpoints(settings: Settings) -> Mapping[str, str]:
         "endpoint.events": settings.events.origin,
         "endpoint.tables": settings.tables.origin,
         "endpoint.objects": settings.objects.origin,
+        "endpoint.workflows": settings.workflows.origin if settings.workflows else "not configured",
     }
 
 
@@ -108,7 +117,7 @@ def _queues(settings: Settings) -> _ByVerb:
 
     configured = settings.queued
     if isinstance(configured, Topics):
-        return _of_project(settings, "enqueue", partial(topics, configured))
+        return _of_project(settings.project, "enqueue", partial(topics, configured))
     assert settings.functions is not None
     return tasks(configured, settings.functions)
 
@@ -121,14 +130,22 @@ def _events(settings: Settings) -> _ByVerb:
     def make(project: str) -> _ByVerb:
         return events(PubSubEndpoint(origin, project, emulator))
 
-    return _of_project(settings, "publish", make)
+    return _of_project(settings.project, "publish", make)
 
 
 def _messages(settings: Settings) -> _ByVerb:
     from leeward_google.functions.messages import messages
 
-    return _of_project(settings, _MESSAGES, partial(messages, settings.events))
+    return _of_project(settings.project, _MESSAGES, partial(messages, settings.events))
 
+
+def _runs(configured: Workflows) -> _ByVerb:
+    from leeward_google.workflows.runs import runs
+
+    return _of_project(configured.project, _RUNS, partial(runs, configured))
+
+
+_RUNS: Final = "start_run get_run abort_run"
 
 _MESSAGES: Final = "put_message take_messages remove_message hide_message"
 
@@ -141,13 +158,13 @@ def _tables(settings: Settings) -> _ByVerb:
     def make(project: str) -> _ByVerb:
         return tables(FirestoreEndpoint(origin, project, database, emulator))
 
-    return _of_project(settings, "store load delete scan", make)
+    return _of_project(settings.project, "store load delete scan", make)
 
 
 def _looks(settings: Settings) -> _ByVerb:
     from leeward_google import looks
 
-    made = _of_project(settings, " ".join(_LOOKS), partial(looks.of_project, settings))
+    made = _of_project(settings.project, " ".join(_LOOKS), partial(looks.of_project, settings))
     if isinstance(settings.queued, Tasks):
         return {**made, **looks.tasks(settings.queued)}
     return made
@@ -156,22 +173,22 @@ def _looks(settings: Settings) -> _ByVerb:
 _LOOKS: Final = ("look_bus", "look_table", "look_queue")
 
 
-def _of_project(settings: Settings, verbs: str, make: Callable[[str], _ByVerb]) -> _ByVerb:
+def _of_project(project: str | None, verbs: str, make: Callable[[str], _ByVerb]) -> _ByVerb:
     """Return the plans of the target's project, which is asked for first where it is not known."""
-    if settings.project is not None:
-        return make(settings.project)
+    if project is not None:
+        return make(project)
     made = lru_cache(maxsize=2)(make)
 
     def in_project(verb: str, call: Any, view: View) -> Plan:
         # Learnt, because a second run of the plan ends at what it is given for the second time.
-        project: str | None = view.learnt.get(_PROJECT)
-        if project is None:
+        found: str | None = view.learnt.get(_PROJECT)
+        if found is None:
             checking = made("unknown")[verb](call, view)
             next(checking)  # a plan looks at its input before its first step
             checking.close()
-            project = yield Need(Project())
-            yield Learn(_PROJECT, project)
-        return (yield from made(project)[verb](call, view))
+            found = yield Need(Project())
+            yield Learn(_PROJECT, found)
+        return (yield from made(found)[verb](call, view))
 
     return {verb: partial(in_project, verb) for verb in verbs.split()}
 
@@ -187,6 +204,7 @@ PLANS: Final = (
         "leeward_google.objects.plans:objects",
         "objects",
     ),
+    Plans(_RUNS, _runs, "workflows"),
     Plans("look_function", "leeward_google.looks:functions", "functions"),
     Plans(" ".join(_LOOKS), _looks),
     Plans("look_bucket", "leeward_google.looks:objects", "objects"),

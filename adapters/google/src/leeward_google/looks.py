@@ -23,12 +23,11 @@ from leeward.adapter.looking import (
     Look,
     Seen,
     ask,
-    load_of,
-    looked,
+    bucket_look,
+    function_look,
+    table_look,
 )
-from leeward.adapter.objects import ListObjects
-from leeward.adapter.plans import Need, Plan, Planner, View
-from leeward.adapter.resolver import FunctionAddress
+from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.wire import Request
 from leeward_google.events.plans import PubSubEndpoint, path_of
 from leeward_google.exchange import EMULATOR, GOOGLE
@@ -42,12 +41,12 @@ from leeward_google.tables.plans import FirestoreEndpoint, load
 
 def functions(configured: Functions) -> dict[str, Planner]:
     """Return the planner that looks for a function."""
-    return {FUNCTION: partial(_function, configured)}
+    return {FUNCTION: function_look(partial(check_name, configured=configured), _unasked)}
 
 
 def objects(configured: Objects) -> dict[str, Planner]:
     """Return the planner that looks for a bucket."""
-    return {BUCKET: partial(_bucket, configured)}
+    return {BUCKET: bucket_look(partial(list_page, configured), right="storage.objects.list")}
 
 
 def tasks(configured: Tasks) -> dict[str, Planner]:
@@ -61,20 +60,16 @@ def of_project(settings: Settings, project: str) -> dict[str, Planner]:
     documents = FirestoreEndpoint(tables.origin, project, tables.database, tables.emulator)
     found: dict[str, Planner] = {
         BUS: partial(_bus, PubSubEndpoint(buses.origin, project, buses.emulator)),
-        TABLE: partial(_table, documents),
+        TABLE: table_look(partial(load, documents)),
     }
     if isinstance(queued, Topics):
         found[QUEUE] = partial(_topic_of_function, queued, project)
     return found
 
 
-def _function(configured: Functions, look: Look, view: View) -> Plan:
-    del view
-    check_name(look.name, configured)
-    address: Address = yield Need(FunctionAddress(look.name))
-    if address.looked_up:
-        return Result.ok(Seen(reached=False))
+def _unasked(_: Address) -> Plan:
     why = f"{UNANSWERABLE}; without a URL, and with a region, it can"
+    yield from ()
     return Result.ok(Seen(None, why, reached=False))
 
 
@@ -97,12 +92,3 @@ def _topic(endpoint: PubSubEndpoint, topic: str, view: View) -> Plan:
     request = Request("GET", endpoint.origin, path_of(endpoint, topic))
     service = EMULATOR if endpoint.emulator else GOOGLE
     return (yield from ask(service, request, view, right="pubsub.topics.get"))
-
-
-def _table(endpoint: FirestoreEndpoint, look: Look, view: View) -> Plan:
-    return (yield from looked(load(endpoint, load_of(look), view)))
-
-
-def _bucket(configured: Objects, look: Look, view: View) -> Plan:
-    plan = list_page(configured, ListObjects(look.name), view)
-    return (yield from looked(plan, right="storage.objects.list"))

@@ -12,7 +12,7 @@ import pytest
 
 from leeward import AsyncClient, AsyncObjectReader, Client
 from leeward.testing import FakeClock, FaultyDriver
-from leeward_contract_tests.fixtures import contract_config
+from leeward_contract_tests.fixtures import contract_config, contract_workflow
 
 T = TypeVar("T")
 
@@ -41,7 +41,9 @@ class _Blocking:
     def __init__(
         self, driver: FaultyDriver, clock: FakeClock, loop: asyncio.AbstractEventLoop
     ) -> None:
-        self._client = AsyncClient(driver, config=contract_config(), clock=clock)
+        self._client = AsyncClient(
+            driver, config=contract_config(), clock=clock, workflows=[contract_workflow()]
+        )
         self._loop = loop
 
     def _await(self, answer: Coroutine[Any, Any, T]) -> T:

@@ -12,7 +12,7 @@ from leeward.testing import FakeClock, FaultyDriver
 from leeward_contract_tests.contracts.capabilities import Undeclared
 from leeward_contract_tests.contracts.observations import CallFunction, Deliveries, Runs
 from leeward_contract_tests.faults import Faults
-from leeward_contract_tests.fixtures import contract_config
+from leeward_contract_tests.fixtures import contract_config, contract_workflow
 
 PACKAGE = "leeward_contract_tests"
 
@@ -72,7 +72,8 @@ class Contract:
     @pytest.fixture
     def client(self, watched: FaultyDriver, clock: FakeClock) -> Client:
         """Return the client under contract; the driver's fixture closes the driver."""
-        return Client(watched, config=contract_config(), clock=clock)
+        workflows = [contract_workflow()]
+        return Client(watched, config=contract_config(), clock=clock, workflows=workflows)
 
     @pytest.fixture
     def runs(self, call_function: CallFunction, patience: float) -> Runs:

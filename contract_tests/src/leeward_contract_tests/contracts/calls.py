@@ -12,8 +12,9 @@ from leeward.cloudevents import mint
 from leeward.entropy import new_id
 from leeward.errors import Outcome
 from leeward.object_calls import HeadObject, PutObject
+from leeward.run_calls import StartRun
 from leeward.values import Effect, Event, Item, Json
-from leeward_contract_tests.fixtures import BUCKET, EVENTS, ITEMS
+from leeward_contract_tests.fixtures import BUCKET, EVENTS, ITEMS, WORKFLOW, contract_workflow
 
 SECONDS: Final = 10.0
 """The time that a driver has for a call in tests that are not about time."""
@@ -84,6 +85,12 @@ def put(
 def head(name: str) -> HeadObject:
     """Return a look at an object."""
     return HeadObject(BUCKET, name)
+
+
+def start_run(value: Json) -> StartRun:
+    """Return a start of the contract's workflow, which may be repeated."""
+    text = json.dumps(value, separators=(",", ":")).encode()
+    return StartRun(WORKFLOW, fresh("run"), text, contract_workflow().digest, repeatable=True)
 
 
 def outcomes_of(result: Result[Any]) -> list[Outcome]:

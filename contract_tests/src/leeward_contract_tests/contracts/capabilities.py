@@ -10,9 +10,10 @@ import pytest
 
 from leeward import Client, Unsupported
 from leeward.adapter import Call, Capability, Driver, Scan
+from leeward.run_calls import GetRun
 from leeward.testing import FaultyDriver
 from leeward_contract_tests.contracts.calls import SECONDS
-from leeward_contract_tests.fixtures import BUCKET, ECHO, EVENTS, ITEMS, PAIR, PAIRS
+from leeward_contract_tests.fixtures import BUCKET, ECHO, EVENTS, ITEMS, PAIR, PAIRS, WORKFLOW
 
 CALLS: Final[Mapping[Capability, Callable[[Client], object]]] = {
     Capability.INVOKE: lambda client: client.invoke(ECHO),
@@ -27,7 +28,15 @@ CALLS: Final[Mapping[Capability, Callable[[Client], object]]] = {
     Capability.COMPOSITE_KEYS: lambda client: client.load_data(PAIRS, dict.fromkeys(PAIR, "key")),
     Capability.OBJECTS: lambda client: client.put_object(BUCKET, "refused", b"refused"),
 }
-"""A call through the client that needs the capability; the client has no method for SCAN."""
+"""A call through the client that needs the capability."""
+
+BY_DRIVER: Final[Mapping[Capability, Call | None]] = {
+    Capability.SCAN: Scan(ITEMS),
+    Capability.WORKFLOWS: GetRun(WORKFLOW, "refused"),
+    Capability.SINGLE_STARTS: None,
+}
+"""A call that the driver itself has to decline. For SCAN the client has no method, and where runs
+live is configured. Without SINGLE_STARTS nothing is declined: the client does its part."""
 
 
 class Undeclared:
@@ -46,8 +55,9 @@ class Undeclared:
         return False
 
     def _check(self, capability: Capability) -> None:
-        if capability is Capability.SCAN:
-            assert is_unsupported(self._watched, Scan(ITEMS))
+        if capability in BY_DRIVER:
+            call = BY_DRIVER[capability]
+            assert call is None or is_unsupported(self._watched, call)
             return
         before = len(self._watched.calls)
         with pytest.raises(Unsupported) as raised:

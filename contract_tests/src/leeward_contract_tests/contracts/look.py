@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from leeward import Outcome
-from leeward.adapter import Call, Capability, Driver, Result
-from leeward.adapter.looking import BUCKET, BUS, FUNCTION, QUEUE, TABLE, Look, Seen, load_of
+from leeward.adapter import Call, Capability, Driver, Key, Load, Result
+from leeward.adapter.looking import BUCKET, BUS, FUNCTION, QUEUE, TABLE, Look, Seen
 from leeward.object_calls import ListObjects
 from leeward.testing import FaultyDriver
 from leeward.values import Event
@@ -48,7 +48,7 @@ CALLS: Final[Mapping[str, Callable[[str], Call]]] = {
     FUNCTION: lambda name: invoke(name, None),
     QUEUE: lambda name: enqueue(name, None),
     BUS: lambda name: publish(Event("contract.absent"))._replace(bus=name),
-    TABLE: lambda name: load_of(Look(name, TABLE)),
+    TABLE: lambda name: Load(name, Key(("id",), ("absent",))),
     BUCKET: ListObjects,
 }
 """What a thing of each kind that is there can be called with."""

@@ -25,7 +25,7 @@ from leeward_contract_tests.contracts.calls import (
 from leeward_contract_tests.contracts.capabilities import needs
 from leeward_contract_tests.contracts.observations import CallFunction, Deliveries, Runs
 from leeward_contract_tests.faults import Faults
-from leeward_contract_tests.fixtures import BUCKET, COUNT, ECHO, EVENTS, ITEMS
+from leeward_contract_tests.fixtures import BUCKET, COUNT, DO_FAIL, ECHO, EVENTS, ITEMS, WORKFLOW
 from leeward_contract_tests.rows import each_row
 
 TABLES, OBJECTS = Capability.TABLES, Capability.OBJECTS
@@ -65,6 +65,11 @@ CALLS: Final[Mapping[str, tuple[Capability, Callable[[Client], object]]]] = {
     "get_object": (OBJECTS, lambda client: client.get_object(BUCKET, "refused")),
     "head_object": (OBJECTS, lambda client: client.head_object(BUCKET, "refused")),
     "list_objects": (OBJECTS, lambda client: client.list_objects(BUCKET, "refused")),
+    "start_run": (
+        Capability.WORKFLOWS,
+        lambda client: client.start_workflow(WORKFLOW, DO_FAIL, id=fresh("refused")),
+    ),
+    "get_run": (Capability.WORKFLOWS, lambda client: client.get_run(WORKFLOW, fresh("refused"))),
     "delete_object": (OBJECTS, lambda client: client.delete_object(BUCKET, "refused")),
 }
 

@@ -16,6 +16,8 @@ TABLES, SCAN, COMPOSITE_KEYS = Capability.TABLES, Capability.SCAN, Capability.CO
 MANY = 120
 """Items: more than a page of most clouds holds."""
 
+FEW = 5
+
 MOST_PAGES = 10_000
 
 
@@ -39,6 +41,17 @@ class ScanContract(Contract):
         (found,) = [each for each in _scanned(driver) if each.item["id"] == call.item["id"]]
         assert exact(found.item) == exact(call.item)
         assert (found.revision, found.write_id) == (revision, call.write_id)
+
+    @needs(TABLES, SCAN)
+    def test_scan_keeps_to_the_size_of_a_page(self, client: Client, driver: Driver) -> None:
+        """Return pages of at most so many items, and in all of them every item once."""
+        mark = fresh("paged")
+        for n in range(FEW):
+            client.store_data(ITEMS, {"id": f"{mark}-{n}", "mark": mark, "n": n})
+        pages = _pages(driver, most=2)
+        assert max(map(len, pages)) <= 2
+        found = [each.item["n"] for page in pages for each in page if each.item.get("mark") == mark]
+        assert sorted(found) == list(range(FEW))
 
     @needs(TABLES, SCAN)
     def test_scan_passes_over_what_was_deleted(self, client: Client, driver: Driver) -> None:
@@ -73,13 +86,18 @@ class ScanContract(Contract):
 
 def _scanned(driver: Driver, table: str = ITEMS) -> list[Stored]:
     """Return everything in a table."""
-    found: list[Stored] = []
+    return [each for page in _pages(driver, table) for each in page]
+
+
+def _pages(driver: Driver, table: str = ITEMS, most: int | None = None) -> list[tuple[Stored, ...]]:
+    """Return all pages of a table."""
+    found: list[tuple[Stored, ...]] = []
     cursor: str | None = None
     for _ in range(MOST_PAGES):
-        result = driver.perform(Scan(table, cursor), SECONDS)
+        result = driver.perform(Scan(table, cursor, most), SECONDS)
         assert result.outcome is Outcome.OK
         assert result.value is not None
-        found += result.value.items
+        found.append(result.value.items)
         cursor = result.value.cursor
         if cursor is None:
             return found

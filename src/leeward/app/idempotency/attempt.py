@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from os import urandom
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
-from leeward.app.context import Context, current
+from leeward.app.context import Context, Function, current
 from leeward.app.idempotency import record
 from leeward.app.idempotency.errors import earlier_failure, refusal
 from leeward.app.idempotency.failures import Treatment, again, failure_of, treatment_of
@@ -40,12 +40,10 @@ from leeward.app.idempotency.steps import (
     write_nothing,
 )
 from leeward.app.idempotency.store import Location, TableClient
+from leeward.envelope import NOT_RECOGNISED
 from leeward.logs import log_event
 
 LOGGER = "leeward.idempotency"
-
-NOT_RECOGNISED: Final = "none"
-"""What an answer says of a key that may run again."""
 
 
 class Attempt:
@@ -56,9 +54,13 @@ class Attempt:
     """
 
     def __init__(
-        self, settings: Settings, positional: tuple[Any, ...], named: Mapping[str, Any]
+        self,
+        settings: Settings,
+        function: Function,
+        positional: tuple[Any, ...],
+        named: Mapping[str, Any],
     ) -> None:
-        """Find the key, and compare-by digest, of a call.
+        """Find the key, and compare-by digest, of a call of the idempotent `function`.
 
         Raises:
             KeyMissing: it has no key.
@@ -66,6 +68,9 @@ class Attempt:
         """
         arguments = settings.signature.bind(positional, named, _is_context)
         self._context = context = arguments.context or current()
+        if context is not None and current_run() is None:
+            context.guard, context.dedup = function, settings.scope
+        self._prove(nothing_ran=True)
         key = settings.read_key(arguments, context)
         self._settings = settings
         self.location = Location(
@@ -96,18 +101,18 @@ class Attempt:
         if isinstance(decision, Away):
             if not (settings.run_unrecorded and may_run_without(decision.error)):
                 raise unavailable(settings.function, decision.error)
+            self._prove(nothing_ran=False)
             run = self._run(None, None, store)
             run.recorded = False
             _log("error", "run_unrecorded", run, type(decision.error).__name__)
-            self._note(run, NOT_RECOGNISED)
+            self._unprotected(run)
             return run
         if isinstance(decision, Start):
+            self._prove(nothing_ran=False)
             run = self._run(Held(decision.record, decision.revision or ""), decision.earlier, store)
-            self._note(run, settings.scope)
             if run.earlier is not None:
                 _log("warning", "run_again", run, run.earlier.name)
             return run
-        self._note(None, settings.scope)
         return self._answer(decision)
 
     def after_success(self, run: IdempotentRun, result: Any) -> Steps[Recorded | Found]:
@@ -136,6 +141,8 @@ class Attempt:
         """Note whether it was written down what the run has raised."""
         if recorded is not Recorded.YES:
             self._unrecorded(run, recorded)
+        elif run.released and run.earlier is None:
+            self._prove(nothing_ran=True)
 
     def ended(self, run: IdempotentRun, recorded: Recorded | Found, result: Any) -> Any:
         """Return what the call gives, now that its end is written, or is not.
@@ -157,7 +164,8 @@ class Attempt:
         return self._answer(decision).result
 
     def _unrecorded(self, run: IdempotentRun, recorded: Recorded | Found) -> None:
-        self._note(run, NOT_RECOGNISED)
+        if recorded is Recorded.LOST or self._settings.run_unknown:
+            self._unprotected(run)
         why = recorded.value if isinstance(recorded, Recorded) else "superseded"
         _log("error", "end_not_recorded", run, why)
 
@@ -174,10 +182,18 @@ class Attempt:
             awaited=self._settings.awaited,
         )
 
-    def _note(self, run: IdempotentRun | None, scope: str) -> None:
-        """Note for the answer whether a repeat of the key is recognised; the outermost run does."""
-        if self._context is not None and (run.is_outermost if run else current_run() is None):
-            self._context.dedup = scope
+    def _unprotected(self, run: IdempotentRun) -> None:
+        """Note for the answer that a repeat of the key may run again; the outermost run does."""
+        if self._context is not None and run.is_outermost:
+            self._context.dedup = NOT_RECOGNISED
+
+    def _prove(self, *, nothing_ran: bool) -> None:
+        """Note whether it is proved that nothing of the function has run; the outermost run does.
+
+        Its caller looks whether that function is all that there is of the handler.
+        """
+        if self._context is not None and current_run() is None:
+            self._context.did_nothing = nothing_ran
 
     def _answer(self, decision: Decision) -> Replay:
         function = self._settings.function
@@ -185,6 +201,7 @@ class Attempt:
             case Replay():
                 return decision
             case ReplayFailure(failure):
+                self._prove(nothing_ran=False)
                 known = again(failure, self._settings.failures)
                 raise known or earlier_failure(function, failure)
             case Refuse(reason, retry_after):

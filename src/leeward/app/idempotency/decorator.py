@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
-from inspect import iscoroutinefunction
 from typing import Any, Literal, TypeVar, cast
 
 from leeward.app.idempotency.attempt import Attempt
 from leeward.app.idempotency.failures import Failures
 from leeward.app.idempotency.keys import KeySource
 from leeward.app.idempotency.record import Replay
-from leeward.app.idempotency.settings import Settings, check_settings
+from leeward.app.idempotency.settings import Records, Rules, Settings, check_settings
 from leeward.app.idempotency.store import TableClient, perform, perform_async
 from leeward.clock import Clock
 
@@ -42,59 +41,39 @@ def idempotent(
         table: logical name of the table with the records; its key is ``id``.
         key: where the key is: None for the one that came with the call; a path that begins with a
             parameter, such as ``order.id``; ``header:Name``; or a function of the same arguments.
-        lease: seconds after which a run that has not ended is taken for dead. It has to be longer
-            than the platform lets the function run, which on some is longer than its caller waits.
-            By default what is left of the call, else 60, and 10 seconds more.
-        keep: seconds for which a key is remembered, a day by default. It has to be longer than the
-            latest delivery may come.
-        failures: what an exception does to the key, by its class: ``release`` it, because nothing
-            has run; ``replay`` the failure to repeats; or let a repeat ``rerun``. One word for all
-            exceptions. Every other keeps the key, and repeats are refused.
+        lease: seconds after which a run that has not ended is taken for dead; longer than the
+            platform lets it run. By default what is left of the call, else 60, and 10 more.
+        keep: seconds for which a key is remembered; longer than the latest delivery may come.
+        failures: what an exception does to the key, by its class, or one word for all: ``release``
+            it, because nothing has run; ``replay`` the failure; or let a repeat ``rerun``.
         unreachable: what to do while the table cannot be reached: ``refuse`` the call, or
             ``run_and_flag``, which may run it twice.
-        effects: ``marked`` says that the function announces all its effects, by `effect`, or has
-            only such as leeward sees: calls of its client. What fails before the first of them
-            releases the key. Otherwise an effect may be ``anywhere``.
-        unknown: what a repeat does when an earlier run may have had its effect: ``refuse``, or
-            ``run``, where the function can deal with that; `IdempotentRun.earlier` tells it.
-        dedup_scope: ``group`` if the function uses one table on all clouds, so that each knows the
-            keys of the others.
+        effects: ``marked`` if all of them are announced, by `effect`, or are calls of a leeward
+            client: what fails before the first releases the key. Otherwise ``anywhere``.
+        unknown: whether a repeat may ``run`` when an earlier run may have had its effect, which
+            `IdempotentRun.earlier` tells; or ``refuse``.
+        dedup_scope: ``group`` if the function uses one table on all clouds.
         name: of the records in the table; by default the function's module and name.
-        client: keeps the records: a `leeward.Client`, for a coroutine function a
-            `leeward.AsyncClient`, or what returns one when it is first needed. By default one for
-            all functions of this process, as the environment configures it.
+        client: a `leeward.Client`, for a coroutine function an `AsyncClient`, or what returns one;
+            by default one for the process, as the environment configures it.
         clock: for tests, `leeward.testing.FakeClock`.
 
     Raises:
         ConfigError: an argument is wrong; it is named.
     """
+    records = Records(table, key, name, lease, keep, dedup_scope, client, clock)
+    rules = Rules(failures, unreachable, effects, unknown)
+    return lambda function: _decorated(function, check_settings(function, records, rules))
 
-    def decorate(function: F) -> F:
-        settings = check_settings(
-            function,
-            table=table,
-            key=key,
-            lease=lease,
-            keep=keep,
-            failures=failures,
-            unreachable=unreachable,
-            effects=effects,
-            unknown=unknown,
-            dedup_scope=dedup_scope,
-            name=name,
-            client=client,
-            clock=clock,
-        )
 
-        wrapper = _awaited if iscoroutinefunction(function) else _called
-        return cast("F", wraps(function)(wrapper(function, settings)))
-
-    return decorate
+def _decorated(function: F, settings: Settings) -> F:
+    wrapper = _awaited if settings.awaited else _called
+    return cast("F", wraps(function)(wrapper(function, settings)))
 
 
 def _called(function: Callable[..., Any], settings: Settings) -> Callable[..., Any]:
     def call(*positional: Any, **named: Any) -> Any:
-        attempt = Attempt(settings, positional, named)
+        attempt = Attempt(settings, call, positional, named)
         client, location = settings.client(), attempt.location
         run = attempt.begin(perform(client, location, attempt.claim()), client)
         if isinstance(run, Replay):
@@ -114,7 +93,7 @@ def _called(function: Callable[..., Any], settings: Settings) -> Callable[..., A
 
 def _awaited(function: Callable[..., Any], settings: Settings) -> Callable[..., Any]:
     async def call(*positional: Any, **named: Any) -> Any:
-        attempt = Attempt(settings, positional, named)
+        attempt = Attempt(settings, call, positional, named)
         client, location = settings.client(), attempt.location
         run = attempt.begin(await perform_async(client, location, attempt.claim()), client)
         if isinstance(run, Replay):

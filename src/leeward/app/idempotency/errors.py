@@ -54,6 +54,8 @@ class RepeatRefused(Problem):
 class LeaseLost(Problem):
     """Another run has taken this key over, so this one may begin no further effect; status 409."""
 
+    ran = "maybe"
+
     def __init__(self, message: str) -> None:
         super().__init__(message, status=409, reason="lease_lost")
 

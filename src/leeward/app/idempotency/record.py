@@ -19,6 +19,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from leeward import envelope
 from leeward.masking import masked
 
 LONGEST_WAIT: Final = 5.0
@@ -149,13 +150,13 @@ class ReplayFailure(NamedTuple):
 class Reason(Enum):
     """Why a call with a known key neither runs nor gets a result."""
 
-    RUNNING = "running"
+    RUNNING = envelope.RUNNING
     """The first one still runs."""
     MISMATCH = "mismatch"
     """The key belongs to a call with another payload."""
-    UNKNOWN = "unknown"
+    UNKNOWN = envelope.UNKNOWN
     """An earlier run may have had its effect, and nothing proves whether it had."""
-    NOT_KEPT = "not_kept"
+    NOT_KEPT = envelope.NOT_KEPT
     """It has completed, and its result was not kept."""
 
 

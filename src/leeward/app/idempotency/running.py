@@ -47,6 +47,7 @@ class IdempotentRun:
         self.effects = 0
         self._lock = Lock()
         self.started = False
+        self.released = False
         self.starts_as_effect = held is None or held.record.effects
         self._client = client
         self._location = location
@@ -78,7 +79,8 @@ class IdempotentRun:
         self.started = True
 
     def withdraw(self) -> None:
-        """Take back what `start` has announced: it is proved that nothing has run."""
+        """Take back what `start` has announced: it is proved that nothing of this run has run."""
+        self.released = True
         if self.started and self.starts_as_effect and self._outer is not None:
             self._outer.proved_not_run()
 

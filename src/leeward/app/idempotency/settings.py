@@ -13,6 +13,7 @@ from leeward.app.idempotency.failures import Failures, Treatment, check_failures
 from leeward.app.idempotency.keys import Arguments, KeySource, Signature, key_reader, signature_of
 from leeward.app.idempotency.store import TableClient
 from leeward.clock import Clock, SystemClock
+from leeward.envelope import BY_GROUP, BY_TARGET
 from leeward.errors import ConfigError
 from leeward.text import is_printable
 
@@ -47,22 +48,29 @@ class Settings(NamedTuple):
     awaited: bool
 
 
-def check_settings(
-    function: Callable[..., Any],
-    *,
-    table: str,
-    key: KeySource,
-    lease: float | timedelta | None,
-    keep: float | timedelta,
-    failures: Failures,
-    unreachable: str,
-    effects: str,
-    unknown: str,
-    dedup_scope: str,
-    name: str | None,
-    client: TableClient | Callable[[], TableClient] | None,
-    clock: Clock | None,
-) -> Settings:
+class Records(NamedTuple):
+    """Where the records of a function are, and for how long, as `idempotent` was told."""
+
+    table: str
+    key: KeySource
+    name: str | None
+    lease: float | timedelta | None
+    keep: float | timedelta
+    scope: str
+    client: TableClient | Callable[[], TableClient] | None
+    clock: Clock | None
+
+
+class Rules(NamedTuple):
+    """What is done where it is not plain whether to run, as `idempotent` was told."""
+
+    failures: Failures
+    unreachable: str
+    effects: str
+    unknown: str
+
+
+def check_settings(function: Callable[..., Any], records: Records, rules: Rules) -> Settings:
     """Check what `idempotent` was given.
 
     Raises:
@@ -76,19 +84,19 @@ def check_settings(
     what = f"{function.__module__}.{function.__qualname__}"
     signature = signature_of(function, what)
     return Settings(
-        _text(what if name is None else name, "name"),
-        _text(table, "table"),
+        _text(what if records.name is None else records.name, "name"),
+        _text(records.table, "table"),
         signature,
-        key_reader(key, signature.names, what),
-        None if lease is None else _seconds(lease, "lease"),
-        _seconds(keep, "keep"),
-        check_failures(failures, what),
-        _one_of(unreachable, "unreachable", "refuse", "run_and_flag"),
-        _one_of(effects, "effects", "anywhere", "marked"),
-        _one_of(unknown, "unknown", "refuse", "run"),
-        ("target", "group")[_one_of(dedup_scope, "dedup_scope", "target", "group")],
-        _opener(client, awaited=iscoroutinefunction(function)),
-        clock or SystemClock(),
+        key_reader(records.key, signature.names, what),
+        None if records.lease is None else _seconds(records.lease, "lease"),
+        _seconds(records.keep, "keep"),
+        check_failures(rules.failures, what),
+        _one_of(rules.unreachable, "unreachable", "refuse", "run_and_flag"),
+        _one_of(rules.effects, "effects", "anywhere", "marked"),
+        _one_of(rules.unknown, "unknown", "refuse", "run"),
+        (BY_TARGET, BY_GROUP)[_one_of(records.scope, "dedup_scope", BY_TARGET, BY_GROUP)],
+        _opener(records.client, awaited=iscoroutinefunction(function)),
+        records.clock or SystemClock(),
         iscoroutinefunction(function),
     )
 

@@ -21,6 +21,7 @@ LEVELS: Final[dict[str, Level]] = {
     "failover": "info",
     "outcome_unknown": "warning",
     "hedged": "debug",
+    "key_worth_less": "warning",
     "all_down": "error",
     "local_outage": "error",
     "poison_suspected": "error",

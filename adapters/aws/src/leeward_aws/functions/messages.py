@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, Final
 
 from leeward.adapter import Result, json_text
-from leeward.adapter.exchange import as_look_up, exchange, misread, object_of
+from leeward.adapter.exchange import as_look_up, exchange, exchange_json, object_of
 from leeward.adapter.plans import Learn, Plan, Planner, Step, View
 from leeward.adapter.queues import (
     Attribute,
@@ -27,7 +27,7 @@ from leeward.adapter.queues import (
 )
 from leeward.adapter.wire import Request
 from leeward.errors import InvalidRequest, Outcome
-from leeward_aws.exchange import REQUEST_ID, Endpoint, endpoint_of
+from leeward_aws.exchange import Endpoint, endpoint_of
 from leeward_aws.settings.options import Settings
 
 MOST_ATTRIBUTES: Final = 10
@@ -121,14 +121,7 @@ def _ask(
     if isinstance(url, Result):
         return url
     request = _request(endpoint, action, document(url))
-    response, refusal = yield from exchange(endpoint.service, request, view)
-    if refusal is not None:
-        return refusal
-    try:
-        value = None if read is None else read(object_of(response))
-    except (ValueError, TypeError, KeyError) as error:
-        return misread(response, error, request_id=REQUEST_ID)
-    return Result.ok(value, request_id=response.headers.get(REQUEST_ID))
+    return (yield from exchange_json(endpoint.service, request, view, read))
 
 
 def _url(endpoint: Endpoint, queue: str, view: View) -> Generator[Step, Any, str | Result[Any]]:

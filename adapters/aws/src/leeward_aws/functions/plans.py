@@ -2,9 +2,10 @@
 
 A function that is called with `invoke` finds what goes with the call in
 ``context.client_context.custom``: `idempotency-key`, and `x-leeward-deadline-ms`, the milliseconds
-that the caller still waits. Both are strings, since some runtimes take nothing else there. For a
-queued call Lambda has no such side channel: a function that is to know a key must find it in its
-payload.
+that the caller still waits. They are strings, since some runtimes take nothing else there. A third,
+`x-leeward-envelope`, lets leeward's handler answer in an envelope, for Lambda passes on no headers
+of answers. For a queued call Lambda has no such side channel: a function that is to know a key must
+find it in its payload.
 
 Source: the API reference of `Invoke`, and "Understanding Lambda function errors".
 """
@@ -16,12 +17,13 @@ from functools import lru_cache, partial
 from typing import Any, Final
 
 from leeward.adapter import Enqueue, Invoke, Result, json_text
-from leeward.adapter.exchange import UNDECODABLE, UNEXPECTED, ambiguous, exchange
+from leeward.adapter.exchange import UNDECODABLE, UNEXPECTED, ambiguous, exchange, read_answer
 from leeward.adapter.json_text import Undecodable, decode
 from leeward.adapter.plans import Plan, Planner, View
+from leeward.adapter.repeats import refused_repeat, worth_of
 from leeward.adapter.text import percent_encode
 from leeward.adapter.wire import Request, Response
-from leeward.envelope import TRACEPARENT, custom_context, read_fault
+from leeward.envelope import TRACEPARENT, custom_context, opened, read_fault
 from leeward.errors import InvalidRequest, Outcome
 from leeward_aws.errors import MISCONFIGURED
 from leeward_aws.exchange import REQUEST_ID, Endpoint, endpoint_of
@@ -93,12 +95,8 @@ def enqueue(endpoint: Endpoint, call: Enqueue, view: View) -> Plan:
         InvalidRequest: the name cannot be a function's; before anything is sent.
     """
     request = Request("POST", endpoint.origin, path_of(call.function), _QUEUE, call.payload)
-    response, refusal = yield from exchange(endpoint.service, request, view)
-    if refusal is not None:
-        return refusal
-    if response.status != 202:
-        return ambiguous(response, UNEXPECTED, request_id=REQUEST_ID)
-    return Result.ok(None, request_id=response.headers.get(REQUEST_ID))
+    answer = yield from exchange(endpoint.service, request, view)
+    return read_answer(endpoint.service, answer, status=202)
 
 
 @lru_cache(maxsize=256)
@@ -130,7 +128,16 @@ def _answer(response: Response) -> Result[Any]:
         value = decode(response.body)
     except Undecodable as error:
         return ambiguous(response, UNDECODABLE, error, request_id=REQUEST_ID)
-    return Result.ok(value, request_id=response.headers.get(REQUEST_ID))
+    request_id = response.headers.get(REQUEST_ID)
+    found = opened(value)
+    if found is None:
+        return Result.ok(value, request_id=request_id)
+    if found.refusal is not None:
+        refused = refused_repeat(found.refusal, found.dedup, found.retry_after)
+        if refused is None:  # of a kind that is not known here
+            return ambiguous(response, UNEXPECTED, request_id=REQUEST_ID)
+        return refused._replace(request_id=request_id)
+    return Result.ok(found.value, request_id=request_id, dedup=worth_of(found.dedup))
 
 
 def _fault(response: Response) -> Result[Any]:

@@ -14,41 +14,37 @@ from __future__ import annotations
 
 import re
 from binascii import a2b_hex, b2a_base64
-from collections.abc import Generator
 from functools import partial
-from typing import Any, Final
+from typing import Final, NamedTuple
 
 from leeward.adapter import Result
-from leeward.adapter.exchange import (
-    UNDECODABLE,
-    UNEXPECTED,
-    ambiguous,
-    exchange,
-    misread,
-)
+from leeward.adapter.exchange import exchange, read_answer
 from leeward.adapter.json_text import Undecodable
 from leeward.adapter.objects import (
-    NOTHING_THERE,
     DeleteObject,
     FoundObject,
     GetObject,
     HeadObject,
     Listing,
     ListObjects,
+    ObjectService,
     PutObject,
     another_object,
+    finish_put,
     kept_checksum,
-    piece_of,
     range_header,
-    settled,
+    read_deletion,
+    read_look,
+    read_piece,
+    told_revision,
     whole_size,
 )
-from leeward.adapter.plans import Plan, Planner, Step, View
+from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.text import percent_encode
 from leeward.adapter.wire import Request, Response
 from leeward.adapter.xml_text import document_in
-from leeward.errors import InvalidRequest, Outcome
-from leeward_aws.exchange import S3_REQUEST_ID, Endpoint, endpoint_of
+from leeward.errors import InvalidRequest
+from leeward_aws.exchange import endpoint_of
 from leeward_aws.settings.options import Settings
 
 PAGE_OBJECTS: Final = 1000
@@ -67,20 +63,48 @@ _GONE: Final = "NoSuchKey"
 _BEHIND: Final = "InvalidRange"
 
 
+class Store(NamedTuple):
+    """Where the objects of one target are asked for, and how.
+
+    Attributes:
+        origin: ``https://host``.
+        objects: how it answers.
+    """
+
+    origin: str
+    objects: ObjectService
+
+
 def objects(settings: Settings) -> dict[str, Planner]:
     """Return the planners of all calls of objects."""
-    endpoint = endpoint_of("s3", settings)
+    store = store_of(settings)
     return {
-        "put_object": partial(put, endpoint),
-        "get_object": partial(get, endpoint),
-        "head_object": partial(head, endpoint),
-        "list_objects": partial(list_page, endpoint),
-        "delete_object": partial(delete, endpoint),
+        "put_object": partial(put, store),
+        "get_object": partial(get, store),
+        "head_object": partial(head, store),
+        "list_objects": partial(list_page, store),
+        "delete_object": partial(delete, store),
     }
 
 
-def put(endpoint: Endpoint, call: PutObject, view: View) -> Plan:
+def store_of(settings: Settings) -> Store:
+    """Return where the objects of a target with these settings are."""
+    endpoint = endpoint_of("s3", settings)
+    return Store(
+        endpoint.origin,
+        ObjectService(
+            endpoint.service,
+            _ETAG,
+            lambda _, refusal: refusal.code == _GONE,
+            lambda _, refusal: refusal.code == _BEHIND,
+        ),
+    )
+
+
+def put(store: Store, call: PutObject, view: View) -> Plan:
     """Write an object; the value is its ETag. S3 compares the checksum before it keeps anything."""
+    if not store.objects.may_have(call.if_revision):
+        return another_object()
     headers: tuple[tuple[str, str], ...] = (
         ("Content-Type", "application/octet-stream"),
         ("X-Amz-Content-Sha256", call.checksum),
@@ -91,52 +115,32 @@ def put(endpoint: Endpoint, call: PutObject, view: View) -> Plan:
     if call.if_absent:
         headers += (("If-None-Match", "*"),)
     elif call.if_revision is not None:
-        if not _ETAG.fullmatch(call.if_revision):
-            return another_object()
         headers += (("If-Match", call.if_revision),)
     target = _path(call.bucket, call.name)
-    request = Request("PUT", endpoint.origin, target, headers, call.body)
-    response, refusal = yield from exchange(endpoint.service, request, view)
-    if refusal is None:
-        etag = response.headers.get("etag", "")
-        if not _ETAG.fullmatch(etag):
-            return ambiguous(response, UNDECODABLE, request_id=S3_REQUEST_ID)
-        return Result.ok(etag, request_id=response.headers.get(S3_REQUEST_ID))
-    if call.if_revision is not None and refusal.code == _GONE:
-        refusal = another_object(refusal.request_id)
-    if refusal.outcome is Outcome.CONFLICT:
-        look = _head(endpoint, HeadObject(call.bucket, call.name), view, effect=False)
-        return (yield from settled(call, refusal, look))
-    return refusal
+    request = Request("PUT", store.origin, target, headers, call.body)
+    answer = yield from exchange(store.objects.service, request, view)
+    look = _head(store, HeadObject(call.bucket, call.name), view, effect=False)
+    return (yield from finish_put(store.objects, call, answer, _etag_of, look))
 
 
-def get(endpoint: Endpoint, call: GetObject, view: View) -> Plan:
+def get(store: Store, call: GetObject, view: View) -> Plan:
     """Read a range."""
+    if not store.objects.may_have(call.if_revision):
+        return another_object()
     headers: tuple[tuple[str, str], ...] = (_NO_BODY, range_header(call))
     if call.if_revision is not None:
-        if not _ETAG.fullmatch(call.if_revision):
-            return another_object()
         headers += (("If-Match", call.if_revision),)
-    request = Request("GET", endpoint.origin, _path(call.bucket, call.name), headers)
-    response, refusal = yield from exchange(endpoint.service, request, view)
-    if refusal is not None:
-        if refusal.code == _BEHIND:
-            return Result.ok(NOTHING_THERE, request_id=refusal.request_id)
-        if refusal.code == _GONE:
-            return _absent(call.if_revision, refusal)
-        return refusal
-    piece = piece_of(call, response, partial(_found, call.name, response))
-    if piece is None:
-        return ambiguous(response, UNDECODABLE, request_id=S3_REQUEST_ID)
-    return Result.ok(piece, request_id=response.headers.get(S3_REQUEST_ID))
+    request = Request("GET", store.origin, _path(call.bucket, call.name), headers)
+    answer = yield from exchange(store.objects.service, request, view)
+    return read_piece(store.objects, call, answer, partial(_found, call.name, answer.response))
 
 
-def head(endpoint: Endpoint, call: HeadObject, view: View) -> Plan:
+def head(store: Store, call: HeadObject, view: View) -> Plan:
     """Look at an object."""
-    return (yield from _head(endpoint, call, view, effect=True))
+    return (yield from _head(store, call, view, effect=True))
 
 
-def list_page(endpoint: Endpoint, call: ListObjects, view: View) -> Plan:
+def list_page(store: Store, call: ListObjects, view: View) -> Plan:
     """List one page; its cursor is S3's continuation token."""
     query = ["encoding-type=url", "list-type=2", f"max-keys={PAGE_OBJECTS}"]
     if call.cursor is not None:
@@ -144,73 +148,50 @@ def list_page(endpoint: Endpoint, call: ListObjects, view: View) -> Plan:
     if call.prefix:
         query.append(f"prefix={percent_encode(call.prefix)}")
     target = f"/{_bucket(call.bucket)}?{'&'.join(query)}"
-    request = Request("GET", endpoint.origin, target, (_NO_BODY,))
-    response, refusal = yield from exchange(endpoint.service, request, view)
-    if refusal is not None:
-        return refusal
-    try:
-        listing = _listing(response.body)
-    except (Undecodable, ValueError) as error:
-        return misread(response, error, request_id=S3_REQUEST_ID)
-    return Result.ok(listing, request_id=response.headers.get(S3_REQUEST_ID))
+    request = Request("GET", store.origin, target, (_NO_BODY,))
+    service = store.objects.service
+    return read_answer(service, (yield from exchange(service, request, view)), _listing)
 
 
-def delete(endpoint: Endpoint, call: DeleteObject, view: View) -> Plan:
+def delete(store: Store, call: DeleteObject, view: View) -> Plan:
     """Delete an object, there or not."""
-    request = Request("DELETE", endpoint.origin, _path(call.bucket, call.name), (_NO_BODY,))
-    response, refusal = yield from exchange(endpoint.service, request, view)
-    if refusal is not None:
-        return Result.ok(None, request_id=refusal.request_id) if refusal.code == _GONE else refusal
-    if response.status != 204:
-        return ambiguous(response, UNEXPECTED, request_id=S3_REQUEST_ID)
-    return Result.ok(None, request_id=response.headers.get(S3_REQUEST_ID))
+    request = Request("DELETE", store.origin, _path(call.bucket, call.name), (_NO_BODY,))
+    answer = yield from exchange(store.objects.service, request, view)
+    return read_deletion(store.objects, answer, status=204)
 
 
-def _head(
-    endpoint: Endpoint, call: HeadObject, view: View, *, effect: bool
-) -> Generator[Step, Any, Result[Any]]:
+def _head(store: Store, call: HeadObject, view: View, *, effect: bool) -> Plan:
     """Look at an object by its first byte: an answer to HEAD does not say why there is none.
 
     An object without a byte has no first one. Then HEAD tells the rest.
     """
-    target = _path(call.bucket, call.name)
-    headers = (_NO_BODY, ("Range", "bytes=0-0"))
-    request = Request("GET", endpoint.origin, target, headers)
-    answer = yield from exchange(endpoint.service, request, view, effect=effect)
-    response, refusal = answer
-    if refusal is not None and refusal.code == _BEHIND:
-        request = Request("HEAD", endpoint.origin, target, (_NO_BODY,))
-        response, refusal = yield from exchange(endpoint.service, request, view, effect=False)
-        if refusal is not None and response.status == 404:
+    service, target = store.objects.service, _path(call.bucket, call.name)
+    request = Request("GET", store.origin, target, (_NO_BODY, ("Range", "bytes=0-0")))
+    answer = yield from exchange(service, request, view, effect=effect)
+    if answer.refusal is not None and store.objects.is_behind(answer.response, answer.refusal):
+        request = Request("HEAD", store.origin, target, (_NO_BODY,))
+        answer = yield from exchange(service, request, view, effect=False)
+        if answer.refusal is not None and answer.response.status == 404:
             return Result.ok(None)  # deleted in between
-    if refusal is not None:
-        return Result.ok(None, request_id=refusal.request_id) if refusal.code == _GONE else refusal
-    size = whole_size(response)
-    found = None if size is None else _found(call.name, response, size)
-    if found is None:
-        return ambiguous(response, UNDECODABLE, request_id=S3_REQUEST_ID)
-    return Result.ok(found, request_id=response.headers.get(S3_REQUEST_ID))
+    return read_look(
+        store.objects, answer, lambda found: _found(call.name, found, whole_size(found))
+    )
 
 
-def _absent(if_revision: str | None, refusal: Result[Any]) -> Result[Any]:
-    if if_revision is not None:
-        return another_object(refusal.request_id)
-    return Result.ok(None, request_id=refusal.request_id)
+def _etag_of(response: Response) -> str:
+    return told_revision(_ETAG, response.headers.get("etag"))
 
 
-def _found(name: str, response: Response, size: int) -> FoundObject | None:
+def _found(name: str, response: Response, size: int) -> FoundObject:
     headers = response.headers
-    etag = headers.get("etag", "")
-    if not _ETAG.fullmatch(etag):
-        return None
     checksum = kept_checksum(headers.get(CHECKSUM))
-    return FoundObject(name, size, etag, headers.get(WRITE_ID), checksum)
+    return FoundObject(name, size, _etag_of(response), headers.get(WRITE_ID), checksum)
 
 
-def _listing(body: bytes) -> Listing:
+def _listing(response: Response) -> Listing:
     from urllib.parse import unquote_plus
 
-    root = document_in(body)
+    root = document_in(response.body)
     if root.tag != "ListBucketResult":
         raise Undecodable("the answer is not a list of objects")
     encoded = root.findtext("EncodingType") == "url"

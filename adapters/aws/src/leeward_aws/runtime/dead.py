@@ -5,27 +5,23 @@ from __future__ import annotations
 import os
 from binascii import a2b_base64
 from collections.abc import Mapping
-from functools import cache
+from functools import partial
 from typing import Any
 
-from leeward.adapter import Driver, Result, TargetConfig
-from leeward.adapter.queues import Attribute, QueueCall, ask
-from leeward.app.kit import DeadLetters, Letter, SystemClock
+from leeward.adapter import TargetConfig
+from leeward.adapter.queues import Attribute, ask
+from leeward.app.kit import DeadLetters, Letter, Perform, dead_letters_at
 
 
 def dead_letters(queues: Mapping[str, str] | None) -> DeadLetters:
     """Return the dead-letter queues of an app; the target is opened when one is first needed."""
 
-    @cache
-    def target() -> Driver:
+    def target() -> Perform:
         from leeward_aws.driver import open_driver
 
-        return open_driver(TargetConfig("aws", "aws", None, {}, os.environ))
+        return partial(ask, open_driver(TargetConfig("aws", "aws", None, {}, os.environ)))
 
-    def perform(call: QueueCall, seconds: float) -> Result[Any]:
-        return ask(target(), call, seconds)
-
-    return DeadLetters(queues or {}, perform, SystemClock())
+    return dead_letters_at(queues, target)
 
 
 def letter_of(record: dict[str, Any], queue: str, attempt: int | None) -> Letter:

@@ -24,6 +24,9 @@ ANSWER_BYTES: Final = 6 * 1024 * 1024
 _GROWTH: Final = 6
 """How many times larger a text is at most, once the runtime has escaped it twice over."""
 
+_AROUND: Final = 100
+"""Bytes that an envelope takes, at most."""
+
 
 def fits(body: bytes, document: Any) -> bool:
     """Return whether Lambda passes an answer on.
@@ -32,7 +35,9 @@ def fits(body: bytes, document: Any) -> bool:
         body: as leeward has written it.
         document: what the runtime will write; older ones escape all but ASCII.
     """
-    return len(body) * _GROWTH < ANSWER_BYTES or len(json.dumps(document)) <= ANSWER_BYTES
+    return (len(body) + _AROUND) * _GROWTH < ANSWER_BYTES or len(
+        json.dumps(document)
+    ) <= ANSWER_BYTES
 
 
 def too_large(answer: Any) -> Any:

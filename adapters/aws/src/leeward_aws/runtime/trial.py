@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from leeward.app.kit import App, Delivery, Handler, Kind, Message, Ran, decode
-from leeward.envelope import custom_context
+from leeward.envelope import custom_context, fault_in, opened
 from leeward.values import Event
 from leeward_aws.runtime import handler as lambda_handler
 
@@ -37,7 +37,15 @@ class Trial:
             return Ran(None, type(error).__name__, str(error) or None, again)
         if handler.kind is Kind.MESSAGE:
             return Ran(again=bool(answer["batchItemFailures"]))
-        return Ran(answer)
+        return _opened(answer) if is_call else Ran(answer)
+
+
+def _opened(answer: Any) -> Ran:
+    found = opened(answer)
+    if found is None or found.refusal is None:
+        return Ran(answer if found is None else found.value)
+    fault = fault_in(found.refusal)
+    return Ran(None, fault.type, fault.message)
 
 
 def _event(delivery: Delivery) -> Any:

@@ -14,7 +14,7 @@ from leeward.adapter import TargetConfig
 from leeward.adapter.hosts import check_host
 from leeward.errors import ConfigError
 
-Service: TypeAlias = Literal["lambda", "events", "dynamodb", "s3", "sqs", "sts"]
+Service: TypeAlias = Literal["lambda", "events", "dynamodb", "s3", "sqs", "states", "sts"]
 """A service by the name that its hosts and its signatures bear."""
 
 
@@ -65,6 +65,8 @@ def endpoint(service: Service, region: str, *, fips: bool = False, dualstack: bo
     """
     check_region(region)
     partition = _partition_of(region)
+    # Step Functions has one dual-stack host in GovCloud, which is validated.
+    fips = fips or (service == "states" and dualstack and region.startswith("us-gov-"))
     host = f"{service}-fips" if fips and not _always_fips(service, region, dualstack) else service
     if service == "s3":
         dual = ".dualstack" if dualstack else ""
@@ -133,5 +135,7 @@ def _always_fips(service: Service, region: str, dualstack: bool) -> bool:
     """Return whether the plain host is the validated one, as some of GovCloud's are."""
     if service == "events" and not dualstack:
         return region in ("us-gov-east-1", "us-gov-west-1")
+    if service == "states" and not dualstack:
+        return region == "us-gov-west-1"
     plain = service == "events" if dualstack else service in ("dynamodb", "sqs", "sts")
     return plain and region.startswith("us-gov-")

@@ -24,6 +24,7 @@ _SERVICES: Final[Mapping[Service, str]] = {
     "dynamodb": "dynamodb",
     "s3": "s3",
     "sqs": "sqs",
+    "states": "sfn",
 }
 """Services by the name that AWS's variables give them."""
 
@@ -53,7 +54,7 @@ class Settings(NamedTuple):
     Attributes:
         region: such as ``us-east-1``.
         endpoints: the origin of each service: ``lambda``, ``events``, ``dynamodb``,
-            ``s3``, ``sqs``.
+            ``s3``, ``sqs``, ``states``.
         profile: of AWS's configuration files, or None.
         profile_first: the profile is an option of the target. It then goes before keys in the
             environment; one that ``AWS_PROFILE`` names goes after them, as with boto3.

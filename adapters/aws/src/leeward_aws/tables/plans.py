@@ -132,7 +132,8 @@ def scan(endpoint: Endpoint, call: Scan, view: View) -> Plan:
     Raises:
         InvalidRequest: the cursor was not given by a page; before anything is sent.
     """
-    body: dict[str, Any] = {"TableName": call.table, "ConsistentRead": True, "Limit": PAGE_ITEMS}
+    limit = call.most or PAGE_ITEMS
+    body: dict[str, Any] = {"TableName": call.table, "ConsistentRead": True, "Limit": limit}
     if call.cursor is not None:
         body["ExclusiveStartKey"] = _start_of(call.cursor)
     response, refusal = yield from exchange(endpoint.service, _request(endpoint, _SCAN, body), view)

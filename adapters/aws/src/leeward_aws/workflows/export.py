@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from leeward.errors import ConfigError
-from leeward.workflow.exports import Export
-from leeward.workflow.model import Definition
+from leeward.workflow.kit import Definition, Export
 from leeward_aws.workflows.machine import Machine
 
 LARGEST: Final = 1024 * 1024

@@ -11,10 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from leeward.workflow.kernel import UNDO_AT_ONCE, repeats_ambiguous
-from leeward.workflow.model import (
+from leeward.workflow.kit import (
     AMBIGUOUS,
-    COMPENSATION_FAILED,
     DEADLINE,
     INPUT,
     Attempt,
@@ -30,21 +28,23 @@ from leeward.workflow.model import (
     Step,
     Stop,
     Wait,
-    nodes,
+    repeats_ambiguous,
 )
-from leeward_aws.workflows.errors import name_of_error, retriers
+from leeward_aws.workflows.calls import Calls
+from leeward_aws.workflows.compensation import compensation
+from leeward_aws.workflows.errors import name_of_error
 from leeward_aws.workflows.jsonata import (
     expression_of,
     field_of,
     holds,
     literal,
+    output_of,
     read,
     whole,
 )
 from leeward_aws.workflows.variables import (
     State,
     Surroundings,
-    compact,
     error_of,
     is_taken,
     lists_of,
@@ -66,13 +66,13 @@ class Machine:
 
     def __init__(self, definition: Definition, functions: Mapping[str, str]) -> None:
         self._definition = definition
-        self._functions = functions
+        self._calls = Calls(definition.name, functions)
 
     def written(self) -> State:
         """Return the state machine."""
         definition = self._definition
         states: dict[str, State] = {}
-        begin: dict[str, str] = {"v0_input": whole("$states.input"), "s0": ""}
+        begin: dict[str, str] = {"v0_input": whole("$states.input"), "s0": whole('""')}
         names = {INPUT: "$v0_input", **names_of(definition.body, 0)}
         around = Surroundings(0, states, names, '""', None, "failed")
         states["begin"] = {"Type": "Pass"}
@@ -127,7 +127,7 @@ class Machine:
             case Stop():
                 around.states[node.id] = {
                     "Type": "Succeed",
-                    "Output": field_of(node.result, around.names),
+                    "Output": output_of(node.result, around.names),
                 }
             case Fail():
                 self._raise(node.id, error_of(literal(node.error)), around)
@@ -137,8 +137,7 @@ class Machine:
         path = path_of(step.id, around)
         name = around.names[step.id]
         payload = field_of(step.payload, around.names)
-        task = self._task(step.function, payload, path, step.timeout)
-        task["Retry"] = retriers(step.retry)
+        task = self._calls.task(step.function, payload, path, step.timeout, step.retry)
         error = f"($n := {name_of_error()}; {error_of('$n', ambiguous=True)})"
         caught: dict[str, str] = {around.own("e")[1:]: whole(error)}
         assigned: dict[str, str] = {name[1:]: whole(returned_by("$states.result"))}
@@ -153,29 +152,8 @@ class Machine:
             caught[around.undo[1:]] = whole(maybe)
         task |= {"Assign": assigned, "Next": then}
         task["Catch"] = [{"ErrorEquals": ["States.ALL"], "Assign": caught, "Next": around.raising}]
-        around.states[step.id] = compact(task)
+        around.states[step.id] = task
         return self._guarded(step.id, around)
-
-    def _task(self, function: str, payload: Any, path: str, timeout: int) -> State:
-        """Return a call of a function, with the key where leeward's clients put it."""
-        custom = (
-            f'{{"custom": {{"idempotency-key": {self._key(path)}, '
-            f'"x-leeward-deadline-ms": "{timeout * 1000}"}}}}'
-        )
-        return {
-            "Type": "Task",
-            "Resource": "arn:aws:states:::lambda:invoke",
-            "Arguments": {
-                "FunctionName": self._functions.get(function, function),
-                "ClientContext": whole(f"$base64encode($string({custom}))"),
-                "Payload": payload,
-            },
-            "TimeoutSeconds": timeout,
-        }
-
-    def _key(self, path: str) -> str:
-        prefix = literal(f"{self._definition.name}/")
-        return f'{prefix} & $states.context.Execution.Name & "/" & {path}'
 
     def _guarded(self, id: str, around: Surroundings) -> str:
         """Put a look at the deadline before a state; return the state to begin with."""
@@ -242,7 +220,7 @@ class Machine:
                 "Next": then,
             }
             then = f"{node.id} done"
-        self._compensation(node, done, around)
+        around.states[f"{node.id} undo"] = compensation(node, done, around, self._calls)
         inside = around._replace(undo=done, raising=f"{node.id} undo")
         entry = self._block(node.body, then, inside)
         around.states[f"{node.id} begin"] = {
@@ -251,65 +229,6 @@ class Machine:
             "Next": entry,
         }
         return f"{node.id} begin"
-
-    def _compensation(self, node: Saga, done: str, around: Surroundings) -> None:
-        """Write what takes a saga back: a map over what was done, the last step first."""
-        error = around.own("e")
-        steps = [
-            each for each in nodes(node.body) if isinstance(each, Step) and each.undo is not None
-        ]
-        failed = "$filter($states.result, function($p) { $type($p) = 'string' })"
-        after = (
-            f"($c := [{failed}]; $count($c) = 0 ? {error} : "
-            f'{{"name": {literal(COMPENSATION_FAILED)}, "ambiguous": false, "steps": $c, '
-            f'"final": {error}.final}})'
-        )
-        if not steps:
-            around.states[f"{node.id} undo"] = {"Type": "Pass", "Next": around.raising}
-            return
-        around.states[f"{node.id} undo"] = {
-            "Type": "Map",
-            "Items": whole(f"$reverse({done})"),
-            "MaxConcurrency": 1 if node.undo == "reverse" else UNDO_AT_ONCE,
-            "ItemProcessor": self._undo_machine(node, steps),
-            "Assign": {error[1:]: whole(after)},
-            "Next": around.raising,
-        }
-
-    def _undo_machine(self, node: Saga, steps: list[Step]) -> State:
-        """Return the machine for one step that is taken back; its output is a path that failed."""
-        states: dict[str, State] = {}
-        choices = []
-        for step in steps:
-            assert step.undo is not None
-            state = f"{node.id} undo {step.id}"[:80]
-            path = '($states.input.path & "/undo")'
-            payload = {
-                "key": whole(self._key("$states.input.path")),
-                "payload": whole('$lookup($states.input, "payload")'),
-                "result": whole('$lookup($states.input, "result")'),
-            }
-            task = self._task(step.undo.function, payload, path, step.undo.timeout)
-            task["Retry"] = retriers(step.undo.retry)
-            task |= {"Output": whole("null"), "End": True}
-            task["Catch"] = [
-                {
-                    "ErrorEquals": ["States.ALL"],
-                    "Output": whole("$states.input.path"),
-                    "Next": f"{node.id} not undone",
-                }
-            ]
-            states[state] = compact(task)
-            is_it = whole(f"$states.input.id = {literal(step.id)}")
-            choices.append({"Condition": is_it, "Next": state})
-        first = choices[0]["Next"]
-        states[f"{node.id} which"] = {"Type": "Choice", "Choices": choices, "Default": first}
-        states[f"{node.id} not undone"] = {"Type": "Succeed"}
-        return {
-            "ProcessorConfig": {"Mode": "INLINE"},
-            "StartAt": f"{node.id} which",
-            "States": states,
-        }
 
     def _inside(self, node: Parallel | Each, then: str, around: Surroundings) -> str:
         """Write branches or elements, which end with an error in their output or none."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from leeward.workflow.model import (
+from leeward.workflow.kit import (
     AMBIGUOUS,
     ANY,
     Attempt,
@@ -98,11 +98,6 @@ def lists_of(block: Block, level: int) -> list[str]:
             for inner in blocks_of(node):
                 found += lists_of(inner, level)
     return found
-
-
-def compact(state: State) -> State:
-    """Return a state without its empty lists."""
-    return {name: value for name, value in state.items() if value != []}
 
 
 def reachable(states: dict[str, State], first: str) -> dict[str, State]:

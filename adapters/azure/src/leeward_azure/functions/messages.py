@@ -14,10 +14,10 @@ import re
 from binascii import Error, a2b_base64, b2a_base64
 from functools import partial
 from html import unescape
-from typing import Any, Final
+from typing import Final
 
-from leeward.adapter import Result, json_text
-from leeward.adapter.exchange import UNEXPECTED, ambiguous, by_headers, exchange, misread
+from leeward.adapter import json_text
+from leeward.adapter.exchange import by_headers, exchange, read_answer
 from leeward.adapter.json_text import Undecodable
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.queues import (
@@ -29,7 +29,7 @@ from leeward.adapter.queues import (
     Taken,
 )
 from leeward.adapter.text import percent_encode
-from leeward.adapter.wire import Request
+from leeward.adapter.wire import Request, Response
 from leeward.errors import InvalidRequest
 from leeward_azure.functions.queues import (
     CONTENT_TYPE,
@@ -105,18 +105,9 @@ def _ask(configured: Queues, signed: Signed, body: bytes, view: View, status: in
     headers = (("Content-Type", CONTENT_TYPE),) if body else ()
     request = Request(signed.verb, configured.origin, target, headers, body)
     authorize = by_headers(partial(queue_headers, signed))
-    response, refusal = yield from exchange(QUEUE, request, view, authorize=authorize)
-    if refusal is not None:
-        return refusal
-    if response.status != status:
-        return ambiguous(response, UNEXPECTED, request_id=QUEUE.request_id)
-    value: Any = None
-    if signed.verb == "GET":
-        try:
-            value = tuple(_taken(each) for each in _MESSAGE.findall(response.body.decode()))
-        except (ValueError, KeyError) as error:
-            return misread(response, error, request_id=QUEUE.request_id)
-    return Result.ok(value, request_id=response.headers.get(QUEUE.request_id))
+    answer = yield from exchange(QUEUE, request, view, authorize=authorize)
+    read = _taken_in if signed.verb == "GET" else None
+    return read_answer(QUEUE, answer, read, status=status)
 
 
 def _path(configured: Queues, queue: str) -> str:
@@ -135,6 +126,10 @@ def _written(call: PutMessage) -> bytes:
         return text
     attributes = {each.name: each.value for each in call.attributes}
     return json_text.encode({"attributes": attributes, "body": text.decode("ascii")})
+
+
+def _taken_in(response: Response) -> tuple[Taken, ...]:
+    return tuple(_taken(each) for each in _MESSAGE.findall(response.body.decode()))
 
 
 def _taken(message: str) -> Taken:

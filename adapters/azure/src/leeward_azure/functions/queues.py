@@ -15,8 +15,8 @@ from binascii import a2b_base64, b2a_base64
 from functools import lru_cache, partial
 from typing import Final, NamedTuple
 
-from leeward.adapter import Enqueue, Result
-from leeward.adapter.exchange import UNEXPECTED, ambiguous, by_headers, exchange
+from leeward.adapter import Enqueue
+from leeward.adapter.exchange import by_headers, exchange, read_answer
 from leeward.adapter.http_dates import http_date
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.text import masked
@@ -75,12 +75,8 @@ def enqueue(configured: Queues, call: Enqueue, view: View) -> Plan:
     headers = (("Content-Type", CONTENT_TYPE),)
     request = Request("POST", configured.origin, target, headers, body)
     proof = partial(queue_headers, Signed(configured.account, path, len(body)))
-    response, refusal = yield from exchange(QUEUE, request, view, authorize=by_headers(proof))
-    if refusal is not None:
-        return refusal
-    if response.status != 201:
-        return ambiguous(response, UNEXPECTED, request_id=QUEUE.request_id)
-    return Result.ok(None, request_id=response.headers.get(QUEUE.request_id))
+    answer = yield from exchange(QUEUE, request, view, authorize=by_headers(proof))
+    return read_answer(QUEUE, answer, status=201)
 
 
 def queue_headers(signed: Signed, credential: Credential, now: float) -> Headers:

@@ -16,30 +16,32 @@ from functools import partial
 from hashlib import md5
 from typing import Final
 
-from leeward.adapter import Result
-from leeward.adapter.exchange import UNDECODABLE, UNEXPECTED, Exchange, ambiguous, exchange, misread
+from leeward.adapter.exchange import Exchange, exchange, read_answer
 from leeward.adapter.json_text import Undecodable
 from leeward.adapter.objects import (
-    NOTHING_THERE,
     DeleteObject,
     FoundObject,
     GetObject,
     HeadObject,
     Listing,
     ListObjects,
+    ObjectService,
     PutObject,
     another_object,
+    finish_put,
     kept_checksum,
-    piece_of,
     range_header,
-    settled,
+    read_deletion,
+    read_look,
+    read_piece,
+    told_revision,
     whole_size,
 )
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.text import percent_encode
 from leeward.adapter.wire import Request, Response
 from leeward.adapter.xml_text import document_in
-from leeward.errors import InvalidRequest, Outcome
+from leeward.errors import InvalidRequest
 from leeward_azure.errors import judge_blob
 from leeward_azure.exchange import service_of
 from leeward_azure.identity.credentials import ServiceCredential
@@ -57,6 +59,13 @@ _ETAG: Final = re.compile(r"[!#-~]{1,200}")
 _GONE: Final = "BlobNotFound"
 _BEHIND: Final = "InvalidRange"
 
+_ANSWERS: Final = ObjectService(
+    BLOB,
+    _ETAG,
+    lambda _, refusal: refusal.code == _GONE,
+    lambda _, refusal: refusal.code == _BEHIND,
+)
+
 
 def objects(configured: Blobs) -> dict[str, Planner]:
     """Return the planners of all calls of objects."""
@@ -71,6 +80,8 @@ def objects(configured: Blobs) -> dict[str, Planner]:
 
 def put(configured: Blobs, call: PutObject, view: View) -> Plan:
     """Write an object; the value is its ETag."""
+    if not _ANSWERS.may_have(call.if_revision):
+        return another_object()
     checksum = md5(call.body, usedforsecurity=False).digest()
     headers: tuple[tuple[str, str], ...] = (
         ("Content-Type", "application/octet-stream"),
@@ -82,44 +93,24 @@ def put(configured: Blobs, call: PutObject, view: View) -> Plan:
     if call.if_absent:
         headers += (("If-None-Match", "*"),)
     elif call.if_revision is not None:
-        if not _ETAG.fullmatch(call.if_revision):
-            return another_object()
         headers += (("If-Match", f'"{call.if_revision}"'),)
     request = Request("PUT", configured.origin, _path(configured, call), headers, call.body)
-    response, refusal = yield from _exchange(configured, request, view)
-    if refusal is None:
-        etag = _etag_of(response)
-        if response.status != 201 or etag is None:
-            return ambiguous(response, UNEXPECTED, request_id=BLOB.request_id)
-        return Result.ok(etag, request_id=response.headers.get(BLOB.request_id))
-    if call.if_revision is not None and refusal.code == _GONE:
-        refusal = another_object(refusal.request_id)
-    if refusal.outcome is Outcome.CONFLICT:
-        look = _head(configured, HeadObject(call.bucket, call.name), view, effect=False)
-        return (yield from settled(call, refusal, look))
-    return refusal
+    answer = yield from _exchange(configured, request, view)
+    look = _head(configured, HeadObject(call.bucket, call.name), view, effect=False)
+    return (yield from finish_put(_ANSWERS, call, answer, _etag_of, look, status=201))
 
 
 def get(configured: Blobs, call: GetObject, view: View) -> Plan:
     """Read a range."""
+    if not _ANSWERS.may_have(call.if_revision):
+        return another_object()
     # By this name, as the vendor's clients ask: it is signed among the service's own headers.
     headers: tuple[tuple[str, str], ...] = (("x-ms-range", range_header(call)[1]),)
     if call.if_revision is not None:
-        if not _ETAG.fullmatch(call.if_revision):
-            return another_object()
         headers += (("If-Match", f'"{call.if_revision}"'),)
     request = Request("GET", configured.origin, _path(configured, call), headers)
-    response, refusal = yield from _exchange(configured, request, view)
-    if refusal is not None:
-        if refusal.code == _BEHIND:
-            return Result.ok(NOTHING_THERE, request_id=refusal.request_id)
-        if refusal.code == _GONE and call.if_revision is not None:
-            return another_object(refusal.request_id)
-        return Result.ok(None, request_id=refusal.request_id) if refusal.code == _GONE else refusal
-    piece = piece_of(call, response, partial(_found, call.name, response))
-    if piece is None:
-        return ambiguous(response, UNDECODABLE, request_id=BLOB.request_id)
-    return Result.ok(piece, request_id=response.headers.get(BLOB.request_id))
+    answer = yield from _exchange(configured, request, view)
+    return read_piece(_ANSWERS, call, answer, partial(_found, call.name, answer.response))
 
 
 def head(configured: Blobs, call: HeadObject, view: View) -> Plan:
@@ -136,38 +127,21 @@ def list_page(configured: Blobs, call: ListObjects, view: View) -> Plan:
         query.append(f"prefix={percent_encode(call.prefix)}")
     target = f"{configured.path}/{_container(call.bucket)}?{'&'.join(query)}"
     request = Request("GET", configured.origin, target)
-    response, refusal = yield from _exchange(configured, request, view)
-    if refusal is not None:
-        return refusal
-    try:
-        listing = _listing(response.body)
-    except (Undecodable, ValueError) as error:
-        return misread(response, error, request_id=BLOB.request_id)
-    return Result.ok(listing, request_id=response.headers.get(BLOB.request_id))
+    return read_answer(BLOB, (yield from _exchange(configured, request, view)), _listing)
 
 
 def delete(configured: Blobs, call: DeleteObject, view: View) -> Plan:
     """Delete an object, there or not."""
     headers = (("x-ms-delete-snapshots", "include"),)
     request = Request("DELETE", configured.origin, _path(configured, call), headers)
-    response, refusal = yield from _exchange(configured, request, view)
-    if refusal is not None:
-        return Result.ok(None, request_id=refusal.request_id) if refusal.code == _GONE else refusal
-    if response.status != 202:
-        return ambiguous(response, UNEXPECTED, request_id=BLOB.request_id)
-    return Result.ok(None, request_id=response.headers.get(BLOB.request_id))
+    answer = yield from _exchange(configured, request, view)
+    return read_deletion(_ANSWERS, answer, status=202)
 
 
 def _head(configured: Blobs, call: HeadObject, view: View, *, effect: bool) -> Plan:
     request = Request("HEAD", configured.origin, _path(configured, call))
-    response, refusal = yield from _exchange(configured, request, view, effect=effect)
-    if refusal is not None:
-        return Result.ok(None, request_id=refusal.request_id) if refusal.code == _GONE else refusal
-    size = whole_size(response)
-    found = None if size is None else _found(call.name, response, size)
-    if found is None:
-        return ambiguous(response, UNDECODABLE, request_id=BLOB.request_id)
-    return Result.ok(found, request_id=response.headers.get(BLOB.request_id))
+    answer = yield from _exchange(configured, request, view, effect=effect)
+    return read_look(_ANSWERS, answer, lambda found: _found(call.name, found, whole_size(found)))
 
 
 def _exchange(configured: Blobs, request: Request, view: View, *, effect: bool = True) -> Exchange:
@@ -178,24 +152,20 @@ def _exchange(configured: Blobs, request: Request, view: View, *, effect: bool =
     return (yield from exchange(BLOB, request, view, authorize=proof, effect=effect))
 
 
-def _etag_of(response: Response) -> str | None:
-    etag = response.headers.get("etag", "").strip('"')
-    return etag if _ETAG.fullmatch(etag) else None
+def _etag_of(response: Response) -> str:
+    return told_revision(_ETAG, response.headers.get("etag", "").strip('"'))
 
 
-def _found(name: str, response: Response, size: int) -> FoundObject | None:
-    etag = _etag_of(response)
-    if etag is None:
-        return None
+def _found(name: str, response: Response, size: int) -> FoundObject:
     headers = response.headers
     checksum = kept_checksum(headers.get(CHECKSUM))
-    return FoundObject(name, size, etag, headers.get(WRITE_ID), checksum)
+    return FoundObject(name, size, _etag_of(response), headers.get(WRITE_ID), checksum)
 
 
-def _listing(body: bytes) -> Listing:
+def _listing(response: Response) -> Listing:
     from urllib.parse import unquote
 
-    root = document_in(body)
+    root = document_in(response.body)
     blobs = root.find("Blobs")
     if root.tag != "EnumerationResults" or blobs is None:
         raise Undecodable("the answer is not a list of blobs")

@@ -111,6 +111,21 @@ class Blobs(NamedTuple):
         return masked(self, "origin path account")
 
 
+class Workflows(NamedTuple):
+    """Where instances of Durable Functions are.
+
+    Attributes:
+        origin: of the function app.
+        key: its system key of the Durable extension.
+    """
+
+    origin: str
+    key: str
+
+    def __repr__(self) -> str:
+        return masked(self, "origin")
+
+
 class Account(NamedTuple):
     """What a connection string of a storage account leads to; without a name for it, no blobs."""
 
@@ -139,6 +154,23 @@ class Events(NamedTuple):
 
     def __repr__(self) -> str:
         return masked(self, "topic_url namespace urls")
+
+
+class ServiceBus(NamedTuple):
+    """Where dead letters of Service Bus lie.
+
+    Attributes:
+        origin: of the namespace.
+        key_name: of the shared access policy; empty without a key.
+        key: of it, or None: then Entra is asked.
+    """
+
+    origin: str
+    key_name: str = ""
+    key: str | None = None
+
+    def __repr__(self) -> str:
+        return masked(self, "origin key_name")
 
 
 class Tables(NamedTuple):

@@ -37,7 +37,6 @@ PAGE_ITEMS: Final = 100
 
 _COMMON: Final = (("x-ms-version", API_VERSION), ("Accept", "application/json"))
 _READ: Final = (*_COMMON, ("Cache-Control", "no-cache"))
-_PAGE: Final = (*_READ, ("x-ms-max-item-count", str(PAGE_ITEMS)))
 _WRITE: Final = (*_COMMON, ("Content-Type", "application/json"), ("Prefer", "return=minimal"))
 """A document that was written is not sent back."""
 _UPSERT: Final = ("x-ms-documentdb-is-upsert", "true")
@@ -128,9 +127,12 @@ def to_create(container: Container, call: Store, *, upsert: bool) -> DocumentReq
     return DocumentRequest(Request("POST", container.origin, container.documents, headers, body))
 
 
-def to_page(container: Container, continuation: str | None, view: View) -> DocumentRequest:
-    """Ask for some of the documents."""
-    headers: Headers = (*_PAGE, *_session_header(container, view))
+def to_page(
+    container: Container, continuation: str | None, most: int | None, view: View
+) -> DocumentRequest:
+    """Ask for some of the documents, at most so many."""
+    count = ("x-ms-max-item-count", str(most or PAGE_ITEMS))
+    headers: Headers = (*_READ, count, *_session_header(container, view))
     if continuation is not None:
         headers = (*headers, ("x-ms-continuation", continuation))
     return DocumentRequest(Request("GET", container.origin, container.documents, headers))

@@ -139,7 +139,7 @@ def scan(endpoint: CosmosEndpoint, call: Scan, view: View) -> Plan:
     cursor = call.cursor
     if cursor is not None and not (cursor and cursor.isascii() and cursor.isprintable()):
         raise wrong_cursor()
-    answer = yield from ask_container(container, to_page(container, cursor, view), view)
+    answer = yield from ask_container(container, to_page(container, cursor, call.most, view), view)
     if answer.refusal is not None:
         return (yield from unless_made_anew(container, answer.refusal, view))
     return _page(answer.response)

@@ -17,11 +17,18 @@ from typing import Any, Final, Protocol
 
 from leeward.errors import ConfigError, Conflict
 from leeward.values import Json
-from leeward.workflow import read_definition
-from leeward.workflow.commands import Failure, Returned
-from leeward.workflow.model import UNKNOWN, Definition
-from leeward.workflow.orchestration import ACTIVITY, ORCHESTRATOR, orchestrate, step
-from leeward.workflow.steps import Invoke
+from leeward.workflow.kit import (
+    ACTIVITY,
+    ORCHESTRATOR,
+    UNKNOWN,
+    Definition,
+    Failure,
+    Invoke,
+    Returned,
+    orchestrate,
+    perform_step,
+    read_definition,
+)
 
 MARKS: Final = "workflow-steps"
 """The logical name of the table with the marks of unsafe steps."""
@@ -102,7 +109,7 @@ def activity(client: Caller, request: Json) -> Json:
             client.store_data(MARKS, mark, if_absent=True, expires_in=KEPT)
         except Conflict:
             return {"error": UNKNOWN, "ambiguous": True}
-    return step(client.invoke, request)
+    return perform_step(client.invoke, request)
 
 
 def instance_of(workflow: str, run: str) -> str:

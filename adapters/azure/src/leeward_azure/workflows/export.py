@@ -6,9 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
-from leeward.workflow.exports import Export
-from leeward.workflow.files import json_of
-from leeward.workflow.model import Definition
+from leeward.workflow.kit import Definition, Export, json_of
 
 APP: Final = '''"""Workflows on Durable Functions. Made by `leeward workflow export`."""
 

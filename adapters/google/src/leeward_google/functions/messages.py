@@ -15,8 +15,8 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-from leeward.adapter import Result, json_text
-from leeward.adapter.exchange import exchange, misread, object_of
+from leeward.adapter import json_text
+from leeward.adapter.exchange import exchange_json
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.queues import (
     Attribute,
@@ -73,9 +73,7 @@ def put(configured: Events, project: str, call: PutMessage, view: View) -> Plan:
     if call.group:
         message["orderingKey"] = call.group
     path = _path(project, "topics", call.queue)
-    return (
-        yield from _ask(configured, f"{path}:publish", {"messages": [message]}, view, read=_id_in)
-    )
+    return (yield from _ask(configured, f"{path}:publish", {"messages": [message]}, view, _id_in))
 
 
 def take(configured: Events, project: str, call: TakeMessages, view: View) -> Plan:
@@ -84,7 +82,7 @@ def take(configured: Events, project: str, call: TakeMessages, view: View) -> Pl
     # Without `returnImmediately`, which Google advises against for throughput, a pull of an empty
     # subscription waits for a minute or more.
     body = {"maxMessages": call.most, "returnImmediately": True}
-    return (yield from _ask(configured, f"{path}:pull", body, view, read=_taken_in))
+    return (yield from _ask(configured, f"{path}:pull", body, view, _taken_in))
 
 
 def remove(configured: Events, project: str, call: RemoveMessage, view: View) -> Plan:
@@ -107,19 +105,11 @@ def _ask(
     target: str,
     body: Mapping[str, Any],
     view: View,
-    *,
     read: Callable[[dict[str, Any]], Any] | None = None,
 ) -> Plan:
     request = Request("POST", configured.origin, target, JSON, json_text.encode(body))
     service = EMULATOR if configured.emulator else GOOGLE
-    response, refusal = yield from exchange(service, request, view)
-    if refusal is not None:
-        return refusal
-    try:
-        value = None if read is None else read(object_of(response))
-    except (ValueError, TypeError, KeyError) as error:
-        return misread(response, error)
-    return Result.ok(value)
+    return exchange_json(service, request, view, read)
 
 
 def _path(project: str, kind: str, name: str) -> str:

@@ -10,7 +10,6 @@ Source: "HTTP status and error codes for JSON" in the reference of Cloud Storage
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -27,7 +26,8 @@ from leeward.adapter.classification import (
     TOO_LARGE,
     Classification,
     by_code,
-    by_status,
+    by_code_or_status,
+    code_in,
 )
 from leeward.adapter.exchange import error_in
 from leeward.adapter.exchange import refused as refused_by
@@ -80,11 +80,8 @@ _NO_BUCKET: Final = b"bucket does not exist"
 
 def refusal(response: Response, now: float) -> Result[Any]:
     """Return the result of a refusal."""
-    reason, status = _reason_in(response), response.status
-    meaning = REASONS.get(reason or "") or by_status(status)
-    marked = reason is not None or REQUEST_ID in response.headers
-    if meaning is AMBIGUOUS and marked and reason not in REASONS:
-        meaning = STATUSES.get(status, AMBIGUOUS)
+    reason, marked = _reason_in(response), REQUEST_ID in response.headers
+    meaning = by_code_or_status(reason, response.status, REASONS, STATUSES, marked=marked)
     return refused_by(response, now, meaning, reason, REQUEST_ID)
 
 
@@ -93,10 +90,13 @@ def is_absent(response: Response, result: Result[Any]) -> bool:
     return result.outcome is Outcome.NOT_FOUND and _NO_BUCKET not in response.body
 
 
+def is_behind(response: Response, result: Result[Any]) -> bool:
+    """Return whether a refusal says that a range lies behind the end of the object."""
+    return response.status == 416 and result.outcome is Outcome.CALLER
+
+
 def _reason_in(response: Response) -> str | None:
     error = error_in(response).get("error")
     errors = error.get("errors") if isinstance(error, dict) else None
     first = errors[0] if isinstance(errors, list) and errors else None
-    reason = first.get("reason") if isinstance(first, dict) else None
-    fits = isinstance(reason, str) and re.fullmatch(r"[A-Za-z][A-Za-z0-9]{0,99}", reason)
-    return str(reason) if fits else None
+    return code_in(first.get("reason")) if isinstance(first, dict) else None

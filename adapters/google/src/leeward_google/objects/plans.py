@@ -15,38 +15,32 @@ from functools import partial
 from hashlib import md5
 from typing import Any, Final
 
-from leeward.adapter import Result, json_text
-from leeward.adapter.exchange import (
-    UNDECODABLE,
-    UNEXPECTED,
-    ambiguous,
-    exchange,
-    misread,
-    object_of,
-)
-from leeward.adapter.exchange import Service as Way
-from leeward.adapter.json_text import Undecodable
+from leeward.adapter import json_text
+from leeward.adapter.exchange import exchange, exchange_json, object_of
 from leeward.adapter.objects import (
-    NOTHING_THERE,
     DeleteObject,
     FoundObject,
     GetObject,
     HeadObject,
     Listing,
     ListObjects,
+    ObjectService,
     PutObject,
     another_object,
+    finish_put,
     kept_checksum,
-    piece_of,
     range_header,
-    settled,
+    read_deletion,
+    read_look,
+    read_piece,
+    told_revision,
 )
 from leeward.adapter.plans import Plan, Planner, View
 from leeward.adapter.text import percent_encode
 from leeward.adapter.wire import Request, Response
-from leeward.errors import InvalidRequest, Outcome
+from leeward.errors import InvalidRequest
 from leeward_google.exchange import GOOGLE
-from leeward_google.objects.errors import REQUEST_ID, is_absent, refusal
+from leeward_google.objects.errors import REQUEST_ID, is_absent, is_behind, refusal
 from leeward_google.settings.services import Objects
 
 STORAGE: Final = GOOGLE._replace(refusal=refusal, request_id=REQUEST_ID)
@@ -59,6 +53,9 @@ CHECKSUM: Final = "leeward-sha256"
 
 _FIELDS: Final = "name,size,generation,md5Hash,metadata"
 _GENERATION: Final = re.compile("[0-9]{1,20}")
+
+_ANSWERS: Final = ObjectService(STORAGE, _GENERATION, is_absent, is_behind)
+_EMULATED_ANSWERS: Final = _ANSWERS._replace(service=EMULATED)
 
 
 def objects(configured: Objects) -> dict[str, Planner]:
@@ -74,50 +71,35 @@ def objects(configured: Objects) -> dict[str, Planner]:
 
 def put(configured: Objects, call: PutObject, view: View) -> Plan:
     """Write an object; the value is its generation."""
+    if not _ANSWERS.may_have(call.if_revision):
+        return another_object()
     query = "uploadType=multipart&fields=generation"
     if call.if_absent:
         query += "&ifGenerationMatch=0"
     elif call.if_revision is not None:
-        if not _GENERATION.fullmatch(call.if_revision):
-            return another_object()
         query += f"&ifGenerationMatch={call.if_revision}"
     target = f"/upload/storage/v1/b/{_bucket(call.bucket)}/o?{query}"
     boundary, body = _multipart(call)
     headers = (("Content-Type", f"multipart/related; boundary={boundary}"),)
     request = Request("POST", configured.origin, target, headers, body)
-    response, refused = yield from exchange(_way(configured), request, view)
-    if refused is None:
-        return _written(response)
-    if call.if_revision is not None and is_absent(response, refused):
-        refused = another_object(refused.request_id)
-    if refused.outcome is Outcome.CONFLICT:
-        look = _head(configured, HeadObject(call.bucket, call.name), view, effect=False)
-        return (yield from settled(call, refused, look))
-    return refused
+    store = _store(configured)
+    answer = yield from exchange(store.service, request, view)
+    look = _head(configured, HeadObject(call.bucket, call.name), view, effect=False)
+    return (yield from finish_put(store, call, answer, _written, look))
 
 
 def get(configured: Objects, call: GetObject, view: View) -> Plan:
     """Read a range, of the bytes as they are kept."""
+    if not _ANSWERS.may_have(call.if_revision):
+        return another_object()
     query = "alt=media"
     if call.if_revision is not None:
-        if not _GENERATION.fullmatch(call.if_revision):
-            return another_object()
         query += f"&ifGenerationMatch={call.if_revision}"
     headers = (range_header(call), ("Accept-Encoding", "gzip"))
     request = Request("GET", configured.origin, f"{_path(call)}?{query}", headers)
-    response, refused = yield from exchange(_way(configured), request, view)
-    if refused is not None:
-        if response.status == 416 and refused.outcome is Outcome.CALLER:
-            return Result.ok(NOTHING_THERE, request_id=refused.request_id)
-        if not is_absent(response, refused):
-            return refused
-        if call.if_revision is not None:
-            return another_object(refused.request_id)
-        return Result.ok(None, request_id=refused.request_id)
-    piece = piece_of(call, response, partial(_by_headers, call.name, response))
-    if piece is None:
-        return ambiguous(response, UNDECODABLE, request_id=REQUEST_ID)
-    return Result.ok(piece, request_id=response.headers.get(REQUEST_ID))
+    store = _store(configured)
+    answer = yield from exchange(store.service, request, view)
+    return read_piece(store, call, answer, partial(_by_headers, call.name, answer.response))
 
 
 def head(configured: Objects, call: HeadObject, view: View) -> Plan:
@@ -134,43 +116,26 @@ def list_page(configured: Objects, call: ListObjects, view: View) -> Plan:
         query.append(f"prefix={percent_encode(call.prefix)}")
     target = f"/storage/v1/b/{_bucket(call.bucket)}/o?{'&'.join(query)}"
     request = Request("GET", configured.origin, target)
-    response, refused = yield from exchange(_way(configured), request, view)
-    if refused is not None:
-        return refused
-    try:
-        listing = _listing(object_of(response))
-    except (Undecodable, ValueError, TypeError, KeyError) as error:
-        return misread(response, error, request_id=REQUEST_ID)
-    return Result.ok(listing, request_id=response.headers.get(REQUEST_ID))
+    return (yield from exchange_json(_store(configured).service, request, view, _listing))
 
 
 def delete(configured: Objects, call: DeleteObject, view: View) -> Plan:
     """Delete an object, there or not."""
     request = Request("DELETE", configured.origin, _path(call))
-    response, refused = yield from exchange(_way(configured), request, view)
-    if refused is not None:
-        gone = is_absent(response, refused)
-        return Result.ok(None, request_id=refused.request_id) if gone else refused
-    if response.status != 204:
-        return ambiguous(response, UNEXPECTED, request_id=REQUEST_ID)
-    return Result.ok(None, request_id=response.headers.get(REQUEST_ID))
+    store = _store(configured)
+    answer = yield from exchange(store.service, request, view)
+    return read_deletion(store, answer, status=204)
 
 
 def _head(configured: Objects, call: HeadObject, view: View, *, effect: bool) -> Plan:
     request = Request("GET", configured.origin, f"{_path(call)}?fields={_FIELDS}")
-    response, refused = yield from exchange(_way(configured), request, view, effect=effect)
-    if refused is not None:
-        gone = is_absent(response, refused)
-        return Result.ok(None, request_id=refused.request_id) if gone else refused
-    try:
-        found = _by_document(object_of(response))
-    except (Undecodable, ValueError, TypeError, KeyError) as error:
-        return misread(response, error, request_id=REQUEST_ID)
-    return Result.ok(found, request_id=response.headers.get(REQUEST_ID))
+    store = _store(configured)
+    answer = yield from exchange(store.service, request, view, effect=effect)
+    return read_look(store, answer, lambda found: _by_document(object_of(found)))
 
 
-def _way(configured: Objects) -> Way:
-    return EMULATED if configured.emulator else STORAGE
+def _store(configured: Objects) -> ObjectService:
+    return _EMULATED_ANSWERS if configured.emulator else _ANSWERS
 
 
 def _multipart(call: PutObject) -> tuple[str, bytes]:
@@ -192,31 +157,19 @@ def _multipart(call: PutObject) -> tuple[str, bytes]:
     return boundary, b"".join((*head, call.body, f"\r\n--{boundary}--\r\n".encode()))
 
 
-def _written(response: Response) -> Result[Any]:
-    try:
-        generation = _generation(object_of(response)["generation"])
-    except (Undecodable, ValueError, KeyError) as error:
-        return misread(response, error, request_id=REQUEST_ID)
-    return Result.ok(generation, request_id=response.headers.get(REQUEST_ID))
-
-
-def _generation(text: Any) -> str:
-    if not isinstance(text, str) or not _GENERATION.fullmatch(text):
-        raise ValueError("the generation is not a number")
-    return text
+def _written(response: Response) -> str:
+    return told_revision(_GENERATION, object_of(response)["generation"])
 
 
 def _by_document(document: dict[str, Any]) -> FoundObject:
     known = document.get("metadata") or {}
     checksum = kept_checksum(known.get(CHECKSUM)) or _md5(document.get("md5Hash"))
-    size, generation = int(document["size"]), _generation(document["generation"])
+    size, generation = int(document["size"]), told_revision(_GENERATION, document["generation"])
     return FoundObject(str(document["name"]), size, generation, known.get(WRITE_ID), checksum)
 
 
-def _by_headers(name: str, response: Response, size: int) -> FoundObject | None:
-    generation = response.headers.get("x-goog-generation", "")
-    if not _GENERATION.fullmatch(generation):
-        return None
+def _by_headers(name: str, response: Response, size: int) -> FoundObject:
+    generation = told_revision(_GENERATION, response.headers.get("x-goog-generation"))
     told = re.search("md5=([A-Za-z0-9+/=]+)", response.headers.get("x-goog-hash", ""))
     return FoundObject(name, size, generation, None, _md5(told and told[1]))
 
@@ -232,7 +185,9 @@ def _md5(text: str | None) -> str | None:
 def _listing(document: dict[str, Any]) -> Listing:
     items = document.get("items", [])
     found = tuple(
-        FoundObject(str(each["name"]), int(each["size"]), _generation(each["generation"]))
+        FoundObject(
+            str(each["name"]), int(each["size"]), told_revision(_GENERATION, each["generation"])
+        )
         for each in items
     )
     return Listing(found, document.get("nextPageToken"))

@@ -9,8 +9,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, Final
 
-from leeward.app.context import Context
-from leeward.app.kit import trace_ids
+from leeward.app.kit import Context, trace_ids
 
 _NAMES: Final = "logging.googleapis.com/"
 

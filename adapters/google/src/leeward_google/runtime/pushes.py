@@ -130,6 +130,8 @@ def handle_events(
             continue
         name = bus or _bus(event.source)
         takers = run.host.subscribers(event, name) if named is None else [named]
+        if named is not None and named.type not in (None, event.type):
+            continue  # a subscription cannot filter by a type that stands in the message
         delivery = Delivery(
             event, run.id, event_key(event), run.seconds, attempt, _trace(run, event)
         )

@@ -18,6 +18,7 @@ Service: TypeAlias = Literal[
     "pubsub",
     "storage",
     "sts",
+    "workflowexecutions",
 ]
 """Who is asked: an API by its name in front of ``googleapis.com``, or a function."""
 
@@ -30,6 +31,7 @@ _NAMES: Final[dict[Service, str]] = {
     "pubsub": "Pub/Sub",
     "storage": "Cloud Storage",
     "sts": "the Security Token Service",
+    "workflowexecutions": "the Workflow Executions API",
 }
 
 _LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"

@@ -30,6 +30,7 @@ from leeward_google.settings.services import (
     Tables,
     Tasks,
     Topics,
+    Workflows,
 )
 
 
@@ -95,7 +96,7 @@ _CALLED: Final = ("function_url or functions or region",)
 OPTIONS: Final = (
     Option("project", "otherwise that of the credentials",
            variables="GOOGLE_CLOUD_PROJECT GCLOUD_PROJECT", check=_PROJECT),
-    Option("region", "where functions are looked up; `google:us-central1` names its own",
+    Option("region", "of functions and workflows; `google:us-central1` names its own",
            variables="GOOGLE_CLOUD_REGION FUNCTION_REGION", qualifier=True, check=_REGION),
     Option("authenticate", "`false` for functions that everybody may call", bool,
            default=True, needs=_CALLED),
@@ -121,6 +122,7 @@ OPTIONS: Final = (
     endpoint_option("storage_endpoint", "storage", excludes="storage_emulator"),
     Option("storage_emulator", "an emulator of Cloud Storage", variables="STORAGE_EMULATOR_HOST",
            key=False, check=check_emulator),
+    endpoint_option("workflows_endpoint", "workflowexecutions"),
     Option("database", "of Firestore", default="(default)", check=_DATABASE),
     Option("credentials_file", "of a service account, or of a workload identity",
            variables="GOOGLE_APPLICATION_CREDENTIALS"),
@@ -152,6 +154,7 @@ class Settings(NamedTuple):
         identity: who asks.
         http: how requests are carried.
         objects: for objects.
+        workflows: for runs of workflows; None without a region.
     """
 
     functions: Functions | None
@@ -164,6 +167,7 @@ class Settings(NamedTuple):
     identity: Identity = Identity()
     http: HttpSettings = HttpSettings()
     objects: Objects = Objects(endpoint("storage"))
+    workflows: Workflows | None = None
 
 
 def settings_from(config: TargetConfig) -> Settings:
@@ -175,7 +179,7 @@ def settings_from(config: TargetConfig) -> Settings:
         ConfigError: a setting is wrong; names it and the remedy.
     """
     values = read_options(config, OPTIONS)
-    events = Events(*_emulated("pubsub", values))
+    events, region = Events(*_emulated("pubsub", values)), values["region"]
     tables_at, emulated = _emulated("firestore", values)
     return Settings(
         functions=_functions(values),
@@ -183,11 +187,12 @@ def settings_from(config: TargetConfig) -> Settings:
         events=events,
         tables=Tables(tables_at, values["database"], emulated),
         project=values["project"],
-        region=values["region"],
+        region=region,
         admin=values["functions_endpoint"],
         identity=_identity(values),
         http=http_settings(values),
         objects=Objects(*_emulated("storage", values)),
+        workflows=region and Workflows(values["workflows_endpoint"], region, values["project"]),
     )
 
 

@@ -108,6 +108,20 @@ class Objects(NamedTuple):
     emulator: bool = False
 
 
+class Workflows(NamedTuple):
+    """Where executions of workflows are.
+
+    Attributes:
+        origin: of the Workflow Executions API.
+        region: of the workflows.
+        project: its id; None to ask for it where the credentials come from.
+    """
+
+    origin: str
+    region: str
+    project: str | None = None
+
+
 class Identity(NamedTuple):
     """Who asks, as far as the settings say.
 

@@ -136,7 +136,7 @@ def scan(endpoint: FirestoreEndpoint, call: Scan, view: View) -> Plan:
     """
     request = endpoint.request("runQuery", {"structuredQuery": _query(endpoint, call)})
     response, refusal = yield from exchange(endpoint.service, request, view)
-    return refusal or page_in(response, view.now)
+    return refusal or page_in(response, call.most or PAGE_ITEMS, view.now)
 
 
 def _store_if_absent(
@@ -250,7 +250,7 @@ def _query(endpoint: FirestoreEndpoint, call: Scan) -> dict[str, Any]:
     query: dict[str, Any] = {
         "from": [{"collectionId": call.table}],
         "orderBy": [{"field": {"fieldPath": "__name__"}, "direction": "ASCENDING"}],
-        "limit": PAGE_ITEMS,
+        "limit": call.most or PAGE_ITEMS,
     }
     if call.cursor is not None:
         if not call.cursor or "/" in call.cursor:

@@ -49,14 +49,20 @@ def seen_in(response: Response, name: str, now: float) -> Seen:
         return misread(response, error)
 
 
-def page_in(response: Response, now: float) -> Result[Page]:
-    """Read the answer to `runQuery`; the cursor is the id of the last document of a full page."""
+def page_in(response: Response, most: int, now: float) -> Result[Page]:
+    """Read the answer to `runQuery`; the cursor is the id of the last document of a full page.
+
+    Args:
+        response: a success.
+        most: the documents that were asked for.
+        now: Unix seconds.
+    """
     natives = _documents(response, now)
     if isinstance(natives, Result):
         return natives
     try:
         items = tuple(stored_of(native) for native in natives)
-        last = _last(natives[-1].get("name")) if len(natives) >= PAGE_ITEMS else None
+        last = _last(natives[-1].get("name")) if len(natives) >= most else None
     except (Undecodable, UnreadableItem) as error:
         return misread(response, error)
     return Result.ok(Page(items, last))

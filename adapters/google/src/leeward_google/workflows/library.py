@@ -12,8 +12,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from leeward.workflow.model import AMBIGUOUS, FAILED, NOT_SENT, REFUSED, THROTTLED, TIMEOUT, UNKNOWN
-from leeward.workflow.steps import UNKNOWN_CLASSES
+from leeward.workflow.kit import (
+    AMBIGUOUS,
+    FAILED,
+    NOT_SENT,
+    REFUSED,
+    THROTTLED,
+    TIMEOUT,
+    UNKNOWN,
+    UNKNOWN_CLASSES,
+)
 
 Steps = list[dict[str, Any]]
 

@@ -7,40 +7,19 @@ are born in it. Fields and comparisons are calls of subworkflows, before the ste
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
-from leeward.workflow.kernel import UNDO_AT_ONCE, repeats_ambiguous
-from leeward.workflow.model import (
-    ANY,
-    COMPENSATION_FAILED,
-    DEADLINE,
-    Attempt,
-    Block,
-    Choose,
-    Definition,
-    Each,
-    Fail,
-    Handler,
-    Node,
-    Parallel,
-    Saga,
-    Step,
-    Stop,
-    Undo,
-    Wait,
-    nodes,
-)
-from leeward.workflow.retry import Retry
-from leeward_google.workflows.library import LIBRARY, LIST, Steps, assign, step_of, when
+from leeward.workflow import kit
+from leeward_google.workflows.calls import Calls
+from leeward_google.workflows.compensation import compensation
+from leeward_google.workflows.library import LIBRARY, LIST, Steps, assign, when
 from leeward_google.workflows.values import Values
 from leeward_google.workflows.variables import (
     Surroundings,
     assigned,
     error_of,
     initial_of,
-    is_one_of,
     is_taken,
     joined,
     kept,
@@ -60,12 +39,9 @@ class Source:
         functions: own names of functions, or their URLs, by logical name.
     """
 
-    def __init__(self, definition: Definition, functions: Mapping[str, str]) -> None:
+    def __init__(self, definition: kit.Definition, functions: Mapping[str, str]) -> None:
         self._definition = definition
-        self._functions = functions
-        self._predicates: dict[tuple[str, ...], str] = {}
-        self._timeouts: set[int] = set()
-        self._count = 0
+        self._calls = Calls(functions)
         self._values = Values()
 
     def written(self) -> dict[str, Any]:
@@ -84,51 +60,47 @@ class Source:
         if definition.timeout is not None:
             begin["deadline"] = f"${{sys.now() + {definition.timeout}}}"
         steps = [*assigned("begin", begin), *body, {"end": {"return": None}}]
-        predicates = {
-            name: {"params": ["e"], "steps": [{"covers": {"return": is_one_of("e.name", names)}}]}
-            for names, name in self._predicates.items()
-        }
-        calls = {f"leeward_step_{each}": step_of(each) for each in sorted(self._timeouts)}
-        return {"main": {"params": ["args"], "steps": steps}, **LIBRARY, **calls, **predicates}
+        main = {"params": ["args"], "steps": steps}
+        return {"main": main, **LIBRARY, **self._calls.subworkflows()}
 
-    def _block(self, block: Block, around: Surroundings) -> Steps:
+    def _block(self, block: kit.Block, around: Surroundings) -> Steps:
         return [step for node in block for step in self._node(node, around)]
 
-    def _node(self, node: Node, around: Surroundings) -> Steps:
+    def _node(self, node: kit.Node, around: Surroundings) -> Steps:
         match node:
-            case Step():
+            case kit.Step():
                 return self._step(node, around)
-            case Attempt():
+            case kit.Attempt():
                 return self._attempt(node, around)
-            case Saga():
+            case kit.Saga():
                 return self._saga(node, around)
-            case Parallel():
+            case kit.Parallel():
                 return self._parallel(node, around)
-            case Each():
+            case kit.Each():
                 return self._each(node, around)
-            case Choose():
+            case kit.Choose():
                 return self._choose(node, around)
-            case Wait():
+            case kit.Wait():
                 return self._wait(node, around)
-            case Stop():
+            case kit.Stop():
                 before, value = self._values.template(node.result)
                 return [*before, {node.id: {"return": value}}]
-            case Fail():
+            case kit.Fail():
                 return [{node.id: {"raise": error_of(node.error)}}]
 
-    def _step(self, step: Step, around: Surroundings) -> Steps:
+    def _step(self, step: kit.Step, around: Surroundings) -> Steps:
         before, payload = self._values.template(step.payload)
         path = path_of(step.id, around)
         given, key = f"p_{variable_of(step.id)}", f"k_{variable_of(step.id)}"
         name = name_of(step.id)
-        call = self._call(step.function, f"${{{key}}}", f"${{{given}}}", step.timeout, name)
-        tried: dict[str, Any] = {"try": call, **self._retry(step.retry)}
+        call = self._calls.call(step.function, f"${{{key}}}", f"${{{given}}}", step.timeout, name)
+        tried: dict[str, Any] = {"try": call, **self._calls.retry(step.retry)}
         after: Steps = []
         if step.undo is not None and around.undo is not None:
             entry = {"id": step.id, "path": f"${{{path}}}", "payload": f"${{{given}}}"}
             keep = kept(around.undo, {**entry, "result": None})
             caught, maybe = f"c_{variable_of(step.id)}", keep
-            if not repeats_ambiguous(step.retry):
+            if not kit.repeats_ambiguous(step.retry):
                 maybe = [{f"{step.id}-maybe": when((f"{caught}.ambiguous", keep))}]
             steps = [*maybe, {f"{step.id}-failed": {"raise": f"${{{caught}}}"}}]
             tried["except"] = {"as": caught, "steps": steps}
@@ -141,36 +113,14 @@ class Source:
             *after,
         ]
 
-    def _call(self, function: str, key: str, payload: str, timeout: int, result: str) -> Any:
-        own = self._functions.get(function, function)
-        url = own if own.startswith("https://") else f"${{home + {json.dumps(own)}}}"
-        self._timeouts.add(timeout)
-        args = {"url": url, "key": key, "payload": payload}
-        return {"call": f"leeward_step_{timeout}", "args": args, "result": result}
-
-    def _retry(self, retry: Retry) -> dict[str, Any]:
-        if retry.attempts == 1 or not retry.on:
-            return {}
-        names = (ANY,) if ANY in retry.on else retry.on
-        predicate = self._predicates.setdefault(names, f"leeward_retry_{len(self._predicates)}")
-        cap = max(retry.cap, 1)
-        backoff = {"initial_delay": min(retry.first, cap), "max_delay": cap}
-        return {
-            "retry": {
-                "predicate": f"${{{predicate}}}",
-                "max_retries": retry.attempts - 1,
-                "backoff": {**backoff, "multiplier": retry.factor},
-            }
-        }
-
     def _in_time(self, id: str, around: Surroundings) -> Steps:
         if self._definition.timeout is None:
             return []
         late = f"{around.guard} and sys.now() >= deadline"
-        raised = {f"{id}-is-late": {"raise": {**error_of(DEADLINE), "final": True}}}
+        raised = {f"{id}-is-late": {"raise": {**error_of(kit.DEADLINE), "final": True}}}
         return [{f"{id}-in-time": when((late, [raised]))}]
 
-    def _attempt(self, node: Attempt, around: Surroundings) -> Steps:
+    def _attempt(self, node: kit.Attempt, around: Surroundings) -> Steps:
         caught, error = f"c_{variable_of(node.id)}", f"x_{variable_of(node.id)}"
         cases = [
             (is_taken(handler, error), self._handler(node, number, handler, error, around))
@@ -182,7 +132,7 @@ class Source:
         return [{node.id: {"try": {"steps": body}, "except": {"as": caught, "steps": steps}}}]
 
     def _handler(
-        self, node: Attempt, number: int, handler: Handler, error: str, around: Surroundings
+        self, node: kit.Attempt, number: int, handler: kit.Handler, error: str, around: Surroundings
     ) -> Steps:
         id = f"{node.id}-on-{number}"
         told = {"name": f"${{{error}.name}}", "steps": f"${{{error}.steps}}"}
@@ -198,11 +148,11 @@ class Source:
             {f"{id}-done": when((f"{error}.final", again))},
         ]
 
-    def _saga(self, node: Saga, around: Surroundings) -> Steps:
+    def _saga(self, node: kit.Saga, around: Surroundings) -> Steps:
         done, caught = f"u_{variable_of(node.id)}", f"c_{variable_of(node.id)}"
         error = f"x_{variable_of(node.id)}"
         body = self._block(node.body, around._replace(undo=done))
-        undo = [normal(node.id, caught, error), *self._compensation(node, done, error)]
+        undo = [normal(node.id, caught, error), *compensation(node, done, error, self._calls)]
         steps: Steps = [
             {f"{node.id}-begin": assign(**{done: []})},
             {node.id: {"try": {"steps": body or nothing(node.id)}}},
@@ -212,65 +162,7 @@ class Source:
             steps += joined(f"{node.id}-done", around.undo, done)
         return steps
 
-    def _compensation(self, node: Saga, done: str, error: str) -> Steps:
-        """Take back what was done, the last step first; then raise."""
-        lost = f"l_{variable_of(node.id)}"
-        undos = [
-            (each.id, each.undo)
-            for each in nodes(node.body)
-            if isinstance(each, Step) and each.undo is not None
-        ]
-        again = {f"{node.id}-failed": {"raise": f"${{{error}}}"}}
-        if not undos:
-            return [again]
-        item, index = f"i_{variable_of(node.id)}", f"n_{variable_of(node.id)}"
-        last = f"${{{done}[len({done}) - 1 - {index}]}}"
-        cases = [
-            (f'{item}.id == "{id}"', self._undo(node, id, undo, item, lost)) for id, undo in undos
-        ]
-        loop: dict[str, Any] = {
-            "for": {
-                "value": f"w_{variable_of(node.id)}",
-                "index": index,
-                "in": f"${{{done}}}",
-                "steps": [
-                    {f"{node.id}-item": assign(**{item: last})},
-                    {f"{node.id}-undo-which": when(*cases)},
-                ],
-            }
-        }
-        if node.undo == "parallel":
-            loop = {"parallel": {"shared": [lost], "concurrency_limit": UNDO_AT_ONCE, **loop}}
-        failed = {
-            **error_of(COMPENSATION_FAILED),
-            "steps": f"${{{lost}}}",
-            "final": f"${{{error}.final}}",
-        }
-        raised = [{f"{node.id}-not-undone": {"raise": failed}}]
-        return [
-            {f"{node.id}-undo-begin": assign(**{lost: []})},
-            {f"{node.id}-undo": loop},
-            {f"{node.id}-undone": when((f"len({lost}) > 0", raised))},
-            again,
-        ]
-
-    def _undo(self, node: Saga, id: str, undo: Undo, item: str, lost: str) -> Steps:
-        self._count += 1
-        payload, key = f"o_{self._count}", f'${{prefix + {item}.path + "/undo"}}'
-        told = {
-            "key": f"${{prefix + {item}.path}}",
-            "payload": f"${{{item}.payload}}",
-            "result": f"${{{item}.result}}",
-        }
-        result = f"r_{self._count}"
-        call = self._call(undo.function, key, f"${{{payload}}}", undo.timeout, result)
-        append = assign(**{lost: f"${{list.concat({lost}, {item}.path)}}"})
-        tried = {"try": call, **self._retry(undo.retry)}
-        tried["except"] = {"as": f"d_{self._count}", "steps": [{f"{id}-lost": append}]}
-        name = f"{node.id}-undo-{id}"
-        return [{f"{name}-given": assign(**{payload: told})}, {name: tried}]
-
-    def _parallel(self, node: Parallel, around: Surroundings) -> Steps:
+    def _parallel(self, node: kit.Parallel, around: Surroundings) -> Steps:
         shared: set[str] = set()
         branches, after, raised = [], [], []
         for branch in node.branches:
@@ -303,7 +195,7 @@ class Source:
             {f"{node.id}-ended": when(*raised)},
         ]
 
-    def _each(self, node: Each, around: Surroundings) -> Steps:
+    def _each(self, node: kit.Each, around: Surroundings) -> Steps:
         id = variable_of(node.id)
         before, items = self._values.template(node.items)
         listed, failed, found, index = f"a_{id}", f"f_{id}", f"q_{id}", f"n_{id}"
@@ -354,7 +246,7 @@ class Source:
             {f"{node.id}-ended": when((f"{found} != null", raised))},
         ]
 
-    def _choose(self, node: Choose, around: Surroundings) -> Steps:
+    def _choose(self, node: kit.Choose, around: Surroundings) -> Steps:
         before: Steps = []
         cases = []
         for case in node.cases:
@@ -364,7 +256,7 @@ class Source:
         cases.append(("true", self._block(node.otherwise, around) or nothing(node.id)))
         return [*before, {node.id: when(*cases)}]
 
-    def _wait(self, node: Wait, around: Surroundings) -> Steps:
+    def _wait(self, node: kit.Wait, around: Surroundings) -> Steps:
         seconds: Any = node.seconds
         if self._definition.timeout is not None:
             left = f"s_{variable_of(node.id)}"

@@ -1,0 +1,1 @@
+"""What `leeward package` makes of an app for AWS."""

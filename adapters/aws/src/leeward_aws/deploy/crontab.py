@@ -1,0 +1,49 @@
+"""Schedules as EventBridge Scheduler writes them.
+
+Source: "Schedule types in EventBridge Scheduler": six fields; one of the two kinds of days is
+``?``, and 1 is Sunday.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from leeward.app.kit import parse_schedule
+
+
+def expression(text: str) -> str:
+    """Return a crontab's line as an expression of Scheduler."""
+    found = parse_schedule(text)
+    days = _field(found.days, 1, 31)
+    weekdays = _field({each + 1 for each in found.weekdays}, 1, 7)
+    if weekdays == "*":
+        weekdays = "?"
+    else:
+        days = "?"
+    parts = (
+        _field(found.minutes, 0, 59),
+        _field(found.hours, 0, 23),
+        days,
+        _field(found.months, 1, 12),
+        weekdays,
+        "*",
+    )
+    return f"cron({' '.join(parts)})"
+
+
+def _field(values: Iterable[int], first: int, last: int) -> str:
+    """Return values as a field: all, steps to the end, or a list of single ones and ranges."""
+    ordered = sorted(values)
+    if ordered == [*range(first, last + 1)]:
+        return "*"
+    if len(ordered) > 2:
+        begin, step = ordered[0], ordered[1] - ordered[0]
+        if step > 1 and ordered == [*range(begin, last + 1, step)]:
+            return f"{begin}/{step}"
+    runs: list[list[int]] = []
+    for each in ordered:
+        if runs and each == runs[-1][-1] + 1:
+            runs[-1].append(each)
+        else:
+            runs.append([each])
+    return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)

@@ -1,0 +1,177 @@
+"""Step Functions: start an execution, look at it, stop it.
+
+A run is an execution, and its id is the execution's name. Step Functions itself keeps one of each
+name: a second start with the same input is the first one's answer while that runs; afterwards, and
+with another input, it is refused. The refusal tells not which, so the execution is looked at.
+
+A state machine is named by its ARN, or by its name, which is looked up once.
+
+Source: the API references of `StartExecution`, `DescribeExecution`, `StopExecution` and
+`ListStateMachines`; the service's model as botocore has it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Mapping
+from functools import partial
+from typing import Any, Final
+
+from leeward.adapter import Result, json_text
+from leeward.adapter.exchange import Answer, as_look_up, exchange, misread, object_of
+from leeward.adapter.plans import Learn, Plan, Planner, Step, View
+from leeward.adapter.runs import AbortRun, FoundRun, GetRun, StartRun, already_there
+from leeward.adapter.wire import Request, Response
+from leeward.errors import Outcome
+from leeward_aws.exchange import REQUEST_ID, Endpoint, endpoint_of
+from leeward_aws.settings.options import Settings
+
+TAKEN: Final = "ExecutionAlreadyExists"
+ABSENT: Final = "ExecutionDoesNotExist"
+
+LATE: Final = "Flow.Deadline"
+"""What a flow calls the end of an execution that took longer than the machine allows."""
+
+_STATES: Final = {
+    "RUNNING": "running",
+    "PENDING_REDRIVE": "running",
+    "SUCCEEDED": "succeeded",
+    "FAILED": "failed",
+    "TIMED_OUT": "failed",
+    "ABORTED": "aborted",
+}
+
+
+def runs(settings: Settings) -> dict[str, Planner]:
+    """Return the planners of runs."""
+    endpoint = endpoint_of("states", settings)
+    return {
+        "start_run": partial(start, endpoint),
+        "get_run": partial(get, endpoint),
+        "abort_run": partial(abort, endpoint),
+    }
+
+
+def start(endpoint: Endpoint, call: StartRun, view: View) -> Plan:
+    """Start an execution."""
+    machine = yield from _machine(endpoint, call.workflow, view)
+    if isinstance(machine, Result):
+        return machine
+    document = {"stateMachineArn": machine, "name": call.run, "input": call.input.decode()}
+    request = _request(endpoint, "StartExecution", document)
+    response, refusal = yield from exchange(endpoint.service, request, view)
+    if refusal is None:
+        return _read(response, lambda found: FoundRun("running", None, float(found["startDate"])))
+    if refusal.code != TAKEN:
+        return refusal
+    looked = yield from _look(endpoint, machine, call.run, view, effect=False)
+    return already_there(call, looked)
+
+
+def get(endpoint: Endpoint, call: GetRun, view: View) -> Plan:
+    """Look at an execution."""
+    machine = yield from _machine(endpoint, call.workflow, view)
+    if isinstance(machine, Result):
+        return machine
+    return (yield from _look(endpoint, machine, call.run, view, effect=True))
+
+
+def abort(endpoint: Endpoint, call: AbortRun, view: View) -> Plan:
+    """Stop an execution; one that has ended stays as it is."""
+    machine = yield from _machine(endpoint, call.workflow, view)
+    if isinstance(machine, Result):
+        return machine
+    document = {"executionArn": _execution(machine, call.run), "error": "Aborted"}
+    request = _request(endpoint, "StopExecution", document)
+    response, refusal = yield from exchange(endpoint.service, request, view)
+    if refusal is not None:
+        return _absent(refusal)
+    return Result.ok(True, request_id=response.headers.get(REQUEST_ID))
+
+
+def _look(endpoint: Endpoint, machine: str, run: str, view: View, *, effect: bool) -> Plan:
+    document = {"executionArn": _execution(machine, run)}
+    request = _request(endpoint, "DescribeExecution", document)
+    response, refusal = yield from exchange(endpoint.service, request, view, effect=effect)
+    return _absent(refusal) if refusal is not None else _read(response, _found)
+
+
+def _absent(refusal: Result[Any]) -> Result[Any]:
+    """Return None for an execution that is not there."""
+    return Result.ok(None, request_id=refusal.request_id) if refusal.code == ABSENT else refusal
+
+
+def _machine(endpoint: Endpoint, name: str, view: View) -> Generator[Step, Any, str | Result[Any]]:
+    """Return the ARN of a state machine, or how looking for it has ended."""
+    if name.startswith("arn:"):
+        return name
+    known: str | None = view.learnt.get(f"machine:{name}")
+    token: str | None = None
+    while known is None:
+        document: dict[str, Any] = {"maxResults": 1000}
+        if token is not None:
+            document["nextToken"] = token
+        request = _request(endpoint, "ListStateMachines", document)
+        looking = exchange(endpoint.service, request, view, effect=False)
+        answer: Answer = as_look_up((yield from looking))
+        if answer.refusal is not None:
+            return answer.refusal
+        try:
+            page = object_of(answer.response)
+            arns = {
+                str(each["name"]): str(each["stateMachineArn"]) for each in page["stateMachines"]
+            }
+        except (ValueError, TypeError, KeyError) as error:
+            told = "Step Functions did not tell its state machines"
+            return Result(Outcome.NOT_SENT, message=told, cause=error)
+        known, token = arns.get(name), page.get("nextToken")
+        if known is None and not isinstance(token, str):
+            return Result(Outcome.NOT_FOUND, message=f"no state machine is named {name!r}")
+    yield Learn(f"machine:{name}", known)
+    return known
+
+
+def _execution(machine: str, run: str) -> str:
+    return f"{machine.replace(':stateMachine:', ':execution:', 1)}:{run}"
+
+
+def _request(endpoint: Endpoint, action: str, document: Mapping[str, Any]) -> Request:
+    headers = (
+        ("Content-Type", "application/x-amz-json-1.0"),
+        ("X-Amz-Target", f"AWSStepFunctions.{action}"),
+    )
+    return Request("POST", endpoint.origin, "/", headers, json_text.encode(document))
+
+
+def _read(response: Response, read: Any) -> Result[Any]:
+    try:
+        value = read(object_of(response))
+    except (ValueError, TypeError, KeyError) as error:
+        return misread(response, error, request_id=REQUEST_ID)
+    return Result.ok(value, request_id=response.headers.get(REQUEST_ID))
+
+
+def _found(document: dict[str, Any]) -> FoundRun:
+    status, text, output = document["status"], document.get("input"), document.get("output")
+    state: Any = _STATES[status]
+    failed = state == "failed"
+    error = str(document.get("error", "")) if failed else None
+    ended = document.get("stopDate")
+    return FoundRun(
+        state,
+        None if text is None else str(text).encode(),
+        float(document["startDate"]),
+        None if ended is None else float(ended),
+        None if output is None or state != "succeeded" else json_text.decode(output.encode()),
+        LATE if status == "TIMED_OUT" else error,
+        _unreversed(document.get("cause")) if failed else (),
+    )
+
+
+def _unreversed(cause: Any) -> tuple[str, ...]:
+    """Return the steps that the exported machine tells in its cause; none of another cause."""
+    try:
+        told = json.loads(cause)["steps"]
+    except (TypeError, ValueError, KeyError):
+        return ()
+    return tuple(map(str, told)) if isinstance(told, list) else ()

@@ -1,0 +1,65 @@
+"""The ``host.json`` of an app: what holds for all of its functions at once.
+
+Source: the reference of host.json.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Final
+
+from leeward.app.kit import Handler, Kind
+from leeward.packaging.kit import (
+    ATTEMPTS,
+    Wish,
+    dead_queue,
+    seconds_of,
+)
+
+LEAST: Final = 300
+"""Seconds of ``functionTimeout``, if nobody needs more: the default of a Consumption plan."""
+
+BUNDLE: Final = {
+    "id": "Microsoft.Azure.Functions.ExtensionBundle",
+    "version": "[4.*, 5.0.0)",
+}
+"""Without it there is no trigger of queues or events."""
+
+WAIT: Final = "00:00:10"
+"""Until a message comes again that has failed; by default it comes at once, and has had all of its
+attempts in a second."""
+
+
+def storage_queues(wish: Wish) -> Iterator[tuple[Handler, str]]:
+    """Yield the handlers that have a Storage queue, with its name."""
+    elsewhere = wish.entry.options.get("service_bus") or {}
+    for each in wish.app.handlers.values():
+        queue = each.queue or each.name
+        if (each.kind is Kind.MESSAGE or each.queued) and queue not in elsewhere:
+            yield each, queue
+
+
+def deliveries(wish: Wish) -> int:
+    """Return after how many deliveries the host takes a message away: for all queues at once."""
+    options = wish.entry.options
+    found = [dead_queue(each, queue, options).deliveries for each, queue in storage_queues(wish)]
+    return max(found, default=ATTEMPTS)
+
+
+def host_json(wish: Wish) -> str:
+    """Return the file."""
+    seconds = max([LEAST, *(seconds_of(each) for each in wish.app.handlers.values())])
+    document = {
+        "version": "2.0",
+        "functionTimeout": f"{seconds // 3600:02}:{seconds % 3600 // 60:02}:{seconds % 60:02}",
+        "extensionBundle": BUNDLE,
+        "extensions": {
+            "queues": {
+                "maxDequeueCount": deliveries(wish),
+                "visibilityTimeout": WAIT,
+                "messageEncoding": "base64",
+            }
+        },
+    }
+    return json.dumps(document, indent=2) + "\n"

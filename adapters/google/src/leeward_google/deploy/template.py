@@ -1,0 +1,289 @@
+"""The Terraform configuration of an app: a function for each handler, as an account of its own.
+
+Messages and events are pushed to the function, and what has failed in its last attempt goes to a
+topic with a subscription that keeps it. Topics of buses, tables and buckets have lives of their
+own: they are named, and not made.
+
+Sources: the resources of the provider ``hashicorp/google``; in Pub/Sub's documentation "Handle
+message failures" (at least 5 attempts; what its own account needs), "Push subscriptions" and
+"Filter messages from a subscription".
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any, Final, NamedTuple
+
+from leeward.app.kit import Handler, Kind
+from leeward.errors import ConfigError
+from leeward.packaging.kit import (
+    DEAD,
+    Configuration,
+    Template,
+    Wish,
+    dead_queue,
+    of,
+    seconds_of,
+)
+from leeward_google.deploy.roles import (
+    PROJECT,
+    PUBLISHER,
+    REGION,
+    allow,
+    may_call,
+    member_of,
+    topic_of,
+)
+
+ATTEMPTS: Final = (5, 100)
+"""Of a dead-letter policy: least and most."""
+
+ACKNOWLEDGE: Final = (10, 600)
+"""Seconds that a push may take: least and most."""
+
+LONGEST: Final = 3600
+"""Seconds of a function that is called by HTTP."""
+
+SCHEDULER_RETRIES: Final = 5
+"""Of a job, at most."""
+
+LONGEST_FILTER: Final = 256
+"""Bytes of a filter of a subscription."""
+
+MEMORY: Final = "256M"
+
+_AGENTS: Final = "gcp-sa-pubsub.iam.gserviceaccount.com"
+
+AGENT: Final = f"serviceAccount:service-${{data.google_project.this.number}}@{_AGENTS}"
+"""Pub/Sub itself, as which it moves dead letters."""
+
+VARIABLES: Final = {
+    "project": "the id of the project",
+    "region": "where the functions are",
+}
+
+
+def template(wish: Wish) -> Template:
+    """Return the configuration.
+
+    Raises:
+        ConfigError: a handler wants more time than there is, or two things would have one name.
+    """
+    made = Configuration("hashicorp/google", ">= 6.0", VARIABLES)
+    bucket = made.add(
+        "google_storage_bucket",
+        "code",
+        project=PROJECT,
+        name=f"{PROJECT}-{wish.app.name.lower()}-code",
+        location=REGION,
+        uniform_bucket_level_access=True,
+        public_access_prevention="enforced",
+    )
+    # The name changes with the content, so that functions are built anew.
+    content = made.add(
+        "google_storage_bucket_object",
+        "code",
+        bucket=of(f"{bucket}.name"),
+        name='google-${filesha256("${path.module}/google.zip")}.zip',
+        source="${path.module}/google.zip",
+    )
+    pusher = _account(made, wish, "push")
+    notes = []
+    for each in wish.app.handlers.values():
+        function = _function(made, wish, each, content)
+        notes += _trigger(made, wish, each, Pushing(function, pusher))
+    text = made.text({"google_project": {"this": {"project_id": PROJECT}}})
+    return Template("google.tf.json", text, tuple(notes))
+
+
+def _account(made: Configuration, wish: Wish, name: str) -> str:
+    return made.add(
+        "google_service_account",
+        name,
+        project=PROJECT,
+        account_id=account_id(f"{wish.app.name}-{name}".lower()),
+        display_name=f"{wish.app.name}: {name}",
+    )
+
+
+def account_id(name: str) -> str:
+    """Return an id of 6 to 30 characters."""
+    if 6 <= len(name) <= 30:
+        return name
+    return f"{name[:21].rstrip('-')}-{sha256(name.encode()).hexdigest()[:8]}"
+
+
+def _function(made: Configuration, wish: Wish, handler: Handler, content: str) -> str:
+    """Add the function of a handler, with its account; return a reference to it."""
+    seconds = seconds_of(handler)
+    if seconds > LONGEST:
+        raise ConfigError(
+            f"the handler {handler.name!r} has a timeout of {seconds} s, and Cloud Run functions "
+            f"give {LONGEST} s; make it a workflow, or run it elsewhere"
+        )
+    account = _account(made, wish, handler.name)
+    allow(made, wish, handler.name, account)
+    variables = {"LEEWARD_FUNCTION": handler.name}
+    if not wish.declared.ordered:
+        variables["CLOUD_PROVIDER"] = "google"
+    return made.add(
+        "google_cloudfunctions2_function",
+        handler.name,
+        project=PROJECT,
+        location=REGION,
+        name=own_name(wish, handler),
+        build_config={
+            "runtime": f"python{wish.python.replace('.', '')}",
+            "entry_point": "main",
+            "source": {
+                "storage_source": {
+                    "bucket": of(f"{content}.bucket"),
+                    "object": of(f"{content}.name"),
+                }
+            },
+        },
+        service_config={
+            "available_memory": MEMORY,
+            "timeout_seconds": seconds,
+            "service_account_email": of(f"{account}.email"),
+            "environment_variables": variables,
+        },
+    )
+
+
+def own_name(wish: Wish, handler: Handler) -> str:
+    """Return the name of a handler's function: lower case, by which clients call it."""
+    if handler.kind is not Kind.CALL:
+        return handler.name.lower()
+    return wish.declared.functions.get(handler.name, handler.name).lower()
+
+
+class Pushing(NamedTuple):
+    """Who is pushed to, and as whom: references to the function and to the account."""
+
+    function: str
+    pusher: str
+
+    def token(self) -> dict[str, Any]:
+        """Return whose token goes along."""
+        return {"oidc_token": {"service_account_email": of(f"{self.pusher}.email")}}
+
+    def url(self) -> str:
+        """Return where the function is."""
+        return of(f"{self.function}.service_config[0].uri")
+
+
+def _trigger(made: Configuration, wish: Wish, handler: Handler, to: Pushing) -> list[str]:
+    """Add what calls a function; return what there is to say of it."""
+    queued = handler.kind is Kind.MESSAGE or handler.queued
+    if queued or handler.kind is not Kind.CALL:
+        may_call(made, f"push-{handler.name}", of(f"{to.function}.name"), member_of(to.pusher))
+    if handler.kind is Kind.SCHEDULE:
+        _job(made, handler, to)
+    elif handler.kind is Kind.EVENT:
+        bus = wish.declared.buses.get(str(handler.bus), str(handler.bus))
+        return _pushed(made, wish, handler, to, f"projects/{PROJECT}/topics/{bus}")
+    elif queued:
+        queue = handler.queue or handler.name
+        name = topic_of(wish, queue)
+        if name in wish.declared.buses.values():
+            raise ConfigError(
+                f"the queue {queue!r} and a bus would both be the topic {name!r}; name one of them "
+                f'otherwise in leeward.toml, such as [functions.{queue}] names = {{google = "..."}}'
+            )
+        topic = made.add("google_pubsub_topic", name, project=PROJECT, name=name)
+        return _pushed(made, wish, handler, to, of(f"{topic}.id"))
+    return []
+
+
+def _pushed(
+    made: Configuration, wish: Wish, handler: Handler, to: Pushing, topic: str
+) -> list[str]:
+    """Add the subscription that pushes to a function, and where its dead letters are kept."""
+    dead = dead_queue(handler, handler.queue or handler.name, wish.entry.options)
+    letters = made.add("google_pubsub_topic", dead.name, project=PROJECT, name=dead.name)
+    _kept(made, dead.name, letters)
+    attempts = max(ATTEMPTS[0], min(ATTEMPTS[1], dead.deliveries))
+    arguments: dict[str, Any] = {
+        "project": PROJECT,
+        "name": f"{wish.app.name.lower()}-{handler.name}",
+        "topic": topic,
+        "ack_deadline_seconds": max(ACKNOWLEDGE[0], min(ACKNOWLEDGE[1], seconds_of(handler) + 10)),
+        "push_config": {"push_endpoint": to.url(), **to.token()},
+        "retry_policy": {"minimum_backoff": "10s", "maximum_backoff": "600s"},
+        "dead_letter_policy": {
+            "dead_letter_topic": of(f"{letters}.id"),
+            "max_delivery_attempts": attempts,
+        },
+        "expiration_policy": {"ttl": ""},
+    }
+    if handler.kind is Kind.EVENT and handler.type:
+        # An event that attributes cannot hold has its type in the message, and no such attribute;
+        # what comes unfiltered is left by the handler's runtime.
+        wanted = f'attributes.ce-type = "{handler.type}" OR NOT attributes:ce-type'
+        if len(wanted.encode()) <= LONGEST_FILTER:
+            arguments["filter"] = wanted
+    subscription = made.add("google_pubsub_subscription", handler.name, **arguments)
+    _agent_may_move(made, handler.name, letters, subscription)
+    if handler.retries is not None and attempts != dead.deliveries and not dead.by_leeward:
+        note = (
+            f"{handler.name}: {handler.retries} retries are wanted, and Pub/Sub gives a message up "
+            f"after {attempts} deliveries"
+        )
+        if handler.kind is not Kind.EVENT:
+            note += "; name a dead-letter topic in the entry file, and leeward does so itself"
+        return [note]
+    return []
+
+
+def _kept(made: Configuration, name: str, topic: str) -> None:
+    """Add a subscription that keeps what comes to a topic: without one it would be gone."""
+    made.add(
+        "google_pubsub_subscription",
+        name,
+        project=PROJECT,
+        name=name,
+        topic=of(f"{topic}.id"),
+        message_retention_duration="1209600s",
+        expiration_policy={"ttl": ""},
+    )
+
+
+def _agent_may_move(made: Configuration, name: str, topic: str, subscription: str) -> None:
+    """Add what Pub/Sub needs itself to move a dead letter from a subscription to a topic."""
+    made.add(
+        "google_pubsub_topic_iam_member",
+        f"{name}{DEAD}-agent",
+        project=PROJECT,
+        topic=of(f"{topic}.name"),
+        role=PUBLISHER,
+        member=AGENT,
+    )
+    made.add(
+        "google_pubsub_subscription_iam_member",
+        name,
+        project=PROJECT,
+        subscription=of(f"{subscription}.name"),
+        role="roles/pubsub.subscriber",
+        member=AGENT,
+    )
+
+
+def _job(made: Configuration, handler: Handler, to: Pushing) -> None:
+    """Add the job of a schedule."""
+    made.add(
+        "google_cloud_scheduler_job",
+        handler.name,
+        project=PROJECT,
+        region=REGION,
+        name=handler.name,
+        schedule=handler.schedule,
+        time_zone="Etc/UTC",
+        attempt_deadline=f"{max(15, min(1800, seconds_of(handler)))}s",
+        retry_config={"retry_count": min(SCHEDULER_RETRIES, handler.retries or 0)},
+        http_target={
+            "http_method": "POST",
+            "uri": to.url(),
+            **to.token(),
+        },
+    )

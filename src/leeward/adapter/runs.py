@@ -1,0 +1,35 @@
+"""What the workflows of adapters have in common: the calls, and when a start is a conflict."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from leeward.calls import Result
+from leeward.errors import Outcome
+from leeward.run_calls import AbortRun, FoundRun, GetRun, StartRun, has_input
+
+__all__ = ["AbortRun", "FoundRun", "GetRun", "StartRun", "already_there"]
+
+UNPROVED = "conflict_unproved"
+"""AMBIGUOUS: the id of a run is taken, and which input that run has cannot be seen."""
+
+
+def already_there(call: StartRun, looked: Result[FoundRun | None]) -> Result[Any]:
+    """Return the result of a start whose id is taken: that run, or a conflict.
+
+    Args:
+        call: the start.
+        looked: the result of a look at that run.
+    """
+    found = looked.value if looked.outcome is Outcome.OK else None
+    if found is None:
+        return Result(
+            Outcome.AMBIGUOUS, code=looked.code, reason=UNPROVED, request_id=looked.request_id
+        )
+    if has_input(found, call.input):
+        return Result.ok(found, request_id=looked.request_id)
+    return Result(
+        Outcome.CONFLICT,
+        message="there is a run of this id with another input",
+        request_id=looked.request_id,
+    )

@@ -1,0 +1,50 @@
+"""JSON that does not fit: the path to it, and the type that belongs there.
+
+Keys of the input that no annotation names are shown as ``[...]``, for they are input, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
+
+from leeward.values import Json
+
+Reader: TypeAlias = Callable[[Json], Any]
+"""Returns the value of a type for JSON, or raises `Mismatch`."""
+
+KEY: Final = "[...]"
+"""Stands in a path for a key that is part of the input."""
+
+
+class Mismatch(Exception):
+    """JSON that is not of its type; `steps` lead to it, the innermost first."""
+
+    def __init__(self, expected: str, *, missing: bool = False) -> None:
+        super().__init__(expected)
+        self.expected = expected
+        self.missing = missing
+        self.steps: list[str] = []
+
+
+def type_name(annotation: Any) -> str:
+    """Return a type as a sender of JSON reads it."""
+    from typing import get_args, get_origin
+
+    names = {list: "array", tuple: "array", dict: "object", type(None): "null"}
+    origin = get_origin(annotation)
+    if annotation in names or origin in names:
+        return names.get(annotation) or names[origin]
+    if origin is not None and get_args(annotation):
+        parts = [
+            type_name(each) if isinstance(each, type) else short_name(each)
+            for each in get_args(annotation)
+        ]
+        return " or ".join(parts)
+    return short_name(annotation)
+
+
+def short_name(annotation: Any) -> str:
+    """Return a type as its code names it."""
+    name: str | None = getattr(annotation, "__name__", None)
+    return name or repr(annotation)

@@ -1,0 +1,1 @@
+"""What `leeward package` finds in a folder, and in its leeward.toml."""

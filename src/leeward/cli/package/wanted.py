@@ -1,0 +1,140 @@
+"""What is to be packaged: the app of a folder, its files, and what its ``leeward.toml`` names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from leeward.config import Config, load_settings
+from leeward.errors import ConfigError
+from leeward.packaging.build import Origin
+from leeward.packaging.entry import found_app, handler_calls
+from leeward.packaging.loading import loaded
+from leeward.packaging.recipe import ARCHES, Declared, Entry, Wish
+from leeward.packaging.sources import is_entry_of_another, modules_in, sources_of
+from leeward.packaging.uv import Source
+from leeward.values import NOTHING
+
+SETTINGS = "leeward.toml"
+
+REQUIRED = ("requirements.txt", "pyproject.toml")
+"""Files of the user that may tell what the app needs; the first that is there counts."""
+
+
+class Request(NamedTuple):
+    """What the command line asks for.
+
+    Attributes:
+        app: as ``MODULE:NAME``; None for the only one.
+        target: the provider.
+        python: such as ``3.13``.
+        arch: of the processor.
+        folder: of the app.
+        out: where packages are written to.
+        requirements: the user's own list; None for the usual one.
+        leave_out: patterns of files.
+        source: where packages come from.
+    """
+
+    app: str | None
+    target: str
+    python: str
+    arch: str
+    folder: Path
+    out: Path
+    requirements: Path | None
+    leave_out: tuple[str, ...]
+    source: Source
+
+
+def wanted(request: Request) -> tuple[Wish, Origin]:
+    """Return what is to be packaged, and what of.
+
+    Raises:
+        ConfigError: there is no such folder, app or file, or something in it is wrong.
+    """
+    if request.arch not in ARCHES:
+        raise ConfigError(f"--arch is {request.arch!r}; known: {', '.join(ARCHES)}")
+    if not request.folder.is_dir():
+        raise ConfigError(f"--source names {request.folder}, which is not a folder")
+    folder = request.folder.resolve()
+    files = sources_of(folder, request.leave_out, request.out)
+    modules = modules_in(folder, files)
+    files = [each for each in files if not _is_of_another(each, modules, request.target)]
+    texts = {
+        each: (folder / each).read_text(encoding="utf-8", errors="replace")
+        for each in files
+        if "/" not in each
+    }
+    entry = _entry(request, texts, modules)
+    requires = _requires(folder, request.requirements)
+    wish = Wish(
+        loaded(folder, entry),
+        entry,
+        request.python,
+        request.arch,
+        texts,
+        declared(folder, request.target) if SETTINGS in texts else Declared(),
+    )
+    return wish, Origin(folder, files, requires, request.source)
+
+
+def declared(folder: Path, target: str) -> Declared:
+    """Return what the ``leeward.toml`` of a folder names, with the target's own names.
+
+    Raises:
+        ConfigError: the file is wrong.
+    """
+    config = load_settings(file=folder / SETTINGS, env=NOTHING)
+    return Declared(
+        {name: _own(each.names, target, name) for name, each in config.functions.items()},
+        {name: _own(each.names, target, name) for name, each in config.buses.items()},
+        {name: _own(each.names, target, name) for name, each in config.tables.items()},
+        {name: _own(each.names, target, name) for name, each in config.buckets.items()},
+        _settings(config, target),
+        bool(config.order),
+    )
+
+
+def _settings(config: Config, target: str) -> Mapping[str, object]:
+    """Return the options of the first target of a provider."""
+    named = [name for name in config.options if name.partition(":")[0] == target]
+    return config.options[named[0]] if named else NOTHING
+
+
+def _own(names: Mapping[str, str], target: str, name: str) -> str:
+    """Return what a provider calls something: by its own name, or by that of its first target."""
+    found = [own for each, own in names.items() if each.partition(":")[0] == target]
+    return names.get(target) or (found[0] if found else name)
+
+
+def _entry(request: Request, texts: Mapping[str, str], modules: Mapping[str, str]) -> Entry:
+    """Return where the app is: as the request says, as an entry file says, or as it is found."""
+    calls = [
+        call.entry
+        for file, text in texts.items()
+        if file.endswith(".py")
+        for call in handler_calls(text, file)
+        if call.platform == request.target
+    ]
+    if request.app is None:
+        return calls[0] if calls else found_app(modules)
+    module, _, attribute = request.app.partition(":")
+    if not module or not attribute.isidentifier():
+        raise ConfigError(f"the app is {request.app!r}; name it as MODULE:NAME, such as shop:app")
+    same = [each for each in calls if (each.module, each.attribute) == (module, attribute)]
+    return same[0] if same else Entry(module, attribute)
+
+
+def _is_of_another(file: str, modules: Mapping[str, str], target: str) -> bool:
+    text = modules.get(file.removesuffix(".py").replace("/", "."), "")
+    return file.endswith(".py") and is_entry_of_another(text, file, target)
+
+
+def _requires(folder: Path, named: Path | None) -> tuple[Path, ...]:
+    if named is not None:
+        if not named.is_file():
+            raise ConfigError(f"--requirements names {named}, which is not a file")
+        return (named.resolve(),)
+    return tuple(folder / each for each in REQUIRED if (folder / each).is_file())[:1]

@@ -1,0 +1,63 @@
+"""What leeward does with a table for its own upkeep, beside the operations that clients have."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from leeward.adapter import Call, Capability, Limits, Result, Scan, Store
+from leeward.operations.operations import Operations
+from leeward.operations.results import target_of
+
+
+class Home(NamedTuple):
+    """Where a table is.
+
+    Attributes:
+        target: by its name.
+        limits: of that target.
+        keeps_expiry: whether items can expire there.
+    """
+
+    target: str
+    limits: Limits
+    keeps_expiry: bool
+
+
+def make(operations: Operations, call: Call, seconds: float) -> Any:
+    """Make a call; return its value.
+
+    Raises:
+        LeewardError: it went wrong, or a target cannot do that.
+    """
+    operations.check(call)
+    result = operations.router.perform(call, seconds)
+    target_of(call, result)
+    return result.value
+
+
+def store_many(
+    operations: Operations, calls: Sequence[Store], seconds: float
+) -> list[Result[Any]] | None:
+    """Make one attempt at each of many stores of one table, by the driver that can do many at once.
+
+    None if it cannot, and for an attempt that failed as a whole: store them one by one then.
+    """
+    operations.check(calls[0])
+    driver = operations.drivers[operations.router.candidates(calls[0])[0]]
+    many = getattr(driver, "store_many", None)  # a plain class need not have it
+    results: list[Result[Any]] | None = many(calls, seconds) if many else None
+    return results
+
+
+def home_of(operations: Operations, table: str) -> Home:
+    """Return where a table is that can be scanned.
+
+    Raises:
+        LeewardError: it has no home, or cannot be scanned there.
+    """
+    call = Scan(table)
+    operations.check(call)
+    (target,) = operations.router.candidates(call)[:1]
+    driver = operations.drivers[target]
+    return Home(target, driver.limits, Capability.EXPIRY in driver.capabilities)

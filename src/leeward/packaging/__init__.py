@@ -1,0 +1,1 @@
+"""Packages of an app: what `leeward package` makes for each cloud."""

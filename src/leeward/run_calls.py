@@ -1,0 +1,105 @@
+"""The calls of runs of workflows at a target's own engine, and what comes back. All are immutable.
+
+They stand in a module of their own, beside `leeward.calls`: a program that starts no workflows does
+not load them. A run is an id below a workflow.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from leeward.masking import masked
+from leeward.values import Json
+
+
+class StartRun(NamedTuple):
+    """Start a run. The value of an OK result is a `FoundRun`.
+
+    A run of this id that is there already is the answer, if its input is the same; if it is another
+    one, CONFLICT.
+
+    Attributes:
+        workflow: the provider's own name of it.
+        run: the id.
+        input: JSON in UTF-8.
+        digest: of the definition that the caller knows.
+        repeatable: the target keeps two starts of one id apart by itself; if not, a start that may
+            have taken place is not made again.
+    """
+
+    workflow: str
+    run: str
+    input: bytes
+    digest: str
+    repeatable: bool
+    verb: Literal["start_run"] = "start_run"
+
+    def __repr__(self) -> str:
+        return masked(self, "workflow run digest repeatable verb")
+
+
+class GetRun(NamedTuple):
+    """Look at a run. The value is a `FoundRun`, or None if there is no such run."""
+
+    workflow: str
+    run: str
+    verb: Literal["get_run"] = "get_run"
+
+
+class AbortRun(NamedTuple):
+    """End a run at once, whatever it does. The value is True, or None if there is no such run.
+
+    It is OK, too, if the run had ended before.
+    """
+
+    workflow: str
+    run: str
+    verb: Literal["abort_run"] = "abort_run"
+
+
+class FoundRun(NamedTuple):
+    """A run as a driver finds it. Times are Unix seconds.
+
+    Attributes:
+        state: where it stands.
+        input: JSON; None where the engine does not tell it, as right after the start.
+        started: when.
+        ended: when; None before.
+        result: of a run that has succeeded.
+        error: name of the error that it failed with.
+        unreversed: paths of the steps that a failed compensation could not take back.
+        digest: of its definition; None where the engine does not tell it.
+    """
+
+    state: Literal["running", "succeeded", "failed", "aborted"]
+    input: bytes | None
+    started: float
+    ended: float | None = None
+    result: Json = None
+    error: str | None = None
+    unreversed: tuple[str, ...] = ()
+    digest: str | None = None
+
+    def __repr__(self) -> str:
+        return masked(self, "state started ended error unreversed digest")
+
+
+def has_input(found: FoundRun, wanted: bytes) -> bool:
+    """Return whether a run was started with this input: the same JSON, however it is written."""
+    from leeward.json_text import Undecodable, decode
+
+    if found.input is None or found.input == wanted:
+        return found.input is not None
+    try:
+        return _alike(decode(found.input), decode(wanted))
+    except Undecodable:
+        return False
+
+
+def _alike(one: Json, other: Json) -> bool:
+    """Compare JSON: 1 and 1.0 are one number, and True is another value."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_alike(one[name], other[name]) for name in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_alike, one, other))
+    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)

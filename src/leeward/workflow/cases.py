@@ -1,0 +1,144 @@
+"""Cases that every engine must run alike: a definition, what its functions do, and how it ends.
+
+They are data, in YAML, and come with the contract suite, ``leeward_contract_tests``. An engine runs
+a case, and the end of the run and the calls of each function are compared.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from leeward.errors import ConfigError
+from leeward.masking import masked
+from leeward.values import Json
+from leeward.workflow.commands import Answer, Failure, Returned
+from leeward.workflow.files import yaml_in
+from leeward.workflow.model import AMBIGUOUS, Definition
+from leeward.workflow.reading import read_definition
+
+FORMAT: Final = "workflow-cases/1"
+
+RUN: Final = "run"
+"""The id of every run of a case."""
+
+INTERRUPTIONS: Final = ("cancel", "crash")
+
+
+class Case(NamedTuple):
+    """One case.
+
+    Attributes:
+        name: of the case.
+        definition: of the workflow.
+        value: its input.
+        answers: of functions, call by call of one key, the last one for all that follow.
+        takes: seconds that a call of a function takes; none where it is not told.
+        happens: what happens while a function is called for the first time, ``cancel`` or
+            ``crash``, to that function.
+        end: of the run.
+        calls: how often each function is called, by name.
+    """
+
+    name: str
+    definition: Definition
+    value: Json
+    answers: Mapping[str, list[Answer]]
+    takes: Mapping[str, float]
+    happens: Mapping[str, str]
+    end: Answer
+    calls: Counter[str]
+
+    def answer(self, function: str, attempt: int) -> Answer:
+        """Return the answer of a function, by how often its key was called, from 1."""
+        told = self.answers.get(function, [Returned()])
+        return told[min(attempt, len(told)) - 1]
+
+
+class RunEnd(NamedTuple):
+    """How a run ended.
+
+    Attributes:
+        end: of it.
+        calls: how often each function was called, by its name and the key.
+        payloads: with what, the last time; empty where the engine does not tell it.
+    """
+
+    end: Answer
+    calls: Counter[tuple[str, str]]
+    payloads: Mapping[tuple[str, str], Json] = MappingProxyType({})
+
+    def __repr__(self) -> str:
+        return masked(self, "end calls")
+
+
+Runner: TypeAlias = Callable[[Case], RunEnd | None]
+"""Runs a case to its end; None if the engine cannot do what happens in it."""
+
+
+def difference_of(case: Case, ended: RunEnd) -> str | None:
+    """Return what is otherwise than the case says; None for nothing."""
+    if _told(ended.end) != _told(case.end):
+        return f"it ends with {_told(ended.end)}, not {_told(case.end)}"
+    calls: Counter[str] = Counter()
+    for (function, _), count in ended.calls.items():
+        calls[function] += count
+    wrong = [name for name in calls.keys() | case.calls.keys() if calls[name] != case.calls[name]]
+    if wrong:
+        counts = ", ".join(
+            f"{each} {calls[each]}, not {case.calls[each]}" for each in sorted(wrong)
+        )
+        return f"it calls {counts}"
+    return None
+
+
+def _told(end: Answer) -> str:
+    """Return an end as far as every engine tells it: of an error, its name."""
+    return f"{end.value!r}" if isinstance(end, Returned) else f"the error {end.name}"
+
+
+def cases_in(folder: Path) -> list[Case]:
+    """Return all cases of a folder.
+
+    Raises:
+        ConfigError: there are none, or a file is not of this format.
+    """
+    found = [case for path in sorted(folder.glob("*.yaml")) for case in _cases_of(path)]
+    if not found:
+        raise ConfigError(f"{folder} has no cases of workflows")
+    return found
+
+
+def _cases_of(path: Path) -> list[Case]:
+    document: Any = yaml_in(path.read_text(encoding="utf-8"), str(path))
+    if not isinstance(document, dict) or document.get("leeward") != FORMAT:
+        raise ConfigError(f"{path}: leeward must be {FORMAT!r}; it tells what the document is")
+    definition = read_definition(document["definition"], str(path))
+    try:
+        return [_case_of(definition, each) for each in document["cases"]]
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ConfigError(f"{path}: a case is not as it should be ({error})") from error
+
+
+def _case_of(definition: Definition, told: Mapping[str, Any]) -> Case:
+    if wrong := set(told.get("happens", {})) - set(INTERRUPTIONS):
+        raise ValueError(f"{wrong} cannot happen")
+    return Case(
+        f"{definition.name}: {told['case']}",
+        definition,
+        told.get("input"),
+        {name: [_answer(it) for it in each] for name, each in told.get("answers", {}).items()},
+        told.get("takes", {}),
+        told.get("happens", {}),
+        _answer(told["end"]),
+        Counter(told["calls"]),
+    )
+
+
+def _answer(told: Mapping[str, Any]) -> Answer:
+    if "error" in told:
+        return Failure(told["error"], ambiguous=told["error"] in AMBIGUOUS)
+    return Returned(told.get("value"))

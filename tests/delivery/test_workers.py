@@ -1,0 +1,108 @@
+"""Threads and places: what waits for one, and what is not kept waiting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from queue import SimpleQueue
+from threading import Condition, Event
+
+import pytest
+
+from leeward.delivery.policy import Policy
+from leeward.delivery.rows import Delivery, LeaseEnd, Recipient
+from leeward.delivery.workers import Leased, Workers
+from leeward.testing import FakeClock
+from tests.local.calls import PATIENT, until
+
+PLACES = 2
+POLICY = Policy(concurrency=PLACES, lease=10.0)
+
+
+class Room:
+    """Workers whose attempts begin at once, and end when they are told to."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.begun: SimpleQueue[int] = SimpleQueue()
+        self._go = [Event() for _ in range(9)]
+        self.has_ended = Event()
+        changed = Condition()
+        self.workers = Workers(changed, POLICY, self.clock, self._attempt, self.has_ended.set)
+
+    def add(self, *ids: int, attempt: int = 1) -> None:
+        """Let rows of these ids wait for their attempt."""
+        now = self.clock.now()
+        rows = [Delivery(id, Recipient("b", "s"), "k", "d", attempt, "lease") for id in ids]
+        leased = [Leased(row, print, now + POLICY.lease, 0.0) for row in rows]
+        self.workers.add(leased, now)
+
+    def ids_begun(self, count: int) -> set[int]:
+        """Wait until so many attempts have begun since the last look."""
+        return {self.begun.get(timeout=PATIENT) for _ in range(count)}
+
+    def end(self, *ids: int) -> None:
+        """Let the attempts at these rows end."""
+        for id in ids:
+            self._go[id].set()
+
+    def _attempt(self, leased: Leased) -> LeaseEnd:
+        self.begun.put(leased.delivery.id)
+        assert self._go[leased.delivery.id].wait(PATIENT)
+        return LeaseEnd(leased.delivery)
+
+
+@pytest.fixture
+def room() -> Iterator[Room]:
+    """Give workers; all their attempts end in the end."""
+    room = Room()
+    yield room
+    room.end(*range(9))
+
+
+def test_a_place_has_one_thread_and_gets_the_next_row(room: Room) -> None:
+    """Those that were tried before go first."""
+    room.add(1, 2, 3, 4)
+    assert room.ids_begun(PLACES) == {1, 2}
+    room.add(5, attempt=2)
+    assert room.begun.empty()
+    for last, following in ((1, 5), (5, 3), (3, 4)):
+        room.end(last)
+        assert room.ids_begun(1) == {following}
+    room.end(4)
+    assert room.has_ended.wait(PATIENT)
+
+
+def test_what_waits_too_long_is_handed_back(room: Room) -> None:
+    """Its attempt has not begun; and nothing is leased ahead until attempts are short again."""
+    room.add(1, 2, 3)
+    room.ids_begun(PLACES)
+    room.workers.hand_back(PATIENT)
+    assert room.workers.ended() == []
+    room.workers.hand_back(0.0)
+    (late,) = room.workers.ended()
+    assert late.ended == LeaseEnd(late.delivery, begun=False)
+    room.workers.forget([late])
+    assert room.workers.room(room.clock.now()) == (0, PLACES)
+
+
+def test_an_attempt_that_outlives_its_lease_gives_its_place_away(room: Room) -> None:
+    """Another thread gets the next row; the late one takes none, so a place is used once."""
+    room.add(1, 2)
+    room.ids_begun(PLACES)
+    room.clock.sleep(POLICY.lease + 1)
+    assert room.workers.room(room.clock.now()) == (PLACES, PLACES)
+    room.add(3, 4, 5)
+    assert room.ids_begun(PLACES) == {3, 4}
+    room.end(1, 2)
+    until(lambda: len(room.workers.ended()) == PLACES)
+    assert room.begun.empty()
+    room.end(3)
+    assert room.ids_begun(1) == {5}
+
+
+def test_those_that_were_tried_before_are_few(room: Room) -> None:
+    """One of them may be what ends the process, and with it what was leased beside it."""
+    room.add(1, attempt=2)
+    assert room.workers.room(room.clock.now()) == (PLACES - 1, PLACES - 1)
+    room.add(2, 3, attempt=3)
+    assert room.workers.room(room.clock.now()) == (0, 0)

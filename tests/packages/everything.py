@@ -1,0 +1,70 @@
+"""An app with every kind of handler, and a `leeward.toml` that names everything."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from leeward import App, Event
+from leeward.app.runtimes import runtime_of
+from leeward.packaging.recipe import Declared, Entry, Recipe, Wish
+
+DECLARED = Declared(
+    functions={"charge": "bank-charge", "make": "make-it"},
+    buses={"orders": "orders-events"},
+    tables={"orders": "orders-table", "stock": "stock"},
+    buckets={"scans": "scans-of-ours"},
+    settings={"database": "main"},
+)
+
+
+def app() -> App:
+    """Make the app."""
+    made = App("Shop")
+
+    @made.function(timeout=2.5)
+    def make(order: dict[str, Any]) -> None: ...
+
+    @made.function(effect="keyed", retries=1, queued=True)
+    def count(order: dict[str, Any]) -> None: ...
+
+    @made.on_event("orders", "order.created", retries=4)
+    def remember(event: Event) -> None: ...
+
+    @made.on_event("orders")
+    def watch_all(event: Event) -> None: ...
+
+    @made.on_message("parcels", timeout=40, retries=6)
+    def send(parcel: dict[str, Any]) -> None: ...
+
+    @made.on_message("bills", retries=9)
+    def pay(bill: dict[str, Any]) -> None: ...
+
+    @made.on_schedule("30 6 * * 1-5", retries=7)
+    def sweep(time: datetime) -> None: ...
+
+    return made
+
+
+def wish(options: Mapping[str, Any] | None = None, declared: Declared = DECLARED) -> Wish:
+    """Make the wish for a package of the app, with dead letters of leeward's own for parcels."""
+    dead = {"parcels": "parcels-gone", "remember": "memories"}
+    chosen = {"dead_letters": dead, **(options or {})}
+    return Wish(app(), Entry("shop", "app", chosen), "3.13", "x86_64", {}, declared)
+
+
+def document(target: str, asked: Wish | None = None) -> dict[str, Any]:
+    """Give the template of the app with everything, or of a wish."""
+    recipe: Recipe = runtime_of(target, "leeward.packagers")(asked or wish())
+    assert recipe.template is not None
+    found: dict[str, Any] = json.loads(recipe.template().text)
+    return found
+
+
+def notes(target: str) -> str:
+    """Give what the template of the app with everything says of itself."""
+    recipe: Recipe = runtime_of(target, "leeward.packagers")(wish())
+    assert recipe.template is not None
+    return "\n".join(recipe.template().notes)

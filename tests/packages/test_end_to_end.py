@@ -1,0 +1,270 @@
+"""`leeward package` makes the order shop into what each cloud's own runtime starts.
+
+No index is asked: leeward's wheels are built from the tree, and the others are made again of what
+`make setup` has installed. What a runtime gets to see is what is in the zip, and its own
+environment, in which leeward is not.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import tarfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+import pytest
+from typer.testing import CliRunner
+
+from leeward import App, Client, ConfigError
+from leeward.adapter import TargetConfig
+from leeward.cli.app import app
+from leeward.packaging.recipe import Entry, Wish
+from leeward.packaging.uv import Source
+from leeward.registry import open_target
+from leeward_azure.deploy.indexing import index
+from tests.house.workspace import ROOT
+from tests.packages.wheels import built, repacked
+from tests.servers.aws.function import Function
+from tests.servers.aws.invoke_api import Place
+from tests.servers.aws.lambda_server import LambdaServer
+from tests.servers.azure.functions_host import HOST_KEY, FunctionsHost
+from tests.servers.google.framework import FunctionsFramework
+from tests.servers.installed import NotInstalled, executable
+
+pytestmark = pytest.mark.packaging
+
+SHOP = ROOT / "examples/shop"
+HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
+ORDER = {"id": "42", "customer": "ada", "lines": [{"sku": "tea", "qty": 2}], "total": "9.90"}
+
+
+def site(server: str) -> Path:
+    """Give where the packages of a server are installed."""
+    (found,) = executable(server, "python").parents[1].glob("lib/python3*/site-packages")
+    return found
+
+
+@pytest.fixture(scope="module")
+def links(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a folder of wheels: leeward's, and what packages for this Python need."""
+    out = tmp_path_factory.mktemp("links")
+    built(out)
+    own = Path(sys.prefix) / f"lib/python{HERE}/site-packages"
+    repacked(own, {"pycurl", "azure-functions", "Werkzeug", "MarkupSafe"}, out)
+    repacked(site("functions-framework"), None, out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def links_of_3_13(links: Path) -> Path:
+    """Add what packages for Python 3.13 need, and Microsoft's worker."""
+    try:
+        repacked(site("azure-functions-runtime"), None, links)
+    except NotInstalled:
+        pytest.skip("Microsoft's own worker needs Python 3.13")
+    repacked(ROOT / ".venv-3.13/lib/python3.13/site-packages", {"pycurl"}, links)
+    return links
+
+
+def package(*args: str | Path) -> tuple[int, Any]:
+    """Run `leeward package`; give its exit code, and its result or its error."""
+    words = ["package", *map(str, args), "--no-index", "--json"]
+    ran = CliRunner().invoke(app, words)
+    return ran.exit_code, json.loads(ran.stdout or ran.stderr)
+
+
+def twice(target: str, links: Path, folder: Path, *args: str) -> tuple[Path, Any]:
+    """Package the shop twice, and compare; give what is in the zip, and what was told."""
+    results = []
+    for out in ("one", "two"):
+        words = ("--target", target, "--source", SHOP, "--out", folder / out, "--find-links", links)
+        code, told = package(*words, *args, "--template")
+        assert code == 0, told
+        results.append(told)
+    first, second = (Path(each["zip"]).read_bytes() for each in results)
+    assert first == second
+    assert results[0]["sha256"] == results[1]["sha256"]
+    templates = [Path(each["template"]).read_text() for each in results]
+    assert templates[0] == templates[1]
+    code_ = folder / "code"
+    with ZipFile(BytesIO(first)) as archive:
+        archive.extractall(code_)
+    made = Path(results[0]["folder"])
+    names = {path.relative_to(made) for path in made.rglob("*") if path.is_file()}
+    assert names == {path.relative_to(code_) for path in code_.rglob("*") if path.is_file()}
+    return code_, results[0]
+
+
+def settings(folder: Path) -> dict[str, str]:
+    """Write where the shop's own client keeps its data; return the variables that say so."""
+    file = folder / "leeward.toml"
+    file.write_text(f'[targets.local]\npath = "{folder / "shop.sqlite3"}"\n')
+    return {"CLOUD_PROVIDER": "local", "LEEWARD_CONFIG": str(file)}
+
+
+@contextmanager
+def on_aws(links: Path, folder: Path) -> Iterator[Client]:
+    """Start the package on AWS's own runtime client; pycurl claims to be built for an old glibc."""
+    older = folder / "older"
+    older.mkdir()
+    own = Path(sys.prefix) / f"lib/python{HERE}/site-packages"
+    repacked(own, {"pycurl"}, older, "manylinux2014_x86_64")
+    code, told = twice("aws", links, folder, "--python", HERE, "--find-links", str(older))
+    assert [each["tool"] for each in told["commands"]] == ["SAM", "Serverless", "aws"]
+    with LambdaServer(Place("000000000000", "us-east-1")) as server:
+        server.deploy(
+            *(
+                Function(
+                    name, "handler.lambda_handler", 30, environment=settings(folder), code=code
+                )
+                for name in ("place-order", "get-order")
+            )
+        )
+        env = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+        options = {"region": "us-east-1", "endpoint_url": server.url}
+        yield from _client("aws", options, env)
+
+
+@contextmanager
+def on_azure(links: Path, folder: Path) -> Iterator[Client]:
+    """Start the package on Microsoft's own worker, which has indexed it before."""
+    code, told = twice("azure", links, folder, "--python", "3.13")
+    assert told["notes"][0] == "Indexed by Microsoft's worker: 11 functions."
+    # The image of Azure sets this.
+    packages = {"PYTHONPATH": str(code / ".python_packages/lib/site-packages")}
+    with FunctionsHost(code, {**settings(folder), **packages}, runtime=True) as host:
+        options = {"function_url": host.url, "function_key": HOST_KEY}
+        yield from _client("azure", options, {})
+
+
+@contextmanager
+def on_google(links: Path, folder: Path) -> Iterator[Client]:
+    """Start the package on the functions-framework, which it lists and does not bring."""
+    code, _ = twice("google", links, folder, "--python", HERE)
+    lines = (code / "requirements.txt").read_text().splitlines()
+    names = {line.partition("==")[0] for line in lines}
+    assert {"functions-framework", "flask"} <= names
+    assert not {"leeward", "pycurl"} & names
+    assert all("--hash=sha256:" in line for line in lines)
+    assert not (code / "flask").exists()
+    with FunctionsFramework(code, environment=settings(folder)) as server:
+        url = f"{server.url}/{{name}}"
+        options = {"project": "demo", "function_url": url, "authenticate": False}
+        yield from _client("google", options, {})
+
+
+def _client(provider: str, options: dict[str, Any], env: dict[str, str]) -> Iterator[Client]:
+    config = TargetConfig(provider, provider, None, options, env)
+    with Client(open_target(config)) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("place", "wheels"),
+    [(on_aws, "links"), (on_azure, "links_of_3_13"), (on_google, "links")],
+)
+def test_a_package_has_the_same_bytes_twice_and_starts(
+    place: Callable[..., Any], wheels: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """From what is in the zip alone, behind the cloud's own runtime."""
+    with place(request.getfixturevalue(wheels), tmp_path) as client:
+        assert client.invoke("place-order", ORDER, effect="keyed").value == {"accepted": "42"}
+
+
+def test_an_app_that_microsofts_worker_does_not_index_is_refused(
+    links_of_3_13: Path, tmp_path: Path
+) -> None:
+    """In the cloud all of its functions would be gone, and nothing would say why."""
+    wish = Wish(App("shop"), Entry("shop", "app"), "3.13", "x86_64")
+    entry = tmp_path / "function_app.py"
+    entry.write_text("import azure.functions\napp = azure.functions.FunctionApp()\nother = app\n")
+    with pytest.raises(ConfigError, match="does not index the app: .*More than one FunctionApp"):
+        index(wish, tmp_path, Source((str(links_of_3_13),), True))
+
+
+def test_an_app_that_cannot_be_indexed_here_is_packaged_and_says_so(tmp_path: Path) -> None:
+    """In one line: for an older Python, on another machine, or where the worker cannot be had."""
+    shop = Wish(App("shop"), Entry("shop", "app"), "3.12", "x86_64")
+    for asked, why in (
+        (shop, r"it is to be had for Python 3\.13 and later\.$"),
+        (shop._replace(python="3.14", arch="arm64"), "for another machine than this one"),
+        (shop._replace(python="3.13"), "which cannot be had here: .*azure-functions-runtime"),
+    ):
+        (note,) = index(asked, tmp_path, Source((), True))
+        assert re.match(f"Not indexed by Microsoft's worker[:,] .*{why}", note), note
+
+
+def test_a_wheel_that_does_not_load_there_is_refused_by_name(links: Path, tmp_path: Path) -> None:
+    """pycurl's own wheel needs a newer glibc than Lambda's oldest Python has."""
+    words = ("--target", "aws", "--source", SHOP, "--out", tmp_path, "--find-links", links)
+    code, told = package(*words, "--python", "3.11")
+    message = told["error"]["message"]
+    assert code == 2
+    for part in (
+        "pycurl",
+        "needs glibc 2.28 or newer, and there is 2.26",
+        "Lambda's python3.11, on Amazon Linux 2",
+        "--python 3.12 or later",
+    ):
+        assert part in message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_has_no_wheel_is_built_only_where_the_user_says_so(
+    links: Path, tmp_path: Path
+) -> None:
+    """Building runs its code; what comes out has to be pure Python."""
+    shop = tmp_path / "shop"
+    shop.mkdir(mode=0o755)
+    (shop / "shop.py").write_text("from leeward import App\n\napp = App('shop')\n")
+    (shop / "requirements.txt").write_text("plain\nnative\n")
+    _sdist(tmp_path, "plain", "py3-none-any")
+    _sdist(tmp_path, "native", f"cp{HERE.replace('.', '')}-abi3-linux_x86_64")
+    words: list[Any] = ["--target", "google", "--source", shop, "--out", tmp_path / "out"]
+    words += ["--python", HERE, "--find-links", links, "--find-links", tmp_path]
+    code, told = package(*words)
+    assert code == 2
+    assert re.match("(plain|native) has no wheel for", told["error"]["message"])
+    both = ("--allow-build", "plain", "--allow-build", "native")
+    code, told = package(*words, *both)
+    assert "native 1.0 is a wheel for" in told["error"]["message"]
+    assert "with native code" in told["error"]["message"]
+    (shop / "requirements.txt").write_text("plain\n")
+    code, told = package(*words, *both)
+    assert code == 0, told
+    assert (tmp_path / "out/google/plain.py").exists()
+
+
+def _sdist(folder: Path, name: str, tag: str) -> None:
+    """Write a source distribution of one module, which builds a wheel that claims a tag."""
+    metadata = f"Metadata-Version: 2.2\nName: {name}\nVersion: 1.0\n"
+    backend = (
+        "from zipfile import ZipFile\n\n\n"
+        "def build_wheel(folder, settings=None, metadata=None):\n"
+        f"    name = '{name}-1.0-{tag}.whl'\n"
+        "    with ZipFile(f'{folder}/{name}', 'w') as wheel:\n"
+        f"        wheel.writestr('{name}.py', 'x = 1')\n"
+        f"        wheel.writestr('{name}-1.0.dist-info/METADATA', {metadata!r})\n"
+        f"        wheel.writestr('{name}-1.0.dist-info/WHEEL', 'Wheel-Version: 1.0\\nTag: {tag}')\n"
+        f"        wheel.writestr('{name}-1.0.dist-info/RECORD', '')\n"
+        "    return name\n"
+    )
+    files = {
+        "PKG-INFO": metadata,
+        "pyproject.toml": (
+            '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+            f'[project]\nname = "{name}"\nversion = "1.0"\n'
+        ),
+        "backend.py": backend,
+    }
+    with tarfile.open(folder / f"{name}-1.0.tar.gz", "w:gz") as archive:
+        for file, text in files.items():
+            info = tarfile.TarInfo(f"{name}-1.0/{file}")
+            info.size = len(text.encode())
+            archive.addfile(info, BytesIO(text.encode()))

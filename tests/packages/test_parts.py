@@ -1,0 +1,261 @@
+"""The parts of a package that need no program: tags, zip, entry files, files, limits, locks."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from io import BytesIO
+from pathlib import Path
+from types import ModuleType
+from zipfile import ZipFile
+
+import pytest
+
+from leeward.errors import ConfigError
+from leeward.packaging.archive import packed
+from leeward.packaging.build import check_sizes, cleaned, largest, wrong_wheels
+from leeward.packaging.entry import entry_text, found_app, handler_calls
+from leeward.packaging.loading import loaded
+from leeward.packaging.recipe import Entry, Limit
+from leeward.packaging.sources import copied, modules_in, sources_of
+from leeward.packaging.uv import Goal, Pinned, Source, program, read_lock, too_new
+from leeward.packaging.wheels import loads, tags_in, tags_of
+from leeward_contract_tests.rows import each_row
+
+ON_2_26 = Goal("3.11", "x86_64", (2, 26))
+ON_2_34 = Goal("3.13", "x86_64", (2, 34))
+
+
+def files(folder: Path, texts: Mapping[str, str]) -> Path:
+    """Write files below a folder, by their paths."""
+    for name, text in texts.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder
+
+
+@each_row(
+    "file, on_2_26, on_2_34",
+    [
+        ("a-1-py3-none-any.whl", True, True),
+        ("a-1-py2.py3-none-any.whl", True, True),
+        ("a-1-py312-none-any.whl", False, True),
+        ("a-1-cp311-cp311-manylinux2014_x86_64.whl", True, False),
+        ("a-1-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl", True, False),
+        ("a-1-cp311-cp311-manylinux_2_28_x86_64.whl", False, False),
+        ("a-1-cp313-cp313-manylinux_2_28_x86_64.whl", False, True),
+        ("a-1-cp313-cp313-manylinux_2_35_x86_64.whl", False, False),
+        ("a-1-cp313-cp313-manylinux_2_28_aarch64.whl", False, False),
+        ("a-1-cp313-cp313t-macosx_11_0_arm64.whl", False, False),
+        ("a-1-cp313-cp313-linux_x86_64.whl", False, False),
+        ("a-1-cp38-abi3-manylinux1_x86_64.whl", True, True),
+        ("a-1-cp314-abi3-manylinux1_x86_64.whl", False, False),
+        ("a-1-1build-cp313-cp313-musllinux_1_2_x86_64.whl", False, False),
+        ("a-1.tar.gz", False, False),
+    ],
+)
+def test_a_wheel_loads_where_its_tags_say(file: str, on_2_26: bool, on_2_34: bool) -> None:
+    """By Python, interface, machine and glibc; older names of manylinux count as what they mean."""
+    assert any(loads(tag, *ON_2_26) for tag in tags_of(file)) is on_2_26
+    assert any(loads(tag, *ON_2_34) for tag in tags_of(file)) is on_2_34
+
+
+def test_a_wheel_that_needs_a_newer_glibc_is_named() -> None:
+    """With what it needs and what there is; the others are not."""
+    found = read_lock(
+        """
+        lock-version = "1.0"
+        [[packages]]
+        name = "pycurl"
+        version = "7.49.0"
+        [[packages.wheels]]
+        url = "https://x/pycurl-7.49.0-cp311-cp311-manylinux_2_28_x86_64.whl#frag"
+        hashes = {sha256 = "bb"}
+        [[packages.wheels]]
+        url = "https://x/pycurl-7.49.0-cp311-cp311-manylinux_2_34_x86_64.whl"
+        hashes = {sha256 = "aa"}
+        [[packages]]
+        name = "leeward"
+        version = "0.1.0"
+        wheels = [{path = "dist/leeward-0.1.0-py3-none-any.whl", hashes = {sha256 = "cc"}}]
+        """
+    )
+    assert [each.name for each in found] == ["leeward", "pycurl"]
+    assert found[1].line() == "pycurl==7.49.0 --hash=sha256:bb --hash=sha256:aa"
+    told = ["pycurl 7.49.0 needs glibc 2.28 or newer, and there is 2.26"]
+    assert too_new(found, ON_2_26) == told
+    assert too_new(found, ON_2_26._replace(glibc=(2, 28))) == []
+
+
+def test_what_was_installed_is_looked_at_once_more(tmp_path: Path) -> None:
+    """A wheel that was built here is for this machine, whatever its package claims."""
+    for name, tags in {
+        "pure-1": ("py3-none-any",),
+        "built-2": ("cp313-cp313-linux_x86_64",),
+        "good-3": ("cp313-cp313-manylinux_2_17_x86_64", "cp313-cp313-manylinux2014_x86_64"),
+    }.items():
+        lines = "".join(f"Tag: {each}\n" for each in tags)
+        info = tmp_path / f"{name}.dist-info"
+        info.mkdir()
+        (info / "WHEEL").write_text(f"Wheel-Version: 1.0\n{lines}")
+        assert len(tags_in((info / "WHEEL").read_text())) == len(tags)
+    assert wrong_wheels(tmp_path, ON_2_34) == [
+        "built 2 is a wheel for cp313-cp313-linux_x86_64, with native code"
+    ]
+
+
+def test_uv_is_asked_for_the_newest_glibc_that_is_not_too_new() -> None:
+    """uv knows levels; between two of them the older one holds."""
+    assert ON_2_26.arguments()[1] == "x86_64-manylinux_2_17"
+    assert Goal("3.12", "aarch64", (2, 34)).arguments() == [
+        *("--python-platform", "aarch64-manylinux_2_34", "--python-version", "3.12")
+    ]
+    assert Source(("/w",), True, ("pure",)).arguments() == [
+        *("--find-links=/w", "--no-index", "--only-binary=:all:", "--no-binary=pure")
+    ]
+
+
+def test_a_zip_has_the_same_bytes_whenever_and_in_whatever_order(tmp_path: Path) -> None:
+    """No time, no order of the disk, no mode but two; and programs stay programs."""
+    names = ["z.py", "a/b.py", "a/run.sh"]
+    zips = []
+    for attempt, order in enumerate((names, names[::-1])):
+        folder = tmp_path / str(attempt)
+        for index, name in enumerate(order):
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(name * 100)
+            path.chmod((0o700 if attempt else 0o755) if name.endswith(".sh") else 0o600 + attempt)
+            os.utime(path, (1e9 + index + attempt, 1e9 + index))
+        zips.append(packed(folder))
+    assert zips[0] == zips[1]
+    with ZipFile(BytesIO(zips[0])) as archive:
+        told = {info.filename: oct(info.external_attr >> 16) for info in archive.infolist()}
+    assert list(told) == sorted(names)
+    assert told == {"a/b.py": "0o100644", "a/run.sh": "0o100755", "z.py": "0o100644"}
+
+
+def test_an_app_is_found_without_an_import() -> None:
+    """The one that there is; several, or none, are told of with what to do."""
+    shop = "import leeward\nboom()\napp = leeward.App('shop')\nother = Other()\n"
+    assert found_app({"shop": shop, "broken": "def"}) == Entry("shop", "app")
+    typed = "from leeward import App\nstore: App = App('x')"
+    with pytest.raises(ConfigError, match=r"several apps here: shop:app, pkg\.typed:store; say"):
+        found_app({"shop": shop, "pkg.typed": typed})
+    with pytest.raises(ConfigError, match="no module here has an app"):
+        found_app({"x": "def make(): app = App('x')"})
+
+
+def test_an_entry_file_of_the_users_says_where_the_app_is_and_its_options() -> None:
+    """What it hands to handler() has to be written out, because it is not run."""
+    text = (
+        "from shop import app as mine\n"
+        "main = mine.handler('google', dead_letters={'parcels': 'parcels-dead'})\n"
+        "x = other.handler('aws')\n"
+    )
+    (call,) = handler_calls(text, "main.py")
+    assert call.platform == "google"
+    assert call.entry == Entry("shop", "app", {"dead_letters": {"parcels": "parcels-dead"}})
+    with pytest.raises(ConfigError, match=r"main\.py, line 2: the option dead_letters .* literal"):
+        list(handler_calls(text.replace("{'parcels': 'parcels-dead'}", "DEAD"), "main.py"))
+    made = entry_text(Entry("shop.parts", "store"), 'main = {app}.handler("google")')
+    assert len(made.splitlines()) <= 3
+    assert [each.entry for each in handler_calls(made, "main.py")] == [Entry("shop.parts", "store")]
+
+
+def test_what_is_made_hidden_or_left_out_does_not_go_along(tmp_path: Path) -> None:
+    """Nor an environment, the last package, or what the user names; a link is told of."""
+    made = ("tests/x.py", "build/old.py", "env/pyvenv.cfg", "env/x.py", "__pycache__/x.py")
+    near = ("pkg/__init__.py", "pkg/part.py", "pkg/deep/far.py", "data/prices")
+    shop = files(tmp_path / "shop", dict.fromkeys(("app.py", *near, *made), ""))
+    for name in (".env", "pkg/x.pyc", "key.pem"):
+        (shop / name).write_text("secret")
+    found = sources_of(shop, ("tests", "*.pem"), shop / "build")
+    expected = ["app.py", "data/prices", "pkg/__init__.py", "pkg/deep/far.py", "pkg/part.py"]
+    assert found == expected
+    assert sorted(modules_in(shop, found)) == ["app", "pkg", "pkg.part"]
+    (shop / "app.py").chmod(0o700)
+    copied(shop, found, tmp_path / "to")
+    assert (tmp_path / "to/app.py").stat().st_mode & 0o777 == 0o755
+    assert (tmp_path / "to/data/prices").stat().st_mode & 0o777 == 0o644
+    (shop / "linked").symlink_to(tmp_path / "to")
+    with pytest.raises(ConfigError, match="linked is a link to a folder; put the folder there"):
+        sources_of(shop, (), shop / "build")
+
+
+def test_what_an_installer_leaves_behind_is_taken_away(tmp_path: Path) -> None:
+    """What differs from one installation to the next; how a package is found stays."""
+    for name in (
+        *("bin/tool", ".lock", "pkg/x.py", "pkg/__pycache__/x.pyc", "pkg/RECORD"),
+        *(f"p-1.dist-info/{each}" for each in ("METADATA", "RECORD", "INSTALLER", "WHEEL")),
+    ):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+    cleaned(tmp_path)
+    left = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()]
+    assert sorted(left) == [
+        *("p-1.dist-info/METADATA", "p-1.dist-info/WHEEL", "pkg/RECORD", "pkg/x.py")
+    ]
+
+
+def test_a_package_that_is_too_large_is_refused_with_the_limits_source(tmp_path: Path) -> None:
+    """And with what takes most of it; a limit of one way to deploy is a note."""
+    files(tmp_path, {"big/data": "x" * 3_000_000, "small/data": "x"})
+    assert largest(tmp_path) == ["big 3.0 MB", "small 0.0 MB"]
+    hard = Limit("folder", 1000, "their quotas", "leave something out")
+    with pytest.raises(
+        ConfigError,
+        match=r"folder has 3,000 .* takes 1,000 \(their quotas\); most of it: big; leave",
+    ):
+        check_sizes({"folder": 3000}, [hard], ["big"])
+    (note,) = check_sizes({"folder": 3000}, [hard._replace(refuses=False)], ["big"])
+    assert note.endswith("leave something out")
+    assert check_sizes({"folder": 1000}, [hard], []) == ()
+
+
+def test_the_app_of_a_folder_is_loaded_and_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several folders may have modules of one name; what is wrong is told without its text."""
+    other = ModuleType("shop")
+    monkeypatch.setitem(sys.modules, "shop", other)
+    for name in ("one", "two"):
+        text = f"from leeward import App\napp = App('{name}')\nx = 1\n"
+        files(tmp_path / name, {"shop.py": text})
+        assert loaded(tmp_path / name, Entry("shop", "app")).name == name
+        assert sys.modules["shop"] is other
+    with pytest.raises(ConfigError, match="shop:x is not an App"):
+        loaded(tmp_path / "one", Entry("shop", "x"))
+    files(tmp_path / "bad", {"shop.py": "raise ValueError('canary')"})
+    with pytest.raises(ConfigError, match=r"cannot be imported \(ValueError\)") as caught:
+        loaded(tmp_path / "bad", Entry("shop", "app"))
+    assert "canary" not in str(caught.value)
+    files(tmp_path / "needy", {"shop.py": "import no_such_thing"})
+    with pytest.raises(ConfigError, match=r"\(ModuleNotFoundError: no module 'no_such_thing'\)"):
+        loaded(tmp_path / "needy", Entry("shop", "app"))
+    (tmp_path / "one").chmod(0o777)
+    with pytest.raises(ConfigError, match="may be written by others"):
+        loaded(tmp_path / "one", Entry("shop", "app"))
+
+
+def test_without_uv_the_command_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It is no part of leeward: an extra, or a program on the path."""
+    monkeypatch.setitem(sys.modules, "uv", None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ConfigError, match=r'pip install "leeward\[package\]"'):
+        program()
+    (tmp_path / "uv").write_text("#!/bin/sh\n")
+    (tmp_path / "uv").chmod(0o755)
+    assert program() == str(tmp_path / "uv")
+
+
+def test_a_pinned_package_is_one_line_with_its_hashes() -> None:
+    """In an order that does not depend on the index."""
+    assert Pinned("a", "1", (("b.whl", "2"), ("a.whl", "1"))).line() == (
+        "a==1 --hash=sha256:1 --hash=sha256:2"
+    )

@@ -1,0 +1,195 @@
+"""Terraform's files say what an app's handlers need, in words that the providers know."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from leeward import App, ConfigError
+from leeward.app.runtimes import runtime_of
+from leeward.packaging.recipe import Declared, Entry, Wish
+from leeward.packaging.terraform import Configuration
+from leeward_azure.deploy.host import host_json
+from leeward_google.deploy.template import account_id
+from tests.packages.everything import DECLARED, document, notes, wish
+from tests.packages.terraform_schemas import KEPT
+
+SCHEMAS: dict[str, Any] = json.loads(KEPT.read_text(encoding="utf-8"))
+
+
+def flaws(made: dict[str, Any]) -> Iterator[str]:
+    """Give what is wrong with a configuration of Terraform, by the provider's own schemas."""
+    known = set(re.findall(r'"(\w+)"', json.dumps([*made["variable"]])))
+    for type, named in made["resource"].items():
+        for name, body in named.items():
+            where = f"{type}.{name}"
+            given = {key: value for key, value in body.items() if key != "count"}
+            yield from _flaws(given, SCHEMAS[type], where)
+    for name in re.findall(r"\$\{[^}]*?var\.(\w+)", json.dumps(made)):
+        if name not in known:
+            yield f"no variable {name}"
+    for type, name in re.findall(r"\$\{((?:google|azurerm)_\w+)\.([\w-]+)", json.dumps(made)):
+        if name not in made["resource"].get(type, {}):
+            yield f"no resource {type}.{name}"
+
+
+def _flaws(given: Any, schema: dict[str, Any], where: str) -> Iterator[str]:
+    for name, told in schema.items():
+        if told["required"] and name not in given:
+            yield f"{where} lacks {name}"
+    for name, value in given.items():
+        if name not in schema:
+            yield f"{where} has no {name}"
+            continue
+        kind = schema[name]["type"]
+        if isinstance(kind, dict):
+            yield from _flaws(value, kind, f"{where}.{name}")
+            continue
+        expected = {"string": str, "number": int, "boolean": bool, "map": dict}
+        wanted: type = list if isinstance(kind, list) else expected[kind]
+        if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
+            yield f"{where}.{name} is {value!r}, not {kind}"
+
+
+@pytest.mark.parametrize("target", ["azure", "google"])
+def test_terraform_knows_every_argument(target: str) -> None:
+    """Each argument is one of the provider's, of its type; none that it wants is missing."""
+    bus = {"service_bus": {"bills": "BILLS"}} if target == "azure" else {}
+    made = document(target, wish(bus))
+    assert list(flaws(made)) == []
+    assert list(flaws(document(target, wish(declared=Declared())))) == []
+    # The check itself sees what it is for.
+    type = next(iter(made["resource"]))
+    (first, *_) = made["resource"][type].values()
+    first["no_such"] = 1
+    del first["name"]
+    assert len(list(flaws(made))) == 2
+
+
+def test_on_google_each_handler_is_pushed_to_and_its_dead_letters_are_kept() -> None:
+    """Dead letters have a subscription; Pub/Sub itself may move them; attempts are bounded."""
+    made = document("google")["resource"]
+    subscriptions = made["google_pubsub_subscription"]
+    policies = {
+        name: each["dead_letter_policy"]["max_delivery_attempts"]
+        for name, each in subscriptions.items()
+        if "dead_letter_policy" in each
+    }
+    assert policies == {"count": 5, "remember": 5, "watch-all": 5, "send": 12, "pay": 10}
+    for name, policy in policies.items():
+        assert policy
+        topic = subscriptions[name]["dead_letter_policy"]["dead_letter_topic"]
+        assert topic in {each["topic"] for each in subscriptions.values()}
+        assert f"{name}-dead-agent" in made["google_pubsub_topic_iam_member"]
+        assert name in made["google_pubsub_subscription_iam_member"]
+        account = "${google_service_account.push.email}"
+        push = subscriptions[name]["push_config"]
+        assert push["oidc_token"]["service_account_email"] == account
+        member = made["google_cloud_run_service_iam_member"][f"push-{name}"]
+        assert (member["role"], member["member"]) == (
+            "roles/run.invoker",
+            f"serviceAccount:{account}",
+        )
+    for name in ("parcels-gone", "memories", "watch-all-dead"):
+        assert subscriptions[name]["message_retention_duration"] == "1209600s"
+    assert 'attributes.ce-type = "order.created"' in subscriptions["remember"]["filter"]
+    assert "filter" not in subscriptions["watch-all"]
+    assert subscriptions["send"]["ack_deadline_seconds"] == 50
+    job = made["google_cloud_scheduler_job"]["sweep"]
+    assert (job["schedule"], job["retry_config"]["retry_count"]) == ("30 6 * * 1-5", 5)
+    assert "count: 1 retries are wanted" in notes("google")
+
+
+def test_on_google_an_account_has_roles_for_what_is_named_alone() -> None:
+    """Each handler has an account of its own; no role is given for a whole project but Firestore's,
+    which is bound to one database."""
+    made = document("google")["resource"]
+    assert set(made["google_service_account"]) == {
+        *("push", "make", "count", "remember", "watch-all", "send", "pay", "sweep")
+    }
+    for each in made["google_project_iam_member"].values():
+        assert each["role"] == "roles/datastore.user"
+        assert "databases/main" in each["condition"]["expression"]
+    published = made["google_pubsub_topic_iam_member"]
+    assert published["pay-orders-events"]["topic"] == "orders-events"
+    called = made["google_cloud_run_service_iam_member"]
+    assert called["pay-bank-charge"]["service"] == "bank-charge"
+    assert (
+        made["google_storage_bucket_iam_member"]["pay-scans-of-ours"]["bucket"] == "scans-of-ours"
+    )
+    bare = document("google", wish(declared=Declared()))["resource"]
+    assert "google_project_iam_member" not in bare
+    assert all("agent" in each for each in bare["google_pubsub_topic_iam_member"])
+
+
+def test_on_azure_the_app_has_one_identity_and_no_key() -> None:
+    """Roles are for one topic, one table, its own account; events wait until the code is there."""
+    made = document("azure", wish({"service_bus": {"bills": "BILLS"}}))["resource"]
+    app = made["azurerm_function_app_flex_consumption"]["app"]
+    assert "storage_access_key" not in app
+    assert app["app_settings"]["BILLS__fullyQualifiedNamespace"] == (
+        "${var.bills_namespace}.servicebus.windows.net"
+    )
+    roles = {
+        (each["role_definition_name"], each["scope"].rpartition("/")[2])
+        for each in made["azurerm_role_assignment"].values()
+    }
+    assert ("EventGrid Data Sender", "orders-events") in roles
+    assert not {each for each in roles if "Contributor" in each[0] and "Storage" not in each[0]}
+    tables = made["azurerm_cosmosdb_sql_role_assignment"]
+    assert {each["scope"].rpartition("/")[2] for each in tables.values()} == {
+        "orders-table",
+        "stock",
+    }
+    assert set(made["azurerm_storage_queue"]) == {"count", "parcels", "parcels-gone"}
+    assert made["azurerm_servicebus_queue"]["bills"]["max_delivery_count"] == 10
+    event = made["azurerm_eventgrid_event_subscription"]["remember"]
+    assert event["count"] == "${var.published ? 1 : 0}"
+    assert event["retry_policy"]["max_delivery_attempts"] == 5
+    assert event["included_event_types"] == ["order.created"]
+    host = json.loads(host_json(wish({"service_bus": {"bills": "BILLS"}})))
+    assert host["extensions"]["queues"]["maxDequeueCount"] == 12
+    assert host["extensions"]["queues"]["visibilityTimeout"] == "00:00:10"
+
+
+@pytest.mark.parametrize("target", ["aws", "azure", "google"])
+def test_what_a_platform_does_not_run_is_refused_by_name(target: str) -> None:
+    """A Python or a processor that it has not; a handler that takes longer than it gives."""
+    recipe_of = runtime_of(target, "leeward.packagers")
+    with pytest.raises(ConfigError, match=r"no Python 3\.10 .* may be 3\.11, 3\.12, 3\.13, 3\.14"):
+        recipe_of(wish()._replace(python="3.10"))
+    if target != "aws":
+        with pytest.raises(ConfigError, match="arm64; leave --arch out"):
+            recipe_of(wish()._replace(arch="arm64"))
+        return
+    slow = App("slow")
+
+    @slow.function(timeout=4000)
+    def dig() -> None: ...
+
+    for each in ("aws", "google"):
+        with pytest.raises(ConfigError, match=r"'dig' has a timeout of 4000 s"):
+            document(each, Wish(slow, Entry("m", "a"), "3.13", "x86_64"))
+
+
+def test_names_that_would_be_one_are_refused() -> None:
+    """Two handlers whose logical ids are the same; a queue and a bus that would be one topic."""
+    twins = App("twins")
+    twins.function(name="a-b")(len)
+    twins.function(name="aB")(len)
+    with pytest.raises(ConfigError, match="'aB' is that of another handler"):
+        document("aws", Wish(twins, Entry("m", "a"), "3.13", "x86_64"))
+    same = DECLARED._replace(buses={"orders": "parcels"})
+    with pytest.raises(ConfigError, match="'parcels' and a bus would both be the topic"):
+        document("google", wish(declared=same))
+    made = Configuration("x/y", "1", {})
+    made.add("t", "a b")
+    with pytest.raises(ConfigError, match="two things are 'a.b' here"):
+        made.add("t", "a.b")
+    assert account_id("shop-a-name-that-is-much-longer-than-it-may-be") == (
+        "shop-a-name-that-is-m-3715e426"
+    )

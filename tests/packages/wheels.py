@@ -1,0 +1,70 @@
+"""Wheels without an index: built from the tree, and made again of what is installed."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from importlib.metadata import Distribution, distributions
+from pathlib import Path
+from zipfile import ZipFile
+
+from leeward.packaging.wheels import tags_in
+from tests.house.workspace import ROOT
+
+MEMBERS = ("leeward", "leeward-aws", "leeward-azure", "leeward-google")
+
+
+def built(out: Path) -> None:
+    """Build leeward and its adapters from the tree, with this interpreter's own build backend."""
+    for member in MEMBERS:
+        command = ["uv", "--quiet", "build", "--wheel", "--no-build-isolation", "--package", member]
+        done = subprocess.run(
+            [sys.executable, "-m", *command, "--python", sys.executable, "--out-dir", str(out)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def repacked(site: Path, names: set[str] | None, out: Path, platform: str | None = None) -> None:
+    """Make wheels of what is installed.
+
+    Args:
+        site: the folder that it is installed in.
+        names: of what; None for all.
+        out: gets the wheels.
+        platform: is claimed in the place of their own, if it is given.
+    """
+    for each in distributions(path=[str(site)]):
+        if names is None or each.metadata["Name"] in names:
+            _repack(each, out, platform)
+
+
+def _repack(distribution: Distribution, out: Path, platform: str | None) -> None:
+    name = re.sub(r"[-_.]+", "_", distribution.metadata["Name"])
+    info = f"{name}-{distribution.version}.dist-info"
+    told = distribution.read_text("WHEEL") or ""
+    tags = tags_in(told)
+    if platform is not None:
+        told = re.sub(r"(?m)^Tag: .*\n", "", told)
+        told += f"Tag: {tags[0].python}-{tags[0].abi}-{platform}\n"
+        tags = tags_in(told)
+    parts = (".".join(sorted(set(part))) for part in zip(*tags, strict=True))
+    with ZipFile(out / f"{name}-{distribution.version}-{'-'.join(parts)}.whl", "w") as archive:
+        record = []
+        for file in distribution.files or ():
+            path = file.as_posix()
+            is_info = path.split("/")[0].endswith(".dist-info")
+            if path.startswith("..") or "__pycache__" in path:
+                continue
+            if is_info and file.name in ("RECORD", "INSTALLER", "REQUESTED", "WHEEL"):
+                continue
+            target = f"{info}/{path.partition('/')[2]}" if is_info else path
+            archive.write(str(file.locate()), target)
+            record.append(f"{target},,\n")
+        archive.writestr(f"{info}/WHEEL", told)
+        record += [f"{info}/WHEEL,,\n", f"{info}/RECORD,,\n"]
+        archive.writestr(f"{info}/RECORD", "".join(record))
