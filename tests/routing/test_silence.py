@@ -14,6 +14,7 @@ from leeward.routing.evidence import Answered, weigh_failure
 from leeward.routing.hedging import hedge_after
 from leeward.routing.latency import Latency, bucket_of
 from leeward.routing.policy import DEFAULT, RoutingPolicy
+from leeward.routing.silence import look
 from leeward.values import Effect, Event
 from tests.routing.health_kit import HARMLESS, KEYED, UNSAFE, World, attempt, fail
 
@@ -21,6 +22,7 @@ QUICK = 0.005
 """Seconds that an answer takes here, so that 0.1 s without any is a long time."""
 
 EARLY, STALL = DEFAULT.early_least, DEFAULT.stall_least
+TINY = 2.0**-10
 SHARED = KEYED._replace(shared_dedup=True)
 EVENTS = Publish("f", (Event("t", id="1", source="s"),))
 
@@ -31,7 +33,7 @@ def quick(order: str = "ab", policy: RoutingPolicy = DEFAULT) -> World:
     world.took = dict.fromkeys(order, QUICK)
     world.calls(150, every=0.01)
     circuit = world.circuit(order[0], resource="f")
-    assert (circuit.early, circuit.cut_off) == (EARLY, DEFAULT.cut_off_least)
+    assert (circuit.early, circuit.cut_off) == (policy.early_least, policy.cut_off_least)
     world.sent.clear()
     return world
 
@@ -258,3 +260,42 @@ def test_without_any_event_for_long_a_silence_is_over() -> None:
     world.now += 900.0
     assert first_of(world, UNSAFE).target == "a"
     assert not world.health.silent
+
+
+def test_silence_to_the_dot() -> None:
+    """It is longer than the early time, and than that of a stall; so is a look's pause."""
+    policy = DEFAULT._replace(early_least=0.125, stall_least=0.5)
+    world = quick(policy=policy)
+    world.now = 1024.0
+    circuit = world.circuit("a", resource="f")
+    for _ in range(5):
+        world.health.start("a", UNSAFE, world.now)
+    world.now = 1024.125
+    look(world.health, circuit, UNSAFE, world.now)
+    assert list(world.health.silent) == []
+    world.now += TINY
+    look(world.health, circuit, UNSAFE, world.now)
+    assert list(world.health.silent) == [circuit]
+    assert world.health.watchful
+    assert first_of(world).target == "a", "the first look"
+    world.now += policy.stall_least / 4
+    circuit.looked_at = world.now - policy.stall_least / 2
+    assert first_of(world).target == "b"
+    circuit.looked_at -= TINY
+    assert first_of(world).target == "a"
+    world.health.seen_at = world.now = 1024.5
+    look(world.health, circuit, UNSAFE, world.now)
+    assert world.state("a", "f") is State.CLOSED
+    world.health.seen_at = world.now = 1024.5 + TINY
+    look(world.health, circuit, UNSAFE, world.now)
+    assert world.state("a", "f") is State.OPEN
+    assert not world.health.silent
+
+
+def test_a_silence_that_is_over_leaves_nothing_behind() -> None:
+    """Calls do not choose with care any more."""
+    world = silent(quick())
+    assert first_of(world, UNSAFE).target == "b"
+    world.health.succeeded(attempt("a"), world.now, world.now + QUICK)
+    assert (world.health.silent, world.health.watchful) == ({}, False)
+    assert first_of(world, UNSAFE).target == "a"

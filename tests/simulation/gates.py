@@ -48,15 +48,6 @@ BROWNOUTS = {
 }
 
 
-REMARKS = {
-    "brownout 8 %": (
-        "calls until ten in a row go elsewhere; of 40 seeds: near the share at which evidence "
-        "neither grows nor fades the tail is long; the notes have 1,459"
-    )
-}
-"""Why a figure is what it is, by the name of its cell."""
-
-
 Passages = dict[str, list[Passage]]
 """Router to its passages through one cell, one for each seed."""
 
@@ -125,7 +116,7 @@ def _detected_in_calls(cell: Cell, most: int | None, seeds: int) -> Row:
             name: f"{median(each):.0f} median, {each[ceil(0.95 * seeds) - 1]} p95"
             for name, each in calls.items()
         },
-        REMARKS.get(cell.name, "calls until ten in a row go elsewhere"),
+        "calls until ten in a row go elsewhere",
     )
 
 

@@ -47,17 +47,22 @@ class Weights(NamedTuple):
     success: float
     slow: float
     quick: float
+    faint_failure: float
+    faint_success: float
 
     @staticmethod
     def of(policy: RoutingPolicy) -> Weights:
         """Return the weights that the shares of a policy mean."""
         ill, well = policy.failed_if_ill, policy.failed_if_well
         slow_ill, slow_well = policy.slow_if_ill, policy.slow_if_well
+        faint = policy.failed_if_faint
         return Weights(
             log(ill / well),
             log((1 - ill) / (1 - well)),
             log(slow_ill / slow_well),
             log((1 - slow_ill) / (1 - slow_well)),
+            log(faint / well),
+            log((1 - faint) / (1 - well)),
         )
 
 
@@ -74,6 +79,7 @@ class Circuit:
         epoch: when it changed last, counted in changes of all circuits.
         uneasy: there is something to weigh; else a success is noted and no more.
         failed, slow: the two scores.
+        faint: that of failures that are few, and go on.
         weighed_at: when they were.
         streak: failures in a row.
         good_at: the last success.
@@ -97,7 +103,7 @@ class Circuit:
 
     __slots__ = (
         *("target", "verb", "resource", "wide", "state", "reason", "epoch", "uneasy"),
-        *("failed", "slow", "weighed_at", "streak", "good_at"),
+        *("failed", "slow", "faint", "weighed_at", "streak", "good_at"),
         *("until", "opened_at", "gone", "trips", "penalty", "penalty_at"),
         *("passed", "due", "leased_until", "weak"),
         *("stage", "stage_at", "answers", "failures"),
@@ -111,7 +117,7 @@ class Circuit:
         self.target, self.verb, self.resource = target, verb, resource
         self.wide = wide or self
         self.state, self.reason, self.epoch, self.uneasy = State.CLOSED, "", 0, False
-        self.failed = self.slow = self.weighed_at = 0.0
+        self.failed = self.slow = self.faint = self.weighed_at = 0.0
         self.streak, self.good_at = 0, -inf
         self.until = self.opened_at = self.penalty = self.penalty_at = 0.0
         self.trips = self.passed = 0
@@ -148,21 +154,30 @@ class Circuit:
         most = 2 * policy.trip_score  # else a long illness would take as long to forget
         self.failed *= fade
         self.slow *= fade
+        self.faint *= fade
         if failed is not None:
             self.failed += weights.failure if failed else weights.success
+            self.faint += weights.faint_failure if failed else weights.faint_success
             self.streak = self.streak + 1 if failed else 0
         if slow is not None:
             self.slow += weights.slow if slow else weights.quick
         self.failed = min(most, max(0.0, self.failed))
+        self.faint = min(2 * policy.faint_score, max(0.0, self.faint))
         self.slow = min(most, max(0.0, self.slow))
         self.weighed_at = now
         self.uneasy = bool(
-            self.failed or self.slow or self.streak or self.silent or self.state is not State.CLOSED
+            self.failed
+            or self.faint
+            or self.slow
+            or self.streak
+            or self.silent
+            or self.state is not State.CLOSED
         )
 
     def has_tripped(self, policy: RoutingPolicy) -> bool:
         """Return whether the evidence is enough to open it."""
-        return self.failed >= policy.trip_score or self.slow >= policy.trip_score
+        most = max(self.failed, self.slow)
+        return most >= policy.trip_score or self.faint >= policy.faint_score
 
     def open(
         self,
@@ -211,7 +226,7 @@ class Circuit:
     def close(self) -> None:
         """Let every call through, and begin with a clean sheet; the penalty alone stays."""
         self._enter(State.CLOSED)
-        self.failed = self.slow = 0.0
+        self.failed = self.slow = self.faint = 0.0
         self.trips = self.streak = 0
         self.uneasy = self.gone = False
 

@@ -99,6 +99,15 @@ class RoutingPolicy(NamedTuple):
     five failures in a row. E. S. Page, "Continuous Inspection Schemes", 1954; height: notes, 3.1.
     """
 
+    failed_if_faint: float = 0.10
+    """Share of failures of a target that is ill, and hardly shows it. A second score for a second
+    share: V. P. Dragalin, "The design and analysis of 2-CUSUM procedure", 1997; the share is our
+    own choice, above the 8 % that have to be found."""
+
+    faint_score: float = 20.0
+    """A circuit opens when that score reaches this. Our own choice: so high that at 3 % of failures
+    and less it opens no circuit that the first one would not."""
+
     evidence_half_life: float = 120.0
     """Seconds in which a score falls by half. Notes, 3.1."""
 
