@@ -75,20 +75,22 @@ def test_a_small_app_does_not_load_inspect() -> None:
     program = (
         "from __future__ import annotations\n"
         f"import sys; sys.path.insert(0, {str(ROOT / 'src')!r})\n"
-        "from leeward import App, Client\n"
+        "from leeward import App\n"
         "from leeward.app import idempotent\n"
-        "from leeward.local import Local\n"
+        "from leeward.app.core import answer\n"
+        "from leeward.app.triggers import Delivery, Platform\n"
+        "from leeward.clock import SystemClock\n"
         "app = App('quiet')\n"
         "@app.function(name='f')\n"
-        "@idempotent(table='keys', key='order.id', client=lambda: client)\n"
+        "@idempotent(table='keys', key='order.id')\n"
         "def f(order: dict[str, str]) -> str: return order['id']\n"
         "@app.function(name='g')\n"
         "def g(order: dict[str, str]) -> str: return order['id']\n"
-        "client = Client(Local(), app=app)\n"
-        "print(client.invoke('g', {'id': '1'}).value, 'inspect' in sys.modules)\n"
-        "client.close()\n"
+        "given = Delivery(b'{\"id\": \"1\"}', 'call', 'key', 5.0)\n"
+        "found = answer(app.handlers['g'], given, Platform('nimbus', None, SystemClock()))\n"
+        "print(found.body, 'inspect' in sys.modules)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
-    assert (done.stdout, done.stderr) == ("1 False\n", "")
+    assert (done.stdout, done.stderr) == ("b'\"1\"' False\n", "")
