@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from leeward import Client, Config
+from leeward.adapter import Call, Result, WrappingDriver
 from leeward.backup import Backups
 from leeward.config import TableConfig
 from leeward.local import Local
@@ -17,6 +18,19 @@ from leeward.testing import FakeClock
 from leeward_contract_tests.fixtures import PAIR
 
 START = 1_767_225_600.0
+
+
+class Counting(WrappingDriver):
+    """Keeps the names of the objects that somebody tries to put."""
+
+    def __init__(self, driver: Any, puts: list[str]) -> None:
+        super().__init__(driver)
+        self._puts = puts
+
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        if call.verb == "put_object":
+            self._puts.append(call.name)
+        return super().perform(call, timeout)
 
 
 class World:

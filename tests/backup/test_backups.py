@@ -14,7 +14,7 @@ from leeward.backup.lines import key_text
 from leeward.backup.segments import bucket_of
 from leeward_contract_tests.contracts.exact import NASTY_ITEMS, ODD_KEYS, exact
 from leeward_contract_tests.fixtures import PAIR
-from tests.backup.conftest import START, World
+from tests.backup.conftest import START, Counting, World
 
 ITEMS = 40
 
@@ -71,12 +71,15 @@ def test_a_table_with_a_key_of_two_fields(world: World) -> None:
 
 def test_a_backup_uploads_exactly_the_segments_in_which_an_item_changed(world: World) -> None:
     """Changed, added or deleted; and the backups before stay as they were."""
-    client = world.client()
+    puts: list[str] = []
+    client = world.client(lambda driver: Counting(driver, puts))
     _fill(client)
     backups = world.backups(client)
     first = backups.create()
     assert (first.uploaded, first.parent) == (first.segments, None)
+    puts.clear()
     assert backups.create().uploaded == 0
+    assert len(puts) == 1
     client.store_data("orders", {"id": "order-3", "n": "changed"})
     client.store_data("orders", {"id": "order-new", "n": 1})
     client.delete_data("orders", "order-7")
@@ -85,7 +88,9 @@ def test_a_backup_uploads_exactly_the_segments_in_which_an_item_changed(world: W
     left = {bucket_of(key_text((key,))) for key in keys}
     buckets |= {bucket_of(key_text(("order-7",)))} & left
     world.clock.advance(1)
+    puts.clear()
     last = backups.create()
+    assert len(puts) == len(buckets) + 1
     assert (last.uploaded, last.items) == (len(buckets), ITEMS)
     assert [each.items for each in backups.list()] == [ITEMS] * 3
     assert backups.restore(first.id, into="before").promise is Promise.VERIFIED

@@ -8,6 +8,7 @@ from typing import Final
 from tests.mutants import (
     aws,
     azure,
+    backups,
     config,
     contract,
     dead_letters,
@@ -38,6 +39,7 @@ ROOMS: Final[Mapping[str, Sequence[Mutant]]] = {
     "operations": operations.MUTANTS,
     "operators": operators.MUTANTS,
     "packages": packages.MUTANTS,
+    "backups": backups.MUTANTS,
     "config": config.MUTANTS,
     "delivery": delivery.MUTANTS,
     "contract": contract.MUTANTS,

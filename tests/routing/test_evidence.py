@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from leeward.errors import Outcome
 from leeward.routing.by_hand import isolate
 from leeward.routing.circuit import Circuit, State, Weights
-from leeward.routing.evidence import Answered, probe_passed, weigh_failure
+from leeward.routing.evidence import Answered, weigh_failure
 from leeward.routing.policy import DEFAULT
+from leeward.routing.transitions import probe_passed
 from tests.routing.health_kit import (
     HARMLESS,
     OTHER,

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from leeward.routing.call import Command, Commands, Dispatch, Pause, ReadBack
 from leeward.routing.circuit import Circuit, State
-from leeward.routing.evidence import circuits_of
 from leeward.routing.health import Health
+from leeward.routing.transitions import circuits_of
 
 I7 = "I7 one probe at a time"
 I8 = "I8 budgets within bounds"

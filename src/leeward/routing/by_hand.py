@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from leeward.routing.circuit import State
-from leeward.routing.evidence import changed, tell
 from leeward.routing.health import Health
+from leeward.routing.transitions import changed, tell
 
 
 def isolate(health: Health, target: str) -> None:

@@ -88,6 +88,10 @@ class Circuit:
         stage: of the ramp; -1 is the one before the first.
         stage_at, answers, failures: when the stage began, and what came in it.
         pending, pending_at: attempts started since the last answer, and the first of them.
+        silent: it has not answered them for so long that calls avoid it, but for one or two.
+        looked_at: when the last of these was made.
+        since: when its first answer came. Attempts from before that had to connect, all at once, so
+            only the first of them is in the baseline.
         latency: its baseline; the limits that follow stand beside, ready for use.
     """
 
@@ -97,7 +101,8 @@ class Circuit:
         *("until", "opened_at", "gone", "trips", "penalty", "penalty_at"),
         *("passed", "due", "leased_until", "weak"),
         *("stage", "stage_at", "answers", "failures"),
-        *("pending", "pending_at", "latency", "slow_above", "stall_after", "cut_off"),
+        *("pending", "pending_at", "silent", "looked_at"),
+        *("since", "latency", "slow_above", "stall_after", "cut_off", "early", "watch_after"),
     )
 
     def __init__(
@@ -115,8 +120,10 @@ class Circuit:
         self.weak = False
         self.stage, self.stage_at, self.answers, self.failures = 0, 0.0, 0, 0
         self.pending, self.pending_at = 0, 0.0
-        self.latency = Latency(policy)
+        self.silent, self.looked_at = False, 0.0
+        self.since, self.latency = inf, Latency(policy)
         self.slow_above, self.stall_after, self.cut_off = inf, policy.stall_least, inf
+        self.early, self.watch_after = inf, self.stall_after
 
     def learn(self, policy: RoutingPolicy, now: float) -> None:
         """Renew the limits that follow from the baseline."""
@@ -124,6 +131,8 @@ class Circuit:
         self.slow_above = self.latency.slow_above(policy)
         self.stall_after = self.latency.stall_after(policy)
         self.cut_off = self.latency.cut_off(policy)
+        self.early = self.latency.early(policy)
+        self.watch_after = min(self.stall_after, self.early)
 
     def weigh(
         self,
@@ -147,7 +156,9 @@ class Circuit:
         self.failed = min(most, max(0.0, self.failed))
         self.slow = min(most, max(0.0, self.slow))
         self.weighed_at = now
-        self.uneasy = bool(self.failed or self.slow or self.streak or self.state != State.CLOSED)
+        self.uneasy = bool(
+            self.failed or self.slow or self.streak or self.silent or self.state is not State.CLOSED
+        )
 
     def has_tripped(self, policy: RoutingPolicy) -> bool:
         """Return whether the evidence is enough to open it."""
@@ -201,12 +212,12 @@ class Circuit:
         """Let every call through, and begin with a clean sheet; the penalty alone stays."""
         self._enter(State.CLOSED)
         self.failed = self.slow = 0.0
-        self.trips = self.streak = self.pending = 0
+        self.trips = self.streak = 0
         self.uneasy = self.gone = False
 
     def _enter(self, state: State) -> None:
         self.state, self.uneasy = state, True
-        self.pending = 0
+        self.pending, self.silent = 0, False
 
     def share(self, policy: RoutingPolicy) -> float:
         """Return the share of the calls that the stage of the ramp lets through."""

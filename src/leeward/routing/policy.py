@@ -67,6 +67,18 @@ class RoutingPolicy(NamedTuple):
     cut_off_answers: int = 100
     """Answers after which the quantile is known well enough for that. Our own choice."""
 
+    early_least: float = 0.1
+    """Seconds. The first attempt at a call that nobody notices a second run of is given up after so
+    long at the earliest, and a target is silent after as long. Our own choice: as `least_attempt`.
+    """
+
+    early_burst: float = 64.0
+    """Attempts that may be given up early at once. Our own choice: as many as a target is sent at
+    once, by default."""
+
+    early_share: float = 0.05
+    """Share of the calls that may be given up early after that. As for hedges: notes, 3.9."""
+
     # Evidence.
 
     failed_if_ill: float = 0.25

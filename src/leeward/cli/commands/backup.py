@@ -65,8 +65,8 @@ def create(
 ) -> None:
     """Back up a table; of what has not changed since the last backup nothing is uploaded."""
     options = options_of(context)
-    place = _Location(table, table, store, at, store_at, key_file, work)
-    with _opened(options, place) as backups:
+    location = _Location(table, table, store, at, store_at, key_file, work)
+    with _opened(options, location) as backups:
         backup = backups.create(id=id, rate=rate)
     options.output.show(views.json_of_backup(backup), views.render_backup)
 
@@ -140,8 +140,8 @@ def restore(
 ) -> None:
     """Restore a backup into a table, on any target, and read it again to see what it holds."""
     options = options_of(context)
-    place = _Location(table, into or table, store, at, store_at, key_file, work)
-    with _opened(options, place) as backups:
+    location = _Location(table, into or table, store, at, store_at, key_file, work)
+    with _opened(options, location) as backups:
         if dry_run:
             fit = backups.dry_run(backup, into=into, mode=mode)
             options.output.show(views.json_of(fit), views.render_fit)
@@ -233,11 +233,16 @@ class _Location(NamedTuple):
 
 
 @contextmanager
-def _opened(options: GlobalOptions, place: _Location) -> Iterator[Backups]:
+def _opened(options: GlobalOptions, location: _Location) -> Iterator[Backups]:
     """Open the client without the functions of embedded targets, and show what goes on."""
-    config = place.config(without_handlers(options.resolved()))
+    config = location.config(without_handlers(options.resolved()))
     quiet = options.output.is_for_programs
     with options.client(config) as client, progress(sys.stderr, quiet=quiet) as look:
         yield Backups(
-            client, place.table, place.store, key_file=place.key_file, work=place.work, look=look
+            client,
+            location.table,
+            location.store,
+            key_file=location.key_file,
+            work=location.work,
+            look=look,
         )
