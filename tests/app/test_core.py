@@ -201,6 +201,25 @@ def test_an_answer_is_marked_and_says_when_to_come_again() -> None:
     assert headers == [same, {**same, "retry-after": "1"}]
 
 
+def test_what_an_answer_says_of_keys() -> None:
+    """What the handler says, else what its author has declared; nothing of any other handler."""
+
+    def told_by(word: str | None, effect: str) -> str | None:
+        app = App("tests")
+
+        @app.function(name="f", effect=effect)  # type: ignore[arg-type]
+        def function(given: Any, context: Context) -> None:
+            context.dedup = word
+
+        return answer(app.handlers["f"], delivery(), platform()).dedup
+
+    assert told_by(None, "unsafe") is None
+    assert told_by(None, "idempotent") is None
+    assert told_by(None, "keyed") == "target"
+    for word in ("target", "group", "none"):
+        assert [told_by(word, effect) for effect in ("unsafe", "keyed")] == [word] * 2
+
+
 def test_whether_it_ran_is_told() -> None:
     """`no` on proof alone: that a handler has announced no effect does not say that it had none."""
 

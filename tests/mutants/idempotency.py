@@ -29,8 +29,8 @@ MUTANTS: Final = (
     Mutant(
         "a part that knows keys is taken for the whole handler",
         "src/leeward/app/core.py",
-        "return context.dedup if is_whole else None",
-        "return context.dedup",
+        "(is_whole or context.dedup == NOT_RECOGNISED)",
+        "True",
         f"{_FUNCTIONS}::test_that_nothing_ran_is_told_where_the_key_is_released",
     ),
     Mutant(

@@ -19,8 +19,10 @@ from leeward.app.problem import (
     refused,
 )
 from leeward.app.triggers import Delivery, Kind, Platform
+from leeward.envelope import BY_TARGET, NOT_RECOGNISED
 from leeward.errors import OutcomeUnknown
 from leeward.logs import log_event
+from leeward.values import Effect
 
 LOGGER = "leeward.app"
 
@@ -125,7 +127,10 @@ def _ran(error: BaseException, handler: Handler, context: Context) -> Ran:
 def _dedup(handler: Handler, context: Context) -> str | None:
     """Return what the answer says of repeated keys.
 
-    What an idempotent function says that is a part of the handler does not hold for the rest of it.
+    What an idempotent function says that is a part of the handler does not hold for the rest of it:
+    there its author's word counts.
     """
     is_whole = context.guard is None or context.guard is handler.function
-    return context.dedup if is_whole else None
+    if context.dedup is not None and (is_whole or context.dedup == NOT_RECOGNISED):
+        return context.dedup
+    return BY_TARGET if handler.effect is Effect.KEYED else None
