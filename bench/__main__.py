@@ -13,7 +13,7 @@ from bench.figures import QUICK_ROUNDS, ROUNDS, Figure
 
 PARTS = (
     *("router", "aws", "azure", "google", "clouds"),
-    *("idempotency", "handlers", "local", "backup"),
+    *("idempotency", "handlers", "local", "backup", "workflow"),
 )
 """Modules here with a function `measure`, each imported when its turn comes."""
 

@@ -18,7 +18,7 @@ from leeward.adapter import (
     Store,
     WrappingDriver,
 )
-from leeward.calls import RUN_VERBS
+from leeward.calls import OBJECT_VERBS, RUN_VERBS
 from leeward.values import NOTHING
 
 if TYPE_CHECKING:
@@ -92,6 +92,8 @@ class NameMappingDriver(WrappingDriver):
 
     def _named_late(self, call: Any) -> Call:
         """Name a call of objects or of runs, whose classes need not be there for that."""
+        if call.verb not in OBJECT_VERBS | RUN_VERBS:
+            return call  # type: ignore[no-any-return]
         name: str = call[0]
         own = (self._workflows if call.verb in RUN_VERBS else self._buckets).get(name)
         named: Call = call if own is None else call._make((own, *call[1:]))

@@ -21,7 +21,7 @@ MUTANTS: Final = (
     Mutant(
         "a backup does not wait for a prune",
         f"{BACKUP}/create.py",
-        "        wait_for_prunes(run.folder, wanted.keys(), run.table.clock)\n",
+        "        wait_for_prunes(run.folder, wanted.keys(), run.source.table.clock)\n",
         "",
         f"{TESTS}/test_prunes.py::test_a_backup_that_is_made_during_a_prune_is_whole",
     ),

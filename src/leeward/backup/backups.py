@@ -11,6 +11,7 @@ from leeward.backup.check import check
 from leeward.backup.folder import LATEST, Folder, check_id
 from leeward.backup.pace import Pace
 from leeward.backup.sealing import sealing_of
+from leeward.backup.source import Export, Scan, Source
 from leeward.backup.tables import Table
 from leeward.backup.values import Backup, Checked, Fit, Look, Progress, Pruned, Restored
 from leeward.backup.workfile import USUAL_FOLDER, WorkFile
@@ -59,20 +60,27 @@ class Backups:
         self._work = work
         self._look = look
 
-    def create(self, *, id: str | None = None, rate: float | None = None) -> Backup:
+    def create(
+        self, *, id: str | None = None, rate: float | None = None, export: str | None = None
+    ) -> Backup:
         """Create a backup; of what has not changed since the last one nothing is uploaded.
 
         Args:
             id: of the backup, for runs that may be repeated: if it is there, it is returned.
             rate: items a second to read, at most.
+            export: read no table, but an export that its service has written: a bucket, and after
+                a slash the folder of the export.
 
         Raises:
             LeewardError: there is no backup; call it again, and it goes on from there.
         """
         pace = Pace(rate, self._table.clock)
         checked = None if id is None else check_id(id)
-        work = self._work_of("create", {})
-        run = creating.Run(self._table, self._folder, self._sealing, work, pace, self._look)
+        source: Source = Scan(self._table)
+        if export is not None:
+            source = Export(self._client, self._table, export)
+        work = self._work_of("create", {"source": source.about})
+        run = creating.Run(source, self._folder, self._sealing, work, pace, self._look)
         return creating.create(run, checked)
 
     def list(self) -> tuple[Backup, ...]:

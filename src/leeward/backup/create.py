@@ -15,12 +15,12 @@ from leeward import __version__
 from leeward.backup.errors import BackupError
 from leeward.backup.folder import SEGMENTS, Folder, Named, manifest_name, time_name
 from leeward.backup.lines import Damaged
-from leeward.backup.manifest import PER_ITEM, Manifest, Segment, segment_name, written
+from leeward.backup.manifest import Manifest, Segment, segment_name, written
 from leeward.backup.pace import Pace
 from leeward.backup.prunes import wait_for_prunes
 from leeward.backup.sealing import Sealing
 from leeward.backup.segments import BUCKETS, Draft, Multiset, bucket_of, drafts, packed
-from leeward.backup.tables import Table
+from leeward.backup.source import Source
 from leeward.backup.values import Backup, Look, Progress
 from leeward.backup.workfile import WorkFile
 from leeward.entropy import new_id
@@ -39,7 +39,8 @@ class Scanned(NamedTuple):
 
     Attributes:
         id: of the backup to be.
-        started: Unix seconds.
+        begun: when a run first worked on it, in Unix seconds.
+        started: of the first page, or of the export.
         ended: of the last page, so far.
         cursor: of the next page; None before the first one, and behind the last one.
         whole: whether all pages were read.
@@ -47,6 +48,7 @@ class Scanned(NamedTuple):
     """
 
     id: str
+    begun: float
     started: float
     ended: float
     cursor: str | None = None
@@ -58,7 +60,7 @@ class Run(NamedTuple):
     """What a run works with.
 
     Attributes:
-        table: is read.
+        source: is read.
         folder: gets the backup.
         sealing: proves it.
         work: keeps what was read.
@@ -66,7 +68,7 @@ class Run(NamedTuple):
         look: is told how far it has come.
     """
 
-    table: Table
+    source: Source
     folder: Folder
     sealing: Sealing
     work: WorkFile
@@ -120,20 +122,22 @@ def backup_of(manifest: Manifest) -> Backup:
 
 
 def _begin(run: Run, begun: Scanned | None, id: str | None) -> Scanned:
-    now = run.table.clock.now()
-    if begun is not None and 0 <= now - begun.started < GOES_ON_FOR and id in (None, begun.id):
+    now = run.source.table.clock.now()
+    if begun is not None and 0 <= now - begun.begun < GOES_ON_FOR and id in (None, begun.id):
         return begun
     run.work.clear()
-    return Scanned(id or new_id(now)[-12:], now, now)
+    started = now if run.source.time is None else run.source.time
+    return Scanned(id or new_id(now)[-12:], now, started, started)
 
 
 def _scan(run: Run, scanned: Scanned) -> Scanned:
     """Read what is left of the table into the work file."""
     if scanned.whole:
         return scanned
-    for page in run.table.pages(scanned.cursor):
+    now, time = run.source.table.clock.now, run.source.time
+    for page in run.source.pages(scanned.cursor):
         scanned = scanned._replace(
-            ended=run.table.clock.now(),
+            ended=now() if time is None else time,
             cursor=page.cursor,
             whole=page.cursor is None,
             items=scanned.items + len(page.rows),
@@ -166,10 +170,10 @@ def _upload(run: Run, scanned: Scanned, parent: Manifest | None) -> Manifest:
         run.look(Progress("upload", draft.bucket + 1, BUCKETS, "buckets"))
     return Manifest(
         id=scanned.id,
-        table=run.table.name,
-        target=run.table.home.target,
-        key=run.table.fields,
-        consistency=PER_ITEM,
+        table=run.source.table.name,
+        target=run.source.table.home.target,
+        key=run.source.table.fields,
+        consistency=run.source.consistency,
         started=scanned.started,
         ended=scanned.ended,
         tool=f"leeward {__version__}",
@@ -236,7 +240,7 @@ def _keep(run: Run, manifest: Manifest) -> None:
     """
     wanted = {each.name: each for each in manifest.segments}
     for _ in range(MOST_ROUNDS):
-        wait_for_prunes(run.folder, wanted.keys(), run.table.clock)
+        wait_for_prunes(run.folder, wanted.keys(), run.source.table.clock)
         lost = wanted.keys() - run.folder.sizes(SEGMENTS).keys()
         if not lost:
             return

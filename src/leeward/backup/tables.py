@@ -8,9 +8,10 @@ from typing import Any, Final, NamedTuple
 from leeward.adapter import Key, Load, Page, Scan, Store, Stored
 from leeward.backup.errors import BackupError
 from leeward.backup.lines import Kept, key_text, line_of
+from leeward.backup_calls import ReadExport
 from leeward.client import Client
 from leeward.errors import Conflict, Outcome, OutcomeUnknown, Throttled
-from leeward.operations.upkeep import Home, home_of, make, store_many
+from leeward.operations.upkeep import Home, home_of, make, read_export, store_many
 from leeward.values import Item
 
 FIRST_PAGE: Final = 10
@@ -91,15 +92,24 @@ class Table:
         most = FIRST_PAGE
         while True:
             page, most = self._page(cursor, most)
-            now = self.clock.now()
-            kept = [each for each in page.items if each.expires_at is None or each.expires_at > now]
-            rows = tuple(self._row(each) for each in kept)
-            yield Lines(rows, len(page.items) - len(rows), page.cursor)
+            lines = self.lines_of(page.items, page.cursor)
+            yield lines
             cursor = page.cursor
             if cursor is None:
                 return
+            rows = lines.rows
             size = sum(len(row.line) for row in rows) or 1
             most = max(1, min(LARGEST_PAGE, most * 4, PAGE_BYTES * len(rows) // size or most))
+
+    def lines_of(self, items: Sequence[Stored], cursor: str | None) -> Lines:
+        """Return the lines of some items, but for those that have expired."""
+        now = self.clock.now()
+        kept = [each for each in items if each.expires_at is None or each.expires_at > now]
+        return Lines(tuple(map(self._row, kept)), len(items) - len(kept), cursor)
+
+    def read_export(self, call: ReadExport) -> Any:
+        """Let the table's target read a part of an export of its service; return the value."""
+        return read_export(self._operations, self.home.target, call, self._seconds)
 
     def _row(self, stored: Stored) -> Row:
         key = self.key_of(stored.item)

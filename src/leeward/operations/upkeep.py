@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from leeward.adapter import Call, Capability, Limits, Result, Scan, Store
+from leeward.backup_calls import ReadExport
+from leeward.errors import LeewardError, Outcome
 from leeward.operations.operations import Operations
 from leeward.operations.results import target_of
 
@@ -48,6 +50,19 @@ def store_many(
     many = getattr(driver, "store_many", None)  # a plain class need not have it
     results: list[Result[Any]] | None = many(calls, seconds) if many else None
     return results
+
+
+def read_export(operations: Operations, target: str, call: ReadExport, seconds: float) -> Any:
+    """Let a target read a part of an export of its own service; return the value.
+
+    Raises:
+        Unsupported: it knows no exports.
+        LeewardError: it is not a part of an export that can be read.
+    """
+    result = operations.drivers[target].perform(cast("Call", call), seconds)
+    if result.outcome is not Outcome.OK:
+        raise LeewardError(result.message or f"{target} cannot read the export", target=target)
+    return result.value
 
 
 def home_of(operations: Operations, table: str) -> Home:

@@ -57,6 +57,12 @@ def create(
         str | None,
         typer.Option("--id", metavar="ID", help="Of the backup: a repeated run makes no second."),
     ] = None,
+    export: Annotated[
+        str | None,
+        typer.Option(
+            "--export", metavar="BUCKET/FOLDER", help="Read an export of the cloud's own instead."
+        ),
+    ] = None,
     rate: Rate = None,
     key_file: KeyFile = None,
     at: TableAt = None,
@@ -67,7 +73,7 @@ def create(
     options = options_of(context)
     location = _Location(table, table, store, at, store_at, key_file, work)
     with _opened(options, location) as backups:
-        backup = backups.create(id=id, rate=rate)
+        backup = backups.create(id=id, rate=rate, export=export)
     options.output.show(views.json_of_backup(backup), views.render_backup)
 
 

@@ -20,8 +20,7 @@ _FIELD: Final = (
 """A field of an object; null of anything else."""
 
 _PLAIN: Final = re.compile(r"(?!\{%).+")
-"""A text that every validator takes as it is: not every one takes an empty text, or two lines; nor
-a list in a list."""
+"""A text that every validator takes as it is: not every one takes an empty text, or two lines."""
 
 Names = Mapping[str, str]
 """What a reference's name is called in the state machine, with the sign before it."""
