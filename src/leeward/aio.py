@@ -70,15 +70,15 @@ class AsyncClient(AsyncObjectMethods, Operating, WithUsualNames):
         trust_env: bool = True,
         clock: Clock | None = None,
         app: App | None = None,
+        otel: bool = False,
     ) -> None:
         # Loaded by the first client: who imports leeward for its types does without.
         from leeward.opening import resolve_targets
         from leeward.operations.operations import Operations
 
         resolved = resolve_targets(targets, config, app, trust_env=trust_env)
-        self._operations = Operations(
-            *resolved, clock or SystemClock(), (*workflows, *(app.workflows if app else ()))
-        )
+        definitions = (*workflows, *(app.workflows if app else ()))
+        self._operations = Operations(*resolved, clock or SystemClock(), definitions, otel=otel)
         self._router = self._operations.router
 
     async def invoke(

@@ -54,6 +54,8 @@ class Client(ObjectMethods, Operating, WithUsualNames):
         clock: for tests, `leeward.testing.FakeClock`.
         app: runs in this process where a target does that, as ``local`` does; elsewhere it is
             deployed, and this client calls it there.
+        otel: make spans and metrics of calls and routing, through OpenTelemetry's API
+            (``leeward[otel]``).
 
     Raises:
         ConfigError: something configured is wrong; the message names the place and the remedy.
@@ -68,15 +70,15 @@ class Client(ObjectMethods, Operating, WithUsualNames):
         trust_env: bool = True,
         clock: Clock | None = None,
         app: App | None = None,
+        otel: bool = False,
     ) -> None:
         # Loaded by the first client: who imports leeward for its types does without.
         from leeward.opening import resolve_targets
         from leeward.operations.operations import Operations
 
         resolved = resolve_targets(targets, config, app, trust_env=trust_env)
-        self._operations = Operations(
-            *resolved, clock or SystemClock(), (*workflows, *(app.workflows if app else ()))
-        )
+        definitions = (*workflows, *(app.workflows if app else ()))
+        self._operations = Operations(*resolved, clock or SystemClock(), definitions, otel=otel)
         self._router = self._operations.router
 
     def invoke(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from leeward.adapter import (
@@ -18,7 +18,7 @@ from leeward.adapter import (
     Store,
     WrappingDriver,
 )
-from leeward.calls import RUN_VERBS
+from leeward.calls import OBJECT_VERBS, RUN_VERBS
 from leeward.values import NOTHING
 
 if TYPE_CHECKING:
@@ -62,6 +62,12 @@ class NameMappingDriver(WrappingDriver):
         """Await one attempt, under the target's own name."""
         return await self._driver.perform_async(self._named(call), timeout)
 
+    def store_many(self, calls: Sequence[Store], timeout: float) -> list[Result[Any]] | None:
+        """Make attempts at many stores, under the target's own names."""
+        many = getattr(self._driver, "store_many", None)  # a plain class need not have it
+        named: Any = [self._named(call) for call in calls]
+        return many(named, timeout) if many else None
+
     def look(self, look: Look, timeout: float) -> Result[Any]:
         """Look under the target's own name."""
         from leeward.adapter.looking import BUCKET, BUS, TABLE
@@ -86,6 +92,8 @@ class NameMappingDriver(WrappingDriver):
 
     def _named_late(self, call: Any) -> Call:
         """Name a call of objects or of runs, whose classes need not be there for that."""
+        if call.verb not in OBJECT_VERBS | RUN_VERBS:
+            return call  # type: ignore[no-any-return]
         name: str = call[0]
         own = (self._workflows if call.verb in RUN_VERBS else self._buckets).get(name)
         named: Call = call if own is None else call._make((own, *call[1:]))

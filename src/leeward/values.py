@@ -52,6 +52,10 @@ class Promise(Enum):
     """Reserved, not given in this version. Another target keeps the write for its home."""
     SPOOLED = "spooled"
     """Reserved, not given in this version. Kept in a local journal until a target is reached."""
+    VERIFIED = "verified"
+    """A backup was restored, and the table, read again, holds exactly its items."""
+    RESTORED = "restored"
+    """A backup was restored; that the table holds exactly its items is not proved."""
 
 
 class Attempt(NamedTuple):

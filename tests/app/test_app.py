@@ -12,8 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leeward import App
+from leeward.app.host import Host
+from leeward.app.http import HttpRequest, upkeep
 from leeward.app.schedules import next_time, parse
+from leeward.app.triggers import Platform
 from leeward.errors import ConfigError
+from leeward.testing import FakeClock
 
 
 def test_a_handler_has_its_functions_name() -> None:
@@ -160,6 +164,33 @@ def test_what_is_warmed_is_made_once_and_shared() -> None:
     app.warm_up()
     app.warm_up()
     assert (connection(), base() is base(), made) == (1, True, ["base", "connection", "connection"])
+
+
+def test_an_instance_that_cannot_make_what_it_shares_is_not_healthy() -> None:
+    """It answers 503 until that goes well; what a handler is called is no matter."""
+    app = App("shop")
+    broken = [True]
+
+    @app.warm
+    def connection() -> int:
+        if broken:
+            raise ConnectionError("canary")
+        return 1
+
+    host = Host(app, Platform("nimbus", None, FakeClock()))
+    for method, path, status in (
+        ("POST", "/health", None),
+        ("GET", "/healthy", None),
+        ("GET", "/health/", 503),
+        ("GET", "/prod/health", 503),
+    ):
+        answer = upkeep(host, HttpRequest(method, path, {}, b""))
+        assert (answer.status if answer else None) == status
+        assert answer is None or b"canary" not in answer.body
+    broken.clear()
+    healthy = upkeep(host, HttpRequest("GET", "/health", {}, b""))
+    assert healthy is not None
+    assert (healthy.status, dict(healthy.headers)["cache-control"]) == (200, "no-store")
 
 
 def test_what_needs_itself_is_refused() -> None:

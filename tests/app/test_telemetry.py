@@ -13,48 +13,13 @@ from leeward.app import Message, Problem
 from leeward.app.core import answer
 from leeward.app.triggers import Delivery, Input, Platform
 from leeward.testing import FakeClock
+from tests.collected import Collected
 from tests.house.workspace import ROOT
 
 CANARY = "canary-8e03"
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 pytestmark = pytest.mark.vendors
-
-
-class Collected:
-    """An SDK whose exporters keep what they get."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        from opentelemetry import metrics, trace
-        from opentelemetry.sdk.metrics import MeterProvider
-        from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-        from opentelemetry.sdk.trace import TracerProvider
-        from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-        from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-
-        self.exporter, self.reader = InMemorySpanExporter(), InMemoryMetricReader()
-        self.flushed: list[int] = []
-        tracers, meters = TracerProvider(), MeterProvider([self.reader])
-        tracers.add_span_processor(SimpleSpanProcessor(self.exporter))
-        monkeypatch.setattr(tracers, "force_flush", self.flushed.append)
-        monkeypatch.setattr(trace, "get_tracer_provider", lambda: tracers)
-        monkeypatch.setattr(trace, "get_tracer", tracers.get_tracer)
-        monkeypatch.setattr(metrics, "get_meter_provider", lambda: meters)
-        monkeypatch.setattr(metrics, "get_meter", meters.get_meter)
-
-    def spans(self) -> list[Any]:
-        """Return the spans that have ended."""
-        return list(self.exporter.get_finished_spans())
-
-    def metrics(self) -> dict[str, list[tuple[dict[str, Any], Any]]]:
-        """Return the points of every instrument; of a histogram, how many values it has."""
-        data: Any = self.reader.get_metrics_data()
-        found: dict[str, list[tuple[dict[str, Any], Any]]] = {}
-        for metric in data.resource_metrics[0].scope_metrics[0].metrics:
-            for point in metric.data.data_points:
-                value = getattr(point, "value", None) or point.count
-                found.setdefault(metric.name, []).append((dict(point.attributes), value))
-        return found
 
 
 @pytest.fixture

@@ -193,6 +193,8 @@ def test_what_keeps_a_function_warm_runs_no_handler(function: DirectLambda) -> N
         events.http_2("/_leeward/warm", None, method="GET"), function="echo"
     ).value
     assert (answer["statusCode"], answer["headers"]) == (204, {"x-leeward": "1"})
+    answer = function.invoke(events.http_2("/prod/health", None, method="GET"), function="shop")
+    assert (answer.value["statusCode"], answer.value["body"]) == (200, '{"status":"ok"}')
     assert [each[0] for each in seen(function)] == ["echo"] * 2
 
 

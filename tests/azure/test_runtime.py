@@ -126,6 +126,7 @@ def test_each_handler_is_a_function_with_its_trigger(function: Deployed) -> None
     kinds = {name: each["type"] for name, each in found.items()}
     assert kinds == {
         **dict.fromkeys(("seen", "echo", "order", "later", "fail"), "httpTrigger"),
+        "leeward-health": "httpTrigger",
         **dict.fromkeys(("created", "stored"), "eventGridTrigger"),
         "send": "queueTrigger",
         "raw": "serviceBusTrigger",
@@ -133,6 +134,10 @@ def test_each_handler_is_a_function_with_its_trigger(function: Deployed) -> None
         "warmup": "warmupTrigger",
     }
     assert (found["order"]["route"], found["order"]["authLevel"]) == ("order", "FUNCTION")
+    health = found["leeward-health"]
+    assert (health["route"], health["authLevel"]) == ("health", "ANONYMOUS")
+    answer = function.call("leeward-health", None)
+    assert (answer.status, answer.body) == (200, b'{"status":"ok"}')
     assert found["send"]["queueName"] == "parcels"
     assert found["send"]["connection"] == "AzureWebJobsStorage"
     assert found["raw"]["connection"] == "SERVICE_BUS"

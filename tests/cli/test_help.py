@@ -13,6 +13,15 @@ COMMANDS = [
 ]
 FLOWS = "start list show cancel abort resume check write draw conformance export".split()
 """Of `leeward workflow`."""
+BACKUPS = "create list check restore drill prune".split()
+"""Of `leeward backup`."""
+
+
+ALL = [
+    *COMMANDS,
+    *(f"workflow {each}" for each in FLOWS),
+    *(f"backup {each}" for each in BACKUPS),
+]
 
 
 def _examples(help_text: str) -> list[str]:
@@ -23,12 +32,13 @@ def _examples(help_text: str) -> list[str]:
 
 def test_every_command_is_listed(leeward: Leeward) -> None:
     """The help of the whole names every command."""
-    for group, commands in ((), [*COMMANDS, "workflow"]), (("workflow",), FLOWS):
+    groups = {(): [*COMMANDS, "workflow", "backup"], ("workflow",): FLOWS, ("backup",): BACKUPS}
+    for group, commands in groups.items():
         text = leeward(*group, "--help").out.partition("Commands:\n")[2].partition("\n\n")[0]
         assert [line.split()[0] for line in text.splitlines()] == commands
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, *(f"workflow {each}" for each in FLOWS)])
+@pytest.mark.parametrize("command", ALL)
 def test_the_help_of_a_command_teaches_by_examples(
     leeward: Leeward, bare: Path, command: str
 ) -> None:

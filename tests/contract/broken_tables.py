@@ -238,7 +238,7 @@ class ScansWithoutWriteIds(FaultyDriver):
         return result
 
 
-@breaks(ScanContract, "test_a_page_of_a_scan_is_no_larger_than_wanted")
+@breaks(ScanContract, "test_scan_keeps_to_the_size_of_a_page")
 class ScansInItsOwnPages(FaultyDriver):
     """Chooses the size of a page itself, whatever is asked for."""
 

@@ -121,7 +121,16 @@ def test_what_keeps_an_instance_warm_runs_no_handler(function: Deployed) -> None
     """By its path."""
     answer = function.send(Posted("/_leeward/warm", {}, b""), method="GET")
     assert (answer.status, answer.headers["x-leeward"], answer.body) == (204, "1", b"")
+    answer = function.send(Posted("/health", {}, b""), method="GET")
+    assert (answer.status, answer.document) == (200, {"status": "ok"})
     assert function.seen() == []
+
+
+def test_a_subscriber_that_is_named_gets_events_of_its_type_alone(function: Deployed) -> None:
+    """Others are acknowledged: no subscription can filter by a type that the message has inside."""
+    for type, seen in (("order.gone", 0), ("order.created", 1)):
+        assert function.send(events.structured("/created", type=type)).status < 300
+        assert len(function.seen()) == seen
 
 
 def test_events_of_all_three_forms_reach_their_subscribers(function: Deployed) -> None:

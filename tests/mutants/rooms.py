@@ -8,6 +8,7 @@ from typing import Final
 from tests.mutants import (
     aws,
     azure,
+    backups,
     config,
     contract,
     dead_letters,
@@ -19,6 +20,7 @@ from tests.mutants import (
     kit,
     operations,
     operators,
+    packages,
     wire,
     workflow,
 )
@@ -36,6 +38,8 @@ ROOMS: Final[Mapping[str, Sequence[Mutant]]] = {
     "envelope": envelope.MUTANTS,
     "operations": operations.MUTANTS,
     "operators": operators.MUTANTS,
+    "packages": packages.MUTANTS,
+    "backups": backups.MUTANTS,
     "config": config.MUTANTS,
     "delivery": delivery.MUTANTS,
     "contract": contract.MUTANTS,

@@ -8,6 +8,7 @@ environment, in which leeward is not.
 from __future__ import annotations
 
 import json
+import re
 import sys
 import tarfile
 from collections.abc import Callable, Iterator
@@ -20,10 +21,13 @@ from zipfile import ZipFile
 import pytest
 from typer.testing import CliRunner
 
-from leeward import Client
+from leeward import App, Client, ConfigError
 from leeward.adapter import TargetConfig
 from leeward.cli.app import app
+from leeward.packaging.recipe import Entry, Wish
+from leeward.packaging.uv import Source
 from leeward.registry import open_target
+from leeward_azure.deploy.indexing import index
 from tests.house.workspace import ROOT
 from tests.packages.wheels import built, repacked
 from tests.servers.aws.function import Function
@@ -80,12 +84,14 @@ def twice(target: str, links: Path, folder: Path, *args: str) -> tuple[Path, Any
     results = []
     for out in ("one", "two"):
         words = ("--target", target, "--source", SHOP, "--out", folder / out, "--find-links", links)
-        code, told = package(*words, *args)
+        code, told = package(*words, *args, "--template")
         assert code == 0, told
         results.append(told)
     first, second = (Path(each["zip"]).read_bytes() for each in results)
     assert first == second
     assert results[0]["sha256"] == results[1]["sha256"]
+    templates = [Path(each["template"]).read_text() for each in results]
+    assert templates[0] == templates[1]
     code_ = folder / "code"
     with ZipFile(BytesIO(first)) as archive:
         archive.extractall(code_)
@@ -129,7 +135,7 @@ def on_aws(links: Path, folder: Path) -> Iterator[Client]:
 def on_azure(links: Path, folder: Path) -> Iterator[Client]:
     """Start the package on Microsoft's own worker, which has indexed it before."""
     code, told = twice("azure", links, folder, "--python", "3.13")
-    assert told["notes"] == ["Indexed by Microsoft's worker: 10 functions."]
+    assert told["notes"][0] == "Indexed by Microsoft's worker: 11 functions."
     # The image of Azure sets this.
     packages = {"PYTHONPATH": str(code / ".python_packages/lib/site-packages")}
     with FunctionsHost(code, {**settings(folder), **packages}, runtime=True) as host:
@@ -171,6 +177,29 @@ def test_a_package_has_the_same_bytes_twice_and_starts(
         assert client.invoke("place-order", ORDER, effect="keyed").value == {"accepted": "42"}
 
 
+def test_an_app_that_microsofts_worker_does_not_index_is_refused(
+    links_of_3_13: Path, tmp_path: Path
+) -> None:
+    """In the cloud all of its functions would be gone, and nothing would say why."""
+    wish = Wish(App("shop"), Entry("shop", "app"), "3.13", "x86_64")
+    entry = tmp_path / "function_app.py"
+    entry.write_text("import azure.functions\napp = azure.functions.FunctionApp()\nother = app\n")
+    with pytest.raises(ConfigError, match="does not index the app: .*More than one FunctionApp"):
+        index(wish, tmp_path, Source((str(links_of_3_13),), True))
+
+
+def test_an_app_that_cannot_be_indexed_here_is_packaged_and_says_so(tmp_path: Path) -> None:
+    """In one line: for an older Python, on another machine, or where the worker cannot be had."""
+    shop = Wish(App("shop"), Entry("shop", "app"), "3.12", "x86_64")
+    for asked, why in (
+        (shop, r"it is to be had for Python 3\.13 and later\.$"),
+        (shop._replace(python="3.14", arch="arm64"), "for another machine than this one"),
+        (shop._replace(python="3.13"), "which cannot be had here: .*azure-functions-runtime"),
+    ):
+        (note,) = index(asked, tmp_path, Source((), True))
+        assert re.match(f"Not indexed by Microsoft's worker[:,] .*{why}", note), note
+
+
 def test_a_wheel_that_does_not_load_there_is_refused_by_name(links: Path, tmp_path: Path) -> None:
     """pycurl's own wheel needs a newer glibc than Lambda's oldest Python has."""
     words = ("--target", "aws", "--source", SHOP, "--out", tmp_path, "--find-links", links)
@@ -201,8 +230,7 @@ def test_what_has_no_wheel_is_built_only_where_the_user_says_so(
     words += ["--python", HERE, "--find-links", links, "--find-links", tmp_path]
     code, told = package(*words)
     assert code == 2
-    assert "has no wheel" in told["error"]["message"]
-    assert "`plain`" in told["error"]["message"] or "`native`" in told["error"]["message"]
+    assert re.match("(plain|native) has no wheel for", told["error"]["message"])
     both = ("--allow-build", "plain", "--allow-build", "native")
     code, told = package(*words, *both)
     assert "native 1.0 is a wheel for" in told["error"]["message"]

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
+from types import ModuleType
 from zipfile import ZipFile
 
 import pytest
@@ -18,7 +19,7 @@ from leeward.packaging.entry import entry_text, found_app, handler_calls
 from leeward.packaging.loading import loaded
 from leeward.packaging.recipe import Entry, Limit
 from leeward.packaging.sources import copied, modules_in, sources_of
-from leeward.packaging.uv import Goal, Pinned, Source, read_lock, too_new
+from leeward.packaging.uv import Goal, Pinned, Source, program, read_lock, too_new
 from leeward.packaging.wheels import loads, tags_in, tags_of
 from leeward_contract_tests.rows import each_row
 
@@ -215,22 +216,42 @@ def test_a_package_that_is_too_large_is_refused_with_the_limits_source(tmp_path:
     assert check_sizes({"folder": 1000}, [hard], []) == ()
 
 
-def test_the_app_of_a_folder_is_loaded_and_forgotten(tmp_path: Path) -> None:
-    """Two folders may have modules of one name; what is wrong is told without its text."""
+def test_the_app_of_a_folder_is_loaded_and_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several folders may have modules of one name; what is wrong is told without its text."""
+    other = ModuleType("shop")
+    monkeypatch.setitem(sys.modules, "shop", other)
     for name in ("one", "two"):
         text = f"from leeward import App\napp = App('{name}')\nx = 1\n"
         files(tmp_path / name, {"shop.py": text})
         assert loaded(tmp_path / name, Entry("shop", "app")).name == name
-        assert "shop" not in sys.modules
+        assert sys.modules["shop"] is other
     with pytest.raises(ConfigError, match="shop:x is not an App"):
         loaded(tmp_path / "one", Entry("shop", "x"))
     files(tmp_path / "bad", {"shop.py": "raise ValueError('canary')"})
     with pytest.raises(ConfigError, match=r"cannot be imported \(ValueError\)") as caught:
         loaded(tmp_path / "bad", Entry("shop", "app"))
     assert "canary" not in str(caught.value)
+    files(tmp_path / "needy", {"shop.py": "import no_such_thing"})
+    with pytest.raises(ConfigError, match=r"\(ModuleNotFoundError: no module 'no_such_thing'\)"):
+        loaded(tmp_path / "needy", Entry("shop", "app"))
     (tmp_path / "one").chmod(0o777)
     with pytest.raises(ConfigError, match="may be written by others"):
         loaded(tmp_path / "one", Entry("shop", "app"))
+
+
+def test_without_uv_the_command_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It is no part of leeward: an extra, or a program on the path."""
+    monkeypatch.setitem(sys.modules, "uv", None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ConfigError, match=r'pip install "leeward\[package\]"'):
+        program()
+    (tmp_path / "uv").write_text("#!/bin/sh\n")
+    (tmp_path / "uv").chmod(0o755)
+    assert program() == str(tmp_path / "uv")
 
 
 def test_a_pinned_package_is_one_line_with_its_hashes() -> None:

@@ -32,6 +32,7 @@ pytestmark = pytest.mark.threat("S19")
 SHIPPED = ["src", *(f"adapters/{each}/src" for each in ("aws", "azure", "google"))]
 
 BOUNDED: dict[str, str] = {
+    "backup/lines.py cache": "a function without arguments",
     "json_text.py cache": "a function without arguments",
     "http/public_addresses.py cache": "asked with the two tables of this module alone",
     "routing/runners/side_by_side.py SimpleQueue()": "holds the answers to one call's attempts",
@@ -51,7 +52,7 @@ BOUNDED: dict[str, str] = {
     "app/idempotency/running.py get()": "of a context variable",
     "app/idempotency/settings.py cache": "asked with True and False alone",
     "routing/failover.py get()": "of a context variable",
-    "runtime/dead.py cache": "a function without arguments",
+    "delivery/workers.py deque()": "holds what is leased, which has a limit",
     "runtime/time_limits.py cache": "a function without arguments",
 }
 """What has no bound in its call, with the reason why that is one."""

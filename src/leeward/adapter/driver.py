@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from leeward.adapter.capabilities import NONE_MISSING, Capability, Limits
-from leeward.calls import Call, Result
+from leeward.calls import Call, Result, Store
 from leeward.errors import ConfigError, Outcome
 
 if TYPE_CHECKING:
@@ -73,6 +73,15 @@ class Driver(ABC):
         from leeward.adapter.looking import Seen
 
         return Result.ok(Seen(None, f"the adapter of {self.target} has no way to look"))
+
+    def store_many(self, calls: Sequence[Store], timeout: float) -> list[Result[Any]] | None:
+        """Make one attempt at each of many stores, together within `timeout` seconds.
+
+        The conditions of each hold for itself, as by `perform`. None, by default, where the target
+        cannot do many at once: nothing was done then.
+        """
+        del calls, timeout
+        return None
 
     def describe(self) -> Mapping[str, str]:
         """Return the settings in force, the environment's share included; never a secret."""

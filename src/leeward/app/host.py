@@ -108,12 +108,17 @@ class Host:
         bad.sort(key=lambda each: each.failure is not None and not each.failure.retryable)
         return bad[0] if bad else None
 
-    def warm_up_early(self) -> None:
-        """Make what the app shares while the platform loads it; what fails is made again later."""
+    def warm_up_early(self) -> bool:
+        """Make what the app shares before it is needed, and return whether that went well.
+
+        What fails is made again later.
+        """
         try:
             self.app.warm_up()
         except BaseException as error:  # noqa: BLE001 - told by the first call, which tries again
             log_event(LOGGER, "warning", "warm_up_failed", error=type(error).__name__)
+            return False
+        return True
 
     def no_handler(self, message: Message) -> Answer:
         """Return the answer to a message that no handler is for; it must not be acknowledged."""

@@ -16,6 +16,9 @@ from leeward.masking import masked
 WARM_PATH: Final = "/_leeward/warm"
 """Who asks for it keeps an instance warm; no handler is run."""
 
+HEALTH_PATH: Final = "/health"
+"""Who asks for it learns whether an instance can take calls; no handler is run."""
+
 
 class HttpRequest(NamedTuple):
     """A request.
@@ -61,15 +64,25 @@ def http_answer(answer: Answer) -> HttpAnswer:
     return HttpAnswer(answer.status, answer.headers(), answer.body)
 
 
-def is_warm_up(request: HttpRequest) -> bool:
-    """Return whether a request only keeps the instance warm."""
-    return request.method == "GET" and request.path.rstrip("/").endswith(WARM_PATH)
+def upkeep(host: Host, request: HttpRequest) -> HttpAnswer | None:
+    """Answer a request that asks for no handler: keep the instance warm, or tell of its health.
 
-
-def warmed(host: Host) -> HttpAnswer:
-    """Make what the app shares, and answer a request that keeps the instance warm."""
-    host.app.warm_up()
-    return HttpAnswer(204, answer_headers())
+    Return None for any other request. It is healthy if what the app shares can be made.
+    """
+    path = request.path.rstrip("/")
+    if request.method != "GET" or not path.endswith((WARM_PATH, HEALTH_PATH)):
+        return None
+    if path.endswith(WARM_PATH):
+        host.app.warm_up()
+        return HttpAnswer(204, answer_headers())
+    headers = (
+        *answer_headers(),
+        ("content-type", "application/json"),
+        ("cache-control", "no-store"),
+    )
+    if host.warm_up_early():
+        return HttpAnswer(200, headers, b'{"status":"ok"}')
+    return HttpAnswer(503, headers, b'{"status":"failing"}')
 
 
 def serve(

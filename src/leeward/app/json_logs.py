@@ -20,6 +20,7 @@ from typing import Any, Final
 from leeward.app.context import Context, current
 from leeward.app.traces import trace_ids
 from leeward.app.triggers import LogStyle
+from leeward.otel import ATTEMPT, CLOUD_REGION, FAAS_COLD, FAAS_ID, FAAS_NAME, SERVICE
 
 LONGEST_TRACE: Final = 50
 """Places in the code, the innermost ones."""
@@ -46,7 +47,7 @@ class JsonFormatter(logging.Formatter):
             "message": _message(record),
             self._logs.time: _time(record.created),
             "logger": record.name,
-            "service.name": self._service,
+            SERVICE: self._service,
         }
         context = current()
         if context is not None:
@@ -74,13 +75,13 @@ def set_up(service: str, style: LogStyle) -> None:
 
 def _of_call(context: Context) -> Mapping[str, Any]:
     found: dict[str, Any] = {
-        "faas.name": context.function,
-        "faas.invocation_id": context.call_id,
-        "faas.coldstart": context.cold_start,
-        "cloud.region": context.region,
+        FAAS_NAME: context.function,
+        FAAS_ID: context.call_id,
+        FAAS_COLD: context.cold_start,
+        CLOUD_REGION: context.region,
     }
     if context.attempt is not None:
-        found["leeward.attempt"] = context.attempt
+        found[ATTEMPT] = context.attempt
     ids = trace_ids(context.trace)
     if ids is not None:
         found |= {"trace_id": ids[0], "span_id": ids[1]}

@@ -5,6 +5,7 @@ A runtime of an adapter imports this, the vocabulary, and nothing else of leewar
 
 from __future__ import annotations
 
+from leeward import otel
 from leeward.app.answers import Answer, failed
 from leeward.app.app import App
 from leeward.app.context import Context
@@ -13,14 +14,14 @@ from leeward.app.events import event_in_headers, event_of, events_in, is_event
 from leeward.app.handlers import Handler
 from leeward.app.host import Host, event_key, tick_time
 from leeward.app.http import (
+    HEALTH_PATH,
     HttpAnswer,
     HttpRequest,
     delivery_of,
     headers_of,
     http_answer,
-    is_warm_up,
     serve,
-    warmed,
+    upkeep,
 )
 from leeward.app.problem import (
     RESPONSE_TOO_LARGE,
@@ -42,6 +43,7 @@ from leeward.logs import log_event
 
 __all__ = [
     "ATTRIBUTE",
+    "HEALTH_PATH",
     "RESPONSE_TOO_LARGE",
     "Answer",
     "App",
@@ -78,13 +80,13 @@ __all__ = [
     "headers_of",
     "http_answer",
     "is_event",
-    "is_warm_up",
     "log_event",
     "new_id",
+    "otel",
     "parse_schedule",
     "refused",
     "serve",
     "tick_time",
     "trace_ids",
-    "warmed",
+    "upkeep",
 ]

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from leeward.cli import NO_TRUST_ENV
-from leeward.cli.commands import verbs, workflow
+from leeward.cli.commands import backup, verbs, workflow
 from leeward.cli.commands.conformance import conformance
 from leeward.cli.commands.demo import demo
 from leeward.cli.commands.dlq import dlq
@@ -222,5 +222,44 @@ flows.command(
     epilog=_examples("leeward workflow export order --engine $CLOUD_PROVIDER --out deploy"),
 )(workflow.export)
 app.add_typer(flows, name="workflow")
+backups = typer.Typer(
+    cls=Commands,
+    help="Back up tables, prove the backups, and restore them on any target.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+backups.command(
+    name="create",
+    cls=Command,
+    epilog=_examples(
+        "leeward backup create orders --store backups/shop",
+        "leeward backup create orders --store backups --id nightly-20260131",
+    ),
+)(backup.create)
+backups.command(
+    name="list", cls=Command, epilog=_examples("leeward backup list orders --store backups/shop")
+)(backup.list_)
+backups.command(
+    name="check",
+    cls=Command,
+    epilog=_examples("leeward backup check orders --store backups/shop --deep"),
+)(backup.check)
+backups.command(
+    name="restore",
+    cls=Command,
+    epilog=_examples(
+        "leeward backup restore orders --store backups/shop --dry-run",
+        "leeward backup restore orders --store backups/shop --into orders-again",
+    ),
+)(backup.restore)
+backups.command(
+    name="drill", cls=Command, epilog=_examples("leeward backup drill orders --store backups/shop")
+)(backup.drill)
+backups.command(
+    name="prune",
+    cls=Command,
+    epilog=_examples("leeward backup prune orders --store backups/shop --keep 7 --days 30"),
+)(backup.prune)
+app.add_typer(backups, name="backup")
 app.command(cls=Command, epilog=_examples("leeward demo", "leeward demo --json"))(demo)
 app.command(cls=Command, epilog=_examples("leeward version"))(version)

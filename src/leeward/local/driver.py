@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from leeward.adapter import Call, Capability, Driver, Limits, Result
+from leeward.adapter import Call, Capability, Driver, Limits, Result, Store
 from leeward.app.app import App
 from leeward.app.context import Context, Function, run
 from leeward.app.handlers import Handler as AppHandler
@@ -22,24 +22,21 @@ from leeward.delivery.rows import Delivery, Recipient
 from leeward.delivery.store import PATIENCE, DeliveryStore
 from leeward.delivery.workers import Handler
 from leeward.errors import ConfigError, LeewardError, Outcome, Unsupported
-from leeward.forking import ForkLock
 from leeward.json_text import decode
 from leeward.local.apps import deliver, mount
 from leeward.local.bus import Bus, DeadLetter, dead_letter, event_in
 from leeward.local.functions import QUEUED_CALL, F, Functions
+from leeward.local.objects_folder import ObjectsFolder
 from leeward.local.schedules import Schedules
 from leeward.local.schema import SCHEMA
-from leeward.local.tables import Tables
+from leeward.local.tables import Tables, failed
 from leeward.logs import log_event
 from leeward.sqlite.database import MEMORY, Database
 from leeward.sqlite.errors import DatabaseFault
 from leeward.sqlite.file_safety import keep_out_of_version_control
 
 if TYPE_CHECKING:
-    from tempfile import TemporaryDirectory
-
     from leeward.adapter.looking import Look
-    from leeward.local.objects import Objects
 
 LOGGER = "leeward.local"
 DIRECTORY = ".leeward"
@@ -96,7 +93,8 @@ class Local(Driver):
         self._functions = Functions(self._clock, self.limits.payload_bytes, accept)
         self._bus = Bus(accept)
         self._schedules = Schedules(self._clock, accept)
-        tables = Tables(self._database)
+        self._tables = tables = Tables(self._database)
+        self._objects = ObjectsFolder(objects, self._file)
         self._verbs: dict[str, Verb] = {
             "invoke": self._functions.invoke,
             "enqueue": self._functions.enqueue,
@@ -105,12 +103,8 @@ class Local(Driver):
             "load": tables.load,
             "delete": tables.delete,
             "scan": tables.scan,
-            **dict.fromkeys(OBJECT_VERBS, self._perform_on_objects),
+            **dict.fromkeys(OBJECT_VERBS, self._objects.perform),
         }
-        self._folder = None if objects is None else Path(objects).absolute()
-        self._objects: Objects | None = None
-        self._temporary: TemporaryDirectory[str] | None = None
-        self._making = ForkLock()
 
     def function(self, name: str) -> Callable[[F], F]:
         """Register the decorated function under `name`.
@@ -214,11 +208,17 @@ class Local(Driver):
         try:
             result = self._verbs[call.verb](call, timeout)
         except DatabaseFault as fault:
-            told = f"{fault}: {self._database}" if fault.outcome is Outcome.UNUSABLE else str(fault)
-            return Result(fault.outcome, message=told, reason=fault.reason, cause=fault.__cause__)
+            return failed(fault, self._database)
         if not self._dispatcher.started:
             self._look_for_work()
         return result
+
+    def store_many(self, calls: Sequence[Store], timeout: float) -> list[Result[Any]]:
+        """Make one attempt at each of many stores, in one transaction."""
+        try:
+            return self._tables.store_many(calls, timeout)
+        except DatabaseFault as fault:
+            return [failed(fault, self._database)] * len(calls)
 
     def look(self, look: Look, timeout: float) -> Result[Any]:
         """Look whether a function is registered here; nothing else needs any making."""
@@ -233,7 +233,7 @@ class Local(Driver):
         """Return the paths, SQLite's version, and how much is registered."""
         return {
             "path": str(self._database),
-            "objects": str(self._folder_of_objects() or MEMORY),
+            "objects": str(self._objects.path or MEMORY),
             "sqlite": sqlite3.sqlite_version,
             "functions": str(len(self._functions.registry)),
             "subscriptions": str(len(self._bus.subscriptions)),
@@ -280,32 +280,7 @@ class Local(Driver):
         self._dispatcher.close()
         self._closed = True
         self._database.close()
-        with self._making:
-            if self._temporary is not None:
-                self._temporary.cleanup()
-
-    def _perform_on_objects(self, call: Call, timeout: float) -> Result[Any]:
-        return (self._objects or self._made_objects()).perform(call, timeout)
-
-    def _made_objects(self) -> Objects:
-        from leeward.local.objects import Objects
-
-        with self._making:
-            if self._objects is None:
-                self._objects = Objects(self._folder_of_objects() or self._temporary_folder())
-            return self._objects
-
-    def _folder_of_objects(self) -> Path | None:
-        """Return the folder of objects: the one that is named, or one beside the file."""
-        if self._folder is None and self._file is not None:
-            return self._file.parent / f"{self._file.stem}-objects"
-        return self._folder
-
-    def _temporary_folder(self) -> Path:
-        from tempfile import TemporaryDirectory
-
-        self._temporary = TemporaryDirectory(prefix="leeward-objects-", ignore_cleanup_errors=True)
-        return Path(self._temporary.name)
+        self._objects.close()
 
     def _handlers(self) -> dict[Recipient, Handler]:
         recipients = self._functions.recipients() | self._bus.recipients()

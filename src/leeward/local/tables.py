@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 from leeward import json_text
 from leeward.adapter import Delete, Key, Load, Page, Result, Scan, Store, Stored
@@ -12,6 +13,7 @@ from leeward.errors import Outcome
 from leeward.items import EMBEDDED, decode, encode
 from leeward.local.schema import DEEPEST
 from leeward.sqlite.database import Database
+from leeward.sqlite.errors import DatabaseFault
 
 PAGE_ITEMS = 100
 
@@ -23,6 +25,9 @@ _PAGE = """SELECT document, revision, expires_at, key FROM items
     WHERE name = ? AND key > ? ORDER BY key LIMIT ?"""
 
 
+_Row: TypeAlias = tuple[str, str, str, str, float | None]
+
+
 class Tables:
     """Store, load, delete and scan. A table is there as soon as it holds an item."""
 
@@ -31,22 +36,15 @@ class Tables:
 
     def store(self, call: Store, timeout: float) -> Result[str]:
         """Replace an item; its write id is its revision."""
-        native = encode(call.item, EMBEDDED, write_id=call.write_id, expires_at=call.expires_at)
-        row = (
-            call.table,
-            key_text(call.key),
-            json.dumps(native, allow_nan=False),
-            call.write_id,
-            call.expires_at,
-        )
+        row = _row(call)
         with self._database.write(timeout) as connection:
-            current = _current_revision(connection, row[:2], call.now)
-            if call.if_absent and current is not None:
-                return _conflict("an item with this key is there")
-            if call.if_revision is not None and current != call.if_revision:
-                return _conflict("the item has another revision, or is gone")
-            connection.execute(_WRITE, row)
-        return Result.ok(call.write_id)
+            return _store(connection, call, row)
+
+    def store_many(self, calls: Sequence[Store], timeout: float) -> list[Result[Any]]:
+        """Replace items, in one transaction."""
+        rows = [_row(call) for call in calls]
+        with self._database.write(timeout) as connection:
+            return [_store(connection, call, row) for call, row in zip(calls, rows, strict=True)]
 
     def load(self, call: Load, timeout: float) -> Result[Stored | None]:
         """Read an item, expired or not."""
@@ -88,6 +86,22 @@ def key_text(key: Key) -> str:
     return json.dumps(key.values)
 
 
+def _row(call: Store) -> _Row:
+    native = encode(call.item, EMBEDDED, write_id=call.write_id, expires_at=call.expires_at)
+    document = json.dumps(native, allow_nan=False)
+    return call.table, key_text(call.key), document, call.write_id, call.expires_at
+
+
+def _store(connection: sqlite3.Connection, call: Store, row: _Row) -> Result[Any]:
+    current = _current_revision(connection, row[:2], call.now)
+    if call.if_absent and current is not None:
+        return _conflict("an item with this key is there")
+    if call.if_revision is not None and current != call.if_revision:
+        return _conflict("the item has another revision, or is gone")
+    connection.execute(_WRITE, row)
+    return Result.ok(call.write_id)
+
+
 def _current_revision(
     connection: sqlite3.Connection, where: tuple[Any, ...], now: float
 ) -> str | None:
@@ -119,3 +133,9 @@ def _undecodable(table: str, error: ValueError) -> Result[Any]:
         reason="undecodable",
         cause=error,
     )
+
+
+def failed(fault: DatabaseFault, database: Database) -> Result[Any]:
+    """Return the result of a call that the database could not do."""
+    told = f"{fault}: {database}" if fault.outcome is Outcome.UNUSABLE else str(fault)
+    return Result(fault.outcome, message=told, reason=fault.reason, cause=fault.__cause__)

@@ -86,6 +86,7 @@ class Operations:
         drivers: in order of preference.
         clock: gives the time.
         definitions: of workflows.
+        otel: tell OpenTelemetry of calls and of the router's decisions.
 
     Attributes:
         router: takes each call to a target.
@@ -101,8 +102,10 @@ class Operations:
         drivers: Sequence[Driver],
         clock: Clock,
         definitions: Iterable[Definition] = (),
+        *,
+        otel: bool = False,
     ) -> None:
-        self.router = router_of(config, drivers, clock)
+        self.router = router_of(config, drivers, clock, otel=otel)
         self.closed = False
         self._config = config
         self.drivers = {driver.target: driver for driver in drivers}

@@ -18,11 +18,16 @@ def _runs(config: Config, drivers: Sequence[Driver]) -> str | None:
     return target if target in {driver.target for driver in drivers} else None
 
 
-def router_of(config: Config, drivers: Sequence[Driver], clock: Clock) -> FailoverDriver:
+def router_of(
+    config: Config, drivers: Sequence[Driver], clock: Clock, *, otel: bool = False
+) -> FailoverDriver:
     """Return the router that `config` describes, over `drivers` in order of preference.
 
+    With `otel` its calls and decisions are told to OpenTelemetry.
+
     Raises:
-        ConfigError: a group has no target left, or a table's home is not where its data has to be.
+        ConfigError: a group has no target left, a table's home is not where its data has to be,
+            or OpenTelemetry is not installed.
     """
     groups, weights = NO_GROUPS, NOTHING
     if config.groups or config.weights or any(each.residency for each in config.tables.values()):
@@ -31,7 +36,12 @@ def router_of(config: Config, drivers: Sequence[Driver], clock: Clock) -> Failov
         check_homes(config)
         groups = groups_of(config, tuple(driver.target for driver in drivers))
         weights = shares_of(config.weights)
-    router = FailoverDriver(
+    kind = FailoverDriver
+    if otel:
+        from leeward.operations.telemetry import ObservedRouter
+
+        kind = ObservedRouter
+    router = kind(
         drivers,
         home=config.data_target,
         homes=config.homes(),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple, cast
 
-from leeward.adapter import Call, Capability, Limits, Scan
+from leeward.adapter import Call, Capability, Limits, Result, Scan, Store
+from leeward.backup_calls import ReadExport
+from leeward.errors import LeewardError, Outcome
 from leeward.operations.operations import Operations
 from leeward.operations.results import target_of
 
@@ -32,6 +35,33 @@ def make(operations: Operations, call: Call, seconds: float) -> Any:
     operations.check(call)
     result = operations.router.perform(call, seconds)
     target_of(call, result)
+    return result.value
+
+
+def store_many(
+    operations: Operations, calls: Sequence[Store], seconds: float
+) -> list[Result[Any]] | None:
+    """Make one attempt at each of many stores of one table, by the driver that can do many at once.
+
+    None if it cannot, and for an attempt that failed as a whole: store them one by one then.
+    """
+    operations.check(calls[0])
+    driver = operations.drivers[operations.router.candidates(calls[0])[0]]
+    many = getattr(driver, "store_many", None)  # a plain class need not have it
+    results: list[Result[Any]] | None = many(calls, seconds) if many else None
+    return results
+
+
+def read_export(operations: Operations, target: str, call: ReadExport, seconds: float) -> Any:
+    """Let a target read a part of an export of its own service; return the value.
+
+    Raises:
+        Unsupported: it knows no exports.
+        LeewardError: it is not a part of an export that can be read.
+    """
+    result = operations.drivers[target].perform(cast("Call", call), seconds)
+    if result.outcome is not Outcome.OK:
+        raise LeewardError(result.message or f"{target} cannot read the export", target=target)
     return result.value
 
 

@@ -20,7 +20,8 @@ FILE: Final = 0o100644
 PROGRAM: Final = 0o100755
 """Modes: readable by all, as platforms want it, whatever a disk says."""
 
-LEVEL: Final = 9
+LEVEL: Final = 6
+"""Of compression: 9 takes three times as long, and saves 1 %."""
 
 _UNIX: Final = 3
 

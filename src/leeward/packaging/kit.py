@@ -31,7 +31,8 @@ from leeward.packaging.terraform import (
 )
 from leeward.packaging.uv import (
     Source,
-    program,
+    run,
+    told,
 )
 
 __all__ = [
@@ -53,9 +54,10 @@ __all__ = [
     "known_python",
     "of",
     "of_kind",
-    "program",
     "retries_of",
+    "run",
     "same_versions",
     "seconds_of",
+    "told",
     "unique",
 ]

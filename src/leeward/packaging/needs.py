@@ -74,6 +74,8 @@ def dead_queue(handler: Handler, queue: str, options: Mapping[str, Any]) -> Dead
     own = named.get(handler.name) or named.get(queue)
     attempts = ATTEMPTS if handler.retries is None else handler.retries + 1
     if own:
-        return DeadQueue(own.rpartition("/")[2], True, attempts + SPARE)
+        # Events are given up by the platform alone.
+        spare = 0 if handler.kind is Kind.EVENT else SPARE
+        return DeadQueue(own.rpartition("/")[2], spare > 0, attempts + spare)
     stem = queue.removesuffix(ORDERED)
     return DeadQueue(f"{stem}{DEAD}{ORDERED if stem != queue else ''}", False, attempts)

@@ -27,6 +27,9 @@ NEWEST: Final = LEVELS[-1]
 SECONDS: Final = 600
 """For one run of uv, which may fetch a lot."""
 
+_WITHOUT_WHEEL: Final = re.compile(r"Wheels are required for `([^`]+)`")
+"""How uv names what it would have to build."""
+
 LONGEST: Final = 2000
 """Characters of what uv says that are passed on."""
 
@@ -132,19 +135,20 @@ def resolved(
     done = _compile(requires, files, goal, source, folder)
     if done.returncode == 0:
         return read_lock((folder / "pylock.toml").read_text(encoding="utf-8"))
-    told = _told(done)
-    if "building from source is disabled" in told or "matching platform tag" in told:
+    said = told(done)
+    if "building from source is disabled" in said or "matching platform tag" in said:
         newer = _compile(requires, files, goal._replace(glibc=NEWEST), source, folder)
         if newer.returncode == 0:
             found = read_lock((folder / "pylock.toml").read_text(encoding="utf-8"))
-            raise NotLoadable("; ".join(too_new(found, goal)) or told)
+            raise NotLoadable("; ".join(too_new(found, goal)) or said)
+        named = ", ".join(sorted(set(_WITHOUT_WHEEL.findall(said)))) or "a package"
         raise ConfigError(
-            f"a package has no wheel for Python {goal.python} on {goal.machine}, and what has "
+            f"{named} has no wheel for Python {goal.python} on {goal.machine}, and what has "
             "native code cannot be built for another machine; look for a version with a wheel, "
             "make one on such a machine and name its folder with --find-links, or, if it is pure "
-            f"Python, let it be built here with --allow-build NAME. uv says: {told}"
+            f"Python, let it be built here with --allow-build NAME. uv says: {said}"
         )
-    raise ConfigError(f"uv finds no versions that fit together: {told}")
+    raise ConfigError(f"uv finds no versions that fit together: {said}")
 
 
 def too_new(found: Iterable[Pinned], goal: Goal) -> list[str]:
@@ -169,9 +173,18 @@ def install(pinned: Iterable[Pinned], goal: Goal, source: Source, folder: Path, 
     """
     lines = work / "pinned.txt"
     lines.write_text("".join(f"{each.line()}\n" for each in pinned), encoding="utf-8")
-    done = _run(
+    done = run(
         [
-            *("pip", "install", "--target", str(folder), "--no-deps", "--require-hashes"),
+            *(
+                "pip",
+                "install",
+                "--python",
+                sys.executable,
+                "--target",
+                str(folder),
+                "--no-deps",
+                "--require-hashes",
+            ),
             *("--link-mode=copy", "-r", str(lines)),
             *goal.arguments(),
             *source.arguments(),
@@ -179,7 +192,7 @@ def install(pinned: Iterable[Pinned], goal: Goal, source: Source, folder: Path, 
         work,
     )
     if done.returncode:
-        raise ConfigError(f"uv could not install what the package needs: {_told(done)}")
+        raise ConfigError(f"uv could not install what the package needs: {told(done)}")
 
 
 def read_lock(text: str) -> tuple[Pinned, ...]:
@@ -219,9 +232,18 @@ def _compile(
     own, lock = folder / "requires.in", folder / "pylock.toml"
     lock.unlink(missing_ok=True)  # uv would prefer the versions in it
     own.write_text("".join(f"{each}\n" for each in requires), encoding="utf-8")
-    return _run(
+    return run(
         [
-            *("pip", "compile", "--format", "pylock.toml", "-o", str(lock)),
+            *(
+                "pip",
+                "compile",
+                "--python",
+                sys.executable,
+                "--format",
+                "pylock.toml",
+                "-o",
+                str(lock),
+            ),
             *("--no-header", "--no-annotate", str(own), *(str(each) for each in files)),
             *goal.arguments(),
             *source.arguments(),
@@ -230,20 +252,28 @@ def _compile(
     )
 
 
-def _run(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run uv away from the user's folder, whose project it would else take for its own."""
-    return subprocess.run(  # noqa: S603 - a program that the user has installed
-        [program(), "--quiet", "--color", "never", *arguments, "--python", sys.executable],
-        cwd=folder,
-        env={**os.environ, "UV_NO_WRAP": "1"},
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
+def run(arguments: Sequence[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run uv away from the user's folder, whose project it would else take for its own.
+
+    Raises:
+        ConfigError: it is not installed, or takes longer than it may.
+    """
+    command = [program(), "--quiet", "--color", "never", *arguments]
+    try:
+        return subprocess.run(  # noqa: S603 - a program that the user has installed
+            command,
+            cwd=folder,
+            env={**os.environ, "UV_NO_WRAP": "1"},
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ConfigError(f"uv {arguments[0]} has taken {SECONDS} s; try again") from error
 
 
-def _told(done: subprocess.CompletedProcess[str]) -> str:
+def told(done: subprocess.CompletedProcess[str]) -> str:
     """Return what uv said, on one line, without what an address may hold of a user."""
     text = " ".join(done.stderr.split()).removeprefix("error: ")
     return re.sub(r"//[^/@\s]+@", "//", text)[:LONGEST]

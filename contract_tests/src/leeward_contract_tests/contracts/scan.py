@@ -43,9 +43,7 @@ class ScanContract(Contract):
         assert (found.revision, found.write_id) == (revision, call.write_id)
 
     @needs(TABLES, SCAN)
-    def test_a_page_of_a_scan_is_no_larger_than_wanted(
-        self, client: Client, driver: Driver
-    ) -> None:
+    def test_scan_keeps_to_the_size_of_a_page(self, client: Client, driver: Driver) -> None:
         """Return pages of at most so many items, and in all of them every item once."""
         mark = fresh("paged")
         for n in range(FEW):

@@ -5,82 +5,111 @@ from __future__ import annotations
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
 from leeward.cli.global_options import options_of
 from leeward.cli.output.console import Printers
 from leeward.cli.output.json_view import JsonObject
+from leeward.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from leeward.cli.package.wanted import Request
+
+App: TypeAlias = Annotated[
+    str | None, typer.Argument(metavar="[APP]", help="MODULE:NAME. Default: the only one there is.")
+]
+Target: TypeAlias = Annotated[str, typer.Option(metavar="PROVIDER", help="As in CLOUD_PROVIDER.")]
+Python: TypeAlias = Annotated[str, typer.Option(metavar="3.x", help="Of the platform.")]
+Arch: TypeAlias = Annotated[str, typer.Option(metavar="x86_64|arm64", help="The processor there.")]
+Source: TypeAlias = Annotated[
+    Path, typer.Option(metavar="FOLDER", help="Of the app. Default: the working directory.")
+]
+Out: TypeAlias = Annotated[
+    Path, typer.Option(metavar="FOLDER", help="Where packages are written to.")
+]
+Requirements: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Default: the source's requirements.txt, or its pyproject.toml."
+    ),
+]
+FindLinks: TypeAlias = Annotated[
+    list[Path] | None, typer.Option(metavar="FOLDER", help="Of wheels; may be repeated.")
+]
+NoIndex: TypeAlias = Annotated[
+    bool, typer.Option("--no-index", help="Take packages from --find-links alone.")
+]
+AllowBuild: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="Of pure Python and without a wheel: build it here."),
+]
+Exclude: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(metavar="PATTERN", help="Leave such files out; may be repeated."),
+]
+WithTemplate: TypeAlias = Annotated[
+    bool, typer.Option("--template", help="Write what its handlers need around them, too.")
+]
 
 
 def package(
     context: typer.Context,
-    app: Annotated[
-        str | None,
-        typer.Argument(metavar="[APP]", help="MODULE:NAME. Default: the only one there is."),
-    ] = None,
+    app: App = None,
     *,
-    target: Annotated[str, typer.Option(metavar="PROVIDER", help="As in CLOUD_PROVIDER.")],
-    python: Annotated[str, typer.Option(metavar="3.x", help="Of the platform.")] = "3.13",
-    arch: Annotated[
-        str, typer.Option(metavar="x86_64|arm64", help="The processor there.")
-    ] = "x86_64",
-    source: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Of the app. Default: the working directory.")
-    ] = Path(),
-    out: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Where packages are written to.")
-    ] = Path("build"),
-    requirements: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Default: the source's requirements.txt, or its pyproject.toml."
-        ),
-    ] = None,
-    find_links: Annotated[
-        list[Path] | None, typer.Option(metavar="FOLDER", help="Of wheels; may be repeated.")
-    ] = None,
-    no_index: Annotated[
-        bool, typer.Option("--no-index", help="Take packages from --find-links alone.")
-    ] = False,
-    allow_build: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="Of pure Python and without a wheel: build it here."),
-    ] = None,
-    exclude: Annotated[
-        list[str] | None,
-        typer.Option(metavar="PATTERN", help="Leave such files out; may be repeated."),
-    ] = None,
-    template: Annotated[
-        bool, typer.Option("--template", help="Write what its handlers need around them, too.")
-    ] = False,
+    target: Target,
+    python: Python = "3.13",
+    arch: Arch = "x86_64",
+    source: Source = Path(),
+    out: Out = Path("build"),
+    requirements: Requirements = None,
+    find_links: FindLinks = None,
+    no_index: NoIndex = False,
+    allow_build: AllowBuild = None,
+    exclude: Exclude = None,
+    template: WithTemplate = False,
 ) -> None:
     """Package an app for a cloud: the folder and the zip that it loads, and what deploys them.
 
     Nothing is deployed. The same app gives the same bytes.
     """
-    from leeward.app.runtimes import runtime_of
-    from leeward.cli.package.wanted import Request, wanted
-    from leeward.packaging.build import build, write_template
-    from leeward.packaging.recipe import GROUP, Recipe
-    from leeward.packaging.uv import Source
+    from leeward.cli.package.wanted import Request
+    from leeward.packaging.uv import Source as Packages
 
+    options = options_of(context)
+    if not options.trust_env:
+        raise InvalidRequest(
+            "leeward package imports the app, and runs uv, which reads variables and files of its "
+            "own; run it without --no-trust-env",
+            field="--no-trust-env",
+        )
     links = tuple(str(each.resolve()) for each in find_links or ())
+    packages = Packages(links, no_index, tuple(allow_build or ()))
     request = Request(
-        *(app, target, python, arch, source, out, requirements, tuple(exclude or ())),
-        Source(links, no_index, tuple(allow_build or ())),
+        *(app, target, python, arch, source, out, requirements, tuple(exclude or ())), packages
     )
     with redirect_stdout(sys.stderr):
-        recipe_of = runtime_of(target, GROUP)
-        wish, origin = wanted(request)
-        recipe: Recipe = recipe_of(wish)
-        made = build(wish, recipe, origin, out, target)
-        written = write_template(recipe, out) if template else None
-    data = {
-        "target": target,
-        "python": python,
-        "arch": arch,
+        data = _made(request, template=template)
+    options.output.show(data, _render)
+
+
+def _made(request: Request, *, template: bool) -> JsonObject:
+    """Make what is wanted, and return what there is to show of it."""
+    from leeward.app.runtimes import runtime_of
+    from leeward.cli.package.wanted import wanted
+    from leeward.packaging.build import build, write_template
+    from leeward.packaging.recipe import GROUP, Recipe
+
+    recipe_of = runtime_of(request.target, GROUP)
+    wish, origin = wanted(request)
+    recipe: Recipe = recipe_of(wish)
+    made = build(wish, recipe, origin, request.out, request.target)
+    written = write_template(recipe, request.out) if template else None
+    return {
+        "target": request.target,
+        "python": wish.python,
+        "arch": wish.arch,
         "handlers": list(wish.app.handlers),
         "folder": str(made.folder),
         "zip": str(made.zip),
@@ -89,11 +118,10 @@ def package(
         "requirements": str(made.list),
         "sizes": dict(made.sizes),
         "files": list(origin.files),
-        "template": written and str(out / written.name),
+        "template": written and str(request.out / written.name),
         "notes": [*made.notes, *(written.notes if written else ())],
-        "commands": [each._asdict() for each in recipe.commands(str(out))],
+        "commands": [each._asdict() for each in recipe.commands(str(request.out))],
     }
-    options_of(context).output.show(data, _render)
 
 
 def _render(data: JsonObject, printers: Printers) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from leeward.backup.errors import BackupError, NoBackup
 from leeward.errors import (
     AuthError,
     ConfigError,
@@ -40,7 +41,7 @@ class ExitCode:
 OK: Final = ExitCode(0, "it worked", ran=True)
 UNEXPECTED: Final = ExitCode(1, "unexpected error, or a result that cannot be written", ran=None)
 WRONG: Final = ExitCode(2, "wrong usage, request or configuration", ran=False)
-ABSENT: Final = ExitCode(3, "no such function, bus or table; load: no such item", ran=False)
+ABSENT: Final = ExitCode(3, "no such function, bus, table or backup; load: no such item", ran=False)
 CONFLICT: Final = ExitCode(
     4, "--if-absent or --if-revision did not hold; nothing was changed", ran=False
 )
@@ -51,7 +52,9 @@ LATER: Final = ExitCode(
 )
 UNKNOWN: Final = ExitCode(8, "outcome unknown: it may have run", ran=None)
 BROKEN: Final = ExitCode(
-    9, "doctor: something is wrong; drill, conformance: a promise was broken", ran=None
+    9,
+    "doctor, backup: something is wrong; drill, conformance: a promise was broken",
+    ran=None,
 )
 INTERRUPTED: Final = ExitCode(130, "interrupted; a call under way may have run", ran=None)
 
@@ -82,6 +85,8 @@ BY_CLASS: Final[dict[type, ExitCode]] = {
     TargetUnavailable: LATER,
     TargetUnusable: LATER,
     Overloaded: LATER,
+    BackupError: BROKEN,
+    NoBackup: ABSENT,
     DedupUnavailable: LATER,
     OutcomeUnknown: UNKNOWN,
     KeyboardInterrupt: INTERRUPTED,

@@ -18,7 +18,6 @@ from typing import Any, Final
 from leeward.app.kit import Handler, Kind
 from leeward.errors import ConfigError
 from leeward.packaging.kit import (
-    DEAD,
     ORDERED,
     DeadQueue,
     Template,
@@ -99,15 +98,11 @@ def _resources(wish: Wish, handler: Handler) -> Json:
             f"the handler {handler.name!r} has a timeout of {seconds} s, and Lambda gives "
             f"{LONGEST} s; make it a workflow, or run it elsewhere"
         )
-    found: Json
     if handler.kind is Kind.MESSAGE:
         found, events, statements = _queue(wish, handler, seconds)
-        retries: Json = {}
     else:
         found, events = _triggers(wish, handler)
-        dead = f"{handler.name}{DEAD}"
-        statements = [allow(["sqs:SendMessage"], queue_arn(dead))]
-        retries = {"EventInvokeConfig": _asynchronous(handler)}
+        statements = [allow(["sqs:SendMessage"], queue_arn(_dead(wish, handler)))]
     id, function = _id(handler.name), own_name(wish, handler)
     found[f"{id}Role"] = role(function, [*statements, *of_app(wish.declared)])
     found[id] = {
@@ -117,7 +112,7 @@ def _resources(wish: Wish, handler: Handler) -> Json:
             "Timeout": seconds,
             "Role": {"Fn::GetAtt": [f"{id}Role", "Arn"]},
             "Environment": {"Variables": _variables(wish, handler)},
-            **retries,
+            "EventInvokeConfig": _asynchronous(handler),
             **({"Events": events} if events else {}),
         },
     }
@@ -153,7 +148,8 @@ def _queue(wish: Wish, handler: Handler, seconds: int) -> tuple[Json, Json, list
 
 def _queue_rights(queue: str, dead: DeadQueue) -> list[Json]:
     if not dead.by_leeward:
-        return [allow(RECEIVE, queue_arn(queue))]
+        send = allow(["sqs:SendMessage"], queue_arn(dead.name))
+        return [allow(RECEIVE, queue_arn(queue)), send]
     return [
         allow([*RECEIVE, "sqs:ChangeMessageVisibility", "sqs:GetQueueUrl"], queue_arn(queue)),
         allow(["sqs:SendMessage", "sqs:GetQueueUrl"], queue_arn(dead.name)),
@@ -162,7 +158,7 @@ def _queue_rights(queue: str, dead: DeadQueue) -> list[Json]:
 
 def _triggers(wish: Wish, handler: Handler) -> tuple[Json, Json]:
     """Return the dead-letter queue of a handler that Lambda calls, and what calls it."""
-    id, dead = _id(handler.name), f"{handler.name}{DEAD}"
+    id, dead = _id(handler.name), _dead(wish, handler)
     found = {f"{id}DeadQueue": _dead_sqs(dead)}
     letters = {"Arn": {"Fn::GetAtt": [f"{id}DeadQueue", "Arn"]}}
     if handler.kind is Kind.SCHEDULE:
@@ -180,7 +176,9 @@ def _triggers(wish: Wish, handler: Handler) -> tuple[Json, Json]:
         return found, {}
     bus = wish.declared.buses.get(str(handler.bus), str(handler.bus))
     rule = f"{wish.app.name}-{handler.name}"[:64]
-    found[f"{id}DeadQueuePolicy"] = _rule_may_send(f"{id}DeadQueue", dead, f"{bus}/{rule}")
+    found[f"{id}DeadQueuePolicy"] = _rule_may_send(
+        f"{id}DeadQueue", dead, f"{bus.rpartition('/')[2]}/{rule}"
+    )
     # The source is never empty, so this prefix is that of every event.
     pattern = {"detail-type": [handler.type]} if handler.type else {"source": [{"prefix": ""}]}
     properties = {
@@ -192,13 +190,21 @@ def _triggers(wish: Wish, handler: Handler) -> tuple[Json, Json]:
     return found, {"Event": {"Type": "EventBridgeRule", "Properties": properties}}
 
 
+def _dead(wish: Wish, handler: Handler) -> str:
+    """Return the queue of what a handler has failed with that Lambda calls."""
+    return dead_queue(handler, handler.name, wish.entry.options).name
+
+
 def _asynchronous(handler: Handler) -> Json:
-    """Return how often Lambda runs a handler again, and where it puts what has failed."""
-    dead = {"Fn::GetAtt": [f"{_id(handler.name)}DeadQueue", "Arn"]}
-    return {
-        "MaximumRetryAttempts": retries_of(handler, MOST_RETRIES),
-        "DestinationConfig": {"OnFailure": {"Type": "SQS", "Destination": dead}},
-    }
+    """Return how often Lambda runs a handler again, and where it puts what has failed.
+
+    That holds for a handler of messages too: calls that clients queue come this way.
+    """
+    found: Json = {"MaximumRetryAttempts": retries_of(handler, MOST_RETRIES)}
+    if not str(handler.queue).endswith(ORDERED):  # a queue that keeps an order cannot be one
+        dead = {"Fn::GetAtt": [f"{_id(handler.name)}DeadQueue", "Arn"]}
+        found["DestinationConfig"] = {"OnFailure": {"Type": "SQS", "Destination": dead}}
+    return found
 
 
 def _rule_may_send(id: str, queue: str, rule: str) -> Json:
@@ -243,8 +249,12 @@ def _variables(wish: Wish, handler: Handler) -> Json:
 
 
 def own_name(wish: Wish, handler: Handler) -> str:
-    """Return the name of a handler's function: that by which clients call it."""
-    return wish.declared.functions.get(handler.name, handler.name)
+    """Return the name of a handler's function: that by which clients call it.
+
+    They may know it by an ARN, and by one of its versions or aliases.
+    """
+    known = wish.declared.functions.get(handler.name, handler.name)
+    return known.rpartition(":function:")[2].partition(":")[0]
 
 
 def _notes(wish: Wish) -> tuple[str, ...]:
@@ -253,7 +263,7 @@ def _notes(wish: Wish) -> tuple[str, ...]:
         f"{each.name}: {each.retries} retries are wanted, and an asynchronous call of Lambda has "
         f"{MOST_RETRIES} at most"
         for each in wish.app.handlers.values()
-        if each.kind in (Kind.EVENT, Kind.CALL) and (each.retries or 0) > MOST_RETRIES
+        if each.kind is not Kind.MESSAGE and (each.retries or 0) > MOST_RETRIES
     )
 
 

@@ -26,9 +26,8 @@ from leeward.app.kit import (
     decode,
     failed,
     failure_of,
-    is_warm_up,
     serve,
-    warmed,
+    upkeep,
 )
 from leeward.errors import ConfigError
 from leeward_aws.runtime import dead, gateway, notifications, queues, schedules
@@ -43,7 +42,11 @@ WARMERS: Final = ({"source": "serverless-plugin-warmup"}, {"warmer": True})
 
 
 def handler(
-    app: App, *, dead_letters: Mapping[str, str] | None = None, **options: Any
+    app: App,
+    *,
+    dead_letters: Mapping[str, str] | None = None,
+    emf: str | None = None,
+    **options: Any,
 ) -> LambdaHandler:
     """Return the handler of Lambda for an app; the entry point ``aws`` of ``leeward.runtimes``.
 
@@ -51,19 +54,26 @@ def handler(
         app: with the handlers.
         dead_letters: for a queue, or a handler, the queue that gets what is given up: its name or
             its URL.
+        emf: the namespace of metrics that are written to the log, in CloudWatch's embedded format.
         options: none other.
 
     Raises:
-        ConfigError: an option is not known.
+        ConfigError: an option is wrong.
     """
     if options:
         raise ConfigError(
-            f"the runtime of AWS has no option {next(iter(options))!r}; known: dead_letters"
+            f"the runtime of AWS has no option {next(iter(options))!r}; known: dead_letters, emf"
         )
     kept = dead.dead_letters(dead_letters)
     region = os.environ.get("AWS_REGION")
     logs = LogStyle("timestamp", lambda call: {"requestId": call.call_id})
-    host = Host(app, Platform("aws", region, SystemClock(), ANSWER_BYTES, logs, flush=True))
+    platform = Platform("aws", region, SystemClock(), ANSWER_BYTES, logs, flush=True)
+    if emf is None:
+        host = Host(app, platform)
+    else:
+        from leeward_aws.runtime.emf import MeasuredHost
+
+        host = MeasuredHost(app, platform, emf)
     before_first_call(host)
 
     def lambda_handler(event: Any, context: Any) -> Any:
@@ -106,13 +116,13 @@ def _answer(run: Run, event: Any) -> tuple[Exception | None, Any]:
 
 def _answer_http(run: Run, own: Handler | None, event: dict[str, Any]) -> dict[str, Any]:
     request = gateway.request_of(event)
-    if is_warm_up(request):
-        return gateway.answer_of(warmed(run.host))
+    kept = upkeep(run.host, request)
+    if kept is not None:
+        return gateway.answer_of(kept)
     function = own or run.host.routed(request.path)
     answer = serve(run.host, function, request, run.id, run.seconds())
-    if not fits(answer.body, gateway.answer_of(answer)):
-        answer = too_large(answer)
-    return gateway.answer_of(answer)
+    found = gateway.answer_of(answer)
+    return found if fits(answer.body, found) else gateway.answer_of(too_large(answer))
 
 
 def _call(run: Run, own: Handler | None, event: Any) -> tuple[Exception | None, Any]:

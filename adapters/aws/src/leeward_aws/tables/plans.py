@@ -48,7 +48,7 @@ from leeward_aws.tables.profile import DYNAMODB
 PAGE_ITEMS: Final = 100
 """Items of a page, at most; DynamoDB ends a page at 1 MB too."""
 
-_DEEPEST: Final = 80
+DEEPEST: Final = 80
 """Of an answer's JSON: DynamoDB takes items of 32 levels, and spells each by two."""
 
 _ALL_OLD: Final = {"ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
@@ -141,7 +141,7 @@ def scan(endpoint: Endpoint, call: Scan, view: View) -> Plan:
         return refusal
     try:
         natives, cursor = _page_of(response)
-        items = tuple(_stored(native) for native in natives)
+        items = tuple(stored_of(native) for native in natives)
     except (Undecodable, UnreadableItem) as error:
         return misread(response, error, request_id=REQUEST_ID)
     return Result.ok(Page(items, cursor), request_id=response.headers.get(REQUEST_ID))
@@ -215,15 +215,20 @@ class _Found(NamedTuple):
 def _found(response: Response) -> _Found | Result[Any] | None:
     """Read the answer to `GetItem`: an item, none, or something that cannot be read."""
     try:
-        native = object_of(response, _DEEPEST).get("Item")
+        native = object_of(response, DEEPEST).get("Item")
         if native is not None and not isinstance(native, dict):
             raise Undecodable("the item of the answer is not an object")
-        return None if native is None else _Found(native, _stored(native))
+        return None if native is None else _Found(native, stored_of(native))
     except (Undecodable, UnreadableItem) as error:
         return misread(response, error, request_id=REQUEST_ID)
 
 
-def _stored(native: Native) -> Stored:
+def stored_of(native: Native) -> Stored:
+    """Return an item as DynamoDB keeps it.
+
+    Raises:
+        UnreadableItem: leeward cannot read it.
+    """
     found = decode_item(native, DYNAMODB)
     revision = revision_of(native, found)
     return Stored(found.item, revision, found.write_id, found.expires_at, found.foreign)
@@ -233,7 +238,7 @@ def _written(response: Response, revision: str | None) -> Result[Any]:
     """Take a success for one only if the service's own JSON says so, and no page of a proxy."""
     if response.body != b"{}":
         try:
-            object_of(response, _DEEPEST)
+            object_of(response, DEEPEST)
         except Undecodable as error:
             return ambiguous(response, UNDECODABLE, error, request_id=REQUEST_ID)
     return Result(Outcome.OK, revision, request_id=response.headers.get(REQUEST_ID))
@@ -242,14 +247,14 @@ def _written(response: Response, revision: str | None) -> Result[Any]:
 def _is_echo(response: Response, write_id: str) -> bool:
     """Return whether the item in the way of a write is its own, as an earlier attempt wrote it."""
     try:
-        native = object_of(response, _DEEPEST).get("Item")
+        native = object_of(response, DEEPEST).get("Item")
         return isinstance(native, dict) and decode_item(native, DYNAMODB).write_id == write_id
     except (Undecodable, UnreadableItem):  # what cannot be read is not known to be ours
         return False
 
 
 def _page_of(response: Response) -> tuple[list[Native], str | None]:
-    document = object_of(response, _DEEPEST)
+    document = object_of(response, DEEPEST)
     natives, last = document.get("Items"), document.get("LastEvaluatedKey")
     if not isinstance(natives, list) or not all(isinstance(each, dict) for each in natives):
         raise Undecodable("the answer has no list of items")

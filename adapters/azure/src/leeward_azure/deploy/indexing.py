@@ -8,31 +8,28 @@ azure-functions-runtime; uv runs it in an environment of the moment.
 from __future__ import annotations
 
 import platform
-import subprocess
 import sys
 from pathlib import Path
 from typing import Final
 
 from leeward.errors import ConfigError
-from leeward.packaging.kit import (
-    ARCHES,
-    Source,
-    Wish,
-    program,
-)
+from leeward.packaging.kit import ARCHES, Source, Wish, run, told
 
 WORKER: Final = "azure-functions-runtime<2"
 
 FIRST: Final = (3, 13)
 """The first Python that it is for."""
 
-SECONDS: Final = 120
-"""That the host gives it. Source: "Python 3.13+ changes" in the documentation of Functions."""
-
 PROGRAM: Final = Path(__file__).with_name("index_app.py")
 
 FOUND: Final = "found: "
 """Stands before the name of a function that was found."""
+
+TRACEBACK: Final = "Traceback"
+"""Stands in what the program writes when it fails; else uv could not start it."""
+
+LONGEST: Final = 1000
+"""Characters of what the worker says that are passed on."""
 
 
 def index(wish: Wish, folder: Path, source: Source) -> tuple[str, ...]:
@@ -45,27 +42,22 @@ def index(wish: Wish, folder: Path, source: Source) -> tuple[str, ...]:
     if why:
         return (f"Not indexed by Microsoft's worker: {why}.",)
     links = [f"--find-links={each}" for each in source.links]
-    done = subprocess.run(  # noqa: S603 - a program that the user has installed
+    done = run(
         [
-            *(program(), "run", "--quiet", "--no-project", "--python", wish.python),
-            *("--with", WORKER, *links, *(["--no-index"] if source.offline else [])),
-            *("python", "-I", str(PROGRAM), str(folder)),
+            *("run", "--no-project", "--no-python-downloads", "--python", wish.python),
+            *("--with", WORKER, *links),
+            *(["--no-index"] if source.offline else []),
+            *("--", "python", "-I", str(PROGRAM), str(folder)),
         ],
-        cwd=folder.parent,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
+        folder.parent,
     )
-    lines = done.stdout.splitlines()
-    found = {line.removeprefix(FOUND) for line in lines if line.startswith(FOUND)}
+    found = [line for line in done.stdout.splitlines() if line.startswith(FOUND)]
     if done.returncode == 0 and found:
         return (f"Indexed by Microsoft's worker: {len(found)} functions.",)
-    if PROGRAM.name not in done.stderr and "Traceback" not in done.stderr:
-        reason = " ".join(done.stderr.split())[:300]
-        return (f"Not indexed by Microsoft's worker: it cannot be had here ({reason}).",)
-    said = done.stderr.strip().splitlines() or ["it says nothing"]
-    raise ConfigError(f"Microsoft's worker does not index the app: {said[-1][:1000]}")
+    if TRACEBACK not in done.stderr:
+        return (f"Not indexed by Microsoft's worker, which cannot be had here: {told(done)}",)
+    said = done.stderr.strip().splitlines()[-1]
+    raise ConfigError(f"Microsoft's worker does not index the app: {said[:LONGEST]}")
 
 
 def _why_not(wish: Wish) -> str | None:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from leeward.app.kit import (
+    HEALTH_PATH,
     App,
     Context,
     DeadLetters,
@@ -29,7 +30,15 @@ from leeward.app.kit import (
 )
 from leeward.errors import ConfigError
 from leeward_azure.runtime import dead
-from leeward_azure.runtime.inputs import Made, event_grid, http, service_bus, storage_queue, timer
+from leeward_azure.runtime.inputs import (
+    Made,
+    event_grid,
+    health,
+    http,
+    service_bus,
+    storage_queue,
+    timer,
+)
 
 STORAGE: Final = "AzureWebJobsStorage"
 """The setting that leads to the storage account which every app has."""
@@ -41,6 +50,9 @@ WARM_UP: Final = "warmup"
 """The name that the function with this trigger must have."""
 
 LEVELS: Final = ("anonymous", "function", "admin")
+
+HEALTH: Final = "leeward-health"
+"""The name of the function that answers ``GET /api/health``, for everybody."""
 
 QUEUED: Final = "-queued"
 """Stands behind the name of a function, for the one that takes its queued calls."""
@@ -62,8 +74,8 @@ def handler(
         storage: the setting with the connection to the storage account of the queues.
         service_bus: for each queue that is one of Service Bus, the setting with its connection.
         auth_level: who may call functions by HTTP: ``anonymous``, ``function`` or ``admin``.
-        dead_letters: for a Storage queue, or its handler, the queue of the same account that gets
-            what is given up.
+        dead_letters: for a queue, or its handler, the queue that gets what is given up: of the
+            same storage account, or of the same namespace of Service Bus.
         options: none other.
 
     Raises:
@@ -86,9 +98,13 @@ def handler(
         ),
     )
     _check_names(app)
-    connections = Connections(storage, service_bus or {}, dead.dead_letters(dead_letters, storage))
+    buses = service_bus or {}
+    letters = dead.dead_letters(app, dead_letters, storage, buses)
+    connections = Connections(storage, buses, letters)
     for each in app.handlers.values():
         _add(made, host, each, connections)
+    route = made.route(HEALTH_PATH.strip("/"), methods=["GET"], auth_level="ANONYMOUS")
+    _put(made, HEALTH, route, health(host))
     if app.has_warm:
         _add_warm_up(made, app)
     return made
@@ -115,6 +131,7 @@ def _check_names(app: App) -> None:
     """Check that no two functions would have one name: the whole app would not be found."""
     known = set(app.handlers)
     taken = {f"{each.name}{QUEUED}" for each in app.handlers.values() if each.queued} & known
+    taken |= {HEALTH} & known
     if app.has_warm:
         taken |= {WARM_UP} & known
     if taken:
@@ -159,7 +176,7 @@ def _add_queue(
         _put(made, name, trigger, storage_queue(host, handler, queue, connections.dead_letters))
     else:
         trigger = made.service_bus_queue_trigger("message", connection=setting, queue_name=queue)
-        _put(made, name, trigger, service_bus(host, handler, queue))
+        _put(made, name, trigger, service_bus(host, handler, queue, connections.dead_letters))
 
 
 def _add_warm_up(made: Any, app: App) -> None:

@@ -32,11 +32,10 @@ from leeward.app.kit import (
     failed,
     headers_of,
     http_answer,
-    is_warm_up,
     new_id,
     refused,
     serve,
-    warmed,
+    upkeep,
 )
 from leeward.errors import ConfigError
 from leeward_google.runtime import dead, pushes, schedules
@@ -100,8 +99,9 @@ def handler(
 
 
 def _answer(host: Host, request: HttpRequest, kept: DeadLetters) -> HttpAnswer:
-    if is_warm_up(request):
-        return warmed(host)
+    kept_up = upkeep(host, request)
+    if kept_up is not None:
+        return kept_up
     run = Run(host, request, _call_id(request), _seconds(), kept)
     named = host.own(os.environ.get("K_SERVICE")) or _named(host, request)
     try:

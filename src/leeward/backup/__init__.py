@@ -1,0 +1,34 @@
+"""Backups of tables: portable, incremental, and proved.
+
+```python
+from leeward import Client
+from leeward.backup import Backups
+
+with Client() as cloud:
+    backups = Backups(cloud, "orders", "backups/shop")     # a bucket, and a prefix in it
+    backup = backups.create()
+    backups.restore(backup.id, into="orders-again")
+```
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from leeward.backup.backups import Backups
+    from leeward.backup.errors import BackupError
+
+__all__ = ["BackupError", "Backups"]
+
+_MODULES = {
+    "BackupError": "leeward.backup.errors",
+    "Backups": "leeward.backup.backups",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULES[name]), name)

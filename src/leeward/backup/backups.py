@@ -1,0 +1,192 @@
+"""The backups of one table: create, list, check, restore, drill and prune."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from leeward.backup import create as creating
+from leeward.backup.check import check
+from leeward.backup.folder import LATEST, Folder, check_id
+from leeward.backup.pace import Pace
+from leeward.backup.sealing import sealing_of
+from leeward.backup.source import Export, Scan, Source
+from leeward.backup.tables import Table
+from leeward.backup.values import Backup, Checked, Fit, Look, Progress, Pruned, Restored
+from leeward.backup.workfile import USUAL_FOLDER, WorkFile
+from leeward.client import Client
+from leeward.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from leeward.backup.restore import Restore
+
+MOST_THREADS = 64
+
+
+def _ignore(_: Progress) -> None:
+    return None
+
+
+class Backups:
+    """The backups of one table in one place.
+
+    Args:
+        client: knows the table and the bucket, which may be on different targets.
+        table: its logical name.
+        store: where the backups are: a bucket, and after a slash a prefix, as ``backups/shop``.
+        key_file: a file with a key of 32 bytes, with which everything is encrypted here.
+        work: a folder on this machine for what a run has read; by default ``.leeward/backup``.
+        look: is told how far a run has come.
+
+    Raises:
+        LeewardError: something of that cannot be.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        table: str,
+        store: str,
+        *,
+        key_file: Path | None = None,
+        work: Path = USUAL_FOLDER,
+        look: Look = _ignore,
+    ) -> None:
+        self._client = client
+        self._table = Table(client, table)
+        self._folder = Folder(client, store, table)
+        self._sealing = sealing_of(key_file)
+        self._work = work
+        self._look = look
+
+    def create(
+        self, *, id: str | None = None, rate: float | None = None, export: str | None = None
+    ) -> Backup:
+        """Create a backup; of what has not changed since the last one nothing is uploaded.
+
+        Args:
+            id: of the backup, for runs that may be repeated: if it is there, it is returned.
+            rate: items a second to read, at most.
+            export: read no table, but an export that its service has written: a bucket, and after
+                a slash the folder of the export.
+
+        Raises:
+            LeewardError: there is no backup; call it again, and it goes on from there.
+        """
+        pace = Pace(rate, self._table.clock)
+        checked = None if id is None else check_id(id)
+        source: Source = Scan(self._table)
+        if export is not None:
+            source = Export(self._client, self._table, export)
+        work = self._work_of("create", {"source": source.about})
+        run = creating.Run(source, self._folder, self._sealing, work, pace, self._look)
+        return creating.create(run, checked)
+
+    def list(self) -> tuple[Backup, ...]:
+        """Return all backups, the latest last.
+
+        Raises:
+            BackupError: a manifest is wrong.
+        """
+        found = [self._folder.manifest(each, self._sealing) for each in self._folder.backups()]
+        return tuple(map(creating.backup_of, found))
+
+    def check(self, id: str = LATEST, *, deep: bool = False) -> Checked:
+        """Check a backup; with `deep` all of it is read, which alone finds a byte that has changed.
+
+        Raises:
+            BackupError: it is not there.
+        """
+        named = self._folder.find(id)
+        return check(self._folder, self._sealing, named, self._look, deep=deep)
+
+    def dry_run(self, id: str = LATEST, *, into: str | None = None, mode: str = "empty") -> Fit:
+        """Read a backup, and tell which items could not be stored in a table; nothing is written.
+
+        Arguments and exceptions are those of `restore`.
+        """
+        from leeward.backup.restore import dry_run
+
+        return dry_run(self._restore(id, into, mode, None, 1))
+
+    def restore(
+        self,
+        id: str = LATEST,
+        *,
+        into: str | None = None,
+        mode: str = "empty",
+        rate: float | None = None,
+        parallel: int = 8,
+    ) -> Restored:
+        """Restore a backup into a table, and read that again to see what it holds.
+
+        Args:
+            id: of the backup; the last one by default.
+            into: the logical name of the table; by default the one that was backed up.
+            mode: ``empty`` refuses a table with items; ``missing`` writes items whose keys are not
+                there; ``overwrite`` replaces those that are.
+            rate: items a second to write, at most.
+            parallel: items that are written at the same time.
+
+        Raises:
+            BackupError: it is damaged, or does not fit there; then nothing was written.
+            LeewardError: it went wrong on the way; call it again, and it goes on from there.
+        """
+        from leeward.backup.restore import restore_into
+
+        restore = self._restore(id, into, mode, rate, parallel)
+        about = {"id": restore.manifest.id, "into": restore.table.name, "mode": restore.mode.value}
+        home = {"target": restore.table.home.target}
+        return restore_into(restore, self._work_of("restore", {**about, **home}))
+
+    def drill(self, id: str = LATEST) -> Restored:
+        """Restore a backup into an embedded table on this machine's disk, compare, and remove it.
+
+        VERIFIED proves that this backup can be restored.
+
+        Raises:
+            BackupError: it is damaged.
+        """
+        from leeward.backup.drill import drill
+
+        manifest = self._folder.manifest(self._folder.find(id), self._sealing)
+        clock = self._table.clock
+        return drill(self._folder, self._sealing, manifest, clock, self._look, work=self._work)
+
+    def prune(self, *, keep: int = 7, days: float = 0, dry_run: bool = False) -> Pruned:
+        """Delete old backups, and the segments that no backup needs any more.
+
+        Args:
+            keep: so many of the latest stay.
+            days: and all that were started in so many days before now.
+            dry_run: delete nothing, and tell what would be deleted.
+
+        Raises:
+            BackupError: a manifest is wrong; nothing was deleted.
+        """
+        from leeward.backup.prune import Policy, prune
+
+        policy = Policy(keep, days)
+        clock = self._table.clock
+        return prune(self._folder, self._sealing, policy, clock, self._look, dry_run=dry_run)
+
+    def _restore(
+        self, id: str, into: str | None, mode: str, rate: float | None, parallel: int
+    ) -> Restore:
+        from leeward.backup.restore import Mode, Restore
+
+        if mode not in (*Mode,):
+            raise InvalidRequest("mode must be empty, missing or overwrite", field="mode")
+        if type(parallel) is not int or not 1 <= parallel <= MOST_THREADS:
+            raise InvalidRequest(f"parallel must be 1 to {MOST_THREADS}", field="parallel")
+        table = self._table if into is None else Table(self._client, into)
+        manifest = self._folder.manifest(self._folder.find(id), self._sealing)
+        pace = Pace(rate, table.clock)
+        return Restore(
+            self._folder, self._sealing, manifest, table, Mode(mode), pace, parallel, self._look
+        )
+
+    def _work_of(self, run: str, about: Mapping[str, Any]) -> WorkFile:
+        where = {"run": run, "table": self._table.name, "folder": str(self._folder)}
+        return WorkFile(self._work, {**where, "key": self._sealing.key_id, **about})

@@ -1,0 +1,114 @@
+"""Check a backup: that everything is there, or, reading it all, that it is what was written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import sha256
+
+from leeward.backup.errors import BackupError
+from leeward.backup.folder import SEGMENTS, Folder, Named
+from leeward.backup.lines import Damaged, kept_in, key_text
+from leeward.backup.manifest import Manifest, Segment
+from leeward.backup.sealing import Sealing
+from leeward.backup.segments import Multiset, bucket_of, lines_in, unpacked
+from leeward.backup.values import Checked, Look, Progress
+
+
+def check(folder: Folder, sealing: Sealing, named: Named, look: Look, *, deep: bool) -> Checked:
+    """Check a backup.
+
+    Args:
+        folder: with the backup.
+        sealing: proves it.
+        named: the backup.
+        look: is told how far it has come.
+        deep: read and decode everything. Otherwise segments are only looked at: that one is there,
+            with its size and the checksum that was kept when it was written. A byte that has
+            changed since is not found by that.
+    """
+    try:
+        manifest = folder.manifest(named, sealing)
+    except BackupError as error:
+        return Checked(named.id, deep, 0, 0, (str(error),))
+    found = _deeply(folder, sealing, manifest, look) if deep else _listed(folder, manifest, look)
+    return Checked(
+        named.id, deep, manifest.items, len(manifest.segments), tuple(dict.fromkeys(found))
+    )
+
+
+def read_segment(folder: Folder, sealing: Sealing, segment: Segment) -> list[bytes]:
+    """Return the lines of a segment, after everything that its manifest says was compared.
+
+    Raises:
+        BackupError: it is lost or damaged.
+    """
+    try:
+        stored = folder.get(segment.name)
+        if stored is None:
+            raise Damaged("it is lost")
+        if len(stored) != segment.stored_bytes or sha256(stored).hexdigest() != segment.stored:
+            raise Damaged("it is damaged: its bytes are not those that were written")
+        text = unpacked(sealing.open(segment.name, stored), segment.text_bytes)
+        if sealing.name(sha256(text).digest()) != segment.text:
+            raise Damaged("it is damaged: its text is not the one that was written")
+        return lines_in(text, segment.bucket, segment.items)
+    except Damaged as error:
+        raise BackupError(f"segment {folder.base}{segment.name}: {error}") from None
+
+
+def compare(manifest: Manifest, sealing: Sealing, lines: Multiset) -> None:
+    """Compare what was read of all segments with what the manifest says of the whole.
+
+    Raises:
+        BackupError: it is something else.
+    """
+    if (lines.items, sealing.name(lines.digest)) != (manifest.items, manifest.digest):
+        raise BackupError(
+            f"the backup {manifest.id} is wrong: together its segments are not what its manifest "
+            "says, by the multiset digest"
+        )
+
+
+def _listed(folder: Folder, manifest: Manifest, look: Look) -> Iterator[str]:
+    sizes = folder.sizes(SEGMENTS)
+    for number, segment in enumerate(manifest.segments, 1):
+        name = f"segment {folder.base}{segment.name}"
+        size = sizes.get(segment.name)
+        if size is None:
+            yield f"{name}: it is lost"
+        elif size != segment.stored_bytes:
+            yield f"{name}: it has {size} bytes, and not {segment.stored_bytes}"
+        elif _has_other_checksum(folder, segment):
+            yield f"{name}: it was written with another checksum"
+        look(Progress("check", number, len(manifest.segments), "segments"))
+
+
+def _has_other_checksum(folder: Folder, segment: Segment) -> bool:
+    found = folder.info(segment.name)
+    kind, _, told = ("" if found is None else found.checksum or "").partition(":")
+    return kind == "sha256" and told != segment.stored
+
+
+def _deeply(folder: Folder, sealing: Sealing, manifest: Manifest, look: Look) -> Iterator[str]:
+    whole = Multiset()
+    for number, segment in enumerate(manifest.segments, 1):
+        try:
+            lines = read_segment(folder, sealing, segment)
+            for line in lines:
+                whole.add(line)
+                _check_line(folder, segment, line)
+        except BackupError as error:
+            yield str(error)
+        look(Progress("check", number, len(manifest.segments), "segments"))
+    try:
+        compare(manifest, sealing, whole)
+    except BackupError as error:
+        yield str(error)
+
+
+def _check_line(folder: Folder, segment: Segment, line: bytes) -> None:
+    try:
+        if bucket_of(key_text(kept_in(line).key)) != segment.bucket:
+            raise Damaged("an item is in a bucket that is not its own")
+    except Damaged as error:
+        raise BackupError(f"segment {folder.base}{segment.name}: {error}") from None

@@ -1,0 +1,253 @@
+"""Create a backup: read the whole table, upload the segments that are new, write the manifest.
+
+What was read is in a work file, with the cursor behind it, so a run that was killed reads on where
+it was. Segments are named by their content: what a killed run has uploaded is found again, and so
+is whatever has not changed since the backup before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from hashlib import sha256
+from typing import Final, NamedTuple
+
+from leeward import __version__
+from leeward.backup.errors import BackupError
+from leeward.backup.folder import SEGMENTS, Folder, Named, manifest_name, time_name
+from leeward.backup.lines import Damaged
+from leeward.backup.manifest import Manifest, Segment, segment_name, written
+from leeward.backup.pace import Pace
+from leeward.backup.prunes import wait_for_prunes
+from leeward.backup.sealing import Sealing
+from leeward.backup.segments import BUCKETS, Draft, Multiset, bucket_of, drafts, packed
+from leeward.backup.source import Source
+from leeward.backup.values import Backup, Look, Progress
+from leeward.backup.workfile import WorkFile
+from leeward.entropy import new_id
+
+GOES_ON_FOR: Final = 24 * 3600.0
+"""Seconds after its start for which a run that was killed is gone on with."""
+
+MOST_ROUNDS: Final = 3
+"""Of uploading again what was deleted meanwhile."""
+
+_STATE: Final = "scanned"
+
+
+class Scanned(NamedTuple):
+    """How far the reading of a table has come.
+
+    Attributes:
+        id: of the backup to be.
+        begun: when a run first worked on it, in Unix seconds.
+        started: of the first page, or of the export.
+        ended: of the last page, so far.
+        cursor: of the next page; None before the first one, and behind the last one.
+        whole: whether all pages were read.
+        items: that were read.
+    """
+
+    id: str
+    begun: float
+    started: float
+    ended: float
+    cursor: str | None = None
+    whole: bool = False
+    items: int = 0
+
+
+class Run(NamedTuple):
+    """What a run works with.
+
+    Attributes:
+        source: is read.
+        folder: gets the backup.
+        sealing: proves it.
+        work: keeps what was read.
+        pace: of reading.
+        look: is told how far it has come.
+    """
+
+    source: Source
+    folder: Folder
+    sealing: Sealing
+    work: WorkFile
+    pace: Pace
+    look: Look
+
+
+def create(run: Run, id: str | None) -> Backup:
+    """Create a backup, or go on with one that was killed.
+
+    Args:
+        run: what to work with.
+        id: of the backup; if it is there already, it is returned. None to mint one.
+
+    Raises:
+        LeewardError: it went wrong. There is no backup then, and the next run goes on from there.
+    """
+    with run.work.held():
+        known = run.folder.backups()
+        begun = run.work.state(_STATE)
+        there = [each for each in known if each.id == id]
+        if there and begun is None:
+            run.work.remove()
+            return backup_of(run.folder.manifest(there[-1], run.sealing))
+        scanned = _scan(run, _begin(run, None if begun is None else Scanned(**begun), id))
+        manifest = _upload(
+            run, scanned, _parent(run, [each for each in known if each not in there])
+        )
+        manifest = _commit(run, manifest)
+        _keep(run, manifest)
+        run.work.remove()
+    return backup_of(manifest)
+
+
+def backup_of(manifest: Manifest) -> Backup:
+    """Return what a manifest says of its backup."""
+    return Backup(
+        id=manifest.id,
+        table=manifest.table,
+        target=manifest.target,
+        time=manifest.started,
+        ended=manifest.ended,
+        items=manifest.items,
+        bytes=manifest.stored_bytes,
+        segments=len(manifest.segments),
+        uploaded=manifest.uploaded,
+        consistency=manifest.consistency,
+        key_id=manifest.key_id,
+        parent=manifest.parent,
+    )
+
+
+def _begin(run: Run, begun: Scanned | None, id: str | None) -> Scanned:
+    now = run.source.table.clock.now()
+    if begun is not None and 0 <= now - begun.begun < GOES_ON_FOR and id in (None, begun.id):
+        return begun
+    run.work.clear()
+    started = now if run.source.time is None else run.source.time
+    return Scanned(id or new_id(now)[-12:], now, started, started)
+
+
+def _scan(run: Run, scanned: Scanned) -> Scanned:
+    """Read what is left of the table into the work file."""
+    if scanned.whole:
+        return scanned
+    now, time = run.source.table.clock.now, run.source.time
+    for page in run.source.pages(scanned.cursor):
+        scanned = scanned._replace(
+            ended=now() if time is None else time,
+            cursor=page.cursor,
+            whole=page.cursor is None,
+            items=scanned.items + len(page.rows),
+        )
+        rows = [(bucket_of(row.key), row.key, row.line) for row in page.rows]
+        run.work.note({_STATE: scanned._asdict()}, rows)
+        run.look(Progress("read", scanned.items, None, "items"))
+        run.pace.keep(len(rows))
+    return scanned
+
+
+def _parent(run: Run, known: list[Named]) -> Manifest | None:
+    """Return the manifest of the last backup that this key proves; None for none."""
+    if not known:
+        return None
+    try:
+        return run.folder.manifest(known[-1], run.sealing)
+    except BackupError:  # another key's, or damaged: then everything is looked for anew
+        return None
+
+
+def _upload(run: Run, scanned: Scanned, parent: Manifest | None) -> Manifest:
+    """Upload the segments that the last backup has not; return the manifest to be."""
+    before = {} if parent is None else {each.name: each for each in parent.segments}
+    lines, segments, uploaded = Multiset(), [], 0
+    for draft in drafts(_counted(run.work.lines(), lines)):
+        segment = _put(run, draft, before)
+        uploaded += segment.name not in before
+        segments.append(segment)
+        run.look(Progress("upload", draft.bucket + 1, BUCKETS, "buckets"))
+    return Manifest(
+        id=scanned.id,
+        table=run.source.table.name,
+        target=run.source.table.home.target,
+        key=run.source.table.fields,
+        consistency=run.source.consistency,
+        started=scanned.started,
+        ended=scanned.ended,
+        tool=f"leeward {__version__}",
+        digest=run.sealing.name(lines.digest),
+        items=lines.items,
+        parent=parent and parent.id,
+        uploaded=uploaded,
+        key_id=run.sealing.key_id,
+        segments=tuple(segments),
+    )
+
+
+def _counted(
+    lines: Iterable[tuple[int, bytes, bytes]], counted: Multiset
+) -> Iterator[tuple[int, bytes, bytes]]:
+    for each in lines:
+        counted.add(each[2])
+        yield each
+
+
+def _put(run: Run, draft: Draft, before: Mapping[str, Segment]) -> Segment:
+    """Upload a segment, unless it is there."""
+    text = run.sealing.name(sha256(draft.text).digest())
+    name = segment_name(draft.bucket, text, run.sealing.suffix)
+    if name in before:
+        return before[name]
+    data = run.sealing.close(name, packed(draft.text))
+    size, stored = len(data), sha256(data).hexdigest()
+    if not run.folder.put(name, data):
+        size, stored = _there(run.folder, name, size, stored)
+    return Segment(name, draft.items, len(draft.text), text, size, stored)
+
+
+def _there(folder: Folder, name: str, size: int, stored: str) -> tuple[int, str]:
+    """Return size and SHA-256 of a segment that is there: another zlib packs otherwise."""
+    found = folder.info(name)
+    kind, _, told = ("" if found is None else found.checksum or "").partition(":")
+    if found is None or (kind == "sha256" and (found.size, told) == (size, stored)):
+        return size, stored
+    if kind == "sha256":
+        return found.size, told
+    try:
+        data = folder.get(name) or b""
+    except Damaged as error:
+        raise BackupError(f"segment {folder.base}{name}: {error}; remove it") from None
+    return len(data), sha256(data).hexdigest()
+
+
+def _commit(run: Run, manifest: Manifest) -> Manifest:
+    name = manifest_name(manifest.started, manifest.id)
+    if run.folder.put(name, written(manifest, run.sealing)):
+        return manifest
+    named = Named(time_name(manifest.started), manifest.id, name)
+    theirs = run.folder.manifest(named, run.sealing)
+    if theirs.digest != manifest.digest:
+        raise BackupError(f"there is another backup {manifest.id!r} in {run.folder}")
+    return theirs  # it was committed, and the run was killed then
+
+
+def _keep(run: Run, manifest: Manifest) -> None:
+    """See to it that every segment is there, whatever a prune at the same time has deleted.
+
+    A prune that has not seen this manifest has said before which segments it deletes.
+    """
+    wanted = {each.name: each for each in manifest.segments}
+    for _ in range(MOST_ROUNDS):
+        wait_for_prunes(run.folder, wanted.keys(), run.source.table.clock)
+        lost = wanted.keys() - run.folder.sizes(SEGMENTS).keys()
+        if not lost:
+            return
+        others = {name: each for name, each in wanted.items() if name not in lost}
+        for draft in drafts(run.work.lines()):
+            _put(run, draft, others)
+    raise BackupError(
+        f"segments of the backup {manifest.id} are deleted as soon as they are written; end what "
+        f"deletes in {run.folder}, and create a backup"
+    )

@@ -1,0 +1,168 @@
+"""The part of a bucket with the backups of one table: objects below one name.
+
+::
+
+    <prefix>/<table>/segments/7f-<digest>.jsonl.gz         named by their content, never changed
+    <prefix>/<table>/manifests/<time>-<id>.json            create-only, written last
+    <prefix>/<table>/prunes/<id>.json                      what a prune is about to delete
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+from leeward.backup.errors import BackupError, NoBackup
+from leeward.backup.lines import Damaged
+from leeward.backup.manifest import Manifest, read
+from leeward.backup.sealing import Sealing
+from leeward.client import Client
+from leeward.errors import Conflict, InvalidRequest, OutcomeUnknown
+from leeward.items.keys import escape_key
+from leeward.object_values import ObjectInfo
+from leeward.operations.downloads import DAMAGED
+
+SEGMENTS: Final = "segments/"
+MANIFESTS: Final = "manifests/"
+PRUNES: Final = "prunes/"
+
+LATEST: Final = "latest"
+
+_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,79}")
+_MANIFEST: Final = re.compile(r"manifests/([0-9]{8}T[0-9]{6}Z)-([A-Za-z0-9-]{1,80})\.json")
+
+
+class Named(NamedTuple):
+    """A backup, by the name of its manifest.
+
+    Attributes:
+        time: when it was started, as ``20260131T120000Z``.
+        id: of the backup.
+        object: the name of the manifest's object, below the folder.
+    """
+
+    time: str
+    id: str
+    object: str
+
+
+class Folder:
+    """The backups of one table.
+
+    Args:
+        client: knows the bucket.
+        store: the bucket, and after a slash the prefix, if there is one.
+        table: its logical name.
+    """
+
+    def __init__(self, client: Client, store: str, table: str) -> None:
+        bucket, _, prefix = store.partition("/")
+        if not bucket:
+            raise InvalidRequest("store must be BUCKET or BUCKET/PREFIX", field="store")
+        self._client = client
+        self.bucket = bucket
+        self.base = "/".join(filter(None, (prefix.strip("/"), escape_key(table)))) + "/"
+        self.table = table
+
+    def __str__(self) -> str:
+        return f"{self.bucket}/{self.base}"
+
+    def put(self, name: str, data: bytes) -> bool:
+        """Write an object that is not there; return False if one is there."""
+        try:
+            self._client.put_object(self.bucket, self.base + name, data, if_absent=True)
+        except Conflict:
+            return False
+        return True
+
+    def get(self, name: str) -> bytes | None:
+        """Read an object whole; None if it is not there.
+
+        Raises:
+            Damaged: its bytes do not have the checksum that was kept with them.
+        """
+        try:
+            found = self._client.get_object(self.bucket, self.base + name)
+            return None if found is None else found.read()
+        except OutcomeUnknown as error:
+            if error.code != DAMAGED:
+                raise
+            raise Damaged("it is damaged: its bytes are not those that were written") from None
+
+    def info(self, name: str) -> ObjectInfo | None:
+        """Look at an object; None if it is not there."""
+        return self._client.head_object(self.bucket, self.base + name)
+
+    def delete(self, name: str) -> None:
+        """Delete an object, there or not."""
+        self._client.delete_object(self.bucket, self.base + name)
+
+    def sizes(self, kind: str) -> dict[str, int]:
+        """Return the names of all objects of a kind, such as `SEGMENTS`, with their bytes."""
+        found: dict[str, int] = {}
+        cursor: str | None = None
+        while True:
+            page = self._client.list_objects(self.bucket, self.base + kind, cursor=cursor)
+            found |= {each.name.removeprefix(self.base): each.size for each in page.objects}
+            cursor = page.cursor
+            if cursor is None:
+                return found
+
+    def backups(self) -> list[Named]:
+        """Return all backups, the latest last."""
+        found = [_MANIFEST.fullmatch(name) for name in self.sizes(MANIFESTS)]
+        return sorted(Named(each[1], each[2], each[0]) for each in found if each is not None)
+
+    def find(self, wanted: str) -> Named:
+        """Return the backup with this id; or the last one, for `LATEST`.
+
+        Raises:
+            NoBackup: it is not there.
+        """
+        known = self.backups()
+        found = [each for each in known if wanted in (LATEST, each.id, f"{each.time}-{each.id}")]
+        if not found:
+            told = f"no backup {wanted!r}" if known else "no backup"
+            raise NoBackup(f"there is {told} of table {self.table!r} in {self}")
+        return found[-1]
+
+    def manifest(self, named: Named, sealing: Sealing) -> Manifest:
+        """Read the manifest of a backup.
+
+        Raises:
+            BackupError: it is damaged, or of another backup.
+        """
+        try:
+            data = self.get(named.object)
+            if data is None:
+                raise Damaged("it is not there any more")
+            manifest = read(data, sealing)
+            if (manifest.id, manifest.table, time_name(manifest.started)) != (
+                named.id,
+                self.table,
+                named.time,
+            ):
+                raise Damaged("it is that of another backup, by what it says")
+        except Damaged as error:
+            raise BackupError(f"the manifest {self.base}{named.object} is wrong: {error}") from None
+        return manifest
+
+
+def check_id(id: str) -> str:
+    """Check the id of a backup."""
+    if not _ID.fullmatch(id):
+        raise InvalidRequest(
+            "the id of a backup has 1 to 80 letters, digits and hyphens", field="id"
+        )
+    return id
+
+
+def manifest_name(started: float, id: str) -> str:
+    """Return the name of a manifest's object."""
+    return f"{MANIFESTS}{time_name(started)}-{id}.json"
+
+
+def time_name(seconds: float) -> str:
+    """Return a time in Unix seconds as names have it."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y%m%dT%H%M%SZ")

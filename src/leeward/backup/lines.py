@@ -1,0 +1,201 @@
+"""An item as one line of JSON, and back: the same bytes for the same item, whoever keeps it.
+
+``{"k":["42"],"v":{"id":"42","total":{"$dec":"9.90"}},"x":1767225600.0}``: its key, the item as
+`load_data` gives it, and, where it expires, when, in Unix seconds. Names are in order and there are
+no blanks. What JSON does not have gets a tag:
+
+============================== ======================================
+``{"$dec": "9.90"}``           a Decimal
+``{"$int": "..."}``            an int that not every reader of JSON holds, from 2^53 on
+``{"$b64": "AAE="}``           bytes
+``{"$ts": "2026-01-31T..."}``  a time, in ISO 8601 with its offset
+============================== ======================================
+
+A name that begins with ``$`` gets another one before it. A float always has a point or an exponent,
+and an int has none.
+"""
+
+from __future__ import annotations
+
+import re
+from binascii import Error, a2b_base64, b2a_base64
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from functools import cache
+from typing import Any, Final, NamedTuple
+
+from leeward import json_text
+from leeward.items import timestamps
+from leeward.items.numbers import decimal_text
+from leeward.values import Item
+
+DECIMAL: Final = "$dec"
+INT: Final = "$int"
+BYTES: Final = "$b64"
+TIME: Final = "$ts"
+TAGS: Final = (DECIMAL, INT, BYTES, TIME)
+
+EXACT_INT: Final = 1 << 53
+"""The first int that a reader with doubles for numbers may not hold exactly."""
+
+DEEPEST: Final = 3 * json_text.DEEPEST
+"""Of a line's JSON: an item, a tag at each of its levels, and what is around it."""
+
+_HALF: Final = re.compile("[\ud800-\udfff]")
+
+
+class Damaged(ValueError):
+    """A line, a segment or a manifest is not what was written. It repeats no value of it."""
+
+
+class Kept(NamedTuple):
+    """An item of a backup.
+
+    Attributes:
+        key: the values of its key.
+        item: equal to what was stored.
+        expires_at: Unix seconds, or None.
+    """
+
+    key: tuple[str, ...]
+    item: Item
+    expires_at: float | None
+
+    def __repr__(self) -> str:
+        return "Kept(...)"
+
+
+def key_text(key: tuple[str, ...]) -> bytes:
+    """Return a key as JSON, the same for the same key."""
+    return _bytes_of(_encoder()(list(key)))
+
+
+def line_of(key: tuple[str, ...], item: Item, expires_at: float | None) -> bytes:
+    """Return the line of an item, without the end of the line."""
+    expiry = b"" if expires_at is None else f',"x":{float(expires_at)!r}'.encode()
+    return b'{"k":%b,"v":%b%b}' % (key_text(key), _bytes_of(_encoder()(_tagged(item))), expiry)
+
+
+def kept_in(line: bytes) -> Kept:
+    """Read a line.
+
+    Raises:
+        Damaged: it is not one.
+    """
+    try:
+        found: Any = json_text.decode(line, deepest=DEEPEST)
+        if not isinstance(found, dict) or not {"k", "v"} <= found.keys() <= {"k", "v", "x"}:
+            raise Damaged("a line is not an item with its key")
+        key, item, expiry = found["k"], found["v"], found.get("x")
+        texts = isinstance(key, list) and all(isinstance(each, str) for each in key)
+        if not texts or not isinstance(item, dict) or not isinstance(expiry, float | None):
+            raise Damaged("a line is not an item with its key")
+        return Kept(tuple(key), _untagged(item) if b'"$' in line else item, expiry)
+    except json_text.Undecodable as error:
+        raise Damaged(f"a line is not JSON: {error}") from None
+
+
+def _bytes_of(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair, which another program has written
+        return _HALF.sub(lambda half: f"\\u{ord(half[0]):04x}", text).encode()
+
+
+@cache
+def _encoder() -> Callable[[Any], str]:
+    """Return one encoder for all lines; see `leeward.json_text`."""
+    from json import JSONEncoder, encoder
+
+    plain = JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    make = getattr(encoder, "c_make_encoder", None)
+    if make is None:
+        return plain.encode
+    spell = encoder.encode_basestring
+    chunks = make(None, plain.default, spell, None, ":", ",", True, False, False)
+    return lambda value: "".join(chunks(value, 0))
+
+
+def _tag_of(value: Any) -> tuple[str, str]:
+    match value:
+        case Decimal():
+            return DECIMAL, decimal_text(value)
+        case bytes():
+            return BYTES, b2a_base64(value, newline=False).decode("ascii")
+        case datetime():
+            return TIME, value.isoformat()
+    raise TypeError(f"a {type(value).__name__} is not a value of an item")
+
+
+def _tagged(value: Any) -> Any:
+    if type(value) is dict:
+        return {
+            f"${name}" if name[:1] == "$" else name: _tagged(each) for name, each in value.items()
+        }
+    if type(value) is list:
+        return [_tagged(each) for each in value]
+    if type(value) is int and not -EXACT_INT < value < EXACT_INT:
+        return {INT: str(value)}
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    tag, text = _tag_of(value)
+    return {tag: text}
+
+
+def _untagged(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_untagged(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    name = next(iter(value)) if len(value) == 1 else ""
+    if name in TAGS:
+        return _meant(name, value[name])
+    return {_unescaped(each): _untagged(inner) for each, inner in value.items()}
+
+
+def _unescaped(name: str) -> str:
+    if name[:1] != "$":
+        return name
+    if name[:2] != "$$":
+        raise Damaged("a line has a tag that this version does not know")
+    return name[1:]
+
+
+def _meant(tag: str, held: Any) -> Any:
+    value: Any = None
+    try:
+        if isinstance(held, str):
+            value = _READERS[tag](held)
+    except (ValueError, Error, InvalidOperation):
+        value = None
+    if value is None or _tag_text(value) != held:
+        raise Damaged("a line has a tag with another value than it names")
+    return value
+
+
+def _tag_text(value: Any) -> str:
+    return str(value) if type(value) is int else _tag_of(value)[1]
+
+
+def _int_in(text: str) -> int | None:
+    if len(text.removeprefix("-")) > json_text.MOST_DIGITS:
+        return None
+    return int(text)
+
+
+def _decimal_in(text: str) -> Decimal | None:
+    value = Decimal(text)
+    return value if value.is_finite() else None
+
+
+def _bytes_in(text: str) -> bytes:
+    return a2b_base64(text, strict_mode=True)
+
+
+_READERS: Final[dict[str, Callable[[str], Any]]] = {
+    DECIMAL: _decimal_in,
+    INT: _int_in,
+    BYTES: _bytes_in,
+    TIME: timestamps.from_text,
+}

@@ -1,0 +1,253 @@
+"""Restore a backup into a table: first read it all, then write, then read the table again.
+
+Nothing is written before every segment was read and every item is known to fit. A work file knows
+which segments are done, so a run that was killed goes on with the next one; an item that it had
+written already is recognised by its content.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from enum import StrEnum
+from hashlib import sha256
+from typing import Any, Final, NamedTuple
+
+from leeward.backup.check import compare, read_segment
+from leeward.backup.errors import BackupError
+from leeward.backup.fit import finding
+from leeward.backup.folder import Folder
+from leeward.backup.lines import Damaged, Kept, kept_in
+from leeward.backup.manifest import Manifest
+from leeward.backup.pace import Pace
+from leeward.backup.sealing import Sealing
+from leeward.backup.segments import Multiset
+from leeward.backup.tables import Table
+from leeward.backup.values import Fit, Look, Progress, Restored
+from leeward.backup.workfile import WorkFile
+from leeward.values import Promise
+
+CHUNK_LINES: Final = 200
+"""That one thread writes before it takes others."""
+
+MOST_FINDINGS: Final = 1000
+"""Items in the way that are named."""
+
+_CHECKED: Final = "checked"
+_DONE: Final = "done"
+
+
+class Mode(StrEnum):
+    """What becomes of items that are in the table."""
+
+    EMPTY = "empty"
+    """There must not be any."""
+    MISSING = "missing"
+    """They stay, and only items whose keys are not there are written."""
+    OVERWRITE = "overwrite"
+    """They are replaced where the backup has the same key."""
+
+
+class Restore(NamedTuple):
+    """What a restore works with.
+
+    Attributes:
+        folder: with the backup.
+        sealing: proves it.
+        manifest: of the backup.
+        table: gets the items.
+        mode: what becomes of items that are there.
+        pace: of writing.
+        parallel: threads that write.
+        look: is told how far it has come.
+    """
+
+    folder: Folder
+    sealing: Sealing
+    manifest: Manifest
+    table: Table
+    mode: Mode
+    pace: Pace
+    parallel: int
+    look: Look
+
+
+class Done(NamedTuple):
+    """What was done so far.
+
+    Attributes:
+        segments: of the manifest.
+        written: items that were stored.
+        kept: items that stayed as they were in the table.
+        expired: items that were left out.
+        lasting: the sum of the digests of the lines of those that do not expire, and how many;
+            stored ones and kept ones alike, as the backup has them.
+        expiring: the same of those that do.
+    """
+
+    segments: int = 0
+    written: int = 0
+    kept: int = 0
+    expired: int = 0
+    lasting: tuple[int, int] = (0, 0)
+    expiring: tuple[int, int] = (0, 0)
+
+
+def dry_run(restore: Restore) -> Fit:
+    """Read the whole backup, and tell which items could not be stored.
+
+    Raises:
+        BackupError: it is damaged.
+    """
+    _check_key(restore)
+    home, now = restore.table.home, restore.table.clock.now()
+    whole, expired, findings = Multiset(), 0, list[str]()
+    total = len(restore.manifest.segments)
+    for number, segment in enumerate(restore.manifest.segments, 1):
+        for line in read_segment(restore.folder, restore.sealing, segment):
+            whole.add(line)
+            try:
+                expired += b',"x":' in line and _has_expired(kept_in(line), now)
+                found = finding(line, home)
+            except Damaged as error:
+                raise BackupError(f"segment {segment.name}: {error}") from None
+            if found and len(findings) < MOST_FINDINGS:
+                findings.append(found)
+        restore.look(Progress("check", number, total, "segments"))
+    compare(restore.manifest, restore.sealing, whole)
+    if restore.mode is Mode.EMPTY and not _is_empty(restore.table):
+        findings.append(f"table {restore.table.name!r} holds items already")
+    name, items = restore.table.name, restore.manifest.items
+    return Fit(restore.manifest.id, name, home.target, items - expired, expired, (*findings,))
+
+
+def restore_into(restore: Restore, work: WorkFile) -> Restored:
+    """Restore a backup, or go on with a restore that was killed.
+
+    Raises:
+        BackupError: it is damaged, or does not fit; nothing was written.
+        LeewardError: it went wrong on the way; the next run goes on from there.
+    """
+    with work.held():
+        if not work.state(_CHECKED):
+            fit = dry_run(restore)
+            if fit.findings:
+                work.remove()
+                raise BackupError(
+                    f"the backup {fit.id} cannot be restored into table {fit.table!r} of "
+                    f"{fit.target}; nothing was written",
+                    fit.findings,
+                )
+            work.note({_CHECKED: True})
+        done = _write_all(restore, work)
+        restored = _verified(restore, done)
+        work.remove()
+    return restored
+
+
+def _check_key(restore: Restore) -> None:
+    if restore.table.fields != restore.manifest.key:
+        raise BackupError(
+            f"the key of the backup is {' / '.join(restore.manifest.key)}, and that of table "
+            f"{restore.table.name!r} is {' / '.join(restore.table.fields)}; set key in "
+            f"[tables.{restore.table.name}]"
+        )
+
+
+def _is_empty(table: Table) -> bool:
+    return not any(page.rows for page in table.pages())
+
+
+def _has_expired(kept: Kept, now: float) -> bool:
+    return kept.expires_at is not None and kept.expires_at <= now
+
+
+def _write_all(restore: Restore, work: WorkFile) -> Done:
+    done = Done(**(work.state(_DONE) or {}))
+    segments = restore.manifest.segments
+    written = sum(each.items for each in segments[: done.segments])
+    with ThreadPoolExecutor(restore.parallel) as threads:
+        for segment in segments[done.segments :]:
+            lines = read_segment(restore.folder, restore.sealing, segment)
+            chunks = [lines[at : at + CHUNK_LINES] for at in range(0, len(lines), CHUNK_LINES)]
+            for part in threads.map(lambda chunk: _write(restore, chunk), chunks):
+                done = _sum(done, part)
+            done = done._replace(segments=done.segments + 1)
+            work.note({_DONE: done._asdict()})
+            written += segment.items
+            restore.look(Progress("write", written, restore.manifest.items, "items"))
+            restore.pace.keep(segment.items)
+    return done
+
+
+def _sum(one: Done, other: Done) -> Done:
+    return Done(*(_added(first, second) for first, second in zip(one, other, strict=True)))
+
+
+def _added(first: Any, second: Any) -> Any:
+    if isinstance(second, int):
+        return first + second
+    return tuple(map(sum, zip(first, second, strict=True)))
+
+
+def _write(restore: Restore, lines: Sequence[bytes]) -> Done:
+    """Store the items of some lines."""
+    done, now = Done(), restore.table.clock.now()
+    lasting, expiring = Multiset(), Multiset()
+    left = [(item, line) for line in lines if not _has_expired(item := kept_in(line), now)]
+    for item, line in left:
+        (lasting if item.expires_at is None else expiring).add(line)
+    kept = _store(restore, left).count(False)
+    return done._replace(
+        written=len(left) - kept,
+        kept=kept,
+        expired=len(lines) - len(left),
+        lasting=(lasting.total, lasting.items),
+        expiring=(expiring.total, expiring.items),
+    )
+
+
+def _store(restore: Restore, items: Sequence[tuple[Kept, bytes]]) -> list[bool]:
+    """Store items; return of each False if another one stays at its key."""
+    # The same for the same item of a backup, so that a repeated write is known for what it is.
+    begin = restore.manifest.id.encode()
+    write_ids = [sha256(begin + line).hexdigest()[:32] for _, line in items]
+    kept = [item for item, _ in items]
+    stored = restore.table.put(kept, write_ids, if_absent=restore.mode is not Mode.OVERWRITE)
+    return [
+        done or restore.table.line_at(item.key) == line
+        for done, (item, line) in zip(stored, items, strict=True)
+    ]
+
+
+def _verified(restore: Restore, done: Done) -> Restored:
+    """Read the table again, and promise no more than that has shown."""
+    lasting, expiring = Multiset(), Multiset()
+    for row in _rows(restore):
+        (lasting if row.expires_at is None else expiring).add(row.line)
+    why = ""
+    if lasting != Multiset(done.lasting[1], done.lasting[0]):
+        why = "the table holds other items than the backup"
+        if restore.mode is not Mode.EMPTY:
+            why += "; who restores into a table with items can have that"
+    elif expiring != Multiset(done.expiring[1], done.expiring[0]):
+        why = "items that expire are not those of the backup; they may have expired meanwhile"
+    return Restored(
+        promise=Promise.RESTORED if why else Promise.VERIFIED,
+        id=restore.manifest.id,
+        table=restore.table.name,
+        target=restore.table.home.target,
+        written=done.written,
+        kept=done.kept,
+        expired=done.expired,
+        found=lasting.items + expiring.items,
+        why=why,
+    )
+
+
+def _rows(restore: Restore) -> Iterator[Any]:
+    read, total = 0, restore.manifest.items
+    for page in restore.table.pages():
+        yield from page.rows
+        read += len(page.rows)
+        restore.look(Progress("verify", read, total, "items"))

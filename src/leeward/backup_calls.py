@@ -1,0 +1,56 @@
+"""Calls about exports that a target's own service makes. Clients have no method for them.
+
+They stand in a module of their own, beside `leeward.calls`: few programs need them.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from leeward.masking import masked
+
+
+class ReadExport(NamedTuple):
+    """Read a part of a table's export that the target's own service has written. Nothing is sent.
+
+    Attributes:
+        part: ``begin`` for the name of the object with the summary, below the export's folder; or
+            what `data` is: the ``summary``, whose value is an `Exported`; the list of ``files``, a
+            tuple of `ExportFile`; or whole lines of a file, the ``items``, a tuple of `Stored`.
+        data: the bytes, unpacked.
+    """
+
+    part: Literal["begin", "summary", "files", "items"]
+    data: bytes = b""
+    verb: Literal["read_export"] = "read_export"
+
+    def __repr__(self) -> str:
+        return masked(self, "part verb")
+
+
+class Exported(NamedTuple):
+    """What the summary of an export says.
+
+    Attributes:
+        id: of the export, by the service's own name.
+        time: of which all items are, in Unix seconds.
+        items: how many.
+        files: the name of the object that lists the files, below the export's folder.
+    """
+
+    id: str
+    time: float
+    items: int
+    files: str
+
+
+class ExportFile(NamedTuple):
+    """A file of an export.
+
+    Attributes:
+        name: of the object, below the export's folder; packed as gzip does.
+        items: how many lines it has.
+    """
+
+    name: str
+    items: int

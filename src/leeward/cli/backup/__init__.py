@@ -1,0 +1,1 @@
+"""What ``leeward backup`` shows."""

@@ -1,0 +1,105 @@
+"""OpenTelemetry: its API, loaded by whoever has switched it on, and every name that leeward uses.
+
+The names are those of the semantic conventions 1.44 for functions, messaging, CloudEvents and
+databases, some of which are still in development; they stand here alone. What the conventions have
+no name for begins with ``leeward.``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from leeward.errors import ConfigError
+
+SCOPE: Final = "leeward"
+"""The name of the tracer and of the meter."""
+
+CLOUD_PROVIDER: Final = "cloud.provider"
+CLOUD_REGION: Final = "cloud.region"
+ERROR: Final = "error.type"
+EVENT_TYPE: Final = "cloudevents.event_type"
+FAAS_COLD: Final = "faas.coldstart"
+FAAS_ID: Final = "faas.invocation_id"
+FAAS_INVOKED: Final = "faas.invoked_name"
+FAAS_NAME: Final = "faas.name"
+FAAS_TRIGGER: Final = "faas.trigger"
+MESSAGES: Final = "messaging.batch.message_count"
+MESSAGING_NAME: Final = "messaging.destination.name"
+MESSAGING_TYPE: Final = "messaging.operation.type"
+SERVICE: Final = "service.name"
+TABLE: Final = "db.collection.name"
+TABLE_OPERATION: Final = "db.operation.name"
+
+ATTEMPT: Final = "leeward.attempt"
+"""Which delivery of one message, event or call a run is for, where the platform counts."""
+ATTEMPTS: Final = "leeward.attempts"
+"""How many attempts a call of a client took."""
+BUCKET: Final = "leeward.bucket"
+CODE: Final = "leeward.code"
+"""The provider's error code."""
+DECISION: Final = "leeward.decision"
+"""What the router has decided, as the page on logging lists it."""
+OUTCOME: Final = "leeward.outcome"
+"""One of the eleven."""
+REASON: Final = "leeward.reason"
+"""The code of why a target was asked, or of why something was decided."""
+TARGET: Final = "leeward.target"
+VERB: Final = "leeward.verb"
+
+COLD_STARTS: Final = "faas.coldstarts"
+ERRORS: Final = "faas.errors"
+INVOCATIONS: Final = "faas.invocations"
+"""Those that went well."""
+INVOKE_SECONDS: Final = "faas.invoke_duration"
+CALL_SECONDS: Final = "leeward.client.duration"
+CALL_ATTEMPTS: Final = "leeward.client.attempts"
+DECISIONS: Final = "leeward.routing.decisions"
+
+
+class Api(NamedTuple):
+    """What is used of OpenTelemetry's API: its modules, and what leeward has made of them."""
+
+    trace: Any
+    metrics: Any
+    tracer: Any
+    meter: Any
+    propagator: Any
+
+    @property
+    def failed(self) -> Any:
+        """The status of a span that did not end well; without a text."""
+        return self.trace.Status(self.trace.StatusCode.ERROR)
+
+    def parent_of(self, traceparent: str | None) -> Any:
+        """Return the context that a ``traceparent`` leads to; None without one: the current one."""
+        return self.propagator.extract({"traceparent": traceparent}) if traceparent else None
+
+
+def load() -> Api:
+    """Load the API, with a tracer and a meter of the providers that the program has set.
+
+    Raises:
+        ConfigError: OpenTelemetry is not installed.
+    """
+    try:
+        from opentelemetry import metrics, trace
+        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+    except ImportError as error:
+        raise ConfigError(
+            'OpenTelemetry is not installed; pip install "leeward[otel]", and an SDK'
+        ) from error
+    return Api(
+        trace,
+        metrics,
+        trace.get_tracer(SCOPE),
+        metrics.get_meter(SCOPE),
+        TraceContextTextMapPropagator(),
+    )
+
+
+def traceparent_of(span: Any) -> str | None:
+    """Return a span as a ``traceparent``; None without an SDK, which makes no spans."""
+    context = span.get_span_context()
+    if not context.is_valid:
+        return None
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{int(context.trace_flags):02x}"

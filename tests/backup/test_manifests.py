@@ -1,0 +1,105 @@
+"""The manifest: what it says comes back, and a word that was changed is found."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from leeward.backup.lines import Damaged
+from leeward.backup.manifest import PER_ITEM, Manifest, Segment, read, segment_name, written
+from leeward.backup.sealing import Digests, Encryption, Sealing
+from leeward_contract_tests.rows import each_row
+
+KEY = bytes(range(32))
+TEXT = "ab" * 32
+SEGMENT = Segment(segment_name(0xAB, TEXT, ""), 2, 300, TEXT, 99, "cd" * 32)
+MANIFEST = Manifest(
+    id="20260131",
+    table="orders",
+    target="local",
+    key=("customer", "order"),
+    consistency=PER_ITEM,
+    started=1767225600.25,
+    ended=1767225601.0,
+    tool="leeward 0.1",
+    digest="ef" * 32,
+    items=2,
+    parent=None,
+    uploaded=1,
+    key_id=None,
+    segments=(SEGMENT,),
+)
+
+
+def _sealed(sealing: Sealing) -> Manifest:
+    return MANIFEST._replace(key_id=sealing.key_id)
+
+
+@pytest.mark.parametrize("sealing", [Digests(), Encryption(KEY)], ids=["digest", "key"])
+def test_a_manifest_comes_back(sealing: Sealing) -> None:
+    """Every field of it."""
+    manifest = _sealed(sealing)
+    assert read(written(manifest, sealing), sealing) == manifest
+    assert (manifest.text_bytes, manifest.stored_bytes, SEGMENT.bucket) == (300, 99, 0xAB)
+
+
+@pytest.mark.parametrize("sealing", [Digests(), Encryption(KEY)], ids=["digest", "key"])
+def test_any_changed_word_is_found(sealing: Sealing) -> None:
+    """Whoever changes a field, or a byte, without sealing it anew."""
+    data = written(_sealed(sealing), sealing)
+    document = json.loads(data)
+    for field in (*Manifest._fields, "format", "seal"):
+        changed = json.loads(data)
+        within = changed if field == "seal" else changed["body"]
+        within[field] = 7 if within[field] != 7 else 8
+        with pytest.raises(Damaged):
+            read(json.dumps(changed).encode(), sealing)
+    for wrong in (b"", b"{}", b"[]", data[:-1], json.dumps(document["body"]).encode()):
+        with pytest.raises(Damaged):
+            read(wrong, sealing)
+
+
+@each_row(
+    "change",
+    [
+        {"items": 3},
+        {"items": "2"},
+        {"segments": [SEGMENT._asdict()] * 2},
+        {"segments": [SEGMENT._asdict() | {"name": "segments/../../other"}]},
+        {"segments": [SEGMENT._asdict() | {"name": segment_name(0xAB, "00" * 32, "")}]},
+        {"segments": [SEGMENT._asdict() | {"items": -2}]},
+        {"segments": [SEGMENT._asdict() | {"stored": None}]},
+        {"segments": [SEGMENT._asdict() | {"more": 1}]},
+        {"segments": [7]},
+        {"key": []},
+        {"key": ["a", "b", "c"]},
+        {"key": 5},
+        {"digest": "short"},
+        {"consistency": "perfect"},
+        {"started": "yesterday"},
+        {"parent": 5},
+        {"table": ""},
+    ],
+)
+def test_a_seal_that_fits_does_not_make_nonsense_true(change: dict[str, Any]) -> None:
+    """Without a key anybody can seal; so nothing of it leads anywhere that it should not."""
+    sealing = Digests()
+    body = json.loads(written(MANIFEST, sealing))["body"] | change
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    forged = json.dumps({"body": body, "seal": sealing.seal(text)}).encode()
+    with pytest.raises(Damaged, match="it|its"):
+        read(forged, sealing)
+
+
+def test_the_wrong_key_is_named() -> None:
+    """And a key that is lacking, or one that is not needed."""
+    for mine, theirs in (
+        (Digests(), Encryption(KEY)),
+        (Encryption(KEY), Digests()),
+        (Encryption(KEY), Encryption(KEY[::-1])),
+    ):
+        data = written(_sealed(theirs), theirs)
+        with pytest.raises(Damaged, match="key"):
+            read(data, mine)

@@ -1,0 +1,106 @@
+"""Buckets, cuts and digests: decided by content alone."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leeward.backup import segments
+from leeward.backup.lines import Damaged
+from leeward.backup.segments import Draft, Multiset, bucket_of, drafts, lines_in, packed, unpacked
+
+
+def _rows(keys: Iterable[int], note: str = "") -> list[tuple[int, bytes, bytes]]:
+    made = [(b"%07d" % key, b"line %d %s" % (key, note.encode())) for key in keys]
+    return sorted((bucket_of(key), key, line) for key, line in made)
+
+
+def _cut(rows: list[tuple[int, bytes, bytes]]) -> list[Draft]:
+    return list(drafts(rows))
+
+
+@given(st.sets(st.integers(0, 10_000), max_size=300))
+def test_every_line_is_in_the_segment_of_its_bucket(keys: set[int]) -> None:
+    """Once, in order; no segment is empty, and none holds lines of two buckets."""
+    rows, made = _rows(keys), _cut(_rows(keys))
+    assert b"".join(each.text for each in made) == b"".join(line + b"\n" for *_, line in rows)
+    for draft in made:
+        held = lines_in(draft.text, draft.bucket, draft.items)
+        assert held
+        assert held == [line for bucket, _, line in rows if bucket == draft.bucket]
+
+
+def test_an_item_more_or_less_changes_one_segment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or two, where a cut is; also in a bucket that is cut: cuts do not wander."""
+    monkeypatch.setattr(segments, "LEAST_BYTES", 300)
+    monkeypatch.setattr(segments, "MOST_BYTES", 100_000)
+    rows = _rows(range(100_000))
+    before = {each.text for each in _cut(rows)}
+    assert len(before) > 300
+    for gone in (5, 77, 5000, 99_999):
+        after = {each.text for each in _cut(rows[:gone] + rows[gone + 1 :])}
+        assert 1 <= len(before - after) <= 3
+
+
+def test_a_segment_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no key cuts it, its size does."""
+    monkeypatch.setattr(segments, "LEAST_BYTES", 50)
+    monkeypatch.setattr(segments, "MOST_BYTES", 500)
+    made = _cut([(0, b"the same", b"x" * 20)] * 1000)
+    assert max(len(each.text) for each in made) <= 500 + 21
+    assert sum(each.items for each in made) == 1000
+
+
+@given(st.lists(st.binary(max_size=8)), st.randoms())
+def test_the_multiset_digest_knows_no_order(lines: list[bytes], random: st.DataObject) -> None:
+    """It knows how often each line is there."""
+    one, other, half = Multiset(), Multiset(), Multiset()
+    for line in lines:
+        one.add(line)
+    shuffled = list(lines)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    for line in shuffled[: len(lines) // 2]:
+        half.add(line)
+    for line in shuffled[len(lines) // 2 :]:
+        other.add(line)
+    other.join(half)
+    assert one == other
+    other.add(b"more")
+    assert one != other
+    assert len(one.digest) == 32
+
+
+def test_a_text_comes_back_from_what_is_packed() -> None:
+    """The same text gives the same bytes; other programs unpack them."""
+    text = b"line\n" * 1000
+    data = packed(text)
+    assert packed(text) == data
+    assert gzip.decompress(data) == text
+    assert unpacked(data, len(text)) == text
+
+
+@pytest.mark.parametrize("change", ["cut", "flip", "more", "size", "bomb", "none"])
+def test_what_was_not_packed_so_is_refused(change: str) -> None:
+    """No more is unpacked than there may be."""
+    text = b"line\n" * 1000
+    data = packed(text)
+    size = len(text)
+    match change:
+        case "cut":
+            data = data[:-4]
+        case "flip":
+            data = data[:-6] + bytes([data[-6] ^ 1]) + data[-5:]
+        case "more":
+            data += b"x"
+        case "size":
+            size += 1
+        case "bomb":
+            data = packed(text * 1000)
+        case _:
+            data = b""
+    with pytest.raises(Damaged):
+        unpacked(data, size)

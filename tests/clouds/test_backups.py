@@ -1,0 +1,103 @@
+"""A table of any provider goes to the bucket of any provider, and into any provider's table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from leeward import Client, Config, Promise
+from leeward.backup import Backups
+from leeward.backup.lines import kept_in
+from leeward.backup.tables import Table
+from leeward.config import TableConfig
+from leeward.config.model import BucketConfig
+from leeward_contract_tests.contracts.exact import NASTY_ITEMS, ODD_KEYS, exact
+from leeward_contract_tests.fixtures import BUCKET, ITEMS
+from tests.clouds.places import PLACES, Place
+
+CORPUS = {
+    key: {**item, "id": key}
+    for key, item in zip(ODD_KEYS, [*NASTY_ITEMS.values()] * 2, strict=False)
+}
+NAMES = [*PLACES]
+
+
+@pytest.fixture(scope="module")
+def client(place: Callable[[str], Place]) -> Iterator[Client]:
+    """Give a client of all four; each has a table and a bucket by its own name."""
+    drivers = {name: place(name).open() for name in NAMES}
+    tables = {
+        name: TableConfig(home=driver.target, names={driver.target: ITEMS})
+        for name, driver in drivers.items()
+    }
+    buckets = {
+        f"{name}-bucket": BucketConfig(home=driver.target, names={driver.target: BUCKET})
+        for name, driver in drivers.items()
+    }
+    config = Config(tables=tables, buckets=buckets)
+    with Client([*drivers.values()], config=config) as client:
+        yield client
+
+
+def _empty(client: Client, table: str) -> None:
+    for page in Table(client, table).pages():
+        for row in page.rows:
+            client.delete_data(table, kept_in(row.line).key[0])
+
+
+def test_every_pair_of_table_and_bucket(client: Client, tmp_path: Path) -> None:
+    """All sixteen backups hold the same, by their multiset digests, and each can be restored.
+
+    Each provider's table gets one from each provider's bucket, and each provider's items.
+    """
+    for name in NAMES:
+        _empty(client, name)
+        for item in CORPUS.values():
+            client.store_data(name, item)
+    made = {}
+    for table in NAMES:
+        for bucket in NAMES:
+            backups = Backups(client, table, f"{bucket}-bucket/backups", work=tmp_path)
+            backup = backups.create()
+            assert (backup.items, backup.uploaded) == (len(CORPUS), backup.segments)
+            assert backups.create().uploaded == 0
+            made[table, bucket] = backups
+    digests = {
+        each._folder.manifest(each._folder.find("latest"), each._sealing).digest
+        for each in made.values()
+    }
+    assert len(digests) == 1
+    for shift, into in enumerate(NAMES):
+        for number, table in enumerate(NAMES):
+            bucket = NAMES[(number + shift) % len(NAMES)]
+            _empty(client, into)
+            restored = made[table, bucket].restore(into=into)
+            assert (restored.promise, restored.why) == (Promise.VERIFIED, ""), (table, bucket, into)
+            assert restored.found == len(CORPUS)
+    for name in NAMES:
+        for key, item in CORPUS.items():
+            record = client.load_data(name, key)
+            assert record is not None
+            assert exact(record.item) == exact(item)
+
+
+def test_a_damaged_segment_is_named_wherever_it_is(client: Client, tmp_path: Path) -> None:
+    """A lost one too; and the limits of the table where it would go are those that count."""
+    for bucket in NAMES:
+        store = f"{bucket}-bucket"
+        backups = Backups(client, "local", f"{store}/damaged", work=tmp_path)
+        _empty(client, "local")
+        client.store_data("local", {"id": "a"})
+        client.store_data("local", {"id": "b"})
+        backups.create()
+        first, second = (
+            each.name for each in client.list_objects(store, "damaged/local/segments/").objects
+        )
+        client.put_object(store, first, b"something else")
+        client.delete_object(store, second)
+        for deep in (False, True):
+            found = backups.check(deep=deep).findings
+            assert any(first in each for each in found), bucket
+            assert any(f"{second}: it is lost" in each for each in found), bucket

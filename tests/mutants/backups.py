@@ -1,0 +1,84 @@
+"""Faults of backups: what is uploaded, checked, restored, promised and pruned."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.mutants.mutant import Mutant
+
+BACKUP: Final = "src/leeward/backup"
+TESTS: Final = "tests/backup"
+
+MUTANTS: Final = (
+    Mutant(
+        "everything is uploaded each time",
+        f"{BACKUP}/create.py",
+        "    if name in before:\n        return before[name]\n",
+        "",
+        f"{TESTS}/test_backups.py"
+        "::test_a_backup_uploads_exactly_the_segments_in_which_an_item_changed",
+    ),
+    Mutant(
+        "a backup does not wait for a prune",
+        f"{BACKUP}/create.py",
+        "        wait_for_prunes(run.folder, wanted.keys(), run.source.table.clock)\n",
+        "",
+        f"{TESTS}/test_prunes.py::test_a_backup_that_is_made_during_a_prune_is_whole",
+    ),
+    Mutant(
+        "a prune does not look for backups that have come since",
+        f"{BACKUP}/prune.py",
+        "dead = dead - _of_new_ones(folder, sealing, known)",
+        "dead = dead - set()",
+        f"{TESTS}/test_prunes.py::test_a_backup_that_is_made_during_a_prune_is_whole",
+    ),
+    Mutant(
+        "a check that is not deep passes for one that is",
+        f"{BACKUP}/check.py",
+        "    found = _deeply(folder, sealing, manifest, look) if deep else",
+        "    found = _listed(folder, manifest, look) if deep else",
+        f"{TESTS}/test_backups.py::test_a_segment_that_is_damaged_or_lost_is_named",
+    ),
+    Mutant(
+        "a restore promises without having looked",
+        f"{BACKUP}/restore.py",
+        "    if lasting != Multiset(done.lasting[1], done.lasting[0]):\n",
+        "    if False:\n",
+        f"{TESTS}/test_backups.py::test_a_table_with_items_is_not_restored_into",
+    ),
+    Mutant(
+        "a restore that goes on looks for an empty table",
+        f"{BACKUP}/restore.py",
+        "            work.note({_CHECKED: True})\n",
+        "",
+        f"{TESTS}/test_crashes.py::test_a_restore_that_was_killed_is_gone_on_with",
+    ),
+    Mutant(
+        "the cursor is kept without the lines before it",
+        f"{BACKUP}/create.py",
+        "        run.work.note({_STATE: scanned._asdict()}, rows)\n",
+        "        run.work.note({_STATE: scanned._asdict()})\n        run.work.note({}, rows)\n",
+        f"{TESTS}/test_crashes.py::test_a_backup_that_was_killed_is_gone_on_with",
+    ),
+    Mutant(
+        "segments are cut by their size alone",
+        f"{BACKUP}/segments.py",
+        "(size >= MOST_BYTES or sha256(key).digest()[1] < _CUTS)",
+        "size >= LEAST_BYTES",
+        f"{TESTS}/test_segments.py::test_an_item_more_or_less_changes_one_segment",
+    ),
+    Mutant(
+        "names of encrypted segments show who keeps the same",
+        f"{BACKUP}/sealing.py",
+        '        return hmac_of(self._names, digest, "sha256").hex()',
+        "        return digest.hex()",
+        f"{TESTS}/test_backups.py::test_only_the_key_opens_an_encrypted_backup",
+    ),
+    Mutant(
+        "a manifest is believed without its seal",
+        f"{BACKUP}/manifest.py",
+        '    if not is_sealed(sealing, json_text.encode(body), document.get("seal")):',
+        "    if False:",
+        f"{TESTS}/test_manifests.py::test_any_changed_word_is_found",
+    ),
+)

@@ -1,0 +1,72 @@
+"""Faults in packages of an app, and in their templates."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.mutants.mutant import Mutant
+
+_PARTS: Final = "tests/packages/test_parts.py"
+_SAM: Final = "tests/packages/test_sam.py"
+_TERRAFORM: Final = "tests/packages/test_terraform.py"
+_AWS: Final = "adapters/aws/src/leeward_aws/deploy/template.py"
+_GOOGLE: Final = "adapters/google/src/leeward_google/deploy"
+
+MUTANTS: Final = (
+    Mutant(
+        "a wheel for a newer glibc is taken",
+        "src/leeward/packaging/wheels.py",
+        "return needs is not None and needs <= glibc",
+        "return needs is not None",
+        f"{_PARTS}::test_a_wheel_loads_where_its_tags_say",
+    ),
+    Mutant(
+        "a zip has the order of the disk",
+        "src/leeward/packaging/archive.py",
+        "for name in sorted(files):",
+        "for name in files:",
+        f"{_PARTS}::test_a_zip_has_the_same_bytes_whenever_and_in_whatever_order",
+    ),
+    Mutant(
+        "what was built on this machine is shipped",
+        "src/leeward/packaging/build.py",
+        "if not any(loads(each, *goal) for each in tags):",
+        "if not tags:",
+        f"{_PARTS}::test_what_was_installed_is_looked_at_once_more",
+    ),
+    Mutant(
+        "failed messages are taken for done on AWS",
+        _AWS,
+        '"FunctionResponseTypes": ["ReportBatchItemFailures"],',
+        "",
+        f"{_SAM}::test_on_aws_failed_messages_are_not_taken_for_done",
+    ),
+    Mutant(
+        "a role on AWS names every table",
+        "adapters/aws/src/leeward_aws/deploy/roles.py",
+        'named("dynamodb", "table/", each)',
+        'named("dynamodb", "table/", "*")',
+        f"{_SAM}::test_on_aws_a_role_names_what_it_may_touch",
+    ),
+    Mutant(
+        "a dead letter on Google is kept nowhere",
+        f"{_GOOGLE}/template.py",
+        "    _kept(made, dead.name, letters)\n",
+        "",
+        f"{_TERRAFORM}::test_on_google_each_handler_is_pushed_to_and_its_dead_letters_are_kept",
+    ),
+    Mutant(
+        "tables on Google are those of every database",
+        f"{_GOOGLE}/roles.py",
+        'resource.name == "{resource}"',
+        'resource.name != ""',
+        f"{_TERRAFORM}::test_on_google_an_account_has_roles_for_what_is_named_alone",
+    ),
+    Mutant(
+        "a message on Azure has all of its attempts in a second",
+        "adapters/azure/src/leeward_azure/deploy/host.py",
+        'WAIT: Final = "00:00:10"',
+        'WAIT: Final = "00:00:00"',
+        f"{_TERRAFORM}::test_on_azure_the_app_has_one_identity_and_no_key",
+    ),
+)

@@ -1,0 +1,119 @@
+"""What `leeward package` is asked for, and finds in a folder; wrong requests say what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from leeward.cli.app import app
+from leeward.cli.package.wanted import Request, wanted
+from leeward.errors import ConfigError
+from leeward.packaging.recipe import Entry
+from leeward.packaging.uv import Source
+from leeward_contract_tests.rows import each_row
+
+SHOP = "from leeward import App\n\napp = App('shop')\n"
+ENTRY = "from shop import app as mine\nmain = mine.handler('google', target='x')\n"
+
+
+def folder(at: Path, **texts: str) -> Path:
+    """Write files of Python, or of what their names say, into a new folder."""
+    at.mkdir(mode=0o755)
+    for name, text in texts.items():
+        stem, _, extension = name.partition("__")
+        (at / f"{stem}.{extension or 'py'}").write_text(text)
+    return at
+
+
+def asked(source: Path, target: str = "google", app: str | None = None) -> Request:
+    """Ask for a package as the command does that is given nothing else."""
+    out = source / "build"
+    return Request(app, target, "3.13", "x86_64", source, out, None, (), Source())
+
+
+def test_the_entry_file_of_the_target_says_where_the_app_is(tmp_path: Path) -> None:
+    """Those of other clouds stay behind; without one, the one app that there is is taken."""
+    shop = folder(tmp_path / "a", shop=SHOP, main=ENTRY, other=SHOP)
+    wish, origin = wanted(asked(shop))
+    assert wish.entry == Entry("shop", "app", {"target": "x"})
+    assert (wish.app.name, list(origin.files)) == ("shop", ["main.py", "other.py", "shop.py"])
+    wish, origin = wanted(asked(shop, "aws", "other:app"))
+    assert (wish.entry, list(origin.files)) == (Entry("other", "app"), ["other.py", "shop.py"])
+    (shop / "other.py").unlink()
+    assert wanted(asked(shop, "aws"))[0].entry == Entry("shop", "app")
+
+
+def test_what_the_app_requires_is_found(tmp_path: Path) -> None:
+    """In the list beside it; else in its project; an option wins."""
+    shop = folder(tmp_path / "a", shop=SHOP, pyproject__toml="", own__txt="")
+    assert wanted(asked(shop))[1].requires == (shop / "pyproject.toml",)
+    (shop / "requirements.txt").write_text("")
+    assert wanted(asked(shop))[1].requires == (shop / "requirements.txt",)
+    other = asked(shop)._replace(requirements=shop / "own.txt")
+    assert wanted(other)[1].requires == (shop / "own.txt",)
+
+
+def test_leeward_toml_names_what_the_apps_calls_need(tmp_path: Path) -> None:
+    """By the target's own names, with the target's own settings."""
+    text = """
+    cloud_provider = "google:europe-west1,aws"
+    [targets.google]
+    database = "main"
+    [functions.charge.names]
+    google = "bank"
+    "aws:us-east-1" = "bank-us"
+    [buses.orders]
+    [tables.stock.names]
+    aws = "stock-table"
+    [buckets.scans]
+    """
+    shop = folder(tmp_path / "a", shop=SHOP, leeward__toml=text)
+    found = wanted(asked(shop))[0].declared
+    assert found.functions == {"charge": "bank"}
+    assert (found.buses, found.tables) == ({"orders": "orders"}, {"stock": "stock"})
+    assert (found.buckets, found.settings) == ({"scans": "scans"}, {"database": "main"})
+    assert found.ordered
+    aws = wanted(asked(shop, "aws"))[0].declared
+    assert (aws.functions, aws.tables) == ({"charge": "bank-us"}, {"stock": "stock-table"})
+
+
+@each_row(
+    "change, message",
+    [
+        ({"arch": "i386"}, "--arch is 'i386'; known: x86_64, arm64"),
+        ({"folder": Path("/nowhere")}, "--source names /nowhere, which is not a folder"),
+        ({"requirements": Path("no.txt")}, "--requirements names no.txt, which is not a file"),
+        ({"app": "shop"}, "the app is 'shop'; name it as MODULE:NAME"),
+        ({"app": "shop:other"}, "shop:other is not an App"),
+    ],
+)
+def test_a_wrong_request_says_what_to_do(
+    change: dict[str, object], message: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Before anything is resolved or written."""
+    shop = folder(tmp_path_factory.mktemp("x") / "a", shop=SHOP)
+    with pytest.raises(ConfigError, match=message):
+        wanted(asked(shop)._replace(**change))  # type: ignore[arg-type]
+    assert not (shop / "build").exists()
+
+
+def test_the_command_refuses_before_it_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program of an entry file's name; a folder that is something else; the hardened mode."""
+    monkeypatch.chdir(folder(tmp_path / "a", shop=SHOP, main="print('a program')\n"))
+    for words, message in (
+        ("--target google", "main.py is what the platform loads, and yours does not call handler"),
+        ("--target nimbus", "no installed adapter has a runtime 'nimbus'"),
+        ("--target aws --no-trust-env", "run it without --no-trust-env"),
+        ("--target aws --python 3.9", "--python may be 3.11"),
+    ):
+        ran = CliRunner().invoke(app, ["package", *words.split()])
+        assert (ran.exit_code, message in ran.stderr) == (2, True), ran.stderr
+    Path("build/aws").mkdir(parents=True)
+    Path("build/aws/precious").touch()
+    ran = CliRunner().invoke(app, ["package", "--target", "aws"])
+    assert "is not a package that was made here; name another --out" in ran.stderr
+    assert Path("build/aws/precious").exists()
