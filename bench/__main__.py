@@ -11,7 +11,10 @@ from rich.console import Console
 from bench import report
 from bench.figures import QUICK_ROUNDS, ROUNDS, Figure
 
-PARTS = ("router", "aws", "azure", "google", "clouds", "idempotency", "local", "backup")
+PARTS = (
+    *("router", "aws", "azure", "google", "clouds"),
+    *("idempotency", "handlers", "local", "backup", "workflow"),
+)
 """Modules here with a function `measure`, each imported when its turn comes."""
 
 

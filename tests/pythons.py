@@ -31,6 +31,8 @@ FAST: Final = (
     "tests/cli",
     "tests/contract/test_local.py",
     "tests/contract/test_router.py",
+    "tests/packages/test_parts.py",
+    "tests/packages/test_requests.py",
     "tests/google/test_functions.py",
     "tests/google/test_settings.py",
     "tests/security/test_endpoints.py",

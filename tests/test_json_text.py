@@ -90,6 +90,44 @@ REFUSED = [
 ]  # fmt: skip
 
 
+BLANKS = st.sampled_from(["", "", " ", "\n"])
+SCALARS = st.sampled_from(
+    [
+        "1",
+        "-1.5",
+        "1e5",
+        "1e400",
+        "-1e999",
+        '"a"',
+        '"a:b"',
+        '"{"',
+        '"\\":"',
+        "true",
+        "null",
+        "NaN",
+        "{}",
+    ]
+)
+PAIRS = st.tuples(st.sampled_from(["a", "b", "a:", "c"]), BLANKS, BLANKS, SCALARS, BLANKS)
+
+
+@given(st.lists(PAIRS, max_size=4), BLANKS)
+def test_a_plain_object_is_read_as_any_other(
+    pairs: list[tuple[str, str, str, str, str]], blank: str
+) -> None:
+    """A name that is there twice, a number that no float holds: found however they are spelt."""
+    inner = ",".join(f'"{name}"{a}:{b}{value}{c}' for name, a, b, value, c in pairs)
+    text = f"{{{inner}}}{blank}"
+    inside = f"[{text}]"  # which is no plain object
+    try:
+        expected: Any = decode(inside)
+    except Undecodable:
+        with pytest.raises(Undecodable):
+            decode(text)
+        return
+    assert [decode(text)] == expected
+
+
 @each_row("body, told", REFUSED)
 @pytest.mark.parametrize("exact", [True, False])
 @pytest.mark.threat("S14")

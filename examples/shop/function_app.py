@@ -1,3 +1,3 @@
-from shop import app as shop_app
+from ordering import app as shop_app
 
 function_app = shop_app.handler("azure", dead_letters={"orders": "orders-dead"})

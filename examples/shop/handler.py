@@ -1,3 +1,3 @@
-from shop import app
+from ordering import app
 
 lambda_handler = app.handler("aws", dead_letters={"orders": "orders-dead"})

@@ -1,3 +1,3 @@
-from shop import app
+from ordering import app
 
 main = app.handler("google", dead_letters={"orders": "orders-dead"})

@@ -72,14 +72,14 @@ def create_order(order: Order, context: Context) -> None:
         cloud().store_data("orders", item, if_absent=True)
     except Conflict:
         context.logger.info("the order was created before")
-    _change("timers", "open", lambda timers: {**timers, order.id: datetime.now(UTC) + PATIENCE})
+    change("timers", "open", lambda timers: {**timers, order.id: datetime.now(UTC) + PATIENCE})
     _tell("order.created", order.id)
 
 
 @app.on_event("orders", "order.created", timeout=60, retries=1)
 def take_payment(event: Event, context: Context) -> None:
     """Charge an order, once, however often this runs."""
-    order = _order(event.data["id"])
+    order = order_of(event.data["id"])
     payment = {"order": order["id"], "total": str(order["total"])}
     cloud().invoke("charge", payment, effect="keyed", idempotency_key=order["id"])
     _advance(order["id"], "created", "paid")
@@ -89,20 +89,20 @@ def take_payment(event: Event, context: Context) -> None:
 @app.on_event("orders", "order.paid", timeout=30, retries=3)
 def update_stock(event: Event) -> None:
     """Take the pieces of an order out of the stock; the stock notes for which orders it has."""
-    order = _order(event.data["id"])
+    order = order_of(event.data["id"])
     for line in order["lines"]:
-        _change("stock", line["sku"], lambda taken, n=line["qty"]: {**taken, order["id"]: n})
+        change("stock", line["sku"], lambda taken, n=line["qty"]: {**taken, order["id"]: n})
     _tell("stock.updated", order["id"])
 
 
 @app.on_event("orders", "stock.updated", timeout=15, retries=2)
 def notify(event: Event) -> None:
     """Notify the customer; one notification for each order."""
-    order = _order(event.data["id"])
+    order = order_of(event.data["id"])
     text = f"{order['customer']}: order {order['id']} over {order['total']} is on its way"
     cloud().store_data("notifications", {"id": order["id"], "text": text})
     _advance(order["id"], "paid", "done")
-    _change("timers", "open", lambda timers: {k: v for k, v in timers.items() if k != order["id"]})
+    change("timers", "open", lambda timers: {k: v for k, v in timers.items() if k != order["id"]})
 
 
 @app.on_schedule("*/5 * * * *", timeout=60)
@@ -121,14 +121,14 @@ def charge(payment: dict[str, str], context: Context) -> dict[str, str]:
     if payment["total"] == "0":
         raise Problem("nothing to charge", status=422, reason="no_amount")
     # A bank would be called here, after `context.effect()`; its own writes leeward sees by itself.
-    _change("charges", payment["order"], lambda taken: {**taken, context.call_id: payment["total"]})
+    change("charges", payment["order"], lambda taken: {**taken, context.call_id: payment["total"]})
     return {"charged": payment["total"]}
 
 
 @app.function(effect="read_only", timeout=10)
 def get_order(query: dict[str, str]) -> dict[str, Any]:
     """Return an order, what was charged for it, and what its customer was told."""
-    order = _order(query["id"])
+    order = order_of(query["id"])
     charged = cloud().load_data("charges", order["id"])
     amounts = [Decimal(each) for each in charged.item["notes"].values()] if charged else []
     told = cloud().load_data("notifications", order["id"])
@@ -148,7 +148,8 @@ def get_stock(query: dict[str, str]) -> dict[str, int]:
     return dict(record.item["notes"]) if record else {}
 
 
-def _order(id: str) -> dict[str, Any]:
+def order_of(id: str) -> dict[str, Any]:
+    """Return an order as it is kept."""
     record = cloud().load_data("orders", id)
     if record is None:
         raise Problem("there is no such order", status=404, reason="no_order")
@@ -164,7 +165,7 @@ def _advance(id: str, before: str, after: str) -> bool:
     return True
 
 
-def _change(table: str, id: str, change: Any) -> None:
+def change(table: str, id: str, change: Any) -> None:
     """Change the notes of an item, whoever else does so at the same time."""
     while True:
         record = cloud().load_data(table, id)

@@ -85,7 +85,7 @@ def test_on_azure(tmp_path: Path) -> None:
     except NotInstalled:
         pytest.skip("Microsoft's own worker needs Python 3.13")
     with FunctionsWorker(code(tmp_path, "azure"), {}, runtime=True) as worker:
-        (function,) = worker.functions()
+        function, _ = worker.functions()  # beside it, the one for health
         worker.by_queue(function, b"{}", {"Id": "m", "DequeueCount": "1"}, trace=TRACE)
         first, _ = lines_of(worker.log())
     assert (first["operation_Id"], first["InvocationId"]) == (

@@ -8,6 +8,7 @@ from itertools import count
 from typing import Any
 
 from leeward.adapter import Call, Capability, Driver, Enqueue, Invoke, Publish, Result
+from leeward.adapter.looking import FUNCTION, Look, Seen
 from leeward.errors import ConfigError, Outcome, Unsupported
 from leeward.testing import FaultyDriver
 from leeward.values import Event
@@ -15,8 +16,10 @@ from leeward_contract_tests import (
     EnqueueContract,
     InvokeContract,
     LifecycleContract,
+    LookContract,
     PublishContract,
 )
+from leeward_contract_tests.contracts.calls import invoke
 from tests.contract.cases import breaks
 
 
@@ -249,3 +252,35 @@ class MixesThreadsUp(FaultyDriver):
         self._result = super().perform(call, timeout)
         time.sleep(0.001)
         return self._result
+
+
+@breaks(LookContract, "test_what_is_absent_is_not_seen")
+class SeesWhatIsNotThere(FaultyDriver):
+    def look(self, look: Look, timeout: float) -> Result[Any]:
+        return Result.ok(Seen())
+
+
+@breaks(LookContract, "test_what_is_there_is_seen")
+class LooksByCalling(FaultyDriver):
+    """Calls what it is to look for, which changes something, and may fail."""
+
+    def look(self, look: Look, timeout: float) -> Result[Any]:
+        if look.verb != FUNCTION:
+            return super().look(look, timeout)
+        result = super().perform(invoke(look.name, None), timeout)
+        return Result.ok(Seen()) if result.outcome is Outcome.OK else result
+
+
+@breaks(LookContract, "test_what_is_there_is_seen")
+class GivesNoReason(FaultyDriver):
+    """Says that nobody can tell, and not why."""
+
+    def look(self, look: Look, timeout: float) -> Result[Any]:
+        return Result.ok(Seen(None))
+
+
+@breaks(LookContract, "test_the_probe_answers")
+class DeclaresAProbeThatIsNotThere(FaultyDriver):
+    def __init__(self, driver: Driver) -> None:
+        super().__init__(driver)
+        self.probe_fidelity = "data_plane"

@@ -55,7 +55,8 @@ def settings(folder: Path) -> dict[str, str]:
 
 def code(folder: Path, provider: str) -> Path:
     """Write what is deployed: the app, and the entry file of the example as it is."""
-    made = deploy(folder / "code", provider, {"shop.py": (SHOP / "shop.py").read_text()}, "shop")
+    modules = {name: (SHOP / name).read_text() for name in ("shop.py", "ordering.py")}
+    made = deploy(folder / "code", provider, modules, "ordering")
     for name in ("handler.py", "function_app.py", "main.py"):
         text = (SHOP / name).read_text()
         assert len([line for line in text.splitlines() if line]) <= 3

@@ -7,7 +7,8 @@ from typing import Final
 from tests.mutants.mutant import Mutant
 
 _PARTS: Final = "tests/packages/test_parts.py"
-_TEMPLATES: Final = "tests/packages/test_templates.py"
+_SAM: Final = "tests/packages/test_sam.py"
+_TERRAFORM: Final = "tests/packages/test_terraform.py"
 _AWS: Final = "adapters/aws/src/leeward_aws/deploy/template.py"
 _GOOGLE: Final = "adapters/google/src/leeward_google/deploy"
 
@@ -38,34 +39,34 @@ MUTANTS: Final = (
         _AWS,
         '"FunctionResponseTypes": ["ReportBatchItemFailures"],',
         "",
-        f"{_TEMPLATES}::test_on_aws_failed_messages_are_not_taken_for_done",
+        f"{_SAM}::test_on_aws_failed_messages_are_not_taken_for_done",
     ),
     Mutant(
         "a role on AWS names every table",
         "adapters/aws/src/leeward_aws/deploy/roles.py",
-        'f"table/{each}") for each in _own(declared.tables)',
-        'f"table/*") for each in _own(declared.tables)',
-        f"{_TEMPLATES}::test_on_aws_a_role_names_what_it_may_touch",
+        'named("dynamodb", "table/", each)',
+        'named("dynamodb", "table/", "*")',
+        f"{_SAM}::test_on_aws_a_role_names_what_it_may_touch",
     ),
     Mutant(
         "a dead letter on Google is kept nowhere",
         f"{_GOOGLE}/template.py",
         "    _kept(made, dead.name, letters)\n",
         "",
-        f"{_TEMPLATES}::test_on_google_each_handler_is_pushed_to_and_its_dead_letters_are_kept",
+        f"{_TERRAFORM}::test_on_google_each_handler_is_pushed_to_and_its_dead_letters_are_kept",
     ),
     Mutant(
         "tables on Google are those of every database",
         f"{_GOOGLE}/roles.py",
         'resource.name == "{resource}"',
         'resource.name != ""',
-        f"{_TEMPLATES}::test_on_google_an_account_has_roles_for_what_is_named_alone",
+        f"{_TERRAFORM}::test_on_google_an_account_has_roles_for_what_is_named_alone",
     ),
     Mutant(
         "a message on Azure has all of its attempts in a second",
         "adapters/azure/src/leeward_azure/deploy/host.py",
         'WAIT: Final = "00:00:10"',
         'WAIT: Final = "00:00:00"',
-        f"{_TEMPLATES}::test_on_azure_the_app_has_one_identity_and_no_key",
+        f"{_TERRAFORM}::test_on_azure_the_app_has_one_identity_and_no_key",
     ),
 )

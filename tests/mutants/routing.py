@@ -37,7 +37,7 @@ TESTS: Final = (
     *("test_budgets.py", "test_by_hand.py", "test_sharing.py", "test_call.py"),
     *("test_execution.py", "test_keys.py", "test_readback.py", "test_batches.py", "test_select.py"),
     *("test_results.py", "test_failover.py", "test_policy.py", "test_beside.py"),
-    *("test_runners.py", "test_heartbeat.py"),
+    *("test_runners.py", "test_heartbeat.py", "test_silence.py"),
 )
 
 IMPORTED: Final = "ignore::pytest.PytestAssertRewriteWarning"

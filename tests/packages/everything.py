@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from leeward import App, Event
-from leeward.packaging.recipe import Declared, Entry, Wish
+from leeward.app.runtimes import runtime_of
+from leeward.packaging.recipe import Declared, Entry, Recipe, Wish
 
 DECLARED = Declared(
     functions={"charge": "bank-charge", "make": "make-it"},
@@ -51,3 +53,18 @@ def wish(options: Mapping[str, Any] | None = None, declared: Declared = DECLARED
     dead = {"parcels": "parcels-gone", "remember": "memories"}
     chosen = {"dead_letters": dead, **(options or {})}
     return Wish(app(), Entry("shop", "app", chosen), "3.13", "x86_64", {}, declared)
+
+
+def document(target: str, asked: Wish | None = None) -> dict[str, Any]:
+    """Give the template of the app with everything, or of a wish."""
+    recipe: Recipe = runtime_of(target, "leeward.packagers")(asked or wish())
+    assert recipe.template is not None
+    found: dict[str, Any] = json.loads(recipe.template().text)
+    return found
+
+
+def notes(target: str) -> str:
+    """Give what the template of the app with everything says of itself."""
+    recipe: Recipe = runtime_of(target, "leeward.packagers")(wish())
+    assert recipe.template is not None
+    return "\n".join(recipe.template().notes)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
+from types import ModuleType
 from zipfile import ZipFile
 
 import pytest
@@ -215,19 +216,26 @@ def test_a_package_that_is_too_large_is_refused_with_the_limits_source(tmp_path:
     assert check_sizes({"folder": 1000}, [hard], []) == ()
 
 
-def test_the_app_of_a_folder_is_loaded_and_forgotten(tmp_path: Path) -> None:
-    """Two folders may have modules of one name; what is wrong is told without its text."""
+def test_the_app_of_a_folder_is_loaded_and_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several folders may have modules of one name; what is wrong is told without its text."""
+    other = ModuleType("shop")
+    monkeypatch.setitem(sys.modules, "shop", other)
     for name in ("one", "two"):
         text = f"from leeward import App\napp = App('{name}')\nx = 1\n"
         files(tmp_path / name, {"shop.py": text})
         assert loaded(tmp_path / name, Entry("shop", "app")).name == name
-        assert "shop" not in sys.modules
+        assert sys.modules["shop"] is other
     with pytest.raises(ConfigError, match="shop:x is not an App"):
         loaded(tmp_path / "one", Entry("shop", "x"))
     files(tmp_path / "bad", {"shop.py": "raise ValueError('canary')"})
     with pytest.raises(ConfigError, match=r"cannot be imported \(ValueError\)") as caught:
         loaded(tmp_path / "bad", Entry("shop", "app"))
     assert "canary" not in str(caught.value)
+    files(tmp_path / "needy", {"shop.py": "import no_such_thing"})
+    with pytest.raises(ConfigError, match=r"\(ModuleNotFoundError: no module 'no_such_thing'\)"):
+        loaded(tmp_path / "needy", Entry("shop", "app"))
     (tmp_path / "one").chmod(0o777)
     with pytest.raises(ConfigError, match="may be written by others"):
         loaded(tmp_path / "one", Entry("shop", "app"))

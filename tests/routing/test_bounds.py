@@ -122,7 +122,7 @@ def test_what_is_slow_takes_longer_than_the_bound() -> None:
 
 
 def test_a_score_trips_at_its_bound() -> None:
-    """Not only beyond it; and either of the two."""
+    """Not only beyond it; and any of the three."""
     circuit = Circuit("a", "invoke", "f", None, EXACT)
     circuit.failed = EXACT.trip_score
     assert circuit.has_tripped(EXACT)
@@ -130,22 +130,28 @@ def test_a_score_trips_at_its_bound() -> None:
     assert circuit.has_tripped(EXACT)
     circuit.slow = EXACT.trip_score - TINY
     assert not circuit.has_tripped(EXACT)
+    circuit.faint = EXACT.faint_score
+    assert circuit.has_tripped(EXACT)
+    circuit.faint -= TINY
+    assert not circuit.has_tripped(EXACT)
 
 
 def test_scores_fade_by_half_in_a_half_life() -> None:
     """Time that runs backwards fades nothing."""
     circuit = Circuit("a", "invoke", "f", None, EXACT)
-    circuit.failed = circuit.slow = 8.0
+    circuit.failed = circuit.slow = circuit.faint = 8.0
     circuit.weigh(EXACT, Weights.of(EXACT), 120.0)
-    assert (circuit.failed, circuit.slow) == (4.0, 4.0)
+    assert (circuit.failed, circuit.slow, circuit.faint) == (4.0, 4.0, 4.0)
     circuit.weigh(EXACT, Weights.of(EXACT), 60.0)
-    assert (circuit.failed, circuit.slow) == (4.0, 4.0)
+    assert (circuit.failed, circuit.slow, circuit.faint) == (4.0, 4.0, 4.0)
     weights = Weights.of(EXACT)
-    assert weights == pytest.approx((2.526, -0.268, 2.485, -0.865), abs=0.001)
+    assert weights == pytest.approx((2.526, -0.268, 2.485, -0.865, 1.609, -0.085), abs=0.001)
     circuit.weigh(EXACT, weights, 60.0, failed=False, slow=True)
     assert (circuit.failed, circuit.slow) == (4.0 + weights.success, 4.0 + weights.slow)
+    assert circuit.faint == 4.0 + weights.faint_success
     circuit.weigh(EXACT, weights, 60.0, failed=True, slow=False)
     assert circuit.streak == 1
+    assert circuit.faint == 4.0 + weights.faint_success + weights.faint_failure
 
 
 def test_a_fifth_of_failures_is_borne_in_a_stage() -> None:

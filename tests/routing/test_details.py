@@ -181,17 +181,17 @@ def test_all_holds_are_cut_when_the_last_one_opens() -> None:
 
 
 def test_what_the_effects_allow() -> None:
-    """The same target, other targets, the first one only, a read-back."""
+    """The same target, other targets, the first one only, a read-back, an early end."""
     keyed = HARMLESS._replace(effect=Effect.KEYED)
     expected = {
-        UNSAFE: (False, False, False, False),
-        HARMLESS: (True, True, False, False),
-        keyed: (True, False, True, False),
-        keyed._replace(shared_dedup=True): (True, True, False, False),
+        UNSAFE: (False, False, False, False, False),
+        HARMLESS: (True, True, False, False, True),
+        keyed: (True, False, True, False, False),
+        keyed._replace(shared_dedup=True): (True, True, False, False, False),
     }
     assert {call: tuple(rules_of(call)) for call in expected} == expected
     store = Store("t", Key(("id",), ("1",)), {}, "w", 0.0)
-    assert tuple(rules_of(store)) == (True, False, False, True)
+    assert tuple(rules_of(store)) == (True, False, False, True, False)
 
 
 def test_holds_are_cut_with_jitter() -> None:

@@ -6,11 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from leeward.adapter import Invoke
 from leeward.errors import Outcome
 from leeward.routing.by_hand import isolate
 from leeward.routing.circuit import Circuit, State, Weights
-from leeward.routing.evidence import Answered, probe_passed, weigh_failure
+from leeward.routing.evidence import Answered, weigh_failure
 from leeward.routing.policy import DEFAULT
+from leeward.routing.transitions import probe_passed
 from tests.routing.health_kit import (
     HARMLESS,
     OTHER,
@@ -26,6 +28,11 @@ from tests.routing.health_kit import (
 # Scores.
 
 
+def numbered(number: int) -> Invoke:
+    """Return a call whose payload is like no other's, so that it counts."""
+    return HARMLESS._replace(payload=b"%d" % number)
+
+
 def test_five_failures_in_a_row_open_a_circuit() -> None:
     """Refused connections open the whole verb; the calls go to the next target meanwhile."""
     world = World()
@@ -35,6 +42,24 @@ def test_five_failures_in_a_row_open_a_circuit() -> None:
     assert world.sent.count("a") == 5, "two at a call until the score is reached, then none"
     assert world.state("a") is State.OPEN
     assert world.told().count("opened") == 1
+
+
+def test_few_failures_that_go_on_open_a_circuit_too() -> None:
+    """Every tenth call fails: the first score forgets each, the second one does not."""
+    world = World()
+    scores = []
+    for number in range(400):
+        if world.health.unclosed:
+            break
+        answered = Answered(attempt("a"), world.now, world.now + 0.05)
+        if number % 10:
+            world.health.succeeded(answered.command, answered.began, answered.now)
+        else:
+            fail(world.health, "a", Outcome.AMBIGUOUS, world.now, call=numbered(number))
+        scores.append(world.health.add("a", HARMLESS).failed)
+        world.now += 0.05
+    assert max(scores) < DEFAULT.trip_score
+    assert 200 < len(scores) < 400
 
 
 def test_one_broken_function_does_not_take_its_neighbours_away() -> None:
@@ -197,7 +222,8 @@ def test_a_score_is_never_negative_and_always_bounded(
         assert 0 <= circuit.failed <= 2 * DEFAULT.trip_score
         if failed is None:
             assert circuit.failed <= before
-        assert circuit.uneasy is bool(circuit.failed or circuit.slow or circuit.streak)
+        assert 0 <= circuit.faint <= 2 * DEFAULT.faint_score
+        assert circuit.uneasy is any((circuit.failed, circuit.faint, circuit.slow, circuit.streak))
 
 
 # Corners of the evidence.

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from leeward import Client, Config, FunctionError, OutcomeUnknown
-from leeward.adapter import FunctionFault, Invoke, Result
+from leeward.adapter import FunctionFault, Invoke, Key, Load, Result
 from leeward.config import FunctionConfig
 from leeward.errors import Outcome
 from leeward.routing.call import Core, Pause
@@ -176,6 +176,32 @@ def test_a_function_that_says_what_was_declared_changes_nothing() -> None:
         client.invoke("f", 1, effect="idempotent")
         assert client.invoke("f", 1).value is None
     assert len(a.calls) == 6
+
+
+def test_other_calls_are_what_they_are() -> None:
+    """Whatever a function of their name has said."""
+    health = Health(Targets(("a",), home="a"), lambda: 0.5)
+    note(health, "a", ONE, "none")
+    load, idempotent = Load("f", Key(("id",), ("1",))), ONE._replace(effect=Effect.IDEMPOTENT)
+    for call in (load, idempotent):
+        note(health, "a", call, "group")
+        assert as_it_is(health, call) == call
+    assert health.keys == {("a", "f"): "none"}
+
+
+def test_a_pinned_call_that_ends_unknown_may_be_called_again() -> None:
+    """Its key is worth something, at the target where it was."""
+    health = Health(Targets(("a", "b"), home="a"), lambda: 0.5)
+    note(health, "a", SHARED, "target")
+    execution = execute(Core(health), SHARED, 0.0, 60.0)
+    (first,) = next(execution)
+    (pause,) = execution.send((first, 0.0, 0.1, AMBIGUOUS))
+    (again,) = execution.send((pause, 0.1, 0.2, None))
+    with pytest.raises(StopIteration) as end:
+        execution.send((again, 0.2, 0.3, AMBIGUOUS))
+    result: Result[Any] = end.value.value
+    assert (result.outcome, result.dedup) == (Outcome.AMBIGUOUS, None)
+    assert [each.target for each in result.attempts] == ["a", "a"]
 
 
 def test_only_so_many_functions_are_remembered() -> None:

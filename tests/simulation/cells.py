@@ -26,6 +26,10 @@ BEFORE = 30.0
 FUNCTIONS = Mix({Kind.IDEMPOTENT: 1, Kind.UNSAFE: 1}, {TIMEOUT: 1})
 
 
+ONE_FUNCTION = Mix({Kind.IDEMPOTENT: 1}, {6.0: 1})
+"""Evidence is kept for each function; over several, each has its own share of it."""
+
+
 class Cell(NamedTuple):
     """A fault and a rate.
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from random import Random
 
-from tests.simulation.cells import BEFORE, ORDER, PRIMARY, Cell, Passage, run_cell, take_through
+from tests.simulation.cells import (
+    BEFORE,
+    ONE_FUNCTION,
+    ORDER,
+    PRIMARY,
+    Cell,
+    Passage,
+    run_cell,
+    take_through,
+)
 from tests.simulation.faults import Schedule
 from tests.simulation.rows import Row
 from tests.simulation.scenarios import Setting
@@ -13,7 +22,17 @@ from tests.simulation.scenarios import Setting
 STOPPED = (0.2, 2.0)
 """Seconds for which the process stands still, at least and at most."""
 
-STOPPED_EVERY = 5.0
+EVERY = 5.0
+"""Seconds from one standstill to the next."""
+
+PAUSED = (0.05, 0.45)
+"""Seconds for which a target does nothing: less than is a stall."""
+
+MOST_ATTEMPTS = 1.02
+"""For each call, as in a hard fault."""
+
+QUICKER = 10.0
+"""Times by which targets answer sooner than usual here: then 0.1 s without any is silence."""
 
 
 def false_trips() -> Iterator[Row]:
@@ -27,16 +46,37 @@ def false_trips() -> Iterator[Row]:
         stopped,
         "for 0.2 to 2 s; what an answer that is there then counts as is left to chance",
     )
+    paused = pausing(400.0, 300.0, seed=0)
+    attempts = paused.attempts_per_call(paused.between(BEFORE, 1e9))
+    row = _row(
+        "false trips while the target pauses every 5 s",
+        paused,
+        f"for 0.05 to 0.45 s, where answers take 5 ms; {attempts:.3f} attempts a call",
+    )
+    yield row._replace(met=row.met and attempts <= MOST_ATTEMPTS)
 
 
 def stopping(rate: float, seconds: float, seed: int) -> Passage:
     """Take the router through a calm time in which its own process stands still now and then."""
     random = Random(f"stops/{seed}")
-    starts = [BEFORE + STOPPED_EVERY * number for number in range(int(seconds / STOPPED_EVERY))]
-    stops = tuple((start, start + random.uniform(*STOPPED)) for start in starts)
+    stops = tuple((start, start + random.uniform(*STOPPED)) for start in _starts(seconds))
     cell = Cell("stopping", (), rate, lasts=0.0, after=seconds)
     setting = Setting(ORDER, {"t": PRIMARY}, rate, Schedule(()), 0.0, mix=cell.mix, stops=stops)
     return take_through(setting, cell, seed, "leeward")
+
+
+def pausing(rate: float, seconds: float, seed: int) -> Passage:
+    """Take the router through a time in which its first target, a quick one, pauses at times."""
+    random = Random(f"pauses/{seed}")
+    pauses = tuple((start, start + random.uniform(*PAUSED)) for start in _starts(seconds))
+    cell = Cell("pausing", (), rate, lasts=0.0, after=seconds, mix=ONE_FUNCTION)
+    setting = Setting(ORDER, {"t": PRIMARY}, rate, Schedule(()), 0.0, mix=cell.mix)
+    setting = setting._replace(pauses=pauses, quicker=QUICKER)
+    return take_through(setting, cell, seed, "leeward")
+
+
+def _starts(seconds: float) -> list[float]:
+    return [BEFORE + EVERY * number for number in range(int(seconds / EVERY))]
 
 
 def _row(metric: str, passage: Passage, remark: str = "") -> Row:

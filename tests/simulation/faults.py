@@ -186,6 +186,12 @@ def fate_of(fault: str | None, call: Call, random: Random, latency: float, timeo
     return in_time(fate, timeout)
 
 
+def delayed(fate: Fate, seconds: float) -> Fate:
+    """Return what becomes of an attempt that lies still at its target for so long first."""
+    runs_after = None if fate.runs_after is None else fate.runs_after + seconds
+    return fate._replace(runs_after=runs_after, answers_after=fate.answers_after + seconds)
+
+
 def in_time(fate: Fate, timeout: float) -> Fate:
     """Return what becomes of an attempt whose caller waits no longer than its time-out."""
     if fate.answers_after <= timeout:

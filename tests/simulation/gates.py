@@ -16,14 +16,19 @@ from typing import NamedTuple
 from tests.simulation.baselines import BASELINES
 from tests.simulation.cells import (
     BEFORE,
+    ONE_FUNCTION,
     ORDER,
+    PRIMARY,
     Cell,
     Passage,
     run_cell,
+    schedule_of,
+    take_through,
 )
-from tests.simulation.false_trips import false_trips
+from tests.simulation.false_trips import QUICKER, false_trips
 from tests.simulation.herd import herd
 from tests.simulation.rows import Row
+from tests.simulation.scenarios import Setting
 from tests.simulation.traffic import Kind, Mix
 
 ROUTERS = ("leeward", *BASELINES)
@@ -41,19 +46,6 @@ BROWNOUTS = {
     f"brownout {percent} %": Cell(f"brownout {percent} %", ("server error",), 20.0, percent / 100)
     for percent in (8, 15, 30, 50)
 }
-
-
-ONE_FUNCTION = Mix({Kind.IDEMPOTENT: 1}, {6.0: 1})
-"""Evidence is kept for each function; over several, each has its own share of it."""
-
-
-REMARKS = {
-    "brownout 8 %": (
-        "calls until ten in a row go elsewhere; of 40 seeds: near the share at which evidence "
-        "neither grows nor fades the tail is long; the notes have 1,459"
-    )
-}
-"""Why a figure is what it is, by the name of its cell."""
 
 
 Passages = dict[str, list[Passage]]
@@ -79,12 +71,33 @@ def detection() -> Iterator[Row]:
             max(seconds["leeward"]) <= most,
             {name: _spread(each, "s") for name, each in seconds.items()},
         )
+    yield _detected_by_quick_ones()
     yield _detected_in_calls(HARD["refused"]._replace(rate=1.0, lasts=60.0, after=5.0), 5, 8)
     for percent, most in ((50, 20), (15, 180), (8, 1500)):
         cell = BROWNOUTS[f"brownout {percent} %"]._replace(lasts=max(30.0, most / 10), after=5.0)
         yield _detected_in_calls(cell._replace(mix=ONE_FUNCTION), most, 40)
     both = BROWNOUTS["brownout 50 %"]._replace(lasts=30.0, after=5.0)
     yield _detected_in_calls(both, None, 20)
+
+
+def _detected_by_quick_ones() -> Row:
+    """Measure a black hole where answers take 5 ms, and what the calls feel of it."""
+    cell = HARD["black hole"]._replace(rate=400.0, lasts=10.0, after=5.0, mix=ONE_FUNCTION)
+    setting = Setting(ORDER, {"t": PRIMARY}, cell.rate, schedule_of(cell), 0.0, mix=cell.mix)
+    setting = setting._replace(quicker=QUICKER)
+    left, slowest = {}, {}
+    for name in ROUTERS:
+        found = [take_through(setting, cell, seed, name) for seed in range(3)]
+        left[name] = max(_detected(found))
+        slowest[name] = max(
+            each.percentile(0.99, each.between(BEFORE, cell.ends)) for each in found
+        )
+    return Row(
+        "detect: black hole, 400 calls/s, answers of 5 ms; p99 of the calls of its 10 s",
+        "<= 0.2 s",
+        left["leeward"] <= 0.2,
+        {name: f"{left[name]:.2f} max s; {1000 * slowest[name]:.0f} ms" for name in ROUTERS},
+    )
 
 
 def _detected_in_calls(cell: Cell, most: int | None, seeds: int) -> Row:
@@ -103,7 +116,7 @@ def _detected_in_calls(cell: Cell, most: int | None, seeds: int) -> Row:
             name: f"{median(each):.0f} median, {each[ceil(0.95 * seeds) - 1]} p95"
             for name, each in calls.items()
         },
-        REMARKS.get(cell.name, "calls until ten in a row go elsewhere"),
+        "calls until ten in a row go elsewhere",
     )
 
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from leeward.routing.call import Command, Commands, Dispatch, Pause, ReadBack
 from leeward.routing.circuit import Circuit, State
-from leeward.routing.evidence import circuits_of
 from leeward.routing.health import Health
+from leeward.routing.transitions import circuits_of
 
 I7 = "I7 one probe at a time"
 I8 = "I8 budgets within bounds"
@@ -102,7 +102,7 @@ class HealthCheck:
 
 
 def _facts(circuit: Circuit) -> tuple[float, ...]:
-    evidence = circuit.failed, circuit.slow, circuit.streak
+    evidence = circuit.failed, circuit.faint, circuit.slow, circuit.streak
     return *evidence, circuit.answers, circuit.failures, circuit.passed, circuit.stage
 
 

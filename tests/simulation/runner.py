@@ -18,7 +18,7 @@ from leeward.routing.call import Command, Commands, Dispatch, Pause, ReadBack
 from leeward.routing.choice import ProbeTarget
 from leeward.routing.execution import Execution
 from leeward.routing.policy import DEFAULT
-from tests.simulation.faults import BatchDamage, Fate, fate_of, in_time
+from tests.simulation.faults import BatchDamage, Fate, delayed, fate_of, in_time
 from tests.simulation.load import Load, strained
 from tests.simulation.scenarios import LATENCIES, Episode, Setting
 from tests.simulation.traffic import Arrival, Kind, arrivals, call_of
@@ -149,7 +149,7 @@ class Simulation:
         check: Check | None = None,
         beat: Callable[[float], None] | None = None,
     ) -> None:
-        self._world = World({name: LATENCIES[name] for name in setting.order})
+        self._world = World({name: LATENCIES[name] / setting.quicker for name in setting.order})
         self._setting = setting
         self._router = router
         self._observe = observe
@@ -187,7 +187,7 @@ class Simulation:
 
     def _awake(self, when: float) -> float:
         """Return when the process takes in what happens then: at once, unless it stands still."""
-        return next((end for start, end in self._setting.stops if start <= when < end), when)
+        return _end(self._setting.stops, when)
 
     def _at(self, when: float, happen: Callable[..., None], *what: Any) -> None:
         heappush(self._events, (when, next(self._ticket), happen, what))
@@ -220,6 +220,8 @@ class Simulation:
         latency = LATENCY[int(random.random() * QUANTILES)] * target.latency
         fault = self._setting.schedule.fault_at(name, now, random)
         fate = fate_of(fault, call, random, latency, timeout)
+        if self._setting.pauses and name == self._setting.order[0]:
+            fate = in_time(delayed(fate, _end(self._setting.pauses, now) - now), timeout)
         if self._setting.capacities:
             fate = in_time(strained(fate, self.load.pressure(name, now), random), timeout)
         read_back = isinstance(command, ReadBack)
@@ -306,7 +308,8 @@ class Simulation:
     def _probe(self, probe: ProbeTarget) -> None:
         """Let a driver look at its target by itself."""
         random, setting = self._random, self._setting
-        latency = LATENCY[int(random.random() * QUANTILES)] * LATENCIES[probe.target]
+        target = self._world.targets[probe.target]
+        latency = LATENCY[int(random.random() * QUANTILES)] * target.latency
         fault = setting.schedule.fault_at(probe.target, self._now, random)
         if setting.control_plane:
             fault = None
@@ -330,6 +333,11 @@ class Simulation:
         if share and self._random.random() < share:
             return self._random.random() * self._setting.frozen
         return 0.0
+
+
+def _end(times: Sequence[tuple[float, float]], when: float) -> float:
+    """Return when that of `times` ends in which `when` is; it itself, if it is in none."""
+    return next((end for start, end in times if start <= when < end), when)
 
 
 FATES_OF_ENTRIES = (

@@ -158,6 +158,8 @@ class Setting(NamedTuple):
         cold_share: of its capacity that a target has when an outage ends.
         warm_after: seconds after which it has all of it again.
         stops: times in which the whole process stands still, from when to when.
+        pauses: times in which the first target does nothing, and then goes on with what has come.
+        quicker: times by which all targets answer sooner.
     """
 
     order: tuple[str, ...]
@@ -174,6 +176,8 @@ class Setting(NamedTuple):
     cold_share: float = COLD_SHARE
     warm_after: float = WARM_AFTER
     stops: tuple[tuple[float, float], ...] = ()
+    pauses: tuple[tuple[float, float], ...] = ()
+    quicker: float = 1.0
 
 
 def setting_of(episode: Episode) -> Setting:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.simulation.cells import BEFORE, ORDER, PRIMARY, Cell, schedule_of, take_through
-from tests.simulation.false_trips import stopping
+from tests.simulation.false_trips import MOST_ATTEMPTS, pausing, stopping
 from tests.simulation.scenarios import Setting
 
 
@@ -27,3 +27,14 @@ def test_an_outage_is_noticed_however_often_the_process_stands_still(fault: str)
     )
     passage = take_through(setting, cell, 1, "leeward")
     assert passage.opened[0] - BEFORE < 3.0
+
+
+def test_a_target_that_pauses_for_a_moment_is_not_left() -> None:
+    """Calls go elsewhere meanwhile, and at once to it again."""
+    passage = pausing(400.0, 60.0, seed=1)
+    calls = passage.between(BEFORE, 1e9)
+    assert passage.opened == []
+    assert passage.share_of(passage.well, calls) == 1.0
+    assert passage.attempts_per_call(calls) < MOST_ATTEMPTS
+    elsewhere = sum(passage.first[index] != PRIMARY for index in calls)
+    assert 0 < elsewhere < 0.05 * len(calls)

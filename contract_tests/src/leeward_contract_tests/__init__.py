@@ -37,6 +37,7 @@ from leeward_contract_tests.contracts.expiry import ExpiryContract  # noqa: E402
 from leeward_contract_tests.contracts.failure import FailureContract  # noqa: E402
 from leeward_contract_tests.contracts.invoke import InvokeContract  # noqa: E402
 from leeward_contract_tests.contracts.lifecycle import LifecycleContract  # noqa: E402
+from leeward_contract_tests.contracts.look import LookContract  # noqa: E402
 from leeward_contract_tests.contracts.objects import ObjectsContract  # noqa: E402
 from leeward_contract_tests.contracts.publish import PublishContract  # noqa: E402
 from leeward_contract_tests.contracts.scan import ScanContract  # noqa: E402
@@ -63,6 +64,7 @@ __all__ = [
     "Faults",
     "InvokeContract",
     "LifecycleContract",
+    "LookContract",
     "LoopbackCloud",
     "ObjectsContract",
     "PublishContract",
@@ -87,6 +89,7 @@ class DriverContract(
     CompositeKeysContract,
     ScanContract,
     ObjectsContract,
+    LookContract,
     WorkflowsContract,
     FailureContract,
     LifecycleContract,

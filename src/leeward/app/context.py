@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from leeward.app.signatures import is_coroutine_function
 from leeward.clock import Clock
 from leeward.errors import ConfigError
 from leeward.values import NOTHING, Json
@@ -186,11 +187,9 @@ def check_callable(function: object, what: str) -> None:
     Raises:
         ConfigError: it cannot be called, or is a coroutine function; `what` names it.
     """
-    from inspect import iscoroutinefunction
-
     if not callable(function):
         raise ConfigError(f"{what} is a {type(function).__name__}; give something callable")
-    if iscoroutinefunction(function):
+    if is_coroutine_function(function):
         raise ConfigError(
             f"{what} is a coroutine function; register it on an App, which runs those, "
             "or wrap it: asyncio.run(...)"

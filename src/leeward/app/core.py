@@ -5,6 +5,8 @@ It reads no environment and sends nothing; the time comes from the platform's cl
 
 from __future__ import annotations
 
+from typing import Final
+
 from leeward.app.answers import Answer, encoded, failed
 from leeward.app.context import Context
 from leeward.app.handlers import Handler
@@ -16,11 +18,14 @@ from leeward.app.problem import (
     out_of_time,
     refused,
 )
-from leeward.app.triggers import Delivery, Platform
+from leeward.app.triggers import Delivery, Kind, Platform
 from leeward.errors import OutcomeUnknown
 from leeward.logs import log_event
 
 LOGGER = "leeward.app"
+
+_DONE: Final = Answer(b"null")
+"""Of a handler that nobody waits for."""
 
 
 def answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
@@ -70,6 +75,9 @@ def _answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
         if _was_last(handler, delivery):
             failure = failure._replace(retryable=False)
         return failed(failure, _dedup(handler, context))
+    if handler.kind is not Kind.CALL:
+        dedup = _dedup(handler, context)  # nobody gets what it returns
+        return _DONE if dedup is None else Answer(b"null", None, dedup)
     try:
         return Answer(encoded(returned, platform.answer_bytes), None, _dedup(handler, context))
     except BaseException as error:  # noqa: BLE001 - the value is the user's, its class may raise

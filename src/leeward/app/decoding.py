@@ -77,9 +77,7 @@ def same(value: Json) -> Json:
 
 def _plain(annotation: Any) -> Reader | None:
     """Return what reads a type without parts."""
-    from inspect import Parameter
-
-    if annotation in (Any, object, Parameter.empty):
+    if annotation in (Any, object):
         return same
     if annotation is None or annotation is type(None):
         return _exactly(type(None), "null")
@@ -181,6 +179,8 @@ def _mapping(kind: Any, where: str) -> Reader:
     def read(value: Json) -> dict[str, Any]:
         if type(value) is not dict:
             raise Mismatch("object")
+        if each is same:
+            return value.copy()
         try:
             return {name: each(inner) for name, inner in value.items()}
         except Mismatch as error:

@@ -163,11 +163,10 @@ class Handler:
         parameter = self._parameters[0]
         if not isinstance(parameter.annotation, str):
             return parameter.annotation
-        from inspect import unwrap
         from types import SimpleNamespace
         from typing import get_type_hints
 
-        scope = getattr(unwrap(self.function), "__globals__", {})
+        scope = getattr(_innermost(self.function), "__globals__", {})
         # Of this one alone: the context's annotation may be imported for type checkers only.
         alone = SimpleNamespace(__annotations__={"input": parameter.annotation})
         try:
@@ -194,6 +193,15 @@ class Handler:
     @property
     def _where(self) -> str:
         return f"the {self.kind.value} handler {self.name!r}"
+
+
+def _innermost(function: Function) -> Function:
+    """Return what decorators stand before; `inspect` has the same, and costs much to load."""
+    seen = {id(function)}
+    while (wrapped := getattr(function, "__wrapped__", None)) and id(wrapped) not in seen:
+        seen.add(id(wrapped))
+        function = wrapped
+    return function
 
 
 def check_function(function: object, what: str) -> None:

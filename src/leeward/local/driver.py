@@ -22,11 +22,11 @@ from leeward.delivery.rows import Delivery, Recipient
 from leeward.delivery.store import PATIENCE, DeliveryStore
 from leeward.delivery.workers import Handler
 from leeward.errors import ConfigError, LeewardError, Outcome, Unsupported
-from leeward.forking import ForkLock
 from leeward.json_text import decode
 from leeward.local.apps import deliver, mount
 from leeward.local.bus import Bus, DeadLetter, dead_letter, event_in
 from leeward.local.functions import QUEUED_CALL, F, Functions
+from leeward.local.objects_folder import ObjectsFolder
 from leeward.local.schedules import Schedules
 from leeward.local.schema import SCHEMA
 from leeward.local.tables import Tables, failed
@@ -36,10 +36,7 @@ from leeward.sqlite.errors import DatabaseFault
 from leeward.sqlite.file_safety import keep_out_of_version_control
 
 if TYPE_CHECKING:
-    from tempfile import TemporaryDirectory
-
     from leeward.adapter.looking import Look
-    from leeward.local.objects import Objects
 
 LOGGER = "leeward.local"
 DIRECTORY = ".leeward"
@@ -97,6 +94,7 @@ class Local(Driver):
         self._bus = Bus(accept)
         self._schedules = Schedules(self._clock, accept)
         self._tables = tables = Tables(self._database)
+        self._objects = ObjectsFolder(objects, self._file)
         self._verbs: dict[str, Verb] = {
             "invoke": self._functions.invoke,
             "enqueue": self._functions.enqueue,
@@ -105,12 +103,8 @@ class Local(Driver):
             "load": tables.load,
             "delete": tables.delete,
             "scan": tables.scan,
-            **dict.fromkeys(OBJECT_VERBS, self._perform_on_objects),
+            **dict.fromkeys(OBJECT_VERBS, self._objects.perform),
         }
-        self._folder = None if objects is None else Path(objects).absolute()
-        self._objects: Objects | None = None
-        self._temporary: TemporaryDirectory[str] | None = None
-        self._making = ForkLock()
 
     def function(self, name: str) -> Callable[[F], F]:
         """Register the decorated function under `name`.
@@ -239,7 +233,7 @@ class Local(Driver):
         """Return the paths, SQLite's version, and how much is registered."""
         return {
             "path": str(self._database),
-            "objects": str(self._folder_of_objects() or MEMORY),
+            "objects": str(self._objects.path or MEMORY),
             "sqlite": sqlite3.sqlite_version,
             "functions": str(len(self._functions.registry)),
             "subscriptions": str(len(self._bus.subscriptions)),
@@ -286,32 +280,7 @@ class Local(Driver):
         self._dispatcher.close()
         self._closed = True
         self._database.close()
-        with self._making:
-            if self._temporary is not None:
-                self._temporary.cleanup()
-
-    def _perform_on_objects(self, call: Call, timeout: float) -> Result[Any]:
-        return (self._objects or self._made_objects()).perform(call, timeout)
-
-    def _made_objects(self) -> Objects:
-        from leeward.local.objects import Objects
-
-        with self._making:
-            if self._objects is None:
-                self._objects = Objects(self._folder_of_objects() or self._temporary_folder())
-            return self._objects
-
-    def _folder_of_objects(self) -> Path | None:
-        """Return the folder of objects: the one that is named, or one beside the file."""
-        if self._folder is None and self._file is not None:
-            return self._file.parent / f"{self._file.stem}-objects"
-        return self._folder
-
-    def _temporary_folder(self) -> Path:
-        from tempfile import TemporaryDirectory
-
-        self._temporary = TemporaryDirectory(prefix="leeward-objects-", ignore_cleanup_errors=True)
-        return Path(self._temporary.name)
+        self._objects.close()
 
     def _handlers(self) -> dict[Recipient, Handler]:
         recipients = self._functions.recipients() | self._bus.recipients()

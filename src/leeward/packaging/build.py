@@ -5,8 +5,7 @@ It is put together in a folder of its own, and takes the place of the last one w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from shutil import rmtree
@@ -77,7 +76,8 @@ def build(wish: Wish, recipe: Recipe, origin: Origin, out: Path, name: str) -> P
             f"{folder} is there, and is not a package that was made here; name another --out"
         )
     _check_entry(wish, recipe)
-    with _beside(out) as work:
+    with _beside(out) as place:
+        work = Path(place).resolve()
         made = work / name
         text = _assembled(wish, recipe, origin, made, work)
         content = packed(made)
@@ -128,9 +128,8 @@ def largest(folder: Path, count: int = 3) -> list[str]:
     sizes: dict[str, int] = {}
     for path in files_below(folder):
         parts = path.relative_to(folder).parts
-        shown = next((each for each in parts if not each.startswith(".")), parts[0])
-        if parts[0].startswith("."):  # what is required stands in a hidden folder there
-            shown = parts[min(3, len(parts) - 1)]
+        # Where what is required stands in a folder of its own, that is a hidden one.
+        shown = parts[min(3, len(parts) - 1)] if parts[0].startswith(".") else parts[0]
         sizes[shown] = sizes.get(shown, 0) + path.stat().st_size
     top = sorted(sizes.items(), key=lambda each: (-each[1], each[0]))[:count]
     return [f"{name} {size / 1e6:.1f} MB" for name, size in top]
@@ -227,12 +226,14 @@ def _size(folder: Path) -> int:
     return sum(path.stat().st_size for path in files_below(folder))
 
 
-@contextmanager
-def _beside(out: Path) -> Iterator[Path]:
-    """Make a folder on the same disk as `out`, so that what is in it can be moved there."""
+def _beside(out: Path) -> TemporaryDirectory[str]:
+    """Make a folder on the same disk as `out`, so that what is in it can be moved there.
+
+    Raises:
+        ConfigError: it cannot be made.
+    """
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=".package-", dir=out) as work:
-            yield Path(work).resolve()
+        return TemporaryDirectory(prefix=".package-", dir=out)
     except OSError as error:
         raise ConfigError(f"{out} cannot be written: {error.strerror}") from error

@@ -1,6 +1,7 @@
 """The app of a folder, imported: what it has registered decides what it needs.
 
-Its modules are forgotten again: another folder may have modules of the same names.
+Its modules are forgotten again, and none of their names that was loaded before is taken for one of
+them: another folder may have modules of the same names.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ def loaded(folder: Path, entry: Entry) -> App:
             f"`chmod o-w {folder}`"
         )
     where = f"{entry.module}:{entry.attribute}"
+    top = entry.module.partition(".")[0]
+    others = {name: sys.modules.pop(name) for name in [*sys.modules] if _is_in(name, top)}
     before = set(sys.modules)
     sys.path.insert(0, str(folder))
     invalidate_caches()
@@ -39,6 +42,7 @@ def loaded(folder: Path, entry: Entry) -> App:
     finally:
         sys.path.remove(str(folder))
         _forget(set(sys.modules) - before, folder)
+        sys.modules.update(others)
     return found
 
 
@@ -46,10 +50,15 @@ def _imported(entry: Entry, where: str) -> object:
     try:
         return getattr(import_module(entry.module), entry.attribute, None)
     except Exception as error:  # a module may fail in any way while it is imported
+        missing = f": no module {error.name!r}" if isinstance(error, ModuleNotFoundError) else ""
         raise ConfigError(
-            f"{where} cannot be imported ({type(error).__name__}); install what it needs here "
-            "too, and correct it"
+            f"{where} cannot be imported ({type(error).__name__}{missing}); install what it needs "
+            "here too, and correct it"
         ) from error
+
+
+def _is_in(name: str, package: str) -> bool:
+    return name == package or name.startswith(f"{package}.")
 
 
 def _forget(names: set[str], folder: Path) -> None:

@@ -20,9 +20,9 @@ from leeward.routing.call import (
 )
 from leeward.routing.choice import choose
 from leeward.routing.circuit import Random, State
-from leeward.routing.evidence import circuits_of, tell
 from leeward.routing.keys import KNOWN_KEY
 from leeward.routing.outcomes import TABLE, May
+from leeward.routing.transitions import circuits_of, tell
 
 
 def go_on(state: CallState, ended: AttemptEnded, now: float, random: Random) -> Decision:
@@ -55,7 +55,10 @@ def go_on(state: CallState, ended: AttemptEnded, now: float, random: Random) -> 
             _tell_of(state, "retry", target, ended.outcome.value)
             return state._replace(may_move=free), (Pause(seconds, target),)
     if others:
-        return move(state, target, ended.outcome, now)
+        decision = move(state, target, ended.outcome, now)
+        if ended.early and decision[0].why == "failover_budget":
+            return dispatch(state, target, now, "again")  # it may well answer yet
+        return decision
     reach = len(state.able) if state.proved else policy.max_targets
     some_rest = free and len(set(state.tried)) < min(len(state.able), reach)
     return end(state, "no_other_target" if some_rest else "no_other")

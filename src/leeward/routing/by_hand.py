@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from leeward.routing.circuit import State
-from leeward.routing.evidence import changed, tell
 from leeward.routing.health import Health
+from leeward.routing.transitions import changed, tell
 
 
 def isolate(health: Health, target: str) -> None:
@@ -27,7 +27,7 @@ def restore(health: Health, target: str, now: float) -> None:
         is_whole_verb = not circuit.resource
         if circuit.state is not State.CLOSED or (was_isolated and is_whole_verb):
             circuit.begin_stage(0, now)
-            circuit.failed = circuit.slow = 0.0
+            circuit.failed = circuit.slow = circuit.faint = 0.0
             circuit.trips, circuit.penalty = 0, 0.0
             changed(health, circuit, "ramp", share=circuit.share(health.policy))
     for targets, current in list(health.current.items()):

@@ -24,10 +24,10 @@ from typing import NamedTuple, TypeAlias
 
 from leeward.adapter import Call, Invoke
 from leeward.errors import Outcome
+from leeward.routing.attempt_time import may_be_early, time_for_probe
 from leeward.routing.circuit import Circuit, Random
 from leeward.routing.health import Health
 from leeward.routing.outcomes import TABLE, May, Rules, rules_of
-from leeward.routing.policy import RoutingPolicy
 from leeward.routing.readback import Verdict, question
 from leeward.routing.select import candidates
 
@@ -104,6 +104,7 @@ class Dispatch(NamedTuple):
     Attributes:
         epoch: of the evidence; an answer counts only for what has not changed since.
         reason: the code of why this target is asked.
+        early: it is given up before that is evidence, to be made elsewhere.
     """
 
     attempt: int
@@ -112,6 +113,7 @@ class Dispatch(NamedTuple):
     timeout: float
     epoch: int = 0
     reason: str = "first"
+    early: bool = False
 
 
 class ReadBack(NamedTuple):
@@ -124,6 +126,7 @@ class ReadBack(NamedTuple):
     after: Outcome
     epoch: int = 0
     reason: str = "read_back"
+    early: bool = False
 
 
 class Pause(NamedTuple):
@@ -148,6 +151,7 @@ class AttemptEnded(NamedTuple):
         outcome: how.
         retry_after: seconds that its target asked to wait; None if it did not.
         cut_off: it took all the time that it was given.
+        early: that was less than is evidence.
         reason: the result's own word for a special case.
     """
 
@@ -155,6 +159,7 @@ class AttemptEnded(NamedTuple):
     outcome: Outcome
     retry_after: float | None = None
     cut_off: bool = False
+    early: bool = False
     reason: str | None = None
 
 
@@ -211,8 +216,10 @@ def begin(
     more = len(able) > 1 or health.policy.max_attempts > 1
     seconds = _time_for_attempt(state, circuit, timeout, more=more)
     if probe:
-        seconds = _time_for_probe(state, target, seconds, started)
-    first = Dispatch(1, target, call, seconds, health.epoch, reason)
+        seconds = time_for_probe(state, target, seconds, started)
+    early = not probe and circuit.early < seconds and may_be_early(state, circuit)
+    seconds = circuit.early if early else seconds
+    first = Dispatch(1, target, call, seconds, health.epoch, reason, early)
     if hedging and rules.elsewhere and not probe:
         from leeward.routing.hedging import hedge_after
 
@@ -252,14 +259,14 @@ def dispatch(
     state = state._replace(tried=(*state.tried, target), in_flight=(*state.in_flight, attempt))
     seconds = _time_for_attempt(state, circuit, state.deadline - now, more=attempts_left(state) > 0)
     if probe:
-        seconds = _time_for_probe(state, target, seconds, now)
+        seconds = time_for_probe(state, target, seconds, now)
     return state, (Dispatch(attempt, target, state.call, seconds, health.epoch, reason),)
 
 
 def end(state: CallState, why: str) -> Decision:
     """End the call as the last attempt ended, or as unknown."""
     if state.unknown:
-        from leeward.routing.evidence import tell
+        from leeward.routing.transitions import tell
 
         call = state.call
         tell(
@@ -322,15 +329,3 @@ def _time_for_attempt(state: CallState, circuit: Circuit, left: float, *, more: 
             return min(sliced, circuit.cut_off)
         return sliced
     return max(left, state.time_limit)
-
-
-def _time_for_probe(state: CallState, target: str, seconds: float, now: float) -> float:
-    """Return the seconds of a probe, and hold its lease for as long."""
-    from leeward.routing.evidence import extend_leases
-
-    policy: RoutingPolicy = state.health.policy
-    if state.rules.elsewhere and len(state.able) > 1:
-        usual = state.health.add(target, state.call).latency.usual
-        seconds = min(seconds, max(policy.probe_time, policy.slow_factor * usual))
-    extend_leases(state.health, target, state.call, now + seconds + policy.lease_margin)
-    return seconds

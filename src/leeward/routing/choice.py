@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from leeward.adapter import Call
 from leeward.routing.circuit import Circuit, State
-from leeward.routing.evidence import FLOWING, advance, changed, circuits_of
 from leeward.routing.select import Group, group_of
+from leeward.routing.silence import is_avoided
+from leeward.routing.transitions import FLOWING, advance, changed, circuits_of
 
 if TYPE_CHECKING:
     from leeward.routing.call import CallState
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 SPREAD = 0.618033988749895
 """The golden ratio's fraction: its multiples are spread evenly, so a share is kept to exactly."""
+
+SPARED = ("ramp_full", "silent")
+"""Why a target that may be asked is asked only if no other one is left."""
 
 
 class Choice(NamedTuple):
@@ -71,7 +75,7 @@ def choose(state: CallState, now: float) -> Choice:
         if target in tried:
             continue
         choice = _at(state, target, now, reason if target == preferred[0] else "first_is_out")
-        if choice is not None and choice.reason != "ramp_full":
+        if choice is not None and choice.reason not in SPARED:
             if group is not None and group.fail_back != "prefer_primary" and not tried:
                 _stay_with(state, group, order, target)
             return choice
@@ -138,13 +142,16 @@ def _stay_with(state: CallState, group: Group, present: tuple[str, ...], target:
 def _at(state: CallState, target: str, now: float, reason: str) -> Choice | None:
     """Return the choice of `target`, if its circuits let the call through.
 
-    One that is on its way back, and has its share already, is "ramp_full".
+    One that is on its way back, and has its share already, is "ramp_full"; "silent" is one that
+    does not answer now.
     """
     health = state.health
     circuits = [each for each in circuits_of(health, target, state.call) if each.uneasy]
     for each in circuits:
         advance(health, each, now)
     _look_together(health, circuits, now)
+    if health.silent and is_avoided(state, circuits, now):
+        return Choice(target, "silent")
     unclosed = [each for each in circuits if each.state is not State.CLOSED]
     if not unclosed:
         return Choice(target, reason)

@@ -47,17 +47,22 @@ class Weights(NamedTuple):
     success: float
     slow: float
     quick: float
+    faint_failure: float
+    faint_success: float
 
     @staticmethod
     def of(policy: RoutingPolicy) -> Weights:
         """Return the weights that the shares of a policy mean."""
         ill, well = policy.failed_if_ill, policy.failed_if_well
         slow_ill, slow_well = policy.slow_if_ill, policy.slow_if_well
+        faint = policy.failed_if_faint
         return Weights(
             log(ill / well),
             log((1 - ill) / (1 - well)),
             log(slow_ill / slow_well),
             log((1 - slow_ill) / (1 - slow_well)),
+            log(faint / well),
+            log((1 - faint) / (1 - well)),
         )
 
 
@@ -74,6 +79,7 @@ class Circuit:
         epoch: when it changed last, counted in changes of all circuits.
         uneasy: there is something to weigh; else a success is noted and no more.
         failed, slow: the two scores.
+        faint: that of failures that are few, and go on.
         weighed_at: when they were.
         streak: failures in a row.
         good_at: the last success.
@@ -88,16 +94,21 @@ class Circuit:
         stage: of the ramp; -1 is the one before the first.
         stage_at, answers, failures: when the stage began, and what came in it.
         pending, pending_at: attempts started since the last answer, and the first of them.
+        silent: it has not answered them for so long that calls avoid it, but for one or two.
+        looked_at: when the last of these was made.
+        since: when its first answer came. Attempts from before that had to connect, all at once, so
+            only the first of them is in the baseline.
         latency: its baseline; the limits that follow stand beside, ready for use.
     """
 
     __slots__ = (
         *("target", "verb", "resource", "wide", "state", "reason", "epoch", "uneasy"),
-        *("failed", "slow", "weighed_at", "streak", "good_at"),
+        *("failed", "slow", "faint", "weighed_at", "streak", "good_at"),
         *("until", "opened_at", "gone", "trips", "penalty", "penalty_at"),
         *("passed", "due", "leased_until", "weak"),
         *("stage", "stage_at", "answers", "failures"),
-        *("pending", "pending_at", "latency", "slow_above", "stall_after", "cut_off"),
+        *("pending", "pending_at", "silent", "looked_at"),
+        *("since", "latency", "slow_above", "stall_after", "cut_off", "early", "watch_after"),
     )
 
     def __init__(
@@ -106,7 +117,7 @@ class Circuit:
         self.target, self.verb, self.resource = target, verb, resource
         self.wide = wide or self
         self.state, self.reason, self.epoch, self.uneasy = State.CLOSED, "", 0, False
-        self.failed = self.slow = self.weighed_at = 0.0
+        self.failed = self.slow = self.faint = self.weighed_at = 0.0
         self.streak, self.good_at = 0, -inf
         self.until = self.opened_at = self.penalty = self.penalty_at = 0.0
         self.trips = self.passed = 0
@@ -115,8 +126,10 @@ class Circuit:
         self.weak = False
         self.stage, self.stage_at, self.answers, self.failures = 0, 0.0, 0, 0
         self.pending, self.pending_at = 0, 0.0
-        self.latency = Latency(policy)
+        self.silent, self.looked_at = False, 0.0
+        self.since, self.latency = inf, Latency(policy)
         self.slow_above, self.stall_after, self.cut_off = inf, policy.stall_least, inf
+        self.early, self.watch_after = inf, self.stall_after
 
     def learn(self, policy: RoutingPolicy, now: float) -> None:
         """Renew the limits that follow from the baseline."""
@@ -124,6 +137,8 @@ class Circuit:
         self.slow_above = self.latency.slow_above(policy)
         self.stall_after = self.latency.stall_after(policy)
         self.cut_off = self.latency.cut_off(policy)
+        self.early = self.latency.early(policy)
+        self.watch_after = min(self.stall_after, self.early)
 
     def weigh(
         self,
@@ -139,19 +154,30 @@ class Circuit:
         most = 2 * policy.trip_score  # else a long illness would take as long to forget
         self.failed *= fade
         self.slow *= fade
+        self.faint *= fade
         if failed is not None:
             self.failed += weights.failure if failed else weights.success
+            self.faint += weights.faint_failure if failed else weights.faint_success
             self.streak = self.streak + 1 if failed else 0
         if slow is not None:
             self.slow += weights.slow if slow else weights.quick
         self.failed = min(most, max(0.0, self.failed))
+        self.faint = min(2 * policy.faint_score, max(0.0, self.faint))
         self.slow = min(most, max(0.0, self.slow))
         self.weighed_at = now
-        self.uneasy = bool(self.failed or self.slow or self.streak or self.state != State.CLOSED)
+        self.uneasy = bool(
+            self.failed
+            or self.faint
+            or self.slow
+            or self.streak
+            or self.silent
+            or self.state is not State.CLOSED
+        )
 
     def has_tripped(self, policy: RoutingPolicy) -> bool:
         """Return whether the evidence is enough to open it."""
-        return self.failed >= policy.trip_score or self.slow >= policy.trip_score
+        most = max(self.failed, self.slow)
+        return most >= policy.trip_score or self.faint >= policy.faint_score
 
     def open(
         self,
@@ -200,13 +226,13 @@ class Circuit:
     def close(self) -> None:
         """Let every call through, and begin with a clean sheet; the penalty alone stays."""
         self._enter(State.CLOSED)
-        self.failed = self.slow = 0.0
-        self.trips = self.streak = self.pending = 0
+        self.failed = self.slow = self.faint = 0.0
+        self.trips = self.streak = 0
         self.uneasy = self.gone = False
 
     def _enter(self, state: State) -> None:
         self.state, self.uneasy = state, True
-        self.pending = 0
+        self.pending, self.silent = 0, False
 
     def share(self, policy: RoutingPolicy) -> float:
         """Return the share of the calls that the stage of the ramp lets through."""

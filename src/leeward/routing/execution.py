@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from leeward.adapter import Call, Publish, Result
 from leeward.envelope import NOT_RECOGNISED
 from leeward.errors import Outcome
+from leeward.routing.attempt_time import is_used_up
 from leeward.routing.batches import Batch, all_taken
 from leeward.routing.call import (
     AttemptEnded,
@@ -143,8 +144,11 @@ class _History:
                 self._unknown = self._last
             if result.dedup is not None:
                 note(self._core.health, command.target, self._declared, result.dedup)
-            cut_off = now - began >= command.timeout
-            event = AttemptEnded(command.attempt, outcome, retry_after, cut_off, result.reason)
+            cut_off = is_used_up(command.timeout, began, now)
+            early = cut_off and command.early
+            event = AttemptEnded(
+                command.attempt, outcome, retry_after, cut_off, early, result.reason
+            )
         self._weigh(command, outcome, result.reason, began, now)
         self._attempts.append(
             Attempt(

@@ -15,7 +15,7 @@ REASONS: Final = {
     "stays": "the group stays with it, as configured",
     "probe": "the call was the one probe of a target that had failed",
     "ramp": "the target is on its way back, and takes a share of the calls",
-    "only_one_left": "the target is on its way back, and no other one was left",
+    "only_one_left": "the target is to have few calls for now, and no other one was left",
     "only_one_able": "the target is ill, and the call may go to no other one",
     "again": "most failures that are proved not to have run are short, so it was tried once more",
     "moved": "the call was free to go to the next target",

@@ -111,6 +111,8 @@ class Health:
         good_at: the last success of all.
         heartbeat: whether this process itself was running.
         keys: target and function to what a key is worth there, where that is less than declared.
+        silent: circuits of targets that calls avoid, because they do not answer now.
+        early_tokens: how many calls may be given up early.
     """
 
     __slots__ = (
@@ -127,7 +129,7 @@ class Health:
         ),
         *("calls", "epoch", "watchful", "careful", "arranged", "seen_at", "good_at"),
         *("failovers", "poison", "local", "unreached", "hedges", "hedges_at", "current"),
-        *("heartbeat", "keys", "marks", "poison_key"),
+        *("early_tokens", "heartbeat", "keys", "marks", "poison_key", "silent"),
     )
 
     def __init__(self, targets: Targets, random: Random, policy: RoutingPolicy = DEFAULT) -> None:
@@ -156,6 +158,8 @@ class Health:
         self.hedges, self.hedges_at = policy.hedge_burst, 0
         self.marks: deque[tuple[float, int]] = deque(maxlen=MARKS)
         self.current: dict[tuple[str, ...], str] = {}
+        self.silent: dict[Circuit, None] = {}
+        self.early_tokens = policy.early_burst
         self.heartbeat = Heartbeat(policy.heartbeat_pace, policy.heartbeat_rest)
         self.keys: dict[tuple[str, str], str] = {}
 
@@ -164,10 +168,10 @@ class Health:
         circuit = self.circuits.get((target, call.verb, call[0])) or self.add(target, call)
         if not circuit.pending:
             circuit.pending_at = now
-        elif now - circuit.pending_at > circuit.stall_after:
-            from leeward.routing.evidence import stalled
+        elif now - circuit.pending_at > circuit.watch_after:
+            from leeward.routing.silence import look
 
-            stalled(self, circuit, call, now)
+            look(self, circuit, call, now)
         circuit.pending += 1
         self.seen_at = now
         return circuit
@@ -182,11 +186,14 @@ class Health:
         wide = circuit.wide
         circuit.pending = 0
         self.good_at = self.seen_at = now
+        if command.early:
+            self.early_tokens = min(self.policy.early_burst, self.early_tokens + 1)
         if (
             circuit.uneasy
             or wide.uneasy
             or self.careful
             or now - began > circuit.slow_above
+            or began < circuit.since
             or record.tokens < self.policy.retry_tokens
         ):
             from leeward.routing.evidence import Answered, weigh_success
@@ -243,6 +250,7 @@ class Health:
         for each in single[: max(1, len(single) // 8)]:
             del self.circuits[each.target, each.verb, each.resource]
             self.unclosed.pop(each, None)
+            self.silent.pop(each, None)
         self.review()
 
     def review(self) -> None:
@@ -250,6 +258,7 @@ class Health:
         self.watchful = bool(
             self.arranged
             or self.unclosed
+            or self.silent
             or self.local is not None
             or (self.poison is not None and self.poison.quarantined)
             or any(record.isolated for record in self.records.values())
@@ -273,8 +282,10 @@ class Health:
         """Forget, after a fork, what only the parent has in flight: attempts, probes, events."""
         self.outbox.clear()
         self.heartbeat.end()
+        self.silent.clear()
+        self.review()
         for each in self.circuits.values():
-            each.pending = 0
+            each.pending, each.silent = 0, False
             each.leased_until = 0.0
 
     def evidence(self, target: str, now: float) -> Evidence:

@@ -10,7 +10,7 @@ from leeward.adapter import Load
 from leeward.routing.budget import spend_hedge
 from leeward.routing.call import CallState, Command, Decision, Pause, attempts_left, dispatch
 from leeward.routing.circuit import Circuit, State
-from leeward.routing.evidence import circuits_of, tell
+from leeward.routing.transitions import circuits_of, tell
 
 
 def hedge_after(state: CallState, circuit: Circuit) -> tuple[Command, ...]:
@@ -49,7 +49,8 @@ def _second(state: CallState) -> str | None:
     for target in state.able:
         if target in state.tried and not isinstance(state.call, Load):
             continue
-        closed = all(each.state is State.CLOSED for each in circuits_of(health, target, state.call))
-        if closed and not health.records[target].isolated:
+        circuits = circuits_of(health, target, state.call)
+        well = all(each.state is State.CLOSED and not each.silent for each in circuits)
+        if well and not health.records[target].isolated:
             return target
     return None

@@ -39,7 +39,7 @@ def note(health: Health, target: str, call: Call, dedup: str) -> None:
     if len(health.keys) >= MOST:
         del health.keys[next(iter(health.keys))]
     health.keys[at] = word
-    from leeward.routing.evidence import tell
+    from leeward.routing.transitions import tell
 
     tell(
         health, "key_worth_less", target=target, verb=call.verb, resource=call.function, reason=word

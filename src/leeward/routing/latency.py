@@ -93,6 +93,12 @@ class Latency:
             return inf
         return max(policy.cut_off_least, policy.cut_off_factor * self.very_rare)
 
+    def early(self, policy: RoutingPolicy) -> float:
+        """Return the seconds without an answer after which calls go elsewhere meanwhile."""
+        if self.total < policy.cut_off_answers:
+            return inf
+        return max(policy.early_least, policy.cut_off_factor * self.very_rare)
+
 
 def bucket_of(seconds: float) -> int:
     """Return the bucket that an answer after so many seconds is counted in."""

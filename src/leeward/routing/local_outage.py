@@ -28,7 +28,7 @@ class LocalOutage(NamedTuple):
 
 def note_unreached(health: Health, target: str, now: float) -> None:
     """Note that an attempt failed on this side; the last target of all makes it an outage."""
-    from leeward.routing.evidence import tell
+    from leeward.routing.transitions import tell
 
     health.unreached[target] = now
     oldest = now - health.policy.local_window
@@ -51,7 +51,7 @@ def may_look(health: Health, now: float) -> bool:
 
 def end_local_outage(health: Health, now: float) -> None:
     """Begin again as before: what opened meanwhile closes, each at a time of its own."""
-    from leeward.routing.evidence import tell
+    from leeward.routing.transitions import tell
 
     local, health.local = health.local, None
     health.unreached.clear()

@@ -83,16 +83,21 @@ class Rules(NamedTuple):
         elsewhere: likewise, to another target.
         pinned: only the first target may serve it.
         read_back: an unknown outcome can be looked up, because what it writes can be read.
+        early: an attempt may be given up early, for the next one may run beside it.
     """
 
     same: bool
     elsewhere: bool
     pinned: bool = False
     read_back: bool = False
+    early: bool = False
 
 
 UNSAFE = Rules(same=False, elsewhere=False)
 HARMLESS = Rules(same=True, elsewhere=True)
+REPEATABLE = Rules(same=True, elsewhere=True, early=True)
+"""Nobody notices a second run: none is refused because the first one has not ended, as it is with a
+key, and none has to be recognised, as an event."""
 KEYED_AT_ONE_TARGET = Rules(same=True, elsewhere=False, pinned=True)
 """A key that is worth something on one target only must meet that target every time: an earlier
 call with the same key may have run there."""
@@ -116,7 +121,7 @@ def rules_of(call: Call) -> Rules:
                 return UNSAFE
             if effect is Effect.KEYED and not call.shared_dedup:
                 return KEYED_AT_ONE_TARGET
-            return HARMLESS
+            return HARMLESS if effect is Effect.KEYED else REPEATABLE
         case Store() | Delete():
             return WRITE
         case _:

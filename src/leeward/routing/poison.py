@@ -91,7 +91,7 @@ class Poison:
         suspect.unknown_at[circuit.target] = now
         since = now - policy.poison_window
         if sum(at >= since for at in suspect.unknown_at.values()) >= 2:
-            from leeward.routing.evidence import tell
+            from leeward.routing.transitions import tell
 
             self.quarantined += suspect.until == -inf
             suspect.until = now + policy.poison_hold

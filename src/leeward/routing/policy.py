@@ -67,6 +67,18 @@ class RoutingPolicy(NamedTuple):
     cut_off_answers: int = 100
     """Answers after which the quantile is known well enough for that. Our own choice."""
 
+    early_least: float = 0.1
+    """Seconds. The first attempt at a call that nobody notices a second run of is given up after so
+    long at the earliest, and a target is silent after as long. Our own choice: as `least_attempt`.
+    """
+
+    early_burst: float = 64.0
+    """Attempts that may be given up early at once. Our own choice: as many as a target is sent at
+    once, by default."""
+
+    early_share: float = 0.05
+    """Share of the calls that may be given up early after that. As for hedges: notes, 3.9."""
+
     # Evidence.
 
     failed_if_ill: float = 0.25
@@ -86,6 +98,15 @@ class RoutingPolicy(NamedTuple):
     """A circuit opens when one of its two scores, sums of log-likelihood ratios, reaches this:
     five failures in a row. E. S. Page, "Continuous Inspection Schemes", 1954; height: notes, 3.1.
     """
+
+    failed_if_faint: float = 0.10
+    """Share of failures of a target that is ill, and hardly shows it. A second score for a second
+    share: V. P. Dragalin, "The design and analysis of 2-CUSUM procedure", 1997; the share is our
+    own choice, above the 8 % that have to be found."""
+
+    faint_score: float = 20.0
+    """A circuit opens when that score reaches this. Our own choice: so high that at 3 % of failures
+    and less it opens no circuit that the first one would not."""
 
     evidence_half_life: float = 120.0
     """Seconds in which a score falls by half. Notes, 3.1."""

@@ -8,9 +8,9 @@ from leeward.errors import Outcome
 from leeward.routing.call import Core
 from leeward.routing.choice import ProbeTarget
 from leeward.routing.circuit import Circuit, State
-from leeward.routing.evidence import any_flows_beside, changed, probe_passed
 from leeward.routing.health import Health
 from leeward.routing.outcomes import TABLE, Sign
+from leeward.routing.transitions import any_flows_beside, changed, probe_passed
 
 
 def probed(

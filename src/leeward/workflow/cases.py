@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from leeward.errors import ConfigError
+from leeward.masking import masked
 from leeward.values import Json
 from leeward.workflow.commands import Answer, Failure, Returned
 from leeward.workflow.files import yaml_in
@@ -57,10 +59,20 @@ class Case(NamedTuple):
 
 
 class RunEnd(NamedTuple):
-    """How a run ended, and which functions were called, by name and key, how often."""
+    """How a run ended.
+
+    Attributes:
+        end: of it.
+        calls: how often each function was called, by its name and the key.
+        payloads: with what, the last time; empty where the engine does not tell it.
+    """
 
     end: Answer
     calls: Counter[tuple[str, str]]
+    payloads: Mapping[tuple[str, str], Json] = MappingProxyType({})
+
+    def __repr__(self) -> str:
+        return masked(self, "end calls")
 
 
 Runner: TypeAlias = Callable[[Case], RunEnd | None]

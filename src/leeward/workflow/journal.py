@@ -15,7 +15,6 @@ from typing import Final
 from leeward.json_text import encode
 from leeward.sqlite.database import Database
 from leeward.sqlite.file_safety import keep_out_of_version_control
-from leeward.sqlite.schema import Schema
 from leeward.values import Json
 from leeward.workflow.commands import Answer, Command, Failure, refusal_at
 from leeward.workflow.commits import Commits
@@ -35,46 +34,13 @@ from leeward.workflow.rows import (
     state_of,
 )
 from leeward.workflow.runs import RunState
+from leeward.workflow.tables import ADD_RESULT, ANSWER, SCHEMA, by_reference
 
 PATIENCE: Final = 10.0
 """Seconds to wait for the database."""
 
-_STATEMENTS: Final = (
-    "CREATE TABLE definitions (digest TEXT PRIMARY KEY, document TEXT NOT NULL) WITHOUT ROWID",
-    """CREATE TABLE runs (
-        workflow TEXT NOT NULL,
-        id TEXT NOT NULL,
-        digest TEXT NOT NULL,        -- of its definition
-        input TEXT NOT NULL,         -- JSON
-        started REAL NOT NULL,       -- Unix seconds, as all times here
-        deadline REAL,
-        cancelled REAL,              -- when somebody asked for it
-        state TEXT NOT NULL,
-        answer TEXT,                 -- JSON: how it ended
-        ended REAL,
-        due REAL,                    -- nobody looks at it before; while leased, the lease's end
-        held INTEGER NOT NULL,       -- whether `due` is the end of a lease
-        fence INTEGER NOT NULL,      -- counts the leases: only the last one may write
-        PRIMARY KEY (workflow, id)
-    ) WITHOUT ROWID""",
-    "CREATE INDEX runs_by_due ON runs (due) WHERE due IS NOT NULL",
-    """CREATE TABLE events (
-        workflow TEXT NOT NULL,
-        run TEXT NOT NULL,
-        path TEXT NOT NULL,
-        attempt INTEGER NOT NULL,
-        began REAL NOT NULL,
-        due REAL,                    -- of a pause
-        ended REAL,
-        answer TEXT,                 -- JSON: how it ended
-        PRIMARY KEY (workflow, run, path, attempt)
-    ) WITHOUT ROWID""",
-)
-SCHEMA: Final = Schema(int.from_bytes(b"leew", "big") + 1, 1, _STATEMENTS)
-"""Another mark than that of a store: neither is taken for the other."""
-
-
-_RUN = "workflow, id, digest, input, started, deadline, cancelled, state, answer, ended, fence"
+_RUN = f"""workflow, id, digest, input, started, deadline, cancelled, state, {ANSWER}, ended,
+    fence"""
 _ADD_RUN = """INSERT INTO runs
     (workflow, id, digest, input, started, deadline, state, due, held, fence)
     VALUES (?, ?, ?, ?, ?, ?, 'running', ?, ?, 1) ON CONFLICT DO NOTHING"""
@@ -90,16 +56,17 @@ _TAKE = "UPDATE runs SET due = ?, held = 1, fence = fence + 1 WHERE workflow = ?
 _HELD = """SELECT deadline, cancelled FROM runs
     WHERE workflow = ? AND id = ? AND fence = ? AND due IS NOT NULL"""
 _RENEW = "UPDATE runs SET due = ? WHERE workflow = ? AND id = ? AND fence = ? AND due IS NOT NULL"
-_END = "UPDATE runs SET state = ?, answer = ?, ended = ?, due = NULL WHERE workflow = ? AND id = ?"
+_END = """UPDATE runs SET state = ?, answer = ?, kept = ?, ended = ?, due = NULL
+    WHERE workflow = ? AND id = ?"""
 _PAUSE = """UPDATE runs SET held = 0, due = CASE WHEN cancelled IS NULL THEN ? ELSE ? END
     WHERE workflow = ? AND id = ? AND fence = ? AND due IS NOT NULL"""
 # A lease that somebody holds is left alone: the holder sees it when it writes next.
 _CANCEL = """UPDATE runs SET cancelled = coalesce(cancelled, :now),
     due = CASE WHEN held THEN due ELSE min(due, :now) END
     WHERE workflow = :workflow AND id = :id AND due IS NOT NULL"""
-_EVENTS = """SELECT path, attempt, began, due, ended, answer FROM events
-    WHERE workflow = ? AND run = ? ORDER BY began, path, attempt"""
-_EVENT = "INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_EVENTS = f"""SELECT path, attempt, began, due, ended, {ANSWER} FROM events
+    WHERE workflow = ? AND run = ? ORDER BY began, path, attempt"""  # noqa: S608 - constants
+_EVENT = "INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 class Journal:
@@ -198,7 +165,7 @@ class Journal:
             True if everything in `begun` may begin; False if the lease is lost, and nothing was
             noted; a `Failure` if the guarded ones may not: it is noted as their answer.
         """
-        ended = [finished_row(key, each) for each in finished]
+        ended, results = by_reference(finished_row(key, each) for each in finished)
         begun = list(begun)
 
         def write(connection: sqlite3.Connection) -> Failure | bool:
@@ -206,7 +173,8 @@ class Journal:
             if held is None:
                 return False
             refusal = refusal_at(now, *held)
-            rows = [begun_row(key, each, now, refusal) for each in begun]
+            rows, _ = by_reference(begun_row(key, each, now, refusal) for each in begun)
+            connection.executemany(ADD_RESULT, results)
             connection.executemany(_EVENT, [*ended, *rows])
             return refusal if refusal and any(each.guarded for each in begun) else True
 
@@ -226,12 +194,14 @@ class Journal:
         self, key: RunKey, fence: int, now: float, finished: Iterable[Finished], answer: Answer
     ) -> bool:
         """Note how a run has ended; return False if its lease is lost, and nothing was noted."""
-        rows = [finished_row(key, each) for each in finished]
-        ended = (state_of(answer).value, answer_written(answer), now, *key)
+        rows, results = by_reference(finished_row(key, each) for each in finished)
+        (placed,), own = by_reference([(answer_written(answer),)])
+        ended = (state_of(answer).value, *placed, now, *key)
 
         def write(connection: sqlite3.Connection) -> bool:
             if connection.execute(_HELD, (*key, fence)).fetchone() is None:
                 return False
+            connection.executemany(ADD_RESULT, [*results, *own])
             connection.executemany(_EVENT, rows)
             connection.execute(_END, ended)
             return True
@@ -254,7 +224,7 @@ class Journal:
             row = _found(connection, key)
             if row is None or row.state is not RunState.RUNNING:
                 return row
-            connection.execute(_END, (RunState.ABORTED.value, None, now, *key))
+            connection.execute(_END, (RunState.ABORTED.value, None, None, now, *key))
             return _found(connection, key)
 
         return self._commits.apply(write)

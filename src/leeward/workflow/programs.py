@@ -78,14 +78,16 @@ class EngineProcess:
             ConfigError: the program has ended, or writes something else.
         """
         calls: Counter[tuple[str, str]] = Counter()
+        payloads: dict[tuple[str, str], Json] = {}
         self._send({"definition": self._export(definition), "run": RUN, "input": value})
         while "call" in (said := self._receive()):
             place = (str(said["call"]), str(said["key"]))
             calls[place] += 1
+            payloads[place] = said.get("payload")
             answer = answering(*place, calls[place])
             is_well = isinstance(answer, Returned)
             self._send({"value": answer.value} if is_well else {"error": answer.name})  # type: ignore[union-attr]
-        return RunEnd(_end_of(said.get("done")), calls)
+        return RunEnd(_end_of(said.get("done")), calls, payloads)
 
     def _send(self, value: Any) -> None:
         assert self._process.stdin is not None

@@ -54,6 +54,7 @@ _SERVICES: Final[Mapping[str, tuple[frozenset[Capability], str]]] = {
         frozenset({Capability.OBJECTS}),
         "storage_connection_string or storage_blob_url",
     ),
+    "service_bus": (frozenset(), "service_bus_connection_string or service_bus_url"),
     "workflows": (frozenset({Capability.WORKFLOWS}), "workflow_url and workflow_key"),
     "tables": (TABLES, "cosmos_endpoint or cosmos_connection_string, and cosmos_database"),
 }
@@ -98,9 +99,10 @@ def open_driver(config: TargetConfig) -> Driver:
 
 
 def _endpoints(settings: Settings) -> Mapping[str, str]:
-    """Return the endpoint of each service; of one that is missing, that it is."""
+    """Return the endpoint of each service; of one that is missing and has verbs, that it is."""
     functions, queues, events, tables = settings[:4]
-    found = dict.fromkeys((f"endpoint.{name}" for name in _SERVICES), "not configured")
+    verbs = [name for name, (capabilities, _) in _SERVICES.items() if capabilities]
+    found = dict.fromkeys((f"endpoint.{name}" for name in verbs), "not configured")
     if functions:
         app = functions.lookup.app if functions.lookup else ""
         found["endpoint.functions"] = functions.origin or f"looked up for {app}"
@@ -112,6 +114,8 @@ def _endpoints(settings: Settings) -> Mapping[str, str]:
         found["endpoint.events"] = ", ".join(filter(None, places))
     if tables:
         found["endpoint.tables"] = tables.origin
+    if settings.service_bus:
+        found["endpoint.service_bus"] = settings.service_bus.origin
     if settings.workflows:
         found["endpoint.workflows"] = settings.workflows.origin
     if settings.blobs:
@@ -139,8 +143,7 @@ PLANS: Final = (
     Plans("enqueue", "leeward_azure.functions.queues:queues", "queues"),
     Plans(
         "put_message take_messages remove_message hide_message",
-        "leeward_azure.functions.messages:messages",
-        "queues",
+        "leeward_azure.functions.queue_names:messages",
     ),
     Plans("publish", _events, "events"),
     Plans("store load delete scan", _tables, "tables"),

@@ -156,6 +156,16 @@ BLOB: Final = {
 QUEUE_STATUSES: Final[Mapping[int, Classification]] = {401: STALE, 403: AUTH, 404: NOT_FOUND}
 """What a status means in an answer of the service that names no code."""
 
+SERVICE_BUS: Final[Mapping[int, Classification]] = {
+    400: CALLER,
+    401: STALE,
+    403: _QUOTA,
+    404: NOT_FOUND,
+    410: NOT_FOUND,
+}
+"""Of 403 the reference says that a quota is used up, or the message too large; of 404 and 410 that
+the lock, or the queue, is not there."""
+
 _WRONG_TIME: Final = "not valid at the current time"
 """How Cosmos says, with a 403, that a token has expired or that a signature's date is off."""
 
@@ -206,6 +216,15 @@ def judge_queue(response: Response) -> Judged:
 def judge_blob(response: Response) -> Judged:
     """Return what an answer of Blob storage means, other than 2xx."""
     return _judge_storage(BLOB, response)
+
+
+def judge_service_bus(response: Response) -> Judged:
+    """Return what an answer of Service Bus means, other than 2xx; its own are XML."""
+    status = response.status
+    meaning = by_status(status)
+    if meaning is AMBIGUOUS and response.body.lstrip().startswith(b"<Error>"):
+        meaning = SERVICE_BUS.get(status, AMBIGUOUS)
+    return Judged(meaning, f"http.{status}")
 
 
 def _judge_storage(table: Mapping[str, Classification], response: Response) -> Judged:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from inspect import Parameter, signature
 from typing import Any, Final, NamedTuple, TypeAlias
-from uuid import UUID
 
 from leeward.app.idempotency.errors import KeyMissing
 from leeward.app.idempotency.payload import digest_of_text
+from leeward.app.signatures import parameters_of
 from leeward.errors import ConfigError
 from leeward.masking import masked
 from leeward.text import is_token
@@ -61,14 +60,10 @@ def signature_of(function: Callable[..., Any], what: str) -> Signature:
     Raises:
         ConfigError: it takes any number of them, so that two calls cannot be compared.
     """
-    names, defaults = [], {}
-    for parameter in signature(function).parameters.values():
-        if parameter.kind in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD):
-            raise ConfigError(f"{what} takes any arguments; name them, so that calls compare")
-        names.append(parameter.name)
-        if parameter.default is not Parameter.empty:
-            defaults[parameter.name] = parameter.default
-    return Signature(tuple(names), defaults)
+    names, defaults, takes_any = parameters_of(function)
+    if takes_any:
+        raise ConfigError(f"{what} takes any arguments; name them, so that calls compare")
+    return Signature(names, defaults)
 
 
 def key_reader(
@@ -157,7 +152,7 @@ def _checked(key: object, field: str) -> str:
     Raises:
         KeyMissing: it is not there, or nothing that could be one.
     """
-    if type(key) is int or isinstance(key, UUID):
+    if type(key) is int or (not isinstance(key, str | None) and _is_uuid(key)):
         key = str(key)
     if isinstance(key, str) and 0 < len(key) <= LONGEST_KEY:
         return key
@@ -168,3 +163,9 @@ def _checked(key: object, field: str) -> str:
     else:
         told = f"the idempotency key at {field} must be text, int or UUID, not {type(key).__name__}"
     raise KeyMissing(f"{told}. It did not run", field=field)
+
+
+def _is_uuid(key: object) -> bool:
+    from uuid import UUID
+
+    return isinstance(key, UUID)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import cache
-from inspect import iscoroutinefunction
 from math import isfinite
 from typing import Any, Final, NamedTuple
 
 from leeward.app.idempotency.failures import Failures, Treatment, check_failures
 from leeward.app.idempotency.keys import Arguments, KeySource, Signature, key_reader, signature_of
 from leeward.app.idempotency.store import TableClient
+from leeward.app.signatures import is_coroutine_function
 from leeward.clock import Clock, SystemClock
 from leeward.envelope import BY_GROUP, BY_TARGET
 from leeward.errors import ConfigError
@@ -95,9 +95,9 @@ def check_settings(function: Callable[..., Any], records: Records, rules: Rules)
         _one_of(rules.effects, "effects", "anywhere", "marked"),
         _one_of(rules.unknown, "unknown", "refuse", "run"),
         (BY_TARGET, BY_GROUP)[_one_of(records.scope, "dedup_scope", BY_TARGET, BY_GROUP)],
-        _opener(records.client, awaited=iscoroutinefunction(function)),
+        _opener(records.client, awaited=is_coroutine_function(function)),
         records.clock or SystemClock(),
-        iscoroutinefunction(function),
+        is_coroutine_function(function),
     )
 
 
@@ -148,7 +148,7 @@ def _checked(client: TableClient, awaited: bool) -> TableClient:
         raise ConfigError(
             f"client of @idempotent must be a leeward.Client, not a {type(client).__name__}"
         )
-    if iscoroutinefunction(method) is not awaited:
+    if is_coroutine_function(method) is not awaited:
         kind, needed = ("coroutine function", "AsyncClient") if awaited else ("function", "Client")
         raise ConfigError(f"client of @idempotent must be a leeward.{needed}, for a {kind}")
     return client

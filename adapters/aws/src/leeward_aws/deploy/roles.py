@@ -27,12 +27,17 @@ def arn(service: str, resource: str) -> Json:
     return {"Fn::Sub": f"arn:${{AWS::Partition}}:{service}:{place}:{resource}"}
 
 
+def named(service: str, kind: str, name: str) -> Json | str:
+    """Return the ARN of what ``leeward.toml`` names: there, too, it may be an ARN."""
+    return name if name.startswith("arn:") else arn(service, f"{kind}{name}")
+
+
 def queue_arn(queue: str) -> Json:
     """Return the ARN of a queue."""
     return arn("sqs", queue)
 
 
-def allow(actions: list[str], *resources: Json) -> Json:
+def allow(actions: list[str], *resources: Json | str) -> Json:
     """Return a statement of a policy."""
     return {"Effect": "Allow", "Action": actions, "Resource": list(resources)}
 
@@ -42,14 +47,17 @@ def of_app(declared: Declared) -> list[Json]:
     found = []
     if declared.tables:
         found.append(
-            allow(TABLE, *(arn("dynamodb", f"table/{each}") for each in _own(declared.tables)))
+            allow(TABLE, *(named("dynamodb", "table/", each) for each in _own(declared.tables)))
         )
     if declared.buses:
-        found.append(allow(BUS, *(_bus_arn(each) for each in _own(declared.buses))))
+        buses = _own(declared.buses)
+        found.append(allow(BUS, *(named("events", "event-bus/", each) for each in buses)))
     if declared.functions:
         names = _own(declared.functions)
         found.append(
-            allow(["lambda:InvokeFunction"], *(arn("lambda", f"function:{each}") for each in names))
+            allow(
+                ["lambda:InvokeFunction"], *(named("lambda", "function:", each) for each in names)
+            )
         )
     if declared.buckets:
         buckets = [
@@ -89,7 +97,3 @@ def role(function: str, statements: list[Json]) -> Json:
 
 def _own(names: Any) -> list[str]:
     return sorted(set(names.values()))
-
-
-def _bus_arn(bus: str) -> Json:
-    return arn("events", f"event-bus/{bus}")

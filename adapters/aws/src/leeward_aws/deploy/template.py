@@ -176,7 +176,9 @@ def _triggers(wish: Wish, handler: Handler) -> tuple[Json, Json]:
         return found, {}
     bus = wish.declared.buses.get(str(handler.bus), str(handler.bus))
     rule = f"{wish.app.name}-{handler.name}"[:64]
-    found[f"{id}DeadQueuePolicy"] = _rule_may_send(f"{id}DeadQueue", dead, f"{bus}/{rule}")
+    found[f"{id}DeadQueuePolicy"] = _rule_may_send(
+        f"{id}DeadQueue", dead, f"{bus.rpartition('/')[2]}/{rule}"
+    )
     # The source is never empty, so this prefix is that of every event.
     pattern = {"detail-type": [handler.type]} if handler.type else {"source": [{"prefix": ""}]}
     properties = {
@@ -247,8 +249,12 @@ def _variables(wish: Wish, handler: Handler) -> Json:
 
 
 def own_name(wish: Wish, handler: Handler) -> str:
-    """Return the name of a handler's function: that by which clients call it."""
-    return wish.declared.functions.get(handler.name, handler.name)
+    """Return the name of a handler's function: that by which clients call it.
+
+    They may know it by an ARN, and by one of its versions or aliases.
+    """
+    known = wish.declared.functions.get(handler.name, handler.name)
+    return known.rpartition(":function:")[2].partition(":")[0]
 
 
 def _notes(wish: Wish) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
+from binascii import a2b_base64
 from typing import Any
 
 from leeward.app.kit import HttpAnswer, HttpRequest, headers_of
@@ -33,7 +33,7 @@ def request_of(event: dict[str, Any]) -> HttpRequest:
         if isinstance(value, str)
     )
     body = event.get("body") or ""
-    data = b64decode(body) if event.get("isBase64Encoded") else body.encode(errors="surrogatepass")
+    data = a2b_base64(body) if event.get("isBase64Encoded") else body.encode(errors="surrogatepass")
     return HttpRequest(str(method or "").upper(), path or "/", headers, data)
 
 

@@ -121,9 +121,8 @@ def _answer_http(run: Run, own: Handler | None, event: dict[str, Any]) -> dict[s
         return gateway.answer_of(kept)
     function = own or run.host.routed(request.path)
     answer = serve(run.host, function, request, run.id, run.seconds())
-    if not fits(answer.body, gateway.answer_of(answer)):
-        answer = too_large(answer)
-    return gateway.answer_of(answer)
+    found = gateway.answer_of(answer)
+    return found if fits(answer.body, found) else gateway.answer_of(too_large(answer))
 
 
 def _call(run: Run, own: Handler | None, event: Any) -> tuple[Exception | None, Any]:

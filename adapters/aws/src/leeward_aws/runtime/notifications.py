@@ -168,7 +168,7 @@ def _notified(run: Run, own: Handler | None, message: Message) -> Answer | None:
     topic, id, body, attributes = message
     handler = own or run.host.queue_handler(topic)
     if handler is not None and handler.kind is Kind.MESSAGE:
-        answer = run.host.run(handler, message_delivery(run, message, None))
+        answer = run.host.run(handler, message_delivery(run, message, None, message, run.trace()))
         return answer if answer.failure is not None else None
     plain = Event("aws.sns", body.decode(errors="replace"), id=id, source=topic)
     for event in events_in(attributes, body, escaped=False) or events_of(body) or [plain]:
@@ -179,20 +179,29 @@ def _notified(run: Run, own: Handler | None, message: Message) -> Answer | None:
 
 
 def message_delivery(
-    run: Run, message: Message, attempt: int | None, given: Message | bytes | None = None
+    run: Run,
+    message: Message,
+    attempt: int | None,
+    given: Message | bytes,
+    trace: str | None,
 ) -> Delivery:
     """Return the delivery of a message; its key is the sender's, else the message's id.
 
-    `given` is what the handler gets, if that is not the message.
+    Args:
+        run: that brings it.
+        message: the message.
+        attempt: as of `Delivery`.
+        given: what the handler gets: the message, or its body.
+        trace: of the run, for a message without one of its own.
     """
     attributes = message.attributes
     return Delivery(
-        message if given is None else given,
+        given,
         f"{run.id}/{message.id}",
         attributes.get("idempotency-key") or message.id,
         run.seconds(),
         attempt,
-        attributes.get("traceparent") or run.trace(),
+        attributes.get("traceparent") or trace,
         attributes,
     )
 

@@ -70,6 +70,8 @@ def handle(run: Run, own: Handler | None, records: list[dict[str, Any]]) -> dict
     failures: list[str] = []
     held: set[str] = set()
     had: list[_Had] = []
+    single = 0
+    trace = run.trace()
     sources: dict[str, Source] = {}
     for record in records:
         arn = record.get("eventSourceARN")
@@ -81,13 +83,18 @@ def handle(run: Run, own: Handler | None, records: list[dict[str, Any]]) -> dict
         if group is not None and group in held:
             failures.append(record["messageId"])
             continue
-        one = _Had(source, record, _handle_one(run, own, source, record).failure)
+        failure = _handle_one(run, own, source, record, trace).failure
+        single += group is None
+        if failure is None:
+            continue
+        one = _Had(source, record, failure)
         if group is None:
             had.append(one)
         elif not _is_done(run, one, together=False):
             failures.append(record["messageId"])
             held.add(group)
-    together = fails_as_one([each.failure for each in had])
+    well = [None] * (single - len(had))
+    together = bool(had) and fails_as_one([*well, *(each.failure for each in had)])
     failures += [
         each.record["messageId"] for each in had if not _is_done(run, each, together=together)
     ]
@@ -95,18 +102,18 @@ def handle(run: Run, own: Handler | None, records: list[dict[str, Any]]) -> dict
 
 
 class _Had(NamedTuple):
-    """A record that a handler has had, and how that failed, if it did."""
+    """A record that a handler has failed with."""
 
     source: Source
     record: dict[str, Any]
-    failure: Failure | None
+    failure: Failure
 
 
 def _is_done(run: Run, had: _Had, *, together: bool) -> bool:
-    """Finish with a message; return whether Lambda may delete it."""
+    """Finish with a message that has failed; return whether Lambda may delete it."""
     source, record, failure = had
-    if failure is None or source.handler is None:
-        return failure is None
+    if source.handler is None:
+        return False
     letter = letter_of(record, source.name, _attempt(record))
     seconds = run.seconds() - RESERVE
     return run.dead_letters.finish(source.handler, letter, failure, seconds, together=together)
@@ -121,13 +128,15 @@ def _source(run: Run, own: Handler | None, arn: str) -> Source:
     return Source(name, name != queue, handler)
 
 
-def _handle_one(run: Run, own: Handler | None, source: Source, record: dict[str, Any]) -> Answer:
+def _handle_one(
+    run: Run, own: Handler | None, source: Source, record: dict[str, Any], trace: str | None
+) -> Answer:
     message = message_of(record, source.name)
     handler = source.handler
     if handler is None:
         return _as_events(run, own, record, message)
     given = message.body if handler.kind is Kind.CALL else message
-    delivery = notifications.message_delivery(run, message, _attempt(record), given)
+    delivery = notifications.message_delivery(run, message, _attempt(record), given, trace)
     return run.host.run(handler, delivery)
 
 

@@ -7,6 +7,7 @@ one meaning everywhere, so each access is guarded.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -17,6 +18,9 @@ _FIELD: Final = (
     '{ $type($o) = "object" and $exists($lookup($o, $k)) ? $lookup($o, $k) : null }'
 )
 """A field of an object; null of anything else."""
+
+_PLAIN: Final = re.compile(r"(?!\{%).+")
+"""A text that every validator takes as it is: not every one takes an empty text, or two lines."""
 
 Names = Mapping[str, str]
 """What a reference's name is called in the state machine, with the sign before it."""
@@ -49,10 +53,20 @@ def field_of(template: Template, names: Names) -> Any:
     if isinstance(template, Mapping):
         return {name: field_of(each, names) for name, each in template.items()}
     if isinstance(template, tuple):
-        return [field_of(each, names) for each in template]
-    if isinstance(template, str) and template.startswith("{%"):
+        return [
+            whole(expression_of(each, names)) if isinstance(each, tuple) else field_of(each, names)
+            for each in template
+        ]
+    if isinstance(template, str) and not _PLAIN.fullmatch(template):
         return whole(literal(template))
     return template
+
+
+def output_of(template: Template, names: Names) -> Any:
+    """Return a template as the output of a state: an object, or one expression."""
+    if isinstance(template, Mapping):
+        return field_of(template, names)
+    return whole(expression_of(template, names))
 
 
 def expression_of(template: Template, names: Names) -> str:
@@ -63,8 +77,16 @@ def expression_of(template: Template, names: Names) -> str:
         fields = (f"{literal(name)}: {expression_of(it, names)}" for name, it in template.items())
         return f"{{{', '.join(fields)}}}"
     if isinstance(template, tuple):
-        return f"[{', '.join(expression_of(each, names) for each in template)}]"
+        return _list_of([expression_of(each, names) for each in template])
     return literal(template)
+
+
+def _list_of(elements: list[str]) -> str:
+    """Return a list of elements. One that is a list stays one: JSONata's own brackets join them."""
+    found = "[]"
+    for each in elements:
+        found = f"$append({found}, $w({each}))"
+    return f'($w := function($x) {{ $type($x) = "array" ? [[$x]] : [$x] }}; {found})'
 
 
 def holds(condition: Condition, names: Names) -> str:

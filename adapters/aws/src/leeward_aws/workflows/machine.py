@@ -38,6 +38,7 @@ from leeward_aws.workflows.jsonata import (
     field_of,
     holds,
     literal,
+    output_of,
     read,
     whole,
 )
@@ -71,7 +72,7 @@ class Machine:
         """Return the state machine."""
         definition = self._definition
         states: dict[str, State] = {}
-        begin: dict[str, str] = {"v0_input": whole("$states.input"), "s0": ""}
+        begin: dict[str, str] = {"v0_input": whole("$states.input"), "s0": whole('""')}
         names = {INPUT: "$v0_input", **names_of(definition.body, 0)}
         around = Surroundings(0, states, names, '""', None, "failed")
         states["begin"] = {"Type": "Pass"}
@@ -126,7 +127,7 @@ class Machine:
             case Stop():
                 around.states[node.id] = {
                     "Type": "Succeed",
-                    "Output": field_of(node.result, around.names),
+                    "Output": output_of(node.result, around.names),
                 }
             case Fail():
                 self._raise(node.id, error_of(literal(node.error)), around)

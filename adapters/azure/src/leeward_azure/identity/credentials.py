@@ -11,10 +11,10 @@ class ServiceCredential(NamedTuple):
     """Ask for what a service takes: its configured key or signature, else a token.
 
     Attributes:
-        service: Cosmos DB, Event Grid, Queue or Blob storage, or the Resource Manager.
+        service: Cosmos DB, Event Grid, Queue or Blob storage, Service Bus, or the Resource Manager.
     """
 
-    service: Literal["cosmos", "eventgrid", "queue", "blob", "management"]
+    service: Literal["cosmos", "eventgrid", "queue", "blob", "management", "servicebus"]
     kind: str = "service credential"
 
 

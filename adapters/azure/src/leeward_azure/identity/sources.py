@@ -40,7 +40,12 @@ from leeward_azure.identity.credentials import (
     TopicKey,
 )
 from leeward_azure.identity.endpoint import MACHINE, STARTING, endpoint_of, identity_source
-from leeward_azure.settings.endpoints import EVENTS_SCOPE, STORAGE_SCOPE, cloud_of
+from leeward_azure.settings.endpoints import (
+    EVENTS_SCOPE,
+    SERVICE_BUS_SCOPE,
+    STORAGE_SCOPE,
+    cloud_of,
+)
 from leeward_azure.settings.options import Settings
 from leeward_azure.settings.services import Blobs, Events, Functions, Queues
 
@@ -101,6 +106,7 @@ def source_of(
         "queue": STORAGE_SCOPE,
         "blob": STORAGE_SCOPE,
         "management": cloud_of(settings.authority).management_scope,
+        "servicebus": SERVICE_BUS_SCOPE,
     }
     found = None
     if functions.lookup:
@@ -150,6 +156,8 @@ def describe_source(
         found["workflows"] = "key"
     if settings.blobs:
         found["blobs"] = _describe(settings.blobs, entra)
+    if settings.service_bus:
+        found["service_bus"] = "key" if settings.service_bus.key else entra
     if settings.tables:
         found["tables"] = "key" if settings.tables.key else entra
     return found
@@ -227,6 +235,8 @@ def _keys(settings: Settings) -> Mapping[Any, AccountKey | SasToken]:
     keys: dict[Any, AccountKey | SasToken] = {}
     if settings.tables and settings.tables.key:
         keys[ServiceCredential("cosmos")] = AccountKey(settings.tables.key)
+    if settings.service_bus and settings.service_bus.key:
+        keys[ServiceCredential("servicebus")] = AccountKey(settings.service_bus.key)
     events, queues = ServiceCredential("eventgrid"), ServiceCredential("queue")
     blobs = ServiceCredential("blob")
     services = ((events, settings.events), (queues, settings.queues), (blobs, settings.blobs))

@@ -1,33 +1,59 @@
-"""Dead letters of Storage queues: how a queue is asked from inside of Azure Functions."""
+"""Dead letters of both kinds of queues: how one is asked from inside of Azure Functions."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from functools import partial
+from functools import lru_cache
 from typing import Any
 
-from leeward.adapter import TargetConfig
+from leeward.adapter import Driver, TargetConfig
 from leeward.adapter.queues import ask
-from leeward.app.kit import DeadLetters, Perform, dead_letters_at
+from leeward.app.kit import App, DeadLetters, Perform, dead_letters_at
+from leeward_azure.functions.queue_names import SERVICE_BUS
 
 
-def dead_letters(queues: Mapping[str, str] | None, storage: str) -> DeadLetters:
-    """Return the dead-letter queues of an app; the account is opened when one is first needed.
+def dead_letters(
+    app: App, queues: Mapping[str, str] | None, storage: str, service_bus: Mapping[str, str]
+) -> DeadLetters:
+    """Return the dead-letter queues of an app; an account is opened when one is first needed.
+
+    A queue of Service Bus has its dead-letter queue in the same namespace.
 
     Args:
+        app: with the handlers.
         queues: the dead-letter queue of each queue or handler.
         storage: the setting with the connection to the account of the queues.
+        service_bus: for each queue that is one of Service Bus, the setting with its connection.
     """
+    names, settings = dict(queues or {}), dict[str, str]()
+    for name, dead in list(names.items()):
+        handler = app.handlers.get(name)
+        queue = (handler.queue or handler.name) if handler else name
+        if queue in service_bus and dead:
+            del names[name]
+            names[f"{SERVICE_BUS}{queue}"] = place = f"{SERVICE_BUS}{dead}"
+            settings[place] = service_bus[queue]
 
     def target() -> Perform:
         from leeward_azure.driver import open_driver
 
-        return partial(
-            ask, open_driver(TargetConfig("azure", "azure", None, _account(storage), os.environ))
-        )
+        @lru_cache(maxsize=64)
+        def opened(setting: str | None) -> Driver:
+            options = _account(storage) if setting is None else _namespace(setting)
+            return open_driver(TargetConfig("azure", "azure", None, options, os.environ))
 
-    return dead_letters_at(queues, target)
+        return lambda call, seconds: ask(opened(settings.get(call.queue)), call, seconds)
+
+    return dead_letters_at(names, target)
+
+
+def _namespace(setting: str) -> dict[str, Any]:
+    """Return where a namespace of Service Bus is, likewise."""
+    text = os.environ.get(setting)
+    if text:
+        return {"service_bus_connection_string": text}
+    return {"service_bus_url": f"https://{os.environ.get(f'{setting}__fullyQualifiedNamespace')}"}
 
 
 def _account(storage: str) -> dict[str, Any]:

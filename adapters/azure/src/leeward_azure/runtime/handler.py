@@ -74,8 +74,8 @@ def handler(
         storage: the setting with the connection to the storage account of the queues.
         service_bus: for each queue that is one of Service Bus, the setting with its connection.
         auth_level: who may call functions by HTTP: ``anonymous``, ``function`` or ``admin``.
-        dead_letters: for a Storage queue, or its handler, the queue of the same account that gets
-            what is given up.
+        dead_letters: for a queue, or its handler, the queue that gets what is given up: of the
+            same storage account, or of the same namespace of Service Bus.
         options: none other.
 
     Raises:
@@ -98,7 +98,9 @@ def handler(
         ),
     )
     _check_names(app)
-    connections = Connections(storage, service_bus or {}, dead.dead_letters(dead_letters, storage))
+    buses = service_bus or {}
+    letters = dead.dead_letters(app, dead_letters, storage, buses)
+    connections = Connections(storage, buses, letters)
     for each in app.handlers.values():
         _add(made, host, each, connections)
     route = made.route(HEALTH_PATH.strip("/"), methods=["GET"], auth_level="ANONYMOUS")
@@ -174,7 +176,7 @@ def _add_queue(
         _put(made, name, trigger, storage_queue(host, handler, queue, connections.dead_letters))
     else:
         trigger = made.service_bus_queue_trigger("message", connection=setting, queue_name=queue)
-        _put(made, name, trigger, service_bus(host, handler, queue))
+        _put(made, name, trigger, service_bus(host, handler, queue, connections.dead_letters))
 
 
 def _add_warm_up(made: Any, app: App) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from leeward.adapter.queues import Attribute
 from leeward.app.kit import (
     HEALTH_PATH,
     Answer,
@@ -27,6 +28,7 @@ from leeward.app.kit import (
     upkeep,
 )
 from leeward.values import Event
+from leeward_azure.functions.queue_names import JSON, SERVICE_BUS
 from leeward_azure.runtime.failures import raised
 from leeward_azure.runtime.time_limits import HTTP_SECONDS, limit
 
@@ -84,8 +86,11 @@ def storage_queue(host: Host, handler: Handler, queue: str, dead: DeadLetters) -
     return called
 
 
-def service_bus(host: Host, handler: Handler, queue: str) -> Made:
-    """Return the function of a Service Bus queue's trigger."""
+def service_bus(host: Host, handler: Handler, queue: str, dead: DeadLetters) -> Made:
+    """Return the function of a Service Bus queue's trigger.
+
+    A message that is not given up is abandoned, and comes again at once.
+    """
 
     def called(message: Any, context: Any) -> None:
         properties = _texts(message.application_properties)
@@ -99,9 +104,34 @@ def service_bus(host: Host, handler: Handler, queue: str) -> Made:
             properties.get("traceparent") or properties.get("diagnostic-id") or _trace(context),
             properties,
         )
-        _finish(host.run(handler, delivery))
+        answer = host.run(handler, delivery)
+        attributes = tuple(_attributes(message.application_properties))
+        letter = Letter(
+            f"{SERVICE_BUS}{queue}",
+            body,
+            attributes,
+            id,
+            message.delivery_count or None,
+            getattr(message, "session_id", None),
+        )
+        if not dead.finish(handler, letter, answer.failure, limit()):
+            _finish(answer)
 
     return called
+
+
+def _attributes(properties: Mapping[Any, Any] | None) -> Iterator[Attribute]:
+    """Yield the properties of a message as they are put into a queue again.
+
+    Those of other types cannot be, and no queue takes them as they stand here.
+    """
+    for name, value in (properties or {}).items():
+        if isinstance(value, str):
+            yield Attribute(str(name), value)
+        elif isinstance(value, bool | int | float):
+            yield Attribute(str(name), str(value).lower(), JSON)
+        else:
+            yield Attribute(str(name), b"")
 
 
 def event_grid(host: Host, handler: Handler) -> Made:

@@ -64,7 +64,7 @@ def parse_storage(setting: Setting) -> Storage:
     Raises:
         ConfigError: it names no queue service, or neither a key nor a signature.
     """
-    parts = _parts(setting)
+    parts = parts_of(setting)
     if parts.get("usedevelopmentstorage", "").lower() == "true":
         parts = {**EMULATOR}
     account = parts.get("accountname", "")
@@ -90,7 +90,7 @@ def parse_cosmos(setting: Setting) -> Cosmos:
     Raises:
         ConfigError: the endpoint or the key is missing.
     """
-    parts = _parts(setting)
+    parts = parts_of(setting)
     url, key = parts.get("accountendpoint"), parts.get("accountkey")
     if not url or not key or not is_base64(key):
         raise ConfigError(
@@ -107,7 +107,7 @@ def _usual_endpoint(setting: Setting, parts: Mapping[str, str], service: str) ->
     return f"{scheme}://{parts['accountname']}.{service}.{suffix}"
 
 
-def _parts(setting: Setting) -> Mapping[str, str]:
+def parts_of(setting: Setting) -> Mapping[str, str]:
     """Return the parts by their names in lower case; values may hold ``=``."""
     parts = {}
     for part in setting.value.strip().strip(";").split(";"):

@@ -13,9 +13,11 @@ from leeward.adapter import TargetConfig
 from leeward.adapter.hosts import check_host, check_token_goes_safely, origin_of
 from leeward.adapter.options import Check, Setting, Values
 
-Service: TypeAlias = Literal["functions", "queue", "blob", "events", "tables", "management"]
+Service: TypeAlias = Literal[
+    "functions", "queue", "blob", "events", "tables", "management", "servicebus"
+]
 """What is asked: a function app, Queue and Blob storage, Event Grid, Cosmos DB, the Resource
-Manager."""
+Manager, Service Bus."""
 
 _NAMES: Final[dict[Service, str]] = {
     "functions": "Azure Functions",
@@ -24,11 +26,13 @@ _NAMES: Final[dict[Service, str]] = {
     "events": "Event Grid",
     "tables": "Cosmos DB",
     "management": "the Resource Manager",
+    "servicebus": "Service Bus",
 }
 
 EVENTS_SCOPE: Final = "https://eventgrid.azure.net/.default"
 STORAGE_SCOPE: Final = "https://storage.azure.com/.default"
-"""What a token is for. Both are the same in every cloud."""
+SERVICE_BUS_SCOPE: Final = "https://servicebus.azure.net/.default"
+"""What a token is for. They are the same in every cloud."""
 
 
 class Cloud(NamedTuple):
@@ -60,6 +64,7 @@ PUBLIC: Final = Cloud(
         "blob": "blob.core.windows.net",
         "events": "eventgrid.azure.net",
         "tables": "documents.azure.com",
+        "servicebus": "servicebus.windows.net",
     },
 )
 
@@ -72,6 +77,7 @@ _GOVERNMENT: Final = Cloud(
         "blob": "blob.core.usgovcloudapi.net",
         "events": "eventgrid.azure.us",
         "tables": "documents.azure.us",
+        "servicebus": "servicebus.usgovcloudapi.net",
     },
 )
 
@@ -84,6 +90,7 @@ _CHINA: Final = Cloud(
         "blob": "blob.core.chinacloudapi.cn",
         "events": "eventgrid.azure.cn",
         "tables": "documents.azure.cn",
+        "servicebus": "servicebus.chinacloudapi.cn",
     },
 )
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from leeward.adapter import TargetConfig
-from leeward.adapter.hosts import PATH, origin_of, parse_url
+from leeward.adapter.hosts import PATH, origin_of
 from leeward.adapter.opening import HttpSettings, http_options, http_settings
 from leeward.adapter.options import (
     Option,
@@ -24,7 +24,8 @@ from leeward.adapter.options import (
 )
 from leeward.adapter.text import BASE64
 from leeward.errors import ConfigError
-from leeward_azure.settings.connections import EMULATOR, Cosmos, parse_cosmos, parse_storage
+from leeward_azure.settings import service_bus, storage
+from leeward_azure.settings.connections import Cosmos, parse_cosmos
 from leeward_azure.settings.endpoints import check_configured, cloud_of, endpoint
 from leeward_azure.settings.services import (
     QUEUE_NAME,
@@ -35,6 +36,7 @@ from leeward_azure.settings.services import (
     Functions,
     Lookup,
     Queues,
+    ServiceBus,
     Tables,
     Workflows,
     is_topic_name,
@@ -69,30 +71,6 @@ def _management(setting: Setting, values: Values) -> str:
     if not origin.startswith("https:"):  # azure-mgmt-web sends no token over http, even here
         raise ConfigError(f"{setting.where} must be an https URL")
     return origin
-
-
-def _connection(setting: Setting, values: Values) -> Account:
-    """Return the account of a connection string. The key of the emulator is not a secret."""
-    storage = parse_storage(setting)
-    secret = storage.key != EMULATOR["accountkey"]
-    proof: dict[str, Any] = {"account": storage.account, "key": storage.key, "sas": storage.sas}
-    queues = _queue_service(setting._replace(value=storage.url), values, secret=secret)
-    blobs = None
-    if storage.blob_url:
-        blobs = _blob_service(setting._replace(value=storage.blob_url), values, secret=secret)
-    return Account(queues._replace(**proof), blobs and blobs._replace(**proof))
-
-
-def _queue_service(setting: Setting, values: Values, *, secret: bool = True) -> Queues:
-    """Return where an account's queues are; emulators have the account in the path."""
-    url = parse_url(setting, "https://account.queue.core.windows.net")
-    return Queues(check_configured(url.origin, "queue", setting, values, secret=secret), url.path)
-
-
-def _blob_service(setting: Setting, values: Values, *, secret: bool = True) -> Blobs:
-    """Return where an account's containers are, likewise."""
-    url = parse_url(setting, "https://account.blob.core.windows.net")
-    return Blobs(check_configured(url.origin, "blob", setting, values, secret=secret), url.path)
 
 
 def _topic(setting: Setting, values: Values, *, name: str) -> str:
@@ -156,11 +134,12 @@ OPTIONS: Final = (
            needs=("subscription_id",), check=_management),
     Option("storage_connection_string", "of the account of queues and blobs",
            excludes="storage_queue_url storage_blob_url",
-           variables="AzureWebJobsStorage AZURE_STORAGE_CONNECTION_STRING", check=_connection),
+           variables="AzureWebJobsStorage AZURE_STORAGE_CONNECTION_STRING",
+           check=storage.connection),
     Option("storage_queue_url", "in its place: the URL of the queues, for which a token is shown",
-           variables="AzureWebJobsStorage__queueServiceUri", check=_queue_service),
+           variables="AzureWebJobsStorage__queueServiceUri", check=storage.queue_service),
     Option("storage_blob_url", "likewise, of the containers, for objects",
-           variables="AzureWebJobsStorage__blobServiceUri", check=_blob_service),
+           variables="AzureWebJobsStorage__blobServiceUri", check=storage.blob_service),
     Option("queues", "function to queue, where not its name", dict, needs=_QUEUES,
            check=matching(QUEUE_NAME, "the name of a queue: 3 to 63 of a-z, 0-9 and single "
                                       "hyphens inside")),
@@ -191,6 +170,7 @@ OPTIONS: Final = (
            secret=True),
     Option("authority_host", "of a sovereign cloud; its endpoints follow",
            variables="AZURE_AUTHORITY_HOST", check=_authority),
+    *service_bus.OPTIONS,
     *http_options("REQUESTS_CA_BUNDLE"),
 )  # fmt: skip
 
@@ -209,6 +189,7 @@ class Settings(NamedTuple):
         authority: the host that signs in, where it is not the public cloud's.
         http: how requests are carried.
         blobs: for objects; None if they are not configured.
+        service_bus: for dead letters; the same.
         workflows: for runs of workflows; likewise.
     """
 
@@ -222,6 +203,7 @@ class Settings(NamedTuple):
     authority: str | None = None
     http: HttpSettings = HttpSettings()
     blobs: Blobs | None = None
+    service_bus: ServiceBus | None = None
     workflows: Workflows | None = None
 
 
@@ -247,8 +229,10 @@ def settings_from(config: TargetConfig) -> Settings:
         http=http_settings(values),
         blobs=account.blobs if account else values["storage_blob_url"],
         workflows=url and Workflows(url, values["workflow_key"]),
+        service_bus=values["service_bus_connection_string"] or values["service_bus_url"],
     )
-    if not any((*settings[:4], settings.blobs, settings.workflows)):
+    others = (settings.blobs, settings.workflows, settings.service_bus)
+    if not any((*settings[:4], *others)):
         raise ConfigError(
             f"nothing is configured for {config.name!r}: in {config.section} set {_FUNCTIONS[0]} "
             f"to invoke, {_QUEUES[0]} to enqueue, {_EVENTS[0]} to publish, {_TABLES[0]} with "
@@ -338,6 +322,7 @@ def _check_identity(settings: Settings, config: TargetConfig) -> None:
         "events": events and not (events.key or events.keys or events.sas),
         "tables": tables and not tables.key,
         "blobs": settings.blobs and not (settings.blobs.key or settings.blobs.sas),
+        "service_bus": settings.service_bus and not settings.service_bus.key,
     }
     if not config.trust_env and settings.identity is None and any(tokens.values()):
         raise ConfigError(

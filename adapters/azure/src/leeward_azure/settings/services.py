@@ -156,6 +156,23 @@ class Events(NamedTuple):
         return masked(self, "topic_url namespace urls")
 
 
+class ServiceBus(NamedTuple):
+    """Where dead letters of Service Bus lie.
+
+    Attributes:
+        origin: of the namespace.
+        key_name: of the shared access policy; empty without a key.
+        key: of it, or None: then Entra is asked.
+    """
+
+    origin: str
+    key_name: str = ""
+    key: str | None = None
+
+    def __repr__(self) -> str:
+        return masked(self, "origin key_name")
+
+
 class Tables(NamedTuple):
     """Where items are kept.
 

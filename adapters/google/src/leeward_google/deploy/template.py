@@ -5,7 +5,8 @@ topic with a subscription that keeps it. Topics of buses, tables and buckets hav
 own: they are named, and not made.
 
 Sources: the resources of the provider ``hashicorp/google``; in Pub/Sub's documentation "Handle
-message failures" (at least 5 attempts; what its own account needs) and "Push subscriptions".
+message failures" (at least 5 attempts; what its own account needs), "Push subscriptions" and
+"Filter messages from a subscription".
 """
 
 from __future__ import annotations
@@ -219,7 +220,7 @@ def _pushed(
     if handler.kind is Kind.EVENT and handler.type:
         # An event that attributes cannot hold has its type in the message, and no such attribute;
         # what comes unfiltered is left by the handler's runtime.
-        wanted = f'attributes."ce-type" = "{handler.type}" OR NOT attributes:"ce-type"'
+        wanted = f'attributes.ce-type = "{handler.type}" OR NOT attributes:ce-type'
         if len(wanted.encode()) <= LONGEST_FILTER:
             arguments["filter"] = wanted
     subscription = made.add("google_pubsub_subscription", handler.name, **arguments)

@@ -1,179 +1,24 @@
-"""Templates say what an app's handlers need: triggers, attempts, dead letters, least privilege."""
+"""Terraform's files say what an app's handlers need, in words that the providers know."""
 
 from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from leeward import App, ConfigError
 from leeward.app.runtimes import runtime_of
-from leeward.packaging.recipe import Declared, Entry, Recipe, Wish
+from leeward.packaging.recipe import Declared, Entry, Wish
 from leeward.packaging.terraform import Configuration
-from leeward_aws.deploy.crontab import expression
 from leeward_azure.deploy.host import host_json
-from leeward_contract_tests.rows import each_row
 from leeward_google.deploy.template import account_id
-from tests.packages.everything import DECLARED, wish
+from tests.packages.everything import DECLARED, document, notes, wish
 from tests.packages.terraform_schemas import KEPT
-from tests.servers.installed import executable
 
 SCHEMAS: dict[str, Any] = json.loads(KEPT.read_text(encoding="utf-8"))
-
-
-def document(target: str, asked: Wish | None = None) -> dict[str, Any]:
-    """Give the template of the app with everything, or of a wish."""
-    recipe: Recipe = runtime_of(target, "leeward.packagers")(asked or wish())
-    assert recipe.template is not None
-    found: dict[str, Any] = json.loads(recipe.template().text)
-    return found
-
-
-def notes(target: str) -> str:
-    """Give what the template of the app with everything says of itself."""
-    recipe: Recipe = runtime_of(target, "leeward.packagers")(wish())
-    assert recipe.template is not None
-    return "\n".join(recipe.template().notes)
-
-
-@each_row(
-    "crontab, wanted",
-    [
-        ("*/5 * * * *", "cron(0/5 * * * ? *)"),
-        ("* * * * *", "cron(* * * * ? *)"),
-        ("30 6 * * 1-5", "cron(30 6 ? * 2-6 *)"),
-        ("0 0 * * 0", "cron(0 0 ? * 1 *)"),
-        ("0 0 * * 0,3,6", "cron(0 0 ? * 1/3 *)"),
-        ("0 0 1,15 */3 *", "cron(0 0 1,15 1/3 ? *)"),
-        ("5-7,20 9-17/4 * * *", "cron(5-7,20 9,13,17 * * ? *)"),
-    ],
-)
-def test_a_crontab_is_written_as_scheduler_reads_it(crontab: str, wanted: str) -> None:
-    """Days of the week begin with 1, for Sunday; of the two kinds of days one is left open."""
-    assert expression(crontab) == wanted
-
-
-def test_on_aws_failed_messages_are_not_taken_for_done() -> None:
-    """The mapping asks for the answer by message; queues wait, count, and keep what has failed."""
-    resources = document("aws")["Resources"]
-    properties = {name: each["Properties"] for name, each in resources.items()}
-    (mapping,) = properties["Send"]["Events"].values()
-    assert mapping["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-    queue = properties["SendQueue"]
-    assert queue["VisibilityTimeout"] == 6 * properties["Send"]["Timeout"] == 240
-    # Seven attempts of its own, and some to spare: leeward gives up first.
-    assert queue["RedrivePolicy"]["maxReceiveCount"] == 12
-    assert properties["SendDeadQueue"]["QueueName"] == "parcels-gone"
-    assert properties["PayQueue"]["RedrivePolicy"]["maxReceiveCount"] == 10
-    assert properties["PayDeadQueue"]["QueueName"] == "bills-dead"
-    assert properties["RememberDeadQueue"]["QueueName"] == "memories"
-    assert properties["PayDeadQueue"]["MessageRetentionPeriod"] == 14 * 86_400
-
-
-def test_on_aws_what_lambda_calls_is_tried_again_and_kept() -> None:
-    """As often as the handler says, twice at most; an unsafe function never by itself."""
-    properties = {name: each["Properties"] for name, each in document("aws")["Resources"].items()}
-    retries = {
-        name: each["EventInvokeConfig"]["MaximumRetryAttempts"]
-        for name, each in properties.items()
-        if "EventInvokeConfig" in each
-    }
-    assert retries == {
-        "Make": 0,
-        "Count": 1,
-        "Remember": 2,
-        "WatchAll": 2,
-        "Sweep": 2,
-        "Send": 2,
-        "Pay": 2,
-    }
-    for name in retries:
-        target = properties[name]["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]
-        kept = {"Fn::GetAtt": [f"{name}DeadQueue", "Arn"]}
-        assert target == {"Type": "SQS", "Destination": kept}
-    rule = properties["Remember"]["Events"]["Event"]["Properties"]
-    assert (rule["EventBusName"], rule["Pattern"]) == (
-        "orders-events",
-        {"detail-type": ["order.created"]},
-    )
-    assert properties["WatchAll"]["Events"]["Event"]["Properties"]["Pattern"] == {
-        "source": [{"prefix": ""}]
-    }
-    schedule = properties["Sweep"]["Events"]["Schedule"]["Properties"]
-    told = json.loads(schedule["Input"])
-    assert (told["source"], told["schedule"]) == ("leeward.schedule", "sweep")
-    assert properties["Make"]["FunctionName"] == "make-it"
-    assert properties["Make"]["Timeout"] == 3
-    assert properties["Make"]["Environment"]["Variables"] == {
-        "LEEWARD_FUNCTION": "make",
-        "CLOUD_PROVIDER": "aws",
-    }
-    assert "remember: 4 retries are wanted" in notes("aws")
-
-
-def test_on_aws_a_role_names_what_it_may_touch() -> None:
-    """No star for a service or a resource; a handler may do nothing with another one's queue."""
-    resources = document("aws")["Resources"]
-    allowed = {
-        name.removesuffix("Role"): {
-            (action, resource["Fn::Sub"].rpartition("}:")[2])
-            for statement in each["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
-            for action in statement["Action"]
-            for resource in statement["Resource"]
-        }
-        for name, each in resources.items()
-        if each["Type"] == "AWS::IAM::Role"
-    }
-    common = {("dynamodb:GetItem", f"table/{each}") for each in ("orders-table", "stock")}
-    common |= {("events:PutEvents", "event-bus/orders-events")}
-    common |= {("lambda:InvokeFunction", f"function:{each}") for each in ("bank-charge", "make-it")}
-    for name, rights in allowed.items():
-        assert common <= rights, name
-        for action, resource in rights:
-            assert "*" not in action
-            assert resource.rstrip("*").rstrip(":/")
-    sending = {("sqs:SendMessage", "parcels-gone"), ("sqs:ChangeMessageVisibility", "parcels")}
-    assert sending <= allowed["Send"]
-    assert ("sqs:ReceiveMessage", "bills") in allowed["Pay"]
-    assert not {each for each in allowed["Pay"] if "parcels" in each[1]}
-    sent = {each[1] for each in allowed["Pay"] if each[0] == "sqs:SendMessage"}
-    assert sent == {"bills-dead"}
-    logs = [each[1] for each in allowed["Pay"] if each[0].startswith("logs:")]
-    assert all(each.startswith("log-group:/aws/lambda/pay") for each in logs)
-
-
-def test_on_aws_its_own_translator_and_linter_take_the_template(tmp_path: Path) -> None:
-    """AWS's translator makes CloudFormation of it, in which cfn-lint finds nothing wrong."""
-    ordered = App("Shop")
-
-    @ordered.on_message("parcels.fifo")
-    def send(parcel: dict[str, Any]) -> None: ...
-
-    fifo = Wish(ordered, Entry("shop", "app"), "3.12", "arm64")
-    made = {"all": document("aws"), "fifo": document("aws", fifo), "wrong": document("aws")}
-    made["wrong"]["Resources"]["Count"]["Properties"]["EventInvokeConfig"] = {
-        "MaximumRetryAttempts": 7
-    }
-    files = []
-    for name, each in made.items():
-        files.append(tmp_path / f"{name}.json")
-        files[-1].write_text(json.dumps(each))
-    program = Path(__file__).with_name("sam_check.py")
-    done = subprocess.run(
-        [executable("sam", "python"), program, *files], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    good, ordered_, wrong = (json.loads(line) for line in done.stdout.splitlines())
-    assert (good, ordered_) == ([], [])
-    assert wrong == ["7 is greater than the maximum of 2"]
-    queues = [each["Properties"] for each in document("aws", fifo)["Resources"].values()]
-    names = {each["QueueName"]: each["FifoQueue"] for each in queues if "QueueName" in each}
-    assert names == {"parcels.fifo": True, "parcels-dead.fifo": True}
 
 
 def flaws(made: dict[str, Any]) -> Iterator[str]:
@@ -251,7 +96,7 @@ def test_on_google_each_handler_is_pushed_to_and_its_dead_letters_are_kept() -> 
         )
     for name in ("parcels-gone", "memories", "watch-all-dead"):
         assert subscriptions[name]["message_retention_duration"] == "1209600s"
-    assert 'attributes."ce-type" = "order.created"' in subscriptions["remember"]["filter"]
+    assert 'attributes.ce-type = "order.created"' in subscriptions["remember"]["filter"]
     assert "filter" not in subscriptions["watch-all"]
     assert subscriptions["send"]["ack_deadline_seconds"] == 50
     job = made["google_cloud_scheduler_job"]["sweep"]

@@ -1,0 +1,57 @@
+"""Where the objects of one target lie; what keeps them is loaded and opened by the first call."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from leeward.adapter import Call, Result
+from leeward.forking import ForkLock
+
+if TYPE_CHECKING:
+    from tempfile import TemporaryDirectory
+
+    from leeward.local.objects import Objects
+
+
+class ObjectsFolder:
+    """The folder that is named, or one beside the target's file, or a temporary one.
+
+    Attributes:
+        path: the folder; None for a temporary one.
+    """
+
+    def __init__(self, named: str | os.PathLike[str] | None, file: Path | None) -> None:
+        self.path: Path | None = None
+        if named is not None:
+            self.path = Path(named).absolute()
+        elif file is not None:
+            self.path = file.parent / f"{file.stem}-objects"
+        self._objects: Objects | None = None
+        self._temporary: TemporaryDirectory[str] | None = None
+        self._opening = ForkLock()
+
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        """Make one attempt at a call on an object."""
+        return (self._objects or self._opened()).perform(call, timeout)
+
+    def close(self) -> None:
+        """Take a temporary folder away."""
+        with self._opening:
+            if self._temporary is not None:
+                self._temporary.cleanup()
+
+    def _opened(self) -> Objects:
+        from leeward.local.objects import Objects
+
+        with self._opening:
+            if self._objects is None:
+                self._objects = Objects(self.path or self._made())
+            return self._objects
+
+    def _made(self) -> Path:
+        from tempfile import TemporaryDirectory
+
+        self._temporary = TemporaryDirectory(prefix="leeward-objects-", ignore_cleanup_errors=True)
+        return Path(self._temporary.name)

@@ -1,0 +1,45 @@
+"""How long an attempt may take where it is not to take its share of the call's time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from leeward.routing.circuit import Circuit, State
+
+if TYPE_CHECKING:
+    from leeward.routing.call import CallState
+
+
+NEARLY = 0.95
+"""Share of its time that an attempt has used up which has run out of it: drivers round."""
+
+
+def is_used_up(timeout: float, began: float, now: float) -> bool:
+    """Return whether an attempt has taken all the time that it was given."""
+    return now - began >= NEARLY * timeout
+
+
+def may_be_early(state: CallState, circuit: Circuit) -> bool:
+    """Return whether the first attempt may be given up early, and take a token for it.
+
+    A target that takes long now, and answers, is asked twice for a small share of the calls.
+    """
+    health, policy = state.health, state.health.policy
+    is_well = circuit.state is State.CLOSED and not circuit.silent
+    if not (state.rules.early and is_well and len(state.able) > 1):
+        return False
+    tokens = min(policy.early_burst, health.early_tokens + policy.early_share)
+    health.early_tokens = tokens - 1 if tokens >= 1 else tokens
+    return tokens >= 1
+
+
+def time_for_probe(state: CallState, target: str, seconds: float, now: float) -> float:
+    """Return the seconds of a probe, and hold its lease for as long."""
+    from leeward.routing.transitions import extend_leases
+
+    policy = state.health.policy
+    if state.rules.elsewhere and len(state.able) > 1:
+        usual = state.health.add(target, state.call).latency.usual
+        seconds = min(seconds, max(policy.probe_time, policy.slow_factor * usual))
+    extend_leases(state.health, target, state.call, now + seconds + policy.lease_margin)
+    return seconds

@@ -1,0 +1,167 @@
+"""The SAM template says what an app's handlers need: triggers, attempts, dead letters, rights."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from leeward import App
+from leeward.packaging.recipe import Declared, Entry, Wish
+from leeward_aws.deploy.crontab import expression
+from leeward_contract_tests.rows import each_row
+from tests.packages.everything import document, notes, wish
+from tests.servers.installed import executable
+
+
+@each_row(
+    "crontab, wanted",
+    [
+        ("*/5 * * * *", "cron(0/5 * * * ? *)"),
+        ("* * * * *", "cron(* * * * ? *)"),
+        ("30 6 * * 1-5", "cron(30 6 ? * 2-6 *)"),
+        ("0 0 * * 0", "cron(0 0 ? * 1 *)"),
+        ("0 0 * * 0,3,6", "cron(0 0 ? * 1/3 *)"),
+        ("0 0 1,15 */3 *", "cron(0 0 1,15 1/3 ? *)"),
+        ("5-7,20 9-17/4 * * *", "cron(5-7,20 9,13,17 * * ? *)"),
+    ],
+)
+def test_a_crontab_is_written_as_scheduler_reads_it(crontab: str, wanted: str) -> None:
+    """Days of the week begin with 1, for Sunday; of the two kinds of days one is left open."""
+    assert expression(crontab) == wanted
+
+
+def test_on_aws_failed_messages_are_not_taken_for_done() -> None:
+    """The mapping asks for the answer by message; queues wait, count, and keep what has failed."""
+    resources = document("aws")["Resources"]
+    properties = {name: each["Properties"] for name, each in resources.items()}
+    (mapping,) = properties["Send"]["Events"].values()
+    assert mapping["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    queue = properties["SendQueue"]
+    assert queue["VisibilityTimeout"] == 6 * properties["Send"]["Timeout"] == 240
+    # Seven attempts of its own, and some to spare: leeward gives up first.
+    assert queue["RedrivePolicy"]["maxReceiveCount"] == 12
+    assert properties["SendDeadQueue"]["QueueName"] == "parcels-gone"
+    assert properties["PayQueue"]["RedrivePolicy"]["maxReceiveCount"] == 10
+    assert properties["PayDeadQueue"]["QueueName"] == "bills-dead"
+    assert properties["RememberDeadQueue"]["QueueName"] == "memories"
+    assert properties["PayDeadQueue"]["MessageRetentionPeriod"] == 14 * 86_400
+
+
+def test_on_aws_what_lambda_calls_is_tried_again_and_kept() -> None:
+    """As often as the handler says, twice at most; an unsafe function never by itself."""
+    properties = {name: each["Properties"] for name, each in document("aws")["Resources"].items()}
+    retries = {
+        name: each["EventInvokeConfig"]["MaximumRetryAttempts"]
+        for name, each in properties.items()
+        if "EventInvokeConfig" in each
+    }
+    assert retries == {
+        "Make": 0,
+        "Count": 1,
+        "Remember": 2,
+        "WatchAll": 2,
+        "Sweep": 2,
+        "Send": 2,
+        "Pay": 2,
+    }
+    for name in retries:
+        target = properties[name]["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]
+        kept = {"Fn::GetAtt": [f"{name}DeadQueue", "Arn"]}
+        assert target == {"Type": "SQS", "Destination": kept}
+    rule = properties["Remember"]["Events"]["Event"]["Properties"]
+    assert (rule["EventBusName"], rule["Pattern"]) == (
+        "orders-events",
+        {"detail-type": ["order.created"]},
+    )
+    assert properties["WatchAll"]["Events"]["Event"]["Properties"]["Pattern"] == {
+        "source": [{"prefix": ""}]
+    }
+    schedule = properties["Sweep"]["Events"]["Schedule"]["Properties"]
+    told = json.loads(schedule["Input"])
+    assert (told["source"], told["schedule"]) == ("leeward.schedule", "sweep")
+    assert properties["Make"]["FunctionName"] == "make-it"
+    assert properties["Make"]["Timeout"] == 3
+    assert properties["Make"]["Environment"]["Variables"] == {
+        "LEEWARD_FUNCTION": "make",
+        "CLOUD_PROVIDER": "aws",
+    }
+    assert "remember: 4 retries are wanted" in notes("aws")
+
+
+def test_on_aws_a_role_names_what_it_may_touch() -> None:
+    """No star for a service or a resource; a handler may do nothing with another one's queue."""
+    resources = document("aws")["Resources"]
+    allowed = {
+        name.removesuffix("Role"): {
+            (action, resource["Fn::Sub"].rpartition("}:")[2])
+            for statement in each["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+            for action in statement["Action"]
+            for resource in statement["Resource"]
+        }
+        for name, each in resources.items()
+        if each["Type"] == "AWS::IAM::Role"
+    }
+    common = {("dynamodb:GetItem", f"table/{each}") for each in ("orders-table", "stock")}
+    common |= {("events:PutEvents", "event-bus/orders-events")}
+    common |= {("lambda:InvokeFunction", f"function:{each}") for each in ("bank-charge", "make-it")}
+    for name, rights in allowed.items():
+        assert common <= rights, name
+        for action, resource in rights:
+            assert "*" not in action
+            assert resource.rstrip("*").rstrip(":/")
+    sending = {("sqs:SendMessage", "parcels-gone"), ("sqs:ChangeMessageVisibility", "parcels")}
+    assert sending <= allowed["Send"]
+    assert ("sqs:ReceiveMessage", "bills") in allowed["Pay"]
+    assert not {each for each in allowed["Pay"] if "parcels" in each[1]}
+    sent = {each[1] for each in allowed["Pay"] if each[0] == "sqs:SendMessage"}
+    assert sent == {"bills-dead"}
+    logs = [each[1] for each in allowed["Pay"] if each[0].startswith("logs:")]
+    assert all(each.startswith("log-group:/aws/lambda/pay") for each in logs)
+
+
+def test_on_aws_what_is_known_by_an_arn_is_named_by_it() -> None:
+    """A bus, a table and a function of elsewhere; and a function of the app, by its alias."""
+    place = "us-east-1:111122223333"
+    declared = Declared(
+        {"make": f"arn:aws:lambda:{place}:function:made:live", "bank": "bank:live"},
+        {"orders": f"arn:aws:events:{place}:event-bus/orders"},
+        {"stock": f"arn:aws:dynamodb:{place}:table/stock"},
+    )
+    resources = document("aws", wish(declared=declared))["Resources"]
+    assert resources["Make"]["Properties"]["FunctionName"] == "made"
+    text = json.dumps(resources["PayRole"])
+    for name in (declared.functions["make"], declared.buses["orders"], declared.tables["stock"]):
+        assert f'"{name}"' in text
+    assert "function:bank:live" in text
+    assert ":rule/orders/Shop-remember" in json.dumps(resources["RememberDeadQueuePolicy"])
+
+
+def test_on_aws_its_own_translator_and_linter_take_the_template(tmp_path: Path) -> None:
+    """AWS's translator makes CloudFormation of it, in which cfn-lint finds nothing wrong."""
+    ordered = App("Shop")
+
+    @ordered.on_message("parcels.fifo")
+    def send(parcel: dict[str, Any]) -> None: ...
+
+    fifo = Wish(ordered, Entry("shop", "app"), "3.12", "arm64")
+    made = {"all": document("aws"), "fifo": document("aws", fifo), "wrong": document("aws")}
+    made["wrong"]["Resources"]["Count"]["Properties"]["EventInvokeConfig"] = {
+        "MaximumRetryAttempts": 7
+    }
+    files = []
+    for name, each in made.items():
+        files.append(tmp_path / f"{name}.json")
+        files[-1].write_text(json.dumps(each))
+    program = Path(__file__).with_name("sam_check.py")
+    done = subprocess.run(
+        [executable("sam", "python"), program, *files], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    good, ordered_, wrong = (json.loads(line) for line in done.stdout.splitlines())
+    assert (good, ordered_) == ([], [])
+    assert wrong == ["7 is greater than the maximum of 2"]
+    queues = [each["Properties"] for each in document("aws", fifo)["Resources"].values()]
+    names = {each["QueueName"]: each["FifoQueue"] for each in queues if "QueueName" in each}
+    assert names == {"parcels.fifo": True, "parcels-dead.fifo": True}

@@ -1,0 +1,301 @@
+"""A target that does not answer: calls avoid it at once, and its circuit opens if that lasts."""
+
+from __future__ import annotations
+
+import pytest
+
+from leeward.adapter import Publish, Result
+from leeward.errors import Outcome
+from leeward.routing.attempt_time import is_used_up
+from leeward.routing.by_hand import isolate
+from leeward.routing.call import Core, Dispatch, begin
+from leeward.routing.circuit import State
+from leeward.routing.evidence import Answered, weigh_failure
+from leeward.routing.hedging import hedge_after
+from leeward.routing.latency import Latency, bucket_of
+from leeward.routing.policy import DEFAULT, RoutingPolicy
+from leeward.routing.silence import look
+from leeward.values import Effect, Event
+from tests.routing.health_kit import HARMLESS, KEYED, UNSAFE, World, attempt, fail
+
+QUICK = 0.005
+"""Seconds that an answer takes here, so that 0.1 s without any is a long time."""
+
+EARLY, STALL = DEFAULT.early_least, DEFAULT.stall_least
+TINY = 2.0**-10
+SHARED = KEYED._replace(shared_dedup=True)
+EVENTS = Publish("f", (Event("t", id="1", source="s"),))
+
+
+def quick(order: str = "ab", policy: RoutingPolicy = DEFAULT) -> World:
+    """Return a world with a baseline of quick answers."""
+    world = World(order, policy)
+    world.took = dict.fromkeys(order, QUICK)
+    world.calls(150, every=0.01)
+    circuit = world.circuit(order[0], resource="f")
+    assert (circuit.early, circuit.cut_off) == (policy.early_least, policy.cut_off_least)
+    world.sent.clear()
+    return world
+
+
+def silent(world: World, calls: int = 5) -> World:
+    """Let so many unsafe calls go in at the first target, none of which comes out."""
+    for _ in range(calls):
+        world.health.start(world.health.targets.order[0], UNSAFE, world.now)
+    world.now += EARLY + 0.01
+    return world
+
+
+def first_of(world: World, call: object = HARMLESS) -> Dispatch:
+    """Begin a call; return its first attempt."""
+    _, (command,) = begin(Core(world.health), call, world.now, 10.0)  # type: ignore[arg-type]
+    assert isinstance(command, Dispatch)
+    return command
+
+
+# Attempts that are given up early.
+
+
+def test_only_what_nobody_notices_twice_is_given_up_early() -> None:
+    """Not what a key or an id has to recognise, and not where there is no other target."""
+    world = quick()
+    early = {
+        call: first_of(world, call).early
+        for call in (HARMLESS, HARMLESS._replace(effect=Effect.READ_ONLY), UNSAFE, KEYED, SHARED)
+    }
+    assert list(early.values()) == [True, True, False, False, False]
+    assert first_of(world).timeout == EARLY
+    assert first_of(world, SHARED).timeout == DEFAULT.cut_off_least
+    assert not first_of(quick("a")).early
+    world.answers["a"] = Result.ok((Result.ok(None),))
+    world.calls(150, EVENTS, every=0.01)
+    assert world.circuit("a", "publish", "f").early == EARLY
+    assert not first_of(world, EVENTS).early
+
+
+def test_a_call_that_was_given_up_early_is_made_elsewhere_and_proves_nothing() -> None:
+    """Twenty in a row: no failure is counted, no score grows, and each is answered."""
+    world = quick()
+    world.took["a"], world.answers["a"] = 10.0, Outcome.AMBIGUOUS
+    circuit, record = world.circuit("a", resource="f"), world.health.records["a"]
+    for number in range(4):
+        result = world.call(HARMLESS._replace(payload=b"%d" % number))
+        assert [each.target for each in result.attempts] == ["a", "b"]
+        assert result.attempts[0].duration == pytest.approx(EARLY)
+    assert (circuit.failed, record.failures, circuit.state) == (0.0, 0, State.CLOSED)
+    assert circuit.pending == 4, "that it was silent is not forgotten"
+
+
+@pytest.mark.parametrize(("took", "used_up"), [(0.96, True), (0.94, False)])
+def test_a_driver_may_round_its_time(took: float, used_up: bool) -> None:
+    """What takes nearly all of its time has run out of it."""
+    assert is_used_up(1.0, 0.0, took) is used_up
+    assert is_used_up(1.0, 0.0, 0.95)
+    world = quick()
+    command = attempt("a")._replace(timeout=EARLY, early=True)
+    answered = Answered(command, world.now, world.now + took * EARLY)
+    weigh_failure(world.health, answered, Outcome.AMBIGUOUS, None)
+    assert (world.health.records["a"].failures == 0) is used_up
+
+
+def test_no_more_than_a_share_of_the_calls_is_given_up_early() -> None:
+    """As many at once as a target takes; then one call in twenty; what is answered costs none."""
+    world = quick()
+    early = [first_of(world).early for _ in range(DEFAULT.max_attempts * 200)]
+    burst = early.index(False)
+    assert DEFAULT.early_burst <= burst <= DEFAULT.early_burst * (1 + 2 * DEFAULT.early_share)
+    rest = early[burst:]
+    assert sum(rest) == pytest.approx(DEFAULT.early_share * len(rest), abs=1)
+    world.health.early_tokens = 0.0
+    command = attempt("a")._replace(early=True)
+    world.health.succeeded(command, world.now, world.now + QUICK)
+    assert world.health.early_tokens == 1.0
+    world.health.early_tokens = DEFAULT.early_burst
+    world.health.succeeded(command, world.now, world.now + QUICK)
+    assert world.health.early_tokens == DEFAULT.early_burst
+
+
+def test_where_no_call_may_leave_the_same_target_is_given_more_time() -> None:
+    """Else a call would fail that only took long."""
+    world = quick(policy=DEFAULT._replace(failover_least=0.0, failover_share=0.0))
+    world.took["a"], world.answers["a"] = 10.0, Outcome.AMBIGUOUS
+    first, second, *_ = world.call().attempts
+    assert first.target == "a"
+    assert first.duration == pytest.approx(EARLY)
+    assert (second.target, second.reason) == ("a", "again")
+    assert second.duration > DEFAULT.cut_off_least - 0.001
+
+
+def test_the_first_wave_had_to_connect_and_is_not_in_the_baseline() -> None:
+    """Only the first answer is, and then those to what began after it."""
+    world = World()
+    circuit = world.health.start("a", HARMLESS, 100.0)
+    for number in range(3):
+        world.health.succeeded(attempt("a"), 100.0, 100.2 + number)
+    assert circuit.latency.total == 1
+    world.health.succeeded(attempt("a"), 100.2, 100.3)
+    assert circuit.latency.total == 2
+
+
+def test_the_early_time_needs_a_hundred_answers() -> None:
+    """And is four times the slowest in a thousand, if that is longer."""
+    latency = Latency(DEFAULT)
+    latency.total, latency.very_rare = DEFAULT.cut_off_answers, 0.05
+    assert latency.early(DEFAULT) == 0.2
+    latency.very_rare = 0.001
+    assert latency.early(DEFAULT) == EARLY
+    latency.total -= 1
+    assert latency.early(DEFAULT) == float("inf")
+    assert bucket_of(EARLY) > bucket_of(QUICK)
+
+
+# Silence.
+
+
+def test_calls_avoid_a_silent_target_until_it_answers() -> None:
+    """Whatever their effect; one that may be repeated waits there, and its answer ends it."""
+    world = silent(quick())
+    assert world.call(UNSAFE).target == "b"
+    assert world.call(SHARED).target == "a", "the one that looks"
+    assert not world.health.silent
+    assert world.call(UNSAFE).target == "a"
+    assert world.health.circuits["a", "invoke", "f"].state is State.CLOSED
+    assert "opened" not in world.told()
+
+
+def test_one_that_looks_has_time_and_the_next_one_comes_later() -> None:
+    """It is not given up early, for a target that is only slow answers it."""
+    world = silent(quick())
+    looks = [first_of(world) for _ in range(3)]
+    assert [each.target for each in looks] == ["a", "b", "b"]
+    assert (looks[0].early, looks[0].timeout) == (False, DEFAULT.cut_off_least)
+    world.now += STALL / 2 + 0.01
+    assert [first_of(world).target for _ in range(2)] == ["a", "b"]
+
+
+def test_a_target_that_stays_silent_is_left() -> None:
+    """After half a second its circuit opens, as it always has."""
+    world = silent(quick())
+    assert first_of(world, UNSAFE).target == "b"
+    assert world.state("a", "f") is State.CLOSED
+    world.now += STALL
+    assert first_of(world, UNSAFE).target == "b"
+    assert world.circuit("a", resource="f").reason == "stall"
+    assert not world.health.silent
+
+
+def test_four_calls_may_be_silent() -> None:
+    """As few may be slow."""
+    world = silent(quick(), calls=DEFAULT.stall_attempts - 1)
+    assert first_of(world, UNSAFE).target == "a"
+
+
+def test_attempts_that_were_given_up_early_show_the_silence() -> None:
+    """Then those that come after them may leave without being charged."""
+    world = quick()
+    began = world.now
+    for _ in range(5):
+        world.health.start("a", HARMLESS, began)
+    command = attempt("a")._replace(timeout=EARLY, early=True)
+    late = began + EARLY + 0.001
+    weigh_failure(world.health, Answered(command, began, late), Outcome.AMBIGUOUS, None)
+    assert list(world.health.silent) == [world.circuit("a", resource="f")]
+    assert world.health.watchful
+
+
+def test_the_only_one_left_is_asked_although_it_is_silent() -> None:
+    """There is nobody else who could answer."""
+    world = silent(quick())
+    isolate(world.health, "b")
+    assert [first_of(world, UNSAFE).reason for _ in range(2)] == ["first", "only_one_left"]
+
+
+def test_a_failure_ends_the_silence_as_well() -> None:
+    """The target has said something; what it is worth is weighed."""
+    world = silent(quick())
+    assert first_of(world, UNSAFE).target == "b"
+    fail(world.health, "a", Outcome.REJECTED, world.now)
+    assert not world.health.silent
+    assert first_of(world, UNSAFE).target == "a"
+
+
+def test_a_silent_target_is_no_place_for_a_hedge() -> None:
+    """Nobody would answer that either."""
+    world = silent(World("ba"), 0)
+    world.took = dict.fromkeys("ab", QUICK)
+    world.calls(150, every=0.01)
+    isolate(world.health, "b")
+    world.calls(150, every=0.01)
+    world.health.records["b"].isolated = False
+    world.health.review()
+    circuit = world.circuit("b", resource="f")
+    state, _ = begin(Core(world.health), HARMLESS, world.now, 10.0)
+    assert hedge_after(state, circuit)
+    for _ in range(5):
+        world.health.start("a", UNSAFE, world.now)
+    world.now += EARLY + 0.01
+    world.health.start("a", UNSAFE, world.now)
+    assert world.health.silent
+    assert not hedge_after(state, circuit)
+
+
+def test_a_child_process_and_a_full_table_forget_the_silence() -> None:
+    """What was in flight is the parent's; and what is not remembered is not avoided."""
+    world = silent(quick())
+    assert first_of(world, UNSAFE).target == "b"
+    world.health.begin_in_child()
+    assert not world.health.silent
+    assert first_of(world, UNSAFE).target == "a"
+    world = silent(quick())
+    assert first_of(world, UNSAFE).target == "b"
+    world.health._forget_the_oldest()
+    world.health._forget_the_oldest()
+    assert not world.health.silent
+
+
+def test_without_any_event_for_long_a_silence_is_over() -> None:
+    """The process may have been frozen; nobody beat to say otherwise."""
+    world = silent(quick())
+    assert first_of(world, UNSAFE).target == "b"
+    world.now += 900.0
+    assert first_of(world, UNSAFE).target == "a"
+    assert not world.health.silent
+
+
+def test_silence_to_the_dot() -> None:
+    """It is longer than the early time, and than that of a stall; so is a look's pause."""
+    policy = DEFAULT._replace(early_least=0.125, stall_least=0.5)
+    world = quick(policy=policy)
+    world.now = 1024.0
+    circuit = world.circuit("a", resource="f")
+    for _ in range(5):
+        world.health.start("a", UNSAFE, world.now)
+    world.now = 1024.125
+    look(world.health, circuit, UNSAFE, world.now)
+    assert list(world.health.silent) == []
+    world.now += TINY
+    look(world.health, circuit, UNSAFE, world.now)
+    assert list(world.health.silent) == [circuit]
+    assert world.health.watchful
+    assert first_of(world).target == "a", "the first look"
+    world.now += policy.stall_least / 4
+    circuit.looked_at = world.now - policy.stall_least / 2
+    assert first_of(world).target == "b"
+    circuit.looked_at -= TINY
+    assert first_of(world).target == "a"
+    world.health.seen_at = world.now = 1024.5
+    look(world.health, circuit, UNSAFE, world.now)
+    assert world.state("a", "f") is State.CLOSED
+    world.health.seen_at = world.now = 1024.5 + TINY
+    look(world.health, circuit, UNSAFE, world.now)
+    assert world.state("a", "f") is State.OPEN
+    assert not world.health.silent
+
+
+def test_a_silence_that_is_over_leaves_nothing_behind() -> None:
+    """Calls do not choose with care any more."""
+    world = silent(quick())
+    assert first_of(world, UNSAFE).target == "b"
+    world.health.succeeded(attempt("a"), world.now, world.now + QUICK)
+    assert (world.health.silent, world.health.watchful) == ({}, False)
+    assert first_of(world, UNSAFE).target == "a"

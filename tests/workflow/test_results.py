@@ -1,0 +1,133 @@
+"""Large results are kept once, by themselves, and come back whole."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from leeward import Client
+from leeward.local import Local
+from leeward.testing import FakeClock
+from leeward.values import InvokeResult, Json
+from leeward.workflow import Flow, Ref, workflow
+from leeward.workflow.commands import Returned
+from leeward.workflow.driving import Drive, Means
+from leeward.workflow.journal import Journal
+from leeward.workflow.machine import Machine
+from leeward.workflow.rows import Finished, RunKey
+from leeward.workflow.tables import LARGE as CHARACTERS
+from leeward.workflow.tables import by_reference
+
+LARGE_TEXT = "x\u00fc" * CHARACTERS
+LARGE = Returned(LARGE_TEXT)
+
+
+@workflow("copying")
+def copying(w: Flow, order: Ref) -> None:
+    read = w.step("read", order, effect="read_only")
+    w.step("write", {"text": read}, effect="idempotent")
+    w.stop(read)
+
+
+def _rows(path: Path, query: str) -> list[Any]:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(query).fetchall()
+
+
+def test_a_large_result_is_kept_once(tmp_path: Path) -> None:
+    """Whether a step or the run has it; a small one stays with its row. Others read both."""
+    tmp_path.chmod(0o700)
+    path = tmp_path / "shop.sqlite3"
+    seen: list[Any] = []
+    local = Local(path=path)
+    local.function("read")(lambda payload: LARGE_TEXT if payload else "small")
+    local.function("write")(seen.append)
+    with Client(local, workflows=[copying]) as client:
+        for id, value in (("one", 1), ("two", 2), ("small", 0)):
+            client.start_workflow("copying", value, id=id)
+            client.wait_for_run("copying", id, timeout=60)
+    assert [len(each["text"]) for each in seen] == [len(LARGE_TEXT)] * 2 + [5]
+    journal = tmp_path / "shop.workflows.sqlite3"
+    ((text,),) = _rows(journal, "SELECT text FROM results")
+    assert len(text) > len(LARGE_TEXT)
+    (longest,) = _rows(journal, "SELECT max(length(answer)) FROM events")[0]
+    assert longest < CHARACTERS
+    with Client(Local(path=path), workflows=[copying]) as client:
+        assert [run.result for run in client.list_runs()] == ["small", LARGE_TEXT, LARGE_TEXT]
+        assert client.wait_for_run("copying", "one").result == LARGE_TEXT
+
+
+def test_a_run_goes_on_with_a_large_result_of_a_process_that_is_gone() -> None:
+    """It is read from where it is kept, and the step is not called again."""
+    journal = Journal(None)
+    row, _ = journal.add(copying, "r", 1, 0.0, 30.0)
+    machine = Machine(copying, "r", 1)
+    (command,) = machine.open.values()
+    journal.advance(row.key, row.fence, 0.0, [Finished(command, 0.0, LARGE, 1.0)], [])
+    assert journal.events(row.key)[command.path, 1].answer == LARGE
+    (taken,) = journal.take(["copying"], 40.0, 30.0, 1)
+    calls: list[Any] = []
+
+    def invoke(function: str, payload: Json = None, **_: Any) -> InvokeResult:
+        calls.append((function, payload))
+        return InvokeResult(None, "local", "key")
+
+    Drive(Means(journal, invoke, FakeClock(40.0)), taken, copying).run()
+    found = journal.find(row.key)
+    assert found is not None
+    assert found.answer == LARGE
+    assert calls == [("write", {"text": LARGE_TEXT})]
+    journal.close()
+
+
+OLD = """
+CREATE TABLE definitions (digest TEXT PRIMARY KEY, document TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE runs (workflow TEXT NOT NULL, id TEXT NOT NULL, digest TEXT NOT NULL,
+    input TEXT NOT NULL, started REAL NOT NULL, deadline REAL, cancelled REAL, state TEXT NOT NULL,
+    answer TEXT, ended REAL, due REAL, held INTEGER NOT NULL, fence INTEGER NOT NULL,
+    PRIMARY KEY (workflow, id)) WITHOUT ROWID;
+CREATE INDEX runs_by_due ON runs (due) WHERE due IS NOT NULL;
+CREATE TABLE events (workflow TEXT NOT NULL, run TEXT NOT NULL, path TEXT NOT NULL,
+    attempt INTEGER NOT NULL, began REAL NOT NULL, due REAL, ended REAL, answer TEXT,
+    PRIMARY KEY (workflow, run, path, attempt)) WITHOUT ROWID;
+PRAGMA application_id = 1818584440;
+PRAGMA user_version = 1;
+INSERT INTO runs VALUES ('w', 'r', 'd', '1', 1.0, NULL, NULL, 'succeeded', '{"value": 7}', 2.0,
+    NULL, 0, 1);
+INSERT INTO events VALUES ('w', 'r', 'a', 1, 1.0, NULL, 2.0, '{"value": 7}');
+"""
+
+
+def test_a_journal_of_the_first_layout_is_changed_over(tmp_path: Path) -> None:
+    """What it has is read as before, and it takes large results from then on."""
+    tmp_path.chmod(0o700)
+    path = tmp_path / "journal.sqlite3"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(OLD)
+    path.chmod(0o600)
+    journal, key = Journal(path), RunKey("w", "r")
+    row = journal.find(key)
+    assert row is not None
+    assert row.answer == Returned(7)
+    assert journal.events(key)["a", 1].answer == Returned(7)
+    new, _ = journal.add(copying, "n", 1, 0.0, 60.0)
+    assert journal.end(new.key, new.fence, 1.0, [], LARGE)
+    found = journal.find(new.key)
+    assert found is not None
+    assert found.answer == LARGE
+    journal.close()
+
+
+def test_only_what_is_large_goes_by_reference() -> None:
+    """To the character; nothing stays as it is."""
+    rows, results = by_reference(
+        [("a", None), ("b", "x" * (CHARACTERS - 1)), ("c", "x" * CHARACTERS)]
+    )
+    assert [row[:1] + tuple(bool(each) for each in row[1:]) for row in rows] == [
+        ("a", False, False),
+        ("b", True, False),
+        ("c", False, True),
+    ]
+    assert [text for _, text in results] == ["x" * CHARACTERS]
