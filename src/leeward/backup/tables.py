@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from leeward.adapter import Key, Load, Page, Scan, Store, Stored
 from leeward.backup.errors import BackupError
-from leeward.backup.lines import Kept, key_text, line_of
+from leeward.backup.lines import Kept, key_text, line_of, line_with
 from leeward.backup_calls import LookNative, Native, ReadExport, StartNative
 from leeward.client import Client
 from leeward.errors import Conflict, Outcome, OutcomeUnknown, Throttled
@@ -116,8 +116,8 @@ class Table:
         return read_export(self._operations, self.home.target, call, self._seconds)
 
     def _row(self, stored: Stored) -> Row:
-        key = self.key_of(stored.item)
-        return Row(key_text(key), line_of(key, stored.item, stored.expires_at), stored.expires_at)
+        key = key_text(self.key_of(stored.item))
+        return Row(key, line_with(key, stored.item, stored.expires_at), stored.expires_at)
 
     def key_of(self, item: Item) -> tuple[str, ...]:
         """Return the values of an item's key.
