@@ -35,6 +35,13 @@ def decorated(function: Callable[..., Any]) -> Callable[..., Any]:
     return around
 
 
+def marked() -> None: ...
+
+
+if hasattr(inspect, "markcoroutinefunction"):  # since Python 3.12
+    inspect.markcoroutinefunction(marked)
+
+
 class Handler:
     """Has methods of each kind."""
 
@@ -54,7 +61,16 @@ HANDLER = Handler()
 @each_row(
     "function",
     [
-        *(plain, awaited, many, named, decorated(plain), decorated(awaited), partial(plain, 1)),
+        *(
+            plain,
+            awaited,
+            marked,
+            many,
+            named,
+            decorated(plain),
+            decorated(awaited),
+            partial(plain, 1),
+        ),
         *(HANDLER.method, HANDLER.awaited, Handler.static, Handler.method, HANDLER),
         *(lambda: None, lambda a, b=5: a, AsyncClient.store_data, partial(awaited, 1)),
     ],

@@ -14,7 +14,7 @@ _ANY_NAMED: Final = 0x08
 _COROUTINE: Final = 0x80
 """Flags of code, as `inspect` names them: CO_VARARGS, CO_VARKEYWORDS, CO_COROUTINE."""
 
-_MARK: Final = "_is_coroutine_mark"
+_MARK: Final = "_is_coroutine_marker"
 """What `inspect.markcoroutinefunction` leaves at a function."""
 
 
