@@ -22,6 +22,7 @@ ROOT: Final = Path(__file__).parents[1]
 
 FAST: Final = (
     "tests/app",
+    "tests/backup",
     "tests/client",
     "tests/config",
     "tests/http",

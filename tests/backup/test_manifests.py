@@ -72,6 +72,7 @@ def test_any_changed_word_is_found(sealing: Sealing) -> None:
         {"segments": [SEGMENT._asdict() | {"items": -2}]},
         {"segments": [SEGMENT._asdict() | {"stored": None}]},
         {"segments": [SEGMENT._asdict() | {"more": 1}]},
+        {"segments": [SEGMENT._asdict() | {"text_bytes": 1 << 40}]},
         {"segments": [7]},
         {"key": []},
         {"key": ["a", "b", "c"]},

@@ -43,7 +43,7 @@ def read_segment(folder: Folder, sealing: Sealing, segment: Segment) -> list[byt
         BackupError: it is lost or damaged.
     """
     try:
-        stored = folder.get(segment.name)
+        stored = folder.get(segment.name, segment.stored_bytes)
         if stored is None:
             raise Damaged("it is lost")
         if len(stored) != segment.stored_bytes or sha256(stored).hexdigest() != segment.stored:

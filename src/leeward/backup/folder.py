@@ -29,6 +29,9 @@ PRUNES: Final = "prunes/"
 
 LATEST: Final = "latest"
 
+LARGEST: Final = 64 * 1024 * 1024
+"""Bytes of a segment, or of a manifest."""
+
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,79}")
 _MANIFEST: Final = re.compile(r"manifests/([0-9]{8}T[0-9]{9}Z)-([A-Za-z0-9-]{1,80})\.json")
 
@@ -76,14 +79,20 @@ class Folder:
             return False
         return True
 
-    def get(self, name: str) -> bytes | None:
+    def get(self, name: str, most: int = LARGEST) -> bytes | None:
         """Read an object whole; None if it is not there.
 
+        Args:
+            name: of the object.
+            most: bytes; a larger one is not read, whoever has put it there.
+
         Raises:
-            Damaged: its bytes do not have the checksum that was kept with them.
+            Damaged: it is larger, or does not have the checksum that was kept with it.
         """
         try:
             found = self._client.get_object(self.bucket, self.base + name)
+            if found is not None and found.info.size > most:
+                raise Damaged(f"it is damaged: it has {found.info.size} bytes")
             return None if found is None else found.read()
         except OutcomeUnknown as error:
             if error.code != DAMAGED:

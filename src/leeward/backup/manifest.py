@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from leeward import json_text
 from leeward.backup.lines import Damaged
 from leeward.backup.sealing import Sealing, is_sealed
-from leeward.backup.segments import BUCKETS
+from leeward.backup.segments import BUCKETS, MOST_BYTES
 from leeward.values import Json
 
 FORMAT: Final = "leeward-backup/1"
@@ -21,6 +21,9 @@ PER_ITEM: Final = "per_item"
 """Each item is as it was at one moment between start and end; not all at the same one."""
 SNAPSHOT: Final = "snapshot"
 """All items are as they were at one moment."""
+
+LARGEST_TEXT: Final = 4 * MOST_BYTES
+"""Bytes; no more is unpacked, whatever a manifest says that anybody may have written."""
 
 _NAME: Final = re.compile(r"segments/([0-9a-f]{2})-[0-9a-f]{64}\.jsonl\.gz(\.enc)?")
 _DIGEST: Final = re.compile("[0-9a-f]{64}")
@@ -185,6 +188,8 @@ def _is_segment(segment: Any) -> bool:
     if not named or not all(map(_is_count, counts)):
         return False
     suffix = named[2] or ""
+    if segment.text_bytes > LARGEST_TEXT:
+        return False
     fits = segment.name == segment_name(int(named[1], 16), segment.text, suffix)
     return bool(fits) and segment.bucket < BUCKETS
 
