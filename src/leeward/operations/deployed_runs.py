@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from leeward.adapter import Capability, Driver, Result
+from leeward.app.idempotency import KeyReused, RepeatRefused, idempotent
 from leeward.clock import Clock
 from leeward.errors import (
     AuthError,
@@ -162,8 +163,6 @@ class DeployedRuns:
         Whoever holds the record looks first whether the run is there. So a start whose answer was
         lost may be made again by the next holder.
         """
-        from leeward.app.idempotency import KeyReused, RepeatRefused, idempotent
-
         started: list[FoundRun] = []
 
         def start(run: str, digest: str) -> None:
@@ -181,11 +180,20 @@ class DeployedRuns:
             client=self._table,
             clock=self._clock,
         )(start)
+        self._ask(call, once)
+        return started[0] if started else self._started_before(call)
+
+    def _ask(self, call: StartRun, once: Callable[[str, str], None]) -> None:
+        """Start a run, or wait until whoever starts it has ended.
+
+        Raises:
+            Conflict: the record is that of another input.
+            OutcomeUnknown: the other start does not end.
+        """
         deadline = self._clock.monotonic() + SECONDS
         while True:
             try:
-                once(call.run, _digest_of(call.input))
-                break
+                return once(call.run, _digest_of(call.input))
             except KeyReused:
                 raise self._taken(call) from None
             except DedupUnavailable as unavailable:
@@ -201,8 +209,13 @@ class DeployedRuns:
                         target=self._driver.target,
                     ) from refused
                 self._clock.sleep(min(left, refused.retry_after or FIRST_LOOK, FIRST_LOOK))
-        if started:
-            return started[0]
+
+    def _started_before(self, call: StartRun) -> FoundRun:
+        """Return the run that somebody else has started.
+
+        Raises:
+            Conflict: it has another input, or the engine keeps it no longer.
+        """
         found: FoundRun | None = self._perform(GetRun(call.workflow, call.run))
         if found is None:
             raise Conflict(
