@@ -194,8 +194,7 @@ def begin(
     health, hedging = core
     rules = rules_of(call)
     able = candidates(health.targets, call, rules)
-    if only:
-        able = tuple(target for target in only if target in able)
+    able = tuple(target for target in only if target in able) if only else able
     number = health.calls = health.calls + 1
     target, reason, probe, careful = able[0], "first", False, health.watchful
     if not careful:

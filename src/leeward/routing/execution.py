@@ -50,14 +50,12 @@ def execute(
 
     `only` narrows the targets, for this call. Raise `ConfigError` if none may serve it.
     """
-    declared = call
-    if core.health.keys:
-        call = as_it_is(core.health, call)
+    declared, call = call, as_it_is(core.health, call) if core.health.keys else call
     state, commands = begin(core, call, started, timeout, only)
     if not commands:
         return refusal(state.why, state.able, state.retry_after)
     try:
-        command, began, now, answer = yield commands
+        command, began, now, answer = reply = yield commands
     except GeneratorExit:
         _History(core, declared, started, state).give_up(commands, started)
         raise
@@ -81,17 +79,15 @@ def execute(
             state.number,
         )
         if len(commands) > 1:
-            others = [each for each in commands if each is not command]
+            others = (each for each in commands if each is not command)
             _History(core, declared, started, state).give_up(others, now)
         return Result._make((*well[:_TARGET], target, (attempt,), well.resolved))
+    return (yield from _go_on(_History(core, declared, started, state), state, commands, reply))
 
-    history = _History(core, declared, started, state)
+
+def _go_on(history: _History, state: CallState, commands: Commands, reply: Reply) -> Execution:
+    """Take a call to its result that did not end well at once; `commands` are in flight."""
     running = [each for each in commands if type(each) is not Pause]
-    return (yield from _go_on(history, state, running, (command, began, now, answer)))
-
-
-def _go_on(history: _History, state: CallState, running: list[Command], reply: Reply) -> Execution:
-    """Take a call to its result that did not end well at once; `running` is in flight."""
     random = state.health.random
     command, began, now, answer = reply
     try:
