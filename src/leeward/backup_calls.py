@@ -54,3 +54,52 @@ class ExportFile(NamedTuple):
 
     name: str
     items: int
+
+
+class StartNative(NamedTuple):
+    """Let the target's own service make a backup or an export of a table. The value is a `Native`.
+
+    Attributes:
+        table: by the target's own name.
+        kind: ``backup`` or ``export``.
+        name: of the backup; of an export, what makes a repeated call the same one, where the
+            service knows such a thing.
+        bucket: where an export goes; empty for a backup.
+        prefix: of the names of its objects.
+    """
+
+    table: str
+    kind: Literal["backup", "export"]
+    name: str
+    bucket: str = ""
+    prefix: str = ""
+    verb: Literal["start_native"] = "start_native"
+
+
+class LookNative(NamedTuple):
+    """Look how far a backup or an export of the target's own has come. The value is a `Native`.
+
+    Attributes:
+        id: of it, as `StartNative` has returned it.
+    """
+
+    id: str
+    verb: Literal["look_native"] = "look_native"
+
+
+class Native(NamedTuple):
+    """A backup or an export that the target's own service makes.
+
+    Attributes:
+        id: by the service's own name.
+        state: ``running``, ``done`` or ``failed``.
+        done: how much of it; None where the service does not say.
+        total: of how much.
+        told: where it is and what it can be restored into; or why it has failed.
+    """
+
+    id: str
+    state: Literal["running", "done", "failed"]
+    done: int | None = None
+    total: int | None = None
+    told: str = ""

@@ -90,14 +90,18 @@ class Sent(NamedTuple):
 
 def sent_with(headers: Mapping[str, str]) -> Sent:
     """Read the headers of a request, or the ``custom`` part of its client context."""
-    found = {name.lower(): text for name, text in headers.items()}
+    return sent_in({name.lower(): text for name, text in headers.items()})
+
+
+def sent_in(found: Mapping[str, str]) -> Sent:
+    """Do the same where all names are in lower case."""
     key = found.get(_KEY)
     # The draft has it in quotes, as a structured field; most clients send it bare.
     if key is not None and len(key) > 1 and key[0] == key[-1] == '"':
         key = key[1:-1]
-    waits = found.get(DEADLINE, "")
-    is_number = waits.isascii() and waits.isdecimal() and len(waits) < 13
-    seconds = int(waits) / 1000 if is_number else None
+    waits, seconds = found.get(DEADLINE), None
+    if waits is not None and waits.isascii() and waits.isdecimal() and len(waits) < 13:
+        seconds = int(waits) / 1000
     return Sent(key or None, seconds, found.get(TRACEPARENT), ENVELOPE in found)
 
 

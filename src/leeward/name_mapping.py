@@ -92,6 +92,12 @@ class NameMappingDriver(WrappingDriver):
 
     def _named_late(self, call: Any) -> Call:
         """Name a call of objects or of runs, whose classes need not be there for that."""
+        if call.verb == "start_native":
+            table = self._tables.get(call.table, call.table)
+            moved: Call = call._replace(
+                table=table, bucket=self._buckets.get(call.bucket, call.bucket)
+            )
+            return moved
         if call.verb not in OBJECT_VERBS | RUN_VERBS:
             return call  # type: ignore[no-any-return]
         name: str = call[0]

@@ -32,7 +32,10 @@ REQUEST_TOO_LARGE = "Total size of the entries in the request is over the limit.
 USED: dict[Service, list[str]] = {
     "lambda": ["Invoke"],
     "events": ["PutEvents", "DescribeEventBus"],
-    "dynamodb": ["PutItem", "GetItem", "DeleteItem", "Scan"],
+    "dynamodb": [
+        *("PutItem", "GetItem", "DeleteItem", "Scan", "CreateBackup", "DescribeBackup"),
+        *("DescribeTable", "ExportTableToPointInTime", "DescribeExport"),
+    ],
     "states": ["StartExecution", "DescribeExecution", "StopExecution", "ListStateMachines"],
 }
 

@@ -164,7 +164,7 @@ def test_a_wrong_manifest_is_named(world: World) -> None:
         backups.list()
 
     client.delete_object("backups", name)
-    other = f"shop/orders/manifests/20200101T000000Z-{backup.id}.json"
+    other = f"shop/orders/manifests/20200101T000000000Z-{backup.id}.json"
     client.put_object("backups", other, text)
     with pytest.raises(BackupError, match="another backup"):
         backups.restore(into="again")

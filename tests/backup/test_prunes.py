@@ -56,7 +56,7 @@ def test_what_a_killed_backup_has_left_goes_too(world: World) -> None:
     _changed(world, client, 1)
     name = f"segments/00-{'ab' * 32}.jsonl.gz"
     client.put_object("backups", f"shop/orders/{name}", b"left")
-    client.put_object("backups", "shop/orders/prunes/20260101T000000Z-x.json", b'["segments/x"]')
+    client.put_object("backups", "shop/orders/prunes/20260101T000000000Z-x.json", b'["segments/x"]')
     pruned = world.backups(client).prune(keep=1)
     assert (pruned.backups, pruned.segments, pruned.bytes) == ((), 1, 4)
     assert _objects(client, "prunes") == []

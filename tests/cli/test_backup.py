@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from leeward.backup.values import Progress
+from leeward.cli.backup.progress import progress
 from tests.cli.conftest import Leeward
 
 STORE = ("--store", "backups/shop")
@@ -106,3 +111,29 @@ def test_an_encrypted_backup_needs_its_key(leeward: Leeward, bare: Path) -> None
     assert _json(leeward, "drill", "orders", *key)["promise"] == "verified"
     ran = leeward("backup", "drill", "orders", *STORE)
     assert (ran.code, "name the file that holds it" in ran.err) == (9, True)
+
+
+class _Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_is_shown_where_somebody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bars on a terminal, a line now and then elsewhere, and nothing for a program."""
+    monkeypatch.setenv("TERM", "xterm")
+    steps = [Progress("read", 1000, None, "items"), Progress("upload", 7, 256, "buckets")]
+    terminal, plain, silent = _Terminal(), StringIO(), StringIO()
+    with progress(terminal, quiet=False) as look:
+        for step in steps:
+            look(step)
+    assert "1,000 items" in terminal.getvalue()
+    assert "7 of 256 buckets" in terminal.getvalue()
+    with progress(plain, quiet=False) as look:
+        look(steps[0])
+        assert plain.getvalue() == ""
+        monkeypatch.setattr("leeward.cli.backup.progress.PLAIN_SECONDS", 0.0)
+        look(steps[1])
+    assert plain.getvalue() == "upload: 7 of 256 buckets\n"
+    with progress(silent, quiet=True) as look:
+        look(steps[0])
+    assert silent.getvalue() == ""

@@ -225,3 +225,14 @@ def test_a_call_that_is_treated_as_unsafe_keeps_to_its_deadline() -> None:
         client.invoke("f", 1)
         client.invoke("f", 1, timeout=5.0)
     assert a.timeouts[1] == 5.0
+
+
+def test_what_is_not_keyed_is_what_it_is() -> None:
+    """A word on keys says nothing of a call without one; of another one, it is told once."""
+    health = Health(Targets(("a",)), lambda: 0.5)
+    plain = ONE._replace(effect=Effect.IDEMPOTENT)
+    note(health, "a", plain, "none")
+    assert (health.keys, as_it_is(health, plain)) == ({}, plain)
+    for _ in range(2):
+        note(health, "a", ONE, "none")
+    assert [each.name for each in health.outbox] == ["key_worth_less"], "told once"

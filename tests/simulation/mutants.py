@@ -9,7 +9,7 @@ import pytest
 
 from leeward.adapter import Call, Delete, Invoke, Publish, Result
 from leeward.errors import Outcome
-from leeward.routing import again, batches, choice, evidence, execution
+from leeward.routing import again, batches, choice, evidence, execution, transitions
 from leeward.routing import call as machine
 from leeward.routing.call import AttemptEnded, CallState, Core, Decision, Ending, Event, step
 from leeward.routing.circuit import Random
@@ -129,7 +129,7 @@ def _knows_no_groups(patch: Patch) -> None:
 
 def _leases_nothing(patch: Patch) -> None:
     patch.setattr(choice, "_lease", lambda health, circuit, now: None)
-    patch.setattr(evidence, "extend_leases", lambda health, target, call, until: None)
+    patch.setattr(transitions, "extend_leases", lambda health, target, call, until: None)
 
 
 def _spends_what_it_has_not(patch: Patch) -> None:

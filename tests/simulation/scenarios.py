@@ -54,6 +54,7 @@ class Scenario:
         cold: a target comes back from an outage with little of it.
         probes: what a driver's own probe looks at, and how it fares: "with the data plane" or
             "control plane" (well while the data plane is not).
+        quicker: times by which all targets answer sooner.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Scenario:
     spare: float = 0.0
     cold: bool = False
     probes: str = "with the data plane"
+    quicker: float = 1.0
 
 
 ALL = 99
@@ -79,6 +81,7 @@ SCENARIOS = (
     Scenario("black hole, request lost", ("request lost",)),
     Scenario("black hole, work done", ("silent work",)),
     Scenario("black hole, late zombies", ("zombie",)),
+    Scenario("black hole, quick targets", SILENCE, quicker=10.0),
     Scenario("answers lost", ("answer lost",)),
     Scenario("server errors", ("server error",)),
     Scenario("brownout 30 %", ("server error", "answer lost"), share=0.3),
@@ -123,6 +126,7 @@ SCENARIOS = (
     Scenario("frozen process", (*THROTTLES, "refused"), ALL, share=0.5, freeze=0.2),
     Scenario("frozen for 15 minutes", ("refused",), freeze=0.002, frozen=900.0),
     Scenario("storm", tuple(FAULTS), ALL, Pattern.ALWAYS, 0.6, freeze=0.01),
+    Scenario("flapping, quick targets", SILENCE, pattern=Pattern.FLAPPING, quicker=10.0),
 )
 
 
@@ -202,6 +206,7 @@ def setting_of(episode: Episode) -> Setting:
         scenario.cold,
         scenario.probes == "control plane",
         groups,
+        quicker=scenario.quicker,
     )
 
 

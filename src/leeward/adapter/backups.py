@@ -1,7 +1,14 @@
-"""Exports that a target's own service has written: what clients have no method for."""
+"""Backups and exports that a target's own service makes: what clients have no method for."""
 
 from __future__ import annotations
 
-from leeward.backup_calls import Exported, ExportFile, ReadExport
+from leeward.backup_calls import (
+    Exported,
+    ExportFile,
+    LookNative,
+    Native,
+    ReadExport,
+    StartNative,
+)
 
-__all__ = ["ExportFile", "Exported", "ReadExport"]
+__all__ = ["ExportFile", "Exported", "LookNative", "Native", "ReadExport", "StartNative"]

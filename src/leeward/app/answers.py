@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from leeward.app.problem import (
     NOT_JSON,
@@ -17,6 +17,9 @@ from leeward.masking import masked
 from leeward.values import Json
 
 _JSON = ("content-type", "application/json")
+
+_SCALARS: Final = frozenset({str, int, bool, float, type(None)})
+"""What is in JSON as it is."""
 
 
 class Answer(NamedTuple):
@@ -140,12 +143,15 @@ def plain(value: Any, *, strict: bool = True) -> Json:
     Raises:
         TypeError: a key of a mapping is not text; with `strict`, for such is written else.
     """
-    if value is None or type(value) in (str, int, bool, float):
+    if type(value) in _SCALARS:
         return value
     if type(value) is dict:
-        if strict and not all(type(name) is str for name in value):
-            raise TypeError("a key is not text")
-        return {name: plain(inner, strict=strict) for name, inner in value.items()}
+        made = {}
+        for name, inner in value.items():
+            if strict and type(name) is not str:
+                raise TypeError("a key is not text")
+            made[name] = inner if type(inner) in _SCALARS else plain(inner, strict=strict)
+        return made
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return {name: plain(getattr(value, name), strict=strict) for name in value._fields}
     if isinstance(value, list | tuple):

@@ -10,7 +10,7 @@ from leeward.app.handlers import Handler
 from leeward.app.host import Host
 from leeward.app.problem import Problem, refused
 from leeward.app.triggers import Delivery, Kind
-from leeward.envelope import answer_headers, sent_with
+from leeward.envelope import answer_headers, sent_in
 from leeward.masking import masked
 
 WARM_PATH: Final = "/_leeward/warm"
@@ -69,8 +69,10 @@ def upkeep(host: Host, request: HttpRequest) -> HttpAnswer | None:
 
     Return None for any other request. It is healthy if what the app shares can be made.
     """
+    if request.method != "GET":
+        return None
     path = request.path.rstrip("/")
-    if request.method != "GET" or not path.endswith((WARM_PATH, HEALTH_PATH)):
+    if not path.endswith((WARM_PATH, HEALTH_PATH)):
         return None
     if path.endswith(WARM_PATH):
         host.app.warm_up()
@@ -109,7 +111,7 @@ def serve(
 
 def delivery_of(request: HttpRequest, call_id: str, seconds: float) -> Delivery:
     """Return the delivery of a call; what came beside the payload can only shorten its time."""
-    sent = sent_with(request.headers)
+    sent = sent_in(request.headers)
     waits = seconds if sent.seconds is None else min(seconds, sent.seconds)
     return Delivery(
         request.body,

@@ -15,6 +15,7 @@ from leeward.backup.source import Export, Scan, Source
 from leeward.backup.tables import Table
 from leeward.backup.values import Backup, Checked, Fit, Look, Progress, Pruned, Restored
 from leeward.backup.workfile import USUAL_FOLDER, WorkFile
+from leeward.backup_calls import Native
 from leeward.client import Client
 from leeward.errors import InvalidRequest
 
@@ -82,6 +83,23 @@ class Backups:
         work = self._work_of("create", {"source": source.about})
         run = creating.Run(source, self._folder, self._sealing, work, pace, self._look)
         return creating.create(run, checked)
+
+    def native(self, *, export: str | None = None) -> Native:
+        """Let the table's own service make a backup, and wait until it is done.
+
+        What comes of it stays with that service: it is restored there, into a new table, or read by
+        what the service has for it.
+
+        Args:
+            export: make an export into this bucket and prefix instead.
+
+        Raises:
+            Unsupported: none can be asked for; the message says what the service does.
+            BackupError: it has failed.
+        """
+        from leeward.backup.native import make_native
+
+        return make_native(self._table, export, self._look)
 
     def list(self) -> tuple[Backup, ...]:
         """Return all backups, the latest last.

@@ -30,14 +30,14 @@ PRUNES: Final = "prunes/"
 LATEST: Final = "latest"
 
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,79}")
-_MANIFEST: Final = re.compile(r"manifests/([0-9]{8}T[0-9]{6}Z)-([A-Za-z0-9-]{1,80})\.json")
+_MANIFEST: Final = re.compile(r"manifests/([0-9]{8}T[0-9]{9}Z)-([A-Za-z0-9-]{1,80})\.json")
 
 
 class Named(NamedTuple):
     """A backup, by the name of its manifest.
 
     Attributes:
-        time: when it was started, as ``20260131T120000Z``.
+        time: when it was started, to the millisecond, as ``20260131T120000250Z``.
         id: of the backup.
         object: the name of the manifest's object, below the folder.
     """
@@ -165,4 +165,5 @@ def manifest_name(started: float, id: str) -> str:
 
 def time_name(seconds: float) -> str:
     """Return a time in Unix seconds as names have it."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y%m%dT%H%M%SZ")
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return f"{moment:%Y%m%dT%H%M%S}{moment.microsecond // 1000:03d}Z"

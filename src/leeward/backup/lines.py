@@ -73,8 +73,13 @@ def key_text(key: tuple[str, ...]) -> bytes:
 
 def line_of(key: tuple[str, ...], item: Item, expires_at: float | None) -> bytes:
     """Return the line of an item, without the end of the line."""
+    return line_with(key_text(key), item, expires_at)
+
+
+def line_with(key: bytes, item: Item, expires_at: float | None) -> bytes:
+    """Return the line of an item whose key's text is known."""
     expiry = b"" if expires_at is None else f',"x":{float(expires_at)!r}'.encode()
-    return b'{"k":%b,"v":%b%b}' % (key_text(key), _bytes_of(_encoder()(_tagged(item))), expiry)
+    return b'{"k":%b,"v":%b%b}' % (key, _bytes_of(_encoder()(_tagged(item))), expiry)
 
 
 def kept_in(line: bytes) -> Kept:
@@ -129,18 +134,22 @@ def _tag_of(value: Any) -> tuple[str, str]:
 
 
 def _tagged(value: Any) -> Any:
+    # Most values stand for themselves, and a call for each would cost more than all the rest.
     if type(value) is dict:
         return {
-            f"${name}" if name[:1] == "$" else name: _tagged(each) for name, each in value.items()
+            f"${name}" if name[:1] == "$" else name: each if type(each) in _PLAIN else _tagged(each)
+            for name, each in value.items()
         }
     if type(value) is list:
-        return [_tagged(each) for each in value]
-    if type(value) is int and not -EXACT_INT < value < EXACT_INT:
-        return {INT: str(value)}
-    if value is None or type(value) in (bool, int, float, str):
-        return value
+        return [each if type(each) in _PLAIN else _tagged(each) for each in value]
+    if type(value) is int:
+        return value if -EXACT_INT < value < EXACT_INT else {INT: str(value)}
     tag, text = _tag_of(value)
     return {tag: text}
+
+
+_PLAIN: Final = frozenset({str, bool, float, type(None)})
+"""Types that JSON has as they are."""
 
 
 def _untagged(value: Any) -> Any:

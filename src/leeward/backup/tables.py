@@ -7,11 +7,11 @@ from typing import Any, Final, NamedTuple
 
 from leeward.adapter import Key, Load, Page, Scan, Store, Stored
 from leeward.backup.errors import BackupError
-from leeward.backup.lines import Kept, key_text, line_of
-from leeward.backup_calls import ReadExport
+from leeward.backup.lines import Kept, key_text, line_of, line_with
+from leeward.backup_calls import LookNative, Native, ReadExport, StartNative
 from leeward.client import Client
 from leeward.errors import Conflict, Outcome, OutcomeUnknown, Throttled
-from leeward.operations.upkeep import Home, home_of, make, read_export, store_many
+from leeward.operations.upkeep import Home, home_of, make, native, read_export, store_many
 from leeward.values import Item
 
 FIRST_PAGE: Final = 10
@@ -107,13 +107,17 @@ class Table:
         kept = [each for each in items if each.expires_at is None or each.expires_at > now]
         return Lines(tuple(map(self._row, kept)), len(items) - len(kept), cursor)
 
+    def native(self, call: StartNative | LookNative) -> Native:
+        """Ask the table's target about a backup, or an export, of its own service."""
+        return native(self._operations, call, self.home.target)
+
     def read_export(self, call: ReadExport) -> Any:
         """Let the table's target read a part of an export of its service; return the value."""
         return read_export(self._operations, self.home.target, call, self._seconds)
 
     def _row(self, stored: Stored) -> Row:
-        key = self.key_of(stored.item)
-        return Row(key_text(key), line_of(key, stored.item, stored.expires_at), stored.expires_at)
+        key = key_text(self.key_of(stored.item))
+        return Row(key, line_with(key, stored.item, stored.expires_at), stored.expires_at)
 
     def key_of(self, item: Item) -> tuple[str, ...]:
         """Return the values of an item's key.

@@ -260,6 +260,13 @@ backups.command(
     cls=Command,
     epilog=_examples("leeward backup prune orders --store backups/shop --keep 7 --days 30"),
 )(backup.prune)
+backups.command(
+    name="native",
+    cls=Command,
+    epilog=_examples(
+        "leeward backup native orders", "leeward backup native orders --export exports/orders"
+    ),
+)(backup.native)
 app.add_typer(backups, name="backup")
 app.command(cls=Command, epilog=_examples("leeward demo", "leeward demo --json"))(demo)
 app.command(cls=Command, epilog=_examples("leeward version"))(version)

@@ -98,6 +98,8 @@ _WHAT: Mapping[Outcome, tuple[str, str]] = {
     ),
 }
 
+_READS = OBJECT_READS | {"get_run", "look_native"}
+
 _CHECK_FILE = "It did not run. Restore the file from a copy, or set `path` to another one."
 
 _REMEDIES: Mapping[str, str] = {
@@ -245,7 +247,7 @@ def _message(call: Call, result: Result[Any]) -> str:
 
 
 def _unknown_message(call: Call, result: Result[Any]) -> str:
-    if isinstance(call, Load) or call.verb in OBJECT_READS or call.verb == "get_run":
+    if isinstance(call, Load) or call.verb in _READS:
         return (
             f"{_subject(call, result)} got no usable answer{_detail(result)}. "
             f"Nothing was changed; {'load' if isinstance(call, Load) else 'read'} again."
@@ -275,6 +277,8 @@ def _next_step(call: Call, is_unkeyed: bool) -> str:
             return "Load the item to see what is there before writing again."
         case _ if call.verb in RUN_VERBS:
             return "Asking again with the same id is safe: there is one run of it."
+        case _ if str(call.verb) == "start_native":
+            return "Look at the service's own list of backups and exports before starting another."
         case _:
             return "Look at the object to see what is there before writing again."
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, Final, NamedTuple, cast
 
 from leeward.adapter import Call, Capability, Limits, Result, Scan, Store
-from leeward.backup_calls import ReadExport
+from leeward.backup_calls import LookNative, Native, ReadExport, StartNative
 from leeward.errors import LeewardError, Outcome
+from leeward.operations.errors import error_of
 from leeward.operations.operations import Operations
 from leeward.operations.results import target_of
+
+NATIVE_SECONDS: Final = 30.0
 
 
 class Home(NamedTuple):
@@ -50,6 +53,20 @@ def store_many(
     many = getattr(driver, "store_many", None)  # a plain class need not have it
     results: list[Result[Any]] | None = many(calls, seconds) if many else None
     return results
+
+
+def native(operations: Operations, call: StartNative | LookNative, target: str) -> Native:
+    """Ask the service of a target about a backup, or an export, of its own.
+
+    Raises:
+        Unsupported: it makes none.
+        LeewardError: it went wrong; whether one was started may be unknown.
+    """
+    wanted = cast("Call", call)
+    result = operations.drivers[target].perform(wanted, NATIVE_SECONDS)
+    if result.outcome is not Outcome.OK:
+        raise error_of(wanted, result._replace(target=target))
+    return cast("Native", result.value)
 
 
 def read_export(operations: Operations, target: str, call: ReadExport, seconds: float) -> Any:

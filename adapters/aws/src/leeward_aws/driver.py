@@ -46,6 +46,7 @@ PLANS: Final = (
     Plans("publish", "leeward_aws.events.plans:events"),
     Plans("store load delete scan", "leeward_aws.tables.plans:tables"),
     Plans("read_export", "leeward_aws.tables.exports:exports"),
+    Plans("start_native look_native", "leeward_aws.tables.backups:backups"),
     Plans(
         "put_object get_object head_object list_objects delete_object",
         "leeward_aws.objects.plans:objects",

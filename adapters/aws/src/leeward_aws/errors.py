@@ -48,6 +48,8 @@ COLLECTION_FULL: Final = "collection_full"
 """UNUSABLE: all items of one partition key, with their local indexes, have reached 10 GB."""
 ARCHIVED: Final = "archived"
 """UNUSABLE: the object is in an archive, and has to be restored before it can be read."""
+NO_RECOVERY: Final = "no_point_in_time_recovery"
+"""UNUSABLE: an export needs point-in-time recovery, which is not enabled for the table."""
 NOT_SUBSCRIBED: Final = "not_subscribed"
 """UNUSABLE: the account has not signed up for the service, or not opted in to the region."""
 
@@ -138,11 +140,20 @@ ENTRIES: Final = by_code(
 
 DYNAMODB: Final = by_code(
     {
-        REJECTED: "LimitExceededException ProvisionedThroughputExceededException",
+        REJECTED: """
+            BackupInUseException LimitExceededException ProvisionedThroughputExceededException
+            TableInUseException
+            """,
         CONTENTION: "ReplicatedWriteConflictException TransactionConflictException",
-        CONFLICT: "ConditionalCheckFailedException",
-        NOT_FOUND: "ResourceNotFoundException",
-        CALLER: "IdempotentParameterMismatchException",
+        CONFLICT: "ConditionalCheckFailedException ExportConflictException",
+        NOT_FOUND: """
+            BackupNotFoundException ExportNotFoundException ResourceNotFoundException
+            TableNotFoundException
+            """,
+        CALLER: "IdempotentParameterMismatchException InvalidExportTimeException",
+        Classification(Outcome.UNUSABLE, NO_RECOVERY): """
+            ContinuousBackupsUnavailableException PointInTimeRecoveryUnavailableException
+            """,
         Classification(
             Outcome.UNUSABLE, COLLECTION_FULL
         ): "ItemCollectionSizeLimitExceededException",
@@ -151,8 +162,8 @@ DYNAMODB: Final = by_code(
             """,
     }
 )
-"""`PutItem`, `GetItem`, `DeleteItem` and `Scan`. Of transactions, which are not used, only what
-holds without a look at their reasons."""
+"""`PutItem`, `GetItem`, `DeleteItem`, `Scan`, and what backups need. Of transactions, which are not
+used, only what holds without a look at their reasons."""
 
 SQS: Final = by_code(
     {

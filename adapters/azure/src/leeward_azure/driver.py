@@ -147,6 +147,7 @@ PLANS: Final = (
     ),
     Plans("publish", _events, "events"),
     Plans("store load delete scan", _tables, "tables"),
+    Plans("start_native", "leeward_azure.tables.backups:backups", "tables"),
     Plans(
         "put_object get_object head_object list_objects delete_object",
         "leeward_azure.objects.plans:objects",

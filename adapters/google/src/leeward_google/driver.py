@@ -161,6 +161,21 @@ def _tables(settings: Settings) -> _ByVerb:
     return _of_project(settings.project, "store load delete scan", make)
 
 
+_NATIVE: Final = "start_native look_native"
+
+
+def _backups(settings: Settings) -> _ByVerb:
+    from leeward_google.tables.backups import backups
+    from leeward_google.tables.plans import FirestoreEndpoint
+
+    origin, database, emulator = settings.tables
+
+    def make(project: str) -> _ByVerb:
+        return backups(FirestoreEndpoint(origin, project, database, emulator))
+
+    return _of_project(settings.project, _NATIVE, make)
+
+
 def _looks(settings: Settings) -> _ByVerb:
     from leeward_google import looks
 
@@ -199,6 +214,7 @@ PLANS: Final = (
     Plans(_MESSAGES, _messages),
     Plans("publish", _events),
     Plans("store load delete scan", _tables),
+    Plans(_NATIVE, _backups),
     Plans(
         "put_object get_object head_object list_objects delete_object",
         "leeward_google.objects.plans:objects",

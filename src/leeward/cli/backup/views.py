@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from leeward.backup.values import Backup, Checked, Fit, Pruned, Restored
+from leeward.backup_calls import Native
 from leeward.cli.output.console import Printers
 from leeward.cli.output.json_view import JsonObject
 
@@ -28,6 +29,18 @@ def json_of_restored(restored: Restored) -> JsonObject:
     """Return the JSON object of a restore."""
     told: JsonObject = restored._asdict()
     return told | {"promise": restored.promise.value}
+
+
+def json_of_native(native: Native) -> JsonObject:
+    """Return the JSON object of a backup or an export of a service's own."""
+    return {"id": native.id, "items": native.done, "told": native.told}
+
+
+def render_native(data: JsonObject, printers: Printers) -> None:
+    """Render a backup or an export of a service's own."""
+    printers.out.pairs([("id", data["id"]), ("items", _count(data["items"] or "-"))])
+    if data["told"]:
+        printers.err.text(f"Next: {data['told']}")
 
 
 def render_backup(data: JsonObject, printers: Printers) -> None:

@@ -201,6 +201,25 @@ def prune(
     options.output.show(views.json_of(pruned) | {"dry_run": dry_run}, views.render_pruned)
 
 
+def native(
+    context: typer.Context,
+    table: Table,
+    *,
+    export: Annotated[
+        str | None,
+        typer.Option(
+            "--export", metavar="BUCKET[/PREFIX]", help="Make an export, there, and no backup."
+        ),
+    ] = None,
+    at: TableAt = None,
+) -> None:
+    """Let the cloud's own service back up or export a table, and wait until it is done."""
+    options = options_of(context)
+    with _opened(options, _Location(table, table, "none", at, None, None)) as backups:
+        made = backups.native(export=export)
+    options.output.show(views.json_of_native(made), views.render_native)
+
+
 class _Location(NamedTuple):
     """Where everything is, by the options of a command.
 

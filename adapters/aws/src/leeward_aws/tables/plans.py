@@ -55,17 +55,18 @@ _ALL_OLD: Final = {"ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
 """Have the item that was in the way come with the refusal; that costs no read."""
 
 
-def _headers(operation: str) -> tuple[tuple[str, str], ...]:
+def headers_of(operation: str) -> tuple[tuple[str, str], ...]:
+    """Return the headers by which DynamoDB knows an operation."""
     return (
         ("Content-Type", "application/x-amz-json-1.0"),
         ("X-Amz-Target", f"DynamoDB_20120810.{operation}"),
     )
 
 
-_PUT: Final = _headers("PutItem")
-_GET: Final = _headers("GetItem")
-_DELETE: Final = _headers("DeleteItem")
-_SCAN: Final = _headers("Scan")
+_PUT: Final = headers_of("PutItem")
+_GET: Final = headers_of("GetItem")
+_DELETE: Final = headers_of("DeleteItem")
+_SCAN: Final = headers_of("Scan")
 
 
 def tables(settings: Settings) -> dict[str, Planner]:
@@ -94,7 +95,9 @@ def store(endpoint: Endpoint, call: Store, view: View) -> Plan:
         if isinstance(found, Result):
             return found
         body |= found | _ALL_OLD
-    response, refusal = yield from exchange(endpoint.service, _request(endpoint, _PUT, body), view)
+    response, refusal = yield from exchange(
+        endpoint.service, request_of(endpoint, _PUT, body), view
+    )
     if refusal is not None and refusal.outcome is Outcome.CONFLICT:
         echo = _is_echo(response, call.write_id)
         return Result.ok(call.write_id, request_id=refusal.request_id) if echo else refusal
@@ -121,7 +124,7 @@ def delete(endpoint: Endpoint, call: Delete, view: View) -> Plan:
             return found
         body |= found
     response, refusal = yield from exchange(
-        endpoint.service, _request(endpoint, _DELETE, body), view
+        endpoint.service, request_of(endpoint, _DELETE, body), view
     )
     return refusal or _written(response, None)
 
@@ -136,7 +139,9 @@ def scan(endpoint: Endpoint, call: Scan, view: View) -> Plan:
     body: dict[str, Any] = {"TableName": call.table, "ConsistentRead": True, "Limit": limit}
     if call.cursor is not None:
         body["ExclusiveStartKey"] = _start_of(call.cursor)
-    response, refusal = yield from exchange(endpoint.service, _request(endpoint, _SCAN, body), view)
+    response, refusal = yield from exchange(
+        endpoint.service, request_of(endpoint, _SCAN, body), view
+    )
     if refusal is not None:
         return refusal
     try:
@@ -147,14 +152,17 @@ def scan(endpoint: Endpoint, call: Scan, view: View) -> Plan:
     return Result.ok(Page(items, cursor), request_id=response.headers.get(REQUEST_ID))
 
 
-def _request(
+def request_of(
     endpoint: Endpoint, headers: tuple[tuple[str, str], ...], body: dict[str, Any]
 ) -> Request:
+    """Return the request of an operation."""
     return Request("POST", endpoint.origin, "/", headers, json_text.encode(body))
 
 
 def _get(endpoint: Endpoint, table: str, key: Key) -> Request:
-    return _request(endpoint, _GET, {"TableName": table, "Key": _key(key), "ConsistentRead": True})
+    return request_of(
+        endpoint, _GET, {"TableName": table, "Key": _key(key), "ConsistentRead": True}
+    )
 
 
 def _key(key: Key) -> Native:

@@ -1,0 +1,83 @@
+"""Calls that concern a run of a workflow: its one target, and what became of a lost start."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from leeward.adapter import Result
+from leeward.errors import Outcome
+from leeward.routing import FailoverDriver
+from leeward.routing.outcomes import AT_ITS_TARGET, STARTED_ONCE, WRITE, rules_of
+from leeward.routing.readback import Verdict, judge, question
+from leeward.routing.results import result_of
+from leeward.routing.select import Targets, candidates
+from leeward.run_calls import AbortRun, FoundRun, GetRun, StartRun
+from leeward.testing import FakeClock
+from tests.scripted import AMBIGUOUS, Scripted
+
+START = StartRun("orders", "run-1", b'{"n": 1}', "digest", repeatable=True)
+ONCE = START._replace(repeatable=False)
+LOOK, ABORT = GetRun("orders", "run-1"), AbortRun("orders", "run-1")
+FOUND = FoundRun("running", b'{"n":1.0}', 100.0)
+
+
+def test_a_run_has_one_target() -> None:
+    """That which was chosen for runs, else the first one; no other is asked."""
+    for call in (START, LOOK, ABORT):
+        rules = rules_of(call)
+        assert candidates(Targets(("a", "b")), call, rules) == ("a",)
+        assert candidates(Targets(("a", "b"), runs="b"), call, rules) == ("b",)
+
+
+def test_what_may_be_asked_of_a_run_again() -> None:
+    """A start where the target keeps two of one id apart, and whatever starts nothing."""
+    assert [rules_of(call) for call in (START, ONCE, LOOK, ABORT)] == [
+        WRITE, STARTED_ONCE, AT_ITS_TARGET, AT_ITS_TARGET,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("there", "verdict"),
+    [
+        (FOUND, Verdict.OURS),
+        (FOUND._replace(input=b'{"n": 2}'), Verdict.LOST),
+        (FOUND._replace(input=None), Verdict.LOST),
+        (None, Verdict.OPEN),
+    ],
+)
+def test_what_a_look_at_the_run_proves(there: FoundRun | None, verdict: Verdict) -> None:
+    """Its input tells whose start it is; where there is none, nothing is proved."""
+    assert question(START) == LOOK
+    assert judge(START, Result.ok(there)) is verdict
+    assert judge(START, Result(Outcome.AMBIGUOUS)) is Verdict.OPEN
+
+
+@pytest.mark.parametrize(
+    ("call", "value", "sound"),
+    [
+        (START, FOUND, True),
+        (START, None, False),
+        (LOOK, FOUND, True),
+        (LOOK, None, True),
+        (LOOK, "running", False),
+        (ABORT, True, True),
+        (ABORT, None, True),
+        (ABORT, False, False),
+        (ABORT, FOUND, False),
+    ],
+)
+def test_a_value_that_no_driver_may_give_is_unsound(call: Any, value: Any, sound: bool) -> None:
+    """Then nobody knows what happened."""
+    expected = Outcome.OK if sound else Outcome.AMBIGUOUS
+    assert result_of(call, Result.ok(value)).outcome is expected
+
+
+def test_a_start_whose_answer_was_lost_is_looked_up() -> None:
+    """And gives the run that is there."""
+    a, b = Scripted("a", AMBIGUOUS, Result.ok(FOUND)), Scripted("b")
+    result = FailoverDriver([a, b], clock=FakeClock()).perform(ONCE, 10.0)
+    assert (result.outcome, result.value, result.resolved) == (Outcome.OK, FOUND, True)
+    assert [call.verb for call in a.calls] == ["start_run", "get_run"]
+    assert b.calls == []
