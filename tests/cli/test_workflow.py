@@ -10,6 +10,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from leeward import Config
+from leeward.cli.global_options import without_handlers
+from leeward.config.model import WorkflowConfig
+from leeward.operations.workflows import loaded
 from leeward.workflow.journal import Journal
 from leeward.workflow.reading import read_definition
 from tests.cli.conftest import Leeward
@@ -246,3 +250,11 @@ def test_a_folder_without_cases_is_refused(leeward: Leeward, shop: Path) -> None
     (shop / "a.yaml").write_text("leeward: workflow/1\n")
     done = leeward("workflow", "conformance", "--cases", str(shop))
     assert "leeward must be 'workflow-cases/1'" in done.err
+
+
+def test_who_looks_at_a_run_keeps_its_names_and_imports_nothing() -> None:
+    """A deployed workflow is found by what it is called there, without the code of its flow."""
+    named = WorkflowConfig("no.such.module:flow", {"aws": "arn:of:it"})
+    config = without_handlers(Config(workflows={"order": named}))
+    assert config.workflows == {"order": WorkflowConfig(None, {"aws": "arn:of:it"})}
+    assert loaded(config) == []

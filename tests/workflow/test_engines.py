@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import leeward_contract_tests
 from leeward.errors import ConfigError
+from leeward.workflow import Flow, Ref, workflow
 from leeward.workflow.cases import RunEnd, cases_in
 from leeward.workflow.cases import difference_of as difference_of_case
-from leeward.workflow.commands import Answer, Failure
+from leeward.workflow.commands import Answer, Failure, Returned
 from leeward.workflow.document import stored
 from leeward.workflow.exports import exporter_of
 from leeward.workflow.model import NOT_SENT, THROTTLED, Definition
@@ -86,6 +88,30 @@ def test_the_embedded_engine_and_the_kernel_end_so(subtests: pytest.Subtests) ->
                 run = simulate(case.definition, case.value, case.answers)
                 calls = Counter((call.function, call.key) for call in run.calls)
                 assert difference_of_case(case, RunEnd(run.end, calls)) is None
+
+
+@workflow("lists")
+def lists(w: Flow, given: Ref) -> None:
+    with w.saga("all"):
+        w.step("take", [given, [given, []], {"in": [given]}], undo="give")
+        w.stop([given, [given]])
+
+
+def test_lists_stay_lists(engine: tuple[str, EngineProcess], subtests: pytest.Subtests) -> None:
+    """In payloads, also those that an undo gets, and in results; whatever is in them."""
+    _, process = engine
+    values: list[Any] = [[], [1], [1, 2], [[1]], [[]], None, "x"]
+    for value in values:
+        with subtests.test(str(value)):
+            for answer in (Returned(), Failure("Call.Timeout", ambiguous=True)):
+                ended = process.run(lists, value, lambda *_, told=answer: told)
+                payload = [value, [value, []], {"in": [value]}]
+                assert ended.payloads["take", "lists/run/take"] == payload
+                if isinstance(answer, Returned):
+                    assert ended.end == Returned([value, [value]])
+                else:
+                    undo = ended.payloads["give", "lists/run/take/undo"]
+                    assert undo["payload"] == payload
 
 
 def test_random_flows_end_alike(engine: tuple[str, EngineProcess]) -> None:

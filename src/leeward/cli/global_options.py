@@ -62,8 +62,7 @@ class GlobalOptions:
     def client_of_workflows(self) -> Iterator[Client]:
         """Open the same client, with the workflows that the configuration names."""
         config = self.resolved()
-        named = {name: each._replace(definition=None) for name, each in config.workflows.items()}
-        with self.client(config._replace(workflows=named), self.workflows(config)) as client:
+        with self.client(_without_definitions(config), self.workflows(config)) as client:
             yield client
 
     def workflows(self, config: Config) -> list[Definition]:
@@ -138,7 +137,13 @@ def without_handlers(config: Config) -> Config:
         else each
         for target, each in config.options.items()
     }
-    return config._replace(options=options, workflows=NOTHING)
+    return _without_definitions(config._replace(options=options))
+
+
+def _without_definitions(config: Config) -> Config:
+    """Return `config` with the names of its workflows, and without their definitions."""
+    named = {name: each._replace(definition=None) for name, each in config.workflows.items()}
+    return config._replace(workflows=named)
 
 
 def options_of(context: typer.Context) -> GlobalOptions:
