@@ -15,12 +15,14 @@ FLOWS = "start list show cancel abort resume check write draw conformance export
 """Of `leeward workflow`."""
 BACKUPS = "create list check restore drill prune native".split()
 """Of `leeward backup`."""
-
+EDGES = "check export package associate".split()
+"""Of `leeward edge`."""
 
 ALL = [
     *COMMANDS,
     *(f"workflow {each}" for each in FLOWS),
     *(f"backup {each}" for each in BACKUPS),
+    *(f"edge {each}" for each in EDGES),
 ]
 
 
@@ -32,7 +34,12 @@ def _examples(help_text: str) -> list[str]:
 
 def test_every_command_is_listed(leeward: Leeward) -> None:
     """The help of the whole names every command."""
-    groups = {(): [*COMMANDS, "workflow", "backup"], ("workflow",): FLOWS, ("backup",): BACKUPS}
+    groups = {
+        (): [*COMMANDS, "workflow", "backup", "edge"],
+        ("workflow",): FLOWS,
+        ("backup",): BACKUPS,
+        ("edge",): EDGES,
+    }
     for group, commands in groups.items():
         text = leeward(*group, "--help").out.partition("Commands:\n")[2].partition("\n\n")[0]
         assert [line.split()[0] for line in text.splitlines()] == commands

@@ -17,12 +17,13 @@ ALLOWED = (
     "calls",
     "envelope",
     "app.kit",
+    "edge.kit",
     "packaging.kit",
     "workflow.kit",
 )
-"""Of `leeward`: the vocabulary, and the kits of a driver, a runtime, a package and an export."""
+"""Of `leeward`: the vocabulary, and the kits: of drivers, runtimes, edges, packages and exports."""
 
-KITS = ("app", "packaging", "workflow")
+KITS = ("app", "edge", "packaging", "workflow")
 """Packages of which adapters import the kit alone."""
 
 INSIDE = ("capabilities", "driver", "flight", "plan_run", "target", "wrapper")

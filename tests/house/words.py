@@ -19,7 +19,8 @@ _NOT_THERE: Final = r"(?<!there )"
 """``There is none`` is plain."""
 
 WORDS: Final = {
-    r"doors?": "method, operation, endpoint or service",
+    # Front Door is a product's name.
+    r"(?<!front )doors?": "method, operation, endpoint or service",
     r"journeys?": "execution of a call",
     r"(?<!of )courses?": "run of a plan, execution of a call",
     r"forsakes?|forsook|forsaken": "close, drop",

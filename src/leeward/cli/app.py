@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from leeward.cli import NO_TRUST_ENV
-from leeward.cli.commands import backup, verbs, workflow
+from leeward.cli.commands import backup, edge, verbs, workflow
 from leeward.cli.commands.conformance import conformance
 from leeward.cli.commands.demo import demo
 from leeward.cli.commands.dlq import dlq
@@ -268,5 +268,39 @@ backups.command(
     ),
 )(backup.native)
 app.add_typer(backups, name="backup")
+edges = typer.Typer(
+    cls=Commands,
+    help="Static rules for the edge of a cloud, and functions where an edge runs them.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+edges.command(
+    name="check",
+    cls=Command,
+    epilog=_examples(
+        "leeward edge check edge.toml",
+        "leeward edge check edge.toml --path /shop/7 --country DE",
+    ),
+)(edge.check)
+edges.command(
+    name="export",
+    cls=Command,
+    epilog=_examples("leeward edge export edge.toml --to $CLOUD_PROVIDER --out deploy"),
+)(edge.export)
+edges.command(
+    name="package",
+    cls=Command,
+    epilog=_examples(
+        "leeward edge package visits:f --to $CLOUD_PROVIDER --event viewer-request",
+    ),
+)(edge.package)
+edges.command(
+    name="associate",
+    cls=Command,
+    epilog=_examples(
+        "leeward edge associate a.json --to $CLOUD_PROVIDER --function ARN --event E",
+    ),
+)(edge.associate)
+app.add_typer(edges, name="edge")
 app.command(cls=Command, epilog=_examples("leeward demo", "leeward demo --json"))(demo)
 app.command(cls=Command, epilog=_examples("leeward version"))(version)

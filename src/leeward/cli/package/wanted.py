@@ -68,7 +68,7 @@ def wanted(request: Request) -> tuple[Wish, Origin]:
         if "/" not in each
     }
     entry = _entry(request, texts, modules)
-    requires = _requires(folder, request.requirements)
+    requires = requires_of(folder, request.requirements)
     wish = Wish(
         loaded(folder, entry),
         entry,
@@ -132,7 +132,12 @@ def _is_of_another(file: str, modules: Mapping[str, str], target: str) -> bool:
     return file.endswith(".py") and is_entry_of_another(text, file, target)
 
 
-def _requires(folder: Path, named: Path | None) -> tuple[Path, ...]:
+def requires_of(folder: Path, named: Path | None) -> tuple[Path, ...]:
+    """Return the list of what a folder's code requires: the named one, or the usual one.
+
+    Raises:
+        ConfigError: the named one is not there.
+    """
     if named is not None:
         if not named.is_file():
             raise ConfigError(f"--requirements names {named}, which is not a file")

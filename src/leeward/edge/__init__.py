@@ -1,0 +1,1 @@
+"""The edge: static rules as data, and what a provider's edge can take."""

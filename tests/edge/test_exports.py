@@ -1,0 +1,250 @@
+"""Rules mean one thing: by the table, by our own function, and by what each edge is given."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
+
+from leeward.app.runtimes import runtime_of
+from leeward.edge.exports import GROUP, Edge, Export
+from leeward.edge.reading import rules_of
+from leeward.edge.rules import Request, Rule, answer_of
+from leeward.errors import ConfigError
+from leeward_contract_tests.rows import each_row
+from tests.edge.examples import (
+    ANSWERED,
+    EXPECTED,
+    REQUESTS,
+    RULES,
+    SENT,
+    Seen,
+    of_answer,
+    seen,
+    with_country,
+)
+from tests.edge.vendor_types import KEPT
+from tests.edge.vendors import front_door, load_balancer
+from tests.servers.installed import executable
+
+TYPES: dict[str, Any] = json.loads(KEPT.read_text(encoding="utf-8"))
+
+ACTIONS = {
+    "UrlRedirect": "UrlRedirectAction",
+    "UrlRewrite": "UrlRewriteAction",
+    "ModifyRequestHeader": "DeliveryRuleRequestHeaderAction",
+    "ModifyResponseHeader": "DeliveryRuleResponseHeaderAction",
+}
+
+KINDS = {"string": str, "integer": int, "boolean": bool}
+
+RUN = """
+const told = JSON.parse(require("fs").readFileSync(0, "utf8"));
+const [request, response] = told.codes.map((code) => new Function(code + "; return handler;")());
+const copy = (value) => JSON.parse(JSON.stringify(value));
+console.log(JSON.stringify(told.events.map((event) => {
+  const first = request(copy(event));
+  if (first.statusCode) return { answer: first };
+  return { request: first, response: response(copy(event)) };
+})));
+"""
+"""Runs the function for requests, and that for answers with the request as the viewer sent it."""
+
+
+def exported(to: str, rules: Sequence[Rule] = RULES) -> Export:
+    """Return rules as an edge takes them."""
+    edge: Any = runtime_of(to, GROUP)
+    assert isinstance(edge, Edge)
+    return edge.export(rules)
+
+
+def by_cloudfront(rules: Sequence[Rule], requests: Sequence[Request]) -> list[Seen]:
+    """Return what the exported functions make of requests, in Node."""
+    files = exported("aws", rules).files
+    codes = [files[f"edge.viewer-{each}.js"] for each in ("request", "response")]
+    told = json.dumps({"codes": codes, "events": [_event(each) for each in requests]})
+    node = executable("nodejs", "node")
+    done = subprocess.run(
+        [node, "-e", RUN], input=told, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return [_of_functions(*each) for each in zip(requests, json.loads(done.stdout), strict=True)]
+
+
+def _values(headers: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    return {name: {"value": value} for name, value in headers.items()}
+
+
+def _event(request: Request) -> dict[str, Any]:
+    country = {"cloudfront-viewer-country": request.country} if request.country else {}
+    return {
+        "request": {
+            "uri": request.path,
+            "querystring": _values(dict(parse_qsl(request.query, keep_blank_values=True))),
+            "headers": _values({**SENT, **country}),
+        },
+        "response": {"statusCode": 200, "headers": _values(ANSWERED)},
+    }
+
+
+def _of_functions(request: Request, made: Mapping[str, Any]) -> Seen:
+    if "answer" in made:
+        location = made["answer"].get("headers", {}).get("location", {}).get("value", "")
+        return seen(request, status=made["answer"]["statusCode"], location=location)
+    headers = {name: each["value"] for name, each in made["request"]["headers"].items()}
+    headers.pop("cloudfront-viewer-country", None)
+    answered = {name: each["value"] for name, each in made["response"]["headers"].items()}
+    return seen(request, path=made["request"]["uri"], sent=headers, answered=answered)
+
+
+def test_rules_mean_what_the_table_says() -> None:
+    """The first rule that matches counts; the path by its capitals; an unknown country is none."""
+    for request, answer in EXPECTED:
+        assert answer_of(RULES, request) == answer, request
+
+
+def test_cloudfront_functions_do_what_the_rules_mean() -> None:
+    """In Node, for all paths from everywhere; parameters without a value are kept, too."""
+    rules = with_country()
+    found = by_cloudfront(rules, REQUESTS)
+    assert found == [of_answer(each, answer_of(rules, each)) for each in REQUESTS]
+    (kept,) = by_cloudfront(rules, [Request("/sale", "b=&a=%20")])
+    assert kept.location.endswith("/offers?b&a= ")
+
+
+def test_front_door_is_given_what_the_rules_mean() -> None:
+    """By what its documents say of rule sets and of the firewall."""
+    rules = with_country()
+    document = json.loads(exported("azure", rules).files["edge.azure.json"])
+    for request in REQUESTS:
+        assert front_door(document, request) == of_answer(request, answer_of(rules, request))
+
+
+def test_a_url_map_and_cloud_armor_are_given_what_the_rules_mean() -> None:
+    """By what their documents say; the country is Cloud Armor's alone."""
+    files = exported("google").files
+    url_map = json.loads(files["edge.google.url-map.json"])
+    policy = json.loads(files["edge.google.policy.json"])
+    for request in REQUESTS:
+        found = load_balancer(url_map, policy, request)
+        assert found == of_answer(request, answer_of(RULES, request))
+
+
+def flaws(value: Any, type: Any, where: str) -> Iterator[str]:
+    """Yield what is wrong with a value, by the vendors' own types."""
+    if isinstance(type, list):
+        if not isinstance(value, list):
+            yield f"{where} is not a list"
+        for number, each in enumerate(value if isinstance(value, list) else ()):
+            yield from flaws(each, type[0], f"{where}[{number}]")
+    elif isinstance(type, dict):
+        if value not in type["values"]:
+            yield f"{where} is {value!r}, not one of {type['values']}"
+    elif type in KINDS:
+        if value.__class__ is not KINDS[type]:
+            yield f"{where} is {value!r}, not {type}"
+    else:
+        yield from _fields(value, type, where)
+
+
+def _fields(value: Any, type: str, where: str) -> Iterator[str]:
+    if type == "DeliveryRuleCondition":
+        type = f"DeliveryRule{value['name']}Condition"
+    fields = TYPES[ACTIONS[value["name"]] if type == "DeliveryRuleAction" else type]
+    for name, told in fields.items():
+        if told["required"] and name not in value:
+            yield f"{where} lacks {name}"
+    for name, each in value.items():
+        if name in fields:
+            yield from flaws(each, fields[name]["type"], f"{where}.{name}")
+        else:
+            yield f"{where} has no {name}"
+
+
+def test_the_vendors_own_types_know_every_field() -> None:
+    """Fields, types, values of enumerations and what is required; the check sees what is wrong."""
+    google = exported("google").files
+    url_map = json.loads(google["edge.google.url-map.json"])
+    assert list(flaws(url_map, "UrlMap", "map")) == []
+    assert list(flaws(json.loads(google["edge.google.policy.json"]), "SecurityPolicy", "p")) == []
+    *resources, firewall = json.loads(exported("azure", with_country()).files["edge.azure.json"])[
+        "resources"
+    ]
+    properties = [each["properties"] for each in resources if "properties" in each]
+    assert len(properties) == 8
+    for each in properties:
+        assert list(flaws(each, "RuleProperties", "rule")) == []
+    type = "WebApplicationFirewallPolicyProperties"
+    assert list(flaws(firewall["properties"], type, "firewall")) == []
+    url_map["pathMatchers"][0]["routeRules"][0]["urlRedirect"]["redirectResponseCode"] = "MOVED"
+    properties[0]["actions"][0]["parameters"]["customPth"] = "/"
+    del properties[1]["actions"][0]["parameters"]["redirectType"]
+    assert len(list(flaws(url_map, "UrlMap", "map"))) == 1
+    assert len(list(flaws(properties, ["RuleProperties"], "rules"))) == 2
+
+
+def rule(**more: Any) -> dict[str, Any]:
+    """Return a rule as it is written."""
+    return {"name": "r", "path": "/a/*", **more}
+
+
+MANY = {f"X-{number}": "v" for number in range(6)}
+
+
+@each_row(
+    "to, written, message",
+    [
+        ("aws", [rule(set_request_headers={"X-Edge-Y": "1"})], "change X-Edge-Y in a request"),
+        ("aws", [rule(remove_response_headers=["Warning"])], "change Warning in a response"),
+        (
+            "aws",
+            [rule(rewrite="/b/*", set_response_headers={"A": "1"})],
+            "headers of the answer at the origin",
+        ),
+        (
+            "aws",
+            [
+                rule(name="q", path="/z/*", rewrite="/a/*"),
+                rule(set_response_headers={"A": "1"}),
+            ],
+            "rule 'q' rewrites its path",
+        ),
+        (
+            "aws",
+            [rule(countries=["DE"], set_response_headers={"A": "1"})],
+            "for all countries",
+        ),
+        (
+            "aws",
+            [rule(name=f"r{n}", path=f"/{n:0>200}", redirect="/x") for n in range(40)],
+            "CloudFront takes 10,240",
+        ),
+        ("azure", [rule(set_request_headers={"X-Azure-Ref": "1"})], "Front Door writes X-Azure"),
+        ("azure", [rule(set_request_headers=MANY)], "Front Door takes 5 in a rule"),
+        ("azure", [rule(name=f"r{n}", redirect="/x") for n in range(101)], "takes 100"),
+        ("google", [rule(set_request_headers={"X-Goog-A": "1"})], "Google does not let X-Goog-A"),
+        ("google", [rule(countries=["DE"], rewrite="/b/*")], "does not know the country"),
+        ("google", [rule(rewrite="/index.html")], "end rewrite with /\\*"),
+        ("google", [rule(name=f"r{n}", redirect="/x") for n in range(201)], "takes 200"),
+        (
+            "google",
+            [
+                rule(path=f"/{'a' * 1000}", countries=_codes, deny=True)
+                for _codes in [
+                    [f"{a}{b}" for a in "ABCDEFGHIJKLMNOPQ" for b in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"]
+                ]
+            ],
+            "Cloud Armor takes 2,048",
+        ),
+    ],
+)
+def test_what_an_edge_cannot_do_is_refused_by_name(
+    to: str, written: list[dict[str, Any]], message: str
+) -> None:
+    """With the rule, what is wrong with it, and a remedy."""
+    with pytest.raises(ConfigError, match=message):
+        exported(to, rules_of({"rules": written}))

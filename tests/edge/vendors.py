@@ -1,0 +1,173 @@
+"""Front Door and Google's load balancer, as far as exports use them, and by their documents.
+
+Neither runs here. This is what their documents say of the parts that are used; what they do is
+proved in the cloud alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from leeward.edge.rules import Headers, Request
+from tests.edge.examples import ANSWERED, HOST, SENT, Seen, changed, seen
+
+CODES = {
+    "Moved": 301,
+    "Found": 302,
+    "TemporaryRedirect": 307,
+    "PermanentRedirect": 308,
+    "MOVED_PERMANENTLY_DEFAULT": 301,
+    "FOUND": 302,
+    "TEMPORARY_REDIRECT": 307,
+    "PERMANENT_REDIRECT": 308,
+}
+
+
+def _joined(host: str, path: str, query: str) -> str:
+    return f"https://{host}{path}?{query}" if query else f"https://{host}{path}"
+
+
+def front_door(document: Mapping[str, Any], request: Request) -> Seen:
+    """Return what Front Door makes of a request: first the firewall, then the rules in order."""
+    rules = []
+    for resource in document["resources"]:
+        if resource["type"].endswith("WebApplicationFirewallPolicies"):
+            policy = resource["properties"]
+            for rule in sorted(policy["customRules"]["rules"], key=lambda each: each["priority"]):
+                if all(_is_blocked(each, request) for each in rule["matchConditions"]):
+                    return seen(
+                        request, status=policy["policySettings"]["customBlockResponseStatusCode"]
+                    )
+        elif resource["type"].endswith("/rules"):
+            rules.append(resource["properties"])
+    for rule in sorted(rules, key=lambda each: each["order"]):
+        if all(_holds(each["parameters"], request) for each in rule["conditions"]):
+            assert rule["matchProcessingBehavior"] == "Stop"
+            return _front_door_actions(rule["actions"], request)
+    return seen(request, path=request.path)
+
+
+def _is_blocked(condition: Mapping[str, Any], request: Request) -> bool:
+    values = condition["matchValue"]
+    if condition["matchVariable"] == "SocketAddr":
+        found = request.country in values
+    else:
+        # Both ways in which documents and examples show a URL.
+        urls = [f"{start}{request.path}?{request.query}" for start in ("", f"{HOST}:443")]
+        both = [any(re.search(each, url) for each in values) for url in urls]
+        assert both[0] == both[1]
+        found = both[0]
+    return found is not condition["negateCondition"]
+
+
+def _holds(condition: Mapping[str, Any], request: Request) -> bool:
+    values = condition["matchValues"]
+    if condition["operator"] == "GeoMatch":
+        found = request.country in values
+    elif condition["operator"] == "BeginsWith":
+        found = any(request.path.startswith(each) for each in values)
+    else:
+        found = request.path in values
+    return found is not condition["negateCondition"]
+
+
+def _front_door_actions(actions: list[Mapping[str, Any]], request: Request) -> Seen:
+    path, sent, answered = request.path, SENT, ANSWERED
+    for action in actions:
+        told = action["parameters"]
+        if action["name"] == "UrlRedirect":
+            target = re.sub(
+                r"\{url_path(?::(\d+))?\}",
+                lambda match: request.path[1:][int(match[1] or 0) :],
+                told["customPath"],
+            )
+            host = told.get("customHostname", HOST.removeprefix("https://"))
+            return seen(
+                request,
+                status=CODES[told["redirectType"]],
+                location=_joined(host, target, request.query),
+            )
+        if action["name"] == "UrlRewrite":
+            assert path.startswith(told["sourcePattern"])
+            kept = path[len(told["sourcePattern"]) :] if told["preserveUnmatchedPath"] else ""
+            path = told["destination"] + kept
+        else:
+            name = told["headerName"]
+            is_set = told["headerAction"] == "Overwrite"
+            # A text in brackets is an expression; two brackets stand for one.
+            assert not is_set or not re.match(r"\[(?!\[)", told["value"])
+            value = told["value"].replace("[[", "[", 1) if is_set else ""
+            change = Headers({name: value}) if is_set else Headers(remove=(name,))
+            if action["name"] == "ModifyRequestHeader":
+                sent = changed(sent, change)
+            else:
+                answered = changed(answered, change)
+    return seen(request, path=path, sent=sent, answered=answered)
+
+
+def load_balancer(url_map: Mapping[str, Any], policy: Mapping[str, Any], request: Request) -> Seen:
+    """Return what Google makes of a request: first Cloud Armor, then the routes in order."""
+    for rule in sorted(policy["rules"], key=lambda each: each["priority"]):
+        if "expr" not in rule["match"] or _expression(rule["match"]["expr"]["expression"], request):
+            if rule["action"] == "deny(403)":
+                return seen(request, status=403)
+            break
+    (matcher,) = url_map["pathMatchers"]
+    for route in sorted(matcher["routeRules"], key=lambda each: each["priority"]):
+        (match,) = route["matchRules"]
+        prefix = match.get("prefixMatch")
+        is_match = (
+            request.path.startswith(prefix) if prefix else request.path == match["fullPathMatch"]
+        )
+        if is_match:
+            return _route(route, prefix or request.path, request)
+    return seen(request, path=request.path)
+
+
+def _expression(text: str, request: Request) -> bool:
+    for told in text.split(" && "):
+        negated, part = told.startswith("!"), told.removeprefix("!")
+        if found := re.fullmatch(r'request\.path\.startsWith\("(.+)"\)', part):
+            holds = request.path.startswith(found[1])
+        elif found := re.fullmatch(r'request\.path == "(.+)"', part):
+            holds = request.path == found[1]
+        else:
+            found = re.fullmatch(r"origin\.region_code\.matches\('(.+)'\)", part)
+            assert found
+            holds = re.search(found[1], request.country) is not None
+        if holds is negated:
+            return False
+    return True
+
+
+def _route(route: Mapping[str, Any], matched: str, request: Request) -> Seen:
+    rest = request.path[len(matched) :]
+    if "urlRedirect" in route:
+        assert "service" not in route
+        told = route["urlRedirect"]
+        path = told.get("pathRedirect") or told["prefixRedirect"] + rest
+        host = told.get("hostRedirect", HOST.removeprefix("https://"))
+        query = "" if told["stripQuery"] else request.query
+        code = CODES[told["redirectResponseCode"]]
+        return seen(request, status=code, location=_joined(host, path, query))
+    rewrite = route.get("routeAction", {}).get("urlRewrite")
+    header = route.get("headerAction", {})
+    found = [
+        Headers(
+            {
+                each["headerName"]: each["headerValue"]
+                for each in header.get(f"{of}HeadersToAdd", ())
+                if each["replace"]
+            },
+            tuple(header.get(f"{of}HeadersToRemove", ())),
+        )
+        for of in ("request", "response")
+    ]
+    return seen(
+        request,
+        path=rewrite["pathPrefixRewrite"] + rest if rewrite else request.path,
+        sent=changed(SENT, found[0]),
+        answered=changed(ANSWERED, found[1]),
+    )
