@@ -41,8 +41,8 @@ def test_every_verb_has_a_plan() -> None:
     looks = ["look_function", "look_queue", "look_bus", "look_table", "look_bucket"]
     objects = ["list_objects", "delete_object"]
     messages = ["put_message", "take_messages", "remove_message", "hide_message"]
-    runs = ["start_run", "get_run", "abort_run"]
-    assert sorted(made) == sorted([*verbs.split(), *objects, *looks, *messages, *runs])
+    more = ["start_run", "get_run", "abort_run", "start_native", "look_native"]
+    assert sorted(made) == sorted([*verbs.split(), *objects, *looks, *messages, *more])
     assert all(callable(made[verb]) for verb in made)
 
 

@@ -84,9 +84,9 @@ def test_every_verb_of_a_service_has_a_plan() -> None:
     verbs = ["invoke", "enqueue", "publish", "store", "load", "delete", "scan", *objects]
     looks = ["look_function", "look_queue", "look_bus", "look_table", "look_bucket"]
     messages = ["put_message", "take_messages", "remove_message", "hide_message"]
-    runs = ["start_run", "get_run", "abort_run"]
-    assert sorted(made) == sorted([*verbs, *looks, *messages, *runs])
-    assert len(made) == 24
+    more = ["start_run", "get_run", "abort_run", "start_native"]
+    assert sorted(made) == sorted([*verbs, *looks, *messages, *more])
+    assert len(made) == 25
     assert all(callable(made[verb]) for verb in made)
     storage = ["enqueue", *objects, *messages, "look_queue", "look_bucket"]
     assert sorted(LazyPlans(PLANS, settings(**STORAGE))) == sorted(storage)

@@ -20,6 +20,7 @@ from leeward.errors import ConfigError, InvalidRequest, Unsupported
 if TYPE_CHECKING:
     from leeward.edge.exports import Edge
     from leeward.edge.rules import Rule
+    from leeward.packaging.recipe import Entry
 
 Rules: TypeAlias = Annotated[Path, typer.Argument(metavar="RULES", help="A TOML file.")]
 To: TypeAlias = Annotated[str, typer.Option(metavar="PROVIDER", help="As in CLOUD_PROVIDER.")]
@@ -131,21 +132,15 @@ def package(
     """
     from leeward.cli.package.edge import EdgeRequest, made
     from leeward.edge.exports import FunctionWish
-    from leeward.packaging.recipe import Entry
     from leeward.packaging.uv import Source
 
     options = options_of(context)
     recipe_of = _edge(to).recipe
     if recipe_of is None:
         raise _no_python(to)
-    module, _, attribute = function.partition(":")
-    if not module.isidentifier() or not attribute.isidentifier():
-        raise InvalidRequest(
-            "FUNCTION must be MODULE:NAME, such as visits:handler", field="function"
-        )
     wish = FunctionWish(
         name,
-        Entry(module, attribute),
+        _entry(function),
         event,
         body,
         limits,
@@ -159,6 +154,18 @@ def package(
     with redirect_stdout(sys.stderr):
         data = made(EdgeRequest(wish, source, out, tuple(exclude or ()), packages), recipe_of)
     options.output.show({"to": to, "event": event, **data}, _render_files)
+
+
+def _entry(function: str) -> Entry:
+    """Read MODULE:NAME."""
+    from leeward.packaging.recipe import Entry
+
+    module, _, attribute = function.partition(":")
+    if not module.isidentifier() or not attribute.isidentifier():
+        raise InvalidRequest(
+            "FUNCTION must be MODULE:NAME, such as visits:handler", field="function"
+        )
+    return Entry(module, attribute)
 
 
 def associate(
