@@ -41,7 +41,7 @@ def test_every_verb_has_a_plan() -> None:
     looks = ["look_function", "look_queue", "look_bus", "look_table", "look_bucket"]
     objects = ["list_objects", "delete_object"]
     messages = ["put_message", "take_messages", "remove_message", "hide_message"]
-    more = ["start_run", "get_run", "abort_run", "start_native", "look_native"]
+    more = ["start_run", "get_run", "abort_run", "start_native", "look_native", "read_export"]
     assert sorted(made) == sorted([*verbs.split(), *objects, *looks, *messages, *more])
     assert all(callable(made[verb]) for verb in made)
 
