@@ -224,8 +224,9 @@ def test_the_app_of_a_folder_is_loaded_and_forgotten(
     monkeypatch.setitem(sys.modules, "shop", other)
     for name in ("one", "two"):
         text = f"from leeward import App\napp = App('{name}')\nx = 1\n"
-        files(tmp_path / name, {"shop.py": text})
-        assert loaded(tmp_path / name, Entry("shop", "app")).name == name
+        files(tmp_path / name, {"shop.py": text, "ordering.py": "from shop import app"})
+        for module in ("shop", "ordering"):
+            assert loaded(tmp_path / name, Entry(module, "app")).name == name
         assert sys.modules["shop"] is other
     with pytest.raises(ConfigError, match="shop:x is not an App"):
         loaded(tmp_path / "one", Entry("shop", "x"))

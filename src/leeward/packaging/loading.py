@@ -29,8 +29,8 @@ def loaded(folder: Path, entry: Entry) -> App:
             f"`chmod o-w {folder}`"
         )
     where = f"{entry.module}:{entry.attribute}"
-    top = entry.module.partition(".")[0]
-    others = {name: sys.modules.pop(name) for name in [*sys.modules] if _is_in(name, top)}
+    own = {each.stem for each in folder.iterdir() if each.is_dir() or each.suffix == ".py"}
+    others = {name: sys.modules.pop(name) for name in [*sys.modules] if _top(name) in own}
     before = set(sys.modules)
     sys.path.insert(0, str(folder))
     invalidate_caches()
@@ -57,8 +57,8 @@ def _imported(entry: Entry, where: str) -> object:
         ) from error
 
 
-def _is_in(name: str, package: str) -> bool:
-    return name == package or name.startswith(f"{package}.")
+def _top(name: str) -> str:
+    return name.partition(".")[0]
 
 
 def _forget(names: set[str], folder: Path) -> None:
