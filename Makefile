@@ -36,6 +36,7 @@ drill: $(READY) $(SERVERS) ## a game day over three clouds on this machine: an A
 	@$(BIN)/python -m tests.demo.drill
 
 test: $(READY) $(SERVERS) ## run every test, and the fast ones on every other Python of this machine
+	@$(BIN)/python -m tests.pythons --setup
 	@$(BIN)/pytest -n auto --dist worksteal
 	@$(BIN)/python -m tests.pythons
 

@@ -93,7 +93,7 @@ def code(folder: Path, options: str = "", app: str = EVERY) -> Path:
 
 @pytest.fixture(scope="module", params=["library", "runtime"])
 def runtime(request: pytest.FixtureRequest) -> bool:
-    """Say whether functions run on Microsoft's own worker, or on the one of the tests' host."""
+    """Return whether functions run on Microsoft's own worker, or on the one of the tests' host."""
     is_runtime: bool = request.param == "runtime"
     if is_runtime:
         try:

@@ -45,7 +45,7 @@ class Stage(NamedTuple):
 
 
 def shown(provider: str, stage: Stage, asked: bytes) -> list[str]:
-    """Say which canaries of `provider` are in `asked`: keys, names, signatures, tokens."""
+    """Return which canaries of `provider` are in `asked`: keys, names, signatures, tokens."""
     found = [name for name, text in _CANARIES[provider](stage.cloud) if text.encode() in asked]
     return found + ["token"] * any(_issuer(each) == provider for each in _JWT.findall(asked))
 
@@ -81,7 +81,7 @@ _CANARIES: Final[Mapping[str, Callable[[Any], Iterable[tuple[str, str]]]]] = {
 
 
 def _issuer(token: bytes) -> str:
-    """Say whose a token is: Entra's are known here, and nobody else gives out any but Google."""
+    """Return whose a token is: Entra's are known here, and nobody else gives out any but Google."""
     try:
         entra.check(token.decode(), AUDIENCES, now=0.0)
     except entra.Untrusted:

@@ -29,7 +29,7 @@ def client(request: pytest.FixtureRequest, place: Callable[[str], Place]) -> Ite
 
 
 def differences(actual: Mapping[str, Any], expected: Mapping[str, Any]) -> dict[str, str]:
-    """Say of each case by name where it has not come back exactly, types included."""
+    """Return for each case by name where it has not come back exactly, types included."""
     assert actual.keys() == expected.keys()
     found = {name: difference(actual[name], expected[name]) for name in expected}
     return {name: each for name, each in found.items() if each is not None}

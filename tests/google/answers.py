@@ -16,7 +16,7 @@ UPDATED = "2026-01-01T00:00:00.123456Z"
 
 
 def committed(time: str | None = UPDATED) -> Response:
-    """Say that one write was carried out; a delete has no time of its own."""
+    """Return that one write was carried out; a delete has no time of its own."""
     kind = oracle.message_class(TYPES, "CommitResponse")
     body = {"writeResults": [{"updateTime": time} if time else {}], "commitTime": UPDATED}
     return answer(oracle.spelled(oracle.message(kind, body)))
@@ -29,7 +29,7 @@ def there(fields: Any, *, name: str = "orders/42", time: str = UPDATED) -> Respo
 
 
 def absent(name: str = "orders/42") -> Response:
-    """Say that no document is there."""
+    """Return that no document is there."""
     return _read({"missing": f"{DOCUMENTS}/{name}", "readTime": UPDATED})
 
 

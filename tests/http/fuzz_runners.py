@@ -75,7 +75,7 @@ class Hostile:
 
 
 def _verdict(answer: Response | Failure, expected: Verdict) -> bool:
-    """Say whether what a transport gave is what the reader alone makes of the same bytes."""
+    """Return whether what a transport gave is what the reader alone makes of the same bytes."""
     if isinstance(answer, Failure):
         names = {f"curl.{expected.code}", "headers_cut", "body_too_large", "content_encoding"}
         return answer.sent and (expected.status is None) and answer.code in names

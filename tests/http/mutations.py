@@ -208,7 +208,7 @@ def by_h11(method: str, raw: bytes) -> Verdict:
 
 
 def faults_of(case: Case) -> list[str]:
-    """Say what is wrong with leeward's verdict on `case`; nothing, for a good one."""
+    """Return what is wrong with leeward's verdict on `case`; nothing, for a good one."""
     whole = by_leeward(case.method, (case.raw,))
     split = by_leeward(case.method, case.pieces)
     bytewise = by_leeward(case.method, tuple(bytes([byte]) for byte in case.raw))

@@ -98,7 +98,7 @@ BUSY = b"HTTP/1.1 413 Too large\r\nContent-Length: 2\r\n\r\nno"
 
 
 def _answers_at_the_head(peer: Peer) -> None:
-    """Say no to a request whose body has hardly begun to come, and read no more of it."""
+    """Refuse a request whose body has hardly begun to come, and read no more of it."""
     head = b""
     while not head.endswith(b"\r\n\r\n"):
         head += peer.receive(1)

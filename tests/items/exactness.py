@@ -6,7 +6,7 @@ from typing import Any
 
 
 def difference(actual: Any, expected: Any, path: str = "item") -> str | None:
-    """Say where `actual` is not exactly `expected`; None where it is, types included.
+    """Return where `actual` is not exactly `expected`; None where it is, types included.
 
     Names of dicts may come in any order.
     """

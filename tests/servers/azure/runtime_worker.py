@@ -165,7 +165,7 @@ class Handler(BaseHTTPRequestHandler):
             self._say(200, _answer(returned))
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - named by the base
-        """Say nothing."""
+        """Do nothing."""
 
     def _say(self, status: int, document: object) -> None:
         body = json.dumps(document).encode()
