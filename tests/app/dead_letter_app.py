@@ -25,20 +25,20 @@ SMALL = 200
 APP = """
 import os
 import sqlite3
+import threading
 
 from leeward import App, Context
 from leeward.app import Problem
 
 app = App("shop")
+own = threading.local()
 
 
-@app.warm
 def memory():
-    opened = sqlite3.connect(
-        os.environ["MEMORY"], isolation_level=None, timeout=30, check_same_thread=False
-    )
-    opened.execute("CREATE TABLE IF NOT EXISTS begun (n INTEGER, done INTEGER)")
-    return opened
+    if not hasattr(own, "opened"):
+        own.opened = sqlite3.connect(os.environ["MEMORY"], isolation_level=None, timeout=30)
+        own.opened.execute("CREATE TABLE IF NOT EXISTS begun (n INTEGER, done INTEGER)")
+    return own.opened
 
 
 @app.on_message("parcels", retries=2)

@@ -83,6 +83,7 @@ def test_export_writes_files_and_shows_commands(leeward: Leeward, rules: str) ->
     assert "aws, azure, google" in unknown["error"]["message"]
 
 
+@pytest.mark.vendors
 def test_package_and_associate_make_what_a_distribution_takes(leeward: Leeward, bare: Path) -> None:
     """The function, its template, and then one association."""
     (bare / "visits.py").write_text("def f(event, context):\n    return event\n")

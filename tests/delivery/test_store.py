@@ -43,7 +43,8 @@ def at(now: float) -> Callable[[], float]:
 
 def keys(store: DeliveryStore, now: float, limit: int = 9) -> list[str]:
     """Lease what is due here, and give the keys."""
-    return [each.idempotency_key for each in store.take([HERE], at(now), limit, limit).deliveries]
+    taken = store.take([HERE], at(now), limit, limit, limit)
+    return [each.idempotency_key for each in taken.deliveries]
 
 
 def test_at_most_so_many_are_leased_however_many_are_buried(
@@ -115,7 +116,8 @@ def test_a_row_that_is_handed_back_has_had_no_attempt(store: DeliveryStore) -> N
 def test_few_are_leased_of_those_that_were_tried_before(store: DeliveryStore) -> None:
     """They go first, but new ones fill the rest: neither starves the other."""
     store.add([Message(HERE, None, str(number), "d") for number in range(6)], 5)
-    assert keys(store, 0.0, 4) == ["0", "1", "2", "3"]
+    tried = store.take([HERE], at(0.0), 4, 4).deliveries
+    assert store.record([LeaseEnd(each, Failure("E")) for each in tried], 0.0) == []
     taken = store.take([HERE], at(10.0), 3, 2).deliveries
     assert [(each.idempotency_key, each.attempt) for each in taken] == [
         ("0", 2),
@@ -123,3 +125,12 @@ def test_few_are_leased_of_those_that_were_tried_before(store: DeliveryStore) ->
         ("4", 1),
     ]
     assert store.take([HERE], at(10.0), 3, 0).deliveries[0].idempotency_key == "5"
+
+
+def test_what_may_have_ended_a_process_is_leased_alone(store: DeliveryStore) -> None:
+    """Its next end takes no attempt from those that were leased beside it, and are as suspect."""
+    store.add([Message(HERE, None, str(number), "d") for number in range(4)], 5)
+    assert keys(store, 0.0, 3) == ["0", "1", "2"]
+    taken = store.take([HERE], at(10.0), 9, 9).deliveries
+    assert [(each.idempotency_key, each.unheard) for each in taken] == [("0", True), ("3", False)]
+    assert store.take([HERE], at(10.0), 9, 9, 0).deliveries == []

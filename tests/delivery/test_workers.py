@@ -82,7 +82,7 @@ def test_what_waits_too_long_is_handed_back(room: Room) -> None:
     (late,) = room.workers.ended()
     assert late.ended == LeaseEnd(late.delivery, begun=False)
     room.workers.forget([late])
-    assert room.workers.room(room.clock.now()) == (0, PLACES)
+    assert room.workers.room(room.clock.now()) == (0, PLACES, 1)
 
 
 def test_an_attempt_that_outlives_its_lease_gives_its_place_away(room: Room) -> None:
@@ -90,7 +90,7 @@ def test_an_attempt_that_outlives_its_lease_gives_its_place_away(room: Room) -> 
     room.add(1, 2)
     room.ids_begun(PLACES)
     room.clock.sleep(POLICY.lease + 1)
-    assert room.workers.room(room.clock.now()) == (PLACES, PLACES)
+    assert room.workers.room(room.clock.now()) == (PLACES, PLACES, PLACES)
     room.add(3, 4, 5)
     assert room.ids_begun(PLACES) == {3, 4}
     room.end(1, 2)
@@ -103,6 +103,6 @@ def test_an_attempt_that_outlives_its_lease_gives_its_place_away(room: Room) -> 
 def test_those_that_were_tried_before_are_few(room: Room) -> None:
     """One of them may be what ends the process, and with it what was leased beside it."""
     room.add(1, attempt=2)
-    assert room.workers.room(room.clock.now()) == (PLACES - 1, PLACES - 1)
+    assert room.workers.room(room.clock.now()) == (PLACES - 1, PLACES - 1, 1)
     room.add(2, 3, attempt=3)
-    assert room.workers.room(room.clock.now()) == (0, 0)
+    assert room.workers.room(room.clock.now()) == (0, 0, 1)

@@ -7,8 +7,6 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
-from botocore.session import get_session  # type: ignore[import-untyped]
-from botocore.validate import ParamValidator  # type: ignore[import-untyped]
 
 from leeward.app.runtimes import runtime_of
 from leeward.edge.exports import GROUP, Association, Edge, Trigger
@@ -81,6 +79,9 @@ def associate(trigger: Trigger, read: Any = READ) -> Association:
 
 def flaws(config: Any) -> str:
     """Return what botocore finds wrong with a call of UpdateDistribution."""
+    from botocore.session import get_session  # type: ignore[import-untyped]
+    from botocore.validate import ParamValidator  # type: ignore[import-untyped]
+
     model = get_session().get_service_model("cloudfront").operation_model("UpdateDistribution")
     told = {"DistributionConfig": config, "Id": "E1", "IfMatch": READ["ETag"]}
     return str(ParamValidator().validate(told, model.input_shape).generate_report())

@@ -49,8 +49,8 @@ MUTANTS: Final = (
     Mutant(
         "rows that were tried before take all places",
         f"{DELIVERY}/store.py",
-        "(names, *again_due, min(limit, again))",
-        "(names, *again_due, limit)",
+        "most = min(limit - len(tried), again)",
+        "most = limit - len(tried)",
         f"{TESTS}/test_store.py::test_few_are_leased_of_those_that_were_tried_before",
     ),
     Mutant(

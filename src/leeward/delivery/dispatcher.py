@@ -262,10 +262,10 @@ class Dispatcher(Forkable):
     def _lease_due(self) -> float | None:
         """Lease what is due for the workers; return the seconds to sleep."""
         handlers, now = self._handlers(), self._clock.now()
-        limit, again = self._workers.room(now)
+        limit, again, unheard = self._workers.room(now)
         if limit <= 0:
             return LOOK_AGAIN
-        taken = self._store.take(handlers, self._clock.now, limit, again)
+        taken = self._store.take(handlers, self._clock.now, limit, again, unheard)
         for dead in taken.buried:
             _log("error", "dead_lettered", dead, dead.failure.error)
         deadline = self._clock.monotonic() + self._policy.lease

@@ -27,7 +27,11 @@ class Message(NamedTuple):
 
 
 class Delivery(NamedTuple):
-    """A row that is leased for one attempt; 1 is the first. Rows leased together share a lease."""
+    """A row that is leased for one attempt; 1 is the first. Rows leased together share a lease.
+
+    Attributes:
+        unheard: its last lease ended without a word: it may be what ended a process.
+    """
 
     id: int
     recipient: Recipient
@@ -35,6 +39,7 @@ class Delivery(NamedTuple):
     document: str
     attempt: int
     lease: str
+    unheard: bool = False
 
     def __repr__(self) -> str:
         return masked(self, "id recipient idempotency_key attempt")

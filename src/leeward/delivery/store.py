@@ -89,7 +89,8 @@ _READY = f"""SELECT {_ROW} FROM deliveries INDEXED BY deliveries_by_due WHERE {_
             GROUP BY bus, subscriber, lane))
     ORDER BY due, id LIMIT ?"""  # noqa: S608 - made of constants
 _NEW = _READY % "due <= ?"
-_AGAIN = _READY % "due > ? AND (due <= ? OR due > ?)"
+_AGAIN = _READY % "due > ? AND (due <= ? OR due > ?) AND lease IS NULL"
+_UNHEARD = _READY % "due > ? AND (due <= ? OR due > ?) AND lease IS NOT NULL"
 
 # Only rows that were taken before have a time of their own, so this index finds few.
 _NEXT_DUE = f"""SELECT min(due) FROM deliveries INDEXED BY deliveries_by_due
@@ -133,7 +134,12 @@ class DeliveryStore:
                 connection.execute(_ADD + ", ".join([_ADDED] * len(some)), values)
 
     def take(
-        self, known: Iterable[Recipient], clock: Callable[[], float], limit: int, again: int
+        self,
+        known: Iterable[Recipient],
+        clock: Callable[[], float],
+        limit: int,
+        again: int,
+        unheard: int = 1,
     ) -> Taken:
         """Lease rows for `known` recipients that are due now, or never would be.
 
@@ -145,11 +151,12 @@ class DeliveryStore:
                 that begins before the wait for it would be short.
             limit: how many at most.
             again: how many of them may have been leased before.
+            unheard: how many may be rows whose last lease ended without a word.
         """
         taken = Taken([], [])
         names = json.dumps(list(known))
         with self._database.read(PATIENCE) as connection:
-            if not self._ready(connection, names, clock(), 1, min(again, 1)):
+            if not self._ready(connection, names, clock(), (1, min(again, 1), unheard)):
                 return taken
         lease = os.urandom(16).hex()
         with self._database.write(PATIENCE) as connection:
@@ -157,8 +164,10 @@ class DeliveryStore:
             while looks:
                 before = len(taken.buried)
                 free = limit - len(taken.deliveries)
-                tried = again - sum(each.attempt > 1 for each in taken.deliveries)
-                rows = self._ready(connection, names, now, free, tried)
+                silent = sum(each.unheard for each in taken.deliveries)
+                tried = sum(each.attempt > 1 for each in taken.deliveries) - silent
+                room = free, again - tried, unheard - silent
+                rows = self._ready(connection, names, now, room)
                 self._take(connection, rows, lease, now, taken)
                 # Behind those that were buried others may be ready.
                 looks = len(taken.buried) > before
@@ -211,11 +220,14 @@ class DeliveryStore:
             return connection.execute(_REDRIVE, (id,)).rowcount == 1
 
     def _ready(
-        self, connection: sqlite3.Connection, names: str, now: float, limit: int, again: int
+        self, connection: sqlite3.Connection, names: str, now: float, room: tuple[int, int, int]
     ) -> list[Sequence[Any]]:
+        limit, again, unheard = room
         new = 0.0 if now >= 0 else -inf  # by a clock that tells of times before 1970, none is new
         again_due = new, now, now + self.policy.farthest
-        tried = connection.execute(_AGAIN, (names, *again_due, min(limit, again))).fetchall()
+        tried = connection.execute(_UNHEARD, (names, *again_due, min(limit, unheard))).fetchall()
+        most = min(limit - len(tried), again)
+        tried += connection.execute(_AGAIN, (names, *again_due, most)).fetchall()
         return [*tried, *connection.execute(_NEW, (names, new, limit - len(tried))).fetchall()]
 
     def _fail(
@@ -242,8 +254,8 @@ class DeliveryStore:
         leased: list[Delivery] = []
         for row in rows:
             try:
-                delivery = _delivery(row, lease)
                 due, is_leased = row[-2:]
+                delivery = _delivery(row, lease)
                 is_spent = is_leased and self.policy.is_spent(delivery.attempt - 1, due)
                 error = LEASE_EXPIRED if is_spent else None
             except ValueError:
@@ -264,11 +276,13 @@ def _delivery(row: Sequence[Any], lease: str) -> Delivery:
     Raises:
         ValueError: a column holds what leeward never writes there.
     """
-    id, bus, subscriber, key, document, attempts, due, _ = row
+    id, bus, subscriber, key, document, attempts, due, is_leased = row
     if attempts is None or not 0 <= attempts < 2**31 or due is None or not isfinite(due):
         raise ValueError("attempts or due is not such a number")
     recipient = Recipient(bus.decode(), subscriber.decode())
-    return Delivery(id, recipient, key.decode(), document.decode(), attempts + 1, lease)
+    return Delivery(
+        id, recipient, key.decode(), document.decode(), attempts + 1, lease, bool(is_leased)
+    )
 
 
 def _dead(row: Sequence[Any], failure: Failure, died: float | None) -> DeadDelivery:

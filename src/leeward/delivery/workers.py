@@ -86,14 +86,22 @@ class Workers:
         """Return whether rows wait for a thread."""
         return bool(self._waiting)
 
-    def room(self, now: float) -> tuple[int, int]:
-        """Return how many rows to lease, and how many of them may have been tried before."""
+    def room(self, now: float) -> tuple[int, int, int]:
+        """Return how many rows to lease, and how many of them may have been tried before.
+
+        And how many may be rows whose last lease ended without a word: one at a time, for what
+        ends this process takes an attempt from all that are leased beside it. Where attempts hang
+        in this process, such rows are theirs, and end none.
+        """
         with self._condition:
             held = [each for each in self.leased if each.ended is None]
         free = self._policy.free_places([each.ends for each in held], now)
+        hanging = any(each.ends <= now for each in held)
+        unheard = 0 if any(each.delivery.unheard for each in held) else 1
         tried = [each.ends for each in held if each.delivery.attempt > 1]
         again = self._policy.free_places(tried, now)
-        return max(0, free + self._policy.rows_ahead(self._usual)), max(0, again)
+        limit = max(0, free + self._policy.rows_ahead(self._usual))
+        return limit, max(0, again), max(0, again) if hanging else unheard
 
     def add(self, leased: Iterable[Leased], now: float) -> None:
         """Let rows have their attempt; those that were tried before go first."""
