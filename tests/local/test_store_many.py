@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,9 @@ def _writer(driver: Local, table: str, key: str) -> str | None:
     return written
 
 
-def test_each_store_has_a_result_of_its_own(tmp_path: Path) -> None:
+def test_each_store_has_a_result_of_its_own(opened: Callable[..., Local], path: Path) -> None:
     """A condition that does not hold stops none of the others; the last one of a key stays."""
-    driver = Local(path=tmp_path / "db.sqlite3")
+    driver = opened(path=path)
     calls = [
         _store(1, "a"),
         _store(2, "a", if_absent=True),
@@ -39,9 +40,9 @@ def test_each_store_has_a_result_of_its_own(tmp_path: Path) -> None:
     assert [_writer(driver, "t", key) for key in "ab"] == ["w5", "w4"]
 
 
-def test_many_stores_use_the_targets_own_names(tmp_path: Path) -> None:
+def test_many_stores_use_the_targets_own_names(opened: Callable[..., Local], path: Path) -> None:
     """And a driver that cannot do many at once says so by None, whatever stands around it."""
-    local = Local(path=tmp_path / "db.sqlite3")
+    local = opened(path=path)
     named = NameMappingDriver(local, functions={}, buses={}, tables={"t": "own"})
     results = named.store_many([_store(1, "a")], 5.0)
     assert results is not None
