@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, cast
 import typer
 
 from leeward.cli.arguments import json_argument
+from leeward.cli.commands.package import Exclude, FindLinks, NoIndex, Out, Python, Source
 from leeward.cli.global_options import options_of
 from leeward.cli.output.console import Printers
 from leeward.cli.output.json_view import JsonObject
@@ -30,6 +31,19 @@ Event: TypeAlias = Annotated[
 Body: TypeAlias = Annotated[
     bool, typer.Option("--body", help="It gets the body of the request, too.")
 ]
+Function: TypeAlias = Annotated[
+    str, typer.Argument(metavar="FUNCTION", help="MODULE:NAME; called by the edge itself.")
+]
+Name: TypeAlias = Annotated[str, typer.Option(metavar="NAME", help="Of the function there.")]
+Given: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="For edge_settings; may be repeated."),
+]
+Table: TypeAlias = Annotated[
+    str, typer.Option(metavar="TABLE", help="Which limits count. Default: the strict ones.")
+]
+Seconds: TypeAlias = Annotated[int, typer.Option(help="That it may take.")]
+Memory: TypeAlias = Annotated[int, typer.Option(help="Megabytes.")]
 
 
 def check(
@@ -91,40 +105,22 @@ def export(
 
 def package(
     context: typer.Context,
-    function: Annotated[
-        str, typer.Argument(metavar="FUNCTION", help="MODULE:NAME; called by the edge itself.")
-    ],
+    function: Function,
     *,
     to: To,
     event: Event,
-    name: Annotated[str, typer.Option(metavar="NAME", help="Of the function there.")] = "edge",
+    name: Name = "edge",
     body: Body = False,
-    given: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="For edge_settings; may be repeated."),
-    ] = None,
-    limits: Annotated[
-        str, typer.Option(metavar="TABLE", help="Which limits count. Default: the strict ones.")
-    ] = "",
-    seconds: Annotated[int, typer.Option(help="That it may take.")] = 5,
-    memory: Annotated[int, typer.Option(help="Megabytes.")] = 128,
-    python: Annotated[str, typer.Option(metavar="3.x", help="Of the edge.")] = "3.13",
-    source: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Default: the working directory.")
-    ] = Path(),
-    out: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Where the package is written to.")
-    ] = Path("build"),
-    find_links: Annotated[
-        list[Path] | None, typer.Option(metavar="FOLDER", help="Of wheels; may be repeated.")
-    ] = None,
-    no_index: Annotated[
-        bool, typer.Option("--no-index", help="Take packages from --find-links alone.")
-    ] = False,
-    exclude: Annotated[
-        list[str] | None,
-        typer.Option(metavar="PATTERN", help="Leave such files out; may be repeated."),
-    ] = None,
+    given: Given = None,
+    limits: Table = "",
+    seconds: Seconds = 5,
+    memory: Memory = 128,
+    python: Python = "3.13",
+    source: Source = Path(),
+    out: Out = Path("build"),
+    find_links: FindLinks = None,
+    no_index: NoIndex = False,
+    exclude: Exclude = None,
 ) -> None:
     """Package a function for the edge: its zip, its template, and what deploys them.
 
@@ -132,7 +128,7 @@ def package(
     """
     from leeward.cli.package.edge import EdgeRequest, made
     from leeward.edge.exports import FunctionWish
-    from leeward.packaging.uv import Source
+    from leeward.packaging.uv import Source as Packages
 
     options = options_of(context)
     recipe_of = _edge(to).recipe
@@ -150,7 +146,7 @@ def package(
         megabytes=memory,
     )
     links = tuple(str(each.resolve()) for each in find_links or ())
-    packages = Source(links, no_index)
+    packages = Packages(links, no_index)
     with redirect_stdout(sys.stderr):
         data = made(EdgeRequest(wish, source, out, tuple(exclude or ()), packages), recipe_of)
     options.output.show({"to": to, "event": event, **data}, _render_files)
