@@ -17,13 +17,11 @@ ALLOWED = (
     "calls",
     "envelope",
     "app.kit",
-    "edge.kit",
-    "packaging.kit",
     "workflow.kit",
 )
-"""Of `leeward`: the vocabulary, and the kits: of drivers, runtimes, edges, packages and exports."""
+"""Of `leeward`: the vocabulary, the kit, and those of a runtime and of an export."""
 
-KITS = ("app", "edge", "packaging", "workflow")
+KITS = ("app", "workflow")
 """Packages of which adapters import the kit alone."""
 
 INSIDE = ("capabilities", "driver", "flight", "plan_run", "target", "wrapper")
@@ -113,7 +111,8 @@ def test_an_adapter_imports_the_public_kit_alone(package: Path) -> None:
         ("from leeward.app.context import Context", False),
         ("from leeward.app.kit import Context", True),
         ("from leeward.packaging.uv import Source", False),
-        ("from leeward.packaging.kit import Source", True),
+        ("from leeward.adapter.packages import Source", True),
+        ("from leeward.edge.rules import Rule", False),
         ("from leeward.workflow import Definition", False),
         ("from leeward.workflow import model", False),
         ("from leeward.workflow.model import Definition", False),

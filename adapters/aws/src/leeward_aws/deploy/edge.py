@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from leeward.edge.kit import Edge
+from leeward.adapter.edge import Edge
 from leeward_aws.deploy.edge_association import associate
 from leeward_aws.deploy.edge_function import recipe
 from leeward_aws.deploy.edge_rules import export

@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any, Final
 
-from leeward.edge.kit import Association, Trigger
+from leeward.adapter.edge import Association, Trigger
+from leeward.adapter.packages import Command
 from leeward.errors import ConfigError
-from leeward.packaging.kit import Command
 from leeward_aws.deploy.edge_function import EVENTS, REGION
 
 FILE: Final = "distribution.json"

@@ -12,9 +12,9 @@ import json
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from leeward.edge.kit import FunctionWish
+from leeward.adapter.edge import FunctionWish
+from leeward.adapter.packages import Command, Limit, Recipe, System, Template
 from leeward.errors import ConfigError
-from leeward.packaging.kit import Command, Limit, Recipe, System, Template
 from leeward_aws.deploy.edge_source import check_sources
 from leeward_aws.deploy.roles import LOGS, allow
 

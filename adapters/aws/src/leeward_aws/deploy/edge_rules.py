@@ -11,9 +11,18 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from leeward.edge.kit import FORBIDDEN, Export, Headers, Rule, is_prefix, overlaps, refused, stem
+from leeward.adapter.edge import (
+    FORBIDDEN,
+    Export,
+    Headers,
+    Rule,
+    is_prefix,
+    overlaps,
+    refused,
+    stem,
+)
+from leeward.adapter.packages import Command
 from leeward.errors import ConfigError
-from leeward.packaging.kit import Command
 from leeward_aws.deploy.edge_headers import is_forbidden
 
 LARGEST: Final = 10 * 1024

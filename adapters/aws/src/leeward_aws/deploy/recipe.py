@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from leeward.packaging.kit import (
+from leeward.adapter.packages import (
     Command,
     Limit,
     Recipe,

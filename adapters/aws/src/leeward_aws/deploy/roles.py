@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from leeward.packaging.kit import (
+from leeward.adapter.packages import (
     Declared,
 )
 

@@ -15,9 +15,7 @@ import json
 import re
 from typing import Any, Final
 
-from leeward.app.kit import Handler, Kind
-from leeward.errors import ConfigError
-from leeward.packaging.kit import (
+from leeward.adapter.packages import (
     ORDERED,
     DeadQueue,
     Template,
@@ -26,6 +24,8 @@ from leeward.packaging.kit import (
     retries_of,
     seconds_of,
 )
+from leeward.app.kit import Handler, Kind
+from leeward.errors import ConfigError
 from leeward_aws.deploy.crontab import expression
 from leeward_aws.deploy.roles import RECEIVE, allow, arn, of_app, queue_arn, role
 from leeward_aws.runtime.schedules import OWN

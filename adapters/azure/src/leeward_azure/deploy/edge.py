@@ -14,8 +14,8 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from leeward.edge.kit import FORBIDDEN, Edge, Export, Rule, is_prefix, refused, stem
-from leeward.packaging.kit import Command
+from leeward.adapter.edge import FORBIDDEN, Edge, Export, Rule, is_prefix, refused, stem
+from leeward.adapter.packages import Command
 
 Json = dict[str, Any]
 

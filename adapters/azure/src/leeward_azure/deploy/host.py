@@ -9,13 +9,13 @@ import json
 from collections.abc import Iterator
 from typing import Final
 
-from leeward.app.kit import Handler, Kind
-from leeward.packaging.kit import (
+from leeward.adapter.packages import (
     ATTEMPTS,
     Wish,
     dead_queue,
     seconds_of,
 )
+from leeward.app.kit import Handler, Kind
 
 LEAST: Final = 300
 """Seconds of ``functionTimeout``, if nobody needs more: the default of a Consumption plan."""

@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from leeward.adapter.packages import ARCHES, Source, Wish, run, told
 from leeward.errors import ConfigError
-from leeward.packaging.kit import ARCHES, Source, Wish, run, told
 
 WORKER: Final = "azure-functions-runtime<2"
 

@@ -11,8 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from leeward.errors import ConfigError
-from leeward.packaging.kit import (
+from leeward.adapter.packages import (
     Command,
     Recipe,
     Source,
@@ -21,6 +20,7 @@ from leeward.packaging.kit import (
     known_python,
     same_versions,
 )
+from leeward.errors import ConfigError
 from leeward_azure.deploy.host import host_json
 from leeward_azure.deploy.template import template
 

@@ -15,8 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from leeward.app.kit import Kind
-from leeward.packaging.kit import (
+from leeward.adapter.packages import (
     Configuration,
     Template,
     Wish,
@@ -27,6 +26,7 @@ from leeward.packaging.kit import (
     seconds_of,
     unique,
 )
+from leeward.app.kit import Kind
 from leeward_azure.deploy.host import deliveries, storage_queues
 
 GROUP: Final = "${var.resource_group}"

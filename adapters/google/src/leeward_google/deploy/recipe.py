@@ -13,8 +13,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from leeward.errors import ConfigError
-from leeward.packaging.kit import (
+from leeward.adapter.packages import (
     Command,
     Recipe,
     System,
@@ -22,6 +21,7 @@ from leeward.packaging.kit import (
     known_python,
     same_versions,
 )
+from leeward.errors import ConfigError
 from leeward_google.deploy.template import template
 
 PYTHONS: Final = ("3.11", "3.12", "3.13", "3.14")

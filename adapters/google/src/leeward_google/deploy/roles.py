@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from leeward.app.kit import Kind
-from leeward.packaging.kit import (
+from leeward.adapter.packages import (
     Configuration,
     Wish,
     of,
     unique,
 )
+from leeward.app.kit import Kind
 
 PROJECT: Final = "${var.project}"
 REGION: Final = "${var.region}"

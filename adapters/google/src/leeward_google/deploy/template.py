@@ -14,9 +14,7 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
-from leeward.app.kit import Handler, Kind
-from leeward.errors import ConfigError
-from leeward.packaging.kit import (
+from leeward.adapter.packages import (
     DEAD,
     Configuration,
     Template,
@@ -25,6 +23,8 @@ from leeward.packaging.kit import (
     of,
     seconds_of,
 )
+from leeward.app.kit import Handler, Kind
+from leeward.errors import ConfigError
 from leeward_google.deploy.roles import (
     PROJECT,
     PUBLISHER,
