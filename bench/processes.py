@@ -1,14 +1,18 @@
-"""Fresh processes: the CPU that each takes, its interpreter's start included, and its memory."""
+"""Processes: fresh ones, with the CPU and the memory that each takes, and one that waits.
+
+The CPU is that of the interpreter's start, too.
+"""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
-from bench.figures import measure_in_turn
+from bench.figures import Sample, measure_in_turn
 
 _REPORT = """from time import process_time
 cpu = process_time()
@@ -42,6 +46,35 @@ class Taken(NamedTuple):
 
     cpu: list[float]
     memory: list[float]
+
+
+@contextmanager
+def waiting_process(
+    command: Sequence[object], environment: Mapping[str, str], *, quiet: bool = False
+) -> Iterator[Sample]:
+    """Return a sample of one side, whose process waits between samples.
+
+    It is told by a line to measure again, and prints the number; its end of input ends it. With
+    `quiet` nobody sees what it logs.
+    """
+    with subprocess.Popen(
+        [str(each) for each in command],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL if quiet else None,
+        text=True,
+    ) as process:
+        asked, told = process.stdin, process.stdout
+        assert asked is not None
+        assert told is not None
+
+        def sample() -> float:
+            print("again", file=asked, flush=True)
+            return float(told.readline())
+
+        yield sample
+        asked.close()
 
 
 def measure_processes(programs: Sequence[Program], rounds: int) -> list[Taken]:

@@ -6,9 +6,8 @@ aiobotocore needs a botocore of its own, so it runs in an environment of its own
 from __future__ import annotations
 
 import asyncio
-import subprocess
-from collections.abc import Awaitable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from time import perf_counter
 
@@ -18,6 +17,7 @@ from bench.bare_loop import BareLoop
 from bench.calls import FLOOR
 from bench.cloud import WIDEST, Cloud
 from bench.figures import Figure, Sample, Unit, compare, measure_in_turn
+from bench.processes import waiting_process
 from bench.work import FUNCTION, PAYLOAD
 from leeward import AsyncClient
 
@@ -82,23 +82,6 @@ async def _rate(calls: Awaitable[None]) -> float:
     return OUR_CALLS / (perf_counter() - begun)
 
 
-@contextmanager
-def _aiobotocore(cloud: Cloud) -> Iterator[Sample]:
-    """Return a sample of the other side, whose process waits between samples."""
-    with subprocess.Popen(
-        [PYTHON, _OTHER_SIDE, str(WIDEST), str(THEIR_CALLS)],
-        env=environment(cloud, cloud.late),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        asked, told = process.stdin, process.stdout
-        assert asked is not None
-        assert told is not None
-
-        def sample() -> float:
-            print("again", file=asked, flush=True)
-            return float(told.readline())
-
-        yield sample
-        asked.close()
+def _aiobotocore(cloud: Cloud) -> AbstractContextManager[Sample]:
+    command = PYTHON, _OTHER_SIDE, WIDEST, THEIR_CALLS
+    return waiting_process(command, environment(cloud, cloud.late))

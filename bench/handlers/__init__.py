@@ -7,16 +7,15 @@ runtime of py-serverless-kit, which hands over events and leaves a batch to its 
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Final
 
 from bench.figures import Figure, Sample, Unit, compare, measure_in_turn
 from bench.idempotency.play import PYTHON
-from bench.processes import Program, measure_processes
+from bench.processes import Program, measure_processes, waiting_process
 
 GATE: Final = 0.5
 """At most half of what the other takes; the aim is a quarter."""
@@ -83,24 +82,7 @@ def _python(library: str) -> str:
     return sys.executable if library == "leeward" else str(PYTHON)
 
 
-@contextmanager
-def _side(library: str, work: str) -> Iterator[Sample]:
-    """Return a sample of one side, whose process waits between samples."""
-    with subprocess.Popen(
-        [_python(library), _SIDE, library, work, str(CALLS)],
-        env={"PATH": os.environ["PATH"]},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,  # the others log each request
-        text=True,
-    ) as process:
-        asked, told = process.stdin, process.stdout
-        assert asked is not None
-        assert told is not None
-
-        def sample() -> float:
-            print("again", file=asked, flush=True)
-            return float(told.readline())
-
-        yield sample
-        asked.close()
+def _side(library: str, work: str) -> AbstractContextManager[Sample]:
+    command = _python(library), _SIDE, library, work, CALLS
+    # The others log each request.
+    return waiting_process(command, {"PATH": os.environ["PATH"]}, quiet=True)

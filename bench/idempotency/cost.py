@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Final
 
 from bench.figures import Figure, Sample, Unit, compare, measure_in_turn
 from bench.idempotency.play import PYTHON, opened_table
-from bench.processes import Program, measure_processes
+from bench.processes import Program, measure_processes, waiting_process
 
 GATE: Final = 0.5
 """At most half of what powertools takes; the aim is a quarter."""
@@ -82,23 +81,8 @@ def _python(library: str) -> str:
     return sys.executable if library == "leeward" else str(PYTHON)
 
 
-@contextmanager
-def _side(library: str, store: str, environment: Mapping[str, str]) -> Iterator[Sample]:
-    """Return a sample of one side, whose process waits between samples."""
-    with subprocess.Popen(
-        [_python(library), _SIDE, library, store, str(CALLS[store])],
-        env={**environment, "PATH": os.environ["PATH"]},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        asked, told = process.stdin, process.stdout
-        assert asked is not None
-        assert told is not None
-
-        def sample() -> float:
-            print("again", file=asked, flush=True)
-            return float(told.readline())
-
-        yield sample
-        asked.close()
+def _side(
+    library: str, store: str, environment: Mapping[str, str]
+) -> AbstractContextManager[Sample]:
+    command = _python(library), _SIDE, library, store, CALLS[store]
+    return waiting_process(command, {**environment, "PATH": os.environ["PATH"]})
