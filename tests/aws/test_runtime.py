@@ -13,7 +13,7 @@ from leeward.envelope import custom_context
 from tests.app import aws_events as events
 from tests.house.workspace import ROOT
 from tests.servers.aws.direct import DirectLambda, Invoked
-from tests.servers.deploying import deploy
+from tests.servers.deploying import deploy, log_all
 
 CANARY = "canary-8e03"
 EVERY = (ROOT / "tests/app/deployed/every.py").read_text(encoding="utf-8")
@@ -333,13 +333,16 @@ def test_a_runtime_option_that_there_is_not_is_refused() -> None:
 
 
 def test_the_log_has_nothing_of_a_call(tmp_path: Path) -> None:
-    """Names, ids and classes: what leeward and the runtime write, all of it."""
-    code = deploy(tmp_path / "code", "aws", {"every.py": EVERY}, "every")
+    """Names, ids and classes: what leeward and the runtime write, on every level."""
+    code = log_all(deploy(tmp_path / "code", "aws", {"every.py": EVERY}, "every"), "aws")
+    beside = {"custom": custom_context(CANARY, 9.0) | {"canary": CANARY}}
+    headers = {"idempotency-key": CANARY, "x-canary": CANARY}
+    asked = events.http_2("/fail", json.dumps({"canary": CANARY}), headers=headers)
     with DirectLambda(code) as opened:
         found: list[Invoked] = [
-            opened.invoke({"canary": CANARY}, function="fail"),
+            opened.invoke({"canary": CANARY}, function="fail", client_context=beside),
             opened.invoke({"id": CANARY, "qty": CANARY}, function="order"),
-            opened.invoke(events.http_2("/fail", json.dumps({"canary": CANARY})), function="shop"),
+            opened.invoke(asked, function="shop"),
             opened.invoke(events.sqs(("a", json.dumps({"fail": CANARY})))),
             opened.invoke(events.sqs(("a", CANARY), queue="nobody")),
         ]

@@ -15,7 +15,7 @@ from leeward_azure.runtime.time_limits import SECONDS, UNLIMITED, limit_of
 from tests.house.workspace import ROOT
 from tests.servers.answering import Answer, Executed
 from tests.servers.azure.worker_process import FunctionsWorker, Raised, Route
-from tests.servers.deploying import deploy
+from tests.servers.deploying import deploy, log_all
 from tests.servers.installed import NotInstalled, executable
 from tests.servers.process import ServerDied
 
@@ -235,10 +235,11 @@ def test_timers_and_warm_ups(function: Deployed) -> None:
 
 
 def test_the_host_is_told_nothing_of_a_call(tmp_path: Path, runtime: bool) -> None:
-    """Neither text nor cause of an exception: what leeward and the worker write, all of it."""
-    with FunctionsWorker(code(tmp_path / "code"), {}, runtime=runtime) as worker:
+    """Neither text nor cause of an exception: what leeward and the worker write, on every level."""
+    made = log_all(code(tmp_path / "code"), "azure")
+    with FunctionsWorker(made, {}, runtime=runtime) as worker:
         function = Deployed(worker)
-        function.call("fail", {"canary": CANARY}, X_Canary=CANARY)
+        function.call("fail", {"canary": CANARY}, X_Canary=CANARY, Idempotency_Key=CANARY)
         function.call("order", {"id": [CANARY]})
         for body in (b'{"fail": "canary-8e03"}', b"canary-8e03"):
             with pytest.raises(Raised):
