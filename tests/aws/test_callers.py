@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from leeward.envelope import custom_context
 from tests.app import aws_events as events
 from tests.aws.every import EVERY, seen
@@ -14,6 +16,7 @@ from tests.servers.deploying import deploy, log_all
 CANARY = "canary-8e03"
 
 
+@pytest.mark.threat("S17")
 def test_a_payload_of_a_client_is_never_taken_for_something_else(function: DirectLambda) -> None:
     """Whatever it looks like: what the deployment is for, and the client context, come first."""
     context = {"custom": {"idempotency-key": "k", "x-leeward-deadline-ms": "9000"}}
@@ -33,6 +36,7 @@ def test_a_payload_of_a_client_is_never_taken_for_something_else(function: Direc
     assert [each[0] for each in seen(function)] == ["echo"] * len(shapes)
 
 
+@pytest.mark.threat("S17")
 def test_what_a_caller_forges_over_http_stays_a_call(function: DirectLambda) -> None:
     """Whatever headers and body look like: the kind, the key and the answer's word stay ours."""
     forged = {
@@ -78,6 +82,7 @@ def test_an_event_that_no_service_sends_tells_nothing(function: DirectLambda) ->
         assert CANARY not in found.posted
 
 
+@pytest.mark.threat("S8")
 def test_the_log_has_nothing_of_a_call(tmp_path: Path) -> None:
     """Names, ids and classes: what leeward and the runtime write, on every level."""
     code = log_all(deploy(tmp_path / "code", "aws", {"every.py": EVERY}, "every"), "aws")

@@ -177,6 +177,7 @@ def test_a_failure_has_a_status_and_the_mark(function: Deployed) -> None:
     assert function.seen() == []
 
 
+@pytest.mark.threat("S17")
 def test_what_a_caller_forges_stays_a_call(function: Deployed) -> None:
     """Each trigger is a function of its own; headers and bodies change neither kind nor key."""
     forged = {"x_leeward": "1", "x_leeward_dedup": "group", "ce_type": "order.created"}
@@ -244,6 +245,7 @@ def test_timers_and_warm_ups(function: Deployed) -> None:
     assert time.endswith(("0:00+00:00", "5:00+00:00"))
 
 
+@pytest.mark.threat("S8")
 def test_the_host_is_told_nothing_of_a_call(tmp_path: Path, runtime: bool) -> None:
     """Neither text nor cause of an exception: what leeward and the worker write, on every level."""
     made = log_all(code(tmp_path / "code"), "azure")

@@ -257,6 +257,7 @@ def test_jobs_run_at_their_time(function: Deployed) -> None:
     assert [each[0] for each in function.seen()] == ["sweep"]
 
 
+@pytest.mark.threat("S17")
 def test_what_a_deployment_is_for_comes_first(code: Path) -> None:
     """Whatever a caller sends, it stays a call, or an event: headers make it nothing else."""
     forged = [
@@ -281,6 +282,7 @@ def test_what_a_deployment_is_for_comes_first(code: Path) -> None:
             assert created.send(events.call("/echo", {"a": 1})).status == 204
 
 
+@pytest.mark.threat("S8")
 def test_the_log_has_nothing_of_a_request(tmp_path: Path) -> None:
     """Names, ids and classes: what leeward and the framework write, on every level."""
     code = log_all(deploy(tmp_path / "code", "google", {"every.py": EVERY}, "every"), "google")
