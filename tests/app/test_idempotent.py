@@ -316,6 +316,7 @@ def test_a_call_without_a_key_is_refused(shop: Shop) -> None:
 
 BAD: dict[str, dict[str, Any]] = {
     "key": {"key": "purchase.id"},
+    "empty part": {"key": "order..id"},
     "header": {"key": "header:"},
     "lease": {"lease": 0},
     "keep": {"keep": "1d"},
