@@ -59,8 +59,14 @@ def test_roles_without_anything_to_call_are_told_of() -> None:
     """An app that calls nothing needs none; one that does would be refused in the cloud alone."""
     (told,) = unnamed(Declared())
     assert told.startswith("leeward.toml names no function, bus, table or bucket")
-    for kind in ("functions", "buses", "tables", "buckets"):
-        assert unnamed(Declared()._replace(**{kind: {"a": "a"}})) == ()
+    names = {"a": "a"}
+    for declared in (
+        Declared(functions=names),
+        Declared(buses=names),
+        Declared(tables=names),
+        Declared(buckets=names),
+    ):
+        assert unnamed(declared) == ()
 
 
 def test_what_the_app_requires_is_found(tmp_path: Path) -> None:
