@@ -60,7 +60,7 @@ def retries_of(handler: Handler, most: int) -> int:
     """
     if handler.retries is not None:
         return min(most, handler.retries)
-    return 0 if handler.kind is Kind.CALL and handler.effect is Effect.UNSAFE else most
+    return 0 if handler.is_call and handler.effect is Effect.UNSAFE else most
 
 
 def dead_queue(handler: Handler, queue: str, options: Mapping[str, Any]) -> DeadQueue:
