@@ -273,7 +273,7 @@ class App:
         from leeward.workflow.arguments import Named
 
         for handler in self.handlers.values():
-            if handler.kind is Kind.CALL and handler.function is function:
+            if handler.is_call and handler.function is function:
                 return Named(handler.name, handler.effect, handler.timeout)
         name = getattr(function, "__name__", type(function).__name__)
         raise ConfigError(

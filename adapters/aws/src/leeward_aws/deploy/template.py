@@ -172,7 +172,7 @@ def _triggers(wish: Wish, handler: Handler) -> tuple[Json, Json]:
             "DeadLetterConfig": letters,
         }
         return found, {"Schedule": {"Type": "ScheduleV2", "Properties": schedule}}
-    if handler.kind is Kind.CALL:
+    if handler.is_call:
         return found, {}
     bus = wish.declared.buses.get(str(handler.bus), str(handler.bus))
     rule = f"{wish.app.name}-{handler.name}"[:64]

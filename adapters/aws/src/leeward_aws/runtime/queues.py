@@ -35,12 +35,7 @@ delivered again."""
 
 def is_batch(event: Any) -> bool:
     """Return whether an event is a batch of messages."""
-    records = event.get("Records") if isinstance(event, dict) else None
-    return (
-        isinstance(records, list)
-        and bool(records)
-        and all(isinstance(each, dict) and each.get("eventSource") == _SQS for each in records)
-    )
+    return notifications.source_of(event) == _SQS
 
 
 class Source(NamedTuple):
@@ -137,7 +132,7 @@ def _handle_one(
     handler = source.handler
     if handler is None:
         return _as_events(run, own, record, message)
-    given = message.body if handler.kind is Kind.CALL else message
+    given = message.body if handler.is_call else message
     delivery = notifications.message_delivery(run, message, _attempt(record), given, trace)
     return run.host.run(handler, delivery)
 

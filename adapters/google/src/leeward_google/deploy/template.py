@@ -153,7 +153,7 @@ def _function(made: Configuration, wish: Wish, handler: Handler, content: str) -
 
 def own_name(wish: Wish, handler: Handler) -> str:
     """Return the name of a handler's function: lower case, by which clients call it."""
-    if handler.kind is not Kind.CALL:
+    if not handler.is_call:
         return handler.name.lower()
     return wish.declared.functions.get(handler.name, handler.name).lower()
 
@@ -176,7 +176,7 @@ class Pushing(NamedTuple):
 def _trigger(made: Configuration, wish: Wish, handler: Handler, to: Pushing) -> list[str]:
     """Add what calls a function; return what there is to say of it."""
     queued = handler.kind is Kind.MESSAGE or handler.queued
-    if queued or handler.kind is not Kind.CALL:
+    if queued or not handler.is_call:
         may_call(made, f"push-{handler.name}", of(f"{to.function}.name"), member_of(to.pusher))
     if handler.kind is Kind.SCHEDULE:
         _job(made, handler, to)
