@@ -48,8 +48,8 @@ def test_the_entry_file_of_the_target_says_where_the_app_is(tmp_path: Path) -> N
 
 def test_an_option_that_the_runtime_has_not_is_refused(tmp_path: Path) -> None:
     """The cloud would say so, when it loads the package."""
-    shop = folder(tmp_path / "a", shop=SHOP, main=ENTRY.replace("target=", "traget="))
-    known = "main.py: the runtime of google has no option 'traget'; known: dead_letters, target"
+    shop = folder(tmp_path / "a", shop=SHOP, main=ENTRY.replace("target=", "entry="))
+    known = "main.py: the runtime of google has no option 'entry'; known: dead_letters, target"
     with pytest.raises(ConfigError, match=known):
         wanted(asked(shop))
     assert wanted(asked(shop, "aws"))[0].entry == Entry("shop", "app")
