@@ -56,7 +56,12 @@ class Configuration:
         known[id] = arguments
         return f"{type}.{id}"
 
-    def text(self, data: Block | None = None) -> str:
+    def known(self, type: str, name: str, attribute: str = "name") -> str:
+        """Return a reference to what has been added; the name itself of what is not made here."""
+        id = identifier(name)
+        return of(f"{type}.{id}.{attribute}") if id in self._resources.get(type, {}) else name
+
+    def document(self, data: Block | None = None) -> Block:
         """Return the configuration, with `data` to be read, by type and name."""
         document: Block = {"terraform": {"required_providers": self._required}}
         if self._provider is not None:
@@ -65,7 +70,12 @@ class Configuration:
         if data:
             document["data"] = data
         document["resource"] = self._resources
-        return json.dumps(document, indent=2) + "\n"
+        return document
+
+
+def text_of(document: Block) -> str:
+    """Return a configuration as the text of its file."""
+    return json.dumps(document, indent=2) + "\n"
 
 
 def identifier(name: str) -> str:
