@@ -21,7 +21,12 @@ ATTRIBUTES: Final = "="
 _META: Final = frozenset({"count", "depends_on", "for_each", "lifecycle", "provider"})
 """Arguments of every resource, which are Terraform's own."""
 
-_TYPES: Final = {"string": str, "number": (int, float), "boolean": bool, "map": dict}
+_TYPES: Final[dict[str, type | tuple[type, ...]]] = {
+    "string": str,
+    "number": (int, float),
+    "boolean": bool,
+    "map": dict,
+}
 
 _REFERENCE: Final = re.compile(r"(?<!\$)\$\{([^{}]*)\}")
 _NAMED: Final = re.compile(r"(?<![\w.\"/-])((?:data\.)?\w+)\.([\w-]+)(?:\.(\w+))?")

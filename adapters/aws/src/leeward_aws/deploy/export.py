@@ -18,6 +18,7 @@ from leeward.adapter.packages import (
 from leeward.errors import ConfigError
 from leeward_aws.deploy.failover import failover_of, parameters
 from leeward_aws.deploy.handlers import Json, Region, notes, resources_of
+from leeward_aws.deploy.lint import errors_in
 from leeward_aws.deploy.rules import RULES
 from leeward_aws.deploy.surroundings import buses_of, resources_around
 from leeward_aws.deploy.terraform import DATA, Stack
@@ -26,6 +27,10 @@ from leeward_aws.settings.endpoints import check_region
 SCHEMAS: Final = Path(__file__).with_name("terraform_schemas.json")
 
 PACKAGE: Final = "the path of the zip that leeward package --target aws makes"
+
+MOST_RESOURCES: Final = 500
+LARGEST: Final = 1_000_000
+"""Resources and bytes of a template. Source: "Understand CloudFormation quotas"."""
 
 VERSION: Final = ">= 6.0"
 """Since then a resource has a region of its own."""
@@ -53,7 +58,7 @@ def cloudformation(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
     for site, stack in zip(deployment.sites, stacks, strict=True):
         document = _document(wish, stack, parameters(deployment))
         name = f"{site.region}.template.json"
-        _lint(document, name)
+        _check_template(document, site.region)
         made.append(Template(name, _text(document), _notes(wish, deployment)))
     return tuple(made)
 
@@ -121,17 +126,22 @@ def _check(document: Json) -> None:
     check(document, schemas_in(SCHEMAS), RULES, "AWS")
 
 
-def _lint(document: Json, name: str) -> None:
-    """Let cfn-lint look at a template, where it is installed.
+def _check_template(document: Json, region: str) -> None:
+    """Check a template's size; and let cfn-lint look at it, where that is installed.
 
     Raises:
-        ConfigError: it finds something wrong.
+        ConfigError: it is too large, or something is wrong in it.
     """
-    from leeward_aws.deploy.lint import errors_in
-
-    found = errors_in(_text(document))
+    text, count = _text(document), len(document["Resources"])
+    if count > MOST_RESOURCES or len(text) > LARGEST:
+        raise ConfigError(
+            f"the template for {region} has {count} resources and {len(text):,} bytes, and "
+            f"CloudFormation takes {MOST_RESOURCES} and {LARGEST:,}; make two apps, or export to "
+            "Terraform"
+        )
+    found = errors_in(text, region)
     if found:
-        raise ConfigError(f"{name}: cfn-lint finds: {found[0]}")
+        raise ConfigError(f"the template for {region}: cfn-lint finds {found[0]}")
 
 
 def _document(wish: Wish, resources: Json, given: Json) -> Json:

@@ -24,7 +24,7 @@ ACCOUNT: Final = "${data.aws_caller_identity.this.account_id}"
 PARTITION: Final = "${data.aws_partition.this.partition}"
 SUFFIX: Final = "${data.aws_partition.this.dns_suffix}"
 
-DATA: Final = {"aws_caller_identity": {"this": {}}, "aws_partition": {"this": {}}}
+DATA: Final[Json] = {"aws_caller_identity": {"this": {}}, "aws_partition": {"this": {}}}
 
 
 class Form(NamedTuple):

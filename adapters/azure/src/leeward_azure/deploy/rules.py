@@ -32,7 +32,7 @@ def _is_of_one_thing(scope: Any) -> bool:
 def _waits_in_time(monitor: Any) -> bool:
     """Return whether a check has ended when the next one begins."""
     most = 9 if monitor.get("interval_in_seconds", 30) == 10 else 10
-    return 5 <= monitor.get("timeout_in_seconds", 10) <= most
+    return bool(5 <= monitor.get("timeout_in_seconds", 10) <= most)
 
 
 _STORED: Final = like(

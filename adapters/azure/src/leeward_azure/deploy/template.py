@@ -40,7 +40,7 @@ VARIABLES: Final = {
     "digits",
 }
 
-DATA: Final = {"azurerm_client_config": {"this": {}}}
+DATA: Final[dict[str, dict[str, dict[str, str]]]] = {"azurerm_client_config": {"this": {}}}
 
 DELIVERIES: Final = 30
 """Of Event Grid, at most."""
