@@ -31,7 +31,9 @@ from leeward.packaging.recipe import (
     same_versions,
 )
 from leeward.packaging.terraform import (
+    EXPECTED,
     Configuration,
+    entries_of,
     identifier,
     of,
     text_of,
@@ -57,6 +59,7 @@ __all__ = [
     "ATTEMPTS",
     "DEAD",
     "DNS_NAME",
+    "EXPECTED",
     "ORDERED",
     "Bucket",
     "Command",
@@ -77,6 +80,7 @@ __all__ = [
     "between",
     "check",
     "dead_queue",
+    "entries_of",
     "identifier",
     "known_python",
     "like",

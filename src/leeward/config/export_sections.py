@@ -26,6 +26,10 @@ def read_export(section: Any, where: Location) -> ExportConfig:
         ConfigError: a value is wrong, or a domain has no zone.
     """
     table = read_section(section, where)
+    if ":" in where.path:
+        raise ConfigError(
+            f"{where} is for a provider, and not for one of its targets; write [export.PROVIDER]"
+        )
     refuse_unknown(table, ExportConfig._fields, where)
     usual = ExportConfig()
     found = ExportConfig(

@@ -58,9 +58,8 @@ def read_sections(document: Mapping[str, Any], file: str) -> Config:
         "buckets": _read_bucket,
         "workflows": _read_workflow,
         "groups": read_group,
-        "export": read_export,
     }
-    refuse_unknown(document, (*TOP_LEVEL, *sections, "targets"), top)
+    refuse_unknown(document, (*TOP_LEVEL, *sections, "targets", "export"), top)
     parts = {
         name: _read_each(document.get(name, {}), top.child(name), read)
         for name, read in sections.items()
@@ -86,7 +85,7 @@ def read_sections(document: Mapping[str, Any], file: str) -> Config:
         hedge=optional(document, "hedge", top, read_boolean) is True,
         health_checks=optional(document, "health_checks", top, read_health_checks),
         snapshot=optional(document, "snapshot", top, read_text),
-        export=parts["export"],
+        export=by_target(document.get("export", {}), top.child("export"), read_export),
     )
 
 

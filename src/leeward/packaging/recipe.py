@@ -144,6 +144,20 @@ class Site(NamedTuple):
     declared: Declared
 
 
+class Expected(NamedTuple):
+    """What an infrastructure file says that is there, for `leeward doctor`.
+
+    Attributes:
+        kind: ``function``, ``queue``, ``bus``, ``table`` or ``bucket``.
+        name: its logical name.
+        target: in whose region.
+    """
+
+    kind: str
+    name: str
+    target: str
+
+
 class Deployment(NamedTuple):
     """Where an app is to run on a provider, and how it fails over from one region to another.
 
@@ -157,6 +171,7 @@ class Deployment(NamedTuple):
         failures: of checks in a row, after which a region does not answer.
         standby_instances: that a standby region keeps ready; None for the provider's usual way.
         retention_days: that a bucket keeps what was deleted or overwritten.
+        expected: what goes into the files, so that they can be compared with what is there.
     """
 
     sites: tuple[Site, ...]
@@ -168,6 +183,7 @@ class Deployment(NamedTuple):
     failures: int = 3
     standby_instances: int | None = None
     retention_days: int = 30
+    expected: tuple[Expected, ...] = ()
 
 
 Exporter: TypeAlias = Callable[[Deployment], tuple[Template, ...]]

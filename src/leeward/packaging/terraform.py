@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
 from leeward.errors import ConfigError
+from leeward.packaging.recipe import Expected
 
 Block = dict[str, Any]
+
+EXPECTED: Final = "leeward"
+"""Where a file says what is there when it has been applied: an output, or the metadata."""
 
 
 class Configuration:
@@ -61,8 +65,15 @@ class Configuration:
         id = identifier(name)
         return of(f"{type}.{id}.{attribute}") if id in self._resources.get(type, {}) else name
 
-    def document(self, data: Block | None = None) -> Block:
-        """Return the configuration, with `data` to be read, by type and name."""
+    def document(
+        self, data: Block | None = None, expected: Sequence[Expected] | None = None
+    ) -> Block:
+        """Return the configuration.
+
+        Args:
+            data: to be read, by type and name.
+            expected: what is there when it has been applied, which becomes an output.
+        """
         document: Block = {"terraform": {"required_providers": self._required}}
         if self._provider is not None:
             document["provider"] = {self._name: self._provider}
@@ -70,7 +81,14 @@ class Configuration:
         if data:
             document["data"] = data
         document["resource"] = self._resources
+        if expected is not None:
+            document["output"] = {EXPECTED: {"value": entries_of(expected)}}
         return document
+
+
+def entries_of(expected: Sequence[Expected]) -> list[Block]:
+    """Return what is expected as it stands in a file."""
+    return [each._asdict() for each in expected]
 
 
 def text_of(document: Block) -> str:

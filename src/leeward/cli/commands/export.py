@@ -16,6 +16,7 @@ from leeward.cli.package.files import render_files, store
 from leeward.errors import ConfigError, InvalidRequest
 
 if TYPE_CHECKING:
+    from leeward.app.app import App as LoadedApp
     from leeward.cli.global_options import GlobalOptions
     from leeward.cli.package.wanted import Request
     from leeward.packaging.recipe import Exporter, Template
@@ -84,9 +85,10 @@ def _made(request: Request, tool: str, targets: str | None) -> JsonObject:
     config = ordered(request.folder, targets)
     made: dict[str, tuple[Template, ...]] = {}
     for provider in providers_of(config):
-        exporter = _exporter(provider, tool, request)
-        if exporter is not None:
-            made[provider] = exporter(deployment_of(config, provider))
+        found = _exporter(provider, tool, request)
+        if found is not None:
+            exporter, app = found
+            made[provider] = exporter(deployment_of(config, provider, app))
     if not made:
         order = ", ".join(map(str, config.order))
         raise ConfigError(
@@ -112,8 +114,8 @@ def _made(request: Request, tool: str, targets: str | None) -> JsonObject:
     }
 
 
-def _exporter(provider: str, tool: str, request: Request) -> Exporter | None:
-    """Return what writes an app's files of a tool for a provider; None if nothing does."""
+def _exporter(provider: str, tool: str, request: Request) -> tuple[Exporter, LoadedApp] | None:
+    """Return what writes an app's files of a tool for a provider, and the app; None if nothing."""
     from leeward.app.runtimes import runtime_of
     from leeward.cli.package.wanted import wanted
     from leeward.entrypoints import all_entry_points
@@ -123,4 +125,5 @@ def _exporter(provider: str, tool: str, request: Request) -> Exporter | None:
         return None
     wish, _ = wanted(request._replace(target=provider))
     recipe: Recipe = runtime_of(provider, GROUP)(wish)
-    return recipe.exports.get(tool)
+    exporter = recipe.exports.get(tool)
+    return None if exporter is None else (exporter, wish.app)

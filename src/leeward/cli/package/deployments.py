@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from leeward.app.app import App
+from leeward.app.triggers import Kind
 from leeward.cli.package.wanted import SETTINGS, declared_for
 from leeward.config import Config, TargetName, load_settings, with_order
 from leeward.config.model import ExportConfig
 from leeward.errors import ConfigError
-from leeward.packaging.recipe import Bucket, Declared, Deployment, Site, Table
+from leeward.packaging.recipe import Bucket, Declared, Deployment, Expected, Site, Table
 from leeward.values import NOTHING
 
 
@@ -46,12 +48,13 @@ def providers_of(config: Config) -> list[str]:
     return list(dict.fromkeys(target.provider for target in config.order))
 
 
-def deployment_of(config: Config, provider: str) -> Deployment:
+def deployment_of(config: Config, provider: str, app: App) -> Deployment:
     """Return where an app is to run on a provider.
 
     Args:
         config: with the order.
         provider: of it.
+        app: with the handlers.
 
     Raises:
         ConfigError: a target has no region, or a table or bucket has no home.
@@ -83,7 +86,28 @@ def deployment_of(config: Config, provider: str) -> Deployment:
         ),
         tuple(Bucket(own, homes["buckets"][name].region) for name, own in names.buckets.items()),
         *settings,
+        expected=tuple(_expected(config, app, homes, targets)),
     )
+
+
+def _expected(
+    config: Config, app: App, homes: Mapping[str, Mapping[str, Home]], targets: list[TargetName]
+) -> Iterator[Expected]:
+    """Yield what is there when the files have been applied, as far as a target can be asked."""
+    for target in targets:
+        name = str(target)
+        for handler in app.handlers.values():
+            if handler.kind is Kind.CALL:
+                yield Expected("function", handler.name, name)
+            elif handler.kind is Kind.MESSAGE and handler.queue in config.functions:
+                yield Expected("queue", str(handler.queue), name)
+        for bus in config.buses:
+            yield Expected("bus", bus, name)
+        here = Home(target.provider, region_of(config, target))
+        for kind, section in (("table", "tables"), ("bucket", "buckets")):
+            for thing, home in homes[section].items():
+                if home == here:
+                    yield Expected(kind, thing, name)
 
 
 def region_of(config: Config, target: TargetName) -> str:

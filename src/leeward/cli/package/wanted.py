@@ -113,9 +113,12 @@ def _settings(config: Config, target: TargetName) -> Mapping[str, object]:
 
 
 def _own(names: Mapping[str, str], target: TargetName, name: str) -> str:
-    """Return what a target calls something: by its own name, or by one of its provider's."""
+    """Return what a target calls something; of a provider alone, what its first target does."""
+    known = names.get(str(target)) or names.get(target.provider)
+    if known or target.qualifier:
+        return known or name
     found = [own for each, own in names.items() if each.partition(":")[0] == target.provider]
-    return names.get(str(target)) or names.get(target.provider) or (found[0] if found else name)
+    return found[0] if found else name
 
 
 def _entry(request: Request, texts: Mapping[str, str], modules: Mapping[str, str]) -> Entry:

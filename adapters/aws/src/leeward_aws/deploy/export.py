@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Final
 
 from leeward.adapter.packages import (
+    EXPECTED,
     Configuration,
     Deployment,
     Template,
     Wish,
     check,
+    entries_of,
     schemas_in,
     text_of,
 )
@@ -57,6 +59,7 @@ def cloudformation(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
     made = []
     for site, stack in zip(deployment.sites, stacks, strict=True):
         document = _document(wish, stack, parameters(deployment))
+        document["Metadata"] = {EXPECTED: entries_of(deployment.expected)}
         name = f"{site.region}.template.json"
         _check_template(document, site.region)
         made.append(Template(name, _text(document), _notes(wish, deployment)))
@@ -119,7 +122,7 @@ def _configuration(wish: Wish, deployment: Deployment, stacks: list[Json]) -> Js
             text = given["Description"].replace("this region", site.region)
             made.variable(f"{name.lower()}{suffix}", text)
         Stack(stack, site.region, suffix).add_to(made)
-    return made.document(DATA)
+    return made.document(DATA, deployment.expected)
 
 
 def _check(document: Json) -> None:

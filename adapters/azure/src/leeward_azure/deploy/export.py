@@ -52,7 +52,7 @@ def terraform(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
     add_buckets(made, deployment, {each.location: each.suffix for each in regions})
     if host:
         add_failover(made, deployment, host, apps)
-    document = made.document(DATA)
+    document = made.document(DATA, deployment.expected)
     check(document, schemas_in(SCHEMAS), RULES, "Azure")
     text = text_of(document)
     return (Template("leeward.tf.json", text, (*notes(wish), *_notes(wish, deployment))),)

@@ -70,7 +70,7 @@ def terraform(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
         domain = deployment.domain
         addresses = [add_entrance(made, there, domain, CONTENT, each) for there, each in regions]
         add_dns(made, here, deployment, addresses)
-    document = made.document(DATA)
+    document = made.document(DATA, deployment.expected)
     check(document, schemas_in(SCHEMAS), RULES, "Google")
     return (Template("leeward.tf.json", text_of(document), (*notes, *_notes(deployment))),)
 
