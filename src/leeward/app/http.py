@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from leeward.app.answers import Answer
 from leeward.app.handlers import Handler
-from leeward.app.host import Host
+from leeward.app.host import FUNCTION, Host
 from leeward.app.problem import Problem, refused
 from leeward.app.triggers import Delivery
 from leeward.envelope import answer_headers, sent_in
@@ -18,6 +19,10 @@ WARM_PATH: Final = "/_leeward/warm"
 
 HEALTH_PATH: Final = "/health"
 """Who asks for it learns whether an instance can take calls; no handler is run."""
+
+
+HEALTH: Final = "leeward-health"
+"""The name of a deployment that tells of its health, and runs no handler: anybody may call it."""
 
 
 class HttpRequest(NamedTuple):
@@ -71,13 +76,12 @@ def http_answer(answer: Answer) -> HttpAnswer:
 def upkeep(host: Host, request: HttpRequest) -> HttpAnswer | None:
     """Answer a request that asks for no handler: keep the instance warm, or tell of its health.
 
-    Return None for any other request. It is healthy if what the app shares can be made.
+    Return None for any other request, unless the deployment is named `HEALTH`. It is healthy if
+    what the app shares can be made.
     """
-    if request.method != "GET":
-        return None
     path = request.path.rstrip("/")
-    if not path.endswith((WARM_PATH, HEALTH_PATH)):
-        return None
+    if request.method != "GET" or not path.endswith((WARM_PATH, HEALTH_PATH)):
+        return http_answer(host.no_function()) if os.environ.get(FUNCTION) == HEALTH else None
     if path.endswith(WARM_PATH):
         host.app.warm_up()
         return HttpAnswer(204, answer_headers())

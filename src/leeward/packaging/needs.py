@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from math import ceil
 from typing import Any, Final, NamedTuple
 
@@ -61,6 +62,13 @@ def retries_of(handler: Handler, most: int) -> int:
     if handler.retries is not None:
         return min(most, handler.retries)
     return 0 if handler.is_call and handler.effect is Effect.UNSAFE else most
+
+
+def shortened(name: str, most: int) -> str:
+    """Return a name of at most so many characters; one that is cut ends with a digest of it."""
+    if len(name) <= most:
+        return name
+    return f"{name[: most - 9].rstrip('-')}-{sha256(name.encode()).hexdigest()[:8]}"
 
 
 def dead_queue(handler: Handler, queue: str, options: Mapping[str, Any]) -> DeadQueue:

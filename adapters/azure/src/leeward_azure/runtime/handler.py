@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from leeward.app.kit import (
+    HEALTH,
     HEALTH_PATH,
     App,
     Context,
@@ -50,9 +51,6 @@ WARM_UP: Final = "warmup"
 """The name that the function with this trigger must have."""
 
 LEVELS: Final = ("anonymous", "function", "admin")
-
-HEALTH: Final = "leeward-health"
-"""The name of the function that answers ``GET /api/health``, for everybody."""
 
 QUEUED: Final = "-queued"
 """Stands behind the name of a function, for the one that takes its queued calls."""
