@@ -17,12 +17,21 @@ def remember(event: Event) -> None: ...
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Never, TypeVar
 
+from leeward.app.checks import (
+    check_function,
+    check_limits,
+    check_name,
+    check_place,
+    check_text,
+    check_warmed,
+    classes_in,
+    effect_of,
+)
 from leeward.app.context import Function
-from leeward.app.handlers import Handler, check_function
+from leeward.app.handlers import Handler
 from leeward.app.triggers import Kind
 from leeward.app.warm import Warm
 from leeward.errors import ConfigError
@@ -35,13 +44,6 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Function)
 T = TypeVar("T")
-
-_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,49}")
-"""What a function may be called on every cloud: 50 letters, digits and hyphens."""
-
-
-MOST_RETRIES: Final = 99
-"""More than any cloud's queue takes before it gives a message up."""
 
 
 class App:
@@ -60,7 +62,7 @@ class App:
     """
 
     def __init__(self, name: str, *, json_logs: bool = False, otel: bool = False) -> None:
-        _check_name(name, "the name of an App")
+        check_name(name, "the name of an App")
         self.name = name
         self.json_logs = json_logs
         self.handlers: dict[str, Handler] = {}
@@ -78,7 +80,7 @@ class App:
 
     def function(
         self,
-        *,
+        *bare: Never,
         name: str | None = None,
         effect: Effect | EffectName = Effect.UNSAFE,
         timeout: float | None = None,
@@ -89,6 +91,7 @@ class App:
         """Register the decorated function: a call gives its payload, and gets what it returns.
 
         Args:
+            bare: nothing: there is none but by name.
             name: by default the function's own, with hyphens for underscores.
             effect: what running it again would do, as for `Client.invoke`.
             timeout: seconds that it may take; the platform's own limit holds besides.
@@ -100,10 +103,12 @@ class App:
         Raises:
             ConfigError: an argument is wrong, or the name is taken.
         """
+        if bare:
+            raise ConfigError("@app.function stands without its parentheses; write @app.function()")
         return self._register(
             Kind.CALL,
             name,
-            effect=_effect(effect),
+            effect=effect_of(effect),
             timeout=timeout,
             retries=retries,
             final=final,
@@ -135,9 +140,9 @@ class App:
         Raises:
             ConfigError: an argument is wrong, or the name is taken.
         """
-        _check_text(bus, "bus")
+        check_text(bus, "bus")
         if type is not None:
-            _check_text(type, "type")
+            check_text(type, "type")
         return self._register(
             Kind.EVENT, name, timeout=timeout, retries=retries, final=final, bus=bus, type=type
         )
@@ -165,7 +170,7 @@ class App:
         Raises:
             ConfigError: an argument is wrong, or the name is taken.
         """
-        _check_text(queue, "queue")
+        check_text(queue, "queue")
         return self._register(
             Kind.MESSAGE, name, timeout=timeout, retries=retries, final=final, queue=queue
         )
@@ -227,7 +232,7 @@ class App:
         Every one is run before the first call, in the order of definition. Calling it returns the
         shared value, in a handler or in another such function.
         """
-        check_function(make, "what is warmed")
+        check_warmed(make)
         return self._warm.add(make)
 
     @property
@@ -268,7 +273,7 @@ class App:
         from leeward.workflow.arguments import Named
 
         for handler in self.handlers.values():
-            if handler.kind is Kind.CALL and handler.function is function:
+            if handler.is_call and handler.function is function:
                 return Named(handler.name, handler.effect, handler.timeout)
         name = getattr(function, "__name__", type(function).__name__)
         raise ConfigError(
@@ -286,25 +291,15 @@ class App:
         final: Iterable[Any] = (),
         **options: Any,
     ) -> Callable[[F], F]:
-        if timeout is not None:
-            _check_seconds(timeout)
-        if retries is not None and (type(retries) is not int or not 0 <= retries <= MOST_RETRIES):
-            raise ConfigError(f"retries must be 0 to {MOST_RETRIES}, not {retries!r}")
-        classes = tuple(final)
-        for each in classes:
-            if not (isinstance(each, type) and issubclass(each, BaseException)):
-                raise ConfigError("final must list classes of exceptions")
+        check_limits(timeout, retries)
+        classes = classes_in(final)
 
         def register(function: F) -> F:
             check_function(function, f"a {kind.value} handler of {self.name!r}")
             own = getattr(function, "__name__", "").strip("_").replace("_", "-")
             chosen = own if name is None else name
-            _check_name(chosen, f"the name of the {kind.value} handler")
-            if chosen in self.handlers:
-                raise ConfigError(
-                    f"the app {self.name!r} has two handlers {chosen!r}: "
-                    f"{self.handlers[chosen]!r} and a {kind.value} handler; give one a name"
-                )
+            check_name(chosen, f"the name of the {kind.value} handler")
+            check_place(self.handlers, chosen, kind, options.get("queue"))
             self.handlers[chosen] = Handler(
                 chosen,
                 kind,
@@ -319,29 +314,3 @@ class App:
             return function
 
         return register
-
-
-def _effect(effect: Effect | EffectName) -> Effect:
-    try:
-        return Effect(effect)
-    except ValueError:
-        known = ", ".join(each.value for each in Effect)
-        raise ConfigError(f"unknown effect {effect!r}; known: {known}") from None
-
-
-def _check_name(name: object, what: str) -> None:
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise ConfigError(
-            f"{what} is {name!r}; use up to 50 letters, digits and hyphens, a letter first, "
-            "which every cloud takes"
-        )
-
-
-def _check_text(text: object, field: str) -> None:
-    if not isinstance(text, str) or not text:
-        raise ConfigError(f"{field} must be a non-empty string, not {text!r}")
-
-
-def _check_seconds(seconds: object) -> None:
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < 1e6:
-        raise ConfigError(f"timeout must be a positive number of seconds, not {seconds!r}")

@@ -35,6 +35,7 @@ class Handler:
     Attributes:
         name: on every cloud the same.
         kind: what it is for.
+        is_call: it is for calls.
         function: the user's.
         prepare: makes what the handlers of the app share, unless that is done; returns whether this
             is the first run of one in this process.
@@ -70,6 +71,7 @@ class Handler:
     ) -> None:
         self.name = name
         self.kind = kind
+        self.is_call = kind is Kind.CALL
         self.function = function
         self.prepare = prepare
         self.effect = effect
@@ -188,6 +190,8 @@ class Handler:
     def _reader(self) -> Reader:
         if self._is_raw or self.kind is Kind.SCHEDULE:
             return same
+        if self._annotation is Context:
+            raise ConfigError(f"{self._where} takes its context second; give it an input first")
         return decoder_of(self._annotation, self._where)
 
     @property
@@ -202,16 +206,6 @@ def _innermost(function: Function) -> Function:
         seen.add(id(wrapped))
         function = wrapped
     return function
-
-
-def check_function(function: object, what: str) -> None:
-    """Check that `function` can be a handler; it may be a coroutine function.
-
-    Raises:
-        ConfigError: it cannot be called.
-    """
-    if not callable(function):
-        raise ConfigError(f"{what} is a {type(function).__name__}; decorate a function")
 
 
 def _plain_parameters(function: Function) -> list[Parameter] | None:

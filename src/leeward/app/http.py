@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from leeward.app.answers import Answer
 from leeward.app.handlers import Handler
 from leeward.app.host import FUNCTION, Host
 from leeward.app.problem import Problem, refused
-from leeward.app.triggers import Delivery, Kind
+from leeward.app.triggers import Delivery
 from leeward.envelope import answer_headers, sent_in
 from leeward.masking import masked
 
@@ -55,12 +55,16 @@ class HttpAnswer(NamedTuple):
         return masked(self, "status")
 
 
-def headers_of(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return headers by name, in lower case; of several with one name, all values."""
+def headers_of(pairs: Iterable[tuple[Any, Any]]) -> dict[str, str]:
+    """Return the texts among headers, or attributes, by name in lower case.
+
+    Of several with one name, all values.
+    """
     found: dict[str, str] = {}
     for name, value in pairs:
-        key = name.lower()
-        found[key] = f"{found[key]}, {value}" if key in found else value
+        if isinstance(name, str) and isinstance(value, str):
+            key = name.lower()
+            found[key] = f"{found[key]}, {value}" if key in found else value
     return found
 
 
@@ -103,7 +107,7 @@ def serve(
         call_id: the platform's id of this run.
         seconds: until the platform stops waiting; the caller may wait less.
     """
-    if handler is None or handler.kind is not Kind.CALL:
+    if handler is None or not handler.is_call:
         return http_answer(host.no_function())
     if request.method != "POST":
         problem = Problem("functions are called with POST", status=405, reason="method")

@@ -27,7 +27,7 @@ def mount(app: App, functions: Functions, bus: Bus, schedules: Schedules) -> Non
     """
     app.check()
     for handler in app.handlers.values():
-        if handler.kind is Kind.CALL:
+        if handler.is_call:
             functions.register(handler.name, handler)
         elif handler.kind is Kind.MESSAGE:
             functions.register(handler.queue or handler.name, handler)

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 from leeward.app.app import App
 from leeward.app.handlers import Handler
 from leeward.app.triggers import Kind
+from leeward.packaging.recipe import Declared
 from leeward.values import Effect
 
 SECONDS: Final = 30
@@ -60,7 +61,7 @@ def retries_of(handler: Handler, most: int) -> int:
     """
     if handler.retries is not None:
         return min(most, handler.retries)
-    return 0 if handler.kind is Kind.CALL and handler.effect is Effect.UNSAFE else most
+    return 0 if handler.is_call and handler.effect is Effect.UNSAFE else most
 
 
 def shortened(name: str, most: int) -> str:
@@ -87,3 +88,14 @@ def dead_queue(handler: Handler, queue: str, options: Mapping[str, Any]) -> Dead
         return DeadQueue(own.rpartition("/")[2], spare > 0, attempts + spare)
     stem = queue.removesuffix(ORDERED)
     return DeadQueue(f"{stem}{DEAD}{ORDERED if stem != queue else ''}", False, attempts)
+
+
+def unnamed(declared: Declared) -> tuple[str, ...]:
+    """Return what to say of roles for an app whose own calls nothing names."""
+    if declared.functions or declared.buses or declared.tables or declared.buckets:
+        return ()
+    told = (
+        "leeward.toml names no function, bus, table or bucket, so no role allows the app's own "
+        "calls anything; name what they use there"
+    )
+    return (told,)

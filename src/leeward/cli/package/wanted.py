@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from leeward.app.runtimes import check_options
 from leeward.config import Config, TargetName, load_settings
 from leeward.errors import ConfigError
 from leeward.packaging.build import Origin
@@ -123,13 +124,12 @@ def _own(names: Mapping[str, str], target: TargetName, name: str) -> str:
 
 def _entry(request: Request, texts: Mapping[str, str], modules: Mapping[str, str]) -> Entry:
     """Return where the app is: as the request says, as an entry file says, or as it is found."""
-    calls = [
-        call.entry
-        for file, text in texts.items()
-        if file.endswith(".py")
-        for call in handler_calls(text, file)
-        if call.platform == request.target
-    ]
+    calls = []
+    for file, text in texts.items():
+        for call in handler_calls(text, file) if file.endswith(".py") else ():
+            if call.platform == request.target:
+                check_options(call.platform, call.entry.options, file)
+                calls.append(call.entry)
     if request.app is None:
         return calls[0] if calls else found_app(modules)
     module, _, attribute = request.app.partition(":")

@@ -35,12 +35,7 @@ delivered again."""
 
 def is_batch(event: Any) -> bool:
     """Return whether an event is a batch of messages."""
-    records = event.get("Records") if isinstance(event, dict) else None
-    return (
-        isinstance(records, list)
-        and bool(records)
-        and all(isinstance(each, dict) and each.get("eventSource") == _SQS for each in records)
-    )
+    return notifications.source_of(event) == _SQS
 
 
 class Source(NamedTuple):
@@ -120,12 +115,14 @@ def _is_done(run: Run, had: _Had, *, together: bool) -> bool:
 
 
 def _source(run: Run, own: Handler | None, arn: str) -> Source:
+    """Return a queue by its logical name, which may have the ending of those with an order."""
     queue = arn.rpartition(":")[2]
     name = queue.removesuffix(".fifo")
-    handler = own or run.host.queue_handler(name)
+    handler = own or run.host.queue_handler(queue) or run.host.queue_handler(name)
     if handler is not None and handler.kind is Kind.EVENT:
         handler = None
-    return Source(name, name != queue, handler)
+    is_named_so = handler is not None and handler.queue == queue
+    return Source(queue if is_named_so else name, name != queue, handler)
 
 
 def _handle_one(
@@ -135,7 +132,7 @@ def _handle_one(
     handler = source.handler
     if handler is None:
         return _as_events(run, own, record, message)
-    given = message.body if handler.kind is Kind.CALL else message
+    given = message.body if handler.is_call else message
     delivery = notifications.message_delivery(run, message, _attempt(record), given, trace)
     return run.host.run(handler, delivery)
 

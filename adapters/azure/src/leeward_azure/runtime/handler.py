@@ -150,7 +150,7 @@ class Connections(NamedTuple):
 def _add(made: Any, host: Host, handler: Handler, connections: Connections) -> None:
     """Add the function, or the functions, of one handler."""
     name = handler.name
-    if handler.kind is Kind.CALL:
+    if handler.is_call:
         _put(made, name, made.route(name, methods=["POST"]), http(host, handler))
         if handler.queued:
             _add_queue(made, f"{name}{QUEUED}", connections, host, handler)

@@ -6,7 +6,7 @@ from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
-from leeward.app.kit import App, Delivery, Handler, Kind, Ran, decode
+from leeward.app.kit import App, Delivery, Handler, Ran, decode
 from leeward.envelope import request_headers
 from leeward.values import Event
 from leeward_azure.runtime import handler as function_app
@@ -29,7 +29,7 @@ class Trial:
             answer = function(_input(handler, delivery), context)
         except Exception as error:  # noqa: BLE001 - what the host would report
             return Ran(None, type(error).__name__, None, again=True)
-        if handler.kind is not Kind.CALL:
+        if not handler.is_call:
             return Ran()
         document = decode(answer.get_body())
         if answer.status_code < 300:

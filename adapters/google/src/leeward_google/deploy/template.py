@@ -203,7 +203,7 @@ def deployed(
 
 def own_name(wish: Wish, handler: Handler) -> str:
     """Return the name of a handler's function: lower case, by which clients call it."""
-    if handler.kind is not Kind.CALL:
+    if not handler.is_call:
         return handler.name.lower()
     return wish.declared.functions.get(handler.name, handler.name).lower()
 
@@ -228,7 +228,7 @@ def _trigger(
 ) -> list[str]:
     """Add what calls a function; return what there is to say of it."""
     queued = handler.kind is Kind.MESSAGE or handler.queued
-    if queued or handler.kind is not Kind.CALL:
+    if queued or not handler.is_call:
         name = of(f"{to.function}.name")
         may_call(made, f"push-{handler.name}", name, member_of(to.pusher), region)
     if handler.kind is Kind.SCHEDULE:
