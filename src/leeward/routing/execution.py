@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from leeward.adapter import Call, Publish, Result
 from leeward.envelope import NOT_RECOGNISED
 from leeward.errors import Outcome
-from leeward.routing.attempt_time import is_used_up
+from leeward.routing.attempt_time import is_used_up, refund_early
 from leeward.routing.batches import Batch, all_taken
 from leeward.routing.call import (
     AttemptEnded,
@@ -188,12 +188,18 @@ class _History:
         for each in running:
             if isinstance(each, Pause):
                 continue
-            self._core.health.give_up(each, now)
+            health = self._core.health
+            health.give_up(each, now)
+            refund_early(health, each)
             if self._attempts:
                 from leeward.routing.evidence import weigh_lost_race
 
                 began = self._started if each.attempt == 1 else now
-                weigh_lost_race(self._core.health, each.target, each.call, began, now)
+                weigh_lost_race(health, each.target, each.call, began, now)
+            else:
+                from leeward.routing.silence import leave
+
+                leave(health.add(each.target, each.call), health.seen_at)
 
     def conclude(self, state: CallState) -> Result[Any]:
         """Return the result of the call, and remember how it came about."""

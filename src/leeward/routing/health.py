@@ -9,7 +9,7 @@ target anew, in `leeward.routing.choice`.
 from __future__ import annotations
 
 from collections import deque
-from math import log2
+from math import inf, log2
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from leeward.adapter import Call
@@ -86,6 +86,11 @@ class Record:
         self.tokens = tokens
         self.isolated = self.probes = False
         self.prepared = self.prepared_until = 0.0
+
+
+def _last_of_use(circuit: Circuit) -> float:
+    until = circuit.until if circuit.state is State.OPEN else -inf
+    return max(circuit.good_at, circuit.pending_at, circuit.weighed_at, until)
 
 
 class Health:
@@ -253,9 +258,12 @@ class Health:
         circuit.uneasy = circuit.failed > 0
 
     def _forget_the_oldest(self) -> None:
-        """Make room: the circuits of single resources that were used longest ago go first."""
+        """Make room: the circuits of single resources that were used longest ago go first.
+
+        One that is open is not used, and is what matters, until its time is over.
+        """
         single = [each for each in self.circuits.values() if each.resource]
-        single.sort(key=lambda each: max(each.good_at, each.pending_at, each.weighed_at))
+        single.sort(key=_last_of_use)
         for each in single[: max(1, len(single) // 8)]:
             del self.circuits[each.target, each.verb, each.resource]
             self.unclosed.pop(each, None)
