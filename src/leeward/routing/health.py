@@ -226,6 +226,10 @@ class Health:
         self.mark(now)
         if self.heartbeat.is_due(now) and len(self.records) > 1:
             self.outbox.append(BEGIN)
+        if self.unclosed:
+            from leeward.routing.transitions import let_go_on
+
+            let_go_on(self, now)
 
     def mark(self, now: float) -> None:
         """Remember how many calls have begun by now, about once a second."""
