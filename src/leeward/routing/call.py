@@ -27,7 +27,7 @@ from leeward.errors import Outcome
 from leeward.routing.attempt_time import may_be_early, time_for_probe
 from leeward.routing.circuit import Circuit, Random
 from leeward.routing.health import Health
-from leeward.routing.outcomes import TABLE, May, Rules, rules_of
+from leeward.routing.outcomes import TABLE, May, Rules, Sign, rules_of
 from leeward.routing.readback import Verdict, question
 from leeward.routing.select import candidates, narrowed
 
@@ -293,7 +293,8 @@ def _failed(state: CallState, ended: AttemptEnded, now: float, random: Random) -
         proved=state.proved and row.proved,
         unknown=unknown,
     )
-    if state.in_flight and row.move is not May.NEVER:
+    at_hedge_alone = ended.attempt > 1 and row.sign is Sign.NOTHING
+    if state.in_flight and (row.move is not May.NEVER or at_hedge_alone):
         return state, ()  # one of those may still end the call well
     doubtful = outcome is Outcome.AMBIGUOUS or (unknown and outcome is Outcome.CONFLICT)
     left = state.deadline - now

@@ -134,7 +134,7 @@ class _History:
             event: Event = ReadBackDone(command.attempt, command.after, judge(self._call, result))
         else:
             if self._batch:
-                outcome, retry_after = self._batch.record(result, command.target)
+                outcome, retry_after = self._batch.record(command.call, result, command.target)
             self._last = command.target, result
             if outcome is Outcome.AMBIGUOUS and not self._unknown[1].executed:
                 self._unknown = self._last
