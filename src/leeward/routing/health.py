@@ -244,15 +244,19 @@ class Health:
             return found
         if len(self.circuits) >= self.policy.most_circuits:
             self._forget_the_oldest()
+        made = self.circuits[target, verb, resource] = Circuit(
+            target, verb, resource, self.wide_of(target, verb), self.policy
+        )
+        self._prepare(made)
+        return made
+
+    def wide_of(self, target: str, verb: str) -> Circuit:
+        """Return the circuit for all calls of a verb on `target`, made if there is not one yet."""
         wide = self.circuits.get((target, verb))
         if wide is None:
             wide = self.circuits[target, verb] = Circuit(target, verb, "", None, self.policy)
             self._prepare(wide)
-        made = self.circuits[target, verb, resource] = Circuit(
-            target, verb, resource, wide, self.policy
-        )
-        self._prepare(made)
-        return made
+        return wide
 
     def _prepare(self, circuit: Circuit) -> None:
         """Begin with what others have seen of the target, if they have told."""
