@@ -80,6 +80,16 @@ def test_a_busy_order_may_leave_a_target_more_often() -> None:
     assert len(world.health.marks) <= 32
 
 
+def test_a_long_rest_takes_nothing_off_that() -> None:
+    """Calls that come after it are counted as they come, not spread over the time before them."""
+    world = World()
+    world.calls(640, UNSAFE, every=0.0)
+    world.now += 36_000.0
+    world.calls(150, UNSAFE, every=0.0)
+    spent = sum(spend_failover(world.health, "a", UNSAFE, world.now) for _ in range(200))
+    assert 0.12 * (150 - 65) <= spent <= 0.12 * 150 + 1
+
+
 def test_a_clock_that_began_long_ago_takes_nothing_off_that() -> None:
     """Monotonic clocks count from when the machine started; only what was seen here counts."""
     world = World()
