@@ -8,13 +8,6 @@ from typing import Any
 from leeward.app.kit import HttpAnswer, HttpRequest, headers_of
 
 
-def is_request(event: Any) -> bool:
-    """Return whether an event is a request: in form 2.0, or in form 1.0."""
-    if not isinstance(event, dict) or not isinstance(event.get("requestContext"), dict):
-        return False
-    return isinstance(event["requestContext"].get("http"), dict) or "httpMethod" in event
-
-
 def request_of(event: dict[str, Any]) -> HttpRequest:
     """Return the request in an event.
 

@@ -24,18 +24,10 @@ from leeward.app.kit import (
 from leeward.values import NOTHING
 from leeward_aws.runtime import notifications
 from leeward_aws.runtime.call import Run
-from leeward_aws.runtime.dead import letter_of
-
-_SQS: Final = "aws:sqs"
 
 RESERVE: Final = 1.0
 """Seconds of a run that are kept for its answer. A message that there is no time left to settle is
 delivered again."""
-
-
-def is_batch(event: Any) -> bool:
-    """Return whether an event is a batch of messages."""
-    return notifications.source_of(event) == _SQS
 
 
 class Source(NamedTuple):
@@ -107,8 +99,10 @@ class _Had(NamedTuple):
 def _is_done(run: Run, had: _Had, *, together: bool) -> bool:
     """Finish with a message that has failed; return whether Lambda may delete it."""
     source, record, failure = had
-    if source.handler is None:
+    if source.handler is None or run.dead_letters is None:
         return False
+    from leeward_aws.runtime.dead import letter_of
+
     letter = letter_of(record, source.name, _attempt(record))
     seconds = run.seconds() - RESERVE
     return run.dead_letters.finish(source.handler, letter, failure, seconds, together=together)
