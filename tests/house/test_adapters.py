@@ -105,7 +105,7 @@ def test_every_name_of_a_runtimes_kit_is_there() -> None:
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("leeward")
         for each in node.names
     }
-    assert kit._MODULES | {"otel": "leeward"} == named
+    assert named == kit._MODULES | {"otel": "leeward"}
     assert sorted(named) == sorted(kit.__all__)
 
 
