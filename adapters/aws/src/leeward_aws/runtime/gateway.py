@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from binascii import a2b_base64
 from typing import Any
 
 from leeward.app.kit import HttpAnswer, HttpRequest, headers_of
@@ -22,7 +21,12 @@ def request_of(event: dict[str, Any]) -> HttpRequest:
     )
     headers = headers_of((event.get("headers") or {}).items())
     body = event.get("body") or ""
-    data = a2b_base64(body) if event.get("isBase64Encoded") else body.encode(errors="surrogatepass")
+    if event.get("isBase64Encoded"):
+        from binascii import a2b_base64
+
+        data = a2b_base64(body)
+    else:
+        data = body.encode(errors="surrogatepass")
     return HttpRequest(str(method or "").upper(), path or "/", headers, data)
 
 
