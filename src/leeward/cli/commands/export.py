@@ -40,7 +40,8 @@ def terraform(
     The first target of a provider serves, the others are its standbys. Everything is checked
     before it is written; nothing is deployed.
     """
-    _export(options_of(context), "terraform", out, (app, python, arch, source))
+    request = _request(app, source, out)._replace(python=python, arch=arch)
+    _export(options_of(context), "terraform", request)
 
 
 def cloudformation(
@@ -56,23 +57,24 @@ def cloudformation(
 
     Everything is checked before it is written; nothing is deployed.
     """
-    _export(options_of(context), "cloudformation", out, (app, python, arch, source))
+    request = _request(app, source, out)._replace(python=python, arch=arch)
+    _export(options_of(context), "cloudformation", request)
 
 
-def _export(
-    options: GlobalOptions, tool: str, out: Path, asked: tuple[str | None, str, str, Path]
-) -> None:
+def _request(app: str | None, source: Path, out: Path) -> Request:
     from leeward.cli.package.wanted import Request
     from leeward.packaging.uv import Source as Packages
 
+    return Request(app, "", "", "", source, out, None, (), Packages())
+
+
+def _export(options: GlobalOptions, tool: str, request: Request) -> None:
     if not options.trust_env:
         raise InvalidRequest(
             "leeward export imports the app, which may read variables; run it without "
             "--no-trust-env",
             field="--no-trust-env",
         )
-    app, python, arch, source = asked
-    request = Request(app, "", python, arch, source, out, None, (), Packages())
     with redirect_stdout(sys.stderr):
         data = _made(request, tool, options.targets)
     options.output.show(data, render_files)
