@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from leeward import Client
 from leeward.backup import Backups, tables
 from leeward.backup.errors import BackupError, OtherRun
-from leeward.backup.values import Backup
+from leeward.backup.values import Backup, Progress
 from tests.backup.conftest import World
 from tests.backup.test_crashes import Killed, Killing, Steps
 
@@ -79,12 +80,12 @@ def test_a_second_delivery_returns_the_same_backup(world: World, client: Client)
 def test_of_two_runs_one_gives_way(world: World, client: Client) -> None:
     """It had the same part to write; the other one goes on."""
     assert here(world, client, 1).create_within(0.0, id=ID) is None
-    late = here(world, client, 2, look=lambda _: overtake())
 
-    def overtake() -> None:
+    def overtake(_: Progress) -> None:
         if len(parts_of(client)) == 2:
             assert here(world, client, 3).create_within(0.0, id=ID) is None
 
+    late = here(world, client, 2, look=overtake)
     with pytest.raises(OtherRun, match="another run of this backup has written"):
         late.create_within(0.0, id=ID)
     assert finished(world, client)[0].items == ITEMS
@@ -97,7 +98,7 @@ def test_a_run_that_is_killed_anywhere_is_gone_on_with(world: World) -> None:
         client.store_data("orders", {"id": f"order-{n}"})
     for step in range(200):
         steps, id = Steps(step), f"{ID}-{step}"
-        killed = world.client(lambda driver, steps=steps: Killing(driver, steps))
+        killed = world.client(partial(Killing, steps=steps))
         run = Backups(killed, "orders", f"backups/at-{step}", work=world.folder / f"k-{step}")
         again = Backups(client, "orders", f"backups/at-{step}", work=world.folder / f"l-{step}")
         try:
