@@ -23,6 +23,7 @@ ALL = [
     *(f"workflow {each}" for each in FLOWS),
     *(f"backup {each}" for each in BACKUPS),
     *(f"edge {each}" for each in EDGES),
+    "scheduler run",
 ]
 
 
@@ -35,10 +36,11 @@ def _examples(help_text: str) -> list[str]:
 def test_every_command_is_listed(leeward: Leeward) -> None:
     """The help of the whole names every command."""
     groups = {
-        (): [*COMMANDS, "workflow", "backup", "edge"],
+        (): [*COMMANDS, "workflow", "backup", "edge", "scheduler"],
         ("workflow",): FLOWS,
         ("backup",): BACKUPS,
         ("edge",): EDGES,
+        ("scheduler",): ["run"],
     }
     for group, commands in groups.items():
         text = leeward(*group, "--help").out.partition("Commands:\n")[2].partition("\n\n")[0]

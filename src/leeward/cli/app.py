@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from leeward.cli import NO_TRUST_ENV
-from leeward.cli.commands import backup, edge, verbs, workflow
+from leeward.cli.commands import backup, edge, scheduler, verbs, workflow
 from leeward.cli.commands.conformance import conformance
 from leeward.cli.commands.demo import demo
 from leeward.cli.commands.dlq import dlq
@@ -302,5 +302,17 @@ edges.command(
     ),
 )(edge.associate)
 app.add_typer(edges, name="edge")
+schedulers = typer.Typer(
+    cls=Commands,
+    help="Schedules of an app on the embedded target; clouds run theirs.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+schedulers.command(
+    name="run",
+    cls=Command,
+    epilog=_examples("leeward scheduler run", "leeward scheduler run --once --json"),
+)(scheduler.run)
+app.add_typer(schedulers, name="scheduler")
 app.command(cls=Command, epilog=_examples("leeward demo", "leeward demo --json"))(demo)
 app.command(cls=Command, epilog=_examples("leeward version"))(version)

@@ -93,7 +93,9 @@ class Local(Driver):
         accept = self._dispatcher.accept
         self._functions = Functions(self._clock, self.limits.payload_bytes, accept)
         self._bus = Bus(accept)
-        self._schedules = Schedules(self._clock, Series(self._database), self._dispatcher.wake)
+        self._schedules = Schedules(
+            self._clock, Series(self._database), self._deliveries, self._dispatcher.wake
+        )
         self._tables = tables = Tables(self._database)
         self._objects = ObjectsFolder(objects, self._file)
         self._verbs: dict[str, Verb] = {

@@ -20,7 +20,7 @@ from leeward.app.schedules import last_time, next_time
 from leeward.clock import Clock
 from leeward.delivery.rows import Message, Recipient
 from leeward.delivery.series import Series
-from leeward.delivery.store import PATIENCE
+from leeward.delivery.store import PATIENCE, DeliveryStore
 from leeward.forking import Forkable, watch
 from leeward.sqlite.errors import DatabaseFault
 
@@ -40,20 +40,25 @@ class Due(NamedTuple):
         handler: is run.
         due: the next time.
         last: the time for which this process has last kept a row; None for none.
+        waiting: rows that are not done yet, whoever has kept them, where that was looked at.
     """
 
     handler: Handler
     due: datetime
     last: datetime | None = None
+    waiting: int = 0
 
 
 class Schedules(Forkable):
     """The schedules of one target. Its thread starts with the first one."""
 
-    def __init__(self, clock: Clock, series: Series, wake: Callable[[], None]) -> None:
+    def __init__(
+        self, clock: Clock, series: Series, deliveries: DeliveryStore, wake: Callable[[], None]
+    ) -> None:
         """Take the clock, what keeps one row for each time, and what has it delivered."""
         self._clock = clock
         self._series = series
+        self._deliveries = deliveries
         self._wake = wake
         self._known: dict[str, Due] = {}
         self._looking = RLock()
@@ -71,17 +76,22 @@ class Schedules(Forkable):
 
     def recipients(self) -> dict[Recipient, Handler]:
         """Return the handlers as recipients of rows."""
-        return {Recipient(SCHEDULE, name): each.handler for name, each in self.known().items()}
+        return {
+            Recipient(SCHEDULE, name): each.handler for name, each in self._known.copy().items()
+        }
 
-    def known(self) -> dict[str, Due]:
-        """Return the schedules by the names of their handlers."""
-        return dict(self._known)
+    def status(self) -> list[Due]:
+        """Return the schedules, and how many of their rows wait."""
+        return [
+            each._replace(waiting=self._deliveries.waiting([Recipient(SCHEDULE, name)]))
+            for name, each in self._known.copy().items()
+        ]
 
     def look(self) -> None:
         """Keep a row for each handler that is due, with the time for which it is run."""
         with self._looking:
             now = self._now()
-            for each in self.known().values():
+            for each in self._known.copy().values():
                 if each.due <= now:
                     self._keep(each.handler, now)
 
@@ -92,7 +102,7 @@ class Schedules(Forkable):
         """
         with self._looking:
             now = self._now()
-            for name, each in self.known().items():
+            for name, each in self._known.copy().items():
                 last = self._series.begin(_series(name), now.timestamp(), PATIENCE)
                 if last_time(each.handler.schedule or "", now).timestamp() > last:
                     self._keep(each.handler, now)
