@@ -32,10 +32,11 @@ from leeward.app.problem import (
     refused,
 )
 from leeward.app.schedules import parse as parse_schedule
+from leeward.app.schedules import time_told
 from leeward.app.settling import fails_as_one
 from leeward.app.traces import trace_ids
 from leeward.app.trial import Ran
-from leeward.app.triggers import Delivery, Kind, LogStyle, Message, Platform
+from leeward.app.triggers import Delivery, Kind, LogStyle, Message, ObjectEvent, Platform
 from leeward.clock import SystemClock
 from leeward.entropy import new_id
 from leeward.json_text import Undecodable, decode, encode
@@ -60,6 +61,7 @@ __all__ = [
     "Letter",
     "LogStyle",
     "Message",
+    "ObjectEvent",
     "Perform",
     "Platform",
     "Problem",
@@ -87,6 +89,7 @@ __all__ = [
     "refused",
     "serve",
     "tick_time",
+    "time_told",
     "trace_ids",
     "upkeep",
 ]

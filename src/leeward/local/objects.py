@@ -20,7 +20,7 @@ import errno
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -45,6 +45,9 @@ PAGE_OBJECTS: Final = 1000
 MOST_LOOKS: Final = 100
 """How often an object is looked for that others keep replacing meanwhile."""
 
+PATIENCE: Final = 10.0
+"""Seconds that a look waits for a write which is under way."""
+
 _DATA: Final = ".data"
 _LOCK: Final = ".lock"
 _LINK: Final = ".link"
@@ -64,10 +67,12 @@ class Objects:
 
     Args:
         folder: where the buckets are; made with the first object.
+        announce: is told of each object, while its bucket is locked, before it is there.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, announce: Callable[[PutObject], None] | None = None) -> None:
         self._folder = folder
+        self._announce = announce
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         """Make one attempt at a call of objects."""
@@ -88,6 +93,26 @@ class Objects:
             return _failed(error)
         raise AssertionError(f"{call.verb} is not a call of objects")
 
+    def has(self, bucket: str, name: str, write_id: str) -> bool:
+        """Return whether there is an object, of this write; a write that is under way is awaited.
+
+        Raises:
+            OSError: the file system does not tell; or others have the bucket for too long.
+        """
+        if self._is_written(bucket, name, write_id):
+            return True
+        folder = self._bucket(bucket)
+        if not folder.is_dir():
+            return False
+        with _locked(folder, PATIENCE) as free:
+            if not free:
+                raise TimeoutError
+            return self._is_written(bucket, name, write_id)
+
+    def _is_written(self, bucket: str, name: str, write_id: str) -> bool:
+        found = self._find(bucket, name)
+        return found is not None and found[1].write_id == write_id
+
     def _put(self, call: PutObject, timeout: float) -> Result[Any]:
         bucket = self._bucket(call.bucket)
         path = self._path(call.bucket, call.name)
@@ -104,6 +129,8 @@ class Objects:
             if _holds(call, found and found[1]):
                 data = bucket / _DATA / f"{call.write_id}.{call.checksum}"
                 _write(data, call.body)
+                if self._announce is not None:
+                    self._announce(call)
                 _link(data, path, call.write_id)
                 if found is not None:
                     found[0].unlink(missing_ok=True)

@@ -15,6 +15,7 @@ from leeward.operations import arguments
 from leeward.operations.downloads import Download
 from leeward.operations.results import target_of
 from leeward.values import Promise, StoreReceipt
+from leeward.watching import OBJECT_PUTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -64,6 +65,9 @@ class ObjectOperations:
     ) -> Operation[PutObject, StoreReceipt]:
         """Write an object whole."""
         revision = arguments.check_condition(if_absent, if_revision)
+        may_put = OBJECT_PUTS.get()
+        if may_put is not None:
+            may_put(bucket, name)
         body = self._body(data)
         call = PutObject(
             arguments.check_name(bucket, "bucket"),

@@ -30,7 +30,7 @@ from leeward.app.kit import (
     upkeep,
 )
 from leeward.errors import ConfigError
-from leeward_aws.runtime import dead, gateway, notifications, queues, schedules
+from leeward_aws.runtime import dead, gateway, notifications, objects, queues, schedules
 from leeward_aws.runtime.call import Run, failed_with, payload_of, sent_to
 from leeward_aws.runtime.sizes import ANSWER_BYTES, fits, too_large
 from leeward_aws.runtime.snapshots import before_first_call
@@ -109,6 +109,8 @@ def _answer(run: Run, event: Any) -> tuple[Exception | None, Any]:
         return None, queues.handle(run, own, event["Records"])
     if kind is Kind.SCHEDULE or (own is None and schedules.is_tick(event)):
         return schedules.handle(run, own, event), None
+    if kind is Kind.OBJECT or (own is None and objects.are_for(run, event)):
+        return objects.handle(run, own, event), None
     if kind is not Kind.CALL and notifications.has_events(event):
         return notifications.handle(run, own, event), None
     return _call(run, own, event)

@@ -22,7 +22,7 @@ from leeward.app.kit import (
     refused,
 )
 from leeward.values import NOTHING
-from leeward_aws.runtime import notifications
+from leeward_aws.runtime import notifications, objects
 from leeward_aws.runtime.call import Run
 from leeward_aws.runtime.dead import letter_of
 
@@ -83,11 +83,11 @@ def handle(run: Run, own: Handler | None, records: list[dict[str, Any]]) -> dict
         if group is not None and group in held:
             failures.append(record["messageId"])
             continue
-        failure = _handle_one(run, own, source, record, trace).failure
+        answer, handler = _handle_one(run, own, source, record, trace)
         single += group is None
-        if failure is None:
+        if answer.failure is None:
             continue
-        one = _Had(source, record, failure)
+        one = _Had(source, record, answer.failure, handler)
         if group is None:
             had.append(one)
         elif not _is_done(run, one, together=False):
@@ -102,21 +102,22 @@ def handle(run: Run, own: Handler | None, records: list[dict[str, Any]]) -> dict
 
 
 class _Had(NamedTuple):
-    """A record that a handler has failed with."""
+    """A record that a handler has failed with; None where that is not one alone."""
 
     source: Source
     record: dict[str, Any]
     failure: Failure
+    handler: Handler | None
 
 
 def _is_done(run: Run, had: _Had, *, together: bool) -> bool:
     """Finish with a message that has failed; return whether Lambda may delete it."""
-    source, record, failure = had
-    if source.handler is None:
+    source, record, failure, handler = had
+    if handler is None:
         return False
     letter = letter_of(record, source.name, _attempt(record))
     seconds = run.seconds() - RESERVE
-    return run.dead_letters.finish(source.handler, letter, failure, seconds, together=together)
+    return run.dead_letters.finish(handler, letter, failure, seconds, together=together)
 
 
 def _source(run: Run, own: Handler | None, arn: str) -> Source:
@@ -130,14 +131,20 @@ def _source(run: Run, own: Handler | None, arn: str) -> Source:
 
 def _handle_one(
     run: Run, own: Handler | None, source: Source, record: dict[str, Any], trace: str | None
-) -> Answer:
-    message = message_of(record, source.name)
+) -> tuple[Answer, Handler | None]:
+    """Return what came of a message, and of which handler, where that is known."""
+    message, attempt = message_of(record, source.name), _attempt(record)
     handler = source.handler
+    if own is None and handler is None and (created := objects.wanted_in(run, message.body)):
+        bad = objects.hand_over(run, None, created, attempt, trace)
+        return (Answer(b"null"), None) if bad is None else (bad[1], bad[0])
     if handler is None:
-        return _as_events(run, own, record, message)
+        return _as_events(run, own, record, message), None
+    if handler.kind is Kind.OBJECT:
+        return objects.handle_message(run, handler, message.body, attempt, trace), handler
     given = message.body if handler.kind is Kind.CALL else message
-    delivery = notifications.message_delivery(run, message, _attempt(record), given, trace)
-    return run.host.run(handler, delivery)
+    delivery = notifications.message_delivery(run, message, attempt, given, trace)
+    return run.host.run(handler, delivery), handler
 
 
 def _as_events(run: Run, own: Handler | None, record: dict[str, Any], message: Message) -> Answer:
@@ -146,7 +153,7 @@ def _as_events(run: Run, own: Handler | None, record: dict[str, Any], message: M
         events = notifications.events_of(message.body)
     except InvalidInput as error:
         return failed(refused(error))
-    if not events and notifications.is_test(message.body):
+    if not events and objects.created_by(message.body) == []:
         return Answer(b"null")
     if not events:
         return run.host.no_handler(message)

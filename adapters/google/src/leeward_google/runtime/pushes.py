@@ -21,6 +21,7 @@ from leeward.app.kit import (
     Kind,
     Letter,
     Message,
+    ObjectEvent,
     Undecodable,
     decode,
     event_key,
@@ -28,6 +29,7 @@ from leeward.app.kit import (
     headers_of,
 )
 from leeward.values import Event
+from leeward_google.runtime import objects
 from leeward_google.runtime.call import Run
 
 PUBLISHED: Final = "google.cloud.pubsub.topic.v1.messagePublished"
@@ -90,6 +92,11 @@ def handle(run: Run, named: Handler | None, pushed: Pushed) -> Answer:
     """Hand a message to its handler, or the event in it to its subscribers."""
     message = pushed.message
     handler = named or run.host.queue_handler(message.queue)
+    created = objects.created_by(message)
+    if (handler is None and objects.has_taker(run, created)) or (
+        handler is not None and handler.kind is Kind.OBJECT
+    ):
+        return _objects_of(run, handler, pushed, created)
     if handler is None or handler.kind is Kind.EVENT:
         return _events_of(run, handler, pushed)
     attributes = message.attributes
@@ -102,12 +109,7 @@ def handle(run: Run, named: Handler | None, pushed: Pushed) -> Answer:
         attributes.get("traceparent") or attributes.get("googclient_traceparent"),
         attributes,
     )
-    answer = run.host.run(handler, delivery)
-    letter = Letter(
-        message.queue, message.body, pushed.attributes, message.id, pushed.attempt, pushed.group
-    )
-    is_done = run.dead_letters.finish(handler, letter, answer.failure, run.seconds)
-    return Answer(b"null") if is_done else answer
+    return _finished(run, handler, pushed, run.host.run(handler, delivery))
 
 
 def handle_events(
@@ -128,6 +130,12 @@ def handle_events(
             if answer.failure is not None:
                 found.append(answer)
             continue
+        created = objects.created_in(event)
+        is_own = named is not None and named.kind is Kind.OBJECT
+        if is_own or (named is None and objects.has_taker(run, created)):
+            failure = objects.hand_over(run, named, created, attempt, _trace(run, event))
+            found += [] if failure is None else [failure[1]]
+            continue
         name = bus or _bus(event.source)
         takers = run.host.subscribers(event, name) if named is None else [named]
         if named is not None and named.type not in (None, event.type):
@@ -147,6 +155,25 @@ def handle_plain(run: Run, named: Handler | None) -> Answer | None:
         return None
     message = Message(named.queue or named.name, run.id, run.request.body, run.request.headers)
     return handle(run, named, Pushed(message, None, None))
+
+
+def _objects_of(
+    run: Run, handler: Handler | None, pushed: Pushed, created: list[ObjectEvent] | None
+) -> Answer:
+    """Hand the objects that a message tells of to their handlers."""
+    trace = pushed.message.attributes.get("traceparent")
+    bad = objects.hand_over(run, handler, created, pushed.attempt, trace)
+    return Answer(b"null") if bad is None else _finished(run, bad[0], pushed, bad[1])
+
+
+def _finished(run: Run, handler: Handler, pushed: Pushed, answer: Answer) -> Answer:
+    """Finish with a message that a handler has had; return how its push is answered."""
+    message = pushed.message
+    letter = Letter(
+        message.queue, message.body, pushed.attributes, message.id, pushed.attempt, pushed.group
+    )
+    is_done = run.dead_letters.finish(handler, letter, answer.failure, run.seconds)
+    return Answer(b"null") if is_done else answer
 
 
 def _events_of(run: Run, handler: Handler | None, pushed: Pushed) -> Answer:
