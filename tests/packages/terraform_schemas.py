@@ -33,6 +33,7 @@ USED: Final = (
     "google_storage_bucket",
     "google_storage_bucket_iam_member",
     "google_storage_bucket_object",
+    "google_storage_notification",
     "azurerm_cosmosdb_sql_role_assignment",
     "azurerm_eventgrid_event_subscription",
     "azurerm_function_app_flex_consumption",

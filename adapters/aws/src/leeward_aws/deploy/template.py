@@ -21,11 +21,13 @@ from leeward.adapter.packages import (
     Template,
     Wish,
     dead_queue,
+    is_queued,
     retries_of,
     seconds_of,
 )
 from leeward.app.kit import Handler, Kind
 from leeward.errors import ConfigError
+from leeward_aws.deploy import objects
 from leeward_aws.deploy.crontab import expression
 from leeward_aws.deploy.roles import RECEIVE, allow, arn, of_app, queue_arn, role
 from leeward_aws.runtime.schedules import OWN
@@ -98,12 +100,15 @@ def _resources(wish: Wish, handler: Handler) -> Json:
             f"the handler {handler.name!r} has a timeout of {seconds} s, and Lambda gives "
             f"{LONGEST} s; make it a workflow, or run it elsewhere"
         )
-    if handler.kind is Kind.MESSAGE:
+    if is_queued(handler):
         found, events, statements = _queue(wish, handler, seconds)
     else:
         found, events = _triggers(wish, handler)
         statements = [allow(["sqs:SendMessage"], queue_arn(_dead(wish, handler)))]
     id, function = _id(handler.name), own_name(wish, handler)
+    if handler.kind is Kind.OBJECT:
+        found |= objects.may_tell(wish, handler, id)
+        statements += objects.rights(wish, handler)
     found[f"{id}Role"] = role(function, [*statements, *of_app(wish.declared)])
     found[id] = {
         "Type": "AWS::Serverless::Function",
@@ -172,7 +177,7 @@ def _triggers(wish: Wish, handler: Handler) -> tuple[Json, Json]:
             "DeadLetterConfig": letters,
         }
         return found, {"Schedule": {"Type": "ScheduleV2", "Properties": schedule}}
-    if handler.kind is Kind.CALL:
+    if handler.kind in (Kind.CALL, Kind.OBJECT):
         return found, {}
     bus = wish.declared.buses.get(str(handler.bus), str(handler.bus))
     rule = f"{wish.app.name}-{handler.name}"[:64]
@@ -259,11 +264,11 @@ def own_name(wish: Wish, handler: Handler) -> str:
 
 def _notes(wish: Wish) -> tuple[str, ...]:
     """Return what the template cannot say."""
-    return tuple(
+    return *objects.notes(wish, own_name), *(
         f"{each.name}: {each.retries} retries are wanted, and an asynchronous call of Lambda has "
         f"{MOST_RETRIES} at most"
         for each in wish.app.handlers.values()
-        if each.kind is not Kind.MESSAGE and (each.retries or 0) > MOST_RETRIES
+        if not is_queued(each) and (each.retries or 0) > MOST_RETRIES
     )
 
 

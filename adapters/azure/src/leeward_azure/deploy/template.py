@@ -22,19 +22,14 @@ from leeward.adapter.packages import (
     dead_queue,
     of,
     of_kind,
-    retries_of,
     seconds_of,
     unique,
 )
 from leeward.app.kit import Kind
 from leeward_azure.deploy.host import deliveries, storage_queues
+from leeward_azure.deploy.objects import PROVIDERS, delivery_of, tell_of_objects
 
 GROUP: Final = "${var.resource_group}"
-
-PROVIDERS: Final = (
-    "/subscriptions/${data.azurerm_client_config.this.subscription_id}/resourceGroups/"
-    "${var.resource_group}/providers"
-)
 
 VARIABLES: Final = {
     "resource_group": "the name of the resource group, which is there",
@@ -46,12 +41,6 @@ VARIABLES: Final = {
 
 COSMOS_CONTRIBUTOR: Final = "00000000-0000-0000-0000-000000000002"
 """Cosmos DB Built-in Data Contributor."""
-
-DELIVERIES: Final = 30
-"""Of Event Grid, at most."""
-
-MINUTES: Final = 1440
-"""That Event Grid tries to deliver an event, at most."""
 
 HOST_ROLES: Final = ("Storage Blob Data Owner", "Storage Queue Data Contributor")
 """What the host needs on the app's own account: for its locks and keys; for queues, and for those
@@ -222,14 +211,15 @@ def _calls(made: Configuration, wish: Wish, principal: str) -> None:
 def _subscriptions(made: Configuration, wish: Wish, account: str, app: str) -> None:
     """Add the subscriptions of Event Grid, for when the functions are there."""
     handlers = list(of_kind(wish.app, Kind.EVENT))
-    if not handlers:
-        return
-    made.variable(
-        "published",
-        "true once the code has been published: Event Grid subscribes to functions that are there",
-        type="bool",
-        default=False,
-    )
+    tell_of_objects(made, wish, account, app)
+    if handlers or any(not each.queued for each in of_kind(wish.app, Kind.OBJECT)):
+        made.variable(
+            "published",
+            "true once the code has been published: Event Grid subscribes to functions that are "
+            "there",
+            type="bool",
+            default=False,
+        )
     for each in handlers:
         topic = wish.declared.buses.get(str(each.bus), str(each.bus))
         made.add(
@@ -240,14 +230,7 @@ def _subscriptions(made: Configuration, wish: Wish, account: str, app: str) -> N
             scope=topic_id(topic),
             event_delivery_schema="CloudEventSchemaV1_0",
             azure_function_endpoint={"function_id": f"{of(f'{app}.id')}/functions/{each.name}"},
-            retry_policy={
-                "max_delivery_attempts": 1 + retries_of(each, DELIVERIES - 1),
-                "event_time_to_live": MINUTES,
-            },
-            storage_blob_dead_letter_destination={
-                "storage_account_id": of(f"{account}.id"),
-                "storage_blob_container_name": of("azurerm_storage_container.dead-letters.name"),
-            },
+            **delivery_of(each, account),
             **({"included_event_types": [each.type]} if each.type else {}),
         )
 

@@ -21,10 +21,12 @@ from leeward.adapter.packages import (
     Wish,
     dead_queue,
     of,
+    of_kind,
     seconds_of,
 )
 from leeward.app.kit import Handler, Kind
 from leeward.errors import ConfigError
+from leeward_google.deploy import objects
 from leeward_google.deploy.roles import (
     PROJECT,
     PUBLISHER,
@@ -92,7 +94,10 @@ def template(wish: Wish) -> Template:
     for each in wish.app.handlers.values():
         function = _function(made, wish, each, content)
         notes += _trigger(made, wish, each, Pushing(function, pusher))
-    text = made.text({"google_project": {"this": {"project_id": PROJECT}}})
+    data = {"google_project": {"this": {"project_id": PROJECT}}}
+    if any(of_kind(wish.app, Kind.OBJECT)):
+        data |= objects.AGENT_DATA
+    text = made.text(data)
     return Template("google.tf.json", text, tuple(notes))
 
 
@@ -123,6 +128,7 @@ def _function(made: Configuration, wish: Wish, handler: Handler, content: str) -
         )
     account = _account(made, wish, handler.name)
     allow(made, wish, handler.name, account)
+    objects.allow(made, wish, handler, member_of(account))
     variables = {"LEEWARD_FUNCTION": handler.name}
     if not wish.declared.ordered:
         variables["CLOUD_PROVIDER"] = "google"
@@ -175,7 +181,7 @@ class Pushing(NamedTuple):
 
 def _trigger(made: Configuration, wish: Wish, handler: Handler, to: Pushing) -> list[str]:
     """Add what calls a function; return what there is to say of it."""
-    queued = handler.kind is Kind.MESSAGE or handler.queued
+    queued = handler.kind in (Kind.MESSAGE, Kind.OBJECT) or handler.queued
     if queued or handler.kind is not Kind.CALL:
         may_call(made, f"push-{handler.name}", of(f"{to.function}.name"), member_of(to.pusher))
     if handler.kind is Kind.SCHEDULE:
@@ -192,6 +198,8 @@ def _trigger(made: Configuration, wish: Wish, handler: Handler, to: Pushing) -> 
                 f'otherwise in leeward.toml, such as [functions.{queue}] names = {{google = "..."}}'
             )
         topic = made.add("google_pubsub_topic", name, project=PROJECT, name=name)
+        if handler.kind is Kind.OBJECT:
+            objects.tell(made, wish, handler, topic)
         return _pushed(made, wish, handler, to, of(f"{topic}.id"))
     return []
 

@@ -1,0 +1,57 @@
+"""Handlers of objects on Google Cloud: a bucket tells a topic, and what they may do with objects.
+
+Source: "Pub/Sub notifications for Cloud Storage" (the service's own account publishes them); the
+resource ``google_storage_notification`` of the provider ``hashicorp/google``.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from leeward.adapter.packages import Configuration, Wish, bucket_of, of, places_of, unique
+from leeward.app.kit import Handler, Kind
+from leeward_google.deploy.roles import PROJECT, PUBLISHER
+
+AGENT_DATA: Final = {"google_storage_project_service_account": {"this": {"project": PROJECT}}}
+
+_AGENT: Final = "serviceAccount:${data.google_storage_project_service_account.this.email_address}"
+"""Cloud Storage itself, as which it tells of objects."""
+
+
+def tell(made: Configuration, wish: Wish, handler: Handler, topic: str) -> None:
+    """Let a bucket tell a topic of objects whose names begin as a handler wants."""
+    agent = made.add(
+        "google_pubsub_topic_iam_member",
+        f"{handler.name}-storage-agent",
+        project=PROJECT,
+        topic=of(f"{topic}.name"),
+        role=PUBLISHER,
+        member=_AGENT,
+    )
+    made.add(
+        "google_storage_notification",
+        handler.name,
+        bucket=bucket_of(wish.declared, handler),
+        topic=of(f"{topic}.id"),
+        payload_format="JSON_API_V1",
+        event_types=["OBJECT_FINALIZE"],
+        **({"object_name_prefix": handler.prefix} if handler.prefix else {}),
+        depends_on=[agent],
+    )
+
+
+def allow(made: Configuration, wish: Wish, handler: Handler, member: str) -> None:
+    """Add what a handler of objects needs, unless `leeward.toml` names the bucket already."""
+    if handler.kind is not Kind.OBJECT:
+        return
+    written = {each.bucket for each in places_of(wish.declared, handler)}
+    for bucket in unique({bucket_of(wish.declared, handler), *written}):
+        if bucket in wish.declared.buckets.values():
+            continue
+        made.add(
+            "google_storage_bucket_iam_member",
+            f"{handler.name}-{bucket}",
+            bucket=bucket,
+            role=f"roles/storage.{'objectUser' if bucket in written else 'objectViewer'}",
+            member=member,
+        )
