@@ -58,7 +58,8 @@ class ObjectEvent(NamedTuple):
         sequence: of two writes of one key, the later one has the greater text; None where the
             store does not tell. It says nothing across keys.
         time: of the write, in UTC; None where the store does not tell.
-        revision: for `if_revision` of leeward's operations on objects: these bytes, or `Conflict`.
+        revision: as leeward's operations on objects tell it, None where the store does not: an
+            object that has another one by now was written again since.
     """
 
     bucket: str
