@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from random import Random
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import pytest
 
@@ -132,7 +132,7 @@ class World:
         self.counts: Counter[str] = Counter()
         self.local = Local(clock=self.clock)
         self.dying = Dying(self.local, self.random)
-        self._dispatcher: Any = self.local._dispatcher
+        self._dispatcher = cast("Any", self.local._dispatcher)
         self._dispatcher.wake = lambda: None  # rows are delivered here, by the one thread
         self._store = self.local._deliveries
         self._files = files

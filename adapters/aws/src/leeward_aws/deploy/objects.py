@@ -53,11 +53,11 @@ def may_tell(wish: Wish, handler: Handler, id: str) -> Json:
             "StringEquals": {"aws:SourceAccount": account},
         },
     }
-    properties = {
+    policy: Json = {
         "Queues": [{"Ref": f"{id}Queue"}],
         "PolicyDocument": {"Version": "2012-10-17", "Statement": [statement]},
     }
-    return {f"{id}QueuePolicy": {"Type": "AWS::SQS::QueuePolicy", "Properties": properties}}
+    return {f"{id}QueuePolicy": {"Type": "AWS::SQS::QueuePolicy", "Properties": policy}}
 
 
 def rights(wish: Wish, handler: Handler) -> list[Json]:

@@ -162,7 +162,7 @@ def _on_bus(document: Mapping[str, Any]) -> list[ObjectEvent]:
     raise flaw
 
 
-def _object(bucket: str, key: str, told: Mapping[str, Any], time: Any) -> ObjectEvent:
+def _object(bucket: Any, key: Any, told: Mapping[str, Any], time: Any) -> ObjectEvent:
     etag, version = told.get("etag"), told["version"]
     sequencer, size = told.get("sequencer"), told.get("size")
     tag = etag.strip('"') if isinstance(etag, str) and etag else None
