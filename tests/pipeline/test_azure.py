@@ -100,7 +100,8 @@ def test_each_file_becomes_one_summary_however_the_worker_is_killed(tmp_path: Pa
     memory = tmp_path / "memory"
     proof.remember(memory)
     with ExitStack() as stack:
-        queues, blobs = (stack.enter_context(kind("shop")) for kind in (Azurite, AzuriteBlobs))
+        queues = stack.enter_context(Azurite("shop"))
+        blobs = stack.enter_context(AzuriteBlobs("shop"))
         make_container(blobs, "shop", proof.BUCKET)
         connection = connection_string(queues.url, "shop", blobs.url)
         made(stack, connection)
