@@ -39,13 +39,22 @@ def test_what_is_wrong_is_refused_when_it_is_registered() -> None:
     """Before a cloud finds it: each message says what to do."""
     app = App("shop")
     app.function(name="taken")(len)
+    app.on_message("full", name="handles-full")(len)
+
+    async def awaited() -> None: ...
+
     table: list[tuple[Callable[[], Any], str]] = [
         (lambda: App(""), "up to 50 letters"),
         (lambda: app.function(name="a_b")(len), "up to 50 letters"),
         (lambda: app.function(name="a" * 51)(len), "up to 50 letters"),
         (lambda: app.function()(lambda: 1), "up to 50 letters"),
         (lambda: app.function(name="f")(3), "decorate a function"),  # type: ignore[type-var]
-        (lambda: app.on_event("b", name="taken")(len), "two handlers 'taken'"),
+        (lambda: app.function(len), r"write @app.function\(\)"),  # type: ignore[arg-type]
+        (lambda: app.on_event(len), "bus must be"),  # type: ignore[arg-type]
+        (lambda: app.on_event("b", name="taken")(len), "has a handler 'taken' already"),
+        (lambda: app.on_message("full", name="x")(len), "queue 'full' has a handler already"),
+        (lambda: app.on_message("taken", name="x")(len), "queue 'taken' has a handler already"),
+        (lambda: app.function(name="full")(len), "queue 'full' has a handler already"),
         (lambda: app.on_event("", name="x")(len), "bus must be"),
         (lambda: app.on_event("b", "", name="x")(len), "type must be"),
         (lambda: app.on_message("", name="x")(len), "queue must be"),
@@ -55,14 +64,17 @@ def test_what_is_wrong_is_refused_when_it_is_registered() -> None:
         (lambda: app.on_message("q", retries=1.0)(len), "retries must be"),  # type: ignore[arg-type]
         (lambda: app.function(effect="harmless")(len), "known: read_only"),  # type: ignore[arg-type]
         (lambda: app.function(final=[3])(len), "classes of exceptions"),  # type: ignore[list-item]
+        (lambda: app.function(final=OSError)(len), r"such as \[ValueError\]"),  # type: ignore[arg-type]
         (lambda: app.on_schedule("* * * *")(len), "has 4 fields"),
         (lambda: app.handler("nimbus"), "no installed adapter has a runtime 'nimbus'"),
         (lambda: app.warm(3), "decorate a function"),  # type: ignore[arg-type]
+        (lambda: app.warm(awaited), "is a coroutine function"),
+        (lambda: app.warm(lambda x: x), "needs 'x'"),  # type: ignore[arg-type,misc]
     ]
     for make, message in table:
         with pytest.raises(ConfigError, match=message):
             make()
-    assert list(app.handlers) == ["taken"]
+    assert list(app.handlers) == ["taken", "handles-full"]
 
 
 def test_an_annotation_is_resolved_in_the_handlers_module() -> None:

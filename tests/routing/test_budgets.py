@@ -78,6 +78,15 @@ def test_a_busy_order_may_leave_a_target_more_often() -> None:
     assert len(world.health.marks) <= 32
 
 
+def test_a_clock_that_began_long_ago_takes_nothing_off_that() -> None:
+    """Monotonic clocks count from when the machine started; only what was seen here counts."""
+    world = World()
+    world.now = 1_000_000.0
+    world.calls(150, UNSAFE, every=0.0)
+    spent = sum(spend_failover(world.health, "a", UNSAFE, world.now) for _ in range(200))
+    assert spent == pytest.approx(0.12 * 150, abs=1)
+
+
 def test_a_call_without_a_budget_for_leaving_ends_where_it_is() -> None:
     """And says so."""
     policy = DEFAULT._replace(failover_least=0.0, failover_share=0.0)

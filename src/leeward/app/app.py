@@ -18,12 +18,21 @@ def remember(event: Event) -> None: ...
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Never, TypeVar
 
-from leeward.app import registering
+from leeward.app.checks import (
+    check_function,
+    check_limits,
+    check_name,
+    check_place,
+    check_text,
+    check_warmed,
+    classes_in,
+    effect_of,
+)
 from leeward.app.context import Function
-from leeward.app.handlers import Handler, check_function
-from leeward.app.objects import check_no_loop, places_of
+from leeward.app.handlers import Handler
+from leeward.app.objects import check_no_loop, check_taken, places_of
 from leeward.app.triggers import Kind
 from leeward.app.warm import Warm
 from leeward.errors import ConfigError
@@ -53,7 +62,7 @@ class App:
     """
 
     def __init__(self, name: str, *, json_logs: bool = False, otel: bool = False) -> None:
-        registering.check_name(name, "the name of an App")
+        check_name(name, "the name of an App")
         self.name = name
         self.json_logs = json_logs
         self.handlers: dict[str, Handler] = {}
@@ -71,7 +80,7 @@ class App:
 
     def function(
         self,
-        *,
+        *bare: Never,
         name: str | None = None,
         effect: Effect | EffectName = Effect.UNSAFE,
         timeout: float | None = None,
@@ -82,6 +91,7 @@ class App:
         """Register the decorated function: a call gives its payload, and gets what it returns.
 
         Args:
+            bare: nothing: there is none but by name.
             name: by default the function's own, with hyphens for underscores.
             effect: what running it again would do, as for `Client.invoke`.
             timeout: seconds that it may take; the platform's own limit holds besides.
@@ -93,10 +103,12 @@ class App:
         Raises:
             ConfigError: an argument is wrong, or the name is taken.
         """
+        if bare:
+            raise ConfigError("@app.function stands without its parentheses; write @app.function()")
         return self._register(
             Kind.CALL,
             name,
-            effect=registering.effect_of(effect),
+            effect=effect_of(effect),
             timeout=timeout,
             retries=retries,
             final=final,
@@ -128,9 +140,9 @@ class App:
         Raises:
             ConfigError: an argument is wrong, or the name is taken.
         """
-        registering.check_text(bus, "bus")
+        check_text(bus, "bus")
         if type is not None:
-            registering.check_text(type, "type")
+            check_text(type, "type")
         return self._register(
             Kind.EVENT, name, timeout=timeout, retries=retries, final=final, bus=bus, type=type
         )
@@ -158,7 +170,7 @@ class App:
         Raises:
             ConfigError: an argument is wrong, or the name is taken.
         """
-        registering.check_text(queue, "queue")
+        check_text(queue, "queue")
         return self._register(
             Kind.MESSAGE, name, timeout=timeout, retries=retries, final=final, queue=queue
         )
@@ -183,21 +195,17 @@ class App:
         Args:
             bucket: its logical name.
             prefix: with which the keys begin.
-            writes: where it puts objects, such as ``inbox/processed/``: bucket and beginning of
-                keys; one or several.
+            writes: where it puts objects, such as ``inbox/processed/``; one place or several.
             name: by default the function's own, with hyphens for underscores.
             timeout: seconds that it may take.
             retries: how often an object is tried again; by default the platform decides.
             final: errors after which the object is given up at once.
-            queued: the objects wait in a queue of the handler's name; False if the cloud calls the
-                handler itself.
+            queued: they wait in a queue of the handler's name; False: the cloud calls it itself.
 
         Raises:
             ConfigError: an argument is wrong, or the name is taken.
         """
-        registering.check_text(bucket, "bucket")
-        if not isinstance(prefix, str):
-            raise ConfigError(f"prefix must be a string, not {prefix!r}")
+        check_taken(bucket, prefix)
         return self._register(
             Kind.OBJECT,
             name,
@@ -268,7 +276,7 @@ class App:
         Every one is run before the first call, in the order of definition. Calling it returns the
         shared value, in a handler or in another such function.
         """
-        check_function(make, "what is warmed")
+        check_warmed(make)
         return self._warm.add(make)
 
     @property
@@ -316,21 +324,15 @@ class App:
         final: Iterable[Any] = (),
         **options: Any,
     ) -> Callable[[F], F]:
-        if timeout is not None:
-            registering.check_seconds(timeout)
-        registering.check_retries(retries)
-        classes = registering.errors_of(final)
+        check_limits(timeout, retries)
+        classes = classes_in(final)
 
         def register(function: F) -> F:
             check_function(function, f"a {kind.value} handler of {self.name!r}")
             own = getattr(function, "__name__", "").strip("_").replace("_", "-")
             chosen = own if name is None else name
-            registering.check_name(chosen, f"the name of the {kind.value} handler")
-            if chosen in self.handlers:
-                raise ConfigError(
-                    f"the app {self.name!r} has two handlers {chosen!r}: "
-                    f"{self.handlers[chosen]!r} and a {kind.value} handler; give one a name"
-                )
+            check_name(chosen, f"the name of the {kind.value} handler")
+            check_place(self.handlers, chosen, kind, options.get("queue"))
             self.handlers[chosen] = Handler(
                 chosen,
                 kind,

@@ -224,6 +224,8 @@ class Handler:
     def _reader(self) -> Reader:
         if self._is_raw or self.kind in (Kind.SCHEDULE, Kind.OBJECT):
             return same
+        if self._annotation is Context:
+            raise ConfigError(f"{self._where} takes its context second; give it an input first")
         return decoder_of(self._annotation, self._where)
 
     @property
@@ -238,16 +240,6 @@ def _innermost(function: Function) -> Function:
         seen.add(id(wrapped))
         function = wrapped
     return function
-
-
-def check_function(function: object, what: str) -> None:
-    """Check that `function` can be a handler; it may be a coroutine function.
-
-    Raises:
-        ConfigError: it cannot be called.
-    """
-    if not callable(function):
-        raise ConfigError(f"{what} is a {type(function).__name__}; decorate a function")
 
 
 def _plain_parameters(function: Function) -> list[Parameter] | None:

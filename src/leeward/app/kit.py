@@ -9,7 +9,14 @@ from leeward import otel
 from leeward.app.answers import Answer, failed
 from leeward.app.app import App
 from leeward.app.context import Context
-from leeward.app.dead_letters import ATTRIBUTE, DeadLetters, Letter, Perform, dead_letters_at
+from leeward.app.dead_letters import (
+    ATTRIBUTE,
+    DeadLetters,
+    Letter,
+    Perform,
+    checked_queues,
+    dead_letters_at,
+)
 from leeward.app.events import event_in_headers, event_of, events_in, is_event
 from leeward.app.handlers import Handler
 from leeward.app.host import Host, event_key, tick_time
@@ -68,6 +75,7 @@ __all__ = [
     "Ran",
     "SystemClock",
     "Undecodable",
+    "checked_queues",
     "dead_letters_at",
     "decode",
     "delivery_of",

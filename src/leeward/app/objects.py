@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from leeward.app.checks import check_text
 from leeward.app.triggers import Kind, ObjectEvent
 from leeward.errors import ConfigError
 from leeward.values import Json
@@ -34,6 +35,17 @@ class Place(NamedTuple):
         """Return whether an object could be in both."""
         shorter, longer = sorted((self.prefix, other.prefix), key=len)
         return self.bucket == other.bucket and longer.startswith(shorter)
+
+
+def check_taken(bucket: object, prefix: object) -> None:
+    """Check which objects a handler takes.
+
+    Raises:
+        ConfigError: bucket or prefix are no such texts.
+    """
+    check_text(bucket, "bucket")
+    if not isinstance(prefix, str):
+        raise ConfigError(f"prefix must be a string, not {prefix!r}")
 
 
 def places_of(writes: str | Iterable[str]) -> tuple[Place, ...]:

@@ -164,6 +164,12 @@ class Local(Driver):
         """
         if app in self._apps:
             return
+        if any(each.name == app.name for each in self._apps):
+            raise ConfigError(
+                f"{self.target} runs the app {app.name!r} already, as leeward.toml may say; give "
+                "it once: there, or to the client",
+                target=self.target,
+            )
         mount(app, self._functions, self._bus, self._schedules, self._told)
         self._apps.append(app)
         self._look_for_work()

@@ -20,13 +20,13 @@ def is_used_up(timeout: float, began: float, now: float) -> bool:
 
 
 def may_be_early(state: CallState, circuit: Circuit) -> bool:
-    """Return whether the first attempt may be given up early, and take a token for it.
+    """Return whether a first attempt that has others may be given up early; take a token for it.
 
     A target that takes long now, and answers, is asked twice for a small share of the calls.
     """
     health, policy = state.health, state.health.policy
     is_well = circuit.state is State.CLOSED and not circuit.silent
-    if not (state.rules.early and is_well and len(state.able) > 1):
+    if not (state.rules.early and is_well):
         return False
     tokens = min(policy.early_burst, health.early_tokens + policy.early_share)
     health.early_tokens = tokens - 1 if tokens >= 1 else tokens

@@ -209,15 +209,18 @@ def begin(
             return nowhere._replace(ending=Ending.REFUSED, why=reason, retry_after=wait), ()
         circuit = health.start(target, call, started)
     limit, deadline = 0.0, started + timeout
-    if isinstance(call, Invoke) and call.time_limit and not rules.same:
+    if not rules.same and isinstance(call, Invoke) and call.time_limit:
         limit = call.time_limit + health.policy.time_limit_margin
     state = CallState(call, health, rules, able, number, deadline, limit, (target,), (1,))
-    more = len(able) > 1 or health.policy.max_attempts > 1
-    seconds = _time_for_attempt(state, circuit, timeout, more=more)
+    others = len(able) > 1
+    seconds = _time_for_attempt(
+        state, circuit, timeout, more=others or health.policy.max_attempts > 1
+    )
+    early = False
     if probe:
         seconds = time_for_probe(state, target, seconds, started)
-    early = not probe and circuit.early < seconds and may_be_early(state, circuit)
-    seconds = circuit.early if early else seconds
+    elif others and circuit.early < seconds and may_be_early(state, circuit):
+        early, seconds = True, circuit.early
     first = Dispatch(1, target, call, seconds, health.epoch, reason, early)
     if hedging and rules.elsewhere and not probe:
         from leeward.routing.hedging import hedge_after

@@ -61,9 +61,8 @@ def execute(
         raise
     target, result = command.target, result_of(call, answer)
     well = all_taken(call, result, target) if isinstance(call, Publish) else result
-    if well is not None and well.outcome is Outcome.OK and type(command) is not Pause:
+    if well is not None and well.outcome is Outcome.OK and isinstance(command, Dispatch):
         # Almost every call ends here: `step` would say the same, and a history would be of one.
-        assert isinstance(command, Dispatch)
         core.health.succeeded(command, began, now)
         if well.dedup is not None:
             note(core.health, target, declared, well.dedup)

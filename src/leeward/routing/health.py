@@ -165,7 +165,10 @@ class Health:
 
     def start(self, target: str, call: Call, now: float) -> Circuit:
         """Note that an attempt starts; return the circuit that it counts for."""
-        circuit = self.circuits.get((target, call.verb, call[0])) or self.add(target, call)
+        circuit = self.circuits.get((target, call.verb, call[0]))
+        if circuit is None:
+            self.mark(now)
+            circuit = self.add(target, call)
         if not circuit.pending:
             circuit.pending_at = now
         elif now - circuit.pending_at > circuit.watch_after:
@@ -225,7 +228,6 @@ class Health:
             return found
         if len(self.circuits) >= self.policy.most_circuits:
             self._forget_the_oldest()
-        self.mark(self.seen_at)
         wide = self.circuits.get((target, verb))
         if wide is None:
             wide = self.circuits[target, verb] = Circuit(target, verb, "", None, self.policy)

@@ -9,7 +9,7 @@ from leeward.app.handlers import Handler
 from leeward.app.runtimes import TRIALS, runtime_of
 from leeward.app.triggers import Delivery, Kind, Message, ObjectEvent
 from leeward.cloudevents import mint
-from leeward.errors import ConfigError
+from leeward.errors import ConfigError, InvalidRequest
 from leeward.json_text import encode
 from leeward.values import NOTHING, Event, Json
 
@@ -58,7 +58,17 @@ class Deployed:
         )
 
     def event(self, subscriber: str, event: Event) -> Ran:
-        """Deliver an event to a subscriber; what it leaves open is filled in."""
+        """Deliver an event to a subscriber; what it leaves open is filled in.
+
+        Raises:
+            InvalidRequest: it is not an `Event`.
+        """
+        if not isinstance(event, Event):
+            raise InvalidRequest(
+                f"event must be an Event, not a {type(event).__name__}; write "
+                'Event("order.created", {...})',
+                field="event",
+            )
         handler = self._handler(subscriber, Kind.EVENT)
         whole = mint(event, id="event-1", source="leeward", now=0.0)
         return self._trial.run(handler, Delivery(whole, "call-1", "", SECONDS))

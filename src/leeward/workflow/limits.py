@@ -51,7 +51,7 @@ LIMITS: Final = {
         "comparisons in one condition", 20, "Google Workflows", "decide in a function"
     ),
     "integer": Limit(
-        "of an integer in a flow", 2**53, "Step Functions", "write larger ones as texts"
+        "as an integer in a flow", 2**53, "Step Functions", "write larger ones as texts"
     ),
     "stop": Limit(
         "`stop` inside `parallel` or `each`",

@@ -121,12 +121,14 @@ def _is_done(run: Run, had: _Had, *, together: bool) -> bool:
 
 
 def _source(run: Run, own: Handler | None, arn: str) -> Source:
+    """Return a queue by its logical name, which may have the ending of those with an order."""
     queue = arn.rpartition(":")[2]
     name = queue.removesuffix(".fifo")
-    handler = own or run.host.queue_handler(name)
+    handler = own or run.host.queue_handler(queue) or run.host.queue_handler(name)
     if handler is not None and handler.kind is Kind.EVENT:
         handler = None
-    return Source(name, name != queue, handler)
+    is_named_so = handler is not None and handler.queue == queue
+    return Source(queue if is_named_so else name, name != queue, handler)
 
 
 def _handle_one(
