@@ -79,15 +79,20 @@ def lines_of(reader: ObjectReader) -> Iterator[str]:
     """
     rest = b""
     for piece in reader:
-        *whole, rest = (rest + piece).split(b"\n")
+        start = 0
+        while (end := piece.find(b"\n", start)) >= 0:
+            yield _text(rest + piece[start:end])
+            rest, start = b"", end + 1
+        rest += piece[start:]
         if len(rest) > LONGEST:
-            raise Problem("a line is too long", reason="line_too_long", retryable=False)
-        yield from map(_text, whole)
+            break
     if rest:
         yield _text(rest)
 
 
 def _text(line: bytes) -> str:
+    if len(line) > LONGEST:
+        raise Problem("a line is too long", reason="line_too_long", retryable=False)
     try:
         return line.decode()
     except UnicodeDecodeError:
@@ -95,16 +100,19 @@ def _text(line: bytes) -> str:
 
 
 def rows_of(lines: Iterable[str]) -> Iterator[list[str]]:
-    """Yield the rows of a file, after those that name its columns.
+    """Yield the rows of a file, after that which names its columns.
 
     Raises:
-        Problem: they are not there.
+        Problem: that is not there, or it is no CSV.
     """
     rows = csv.reader(lines)
-    header = [each.strip().lower() for each in next(rows, [])]
-    if header != COLUMNS:
-        raise Problem("the first line names other columns", reason="no_header", retryable=False)
-    return rows
+    try:
+        header = [each.strip().lower() for each in next(rows, [])]
+        if header != COLUMNS:
+            raise Problem("the first line names other columns", reason="no_header", retryable=False)
+        yield from rows
+    except csv.Error as error:  # a quote that nothing closes, for one
+        raise Problem("this is no CSV", reason="not_csv", retryable=False) from error
 
 
 def cleaned(rows: Iterable[list[str]]) -> Iterator[Sale | None]:

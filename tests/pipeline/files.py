@@ -10,14 +10,15 @@ KNOWN: Final = {"tea": "drinks", "cup": "kitchen"}
 POISON: Final = {
     "no_header": b"a;b\n1;2\n",
     "not_text": b"\xff\xfe\n",
-    "line_too_long": b"x" * 70_000,
+    "line_too_long": b"store,sku,pieces,price\n" + b"x" * 70_000,
+    "not_csv": b'store,sku,pieces,price\n"' + b"x,tea,1,1\n" * 20_000,
 }
 """Files that nobody can read, by the reason that their dead letters tell."""
 
 
 def poison_of(number: int) -> str | None:
-    """Return why a file cannot be read, if it cannot: three of a hundred."""
-    return dict(zip((11, 41, 71), POISON, strict=True)).get(number % 100)
+    """Return why a file cannot be read, if it cannot: four of a hundred."""
+    return dict(zip((11, 31, 51, 71), POISON, strict=True)).get(number % 100)
 
 
 def body_of(number: int, version: int = 0) -> bytes:
