@@ -75,7 +75,7 @@ def lines_of(reader: ObjectReader) -> Iterator[str]:
     """Yield the lines of a file, with no more in memory than a piece of it.
 
     Raises:
-        Problem: it is no text, or its lines are too long: it will never be.
+        Problem: it is not a text, or its lines are too long: it will never be.
     """
     rest = b""
     for piece in reader:
@@ -103,7 +103,7 @@ def rows_of(lines: Iterable[str]) -> Iterator[list[str]]:
     """Yield the rows of a file, after that which names its columns.
 
     Raises:
-        Problem: that is not there, or it is no CSV.
+        Problem: that is not there, or the file is not CSV.
     """
     rows = csv.reader(lines)
     try:
@@ -112,7 +112,7 @@ def rows_of(lines: Iterable[str]) -> Iterator[list[str]]:
             raise Problem("the first line names other columns", reason="no_header", retryable=False)
         yield from rows
     except csv.Error as error:  # a quote that nothing closes, for one
-        raise Problem("this is no CSV", reason="not_csv", retryable=False) from error
+        raise Problem("this is not CSV", reason="not_csv", retryable=False) from error
 
 
 def cleaned(rows: Iterable[list[str]]) -> Iterator[Sale | None]:

@@ -11,7 +11,7 @@ from leeward.packaging.needs import (
     dead_queue,
     is_queued,
     of_kind,
-    places_of,
+    prefixes_of,
     retries_of,
     seconds_of,
 )
@@ -59,7 +59,7 @@ __all__ = [
     "known_python",
     "of",
     "of_kind",
-    "places_of",
+    "prefixes_of",
     "retries_of",
     "run",
     "same_versions",

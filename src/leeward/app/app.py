@@ -32,7 +32,7 @@ from leeward.app.checks import (
 )
 from leeward.app.context import Function
 from leeward.app.handlers import Handler
-from leeward.app.objects import check_no_loop, check_taken, places_of
+from leeward.app.objects import check_no_loop, check_taken, prefixes_of
 from leeward.app.triggers import Kind
 from leeward.app.warm import Warm
 from leeward.errors import ConfigError
@@ -214,7 +214,7 @@ class App:
             final=final,
             bucket=bucket,
             prefix=prefix,
-            writes=places_of(writes),
+            writes=prefixes_of(writes),
             queued=queued,
         )
 

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from leeward.app.context import Context, Function, call_within
 from leeward.app.decoding import decoder_of, same
-from leeward.app.objects import Place, document_of
+from leeward.app.objects import ObjectPrefix, document_of
 from leeward.app.problem import InvalidInput
 from leeward.app.triggers import Input, Kind, Message, ObjectEvent
 from leeward.errors import ConfigError, InvalidRequest
@@ -74,7 +74,7 @@ class Handler:
         queued: bool = False,
         bucket: str | None = None,
         prefix: str = "",
-        writes: tuple[Place, ...] = (),
+        writes: tuple[ObjectPrefix, ...] = (),
         telemetry: Any = None,
     ) -> None:
         self.name = name

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from leeward.app.handlers import Handler
 
 
-class Place(NamedTuple):
+class ObjectPrefix(NamedTuple):
     """The objects of a bucket whose keys begin with `prefix`."""
 
     bucket: str
@@ -31,7 +31,7 @@ class Place(NamedTuple):
         """Return whether an object is in it."""
         return self.bucket == bucket and key.startswith(self.prefix)
 
-    def meets(self, other: Place) -> bool:
+    def meets(self, other: ObjectPrefix) -> bool:
         """Return whether an object could be in both."""
         shorter, longer = sorted((self.prefix, other.prefix), key=len)
         return self.bucket == other.bucket and longer.startswith(shorter)
@@ -41,30 +41,30 @@ def check_taken(bucket: object, prefix: object) -> None:
     """Check which objects a handler takes.
 
     Raises:
-        ConfigError: bucket or prefix are no such texts.
+        ConfigError: bucket or prefix is something else than such a text.
     """
     check_text(bucket, "bucket")
     if not isinstance(prefix, str):
         raise ConfigError(f"prefix must be a string, not {prefix!r}")
 
 
-def places_of(writes: str | Iterable[str]) -> tuple[Place, ...]:
+def prefixes_of(writes: str | Iterable[str]) -> tuple[ObjectPrefix, ...]:
     """Read places: ``inbox/processed/``, or ``inbox`` for a whole bucket; one or several.
 
     Raises:
         ConfigError: something else is among them.
     """
-    return tuple(map(_place_of, (writes,) if isinstance(writes, str) else writes))
+    return tuple(map(_prefix_in, (writes,) if isinstance(writes, str) else writes))
 
 
-def _place_of(text: object) -> Place:
+def _prefix_in(text: object) -> ObjectPrefix:
     bucket, _, prefix = text.partition("/") if isinstance(text, str) else ("", "", "")
     if not bucket:
         raise ConfigError(
             f"writes names a bucket and the beginning of keys, such as 'inbox/processed/', not "
             f"{text!r}"
         )
-    return Place(bucket, prefix)
+    return ObjectPrefix(bucket, prefix)
 
 
 def check_no_loop(handlers: Iterable[Handler]) -> None:
@@ -82,7 +82,7 @@ def check_no_loop(handlers: Iterable[Handler]) -> None:
 
 
 def _feeds(writer: Handler, taker: Handler) -> bool:
-    taken = Place(taker.bucket or "", taker.prefix)
+    taken = ObjectPrefix(taker.bucket or "", taker.prefix)
     return any(place.meets(taken) for place in writer.writes)
 
 
@@ -102,7 +102,7 @@ def _way_back(start: str, after: Mapping[str, list[str]]) -> list[str] | None:
 
 
 def _told(handler: Handler, way: list[str]) -> str:
-    taken = Place(handler.bucket or "", handler.prefix)
+    taken = ObjectPrefix(handler.bucket or "", handler.prefix)
     over = f", by way of {', '.join(map(repr, way))}," if way else ""
     written = ", ".join(map(str, handler.writes))
     return (

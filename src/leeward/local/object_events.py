@@ -43,7 +43,7 @@ class ObjectEvents:
         self._handlers: dict[str, Handler] = {}
 
     def add(self, handler: Handler) -> None:
-        """Tell a handler of objects, from now on."""
+        """Let a handler have objects, from now on."""
         self._handlers[handler.name] = handler
 
     def recipients(self) -> dict[Recipient, Handler]:

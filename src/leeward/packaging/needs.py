@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from leeward.app.app import App
 from leeward.app.handlers import Handler
-from leeward.app.objects import Place
+from leeward.app.objects import ObjectPrefix
 from leeward.app.triggers import Kind
 from leeward.packaging.recipe import Declared
 from leeward.values import Effect
@@ -61,7 +61,7 @@ def bucket_of(declared: Declared, handler: Handler) -> str:
     return declared.buckets.get(bucket, bucket)
 
 
-def places_of(declared: Declared, handler: Handler) -> list[Place]:
+def prefixes_of(declared: Declared, handler: Handler) -> list[ObjectPrefix]:
     """Return where a handler puts objects, by the target's own names of the buckets."""
     buckets = declared.buckets
     return [each._replace(bucket=buckets.get(each.bucket, each.bucket)) for each in handler.writes]

@@ -88,7 +88,7 @@ class Deployed:
         return self._trial.run(found, Delivery(message, "call-1", "", SECONDS, attempt))
 
     def object(self, handler: str, key: str, *, size: int = 0, version: str = "1") -> Ran:
-        """Tell a handler of objects of one that was written into its bucket.
+        """Let a handler have an object that was written into its bucket.
 
         Args:
             handler: its name.

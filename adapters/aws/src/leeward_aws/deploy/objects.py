@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from itertools import combinations
 from typing import Any
 
-from leeward.adapter.packages import Wish, bucket_of, of_kind, places_of, unique
+from leeward.adapter.packages import Wish, bucket_of, of_kind, prefixes_of, unique
 from leeward.app.kit import Handler, Kind
 from leeward.errors import ConfigError
 from leeward_aws.deploy.roles import allow, queue_arn
@@ -62,7 +62,7 @@ def may_tell(wish: Wish, handler: Handler, id: str) -> Json:
 
 def rights(wish: Wish, handler: Handler) -> list[Json]:
     """Return what a handler may do with its objects, and where it puts some."""
-    bucket, written = bucket_of(wish.declared, handler), places_of(wish.declared, handler)
+    bucket, written = bucket_of(wish.declared, handler), prefixes_of(wish.declared, handler)
     found = [
         # Without this one, S3 does not say of an object that it is not there.
         allow(["s3:ListBucket"], *map(_arn, unique([bucket, *(each.bucket for each in written)]))),

@@ -18,7 +18,7 @@ from leeward.adapter.packages import (
     bucket_of,
     of,
     of_kind,
-    places_of,
+    prefixes_of,
     retries_of,
     unique,
 )
@@ -65,7 +65,7 @@ def tell_of_objects(made: Configuration, wish: Wish, account: str, app: str) -> 
     if not handlers:
         return
     elsewhere = wish.declared.settings.get("storage_blob_url")
-    places = [each for handler in handlers for each in places_of(wish.declared, handler)]
+    places = [each for handler in handlers for each in prefixes_of(wish.declared, handler)]
     buckets = [bucket_of(wish.declared, each) for each in handlers]
     scope = of(f"{account}.id") if elsewhere is None else _account_at(str(elsewhere))
     for name in unique([*buckets, *(each.bucket for each in places)]):

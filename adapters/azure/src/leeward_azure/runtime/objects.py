@@ -68,7 +68,7 @@ def _created_in(event: Event | None) -> list[ObjectEvent]:
     """Return the object that an event tells of, if any.
 
     Raises:
-        InvalidInput: it is no event, or makes no sense.
+        InvalidInput: there is none, or it makes no sense.
     """
     if event is None or not isinstance(event.type, str):
         raise InvalidInput("$", "an event of Blob Storage")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from leeward.adapter.packages import Configuration, Wish, bucket_of, of, places_of, unique
+from leeward.adapter.packages import Configuration, Wish, bucket_of, of, prefixes_of, unique
 from leeward.app.kit import Handler, Kind
 from leeward_google.deploy.roles import PROJECT, PUBLISHER
 
@@ -44,7 +44,7 @@ def allow(made: Configuration, wish: Wish, handler: Handler, member: str) -> Non
     """Add what a handler of objects needs, unless `leeward.toml` names the bucket already."""
     if handler.kind is not Kind.OBJECT:
         return
-    written = {each.bucket for each in places_of(wish.declared, handler)}
+    written = {each.bucket for each in prefixes_of(wish.declared, handler)}
     for bucket in unique({bucket_of(wish.declared, handler), *written}):
         if bucket in wish.declared.buckets.values():
             continue

@@ -37,7 +37,7 @@ _DIGITS: Final = 20
 
 
 def created_by(message: Message) -> list[ObjectEvent] | None:
-    """Return the object that a message tells of, if any; None if it is no notification.
+    """Return the object that a message tells of, if any; None if it is not a notification.
 
     Raises:
         InvalidInput: it is one, and what it says makes no sense.
