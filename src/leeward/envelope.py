@@ -88,13 +88,12 @@ class Sent(NamedTuple):
     envelope: bool = False
 
 
-def sent_with(headers: Mapping[str, str]) -> Sent:
-    """Read the headers of a request, or the ``custom`` part of its client context."""
-    return sent_in({name.lower(): text for name, text in headers.items()})
-
-
 def sent_in(found: Mapping[str, str]) -> Sent:
-    """Do the same where all names are in lower case."""
+    """Read the headers of a request, or the ``custom`` part of its client context.
+
+    Args:
+        found: by name, in lower case.
+    """
     key = found.get(_KEY)
     # The draft has it in quotes, as a structured field; most clients send it bare.
     if key is not None and len(key) > 1 and key[0] == key[-1] == '"':

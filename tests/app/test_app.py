@@ -205,6 +205,23 @@ def test_an_instance_that_cannot_make_what_it_shares_is_not_healthy() -> None:
     assert (healthy.status, dict(healthy.headers)["cache-control"]) == (200, "no-store")
 
 
+def test_a_deployment_for_health_runs_no_handler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody may call it, so it answers for the health, and for nothing else."""
+    monkeypatch.setenv("LEEWARD_FUNCTION", "leeward-health")
+    app = App("shop")
+    app.function(name="charge")(lambda: pytest.fail("it ran"))
+    host = Host(app, Platform("nimbus", None, FakeClock()))
+    for method, path, status in (
+        ("GET", "/health", 200),
+        ("POST", "/charge", 404),
+        ("POST", "/health", 404),
+        ("GET", "/charge", 404),
+    ):
+        answer = upkeep(host, HttpRequest(method, path, {}, b"{}"))
+        assert answer is not None
+        assert answer.status == status
+
+
 def test_what_needs_itself_is_refused() -> None:
     """Instead of without end."""
     app = App("shop")

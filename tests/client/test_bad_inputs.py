@@ -707,6 +707,24 @@ FILES: dict[str, tuple[str, str]] = {
     ),
     "numbers without end": ("x = " + "9" * 5000, "not TOML"),
     "lists without end": ("x = " + "[" * 5000, "not TOML"),
+    "an export without a zone": (
+        "[export.aws]\ndomain = 'a.example.com'",
+        "export.aws in .*lacks 'zone'",
+    ),
+    "an export to no host": (
+        "[export.aws]\ndomain = 'Orders_1'\nzone = 'Z1'",
+        "export.aws.domain in .*name of a host in lower case",
+    ),
+    "an export of half a second": (
+        "[export.aws]\ninterval = 0.5",
+        "export.aws.interval in .*whole number from 1",
+    ),
+    "an export with a misspelt key": ("[export.aws]\nzones = 'Z1'", "did you mean 'zone'"),
+    "an export of an unknown provider": ("[export.awss]", "export.awss in .*did you mean 'aws'"),
+    "an export of a target": (
+        "[export.'aws:us-east-1']",
+        "is for a provider, and not for one of its targets",
+    ),
     "a feature to come": ("[tables.t]\nhandoff = ['google']", "not available in this version"),
     "a spool to come": ("on_all_down = 'spool'", "not available in this version"),
 }

@@ -7,9 +7,9 @@ from typing import Final
 from tests.mutants.mutant import Mutant
 
 _PARTS: Final = "tests/packages/test_parts.py"
-_SAM: Final = "tests/packages/test_sam.py"
+_STACK: Final = "tests/packages/test_cloudformation.py"
 _TERRAFORM: Final = "tests/packages/test_terraform.py"
-_AWS: Final = "adapters/aws/src/leeward_aws/deploy/template.py"
+_AWS: Final = "adapters/aws/src/leeward_aws/deploy/handlers.py"
 _GOOGLE: Final = "adapters/google/src/leeward_google/deploy"
 
 MUTANTS: Final = (
@@ -37,16 +37,16 @@ MUTANTS: Final = (
     Mutant(
         "failed messages are taken for done on AWS",
         _AWS,
-        '"FunctionResponseTypes": ["ReportBatchItemFailures"],',
+        'FunctionResponseTypes=["ReportBatchItemFailures"],',
         "",
-        f"{_SAM}::test_on_aws_failed_messages_are_not_taken_for_done",
+        f"{_STACK}::test_on_aws_failed_messages_are_not_taken_for_done",
     ),
     Mutant(
         "a role on AWS names every table",
         "adapters/aws/src/leeward_aws/deploy/roles.py",
-        'named("dynamodb", "table/", each)',
-        'named("dynamodb", "table/", "*")',
-        f"{_SAM}::test_on_aws_a_role_names_what_it_may_touch",
+        'named("dynamodb", "table/", each, homes)',
+        'named("dynamodb", "table/", "*", homes)',
+        f"{_STACK}::test_on_aws_a_role_names_what_it_may_touch",
     ),
     Mutant(
         "a dead letter on Google is kept nowhere",

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -15,61 +12,15 @@ from leeward.packaging.recipe import Declared, Entry, Wish
 from leeward.packaging.terraform import Configuration
 from leeward_azure.deploy.host import host_json
 from leeward_google.deploy.template import account_id
-from tests.packages.everything import DECLARED, document, notes, wish
-from tests.packages.terraform_schemas import KEPT
-
-SCHEMAS: dict[str, Any] = json.loads(KEPT.read_text(encoding="utf-8"))
-
-
-def flaws(made: dict[str, Any]) -> Iterator[str]:
-    """Give what is wrong with a configuration of Terraform, by the provider's own schemas."""
-    known = set(re.findall(r'"(\w+)"', json.dumps([*made["variable"]])))
-    for type, named in made["resource"].items():
-        for name, body in named.items():
-            where = f"{type}.{name}"
-            given = {
-                key: value for key, value in body.items() if key not in ("count", "depends_on")
-            }
-            yield from _flaws(given, SCHEMAS[type], where)
-    for name in re.findall(r"\$\{[^}]*?var\.(\w+)", json.dumps(made)):
-        if name not in known:
-            yield f"no variable {name}"
-    for type, name in re.findall(r"\$\{((?:google|azurerm)_\w+)\.([\w-]+)", json.dumps(made)):
-        if name not in made["resource"].get(type, {}):
-            yield f"no resource {type}.{name}"
-
-
-def _flaws(given: Any, schema: dict[str, Any], where: str) -> Iterator[str]:
-    for name, told in schema.items():
-        if told["required"] and name not in given:
-            yield f"{where} lacks {name}"
-    for name, value in given.items():
-        if name not in schema:
-            yield f"{where} has no {name}"
-            continue
-        kind = schema[name]["type"]
-        if isinstance(kind, dict):
-            yield from _flaws(value, kind, f"{where}.{name}")
-            continue
-        expected = {"string": str, "number": int, "boolean": bool, "map": dict}
-        wanted: type = list if isinstance(kind, list) else expected[kind]
-        if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
-            yield f"{where}.{name} is {value!r}, not {kind}"
+from tests.packages.everything import DECLARED, document, flaws_in, notes, wish
 
 
 @pytest.mark.parametrize("target", ["azure", "google"])
 def test_terraform_knows_every_argument(target: str) -> None:
     """Each argument is one of the provider's, of its type; none that it wants is missing."""
     bus = {"service_bus": {"bills": "BILLS"}} if target == "azure" else {}
-    made = document(target, wish(bus))
-    assert list(flaws(made)) == []
-    assert list(flaws(document(target, wish(declared=Declared())))) == []
-    # The check itself sees what it is for.
-    type = next(iter(made["resource"]))
-    (first, *_) = made["resource"][type].values()
-    first["no_such"] = 1
-    del first["name"]
-    assert len(list(flaws(made))) == 2
+    assert flaws_in(target, document(target, wish(bus))) == []
+    assert flaws_in(target, document(target, wish(declared=Declared()))) == []
 
 
 def test_on_google_each_handler_is_pushed_to_and_its_dead_letters_are_kept() -> None:

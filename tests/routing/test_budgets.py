@@ -12,7 +12,9 @@ from leeward.routing.call import (
     AttemptEnded,
     CallState,
     Core,
+    Dispatch,
     Ending,
+    Pause,
     PauseEnded,
     begin,
     step,
@@ -101,6 +103,69 @@ def test_a_call_without_a_budget_for_leaving_ends_where_it_is() -> None:
     assert world.call(UNSAFE).outcome is Outcome.NOT_SENT
     assert "failover_budget" not in explain(world.health, 1)
     assert ENDINGS["failover_budget"] in explain(world.health, 1)
+
+
+def without_a_budget(world: World) -> World:
+    """Let as many calls leave `a` as may, and empty the outbox."""
+    while spend_failover(world.health, "a", HARMLESS, world.now):
+        pass
+    world.told()
+    return world
+
+
+def test_an_early_attempt_that_may_not_leave_stays_and_nothing_else_is_told() -> None:
+    """Its call goes on, so its outcome is not told as unknown; where it is isolated it leaves."""
+    for by_hand, target in ((False, "a"), (True, "b")):
+        world = World()
+        world.took = dict.fromkeys("ab", 0.005)
+        world.calls(150, every=0.01)
+        without_a_budget(world)
+        state, (first,) = begin(world.core, HARMLESS, world.now, 10.0)
+        assert isinstance(first, Dispatch)
+        assert first.early
+        if by_hand:
+            isolate(world.health, "a")
+            world.told()
+        world.now += first.timeout
+        given_up = AttemptEnded(1, Outcome.AMBIGUOUS, cut_off=True, early=True)
+        state, (second,) = step(state, given_up, world.now, half)
+        assert (state.ending, second.target) == (None, target)  # type: ignore[union-attr]
+        assert world.told() == (["failover"] if by_hand else [])
+
+
+def test_an_early_attempt_without_anywhere_to_go_is_made_once_more() -> None:
+    """Where the probe of the next target is under way, or its own second tries are used up."""
+    given_up = AttemptEnded(1, Outcome.AMBIGUOUS, cut_off=True, early=True)
+    for other_is_out, tokens in ((False, 10.0), (True, 0.0)):
+        world = World()
+        world.took = dict.fromkeys("ab", 0.005)
+        world.calls(150, every=0.01)
+        for _ in range(5):
+            fail(world.health, "b", Outcome.NOT_SENT, world.now)
+        if not other_is_out:
+            world.now = world.circuit("b").until
+            moved = begin(world.core, HARMLESS, world.now, 10.0)[0]
+            step(moved, given_up, world.now, half)  # to the probe
+        world.health.records["a"].tokens = tokens
+        state = begun(world)
+        state, (second,) = step(state, given_up, world.now + 0.1, half)
+        assert (second.target, second.reason) == ("a", "again")  # type: ignore[union-attr]
+
+
+def test_a_probe_that_a_call_may_not_make_is_left_to_the_next() -> None:
+    """For want of a budget or of time: no lease is kept for it."""
+    world = World()
+    world.calls(30)
+    for _ in range(5):
+        fail(world.health, "b", Outcome.NOT_SENT, world.now)
+    world.now = world.circuit("b").until
+    without_a_budget(world)
+    state, (pause,) = step(begun(world), AttemptEnded(1, Outcome.REJECTED), world.now, half)
+    assert isinstance(pause, Pause)
+    state, _ = step(state, PauseEnded("a"), world.now, half)
+    state, commands = step(state, AttemptEnded(2, Outcome.REJECTED), world.now, half)
+    assert (state.why, commands) == ("failover_budget", ())
+    assert world.circuit("b").leased_until == 0.0
 
 
 # What follows a failure, in the corners.

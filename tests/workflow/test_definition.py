@@ -187,7 +187,7 @@ REFUSED: dict[str, tuple[Callable[[Flow, Ref], object], str]] = {
         "as an integer in a flow; Step Functions takes at most 9007199254740992: write larger ones",
     ),
     "arithmetic": (
-        lambda w, order: w.step("f", order["a"] + 1),  # type: ignore[operator]
+        lambda w, order: w.step("f", order["a"] + 1),
         "arithmetic and texts made in the flow Step Functions cannot do; do it in a function",
     ),
     "text of a reference": (lambda w, order: w.step("f", f"order {order['id']}"), "texts made in"),

@@ -198,7 +198,7 @@ def checked_queues(queues: object) -> dict[str, str]:
     """Return the dead-letter queue of each queue or handler, by logical name, as it is named.
 
     Raises:
-        ConfigError: that is no mapping of names to names.
+        ConfigError: it is not a mapping of names to names.
     """
     named = {} if queues is None else queues
     if not isinstance(named, Mapping) or not all(map(_is_name, (*named, *named.values()))):

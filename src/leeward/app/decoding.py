@@ -17,7 +17,7 @@ from leeward.errors import ConfigError
 from leeward.values import Json
 
 
-class Place(NamedTuple):
+class Location(NamedTuple):
     """Where an annotation stands.
 
     Attributes:
@@ -30,8 +30,8 @@ class Place(NamedTuple):
     handler: str
     readers: dict[type, Reader]
 
-    def at(self, kind: type, name: str) -> Place:
-        """Return the place of an attribute of a class."""
+    def at(self, kind: type, name: str) -> Location:
+        """Return the location of an attribute of a class."""
         return self._replace(told=f"{kind.__name__}.{name} of {self.handler}")
 
 
@@ -45,7 +45,7 @@ def decoder_of(annotation: Any, where: str) -> Reader:
     Raises:
         ConfigError: nothing can be read into such a type.
     """
-    read = reader_of(annotation, Place(where, where, {}))
+    read = reader_of(annotation, Location(where, where, {}))
     if read is same:
         return same
 
@@ -60,7 +60,7 @@ def decoder_of(annotation: Any, where: str) -> Reader:
     return decode
 
 
-def reader_of(annotation: Any, where: Place) -> Reader:
+def reader_of(annotation: Any, where: Location) -> Reader:
     """Return what reads one type."""
     from typing import Annotated, get_args, get_origin
 
@@ -110,7 +110,7 @@ def _plain(annotation: Any) -> Reader | None:
     return scalar_reader(annotation)
 
 
-def _generic(annotation: Any, origin: Any, arguments: tuple[Any, ...], where: Place) -> Reader:
+def _generic(annotation: Any, origin: Any, arguments: tuple[Any, ...], where: Location) -> Reader:
     from types import UnionType
     from typing import Literal, Union
 
@@ -152,7 +152,7 @@ def _float(value: Json) -> float:
     raise flaw
 
 
-def _array(make: Callable[..., Any], kind: Any, where: Place) -> Reader:
+def _array(make: Callable[..., Any], kind: Any, where: Location) -> Reader:
     each = reader_of(kind, where)
 
     def read(value: Json) -> Any:
@@ -174,7 +174,7 @@ def _array(make: Callable[..., Any], kind: Any, where: Place) -> Reader:
     return read
 
 
-def _tuple(kinds: Sequence[Any], where: Place) -> Reader:
+def _tuple(kinds: Sequence[Any], where: Location) -> Reader:
     readers = [reader_of(kind, where) for kind in kinds]
 
     def read(value: Json) -> tuple[Any, ...]:
@@ -192,7 +192,7 @@ def _tuple(kinds: Sequence[Any], where: Place) -> Reader:
     return read
 
 
-def _mapping(kind: Any, where: Place) -> Reader:
+def _mapping(kind: Any, where: Location) -> Reader:
     each = reader_of(kind, where)
 
     def read(value: Json) -> dict[str, Any]:
@@ -221,7 +221,7 @@ def _literal(values: tuple[Any, ...]) -> Reader:
     return read
 
 
-def _union(kinds: tuple[Any, ...], where: Place) -> Reader:
+def _union(kinds: tuple[Any, ...], where: Location) -> Reader:
     """Return what takes the first type that fits; with one type and None, errors lead into that."""
     others = [kind for kind in kinds if kind is not type(None)]
     readers = [reader_of(kind, where) for kind in others]

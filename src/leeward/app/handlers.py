@@ -37,6 +37,7 @@ class Handler:
     Attributes:
         name: on every cloud the same.
         kind: what it is for.
+        is_call: it is for calls.
         function: the user's.
         prepare: makes what the handlers of the app share, unless that is done; returns whether this
             is the first run of one in this process.
@@ -79,6 +80,7 @@ class Handler:
     ) -> None:
         self.name = name
         self.kind = kind
+        self.is_call = kind is Kind.CALL
         self.function = function
         self.prepare = prepare
         self.effect = effect

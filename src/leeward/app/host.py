@@ -40,6 +40,7 @@ class Host:
     def __init__(self, app: App, platform: Platform) -> None:
         self.app = app
         self.platform = platform
+        self._named = os.environ.get(FUNCTION, "")
         if app.json_logs:
             from leeward.app.json_logs import set_up
 
@@ -52,12 +53,12 @@ class Host:
             platform_name: what the platform calls it.
         """
         handlers = self.app.handlers
-        return handlers.get(os.environ.get(FUNCTION, "")) or handlers.get(platform_name or "")
+        return handlers.get(self._named) or handlers.get(platform_name or "")
 
     def routed(self, path: str) -> Handler | None:
         """Return the function that the last part of a path names."""
         handler = self.app.handlers.get(path.rstrip("/").rpartition("/")[2])
-        return handler if handler is not None and handler.kind is Kind.CALL else None
+        return handler if handler is not None and handler.is_call else None
 
     def subscribers(self, event: Event, bus: str | None) -> Sequence[Handler]:
         """Return who takes an event; `bus` is None where the platform does not name it."""

@@ -21,6 +21,7 @@ from leeward.app.events import event_in_headers, event_of, events_in, is_event
 from leeward.app.handlers import Handler
 from leeward.app.host import Host, event_key, tick_time
 from leeward.app.http import (
+    HEALTH,
     HEALTH_PATH,
     HttpAnswer,
     HttpRequest,
@@ -51,6 +52,7 @@ from leeward.logs import log_event
 
 __all__ = [
     "ATTRIBUTE",
+    "HEALTH",
     "HEALTH_PATH",
     "RESPONSE_TOO_LARGE",
     "Answer",

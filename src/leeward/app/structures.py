@@ -13,13 +13,13 @@ from leeward.errors import ConfigError
 from leeward.values import Json
 
 if TYPE_CHECKING:
-    from leeward.app.decoding import ObjectPrefix
+    from leeward.app.decoding import Location
 
-ReaderOf: TypeAlias = Callable[[Any, "ObjectPrefix"], Reader]
+ReaderOf: TypeAlias = Callable[[Any, "Location"], Reader]
 """Returns what reads a type: `leeward.app.decoding.reader_of`, for the types of attributes."""
 
 
-def structure_reader(kind: type, where: ObjectPrefix, reader_of: ReaderOf) -> Reader | None:
+def structure_reader(kind: type, where: Location, reader_of: ReaderOf) -> Reader | None:
     """Return what reads `kind` from an object; None if it has no named attributes."""
     readers = where.readers
     if kind in readers:
@@ -38,7 +38,7 @@ def _refusing(value: Json) -> Any:
     raise Mismatch("object")
 
 
-def _made(kind: type, where: ObjectPrefix, reader_of: ReaderOf) -> Reader | None:
+def _made(kind: type, where: Location, reader_of: ReaderOf) -> Reader | None:
     from typing import is_typeddict
 
     def read_as(name: str, hint: Any) -> Reader:
@@ -80,7 +80,7 @@ def _required_keys(kind: Any) -> frozenset[str]:
     return frozenset(required)
 
 
-def _hints(kind: type, where: ObjectPrefix) -> dict[str, Any]:
+def _hints(kind: type, where: Location) -> dict[str, Any]:
     from typing import get_type_hints
 
     try:

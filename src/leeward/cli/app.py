@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from leeward.cli import NO_TRUST_ENV
-from leeward.cli.commands import backup, edge, verbs, workflow
+from leeward.cli.commands import backup, edge, export, verbs, workflow
 from leeward.cli.commands.conformance import conformance
 from leeward.cli.commands.demo import demo
 from leeward.cli.commands.dlq import dlq
@@ -302,5 +302,25 @@ edges.command(
     ),
 )(edge.associate)
 app.add_typer(edges, name="edge")
+exports = typer.Typer(
+    cls=Commands,
+    help="An app's infrastructure, for the tools that set it up. Nothing is deployed.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+exports.command(
+    name="terraform",
+    cls=Command,
+    epilog=_examples(
+        "leeward export terraform shop:app --out infrastructure",
+        "leeward export terraform --targets $CLOUD_PROVIDER --source shop",
+    ),
+)(export.terraform)
+exports.command(
+    name="cloudformation",
+    cls=Command,
+    epilog=_examples("leeward export cloudformation shop:app --out infrastructure"),
+)(export.cloudformation)
+app.add_typer(exports, name="export")
 app.command(cls=Command, epilog=_examples("leeward demo", "leeward demo --json"))(demo)
 app.command(cls=Command, epilog=_examples("leeward version"))(version)

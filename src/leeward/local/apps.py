@@ -31,7 +31,7 @@ def mount(
     """
     app.check()
     for handler in app.handlers.values():
-        if handler.kind is Kind.CALL:
+        if handler.is_call:
             functions.register(handler.name, handler)
         elif handler.kind is Kind.MESSAGE:
             functions.register(handler.queue or handler.name, handler)

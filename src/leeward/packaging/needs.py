@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from math import ceil
 from typing import Any, Final, NamedTuple
 
@@ -79,7 +80,14 @@ def retries_of(handler: Handler, most: int) -> int:
     """
     if handler.retries is not None:
         return min(most, handler.retries)
-    return 0 if handler.kind is Kind.CALL and handler.effect is Effect.UNSAFE else most
+    return 0 if handler.is_call and handler.effect is Effect.UNSAFE else most
+
+
+def shortened(name: str, most: int) -> str:
+    """Return a name of at most so many characters; one that is cut ends with a digest of it."""
+    if len(name) <= most:
+        return name
+    return f"{name[: most - 9].rstrip('-')}-{sha256(name.encode()).hexdigest()[:8]}"
 
 
 def dead_queue(handler: Handler, queue: str, options: Mapping[str, Any]) -> DeadQueue:
@@ -99,3 +107,14 @@ def dead_queue(handler: Handler, queue: str, options: Mapping[str, Any]) -> Dead
         return DeadQueue(own.rpartition("/")[2], spare > 0, attempts + spare)
     stem = queue.removesuffix(ORDERED)
     return DeadQueue(f"{stem}{DEAD}{ORDERED if stem != queue else ''}", False, attempts)
+
+
+def unnamed(declared: Declared) -> tuple[str, ...]:
+    """Return what to say of roles for an app whose own calls nothing names."""
+    if declared.functions or declared.buses or declared.tables or declared.buckets:
+        return ()
+    told = (
+        "leeward.toml names no function, bus, table or bucket, so no role allows the app's own "
+        "calls anything; name what they use there"
+    )
+    return (told,)

@@ -26,11 +26,14 @@ def spend_retry(health: Health, target: str) -> bool:
 def spend_failover(health: Health, source: str, call: Call, now: float) -> bool:
     """Charge a call that leaves `source`; return False if too many do.
 
-    Only while the source counts as well: once its circuit is open, or it is silent, each call
-    reaches the next target once, whichever way it gets there.
+    Only while the source counts as well: once its circuit is open, or it is silent or isolated,
+    each call reaches the next target once, whichever way it gets there.
     """
     circuits = circuits_of(health, source, call)
-    if any(each.silent or each.state not in (State.CLOSED, State.RAMP) for each in circuits):
+    is_out = health.records[source].isolated
+    if is_out or any(
+        each.silent or each.state not in (State.CLOSED, State.RAMP) for each in circuits
+    ):
         return True
     if health.failovers is None:
         health.failovers = Failovers(health.policy)

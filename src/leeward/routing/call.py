@@ -29,7 +29,7 @@ from leeward.routing.circuit import Circuit, Random
 from leeward.routing.health import Health
 from leeward.routing.outcomes import TABLE, May, Rules, rules_of
 from leeward.routing.readback import Verdict, question
-from leeward.routing.select import candidates
+from leeward.routing.select import candidates, narrowed
 
 NOWHERE: tuple[str, ...] = ()
 
@@ -189,12 +189,13 @@ def begin(
 ) -> Decision:
     """Start a call that has `timeout` seconds from `started`, in monotonic seconds.
 
-    `only` narrows the targets, and is their order. Raise `ConfigError` if none may serve the call.
+    `only` narrows the targets, and is their order. Raise `ConfigError` if none may serve the call,
+    and `InvalidRequest` if none of `only` may.
     """
     health, hedging = core
     rules = rules_of(call)
     able = candidates(health.targets, call, rules)
-    able = tuple(target for target in only if target in able) if only else able
+    able = narrowed(able, only) if only else able
     number = health.calls = health.calls + 1
     target, reason, probe, careful = able[0], "first", False, health.watchful
     if not careful:

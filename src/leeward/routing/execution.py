@@ -48,7 +48,8 @@ def execute(
 ) -> Execution:
     """Take `call` to its result, with `timeout` seconds from `started`, in monotonic seconds.
 
-    `only` narrows the targets, for this call. Raise `ConfigError` if none may serve it.
+    `only` narrows the targets, for this call. Raise `ConfigError` if none may serve it, and
+    `InvalidRequest` if none of `only` may.
     """
     declared, call = call, as_it_is(core.health, call) if core.health.keys else call
     state, commands = begin(core, call, started, timeout, only)

@@ -210,10 +210,17 @@ class Health:
         latency.counts[min(bucket, LAST)] += 1
         latency.total += 1
         if latency.total >= latency.due:
-            circuit.learn(self.policy, now)
-            self.mark(now)
-            if self.heartbeat.is_due(now) and len(self.records) > 1:
-                self.outbox.append(BEGIN)
+            self.learn(circuit, now)
+
+    def learn(self, circuit: Circuit, now: float) -> None:
+        """Renew the limits of a circuit, and do what is to be done now and then while calls come.
+
+        A heartbeat that has ended begins again, so that waits can be measured against the limits.
+        """
+        circuit.learn(self.policy, now)
+        self.mark(now)
+        if self.heartbeat.is_due(now) and len(self.records) > 1:
+            self.outbox.append(BEGIN)
 
     def mark(self, now: float) -> None:
         """Remember how many calls have begun by now, about once a second."""

@@ -97,7 +97,10 @@ def any_flows_beside(health: Health, circuit: Circuit) -> bool:
 
 
 def extend_leases(health: Health, target: str, call: Call, until: float) -> None:
-    """Keep others from probing until `until`; the probe under way is given so long."""
+    """Keep others from probing until `until`; the probe under way is given so long.
+
+    0 lets another call be the probe at once.
+    """
     for each in circuits_of(health, target, call):
         if each.state is State.HALF_OPEN:
             each.leased_until = until

@@ -224,7 +224,7 @@ def workflow(
 
     def trace(body: Body) -> model.Definition:
         found = Trace()
-        place = _place_of(body, name)
+        place = _line_of_function(body, name)
         body(Flow(found, resolve or by_own_name), Ref(model.Reference(model.INPUT)))
         definition = model.Definition(
             name,
@@ -237,7 +237,7 @@ def workflow(
     return trace
 
 
-def _place_of(body: Body, name: str) -> str:
+def _line_of_function(body: Body, name: str) -> str:
     """Return the file and line of a flow's function, once it takes what it is given.
 
     Raises:

@@ -27,11 +27,7 @@ def request_of(event: dict[str, Any]) -> HttpRequest:
         if isinstance(http, dict)
         else (event["httpMethod"], event.get("path"))
     )
-    headers = headers_of(
-        (name, value)
-        for name, value in (event.get("headers") or {}).items()
-        if isinstance(value, str)
-    )
+    headers = headers_of((event.get("headers") or {}).items())
     body = event.get("body") or ""
     data = a2b_base64(body) if event.get("isBase64Encoded") else body.encode(errors="surrogatepass")
     return HttpRequest(str(method or "").upper(), path or "/", headers, data)

@@ -145,7 +145,7 @@ def _call(run: Run, own: Handler | None, event: Any) -> tuple[Exception | None, 
     )
     sealed = answer.envelope() if sent is not None and sent.envelope else None
     if answer.failure is not None and sealed is None:
-        return failed_with(answer, told=own.kind is Kind.CALL), None
+        return failed_with(answer, told=own.is_call), None
     value = decode(answer.body) if sealed is None else sealed
     if not fits(answer.body, value):
         return failed_with(too_large(answer), told=True), None

@@ -36,7 +36,7 @@ _S3: Final = "aws:s3"
 
 def has_events(event: Any) -> bool:
     """Return whether something is an event of EventBridge, or records of SNS or S3."""
-    return is_bus_event(event) or _source(event) in (_SNS, _S3)
+    return is_bus_event(event) or source_of(event) in (_SNS, _S3)
 
 
 def is_bus_event(event: Any) -> bool:
@@ -229,10 +229,10 @@ def _bucket(record: dict[str, Any]) -> str:
 
 def records_of(document: Any, source: str) -> list[dict[str, Any]]:
     """Return the records of a service that a document has; none if it has others."""
-    return document["Records"] if _source(document) == source else []
+    return document["Records"] if source_of(document) == source else []
 
 
-def _source(event: Any) -> str | None:
+def source_of(event: Any) -> str | None:
     """Return which service the records of an event are of; None if it has no records."""
     records = event.get("Records") if isinstance(event, dict) else None
     if not isinstance(records, list) or not records or not isinstance(records[0], dict):

@@ -35,12 +35,7 @@ delivered again."""
 
 def is_batch(event: Any) -> bool:
     """Return whether an event is a batch of messages."""
-    records = event.get("Records") if isinstance(event, dict) else None
-    return (
-        isinstance(records, list)
-        and bool(records)
-        and all(isinstance(each, dict) and each.get("eventSource") == _SQS for each in records)
-    )
+    return notifications.source_of(event) == _SQS
 
 
 class Source(NamedTuple):
@@ -144,7 +139,7 @@ def _handle_one(
         return _as_events(run, own, record, message), None
     if handler.kind is Kind.OBJECT:
         return objects.handle_message(run, handler, message.body, attempt, trace), handler
-    given = message.body if handler.kind is Kind.CALL else message
+    given = message.body if handler.is_call else message
     delivery = notifications.message_delivery(run, message, attempt, given, trace)
     return run.host.run(handler, delivery), handler
 

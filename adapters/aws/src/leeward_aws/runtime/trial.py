@@ -32,7 +32,7 @@ class Trial:
 
     def run(self, handler: Handler, delivery: Delivery) -> Ran:
         """Run a handler with an event, and read what Lambda would."""
-        is_call = handler.kind is Kind.CALL
+        is_call = handler.is_call
         custom = custom_context(delivery.idempotency_key, delivery.seconds) if is_call else {}
         context = SimpleNamespace(
             aws_request_id=delivery.call_id,

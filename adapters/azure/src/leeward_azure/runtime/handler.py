@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from leeward.app.kit import (
+    HEALTH,
     HEALTH_PATH,
     App,
     Context,
@@ -50,9 +51,6 @@ WARM_UP: Final = "warmup"
 """The name that the function with this trigger must have."""
 
 LEVELS: Final = ("anonymous", "function", "admin")
-
-HEALTH: Final = "leeward-health"
-"""The name of the function that answers ``GET /api/health``, for everybody."""
 
 QUEUED: Final = "-queued"
 """Stands behind the name of a function, for the one that takes its queued calls."""
@@ -156,7 +154,7 @@ class Connections(NamedTuple):
 def _add(made: Any, host: Host, handler: Handler, connections: Connections) -> None:
     """Add the function, or the functions, of one handler."""
     name = handler.name
-    if handler.kind is Kind.CALL:
+    if handler.is_call:
         _put(made, name, made.route(name, methods=["POST"]), http(host, handler))
         if handler.queued:
             _add_queue(made, f"{name}{QUEUED}", connections, host, handler)

@@ -74,7 +74,7 @@ def storage_queue(host: Host, handler: Handler, queue: str, dead: DeadLetters) -
 
     def called(message: Any, context: Any) -> None:
         body = message.get_body()
-        given = body if handler.kind is Kind.CALL else Message(queue, message.id or "", body)
+        given = body if handler.is_call else Message(queue, message.id or "", body)
         count = message.dequeue_count or None
         delivery = Delivery(
             given, context.invocation_id, message.id or "", limit(), count, _trace(context)
@@ -94,10 +94,10 @@ def service_bus(host: Host, handler: Handler, queue: str, dead: DeadLetters) -> 
     """
 
     def called(message: Any, context: Any) -> None:
-        properties = _texts(message.application_properties)
+        properties = headers_of((message.application_properties or {}).items())
         id, body = message.message_id or "", message.get_body()
         delivery = Delivery(
-            body if handler.kind is Kind.CALL else Message(queue, id, body, properties),
+            body if handler.is_call else Message(queue, id, body, properties),
             context.invocation_id,
             properties.get("idempotency-key") or id,
             limit(),
@@ -223,13 +223,6 @@ def _event(event: Any) -> Event:
         document["data"] = event.get_json()
     named = {name: value for name, value in document.items() if value is not None}
     return event_of(named)._replace(time=event.time)
-
-
-def _texts(properties: Mapping[Any, Any] | None) -> dict[str, str]:
-    pairs = (properties or {}).items()
-    return headers_of(
-        (name, value) for name, value in pairs if isinstance(name, str) and isinstance(value, str)
-    )
 
 
 def _trace(context: Any) -> str | None:

@@ -11,7 +11,6 @@ from leeward.app.kit import (
     App,
     Delivery,
     Handler,
-    Kind,
     Message,
     ObjectEvent,
     Ran,
@@ -40,7 +39,7 @@ class Trial:
             answer = function(_input(handler, delivery), context)
         except Exception as error:  # noqa: BLE001 - what the host would report
             return Ran(None, type(error).__name__, None, again=True)
-        if handler.kind is not Kind.CALL:
+        if not handler.is_call:
             return Ran()
         document = decode(answer.get_body())
         if answer.status_code < 300:

@@ -8,14 +8,27 @@ from __future__ import annotations
 
 from typing import Final
 
-from leeward.adapter.packages import Configuration, Wish, bucket_of, of, prefixes_of, unique
+from leeward.adapter.packages import (
+    Configuration,
+    Wish,
+    bucket_of,
+    of,
+    of_kind,
+    prefixes_of,
+    unique,
+)
 from leeward.app.kit import Handler, Kind
 from leeward_google.deploy.roles import PROJECT, PUBLISHER
 
-AGENT_DATA: Final = {"google_storage_project_service_account": {"this": {"project": PROJECT}}}
-
 _AGENT: Final = "serviceAccount:${data.google_storage_project_service_account.this.email_address}"
 """Cloud Storage itself, as which it tells of objects."""
+
+
+def data_of(wish: Wish) -> dict[str, dict[str, dict[str, str]]]:
+    """Return what is read for an app: Cloud Storage's own account, if a bucket tells of objects."""
+    if not any(of_kind(wish.app, Kind.OBJECT)):
+        return {}
+    return {"google_storage_project_service_account": {"this": {"project": PROJECT}}}
 
 
 def tell(made: Configuration, wish: Wish, handler: Handler, topic: str) -> None:
@@ -31,7 +44,7 @@ def tell(made: Configuration, wish: Wish, handler: Handler, topic: str) -> None:
     made.add(
         "google_storage_notification",
         handler.name,
-        bucket=bucket_of(wish.declared, handler),
+        bucket=made.known("google_storage_bucket", bucket_of(wish.declared, handler)),
         topic=of(f"{topic}.id"),
         payload_format="JSON_API_V1",
         event_types=["OBJECT_FINALIZE"],
@@ -51,7 +64,7 @@ def allow(made: Configuration, wish: Wish, handler: Handler, member: str) -> Non
         made.add(
             "google_storage_bucket_iam_member",
             f"{handler.name}-{bucket}",
-            bucket=bucket,
+            bucket=made.known("google_storage_bucket", bucket),
             role=f"roles/storage.{'objectUser' if bucket in written else 'objectViewer'}",
             member=member,
         )

@@ -101,7 +101,7 @@ def handle(run: Run, named: Handler | None, pushed: Pushed) -> Answer:
         return _events_of(run, handler, pushed)
     attributes = message.attributes
     delivery = Delivery(
-        message.body if handler.kind is Kind.CALL else message,
+        message.body if handler.is_call else message,
         run.id,
         attributes.get("idempotency-key") or message.id,
         run.seconds,

@@ -8,7 +8,7 @@ from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
-from leeward.app.kit import App, Delivery, Handler, Kind, Message, ObjectEvent, Ran, decode, encode
+from leeward.app.kit import App, Delivery, Handler, Message, ObjectEvent, Ran, decode, encode
 from leeward.envelope import request_headers
 from leeward.values import Event
 from leeward_google.runtime import handler as web_function
@@ -31,7 +31,7 @@ class Trial:
         if status < 300:
             return Ran(document)
         told = document if isinstance(document, dict) else {}
-        again = handler.kind is not Kind.CALL
+        again = not handler.is_call
         return Ran(None, told.get("errorType"), told.get("errorMessage"), again)
 
 
