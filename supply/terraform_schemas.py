@@ -55,6 +55,7 @@ google_compute_url_map google_dns_record_set google_firestore_database
 google_project_iam_member google_pubsub_subscription google_pubsub_subscription_iam_member
 google_pubsub_topic google_pubsub_topic_iam_member google_service_account
 google_storage_bucket google_storage_bucket_iam_member google_storage_bucket_object
+google_storage_notification
 google_workflows_workflow
 """.split()
 """The resources of the exports."""

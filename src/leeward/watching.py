@@ -6,6 +6,7 @@ and reported with its result afterwards. A watcher makes its own calls with none
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -31,6 +32,12 @@ class Watcher(Protocol):
 
 WATCHER: Final[ContextVar[Watcher | None]] = ContextVar("leeward_watcher", default=None)
 """Of the handler that runs in this thread or task."""
+
+OBJECT_PUTS: Final[ContextVar[Callable[[str, str], None] | None]] = ContextVar(
+    "leeward_object_puts", default=None
+)
+"""Takes the bucket and the name of an object that is to be put; it raises to forbid that. None
+where there is no handler of objects that runs in this thread or task."""
 
 MAY_HAVE_RUN: Final = frozenset({Outcome.OK, Outcome.AMBIGUOUS, Outcome.APP_ERROR})
 """The results of a whole call, all attempts taken together, that leave an effect possible."""

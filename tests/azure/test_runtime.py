@@ -127,8 +127,8 @@ def test_each_handler_is_a_function_with_its_trigger(function: Deployed) -> None
     assert kinds == {
         **dict.fromkeys(("seen", "echo", "order", "later", "fail"), "httpTrigger"),
         "leeward-health": "httpTrigger",
-        **dict.fromkeys(("created", "stored"), "eventGridTrigger"),
-        "send": "queueTrigger",
+        **dict.fromkeys(("created", "stored", "arrive-directly"), "eventGridTrigger"),
+        **dict.fromkeys(("send", "arrive"), "queueTrigger"),
         "raw": "serviceBusTrigger",
         "sweep": "timerTrigger",
         "warmup": "warmupTrigger",

@@ -453,6 +453,36 @@ CALLS: dict[str, tuple[Do, type[LeewardError], str, str]] = {
         "expires_in",
         "number of seconds",
     ),
+    "metadata is text": (
+        lambda c: c.put_object("b", "k", b"", metadata="a=b"),  # type: ignore[arg-type]
+        InvalidRequest,
+        "metadata",
+        "a mapping of texts",
+    ),
+    "metadata has a hyphen": (
+        lambda c: c.put_object("b", "k", b"", metadata={"source-version": "1"}),
+        InvalidRequest,
+        "metadata",
+        "underscores",
+    ),
+    "metadata is leeward's own": (
+        lambda c: c.put_object("b", "k", b"", metadata={"leeward_write": "1"}),
+        InvalidRequest,
+        "metadata",
+        "rename it",
+    ),
+    "metadata is not ASCII": (
+        lambda c: c.put_object("b", "k", b"", metadata={"name": "é"}),
+        InvalidRequest,
+        "metadata",
+        "escape what is not",
+    ),
+    "metadata is large": (
+        lambda c: c.put_object("b", "k", b"", metadata={"name": "x" * 1021}),
+        InvalidRequest,
+        "metadata",
+        "put it into the object",
+    ),
     # keys
     "expiry is the class": (
         lambda c: c.store_data("t", item(), expires_in=timedelta),  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any
 
 from leeward import App, Event
+from leeward.app import ObjectEvent
 from leeward.app.runtimes import runtime_of
 from leeward.packaging.recipe import Declared, Entry, Recipe, Wish
 from leeward.packaging.terraform_check import flaws, schemas_in
@@ -46,6 +47,12 @@ def app() -> App:
 
     @made.on_schedule("30 6 * * 1-5", retries=7)
     def sweep(time: datetime) -> None: ...
+
+    @made.on_object("scans", prefix="in/", writes="scans/out/", retries=3)
+    def clean(arrived: ObjectEvent) -> None: ...
+
+    @made.on_object("photos", retries=4, queued=False)
+    def shrink(arrived: ObjectEvent) -> None: ...
 
     return made
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from leeward import App
+import pytest
+
+from leeward import App, ConfigError
 from leeward.packaging.recipe import Declared, Entry, Wish
 from leeward_aws.deploy.crontab import expression
 from leeward_aws.deploy.lint import errors_in
@@ -62,6 +64,8 @@ def test_on_aws_what_lambda_calls_is_tried_again_and_kept() -> None:
         "Sweep": 2,
         "Send": 2,
         "Pay": 2,
+        "Clean": 2,
+        "Shrink": 2,
     }
     for name in retries:
         target = properties[f"{name}Retries"]["DestinationConfig"]["OnFailure"]
@@ -113,6 +117,48 @@ def test_on_aws_a_role_names_what_it_may_touch() -> None:
     assert sent == {"bills-dead"}
     logs = [each[1] for each in allowed["Pay"] if each[0].startswith("logs:")]
     assert all(each.startswith("log-group:/aws/lambda/pay") for each in logs)
+
+
+def test_on_aws_a_bucket_may_tell_a_queue_or_a_function() -> None:
+    """One bucket alone; a note has the command that sets its notifications, with the prefix."""
+    resources = document("aws")["Resources"]
+    (statement,) = resources["CleanQueuePolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"Service": "s3.amazonaws.com"}
+    assert statement["Resource"]["Fn::Sub"].endswith(":clean")
+    bucket = {"Fn::Sub": "arn:${AWS::Partition}:s3:::scans-of-ours"}
+    assert statement["Condition"] == {
+        "ArnEquals": {"aws:SourceArn": bucket},
+        "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}},
+    }
+    mapping = resources["CleanMessages"]["Properties"]
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    permission = resources["ShrinkPermission"]["Properties"]
+    assert (permission["Principal"], permission["FunctionName"]) == (
+        "s3.amazonaws.com",
+        {"Ref": "Shrink"},
+    )
+    assert permission["SourceArn"]["Fn::Sub"].endswith(":photos")
+    text = json.dumps(resources["CleanRole"])
+    put = text.partition('"s3:PutObject"], "Resource": [')[2].partition("]")[0]
+    assert put == '{"Fn::Sub": "arn:${AWS::Partition}:s3:::scans-of-ours/out/*"}'
+    assert "photos" not in text
+    commands = [each for each in notes("aws").splitlines() if "put-bucket-not" in each]
+    told = [each.partition("-configuration '")[2].rstrip("'") for each in commands]
+    photos, scans = map(json.loads, told)
+    (clean,) = scans["QueueConfigurations"]
+    assert clean == {
+        "Id": "clean",
+        "Events": ["s3:ObjectCreated:*"],
+        "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": "in/"}]}},
+        "QueueArn": "arn:aws:sqs:REGION:ACCOUNT:clean",
+    }
+    assert "--bucket photos " in commands[0]
+    assert photos["LambdaFunctionConfigurations"][0]["Id"] == "shrink"
+    twice = App("twice")
+    for name, prefix in (("a", "in/"), ("b", "in/x")):
+        twice.on_object("scans", prefix=prefix, name=name)(print)
+    with pytest.raises(ConfigError, match="'a' and 'b' would both be told of the same objects"):
+        document("aws", Wish(twice, Entry("m", "a"), "3.13", "x86_64"))
 
 
 def test_on_aws_what_is_known_by_an_arn_is_named_by_it() -> None:

@@ -32,7 +32,8 @@ def test_on_google_each_handler_is_pushed_to_and_its_dead_letters_are_kept() -> 
         for name, each in subscriptions.items()
         if "dead_letter_policy" in each
     }
-    assert policies == {"count": 5, "remember": 5, "watch-all": 5, "send": 12, "pay": 10}
+    objects = {"clean": 5, "shrink": 5}
+    assert policies == {"count": 5, "remember": 5, "watch-all": 5, "send": 12, "pay": 10, **objects}
     for name, policy in policies.items():
         assert policy
         topic = subscriptions[name]["dead_letter_policy"]["dead_letter_topic"]
@@ -62,7 +63,8 @@ def test_on_google_an_account_has_roles_for_what_is_named_alone() -> None:
     which is bound to one database."""
     made = document("google")["resource"]
     assert set(made["google_service_account"]) == {
-        *("push", "make", "count", "remember", "watch-all", "send", "pay", "sweep")
+        *("push", "make", "count", "remember", "watch-all", "send", "pay", "sweep"),
+        *("clean", "shrink"),
     }
     for each in made["google_project_iam_member"].values():
         assert each["role"] == "roles/datastore.user"
@@ -98,7 +100,7 @@ def test_on_azure_the_app_has_one_identity_and_no_key() -> None:
         "orders-table",
         "stock",
     }
-    assert set(made["azurerm_storage_queue"]) == {"count", "parcels", "parcels-gone"}
+    assert set(made["azurerm_storage_queue"]) == {"count", "parcels", "parcels-gone", "clean"}
     assert made["azurerm_servicebus_queue"]["bills"]["max_delivery_count"] == 10
     event = made["azurerm_eventgrid_event_subscription"]["remember"]
     assert event["count"] == "${var.published ? 1 : 0}"
@@ -107,6 +109,54 @@ def test_on_azure_the_app_has_one_identity_and_no_key() -> None:
     host = json.loads(host_json(wish({"service_bus": {"bills": "BILLS"}})))
     assert host["extensions"]["queues"]["maxDequeueCount"] == 12
     assert host["extensions"]["queues"]["visibilityTimeout"] == "00:00:10"
+
+
+def test_on_google_a_bucket_tells_a_topic_of_new_objects_alone() -> None:
+    """Those of the handler's prefix; Cloud Storage may publish; rights are for what is written."""
+    made = document("google")
+    resource = made["resource"]
+    told = resource["google_storage_notification"]
+    assert {
+        name: (each["bucket"], each.get("object_name_prefix"), each["event_types"])
+        for name, each in told.items()
+    } == {
+        "clean": ("scans-of-ours", "in/", ["OBJECT_FINALIZE"]),
+        "shrink": ("photos", None, ["OBJECT_FINALIZE"]),
+    }
+    assert told["clean"]["topic"] == "${google_pubsub_topic.clean.id}"
+    assert told["clean"]["depends_on"] == ["google_pubsub_topic_iam_member.clean-storage-agent"]
+    agent = resource["google_pubsub_topic_iam_member"]["clean-storage-agent"]
+    assert agent["role"] == "roles/pubsub.publisher"
+    assert "google_storage_project_service_account" in agent["member"]
+    assert "google_storage_project_service_account" in made["data"]
+    rights = resource["google_storage_bucket_iam_member"]
+    assert rights["shrink-photos"]["role"] == "roles/storage.objectViewer"
+
+
+def test_on_azure_event_grid_tells_a_queue_or_a_function_of_blobs() -> None:
+    """Of one container and prefix; in the app's own account, or in one that is there."""
+    made = document("azure")["resource"]
+    told = made["azurerm_eventgrid_event_subscription"]
+    clean, shrink = told["clean"], told["shrink"]
+    assert clean["subject_filter"]["subject_begins_with"] == (
+        "/blobServices/default/containers/scans-of-ours/blobs/in/"
+    )
+    assert clean["included_event_types"] == ["Microsoft.Storage.BlobCreated"]
+    assert clean["storage_queue_endpoint"]["queue_name"] == "${azurerm_storage_queue.clean.name}"
+    assert "count" not in clean
+    assert shrink["count"] == "${var.published ? 1 : 0}"
+    assert shrink["azure_function_endpoint"]["function_id"].endswith("/functions/shrink")
+    assert shrink["retry_policy"]["max_delivery_attempts"] == 5
+    assert {"scans-of-ours", "photos"} <= set(made["azurerm_storage_container"])
+    there = DECLARED._replace(settings={"storage_blob_url": "https://acme.blob.core.windows.net"})
+    made = document("azure", wish(declared=there))["resource"]
+    scope = made["azurerm_eventgrid_event_subscription"]["clean"]["scope"]
+    assert scope.endswith("/Microsoft.Storage/storageAccounts/acme")
+    role = made["azurerm_role_assignment"]["objects-scans-of-ours"]
+    assert role["scope"] == f"{scope}/blobServices/default/containers/scans-of-ours"
+    assert "scans-of-ours" not in made["azurerm_storage_container"]
+    with pytest.raises(ConfigError, match="service_bus names 'clean'"):
+        document("azure", wish({"service_bus": {"clean": "BUS"}}))
 
 
 @pytest.mark.parametrize("target", ["aws", "azure", "google"])

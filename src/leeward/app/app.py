@@ -32,13 +32,13 @@ from leeward.app.checks import (
 )
 from leeward.app.context import Function
 from leeward.app.handlers import Handler
+from leeward.app.objects import check_no_loop, check_taken, prefixes_of
 from leeward.app.triggers import Kind
 from leeward.app.warm import Warm
 from leeward.errors import ConfigError
 from leeward.values import Effect, EffectName
 
 if TYPE_CHECKING:
-    from leeward.workflow.arguments import Named
     from leeward.workflow.flow import Body
     from leeward.workflow.model import Definition
 
@@ -175,6 +175,49 @@ class App:
             Kind.MESSAGE, name, timeout=timeout, retries=retries, final=final, queue=queue
         )
 
+    def on_object(
+        self,
+        bucket: str,
+        *,
+        prefix: str = "",
+        writes: str | Iterable[str] = (),
+        name: str | None = None,
+        timeout: float | None = None,
+        retries: int | None = None,
+        final: Iterable[type[BaseException]] = (),
+        queued: bool = True,
+    ) -> Callable[[F], F]:
+        """Let the decorated function handle each object that is written, at least once.
+
+        It gets a `leeward.app.ObjectEvent`; a write that is told again has the same idempotency
+        key. It may put objects only where `writes` says.
+
+        Args:
+            bucket: its logical name.
+            prefix: with which the keys begin.
+            writes: where it puts objects, such as ``inbox/processed/``; one place or several.
+            name: by default the function's own, with hyphens for underscores.
+            timeout: seconds that it may take.
+            retries: how often an object is tried again; by default the platform decides.
+            final: errors after which the object is given up at once.
+            queued: they wait in a queue of the handler's name; False: the cloud calls it itself.
+
+        Raises:
+            ConfigError: an argument is wrong, or the name is taken.
+        """
+        check_taken(bucket, prefix)
+        return self._register(
+            Kind.OBJECT,
+            name,
+            timeout=timeout,
+            retries=retries,
+            final=final,
+            bucket=bucket,
+            prefix=prefix,
+            writes=prefixes_of(writes),
+            queued=queued,
+        )
+
     def on_schedule(
         self,
         schedule: str,
@@ -217,10 +260,11 @@ class App:
         Raises:
             ConfigError: the flow is wrong; the message names the line.
         """
+        from leeward.app.steps import named_in
         from leeward.workflow.flow import workflow
 
         def add(body: Body) -> Definition:
-            definition = workflow(name, timeout=timeout, resolve=self._named)(body)
+            definition = workflow(name, timeout=timeout, resolve=named_in(self))(body)
             self.workflows.append(definition)
             return definition
 
@@ -260,26 +304,15 @@ class App:
         return runtime_of(platform)(self, **options)
 
     def check(self) -> None:
-        """Check every handler: its parameters, and what its annotations say.
+        """Check every handler: its parameters, what its annotations say, and what it writes.
 
         Raises:
-            ConfigError: one is wrong; it is named.
+            ConfigError: one is wrong, or handlers of objects would run for each other's output
+                without end; they are named.
         """
+        check_no_loop(self.handlers.values())
         for handler in self.handlers.values():
             handler.check()
-
-    def _named(self, function: Function) -> Named:
-        """Return what a step that names one of the app's functions calls."""
-        from leeward.workflow.arguments import Named
-
-        for handler in self.handlers.values():
-            if handler.is_call and handler.function is function:
-                return Named(handler.name, handler.effect, handler.timeout)
-        name = getattr(function, "__name__", type(function).__name__)
-        raise ConfigError(
-            f"a step names {name!r}, which is not a function of the app {self.name!r}; register "
-            "it with @app.function(), above the workflow"
-        )
 
     def _register(
         self,

@@ -97,7 +97,8 @@ def check_place(handlers: Mapping[str, Handler], name: str, kind: Kind, queue: s
     """Check that nobody else has the name of a handler, or gets what it is to get.
 
     A queue is shared out among all who read it: of two handlers, each would miss messages. Calls of
-    `Client.enqueue` come through the queue of a function's name, so that is one of them.
+    `Client.enqueue` come through the queue of a function's name, and objects through that of their
+    handler's, so those are among them.
     """
     if name in handlers:
         raise ConfigError(
@@ -115,4 +116,4 @@ def check_place(handlers: Mapping[str, Handler], name: str, kind: Kind, queue: s
 
 def _queue_of(name: str, kind: Kind, queue: str | None) -> str | None:
     """Return the queue that a handler reads; None for none."""
-    return name if kind is Kind.CALL else queue
+    return name if kind in (Kind.CALL, Kind.OBJECT) else queue

@@ -16,8 +16,9 @@ from leeward.app.answers import Answer, failed
 from leeward.app.app import App
 from leeward.app.core import answer, log_failure
 from leeward.app.handlers import Handler
+from leeward.app.objects import object_key
 from leeward.app.problem import NO_FUNCTION, Problem, refused
-from leeward.app.triggers import Delivery, Kind, Message, Platform
+from leeward.app.triggers import Delivery, Kind, Message, ObjectEvent, Platform
 from leeward.logs import log_event
 from leeward.values import Event
 
@@ -72,12 +73,23 @@ class Host:
         ]
 
     def queue_handler(self, queue: str) -> Handler | None:
-        """Return who handles the messages of a queue: its handler, or the function of its name."""
+        """Return who handles the messages of a queue.
+
+        That is its handler, or the function, or the handler of objects, of its name.
+        """
         for each in self.app.handlers.values():
             if each.kind is Kind.MESSAGE and each.queue == queue:
                 return each
         found = self.app.handlers.get(queue)
-        return found if found is not None and found.is_call else None
+        return found if found is not None and found.kind in (Kind.CALL, Kind.OBJECT) else None
+
+    def object_handlers(self, event: ObjectEvent) -> list[Handler]:
+        """Return who takes objects of the bucket of an event, whatever the beginning of its key."""
+        return [
+            each
+            for each in self.app.handlers.values()
+            if each.kind is Kind.OBJECT and each.bucket == event.bucket
+        ]
 
     def schedule_handler(self, name: str) -> Handler | None:
         """Return the handler of a schedule, by what the platform calls the schedule."""
@@ -109,6 +121,41 @@ class Host:
         bad = [each for each in results if each.failure is not None]
         # One that may be tried again comes first: the others will not hinder it.
         bad.sort(key=lambda each: each.failure is not None and not each.failure.retryable)
+        return bad[0] if bad else None
+
+    def hand_over(
+        self, own: Handler | None, events: Sequence[ObjectEvent], delivery: Delivery
+    ) -> tuple[Handler, Answer] | None:
+        """Let handlers have objects, whose keys begin as they want; return a failure, and whose.
+
+        After a failure the others are handled all the same. One that may be tried again comes
+        first: what else is in a message can then still go well.
+
+        Args:
+            own: the one handler that they are for, which knows their bucket by its own name; None
+                if each is for whoever takes it.
+            events: the objects.
+            delivery: how they have come.
+        """
+        bad: list[tuple[Handler, Answer]] = []
+        clock = self.platform.clock
+        ends = clock.monotonic() + delivery.seconds
+        for event in events:
+            takers = [own] if own is not None else self.object_handlers(event)
+            takers = [each for each in takers if event.key.startswith(each.prefix)]
+            if not takers:
+                log_event(LOGGER, "warning", "object_without_handler", call_id=delivery.call_id)
+            for each in takers:
+                named = event._replace(bucket=each.bucket or event.bucket)
+                one = delivery._replace(
+                    input=named,
+                    idempotency_key=object_key(named),
+                    seconds=ends - clock.monotonic(),
+                )
+                answer = self.run(each, one)
+                if answer.failure is not None:
+                    bad.append((each, answer))
+        bad.sort(key=lambda each: each[1].failure is not None and not each[1].failure.retryable)
         return bad[0] if bad else None
 
     def warm_up_early(self) -> bool:

@@ -44,11 +44,11 @@ if TYPE_CHECKING:
         failure_of,
         refused,
     )
-    from leeward.app.schedules import parse_schedule
+    from leeward.app.schedules import parse_schedule, time_told
     from leeward.app.settling import fails_as_one
     from leeward.app.traces import trace_ids
     from leeward.app.trial import Ran
-    from leeward.app.triggers import Delivery, Kind, LogStyle, Message, Platform
+    from leeward.app.triggers import Delivery, Kind, LogStyle, Message, ObjectEvent, Platform
     from leeward.clock import SystemClock
     from leeward.entropy import new_id
     from leeward.json_text import Undecodable, decode, encode
@@ -74,6 +74,7 @@ __all__ = [
     "Letter",
     "LogStyle",
     "Message",
+    "ObjectEvent",
     "Perform",
     "Platform",
     "Problem",
@@ -102,6 +103,7 @@ __all__ = [
     "refused",
     "serve",
     "tick_time",
+    "time_told",
     "trace_ids",
     "upkeep",
 ]
@@ -120,11 +122,11 @@ _NAMES: Final = {
         "HEALTH HEALTH_PATH HttpAnswer HttpRequest delivery_of headers_of http_answer serve upkeep"
     ),
     "leeward.app.problem": "RESPONSE_TOO_LARGE Failure InvalidInput Problem failure_of refused",
-    "leeward.app.schedules": "parse_schedule",
+    "leeward.app.schedules": "parse_schedule time_told",
     "leeward.app.settling": "fails_as_one",
     "leeward.app.traces": "trace_ids",
     "leeward.app.trial": "Ran",
-    "leeward.app.triggers": "Delivery Kind LogStyle Message Platform",
+    "leeward.app.triggers": "Delivery Kind LogStyle Message ObjectEvent Platform",
     "leeward.clock": "SystemClock",
     "leeward.entropy": "new_id",
     "leeward.json_text": "Undecodable decode encode",

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from leeward.app.app import App
 from leeward.app.handlers import Handler
+from leeward.app.objects import ObjectPrefix
 from leeward.app.triggers import Kind
 from leeward.packaging.recipe import Declared
 from leeward.values import Effect
@@ -47,6 +48,24 @@ class DeadQueue(NamedTuple):
 def of_kind(app: App, *kinds: Kind) -> Iterator[Handler]:
     """Yield the handlers of some kinds, in the order of their definition."""
     return (each for each in app.handlers.values() if each.kind in kinds)
+
+
+def is_queued(handler: Handler) -> bool:
+    """Return whether what a handler takes comes through a queue."""
+    queued = handler.kind is Kind.OBJECT and handler.queued
+    return handler.kind is Kind.MESSAGE or queued
+
+
+def bucket_of(declared: Declared, handler: Handler) -> str:
+    """Return the target's own name of the bucket that a handler takes objects of."""
+    bucket = handler.bucket or ""
+    return declared.buckets.get(bucket, bucket)
+
+
+def prefixes_of(declared: Declared, handler: Handler) -> list[ObjectPrefix]:
+    """Return where a handler puts objects, by the target's own names of the buckets."""
+    buckets = declared.buckets
+    return [each._replace(bucket=buckets.get(each.bucket, each.bucket)) for each in handler.writes]
 
 
 def seconds_of(handler: Handler) -> int:

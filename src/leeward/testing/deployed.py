@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from leeward.app.handlers import Handler
 from leeward.app.runtimes import TRIALS, runtime_of
-from leeward.app.triggers import Delivery, Kind, Message
+from leeward.app.triggers import Delivery, Kind, Message, ObjectEvent
 from leeward.cloudevents import mint
 from leeward.errors import ConfigError, InvalidRequest
 from leeward.json_text import encode
@@ -86,6 +86,19 @@ class Deployed:
         data = body if isinstance(body, bytes) else encode(body)
         message = Message(found.queue or handler, "message-1", data, attributes)
         return self._trial.run(found, Delivery(message, "call-1", "", SECONDS, attempt))
+
+    def object(self, handler: str, key: str, *, size: int = 0, version: str = "1") -> Ran:
+        """Let a handler have an object that was written into its bucket.
+
+        Args:
+            handler: its name.
+            key: of the object.
+            size: in bytes.
+            version: of digits, which every cloud takes.
+        """
+        found = self._handler(handler, Kind.OBJECT)
+        event = ObjectEvent(found.bucket or "", key, version, size, "etag")
+        return self._trial.run(found, Delivery(event, "call-1", "", SECONDS, 1))
 
     def schedule(self, name: str, time: datetime) -> Ran:
         """Run the handler of a schedule for a time, where the platform tells that time."""

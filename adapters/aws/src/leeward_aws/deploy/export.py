@@ -81,6 +81,7 @@ def _stacks(wish: Wish, deployment: Deployment) -> list[Json]:
     """Return the resources of each region, by logical ids."""
     found = []
     homes = {each.name: each.region for each in deployment.tables}
+    buckets = {each.name: each.region for each in deployment.buckets}
     for number, site in enumerate(deployment.sites):
         check_region(site.region)
         region = Region(
@@ -90,6 +91,7 @@ def _stacks(wish: Wish, deployment: Deployment) -> list[Json]:
             deployment.standby_instances if number else None,
             homes,
             buses_of(site.declared),
+            frozenset(name for name, there in buckets.items() if there != site.region),
         )
         parts = (
             resources_of(region),

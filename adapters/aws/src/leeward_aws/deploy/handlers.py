@@ -20,7 +20,9 @@ from leeward.adapter.packages import (
     ORDERED,
     DeadQueue,
     Wish,
+    bucket_of,
     dead_queue,
+    is_queued,
     retries_of,
     seconds_of,
     shortened,
@@ -28,6 +30,7 @@ from leeward.adapter.packages import (
 from leeward.app.kit import Handler, Kind
 from leeward.errors import ConfigError
 from leeward.values import NOTHING
+from leeward_aws.deploy import objects
 from leeward_aws.deploy.crontab import expression
 from leeward_aws.deploy.roles import RECEIVE, allow, arn, function_role, of_app, queue_arn, role
 from leeward_aws.runtime.kinds import OWN_SCHEDULE
@@ -67,6 +70,7 @@ class Region(NamedTuple):
         reserved: how many runs of a function are kept free for it; None for the account's pool.
         homes: the region of each table, by its own name, where that is another one.
         buses: own names of those that are made in the same template.
+        elsewhere: own names of the buckets of other regions, which tell handlers there.
     """
 
     wish: Wish
@@ -75,6 +79,7 @@ class Region(NamedTuple):
     reserved: int | None = None
     homes: Mapping[str, str] = NOTHING
     buses: tuple[str, ...] = ()
+    elsewhere: frozenset[str] = frozenset()
 
 
 def resources_of(region: Region) -> Json:
@@ -113,13 +118,17 @@ def _of_handler(region: Region, handler: Handler) -> Json:
             f"the handler {handler.name!r} has a timeout of {seconds} s, and Lambda gives "
             f"{LONGEST} s; make it a workflow, or run it elsewhere"
         )
-    if handler.kind is Kind.MESSAGE:
+    if is_queued(handler):
         found, statements = _queue(wish, handler, seconds)
     else:
         found = {f"{logical(handler.name)}DeadQueue": _dead_sqs(_dead(wish, handler))}
         statements = [allow(["sqs:SendMessage"], queue_arn(_dead(wish, handler)))]
         found |= _trigger(region, handler)
     id, function = logical(handler.name), own_name(wish, handler)
+    if handler.kind is Kind.OBJECT:
+        if bucket_of(wish.declared, handler) not in region.elsewhere:
+            found |= objects.may_tell(wish, handler, id)
+        statements += objects.rights(wish, handler)
     found[f"{id}Role"] = function_role(
         function, [*statements, *of_app(wish.declared, region.homes)]
     )
@@ -308,11 +317,11 @@ def own_name(wish: Wish, handler: Handler) -> str:
 
 def notes(wish: Wish) -> tuple[str, ...]:
     """Return what cannot be said of the handlers."""
-    return tuple(
+    return *objects.notes(wish, own_name), *(
         f"{each.name}: {each.retries} retries are wanted, and an asynchronous call of Lambda has "
         f"{MOST_RETRIES} at most"
         for each in wish.app.handlers.values()
-        if each.kind is not Kind.MESSAGE and (each.retries or 0) > MOST_RETRIES
+        if not is_queued(each) and (each.retries or 0) > MOST_RETRIES
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 from leeward.adapter.packages import DNS_NAME, Rule, between, like, one_of
 
 _NAMED: Final = re.compile(
-    r"arn:[^:*]+:s3:::[^:*/]+(/\*)?"
+    r"arn:[^:*]+:s3:::[^:*/]+(/[^*]*\*)?"
     r"|arn:[^:*]+:logs:[^:*]+:[^:*]+:log-group:[^:*]+(:\*)?"
     r"|arn:[^:*]+:[a-z0-9-]+:[^:*]+:[^:*]+:[^*]*[^*:/]"
 )

@@ -119,6 +119,11 @@ def _answer(run: Run, event: Any) -> tuple[Exception | None, Any]:
         from leeward_aws.runtime.schedules import handle as handle_tick
 
         return handle_tick(run, own, event), None
+    if kind is Kind.OBJECT or (own is None and kinds.has_events(event)):
+        from leeward_aws.runtime import objects
+
+        if kind is Kind.OBJECT or objects.are_for(run, event):
+            return objects.handle(run, own, event), None
     if kind is not Kind.CALL and kinds.has_events(event):
         from leeward_aws.runtime.notifications import handle as handle_events
 

@@ -121,15 +121,11 @@ def events_of(body: bytes) -> list[Event]:
     event = event_in(document)
     if event is not None:
         return [event]
-    return [_object_event(each) for each in _records(document, S3)]
+    return [_object_event(each) for each in records_of(document, S3)]
 
 
-def is_test(body: bytes) -> bool:
-    """Return whether a text is what S3 sends when notifications are set up."""
-    try:
-        document = decode(body)
-    except Undecodable:
-        return False
+def is_test(document: Any) -> bool:
+    """Return whether a document is what S3 sends when notifications are set up."""
     return isinstance(document, dict) and document.get("Event") == "s3:TestEvent"
 
 
@@ -214,7 +210,8 @@ def _bucket(record: dict[str, Any]) -> str:
     return str((record["s3"].get("bucket") or {}).get("name"))
 
 
-def _records(document: Any, source: str) -> list[dict[str, Any]]:
+def records_of(document: Any, source: str) -> list[dict[str, Any]]:
+    """Return the records of a service that a document has; none if it has others."""
     return document["Records"] if source_of(document) == source else []
 
 

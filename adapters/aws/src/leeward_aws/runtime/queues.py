@@ -66,12 +66,12 @@ def _each(run: Run, own: Handler | None, source: Source, records: list[Record]) 
     They are settled when all have been handled: a batch that fails as one shows itself only then.
     """
     trace = run.trace()
-    failures = [_handle_one(run, own, source, each, trace).failure for each in records]
-    together = fails_as_one(failures)
+    had = [_handle_one(run, own, source, each, trace) for each in records]
+    together = fails_as_one([each.failure for each in had])
     return [
         record
-        for record, failure in zip(records, failures, strict=True)
-        if failure is not None and not _is_done(run, source, record, failure, together=together)
+        for record, each in zip(records, had, strict=True)
+        if not _is_done(run, source, record, each, together=together)
     ]
 
 
@@ -88,23 +88,32 @@ def _in_order(run: Run, own: Handler | None, source: Source, records: list[Recor
     for record in records:
         group = (record.get("attributes") or NOTHING).get("MessageGroupId")
         if group not in held:
-            failure = _handle_one(run, own, source, record, trace).failure
-            if failure is None or _is_done(run, source, record, failure, together=False):
+            had = _handle_one(run, own, source, record, trace)
+            if _is_done(run, source, record, had, together=False):
                 continue
             held.add(group)
         again.append(record)
     return again
 
 
-def _is_done(run: Run, source: Source, record: Record, failure: Failure, *, together: bool) -> bool:
-    """Finish with a message that has failed; return whether Lambda may delete it."""
-    if source.handler is None or run.dead_letters is None:
+class Had(NamedTuple):
+    """What came of a message, and of which handler; None where that is not one alone."""
+
+    failure: Failure | None
+    handler: Handler | None
+
+
+def _is_done(run: Run, source: Source, record: Record, had: Had, *, together: bool) -> bool:
+    """Finish with a message; return whether Lambda may delete it: all is well, or given up."""
+    if had.failure is None:
+        return True
+    if had.handler is None or run.dead_letters is None:
         return False
     from leeward_aws.runtime.dead import letter_of
 
     letter = letter_of(record, source.name, _attempt(record))
     seconds = run.seconds() - RESERVE
-    return run.dead_letters.finish(source.handler, letter, failure, seconds, together=together)
+    return run.dead_letters.finish(had.handler, letter, had.failure, seconds, together=together)
 
 
 def _source(run: Run, own: Handler | None, arn: str) -> Source:
@@ -120,23 +129,43 @@ def _source(run: Run, own: Handler | None, arn: str) -> Source:
 
 def _handle_one(
     run: Run, own: Handler | None, source: Source, record: Record, trace: str | None
-) -> Answer:
-    message = message_of(record, source.name)
+) -> Had:
+    message, attempt = message_of(record, source.name), _attempt(record)
     handler = source.handler
     if handler is None:
-        return _as_events(run, own, record, message)
-    given = message.body if handler.is_call else message
-    delivery = notifications.message_delivery(run, message, _attempt(record), given, trace)
-    return run.host.run(handler, delivery)
+        return _as_told(run, own, record, message, trace)
+    if handler.kind is Kind.OBJECT:
+        from leeward_aws.runtime.objects import handle_message
+
+        answer = handle_message(run, handler, message.body, attempt, trace)
+    else:
+        given = message.body if handler.is_call else message
+        delivery = notifications.message_delivery(run, message, attempt, given, trace)
+        answer = run.host.run(handler, delivery)
+    return Had(answer.failure, handler)
+
+
+def _as_told(
+    run: Run, own: Handler | None, record: Record, message: Message, trace: str | None
+) -> Had:
+    """Hand what a message tells to those who take it: of objects, or the events in it."""
+    from leeward_aws.runtime import objects
+
+    if own is None and (created := objects.wanted_in(run, message.body)):
+        bad = objects.hand_over(run, None, created, _attempt(record), trace)
+        return Had(None, None) if bad is None else Had(bad[1].failure, bad[0])
+    return Had(_as_events(run, own, record, message).failure, None)
 
 
 def _as_events(run: Run, own: Handler | None, record: Record, message: Message) -> Answer:
     """Hand the events in a message to their subscribers: a bus may lead into a queue."""
+    from leeward_aws.runtime.objects import created_by
+
     try:
         events = notifications.events_of(message.body)
     except InvalidInput as error:
         return failed(refused(error))
-    if not events and notifications.is_test(message.body):
+    if not events and created_by(message.body) == []:
         return Answer(b"null")
     if not events:
         return run.host.no_handler(message)

@@ -66,8 +66,9 @@ def _region(number: int, deployment: Deployment) -> Region:
     site, days = deployment.sites[number], deployment.retention_days
     before = [bus for each in deployment.sites[:number] for bus in each.declared.buses.values()]
     retention = days if any(each.region == site.region for each in deployment.buckets) else None
+    away = frozenset(each.name for each in deployment.buckets if each.region != site.region)
     if not number:
-        return Region(site.region, retention=retention)
+        return Region(site.region, retention=retention, elsewhere=away)
     return Region(
         site.region,
         f"-{site.region}",
@@ -75,7 +76,7 @@ def _region(number: int, deployment: Deployment) -> Region:
         True,
         deployment.standby_instances,
         retention,
-        frozenset(before),
+        away.union(before),
     )
 
 

@@ -22,7 +22,6 @@ from leeward.adapter.packages import (
     dead_queue,
     of,
     of_kind,
-    retries_of,
     seconds_of,
     shortened,
     text_of,
@@ -30,6 +29,7 @@ from leeward.adapter.packages import (
 )
 from leeward.app.kit import Handler, Kind
 from leeward_azure.deploy.host import deliveries, storage_queues
+from leeward_azure.deploy.objects import Around, delivery_of, tell_of_objects
 from leeward_azure.deploy.rights import GROUP, PROVIDERS, allow_calls, assign, topic_id
 
 VARIABLES: Final = {
@@ -41,12 +41,6 @@ VARIABLES: Final = {
 }
 
 DATA: Final[dict[str, dict[str, dict[str, str]]]] = {"azurerm_client_config": {"this": {}}}
-
-DELIVERIES: Final = 30
-"""Of Event Grid, at most."""
-
-MINUTES: Final = 1440
-"""That Event Grid tries to deliver an event, at most."""
 
 HOST_ROLES: Final = ("Storage Blob Data Owner", "Storage Queue Data Contributor")
 """What the host needs on the app's own account: for its locks and keys; for queues, and for those
@@ -62,7 +56,7 @@ class Region(NamedTuple):
         storage: the name of its storage account.
         standby: it takes over, and runs no schedules until then.
         instances: that are kept ready for calls by HTTP; None for the platform's usual way.
-        elsewhere: topics of another region, which hand events to the app there.
+        elsewhere: topics and containers of other regions, which tell the app there.
         retention: days that objects are kept which were deleted or overwritten; None for not.
     """
 
@@ -265,7 +259,9 @@ def _subscriptions(made: Configuration, wish: Wish, account: str, app: str, regi
     handlers = [
         each for each in of_kind(wish.app, Kind.EVENT) if _topic(wish, each) not in region.elsewhere
     ]
-    if not handlers:
+    about = Around(account, app, region.suffix, region.retention is None, region.elsewhere)
+    directly = tell_of_objects(made, wish, about)
+    if not handlers and not directly:
         return
     made.variable(
         "published",
@@ -282,16 +278,7 @@ def _subscriptions(made: Configuration, wish: Wish, account: str, app: str, regi
             scope=topic_id(made, _topic(wish, each)),
             event_delivery_schema="CloudEventSchemaV1_0",
             azure_function_endpoint={"function_id": f"{of(f'{app}.id')}/functions/{each.name}"},
-            retry_policy={
-                "max_delivery_attempts": 1 + retries_of(each, DELIVERIES - 1),
-                "event_time_to_live": MINUTES,
-            },
-            storage_blob_dead_letter_destination={
-                "storage_account_id": of(f"{account}.id"),
-                "storage_blob_container_name": of(
-                    f"azurerm_storage_container.dead-letters{region.suffix}.name"
-                ),
-            },
+            **delivery_of(each, about),
             **({"included_event_types": [each.type]} if each.type else {}),
         )
 

@@ -128,7 +128,11 @@ def _library() -> Any:
 def _check_names(app: App) -> None:
     """Check that no two functions would have one name: the whole app would not be found."""
     known = set(app.handlers)
-    taken = {f"{each.name}{QUEUED}" for each in app.handlers.values() if each.queued} & known
+    taken = {
+        f"{each.name}{QUEUED}"
+        for each in app.handlers.values()
+        if each.queued and each.kind is Kind.CALL
+    } & known
     taken |= {HEALTH} & known
     if app.has_warm:
         taken |= {WARM_UP} & known
@@ -159,6 +163,8 @@ def _add(made: Any, host: Host, handler: Handler, connections: Connections) -> N
     elif handler.kind is Kind.SCHEDULE:
         trigger = made.timer_trigger("timer", schedule=f"0 {handler.schedule}")
         _put(made, name, trigger, timer(host, handler))
+    elif handler.kind is Kind.OBJECT and not handler.queued:
+        _put(made, name, made.event_grid_trigger("event"), event_grid(host, handler))
     else:
         _add_queue(made, name, connections, host, handler)
 

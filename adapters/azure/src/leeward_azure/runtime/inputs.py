@@ -15,6 +15,7 @@ from leeward.app.kit import (
     Host,
     HttpRequest,
     InvalidInput,
+    Kind,
     Letter,
     Message,
     event_key,
@@ -28,6 +29,7 @@ from leeward.app.kit import (
 )
 from leeward.values import Event
 from leeward_azure.functions.queue_names import JSON, SERVICE_BUS
+from leeward_azure.runtime import objects
 from leeward_azure.runtime.failures import raised
 from leeward_azure.runtime.time_limits import HTTP_SECONDS, limit
 
@@ -77,7 +79,7 @@ def storage_queue(host: Host, handler: Handler, queue: str, dead: DeadLetters) -
         delivery = Delivery(
             given, context.invocation_id, message.id or "", limit(), count, _trace(context)
         )
-        answer = host.run(handler, delivery)
+        answer = _answer(host, handler, delivery, body)
         letter = Letter(queue, body, (), message.id or "", count)
         if not dead.finish(handler, letter, answer.failure, limit()):
             _finish(answer)
@@ -103,7 +105,7 @@ def service_bus(host: Host, handler: Handler, queue: str, dead: DeadLetters) -> 
             properties.get("traceparent") or properties.get("diagnostic-id") or _trace(context),
             properties,
         )
-        answer = host.run(handler, delivery)
+        answer = _answer(host, handler, delivery, body)
         attributes = tuple(_attributes(message.application_properties))
         letter = Letter(
             f"{SERVICE_BUS}{queue}",
@@ -117,6 +119,13 @@ def service_bus(host: Host, handler: Handler, queue: str, dead: DeadLetters) -> 
             _finish(answer)
 
     return called
+
+
+def _answer(host: Host, handler: Handler, delivery: Delivery, body: bytes) -> Answer:
+    """Run the handler of a message; or let that of objects have those that the message tells of."""
+    if handler.kind is Kind.OBJECT:
+        return objects.hand_over(host, handler, objects.told_by(body), delivery)
+    return host.run(handler, delivery)
 
 
 def _attributes(properties: Mapping[Any, Any] | None) -> Iterator[Attribute]:
@@ -154,6 +163,9 @@ def event_grid(host: Host, handler: Handler) -> Made:
                 None,
                 trace if isinstance(trace, str) else _trace(context),
             )
+            if handler.kind is Kind.OBJECT:
+                _finish(objects.hand_over(host, handler, found, delivery))
+                return
             takes = handler.type in (None, found.type)
             answer = host.publish([handler] if takes else [], found, delivery)
         if answer is not None:

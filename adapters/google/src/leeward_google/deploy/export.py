@@ -18,6 +18,7 @@ from leeward.adapter.packages import (
 from leeward.app.kit import Kind
 from leeward.errors import ConfigError
 from leeward_google.deploy.failover import add_dns, add_entrance, check_functions
+from leeward_google.deploy.objects import data_of
 from leeward_google.deploy.roles import Region, allow_calls
 from leeward_google.deploy.rules import RULES
 from leeward_google.deploy.surroundings import add_surroundings, add_workflows
@@ -73,7 +74,7 @@ def terraform(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
         domain = deployment.domain
         addresses = [add_entrance(made, there, domain, CONTENT, each) for there, each in regions]
         add_dns(made, here, deployment, addresses)
-    document = made.document(DATA, deployment.expected)
+    document = made.document(DATA | data_of(wish), deployment.expected)
     check(document, schemas_in(SCHEMAS), RULES, "Google")
     return (Template("leeward.tf.json", text_of(document), (*notes, *_notes(deployment))),)
 

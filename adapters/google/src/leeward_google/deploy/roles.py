@@ -42,7 +42,7 @@ def queues_of(wish: Wish) -> dict[str, str]:
     """Return the topics by which functions of the app are queued, by logical name."""
     names = {}
     for each in wish.app.handlers.values():
-        if each.kind is Kind.MESSAGE or each.queued:
+        if each.kind is Kind.MESSAGE or (each.queued and each.kind is Kind.CALL):
             queue = each.queue or each.name
             names[queue] = topic_of(wish, queue)
     return names

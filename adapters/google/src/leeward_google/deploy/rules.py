@@ -13,7 +13,7 @@ from leeward.app.kit import HEALTH
 
 NARROW: Final = frozenset({
     "roles/datastore.user", "roles/pubsub.publisher", "roles/pubsub.subscriber",
-    "roles/run.invoker", "roles/storage.objectUser",
+    "roles/run.invoker", "roles/storage.objectUser", "roles/storage.objectViewer",
 })  # fmt: skip
 """Roles that an export gives; each of them on one thing."""
 

@@ -27,6 +27,7 @@ from leeward.adapter.packages import (
 )
 from leeward.app.kit import Handler, Kind
 from leeward.errors import ConfigError
+from leeward_google.deploy import objects
 from leeward_google.deploy.roles import (
     PROJECT,
     PUBLISHER,
@@ -75,7 +76,9 @@ def template(wish: Wish) -> Template:
     """
     made = Configuration("hashicorp/google", ">= 6.0", VARIABLES)
     notes = add_handlers(made, wish, Region())
-    return Template("google.tf.json", text_of(made.document(DATA)), tuple(notes))
+    return Template(
+        "google.tf.json", text_of(made.document(DATA | objects.data_of(wish))), tuple(notes)
+    )
 
 
 def add_handlers(made: Configuration, wish: Wish, region: Region) -> list[str]:
@@ -86,6 +89,7 @@ def add_handlers(made: Configuration, wish: Wish, region: Region) -> list[str]:
     for each in wish.app.handlers.values():
         account = add_account(made, wish, each.name)
         allow(made, wish, each.name, account, region)
+        objects.allow(made, wish, each, member_of(account))
         function = add_function(made, wish, each, Source(content, account), region)
         notes += _trigger(made, wish, each, Pushing(function, pusher), region)
     return notes
@@ -227,7 +231,7 @@ def _trigger(
     made: Configuration, wish: Wish, handler: Handler, to: Pushing, region: Region
 ) -> list[str]:
     """Add what calls a function; return what there is to say of it."""
-    queued = handler.kind is Kind.MESSAGE or handler.queued
+    queued = handler.kind in (Kind.MESSAGE, Kind.OBJECT) or handler.queued
     if queued or not handler.is_call:
         name = of(f"{to.function}.name")
         may_call(made, f"push-{handler.name}", name, member_of(to.pusher), region)
@@ -248,6 +252,8 @@ def _trigger(
                 f'otherwise in leeward.toml, such as [functions.{queue}] names = {{google = "..."}}'
             )
         topic = made.add("google_pubsub_topic", name, project=PROJECT, name=name)
+        if handler.kind is Kind.OBJECT:
+            objects.tell(made, wish, handler, topic)
         return _pushed(made, wish, handler, to, of(f"{topic}.id"))
     return []
 
