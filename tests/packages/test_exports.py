@@ -26,9 +26,9 @@ from tests.packages.exported import (
     config_of,
     document,
     everything,
+    example,
     exported,
     settings,
-    shop_of,
 )
 from tests.packages.mistakes import MISTAKES, Change
 
@@ -71,7 +71,7 @@ def test_the_example_is_exported_from_one_command_line(tmp_path: Path) -> None:
 
 def test_cloudformation_has_a_template_for_each_region(tmp_path: Path) -> None:
     """cfn-lint takes those of the shop; what only we know is refused there, too."""
-    shop = shop_of("aws")
+    shop = example("aws")
     text = settings("aws") + (SHOP / "leeward.toml").read_text()
     deployment = deployment_of(config_of(tmp_path, text), "aws", shop.app)
     made = exported("aws", "cloudformation", shop, deployment)
@@ -83,6 +83,33 @@ def test_cloudformation_has_a_template_for_each_region(tmp_path: Path) -> None:
     assert states == ["ENABLED", "DISABLED"], "one region alone runs schedules"
     with pytest.raises(ConfigError, match=r"request_interval is 20, and must be 10 or 30 seconds"):
         cloudformation(shop, deployment._replace(interval=20))
+
+
+def test_a_bucket_that_is_made_tells_of_its_objects(tmp_path: Path) -> None:
+    """The pipeline of the examples: in the region of its bucket alone, and by no other command."""
+    files = (SHOP.with_name("pipeline") / "leeward.toml").read_text()
+    for cloud in CLOUDS:
+        pipeline = example(cloud, "pipeline", "pipeline:app")
+        text = f'cloud_provider = "{ORDERS[cloud]}"\n' + files
+        text += f'home = "{ORDERS[cloud].partition(",")[0]}"\n'
+        deployment = deployment_of(config_of(tmp_path, text), cloud, pipeline.app)
+        (made,) = exported(cloud, "terraform", pipeline, deployment)
+        resources = json.loads(made.text)["resource"]
+        assert not [each for each in made.notes if "put-bucket-notification" in each]
+        if cloud == "aws":
+            (told,) = resources["aws_s3_bucket_notification"].values()
+            assert told["queue"] == [
+                {
+                    "queue_arn": "${aws_sqs_queue.summarize_queue.arn}",
+                    "events": ["s3:ObjectCreated:*"],
+                    "filter_prefix": "in/",
+                }
+            ]
+            assert told["depends_on"] == ["aws_sqs_queue_policy.summarize_queue_policy"]
+            first, second = exported(cloud, "cloudformation", pipeline, deployment)
+            bucket = json.loads(first.text)["Resources"]["SalesBucket"]
+            assert bucket["DependsOn"] == ["SummarizeQueuePolicy"]
+            assert "SalesBucket" not in json.loads(second.text)["Resources"]
 
 
 def test_what_the_linter_finds_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

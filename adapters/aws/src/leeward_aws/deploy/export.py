@@ -162,7 +162,7 @@ def _text(document: Json) -> str:
 
 
 def _notes(wish: Wish, deployment: Deployment) -> tuple[str, ...]:
-    told = list(notes(wish))
+    told = list(notes(wish, {each.name for each in deployment.buckets}))
     if not deployment.domain:
         told.append(
             "no domain in [export.aws]: no API, no health check and no DNS failover are made; "

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final, NamedTuple
 
 from leeward.adapter.packages import (
@@ -315,9 +315,9 @@ def own_name(wish: Wish, handler: Handler) -> str:
     return known.rpartition(":function:")[2].partition(":")[0]
 
 
-def notes(wish: Wish) -> tuple[str, ...]:
-    """Return what cannot be said of the handlers."""
-    return *objects.notes(wish, own_name), *(
+def notes(wish: Wish, made: Collection[str] = ()) -> tuple[str, ...]:
+    """Return what cannot be said of the handlers; `made` are buckets that are made with them."""
+    return *objects.notes(wish, own_name, made), *(
         f"{each.name}: {each.retries} retries are wanted, and an asynchronous call of Lambda has "
         f"{MOST_RETRIES} at most"
         for each in wish.app.handlers.values()

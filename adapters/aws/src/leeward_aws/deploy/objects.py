@@ -1,7 +1,8 @@
 """Handlers of objects on AWS: who may tell them, what they may do, and how a bucket is told to.
 
 A bucket has a life of its own, and CloudFormation sets no notification of one that it has not made.
-So the template lets S3 send, and a note has the command that sets the notifications of a bucket.
+So a template lets S3 send, and a note has the command that sets the notifications of a bucket; with
+a bucket that is made they are made, too.
 
 Source: `PutBucketNotificationConfiguration` in S3's API reference; "Granting permissions to publish
 event notification messages to a destination" in its user guide.
@@ -10,9 +11,9 @@ event notification messages to a destination" in its user guide.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from itertools import combinations
-from typing import Any
+from typing import Any, Final
 
 from leeward.adapter.packages import Wish, bucket_of, of_kind, prefixes_of, unique
 from leeward.app.kit import Handler, Kind
@@ -20,6 +21,8 @@ from leeward.errors import ConfigError
 from leeward_aws.deploy.roles import allow, queue_arn
 
 Json = dict[str, Any]
+
+CREATED: Final = "s3:ObjectCreated:*"
 
 Names = Callable[[Wish, Handler], str]
 
@@ -74,12 +77,42 @@ def rights(wish: Wish, handler: Handler) -> list[Json]:
     return found
 
 
-def notes(wish: Wish, own_name: Names) -> Iterator[str]:
+def tells(wish: Wish, bucket: str, ids: Callable[[str], str]) -> tuple[Json, list[str]]:
+    """Return the notifications of a bucket that is made here, and the ids that it waits for.
+
+    Args:
+        wish: with the app.
+        bucket: its own name.
+        ids: gives the logical id of a handler.
+    """
+    found: dict[str, list[Json]] = {}
+    before = []
+    for each in of_kind(wish.app, Kind.OBJECT):
+        if bucket_of(wish.declared, each) != bucket:
+            continue
+        id = ids(each.name)
+        told: Json = {"Event": CREATED}
+        if each.prefix:
+            rules = [{"Name": "prefix", "Value": each.prefix}]
+            told["Filter"] = {"S3Key": {"Rules": rules}}
+        if each.queued:
+            told["Queue"] = {"Fn::GetAtt": [f"{id}Queue", "Arn"]}
+            before.append(f"{id}QueuePolicy")
+        else:
+            told["Function"] = {"Fn::GetAtt": [id, "Arn"]}
+            before.append(f"{id}Permission")
+        kind = "QueueConfigurations" if each.queued else "LambdaConfigurations"
+        found.setdefault(kind, []).append(told)
+    return found, before
+
+
+def notes(wish: Wish, own_name: Names, made: Collection[str] = ()) -> Iterator[str]:
     """Yield the command that sets the notifications of each bucket.
 
     Args:
         wish: with the app.
         own_name: gives the name of a handler's function.
+        made: buckets that have their notifications already.
 
     Raises:
         ConfigError: S3 does not take two notifications for the same objects.
@@ -94,6 +127,8 @@ def notes(wish: Wish, own_name: Names) -> Iterator[str]:
                     f"{bucket!r}, which S3 does not do; give them prefixes of which none begins "
                     "with the other, or let one handler do both"
                 )
+        if bucket in made:
+            continue
         told = json.dumps(_notifications(wish, own, own_name), separators=(",", ":"))
         yield (
             f"{bucket}: after the stack is there, let the bucket tell of its objects; the command "
@@ -106,7 +141,7 @@ def notes(wish: Wish, own_name: Names) -> Iterator[str]:
 def _notifications(wish: Wish, handlers: list[Handler], own_name: Names) -> Json:
     found: dict[str, list[Json]] = {}
     for each in handlers:
-        told: Json = {"Id": each.name, "Events": ["s3:ObjectCreated:*"]}
+        told: Json = {"Id": each.name, "Events": [CREATED]}
         if each.prefix:
             rule = {"Name": "prefix", "Value": each.prefix}
             told["Filter"] = {"Key": {"FilterRules": [rule]}}

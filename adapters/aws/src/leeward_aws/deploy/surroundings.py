@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from leeward.adapter.packages import Bucket, Declared, Deployment, Table, unique
+from leeward.adapter.packages import Bucket, Declared, Deployment, Table, Wish, unique
+from leeward_aws.deploy import objects
 from leeward_aws.deploy.handlers import Json, Region, arn_of, bus_id, logical, resource
 from leeward_aws.deploy.roles import allow, named, role
 from leeward_aws.workflows.export import export
@@ -38,7 +39,8 @@ def resources_around(region: Region, deployment: Deployment) -> Json:
             found[f"{logical(table.name)}Table"] = _table(table)
     for bucket in deployment.buckets:
         if bucket.region == region.name:
-            found[f"{logical(bucket.name)}Bucket"] = _bucket(bucket, deployment.retention_days)
+            made = _bucket(bucket, region.wish, deployment.retention_days)
+            found[f"{logical(bucket.name)}Bucket"] = made
     for definition in region.wish.app.workflows:
         found |= _machine(region, definition)
     return found
@@ -61,7 +63,8 @@ def _table(table: Table) -> Json:
     return _kept(made)
 
 
-def _bucket(bucket: Bucket, days: int) -> Json:
+def _bucket(bucket: Bucket, wish: Wish, days: int) -> Json:
+    told, before = objects.tells(wish, bucket.name, logical)
     rule = {
         "Id": "retention",
         "Status": "Enabled",
@@ -72,6 +75,7 @@ def _bucket(bucket: Bucket, days: int) -> Json:
         "S3::Bucket",
         BucketName=bucket.name,
         VersioningConfiguration={"Status": "Enabled"},
+        NotificationConfiguration=told or None,
         LifecycleConfiguration={"Rules": [rule]},
         PublicAccessBlockConfiguration={
             "BlockPublicAcls": True,
@@ -80,7 +84,8 @@ def _bucket(bucket: Bucket, days: int) -> Json:
             "RestrictPublicBuckets": True,
         },
     )
-    return _kept(made)
+    # S3 looks whether it may tell them when it is told to.
+    return _kept({**made, **({"DependsOn": before} if before else {})})
 
 
 def _machine(region: Region, definition: Any) -> Json:

@@ -85,7 +85,9 @@ def _bucket(given: Json, to: str) -> Parts:
         for rule in given["lifecycle_configuration"]["rules"]
     ]
     public = given["public_access_block_configuration"]
+    told = given.get("notification_configuration")
     return [
+        *([("", "aws_s3_bucket_notification", {**bucket, **_told(given, told)})] if told else []),
         ("", "aws_s3_bucket", {"bucket": given["bucket"], **_meta(given)}),
         (
             "",
@@ -95,6 +97,38 @@ def _bucket(given: Json, to: str) -> Parts:
         ("", "aws_s3_bucket_lifecycle_configuration", {**bucket, "rule": rules}),
         ("", "aws_s3_bucket_public_access_block", {**bucket, **public}),
     ]
+
+
+def _told(given: Json, told: Json) -> Json:
+    """Return whom a bucket tells of its objects: queues, and functions."""
+    kinds = {
+        "queue": ("queue_arn", told.get("queue_configurations", ()), "queue"),
+        "lambda_function": (
+            "lambda_function_arn",
+            told.get("lambda_configurations", ()),
+            "function",
+        ),
+    }
+    found: Json = {
+        kind: [
+            {
+                name: each[whom],
+                "events": [each["event"]],
+                **_prefix(each),
+            }
+            for each in several
+        ]
+        for kind, (name, several, whom) in kinds.items()
+        if several
+    }
+    return {**found, "depends_on": given["depends_on"]}
+
+
+def _prefix(told: Json) -> Json:
+    if "filter" not in told:
+        return {}
+    (rule,) = told["filter"]["s3_key"]["rules"]
+    return {"filter_prefix": rule["value"]}
 
 
 def _health_check(given: Json, to: str) -> Parts:
