@@ -12,7 +12,9 @@ from leeward.routing.call import (
     AttemptEnded,
     CallState,
     Core,
+    Dispatch,
     Ending,
+    Pause,
     PauseEnded,
     begin,
     step,
@@ -78,6 +80,25 @@ def test_a_busy_order_may_leave_a_target_more_often() -> None:
     assert len(world.health.marks) <= 32
 
 
+def test_a_long_rest_takes_nothing_off_that() -> None:
+    """Calls that come after it are counted as they come, not spread over the time before them."""
+    world = World()
+    world.calls(640, UNSAFE, every=0.0)
+    world.now += 36_000.0
+    world.calls(150, UNSAFE, every=0.0)
+    spent = sum(spend_failover(world.health, "a", UNSAFE, world.now) for _ in range(200))
+    assert 0.12 * (150 - 65) <= spent <= 0.12 * 150 + 1
+
+
+def test_a_clock_that_began_long_ago_takes_nothing_off_that() -> None:
+    """Monotonic clocks count from when the machine started; only what was seen here counts."""
+    world = World()
+    world.now = 1_000_000.0
+    world.calls(150, UNSAFE, every=0.0)
+    spent = sum(spend_failover(world.health, "a", UNSAFE, world.now) for _ in range(200))
+    assert spent == pytest.approx(0.12 * 150, abs=1)
+
+
 def test_a_call_without_a_budget_for_leaving_ends_where_it_is() -> None:
     """And says so."""
     policy = DEFAULT._replace(failover_least=0.0, failover_share=0.0)
@@ -92,6 +113,86 @@ def test_a_call_without_a_budget_for_leaving_ends_where_it_is() -> None:
     assert world.call(UNSAFE).outcome is Outcome.NOT_SENT
     assert "failover_budget" not in explain(world.health, 1)
     assert ENDINGS["failover_budget"] in explain(world.health, 1)
+
+
+def without_a_budget(world: World) -> World:
+    """Let as many calls leave `a` as may, and empty the outbox."""
+    while spend_failover(world.health, "a", HARMLESS, world.now):
+        pass
+    world.told()
+    return world
+
+
+def test_an_early_attempt_that_may_not_leave_stays_and_nothing_else_is_told() -> None:
+    """Its call goes on, so its outcome is not told as unknown; where it is isolated it leaves."""
+    for by_hand, target in ((False, "a"), (True, "b")):
+        world = World()
+        world.took = dict.fromkeys("ab", 0.005)
+        world.calls(150, every=0.01)
+        without_a_budget(world)
+        state, (first,) = begin(world.core, HARMLESS, world.now, 10.0)
+        assert isinstance(first, Dispatch)
+        assert first.early
+        if by_hand:
+            isolate(world.health, "a")
+            world.told()
+        world.now += first.timeout
+        given_up = AttemptEnded(1, Outcome.AMBIGUOUS, cut_off=True, early=True)
+        state, (second,) = step(state, given_up, world.now, half)
+        assert (state.ending, second.target) == (None, target)
+        assert world.told() == (["failover"] if by_hand else [])
+
+
+def test_an_early_attempt_without_anywhere_to_go_is_made_once_more() -> None:
+    """Where the next target is out, or being probed, and second tries are used up as well."""
+    given_up = AttemptEnded(1, Outcome.AMBIGUOUS, cut_off=True, early=True)
+    for other_is_out in (False, True):
+        world = World()
+        world.took = dict.fromkeys("ab", 0.005)
+        world.calls(150, every=0.01)
+        for _ in range(5):
+            fail(world.health, "b", Outcome.NOT_SENT, world.now)
+        if not other_is_out:
+            world.now = world.circuit("b").until
+            moved = begin(world.core, HARMLESS, world.now, 10.0)[0]
+            step(moved, given_up, world.now, half)  # to the probe
+        world.health.records["a"].tokens = 0.0
+        state = begun(world)
+        state, (second,) = step(state, given_up, world.now + 0.1, half)
+        assert (second.target, second.reason) == ("a", "again")  # type: ignore[union-attr]
+
+
+def test_while_the_next_target_is_probed_the_same_one_is_asked_again() -> None:
+    """A call that may not be the probe is not lost for that, though its target was slow."""
+    world = World()
+    world.calls(5)
+    for _ in range(5):
+        fail(world.health, "b", Outcome.NOT_SENT, world.now)
+    world.now = world.circuit("b").until
+    shared, slow = KEYED._replace(shared_dedup=True), AttemptEnded(1, Outcome.AMBIGUOUS, None, True)
+    states = [begun(world, shared) for _ in range(2)]
+    _, (probe,) = step(states[0], slow, world.now, half)
+    assert (probe.target, probe.reason) == ("b", "probe")  # type: ignore[union-attr]
+    state, (pause,) = step(states[1], slow, world.now, half)
+    assert isinstance(pause, Pause)
+    _, (second,) = step(state, PauseEnded("a"), world.now, half)
+    assert (second.target, second.reason) == ("a", "again")  # type: ignore[union-attr]
+
+
+def test_a_probe_that_a_call_may_not_make_is_left_to_the_next() -> None:
+    """For want of a budget or of time: no lease is kept for it."""
+    world = World()
+    world.calls(30)
+    for _ in range(5):
+        fail(world.health, "b", Outcome.NOT_SENT, world.now)
+    world.now = world.circuit("b").until
+    without_a_budget(world)
+    state, (pause,) = step(begun(world), AttemptEnded(1, Outcome.REJECTED), world.now, half)
+    assert isinstance(pause, Pause)
+    state, _ = step(state, PauseEnded("a"), world.now, half)
+    state, commands = step(state, AttemptEnded(2, Outcome.REJECTED), world.now, half)
+    assert (state.why, commands) == ("failover_budget", ())
+    assert world.circuit("b").leased_until == 0.0
 
 
 # What follows a failure, in the corners.

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from leeward import Client, Config, FunctionError, OutcomeUnknown
+from leeward import Client, Config, FunctionError, InvalidRequest, OutcomeUnknown
 from leeward.adapter import FunctionFault, Invoke, Key, Load, Result
 from leeward.config import FunctionConfig
 from leeward.errors import Outcome
@@ -159,6 +159,16 @@ def test_what_a_function_says_of_its_keys_counts_more_than_the_configuration() -
         assert client.invoke("f", 1).target == "b"
     told = [(each.target, each.resource, each.reason) for each in events if each.name == NAME]
     assert told == [("a", "f", "target"), ("a", "f", "none")]
+
+
+def test_a_narrowed_call_whose_key_is_worth_less_than_declared_is_refused() -> None:
+    """As it would be if that were declared, and before anything is sent."""
+    a, b = Scripted("a", said("target")), Scripted("b", OK)
+    with Client([a, b], config=config(shared=True), clock=FakeClock()) as client:
+        client.invoke("f", 1)
+        with pytest.raises(InvalidRequest, match="name one of a"):
+            client.invoke("f", 1, targets="b")
+    assert (len(a.calls), len(b.calls)) == (1, 0)
 
 
 NAME = "key_worth_less"

@@ -8,10 +8,12 @@ from leeward.adapter import NO_NETWORK, Delete, Invoke, Key, Load, Publish, Resu
 from leeward.errors import Outcome
 from leeward.routing.circuit import State
 from leeward.routing.evidence import Answered, weigh_failure
+from leeward.routing.heartbeat import BEGIN
 from leeward.routing.policy import DEFAULT
 from leeward.values import Event
 from tests.routing.health_kit import (
     HARMLESS,
+    OTHER,
     World,
     attempt,
     fail,
@@ -60,6 +62,19 @@ def test_no_network_is_not_held_against_the_targets() -> None:
     assert not world.health.watchful
     assert world.calls(5) == "aaaaa"
     assert world.told().count("local_outage") == 2
+
+
+def test_a_call_that_looks_for_a_network_asks_every_target() -> None:
+    """The first one may be ill for a reason of its own when the network is there again."""
+    world = World()
+    world.calls(5)
+    world.answers = dict.fromkeys("ab", Result(Outcome.NOT_SENT, reason=NO_NETWORK))
+    world.calls(3)
+    assert world.health.local is not None
+    world.answers = {"a": Outcome.REJECTED}
+    world.now += DEFAULT.local_probe
+    assert world.calls(1) == "b"
+    assert world.health.local is None
 
 
 def test_what_opened_in_an_outage_of_our_own_closes_soon() -> None:
@@ -121,7 +136,7 @@ def test_a_payload_that_went_well_is_harmless() -> None:
     world = World()
     bad = poisoned(world)
     assert world.health.poison is not None
-    world.health.poison.note_success(bad)
+    world.health.poison.note_success(bad, world.now)
     assert world.health.poison.quarantined == 0
     world.health.review()
     assert world.call(bad).outcome is Outcome.OK
@@ -156,6 +171,34 @@ def test_payloads_are_forgotten() -> None:
     assert len(world.health.poison) == 3
 
 
+def test_a_failure_of_long_ago_is_no_work_any_more() -> None:
+    """Successes are looked at as long as payloads are suspected, and no longer; so are choices."""
+    world = World()
+    bad = poisoned(world)
+    assert (world.health.careful, world.health.watchful) == (True, True)
+    world.now += DEFAULT.poison_window + 1
+    world.call(OTHER)
+    assert world.health.poison, "still refused"
+    world.now += DEFAULT.poison_hold
+    world.call(OTHER)
+    assert not world.health.poison
+    assert (world.health.careful, world.health.watchful) == (False, False)
+    assert world.call(bad).outcome is Outcome.OK
+
+
+def test_a_heartbeat_begins_while_there_is_something_to_weigh() -> None:
+    """As it does on a quiet day: a failure now and then is when waits have to be measured."""
+    world = World()
+    world.calls(30)
+    world.health.heartbeat.begin(world.now)
+    world.health.heartbeat.end()
+    world.health.outbox.clear()
+    for _ in range(20):
+        fail(world.health, "a", Outcome.REJECTED, world.now)
+        world.calls(30)
+    assert BEGIN in world.health.outbox
+
+
 @pytest.mark.parametrize(
     ("call", "known"),
     [
@@ -172,5 +215,5 @@ def test_which_payloads_can_be_known(call: Publish | Store | Load | Delete, know
     fail(world.health, "a", Outcome.REJECTED, world.now, call=call)
     assert world.health.poison is not None
     assert len(world.health.poison) == known
-    world.health.poison.note_success(call)
+    world.health.poison.note_success(call, world.now)
     assert not world.health.poison.is_refused(call, world.now)

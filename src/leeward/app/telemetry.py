@@ -42,8 +42,11 @@ TRIGGERS: Final = {
     Kind.EVENT: "pubsub",
     Kind.MESSAGE: "pubsub",
     Kind.SCHEDULE: "timer",
+    Kind.OBJECT: "datasource",
 }
 """``faas.trigger`` by what a handler is for."""
+
+_CONSUMED: Final = (Kind.EVENT, Kind.MESSAGE, Kind.OBJECT)
 
 FLUSH_SECONDS: Final = 2.0
 """What an exporter gets before a platform may stand still, at most, and half of the time left."""
@@ -106,7 +109,7 @@ class Telemetry:
 
     def _kind_of(self, handler: Handler) -> Any:
         kinds = self._api.trace.SpanKind
-        return kinds.CONSUMER if handler.kind in (Kind.EVENT, Kind.MESSAGE) else kinds.SERVER
+        return kinds.CONSUMER if handler.kind in _CONSUMED else kinds.SERVER
 
     def _count(self, handler: Handler, found: Answer, seconds: float, is_cold: bool) -> None:
         """Count a run; successful ones alone are invocations, as the conventions have it."""

@@ -18,11 +18,11 @@ from leeward.routing.call import (
     dispatch,
     end,
 )
-from leeward.routing.choice import choose
-from leeward.routing.circuit import Random, State
+from leeward.routing.choice import Choice, choose
+from leeward.routing.circuit import Circuit, Random, State
 from leeward.routing.keys import KNOWN_KEY
 from leeward.routing.outcomes import TABLE, May
-from leeward.routing.transitions import circuits_of, tell
+from leeward.routing.transitions import circuits_of, extend_leases, tell
 
 
 def go_on(state: CallState, ended: AttemptEnded, now: float, random: Random) -> Decision:
@@ -54,11 +54,11 @@ def go_on(state: CallState, ended: AttemptEnded, now: float, random: Random) -> 
         if seconds <= longest and spend_retry(state.health, target):
             _tell_of(state, "retry", target, ended.outcome.value)
             return state._replace(may_move=free), (Pause(seconds, target),)
+    stays = ended.early and _lets_through(state, target)
     if others:
-        decision = move(state, target, ended.outcome, now)
-        if ended.early and decision[0].why == "failover_budget":
-            return dispatch(state, target, now, "again")  # it may well answer yet
-        return decision
+        return move(state, target, ended.outcome, now, or_stay=stays)
+    if stays:
+        return dispatch(state, target, now, "again")
     reach = len(state.able) if state.proved else policy.max_targets
     some_rest = free and len(set(state.tried)) < min(len(state.able), reach)
     return end(state, "no_other_target" if some_rest else "no_other")
@@ -96,20 +96,33 @@ def after_pause(state: CallState, target: str, now: float) -> Decision:
     return end(state, "no_other_target")
 
 
-def move(state: CallState, source: str, outcome: Outcome | None, now: float) -> Decision:
-    """Go on at a target that was not tried."""
-    health, call = state.health, state.call
+def move(
+    state: CallState, source: str, outcome: Outcome | None, now: float, *, or_stay: bool = False
+) -> Decision:
+    """Go on at a target that was not tried; without a budget for that end, or ask `source` again.
+
+    That was given up early then, and may well answer yet.
+    """
     choice = choose(state, now)
+    why = _held_back(state, source, choice, now)
+    if not why:
+        _tell_of(state, "failover", choice.target, "" if outcome is None else outcome.value)
+        reason = "probe" if choice.probe else "moved"
+        return dispatch(state, choice.target, now, reason, probe=choice.probe)
+    if choice.probe:
+        extend_leases(state.health, choice.target, state.call, 0.0)  # it is not made
+    if or_stay and why == "failover_budget":
+        return dispatch(state, source, now, "again")
+    return end(state, why)
+
+
+def _held_back(state: CallState, source: str, choice: Choice, now: float) -> str:
+    """Return the code of why a call may not go from `source` where it was to; "" if it may."""
     if not choice.target:
-        return end(state, choice.reason)
+        return choice.reason
     if state.deadline - now < _least_time(state, choice.target):
-        return end(state, "no_time")
-    if not spend_failover(health, source, call, now):
-        return end(state, "failover_budget")
-    why = "" if outcome is None else outcome.value
-    _tell_of(state, "failover", choice.target, why)
-    reason = "probe" if choice.probe else "moved"
-    return dispatch(state, choice.target, now, reason, probe=choice.probe)
+        return "no_time"
+    return "" if spend_failover(state.health, source, state.call, now) else "failover_budget"
 
 
 def _allows(may: May, by_effect: bool, state: CallState) -> bool:
@@ -127,14 +140,18 @@ def _others(state: CallState, now: float) -> tuple[str, ...]:
         for target in state.able
         if target not in state.tried
         and not health.records[target].isolated
-        and not any(
-            each.state is State.OPEN and now < each.until
-            for each in circuits_of(health, target, state.call)
-        )
+        and not any(_is_out(each, now) for each in circuits_of(health, target, state.call))
     )
     if state.proved:
         return fresh
     return fresh[: max(0, health.policy.max_targets - len(set(state.tried)))]
+
+
+def _is_out(circuit: Circuit, now: float) -> bool:
+    """Return whether a circuit lets no call through now, not even as a probe."""
+    if circuit.state is State.HALF_OPEN:
+        return now < max(circuit.leased_until, circuit.due)
+    return circuit.state is State.OPEN and now < circuit.until
 
 
 def _lets_through(state: CallState, target: str) -> bool:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from leeward.routing.circuit import Circuit, State
 
 if TYPE_CHECKING:
-    from leeward.routing.call import CallState
+    from leeward.routing.call import CallState, Dispatch, ReadBack
+    from leeward.routing.health import Health
 
 
 NEARLY = 0.95
@@ -20,17 +21,23 @@ def is_used_up(timeout: float, began: float, now: float) -> bool:
 
 
 def may_be_early(state: CallState, circuit: Circuit) -> bool:
-    """Return whether the first attempt may be given up early, and take a token for it.
+    """Return whether a first attempt that has others may be given up early; take a token for it.
 
     A target that takes long now, and answers, is asked twice for a small share of the calls.
     """
     health, policy = state.health, state.health.policy
     is_well = circuit.state is State.CLOSED and not circuit.silent
-    if not (state.rules.early and is_well and len(state.able) > 1):
+    if not (state.rules.early and is_well):
         return False
     tokens = min(policy.early_burst, health.early_tokens + policy.early_share)
     health.early_tokens = tokens - 1 if tokens >= 1 else tokens
     return tokens >= 1
+
+
+def refund_early(health: Health, command: Dispatch | ReadBack) -> None:
+    """Give the token back of an attempt that might have been given up early, and was not."""
+    if command.early:
+        health.early_tokens = min(health.policy.early_burst, health.early_tokens + 1)
 
 
 def time_for_probe(state: CallState, target: str, seconds: float, now: float) -> float:

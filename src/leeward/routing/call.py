@@ -27,9 +27,9 @@ from leeward.errors import Outcome
 from leeward.routing.attempt_time import may_be_early, time_for_probe
 from leeward.routing.circuit import Circuit, Random
 from leeward.routing.health import Health
-from leeward.routing.outcomes import TABLE, May, Rules, rules_of
+from leeward.routing.outcomes import TABLE, May, Rules, Sign, rules_of
 from leeward.routing.readback import Verdict, question
-from leeward.routing.select import candidates
+from leeward.routing.select import candidates, narrowed
 
 NOWHERE: tuple[str, ...] = ()
 
@@ -189,17 +189,19 @@ def begin(
 ) -> Decision:
     """Start a call that has `timeout` seconds from `started`, in monotonic seconds.
 
-    `only` narrows the targets, and is their order. Raise `ConfigError` if none may serve the call.
+    `only` narrows the targets, and is their order. Raise `ConfigError` if none may serve the call,
+    and `InvalidRequest` if none of `only` may.
     """
     health, hedging = core
     rules = rules_of(call)
     able = candidates(health.targets, call, rules)
-    able = tuple(target for target in only if target in able) if only else able
+    able = narrowed(able, only) if only else able
     number = health.calls = health.calls + 1
     target, reason, probe, careful = able[0], "first", False, health.watchful
     if not careful:
         circuit = health.start(target, call, started)
-        careful = health.watchful  # it has just turned out to be stalled
+        if health.watchful:  # it has just turned out to be silent, so the target is chosen anew
+            careful, circuit.pending = True, max(0, circuit.pending - 1)
     if careful:
         from leeward.routing.choice import choose
 
@@ -209,15 +211,17 @@ def begin(
             return nowhere._replace(ending=Ending.REFUSED, why=reason, retry_after=wait), ()
         circuit = health.start(target, call, started)
     limit, deadline = 0.0, started + timeout
-    if isinstance(call, Invoke) and call.time_limit and not rules.same:
+    if not rules.same and isinstance(call, Invoke) and call.time_limit:
         limit = call.time_limit + health.policy.time_limit_margin
     state = CallState(call, health, rules, able, number, deadline, limit, (target,), (1,))
-    more = len(able) > 1 or health.policy.max_attempts > 1
-    seconds = _time_for_attempt(state, circuit, timeout, more=more)
+    others, early = len(able) > 1, False
+    seconds = _time_for_attempt(
+        state, circuit, timeout, more=others or health.policy.max_attempts > 1
+    )
     if probe:
         seconds = time_for_probe(state, target, seconds, started)
-    early = not probe and circuit.early < seconds and may_be_early(state, circuit)
-    seconds = circuit.early if early else seconds
+    elif others and circuit.early < seconds and may_be_early(state, circuit):
+        early, seconds = True, circuit.early
     first = Dispatch(1, target, call, seconds, health.epoch, reason, early)
     if hedging and rules.elsewhere and not probe:
         from leeward.routing.hedging import hedge_after
@@ -289,7 +293,8 @@ def _failed(state: CallState, ended: AttemptEnded, now: float, random: Random) -
         proved=state.proved and row.proved,
         unknown=unknown,
     )
-    if state.in_flight and row.move is not May.NEVER:
+    at_hedge_alone = ended.attempt > 1 and row.sign is Sign.NOTHING
+    if state.in_flight and (row.move is not May.NEVER or at_hedge_alone):
         return state, ()  # one of those may still end the call well
     doubtful = outcome is Outcome.AMBIGUOUS or (unknown and outcome is Outcome.CONFLICT)
     left = state.deadline - now

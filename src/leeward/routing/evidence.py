@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from leeward.adapter import NO_NETWORK, Call
 from leeward.errors import Outcome
-from leeward.routing.attempt_time import is_used_up
+from leeward.routing.attempt_time import is_used_up, refund_early
 from leeward.routing.circuit import Circuit, State
 from leeward.routing.health import PROBE
 from leeward.routing.latency import bucket_of
@@ -43,10 +43,12 @@ def weigh_failure(health: Health, answered: Answered, outcome: Outcome, reason: 
     record.last = outcome
     health.seen_at = now
     if command.early and is_used_up(command.timeout, began, now):
-        from leeward.routing.silence import look
+        from leeward.routing.silence import leave, look
 
         look(health, circuit, call, now)
+        leave(circuit, now)
         return
+    refund_early(health, command)
     record.failures += row.counts_against
     _answers(health, circuit)
     if row.sign is Sign.WELL:
@@ -154,12 +156,8 @@ def weigh_success(health: Health, circuit: Circuit, answered: Answered) -> None:
     record.tokens = min(policy.retry_tokens, record.tokens + policy.retry_refill)
     health.good_at = health.seen_at = now
     _answers(health, circuit)
-    if health.poison is not None:
-        health.poison.note_success(call)
-    if health.local is not None or health.unreached:
-        from leeward.routing.local_outage import end_local_outage
-
-        end_local_outage(health, now)
+    if health.careful:
+        _clear_suspicions(health, call, now)
     took = now - began
     if took > circuit.slow_above:
         took -= health.heartbeat.stood_still(began, now)
@@ -174,9 +172,21 @@ def weigh_success(health: Health, circuit: Circuit, answered: Answered) -> None:
             circuit.latency.total += 1
         circuit.since = min(circuit.since, now)
         if circuit.latency.total >= circuit.latency.due:
-            circuit.learn(policy, now)
+            health.learn(circuit, now)
         if slow and circuit.has_tripped(policy):
             trip(health, circuit, call, now, "slow")
+
+
+def _clear_suspicions(health: Health, call: Call, now: float) -> None:
+    """Take in what a success says of payloads, and of the network of this machine."""
+    if health.poison:
+        health.poison.note_success(call, now)
+    if health.local is not None or health.unreached:
+        from leeward.routing.local_outage import end_local_outage
+
+        end_local_outage(health, now)
+    elif not health.poison:
+        health.review()
 
 
 def _weigh_one_success(

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from leeward.adapter import Call, Publish, Result
 from leeward.envelope import NOT_RECOGNISED
 from leeward.errors import Outcome
-from leeward.routing.attempt_time import is_used_up
+from leeward.routing.attempt_time import is_used_up, refund_early
 from leeward.routing.batches import Batch, all_taken
 from leeward.routing.call import (
     AttemptEnded,
@@ -48,7 +48,8 @@ def execute(
 ) -> Execution:
     """Take `call` to its result, with `timeout` seconds from `started`, in monotonic seconds.
 
-    `only` narrows the targets, for this call. Raise `ConfigError` if none may serve it.
+    `only` narrows the targets, for this call. Raise `ConfigError` if none may serve it, and
+    `InvalidRequest` if none of `only` may.
     """
     declared, call = call, as_it_is(core.health, call) if core.health.keys else call
     state, commands = begin(core, call, started, timeout, only)
@@ -61,9 +62,8 @@ def execute(
         raise
     target, result = command.target, result_of(call, answer)
     well = all_taken(call, result, target) if isinstance(call, Publish) else result
-    if well is not None and well.outcome is Outcome.OK and type(command) is not Pause:
+    if well is not None and well.outcome is Outcome.OK and isinstance(command, Dispatch):
         # Almost every call ends here: `step` would say the same, and a history would be of one.
-        assert isinstance(command, Dispatch)
         core.health.succeeded(command, began, now)
         if well.dedup is not None:
             note(core.health, target, declared, well.dedup)
@@ -134,7 +134,7 @@ class _History:
             event: Event = ReadBackDone(command.attempt, command.after, judge(self._call, result))
         else:
             if self._batch:
-                outcome, retry_after = self._batch.record(result, command.target)
+                outcome, retry_after = self._batch.record(command.call, result, command.target)
             self._last = command.target, result
             if outcome is Outcome.AMBIGUOUS and not self._unknown[1].executed:
                 self._unknown = self._last
@@ -188,12 +188,18 @@ class _History:
         for each in running:
             if isinstance(each, Pause):
                 continue
-            self._core.health.give_up(each, now)
+            health = self._core.health
+            health.give_up(each, now)
+            refund_early(health, each)
             if self._attempts:
                 from leeward.routing.evidence import weigh_lost_race
 
                 began = self._started if each.attempt == 1 else now
-                weigh_lost_race(self._core.health, each.target, each.call, began, now)
+                weigh_lost_race(health, each.target, each.call, began, now)
+            else:
+                from leeward.routing.silence import leave
+
+                leave(health.add(each.target, each.call), health.seen_at)
 
     def conclude(self, state: CallState) -> Result[Any]:
         """Return the result of the call, and remember how it came about."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from os import urandom
 from typing import TYPE_CHECKING, Any
 
 from leeward.adapter import Call, Capability, Driver, Limits, Result
@@ -90,6 +91,7 @@ class FailoverDriver(Driver):
         self.capabilities = self._common_capabilities()
         self.limits = Limits.smallest([driver.limits for driver in drivers])
         health = Health(self._targets, random_unit, policy)
+        health.poison_key = urandom(16)
         for target, driver in self._drivers.items():
             health.records[target].probes = getattr(driver, "probe_fidelity", None) is not None
         self._shared = Shared(Core(health, hedging), self._drivers, clock)

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from leeward.adapter import Call, Delete, Enqueue, Invoke, Store
+from leeward.adapter import Call, Enqueue, Invoke
 from leeward.calls import OBJECT_WRITES, RUN_VERBS
 from leeward.errors import Outcome
 from leeward.values import Effect
@@ -109,24 +110,24 @@ AT_ITS_TARGET = Rules(same=True, elsewhere=False)
 """A look at a run, or its end, may be asked for again; the run is at one target alone."""
 
 
-def rules_of(call: Call) -> Rules:
-    """Return what the effect of `call` allows.
+BY_VERB: Final[Mapping[str, Rules]] = {
+    "store": WRITE,
+    "delete": WRITE,
+    **dict.fromkeys(OBJECT_WRITES, WRITE),
+    **dict.fromkeys(RUN_VERBS, AT_ITS_TARGET),
+}
+"""Of calls whose effect is known from their verb. All others read, and change nothing; or publish
+events, which are recognised by source and id."""
 
-    Events are recognised by source and id, and reading changes nothing: both are harmless.
-    """
-    match call:
-        case Invoke() | Enqueue():
-            effect = call.effect
-            if effect is Effect.UNSAFE:
-                return UNSAFE
-            if effect is Effect.KEYED and not call.shared_dedup:
-                return KEYED_AT_ONE_TARGET
-            return HARMLESS if effect is Effect.KEYED else REPEATABLE
-        case Store() | Delete():
-            return WRITE
-        case _:
-            if call.verb == "start_run":
-                return WRITE if getattr(call, "repeatable", False) else STARTED_ONCE
-            if call.verb in RUN_VERBS:
-                return AT_ITS_TARGET
-            return WRITE if call.verb in OBJECT_WRITES else HARMLESS
+
+def rules_of(call: Call) -> Rules:
+    """Return what the effect of `call` allows."""
+    if isinstance(call, (Invoke, Enqueue)):
+        if call.effect is Effect.UNSAFE:
+            return UNSAFE
+        if call.effect is Effect.KEYED:
+            return HARMLESS if call.shared_dedup else KEYED_AT_ONE_TARGET
+        return REPEATABLE
+    if call.verb == "start_run":
+        return WRITE if getattr(call, "repeatable", False) else STARTED_ONCE
+    return BY_VERB.get(call.verb, HARMLESS)

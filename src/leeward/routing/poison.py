@@ -97,8 +97,8 @@ class Poison:
             suspect.until = now + policy.poison_hold
             tell(health, "poison_suspected", verb=circuit.verb, resource=circuit.resource)
 
-    def note_success(self, call: Call) -> None:
-        """Take in that a payload has gone well: it is not what harms."""
+    def note_success(self, call: Call, now: float) -> None:
+        """Take in that a payload has gone well: it is not what harms. Forget those of long ago."""
         name = self._name(call)
         suspect = self._suspects.get(name) if name is not None else None
         if suspect is not None:
@@ -106,6 +106,19 @@ class Poison:
             suspect.unknown_at.clear()
             self.quarantined -= suspect.until > -inf
             suspect.until = -inf
+        self._forget_the_old(now)
+
+    def _forget_the_old(self, now: float) -> None:
+        """Forget the payloads whose failures say nothing any more; the first ones are the oldest.
+
+        While any is remembered, each success has to be looked at.
+        """
+        while self._suspects:
+            name, oldest = next(iter(self._suspects.items()))
+            failed_at = max(oldest.failed_at.values(), default=-inf)
+            if now - failed_at < self._policy.poison_window or now < oldest.until:
+                return
+            self._forget(name)
 
     def is_refused(self, call: Call, now: float) -> bool:
         """Return whether `call` has a payload that harmed two targets a short time ago."""

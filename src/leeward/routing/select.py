@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from leeward.adapter import Call, Delete, Load, Scan, Store
 from leeward.calls import OBJECT_VERBS, RUN_VERBS
-from leeward.errors import ConfigError
+from leeward.errors import ConfigError, InvalidRequest
 from leeward.routing.outcomes import Rules
 from leeward.values import NOTHING
 
@@ -76,6 +76,21 @@ def candidates(targets: Targets, call: Call, rules: Rules) -> tuple[str, ...]:
     if targets.groups:
         order = group_of(targets, call).targets
     return order[:1] if rules.pinned else order
+
+
+def narrowed(able: tuple[str, ...], only: tuple[str, ...]) -> tuple[str, ...]:
+    """Return those of `only` that are able, in its order; raise `InvalidRequest` if there are none.
+
+    That a key is worth less than was declared may turn out after the targets were checked.
+    """
+    found = tuple(target for target in only if target in able)
+    if not found:
+        raise InvalidRequest(
+            f"targets names no target that may serve this call; name one of {', '.join(able)}, "
+            "or leave it out",
+            field="targets",
+        )
+    return found
 
 
 def group_of(targets: Targets, call: Call) -> Group:

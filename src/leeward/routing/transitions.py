@@ -97,7 +97,10 @@ def any_flows_beside(health: Health, circuit: Circuit) -> bool:
 
 
 def extend_leases(health: Health, target: str, call: Call, until: float) -> None:
-    """Keep others from probing until `until`; the probe under way is given so long."""
+    """Keep others from probing until `until`; the probe under way is given so long.
+
+    0 lets another call be the probe at once.
+    """
     for each in circuits_of(health, target, call):
         if each.state is State.HALF_OPEN:
             each.leased_until = until
@@ -120,6 +123,21 @@ def advance(health: Health, circuit: Circuit, now: float) -> None:
         else:
             circuit.close()
             changed(health, circuit, "closed")
+
+
+def let_go_on(health: Health, now: float) -> None:
+    """Let circuits go on that no call comes by, such as those of a second target.
+
+    What was seen as long ago as what others tell is worth nothing any more: a small share goes
+    there, which grows with time.
+    """
+    long_ago = now - health.policy.shared_age
+    for circuit in list(health.unclosed):
+        if circuit.state is State.RAMP or circuit.reason == "local_outage":
+            advance(health, circuit, now)
+        elif max(circuit.until, circuit.due, circuit.leased_until) <= long_ago:
+            circuit.begin_stage(-1, now)
+            changed(health, circuit, "ramp", share=circuit.share(health.policy))
 
 
 def changed(health: Health, circuit: Circuit, name: str, **facts: float) -> None:
