@@ -139,7 +139,7 @@ def test_an_early_attempt_that_may_not_leave_stays_and_nothing_else_is_told() ->
         world.now += first.timeout
         given_up = AttemptEnded(1, Outcome.AMBIGUOUS, cut_off=True, early=True)
         state, (second,) = step(state, given_up, world.now, half)
-        assert (state.ending, second.target) == (None, target)  # type: ignore[union-attr]
+        assert (state.ending, second.target) == (None, target)
         assert world.told() == (["failover"] if by_hand else [])
 
 
