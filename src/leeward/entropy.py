@@ -1,4 +1,4 @@
-"""Randomness of the operating system: numbers for jitter, ids, and keys of digests."""
+"""Randomness of the operating system: numbers for jitter, ids, and keys for digests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def random_unit() -> float:
 
 
 def random_key() -> bytes:
-    """Return a key for digests that nobody outside of this process is to foresee."""
+    """Return a key of this process for digests that nobody else can foresee."""
     return urandom(16)
 
 
