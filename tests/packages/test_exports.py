@@ -69,6 +69,34 @@ def test_the_example_is_exported_from_one_command_line(tmp_path: Path) -> None:
     assert not (tmp_path / "again").exists()
 
 
+@each_row(
+    "args, told",
+    [
+        ((), "nothing says where the app is to run; name the order with --targets"),
+        (
+            ("--targets", "local"),
+            "no target of the order (local) can be exported to cloudformation",
+        ),
+        (("--targets", "google:us-central1"), "(google:us-central1) can be exported to"),
+        (("--no-trust-env",), "leeward export imports the app"),
+        (("--source", "nowhere"), "nothing says where"),
+        (("--targets", "aws:us-east-1", "--arch", "mips"), "--arch is 'mips'"),
+        (("--targets", "aws:us-east-1", "--python", "3.9"), "Lambda has no Python 3.9"),
+    ],
+)
+def test_a_command_line_that_cannot_be_exported_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, args: tuple[str, ...], told: str
+) -> None:
+    """And nothing is written."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.py").write_text("from leeward import App\n\napp = App('small')\n")
+    tmp_path.chmod(0o755)
+    ran = CliRunner().invoke(command_line, ["export", "cloudformation", *args])
+    assert ran.exit_code == 2, ran.output
+    assert told in " ".join(ran.stderr.split())
+    assert [each.name for each in tmp_path.iterdir()] == ["small.py"]
+
+
 def test_cloudformation_has_a_template_for_each_region(tmp_path: Path) -> None:
     """cfn-lint takes those of the shop; what only we know is refused there, too."""
     shop = example("aws")
