@@ -87,7 +87,7 @@ def test_what_cannot_be_run_is_refused(leeward: Leeward, bare: Path) -> None:
     """An order of clouds, and an app without schedules."""
     clouds = leeward("scheduler", "run", "--targets", "aws:eu-west-1")
     assert clouds.code == 2
-    assert "a cloud runs schedules itself" in clouds.err
+    assert "clouds have schedules of their own" in clouds.err
     empty = leeward("scheduler", "run", "--once")
     assert empty.code == 2
     assert "decorate a function with @app.on_schedule" in empty.err

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from leeward.app import App, Context
     from leeward.client import Client
 
-LOGGER: Final = "leeward.backup"
+LOGGER = "leeward.backup"
 
 LONGEST_NAME: Final = 40
 """Of a schedule's handler; the other one's is longer."""
@@ -190,7 +190,7 @@ def _do(run: _Run, backups: Backups, step: _Step) -> _Step | None:
             restored = backups.drill(id)
             if restored.promise is not Promise.VERIFIED:
                 raise BackupError(f"the backup {id} was not verified: {restored.why}")
-            log_event(LOGGER, "info", "backup_verified", id=id, items=restored.found)
+            log_event(LOGGER, "info", "backup_verified", id=id, found=restored.found)
             return None
 
 
@@ -204,5 +204,5 @@ def _create(run: _Run, backups: Backups) -> _Step | None:
         return None
     if made is None:
         return "create"
-    log_event(LOGGER, "info", "backup_made", id=run.id, items=made.items, uploaded=made.uploaded)
+    log_event(LOGGER, "info", "backup_made", id=run.id, segments=made.segments, new=made.uploaded)
     return "check"

@@ -129,7 +129,7 @@ def _look(local: Local, schedules: Schedules) -> Seen:
 
 @contextmanager
 def _local(options: GlobalOptions) -> Iterator[Local]:
-    """Open the embedded target of the order, with its app; what that prints is no result.
+    """Open the embedded target of the order, with its app; what that prints is not a result.
 
     Raises:
         ConfigError: there is none in the order.
@@ -138,8 +138,8 @@ def _local(options: GlobalOptions) -> Iterator[Local]:
     target = next((each for each in config.order if each.provider == "local"), None)
     if target is None:
         raise ConfigError(
-            "the order has no embedded target; a cloud runs schedules itself, as `leeward package "
-            "--template` writes them"
+            "the order has no embedded target; clouds have schedules of their own, as `leeward "
+            "package --template` writes them"
         )
     with redirect_stdout(sys.stderr):
         with modules_beside(config):
