@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from leeward import App
 from leeward.app.host import Host
 from leeward.app.http import HttpRequest, upkeep
-from leeward.app.schedules import next_time, parse
+from leeward.app.schedules import next_time, parse_schedule
 from leeward.app.triggers import Platform
 from leeward.errors import ConfigError
 from leeward.testing import FakeClock
@@ -134,7 +134,7 @@ def test_a_schedule_is_a_crontab_that_every_cloud_can_say() -> None:
 def test_the_next_time_is_the_first_that_fits(naive: datetime, text: str) -> None:
     """It is later, fits, and nothing between fits."""
     after = naive.replace(tzinfo=UTC)
-    found, schedule = next_time(text, after), parse(text)
+    found, schedule = next_time(text, after), parse_schedule(text)
 
     def fits(moment: datetime) -> bool:
         return (

@@ -48,6 +48,22 @@ import instances
 lambda_handler = app.handler("aws")
 instances.at_load = list(made)
 """
+SMALL = """
+import sys
+
+from leeward import App
+
+app = App("small")
+
+
+@app.function()
+def loaded(payload):
+    return sorted(sys.modules)
+
+
+@app.on_event("orders")
+def created(event): ...
+"""
 SECONDS = 60.0
 """For two processes to load an app; they take a tenth of one."""
 
@@ -104,3 +120,13 @@ def test_each_worker_of_an_instance_makes_what_its_own_calls_share(tmp_path: Pat
             assert (told["opened"], told["made"]) == (told["pid"], [told["pid"]])
     assert len(found) == 2
     assert all(colds == [True, *[False] * (len(colds) - 1)] for colds in found.values())
+
+
+def test_a_function_starts_without_what_other_kinds_of_events_need(tmp_path: Path) -> None:
+    """Neither events nor dead letters for a call; the first event of a kind loads its own."""
+    more = {"leeward.adapter", "leeward.app.dead_letters", "leeward.cloudevents"}
+    code = deploy(tmp_path / "code", "aws", {"small.py": SMALL}, "small")
+    with DirectLambda(code) as function:
+        assert not more & set(function.invoke(1, function="loaded").value)
+        assert function.invoke({"a": 1}, function="created").error is None
+        assert more & set(function.invoke(1, function="loaded").value)

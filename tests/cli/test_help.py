@@ -26,6 +26,7 @@ ALL = [
     *(f"backup {each}" for each in BACKUPS),
     *(f"edge {each}" for each in EDGES),
     *(f"export {each}" for each in EXPORTS),
+    "scheduler run",
 ]
 
 
@@ -38,11 +39,12 @@ def _examples(help_text: str) -> list[str]:
 def test_every_command_is_listed(leeward: Leeward) -> None:
     """The help of the whole names every command."""
     groups = {
-        (): [*COMMANDS, "workflow", "backup", "edge", "export"],
+        (): [*COMMANDS, "workflow", "backup", "edge", "export", "scheduler"],
         ("workflow",): FLOWS,
         ("backup",): BACKUPS,
         ("edge",): EDGES,
         ("export",): EXPORTS,
+        ("scheduler",): ["run"],
     }
     for group, commands in groups.items():
         text = leeward(*group, "--help").out.partition("Commands:\n")[2].partition("\n\n")[0]

@@ -715,6 +715,10 @@ FILES: dict[str, tuple[str, str]] = {
         "[export.aws]\ndomain = 'Orders_1'\nzone = 'Z1'",
         "export.aws.domain in .*name of a host in lower case",
     ),
+    "an export to a zone that is an expression": (
+        "[export.aws]\ndomain = 'a.example.com'\nzone = '${file(\"x\")}'",
+        "export.aws.zone in .*letters, digits, hyphens and dots",
+    ),
     "an export of half a second": (
         "[export.aws]\ninterval = 0.5",
         "export.aws.interval in .*whole number from 1",

@@ -61,7 +61,7 @@ def test_the_example_is_exported_from_one_command_line(tmp_path: Path) -> None:
     machine = json.loads((out / "aws/leeward.tf.json").read_text())["resource"]
     assert len(machine["aws_sfn_state_machine"]) == 2
     # Nothing of it is written where one cloud's part is wrong.
-    wrong = (shop / "leeward.toml").read_text().replace('zone = "example-com"', 'zone = "Z_9"')
+    wrong = (shop / "leeward.toml").read_text().replace('zone = "example-com"', 'zone = "Z-9"')
     (shop / "leeward.toml").write_text(wrong)
     args[-1] = str(tmp_path / "again")
     ran = CliRunner().invoke(command_line, args)
@@ -299,6 +299,10 @@ ORDERED: dict[str, tuple[str, str]] = {
     "a third region": (
         'cloud_provider = "aws:us-east-1,aws:us-east-2,aws:us-west-2"' + DOMAIN,
         "fails over from one region to a second",
+    ),
+    "a name that is an expression": (
+        'cloud_provider = "aws:us-east-1"\n[buses.b]\nnames = { aws = "${file(1)}" }',
+        r"buses.b\] is called '\$\{file\(1\)\}', which is an expression",
     ),
     "no such region": ('cloud_provider = "aws:us-eest-1"', "did you mean 'us-west-1'"),
 }

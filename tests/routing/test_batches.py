@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from leeward.adapter import Publish, Result
 from leeward.errors import Outcome
 from leeward.routing import FailoverDriver
+from leeward.routing.call import Core, Dispatch
+from leeward.routing.execution import execute
+from leeward.routing.health import Health
+from leeward.routing.select import Targets
 from leeward.testing import FakeClock
 from leeward.values import Event
+from tests.routing.two_in_flight import two_at_once
 from tests.scripted import AMBIGUOUS, AUTH, NOT_SENT, OK, REJECTED, Scripted
 
 
@@ -120,6 +127,34 @@ def test_the_longest_wait_of_all_open_events_counts() -> None:
     a = Scripted("a", answer(soon, late, REJECTED), answer(OK, OK, OK))
     result = router(a).perform(publish(3), 60.0)
     assert 5.0 <= result.attempts[1].started <= 6.25
+
+
+def test_two_attempts_at_one_batch_settle_each_event_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer is read by what was sent with it, whatever another one has settled meanwhile."""
+    two_at_once(monkeypatch)
+    wrong: Result[None] = Result(Outcome.CALLER, code="MalformedDetail")
+    for second, outcomes in (
+        (Result.ok((OK, OK, wrong)), (Outcome.OK, Outcome.OK, Outcome.CALLER)),
+        (Result.ok((REJECTED, OK, OK)), (Outcome.OK, Outcome.OK, Outcome.OK)),
+        (REJECTED, (Outcome.OK, Outcome.OK, Outcome.CALLER)),
+    ):
+        execution = execute(Core(Health(Targets(("a", "b")), lambda: 0.5)), publish(3), 0.0, 10.0)
+        in_flight = list(next(execution))
+        answers = [Result.ok((OK, REJECTED, wrong)), second, None, Result.ok((OK,))]
+        sent: list[list[str | None]] = []
+        result: Result[Any] | None = None
+        for answer in answers:
+            command = in_flight.pop(0)
+            sent += [ids(command.call)] if isinstance(command, Dispatch) else []
+            try:
+                in_flight += execution.send((command, 0.0, 1.0, answer))
+            except StopIteration as end:
+                result = end.value
+                break
+        assert result is not None
+        assert result.value is not None
+        assert tuple(entry.outcome for entry in result.value) == outcomes
+        assert sent == [["0", "1", "2"], ["0", "1", "2"], ["1"]][: 3 if second is REJECTED else 2]
 
 
 def test_an_answer_without_events_is_unknown() -> None:

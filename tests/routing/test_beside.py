@@ -24,6 +24,7 @@ from leeward.routing.runners.prober import Prober
 from leeward.routing.runners.snapshot import ITEM, Snapshot
 from leeward.testing import FakeClock, FaultyDriver
 from leeward.values import Effect, RoutingEvent
+from tests.routing.health_kit import fail
 from tests.scripted import AMBIGUOUS, NOT_SENT, OK, Scripted
 
 CALL = Invoke("f", b"{}", "key-1", Effect.IDEMPOTENT)
@@ -292,9 +293,12 @@ def test_one_thread_probes_until_the_order_is_closed() -> None:
     wait_until(lambda: a.probes > 2)
     background = router._shared.background
     assert background is not None
-    assert background.prober is not None
+    prober = background.prober
+    assert prober is not None
     router.close()
-    assert background.prober._stopped.is_set()
+    assert prober._stopped.is_set()
+    router._shared.renew(held=False)
+    assert background.prober is None, "nor does a child begin it again"
 
 
 def test_a_child_has_threads_of_its_own() -> None:
@@ -370,6 +374,61 @@ def test_one_write_at_a_time() -> None:
     assert [each is None for each in written] == [True, False]
     assert tableless.calls == []
     snapshot._note(RoutingEvent("retry"))
+    router.close()
+
+
+class Changing(Keeping):
+    """One that keeps an item while something else changes."""
+
+    def __init__(self, target: str, change: Callable[[], object]) -> None:
+        super().__init__(target)
+        self.change = change
+        self.written: list[list[str]] = []
+
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        answer = super().perform(call, timeout)
+        if isinstance(call, Store):
+            self.written.append(list(call.item["open_until"]))
+            if len(self.written) == 1:
+                self.change()
+        return answer
+
+
+def test_what_changes_while_copies_are_written_is_written_too() -> None:
+    """By whoever writes; and a child writes though a thread of its parent was writing."""
+
+    def change() -> None:
+        for _ in range(5):
+            fail(shared.core.health, "b", Outcome.NOT_SENT, 100.0)
+        snapshot.write()
+
+    b = Changing("b", change)
+    router = FailoverDriver([b, Scripted("c")], clock=FakeClock())
+    shared = router._shared
+    snapshot = Snapshot(shared, "health", "id")
+    snapshot.write()
+    assert b.written == [[], ["b"]]
+    background_of(shared).snapshot = snapshot
+    assert snapshot._writing.acquire(blocking=False)
+    shared.renew(held=False)
+    snapshot.write()
+    assert len(b.written) == 3
+    router.close()
+
+
+def test_the_newest_copy_suggests() -> None:
+    """An older one may be left of a time when its target could not be written to."""
+    clock = FakeClock()
+    a, b = Keeping("a"), Keeping("b")
+    a.item = {"written_at": clock.now() - 60.0, "open_until": {"a": clock.now()}}
+    b.item = {"written_at": clock.now() - 1.0, "open_until": {}}
+    router = FailoverDriver([a, b], clock=clock)
+    shared = router._shared
+    Snapshot(shared, "health", "id").read()
+    assert shared.core.health.records["a"].prepared == 0.0
+    b.item, a.item = a.item, {"written_at": "today"}
+    Snapshot(shared, "health", "id").read()
+    assert shared.core.health.records["a"].prepared > 0.0
     router.close()
 
 

@@ -273,10 +273,12 @@ def test_a_network_is_missed_to_the_dot() -> None:
     assert health.local is None
     health = world_at(order="a").health
     note_unreached(health, "a", 128.0)
-    assert health.local == (128.0, 129.0)
-    assert not may_look(health, 129.0 - TINY)
-    assert may_look(health, 129.0)
-    assert health.local == (128.0, 130.0)
+    assert health.local == (128.0, 129.0, 0)
+    assert not may_look(health, 7, 129.0 - TINY)
+    assert may_look(health, 7, 129.0)
+    assert not may_look(health, 8, 129.0), "not another one"
+    assert may_look(health, 7, 129.0), "the same call, at the next target"
+    assert health.local == (128.0, 130.0, 7)
 
 
 def test_what_opened_within_the_window_closes_with_the_outage() -> None:

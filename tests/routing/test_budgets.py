@@ -80,6 +80,16 @@ def test_a_busy_order_may_leave_a_target_more_often() -> None:
     assert len(world.health.marks) <= 32
 
 
+def test_a_long_rest_takes_nothing_off_that() -> None:
+    """Calls that come after it are counted as they come, not spread over the time before them."""
+    world = World()
+    world.calls(640, UNSAFE, every=0.0)
+    world.now += 36_000.0
+    world.calls(150, UNSAFE, every=0.0)
+    spent = sum(spend_failover(world.health, "a", UNSAFE, world.now) for _ in range(200))
+    assert 0.12 * (150 - 65) <= spent <= 0.12 * 150 + 1
+
+
 def test_a_clock_that_began_long_ago_takes_nothing_off_that() -> None:
     """Monotonic clocks count from when the machine started; only what was seen here counts."""
     world = World()
@@ -129,14 +139,14 @@ def test_an_early_attempt_that_may_not_leave_stays_and_nothing_else_is_told() ->
         world.now += first.timeout
         given_up = AttemptEnded(1, Outcome.AMBIGUOUS, cut_off=True, early=True)
         state, (second,) = step(state, given_up, world.now, half)
-        assert (state.ending, second.target) == (None, target)  # type: ignore[union-attr]
+        assert (state.ending, second.target) == (None, target)
         assert world.told() == (["failover"] if by_hand else [])
 
 
 def test_an_early_attempt_without_anywhere_to_go_is_made_once_more() -> None:
-    """Where the probe of the next target is under way, or its own second tries are used up."""
+    """Where the next target is out, or being probed, and second tries are used up as well."""
     given_up = AttemptEnded(1, Outcome.AMBIGUOUS, cut_off=True, early=True)
-    for other_is_out, tokens in ((False, 10.0), (True, 0.0)):
+    for other_is_out in (False, True):
         world = World()
         world.took = dict.fromkeys("ab", 0.005)
         world.calls(150, every=0.01)
@@ -146,10 +156,27 @@ def test_an_early_attempt_without_anywhere_to_go_is_made_once_more() -> None:
             world.now = world.circuit("b").until
             moved = begin(world.core, HARMLESS, world.now, 10.0)[0]
             step(moved, given_up, world.now, half)  # to the probe
-        world.health.records["a"].tokens = tokens
+        world.health.records["a"].tokens = 0.0
         state = begun(world)
         state, (second,) = step(state, given_up, world.now + 0.1, half)
         assert (second.target, second.reason) == ("a", "again")  # type: ignore[union-attr]
+
+
+def test_while_the_next_target_is_probed_the_same_one_is_asked_again() -> None:
+    """A call that may not be the probe is not lost for that, though its target was slow."""
+    world = World()
+    world.calls(5)
+    for _ in range(5):
+        fail(world.health, "b", Outcome.NOT_SENT, world.now)
+    world.now = world.circuit("b").until
+    shared, slow = KEYED._replace(shared_dedup=True), AttemptEnded(1, Outcome.AMBIGUOUS, None, True)
+    states = [begun(world, shared) for _ in range(2)]
+    _, (probe,) = step(states[0], slow, world.now, half)
+    assert (probe.target, probe.reason) == ("b", "probe")  # type: ignore[union-attr]
+    state, (pause,) = step(states[1], slow, world.now, half)
+    assert isinstance(pause, Pause)
+    _, (second,) = step(state, PauseEnded("a"), world.now, half)
+    assert (second.target, second.reason) == ("a", "again")  # type: ignore[union-attr]
 
 
 def test_a_probe_that_a_call_may_not_make_is_left_to_the_next() -> None:

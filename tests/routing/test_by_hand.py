@@ -134,6 +134,24 @@ def test_circuits_are_forgotten_the_oldest_first() -> None:
     assert ("a", "invoke") in world.health.circuits
 
 
+def test_an_open_circuit_is_not_forgotten_for_want_of_use() -> None:
+    """Until its time is over: nothing else keeps calls from a target that is out for long."""
+    world = World(policy=DEFAULT._replace(most_circuits=16))
+    world.answers["a"] = Outcome.UNUSABLE
+    world.calls(1)
+    world.answers.clear()
+    for number in range(60):
+        world.call(HARMLESS._replace(function=f"g{number}"))
+        world.now += 0.1
+    assert world.call().target == "b"
+    world.now += 2 * DEFAULT.hold_unusable
+    for number in range(60):
+        world.call(HARMLESS._replace(function=f"h{number}"))
+        world.now += 0.1
+    assert len(world.health.circuits) <= 16 + 2
+    assert ("a", "invoke", "f") not in world.health.circuits
+
+
 def test_a_child_begins_without_what_only_its_parent_has() -> None:
     """Attempts and probes in flight, and events that the parent tells."""
     world = healed(opened(World()))

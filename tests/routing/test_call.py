@@ -255,13 +255,19 @@ def two_in_flight(order: str = "ab") -> CallState:
         ([(1, Outcome.AMBIGUOUS), (2, Outcome.OK)], Ending.LAST),
         ([(2, Outcome.UNUSABLE), (1, Outcome.CALLER)], Ending.LAST),
         ([(1, Outcome.APP_ERROR)], Ending.LAST),
+        ([(2, Outcome.APP_ERROR)], Ending.LAST),
+        ([(2, Outcome.AUTH), (1, Outcome.OK)], Ending.LAST),
+        ([(2, Outcome.NOT_FOUND), (1, Outcome.APP_ERROR)], Ending.LAST),
         ([(1, Outcome.AMBIGUOUS), (2, Outcome.AUTH)], Ending.UNKNOWN),
     ],
 )
 def test_the_first_answer_that_decides_ends_the_call(
     events: list[tuple[int, Outcome]], ending: Ending
 ) -> None:
-    """A failure that another attempt may still better is waited out; nothing is sent meanwhile."""
+    """A failure that another attempt may still better is waited out; nothing is sent meanwhile.
+
+    That a hedge may not ask its target, or finds nothing there, says nothing of the first one.
+    """
     state = two_in_flight("abc")
     for attempt, outcome in events:
         assert state.ending is None

@@ -117,6 +117,7 @@ def test_a_forgotten_circuit_is_not_watched_for() -> None:
     world = World(policy=DEFAULT._replace(most_circuits=4))
     fail(world.health, "a", Outcome.UNUSABLE, world.now)
     assert world.health.watchful
+    world.now += 2 * DEFAULT.hold_unusable  # until then it would be the last to be forgotten
     for number in range(20):
         call = HARMLESS._replace(function=f"f{number}")
         world.health.start("a", call, world.now + number)

@@ -64,6 +64,19 @@ def test_no_network_is_not_held_against_the_targets() -> None:
     assert world.told().count("local_outage") == 2
 
 
+def test_a_call_that_looks_for_a_network_asks_every_target() -> None:
+    """The first one may be ill for a reason of its own when the network is there again."""
+    world = World()
+    world.calls(5)
+    world.answers = dict.fromkeys("ab", Result(Outcome.NOT_SENT, reason=NO_NETWORK))
+    world.calls(3)
+    assert world.health.local is not None
+    world.answers = {"a": Outcome.REJECTED}
+    world.now += DEFAULT.local_probe
+    assert world.calls(1) == "b"
+    assert world.health.local is None
+
+
 def test_what_opened_in_an_outage_of_our_own_closes_soon() -> None:
     """Each at a time of its own, without a ramp."""
     world = opened(World("abc"))

@@ -6,6 +6,7 @@ import pytest
 
 from leeward.adapter import Result
 from leeward.errors import Outcome
+from leeward.routing.by_hand import restore
 from leeward.routing.call import Dispatch
 from leeward.routing.choice import ProbeTarget
 from leeward.routing.circuit import Circuit, State
@@ -69,6 +70,31 @@ def test_a_target_comes_back_by_probes_and_a_ramp() -> None:
     assert world.calls(5) == "aaaaa"
     names = world.told()
     assert [names.count(each) for each in ("half_open", "ramp", "closed")] == [1, 3, 1]
+
+
+def test_a_second_target_comes_back_though_no_call_asks_it() -> None:
+    """Its ramp takes time alone, and what opened it is worth nothing after ten minutes.
+
+    Else a first target that fails would have no healthier one beside it for good.
+    """
+    for by_hand in (True, False):
+        world = World()
+        world.took = dict.fromkeys("ab", 0.005)
+        world.calls(150)
+        for _ in range(5):
+            fail(world.health, "b", Outcome.NOT_SENT, world.now)
+        if by_hand:
+            restore(world.health, "b", world.now)
+        else:
+            world.now = world.circuit("b").until + DEFAULT.shared_age - 100.0
+            world.calls(500)
+            assert world.state("b") is State.OPEN
+            world.calls(600)
+        assert world.state("b") is State.RAMP
+        world.calls(900)
+        assert (set(world.sent), world.health.watchful) == ({"a"}, False)
+        world.answers["a"], world.took["a"] = Outcome.AMBIGUOUS, 100.0
+        assert world.calls(50, every=0.01) == "b" * 50
 
 
 def test_a_failed_probe_opens_again() -> None:

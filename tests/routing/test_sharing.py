@@ -22,6 +22,7 @@ from leeward.routing.latency import Latency, bucket_of
 from leeward.routing.policy import DEFAULT
 from leeward.routing.probing import HealthChecks, checked, is_due
 from leeward.routing.suggestion import snapshot_of, suggest
+from leeward.routing.transitions import has_alternative
 from tests.routing.health_kit import (
     HARMLESS,
     OTHER,
@@ -53,6 +54,37 @@ def test_failed_health_checks_open_and_good_ones_return() -> None:
     assert (world.state("a"), world.circuit("a").stage) == (State.RAMP, -1)
     checked(world.health, "a", Outcome.OK, world.now, CHECKS, weak=False)
     assert world.circuit("a").stage == -1, "a ramp goes on by itself"
+
+
+def test_a_second_target_that_no_call_goes_to_is_found_ill_too() -> None:
+    """Else it would count as healthier than the first one; and it stays out until it recovers."""
+    world = World()
+    world.calls(150)
+    for _ in range(3):
+        checked(world.health, "b", Outcome.NOT_SENT, world.now, CHECKS, weak=False)
+    assert world.circuit("b").reason == "health_check"
+    assert not has_alternative(world.health, world.circuit("a"), HARMLESS)
+    for _ in range(30):
+        world.calls(200)
+        checked(world.health, "b", Outcome.NOT_SENT, world.now, CHECKS, weak=False)
+    assert world.state("b") is State.OPEN
+    for _ in range(2):
+        checked(world.health, "b", Outcome.OK, world.now, CHECKS, weak=False)
+    world.calls(600)
+    assert has_alternative(world.health, world.circuit("a"), HARMLESS)
+    assert set(world.sent) == {"a"}
+
+
+def test_failed_health_checks_are_in_a_row_only_without_calls_between() -> None:
+    """What calls have shown since counts more than probes of before."""
+    world = World()
+    for _ in range(2):
+        world.call()
+        checked(world.health, "a", Outcome.NOT_SENT, world.now, CHECKS, weak=False)
+        checked(world.health, "a", Outcome.NOT_SENT, world.now, CHECKS, weak=False)
+        world.call()
+        assert not is_due(world.health, "a", world.now, CHECKS)
+    assert world.state("a") is State.CLOSED
 
 
 def test_a_last_target_is_kept_whatever_probes_say() -> None:

@@ -11,12 +11,13 @@ from leeward.routing.by_hand import isolate
 from leeward.routing.call import Core, Dispatch, begin
 from leeward.routing.circuit import State
 from leeward.routing.evidence import Answered, weigh_failure
+from leeward.routing.execution import execute
 from leeward.routing.hedging import hedge_after
 from leeward.routing.latency import Latency, bucket_of
 from leeward.routing.policy import DEFAULT, RoutingPolicy
 from leeward.routing.silence import look
 from leeward.values import Effect, Event
-from tests.routing.health_kit import HARMLESS, KEYED, UNSAFE, World, attempt, fail
+from tests.routing.health_kit import HARMLESS, KEYED, OTHER, UNSAFE, World, attempt, fail
 
 QUICK = 0.005
 """Seconds that an answer takes here, so that 0.1 s without any is a long time."""
@@ -260,6 +261,48 @@ def test_without_any_event_for_long_a_silence_is_over() -> None:
     world.now += 900.0
     assert first_of(world, UNSAFE).target == "a"
     assert not world.health.silent
+
+
+def test_time_in_which_nobody_waits_is_no_silence() -> None:
+    """Attempts that were cancelled, or given up early, do not wait until the next call comes."""
+    world = quick()
+    for _ in range(5):
+        execution = execute(world.core, UNSAFE, world.now, 10.0)
+        next(execution)
+        execution.close()
+    world.now += 600.0
+    world.call(OTHER)
+    assert (world.call(UNSAFE).target, world.told()) == ("a", [])
+    for _ in range(5):
+        first = first_of(world)
+        given_up = Answered(first, world.now, world.now + first.timeout)
+        weigh_failure(world.health, given_up, Outcome.AMBIGUOUS, None)
+    for _ in range(2):
+        world.now += 600.0
+        world.call(OTHER)
+        assert (world.call(UNSAFE).target, world.told()) == ("b", []), "silent, and not stalled"
+    assert world.call().target == "a"
+    assert not world.health.silent
+
+
+def test_a_call_that_is_made_elsewhere_does_not_wait_here() -> None:
+    """What was noted of it before its target was chosen anew is taken back."""
+    world = silent(quick())
+    world.call(UNSAFE)
+    assert (world.sent, world.circuit("a", resource="f").pending) == (["b"], 5)
+
+
+def test_any_answer_gives_the_token_back_of_an_attempt_that_was_not_given_up() -> None:
+    """So errors of the function itself, and calls that are cancelled, use none up."""
+    world = quick()
+    world.answers["a"] = Outcome.APP_ERROR
+    world.calls(200, every=0.01)
+    for _ in range(200):
+        execution = execute(world.core, HARMLESS, world.now, 10.0)
+        next(execution)
+        execution.close()
+        world.health.circuits["a", "invoke", "f"].pending = 0
+    assert world.health.early_tokens == DEFAULT.early_burst
 
 
 def test_silence_to_the_dot() -> None:

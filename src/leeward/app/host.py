@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from leeward.app.answers import Answer, failed
 from leeward.app.app import App
@@ -22,6 +21,9 @@ from leeward.app.problem import NO_FUNCTION, Problem, refused
 from leeward.app.triggers import Delivery, Kind, Message, ObjectEvent, Platform
 from leeward.logs import log_event
 from leeward.values import Event
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 FUNCTION: Final = "LEEWARD_FUNCTION"
 """The variable that says which handler a deployment is for."""
@@ -188,6 +190,8 @@ def tick_time(handler: Handler, told: object, now: float) -> datetime:
         told: by the platform, as text, or None.
         now: Unix seconds. A timer may be early by a moment, so a second is allowed for that.
     """
+    from datetime import UTC, datetime
+
     from leeward.app.schedules import last_time, time_told
 
     found = time_told(told)

@@ -12,6 +12,9 @@ from leeward.errors import ConfigError
 
 _HOST: Final = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
 
+_ZONE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
+"""An id or a name; nothing that a tool would read as an expression."""
+
 _LONGEST: Final = 253
 """Characters of the name of a host."""
 
@@ -34,7 +37,7 @@ def read_export(section: Any, where: Location) -> ExportConfig:
     usual = ExportConfig()
     found = ExportConfig(
         domain=optional(table, "domain", where, _read_host) or "",
-        zone=optional(table, "zone", where, read_text) or "",
+        zone=optional(table, "zone", where, _read_zone) or "",
         interval=optional(table, "interval", where, _read_count) or usual.interval,
         failures=optional(table, "failures", where, _read_count) or usual.failures,
         standby_instances=optional(table, "standby_instances", where, _read_instances),
@@ -53,6 +56,13 @@ def _read_host(value: Any, where: Location) -> str:
         raise ConfigError(
             f"{where} must be the name of a host in lower case, such as orders.example.com"
         )
+    return text
+
+
+def _read_zone(value: Any, where: Location) -> str:
+    text = read_text(value, where)
+    if not _ZONE.fullmatch(text):
+        raise ConfigError(f"{where} must be letters, digits, hyphens and dots")
     return text
 
 

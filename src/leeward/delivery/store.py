@@ -126,14 +126,8 @@ class DeliveryStore:
 
     def add(self, messages: Iterable[Message], timeout: float) -> None:
         """Keep all of `messages`, or none."""
-        rows = [
-            (*each.recipient, each.lane, each.idempotency_key, each.document) for each in messages
-        ]
         with self._database.write(timeout) as connection:
-            for at in range(0, len(rows), ADDED_AT_ONCE):
-                some = rows[at : at + ADDED_AT_ONCE]
-                values = [value for row in some for value in row]
-                connection.execute(_ADD + ", ".join([_ADDED] * len(some)), values)
+            insert(connection, messages)
 
     def take(
         self,
@@ -284,6 +278,15 @@ class DeliveryStore:
             ids = json.dumps([each.id for each in leased if each.counted == counted])
             connection.execute(_TAKE, (lease, now + self.policy.lease, counted, ids))
         taken.deliveries.extend(leased)
+
+
+def insert(connection: sqlite3.Connection, messages: Iterable[Message]) -> None:
+    """Insert the rows of messages, in the transaction of the connection."""
+    rows = [(*each.recipient, each.lane, each.idempotency_key, each.document) for each in messages]
+    for at in range(0, len(rows), ADDED_AT_ONCE):
+        some = rows[at : at + ADDED_AT_ONCE]
+        values = [value for row in some for value in row]
+        connection.execute(_ADD + ", ".join([_ADDED] * len(some)), values)
 
 
 def _delivery(row: Sequence[Any], lease: str) -> Delivery:

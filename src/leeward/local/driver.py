@@ -20,6 +20,7 @@ from leeward.clock import Clock, SystemClock
 from leeward.delivery.dispatcher import Dispatcher
 from leeward.delivery.policy import Policy
 from leeward.delivery.rows import Delivery, Recipient
+from leeward.delivery.series import Series
 from leeward.delivery.store import PATIENCE, DeliveryStore
 from leeward.delivery.workers import Handler
 from leeward.errors import ConfigError, LeewardError, Outcome, Unsupported
@@ -94,7 +95,9 @@ class Local(Driver):
         accept = self._dispatcher.accept
         self._functions = Functions(self._clock, self.limits.payload_bytes, accept)
         self._bus = Bus(accept)
-        self._schedules = Schedules(self._clock, accept)
+        self._schedules = Schedules(
+            self._clock, Series(self._database), self._deliveries, self._dispatcher.wake
+        )
         self._tables = tables = Tables(self._database)
         self._objects = ObjectsFolder(objects, self._file)
         self._told = ObjectEvents(self._clock, self._deliveries, self._objects.has)
@@ -256,6 +259,7 @@ class Local(Driver):
         - ``dead_letters``: the same as `dead_letters`, for who has opened this by name.
         - ``functions``: the registry, a dict from name to callable that may be changed.
         - ``events``: the `Bus`.
+        - ``schedules``: the `Schedules`.
         - ``workflows``: the path of the journal of runs, beside the store; None in memory.
         - ``tables``: a new `sqlite3.Connection` to the same database, also for one in memory;
           the caller closes it. A transaction left open on it makes calls fail as ``busy``.
@@ -270,12 +274,14 @@ class Local(Driver):
             return self._functions.registry
         if service == "events":
             return self._bus
+        if service == "schedules":
+            return self._schedules
         if service == "workflows":
             return self._file and self._file.with_suffix(".workflows.sqlite3")
         if service != "tables":
             raise ConfigError(
                 f"no service {service!r} at {self.target}; known: "
-                "dead_letters, events, functions, tables, workflows",
+                "dead_letters, events, functions, schedules, tables, workflows",
                 target=self.target,
             )
         with self._database_needed(), self._database.read(PATIENCE):

@@ -19,7 +19,7 @@ from leeward.routing.call import (
     end,
 )
 from leeward.routing.choice import Choice, choose
-from leeward.routing.circuit import Random, State
+from leeward.routing.circuit import Circuit, Random, State
 from leeward.routing.keys import KNOWN_KEY
 from leeward.routing.outcomes import TABLE, May
 from leeward.routing.transitions import circuits_of, extend_leases, tell
@@ -99,7 +99,7 @@ def after_pause(state: CallState, target: str, now: float) -> Decision:
 def move(
     state: CallState, source: str, outcome: Outcome | None, now: float, *, or_stay: bool = False
 ) -> Decision:
-    """Go on at a target that was not tried; where that may not be, end, or ask `source` again.
+    """Go on at a target that was not tried; without a budget for that end, or ask `source` again.
 
     That was given up early then, and may well answer yet.
     """
@@ -111,7 +111,7 @@ def move(
         return dispatch(state, choice.target, now, reason, probe=choice.probe)
     if choice.probe:
         extend_leases(state.health, choice.target, state.call, 0.0)  # it is not made
-    if or_stay and why in ("failover_budget", "no_other_target"):
+    if or_stay and why == "failover_budget":
         return dispatch(state, source, now, "again")
     return end(state, why)
 
@@ -140,14 +140,18 @@ def _others(state: CallState, now: float) -> tuple[str, ...]:
         for target in state.able
         if target not in state.tried
         and not health.records[target].isolated
-        and not any(
-            each.state is State.OPEN and now < each.until
-            for each in circuits_of(health, target, state.call)
-        )
+        and not any(_is_out(each, now) for each in circuits_of(health, target, state.call))
     )
     if state.proved:
         return fresh
     return fresh[: max(0, health.policy.max_targets - len(set(state.tried)))]
+
+
+def _is_out(circuit: Circuit, now: float) -> bool:
+    """Return whether a circuit lets no call through now, not even as a probe."""
+    if circuit.state is State.HALF_OPEN:
+        return now < max(circuit.leased_until, circuit.due)
+    return circuit.state is State.OPEN and now < circuit.until
 
 
 def _lets_through(state: CallState, target: str) -> bool:

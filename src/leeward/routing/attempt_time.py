@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from leeward.routing.circuit import Circuit, State
 
 if TYPE_CHECKING:
-    from leeward.routing.call import CallState
+    from leeward.routing.call import CallState, Dispatch, ReadBack
+    from leeward.routing.health import Health
 
 
 NEARLY = 0.95
@@ -31,6 +32,12 @@ def may_be_early(state: CallState, circuit: Circuit) -> bool:
     tokens = min(policy.early_burst, health.early_tokens + policy.early_share)
     health.early_tokens = tokens - 1 if tokens >= 1 else tokens
     return tokens >= 1
+
+
+def refund_early(health: Health, command: Dispatch | ReadBack) -> None:
+    """Refund the token of an attempt that might have been given up early, and was not."""
+    if command.early:
+        health.early_tokens = min(health.policy.early_burst, health.early_tokens + 1)
 
 
 def time_for_probe(state: CallState, target: str, seconds: float, now: float) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from leeward.adapter import Publish, Result
+from leeward.adapter import Call, Publish, Result
 from leeward.errors import Outcome
 from leeward.routing.outcomes import TABLE, May
 
@@ -29,32 +29,44 @@ class Batch:
     def __init__(self, call: Publish) -> None:
         self._call = call
         self._results: list[Result[None] | None] = [None] * len(call.events)
-        self._open = list(range(len(call.events)))
+        self._open = tuple(range(len(call.events)))
+        self._sent = [(call, self._open)]
 
     def open_call(self) -> Publish:
         """Return the call that is still to be sent: the open events, in order."""
-        if len(self._open) == len(self._call.events):
-            return self._call
-        return self._call._replace(events=tuple(self._call.events[index] for index in self._open))
+        call, places = self._sent[-1]
+        if places != self._open:
+            events = tuple(self._call.events[place] for place in self._open)
+            call = self._call._replace(events=events)
+            self._sent.append((call, self._open))
+        return call
 
-    def record(self, result: Result[Entries], target: str) -> tuple[Outcome, float | None]:
-        """Take in what `target` said of the open events.
+    def record(
+        self, call: Call, result: Result[Entries], target: str
+    ) -> tuple[Outcome, float | None]:
+        """Take in what `target` said of the events of `call`, which `open_call` has given.
 
-        Return the outcome that decides what follows, and the seconds that the target asked to wait.
-        The outcome is OK when no event is left to send, and AMBIGUOUS when any open one is.
+        Other attempts may have settled some of them meanwhile. Return the outcome that decides what
+        follows, and the seconds that the target asked to wait. The outcome is OK when no event is
+        left to send, and AMBIGUOUS when any open one is.
         """
-        entries = self._entries_of(result)
-        for index, entry in zip(self._open, _placed(entries, target), strict=True):
-            self._results[index] = _merged(self._results[index], entry)
-        left = [entry for entry in entries if _is_open(entry)]
-        self._open = [
-            index for index, entry in zip(self._open, entries, strict=True) if _is_open(entry)
-        ]
+        places = next(places for sent, places in self._sent if sent is call)
+        entries = _placed(_entries_of(result, len(places)), target)
+        left: dict[int, Result[None]] = {}
+        still_open = dict.fromkeys(self._open)
+        for place, entry in zip(places, entries, strict=True):
+            self._results[place] = _merged(self._results[place], entry)
+            if place in still_open and _is_open(entry):
+                left[place] = entry
+            else:
+                still_open.pop(place, None)
+        self._open = tuple(still_open)
         if not left:
             return result.outcome, result.retry_after
-        unknown = any(entry.outcome is Outcome.AMBIGUOUS for entry in left)
-        waits = [entry.retry_after for entry in left if entry.retry_after is not None]
-        return Outcome.AMBIGUOUS if unknown else left[0].outcome, max(waits, default=None)
+        unknown = any(entry.outcome is Outcome.AMBIGUOUS for entry in left.values())
+        waits = [entry.retry_after for entry in left.values() if entry.retry_after is not None]
+        first = next(iter(left.values()))
+        return Outcome.AMBIGUOUS if unknown else first.outcome, max(waits, default=None)
 
     def conclude(self, last: Result[Entries]) -> Result[Entries]:
         """Return the result of the whole: one failure if all events share it, else one each."""
@@ -64,13 +76,15 @@ class Batch:
             return shared
         return last._replace(outcome=Outcome.OK, value=entries)
 
-    def _entries_of(self, result: Result[Entries]) -> Entries:
-        if result.outcome is not Outcome.OK:
-            entry: Result[Any] = result._replace(value=None)
-            return (entry,) * len(self._open)
-        if result.value is None or len(result.value) != len(self._open):
-            return (_UNCOUNTED,) * len(self._open)
-        return result.value
+
+def _entries_of(result: Result[Entries], count: int) -> Entries:
+    """Return one entry for each of so many events."""
+    if result.outcome is not Outcome.OK:
+        entry: Result[Any] = result._replace(value=None)
+        return (entry,) * count
+    if result.value is None or len(result.value) != count:
+        return (_UNCOUNTED,) * count
+    return result.value
 
 
 def _is_open(entry: Result[None]) -> bool:
@@ -94,8 +108,11 @@ _UNCOUNTED: Result[None] = Result(
 
 
 def _merged(before: Result[None] | None, now: Result[None]) -> Result[None]:
-    """Let an event that may have been taken earlier end only well, or as unknown."""
-    unknown_before = before is not None and before.outcome is Outcome.AMBIGUOUS
-    if before is not None and unknown_before and now.outcome is not Outcome.OK:
-        return before
-    return now
+    """Let an event that may have been taken earlier end only well, or as unknown.
+
+    What was settled by an attempt beside this one stays so, unless this one went well.
+    """
+    if before is None or now.outcome is Outcome.OK:
+        return before if before is not None and before.outcome is Outcome.OK else now
+    was_open = _is_open(before) and before.outcome is not Outcome.AMBIGUOUS
+    return now if was_open else before

@@ -42,11 +42,19 @@ def spend_failover(health: Health, source: str, call: Call, now: float) -> bool:
 
 
 def _calls_lately(health: Health, now: float) -> float:
-    """Return about how many calls began in the last window of the failover budget."""
-    window = health.policy.failover_window
-    old = [mark for mark in health.marks if now - mark[0] >= window]
-    at, calls = old[-1] if old else health.marks[0]
-    return (health.calls - calls) * min(1.0, window / max(now - at, 1e-9))
+    """Return about how many calls began in the last window of the failover budget.
+
+    Between two marks they are taken to have come evenly, so what came before a long rest does not
+    make those after it few.
+    """
+    since = now - health.policy.failover_window
+    later, calls_later = now, health.calls
+    for at, calls in reversed(health.marks):
+        if at <= since:
+            before = (calls_later - calls) * (since - at) / (later - at)
+            return health.calls - calls - before
+        later, calls_later = at, calls
+    return health.calls - calls_later
 
 
 def spend_hedge(health: Health, target: str) -> bool:

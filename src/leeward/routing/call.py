@@ -27,7 +27,7 @@ from leeward.errors import Outcome
 from leeward.routing.attempt_time import may_be_early, time_for_probe
 from leeward.routing.circuit import Circuit, Random
 from leeward.routing.health import Health
-from leeward.routing.outcomes import TABLE, May, Rules, rules_of
+from leeward.routing.outcomes import TABLE, May, Rules, Sign, rules_of
 from leeward.routing.readback import Verdict, question
 from leeward.routing.select import candidates, narrowed
 
@@ -200,7 +200,8 @@ def begin(
     target, reason, probe, careful = able[0], "first", False, health.watchful
     if not careful:
         circuit = health.start(target, call, started)
-        careful = health.watchful  # it has just turned out to be stalled
+        if health.watchful:  # it has just turned out to be silent, so the target is chosen anew
+            careful, circuit.pending = True, max(0, circuit.pending - 1)
     if careful:
         from leeward.routing.choice import choose
 
@@ -213,11 +214,10 @@ def begin(
     if not rules.same and isinstance(call, Invoke) and call.time_limit:
         limit = call.time_limit + health.policy.time_limit_margin
     state = CallState(call, health, rules, able, number, deadline, limit, (target,), (1,))
-    others = len(able) > 1
+    others, early = len(able) > 1, False
     seconds = _time_for_attempt(
         state, circuit, timeout, more=others or health.policy.max_attempts > 1
     )
-    early = False
     if probe:
         seconds = time_for_probe(state, target, seconds, started)
     elif others and circuit.early < seconds and may_be_early(state, circuit):
@@ -293,7 +293,8 @@ def _failed(state: CallState, ended: AttemptEnded, now: float, random: Random) -
         proved=state.proved and row.proved,
         unknown=unknown,
     )
-    if state.in_flight and row.move is not May.NEVER:
+    at_hedge_alone = ended.attempt > 1 and row.sign is Sign.NOTHING
+    if state.in_flight and (row.move is not May.NEVER or at_hedge_alone):
         return state, ()  # one of those may still end the call well
     doubtful = outcome is Outcome.AMBIGUOUS or (unknown and outcome is Outcome.CONFLICT)
     left = state.deadline - now

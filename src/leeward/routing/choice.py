@@ -102,7 +102,7 @@ def _refused(state: CallState, now: float) -> Choice | None:
     if health.local is not None:
         from leeward.routing.local_outage import may_look
 
-        if not may_look(health, now):
+        if not may_look(health, state.number, now):
             return Choice("", "local_outage", retry_after=max(0.0, health.local.due - now))
     if all(health.records[target].isolated for target in state.able):
         return Choice("", "isolated")

@@ -94,6 +94,8 @@ class Circuit:
         stage: of the ramp; -1 is the one before the first.
         stage_at, answers, failures: when the stage began, and what came in it.
         pending, pending_at: attempts started since the last answer, and the first of them.
+        left, left_at, left_of: how many attempts since `left_of`, which is their `pending_at`, are
+            not waited for any more, though they were not answered; and when the last was left.
         silent: it has not answered them for so long that calls avoid it, but for one or two.
         looked_at: when the last of these was made.
         since: when its first answer came. Attempts from before that had to connect, all at once, so
@@ -107,7 +109,7 @@ class Circuit:
         *("until", "opened_at", "gone", "trips", "penalty", "penalty_at"),
         *("passed", "due", "leased_until", "weak"),
         *("stage", "stage_at", "answers", "failures"),
-        *("pending", "pending_at", "silent", "looked_at"),
+        *("pending", "pending_at", "silent", "looked_at", "left", "left_at", "left_of"),
         *("since", "latency", "slow_above", "stall_after", "cut_off", "early", "watch_after"),
     )
 
@@ -127,6 +129,7 @@ class Circuit:
         self.stage, self.stage_at, self.answers, self.failures = 0, 0.0, 0, 0
         self.pending, self.pending_at = 0, 0.0
         self.silent, self.looked_at = False, 0.0
+        self.left, self.left_at, self.left_of = 0, 0.0, -inf
         self.since, self.latency = inf, Latency(policy)
         self.slow_above, self.stall_after, self.cut_off = inf, policy.stall_least, inf
         self.early, self.watch_after = inf, self.stall_after

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from leeward.adapter import NO_NETWORK, Call
 from leeward.errors import Outcome
-from leeward.routing.attempt_time import is_used_up
+from leeward.routing.attempt_time import is_used_up, refund_early
 from leeward.routing.circuit import Circuit, State
 from leeward.routing.health import PROBE
 from leeward.routing.latency import bucket_of
@@ -43,10 +43,12 @@ def weigh_failure(health: Health, answered: Answered, outcome: Outcome, reason: 
     record.last = outcome
     health.seen_at = now
     if command.early and is_used_up(command.timeout, began, now):
-        from leeward.routing.silence import look
+        from leeward.routing.silence import leave, look
 
         look(health, circuit, call, now)
+        leave(circuit, now)
         return
+    refund_early(health, command)
     record.failures += row.counts_against
     _answers(health, circuit)
     if row.sign is Sign.WELL:

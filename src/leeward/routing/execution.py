@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from leeward.adapter import Call, Publish, Result
 from leeward.envelope import NOT_RECOGNISED
 from leeward.errors import Outcome
-from leeward.routing.attempt_time import is_used_up
+from leeward.routing.attempt_time import is_used_up, refund_early
 from leeward.routing.batches import Batch, all_taken
 from leeward.routing.call import (
     AttemptEnded,
@@ -134,7 +134,7 @@ class _History:
             event: Event = ReadBackDone(command.attempt, command.after, judge(self._call, result))
         else:
             if self._batch:
-                outcome, retry_after = self._batch.record(result, command.target)
+                outcome, retry_after = self._batch.record(command.call, result, command.target)
             self._last = command.target, result
             if outcome is Outcome.AMBIGUOUS and not self._unknown[1].executed:
                 self._unknown = self._last
@@ -188,12 +188,18 @@ class _History:
         for each in running:
             if isinstance(each, Pause):
                 continue
-            self._core.health.give_up(each, now)
+            health = self._core.health
+            health.give_up(each, now)
+            refund_early(health, each)
             if self._attempts:
                 from leeward.routing.evidence import weigh_lost_race
 
                 began = self._started if each.attempt == 1 else now
-                weigh_lost_race(self._core.health, each.target, each.call, began, now)
+                weigh_lost_race(health, each.target, each.call, began, now)
+            else:
+                from leeward.routing.silence import leave
+
+                leave(health.add(each.target, each.call), health.seen_at)
 
     def conclude(self, state: CallState) -> Result[Any]:
         """Return the result of the call, and remember how it came about."""

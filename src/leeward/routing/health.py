@@ -9,7 +9,7 @@ target anew, in `leeward.routing.choice`.
 from __future__ import annotations
 
 from collections import deque
-from math import log2
+from math import inf, log2
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from leeward.adapter import Call
@@ -86,6 +86,11 @@ class Record:
         self.tokens = tokens
         self.isolated = self.probes = False
         self.prepared = self.prepared_until = 0.0
+
+
+def _last_of_use(circuit: Circuit) -> float:
+    until = circuit.until if circuit.state is State.OPEN else -inf
+    return max(circuit.good_at, circuit.pending_at, circuit.weighed_at, until)
 
 
 class Health:
@@ -221,6 +226,10 @@ class Health:
         self.mark(now)
         if self.heartbeat.is_due(now) and len(self.records) > 1:
             self.outbox.append(BEGIN)
+        if self.unclosed:
+            from leeward.routing.transitions import let_go_on
+
+            let_go_on(self, now)
 
     def mark(self, now: float) -> None:
         """Remember how many calls have begun by now, about once a second."""
@@ -235,15 +244,19 @@ class Health:
             return found
         if len(self.circuits) >= self.policy.most_circuits:
             self._forget_the_oldest()
+        made = self.circuits[target, verb, resource] = Circuit(
+            target, verb, resource, self.wide_of(target, verb), self.policy
+        )
+        self._prepare(made)
+        return made
+
+    def wide_of(self, target: str, verb: str) -> Circuit:
+        """Return the circuit for all calls of a verb on `target`, made if there is not one yet."""
         wide = self.circuits.get((target, verb))
         if wide is None:
             wide = self.circuits[target, verb] = Circuit(target, verb, "", None, self.policy)
             self._prepare(wide)
-        made = self.circuits[target, verb, resource] = Circuit(
-            target, verb, resource, wide, self.policy
-        )
-        self._prepare(made)
-        return made
+        return wide
 
     def _prepare(self, circuit: Circuit) -> None:
         """Begin with what others have seen of the target, if they have told."""
@@ -253,9 +266,12 @@ class Health:
         circuit.uneasy = circuit.failed > 0
 
     def _forget_the_oldest(self) -> None:
-        """Make room: the circuits of single resources that were used longest ago go first."""
+        """Make room: the circuits of single resources that were used longest ago go first.
+
+        One that is open is not used, and is what matters, until its time is over.
+        """
         single = [each for each in self.circuits.values() if each.resource]
-        single.sort(key=lambda each: max(each.good_at, each.pending_at, each.weighed_at))
+        single.sort(key=_last_of_use)
         for each in single[: max(1, len(single) // 8)]:
             del self.circuits[each.target, each.verb, each.resource]
             self.unclosed.pop(each, None)

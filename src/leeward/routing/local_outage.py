@@ -20,10 +20,12 @@ class LocalOutage(NamedTuple):
     Attributes:
         since: when it began.
         due: when the next call is let through.
+        looks: number of the last one that was; it may ask every target.
     """
 
     since: float
     due: float
+    looks: int = 0
 
 
 def note_unreached(health: Health, target: str, now: float) -> None:
@@ -39,13 +41,15 @@ def note_unreached(health: Health, target: str, now: float) -> None:
     health.review()
 
 
-def may_look(health: Health, now: float) -> bool:
-    """Return whether a call is let through to see whether there is a network again."""
+def may_look(health: Health, number: int, now: float) -> bool:
+    """Return whether call `number` is let through to see whether there is a network again."""
     local = health.local
     assert local is not None, "asked only during an outage"
+    if number == local.looks:
+        return True
     if now < local.due:
         return False
-    health.local = local._replace(due=now + health.policy.local_probe)
+    health.local = local._replace(due=now + health.policy.local_probe, looks=number)
     return True
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from leeward.errors import Outcome
 from leeward.routing.call import Core
@@ -40,6 +40,10 @@ def probed(
         changed(health, circuit, "opened", seconds=round(seconds, 3))
 
 
+MOVING: Final = frozenset({"invoke", "enqueue", "publish"})
+"""Verbs that no home ties to a target."""
+
+
 class HealthChecks(NamedTuple):
     """How targets are probed whether or not calls go there.
 
@@ -55,11 +59,17 @@ class HealthChecks(NamedTuple):
 
 
 def is_due(health: Health, target: str, now: float, checks: HealthChecks) -> bool:
-    """Return whether a target has to be probed: calls that went well say as much."""
+    """Return whether a target has to be probed: calls that went well say as much.
+
+    They end a row of probes that failed, too.
+    """
     circuits = [each for each in health.circuits.values() if each.target == target]
     if any(each.state is not State.CLOSED for each in circuits):
         return True
-    return all(now - each.good_at >= checks.interval for each in circuits)
+    if all(now - each.good_at >= checks.interval for each in circuits):
+        return True
+    health.records[target].checks = max(0, health.records[target].checks)
+    return False
 
 
 def checked(
@@ -67,21 +77,26 @@ def checked(
 ) -> None:
     """Take in a probe that was made without any call.
 
-    Enough failures in a row open the circuits of all verbs, if another target is well; enough
-    successes begin the ramp.
+    Enough failures in a row open the circuits of all verbs, if another target is well, those that
+    no call has gone there with included; enough successes begin the ramp.
     """
     record = health.records[target]
     if outcome is not Outcome.OK and TABLE[outcome].sign is Sign.NOTHING:
         return
     well = outcome is Outcome.OK
     record.checks = max(1, record.checks + 1) if well else min(-1, record.checks - 1)
+    too_many = -record.checks >= checks.failures
+    if too_many:
+        for verb in MOVING & {each.verb for each in health.circuits.values()}:
+            health.wide_of(target, verb)
     for circuit in list(health.circuits.values()):
         if circuit.target != target or circuit.resource:
             continue
         is_closed = circuit.state is State.CLOSED
         if record.checks >= checks.recoveries and not is_closed:
             _begin_ramp(health, circuit, now, weak=weak)
-        too_many = -record.checks >= checks.failures
+        if not well:
+            circuit.due = max(circuit.due, now)  # what opened it is not of long ago
         if too_many and is_closed and any_flows_beside(health, circuit):
             seconds = circuit.open(health.policy, now, health.random, "health_check")
             changed(health, circuit, "opened", seconds=round(seconds, 3))

@@ -32,7 +32,10 @@ def look(health: Health, circuit: Circuit, call: Call, now: float) -> None:
         circuit.pending, circuit.pending_at = 0, now
         end_silence(health, circuit)
         return
-    waited = now - began - heartbeat.stood_still(began, now)
+    until = now
+    if circuit.left_of == began and circuit.left >= circuit.pending:
+        until = circuit.left_at  # nobody has waited since
+    waited = until - began - heartbeat.stood_still(began, until)
     if waited > circuit.stall_after:
         if has_alternative(health, circuit, call):
             open_circuit(health, circuit, call, now, "stall")
@@ -41,6 +44,14 @@ def look(health: Health, circuit: Circuit, call: Call, now: float) -> None:
         circuit.looked_at = -inf
         health.silent[circuit] = None
         health.review()
+
+
+def leave(circuit: Circuit, now: float) -> None:
+    """Note that an attempt is not waited for any more: it was given up early, or cancelled."""
+    if circuit.left_of != circuit.pending_at:
+        circuit.left_of, circuit.left = circuit.pending_at, 0
+    circuit.left += 1
+    circuit.left_at = now
 
 
 def end_silence(health: Health, circuit: Circuit) -> None:

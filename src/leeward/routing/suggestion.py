@@ -18,16 +18,20 @@ def snapshot_of(health: Health, wall: float, now: float) -> dict[str, Any]:
     return {"written_at": wall, "open_until": open_until}
 
 
+def written_at(item: dict[str, Any]) -> float:
+    """Return when an item was written, in Unix seconds; 0 if it does not say."""
+    at = item.get("written_at")
+    return at if isinstance(at, int | float) else 0.0
+
+
 def suggest(health: Health, item: dict[str, Any], wall: float, now: float) -> None:
     """Be careful with the targets that another process has found ill a short time ago.
 
     Nothing opens by it: the score begins so high that one failure of this process's own is enough,
     and falls like any other. What cannot be read is ignored, as is what comes from the future.
     """
-    written_at, ill = item.get("written_at"), item.get("open_until")
-    if not isinstance(written_at, int | float) or not isinstance(ill, dict):
-        return
-    if not 0 <= wall - written_at <= health.policy.shared_age:
+    ill = item.get("open_until")
+    if not isinstance(ill, dict) or not 0 <= wall - written_at(item) <= health.policy.shared_age:
         return
     prepared = health.policy.trip_score - health.weights.failure
     for target in ill:

@@ -125,6 +125,21 @@ def advance(health: Health, circuit: Circuit, now: float) -> None:
             changed(health, circuit, "closed")
 
 
+def let_go_on(health: Health, now: float) -> None:
+    """Let circuits go on that no call comes by, such as those of a second target.
+
+    What was seen as long ago as what others tell is worth nothing any more: a small share goes
+    there, which grows with time.
+    """
+    long_ago = now - health.policy.shared_age
+    for circuit in list(health.unclosed):
+        if circuit.state is State.RAMP or circuit.reason == "local_outage":
+            advance(health, circuit, now)
+        elif max(circuit.until, circuit.due, circuit.leased_until) <= long_ago:
+            circuit.begin_stage(-1, now)
+            changed(health, circuit, "ramp", share=circuit.share(health.policy))
+
+
 def changed(health: Health, circuit: Circuit, name: str, **facts: float) -> None:
     """Note that a circuit has changed, and tell of it."""
     health.epoch += 1

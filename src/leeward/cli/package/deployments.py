@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -76,6 +76,7 @@ def deployment_of(config: Config, provider: str, app: App) -> Deployment:
         Site(region, _at_home(declared_for(config, target), provider, homes))
         for region, target in zip(regions, targets, strict=True)
     )
+    _check_names(site.declared for site in sites)
     names = sites[0].declared
     settings = config.export.get(provider, ExportConfig())
     return Deployment(
@@ -88,6 +89,22 @@ def deployment_of(config: Config, provider: str, app: App) -> Deployment:
         *settings,
         expected=tuple(_expected(config, app, homes, targets)),
     )
+
+
+def _check_names(declared: Iterable[Declared]) -> None:
+    """Check that no name would be read as an expression by the tool that gets it.
+
+    Raises:
+        ConfigError: one would.
+    """
+    for each in declared:
+        for section in ("functions", "buses", "tables", "buckets"):
+            for name, own in getattr(each, section).items():
+                if "${" in own or "%{" in own:
+                    raise ConfigError(
+                        f"[{section}.{name}] is called {own!r}, which is an expression where it is "
+                        "written to; give it a plain name"
+                    )
 
 
 def _expected(

@@ -45,11 +45,14 @@ class Background:
         self.threads = ThreadPoolExecutor(MOST_THREADS, "leeward-beside")
         if self.prober is not None:
             self.prober.start()
+        if self.snapshot is not None:
+            self.snapshot.renew()
 
     def close(self) -> None:
         """Start nothing more; what is under way ends by itself."""
         if self.prober is not None:
             self.prober.stop()
+            self.prober = None  # no child begins it again
         self.threads.shutdown(wait=False, cancel_futures=True)
 
 

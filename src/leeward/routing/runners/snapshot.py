@@ -17,7 +17,7 @@ from leeward.adapter import Capability, Driver, Key, Load, Result, Store, Stored
 from leeward.entropy import new_id
 from leeward.errors import Outcome
 from leeward.routing.runners.background import run_beside
-from leeward.routing.suggestion import snapshot_of, suggest
+from leeward.routing.suggestion import snapshot_of, suggest, written_at
 from leeward.values import RoutingEvent
 
 if TYPE_CHECKING:
@@ -46,9 +46,14 @@ class Snapshot:
         self._shared = shared
         self._table = table
         self._key = Key((key,), (ITEM,))
-        self._writing = threading.Lock()
+        self._is_stale = False
+        self.renew()
         shared.listeners.append(self._note)
         run_beside(shared, self.read)
+
+    def renew(self) -> None:
+        """Begin in a child: a thread of the parent may have been writing."""
+        self._writing = threading.Lock()
 
     def read(self) -> None:
         """Read the copies, and let the newest one suggest what to be careful with."""
@@ -62,26 +67,30 @@ class Snapshot:
                     found.append(result.value.item)
         shared = self._shared
         with shared.lock:
-            for item in found:
+            for item in sorted(found, key=written_at)[-1:]:
                 now = shared.clock.monotonic()
                 suggest(shared.core.health, item, shared.clock.now(), now)
 
     def write(self) -> None:
-        """Write what is known to every copy."""
-        if not self._writing.acquire(blocking=False):
-            return  # a write is under way already; the next change writes again
-        try:
-            shared = self._shared
-            now = shared.clock.now()
-            with shared.lock:
-                monotonic = shared.clock.monotonic()
-                item = snapshot_of(shared.core.health, now, monotonic)
-            item[self._key.fields[0]] = ITEM
-            for driver in self._keepers():
-                with suppress(Exception):  # fails open: the others learn by themselves
-                    driver.perform(Store(self._table, self._key, item, new_id(now), now), SECONDS)
-        finally:
-            self._writing.release()
+        """Write what is known to every copy; if a write is under way, let that one write again."""
+        self._is_stale = True
+        while self._is_stale and self._writing.acquire(blocking=False):
+            try:
+                self._is_stale = False
+                self._write_copies()
+            finally:
+                self._writing.release()
+
+    def _write_copies(self) -> None:
+        shared = self._shared
+        now = shared.clock.now()
+        with shared.lock:
+            monotonic = shared.clock.monotonic()
+            item = snapshot_of(shared.core.health, now, monotonic)
+        item[self._key.fields[0]] = ITEM
+        for driver in self._keepers():
+            with suppress(Exception):  # fails open: the others learn by themselves
+                driver.perform(Store(self._table, self._key, item, new_id(now), now), SECONDS)
 
     def _note(self, told: RoutingEvent) -> None:
         if told.name in CHANGES:

@@ -33,7 +33,7 @@ from leeward_aws.deploy import objects
 from leeward_aws.deploy.crontab import expression
 from leeward_aws.deploy.names import bus_id, logical, own_name
 from leeward_aws.deploy.roles import RECEIVE, allow, arn, function_role, of_app, queue_arn, role
-from leeward_aws.runtime.schedules import OWN
+from leeward_aws.runtime.kinds import OWN_SCHEDULE
 
 Json = dict[str, Any]
 
@@ -52,7 +52,7 @@ MEMORY: Final = 256
 HANDLER: Final = "handler.lambda_handler"
 
 INPUT: Final = {
-    "source": OWN,
+    "source": OWN_SCHEDULE,
     "schedule": "",
     "time": "<aws.scheduler.scheduled-time>",
     "attempt": "<aws.scheduler.attempt-number>",

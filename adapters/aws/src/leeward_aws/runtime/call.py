@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from leeward.app.kit import Answer, DeadLetters, Host, encode, headers_of
+from leeward.app.kit import Answer, Host, encode, headers_of
 from leeward.envelope import DEADLINE, IDEMPOTENCY_KEY, Sent, sent_in
+
+if TYPE_CHECKING:
+    from leeward.app.kit import DeadLetters
 
 _KEY: Final = IDEMPOTENCY_KEY.lower()
 
@@ -18,13 +21,13 @@ class Run(NamedTuple):
         host: with the app.
         context: Lambda's own.
         sent: what a client of leeward sent beside the payload; None if none has.
-        dead_letters: where messages go that are given up.
+        dead_letters: where messages go that are given up; None if there is nowhere.
     """
 
     host: Host
     context: Any
     sent: Sent | None
-    dead_letters: DeadLetters
+    dead_letters: DeadLetters | None
 
     @property
     def id(self) -> str:

@@ -26,9 +26,8 @@ from leeward.app.kit import (
     time_told,
 )
 from leeward_aws.runtime.call import Run, failed_with
-from leeward_aws.runtime.notifications import is_bus_event, is_test, records_of, unwrapped
-
-S3: Final = "aws:s3"
+from leeward_aws.runtime.kinds import S3, SNS, is_bus_event
+from leeward_aws.runtime.notifications import is_test, records_of, unwrapped
 
 _BUS_SOURCE: Final = "aws.s3"
 _CREATED: Final = "ObjectCreated:"
@@ -184,5 +183,5 @@ def _object(bucket: Any, key: Any, told: Mapping[str, Any], time: Any) -> Object
 
 def _notification(document: Any) -> Any:
     """Return what SNS has called Lambda with; None for anything else."""
-    records = records_of(document, "aws:sns")
+    records = records_of(document, SNS)
     return records[0].get("Sns") if records else None

@@ -24,6 +24,9 @@ from leeward_azure.deploy.template import DATA, VARIABLES, Region, add_app, note
 
 SCHEMAS: Final = Path(__file__).with_name("terraform_schemas.json")
 
+VERSION: Final = ">= 5.0"
+"""Whose schemas are kept here."""
+
 LOCATION: Final = re.compile(r"[a-z]+[0-9]*")
 
 
@@ -38,7 +41,7 @@ def terraform(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
             raise ConfigError(
                 f"{site.region!r} is not a region of Azure; write the target as azure:westeurope"
             )
-    made = Configuration("hashicorp/azurerm", ">= 4.20", _variables(deployment))
+    made = Configuration("hashicorp/azurerm", VERSION, _variables(deployment))
     host = host_of(wish, deployment) if deployment.domain else ""
     wishes = [wish._replace(declared=each.declared) for each in deployment.sites]
     for each, site in zip(wishes, deployment.sites, strict=True):

@@ -79,7 +79,6 @@ def add_failover(
             "expected_status_code_ranges": ["200-200"],
         },
     )
-    first, *_ = apps.values()
     for priority, (suffix, app) in enumerate(apps.items(), 1):
         made.add(
             "azurerm_traffic_manager_external_endpoint",
@@ -89,7 +88,26 @@ def add_failover(
             target=of(f"{app}.default_hostname"),
             priority=priority,
         )
-    # It shows to App Service that the domain is yours, in every region.
+    proof = _names(made, deployment, host, apps, of(f"{profile}.fqdn"))
+    for (suffix, app), site in zip(apps.items(), deployment.sites, strict=True):
+        certificate = _certificate(made, suffix, site.region)
+        made.add(
+            "azurerm_app_service_custom_hostname_binding",
+            f"app{suffix}",
+            hostname=deployment.domain,
+            app_service_name=of(f"{app}.name"),
+            resource_group_name=GROUP,
+            ssl_state="SniEnabled",
+            thumbprint=of(f"{certificate}.thumbprint"),
+            depends_on=[proof],
+        )
+
+
+def _names(
+    made: Configuration, deployment: Deployment, host: str, apps: dict[str, str], profile: str
+) -> str:
+    """Add the records of the domain; return a reference to the one that shows whose it is."""
+    first, *_ = apps.values()
     proof = made.add(
         "azurerm_dns_txt_record",
         "app",
@@ -106,20 +124,9 @@ def add_failover(
         zone_name=deployment.zone,
         resource_group_name=GROUP,
         ttl=TTL,
-        record=of(f"{profile}.fqdn"),
+        record=profile,
     )
-    for (suffix, app), site in zip(apps.items(), deployment.sites, strict=True):
-        certificate = _certificate(made, suffix, site.region)
-        made.add(
-            "azurerm_app_service_custom_hostname_binding",
-            f"app{suffix}",
-            hostname=deployment.domain,
-            app_service_name=of(f"{app}.name"),
-            resource_group_name=GROUP,
-            ssl_state="SniEnabled",
-            thumbprint=of(f"{certificate}.thumbprint"),
-            depends_on=[proof],
-        )
+    return proof
 
 
 def _certificate(made: Configuration, suffix: str, location: str) -> str:

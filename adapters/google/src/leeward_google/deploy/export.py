@@ -35,6 +35,9 @@ CERTIFICATE: Final = "the id of the certificate of the load balancers, for "
 
 CONTENT: Final = "google_storage_bucket_object.code"
 
+VERSION: Final = ">= 8.0"
+"""Whose schemas are kept here."""
+
 REGION: Final = re.compile(r"[a-z]+-[a-z]+[0-9]+")
 
 
@@ -55,7 +58,7 @@ def terraform(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
     if deployment.domain:
         check_functions(wish)
         variables["certificate"] = CERTIFICATE + deployment.domain
-    made = Configuration("hashicorp/google", ">= 6.0", variables)
+    made = Configuration("hashicorp/google", VERSION, variables)
     here = wish._replace(declared=primary.declared)
     region = Region(primary.region, package="${var.package}")
     add_surroundings(made, here, deployment)
