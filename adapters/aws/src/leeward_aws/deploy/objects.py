@@ -75,7 +75,7 @@ def rights(wish: Wish, handler: Handler) -> list[Json]:
     return found
 
 
-def telling(made: Json, wish: Wish, bucket: str) -> Json:
+def with_notifications(made: Json, wish: Wish, bucket: str) -> Json:
     """Return a bucket that is made here, so that it tells the app's handlers of its objects.
 
     Args:

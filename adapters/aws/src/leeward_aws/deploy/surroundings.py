@@ -41,7 +41,9 @@ def resources_around(region: Region, deployment: Deployment) -> Json:
     for bucket in deployment.buckets:
         if bucket.region == region.name:
             made = _bucket(bucket, deployment.retention_days)
-            found[f"{logical(bucket.name)}Bucket"] = objects.telling(made, region.wish, bucket.name)
+            found[f"{logical(bucket.name)}Bucket"] = objects.with_notifications(
+                made, region.wish, bucket.name
+            )
     for definition in region.wish.app.workflows:
         found |= _machine(region, definition)
     return found
