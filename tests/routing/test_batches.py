@@ -152,7 +152,8 @@ def test_two_attempts_at_one_batch_settle_each_event_once(monkeypatch: pytest.Mo
                 result = end.value
                 break
         assert result is not None
-        assert tuple(entry.outcome for entry in result.value or ()) == outcomes
+        assert result.value is not None
+        assert tuple(entry.outcome for entry in result.value) == outcomes
         assert sent == [["0", "1", "2"], ["0", "1", "2"], ["1"]][: 3 if second is REJECTED else 2]
 
 

@@ -35,7 +35,7 @@ def may_be_early(state: CallState, circuit: Circuit) -> bool:
 
 
 def refund_early(health: Health, command: Dispatch | ReadBack) -> None:
-    """Give the token back of an attempt that might have been given up early, and was not."""
+    """Refund the token of an attempt that might have been given up early, and was not."""
     if command.early:
         health.early_tokens = min(health.policy.early_burst, health.early_tokens + 1)
 

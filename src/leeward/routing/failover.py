@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from os import urandom
 from typing import TYPE_CHECKING, Any
 
 from leeward.adapter import Call, Capability, Driver, Limits, Result
-from leeward.entropy import random_unit
+from leeward.entropy import random_key, random_unit
 from leeward.errors import ConfigError
 from leeward.routing import select
 from leeward.routing.call import Core
@@ -91,7 +90,7 @@ class FailoverDriver(Driver):
         self.capabilities = self._common_capabilities()
         self.limits = Limits.smallest([driver.limits for driver in drivers])
         health = Health(self._targets, random_unit, policy)
-        health.poison_key = urandom(16)
+        health.poison_key = random_key()
         for target, driver in self._drivers.items():
             health.records[target].probes = getattr(driver, "probe_fidelity", None) is not None
         self._shared = Shared(Core(health, hedging), self._drivers, clock)
