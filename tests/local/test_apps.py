@@ -244,3 +244,14 @@ def test_a_schedule_that_fails_is_a_dead_letter_of_its_own() -> None:
     told = (letter.bus, letter.subscription, letter.attempts, letter.error)
     assert told == ("(schedule)", "sweep", 1, "KeyError")
     assert not [each for each in threading.enumerate() if each.name == "leeward-schedules"]
+
+
+def test_an_app_is_mounted_once() -> None:
+    """The same one again is harmless; another one of its name is told where it may come from."""
+    app, cloud = App("shop"), Local()
+    cloud.mount(app)
+    cloud.mount(app)
+    with pytest.raises(ConfigError, match="'shop' runs here already, as leeward.toml may say"):
+        cloud.mount(App("shop"))
+    cloud.mount(App("other"))
+    cloud.close()

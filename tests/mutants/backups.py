@@ -81,4 +81,18 @@ MUTANTS: Final = (
         "    if False:",
         f"{TESTS}/test_manifests.py::test_any_changed_word_is_found",
     ),
+    Mutant(
+        "two runs of a backup go on beside each other",
+        "src/leeward/backup/parts.py",
+        "if not self._folder.put(name, self._sealing.close(name, packed(text))):",
+        "if self._folder.put(name, self._sealing.close(name, packed(text))) is None:",
+        "tests/backup/test_parts.py::test_of_two_runs_one_gives_way",
+    ),
+    Mutant(
+        "a run that has no time does nothing",
+        "src/leeward/backup/create.py",
+        "    if late or scanned.whole:\n        run.parts.write(told)\n",
+        "    if scanned.whole:\n        run.parts.write(told)\n",
+        "tests/backup/test_parts.py::test_a_run_gets_on_by_a_page_and_goes_on_anywhere",
+    ),
 )

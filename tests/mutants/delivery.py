@@ -81,4 +81,11 @@ MUTANTS: Final = (
         '    for name in ("",):\n',
         "tests/sqlite/test_file_safety.py::test_a_file_that_others_may_write_is_refused",
     ),
+    Mutant(
+        "each process runs a schedule for a time",
+        f"{DELIVERY}/series.py",
+        "WHERE name = ? AND last < ?",
+        "WHERE name = ? AND last <= ?",
+        "tests/local/test_apps.py::test_a_time_is_run_for_once_by_however_many_processes",
+    ),
 )

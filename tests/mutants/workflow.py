@@ -130,4 +130,11 @@ MUTANTS: Final = (
         "            connection.executemany(ADD_RESULT, results)",
         f"{TESTS}/test_results.py::test_a_journal_of_the_first_layout_is_changed_over",
     ),
+    Mutant(
+        "what a branch has returned is lost if another one fails",
+        "src/leeward/workflow/kernel.py",
+        "    for each in inner:\n        added =",
+        "    for each in inner if failure is None else ():\n        added =",
+        "tests/workflow/test_engines.py::test_the_embedded_engine_and_the_kernel_end_so",
+    ),
 )

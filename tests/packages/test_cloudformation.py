@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from leeward import App, ConfigError
+from leeward import App, Client, ConfigError
+from leeward.backup import schedule_backup
 from leeward.packaging.recipe import Declared, Entry, Wish
 from leeward_aws.deploy.crontab import expression
 from leeward_aws.deploy.lint import errors_in
@@ -117,6 +118,34 @@ def test_on_aws_a_role_names_what_it_may_touch() -> None:
     assert sent == {"bills-dead"}
     logs = [each[1] for each in allowed["Pay"] if each[0].startswith("logs:")]
     assert all(each.startswith("log-group:/aws/lambda/pay") for each in logs)
+
+
+def test_on_aws_a_scheduled_backup_is_two_handlers() -> None:
+    """One has the schedule, with its retries and its queue of what failed; both may scan."""
+    made = App("shop")
+    schedule_backup(made, "0 2 * * *", "orders", "backups/shop", client=Client)
+    declared = Declared(
+        functions={"back-up-orders-rest": "rest"},
+        tables={"orders": "orders-table", "stock": "stock"},
+        buckets={"backups": "backups-of-ours"},
+    )
+    made_of = Wish(made, Entry("shop", "app"), "3.13", "x86_64", {}, declared)
+    resources = document("aws", made_of)["Resources"]
+    target = resources["BackUpOrdersSchedule"]["Properties"]["Target"]
+    assert target["RetryPolicy"]["MaximumRetryAttempts"] > 0
+    assert target["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": ["BackUpOrdersDeadQueue", "Arn"]}}
+    for name in ("BackUpOrders", "BackUpOrdersRest"):
+        policy = resources[f"{name}Role"]["Properties"]["Policies"][0]["PolicyDocument"]
+        allowed = {
+            (action, resource["Fn::Sub"].rpartition(":")[2])
+            for statement in policy["Statement"]
+            for action in statement["Action"]
+            for resource in statement["Resource"]
+        }
+        scanned = {resource for action, resource in allowed if action == "dynamodb:Scan"}
+        assert scanned == {"table/orders-table"}
+        assert ("lambda:InvokeFunction", "rest") in allowed
+        assert ("s3:PutObject", "backups-of-ours/*") in allowed
 
 
 def test_on_aws_a_bucket_may_tell_a_queue_or_a_function() -> None:

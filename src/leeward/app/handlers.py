@@ -54,6 +54,7 @@ class Handler:
         bucket: of a handler of objects.
         prefix: with which their keys begin; empty for all.
         writes: where it puts objects, as places of `leeward.app.objects`.
+        scans: the table that it reads whole, by its logical name, for the rights of a template.
         telemetry: what runs of it are told to, or None.
     """
 
@@ -95,6 +96,7 @@ class Handler:
         self.bucket = bucket
         self.prefix = prefix
         self.writes = writes
+        self.scans: str | None = None
         self.telemetry = telemetry
 
     def __repr__(self) -> str:

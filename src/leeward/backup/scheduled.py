@@ -32,7 +32,8 @@ LONGEST_NAME: Final = 40
 RESERVE: Final = 60.0
 """Seconds at the end of a run in which nothing new is begun, at most; a third of short runs."""
 
-RETRIES: Final = 3
+RETRIES: Final = 2
+"""As many as every cloud makes of what nobody waits for."""
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 _WEEKDAYS: Final = get_args(Weekday)
@@ -125,6 +126,8 @@ def schedule_backup(
     app.function(
         name=plan.rest, effect="idempotent", timeout=timeout, retries=RETRIES, queued=True
     )(go_on)
+    for each in (plan.name, plan.rest):
+        app.handlers[each].scans = table
 
 
 class _Run(NamedTuple):

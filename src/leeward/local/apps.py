@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from leeward.app.app import App
@@ -13,12 +14,29 @@ from leeward.app.triggers import Delivery, Input, Kind, Message, Platform
 from leeward.clock import Clock
 from leeward.delivery.dispatcher import AttemptFailed
 from leeward.delivery.rows import Delivery as Row
+from leeward.errors import ConfigError
 from leeward.json_text import decode
 from leeward.local.bus import Bus, event_in
 from leeward.local.functions import Functions
 from leeward.local.object_events import ObjectEvents
 from leeward.local.schedules import Schedules
 from leeward.values import Event
+
+
+def is_mounted(app: App, mounted: Iterable[App]) -> bool:
+    """Return whether an app is one of those that run already.
+
+    Raises:
+        ConfigError: another one of its name does, such as that of a module which is run and
+            imported.
+    """
+    known = {each.name: each for each in mounted}
+    if known.get(app.name, app) is not app:
+        raise ConfigError(
+            f"an app {app.name!r} runs here already, as leeward.toml may say; give it once: there, "
+            "or to the client"
+        )
+    return app.name in known
 
 
 def mount(

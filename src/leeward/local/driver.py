@@ -25,7 +25,7 @@ from leeward.delivery.store import PATIENCE, DeliveryStore
 from leeward.delivery.workers import Handler
 from leeward.errors import ConfigError, LeewardError, Outcome, Unsupported
 from leeward.json_text import decode
-from leeward.local.apps import deliver, mount
+from leeward.local.apps import deliver, is_mounted, mount
 from leeward.local.bus import Bus, DeadLetter, dead_letter, event_in
 from leeward.local.functions import QUEUED_CALL, F, Functions
 from leeward.local.object_events import ObjectEvents
@@ -165,14 +165,8 @@ class Local(Driver):
         Raises:
             ConfigError: a handler is wrong, or one of its names is taken.
         """
-        if app in self._apps:
+        if is_mounted(app, self._apps):
             return
-        if any(each.name == app.name for each in self._apps):
-            raise ConfigError(
-                f"{self.target} runs the app {app.name!r} already, as leeward.toml may say; give "
-                "it once: there, or to the client",
-                target=self.target,
-            )
         mount(app, self._functions, self._bus, self._schedules, self._told)
         self._apps.append(app)
         self._look_for_work()

@@ -32,7 +32,16 @@ from leeward.values import NOTHING
 from leeward_aws.deploy import objects
 from leeward_aws.deploy.crontab import expression
 from leeward_aws.deploy.names import bus_id, logical, own_name
-from leeward_aws.deploy.roles import RECEIVE, allow, arn, function_role, of_app, queue_arn, role
+from leeward_aws.deploy.roles import (
+    RECEIVE,
+    allow,
+    arn,
+    function_role,
+    may_scan,
+    of_app,
+    queue_arn,
+    role,
+)
 from leeward_aws.runtime.kinds import OWN_SCHEDULE
 
 Json = dict[str, Any]
@@ -129,6 +138,8 @@ def _of_handler(region: Region, handler: Handler) -> Json:
         if bucket_of(wish.declared, handler) not in region.elsewhere:
             found |= objects.may_tell(wish, handler, id)
         statements += objects.rights(wish, handler)
+    if handler.scans is not None:
+        statements.append(may_scan(wish.declared, handler.scans, region.homes))
     found[f"{id}Role"] = function_role(
         function, [*statements, *of_app(wish.declared, region.homes)]
     )

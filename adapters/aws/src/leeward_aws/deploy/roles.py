@@ -74,6 +74,12 @@ def of_app(declared: Declared, homes: Mapping[str, str] = NOTHING) -> list[Json]
     return found
 
 
+def may_scan(declared: Declared, table: str, homes: Mapping[str, str] = NOTHING) -> Json:
+    """Return the statement for a handler that reads a table whole, which few may."""
+    own = declared.tables.get(table, table)
+    return allow(["dynamodb:Scan"], named("dynamodb", "table/", own, homes))
+
+
 def function_role(function: str, statements: list[Json]) -> Json:
     """Return the role of a function, which may write its own log besides."""
     group = f"log-group:/aws/lambda/{function}"
