@@ -162,6 +162,28 @@ def test_an_early_attempt_without_anywhere_to_go_is_made_once_more() -> None:
         assert (second.target, second.reason) == ("a", "again")  # type: ignore[union-attr]
 
 
+def test_a_call_without_a_free_place_waits_for_one_until_its_deadline() -> None:
+    """Nothing was sent, and only its own line took long, so it is not cut off a second time."""
+    world = World()
+    world.took = dict.fromkeys("ab", 0.005)
+    world.calls(150, every=0.01)
+    in_line = AttemptEnded(1, Outcome.LOCAL, cut_off=True)
+    shared = KEYED._replace(shared_dedup=True)
+    for other_is_out in (False, True):
+        state, (first,) = begin(world.core, shared, world.now, 10.0)
+        assert first.timeout == DEFAULT.cut_off_least  # type: ignore[union-attr]
+        if other_is_out:
+            isolate(world.health, "b")
+        else:
+            _, (moved,) = step(state, in_line, world.now + 0.5, half)
+            assert moved.target == "b"
+            without_a_budget(world)
+        state, (second,) = step(state, in_line, world.now + 0.5, half)
+        assert (second.target, second.timeout) == ("a", pytest.approx(9.5 * 0.6))  # type: ignore[union-attr]
+        state, (last,) = step(state, in_line._replace(attempt=2), world.now + 6.2, half)
+        assert (last.target, last.timeout) == ("a", pytest.approx(3.8))  # type: ignore[union-attr]
+
+
 def test_while_the_next_target_is_probed_the_same_one_is_asked_again() -> None:
     """A call that may not be the probe is not lost for that, though its target was slow."""
     world = World()
