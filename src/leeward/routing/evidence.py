@@ -57,9 +57,9 @@ def weigh_failure(health: Health, answered: Answered, outcome: Outcome, reason: 
     if reason == NO_NETWORK and outcome is Outcome.NOT_SENT:
         from leeward.routing.local_outage import note_unreached
 
-        note_unreached(health, target, now)
-        health.give_up(command, now)
-        return
+        if not note_unreached(health, target, now):
+            health.give_up(command, now)
+            return
     if (
         row.sign is Sign.NOTHING
         or _stood_still(health, answered)
