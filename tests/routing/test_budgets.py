@@ -19,6 +19,7 @@ from leeward.routing.call import (
     begin,
     step,
 )
+from leeward.routing.choice import ProbeTarget
 from leeward.routing.evidence import weigh_lost_race
 from leeward.routing.explain import ENDINGS, explain
 from leeward.routing.policy import DEFAULT
@@ -199,6 +200,20 @@ def test_while_the_next_target_is_probed_the_same_one_is_asked_again() -> None:
     assert isinstance(pause, Pause)
     _, (second,) = step(state, PauseEnded("a"), world.now, half)
     assert (second.target, second.reason) == ("a", "again")  # type: ignore[union-attr]
+
+
+def test_a_call_that_may_be_no_probe_ends_where_the_next_target_looks_by_itself() -> None:
+    """An unsafe one whose target refused it: nothing is sent, and the driver is asked to look."""
+    world = World()
+    world.calls(5)
+    for _ in range(5):
+        fail(world.health, "b", Outcome.NOT_SENT, world.now)
+    world.now = world.circuit("b").until
+    world.health.records["b"].probes = True
+    world.health.records["a"].tokens = 0.0
+    state, commands = step(begun(world, UNSAFE), AttemptEnded(1, Outcome.REJECTED), world.now, half)
+    assert (state.why, commands) == ("no_other_target", ())
+    assert [each.target for each in world.health.outbox if isinstance(each, ProbeTarget)] == ["b"]
 
 
 def test_a_probe_that_a_call_may_not_make_is_left_to_the_next() -> None:
