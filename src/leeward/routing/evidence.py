@@ -50,7 +50,10 @@ def weigh_failure(health: Health, answered: Answered, outcome: Outcome, reason: 
         return
     refund_early(health, command)
     record.failures += row.counts_against
-    _answers(health, circuit)
+    if outcome is Outcome.LOCAL:
+        circuit.pending = max(0, circuit.pending - 1)  # the target was sent nothing
+    else:
+        _answers(health, circuit)
     if row.sign is Sign.WELL:
         weigh_success(health, circuit, answered)
         return
