@@ -10,13 +10,15 @@ passes on no headers of answers, the caller asks for them in an envelope around 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from leeward.calls import FunctionFault
 from leeward.json_text import Undecodable, decode, encode
 from leeward.masking import masked
 from leeward.text import message_of
 from leeward.values import Json
+
+if TYPE_CHECKING:
+    from leeward.calls import FunctionFault
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 """The header with the key (draft-ietf-httpapi-idempotency-key-header)."""
@@ -88,13 +90,12 @@ class Sent(NamedTuple):
     envelope: bool = False
 
 
-def sent_with(headers: Mapping[str, str]) -> Sent:
-    """Read the headers of a request, or the ``custom`` part of its client context."""
-    return sent_in({name.lower(): text for name, text in headers.items()})
-
-
 def sent_in(found: Mapping[str, str]) -> Sent:
-    """Do the same where all names are in lower case."""
+    """Read the headers of a request, or the ``custom`` part of its client context.
+
+    Args:
+        found: by name, in lower case.
+    """
     key = found.get(_KEY)
     # The draft has it in quotes, as a structured field; most clients send it bare.
     if key is not None and len(key) > 1 and key[0] == key[-1] == '"':
@@ -180,6 +181,8 @@ def fault_of(error: BaseException) -> FunctionFault:
     """Describe what a function raised, without the frames of leeward around it."""
     import traceback
 
+    from leeward.calls import FunctionFault
+
     frame = error.__traceback__
     while frame and frame.tb_frame.f_globals.get("__name__", "").startswith("leeward."):
         frame = frame.tb_next
@@ -204,6 +207,8 @@ def fault_in(document: Any) -> FunctionFault:
     Args:
         document: decoded JSON. Runtimes have two names for the trace.
     """
+    from leeward.calls import FunctionFault
+
     told = document if isinstance(document, dict) else {}
     lines = told.get("stackTrace") or told.get("trace")
     trace = [line for line in lines if isinstance(line, str)] if isinstance(lines, list) else []
@@ -215,9 +220,10 @@ def fault_in(document: Any) -> FunctionFault:
 def read_fault(body: bytes) -> FunctionFault:
     """Read the fault in the body of an answer; an empty one where there is none."""
     try:
-        return fault_in(decode(body))
+        document = decode(body)
     except Undecodable:
-        return FunctionFault()
+        document = None
+    return fault_in(document)
 
 
 def _text(value: Any) -> str | None:

@@ -93,27 +93,22 @@ def decode(body: bytes | str, *, deepest: int = DEEPEST, exact: bool = False) ->
 def _plain_object(text: str) -> dict[str, Any] | None:
     """Return the value of an object without others in it; None where that needs a closer look.
 
-    Nearly every payload is one. Then nothing of Python need run for each object and number: an
-    object with fewer names than the text has colons may have one twice, and a number that no float
-    holds has become an infinite one. No integer is longer than the text.
+    Nearly every payload is one. Then nothing of Python need run for each object and integer: an
+    object with fewer names than the text has colons may have one twice, and no integer is longer
+    than the text.
     """
     if text.count("{") != 1 or "[" in text:
         return None
-    found, end = _plain_decoder().raw_decode(text)
-    if end != len(text) or len(found) != text.count(":"):
-        return None
-    for value in found.values():
-        if value.__class__ is float and not isfinite(value):
-            return None
-    result: dict[str, Any] = found
-    return result
+    value, end = _plain_decoder().raw_decode(text)
+    found: dict[str, Any] = value
+    return found if end == len(text) and len(found) == text.count(":") else None
 
 
 @cache
 def _plain_decoder() -> JSONDecoder:
     from json import JSONDecoder
 
-    return JSONDecoder(parse_constant=_constant)
+    return JSONDecoder(parse_constant=_constant, parse_float=_float)
 
 
 def _value_of(text: str, decoder: JSONDecoder) -> Json:

@@ -6,9 +6,11 @@ load them. An object is a name in a bucket, with bytes behind it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from leeward.masking import masked
+from leeward.values import NOTHING
 
 
 class PutObject(NamedTuple):
@@ -21,6 +23,7 @@ class PutObject(NamedTuple):
             so that a read-back shows whether a write without an answer took place.
         if_absent: CONFLICT unless no object has this name.
         if_revision: CONFLICT unless the object that is there has this revision.
+        metadata: texts that are kept beside the bytes; none of a name that begins with ``leeward``.
     """
 
     bucket: str
@@ -30,6 +33,7 @@ class PutObject(NamedTuple):
     write_id: str
     if_absent: bool = False
     if_revision: str | None = None
+    metadata: Mapping[str, str] = NOTHING
     verb: Literal["put_object"] = "put_object"
 
     def __repr__(self) -> str:
@@ -92,6 +96,8 @@ class FoundObject(NamedTuple):
         write_id: of the `PutObject` that wrote it; None if another program did, and in listings.
         checksum: ``sha256:`` or ``md5:`` and the digest in hex; None where nobody knows it, and in
             listings.
+        metadata: that was put with it, or by another program; none in listings, and beside a
+            `Piece` where the service does not tell.
     """
 
     name: str
@@ -99,6 +105,10 @@ class FoundObject(NamedTuple):
     revision: str
     write_id: str | None = None
     checksum: str | None = None
+    metadata: Mapping[str, str] = NOTHING
+
+    def __repr__(self) -> str:
+        return masked(self, "name size revision write_id checksum")
 
 
 class Piece(NamedTuple):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from leeward.values import Attempt
+from leeward.masking import masked
+from leeward.values import NOTHING, Attempt
 
 
 class ObjectInfo(NamedTuple):
@@ -17,6 +19,7 @@ class ObjectInfo(NamedTuple):
         target: where it is.
         checksum: ``sha256:`` or ``md5:`` and the digest of all bytes in hex; None where nobody
             knows it, and in lists.
+        metadata: that was put with it. Only `head_object` tells it everywhere; lists never do.
     """
 
     name: str
@@ -25,6 +28,10 @@ class ObjectInfo(NamedTuple):
     target: str
     checksum: str | None = None
     attempts: tuple[Attempt, ...] = ()
+    metadata: Mapping[str, str] = NOTHING
+
+    def __repr__(self) -> str:
+        return masked(self, "name size revision target checksum attempts")
 
 
 class ObjectPage(NamedTuple):

@@ -6,10 +6,10 @@ and reported with its result afterwards. A watcher makes its own calls with none
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from leeward.calls import OBJECT_READS
 from leeward.errors import Outcome
 from leeward.values import Effect
 
@@ -33,17 +33,26 @@ class Watcher(Protocol):
 WATCHER: Final[ContextVar[Watcher | None]] = ContextVar("leeward_watcher", default=None)
 """Of the handler that runs in this thread or task."""
 
+OBJECT_PUTS: Final[ContextVar[Callable[[str, str], None] | None]] = ContextVar(
+    "leeward_object_puts", default=None
+)
+"""Takes the bucket and the name of an object that is to be put; it raises to forbid that. None
+where there is no handler of objects that runs in this thread or task."""
+
 MAY_HAVE_RUN: Final = frozenset({Outcome.OK, Outcome.AMBIGUOUS, Outcome.APP_ERROR})
 """The results of a whole call, all attempts taken together, that leave an effect possible."""
 
-_READS: Final = frozenset({"load", "scan", "get_run"}) | OBJECT_READS
+_READS: Final = frozenset({"load", "scan", "get_run"})
 
 _HARMLESS: Final = frozenset({Effect.READ_ONLY, Effect.IDEMPOTENT})
 
 
 def is_harmless(call: Call) -> bool:
     """Return whether nobody need be told of `call`: it reads, or is declared to be repeatable."""
-    return call.verb in _READS or getattr(call, "effect", None) in _HARMLESS
+    from leeward.calls import OBJECT_READS  # a handler may make no call, and starts without them
+
+    reads = call.verb in _READS or call.verb in OBJECT_READS
+    return reads or getattr(call, "effect", None) in _HARMLESS
 
 
 def report(watcher: Watcher, result: Result[Any]) -> None:

@@ -228,6 +228,30 @@ def s3(name: str = "ObjectCreated:Put", **item: Any) -> dict[str, Any]:
     }
 
 
+def arrival(key: str = "in/a+b%2Bc/%C3%A9.txt", **more: Any) -> dict[str, Any]:
+    """A record of an object in a bucket without versions; its key is encoded as in a form."""
+    (record,) = s3()["Records"]
+    item = {"key": key, "size": 3, "eTag": "d41d8cd9", "sequencer": "0055AED6DCD90281E5"}
+    about = {**record["s3"], "bucket": {"name": "inbox", "arn": "arn:aws:s3:::inbox"}}
+    return {**record, "s3": {**about, "object": {**item, **more}}}
+
+
+def on_bus(kind: str = "Object Created", **item: Any) -> dict[str, Any]:
+    """What S3 tells EventBridge; keys are as they are, names of members have hyphens."""
+    found = {"key": "in/a b+c/é.txt", "size": 3, "etag": "d41d8cd9", "sequencer": "0055AED6DCD9"}
+    detail = {
+        "version": "0",
+        "bucket": {"name": "inbox"},
+        "object": {**found, **item},
+        "request-id": "r",
+        "requester": ACCOUNT,
+        "source-ip-address": "192.0.2.1",
+        "reason": "PutObject",
+    }
+    about = {"detail-type": kind, "source": "aws.s3", "resources": ["arn:aws:s3:::inbox"]}
+    return bus_event(detail, **about)
+
+
 TEST_OF_S3 = {
     "Service": "Amazon S3",
     "Event": "s3:TestEvent",

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from leeward import App
 from leeward.app.host import Host
 from leeward.app.http import HttpRequest, upkeep
-from leeward.app.schedules import next_time, parse
+from leeward.app.schedules import next_time, parse_schedule
 from leeward.app.triggers import Platform
 from leeward.errors import ConfigError
 from leeward.testing import FakeClock
@@ -39,13 +39,22 @@ def test_what_is_wrong_is_refused_when_it_is_registered() -> None:
     """Before a cloud finds it: each message says what to do."""
     app = App("shop")
     app.function(name="taken")(len)
+    app.on_message("full", name="handles-full")(len)
+
+    async def awaited() -> None: ...
+
     table: list[tuple[Callable[[], Any], str]] = [
         (lambda: App(""), "up to 50 letters"),
         (lambda: app.function(name="a_b")(len), "up to 50 letters"),
         (lambda: app.function(name="a" * 51)(len), "up to 50 letters"),
         (lambda: app.function()(lambda: 1), "up to 50 letters"),
         (lambda: app.function(name="f")(3), "decorate a function"),  # type: ignore[type-var]
-        (lambda: app.on_event("b", name="taken")(len), "two handlers 'taken'"),
+        (lambda: app.function(len), r"write @app.function\(\)"),  # type: ignore[arg-type]
+        (lambda: app.on_event(len), "bus must be"),  # type: ignore[arg-type]
+        (lambda: app.on_event("b", name="taken")(len), "has a handler 'taken' already"),
+        (lambda: app.on_message("full", name="x")(len), "queue 'full' has a handler already"),
+        (lambda: app.on_message("taken", name="x")(len), "queue 'taken' has a handler already"),
+        (lambda: app.function(name="full")(len), "queue 'full' has a handler already"),
         (lambda: app.on_event("", name="x")(len), "bus must be"),
         (lambda: app.on_event("b", "", name="x")(len), "type must be"),
         (lambda: app.on_message("", name="x")(len), "queue must be"),
@@ -55,14 +64,17 @@ def test_what_is_wrong_is_refused_when_it_is_registered() -> None:
         (lambda: app.on_message("q", retries=1.0)(len), "retries must be"),  # type: ignore[arg-type]
         (lambda: app.function(effect="harmless")(len), "known: read_only"),  # type: ignore[arg-type]
         (lambda: app.function(final=[3])(len), "classes of exceptions"),  # type: ignore[list-item]
+        (lambda: app.function(final=OSError)(len), r"such as \[ValueError\]"),  # type: ignore[arg-type]
         (lambda: app.on_schedule("* * * *")(len), "has 4 fields"),
         (lambda: app.handler("nimbus"), "no installed adapter has a runtime 'nimbus'"),
         (lambda: app.warm(3), "decorate a function"),  # type: ignore[arg-type]
+        (lambda: app.warm(awaited), "is a coroutine function"),
+        (lambda: app.warm(lambda x: x), "needs 'x'"),  # type: ignore[arg-type,misc]
     ]
     for make, message in table:
         with pytest.raises(ConfigError, match=message):
             make()
-    assert list(app.handlers) == ["taken"]
+    assert list(app.handlers) == ["taken", "handles-full"]
 
 
 def test_an_annotation_is_resolved_in_the_handlers_module() -> None:
@@ -122,7 +134,7 @@ def test_a_schedule_is_a_crontab_that_every_cloud_can_say() -> None:
 def test_the_next_time_is_the_first_that_fits(naive: datetime, text: str) -> None:
     """It is later, fits, and nothing between fits."""
     after = naive.replace(tzinfo=UTC)
-    found, schedule = next_time(text, after), parse(text)
+    found, schedule = next_time(text, after), parse_schedule(text)
 
     def fits(moment: datetime) -> bool:
         return (
@@ -191,6 +203,23 @@ def test_an_instance_that_cannot_make_what_it_shares_is_not_healthy() -> None:
     healthy = upkeep(host, HttpRequest("GET", "/health", {}, b""))
     assert healthy is not None
     assert (healthy.status, dict(healthy.headers)["cache-control"]) == (200, "no-store")
+
+
+def test_a_deployment_for_health_runs_no_handler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody may call it, so it answers for the health, and for nothing else."""
+    monkeypatch.setenv("LEEWARD_FUNCTION", "leeward-health")
+    app = App("shop")
+    app.function(name="charge")(lambda: pytest.fail("it ran"))
+    host = Host(app, Platform("nimbus", None, FakeClock()))
+    for method, path, status in (
+        ("GET", "/health", 200),
+        ("POST", "/charge", 404),
+        ("POST", "/health", 404),
+        ("GET", "/charge", 404),
+    ):
+        answer = upkeep(host, HttpRequest(method, path, {}, b"{}"))
+        assert answer is not None
+        assert answer.status == status
 
 
 def test_what_needs_itself_is_refused() -> None:

@@ -118,6 +118,11 @@ def test_handlers_take_none_one_or_two_parameters() -> None:
         with pytest.raises(ConfigError, match="'c' besides its input and its context"):
             run(wrong)
 
+    def context_alone(context: Context) -> None: ...
+
+    with pytest.raises(ConfigError, match="takes its context second"):
+        run(context_alone)
+
 
 def test_a_coroutine_is_awaited_on_the_one_loop() -> None:
     """Its context goes along, the loop outlives the call, and many run at once."""
@@ -317,7 +322,7 @@ def test_events_messages_and_schedules_come_as_annotated() -> None:
     def body(order: Order) -> None:
         seen.append(order)
 
-    @app.on_message("orders", name="raw")
+    @app.on_message("raw", name="raw")
     def message_itself(message: Message) -> None:
         seen.append(message)
 

@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 
 from leeward import App
-from leeward.app.dead_letters import ATTRIBUTE, DeadLetters, Letter, facts_in, without_facts
+from leeward.app.dead_letters import (
+    ATTRIBUTE,
+    DeadLetters,
+    Letter,
+    dead_letters_at,
+    facts_in,
+    without_facts,
+)
 from leeward.app.handlers import Handler
 from leeward.app.problem import Failure, Problem, failure_of
 from leeward.calls import Result
@@ -98,8 +105,9 @@ def test_a_message_waits_for_its_next_attempt() -> None:
 
 def test_a_dead_letter_queue_has_a_name() -> None:
     """Told when the app is deployed, and not when the first letter is lost."""
-    with pytest.raises(ConfigError, match="dead_letters must name"):
-        DeadLetters({"parcels": ""}, None, FakeClock())
+    for queues in ({"parcels": ""}, {"": "dead"}, {"parcels": 3}, "parcels-dead", ["parcels"]):
+        with pytest.raises(ConfigError, match="dead_letters must name"):
+            dead_letters_at(queues, lambda: pytest.fail("opened"))  # type: ignore[arg-type]
 
 
 def test_what_others_have_written_is_no_word_of_leewards() -> None:

@@ -53,6 +53,12 @@ class Order:
 
 
 @dataclass
+class Odd:
+    inner: list[Odd]
+    number: complex
+
+
+@dataclass
 class Even:
     number: int
 
@@ -201,6 +207,8 @@ def test_a_type_that_nothing_reads_is_refused_early() -> None:
         test_json_is_read_into_types,
         list[complex],
         dict[str, object | type],
+        Odd,
+        list[Odd] | None,
     ):
         with pytest.raises(
             ConfigError, match=r"a test is annotated with .* use a dataclass|nothing"

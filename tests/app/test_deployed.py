@@ -10,7 +10,7 @@ import pytest
 
 from leeward import App, Client, Context, Event
 from leeward.app import Message, Problem
-from leeward.errors import ConfigError
+from leeward.errors import ConfigError, InvalidRequest
 from leeward.local import Local
 from leeward.testing import Deployed, FaultyDriver, Logged, Ran, recorded_logs
 
@@ -86,6 +86,8 @@ def test_a_handler_that_there_is_not_is_named(deployed: Callable[[App], Deployed
     cloud = deployed(shop([]))
     with pytest.raises(ConfigError, match="no function handler 'send'; known: create"):
         cloud.call("send")
+    with pytest.raises(InvalidRequest, match=r"event must be an Event, not a dict"):
+        cloud.event("remember", {"id": "42"})  # type: ignore[arg-type]
 
 
 def test_what_was_published_and_logged_is_at_hand() -> None:

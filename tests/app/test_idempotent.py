@@ -225,6 +225,7 @@ def test_failures_are_told_again_or_run_again_as_declared(shop: Shop) -> None:
     assert (caught.value.error_type, "c4n4ry" in str(caught.value)) == ("OSError", False)
 
 
+@pytest.mark.threat("S17")
 def test_a_key_belongs_to_one_payload(shop: Shop) -> None:
     """Another payload under it is refused, while it runs and afterwards; 1.10 is 1.1."""
     charge = shop.charging()
@@ -315,6 +316,7 @@ def test_a_call_without_a_key_is_refused(shop: Shop) -> None:
 
 BAD: dict[str, dict[str, Any]] = {
     "key": {"key": "purchase.id"},
+    "empty part": {"key": "order..id"},
     "header": {"key": "header:"},
     "lease": {"lease": 0},
     "keep": {"keep": "1d"},
@@ -491,6 +493,7 @@ def test_calls_of_a_leeward_client_are_seen(shop: Shop, subtests: pytest.Subtest
             assert len(runs) == (1 if kept else 2)
 
 
+@pytest.mark.threat("S17")
 def test_a_dead_run_is_taken_over_where_no_effect_had_begun(shop: Shop) -> None:
     """A zombie that wakes after that begins no effect, and its caller gets the winner's result."""
     seen, zombie = [], Event()
@@ -767,6 +770,7 @@ def test_coroutine_handlers_of_an_app() -> None:
     asyncio.run(client.close())
 
 
+@pytest.mark.threat("S17")
 def test_nothing_of_a_call_is_logged_or_told(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
     """No key, payload, result or text of an exception is in a log, a message or a repr."""
     caplog.set_level(0)

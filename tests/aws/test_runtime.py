@@ -3,41 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from leeward.envelope import custom_context
 from tests.app import aws_events as events
-from tests.house.workspace import ROOT
-from tests.servers.aws.direct import DirectLambda, Invoked
-from tests.servers.deploying import deploy
+from tests.aws.every import seen
+from tests.servers.aws.direct import DirectLambda
 
 CANARY = "canary-8e03"
-EVERY = (ROOT / "tests/app/deployed/every.py").read_text(encoding="utf-8")
 NONE: dict[str, Any] = {"batchItemFailures": []}
 TRACE = events.CLOUD_EVENT["traceparent"]
-
-
-@pytest.fixture(scope="module")
-def function(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DirectLambda]:
-    """Deploy the app once; the name of the function is given with each invocation."""
-    code = deploy(tmp_path_factory.mktemp("aws") / "code", "aws", {"every.py": EVERY}, "every")
-    with DirectLambda(code) as opened:
-        yield opened
-
-
-@pytest.fixture(autouse=True)
-def nothing_left(function: DirectLambda) -> None:
-    """Forget what other tests have left."""
-    seen(function)
-
-
-def seen(function: DirectLambda) -> Any:
-    """Return what handlers were given since the last look."""
-    return function.invoke({}, function="seen").value
 
 
 def test_a_direct_call_is_answered(function: DirectLambda) -> None:
@@ -65,25 +42,6 @@ def test_a_client_that_asks_for_it_gets_an_envelope(function: DirectLambda) -> N
         answer = function.invoke(value, function="echo", client_context=context).value
         assert answer == {"x-leeward": "1", "value": value}
     assert function.invoke({"problem": True}, function="fail", client_context=context).error
-
-
-def test_a_payload_of_a_client_is_never_taken_for_something_else(function: DirectLambda) -> None:
-    """Whatever it looks like: what the deployment is for, and the client context, come first."""
-    context = {"custom": {"idempotency-key": "k", "x-leeward-deadline-ms": "9000"}}
-    shapes = [
-        events.http_2("/order", "{}"),
-        events.http_1("/order", "{}"),
-        events.bus_event({}),
-        events.sqs(("1", "{}")),
-        events.s3(),
-        {"warmer": True},
-        events.own_tick("sweep"),
-    ]
-    for shape in shapes:
-        assert function.invoke(shape, function="echo", client_context=context).value == shape
-        raised = function.invoke(shape, function="nobody", client_context=context)
-        assert raised.error is not None
-    assert [each[0] for each in seen(function)] == ["echo"] * len(shapes)
 
 
 def test_a_failure_tells_its_class_and_what_was_written_for_the_caller(
@@ -309,20 +267,6 @@ def test_objects_are_described_as_events(function: DirectLambda) -> None:
     ]
 
 
-def test_an_event_that_no_service_sends_tells_nothing(function: DirectLambda) -> None:
-    """It fails by its class; no text of the runtime's own errors goes along."""
-    broken = [
-        {**events.http_2("/echo", CANARY), "isBase64Encoded": True, "body": f"{CANARY}="},
-        {"Records": [{"eventSource": "aws:sqs", CANARY: 1}]},
-        {"Records": [{"eventSource": "aws:s3", "s3": CANARY}]},
-    ]
-    for event in broken:
-        found = function.invoke(event, function="shop")
-        assert found.error is not None
-        assert found.error["errorMessage"] == ""
-        assert CANARY not in found.posted
-
-
 def test_a_runtime_option_that_there_is_not_is_refused() -> None:
     """By its name, when the handler is made."""
     from leeward import App
@@ -330,20 +274,3 @@ def test_a_runtime_option_that_there_is_not_is_refused() -> None:
 
     with pytest.raises(ConfigError, match="the runtime of AWS has no option 'storage'"):
         App("shop").handler("aws", storage="x")
-
-
-def test_the_log_has_nothing_of_a_call(tmp_path: Path) -> None:
-    """Names, ids and classes: what leeward and the runtime write, all of it."""
-    code = deploy(tmp_path / "code", "aws", {"every.py": EVERY}, "every")
-    with DirectLambda(code) as opened:
-        found: list[Invoked] = [
-            opened.invoke({"canary": CANARY}, function="fail"),
-            opened.invoke({"id": CANARY, "qty": CANARY}, function="order"),
-            opened.invoke(events.http_2("/fail", json.dumps({"canary": CANARY})), function="shop"),
-            opened.invoke(events.sqs(("a", json.dumps({"fail": CANARY})))),
-            opened.invoke(events.sqs(("a", CANARY), queue="nobody")),
-        ]
-        log = opened.stop()
-    assert log.count("handler_failed") == 4
-    assert log.count("message_without_handler") == 1
-    assert CANARY not in log + "".join(each.posted for each in found)

@@ -34,21 +34,21 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[QueueCall]:
     return found
 
 
-def failed(event: Any) -> list[str]:
+def failed(event: Any, queue: str = "parcels", deployment: str = "send") -> list[str]:
     """Return the messages of a batch that SQS is to deliver again."""
     app = App("shop")
 
-    @app.on_message("parcels", retries=1)
+    @app.on_message(queue, retries=1)
     def send(parcel: dict[str, Any]) -> None:
         if parcel["n"] == "never":
             raise Problem("never", reason="broken")
         if parcel["n"] == "later":
             raise ConnectionError
 
-    call = runtime.handler(app, dead_letters={"parcels": "dead"})
+    call = runtime.handler(app, dead_letters={queue: "dead"})
     context = SimpleNamespace(
         aws_request_id="r",
-        function_name="send",
+        function_name=deployment,
         client_context=None,
         get_remaining_time_in_millis=lambda: 60_000,
     )
@@ -104,3 +104,17 @@ def test_in_a_queue_that_keeps_an_order_a_group_goes_on_behind_what_is_given_up(
     assert put.group == "g"
     assert isinstance(hide, HideMessage)
     assert hide.queue == "parcels.fifo"
+
+
+def test_a_queue_that_keeps_an_order_may_be_named_with_its_ending_or_without(
+    calls: list[QueueCall],
+) -> None:
+    """By a handler and in `dead_letters`, whatever handlers a deployment is for."""
+    event = batch("ok", "never", queue="parcels.fifo")
+    for named in ("parcels", "parcels.fifo"):
+        for deployment in ("send", "shop"):
+            calls.clear()
+            assert failed(event, named, deployment) == []
+            (put,) = calls
+            assert isinstance(put, PutMessage)
+            assert (put.queue, put.id) == ("dead", "1")

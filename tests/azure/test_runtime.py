@@ -15,7 +15,7 @@ from leeward_azure.runtime.time_limits import SECONDS, UNLIMITED, limit_of
 from tests.house.workspace import ROOT
 from tests.servers.answering import Answer, Executed
 from tests.servers.azure.worker_process import FunctionsWorker, Raised, Route
-from tests.servers.deploying import deploy
+from tests.servers.deploying import deploy, log_all
 from tests.servers.installed import NotInstalled, executable
 from tests.servers.process import ServerDied
 
@@ -127,8 +127,8 @@ def test_each_handler_is_a_function_with_its_trigger(function: Deployed) -> None
     assert kinds == {
         **dict.fromkeys(("seen", "echo", "order", "later", "fail"), "httpTrigger"),
         "leeward-health": "httpTrigger",
-        **dict.fromkeys(("created", "stored"), "eventGridTrigger"),
-        "send": "queueTrigger",
+        **dict.fromkeys(("created", "stored", "arrive-directly"), "eventGridTrigger"),
+        **dict.fromkeys(("send", "arrive"), "queueTrigger"),
         "raw": "serviceBusTrigger",
         "sweep": "timerTrigger",
         "warmup": "warmupTrigger",
@@ -175,6 +175,16 @@ def test_a_failure_has_a_status_and_the_mark(function: Deployed) -> None:
         assert told.items() <= json.loads(answer.body).items()
         assert CANARY.encode() not in answer.body
     assert function.seen() == []
+
+
+@pytest.mark.threat("S17")
+def test_what_a_caller_forges_stays_a_call(function: Deployed) -> None:
+    """Each trigger is a function of its own; headers and bodies change neither kind nor key."""
+    for body in (EVENT, SCHEMA, {"x-leeward": "1", "value": 1}):
+        answer = function.call("echo", body, x_leeward="1", x_leeward_dedup="group", ce_type="x")
+        assert (answer.status, json.loads(answer.body)) == (200, body)
+        assert "x-leeward-dedup" not in {name.lower() for name, _ in answer.headers}
+    assert [each[:4] for each in function.seen()] == [["echo", None, "", None]] * 3
 
 
 def test_messages_of_queues_are_handled_or_come_again(function: Deployed) -> None:
@@ -234,11 +244,13 @@ def test_timers_and_warm_ups(function: Deployed) -> None:
     assert time.endswith(("0:00+00:00", "5:00+00:00"))
 
 
+@pytest.mark.threat("S8")
 def test_the_host_is_told_nothing_of_a_call(tmp_path: Path, runtime: bool) -> None:
-    """Neither text nor cause of an exception: what leeward and the worker write, all of it."""
-    with FunctionsWorker(code(tmp_path / "code"), {}, runtime=runtime) as worker:
+    """Neither text nor cause of an exception: what leeward and the worker write, on every level."""
+    made = log_all(code(tmp_path / "code"), "azure")
+    with FunctionsWorker(made, {}, runtime=runtime) as worker:
         function = Deployed(worker)
-        function.call("fail", {"canary": CANARY}, X_Canary=CANARY)
+        function.call("fail", {"canary": CANARY}, X_Canary=CANARY, Idempotency_Key=CANARY)
         function.call("order", {"id": [CANARY]})
         for body in (b'{"fail": "canary-8e03"}', b"canary-8e03"):
             with pytest.raises(Raised):

@@ -74,6 +74,66 @@ def test_a_fault_ends_with_9_and_says_what_to_do(leeward: Leeward, bare: Path) -
     assert all(faults.values())
 
 
+def exported(folder: Path, *expected: tuple[str, str, str]) -> None:
+    """Write what `leeward export` says at the end of its files."""
+    entries = [dict(zip(("kind", "name", "target"), each, strict=True)) for each in expected]
+    folder.mkdir()
+    text = json.dumps({"resource": {}, "output": {"leeward": {"value": entries[:1]}}})
+    (folder / "leeward.tf.json").write_text(text)
+    text = json.dumps({"Resources": {}, "Metadata": {"leeward": entries}})
+    (folder / "one.template.json").write_text(text)
+
+
+def test_the_doctor_compares_what_was_exported_with_what_is_there(
+    leeward: Leeward, bare: Path
+) -> None:
+    """What a file has and a target has not; what leeward.toml names and no file has; no target."""
+    (bare / "leeward.toml").write_text(SHOP + '[tables.stock]\nhome = "local:a"\n')
+    text = "def pay(payload):\n    raise SystemExit('it was called')\n"
+    (bare / "examined_shop.py").write_text(text)
+    exported(
+        bare / "out",
+        ("function", "pay", "local:a"),
+        ("function", "refund", "local:a"),
+        ("table", "orders", "local:a"),
+        ("function", "pay", "local:gone"),
+    )
+    done = leeward("doctor", "--json", "--exported", str(bare / "out"))
+    assert done.code == 9
+    told = [
+        (each["target"], each["check"], each["state"], each["message"])
+        for each in json.loads(done.out)["findings"]
+        if each["check"].startswith("exported")
+    ]
+    assert told == [
+        ("local:a", "exported function pay", "ok", "is there"),
+        (
+            *("local:a", "exported function refund", "fault"),
+            "is not there: no function 'refund' is registered",
+        ),
+        ("local:a", "exported table orders", "ok", "is there"),
+        (
+            *("local:gone", "exported target", "fault"),
+            "the files are for it, and the order is local:a, local:b",
+        ),
+        (
+            *("order", "exported table stock", "fault"),
+            "leeward.toml names it, and no exported file has it",
+        ),
+    ]
+
+
+@each_row("text", ["", "[]", '{"output": {"leeward": {"value": [{"kind": "x"}]}}}', "{}"])
+def test_a_folder_that_was_not_exported_is_refused(leeward: Leeward, bare: Path, text: str) -> None:
+    """Whatever a file there has in it."""
+    (bare / "leeward.toml").write_text(SHOP)
+    (bare / "examined_shop.py").write_text("def pay(payload):\n    return None\n")
+    (bare / "a.tf.json").write_text(text)
+    done = leeward("doctor", "--exported", str(bare))
+    assert (done.code, done.out) == (2, "")
+    assert "leeward export" in done.err or "run that again" in done.err
+
+
 class Telling(Scripted):
     """A target whose look tells a time."""
 

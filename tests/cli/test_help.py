@@ -17,12 +17,16 @@ BACKUPS = "create list check restore drill prune native".split()
 """Of `leeward backup`."""
 EDGES = "check export package associate".split()
 """Of `leeward edge`."""
+EXPORTS = ["terraform", "cloudformation"]
+"""Of `leeward export`."""
 
 ALL = [
     *COMMANDS,
     *(f"workflow {each}" for each in FLOWS),
     *(f"backup {each}" for each in BACKUPS),
     *(f"edge {each}" for each in EDGES),
+    *(f"export {each}" for each in EXPORTS),
+    "scheduler run",
 ]
 
 
@@ -35,10 +39,12 @@ def _examples(help_text: str) -> list[str]:
 def test_every_command_is_listed(leeward: Leeward) -> None:
     """The help of the whole names every command."""
     groups = {
-        (): [*COMMANDS, "workflow", "backup", "edge"],
+        (): [*COMMANDS, "workflow", "backup", "edge", "export", "scheduler"],
         ("workflow",): FLOWS,
         ("backup",): BACKUPS,
         ("edge",): EDGES,
+        ("export",): EXPORTS,
+        ("scheduler",): ["run"],
     }
     for group, commands in groups.items():
         text = leeward(*group, "--help").out.partition("Commands:\n")[2].partition("\n\n")[0]

@@ -134,6 +134,22 @@ def test_looking_takes_no_run(leeward: Leeward, shop: Path) -> None:
     assert leeward("workflow", "abort", "order", "o1").code == 0
 
 
+def test_no_run_is_taken_without_its_functions(leeward: Leeward, shop: Path) -> None:
+    """It would be taken back, and its compensation would fail: so the app is asked for."""
+    from importlib import import_module
+
+    journal = Journal(shop / ".leeward" / "local.workflows.sqlite3")
+    journal.add(import_module("flowing").order, "o1", "ok", 1.0, None)
+    journal.close()
+    (shop / "leeward.toml").write_text(CONFIG.replace('unbook = "flowing:work"\n', ""))
+    for words in (["resume"], ["start", "order", "--id", "o2"]):
+        done = leeward("workflow", *words)
+        assert done.code == 2
+        assert "the workflow 'order' calls unbook, which no target has; name the" in done.err
+    listed = leeward("workflow", "list").out
+    assert [line.split()[:3] for line in listed.splitlines()[1:]] == [["order", "o1", "running"]]
+
+
 def test_a_definition_is_checked_and_written(leeward: Leeward, shop: Path) -> None:
     """The digest is that of what is written."""
     checked = json.loads(leeward("workflow", "check", "--json").out)["workflows"]

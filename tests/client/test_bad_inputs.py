@@ -453,6 +453,36 @@ CALLS: dict[str, tuple[Do, type[LeewardError], str, str]] = {
         "expires_in",
         "number of seconds",
     ),
+    "metadata is text": (
+        lambda c: c.put_object("b", "k", b"", metadata="a=b"),  # type: ignore[arg-type]
+        InvalidRequest,
+        "metadata",
+        "a mapping of texts",
+    ),
+    "metadata has a hyphen": (
+        lambda c: c.put_object("b", "k", b"", metadata={"source-version": "1"}),
+        InvalidRequest,
+        "metadata",
+        "underscores",
+    ),
+    "metadata is leeward's own": (
+        lambda c: c.put_object("b", "k", b"", metadata={"leeward_write": "1"}),
+        InvalidRequest,
+        "metadata",
+        "rename it",
+    ),
+    "metadata is not ASCII": (
+        lambda c: c.put_object("b", "k", b"", metadata={"name": "é"}),
+        InvalidRequest,
+        "metadata",
+        "escape what is not",
+    ),
+    "metadata is large": (
+        lambda c: c.put_object("b", "k", b"", metadata={"name": "x" * 1021}),
+        InvalidRequest,
+        "metadata",
+        "put it into the object",
+    ),
     # keys
     "expiry is the class": (
         lambda c: c.store_data("t", item(), expires_in=timedelta),  # type: ignore[arg-type]
@@ -677,6 +707,28 @@ FILES: dict[str, tuple[str, str]] = {
     ),
     "numbers without end": ("x = " + "9" * 5000, "not TOML"),
     "lists without end": ("x = " + "[" * 5000, "not TOML"),
+    "an export without a zone": (
+        "[export.aws]\ndomain = 'a.example.com'",
+        "export.aws in .*lacks 'zone'",
+    ),
+    "an export to no host": (
+        "[export.aws]\ndomain = 'Orders_1'\nzone = 'Z1'",
+        "export.aws.domain in .*name of a host in lower case",
+    ),
+    "an export to a zone that is an expression": (
+        "[export.aws]\ndomain = 'a.example.com'\nzone = '${file(\"x\")}'",
+        "export.aws.zone in .*letters, digits, hyphens and dots",
+    ),
+    "an export of half a second": (
+        "[export.aws]\ninterval = 0.5",
+        "export.aws.interval in .*whole number from 1",
+    ),
+    "an export with a misspelt key": ("[export.aws]\nzones = 'Z1'", "did you mean 'zone'"),
+    "an export of an unknown provider": ("[export.awss]", "export.awss in .*did you mean 'aws'"),
+    "an export of a target": (
+        "[export.'aws:us-east-1']",
+        "is for a provider, and not for one of its targets",
+    ),
     "a feature to come": ("[tables.t]\nhandoff = ['google']", "not available in this version"),
     "a spool to come": ("on_all_down = 'spool'", "not available in this version"),
 }

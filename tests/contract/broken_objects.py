@@ -89,6 +89,14 @@ class DropsTheWriteIdOfObjects(FaultyDriver):
         return result
 
 
+@breaks(ObjectsContract, "test_metadata_is_kept")
+class DropsMetadata(FaultyDriver):
+    def perform(self, call: Call, timeout: float) -> Result[Any]:
+        if isinstance(call, PutObject):
+            call = call._replace(metadata={})
+        return super().perform(call, timeout)
+
+
 @breaks(FailureContract, "test_a_repeated_put_of_an_object_is_no_conflict")
 class ConflictsWithItself(FaultyDriver):
     """Tells a put that finds its own object that another one is in the way."""

@@ -134,3 +134,25 @@ def test_what_may_have_ended_a_process_is_leased_alone(store: DeliveryStore) -> 
     taken = store.take([HERE], at(10.0), 9, 9).deliveries
     assert [(each.idempotency_key, each.unheard) for each in taken] == [("0", True), ("3", False)]
     assert store.take([HERE], at(10.0), 9, 9, 0).deliveries == []
+
+
+def test_a_lease_that_ends_before_its_attempt_has_begun_costs_none(store: DeliveryStore) -> None:
+    """Of what is leased ahead of a place, an attempt counts when it begins, or has ended."""
+    store.add([Message(HERE, None, str(number), "d") for number in range(5)], 5)
+    first = store.take([HERE], at(0.0), 5, 5, places=1).deliveries
+    assert [each.counted for each in first] == [True, False, False, False, False]
+    failed = LeaseEnd(first[2], Failure("E"))
+    assert store.record([failed], 0.0, [first[1]]) == []
+    assert store.record([LeaseEnd(first[3], begun=False)], 0.0) == []
+    taken = store.take([HERE], at(10.0), 9, 9, 9, places=0).deliveries
+    told = {each.idempotency_key: (each.attempt, each.counted) for each in taken}
+    assert told == {
+        "0": (2, True),
+        "1": (2, True),
+        "2": (2, False),
+        "3": (1, False),
+        "4": (1, True),
+    }
+    # What is as suspect as that is counted at once, so that it ends a process so often at most.
+    buried = store.take([HERE], at(20.0), 9, 9, 9, places=0).buried
+    assert [each.attempt for each in buried] == [2, 2]

@@ -29,10 +29,11 @@ class Room:
         changed = Condition()
         self.workers = Workers(changed, POLICY, self.clock, self._attempt, self.has_ended.set)
 
-    def add(self, *ids: int, attempt: int = 1) -> None:
+    def add(self, *ids: int, attempt: int = 1, counted: bool = True) -> None:
         """Let rows of these ids wait for their attempt."""
         now = self.clock.now()
-        rows = [Delivery(id, Recipient("b", "s"), "k", "d", attempt, "lease") for id in ids]
+        row = Delivery(0, Recipient("b", "s"), "k", "d", attempt, "lease", counted=counted)
+        rows = [row._replace(id=id) for id in ids]
         leased = [Leased(row, print, now + POLICY.lease, 0.0) for row in rows]
         self.workers.add(leased, now)
 
@@ -82,7 +83,7 @@ def test_what_waits_too_long_is_handed_back(room: Room) -> None:
     (late,) = room.workers.ended()
     assert late.ended == LeaseEnd(late.delivery, begun=False)
     room.workers.forget([late])
-    assert room.workers.room(room.clock.now()) == (0, PLACES, 1)
+    assert room.workers.room(room.clock.now()) == (0, PLACES, 1, 0)
 
 
 def test_an_attempt_that_outlives_its_lease_gives_its_place_away(room: Room) -> None:
@@ -90,7 +91,7 @@ def test_an_attempt_that_outlives_its_lease_gives_its_place_away(room: Room) -> 
     room.add(1, 2)
     room.ids_begun(PLACES)
     room.clock.sleep(POLICY.lease + 1)
-    assert room.workers.room(room.clock.now()) == (PLACES, PLACES, PLACES)
+    assert room.workers.room(room.clock.now()) == (PLACES, PLACES, PLACES, PLACES)
     room.add(3, 4, 5)
     assert room.ids_begun(PLACES) == {3, 4}
     room.end(1, 2)
@@ -103,6 +104,22 @@ def test_an_attempt_that_outlives_its_lease_gives_its_place_away(room: Room) -> 
 def test_those_that_were_tried_before_are_few(room: Room) -> None:
     """One of them may be what ends the process, and with it what was leased beside it."""
     room.add(1, attempt=2)
-    assert room.workers.room(room.clock.now()) == (PLACES - 1, PLACES - 1, 1)
+    assert room.workers.room(room.clock.now()) == (PLACES - 1, PLACES - 1, 1, PLACES - 1)
     room.add(2, 3, attempt=3)
-    assert room.workers.room(room.clock.now()) == (0, 0, 1)
+    assert room.workers.room(room.clock.now()) == (0, 0, 1, 0)
+
+
+def test_an_attempt_is_counted_while_it_is_under_way(room: Room) -> None:
+    """Not before it begins, and not if it has ended: its end counts it."""
+    room.add(1, 2, 3, 4, counted=False)
+    room.ids_begun(PLACES)
+    begun = room.workers.begun()
+    assert {each.delivery.id for each in begun} == {1, 2}
+    for each in begun:
+        each.counted = True
+    assert room.workers.begun() == []
+    room.end(1)
+    assert room.ids_begun(1) == {3}
+    room.end(3)
+    assert room.ids_begun(1) == {4}
+    assert [each.delivery.id for each in room.workers.begun()] == [4]

@@ -33,8 +33,9 @@ def test_its_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         found = call_within(context, pay, {"id": "42"}, context)
         assert found == {"paid": "42", "by": "take-payment"}
     assert context.dedup == "target"
-    assert program["cloud"].load_data("keys", "shop.take_payment:42") is not None
-    program["cloud"].close()
+    cloud = program["cloud"]()
+    assert cloud.load_data("keys", "shop.take_payment:42") is not None
+    cloud.close()
     for code in others:
         exec(compile(code, "idempotency.md", "exec"), {"idempotent": idempotent})
 

@@ -17,7 +17,7 @@ from tests.demo.flagship import CLOUDS
 from tests.house.workspace import ROOT
 
 PAGE = (ROOT / "docs/tutorial.md").read_text(encoding="utf-8")
-THREE_CLOUDS = "## Five: three clouds"
+THREE_CLOUDS = "## Six: three clouds"
 
 STEP = re.compile(
     r"`(?P<name>\w+\.\w+)` (?:(?!```).)*?:\n\n```(?:python|toml)\n(?P<file>.*?)```"
@@ -113,7 +113,14 @@ def test_the_first_parts_can_be_followed(tmp_path: Path) -> None:
     assert heading
     assert list(follow(Shell(tmp_path), tmp_path, first, typed)) == []
     names = {path.name for path in tmp_path.iterdir()}
-    assert names >= {"main.py", "shop.py", "leeward.toml", "test_shop.py", ".leeward"}
+    assert names >= {
+        "main.py",
+        "shop.py",
+        "leeward.toml",
+        "test_shop.py",
+        "test_cards.py",
+        ".leeward",
+    }
 
 
 @pytest.mark.vendors

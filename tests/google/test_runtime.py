@@ -14,7 +14,7 @@ import pytest
 from tests.app import google_events as events
 from tests.app.google_events import DATA, EVENT, TRACE, Posted
 from tests.house.workspace import ROOT
-from tests.servers.deploying import deploy
+from tests.servers.deploying import deploy, log_all
 from tests.servers.google.framework import FunctionsFramework
 
 CANARY = "canary-8e03"
@@ -257,6 +257,7 @@ def test_jobs_run_at_their_time(function: Deployed) -> None:
     assert [each[0] for each in function.seen()] == ["sweep"]
 
 
+@pytest.mark.threat("S17")
 def test_what_a_deployment_is_for_comes_first(code: Path) -> None:
     """Whatever a caller sends, it stays a call, or an event: headers make it nothing else."""
     forged = [
@@ -281,11 +282,14 @@ def test_what_a_deployment_is_for_comes_first(code: Path) -> None:
             assert created.send(events.call("/echo", {"a": 1})).status == 204
 
 
-def test_the_log_has_nothing_of_a_request(code: Path) -> None:
-    """Names, ids and classes: what leeward and the framework write, all of it."""
+@pytest.mark.threat("S8")
+def test_the_log_has_nothing_of_a_request(tmp_path: Path) -> None:
+    """Names, ids and classes: what leeward and the framework write, on every level."""
+    code = log_all(deploy(tmp_path / "code", "google", {"every.py": EVERY}, "every"), "google")
     with FunctionsFramework(code) as opened:
         function = Deployed(opened)
-        function.send(events.call("/fail", {"canary": CANARY}, x_canary=CANARY))
+        sent = {"x_canary": CANARY, "idempotency_key": CANARY, "tracestate": f"a={CANARY}"}
+        function.send(events.call("/fail", {"canary": CANARY}, **sent))
         function.send(events.call("/order", {"id": [CANARY]}))
         function.send(events.push("/send", b'{"fail": "canary-8e03"}', {"canary": CANARY}))
         function.send(events.push("/nobody", CANARY.encode(), {"canary": CANARY}))

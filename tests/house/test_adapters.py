@@ -92,6 +92,23 @@ def test_an_adapter_imports_the_public_kit_alone(package: Path) -> None:
     assert wrong == []
 
 
+def test_every_name_of_a_runtimes_kit_is_there() -> None:
+    """It loads them on first use, from where the types of its names say that they are."""
+    from leeward.app import kit
+
+    found = {name: getattr(kit, name) for name in kit.__all__}
+    assert None not in found.values()
+    tree = ast.parse((ROOT / "src/leeward/app/kit.py").read_text(encoding="utf-8"))
+    named = {
+        each.name: node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("leeward")
+        for each in node.names
+    }
+    assert named == kit._MODULES | {"otel": "leeward"}
+    assert sorted(named) == sorted(kit.__all__)
+
+
 @each_row(
     "line, public",
     [

@@ -318,9 +318,22 @@ def test_any_json_is_read_or_refused(document: Any) -> None:
     """Whatever another program stores, there is one kind of error."""
     for profile in PROFILES:
         note(profile.name)
-        for read_it in (decoded, digest_of):
-            with suppress(UnreadableItem):
-                read_it(document, profile)
+        with suppress(UnreadableItem):
+            told = digest_of(document, profile)
+            found = decoded(document, profile)
+            assert found is None or found.digest in (None, told)
+        with suppress(UnreadableItem):
+            decoded(document, profile)
+
+
+@by_profile
+def test_a_foreign_document_is_spelled_once(profile: Profile) -> None:
+    """Its digest comes along where it is the item alone, and where it is not, it has to be made."""
+    native = {"v": native_of(1, profile)}
+    assert decode(native, profile).digest == digest_of(native, profile)
+    assert decode(native | {"_leeward": native_of("x", profile)}, profile).digest is None
+    ours = encode({"v": 1}, profile, write_id="w", expires_at=None)
+    assert decode(ours, profile).digest is None
 
 
 def test_the_message_repeats_no_value() -> None:

@@ -168,7 +168,7 @@ def test_a_delivery_is_given_up_when_its_handler_says_so() -> None:
 
 
 def test_a_schedule_runs_when_it_is_due() -> None:
-    """Once for each time that has come, with that time; what was missed is run once."""
+    """Once for each time that has come, with that time; of those that were missed for the last."""
     app, seen = App("shop"), list[Any]()
 
     @app.on_schedule("*/5 * * * *", retries=1)
@@ -187,8 +187,44 @@ def test_a_schedule_runs_when_it_is_due() -> None:
     key = "sweep#2026-01-31T{}:00+00:00"
     assert seen == [
         ("00:05", key.format("00:05"), 1),
-        ("00:10", key.format("00:10"), 1),
+        ("01:00", key.format("01:00"), 1),
     ]
+
+
+def test_a_time_is_run_for_once_by_however_many_processes(tmp_path: Path) -> None:
+    """On one file, and again after all of them are gone; made up for only if that is asked."""
+    app, seen = App("shop"), list[Any]()
+
+    @app.on_schedule("*/5 * * * *")
+    def sweep(time: datetime) -> None:
+        seen.append(f"{time:%H:%M}")
+
+    clock = FakeClock(now=datetime(2026, 1, 31, 0, 3, tzinfo=UTC).timestamp())
+
+    def look_at(minutes: int, *, make_up: bool = False, processes: int = 3) -> list[Any]:
+        clouds = [Local(path=tmp_path / "local.sqlite3", clock=clock) for _ in range(processes)]
+        for cloud in clouds:
+            cloud.mount(app)
+            cloud._schedules.close()
+        if make_up:
+            clouds[0]._schedules.make_up()
+        clock.advance(60 * minutes)
+        for cloud in clouds:
+            cloud._schedules.look()
+            cloud.wait_idle(PATIENT)
+            cloud.close()
+        told = seen[:]
+        seen.clear()
+        return told
+
+    tmp_path.chmod(0o700)
+    assert look_at(0, make_up=True) == []  # it begins at 00:03
+    assert look_at(3) == ["00:05"]
+    clock.advance(60 * 60)
+    assert look_at(0) == []
+    assert look_at(0, make_up=True) == ["01:05"]
+    assert look_at(0, make_up=True) == []
+    assert look_at(5) == ["01:10"]
 
 
 def test_a_schedule_that_fails_is_a_dead_letter_of_its_own() -> None:

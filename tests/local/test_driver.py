@@ -161,7 +161,9 @@ def test_native_tables_of_an_old_sqlite(cloud: Local, monkeypatch: pytest.Monkey
 
 def test_an_unknown_service_names_the_known(cloud: Local) -> None:
     """The message lists what there is."""
-    with pytest.raises(ConfigError, match="known: dead_letters, events, functions, tables"):
+    with pytest.raises(
+        ConfigError, match="known: dead_letters, events, functions, schedules, tables"
+    ):
         cloud.native("queues")
 
 

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from leeward.delivery.policy import Policy
 from leeward.errors import Outcome
-from leeward.local import Local
+from leeward.local import Context, Local
 from leeward.values import Event
 from tests.local.calls import (
     PATIENT,
@@ -64,6 +65,37 @@ def test_what_was_promised_survives_a_kill(opened: Opener, path: Path) -> None:
     cloud.function("f")(seen.append)
     cloud.wait_idle(PATIENT)
     assert sorted(map(str, seen)) == ["{'n': 2}", "{'n': 3}"]
+
+
+HURRIED = """
+import itertools, os, signal, time
+cloud = Local(path=sys.argv[1])
+numbers = itertools.count()
+@cloud.subscribe("orders", name="remember")
+def remember(event):
+    if next(numbers) >= 40:
+        time.sleep(0.2)
+        os.kill(os.getpid(), signal.SIGKILL)
+cloud.perform(publish(*[event(str(n)) for n in range(120)]), 60)
+time.sleep(60)
+"""
+
+
+def test_a_kill_costs_an_attempt_of_what_had_begun(opened: Opener, path: Path) -> None:
+    """What was leased ahead of its turn has its first attempt still before it."""
+    with child(HURRIED, str(path)) as process:
+        process.process.wait(PATIENT)
+    cloud = opened(path=path, clock=later())
+    attempts: list[int | None] = []
+
+    @cloud.subscribe("orders", name="remember")
+    def remember(event: Event, context: Context) -> None:
+        attempts.append(context.attempt)
+
+    cloud.wait_idle(PATIENT)
+    assert len(attempts) >= 120 - 40
+    assert set(attempts) <= {1, 2}
+    assert attempts.count(2) <= Policy().concurrency
 
 
 WRITER = """

@@ -146,10 +146,10 @@ def test_the_loop_outlives_a_fault(cloud: Local, monkeypatch: pytest.MonkeyPatch
     real = DeliveryStore.take
     faults = [DatabaseFault(Outcome.REJECTED, "busy", "busy"), KeyError("odd"), MemoryError()]
 
-    def take(rows: DeliveryStore, *question: Any) -> Taken:
+    def take(rows: DeliveryStore, *question: Any, **more: Any) -> Taken:
         if faults:
             raise faults.pop()
-        return real(rows, *question)
+        return real(rows, *question, **more)
 
     monkeypatch.setattr(DeliveryStore, "take", take)
     seen: list[str | None] = []

@@ -13,7 +13,7 @@ import pytest
 from leeward import Client, Conflict
 from leeward.errors import TargetUnusable
 from leeward.local import Local
-from leeward.local.objects import file_of
+from leeward.local.object_paths import file_of
 
 PUT = """
 import os, sys

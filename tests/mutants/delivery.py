@@ -42,9 +42,16 @@ MUTANTS: Final = (
     Mutant(
         "a row that is handed back counts as tried",
         f"{DELIVERY}/store.py",
-        "SET lease = NULL, attempts = attempts - 1,",
-        "SET lease = NULL, attempts = attempts,",
+        "(each.delivery.attempt - 1, now, *where)",
+        "(each.delivery.attempt, now, *where)",
         f"{TESTS}/test_store.py::test_a_row_that_is_handed_back_has_had_no_attempt",
+    ),
+    Mutant(
+        "what is leased ahead counts as tried",
+        f"{DELIVERY}/store.py",
+        "counted = delivery.unheard or len(leased) < places",
+        "counted = True",
+        f"{TESTS}/test_store.py::test_a_lease_that_ends_before_its_attempt_has_begun_costs_none",
     ),
     Mutant(
         "rows that were tried before take all places",

@@ -85,7 +85,7 @@ MUTANTS: Final = (
     Mutant(
         "calls of a leeward client are not heard of",
         "src/leeward/watching.py",
-        'call.verb in _READS or getattr(call, "effect", None) in _HARMLESS',
+        'reads or getattr(call, "effect", None) in _HARMLESS',
         "True",
         f"{_FUNCTIONS}::test_calls_of_a_leeward_client_are_seen",
     ),

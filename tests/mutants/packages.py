@@ -7,9 +7,10 @@ from typing import Final
 from tests.mutants.mutant import Mutant
 
 _PARTS: Final = "tests/packages/test_parts.py"
-_SAM: Final = "tests/packages/test_sam.py"
+_STACK: Final = "tests/packages/test_cloudformation.py"
+_EXPORTS: Final = "tests/packages/test_exports.py"
 _TERRAFORM: Final = "tests/packages/test_terraform.py"
-_AWS: Final = "adapters/aws/src/leeward_aws/deploy/template.py"
+_AWS: Final = "adapters/aws/src/leeward_aws/deploy/handlers.py"
 _GOOGLE: Final = "adapters/google/src/leeward_google/deploy"
 
 MUTANTS: Final = (
@@ -37,16 +38,16 @@ MUTANTS: Final = (
     Mutant(
         "failed messages are taken for done on AWS",
         _AWS,
-        '"FunctionResponseTypes": ["ReportBatchItemFailures"],',
+        'FunctionResponseTypes=["ReportBatchItemFailures"],',
         "",
-        f"{_SAM}::test_on_aws_failed_messages_are_not_taken_for_done",
+        f"{_STACK}::test_on_aws_failed_messages_are_not_taken_for_done",
     ),
     Mutant(
         "a role on AWS names every table",
         "adapters/aws/src/leeward_aws/deploy/roles.py",
-        'named("dynamodb", "table/", each)',
-        'named("dynamodb", "table/", "*")',
-        f"{_SAM}::test_on_aws_a_role_names_what_it_may_touch",
+        'named("dynamodb", "table/", each, homes)',
+        'named("dynamodb", "table/", "*", homes)',
+        f"{_STACK}::test_on_aws_a_role_names_what_it_may_touch",
     ),
     Mutant(
         "a dead letter on Google is kept nowhere",
@@ -68,5 +69,42 @@ MUTANTS: Final = (
         'WAIT: Final = "00:00:10"',
         'WAIT: Final = "00:00:00"',
         f"{_TERRAFORM}::test_on_azure_the_app_has_one_identity_and_no_key",
+    ),
+    Mutant(
+        "a standby on AWS runs schedules, too",
+        _AWS,
+        'State="DISABLED" if region.standby else "ENABLED"',
+        'State="ENABLED"',
+        f"{_EXPORTS}::test_two_regions_do_nothing_twice",
+    ),
+    Mutant(
+        "Azure tolerates as many failures as are to count",
+        "adapters/azure/src/leeward_azure/deploy/failover.py",
+        "deployment.failures - 1",
+        "deployment.failures",
+        f"{_EXPORTS}::test_a_dead_region_is_left_after_150_seconds",
+    ),
+    Mutant(
+        "a reference to nothing is taken",
+        "src/leeward/packaging/terraform_check.py",
+        "    yield from _dangling(document, schemas)\n",
+        "",
+        f"{_EXPORTS}::test_a_planted_mistake_is_found",
+    ),
+    Mutant(
+        "a role on AWS may do everything",
+        "adapters/aws/src/leeward_aws/deploy/rules.py",
+        '        and not any("*" in action for action in _listed(statement["Action"]))\n',
+        "",
+        f"{_EXPORTS}::test_a_planted_mistake_is_found",
+    ),
+    Mutant(
+        "one provider's files are written though another's are wrong",
+        "src/leeward/cli/commands/export.py",
+        "            made[provider] = exporter(deployment_of(config, provider, app))\n",
+        "            made[provider] = exporter(deployment_of(config, provider, app))\n"
+        "            texts = {each.name: each.text for each in made[provider]}\n"
+        "            store(request.out / provider, texts)\n",
+        f"{_EXPORTS}::test_the_example_is_exported_from_one_command_line",
     ),
 )

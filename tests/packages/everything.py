@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from importlib import import_module
 from typing import Any
 
 from leeward import App, Event
+from leeward.app import ObjectEvent
 from leeward.app.runtimes import runtime_of
 from leeward.packaging.recipe import Declared, Entry, Recipe, Wish
+from leeward.packaging.terraform_check import flaws, schemas_in
 
 DECLARED = Declared(
     functions={"charge": "bank-charge", "make": "make-it"},
@@ -45,6 +48,12 @@ def app() -> App:
     @made.on_schedule("30 6 * * 1-5", retries=7)
     def sweep(time: datetime) -> None: ...
 
+    @made.on_object("scans", prefix="in/", writes="scans/out/", retries=3)
+    def clean(arrived: ObjectEvent) -> None: ...
+
+    @made.on_object("photos", retries=4, queued=False)
+    def shrink(arrived: ObjectEvent) -> None: ...
+
     return made
 
 
@@ -68,3 +77,10 @@ def notes(target: str) -> str:
     recipe: Recipe = runtime_of(target, "leeward.packagers")(wish())
     assert recipe.template is not None
     return "\n".join(recipe.template().notes)
+
+
+def flaws_in(target: str, made: dict[str, Any]) -> list[str]:
+    """Give what is wrong with a configuration of Terraform, by what the adapter keeps."""
+    deploy = f"leeward_{target}.deploy"
+    schemas = schemas_in(import_module(f"{deploy}.export").SCHEMAS)
+    return list(flaws(made, schemas, import_module(f"{deploy}.rules").RULES))

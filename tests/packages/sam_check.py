@@ -13,7 +13,7 @@ from pathlib import Path
 
 def main(files: list[str]) -> None:
     """Print one line for each file: a list of what is wrong, as JSON."""
-    from cfnlint.api import lint_all  # type: ignore[import-not-found]
+    from cfnlint.api import lint_all  # type: ignore[import-untyped]
     from samtranslator.parser.parser import Parser  # type: ignore[import-not-found]
     from samtranslator.translator.translator import Translator  # type: ignore[import-not-found]
 

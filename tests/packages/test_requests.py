@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 from leeward.cli.app import app
 from leeward.cli.package.wanted import Request, wanted
 from leeward.errors import ConfigError
-from leeward.packaging.recipe import Entry
+from leeward.packaging.needs import unnamed
+from leeward.packaging.recipe import Declared, Entry
 from leeward.packaging.uv import Source
 from leeward_contract_tests.rows import each_row
 
@@ -43,6 +44,29 @@ def test_the_entry_file_of_the_target_says_where_the_app_is(tmp_path: Path) -> N
     assert (wish.entry, list(origin.files)) == (Entry("other", "app"), ["other.py", "shop.py"])
     (shop / "other.py").unlink()
     assert wanted(asked(shop, "aws"))[0].entry == Entry("shop", "app")
+
+
+def test_an_option_that_the_runtime_has_not_is_refused(tmp_path: Path) -> None:
+    """The cloud would say so, when it loads the package."""
+    shop = folder(tmp_path / "a", shop=SHOP, main=ENTRY.replace("target=", "entry="))
+    known = "main.py: the runtime of google has no option 'entry'; known: dead_letters, target"
+    with pytest.raises(ConfigError, match=known):
+        wanted(asked(shop))
+    assert wanted(asked(shop, "aws"))[0].entry == Entry("shop", "app")
+
+
+def test_roles_without_anything_to_call_are_told_of() -> None:
+    """An app that calls nothing needs none; one that does would be refused in the cloud alone."""
+    (told,) = unnamed(Declared())
+    assert told.startswith("leeward.toml names no function, bus, table or bucket")
+    names = {"a": "a"}
+    for declared in (
+        Declared(functions=names),
+        Declared(buses=names),
+        Declared(tables=names),
+        Declared(buckets=names),
+    ):
+        assert unnamed(declared) == ()
 
 
 def test_what_the_app_requires_is_found(tmp_path: Path) -> None:

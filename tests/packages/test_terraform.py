@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -14,60 +11,16 @@ from leeward.app.runtimes import runtime_of
 from leeward.packaging.recipe import Declared, Entry, Wish
 from leeward.packaging.terraform import Configuration
 from leeward_azure.deploy.host import host_json
-from leeward_google.deploy.template import account_id
-from tests.packages.everything import DECLARED, document, notes, wish
-from tests.packages.terraform_schemas import KEPT
-
-SCHEMAS: dict[str, Any] = json.loads(KEPT.read_text(encoding="utf-8"))
-
-
-def flaws(made: dict[str, Any]) -> Iterator[str]:
-    """Give what is wrong with a configuration of Terraform, by the provider's own schemas."""
-    known = set(re.findall(r'"(\w+)"', json.dumps([*made["variable"]])))
-    for type, named in made["resource"].items():
-        for name, body in named.items():
-            where = f"{type}.{name}"
-            given = {key: value for key, value in body.items() if key != "count"}
-            yield from _flaws(given, SCHEMAS[type], where)
-    for name in re.findall(r"\$\{[^}]*?var\.(\w+)", json.dumps(made)):
-        if name not in known:
-            yield f"no variable {name}"
-    for type, name in re.findall(r"\$\{((?:google|azurerm)_\w+)\.([\w-]+)", json.dumps(made)):
-        if name not in made["resource"].get(type, {}):
-            yield f"no resource {type}.{name}"
-
-
-def _flaws(given: Any, schema: dict[str, Any], where: str) -> Iterator[str]:
-    for name, told in schema.items():
-        if told["required"] and name not in given:
-            yield f"{where} lacks {name}"
-    for name, value in given.items():
-        if name not in schema:
-            yield f"{where} has no {name}"
-            continue
-        kind = schema[name]["type"]
-        if isinstance(kind, dict):
-            yield from _flaws(value, kind, f"{where}.{name}")
-            continue
-        expected = {"string": str, "number": int, "boolean": bool, "map": dict}
-        wanted: type = list if isinstance(kind, list) else expected[kind]
-        if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
-            yield f"{where}.{name} is {value!r}, not {kind}"
+from leeward_google.deploy.functions import account_id
+from tests.packages.everything import DECLARED, document, flaws_in, notes, wish
 
 
 @pytest.mark.parametrize("target", ["azure", "google"])
 def test_terraform_knows_every_argument(target: str) -> None:
     """Each argument is one of the provider's, of its type; none that it wants is missing."""
     bus = {"service_bus": {"bills": "BILLS"}} if target == "azure" else {}
-    made = document(target, wish(bus))
-    assert list(flaws(made)) == []
-    assert list(flaws(document(target, wish(declared=Declared())))) == []
-    # The check itself sees what it is for.
-    type = next(iter(made["resource"]))
-    (first, *_) = made["resource"][type].values()
-    first["no_such"] = 1
-    del first["name"]
-    assert len(list(flaws(made))) == 2
+    assert flaws_in(target, document(target, wish(bus))) == []
+    assert flaws_in(target, document(target, wish(declared=Declared()))) == []
 
 
 def test_on_google_each_handler_is_pushed_to_and_its_dead_letters_are_kept() -> None:
@@ -79,7 +32,8 @@ def test_on_google_each_handler_is_pushed_to_and_its_dead_letters_are_kept() -> 
         for name, each in subscriptions.items()
         if "dead_letter_policy" in each
     }
-    assert policies == {"count": 5, "remember": 5, "watch-all": 5, "send": 12, "pay": 10}
+    objects = {"clean": 5, "shrink": 5}
+    assert policies == {"count": 5, "remember": 5, "watch-all": 5, "send": 12, "pay": 10, **objects}
     for name, policy in policies.items():
         assert policy
         topic = subscriptions[name]["dead_letter_policy"]["dead_letter_topic"]
@@ -109,7 +63,8 @@ def test_on_google_an_account_has_roles_for_what_is_named_alone() -> None:
     which is bound to one database."""
     made = document("google")["resource"]
     assert set(made["google_service_account"]) == {
-        *("push", "make", "count", "remember", "watch-all", "send", "pay", "sweep")
+        *("push", "make", "count", "remember", "watch-all", "send", "pay", "sweep"),
+        *("clean", "shrink"),
     }
     for each in made["google_project_iam_member"].values():
         assert each["role"] == "roles/datastore.user"
@@ -145,7 +100,7 @@ def test_on_azure_the_app_has_one_identity_and_no_key() -> None:
         "orders-table",
         "stock",
     }
-    assert set(made["azurerm_storage_queue"]) == {"count", "parcels", "parcels-gone"}
+    assert set(made["azurerm_storage_queue"]) == {"count", "parcels", "parcels-gone", "clean"}
     assert made["azurerm_servicebus_queue"]["bills"]["max_delivery_count"] == 10
     event = made["azurerm_eventgrid_event_subscription"]["remember"]
     assert event["count"] == "${var.published ? 1 : 0}"
@@ -154,6 +109,54 @@ def test_on_azure_the_app_has_one_identity_and_no_key() -> None:
     host = json.loads(host_json(wish({"service_bus": {"bills": "BILLS"}})))
     assert host["extensions"]["queues"]["maxDequeueCount"] == 12
     assert host["extensions"]["queues"]["visibilityTimeout"] == "00:00:10"
+
+
+def test_on_google_a_bucket_tells_a_topic_of_new_objects_alone() -> None:
+    """Those of the handler's prefix; Cloud Storage may publish; rights are for what is written."""
+    made = document("google")
+    resource = made["resource"]
+    told = resource["google_storage_notification"]
+    assert {
+        name: (each["bucket"], each.get("object_name_prefix"), each["event_types"])
+        for name, each in told.items()
+    } == {
+        "clean": ("scans-of-ours", "in/", ["OBJECT_FINALIZE"]),
+        "shrink": ("photos", None, ["OBJECT_FINALIZE"]),
+    }
+    assert told["clean"]["topic"] == "${google_pubsub_topic.clean.id}"
+    assert told["clean"]["depends_on"] == ["google_pubsub_topic_iam_member.clean-storage-agent"]
+    agent = resource["google_pubsub_topic_iam_member"]["clean-storage-agent"]
+    assert agent["role"] == "roles/pubsub.publisher"
+    assert "google_storage_project_service_account" in agent["member"]
+    assert "google_storage_project_service_account" in made["data"]
+    rights = resource["google_storage_bucket_iam_member"]
+    assert rights["shrink-photos"]["role"] == "roles/storage.objectViewer"
+
+
+def test_on_azure_event_grid_tells_a_queue_or_a_function_of_blobs() -> None:
+    """Of one container and prefix; in the app's own account, or in one that is there."""
+    made = document("azure")["resource"]
+    told = made["azurerm_eventgrid_event_subscription"]
+    clean, shrink = told["clean"], told["shrink"]
+    assert clean["subject_filter"]["subject_begins_with"] == (
+        "/blobServices/default/containers/scans-of-ours/blobs/in/"
+    )
+    assert clean["included_event_types"] == ["Microsoft.Storage.BlobCreated"]
+    assert clean["storage_queue_endpoint"]["queue_name"] == "${azurerm_storage_queue.clean.name}"
+    assert "count" not in clean
+    assert shrink["count"] == "${var.published ? 1 : 0}"
+    assert shrink["azure_function_endpoint"]["function_id"].endswith("/functions/shrink")
+    assert shrink["retry_policy"]["max_delivery_attempts"] == 5
+    assert {"scans-of-ours", "photos"} <= set(made["azurerm_storage_container"])
+    there = DECLARED._replace(settings={"storage_blob_url": "https://acme.blob.core.windows.net"})
+    made = document("azure", wish(declared=there))["resource"]
+    scope = made["azurerm_eventgrid_event_subscription"]["clean"]["scope"]
+    assert scope.endswith("/Microsoft.Storage/storageAccounts/acme")
+    role = made["azurerm_role_assignment"]["objects-scans-of-ours"]
+    assert role["scope"] == f"{scope}/blobServices/default/containers/scans-of-ours"
+    assert "scans-of-ours" not in made["azurerm_storage_container"]
+    with pytest.raises(ConfigError, match="service_bus names 'clean'"):
+        document("azure", wish({"service_bus": {"clean": "BUS"}}))
 
 
 @pytest.mark.parametrize("target", ["aws", "azure", "google"])

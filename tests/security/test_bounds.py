@@ -51,6 +51,7 @@ BOUNDED: dict[str, str] = {
     "app/idempotency/payload.py cache": "a function without arguments",
     "app/idempotency/running.py get()": "of a context variable",
     "app/idempotency/settings.py cache": "asked with True and False alone",
+    "operations/objects.py get()": "of a context variable",
     "routing/failover.py get()": "of a context variable",
     "delivery/workers.py deque()": "holds what is leased, which has a limit",
     "runtime/time_limits.py cache": "a function without arguments",

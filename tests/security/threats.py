@@ -99,8 +99,8 @@ THREATS: Final = {
     ),
     "S17": Threat(
         "idempotency records",
-        "",
-        "leeward keeps none in this version: a key travels to the function, whose own store it is.",
+        "every write of one is conditional on its owner; a key belongs to one payload; what a "
+        "caller forges changes neither the key nor what a delivery is; no key is in a log",
     ),
     "S18": Threat(
         "poisoned clocks",

@@ -17,6 +17,16 @@ ENTRIES: Final = {
 """The file that a platform loads, and its one line besides the import of the app."""
 
 
+_LOUD: Final = "import logging\n\nlogging.basicConfig(level=1)\n"
+
+
+def log_all(folder: Path, provider: str) -> Path:
+    """Let what is deployed in a folder log on every level; return the folder."""
+    entry = folder / ENTRIES[provider][0]
+    entry.write_text(_LOUD + entry.read_text(encoding="utf-8"), encoding="utf-8")
+    return folder
+
+
 def deploy(folder: Path, provider: str, modules: Mapping[str, str], app: str) -> Path:
     """Write what is deployed on one cloud; return the folder.
 

@@ -1,6 +1,7 @@
 """Random flows on every engine that can be started here: ``python -m tests.workflow.agreement``.
 
-``--engine step_functions|workflows|durabletask|durable_replay``, ``--runs 300``, ``--seed 0``.
+``--engine step_functions|workflows|workflows_emulator|durabletask|durable_replay``, ``--runs 300``,
+``--seed 0``.
 """
 
 from __future__ import annotations

@@ -199,7 +199,7 @@ def definition_of(seed: int) -> model.Definition:
     first = maker.step(0, ["input"], 0, False)
     body = (first, *maker.block(3, ["input", first.id]))
     definition = model.Definition("random", body)
-    check_definition(definition, lambda node: node.id)
+    check_definition(definition, lambda node: node.id if node else "random")
     return definition
 
 

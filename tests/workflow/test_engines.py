@@ -48,6 +48,7 @@ def as_workflow(definition: Definition) -> str:
 ENGINES: dict[str, Callable[[], EngineProcess]] = {
     "step_functions": lambda: engine_process("step_functions", as_machine),
     "workflows": lambda: engine_process("workflows", as_workflow),
+    "workflows_emulator": lambda: engine_process("emulator", as_workflow),
     "durabletask": lambda: engine_process("durable", stored, "durabletask"),
     "durable_replay": lambda: engine_process("durable", stored, "replay"),
 }

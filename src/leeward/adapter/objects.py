@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from typing import Any, Final, NamedTuple
 
 from leeward.adapter.exchange import Answer, Service, read_answer
@@ -43,6 +43,7 @@ __all__ = [
     "read_look",
     "read_piece",
     "settled",
+    "told_metadata",
     "told_revision",
     "whole_size",
 ]
@@ -218,6 +219,24 @@ def told_revision(form: re.Pattern[str], text: object) -> str:
 def kept_checksum(text: str | None) -> str | None:
     """Return the checksum that leeward has kept with an object; None if there is none."""
     return f"sha256:{text}" if re.fullmatch(r"[0-9a-f]{64}", text or "") else None
+
+
+def told_metadata(
+    told: Iterable[tuple[str, str]], prefix: str = "", own: Iterable[str] = ()
+) -> dict[str, str]:
+    """Return the metadata of an object, without that of leeward's own.
+
+    Args:
+        told: all that the service tells: headers, in lower case, or the metadata alone.
+        prefix: of the headers that tell metadata.
+        own: what leeward keeps there, as it is told.
+    """
+    skip = frozenset(own)
+    return {
+        name[len(prefix) :]: value
+        for name, value in told
+        if name.startswith(prefix) and name not in skip
+    }
 
 
 def another_object(request_id: str | None = None) -> Result[Any]:

@@ -10,15 +10,25 @@ if TYPE_CHECKING:
     from leeward.app.context import Context, current
     from leeward.app.idempotency.decorator import idempotent
     from leeward.app.problem import InvalidInput, Problem
-    from leeward.app.triggers import Message
+    from leeward.app.triggers import Message, ObjectEvent
 
-__all__ = ["App", "Context", "InvalidInput", "Message", "Problem", "current", "idempotent"]
+__all__ = [
+    "App",
+    "Context",
+    "InvalidInput",
+    "Message",
+    "ObjectEvent",
+    "Problem",
+    "current",
+    "idempotent",
+]
 
 _MODULES = {
     "App": "leeward.app.app",
     "Context": "leeward.app.context",
     "InvalidInput": "leeward.app.problem",
     "Message": "leeward.app.triggers",
+    "ObjectEvent": "leeward.app.triggers",
     "Problem": "leeward.app.problem",
     "current": "leeward.app.context",
     "idempotent": "leeward.app.idempotency.decorator",

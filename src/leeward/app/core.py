@@ -18,7 +18,7 @@ from leeward.app.problem import (
     out_of_time,
     refused,
 )
-from leeward.app.triggers import Delivery, Kind, Platform
+from leeward.app.triggers import Delivery, Platform
 from leeward.envelope import BY_TARGET, NOT_RECOGNISED
 from leeward.errors import OutcomeUnknown
 from leeward.logs import log_event
@@ -77,7 +77,7 @@ def _answer(handler: Handler, delivery: Delivery, platform: Platform) -> Answer:
         if _was_last(handler, delivery):
             failure = failure._replace(retryable=False)
         return failed(failure, _dedup(handler, context))
-    if handler.kind is not Kind.CALL:
+    if not handler.is_call:
         dedup = _dedup(handler, context)  # nobody gets what it returns
         return _DONE if dedup is None else Answer(b"null", None, dedup)
     try:

@@ -99,13 +99,7 @@ class DeadLetters:
     """
 
     def __init__(self, queues: Mapping[str, str], perform: Perform | None, clock: Clock) -> None:
-        for name, queue in queues.items():
-            if not name or not queue:
-                raise ConfigError(
-                    "dead_letters must name a dead-letter queue for each queue, such as "
-                    '{"parcels": "parcels-dead"}'
-                )
-        self._queues = queues
+        self._queues = checked_queues(queues)
         self._perform = perform
         self._clock = clock
 
@@ -200,6 +194,25 @@ class DeadLetters:
         )
 
 
+def checked_queues(queues: object) -> dict[str, str]:
+    """Return the dead-letter queue of each queue or handler, by logical name, as it is named.
+
+    Raises:
+        ConfigError: it is not a mapping of names to names.
+    """
+    named = {} if queues is None else queues
+    if not isinstance(named, Mapping) or not all(map(_is_name, (*named, *named.values()))):
+        raise ConfigError(
+            "dead_letters must name a dead-letter queue for each queue, such as "
+            '{"parcels": "parcels-dead"}'
+        )
+    return dict(named)
+
+
+def _is_name(name: object) -> bool:
+    return isinstance(name, str) and bool(name)
+
+
 def facts_in(attributes: tuple[Attribute, ...]) -> GivenUp | None:
     """Return what leeward has told of a dead letter; None for one of somebody else's."""
     for each in attributes:
@@ -232,4 +245,4 @@ def dead_letters_at(
     def perform(call: QueueCall, seconds: float) -> Result[Any]:
         return target()(call, seconds)
 
-    return DeadLetters(queues or {}, perform, SystemClock())
+    return DeadLetters(checked_queues(queues), perform, SystemClock())

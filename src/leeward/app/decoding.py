@@ -9,12 +9,30 @@ names are ignored, so that a sender may know more than a receiver.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from leeward.app.mismatch import KEY, Mismatch, Reader, short_name, type_name
 from leeward.app.problem import InvalidInput
 from leeward.errors import ConfigError
 from leeward.values import Json
+
+
+class Location(NamedTuple):
+    """Where an annotation stands.
+
+    Attributes:
+        told: such as ``Order.total of the function handler 'pay'``.
+        handler: the last part of that.
+        readers: of the classes with attributes that the handler's annotation leads to, so far.
+    """
+
+    told: str
+    handler: str
+    readers: dict[type, Reader]
+
+    def at(self, kind: type, name: str) -> Location:
+        """Return the location of an attribute of a class."""
+        return self._replace(told=f"{kind.__name__}.{name} of {self.handler}")
 
 
 def decoder_of(annotation: Any, where: str) -> Reader:
@@ -27,7 +45,7 @@ def decoder_of(annotation: Any, where: str) -> Reader:
     Raises:
         ConfigError: nothing can be read into such a type.
     """
-    read = reader_of(annotation, where)
+    read = reader_of(annotation, Location(where, where, {}))
     if read is same:
         return same
 
@@ -42,7 +60,7 @@ def decoder_of(annotation: Any, where: str) -> Reader:
     return decode
 
 
-def reader_of(annotation: Any, where: str) -> Reader:
+def reader_of(annotation: Any, where: Location) -> Reader:
     """Return what reads one type."""
     from typing import Annotated, get_args, get_origin
 
@@ -65,7 +83,8 @@ def reader_of(annotation: Any, where: str) -> Reader:
         if structured is not None:
             return structured
     raise ConfigError(
-        f"{where} is annotated with {short_name(annotation)}, which nothing reads from JSON; use a "
+        f"{where.told} is annotated with {short_name(annotation)}, which nothing reads from JSON; "
+        "use a "
         "dataclass, a NamedTuple, a TypedDict, or a type of JSON"
     )
 
@@ -91,7 +110,7 @@ def _plain(annotation: Any) -> Reader | None:
     return scalar_reader(annotation)
 
 
-def _generic(annotation: Any, origin: Any, arguments: tuple[Any, ...], where: str) -> Reader:
+def _generic(annotation: Any, origin: Any, arguments: tuple[Any, ...], where: Location) -> Reader:
     from types import UnionType
     from typing import Literal, Union
 
@@ -108,7 +127,7 @@ def _generic(annotation: Any, origin: Any, arguments: tuple[Any, ...], where: st
             make = origin if origin in (set, frozenset, tuple) else list
             return _array(make, arguments[0], where)
     raise ConfigError(
-        f"{where} is annotated with {short_name(annotation)}, which nothing reads from JSON"
+        f"{where.told} is annotated with {short_name(annotation)}, which nothing reads from JSON"
     )
 
 
@@ -133,7 +152,7 @@ def _float(value: Json) -> float:
     raise flaw
 
 
-def _array(make: Callable[..., Any], kind: Any, where: str) -> Reader:
+def _array(make: Callable[..., Any], kind: Any, where: Location) -> Reader:
     each = reader_of(kind, where)
 
     def read(value: Json) -> Any:
@@ -155,7 +174,7 @@ def _array(make: Callable[..., Any], kind: Any, where: str) -> Reader:
     return read
 
 
-def _tuple(kinds: Sequence[Any], where: str) -> Reader:
+def _tuple(kinds: Sequence[Any], where: Location) -> Reader:
     readers = [reader_of(kind, where) for kind in kinds]
 
     def read(value: Json) -> tuple[Any, ...]:
@@ -173,7 +192,7 @@ def _tuple(kinds: Sequence[Any], where: str) -> Reader:
     return read
 
 
-def _mapping(kind: Any, where: str) -> Reader:
+def _mapping(kind: Any, where: Location) -> Reader:
     each = reader_of(kind, where)
 
     def read(value: Json) -> dict[str, Any]:
@@ -202,7 +221,7 @@ def _literal(values: tuple[Any, ...]) -> Reader:
     return read
 
 
-def _union(kinds: tuple[Any, ...], where: str) -> Reader:
+def _union(kinds: tuple[Any, ...], where: Location) -> Reader:
     """Return what takes the first type that fits; with one type and None, errors lead into that."""
     others = [kind for kind in kinds if kind is not type(None)]
     readers = [reader_of(kind, where) for kind in others]

@@ -9,11 +9,13 @@ from typing import Any, Final, NamedTuple
 
 from leeward.app.context import Context, Function, call_within
 from leeward.app.decoding import decoder_of, same
+from leeward.app.objects import ObjectPrefix, document_of
 from leeward.app.problem import InvalidInput
-from leeward.app.triggers import Input, Kind, Message
-from leeward.errors import ConfigError
+from leeward.app.triggers import Input, Kind, Message, ObjectEvent
+from leeward.errors import ConfigError, InvalidRequest
 from leeward.json_text import Undecodable, decode
 from leeward.values import Effect, Event, Json
+from leeward.watching import OBJECT_PUTS
 
 _POSITIONAL: Final = (0, 1)
 _KEYWORD: Final = 3
@@ -35,6 +37,7 @@ class Handler:
     Attributes:
         name: on every cloud the same.
         kind: what it is for.
+        is_call: it is for calls.
         function: the user's.
         prepare: makes what the handlers of the app share, unless that is done; returns whether this
             is the first run of one in this process.
@@ -46,7 +49,11 @@ class Handler:
         type: of its events; None for every type.
         queue: of a handler of messages.
         schedule: when it runs, as a crontab has it: five fields, in UTC.
-        queued: of a function: it takes queued calls, too.
+        queued: of a function: it takes queued calls, too. Of a handler of objects: what tells of
+            them comes through a queue of the handler's name.
+        bucket: of a handler of objects.
+        prefix: with which their keys begin; empty for all.
+        writes: where it puts objects, as places of `leeward.app.objects`.
         telemetry: what runs of it are told to, or None.
     """
 
@@ -66,10 +73,14 @@ class Handler:
         queue: str | None = None,
         schedule: str | None = None,
         queued: bool = False,
+        bucket: str | None = None,
+        prefix: str = "",
+        writes: tuple[ObjectPrefix, ...] = (),
         telemetry: Any = None,
     ) -> None:
         self.name = name
         self.kind = kind
+        self.is_call = kind is Kind.CALL
         self.function = function
         self.prepare = prepare
         self.effect = effect
@@ -81,6 +92,9 @@ class Handler:
         self.queue = queue
         self.schedule = schedule
         self.queued = queued
+        self.bucket = bucket
+        self.prefix = prefix
+        self.writes = writes
         self.telemetry = telemetry
 
     def __repr__(self) -> str:
@@ -89,12 +103,30 @@ class Handler:
 
     def call(self, given: Any, context: Context) -> Any:
         """Run the user's function; while it runs, `current` returns `context`."""
-        if self._takes == 0:
-            returned = call_within(context, self.function)
-        elif self._takes == 1:
-            returned = call_within(context, self.function, given)
-        else:
-            returned = call_within(context, self.function, given, context)
+        if self.bucket is None:
+            return self._call(given, context)
+        token = OBJECT_PUTS.set(self.check_put)
+        try:
+            return self._call(given, context)
+        finally:
+            OBJECT_PUTS.reset(token)
+
+    def check_put(self, bucket: str, name: str) -> None:
+        """Check that a handler of objects has said that it writes there.
+
+        Raises:
+            InvalidRequest: it has not; it could run for its own output, without end.
+        """
+        if not any(place.covers(bucket, name) for place in self.writes):
+            raise InvalidRequest(
+                f"{self._where} puts an object into {bucket!r} where it has not said that it "
+                f'writes; say so: @app.on_object(..., writes="{bucket}/PREFIX")',
+                field="name",
+            )
+
+    def _call(self, given: Any, context: Context) -> Any:
+        arguments = (given, context)[: self._takes]
+        returned = call_within(context, self.function, *arguments)
         if type(returned) is not CoroutineType:
             return returned
         from leeward.app.event_loop import wait_for
@@ -116,6 +148,8 @@ class Handler:
             return payload, self._reader(payload)
         if isinstance(given, Event):
             return given.data, given if self._is_raw else self._reader(given.data)
+        if isinstance(given, ObjectEvent):
+            return document_of(given), given
         return given.isoformat(), given
 
     def check(self) -> None:
@@ -186,8 +220,10 @@ class Handler:
 
     @cached_property
     def _reader(self) -> Reader:
-        if self._is_raw or self.kind is Kind.SCHEDULE:
+        if self._is_raw or self.kind in (Kind.SCHEDULE, Kind.OBJECT):
             return same
+        if self._annotation is Context:
+            raise ConfigError(f"{self._where} takes its context second; give it an input first")
         return decoder_of(self._annotation, self._where)
 
     @property
@@ -202,16 +238,6 @@ def _innermost(function: Function) -> Function:
         seen.add(id(wrapped))
         function = wrapped
     return function
-
-
-def check_function(function: object, what: str) -> None:
-    """Check that `function` can be a handler; it may be a coroutine function.
-
-    Raises:
-        ConfigError: it cannot be called.
-    """
-    if not callable(function):
-        raise ConfigError(f"{what} is a {type(function).__name__}; decorate a function")
 
 
 def _plain_parameters(function: Function) -> list[Parameter] | None:

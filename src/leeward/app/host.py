@@ -10,17 +10,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from leeward.app.answers import Answer, failed
 from leeward.app.app import App
 from leeward.app.core import answer, log_failure
 from leeward.app.handlers import Handler
+from leeward.app.objects import object_key
 from leeward.app.problem import NO_FUNCTION, Problem, refused
-from leeward.app.triggers import Delivery, Kind, Message, Platform
+from leeward.app.triggers import Delivery, Kind, Message, ObjectEvent, Platform
 from leeward.logs import log_event
 from leeward.values import Event
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 FUNCTION: Final = "LEEWARD_FUNCTION"
 """The variable that says which handler a deployment is for."""
@@ -39,6 +42,7 @@ class Host:
     def __init__(self, app: App, platform: Platform) -> None:
         self.app = app
         self.platform = platform
+        self._named = os.environ.get(FUNCTION, "")
         if app.json_logs:
             from leeward.app.json_logs import set_up
 
@@ -51,12 +55,12 @@ class Host:
             platform_name: what the platform calls it.
         """
         handlers = self.app.handlers
-        return handlers.get(os.environ.get(FUNCTION, "")) or handlers.get(platform_name or "")
+        return handlers.get(self._named) or handlers.get(platform_name or "")
 
     def routed(self, path: str) -> Handler | None:
         """Return the function that the last part of a path names."""
         handler = self.app.handlers.get(path.rstrip("/").rpartition("/")[2])
-        return handler if handler is not None and handler.kind is Kind.CALL else None
+        return handler if handler is not None and handler.is_call else None
 
     def subscribers(self, event: Event, bus: str | None) -> Sequence[Handler]:
         """Return who takes an event; `bus` is None where the platform does not name it."""
@@ -69,12 +73,23 @@ class Host:
         ]
 
     def queue_handler(self, queue: str) -> Handler | None:
-        """Return who handles the messages of a queue: its handler, or the function of its name."""
+        """Return who handles the messages of a queue.
+
+        That is its handler, or the function, or the handler of objects, of its name.
+        """
         for each in self.app.handlers.values():
             if each.kind is Kind.MESSAGE and each.queue == queue:
                 return each
         found = self.app.handlers.get(queue)
-        return found if found is not None and found.kind is Kind.CALL else None
+        return found if found is not None and found.kind in (Kind.CALL, Kind.OBJECT) else None
+
+    def object_handlers(self, event: ObjectEvent) -> list[Handler]:
+        """Return who takes objects of the bucket of an event, whatever the beginning of its key."""
+        return [
+            each
+            for each in self.app.handlers.values()
+            if each.kind is Kind.OBJECT and each.bucket == event.bucket
+        ]
 
     def schedule_handler(self, name: str) -> Handler | None:
         """Return the handler of a schedule, by what the platform calls the schedule."""
@@ -106,6 +121,41 @@ class Host:
         bad = [each for each in results if each.failure is not None]
         # One that may be tried again comes first: the others will not hinder it.
         bad.sort(key=lambda each: each.failure is not None and not each.failure.retryable)
+        return bad[0] if bad else None
+
+    def hand_over(
+        self, own: Handler | None, events: Sequence[ObjectEvent], delivery: Delivery
+    ) -> tuple[Handler, Answer] | None:
+        """Let handlers have objects, whose keys begin as they want; return a failure, and whose.
+
+        After a failure the others are handled all the same. One that may be tried again comes
+        first: what else is in a message can then still go well.
+
+        Args:
+            own: the one handler that they are for, which knows their bucket by its own name; None
+                if each is for whoever takes it.
+            events: the objects.
+            delivery: how they have come.
+        """
+        bad: list[tuple[Handler, Answer]] = []
+        clock = self.platform.clock
+        ends = clock.monotonic() + delivery.seconds
+        for event in events:
+            takers = [own] if own is not None else self.object_handlers(event)
+            takers = [each for each in takers if event.key.startswith(each.prefix)]
+            if not takers:
+                log_event(LOGGER, "warning", "object_without_handler", call_id=delivery.call_id)
+            for each in takers:
+                named = event._replace(bucket=each.bucket or event.bucket)
+                one = delivery._replace(
+                    input=named,
+                    idempotency_key=object_key(named),
+                    seconds=ends - clock.monotonic(),
+                )
+                answer = self.run(each, one)
+                if answer.failure is not None:
+                    bad.append((each, answer))
+        bad.sort(key=lambda each: each[1].failure is not None and not each[1].failure.retryable)
         return bad[0] if bad else None
 
     def warm_up_early(self) -> bool:
@@ -140,6 +190,8 @@ def tick_time(handler: Handler, told: object, now: float) -> datetime:
         told: by the platform, as text, or None.
         now: Unix seconds. A timer may be early by a moment, so a second is allowed for that.
     """
+    from datetime import UTC, datetime
+
     from leeward.app.schedules import last_time, time_told
 
     found = time_told(told)

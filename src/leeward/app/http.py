@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from leeward.app.answers import Answer
 from leeward.app.handlers import Handler
-from leeward.app.host import Host
+from leeward.app.host import FUNCTION, Host
 from leeward.app.problem import Problem, refused
-from leeward.app.triggers import Delivery, Kind
+from leeward.app.triggers import Delivery
 from leeward.envelope import answer_headers, sent_in
 from leeward.masking import masked
 
@@ -18,6 +19,10 @@ WARM_PATH: Final = "/_leeward/warm"
 
 HEALTH_PATH: Final = "/health"
 """Who asks for it learns whether an instance can take calls; no handler is run."""
+
+
+HEALTH: Final = "leeward-health"
+"""The name of a deployment that tells of its health, and runs no handler: anybody may call it."""
 
 
 class HttpRequest(NamedTuple):
@@ -50,12 +55,16 @@ class HttpAnswer(NamedTuple):
         return masked(self, "status")
 
 
-def headers_of(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return headers by name, in lower case; of several with one name, all values."""
+def headers_of(pairs: Iterable[tuple[Any, Any]]) -> dict[str, str]:
+    """Return the texts among headers, or attributes, by name in lower case.
+
+    Of several with one name, all values.
+    """
     found: dict[str, str] = {}
     for name, value in pairs:
-        key = name.lower()
-        found[key] = f"{found[key]}, {value}" if key in found else value
+        if isinstance(name, str) and isinstance(value, str):
+            key = name.lower()
+            found[key] = f"{found[key]}, {value}" if key in found else value
     return found
 
 
@@ -67,13 +76,12 @@ def http_answer(answer: Answer) -> HttpAnswer:
 def upkeep(host: Host, request: HttpRequest) -> HttpAnswer | None:
     """Answer a request that asks for no handler: keep the instance warm, or tell of its health.
 
-    Return None for any other request. It is healthy if what the app shares can be made.
+    Return None for any other request, unless the deployment is named `HEALTH`. It is healthy if
+    what the app shares can be made.
     """
-    if request.method != "GET":
-        return None
     path = request.path.rstrip("/")
-    if not path.endswith((WARM_PATH, HEALTH_PATH)):
-        return None
+    if request.method != "GET" or not path.endswith((WARM_PATH, HEALTH_PATH)):
+        return http_answer(host.no_function()) if os.environ.get(FUNCTION) == HEALTH else None
     if path.endswith(WARM_PATH):
         host.app.warm_up()
         return HttpAnswer(204, answer_headers())
@@ -99,7 +107,7 @@ def serve(
         call_id: the platform's id of this run.
         seconds: until the platform stops waiting; the caller may wait less.
     """
-    if handler is None or handler.kind is not Kind.CALL:
+    if handler is None or not handler.is_call:
         return http_answer(host.no_function())
     if request.method != "POST":
         problem = Problem("functions are called with POST", status=405, reason="method")

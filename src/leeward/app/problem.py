@@ -7,9 +7,8 @@ caller nor a log of the platform. A `Problem` is the exception whose text is wri
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
-from leeward.calls import FunctionFault
 from leeward.errors import (
     ConfigError,
     DedupUnavailable,
@@ -19,6 +18,9 @@ from leeward.errors import (
     Unsupported,
 )
 from leeward.masking import masked
+
+if TYPE_CHECKING:
+    from leeward.calls import FunctionFault
 
 Ran: TypeAlias = Literal["no", "maybe", "yes"]
 """Whether a call that failed has had an effect, as far as it is proved."""
@@ -114,6 +116,8 @@ class Failure(NamedTuple):
     @property
     def fault(self) -> FunctionFault:
         """What the caller is told."""
+        from leeward.calls import FunctionFault
+
         return FunctionFault(self.type, self.message)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeAlias
 
 from leeward.entrypoints import all_entry_points, entry_points
@@ -42,3 +42,21 @@ def runtime_of(platform: str, group: str = GROUP) -> Runtime:
         ) from error
     runtime: Runtime = loaded
     return runtime
+
+
+def check_options(platform: str, names: Iterable[str], where: str) -> None:
+    """Check that the runtime of `platform` has options of these names; `where` gives them.
+
+    Raises:
+        ConfigError: it has not, or there is no such runtime.
+    """
+    from inspect import signature
+
+    parameters = signature(runtime_of(platform)).parameters.values()
+    known = sorted(each.name for each in parameters if each.kind is each.KEYWORD_ONLY)
+    for name in names:
+        if name not in known:
+            raise ConfigError(
+                f"{where}: the runtime of {platform} has no option {name!r}; "
+                f"known: {', '.join(known)}"
+            )

@@ -55,7 +55,7 @@ def next_time(text: str, after: datetime) -> datetime:
     Raises:
         ConfigError: it is not a schedule, or never due.
     """
-    schedule = parse(text)
+    schedule = parse_schedule(text)
     moment = after.astimezone(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
     last = moment + timedelta(days=_LONGEST)
     while moment < last:
@@ -76,7 +76,7 @@ def last_time(text: str, before: datetime) -> datetime:
     Raises:
         ConfigError: it is not a schedule, or never due.
     """
-    schedule = parse(text)
+    schedule = parse_schedule(text)
     moment = before.astimezone(UTC).replace(second=0, microsecond=0)
     first = moment - timedelta(days=_LONGEST)
     while moment > first:
@@ -103,7 +103,7 @@ def time_told(text: object) -> datetime | None:
 
 
 @lru_cache(maxsize=256)
-def parse(text: str) -> Schedule:
+def parse_schedule(text: str) -> Schedule:
     """Read a schedule.
 
     Raises:

@@ -81,10 +81,11 @@ def next_step(
 
 def fails_as_one(failures: Sequence[Failure | None]) -> bool:
     """Return whether a batch fails nearly whole with one error; None stands for a success."""
-    if len(failures) < SMALLEST_BATCH:
+    least = NEARLY_WHOLE * len(failures)
+    failed = [each for each in failures if each is not None]
+    if len(failures) < SMALLEST_BATCH or len(failed) < least:
         return False
-    found = Counter((each.type, each.reason) for each in failures if each is not None)
-    return bool(found) and max(found.values()) >= NEARLY_WHOLE * len(failures)
+    return max(Counter((each.type, each.reason) for each in failed).values()) >= least
 
 
 def ran_at_all(failure: Failure, attempt: int | None) -> Ran:

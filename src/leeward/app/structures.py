@@ -6,22 +6,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from leeward.app.mismatch import Mismatch, Reader, type_name
 from leeward.errors import ConfigError
 from leeward.values import Json
 
-ReaderOf: TypeAlias = Callable[[Any, str], Reader]
+if TYPE_CHECKING:
+    from leeward.app.decoding import Location
+
+ReaderOf: TypeAlias = Callable[[Any, "Location"], Reader]
 """Returns what reads a type: `leeward.app.decoding.reader_of`, for the types of attributes."""
 
 
-def structure_reader(kind: type, where: str, reader_of: ReaderOf) -> Reader | None:
+def structure_reader(kind: type, where: Location, reader_of: ReaderOf) -> Reader | None:
     """Return what reads `kind` from an object; None if it has no named attributes."""
+    readers = where.readers
+    if kind in readers:
+
+        def read(value: Json) -> Any:
+            return readers[kind](value)  # which is made by then: a class may hold itself
+
+        return read
+    readers[kind] = _refusing  # until it is made, just now
+    made = _made(kind, where, reader_of)
+    readers[kind] = made or _refusing
+    return made
+
+
+def _refusing(value: Json) -> Any:
+    raise Mismatch("object")
+
+
+def _made(kind: type, where: Location, reader_of: ReaderOf) -> Reader | None:
     from typing import is_typeddict
 
-    def read_as(hint: Any) -> Reader:
-        return reader_of(hint, where)
+    def read_as(name: str, hint: Any) -> Reader:
+        return reader_of(hint, where.at(kind, name))
 
     if is_typeddict(kind):
         return _object(kind, _hints(kind, where), _required_keys(kind), dict, read_as)
@@ -59,14 +80,14 @@ def _required_keys(kind: Any) -> frozenset[str]:
     return frozenset(required)
 
 
-def _hints(kind: type, where: str) -> dict[str, Any]:
+def _hints(kind: type, where: Location) -> dict[str, Any]:
     from typing import get_type_hints
 
     try:
         return get_type_hints(kind)
     except Exception as error:  # an annotation is code, and may raise anything
         raise ConfigError(
-            f"{where}: the annotations of {kind.__name__} cannot be resolved "
+            f"{where.handler}: the annotations of {kind.__name__} cannot be resolved "
             f"({type(error).__name__}); import what they name in its module"
         ) from error
 
@@ -76,16 +97,14 @@ def _object(
     hints: Mapping[str, Any],
     required: frozenset[str],
     make: Callable[..., Any],
-    read_as: Callable[[Any], Reader],
+    read_as: Callable[[str, Any], Reader],
 ) -> Reader:
-    """Return what reads an object. Its readers are made at first use, for it may hold itself."""
-    readers: list[tuple[str, Reader, bool]] = []
+    """Return what reads an object."""
+    readers = [(name, read_as(name, hint), name in required) for name, hint in hints.items()]
 
     def read(value: Json) -> Any:
         if type(value) is not dict:
             raise Mismatch("object")
-        if not readers:
-            readers.extend((name, read_as(hint), name in required) for name, hint in hints.items())
         found = {}
         for name, each, needed in readers:
             if name in value:

@@ -42,8 +42,11 @@ TRIGGERS: Final = {
     Kind.EVENT: "pubsub",
     Kind.MESSAGE: "pubsub",
     Kind.SCHEDULE: "timer",
+    Kind.OBJECT: "datasource",
 }
 """``faas.trigger`` by what a handler is for."""
+
+_CONSUMED: Final = (Kind.EVENT, Kind.MESSAGE, Kind.OBJECT)
 
 FLUSH_SECONDS: Final = 2.0
 """What an exporter gets before a platform may stand still, at most, and half of the time left."""
@@ -56,20 +59,20 @@ class Telemetry:
 
     A span belongs to the trace that came with the delivery, and what the handler calls belongs to
     the span. Without an SDK the trace goes on as it came.
+
+    Raises:
+        ConfigError: OpenTelemetry is not installed. A run would be too late to say so.
     """
 
     def __init__(self) -> None:
+        load()
         self._is_ready = False
         self._is_warm = False
 
     def observe(
         self, answering: Answering, handler: Handler, delivery: Delivery, platform: Platform
     ) -> Answer:
-        """Run a handler by `answering`, in a span; count it, and how long it took.
-
-        Raises:
-            ConfigError: OpenTelemetry is not installed.
-        """
+        """Run a handler by `answering`, in a span; count it, and how long it took."""
         if not self._is_ready:
             self._prepare()
         is_cold, self._is_warm = not self._is_warm, True
@@ -106,7 +109,7 @@ class Telemetry:
 
     def _kind_of(self, handler: Handler) -> Any:
         kinds = self._api.trace.SpanKind
-        return kinds.CONSUMER if handler.kind in (Kind.EVENT, Kind.MESSAGE) else kinds.SERVER
+        return kinds.CONSUMER if handler.kind in _CONSUMED else kinds.SERVER
 
     def _count(self, handler: Handler, found: Answer, seconds: float, is_cold: bool) -> None:
         """Count a run; successful ones alone are invocations, as the conventions have it."""

@@ -23,6 +23,7 @@ class Kind(Enum):
     EVENT = "event"
     MESSAGE = "message"
     SCHEDULE = "schedule"
+    OBJECT = "object"
 
 
 class Message(NamedTuple):
@@ -44,7 +45,34 @@ class Message(NamedTuple):
         return masked(self, "queue id")
 
 
-Input: TypeAlias = "bytes | Event | Message | datetime"
+class ObjectEvent(NamedTuple):
+    """An object that was written, as every store tells of it.
+
+    Attributes:
+        bucket: its logical name, as the handler has it.
+        key: the name of the object in it.
+        version: opaque; of one key, another one for each write. With bucket and key it says which
+            write this is about, however often it is told.
+        size: bytes; None where the store does not tell.
+        etag: as the store spells it, without quotes; None where it does not tell.
+        sequence: of two writes of one key, the later one has the greater text; None where the
+            store does not tell. It says nothing across keys.
+        time: of the write, in UTC; None where the store does not tell.
+        revision: as leeward's operations on objects tell it, None where the store does not: an
+            object that has another one by now was written again since.
+    """
+
+    bucket: str
+    key: str
+    version: str
+    size: int | None = None
+    etag: str | None = None
+    sequence: str | None = None
+    time: datetime | None = None
+    revision: str | None = None
+
+
+Input: TypeAlias = "bytes | Event | Message | ObjectEvent | datetime"
 """Of a call its payload in JSON, of the others what it is about; of a schedule the time."""
 
 

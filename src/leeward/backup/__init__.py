@@ -18,13 +18,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from leeward.backup.backups import Backups
-    from leeward.backup.errors import BackupError
+    from leeward.backup.errors import BackupError, OtherRun
+    from leeward.backup.scheduled import schedule_backup
 
-__all__ = ["BackupError", "Backups"]
+__all__ = ["BackupError", "Backups", "OtherRun", "schedule_backup"]
 
 _MODULES = {
     "BackupError": "leeward.backup.errors",
     "Backups": "leeward.backup.backups",
+    "OtherRun": "leeward.backup.errors",
+    "schedule_backup": "leeward.backup.scheduled",
 }
 
 

@@ -10,6 +10,7 @@ from leeward.backup import create as creating
 from leeward.backup.check import check
 from leeward.backup.folder import LATEST, Folder, check_id
 from leeward.backup.pace import Pace
+from leeward.backup.parts import Parts
 from leeward.backup.sealing import sealing_of
 from leeward.backup.source import Export, Scan, Source
 from leeward.backup.tables import Table
@@ -83,6 +84,35 @@ class Backups:
         work = self._work_of("create", {"source": source.about})
         run = creating.Run(source, self._folder, self._sealing, work, pace, self._look)
         return creating.create(run, checked)
+
+    def create_within(self, seconds: float, *, id: str, rate: float | None = None) -> Backup | None:
+        """Work on a backup for so many seconds; return it, or None if there is more to do.
+
+        Then call it again with the same id, on this machine or another: what was read is in the
+        bucket. Each call gets on by a page or a segment at least, however few seconds it has.
+
+        Args:
+            seconds: after which nothing new is begun.
+            id: of the backup; if it is there, it is returned.
+            rate: items a second to read, at most.
+
+        Raises:
+            OtherRun: another run of this backup is at work, and goes on with it.
+            LeewardError: it went wrong; call it again, and it goes on from there.
+        """
+        clock = self._table.clock
+        until = clock.monotonic() + seconds
+        work = self._work_of("create", {"id": check_id(id)})
+        parts = Parts(self._folder, self._sealing, id, work)
+        pace = Pace(rate, clock)
+        source = Scan(self._table)
+        run = creating.Run(
+            source, self._folder, self._sealing, work, pace, self._look, parts, until
+        )
+        try:
+            return creating.create(run, id)
+        except creating.OutOfTime:
+            return None
 
     def native(self, *, export: str | None = None) -> Native:
         """Let the table's own service make a backup, and wait until it is done.

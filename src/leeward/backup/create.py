@@ -2,12 +2,14 @@
 
 What was read is in a work file, with the cursor behind it, so a run that was killed reads on where
 it was. Segments are named by their content: what a killed run has uploaded is found again, and so
-is whatever has not changed since the backup before.
+is whatever has not changed since the backup before. A run that may take only so long stops behind a
+page or a segment, and leaves what it has read in the bucket.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from hashlib import sha256
 from typing import Final, NamedTuple
 
@@ -17,6 +19,7 @@ from leeward.backup.folder import SEGMENTS, Folder, Named, manifest_name, time_n
 from leeward.backup.lines import Damaged
 from leeward.backup.manifest import Manifest, Segment, segment_name, written
 from leeward.backup.pace import Pace
+from leeward.backup.parts import Parts
 from leeward.backup.prunes import wait_for_prunes
 from leeward.backup.sealing import Sealing
 from leeward.backup.segments import BUCKETS, Draft, Multiset, bucket_of, drafts, packed
@@ -32,6 +35,10 @@ MOST_ROUNDS: Final = 3
 """Of uploading again what was deleted meanwhile."""
 
 _STATE: Final = "scanned"
+
+
+class OutOfTime(Exception):
+    """The run has stopped in time; what it has done is kept."""
 
 
 class Scanned(NamedTuple):
@@ -66,6 +73,8 @@ class Run(NamedTuple):
         work: keeps what was read.
         pace: of reading.
         look: is told how far it has come.
+        parts: keep what was read in the bucket, too; None for a run that stays on one machine.
+        until: when to stop, on the clock's `monotonic`; None for at the end.
     """
 
     source: Source
@@ -74,6 +83,12 @@ class Run(NamedTuple):
     work: WorkFile
     pace: Pace
     look: Look
+    parts: Parts | None = None
+    until: float | None = None
+
+    def is_late(self) -> bool:
+        """Return whether it is time to stop."""
+        return self.until is not None and self.source.table.clock.monotonic() >= self.until
 
 
 def create(run: Run, id: str | None) -> Backup:
@@ -85,13 +100,17 @@ def create(run: Run, id: str | None) -> Backup:
 
     Raises:
         LeewardError: it went wrong. There is no backup then, and the next run goes on from there.
+        OutOfTime: the same, in good order.
     """
     with run.work.held():
         known = run.folder.backups()
+        if run.parts is not None:
+            run.parts.load(_STATE)
         begun = run.work.state(_STATE)
         there = [each for each in known if each.id == id]
-        if there and begun is None:
-            run.work.remove()
+        # A run that has begun to remove its parts had done all else: it is not whole any more.
+        if there and (begun is None or (run.parts is not None and not begun["whole"])):
+            _clean(run)
             return backup_of(run.folder.manifest(there[-1], run.sealing))
         scanned = _scan(run, _begin(run, None if begun is None else Scanned(**begun), id))
         manifest = _upload(
@@ -99,8 +118,14 @@ def create(run: Run, id: str | None) -> Backup:
         )
         manifest = _commit(run, manifest)
         _keep(run, manifest)
-        run.work.remove()
+        _clean(run)
     return backup_of(manifest)
+
+
+def _clean(run: Run) -> None:
+    if run.parts is not None:
+        run.parts.remove()
+    run.work.remove()
 
 
 def backup_of(manifest: Manifest) -> Backup:
@@ -127,7 +152,11 @@ def _begin(run: Run, begun: Scanned | None, id: str | None) -> Scanned:
         return begun
     run.work.clear()
     started = now if run.source.time is None else run.source.time
-    return Scanned(id or new_id(now)[-12:], now, started, started)
+    scanned = Scanned(id or new_id(now)[-12:], now, started, started)
+    if run.parts is not None:
+        run.parts.remove()
+        run.parts.write(scanned._asdict())
+    return scanned
 
 
 def _scan(run: Run, scanned: Scanned) -> Scanned:
@@ -145,8 +174,21 @@ def _scan(run: Run, scanned: Scanned) -> Scanned:
         rows = [(bucket_of(row.key), row.key, row.line) for row in page.rows]
         run.work.note({_STATE: scanned._asdict()}, rows)
         run.look(Progress("read", scanned.items, None, "items"))
+        _keep_part(run, scanned, rows)
         run.pace.keep(len(rows))
     return scanned
+
+
+def _keep_part(run: Run, scanned: Scanned, rows: list[tuple[int, bytes, bytes]]) -> None:
+    """Keep what was read in the bucket, if a run may have to stop; stop if it is time."""
+    if run.parts is None:
+        return
+    told, late = scanned._asdict(), run.is_late()
+    run.parts.add(rows, told)
+    if late or scanned.whole:
+        run.parts.write(told)
+    if late:
+        raise OutOfTime
 
 
 def _parent(run: Run, known: list[Named]) -> Manifest | None:
@@ -162,12 +204,15 @@ def _parent(run: Run, known: list[Named]) -> Manifest | None:
 def _upload(run: Run, scanned: Scanned, parent: Manifest | None) -> Manifest:
     """Upload the segments that the last backup has not; return the manifest to be."""
     before = {} if parent is None else {each.name: each for each in parent.segments}
+    there = frozenset[str]() if run.parts is None else run.folder.sizes(SEGMENTS).keys()
     lines, segments, uploaded = Multiset(), [], 0
     for draft in drafts(_counted(run.work.lines(), lines)):
-        segment = _put(run, draft, before)
+        segment = _put(run, draft, before, there)
         uploaded += segment.name not in before
         segments.append(segment)
         run.look(Progress("upload", draft.bucket + 1, BUCKETS, "buckets"))
+        if segment.name not in before and segment.name not in there and run.is_late():
+            raise OutOfTime
     return Manifest(
         id=scanned.id,
         table=run.source.table.name,
@@ -194,32 +239,36 @@ def _counted(
         yield each
 
 
-def _put(run: Run, draft: Draft, before: Mapping[str, Segment]) -> Segment:
+def _put(
+    run: Run, draft: Draft, before: Mapping[str, Segment], there: AbstractSet[str] = frozenset()
+) -> Segment:
     """Upload a segment, unless it is there."""
     text = run.sealing.name(sha256(draft.text).digest())
     name = segment_name(draft.bucket, text, run.sealing.suffix)
     if name in before:
         return before[name]
-    data = run.sealing.close(name, packed(draft.text))
-    size, stored = len(data), sha256(data).hexdigest()
-    if not run.folder.put(name, data):
-        size, stored = _there(run.folder, name, size, stored)
-    return Segment(name, draft.items, len(draft.text), text, size, stored)
+    kept = _kept(run.folder, name) if name in there else None
+    if kept is None:
+        data = run.sealing.close(name, packed(draft.text))
+        kept = len(data), sha256(data).hexdigest()
+        if not run.folder.put(name, data):
+            kept = _kept(run.folder, name) or kept
+    return Segment(name, draft.items, len(draft.text), text, *kept)
 
 
-def _there(folder: Folder, name: str, size: int, stored: str) -> tuple[int, str]:
+def _kept(folder: Folder, name: str) -> tuple[int, str] | None:
     """Return size and SHA-256 of a segment that is there: another zlib packs otherwise."""
     found = folder.info(name)
-    kind, _, told = ("" if found is None else found.checksum or "").partition(":")
-    if found is None or (kind == "sha256" and (found.size, told) == (size, stored)):
-        return size, stored
+    if found is None:
+        return None
+    kind, _, told = (found.checksum or "").partition(":")
     if kind == "sha256":
         return found.size, told
     try:
-        data = folder.get(name) or b""
+        data = folder.get(name)
     except Damaged as error:
         raise BackupError(f"segment {folder.base}{name}: {error}; remove it") from None
-    return len(data), sha256(data).hexdigest()
+    return None if data is None else (len(data), sha256(data).hexdigest())
 
 
 def _commit(run: Run, manifest: Manifest) -> Manifest:
@@ -228,9 +277,9 @@ def _commit(run: Run, manifest: Manifest) -> Manifest:
         return manifest
     named = Named(time_name(manifest.started), manifest.id, name)
     theirs = run.folder.manifest(named, run.sealing)
-    if theirs.digest != manifest.digest:
+    if theirs.digest != manifest.digest and run.parts is None:
         raise BackupError(f"there is another backup {manifest.id!r} in {run.folder}")
-    return theirs  # it was committed, and the run was killed then
+    return theirs  # it was committed, and the run was killed then, or overtaken
 
 
 def _keep(run: Run, manifest: Manifest) -> None:

@@ -34,7 +34,7 @@ def drill(
     """
     work.mkdir(mode=0o700, parents=True, exist_ok=True)
     config = Config(tables={manifest.table: TableConfig(key=manifest.key)})
-    with TemporaryDirectory(dir=work, prefix="drill-") as place:
+    with TemporaryDirectory(dir=work.absolute(), prefix="drill-") as place:
         target = Local(path=Path(place) / "drill.sqlite3")
         with Client(target, config=config, clock=clock) as client:
             table = Table(client, manifest.table)

@@ -25,3 +25,7 @@ class BackupError(LeewardError):
 
 class NoBackup(BackupError):
     """There is no such backup."""
+
+
+class OtherRun(BackupError):
+    """Another run of the same backup is at work, and goes on with it."""

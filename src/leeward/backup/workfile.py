@@ -13,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
+from leeward.backup.errors import OtherRun
 from leeward.errors import LeewardError
 from leeward.json_text import decode, encode
 from leeward.sqlite.database import Database
@@ -121,6 +122,7 @@ class WorkFile:
         try:
             yield
         except DatabaseFault as fault:
-            busy = fault.reason == "busy"
-            remedy = "another process is at work with it" if busy else "remove it, and begin anew"
-            raise LeewardError(f"the work file {self.path}: {fault}; {remedy}") from fault
+            told = f"the work file {self.path}: {fault}"
+            if fault.reason == "busy":
+                raise OtherRun(f"{told}; another process is at work with it") from fault
+            raise LeewardError(f"{told}; remove it, and begin anew") from fault

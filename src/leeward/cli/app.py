@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from leeward.cli import NO_TRUST_ENV
-from leeward.cli.commands import backup, edge, verbs, workflow
+from leeward.cli.commands import backup, edge, export, scheduler, verbs, workflow
 from leeward.cli.commands.conformance import conformance
 from leeward.cli.commands.demo import demo
 from leeward.cli.commands.dlq import dlq
@@ -91,216 +92,200 @@ def leeward(
     raise typer.Exit(2)
 
 
-app.command(
-    cls=Command,
-    epilog=_examples(
-        """leeward invoke send-receipt '{"order": "42"}'""",
-        "leeward invoke send-receipt @order.json --timeout 5",
-        "leeward invoke stock --effect read_only --json | jq .value",
-    ),
-)(verbs.invoke)
-app.command(
-    cls=Command,
-    epilog=_examples("""leeward enqueue send-receipt '{"order": "42"}' --effect idempotent"""),
-)(verbs.enqueue)
-app.command(
-    cls=Command,
-    epilog=_examples(
-        """leeward publish orders order.created '{"id": "42"}'""",
-        "leeward publish orders order.created @order.json --ordering-key c1",
-    ),
-)(verbs.publish)
-app.command(
-    cls=Command,
-    epilog=_examples(
-        """leeward store orders '{"id": "42", "total": 9.90}'""",
-        "leeward store orders @order.json --if-absent",
-        "leeward load orders 42 | leeward store orders - --expires-in 86400",
-    ),
-)(verbs.store)
-app.command(
-    cls=Command,
-    epilog=_examples(
-        "leeward load orders 42",
-        "leeward load orders customer=c1 order=42",
-        """leeward load orders '{"customer": "c1", "order": "42"}'""",
-    ),
-)(verbs.load)
-app.command(
-    cls=Command,
-    epilog=_examples(
-        "leeward delete orders 42",
-        "leeward delete orders customer=c1 order=42 --if-revision 01JZ...",
-    ),
-)(verbs.delete)
-app.command(
-    cls=Command,
-    epilog=_examples(
-        "leeward targets",
-        "leeward targets --targets local:a,local:b --json",
-    ),
-)(targets)
-app.command(
-    cls=Command,
-    epilog=_examples("leeward doctor", "leeward doctor --targets local:a,local:b --json"),
-)(doctor)
-app.command(
-    cls=Command,
-    epilog=_examples(
-        "leeward drill --simulate",
-        "leeward drill stock --effect read_only",
-        """leeward drill stock '{"sku": "7"}' --fault "local:a:slow x4@2s-9s" --rate 50""",
-    ),
-)(drill)
-app.command(
-    cls=Command,
-    epilog=_examples(
-        "leeward dlq list",
-        "leeward dlq show parcels-dead --json",
-        "leeward dlq redrive parcels-dead --dry-run",
-        "leeward dlq redrive parcels-dead --to parcels --rate 10 --force",
-    ),
-)(dlq)
-app.command(
-    cls=Command,
-    epilog=_examples(
-        "leeward package --target $CLOUD_PROVIDER --source shop",
-        "leeward package shop:app --target $CLOUD_PROVIDER --template",
-    ),
-)(package)
-flows = typer.Typer(
-    cls=Commands,
-    help="Start runs of workflows, look at them, end them, and draw them.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
+def _group(name: str, about: str) -> typer.Typer:
+    """Add commands of two words; `about` says what they are for."""
+    made = typer.Typer(
+        cls=Commands, help=about, no_args_is_help=True, pretty_exceptions_enable=False
+    )
+    app.add_typer(made, name=name)
+    return made
+
+
+def _add(group: typer.Typer, name: str, command: Callable[..., None], *examples: str) -> None:
+    group.command(name=name, cls=Command, epilog=_examples(*examples))(command)
+
+
+_add(
+    app,
+    "invoke",
+    verbs.invoke,
+    """leeward invoke send-receipt '{"order": "42"}'""",
+    "leeward invoke send-receipt @order.json --timeout 5",
+    "leeward invoke stock --effect read_only --json | jq .value",
 )
-flows.command(
-    name="start",
-    cls=Command,
-    epilog=_examples("""leeward workflow start order '{"id": "42"}' --id order-42"""),
-)(workflow.start)
-flows.command(name="list", cls=Command, epilog=_examples("leeward workflow list order --limit 20"))(
-    workflow.list_
+_add(
+    app,
+    "enqueue",
+    verbs.enqueue,
+    """leeward enqueue send-receipt '{"order": "42"}' --effect idempotent""",
 )
-flows.command(name="show", cls=Command, epilog=_examples("leeward workflow show order order-42"))(
-    workflow.show
+_add(
+    app,
+    "publish",
+    verbs.publish,
+    """leeward publish orders order.created '{"id": "42"}'""",
+    "leeward publish orders order.created @order.json --ordering-key c1",
 )
-flows.command(
-    name="cancel", cls=Command, epilog=_examples("leeward workflow cancel order order-42")
-)(workflow.cancel)
-flows.command(name="abort", cls=Command, epilog=_examples("leeward workflow abort order order-42"))(
-    workflow.abort
+_add(
+    app,
+    "store",
+    verbs.store,
+    """leeward store orders '{"id": "42", "total": 9.90}'""",
+    "leeward store orders @order.json --if-absent",
+    "leeward load orders 42 | leeward store orders - --expires-in 86400",
 )
-flows.command(name="resume", cls=Command, epilog=_examples("leeward workflow resume --wait 60"))(
-    workflow.resume
+_add(
+    app,
+    "load",
+    verbs.load,
+    "leeward load orders 42",
+    "leeward load orders customer=c1 order=42",
+    """leeward load orders '{"customer": "c1", "order": "42"}'""",
 )
-flows.command(name="check", cls=Command, epilog=_examples("leeward workflow check"))(workflow.check)
-flows.command(
-    name="write",
-    cls=Command,
-    epilog=_examples("leeward workflow write order --out order.yaml"),
-)(workflow.write)
-flows.command(
-    name="draw",
-    cls=Command,
-    epilog=_examples(
-        "leeward workflow draw order --out order.svg",
-        "leeward workflow draw order order-42 --out order-42.svg",
-    ),
-)(workflow.draw)
-flows.command(
-    name="conformance",
-    cls=Command,
-    epilog=_examples(
-        "leeward workflow conformance",
-        "leeward workflow conformance --engine 'python my_engine.py'",
-    ),
-)(conformance)
-flows.command(
-    name="export",
-    cls=Command,
-    epilog=_examples("leeward workflow export order --engine $CLOUD_PROVIDER --out deploy"),
-)(workflow.export)
-app.add_typer(flows, name="workflow")
-backups = typer.Typer(
-    cls=Commands,
-    help="Back up tables, prove the backups, and restore them on any target.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
+_add(
+    app,
+    "delete",
+    verbs.delete,
+    "leeward delete orders 42",
+    "leeward delete orders customer=c1 order=42 --if-revision 01JZ...",
 )
-backups.command(
-    name="create",
-    cls=Command,
-    epilog=_examples(
-        "leeward backup create orders --store backups/shop",
-        "leeward backup create orders --store backups --id nightly-20260131",
-    ),
-)(backup.create)
-backups.command(
-    name="list", cls=Command, epilog=_examples("leeward backup list orders --store backups/shop")
-)(backup.list_)
-backups.command(
-    name="check",
-    cls=Command,
-    epilog=_examples("leeward backup check orders --store backups/shop --deep"),
-)(backup.check)
-backups.command(
-    name="restore",
-    cls=Command,
-    epilog=_examples(
-        "leeward backup restore orders --store backups/shop --dry-run",
-        "leeward backup restore orders --store backups/shop --into orders-again",
-    ),
-)(backup.restore)
-backups.command(
-    name="drill", cls=Command, epilog=_examples("leeward backup drill orders --store backups/shop")
-)(backup.drill)
-backups.command(
-    name="prune",
-    cls=Command,
-    epilog=_examples("leeward backup prune orders --store backups/shop --keep 7 --days 30"),
-)(backup.prune)
-backups.command(
-    name="native",
-    cls=Command,
-    epilog=_examples(
-        "leeward backup native orders", "leeward backup native orders --export exports/orders"
-    ),
-)(backup.native)
-app.add_typer(backups, name="backup")
-edges = typer.Typer(
-    cls=Commands,
-    help="Static rules for the edge of a cloud, and functions where an edge runs them.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
+_add(app, "targets", targets, "leeward targets", "leeward targets --targets local:a,local:b --json")
+_add(app, "doctor", doctor, "leeward doctor", "leeward doctor --targets local:a,local:b --json")
+_add(
+    app,
+    "drill",
+    drill,
+    "leeward drill --simulate",
+    "leeward drill stock --effect read_only",
+    """leeward drill stock '{"sku": "7"}' --fault "local:a:slow x4@2s-9s" --rate 50""",
 )
-edges.command(
-    name="check",
-    cls=Command,
-    epilog=_examples(
-        "leeward edge check edge.toml",
-        "leeward edge check edge.toml --path /shop/7 --country DE",
-    ),
-)(edge.check)
-edges.command(
-    name="export",
-    cls=Command,
-    epilog=_examples("leeward edge export edge.toml --to $CLOUD_PROVIDER --out deploy"),
-)(edge.export)
-edges.command(
-    name="package",
-    cls=Command,
-    epilog=_examples(
-        "leeward edge package visits:f --to $CLOUD_PROVIDER --event viewer-request",
-    ),
-)(edge.package)
-edges.command(
-    name="associate",
-    cls=Command,
-    epilog=_examples(
-        "leeward edge associate a.json --to $CLOUD_PROVIDER --function ARN --event E",
-    ),
-)(edge.associate)
-app.add_typer(edges, name="edge")
-app.command(cls=Command, epilog=_examples("leeward demo", "leeward demo --json"))(demo)
-app.command(cls=Command, epilog=_examples("leeward version"))(version)
+_add(
+    app,
+    "dlq",
+    dlq,
+    "leeward dlq list",
+    "leeward dlq show parcels-dead --json",
+    "leeward dlq redrive parcels-dead --dry-run",
+    "leeward dlq redrive parcels-dead --to parcels --rate 10 --force",
+)
+_add(
+    app,
+    "package",
+    package,
+    "leeward package --target $CLOUD_PROVIDER --source shop",
+    "leeward package shop:app --target $CLOUD_PROVIDER --template",
+)
+
+flows = _group("workflow", "Start runs of workflows, look at them, end them, and draw them.")
+_add(
+    flows, "start", workflow.start, """leeward workflow start order '{"id": "42"}' --id order-42"""
+)
+_add(flows, "list", workflow.list_, "leeward workflow list order --limit 20")
+_add(flows, "show", workflow.show, "leeward workflow show order order-42")
+_add(flows, "cancel", workflow.cancel, "leeward workflow cancel order order-42")
+_add(flows, "abort", workflow.abort, "leeward workflow abort order order-42")
+_add(flows, "resume", workflow.resume, "leeward workflow resume --wait 60")
+_add(flows, "check", workflow.check, "leeward workflow check")
+_add(flows, "write", workflow.write, "leeward workflow write order --out order.yaml")
+_add(
+    flows,
+    "draw",
+    workflow.draw,
+    "leeward workflow draw order --out order.svg",
+    "leeward workflow draw order order-42 --out order-42.svg",
+)
+_add(
+    flows,
+    "conformance",
+    conformance,
+    "leeward workflow conformance",
+    "leeward workflow conformance --engine 'python my_engine.py'",
+)
+_add(
+    flows,
+    "export",
+    workflow.export,
+    "leeward workflow export order --engine $CLOUD_PROVIDER --out deploy",
+)
+
+backups = _group("backup", "Back up tables, prove the backups, and restore them on any target.")
+_add(
+    backups,
+    "create",
+    backup.create,
+    "leeward backup create orders --store backups/shop",
+    "leeward backup create orders --store backups --id nightly-20260131",
+)
+_add(backups, "list", backup.list_, "leeward backup list orders --store backups/shop")
+_add(backups, "check", backup.check, "leeward backup check orders --store backups/shop --deep")
+_add(
+    backups,
+    "restore",
+    backup.restore,
+    "leeward backup restore orders --store backups/shop --dry-run",
+    "leeward backup restore orders --store backups/shop --into orders-again",
+)
+_add(backups, "drill", backup.drill, "leeward backup drill orders --store backups/shop")
+_add(
+    backups,
+    "prune",
+    backup.prune,
+    "leeward backup prune orders --store backups/shop --keep 7 --days 30",
+)
+_add(
+    backups,
+    "native",
+    backup.native,
+    "leeward backup native orders",
+    "leeward backup native orders --export exports/orders",
+)
+
+edges = _group(
+    "edge", "Static rules for the edge of a cloud, and functions where an edge runs them."
+)
+_add(
+    edges,
+    "check",
+    edge.check,
+    "leeward edge check edge.toml",
+    "leeward edge check edge.toml --path /shop/7 --country DE",
+)
+_add(
+    edges, "export", edge.export, "leeward edge export edge.toml --to $CLOUD_PROVIDER --out deploy"
+)
+_add(
+    edges,
+    "package",
+    edge.package,
+    "leeward edge package visits:f --to $CLOUD_PROVIDER --event viewer-request",
+)
+_add(
+    edges,
+    "associate",
+    edge.associate,
+    "leeward edge associate a.json --to $CLOUD_PROVIDER --function ARN --event E",
+)
+
+exports = _group(
+    "export", "An app's infrastructure, for the tools that set it up. Nothing is deployed."
+)
+_add(
+    exports,
+    "terraform",
+    export.terraform,
+    "leeward export terraform shop:app --out infrastructure",
+    "leeward export terraform --targets $CLOUD_PROVIDER --source shop",
+)
+_add(
+    exports,
+    "cloudformation",
+    export.cloudformation,
+    "leeward export cloudformation shop:app --out infrastructure",
+)
+
+schedulers = _group("scheduler", "Schedules of an app on the embedded target; clouds run theirs.")
+_add(
+    schedulers, "run", scheduler.run, "leeward scheduler run", "leeward scheduler run --once --json"
+)
+_add(app, "demo", demo, "leeward demo", "leeward demo --json")
+_add(app, "version", version, "leeward version")

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_IWOTH
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import typer
 
@@ -60,9 +60,15 @@ class GlobalOptions:
 
     @contextmanager
     def client_of_workflows(self) -> Iterator[Client]:
-        """Open the same client, with the workflows that the configuration names."""
+        """Open the same client, with the workflows that the configuration names.
+
+        Raises:
+            ConfigError: a step's function is nowhere: its runs would be taken back for that.
+        """
         config = self.resolved()
-        with self.client(_without_definitions(config), self.workflows(config)) as client:
+        workflows = self.workflows(config)
+        with self.client(_without_definitions(config), workflows) as client:
+            _need_functions(client, config, workflows)
             yield client
 
     def workflows(self, config: Config) -> list[Definition]:
@@ -123,6 +129,29 @@ def modules_beside(config: Config) -> Iterator[None]:
         yield
     finally:
         sys.path.remove(directory)
+
+
+def _need_functions(client: Client, config: Config, workflows: Iterable[Definition]) -> None:
+    """Refuse workflows whose functions no target has; what a cloud has, nobody says here."""
+    from leeward.workflow.model import functions_of
+
+    if any(target.provider != "local" for target in config.order):
+        return
+    known: set[str] = set()
+    for target in config.order:
+        own = cast("Mapping[str, object]", client.native(str(target), "functions"))
+        known |= own.keys()
+        for name, each in config.functions.items():
+            if each.names.get(str(target), each.names.get(target.provider)) in own:
+                known.add(name)
+    for workflow in workflows:
+        missing = sorted({*functions_of(workflow)} - known)
+        if missing:
+            raise ConfigError(
+                f"the workflow {workflow.name!r} calls {', '.join(missing)}, which no target has; "
+                f"name the app in {config.file or 'leeward.toml'}: [targets.local] "
+                'app = "module:app"'
+            )
 
 
 def _has_handlers(config: Config) -> bool:

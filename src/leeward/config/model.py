@@ -109,6 +109,26 @@ class BucketConfig(NamedTuple):
     names: Names = NOTHING
 
 
+class ExportConfig(NamedTuple):
+    """``[export.<provider>]``: for infrastructure files.
+
+    Attributes:
+        domain: the name by which others than leeward call the app; empty for none.
+        zone: of DNS, that has the domain, in the provider's words.
+        interval: seconds from one health check to the next.
+        failures: of checks in a row, after which a region does not answer.
+        standby_instances: that a standby region keeps ready; None for the provider's usual way.
+        retention_days: that a bucket keeps what was deleted or overwritten.
+    """
+
+    domain: str = ""
+    zone: str = ""
+    interval: int = 30
+    failures: int = 3
+    standby_instances: int | None = None
+    retention_days: int = 30
+
+
 class Config(NamedTuple):
     """The whole configuration, checked.
 
@@ -135,6 +155,7 @@ class Config(NamedTuple):
         hedge: ask a second target when a harmless call takes long.
         health_checks: probe every target; None for no such probes.
         snapshot: the table in which processes tell each other what they have seen; None for none.
+        export: what infrastructure files say, by provider.
     """
 
     order: tuple[TargetName, ...] = ()
@@ -156,12 +177,13 @@ class Config(NamedTuple):
     hedge: bool = False
     health_checks: HealthChecks | None = None
     snapshot: str | None = None
+    export: Mapping[str, ExportConfig] = NOTHING
 
     def __repr__(self) -> str:
         return masked(
             self,
             "order functions buses tables workflows workflow_target source trust_env data_target "
-            "file groups residency weights fail_back hedge health_checks snapshot buckets",
+            "file groups residency weights fail_back hedge health_checks snapshot buckets export",
         )
 
     def homes(self) -> Mapping[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from leeward.config.export_sections import read_export
 from leeward.config.location import Location
 from leeward.config.model import (
     BucketConfig,
@@ -58,7 +59,7 @@ def read_sections(document: Mapping[str, Any], file: str) -> Config:
         "workflows": _read_workflow,
         "groups": read_group,
     }
-    refuse_unknown(document, (*TOP_LEVEL, *sections, "targets"), top)
+    refuse_unknown(document, (*TOP_LEVEL, *sections, "targets", "export"), top)
     parts = {
         name: _read_each(document.get(name, {}), top.child(name), read)
         for name, read in sections.items()
@@ -84,6 +85,7 @@ def read_sections(document: Mapping[str, Any], file: str) -> Config:
         hedge=optional(document, "hedge", top, read_boolean) is True,
         health_checks=optional(document, "health_checks", top, read_health_checks),
         snapshot=optional(document, "snapshot", top, read_text),
+        export=by_target(document.get("export", {}), top.child("export"), read_export),
     )
 
 

@@ -85,7 +85,7 @@ def _mentions(config: Config) -> Iterator[tuple[Location, str]]:
     for bucket, one in config.buckets.items():
         if one.home is not None:
             yield top.child("buckets").child(bucket).child("home"), one.home
-    for where, names in _of_routing(config, top):
+    for where, names in _of_sections(config, top):
         yield from ((where.child(name), name) for name in names)
     if config.data_target is not None:
         yield top.child("data_target"), config.data_target
@@ -93,10 +93,11 @@ def _mentions(config: Config) -> Iterator[tuple[Location, str]]:
         yield top.child("workflow_target"), config.workflow_target
 
 
-def _of_routing(config: Config, top: Location) -> Iterator[tuple[Location, Iterable[str]]]:
-    """Yield the names of targets that groups, weights and residency have, with their place."""
+def _of_sections(config: Config, top: Location) -> Iterator[tuple[Location, Iterable[str]]]:
+    """Yield the names of targets that other sections have, with their place."""
     yield top.child("residency"), config.residency
     yield top.child("weights"), config.weights
+    yield top.child("export"), config.export
     for name, group in config.groups.items():
         where = top.child("groups").child(name)
         yield where.child("targets"), group.targets

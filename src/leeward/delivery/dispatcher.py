@@ -219,17 +219,20 @@ class Dispatcher(Forkable):
         None is for until something changes.
         """
         self._workers.hand_back(0.0 if self._closed else self._policy.longest_wait)
-        self._record(self._workers.ended())
+        self._record(self._workers.ended(), self._workers.begun())
         return None if self._closed else self._lease_due()
 
-    def _record(self, ended: list[Leased]) -> None:
-        if not ended:
+    def _record(self, ended: list[Leased], begun: list[Leased]) -> None:
+        if not ended and not begun:
             return
         try:
             ends = [each.ended for each in ended if each.ended is not None]
-            for dead in self._store.record(ends, self._clock.now()):
+            starts = [each.delivery for each in begun]
+            for dead in self._store.record(ends, self._clock.now(), starts):
                 assert dead.failure is not None
                 _log("error", "dead_lettered", dead.delivery, dead.failure.error)
+            for each in begun:
+                each.counted = True
         except Exception as error:  # noqa: BLE001 - the leases end, and all are delivered again
             for each in ended:
                 _log("warning", "attempt_not_recorded", each.delivery, type(error).__name__)
@@ -262,10 +265,10 @@ class Dispatcher(Forkable):
     def _lease_due(self) -> float | None:
         """Lease what is due for the workers; return the seconds to sleep."""
         handlers, now = self._handlers(), self._clock.now()
-        limit, again, unheard = self._workers.room(now)
+        limit, again, unheard, places = self._workers.room(now)
         if limit <= 0:
-            return LOOK_AGAIN
-        taken = self._store.take(handlers, self._clock.now, limit, again, unheard)
+            return SOON if self._workers.begun() else LOOK_AGAIN
+        taken = self._store.take(handlers, self._clock.now, limit, again, unheard, places=places)
         for dead in taken.buried:
             _log("error", "dead_lettered", dead, dead.failure.error)
         deadline = self._clock.monotonic() + self._policy.lease
@@ -274,7 +277,7 @@ class Dispatcher(Forkable):
             for each in taken.deliveries
         ]
         self._workers.add(leased, now)
-        if self._workers.has_work:
+        if self._workers.has_work or self._workers.begun():
             return SOON
         due = self._store.next_due(handlers, now)
         if due is not None:

@@ -31,6 +31,8 @@ class Delivery(NamedTuple):
 
     Attributes:
         unheard: its last lease ended without a word: it may be what ended a process.
+        counted: whether its row counts this attempt already: one that is leased ahead of a place
+            may yet have none.
     """
 
     id: int
@@ -40,6 +42,12 @@ class Delivery(NamedTuple):
     attempt: int
     lease: str
     unheard: bool = False
+    counted: bool = True
+
+    @property
+    def is_tried(self) -> bool:
+        """Return whether an earlier attempt may have begun."""
+        return self.attempt > 1 or self.unheard
 
     def __repr__(self) -> str:
         return masked(self, "id recipient idempotency_key attempt")

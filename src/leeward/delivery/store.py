@@ -98,15 +98,17 @@ _NEXT_DUE = f"""SELECT min(due) FROM deliveries INDEXED BY deliveries_by_due
 
 _WAITING = f"SELECT count(*) FROM deliveries WHERE {_KNOWN}"  # noqa: S608 - made of constants
 
-_TAKE = """UPDATE deliveries SET lease = ?, due = ?, attempts = attempts + 1
+_TAKE = """UPDATE deliveries SET lease = ?, due = ?, attempts = attempts + ?
     WHERE id IN (SELECT value FROM json_each(?))"""
+_COUNT = """UPDATE deliveries SET attempts = ? WHERE id = ? AND lease = ?"""
 _BURY = "UPDATE deliveries SET dead = 1, lease = NULL, error = ?, died = ? WHERE id = ?"
-_RETURN = """UPDATE deliveries SET lease = NULL, attempts = attempts - 1,
-    due = CASE attempts WHEN 1 THEN 0 ELSE ? END WHERE id = ? AND lease = ?"""
+_RETURN = """UPDATE deliveries SET lease = NULL, attempts = ?1,
+    due = CASE ?1 WHEN 0 THEN 0 ELSE ?2 END WHERE id = ?3 AND lease = ?4"""
 _DONE = "DELETE FROM deliveries WHERE lease = ? AND id IN (SELECT value FROM json_each(?))"
-_RETRY = """UPDATE deliveries SET lease = NULL, error = ?, due = ? WHERE id = ? AND lease = ?"""
-_GIVE_UP = """UPDATE deliveries SET lease = NULL, error = ?, reason = ?, ran = ?, died = ?, dead = 1
+_RETRY = """UPDATE deliveries SET lease = NULL, attempts = ?, error = ?, due = ?
     WHERE id = ? AND lease = ?"""
+_GIVE_UP = """UPDATE deliveries SET lease = NULL, attempts = ?, error = ?, reason = ?, ran = ?,
+    died = ?, dead = 1 WHERE id = ? AND lease = ?"""
 _DEAD = f"""SELECT {_ROW}, CAST(error AS BLOB), CAST(reason AS BLOB), CAST(ran AS BLOB),
         CASE WHEN typeof(died) IN ('integer', 'real') THEN died END
     FROM deliveries WHERE dead ORDER BY id"""  # noqa: S608 - made of constants
@@ -124,14 +126,8 @@ class DeliveryStore:
 
     def add(self, messages: Iterable[Message], timeout: float) -> None:
         """Keep all of `messages`, or none."""
-        rows = [
-            (*each.recipient, each.lane, each.idempotency_key, each.document) for each in messages
-        ]
         with self._database.write(timeout) as connection:
-            for at in range(0, len(rows), ADDED_AT_ONCE):
-                some = rows[at : at + ADDED_AT_ONCE]
-                values = [value for row in some for value in row]
-                connection.execute(_ADD + ", ".join([_ADDED] * len(some)), values)
+            insert(connection, messages)
 
     def take(
         self,
@@ -140,6 +136,8 @@ class DeliveryStore:
         limit: int,
         again: int,
         unheard: int = 1,
+        *,
+        places: int | None = None,
     ) -> Taken:
         """Lease rows for `known` recipients that are due now, or never would be.
 
@@ -152,6 +150,8 @@ class DeliveryStore:
             limit: how many at most.
             again: how many of them may have been leased before.
             unheard: how many may be rows whose last lease ended without a word.
+            places: how many attempts begin at once; None for all. The others are not counted
+                before they begin, save those of unheard rows, which would end processes for ever.
         """
         taken = Taken([], [])
         names = json.dumps(list(known))
@@ -165,27 +165,33 @@ class DeliveryStore:
                 before = len(taken.buried)
                 free = limit - len(taken.deliveries)
                 silent = sum(each.unheard for each in taken.deliveries)
-                tried = sum(each.attempt > 1 for each in taken.deliveries) - silent
+                tried = sum(each.is_tried for each in taken.deliveries) - silent
                 room = free, again - tried, unheard - silent
                 rows = self._ready(connection, names, now, room)
-                self._take(connection, rows, lease, now, taken)
+                at_once = limit if places is None else places - len(taken.deliveries)
+                self._take(connection, rows, lease, now, taken, places=at_once)
                 # Behind those that were buried others may be ready.
                 looks = len(taken.buried) > before
         return taken._replace(ends=now + self.policy.lease)
 
-    def record(self, ended: Iterable[LeaseEnd], now: float) -> list[LeaseEnd]:
+    def record(
+        self, ended: Iterable[LeaseEnd], now: float, begun: Iterable[Delivery] = ()
+    ) -> list[LeaseEnd]:
         """Write down together how leases have ended; return those whose row is given up.
 
         A row that was handled is forgotten; one whose attempt failed waits for the next, or is
-        given up. Nothing of that, if the lease has gone to another attempt.
+        given up. Attempts that have `begun` are counted. Nothing of that, if the lease has gone to
+        another attempt.
         """
         dead: list[LeaseEnd] = []
         done: defaultdict[str, list[int]] = defaultdict(list)
         with self._database.write(PATIENCE) as connection:
+            for one in begun:
+                connection.execute(_COUNT, (one.attempt, one.id, one.lease))
             for each in ended:
                 where = each.delivery.id, each.delivery.lease
                 if not each.begun:
-                    connection.execute(_RETURN, (now, *where))
+                    connection.execute(_RETURN, (each.delivery.attempt - 1, now, *where))
                 elif each.failure is None:
                     done[each.delivery.lease].append(each.delivery.id)
                 elif self._fail(connection, each.delivery, each.failure, now):
@@ -235,11 +241,11 @@ class DeliveryStore:
     ) -> bool:
         """Let a row wait for its next attempt, or give it up; return whether it was given up."""
         due = self.policy.due_after_failure(delivery.attempt, now, again=failure.again)
-        told, where = _error_text(failure), (delivery.id, delivery.lease)
+        told, where = (delivery.attempt, _error_text(failure)), (delivery.id, delivery.lease)
         if due is None:
-            given_up = told, failure.reason, failure.ran, now
+            given_up = *told, failure.reason, failure.ran, now
             return connection.execute(_GIVE_UP, (*given_up, *where)).rowcount == 1
-        connection.execute(_RETRY, (told, due, *where))
+        connection.execute(_RETRY, (*told, due, *where))
         return False
 
     def _take(
@@ -249,8 +255,10 @@ class DeliveryStore:
         lease: str,
         now: float,
         taken: Taken,
+        *,
+        places: int,
     ) -> None:
-        """Lease rows that are due, or bury them."""
+        """Lease rows that are due, or bury them; count the attempts that begin at once."""
         leased: list[Delivery] = []
         for row in rows:
             try:
@@ -261,13 +269,24 @@ class DeliveryStore:
             except ValueError:
                 error = UNREADABLE
             if error is None:
-                leased.append(delivery)
+                counted = delivery.unheard or len(leased) < places
+                leased.append(delivery._replace(counted=counted))
             else:
                 connection.execute(_BURY, (error, now, row[0]))
                 taken.buried.append(_dead(row, Failure(error), now))
-        ids = json.dumps([each.id for each in leased])
-        connection.execute(_TAKE, (lease, now + self.policy.lease, ids))
+        for counted in (False, True):
+            ids = json.dumps([each.id for each in leased if each.counted == counted])
+            connection.execute(_TAKE, (lease, now + self.policy.lease, counted, ids))
         taken.deliveries.extend(leased)
+
+
+def insert(connection: sqlite3.Connection, messages: Iterable[Message]) -> None:
+    """Insert the rows of messages, in the transaction of the connection."""
+    rows = [(*each.recipient, each.lane, each.idempotency_key, each.document) for each in messages]
+    for at in range(0, len(rows), ADDED_AT_ONCE):
+        some = rows[at : at + ADDED_AT_ONCE]
+        values = [value for row in some for value in row]
+        connection.execute(_ADD + ", ".join([_ADDED] * len(some)), values)
 
 
 def _delivery(row: Sequence[Any], lease: str) -> Delivery:

@@ -32,13 +32,24 @@ class Leased:
         deadline: of the attempt, on the clock's `monotonic`.
     """
 
-    __slots__ = ("deadline", "delivery", "ended", "ends", "handler", "seconds", "since", "thread")
+    __slots__ = (
+        "counted",
+        "deadline",
+        "delivery",
+        "ended",
+        "ends",
+        "handler",
+        "seconds",
+        "since",
+        "thread",
+    )
 
     def __init__(self, delivery: Delivery, handler: Handler, ends: float, deadline: float) -> None:
         self.delivery = delivery
         self.handler = handler
         self.ends = ends
         self.deadline = deadline
+        self.counted = delivery.counted
         self.since = monotonic()
         self.seconds = 0.0
         self.thread: Thread | None = None
@@ -86,30 +97,31 @@ class Workers:
         """Return whether rows wait for a thread."""
         return bool(self._waiting)
 
-    def room(self, now: float) -> tuple[int, int, int]:
+    def room(self, now: float) -> tuple[int, int, int, int]:
         """Return how many rows to lease, and how many of them may have been tried before.
 
         And how many may be rows whose last lease ended without a word: one at a time, for what
-        ends this process takes an attempt from all that are leased beside it. Where attempts hang
-        in this process, such rows are theirs, and end none.
+        ends this process takes an attempt from all that have begun beside it. Where attempts hang
+        in this process, such rows are theirs, and end none. The last number is how many attempts
+        begin at once.
         """
         with self._condition:
             held = [each for each in self.leased if each.ended is None]
         free = self._policy.free_places([each.ends for each in held], now)
         hanging = any(each.ends <= now for each in held)
         unheard = 0 if any(each.delivery.unheard for each in held) else 1
-        tried = [each.ends for each in held if each.delivery.attempt > 1]
+        tried = [each.ends for each in held if each.delivery.is_tried]
         again = self._policy.free_places(tried, now)
         limit = max(0, free + self._policy.rows_ahead(self._usual))
-        return limit, max(0, again), max(0, again) if hanging else unheard
+        return limit, max(0, again), max(0, again) if hanging else unheard, max(0, free)
 
     def add(self, leased: Iterable[Leased], now: float) -> None:
         """Let rows have their attempt; those that were tried before go first."""
         with self._condition:
-            for each in leased:
-                self.leased.add(each)
-                tried = each.delivery.attempt > 1
-                (self._waiting.appendleft if tried else self._waiting.append)(each)
+            new = list(leased)
+            self.leased.update(new)
+            self._waiting.extendleft(each for each in reversed(new) if each.delivery.is_tried)
+            self._waiting.extend(each for each in new if not each.delivery.is_tried)
             self._few = len(self._waiting) // 2
             busy = sum(each.is_under_way(now) for each in self.leased)
             wanted = min(len(self._waiting), self._policy.concurrency - busy)
@@ -133,6 +145,12 @@ class Workers:
             if seconds:
                 self._usual = sum(seconds) / len(seconds)
         return ended
+
+    def begun(self) -> list[Leased]:
+        """Return what has an attempt under way that its row does not count yet."""
+        with self._condition:
+            uncounted = [each for each in self.leased if not each.counted]
+            return [each for each in uncounted if each.thread is not None and each.ended is None]
 
     def forget(self, leased: Iterable[Leased]) -> None:
         """Let go of what is written down."""

@@ -35,12 +35,14 @@ class Decoded(NamedTuple):
         expires_at: Unix seconds, as of that write; None for never.
         foreign: True where another program has written since, or alone: numbers are then int where
             integral, else Decimal, and other values as the provider holds them.
+        digest: of all that is in the document, if that is the item alone; else None.
     """
 
     item: Item
     write_id: str | None
     expires_at: float | None
     foreign: bool
+    digest: str | None = None
 
 
 def _guarded(
@@ -78,8 +80,10 @@ def decode(native: dict[str, Any], profile: Profile) -> Decoded:
     if type(types) is not str:
         types = None
     item, spelling = reader.read(native, profile.typed_json, top=True)
-    known = ours.get("d") == digest(spelling, types) and _is_utf8(spelling)
+    told = digest(spelling, types)
+    known = ours.get("d") == told and _is_utf8(spelling)
     tree = json.loads(types) if known and types is not None else None
+    is_all = types is None and len(item) == len(native)
     if tree is not None or not reader.is_item:
         item = Merge(profile, known).container(item, tree, top=True)
     return Decoded(
@@ -87,6 +91,7 @@ def decode(native: dict[str, Any], profile: Profile) -> Decoded:
         write_id=write_id if type(write_id) is str else None,
         expires_at=_seconds(seconds) if type(seconds) in NUMBERS else None,
         foreign=not known,
+        digest=told if is_all else None,
     )
 
 

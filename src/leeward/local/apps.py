@@ -7,6 +7,7 @@ from datetime import datetime
 from leeward.app.app import App
 from leeward.app.core import answer
 from leeward.app.handlers import Handler
+from leeward.app.objects import event_from
 from leeward.app.settling import Step, next_step, ran_at_all
 from leeward.app.triggers import Delivery, Input, Kind, Message, Platform
 from leeward.clock import Clock
@@ -15,11 +16,14 @@ from leeward.delivery.rows import Delivery as Row
 from leeward.json_text import decode
 from leeward.local.bus import Bus, event_in
 from leeward.local.functions import Functions
+from leeward.local.object_events import ObjectEvents
 from leeward.local.schedules import Schedules
 from leeward.values import Event
 
 
-def mount(app: App, functions: Functions, bus: Bus, schedules: Schedules) -> None:
+def mount(
+    app: App, functions: Functions, bus: Bus, schedules: Schedules, objects: ObjectEvents
+) -> None:
     """Register every handler of an app.
 
     Raises:
@@ -27,12 +31,14 @@ def mount(app: App, functions: Functions, bus: Bus, schedules: Schedules) -> Non
     """
     app.check()
     for handler in app.handlers.values():
-        if handler.kind is Kind.CALL:
+        if handler.is_call:
             functions.register(handler.name, handler)
         elif handler.kind is Kind.MESSAGE:
             functions.register(handler.queue or handler.name, handler)
         elif handler.kind is Kind.EVENT:
             bus.subscribe(handler.bus or "", handler.type, handler)
+        elif handler.kind is Kind.OBJECT:
+            objects.add(handler)
         else:
             schedules.add(handler)
 
@@ -76,6 +82,8 @@ def _input(handler: Handler, row: Row) -> Input:
         return event_in(row.document)
     if handler.kind is Kind.SCHEDULE:
         return datetime.fromisoformat(decode(row.document))
+    if handler.kind is Kind.OBJECT:
+        return event_from(decode(row.document))
     body = row.document.encode()
     if handler.kind is Kind.MESSAGE:
         return Message(row.recipient.subscriber, str(row.id), body)

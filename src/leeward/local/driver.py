@@ -14,11 +14,13 @@ from leeward.adapter import Call, Capability, Driver, Limits, Result, Store
 from leeward.app.app import App
 from leeward.app.context import Context, Function, run
 from leeward.app.handlers import Handler as AppHandler
+from leeward.app.triggers import Kind
 from leeward.calls import OBJECT_VERBS
 from leeward.clock import Clock, SystemClock
 from leeward.delivery.dispatcher import Dispatcher
 from leeward.delivery.policy import Policy
 from leeward.delivery.rows import Delivery, Recipient
+from leeward.delivery.series import Series
 from leeward.delivery.store import PATIENCE, DeliveryStore
 from leeward.delivery.workers import Handler
 from leeward.errors import ConfigError, LeewardError, Outcome, Unsupported
@@ -26,6 +28,7 @@ from leeward.json_text import decode
 from leeward.local.apps import deliver, mount
 from leeward.local.bus import Bus, DeadLetter, dead_letter, event_in
 from leeward.local.functions import QUEUED_CALL, F, Functions
+from leeward.local.object_events import ObjectEvents
 from leeward.local.objects_folder import ObjectsFolder
 from leeward.local.schedules import Schedules
 from leeward.local.schema import SCHEMA
@@ -92,9 +95,13 @@ class Local(Driver):
         accept = self._dispatcher.accept
         self._functions = Functions(self._clock, self.limits.payload_bytes, accept)
         self._bus = Bus(accept)
-        self._schedules = Schedules(self._clock, accept)
+        self._schedules = Schedules(
+            self._clock, Series(self._database), self._deliveries, self._dispatcher.wake
+        )
         self._tables = tables = Tables(self._database)
         self._objects = ObjectsFolder(objects, self._file)
+        self._told = ObjectEvents(self._clock, self._deliveries, self._objects.has)
+        self._objects.announce = self._told.announce
         self._verbs: dict[str, Verb] = {
             "invoke": self._functions.invoke,
             "enqueue": self._functions.enqueue,
@@ -104,6 +111,7 @@ class Local(Driver):
             "delete": tables.delete,
             "scan": tables.scan,
             **dict.fromkeys(OBJECT_VERBS, self._objects.perform),
+            "put_object": self._put_object,
         }
 
     def function(self, name: str) -> Callable[[F], F]:
@@ -159,7 +167,13 @@ class Local(Driver):
         """
         if app in self._apps:
             return
-        mount(app, self._functions, self._bus, self._schedules)
+        if any(each.name == app.name for each in self._apps):
+            raise ConfigError(
+                f"{self.target} runs the app {app.name!r} already, as leeward.toml may say; give "
+                "it once: there, or to the client",
+                target=self.target,
+            )
+        mount(app, self._functions, self._bus, self._schedules, self._told)
         self._apps.append(app)
         self._look_for_work()
 
@@ -245,6 +259,7 @@ class Local(Driver):
         - ``dead_letters``: the same as `dead_letters`, for who has opened this by name.
         - ``functions``: the registry, a dict from name to callable that may be changed.
         - ``events``: the `Bus`.
+        - ``schedules``: the `Schedules`.
         - ``workflows``: the path of the journal of runs, beside the store; None in memory.
         - ``tables``: a new `sqlite3.Connection` to the same database, also for one in memory;
           the caller closes it. A transaction left open on it makes calls fail as ``busy``.
@@ -259,12 +274,14 @@ class Local(Driver):
             return self._functions.registry
         if service == "events":
             return self._bus
+        if service == "schedules":
+            return self._schedules
         if service == "workflows":
             return self._file and self._file.with_suffix(".workflows.sqlite3")
         if service != "tables":
             raise ConfigError(
                 f"no service {service!r} at {self.target}; known: "
-                "dead_letters, events, functions, tables, workflows",
+                "dead_letters, events, functions, schedules, tables, workflows",
                 target=self.target,
             )
         with self._database_needed(), self._database.read(PATIENCE):
@@ -284,18 +301,27 @@ class Local(Driver):
 
     def _handlers(self) -> dict[Recipient, Handler]:
         recipients = self._functions.recipients() | self._bus.recipients()
-        recipients |= self._schedules.recipients()
+        recipients |= self._schedules.recipients() | self._told.recipients()
         return {each: partial(self._handle, function) for each, function in recipients.items()}
 
     def _handle(self, function: Function | AppHandler, delivery: Delivery, deadline: float) -> None:
         """Make one attempt to deliver an event, or a queued call."""
         if isinstance(function, AppHandler):
+            if function.kind is Kind.OBJECT and not self._told.is_due(delivery):
+                return
             deliver(function, delivery, deadline, self._clock)
             return
         bus, name = delivery.recipient
         read = decode if bus == QUEUED_CALL else event_in
         context = Context(name, delivery.idempotency_key, delivery.attempt, deadline, self._clock)
         run(function, read(delivery.document), context)
+
+    def _put_object(self, call: Call, timeout: float) -> Result[Any]:
+        """Put an object, and let handlers know of it."""
+        result = self._objects.perform(call, timeout)
+        if self._told.recipients():
+            self._dispatcher.wake()
+        return result
 
     def _look_for_work(self) -> None:
         """Deliver what other processes left in the file for what is registered here."""

@@ -113,9 +113,9 @@ class Functions:
         known = ", ".join(sorted(self.registry)) or "none"
         return Result(
             Outcome.NOT_FOUND,
-            message=f"no function {name!r} in this process (known: {known}); register it with "
-            f'@cloud.function("{name}"), or name it under `functions` of the target in '
-            f"leeward.toml",
+            message=f"no function {name!r} in this process (known: {known}); name its `app`, or it "
+            "under `functions`, of the target in leeward.toml; a program hands its app to the "
+            f'client, or registers it with @cloud.function("{name}")',
         )
 
     def _answer(

@@ -10,8 +10,8 @@
 The bytes are written and synced first; the link is the commit point, made in one step, so a crash
 leaves the old object or the new one. It may leave bytes without a link too: the file that writers
 lock has a byte as long as one of them is at work, and the next one that finds it takes them away.
-Reads need no lock: bytes that a link leads to are whole. A part of a name that is followed by a
-slash is a folder with ``~`` behind its name; ``%`` stands before what a file's name cannot hold.
+Reads need no lock: bytes that a link leads to are whole. Metadata stands beside the bytes; it is
+written before them and removed after them, so whoever has seen the bytes has read all of it.
 """
 
 from __future__ import annotations
@@ -20,14 +20,16 @@ import errno
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from leeward.adapter import Call, Result
 from leeward.errors import Outcome
+from leeward.json_text import Undecodable, decode, encode
+from leeward.local.object_paths import SAFE, file_of, names_below
 from leeward.object_calls import (
     DeleteObject,
     FoundObject,
@@ -39,22 +41,21 @@ from leeward.object_calls import (
     PutObject,
 )
 from leeward.sqlite.file_safety import keep_out_of_version_control
+from leeward.values import NOTHING
 
 PAGE_OBJECTS: Final = 1000
 
 MOST_LOOKS: Final = 100
 """How often an object is looked for that others keep replacing meanwhile."""
 
+PATIENCE: Final = 10.0
+"""Seconds that a look waits for a write which is under way."""
+
 _DATA: Final = ".data"
 _LOCK: Final = ".lock"
 _LINK: Final = ".link"
+_METADATA: Final = ".meta"
 _WRITE: Final = re.compile(r"([A-Za-z0-9._-]{1,80})\.([0-9a-f]{64})")
-_LONGEST: Final = 200
-"""Characters of one file's name; a longer part of an object's name is a folder in a folder."""
-
-_CONTINUES: Final = "~~"
-_FOLDER: Final = "~"
-_SAFE: Final = " !#$&'()+,;=@[]^_`{}.-"
 _PAUSE: Final = 0.005
 """Seconds between two looks whether the lock is free."""
 
@@ -64,10 +65,12 @@ class Objects:
 
     Args:
         folder: where the buckets are; made with the first object.
+        announce: is told of each object, while its bucket is locked, before it is there.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, announce: Callable[[PutObject], None] | None = None) -> None:
         self._folder = folder
+        self._announce = announce
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         """Make one attempt at a call of objects."""
@@ -88,6 +91,26 @@ class Objects:
             return _failed(error)
         raise AssertionError(f"{call.verb} is not a call of objects")
 
+    def has(self, bucket: str, name: str, write_id: str) -> bool:
+        """Return whether there is an object, of this write; a write that is under way is awaited.
+
+        Raises:
+            OSError: the file system does not tell; or others have the bucket for too long.
+        """
+        if self._is_written(bucket, name, write_id):
+            return True
+        folder = self._bucket(bucket)
+        if not folder.is_dir():
+            return False
+        with _locked(folder, PATIENCE) as free:
+            if not free:
+                raise TimeoutError
+            return self._is_written(bucket, name, write_id)
+
+    def _is_written(self, bucket: str, name: str, write_id: str) -> bool:
+        found = self._find(bucket, name)
+        return found is not None and found[1].write_id == write_id
+
     def _put(self, call: PutObject, timeout: float) -> Result[Any]:
         bucket = self._bucket(call.bucket)
         path = self._path(call.bucket, call.name)
@@ -103,10 +126,14 @@ class Objects:
                 return Result.ok(call.write_id)
             if _holds(call, found and found[1]):
                 data = bucket / _DATA / f"{call.write_id}.{call.checksum}"
+                if call.metadata:
+                    _write(_beside(data), encode(dict(call.metadata)))
                 _write(data, call.body)
+                if self._announce is not None:
+                    self._announce(call)
                 _link(data, path, call.write_id)
                 if found is not None:
-                    found[0].unlink(missing_ok=True)
+                    _discard(found[0])
                 return Result.ok(call.write_id)
         return Result(Outcome.CONFLICT, message="an object is there, or has another revision")
 
@@ -127,13 +154,14 @@ class Objects:
         after = call.cursor or ""
         named = sorted(
             name
-            for name in _walk(self._bucket(call.bucket), "")
+            for name in names_below(self._bucket(call.bucket), "")
             if name.startswith(call.prefix) and name > after
         )
         page, more = named[:PAGE_OBJECTS], len(named) > PAGE_OBJECTS
         found = [self._find(call.bucket, name) for name in page]
+        known = (each[1] for each in found if each is not None)
         objects = tuple(
-            each[1]._replace(write_id=None, checksum=None) for each in found if each is not None
+            each._replace(write_id=None, checksum=None, metadata=NOTHING) for each in known
         )
         return Result.ok(Listing(objects, page[-1] if more else None))
 
@@ -149,7 +177,7 @@ class Objects:
             if found is not None:
                 path.unlink()
                 _sync(path.parent)
-                found[0].unlink(missing_ok=True)
+                _discard(found[0])
         return Result.ok(None)
 
     def _find(self, bucket: str, name: str) -> tuple[Path, FoundObject] | None:
@@ -163,61 +191,46 @@ class Objects:
             if known is None:
                 break
             data = self._bucket(bucket) / _DATA / known[0]
+            metadata = _metadata(data)
             with suppress(FileNotFoundError):  # replaced since: look again
                 size = data.stat().st_size
                 write_id, digest = known.groups()
-                return data, FoundObject(name, size, write_id, write_id, f"sha256:{digest}")
+                checksum = f"sha256:{digest}"
+                return data, FoundObject(name, size, write_id, write_id, checksum, metadata)
         raise OSError(errno.EUCLEAN, f"{path} leads nowhere, or was not made by leeward")
 
     def _bucket(self, bucket: str) -> Path:
-        return self._folder / quote(bucket, safe=_SAFE).replace(".", "%2E")
+        return self._folder / quote(bucket, safe=SAFE).replace(".", "%2E")
 
     def _path(self, bucket: str, name: str) -> Path:
         return self._bucket(bucket) / file_of(name)
-
-
-def file_of(name: str) -> str:
-    """Return where an object lies in its bucket."""
-    *folders, last = name.split("/")
-    pieces: list[str] = []
-    for part in folders:
-        cut = _cut(part)
-        pieces += [*(f"{each}{_CONTINUES}" for each in cut[:-1]), f"{cut[-1]}{_FOLDER}"]
-    cut = _cut(last)
-    return "/".join([*pieces, *(f"{each}{_CONTINUES}" for each in cut[:-1]), cut[-1]])
-
-
-def _cut(part: str) -> list[str]:
-    """Spell a part of a name as one file's name or several; none begins with a dot."""
-    quoted = quote(part, safe=_SAFE).replace("~", "%7E")
-    cut = [quoted[at : at + _LONGEST] for at in range(0, len(quoted), _LONGEST)] or [""]
-    return [f"%2E{each[1:]}" if each[:1] == "." else each for each in cut]
-
-
-def _walk(folder: Path, prefix: str) -> Iterator[str]:
-    """Yield the name of each object below `folder`, whose names begin so.
-
-    `prefix` is as it is quoted: a character may be cut in two by the end of a folder's name.
-    """
-    try:
-        entries = list(os.scandir(folder))
-    except FileNotFoundError:
-        return
-    for entry in entries:
-        if entry.name.startswith("."):
-            continue
-        if entry.is_symlink():
-            yield unquote(prefix + entry.name)
-        elif entry.name.endswith(_CONTINUES):
-            yield from _walk(Path(entry.path), prefix + entry.name[: -len(_CONTINUES)])
-        elif entry.name.endswith(_FOLDER):
-            yield from _walk(Path(entry.path), f"{prefix}{entry.name[: -len(_FOLDER)]}/")
 
 
 def _holds(call: PutObject, found: FoundObject | None) -> bool:
     if call.if_absent:
         return found is None
     return call.if_revision is None or (found is not None and found.revision == call.if_revision)
+
+
+def _beside(data: Path) -> Path:
+    """Return where the metadata of an object is, if it has any."""
+    return data.with_name(f"{data.name}{_METADATA}")
+
+
+def _metadata(data: Path) -> Mapping[str, str]:
+    try:
+        found = decode(_beside(data).read_bytes())
+    except FileNotFoundError:
+        return NOTHING
+    except Undecodable:  # another program has changed it
+        return NOTHING
+    return found if isinstance(found, dict) else NOTHING
+
+
+def _discard(data: Path) -> None:
+    """Remove the bytes of an object that no link leads to any more, and then its metadata."""
+    data.unlink(missing_ok=True)
+    _beside(data).unlink(missing_ok=True)
 
 
 def _write(data: Path, body: bytes) -> None:
@@ -279,8 +292,9 @@ def _sweep(bucket: Path) -> None:
         paths = (Path(folder, name) for name in files)
         linked.update(path.readlink().name for path in paths if path.is_symlink())
     for path in (bucket / _DATA).iterdir():
-        made_here = path.suffix == _LINK or _WRITE.fullmatch(path.name)
-        if made_here and path.name not in linked:
+        name = path.name.removesuffix(_METADATA)
+        made_here = path.suffix == _LINK or _WRITE.fullmatch(name)
+        if made_here and name not in linked:
             path.unlink()
 
 

@@ -10,9 +10,11 @@ from leeward.adapter import Call, Result
 from leeward.forking import ForkLock
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from tempfile import TemporaryDirectory
 
     from leeward.local.objects import Objects
+    from leeward.object_calls import PutObject
 
 
 class ObjectsFolder:
@@ -20,10 +22,12 @@ class ObjectsFolder:
 
     Attributes:
         path: the folder; None for a temporary one.
+        announce: is told of each object before it is there.
     """
 
     def __init__(self, named: str | os.PathLike[str] | None, file: Path | None) -> None:
         self.path: Path | None = None
+        self.announce: Callable[[PutObject], None] | None = None
         if named is not None:
             self.path = Path(named).absolute()
         elif file is not None:
@@ -36,6 +40,10 @@ class ObjectsFolder:
         """Make one attempt at a call on an object."""
         return (self._objects or self._opened()).perform(call, timeout)
 
+    def has(self, bucket: str, name: str, write_id: str) -> bool:
+        """Return whether there is an object, of this write."""
+        return (self._objects or self._opened()).has(bucket, name, write_id)
+
     def close(self) -> None:
         """Take a temporary folder away."""
         with self._opening:
@@ -47,7 +55,7 @@ class ObjectsFolder:
 
         with self._opening:
             if self._objects is None:
-                self._objects = Objects(self.path or self._made())
+                self._objects = Objects(self.path or self._made(), self.announce)
             return self._objects
 
     def _made(self) -> Path:

@@ -1,24 +1,26 @@
 """Schedules of the embedded target: runs that are kept as rows when they are due.
 
-Each process that has mounted an app runs its schedules while it lives. What became due while none
-did, or while the machine slept, is run once.
+Each process that has mounted an app runs its schedules while it lives. Several on one file keep one
+row for each time that has come, whoever looks first. What became due while the machine slept is run
+once, for the last of those times; what became due while no process was there, by `make_up` alone.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from threading import Event as Flag
-from threading import Thread
-from typing import Final
+from threading import RLock, Thread
+from typing import Final, NamedTuple
 
 from leeward.app.handlers import Handler
-from leeward.app.schedules import next_time
+from leeward.app.schedules import last_time, next_time
 from leeward.clock import Clock
-from leeward.delivery.dispatcher import Accept
 from leeward.delivery.rows import Message, Recipient
-from leeward.delivery.store import PATIENCE
+from leeward.delivery.series import Series
+from leeward.delivery.store import PATIENCE, DeliveryStore
 from leeward.forking import Forkable, watch
 from leeward.sqlite.errors import DatabaseFault
 
@@ -31,42 +33,79 @@ GRACE: Final = 2.0
 """Seconds that `close` waits for a look that is under way."""
 
 
+class Due(NamedTuple):
+    """A schedule, and when it is due.
+
+    Attributes:
+        handler: is run.
+        due: the next time.
+        last: the time for which this process has last kept a row; None for none.
+        waiting: rows that are not done yet, whoever has kept them, where that was looked at.
+    """
+
+    handler: Handler
+    due: datetime
+    last: datetime | None = None
+    waiting: int = 0
+
+
 class Schedules(Forkable):
     """The schedules of one target. Its thread starts with the first one."""
 
-    def __init__(self, clock: Clock, accept: Accept) -> None:
-        """Take the clock, and what keeps a row and has it delivered."""
+    def __init__(
+        self, clock: Clock, series: Series, deliveries: DeliveryStore, wake: Callable[[], None]
+    ) -> None:
+        """Take the clock, what keeps one row for each time, and what has it delivered."""
         self._clock = clock
-        self._accept = accept
-        self._handlers: dict[str, tuple[Handler, datetime]] = {}
+        self._series = series
+        self._deliveries = deliveries
+        self._wake = wake
+        self._known: dict[str, Due] = {}
+        self._looking = RLock()
         self._over = Flag()
         self._thread: Thread | None = None
         watch(self)
 
     def add(self, handler: Handler) -> None:
         """Run a handler when it is due, from now on."""
-        self._handlers[handler.name] = (handler, next_time(handler.schedule or "", self._now()))
+        due = next_time(handler.schedule or "", self._now())
+        self._known[handler.name] = Due(handler, due)
         if self._thread is None:
             self._thread = Thread(target=self._loop, name="leeward-schedules", daemon=True)
             self._thread.start()
 
     def recipients(self) -> dict[Recipient, Handler]:
         """Return the handlers as recipients of rows."""
-        return {Recipient(SCHEDULE, name): each for name, (each, _) in list(self._handlers.items())}
+        return {
+            Recipient(SCHEDULE, name): each.handler for name, each in self._known.copy().items()
+        }
+
+    def status(self) -> list[Due]:
+        """Return the schedules, and how many of their rows wait."""
+        return [
+            each._replace(waiting=self._deliveries.waiting([Recipient(SCHEDULE, name)]))
+            for name, each in self._known.copy().items()
+        ]
 
     def look(self) -> None:
         """Keep a row for each handler that is due, with the time for which it is run."""
-        now = self._now()
-        for name, (handler, due) in list(self._handlers.items()):
-            if due <= now:
-                row = Message(
-                    Recipient(SCHEDULE, name),
-                    None,
-                    f"{name}#{due.isoformat()}",
-                    json.dumps(due.isoformat()),
-                )
-                self._accept([row], PATIENCE)
-                self._handlers[name] = (handler, next_time(handler.schedule or "", now))
+        with self._looking:
+            now = self._now()
+            for each in self._known.copy().values():
+                if each.due <= now:
+                    self._keep(each.handler, now)
+
+    def make_up(self) -> None:
+        """Keep a row, too, for what became due while no process was there, for its last time.
+
+        A schedule that nobody has seen yet begins now.
+        """
+        with self._looking:
+            now = self._now()
+            for name, each in self._known.copy().items():
+                last = self._series.begin(_series(name), now.timestamp(), PATIENCE)
+                if last_time(each.handler.schedule or "", now).timestamp() > last:
+                    self._keep(each.handler, now)
 
     def close(self) -> None:
         """Run nothing any more."""
@@ -77,7 +116,23 @@ class Schedules(Forkable):
     def renew(self, *, held: bool) -> None:
         """Leave the schedules to the parent; for the child of a fork."""
         del held
-        self._thread, self._over = None, Flag()
+        self._thread, self._over, self._looking = None, Flag(), RLock()
+
+    def _keep(self, handler: Handler, now: datetime) -> None:
+        """Keep a row for the last time that has come, unless another process has."""
+        name, schedule = handler.name, handler.schedule or ""
+        nominal = last_time(schedule, now)
+        row = Message(
+            Recipient(SCHEDULE, name),
+            None,
+            f"{name}#{nominal.isoformat()}",
+            json.dumps(nominal.isoformat()),
+        )
+        kept = self._series.add(_series(name), nominal.timestamp(), row, PATIENCE)
+        last = nominal if kept else self._known[name].last
+        self._known[name] = Due(handler, next_time(schedule, now), last)
+        if kept:
+            self._wake()
 
     def _loop(self) -> None:
         while not self._over.wait(PAUSE):
@@ -86,3 +141,7 @@ class Schedules(Forkable):
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock.now(), UTC)
+
+
+def _series(name: str) -> str:
+    return f"schedule {name}"

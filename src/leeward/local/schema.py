@@ -7,6 +7,7 @@ command shows it and ``json_extract`` reads it.
 from __future__ import annotations
 
 from leeward import json_text
+from leeward.delivery.series import STATEMENT as SERIES
 from leeward.delivery.store import CHANGES, STATEMENTS
 from leeward.sqlite.schema import Schema
 
@@ -19,7 +20,9 @@ ITEMS = """CREATE TABLE items (
     PRIMARY KEY (name, key)
 )"""
 
-SCHEMA = Schema(int.from_bytes(b"leew", "big"), 2, (ITEMS, *STATEMENTS), {1: CHANGES})
+SCHEMA = Schema(
+    int.from_bytes(b"leew", "big"), 3, (ITEMS, *STATEMENTS, SERIES), {1: CHANGES, 2: (SERIES,)}
+)
 
 DEEPEST = 2 * json_text.DEEPEST
 """Of a document: leeward writes at most half of that, another program may have gone deeper."""

@@ -29,6 +29,7 @@ from leeward.run_calls import AbortRun, FoundRun, GetRun, StartRun, has_input
 from leeward.values import Json
 from leeward.workflow.checks import check_input, check_run_id
 from leeward.workflow.known import known_in
+from leeward.workflow.limits import LIMITS
 from leeward.workflow.model import Definition
 from leeward.workflow.runs import Run, RunState
 
@@ -109,9 +110,9 @@ class DeployedRuns:
         return None if found is None else self._run(call, found)
 
     def list(self, workflow: str | None = None, limit: int = 100) -> NoReturn:
-        """Refuse: how engines list runs has nothing in common."""
+        """Refuse: Workflows keeps of a run's id only a hash, by which it cannot be told."""
         del workflow, limit
-        self._refuse("list_runs", "look at the engine's own console, or ask for a run by its id")
+        self._refuse("list_runs", "list")
 
     def wait(self, workflow: str, id: str, timeout: float) -> Run:
         """Look at a run again and again, until it has ended.
@@ -137,7 +138,7 @@ class DeployedRuns:
     def cancel(self, workflow: str, id: str) -> NoReturn:
         """Refuse: no engine of a cloud compensates a run that it is told to end."""
         del workflow, id
-        self._refuse("cancel_run", "abort_run ends a run there, and compensates nothing")
+        self._refuse("cancel_run", "cancel")
 
     def abort(self, workflow: str, id: str) -> Run:
         """End a run at once. Nothing is compensated, and a step under way goes on by itself.
@@ -238,8 +239,8 @@ class DeployedRuns:
         target = self._driver.target
         return NotFound(f"there is no run {id!r} of {workflow!r} on {target}", target=target)
 
-    def _refuse(self, method: str, instead: str) -> NoReturn:
-        target = self._driver.target
+    def _refuse(self, method: str, limit: str) -> NoReturn:
+        target, instead = self._driver.target, LIMITS[limit].instead
         raise Unsupported(f"{target} cannot do {method}; {instead}", target=target)
 
     def _perform(self, call: StartRun | GetRun | AbortRun) -> Any:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from leeward.values import StoreReceipt
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from leeward.object_values import ObjectInfo, ObjectPage
     from leeward.operations.downloads import AsyncObjectReader, ObjectReader
     from leeward.operations.operations import Operations
@@ -27,6 +29,7 @@ class ObjectMethods:
         *,
         if_absent: bool = False,
         if_revision: str | None = None,
+        metadata: Mapping[str, str] | None = None,
         timeout: float | None = None,
     ) -> StoreReceipt:
         """Write an object whole, in the bucket's home.
@@ -37,6 +40,7 @@ class ObjectMethods:
             data: all of it; one request carries it.
             if_absent: write only if no object has this name.
             if_revision: write only if the object still has this revision.
+            metadata: short texts to be kept with it; `head_object` tells them.
             timeout: seconds; by default what is configured for the bucket, else 60.
 
         Raises:
@@ -44,7 +48,13 @@ class ObjectMethods:
             CallError: one class for each other outcome.
         """
         call, seconds, finish = self._operations.objects.put_object(
-            bucket, name, data, if_absent=if_absent, if_revision=if_revision, timeout=timeout
+            bucket,
+            name,
+            data,
+            if_absent=if_absent,
+            if_revision=if_revision,
+            metadata=metadata,
+            timeout=timeout,
         )
         return finish(call, self._router.perform(call, seconds))
 
@@ -120,11 +130,18 @@ class AsyncObjectMethods:
         *,
         if_absent: bool = False,
         if_revision: str | None = None,
+        metadata: Mapping[str, str] | None = None,
         timeout: float | None = None,
     ) -> StoreReceipt:
         """Write an object whole; see `leeward.Client.put_object`."""
         call, seconds, finish = self._operations.objects.put_object(
-            bucket, name, data, if_absent=if_absent, if_revision=if_revision, timeout=timeout
+            bucket,
+            name,
+            data,
+            if_absent=if_absent,
+            if_revision=if_revision,
+            metadata=metadata,
+            timeout=timeout,
         )
         return finish(call, await self._router.perform_async(call, seconds))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from leeward.adapter import Call, Result
@@ -13,8 +14,10 @@ from leeward.object_calls import DeleteObject, HeadObject, ListObjects, PutObjec
 from leeward.object_values import ObjectInfo, ObjectPage
 from leeward.operations import arguments
 from leeward.operations.downloads import Download
+from leeward.operations.metadata import checked_metadata
 from leeward.operations.results import target_of
 from leeward.values import Promise, StoreReceipt
+from leeward.watching import OBJECT_PUTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -60,10 +63,14 @@ class ObjectOperations:
         *,
         if_absent: bool,
         if_revision: str | None,
+        metadata: Mapping[str, str] | None,
         timeout: float | None,
     ) -> Operation[PutObject, StoreReceipt]:
         """Write an object whole."""
         revision = arguments.check_condition(if_absent, if_revision)
+        may_put = OBJECT_PUTS.get()
+        if may_put is not None:
+            may_put(bucket, name)
         body = self._body(data)
         call = PutObject(
             arguments.check_name(bucket, "bucket"),
@@ -73,6 +80,7 @@ class ObjectOperations:
             new_id(self._clock.now()),
             if_absent,
             revision,
+            checked_metadata(metadata),
         )
         self._check(call)
         return call, self._seconds(bucket, timeout), _written
@@ -203,4 +211,11 @@ def _listed(call: ListObjects, result: Result[Any]) -> ObjectPage:
 
 def info_of(found: FoundObject, target: str) -> ObjectInfo:
     """Return what a caller gets of an object that was found at `target`."""
-    return ObjectInfo(found.name, found.size, found.revision, target, found.checksum)
+    return ObjectInfo(
+        found.name,
+        found.size,
+        found.revision,
+        target,
+        found.checksum,
+        metadata=MappingProxyType(dict(found.metadata)),
+    )

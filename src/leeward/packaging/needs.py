@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from math import ceil
 from typing import Any, Final, NamedTuple
 
 from leeward.app.app import App
 from leeward.app.handlers import Handler
+from leeward.app.objects import ObjectPrefix
 from leeward.app.triggers import Kind
+from leeward.packaging.recipe import Declared
 from leeward.values import Effect
 
 SECONDS: Final = 30
@@ -47,6 +50,24 @@ def of_kind(app: App, *kinds: Kind) -> Iterator[Handler]:
     return (each for each in app.handlers.values() if each.kind in kinds)
 
 
+def is_queued(handler: Handler) -> bool:
+    """Return whether what a handler takes comes through a queue."""
+    queued = handler.kind is Kind.OBJECT and handler.queued
+    return handler.kind is Kind.MESSAGE or queued
+
+
+def bucket_of(declared: Declared, handler: Handler) -> str:
+    """Return the target's own name of the bucket that a handler takes objects of."""
+    bucket = handler.bucket or ""
+    return declared.buckets.get(bucket, bucket)
+
+
+def prefixes_of(declared: Declared, handler: Handler) -> list[ObjectPrefix]:
+    """Return where a handler puts objects, by the target's own names of the buckets."""
+    buckets = declared.buckets
+    return [each._replace(bucket=buckets.get(each.bucket, each.bucket)) for each in handler.writes]
+
+
 def seconds_of(handler: Handler) -> int:
     """Return the seconds that a handler is given."""
     return SECONDS if handler.timeout is None else max(1, ceil(handler.timeout))
@@ -59,7 +80,14 @@ def retries_of(handler: Handler, most: int) -> int:
     """
     if handler.retries is not None:
         return min(most, handler.retries)
-    return 0 if handler.kind is Kind.CALL and handler.effect is Effect.UNSAFE else most
+    return 0 if handler.is_call and handler.effect is Effect.UNSAFE else most
+
+
+def shortened(name: str, most: int) -> str:
+    """Return a name of at most so many characters; one that is cut ends with a digest of it."""
+    if len(name) <= most:
+        return name
+    return f"{name[: most - 9].rstrip('-')}-{sha256(name.encode()).hexdigest()[:8]}"
 
 
 def dead_queue(handler: Handler, queue: str, options: Mapping[str, Any]) -> DeadQueue:
@@ -79,3 +107,14 @@ def dead_queue(handler: Handler, queue: str, options: Mapping[str, Any]) -> Dead
         return DeadQueue(own.rpartition("/")[2], spare > 0, attempts + spare)
     stem = queue.removesuffix(ORDERED)
     return DeadQueue(f"{stem}{DEAD}{ORDERED if stem != queue else ''}", False, attempts)
+
+
+def unnamed(declared: Declared) -> tuple[str, ...]:
+    """Return what to say of roles for an app whose own calls nothing names."""
+    if declared.functions or declared.buses or declared.tables or declared.buckets:
+        return ()
+    told = (
+        "leeward.toml names no function, bus, table or bucket, so no role allows the app's own "
+        "calls anything; name what they use there"
+    )
+    return (told,)

@@ -122,6 +122,74 @@ class Template(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
+class Table(NamedTuple):
+    """A table that is to be made: its own name, the fields of its key, and its region."""
+
+    name: str
+    key: tuple[str, ...]
+    region: str
+
+
+class Bucket(NamedTuple):
+    """A bucket that is to be made: its own name, and its region."""
+
+    name: str
+    region: str
+
+
+class Site(NamedTuple):
+    """One region that an app is to run in, and what is named there by ``leeward.toml``."""
+
+    region: str
+    declared: Declared
+
+
+class Expected(NamedTuple):
+    """What an infrastructure file says that is there, for `leeward doctor`.
+
+    Attributes:
+        kind: ``function``, ``queue``, ``bus``, ``table`` or ``bucket``.
+        name: its logical name.
+        target: in whose region.
+    """
+
+    kind: str
+    name: str
+    target: str
+
+
+class Deployment(NamedTuple):
+    """Where an app is to run on a provider, and how it fails over from one region to another.
+
+    Attributes:
+        sites: the first one serves; the others are standbys, in order.
+        tables: whose home is there.
+        buckets: whose home is there.
+        domain: the name by which others than leeward call the app; empty for none.
+        zone: of DNS, that has the domain.
+        interval: seconds from one health check to the next.
+        failures: of checks in a row, after which a region does not answer.
+        standby_instances: that a standby region keeps ready; None for the provider's usual way.
+        retention_days: that a bucket keeps what was deleted or overwritten.
+        expected: what goes into the files, so that they can be compared with what is there.
+    """
+
+    sites: tuple[Site, ...]
+    tables: tuple[Table, ...] = ()
+    buckets: tuple[Bucket, ...] = ()
+    domain: str = ""
+    zone: str = ""
+    interval: int = 30
+    failures: int = 3
+    standby_instances: int | None = None
+    retention_days: int = 30
+    expected: tuple[Expected, ...] = ()
+
+
+Exporter: TypeAlias = Callable[[Deployment], tuple[Template, ...]]
+"""Returns an app's infrastructure in the files of one tool, or raises `ConfigError`."""
+
+
 class System(NamedTuple):
     """What wheels meet on a platform.
 
@@ -157,7 +225,8 @@ class Recipe(NamedTuple):
         lists: the package has a ``requirements.txt`` at its root.
         limits: of its size.
         commands: that deploy it, given the folder that the package's folder is in.
-        template: makes the infrastructure; None where there is nothing to make.
+        template: makes what the handlers need; None where there is nothing to make.
+        exports: make the infrastructure of a deployment, by the name of the tool.
         check: of the finished folder.
     """
 
@@ -172,6 +241,7 @@ class Recipe(NamedTuple):
     limits: tuple[Limit, ...] = ()
     commands: Callable[[str], tuple[Command, ...]] = lambda _: ()
     template: Callable[[], Template] | None = None
+    exports: Mapping[str, Exporter] = NOTHING
     check: Check | None = None
 
 

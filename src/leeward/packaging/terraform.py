@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
 from leeward.errors import ConfigError
+from leeward.packaging.recipe import Expected
 
 Block = dict[str, Any]
+
+EXPECTED: Final = "leeward"
+"""Where a file says what is there when it has been applied: an output, or the metadata."""
 
 
 class Configuration:
@@ -56,8 +60,20 @@ class Configuration:
         known[id] = arguments
         return f"{type}.{id}"
 
-    def text(self, data: Block | None = None) -> str:
-        """Return the configuration, with `data` to be read, by type and name."""
+    def known(self, type: str, name: str, attribute: str = "name") -> str:
+        """Return a reference to what has been added; the name itself of what is not made here."""
+        id = identifier(name)
+        return of(f"{type}.{id}.{attribute}") if id in self._resources.get(type, {}) else name
+
+    def document(
+        self, data: Block | None = None, expected: Sequence[Expected] | None = None
+    ) -> Block:
+        """Return the configuration.
+
+        Args:
+            data: to be read, by type and name.
+            expected: what is there when it has been applied, which becomes an output.
+        """
         document: Block = {"terraform": {"required_providers": self._required}}
         if self._provider is not None:
             document["provider"] = {self._name: self._provider}
@@ -65,7 +81,19 @@ class Configuration:
         if data:
             document["data"] = data
         document["resource"] = self._resources
-        return json.dumps(document, indent=2) + "\n"
+        if expected is not None:
+            document["output"] = {EXPECTED: {"value": entries_of(expected)}}
+        return document
+
+
+def entries_of(expected: Sequence[Expected]) -> list[Block]:
+    """Return what is expected as it stands in a file."""
+    return [each._asdict() for each in expected]
+
+
+def text_of(document: Block) -> str:
+    """Return a configuration as the text of its file."""
+    return json.dumps(document, indent=2) + "\n"
 
 
 def identifier(name: str) -> str:

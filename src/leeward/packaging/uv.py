@@ -148,7 +148,10 @@ def resolved(
             "make one on such a machine and name its folder with --find-links, or, if it is pure "
             f"Python, let it be built here with --allow-build NAME. uv says: {said}"
         )
-    raise ConfigError(f"uv finds no versions that fit together: {said}")
+    raise ConfigError(
+        f"uv finds no versions that fit together: {said} What is in no registry is taken from a "
+        "folder of wheels, with --find-links"
+    )
 
 
 def too_new(found: Iterable[Pinned], goal: Goal) -> list[str]:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from leeward.app.handlers import Handler
 from leeward.app.runtimes import TRIALS, runtime_of
-from leeward.app.triggers import Delivery, Kind, Message
+from leeward.app.triggers import Delivery, Kind, Message, ObjectEvent
 from leeward.cloudevents import mint
-from leeward.errors import ConfigError
+from leeward.errors import ConfigError, InvalidRequest
 from leeward.json_text import encode
 from leeward.values import NOTHING, Event, Json
 
@@ -58,7 +58,17 @@ class Deployed:
         )
 
     def event(self, subscriber: str, event: Event) -> Ran:
-        """Deliver an event to a subscriber; what it leaves open is filled in."""
+        """Deliver an event to a subscriber; what it leaves open is filled in.
+
+        Raises:
+            InvalidRequest: it is not an `Event`.
+        """
+        if not isinstance(event, Event):
+            raise InvalidRequest(
+                f"event must be an Event, not a {type(event).__name__}; write "
+                'Event("order.created", {...})',
+                field="event",
+            )
         handler = self._handler(subscriber, Kind.EVENT)
         whole = mint(event, id="event-1", source="leeward", now=0.0)
         return self._trial.run(handler, Delivery(whole, "call-1", "", SECONDS))
@@ -76,6 +86,19 @@ class Deployed:
         data = body if isinstance(body, bytes) else encode(body)
         message = Message(found.queue or handler, "message-1", data, attributes)
         return self._trial.run(found, Delivery(message, "call-1", "", SECONDS, attempt))
+
+    def object(self, handler: str, key: str, *, size: int = 0, version: str = "1") -> Ran:
+        """Let a handler have an object that was written into its bucket.
+
+        Args:
+            handler: its name.
+            key: of the object.
+            size: in bytes.
+            version: of digits, which every cloud takes.
+        """
+        found = self._handler(handler, Kind.OBJECT)
+        event = ObjectEvent(found.bucket or "", key, version, size, "etag")
+        return self._trial.run(found, Delivery(event, "call-1", "", SECONDS, 1))
 
     def schedule(self, name: str, time: datetime) -> Ran:
         """Run the handler of a schedule for a time, where the platform tells that time."""

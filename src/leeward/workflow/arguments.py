@@ -11,7 +11,6 @@ from leeward.workflow.expressions import frozen
 from leeward.workflow.model import Template
 from leeward.workflow.retry import Retry, checked_retry
 from leeward.workflow.symbols import Ref
-from leeward.workflow.trace import users_line
 
 
 class Named(NamedTuple):
@@ -44,7 +43,7 @@ def by_own_name(function: Callable[..., Any]) -> Named:
     named: Any = function
     name = getattr(named, "__name__", None)
     if not isinstance(name, str):
-        raise ConfigError(f"{users_line()}: a {kind_of(function)} has no name; give a logical name")
+        raise ConfigError(f"a {kind_of(function)} has no name; give a logical name")
     return Named(name.strip("_").lower().replace("_", "-"))
 
 
@@ -73,7 +72,7 @@ def _dereferenced(value: Any, where: str) -> Any:
         return [_dereferenced(each, where) for each in value]
     if value is None or type(value) in (bool, int, float, str):
         return value
-    raise ConfigError(f"{where}: a {kind_of(value)} is neither JSON nor a reference")
+    raise ConfigError(f"{where}: a value of class {kind_of(value)} is neither JSON nor a reference")
 
 
 def effect_of(given: Effect | str | None, default: Effect, where: str) -> Effect:

@@ -43,8 +43,8 @@ from leeward.workflow.model import (
 )
 from leeward.workflow.retry import Retry
 
-Where = Callable[[Node], str]
-"""Where a node was written, for messages."""
+Where = Callable[[Node | None], str]
+"""Where a node was written, for messages; of None, the whole definition."""
 
 
 _ID: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -60,14 +60,15 @@ def check_definition(definition: Definition, where: Where) -> None:
     """
     name = definition.name
     if not _is_id(name):
-        raise ConfigError(f"the workflow's name {name!r} is not an id; {_id_rule()}")
+        raise ConfigError(f"{where(None)}: the workflow's name {name!r} is not an id; {_id_rule()}")
     check = _Check(where)
     check.block(definition.body, _Scope(frozenset({INPUT})))
     if not any(isinstance(node, Step) for node in nodes(definition.body)):
-        raise ConfigError(f"the workflow {name!r} has no step; add one")
+        raise ConfigError(f"{where(None)}: the workflow {name!r} has no step; add one")
     size = len(encode(written(definition)))
     if size > most("definition"):
-        raise ConfigError(f"the workflow {name!r} has {size} {excess('definition')}")
+        told = f"the workflow {name!r} has {size} {excess('definition')}"
+        raise ConfigError(f"{where(None)}: {told}")
 
 
 def check_input(value: Json) -> str | None:
@@ -268,8 +269,8 @@ class _Check:
             value is None or type(value) in (bool, int, float, str),
             f"has a {type(value).__name__} where a text, a number, true, false or null must be",
         )
-        if type(value) is int and abs(value) > most("integer"):
-            raise self.refusal(node, "integer")
+        if type(value) is int:
+            self.need(node, abs(value) <= most("integer"), f"has {value} {excess('integer')}")
 
     def error(self, node: Node, name: str) -> None:
         known = name in NAMED or name == ANY or _ERROR.fullmatch(name) is not None
@@ -281,7 +282,7 @@ class _Check:
         )
 
     def id(self, node: Node, id: str) -> None:
-        self.need(node, _is_id(id), f"is not named by an id; {_id_rule()}")
+        self.need(node, _is_id(id), f"is not named by an id; give it one with id=: {_id_rule()}")
         self.need(node, id not in self.ids, "has an id that is taken; give it another with id=")
         self.ids.add(id)
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from leeward.errors import ConfigError
 from leeward.values import Effect, EffectName, Json
@@ -195,10 +195,16 @@ class Flow:
                 f"{users_line()}: a step calls a function of the app, or a logical name, "
                 f"not a {kind_of(function)}"
             )
-        return self._resolve(function)
+        try:
+            return self._resolve(function)
+        except ConfigError as error:
+            raise ConfigError(f"{users_line()}: {error}") from None
 
 
 Body: TypeAlias = Callable[[Flow, Ref], object]
+
+_TAKES_ANY: Final = 0x04
+"""Flag of code, as `inspect` names it: CO_VARARGS."""
 
 
 def workflow(
@@ -218,13 +224,32 @@ def workflow(
 
     def trace(body: Body) -> model.Definition:
         found = Trace()
+        place = _line_of_function(body, name)
         body(Flow(found, resolve or by_own_name), Ref(model.Reference(model.INPUT)))
         definition = model.Definition(
             name,
             tuple(found.block),
-            None if timeout is None else seconds_of(timeout, f"workflow {name!r}: timeout"),
+            None if timeout is None else seconds_of(timeout, f"{place}: timeout"),
         )
-        check_definition(definition, lambda node: found.line_of(node) or name)
+        check_definition(definition, lambda node: found.line_of(node) or place)
         return definition
 
     return trace
+
+
+def _line_of_function(body: Body, name: str) -> str:
+    """Return the file and line of a flow's function, once it takes what it is given.
+
+    Raises:
+        ConfigError: it takes something else.
+    """
+    code = getattr(body, "__code__", None)
+    if code is None:
+        return f"workflow {name!r}"
+    place = f"{code.co_filename}:{code.co_firstlineno}"
+    if code.co_argcount != 2 and not code.co_flags & _TAKES_ANY:
+        raise ConfigError(
+            f"{place}: the function of a workflow takes a Flow and a Ref of the input, and nothing "
+            "else: def flow(w, value)"
+        )
+    return place

@@ -242,12 +242,15 @@ def _undo(each: _Done, scope: _Scope) -> Running:
 
 def _parallel(node: Parallel, scope: _Scope) -> Running:
     inner = [scope.branch() for _ in node.branches]
-    yield from _beside(
+    failure = yield from _beside(
         scope, inner, [each.body for each in node.branches], at_once=len(node.branches)
     )
+    # What ended well can be read behind it, and by handlers: engines have it either way.
     for each in inner:
         added = each.variables.keys() - scope.variables.keys()
         scope.variables.update({name: each.variables[name] for name in sorted(added)})
+    if failure is not None:
+        raise _Failed(failure)
 
 
 def _each(node: Each, scope: _Scope) -> Running:
@@ -257,21 +260,21 @@ def _each(node: Each, scope: _Scope) -> Running:
         branch = scope.branch(f"/{index}")
         branch.variables[node.id] = item
         inner.append(branch)
-    yield from _beside(scope, inner, [node.body] * len(inner), at_once=node.at_once)
+    failure = yield from _beside(scope, inner, [node.body] * len(inner), at_once=node.at_once)
+    if failure is not None:
+        raise _Failed(failure)
 
 
 def _beside(
     scope: _Scope, inner: list[_Scope], bodies: Sequence[Block], *, at_once: int
-) -> Running:
-    """Run blocks beside each other; when all have ended, raise the first one's error, if any."""
+) -> Generator[Any, Any, Failure | None]:
+    """Run blocks beside each other; when all have ended, return the first one's error, if any."""
     running = tuple(_caught(body, each) for body, each in zip(bodies, inner, strict=True))
     failures = yield Together(running, at_once)
     for each in inner:
         if scope.done is not None and each.done is not None:
             scope.done += each.done
-    for failure in failures:
-        if failure is not None:
-            raise _Failed(failure)
+    return next((failure for failure in failures if failure is not None), None)
 
 
 def _caught(body: Block, scope: _Scope) -> Generator[Any, Any, Failure | None]:

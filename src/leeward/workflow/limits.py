@@ -51,7 +51,7 @@ LIMITS: Final = {
         "comparisons in one condition", 20, "Google Workflows", "decide in a function"
     ),
     "integer": Limit(
-        "of an integer in a flow", 2**53, "Step Functions", "write larger ones as texts"
+        "as an integer in a flow", 2**53, "Step Functions", "write larger ones as texts"
     ),
     "stop": Limit(
         "`stop` inside `parallel` or `each`",
@@ -84,7 +84,13 @@ LIMITS: Final = {
         "cancelling a run so that it compensates",
         None,
         "Step Functions",
-        "embedded only; elsewhere a run can be aborted, which compensates nothing",
+        "embedded only; `abort_run` ends a run everywhere, and compensates nothing",
+    ),
+    "list": Limit(
+        "listing the runs of a cloud's engine",
+        None,
+        "Google Workflows",
+        "embedded only; ask for a run by its id, or look at the engine's own console",
     ),
 }
 """By a short name. Sources: the engines' quotas, as of November 2026."""

@@ -305,6 +305,15 @@ def nodes(block: Block) -> Iterator[Node]:
             yield from nodes(inner)
 
 
+def functions_of(definition: Definition) -> Iterator[str]:
+    """Return the functions that a workflow may call, by logical names; one may be repeated."""
+    for node in nodes(definition.body):
+        if isinstance(node, Step):
+            yield node.function
+            if node.undo is not None:
+                yield node.undo.function
+
+
 def references(template: Template) -> Iterator[Reference]:
     """Return every reference in a template."""
     if isinstance(template, Reference):

@@ -71,7 +71,9 @@ def read_definition(document: Any, source: str = "the document") -> Definition:
         _read_block(top.need("do", _list), f"{source}: do", places),
         None if timeout is None else seconds_of(timeout, f"{source}: timeout"),
     )
-    check_definition(definition, lambda node: places.get(id(node), source))
+    check_definition(
+        definition, lambda node: source if node is None else places.get(id(node), source)
+    )
     return definition
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, NoReturn
 
 from leeward.errors import ConfigError
+from leeward.workflow.limits import LIMITS
 from leeward.workflow.model import (
     All,
     Compare,
@@ -70,6 +71,25 @@ class Ref:
     def _compare(self, op: Any, other: Any) -> Test:
         right = other.reference if isinstance(other, Ref) else other
         return Test(Compare(self.reference, op, right))
+
+    def _worked_on(self, *_: object) -> NoReturn:
+        told = LIMITS["expressions"]
+        raise ConfigError(
+            f"{users_line()}: {self!r} has no value yet, and {told.what} {told.engine} cannot do; "
+            f"{told.instead}"
+        )
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _worked_on
+    __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = _worked_on
+    __neg__ = __abs__ = __round__ = __int__ = __float__ = __len__ = __str__ = _worked_on
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("_"):  # asked by tools that look whether there is something
+            raise AttributeError(name)
+        raise ConfigError(
+            f"{users_line()}: {self!r} has no {name!r}; write [{name!r}] for the field, and let a "
+            "function do what is to be done with the value"
+        )
 
     def __bool__(self) -> NoReturn:
         raise ConfigError(f"{users_line()}: {self!r} {_NOT_YET}")

@@ -66,8 +66,8 @@ class Trace:
         number = self._numbers[kind] = self._numbers.get(kind, 0) + 1
         return f"{kind}-{number}"
 
-    def line_of(self, node: Node) -> str | None:
-        """Return the file and line in which a node was added."""
+    def line_of(self, node: Node | None) -> str | None:
+        """Return the file and line in which a node was added; None if it was not."""
         return self._lines.get(_identity(node))
 
 

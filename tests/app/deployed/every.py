@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from leeward import App, Context, Event
-from leeward.app import Message, Problem
+from leeward.app import Message, ObjectEvent, Problem
 
 app = App("every")
 _seen: list[Any] = []
@@ -109,6 +109,22 @@ def send(parcel: dict[str, Any], context: Context) -> None:
 def take_raw(message: Message, context: Context) -> None:
     """Handle a message as it is."""
     note([message.queue, message.body.decode(), dict(message.attributes)], context)
+
+
+@app.on_object("inbox", prefix="in/", writes="inbox/out/", retries=2, final=[LookupError])
+def arrive(arrived: ObjectEvent, context: Context) -> None:
+    """Take in an object."""
+    note([*arrived[:6], arrived.revision], context)
+    if "fail" in arrived.key:
+        raise ValueError("canary-8e03")
+    if "poison" in arrived.key:
+        raise LookupError("canary-8e03")
+
+
+@app.on_object("direct", queued=False)
+def arrive_directly(arrived: ObjectEvent, context: Context) -> None:
+    """Take in an object of which the cloud tells without a queue."""
+    note([arrived.bucket, arrived.key, arrived.version], context)
 
 
 @app.on_schedule("*/5 * * * *")

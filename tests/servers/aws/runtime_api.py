@@ -60,7 +60,7 @@ class RuntimeApi(AnsweringServer):
         self._work.put(invocation)
 
     def dismiss(self) -> None:
-        """Let a runtime that waits for work go without any; nothing else ends its waiting."""
+        """Let every runtime that waits for work go without any; nothing else ends its waiting."""
         self._work.put(None)
 
     def _execute(self, request: Message) -> Answer:
@@ -71,7 +71,10 @@ class RuntimeApi(AnsweringServer):
         if request.target == _NEXT:
             self.news.put(News(What.READY))
             invocation = self._work.get()
-            return _handed(invocation, time.time()) if invocation else Answer(410)
+            if invocation is None:
+                self.dismiss()  # for the next worker that waits, if there are several
+                return Answer(410)
+            return _handed(invocation, time.time())
         if request.target == _INIT_ERROR:
             self.news.put(News(What.INIT_FAILED, request.body))
             return _TAKEN

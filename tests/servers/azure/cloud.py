@@ -253,7 +253,7 @@ def azure_clouds(
         for cloud in clouds:
             _make_tables(cloud, paths)
             _make_queues(cloud)
-            _make_container(cloud, ground.blobs)
+            make_container(ground.blobs, cloud.account, BUCKET)
             enter(
                 QueueListener(cloud.functions, connection_string(cloud.queues.url, cloud.account))
             )
@@ -280,10 +280,10 @@ def _make_queues(cloud: AzureCloud) -> None:
                 client.create_queue(each.trigger["queueName"])
 
 
-def _make_container(cloud: AzureCloud, blobs: AzuriteBlobs) -> None:
-    target = f"/{cloud.account}/{BUCKET}?restype=container"
-    request = Request("PUT", blobs.url, target)
-    signed = signed_storage(cloud.account, request, AccountKey(KEY), time.time())
+def make_container(blobs: AzuriteBlobs, account: str, name: str) -> None:
+    """Make a container."""
+    request = Request("PUT", blobs.url, f"/{account}/{name}?restype=container")
+    signed = signed_storage(account, request, AccountKey(KEY), time.time())
     headers = dict(signed.headers)
     with closing(HTTPConnection(*blobs.address, timeout=30)) as connection:
         connection.request(signed.method, signed.target, headers={**headers, "Content-Length": "0"})

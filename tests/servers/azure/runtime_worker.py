@@ -4,7 +4,10 @@ It is `worker.py` over again, with its interface, for Python 3.13 and later: the
 functions and their invocation are Microsoft's. The library takes any namespace for the messages of
 the protocol, so plain bags of attributes stand for them.
 
-    python runtime_worker.py PORT FOLDER, the folder of function_app.py
+    python runtime_worker.py PORT FOLDER [VARIABLES], the folder of function_app.py
+
+With VARIABLES, a JSON object, it starts as a placeholder in a folder of its own, and is then given
+the app, and these in place of its own variables.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
 from uuid import uuid4
@@ -55,14 +59,18 @@ class Protos:
 class Worker:
     """Microsoft's worker, on an event loop of its own."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, variables: Mapping[str, str] | None) -> None:
         self._library: Any = import_module("azure_functions_runtime")
         self._library.start_threadpool_executor()
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
         self._properties = {"host": "127.0.0.1", "protos": Protos()}
-        begun = self._ask("worker_init_request", capabilities={}, function_app_directory=folder)
+        begins_in = folder if variables is None else str(Path.cwd())
+        begun = self._ask("worker_init_request", capabilities={}, function_app_directory=begins_in)
         _check(begun.result)
+        if variables is not None:
+            given = {"environment_variables": variables, "function_app_directory": folder}
+            _check(self._ask("function_environment_reload_request", **given).result)
         found = self._ask("functions_metadata_request").function_metadata_results
         self.functions = {each.name: each for each in found}
         for each in found:
@@ -183,7 +191,11 @@ class Server(ThreadingHTTPServer):
 
 
 if __name__ == "__main__":
-    os.chdir(sys.argv[2])
-    sys.path[0] = sys.argv[2]
-    Handler.worker = Worker(sys.argv[2])
-    Server(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+    port, folder, *more = sys.argv[1:]
+    if more:
+        del sys.path[0]
+    else:
+        os.chdir(folder)
+        sys.path[0] = folder
+    Handler.worker = Worker(folder, json.loads(more[0]) if more else None)
+    Server(("127.0.0.1", int(port)), Handler).serve_forever()

@@ -53,14 +53,24 @@ class FunctionsWorker(ServerProcess):
         app: the folder of its ``function_app.py``.
         environment: variables of its own.
         runtime: run them on Microsoft's own worker library, which needs Python 3.13.
+        specialised: on that one: it starts as a placeholder, which is given the app, and these
+            variables in place of its own.
     """
 
     HEALTH = "/functions"
 
-    def __init__(self, app: Path, environment: Mapping[str, str], *, runtime: bool = False) -> None:
+    def __init__(
+        self,
+        app: Path,
+        environment: Mapping[str, str],
+        *,
+        runtime: bool = False,
+        specialised: Mapping[str, str] | None = None,
+    ) -> None:
         self._app = app
         self._own = environment
         self._runtime = runtime
+        self._specialised = specialised
 
     def functions(self) -> tuple[Function, ...]:
         """Give the functions of the app."""
@@ -129,7 +139,8 @@ class FunctionsWorker(ServerProcess):
     def _command(self, port: int) -> list[str]:
         if self._runtime:
             python = str(executable("azure-functions-runtime", "python"))
-            return [python, "-B", str(_RUNTIME), str(port), str(self._app)]
+            given = [] if self._specialised is None else [json.dumps(self._specialised)]
+            return [python, "-B", str(_RUNTIME), str(port), str(self._app), *given]
         return [sys.executable, str(_WORKER), str(port), str(self._app)]
 
     def _environment(self, port: int, folder: str) -> Mapping[str, str]:

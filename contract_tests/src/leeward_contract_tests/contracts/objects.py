@@ -112,6 +112,20 @@ class ObjectsContract(Contract):
         assert (found.write_id, found.revision) == (call.write_id, revision)
 
     @needs(OBJECTS)
+    def test_metadata_is_kept(self, client: Client) -> None:
+        """Keep short texts beside the bytes, and forget them with the object that had them."""
+        name, told = fresh("object"), {"source_version": '"5d/41"', "n": "a b=c; d,%20~"}
+        client.put_object(BUCKET, name, b"", metadata=told)
+        found = client.head_object(BUCKET, name)
+        assert found is not None
+        assert found.metadata == told
+        assert client.list_objects(BUCKET, name).objects[0].metadata == {}
+        client.put_object(BUCKET, name, b"")
+        replaced = client.head_object(BUCKET, name)
+        assert replaced is not None
+        assert replaced.metadata == {}
+
+    @needs(OBJECTS)
     def test_odd_names_are_kept_apart(self, client: Client) -> None:
         """Keep, list and delete objects whose names look alike."""
         mark = fresh("odd")

@@ -94,6 +94,8 @@ def key_reader(
             f"key of {what} is {source!r}, and there is no parameter {first!r}; begin with one of "
             f"{', '.join(names)}, or with {HEADER}"
         )
+    if "" in rest:
+        raise ConfigError(f"key of {what} is {source!r}, which has an empty part")
     return lambda arguments, _context: _checked(
         _followed(arguments.values.get(first), rest), source
     )

@@ -103,8 +103,12 @@ def _opened(options: GlobalOptions, queue: str | None) -> Iterator[list[Driver]]
     wanted = [each for each in config.order if (each.provider == "local") is (queue is None)]
     told = ", ".join(map(str, config.order))
     if not wanted:
-        remedy = "name no queue" if queue else "name its dead-letter queue: leeward dlq list QUEUE"
-        raise InvalidRequest(f"none of {told} has such dead letters; {remedy}", field="queue")
+        raise InvalidRequest(
+            f"{told}: an embedded target keeps its dead letters itself; leave {queue!r} out"
+            if queue
+            else f"{told}: dead letters of a cloud are in a queue; name it: leeward dlq list QUEUE",
+            field="queue",
+        )
     if queue is not None and len(wanted) > 1:
         raise InvalidRequest(f"{told}: say whose queue it is with --targets", field="queue")
     alone = config._replace(order=tuple(wanted), functions={}, buses={}, tables={})

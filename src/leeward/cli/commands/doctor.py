@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Annotated, TypeAlias
 
 import typer
 
+from leeward.cli.doctor.exported import read_exported
 from leeward.cli.doctor.findings import Finding, State
 from leeward.cli.doctor.visit import examine
 from leeward.cli.global_options import modules_beside, options_of
@@ -15,8 +18,13 @@ from leeward.cli.output.console import Printers
 from leeward.cli.output.exit_codes import BROKEN
 from leeward.cli.output.json_view import JsonObject
 
+Exported: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Compare with what leeward export has written there."),
+]
 
-def doctor(context: typer.Context) -> None:
+
+def doctor(context: typer.Context, *, exported: Exported = None) -> None:
     """Look whether a failover can happen, before it has to.
 
     Every target of the order is opened and asked for its credentials, its functions, buses and
@@ -25,7 +33,8 @@ def doctor(context: typer.Context) -> None:
     options = options_of(context)
     config = options.resolved()
     with redirect_stdout(sys.stderr), modules_beside(config):
-        findings = examine(config, options.environment(), time.time)
+        expected = () if exported is None else read_exported(exported)
+        findings = examine(config, options.environment(), time.time, expected=expected)
     faults = sum(each.state is State.FAULT for each in findings)
     data = {"ok": not faults, "faults": faults, "findings": [_json(each) for each in findings]}
     options.output.show(data, _render)

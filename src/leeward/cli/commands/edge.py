@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from keyword import iskeyword
 from pathlib import Path
@@ -16,6 +16,7 @@ from leeward.cli.commands.package import Exclude, FindLinks, NoIndex, Out, Pytho
 from leeward.cli.global_options import options_of
 from leeward.cli.output.console import Printers
 from leeward.cli.output.json_view import JsonObject
+from leeward.cli.package.files import render_files, store
 from leeward.errors import ConfigError, InvalidRequest, Unsupported
 
 if TYPE_CHECKING:
@@ -93,14 +94,14 @@ def export(
 
     options = options_of(context)
     made = _edge(to).export(read_rules(rules))
-    _store(out, made.files)
+    store(out, made.files)
     data = {
         "to": to,
         "files": [str(out / name) for name in made.files],
         "notes": [*made.notes],
         "commands": [each._asdict() for each in made.commands],
     }
-    options.output.show(data, _render_files)
+    options.output.show(data, render_files)
 
 
 def package(
@@ -149,7 +150,7 @@ def package(
     packages = Packages(links, no_index)
     with redirect_stdout(sys.stderr):
         data = made(EdgeRequest(wish, source, out, tuple(exclude or ()), packages), recipe_of)
-    options.output.show({"to": to, "event": event, **data}, _render_files)
+    options.output.show({"to": to, "event": event, **data}, render_files)
 
 
 def _entry(function: str) -> Entry:
@@ -195,7 +196,7 @@ def associate(
         raise InvalidRequest("FILE must hold a JSON object", field="file")
     made = change(document, Trigger(function, event, body, path))
     files = {made.name: made.text} if made.text else {}
-    _store(out, files)
+    store(out, files)
     data = {
         "to": to,
         "changed": bool(files),
@@ -203,7 +204,7 @@ def associate(
         "notes": [*made.notes],
         "commands": [each._asdict() for each in made.commands],
     }
-    options.output.show(data, _render_files)
+    options.output.show(data, render_files)
 
 
 def _edge(to: str) -> Edge:
@@ -247,15 +248,6 @@ def _settings(given: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _store(out: Path, files: Mapping[str, str]) -> None:
-    from leeward.packaging.archive import written
-
-    try:
-        written(out, {name: text.encode() for name, text in files.items()})
-    except OSError as error:
-        raise ConfigError(f"{out} cannot be written to: {error.strerror}") from error
-
-
 def _render_check(data: JsonObject, printers: Printers) -> None:
     rows = [(each["edge"], "yes" if each["ok"] else each["why"]) for each in data["edges"]]
     printers.out.table(("edge", f"takes {len(data['rules'])} rules"), rows, ("cyan",))
@@ -278,14 +270,3 @@ def _render_answer(data: JsonObject, printers: Printers) -> None:
         for header in data[name]["remove"]:
             pairs.append((name, f"without {header}"))
     printers.out.pairs(pairs)
-
-
-def _render_files(data: JsonObject, printers: Printers) -> None:
-    for file in data["files"]:
-        printers.out.text(file)
-    for note in data["notes"]:
-        printers.err.text(note)
-    if data["commands"]:
-        printers.err.text("Not deployed; do it with these:")
-    for each in data["commands"]:
-        printers.err.lines(f"  {each['tool']}: {each['text']}\n      {each['hint']}")

@@ -99,6 +99,7 @@ def _made(request: Request, *, template: bool) -> JsonObject:
     from leeward.app.runtimes import runtime_of
     from leeward.cli.package.wanted import wanted
     from leeward.packaging.build import build, write_template
+    from leeward.packaging.needs import unnamed
     from leeward.packaging.recipe import GROUP, Recipe
 
     recipe_of = runtime_of(request.target, GROUP)
@@ -119,7 +120,7 @@ def _made(request: Request, *, template: bool) -> JsonObject:
         "sizes": dict(made.sizes),
         "files": list(origin.files),
         "template": written and str(request.out / written.name),
-        "notes": [*made.notes, *(written.notes if written else ())],
+        "notes": [*made.notes, *((*written.notes, *unnamed(wish.declared)) if written else ())],
         "commands": [each._asdict() for each in recipe.commands(str(request.out))],
     }
 

@@ -89,7 +89,7 @@ def _credentials(target: str, answers: Sequence[Answered]) -> Finding:
             target,
             "credentials",
             State.FAULT,
-            f"refused, or not there, for {_listed(refused)}: {_told(refused[0].result)}",
+            f"refused, or not there, for {_listed(refused)}: {told_of(refused[0].result)}",
             "give this target credentials that may call it; `leeward targets` shows where they "
             "come from",
             _names(refused),
@@ -107,7 +107,7 @@ def _endpoint(target: str, answers: Sequence[Answered]) -> Finding:
             target,
             "endpoint",
             State.FAULT,
-            f"no good answer to {_listed(silent)}: {_told(silent[0].result)}",
+            f"no good answer to {_listed(silent)}: {told_of(silent[0].result)}",
             "look at the endpoints in `leeward targets`, the network and a proxy, and at whether "
             "the service is up",
             _names(silent),
@@ -146,7 +146,7 @@ def _thing(target: str, answered: Answered) -> Finding:
         return Finding(target, check, State.NOTE, "not looked at: see above")
     if result.outcome is not Outcome.OK:
         remedy = "let the configured key have the fields of the table's"
-        told = _told(result)
+        told = told_of(result)
         if look.verb != TABLE:
             remedy = f"configure the {KINDS[look.verb]} by a name that this target takes"
         told = f"refused as it is configured: {told}"
@@ -167,7 +167,7 @@ def _absent(target: str, look: Look, result: Result[Any]) -> Finding:
         target,
         check,
         State.FAULT,
-        f"is not there: {_told(result)}",
+        f"is not there: {told_of(result)}",
         f"deploy it there, or name the target's own in names of {section}",
         (check,),
     )
@@ -182,7 +182,7 @@ def _was_reached(result: Result[Any]) -> bool:
     return not _is_silent(result) and (not isinstance(seen, Seen) or seen.reached)
 
 
-def _told(result: Result[Any]) -> str:
+def told_of(result: Result[Any]) -> str:
     """Return what a target has said: the message of ours, else the code, never its own text."""
     found = result.message or result.code or result.outcome.value
     return f"{found} ({result.code})" if result.message and result.code else found

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from leeward.adapter import Capability, Driver, Result
 from leeward.adapter.looking import BUCKET, BUS, FUNCTION, QUEUE, TABLE, Look, Seen
-from leeward.cli.doctor import order
+from leeward.cli.doctor import exported, order
 from leeward.cli.doctor.findings import ORDER, Answered, Finding, State, judged
 from leeward.cli.doctor.order import home_of, serving
 from leeward.config import Config
 from leeward.errors import ConfigError, LeewardError, Outcome
 from leeward.opening import open_order
+from leeward.packaging.recipe import Expected
 
 SECONDS: Final = 10.0
 """For one look. It may have to fetch a credential first."""
@@ -23,7 +24,12 @@ ANYTHING: Final = Look("leeward-doctor", TABLE)
 
 
 def examine(
-    config: Config, env: Mapping[str, str], now: Callable[[], float], seconds: float = SECONDS
+    config: Config,
+    env: Mapping[str, str],
+    now: Callable[[], float],
+    seconds: float = SECONDS,
+    *,
+    expected: Sequence[Expected] = (),
 ) -> list[Finding]:
     """Look at everything that a failover needs; return one finding for each check.
 
@@ -32,6 +38,7 @@ def examine(
         env: the variables that adapters may read.
         now: gives Unix seconds.
         seconds: for each look.
+        expected: what exported files say that is there.
     """
     findings: list[Finding] = []
     drivers: dict[str, Driver] = {}
@@ -46,6 +53,10 @@ def examine(
             visits = [
                 threads.submit(_visit, config, driver, now, seconds) for driver in drivers.values()
             ]
+            visits += [
+                threads.submit(_compare, config, driver, now, seconds, expected)
+                for driver in (drivers.values() if expected else ())
+            ]
             for each in visits:
                 findings += each.result()
     finally:
@@ -55,6 +66,8 @@ def examine(
     findings += order.homes(config)
     findings += order.residency(config)
     findings += order.fallbacks(config, findings)
+    if expected:
+        findings += exported.strangers(expected, config)
     if not (config.functions or config.buses or config.tables or config.buckets):
         findings.append(_nothing_named())
     return findings
@@ -89,6 +102,18 @@ def _visit(
         told = told[:-1]  # not of what nobody has named
     settings = Finding(driver.target, "settings", State.OK, "the target could be opened")
     return [settings, *told, *found]
+
+
+def _compare(
+    config: Config,
+    driver: Driver,
+    now: Callable[[], float],
+    seconds: float,
+    expected: Sequence[Expected],
+) -> list[Finding]:
+    """Return what is there of what the files say that a target has."""
+    looks = exported.looks_for(expected, config, driver.target)
+    return [exported.compared(driver.target, ask(driver, look, now, seconds)) for look in looks]
 
 
 def _looks(config: Config, driver: Driver) -> Iterator[Look]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from leeward.config import Config, load_settings
+from leeward.app.runtimes import check_options
+from leeward.config import Config, TargetName, load_settings
 from leeward.errors import ConfigError
 from leeward.packaging.build import Origin
 from leeward.packaging.entry import found_app, handler_calls
@@ -87,37 +88,48 @@ def declared(folder: Path, target: str) -> Declared:
         ConfigError: the file is wrong.
     """
     config = load_settings(file=folder / SETTINGS, env=NOTHING)
+    return declared_for(config, TargetName(target))
+
+
+def declared_for(config: Config, target: TargetName) -> Declared:
+    """Return what a configuration names, with a target's own names, or those of its provider."""
+
+    def own(section: Mapping[str, Any]) -> dict[str, str]:
+        return {name: _own(each.names, target, name) for name, each in section.items()}
+
     return Declared(
-        {name: _own(each.names, target, name) for name, each in config.functions.items()},
-        {name: _own(each.names, target, name) for name, each in config.buses.items()},
-        {name: _own(each.names, target, name) for name, each in config.tables.items()},
-        {name: _own(each.names, target, name) for name, each in config.buckets.items()},
+        own(config.functions),
+        own(config.buses),
+        own(config.tables),
+        own(config.buckets),
         _settings(config, target),
         bool(config.order),
     )
 
 
-def _settings(config: Config, target: str) -> Mapping[str, object]:
-    """Return the options of the first target of a provider."""
-    named = [name for name in config.options if name.partition(":")[0] == target]
-    return config.options[named[0]] if named else NOTHING
+def _settings(config: Config, target: TargetName) -> Mapping[str, object]:
+    """Return the options of a target, or of the first one of its provider."""
+    named = [name for name in config.options if name.partition(":")[0] == target.provider]
+    return config.options.get(str(target)) or (config.options[named[0]] if named else NOTHING)
 
 
-def _own(names: Mapping[str, str], target: str, name: str) -> str:
-    """Return what a provider calls something: by its own name, or by that of its first target."""
-    found = [own for each, own in names.items() if each.partition(":")[0] == target]
-    return names.get(target) or (found[0] if found else name)
+def _own(names: Mapping[str, str], target: TargetName, name: str) -> str:
+    """Return what a target calls something; of a provider alone, what its first target does."""
+    known = names.get(str(target)) or names.get(target.provider)
+    if known or target.qualifier:
+        return known or name
+    found = [own for each, own in names.items() if each.partition(":")[0] == target.provider]
+    return found[0] if found else name
 
 
 def _entry(request: Request, texts: Mapping[str, str], modules: Mapping[str, str]) -> Entry:
     """Return where the app is: as the request says, as an entry file says, or as it is found."""
-    calls = [
-        call.entry
-        for file, text in texts.items()
-        if file.endswith(".py")
-        for call in handler_calls(text, file)
-        if call.platform == request.target
-    ]
+    calls = []
+    for file, text in texts.items():
+        for call in handler_calls(text, file) if file.endswith(".py") else ():
+            if call.platform == request.target:
+                check_options(call.platform, call.entry.options, file)
+                calls.append(call.entry)
     if request.app is None:
         return calls[0] if calls else found_app(modules)
     module, _, attribute = request.app.partition(":")

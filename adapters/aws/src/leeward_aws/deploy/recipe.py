@@ -18,11 +18,10 @@ from leeward.adapter.packages import (
     known_python,
     same_versions,
 )
-from leeward_aws.deploy.template import template
+from leeward_aws.deploy.export import cloudformation, template, terraform
+from leeward_aws.deploy.handlers import HANDLER
 
 PYTHONS: Final = ("3.11", "3.12", "3.13", "3.14")
-
-HANDLER: Final = "handler.lambda_handler"
 
 LIMITS: Final = (
     Limit(
@@ -55,7 +54,11 @@ def recipe(wish: Wish) -> Recipe:
         system=_system(wish.python),
         limits=LIMITS,
         commands=partial(_commands, wish),
-        template=partial(template, wish, HANDLER),
+        template=partial(template, wish),
+        exports={
+            "terraform": partial(terraform, wish),
+            "cloudformation": partial(cloudformation, wish),
+        },
     )
 
 
@@ -78,10 +81,19 @@ def _system(python: str) -> System:
 def _commands(wish: Wish, out: str) -> tuple[Command, ...]:
     """Return what deploys the package."""
     runtime = f"Runtime python{wish.python}, Architectures [{wish.arch}]"
+    template = f"{out}/aws.template.json"
     return (
         Command(
+            "CloudFormation",
+            f"aws cloudformation package --template-file {template} --s3-bucket BUCKET "
+            f"--output-template-file {out}/packaged.json && aws cloudformation deploy "
+            f"--template-file {out}/packaged.json --stack-name {wish.app.name} --s3-bucket BUCKET "
+            "--capabilities CAPABILITY_IAM",
+            "the template is written with --template; the first command uploads the zip",
+        ),
+        Command(
             "SAM",
-            f"sam deploy --guided --template-file {out}/aws.template.json",
+            f"sam deploy --guided --template-file {template}",
             f"the template is written with --template; without `sam build`; {runtime}",
         ),
         Command(

@@ -5,11 +5,11 @@ Source: the tables of actions in the service authorization reference; docs/aws.m
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
-from leeward.adapter.packages import (
-    Declared,
-)
+from leeward.adapter.packages import Declared
+from leeward.values import NOTHING
 
 Json = dict[str, Any]
 
@@ -21,15 +21,17 @@ RECEIVE: Final = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttrib
 """What Lambda does with a queue in the name of the function."""
 
 
-def arn(service: str, resource: str) -> Json:
-    """Return the ARN of something in the account and the region of the stack."""
-    place = "${AWS::Region}:${AWS::AccountId}"
+def arn(service: str, resource: str, region: str = "${AWS::Region}") -> Json:
+    """Return the ARN of something in the account, in the region of the stack or another one."""
+    place = f"{region}:${{AWS::AccountId}}"
     return {"Fn::Sub": f"arn:${{AWS::Partition}}:{service}:{place}:{resource}"}
 
 
-def named(service: str, kind: str, name: str) -> Json | str:
+def named(service: str, kind: str, name: str, homes: Mapping[str, str] = NOTHING) -> Json | str:
     """Return the ARN of what ``leeward.toml`` names: there, too, it may be an ARN."""
-    return name if name.startswith("arn:") else arn(service, f"{kind}{name}")
+    if name.startswith("arn:"):
+        return name
+    return arn(service, f"{kind}{name}", homes.get(name) or "${AWS::Region}")
 
 
 def queue_arn(queue: str) -> Json:
@@ -42,13 +44,17 @@ def allow(actions: list[str], *resources: Json | str) -> Json:
     return {"Effect": "Allow", "Action": actions, "Resource": list(resources)}
 
 
-def of_app(declared: Declared) -> list[Json]:
-    """Return statements for what the app's own calls need."""
+def of_app(declared: Declared, homes: Mapping[str, str] = NOTHING) -> list[Json]:
+    """Return statements for what the app's own calls need.
+
+    Args:
+        declared: what ``leeward.toml`` names.
+        homes: the region of each table, where that is another one.
+    """
     found = []
     if declared.tables:
-        found.append(
-            allow(TABLE, *(named("dynamodb", "table/", each) for each in _own(declared.tables)))
-        )
+        tables = (named("dynamodb", "table/", each, homes) for each in _own(declared.tables))
+        found.append(allow(TABLE, *tables))
     if declared.buses:
         buses = _own(declared.buses)
         found.append(allow(BUS, *(named("events", "event-bus/", each) for each in buses)))
@@ -68,29 +74,34 @@ def of_app(declared: Declared) -> list[Json]:
     return found
 
 
-def role(function: str, statements: list[Json]) -> Json:
+def function_role(function: str, statements: list[Json]) -> Json:
     """Return the role of a function, which may write its own log besides."""
     group = f"log-group:/aws/lambda/{function}"
     logs = allow(LOGS, arn("logs", group), arn("logs", f"{group}:*"))
+    return role("lambda.amazonaws.com", [logs, *statements])
+
+
+def role(service: str, statements: list[Json], *, of_account: bool = False) -> Json:
+    """Return a role that a service of AWS takes on.
+
+    Args:
+        service: such as ``lambda.amazonaws.com``.
+        statements: what it may do.
+        of_account: only in the name of this account.
+    """
+    trust: Json = {
+        "Effect": "Allow",
+        "Principal": {"Service": service},
+        "Action": "sts:AssumeRole",
+    }
+    if of_account:
+        trust["Condition"] = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+    policy = {"Version": "2012-10-17", "Statement": statements}
     return {
         "Type": "AWS::IAM::Role",
         "Properties": {
-            "AssumeRolePolicyDocument": {
-                "Version": "2012-10-17",
-                "Statement": [
-                    {
-                        "Effect": "Allow",
-                        "Principal": {"Service": "lambda.amazonaws.com"},
-                        "Action": "sts:AssumeRole",
-                    }
-                ],
-            },
-            "Policies": [
-                {
-                    "PolicyName": "leeward",
-                    "PolicyDocument": {"Version": "2012-10-17", "Statement": [logs, *statements]},
-                }
-            ],
+            "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [trust]},
+            "Policies": [{"PolicyName": "leeward", "PolicyDocument": policy}],
         },
     }
 

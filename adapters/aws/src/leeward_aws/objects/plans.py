@@ -36,6 +36,7 @@ from leeward.adapter.objects import (
     read_deletion,
     read_look,
     read_piece,
+    told_metadata,
     told_revision,
     whole_size,
 )
@@ -49,8 +50,9 @@ from leeward_aws.settings.options import Settings
 
 PAGE_OBJECTS: Final = 1000
 
-WRITE_ID: Final = "x-amz-meta-leeward-write"
-CHECKSUM: Final = "x-amz-meta-leeward-sha256"
+METADATA: Final = "x-amz-meta-"
+WRITE_ID: Final = f"{METADATA}leeward-write"
+CHECKSUM: Final = f"{METADATA}leeward-sha256"
 
 _ETAG: Final = re.compile(r'"[!#-~]{1,200}"')
 _NO_BODY: Final = (
@@ -112,6 +114,7 @@ def put(store: Store, call: PutObject, view: View) -> Plan:
         (WRITE_ID, call.write_id),
         (CHECKSUM, call.checksum),
     )
+    headers += tuple((f"{METADATA}{name}", value) for name, value in call.metadata.items())
     if call.if_absent:
         headers += (("If-None-Match", "*"),)
     elif call.if_revision is not None:
@@ -185,7 +188,8 @@ def _etag_of(response: Response) -> str:
 def _found(name: str, response: Response, size: int) -> FoundObject:
     headers = response.headers
     checksum = kept_checksum(headers.get(CHECKSUM))
-    return FoundObject(name, size, _etag_of(response), headers.get(WRITE_ID), checksum)
+    metadata = told_metadata(headers.items(), METADATA, (WRITE_ID, CHECKSUM))
+    return FoundObject(name, size, _etag_of(response), headers.get(WRITE_ID), checksum, metadata)
 
 
 def _listing(response: Response) -> Listing:

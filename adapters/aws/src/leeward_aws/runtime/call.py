@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from leeward.app.kit import Answer, DeadLetters, Host, encode
-from leeward.envelope import DEADLINE, IDEMPOTENCY_KEY, Sent, sent_with
+from leeward.app.kit import Answer, Host, encode, headers_of
+from leeward.envelope import DEADLINE, IDEMPOTENCY_KEY, Sent, sent_in
+
+if TYPE_CHECKING:
+    from leeward.app.kit import DeadLetters
+
+_KEY: Final = IDEMPOTENCY_KEY.lower()
 
 
 class Run(NamedTuple):
@@ -16,13 +21,13 @@ class Run(NamedTuple):
         host: with the app.
         context: Lambda's own.
         sent: what a client of leeward sent beside the payload; None if none has.
-        dead_letters: where messages go that are given up.
+        dead_letters: where messages go that are given up; None if there is nowhere.
     """
 
     host: Host
     context: Any
     sent: Sent | None
-    dead_letters: DeadLetters
+    dead_letters: DeadLetters | None
 
     @property
     def id(self) -> str:
@@ -53,22 +58,14 @@ class FunctionFailed(Exception):
 def sent_to(context: Any) -> Sent | None:
     """Return what a client of leeward has sent in the client context; None if it is not its."""
     custom = custom_of(context)
-    if IDEMPOTENCY_KEY.lower() not in custom or DEADLINE not in custom:
-        return None
-    return sent_with(custom)
+    return sent_in(custom) if _KEY in custom and DEADLINE in custom else None
 
 
 def custom_of(context: Any) -> dict[str, str]:
     """Return the texts in the ``custom`` part of a client context."""
     client_context = getattr(context, "client_context", None)
     custom = getattr(client_context, "custom", None)
-    if not isinstance(custom, Mapping):
-        return {}
-    return {
-        name.lower(): text
-        for name, text in custom.items()
-        if isinstance(name, str) and isinstance(text, str)
-    }
+    return headers_of(custom.items()) if isinstance(custom, dict) else {}
 
 
 def failed_with(answer: Answer, *, told: bool) -> Exception | None:

@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from binascii import a2b_base64
 from typing import Any
 
 from leeward.app.kit import HttpAnswer, HttpRequest, headers_of
-
-
-def is_request(event: Any) -> bool:
-    """Return whether an event is a request: in form 2.0, or in form 1.0."""
-    if not isinstance(event, dict) or not isinstance(event.get("requestContext"), dict):
-        return False
-    return isinstance(event["requestContext"].get("http"), dict) or "httpMethod" in event
 
 
 def request_of(event: dict[str, Any]) -> HttpRequest:
@@ -27,13 +19,14 @@ def request_of(event: dict[str, Any]) -> HttpRequest:
         if isinstance(http, dict)
         else (event["httpMethod"], event.get("path"))
     )
-    headers = headers_of(
-        (name, value)
-        for name, value in (event.get("headers") or {}).items()
-        if isinstance(value, str)
-    )
+    headers = headers_of((event.get("headers") or {}).items())
     body = event.get("body") or ""
-    data = a2b_base64(body) if event.get("isBase64Encoded") else body.encode(errors="surrogatepass")
+    if event.get("isBase64Encoded"):
+        from binascii import a2b_base64
+
+        data = a2b_base64(body)
+    else:
+        data = body.encode(errors="surrogatepass")
     return HttpRequest(str(method or "").upper(), path or "/", headers, data)
 
 

@@ -2,6 +2,8 @@
 
 Nothing in an event says for certain what it is, so what a deployment is for counts first: if the
 Lambda function has the name of one of the app's handlers, only events of that kind are looked for.
+What handles a kind is loaded by the first event of that kind, so that a function starts without the
+rest.
 
 Sources: the pages of each service on its events in Lambda's developer guide; awslambdaric, AWS's
 own runtime, for what becomes of a result and of an exception.
@@ -30,7 +32,7 @@ from leeward.app.kit import (
     upkeep,
 )
 from leeward.errors import ConfigError
-from leeward_aws.runtime import dead, gateway, notifications, queues, schedules
+from leeward_aws.runtime import gateway, kinds
 from leeward_aws.runtime.call import Run, failed_with, payload_of, sent_to
 from leeward_aws.runtime.sizes import ANSWER_BYTES, fits, too_large
 from leeward_aws.runtime.snapshots import before_first_call
@@ -64,7 +66,11 @@ def handler(
         raise ConfigError(
             f"the runtime of AWS has no option {next(iter(options))!r}; known: dead_letters, emf"
         )
-    kept = dead.dead_letters(dead_letters)
+    kept = None
+    if dead_letters is not None:
+        from leeward_aws.runtime import dead
+
+        kept = dead.dead_letters(dead_letters)
     region = os.environ.get("AWS_REGION")
     logs = LogStyle("timestamp", lambda call: {"requestId": call.call_id})
     platform = Platform("aws", region, SystemClock(), ANSWER_BYTES, logs, flush=True)
@@ -103,14 +109,25 @@ def _answer(run: Run, event: Any) -> tuple[Exception | None, Any]:
     if event in WARMERS:
         host.app.warm_up()
         return None, None
-    if kind in (None, Kind.CALL) and gateway.is_request(event):
+    if kind in (None, Kind.CALL) and kinds.is_request(event):
         return None, _answer_http(run, own, event)
-    if queues.is_batch(event) and (own is None or kind is not Kind.CALL or own.queued):
-        return None, queues.handle(run, own, event["Records"])
-    if kind is Kind.SCHEDULE or (own is None and schedules.is_tick(event)):
-        return schedules.handle(run, own, event), None
-    if kind is not Kind.CALL and notifications.has_events(event):
-        return notifications.handle(run, own, event), None
+    if kinds.is_batch(event) and (own is None or not own.is_call or own.queued):
+        from leeward_aws.runtime.queues import handle as handle_batch
+
+        return None, handle_batch(run, own, event["Records"])
+    if kind is Kind.SCHEDULE or (own is None and kinds.is_tick(event)):
+        from leeward_aws.runtime.schedules import handle as handle_tick
+
+        return handle_tick(run, own, event), None
+    if kind is Kind.OBJECT or (own is None and kinds.has_events(event)):
+        from leeward_aws.runtime import objects
+
+        if kind is Kind.OBJECT or objects.are_for(run, event):
+            return objects.handle(run, own, event), None
+    if kind is not Kind.CALL and kinds.has_events(event):
+        from leeward_aws.runtime.notifications import handle as handle_events
+
+        return handle_events(run, own, event), None
     return _call(run, own, event)
 
 
@@ -130,7 +147,9 @@ def _call(run: Run, own: Handler | None, event: Any) -> tuple[Exception | None, 
     if own is None:
         return failed_with(run.host.no_function(), told=True), None
     if own.kind is Kind.EVENT:
-        return notifications.handle_plain(run, own, event), None
+        from leeward_aws.runtime.notifications import handle_plain
+
+        return handle_plain(run, own, event), None
     body = payload_of(event)
     given = Message(own.queue or own.name, run.id, body) if own.kind is Kind.MESSAGE else body
     sent = run.sent
@@ -143,7 +162,7 @@ def _call(run: Run, own: Handler | None, event: Any) -> tuple[Exception | None, 
     )
     sealed = answer.envelope() if sent is not None and sent.envelope else None
     if answer.failure is not None and sealed is None:
-        return failed_with(answer, told=own.kind is Kind.CALL), None
+        return failed_with(answer, told=own.is_call), None
     value = decode(answer.body) if sealed is None else sealed
     if not fits(answer.body, value):
         return failed_with(too_large(answer), told=True), None

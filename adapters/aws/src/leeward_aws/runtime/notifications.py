@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from leeward.app.kit import (
     Answer,
@@ -29,24 +29,7 @@ from leeward.app.kit import (
 )
 from leeward.values import Event
 from leeward_aws.runtime.call import Run, failed_with, payload_of
-
-_SNS: Final = "aws:sns"
-_S3: Final = "aws:s3"
-
-
-def has_events(event: Any) -> bool:
-    """Return whether something is an event of EventBridge, or records of SNS or S3."""
-    return is_bus_event(event) or _source(event) in (_SNS, _S3)
-
-
-def is_bus_event(event: Any) -> bool:
-    """Return whether something is an event of EventBridge."""
-    return (
-        isinstance(event, dict)
-        and isinstance(event.get("detail-type"), str)
-        and isinstance(event.get("source"), str)
-        and "detail" in event
-    )
+from leeward_aws.runtime.kinds import S3, is_bus_event, source_of
 
 
 def handle(run: Run, own: Handler | None, event: Any) -> Exception | None:
@@ -138,15 +121,11 @@ def events_of(body: bytes) -> list[Event]:
     event = event_in(document)
     if event is not None:
         return [event]
-    return [_object_event(each) for each in _records(document, _S3)]
+    return [_object_event(each) for each in records_of(document, S3)]
 
 
-def is_test(body: bytes) -> bool:
-    """Return whether a text is what S3 sends when notifications are set up."""
-    try:
-        document = decode(body)
-    except Undecodable:
-        return False
+def is_test(document: Any) -> bool:
+    """Return whether a document is what S3 sends when notifications are set up."""
     return isinstance(document, dict) and document.get("Event") == "s3:TestEvent"
 
 
@@ -155,7 +134,7 @@ def _one(run: Run, own: Handler | None, record: dict[str, Any]) -> Answer | None
         event = event_in(record)
         assert event is not None
         return publish(run, own, event, None)
-    if record.get("eventSource") == _S3:
+    if record.get("eventSource") == S3:
         return publish(run, own, _object_event(record), _bucket(record))
     found = unwrapped(record.get("Sns"))
     if found is None:
@@ -221,7 +200,7 @@ def _object_event(record: dict[str, Any]) -> Event:
         f"com.amazonaws.s3.{record.get('eventName')}",
         {**about, "object": {**item, "key": key}},
         id=".".join(map(str, ids)) or str(item.get("sequencer")),
-        source=f"{_S3}:{record.get('awsRegion')}:{_bucket(record)}",
+        source=f"{S3}:{record.get('awsRegion')}:{_bucket(record)}",
         time=_time(record.get("eventTime")),
         subject=key or None,
     )
@@ -231,17 +210,9 @@ def _bucket(record: dict[str, Any]) -> str:
     return str((record["s3"].get("bucket") or {}).get("name"))
 
 
-def _records(document: Any, source: str) -> list[dict[str, Any]]:
-    return document["Records"] if _source(document) == source else []
-
-
-def _source(event: Any) -> str | None:
-    """Return which service the records of an event are of; None if it has no records."""
-    records = event.get("Records") if isinstance(event, dict) else None
-    if not isinstance(records, list) or not records or not isinstance(records[0], dict):
-        return None
-    source = records[0].get("eventSource") or records[0].get("EventSource")
-    return source if isinstance(source, str) else None
+def records_of(document: Any, source: str) -> list[dict[str, Any]]:
+    """Return the records of a service that a document has; none if it has others."""
+    return document["Records"] if source_of(document) == source else []
 
 
 def _trace(event: Event) -> str | None:

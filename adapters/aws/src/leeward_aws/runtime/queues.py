@@ -8,7 +8,7 @@ every answer for a success, and the failed messages are gone.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from leeward.app.kit import (
     Answer,
@@ -24,27 +24,22 @@ from leeward.app.kit import (
 from leeward.values import NOTHING
 from leeward_aws.runtime import notifications
 from leeward_aws.runtime.call import Run
-from leeward_aws.runtime.dead import letter_of
-
-_SQS: Final = "aws:sqs"
 
 RESERVE: Final = 1.0
 """Seconds of a run that are kept for its answer. A message that there is no time left to settle is
 delivered again."""
 
 
-def is_batch(event: Any) -> bool:
-    """Return whether an event is a batch of messages."""
-    records = event.get("Records") if isinstance(event, dict) else None
-    return (
-        isinstance(records, list)
-        and bool(records)
-        and all(isinstance(each, dict) and each.get("eventSource") == _SQS for each in records)
-    )
+Record: TypeAlias = dict[str, Any]
+"""A message, as SQS hands it to Lambda."""
+
+
+Had: TypeAlias = tuple[Failure | None, Handler | None]
+"""What came of a message, and of which handler; None where that is not one alone."""
 
 
 class Source(NamedTuple):
-    """A queue that messages of a batch come from.
+    """The queue that the messages of a batch come from.
 
     Attributes:
         name: of the queue.
@@ -57,96 +52,118 @@ class Source(NamedTuple):
     handler: Handler | None
 
 
-def handle(run: Run, own: Handler | None, records: list[dict[str, Any]]) -> dict[str, Any]:
+def handle(run: Run, own: Handler | None, records: list[Record]) -> dict[str, Any]:
     """Hand every message to its handler; return those that are to be delivered again.
 
-    In a queue that keeps an order, a message that fails holds back all later ones of its group:
-    they are not handled, and come again behind it. (Other queues have groups, too, to be fair to
-    their senders.) What is given up holds nobody back, once it is in the dead-letter queue.
-
-    Messages are settled when all have been handled, for a batch that fails as one shows itself only
-    then; in a queue that keeps an order each at once, because the next one depends on it.
+    Lambda reads one queue for a batch. Of a queue that keeps no order, messages may have a group,
+    too: it is fair to its senders then.
     """
-    failures: list[str] = []
-    held: set[str] = set()
-    had: list[_Had] = []
-    single = 0
+    source = _source(run, own, str(records[0].get("eventSourceARN")))
+    handled = _in_order if source.is_ordered else _each
+    again = handled(run, own, source, records)
+    return {"batchItemFailures": [{"itemIdentifier": each["messageId"]} for each in again]}
+
+
+def _each(run: Run, own: Handler | None, source: Source, records: list[Record]) -> list[Record]:
+    """Handle messages by themselves; return those that are to be delivered again.
+
+    They are settled when all have been handled: a batch that fails as one shows itself only then.
+    """
     trace = run.trace()
-    sources: dict[str, Source] = {}
-    for record in records:
-        arn = record.get("eventSourceARN")
-        source = sources.get(arn) if isinstance(arn, str) else None
-        if source is None:
-            source = sources[str(arn)] = _source(run, own, str(arn))
-        attributes = record.get("attributes") or NOTHING
-        group = attributes.get("MessageGroupId") if source.is_ordered else None
-        if group is not None and group in held:
-            failures.append(record["messageId"])
-            continue
-        failure = _handle_one(run, own, source, record, trace).failure
-        single += group is None
-        if failure is None:
-            continue
-        one = _Had(source, record, failure)
-        if group is None:
-            had.append(one)
-        elif not _is_done(run, one, together=False):
-            failures.append(record["messageId"])
-            held.add(group)
-    well = [None] * (single - len(had))
-    together = bool(had) and fails_as_one([*well, *(each.failure for each in had)])
-    failures += [
-        each.record["messageId"] for each in had if not _is_done(run, each, together=together)
+    had = [_handle_one(run, own, source, each, trace) for each in records]
+    together = fails_as_one([failure for failure, _ in had])
+    return [
+        record
+        for record, each in zip(records, had, strict=True)
+        if not _is_done(run, source, record, each, together=together)
     ]
-    return {"batchItemFailures": [{"itemIdentifier": each} for each in failures]}
 
 
-class _Had(NamedTuple):
-    """A record that a handler has failed with."""
+def _in_order(run: Run, own: Handler | None, source: Source, records: list[Record]) -> list[Record]:
+    """Handle the messages of each group one after the other; return as `_each` does.
 
-    source: Source
-    record: dict[str, Any]
-    failure: Failure
+    One that fails holds back all later ones of its group: they are not handled, and come again
+    behind it. So each is settled at once. What is given up holds nobody back, once it is in the
+    dead-letter queue.
+    """
+    trace = run.trace()
+    again: list[Record] = []
+    held: set[Any] = set()
+    for record in records:
+        group = (record.get("attributes") or NOTHING).get("MessageGroupId")
+        if group not in held:
+            had = _handle_one(run, own, source, record, trace)
+            if _is_done(run, source, record, had, together=False):
+                continue
+            held.add(group)
+        again.append(record)
+    return again
 
 
-def _is_done(run: Run, had: _Had, *, together: bool) -> bool:
-    """Finish with a message that has failed; return whether Lambda may delete it."""
-    source, record, failure = had
-    if source.handler is None:
+def _is_done(run: Run, source: Source, record: Record, had: Had, *, together: bool) -> bool:
+    """Finish with a message; return whether Lambda may delete it: all is well, or given up."""
+    failure, handler = had
+    if failure is None:
+        return True
+    if handler is None or run.dead_letters is None:
         return False
+    from leeward_aws.runtime.dead import letter_of
+
     letter = letter_of(record, source.name, _attempt(record))
     seconds = run.seconds() - RESERVE
-    return run.dead_letters.finish(source.handler, letter, failure, seconds, together=together)
+    return run.dead_letters.finish(handler, letter, failure, seconds, together=together)
 
 
 def _source(run: Run, own: Handler | None, arn: str) -> Source:
+    """Return a queue by its logical name, which may have the ending of those with an order."""
     queue = arn.rpartition(":")[2]
     name = queue.removesuffix(".fifo")
-    handler = own or run.host.queue_handler(name)
+    handler = own or run.host.queue_handler(queue) or run.host.queue_handler(name)
     if handler is not None and handler.kind is Kind.EVENT:
         handler = None
-    return Source(name, name != queue, handler)
+    is_named_so = handler is not None and handler.queue == queue
+    return Source(queue if is_named_so else name, name != queue, handler)
 
 
 def _handle_one(
-    run: Run, own: Handler | None, source: Source, record: dict[str, Any], trace: str | None
-) -> Answer:
-    message = message_of(record, source.name)
+    run: Run, own: Handler | None, source: Source, record: Record, trace: str | None
+) -> Had:
+    message, attempt = message_of(record, source.name), _attempt(record)
     handler = source.handler
     if handler is None:
-        return _as_events(run, own, record, message)
-    given = message.body if handler.kind is Kind.CALL else message
-    delivery = notifications.message_delivery(run, message, _attempt(record), given, trace)
-    return run.host.run(handler, delivery)
+        return _as_told(run, own, record, message, trace)
+    if handler.bucket is not None:
+        from leeward_aws.runtime.objects import handle_message
+
+        answer = handle_message(run, handler, message.body, attempt, trace)
+    else:
+        given = message.body if handler.is_call else message
+        delivery = notifications.message_delivery(run, message, attempt, given, trace)
+        answer = run.host.run(handler, delivery)
+    return answer.failure, handler
 
 
-def _as_events(run: Run, own: Handler | None, record: dict[str, Any], message: Message) -> Answer:
+def _as_told(
+    run: Run, own: Handler | None, record: Record, message: Message, trace: str | None
+) -> Had:
+    """Hand what a message tells to those who take it: of objects, or the events in it."""
+    from leeward_aws.runtime import objects
+
+    if own is None and (created := objects.wanted_in(run, message.body)):
+        bad = objects.hand_over(run, None, created, _attempt(record), trace)
+        return (None, None) if bad is None else (bad[1].failure, bad[0])
+    return _as_events(run, own, record, message).failure, None
+
+
+def _as_events(run: Run, own: Handler | None, record: Record, message: Message) -> Answer:
     """Hand the events in a message to their subscribers: a bus may lead into a queue."""
+    from leeward_aws.runtime.objects import created_by
+
     try:
         events = notifications.events_of(message.body)
     except InvalidInput as error:
         return failed(refused(error))
-    if not events and notifications.is_test(message.body):
+    if not events and created_by(message.body) == []:
         return Answer(b"null")
     if not events:
         return run.host.no_handler(message)
@@ -157,7 +174,7 @@ def _as_events(run: Run, own: Handler | None, record: dict[str, Any], message: M
     return Answer(b"null")
 
 
-def message_of(record: dict[str, Any], queue: str) -> Message:
+def message_of(record: Record, queue: str) -> Message:
     """Return a record as a message; attributes that are bytes are left out."""
     told = record.get("messageAttributes")
     attributes: Mapping[str, str] = NOTHING
@@ -171,6 +188,6 @@ def message_of(record: dict[str, Any], queue: str) -> Message:
     return Message(queue, record["messageId"], body.encode(errors="surrogatepass"), attributes)
 
 
-def _attempt(record: dict[str, Any]) -> int | None:
+def _attempt(record: Record) -> int | None:
     count = (record.get("attributes") or NOTHING).get("ApproximateReceiveCount")
     return int(count) if isinstance(count, str) and count.isdecimal() and len(count) < 10 else None

@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from leeward.app.kit import Delivery, Handler, tick_time
 from leeward_aws.runtime.call import Run, failed_with
-
-_RULE: Final = ("aws.events", "Scheduled Event")
-_SCHEDULER: Final = "aws.scheduler"
-OWN: Final = "leeward.schedule"
-"""The ``source`` in the input that a schedule is given by leeward's own templates:
-``{"source": "leeward.schedule", "schedule": NAME, "time": "<aws.scheduler.scheduled-time>"}``."""
-
-
-def is_tick(event: Any) -> bool:
-    """Return whether an event comes from a schedule, as far as that can be seen."""
-    if not isinstance(event, dict):
-        return False
-    source = event.get("source")
-    return (source, event.get("detail-type")) == _RULE or source in (_SCHEDULER, OWN)
+from leeward_aws.runtime.kinds import OWN_SCHEDULE
 
 
 def handle(run: Run, own: Handler | None, event: Any) -> Exception | None:
@@ -36,7 +23,7 @@ def handle(run: Run, own: Handler | None, event: Any) -> Exception | None:
 
 def _name(event: dict[str, Any]) -> str:
     """Return the name of the schedule: its own word, or the end of the rule's ARN."""
-    if event.get("source") == OWN:
+    if event.get("source") == OWN_SCHEDULE:
         return str(event.get("schedule"))
     resources = event.get("resources")
     first = resources[0] if isinstance(resources, list) and resources else ""

@@ -6,7 +6,17 @@ from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
-from leeward.app.kit import App, Delivery, Handler, Kind, Message, Ran, decode
+from leeward.app.kit import (
+    App,
+    Delivery,
+    Handler,
+    Kind,
+    Message,
+    ObjectEvent,
+    Ran,
+    decode,
+    encode,
+)
 from leeward.envelope import custom_context, fault_in, opened
 from leeward.values import Event
 from leeward_aws.runtime import handler as lambda_handler
@@ -22,7 +32,7 @@ class Trial:
 
     def run(self, handler: Handler, delivery: Delivery) -> Ran:
         """Run a handler with an event, and read what Lambda would."""
-        is_call = handler.kind is Kind.CALL
+        is_call = handler.is_call
         custom = custom_context(delivery.idempotency_key, delivery.seconds) if is_call else {}
         context = SimpleNamespace(
             aws_request_id=delivery.call_id,
@@ -31,11 +41,11 @@ class Trial:
             get_remaining_time_in_millis=lambda: int(delivery.seconds * 1000),
         )
         try:
-            answer = self._call(_event(delivery), context)
+            answer = self._call(_event(handler, delivery), context)
         except Exception as error:  # noqa: BLE001 - what Lambda would report
             again = not is_call
             return Ran(None, type(error).__name__, str(error) or None, again)
-        if handler.kind is Kind.MESSAGE:
+        if handler.kind is Kind.MESSAGE or (handler.kind is Kind.OBJECT and handler.queued):
             return Ran(again=bool(answer["batchItemFailures"]))
         return _opened(answer) if is_call else Ran(answer)
 
@@ -48,8 +58,13 @@ def _opened(answer: Any) -> Ran:
     return Ran(None, fault.type, fault.message)
 
 
-def _event(delivery: Delivery) -> Any:
+def _event(handler: Handler, delivery: Delivery) -> Any:
     given = delivery.input
+    if isinstance(given, ObjectEvent):
+        told = _notification(given)
+        if not handler.queued:
+            return told
+        given = Message(handler.name, delivery.call_id, encode(told))
     if isinstance(given, bytes):
         return decode(given)
     if isinstance(given, Event):
@@ -57,6 +72,14 @@ def _event(delivery: Delivery) -> Any:
     if isinstance(given, datetime):
         return {"source": "leeward.schedule", "time": given.isoformat()}
     return {"Records": [_record(given, delivery.attempt or 1)]}
+
+
+def _notification(event: ObjectEvent) -> dict[str, Any]:
+    from urllib.parse import quote_plus
+
+    item = {"key": quote_plus(event.key), "size": event.size, "versionId": event.version}
+    about = {"bucket": {"name": event.bucket}, "object": {**item, "eTag": event.etag}}
+    return {"Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": about}]}
 
 
 def _bus_event(event: Event) -> dict[str, Any]:

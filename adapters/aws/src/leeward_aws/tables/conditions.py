@@ -44,7 +44,7 @@ def revision_of(native: Native, decoded: Decoded) -> str:
     """Return the revision of an item, decoded already."""
     if decoded.write_id and not decoded.foreign:
         return decoded.write_id
-    return FOREIGN + digest_of(native, DYNAMODB)
+    return FOREIGN + (decoded.digest or digest_of(native, DYNAMODB))
 
 
 def is_absent(key: str, now: float) -> Condition:

@@ -13,9 +13,10 @@ from leeward.adapter.packages import (
     ATTEMPTS,
     Wish,
     dead_queue,
+    is_queued,
     seconds_of,
 )
-from leeward.app.kit import Handler, Kind
+from leeward.app.kit import Handler
 
 LEAST: Final = 300
 """Seconds of ``functionTimeout``, if nobody needs more: the default of a Consumption plan."""
@@ -36,7 +37,7 @@ def storage_queues(wish: Wish) -> Iterator[tuple[Handler, str]]:
     elsewhere = wish.entry.options.get("service_bus") or {}
     for each in wish.app.handlers.values():
         queue = each.queue or each.name
-        if (each.kind is Kind.MESSAGE or each.queued) and queue not in elsewhere:
+        if (is_queued(each) or each.queued) and queue not in elsewhere:
             yield each, queue
 
 

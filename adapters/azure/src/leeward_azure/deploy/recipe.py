@@ -21,6 +21,7 @@ from leeward.adapter.packages import (
     same_versions,
 )
 from leeward.errors import ConfigError
+from leeward_azure.deploy.export import terraform
 from leeward_azure.deploy.host import host_json
 from leeward_azure.deploy.template import template
 
@@ -52,6 +53,7 @@ def recipe(wish: Wish) -> Recipe:
         lists=True,
         commands=_commands,
         template=partial(template, wish),
+        exports={"terraform": partial(terraform, wish)},
         check=partial(_check, wish),
     )
 

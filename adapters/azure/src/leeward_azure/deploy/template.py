@@ -13,7 +13,7 @@ role-based access control" of Cosmos DB.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from leeward.adapter.packages import (
     Configuration,
@@ -22,19 +22,15 @@ from leeward.adapter.packages import (
     dead_queue,
     of,
     of_kind,
-    retries_of,
     seconds_of,
+    shortened,
+    text_of,
     unique,
 )
-from leeward.app.kit import Kind
+from leeward.app.kit import Handler, Kind
 from leeward_azure.deploy.host import deliveries, storage_queues
-
-GROUP: Final = "${var.resource_group}"
-
-PROVIDERS: Final = (
-    "/subscriptions/${data.azurerm_client_config.this.subscription_id}/resourceGroups/"
-    "${var.resource_group}/providers"
-)
+from leeward_azure.deploy.objects import Around, delivery_of, tell_of_objects
+from leeward_azure.deploy.rights import GROUP, PROVIDERS, allow_calls, assign, topic_id
 
 VARIABLES: Final = {
     "resource_group": "the name of the resource group, which is there",
@@ -44,88 +40,134 @@ VARIABLES: Final = {
     "digits",
 }
 
-COSMOS_CONTRIBUTOR: Final = "00000000-0000-0000-0000-000000000002"
-"""Cosmos DB Built-in Data Contributor."""
-
-DELIVERIES: Final = 30
-"""Of Event Grid, at most."""
-
-MINUTES: Final = 1440
-"""That Event Grid tries to deliver an event, at most."""
+DATA: Final[dict[str, dict[str, dict[str, str]]]] = {"azurerm_client_config": {"this": {}}}
 
 HOST_ROLES: Final = ("Storage Blob Data Owner", "Storage Queue Data Contributor")
 """What the host needs on the app's own account: for its locks and keys; for queues, and for those
 of poison messages, which it makes itself."""
 
 
+class Region(NamedTuple):
+    """Where the app is to be.
+
+    Attributes:
+        location: such as ``westeurope``.
+        suffix: of every name, so that several regions stand beside each other.
+        storage: the name of its storage account.
+        standby: it takes over, and runs no schedules until then.
+        instances: that are kept ready for calls by HTTP; None for the platform's usual way.
+        elsewhere: topics and containers of other regions, which tell the app there.
+        retention: days that objects are kept which were deleted or overwritten; None for not.
+    """
+
+    location: str = "${var.location}"
+    suffix: str = ""
+    storage: str = "${var.storage_account}"
+    standby: bool = False
+    instances: int | None = None
+    retention: int | None = None
+    elsewhere: frozenset[str] = frozenset()
+
+
 def template(wish: Wish) -> Template:
-    """Return the configuration.
+    """Return the configuration of the handlers alone.
 
     Raises:
         ConfigError: two things would have one name.
     """
     made = Configuration("hashicorp/azurerm", ">= 4.20", VARIABLES, {"features": {}})
+    add_app(made, wish, Region())
+    return Template("azure.tf.json", text_of(made.document(DATA)), notes(wish))
+
+
+def add_app(made: Configuration, wish: Wish, region: Region) -> str:
+    """Add the app of a region, and what calls its handlers; return a reference to it."""
     identity = made.add(
         "azurerm_user_assigned_identity",
-        "app",
-        name="${var.app}",
+        f"app{region.suffix}",
+        name=f"${{var.app}}{region.suffix}",
         resource_group_name=GROUP,
-        location="${var.location}",
+        location=region.location,
     )
-    account = _account(made)
+    account = _account(made, region)
     principal = of(f"{identity}.principal_id")
     for role in HOST_ROLES:
-        _assign(made, role, role, of(f"{account}.id"), principal)
-    settings = _settings(wish, account, identity)
-    _queues(made, wish, account)
-    settings |= _service_bus(made, wish, principal, of(f"{identity}.client_id"))
-    _calls(made, wish, principal)
-    app = _app(made, wish, account, identity, settings)
-    _subscriptions(made, wish, account, app)
-    text = made.text({"azurerm_client_config": {"this": {}}})
-    return Template("azure.tf.json", text, _notes(wish))
+        assign(made, f"{role}{region.suffix}", role, of(f"{account}.id"), principal)
+    settings = _settings(wish, account, identity) | _still(wish, region)
+    _queues(made, wish, account, region.suffix)
+    settings |= _service_bus(made, wish, principal, of(f"{identity}.client_id"), region)
+    allow_calls(made, wish, principal, region.suffix)
+    own = Own(account, identity, settings)
+    app = _app(made, wish, own, region)
+    _subscriptions(made, wish, account, app, region)
+    return app
 
 
-def _account(made: Configuration) -> str:
+def _account(made: Configuration, region: Region) -> str:
     """Add the app's own storage account; return a reference to it."""
+    kept = {"days": region.retention}
+    more = (
+        {}
+        if region.retention is None
+        else {
+            "blob_properties": {
+                "versioning_enabled": True,
+                "delete_retention_policy": kept,
+                "container_delete_retention_policy": kept,
+            }
+        }
+    )
     account = made.add(
         "azurerm_storage_account",
-        "app",
-        name="${var.storage_account}",
+        f"app{region.suffix}",
+        name=region.storage,
         resource_group_name=GROUP,
-        location="${var.location}",
+        location=region.location,
         account_tier="Standard",
         account_replication_type="ZRS",
         allow_nested_items_to_be_public=False,
         min_tls_version="TLS1_2",
+        **more,
     )
     for name in ("code", "dead-letters"):
         made.add(
-            "azurerm_storage_container", name, name=name, storage_account_id=of(f"{account}.id")
+            "azurerm_storage_container",
+            f"{name}{region.suffix}",
+            name=name,
+            storage_account_id=of(f"{account}.id"),
         )
     return account
 
 
-def _app(
-    made: Configuration, wish: Wish, account: str, identity: str, settings: Mapping[str, str]
-) -> str:
+class Own(NamedTuple):
+    """What an app has: references to its storage account and its identity, and its settings."""
+
+    account: str
+    identity: str
+    settings: Mapping[str, str]
+
+
+def _app(made: Configuration, wish: Wish, own: Own, region: Region) -> str:
     """Add the function app and its plan; return a reference to it."""
+    account, identity, settings = own
+    name = f"${{var.app}}{region.suffix}"
     plan = made.add(
         "azurerm_service_plan",
-        "app",
-        name="${var.app}",
+        f"app{region.suffix}",
+        name=name,
         resource_group_name=GROUP,
-        location="${var.location}",
+        location=region.location,
         os_type="Linux",
         sku_name="FC1",
     )
-    container = of("azurerm_storage_container.code.name")
+    container = of(f"azurerm_storage_container.code{region.suffix}.name")
+    ready = [{"name": "http", "instance_count": region.instances}]
     return made.add(
         "azurerm_function_app_flex_consumption",
-        "app",
-        name="${var.app}",
+        f"app{region.suffix}",
+        name=name,
         resource_group_name=GROUP,
-        location="${var.location}",
+        location=region.location,
         service_plan_id=of(f"{plan}.id"),
         runtime_name="python",
         runtime_version=wish.python,
@@ -138,7 +180,16 @@ def _app(
         identity={"type": "UserAssigned", "identity_ids": [of(f"{identity}.id")]},
         app_settings=dict(settings),
         site_config={},
+        **({"always_ready": ready} if region.instances else {}),
     )
+
+
+def _still(wish: Wish, region: Region) -> dict[str, str]:
+    """Return the settings by which a standby runs no schedules: two would do everything twice."""
+    if not region.standby:
+        return {}
+    schedules = of_kind(wish.app, Kind.SCHEDULE)
+    return {f"AzureWebJobs.{each.name}.Disabled": "true" for each in schedules}
 
 
 def _settings(wish: Wish, account: str, identity: str) -> dict[str, str]:
@@ -156,17 +207,24 @@ def _settings(wish: Wish, account: str, identity: str) -> dict[str, str]:
     return found if wish.declared.ordered else {**found, "CLOUD_PROVIDER": "azure"}
 
 
-def _queues(made: Configuration, wish: Wish, account: str) -> None:
+def _queues(made: Configuration, wish: Wish, account: str, suffix: str) -> None:
     """Add the queues of the app's account, and those of dead letters that leeward puts there."""
     names = []
     for handler, queue in storage_queues(wish):
         dead = dead_queue(handler, queue, wish.entry.options)
         names += [queue, *([dead.name] if dead.by_leeward else [])]
     for name in unique(names):
-        made.add("azurerm_storage_queue", name, name=name, storage_account_id=of(f"{account}.id"))
+        made.add(
+            "azurerm_storage_queue",
+            f"{name}{suffix}",
+            name=name,
+            storage_account_id=of(f"{account}.id"),
+        )
 
 
-def _service_bus(made: Configuration, wish: Wish, principal: str, client: str) -> dict[str, str]:
+def _service_bus(
+    made: Configuration, wish: Wish, principal: str, client: str, region: Region
+) -> dict[str, str]:
     """Add the queues of Service Bus; return the settings that lead to their namespaces."""
     named = wish.entry.options.get("service_bus") or {}
     settings = {}
@@ -174,7 +232,7 @@ def _service_bus(made: Configuration, wish: Wish, principal: str, client: str) -
         setting = named.get(handler.queue)
         if setting is None:
             continue
-        variable = f"{setting.lower()}_namespace"
+        variable = f"{setting.lower()}_namespace{region.suffix.replace('-', '_')}"
         made.variable(variable, f"the namespace of Service Bus that the setting {setting} leads to")
         settings[f"{setting}__fullyQualifiedNamespace"] = (
             f"${{var.{variable}}}.servicebus.windows.net"
@@ -184,45 +242,26 @@ def _service_bus(made: Configuration, wish: Wish, principal: str, client: str) -
         namespace = f"{PROVIDERS}/Microsoft.ServiceBus/namespaces/${{var.{variable}}}"
         queue = made.add(
             "azurerm_servicebus_queue",
-            str(handler.queue),
+            f"{handler.queue}{region.suffix}",
             name=handler.queue,
             namespace_id=namespace,
             max_delivery_count=dead_queue(handler, str(handler.queue), {}).deliveries,
             dead_lettering_on_message_expiration=True,
         )
         role = "Azure Service Bus Data Receiver"
-        _assign(made, f"receive-{handler.queue}", role, of(f"{queue}.id"), principal)
+        name = f"receive-{handler.queue}{region.suffix}"
+        assign(made, name, role, of(f"{queue}.id"), principal)
     return settings
 
 
-def _calls(made: Configuration, wish: Wish, principal: str) -> None:
-    """Add what the app's own calls need."""
-    declared = wish.declared
-    for topic in unique(declared.buses.values()):
-        _assign(made, f"publish-{topic}", "EventGrid Data Sender", topic_id(topic), principal)
-    if declared.tables:
-        made.variable("cosmos_account", "the account of Cosmos DB that has the tables")
-        account = f"{PROVIDERS}/Microsoft.DocumentDB/databaseAccounts/${{var.cosmos_account}}"
-        database = declared.settings.get("cosmos_database")
-        if not database:
-            made.variable("cosmos_database", "the database that has the tables")
-            database = "${var.cosmos_database}"
-        for table in unique(declared.tables.values()):
-            made.add(
-                "azurerm_cosmosdb_sql_role_assignment",
-                table,
-                resource_group_name=GROUP,
-                account_name="${var.cosmos_account}",
-                principal_id=principal,
-                role_definition_id=f"{account}/sqlRoleDefinitions/{COSMOS_CONTRIBUTOR}",
-                scope=f"{account}/dbs/{database}/colls/{table}",
-            )
-
-
-def _subscriptions(made: Configuration, wish: Wish, account: str, app: str) -> None:
+def _subscriptions(made: Configuration, wish: Wish, account: str, app: str, region: Region) -> None:
     """Add the subscriptions of Event Grid, for when the functions are there."""
-    handlers = list(of_kind(wish.app, Kind.EVENT))
-    if not handlers:
+    handlers = [
+        each for each in of_kind(wish.app, Kind.EVENT) if _topic(wish, each) not in region.elsewhere
+    ]
+    about = Around(account, app, region.suffix, region.retention is None, region.elsewhere)
+    directly = tell_of_objects(made, wish, about)
+    if not handlers and not directly:
         return
     made.variable(
         "published",
@@ -231,44 +270,25 @@ def _subscriptions(made: Configuration, wish: Wish, account: str, app: str) -> N
         default=False,
     )
     for each in handlers:
-        topic = wish.declared.buses.get(str(each.bus), str(each.bus))
         made.add(
             "azurerm_eventgrid_event_subscription",
-            each.name,
+            f"{each.name}{region.suffix}",
             count="${var.published ? 1 : 0}",
-            name=f"{wish.app.name}-{each.name}"[:64],
-            scope=topic_id(topic),
+            name=shortened(f"{wish.app.name}-{each.name}", 64),
+            scope=topic_id(made, _topic(wish, each)),
             event_delivery_schema="CloudEventSchemaV1_0",
             azure_function_endpoint={"function_id": f"{of(f'{app}.id')}/functions/{each.name}"},
-            retry_policy={
-                "max_delivery_attempts": 1 + retries_of(each, DELIVERIES - 1),
-                "event_time_to_live": MINUTES,
-            },
-            storage_blob_dead_letter_destination={
-                "storage_account_id": of(f"{account}.id"),
-                "storage_blob_container_name": of("azurerm_storage_container.dead-letters.name"),
-            },
+            **delivery_of(each, about),
             **({"included_event_types": [each.type]} if each.type else {}),
         )
 
 
-def topic_id(topic: str) -> str:
-    """Return the id of a custom topic of Event Grid."""
-    return f"{PROVIDERS}/Microsoft.EventGrid/topics/{topic}"
+def _topic(wish: Wish, handler: Handler) -> str:
+    """Return the topic of a handler's bus."""
+    return wish.declared.buses.get(str(handler.bus), str(handler.bus))
 
 
-def _assign(made: Configuration, name: str, role: str, scope: str, principal: str) -> None:
-    made.add(
-        "azurerm_role_assignment",
-        name.replace(" ", "-").lower(),
-        scope=scope,
-        role_definition_name=role,
-        principal_id=principal,
-        principal_type="ServicePrincipal",
-    )
-
-
-def _notes(wish: Wish) -> tuple[str, ...]:
+def notes(wish: Wish) -> tuple[str, ...]:
     """Return what stands in host.json, and counts for all handlers at once."""
     most = deliveries(wish)
     found = [

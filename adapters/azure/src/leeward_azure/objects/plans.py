@@ -34,6 +34,7 @@ from leeward.adapter.objects import (
     read_deletion,
     read_look,
     read_piece,
+    told_metadata,
     told_revision,
     whole_size,
 )
@@ -52,8 +53,9 @@ BLOB: Final = service_of(ServiceCredential("blob"), judge_blob, "x-ms-request-id
 
 PAGE_OBJECTS: Final = 1000
 
-WRITE_ID: Final = "x-ms-meta-leeward_write"
-CHECKSUM: Final = "x-ms-meta-leeward_sha256"
+METADATA: Final = "x-ms-meta-"
+WRITE_ID: Final = f"{METADATA}leeward_write"
+CHECKSUM: Final = f"{METADATA}leeward_sha256"
 
 _ETAG: Final = re.compile(r"[!#-~]{1,200}")
 _GONE: Final = "BlobNotFound"
@@ -90,6 +92,7 @@ def put(configured: Blobs, call: PutObject, view: View) -> Plan:
         (WRITE_ID, call.write_id),
         (CHECKSUM, call.checksum),
     )
+    headers += tuple((f"{METADATA}{name}", value) for name, value in call.metadata.items())
     if call.if_absent:
         headers += (("If-None-Match", "*"),)
     elif call.if_revision is not None:
@@ -159,7 +162,8 @@ def _etag_of(response: Response) -> str:
 def _found(name: str, response: Response, size: int) -> FoundObject:
     headers = response.headers
     checksum = kept_checksum(headers.get(CHECKSUM))
-    return FoundObject(name, size, _etag_of(response), headers.get(WRITE_ID), checksum)
+    metadata = told_metadata(headers.items(), METADATA, (WRITE_ID, CHECKSUM))
+    return FoundObject(name, size, _etag_of(response), headers.get(WRITE_ID), checksum, metadata)
 
 
 def _listing(response: Response) -> Listing:

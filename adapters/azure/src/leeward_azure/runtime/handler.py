@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from leeward.app.kit import (
+    HEALTH,
     HEALTH_PATH,
     App,
     Context,
@@ -50,9 +51,6 @@ WARM_UP: Final = "warmup"
 """The name that the function with this trigger must have."""
 
 LEVELS: Final = ("anonymous", "function", "admin")
-
-HEALTH: Final = "leeward-health"
-"""The name of the function that answers ``GET /api/health``, for everybody."""
 
 QUEUED: Final = "-queued"
 """Stands behind the name of a function, for the one that takes its queued calls."""
@@ -130,7 +128,11 @@ def _library() -> Any:
 def _check_names(app: App) -> None:
     """Check that no two functions would have one name: the whole app would not be found."""
     known = set(app.handlers)
-    taken = {f"{each.name}{QUEUED}" for each in app.handlers.values() if each.queued} & known
+    taken = {
+        f"{each.name}{QUEUED}"
+        for each in app.handlers.values()
+        if each.queued and each.kind is Kind.CALL
+    } & known
     taken |= {HEALTH} & known
     if app.has_warm:
         taken |= {WARM_UP} & known
@@ -152,7 +154,7 @@ class Connections(NamedTuple):
 def _add(made: Any, host: Host, handler: Handler, connections: Connections) -> None:
     """Add the function, or the functions, of one handler."""
     name = handler.name
-    if handler.kind is Kind.CALL:
+    if handler.is_call:
         _put(made, name, made.route(name, methods=["POST"]), http(host, handler))
         if handler.queued:
             _add_queue(made, f"{name}{QUEUED}", connections, host, handler)
@@ -161,6 +163,8 @@ def _add(made: Any, host: Host, handler: Handler, connections: Connections) -> N
     elif handler.kind is Kind.SCHEDULE:
         trigger = made.timer_trigger("timer", schedule=f"0 {handler.schedule}")
         _put(made, name, trigger, timer(host, handler))
+    elif handler.kind is Kind.OBJECT and not handler.queued:
+        _put(made, name, made.event_grid_trigger("event"), event_grid(host, handler))
     else:
         _add_queue(made, name, connections, host, handler)
 

@@ -29,6 +29,7 @@ from leeward.app.kit import (
 )
 from leeward.values import Event
 from leeward_azure.functions.queue_names import JSON, SERVICE_BUS
+from leeward_azure.runtime import objects
 from leeward_azure.runtime.failures import raised
 from leeward_azure.runtime.time_limits import HTTP_SECONDS, limit
 
@@ -73,12 +74,12 @@ def storage_queue(host: Host, handler: Handler, queue: str, dead: DeadLetters) -
 
     def called(message: Any, context: Any) -> None:
         body = message.get_body()
-        given = body if handler.kind is Kind.CALL else Message(queue, message.id or "", body)
+        given = body if handler.is_call else Message(queue, message.id or "", body)
         count = message.dequeue_count or None
         delivery = Delivery(
             given, context.invocation_id, message.id or "", limit(), count, _trace(context)
         )
-        answer = host.run(handler, delivery)
+        answer = _answer(host, handler, delivery, body)
         letter = Letter(queue, body, (), message.id or "", count)
         if not dead.finish(handler, letter, answer.failure, limit()):
             _finish(answer)
@@ -93,10 +94,10 @@ def service_bus(host: Host, handler: Handler, queue: str, dead: DeadLetters) -> 
     """
 
     def called(message: Any, context: Any) -> None:
-        properties = _texts(message.application_properties)
+        properties = headers_of((message.application_properties or {}).items())
         id, body = message.message_id or "", message.get_body()
         delivery = Delivery(
-            body if handler.kind is Kind.CALL else Message(queue, id, body, properties),
+            body if handler.is_call else Message(queue, id, body, properties),
             context.invocation_id,
             properties.get("idempotency-key") or id,
             limit(),
@@ -104,7 +105,7 @@ def service_bus(host: Host, handler: Handler, queue: str, dead: DeadLetters) -> 
             properties.get("traceparent") or properties.get("diagnostic-id") or _trace(context),
             properties,
         )
-        answer = host.run(handler, delivery)
+        answer = _answer(host, handler, delivery, body)
         attributes = tuple(_attributes(message.application_properties))
         letter = Letter(
             f"{SERVICE_BUS}{queue}",
@@ -118,6 +119,13 @@ def service_bus(host: Host, handler: Handler, queue: str, dead: DeadLetters) -> 
             _finish(answer)
 
     return called
+
+
+def _answer(host: Host, handler: Handler, delivery: Delivery, body: bytes) -> Answer:
+    """Run the handler of a message; or let that of objects have those that the message tells of."""
+    if handler.kind is Kind.OBJECT:
+        return objects.hand_over(host, handler, objects.told_by(body), delivery)
+    return host.run(handler, delivery)
 
 
 def _attributes(properties: Mapping[Any, Any] | None) -> Iterator[Attribute]:
@@ -155,6 +163,9 @@ def event_grid(host: Host, handler: Handler) -> Made:
                 None,
                 trace if isinstance(trace, str) else _trace(context),
             )
+            if handler.kind is Kind.OBJECT:
+                _finish(objects.hand_over(host, handler, found, delivery))
+                return
             takes = handler.type in (None, found.type)
             answer = host.publish([handler] if takes else [], found, delivery)
         if answer is not None:
@@ -212,13 +223,6 @@ def _event(event: Any) -> Event:
         document["data"] = event.get_json()
     named = {name: value for name, value in document.items() if value is not None}
     return event_of(named)._replace(time=event.time)
-
-
-def _texts(properties: Mapping[Any, Any] | None) -> dict[str, str]:
-    pairs = (properties or {}).items()
-    return headers_of(
-        (name, value) for name, value in pairs if isinstance(name, str) and isinstance(value, str)
-    )
 
 
 def _trace(context: Any) -> str | None:

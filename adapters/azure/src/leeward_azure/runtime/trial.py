@@ -6,7 +6,17 @@ from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
-from leeward.app.kit import App, Delivery, Handler, Kind, Ran, decode
+from leeward.adapter.cloudevents import to_json
+from leeward.app.kit import (
+    App,
+    Delivery,
+    Handler,
+    Message,
+    ObjectEvent,
+    Ran,
+    decode,
+    encode,
+)
 from leeward.envelope import request_headers
 from leeward.values import Event
 from leeward_azure.runtime import handler as function_app
@@ -29,7 +39,7 @@ class Trial:
             answer = function(_input(handler, delivery), context)
         except Exception as error:  # noqa: BLE001 - what the host would report
             return Ran(None, type(error).__name__, None, again=True)
-        if handler.kind is not Kind.CALL:
+        if not handler.is_call:
             return Ran()
         document = decode(answer.get_body())
         if answer.status_code < 300:
@@ -47,6 +57,12 @@ def _input(handler: Handler, delivery: Delivery) -> Any:
         return HttpRequest("POST", f"/api/{handler.name}", headers=sent, body=given)
     if isinstance(given, Event):
         return _cloud_event(given)
+    if isinstance(given, ObjectEvent):
+        told = _told(given)
+        if not handler.queued:
+            return _cloud_event(told)
+        body = encode(to_json(told._replace(time=None)))
+        given = Message(handler.name, delivery.call_id, body)
     if isinstance(given, datetime):
         return SimpleNamespace(past_due=False, schedule_status={}, schedule={})
     return SimpleNamespace(
@@ -59,9 +75,18 @@ def _input(handler: Handler, delivery: Delivery) -> Any:
     )
 
 
-def _cloud_event(event: Event) -> Any:
-    from leeward.adapter.cloudevents import to_json
+def _told(event: ObjectEvent) -> Event:
+    """Return how Event Grid tells of an object."""
+    return Event(
+        "Microsoft.Storage.BlobCreated",
+        {"api": "PutBlob", "eTag": event.version, "contentLength": event.size},
+        id=event.version,
+        source="/trial",
+        subject=f"/blobServices/default/containers/{event.bucket}/blobs/{event.key}",
+    )
 
+
+def _cloud_event(event: Event) -> Any:
     document = to_json(event)
     extensions: dict[str, Any] = dict(event.extensions)
     if "data_base64" in document:

@@ -22,6 +22,7 @@ from leeward.adapter.packages import (
     same_versions,
 )
 from leeward.errors import ConfigError
+from leeward_google.deploy.export import terraform
 from leeward_google.deploy.template import template
 
 PYTHONS: Final = ("3.11", "3.12", "3.13", "3.14")
@@ -52,6 +53,7 @@ def recipe(wish: Wish) -> Recipe:
         lists=True,
         commands=partial(_commands, wish),
         template=partial(template, wish),
+        exports={"terraform": partial(terraform, wish)},
     )
 
 

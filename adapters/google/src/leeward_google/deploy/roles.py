@@ -6,7 +6,7 @@ documentation of each service.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from leeward.adapter.packages import (
     Configuration,
@@ -17,17 +17,32 @@ from leeward.adapter.packages import (
 from leeward.app.kit import Kind
 
 PROJECT: Final = "${var.project}"
-REGION: Final = "${var.region}"
 
 PUBLISHER: Final = "roles/pubsub.publisher"
 INVOKER: Final = "roles/run.invoker"
+
+
+class Region(NamedTuple):
+    """Where functions are to be.
+
+    Attributes:
+        name: such as ``us-central1``.
+        suffix: of what Terraform calls things, so that several regions stand beside each other.
+        instances: of a function that are kept ready; None for the platform's usual way.
+        package: the path of the zip.
+    """
+
+    name: str = "${var.region}"
+    suffix: str = ""
+    instances: int | None = None
+    package: str = "${path.module}/google.zip"
 
 
 def queues_of(wish: Wish) -> dict[str, str]:
     """Return the topics by which functions of the app are queued, by logical name."""
     names = {}
     for each in wish.app.handlers.values():
-        if each.kind is Kind.MESSAGE or each.queued:
+        if each.kind is Kind.MESSAGE or (each.queued and each.kind is Kind.CALL):
             queue = each.queue or each.name
             names[queue] = topic_of(wish, queue)
     return names
@@ -40,11 +55,10 @@ def topic_of(wish: Wish, queue: str) -> str:
     return own
 
 
-def allow(made: Configuration, wish: Wish, handler: str, account: str) -> None:
+def allow(made: Configuration, wish: Wish, handler: str, account: str, region: Region) -> None:
     """Add what the app's own calls need, for the account of one handler."""
     member, declared = member_of(account), wish.declared
     queues = queues_of(wish)
-    called = {own for name, own in declared.functions.items() if name not in queues}
     topics = {*declared.buses.values()}
     topics |= {queues[name] for name in declared.functions if name in queues}
     for topic in unique(topics):
@@ -52,17 +66,16 @@ def allow(made: Configuration, wish: Wish, handler: str, account: str) -> None:
             "google_pubsub_topic_iam_member",
             f"{handler}-{topic}",
             project=PROJECT,
-            topic=topic,
+            topic=made.known("google_pubsub_topic", topic),
             role=PUBLISHER,
             member=member,
         )
-    for function in unique(called):
-        may_call(made, f"{handler}-{function}", function, member)
+    allow_calls(made, wish, handler, account, region)
     for bucket in unique(declared.buckets.values()):
         made.add(
             "google_storage_bucket_iam_member",
             f"{handler}-{bucket}",
-            bucket=bucket,
+            bucket=made.known("google_storage_bucket", bucket),
             role="roles/storage.objectUser",
             member=member,
         )
@@ -80,13 +93,23 @@ def allow(made: Configuration, wish: Wish, handler: str, account: str) -> None:
         )
 
 
-def may_call(made: Configuration, name: str, function: str, member: str) -> None:
+def allow_calls(
+    made: Configuration, wish: Wish, handler: str, account: str, region: Region
+) -> None:
+    """Add the right to call the functions of a region that ``leeward.toml`` names."""
+    queues = queues_of(wish)
+    called = {own for name, own in wish.declared.functions.items() if name not in queues}
+    for function in unique(called):
+        may_call(made, f"{handler}-{function}", function, member_of(account), region)
+
+
+def may_call(made: Configuration, name: str, function: str, member: str, region: Region) -> None:
     """Add the right to call a function."""
     made.add(
         "google_cloud_run_service_iam_member",
-        name,
+        f"{name}{region.suffix}",
         project=PROJECT,
-        location=REGION,
+        location=region.name,
         service=function,
         role=INVOKER,
         member=member,

@@ -11,7 +11,6 @@ message failures" (at least 5 attempts; what its own account needs), "Push subsc
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 from leeward.adapter.packages import (
@@ -22,13 +21,16 @@ from leeward.adapter.packages import (
     dead_queue,
     of,
     seconds_of,
+    text_of,
 )
 from leeward.app.kit import Handler, Kind
 from leeward.errors import ConfigError
+from leeward_google.deploy import objects
+from leeward_google.deploy.functions import Source, add_account, add_function
 from leeward_google.deploy.roles import (
     PROJECT,
     PUBLISHER,
-    REGION,
+    Region,
     allow,
     may_call,
     member_of,
@@ -41,21 +43,18 @@ ATTEMPTS: Final = (5, 100)
 ACKNOWLEDGE: Final = (10, 600)
 """Seconds that a push may take: least and most."""
 
-LONGEST: Final = 3600
-"""Seconds of a function that is called by HTTP."""
-
 SCHEDULER_RETRIES: Final = 5
 """Of a job, at most."""
 
 LONGEST_FILTER: Final = 256
 """Bytes of a filter of a subscription."""
 
-MEMORY: Final = "256M"
-
 _AGENTS: Final = "gcp-sa-pubsub.iam.gserviceaccount.com"
 
 AGENT: Final = f"serviceAccount:service-${{data.google_project.this.number}}@{_AGENTS}"
 """Pub/Sub itself, as which it moves dead letters."""
+
+DATA: Final = {"google_project": {"this": {"project_id": PROJECT}}}
 
 VARIABLES: Final = {
     "project": "the id of the project",
@@ -64,98 +63,51 @@ VARIABLES: Final = {
 
 
 def template(wish: Wish) -> Template:
-    """Return the configuration.
+    """Return the configuration of the handlers alone.
 
     Raises:
         ConfigError: a handler wants more time than there is, or two things would have one name.
     """
     made = Configuration("hashicorp/google", ">= 6.0", VARIABLES)
+    notes = add_handlers(made, wish, Region())
+    return Template(
+        "google.tf.json", text_of(made.document(DATA | objects.data_of(wish))), tuple(notes)
+    )
+
+
+def add_handlers(made: Configuration, wish: Wish, region: Region) -> list[str]:
+    """Add the functions of a region, and what calls them; return what there is to say of it."""
+    content = _code(made, wish, region)
+    pusher = add_account(made, wish, "push")
+    notes = []
+    for each in wish.app.handlers.values():
+        account = add_account(made, wish, each.name)
+        allow(made, wish, each.name, account, region)
+        objects.allow(made, wish, each, member_of(account))
+        function = add_function(made, wish, each, Source(content, account), region)
+        notes += _trigger(made, wish, each, Pushing(function, pusher), region)
+    return notes
+
+
+def _code(made: Configuration, wish: Wish, region: Region) -> str:
+    """Add the package as an object; return a reference to it."""
     bucket = made.add(
         "google_storage_bucket",
         "code",
         project=PROJECT,
         name=f"{PROJECT}-{wish.app.name.lower()}-code",
-        location=REGION,
+        location=region.name,
         uniform_bucket_level_access=True,
         public_access_prevention="enforced",
     )
     # The name changes with the content, so that functions are built anew.
-    content = made.add(
+    return made.add(
         "google_storage_bucket_object",
         "code",
         bucket=of(f"{bucket}.name"),
-        name='google-${filesha256("${path.module}/google.zip")}.zip',
-        source="${path.module}/google.zip",
+        name=f'google-${{filesha256("{region.package}")}}.zip',
+        source=region.package,
     )
-    pusher = _account(made, wish, "push")
-    notes = []
-    for each in wish.app.handlers.values():
-        function = _function(made, wish, each, content)
-        notes += _trigger(made, wish, each, Pushing(function, pusher))
-    text = made.text({"google_project": {"this": {"project_id": PROJECT}}})
-    return Template("google.tf.json", text, tuple(notes))
-
-
-def _account(made: Configuration, wish: Wish, name: str) -> str:
-    return made.add(
-        "google_service_account",
-        name,
-        project=PROJECT,
-        account_id=account_id(f"{wish.app.name}-{name}".lower()),
-        display_name=f"{wish.app.name}: {name}",
-    )
-
-
-def account_id(name: str) -> str:
-    """Return an id of 6 to 30 characters."""
-    if 6 <= len(name) <= 30:
-        return name
-    return f"{name[:21].rstrip('-')}-{sha256(name.encode()).hexdigest()[:8]}"
-
-
-def _function(made: Configuration, wish: Wish, handler: Handler, content: str) -> str:
-    """Add the function of a handler, with its account; return a reference to it."""
-    seconds = seconds_of(handler)
-    if seconds > LONGEST:
-        raise ConfigError(
-            f"the handler {handler.name!r} has a timeout of {seconds} s, and Cloud Run functions "
-            f"give {LONGEST} s; make it a workflow, or run it elsewhere"
-        )
-    account = _account(made, wish, handler.name)
-    allow(made, wish, handler.name, account)
-    variables = {"LEEWARD_FUNCTION": handler.name}
-    if not wish.declared.ordered:
-        variables["CLOUD_PROVIDER"] = "google"
-    return made.add(
-        "google_cloudfunctions2_function",
-        handler.name,
-        project=PROJECT,
-        location=REGION,
-        name=own_name(wish, handler),
-        build_config={
-            "runtime": f"python{wish.python.replace('.', '')}",
-            "entry_point": "main",
-            "source": {
-                "storage_source": {
-                    "bucket": of(f"{content}.bucket"),
-                    "object": of(f"{content}.name"),
-                }
-            },
-        },
-        service_config={
-            "available_memory": MEMORY,
-            "timeout_seconds": seconds,
-            "service_account_email": of(f"{account}.email"),
-            "environment_variables": variables,
-        },
-    )
-
-
-def own_name(wish: Wish, handler: Handler) -> str:
-    """Return the name of a handler's function: lower case, by which clients call it."""
-    if handler.kind is not Kind.CALL:
-        return handler.name.lower()
-    return wish.declared.functions.get(handler.name, handler.name).lower()
 
 
 class Pushing(NamedTuple):
@@ -173,16 +125,22 @@ class Pushing(NamedTuple):
         return of(f"{self.function}.service_config[0].uri")
 
 
-def _trigger(made: Configuration, wish: Wish, handler: Handler, to: Pushing) -> list[str]:
+def _trigger(
+    made: Configuration, wish: Wish, handler: Handler, to: Pushing, region: Region
+) -> list[str]:
     """Add what calls a function; return what there is to say of it."""
-    queued = handler.kind is Kind.MESSAGE or handler.queued
-    if queued or handler.kind is not Kind.CALL:
-        may_call(made, f"push-{handler.name}", of(f"{to.function}.name"), member_of(to.pusher))
+    queued = handler.kind in (Kind.MESSAGE, Kind.OBJECT) or handler.queued
+    if queued or not handler.is_call:
+        name = of(f"{to.function}.name")
+        may_call(made, f"push-{handler.name}", name, member_of(to.pusher), region)
     if handler.kind is Kind.SCHEDULE:
-        _job(made, handler, to)
+        _job(made, handler, to, region)
     elif handler.kind is Kind.EVENT:
         bus = wish.declared.buses.get(str(handler.bus), str(handler.bus))
-        return _pushed(made, wish, handler, to, f"projects/{PROJECT}/topics/{bus}")
+        topic = made.known("google_pubsub_topic", bus, "id")
+        return _pushed(
+            made, wish, handler, to, f"projects/{PROJECT}/topics/{bus}" if topic == bus else topic
+        )
     elif queued:
         queue = handler.queue or handler.name
         name = topic_of(wish, queue)
@@ -192,6 +150,8 @@ def _trigger(made: Configuration, wish: Wish, handler: Handler, to: Pushing) -> 
                 f'otherwise in leeward.toml, such as [functions.{queue}] names = {{google = "..."}}'
             )
         topic = made.add("google_pubsub_topic", name, project=PROJECT, name=name)
+        if handler.kind is Kind.OBJECT:
+            objects.tell(made, wish, handler, topic)
         return _pushed(made, wish, handler, to, of(f"{topic}.id"))
     return []
 
@@ -269,13 +229,13 @@ def _agent_may_move(made: Configuration, name: str, topic: str, subscription: st
     )
 
 
-def _job(made: Configuration, handler: Handler, to: Pushing) -> None:
+def _job(made: Configuration, handler: Handler, to: Pushing, region: Region) -> None:
     """Add the job of a schedule."""
     made.add(
         "google_cloud_scheduler_job",
         handler.name,
         project=PROJECT,
-        region=REGION,
+        region=region.name,
         name=handler.name,
         schedule=handler.schedule,
         time_zone="Etc/UTC",

@@ -33,6 +33,7 @@ from leeward.adapter.objects import (
     read_deletion,
     read_look,
     read_piece,
+    told_metadata,
     told_revision,
 )
 from leeward.adapter.plans import Plan, Planner, View
@@ -147,7 +148,7 @@ def _multipart(call: PutObject) -> tuple[str, bytes]:
     document = {
         "name": call.name,
         "md5Hash": b2a_base64(digest, newline=False).decode("ascii"),
-        "metadata": {WRITE_ID: call.write_id, CHECKSUM: call.checksum},
+        "metadata": {**call.metadata, WRITE_ID: call.write_id, CHECKSUM: call.checksum},
     }
     head = (
         f"--{boundary}\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n".encode(),
@@ -165,7 +166,9 @@ def _by_document(document: dict[str, Any]) -> FoundObject:
     known = document.get("metadata") or {}
     checksum = kept_checksum(known.get(CHECKSUM)) or _md5(document.get("md5Hash"))
     size, generation = int(document["size"]), told_revision(_GENERATION, document["generation"])
-    return FoundObject(str(document["name"]), size, generation, known.get(WRITE_ID), checksum)
+    name, write_id = str(document["name"]), known.get(WRITE_ID)
+    metadata = told_metadata(known.items(), own=(WRITE_ID, CHECKSUM))
+    return FoundObject(name, size, generation, write_id, checksum, metadata)
 
 
 def _by_headers(name: str, response: Response, size: int) -> FoundObject:

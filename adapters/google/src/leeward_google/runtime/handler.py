@@ -105,7 +105,7 @@ def _answer(host: Host, request: HttpRequest, kept: DeadLetters) -> HttpAnswer:
     run = Run(host, request, _call_id(request), _seconds(), kept)
     named = host.own(os.environ.get("K_SERVICE")) or _named(host, request)
     try:
-        if named is None or named.kind is not Kind.CALL or named.queued:
+        if named is None or not named.is_call or named.queued:
             found = _delivered(run, named)
             if found is not None:
                 return delivered(found)
@@ -121,7 +121,7 @@ def _delivered(run: Run, named: Handler | None) -> Answer | None:
     message = pushes.message_in(run.request)
     if message is not None:
         return pushes.handle(run, named, message)
-    if named is not None and named.kind is Kind.CALL:
+    if named is not None and named.is_call:
         return None
     events = events_in(run.request.headers, run.request.body)
     if events is not None:

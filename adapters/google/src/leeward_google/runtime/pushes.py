@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from base64 import b64decode
 from binascii import Error
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from leeward.adapter.queues import Attribute
@@ -21,6 +22,7 @@ from leeward.app.kit import (
     Kind,
     Letter,
     Message,
+    ObjectEvent,
     Undecodable,
     decode,
     event_key,
@@ -28,6 +30,7 @@ from leeward.app.kit import (
     headers_of,
 )
 from leeward.values import Event
+from leeward_google.runtime import objects
 from leeward_google.runtime.call import Run
 
 PUBLISHED: Final = "google.cloud.pubsub.topic.v1.messagePublished"
@@ -90,11 +93,15 @@ def handle(run: Run, named: Handler | None, pushed: Pushed) -> Answer:
     """Hand a message to its handler, or the event in it to its subscribers."""
     message = pushed.message
     handler = named or run.host.queue_handler(message.queue)
+    if handler is not None and handler.kind is Kind.OBJECT:
+        return _objects_of(run, handler, pushed, objects.created_by(message))
+    if handler is None and (found := objects.wanted(run, partial(objects.created_by, message))):
+        return _objects_of(run, None, pushed, found)
     if handler is None or handler.kind is Kind.EVENT:
         return _events_of(run, handler, pushed)
     attributes = message.attributes
     delivery = Delivery(
-        message.body if handler.kind is Kind.CALL else message,
+        message.body if handler.is_call else message,
         run.id,
         attributes.get("idempotency-key") or message.id,
         run.seconds,
@@ -102,12 +109,7 @@ def handle(run: Run, named: Handler | None, pushed: Pushed) -> Answer:
         attributes.get("traceparent") or attributes.get("googclient_traceparent"),
         attributes,
     )
-    answer = run.host.run(handler, delivery)
-    letter = Letter(
-        message.queue, message.body, pushed.attributes, message.id, pushed.attempt, pushed.group
-    )
-    is_done = run.dead_letters.finish(handler, letter, answer.failure, run.seconds)
-    return Answer(b"null") if is_done else answer
+    return _finished(run, handler, pushed, run.host.run(handler, delivery))
 
 
 def handle_events(
@@ -121,24 +123,31 @@ def handle_events(
 
     One that wraps a message is taken for that message.
     """
-    found: list[Answer] = []
-    for event in events:
-        if event.type == PUBLISHED:
-            answer = handle(run, named, _wrapped(event.data, _bus(event.source)))
-            if answer.failure is not None:
-                found.append(answer)
-            continue
-        name = bus or _bus(event.source)
-        takers = run.host.subscribers(event, name) if named is None else [named]
-        if named is not None and named.type not in (None, event.type):
-            continue  # a subscription cannot filter by a type that stands in the message
-        delivery = Delivery(
-            event, run.id, event_key(event), run.seconds, attempt, _trace(run, event)
-        )
-        bad = run.host.publish(takers, event, delivery)
-        if bad is not None:
-            found.append(bad)
+    answers = (_handle_event(run, named, each, bus, attempt) for each in events)
+    found = [each for each in answers if each is not None]
     return found[0] if found else Answer(b"null")
+
+
+def _handle_event(
+    run: Run, named: Handler | None, event: Event, bus: str | None, attempt: int | None
+) -> Answer | None:
+    """Hand an event to its subscribers; return a failure."""
+    if event.type == PUBLISHED:
+        answer = handle(run, named, _wrapped(event.data, _bus(event.source)))
+        return answer if answer.failure is not None else None
+    trace, read = _trace(run, event), partial(objects.created_in, event)
+    is_for_objects = named is not None and named.kind is Kind.OBJECT
+    created = read() if is_for_objects else None
+    if named is None and (found := objects.wanted(run, read)):
+        is_for_objects, created = True, found
+    if is_for_objects:
+        bad = objects.hand_over(run, named, created, attempt, trace)
+        return None if bad is None else bad[1]
+    if named is not None and named.type not in (None, event.type):
+        return None  # a subscription cannot filter by a type that stands in the message
+    takers = [named] if named else run.host.subscribers(event, bus or _bus(event.source))
+    delivery = Delivery(event, run.id, event_key(event), run.seconds, attempt, trace)
+    return run.host.publish(takers, event, delivery)
 
 
 def handle_plain(run: Run, named: Handler | None) -> Answer | None:
@@ -147,6 +156,25 @@ def handle_plain(run: Run, named: Handler | None) -> Answer | None:
         return None
     message = Message(named.queue or named.name, run.id, run.request.body, run.request.headers)
     return handle(run, named, Pushed(message, None, None))
+
+
+def _objects_of(
+    run: Run, handler: Handler | None, pushed: Pushed, created: list[ObjectEvent] | None
+) -> Answer:
+    """Hand the objects that a message tells of to their handlers."""
+    trace = pushed.message.attributes.get("traceparent")
+    bad = objects.hand_over(run, handler, created, pushed.attempt, trace)
+    return Answer(b"null") if bad is None else _finished(run, bad[0], pushed, bad[1])
+
+
+def _finished(run: Run, handler: Handler, pushed: Pushed, answer: Answer) -> Answer:
+    """Finish with a message that a handler has had; return how its push is answered."""
+    message = pushed.message
+    letter = Letter(
+        message.queue, message.body, pushed.attributes, message.id, pushed.attempt, pushed.group
+    )
+    is_done = run.dead_letters.finish(handler, letter, answer.failure, run.seconds)
+    return Answer(b"null") if is_done else answer
 
 
 def _events_of(run: Run, handler: Handler | None, pushed: Pushed) -> Answer:

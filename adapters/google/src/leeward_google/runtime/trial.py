@@ -8,7 +8,7 @@ from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
-from leeward.app.kit import App, Delivery, Handler, Kind, Message, Ran, decode, encode
+from leeward.app.kit import App, Delivery, Handler, Message, ObjectEvent, Ran, decode, encode
 from leeward.envelope import request_headers
 from leeward.values import Event
 from leeward_google.runtime import handler as web_function
@@ -31,7 +31,7 @@ class Trial:
         if status < 300:
             return Ran(document)
         told = document if isinstance(document, dict) else {}
-        again = handler.kind is not Kind.CALL
+        again = not handler.is_call
         return Ran(None, told.get("errorType"), told.get("errorMessage"), again)
 
 
@@ -44,9 +44,28 @@ def _request(delivery: Delivery) -> tuple[Mapping[str, str], bytes]:
         from leeward.adapter.cloudevents import document_of
 
         return {"Content-Type": "application/cloudevents+json"}, document_of(given)
+    if isinstance(given, ObjectEvent):
+        given = _notification(given, delivery.call_id)
     if isinstance(given, datetime):
         return {"X-CloudScheduler": "true", "X-CloudScheduler-ScheduleTime": given.isoformat()}, b""
     return {"Content-Type": "application/json"}, _push(given, delivery.attempt)
+
+
+def _notification(event: ObjectEvent, id: str) -> Message:
+    resource = {
+        "bucket": event.bucket,
+        "name": event.key,
+        "generation": event.version,
+        "size": str(event.size),
+        "etag": event.etag,
+    }
+    told = {
+        "eventType": "OBJECT_FINALIZE",
+        "bucketId": event.bucket,
+        "objectId": event.key,
+        "objectGeneration": event.version,
+    }
+    return Message("trial", id, encode(resource), told)
 
 
 def _push(message: Message, attempt: int | None) -> bytes:

@@ -1,18 +1,18 @@
-"""The SAM template says what an app's handlers need: triggers, attempts, dead letters, rights."""
+"""The template for AWS says what handlers need: triggers, attempts, dead letters, rights."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-from pathlib import Path
 from typing import Any
 
-from leeward import App
+import pytest
+
+from leeward import App, ConfigError
 from leeward.packaging.recipe import Declared, Entry, Wish
 from leeward_aws.deploy.crontab import expression
+from leeward_aws.deploy.lint import errors_in
 from leeward_contract_tests.rows import each_row
 from tests.packages.everything import document, notes, wish
-from tests.servers.installed import executable
 
 
 @each_row(
@@ -36,8 +36,7 @@ def test_on_aws_failed_messages_are_not_taken_for_done() -> None:
     """The mapping asks for the answer by message; queues wait, count, and keep what has failed."""
     resources = document("aws")["Resources"]
     properties = {name: each["Properties"] for name, each in resources.items()}
-    (mapping,) = properties["Send"]["Events"].values()
-    assert mapping["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert properties["SendMessages"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     queue = properties["SendQueue"]
     assert queue["VisibilityTimeout"] == 6 * properties["Send"]["Timeout"] == 240
     # Seven attempts of its own, and some to spare: leeward gives up first.
@@ -53,9 +52,9 @@ def test_on_aws_what_lambda_calls_is_tried_again_and_kept() -> None:
     """As often as the handler says, twice at most; an unsafe function never by itself."""
     properties = {name: each["Properties"] for name, each in document("aws")["Resources"].items()}
     retries = {
-        name: each["EventInvokeConfig"]["MaximumRetryAttempts"]
+        name.removesuffix("Retries"): each["MaximumRetryAttempts"]
         for name, each in properties.items()
-        if "EventInvokeConfig" in each
+        if "MaximumRetryAttempts" in each
     }
     assert retries == {
         "Make": 0,
@@ -65,21 +64,20 @@ def test_on_aws_what_lambda_calls_is_tried_again_and_kept() -> None:
         "Sweep": 2,
         "Send": 2,
         "Pay": 2,
+        "Clean": 2,
+        "Shrink": 2,
     }
     for name in retries:
-        target = properties[name]["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]
-        kept = {"Fn::GetAtt": [f"{name}DeadQueue", "Arn"]}
-        assert target == {"Type": "SQS", "Destination": kept}
-    rule = properties["Remember"]["Events"]["Event"]["Properties"]
-    assert (rule["EventBusName"], rule["Pattern"]) == (
+        target = properties[f"{name}Retries"]["DestinationConfig"]["OnFailure"]
+        assert target == {"Destination": {"Fn::GetAtt": [f"{name}DeadQueue", "Arn"]}}
+    rule = properties["RememberEvent"]
+    assert (rule["EventBusName"], rule["EventPattern"]) == (
         "orders-events",
         {"detail-type": ["order.created"]},
     )
-    assert properties["WatchAll"]["Events"]["Event"]["Properties"]["Pattern"] == {
-        "source": [{"prefix": ""}]
-    }
-    schedule = properties["Sweep"]["Events"]["Schedule"]["Properties"]
-    told = json.loads(schedule["Input"])
+    assert properties["WatchAllEvent"]["EventPattern"] == {"source": [{"prefix": ""}]}
+    schedule = properties["SweepSchedule"]
+    told = json.loads(schedule["Target"]["Input"])
     assert (told["source"], told["schedule"]) == ("leeward.schedule", "sweep")
     assert properties["Make"]["FunctionName"] == "make-it"
     assert properties["Make"]["Timeout"] == 3
@@ -101,7 +99,7 @@ def test_on_aws_a_role_names_what_it_may_touch() -> None:
             for resource in statement["Resource"]
         }
         for name, each in resources.items()
-        if each["Type"] == "AWS::IAM::Role"
+        if each["Type"] == "AWS::IAM::Role" and "Schedule" not in name
     }
     common = {("dynamodb:GetItem", f"table/{each}") for each in ("orders-table", "stock")}
     common |= {("events:PutEvents", "event-bus/orders-events")}
@@ -121,6 +119,48 @@ def test_on_aws_a_role_names_what_it_may_touch() -> None:
     assert all(each.startswith("log-group:/aws/lambda/pay") for each in logs)
 
 
+def test_on_aws_a_bucket_may_tell_a_queue_or_a_function() -> None:
+    """One bucket alone; a note has the command that sets its notifications, with the prefix."""
+    resources = document("aws")["Resources"]
+    (statement,) = resources["CleanQueuePolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"Service": "s3.amazonaws.com"}
+    assert statement["Resource"]["Fn::Sub"].endswith(":clean")
+    bucket = {"Fn::Sub": "arn:${AWS::Partition}:s3:::scans-of-ours"}
+    assert statement["Condition"] == {
+        "ArnEquals": {"aws:SourceArn": bucket},
+        "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}},
+    }
+    mapping = resources["CleanMessages"]["Properties"]
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    permission = resources["ShrinkPermission"]["Properties"]
+    assert (permission["Principal"], permission["FunctionName"]) == (
+        "s3.amazonaws.com",
+        {"Ref": "Shrink"},
+    )
+    assert permission["SourceArn"]["Fn::Sub"].endswith(":photos")
+    text = json.dumps(resources["CleanRole"])
+    put = text.partition('"s3:PutObject"], "Resource": [')[2].partition("]")[0]
+    assert put == '{"Fn::Sub": "arn:${AWS::Partition}:s3:::scans-of-ours/out/*"}'
+    assert "photos" not in text
+    commands = [each for each in notes("aws").splitlines() if "put-bucket-not" in each]
+    told = [each.partition("-configuration '")[2].rstrip("'") for each in commands]
+    photos, scans = map(json.loads, told)
+    (clean,) = scans["QueueConfigurations"]
+    assert clean == {
+        "Id": "clean",
+        "Events": ["s3:ObjectCreated:*"],
+        "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": "in/"}]}},
+        "QueueArn": "arn:aws:sqs:REGION:ACCOUNT:clean",
+    }
+    assert "--bucket photos " in commands[0]
+    assert photos["LambdaFunctionConfigurations"][0]["Id"] == "shrink"
+    twice = App("twice")
+    for name, prefix in (("a", "in/"), ("b", "in/x")):
+        twice.on_object("scans", prefix=prefix, name=name)(print)
+    with pytest.raises(ConfigError, match="'a' and 'b' would both be told of the same objects"):
+        document("aws", Wish(twice, Entry("m", "a"), "3.13", "x86_64"))
+
+
 def test_on_aws_what_is_known_by_an_arn_is_named_by_it() -> None:
     """A bus, a table and a function of elsewhere; and a function of the app, by its alias."""
     place = "us-east-1:111122223333"
@@ -138,30 +178,18 @@ def test_on_aws_what_is_known_by_an_arn_is_named_by_it() -> None:
     assert ":rule/orders/Shop-remember" in json.dumps(resources["RememberDeadQueuePolicy"])
 
 
-def test_on_aws_its_own_translator_and_linter_take_the_template(tmp_path: Path) -> None:
-    """AWS's translator makes CloudFormation of it, in which cfn-lint finds nothing wrong."""
+def test_on_aws_the_linter_takes_the_template() -> None:
+    """cfn-lint finds nothing wrong in it; and it does find what is."""
     ordered = App("Shop")
 
     @ordered.on_message("parcels.fifo")
     def send(parcel: dict[str, Any]) -> None: ...
 
-    fifo = Wish(ordered, Entry("shop", "app"), "3.12", "arm64")
-    made = {"all": document("aws"), "fifo": document("aws", fifo), "wrong": document("aws")}
-    made["wrong"]["Resources"]["Count"]["Properties"]["EventInvokeConfig"] = {
-        "MaximumRetryAttempts": 7
-    }
-    files = []
-    for name, each in made.items():
-        files.append(tmp_path / f"{name}.json")
-        files[-1].write_text(json.dumps(each))
-    program = Path(__file__).with_name("sam_check.py")
-    done = subprocess.run(
-        [executable("sam", "python"), program, *files], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    good, ordered_, wrong = (json.loads(line) for line in done.stdout.splitlines())
-    assert (good, ordered_) == ([], [])
-    assert wrong == ["7 is greater than the maximum of 2"]
-    queues = [each["Properties"] for each in document("aws", fifo)["Resources"].values()]
+    fifo = document("aws", Wish(ordered, Entry("shop", "app"), "3.12", "arm64"))
+    wrong = document("aws")
+    wrong["Resources"]["CountRetries"]["Properties"]["MaximumRetryAttempts"] = 7
+    found = [errors_in(json.dumps(each), "eu-west-1") for each in (document("aws"), fifo, wrong)]
+    assert found == [(), (), ("E3034: 7 is greater than the maximum of 2",)]
+    queues = [each["Properties"] for each in fifo["Resources"].values()]
     names = {each["QueueName"]: each["FifoQueue"] for each in queues if "QueueName" in each}
     assert names == {"parcels.fifo": True, "parcels-dead.fifo": True}

@@ -1,0 +1,171 @@
+"""The infrastructure of an app on AWS: one stack a region, for CloudFormation or for Terraform."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Final
+
+from leeward.adapter.packages import (
+    EXPECTED,
+    Configuration,
+    Deployment,
+    Template,
+    Wish,
+    check,
+    entries_of,
+    schemas_in,
+    text_of,
+)
+from leeward.errors import ConfigError
+from leeward_aws.deploy.failover import failover_of, parameters
+from leeward_aws.deploy.handlers import Json, Region, notes, resources_of
+from leeward_aws.deploy.lint import errors_in
+from leeward_aws.deploy.rules import RULES
+from leeward_aws.deploy.surroundings import buses_of, resources_around
+from leeward_aws.deploy.terraform import DATA, Stack
+from leeward_aws.settings.endpoints import check_region
+
+SCHEMAS: Final = Path(__file__).with_name("terraform_schemas.json")
+
+PACKAGE: Final = "the path of the zip that leeward package --target aws makes"
+
+MOST_RESOURCES: Final = 500
+LARGEST: Final = 1_000_000
+"""Resources and bytes of a template. Source: "Understand CloudFormation quotas"."""
+
+VERSION: Final = ">= 6.0"
+"""Since then a resource has a region of its own."""
+
+
+def template(wish: Wish) -> Template:
+    """Return the template of the handlers alone, for the region that it is deployed in.
+
+    Raises:
+        ConfigError: a handler wants more time than Lambda gives.
+    """
+    document = _document(wish, resources_of(Region(wish)), {})
+    return Template("aws.template.json", _text(document), notes(wish))
+
+
+def cloudformation(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
+    """Return a template for each region.
+
+    Raises:
+        ConfigError: something in it is wrong.
+    """
+    stacks = _stacks(wish, deployment)
+    _check(_configuration(wish, deployment, stacks))
+    made = []
+    for site, stack in zip(deployment.sites, stacks, strict=True):
+        document = _document(wish, stack, parameters(deployment))
+        document["Metadata"] = {EXPECTED: entries_of(deployment.expected)}
+        name = f"{site.region}.template.json"
+        _check_template(document, site.region)
+        made.append(Template(name, _text(document), _notes(wish, deployment)))
+    return tuple(made)
+
+
+def terraform(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
+    """Return one configuration for all regions.
+
+    Raises:
+        ConfigError: something in it is wrong.
+    """
+    document = _configuration(wish, deployment, _stacks(wish, deployment))
+    _check(document)
+    return (Template("leeward.tf.json", text_of(document), _notes(wish, deployment)),)
+
+
+def _stacks(wish: Wish, deployment: Deployment) -> list[Json]:
+    """Return the resources of each region, by logical ids."""
+    found = []
+    homes = {each.name: each.region for each in deployment.tables}
+    buckets = {each.name: each.region for each in deployment.buckets}
+    for number, site in enumerate(deployment.sites):
+        check_region(site.region)
+        region = Region(
+            wish._replace(declared=site.declared),
+            site.region,
+            number > 0,
+            deployment.standby_instances if number else None,
+            homes,
+            buses_of(site.declared),
+            frozenset(name for name, there in buckets.items() if there != site.region),
+        )
+        parts = (
+            resources_of(region),
+            resources_around(region, deployment),
+            failover_of(region, deployment),
+        )
+        found.append(_merged(parts))
+    return found
+
+
+def _merged(parts: tuple[Json, ...]) -> Json:
+    found: Json = {}
+    for part in parts:
+        twice = sorted(found.keys() & part.keys())
+        if twice:
+            raise ConfigError(
+                f"two things would be {twice[0]} in the template; give a handler, a bus, a table "
+                "or a bucket another name, in the app or in leeward.toml"
+            )
+        found |= part
+    return found
+
+
+def _configuration(wish: Wish, deployment: Deployment, stacks: list[Json]) -> Json:
+    """Return the resources of all regions as Terraform has them."""
+    made = Configuration("hashicorp/aws", VERSION, {"package": PACKAGE})
+    for number, (site, stack) in enumerate(zip(deployment.sites, stacks, strict=True)):
+        suffix = f"_{site.region.replace('-', '_')}" if number else ""
+        for name, given in parameters(deployment).items():
+            text = given["Description"].replace("this region", site.region)
+            made.variable(f"{name.lower()}{suffix}", text)
+        Stack(stack, site.region, suffix).add_to(made)
+    return made.document(DATA, deployment.expected)
+
+
+def _check(document: Json) -> None:
+    check(document, schemas_in(SCHEMAS), RULES, "AWS")
+
+
+def _check_template(document: Json, region: str) -> None:
+    """Check a template's size; and let cfn-lint look at it, where that is installed.
+
+    Raises:
+        ConfigError: it is too large, or something is wrong in it.
+    """
+    text, count = _text(document), len(document["Resources"])
+    if count > MOST_RESOURCES or len(text) > LARGEST:
+        raise ConfigError(
+            f"the template for {region} has {count} resources and {len(text):,} bytes, and "
+            f"CloudFormation takes {MOST_RESOURCES} and {LARGEST:,}; make two apps, or export to "
+            "Terraform"
+        )
+    found = errors_in(text, region)
+    if found:
+        raise ConfigError(f"the template for {region}: cfn-lint finds {found[0]}")
+
+
+def _document(wish: Wish, resources: Json, given: Json) -> Json:
+    found: Json = {
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Description": f"The app {wish.app.name}; made by leeward.",
+    }
+    return {**found, **({"Parameters": given} if given else {}), "Resources": resources}
+
+
+def _text(document: Json) -> str:
+    return json.dumps(document, indent=2) + "\n"
+
+
+def _notes(wish: Wish, deployment: Deployment) -> tuple[str, ...]:
+    told = list(notes(wish, {each.name for each in deployment.buckets}))
+    if not deployment.domain:
+        told.append(
+            "no domain in [export.aws]: no API, no health check and no DNS failover are made; "
+            "leeward's own calls need none"
+        )
+    return tuple(told)

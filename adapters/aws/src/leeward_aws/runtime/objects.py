@@ -1,0 +1,187 @@
+"""What S3 tells of objects: directly, through a queue or a topic, or by way of EventBridge.
+
+S3 writes a key as a form does; EventBridge has it as it is. A sequencer is a number in hex, of any
+length. Where a bucket keeps no versions, a write is known by its ETag and its sequencer together.
+
+Sources: "Event message structure" and "EventBridge event message structure" in the user guide of
+S3; "Using Lambda with Amazon S3" in Lambda's developer guide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import unquote_plus
+
+from leeward.app.kit import (
+    Answer,
+    Delivery,
+    Handler,
+    InvalidInput,
+    ObjectEvent,
+    Undecodable,
+    decode,
+    failed,
+    refused,
+    time_told,
+)
+from leeward_aws.runtime.call import Run, failed_with
+from leeward_aws.runtime.kinds import S3, SNS, is_bus_event
+from leeward_aws.runtime.notifications import is_test, records_of, unwrapped
+
+_BUS_SOURCE: Final = "aws.s3"
+_CREATED: Final = "ObjectCreated:"
+_CREATED_ON_BUS: Final = "Object Created"
+
+_UNVERSIONED: Final = (None, "", "null")
+"""What stands for the version of an object in a bucket that keeps none."""
+
+_DIGITS: Final = 40
+"""Of a sequencer, at least; S3's have 18 or so."""
+
+Told = tuple[Handler, Answer] | None
+"""A failure, and whose it is."""
+
+
+def created_in(document: Any) -> list[ObjectEvent] | None:
+    """Return the objects that a document tells of; None if S3 has not written it.
+
+    What S3 tells of deletions, and to try a notification out, is about no object.
+
+    Raises:
+        InvalidInput: S3 has, and what it says makes no sense.
+    """
+    if is_test(document):
+        return []
+    if is_bus_event(document) and document["source"] == _BUS_SOURCE:
+        return _on_bus(document)
+    records = records_of(document, S3)
+    if records:
+        created = (each for each in records if _is_created(each))
+        return [_of_record(each) for each in created]
+    inner = unwrapped(document) or unwrapped(_notification(document))
+    return None if inner is None else created_by(inner.body)
+
+
+def created_by(body: bytes) -> list[ObjectEvent] | None:
+    """Return the same of the text of a message."""
+    try:
+        return created_in(decode(body))
+    except Undecodable:
+        return None
+
+
+def wanted_in(run: Run, body: bytes) -> list[ObjectEvent] | None:
+    """Return the objects that a message tells of, if the app takes one of them; else None."""
+    try:
+        events = created_by(body)
+    except InvalidInput:
+        return None  # whoever takes it says so
+    return events if events and _has_taker(run, events) else None
+
+
+def are_for(run: Run, document: Any) -> bool:
+    """Return whether a document tells of an object in a bucket that the app has a handler for."""
+    try:
+        return _has_taker(run, created_in(document) or [])
+    except InvalidInput:
+        return False  # likewise
+
+
+def hand_over(
+    run: Run,
+    own: Handler | None,
+    events: list[ObjectEvent] | None,
+    attempt: int | None,
+    trace: str | None,
+) -> Told:
+    """Let handlers have the objects; return a failure, and whose it is.
+
+    Args:
+        run: that brings them.
+        own: the one handler that they are for, or None.
+        events: the objects; None, for such a handler, is something that S3 has not sent.
+        attempt: as of `Delivery`.
+        trace: of the message, or of the run.
+    """
+    if events is None:
+        assert own is not None
+        return own, failed(refused(InvalidInput("$", "a notification of S3")))
+    delivery = Delivery(b"", run.id, "", run.seconds(), attempt, trace)
+    return run.host.hand_over(own, events, delivery)
+
+
+def handle(run: Run, own: Handler | None, event: Any) -> Exception | None:
+    """Hand over what Lambda was called with; return what to raise."""
+    try:
+        bad = hand_over(run, own, created_in(event), None, run.trace())
+    except InvalidInput as error:
+        return failed_with(failed(refused(error)), told=False)
+    return None if bad is None else failed_with(bad[1], told=False)
+
+
+def handle_message(
+    run: Run, own: Handler, body: bytes, attempt: int | None, trace: str | None
+) -> Answer:
+    """Hand over what a message of a queue tells."""
+    try:
+        bad = hand_over(run, own, created_by(body), attempt, trace)
+    except InvalidInput as error:
+        return failed(refused(error))
+    return Answer(b"null") if bad is None else bad[1]
+
+
+def _has_taker(run: Run, events: list[ObjectEvent]) -> bool:
+    return any(run.host.object_handlers(each) for each in events)
+
+
+def _is_created(record: Mapping[str, Any]) -> bool:
+    return str(record.get("eventName")).removeprefix("s3:").startswith(_CREATED)
+
+
+def _of_record(record: Mapping[str, Any]) -> ObjectEvent:
+    try:
+        bucket, found = record["s3"]["bucket"]["name"], record["s3"]["object"]
+        told = found | {"version": found.get("versionId"), "etag": found.get("eTag")}
+        return _object(bucket, unquote_plus(found["key"]), told, record.get("eventTime"))
+    except (KeyError, TypeError, AttributeError):
+        flaw = InvalidInput("$.Records[0].s3", "bucket and object, as S3 has them")
+    raise flaw
+
+
+def _on_bus(document: Mapping[str, Any]) -> list[ObjectEvent]:
+    if document["detail-type"] != _CREATED_ON_BUS:
+        return []
+    try:
+        bucket, found = document["detail"]["bucket"]["name"], document["detail"]["object"]
+        told = found | {"version": found.get("version-id")}
+        return [_object(bucket, found["key"], told, document.get("time"))]
+    except (KeyError, TypeError, AttributeError):
+        flaw = InvalidInput("$.detail", "bucket and object, as S3 has them")
+    raise flaw
+
+
+def _object(bucket: Any, key: Any, told: Mapping[str, Any], time: Any) -> ObjectEvent:
+    etag, version = told.get("etag"), told["version"]
+    sequencer, size = told.get("sequencer"), told.get("size")
+    tag = etag.strip('"') if isinstance(etag, str) and etag else None
+    if version in _UNVERSIONED:
+        version = f"{tag or ''}.{sequencer or ''}"
+    if not isinstance(bucket, str) or not isinstance(key, str) or version == ".":
+        raise TypeError
+    return ObjectEvent(
+        bucket,
+        key,
+        str(version),
+        size if type(size) is int else None,
+        tag,
+        sequencer.upper().zfill(_DIGITS) if isinstance(sequencer, str) else None,
+        time_told(time),
+        tag and f'"{tag}"',
+    )
+
+
+def _notification(document: Any) -> Any:
+    """Return what SNS has called Lambda with; None for anything else."""
+    records = records_of(document, SNS)
+    return records[0].get("Sns") if records else None

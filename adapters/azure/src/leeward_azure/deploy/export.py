@@ -1,0 +1,113 @@
+"""The infrastructure of an app on Azure, in one configuration of Terraform."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+
+from leeward.adapter.packages import (
+    Configuration,
+    Deployment,
+    Template,
+    Wish,
+    check,
+    schemas_in,
+    text_of,
+    unique,
+)
+from leeward.errors import ConfigError
+from leeward_azure.deploy.failover import CERTIFICATE, add_failover, host_of
+from leeward_azure.deploy.rules import RULES
+from leeward_azure.deploy.surroundings import add_buckets, add_tables, add_topics
+from leeward_azure.deploy.template import DATA, VARIABLES, Region, add_app, notes
+
+SCHEMAS: Final = Path(__file__).with_name("terraform_schemas.json")
+
+VERSION: Final = ">= 5.0"
+"""Whose schemas are kept here."""
+
+LOCATION: Final = re.compile(r"[a-z]+[0-9]*")
+
+
+def terraform(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
+    """Return the configuration.
+
+    Raises:
+        ConfigError: something in it is wrong.
+    """
+    for site in deployment.sites:
+        if not LOCATION.fullmatch(site.region):
+            raise ConfigError(
+                f"{site.region!r} is not a region of Azure; write the target as azure:westeurope"
+            )
+    made = Configuration("hashicorp/azurerm", VERSION, _variables(deployment))
+    host = host_of(wish, deployment) if deployment.domain else ""
+    wishes = [wish._replace(declared=each.declared) for each in deployment.sites]
+    for each, site in zip(wishes, deployment.sites, strict=True):
+        add_topics(made, each, site.region)
+    add_tables(made, wishes[0], deployment)
+    regions = [_region(number, deployment) for number in range(len(wishes))]
+    apps = {
+        region.suffix: add_app(made, each, region)
+        for each, region in zip(wishes, regions, strict=True)
+    }
+    add_buckets(made, deployment, {each.location: each.suffix for each in regions})
+    if host:
+        add_failover(made, deployment, host, apps)
+    document = made.document(DATA, deployment.expected)
+    check(document, schemas_in(SCHEMAS), RULES, "Azure")
+    text = text_of(document)
+    return (Template("leeward.tf.json", text, (*notes(wish), *_notes(wish, deployment))),)
+
+
+def _region(number: int, deployment: Deployment) -> Region:
+    """Return the region of a site, with what is told of it."""
+    site, days = deployment.sites[number], deployment.retention_days
+    before = [bus for each in deployment.sites[:number] for bus in each.declared.buses.values()]
+    retention = days if any(each.region == site.region for each in deployment.buckets) else None
+    away = frozenset(each.name for each in deployment.buckets if each.region != site.region)
+    if not number:
+        return Region(site.region, retention=retention, elsewhere=away)
+    return Region(
+        site.region,
+        f"-{site.region}",
+        f"${{var.storage_account_{site.region}}}",
+        True,
+        deployment.standby_instances,
+        retention,
+        away.union(before),
+    )
+
+
+def _variables(deployment: Deployment) -> dict[str, str]:
+    found = {name: text for name, text in VARIABLES.items() if name != "location"}
+    for site in deployment.sites[1:]:
+        text = f"that of the storage account in {site.region}"
+        found[f"storage_account_{site.region}"] = text
+    if deployment.domain:
+        found[CERTIFICATE] = (
+            f"the id of the secret in Key Vault that has the certificate for {deployment.domain}"
+        )
+    return found
+
+
+def _notes(wish: Wish, deployment: Deployment) -> list[str]:
+    """Return what it cannot do, and what stands outside of it."""
+    told = ["the code is published to each app by itself: that also makes its schedules"]
+    first, *others = (set(each.declared.buses.values()) for each in deployment.sites)
+    for bus in unique(first.intersection(*others) if others else ()):
+        told.append(
+            f"the bus {bus} has one name in all regions, and is made in the first alone; give it "
+            "names of its own for the targets in leeward.toml to have it in each"
+        )
+    if wish.app.workflows:
+        told.append(
+            "workflows are apps of Durable Functions: leeward workflow export writes them, and "
+            "func publishes them"
+        )
+    if not deployment.domain:
+        told.append(
+            "no domain in [export.azure]: no Traffic Manager is made; leeward's own calls need none"
+        )
+    return told

@@ -1,0 +1,99 @@
+"""What Blob Storage tells of objects: by Event Grid, directly or through a queue.
+
+In an account with folders a file is told of when it is made, empty, and again when all of it is
+there; only the latter is about an object.
+
+Sources: "Azure Blob Storage as Event Grid source", in both schemas; "Storage queues as an event
+handler".
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from leeward.app.kit import (
+    Answer,
+    Delivery,
+    Handler,
+    Host,
+    InvalidInput,
+    ObjectEvent,
+    Undecodable,
+    decode,
+    event_of,
+    failed,
+    is_event,
+    refused,
+    time_told,
+)
+from leeward.values import Event
+
+_CREATED: Final = "Microsoft.Storage.BlobCreated"
+_EMPTY: Final = frozenset({"CreateFile", "SftpCreate"})
+"""Requests that make a file into which others write."""
+
+_CONTAINERS: Final = "/containers/"
+_BLOBS: Final = "/blobs/"
+
+
+def told_by(body: bytes) -> Event | None:
+    """Return the event in a message, of either schema; None if there is none."""
+    try:
+        document = decode(body)
+        if is_event(document):
+            return event_of(document)
+        return Event(
+            document["eventType"],
+            document["data"],
+            id=str(document["id"]),
+            source=document.get("topic"),
+            time=time_told(document.get("eventTime")),
+            subject=document["subject"],
+        )
+    except (Undecodable, InvalidInput, KeyError, TypeError, AttributeError):
+        return None
+
+
+def hand_over(host: Host, handler: Handler, event: Event | None, delivery: Delivery) -> Answer:
+    """Let a handler have the object that an event tells of, if any."""
+    try:
+        events = _created_in(event)
+    except InvalidInput as error:
+        return failed(refused(error))
+    bad = host.hand_over(handler, events, delivery)
+    return Answer(b"null") if bad is None else bad[1]
+
+
+def _created_in(event: Event | None) -> list[ObjectEvent]:
+    """Return the object that an event tells of, if any.
+
+    Raises:
+        InvalidInput: there is none, or it makes no sense.
+    """
+    if event is None or not isinstance(event.type, str):
+        raise InvalidInput("$", "an event of Blob Storage")
+    if event.type != _CREATED:
+        return []
+    data = event.data if isinstance(event.data, dict) else {}
+    if data.get("api") in _EMPTY:
+        return []
+    _, _, path = (event.subject or "").partition(_CONTAINERS)
+    container, _, key = path.partition(_BLOBS)
+    etag = data.get("eTag")
+    if not container or not key or not isinstance(etag, str):
+        raise InvalidInput("$", "container, name and ETag of a blob")
+    return [_object(container, key, etag.strip('"'), data, event)]
+
+
+def _object(container: str, key: str, etag: str, data: dict[str, Any], event: Event) -> ObjectEvent:
+    size, sequencer = data.get("contentLength"), data.get("sequencer")
+    return ObjectEvent(
+        container,
+        key,
+        etag,
+        size if type(size) is int else None,
+        etag,
+        sequencer if isinstance(sequencer, str) else None,
+        event.time,
+        etag,
+    )

@@ -1,0 +1,111 @@
+"""The infrastructure of an app on Google Cloud, in one configuration of Terraform."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+
+from leeward.adapter.packages import (
+    Configuration,
+    Deployment,
+    Template,
+    Wish,
+    check,
+    schemas_in,
+    text_of,
+)
+from leeward.app.kit import Kind
+from leeward.errors import ConfigError
+from leeward_google.deploy.failover import add_dns, add_entrance, check_functions
+from leeward_google.deploy.functions import Source, add_function
+from leeward_google.deploy.objects import data_of
+from leeward_google.deploy.roles import Region, allow_calls
+from leeward_google.deploy.rules import RULES
+from leeward_google.deploy.surroundings import add_surroundings, add_workflows
+from leeward_google.deploy.template import DATA, add_handlers
+
+SCHEMAS: Final = Path(__file__).with_name("terraform_schemas.json")
+
+VARIABLES: Final = {
+    "project": "the id of the project",
+    "package": "the path of the zip that leeward package --target google makes",
+}
+
+CERTIFICATE: Final = "the id of the certificate of the load balancers, for "
+
+CONTENT: Final = "google_storage_bucket_object.code"
+
+VERSION: Final = ">= 8.0"
+"""Whose schemas are kept here."""
+
+REGION: Final = re.compile(r"[a-z]+-[a-z]+[0-9]+")
+
+
+def terraform(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
+    """Return the configuration.
+
+    Raises:
+        ConfigError: something in it is wrong.
+    """
+    primary, *standbys = deployment.sites
+    for site in deployment.sites:
+        if not REGION.fullmatch(site.region):
+            raise ConfigError(
+                f"{site.region!r} is not a region of Google Cloud; write the target as "
+                "google:us-central1"
+            )
+    variables = dict(VARIABLES)
+    if deployment.domain:
+        check_functions(wish)
+        variables["certificate"] = CERTIFICATE + deployment.domain
+    made = Configuration("hashicorp/google", VERSION, variables)
+    here = wish._replace(declared=primary.declared)
+    region = Region(primary.region, package="${var.package}")
+    add_surroundings(made, here, deployment)
+    notes = add_handlers(made, here, region)
+    add_workflows(made, here, region)
+    regions = [(here, region)]
+    for site in standbys:
+        instances = 1 if deployment.standby_instances is None else deployment.standby_instances
+        other = Region(site.region, f"-{site.region}", instances)
+        regions.append((wish._replace(declared=site.declared), other))
+        _standby(made, *regions[-1])
+    if deployment.domain:
+        domain = deployment.domain
+        addresses = [add_entrance(made, there, domain, CONTENT, each) for there, each in regions]
+        add_dns(made, here, deployment, addresses)
+    document = made.document(DATA | data_of(wish), deployment.expected)
+    check(document, schemas_in(SCHEMAS), RULES, "Google")
+    return (Template("leeward.tf.json", text_of(document), (*notes, *_notes(deployment))),)
+
+
+def _standby(made: Configuration, wish: Wish, region: Region) -> None:
+    """Add the functions that others call, with the accounts that they have in the first region."""
+    for each in wish.app.handlers.values():
+        account = f"google_service_account.{each.name}"
+        if each.kind is Kind.CALL:
+            add_function(made, wish, each, Source(CONTENT, account), region)
+        allow_calls(made, wish, each.name, account, region)
+    add_workflows(made, wish, region)
+
+
+def _notes(deployment: Deployment) -> list[str]:
+    """Return what it cannot do."""
+    told = []
+    if len(deployment.sites) > 1:
+        told.append(
+            "topics are of the whole project, and push to the first region: while that is down, "
+            "messages and events wait for it, and schedules do not run; calls by HTTP fail over"
+        )
+    if deployment.domain:
+        told.append(
+            "a caller through the domain has to send a token for the region's own address as its "
+            "audience: a function has no other, and the two regions differ in it"
+        )
+    else:
+        told.append(
+            "no domain in [export.google]: no load balancer, no health check and no DNS failover "
+            "are made; leeward's own calls need none"
+        )
+    return told

@@ -1,0 +1,96 @@
+"""What is around the handlers on Google Cloud: what ``leeward.toml`` names, and the workflows.
+
+Topics are of the whole project, and no region's. A table is a collection, which is there when it is
+written to; so its database is made.
+
+Sources: the resources of the provider ``hashicorp/google``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from leeward.adapter.packages import Bucket, Configuration, Deployment, Wish, unique
+from leeward.workflow.kit import Definition, Step, nodes
+from leeward_google.deploy.functions import add_account
+from leeward_google.deploy.roles import PROJECT, Region, may_call, member_of, queues_of
+from leeward_google.workflows.export import export
+
+KEPT: Final = {"prevent_destroy": True}
+"""What holds data is not deleted with the rest."""
+
+
+def add_surroundings(made: Configuration, wish: Wish, deployment: Deployment) -> None:
+    """Add buses, the database of the tables, and buckets."""
+    queues = {*queues_of(wish).values()}
+    for bus in unique({*wish.declared.buses.values()} - queues):
+        made.add("google_pubsub_topic", bus, project=PROJECT, name=bus)
+    if deployment.tables:
+        made.add(
+            "google_firestore_database",
+            "tables",
+            project=PROJECT,
+            name=wish.declared.settings.get("database") or "(default)",
+            location_id=deployment.tables[0].region,
+            type="FIRESTORE_NATIVE",
+            point_in_time_recovery_enablement="POINT_IN_TIME_RECOVERY_ENABLED",
+            delete_protection_state="DELETE_PROTECTION_ENABLED",
+            lifecycle=KEPT,
+        )
+    for bucket in deployment.buckets:
+        _bucket(made, bucket, deployment.retention_days)
+
+
+def _bucket(made: Configuration, bucket: Bucket, days: int) -> None:
+    made.add(
+        "google_storage_bucket",
+        bucket.name,
+        project=PROJECT,
+        name=bucket.name,
+        location=bucket.region,
+        uniform_bucket_level_access=True,
+        public_access_prevention="enforced",
+        versioning={"enabled": True},
+        lifecycle_rule=[
+            {
+                "action": {"type": "Delete"},
+                "condition": {"days_since_noncurrent_time": days, "with_state": "ARCHIVED"},
+            }
+        ],
+        lifecycle=KEPT,
+    )
+
+
+def add_workflows(made: Configuration, wish: Wish, region: Region) -> None:
+    """Add the workflows of a region; each has an account that may call its functions there."""
+    for definition in wish.app.workflows:
+        name = f"workflow-{definition.name}"
+        known = made.known("google_service_account", name, "email")
+        if known == name:
+            add_account(made, wish, name)
+            known = made.known("google_service_account", name, "email")
+        (text,) = export(definition, wish.declared.functions).files.values()
+        made.add(
+            "google_workflows_workflow",
+            f"{definition.name}{region.suffix}",
+            project=PROJECT,
+            region=region.name,
+            name=definition.name.lower(),
+            service_account=known,
+            # What Workflows reads as an expression, Terraform must not.
+            source_contents=text.replace("${", "$${").replace("%{", "%%{"),
+        )
+        member = member_of(f"google_service_account.{name}")
+        for function in unique(_functions(definition)):
+            own = wish.declared.functions.get(function, function).lower()
+            may_call(made, f"{name}-{function}", own, member, region)
+
+
+def _functions(definition: Definition) -> Iterator[str]:
+    """Yield the functions that a flow calls."""
+    for node in nodes(definition.body):
+        if isinstance(node, Step):
+            yield node.function
+            if node.undo is not None:
+                yield node.undo.function

@@ -1,0 +1,128 @@
+"""What Cloud Storage tells of objects: by a notification through Pub/Sub, or through Eventarc.
+
+An overwrite is told twice, as the end of one object and the beginning of another; only the latter
+is about an object. A generation is a number, larger for each later write of one name.
+
+Sources: "Pub/Sub notifications for Cloud Storage"; the event types of Cloud Storage in Eventarc's
+documentation; `objects` in the reference of the JSON API.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from leeward.app.kit import (
+    Answer,
+    Delivery,
+    Handler,
+    InvalidInput,
+    Message,
+    ObjectEvent,
+    Undecodable,
+    decode,
+    failed,
+    refused,
+    time_told,
+)
+from leeward.values import Event
+from leeward_google.runtime.call import Run
+
+_FINALIZED: Final = "OBJECT_FINALIZE"
+_EVENTS: Final = "google.cloud.storage.object.v1."
+_CREATED: Final = f"{_EVENTS}finalized"
+
+_DIGITS: Final = 20
+"""Of a generation, at most."""
+
+
+def created_by(message: Message) -> list[ObjectEvent] | None:
+    """Return the object that a message tells of, if any; None if it is not a notification.
+
+    Raises:
+        InvalidInput: it is one, and what it says makes no sense.
+    """
+    told = message.attributes
+    if "eventtype" not in told or "bucketid" not in told:
+        return None
+    if told["eventtype"] != _FINALIZED:
+        return []
+    known = {
+        "bucket": told["bucketid"],
+        "name": told.get("objectid"),
+        "generation": told.get("objectgeneration"),
+        "timeCreated": told.get("eventtime"),
+    }
+    # Attributes of a message that was pushed unwrapped have been headers, which hold ASCII only.
+    return [_object({**known, **_resource(message.body)})]
+
+
+def created_in(event: Event) -> list[ObjectEvent] | None:
+    """Return the object that an event tells of, if any; None if Cloud Storage has not sent it.
+
+    Raises:
+        InvalidInput: it has, and what it says makes no sense.
+    """
+    if not event.type.startswith(_EVENTS):
+        return None
+    if event.type != _CREATED:
+        return []
+    return [_object(event.data if isinstance(event.data, dict) else {})]
+
+
+def wanted(run: Run, read: Callable[[], list[ObjectEvent] | None]) -> list[ObjectEvent] | None:
+    """Return the objects that are read, if the app has a handler for their bucket; else None."""
+    try:
+        events = read()
+    except InvalidInput:
+        return None  # whoever takes it says so
+    return events if any(run.host.object_handlers(each) for each in events or ()) else None
+
+
+def hand_over(
+    run: Run,
+    own: Handler | None,
+    events: list[ObjectEvent] | None,
+    attempt: int | None,
+    trace: str | None,
+) -> tuple[Handler, Answer] | None:
+    """Let handlers have objects; return a failure, and whose it is.
+
+    Args:
+        run: that brings them.
+        own: the one handler that they are for, or None.
+        events: the objects; None, for such a handler, is something that Cloud Storage has not sent.
+        attempt: as of `Delivery`.
+        trace: likewise.
+    """
+    if events is None:
+        assert own is not None
+        return own, failed(refused(InvalidInput("$", "a notification of Cloud Storage")))
+    delivery = Delivery(b"", run.id, "", run.seconds, attempt, trace)
+    return run.host.hand_over(own, events, delivery)
+
+
+def _resource(body: bytes) -> Mapping[str, Any]:
+    """Return the object's own description, where the notification has it."""
+    try:
+        found = decode(body) if body else {}
+    except Undecodable:
+        return {}
+    return found if isinstance(found, dict) and "name" in found else {}
+
+
+def _object(found: Mapping[str, Any]) -> ObjectEvent:
+    bucket, key, generation = found.get("bucket"), found.get("name"), str(found.get("generation"))
+    if not isinstance(bucket, str) or not isinstance(key, str) or not generation.isdecimal():
+        raise InvalidInput("$", "bucket, name and generation of an object")
+    size, etag = str(found.get("size")), found.get("etag")
+    return ObjectEvent(
+        bucket,
+        key,
+        generation,
+        int(size) if size.isdecimal() and len(size) < 20 else None,
+        etag if isinstance(etag, str) else None,
+        generation.zfill(_DIGITS),
+        time_told(found.get("timeCreated")),
+        generation,
+    )

@@ -1,0 +1,3 @@
+from pipeline import app
+
+lambda_handler = app.handler("aws", dead_letters={"summarize": "summarize-dead"})

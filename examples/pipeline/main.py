@@ -1,0 +1,3 @@
+from pipeline import app
+
+main = app.handler("google", dead_letters={"summarize": "summarize-dead"})

@@ -1,0 +1,119 @@
+"""What is declared of an app and of its handlers, checked where it is declared."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from leeward.app.signatures import is_coroutine_function, parameters_of
+from leeward.app.triggers import Kind
+from leeward.errors import ConfigError
+from leeward.values import Effect, EffectName
+
+if TYPE_CHECKING:
+    from leeward.app.handlers import Handler
+
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,49}")
+"""What a function may be called on every cloud: 50 letters, digits and hyphens."""
+
+MOST_RETRIES: Final = 99
+"""More than any cloud's queue takes before it gives a message up."""
+
+
+def check_name(name: object, what: str) -> None:
+    """Check a name that every cloud is to take; `what` has it."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"{what} is {name!r}; use up to 50 letters, digits and hyphens, a letter first, "
+            "which every cloud takes"
+        )
+
+
+def check_text(text: object, field: str) -> None:
+    """Check the logical name of a bus, of a queue or of a type."""
+    if not isinstance(text, str) or not text:
+        kind = "a function" if callable(text) else repr(text)
+        raise ConfigError(f"{field} must be a non-empty string, not {kind}")
+
+
+def check_function(function: object, what: str) -> None:
+    """Check that `function` can be a handler; it may be a coroutine function.
+
+    Raises:
+        ConfigError: it cannot be called.
+    """
+    if not callable(function):
+        raise ConfigError(f"{what} is a {type(function).__name__}; decorate a function")
+
+
+def check_warmed(make: Callable[[], Any]) -> None:
+    """Check what makes something to share: nobody hands it anything, or awaits it."""
+    check_function(make, "what is warmed")
+    name = getattr(make, "__name__", "what is warmed")
+    if is_coroutine_function(make):
+        raise ConfigError(
+            f"{name} is a coroutine function; what @app.warm makes is made on no event loop: "
+            "decorate a function"
+        )
+    try:
+        names, defaults, _ = parameters_of(make)
+    except (TypeError, ValueError):  # some built-ins do not tell
+        return
+    needed = [each for each in names if each not in defaults]
+    if needed:
+        raise ConfigError(f"{name} needs {needed[0]!r}, and @app.warm hands it nothing")
+
+
+def check_limits(timeout: object, retries: object) -> None:
+    """Check the seconds that a handler may take, and how often it is tried again."""
+    if timeout is not None and (
+        isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout < 1e6
+    ):
+        raise ConfigError(f"timeout must be a positive number of seconds, not {timeout!r}")
+    if retries is not None and (type(retries) is not int or not 0 <= retries <= MOST_RETRIES):
+        raise ConfigError(f"retries must be 0 to {MOST_RETRIES}, not {retries!r}")
+
+
+def classes_in(final: object) -> tuple[type[BaseException], ...]:
+    """Return the classes of errors after which a handler is not tried again."""
+    classes = tuple(final) if isinstance(final, Iterable) else (None,)
+    for each in classes:
+        if not (isinstance(each, type) and issubclass(each, BaseException)):
+            raise ConfigError("final must list classes of exceptions, such as [ValueError]")
+    return classes
+
+
+def effect_of(effect: Effect | EffectName) -> Effect:
+    """Return the effect that is named."""
+    try:
+        return Effect(effect)
+    except ValueError:
+        known = ", ".join(each.value for each in Effect)
+        raise ConfigError(f"unknown effect {effect!r}; known: {known}") from None
+
+
+def check_place(handlers: Mapping[str, Handler], name: str, kind: Kind, queue: str | None) -> None:
+    """Check that nobody else has the name of a handler, or gets what it is to get.
+
+    A queue is shared out among all who read it: of two handlers, each would miss messages. Calls of
+    `Client.enqueue` come through the queue of a function's name, and objects through that of their
+    handler's, so those are among them.
+    """
+    if name in handlers:
+        raise ConfigError(
+            f"the app has a handler {name!r} already, {handlers[name]!r}; give this one another "
+            "name"
+        )
+    reads = _queue_of(name, kind, queue)
+    for each in handlers.values():
+        if reads is not None and reads == _queue_of(each.name, each.kind, each.queue):
+            raise ConfigError(
+                f"the queue {reads!r} has a handler already, {each!r}: each would miss messages of "
+                "the other; name another queue, or do both in one handler"
+            )
+
+
+def _queue_of(name: str, kind: Kind, queue: str | None) -> str | None:
+    """Return the queue that a handler reads; None for none."""
+    return name if kind in (Kind.CALL, Kind.OBJECT) else queue

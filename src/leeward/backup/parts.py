@@ -1,0 +1,138 @@
+"""What an unfinished backup has read, kept in its bucket, so that any process can go on with it.
+
+::
+
+    <prefix>/<table>/runs/<id>/000000.jsonl.gz    how far it had come, and what it had read by then
+
+A part is written create-only and never changed. So of two runs of one backup that read at the same
+time one gets the next part, and the other one gives way. A function's disk is gone with it; the
+work file is made again from the parts.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from leeward import json_text
+from leeward.backup.errors import BackupError, OtherRun
+from leeward.backup.folder import Folder
+from leeward.backup.lines import Damaged
+from leeward.backup.sealing import Sealing
+from leeward.backup.segments import MOST_BYTES, bucket_of, packed
+from leeward.backup.workfile import WorkFile
+
+RUNS: Final = "runs/"
+
+PARTS: Final = "parts"
+"""State of a work file: how many parts it has in it."""
+
+_MOST: Final = 2 * MOST_BYTES
+"""Bytes of a part's text: a page more than its rows may come to."""
+
+Rows = Sequence[tuple[int, bytes, bytes]]
+
+
+class Parts:
+    """The parts of one backup.
+
+    Args:
+        folder: of the backups.
+        sealing: encrypts them, if there is a key.
+        id: of the backup.
+        work: the work file, which has in it what the parts have.
+    """
+
+    def __init__(self, folder: Folder, sealing: Sealing, id: str, work: WorkFile) -> None:
+        self._folder = folder
+        self._sealing = sealing
+        self._base = f"{RUNS}{id}/"
+        self._work = work
+        self._count = 0
+        self._rows: list[bytes] = []
+        self._size = 0
+
+    def load(self, state: str) -> None:
+        """Let the work file have in it what the parts have.
+
+        Args:
+            state: under which the work file notes how far it has come.
+
+        Raises:
+            BackupError: a part is damaged.
+        """
+        names = sorted(self._folder.sizes(self._base))
+        if names != [self._name(number) for number in range(len(names))]:
+            names = []  # a removal has ended in its middle; what is left is begun anew
+        self._count = len(names)
+        if self._work.state(PARTS) == len(names):
+            return
+        self._work.clear()
+        for number, name in enumerate(names, 1):
+            told, rows = self._read(name)
+            self._work.note({state: told, PARTS: number}, rows)
+
+    def add(self, rows: Rows, told: dict[str, Any]) -> None:
+        """Take rows that were read; write a part once they are many."""
+        for _, key, line in rows:
+            self._rows.append(b"%b\t%b" % (key, line))
+            self._size += len(key) + len(line) + 2
+        if self._size >= MOST_BYTES:
+            self.write(told)
+
+    def write(self, told: dict[str, Any]) -> None:
+        """Write what was read since the last part, and how far that is.
+
+        Raises:
+            OtherRun: another run has written this part.
+        """
+        text = b"\n".join((json_text.encode(told), *self._rows, b""))
+        name = self._name(self._count)
+        if not self._folder.put(name, self._sealing.close(name, packed(text))):
+            raise OtherRun(f"another run of this backup has written {self._folder.base}{name}")
+        self._count += 1
+        self._rows, self._size = [], 0
+        self._work.note({PARTS: self._count})
+
+    def remove(self) -> None:
+        """Remove all parts, the last one first: the backup is there, or is begun anew."""
+        for name in sorted(self._folder.sizes(self._base), reverse=True):
+            self._folder.delete(name)
+        self._count = 0
+
+    def _name(self, number: int) -> str:
+        return f"{self._base}{number:06d}.jsonl.gz{self._sealing.suffix}"
+
+    def _read(self, name: str) -> tuple[dict[str, Any], Rows]:
+        try:
+            stored = self._folder.get(name)
+            if stored is None:
+                raise Damaged("it is lost")
+            text = _unpacked(self._sealing.open(name, stored))
+            head, *lines, end = text.split(b"\n")
+            told: Any = json_text.decode(head)
+            if end or not isinstance(told, dict):
+                raise Damaged("it does not say how far it has come")
+            return told, [*_rows(lines)]
+        except (Damaged, json_text.Undecodable) as error:
+            raise BackupError(f"{self._folder.base}{name}: {error}; remove it") from None
+
+
+def _rows(lines: list[bytes]) -> Iterator[tuple[int, bytes, bytes]]:
+    for each in lines:
+        key, tab, line = each.partition(b"\t")
+        if not tab:
+            raise Damaged("a line of it has no key")
+        yield bucket_of(key), key, line
+
+
+def _unpacked(data: bytes) -> bytes:
+    reader = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    try:
+        text = reader.decompress(data, _MOST)
+    except zlib.error:
+        raise Damaged("it is not compressed as it should be") from None
+    if not reader.eof or reader.unused_data:
+        raise Damaged("it is cut off, or too large")
+    return text

@@ -1,0 +1,187 @@
+"""``leeward scheduler``: run the schedules of an app on the embedded target."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout, suppress
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple, cast
+
+import typer
+
+from leeward.cli.global_options import GlobalOptions, modules_beside, options_of
+from leeward.cli.output.console import Printers
+from leeward.cli.output.exit_codes import RAISED
+from leeward.cli.output.json_view import JsonObject
+from leeward.errors import ConfigError
+from leeward.local.config import open_local
+from leeward.local.schedules import SCHEDULE, Due
+from leeward.opening import target_config
+
+if TYPE_CHECKING:
+    from leeward.local import DeadLetter, Local
+    from leeward.local.schedules import Schedules
+
+PAUSE: Final = 0.5
+"""Seconds between two looks."""
+
+LONGEST: Final = 24 * 3600.0
+"""Seconds that ``--once`` waits for the runs that were due."""
+
+
+class Change(NamedTuple):
+    """What has happened to a schedule since the last look.
+
+    Attributes:
+        name: of its handler.
+        state: ``due``: a run is kept, and begins; ``done``; ``given up``.
+        time: for which it is run; None where another process has kept the run.
+        error: of a run that is given up: the class of the exception.
+    """
+
+    name: str
+    state: str
+    time: datetime | None
+    error: str | None = None
+
+
+class Seen(NamedTuple):
+    """What a look has found.
+
+    Attributes:
+        schedules: with their next times and how many runs wait.
+        given_up: runs of schedules that were given up.
+    """
+
+    schedules: tuple[Due, ...]
+    given_up: tuple[DeadLetter, ...]
+
+
+def run(
+    context: typer.Context,
+    *,
+    once: Annotated[
+        bool, typer.Option("--once", help="Run what is due, and end when that is done.")
+    ] = False,
+) -> None:
+    """Run the schedules of the app on the embedded target, each time once.
+
+    A time that came while nothing ran is made up for; of several, the last. What is under way when
+    this ends goes on at the next start.
+    """
+    options = options_of(context)
+    with _local(options) as local:
+        schedules = cast("Schedules", local.native("schedules"))
+        before = _look(local, schedules)
+        if not before.schedules:
+            raise ConfigError("the app has no schedules; decorate a function with @app.on_schedule")
+        schedules.make_up()
+        if once:
+            schedules.look()
+            local.wait_idle(LONGEST)
+            changes = changes_of(before, _look(local, schedules))
+            runs = [_json(each) for each in changes if each.state != "due"]
+            options.output.show({"runs": runs}, _render_runs)
+            if any(each.state == "given up" for each in changes):
+                raise typer.Exit(RAISED.code)
+            return
+        with suppress(KeyboardInterrupt):
+            _follow(options, local, schedules, before)
+
+
+def changes_of(before: Seen, after: Seen) -> list[Change]:
+    """Return what has happened between two looks, schedule by schedule."""
+    known = {each.handler.name: each for each in before.schedules}
+    lost = Counter(each.subscription for each in before.given_up)
+    changes = []
+    for each in after.schedules:
+        name, was = each.handler.name, known.get(each.handler.name, each)
+        begun = each.last != was.last
+        if begun:
+            changes.append(Change(name, "due", each.last))
+        letters = [letter for letter in after.given_up if letter.subscription == name]
+        new = letters[lost[name] :]
+        changes += [Change(name, "given up", each.last, letter.error) for letter in new]
+        if not each.waiting and (begun or was.waiting) and not new:
+            changes.append(Change(name, "done", each.last))
+    return changes
+
+
+def _follow(options: GlobalOptions, local: Local, schedules: Schedules, before: Seen) -> None:
+    """Show the schedules, and what happens to them, until somebody interrupts."""
+    if not options.output.is_for_programs:
+        options.output.show({"schedules": [*map(_due, before.schedules)]}, _render_schedules)
+    while True:
+        time.sleep(PAUSE)
+        after = _look(local, schedules)
+        for each in changes_of(before, after):
+            options.output.show(_json(each), _render_change)
+        before = after
+
+
+def _look(local: Local, schedules: Schedules) -> Seen:
+    letters = tuple(each for each in local.dead_letters() if each.bus == SCHEDULE)
+    return Seen(tuple(schedules.status()), letters)
+
+
+@contextmanager
+def _local(options: GlobalOptions) -> Iterator[Local]:
+    """Open the embedded target of the order, with its app; what that prints is not a result.
+
+    Raises:
+        ConfigError: there is none in the order.
+    """
+    config = options.resolved()
+    target = next((each for each in config.order if each.provider == "local"), None)
+    if target is None:
+        raise ConfigError(
+            "the order has no embedded target; clouds have schedules of their own, as `leeward "
+            "package --template` writes them"
+        )
+    with redirect_stdout(sys.stderr):
+        with modules_beside(config):
+            local = open_local(target_config(target, config, options.environment()))
+        try:
+            yield local
+        finally:
+            local.close()
+
+
+def _json(change: Change) -> JsonObject:
+    moment = None if change.time is None else change.time.isoformat()
+    return {"name": change.name, "state": change.state, "time": moment, "error": change.error}
+
+
+def _due(schedule: Due) -> JsonObject:
+    handler = schedule.handler
+    return {
+        "name": handler.name,
+        "schedule": handler.schedule,
+        "next": f"{schedule.due:%Y-%m-%d %H:%M} UTC",
+    }
+
+
+def _render_schedules(data: JsonObject, printers: Printers) -> None:
+    rows = [(each["name"], each["schedule"], each["next"]) for each in data["schedules"]]
+    printers.out.table(("name", "schedule", "next"), rows, ("cyan",))
+
+
+def _render_change(data: JsonObject, printers: Printers) -> None:
+    printers.out.text(_line(data))
+
+
+def _render_runs(data: JsonObject, printers: Printers) -> None:
+    runs: Sequence[JsonObject] = data["runs"]
+    if not runs:
+        printers.err.text("Nothing was due.")
+    for each in runs:
+        printers.out.text(_line(each))
+
+
+def _line(change: JsonObject) -> str:
+    moment = "" if change["time"] is None else f" for {change['time'][:16]}Z"
+    error = "" if change["error"] is None else f": {change['error']}"
+    return f"{change['name']}{moment}: {change['state']}{error}"

@@ -1,0 +1,176 @@
+"""Where an app is to run, by the order and ``leeward.toml``, for infrastructure files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from leeward.app.app import App
+from leeward.app.triggers import Kind
+from leeward.cli.package.wanted import SETTINGS, declared_for
+from leeward.config import Config, TargetName, load_settings, with_order
+from leeward.config.model import ExportConfig
+from leeward.errors import ConfigError
+from leeward.packaging.recipe import Bucket, Declared, Deployment, Expected, Site, Table
+from leeward.values import NOTHING
+
+
+class Home(NamedTuple):
+    """The home of a table or a bucket: its provider and its region."""
+
+    provider: str
+    region: str
+
+
+def ordered(folder: Path, targets: str | None) -> Config:
+    """Return what the ``leeward.toml`` of a folder says, with an order.
+
+    Args:
+        folder: of the app.
+        targets: an order that wins over that of the file; None for that of the file.
+
+    Raises:
+        ConfigError: the file is wrong, or nothing names an order.
+    """
+    file = folder / SETTINGS
+    found = load_settings(file=file, env=NOTHING) if file.is_file() else Config()
+    if targets is None and not found.order:
+        raise ConfigError(
+            "nothing says where the app is to run; name the order with --targets, or as "
+            "cloud_provider in leeward.toml"
+        )
+    return with_order(found, targets, NOTHING)
+
+
+def providers_of(config: Config) -> list[str]:
+    """Return the providers of the order, each once."""
+    return list(dict.fromkeys(target.provider for target in config.order))
+
+
+def deployment_of(config: Config, provider: str, app: App) -> Deployment:
+    """Return where an app is to run on a provider.
+
+    Args:
+        config: with the order.
+        provider: of it.
+        app: with the handlers.
+
+    Raises:
+        ConfigError: a target has no region, or a table or bucket has no home.
+    """
+    targets = [each for each in config.order if each.provider == provider]
+    regions = [region_of(config, each) for each in targets]
+    twice = next((each for each in regions if regions.count(each) > 1), None)
+    if twice is not None:
+        raise ConfigError(f"two targets of {provider} are in {twice}; name one of them")
+    homes = {
+        "tables": {
+            name: _home(config, "tables", name, each.home) for name, each in config.tables.items()
+        },
+        "buckets": {
+            name: _home(config, "buckets", name, each.home) for name, each in config.buckets.items()
+        },
+    }
+    sites = tuple(
+        Site(region, _at_home(declared_for(config, target), provider, homes))
+        for region, target in zip(regions, targets, strict=True)
+    )
+    _check_names(site.declared for site in sites)
+    names = sites[0].declared
+    settings = config.export.get(provider, ExportConfig())
+    return Deployment(
+        sites,
+        tuple(
+            Table(own, config.tables[name].key, homes["tables"][name].region)
+            for name, own in names.tables.items()
+        ),
+        tuple(Bucket(own, homes["buckets"][name].region) for name, own in names.buckets.items()),
+        **settings._asdict(),
+        expected=tuple(_expected(config, app, homes, targets)),
+    )
+
+
+def _check_names(declared: Iterable[Declared]) -> None:
+    """Check that no name would be read as an expression by the tool that gets it.
+
+    Raises:
+        ConfigError: one would.
+    """
+    for each in declared:
+        for section in ("functions", "buses", "tables", "buckets"):
+            for name, own in getattr(each, section).items():
+                if "${" in own or "%{" in own:
+                    raise ConfigError(
+                        f"[{section}.{name}] is called {own!r}, which is an expression where it is "
+                        "written to; give it a plain name"
+                    )
+
+
+def _expected(
+    config: Config, app: App, homes: Mapping[str, Mapping[str, Home]], targets: list[TargetName]
+) -> Iterator[Expected]:
+    """Yield what is there when the files have been applied, as far as a target can be asked."""
+    for target in targets:
+        name = str(target)
+        for handler in app.handlers.values():
+            if handler.kind is Kind.CALL:
+                yield Expected("function", handler.name, name)
+            elif handler.kind is Kind.MESSAGE and handler.queue in config.functions:
+                yield Expected("queue", str(handler.queue), name)
+        for bus in config.buses:
+            yield Expected("bus", bus, name)
+        here = Home(target.provider, region_of(config, target))
+        for kind, section in (("table", "tables"), ("bucket", "buckets")):
+            for thing, home in homes[section].items():
+                if home == here:
+                    yield Expected(kind, thing, name)
+
+
+def region_of(config: Config, target: TargetName) -> str:
+    """Return the region of a target: it is named behind the colon, or in its section.
+
+    Raises:
+        ConfigError: it is not named.
+    """
+    options = config.options.get(str(target)) or config.options.get(target.provider) or {}
+    region = target.qualifier or options.get("region")
+    if not isinstance(region, str):
+        raise ConfigError(
+            f"the target {str(target)!r} has no region; write it as {target.provider}:REGION in "
+            "the order"
+        )
+    return region
+
+
+def _home(config: Config, section: str, name: str, own: str | None) -> Home:
+    """Return the home of a table or a bucket."""
+    order = {str(each): each for each in config.order}
+    chosen = own or config.data_target or (next(iter(order)) if len(order) == 1 else None)
+    if chosen is None:
+        raise ConfigError(
+            f"[{section}.{name}] has no home, so nothing says where it is to be made; set home "
+            f"there, or data_target, to one of {', '.join(order)}"
+        )
+    if chosen not in order:
+        raise ConfigError(
+            f"the home of [{section}.{name}] is {chosen!r}, which is not in the order "
+            f"({', '.join(order)}); correct it, or name it in cloud_provider"
+        )
+    return Home(order[chosen].provider, region_of(config, order[chosen]))
+
+
+def _at_home(
+    declared: Declared, provider: str, homes: Mapping[str, Mapping[str, Home]]
+) -> Declared:
+    """Return what is named for a target, without the tables and buckets of other providers."""
+
+    def kept(section: str, names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+        for name, own in names.items():
+            if homes[section][name].provider == provider:
+                yield name, own
+
+    return declared._replace(
+        tables=dict(kept("tables", declared.tables)),
+        buckets=dict(kept("buckets", declared.buckets)),
+    )

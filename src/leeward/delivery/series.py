@@ -1,0 +1,46 @@
+"""Messages that belong to moments: for each moment of a series one is kept, whoever comes first.
+
+Several processes on one file may find that a schedule is due, and one that was killed may find it
+again. The last moment of each series is written in the same transaction as its message.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from leeward.delivery.rows import Message
+from leeward.delivery.store import insert
+from leeward.sqlite.database import Database
+
+STATEMENT: Final = """CREATE TABLE series (
+    name TEXT PRIMARY KEY,       -- of the schedule
+    last REAL NOT NULL           -- Unix seconds: the last moment for which a message was kept
+) WITHOUT ROWID"""
+"""Part of the schema of whatever database the rows are kept in."""
+
+_BEGIN: Final = "INSERT OR IGNORE INTO series VALUES (?, ?)"
+_ADVANCE: Final = "UPDATE series SET last = ? WHERE name = ? AND last < ?"
+_LAST: Final = "SELECT last FROM series WHERE name = ?"
+
+
+class Series:
+    """The series of one database. Every method may raise `DatabaseFault`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, name: str, moment: float, message: Message, timeout: float) -> bool:
+        """Keep a message, unless one is kept for this moment or a later one; return whether."""
+        with self._database.write(timeout) as connection:
+            new = connection.execute(_BEGIN, (name, moment)).rowcount == 1
+            if not new and not connection.execute(_ADVANCE, (moment, name, moment)).rowcount:
+                return False
+            insert(connection, [message])
+        return True
+
+    def begin(self, name: str, moment: float, timeout: float) -> float:
+        """Return the last moment of a series; one that is new begins with this moment."""
+        with self._database.write(timeout) as connection:
+            connection.execute(_BEGIN, (name, moment))
+            row = connection.execute(_LAST, (name,)).fetchone()
+        return float(row[0])

@@ -1,0 +1,81 @@
+"""What tells handlers of objects: a row for each write, kept before the write takes place.
+
+An object is a file, and a row is in the database; a crash may come between the two. So the row is
+kept first, while the bucket is locked for the write. Whoever delivers it looks for the object: if
+that is not there even when the lock is free, the write never took place, or another one or a
+deletion has come after it. Then there is nothing to tell of.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from leeward.app.handlers import Handler
+from leeward.app.objects import document_of, event_from, object_key
+from leeward.app.triggers import ObjectEvent
+from leeward.clock import Clock
+from leeward.delivery.rows import Delivery, Message, Recipient
+from leeward.delivery.store import PATIENCE, DeliveryStore
+from leeward.json_text import decode
+from leeward.object_calls import PutObject
+
+OBJECT = "(object)"
+"""Stands in the place of the bus for what tells of an object."""
+
+
+class ObjectEvents:
+    """The handlers of objects of one target.
+
+    Args:
+        clock: for the time of a write.
+        store: keeps the rows.
+        is_there: returns whether a bucket has an object of this name and write id.
+    """
+
+    def __init__(
+        self, clock: Clock, store: DeliveryStore, is_there: Callable[[str, str, str], bool]
+    ) -> None:
+        self._clock = clock
+        self._store = store
+        self._is_there = is_there
+        self._handlers: dict[str, Handler] = {}
+
+    def add(self, handler: Handler) -> None:
+        """Let a handler have objects, from now on."""
+        self._handlers[handler.name] = handler
+
+    def recipients(self) -> dict[Recipient, Handler]:
+        """Return the handlers as recipients of rows."""
+        return {Recipient(OBJECT, name): each for name, each in list(self._handlers.items())}
+
+    def announce(self, call: PutObject) -> None:
+        """Keep a row for each handler of an object that is about to be there; it is locked."""
+        event = self._event(call)
+        document = json.dumps(document_of(event))
+        rows = [
+            Message(Recipient(OBJECT, name), None, object_key(event), document)
+            for name, each in list(self._handlers.items())
+            if each.bucket == call.bucket and call.name.startswith(each.prefix)
+        ]
+        if rows:
+            self._store.add(rows, PATIENCE)
+
+    def is_due(self, row: Delivery) -> bool:
+        """Return whether there is still an object that a row tells of."""
+        event = event_from(decode(row.document))
+        return self._is_there(event.bucket, event.key, event.version)
+
+    def _event(self, call: PutObject) -> ObjectEvent:
+        now = self._clock.now()
+        return ObjectEvent(
+            call.bucket,
+            call.name,
+            call.write_id,
+            len(call.body),
+            call.checksum,
+            f"{int(now * 1e6):020}",
+            datetime.fromtimestamp(now, UTC),
+            call.write_id,
+        )

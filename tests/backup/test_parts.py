@@ -1,0 +1,139 @@
+"""A backup in pieces: each run does what fits its time, anywhere, and the last one commits."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leeward import Client
+from leeward.backup import Backups, tables
+from leeward.backup.errors import BackupError, OtherRun
+from leeward.backup.values import Backup, Progress
+from tests.backup.conftest import World
+from tests.backup.test_crashes import Killed, Killing, Steps
+
+ID = "nightly-20260101T0000Z"
+ITEMS = 5
+FEW = 2
+
+
+@pytest.fixture(autouse=True)
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a scan have some pages."""
+    monkeypatch.setattr(tables, "FIRST_PAGE", 2)
+    monkeypatch.setattr(tables, "LARGEST_PAGE", 2)
+
+
+@pytest.fixture
+def client(world: World) -> Client:
+    """Give a client whose table has items."""
+    client = world.client()
+    for n in range(ITEMS):
+        client.store_data("orders", {"id": f"order-{n}"})
+    return client
+
+
+def here(world: World, client: Client, number: int, **more: Any) -> Backups:
+    """Return the backups as another machine sees them: with a disk of its own."""
+    return world.backups(client, work=world.folder / f"work-{number}", **more)
+
+
+def parts_of(client: Client) -> list[str]:
+    """Return the parts that are in the bucket."""
+    listed = client.list_objects("backups", "shop/orders/runs/").objects
+    return [each.name.rpartition("/")[2] for each in listed]
+
+
+def finished(world: World, client: Client, **more: Any) -> tuple[Backup, int]:
+    """Run with no time at all, each time on another machine, until the backup is there."""
+    for number in range(1, 400):
+        made = here(world, client, number, **more).create_within(0.0, id=ID)
+        if made is not None:
+            return made, number
+    raise AssertionError("it gets nowhere")
+
+
+def test_a_run_gets_on_by_a_page_and_goes_on_anywhere(world: World, client: Client) -> None:
+    """With no time and an empty disk each time; in the end it is the backup of one run."""
+    made, runs = finished(world, client)
+    assert runs > ITEMS // 2
+    assert (made.id, made.items) == (ID, ITEMS)
+    assert here(world, client, 0).check(ID, deep=True).findings == ()
+    assert parts_of(client) == []
+    whole = world.backups(client).create()
+    assert (whole.items, whole.uploaded) == (ITEMS, 0)
+
+
+def test_a_second_delivery_returns_the_same_backup(world: World, client: Client) -> None:
+    """Though the table has changed, and much later; nothing is written."""
+    made, _ = finished(world, client)
+    client.store_data("orders", {"id": "late"})
+    world.clock.advance(40 * 3600)
+    assert here(world, client, 500).create_within(60.0, id=ID) == made
+    assert [each.id for each in here(world, client, 501).list()] == [ID]
+    assert parts_of(client) == []
+
+
+def test_of_two_runs_one_gives_way(world: World, client: Client) -> None:
+    """It had the same part to write; the other one goes on."""
+    assert here(world, client, 1).create_within(0.0, id=ID) is None
+
+    def overtake(_: Progress) -> None:
+        if len(parts_of(client)) == 2:
+            assert here(world, client, 3).create_within(0.0, id=ID) is None
+
+    late = here(world, client, 2, look=overtake)
+    with pytest.raises(OtherRun, match="another run of this backup has written"):
+        late.create_within(0.0, id=ID)
+    assert finished(world, client)[0].items == ITEMS
+
+
+def test_a_run_that_is_killed_anywhere_is_gone_on_with(world: World) -> None:
+    """Before and after each write, then on another machine: one backup, and no part is left."""
+    met, client = 0, world.client()
+    for n in range(FEW):
+        client.store_data("orders", {"id": f"order-{n}"})
+    for step in range(200):
+        steps, id = Steps(step), f"{ID}-{step}"
+        killed = world.client(partial(Killing, steps=steps))
+        run = Backups(killed, "orders", f"backups/at-{step}", work=world.folder / f"k-{step}")
+        again = Backups(client, "orders", f"backups/at-{step}", work=world.folder / f"l-{step}")
+        try:
+            while run.create_within(0.0, id=id) is None:
+                pass
+        except Killed:
+            met += 1
+        else:
+            break
+        finally:
+            killed.close()
+        while (made := again.create_within(0.0, id=id)) is None:
+            pass
+        assert made.items == FEW
+        assert again.check(id, deep=True).findings == ()
+        assert [each.id for each in again.list()] == [id]
+        assert client.list_objects("backups", f"at-{step}/orders/runs/").objects == ()
+    assert met > 12
+
+
+def test_parts_are_encrypted_and_read_with_distrust(
+    world: World, client: Client, tmp_path: Path
+) -> None:
+    """Nobody else reads an item in them; one that was changed is named."""
+    key = tmp_path / "key"
+    key.write_text("MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
+    key.chmod(0o600)
+    for number in range(3):
+        assert here(world, client, number, key_file=key).create_within(0.0, id=ID) is None
+    names = [each.name for each in client.list_objects("backups", "shop/orders/runs/").objects]
+    stored = [client.get_object("backups", name) for name in names]
+    assert not any(b"order-" in each.read() for each in stored if each is not None)
+    client.delete_object("backups", names[1])
+    client.put_object("backups", names[1], b"something else")
+    with pytest.raises(BackupError, match=f"{names[1]}: .*; remove it"):
+        here(world, client, 9, key_file=key).create_within(0.0, id=ID)
+    client.delete_object("backups", names[1])
+    assert finished(world, client, key_file=key)[0].items == ITEMS

@@ -1,0 +1,136 @@
+"""``leeward scheduler run``: each time once, made up for, and told."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from leeward.app.handlers import Handler
+from leeward.app.triggers import Kind
+from leeward.cli.commands.scheduler import Change, Seen, changes_of
+from leeward.local import DeadLetter
+from leeward.local.driver import Local
+from leeward.local.schedules import Due
+from tests.cli.conftest import Leeward
+
+MODULE = """
+from leeward import App
+
+app = App("shop")
+
+@app.on_schedule("0 0 29 2 *")
+def sweep(time):
+    print("swept")
+
+@app.on_schedule("0 0 29 2 *", retries=0)
+def bill(time):
+    raise KeyError("card 4711")
+"""
+CONFIG = """
+[targets.local]
+app = "nightly:app"
+"""
+MIDNIGHT = datetime(2026, 1, 31, tzinfo=UTC)
+
+
+@pytest.fixture
+def shop(bare: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Write a module with an app and its schedules, and the configuration that names it."""
+    (bare / "nightly.py").write_text(MODULE)
+    (bare / "leeward.toml").write_text(CONFIG)
+    bare.chmod(0o700)
+    monkeypatch.syspath_prepend(str(bare))
+    yield bare
+    sys.modules.pop("nightly", None)
+
+
+def put_back(shop: Path, name: str) -> None:
+    """Let the last run of a schedule be long ago."""
+    local = Local(path=shop / ".leeward" / "local.sqlite3")
+    with local._database.write(5.0) as connection:
+        connection.execute("UPDATE series SET last = 1.0 WHERE name = ?", (f"schedule {name}",))
+    local.close()
+
+
+def test_what_is_due_is_run_once(leeward: Leeward, shop: Path) -> None:
+    """The first look begins now; what came due since is run for its last time, and never again."""
+    first = leeward("scheduler", "run", "--once")
+    assert (first.code, first.out) == (0, "")
+    assert "Nothing was due." in first.err
+    put_back(shop, "sweep")
+    done = leeward("scheduler", "run", "--once", "--json")
+    assert done.code == 0
+    (told,) = json.loads(done.out)["runs"]
+    assert (told["name"], told["state"], told["error"]) == ("sweep", "done", None)
+    assert datetime.fromisoformat(told["time"]).hour == 0
+    assert json.loads(leeward("scheduler", "run", "--once", "--json").out) == {"runs": []}
+
+
+def test_a_run_that_is_given_up_ends_with_a_code(leeward: Leeward, shop: Path) -> None:
+    """By the class of its error; its text is not told."""
+    leeward("scheduler", "run", "--once")
+    put_back(shop, "bill")
+    done = leeward("scheduler", "run", "--once")
+    assert done.code == 6
+    assert done.out.endswith("given up: KeyError\n")
+    assert "4711" not in done.out
+
+
+def test_what_cannot_be_run_is_refused(leeward: Leeward, bare: Path) -> None:
+    """An order of clouds, and an app without schedules."""
+    clouds = leeward("scheduler", "run", "--targets", "aws:eu-west-1")
+    assert clouds.code == 2
+    assert "clouds have schedules of their own" in clouds.err
+    empty = leeward("scheduler", "run", "--once")
+    assert empty.code == 2
+    assert "decorate a function with @app.on_schedule" in empty.err
+
+
+def test_it_runs_until_it_is_interrupted(shop: Path) -> None:
+    """It shows what there is first, one line for each change, and ends well."""
+    command = [sys.executable, "-m", "leeward", "scheduler", "run"]
+    with subprocess.Popen(command, cwd=shop, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        lines = [" ".join(process.stdout.readline().split()) for _ in range(3)]
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=30)
+    assert lines[0] == "NAME SCHEDULE NEXT"
+    assert lines[1].startswith("sweep 0 0 29 2 * ")
+    assert (process.returncode, rest) == (0, "")
+
+
+def test_changes_are_told_schedule_by_schedule() -> None:
+    """Due, done and given up, and what another process has kept."""
+
+    def due(last: datetime | None, waiting: int) -> Due:
+        handler = Handler("sweep", Kind.SCHEDULE, print, prepare=lambda: False)
+        return Due(handler, MIDNIGHT + timedelta(days=1), last, waiting)
+
+    letter = DeadLetter("(schedule)", None, "sweep", 5, "KeyError")
+    cases = [
+        (due(None, 0), due(None, 0), (), []),
+        (due(None, 0), due(MIDNIGHT, 1), (), [Change("sweep", "due", MIDNIGHT)]),
+        (due(MIDNIGHT, 1), due(MIDNIGHT, 0), (), [Change("sweep", "done", MIDNIGHT)]),
+        (
+            due(None, 0),
+            due(MIDNIGHT, 0),
+            (),
+            [Change("sweep", "due", MIDNIGHT), Change("sweep", "done", MIDNIGHT)],
+        ),
+        (due(None, 1), due(None, 0), (), [Change("sweep", "done", None)]),
+        (
+            due(MIDNIGHT, 1),
+            due(MIDNIGHT, 0),
+            (letter,),
+            [Change("sweep", "given up", MIDNIGHT, "KeyError")],
+        ),
+    ]
+    for before, after, letters, told in cases:
+        assert changes_of(Seen((before,), ()), Seen((after,), letters)) == told

@@ -1,0 +1,171 @@
+"""Objects on `local` reach their handlers: durably, at least once, if they are still there."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leeward import App, Client, Context
+from leeward.app import ObjectEvent
+from leeward.local import Local, objects
+
+DIES = """
+import os, sys
+from leeward import App, Client
+from leeward.local import Local
+
+app = App("shop")
+app.on_object("inbox", prefix="in/", name="note")(print)
+local = Local(path=sys.argv[1])
+cloud = Client(local, app=app)
+local._dispatcher._condition.acquire()  # so that nothing is delivered here
+cloud.put_object("inbox", "in/a", b"")
+os.kill(os.getpid(), 9)
+"""
+
+
+def app_that_notes(seen: list[Any]) -> App:
+    """Make an app that notes the objects it is given."""
+    app = App("shop")
+
+    @app.on_object("inbox", prefix="in/")
+    def note(arrived: ObjectEvent, context: Context) -> None:
+        seen.append((arrived, context.idempotency_key))
+
+    return app
+
+
+@contextmanager
+def opened(path: Path, app: App | None = None) -> Iterator[tuple[Client, Local]]:
+    """Open the store of a folder, with an app or without."""
+    local = Local(path=path / "shop.sqlite3")
+    with Client(local, app=app) as cloud:
+        yield cloud, local
+
+
+def rows(path: Path) -> int:
+    """Count the rows that wait."""
+    with closing(sqlite3.connect(path / "shop.sqlite3")) as found:
+        return int(found.execute("SELECT count(*) FROM deliveries").fetchone()[0])
+
+
+def test_each_write_is_told_with_what_is_known_of_it(tmp_path: Path) -> None:
+    """Its version is its revision; later ones have a greater sequence; other keys are nobody's."""
+    seen: list[Any] = []
+    with opened(tmp_path, app_that_notes(seen)) as (cloud, local):
+        receipts = []
+        for body in (b"one", b"three"):
+            receipts.append(cloud.put_object("inbox", "in/a b+c/é.txt", body))
+            local.wait_idle(30)
+        cloud.put_object("inbox", "out/a", b"")
+        cloud.put_object("other", "in/a", b"")
+        local.wait_idle(30)
+    (one, key), (two, _) = seen
+    assert one[:4] == ("inbox", "in/a b+c/é.txt", receipts[0].revision, 3)
+    assert one.revision == one.version
+    assert key == f"inbox/in/a b+c/é.txt#{receipts[0].revision}"
+    assert (two.version, two.size, two.sequence > one.sequence) == (receipts[1].revision, 5, True)
+    assert two.time >= one.time
+
+
+def test_what_a_process_that_has_died_has_put_is_told_by_the_next(tmp_path: Path) -> None:
+    """The rows are in the file, beside the objects."""
+    seen: list[Any] = []
+    path = str(tmp_path / "shop.sqlite3")
+    ended = subprocess.run([sys.executable, "-c", DIES, path], check=False)
+    assert (ended.returncode, rows(tmp_path)) == (-9, 1)
+    with opened(tmp_path, app_that_notes(seen)) as (_, local):
+        local.wait_idle(60)
+    assert [each.key for each, _ in seen] == ["in/a"]
+
+
+def test_a_write_that_has_not_taken_place_is_not_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The row is kept before the object is there: a crash in between leaves the row alone."""
+    seen: list[Any] = []
+
+    def crash(*_: object) -> None:
+        assert rows(tmp_path) == 1
+        raise SystemExit
+
+    with opened(tmp_path, app_that_notes(seen)) as (cloud, local):
+        with monkeypatch.context() as patched:
+            patched.setattr(objects, "_link", crash)
+            with pytest.raises(SystemExit):
+                cloud.put_object("inbox", "in/lost", b"")
+        local.wait_idle(30)
+        assert (seen, rows(tmp_path), local.dead_letters()) == ([], 0, ())
+        cloud.put_object("inbox", "in/lost", b"again")
+        local.wait_idle(30)
+    assert [each.size for each, _ in seen] == [5]
+
+
+def test_an_object_is_told_when_it_is_there_and_not_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever delivers the row early waits until the write is over."""
+    seen: list[Any] = []
+    link = objects._link
+    with opened(tmp_path, app_that_notes(seen)) as (cloud, local):
+        cloud.put_object("inbox", "in/first", b"")
+        local.wait_idle(30)
+
+        def slow(*arguments: Any) -> None:
+            local._dispatcher.wake()
+            threading.Event().wait(0.2)
+            assert len(seen) == 1
+            link(*arguments)
+
+        monkeypatch.setattr(objects, "_link", slow)
+        cloud.put_object("inbox", "in/second", b"")
+        local.wait_idle(30)
+    assert [each.key for each, _ in seen] == ["in/first", "in/second"]
+
+
+def test_what_is_gone_or_replaced_before_its_turn_is_not_told(tmp_path: Path) -> None:
+    """What has replaced it has a row of its own; of what is deleted there is nothing to tell."""
+    seen: list[Any] = []
+    local = Local(path=tmp_path / "shop.sqlite3")
+    with Client(local, app=app_that_notes(seen)) as cloud, local._dispatcher._condition:
+        # The loop needs the lock for its next turn, so nothing is delivered meanwhile.
+        cloud.put_object("inbox", "in/a", b"old")
+        kept = cloud.put_object("inbox", "in/a", b"newer")
+        cloud.put_object("inbox", "in/b", b"")
+        cloud.delete_object("inbox", "in/b")
+        assert rows(tmp_path) == 3
+        local._dispatcher._condition.notify_all()
+    assert [(each.key, each.version) for each, _ in seen] == [("in/a", kept.revision)]
+
+
+def test_a_handler_that_fails_is_tried_again_and_given_up_with_its_reason(tmp_path: Path) -> None:
+    """As with messages: the attempts are counted, and a dead letter tells of the object."""
+    app = App("shop")
+    attempts: list[int | None] = []
+
+    @app.on_object("inbox", prefix="in/", retries=2)
+    def fail(arrived: ObjectEvent, context: Context) -> None:
+        attempts.append(context.attempt)
+        raise ConnectionError
+
+    with opened(tmp_path, app) as (cloud, local):
+        cloud.put_object("inbox", "in/a", b"")
+        local.wait_idle(30)
+        (letter,) = local.dead_letters()
+        assert (letter.subscription, letter.error, letter.attempts) == (
+            "fail",
+            "ConnectionError",
+            3,
+        )
+        assert '"key": "in/a"' in letter.document
+        local.redrive(letter)
+        local.wait_idle(30)
+    assert attempts == [1, 2, 3] * 2

@@ -1,0 +1,82 @@
+"""Apps in two regions of each cloud, as `leeward export` has them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from leeward.app.runtimes import runtime_of
+from leeward.cli.package.deployments import deployment_of
+from leeward.cli.package.wanted import Request, wanted
+from leeward.config import Config, load_settings, with_order
+from leeward.packaging.recipe import Deployment, Recipe, Template, Wish
+from leeward.packaging.uv import Source
+from tests.packages.everything import wish
+
+ORDERS: Final = {
+    "aws": "aws:us-east-1,aws:us-west-2",
+    "azure": "azure:westeurope,azure:northeurope",
+    "google": "google:us-central1,google:europe-west1",
+}
+
+ZONES: Final = {"aws": "Z0123456789ABC", "azure": "example.com", "google": "example-com"}
+
+SHOP: Final = Path(__file__).parents[2] / "examples" / "shop"
+
+EVERYTHING: Final = """
+[functions.charge]
+names = { aws = "bank-charge", azure = "bank-charge", google = "bank-charge" }
+[functions.make]
+names = { aws = "make-it", google = "make-it" }
+[functions.parcels]
+[buses.orders]
+names = { "azure:northeurope" = "orders-north" }
+[tables.orders]
+[tables.stock]
+key = ["shelf", "place"]
+[buckets.scans]
+"""
+
+
+def settings(cloud: str, more: str = "") -> str:
+    """Give a leeward.toml: two regions of a cloud, the first of them the home of the data."""
+    order = ORDERS[cloud]
+    return (
+        f'cloud_provider = "{order}"\ndata_target = "{order.partition(",")[0]}"\n'
+        f'[export.{cloud}]\ndomain = "orders.example.com"\nzone = "{ZONES[cloud]}"\n{more}\n'
+    )
+
+
+def config_of(folder: Path, text: str) -> Config:
+    """Give what a leeward.toml says."""
+    file = folder / "leeward.toml"
+    file.write_text(text, encoding="utf-8")
+    return with_order(load_settings(file=file, env={}), None, {})
+
+
+def example(cloud: str, name: str = "shop", entry: str = "ordering:app") -> Wish:
+    """Give an app of the examples as a wish: by default the shop with its workflow."""
+    folder = SHOP.with_name(name)
+    request = Request(entry, cloud, "3.13", "x86_64", folder, Path("build"), None, (), Source())
+    return wanted(request)[0]
+
+
+def everything(cloud: str) -> Wish:
+    """Give the app with every kind of handler."""
+    return wish({"service_bus": {"bills": "BILLS"}} if cloud == "azure" else {})
+
+
+def exported(cloud: str, tool: str, asked: Wish, deployment: Deployment) -> tuple[Template, ...]:
+    """Give the files of an app."""
+    recipe: Recipe = runtime_of(cloud, "leeward.packagers")(asked)
+    return recipe.exports[tool](deployment)
+
+
+def document(cloud: str, folder: Path, more: str = "") -> dict[str, Any]:
+    """Give Terraform's configuration of the app with everything."""
+    config = config_of(folder, settings(cloud, more) + EVERYTHING)
+    asked = everything(cloud)
+    (made,) = exported(cloud, "terraform", asked, deployment_of(config, cloud, asked.app))
+    found: dict[str, Any] = json.loads(made.text)
+    return found

@@ -1,0 +1,149 @@
+"""Mistakes in the configurations of the app with everything, and what is to be told of each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+Change = Callable[[dict[str, Any]], Any]
+
+
+def at(path: str, value: Any) -> Change:
+    """Return a change that sets what stands at a path, with dots; None takes it away."""
+
+    def change(resources: dict[str, Any]) -> None:
+        *way, last = path.split("/")
+        here: Any = resources
+        for name in way:
+            here = here[int(name) if isinstance(here, list) else name]
+        if value is None:
+            del here[last]
+        else:
+            here[last] = value
+
+    return change
+
+
+def policy(statement: dict[str, Any]) -> str:
+    """Return the text of a policy with one statement."""
+    return json.dumps({"Statement": [{"Effect": "Allow", **statement}]})
+
+
+NOBODY = "${aws_iam_role.nobody.arn}"
+QUEUE = "arn:${data.aws_partition.this.partition}:sqs:eu-west-1:1:orders"
+FUNCTION = "aws_lambda_function/make"
+CHECK = "aws_route53_health_check/health_check"
+SCHEDULE = "aws_scheduler_schedule/sweep_schedule"
+POLICY = "aws_iam_role_policy/make_role/policy"
+PROFILE = "azurerm_traffic_manager_profile/app/monitor_config"
+ROLE = "azurerm_role_assignment/publish-orders"
+G_CHECK = "google_compute_health_check/entrance"
+G_JOB = "google_cloud_scheduler_job/sweep"
+
+TRUST = "aws_iam_role/make_role/assume_role_policy"
+EVERYBODY = policy({"Principal": "*"})
+ALL_BUT = policy({"NotAction": "sqs:SendMessage", "Resource": QUEUE})
+QUEUES = policy({"Action": ["sqs:SendMessage"], "Resource": [QUEUE.replace("orders", "*")]})
+
+MISTAKES: dict[str, tuple[str, Change, str]] = {
+    "a name": ("aws", at(f"{FUNCTION}/memory", 1), "has no argument memory"),
+    "a name in a block": ("aws", at(f"{FUNCTION}/environment/vars", {}), "environment has"),
+    "a type of resource": ("aws", at("aws_sqs_queues", {"a": {}}), "is not a resource"),
+    "a missing argument": ("aws", at(f"{FUNCTION}/role", None), "lacks role"),
+    "a missing argument of a block": (
+        "aws",
+        at(f"{SCHEDULE}/target/role_arn", None),
+        "lacks role_arn",
+    ),
+    "a number as a text": ("aws", at(f"{FUNCTION}/timeout", "30"), "'30', not a number"),
+    "a text as a list": ("aws", at(f"{FUNCTION}/handler", ["h"]), "not a string"),
+    "a truth as a number": ("aws", at(f"{FUNCTION}/memory_size", True), "True, not a number"),
+    "a list as a text": ("aws", at(f"{FUNCTION}/architectures", "x86_64"), "not a list"),
+    "a reference to nothing": ("aws", at(f"{FUNCTION}/role", NOBODY), "nobody"),
+    "an attribute that is not there": (
+        "aws",
+        at(f"{FUNCTION}/role", "${aws_iam_role.make_role.arm}"),
+        "make_role.arm",
+    ),
+    "a variable that is not there": (
+        "aws",
+        at(f"{FUNCTION}/filename", "${var.zip}"),
+        "variable zip",
+    ),
+    "data that is not there": ("aws", at(f"{FUNCTION}/role", "${data.aws_x.this.arn}"), "aws_x"),
+    "an interval of 20": ("aws", at(f"{CHECK}/request_interval", 20), "must be 10 or 30"),
+    "a threshold of 0": ("aws", at(f"{CHECK}/failure_threshold", 0), "must be 1 to 10"),
+    "a standby without concurrency": (
+        "aws",
+        at(f"{FUNCTION}_us_west_2/reserved_concurrent_executions", 0),
+        "health check",
+    ),
+    "a name of a schedule": ("aws", at(f"{SCHEDULE}/name", "every day"), "up to 64 letters"),
+    "too many retries of a schedule": (
+        "aws",
+        at(f"{SCHEDULE}/target/retry_policy/maximum_retry_attempts", 200),
+        "0 to 185",
+    ),
+    "a name in DNS": ("aws", at("aws_route53_record/dns_record/name", "a_b"), "name of a host"),
+    "every action": ("aws", at(POLICY, policy({"Action": "sqs:*", "Resource": QUEUE})), "is wider"),
+    "every resource": (
+        "aws",
+        at(POLICY, policy({"Action": "sqs:SendMessage", "Resource": "*"})),
+        "is wider",
+    ),
+    "every queue": ("aws", at(POLICY, QUEUES), "wider"),
+    "all but one action": ("aws", at(POLICY, ALL_BUT), "wider"),
+    "everybody as a service": ("aws", at(TRUST, EVERYBODY), "services"),
+    "an open queue": (
+        "aws",
+        at("aws_sqs_queue_policy/remember_dead_queue_policy/policy", EVERYBODY),
+        "for a named source",
+    ),
+    "an interval of 15": ("azure", at(f"{PROFILE}/interval_in_seconds", 15), "must be 10 or 30"),
+    "a timeout of 10 within 10": (
+        "azure",
+        lambda made: made["azurerm_traffic_manager_profile"]["app"].update(
+            monitor_config={
+                "protocol": "HTTPS",
+                "port": 443,
+                "interval_in_seconds": 10,
+                "timeout_in_seconds": 10,
+            }
+        ),
+        "9 at most",
+    ),
+    "ten failures": ("azure", at(f"{PROFILE}/tolerated_number_of_failures", 10), "must be 0 to 9"),
+    "a contributor": ("azure", at(f"{ROLE}/role_definition_name", "Contributor"), "is wider"),
+    "a role on the group": (
+        "azure",
+        at(f"{ROLE}/scope", "/subscriptions/s/resourceGroups/g"),
+        "not that of one thing",
+    ),
+    "an editor": ("google", at("google_project_iam_member/make/role", "roles/editor"), "is wider"),
+    "a role without a condition": (
+        "google",
+        at("google_project_iam_member/make/condition", None),
+        "whole project",
+    ),
+    "a function for everybody": (
+        "google",
+        at("google_cloud_run_service_iam_member/make-bank-charge/member", "allUsers"),
+        "is open to everybody",
+    ),
+    "a job without a token": ("google", at(f"{G_JOB}/http_target/oidc_token", None), "a token"),
+    "a name of a job": ("google", at(f"{G_JOB}/name", "every day"), "letters, digits"),
+    "a check that waits too long": ("google", at(f"{G_CHECK}/timeout_sec", 60), "longer than its"),
+    "two places to check from": ("google", at(f"{G_CHECK}/source_regions", ["a", "b"]), "three"),
+    "an interval of 5": ("google", at(f"{G_CHECK}/check_interval_sec", 5), "must be 30 to 300"),
+    "a health without an instance": (
+        "google",
+        at("google_cloudfunctions2_function/leeward-health/service_config/min_instance_count", 0),
+        "never take over",
+    ),
+    "four attempts": (
+        "google",
+        at("google_pubsub_subscription/send/dead_letter_policy/max_delivery_attempts", 4),
+        "must be 5 to 100",
+    ),
+}

@@ -1,0 +1,84 @@
+"""A file of 200 MB is summarized in a process that never holds more than 64 MiB."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from leeward import Client
+from leeward.local import Local
+from leeward.local.object_paths import file_of
+from tests.house.workspace import ROOT
+
+SIZE = 200_000_000
+LINE = f"{'berlin' * 700},tea,1,1.50\n".encode()
+WRITE_ID = "by-hand"
+
+WORKER = """
+import json
+import re
+import sys
+from pathlib import Path
+
+import pipeline
+from leeward import Client
+from leeward.delivery.rows import Message, Recipient
+from leeward.local import Local
+
+store, event = sys.argv[1:]
+local = Local(path=store)
+with Client(local, app=pipeline.app) as client:
+    pipeline.Client = lambda **_: client
+    row = Message(Recipient("(object)", "summarize"), None, "key", event)
+    local._dispatcher.accept([row], 10)
+    local.wait_idle(100)
+    assert local.dead_letters() == (), local.dead_letters()
+status = Path("/proc/self/status")  # getrusage counts what the parent held before it, too
+(most,) = re.findall(r"VmHWM:\\s+(\\d+) kB", status.read_text())
+print(most)
+"""
+
+
+def put_by_hand(store: Path, name: str) -> int:
+    """Put an object that is larger than a put may be, as other programs do; return its lines."""
+    bucket = store.parent / f"{store.stem}-objects" / "sales"
+    (bucket / ".data").mkdir(parents=True)
+    digest, lines = sha256(), SIZE // len(LINE)
+    with (bucket / ".data/new").open("wb") as file:
+        for piece in (b"store,sku,pieces,price\n", *[LINE * 1000] * (lines // 1000)):
+            file.write(piece)
+            digest.update(piece)
+    data = bucket / ".data" / f"{WRITE_ID}.{digest.hexdigest()}"
+    (bucket / ".data/new").rename(data)
+    link = bucket / file_of(name)
+    link.parent.mkdir(parents=True)
+    link.symlink_to(os.path.relpath(data, link.parent))
+    return lines // 1000 * 1000
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells what was held")
+def test_a_file_of_200_megabytes_takes_no_more_memory_than_a_piece_of_it(tmp_path: Path) -> None:
+    """Python, leeward and the database included: all that the process has ever held."""
+    store = tmp_path / "store.sqlite3"
+    lines = put_by_hand(store, "in/large.csv")
+    event = {"bucket": "sales", "key": "in/large.csv", "version": WRITE_ID, "revision": WRITE_ID}
+    done = subprocess.run(
+        [sys.executable, "-c", WORKER, str(store), json.dumps(event)],
+        env={"PYTHONPATH": str(ROOT / "examples/pipeline"), "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) <= 64 * 1024, f"{done.stdout} KiB"
+    with Client(Local(path=store)) as client:
+        found = client.get_object("sales", "processed/large.csv.json")
+        assert found is not None
+        assert json.loads(found.read())["categories"]["other"]["pieces"] == lines

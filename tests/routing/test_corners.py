@@ -1,0 +1,288 @@
+"""Corners of decisions, each by its values: what a small change of the code would break."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from leeward.adapter import Publish, Result
+from leeward.envelope import RUNNING
+from leeward.errors import Outcome
+from leeward.routing import FailoverDriver, execution
+from leeward.routing.again import go_on
+from leeward.routing.batches import Batch, Entries
+from leeward.routing.by_hand import isolate, restore
+from leeward.routing.call import (
+    AttemptEnded,
+    CallState,
+    Decision,
+    Dispatch,
+    Ending,
+    Pause,
+    PauseEnded,
+    begin,
+    dispatch,
+    step,
+)
+from leeward.routing.choice import choose
+from leeward.routing.circuit import Circuit, State
+from leeward.routing.evidence import Answered, weigh_failure, weigh_success
+from leeward.routing.heartbeat import Heartbeat
+from leeward.routing.local_outage import LocalOutage
+from leeward.routing.outcomes import rules_of
+from leeward.routing.policy import DEFAULT
+from leeward.routing.select import whole_order
+from leeward.values import Event
+from tests.routing.health_kit import HARMLESS, KEYED, UNSAFE, World, attempt, half, healed, opened
+from tests.scripted import Scripted
+
+
+def begun(world: World, tried: tuple[str, ...] = (), **more: object) -> CallState:
+    """Return the state of a harmless call that has been tried at some targets in turn."""
+    state = begin(world.core, HARMLESS, world.now, 10.0)[0]
+    return state._replace(tried=tried or state.tried, **more)  # type: ignore[arg-type]
+
+
+def ended(attempt: int, outcome: Outcome = Outcome.REJECTED, reason: str = "") -> AttemptEnded:
+    """Return the end of an attempt."""
+    return AttemptEnded(attempt, outcome, reason=reason or None)
+
+
+def test_only_a_run_that_goes_on_is_waited_for() -> None:
+    """And only where the call may be repeated there; the target that has the key is asked again."""
+    world = World("abc")
+    running = ended(1, Outcome.AMBIGUOUS, RUNNING)
+    state, (pause,) = go_on(begun(world, ("b", "a")), running, world.now, half)
+    assert (type(pause), pause.target) == (Pause, "b")
+    assert pause.seconds == pytest.approx(DEFAULT.wait_least, rel=0.5)  # type: ignore[union-attr]
+    other = ended(1, Outcome.AMBIGUOUS, "unknown")
+    assert go_on(begun(world), other, world.now, half)[0].why == "unknown"
+    state = begun(world, rules=rules_of(UNSAFE))
+    assert go_on(state, running, world.now, half)[0].why == RUNNING
+
+
+def test_a_call_that_may_not_move_ends_after_a_pause_whoever_is_left() -> None:
+    """Its target has turned out to be ill meanwhile."""
+    world = World()
+    world.calls(1)
+    state = begun(world, may_move=False)
+    opened(world)
+    found, commands = step(state, PauseEnded("a"), world.now, half)
+    assert (found.ending, found.why, commands) == (Ending.LAST, "no_other_target", ())
+
+
+def test_a_target_whose_hold_is_over_may_be_tried() -> None:
+    """One that is open until later may not."""
+    world = opened(World("ab"), "a")
+    state = begun(world)
+    assert state.tried == ("b",)
+    world.now = world.circuit("a").until + 1
+    late = state._replace(deadline=world.now + 10, tried=("b", "b"))
+    _, (command,) = go_on(late, ended(2), world.now, half)
+    assert (command.target, command.reason) == ("a", "probe")  # type: ignore[union-attr]
+
+
+def test_a_probe_of_the_only_target_has_all_the_time() -> None:
+    """There is nobody else who could answer meanwhile."""
+    seconds = {}
+    for order in ("a", "ab"):
+        world = World(order)
+        world.calls(30)
+        world.answers["a"] = Outcome.NOT_SENT
+        world.calls(60)
+        healed(world)
+        command = begin(world.core, HARMLESS, world.now, 10.0)[1][0]
+        assert (command.target, command.reason) == ("a", "probe")  # type: ignore[union-attr]
+        seconds[order] = command.timeout  # type: ignore[union-attr]
+    assert seconds["a"] == pytest.approx(6.0)
+    assert seconds["ab"] <= DEFAULT.probe_time
+
+
+def test_the_last_attempt_has_what_is_left() -> None:
+    """No reserve is kept for an attempt that will not be."""
+    world = World("abcd")
+    state = begun(world, ("a", "b"), proved=False)
+    state = state._replace(tried=("a",) * (DEFAULT.max_attempts - 1), in_flight=())
+    _, (command,) = step(state, PauseEnded("a"), world.now, half)
+    assert isinstance(command, Dispatch)
+    assert command.timeout == 10.0
+
+
+def test_a_ramp_that_no_probe_precedes_takes_the_call_that_begins_it() -> None:
+    """If its turn is in the small share; a driver that can look is asked to, and takes none."""
+    for can_look in (False, True):
+        world = healed(opened(World()))
+        world.health.records["a"].probes = can_look
+        state = begin(world.core, UNSAFE, world.now, 10.0)[0]
+        choice = choose(state._replace(number=0, tried=()), world.now)
+        assert (choice.target, choice.reason) == (
+            ("b", "first_is_out") if can_look else ("a", "ramp")
+        )
+
+
+def test_a_refusal_for_want_of_a_network_tells_when_to_come_again() -> None:
+    """To the moment: a fraction of a second stays one."""
+    world = World()
+    world.calls(1)
+    world.health.local = LocalOutage(world.now, due=world.now + 0.25)
+    choice = choose(begun(world, ()), world.now)
+    assert (choice.target, choice.reason) == ("", "local_outage")
+    assert choice.retry_after == pytest.approx(0.25)
+
+
+def test_behind_a_target_with_a_weight_the_others_keep_their_order() -> None:
+    """Its share of the calls begins there, and goes on as every other."""
+    world = World("abc", weights={"b": 1.0})
+    world.health.arranged = True
+    state = begun(world, ())._replace(tried=())
+    assert choose(state, world.now).target == "b"
+    assert choose(state._replace(tried=("b",)), world.now).target == "a"
+    assert choose(state._replace(tried=("b", "a")), world.now).target == "c"
+
+
+def test_holds_double_and_penalties_double_the_longest() -> None:
+    """From the first on: the usual one, twice, four times; and so beyond the bound of flapping."""
+    circuit = Circuit("a", "invoke", "", None, DEFAULT)
+    holds = [circuit.open(DEFAULT, 0.0, half, "x", penalised=False) for _ in range(3)]
+    assert holds == [DEFAULT.hold_first, 2 * DEFAULT.hold_first, 4 * DEFAULT.hold_first]
+    circuit.close()
+    assert not circuit.uneasy
+    circuit.penalty = DEFAULT.penalty_free
+    most = min(DEFAULT.penalty_longest, 2 * DEFAULT.hold_longest)
+    assert circuit.open(DEFAULT, 0.0, half, "x") == most
+
+
+def test_a_stage_counts_each_failure_once() -> None:
+    """As many as it takes to fail, and no fewer; a good answer may be what lets it pass."""
+    world = healed(opened(World()))
+    circuit = world.circuit("a")
+    circuit.begin_stage(0, world.now)
+    for number in range(1, DEFAULT.stage_failures):
+        answered = Answered(attempt("a"), world.now, world.now)
+        weigh_failure(world.health, answered, Outcome.NOT_SENT, None)
+        assert (circuit.failures, circuit.state) == (number, State.RAMP)
+    circuit.begin_stage(0, world.now)
+    circuit.answers = DEFAULT.stage_answers
+    world.now += DEFAULT.stage_least
+    resource = world.health.circuits["a", "invoke", "f"]
+    weigh_success(world.health, resource, Answered(attempt("a"), world.now, world.now))
+    assert circuit.stage == 1
+
+
+def test_half_of_the_time_asleep_is_not_most_of_it() -> None:
+    """An attempt that ran out of time counts, if the process ran for half of it or more."""
+    for asleep, counts in ((4.9, True), (5.2, False)):
+        world = World()
+        world.calls(5)
+        beats = world.health.heartbeat
+        number, at = beats.begin(world.now), world.now
+        world.now += asleep + DEFAULT.heartbeat_pace
+        beats.beat(number, world.now, 1)
+        now = at + 10.0
+        steps = int((now - world.now) / DEFAULT.heartbeat_pace)
+        for each in range(1, steps + 1):
+            beats.beat(number, world.now + each * DEFAULT.heartbeat_pace, each)
+        answered = Answered(attempt("a"), at, now)
+        weigh_failure(world.health, answered, Outcome.AMBIGUOUS, None)
+        assert bool(world.circuit("a", resource="f").failed) is counts
+
+
+def test_a_heartbeat_knows_what_it_has_seen() -> None:
+    """Two beats before a time, and no more, it counts as beating then."""
+    heartbeat = Heartbeat(0.1, 5.0)
+    heartbeat.begin(10.0)
+    assert heartbeat.is_known(10.0 + 0.19)
+    assert not heartbeat.is_known(10.0 + 0.21)
+    assert heartbeat.stood_still(9.0, 11.0) == pytest.approx(0.9)
+    assert heartbeat.stood_still(10.1, 10.6) == pytest.approx(0.5)
+
+
+def test_a_batch_with_an_unknown_event_is_unknown() -> None:
+    """Whichever it is, and whatever the others say."""
+    call = Publish("bus", tuple(Event("t", id=f"{number}", source="s") for number in range(2)))
+    for outcomes in (
+        (Outcome.AMBIGUOUS, Outcome.REJECTED),
+        (Outcome.REJECTED, Outcome.AMBIGUOUS),
+    ):
+        batch = Batch(call)
+        entries: Entries = tuple(Result(each) for each in outcomes)
+        result = Result(Outcome.OK, entries)
+        assert batch.record(call, result, "a")[0] is Outcome.AMBIGUOUS
+    batch = Batch(call)
+    entries = (Result(Outcome.REJECTED),) * 2
+    assert batch.record(call, Result(Outcome.OK, entries), "a")[0] is Outcome.REJECTED
+
+
+def test_calls_are_marked_about_once_a_second() -> None:
+    """The budget of failovers is a share of the calls between marks."""
+    world = World()
+    for now in (5.0, 5.5, 5.99, 6.0, 6.5):
+        world.health.calls += 1
+        world.health.mark(now)
+    assert list(world.health.marks) == [(5.0, 1), (6.0, 4)]
+
+
+def test_what_others_saw_holds_until_its_time_is_over() -> None:
+    """And no longer."""
+    for seen_at, counts in ((9.99, True), (10.0, False)):
+        world = World()
+        world.health.seen_at = seen_at
+        world.health.records["a"].prepared, world.health.records["a"].prepared_until = 2.0, 10.0
+        assert bool(world.health.add("a", HARMLESS).failed) is counts
+
+
+def test_nobody_beats_for_an_order_that_is_closed() -> None:
+    """Nor is anything hedged unless that is asked for."""
+    drivers = [Scripted("a"), Scripted("b")]
+    order = FailoverDriver(drivers)
+    assert order._shared.core.hedging is False
+    heartbeat = order._shared.core.health.heartbeat
+    number = heartbeat.begin(1.0)
+    asyncio.run(order.close_async())
+    assert not heartbeat.beat(number, 1.1, 1)
+
+
+def test_an_isolated_target_is_no_other_one() -> None:
+    """Until it is restored."""
+    world = World("ab")
+    isolate(world.health, "b")
+    world.answers["a"] = Outcome.UNUSABLE
+    assert world.call(HARMLESS).outcome is Outcome.UNUSABLE
+    assert world.sent == ["a"]
+    restore(world.health, "b", world.now)
+    assert whole_order(world.health.targets).targets == ("a", "b")
+
+
+@pytest.mark.parametrize("how", ["ends", "is given up"])
+def test_a_call_that_is_over_leaves_no_lease(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one attempt has failed for good, or nobody waits; the other was a probe, in flight."""
+    world = opened(World())
+    late = world.circuit("a").until
+
+    def begin_and_probe(*about: object) -> Decision:
+        state, (first,) = begin(*about)  # type: ignore[arg-type]
+        choice = choose(state, late)
+        state, (second,) = dispatch(state, choice.target, late, "probe", probe=choice.probe)
+        return state, (first, second)
+
+    monkeypatch.setattr(execution, "begin", begin_and_probe)
+    call = execution.execute(world.core, HARMLESS, world.now, 10.0)
+    first, probe = next(call)
+    assert (first.target, probe.target) == ("b", "a")
+    assert world.circuit("a").leased_until > late
+    if how == "ends":
+        with pytest.raises(StopIteration):
+            call.send((first, late, late, Result(Outcome.APP_ERROR)))
+    else:
+        assert call.send((first, late, late, Result(Outcome.REJECTED))) == ()
+        call.close()
+    assert world.circuit("a").leased_until == 0.0
+
+
+def test_what_a_failed_answer_says_of_a_key_is_remembered() -> None:
+    """It holds for the calls that follow, as that of a good answer does."""
+    world = World()
+    world.answers["a"] = Result(Outcome.APP_ERROR, dedup="target")
+    world.call(KEYED._replace(shared_dedup=True))
+    assert "target" in world.health.keys.values()
