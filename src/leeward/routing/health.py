@@ -71,7 +71,7 @@ class Record:
     Attributes:
         probes: its driver can make a probe of its own.
         checks: probes in a row that went well; if negative, that failed.
-        unreached_at: when an attempt there failed last for want of a network.
+        unreached_at: when an attempt there failed last because there is no network.
         prepared, prepared_until: the score that a circuit of it begins with, by what others have
             seen, and until when.
     """

@@ -63,18 +63,18 @@ def _next(
 
 def _start(shared: Shared, command: Command, replies: SimpleQueue[Reply | BaseException]) -> None:
     """Carry `command` out on a thread of its own."""
-    asked = shared.clock.monotonic()
+    since = shared.clock.monotonic()
 
     def work() -> None:
         try:
-            replies.put(_in_time(shared, command, asked))
+            replies.put(_in_time(shared, command, since))
         except BaseException as error:  # noqa: BLE001 - raised again where the call is made
             replies.put(error)
 
     _threads_of(shared).submit(work)
 
 
-def _in_time(shared: Shared, command: Command, asked: float) -> Reply:
+def _in_time(shared: Shared, command: Command, since: float) -> Reply:
     """Carry out what may have waited for a thread, in what is left of its time; else do not begin.
 
     What it is a reply to is the command as it was given, and the wait is part of its time.
@@ -82,11 +82,11 @@ def _in_time(shared: Shared, command: Command, asked: float) -> Reply:
     if isinstance(command, Pause):
         return carry_out(shared, command)
     now = shared.clock.monotonic()
-    left = command.timeout - (now - asked)
+    left = command.timeout - (now - since)
     if left <= 0:
-        return command, asked, now, Result(Outcome.LOCAL, code=NO_THREAD)
+        return command, since, now, Result(Outcome.LOCAL, code=NO_THREAD)
     _, _, now, answer = carry_out(shared, command._replace(timeout=left))
-    return command, asked, now, answer
+    return command, since, now, answer
 
 
 def _threads_of(shared: Shared) -> ThreadPoolExecutor:
