@@ -267,6 +267,31 @@ def test_what_holds_data_has_one_home_and_is_kept(documents: dict[str, dict[str,
     assert "blob_properties" not in account["app-northeurope"]
 
 
+def test_a_bucket_that_is_made_tells_the_handlers_of_its_objects(
+    documents: dict[str, dict[str, Any]],
+) -> None:
+    """In the region of its home, with the prefix, once those may be told; no note is needed."""
+    aws, azure, google = (documents[each]["resource"] for each in CLOUDS)
+    ((name, told),) = aws["aws_s3_bucket_notification"].items()
+    assert (name, told["region"], told["lambda_function"]) == ("scans_bucket", "us-east-1", [])
+    assert told["queue"] == [
+        {
+            "queue_arn": "${aws_sqs_queue.clean_queue.arn}",
+            "events": ["s3:ObjectCreated:*"],
+            "filter_prefix": "in/",
+        }
+    ]
+    assert told["depends_on"] == ["aws_sqs_queue_policy.clean_queue_policy"]
+    policy = aws["aws_sqs_queue_policy"]["clean_queue_policy"]["policy"]
+    assert '"aws:SourceArn": "arn:${data.aws_partition.this.partition}:s3:::scans"' in policy
+    assert "clean_queue_policy_us_west_2" not in aws["aws_sqs_queue_policy"]
+    subscriptions = azure["azurerm_eventgrid_event_subscription"]
+    assert {"clean", "shrink"} <= set(subscriptions)
+    assert "clean-northeurope" not in subscriptions
+    notification = google["google_storage_notification"]["clean"]
+    assert notification["bucket"] == "${google_storage_bucket.scans.name}"
+
+
 @each_row("cloud, change, told", MISTAKES)
 def test_a_planted_mistake_is_found(
     documents: dict[str, dict[str, Any]],

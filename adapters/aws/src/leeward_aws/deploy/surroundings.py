@@ -11,9 +11,10 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from leeward.adapter.packages import Bucket, Declared, Deployment, Table, Wish, unique
+from leeward.adapter.packages import Bucket, Declared, Deployment, Table, unique
 from leeward_aws.deploy import objects
-from leeward_aws.deploy.handlers import Json, Region, arn_of, bus_id, logical, resource
+from leeward_aws.deploy.handlers import Json, Region, arn_of, resource
+from leeward_aws.deploy.names import bus_id, logical
 from leeward_aws.deploy.roles import allow, named, role
 from leeward_aws.workflows.export import export
 
@@ -39,8 +40,10 @@ def resources_around(region: Region, deployment: Deployment) -> Json:
             found[f"{logical(table.name)}Table"] = _table(table)
     for bucket in deployment.buckets:
         if bucket.region == region.name:
-            made = _bucket(bucket, region.wish, deployment.retention_days)
-            found[f"{logical(bucket.name)}Bucket"] = made
+            made = _bucket(bucket, deployment.retention_days)
+            found[f"{logical(bucket.name)}Bucket"] = objects.with_notifications(
+                made, region.wish, bucket.name
+            )
     for definition in region.wish.app.workflows:
         found |= _machine(region, definition)
     return found
@@ -63,8 +66,7 @@ def _table(table: Table) -> Json:
     return _kept(made)
 
 
-def _bucket(bucket: Bucket, wish: Wish, days: int) -> Json:
-    told, before = objects.tells(wish, bucket.name, logical)
+def _bucket(bucket: Bucket, days: int) -> Json:
     rule = {
         "Id": "retention",
         "Status": "Enabled",
@@ -75,7 +77,6 @@ def _bucket(bucket: Bucket, wish: Wish, days: int) -> Json:
         "S3::Bucket",
         BucketName=bucket.name,
         VersioningConfiguration={"Status": "Enabled"},
-        NotificationConfiguration=told or None,
         LifecycleConfiguration={"Rules": [rule]},
         PublicAccessBlockConfiguration={
             "BlockPublicAcls": True,
@@ -84,8 +85,7 @@ def _bucket(bucket: Bucket, wish: Wish, days: int) -> Json:
             "RestrictPublicBuckets": True,
         },
     )
-    # S3 looks whether it may tell them when it is told to.
-    return _kept({**made, **({"DependsOn": before} if before else {})})
+    return _kept(made)
 
 
 def _machine(region: Region, definition: Any) -> Json:

@@ -126,6 +126,8 @@ class Stack:
         for id, each in self._resources.items():
             form = FORMS[each["Type"].removeprefix("AWS::")]
             properties = self._properties(form, each["Properties"])
+            if "DependsOn" in each:
+                properties["depends_on"] = [self._to(needed) for needed in each["DependsOn"]]
             if each.get("DeletionPolicy") == "Retain":
                 properties["lifecycle"] = {"prevent_destroy": True}
             if "DependsOn" in each:

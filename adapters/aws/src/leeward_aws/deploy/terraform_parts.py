@@ -87,7 +87,7 @@ def _bucket(given: Json, to: str) -> Parts:
     public = given["public_access_block_configuration"]
     told = given.get("notification_configuration")
     return [
-        *([("", "aws_s3_bucket_notification", {**bucket, **_told(given, told)})] if told else []),
+        *([] if told is None else [("", "aws_s3_bucket_notification", _told(given, bucket))]),
         ("", "aws_s3_bucket", {"bucket": given["bucket"], **_meta(given)}),
         (
             "",
@@ -99,36 +99,23 @@ def _bucket(given: Json, to: str) -> Parts:
     ]
 
 
-def _told(given: Json, told: Json) -> Json:
-    """Return whom a bucket tells of its objects: queues, and functions."""
-    kinds = {
-        "queue": ("queue_arn", told.get("queue_configurations", ()), "queue"),
-        "lambda_function": (
-            "lambda_function_arn",
-            told.get("lambda_configurations", ()),
-            "function",
-        ),
+def _told(given: Json, bucket: Json) -> Json:
+    """Return the notifications of a bucket."""
+    told = given["notification_configuration"]
+    return {
+        **bucket,
+        "queue": [_one(each, "queue_arn", "queue") for each in told["queue_configurations"]],
+        "lambda_function": [
+            _one(each, "lambda_function_arn", "function") for each in told["lambda_configurations"]
+        ],
+        "depends_on": given["depends_on"],
     }
-    found: Json = {
-        kind: [
-            {
-                name: each[whom],
-                "events": [each["event"]],
-                **_prefix(each),
-            }
-            for each in several
-        ]
-        for kind, (name, several, whom) in kinds.items()
-        if several
-    }
-    return {**found, "depends_on": given["depends_on"]}
 
 
-def _prefix(told: Json) -> Json:
-    if "filter" not in told:
-        return {}
-    (rule,) = told["filter"]["s3_key"]["rules"]
-    return {"filter_prefix": rule["value"]}
+def _one(told: Json, arn: str, to: str) -> Json:
+    rules = told.get("filter", {}).get("s3_key", {}).get("rules", ())
+    prefixes = [("filter_prefix", rule["value"]) for rule in rules]
+    return {arn: told[to], "events": [told["event"]], **dict(prefixes)}
 
 
 def _health_check(given: Json, to: str) -> Parts:
