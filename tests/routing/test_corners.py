@@ -189,7 +189,7 @@ def test_half_of_the_time_asleep_is_not_most_of_it() -> None:
 
 
 def test_a_heartbeat_knows_what_it_has_seen() -> None:
-    """It counts as beating for as long as a beat may be late, and a beat that is late stood still."""
+    """It beats for as long as a beat may be late; while one is late the process stood still."""
     heartbeat = Heartbeat(0.1, 5.0)
     heartbeat.begin(10.0)
     assert heartbeat.is_known(10.0 + LATEST)
