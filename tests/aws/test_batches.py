@@ -111,7 +111,7 @@ def test_no_message_is_lost_and_what_never_works_is_a_dead_letter(tmp_path: Path
         function = stack.enter_context(DirectLambda(code, environment))
         for batch in mapping.batches():
             try:
-                answer = function.invoke(mapping.event(batch)).value
+                answer = function.invoke(mapping.event(batch), seconds=300).value
                 failed = {each["itemIdentifier"] for each in answer["batchItemFailures"]}
             except Ended:
                 killed += 1

@@ -86,7 +86,7 @@ def deliver(sqs: Any, queue: str, code: Path, environment: dict[str, str]) -> in
         function = stack.enter_context(DirectLambda(code, environment))
         for batch in batches(sqs, queue):
             try:
-                answer = function.invoke(event_of(batch)).value
+                answer = function.invoke(event_of(batch), seconds=300).value
             except Ended:
                 killed += 1
                 function = stack.enter_context(DirectLambda(code, environment))

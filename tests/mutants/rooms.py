@@ -21,6 +21,7 @@ from tests.mutants import (
     operations,
     operators,
     packages,
+    pipeline,
     wire,
     workflow,
 )
@@ -44,4 +45,5 @@ ROOMS: Final[Mapping[str, Sequence[Mutant]]] = {
     "delivery": delivery.MUTANTS,
     "contract": contract.MUTANTS,
     "workflow": workflow.MUTANTS,
+    "pipeline": pipeline.MUTANTS,
 }

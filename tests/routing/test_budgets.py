@@ -19,6 +19,7 @@ from leeward.routing.call import (
     begin,
     step,
 )
+from leeward.routing.choice import ProbeTarget
 from leeward.routing.evidence import weigh_lost_race
 from leeward.routing.explain import ENDINGS, explain
 from leeward.routing.policy import DEFAULT
@@ -162,6 +163,28 @@ def test_an_early_attempt_without_anywhere_to_go_is_made_once_more() -> None:
         assert (second.target, second.reason) == ("a", "again")  # type: ignore[union-attr]
 
 
+def test_a_call_without_a_free_place_waits_for_one_until_its_deadline() -> None:
+    """Nothing was sent, and only its own line took long, so it is not cut off a second time."""
+    world = World()
+    world.took = dict.fromkeys("ab", 0.005)
+    world.calls(150, every=0.01)
+    in_line = AttemptEnded(1, Outcome.LOCAL, cut_off=True)
+    shared = KEYED._replace(shared_dedup=True)
+    for other_is_out in (False, True):
+        state, (first,) = begin(world.core, shared, world.now, 10.0)
+        assert first.timeout == DEFAULT.cut_off_least  # type: ignore[union-attr]
+        if other_is_out:
+            isolate(world.health, "b")
+        else:
+            _, (moved,) = step(state, in_line, world.now + 0.5, half)
+            assert moved.target == "b"
+            without_a_budget(world)
+        state, (second,) = step(state, in_line, world.now + 0.5, half)
+        assert (second.target, second.timeout) == ("a", pytest.approx(9.5 * 0.6))  # type: ignore[union-attr]
+        state, (last,) = step(state, in_line._replace(attempt=2), world.now + 6.2, half)
+        assert (last.target, last.timeout) == ("a", pytest.approx(3.8))  # type: ignore[union-attr]
+
+
 def test_while_the_next_target_is_probed_the_same_one_is_asked_again() -> None:
     """A call that may not be the probe is not lost for that, though its target was slow."""
     world = World()
@@ -177,6 +200,20 @@ def test_while_the_next_target_is_probed_the_same_one_is_asked_again() -> None:
     assert isinstance(pause, Pause)
     _, (second,) = step(state, PauseEnded("a"), world.now, half)
     assert (second.target, second.reason) == ("a", "again")  # type: ignore[union-attr]
+
+
+def test_a_call_that_may_be_no_probe_ends_where_the_next_target_looks_by_itself() -> None:
+    """An unsafe one whose target refused it: nothing is sent, and the driver is asked to look."""
+    world = World()
+    world.calls(5)
+    for _ in range(5):
+        fail(world.health, "b", Outcome.NOT_SENT, world.now)
+    world.now = world.circuit("b").until
+    world.health.records["b"].probes = True
+    world.health.records["a"].tokens = 0.0
+    state, commands = step(begun(world, UNSAFE), AttemptEnded(1, Outcome.REJECTED), world.now, half)
+    assert (state.why, commands) == ("no_other_target", ())
+    assert [each.target for each in world.health.outbox if isinstance(each, ProbeTarget)] == ["b"]
 
 
 def test_a_probe_that_a_call_may_not_make_is_left_to_the_next() -> None:

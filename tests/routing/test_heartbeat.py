@@ -16,7 +16,7 @@ from leeward.errors import Outcome
 from leeward.routing import FailoverDriver
 from leeward.routing.circuit import State
 from leeward.routing.evidence import Answered, weigh_failure, weigh_lost_race
-from leeward.routing.heartbeat import MOST_KEPT, Heartbeat
+from leeward.routing.heartbeat import LATEST, MOST_KEPT, Heartbeat
 from leeward.routing.policy import DEFAULT
 from leeward.routing.runners.shared import Shared
 from leeward.testing import FakeClock
@@ -140,7 +140,8 @@ def test_without_beats_nothing_is_taken_off() -> None:
     heartbeat = Heartbeat(PACE, 1000.0)
     assert heartbeat.stood_still(0.0, 10.0) == 0
     number = heartbeat.begin(0.0)
-    assert heartbeat.stood_still(1.0, 2.0) == 0, "the last beat was long before"
+    assert heartbeat.stood_still(LATEST + 0.1, 2.0) == 0, "the last beat was long before"
+    assert heartbeat.stood_still(LATEST, 2.0) == 2.0 - LATEST, "it was late when that began"
     for beat in range(2 * MOST_KEPT):
         assert heartbeat.beat(number, 1.0 * beat, beat)
     now = 2.0 * MOST_KEPT - 1

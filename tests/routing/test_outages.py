@@ -97,8 +97,21 @@ def test_one_target_without_a_route_is_that_targets() -> None:
     """With a success elsewhere in between, it is not the whole network."""
     world = World()
     world.answers["a"] = Result(Outcome.NOT_SENT, reason=NO_NETWORK)
-    assert world.calls(10) == "b" * 10
+    assert world.calls(50, every=0.01) == "b" * 50
     assert world.health.local is None
+    assert world.state("a") is State.OPEN
+
+
+def test_a_network_that_comes_and_goes_opens_no_circuit() -> None:
+    """Only the first failure of each target is taken for its own when something has gone well."""
+    world = World()
+    for _ in range(10):
+        world.answers = dict.fromkeys("ab", Result(Outcome.NOT_SENT, reason=NO_NETWORK))
+        world.calls(10, every=0.01)
+        world.answers.clear()
+        world.now += DEFAULT.local_probe
+        world.calls(30, every=0.01)
+    assert not world.health.unclosed
 
 
 # Payloads.

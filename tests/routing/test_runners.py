@@ -13,6 +13,8 @@ import pytest
 from leeward.adapter import Call, Invoke, Result
 from leeward.errors import Outcome
 from leeward.routing import FailoverDriver
+from leeward.routing.call import Dispatch
+from leeward.routing.runners.side_by_side import _in_time
 from leeward.testing import FakeClock
 from leeward.values import Effect
 from tests.routing.two_in_flight import second_after_a_pause, two_at_once
@@ -100,6 +102,24 @@ def test_the_first_good_answer_ends_the_call(
     assert (result.outcome, result.target) == (Outcome.OK, "b")
     assert [attempt.target for attempt in result.attempts] == ["b"]
     assert a.cancelled is (run is on_a_loop)
+
+
+def test_what_waits_for_a_thread_has_the_rest_of_its_time() -> None:
+    """And is not begun after that, so nothing starts after the deadline."""
+    clock = FakeClock()
+    a = Awaited("a")
+    router = FailoverDriver([a], clock=clock)
+    shared = router._shared
+    command, asked = Dispatch(1, "a", CALL, 2.0), clock.monotonic()
+    for waited, outcome, sent in ((0.5, Outcome.OK, 1), (2.0, Outcome.LOCAL, 1)):
+        while clock.monotonic() < asked + waited:
+            clock.sleep(0.25)
+        given, began, now, answer = _in_time(shared, command, asked)
+        assert given is command
+        assert (began, now) == (asked, asked + waited)
+        assert isinstance(answer, Result)
+        assert (answer.outcome, len(a.calls)) == (outcome, sent)
+    assert a.timeouts == [1.5]
 
 
 @both

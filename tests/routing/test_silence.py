@@ -220,6 +220,17 @@ def test_a_failure_ends_the_silence_as_well() -> None:
     assert first_of(world, UNSAFE).target == "a"
 
 
+def test_what_was_not_sent_ends_no_silence() -> None:
+    """That this process had no free place for an attempt is no answer of its target."""
+    world = silent(quick())
+    world.call(UNSAFE)
+    circuit = world.circuit("a", resource="f")
+    assert (circuit.silent, circuit.pending) == (True, 5)
+    world.health.start("a", UNSAFE, world.now)
+    fail(world.health, "a", Outcome.LOCAL, world.now)
+    assert (circuit.silent, circuit.pending) == (True, 5)
+
+
 def test_a_silent_target_is_no_place_for_a_hedge() -> None:
     """Nobody would answer that either."""
     world = silent(World("ba"), 0)

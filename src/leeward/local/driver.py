@@ -100,8 +100,8 @@ class Local(Driver):
         )
         self._tables = tables = Tables(self._database)
         self._objects = ObjectsFolder(objects, self._file)
-        self._told = ObjectEvents(self._clock, self._deliveries, self._objects.has)
-        self._objects.announce = self._told.announce
+        wake = self._dispatcher.wake
+        self._told = ObjectEvents(self._clock, self._deliveries, self._objects, wake)
         self._verbs: dict[str, Verb] = {
             "invoke": self._functions.invoke,
             "enqueue": self._functions.enqueue,
@@ -111,7 +111,7 @@ class Local(Driver):
             "delete": tables.delete,
             "scan": tables.scan,
             **dict.fromkeys(OBJECT_VERBS, self._objects.perform),
-            "put_object": self._put_object,
+            "put_object": self._told.put,
         }
 
     def function(self, name: str) -> Callable[[F], F]:
@@ -309,13 +309,6 @@ class Local(Driver):
         read = decode if bus == QUEUED_CALL else event_in
         context = Context(name, delivery.idempotency_key, delivery.attempt, deadline, self._clock)
         run(function, read(delivery.document), context)
-
-    def _put_object(self, call: Call, timeout: float) -> Result[Any]:
-        """Put an object, and let handlers know of it."""
-        result = self._objects.perform(call, timeout)
-        if self._told.recipients():
-            self._dispatcher.wake()
-        return result
 
     def _look_for_work(self) -> None:
         """Deliver what other processes left in the file for what is registered here."""

@@ -11,7 +11,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
+from leeward.adapter import Result
 from leeward.app.handlers import Handler
 from leeward.app.objects import document_of, event_from, object_key
 from leeward.app.triggers import ObjectEvent
@@ -19,6 +21,7 @@ from leeward.clock import Clock
 from leeward.delivery.rows import Delivery, Message, Recipient
 from leeward.delivery.store import PATIENCE, DeliveryStore
 from leeward.json_text import decode
+from leeward.local.objects_folder import ObjectsFolder
 from leeward.object_calls import PutObject
 
 OBJECT = "(object)"
@@ -31,16 +34,23 @@ class ObjectEvents:
     Args:
         clock: for the time of a write.
         store: keeps the rows.
-        is_there: returns whether a bucket has an object of this name and write id.
+        objects: what is told of.
+        wake: lets rows be delivered.
     """
 
     def __init__(
-        self, clock: Clock, store: DeliveryStore, is_there: Callable[[str, str, str], bool]
+        self,
+        clock: Clock,
+        store: DeliveryStore,
+        objects: ObjectsFolder,
+        wake: Callable[[], None],
     ) -> None:
         self._clock = clock
         self._store = store
-        self._is_there = is_there
+        self._objects = objects
+        self._wake = wake
         self._handlers: dict[str, Handler] = {}
+        objects.announce = self._announce
 
     def add(self, handler: Handler) -> None:
         """Let a handler have objects, from now on."""
@@ -50,7 +60,14 @@ class ObjectEvents:
         """Return the handlers as recipients of rows."""
         return {Recipient(OBJECT, name): each for name, each in list(self._handlers.items())}
 
-    def announce(self, call: PutObject) -> None:
+    def put(self, call: PutObject, timeout: float) -> Result[Any]:
+        """Make one attempt to put an object, and let its handlers know."""
+        result = self._objects.perform(call, timeout)
+        if self._handlers:
+            self._wake()
+        return result
+
+    def _announce(self, call: PutObject) -> None:
         """Keep a row for each handler of an object that is about to be there; it is locked."""
         event = self._event(call)
         document = json.dumps(document_of(event))
@@ -65,7 +82,7 @@ class ObjectEvents:
     def is_due(self, row: Delivery) -> bool:
         """Return whether there is still an object that a row tells of."""
         event = event_from(decode(row.document))
-        return self._is_there(event.bucket, event.key, event.version)
+        return self._objects.has(event.bucket, event.key, event.version)
 
     def _event(self, call: PutObject) -> ObjectEvent:
         now = self._clock.now()

@@ -40,13 +40,14 @@ def go_on(state: CallState, ended: AttemptEnded, now: float, random: Random) -> 
     target = state.tried[ended.attempt - 1]
     free = _allows(row.move, rules.elsewhere, state)
     others = _others(state, now) if free else ()
+    may_stay = _allows(row.again, rules.same, state) and _lets_through(state, target)
+    waited = ended.cut_off and ended.outcome is Outcome.LOCAL  # in line here, for a place
     # one more attempt here, unless a further target would then go without one, or it is so slow
     if (
-        not (others and ended.cut_off)
-        and _allows(row.again, rules.same, state)
+        may_stay
+        and not (ended.cut_off and (others or waited))
         and state.tried.count(target) == 1
         and attempts > len(others)
-        and _lets_through(state, target)
     ):
         seconds = _pause(state, ended.retry_after, random)
         longest = left - _least_time(state, target)
@@ -54,11 +55,11 @@ def go_on(state: CallState, ended: AttemptEnded, now: float, random: Random) -> 
         if seconds <= longest and spend_retry(state.health, target):
             _tell_of(state, "retry", target, ended.outcome.value)
             return state._replace(may_move=free), (Pause(seconds, target),)
-    stays = ended.early and _lets_through(state, target)
+    stays = may_stay and (ended.early or waited)
     if others:
         return move(state, target, ended.outcome, now, or_stay=stays)
     if stays:
-        return dispatch(state, target, now, "again")
+        return dispatch(state, target, now, "again", patient=waited)
     reach = len(state.able) if state.proved else policy.max_targets
     some_rest = free and len(set(state.tried)) < min(len(state.able), reach)
     return end(state, "no_other_target" if some_rest else "no_other")
@@ -101,7 +102,7 @@ def move(
 ) -> Decision:
     """Go on at a target that was not tried; without a budget for that end, or ask `source` again.
 
-    That was given up early then, and may well answer yet.
+    That was given up early then, or had no free place, and may well answer yet.
     """
     choice = choose(state, now)
     why = _held_back(state, source, choice, now)
@@ -112,7 +113,7 @@ def move(
     if choice.probe:
         extend_leases(state.health, choice.target, state.call, 0.0)  # it is not made
     if or_stay and why == "failover_budget":
-        return dispatch(state, source, now, "again")
+        return dispatch(state, source, now, "again", patient=outcome is Outcome.LOCAL)
     return end(state, why)
 
 

@@ -254,13 +254,20 @@ def step(state: CallState, event: Event, now: float, random: Random) -> Decision
 
 
 def dispatch(
-    state: CallState, target: str, now: float, reason: str, *, probe: bool = False
+    state: CallState,
+    target: str,
+    now: float,
+    reason: str,
+    *,
+    probe: bool = False,
+    patient: bool = False,
 ) -> Decision:
-    """Start one more attempt, at `target`."""
+    """Start one more attempt, at `target`; a patient one is not cut off for taking long."""
     attempt, health = len(state.tried) + 1, state.health
     circuit = health.start(target, state.call, now)
     state = state._replace(tried=(*state.tried, target), in_flight=(*state.in_flight, attempt))
-    seconds = _time_for_attempt(state, circuit, state.deadline - now, more=attempts_left(state) > 0)
+    left, more = state.deadline - now, attempts_left(state) > 0
+    seconds = _time_for_attempt(state, circuit, left, more=more, patient=patient)
     if probe:
         seconds = time_for_probe(state, target, seconds, now)
     return state, (Dispatch(attempt, target, state.call, seconds, health.epoch, reason),)
@@ -321,7 +328,9 @@ def attempts_left(state: CallState) -> int:
     return max(0, most - len(state.tried))
 
 
-def _time_for_attempt(state: CallState, circuit: Circuit, left: float, *, more: bool) -> float:
+def _time_for_attempt(
+    state: CallState, circuit: Circuit, left: float, *, more: bool, patient: bool = False
+) -> float:
     """Return the seconds of an attempt: what is left, less a reserve for what may follow it.
 
     Where the call may go elsewhere, it does not wait much longer than the slowest answers take.
@@ -329,7 +338,7 @@ def _time_for_attempt(state: CallState, circuit: Circuit, left: float, *, more: 
     rules, policy = state.rules, state.health.policy
     if more and (rules.same or rules.elsewhere or rules.read_back):
         sliced = max(left * (1 - policy.reserve), min(left, policy.least_attempt))
-        if rules.elsewhere and len(state.able) > 1:
+        if rules.elsewhere and len(state.able) > 1 and not patient:
             return min(sliced, circuit.cut_off)
         return sliced
     return max(left, state.time_limit)

@@ -50,16 +50,19 @@ def weigh_failure(health: Health, answered: Answered, outcome: Outcome, reason: 
         return
     refund_early(health, command)
     record.failures += row.counts_against
-    _answers(health, circuit)
+    if outcome is Outcome.LOCAL:
+        circuit.pending = max(0, circuit.pending - 1)  # the target was sent nothing
+    else:
+        _answers(health, circuit)
     if row.sign is Sign.WELL:
         weigh_success(health, circuit, answered)
         return
     if reason == NO_NETWORK and outcome is Outcome.NOT_SENT:
         from leeward.routing.local_outage import note_unreached
 
-        note_unreached(health, target, now)
-        health.give_up(command, now)
-        return
+        if not note_unreached(health, target, now):
+            health.give_up(command, now)
+            return
     if (
         row.sign is Sign.NOTHING
         or _stood_still(health, answered)

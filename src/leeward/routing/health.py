@@ -71,13 +71,14 @@ class Record:
     Attributes:
         probes: its driver can make a probe of its own.
         checks: probes in a row that went well; if negative, that failed.
+        unreached_at: when an attempt there failed last because there is no network.
         prepared, prepared_until: the score that a circuit of it begins with, by what others have
             seen, and until when.
     """
 
     __slots__ = (
         *("attempts", "checks", "failures", "isolated", "last", "probes", "tokens"),
-        *("prepared", "prepared_until"),
+        *("prepared", "prepared_until", "unreached_at"),
     )
 
     def __init__(self, tokens: float) -> None:
@@ -86,6 +87,7 @@ class Record:
         self.tokens = tokens
         self.isolated = self.probes = False
         self.prepared = self.prepared_until = 0.0
+        self.unreached_at = inf
 
 
 def _last_of_use(circuit: Circuit) -> float:

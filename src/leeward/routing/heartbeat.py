@@ -15,6 +15,10 @@ MOST_KEPT: Final = 32
 """Standstills that are remembered: those of the last seconds, however busy the machine is."""
 
 
+LATEST: Final = 1.0
+"""Seconds that a beat may be late; after that nobody beats any more."""
+
+
 class BeginHeartbeat(NamedTuple):
     """Ask the runner to beat: there is a baseline now, against which waits are measured."""
 
@@ -72,16 +76,20 @@ class Heartbeat:
 
     def stood_still(self, began: float, now: float) -> float:
         """Return for how many seconds of a time that ends `now` this process did not run."""
-        if self._last < began - 2 * self._pace:
-            return 0.0  # nobody beat then
+        if not self.is_known(began):
+            return 0.0
         seconds = min(self._late_by(now), now - began)
         for start, end in self._standstills:
             seconds += max(0.0, end - max(start, began))
         return seconds
 
     def is_known(self, began: float) -> bool:
-        """Return whether it was beating in a time that began then."""
-        return self._last >= began - 2 * self._pace
+        """Return whether it was beating in a time that began then.
+
+        A beat may have been late already: an event loop that is blocked begins calls, too. One that
+        has ended does not say so, and beats no more.
+        """
+        return self._last >= began - LATEST
 
     def _late_by(self, now: float) -> float:
         """Return by how many seconds the next beat is late; 0 if that may be the scheduler's."""

@@ -28,10 +28,16 @@ class LocalOutage(NamedTuple):
     looks: int = 0
 
 
-def note_unreached(health: Health, target: str, now: float) -> None:
-    """Note that an attempt failed on this side; the last target of all makes it an outage."""
+def note_unreached(health: Health, target: str, now: float) -> bool:
+    """Note that an attempt failed on this side; the last target of all makes it an outage.
+
+    Return whether it is this target's own after all: anything went well since it failed like that.
+    """
     from leeward.routing.transitions import tell
 
+    record = health.records[target]
+    before, record.unreached_at = record.unreached_at, now
+    is_its_own = before < health.good_at and now - before < health.policy.evidence_half_life
     health.unreached[target] = now
     oldest = now - health.policy.local_window
     seen = [health.unreached.get(each, oldest - 1) for each in health.targets.order]
@@ -39,6 +45,7 @@ def note_unreached(health: Health, target: str, now: float) -> None:
         health.local = LocalOutage(min(seen), now + health.policy.local_probe)
         tell(health, "local_outage", reason="begun")
     health.review()
+    return is_its_own
 
 
 def may_look(health: Health, number: int, now: float) -> bool:

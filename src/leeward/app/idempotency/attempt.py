@@ -66,7 +66,7 @@ class Attempt:
             KeyMissing: it has no key.
             ConfigError: its payload cannot be compared.
         """
-        arguments = settings.signature.bind(positional, named, _is_context)
+        arguments = settings.signature.bind(positional, named, Context)
         self._context = context = arguments.context or current()
         if context is not None and current_run() is None:
             context.guard, context.dedup = function, settings.scope
@@ -212,7 +212,3 @@ class Attempt:
 
 def _log(level: Literal["warning", "error"], name: str, run: IdempotentRun, why: str) -> None:
     log_event(LOGGER, level, name, function=run.function, fence=run.fence, why=why)
-
-
-def _is_context(value: Any) -> bool:
-    return isinstance(value, Context)

@@ -41,14 +41,20 @@ class Signature(NamedTuple):
         self,
         positional: tuple[Any, ...],
         named: Mapping[str, Any],
-        is_context: Callable[[Any], bool],
+        context: type,
     ) -> Arguments:
-        """Return the arguments of a call, by name; what does not fit is left to the handler."""
+        """Return the arguments of a call, by name; what does not fit is left to the handler.
+
+        Args:
+            positional: as they were given.
+            named: as they were given.
+            context: the class of the one that is no part of what the call is about.
+        """
         values = dict(zip(self.names, positional, strict=False))
         if self.defaults or named:
             values = {**self.defaults, **values, **named}
         for name, value in values.items():
-            if is_context(value):
+            if isinstance(value, context):
                 del values[name]
                 return Arguments(values, value)
         return Arguments(values)

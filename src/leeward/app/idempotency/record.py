@@ -232,7 +232,8 @@ def marked(record: Record) -> Record:
 
 def completed(record: Record, result: Any) -> Record:
     """Return the record of a run that has returned `result`."""
-    return record._replace(state=State.COMPLETED, effects=True, result=result)
+    _, owner, fence, lease_until, payload, *_ = record
+    return Record(State.COMPLETED, owner, fence, lease_until, payload, True, result)
 
 
 def without_result(record: Record) -> Record:

@@ -5,14 +5,18 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, SimpleQueue
 from time import monotonic
-from typing import Any
+from typing import Any, Final
 
 from leeward.adapter import Result
 from leeward.clock import SystemClock
+from leeward.errors import Outcome
 from leeward.routing.call import Command, Commands, Pause
 from leeward.routing.execution import Execution, Reply
 from leeward.routing.runners.shared import Shared
 from leeward.routing.runners.threads import carry_out
+
+NO_THREAD: Final = "no_thread"
+"""The code of an attempt that was not begun, because too many others hold the order's threads."""
 
 
 def run_side_by_side(shared: Shared, execution: Execution, commands: Commands) -> Result[Any]:
@@ -59,14 +63,30 @@ def _next(
 
 def _start(shared: Shared, command: Command, replies: SimpleQueue[Reply | BaseException]) -> None:
     """Carry `command` out on a thread of its own."""
+    since = shared.clock.monotonic()
 
     def work() -> None:
         try:
-            replies.put(carry_out(shared, command))
+            replies.put(_in_time(shared, command, since))
         except BaseException as error:  # noqa: BLE001 - raised again where the call is made
             replies.put(error)
 
     _threads_of(shared).submit(work)
+
+
+def _in_time(shared: Shared, command: Command, since: float) -> Reply:
+    """Carry out what may have waited for a thread, in what is left of its time; else do not begin.
+
+    What it is a reply to is the command as it was given, and the wait is part of its time.
+    """
+    if isinstance(command, Pause):
+        return carry_out(shared, command)
+    now = shared.clock.monotonic()
+    left = command.timeout - (now - since)
+    if left <= 0:
+        return command, since, now, Result(Outcome.LOCAL, code=NO_THREAD)
+    _, _, now, answer = carry_out(shared, command._replace(timeout=left))
+    return command, since, now, answer
 
 
 def _threads_of(shared: Shared) -> ThreadPoolExecutor:

@@ -18,6 +18,7 @@ from leeward.adapter.packages import (
     text_of,
 )
 from leeward.errors import ConfigError
+from leeward_aws.deploy import objects
 from leeward_aws.deploy.failover import failover_of, parameters
 from leeward_aws.deploy.handlers import Json, Region, notes, resources_of
 from leeward_aws.deploy.lint import errors_in
@@ -45,7 +46,8 @@ def template(wish: Wish) -> Template:
         ConfigError: a handler wants more time than Lambda gives.
     """
     document = _document(wish, resources_of(Region(wish)), {})
-    return Template("aws.template.json", _text(document), notes(wish))
+    told = (*notes(wish), *objects.notes(wish))
+    return Template("aws.template.json", _text(document), told)
 
 
 def cloudformation(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
@@ -162,7 +164,9 @@ def _text(document: Json) -> str:
 
 
 def _notes(wish: Wish, deployment: Deployment) -> tuple[str, ...]:
-    told = list(notes(wish))
+    here = wish._replace(declared=deployment.sites[0].declared)
+    made = [each.name for each in deployment.buckets]
+    told = [*notes(wish), *objects.notes(here, made)]
     if not deployment.domain:
         told.append(
             "no domain in [export.aws]: no API, no health check and no DNS failover are made; "

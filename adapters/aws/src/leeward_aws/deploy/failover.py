@@ -14,7 +14,8 @@ from typing import Final
 from leeward.adapter.packages import Deployment, of_kind
 from leeward.app.kit import HEALTH_PATH, Kind
 from leeward.errors import ConfigError
-from leeward_aws.deploy.handlers import Json, Region, logical, resource
+from leeward_aws.deploy.handlers import Json, Region, resource
+from leeward_aws.deploy.names import logical
 from leeward_aws.deploy.roles import arn
 
 TTL: Final = 60

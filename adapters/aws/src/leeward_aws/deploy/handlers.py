@@ -12,7 +12,6 @@ function) and "Configuring error handling settings for asynchronous invocation".
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
@@ -32,6 +31,7 @@ from leeward.errors import ConfigError
 from leeward.values import NOTHING
 from leeward_aws.deploy import objects
 from leeward_aws.deploy.crontab import expression
+from leeward_aws.deploy.names import bus_id, logical, own_name
 from leeward_aws.deploy.roles import (
     RECEIVE,
     allow,
@@ -317,31 +317,11 @@ def _variables(wish: Wish, handler: Handler) -> Json:
     return found if wish.declared.ordered else {**found, "CLOUD_PROVIDER": "aws"}
 
 
-def own_name(wish: Wish, handler: Handler) -> str:
-    """Return the name of a handler's function: that by which clients call it.
-
-    They may know it by an ARN, and by one of its versions or aliases.
-    """
-    known = wish.declared.functions.get(handler.name, handler.name)
-    return known.rpartition(":function:")[2].partition(":")[0]
-
-
 def notes(wish: Wish) -> tuple[str, ...]:
     """Return what cannot be said of the handlers."""
-    return *objects.notes(wish, own_name), *(
+    return tuple(
         f"{each.name}: {each.retries} retries are wanted, and an asynchronous call of Lambda has "
         f"{MOST_RETRIES} at most"
         for each in wish.app.handlers.values()
         if not is_queued(each) and (each.retries or 0) > MOST_RETRIES
     )
-
-
-def bus_id(bus: str) -> str:
-    """Return the logical id of a bus."""
-    return f"{logical(bus)}Bus"
-
-
-def logical(name: str) -> str:
-    """Return the logical id of something: letters and digits."""
-    words = re.split(r"[^A-Za-z0-9]+", name)
-    return "".join(word[:1].upper() + word[1:] for word in words)

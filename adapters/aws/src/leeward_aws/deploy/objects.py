@@ -1,7 +1,7 @@
 """Handlers of objects on AWS: who may tell them, what they may do, and how a bucket is told to.
 
-A bucket has a life of its own, and CloudFormation sets no notification of one that it has not made.
-So the template lets S3 send, and a note has the command that sets the notifications of a bucket.
+A bucket that is made here has its notifications set. Of any other one CloudFormation sets none, so
+S3 is let send, and a note has the command that sets them.
 
 Source: `PutBucketNotificationConfiguration` in S3's API reference; "Granting permissions to publish
 event notification messages to a destination" in its user guide.
@@ -10,18 +10,19 @@ event notification messages to a destination" in its user guide.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Collection, Iterator
 from itertools import combinations
-from typing import Any
+from typing import Any, Final
 
 from leeward.adapter.packages import Wish, bucket_of, of_kind, prefixes_of, unique
 from leeward.app.kit import Handler, Kind
 from leeward.errors import ConfigError
+from leeward_aws.deploy.names import logical, own_name
 from leeward_aws.deploy.roles import allow, queue_arn
 
 Json = dict[str, Any]
 
-Names = Callable[[Wish, Handler], str]
+EVENTS: Final = "s3:ObjectCreated:*"
 
 
 def may_tell(wish: Wish, handler: Handler, id: str) -> Json:
@@ -74,27 +75,46 @@ def rights(wish: Wish, handler: Handler) -> list[Json]:
     return found
 
 
-def notes(wish: Wish, own_name: Names) -> Iterator[str]:
-    """Yield the command that sets the notifications of each bucket.
+def with_notifications(made: Json, wish: Wish, bucket: str) -> Json:
+    """Return a bucket that is made here, so that it tells the app's handlers of its objects.
 
     Args:
-        wish: with the app.
-        own_name: gives the name of a handler's function.
+        made: the resource.
+        wish: with the app, and with the names of what it uses there.
+        bucket: its own name.
 
     Raises:
         ConfigError: S3 does not take two notifications for the same objects.
     """
-    handlers = list(of_kind(wish.app, Kind.OBJECT))
-    for bucket in unique(bucket_of(wish.declared, each) for each in handlers):
-        own = [each for each in handlers if bucket_of(wish.declared, each) == bucket]
-        for one, other in combinations(own, 2):
-            if one.prefix.startswith(other.prefix) or other.prefix.startswith(one.prefix):
-                raise ConfigError(
-                    f"{one.name!r} and {other.name!r} would both be told of the same objects of "
-                    f"{bucket!r}, which S3 does not do; give them prefixes of which none begins "
-                    "with the other, or let one handler do both"
-                )
-        told = json.dumps(_notifications(wish, own, own_name), separators=(",", ":"))
+    queues, functions, needed = [], [], []
+    for each in _handlers_of(wish, bucket):
+        id, told = logical(each.name), _told(each)
+        needed.append(f"{id}QueuePolicy" if each.queued else f"{id}Permission")
+        if each.queued:
+            queues.append({**told, "Queue": {"Fn::GetAtt": [f"{id}Queue", "Arn"]}})
+        else:
+            functions.append({**told, "Function": {"Fn::GetAtt": [id, "Arn"]}})
+    if not needed:
+        return made
+    found: Json = {"QueueConfigurations": queues, "LambdaConfigurations": functions}
+    properties = {**made["Properties"], "NotificationConfiguration": found}
+    # S3 tries whether it may tell, before the bucket is there.
+    return {**made, "Properties": properties, "DependsOn": needed}
+
+
+def notes(wish: Wish, made: Collection[str] = ()) -> Iterator[str]:
+    """Yield the command that sets the notifications of each bucket but those that are made here.
+
+    Args:
+        wish: with the app.
+        made: own names of buckets.
+
+    Raises:
+        ConfigError: S3 does not take two notifications for the same objects.
+    """
+    buckets = {bucket_of(wish.declared, each) for each in of_kind(wish.app, Kind.OBJECT)}
+    for bucket in unique(buckets.difference(made)):
+        told = json.dumps(_by_command(wish, _handlers_of(wish, bucket)), separators=(",", ":"))
         yield (
             f"{bucket}: after the stack is there, let the bucket tell of its objects; the command "
             "replaces whatever notifications it has: aws s3api "
@@ -103,10 +123,34 @@ def notes(wish: Wish, own_name: Names) -> Iterator[str]:
         )
 
 
-def _notifications(wish: Wish, handlers: list[Handler], own_name: Names) -> Json:
+def _handlers_of(wish: Wish, bucket: str) -> list[Handler]:
+    """Return the handlers of a bucket's objects; no two are for the same ones."""
+    handlers = of_kind(wish.app, Kind.OBJECT)
+    own = [each for each in handlers if bucket_of(wish.declared, each) == bucket]
+    for one, other in combinations(own, 2):
+        if one.prefix.startswith(other.prefix) or other.prefix.startswith(one.prefix):
+            raise ConfigError(
+                f"{one.name!r} and {other.name!r} would both be told of the same objects of "
+                f"{bucket!r}, which S3 does not do; give them prefixes of which none begins "
+                "with the other, or let one handler do both"
+            )
+    return own
+
+
+def _told(handler: Handler) -> Json:
+    """Return what a bucket tells a handler, as CloudFormation has it."""
+    found: Json = {"Event": EVENTS}
+    if handler.prefix:
+        rule = {"Name": "prefix", "Value": handler.prefix}
+        found["Filter"] = {"S3Key": {"Rules": [rule]}}
+    return found
+
+
+def _by_command(wish: Wish, handlers: list[Handler]) -> Json:
+    """Return the notifications of a bucket, as S3 itself has them."""
     found: dict[str, list[Json]] = {}
     for each in handlers:
-        told: Json = {"Id": each.name, "Events": ["s3:ObjectCreated:*"]}
+        told: Json = {"Id": each.name, "Events": [EVENTS]}
         if each.prefix:
             rule = {"Name": "prefix", "Value": each.prefix}
             told["Filter"] = {"Key": {"FilterRules": [rule]}}

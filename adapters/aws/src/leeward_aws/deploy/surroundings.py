@@ -12,7 +12,9 @@ import json
 from typing import Any, Final
 
 from leeward.adapter.packages import Bucket, Declared, Deployment, Table, unique
-from leeward_aws.deploy.handlers import Json, Region, arn_of, bus_id, logical, resource
+from leeward_aws.deploy import objects
+from leeward_aws.deploy.handlers import Json, Region, arn_of, resource
+from leeward_aws.deploy.names import bus_id, logical
 from leeward_aws.deploy.roles import allow, named, role
 from leeward_aws.workflows.export import export
 
@@ -38,7 +40,10 @@ def resources_around(region: Region, deployment: Deployment) -> Json:
             found[f"{logical(table.name)}Table"] = _table(table)
     for bucket in deployment.buckets:
         if bucket.region == region.name:
-            found[f"{logical(bucket.name)}Bucket"] = _bucket(bucket, deployment.retention_days)
+            made = _bucket(bucket, deployment.retention_days)
+            found[f"{logical(bucket.name)}Bucket"] = objects.with_notifications(
+                made, region.wish, bucket.name
+            )
     for definition in region.wish.app.workflows:
         found |= _machine(region, definition)
     return found

@@ -126,8 +126,12 @@ class Stack:
         for id, each in self._resources.items():
             form = FORMS[each["Type"].removeprefix("AWS::")]
             properties = self._properties(form, each["Properties"])
+            if "DependsOn" in each:
+                properties["depends_on"] = [self._to(needed) for needed in each["DependsOn"]]
             if each.get("DeletionPolicy") == "Retain":
                 properties["lifecycle"] = {"prevent_destroy": True}
+            if "DependsOn" in each:
+                properties["depends_on"] = [self._to(name) for name in each["DependsOn"]]
             split = PARTS.get(form.type)
             parts = (
                 [("", form.type, properties)] if split is None else split(properties, self._to(id))

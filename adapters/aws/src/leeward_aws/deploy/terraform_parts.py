@@ -85,7 +85,9 @@ def _bucket(given: Json, to: str) -> Parts:
         for rule in given["lifecycle_configuration"]["rules"]
     ]
     public = given["public_access_block_configuration"]
+    told = given.get("notification_configuration")
     return [
+        *([] if told is None else [("", "aws_s3_bucket_notification", _told(given, bucket))]),
         ("", "aws_s3_bucket", {"bucket": given["bucket"], **_meta(given)}),
         (
             "",
@@ -95,6 +97,25 @@ def _bucket(given: Json, to: str) -> Parts:
         ("", "aws_s3_bucket_lifecycle_configuration", {**bucket, "rule": rules}),
         ("", "aws_s3_bucket_public_access_block", {**bucket, **public}),
     ]
+
+
+def _told(given: Json, bucket: Json) -> Json:
+    """Return the notifications of a bucket."""
+    told = given["notification_configuration"]
+    return {
+        **bucket,
+        "queue": [_one(each, "queue_arn", "queue") for each in told["queue_configurations"]],
+        "lambda_function": [
+            _one(each, "lambda_function_arn", "function") for each in told["lambda_configurations"]
+        ],
+        "depends_on": given["depends_on"],
+    }
+
+
+def _one(told: Json, arn: str, to: str) -> Json:
+    rules = told.get("filter", {}).get("s3_key", {}).get("rules", ())
+    prefixes = [("filter_prefix", rule["value"]) for rule in rules]
+    return {arn: told[to], "events": [told["event"]], **dict(prefixes)}
 
 
 def _health_check(given: Json, to: str) -> Parts:

@@ -1,0 +1,92 @@
+"""Faults of handlers of objects, and of the pipeline of the examples."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.mutants.mutant import Mutant
+
+_AWS: Final = "adapters/aws/src/leeward_aws/runtime/objects.py"
+_GOOGLE: Final = "adapters/google/src/leeward_google/runtime/objects.py"
+_LOCAL: Final = "tests/local/test_object_events.py"
+_OBJECTS: Final = "tests/app/test_objects.py"
+_EXAMPLE: Final = "examples/pipeline/pipeline.py"
+_SIMULATED: Final = (
+    "tests/pipeline/test_simulated.py"
+    "::test_each_file_becomes_one_summary_or_a_dead_letter_with_its_reason"
+)
+
+MUTANTS: Final = (
+    Mutant(
+        "a key of S3 is taken as it is encoded",
+        _AWS,
+        'unquote_plus(found["key"])',
+        'found["key"]',
+        "tests/aws/test_objects_told.py::test_objects_reach_their_handler_by_every_way",
+    ),
+    Mutant(
+        "the end of an overwritten object of Google's is taken for a new one",
+        _GOOGLE,
+        'if told["eventtype"] != _FINALIZED:',
+        "if False:",
+        "tests/google/test_objects_told.py"
+        "::test_the_end_of_an_overwritten_object_is_done_without_running",
+    ),
+    Mutant(
+        "a failed object keeps the others of its message from being handled",
+        "src/leeward/app/host.py",
+        "bad.append((each, answer))",
+        "return each, answer",
+        "tests/aws/test_objects_told.py::test_a_message_may_tell_of_several_objects",
+    ),
+    Mutant(
+        "an endless loop over two handlers is let pass",
+        "src/leeward/app/objects.py",
+        "ways.append([*way, name])",
+        "pass",
+        f"{_OBJECTS}::test_a_handler_that_would_run_for_its_own_output_is_refused_at_the_start",
+    ),
+    Mutant(
+        "a handler puts objects wherever it likes",
+        "src/leeward/operations/objects.py",
+        "if may_put is not None:",
+        "if False:",
+        f"{_OBJECTS}::test_a_handler_puts_objects_only_where_it_has_said",
+    ),
+    Mutant(
+        "a row is delivered whether its object is there or not",
+        "src/leeward/local/driver.py",
+        "if function.kind is Kind.OBJECT and not self._told.is_due(delivery):",
+        "if False:",
+        f"{_LOCAL}::test_a_write_that_has_not_taken_place_is_not_told",
+    ),
+    Mutant(
+        "a row is dropped while its object is being written",
+        "src/leeward/local/objects.py",
+        "with _locked(folder, PATIENCE) as free:\n            if not free:\n"
+        "                raise TimeoutError\n            return self._is_written",
+        "if True:\n            return self._is_written",
+        f"{_LOCAL}::test_an_object_is_told_when_it_is_there_and_not_before",
+    ),
+    Mutant(
+        "a summary is written whatever is there",
+        _EXAMPLE,
+        "if_absent=there is None,",
+        "if_absent=False,",
+        _SIMULATED,
+    ),
+    Mutant(
+        "a later version of a file leaves the summary of the earlier one",
+        _EXAMPLE,
+        'return (arrived.sequence or "") > told.get("source_sequence", "")',
+        "return False",
+        _SIMULATED,
+    ),
+    Mutant(
+        "a lost answer ends a file",
+        _EXAMPLE,
+        'raise Problem("an answer was lost", status=503, reason="answer_lost") from error',
+        "raise",
+        _SIMULATED,
+    ),
+)
