@@ -12,6 +12,7 @@ from leeward import App, Context, Event
 from leeward.app import Message, Problem
 from leeward.app.core import answer
 from leeward.app.triggers import Delivery, Input, Platform
+from leeward.errors import ConfigError
 from leeward.testing import FakeClock
 from tests.collected import Collected
 from tests.house.workspace import ROOT
@@ -99,6 +100,13 @@ def test_a_failure_is_told_by_its_class_alone(collected: Collected) -> None:
     assert metrics["faas.coldstarts"] == [(told, 1)]
     assert metrics["faas.invoke_duration"] == [(told, 4)]
     assert sorted(each[0]["error.type"] for each in metrics["faas.errors"]) == sorted(kinds[1:])
+
+
+def test_an_app_without_opentelemetry_says_so_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it is made: its first call would have no answer."""
+    monkeypatch.setitem(sys.modules, "opentelemetry", None)
+    with pytest.raises(ConfigError, match=r'pip install "leeward\[otel\]", and an SDK'):
+        App("shop", otel=True)
 
 
 def test_without_an_sdk_the_trace_goes_on_as_it_came() -> None:

@@ -55,11 +55,10 @@ def config_of(folder: Path, text: str) -> Config:
     return with_order(load_settings(file=file, env={}), None, {})
 
 
-def shop_of(cloud: str) -> Wish:
-    """Give the shop of the examples with its workflow, as a wish."""
-    request = Request(
-        "ordering:app", cloud, "3.13", "x86_64", SHOP, Path("build"), None, (), Source()
-    )
+def example(cloud: str, name: str = "shop", entry: str = "ordering:app") -> Wish:
+    """Give an app of the examples as a wish: by default the shop with its workflow."""
+    folder = SHOP.with_name(name)
+    request = Request(entry, cloud, "3.13", "x86_64", folder, Path("build"), None, (), Source())
     return wanted(request)[0]
 
 

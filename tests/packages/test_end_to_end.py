@@ -116,7 +116,8 @@ def on_aws(links: Path, folder: Path) -> Iterator[Client]:
     own = Path(sys.prefix) / f"lib/python{HERE}/site-packages"
     repacked(own, {"pycurl"}, older, "manylinux2014_x86_64")
     code, told = twice("aws", links, folder, "--python", HERE, "--find-links", str(older))
-    assert [each["tool"] for each in told["commands"]] == ["SAM", "Serverless", "aws"]
+    tools = [each["tool"] for each in told["commands"]]
+    assert tools == ["CloudFormation", "SAM", "Serverless", "aws"]
     with LambdaServer(Place("000000000000", "us-east-1")) as server:
         server.deploy(
             *(

@@ -26,9 +26,9 @@ from tests.packages.exported import (
     config_of,
     document,
     everything,
+    example,
     exported,
     settings,
-    shop_of,
 )
 from tests.packages.mistakes import MISTAKES, Change
 
@@ -69,9 +69,37 @@ def test_the_example_is_exported_from_one_command_line(tmp_path: Path) -> None:
     assert not (tmp_path / "again").exists()
 
 
+@each_row(
+    "args, told",
+    [
+        ((), "nothing says where the app is to run; name the order with --targets"),
+        (
+            ("--targets", "local"),
+            "no target of the order (local) can be exported to cloudformation",
+        ),
+        (("--targets", "google:us-central1"), "(google:us-central1) can be exported to"),
+        (("--no-trust-env",), "leeward export imports the app"),
+        (("--source", "nowhere"), "nothing says where"),
+        (("--targets", "aws:us-east-1", "--arch", "mips"), "--arch is 'mips'"),
+        (("--targets", "aws:us-east-1", "--python", "3.9"), "Lambda has no Python 3.9"),
+    ],
+)
+def test_a_command_line_that_cannot_be_exported_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, args: tuple[str, ...], told: str
+) -> None:
+    """And nothing is written."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.py").write_text("from leeward import App\n\napp = App('small')\n")
+    tmp_path.chmod(0o755)
+    ran = CliRunner().invoke(command_line, ["export", "cloudformation", *args])
+    assert ran.exit_code == 2, ran.output
+    assert told in " ".join(ran.stderr.split())
+    assert [each.name for each in tmp_path.iterdir()] == ["small.py"]
+
+
 def test_cloudformation_has_a_template_for_each_region(tmp_path: Path) -> None:
     """cfn-lint takes those of the shop; what only we know is refused there, too."""
-    shop = shop_of("aws")
+    shop = example("aws")
     text = settings("aws") + (SHOP / "leeward.toml").read_text()
     deployment = deployment_of(config_of(tmp_path, text), "aws", shop.app)
     made = exported("aws", "cloudformation", shop, deployment)
@@ -83,6 +111,33 @@ def test_cloudformation_has_a_template_for_each_region(tmp_path: Path) -> None:
     assert states == ["ENABLED", "DISABLED"], "one region alone runs schedules"
     with pytest.raises(ConfigError, match=r"request_interval is 20, and must be 10 or 30 seconds"):
         cloudformation(shop, deployment._replace(interval=20))
+
+
+def test_a_bucket_that_is_made_tells_of_its_objects(tmp_path: Path) -> None:
+    """The pipeline of the examples: in the region of its bucket alone, and by no other command."""
+    files = (SHOP.with_name("pipeline") / "leeward.toml").read_text()
+    for cloud in CLOUDS:
+        pipeline = example(cloud, "pipeline", "pipeline:app")
+        text = f'cloud_provider = "{ORDERS[cloud]}"\n' + files
+        text += f'home = "{ORDERS[cloud].partition(",")[0]}"\n'
+        deployment = deployment_of(config_of(tmp_path, text), cloud, pipeline.app)
+        (made,) = exported(cloud, "terraform", pipeline, deployment)
+        resources = json.loads(made.text)["resource"]
+        assert not [each for each in made.notes if "put-bucket-notification" in each]
+        if cloud == "aws":
+            (told,) = resources["aws_s3_bucket_notification"].values()
+            assert told["queue"] == [
+                {
+                    "queue_arn": "${aws_sqs_queue.summarize_queue.arn}",
+                    "events": ["s3:ObjectCreated:*"],
+                    "filter_prefix": "in/",
+                }
+            ]
+            assert told["depends_on"] == ["aws_sqs_queue_policy.summarize_queue_policy"]
+            first, second = exported(cloud, "cloudformation", pipeline, deployment)
+            bucket = json.loads(first.text)["Resources"]["SalesBucket"]
+            assert bucket["DependsOn"] == ["SummarizeQueuePolicy"]
+            assert "SalesBucket" not in json.loads(second.text)["Resources"]
 
 
 def test_what_the_linter_finds_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from leeward.app.runtimes import runtime_of
 from leeward.packaging.recipe import Declared, Entry, Wish
 from leeward.packaging.terraform import Configuration
 from leeward_azure.deploy.host import host_json
-from leeward_google.deploy.template import account_id
+from leeward_google.deploy.functions import account_id
 from tests.packages.everything import DECLARED, document, flaws_in, notes, wish
 
 

@@ -23,6 +23,7 @@ import pytest
 
 from leeward import Client
 from leeward.adapter import Call, Result
+from leeward.delivery.dispatcher import Dispatcher
 from leeward.delivery.rows import Delivery, LeaseEnd, Message
 from leeward.delivery.workers import Leased
 from leeward.errors import Outcome
@@ -110,6 +111,7 @@ def pipeline() -> Iterator[ModuleType]:
     with pytest.MonkeyPatch.context() as patched:
         patched.syspath_prepend(PIPELINE)
         patched.setattr(os, "fsync", lambda _: None)  # processes die here, and no machine does
+        patched.setattr(Dispatcher, "wake", lambda _: None)  # the one thread delivers rows
         sys.modules.pop("pipeline", None)
         try:
             yield import_module("pipeline")
@@ -133,7 +135,6 @@ class World:
         self.local = Local(clock=self.clock)
         self.dying = Dying(self.local, self.random)
         self._dispatcher = cast("Any", self.local._dispatcher)
-        self._dispatcher.wake = lambda: None  # rows are delivered here, by the one thread
         self._store = self.local._deliveries
         self._files = files
         self._faults: Counter[int] = Counter()

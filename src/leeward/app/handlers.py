@@ -103,7 +103,7 @@ class Handler:
 
     def call(self, given: Any, context: Context) -> Any:
         """Run the user's function; while it runs, `current` returns `context`."""
-        if self.kind is not Kind.OBJECT:
+        if self.bucket is None:
             return self._call(given, context)
         token = OBJECT_PUTS.set(self.check_put)
         try:
@@ -125,12 +125,8 @@ class Handler:
             )
 
     def _call(self, given: Any, context: Context) -> Any:
-        if self._takes == 0:
-            returned = call_within(context, self.function)
-        elif self._takes == 1:
-            returned = call_within(context, self.function, given)
-        else:
-            returned = call_within(context, self.function, given, context)
+        arguments = (given, context)[: self._takes]
+        returned = call_within(context, self.function, *arguments)
         if type(returned) is not CoroutineType:
             return returned
         from leeward.app.event_loop import wait_for

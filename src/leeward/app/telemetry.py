@@ -59,20 +59,20 @@ class Telemetry:
 
     A span belongs to the trace that came with the delivery, and what the handler calls belongs to
     the span. Without an SDK the trace goes on as it came.
+
+    Raises:
+        ConfigError: OpenTelemetry is not installed. A run would be too late to say so.
     """
 
     def __init__(self) -> None:
+        load()
         self._is_ready = False
         self._is_warm = False
 
     def observe(
         self, answering: Answering, handler: Handler, delivery: Delivery, platform: Platform
     ) -> Answer:
-        """Run a handler by `answering`, in a span; count it, and how long it took.
-
-        Raises:
-            ConfigError: OpenTelemetry is not installed.
-        """
+        """Run a handler by `answering`, in a span; count it, and how long it took."""
         if not self._is_ready:
             self._prepare()
         is_cold, self._is_warm = not self._is_warm, True

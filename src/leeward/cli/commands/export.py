@@ -94,8 +94,8 @@ def _made(request: Request, tool: str, targets: str | None) -> JsonObject:
     if not made:
         order = ", ".join(map(str, config.order))
         raise ConfigError(
-            f"{tool} has no word for any target of the order ({order}); name one of a cloud, "
-            "with --targets or as cloud_provider in leeward.toml"
+            f"no target of the order ({order}) can be exported to {tool}; name one of a cloud that "
+            "can, with --targets or as cloud_provider in leeward.toml"
         )
     # Nothing is written unless all of it is right.
     for provider, templates in made.items():

@@ -86,7 +86,7 @@ def deployment_of(config: Config, provider: str, app: App) -> Deployment:
             for name, own in names.tables.items()
         ),
         tuple(Bucket(own, homes["buckets"][name].region) for name, own in names.buckets.items()),
-        *settings,
+        **settings._asdict(),
         expected=tuple(_expected(config, app, homes, targets)),
     )
 

@@ -130,6 +130,8 @@ class Stack:
                 properties["depends_on"] = [self._to(needed) for needed in each["DependsOn"]]
             if each.get("DeletionPolicy") == "Retain":
                 properties["lifecycle"] = {"prevent_destroy": True}
+            if "DependsOn" in each:
+                properties["depends_on"] = [self._to(name) for name in each["DependsOn"]]
             split = PARTS.get(form.type)
             parts = (
                 [("", form.type, properties)] if split is None else split(properties, self._to(id))

@@ -34,6 +34,10 @@ Record: TypeAlias = dict[str, Any]
 """A message, as SQS hands it to Lambda."""
 
 
+Had: TypeAlias = tuple[Failure | None, Handler | None]
+"""What came of a message, and of which handler; None where that is not one alone."""
+
+
 class Source(NamedTuple):
     """The queue that the messages of a batch come from.
 
@@ -67,7 +71,7 @@ def _each(run: Run, own: Handler | None, source: Source, records: list[Record]) 
     """
     trace = run.trace()
     had = [_handle_one(run, own, source, each, trace) for each in records]
-    together = fails_as_one([each.failure for each in had])
+    together = fails_as_one([failure for failure, _ in had])
     return [
         record
         for record, each in zip(records, had, strict=True)
@@ -96,24 +100,18 @@ def _in_order(run: Run, own: Handler | None, source: Source, records: list[Recor
     return again
 
 
-class Had(NamedTuple):
-    """What came of a message, and of which handler; None where that is not one alone."""
-
-    failure: Failure | None
-    handler: Handler | None
-
-
 def _is_done(run: Run, source: Source, record: Record, had: Had, *, together: bool) -> bool:
     """Finish with a message; return whether Lambda may delete it: all is well, or given up."""
-    if had.failure is None:
+    failure, handler = had
+    if failure is None:
         return True
-    if had.handler is None or run.dead_letters is None:
+    if handler is None or run.dead_letters is None:
         return False
     from leeward_aws.runtime.dead import letter_of
 
     letter = letter_of(record, source.name, _attempt(record))
     seconds = run.seconds() - RESERVE
-    return run.dead_letters.finish(had.handler, letter, had.failure, seconds, together=together)
+    return run.dead_letters.finish(handler, letter, failure, seconds, together=together)
 
 
 def _source(run: Run, own: Handler | None, arn: str) -> Source:
@@ -134,7 +132,7 @@ def _handle_one(
     handler = source.handler
     if handler is None:
         return _as_told(run, own, record, message, trace)
-    if handler.kind is Kind.OBJECT:
+    if handler.bucket is not None:
         from leeward_aws.runtime.objects import handle_message
 
         answer = handle_message(run, handler, message.body, attempt, trace)
@@ -142,7 +140,7 @@ def _handle_one(
         given = message.body if handler.is_call else message
         delivery = notifications.message_delivery(run, message, attempt, given, trace)
         answer = run.host.run(handler, delivery)
-    return Had(answer.failure, handler)
+    return answer.failure, handler
 
 
 def _as_told(
@@ -153,8 +151,8 @@ def _as_told(
 
     if own is None and (created := objects.wanted_in(run, message.body)):
         bad = objects.hand_over(run, None, created, _attempt(record), trace)
-        return Had(None, None) if bad is None else Had(bad[1].failure, bad[0])
-    return Had(_as_events(run, own, record, message).failure, None)
+        return (None, None) if bad is None else (bad[1].failure, bad[0])
+    return _as_events(run, own, record, message).failure, None
 
 
 def _as_events(run: Run, own: Handler | None, record: Record, message: Message) -> Answer:

@@ -18,11 +18,12 @@ from leeward.adapter.packages import (
 from leeward.app.kit import Kind
 from leeward.errors import ConfigError
 from leeward_google.deploy.failover import add_dns, add_entrance, check_functions
+from leeward_google.deploy.functions import Source, add_function
 from leeward_google.deploy.objects import data_of
 from leeward_google.deploy.roles import Region, allow_calls
 from leeward_google.deploy.rules import RULES
 from leeward_google.deploy.surroundings import add_surroundings, add_workflows
-from leeward_google.deploy.template import DATA, Source, add_function, add_handlers
+from leeward_google.deploy.template import DATA, add_handlers
 
 SCHEMAS: Final = Path(__file__).with_name("terraform_schemas.json")
 

@@ -16,8 +16,8 @@ from typing import Any, Final
 from leeward.adapter.packages import Configuration, Deployment, Wish, of, of_kind, shortened
 from leeward.app.kit import HEALTH, HEALTH_PATH, Kind
 from leeward.errors import ConfigError
+from leeward_google.deploy.functions import Deployed, Source, add_account, deployed, own_name
 from leeward_google.deploy.roles import PROJECT, Region, may_call
-from leeward_google.deploy.template import Deployed, Source, add_account, deployed, own_name
 
 TTL: Final = 60
 """Seconds that a resolver keeps an answer."""

@@ -11,7 +11,6 @@ message failures" (at least 5 attempts; what its own account needs), "Push subsc
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 from leeward.adapter.packages import (
@@ -22,12 +21,12 @@ from leeward.adapter.packages import (
     dead_queue,
     of,
     seconds_of,
-    shortened,
     text_of,
 )
 from leeward.app.kit import Handler, Kind
 from leeward.errors import ConfigError
 from leeward_google.deploy import objects
+from leeward_google.deploy.functions import Source, add_account, add_function
 from leeward_google.deploy.roles import (
     PROJECT,
     PUBLISHER,
@@ -44,16 +43,11 @@ ATTEMPTS: Final = (5, 100)
 ACKNOWLEDGE: Final = (10, 600)
 """Seconds that a push may take: least and most."""
 
-LONGEST: Final = 3600
-"""Seconds of a function that is called by HTTP."""
-
 SCHEDULER_RETRIES: Final = 5
 """Of a job, at most."""
 
 LONGEST_FILTER: Final = 256
 """Bytes of a filter of a subscription."""
-
-MEMORY: Final = "256M"
 
 _AGENTS: Final = "gcp-sa-pubsub.iam.gserviceaccount.com"
 
@@ -114,102 +108,6 @@ def _code(made: Configuration, wish: Wish, region: Region) -> str:
         name=f'google-${{filesha256("{region.package}")}}.zip',
         source=region.package,
     )
-
-
-def add_account(made: Configuration, wish: Wish, name: str) -> str:
-    """Add a service account; return a reference to it."""
-    return made.add(
-        "google_service_account",
-        name,
-        project=PROJECT,
-        account_id=account_id(f"{wish.app.name}-{name}".lower()),
-        display_name=f"{wish.app.name}: {name}",
-    )
-
-
-def account_id(name: str) -> str:
-    """Return an id of 6 to 30 characters."""
-    if len(name) >= 6:
-        return shortened(name, 30)
-    return f"{name}-{sha256(name.encode()).hexdigest()[:8]}"
-
-
-class Source(NamedTuple):
-    """What a function is made of: references to the package, and to its account."""
-
-    content: str
-    account: str
-
-
-def add_function(
-    made: Configuration, wish: Wish, handler: Handler, source: Source, region: Region
-) -> str:
-    """Add the function of a handler; return a reference to it.
-
-    Raises:
-        ConfigError: it wants more time than there is.
-    """
-    seconds = seconds_of(handler)
-    if seconds > LONGEST:
-        raise ConfigError(
-            f"the handler {handler.name!r} has a timeout of {seconds} s, and Cloud Run functions "
-            f"give {LONGEST} s; make it a workflow, or run it elsewhere"
-        )
-    name = own_name(wish, handler)
-    return deployed(made, wish, Deployed(name, handler.name, seconds), source, region)
-
-
-class Deployed(NamedTuple):
-    """A function: its own name, for which handler it is, its seconds, and who may reach it."""
-
-    name: str
-    handler: str
-    seconds: int
-    ingress: str | None = None
-
-
-def deployed(
-    made: Configuration, wish: Wish, function: Deployed, source: Source, region: Region
-) -> str:
-    """Add a function; return a reference to it."""
-    variables = {"LEEWARD_FUNCTION": function.handler}
-    if not wish.declared.ordered:
-        variables["CLOUD_PROVIDER"] = "google"
-    config: dict[str, Any] = {
-        "available_memory": MEMORY,
-        "timeout_seconds": function.seconds,
-        "service_account_email": of(f"{source.account}.email"),
-        "environment_variables": variables,
-    }
-    if region.instances is not None:
-        config["min_instance_count"] = region.instances
-    if function.ingress is not None:
-        config["ingress_settings"] = function.ingress
-    return made.add(
-        "google_cloudfunctions2_function",
-        f"{function.handler}{region.suffix}",
-        project=PROJECT,
-        location=region.name,
-        name=function.name,
-        build_config={
-            "runtime": f"python{wish.python.replace('.', '')}",
-            "entry_point": "main",
-            "source": {
-                "storage_source": {
-                    "bucket": of(f"{source.content}.bucket"),
-                    "object": of(f"{source.content}.name"),
-                }
-            },
-        },
-        service_config=config,
-    )
-
-
-def own_name(wish: Wish, handler: Handler) -> str:
-    """Return the name of a handler's function: lower case, by which clients call it."""
-    if not handler.is_call:
-        return handler.name.lower()
-    return wish.declared.functions.get(handler.name, handler.name).lower()
 
 
 class Pushing(NamedTuple):
