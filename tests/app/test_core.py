@@ -149,6 +149,30 @@ def test_a_coroutine_is_awaited_on_the_one_loop() -> None:
     assert loops[0] is loops[1]
 
 
+def test_a_coroutine_that_ends_the_program_or_its_loop_ends_itself_alone() -> None:
+    """It has failed, or has its answer; those that come after it have theirs."""
+
+    async def leaves(given: None) -> None:
+        sys.exit(3)
+
+    async def stops(given: None) -> int:
+        asyncio.get_running_loop().stop()
+        await asyncio.sleep(0)
+        return 1
+
+    async def stays(given: None) -> int:
+        return 2
+
+    answers: list[Answer] = []
+    thread = threading.Thread(
+        target=lambda: answers.extend(map(run, (leaves, stops, stays))), daemon=True
+    )
+    thread.start()
+    thread.join(10)
+    assert [each.failure and each.failure.type for each in answers] == ["SystemExit", None, None]
+    assert [each.body for each in answers[1:]] == [b"1", b"2"]
+
+
 def test_plain_functions_load_no_asyncio() -> None:
     """Neither the app, nor a call of it, nor a client in the same process."""
     program = (
