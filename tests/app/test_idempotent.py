@@ -39,6 +39,7 @@ from leeward.app.idempotency import (
     effect_async,
     idempotent,
 )
+from leeward.app.idempotency.record import Earlier
 from leeward.app.triggers import Delivery, Platform
 from leeward.local import Local
 from leeward.testing import FakeClock, Fault, FaultyDriver
@@ -161,6 +162,47 @@ def test_five_deliveries_at_once_run_once(shop: Shop) -> None:
     assert {each.reason for each in others if isinstance(each, RepeatRefused)} == {"running"}
     assert [charge(ORDER) for _ in range(5)] == [1] * 5
     assert len(shop.charges) == 1
+
+
+def test_a_run_that_did_nothing_lets_nobody_forget_the_one_before(
+    shop: Shop, subtests: pytest.Subtests
+) -> None:
+    """Traces of an effect stay, so each run is told of them until one has completed."""
+    told: list[Any] = []
+    for name, options, why in (
+        ("rerun", {"failures": {HalfDone: "rerun"}}, Earlier.FAILED),
+        ("unknown", {"unknown": "run"}, Earlier.UNKNOWN),
+    ):
+        with subtests.test(name):
+            told.clear()
+
+            @idempotent(
+                table="keys",
+                key="order.id",
+                client=shop.client,
+                clock=shop.clock,
+                name=name,
+                effects="marked",
+                **options,  # type: ignore[arg-type]
+            )
+            def charge(order: dict[str, Any]) -> int:
+                run = current_run()
+                assert run is not None
+                told.append(run.earlier)
+                if len(told) == 1:
+                    effect()
+                    raise HalfDone
+                if len(told) == 2:
+                    raise ConnectionError
+                return len(told)
+
+            for error in (HalfDone, ConnectionError):
+                with pytest.raises(error):
+                    charge(ORDER)
+            with pytest.raises(KeyReused):
+                charge({**ORDER, "total": 1})
+            assert charge(ORDER) == 3
+            assert told == [None, why, why]
 
 
 RELEASED: dict[str, tuple[dict[str, Any], Exception]] = {

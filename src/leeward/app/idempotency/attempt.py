@@ -128,10 +128,15 @@ class Attempt:
             return write_nothing()
         nothing_ran = not run.started or (settings.effects_marked and run.effects == 0)
         treatment = treatment_of(error, settings.failures, nothing_ran=nothing_ran)
+        failure = failure_of(error, treatment)
         if treatment is Treatment.RELEASE:
             run.withdraw()
-            return write_end(held, record.released(held.record))
-        failure = failure_of(error, treatment)
+            if run.earlier is None:
+                return write_end(held, record.released(held.record))
+            # This run did nothing, but one before it may have: the next one has to know, too.
+            if settings.run_unknown:
+                return write_end(held, record.unknown(held.record, failure))
+            return write_end(held, record.failed(held.record, failure._replace(rerun=True)))
         if treatment is not Treatment.KEEP:
             return write_end(held, record.failed(held.record, failure))
         _log("error", "outcome_unknown", run, failure.type)
