@@ -205,6 +205,44 @@ def test_a_run_that_did_nothing_lets_nobody_forget_the_one_before(
             assert told == [None, why, why]
 
 
+def test_an_end_that_no_table_takes_is_written_all_the_same(shop: Shop) -> None:
+    """Of a failure repeats get the class; a result that cannot be read is given, and not kept."""
+    charge = shop.charging(failures={Declined: "replay"})
+    shop.fails = Declined("\ud800")
+    with pytest.raises(Declined):
+        charge(ORDER)
+    with pytest.raises(Declined):
+        charge(ORDER)
+
+    @idempotent(table="keys", key="order", client=shop.client, clock=shop.clock)
+    def loop(order: str) -> list[Any]:
+        shop.charges.append(order)
+        found: list[Any] = []
+        found.append(found)
+        return found
+
+    result = loop("43")
+    assert result[0] is result
+    assert refused(loop, "43") == ("not_kept", None)
+    assert shop.charges == ["42", "43"]
+
+
+def test_a_coroutine_that_has_not_run_completes_nothing(shop: Shop) -> None:
+    """Of a function that another decorator has made a plain one; its key is kept."""
+
+    async def charge(order: str) -> None:
+        shop.charges.append(order)
+
+    @idempotent(table="keys", key="order", client=shop.client, clock=shop.clock)
+    def wrapped(order: str) -> Any:
+        return charge(order)
+
+    with pytest.raises(ConfigError, match="directly before the coroutine function"):
+        wrapped("42")
+    assert refused(wrapped, "42") == ("unknown", None)
+    assert shop.charges == []
+
+
 RELEASED: dict[str, tuple[dict[str, Any], Exception]] = {
     "it raised before its first effect": ({"effects": "marked"}, ValueError()),
     "it raised what was declared": ({"failures": {Declined: "release"}}, Declined()),

@@ -119,7 +119,11 @@ class Attempt:
         """Return the steps that write down what was returned."""
         if run.held is None:
             return write_nothing()
-        return write_end(run.held, record.completed(run.held.record, plain_of(result)))
+        try:
+            result = plain_of(result)
+        except Exception:  # noqa: BLE001 - the code of somebody else's class; or a list in itself
+            result = object()  # which no table takes, so that the end is written without it
+        return write_end(run.held, record.completed(run.held.record, result))
 
     def after_failure(self, run: IdempotentRun, error: Exception) -> Steps[Recorded | Found]:
         """Return the steps that write down what was raised."""
@@ -144,7 +148,7 @@ class Attempt:
 
     def failed(self, run: IdempotentRun, recorded: Recorded | Found) -> None:
         """Note whether it was written down what the run has raised."""
-        if recorded is not Recorded.YES:
+        if recorded not in (Recorded.YES, Recorded.WITHOUT_RESULT):
             self._unrecorded(run, recorded)
         elif run.released and run.earlier is None:
             self._prove(nothing_ran=True)
