@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, localcontext
+from enum import Enum
 from threading import Barrier, Event
 from typing import Any
 
@@ -40,11 +41,15 @@ from leeward.app.idempotency import (
     idempotent,
 )
 from leeward.app.idempotency.record import Earlier
-from leeward.app.triggers import Delivery, Platform
+from leeward.app.triggers import Delivery, Message, Platform
 from leeward.local import Local
 from leeward.testing import FakeClock, Fault, FaultyDriver
 
 ORDER = {"id": "42", "total": 9.9}
+
+
+class Kind(str, Enum):
+    CARD = "card"
 
 
 class Declined(Exception):
@@ -317,6 +322,34 @@ def test_a_key_belongs_to_one_payload(shop: Shop) -> None:
     assert charge({**ORDER, "total": Decimal("9.90")})["number"] == 1
 
 
+def test_payloads_are_compared_exactly(shop: Shop) -> None:
+    """To the last digit of a Decimal, whatever the program's context rounds to."""
+    charge = shop.charging()
+    exact = Decimal("12345678901234567.89")
+    assert charge({"id": "42", "total": exact})["number"] == 1
+    with localcontext() as context:
+        context.prec = 6
+        assert charge({"id": "42", "total": exact})["number"] == 1
+        with pytest.raises(KeyReused):
+            charge({"id": "42", "total": Decimal("12345678901234567.91")})
+    with pytest.raises(KeyReused):
+        charge({"id": "42", "total": Decimal("12345678901234567.8900000000000000001")})
+
+
+def test_a_message_is_recognised_when_it_has_moved(shop: Shop) -> None:
+    """It has another id then, which is no part of what it is about; its attributes are."""
+
+    @idempotent(table="keys", key=lambda message: message.body.decode(), client=shop.client)
+    def send(message: Message) -> None:
+        shop.charges.append(message.id)
+
+    send(Message("parcels", "1", b"42"))
+    send(Message("parcels", "2", b"42"))
+    with pytest.raises(KeyReused):
+        send(Message("parcels", "3", b"42", {"kind": "other"}))
+    assert shop.charges == ["1"]
+
+
 @dataclass
 class Order:
     id: str
@@ -370,6 +403,7 @@ def test_where_a_key_comes_from(shop: Shop, subtests: pytest.Subtests) -> None:
         ("order.id", ("c-1", ORDER), "42"),
         ("order.id", ("c-1", order), "o-1"),
         ("order.lines.1", ("c-1", order), "8"),
+        ("order", ("c-1", Kind.CARD), "card"),
         (lambda customer, order: f"{customer}/{order['id']}", ("c-1", ORDER), "c-1/42"),
         ("order.id", ("c-1", {"id": "é"}), "sha256:4a99557e4033c3539de2eb65472017ca"),
     ]
@@ -408,6 +442,7 @@ BAD: dict[str, dict[str, Any]] = {
     "unknown": {"unknown": "rerun"},
     "dedup_scope": {"dedup_scope": "all"},
     "name": {"name": ""},
+    "without a colon": {"name": "shop:charge"},
     "table": {"table": 5},
     "client": {"client": 5},
     "leeward.Client": {"client": AsyncClient(Local("local:x"))},

@@ -40,6 +40,7 @@ from leeward.app.idempotency.steps import (
     write_nothing,
 )
 from leeward.app.idempotency.store import Location, TableClient
+from leeward.app.triggers import Message
 from leeward.envelope import NOT_RECOGNISED
 from leeward.logs import log_event
 
@@ -78,7 +79,7 @@ class Attempt:
         )
         self._claim = Claim(
             urandom(12).hex(),
-            digest_of(arguments.values),
+            digest_of(_about(arguments.values)),
             settings.lease or MARGIN + (context.remaining() if context else LEASE),
             settings.effects_marked,
             settings.run_unknown,
@@ -217,6 +218,14 @@ class Attempt:
                 raise refusal(function, reason, retry_after)
             case _:
                 raise AssertionError("a start is not an answer")
+
+
+def _about(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a call is about: of a message not its id, which is another one when it moves."""
+    for name, value in values.items():
+        if type(value) is Message:
+            return {**values, name: value._replace(id="")}
+    return values
 
 
 def _log(level: Literal["warning", "error"], name: str, run: IdempotentRun, why: str) -> None:

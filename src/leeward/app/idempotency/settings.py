@@ -84,7 +84,7 @@ def check_settings(function: Callable[..., Any], records: Records, rules: Rules)
     what = f"{function.__module__}.{function.__qualname__}"
     signature = signature_of(function, what)
     return Settings(
-        _text(what if records.name is None else records.name, "name"),
+        what if records.name is None else _name(records.name),
         _text(records.table, "table"),
         signature,
         key_reader(records.key, signature.names, what),
@@ -105,6 +105,14 @@ def _text(value: object, field: str) -> str:
     if not isinstance(value, str) or not value or not is_printable(value):
         raise ConfigError(f"{field} of @idempotent must be a printable text, not {value!r}")
     return value
+
+
+def _name(value: object) -> str:
+    """Return the name of the records; a colon ends it, so that no other name begins like it."""
+    name = _text(value, "name")
+    if ":" in name:
+        raise ConfigError(f"name of @idempotent must be without a colon, not {value!r}")
+    return name
 
 
 def _seconds(value: object, field: str) -> float:
