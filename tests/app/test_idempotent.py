@@ -522,7 +522,10 @@ def test_an_end_that_cannot_be_written_is_not_a_failed_call(
 
 
 def test_an_answer_says_that_a_key_is_worth_nothing_where_a_repeat_may_run(shop: Shop) -> None:
-    """Somebody has deleted the record meanwhile, or the function runs after an unknown end."""
+    """Somebody has deleted the record meanwhile, or the function runs after an unknown end.
+
+    Or an effect was allowed to begin that could not be written down, nor could the end be.
+    """
 
     @idempotent(table="keys", key="order.id", name="f", client=shop.client, clock=shop.clock)
     def forgotten(order: dict[str, Any]) -> None:
@@ -532,7 +535,20 @@ def test_an_answer_says_that_a_key_is_worth_nothing_where_a_repeat_may_run(shop:
     def again(order: dict[str, Any]) -> None:
         shop.table.fail(Fault.REFUSE)
 
-    for function in (forgotten, again):
+    @idempotent(
+        table="keys",
+        key="order.id",
+        effects="marked",
+        unreachable="run_and_flag",
+        client=shop.client,
+        clock=shop.clock,
+    )
+    def flagged(order: dict[str, Any]) -> None:
+        shop.table.fail(Fault.REFUSE)
+        effect()
+
+    for function in (forgotten, again, flagged):
+        shop.table.heal()
         call = context(shop.clock)
         call_within(call, function, ORDER)
         assert call.dedup == "none"

@@ -174,7 +174,7 @@ class Attempt:
         return self._answer(decision).result
 
     def _unrecorded(self, run: IdempotentRun, recorded: Recorded | Found) -> None:
-        if recorded is Recorded.LOST or self._settings.run_unknown:
+        if recorded is Recorded.LOST or self._settings.run_unknown or not run.recorded:
             self._unprotected(run)
         why = recorded.value if isinstance(recorded, Recorded) else "superseded"
         _log("error", "end_not_recorded", run, why)
