@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward import App
+from leeward import App, Context, Event
 from leeward.app.host import Host
 from leeward.app.http import HttpRequest, upkeep
 from leeward.app.schedules import next_time, parse_schedule
-from leeward.app.triggers import Platform
+from leeward.app.triggers import Delivery, Platform
 from leeward.errors import ConfigError
 from leeward.testing import FakeClock
 
@@ -203,6 +203,26 @@ def test_an_instance_that_cannot_make_what_it_shares_is_not_healthy() -> None:
     healthy = upkeep(host, HttpRequest("GET", "/health", {}, b""))
     assert healthy is not None
     assert (healthy.status, dict(healthy.headers)["cache-control"]) == (200, "no-store")
+
+
+def test_subscribers_of_one_event_share_its_time() -> None:
+    """What the first has taken is not there for the second; the third does not begin."""
+    app, clock = App("shop"), FakeClock()
+    left: list[float] = []
+
+    def take(event: Event, context: Context) -> None:
+        left.append(context.remaining())
+        clock.advance(6)
+
+    for name in ("a", "b", "c"):
+        app.on_event("orders", "created", name=name)(take)
+    event = Event("created", {}, source="shop", id="1")
+    found = Host(app, Platform("nimbus", None, clock)).publish(
+        list(app.handlers.values()), event, Delivery(event, "id", "key", 10.0)
+    )
+    assert left == [10.0, 4.0]
+    assert found is not None
+    assert found.status == 503
 
 
 def test_a_deployment_for_health_runs_no_handler(monkeypatch: pytest.MonkeyPatch) -> None:
