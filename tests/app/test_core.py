@@ -164,8 +164,9 @@ def test_a_coroutine_that_ends_the_program_or_its_loop_ends_itself_alone() -> No
         return 2
 
     answers: list[Answer] = []
+    functions: list[Callable[..., Any]] = [leaves, stops, stays]
     thread = threading.Thread(
-        target=lambda: answers.extend(map(run, (leaves, stops, stays))), daemon=True
+        target=lambda: answers.extend(run(each) for each in functions), daemon=True
     )
     thread.start()
     thread.join(10)
@@ -215,6 +216,28 @@ def test_errors_are_retryable_or_final() -> None:
         )
         assert CANARY.encode() not in found.body
         assert CANARY not in repr(found)
+
+
+class Bare(Problem):
+    def __init__(self) -> None:
+        """Forget the rest."""
+
+
+def test_whatever_a_problem_holds_there_is_an_answer() -> None:
+    """What cannot be sent is left out, or replaced; the failure is told all the same."""
+    odd: Any = ValueError(CANARY)
+    table: list[tuple[Problem, dict[str, Any]]] = [
+        (Problem("\ud800", reason="a\udfff"), {"errorMessage": "?", "reason": "a?"}),
+        (Problem(odd, reason=odd, retry_after=odd), {}),
+        (Problem("wait", retry_after=float("inf")), {"errorMessage": "wait"}),
+        (Bare(), {"errorMessage": ""}),
+    ]
+    for problem, expected in table:
+        found = run(raising(problem))
+        document = told(found)
+        assert (document.pop("errorType"), document.pop("ran")) == (type(problem).__name__, "maybe")
+        assert document == {"retryable": False, **expected}
+        assert "retry-after" not in dict(found.headers())
 
 
 def test_an_answer_is_marked_and_says_when_to_come_again() -> None:
