@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import cache
 from math import isfinite
+from os import getpid
 from typing import Any, Final, NamedTuple
 
 from leeward.app.idempotency.failures import Failures, Treatment, check_failures
@@ -138,7 +139,8 @@ def _opener(
     if client is None:
         return lambda: _default_client(awaited)
     if callable(client):
-        return cache(lambda: _checked(client(), awaited))
+        opened = cache(lambda _process: _checked(client(), awaited))  # none crosses a fork
+        return lambda: opened(getpid())
     found = _checked(client, awaited)
     return lambda: found
 
