@@ -103,7 +103,7 @@ class Drive:
                     continue
                 is_new = True
                 if noted.answer is not None:
-                    self._count(noted.answer)
+                    self._holds(noted.answer)
                     self._machine.resolve(command, noted.answer)
                     continue
                 self._began[place] = noted.began
@@ -195,16 +195,20 @@ class Drive:
 
     def _end(self, command: Command, answer: Answer) -> None:
         began = self._began[command.path, command.attempt]
-        if self._count(answer) > most("results"):
+        if not self._holds(answer):
             answer = Failure(TOO_LARGE, ambiguous=True)
         self._finished.append(Finished(command, began, answer, self._clock.now()))
         self._machine.resolve(command, answer)
 
-    def _count(self, answer: Answer) -> int:
-        """Count the bytes of a result to those of the run; return the sum."""
-        if isinstance(answer, Returned) and answer.value is not None:
-            self._bytes += len(encode(answer.value))
-        return self._bytes
+    def _holds(self, answer: Answer) -> bool:
+        """Return whether a result is not too large for the run; its bytes count from then on."""
+        if isinstance(answer, Failure) or answer.value is None:
+            return True
+        size = self._bytes + len(encode(answer.value))
+        if size > most("results"):
+            return False
+        self._bytes = size
+        return True
 
     def _pause(self, due: float) -> None:
         if self._finished:
