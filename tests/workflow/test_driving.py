@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from leeward import FunctionError, Throttled
 from leeward.testing import FakeClock
 from leeward.values import InvokeResult, Json
 from leeward.workflow import ANY, Definition, Flow, Ref, workflow
@@ -12,6 +13,7 @@ from leeward.workflow.commands import Failure
 from leeward.workflow.driving import Drive, Means
 from leeward.workflow.journal import Journal
 from leeward.workflow.limits import most
+from leeward.workflow.machine import Machine
 from leeward.workflow.rows import Row
 
 NOW = 1_750_000_000.0
@@ -67,3 +69,34 @@ def test_what_comes_behind_a_result_that_is_too_large_ends_as_it_ends() -> None:
     assert [place[0] for place, noted in events.items() if isinstance(noted.answer, Failure)] == [
         "grow"
     ]
+
+
+@workflow("paying")
+def paying(w: Flow, _: Ref) -> None:
+    with w.saga("s"):
+        w.step("pay", undo="refund", effect="keyed")
+
+
+def test_a_call_that_was_repeated_after_a_death_may_have_run_before() -> None:
+    """So it is taken back whatever the repeated call says, and however often it is tried again."""
+
+    def throttled(_: Json) -> Json:
+        raise Throttled("")
+
+    def failed(_: Json) -> Json:
+        raise FunctionError("", error_type="Declined")
+
+    for answer in (throttled, failed):
+        world = World({"pay": answer})
+        row = world.start(paying)
+        (command,) = Machine(paying, "r", None).open.values()
+        world.journal.advance(row.key, row.fence, NOW, [], [command])  # it is made, and then
+        world.clock.advance(40.0)  # its process dies
+        (taken,) = world.journal.take(["paying"], NOW + 40.0, 30.0, 1)
+        found = world.drive(paying, taken)
+        while found.answer is None:
+            world.clock.advance(60.0)
+            (taken,) = world.journal.take(["paying"], world.clock.now(), 30.0, 1)
+            found = world.drive(paying, taken)
+        assert isinstance(found.answer, Failure)
+        assert world.calls[-1] == "refund"

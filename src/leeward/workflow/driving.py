@@ -70,6 +70,8 @@ class Drive:
         self._began: dict[Numbered, float] = {}
         self._finished: list[Finished] = []
         self._under_way: set[Numbered] = set()
+        self._repeated: set[Numbered] = set()
+        """Calls that an earlier lease may have made."""
         self._ended: SimpleQueue[tuple[Call, Answer]] = SimpleQueue()
         self._bytes = 0
 
@@ -110,6 +112,8 @@ class Drive:
                 if isinstance(command, Call) and command.effect is Effect.UNSAFE:
                     log_event(LOGGER, "warning", "step_lost", key=command.key)
                     self._end(command, Failure(UNKNOWN, ambiguous=True))
+                elif isinstance(command, Call):
+                    self._repeated.add(place)
 
     def _note(self) -> bool:
         """Note what has ended and what begins now; return False if the lease is lost."""
@@ -194,7 +198,10 @@ class Drive:
             self._end(each, refusal or Returned())
 
     def _end(self, command: Command, answer: Answer) -> None:
-        began = self._began[command.path, command.attempt]
+        place = (command.path, command.attempt)
+        began = self._began[place]
+        if isinstance(answer, Failure) and place in self._repeated:
+            answer = answer._replace(ambiguous=True)
         if not self._holds(answer):
             answer = Failure(TOO_LARGE, ambiguous=True)
         self._finished.append(Finished(command, began, answer, self._clock.now()))
