@@ -100,3 +100,26 @@ def test_a_call_that_was_repeated_after_a_death_may_have_run_before() -> None:
             found = world.drive(paying, taken)
         assert isinstance(found.answer, Failure)
         assert world.calls[-1] == "refund"
+
+
+@workflow("waiting")
+def waiting(w: Flow, _: Ref) -> None:
+    w.step("one")
+    w.wait("1h")
+    w.step("two")
+
+
+def test_a_cancel_holds_at_once_though_its_clock_is_ahead() -> None:
+    """Whoever cancels and whoever goes on may be on two machines."""
+    world = World()
+    row = world.start(waiting)
+    world.journal.cancel(row.key, NOW + 5.0)
+    found = world.drive(waiting, row)
+    assert (found.answer, world.calls) == (Failure("Flow.Cancelled", final=True), [])
+
+    world = World()
+    world.drive(waiting, world.start(waiting))
+    world.journal.cancel(row.key, NOW + 5.0)
+    (taken,) = world.journal.take(["waiting"], NOW + 5.0, 30.0, 1)
+    found = world.drive(waiting, taken)
+    assert (found.answer, world.calls) == (Failure("Flow.Cancelled", final=True), ["one"])

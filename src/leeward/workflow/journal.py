@@ -172,7 +172,8 @@ class Journal:
             held = connection.execute(_HELD, (*key, fence)).fetchone()
             if held is None:
                 return False
-            refusal = refusal_at(now, *held)
+            deadline, cancelled = held
+            refusal = refusal_at(now, deadline, cancelled and min(cancelled, now))
             rows, _ = by_reference(begun_row(key, each, now, refusal) for each in begun)
             connection.executemany(ADD_RESULT, results)
             connection.executemany(_EVENT, [*ended, *rows])
