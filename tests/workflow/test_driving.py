@@ -123,3 +123,12 @@ def test_a_cancel_holds_at_once_though_its_clock_is_ahead() -> None:
     (taken,) = world.journal.take(["waiting"], NOW + 5.0, 30.0, 1)
     found = world.drive(waiting, taken)
     assert (found.answer, world.calls) == (Failure("Flow.Cancelled", final=True), ["one"])
+
+
+def test_a_pause_that_was_noted_is_not_moved_by_a_lease_that_is_renewed() -> None:
+    """The lease went back with the pause; who renews leases may not know that yet."""
+    world = World()
+    row = world.start(waiting)
+    world.journal.pause(row.key, row.fence, NOW, NOW + 0.1)
+    world.journal.renew([(row.key, row.fence)], NOW + 30.0)
+    assert world.journal.next_due(["waiting"], NOW) == NOW + 0.1
