@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ from leeward import FunctionError, Throttled
 from leeward.testing import FakeClock
 from leeward.values import InvokeResult, Json
 from leeward.workflow import ANY, Definition, Flow, Ref, workflow
-from leeward.workflow.commands import Failure
+from leeward.workflow.commands import Failure, Returned
 from leeward.workflow.driving import Drive, Means
 from leeward.workflow.journal import Journal
 from leeward.workflow.limits import most
@@ -132,3 +133,50 @@ def test_a_pause_that_was_noted_is_not_moved_by_a_lease_that_is_renewed() -> Non
     world.journal.pause(row.key, row.fence, NOW, NOW + 0.1)
     world.journal.renew([(row.key, row.fence)], NOW + 30.0)
     assert world.journal.next_due(["waiting"], NOW) == NOW + 0.1
+
+
+@workflow("beside")
+def beside(w: Flow, _: Ref) -> None:
+    with w.parallel("p") as p:
+        with p.branch("a"):
+            w.step("quick")
+            w.step("next")
+        with p.branch("b"):
+            w.step("slow")
+
+
+def test_an_engine_that_closes_notes_what_ends_meanwhile() -> None:
+    """Of branches beside each other one has ended, and the other one ends a moment later."""
+    go_on = threading.Event()
+
+    def quick(_: Json) -> Json:
+        world.closing = True
+        return None
+
+    def slow(_: Json) -> Json:
+        assert go_on.wait(20)
+        return "done"
+
+    world = World({"quick": quick, "slow": slow})
+    row = world.start(beside)
+    driver = threading.Thread(target=world.drive, args=(beside, row), daemon=True)
+    driver.start()
+    while not (noted := world.journal.events(row.key).get(("quick", 1))) or not noted.answer:
+        threading.Event().wait(0.005)
+    go_on.set()
+    driver.join(5)
+    assert not driver.is_alive()
+    assert world.journal.events(row.key)["slow", 1].answer == Returned("done")
+    assert "next" not in world.calls
+
+
+def test_a_step_that_was_noted_is_called_though_the_engine_closes_that_moment() -> None:
+    """Otherwise the next process would take an unsafe step for one that may have run."""
+    world = World()
+    row = world.start(waiting)
+    closing = iter([False])  # as the step is noted, and not any more behind that
+    means = Means(world.journal, world.invoke, world.clock, lambda: next(closing, True))
+    Drive(means, row, waiting).run()
+    assert world.calls == ["one"]
+    assert world.journal.events(row.key)["one", 1].answer == Returned()
+    assert world.journal.next_due(["waiting"], 0.0) == NOW

@@ -88,7 +88,7 @@ class Drive:
         while self._machine.end is None:
             if not self._note():
                 return
-            if self._is_closing() and not self._under_way:
+            if self._is_closing() and not self._is_busy():
                 self._pause(self._clock.now())
                 return
             if not self._go_on():
@@ -136,11 +136,21 @@ class Drive:
     def _new(self) -> list[Command]:
         return [each for place, each in self._machine.open.items() if place not in self._began]
 
+    def _is_busy(self) -> bool:
+        """Return whether a call is under way, or was noted by this lease and is to be made."""
+        noted = self._began.keys() - self._repeated
+        calls = (
+            place in noted and isinstance(each, Call) for place, each in self._machine.open.items()
+        )
+        return bool(self._under_way) or any(calls)
+
     def _go_on(self) -> bool:
         """Carry out what has begun, until something ends; return False if the lease went back."""
-        if self._machine.end is not None or self._new():
+        if self._machine.end is not None or (self._new() and not self._is_closing()):
             return True
-        open_ = list(self._machine.open.values())
+        open_ = [each for place, each in self._machine.open.items() if place in self._began]
+        if not open_:
+            return True
         if len(open_) == 1 and isinstance(open_[0], Call) and not self._under_way:
             self._end(open_[0], made(self._invoke, open_[0]))
             return True
