@@ -126,7 +126,8 @@ class Workers:
                 log_event(LOGGER, "error", "run_left", **facts, error=type(error).__name__)
             finally:
                 with self._condition:
-                    self._held.pop(row.key, None)
+                    if self._held.get(row.key) == row.fence:  # it may be leased again already
+                        del self._held[row.key]
                     self._is_woken = self._is_woken or self._is_more
                     self._condition.notify_all()
 
