@@ -29,6 +29,7 @@ from leeward.errors import (
     Throttled,
 )
 from leeward.local import Local
+from leeward.testing import FakeClock
 from leeward.workflow import ANY, Flow, Ref, workflow
 from leeward.workflow.engine import Engine
 from leeward.workflow.journal import Journal
@@ -253,6 +254,36 @@ def test_a_run_that_was_paused_and_taken_again_keeps_its_new_lease() -> None:
         assert workers._held == {RunKey("napping", "r"): 2}
         go_on.set()
         assert engine.wait("napping", "r", 20).state is RunState.SUCCEEDED
+
+
+def test_a_clock_that_jumps_takes_no_run_from_its_own_process() -> None:
+    """As after a machine has slept: the leases are over, and the steps are still under way."""
+    clock = FakeClock()
+    under_way, go_on = threading.Event(), threading.Event()
+
+    def second(_: object) -> None:
+        under_way.set()
+        assert go_on.wait(20)
+
+    with _engine({"two": second}, clock=clock) as engine:
+        engine.start("two", None, "r")
+        assert under_way.wait(20)
+        take, looked = engine.journal.take, threading.Event()
+
+        def taking(*given: Any) -> Any:
+            taken = take(*given)
+            looked.set()
+            return taken
+
+        engine.journal.take = taking  # type: ignore[method-assign]
+        clock.advance(3600.0)
+        engine.wake()
+        assert looked.wait(20)
+        found = engine.journal.find(RunKey("two", "r"))
+        assert found is not None
+        assert found.fence == 1
+        go_on.set()
+        assert engine.wait("two", "r", 20).state is RunState.SUCCEEDED
 
 
 def _noting(called: list[str], name: str) -> Callable[[object], None]:
