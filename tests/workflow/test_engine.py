@@ -223,7 +223,7 @@ def test_the_last_branch_under_way_is_called_once() -> None:
 
 
 def test_a_run_that_was_paused_and_taken_again_keeps_its_new_lease() -> None:
-    """The worker that has paused it is slow to say so; meanwhile the same process goes on with it."""
+    """The worker that has paused it is slow to say so; another one goes on with it meanwhile."""
 
     @workflow("napping")
     def napping(w: Flow, _: Ref) -> None:

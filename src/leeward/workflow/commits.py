@@ -44,7 +44,11 @@ class Commits:
             self._waiting.append(mine)
             waits, self._is_busy = self._is_busy, True
         if waits:
-            mine.turn.wait()
+            try:
+                mine.turn.wait()
+            except BaseException:
+                self._withdraw(mine)
+                raise
         if not mine.is_over:
             self._commit()
         if mine.error is not None:
@@ -70,10 +74,22 @@ class Commits:
                 each.is_over = True
                 each.turn.set()
             with self._lock:
-                if self._waiting:
-                    self._waiting[0].turn.set()
-                else:
-                    self._is_busy = False
+                self._give_turn()
+
+    def _give_turn(self) -> None:
+        """Let the next thread commit, if there is one; with the lock held."""
+        if self._waiting:
+            self._waiting[0].turn.set()
+        else:
+            self._is_busy = False
+
+    def _withdraw(self, change: _Change) -> None:
+        """Take back a change whose thread was interrupted, unless another one is committing it."""
+        with self._lock:
+            if change in self._waiting:
+                self._waiting.remove(change)
+                if change.turn.is_set():
+                    self._give_turn()
 
 
 def _interrupted() -> DatabaseFault:
