@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import threading
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,10 +15,9 @@ from leeward.workflow.commits import Commits
 SCHEMA = Schema(0x4C771234, 1, ("CREATE TABLE notes (text TEXT)",))
 
 
-def test_a_thread_that_is_interrupted_while_it_waits_holds_up_nobody(tmp_path: Path) -> None:
+def test_a_thread_that_is_interrupted_while_it_waits_holds_up_nobody() -> None:
     """Ctrl-C ends its wait; its change is not made, and those of others are."""
-    tmp_path.chmod(0o700)
-    database = Database(tmp_path / "d.sqlite3", SCHEMA)
+    database = Database(None, SCHEMA)
     commits = Commits(database, 20.0)
     held, go_on = threading.Event(), threading.Event()
     main = threading.main_thread().ident
@@ -53,3 +51,23 @@ def test_a_thread_that_is_interrupted_while_it_waits_holds_up_nobody(tmp_path: P
     with database.read(5.0) as connection:
         assert connection.execute("SELECT text FROM notes").fetchall() == [("kept",)]
     database.close()
+
+
+def test_the_child_of_a_fork_waits_for_no_thread_of_its_parent() -> None:
+    """A thread that commits, or is about to, is not there in the child."""
+    database = Database(None, SCHEMA)
+    commits = Commits(database, 20.0)
+    assert database.hold()  # as a fork does: the one that commits waits for its end
+    parents = threading.Thread(target=commits.apply, args=(lambda _: None,), daemon=True)
+    parents.start()
+    while not commits._is_busy or commits._waiting:
+        threading.Event().wait(0.001)
+    parents_lock = database._lock
+    for each in (database, commits):
+        each.renew(held=True)
+    child = threading.Thread(target=commits.apply, args=(lambda _: None,), daemon=True)
+    child.start()
+    child.join(5)
+    assert not child.is_alive()
+    parents_lock.release()
+    parents.join(20)

@@ -12,13 +12,14 @@ from threading import Event, Lock
 from typing import Any, TypeVar
 
 from leeward.errors import Outcome
+from leeward.forking import Forkable, watch
 from leeward.sqlite.database import Database
 from leeward.sqlite.errors import DatabaseFault
 
 T = TypeVar("T")
 
 
-class Commits:
+class Commits(Forkable):
     """Applies changes to a database, for many threads.
 
     Args:
@@ -31,6 +32,14 @@ class Commits:
         self._patience = patience
         self._lock = Lock()
         self._waiting: list[_Change] = []
+        self._is_busy = False
+        watch(self)
+
+    def renew(self, *, held: bool) -> None:
+        """Wait for no thread of the parent, in the child of a fork: none of them is there."""
+        del held
+        self._lock = Lock()
+        self._waiting = []
         self._is_busy = False
 
     def apply(self, change: Callable[[sqlite3.Connection], T]) -> T:
