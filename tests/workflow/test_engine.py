@@ -244,7 +244,7 @@ def test_a_run_that_was_paused_and_taken_again_keeps_its_new_lease() -> None:
             pause(*given)
             assert under_way.wait(20)
 
-        engine.journal.pause = slowly  # type: ignore[method-assign]
+        engine.journal.pause = slowly  # type: ignore[assignment,method-assign]
         engine.start("napping", None, "r")
         assert under_way.wait(20)
         workers = engine._workers
@@ -275,7 +275,7 @@ def test_a_clock_that_jumps_takes_no_run_from_its_own_process() -> None:
             looked.set()
             return taken
 
-        engine.journal.take = taking  # type: ignore[method-assign]
+        engine.journal.take = taking  # type: ignore[assignment,method-assign]
         clock.advance(3600.0)
         engine.wake()
         assert looked.wait(20)
