@@ -36,7 +36,8 @@ class World:
 
     def invoke(self, function: str, payload: Json = None, **_: Any) -> InvokeResult:
         self.calls.append(function)
-        value = self._functions.get(function, lambda _: None)(payload)
+        given = self._functions.get(function)
+        value = None if given is None else given(payload)
         return InvokeResult(value, "local", "key")
 
     def drive(self, definition: Definition, row: Row) -> Row:
