@@ -105,11 +105,15 @@ def create(run: Run, id: str | None) -> Backup:
             run.parts.load(_STATE)
         begun = run.work.state(_STATE)
         there = [each for each in known if each.id == id]
-        # A run that has begun to remove its parts had done all else: it is not whole any more.
-        if there and (begun is None or (run.parts is not None and not begun["whole"])):
-            _clean(run)
+        was = None if begun is None else Scanned(**begun)
+        # Only a run that has written this manifest itself may have to see to its segments. One that
+        # has begun to remove its parts had done all else: it is not whole any more.
+        own = was is not None and was.whole and manifest_name(was.started, was.id)
+        if there and own not in [each.object for each in there]:
+            if was is None or was.id == id:
+                _clean(run)
             return backup_of(run.folder.manifest(there[-1], run.sealing))
-        scanned = _scan(run, _begin(run, None if begun is None else Scanned(**begun), id))
+        scanned = _scan(run, was if there and was is not None else _begin(run, was, id))
         manifest = _upload(
             run, scanned, _parent(run, [each for each in known if each not in there])
         )
