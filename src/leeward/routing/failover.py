@@ -16,7 +16,7 @@ from leeward.routing.policy import DEFAULT, RoutingPolicy
 from leeward.routing.runners import aio, threads
 from leeward.routing.runners.shared import Shared
 from leeward.values import NOTHING, RoutingEvent
-from leeward.watching import is_harmless, report, watcher
+from leeward.watching import RUNNING, is_harmless, report
 
 if TYPE_CHECKING:
     from leeward.clock import Clock
@@ -100,24 +100,24 @@ class FailoverDriver(Driver):
 
         `only` narrows the targets for this call, and is their order.
         """
-        watching = watcher()
-        if watching is None or is_harmless(call):
+        _, watcher = RUNNING.get()
+        if watcher is None or is_harmless(call):
             return threads.run(self._shared, call, timeout, only)
-        watching.begin()
+        watcher.begin()
         result = threads.run(self._shared, call, timeout, only)
-        report(watching, result)
+        report(watcher, result)
         return result
 
     async def perform_async(
         self, call: Call, timeout: float, only: tuple[str, ...] = ()
     ) -> Result[Any]:
         """Do the same without blocking the event loop."""
-        watching = watcher()
-        if watching is None or is_harmless(call):
+        _, watcher = RUNNING.get()
+        if watcher is None or is_harmless(call):
             return await aio.run(self._shared, call, timeout, only)
-        await watching.begin_async()
+        await watcher.begin_async()
         result = await aio.run(self._shared, call, timeout, only)
-        report(watching, result)
+        report(watcher, result)
         return result
 
     def evidence(self, target: str) -> Evidence:
