@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -122,15 +123,18 @@ def test_a_machine_without_a_network_is_told_apart() -> None:
 
 
 def test_a_payload_that_harms_is_refused() -> None:
-    """Once its outcome was unknown on two targets that serve others."""
+    """Once its outcome was unknown on two targets that served others meanwhile."""
 
-    def harms(call: Call) -> Result[Any] | None:
-        return AMBIGUOUS if getattr(call, "payload", b"") == b'"bad"' else None
+    def harmed(target: str) -> Callable[[Call], Result[Any] | None]:
+        def answer(call: Call) -> Result[Any] | None:
+            if getattr(call, "payload", b"") != b'"bad"':
+                return None
+            assert cloud.invoke("f", "good", targets=target).target == target
+            return AMBIGUOUS
 
-    with client(Programmed("a", harms), Programmed("b", harms)) as cloud:
-        for number in range(5):
-            cloud.invoke("f", number)
-            cloud.invoke("f", number, targets="b")
+        return answer
+
+    with client(*(Programmed(each, harmed(each)) for each in "ab")) as cloud:
         with pytest.raises(OutcomeUnknown) as first:
             cloud.invoke("f", "bad", effect="idempotent")
         assert {each.target for each in first.value.attempts} == {"a", "b"}
