@@ -50,11 +50,6 @@ _READS: Final = frozenset({"load", "scan", "get_run"})
 _HARMLESS: Final = frozenset({Effect.READ_ONLY, Effect.IDEMPOTENT})
 
 
-def watcher() -> Watcher | None:
-    """Return who watches the calls of this thread or task."""
-    return RUNNING.get()[1]
-
-
 def watched_by(watcher: Watcher | None) -> Token[tuple[Any, Watcher | None]]:
     """Let `watcher` watch them, until `RUNNING` is reset with what this returns."""
     return RUNNING.set((RUNNING.get()[0], watcher))

@@ -10,7 +10,7 @@ from leeward.app.signatures import is_coroutine_function
 from leeward.clock import Clock
 from leeward.errors import ConfigError
 from leeward.values import NOTHING, Json
-from leeward.watching import RUNNING, watcher
+from leeward.watching import RUNNING
 
 if TYPE_CHECKING:
     from logging import Logger
@@ -132,11 +132,11 @@ class Context:
         nothing; that one is written down before it begins. If this raises, the effect must not
         begin.
         """
-        (watcher() or self).begin()
+        (RUNNING.get()[1] or self).begin()
 
     async def effect_async(self) -> None:
         """Do the same without blocking the event loop."""
-        await (watcher() or self).begin_async()
+        await (RUNNING.get()[1] or self).begin_async()
 
     def begin(self) -> None:
         """Count an effect; whoever announces one calls `effect`."""

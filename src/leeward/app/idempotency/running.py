@@ -11,7 +11,7 @@ from leeward.app.idempotency.record import Earlier
 from leeward.app.idempotency.steps import Away, Held, Recorded, mark_effect
 from leeward.app.idempotency.store import Location, TableClient, perform, perform_async
 from leeward.errors import ConfigError, DedupUnavailable, LeewardError
-from leeward.watching import RUNNING, watched_by, watcher
+from leeward.watching import RUNNING, watched_by
 
 _RUN: Final[ContextVar[IdempotentRun | None]] = ContextVar("leeward_run", default=None)
 
@@ -53,7 +53,7 @@ class IdempotentRun:
         self._location = location
         self._forbid = forbid_unrecorded
         self._awaited = awaited
-        self._outer = watcher()
+        self._outer = RUNNING.get()[1]
         self.is_outermost = _RUN.get() is None
 
     def __enter__(self) -> None:
@@ -148,16 +148,16 @@ def effect() -> None:
 
     For what a handler calls, which has no context at hand. Outside of a handler it does nothing.
     """
-    watching = watcher()
-    if watching is not None:
-        watching.begin()
+    _, watcher = RUNNING.get()
+    if watcher is not None:
+        watcher.begin()
 
 
 async def effect_async() -> None:
     """Do the same without blocking the event loop."""
-    watching = watcher()
-    if watching is not None:
-        await watching.begin_async()
+    _, watcher = RUNNING.get()
+    if watcher is not None:
+        await watcher.begin_async()
 
 
 def may_run_without(error: LeewardError) -> bool:
