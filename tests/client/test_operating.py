@@ -14,6 +14,7 @@ from leeward import (
     Client,
     Config,
     HomeUnavailable,
+    InvalidRequest,
     OutcomeUnknown,
     PoisonSuspected,
     TargetUnavailable,
@@ -192,3 +193,20 @@ def test_what_is_configured_decides() -> None:
         assert [each.residency for each in cloud.targets()] == ["eu", None]
     with pytest.raises(ConfigError, match="another home"):
         client(Scripted("a"), tables={"t": TableConfig(residency=("us",))})
+
+
+@pytest.mark.threat("S12")
+def test_no_failure_takes_a_call_out_of_its_residency() -> None:
+    """Neither a target that is down nor one that is named for one call."""
+    abroad = Scripted("a")
+    config: dict[str, Any] = {
+        "groups": {"pay": GroupConfig(functions=("charge",), residency=("us",))},
+        "residency": {"a": "eu", "b": "us"},
+    }
+    with client(abroad, Scripted("b", *[NOT_SENT] * 8), **config) as cloud:
+        with pytest.raises(TargetUnavailable):
+            cloud.invoke("charge")
+        with pytest.raises(InvalidRequest, match="targets"):
+            cloud.invoke("charge", targets="a")
+        assert abroad.calls == []
+        assert cloud.invoke("others").target == "a"
