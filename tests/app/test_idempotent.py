@@ -657,6 +657,42 @@ def test_a_dead_run_is_taken_over_where_no_effect_had_begun(shop: Shop) -> None:
     assert charge("42") == 1
 
 
+def test_a_run_that_is_overtaken_after_an_effect_begins_no_further_one(shop: Shop) -> None:
+    """Where the function lets a repeat run after an unknown one, each late announcement looks."""
+    asleep, woken = Event(), Event()
+
+    @idempotent(
+        table="keys",
+        key="order",
+        lease=30,
+        effects="marked",
+        unknown="run",
+        client=shop.client,
+        clock=shop.clock,
+    )
+    def charge(order: str) -> int:
+        run = current_run()
+        assert run is not None
+        effect()
+        shop.charges.append(run.fence)
+        if run.fence == 1:
+            asleep.set()
+            assert woken.wait(60)
+        effect()
+        shop.charges.append(run.fence)
+        return run.fence
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(charge, "42")
+        assert asleep.wait(60)
+        shop.clock.advance(31)
+        assert charge("42") == 2
+        woken.set()
+        with pytest.raises(LeaseLost):
+            first.result(60)
+    assert shop.charges == [1, 2, 2]
+
+
 def test_a_zombie_without_effects_gives_the_result_of_its_successor(shop: Shop) -> None:
     """Its own is thrown away: repeats get the other one."""
     asleep, woken, results = Event(), Event(), iter([1, 2])

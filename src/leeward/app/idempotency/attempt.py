@@ -189,6 +189,7 @@ class Attempt:
             store,
             self.location,
             forbid_unrecorded=not self._settings.run_unrecorded,
+            run_unknown=self._settings.run_unknown,
             awaited=self._settings.awaited,
         )
 
