@@ -151,13 +151,13 @@ class DeadLetters:
         """Send a message to its dead-letter queue; return whether it is there."""
         facts = self.facts(handler, letter, failure)
         told = Attribute(ATTRIBUTE, encode(facts._asdict()).decode())
-        kept = without_facts(letter.attributes)  # one that a cloud has moved back still has them
-        call = PutMessage(dead, letter.body, (*kept, told), letter.group, letter.id)
+        own = without_facts(letter.attributes)  # one that a cloud has moved back still has them
+        call = PutMessage(dead, letter.body, (*own, told), letter.group, letter.id)
         result = self._ask(call, seconds)
         names = {"function": handler.name, "queue": dead, "id": letter.id}
         if result.outcome is not Outcome.OK:
-            outcome = result.outcome.value
-            log_event(LOGGER, "error", "dead_letter_not_sent", outcome=outcome, **names)
+            kept = result.outcome.value
+            log_event(LOGGER, "error", "dead_letter_not_sent", outcome=kept, **names)
             return False
         log_event(LOGGER, "error", "dead_lettered", error=failure.type, ran=facts.ran, **names)
         return True
