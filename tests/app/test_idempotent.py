@@ -660,6 +660,38 @@ def test_a_dead_run_is_taken_over_where_no_effect_had_begun(shop: Shop) -> None:
     assert charge("42") == 1
 
 
+def test_what_forbids_a_run_within_another_is_no_failure_of_its_own(shop: Shop) -> None:
+    """The outer one's table is away, so the inner one does not begin, and its key is free again."""
+
+    @idempotent(
+        table="keys",
+        key="order",
+        failures="replay",
+        client=shop.elsewhere_client,
+        clock=shop.clock,
+    )
+    def pay(order: str) -> str:
+        shop.charges.append(order)
+        return order
+
+    @idempotent(
+        table="keys", key="order", effects="marked", client=shop.client, clock=shop.clock, name="f"
+    )
+    def outer(order: str) -> str:
+        if breaks:
+            shop.table.fail(Fault.REFUSE)
+        return pay(order)
+
+    breaks = True
+    with pytest.raises(DedupUnavailable):
+        outer("42")
+    shop.table.heal()
+    breaks = False
+    shop.clock.advance(71)
+    assert outer("42") == "42"
+    assert shop.charges == ["42"]
+
+
 def test_a_run_that_is_overtaken_after_an_effect_begins_no_further_one(shop: Shop) -> None:
     """Where the function lets a repeat run after an unknown one, each late announcement looks."""
     asleep, woken = Event(), Event()
