@@ -15,7 +15,7 @@ from leeward import App, Client, Context, Event
 from leeward.app.host import Host
 from leeward.app.http import HttpRequest, upkeep
 from leeward.app.idempotency import idempotent
-from leeward.app.schedules import next_time, parse_schedule
+from leeward.app.schedules import next_time, parse_schedule, time_told
 from leeward.app.triggers import Delivery, Platform
 from leeward.errors import ConfigError
 from leeward.local import Local
@@ -242,6 +242,13 @@ def test_a_deployment_for_health_runs_no_handler(monkeypatch: pytest.MonkeyPatch
         answer = upkeep(host, HttpRequest(method, path, {}, b"{}"))
         assert answer is not None
         assert answer.status == status
+
+
+def test_a_time_that_no_calendar_has_in_utc_is_none() -> None:
+    """Whoever calls may have written it."""
+    assert time_told("2026-01-31T01:00:00+01:00") == datetime(2026, 1, 31, tzinfo=UTC)
+    for odd in ("0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00", "soon", 5, None):
+        assert time_told(odd) is None
 
 
 def test_what_needs_itself_is_refused() -> None:

@@ -77,6 +77,19 @@ def test_a_message_is_given_up_as_it_came() -> None:
     assert (told.error, told.reason, told.attempts) == ("ConnectionError", "attempts", 3)
 
 
+def test_a_message_that_is_given_up_twice_says_why_the_second_time() -> None:
+    """Whoever has moved it back has left the attribute; or it came with one that is forged."""
+    _, (first,) = finished(NEVER._replace(ran="no"))
+    assert isinstance(first, PutMessage)
+    moved = LETTER._replace(attributes=first.attributes, attempt=3)
+    _, (second,) = finished(AWAY, letter=moved)
+    assert isinstance(second, PutMessage)
+    assert [each.name for each in second.attributes] == [each.name for each in first.attributes]
+    told = facts_in(second.attributes)
+    assert told is not None
+    assert (told.error, told.ran) == ("ConnectionError", "maybe")
+
+
 def test_what_is_not_proved_to_be_given_up_is_not_acknowledged() -> None:
     """Whatever the queue says, or does not say, and where no time is left to ask it."""
     for result in (
@@ -84,6 +97,7 @@ def test_what_is_not_proved_to_be_given_up_is_not_acknowledged() -> None:
         Result(Outcome.AMBIGUOUS),
         Result(Outcome.NOT_FOUND),
         InvalidRequest("too many attributes"),
+        ImportError("no pycurl"),
     ):
         assert finished(NEVER, result)[0] is False, result
     assert finished(NEVER, seconds=0.0) == (False, [])

@@ -48,7 +48,7 @@ from leeward.testing import FakeClock, Fault, FaultyDriver
 ORDER = {"id": "42", "total": 9.9}
 
 
-class Kind(str, Enum):
+class Kind(str, Enum):  # noqa: UP042 - its format differs from version to version of Python
     CARD = "card"
 
 
@@ -174,10 +174,11 @@ def test_a_run_that_did_nothing_lets_nobody_forget_the_one_before(
 ) -> None:
     """Traces of an effect stay, so each run is told of them until one has completed."""
     told: list[Any] = []
-    for name, options, why in (
+    cases: list[tuple[str, dict[str, Any], Earlier]] = [
         ("rerun", {"failures": {HalfDone: "rerun"}}, Earlier.FAILED),
         ("unknown", {"unknown": "run"}, Earlier.UNKNOWN),
-    ):
+    ]
+    for name, options, why in cases:
         with subtests.test(name):
             told.clear()
 
@@ -188,7 +189,7 @@ def test_a_run_that_did_nothing_lets_nobody_forget_the_one_before(
                 clock=shop.clock,
                 name=name,
                 effects="marked",
-                **options,  # type: ignore[arg-type]
+                **options,
             )
             def charge(order: dict[str, Any]) -> int:
                 run = current_run()
@@ -443,6 +444,8 @@ BAD: dict[str, dict[str, Any]] = {
     "dedup_scope": {"dedup_scope": "all"},
     "name": {"name": ""},
     "without a colon": {"name": "shop:charge"},
+    "keep of @idempotent must be at most 1576800000": {"keep": 1e13},
+    "lease of @idempotent must be at most 1576800000": {"lease": timedelta(days=40_000)},
     "table": {"table": 5},
     "client": {"client": 5},
     "leeward.Client": {"client": AsyncClient(Local("local:x"))},
@@ -655,6 +658,74 @@ def test_a_dead_run_is_taken_over_where_no_effect_had_begun(shop: Shop) -> None:
             first.result(60)
     assert (seen, shop.charges) == ([(None, 1), ("lapsed", 2)], ["42"])
     assert charge("42") == 1
+
+
+def test_what_forbids_a_run_within_another_is_no_failure_of_its_own(shop: Shop) -> None:
+    """The outer one's table is away, so the inner one does not begin, and its key is free again."""
+
+    @idempotent(
+        table="keys",
+        key="order",
+        failures="replay",
+        client=shop.elsewhere_client,
+        clock=shop.clock,
+    )
+    def pay(order: str) -> str:
+        shop.charges.append(order)
+        return order
+
+    @idempotent(
+        table="keys", key="order", effects="marked", client=shop.client, clock=shop.clock, name="f"
+    )
+    def outer(order: str) -> str:
+        if breaks:
+            shop.table.fail(Fault.REFUSE)
+        return pay(order)
+
+    breaks = True
+    with pytest.raises(DedupUnavailable):
+        outer("42")
+    shop.table.heal()
+    breaks = False
+    shop.clock.advance(71)
+    assert outer("42") == "42"
+    assert shop.charges == ["42"]
+
+
+def test_a_run_that_is_overtaken_after_an_effect_begins_no_further_one(shop: Shop) -> None:
+    """Where the function lets a repeat run after an unknown one, each late announcement looks."""
+    asleep, woken = Event(), Event()
+
+    @idempotent(
+        table="keys",
+        key="order",
+        lease=30,
+        effects="marked",
+        unknown="run",
+        client=shop.client,
+        clock=shop.clock,
+    )
+    def charge(order: str) -> int:
+        run = current_run()
+        assert run is not None
+        effect()
+        shop.charges.append(run.fence)
+        if run.fence == 1:
+            asleep.set()
+            assert woken.wait(60)
+        effect()
+        shop.charges.append(run.fence)
+        return run.fence
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(charge, "42")
+        assert asleep.wait(60)
+        shop.clock.advance(31)
+        assert charge("42") == 2
+        woken.set()
+        with pytest.raises(LeaseLost):
+            first.result(60)
+    assert shop.charges == [1, 2, 2]
 
 
 def test_a_zombie_without_effects_gives_the_result_of_its_successor(shop: Shop) -> None:

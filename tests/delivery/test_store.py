@@ -138,6 +138,20 @@ def test_few_are_leased_of_those_that_were_tried_before(store: DeliveryStore) ->
     assert store.take([HERE], at(10.0), 3, 0).deliveries[0].idempotency_key == "5"
 
 
+def test_rows_that_somebody_has_reset_take_no_more_than_there_is_room_for(
+    store: DeliveryStore, database: Database
+) -> None:
+    """They were tried before and are due as if they were new; another one is given up meanwhile."""
+    store.add([Message(HERE, None, str(number), "d") for number in range(9)], 5)
+    with database.write(5) as connection:
+        connection.execute("UPDATE deliveries SET attempts = 1, due = 1 WHERE id > 2")
+        connection.execute("UPDATE deliveries SET attempts = 1 WHERE id = 2")
+        connection.execute("UPDATE deliveries SET attempts = 'x' WHERE id = 1")
+    taken = store.take([HERE], at(10.0), 3, 0)
+    assert [each.idempotency_key for each in taken.deliveries] == ["1"]
+    assert len(taken.buried) == 1
+
+
 def test_what_may_have_ended_a_process_is_leased_alone(store: DeliveryStore) -> None:
     """Its next end takes no attempt from those that were leased beside it, and are as suspect."""
     store.add([Message(HERE, None, str(number), "d") for number in range(4)], 5)

@@ -267,7 +267,7 @@ def test_a_clock_that_was_wrong_stops_no_schedule(tmp_path: Path) -> None:
 def test_schedules_outlive_an_error_of_one_look() -> None:
     """Such as a file that cannot be trusted for a moment: what is due then is due at the next."""
     app, ran = App("shop"), threading.Event()
-    app.on_schedule("* * * * *", name="sweep")(lambda: ran.set())
+    app.on_schedule("* * * * *", name="sweep")(ran.set)
 
     class Clock(FakeClock):
         broken = False
@@ -286,6 +286,29 @@ def test_schedules_outlive_an_error_of_one_look() -> None:
     clock.advance(60)
     assert ran.wait(PATIENT)
     cloud.close()
+
+
+def test_schedules_start_when_there_is_a_thread_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that may have no further thread says so; the next app starts them, or none."""
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    clock, ran = FakeClock(), threading.Event()
+    first, second = App("first"), App("second")
+    first.on_schedule("* * * * *", name="a")(print)
+    second.on_schedule("* * * * *", name="b")(ran.set)
+    for starts in (True, False):
+        cloud = Local(clock=clock)
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", refuse)
+            with pytest.raises(RuntimeError):
+                cloud.mount(first)
+        if starts:
+            cloud.mount(second)
+            clock.advance(60)
+            assert ran.wait(PATIENT)
+        cloud.close()
 
 
 def test_a_schedule_that_fails_is_a_dead_letter_of_its_own() -> None:

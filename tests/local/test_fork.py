@@ -162,3 +162,42 @@ def test_a_fork_inside_a_transaction_is_refused_in_the_child(path: Path) -> None
     with child(PRELUDE + TORN, str(path)) as process:
         process.wait_for("0")
         process.wait_for("1")
+
+
+OBJECTS = """
+from leeward import Client
+from leeward.local.objects import _locked
+from pathlib import Path
+
+cloud = Local()
+client = Client(cloud)
+client.put_object("reports", "may", b"1")
+bucket = cloud._objects._objects._bucket("reports")
+release = os.pipe()
+
+with _locked(bucket, 5) as free:
+    assert free
+    later = os.fork()
+    if later == 0:
+        os.read(release[0], 1)  # it lives longer than the write that was under way
+        os._exit(0)
+client.put_object("reports", "may", b"2")
+os.write(release[1], b"x")
+os.waitpid(later, 0)
+
+forked(cloud.close)
+if os.fork() == 0:
+    sys.exit(0)
+os.wait()
+print(client.get_object("reports", "may").read())
+client.close()
+print(bucket.exists())
+"""
+
+
+def test_a_child_neither_keeps_the_lock_of_objects_nor_takes_them_away(path: Path) -> None:
+    """It was forked during a write, and goes on; another closes the target, and one just ends."""
+    with child(PRELUDE + OBJECTS, str(path)) as process:
+        process.wait_for("0")
+        process.wait_for("b'2'")
+        process.wait_for("False")

@@ -141,9 +141,18 @@ def nested(depth: int) -> Any:
     return value
 
 
+class Broken(dict[str, int]):
+    """A value of somebody's class."""
+
+    def items(self) -> Any:
+        """Fail."""
+        raise RuntimeError
+
+
 @each_row(
     "value, told",
     [
+        (Broken(a=1), "its answer raised RuntimeError"),
         (object(), "answer is a object"),
         ({"prices": [Decimal("9.90")]}, "answer['prices'][0] is a Decimal"),
         (float("nan"), "not finite"),

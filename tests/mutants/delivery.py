@@ -42,8 +42,8 @@ MUTANTS: Final = (
     Mutant(
         "a row that is handed back counts as tried",
         f"{DELIVERY}/store.py",
-        "(each.delivery.attempt - 1, now, *where)",
-        "(each.delivery.attempt, now, *where)",
+        "had = max(each.delivery.attempt - 1, each.delivery.unheard)",
+        "had = each.delivery.attempt",
         f"{TESTS}/test_store.py::test_a_row_that_is_handed_back_has_had_no_attempt",
     ),
     Mutant(
@@ -84,8 +84,8 @@ MUTANTS: Final = (
     Mutant(
         "each process runs a schedule for a time",
         f"{DELIVERY}/series.py",
-        "WHERE name = ? AND last < ?",
-        "WHERE name = ? AND last <= ?",
+        "AND (last < ? OR last > ?)",
+        "AND (last <= ? OR last > ?)",
         "tests/local/test_apps.py::test_a_time_is_run_for_once_by_however_many_processes",
     ),
 )

@@ -151,7 +151,8 @@ class DeadLetters:
         """Send a message to its dead-letter queue; return whether it is there."""
         facts = self.facts(handler, letter, failure)
         told = Attribute(ATTRIBUTE, encode(facts._asdict()).decode())
-        call = PutMessage(dead, letter.body, (*letter.attributes, told), letter.group, letter.id)
+        own = without_facts(letter.attributes)  # one that a cloud has moved back still has them
+        call = PutMessage(dead, letter.body, (*own, told), letter.group, letter.id)
         result = self._ask(call, seconds)
         names = {"function": handler.name, "queue": dead, "id": letter.id}
         if result.outcome is not Outcome.OK:
@@ -177,6 +178,8 @@ class DeadLetters:
             return self._perform(call, seconds)
         except LeewardError as error:
             return Result(Outcome.CALLER, cause=error)
+        except Exception as error:  # noqa: BLE001 - the other messages of its batch are settled
+            return Result(Outcome.AMBIGUOUS, cause=error)
 
     def facts(self, handler: Handler, letter: Letter, failure: Failure) -> GivenUp:
         """Return what is told of a message that is given up: nothing of what is in it."""

@@ -148,8 +148,8 @@ def failure_of(error: BaseException, final: tuple[type[BaseException], ...], ran
         return Failure(
             kind,
             error.status,
-            _sendable(error.message),
-            _sendable(error.reason),
+            _text_told(error.message),
+            _text_told(error.reason),
             retryable,
             _seconds(error.retry_after),
             ran,
@@ -163,8 +163,8 @@ def failure_of(error: BaseException, final: tuple[type[BaseException], ...], ran
     return Failure(kind, 500, None, None, not isinstance(error, final), None, ran, error)
 
 
-def _sendable(text: object) -> str | None:
-    """Return what a handler has told as UTF-8 has it; None for what is no text."""
+def _text_told(text: object) -> str | None:
+    """Return what a handler has told as UTF-8 has it; None for anything else."""
     return text.encode(errors="replace").decode() if isinstance(text, str) else None
 
 

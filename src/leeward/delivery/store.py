@@ -166,7 +166,8 @@ class DeliveryStore:
                 free = limit - len(taken.deliveries)
                 silent = sum(each.unheard for each in taken.deliveries)
                 tried = sum(each.is_tried for each in taken.deliveries) - silent
-                room = free, again - tried, unheard - silent
+                # SQLite takes a limit below 0 for no limit.
+                room = free, max(0, again - tried), max(0, unheard - silent)
                 rows = self._ready(connection, names, now, room)
                 at_once = limit if places is None else places - len(taken.deliveries)
                 self._take(connection, rows, lease, now, taken, places=at_once)

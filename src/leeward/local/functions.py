@@ -15,7 +15,7 @@ from leeward.app.answers import Answer, not_json, written
 from leeward.app.context import Context, Function, check_callable, run
 from leeward.app.core import answer
 from leeward.app.handlers import Handler
-from leeward.app.problem import Problem
+from leeward.app.problem import NOT_JSON, Problem
 from leeward.app.triggers import Delivery, Platform
 from leeward.clock import Clock
 from leeward.delivery.dispatcher import Accept
@@ -135,7 +135,16 @@ class Functions:
                 fault=fault_of(error),
                 cause=error,
             )
-        return self._over_the_wire(value, context.function)
+        try:
+            return self._over_the_wire(value, context.function)
+        except BaseException as error:  # noqa: BLE001 - the value's own class may raise
+            return Result(
+                Outcome.APP_ERROR,
+                message=f"the function {context.function!r} has run, and its answer raised "
+                f"{type(error).__name__}",
+                reason=NOT_JSON,
+                cause=error,
+            )
 
     def _over_the_wire(self, value: Any, name: str) -> Result[Json]:
         try:

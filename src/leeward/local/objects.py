@@ -277,7 +277,8 @@ def _locked(bucket: Path, timeout: float) -> Iterator[bool]:
         yield True
         os.ftruncate(descriptor, 0)  # not where the writer has failed
     finally:
-        os.close(descriptor)  # and with it the lock
+        fcntl.flock(descriptor, fcntl.LOCK_UN)  # a child that was forked has it still, and holds it
+        os.close(descriptor)
 
 
 def _sweep(bucket: Path) -> None:

@@ -11,7 +11,6 @@ from leeward.forking import ForkLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from tempfile import TemporaryDirectory
 
     from leeward.local.objects import Objects
     from leeward.object_calls import PutObject
@@ -33,7 +32,7 @@ class ObjectsFolder:
         elif file is not None:
             self.path = file.parent / f"{file.stem}-objects"
         self._objects: Objects | None = None
-        self._temporary: TemporaryDirectory[str] | None = None
+        self._remove: Callable[[], object] | None = None
         self._opening = ForkLock()
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
@@ -47,8 +46,8 @@ class ObjectsFolder:
     def close(self) -> None:
         """Take a temporary folder away."""
         with self._opening:
-            if self._temporary is not None:
-                self._temporary.cleanup()
+            if self._remove is not None:
+                self._remove()
 
     def _opened(self) -> Objects:
         from leeward.local.objects import Objects
@@ -59,7 +58,17 @@ class ObjectsFolder:
             return self._objects
 
     def _made(self) -> Path:
-        from tempfile import TemporaryDirectory
+        from tempfile import mkdtemp
+        from weakref import finalize
 
-        self._temporary = TemporaryDirectory(prefix="leeward-objects-", ignore_cleanup_errors=True)
-        return Path(self._temporary.name)
+        made = mkdtemp(prefix="leeward-objects-")
+        self._remove = finalize(self, _remove_own, made, os.getpid())
+        return Path(made)
+
+
+def _remove_own(folder: str, owner: int) -> None:
+    """Take away what this process has made; a child of a fork leaves its parent's alone."""
+    from shutil import rmtree
+
+    if os.getpid() == owner:
+        rmtree(folder, ignore_errors=True)

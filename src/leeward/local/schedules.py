@@ -73,8 +73,9 @@ class Schedules(Forkable):
         due = next_time(handler.schedule or "", now)
         self._known[handler.name] = Due(handler, due)
         if self._thread is None:
-            self._thread = Thread(target=self._loop, name="leeward-schedules", daemon=True)
-            self._thread.start()
+            thread = Thread(target=self._loop, name="leeward-schedules", daemon=True)
+            thread.start()
+            self._thread = thread  # not where the process may have no further thread
 
     def recipients(self) -> dict[Recipient, Handler]:
         """Return the handlers as recipients of rows."""

@@ -132,7 +132,8 @@ class Attempt:
         if held is None:
             return write_nothing()
         nothing_ran = not run.started or (settings.effects_marked and run.effects == 0)
-        treatment = treatment_of(error, settings.failures, nothing_ran=nothing_ran)
+        declared = settings.failures if run.started else {}  # of what the function itself raises
+        treatment = treatment_of(error, declared, nothing_ran=nothing_ran)
         failure = failure_of(error, treatment)
         if treatment is Treatment.RELEASE:
             run.withdraw()
@@ -189,6 +190,7 @@ class Attempt:
             store,
             self.location,
             forbid_unrecorded=not self._settings.run_unrecorded,
+            run_unknown=self._settings.run_unknown,
             awaited=self._settings.awaited,
         )
 

@@ -37,6 +37,7 @@ class IdempotentRun:
         location: Location,
         *,
         forbid_unrecorded: bool,
+        run_unknown: bool,
         awaited: bool,
     ) -> None:
         self.function = function
@@ -49,9 +50,11 @@ class IdempotentRun:
         self.started = False
         self.released = False
         self.starts_as_effect = held is None or held.record.effects
+        self._marks = not self.starts_as_effect
         self._client = client
         self._location = location
         self._forbid = forbid_unrecorded
+        self._may_be_overtaken = run_unknown
         self._awaited = awaited
         self._outer = RUNNING.get()[1]
         self.is_outermost = _RUN.get() is None
@@ -91,13 +94,14 @@ class IdempotentRun:
             LeaseLost: another run has taken the key over; the effect must not begin.
             DedupUnavailable: this cannot be written down, so the effect must not begin.
         """
-        if self.held is not None and not self.held.record.effects:
-            if self._awaited:
+        if self.held is not None and self._must_mark(self.held):
+            if self._awaited and not self.held.record.effects:
                 raise ConfigError(
                     f"{self.function!r} is a coroutine function: await effect_async() before its "
                     "first effect, or use a leeward.AsyncClient in it"
                 )
-            self._take(perform(self._client, self._location, mark_effect(self.held)))
+            if not self._awaited:
+                self._take(perform(self._client, self._location, mark_effect(self.held)))
         if self._outer is not None:
             self._outer.begin()
         self._count(1)
@@ -107,7 +111,7 @@ class IdempotentRun:
         if not self._awaited:
             self.begin()
             return
-        if self.held is not None and not self.held.record.effects:
+        if self.held is not None and self._must_mark(self.held):
             steps = mark_effect(self.held)
             self._take(await perform_async(self._client, self._location, steps))
         if self._outer is not None:
@@ -119,6 +123,13 @@ class IdempotentRun:
         if self._outer is not None:
             self._outer.proved_not_run()
         self._count(-1)
+
+    def _must_mark(self, held: Held) -> bool:
+        """Return whether an effect has to be written down, or a run that took over to be found."""
+        if not held.record.effects:
+            return True
+        may = self._may_be_overtaken and self._marks
+        return may and self._location.now() >= held.record.lease_until
 
     def _count(self, step: int) -> None:
         with self._lock:  # threads of the handler may share the run

@@ -22,6 +22,8 @@ LEASE: Final = 60.0
 """Seconds, where neither the handler nor its call says how long it may run."""
 MARGIN: Final = 10.0
 """Seconds by which a lease outlasts its call: 5 for writing the end, 5 for clocks that differ."""
+LONGEST: Final = 1_576_800_000.0
+"""Seconds, 50 years: a table keeps an item for at most 100, and a record for `keep` and a lease."""
 
 
 class Settings(NamedTuple):
@@ -122,6 +124,8 @@ def _seconds(value: object, field: str) -> float:
         raise ConfigError(f"{field} of @idempotent must be seconds or a timedelta, not {value!r}")
     if not (seconds > 0 and isfinite(seconds)):
         raise ConfigError(f"{field} of @idempotent must be more than 0 seconds, not {value!r}")
+    if seconds > LONGEST:
+        raise ConfigError(f"{field} of @idempotent must be at most {LONGEST:.0f}, not {value!r}")
     return float(seconds)
 
 
