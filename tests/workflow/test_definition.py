@@ -9,10 +9,10 @@ from hypothesis import given, settings
 
 from leeward.errors import ConfigError
 from leeward.workflow import ANY, Definition, Flow, Ref, Retry, read_definition, workflow
-from leeward.workflow.document import written
+from leeward.workflow.document import template_written, written
 from leeward.workflow.files import read_file, yaml_in, yaml_of
 from leeward.workflow.limits import LIMITS
-from leeward.workflow.model import nodes
+from leeward.workflow.model import Reference, nodes
 from tests.workflow.flows import everything, order_flow
 from tests.workflow.strategies import definitions
 
@@ -276,3 +276,29 @@ def test_every_limit_has_a_remedy() -> None:
         assert limit.what
         assert limit.instead
         assert limit.engine in ("Step Functions", "Google Workflows", "Durable Functions")
+
+
+def test_a_field_of_any_name_is_read_as_it_was_written() -> None:
+    """By a process with a later version, too: a definition is kept as a document."""
+    fields = ["order id", "a.b", "ünï", "", "1st", 'x"y\\', "a\nb", "x]", "${x}", "plain-1"]
+
+    @workflow("odd")
+    def odd(w: Flow, value: Ref) -> None:
+        for number, field in enumerate(fields):
+            w.step("one", {"v": value[field]["inner"]}, id=f"one-{number}")
+
+    again = read_definition(json.loads(json.dumps(written(odd))))
+    assert again == odd
+    assert again.digest == odd.digest
+    texts = [template_written(Reference("input", (field,))) for field in fields]
+    assert texts[:2] == ['$input["order id"]', '$input["a.b"]']
+    assert texts[-1] == "$input.plain-1"
+    for text in ("$input[1]", '$input["a"', '$input["\\x"]', "$input.", "$input..a"):
+        with pytest.raises(ConfigError, match="must be a reference"):
+            read_definition(
+                {
+                    "leeward": "workflow/1",
+                    "workflow": "w",
+                    "do": [{"step": "one", "payload": text}],
+                }
+            )
