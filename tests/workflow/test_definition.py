@@ -166,6 +166,11 @@ REFUSED: dict[str, tuple[Callable[[Flow, Ref], object], str]] = {
     "handler later": (_handler_later, "right behind its block"),
     "loose step": (_loose, "in none of its blocks"),
     "ANY is not last": (_any_first, "put ANY last"),
+    "not a number": (
+        lambda w, _: w.step("f", {"a": [float("nan")]}),
+        "has nan, which JSON has not",
+    ),
+    "half a pair": (lambda w, _: w.step("f", "\ud800"), "half of a pair of surrogates"),
     "truth of a reference": (_truth, "use `w.choose`"),
     "loop over a reference": (_loop, "`w.each`"),
     "and": (_and, "combine tests by &"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from math import isfinite
 from typing import Final, NamedTuple
 
 from leeward.errors import ConfigError, InvalidRequest
@@ -65,7 +66,11 @@ def check_definition(definition: Definition, where: Where) -> None:
     check.block(definition.body, _Scope(frozenset({INPUT})))
     if not any(isinstance(node, Step) for node in nodes(definition.body)):
         raise ConfigError(f"{where(None)}: the workflow {name!r} has no step; add one")
-    size = len(encode(written(definition)))
+    try:
+        size = len(encode(written(definition)))
+    except UnicodeEncodeError:
+        told = f"the workflow {name!r} has a text with half of a pair of surrogates; leave it out"
+        raise ConfigError(f"{where(None)}: {told}") from None
     if size > most("definition"):
         told = f"the workflow {name!r} has {size} {excess('definition')}"
         raise ConfigError(f"{where(None)}: {told}")
@@ -269,6 +274,8 @@ class _Check:
             value is None or type(value) in (bool, int, float, str),
             f"has a {type(value).__name__} where a text, a number, true, false or null must be",
         )
+        if type(value) is float:
+            self.need(node, isfinite(value), f"has {value}, which JSON has not; write a text")
         if type(value) is int:
             self.need(node, abs(value) <= most("integer"), f"has {value} {excess('integer')}")
 

@@ -49,7 +49,7 @@ UNDO_RETRY: Final = Retry(on=("*",), attempts=6)
 
 _NAME_OF_FIELD: Final = r"""\["(?:[^"\\]|\\.)*"\]"""
 _FIELD: Final = re.compile(rf"{PLAIN_FIELD}|{_NAME_OF_FIELD}")
-_REFERENCE: Final = re.compile(rf"\$([a-z][a-z0-9-]*)((?:{_FIELD.pattern})*)")
+_REFERENCE: Final = re.compile(r"\$([a-z][a-z0-9-]*)(.*)")
 _OPERATORS: Final = ("==", "!=", "<", "<=", ">", ">=")
 
 
@@ -244,9 +244,10 @@ def _unwritten(value: Any, where: str) -> Any:
 
 def _reference(value: Any, where: str) -> Reference:
     match = _REFERENCE.fullmatch(value) if isinstance(value, str) else None
+    fields = _FIELD.findall(match[2]) if match is not None else []
     try:
-        if match is not None:
-            return Reference(match[1], tuple(map(_field, _FIELD.findall(match[2]))))
+        if match is not None and "".join(fields) == match[2]:
+            return Reference(match[1], tuple(map(_field, fields)))
     except Undecodable:
         pass
     raise ConfigError(
