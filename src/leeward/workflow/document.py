@@ -17,8 +17,8 @@
 
 A text that begins with ``$`` is a reference; ``$$`` stands for the sign itself. A field whose name
 has other signs than letters, digits, ``_`` and ``-`` is written ``$input["order id"]``. `written`
-gives every field, so that equal definitions are equal documents: the digest is taken of that. What a
-document may leave out is in `leeward.workflow.reading`.
+gives every field, so that equal definitions are equal documents: the digest is taken of that. What
+a document may leave out is in `leeward.workflow.reading`.
 """
 
 from __future__ import annotations
