@@ -117,6 +117,11 @@ def _undo_in_each(w: Flow, order: Ref) -> None:
         w.step("f", undo="g")
 
 
+def _saga_around_an_each_with_one(w: Flow, order: Ref) -> None:
+    with w.saga("s"), w.each(order["a"], "x"), w.saga("t"):
+        w.step("f", undo="g")
+
+
 def _handler_later(w: Flow, _: Ref) -> None:
     with w.attempt("a") as a:
         w.step("f")
@@ -162,6 +167,7 @@ REFUSED: dict[str, tuple[Callable[[Flow, Ref], object], str]] = {
     "reads the branch beside": (_beside, "reads $f, which is not known there"),
     "stop inside each": (_stop_inside, "Step Functions cannot do"),
     "undo in each": (_undo_in_each, "Google Workflows: put the saga inside"),
+    "undo in each in a saga": (_saga_around_an_each_with_one, "leave the outer saga out (Google"),
     "undo without saga": (lambda w, _: w.step("f", undo="g"), "no saga around it"),
     "handler later": (_handler_later, "right behind its block"),
     "loose step": (_loose, "in none of its blocks"),

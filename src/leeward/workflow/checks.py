@@ -102,11 +102,13 @@ class _Scope(NamedTuple):
         names: what may be referred to.
         in_saga: a saga is around it, and no `each` between.
         levels: of `parallel` and `each` around it.
+        each_in_saga: an `each` is around it, and a saga around that.
     """
 
     names: frozenset[str]
     in_saga: bool = False
     levels: int = 0
+    each_in_saga: bool = False
 
 
 class _Check:
@@ -186,6 +188,13 @@ class _Check:
             "has an undo and no saga around it; put it into `saga`",
             "undo in each",
         )
+        self.need(
+            step,
+            not scope.each_in_saga,
+            "has an undo inside an `each`, and the saga around that could not take it back; leave "
+            "the outer saga out",
+            "undo in each",
+        )
 
     def retry(self, step: Step, retry: Retry) -> None:
         self.most(step, retry.attempts, "attempts")
@@ -225,7 +234,8 @@ class _Check:
         self.most(node, node.at_once, "at_once")
         inside = self.deeper(node, scope)
         names = scope.names | {node.id}
-        self.block(node.body, inside._replace(names=names, in_saga=False))
+        around = scope.in_saga or scope.each_in_saga
+        self.block(node.body, inside._replace(names=names, in_saga=False, each_in_saga=around))
         return scope.names
 
     def deeper(self, node: Node, scope: _Scope) -> _Scope:
