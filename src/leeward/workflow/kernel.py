@@ -191,7 +191,13 @@ def _attempt(node: Attempt, scope: _Scope) -> Running:
     if failure.final:
         scope.guarded = False
     scope.variables[node.id] = {"name": failure.name, "steps": list(failure.steps)}
-    yield from _block(handler.body, scope)
+    try:
+        yield from _block(handler.body, scope)
+    except _Failed as failed:
+        # What goes wrong in a handler takes the place of its error, and makes the run go on no more.
+        raise _Failed(
+            failed.failure._replace(final=failed.failure.final or failure.final)
+        ) from None
     if failure.final:
         raise _Failed(failure)
 
