@@ -301,7 +301,7 @@ def falling(w: Flow, _: Ref) -> None:
 
 
 def test_a_handler_that_fails_makes_no_run_go_on() -> None:
-    """Its error takes the place of the deadline, and is seen by handlers; it ends the run as well."""
+    """Its error takes the place of the deadline, is seen by handlers, and ends the run as well."""
     run = simulate(falling, None, {"tell": [error("Boom")]})
     assert run.failure == Failure("Boom", final=True)
     assert [call.function for call in run.calls] == ["a", "tell", "log"]

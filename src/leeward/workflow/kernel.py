@@ -194,10 +194,9 @@ def _attempt(node: Attempt, scope: _Scope) -> Running:
     try:
         yield from _block(handler.body, scope)
     except _Failed as failed:
-        # What goes wrong in a handler takes the place of its error, and makes the run go on no more.
-        raise _Failed(
-            failed.failure._replace(final=failed.failure.final or failure.final)
-        ) from None
+        # What goes wrong in a handler takes the place of its error, and is as final.
+        final = failure.final or failed.failure.final
+        raise _Failed(failed.failure._replace(final=final)) from None
     if failure.final:
         raise _Failed(failure)
 
