@@ -11,12 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward import App
+from leeward import App, Client, Context, Event
 from leeward.app.host import Host
 from leeward.app.http import HttpRequest, upkeep
+from leeward.app.idempotency import idempotent
 from leeward.app.schedules import next_time, parse_schedule
-from leeward.app.triggers import Platform
+from leeward.app.triggers import Delivery, Platform
 from leeward.errors import ConfigError
+from leeward.local import Local
 from leeward.testing import FakeClock
 
 
@@ -205,6 +207,26 @@ def test_an_instance_that_cannot_make_what_it_shares_is_not_healthy() -> None:
     assert (healthy.status, dict(healthy.headers)["cache-control"]) == (200, "no-store")
 
 
+def test_subscribers_of_one_event_share_its_time() -> None:
+    """What the first has taken is not there for the second; the third does not begin."""
+    app, clock = App("shop"), FakeClock()
+    left: list[float] = []
+
+    def take(event: Event, context: Context) -> None:
+        left.append(context.remaining())
+        clock.advance(6)
+
+    for name in ("a", "b", "c"):
+        app.on_event("orders", "created", name=name)(take)
+    event = Event("created", {}, source="shop", id="1")
+    found = Host(app, Platform("nimbus", None, clock)).publish(
+        list(app.handlers.values()), event, Delivery(event, "id", "key", 10.0)
+    )
+    assert left == [10.0, 4.0]
+    assert found is not None
+    assert found.status == 503
+
+
 def test_a_deployment_for_health_runs_no_handler(monkeypatch: pytest.MonkeyPatch) -> None:
     """Anybody may call it, so it answers for the health, and for nothing else."""
     monkeypatch.setenv("LEEWARD_FUNCTION", "leeward-health")
@@ -253,3 +275,30 @@ def test_what_is_warmed_does_not_cross_a_fork() -> None:
     assert owner() == os.getpid()
     os.close(reader)
     os.close(writer)
+
+
+def test_a_warmed_client_of_an_idempotent_function_does_not_cross_a_fork() -> None:
+    """A child asks for its own: the records of the parent's may be out of its reach."""
+    app = App("shop")
+
+    @app.warm
+    def cloud() -> Client:
+        return Client(Local())
+
+    @idempotent(table="keys", key="order", client=cloud)
+    def charge(order: str) -> str:
+        return order
+
+    assert charge("42") == "42"
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.write(writer, charge("43").encode())
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    os.close(writer)
+    assert os.read(reader, 10) == b"43"
+    os.close(reader)
+    cloud().close()

@@ -149,6 +149,31 @@ def test_a_coroutine_is_awaited_on_the_one_loop() -> None:
     assert loops[0] is loops[1]
 
 
+def test_a_coroutine_that_ends_the_program_or_its_loop_ends_itself_alone() -> None:
+    """It has failed, or has its answer; those that come after it have theirs."""
+
+    async def leaves(given: None) -> None:
+        sys.exit(3)
+
+    async def stops(given: None) -> int:
+        asyncio.get_running_loop().stop()
+        await asyncio.sleep(0)
+        return 1
+
+    async def stays(given: None) -> int:
+        return 2
+
+    answers: list[Answer] = []
+    functions: list[Callable[..., Any]] = [leaves, stops, stays]
+    thread = threading.Thread(
+        target=lambda: answers.extend(run(each) for each in functions), daemon=True
+    )
+    thread.start()
+    thread.join(10)
+    assert [each.failure and each.failure.type for each in answers] == ["SystemExit", None, None]
+    assert [each.body for each in answers[1:]] == [b"1", b"2"]
+
+
 def test_plain_functions_load_no_asyncio() -> None:
     """Neither the app, nor a call of it, nor a client in the same process."""
     program = (
@@ -191,6 +216,28 @@ def test_errors_are_retryable_or_final() -> None:
         )
         assert CANARY.encode() not in found.body
         assert CANARY not in repr(found)
+
+
+class Bare(Problem):
+    def __init__(self) -> None:
+        """Forget the rest."""
+
+
+def test_whatever_a_problem_holds_there_is_an_answer() -> None:
+    """What cannot be sent is left out, or replaced; the failure is told all the same."""
+    odd: Any = ValueError(CANARY)
+    table: list[tuple[Problem, dict[str, Any]]] = [
+        (Problem("\ud800", reason="a\udfff"), {"errorMessage": "?", "reason": "a?"}),
+        (Problem(odd, reason=odd, retry_after=odd), {}),
+        (Problem("wait", retry_after=float("inf")), {"errorMessage": "wait"}),
+        (Bare(), {"errorMessage": ""}),
+    ]
+    for problem, expected in table:
+        found = run(raising(problem))
+        document = told(found)
+        assert (document.pop("errorType"), document.pop("ran")) == (type(problem).__name__, "maybe")
+        assert document == {"retryable": False, **expected}
+        assert "retry-after" not in dict(found.headers())
 
 
 def test_an_answer_is_marked_and_says_when_to_come_again() -> None:

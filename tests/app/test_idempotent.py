@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, localcontext
+from enum import Enum
 from threading import Barrier, Event
 from typing import Any
 
@@ -39,11 +40,16 @@ from leeward.app.idempotency import (
     effect_async,
     idempotent,
 )
-from leeward.app.triggers import Delivery, Platform
+from leeward.app.idempotency.record import Earlier
+from leeward.app.triggers import Delivery, Message, Platform
 from leeward.local import Local
 from leeward.testing import FakeClock, Fault, FaultyDriver
 
 ORDER = {"id": "42", "total": 9.9}
+
+
+class Kind(str, Enum):
+    CARD = "card"
 
 
 class Declined(Exception):
@@ -163,6 +169,85 @@ def test_five_deliveries_at_once_run_once(shop: Shop) -> None:
     assert len(shop.charges) == 1
 
 
+def test_a_run_that_did_nothing_lets_nobody_forget_the_one_before(
+    shop: Shop, subtests: pytest.Subtests
+) -> None:
+    """Traces of an effect stay, so each run is told of them until one has completed."""
+    told: list[Any] = []
+    for name, options, why in (
+        ("rerun", {"failures": {HalfDone: "rerun"}}, Earlier.FAILED),
+        ("unknown", {"unknown": "run"}, Earlier.UNKNOWN),
+    ):
+        with subtests.test(name):
+            told.clear()
+
+            @idempotent(
+                table="keys",
+                key="order.id",
+                client=shop.client,
+                clock=shop.clock,
+                name=name,
+                effects="marked",
+                **options,  # type: ignore[arg-type]
+            )
+            def charge(order: dict[str, Any]) -> int:
+                run = current_run()
+                assert run is not None
+                told.append(run.earlier)
+                if len(told) == 1:
+                    effect()
+                    raise HalfDone
+                if len(told) == 2:
+                    raise ConnectionError
+                return len(told)
+
+            for error in (HalfDone, ConnectionError):
+                with pytest.raises(error):
+                    charge(ORDER)
+            with pytest.raises(KeyReused):
+                charge({**ORDER, "total": 1})
+            assert charge(ORDER) == 3
+            assert told == [None, why, why]
+
+
+def test_an_end_that_no_table_takes_is_written_all_the_same(shop: Shop) -> None:
+    """Of a failure repeats get the class; a result that cannot be read is given, and not kept."""
+    charge = shop.charging(failures={Declined: "replay"})
+    shop.fails = Declined("\ud800")
+    with pytest.raises(Declined):
+        charge(ORDER)
+    with pytest.raises(Declined):
+        charge(ORDER)
+
+    @idempotent(table="keys", key="order", client=shop.client, clock=shop.clock)
+    def loop(order: str) -> list[Any]:
+        shop.charges.append(order)
+        found: list[Any] = []
+        found.append(found)
+        return found
+
+    result = loop("43")
+    assert result[0] is result
+    assert refused(loop, "43") == ("not_kept", None)
+    assert shop.charges == ["42", "43"]
+
+
+def test_a_coroutine_that_has_not_run_completes_nothing(shop: Shop) -> None:
+    """Of a function that another decorator has made a plain one; its key is kept."""
+
+    async def charge(order: str) -> None:
+        shop.charges.append(order)
+
+    @idempotent(table="keys", key="order", client=shop.client, clock=shop.clock)
+    def wrapped(order: str) -> Any:
+        return charge(order)
+
+    with pytest.raises(ConfigError, match="directly before the coroutine function"):
+        wrapped("42")
+    assert refused(wrapped, "42") == ("unknown", None)
+    assert shop.charges == []
+
+
 RELEASED: dict[str, tuple[dict[str, Any], Exception]] = {
     "it raised before its first effect": ({"effects": "marked"}, ValueError()),
     "it raised what was declared": ({"failures": {Declined: "release"}}, Declined()),
@@ -237,6 +322,34 @@ def test_a_key_belongs_to_one_payload(shop: Shop) -> None:
     assert charge({**ORDER, "total": Decimal("9.90")})["number"] == 1
 
 
+def test_payloads_are_compared_exactly(shop: Shop) -> None:
+    """To the last digit of a Decimal, whatever the program's context rounds to."""
+    charge = shop.charging()
+    exact = Decimal("12345678901234567.89")
+    assert charge({"id": "42", "total": exact})["number"] == 1
+    with localcontext() as context:
+        context.prec = 6
+        assert charge({"id": "42", "total": exact})["number"] == 1
+        with pytest.raises(KeyReused):
+            charge({"id": "42", "total": Decimal("12345678901234567.91")})
+    with pytest.raises(KeyReused):
+        charge({"id": "42", "total": Decimal("12345678901234567.8900000000000000001")})
+
+
+def test_a_message_is_recognised_when_it_has_moved(shop: Shop) -> None:
+    """It has another id then, which is no part of what it is about; its attributes are."""
+
+    @idempotent(table="keys", key=lambda message: message.body.decode(), client=shop.client)
+    def send(message: Message) -> None:
+        shop.charges.append(message.id)
+
+    send(Message("parcels", "1", b"42"))
+    send(Message("parcels", "2", b"42"))
+    with pytest.raises(KeyReused):
+        send(Message("parcels", "3", b"42", {"kind": "other"}))
+    assert shop.charges == ["1"]
+
+
 @dataclass
 class Order:
     id: str
@@ -290,6 +403,7 @@ def test_where_a_key_comes_from(shop: Shop, subtests: pytest.Subtests) -> None:
         ("order.id", ("c-1", ORDER), "42"),
         ("order.id", ("c-1", order), "o-1"),
         ("order.lines.1", ("c-1", order), "8"),
+        ("order", ("c-1", Kind.CARD), "card"),
         (lambda customer, order: f"{customer}/{order['id']}", ("c-1", ORDER), "c-1/42"),
         ("order.id", ("c-1", {"id": "é"}), "sha256:4a99557e4033c3539de2eb65472017ca"),
     ]
@@ -328,6 +442,7 @@ BAD: dict[str, dict[str, Any]] = {
     "unknown": {"unknown": "rerun"},
     "dedup_scope": {"dedup_scope": "all"},
     "name": {"name": ""},
+    "without a colon": {"name": "shop:charge"},
     "table": {"table": 5},
     "client": {"client": 5},
     "leeward.Client": {"client": AsyncClient(Local("local:x"))},
@@ -407,7 +522,10 @@ def test_an_end_that_cannot_be_written_is_not_a_failed_call(
 
 
 def test_an_answer_says_that_a_key_is_worth_nothing_where_a_repeat_may_run(shop: Shop) -> None:
-    """Somebody has deleted the record meanwhile, or the function runs after an unknown end."""
+    """Somebody has deleted the record meanwhile, or the function runs after an unknown end.
+
+    Or an effect was allowed to begin that could not be written down, nor could the end be.
+    """
 
     @idempotent(table="keys", key="order.id", name="f", client=shop.client, clock=shop.clock)
     def forgotten(order: dict[str, Any]) -> None:
@@ -417,7 +535,20 @@ def test_an_answer_says_that_a_key_is_worth_nothing_where_a_repeat_may_run(shop:
     def again(order: dict[str, Any]) -> None:
         shop.table.fail(Fault.REFUSE)
 
-    for function in (forgotten, again):
+    @idempotent(
+        table="keys",
+        key="order.id",
+        effects="marked",
+        unreachable="run_and_flag",
+        client=shop.client,
+        clock=shop.clock,
+    )
+    def flagged(order: dict[str, Any]) -> None:
+        shop.table.fail(Fault.REFUSE)
+        effect()
+
+    for function in (forgotten, again, flagged):
+        shop.table.heal()
         call = context(shop.clock)
         call_within(call, function, ORDER)
         assert call.dedup == "none"

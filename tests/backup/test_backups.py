@@ -369,6 +369,7 @@ def test_two_runs_do_not_share_a_work_file(world: World) -> None:
         (lambda backups: backups.create(rate=0), "rate"),
         (lambda backups: backups.restore(mode="all"), "mode"),
         (lambda backups: backups.restore(parallel=0), "parallel"),
+        (lambda backups: backups.create_within(-1.0, id="a"), "seconds"),
     ],
 )
 def test_bad_arguments_are_refused(world: World, call: Any, field: str) -> None:

@@ -113,6 +113,17 @@ def test_a_row_that_is_handed_back_has_had_no_attempt(store: DeliveryStore) -> N
     assert leased(2.0).attempt == 2
 
 
+def test_a_lease_that_ended_without_a_word_is_remembered(store: DeliveryStore) -> None:
+    """Where its attempt was not counted, and the row is handed back: it is not the first again."""
+    store.add([Message(HERE, None, "k", "d")], 5)
+    store.take([HERE], at(0.0), 1, 1, places=0)
+    (again,) = store.take([HERE], at(10.0), 1, 1).deliveries
+    assert (again.attempt, again.unheard) == (1, True)
+    store.record([LeaseEnd(again, begun=False)], 10.0)
+    (after,) = store.take([HERE], at(10.0), 1, 1).deliveries
+    assert (after.attempt, after.unheard) == (2, False)
+
+
 def test_few_are_leased_of_those_that_were_tried_before(store: DeliveryStore) -> None:
     """They go first, but new ones fill the rest: neither starves the other."""
     store.add([Message(HERE, None, str(number), "d") for number in range(6)], 5)

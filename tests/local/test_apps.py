@@ -227,6 +227,67 @@ def test_a_time_is_run_for_once_by_however_many_processes(tmp_path: Path) -> Non
     assert look_at(5) == ["01:10"]
 
 
+def test_a_clock_that_was_wrong_stops_no_schedule(tmp_path: Path) -> None:
+    """A year ahead for a moment: afterwards it runs when it is due, here and in a later process."""
+    app, seen = App("shop"), list[Any]()
+
+    @app.on_schedule("*/5 * * * *")
+    def sweep(time: datetime) -> None:
+        seen.append(f"{time:%Y %H:%M}")
+
+    clock = FakeClock(now=datetime(2026, 1, 31, 0, 3, tzinfo=UTC).timestamp())
+    tmp_path.chmod(0o700)
+
+    def opened() -> Local:
+        cloud = Local(path=tmp_path / "local.sqlite3", clock=clock)
+        cloud.mount(app)
+        cloud._schedules.close()
+        return cloud
+
+    def look(cloud: Local, seconds: float) -> None:
+        clock.advance(seconds)
+        cloud._schedules.look()
+        cloud.wait_idle(PATIENT)
+
+    year = 365 * 86_400.0
+    first = opened()
+    for seconds in (year, -year, 60, 60):
+        look(first, seconds)
+    assert seen == ["2027 00:00", "2026 00:05"]
+    look(first, year)
+    first.close()
+    clock.advance(-year)
+    second = opened()
+    second._schedules.make_up()
+    look(second, 300)
+    second.close()
+    assert seen[2:] == ["2027 00:05", "2026 00:10"]
+
+
+def test_schedules_outlive_an_error_of_one_look() -> None:
+    """Such as a file that cannot be trusted for a moment: what is due then is due at the next."""
+    app, ran = App("shop"), threading.Event()
+    app.on_schedule("* * * * *", name="sweep")(lambda: ran.set())
+
+    class Clock(FakeClock):
+        broken = False
+
+        def now(self) -> float:
+            if self.broken:
+                self.broken = False
+                raise OverflowError
+            return super().now()
+
+    clock = Clock()
+    cloud = Local(clock=clock)
+    cloud.mount(app)
+    clock.broken = True
+    until(lambda: not clock.broken)
+    clock.advance(60)
+    assert ran.wait(PATIENT)
+    cloud.close()
+
+
 def test_a_schedule_that_fails_is_a_dead_letter_of_its_own() -> None:
     """After its retries; its thread looks by itself, and ends with the target."""
     app = App("shop")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from leeward import App, Client
 from leeward.app import Problem
+from leeward.delivery.rows import Message, Recipient
 from leeward.local import Local
 from tests.app import dead_letter_app as proof
 from tests.local.calls import PATIENT
@@ -54,6 +55,23 @@ def test_a_dead_letter_says_why_and_whether_it_ran() -> None:
     }
     assert {text: each.attempts for text, each in letters.items()} == {'"text"': 1, "1": 1, "2": 2}
     assert all(each.time for each in letters.values())
+
+
+def test_after_an_attempt_that_ended_without_a_word_nothing_is_proved() -> None:
+    """Though its row may not count it: the process was killed before it was written down."""
+    app, numbers = App("shop"), Recipient("", "numbers")
+
+    @app.on_message("numbers")
+    def take(number: int) -> None: ...
+
+    local = Local()
+    with Client(local, app=app):
+        local._deliveries.add([Message(numbers, None, "k", '"text"')], 5)
+        lost = local._deliveries.take([numbers], lambda: 1.0, 1, 1, places=0).deliveries
+        local.wait_idle(PATIENT)
+        (letter,) = local.dead_letters()
+    assert [each.counted for each in lost] == [False]
+    assert (letter.error, letter.ran) == ("InvalidInput", "maybe")
 
 
 def test_what_never_works_is_given_up_with_its_reason_and_nothing_is_lost(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ coroutine: a program of plain functions loads no asyncio.
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from contextlib import suppress
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
@@ -31,14 +32,22 @@ class _Loop(Forkable):
 
         with self._lock:
             if self._loop is None:
-                self._loop = new_event_loop()
-                Thread(target=self._loop.run_forever, name="leeward-handlers", daemon=True).start()
+                loop = new_event_loop()
+                Thread(target=_run, args=(loop,), name="leeward-handlers", daemon=True).start()
+                self._loop = loop  # not where the process may have no further thread
             return self._loop
 
     def renew(self, *, held: bool) -> None:
         """Forget the parent's loop; for the child of a fork."""
         del held
         self._loop = None
+
+
+def _run(loop: AbstractEventLoop) -> None:
+    """Run the loop for good: a task that raises SystemExit, or stops it, ends only itself."""
+    while not loop.is_closed():
+        with suppress(BaseException):
+            loop.run_forever()
 
 
 _loop = _Loop()

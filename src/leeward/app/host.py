@@ -117,7 +117,12 @@ class Host:
         if not handlers:
             kind, call_id = event.type, delivery.call_id
             log_event(LOGGER, "warning", "event_without_handler", type=kind, call_id=call_id)
-        results = [self.run(each, delivery._replace(input=event)) for each in handlers]
+        clock = self.platform.clock
+        ends = clock.monotonic() + delivery.seconds
+        results = [
+            self.run(each, delivery._replace(input=event, seconds=ends - clock.monotonic()))
+            for each in handlers
+        ]
         bad = [each for each in results if each.failure is not None]
         # One that may be tried again comes first: the others will not hinder it.
         bad.sort(key=lambda each: each.failure is not None and not each.failure.retryable)

@@ -7,6 +7,7 @@ caller nor a log of the platform. A `Problem` is the exception whose text is wri
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 from leeward.errors import (
@@ -52,6 +53,13 @@ class Problem(Exception):
     """
 
     ran: Ran | None = None
+
+    # Of a subclass whose own `__init__` does not call this one:
+    message = ""
+    status = 422
+    reason: str | None = None
+    retryable = False
+    retry_after: float | None = None
 
     def __init__(
         self,
@@ -140,10 +148,10 @@ def failure_of(error: BaseException, final: tuple[type[BaseException], ...], ran
         return Failure(
             kind,
             error.status,
-            error.message,
-            error.reason,
+            _sendable(error.message),
+            _sendable(error.reason),
             retryable,
-            error.retry_after,
+            _seconds(error.retry_after),
             ran,
             error,
         )
@@ -153,6 +161,15 @@ def failure_of(error: BaseException, final: tuple[type[BaseException], ...], ran
         wait: float | None = getattr(error, "retry_after", None)
         return Failure(kind, status, None, None, retryable, wait, ran, error)
     return Failure(kind, 500, None, None, not isinstance(error, final), None, ran, error)
+
+
+def _sendable(text: object) -> str | None:
+    """Return what a handler has told as UTF-8 has it; None for what is no text."""
+    return text.encode(errors="replace").decode() if isinstance(text, str) else None
+
+
+def _seconds(wait: object) -> float | None:
+    return wait if isinstance(wait, int | float) and isfinite(wait) else None
 
 
 def out_of_time() -> Problem:

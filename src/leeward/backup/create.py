@@ -19,7 +19,7 @@ from leeward.backup.folder import SEGMENTS, Folder, Named, manifest_name, time_n
 from leeward.backup.lines import Damaged
 from leeward.backup.manifest import Manifest, Segment, segment_name, written
 from leeward.backup.pace import Pace
-from leeward.backup.parts import Parts
+from leeward.backup.parts import GOES_ON_FOR, Parts
 from leeward.backup.prunes import wait_for_prunes
 from leeward.backup.sealing import Sealing
 from leeward.backup.segments import BUCKETS, Draft, Multiset, bucket_of, drafts, packed
@@ -27,9 +27,6 @@ from leeward.backup.source import Source
 from leeward.backup.values import Backup, Look, Progress
 from leeward.backup.workfile import WorkFile
 from leeward.entropy import new_id
-
-GOES_ON_FOR: Final = 24 * 3600.0
-"""Seconds after its start for which a run that was killed is gone on with."""
 
 MOST_ROUNDS: Final = 3
 """Of uploading again what was deleted meanwhile."""

@@ -18,8 +18,12 @@ STATEMENT: Final = """CREATE TABLE series (
 ) WITHOUT ROWID"""
 """Part of the schema of whatever database the rows are kept in."""
 
+FARTHEST: Final = 3600.0
+"""Seconds ahead of the time that a last moment may be: clocks differ."""
+
 _BEGIN: Final = "INSERT OR IGNORE INTO series VALUES (?, ?)"
-_ADVANCE: Final = "UPDATE series SET last = ? WHERE name = ? AND last < ?"
+_ADVANCE: Final = "UPDATE series SET last = ? WHERE name = ? AND (last < ? OR last > ?)"
+_FORGET: Final = "UPDATE series SET last = ? WHERE name = ? AND last > ?"
 _LAST: Final = "SELECT last FROM series WHERE name = ?"
 
 
@@ -29,18 +33,27 @@ class Series:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, name: str, moment: float, message: Message, timeout: float) -> bool:
-        """Keep a message, unless one is kept for this moment or a later one; return whether."""
+    def add(self, name: str, moment: float, message: Message, timeout: float, now: float) -> bool:
+        """Keep a message, unless one is kept for this moment or a later one; return whether.
+
+        A last moment that is far ahead of `now` was written by a clock that was wrong, and counts
+        for nothing.
+        """
         with self._database.write(timeout) as connection:
             new = connection.execute(_BEGIN, (name, moment)).rowcount == 1
-            if not new and not connection.execute(_ADVANCE, (moment, name, moment)).rowcount:
+            later = moment, name, moment, now + FARTHEST
+            if not new and not connection.execute(_ADVANCE, later).rowcount:
                 return False
             insert(connection, [message])
         return True
 
     def begin(self, name: str, moment: float, timeout: float) -> float:
-        """Return the last moment of a series; one that is new begins with this moment."""
+        """Return the last moment of a series; one that is new begins with this moment.
+
+        So does one whose last moment was written by a clock that was wrong.
+        """
         with self._database.write(timeout) as connection:
             connection.execute(_BEGIN, (name, moment))
+            connection.execute(_FORGET, (moment, name, moment + FARTHEST))
             row = connection.execute(_LAST, (name,)).fetchone()
         return float(row[0])

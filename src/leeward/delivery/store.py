@@ -191,7 +191,9 @@ class DeliveryStore:
             for each in ended:
                 where = each.delivery.id, each.delivery.lease
                 if not each.begun:
-                    connection.execute(_RETURN, (each.delivery.attempt - 1, now, *where))
+                    # That a lease has ended without a word is not forgotten: it may have had one.
+                    had = max(each.delivery.attempt - 1, each.delivery.unheard)
+                    connection.execute(_RETURN, (had, now, *where))
                 elif each.failure is None:
                     done[each.delivery.lease].append(each.delivery.id)
                 elif self._fail(connection, each.delivery, each.failure, now):

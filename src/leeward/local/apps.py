@@ -91,7 +91,7 @@ def deliver(handler: Handler, row: Row, deadline: float, clock: Clock) -> None:
             failure.cause,
             again=False if step is Step.DEAD_LETTER else again,
             reason=failure.reason,
-            ran=ran_at_all(failure, row.attempt),
+            ran=ran_at_all(failure, None if row.unheard else row.attempt),
         )
 
 

@@ -22,7 +22,6 @@ from leeward.delivery.rows import Message, Recipient
 from leeward.delivery.series import Series
 from leeward.delivery.store import PATIENCE, DeliveryStore
 from leeward.forking import Forkable, watch
-from leeward.sqlite.errors import DatabaseFault
 
 SCHEDULE: Final = "(schedule)"
 """Stands in the place of the bus for the run of a schedule."""
@@ -61,6 +60,7 @@ class Schedules(Forkable):
         self._deliveries = deliveries
         self._wake = wake
         self._known: dict[str, Due] = {}
+        self._looked = datetime.min.replace(tzinfo=UTC)
         self._looking = RLock()
         self._over = Flag()
         self._thread: Thread | None = None
@@ -68,7 +68,9 @@ class Schedules(Forkable):
 
     def add(self, handler: Handler) -> None:
         """Run a handler when it is due, from now on."""
-        due = next_time(handler.schedule or "", self._now())
+        now = self._now()
+        self._looked = max(self._looked, now)
+        due = next_time(handler.schedule or "", now)
         self._known[handler.name] = Due(handler, due)
         if self._thread is None:
             self._thread = Thread(target=self._loop, name="leeward-schedules", daemon=True)
@@ -91,6 +93,11 @@ class Schedules(Forkable):
         """Keep a row for each handler that is due, with the time for which it is run."""
         with self._looking:
             now = self._now()
+            if now < self._looked:  # the clock was set back: what it said is due may be years away
+                for name, each in self._known.copy().items():
+                    due = next_time(each.handler.schedule or "", now)
+                    self._known[name] = each._replace(due=due)
+            self._looked = now
             for each in self._known.copy().values():
                 if each.due <= now:
                     self._keep(each.handler, now)
@@ -128,7 +135,8 @@ class Schedules(Forkable):
             f"{name}#{nominal.isoformat()}",
             json.dumps(nominal.isoformat()),
         )
-        kept = self._series.add(_series(name), nominal.timestamp(), row, PATIENCE)
+        moment = nominal.timestamp()
+        kept = self._series.add(_series(name), moment, row, PATIENCE, now.timestamp())
         last = nominal if kept else self._known[name].last
         self._known[name] = Due(handler, next_time(schedule, now), last)
         if kept:
@@ -136,7 +144,7 @@ class Schedules(Forkable):
 
     def _loop(self) -> None:
         while not self._over.wait(PAUSE):
-            with suppress(DatabaseFault):  # it is still due at the next look
+            with suppress(Exception):  # it is still due at the next look
                 self.look()
 
     def _now(self) -> datetime:

@@ -40,6 +40,7 @@ from leeward.app.idempotency.steps import (
     write_nothing,
 )
 from leeward.app.idempotency.store import Location, TableClient
+from leeward.app.triggers import Message
 from leeward.envelope import NOT_RECOGNISED
 from leeward.logs import log_event
 
@@ -78,7 +79,7 @@ class Attempt:
         )
         self._claim = Claim(
             urandom(12).hex(),
-            digest_of(arguments.values),
+            digest_of(_about(arguments.values)),
             settings.lease or MARGIN + (context.remaining() if context else LEASE),
             settings.effects_marked,
             settings.run_unknown,
@@ -119,7 +120,11 @@ class Attempt:
         """Return the steps that write down what was returned."""
         if run.held is None:
             return write_nothing()
-        return write_end(run.held, record.completed(run.held.record, plain_of(result)))
+        try:
+            result = plain_of(result)
+        except Exception:  # noqa: BLE001 - the code of somebody else's class; or a list in itself
+            result = object()  # which no table takes, so that the end is written without it
+        return write_end(run.held, record.completed(run.held.record, result))
 
     def after_failure(self, run: IdempotentRun, error: Exception) -> Steps[Recorded | Found]:
         """Return the steps that write down what was raised."""
@@ -128,10 +133,15 @@ class Attempt:
             return write_nothing()
         nothing_ran = not run.started or (settings.effects_marked and run.effects == 0)
         treatment = treatment_of(error, settings.failures, nothing_ran=nothing_ran)
+        failure = failure_of(error, treatment)
         if treatment is Treatment.RELEASE:
             run.withdraw()
-            return write_end(held, record.released(held.record))
-        failure = failure_of(error, treatment)
+            if run.earlier is None:
+                return write_end(held, record.released(held.record))
+            # This run did nothing, but one before it may have: the next one has to know, too.
+            if settings.run_unknown:
+                return write_end(held, record.unknown(held.record, failure))
+            return write_end(held, record.failed(held.record, failure._replace(rerun=True)))
         if treatment is not Treatment.KEEP:
             return write_end(held, record.failed(held.record, failure))
         _log("error", "outcome_unknown", run, failure.type)
@@ -139,7 +149,7 @@ class Attempt:
 
     def failed(self, run: IdempotentRun, recorded: Recorded | Found) -> None:
         """Note whether it was written down what the run has raised."""
-        if recorded is not Recorded.YES:
+        if recorded not in (Recorded.YES, Recorded.WITHOUT_RESULT):
             self._unrecorded(run, recorded)
         elif run.released and run.earlier is None:
             self._prove(nothing_ran=True)
@@ -164,7 +174,7 @@ class Attempt:
         return self._answer(decision).result
 
     def _unrecorded(self, run: IdempotentRun, recorded: Recorded | Found) -> None:
-        if recorded is Recorded.LOST or self._settings.run_unknown:
+        if recorded is Recorded.LOST or self._settings.run_unknown or not run.recorded:
             self._unprotected(run)
         why = recorded.value if isinstance(recorded, Recorded) else "superseded"
         _log("error", "end_not_recorded", run, why)
@@ -208,6 +218,14 @@ class Attempt:
                 raise refusal(function, reason, retry_after)
             case _:
                 raise AssertionError("a start is not an answer")
+
+
+def _about(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a call is about: of a message not its id, which is another one when it moves."""
+    for name, value in values.items():
+        if type(value) is Message:
+            return {**values, name: value._replace(id="")}
+    return values
 
 
 def _log(level: Literal["warning", "error"], name: str, run: IdempotentRun, why: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
+from types import CoroutineType
 from typing import Any, Literal, TypeVar, cast
 
 from leeward.app.idempotency.attempt import Attempt
@@ -14,6 +15,7 @@ from leeward.app.idempotency.record import Replay
 from leeward.app.idempotency.settings import Records, Rules, Settings, check_settings
 from leeward.app.idempotency.store import TableClient, perform, perform_async
 from leeward.clock import Clock
+from leeward.errors import ConfigError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -82,6 +84,9 @@ def _called(function: Callable[..., Any], settings: Settings) -> Callable[..., A
             with run:
                 run.start()
                 result = function(*positional, **named)
+                if type(result) is CoroutineType:
+                    result.close()
+                    raise _not_yet_run(settings.function)
         except Exception as error:
             attempt.failed(run, perform(client, location, attempt.after_failure(run, error)))
             raise
@@ -110,3 +115,11 @@ def _awaited(function: Callable[..., Any], settings: Settings) -> Callable[..., 
         return attempt.ended(run, end, result)
 
     return call
+
+
+def _not_yet_run(function: str) -> ConfigError:
+    """Return the error of a function that looks like a plain one, and is a coroutine function."""
+    return ConfigError(
+        f"{function!r} returns a coroutine, which has not run; if another decorator makes a plain "
+        "function of it, put @idempotent directly before the coroutine function"
+    )

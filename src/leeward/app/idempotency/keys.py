@@ -48,7 +48,7 @@ class Signature(NamedTuple):
         Args:
             positional: as they were given.
             named: as they were given.
-            context: the class of the one that is no part of what the call is about.
+            context: the class of the one that stands beside what the call is about.
         """
         values = dict(zip(self.names, positional, strict=False))
         if self.defaults or named:
@@ -163,7 +163,7 @@ def _checked(key: object, field: str) -> str:
     if type(key) is int or (not isinstance(key, str | None) and _is_uuid(key)):
         key = str(key)
     if isinstance(key, str) and 0 < len(key) <= LONGEST_KEY:
-        return key
+        return str.__str__(key)  # an Enum is formatted as its name by some versions of Python
     if key is None or key == "":
         told = f"this call needs an idempotency key, and there is none at {field}"
     elif isinstance(key, str):

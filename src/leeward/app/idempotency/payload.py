@@ -6,8 +6,8 @@ for Decimal where another has float. So values are brought to JSON in one spelli
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from decimal import Decimal
+from collections.abc import Callable, Mapping
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from functools import cache
 from hashlib import sha256
 from typing import Any, Final
@@ -49,6 +49,8 @@ def _plain(value: Any) -> Any:
     """Return `value`, which JSON does not know, as something that it does."""
     if isinstance(value, Decimal):
         return _number(value)
+    if isinstance(value, Mapping):
+        return dict(value)
     if isinstance(value, bytes | bytearray):
         return {"bytes": value.hex()}
     if hasattr(value, "isoformat"):
@@ -67,7 +69,10 @@ def _number(value: Decimal) -> Any:
     if value.is_finite() and value.as_tuple().exponent == 0:
         return int(value)
     near = float(value)
-    return near if Decimal(repr(near)) == value else {"decimal": str(value.normalize())}
+    if Decimal(repr(near)) == value:
+        return near
+    exact = Context(prec=max(1, len(value.as_tuple().digits)), Emin=MIN_EMIN, Emax=MAX_EMAX)
+    return {"decimal": str(value.normalize(exact))}  # the program's own context may round
 
 
 def _enumerated(value: Any) -> Any:

@@ -237,7 +237,9 @@ def completed(record: Record, result: Any) -> Record:
 
 
 def without_result(record: Record) -> Record:
-    """Return the record of a run that has completed with what the table does not take."""
+    """Return the record of a run that has ended with what the table does not take."""
+    if record.failure is not None:
+        return record._replace(failure=record.failure._replace(arguments=()))
     return record._replace(result=None, kept=False)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import cache
 from math import isfinite
+from os import getpid
 from typing import Any, Final, NamedTuple
 
 from leeward.app.idempotency.failures import Failures, Treatment, check_failures
@@ -84,7 +85,7 @@ def check_settings(function: Callable[..., Any], records: Records, rules: Rules)
     what = f"{function.__module__}.{function.__qualname__}"
     signature = signature_of(function, what)
     return Settings(
-        _text(what if records.name is None else records.name, "name"),
+        what if records.name is None else _name(records.name),
         _text(records.table, "table"),
         signature,
         key_reader(records.key, signature.names, what),
@@ -105,6 +106,14 @@ def _text(value: object, field: str) -> str:
     if not isinstance(value, str) or not value or not is_printable(value):
         raise ConfigError(f"{field} of @idempotent must be a printable text, not {value!r}")
     return value
+
+
+def _name(value: object) -> str:
+    """Return the name of the records; a colon ends it, so that no other name begins like it."""
+    name = _text(value, "name")
+    if ":" in name:
+        raise ConfigError(f"name of @idempotent must be without a colon, not {value!r}")
+    return name
 
 
 def _seconds(value: object, field: str) -> float:
@@ -130,7 +139,8 @@ def _opener(
     if client is None:
         return lambda: _default_client(awaited)
     if callable(client):
-        return cache(lambda: _checked(client(), awaited))
+        opened = cache(lambda _process: _checked(client(), awaited))  # none crosses a fork
+        return lambda: opened(getpid())
     found = _checked(client, awaited)
     return lambda: found
 

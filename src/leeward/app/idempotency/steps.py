@@ -85,7 +85,8 @@ class Recorded(Enum):
 
     YES = "yes"
     WITHOUT_RESULT = "without_result"
-    """The table did not take the result; repeats learn that it is done."""
+    """The table did not take the result; repeats learn that it is done. Or not what a failure was
+    made of; repeats learn its class."""
     LOST = "lost"
     """The key has expired, or somebody has deleted its record."""
     NO = "no"
