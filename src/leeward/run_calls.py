@@ -86,12 +86,17 @@ class FoundRun(NamedTuple):
 
 def has_input(found: FoundRun, wanted: bytes) -> bool:
     """Return whether a run was started with this input: the same JSON, however it is written."""
+    return found.input is not None and is_same(found.input, wanted)
+
+
+def is_same(one: bytes | str, other: bytes | str) -> bool:
+    """Return whether two texts are the same JSON, however it is written."""
     from leeward.json_text import Undecodable, decode
 
-    if found.input is None or found.input == wanted:
-        return found.input is not None
+    if one == other:
+        return True
     try:
-        return _alike(decode(found.input), decode(wanted))
+        return _alike(decode(one), decode(other))
     except Undecodable:
         return False
 

@@ -139,6 +139,25 @@ def test_an_id_names_one_backup_whatever_was_killed_before(world: World) -> None
     assert [each.id for each in backups.list()] == ["first", "third"]
 
 
+def test_a_killed_restore_into_a_table_that_was_emptied_begins_anew(world: World) -> None:
+    """What the work file says was written is not there any more."""
+    client = world.client()
+    _fill(client)
+    backups = world.backups(client)
+    backups.create()
+
+    def die(step: Any) -> None:
+        if step.step == "write" and step.done > ITEMS // 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        world.backups(client, look=die).restore(into="again")
+    for n in range(ITEMS):
+        client.delete_data("again", f"order-{n}")
+    restored = backups.restore(into="again")
+    assert (restored.promise, restored.written, restored.found) == (Promise.VERIFIED, ITEMS, ITEMS)
+
+
 def _table_folder(world: World) -> Path:
     return world.folder / "objects" / "backups" / "shop~" / "orders~"
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from leeward import Client
-from leeward.backup import Backups, tables
+from leeward.backup import Backups, parts, tables
 from leeward.backup.errors import BackupError, OtherRun
 from leeward.backup.values import Backup, Progress
 from tests.backup.conftest import World
@@ -137,6 +137,48 @@ def test_parts_are_encrypted_and_read_with_distrust(
         here(world, client, 9, key_file=key).create_within(0.0, id=ID)
     client.delete_object("backups", names[1])
     assert finished(world, client, key_file=key)[0].items == ITEMS
+
+
+def test_what_a_killed_run_has_read_and_not_kept_yet_is_read_again(
+    world: World, client: Client
+) -> None:
+    """Its disk has it and the bucket has not; the run that goes on there must not step over it."""
+    for n in range(ITEMS, 3 * ITEMS):
+        client.store_data("orders", {"id": f"order-{n}"})
+
+    def die(step: Progress) -> None:
+        if step.done > 3:
+            raise Killed
+
+    with pytest.raises(Killed):
+        here(world, client, 1, look=die).create_within(60.0, id=ID)
+    assert here(world, client, 1).create_within(0.0, id=ID) is None
+    made = here(world, client, 2).create_within(60.0, id=ID)
+    assert made is not None
+    assert made.items == 3 * ITEMS
+
+
+def test_a_page_of_large_items_is_kept_in_several_parts(
+    world: World, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A part that is too large could not be read again."""
+    monkeypatch.setattr(tables, "LARGEST_PAGE", 500)
+    monkeypatch.setattr(parts, "MOST_BYTES", 1000)
+    monkeypatch.setattr(parts, "_SPLIT", 1500, raising=False)
+    monkeypatch.setattr(parts, "_MOST", 2000)
+    for n in range(100):
+        client.store_data("orders", {"id": f"large-{n}", "text": "x" * 100})
+
+    def die(step: Progress) -> None:
+        if step.step == "upload":
+            raise Killed
+
+    with pytest.raises(Killed):
+        here(world, client, 1, look=die).create_within(60.0, id=ID)
+    made = here(world, client, 2).create_within(60.0, id=ID)
+    assert made is not None
+    assert made.items == ITEMS + 100
+    assert here(world, client, 0).check(ID, deep=True).findings == ()
 
 
 def test_a_prune_removes_what_nobody_goes_on_with(world: World, client: Client) -> None:

@@ -75,6 +75,17 @@ def test_a_start_that_may_have_taken_place_is_not_made_again_by_itself() -> None
             client.start_workflow(WORKFLOW, {"do": "echo"}, id="one")
 
 
+def test_the_same_input_is_the_same_however_it_is_written() -> None:
+    """The order of names is no part of JSON."""
+    runs = WithRuns(local_cloud("cloud"), single=False)
+    with client_of(runs) as client:
+        client.start_workflow(WORKFLOW, {"a": 1, "b": 2}, id="one")
+        client.start_workflow(WORKFLOW, {"b": 2, "a": 1}, id="one")
+        with pytest.raises(Conflict, match="another input; nothing was started"):
+            client.start_workflow(WORKFLOW, {"b": 1, "a": 2}, id="one")
+    assert runs.executions.starts == ["one"]
+
+
 def test_nothing_is_started_without_the_record() -> None:
     """While the table is away nothing is sent to the engine; a refused start frees the id."""
     runs = FaultyDriver(WithRuns(local_cloud("cloud"), single=False))

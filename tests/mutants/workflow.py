@@ -27,8 +27,8 @@ MUTANTS: Final = (
     Mutant(
         "a handler swallows a cancel",
         f"{ROOM}/kernel.py",
-        "    yield from _block(handler.body, scope)\n    if failure.final:",
-        "    yield from _block(handler.body, scope)\n    if False:",
+        "    if failure.final:\n        raise _Failed(failure)",
+        "    if False:\n        raise _Failed(failure)",
         f"{TESTS}/test_kernel.py::test_cancelling_compensates_and_tells",
     ),
     Mutant(

@@ -42,6 +42,7 @@ class Maker:
     def __init__(self, random: Random) -> None:
         self.random = random
         self.count = 0
+        self.each_in_saga = False
 
     def id(self, kind: str) -> str:
         """Return a new id."""
@@ -77,10 +78,11 @@ class Maker:
         id = self.id("step")
         effect = self.pick(*Effect)
         payload = self.template(names)
-        undo = model.Undo(f"undo-{id}", 5, Retry(on=(model.ANY,), attempts=2)) if in_saga else None
+        undo = model.Undo(f"undo-{id}", 5, Retry(on=(model.ANY,), attempts=2))
+        undone = undo if in_saga and not self.each_in_saga else None
         names.append(id)
         return model.Step(
-            id, id, payload, effect, 5, self.retry(effect), self.pick(undo, undo, None)
+            id, id, payload, effect, 5, self.retry(effect), self.pick(undone, undone, None)
         )
 
     def retry(self, effect: Effect) -> Retry:
@@ -173,10 +175,11 @@ class Maker:
 
     def each(self, depth: int, names: list[str], levels: int, in_saga: bool) -> model.Node:
         """Draw a block for each element of a list that is there or not."""
-        del in_saga
         id = self.id("each")
         items = self.reference(names)
+        before, self.each_in_saga = self.each_in_saga, self.each_in_saga or in_saga
         body = self.block(depth - 1, [*names, id], levels=levels + 1)
+        self.each_in_saga = before
         return model.Each(id, items, body, self.pick(1, 2))
 
     def wait(self, *_: Any) -> model.Node:

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 
 from leeward.errors import ConfigError
 from leeward.workflow import ANY, Definition, Flow, Ref, Retry, read_definition, workflow
-from leeward.workflow.document import written
+from leeward.workflow.document import template_written, written
 from leeward.workflow.files import read_file, yaml_in, yaml_of
 from leeward.workflow.limits import LIMITS
-from leeward.workflow.model import nodes
+from leeward.workflow.model import Reference, nodes
 from tests.workflow.flows import everything, order_flow
 from tests.workflow.strategies import definitions
 
@@ -117,6 +117,11 @@ def _undo_in_each(w: Flow, order: Ref) -> None:
         w.step("f", undo="g")
 
 
+def _saga_around_an_each_with_one(w: Flow, order: Ref) -> None:
+    with w.saga("s"), w.each(order["a"], "x"), w.saga("t"):
+        w.step("f", undo="g")
+
+
 def _handler_later(w: Flow, _: Ref) -> None:
     with w.attempt("a") as a:
         w.step("f")
@@ -162,10 +167,16 @@ REFUSED: dict[str, tuple[Callable[[Flow, Ref], object], str]] = {
     "reads the branch beside": (_beside, "reads $f, which is not known there"),
     "stop inside each": (_stop_inside, "Step Functions cannot do"),
     "undo in each": (_undo_in_each, "Google Workflows: put the saga inside"),
+    "undo in each in a saga": (_saga_around_an_each_with_one, "leave the outer saga out (Google"),
     "undo without saga": (lambda w, _: w.step("f", undo="g"), "no saga around it"),
     "handler later": (_handler_later, "right behind its block"),
     "loose step": (_loose, "in none of its blocks"),
     "ANY is not last": (_any_first, "put ANY last"),
+    "not a number": (
+        lambda w, _: w.step("f", {"a": [float("nan")]}),
+        "has nan, which JSON has not",
+    ),
+    "half a pair": (lambda w, _: w.step("f", "\ud800"), "half of a pair of surrogates"),
     "truth of a reference": (_truth, "use `w.choose`"),
     "loop over a reference": (_loop, "`w.each`"),
     "and": (_and, "combine tests by &"),
@@ -276,3 +287,29 @@ def test_every_limit_has_a_remedy() -> None:
         assert limit.what
         assert limit.instead
         assert limit.engine in ("Step Functions", "Google Workflows", "Durable Functions")
+
+
+def test_a_field_of_any_name_is_read_as_it_was_written() -> None:
+    """By a process with a later version, too: a definition is kept as a document."""
+    fields = ["order id", "a.b", "ünï", "", "1st", 'x"y\\', "a\nb", "x]", "${x}", "plain-1"]
+
+    @workflow("odd")
+    def odd(w: Flow, value: Ref) -> None:
+        for number, field in enumerate(fields):
+            w.step("one", {"v": value[field]["inner"]}, id=f"one-{number}")
+
+    again = read_definition(json.loads(json.dumps(written(odd))))
+    assert again == odd
+    assert again.digest == odd.digest
+    texts = [template_written(Reference("input", (field,))) for field in fields]
+    assert texts[:2] == ['$input["order id"]', '$input["a.b"]']
+    assert texts[-1] == "$input.plain-1"
+    for text in ("$input[1]", '$input["a"', '$input["\\x"]', "$input.", "$input..a"):
+        with pytest.raises(ConfigError, match="must be a reference"):
+            read_definition(
+                {
+                    "leeward": "workflow/1",
+                    "workflow": "w",
+                    "do": [{"step": "one", "payload": text}],
+                }
+            )

@@ -13,7 +13,9 @@ from leeward import Client, ConfigError
 from leeward.local import Local
 from leeward.testing import Fault, FaultyDriver
 from leeward.values import Json
-from leeward.workflow.orchestration import ACTIVITY, ORCHESTRATOR
+from leeward.workflow import Definition, Flow, Ref, workflow
+from leeward.workflow.commands import Answer, Failure
+from leeward.workflow.orchestration import ACTIVITY, ORCHESTRATOR, orchestrate
 from leeward_azure.workflows.durable import activity, definitions_in, register
 from leeward_azure.workflows.export import export
 from tests.workflow.flows import everything, order_flow
@@ -65,6 +67,80 @@ def test_an_activity_never_raises_for_a_failure_of_the_step() -> None:
         faulty.fail(Fault.LOSE_ANSWER, verb="invoke")
         lost = activity(client, {**REQUEST, "attempt": 2})
         assert lost == {"error": "Call.Unknown", "ambiguous": True}
+
+
+def test_a_step_that_could_not_be_marked_was_not_called() -> None:
+    """The table of the marks is away: a value says so, for an exception would end the run."""
+    local = Local()
+    local.function("pay")(lambda _: pytest.fail("it was called"))
+    faulty = FaultyDriver(local)
+    with Client(faulty) as client:
+        faulty.fail(Fault.REFUSE, verb="store")
+        assert activity(client, REQUEST) == {"error": "Call.NotSent", "ambiguous": False}
+
+
+class _Host:
+    """Tasks are requests and times; an activity fails where its function is `lost`."""
+
+    def __init__(self, lost: str) -> None:
+        self._lost = lost
+        self.calls: list[str] = []
+
+    def now(self) -> float:
+        return 0.0
+
+    def call(self, request: Json) -> Any:
+        self.calls.append(request["function"])
+        return [request["function"]]
+
+    def timer(self, due: float) -> Any:
+        return [due]
+
+    def first(self, tasks: list[Any]) -> Any:
+        return tasks
+
+    def value_of(self, task: Any) -> Any:
+        return RuntimeError("the host") if task[0] == self._lost else {"value": None}
+
+
+def _orchestrated(definition: Definition, host: _Host) -> Answer:
+    """Be an engine: throw the error of a task that is waited for alone, as Durable Functions do."""
+    running = orchestrate(definition, "r", None, host)
+    task = next(running)
+    while True:
+        try:
+            if isinstance(task[0], list):
+                task = running.send(task[0])
+            elif isinstance(host.value_of(task), Exception):
+                task = running.throw(host.value_of(task))
+            else:
+                task = running.send(None)
+        except StopIteration as ended:
+            answer: Answer = ended.value
+            return answer
+
+
+def test_an_activity_that_failed_itself_is_taken_back() -> None:
+    """The host may have died in it: nobody knows whether the step ran, alone or beside another."""
+
+    @workflow("booking")
+    def booking(w: Flow, _: Ref) -> None:
+        with w.saga("s"):
+            w.step("book", undo="unbook")
+            with w.parallel("p") as p:
+                with p.branch("a"):
+                    w.step("pay", undo="refund")
+                with p.branch("b"):
+                    w.step("tell")
+            w.step("ship", undo="unship")
+
+    for lost, calls in (
+        ("pay", ["book", "pay", "tell", "refund", "unbook"]),
+        ("ship", ["book", "pay", "tell", "ship", "unship", "refund", "unbook"]),
+    ):
+        host = _Host(lost)
+        assert _orchestrated(booking, host) == Failure("Call.Unknown", ambiguous=True)
+        assert host.calls == calls
 
 
 class App:

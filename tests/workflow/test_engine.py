@@ -100,7 +100,13 @@ def test_the_same_id_means_the_same_run() -> None:
         assert engine.start("two", [1], "r1").state is RunState.SUCCEEDED
         with pytest.raises(Conflict, match="another input; nothing was started"):
             engine.start("two", [2], "r1")
-    assert count == [[1]]
+        engine.start("two", {"a": 1, "b": {"c": 2, "d": 3}}, "r2")
+        again = {"b": {"d": 3, "c": 2.0}, "a": 1}
+        assert engine.start("two", again, "r2").started == engine.start("two", again, "r2").started
+        with pytest.raises(Conflict, match="another input; nothing was started"):
+            engine.start("two", {**again, "a": True}, "r2")
+        engine.wait("two", "r2", 20)
+    assert count == [[1], {"a": 1, "b": {"c": 2, "d": 3}}]
 
 
 def test_what_is_wrong_with_a_start_is_told_before_anything_is_written(

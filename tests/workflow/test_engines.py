@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -64,6 +65,31 @@ def engine(request: pytest.FixtureRequest) -> Iterator[tuple[str, EngineProcess]
 def alike(answer: Answer) -> Answer:
     """Return an answer as far as every engine tells it: of an error, its name."""
     return Failure(answer.name) if isinstance(answer, Failure) else answer
+
+
+@workflow("falling", timeout=1)
+def falling(w: Flow, _: Ref) -> None:
+    with w.attempt("outer") as outer:
+        with w.attempt("inner") as inner:
+            w.step("slow")
+            w.step("late")
+        with inner.on("*"):
+            w.step("tell")
+    with outer.on("Boom"):
+        w.step("log")
+    w.step("never")
+
+
+def test_a_handler_that_fails_makes_no_late_run_go_on(engine: tuple[str, EngineProcess]) -> None:
+    """Its error takes the place of the deadline, and ends the run as that does."""
+
+    def answering(function: str, _: str, __: int) -> Answer:
+        time.sleep(1.1 if function == "slow" else 0)
+        return Failure("Boom") if function == "tell" else Returned()
+
+    end = engine[1].run(falling, None, answering)
+    assert sorted(function for function, _ in end.calls) == ["log", "slow", "tell"]
+    assert alike(end[0]) == Failure("Boom")
 
 
 def test_every_case_ends_alike(

@@ -285,3 +285,23 @@ def test_retries_are_pure() -> None:
     retry = Retry(on=(ANY,), attempts=6, first=2, factor=3, cap=30)
     assert [retry.pause(attempt, 1.0) for attempt in (1, 2, 3, 4)] == [2, 6, 18, 30]
     assert retry._replace(jitter="full").pause(2, 0.5) == 3.0
+
+
+@workflow("falling", timeout=5)
+def falling(w: Flow, _: Ref) -> None:
+    with w.attempt("outer") as outer:
+        with w.attempt("inner") as inner:
+            w.step("a")
+            w.wait(10)
+        with inner.on(ANY):
+            w.step("tell", effect="idempotent", retry=Retry(on=(), attempts=1))
+    with outer.on("Boom"):
+        w.step("log")
+    w.step("never")
+
+
+def test_a_handler_that_fails_makes_no_run_go_on() -> None:
+    """Its error takes the place of the deadline, is seen by handlers, and ends the run as well."""
+    run = simulate(falling, None, {"tell": [error("Boom")]})
+    assert run.failure == Failure("Boom", final=True)
+    assert [call.function for call in run.calls] == ["a", "tell", "log"]

@@ -25,6 +25,9 @@ SNAPSHOT: Final = "snapshot"
 LARGEST_TEXT: Final = 4 * MOST_BYTES
 """Bytes; no more is unpacked, whatever a manifest says that anybody may have written."""
 
+TIME_END: Final = 253_402_300_800
+"""The year 10000, in Unix seconds: no time behind it has a name."""
+
 _NAME: Final = re.compile(r"segments/([0-9a-f]{2})-[0-9a-f]{64}\.jsonl\.gz(\.enc)?")
 _DIGEST: Final = re.compile("[0-9a-f]{64}")
 
@@ -161,14 +164,13 @@ def _manifest(body: dict[str, Any]) -> Manifest:
 def _fits(field: str, value: Any) -> bool:
     match field:
         case "segments":
-            names = [each.name for each in value]
-            return len({*names}) == len(names) and all(map(_is_segment, value))
+            return all(map(_is_segment, value)) and len({each.name for each in value}) == len(value)
         case "key":
             return 1 <= len(value) <= 2 and all(isinstance(each, str) and each for each in value)
         case "items" | "uploaded":
             return _is_count(value)
         case "started" | "ended":
-            return type(value) in (int, float)
+            return type(value) in (int, float) and 0 <= value < TIME_END
         case "digest":
             return isinstance(value, str) and _DIGEST.fullmatch(value) is not None
         case "consistency":

@@ -31,6 +31,12 @@ GOES_ON_FOR: Final = 24 * 3600.0
 PARTS: Final = "parts"
 """State of a work file: how many parts it has in it."""
 
+TOLD: Final = "told"
+"""State of a work file: what the last part says of how far it had come."""
+
+_SPLIT: Final = 3 * MOST_BYTES // 2
+"""Bytes of rows for which not even the end of their page is waited for."""
+
 _MOST: Final = 2 * MOST_BYTES
 """Bytes of a part's text: a page more than its rows may come to."""
 
@@ -55,6 +61,7 @@ class Parts:
         self._count = 0
         self._rows: list[bytes] = []
         self._size = 0
+        self._told: dict[str, Any] | None = None
 
     def load(self, state: str) -> None:
         """Let the work file have in it what the parts have.
@@ -69,18 +76,25 @@ class Parts:
         if names != [self._name(number) for number in range(len(names))]:
             names = []  # a removal has ended in its middle; what is left is begun anew
         self._count = len(names)
-        if self._work.state(PARTS) == len(names):
+        self._told = self._work.state(TOLD)
+        # A run that was killed has read more than is in its parts: that has to be read again.
+        if self._work.state(PARTS) == len(names) and self._work.state(state) == self._told:
             return
         self._work.clear()
         for number, name in enumerate(names, 1):
-            told, rows = _read(self._folder, self._sealing, name)
-            self._work.note({state: told, PARTS: number}, rows)
+            self._told, rows = _read(self._folder, self._sealing, name)
+            self._work.note({state: self._told, TOLD: self._told, PARTS: number}, rows)
 
     def add(self, rows: Rows, told: dict[str, Any]) -> None:
-        """Take rows that were read; write a part once they are many."""
+        """Take rows of a page that was read; write a part once they are many.
+
+        One in the middle of a page says that the page is yet to be read.
+        """
         for _, key, line in rows:
             self._rows.append(b"%b\t%b" % (key, line))
             self._size += len(key) + len(line) + 2
+            if self._size >= _SPLIT and self._told is not None:
+                self.write(self._told)
         if self._size >= MOST_BYTES:
             self.write(told)
 
@@ -95,8 +109,8 @@ class Parts:
         if not self._folder.put(name, self._sealing.close(name, packed(text))):
             raise OtherRun(f"another run of this backup has written {self._folder.base}{name}")
         self._count += 1
-        self._rows, self._size = [], 0
-        self._work.note({PARTS: self._count})
+        self._rows, self._size, self._told = [], 0, told
+        self._work.note({PARTS: self._count, TOLD: told})
 
     def remove(self) -> None:
         """Remove all parts, the last one first: the backup is there, or is begun anew."""

@@ -129,6 +129,8 @@ def restore_into(restore: Restore, work: WorkFile) -> Restored:
         LeewardError: it went wrong on the way; the next run goes on from there.
     """
     with work.held():
+        if restore.mode is Mode.EMPTY and work.state(_DONE) and _is_empty(restore.table):
+            work.clear()  # somebody has emptied the table since: what is done is gone
         if not work.state(_CHECKED):
             fit = dry_run(restore)
             if fit.findings:

@@ -196,7 +196,11 @@ class DeployedRuns:
             try:
                 return once(call.run, _digest_of(call.input))
             except KeyReused:
-                raise self._taken(call) from None
+                # The record has a digest of the text, and the same JSON may be written otherwise.
+                found = self._perform(GetRun(call.workflow, call.run))
+                if found is None or not has_input(found, call.input):
+                    raise self._taken(call) from None
+                return None
             except DedupUnavailable as unavailable:
                 # It says what the table could not do; nothing was started.
                 raise unavailable.__cause__ or unavailable from None

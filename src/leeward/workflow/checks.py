@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from math import isfinite
 from typing import Final, NamedTuple
 
 from leeward.errors import ConfigError, InvalidRequest
@@ -65,7 +66,11 @@ def check_definition(definition: Definition, where: Where) -> None:
     check.block(definition.body, _Scope(frozenset({INPUT})))
     if not any(isinstance(node, Step) for node in nodes(definition.body)):
         raise ConfigError(f"{where(None)}: the workflow {name!r} has no step; add one")
-    size = len(encode(written(definition)))
+    try:
+        size = len(encode(written(definition)))
+    except UnicodeEncodeError:
+        told = f"the workflow {name!r} has a text with half of a pair of surrogates; leave it out"
+        raise ConfigError(f"{where(None)}: {told}") from None
     if size > most("definition"):
         told = f"the workflow {name!r} has {size} {excess('definition')}"
         raise ConfigError(f"{where(None)}: {told}")
@@ -97,11 +102,13 @@ class _Scope(NamedTuple):
         names: what may be referred to.
         in_saga: a saga is around it, and no `each` between.
         levels: of `parallel` and `each` around it.
+        each_in_saga: an `each` is around it, and a saga around that.
     """
 
     names: frozenset[str]
     in_saga: bool = False
     levels: int = 0
+    each_in_saga: bool = False
 
 
 class _Check:
@@ -181,6 +188,13 @@ class _Check:
             "has an undo and no saga around it; put it into `saga`",
             "undo in each",
         )
+        self.need(
+            step,
+            not scope.each_in_saga,
+            "has an undo inside an `each`, and the saga around that could not take it back; leave "
+            "the outer saga out",
+            "undo in each",
+        )
 
     def retry(self, step: Step, retry: Retry) -> None:
         self.most(step, retry.attempts, "attempts")
@@ -220,7 +234,8 @@ class _Check:
         self.most(node, node.at_once, "at_once")
         inside = self.deeper(node, scope)
         names = scope.names | {node.id}
-        self.block(node.body, inside._replace(names=names, in_saga=False))
+        around = scope.in_saga or scope.each_in_saga
+        self.block(node.body, inside._replace(names=names, in_saga=False, each_in_saga=around))
         return scope.names
 
     def deeper(self, node: Node, scope: _Scope) -> _Scope:
@@ -269,6 +284,8 @@ class _Check:
             value is None or type(value) in (bool, int, float, str),
             f"has a {type(value).__name__} where a text, a number, true, false or null must be",
         )
+        if type(value) is float:
+            self.need(node, isfinite(value), f"has {value}, which JSON has not; write a text")
         if type(value) is int:
             self.need(node, abs(value) <= most("integer"), f"has {value} {excess('integer')}")
 

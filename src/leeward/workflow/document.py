@@ -15,13 +15,15 @@
             effect: keyed
             undo: {call: refund-payment}
 
-A text that begins with ``$`` is a reference; ``$$`` stands for the sign itself. `written` gives
-every field, so that equal definitions are equal documents: the digest is taken of that. What a
-document may leave out is in `leeward.workflow.reading`.
+A text that begins with ``$`` is a reference; ``$$`` stands for the sign itself. A field whose name
+has other signs than letters, digits, ``_`` and ``-`` is written ``$input["order id"]``. `written`
+gives every field, so that equal definitions are equal documents: the digest is taken of that. What
+a document may leave out is in `leeward.workflow.reading`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -53,6 +55,9 @@ from leeward.workflow.model import (
 from leeward.workflow.retry import Retry
 
 FORMAT: Final = "workflow/1"
+
+PLAIN_FIELD: Final = r"\.[A-Za-z_][A-Za-z0-9_-]*"
+"""A field in a reference; one with another name is a text of JSON, in brackets."""
 
 
 def written(definition: Definition) -> dict[str, Json]:
@@ -133,12 +138,19 @@ def _retry(retry: Retry) -> dict[str, Json]:
 def template_written(template: Template) -> Json:
     """Return a template as JSON, its references as texts."""
     if isinstance(template, Reference):
-        return "$" + ".".join((template.name, *template.path))
+        return "$" + template.name + "".join(map(_field, template.path))
     if isinstance(template, Mapping):
         return {name: template_written(each) for name, each in template.items()}
     if isinstance(template, tuple):
         return [template_written(each) for each in template]
     return f"${template}" if isinstance(template, str) and template.startswith("$") else template
+
+
+def _field(name: str) -> str:
+    from json import dumps
+
+    plain = f".{name}"
+    return plain if re.fullmatch(PLAIN_FIELD, plain) else f"[{dumps(name, ensure_ascii=False)}]"
 
 
 def condition_written(condition: Condition) -> Json:

@@ -66,8 +66,8 @@ class Drive:
     def __init__(self, means: Means, row: Row, definition: Definition) -> None:
         self._journal, self._invoke, self._clock, self._is_closing = means
         # Who has cancelled it may have a clock that is ahead: it is cancelled all the same.
-        asked = row.cancelled and min(row.cancelled, self._clock.now())
-        self._row = row._replace(cancelled=asked)
+        cancelled = row.cancelled and min(row.cancelled, self._clock.now())
+        self._row = row._replace(cancelled=cancelled)
         self._machine = Machine(definition, row.key.id, decode(row.input))
         self._began: dict[Numbered, float] = {}
         self._finished: list[Finished] = []

@@ -18,6 +18,7 @@ from leeward.clock import Clock, SystemClock
 from leeward.errors import Conflict, InvalidRequest, LeewardError, NotFound
 from leeward.forking import Forkable, watch
 from leeward.json_text import encode
+from leeward.run_calls import is_same
 from leeward.sqlite.errors import DatabaseFault
 from leeward.values import Json
 from leeward.workflow.checks import check_input, check_run_id
@@ -83,7 +84,7 @@ class Engine(Forkable):
         lease = self._workers.lease()
         with self._needed():
             row, is_new = self.journal.add(definition, id, value, now, lease)
-        if row.input != encode(value).decode():
+        if not is_same(row.input, encode(value).decode()):
             raise Conflict(
                 f"there is a run {id!r} of {workflow!r} with another input; nothing was started: "
                 "give this one another id"

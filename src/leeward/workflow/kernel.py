@@ -191,7 +191,12 @@ def _attempt(node: Attempt, scope: _Scope) -> Running:
     if failure.final:
         scope.guarded = False
     scope.variables[node.id] = {"name": failure.name, "steps": list(failure.steps)}
-    yield from _block(handler.body, scope)
+    try:
+        yield from _block(handler.body, scope)
+    except _Failed as failed:
+        # What goes wrong in a handler takes the place of its error, and is as final.
+        final = failure.final or failed.failure.final
+        raise _Failed(failed.failure._replace(final=final)) from None
     if failure.final:
         raise _Failed(failure)
 

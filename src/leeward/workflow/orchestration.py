@@ -8,12 +8,13 @@ randomness, so it asks the same; what else it must know, the time, it gets from 
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextlib import suppress
 from typing import Any, Final, Protocol
 
 from leeward.values import Effect, Json
 from leeward.workflow.commands import Answer, Call, Command, Failure, Returned, refusal_at
 from leeward.workflow.machine import Machine
-from leeward.workflow.model import Definition
+from leeward.workflow.model import UNKNOWN, Definition
 from leeward.workflow.steps import Invoke, made
 
 ORCHESTRATOR: Final = "leeward_workflow"
@@ -62,8 +63,9 @@ class _Orchestration:
                 continue
             tasks = list(self._tasks.values())
             if len(tasks) == 1:
-                yield tasks[0]
                 ended = tasks[0]
+                with suppress(Exception):  # of an activity that failed itself: its value tells
+                    yield ended
             else:
                 ended = yield self._host.first(tasks)
             for place in [place for place, task in self._tasks.items() if task is ended]:
@@ -94,12 +96,19 @@ class _Orchestration:
     def _resolve(self, place: tuple[str, int]) -> None:
         command, task = self._machine.open[place], self._tasks.pop(place)
         if isinstance(command, Call):
-            self._machine.resolve(command, answer_in(self._host.value_of(task)))
+            self._machine.resolve(command, self._answer_of(task))
             return
         deadline = self._deadline
         cut = command.guarded and deadline is not None and deadline <= self._due[place]
         refusal = refusal_at(self._host.now(), deadline, None) if cut else None
         self._machine.resolve(command, refusal or Returned())
+
+    def _answer_of(self, task: Any) -> Answer:
+        """Return how an activity has ended; of one that failed itself nobody knows what it did."""
+        try:
+            return answer_in(self._host.value_of(task))
+        except Exception:  # noqa: BLE001 - engines raise, or give, exceptions of their own
+            return Failure(UNKNOWN, ambiguous=True)
 
 
 def request_of(call: Call) -> Json:

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from leeward.errors import ConfigError
+from leeward.json_text import Undecodable, decode
 from leeward.values import Effect
 from leeward.workflow.checks import check_definition
-from leeward.workflow.document import FORMAT
+from leeward.workflow.document import FORMAT, PLAIN_FIELD
 from leeward.workflow.durations import seconds_of
 from leeward.workflow.expressions import frozen
 from leeward.workflow.model import (
@@ -46,7 +47,9 @@ STEP_TIMEOUT: Final = 60
 UNDO_RETRY: Final = Retry(on=("*",), attempts=6)
 """Of an undo: whatever fails is tried again, for nobody else will take the step back."""
 
-_REFERENCE: Final = re.compile(r"\$([a-z][a-z0-9-]*)((?:\.[A-Za-z_][A-Za-z0-9_-]*)*)")
+_NAME_OF_FIELD: Final = r"""\["(?:[^"\\]|\\.)*"\]"""
+_FIELD: Final = re.compile(rf"{PLAIN_FIELD}|{_NAME_OF_FIELD}")
+_REFERENCE: Final = re.compile(r"\$([a-z][a-z0-9-]*)(.*)")
 _OPERATORS: Final = ("==", "!=", "<", "<=", ">", ">=")
 
 
@@ -241,11 +244,19 @@ def _unwritten(value: Any, where: str) -> Any:
 
 def _reference(value: Any, where: str) -> Reference:
     match = _REFERENCE.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        raise ConfigError(
-            f"{where} must be a reference like $input.order.id; $$ stands for the sign itself"
-        )
-    return Reference(match[1], tuple(match[2].split(".")[1:]))
+    fields = _FIELD.findall(match[2]) if match is not None else []
+    try:
+        if match is not None and "".join(fields) == match[2]:
+            return Reference(match[1], tuple(map(_field, fields)))
+    except Undecodable:
+        pass
+    raise ConfigError(
+        f"{where} must be a reference like $input.order.id; $$ stands for the sign itself"
+    )
+
+
+def _field(text: str) -> str:
+    return text[1:] if text.startswith(".") else str(decode(text[1:-1]))
 
 
 def _condition(value: Any, where: str) -> Condition:

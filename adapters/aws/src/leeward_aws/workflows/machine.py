@@ -207,8 +207,12 @@ class Machine:
                 "Choices": [{"Condition": whole(f"{kept}.final"), "Next": f"{state} again"}],
                 "Default": then,
             }
-            then = behind
-        entry = self._block(handler.body, then, around)
+            then, fell = behind, f"{state} fell"
+            told = f'$merge([{error}, {{"final": {kept}.final or {error}.final}}])'
+            self._raise(fell, told, around)
+            entry = self._block(handler.body, then, around._replace(raising=fell))
+        else:
+            entry = self._block(handler.body, then, around)
         around.states[state] = {"Type": "Pass", "Assign": assigned, "Next": entry}
 
     def _saga(self, node: Saga, then: str, around: Surroundings) -> str:

@@ -15,10 +15,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from leeward.errors import ConfigError, Conflict
+from leeward.errors import ConfigError, Conflict, LeewardError
 from leeward.values import Json
 from leeward.workflow.kit import (
     ACTIVITY,
+    NOT_SENT,
     ORCHESTRATOR,
     UNKNOWN,
     Definition,
@@ -109,6 +110,8 @@ def activity(client: Caller, request: Json) -> Json:
             client.store_data(MARKS, mark, if_absent=True, expires_in=KEPT)
         except Conflict:
             return {"error": UNKNOWN, "ambiguous": True}
+        except LeewardError:  # whether the mark is there or not, the step was not called
+            return {"error": NOT_SENT, "ambiguous": False}
     return perform_step(client.invoke, request)
 
 

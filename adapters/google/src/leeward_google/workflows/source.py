@@ -141,10 +141,15 @@ class Source:
             return [*steps, *self._block(handler.body, around)]
         off = [{f"{id}-unguarded": assign(**{around.guard: False})}]
         again = [{f"{id}-again": {"raise": f"${{{error}}}"}}]
+        caught, fell = f"d_{variable_of(node.id)}", f"z_{variable_of(node.id)}"
+        told = {name: f"${{{fell}.{name}}}" for name in ("name", "ambiguous", "steps")}
+        told["final"] = f"${{{error}.final or {fell}.final}}"
+        raised = [normal(f"{id}-fell", caught, fell), {f"{id}-fell-again": {"raise": told}}]
+        body = self._block(handler.body, around) or nothing(id)
         return [
             *steps,
             {f"{id}-final": when((f"{error}.final", off))},
-            *self._block(handler.body, around),
+            {f"{id}-do": {"try": {"steps": body}, "except": {"as": caught, "steps": raised}}},
             {f"{id}-done": when((f"{error}.final", again))},
         ]
 

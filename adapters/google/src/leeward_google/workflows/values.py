@@ -46,7 +46,7 @@ class Values:
         if not reference.path:
             return [], f"${{{name}}}"
         found = self._temporary("t")
-        args = {"value": f"${{{name}}}", "path": list(reference.path)}
+        args = {"value": f"${{{name}}}", "path": [_literal(each) for each in reference.path]}
         return [{f"read-{found}": {"call": FIELD, "args": args, "result": found}}], f"${{{found}}}"
 
     def condition(self, condition: Condition) -> tuple[Steps, str]:
