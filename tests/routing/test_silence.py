@@ -220,6 +220,32 @@ def test_a_failure_ends_the_silence_as_well() -> None:
     assert first_of(world, UNSAFE).target == "a"
 
 
+def test_an_attempt_that_runs_out_of_its_time_ends_no_silence() -> None:
+    """It has heard nothing either, and it counts; else others would wait for as long again."""
+    world = silent(quick())
+    assert first_of(world, UNSAFE).target == "b"
+    circuit = world.circuit("a", resource="f")
+    command = attempt("a", SHARED)._replace(timeout=DEFAULT.cut_off_least)
+    world.now += 0.3
+    began = world.now - DEFAULT.cut_off_least
+    weigh_failure(world.health, Answered(command, began, world.now), Outcome.AMBIGUOUS, None)
+    assert (circuit.silent, circuit.failed > 0) == (True, True)
+    assert first_of(world, UNSAFE).target == "b"
+
+
+def test_a_pause_between_calls_is_no_silence() -> None:
+    """Five calls, a minute apart, that were each given up early: half a second in all."""
+    world = quick()
+    for _ in range(5):
+        command = first_of(world)._replace(early=True, timeout=EARLY)
+        world.now += EARLY
+        given_up = Answered(command, world.now - EARLY, world.now)
+        weigh_failure(world.health, given_up, Outcome.AMBIGUOUS, None)
+        world.now += 60.0
+        world.call(OTHER)
+    assert world.told() == []
+
+
 def test_what_was_not_sent_ends_no_silence() -> None:
     """That this process had no free place for an attempt is no answer of its target."""
     world = silent(quick())

@@ -60,7 +60,7 @@ class Ending(Enum):
 
 
 class CallState(NamedTuple):
-    """Where a call stands. The first eight fields are facts and stay as they are.
+    """Where a call stands. The first six fields are facts and stay as they are.
 
     Attributes:
         call: what an attempt sends; of a batch, only the events that are still open.
@@ -69,8 +69,6 @@ class CallState(NamedTuple):
         able: the targets that may serve it.
         number: of the call, counted by the order.
         deadline: monotonic seconds.
-        time_limit: seconds that an attempt is given at least, whatever the deadline; for an unsafe
-            function, whose outcome would else be unknown.
         tried: the target of each attempt, in order; the first attempt has the number 1.
         in_flight: numbers of the attempts that have not ended.
         proved: it is proved that none of the attempts that have ended ran.
@@ -87,7 +85,6 @@ class CallState(NamedTuple):
     able: tuple[str, ...]
     number: int
     deadline: float
-    time_limit: float
     tried: tuple[str, ...]
     in_flight: tuple[int, ...]
     proved: bool = True
@@ -205,19 +202,15 @@ def begin(
     if careful:
         from leeward.routing.choice import choose
 
-        nowhere = CallState(call, health, rules, able, number, started + timeout, 0.0, (), ())
+        nowhere = CallState(call, health, rules, able, number, started + timeout, (), ())
         target, reason, probe, wait = choose(nowhere, started)
         if not target:
             return nowhere._replace(ending=Ending.REFUSED, why=reason, retry_after=wait), ()
         circuit = health.start(target, call, started)
-    limit, deadline = 0.0, started + timeout
-    if not rules.same and isinstance(call, Invoke) and call.time_limit:
-        limit = call.time_limit + health.policy.time_limit_margin
-    state = CallState(call, health, rules, able, number, deadline, limit, (target,), (1,))
+    state = CallState(call, health, rules, able, number, started + timeout, (target,), (1,))
     others, early = len(able) > 1, False
-    seconds = _time_for_attempt(
-        state, circuit, timeout, more=others or health.policy.max_attempts > 1
-    )
+    more = others or health.policy.max_attempts > 1
+    seconds = _time_for_attempt(state, circuit, timeout, more=more)
     if probe:
         seconds = time_for_probe(state, target, seconds, started)
     elif others and circuit.early < seconds and may_be_early(state, circuit):
@@ -333,7 +326,9 @@ def _time_for_attempt(
 ) -> float:
     """Return the seconds of an attempt: what is left, less a reserve for what may follow it.
 
-    Where the call may go elsewhere, it does not wait much longer than the slowest answers take.
+    Where the call may go elsewhere, it does not wait much longer than the slowest answers take. An
+    unsafe function has the time that it may take, whatever the deadline: else its outcome would be
+    unknown.
     """
     rules, policy = state.rules, state.health.policy
     if more and (rules.same or rules.elsewhere or rules.read_back):
@@ -341,4 +336,7 @@ def _time_for_attempt(
         if rules.elsewhere and len(state.able) > 1 and not patient:
             return min(sliced, circuit.cut_off)
         return sliced
-    return max(left, state.time_limit)
+    call = state.call
+    if not rules.same and isinstance(call, Invoke) and call.time_limit:
+        return max(left, call.time_limit + policy.time_limit_margin)
+    return left

@@ -35,24 +35,21 @@ class Answered(NamedTuple):
 
 def weigh_failure(health: Health, answered: Answered, outcome: Outcome, reason: str | None) -> None:
     """Take in an attempt that did not succeed; `reason` is the result's own."""
-    command, began, now = answered
+    command, _, now = answered
     target, call, epoch = command.target, command.call, command.epoch
     record, row = health.records[target], TABLE[outcome]
     circuit = health.circuits.get((target, call.verb, call[0])) or health.add(target, call)
     record.attempts += 1
     record.last = outcome
     health.seen_at = now
-    if command.early and is_used_up(command.timeout, began, now):
-        from leeward.routing.silence import leave, look
-
-        look(health, circuit, call, now)
-        leave(circuit, now)
+    is_unheard = _is_unheard(health, circuit, answered)
+    if is_unheard and command.early:
         return
     refund_early(health, command)
     record.failures += row.counts_against
     if outcome is Outcome.LOCAL:
         circuit.pending = max(0, circuit.pending - 1)  # the target was sent nothing
-    else:
+    elif not is_unheard:
         _answers(health, circuit)
     if row.sign is Sign.WELL:
         weigh_success(health, circuit, answered)
@@ -73,6 +70,21 @@ def weigh_failure(health: Health, answered: Answered, outcome: Outcome, reason: 
     for each in _concerned(circuit, row.sign, health):
         if each.epoch <= epoch:
             _weigh_one_failure(health, each, answered, row.sign)
+
+
+def _is_unheard(health: Health, circuit: Circuit, answered: Answered) -> bool:
+    """Return whether an attempt ended without a word of a target of which that is known.
+
+    Either it was given up early, or the target is silent, and stays so: it has said nothing.
+    """
+    command, began, now = answered
+    if not (command.early or circuit.silent) or not is_used_up(command.timeout, began, now):
+        return False
+    from leeward.routing.silence import leave, look
+
+    look(health, circuit, command.call, now)
+    leave(circuit, now)
+    return True
 
 
 def _answers(health: Health, circuit: Circuit) -> None:

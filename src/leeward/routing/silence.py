@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 
 def look(health: Health, circuit: Circuit, call: Call, now: float) -> None:
     """Look whether a target has been silent for too long, and open its circuit if it has."""
-    policy, heartbeat, began = health.policy, health.heartbeat, circuit.pending_at
+    policy, heartbeat = health.policy, health.heartbeat
+    if circuit.left_of == circuit.pending_at and circuit.left >= circuit.pending:
+        circuit.pending_at += now - circuit.left_at  # nobody has waited since
+        circuit.left_of, circuit.left_at = circuit.pending_at, now
+    began = circuit.pending_at
     if circuit.pending < policy.stall_attempts or circuit.state is not State.CLOSED:
         return
     if not heartbeat.is_known(began) and now - health.seen_at > circuit.stall_after:
@@ -32,10 +36,7 @@ def look(health: Health, circuit: Circuit, call: Call, now: float) -> None:
         circuit.pending, circuit.pending_at = 0, now
         end_silence(health, circuit)
         return
-    until = now
-    if circuit.left_of == began and circuit.left >= circuit.pending:
-        until = circuit.left_at  # nobody has waited since
-    waited = until - began - heartbeat.stood_still(began, until)
+    waited = now - began - heartbeat.stood_still(began, now)
     if waited > circuit.stall_after:
         if has_alternative(health, circuit, call):
             open_circuit(health, circuit, call, now, "stall")
