@@ -7,7 +7,7 @@ and reported with its result afterwards. A watcher makes its own calls with none
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from leeward.errors import Outcome
@@ -30,8 +30,11 @@ class Watcher(Protocol):
         """Hear that the call which has begun did not run."""
 
 
-WATCHER: Final[ContextVar[Watcher | None]] = ContextVar("leeward_watcher", default=None)
-"""Of the handler that runs in this thread or task."""
+RUNNING: Final[ContextVar[tuple[Any, Watcher | None]]] = ContextVar(
+    "leeward_running", default=(None, None)
+)
+"""The context of the handler that runs in this thread or task, and who watches its calls. It is
+one variable, because setting one is a good part of what a small handler's call costs."""
 
 OBJECT_PUTS: Final[ContextVar[Callable[[str, str], None] | None]] = ContextVar(
     "leeward_object_puts", default=None
@@ -45,6 +48,11 @@ MAY_HAVE_RUN: Final = frozenset({Outcome.OK, Outcome.AMBIGUOUS, Outcome.APP_ERRO
 _READS: Final = frozenset({"load", "scan", "get_run"})
 
 _HARMLESS: Final = frozenset({Effect.READ_ONLY, Effect.IDEMPOTENT})
+
+
+def watched_by(watcher: Watcher | None) -> Token[tuple[Any, Watcher | None]]:
+    """Let `watcher` watch them, until `RUNNING` is reset with what this returns."""
+    return RUNNING.set((RUNNING.get()[0], watcher))
 
 
 def is_harmless(call: Call) -> bool:

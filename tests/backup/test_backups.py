@@ -111,6 +111,34 @@ def test_a_run_that_is_repeated_makes_one_backup(world: World) -> None:
     assert len(backups.list()) == 1
 
 
+def test_an_id_names_one_backup_whatever_was_killed_before(world: World) -> None:
+    """The work of another id, of this one on another machine, and of this one two days ago."""
+    client = world.client()
+    _fill(client, items=3)
+    backups = world.backups(client)
+    first = backups.create(id="first")
+
+    def killed(id: str, name: str, **more: Any) -> None:
+        def die(step: Any) -> None:
+            if step.step == name:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            world.backups(client, look=die, **more).create(id=id)
+
+    killed("second", "read")
+    world.clock.advance(60)
+    assert backups.create(id="first") == first
+    assert len(backups.list()) == 1
+
+    killed("third", "upload")
+    world.clock.advance(60)
+    third = world.backups(client, work=world.folder / "elsewhere").create(id="third")
+    world.clock.advance(60)
+    assert backups.create(id="third") == third
+    assert [each.id for each in backups.list()] == ["first", "third"]
+
+
 def _table_folder(world: World) -> Path:
     return world.folder / "objects" / "backups" / "shop~" / "orders~"
 
@@ -322,6 +350,7 @@ def test_two_runs_do_not_share_a_work_file(world: World) -> None:
         (lambda backups: backups.create(rate=0), "rate"),
         (lambda backups: backups.restore(mode="all"), "mode"),
         (lambda backups: backups.restore(parallel=0), "parallel"),
+        (lambda backups: backups.create_within(-1.0, id="a"), "seconds"),
     ],
 )
 def test_bad_arguments_are_refused(world: World, call: Any, field: str) -> None:

@@ -137,3 +137,19 @@ def test_parts_are_encrypted_and_read_with_distrust(
         here(world, client, 9, key_file=key).create_within(0.0, id=ID)
     client.delete_object("backups", names[1])
     assert finished(world, client, key_file=key)[0].items == ITEMS
+
+
+def test_a_prune_removes_what_nobody_goes_on_with(world: World, client: Client) -> None:
+    """Parts of a backup that is there, and those of a run of the day before; not younger ones."""
+    backups = world.backups(client)
+    made = backups.create()
+    assert here(world, client, 1).create_within(0.0, id=ID) is None
+    old = client.get_object("backups", "shop/orders/runs/" + f"{ID}/000000.jsonl.gz")
+    assert old is not None
+    client.put_object("backups", f"shop/orders/runs/{made.id}/000000.jsonl.gz", old.read())
+    backups.prune()
+    assert len(parts_of(client)) == 2
+    world.clock.advance(24 * 3600)
+    backups.prune()
+    assert parts_of(client) == []
+    assert finished(world, client)[0].id == ID

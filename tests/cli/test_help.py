@@ -13,7 +13,7 @@ COMMANDS = [
 ]
 FLOWS = "start list show cancel abort resume check write draw conformance export".split()
 """Of `leeward workflow`."""
-BACKUPS = "create list check restore drill prune native".split()
+BACKUPS = "create list check restore drill schedule prune native".split()
 """Of `leeward backup`."""
 EDGES = "check export package associate".split()
 """Of `leeward edge`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from leeward import (
     Client,
     Config,
     HomeUnavailable,
+    InvalidRequest,
     OutcomeUnknown,
     PoisonSuspected,
     TargetUnavailable,
@@ -122,15 +124,18 @@ def test_a_machine_without_a_network_is_told_apart() -> None:
 
 
 def test_a_payload_that_harms_is_refused() -> None:
-    """Once its outcome was unknown on two targets that serve others."""
+    """Once its outcome was unknown on two targets that served others meanwhile."""
 
-    def harms(call: Call) -> Result[Any] | None:
-        return AMBIGUOUS if getattr(call, "payload", b"") == b'"bad"' else None
+    def harmed(target: str) -> Callable[[Call], Result[Any] | None]:
+        def answer(call: Call) -> Result[Any] | None:
+            if getattr(call, "payload", b"") != b'"bad"':
+                return None
+            assert cloud.invoke("f", "good", targets=target).target == target
+            return AMBIGUOUS
 
-    with client(Programmed("a", harms), Programmed("b", harms)) as cloud:
-        for number in range(5):
-            cloud.invoke("f", number)
-            cloud.invoke("f", number, targets="b")
+        return answer
+
+    with client(*(Programmed(each, harmed(each)) for each in "ab")) as cloud:
         with pytest.raises(OutcomeUnknown) as first:
             cloud.invoke("f", "bad", effect="idempotent")
         assert {each.target for each in first.value.attempts} == {"a", "b"}
@@ -188,3 +193,20 @@ def test_what_is_configured_decides() -> None:
         assert [each.residency for each in cloud.targets()] == ["eu", None]
     with pytest.raises(ConfigError, match="another home"):
         client(Scripted("a"), tables={"t": TableConfig(residency=("us",))})
+
+
+@pytest.mark.threat("S12")
+def test_no_failure_takes_a_call_out_of_its_residency() -> None:
+    """Neither a target that is down nor one that is named for one call."""
+    abroad = Scripted("a")
+    config: dict[str, Any] = {
+        "groups": {"pay": GroupConfig(functions=("charge",), residency=("us",))},
+        "residency": {"a": "eu", "b": "us"},
+    }
+    with client(abroad, Scripted("b", *[NOT_SENT] * 8), **config) as cloud:
+        with pytest.raises(TargetUnavailable):
+            cloud.invoke("charge")
+        with pytest.raises(InvalidRequest, match="targets"):
+            cloud.invoke("charge", targets="a")
+        assert abroad.calls == []
+        assert cloud.invoke("others").target == "a"

@@ -136,6 +136,9 @@ def test_the_command_refuses_before_it_writes(
     ):
         ran = CliRunner().invoke(app, ["package", *words.split()])
         assert (ran.exit_code, message in ran.stderr) == (2, True), ran.stderr
+    Path("main.py").write_text(ENTRY.replace("google", "azure").replace("target=", "storage="))
+    ran = CliRunner().invoke(app, ["package", "--target", "google"])
+    assert "main.py is what the platform loads, and yours calls handler() for another" in ran.stderr
     Path("build/aws").mkdir(parents=True)
     Path("build/aws/precious").touch()
     ran = CliRunner().invoke(app, ["package", "--target", "aws"])

@@ -29,7 +29,7 @@ from leeward.local import Local
 
 local = Local(path=os.environ["STORE"])
 with Client(local, app=app):
-    local.wait_idle(60)
+    local.wait_idle(float(os.environ["PATIENCE"]))
 """
 
 TWICE = """INSERT INTO deliveries (bus, subscriber, idempotency_key, document)
@@ -60,7 +60,7 @@ def killed(folder: Path, environment: dict[str, str]) -> int:
     times = 0
     while True:
         done = subprocess.run(
-            [sys.executable, "worker.py"], cwd=folder, env=environment, timeout=100, check=False
+            [sys.executable, "worker.py"], cwd=folder, env=environment, check=False
         )
         if done.returncode == 0:
             return times
@@ -78,6 +78,7 @@ def test_each_summary_is_written_once_however_processes_are_killed(tmp_path: Pat
         "PROVIDER": "local",
         "STORE": str(store),
         "MEMORY": str(memory),
+        "PATIENCE": str(60 + proof.FILES),
         "PATH": os.environ["PATH"],
     }
     proof.remember(memory, ())

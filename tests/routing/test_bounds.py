@@ -31,6 +31,7 @@ from leeward.routing.probing import HealthChecks, checked, is_due
 from leeward.routing.suggestion import suggest
 from tests.routing.health_kit import (
     HARMLESS,
+    LATENCY,
     OTHER,
     UNSAFE,
     World,
@@ -338,13 +339,13 @@ def test_poison_to_the_dot() -> None:
         circuit.good_at = at + 0.5
 
 
-def test_an_unknown_outcome_long_after_the_last_success_is_no_suspicion() -> None:
-    """A minute is; longer is not: the target may be ill."""
-    for age, suspected in ((EXACT.poison_window, 1), (EXACT.poison_window + TINY, 0)):
+def test_an_unknown_outcome_is_suspicious_if_others_go_well_meanwhile() -> None:
+    """From its beginning on: that they did before says nothing of a short illness."""
+    for early, suspected in ((0.0, 1), (TINY, 0)):
         world = world_at()
         for target in "ab":
-            world.health.add(target, HARMLESS).good_at = 128.0
-            fail(world.health, target, Outcome.AMBIGUOUS, 128.0 + age)
+            world.health.add(target, HARMLESS).good_at = 128.0 - early
+            fail(world.health, target, Outcome.AMBIGUOUS, 128.0 + LATENCY)
         assert world.health.poison is not None
         assert world.health.poison.quarantined == suspected
 

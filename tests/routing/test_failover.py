@@ -22,7 +22,7 @@ from leeward.errors import ConfigError, Outcome, Unsupported
 from leeward.routing import FailoverDriver
 from leeward.testing import FakeClock
 from leeward.values import Effect, Event
-from leeward.watching import WATCHER
+from leeward.watching import RUNNING, watched_by
 from tests.scripted import (
     AMBIGUOUS,
     AUTH,
@@ -274,7 +274,7 @@ def test_a_watcher_hears_of_calls_with_an_effect() -> None:
     harmless = INVOKE._replace(effect=Effect.READ_ONLY)
     for awaited in (False, True):
         watching = Watching()
-        token = WATCHER.set(watching)
+        token = watched_by(watching)
         try:
             driver = router(Scripted("a", refusal, Result.ok(None), refusal))
             for call in (INVOKE, INVOKE, harmless):
@@ -283,5 +283,5 @@ def test_a_watcher_hears_of_calls_with_an_effect() -> None:
                 else:
                     driver.perform(call, 9.0)
         finally:
-            WATCHER.reset(token)
+            RUNNING.reset(token)
         assert watching.told == ["begins", "did not run", "begins"]

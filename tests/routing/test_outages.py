@@ -155,6 +155,18 @@ def test_a_payload_that_went_well_is_harmless() -> None:
     assert world.call(bad).outcome is Outcome.OK
 
 
+def test_a_short_illness_of_all_targets_refuses_no_payload() -> None:
+    """One that every call carries would be refused for ten minutes after half a second."""
+    world = World()
+    world.calls(50)
+    world.health.add("b", HARMLESS).good_at = world.now
+    world.answers.update(a=Outcome.AMBIGUOUS, b=Outcome.AMBIGUOUS)
+    assert world.call().outcome is Outcome.AMBIGUOUS
+    world.answers.clear()
+    world.now += 1.0
+    assert world.call().outcome is Outcome.OK
+
+
 def test_one_payload_does_not_open_a_circuit() -> None:
     """Two failures a minute of it count, as long as others go well."""
     world = World()

@@ -72,9 +72,8 @@ THREATS: Final = {
     ),
     "S12": Threat(
         "residency",
-        "",
-        "There are no residency rules in this version: `residency` is refused as a key. What holds "
-        "is that data never leaves the one home of its table.",
+        "a target outside of a group's residency takes none of its calls, whatever fails and "
+        "whatever a call names; a table's home is inside of its own",
     ),
     "S13": Threat(
         "data at rest",

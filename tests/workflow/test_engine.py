@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,7 @@ from leeward.errors import (
     Throttled,
 )
 from leeward.local import Local
+from leeward.testing import FakeClock
 from leeward.workflow import ANY, Flow, Ref, workflow
 from leeward.workflow.engine import Engine
 from leeward.workflow.journal import Journal
@@ -218,6 +220,70 @@ def test_the_last_branch_under_way_is_called_once() -> None:
         go_on.set()
         assert engine.wait("beside", "r1", 20).state is RunState.SUCCEEDED
     assert len(calls) == 1
+
+
+def test_a_run_that_was_paused_and_taken_again_keeps_its_new_lease() -> None:
+    """The worker that has paused it is slow to say so; another one goes on with it meanwhile."""
+
+    @workflow("napping")
+    def napping(w: Flow, _: Ref) -> None:
+        w.wait(1)
+        w.step("one")
+
+    under_way, go_on = threading.Event(), threading.Event()
+
+    def one(_: object) -> None:
+        under_way.set()
+        assert go_on.wait(20)
+
+    with _engine({"one": one}) as engine:
+        engine.definitions["napping"] = napping
+        pause = engine.journal.pause
+
+        def slowly(*given: Any) -> None:
+            pause(*given)
+            assert under_way.wait(20)
+
+        engine.journal.pause = slowly  # type: ignore[assignment,method-assign]
+        engine.start("napping", None, "r")
+        assert under_way.wait(20)
+        workers = engine._workers
+        until = time.monotonic() + 5
+        while workers._idle == 0 and time.monotonic() < until:
+            time.sleep(0.005)
+        assert workers._held == {RunKey("napping", "r"): 2}
+        go_on.set()
+        assert engine.wait("napping", "r", 20).state is RunState.SUCCEEDED
+
+
+def test_a_clock_that_jumps_takes_no_run_from_its_own_process() -> None:
+    """As after a machine has slept: the leases are over, and the steps are still under way."""
+    clock = FakeClock()
+    under_way, go_on = threading.Event(), threading.Event()
+
+    def second(_: object) -> None:
+        under_way.set()
+        assert go_on.wait(20)
+
+    with _engine({"two": second}, clock=clock) as engine:
+        engine.start("two", None, "r")
+        assert under_way.wait(20)
+        take, looked = engine.journal.take, threading.Event()
+
+        def taking(*given: Any) -> Any:
+            taken = take(*given)
+            looked.set()
+            return taken
+
+        engine.journal.take = taking  # type: ignore[assignment,method-assign]
+        clock.advance(3600.0)
+        engine.wake()
+        assert looked.wait(20)
+        found = engine.journal.find(RunKey("two", "r"))
+        assert found is not None
+        assert found.fence == 1
+        go_on.set()
+        assert engine.wait("two", "r", 20).state is RunState.SUCCEEDED
 
 
 def _noting(called: list[str], name: str) -> Callable[[object], None]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -11,7 +10,7 @@ from leeward.app.signatures import is_coroutine_function
 from leeward.clock import Clock
 from leeward.errors import ConfigError
 from leeward.values import NOTHING, Json
-from leeward.watching import WATCHER
+from leeward.watching import RUNNING
 
 if TYPE_CHECKING:
     from logging import Logger
@@ -133,11 +132,11 @@ class Context:
         nothing; that one is written down before it begins. If this raises, the effect must not
         begin.
         """
-        (WATCHER.get() or self).begin()
+        (RUNNING.get()[1] or self).begin()
 
     async def effect_async(self) -> None:
         """Do the same without blocking the event loop."""
-        await (WATCHER.get() or self).begin_async()
+        await (RUNNING.get()[1] or self).begin_async()
 
     def begin(self) -> None:
         """Count an effect; whoever announces one calls `effect`."""
@@ -159,26 +158,23 @@ class Context:
         return logging.getLogger(f"{LOGGER}.{self.function}")
 
 
-_current: ContextVar[Context | None] = ContextVar("leeward_app_context", default=None)
-
-
 def current() -> Context | None:
     """Return the context of the handler that is running; None outside of one.
 
     It is known to what the handler calls on its own thread or in its own task. A thread that the
     handler starts knows it if it is run in `contextvars.copy_context`.
     """
-    return _current.get()
+    found: Context | None = RUNNING.get()[0]
+    return found
 
 
 def call_within(context: Context, function: Function, *arguments: Any) -> Any:
     """Call `function`; while it runs, `current` returns `context`."""
-    token, watching = _current.set(context), WATCHER.set(context)
+    token = RUNNING.set((context, context))
     try:
         return function(*arguments)
     finally:
-        WATCHER.reset(watching)
-        _current.reset(token)
+        RUNNING.reset(token)
 
 
 def check_callable(function: object, what: str) -> None:

@@ -100,6 +100,8 @@ class Backups:
             OtherRun: another run of this backup is at work, and goes on with it.
             LeewardError: it went wrong; call it again, and it goes on from there.
         """
+        if not 0 <= seconds < float("inf"):
+            raise InvalidRequest("seconds must be a number of seconds, 0 or more", field="seconds")
         clock = self._table.clock
         until = clock.monotonic() + seconds
         work = self._work_of("create", {"id": check_id(id)})

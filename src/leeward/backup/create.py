@@ -19,7 +19,7 @@ from leeward.backup.folder import SEGMENTS, Folder, Named, manifest_name, time_n
 from leeward.backup.lines import Damaged
 from leeward.backup.manifest import Manifest, Segment, segment_name, written
 from leeward.backup.pace import Pace
-from leeward.backup.parts import Parts
+from leeward.backup.parts import GOES_ON_FOR, Parts
 from leeward.backup.prunes import wait_for_prunes
 from leeward.backup.sealing import Sealing
 from leeward.backup.segments import BUCKETS, Draft, Multiset, bucket_of, drafts, packed
@@ -27,9 +27,6 @@ from leeward.backup.source import Source
 from leeward.backup.values import Backup, Look, Progress
 from leeward.backup.workfile import WorkFile
 from leeward.entropy import new_id
-
-GOES_ON_FOR: Final = 24 * 3600.0
-"""Seconds after its start for which a run that was killed is gone on with."""
 
 MOST_ROUNDS: Final = 3
 """Of uploading again what was deleted meanwhile."""
@@ -108,11 +105,15 @@ def create(run: Run, id: str | None) -> Backup:
             run.parts.load(_STATE)
         begun = run.work.state(_STATE)
         there = [each for each in known if each.id == id]
-        # A run that has begun to remove its parts had done all else: it is not whole any more.
-        if there and (begun is None or (run.parts is not None and not begun["whole"])):
-            _clean(run)
+        was = None if begun is None else Scanned(**begun)
+        # Only a run that has written this manifest itself may have to see to its segments. One that
+        # has begun to remove its parts had done all else: it is not whole any more.
+        own = was is not None and was.whole and manifest_name(was.started, was.id)
+        if there and own not in [each.object for each in there]:
+            if was is None or was.id == id:
+                _clean(run)
             return backup_of(run.folder.manifest(there[-1], run.sealing))
-        scanned = _scan(run, _begin(run, None if begun is None else Scanned(**begun), id))
+        scanned = _scan(run, was if there and was is not None else _begin(run, was, id))
         manifest = _upload(
             run, scanned, _parent(run, [each for each in known if each not in there])
         )

@@ -12,7 +12,7 @@ work file is made again from the parts.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Any, Final
 
 from leeward import json_text
@@ -24,6 +24,9 @@ from leeward.backup.segments import MOST_BYTES, bucket_of, packed
 from leeward.backup.workfile import WorkFile
 
 RUNS: Final = "runs/"
+
+GOES_ON_FOR: Final = 24 * 3600.0
+"""Seconds after its start for which a run that was killed, or has stopped, is gone on with."""
 
 PARTS: Final = "parts"
 """State of a work file: how many parts it has in it."""
@@ -70,7 +73,7 @@ class Parts:
             return
         self._work.clear()
         for number, name in enumerate(names, 1):
-            told, rows = self._read(name)
+            told, rows = _read(self._folder, self._sealing, name)
             self._work.note({state: told, PARTS: number}, rows)
 
     def add(self, rows: Rows, told: dict[str, Any]) -> None:
@@ -104,19 +107,47 @@ class Parts:
     def _name(self, number: int) -> str:
         return f"{self._base}{number:06d}.jsonl.gz{self._sealing.suffix}"
 
-    def _read(self, name: str) -> tuple[dict[str, Any], Rows]:
-        try:
-            stored = self._folder.get(name)
-            if stored is None:
-                raise Damaged("it is lost")
-            text = _unpacked(self._sealing.open(name, stored))
-            head, *lines, end = text.split(b"\n")
-            told: Any = json_text.decode(head)
-            if end or not isinstance(told, dict):
-                raise Damaged("it does not say how far it has come")
-            return told, [*_rows(lines)]
-        except (Damaged, json_text.Undecodable) as error:
-            raise BackupError(f"{self._folder.base}{name}: {error}; remove it") from None
+
+def left_behind(
+    folder: Folder, sealing: Sealing, done: Container[str], now: float
+) -> Iterator[str]:
+    """Yield the parts that nobody goes on with: of backups that are there, and of old runs.
+
+    Args:
+        folder: of the backups.
+        sealing: opens the parts.
+        done: the ids of the backups that are there.
+        now: in Unix seconds.
+    """
+    runs: dict[str, list[str]] = {}
+    for name in sorted(folder.sizes(RUNS), reverse=True):
+        runs.setdefault(name.split("/")[1], []).append(name)
+    for id, names in runs.items():
+        if id in done or not _goes_on(folder, sealing, names[-1], now):
+            yield from names
+
+
+def _goes_on(folder: Folder, sealing: Sealing, first: str, now: float) -> bool:
+    try:
+        begun = _read(folder, sealing, first)[0].get("begun")
+    except BackupError:
+        return True  # whoever has its key decides
+    return isinstance(begun, int | float) and 0 <= now - begun < GOES_ON_FOR
+
+
+def _read(folder: Folder, sealing: Sealing, name: str) -> tuple[dict[str, Any], Rows]:
+    try:
+        stored = folder.get(name)
+        if stored is None:
+            raise Damaged("it is lost")
+        text = _unpacked(sealing.open(name, stored))
+        head, *lines, end = text.split(b"\n")
+        told: Any = json_text.decode(head)
+        if end or not isinstance(told, dict):
+            raise Damaged("it does not say how far it has come")
+        return told, [*_rows(lines)]
+    except (Damaged, json_text.Undecodable) as error:
+        raise BackupError(f"{folder.base}{name}: {error}; remove it") from None
 
 
 def _rows(lines: list[bytes]) -> Iterator[tuple[int, bytes, bytes]]:

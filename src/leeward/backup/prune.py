@@ -8,6 +8,7 @@ from leeward import json_text
 from leeward.backup.errors import BackupError
 from leeward.backup.folder import PRUNES, SEGMENTS, Folder, Named
 from leeward.backup.manifest import Manifest
+from leeward.backup.parts import left_behind
 from leeward.backup.prunes import LONGEST_PRUNE, announced_name, is_over
 from leeward.backup.sealing import Sealing
 from leeward.backup.values import Look, Progress, Pruned
@@ -74,7 +75,8 @@ def prune(
         dead = dead - _of_new_ones(folder, sealing, known)
         deadline = clock.monotonic() + LONGEST_PRUNE
         # Manifests first: a backup of which a segment is gone must not be there any more.
-        objects = [*(each.object for each in go), *sorted(dead), *_over(folder, now), name]
+        left = left_behind(folder, sealing, {each.id for each in known}, now)
+        objects = [*(each.object for each in go), *sorted(dead), *_over(folder, now), *left, name]
         for number, each in enumerate(objects, 1):
             if clock.monotonic() > deadline:
                 raise BackupError("the prune takes too long, and has ended before its end; repeat")

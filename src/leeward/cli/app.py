@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from leeward.cli import NO_TRUST_ENV
-from leeward.cli.commands import backup, edge, export, scheduler, verbs, workflow
+from leeward.cli.commands import backup, backup_schedule, edge, export, scheduler, verbs, workflow
 from leeward.cli.commands.conformance import conformance
 from leeward.cli.commands.demo import demo
 from leeward.cli.commands.dlq import dlq
@@ -226,6 +226,12 @@ _add(
     "leeward backup restore orders --store backups/shop --into orders-again",
 )
 _add(backups, "drill", backup.drill, "leeward backup drill orders --store backups/shop")
+_add(
+    backups,
+    "schedule",
+    backup_schedule.schedule,
+    "leeward backup schedule orders --store backups/shop --drill sunday",
+)
 _add(
     backups,
     "prune",

@@ -34,12 +34,14 @@ class Origin(NamedTuple):
         files: of it that go along.
         requires: files of the user with what the app requires.
         source: where packages come from.
+        left: entry files of other clouds, which do not go along.
     """
 
     folder: Path
     files: Sequence[str]
     requires: Sequence[Path]
     source: Source
+    left: Sequence[str] = ()
 
 
 class Package(NamedTuple):
@@ -75,7 +77,7 @@ def build(wish: Wish, recipe: Recipe, origin: Origin, out: Path, name: str) -> P
         raise ConfigError(
             f"{folder} is there, and is not a package that was made here; name another --out"
         )
-    _check_entry(wish, recipe)
+    _check_entry(wish, recipe, origin)
     with _beside(out) as place:
         work = Path(place).resolve()
         made = work / name
@@ -172,8 +174,13 @@ def _assembled(wish: Wish, recipe: Recipe, origin: Origin, made: Path, work: Pat
     return "".join(f"{each.line()}\n" for each in pinned)
 
 
-def _check_entry(wish: Wish, recipe: Recipe) -> None:
-    """Check that a file which the platform loads is an entry file, if the user has one."""
+def _check_entry(wish: Wish, recipe: Recipe, origin: Origin) -> None:
+    """Check that a file which the platform loads is its entry file, if the user has one."""
+    if recipe.entry in origin.left:
+        raise ConfigError(
+            f"{recipe.entry} is what the platform loads, and yours calls handler() for another "
+            f"cloud; correct that, or leave it out with --exclude {recipe.entry}"
+        )
     own = wish.files.get(recipe.entry)
     if own is not None and not any(handler_calls(own, recipe.entry)):
         raise ConfigError(

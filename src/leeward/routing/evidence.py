@@ -101,9 +101,7 @@ def _counts(health: Health, circuit: Circuit, answered: Answered, outcome: Outco
 
     if health.poison is None:
         health.poison = Poison(health.policy, health.poison_key)
-    counts = health.poison.note_failure(
-        health, circuit, answered.command.call, outcome, answered.now
-    )
+    counts = health.poison.note_failure(health, circuit, answered, outcome)
     health.review()
     return counts
 

@@ -16,7 +16,7 @@ from leeward.routing.policy import DEFAULT, RoutingPolicy
 from leeward.routing.runners import aio, threads
 from leeward.routing.runners.shared import Shared
 from leeward.values import NOTHING, RoutingEvent
-from leeward.watching import WATCHER, is_harmless, report
+from leeward.watching import RUNNING, is_harmless, report
 
 if TYPE_CHECKING:
     from leeward.clock import Clock
@@ -100,7 +100,7 @@ class FailoverDriver(Driver):
 
         `only` narrows the targets for this call, and is their order.
         """
-        watcher = WATCHER.get()
+        _, watcher = RUNNING.get()
         if watcher is None or is_harmless(call):
             return threads.run(self._shared, call, timeout, only)
         watcher.begin()
@@ -112,7 +112,7 @@ class FailoverDriver(Driver):
         self, call: Call, timeout: float, only: tuple[str, ...] = ()
     ) -> Result[Any]:
         """Do the same without blocking the event loop."""
-        watcher = WATCHER.get()
+        _, watcher = RUNNING.get()
         if watcher is None or is_harmless(call):
             return await aio.run(self._shared, call, timeout, only)
         await watcher.begin_async()

@@ -16,6 +16,7 @@ from leeward.routing.policy import RoutingPolicy
 
 if TYPE_CHECKING:
     from leeward.routing.circuit import Circuit
+    from leeward.routing.evidence import Answered
     from leeward.routing.health import Health
 
 
@@ -26,7 +27,7 @@ class Suspect:
     Attributes:
         counted: when its failures counted as evidence, in monotonic seconds; the last ones.
         failed_at: its last failure on each target.
-        unknown_at: its last unknown outcome on each target that was well otherwise.
+        unknown_at: its last unknown outcome on each target that served another one meanwhile.
         harmless: it has gone well, too, so its failures are like any other.
         until: when it may be sent again, if it is refused.
     """
@@ -60,10 +61,10 @@ class Poison:
         return len(self._suspects)
 
     def note_failure(
-        self, health: Health, circuit: Circuit, call: Call, outcome: Outcome, now: float
+        self, health: Health, circuit: Circuit, answered: Answered, outcome: Outcome
     ) -> bool:
         """Take in a failure; return whether it is evidence against the target."""
-        name = self._name(call)
+        now, name = answered.now, self._name(answered.command.call)
         if name is None:
             return True
         suspect = self._suspects.pop(name, None) or Suspect()
@@ -74,7 +75,7 @@ class Poison:
         others_went_well = circuit.good_at > suspect.failed_at.get(target, inf)
         suspect.failed_at[target] = now
         if outcome is Outcome.AMBIGUOUS and not suspect.harmless:
-            self._note_unknown(health, suspect, circuit, now)
+            self._note_unknown(health, suspect, circuit, answered)
         recent = [at for at in suspect.counted if now - at < policy.poison_window]
         if len(recent) >= policy.poison_counted and others_went_well and not suspect.harmless:
             suspect.counted = recent
@@ -82,11 +83,17 @@ class Poison:
         suspect.counted = [*recent, now][-policy.poison_counted :]
         return True
 
-    def _note_unknown(self, health: Health, suspect: Suspect, circuit: Circuit, now: float) -> None:
-        """Refuse the payload for a time if two targets failed on it that are well otherwise."""
-        policy = self._policy
+    def _note_unknown(
+        self, health: Health, suspect: Suspect, circuit: Circuit, answered: Answered
+    ) -> None:
+        """Refuse the payload for a time if two targets failed on it that are well otherwise.
+
+        That a target was well before says nothing: all payloads may have met a short illness. It
+        has to have served another one while it failed on this.
+        """
+        policy, now = self._policy, answered.now
         doubtful = policy.poison_counted * health.weights.failure
-        if circuit.failed > doubtful or now - circuit.good_at > policy.poison_window:
+        if circuit.failed > doubtful or circuit.good_at < answered.began:
             return
         suspect.unknown_at[circuit.target] = now
         since = now - policy.poison_window

@@ -12,13 +12,14 @@ from threading import Event, Lock
 from typing import Any, TypeVar
 
 from leeward.errors import Outcome
+from leeward.forking import Forkable, watch
 from leeward.sqlite.database import Database
 from leeward.sqlite.errors import DatabaseFault
 
 T = TypeVar("T")
 
 
-class Commits:
+class Commits(Forkable):
     """Applies changes to a database, for many threads.
 
     Args:
@@ -32,6 +33,14 @@ class Commits:
         self._lock = Lock()
         self._waiting: list[_Change] = []
         self._is_busy = False
+        watch(self)
+
+    def renew(self, *, held: bool) -> None:
+        """Wait for no thread of the parent, in the child of a fork: none of them is there."""
+        del held
+        self._lock = Lock()
+        self._waiting = []
+        self._is_busy = False
 
     def apply(self, change: Callable[[sqlite3.Connection], T]) -> T:
         """Make a change; what it returns, once it is on the disk.
@@ -44,7 +53,11 @@ class Commits:
             self._waiting.append(mine)
             waits, self._is_busy = self._is_busy, True
         if waits:
-            mine.turn.wait()
+            try:
+                mine.turn.wait()
+            except BaseException:
+                self._withdraw(mine)
+                raise
         if not mine.is_over:
             self._commit()
         if mine.error is not None:
@@ -70,10 +83,22 @@ class Commits:
                 each.is_over = True
                 each.turn.set()
             with self._lock:
-                if self._waiting:
-                    self._waiting[0].turn.set()
-                else:
-                    self._is_busy = False
+                self._give_turn()
+
+    def _give_turn(self) -> None:
+        """Let the next thread commit, if there is one; with the lock held."""
+        if self._waiting:
+            self._waiting[0].turn.set()
+        else:
+            self._is_busy = False
+
+    def _withdraw(self, change: _Change) -> None:
+        """Take back a change whose thread was interrupted, unless another one is committing it."""
+        with self._lock:
+            if change in self._waiting:
+                self._waiting.remove(change)
+                if change.turn.is_set():
+                    self._give_turn()
 
 
 def _interrupted() -> DatabaseFault:

@@ -65,11 +65,15 @@ class Drive:
 
     def __init__(self, means: Means, row: Row, definition: Definition) -> None:
         self._journal, self._invoke, self._clock, self._is_closing = means
-        self._row = row
+        # Who has cancelled it may have a clock that is ahead: it is cancelled all the same.
+        asked = row.cancelled and min(row.cancelled, self._clock.now())
+        self._row = row._replace(cancelled=asked)
         self._machine = Machine(definition, row.key.id, decode(row.input))
         self._began: dict[Numbered, float] = {}
         self._finished: list[Finished] = []
         self._under_way: set[Numbered] = set()
+        self._repeated: set[Numbered] = set()
+        """Calls that an earlier lease may have made."""
         self._ended: SimpleQueue[tuple[Call, Answer]] = SimpleQueue()
         self._bytes = 0
 
@@ -84,7 +88,7 @@ class Drive:
         while self._machine.end is None:
             if not self._note():
                 return
-            if self._is_closing() and not self._under_way:
+            if self._is_closing() and not self._is_busy():
                 self._pause(self._clock.now())
                 return
             if not self._go_on():
@@ -103,13 +107,15 @@ class Drive:
                     continue
                 is_new = True
                 if noted.answer is not None:
-                    self._count(noted.answer)
+                    self._holds(noted.answer)
                     self._machine.resolve(command, noted.answer)
                     continue
                 self._began[place] = noted.began
                 if isinstance(command, Call) and command.effect is Effect.UNSAFE:
                     log_event(LOGGER, "warning", "step_lost", key=command.key)
                     self._end(command, Failure(UNKNOWN, ambiguous=True))
+                elif isinstance(command, Call):
+                    self._repeated.add(place)
 
     def _note(self) -> bool:
         """Note what has ended and what begins now; return False if the lease is lost."""
@@ -130,11 +136,21 @@ class Drive:
     def _new(self) -> list[Command]:
         return [each for place, each in self._machine.open.items() if place not in self._began]
 
+    def _is_busy(self) -> bool:
+        """Return whether a call is under way, or was noted by this lease and is to be made."""
+        noted = self._began.keys() - self._repeated
+        calls = (
+            place in noted and isinstance(each, Call) for place, each in self._machine.open.items()
+        )
+        return bool(self._under_way) or any(calls)
+
     def _go_on(self) -> bool:
         """Carry out what has begun, until something ends; return False if the lease went back."""
-        if self._machine.end is not None or self._new():
+        if self._machine.end is not None or (self._new() and not self._is_closing()):
             return True
-        open_ = list(self._machine.open.values())
+        open_ = [each for place, each in self._machine.open.items() if place in self._began]
+        if not open_:
+            return True
         if len(open_) == 1 and isinstance(open_[0], Call) and not self._under_way:
             self._end(open_[0], made(self._invoke, open_[0]))
             return True
@@ -194,17 +210,24 @@ class Drive:
             self._end(each, refusal or Returned())
 
     def _end(self, command: Command, answer: Answer) -> None:
-        began = self._began[command.path, command.attempt]
-        if self._count(answer) > most("results"):
+        place = (command.path, command.attempt)
+        began = self._began[place]
+        if isinstance(answer, Failure) and place in self._repeated:
+            answer = answer._replace(ambiguous=True)
+        if not self._holds(answer):
             answer = Failure(TOO_LARGE, ambiguous=True)
         self._finished.append(Finished(command, began, answer, self._clock.now()))
         self._machine.resolve(command, answer)
 
-    def _count(self, answer: Answer) -> int:
-        """Count the bytes of a result to those of the run; return the sum."""
-        if isinstance(answer, Returned) and answer.value is not None:
-            self._bytes += len(encode(answer.value))
-        return self._bytes
+    def _holds(self, answer: Answer) -> bool:
+        """Return whether a result is not too large for the run; its bytes count from then on."""
+        if isinstance(answer, Failure) or answer.value is None:
+            return True
+        size = self._bytes + len(encode(answer.value))
+        if size > most("results"):
+            return False
+        self._bytes = size
+        return True
 
     def _pause(self, due: float) -> None:
         if self._finished:

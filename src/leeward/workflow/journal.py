@@ -55,7 +55,8 @@ _NEXT = f"SELECT min(due) FROM runs WHERE due > ? AND {_KNOWN}"  # noqa: S608 - 
 _TAKE = "UPDATE runs SET due = ?, held = 1, fence = fence + 1 WHERE workflow = ? AND id = ?"
 _HELD = """SELECT deadline, cancelled FROM runs
     WHERE workflow = ? AND id = ? AND fence = ? AND due IS NOT NULL"""
-_RENEW = "UPDATE runs SET due = ? WHERE workflow = ? AND id = ? AND fence = ? AND due IS NOT NULL"
+_RENEW = """UPDATE runs SET due = ?
+    WHERE workflow = ? AND id = ? AND fence = ? AND held AND due IS NOT NULL"""
 _END = """UPDATE runs SET state = ?, answer = ?, kept = ?, ended = ?, due = NULL
     WHERE workflow = ? AND id = ?"""
 _PAUSE = """UPDATE runs SET held = 0, due = CASE WHEN cancelled IS NULL THEN ? ELSE ? END
@@ -172,7 +173,8 @@ class Journal:
             held = connection.execute(_HELD, (*key, fence)).fetchone()
             if held is None:
                 return False
-            refusal = refusal_at(now, *held)
+            deadline, cancelled = held
+            refusal = refusal_at(now, deadline, cancelled and min(cancelled, now))
             rows, _ = by_reference(begun_row(key, each, now, refusal) for each in begun)
             connection.executemany(ADD_RESULT, results)
             connection.executemany(_EVENT, [*ended, *rows])

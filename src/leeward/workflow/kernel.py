@@ -154,9 +154,15 @@ def repeats_ambiguous(retry: Retry) -> bool:
 
 
 def _attempts(call: Call, retry: Retry) -> Generator[Command, Answer, Answer]:
+    ambiguous = False
     while True:
         answer = yield call
-        if isinstance(answer, Returned) or call.attempt >= retry.attempts:
+        if isinstance(answer, Returned):
+            return answer
+        # An attempt that may have run may have, whatever the ones behind it say.
+        ambiguous = ambiguous or answer.ambiguous
+        answer = answer._replace(ambiguous=ambiguous)
+        if call.attempt >= retry.attempts:
             return answer
         if answer.name in UNSTOPPABLE or not retry.covers(answer.name):
             return answer

@@ -126,7 +126,8 @@ class Workers:
                 log_event(LOGGER, "error", "run_left", **facts, error=type(error).__name__)
             finally:
                 with self._condition:
-                    self._held.pop(row.key, None)
+                    if self._held.get(row.key) == row.fence:  # it may be leased again already
+                        del self._held[row.key]
                     self._is_woken = self._is_woken or self._is_more
                     self._condition.notify_all()
 
@@ -144,12 +145,14 @@ class Workers:
 
     def _look(self) -> None:
         """Take runs that are due, and hold the leases of those under way."""
-        renewed = monotonic()
+        now = self._means.clock.now
+        renewed, at = monotonic(), now()
         while True:
             try:
-                if monotonic() - renewed > LEASE / 3:
+                # Leases end by the wall clock, and that may jump: as after a sleep of the machine.
+                if max(monotonic() - renewed, abs(now() - at)) > LEASE / 3:
                     self._renew_leases()
-                    renewed = monotonic()
+                    renewed, at = monotonic(), now()
                 wait = self._take_due()
             except (DatabaseFault, LeewardError) as error:
                 log_event(LOGGER, "warning", "journal_unusable", error=type(error).__name__)

@@ -48,7 +48,7 @@ class Signature(NamedTuple):
         Args:
             positional: as they were given.
             named: as they were given.
-            context: the class of the one that is not part of what the call is about.
+            context: the class of the one that stands beside what the call is about.
         """
         values = dict(zip(self.names, positional, strict=False))
         if self.defaults or named:

@@ -11,7 +11,7 @@ from leeward.app.idempotency.record import Earlier
 from leeward.app.idempotency.steps import Away, Held, Recorded, mark_effect
 from leeward.app.idempotency.store import Location, TableClient, perform, perform_async
 from leeward.errors import ConfigError, DedupUnavailable, LeewardError
-from leeward.watching import WATCHER
+from leeward.watching import RUNNING, watched_by
 
 _RUN: Final[ContextVar[IdempotentRun | None]] = ContextVar("leeward_run", default=None)
 
@@ -56,17 +56,17 @@ class IdempotentRun:
         self._forbid = forbid_unrecorded
         self._may_be_overtaken = run_unknown
         self._awaited = awaited
-        self._outer = WATCHER.get()
+        self._outer = RUNNING.get()[1]
         self.is_outermost = _RUN.get() is None
 
     def __enter__(self) -> None:
         """Let the handler in the block see this run, and this run the calls that it makes."""
-        self._tokens = _RUN.set(self), WATCHER.set(self)
+        self._tokens = _RUN.set(self), watched_by(self)
 
     def __exit__(self, *_raised: object) -> None:
         """End that."""
-        run, watcher = self._tokens
-        WATCHER.reset(watcher)
+        run, running = self._tokens
+        RUNNING.reset(running)
         _RUN.reset(run)
 
     def start(self) -> None:
@@ -159,14 +159,14 @@ def effect() -> None:
 
     For what a handler calls, which has no context at hand. Outside of a handler it does nothing.
     """
-    watcher = WATCHER.get()
+    _, watcher = RUNNING.get()
     if watcher is not None:
         watcher.begin()
 
 
 async def effect_async() -> None:
     """Do the same without blocking the event loop."""
-    watcher = WATCHER.get()
+    _, watcher = RUNNING.get()
     if watcher is not None:
         await watcher.begin_async()
 

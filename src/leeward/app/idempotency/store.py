@@ -18,7 +18,7 @@ from leeward.app.idempotency.steps import (
     Unfit,
 )
 from leeward.errors import Conflict, InvalidRequest, LeewardError, OutcomeUnknown
-from leeward.watching import WATCHER
+from leeward.watching import RUNNING, watched_by
 
 if TYPE_CHECKING:
     from leeward.values import Record as Loaded
@@ -58,7 +58,7 @@ class Location(NamedTuple):
 
 def perform(client: TableClient, location: Location, steps: Steps[T]) -> T:
     """Carry out `steps` on the thread that asks, and return what they find out."""
-    token = WATCHER.set(None)  # its own calls, not those of the handler
+    token = watched_by(None)  # its own calls, not those of the handler
     try:
         step = next(steps)
         while True:
@@ -71,12 +71,12 @@ def perform(client: TableClient, location: Location, steps: Steps[T]) -> T:
         found: T = end.value
         return found
     finally:
-        WATCHER.reset(token)
+        RUNNING.reset(token)
 
 
 async def perform_async(client: TableClient, location: Location, steps: Steps[T]) -> T:
     """Do the same without blocking the event loop."""
-    token = WATCHER.set(None)
+    token = watched_by(None)
     try:
         step = next(steps)
         while True:
@@ -89,7 +89,7 @@ async def perform_async(client: TableClient, location: Location, steps: Steps[T]
         found: T = end.value
         return found
     finally:
-        WATCHER.reset(token)
+        RUNNING.reset(token)
 
 
 def _call(client: TableClient, location: Location, step: Step) -> Any:

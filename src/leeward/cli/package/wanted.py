@@ -62,7 +62,8 @@ def wanted(request: Request) -> tuple[Wish, Origin]:
     folder = request.folder.resolve()
     files = sources_of(folder, request.leave_out, request.out)
     modules = modules_in(folder, files)
-    files = [each for each in files if not _is_of_another(each, modules, request.target)]
+    left = [each for each in files if _is_of_another(each, modules, request.target)]
+    files = [each for each in files if each not in left]
     texts = {
         each: (folder / each).read_text(encoding="utf-8", errors="replace")
         for each in files
@@ -78,7 +79,7 @@ def wanted(request: Request) -> tuple[Wish, Origin]:
         texts,
         declared(folder, request.target) if SETTINGS in texts else Declared(),
     )
-    return wish, Origin(folder, files, requires, request.source)
+    return wish, Origin(folder, files, requires, request.source, left)
 
 
 def declared(folder: Path, target: str) -> Declared:

@@ -1,0 +1,183 @@
+"""One lease of a run, where something odd happens: a size, a death, a clock, an end."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from leeward import FunctionError, Throttled
+from leeward.testing import FakeClock
+from leeward.values import InvokeResult, Json
+from leeward.workflow import ANY, Definition, Flow, Ref, workflow
+from leeward.workflow.commands import Failure, Returned
+from leeward.workflow.driving import Drive, Means
+from leeward.workflow.journal import Journal
+from leeward.workflow.limits import most
+from leeward.workflow.machine import Machine
+from leeward.workflow.rows import Row
+
+NOW = 1_750_000_000.0
+
+
+class World:
+    """A journal, a clock and functions, by their names.
+
+    Attributes:
+        calls: that were made, in order.
+    """
+
+    def __init__(self, functions: Mapping[str, Callable[[Json], Json]] | None = None) -> None:
+        self.journal = Journal(None)
+        self.clock = FakeClock(NOW)
+        self.calls: list[str] = []
+        self.closing = False
+        self._functions = functions or {}
+
+    def invoke(self, function: str, payload: Json = None, **_: Any) -> InvokeResult:
+        self.calls.append(function)
+        given = self._functions.get(function)
+        value = None if given is None else given(payload)
+        return InvokeResult(value, "local", "key")
+
+    def drive(self, definition: Definition, row: Row) -> Row:
+        means = Means(self.journal, self.invoke, self.clock, lambda: self.closing)
+        Drive(means, row, definition).run()
+        found = self.journal.find(row.key)
+        assert found is not None
+        return found
+
+    def start(self, definition: Definition) -> Row:
+        return self.journal.add(definition, "r", None, self.clock.now(), 30.0)[0]
+
+
+@workflow("growing")
+def growing(w: Flow, _: Ref) -> None:
+    with w.attempt("a") as a, w.saga("s"):
+        w.step("book", undo="unbook")
+        w.step("grow")
+    with a.on(ANY):
+        w.step("tell")
+        w.fail("Grown")
+
+
+def test_what_comes_behind_a_result_that_is_too_large_ends_as_it_ends() -> None:
+    """The undo and the handler are called once, and succeed: the result is not kept anywhere."""
+    world = World({"grow": lambda _: "x" * most("results")})
+    found = world.drive(growing, world.start(growing))
+    assert found.answer == Failure("Grown")
+    assert world.calls == ["book", "grow", "unbook", "tell"]
+    events = world.journal.events(found.key)
+    assert [place[0] for place, noted in events.items() if isinstance(noted.answer, Failure)] == [
+        "grow"
+    ]
+
+
+@workflow("paying")
+def paying(w: Flow, _: Ref) -> None:
+    with w.saga("s"):
+        w.step("pay", undo="refund", effect="keyed")
+
+
+def test_a_call_that_was_repeated_after_a_death_may_have_run_before() -> None:
+    """So it is taken back whatever the repeated call says, and however often it is tried again."""
+
+    def throttled(_: Json) -> Json:
+        raise Throttled("")
+
+    def failed(_: Json) -> Json:
+        raise FunctionError("", error_type="Declined")
+
+    for answer in (throttled, failed):
+        world = World({"pay": answer})
+        row = world.start(paying)
+        (command,) = Machine(paying, "r", None).open.values()
+        world.journal.advance(row.key, row.fence, NOW, [], [command])  # it is made, and then
+        world.clock.advance(40.0)  # its process dies
+        (taken,) = world.journal.take(["paying"], NOW + 40.0, 30.0, 1)
+        found = world.drive(paying, taken)
+        while found.answer is None:
+            world.clock.advance(60.0)
+            (taken,) = world.journal.take(["paying"], world.clock.now(), 30.0, 1)
+            found = world.drive(paying, taken)
+        assert isinstance(found.answer, Failure)
+        assert world.calls[-1] == "refund"
+
+
+@workflow("waiting")
+def waiting(w: Flow, _: Ref) -> None:
+    w.step("one")
+    w.wait("1h")
+    w.step("two")
+
+
+def test_a_cancel_holds_at_once_though_its_clock_is_ahead() -> None:
+    """Whoever cancels and whoever goes on may be on two machines."""
+    world = World()
+    row = world.start(waiting)
+    world.journal.cancel(row.key, NOW + 5.0)
+    found = world.drive(waiting, row)
+    assert (found.answer, world.calls) == (Failure("Flow.Cancelled", final=True), [])
+
+    world = World()
+    world.drive(waiting, world.start(waiting))
+    world.journal.cancel(row.key, NOW + 5.0)
+    (taken,) = world.journal.take(["waiting"], NOW + 5.0, 30.0, 1)
+    found = world.drive(waiting, taken)
+    assert (found.answer, world.calls) == (Failure("Flow.Cancelled", final=True), ["one"])
+
+
+def test_a_pause_that_was_noted_is_not_moved_by_a_lease_that_is_renewed() -> None:
+    """The lease went back with the pause; who renews leases may not know that yet."""
+    world = World()
+    row = world.start(waiting)
+    world.journal.pause(row.key, row.fence, NOW, NOW + 0.1)
+    world.journal.renew([(row.key, row.fence)], NOW + 30.0)
+    assert world.journal.next_due(["waiting"], NOW) == NOW + 0.1
+
+
+@workflow("beside")
+def beside(w: Flow, _: Ref) -> None:
+    with w.parallel("p") as p:
+        with p.branch("a"):
+            w.step("quick")
+            w.step("next")
+        with p.branch("b"):
+            w.step("slow")
+
+
+def test_an_engine_that_closes_notes_what_ends_meanwhile() -> None:
+    """Of branches beside each other one has ended, and the other one ends a moment later."""
+    go_on = threading.Event()
+
+    def quick(_: Json) -> Json:
+        world.closing = True
+        return None
+
+    def slow(_: Json) -> Json:
+        assert go_on.wait(20)
+        return "done"
+
+    world = World({"quick": quick, "slow": slow})
+    row = world.start(beside)
+    driver = threading.Thread(target=world.drive, args=(beside, row), daemon=True)
+    driver.start()
+    while not (noted := world.journal.events(row.key).get(("quick", 1))) or not noted.answer:
+        threading.Event().wait(0.005)
+    go_on.set()
+    driver.join(5)
+    assert not driver.is_alive()
+    assert world.journal.events(row.key)["slow", 1].answer == Returned("done")
+    assert "next" not in world.calls
+
+
+def test_a_step_that_was_noted_is_called_though_the_engine_closes_that_moment() -> None:
+    """Otherwise the next process would take an unsafe step for one that may have run."""
+    world = World()
+    row = world.start(waiting)
+    closing = iter([False])  # as the step is noted, and not any more behind that
+    means = Means(world.journal, world.invoke, world.clock, lambda: next(closing, True))
+    Drive(means, row, waiting).run()
+    assert world.calls == ["one"]
+    assert world.journal.events(row.key)["one", 1].answer == Returned()
+    assert world.journal.next_due(["waiting"], 0.0) == NOW
