@@ -177,7 +177,7 @@ class DeployedRuns:
             keep=KEPT,
             failures=dict.fromkeys(PROVED, "release"),
             unknown="run",
-            name=f"start:{call.workflow}",
+            name=f"start-{call.workflow}",
             client=self._table,
             clock=self._clock,
         )(start)
