@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from leeward import CallError, Client, Outcome, Overloaded, TargetUnusable
-from leeward.adapter import Result
+from leeward.adapter import Result, Scan
 from leeward.local import Local
-from leeward.operations.errors import _REMEDIES
+from leeward.operations.errors import _REMEDIES, error_of
 from leeward.sqlite.errors import GONE, MEANINGS
 from tests.scripted import Scripted
 
@@ -60,3 +60,9 @@ def test_another_reason_keeps_the_remedy_of_its_outcome() -> None:
     driver = Scripted("a", Result(Outcome.UNUSABLE, reason="suspended"))
     with Client(driver) as client, pytest.raises(CallError, match="the account, a quota"):
         client.load_data("orders", "42")
+
+
+def test_what_only_reads_has_changed_nothing() -> None:
+    """Whatever became of it: nobody has to look before writing again."""
+    told = str(error_of(Scan("orders"), Result(Outcome.AMBIGUOUS, target="local")))
+    assert told.endswith("Nothing was changed; read again.")

@@ -98,7 +98,7 @@ _WHAT: Mapping[Outcome, tuple[str, str]] = {
     ),
 }
 
-_READS = OBJECT_READS | {"get_run", "look_native"}
+_READS = OBJECT_READS | {"get_run", "look_native", "read_export", "scan"}
 
 _CHECK_FILE = "It did not run. Restore the file from a copy, or set `path` to another one."
 
