@@ -102,8 +102,7 @@ _TAKE = """UPDATE deliveries SET lease = ?, due = ?, attempts = attempts + ?
     WHERE id IN (SELECT value FROM json_each(?))"""
 _COUNT = """UPDATE deliveries SET attempts = ? WHERE id = ? AND lease = ?"""
 _BURY = "UPDATE deliveries SET dead = 1, lease = NULL, error = ?, died = ? WHERE id = ?"
-_RETURN = """UPDATE deliveries SET lease = NULL, attempts = ?1,
-    due = CASE ?1 WHEN 0 THEN 0 ELSE ?2 END WHERE id = ?3 AND lease = ?4"""
+_RETURN = "UPDATE deliveries SET lease = NULL, attempts = ?, due = ? WHERE id = ? AND lease = ?"
 _DONE = "DELETE FROM deliveries WHERE lease = ? AND id IN (SELECT value FROM json_each(?))"
 _RETRY = """UPDATE deliveries SET lease = NULL, attempts = ?, error = ?, due = ?
     WHERE id = ? AND lease = ?"""
@@ -194,7 +193,7 @@ class DeliveryStore:
                 if not each.begun:
                     # That a lease has ended without a word is not forgotten: it may have had one.
                     had = max(each.delivery.attempt - 1, each.delivery.unheard)
-                    connection.execute(_RETURN, (had, now, *where))
+                    connection.execute(_RETURN, (had, now if had else 0.0, *where))
                 elif each.failure is None:
                     done[each.delivery.lease].append(each.delivery.id)
                 elif self._fail(connection, each.delivery, each.failure, now):
