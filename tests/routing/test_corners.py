@@ -29,11 +29,15 @@ from leeward.routing.choice import choose
 from leeward.routing.circuit import Circuit, State
 from leeward.routing.evidence import Answered, weigh_failure, weigh_success
 from leeward.routing.heartbeat import LATEST, Heartbeat
+from leeward.routing.hedging import hedge
 from leeward.routing.local_outage import LocalOutage
-from leeward.routing.outcomes import rules_of
+from leeward.routing.outcomes import WRITE, Rules, rules_of
 from leeward.routing.policy import DEFAULT
 from leeward.routing.select import whole_order
-from leeward.values import Event
+from leeward.routing.suggestion import snapshot_of, written_at
+from leeward.routing.transitions import open_circuit
+from leeward.run_calls import AbortRun, GetRun, StartRun
+from leeward.values import Event, RoutingEvent
 from tests.routing.health_kit import HARMLESS, KEYED, UNSAFE, World, attempt, half, healed, opened
 from tests.scripted import Scripted
 
@@ -286,3 +290,73 @@ def test_what_a_failed_answer_says_of_a_key_is_remembered() -> None:
     world.answers["a"] = Result(Outcome.APP_ERROR, dedup="target")
     world.call(KEYED._replace(shared_dedup=True))
     assert "target" in world.health.keys.values()
+
+
+def test_events_name_what_the_call_is_about() -> None:
+    """The function, and not what it is called with; of a second try, a move and a hedge alike."""
+    world = World()
+    world.calls(150, every=0.01)
+    world.answers["a"] = Outcome.REJECTED
+    world.call(HARMLESS._replace(payload=b"2"))
+    state = begun(world)
+    hedge(state._replace(tried=("a",), in_flight=(1,)), world.now)
+    told = [each for each in world.health.outbox if isinstance(each, RoutingEvent)]
+    assert {each.name for each in told} == {"retry", "failover", "hedged"}
+    assert {(each.verb, each.resource) for each in told} == {("invoke", "f")}
+
+
+def test_what_starts_and_looks_at_runs_may_be_repeated() -> None:
+    """A start only where its target keeps two of one id apart; never anywhere else."""
+    start = StartRun("orders", "42", b"{}", "digest", repeatable=False)
+    assert rules_of(start) == Rules(same=False, elsewhere=False, read_back=True)
+    assert rules_of(start._replace(repeatable=True)) == WRITE
+    for call in (GetRun("orders", "42"), AbortRun("orders", "42")):
+        assert rules_of(call) == Rules(same=True, elsewhere=False)
+
+
+def test_an_item_without_a_time_is_of_long_ago() -> None:
+    """And what it says is not taken for news; the latest end of a target's holds is told."""
+    world = opened(World())
+    world.health.add("a", HARMLESS)
+    resource = world.circuit("a", resource="f")
+    resource.open(DEFAULT, world.now, half, "failures", hold=1.0)
+    world.health.unclosed[resource] = None
+    item = snapshot_of(world.health, 0.5, world.now)
+    longest = max(each.until for each in world.health.unclosed) - world.now
+    assert item["open_until"] == {"a": pytest.approx(0.5 + min(longest, DEFAULT.shared_age))}
+    assert written_at({}) == 0.0
+    short = world.health.unclosed.pop(resource)
+    assert short is None
+
+
+def test_an_isolated_target_is_not_one_that_is_left() -> None:
+    """A circuit that opens beside it opens for a short time, as that of the last one does."""
+    world = World()
+    world.calls(3)
+    world.health.add("b", HARMLESS)
+    isolate(world.health, "b")
+    circuit = world.circuit("a", resource="f")
+    open_circuit(world.health, circuit, HARMLESS, world.now, "failures")
+    assert circuit.gone
+    assert circuit.until - world.now == pytest.approx(DEFAULT.hold_all_down)
+
+
+def test_what_is_restored_begins_with_a_clean_sheet() -> None:
+    """The whole verb at the first stage of its ramp; a single function that was well is left."""
+    world = opened(World())
+    wide, single = world.circuit("a"), world.health.add("a", HARMLESS)
+    single.close()
+    isolate(world.health, "a")
+    restore(world.health, "a", world.now)
+    assert (wide.state, wide.trips, wide.penalty) == (State.RAMP, 0, 0.0)
+    assert single.state is State.CLOSED
+
+
+def test_what_was_not_sent_waits_no_more() -> None:
+    """The last one of them, too."""
+    world = World()
+    circuit = world.health.start("a", UNSAFE, world.now)
+    assert circuit.pending == 1
+    answered = Answered(attempt("a", UNSAFE), world.now, world.now)
+    weigh_failure(world.health, answered, Outcome.LOCAL, None)
+    assert circuit.pending == 0
