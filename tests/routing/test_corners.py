@@ -27,7 +27,7 @@ from leeward.routing.call import (
 )
 from leeward.routing.choice import choose
 from leeward.routing.circuit import Circuit, State
-from leeward.routing.evidence import Answered, weigh_failure, weigh_success
+from leeward.routing.evidence import Answered, weigh_failure, weigh_lost_race, weigh_success
 from leeward.routing.heartbeat import LATEST, Heartbeat
 from leeward.routing.hedging import hedge
 from leeward.routing.local_outage import LocalOutage
@@ -35,7 +35,7 @@ from leeward.routing.outcomes import WRITE, Rules, rules_of
 from leeward.routing.policy import DEFAULT
 from leeward.routing.select import whole_order
 from leeward.routing.suggestion import snapshot_of, written_at
-from leeward.routing.transitions import open_circuit
+from leeward.routing.transitions import advance, open_circuit
 from leeward.run_calls import AbortRun, GetRun, StartRun
 from leeward.values import Event, RoutingEvent
 from tests.routing.health_kit import HARMLESS, KEYED, UNSAFE, World, attempt, half, healed, opened
@@ -360,3 +360,53 @@ def test_what_was_not_sent_waits_no_more() -> None:
     answered = Answered(attempt("a", UNSAFE), world.now, world.now)
     weigh_failure(world.health, answered, Outcome.LOCAL, None)
     assert circuit.pending == 0
+
+
+def test_what_is_done_by_hand_and_each_stage_is_told() -> None:
+    """An operator sees that the target may come back, and how far it has."""
+    world = World()
+    world.calls(3)
+    isolate(world.health, "a")
+    world.told()
+    restore(world.health, "a", world.now)
+    assert world.told() == ["ramp", "restored"]
+    circuit = world.circuit("a")
+    circuit.answers, world.now = DEFAULT.stage_answers, world.now + DEFAULT.stage_longest
+    advance(world.health, circuit, world.now)
+    assert (circuit.stage, world.told()) == (1, ["ramp"])
+
+
+def test_a_failure_is_one_of_the_answers_of_its_stage() -> None:
+    """Its share of them decides."""
+    world = healed(opened(World()))
+    circuit = world.circuit("a")
+    circuit.begin_stage(0, world.now)
+    answered = Answered(attempt("a"), world.now, world.now)
+    weigh_failure(world.health, answered, Outcome.NOT_SENT, None)
+    assert (circuit.answers, circuit.failures) == (1, 1)
+
+
+def test_a_lost_race_says_nothing_of_a_circuit_that_is_not_closed() -> None:
+    """Nor does one that did not take long."""
+    world = World()
+    world.calls(150, every=0.01)
+    circuit = world.circuit("a", resource="f")
+    for state, took, counts in (
+        (State.CLOSED, 10.0, True),
+        (State.CLOSED, 0.01, False),
+        (State.OPEN, 10.0, False),
+    ):
+        circuit.slow, circuit.state = 0.0, state
+        weigh_lost_race(world.health, "a", HARMLESS, world.now - took, world.now)
+        assert (circuit.slow > 0) is counts, (state, took)
+
+
+def test_one_that_went_well_as_the_attempt_began_counts_as_meanwhile() -> None:
+    """To the dot."""
+    world = World()
+    for target in "ab":
+        world.health.add(target, HARMLESS).good_at = world.now
+        answered = Answered(attempt(target), world.now, world.now + 0.5)
+        weigh_failure(world.health, answered, Outcome.AMBIGUOUS, None)
+    assert world.health.poison is not None
+    assert world.health.poison.quarantined == 1
