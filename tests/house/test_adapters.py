@@ -17,11 +17,10 @@ ALLOWED = (
     "calls",
     "envelope",
     "app.kit",
-    "workflow.kit",
 )
-"""Of `leeward`: the vocabulary, the kit, and those of a runtime and of an export."""
+"""Of `leeward`: the vocabulary, the kit, and that of a runtime."""
 
-KITS = ("app", "workflow")
+KITS = ("app",)
 """Packages of which adapters import the kit alone."""
 
 INSIDE = ("capabilities", "driver", "flight", "plan_run", "target", "wrapper")
@@ -131,9 +130,8 @@ def test_every_name_of_a_runtimes_kit_is_there() -> None:
         ("from leeward.adapter.packages import Source", True),
         ("from leeward.edge.rules import Rule", False),
         ("from leeward.workflow import Definition", False),
-        ("from leeward.workflow import model", False),
         ("from leeward.workflow.model import Definition", False),
-        ("from leeward.workflow.kit import Definition", True),
+        ("from leeward.adapter.workflows import Definition", True),
         ("from leeward.errors import Outcome", True),
         ("from __future__ import annotations", True),
         ("import requests", True),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leeward.workflow.kit import COMPENSATION_FAILED, UNDO_AT_ONCE, Saga, Step, nodes
+from leeward.adapter.workflows import COMPENSATION_FAILED, UNDO_AT_ONCE, Saga, Step, nodes
 from leeward_aws.workflows.calls import Calls
 from leeward_aws.workflows.jsonata import literal, whole
 from leeward_aws.workflows.variables import State, Surroundings

@@ -11,7 +11,16 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from leeward.workflow.kit import All, Compare, Condition, Not, OneOf, Present, Reference, Template
+from leeward.adapter.workflows import (
+    All,
+    Compare,
+    Condition,
+    Not,
+    OneOf,
+    Present,
+    Reference,
+    Template,
+)
 
 _FIELD: Final = (
     "$f := function($o, $k) "

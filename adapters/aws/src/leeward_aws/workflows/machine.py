@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from leeward.workflow.kit import (
+from leeward.adapter.workflows import (
     AMBIGUOUS,
     DEADLINE,
     INPUT,

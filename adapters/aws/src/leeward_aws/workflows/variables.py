@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from leeward.workflow.kit import (
+from leeward.adapter.workflows import (
     AMBIGUOUS,
     ANY,
     Attempt,

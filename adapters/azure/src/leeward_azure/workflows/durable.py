@@ -15,9 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from leeward.errors import ConfigError, Conflict, LeewardError
-from leeward.values import Json
-from leeward.workflow.kit import (
+from leeward.adapter.workflows import (
     ACTIVITY,
     NOT_SENT,
     ORCHESTRATOR,
@@ -30,6 +28,8 @@ from leeward.workflow.kit import (
     perform_step,
     read_definition,
 )
+from leeward.errors import ConfigError, Conflict, LeewardError
+from leeward.values import Json
 
 MARKS: Final = "workflow-steps"
 """The logical name of the table with the marks of unsafe steps."""

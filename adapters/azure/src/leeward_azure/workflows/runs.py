@@ -44,8 +44,8 @@ from leeward.adapter.plans import Plan, Planner, Step, View
 from leeward.adapter.runs import AbortRun, FoundRun, GetRun, StartRun, already_there
 from leeward.adapter.text import percent_encode
 from leeward.adapter.wire import Request, Response
+from leeward.adapter.workflows import ORCHESTRATOR, UNKNOWN
 from leeward.errors import Outcome
-from leeward.workflow.kit import ORCHESTRATOR, UNKNOWN
 from leeward_azure.exchange import retry_after
 from leeward_azure.settings.services import Workflows
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from leeward.adapter.packages import Bucket, Configuration, Deployment, Wish, unique
-from leeward.workflow.kit import Definition, Step, nodes
+from leeward.adapter.workflows import Definition, Step, nodes
 from leeward_google.deploy.functions import add_account
 from leeward_google.deploy.roles import PROJECT, Region, may_call, member_of, queues_of
 from leeward_google.workflows.export import export

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from leeward.workflow.kit import (
+from leeward.adapter.workflows import (
     AMBIGUOUS,
     FAILED,
     NOT_SENT,

@@ -23,8 +23,8 @@ from leeward.adapter.plans import Plan, Planner, Step, View
 from leeward.adapter.runs import AbortRun, FoundRun, GetRun, StartRun, already_there
 from leeward.adapter.text import percent_encode
 from leeward.adapter.wire import Request
+from leeward.adapter.workflows import UNKNOWN
 from leeward.errors import InvalidRequest
-from leeward.workflow.kit import UNKNOWN
 from leeward_google.errors import FAILED_PRECONDITION
 from leeward_google.exchange import GOOGLE, JSON
 from leeward_google.settings.services import Workflows

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from leeward.workflow import kit
+from leeward.adapter import workflows
 from leeward_google.workflows.calls import Calls
 from leeward_google.workflows.compensation import compensation
 from leeward_google.workflows.library import LIBRARY, LIST, Steps, assign, when
@@ -39,7 +39,7 @@ class Source:
         functions: own names of functions, or their URLs, by logical name.
     """
 
-    def __init__(self, definition: kit.Definition, functions: Mapping[str, str]) -> None:
+    def __init__(self, definition: workflows.Definition, functions: Mapping[str, str]) -> None:
         self._definition = definition
         self._calls = Calls(functions)
         self._values = Values()
@@ -63,32 +63,32 @@ class Source:
         main = {"params": ["args"], "steps": steps}
         return {"main": main, **LIBRARY, **self._calls.subworkflows()}
 
-    def _block(self, block: kit.Block, around: Surroundings) -> Steps:
+    def _block(self, block: workflows.Block, around: Surroundings) -> Steps:
         return [step for node in block for step in self._node(node, around)]
 
-    def _node(self, node: kit.Node, around: Surroundings) -> Steps:
+    def _node(self, node: workflows.Node, around: Surroundings) -> Steps:
         match node:
-            case kit.Step():
+            case workflows.Step():
                 return self._step(node, around)
-            case kit.Attempt():
+            case workflows.Attempt():
                 return self._attempt(node, around)
-            case kit.Saga():
+            case workflows.Saga():
                 return self._saga(node, around)
-            case kit.Parallel():
+            case workflows.Parallel():
                 return self._parallel(node, around)
-            case kit.Each():
+            case workflows.Each():
                 return self._each(node, around)
-            case kit.Choose():
+            case workflows.Choose():
                 return self._choose(node, around)
-            case kit.Wait():
+            case workflows.Wait():
                 return self._wait(node, around)
-            case kit.Stop():
+            case workflows.Stop():
                 before, value = self._values.template(node.result)
                 return [*before, {node.id: {"return": value}}]
-            case kit.Fail():
+            case workflows.Fail():
                 return [{node.id: {"raise": error_of(node.error)}}]
 
-    def _step(self, step: kit.Step, around: Surroundings) -> Steps:
+    def _step(self, step: workflows.Step, around: Surroundings) -> Steps:
         before, payload = self._values.template(step.payload)
         path = path_of(step.id, around)
         given, key = f"p_{variable_of(step.id)}", f"k_{variable_of(step.id)}"
@@ -100,7 +100,7 @@ class Source:
             entry = {"id": step.id, "path": f"${{{path}}}", "payload": f"${{{given}}}"}
             keep = kept(around.undo, {**entry, "result": None})
             caught, maybe = f"c_{variable_of(step.id)}", keep
-            if not kit.repeats_ambiguous(step.retry):
+            if not workflows.repeats_ambiguous(step.retry):
                 maybe = [{f"{step.id}-maybe": when((f"{caught}.ambiguous", keep))}]
             steps = [*maybe, {f"{step.id}-failed": {"raise": f"${{{caught}}}"}}]
             tried["except"] = {"as": caught, "steps": steps}
@@ -117,10 +117,10 @@ class Source:
         if self._definition.timeout is None:
             return []
         late = f"{around.guard} and sys.now() >= deadline"
-        raised = {f"{id}-is-late": {"raise": {**error_of(kit.DEADLINE), "final": True}}}
+        raised = {f"{id}-is-late": {"raise": {**error_of(workflows.DEADLINE), "final": True}}}
         return [{f"{id}-in-time": when((late, [raised]))}]
 
-    def _attempt(self, node: kit.Attempt, around: Surroundings) -> Steps:
+    def _attempt(self, node: workflows.Attempt, around: Surroundings) -> Steps:
         caught, error = f"c_{variable_of(node.id)}", f"x_{variable_of(node.id)}"
         cases = [
             (is_taken(handler, error), self._handler(node, number, handler, error, around))
@@ -132,7 +132,12 @@ class Source:
         return [{node.id: {"try": {"steps": body}, "except": {"as": caught, "steps": steps}}}]
 
     def _handler(
-        self, node: kit.Attempt, number: int, handler: kit.Handler, error: str, around: Surroundings
+        self,
+        node: workflows.Attempt,
+        number: int,
+        handler: workflows.Handler,
+        error: str,
+        around: Surroundings,
     ) -> Steps:
         id = f"{node.id}-on-{number}"
         told = {"name": f"${{{error}.name}}", "steps": f"${{{error}.steps}}"}
@@ -153,7 +158,7 @@ class Source:
             {f"{id}-done": when((f"{error}.final", again))},
         ]
 
-    def _saga(self, node: kit.Saga, around: Surroundings) -> Steps:
+    def _saga(self, node: workflows.Saga, around: Surroundings) -> Steps:
         done, caught = f"u_{variable_of(node.id)}", f"c_{variable_of(node.id)}"
         error = f"x_{variable_of(node.id)}"
         body = self._block(node.body, around._replace(undo=done))
@@ -167,7 +172,7 @@ class Source:
             steps += joined(f"{node.id}-done", around.undo, done)
         return steps
 
-    def _parallel(self, node: kit.Parallel, around: Surroundings) -> Steps:
+    def _parallel(self, node: workflows.Parallel, around: Surroundings) -> Steps:
         shared: set[str] = set()
         branches, after, raised = [], [], []
         for branch in node.branches:
@@ -200,7 +205,7 @@ class Source:
             {f"{node.id}-ended": when(*raised)},
         ]
 
-    def _each(self, node: kit.Each, around: Surroundings) -> Steps:
+    def _each(self, node: workflows.Each, around: Surroundings) -> Steps:
         id = variable_of(node.id)
         before, items = self._values.template(node.items)
         listed, failed, found, index = f"a_{id}", f"f_{id}", f"q_{id}", f"n_{id}"
@@ -251,7 +256,7 @@ class Source:
             {f"{node.id}-ended": when((f"{found} != null", raised))},
         ]
 
-    def _choose(self, node: kit.Choose, around: Surroundings) -> Steps:
+    def _choose(self, node: workflows.Choose, around: Surroundings) -> Steps:
         before: Steps = []
         cases = []
         for case in node.cases:
@@ -261,7 +266,7 @@ class Source:
         cases.append(("true", self._block(node.otherwise, around) or nothing(node.id)))
         return [*before, {node.id: when(*cases)}]
 
-    def _wait(self, node: kit.Wait, around: Surroundings) -> Steps:
+    def _wait(self, node: workflows.Wait, around: Surroundings) -> Steps:
         seconds: Any = node.seconds
         if self._definition.timeout is not None:
             left = f"s_{variable_of(node.id)}"

@@ -5,7 +5,17 @@ from __future__ import annotations
 import json
 from typing import Any, Final, NamedTuple
 
-from leeward.workflow.kit import ANY, Attempt, Block, Each, Handler, Parallel, Saga, Step, blocks_of
+from leeward.adapter.workflows import (
+    ANY,
+    Attempt,
+    Block,
+    Each,
+    Handler,
+    Parallel,
+    Saga,
+    Step,
+    blocks_of,
+)
 from leeward_google.workflows.library import ERROR, Steps, assign, one_of
 
 MOST_ASSIGNED: Final = 50

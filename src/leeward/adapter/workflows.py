@@ -1,8 +1,4 @@
-"""The kit of an export: the model of a flow, what it means, and the run as an orchestrator.
-
-What an adapter writes or runs of workflows imports this, the vocabulary, and nothing else of
-leeward.
-"""
+"""What an adapter needs to export a flow, and to run it: its model, and what that means."""
 
 from __future__ import annotations
 
