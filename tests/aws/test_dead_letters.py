@@ -9,31 +9,21 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
-import pycurl  # type: ignore[import-untyped]
 import pytest
 
 from leeward.adapter import TargetConfig
 from leeward_aws.driver import open_driver
 from tests.app import dead_letter_app as proof
 from tests.servers.aws.clients import client
-from tests.servers.aws.direct import DirectLambda, Ended
-from tests.servers.aws.ministack import Ministack
-from tests.servers.deploying import deploy
+from tests.servers.aws.direct import DirectLambda, Ended, event_of
+from tests.servers.aws.ministack import ACCOUNT, Ministack
+from tests.servers.deploying import deploy, with_wire
 
+ARN = f"arn:aws:sqs:us-east-1:{ACCOUNT}:parcels"
 HANDLER = """from parcels import app
 
 lambda_handler = app.handler("aws", dead_letters={"parcels": "dead"})
 """
-
-
-def deployed(folder: Path) -> Path:
-    """Deploy the app, with the wire that sends dead letters."""
-    code = deploy(folder, "aws", {"parcels.py": proof.APP}, "parcels")
-    (code / "handler.py").write_text(HANDLER, encoding="utf-8")
-    packages = Path(pycurl.__file__).parent.parent
-    for name in ("pycurl", "pycurl.libs"):
-        (code / name).symlink_to(packages / name)
-    return code
 
 
 def batches(sqs: Any, queue: str) -> Iterator[list[Any]]:
@@ -58,27 +48,6 @@ def batches(sqs: Any, queue: str) -> Iterator[list[Any]]:
     raise AssertionError("messages are left")
 
 
-def event_of(batch: list[Any]) -> Any:
-    """Return a batch in Lambda's spelling."""
-    return {
-        "Records": [
-            {
-                "messageId": each["MessageId"],
-                "receiptHandle": each["ReceiptHandle"],
-                "body": each["Body"],
-                "attributes": each["Attributes"],
-                "messageAttributes": {
-                    name: {"stringValue": told["StringValue"], "dataType": told["DataType"]}
-                    for name, told in each.get("MessageAttributes", {}).items()
-                },
-                "eventSource": "aws:sqs",
-                "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:parcels",
-            }
-            for each in batch
-        ]
-    }
-
-
 def deliver(sqs: Any, queue: str, code: Path, environment: dict[str, str]) -> int:
     """Do what Lambda does with a queue; return how often the process was killed."""
     killed = 0
@@ -86,7 +55,7 @@ def deliver(sqs: Any, queue: str, code: Path, environment: dict[str, str]) -> in
         function = stack.enter_context(DirectLambda(code, environment))
         for batch in batches(sqs, queue):
             try:
-                answer = function.invoke(event_of(batch), seconds=300).value
+                answer = function.invoke(event_of(batch, ARN), seconds=300).value
             except Ended:
                 killed += 1
                 function = stack.enter_context(DirectLambda(code, environment))
@@ -144,7 +113,9 @@ def test_what_never_works_is_given_up_with_its_reason_and_nothing_is_lost(tmp_pa
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
         }
-        code = deployed(tmp_path / "code")
+        code = with_wire(
+            deploy(tmp_path / "code", "aws", {"parcels.py": proof.APP}, "parcels"), "aws", HANDLER
+        )
         killed = deliver(sqs, queue, code, environment)
         letters, tried = all_of(sqs, dead), proof.handled(memory)
         target = open_driver(TargetConfig("aws", "aws", "us-east-1", {}, environment))

@@ -19,7 +19,7 @@ from leeward_azure.driver import open_driver
 from tests.app import dead_letter_app as proof
 from tests.servers.azure.azurite import Azurite, connection_string
 from tests.servers.azure.clients import transport_apart
-from tests.servers.azure.worker_process import Function, FunctionsWorker, Raised
+from tests.servers.azure.worker_process import FunctionsWorker, Raised, of_queue
 from tests.servers.deploying import deploy
 
 HANDLER = """from parcels import app as shop
@@ -56,7 +56,7 @@ def deliver(queues: Queues, code: Path, environment: dict[str, str]) -> int:
     counts: Counter[str] = Counter()
     with ExitStack() as stack:
         worker = stack.enter_context(FunctionsWorker(code, environment))
-        function = triggered(worker)
+        function = of_queue(worker)
         while True:
             found = ask(queues.driver, TakeMessages("parcels", 600), 10).value
             if not found:
@@ -75,12 +75,6 @@ def deliver(queues: Queues, code: Path, environment: dict[str, str]) -> int:
                     worker = stack.enter_context(FunctionsWorker(code, environment))
                 again = HideMessage("parcels", each.receipt, 0, each.id)
                 assert ask(queues.driver, again, 10).outcome is Outcome.OK
-
-
-def triggered(worker: FunctionsWorker) -> Function:
-    """Return the function of the queue; there is one that warms up, too."""
-    (found,) = (each for each in worker.functions() if each.kind == "queueTrigger")
-    return found
 
 
 @pytest.mark.vendors
@@ -105,7 +99,7 @@ def test_what_never_works_is_given_up_with_its_reason_and_nothing_is_lost(tmp_pa
         }
         # Until there is a dead-letter queue, what is given up stays where it is.
         with FunctionsWorker(code, environment) as worker:
-            function = triggered(worker)
+            function = of_queue(worker)
             with pytest.raises(Raised):
                 worker.by_queue(function, b'{"n": 1}', {"Id": "x", "DequeueCount": "1"})
         memory.unlink()

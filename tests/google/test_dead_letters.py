@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import time
-from base64 import b64encode
 from collections import Counter
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
 
-import pycurl  # type: ignore[import-untyped]
 import pytest
 
 from leeward.adapter import Driver, TargetConfig
@@ -26,10 +23,10 @@ from leeward.adapter.queues import (
 from leeward.errors import Outcome
 from leeward_google.driver import open_driver
 from tests.app import dead_letter_app as proof
-from tests.servers.answering import Executed
-from tests.servers.deploying import deploy
+from tests.servers.deploying import deploy, with_wire
 from tests.servers.google.framework import FunctionsFramework
-from tests.servers.google.pubsub import PubSub
+from tests.servers.google.pubsub import EmulatedPubSub
+from tests.servers.google.push import push_once
 
 MAIN = """from parcels import app
 
@@ -37,43 +34,7 @@ main = app.handler("google", dead_letters={"parcels": "parcels-dead"})
 """
 
 PROJECT = "leeward-proof"
-
-
-class Emulator(PubSub):
-    """Takes everybody, as an emulator does."""
-
-    def _authorize(self, request: Executed, project: str) -> None:
-        assert project == self.project
-
-
-def deployed(folder: Path) -> Path:
-    """Deploy the app, with the wire that sends dead letters."""
-    code = deploy(folder, "google", {"parcels.py": proof.APP}, "parcels")
-    (code / "main.py").write_text(MAIN, encoding="utf-8")
-    packages = Path(pycurl.__file__).parent.parent
-    for name in ("pycurl", "pycurl.libs"):
-        (code / name).symlink_to(packages / name)
-    return code
-
-
-def push(address: tuple[str, int], message: Taken, attempt: int) -> int:
-    """Push a message as Pub/Sub does; return the status, 0 for none."""
-    attributes = {each.name: each.value for each in message.attributes}
-    body = {
-        "message": {
-            "data": b64encode(message.body).decode(),
-            "attributes": attributes,
-            "messageId": message.id,
-        },
-        "subscription": f"projects/{PROJECT}/subscriptions/parcels",
-        "deliveryAttempt": attempt,
-    }
-    try:
-        with closing(http.client.HTTPConnection(*address, timeout=30)) as connection:
-            connection.request("POST", "/", json.dumps(body))
-            return connection.getresponse().status
-    except (http.client.HTTPException, OSError):
-        return 0
+SUBSCRIPTION = f"projects/{PROJECT}/subscriptions/parcels"
 
 
 def deliver(target: Driver, address: tuple[str, int]) -> int:
@@ -83,7 +44,7 @@ def deliver(target: Driver, address: tuple[str, int]) -> int:
     while found := ask(target, TakeMessages("parcels", 600), 10).value:
         for each in found:
             attempts[each.id] += 1
-            status = push(address, each, attempts[each.id])
+            status = push_once(address, SUBSCRIPTION, each, attempts[each.id])
             if status in (200, 204):
                 ask(target, RemoveMessage("parcels", each.receipt, each.id), 10)
                 continue
@@ -101,7 +62,7 @@ def test_what_never_works_is_given_up_with_its_reason_and_nothing_is_lost(tmp_pa
     messages = proof.count()
     memory = tmp_path / "memory"
     with ExitStack() as stack:
-        pubsub = stack.enter_context(Emulator(PROJECT))
+        pubsub = stack.enter_context(EmulatedPubSub(PROJECT))
         for name in ("parcels", "parcels-dead"):
             pubsub.add_topic(name)
             pubsub.subscribe(name, name, ack_deadline_seconds=600)
@@ -117,7 +78,11 @@ def test_what_never_works_is_given_up_with_its_reason_and_nothing_is_lost(tmp_pa
             assert ask(target, put, 10).outcome is Outcome.OK
         environment = {**env, "MEMORY": str(memory), "KILLER": str(messages // 2)}
         environment["K_SERVICE"] = "parcels"
-        code = deployed(tmp_path / "code")
+        code = with_wire(
+            deploy(tmp_path / "code", "google", {"parcels.py": proof.APP}, "parcels"),
+            "google",
+            MAIN,
+        )
         framework = stack.enter_context(FunctionsFramework(code, environment=environment))
         unanswered = deliver(target, framework.address)
         letters = proof.all_of(target, "parcels-dead")

@@ -9,7 +9,6 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import pycurl  # type: ignore[import-untyped]
 import pytest
 
 from leeward import Client
@@ -21,9 +20,9 @@ from tests.app import dead_letter_app
 from tests.pipeline import proof
 from tests.pipeline.simulated import pipeline
 from tests.servers.aws.clients import client
-from tests.servers.aws.direct import DirectLambda, Ended
+from tests.servers.aws.direct import DirectLambda, Ended, event_of
 from tests.servers.aws.ministack import ACCOUNT, Ministack
-from tests.servers.deploying import deploy
+from tests.servers.deploying import deploy, with_wire
 
 QUEUE = "summarize"
 ARN = f"arn:aws:sqs:us-east-1:{ACCOUNT}:{QUEUE}"
@@ -72,16 +71,6 @@ def resolved(value: Any) -> Any:
     return {name: resolved(each) for name, each in value.items()}
 
 
-def deployed(folder: Path) -> Path:
-    """Deploy the pipeline, with the wire that its client takes."""
-    code = deploy(folder, "aws", proof.modules(), "killing")
-    (code / "handler.py").write_text(HANDLER, encoding="utf-8")
-    packages = Path(pycurl.__file__).parent.parent
-    for name in ("pycurl", "pycurl.libs"):
-        (code / name).symlink_to(packages / name)
-    return code
-
-
 def batches(sqs: Any, queue: str) -> Iterator[list[Any]]:
     """Fetch as Lambda does, in batches, until nothing is left."""
     while found := sqs.receive_message(
@@ -93,24 +82,6 @@ def batches(sqs: Any, queue: str) -> Iterator[list[Any]]:
         yield found
 
 
-def event_of(batch: list[Any]) -> Any:
-    """Return a batch in Lambda's spelling."""
-    return {
-        "Records": [
-            {
-                "messageId": each["MessageId"],
-                "receiptHandle": each["ReceiptHandle"],
-                "body": each["Body"],
-                "attributes": each["Attributes"],
-                "messageAttributes": {},
-                "eventSource": "aws:sqs",
-                "eventSourceARN": ARN,
-            }
-            for each in batch
-        ]
-    }
-
-
 def deliver(sqs: Any, queue: str, code: Path, environment: dict[str, str]) -> int:
     """Do what Lambda does with a queue, and lose some of the ends; return how often it died."""
     killed, random = 0, Random(1)
@@ -119,7 +90,7 @@ def deliver(sqs: Any, queue: str, code: Path, environment: dict[str, str]) -> in
         for batch in batches(sqs, queue):
             random.shuffle(batch)
             try:
-                answer = function.invoke(event_of(batch), function=QUEUE, seconds=60).value
+                answer = function.invoke(event_of(batch, ARN), function=QUEUE, seconds=60).value
             except Ended:
                 killed += 1
                 function = stack.enter_context(DirectLambda(code, environment))
@@ -162,7 +133,14 @@ def test_each_file_becomes_one_summary_however_lambda_is_killed(tmp_path: Path) 
         with Client(target) as cloud:
             proof.let_arrive(cloud, range(proof.FILES))
             versions = told_twice(sqs, queue)
-            killed = deliver(sqs, queue, deployed(tmp_path / "code"), environment)
+            killed = deliver(
+                sqs,
+                queue,
+                with_wire(
+                    deploy(tmp_path / "code", "aws", proof.modules(), "killing"), "aws", HANDLER
+                ),
+                environment,
+            )
             proof.check(cloud, memory, versions, proof.FILES)
             letters = dead_letter_app.all_of(target, "summarize-dead")
     assert set(proof.reasons_in(letters)) == set(proof.poisons(range(proof.FILES)))

@@ -23,7 +23,7 @@ from tests.pipeline import proof
 from tests.servers.azure.azurite import Azurite, AzuriteBlobs, connection_string
 from tests.servers.azure.clients import transport_apart
 from tests.servers.azure.cloud import make_container
-from tests.servers.azure.worker_process import Function, FunctionsWorker, Raised
+from tests.servers.azure.worker_process import FunctionsWorker, Raised, of_queue
 from tests.servers.deploying import deploy
 
 QUEUE = "summarize"
@@ -57,7 +57,7 @@ def deliver(driver: Driver, code: Path, environment: dict[str, str]) -> int:
     counts: Counter[str] = Counter()
     with ExitStack() as stack:
         worker = stack.enter_context(FunctionsWorker(code, environment))
-        function = triggered(worker)
+        function = of_queue(worker)
         while found := list(ask(driver, TakeMessages(QUEUE, 600), 10).value or ()):
             random.shuffle(found)
             for each in found:
@@ -76,12 +76,6 @@ def deliver(driver: Driver, code: Path, environment: dict[str, str]) -> int:
                 again = HideMessage(QUEUE, each.receipt, 0, each.id)
                 assert ask(driver, again, 10).outcome is Outcome.OK
     return killed
-
-
-def triggered(worker: FunctionsWorker) -> Function:
-    """Return the function of the queue; others tell of its health, and warm up."""
-    (found,) = (each for each in worker.functions() if each.kind == "queueTrigger")
-    return found
 
 
 def made(stack: ExitStack, connection: str) -> None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import time
-from base64 import b64encode
 from collections import Counter
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 
-import pycurl  # type: ignore[import-untyped]
 import pytest
 
 from leeward import Client
@@ -22,7 +19,6 @@ from leeward.adapter.queues import (
     PutMessage,
     RemoveMessage,
     TakeMessages,
-    Taken,
     ask,
 )
 from leeward.errors import Outcome
@@ -30,24 +26,19 @@ from leeward_google.driver import open_driver
 from tests.app import dead_letter_app
 from tests.pipeline import proof
 from tests.servers.answering import Executed
-from tests.servers.deploying import deploy
+from tests.servers.deploying import deploy, with_wire
 from tests.servers.google.framework import FunctionsFramework
-from tests.servers.google.pubsub import PubSub
+from tests.servers.google.pubsub import EmulatedPubSub
+from tests.servers.google.push import push_once
 from tests.servers.google.storage import Storage
 
 TOPIC = "summarize"
 PROJECT = "leeward-proof"
+SUBSCRIPTION = f"projects/{PROJECT}/subscriptions/of-a-topic"
 MAIN = """from killing import app
 
 main = app.handler("google", dead_letters={"summarize": "summarize-dead"})
 """
-
-
-class EmulatedPubSub(PubSub):
-    """Takes everybody, as an emulator does."""
-
-    def _authorize(self, request: Executed, project: str) -> None:
-        assert project == self.project
 
 
 class EmulatedStorage(Storage):
@@ -55,16 +46,6 @@ class EmulatedStorage(Storage):
 
     def _authorize(self, request: Executed, project: str) -> None:
         assert project == self.project
-
-
-def deployed(folder: Path) -> Path:
-    """Deploy the pipeline, with the wire that its client takes."""
-    code = deploy(folder, "google", proof.modules(), "killing")
-    (code / "main.py").write_text(MAIN, encoding="utf-8")
-    packages = Path(pycurl.__file__).parent.parent
-    for name in ("pycurl", "pycurl.libs"):
-        (code / name).symlink_to(packages / name)
-    return code
 
 
 def told(name: str, generation: str, kind: str = "OBJECT_FINALIZE") -> PutMessage:
@@ -82,25 +63,6 @@ def told(name: str, generation: str, kind: str = "OBJECT_FINALIZE") -> PutMessag
     return PutMessage(TOPIC, body.encode(), tuple(map(Attribute, attributes, attributes.values())))
 
 
-def push(address: tuple[str, int], message: Taken, attempt: int) -> int:
-    """Push a message as Pub/Sub does; return the status, 0 for none."""
-    body = {
-        "message": {
-            "data": b64encode(message.body).decode(),
-            "attributes": {each.name: each.value for each in message.attributes},
-            "messageId": message.id,
-        },
-        "subscription": f"projects/{PROJECT}/subscriptions/of-a-topic",
-        "deliveryAttempt": attempt,
-    }
-    try:
-        with closing(http.client.HTTPConnection(*address, timeout=30)) as connection:
-            connection.request("POST", "/", json.dumps(body))
-            return connection.getresponse().status
-    except (http.client.HTTPException, OSError):
-        return 0
-
-
 def deliver(target: Driver, address: tuple[str, int]) -> int:
     """Do what Pub/Sub does, and lose some ends; return how often nobody answered."""
     unanswered, random = 0, Random(1)
@@ -109,7 +71,7 @@ def deliver(target: Driver, address: tuple[str, int]) -> int:
         random.shuffle(found)
         for each in found:
             attempts[each.id] += 1
-            status = push(address, each, attempts[each.id])
+            status = push_once(address, SUBSCRIPTION, each, attempts[each.id])
             if status in (200, 204) and random.random() > 0.2:
                 ask(target, RemoveMessage(TOPIC, each.receipt, each.id), 10)
                 continue
@@ -146,7 +108,9 @@ def test_each_file_becomes_one_summary_however_the_worker_is_killed(tmp_path: Pa
                 puts += [told(name, "7", "OBJECT_DELETE")] * (number % 7 == 0)
                 for put in puts:
                     assert ask(target, put, 10).outcome is Outcome.OK
-            code = deployed(tmp_path / "code")
+            code = with_wire(
+                deploy(tmp_path / "code", "google", proof.modules(), "killing"), "google", MAIN
+            )
             framework = stack.enter_context(FunctionsFramework(code, environment=environment))
             unanswered = deliver(target, framework.address)
             proof.check(cloud, memory, versions, proof.FILES)

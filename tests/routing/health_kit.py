@@ -125,3 +125,11 @@ def healed(world: World, target: str = "a") -> World:
     world.answers.clear()
     world.now = world.circuit(target).until
     return world
+
+
+def probed_next(world: World, target: str = "b") -> World:
+    """Let the circuit of a target open that no call has asked, and its time pass."""
+    for _ in range(5):
+        fail(world.health, target, Outcome.NOT_SENT, world.now)
+    world.now = world.circuit(target).until
+    return world

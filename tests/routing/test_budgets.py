@@ -33,6 +33,7 @@ from tests.routing.health_kit import (
     fail,
     half,
     opened,
+    probed_next,
 )
 
 # Budgets.
@@ -189,9 +190,7 @@ def test_while_the_next_target_is_probed_the_same_one_is_asked_again() -> None:
     """A call that may not be the probe is not lost for that, though its target was slow."""
     world = World()
     world.calls(5)
-    for _ in range(5):
-        fail(world.health, "b", Outcome.NOT_SENT, world.now)
-    world.now = world.circuit("b").until
+    probed_next(world)
     shared, slow = KEYED._replace(shared_dedup=True), AttemptEnded(1, Outcome.AMBIGUOUS, None, True)
     states = [begun(world, shared) for _ in range(2)]
     _, (probe,) = step(states[0], slow, world.now, half)
@@ -206,9 +205,7 @@ def test_a_call_that_may_be_no_probe_ends_where_the_next_target_looks_by_itself(
     """An unsafe one whose target refused it: nothing is sent, and the driver is asked to look."""
     world = World()
     world.calls(5)
-    for _ in range(5):
-        fail(world.health, "b", Outcome.NOT_SENT, world.now)
-    world.now = world.circuit("b").until
+    probed_next(world)
     world.health.records["b"].probes = True
     world.health.records["a"].tokens = 0.0
     state, commands = step(begun(world, UNSAFE), AttemptEnded(1, Outcome.REJECTED), world.now, half)
@@ -220,9 +217,7 @@ def test_a_probe_that_a_call_may_not_make_is_left_to_the_next() -> None:
     """For want of a budget or of time: no lease is kept for it."""
     world = World()
     world.calls(30)
-    for _ in range(5):
-        fail(world.health, "b", Outcome.NOT_SENT, world.now)
-    world.now = world.circuit("b").until
+    probed_next(world)
     without_a_budget(world)
     state, (pause,) = step(begun(world), AttemptEnded(1, Outcome.REJECTED), world.now, half)
     assert isinstance(pause, Pause)

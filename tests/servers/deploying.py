@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -57,4 +58,19 @@ def deploy(folder: Path, provider: str, modules: Mapping[str, str], app: str) ->
     name, line = ENTRIES[provider]
     imported = "app as shop" if provider == "azure" else "app"
     (folder / name).write_text(f"from {app} import {imported}\n\n{line}\n", encoding="utf-8")
+    return folder
+
+
+def with_wire(folder: Path, provider: str, entry: str) -> Path:
+    """Let what is deployed in a folder have the wire of leeward's clients; return the folder.
+
+    `entry` is the text of the file that the platform loads.
+    """
+    (folder / ENTRIES[provider][0]).write_text(entry, encoding="utf-8")
+    found = find_spec("pycurl")
+    assert found is not None
+    assert found.origin is not None
+    packages = Path(found.origin).parent
+    for each in (packages, packages.with_name("pycurl.libs")):
+        (folder / each.name).symlink_to(each)
     return folder

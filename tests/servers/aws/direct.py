@@ -125,3 +125,24 @@ class DirectLambda:
         told = self._process.stderr.read()
         self._process.wait()
         return told
+
+
+def event_of(batch: list[Any], arn: str) -> dict[str, Any]:
+    """Return a batch that was received from a queue in Lambda's spelling."""
+    return {
+        "Records": [
+            {
+                "messageId": each["MessageId"],
+                "receiptHandle": each["ReceiptHandle"],
+                "body": each["Body"],
+                "attributes": each["Attributes"],
+                "messageAttributes": {
+                    name: {"stringValue": told["StringValue"], "dataType": told["DataType"]}
+                    for name, told in each.get("MessageAttributes", {}).items()
+                },
+                "eventSource": "aws:sqs",
+                "eventSourceARN": arn,
+            }
+            for each in batch
+        ]
+    }

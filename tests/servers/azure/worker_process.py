@@ -145,3 +145,9 @@ class FunctionsWorker(ServerProcess):
 
     def _environment(self, port: int, folder: str) -> Mapping[str, str]:
         return {"FUNCTIONS_WORKER_RUNTIME": "python", **self._own}
+
+
+def of_queue(worker: FunctionsWorker) -> Function:
+    """Return the one function of a queue; others tell of its health, and warm up."""
+    (found,) = (each for each in worker.functions() if each.kind == "queueTrigger")
+    return found

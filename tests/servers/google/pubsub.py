@@ -13,7 +13,7 @@ from itertools import count
 from types import TracebackType
 from typing import Any, Final, NamedTuple
 
-from tests.servers.answering import Answer
+from tests.servers.answering import Answer, Executed
 from tests.servers.google.api import Asked, GoogleApi, Route
 from tests.servers.google.backlog import Backlog, Message
 from tests.servers.google.messages import answered, read_body
@@ -245,3 +245,10 @@ def _check_message(message: Any) -> None:
             raise Refused("INVALID_ARGUMENT", "The attribute key is not allowed.")
         if len(value.encode()) > ATTRIBUTE_VALUE_BYTES:
             raise Refused("INVALID_ARGUMENT", "The attribute value is too long.")
+
+
+class EmulatedPubSub(PubSub):
+    """Takes everybody, as an emulator does."""
+
+    def _authorize(self, request: Executed, project: str) -> None:
+        assert project == self.project

@@ -10,12 +10,14 @@ import http.client
 import json
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
+from leeward.adapter.queues import Taken
 from tests.servers.google import tokens
 from tests.servers.google.backlog import Backlog, Lent
 from tests.servers.google.messages import written
@@ -158,3 +160,22 @@ class Line:
                 )
                 self._token = (made, now + _TOKEN_SECONDS / 2)
             return self._token[0]
+
+
+def push_once(address: tuple[str, int], subscription: str, message: Taken, attempt: int) -> int:
+    """Push a message as Pub/Sub does; return the status, 0 for none."""
+    body = {
+        "message": {
+            "data": b64encode(message.body).decode(),
+            "attributes": {each.name: each.value for each in message.attributes},
+            "messageId": message.id,
+        },
+        "subscription": subscription,
+        "deliveryAttempt": attempt,
+    }
+    try:
+        with closing(http.client.HTTPConnection(*address, timeout=30)) as connection:
+            connection.request("POST", "/", json.dumps(body))
+            return connection.getresponse().status
+    except (http.client.HTTPException, OSError):
+        return 0

@@ -18,7 +18,7 @@ from leeward.adapter.packages import (
     unique,
 )
 from leeward.app.kit import Handler, Kind
-from leeward_google.deploy.roles import PROJECT, PUBLISHER
+from leeward_google.deploy.roles import PROJECT, may_publish
 
 _AGENT: Final = "serviceAccount:${data.google_storage_project_service_account.this.email_address}"
 """Cloud Storage itself, as which it tells of objects."""
@@ -33,14 +33,7 @@ def data_of(wish: Wish) -> dict[str, dict[str, dict[str, str]]]:
 
 def tell(made: Configuration, wish: Wish, handler: Handler, topic: str) -> None:
     """Let a bucket tell a topic of objects whose names begin as a handler wants."""
-    agent = made.add(
-        "google_pubsub_topic_iam_member",
-        f"{handler.name}-storage-agent",
-        project=PROJECT,
-        topic=of(f"{topic}.name"),
-        role=PUBLISHER,
-        member=_AGENT,
-    )
+    agent = may_publish(made, f"{handler.name}-storage-agent", of(f"{topic}.name"), _AGENT)
     made.add(
         "google_storage_notification",
         handler.name,

@@ -18,7 +18,6 @@ from leeward.app.kit import Kind
 
 PROJECT: Final = "${var.project}"
 
-PUBLISHER: Final = "roles/pubsub.publisher"
 INVOKER: Final = "roles/run.invoker"
 
 
@@ -55,6 +54,18 @@ def topic_of(wish: Wish, queue: str) -> str:
     return own
 
 
+def may_publish(made: Configuration, key: str, topic: str, member: str) -> str:
+    """Let a member publish to a topic, by its name; return a reference to that."""
+    return made.add(
+        "google_pubsub_topic_iam_member",
+        key,
+        project=PROJECT,
+        topic=topic,
+        role="roles/pubsub.publisher",
+        member=member,
+    )
+
+
 def allow(made: Configuration, wish: Wish, handler: str, account: str, region: Region) -> None:
     """Add what the app's own calls need, for the account of one handler."""
     member, declared = member_of(account), wish.declared
@@ -62,14 +73,8 @@ def allow(made: Configuration, wish: Wish, handler: str, account: str, region: R
     topics = {*declared.buses.values()}
     topics |= {queues[name] for name in declared.functions if name in queues}
     for topic in unique(topics):
-        made.add(
-            "google_pubsub_topic_iam_member",
-            f"{handler}-{topic}",
-            project=PROJECT,
-            topic=made.known("google_pubsub_topic", topic),
-            role=PUBLISHER,
-            member=member,
-        )
+        name = made.known("google_pubsub_topic", topic)
+        may_publish(made, f"{handler}-{topic}", name, member)
     allow_calls(made, wish, handler, account, region)
     for bucket in unique(declared.buckets.values()):
         made.add(

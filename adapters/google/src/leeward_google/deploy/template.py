@@ -29,10 +29,10 @@ from leeward_google.deploy import objects
 from leeward_google.deploy.functions import Source, add_account, add_function
 from leeward_google.deploy.roles import (
     PROJECT,
-    PUBLISHER,
     Region,
     allow,
     may_call,
+    may_publish,
     member_of,
     topic_of,
 )
@@ -211,14 +211,7 @@ def _kept(made: Configuration, name: str, topic: str) -> None:
 
 def _agent_may_move(made: Configuration, name: str, topic: str, subscription: str) -> None:
     """Add what Pub/Sub needs itself to move a dead letter from a subscription to a topic."""
-    made.add(
-        "google_pubsub_topic_iam_member",
-        f"{name}{DEAD}-agent",
-        project=PROJECT,
-        topic=of(f"{topic}.name"),
-        role=PUBLISHER,
-        member=AGENT,
-    )
+    may_publish(made, f"{name}{DEAD}-agent", of(f"{topic}.name"), AGENT)
     made.add(
         "google_pubsub_subscription_iam_member",
         name,
