@@ -9,15 +9,15 @@ of an event, the name of a queue or of a schedule says which.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from leeward.app.answers import Answer, failed
 from leeward.app.app import App
 from leeward.app.core import answer, log_failure
 from leeward.app.handlers import Handler
 from leeward.app.objects import object_key
-from leeward.app.problem import NO_FUNCTION, Problem, refused
+from leeward.app.problem import NO_FUNCTION, InvalidInput, Problem, refused
 from leeward.app.triggers import Delivery, Kind, Message, ObjectEvent, Platform
 from leeward.logs import log_event
 from leeward.values import Event
@@ -91,6 +91,19 @@ class Host:
             if each.kind is Kind.OBJECT and each.bucket == event.bucket
         ]
 
+    def wanted(
+        self, read: Callable[[Any], list[ObjectEvent] | None], document: Any
+    ) -> list[ObjectEvent] | None:
+        """Return the objects that a document tells of, if one is in a bucket that a handler takes.
+
+        None for anything else, and where it makes no sense: whoever takes it says so.
+        """
+        try:
+            events = read(document) or []
+        except InvalidInput:
+            return None
+        return events if any(self.object_handlers(each) for each in events) else None
+
     def schedule_handler(self, name: str) -> Handler | None:
         """Return the handler of a schedule, by what the platform calls the schedule."""
         known = [each for each in self.app.handlers.values() if each.kind is Kind.SCHEDULE]
@@ -125,8 +138,7 @@ class Host:
         ]
         bad = [each for each in results if each.failure is not None]
         # One that may be tried again comes first: the others will not hinder it.
-        bad.sort(key=lambda each: each.failure is not None and not each.failure.retryable)
-        return bad[0] if bad else None
+        return min(bad, key=_is_final, default=None)
 
     def hand_over(
         self, own: Handler | None, events: Sequence[ObjectEvent], delivery: Delivery
@@ -160,8 +172,7 @@ class Host:
                 answer = self.run(each, one)
                 if answer.failure is not None:
                     bad.append((each, answer))
-        bad.sort(key=lambda each: each[1].failure is not None and not each[1].failure.retryable)
-        return bad[0] if bad else None
+        return min(bad, key=lambda each: _is_final(each[1]), default=None)
 
     def warm_up_early(self) -> bool:
         """Make what the app shares before it is needed, and return whether that went well.
@@ -185,6 +196,10 @@ class Host:
         """Return the answer to a call of a function that is not in the app."""
         problem = Problem("there is no such function here", status=404, reason=NO_FUNCTION)
         return failed(refused(problem))
+
+
+def _is_final(answer: Answer) -> bool:
+    return answer.failure is not None and not answer.failure.retryable
 
 
 def tick_time(handler: Handler, told: object, now: float) -> datetime:

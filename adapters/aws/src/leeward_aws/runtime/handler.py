@@ -122,7 +122,7 @@ def _answer(run: Run, event: Any) -> tuple[Exception | None, Any]:
     if kind is Kind.OBJECT or (own is None and kinds.has_events(event)):
         from leeward_aws.runtime import objects
 
-        if kind is Kind.OBJECT or objects.are_for(run, event):
+        if kind is Kind.OBJECT or host.wanted(objects.created_in, event):
             return objects.handle(run, own, event), None
     if kind is not Kind.CALL and kinds.has_events(event):
         from leeward_aws.runtime.notifications import handle as handle_events

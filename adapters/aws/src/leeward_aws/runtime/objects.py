@@ -71,23 +71,6 @@ def created_by(body: bytes) -> list[ObjectEvent] | None:
         return None
 
 
-def wanted_in(run: Run, body: bytes) -> list[ObjectEvent] | None:
-    """Return the objects that a message tells of, if the app takes one of them; else None."""
-    try:
-        events = created_by(body)
-    except InvalidInput:
-        return None  # whoever takes it says so
-    return events if events and _has_taker(run, events) else None
-
-
-def are_for(run: Run, document: Any) -> bool:
-    """Return whether a document tells of an object in a bucket that the app has a handler for."""
-    try:
-        return _has_taker(run, created_in(document) or [])
-    except InvalidInput:
-        return False  # likewise
-
-
 def hand_over(
     run: Run,
     own: Handler | None,
@@ -129,10 +112,6 @@ def handle_message(
     except InvalidInput as error:
         return failed(refused(error))
     return Answer(b"null") if bad is None else bad[1]
-
-
-def _has_taker(run: Run, events: list[ObjectEvent]) -> bool:
-    return any(run.host.object_handlers(each) for each in events)
 
 
 def _is_created(record: Mapping[str, Any]) -> bool:

@@ -149,7 +149,7 @@ def _as_told(
     """Hand what a message tells to those who take it: of objects, or the events in it."""
     from leeward_aws.runtime import objects
 
-    if own is None and (created := objects.wanted_in(run, message.body)):
+    if own is None and (created := run.host.wanted(objects.created_by, message.body)):
         bad = objects.hand_over(run, None, created, _attempt(record), trace)
         return (None, None) if bad is None else (bad[1].failure, bad[0])
     return _as_events(run, own, record, message).failure, None

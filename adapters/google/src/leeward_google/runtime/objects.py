@@ -9,7 +9,7 @@ documentation; `objects` in the reference of the JSON API.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from leeward.app.kit import (
@@ -68,15 +68,6 @@ def created_in(event: Event) -> list[ObjectEvent] | None:
     if event.type != _CREATED:
         return []
     return [_object(event.data if isinstance(event.data, dict) else {})]
-
-
-def wanted(run: Run, read: Callable[[], list[ObjectEvent] | None]) -> list[ObjectEvent] | None:
-    """Return the objects that are read, if the app has a handler for their bucket; else None."""
-    try:
-        events = read()
-    except InvalidInput:
-        return None  # whoever takes it says so
-    return events if any(run.host.object_handlers(each) for each in events or ()) else None
 
 
 def hand_over(

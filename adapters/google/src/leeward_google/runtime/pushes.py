@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from base64 import b64decode
 from binascii import Error
-from functools import partial
 from typing import Any, Final, NamedTuple
 
 from leeward.adapter.queues import Attribute
@@ -95,7 +94,7 @@ def handle(run: Run, named: Handler | None, pushed: Pushed) -> Answer:
     handler = named or run.host.queue_handler(message.queue)
     if handler is not None and handler.kind is Kind.OBJECT:
         return _objects_of(run, handler, pushed, objects.created_by(message))
-    if handler is None and (found := objects.wanted(run, partial(objects.created_by, message))):
+    if handler is None and (found := run.host.wanted(objects.created_by, message)):
         return _objects_of(run, None, pushed, found)
     if handler is None or handler.kind is Kind.EVENT:
         return _events_of(run, handler, pushed)
@@ -135,10 +134,10 @@ def _handle_event(
     if event.type == PUBLISHED:
         answer = handle(run, named, _wrapped(event.data, _bus(event.source)))
         return answer if answer.failure is not None else None
-    trace, read = _trace(run, event), partial(objects.created_in, event)
+    trace = _trace(run, event)
     is_for_objects = named is not None and named.kind is Kind.OBJECT
-    created = read() if is_for_objects else None
-    if named is None and (found := objects.wanted(run, read)):
+    created = objects.created_in(event) if is_for_objects else None
+    if named is None and (found := run.host.wanted(objects.created_in, event)):
         is_for_objects, created = True, found
     if is_for_objects:
         bad = objects.hand_over(run, named, created, attempt, trace)
