@@ -227,6 +227,24 @@ def test_subscribers_of_one_event_share_its_time() -> None:
     assert found.status == 503
 
 
+def test_of_the_failures_with_one_event_the_first_that_may_go_well_is_told() -> None:
+    """So that it comes again, whatever has failed for good before."""
+    app = App("shop")
+
+    def fail(event: Event, context: Context) -> None:
+        raise {"a": LookupError, "b": ValueError, "c": KeyError}[context.function]
+
+    for name in ("a", "b", "c"):
+        app.on_event("orders", name=name, final=[LookupError])(fail)
+    event = Event("created", {}, source="shop", id="1")
+    found = Host(app, Platform("nimbus", None, FakeClock())).publish(
+        list(app.handlers.values()), event, Delivery(event, "id", "key", 10.0)
+    )
+    assert found is not None
+    assert found.failure is not None
+    assert found.failure.type == "ValueError"
+
+
 def test_a_deployment_for_health_runs_no_handler(monkeypatch: pytest.MonkeyPatch) -> None:
     """Anybody may call it, so it answers for the health, and for nothing else."""
     monkeypatch.setenv("LEEWARD_FUNCTION", "leeward-health")

@@ -83,15 +83,14 @@ def test_what_is_said_of_a_handler_of_objects_is_checked() -> None:
     """With the field, when it is registered."""
     wrong: Any = None
     app = App("shop")
-    for arguments, told in [
-        (("",), "bucket must be a non-empty string"),
-        (("inbox",), "prefix must be a string"),
-        (("inbox",), "writes names a bucket"),
-        (("inbox",), "writes names a bucket"),
+    for bucket, more, told in [
+        ("", {}, "bucket must be a non-empty string"),
+        ("inbox", {"prefix": wrong}, "prefix must be a string"),
+        ("inbox", {"writes": "/in/"}, "writes names a bucket"),
+        ("inbox", {"writes": ["out/", wrong]}, "writes names a bucket"),
     ]:
-        more = {"prefix": wrong} if "prefix" in told else {"writes": ["/in/", wrong]}
         with pytest.raises(ConfigError, match=told):
-            app.on_object(*arguments, **more)(print)
+            app.on_object(bucket, **more)(print)
 
 
 def test_a_handler_puts_objects_only_where_it_has_said(subtests: pytest.Subtests) -> None:

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Final
-from urllib.parse import unquote_plus
 
 from leeward import Client
 from leeward.adapter.queues import Taken
@@ -58,11 +57,6 @@ def let_arrive(client: Client, numbers: Iterable[int]) -> dict[str, str]:
         assert receipt.revision is not None
         found[name_of(number)] = receipt.revision
     return found
-
-
-def decoded(key: str) -> str:
-    """Return the name of a file whose key is encoded as in a form."""
-    return unquote_plus(key)
 
 
 def reasons_in(letters: Iterable[Taken]) -> list[str]:

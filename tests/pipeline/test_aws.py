@@ -8,6 +8,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from random import Random
 from typing import Any
+from urllib.parse import unquote_plus
 
 import pytest
 
@@ -158,7 +159,7 @@ def told_twice(sqs: Any, queue: str) -> dict[str, str]:
         document = json.loads(each["Body"])
         for record in document.get("Records", ()):
             told = record["s3"]["object"]
-            name = proof.decoded(told["key"])
+            name = unquote_plus(told["key"])
             versions[name] = f"{told['eTag']}.{told['sequencer']}"
         handle = {"QueueUrl": queue, "ReceiptHandle": each["ReceiptHandle"]}
         sqs.change_message_visibility(**handle, VisibilityTimeout=0)
