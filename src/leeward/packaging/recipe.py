@@ -165,7 +165,8 @@ class Deployment(NamedTuple):
         sites: the first one serves; the others are standbys, in order.
         tables: whose home is there.
         buckets: whose home is there.
-        domain: the name by which others than leeward call the app; empty for none.
+        domain: the name by which others than leeward call the app, which then has a function that
+            is called by HTTP; empty for none.
         zone: of DNS, that has the domain.
         interval: seconds from one health check to the next.
         failures: of checks in a row, after which a region does not answer.

@@ -179,9 +179,6 @@ def _missing(document: Block, schemas: Schemas, kind: str, name: str, attribute:
         return ""
     if kind == "var":
         return "" if name in document.get("variable", {}) else f"the variable {name}"
-    if kind == "data":
-        kind, name, attribute = name, attribute, ""
-        return "" if name in document.get("data", {}).get(kind, {}) else f"data.{kind}.{name}"
     if kind.startswith("data."):
         return "" if name in document.get("data", {}).get(kind[5:], {}) else f"{kind}.{name}"
     if name not in document.get("resource", {}).get(kind, {}):

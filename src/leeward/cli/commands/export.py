@@ -40,7 +40,7 @@ def terraform(
     The first target of a provider serves, the others are its standbys. Everything is checked
     before it is written; nothing is deployed.
     """
-    request = _request(app, source, out)._replace(python=python, arch=arch)
+    request = _request(app, python, arch, source, out)
     _export(options_of(context), "terraform", request)
 
 
@@ -57,15 +57,15 @@ def cloudformation(
 
     Everything is checked before it is written; nothing is deployed.
     """
-    request = _request(app, source, out)._replace(python=python, arch=arch)
+    request = _request(app, python, arch, source, out)
     _export(options_of(context), "cloudformation", request)
 
 
-def _request(app: str | None, source: Path, out: Path) -> Request:
+def _request(app: str | None, python: str, arch: str, source: Path, out: Path) -> Request:
     from leeward.cli.package.wanted import Request
     from leeward.packaging.uv import Source as Packages
 
-    return Request(app, "", "", "", source, out, None, (), Packages())
+    return Request(app, "", python, arch, source, out, None, (), Packages())
 
 
 def _export(options: GlobalOptions, tool: str, request: Request) -> None:

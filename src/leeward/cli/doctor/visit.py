@@ -55,7 +55,7 @@ def examine(
             ]
             visits += [
                 threads.submit(_compare, config, driver, now, seconds, expected)
-                for driver in (drivers.values() if expected else ())
+                for driver in drivers.values()
             ]
             for each in visits:
                 findings += each.result()

@@ -8,10 +8,12 @@ from typing import NamedTuple
 
 from leeward.app.app import App
 from leeward.app.triggers import Kind
+from leeward.cli.doctor.order import home_of
 from leeward.cli.package.wanted import SETTINGS, declared_for
 from leeward.config import Config, TargetName, load_settings, with_order
 from leeward.config.model import ExportConfig
 from leeward.errors import ConfigError
+from leeward.packaging.needs import of_kind
 from leeward.packaging.recipe import Bucket, Declared, Deployment, Expected, Site, Table
 from leeward.values import NOTHING
 
@@ -57,7 +59,7 @@ def deployment_of(config: Config, provider: str, app: App) -> Deployment:
         app: with the handlers.
 
     Raises:
-        ConfigError: a target has no region, or a table or bucket has no home.
+        ConfigError: a target has no region, a table or bucket no home, or a domain no function.
     """
     targets = [each for each in config.order if each.provider == provider]
     regions = [region_of(config, each) for each in targets]
@@ -78,7 +80,6 @@ def deployment_of(config: Config, provider: str, app: App) -> Deployment:
     )
     _check_names(site.declared for site in sites)
     names = sites[0].declared
-    settings = config.export.get(provider, ExportConfig())
     return Deployment(
         sites,
         tuple(
@@ -86,9 +87,24 @@ def deployment_of(config: Config, provider: str, app: App) -> Deployment:
             for name, own in names.tables.items()
         ),
         tuple(Bucket(own, homes["buckets"][name].region) for name, own in names.buckets.items()),
-        **settings._asdict(),
+        **_settings(config, provider, app)._asdict(),
         expected=tuple(_expected(config, app, homes, targets)),
     )
+
+
+def _settings(config: Config, provider: str, app: App) -> ExportConfig:
+    """Return what ``[export.<provider>]`` says.
+
+    Raises:
+        ConfigError: it names a domain, which would lead to no function.
+    """
+    found = config.export.get(provider, ExportConfig())
+    if found.domain and not any(of_kind(app, Kind.CALL)):
+        raise ConfigError(
+            f"[export.{provider}] names a domain, and the app has no function that is called by "
+            "HTTP; take the domain out, or add a function"
+        )
+    return found
 
 
 def _check_names(declared: Iterable[Declared]) -> None:
@@ -146,7 +162,7 @@ def region_of(config: Config, target: TargetName) -> str:
 def _home(config: Config, section: str, name: str, own: str | None) -> Home:
     """Return the home of a table or a bucket."""
     order = {str(each): each for each in config.order}
-    chosen = own or config.data_target or (next(iter(order)) if len(order) == 1 else None)
+    chosen = home_of(config, own)
     if chosen is None:
         raise ConfigError(
             f"[{section}.{name}] has no home, so nothing says where it is to be made; set home "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Final
 
@@ -47,7 +46,7 @@ def template(wish: Wish) -> Template:
     """
     document = _document(wish, resources_of(Region(wish)), {})
     told = (*notes(wish), *objects.notes(wish))
-    return Template("aws.template.json", _text(document), told)
+    return Template("aws.template.json", text_of(document), told)
 
 
 def cloudformation(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
@@ -64,7 +63,7 @@ def cloudformation(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
         document["Metadata"] = {EXPECTED: entries_of(deployment.expected)}
         name = f"{site.region}.template.json"
         _check_template(document, site.region)
-        made.append(Template(name, _text(document), _notes(wish, deployment)))
+        made.append(Template(name, text_of(document), _notes(wish, deployment)))
     return tuple(made)
 
 
@@ -139,7 +138,7 @@ def _check_template(document: Json, region: str) -> None:
     Raises:
         ConfigError: it is too large, or something is wrong in it.
     """
-    text, count = _text(document), len(document["Resources"])
+    text, count = text_of(document), len(document["Resources"])
     if count > MOST_RESOURCES or len(text) > LARGEST:
         raise ConfigError(
             f"the template for {region} has {count} resources and {len(text):,} bytes, and "
@@ -157,10 +156,6 @@ def _document(wish: Wish, resources: Json, given: Json) -> Json:
         "Description": f"The app {wish.app.name}; made by leeward.",
     }
     return {**found, **({"Parameters": given} if given else {}), "Resources": resources}
-
-
-def _text(document: Json) -> str:
-    return json.dumps(document, indent=2) + "\n"
 
 
 def _notes(wish: Wish, deployment: Deployment) -> tuple[str, ...]:

@@ -40,7 +40,7 @@ def failover_of(region: Region, deployment: Deployment) -> Json:
     """Return the API of a region with its health check and its record, by logical ids.
 
     Raises:
-        ConfigError: no function can be called by HTTP, or there are more regions than two.
+        ConfigError: there are more regions than two.
     """
     if not deployment.domain:
         return {}
@@ -50,11 +50,6 @@ def failover_of(region: Region, deployment: Deployment) -> Json:
             f"{len(deployment.sites)} of AWS; take one out of cloud_provider in leeward.toml"
         )
     functions = [logical(each.name) for each in of_kind(region.wish.app, Kind.CALL)]
-    if not functions:
-        raise ConfigError(
-            "[export.aws] names a domain, and the app has no function that is called by HTTP; "
-            "take the domain out, or add a function"
-        )
     found = {
         "HttpApi": resource("ApiGatewayV2::Api", Name=region.wish.app.name, ProtocolType="HTTP"),
         "HttpApiStage": resource(

@@ -34,14 +34,12 @@ class Form(NamedTuple):
         type: there.
         names: of properties, by CloudFormation's, where another case does not make them.
         ref: the attribute that ``Ref`` stands for.
-        regional: it has a region of its own.
         texts: properties that are texts of JSON.
     """
 
     type: str
     names: Mapping[str, str] = NOTHING
     ref: str = "id"
-    regional: bool = True
     texts: tuple[str, ...] = ()
 
 
@@ -59,9 +57,7 @@ FORMS: Final = {
     "DynamoDB::Table": Form("aws_dynamodb_table", ref="name"),
     "Events::EventBus": Form("aws_cloudwatch_event_bus", ref="name"),
     "Events::Rule": Form("aws_cloudwatch_event_rule", ref="name", texts=("EventPattern",)),
-    "IAM::Role": Form(
-        "aws_iam_role", ref="name", regional=False, texts=("AssumeRolePolicyDocument",)
-    ),
+    "IAM::Role": Form("aws_iam_role", ref="name", texts=("AssumeRolePolicyDocument",)),
     "Lambda::EventInvokeConfig": Form("aws_lambda_function_event_invoke_config"),
     "Lambda::EventSourceMapping": Form("aws_lambda_event_source_mapping"),
     "Lambda::Function": Form("aws_lambda_function", ref="function_name"),
@@ -69,12 +65,10 @@ FORMS: Final = {
     "Route53::HealthCheck": Form(
         "aws_route53_health_check",
         {"FullyQualifiedDomainName": "fqdn", "EnableSNI": "enable_sni"},
-        regional=False,
     ),
     "Route53::RecordSet": Form(
         "aws_route53_record",
         {"HostedZoneId": "zone_id", "ResourceRecords": "records", "TTL": "ttl"},
-        regional=False,
     ),
     "S3::Bucket": Form("aws_s3_bucket", {"BucketName": "bucket"}),
     "SQS::Queue": Form(
@@ -126,8 +120,6 @@ class Stack:
         for id, each in self._resources.items():
             form = FORMS[each["Type"].removeprefix("AWS::")]
             properties = self._properties(form, each["Properties"])
-            if "DependsOn" in each:
-                properties["depends_on"] = [self._to(needed) for needed in each["DependsOn"]]
             if each.get("DeletionPolicy") == "Retain":
                 properties["lifecycle"] = {"prevent_destroy": True}
             if "DependsOn" in each:
@@ -142,8 +134,7 @@ class Stack:
 
     def _name(self, id: str) -> str:
         """Return what Terraform calls a resource."""
-        words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", id).lower()
-        return words + self._suffix
+        return snake(id) + self._suffix
 
     def _to(self, id: str) -> str:
         """Return the beginning of a reference to a resource."""

@@ -42,7 +42,7 @@ def terraform(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
                 f"{site.region!r} is not a region of Azure; write the target as azure:westeurope"
             )
     made = Configuration("hashicorp/azurerm", VERSION, _variables(deployment))
-    host = host_of(wish, deployment) if deployment.domain else ""
+    host = host_of(deployment) if deployment.domain else ""
     wishes = [wish._replace(declared=each.declared) for each in deployment.sites]
     for each, site in zip(wishes, deployment.sites, strict=True):
         add_topics(made, each, site.region)

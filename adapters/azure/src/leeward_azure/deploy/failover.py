@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from leeward.adapter.packages import Configuration, Deployment, Wish, of, of_kind
-from leeward.app.kit import HEALTH_PATH, Kind
+from leeward.adapter.packages import Configuration, Deployment, of
+from leeward.app.kit import HEALTH_PATH
 from leeward.errors import ConfigError
 from leeward_azure.deploy.rights import GROUP
 
@@ -27,17 +27,12 @@ CERTIFICATE: Final = "key_vault_certificate"
 HEALTH: Final = f"/api{HEALTH_PATH}"
 
 
-def host_of(wish: Wish, deployment: Deployment) -> str:
+def host_of(deployment: Deployment) -> str:
     """Return the domain without its zone.
 
     Raises:
-        ConfigError: it is not in the zone, or no function can be called by HTTP.
+        ConfigError: it is not in the zone.
     """
-    if not any(of_kind(wish.app, Kind.CALL)):
-        raise ConfigError(
-            "[export.azure] names a domain, and the app has no function that is called by HTTP; "
-            "take the domain out, or add a function"
-        )
     host, dot, zone = deployment.domain.partition(".")
     while dot and zone != deployment.zone:
         part, dot, zone = zone.partition(".")

@@ -17,7 +17,7 @@ from leeward.adapter.packages import (
 )
 from leeward.app.kit import Kind
 from leeward.errors import ConfigError
-from leeward_google.deploy.failover import add_dns, add_entrance, check_functions
+from leeward_google.deploy.failover import add_dns, add_entrance
 from leeward_google.deploy.functions import Source, add_function
 from leeward_google.deploy.objects import data_of
 from leeward_google.deploy.roles import Region, allow_calls
@@ -57,7 +57,6 @@ def terraform(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
             )
     variables = dict(VARIABLES)
     if deployment.domain:
-        check_functions(wish)
         variables["certificate"] = CERTIFICATE + deployment.domain
     made = Configuration("hashicorp/google", VERSION, variables)
     here = wish._replace(declared=primary.declared)

@@ -15,8 +15,7 @@ from typing import Any, Final
 
 from leeward.adapter.packages import Configuration, Deployment, Wish, of, of_kind, shortened
 from leeward.app.kit import HEALTH, HEALTH_PATH, Kind
-from leeward.errors import ConfigError
-from leeward_google.deploy.functions import Deployed, Source, add_account, deployed, own_name
+from leeward_google.deploy.functions import Deployed, Source, account_of, deployed, own_name
 from leeward_google.deploy.roles import PROJECT, Region, may_call
 
 TTL: Final = 60
@@ -31,19 +30,6 @@ FROM: Final = ("us-central1", "europe-west1", "asia-east1")
 SCHEME: Final = "EXTERNAL_MANAGED"
 
 PUBLIC: Final = "allUsers"
-
-
-def check_functions(wish: Wish) -> None:
-    """Check that there is something that a domain can lead to.
-
-    Raises:
-        ConfigError: no function can be called by HTTP.
-    """
-    if not any(of_kind(wish.app, Kind.CALL)):
-        raise ConfigError(
-            "[export.google] names a domain, and the app has no function that is called by HTTP; "
-            "take the domain out, or add a function"
-        )
 
 
 def add_entrance(made: Configuration, wish: Wish, domain: str, content: str, region: Region) -> str:
@@ -94,10 +80,7 @@ def add_entrance(made: Configuration, wish: Wish, domain: str, content: str, reg
 
 def _health(made: Configuration, wish: Wish, content: str, region: Region) -> str:
     """Add the function that is asked for a region's health; return a reference to it."""
-    known = made.known("google_service_account", HEALTH)
-    account = f"google_service_account.{HEALTH}"
-    if known == HEALTH:
-        account = add_account(made, wish, HEALTH)
+    account = account_of(made, wish, HEALTH)
     name = shortened(f"{wish.app.name.lower()}-health", 63)
     # Nobody reaches it but through the load balancer, which hands on no other path.
     wanted = Deployed(name, HEALTH, 10, "ALLOW_INTERNAL_AND_GCLB")

@@ -30,6 +30,13 @@ def add_account(made: Configuration, wish: Wish, name: str) -> str:
     )
 
 
+def account_of(made: Configuration, wish: Wish, name: str) -> str:
+    """Return a reference to a service account that all regions share; the first one adds it."""
+    if made.known("google_service_account", name) == name:
+        return add_account(made, wish, name)
+    return f"google_service_account.{name}"
+
+
 def account_id(name: str) -> str:
     """Return an id of 6 to 30 characters."""
     if len(name) >= 6:

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from leeward.adapter.packages import Bucket, Configuration, Deployment, Wish, unique
+from leeward.adapter.packages import Bucket, Configuration, Deployment, Wish, of, unique
 from leeward.adapter.workflows import Definition, Step, nodes
-from leeward_google.deploy.functions import add_account
+from leeward_google.deploy.functions import account_of
 from leeward_google.deploy.roles import PROJECT, Region, may_call, member_of, queues_of
 from leeward_google.workflows.export import export
 
@@ -66,10 +66,7 @@ def add_workflows(made: Configuration, wish: Wish, region: Region) -> None:
     """Add the workflows of a region; each has an account that may call its functions there."""
     for definition in wish.app.workflows:
         name = f"workflow-{definition.name}"
-        known = made.known("google_service_account", name, "email")
-        if known == name:
-            add_account(made, wish, name)
-            known = made.known("google_service_account", name, "email")
+        account = account_of(made, wish, name)
         (text,) = export(definition, wish.declared.functions).files.values()
         made.add(
             "google_workflows_workflow",
@@ -77,11 +74,11 @@ def add_workflows(made: Configuration, wish: Wish, region: Region) -> None:
             project=PROJECT,
             region=region.name,
             name=definition.name.lower(),
-            service_account=known,
+            service_account=of(f"{account}.email"),
             # What Workflows reads as an expression, Terraform must not.
             source_contents=text.replace("${", "$${").replace("%{", "%%{"),
         )
-        member = member_of(f"google_service_account.{name}")
+        member = member_of(account)
         for function in unique(_functions(definition)):
             own = wish.declared.functions.get(function, function).lower()
             may_call(made, f"{name}-{function}", own, member, region)
