@@ -164,7 +164,7 @@ def test_a_page_of_large_items_is_kept_in_several_parts(
     """A part that is too large could not be read again."""
     monkeypatch.setattr(tables, "LARGEST_PAGE", 500)
     monkeypatch.setattr(parts, "MOST_BYTES", 1000)
-    monkeypatch.setattr(parts, "_SPLIT", 1500, raising=False)
+    monkeypatch.setattr(parts, "_SPLIT", 1500)
     monkeypatch.setattr(parts, "_MOST", 2000)
     for n in range(100):
         client.store_data("orders", {"id": f"large-{n}", "text": "x" * 100})

@@ -25,7 +25,7 @@ class Baseline:
     """What all baselines have in common: no reasons, and no probes of their own."""
 
     def why(self) -> str:
-        """Do nothing: there are no reasons."""
+        """Return nothing: there are no reasons."""
         return ""
 
     def left_to_do(self, now: float) -> tuple[ProbeTarget, ...]:
