@@ -129,3 +129,17 @@ def test_a_notification_that_makes_no_sense_is_refused(function: DirectLambda) -
         answer = function.invoke(events.sqs(("a", text)), function="arrive").value
         assert answer == {"batchItemFailures": [{"itemIdentifier": "a"}]}
     assert seen(function) == []
+
+
+def test_a_record_that_is_none_fails_its_own_message_alone(function: DirectLambda) -> None:
+    """In a deployment for all handlers, which looks for events in it, too."""
+    odd: list[Any] = [CANARY, None, [], {"bucket": CANARY, "object": CANARY}]
+    for strange in odd:
+        broken = records({**events.arrival(), "s3": strange})
+        batch = events.sqs(("a", broken), ("b", records(events.arrival())), queue="of-a-bucket")
+        answer = function.invoke(batch, function="shop").value
+        assert answer == {"batchItemFailures": [{"itemIdentifier": "a"}]}, strange
+        found = function.invoke(json.loads(broken), function="shop")
+        assert (found.error or {})["errorType"] == "InvalidInput"
+        assert CANARY not in found.posted
+    assert len(seen(function)) == 4

@@ -189,10 +189,13 @@ def _object_event(record: dict[str, Any]) -> Event:
     """Describe what happened to an object, as the specification's adapter for S3 does.
 
     The key of an object is encoded as in a form.
+
+    Raises:
+        InvalidInput: the record is none that S3 writes.
     """
     from urllib.parse import unquote_plus
 
-    about = record["s3"]
+    about = _about(record)
     item = about.get("object") or {}
     ids: Iterable[str] = (record.get("responseElements") or {}).values()
     key = unquote_plus(str(item.get("key", "")))
@@ -207,7 +210,21 @@ def _object_event(record: dict[str, Any]) -> Event:
 
 
 def _bucket(record: dict[str, Any]) -> str:
-    return str((record["s3"].get("bucket") or {}).get("name"))
+    return str((_about(record).get("bucket") or {}).get("name"))
+
+
+def _about(record: dict[str, Any]) -> dict[str, Any]:
+    """Return what a record of S3 tells of its object and bucket.
+
+    Raises:
+        InvalidInput: it tells nothing that S3 writes.
+    """
+    about = record.get("s3")
+    parts = [about.get(each) or {} for each in ("bucket", "object")] if type(about) is dict else []
+    if not parts or not all(type(each) is dict for each in parts):
+        raise InvalidInput("$.Records[0].s3", "bucket and object, as S3 has them")
+    found: dict[str, Any] = about
+    return found
 
 
 def records_of(document: Any, source: str) -> list[dict[str, Any]]:
