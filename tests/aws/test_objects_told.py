@@ -131,7 +131,7 @@ def test_a_notification_that_makes_no_sense_is_refused(function: DirectLambda) -
     assert seen(function) == []
 
 
-def test_a_record_that_is_none_fails_its_own_message_alone(function: DirectLambda) -> None:
+def test_a_record_without_an_object_fails_its_own_message_alone(function: DirectLambda) -> None:
     """In a deployment for all handlers, which looks for events in it, too."""
     odd: list[Any] = [CANARY, None, [], {"bucket": CANARY, "object": CANARY}]
     for strange in odd:

@@ -191,7 +191,7 @@ def _object_event(record: dict[str, Any]) -> Event:
     The key of an object is encoded as in a form.
 
     Raises:
-        InvalidInput: the record is none that S3 writes.
+        InvalidInput: S3 does not write such a record.
     """
     from urllib.parse import unquote_plus
 
@@ -214,17 +214,16 @@ def _bucket(record: dict[str, Any]) -> str:
 
 
 def _about(record: dict[str, Any]) -> dict[str, Any]:
-    """Return what a record of S3 tells of its object and bucket.
+    """Return what a record of S3 has of its object and bucket.
 
     Raises:
         InvalidInput: it tells nothing that S3 writes.
     """
-    about = record.get("s3")
+    about: Any = record.get("s3")
     parts = [about.get(each) or {} for each in ("bucket", "object")] if type(about) is dict else []
     if not parts or not all(type(each) is dict for each in parts):
         raise InvalidInput("$.Records[0].s3", "bucket and object, as S3 has them")
-    found: dict[str, Any] = about
-    return found
+    return dict(about)
 
 
 def records_of(document: Any, source: str) -> list[dict[str, Any]]:
