@@ -170,7 +170,7 @@ def weigh_success(health: Health, circuit: Circuit, answered: Answered) -> None:
     health.good_at = health.seen_at = now
     _answers(health, circuit)
     if health.careful:
-        _clear_suspicions(health, call, now)
+        clear_suspicions(health, call, now)
     took = now - began
     if took > circuit.slow_above:
         took -= health.heartbeat.stood_still(began, now)
@@ -190,15 +190,16 @@ def weigh_success(health: Health, circuit: Circuit, answered: Answered) -> None:
             trip(health, circuit, call, now, "slow")
 
 
-def _clear_suspicions(health: Health, call: Call, now: float) -> None:
+def clear_suspicions(health: Health, call: Call, now: float) -> None:
     """Take in what a success says of payloads, and of the network of this machine."""
-    if health.poison:
-        health.poison.note_success(call, now)
+    poison = health.poison
+    if poison is not None:
+        poison.note_success(call, now)
     if health.local is not None or health.unreached:
         from leeward.routing.local_outage import end_local_outage
 
         end_local_outage(health, now)
-    elif not health.poison:
+    elif poison is not None and not poison.doubtful:
         health.review()
 
 
