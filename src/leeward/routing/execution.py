@@ -64,7 +64,7 @@ def execute(
     well = all_taken(call, result, target) if isinstance(call, Publish) else result
     if well is not None and well.outcome is Outcome.OK and isinstance(command, Dispatch):
         # Almost every call ends here: `step` would say the same, and a history would be of one.
-        core.health.succeeded(command, began, now)
+        core.health.succeeded(command, began + result.waited, now)
         if well.dedup is not None:
             note(core.health, target, declared, well.dedup)
         attempt = Attempt(
@@ -145,7 +145,7 @@ class _History:
             event = AttemptEnded(
                 command.attempt, outcome, retry_after, cut_off, early, result.reason
             )
-        self._weigh(command, outcome, result.reason, began, now)
+        self._weigh(command, result, outcome, began, now)
         self._attempts.append(
             Attempt(
                 command.target,
@@ -164,21 +164,21 @@ class _History:
     def _weigh(
         self,
         command: Dispatch | ReadBack,
+        result: Result[Any],
         outcome: Outcome,
-        reason: str | None,
         began: float,
         now: float,
     ) -> None:
         """Let the attempt count for its target."""
-        health = self._core.health
+        health, reason, waited = self._core.health, result.reason, result.waited
         if outcome is Outcome.OK:
-            health.succeeded(command, began, now)
+            health.succeeded(command, began + waited, now)
             return
         if outcome is Outcome.AMBIGUOUS and reason in KNOWN_KEY:
             outcome = Outcome.APP_ERROR  # the function is well: it has answered
         from leeward.routing.evidence import Answered, weigh_failure
 
-        weigh_failure(health, Answered(command, began, now), outcome, reason)
+        weigh_failure(health, Answered(command, began, now, waited), outcome, reason)
 
     def give_up(self, running: Iterable[Command], now: float) -> None:
         """End what is in flight although nobody waits for it any more: leases and all.
