@@ -78,7 +78,7 @@ def choose(state: CallState, now: float) -> Choice:
         if target not in state.tried:
             choice = _at(state, target, now, reason)
             if choice is not None and choice.reason not in SPARED:
-                if group is not None and group.fail_back != "prefer_primary" and not state.tried:
+                if group is not None and group.fail_back != "prefer_primary":
                     _stay_with(state, group, target)
                 return choice
             full = full or ("" if choice is None else target)

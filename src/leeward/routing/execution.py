@@ -63,7 +63,8 @@ def execute(
     target, result = command.target, result_of(call, answer)
     well = all_taken(call, result, target) if isinstance(call, Publish) else result
     if well is not None and well.outcome is Outcome.OK and isinstance(command, Dispatch):
-        # Almost every call ends here: `step` would say the same, and a history would be of one.
+        # Almost every call ends here: `step` would say the same, and a history would be of one. The
+        # pause before a hedge, which may be under way, holds nothing.
         core.health.succeeded(command, began + result.waited, now)
         if well.dedup is not None:
             note(core.health, target, declared, well.dedup)
@@ -78,9 +79,6 @@ def execute(
             command.reason,
             state.number,
         )
-        if len(commands) > 1:
-            others = (each for each in commands if each is not command)
-            _History(core, declared, started, state).give_up(others, now)
         return Result._make((*well[:_TARGET], target, (attempt,), well.resolved))
     return (yield from _go_on(_History(core, declared, started, state), state, commands, reply))
 
