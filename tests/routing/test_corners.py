@@ -14,6 +14,7 @@ from leeward.routing.by_hand import isolate, restore
 from leeward.routing.call import (
     AttemptEnded,
     CallState,
+    Core,
     Decision,
     Dispatch,
     Ending,
@@ -209,3 +210,13 @@ def test_events_name_what_the_call_is_about() -> None:
     told = [each for each in world.health.outbox if isinstance(each, RoutingEvent)]
     assert {each.name for each in told} == {"retry", "failover", "hedged"}
     assert {(each.verb, each.resource) for each in told} == {("invoke", "f")}
+
+
+def test_a_call_that_is_given_up_before_its_hedge_leaves_one_attempt() -> None:
+    """The pause before the hedge is none."""
+    world = World()
+    world.calls(150, every=0.01)
+    call = execution.execute(Core(world.health, hedging=True), HARMLESS, world.now, 10.0)
+    assert [type(each) for each in next(call)] == [Dispatch, Pause]
+    call.close()
+    assert world.circuit("a", resource="f").left == 1
