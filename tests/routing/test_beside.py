@@ -285,6 +285,7 @@ def test_health_checks_open_and_return() -> None:
     prober.look_at("a")
     prober.look_at("a")
     assert router.evidence("a").state == "ramp"
+    assert router._shared.core.health.circuits["a", "invoke"].stage == 0, "the probes were strong"
     prober.stop()
 
 

@@ -198,7 +198,7 @@ def begin(
     if not careful:
         circuit = health.start(target, call, started)
         if health.watchful:  # it has just turned out to be silent, so the target is chosen anew
-            careful, circuit.pending = True, max(0, circuit.pending - 1)
+            careful, circuit.pending = True, circuit.pending - 1
     if careful:
         from leeward.routing.choice import choose
 
