@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 
-from leeward.adapter import Invoke, Key, Load
+from leeward.adapter import Invoke, Key, Load, Result
 from leeward.errors import Outcome
 from leeward.routing.budget import Failovers, spend_failover, spend_hedge
 from leeward.routing.by_hand import isolate, restore
@@ -188,18 +190,18 @@ def test_an_early_attempt_without_anywhere_to_go_is_made_once_more() -> None:
 
 
 def test_a_call_without_a_free_place_waits_for_one_until_its_deadline() -> None:
-    """Nothing was sent, and only its own line took long, so it is not cut off a second time."""
+    """Only its own line took long, so it is not cut off a second time, wherever it was cut off."""
     world = World()
     world.took = dict.fromkeys("ab", 0.005)
     world.calls(150, every=0.01)
-    in_line = AttemptEnded(1, Outcome.LOCAL, cut_off=True)
     shared = KEYED._replace(shared_dedup=True)
-    for other_is_out in (False, True):
+    for outcome, other_is_out in product((Outcome.LOCAL, Outcome.AMBIGUOUS), (False, True)):
+        in_line = AttemptEnded(1, outcome, cut_off=True, in_line=True)
         state, (first,) = begin(world.core, shared, world.now, 10.0)
         assert first.timeout == DEFAULT.cut_off_least  # type: ignore[union-attr]
-        if other_is_out:
-            isolate(world.health, "b")
-        else:
+        world.health.records["b"].isolated = other_is_out
+        if not other_is_out:
+            world.health.failovers = None
             _, (moved,) = step(state, in_line, world.now + 0.5, half)
             assert moved.target == "b"
             without_a_budget(world)
@@ -207,6 +209,20 @@ def test_a_call_without_a_free_place_waits_for_one_until_its_deadline() -> None:
         assert (second.target, second.timeout) == ("a", pytest.approx(9.5 * 0.6))  # type: ignore[union-attr]
         state, (last,) = step(state, in_line._replace(attempt=2), world.now + 6.2, half)
         assert (last.target, last.timeout) == ("a", pytest.approx(3.8))  # type: ignore[union-attr]
+
+
+def test_what_waited_in_line_for_most_of_its_time_is_known_by_its_result() -> None:
+    """Half of it is not most of it: then the target was slow, too, and is not asked again."""
+    for waited, sent in ((0.25, "a"), (0.26, "aa")):
+        world = World()
+        world.took = dict.fromkeys("ab", 0.005)
+        world.calls(150, every=0.01)
+        world = without_a_budget(world)
+        world.sent.clear()
+        world.took["a"] = 10.0
+        world.answers["a"] = Result(Outcome.AMBIGUOUS, waited=waited)
+        world.call(KEYED._replace(shared_dedup=True))
+        assert "".join(world.sent) == sent
 
 
 def test_while_the_next_target_is_probed_the_same_one_is_asked_again() -> None:

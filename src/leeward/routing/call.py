@@ -150,6 +150,7 @@ class AttemptEnded(NamedTuple):
         cut_off: it took all the time that it was given.
         early: that was less than is evidence.
         reason: the result's own word for a special case.
+        in_line: it has waited here for a place, for more of its time than its target had.
     """
 
     attempt: int
@@ -158,6 +159,7 @@ class AttemptEnded(NamedTuple):
     cut_off: bool = False
     early: bool = False
     reason: str | None = None
+    in_line: bool = False
 
 
 class ReadBackDone(NamedTuple):
