@@ -310,3 +310,14 @@ def test_a_call_that_meets_a_silence_does_not_wait_there() -> None:
         world.now = world.health.seen_at = world.now + waited
         assert begin(world.core, UNSAFE, world.now, 10.0)[0].tried == ("b",)
         assert world.circuit("a", resource="f").pending == pending
+
+
+def test_a_good_answer_opens_nothing_and_nor_does_one_slow_one() -> None:
+    """Not even where the evidence was enough before, and another target is well only now."""
+    world = World()
+    world.calls(150, every=0.01)
+    circuit = world.circuit("a", resource="f")
+    for failed, took in ((2 * DEFAULT.trip_score, 0.05), (0.0, 5.0)):
+        circuit.failed, circuit.weighed_at, circuit.uneasy = failed, world.now, True
+        world.health.succeeded(attempt("a"), world.now, world.now + took)
+        assert world.state("a", "f") is State.CLOSED

@@ -229,6 +229,11 @@ def test_why_a_call_ends_that_has_targets_left() -> None:
     state = begin(world.core, UNSAFE, world.now, 10.0)[0]
     state, _ = step(state, ended(1, Outcome.AMBIGUOUS), world.now, half)
     assert (state.ending, state.why) == (Ending.UNKNOWN, "no_other")
+    world.health.records["a"].tokens = world.health.records["b"].tokens = 0.0
+    both = begun(world, ("a", "b"))
+    assert go_on(both, ended(2), world.now, half)[0].why == "no_other"
+    isolate(world.health, "b")
+    assert go_on(begun(world), ended(1), world.now, half)[0].why == "no_other_target"
 
 
 def test_the_read_back_of_the_last_attempt_has_all_that_is_left() -> None:
