@@ -33,6 +33,30 @@ def render_absence(data: JsonObject, printers: Printers) -> None:
     printers.err.text(f"{data['table']!r} has no item with this key.")
 
 
+def render_object(data: JsonObject, printers: Printers) -> None:
+    """Show what is known of an object."""
+    told = {name: value for name, value in data.items() if name not in ("found", "metadata")}
+    pairs = _details(told) + [(f"metadata {name}", text) for name, text in data["metadata"].items()]
+    printers.out.pairs(pairs)
+    _render_attempts(data["attempts"], printers.err, least=2)
+
+
+def render_no_object(data: JsonObject, printers: Printers) -> None:
+    """Show that there is no such object."""
+    printers.err.text(f"{data['bucket']!r} has no object {data['name']!r}.")
+
+
+def render_objects(data: JsonObject, printers: Printers) -> None:
+    """Show the objects of a bucket."""
+    if not data["objects"]:
+        printers.err.text("No objects.")
+        return
+    rows = [(each["name"], f"{each['size']:,}", each["revision"]) for each in data["objects"]]
+    printers.out.table(("name", "bytes", "revision"), rows, ("cyan",))
+    if data["more"]:
+        printers.err.text("There are more; say --limit NUMBER, or a longer prefix.")
+
+
 def render_receipt(data: JsonObject, printers: Printers) -> None:
     """Show a receipt."""
     printers.out.pairs(_details(data))
