@@ -105,6 +105,9 @@ def test_what_is_wrong_is_refused_before_anything_is_sent(
 def test_a_file_takes_its_name_once_it_is_whole(leeward: Leeward, bare: Path) -> None:
     """An object whose bytes are damaged leaves the file that was there, and no part of itself."""
     assert leeward("object", "put", "reports", "may.csv", "-", stdin=MAY).code == 0
+    ran = leeward("object", "get", "reports", "may.csv", "--out", str(bare / "gone" / "may.csv"))
+    assert ran.code == 1
+    assert "cannot be written" in ran.err
     kept = [each for each in bare.rglob("*") if each.is_file() and not each.is_symlink()]
     (data,) = (each for each in kept if each.read_bytes() == MAY)
     data.write_bytes(MAY[::-1])
@@ -112,7 +115,3 @@ def test_a_file_takes_its_name_once_it_is_whole(leeward: Leeward, bare: Path) ->
     assert leeward("object", "get", "reports", "may.csv", "--out", "may.csv").code == 8
     assert (bare / "may.csv").read_bytes() == b"before"
     assert not list(bare.glob("*.part"))
-    gone = str(bare / "gone" / "may.csv")
-    ran = leeward("object", "get", "reports", "may.csv", "--out", gone)
-    assert ran.code == 1
-    assert "cannot be written" in ran.err
