@@ -6,6 +6,7 @@ from typing import Any
 
 from leeward.cli import exact_json
 from leeward.cli.output.console import Printer, Printers
+from leeward.cli.output.exit_codes import BROKEN
 from leeward.cli.output.json_view import JsonObject
 
 ATTEMPTS = ("target", "after", "took", "outcome", "code", "request id")
@@ -69,12 +70,9 @@ def render_failure(data: JsonObject, err: Printer) -> None:
     with err.panel(f"{data['type']} (exit code {code})", "red"):
         err.text(data["message"])
         err.text("")
-        err.pairs(
-            [
-                ("may have run", _ran(data["may_have_run"])),
-                *_details(data),
-            ]
-        )
+        # Whoever finds something wrong tells in the message itself what was done.
+        ran = [] if code == BROKEN.code else [("may have run", _ran(data["may_have_run"]))]
+        err.pairs([*ran, *_details(data)])
         for line in data.get("trace", ()):
             err.text(line, "dim")
         _render_attempts(data.get("attempts", ()), err, least=1)
