@@ -60,7 +60,9 @@ def _world(providers: list[str], folder: Path) -> Iterator[tuple[Client, Local]]
     local = Local(path=folder / "local.sqlite3", objects=folder / "objects")
     with ExitStack() as stack:
         drivers: dict[str, Any] = {
-            name: local if name == "local" else stack.enter_context(PLACES[name]()).open()
+            name: local
+            if name == "local"
+            else stack.enter_context(PLACES[name]()).open_past_proxies()
             for name in providers
         }
         tables = {
