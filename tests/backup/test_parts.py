@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from leeward import Client
+from leeward.adapter import Call, Result, WrappingDriver
 from leeward.backup import Backups, parts, tables
 from leeward.backup.errors import BackupError, OtherRun
 from leeward.backup.values import Backup, Progress
@@ -89,6 +90,45 @@ def test_of_two_runs_one_gives_way(world: World, client: Client) -> None:
     with pytest.raises(OtherRun, match="another run of this backup has written"):
         late.create_within(0.0, id=ID)
     assert finished(world, client)[0].items == ITEMS
+
+
+def test_parts_of_two_runs_are_not_taken_for_those_of_one(world: World, client: Client) -> None:
+    """Of two that began at once one may have removed what the other had; none has all of both."""
+    for number in range(3):
+        assert here(world, client, number).create_within(0.0, id=ID) is None
+    world.clock.advance(1)
+    other = Backups(client, "orders", "backups/other", work=world.folder / "elsewhere")
+    assert other.create_within(0.0, id=ID) is None
+    first, second = parts_of(client)[:2]
+    for name in (first, second):
+        theirs = client.get_object("backups", f"other/orders/runs/{ID}/{first}")
+        assert theirs is not None
+        client.put_object("backups", f"shop/orders/runs/{ID}/{name}", theirs.read())
+    made, _ = finished(world, client)
+    assert made.items == ITEMS
+    assert here(world, client, 0).check(ID, deep=True).findings == ()
+
+
+@pytest.mark.parametrize("kind", ["manifests", "runs"])
+def test_a_run_that_ends_while_another_one_begins_leaves_one_backup(
+    kind: str, world: World, client: Client
+) -> None:
+    """Whatever that has looked at by then: the backups that are there, or the parts."""
+
+    class Slow(WrappingDriver):
+        def perform(self, call: Call, timeout: float) -> Result[Any]:
+            result = super().perform(call, timeout)
+            if call.verb == "list_objects" and f"/{kind}/" in call.prefix and not ended:
+                world.clock.advance(1)
+                ended.append(finished(world, client))
+            return result
+
+    ended: list[Any] = []
+    assert here(world, client, 1).create_within(0.0, id=ID) is None
+    late = here(world, world.client(Slow), 500)
+    assert late.create_within(60.0, id=ID) is not None
+    assert [each.id for each in late.list()] == [ID]
+    assert parts_of(client) == []
 
 
 def test_a_run_that_is_killed_anywhere_is_gone_on_with(world: World) -> None:

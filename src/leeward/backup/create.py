@@ -100,9 +100,10 @@ def create(run: Run, id: str | None) -> Backup:
         OutOfTime: the same, in good order.
     """
     with run.work.held():
-        known = run.folder.backups()
         if run.parts is not None:
             run.parts.load(_STATE)
+        # Behind the parts: a run that ends meanwhile writes its manifest, and then removes them.
+        known = run.folder.backups()
         begun = run.work.state(_STATE)
         there = [each for each in known if each.id == id]
         was = None if begun is None else Scanned(**begun)
