@@ -14,7 +14,14 @@ from typing import Final
 from leeward.adapter.packages import Bucket, Configuration, Deployment, Wish, of, unique
 from leeward.adapter.workflows import Definition, Step, nodes
 from leeward_google.deploy.functions import account_of
-from leeward_google.deploy.roles import PROJECT, Region, may_call, member_of, queues_of
+from leeward_google.deploy.roles import (
+    PROJECT,
+    Region,
+    may_call,
+    member_of,
+    queues_of,
+    service_of,
+)
 from leeward_google.workflows.export import export
 
 KEPT: Final = {"prevent_destroy": True}
@@ -80,8 +87,9 @@ def add_workflows(made: Configuration, wish: Wish, region: Region) -> None:
         )
         member = member_of(account)
         for function in unique(_functions(definition)):
-            own = wish.declared.functions.get(function, function).lower()
-            may_call(made, f"{name}-{function}", own, member, region)
+            own = wish.declared.functions.get(function, function)
+            service = service_of(made, wish, own, region)
+            may_call(made, f"{name}-{function}", service, member, region)
 
 
 def _functions(definition: Definition) -> Iterator[str]:

@@ -80,12 +80,15 @@ def add_handlers(made: Configuration, wish: Wish, region: Region) -> list[str]:
     content = _code(made, wish, region)
     pusher = add_account(made, wish, "push")
     notes = []
+    accounts = {}
     for each in wish.app.handlers.values():
-        account = add_account(made, wish, each.name)
+        accounts[each] = account = add_account(made, wish, each.name)
+        function = add_function(made, wish, each, Source(content, account), region)
+        notes += _trigger(made, wish, each, Pushing(function, account, pusher), region)
+    # Now that all is there to which a role may refer.
+    for each, account in accounts.items():
         allow(made, wish, each.name, account, region)
         objects.allow(made, wish, each, member_of(account))
-        function = add_function(made, wish, each, Source(content, account), region)
-        notes += _trigger(made, wish, each, Pushing(function, pusher), region)
     return notes
 
 
@@ -111,9 +114,10 @@ def _code(made: Configuration, wish: Wish, region: Region) -> str:
 
 
 class Pushing(NamedTuple):
-    """Who is pushed to, and as whom: references to the function and to the account."""
+    """Who is pushed to: references to the function, to its account, and to that which pushes."""
 
     function: str
+    account: str
     pusher: str
 
     def token(self) -> dict[str, Any]:
@@ -163,6 +167,8 @@ def _pushed(
     dead = dead_queue(handler, handler.queue or handler.name, wish.entry.options)
     letters = made.add("google_pubsub_topic", dead.name, project=PROJECT, name=dead.name)
     _kept(made, dead.name, letters)
+    if dead.by_leeward:
+        may_publish(made, f"{handler.name}{DEAD}-own", of(f"{letters}.name"), member_of(to.account))
     attempts = max(ATTEMPTS[0], min(ATTEMPTS[1], dead.deliveries))
     arguments: dict[str, Any] = {
         "project": PROJECT,
