@@ -14,6 +14,8 @@ from typer.testing import CliRunner
 from leeward import App, ConfigError
 from leeward.cli.app import app as command_line
 from leeward.cli.package.deployments import deployment_of
+from leeward.config import load_settings, with_order
+from leeward.items.names import EXPIRES
 from leeward.packaging.recipe import Entry, Wish
 from leeward_aws.deploy.export import cloudformation
 from leeward_contract_tests.rows import each_row
@@ -33,6 +35,8 @@ from tests.packages.exported import (
 from tests.packages.mistakes import MISTAKES, Change
 
 CLOUDS = ("aws", "azure", "google")
+
+PYTHON = ("3.13", "x86_64")
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +71,28 @@ def test_the_example_is_exported_from_one_command_line(tmp_path: Path) -> None:
     ran = CliRunner().invoke(command_line, args)
     assert "set zone in [export.google]" in " ".join(ran.stderr.split())
     assert not (tmp_path / "again").exists()
+
+
+def test_an_order_beside_the_file_reaches_the_functions(tmp_path: Path) -> None:
+    """The file goes along with the code, and may say `local`: a variable of each wins over it."""
+    small = App("small")
+    small.function(name="make")(len)
+    for cloud in CLOUDS:
+        file = tmp_path / "leeward.toml"
+        file.write_text('cloud_provider = "local"\n')
+        config = with_order(load_settings(file=file, env={}), ORDERS[cloud], {})
+        place = deployment_of(config, cloud, small, in_file=False)
+        (made,) = exported(cloud, "terraform", Wish(small, Entry("m", "a"), *PYTHON), place)
+        assert made.text.count(f'"CLOUD_PROVIDER": "{ORDERS[cloud]}"') == 2
+    args = ["export", "terraform", "--targets", ORDERS["aws"], "--source", str(tmp_path)]
+    (tmp_path / "small.py").write_text(
+        "from leeward import App\n\napp = App('small')\napp.function(name='make')(len)\n"
+    )
+    tmp_path.chmod(0o755)
+    ran = CliRunner().invoke(command_line, [*args, "--out", str(tmp_path / "out")])
+    assert ran.exit_code == 0, ran.output
+    text = (tmp_path / "out/aws/leeward.tf.json").read_text()
+    assert f'"CLOUD_PROVIDER": "{ORDERS["aws"]}"' in text
 
 
 @each_row(
@@ -284,6 +310,29 @@ def test_two_regions_do_nothing_twice(documents: dict[str, dict[str, Any]]) -> N
     assert not [each for each in pushed if "europe" in each]
 
 
+def test_the_own_calls_of_an_app_may_fail_over(documents: dict[str, dict[str, Any]]) -> None:
+    """A role allows what is called in every region: those of a standby begin in the first one."""
+    aws, azure = (documents[each]["resource"] for each in ("aws", "azure"))
+    for suffix in ("", "_us_west_2"):
+        policy = json.loads(aws["aws_iam_role_policy"][f"make_role{suffix}"]["policy"])
+        allowed = {
+            action: {each.partition("}:")[2] for each in statement["Resource"]}
+            for statement in policy["Statement"]
+            for action in statement["Action"]
+        }
+        account = "${data.aws_caller_identity.this.account_id}"
+        for region in ("us-east-1", "us-west-2"):
+            charge = f"lambda:{region}:{account}:function:bank-charge"
+            assert charge in allowed["lambda:InvokeFunction"]
+            assert f"events:{region}:{account}:event-bus/orders" in allowed["events:PutEvents"]
+    senders = {
+        (each["principal_id"].split(".")[1], each["scope"].split(".")[1])
+        for each in azure["azurerm_role_assignment"].values()
+        if each["role_definition_name"] == "EventGrid Data Sender"
+    }
+    assert len(senders) == 4, "each of two apps to the topic of each region"
+
+
 def test_what_holds_data_has_one_home_and_is_kept(documents: dict[str, dict[str, Any]]) -> None:
     """Tables and buckets are in the first region alone, and no apply deletes them."""
     aws, azure, google = (documents[each]["resource"] for each in CLOUDS)
@@ -293,6 +342,7 @@ def test_what_holds_data_has_one_home_and_is_kept(documents: dict[str, dict[str,
         "shelf",
         "place",
     )
+    assert tables["stock_table"]["ttl"] == {"attribute_name": EXPIRES, "enabled": True}
     policies = json.dumps(aws["aws_iam_role_policy"]["make_role_us_west_2"])
     assert "dynamodb:us-east-1" in policies
     assert "dynamodb:us-west-2" not in policies

@@ -187,6 +187,8 @@ def test_names_that_would_be_one_are_refused() -> None:
     twins.function(name="aB")(len)
     with pytest.raises(ConfigError, match="'aB' is that of another handler"):
         document("aws", Wish(twins, Entry("m", "a"), "3.13", "x86_64"))
+    with pytest.raises(ConfigError, match="SendDeadQueue and PayDeadQueue would both be 'gone'"):
+        document("aws", wish({"dead_letters": {"parcels": "gone", "bills": "gone"}}))
     same = DECLARED._replace(buses={"orders": "parcels"})
     with pytest.raises(ConfigError, match="'parcels' and a bus would both be the topic"):
         document("google", wish(declared=same))

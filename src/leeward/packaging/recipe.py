@@ -45,6 +45,7 @@ class Declared(NamedTuple):
         buckets: that it keeps objects in.
         settings: of the target.
         ordered: it names the targets, too, so that no variable has to.
+        order: that a variable has to name, if that is more than the provider.
     """
 
     functions: Mapping[str, str] = NOTHING
@@ -53,6 +54,7 @@ class Declared(NamedTuple):
     buckets: Mapping[str, str] = NOTHING
     settings: Mapping[str, Any] = NOTHING
     ordered: bool = False
+    order: str = ""
 
 
 class Wish(NamedTuple):

@@ -93,6 +93,7 @@ def _stacks(wish: Wish, deployment: Deployment) -> list[Json]:
             homes,
             buses_of(site.declared),
             frozenset(name for name, there in buckets.items() if there != site.region),
+            tuple(each for each in deployment.sites if each.region != site.region),
         )
         parts = (
             resources_of(region),

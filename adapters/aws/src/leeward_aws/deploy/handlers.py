@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple
 from leeward.adapter.packages import (
     ORDERED,
     DeadQueue,
+    Site,
     Wish,
     bucket_of,
     dead_queue,
@@ -31,7 +32,7 @@ from leeward.errors import ConfigError
 from leeward.values import NOTHING
 from leeward_aws.deploy import objects
 from leeward_aws.deploy.crontab import expression
-from leeward_aws.deploy.names import bus_id, logical, own_name
+from leeward_aws.deploy.names import DEFAULT_BUS, bus_id, check_names, logical, own_name
 from leeward_aws.deploy.roles import (
     RECEIVE,
     allow,
@@ -80,6 +81,7 @@ class Region(NamedTuple):
         homes: the region of each table, by its own name, where that is another one.
         buses: own names of those that are made in the same template.
         elsewhere: own names of the buckets of other regions, which tell handlers there.
+        others: further regions that the app runs in, where its calls may go, too.
     """
 
     wish: Wish
@@ -89,6 +91,7 @@ class Region(NamedTuple):
     homes: Mapping[str, str] = NOTHING
     buses: tuple[str, ...] = ()
     elsewhere: frozenset[str] = frozenset()
+    others: tuple[Site, ...] = ()
 
 
 def resources_of(region: Region) -> Json:
@@ -106,6 +109,7 @@ def resources_of(region: Region) -> Json:
                 "which CloudFormation takes for the same; rename one"
             )
         found |= made
+    check_names(found)
     return found
 
 
@@ -141,7 +145,7 @@ def _of_handler(region: Region, handler: Handler) -> Json:
     if handler.scans is not None:
         statements.append(may_scan(wish.declared, handler.scans, region.homes))
     found[f"{id}Role"] = function_role(
-        function, [*statements, *of_app(wish.declared, region.homes)]
+        function, [*statements, *of_app(wish.declared, region.homes, region.others)]
     )
     found[id] = resource(
         "Lambda::Function",
@@ -235,7 +239,9 @@ def _rule(region: Region, handler: Handler) -> Json:
     id, dead = logical(handler.name), _dead(wish, handler)
     bus = wish.declared.buses.get(str(handler.bus), str(handler.bus))
     name = shortened(f"{wish.app.name}-{handler.name}", 64)
-    source = arn("events", f"rule/{bus.rpartition('/')[2]}/{name}")
+    own = bus.rpartition("/")[2]
+    # In the ARN of a rule, the bus that every account has is not named.
+    source = arn("events", f"rule/{name}" if own == DEFAULT_BUS else f"rule/{own}/{name}")
     # The source is never empty, so this prefix is that of every event.
     pattern = {"detail-type": [handler.type]} if handler.type else {"source": [{"prefix": ""}]}
     rule = resource(
@@ -314,7 +320,8 @@ def _sqs(name: str, properties: Json) -> Json:
 
 def _variables(wish: Wish, handler: Handler) -> Json:
     found = {"LEEWARD_FUNCTION": handler.name}
-    return found if wish.declared.ordered else {**found, "CLOUD_PROVIDER": "aws"}
+    declared = wish.declared
+    return found if declared.ordered else {**found, "CLOUD_PROVIDER": declared.order or "aws"}
 
 
 def notes(wish: Wish) -> tuple[str, ...]:

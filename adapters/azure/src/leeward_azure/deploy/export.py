@@ -64,11 +64,12 @@ def terraform(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
 def _region(number: int, deployment: Deployment) -> Region:
     """Return the region of a site, with what is told of it."""
     site, days = deployment.sites[number], deployment.retention_days
+    topics = tuple(bus for each in deployment.sites for bus in each.declared.buses.values())
     before = [bus for each in deployment.sites[:number] for bus in each.declared.buses.values()]
     retention = days if any(each.region == site.region for each in deployment.buckets) else None
     away = frozenset(each.name for each in deployment.buckets if each.region != site.region)
     if not number:
-        return Region(site.region, retention=retention, elsewhere=away)
+        return Region(site.region, retention=retention, elsewhere=away, topics=topics)
     return Region(
         site.region,
         f"-{site.region}",
@@ -77,6 +78,7 @@ def _region(number: int, deployment: Deployment) -> Region:
         deployment.standby_instances,
         retention,
         away.union(before),
+        topics,
     )
 
 

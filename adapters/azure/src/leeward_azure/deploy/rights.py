@@ -5,6 +5,7 @@ Source: docs/azure.md, "Permissions"; "Configure role-based access control" of C
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from leeward.adapter.packages import Configuration, Wish, unique
@@ -20,10 +21,12 @@ COSMOS_CONTRIBUTOR: Final = "00000000-0000-0000-0000-000000000002"
 """Cosmos DB Built-in Data Contributor."""
 
 
-def allow_calls(made: Configuration, wish: Wish, principal: str, suffix: str) -> None:
-    """Add what the app's own calls need."""
+def allow_calls(
+    made: Configuration, wish: Wish, principal: str, suffix: str, topics: Iterable[str] = ()
+) -> None:
+    """Add what the app's own calls need; they may fail over to the topics of other regions."""
     declared = wish.declared
-    for topic in unique(declared.buses.values()):
+    for topic in unique([*declared.buses.values(), *topics]):
         name = f"publish-{topic}{suffix}"
         assign(made, name, "EventGrid Data Sender", topic_id(made, topic), principal)
     if not declared.tables:

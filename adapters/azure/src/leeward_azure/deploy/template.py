@@ -58,6 +58,7 @@ class Region(NamedTuple):
         instances: that are kept ready for calls by HTTP; None for the platform's usual way.
         elsewhere: topics and containers of other regions, which tell the app there.
         retention: days that objects are kept which were deleted or overwritten; None for not.
+        topics: of other regions, to which the app's calls may fail over.
     """
 
     location: str = "${var.location}"
@@ -67,6 +68,7 @@ class Region(NamedTuple):
     instances: int | None = None
     retention: int | None = None
     elsewhere: frozenset[str] = frozenset()
+    topics: tuple[str, ...] = ()
 
 
 def template(wish: Wish) -> Template:
@@ -96,7 +98,7 @@ def add_app(made: Configuration, wish: Wish, region: Region) -> str:
     settings = _settings(wish, account, identity) | _still(wish, region)
     _queues(made, wish, account, region.suffix)
     settings |= _service_bus(made, wish, principal, of(f"{identity}.client_id"), region)
-    allow_calls(made, wish, principal, region.suffix)
+    allow_calls(made, wish, principal, region.suffix, region.topics)
     own = Own(account, identity, settings)
     app = _app(made, wish, own, region)
     _subscriptions(made, wish, account, app, region)
@@ -204,7 +206,8 @@ def _settings(wish: Wish, account: str, identity: str) -> dict[str, str]:
     # leeward's own client reads the whole URL.
     found["AzureWebJobsStorage__queueServiceUri"] = of(f"{account}.primary_queue_endpoint")
     found["AzureWebJobsStorage__blobServiceUri"] = of(f"{account}.primary_blob_endpoint")
-    return found if wish.declared.ordered else {**found, "CLOUD_PROVIDER": "azure"}
+    declared = wish.declared
+    return found if declared.ordered else {**found, "CLOUD_PROVIDER": declared.order or "azure"}
 
 
 def _queues(made: Configuration, wish: Wish, account: str, suffix: str) -> None:

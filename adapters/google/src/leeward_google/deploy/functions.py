@@ -84,7 +84,7 @@ def deployed(
     """Add a function; return a reference to it."""
     variables = {"LEEWARD_FUNCTION": function.handler}
     if not wish.declared.ordered:
-        variables["CLOUD_PROVIDER"] = "google"
+        variables["CLOUD_PROVIDER"] = wish.declared.order or "google"
     config: dict[str, Any] = {
         "available_memory": MEMORY,
         "timeout_seconds": function.seconds,
