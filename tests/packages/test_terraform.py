@@ -112,6 +112,18 @@ def test_on_azure_the_app_has_one_identity_and_no_key() -> None:
     assert host["extensions"]["queues"]["visibilityTimeout"] == "00:00:10"
 
 
+def test_on_azure_leeward_may_give_up_a_message_of_service_bus() -> None:
+    """Its own dead letters have a queue in the same namespace, and their count comes first."""
+    options = {"service_bus": {"bills": "BILLS"}, "dead_letters": {"bills": "bills-gone"}}
+    made = document("azure", wish(options))["resource"]
+    queues = made["azurerm_servicebus_queue"]
+    assert queues["bills"]["max_delivery_count"] == 15, "ten of its own, and five to spare"
+    assert queues["bills-gone"]["namespace_id"] == queues["bills"]["namespace_id"]
+    sender = made["azurerm_role_assignment"]["give-up-bills"]
+    assert sender["role_definition_name"] == "Azure Service Bus Data Sender"
+    assert sender["scope"] == "${azurerm_servicebus_queue.bills-gone.id}"
+
+
 def test_on_google_a_bucket_tells_a_topic_of_new_objects_alone() -> None:
     """Those of the handler's prefix; Cloud Storage may publish; rights are for what is written."""
     made = document("google")

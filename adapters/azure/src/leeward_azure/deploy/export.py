@@ -52,7 +52,8 @@ def terraform(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
         region.suffix: add_app(made, each, region)
         for each, region in zip(wishes, regions, strict=True)
     }
-    add_buckets(made, deployment, {each.location: each.suffix for each in regions})
+    if _home(deployment)[1] is None:
+        add_buckets(made, deployment, {each.location: each.suffix for each in regions})
     if host:
         add_failover(made, deployment, host, apps)
     document = made.document(DATA, deployment.expected)
@@ -64,22 +65,47 @@ def terraform(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
 def _region(number: int, deployment: Deployment) -> Region:
     """Return the region of a site, with what is told of it."""
     site, days = deployment.sites[number], deployment.retention_days
-    topics = tuple(bus for each in deployment.sites for bus in each.declared.buses.values())
+    home, url = _home(deployment)
     before = [bus for each in deployment.sites[:number] for bus in each.declared.buses.values()]
-    retention = days if any(each.region == site.region for each in deployment.buckets) else None
     away = frozenset(each.name for each in deployment.buckets if each.region != site.region)
-    if not number:
-        return Region(site.region, retention=retention, elsewhere=away, topics=topics)
+    suffix = _suffix(site.region, deployment)
+    is_away = home is not None and home != site.region and url is None
     return Region(
         site.region,
-        f"-{site.region}",
-        f"${{var.storage_account_{site.region}}}",
-        True,
-        deployment.standby_instances,
-        retention,
+        suffix,
+        f"${{var.storage_account{suffix.replace('-', '_')}}}",
+        number > 0,
+        deployment.standby_instances if number else None,
+        days if home == site.region and url is None else None,
         away.union(before),
-        topics,
+        tuple(bus for each in deployment.sites for bus in each.declared.buses.values()),
+        makes=False,
+        blobs=url,
+        home=f"azurerm_storage_account.app{_suffix(str(home), deployment)}" if is_away else "",
     )
+
+
+def _suffix(region: str, deployment: Deployment) -> str:
+    """Return what stands behind the names of things in a region."""
+    return "" if region == deployment.sites[0].region else f"-{region}"
+
+
+def _home(deployment: Deployment) -> tuple[str | None, str | None]:
+    """Return the home of the containers, and the URL of their account if that is there already.
+
+    Raises:
+        ConfigError: they have several homes, and the settings of an app lead to one account.
+    """
+    homes = unique(each.region for each in deployment.buckets)
+    if len(homes) > 1:
+        raise ConfigError(
+            f"the buckets of Azure have several homes ({', '.join(homes)}), and an app has one "
+            "account for them; give them one home in leeward.toml"
+        )
+    if not homes:
+        return None, None
+    settings = {each.region: each.declared.settings for each in deployment.sites}
+    return homes[0], settings[homes[0]].get("storage_blob_url")
 
 
 def _variables(deployment: Deployment) -> dict[str, str]:

@@ -59,6 +59,9 @@ class Region(NamedTuple):
         elsewhere: topics and containers of other regions, which tell the app there.
         retention: days that objects are kept which were deleted or overwritten; None for not.
         topics: of other regions, to which the app's calls may fail over.
+        makes: the containers that `leeward.toml` names are made with the app.
+        blobs: the URL of the account that has them, where it is there already.
+        home: a reference to the account that has them, where it is that of another region.
     """
 
     location: str = "${var.location}"
@@ -69,6 +72,9 @@ class Region(NamedTuple):
     retention: int | None = None
     elsewhere: frozenset[str] = frozenset()
     topics: tuple[str, ...] = ()
+    makes: bool = True
+    blobs: str | None = None
+    home: str = ""
 
 
 def template(wish: Wish) -> Template:
@@ -78,7 +84,7 @@ def template(wish: Wish) -> Template:
         ConfigError: two things would have one name.
     """
     made = Configuration("hashicorp/azurerm", ">= 4.20", VARIABLES, {"features": {}})
-    add_app(made, wish, Region())
+    add_app(made, wish, Region(blobs=wish.declared.settings.get("storage_blob_url")))
     return Template("azure.tf.json", text_of(made.document(DATA)), notes(wish))
 
 
@@ -95,7 +101,7 @@ def add_app(made: Configuration, wish: Wish, region: Region) -> str:
     principal = of(f"{identity}.principal_id")
     for role in HOST_ROLES:
         assign(made, f"{role}{region.suffix}", role, of(f"{account}.id"), principal)
-    settings = _settings(wish, account, identity) | _still(wish, region)
+    settings = _settings(wish, account, identity) | _still(wish, region) | _objects(region)
     _queues(made, wish, account, region.suffix)
     settings |= _service_bus(made, wish, principal, of(f"{identity}.client_id"), region)
     allow_calls(made, wish, principal, region.suffix, region.topics)
@@ -194,6 +200,13 @@ def _still(wish: Wish, region: Region) -> dict[str, str]:
     return {f"AzureWebJobs.{each.name}.Disabled": "true" for each in schedules}
 
 
+def _objects(region: Region) -> dict[str, str]:
+    """Return the setting that leads to the home of the containers; else they are in the account."""
+    if not region.home:
+        return {}
+    return {"AZURE_STORAGEBLOB_RESOURCEENDPOINT": of(f"{region.home}.primary_blob_endpoint")}
+
+
 def _settings(wish: Wish, account: str, identity: str) -> dict[str, str]:
     """Return the settings of the app: its own account by identity, and where its calls go."""
     storage = wish.entry.options.get("storage", "AzureWebJobsStorage")
@@ -243,17 +256,28 @@ def _service_bus(
         settings[f"{setting}__credential"] = "managedidentity"
         settings[f"{setting}__clientId"] = client
         namespace = f"{PROVIDERS}/Microsoft.ServiceBus/namespaces/${{var.{variable}}}"
+        dead = dead_queue(handler, str(handler.queue), wish.entry.options)
         queue = made.add(
             "azurerm_servicebus_queue",
             f"{handler.queue}{region.suffix}",
             name=handler.queue,
             namespace_id=namespace,
-            max_delivery_count=dead_queue(handler, str(handler.queue), {}).deliveries,
+            max_delivery_count=dead.deliveries,
             dead_lettering_on_message_expiration=True,
         )
         role = "Azure Service Bus Data Receiver"
         name = f"receive-{handler.queue}{region.suffix}"
         assign(made, name, role, of(f"{queue}.id"), principal)
+        if dead.by_leeward:
+            queue = made.add(
+                "azurerm_servicebus_queue",
+                f"{dead.name}{region.suffix}",
+                name=dead.name,
+                namespace_id=namespace,
+            )
+            role = "Azure Service Bus Data Sender"
+            name = f"give-up-{handler.queue}{region.suffix}"
+            assign(made, name, role, of(f"{queue}.id"), principal)
     return settings
 
 
@@ -262,7 +286,7 @@ def _subscriptions(made: Configuration, wish: Wish, account: str, app: str, regi
     handlers = [
         each for each in of_kind(wish.app, Kind.EVENT) if _topic(wish, each) not in region.elsewhere
     ]
-    about = Around(account, app, region.suffix, region.retention is None, region.elsewhere)
+    about = Around(account, app, region.suffix, region.makes, region.elsewhere, region.blobs)
     directly = tell_of_objects(made, wish, about)
     if not handlers and not directly:
         return
