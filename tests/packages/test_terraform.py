@@ -192,6 +192,24 @@ def test_what_a_platform_does_not_run_is_refused_by_name(target: str) -> None:
             document(each, Wish(slow, Entry("m", "a"), "3.13", "x86_64"))
 
 
+def test_what_code_says_is_no_expression_in_a_file() -> None:
+    """Prefixes and types of events stand for themselves; AWS's roles would read patterns in one."""
+    odd = App("odd")
+    odd.on_event("orders", 'of "${path.root}"')(print)
+    odd.on_object("scans", prefix="%{x}/${path.root}/")(len)
+    asked = Wish(odd, Entry("m", "a"), "3.13", "x86_64")
+    azure, google = (document(each, asked)["resource"] for each in ("azure", "google"))
+    told = azure["azurerm_eventgrid_event_subscription"]
+    assert told["print"]["included_event_types"] == ['of "$${path.root}"']
+    assert told["len"]["subject_filter"]["subject_begins_with"].endswith("%%{x}/$${path.root}/")
+    wanted = google["google_pubsub_subscription"]["print"]["filter"]
+    assert wanted.startswith('attributes.ce-type = "of \\"$${path.root}\\"" OR')
+    told = google["google_storage_notification"]["len"]
+    assert told["object_name_prefix"] == "%%{x}/$${path.root}/"
+    with pytest.raises(ConfigError, match=r"of 'len' is a pattern where a role on AWS names it"):
+        document("aws", asked)
+
+
 def test_names_that_would_be_one_are_refused() -> None:
     """Two handlers whose logical ids are the same; a queue and a bus that would be one topic."""
     twins = App("twins")

@@ -16,6 +16,7 @@ from leeward.adapter.packages import (
     Configuration,
     Wish,
     bucket_of,
+    literal,
     of,
     of_kind,
     prefixes_of,
@@ -106,7 +107,7 @@ def tell_of_objects(made: Configuration, wish: Wish, around: Around) -> bool:
             included_event_types=[CREATED],
             subject_filter={
                 "subject_begins_with": f"/blobServices/default/containers/{buckets[handler]}/blobs/"
-                f"{handler.prefix}",
+                f"{literal(handler.prefix)}",
                 "case_sensitive": True,
             },
             **_endpoint(wish, handler, around),

@@ -20,6 +20,7 @@ from leeward.adapter.packages import (
     Template,
     Wish,
     dead_queue,
+    literal,
     of,
     of_kind,
     seconds_of,
@@ -306,7 +307,7 @@ def _subscriptions(made: Configuration, wish: Wish, account: str, app: str, regi
             event_delivery_schema="CloudEventSchemaV1_0",
             azure_function_endpoint={"function_id": f"{of(f'{app}.id')}/functions/{each.name}"},
             **delivery_of(each, about),
-            **({"included_event_types": [each.type]} if each.type else {}),
+            **({"included_event_types": [literal(each.type)]} if each.type else {}),
         )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from leeward.adapter.packages import Bucket, Configuration, Deployment, Wish, of, unique
+from leeward.adapter.packages import Bucket, Configuration, Deployment, Wish, literal, of, unique
 from leeward.adapter.workflows import Definition, Step, nodes
 from leeward_google.deploy.functions import account_of
 from leeward_google.deploy.roles import (
@@ -83,7 +83,7 @@ def add_workflows(made: Configuration, wish: Wish, region: Region) -> None:
             name=definition.name.lower(),
             service_account=of(f"{account}.email"),
             # What Workflows reads as an expression, Terraform must not.
-            source_contents=text.replace("${", "$${").replace("%{", "%%{"),
+            source_contents=literal(text),
         )
         member = member_of(account)
         for function in unique(_functions(definition)):

@@ -11,6 +11,7 @@ message failures" (at least 5 attempts; what its own account needs), "Push subsc
 
 from __future__ import annotations
 
+import json
 from typing import Any, Final, NamedTuple
 
 from leeward.adapter.packages import (
@@ -19,6 +20,7 @@ from leeward.adapter.packages import (
     Template,
     Wish,
     dead_queue,
+    literal,
     of,
     seconds_of,
     text_of,
@@ -186,9 +188,10 @@ def _pushed(
     if handler.kind is Kind.EVENT and handler.type:
         # An event that attributes cannot hold has its type in the message, and no such attribute;
         # what comes unfiltered is left by the handler's runtime.
-        wanted = f'attributes.ce-type = "{handler.type}" OR NOT attributes:ce-type'
+        type = json.dumps(handler.type, ensure_ascii=False)
+        wanted = f"attributes.ce-type = {type} OR NOT attributes:ce-type"
         if len(wanted.encode()) <= LONGEST_FILTER:
-            arguments["filter"] = wanted
+            arguments["filter"] = literal(wanted)
     subscription = made.add("google_pubsub_subscription", handler.name, **arguments)
     _agent_may_move(made, handler.name, letters, subscription)
     if handler.retries is not None and attempts != dead.deliveries and not dead.by_leeward:
