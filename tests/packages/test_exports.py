@@ -23,6 +23,7 @@ from tests.packages.exported import (
     SHOP,
     ZONES,
     config_of,
+    everything,
     example,
     exported,
     settings,
@@ -180,6 +181,17 @@ def test_what_is_asked_for_its_health_can_answer(documents: dict[str, dict[str, 
     health = google["google_cloudfunctions2_function"]["leeward-health"]["service_config"]
     assert health["ingress_settings"] == "ALLOW_INTERNAL_AND_GCLB"
     assert health["min_instance_count"] == 1
+
+
+def test_on_azure_the_path_of_the_health_is_that_of_the_host(tmp_path: Path) -> None:
+    """Whatever host.json of the user's own stands before it: else no region would ever be well."""
+    for own, path in (("", "/health"), ("v1/", "/v1/health")):
+        host = json.dumps({"extensions": {"http": {"routePrefix": own}}})
+        asked = everything("azure")._replace(files={"host.json": host})
+        place = deployment_of(config_of(tmp_path, settings("azure")), "azure", asked.app)
+        (made,) = exported("azure", "terraform", asked, place)
+        profiles = json.loads(made.text)["resource"]["azurerm_traffic_manager_profile"]
+        assert profiles["app"]["monitor_config"]["path"] == path
 
 
 def test_two_regions_do_nothing_twice(documents: dict[str, dict[str, Any]]) -> None:

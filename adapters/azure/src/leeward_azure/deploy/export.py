@@ -16,8 +16,10 @@ from leeward.adapter.packages import (
     text_of,
     unique,
 )
+from leeward.app.kit import HEALTH_PATH
 from leeward.errors import ConfigError
 from leeward_azure.deploy.failover import CERTIFICATE, add_failover, host_of
+from leeward_azure.deploy.host import route_of
 from leeward_azure.deploy.rules import RULES
 from leeward_azure.deploy.surroundings import add_buckets, add_tables, add_topics
 from leeward_azure.deploy.template import DATA, VARIABLES, Region, add_app, notes
@@ -55,7 +57,7 @@ def terraform(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
     if _home(deployment)[1] is None:
         add_buckets(made, deployment, {each.location: each.suffix for each in regions})
     if host:
-        add_failover(made, deployment, host, apps)
+        add_failover(made, deployment, host, apps, route_of(wish, HEALTH_PATH))
     document = made.document(DATA, deployment.expected)
     check(document, schemas_in(SCHEMAS), RULES, "Azure")
     text = text_of(document)
