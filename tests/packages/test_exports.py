@@ -91,6 +91,7 @@ def test_cloudformation_has_a_template_for_each_region(tmp_path: Path) -> None:
     deployment = deployment_of(config_of(tmp_path, text), "aws", shop.app)
     made = exported("aws", "cloudformation", shop, deployment)
     assert [each.name for each in made] == ["us-east-1.template.json", "us-west-2.template.json"]
+    assert "aws.zip as a file beside them" in made[0].notes[-1]
     first, second = (json.loads(each.text)["Resources"] for each in made)
     assert "OrdersTable" in first
     assert "OrdersTable" not in second, "data has one home"

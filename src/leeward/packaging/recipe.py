@@ -46,6 +46,7 @@ class Declared(NamedTuple):
         settings: of the target.
         ordered: it names the targets, too, so that no variable has to.
         order: that a variable has to name, if that is more than the provider.
+        workflows: that it starts.
     """
 
     functions: Mapping[str, str] = NOTHING
@@ -55,6 +56,7 @@ class Declared(NamedTuple):
     settings: Mapping[str, Any] = NOTHING
     ordered: bool = False
     order: str = ""
+    workflows: Mapping[str, str] = NOTHING
 
 
 class Wish(NamedTuple):

@@ -122,7 +122,7 @@ def _check_names(declared: Iterable[Declared]) -> None:
         ConfigError: one would.
     """
     for each in declared:
-        for section in ("functions", "buses", "tables", "buckets"):
+        for section in ("functions", "buses", "tables", "buckets", "workflows"):
             for name, own in getattr(each, section).items():
                 if "${" in own or "%{" in own:
                     raise ConfigError(

@@ -105,6 +105,7 @@ def declared_for(config: Config, target: TargetName) -> Declared:
         own(config.buckets),
         _settings(config, target),
         bool(config.order),
+        workflows=own(config.workflows),
     )
 
 

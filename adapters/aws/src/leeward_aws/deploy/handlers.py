@@ -59,6 +59,9 @@ RETENTION: Final = 14 * 24 * 3600
 MEMORY: Final = 256
 """Megabytes."""
 
+CODE: Final = "aws.zip"
+"""The package, beside the template, from where it is uploaded."""
+
 HANDLER: Final = "handler.lambda_handler"
 
 INPUT: Final = {
@@ -150,7 +153,7 @@ def _of_handler(region: Region, handler: Handler) -> Json:
     found[id] = resource(
         "Lambda::Function",
         FunctionName=function,
-        Code="aws.zip",
+        Code=CODE,
         Handler=HANDLER,
         Runtime=f"python{wish.python}",
         Architectures=[wish.arch],

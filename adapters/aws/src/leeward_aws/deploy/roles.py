@@ -5,7 +5,7 @@ Source: the tables of actions in the service authorization reference; docs/aws.m
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from leeward.adapter.packages import Declared, Site
@@ -69,6 +69,8 @@ def of_app(
         found.append(
             allow(["lambda:InvokeFunction"], *_everywhere("lambda", "function:", functions))
         )
+    if declared.workflows:
+        found += _of_runs({each.region: each.declared.workflows for each in sites})
     if declared.buckets:
         buckets = [
             {"Fn::Sub": f"arn:${{AWS::Partition}}:s3:::{each}"} for each in _own(declared.buckets)
@@ -76,6 +78,23 @@ def of_app(
         found.append(allow(["s3:ListBucket"], *buckets))
         found.append(allow(OBJECTS, *({"Fn::Sub": f"{each['Fn::Sub']}/*"} for each in buckets)))
     return found
+
+
+def _of_runs(workflows: Mapping[str, Mapping[str, str]]) -> Iterator[Json]:
+    """Yield statements for the runs of workflows, by region: to start, look at and abort them."""
+    machines = _everywhere("states", "stateMachine:", workflows)
+    yield allow(["states:StartExecution"], *machines)
+    runs = [
+        {"Fn::Sub": f"{each['Fn::Sub'].replace(':stateMachine:', ':execution:')}:*"}
+        if isinstance(each, dict)
+        else f"{each.replace(':stateMachine:', ':execution:')}:*"
+        for each in machines
+    ]
+    yield allow(["states:DescribeExecution", "states:StopExecution"], *runs)
+    # By its name, a machine is looked for among all of a region.
+    for region, there in workflows.items():
+        if not all(each.startswith("arn:") for each in there.values()):
+            yield allow(["states:ListStateMachines"], arn("states", "stateMachine:*", region))
 
 
 def _everywhere(

@@ -96,6 +96,7 @@ def _bucket(bucket: Bucket, days: int) -> Json:
 def _machine(region: Region, definition: Any) -> Json:
     """Return a state machine, and the role by which it calls functions."""
     id = logical(definition.name)
+    own = region.wish.declared.workflows.get(definition.name, definition.name)
     (text,) = export(definition, region.wish.declared.functions).files.values()
     machine = json.loads(text)
     functions = unique(_functions(machine))
@@ -104,7 +105,7 @@ def _machine(region: Region, definition: Any) -> Json:
         f"{id}MachineRole": role("states.amazonaws.com", rights, of_account=True),
         f"{id}Machine": resource(
             "StepFunctions::StateMachine",
-            StateMachineName=definition.name,
+            StateMachineName=own.rpartition(":")[2],
             StateMachineType="STANDARD",
             Definition=machine,
             RoleArn=arn_of(f"{id}MachineRole"),

@@ -74,21 +74,22 @@ def add_workflows(made: Configuration, wish: Wish, region: Region) -> None:
     for definition in wish.app.workflows:
         name = f"workflow-{definition.name}"
         account = account_of(made, wish, name)
+        own = wish.declared.workflows.get(definition.name, definition.name)
         (text,) = export(definition, wish.declared.functions).files.values()
         made.add(
             "google_workflows_workflow",
             f"{definition.name}{region.suffix}",
             project=PROJECT,
             region=region.name,
-            name=definition.name.lower(),
+            name=own.rpartition("/")[2].lower(),
             service_account=of(f"{account}.email"),
             # What Workflows reads as an expression, Terraform must not.
             source_contents=literal(text),
         )
         member = member_of(account)
         for function in unique(_functions(definition)):
-            own = wish.declared.functions.get(function, function)
-            service = service_of(made, wish, own, region)
+            called = wish.declared.functions.get(function, function)
+            service = service_of(made, wish, called, region)
             may_call(made, f"{name}-{function}", service, member, region)
 
 

@@ -91,6 +91,11 @@ def add_handlers(made: Configuration, wish: Wish, region: Region) -> list[str]:
     for each, account in accounts.items():
         allow(made, wish, each.name, account, region)
         objects.allow(made, wish, each, member_of(account))
+    if wish.declared.workflows:
+        notes.append(
+            "no function may start a workflow: the roles for that, Workflows Invoker and Viewer, "
+            "hold for a whole project; give them to those that do"
+        )
     return notes
 
 
