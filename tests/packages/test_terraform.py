@@ -7,10 +7,12 @@ import json
 import pytest
 
 from leeward import App, ConfigError
+from leeward.adapter import TargetConfig
 from leeward.app.runtimes import runtime_of
 from leeward.packaging.recipe import Declared, Entry, Wish
 from leeward.packaging.terraform import Configuration
 from leeward_azure.deploy.host import host_json
+from leeward_azure.settings.options import settings_from
 from leeward_google.deploy.functions import account_id
 from tests.packages.everything import DECLARED, document, flaws_in, notes, wish
 
@@ -110,6 +112,25 @@ def test_on_azure_the_app_has_one_identity_and_no_key() -> None:
     host = json.loads(host_json(wish({"service_bus": {"bills": "BILLS"}})))
     assert host["extensions"]["queues"]["maxDequeueCount"] == 12
     assert host["extensions"]["queues"]["visibilityTimeout"] == "00:00:10"
+
+
+def test_on_azure_the_settings_of_an_app_lead_its_client_to_its_account() -> None:
+    """Whatever the provider adds: it writes a connection string, with no key, where none is set."""
+    made = document("azure", wish({"service_bus": {"bills": "BILLS"}}))["resource"]
+    app = made["azurerm_function_app_flex_consumption"]["app"]
+    added = "DefaultEndpointsProtocol=https;AccountName=ours;AccountKey=;EndpointSuffix=x.net"
+    known = {
+        "${azurerm_storage_account.app.name}": "ours",
+        "${azurerm_storage_account.app.primary_queue_endpoint}": "https://ours.queue.x.net/",
+        "${azurerm_storage_account.app.primary_blob_endpoint}": "https://ours.blob.x.net/",
+    }
+    env = {name: known.get(each, each) for name, each in app["app_settings"].items()}
+    config = TargetConfig("azure", "azure", None, {}, {"AzureWebJobsStorage": added} | env)
+    found = settings_from(config)
+    assert found.queues is not None
+    assert found.blobs is not None
+    assert (found.queues.origin, found.queues.path) == ("https://ours.queue.x.net", "")
+    assert (found.blobs.origin, found.blobs.path) == ("https://ours.blob.x.net", "")
 
 
 def test_on_azure_leeward_may_give_up_a_message_of_service_bus() -> None:

@@ -212,7 +212,8 @@ def _settings(wish: Wish, account: str, identity: str) -> dict[str, str]:
     """Return the settings of the app: its own account by identity, and where its calls go."""
     storage = wish.entry.options.get("storage", "AzureWebJobsStorage")
     client = of(f"{identity}.client_id")
-    found = {"AZURE_CLIENT_ID": client}
+    # The provider writes a connection string without a key there, which host and client refuse.
+    found = {"AZURE_CLIENT_ID": client, "AzureWebJobsStorage": ""}
     for name in unique(("AzureWebJobsStorage", storage)):
         found[f"{name}__accountName"] = of(f"{account}.name")
         found[f"{name}__credential"] = "managedidentity"
