@@ -144,3 +144,14 @@ def test_on_azure_every_region_has_its_containers_where_their_home_is(
     two = '[buckets.more]\nhome = "azure:northeurope"\n'
     with pytest.raises(ConfigError, match=r"several homes \(northeurope, westeurope\)"):
         document("azure", tmp_path, two)
+
+
+def test_on_azure_every_region_has_its_tables_where_their_home_is(tmp_path: Path) -> None:
+    """A standby may use those of the home's database, once they are there."""
+    home = '[targets."azure:westeurope"]\ncosmos_database = "ours"\n'
+    made = document("azure", tmp_path, home)
+    assert "cosmos_database" not in made["variable"]
+    roles = made["resource"]["azurerm_cosmosdb_sql_role_assignment"]
+    container = "${azurerm_cosmosdb_sql_container.orders.name}"
+    for name in ("orders", "orders-northeurope"):
+        assert roles[name]["scope"].endswith(f"/dbs/ours/colls/{container}")

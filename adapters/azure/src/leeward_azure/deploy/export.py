@@ -8,7 +8,9 @@ from typing import Final
 
 from leeward.adapter.packages import (
     Configuration,
+    Declared,
     Deployment,
+    Site,
     Template,
     Wish,
     check,
@@ -45,7 +47,7 @@ def terraform(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
             )
     made = Configuration("hashicorp/azurerm", VERSION, _variables(deployment))
     host = host_of(deployment) if deployment.domain else ""
-    wishes = [wish._replace(declared=each.declared) for each in deployment.sites]
+    wishes = [wish._replace(declared=_declared(each, deployment)) for each in deployment.sites]
     for each, site in zip(wishes, deployment.sites, strict=True):
         add_topics(made, each, site.region)
     add_tables(made, wishes[0], deployment)
@@ -62,6 +64,17 @@ def terraform(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
     check(document, schemas_in(SCHEMAS), RULES, "Azure")
     text = text_of(document)
     return (Template("leeward.tf.json", text, (*notes(wish), *_notes(wish, deployment))),)
+
+
+def _declared(site: Site, deployment: Deployment) -> Declared:
+    """Return what a site names, with the database of the tables as their home names it."""
+    declared = site.declared
+    homes = {each.region for each in deployment.tables}
+    for each in deployment.sites:
+        database = each.declared.settings.get("cosmos_database")
+        if database and each.region in homes:
+            return declared._replace(settings={**declared.settings, "cosmos_database": database})
+    return declared
 
 
 def _region(number: int, deployment: Deployment) -> Region:

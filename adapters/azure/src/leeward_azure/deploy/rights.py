@@ -33,6 +33,7 @@ def allow_calls(
         return
     account, name, database = cosmos(made, wish)
     for table in unique(declared.tables.values()):
+        container = made.known("azurerm_cosmosdb_sql_container", table)
         made.add(
             "azurerm_cosmosdb_sql_role_assignment",
             f"{table}{suffix}",
@@ -40,7 +41,7 @@ def allow_calls(
             account_name=name,
             principal_id=principal,
             role_definition_id=f"{account}/sqlRoleDefinitions/{COSMOS_CONTRIBUTOR}",
-            scope=f"{account}/dbs/{database}/colls/{table}",
+            scope=f"{account}/dbs/{database}/colls/{container}",
         )
 
 
