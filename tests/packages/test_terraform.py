@@ -240,6 +240,12 @@ def test_names_that_would_be_one_are_refused() -> None:
         document("aws", Wish(twins, Entry("m", "a"), "3.13", "x86_64"))
     with pytest.raises(ConfigError, match="SendDeadQueue and PayDeadQueue would both be 'gone'"):
         document("aws", wish({"dead_letters": {"parcels": "gone", "bills": "gone"}}))
+    for name, queue, told in (
+        ("parcels", "gone.fifo", "'parcels' keeps no order, and .* name one without .fifo"),
+        ("remember", "gone.fifo", "to 'remember' keeps no order"),
+    ):
+        with pytest.raises(ConfigError, match=told):
+            document("aws", wish({"dead_letters": {name: queue}}))
     same = DECLARED._replace(buses={"orders": "parcels"})
     with pytest.raises(ConfigError, match="'parcels' and a bus would both be the topic"):
         document("google", wish(declared=same))

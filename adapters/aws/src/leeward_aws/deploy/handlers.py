@@ -32,7 +32,14 @@ from leeward.errors import ConfigError
 from leeward.values import NOTHING
 from leeward_aws.deploy import objects
 from leeward_aws.deploy.crontab import expression
-from leeward_aws.deploy.names import DEFAULT_BUS, bus_id, check_names, logical, own_name
+from leeward_aws.deploy.names import (
+    DEFAULT_BUS,
+    bus_id,
+    check_names,
+    check_order,
+    logical,
+    own_name,
+)
 from leeward_aws.deploy.roles import (
     RECEIVE,
     allow,
@@ -137,8 +144,10 @@ def _of_handler(region: Region, handler: Handler) -> Json:
     if is_queued(handler):
         found, statements = _queue(wish, handler, seconds)
     else:
-        found = {f"{logical(handler.name)}DeadQueue": _dead_sqs(_dead(wish, handler))}
-        statements = [allow(["sqs:SendMessage"], queue_arn(_dead(wish, handler)))]
+        dead = _dead(wish, handler)
+        check_order(dead, ordered=False, told=f"what Lambda cannot bring to {handler.name!r} keeps")
+        found = {f"{logical(handler.name)}DeadQueue": _dead_sqs(dead)}
+        statements = [allow(["sqs:SendMessage"], queue_arn(dead))]
         found |= _trigger(region, handler)
     id, function = logical(handler.name), own_name(wish, handler)
     if handler.kind is Kind.OBJECT:
@@ -171,6 +180,7 @@ def _queue(wish: Wish, handler: Handler, seconds: int) -> tuple[Json, list[Json]
     """Return the queues of a handler of messages with its trigger, and what it may do with them."""
     queue, id = handler.queue or handler.name, logical(handler.name)
     dead = dead_queue(handler, queue, wish.entry.options)
+    check_order(dead.name, ordered=queue.endswith(ORDERED), told=f"the queue {queue!r} keeps")
     own: Json = {
         "VisibilityTimeout": 6 * seconds,
         "RedrivePolicy": {

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from leeward.adapter.packages import Wish
+from leeward.adapter.packages import ORDERED, Wish
 from leeward.app.kit import Handler
 from leeward.errors import ConfigError
 
@@ -49,3 +49,22 @@ def check_names(resources: Mapping[str, Any]) -> None:
                 f"{known[each['Type'], name]} and {id} would both be {name!r}; give one of them "
                 "another name, in the app, in dead_letters of the entry file, or in leeward.toml"
             )
+
+
+def check_order(dead: str, *, ordered: bool, told: str) -> None:
+    """Check that a dead-letter queue is of the same kind as what it is for: SQS takes no other.
+
+    Args:
+        dead: its name.
+        ordered: what it is for keeps an order.
+        told: what that is, for the message.
+
+    Raises:
+        ConfigError: one of them keeps an order, and the other does not.
+    """
+    if dead.endswith(ORDERED) != ordered:
+        no, how = ("an", "with") if ordered else ("no", "without")
+        raise ConfigError(
+            f"{told} {no} order, and so must the queue of its dead letters, {dead!r}; name one "
+            f"{how} {ORDERED} at its end in dead_letters of the entry file"
+        )
