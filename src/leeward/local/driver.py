@@ -25,7 +25,7 @@ from leeward.delivery.store import PATIENCE, DeliveryStore
 from leeward.delivery.workers import Handler
 from leeward.errors import ConfigError, LeewardError, Outcome, Unsupported
 from leeward.json_text import decode
-from leeward.local.apps import deliver, is_mounted, mount
+from leeward.local.apps import deliver, is_mounted, most_attempts, mount
 from leeward.local.bus import Bus, DeadLetter, dead_letter, event_in
 from leeward.local.functions import QUEUED_CALL, F, Functions
 from leeward.local.object_events import ObjectEvents
@@ -296,7 +296,10 @@ class Local(Driver):
     def _handlers(self) -> dict[Recipient, Handler]:
         recipients = self._functions.recipients() | self._bus.recipients()
         recipients |= self._schedules.recipients() | self._told.recipients()
-        return {each: partial(self._handle, function) for each, function in recipients.items()}
+        return {
+            each: Handler(partial(self._handle, function), most_attempts(function))
+            for each, function in recipients.items()
+        }
 
     def _handle(self, function: Function | AppHandler, delivery: Delivery, deadline: float) -> None:
         """Make one attempt to deliver an event, or a queued call."""
