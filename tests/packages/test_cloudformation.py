@@ -90,6 +90,21 @@ def test_on_aws_what_lambda_calls_is_tried_again_and_kept() -> None:
     assert "remember: 4 retries are wanted" in notes("aws")
 
 
+def test_on_aws_a_rule_of_the_bus_of_every_account_may_call() -> None:
+    """Such a rule has no bus in its ARN; what may call names that, and so does who may send."""
+    made = App("shop")
+    made.on_event("orders", "paid")(print)
+    known = Declared(buses={"orders": "default"})
+    resources = document("aws", Wish(made, Entry("shop", "app"), "3.13", "x86_64", {}, known))
+    found = resources["Resources"]
+    rule = {
+        "Fn::Sub": "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:rule/shop-print"
+    }
+    assert found["PrintEventPermission"]["Properties"]["SourceArn"] == rule
+    (statement,) = found["PrintDeadQueuePolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": rule}}
+
+
 def test_on_aws_a_role_names_what_it_may_touch() -> None:
     """No star for a service or a resource; a handler may do nothing with another one's queue."""
     resources = document("aws")["Resources"]

@@ -51,13 +51,15 @@ def providers_of(config: Config) -> list[str]:
     return list(dict.fromkeys(target.provider for target in config.order))
 
 
-def deployment_of(config: Config, provider: str, app: App) -> Deployment:
+def deployment_of(config: Config, provider: str, app: App, *, in_file: bool = True) -> Deployment:
     """Return where an app is to run on a provider.
 
     Args:
         config: with the order.
         provider: of it.
         app: with the handlers.
+        in_file: the order is that of the file which goes along with the code; else a variable of
+            each function has to name it.
 
     Raises:
         ConfigError: a target has no region, a table or bucket no home, or a domain no function; or
@@ -76,8 +78,14 @@ def deployment_of(config: Config, provider: str, app: App) -> Deployment:
             name: _home(config, "buckets", name, each.home) for name, each in config.buckets.items()
         },
     }
+    order = "" if in_file else ",".join(map(str, config.order))
     sites = tuple(
-        Site(region, _at_home(declared_for(config, target), provider, homes))
+        Site(
+            region,
+            _at_home(declared_for(config, target), provider, homes)._replace(
+                ordered=in_file, order=order
+            ),
+        )
         for region, target in zip(regions, targets, strict=True)
     )
     _check_names(site.declared for site in sites)
@@ -118,7 +126,7 @@ def _check_names(declared: Iterable[Declared]) -> None:
         ConfigError: one would.
     """
     for each in declared:
-        for section in ("functions", "buses", "tables", "buckets"):
+        for section in ("functions", "buses", "tables", "buckets", "workflows"):
             for name, own in getattr(each, section).items():
                 if "${" in own or "%{" in own:
                     raise ConfigError(

@@ -107,13 +107,17 @@ def declared_for(config: Config, target: TargetName) -> Declared:
         own(config.buckets),
         _settings(config, target),
         bool(config.order),
+        workflows=own(config.workflows),
     )
 
 
 def _settings(config: Config, target: TargetName) -> Mapping[str, object]:
-    """Return the options of a target, or of the first one of its provider."""
+    """Return the options of a target, as a client has them; of a provider alone, its first's."""
+    own = config.options.get(str(target)) or config.options.get(target.provider)
+    if own or target.qualifier:
+        return own or NOTHING
     named = [name for name in config.options if name.partition(":")[0] == target.provider]
-    return config.options.get(str(target)) or (config.options[named[0]] if named else NOTHING)
+    return config.options[named[0]] if named else NOTHING
 
 
 def _own(names: Mapping[str, str], target: TargetName, name: str) -> str:

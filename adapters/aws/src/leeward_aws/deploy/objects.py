@@ -11,8 +11,10 @@ name filtering" in its user guide.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Iterator
 from itertools import combinations
+from shlex import quote
 from typing import Any, Final
 
 from leeward.adapter.packages import Wish, bucket_of, of_kind, prefixes_of, unique
@@ -63,8 +65,18 @@ def may_tell(wish: Wish, handler: Handler, id: str) -> Json:
 
 
 def rights(wish: Wish, handler: Handler) -> list[Json]:
-    """Return what a handler may do with its objects, and where it puts some."""
+    """Return what a handler may do with its objects, and where it puts some.
+
+    Raises:
+        ConfigError: a role would read a prefix as a pattern, and allow more.
+    """
     bucket, written = bucket_of(wish.declared, handler), prefixes_of(wish.declared, handler)
+    for prefix in (handler.prefix, *(each.prefix for each in written)):
+        if re.search(r"[*?]|[$%]\{", prefix):
+            raise ConfigError(
+                f"the prefix {prefix!r} of {handler.name!r} is a pattern where a role on AWS names "
+                "it; choose one without *, ?, ${ and %{"
+            )
     found = [
         # Without this one, S3 does not say of an object that it is not there.
         allow(["s3:ListBucket"], *map(_arn, unique([bucket, *(each.bucket for each in written)]))),
@@ -119,8 +131,8 @@ def notes(wish: Wish, made: Collection[str] = ()) -> Iterator[str]:
         yield (
             f"{bucket}: after the stack is there, let the bucket tell of its objects; the command "
             "replaces whatever notifications it has: aws s3api "
-            f"put-bucket-notification-configuration --bucket {bucket} "
-            f"--notification-configuration '{told}'"
+            f"put-bucket-notification-configuration --bucket {quote(bucket)} "
+            f"--notification-configuration {quote(told)}"
         )
 
 
