@@ -44,7 +44,7 @@ class Policy(NamedTuple):
             attempts: how many were made.
             due: since when it is due: the end of the last lease; 0 if somebody has reset it.
             most: how many its handler wants made. Where those are few, the policy's count: a
-                handler has not failed because its process was ended.
+                process that was ended has not failed in its handler.
         """
         return attempts >= max(self.max_attempts, most) and due > 0
 
