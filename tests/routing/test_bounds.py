@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 from leeward.adapter import NO_NETWORK, Invoke
+from leeward.envelope import RUNNING
 from leeward.errors import Outcome
 from leeward.routing.again import after_pause, go_on
 from leeward.routing.budget import spend_hedge, spend_retry
@@ -277,6 +278,51 @@ def test_a_network_is_missed_to_the_dot() -> None:
     assert not may_look(health, 8, 129.0), "not another one"
     assert may_look(health, 7, 129.0), "the same call, at the next target"
     assert health.local == (128.0, 130.0, 7)
+
+
+def test_whose_fault_a_missing_network_is_to_the_dot() -> None:
+    """The target's own if anything went well since it missed it last, less than a half-life ago."""
+    for good_at, now, is_its_own in (
+        (100.0 + TINY, 219.0, True),
+        (100.0, 219.0, False),
+        (101.0, 220.0, False),
+    ):
+        health = world_at().health
+        health.records["a"].unreached_at, health.good_at = 100.0, good_at
+        assert note_unreached(health, "a", now) is is_its_own
+
+
+def test_an_early_time_is_less_than_the_usual_one() -> None:
+    """Else it would be no other, and use up a token."""
+    for early, is_early in ((4.0 - TINY, True), (4.0, False)):
+        world = world_at()
+        world.health.add("a", HARMLESS).early = early
+        policy = EXACT._replace(reserve=0.5)
+        world.health.policy = policy
+        _, (first,) = begin(world.core, HARMLESS, world.now, 8.0)
+        assert isinstance(first, Dispatch)
+        assert (first.early, first.timeout) == (is_early, early)
+
+
+def test_what_began_before_the_first_answer_is_not_in_the_baseline() -> None:
+    """To the dot: it had to connect."""
+    world = world_at()
+    circuit = world.health.add("a", HARMLESS)
+    for began, total in ((128.0, 1), (128.0, 1), (129.0 - TINY, 1), (129.0, 2)):
+        circuit.uneasy = True
+        world.health.succeeded(attempt("a"), began, 129.0)
+        assert (circuit.since, circuit.latency.total) == (129.0, total)
+
+
+def test_a_run_with_the_same_key_is_waited_for_if_time_just_allows_it() -> None:
+    """That is a wait, a question, and an answer."""
+    for left, waits in ((0.75, True), (0.75 - TINY, False)):
+        world = world_at()
+        world.health.policy = EXACT._replace(wait_least=0.5, least_attempt=0.125)
+        running = AttemptEnded(1, Outcome.AMBIGUOUS, reason=RUNNING)
+        state, commands = step(begun(world), running, world.now + 8.0 - left, lambda: 0.0)
+        assert commands == ((Pause(0.5, "a"),) if waits else ())
+        assert (state.ending is None) is waits
 
 
 def test_what_opened_within_the_window_closes_with_the_outage() -> None:

@@ -11,6 +11,7 @@ from leeward.routing.call import (
     begin,
 )
 from leeward.routing.latency import LAST, ORIGIN, Latency, bucket_of
+from leeward.routing.poison import Poison
 from leeward.routing.policy import DEFAULT
 from leeward.routing.suggestion import suggest
 from tests.routing.health_kit import (
@@ -70,6 +71,24 @@ def test_an_unknown_outcome_is_suspicious_if_others_go_well_meanwhile() -> None:
             fail(world.health, target, Outcome.AMBIGUOUS, 128.0 + LATENCY)
         assert world.health.poison is not None
         assert world.health.poison.quarantined == suspected
+
+
+def test_only_what_was_unknown_and_never_went_well_is_suspicious() -> None:
+    """A payload that is refused, or that has gone well, may do so on two targets."""
+    for outcome, was_well, suspected in (
+        (Outcome.REJECTED, False, 0),
+        (Outcome.AMBIGUOUS, True, 0),
+        (Outcome.AMBIGUOUS, False, 1),
+    ):
+        world = world_at()
+        poison = world.health.poison = Poison(world.health.policy, b"key")
+        if was_well:
+            fail(world.health, "a", Outcome.REJECTED, 128.0)
+            poison.note_success(HARMLESS, 128.0)
+        for target in "ab":
+            world.health.add(target, HARMLESS).good_at = 128.0
+            fail(world.health, target, outcome, 128.0)
+        assert poison.quarantined == suspected
 
 
 def test_a_payload_that_is_not_refused_any_more_is_forgotten() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -63,6 +64,8 @@ def test_health_checks_open_and_return() -> None:
     a = Probing("a")
     router = FailoverDriver([a, Scripted("b")], clock=clock)
     router.perform(CALL, 10.0)
+    told: list[str] = []
+    router.listen(lambda event: told.append(event.name))
     prober = prober_of(router)
     prober.look_at("a")
     assert a.probes == 0, "a call has just shown that it works"
@@ -79,6 +82,7 @@ def test_health_checks_open_and_return() -> None:
     prober.look_at("a")
     assert router.evidence("a").state == "ramp"
     assert router._shared.core.health.circuits["a", "invoke"].stage == 0, "the probes were strong"
+    assert told == ["opened", "ramp"]
     prober.stop()
 
 
@@ -88,6 +92,9 @@ def test_one_thread_probes_until_the_order_is_closed() -> None:
     router = FailoverDriver([a, Scripted("b")])
     router.check_health(0.001, 3, 3)
     wait_until(lambda: a.probes > 2)
+    threads = [each for each in threading.enumerate() if each.name == "leeward-prober"]
+    assert threads
+    assert all(each.daemon for each in threads), "a program ends without it"
     background = router._shared.background
     assert background is not None
     prober = background.prober

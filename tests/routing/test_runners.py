@@ -188,10 +188,13 @@ def test_a_child_begins_with_a_free_lock_and_whole_evidence() -> None:
     """A fork waits until no decision is under way; parent and child then go on."""
     router = FailoverDriver([Scripted("a")], clock=FakeClock())
     router.perform(CALL, 10.0)
+    circuit = router._shared.core.health.start("a", CALL, 0.0)
     child = os.fork()
     if child == 0:
+        waits = circuit.pending
         ended_well = router.perform(CALL, 10.0).outcome is Outcome.OK
-        os._exit(0 if ended_well and router.evidence("a").attempts == 2 else 1)
+        os._exit(0 if ended_well and not waits and router.evidence("a").attempts == 2 else 1)
+    assert circuit.pending == 1
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert router.evidence("a").attempts == 1
     router.perform(CALL, 10.0)
