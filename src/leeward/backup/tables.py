@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-from leeward.adapter import Key, Load, Page, Scan, Store, Stored
+from leeward.adapter import Key, Load, Page, Result, Scan, Store, Stored
 from leeward.backup.errors import BackupError
 from leeward.backup.lines import Kept, key_text, line_of, line_with
 from leeward.backup_calls import LookNative, Native, ReadExport, StartNative
@@ -77,6 +77,7 @@ class Table:
         self.fields = known.key
         self.clock = self._operations.clock
         self._seconds = known.seconds
+        self._together = True
 
     @property
     def home(self) -> Home:
@@ -155,13 +156,22 @@ class Table:
             )
             for each, write_id in zip(kept, write_ids, strict=True)
         ]
-        together = store_many(self._operations, calls, self._seconds) if calls else []
+        together = self._store_together(calls)
         if together is None:
             return [self._put(call) for call in calls]
         return [
             result.outcome is Outcome.OK or self._put(call)
             for call, result in zip(calls, together, strict=True)
         ]
+
+    def _store_together(self, calls: Sequence[Store]) -> list[Result[Any]] | None:
+        """Attempt all stores at once, where that can be done, and who runs this may do it."""
+        if not self._together or not calls:
+            return None
+        together = store_many(self._operations, calls, self._seconds)
+        if together is not None and all(each.outcome is Outcome.AUTH for each in together):
+            self._together = False  # a right of its own, which single stores do not need
+        return together
 
     def _put(self, call: Store) -> bool:
         try:
