@@ -1,69 +1,80 @@
-"""Workflows on the embedded engine beside DBOS on SQLite: steps, their CPU, and the import."""
+"""Workflows on the embedded engine beside DBOS and prefect on SQLite: steps, CPU, and the import.
+
+Prefect's steps go through a server in a process of its own, whose CPU is not counted.
+"""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from signal import SIGKILL
 from tempfile import TemporaryDirectory
 from typing import Final, Self
 
 from bench.figures import Figure, Unit, compare, measure_in_turn
 from bench.processes import Program, measure_processes
 
-YARDSTICK: Final = "dbos"
-PYTHON: Final = Path(__file__).parents[1] / ".servers/dbos/bin/python"
+YARDSTICKS: Final = ("dbos", "prefect")
 
 CPU_GATE: Final = 0.5
 RATE_GATE: Final = 2.0
 IMPORT_GATE: Final = 0.2
 
+_SERVERS: Final = Path(__file__).parents[1] / ".servers"
 _SIDE: Final = Path(__file__).with_name("workflow_side.py")
 
 _IMPORTS: Final = {
     "leeward": ("from leeward.workflow import Flow, Ref, Retry, workflow",),
-    YARDSTICK: ("from dbos import DBOS",),
+    "dbos": ("from dbos import DBOS",),
+    "prefect": ("from prefect import flow, task",),
 }
 
 
 def measure(rounds: int) -> list[Figure]:
-    """Measure both sides; nothing without the other one."""
-    if not PYTHON.exists():
+    """Measure all sides; nothing without the others."""
+    if not all(Path(_python(each)).exists() for each in YARDSTICKS):
         return []
-    with _Side("leeward") as ours, _Side(YARDSTICK) as theirs:
-        our_cpu, their_cpu = measure_in_turn([ours.run, theirs.run], rounds)
+    return [*_steps(rounds), *_imports(rounds)]
+
+
+def _steps(rounds: int) -> Iterator[Figure]:
+    with ExitStack() as stack:
+        sides = [stack.enter_context(_Side(each)) for each in _IMPORTS]
+        ours, *others = measure_in_turn([each.run for each in sides], rounds)
         # The first round of each is not counted.
-        our_rate, their_rate = ours.rates[1:], theirs.rates[1:]
-    return [
-        compare(
-            "steps of 100 runs of 5 steps",
+        our_rate, *rates = (each.rates[1:] for each in sides)
+    for yardstick, cpu, rate in zip(YARDSTICKS, others, rates, strict=True):
+        yield compare(
+            "steps of runs of 5 steps",
             our_rate,
-            their_rate,
+            rate,
             gate=RATE_GATE,
             unit=Unit.RATE,
-            yardstick=YARDSTICK,
-        ),
-        compare("one of those steps", our_cpu, their_cpu, gate=CPU_GATE, yardstick=YARDSTICK),
-        _import(rounds),
-    ]
+            yardstick=yardstick,
+        )
+        yield compare("one of those steps", ours, cpu, gate=CPU_GATE, yardstick=yardstick)
 
 
-def _import(rounds: int) -> Figure:
+def _imports(rounds: int) -> Iterator[Figure]:
     programs = [Program(lines, {}, _python(library)) for library, lines in _IMPORTS.items()]
-    ours, theirs, bare = measure_processes([*programs, Program((), {})], rounds)
-    return compare(
-        "import of workflows",
-        ours.cpu,
-        theirs.cpu,
-        gate=IMPORT_GATE,
-        yardstick=YARDSTICK,
-        floor=("bare python", bare.cpu),
-    )
+    ours, *others, bare = measure_processes([*programs, Program((), {})], rounds)
+    for yardstick, theirs in zip(YARDSTICKS, others, strict=True):
+        yield compare(
+            "import of workflows",
+            ours.cpu,
+            theirs.cpu,
+            gate=IMPORT_GATE,
+            yardstick=yardstick,
+            floor=("bare python", bare.cpu),
+        )
 
 
 def _python(library: str) -> str:
-    return sys.executable if library == "leeward" else str(PYTHON)
+    return sys.executable if library == "leeward" else str(_SERVERS / library / "bin/python")
 
 
 class _Side:
@@ -77,6 +88,7 @@ class _Side:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            start_new_session=True,
         )
         self.rates: list[float] = []
 
@@ -94,6 +106,6 @@ class _Side:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.kill()
+        os.killpg(self._process.pid, SIGKILL)  # prefect has a server of its own
         self._process.communicate()
         self._folder.cleanup()

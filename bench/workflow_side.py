@@ -1,12 +1,13 @@
 """One library's workflows, run by the interpreter that has it: ``workflow_side.py LIBRARY FOLDER``.
 
-For each line that it reads it starts `RUNS` runs of `STEPS` steps at once and waits for all; it
-prints the CPU seconds of one step, and how many steps a second were made. Steps do nothing. Both
-keep their runs in SQLite, as they do by default.
+For each line that it reads it makes some runs of `STEPS` steps and waits for all; it prints the CPU
+seconds of one step, and how many steps a second were made. Steps do nothing. All keep their runs in
+SQLite, as they do by default.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from itertools import count
@@ -14,7 +15,9 @@ from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
 
-RUNS = 100
+RUNS = {"leeward": 100, "dbos": 100, "prefect": 2}
+"""Enough for half a second or more; of prefect, which takes a tenth of a second for a step, few."""
+
 STEPS = 5
 ORDER = {"id": "42", "lines": [{"sku": "a-1", "count": 2}], "total": "9.50"}
 
@@ -36,7 +39,7 @@ def leeward(folder: Path) -> Callable[[], None]:
     numbers = count()
 
     def run() -> None:
-        ids = [f"run-{next(numbers)}" for _ in range(RUNS)]
+        ids = [f"run-{next(numbers)}" for _ in range(RUNS["leeward"])]
         for id in ids:
             client.start_workflow("five", ORDER, id=id)
         for id in ids:
@@ -72,9 +75,38 @@ def dbos(folder: Path) -> Callable[[], None]:
     DBOS.launch()
 
     def run() -> None:
-        handles = [DBOS.start_workflow(five, ORDER) for _ in range(RUNS)]
+        handles = [DBOS.start_workflow(five, ORDER) for _ in range(RUNS["dbos"])]
         for handle in handles:
             handle.get_result()
+
+    return run
+
+
+def prefect(folder: Path) -> Callable[[], None]:
+    """Run flows on prefect, whose steps are tasks that a server of its own keeps."""
+    os.environ |= {
+        "PREFECT_HOME": str(folder),
+        "PREFECT_LOGGING_LEVEL": "CRITICAL",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
+        "DO_NOT_TRACK": "1",
+    }
+    from prefect import flow, task  # type: ignore[import-not-found]
+
+    def work(order: Any) -> Any:
+        return {"done": order["id"]}
+
+    step = task(work)
+
+    def five(order: Any) -> None:
+        for _ in range(STEPS):
+            step(order)
+
+    made = flow(five)
+
+    def run() -> None:
+        for _ in range(RUNS["prefect"]):
+            made(ORDER)
 
     return run
 
@@ -82,11 +114,11 @@ def dbos(folder: Path) -> Callable[[], None]:
 def main() -> None:
     """Answer each line with the cost of one step, and the rate."""
     library, folder = sys.argv[1], Path(sys.argv[2])
-    run = {"leeward": leeward, "dbos": dbos}[library](folder)
+    run = {"leeward": leeward, "dbos": dbos, "prefect": prefect}[library](folder)
+    steps = RUNS[library] * STEPS
     for _ in sys.stdin:
         cpu, wall = process_time(), perf_counter()
         run()
-        steps = RUNS * STEPS
         print((process_time() - cpu) / steps, steps / (perf_counter() - wall), flush=True)
 
 

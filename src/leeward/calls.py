@@ -225,7 +225,7 @@ class FunctionFault(NamedTuple):
 
 
 class Result(NamedTuple, Generic[T]):
-    """How one attempt ended. A driver sets the fields up to `dedup`, the router the others.
+    """How one attempt ended. A driver sets the fields up to `waited`, the router the others.
 
     Attributes:
         outcome: one of the eleven. In doubt, AMBIGUOUS.
@@ -241,6 +241,8 @@ class Result(NamedTuple, Generic[T]):
             recognised at the same ``target``, in the whole ``group``, or not (``none``).
         fault: with APP_ERROR, what the function raised.
         cause: the native exception.
+        waited: seconds that the attempt waited on this side, for a place: they say nothing of the
+            target.
         target: the target that this result is from.
         attempts: all attempts of the call.
         resolved: True if the answer was lost and a read-back proved the success.
@@ -257,6 +259,7 @@ class Result(NamedTuple, Generic[T]):
     fault: FunctionFault | None = None
     cause: BaseException | None = None
     dedup: str | None = None
+    waited: float = 0.0
     target: str | None = None
     attempts: tuple[Attempt, ...] = ()
     resolved: bool = False

@@ -51,14 +51,17 @@ def test_old_backups_go_and_nothing_that_others_need(world: World) -> None:
 
 
 def test_what_a_killed_backup_has_left_goes_too(world: World) -> None:
-    """Segments without a backup; and what a prune has left that has crashed."""
+    """Segments without a backup, and what a crashed prune has left; but no file of others."""
     client = world.client()
     _changed(world, client, 1)
     name = f"segments/00-{'ab' * 32}.jsonl.gz"
     client.put_object("backups", f"shop/orders/{name}", b"left")
+    theirs = "shop/orders/segments/README.txt"
+    client.put_object("backups", theirs, b"theirs")
     client.put_object("backups", "shop/orders/prunes/20260101T000000000Z-x.json", b'["segments/x"]')
     pruned = world.backups(client).prune(keep=1)
     assert (pruned.backups, pruned.segments, pruned.bytes) == ((), 1, 4)
+    assert theirs in _objects(client, "segments")
     assert _objects(client, "prunes") == []
     assert world.backups(client).check(deep=True).findings == ()
 

@@ -98,6 +98,9 @@ def test_the_doctor_compares_what_was_exported_with_what_is_there(
         ("table", "orders", "local:a"),
         ("function", "pay", "local:gone"),
     )
+    # The project that includes the files is one, too, and may hand on what they tell.
+    for name, output in (("main", {"leeward": {"value": "${module.a.leeward}"}}), ("more", [])):
+        (bare / "out" / f"{name}.tf.json").write_text(json.dumps({"output": output}))
     done = leeward("doctor", "--json", "--exported", str(bare / "out"))
     assert done.code == 9
     told = [

@@ -11,6 +11,8 @@ COMMANDS = [
     *("invoke", "enqueue", "publish", "store", "load", "delete"),
     *("targets", "doctor", "drill", "dlq", "package", "demo", "version"),
 ]
+OBJECTS = "put get show list delete".split()
+"""Of `leeward object`."""
 FLOWS = "start list show cancel abort resume check write draw conformance export".split()
 """Of `leeward workflow`."""
 BACKUPS = "create list check restore drill schedule prune native".split()
@@ -22,6 +24,7 @@ EXPORTS = ["terraform", "cloudformation"]
 
 ALL = [
     *COMMANDS,
+    *(f"object {each}" for each in OBJECTS),
     *(f"workflow {each}" for each in FLOWS),
     *(f"backup {each}" for each in BACKUPS),
     *(f"edge {each}" for each in EDGES),
@@ -39,7 +42,8 @@ def _examples(help_text: str) -> list[str]:
 def test_every_command_is_listed(leeward: Leeward) -> None:
     """The help of the whole names every command."""
     groups = {
-        (): [*COMMANDS, "workflow", "backup", "edge", "export", "scheduler"],
+        (): [*COMMANDS, "object", "workflow", "backup", "edge", "export", "scheduler"],
+        ("object",): OBJECTS,
         ("workflow",): FLOWS,
         ("backup",): BACKUPS,
         ("edge",): EDGES,

@@ -15,14 +15,23 @@ def test_each_pause_is_twice_the_one_before() -> None:
 
 
 @each_row(
-    "attempts, due, spent",
-    [(0, 0.0, False), (3, 50.0, False), (4, 50.0, True), (5, 50.0, True), (4, 0.0, False)],
+    "attempts, due, most, spent",
+    [
+        (0, 0.0, 0, False),
+        (3, 50.0, 0, False),
+        (4, 50.0, 0, True),
+        (5, 50.0, 0, True),
+        (4, 0.0, 0, False),
+        (5, 50.0, 6, False),
+        (6, 50.0, 6, True),
+        (3, 50.0, 1, False),
+    ],
 )
 def test_a_delivery_whose_last_lease_has_ended_is_spent(
-    attempts: int, due: float, spent: bool
+    attempts: int, due: float, most: int, spent: bool
 ) -> None:
     """Unless somebody has reset its time by hand: then it gets one more attempt."""
-    assert POLICY.is_spent(attempts, due) is spent
+    assert POLICY.is_spent(attempts, due, most) is spent
 
 
 def test_an_attempt_that_outlives_its_lease_leaves_its_place() -> None:

@@ -72,6 +72,28 @@ def test_a_lease_that_ends_frees_the_row_until_its_last_attempt(store: DeliveryS
     assert (store.waiting([HERE]), store.waiting([THERE])) == (0, 1)
 
 
+def test_a_recipient_says_itself_how_often_a_lease_may_end(store: DeliveryStore) -> None:
+    """One that wants more attempts than the policy has gets them; the others do not."""
+    store.add([Message(each, None, "k", "d") for each in (HERE, THERE)], 5)
+    names: list[tuple[str, list[str]]] = []
+    for now in (0.0, 10.0, 20.0, 30.0):
+        taken = store.take([HERE, THERE], at(now), 9, 9, 9, most={HERE: 3, THERE: 1})
+        delivered = [each.recipient.subscriber for each in taken.deliveries]
+        names.append((" ".join(delivered), [each.recipient.subscriber for each in taken.buried]))
+    assert names == [("here there", []), ("here there", []), ("here", ["there"]), ("", ["here"])]
+
+
+def test_a_clock_that_is_set_back_keeps_no_retry_waiting(store: DeliveryStore) -> None:
+    """For longer than a right clock ever would; what may be under way is left alone for an hour."""
+    store.add([Message(HERE, None, key, "d") for key in ("failed", "leased")], 5)
+    first, _ = store.take([HERE], at(5000.0), 9, 9).deliveries
+    store.record([LeaseEnd(first, Failure("ValueError"))], 5000.0)
+    back = 5000.0 + POLICY.first_retry - POLICY.longest_retry
+    assert keys(store, back) == []
+    assert keys(store, back - 1.0) == ["failed"]
+    assert keys(store, 5000.0 + POLICY.lease - POLICY.farthest) == []
+
+
 def test_a_lease_that_has_gone_changes_nothing(store: DeliveryStore) -> None:
     """Neither the late end of an attempt nor its late failure."""
     store.add([Message(HERE, None, "k", "d")], 5)

@@ -10,7 +10,7 @@ import pytest
 
 from leeward.delivery.policy import Policy
 from leeward.delivery.rows import Delivery, LeaseEnd, Recipient
-from leeward.delivery.workers import Leased, Workers
+from leeward.delivery.workers import Handler, Leased, Workers
 from leeward.testing import FakeClock
 from tests.local.calls import PATIENT, until
 
@@ -34,7 +34,7 @@ class Room:
         now = self.clock.now()
         row = Delivery(0, Recipient("b", "s"), "k", "d", attempt, "lease", counted=counted)
         rows = [row._replace(id=id) for id in ids]
-        leased = [Leased(row, print, now + POLICY.lease, 0.0) for row in rows]
+        leased = [Leased(row, Handler(print), now + POLICY.lease, 0.0) for row in rows]
         self.workers.add(leased, now)
 
     def ids_begun(self, count: int) -> set[int]:

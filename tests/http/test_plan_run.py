@@ -97,6 +97,15 @@ def test_time_that_a_credential_took_is_gone() -> None:
     assert asked[1].timeout == 9.0
 
 
+def test_what_its_requests_have_waited_for_a_place_is_told() -> None:
+    """All of them together, whatever came of the last one."""
+    refused, answered = Response(401, waited=1.5), Response(200, waited=0.25)
+    result, _ = run(with_token, "t-1", refused, "t-2", answered)
+    assert result == Result(Outcome.OK, 200, waited=1.75)
+    result, _ = run(with_token, "t-1", Failure(Phase.BODY, True, "curl.56", waited=2.0))
+    assert (result.outcome, result.waited) == (Outcome.AMBIGUOUS, 2.0)
+
+
 @pytest.mark.threat("S7")
 def test_a_stale_credential_is_replaced_once() -> None:
     """After a 401 the plan is run again with a fresh credential, and not a third time."""

@@ -79,7 +79,9 @@ def test_a_request_waits_for_a_place(make: Callable[..., AnyTransport]) -> None:
         _until(lambda: transport.waiting == 3)
         assert (transport.in_flight, len(wire.requests)) == (2, 2)
         gate.opened.set()
-        assert all(isinstance(each.result(LIMIT), Response) for each in sent)
+        answers = [each.result(LIMIT) for each in sent]
+        assert all(isinstance(each, Response) for each in answers)
+        assert sum(each.waited > 0 for each in answers) == 3
         assert (len(wire.requests), wire.connections) == (5, 2)
         _until(lambda: (transport.in_flight, transport.waiting, transport.kept) == (0, 0, 2))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from leeward import App
 from leeward.delivery.policy import Policy
 from leeward.delivery.rows import Taken
 from leeward.delivery.store import DeliveryStore
@@ -89,6 +90,32 @@ def test_hung_subscribers_do_not_use_up_the_threads(opened: Callable[..., Local]
     letters = cloud.dead_letters()
     assert {each.error for each in letters} == {"LeaseExpired"}
     assert len(letters) == POLICY.concurrency
+    hang.set()
+    cloud.wait_idle(PATIENT)
+
+
+def test_a_handler_says_itself_how_often_it_may_hang(opened: Callable[..., Local]) -> None:
+    """Its `retries` count where no word comes back, too, if they are more than usual."""
+    clock, app = HandClock(), App("shop")
+    cloud = opened(clock=clock)
+    hang = Flag()
+    started: SimpleQueue[tuple[str, int | None]] = SimpleQueue()
+
+    def handle(body: Any, context: Context) -> None:
+        started.put((context.function, context.attempt))
+        assert hang.wait(PATIENT)
+
+    for name, retries in (("few", 1), ("many", 6)):
+        app.on_message(name, name=name, retries=retries)(handle)
+    cloud.mount(app)
+    for name in ("few", "many"):
+        cloud.perform(enqueue(name), 5)
+    for attempt in range(1, 8):
+        names = ["few", "many"] if attempt <= POLICY.max_attempts else ["many"]
+        assert sorted(started.get(timeout=PATIENT) for _ in names) == [(n, attempt) for n in names]
+        clock.sleep(POLICY.lease + 1)
+    until(lambda: len(cloud.dead_letters()) == 2)
+    assert started.empty()
     hang.set()
     cloud.wait_idle(PATIENT)
 

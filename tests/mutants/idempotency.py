@@ -8,7 +8,11 @@ from tests.mutants.mutant import Mutant
 
 _ROOM: Final = "src/leeward/app/idempotency"
 _KEYS: Final = "tests/routing/test_keys.py"
-_FUNCTIONS: Final = "tests/app/test_idempotent.py"
+_HANDLERS: Final = "tests/app/idempotent/test_handlers.py"
+_OVERTAKEN: Final = "tests/app/idempotent/test_overtaken.py"
+_PROOFS: Final = "tests/app/idempotent/test_proofs.py"
+_REPEATS: Final = "tests/app/idempotent/test_repeats.py"
+_TABLE: Final = "tests/app/idempotent/test_table_away.py"
 _MODEL: Final = "tests/app/test_idempotency_model.py"
 
 MUTANTS: Final = (
@@ -17,21 +21,21 @@ MUTANTS: Final = (
         f"{_ROOM}/failures.py",
         "Treatment.RELEASE if nothing_ran else Treatment.KEEP",
         "Treatment.RELEASE",
-        f"{_FUNCTIONS}::test_a_lost_answer_keeps_the_key",
+        f"{_PROOFS}::test_a_lost_answer_keeps_the_key",
     ),
     Mutant(
         "a part that has done nothing is taken for the whole handler",
         "src/leeward/app/core.py",
         "context.did_nothing and context.guard is handler.function",
         "context.did_nothing",
-        f"{_FUNCTIONS}::test_that_nothing_ran_is_told_where_the_key_is_released",
+        f"{_PROOFS}::test_that_nothing_ran_is_told_where_the_key_is_released",
     ),
     Mutant(
         "a part that knows keys is taken for the whole handler",
         "src/leeward/app/core.py",
         "(is_whole or context.dedup == NOT_RECOGNISED)",
         "True",
-        f"{_FUNCTIONS}::test_that_nothing_ran_is_told_where_the_key_is_released",
+        f"{_PROOFS}::test_that_nothing_ran_is_told_where_the_key_is_released",
     ),
     Mutant(
         "an unsafe call waits for a run with its key, and is sent again",
@@ -66,55 +70,55 @@ MUTANTS: Final = (
         f"{_ROOM}/running.py",
         "        elif isinstance(marked, Recorded):",
         "        elif isinstance(marked, bool):",
-        f"{_FUNCTIONS}::test_a_dead_run_is_taken_over_where_no_effect_had_begun",
+        f"{_OVERTAKEN}::test_a_dead_run_is_taken_over_where_no_effect_had_begun",
     ),
     Mutant(
         "the claim replaces whatever is there",
         f"{_ROOM}/store.py",
         "        if_absent=revision is None,",
         "        if_absent=False,",
-        f"{_FUNCTIONS}::test_a_repeat_gets_the_first_result",
+        f"{_REPEATS}::test_a_repeat_gets_the_first_result",
     ),
     Mutant(
         "the payload does not count",
         f"{_ROOM}/record.py",
         "    if record.payload != claim.payload:",
         "    if record.payload is None:",
-        f"{_FUNCTIONS}::test_a_key_belongs_to_one_payload",
+        f"{_REPEATS}::test_a_key_belongs_to_one_payload",
     ),
     Mutant(
         "calls of a leeward client are not heard of",
         "src/leeward/watching.py",
         'reads or getattr(call, "effect", None) in _HARMLESS',
         "True",
-        f"{_FUNCTIONS}::test_calls_of_a_leeward_client_are_seen",
+        f"{_PROOFS}::test_calls_of_a_leeward_client_are_seen",
     ),
     Mutant(
         "an unknown outcome is taken for a proof",
         "src/leeward/watching.py",
         "frozenset({Outcome.OK, Outcome.AMBIGUOUS, Outcome.APP_ERROR})",
         "frozenset({Outcome.OK, Outcome.APP_ERROR})",
-        f"{_FUNCTIONS}::test_calls_of_a_leeward_client_are_seen",
+        f"{_PROOFS}::test_calls_of_a_leeward_client_are_seen",
     ),
     Mutant(
         "an end that could not be written is raised",
         f"{_ROOM}/attempt.py",
         "        if isinstance(recorded, Recorded):\n            return result\n",
         "        if isinstance(recorded, Recorded):\n            raise AssertionError\n",
-        f"{_FUNCTIONS}::test_an_end_that_cannot_be_written_is_not_a_failed_call",
+        f"{_TABLE}::test_an_end_that_cannot_be_written_is_not_a_failed_call",
     ),
     Mutant(
         "a table that is set up wrongly counts as away",
         f"{_ROOM}/running.py",
         "outcome is not None and outcome.value in _AWAY",
         "outcome is not None",
-        f"{_FUNCTIONS}::test_run_and_flag_runs_without_the_table",
+        f"{_TABLE}::test_run_and_flag_runs_without_the_table",
     ),
     Mutant(
         "a key keeps the quotes of its header",
         f"{_ROOM}/keys.py",
         "    quoted = len(text) > 1 and",
         "    quoted = False and",
-        f"{_FUNCTIONS}::test_the_key_of_a_header",
+        f"{_HANDLERS}::test_the_key_of_a_header",
     ),
 )

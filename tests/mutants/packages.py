@@ -9,6 +9,8 @@ from tests.mutants.mutant import Mutant
 _PARTS: Final = "tests/packages/test_parts.py"
 _STACK: Final = "tests/packages/test_cloudformation.py"
 _EXPORTS: Final = "tests/packages/test_exports.py"
+_REFUSED: Final = "tests/packages/test_exports_refused.py"
+_RIGHTS: Final = "tests/packages/test_exports_rights.py"
 _TERRAFORM: Final = "tests/packages/test_terraform.py"
 _AWS: Final = "adapters/aws/src/leeward_aws/deploy/handlers.py"
 _GOOGLE: Final = "adapters/google/src/leeward_google/deploy"
@@ -89,20 +91,27 @@ MUTANTS: Final = (
         "src/leeward/packaging/terraform_check.py",
         "    yield from _dangling(document, schemas)\n",
         "",
-        f"{_EXPORTS}::test_a_planted_mistake_is_found",
+        f"{_REFUSED}::test_a_planted_mistake_is_found",
     ),
     Mutant(
         "a role on AWS may do everything",
         "adapters/aws/src/leeward_aws/deploy/rules.py",
         '        and not any("*" in action for action in _listed(statement["Action"]))\n',
         "",
-        f"{_EXPORTS}::test_a_planted_mistake_is_found",
+        f"{_REFUSED}::test_a_planted_mistake_is_found",
+    ),
+    Mutant(
+        "a role on AWS allows calls of its own region alone",
+        "adapters/aws/src/leeward_aws/deploy/roles.py",
+        '    sites = (Site("${AWS::Region}", declared), *others)\n',
+        '    sites = (Site("${AWS::Region}", declared),)\n',
+        f"{_RIGHTS}::test_the_own_calls_of_an_app_may_fail_over",
     ),
     Mutant(
         "one provider's files are written though another's are wrong",
         "src/leeward/cli/commands/export.py",
-        "            made[provider] = exporter(deployment_of(config, provider, app))\n",
-        "            made[provider] = exporter(deployment_of(config, provider, app))\n"
+        "            made[provider] = exporter(place)\n",
+        "            made[provider] = exporter(place)\n"
         "            texts = {each.name: each.text for each in made[provider]}\n"
         "            store(request.out / provider, texts)\n",
         f"{_EXPORTS}::test_the_example_is_exported_from_one_command_line",

@@ -38,7 +38,7 @@ TESTS: Final = (
     *("test_execution.py", "test_keys.py", "test_readback.py", "test_batches.py", "test_select.py"),
     *("test_results.py", "test_failover.py", "test_policy.py", "test_beside.py"),
     *("test_runners.py", "test_heartbeat.py", "test_silence.py"),
-    *("test_runs.py", "test_corners.py"),
+    *("test_runs.py", "test_corners.py", "test_circuits.py", "test_cost.py"),
 )
 
 IMPORTED: Final = "ignore::pytest.PytestAssertRewriteWarning"

@@ -7,10 +7,12 @@ import json
 import pytest
 
 from leeward import App, ConfigError
+from leeward.adapter import TargetConfig
 from leeward.app.runtimes import runtime_of
 from leeward.packaging.recipe import Declared, Entry, Wish
 from leeward.packaging.terraform import Configuration
 from leeward_azure.deploy.host import host_json
+from leeward_azure.settings.options import settings_from
 from leeward_google.deploy.functions import account_id
 from tests.packages.everything import DECLARED, document, flaws_in, notes, wish
 
@@ -78,7 +80,8 @@ def test_on_google_an_account_has_roles_for_what_is_named_alone() -> None:
     )
     bare = document("google", wish(declared=Declared()))["resource"]
     assert "google_project_iam_member" not in bare
-    assert all("agent" in each for each in bare["google_pubsub_topic_iam_member"])
+    topics = bare["google_pubsub_topic_iam_member"]
+    assert [each for each in topics if "agent" not in each] == ["send-dead-own"], "leeward's own"
 
 
 def test_on_azure_the_app_has_one_identity_and_no_key() -> None:
@@ -109,6 +112,37 @@ def test_on_azure_the_app_has_one_identity_and_no_key() -> None:
     host = json.loads(host_json(wish({"service_bus": {"bills": "BILLS"}})))
     assert host["extensions"]["queues"]["maxDequeueCount"] == 12
     assert host["extensions"]["queues"]["visibilityTimeout"] == "00:00:10"
+
+
+def test_on_azure_the_settings_of_an_app_lead_its_client_to_its_account() -> None:
+    """Whatever the provider adds: it writes a connection string, with no key, where none is set."""
+    made = document("azure", wish({"service_bus": {"bills": "BILLS"}}))["resource"]
+    app = made["azurerm_function_app_flex_consumption"]["app"]
+    added = "DefaultEndpointsProtocol=https;AccountName=ours;AccountKey=;EndpointSuffix=x.net"
+    known = {
+        "${azurerm_storage_account.app.name}": "ours",
+        "${azurerm_storage_account.app.primary_queue_endpoint}": "https://ours.queue.x.net/",
+        "${azurerm_storage_account.app.primary_blob_endpoint}": "https://ours.blob.x.net/",
+    }
+    env = {name: known.get(each, each) for name, each in app["app_settings"].items()}
+    config = TargetConfig("azure", "azure", None, {}, {"AzureWebJobsStorage": added} | env)
+    found = settings_from(config)
+    assert found.queues is not None
+    assert found.blobs is not None
+    assert (found.queues.origin, found.queues.path) == ("https://ours.queue.x.net", "")
+    assert (found.blobs.origin, found.blobs.path) == ("https://ours.blob.x.net", "")
+
+
+def test_on_azure_leeward_may_give_up_a_message_of_service_bus() -> None:
+    """Its own dead letters have a queue in the same namespace, and their count comes first."""
+    options = {"service_bus": {"bills": "BILLS"}, "dead_letters": {"bills": "bills-gone"}}
+    made = document("azure", wish(options))["resource"]
+    queues = made["azurerm_servicebus_queue"]
+    assert queues["bills"]["max_delivery_count"] == 15, "ten of its own, and five to spare"
+    assert queues["bills-gone"]["namespace_id"] == queues["bills"]["namespace_id"]
+    sender = made["azurerm_role_assignment"]["give-up-bills"]
+    assert sender["role_definition_name"] == "Azure Service Bus Data Sender"
+    assert sender["scope"] == "${azurerm_servicebus_queue.bills-gone.id}"
 
 
 def test_on_google_a_bucket_tells_a_topic_of_new_objects_alone() -> None:
@@ -179,6 +213,24 @@ def test_what_a_platform_does_not_run_is_refused_by_name(target: str) -> None:
             document(each, Wish(slow, Entry("m", "a"), "3.13", "x86_64"))
 
 
+def test_what_code_says_is_no_expression_in_a_file() -> None:
+    """Prefixes and types of events stand for themselves; AWS's roles would read patterns in one."""
+    odd = App("odd")
+    odd.on_event("orders", 'of "${path.root}"')(print)
+    odd.on_object("scans", prefix="%{x}/${path.root}/")(len)
+    asked = Wish(odd, Entry("m", "a"), "3.13", "x86_64")
+    azure, google = (document(each, asked)["resource"] for each in ("azure", "google"))
+    told = azure["azurerm_eventgrid_event_subscription"]
+    assert told["print"]["included_event_types"] == ['of "$${path.root}"']
+    assert told["len"]["subject_filter"]["subject_begins_with"].endswith("%%{x}/$${path.root}/")
+    wanted = google["google_pubsub_subscription"]["print"]["filter"]
+    assert wanted.startswith('attributes.ce-type = "of \\"$${path.root}\\"" OR')
+    told = google["google_storage_notification"]["len"]
+    assert told["object_name_prefix"] == "%%{x}/$${path.root}/"
+    with pytest.raises(ConfigError, match=r"of 'len' is a pattern where a role on AWS names it"):
+        document("aws", asked)
+
+
 def test_names_that_would_be_one_are_refused() -> None:
     """Two handlers whose logical ids are the same; a queue and a bus that would be one topic."""
     twins = App("twins")
@@ -186,6 +238,14 @@ def test_names_that_would_be_one_are_refused() -> None:
     twins.function(name="aB")(len)
     with pytest.raises(ConfigError, match="'aB' is that of another handler"):
         document("aws", Wish(twins, Entry("m", "a"), "3.13", "x86_64"))
+    with pytest.raises(ConfigError, match="SendDeadQueue and PayDeadQueue would both be 'gone'"):
+        document("aws", wish({"dead_letters": {"parcels": "gone", "bills": "gone"}}))
+    for name, queue, told in (
+        ("parcels", "gone.fifo", "'parcels' keeps no order, and .* name one without .fifo"),
+        ("remember", "gone.fifo", "to 'remember' keeps no order"),
+    ):
+        with pytest.raises(ConfigError, match=told):
+            document("aws", wish({"dead_letters": {name: queue}}))
     same = DECLARED._replace(buses={"orders": "parcels"})
     with pytest.raises(ConfigError, match="'parcels' and a bus would both be the topic"):
         document("google", wish(declared=same))

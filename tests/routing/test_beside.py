@@ -231,9 +231,11 @@ def opened(first: Scripted, clock: FakeClock) -> FailoverDriver:
     [(OK, State.HALF_OPEN), (NOT_SENT, State.OPEN), (RuntimeError("an adapter's own"), State.OPEN)],
 )
 def test_a_driver_is_asked_to_look(says: Result[Any] | Exception, state: State) -> None:
-    """On a thread beside the call, which does not wait for it."""
+    """On a thread beside the call, which does not wait for it; what follows is told at once."""
     a = Probing("a", *[NOT_SENT] * 5)
     router = opened(a, FakeClock())
+    told: list[str] = []
+    router.listen(lambda event: told.append(event.name))
     a.says = says
     assert router.perform(UNSAFE, 10.0).target == "b"
     wait_until(lambda: a.probes)
@@ -241,6 +243,7 @@ def test_a_driver_is_asked_to_look(says: Result[Any] | Exception, state: State) 
     circuit = health.circuits["a", "invoke"]
     wait_until(lambda: circuit.leased_until == 0 or circuit.state is State.OPEN)
     assert circuit.state is state
+    wait_until(lambda: ("opened" in told) is (state is State.OPEN))
     router.close()
 
 

@@ -23,6 +23,7 @@ from leeward.routing.choice import ProbeTarget
 from leeward.routing.evidence import weigh_lost_race
 from leeward.routing.explain import ENDINGS, explain
 from leeward.routing.policy import DEFAULT
+from leeward.routing.transitions import changed
 from tests.routing.health_kit import (
     HARMLESS,
     KEYED,
@@ -115,6 +116,28 @@ def test_a_call_without_a_budget_for_leaving_ends_where_it_is() -> None:
     assert world.call(UNSAFE).outcome is Outcome.NOT_SENT
     assert "failover_budget" not in explain(world.health, 1)
     assert ENDINGS["failover_budget"] in explain(world.health, 1)
+
+
+def test_no_budget_keeps_calls_at_a_target_that_fails_every_time() -> None:
+    """Its circuit stays closed while the other one is on its way back; that one may answer yet."""
+    for outcome, every in ((Outcome.NOT_SENT, 0.01), (Outcome.REJECTED, 0.2)):
+        world = World()
+        world.calls(30)
+        world.health.add("b", HARMLESS)
+        other = world.circuit("b")
+        other.begin_stage(0, world.now)
+        changed(world.health, other, "ramp")
+        world.answers["a"] = outcome
+        assert world.calls(60, every=every) == 60 * "b"
+
+
+def test_a_target_that_fails_five_times_in_a_row_does_not_count_as_well() -> None:
+    """One that fails as often, and answers between, does."""
+    for failures, counts_as_well in ((4, True), (5, False)):
+        world = without_a_budget(World())
+        world.health.add("a", HARMLESS).streak = failures
+        leaves = spend_failover(world.health, "a", HARMLESS, world.now)
+        assert leaves is not counts_as_well
 
 
 def without_a_budget(world: World) -> World:

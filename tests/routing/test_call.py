@@ -255,6 +255,7 @@ def two_in_flight(order: str = "ab") -> CallState:
         ([(1, Outcome.AMBIGUOUS), (2, Outcome.OK)], Ending.LAST),
         ([(2, Outcome.UNUSABLE), (1, Outcome.CALLER)], Ending.LAST),
         ([(1, Outcome.APP_ERROR)], Ending.LAST),
+        ([(1, Outcome.NOT_FOUND)], Ending.LAST),
         ([(2, Outcome.APP_ERROR)], Ending.LAST),
         ([(2, Outcome.AUTH), (1, Outcome.OK)], Ending.LAST),
         ([(2, Outcome.NOT_FOUND), (1, Outcome.APP_ERROR)], Ending.LAST),

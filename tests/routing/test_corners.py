@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from leeward.adapter import Publish, Result
 from leeward.envelope import RUNNING
 from leeward.errors import Outcome
-from leeward.routing import FailoverDriver, execution
+from leeward.routing import execution
 from leeward.routing.again import go_on
 from leeward.routing.batches import Batch, Entries
 from leeward.routing.by_hand import isolate, restore
 from leeward.routing.call import (
     AttemptEnded,
     CallState,
+    Core,
     Decision,
     Dispatch,
     Ending,
@@ -26,18 +25,13 @@ from leeward.routing.call import (
     step,
 )
 from leeward.routing.choice import choose
-from leeward.routing.circuit import Circuit, State
-from leeward.routing.evidence import Answered, weigh_failure, weigh_lost_race, weigh_success
-from leeward.routing.heartbeat import LATEST, Heartbeat
+from leeward.routing.circuit import State
 from leeward.routing.hedging import hedge
 from leeward.routing.local_outage import LocalOutage
 from leeward.routing.outcomes import rules_of
 from leeward.routing.policy import DEFAULT
-from leeward.routing.suggestion import snapshot_of, written_at
-from leeward.routing.transitions import advance, open_circuit
 from leeward.values import Event, RoutingEvent
-from tests.routing.health_kit import HARMLESS, KEYED, UNSAFE, World, attempt, half, healed, opened
-from tests.scripted import Scripted
+from tests.routing.health_kit import HARMLESS, KEYED, UNSAFE, World, half, healed, opened
 
 
 def begun(world: World, tried: tuple[str, ...] = (), **more: object) -> CallState:
@@ -143,64 +137,6 @@ def test_behind_a_target_with_a_weight_the_others_keep_their_order() -> None:
     assert choose(state._replace(tried=("b", "a")), world.now).target == "c"
 
 
-def test_holds_double_and_penalties_double_the_longest() -> None:
-    """From the first on: the usual one, twice, four times; and so beyond the bound of flapping."""
-    circuit = Circuit("a", "invoke", "", None, DEFAULT)
-    holds = [circuit.open(DEFAULT, 0.0, half, "x", penalised=False) for _ in range(3)]
-    assert holds == [DEFAULT.hold_first, 2 * DEFAULT.hold_first, 4 * DEFAULT.hold_first]
-    circuit.close()
-    assert not circuit.uneasy
-    circuit.penalty = DEFAULT.penalty_free
-    most = min(DEFAULT.penalty_longest, 2 * DEFAULT.hold_longest)
-    assert circuit.open(DEFAULT, 0.0, half, "x") == most
-
-
-def test_a_stage_counts_each_failure_once() -> None:
-    """As one of its answers, too: its share decides; a good answer may be what lets it pass."""
-    world = healed(opened(World()))
-    circuit = world.circuit("a")
-    circuit.begin_stage(0, world.now)
-    for number in range(1, DEFAULT.stage_failures):
-        answered = Answered(attempt("a"), world.now, world.now)
-        weigh_failure(world.health, answered, Outcome.NOT_SENT, None)
-        assert (circuit.answers, circuit.failures) == (number, number)
-        assert circuit.state is State.RAMP
-    circuit.begin_stage(0, world.now)
-    circuit.answers = DEFAULT.stage_answers
-    world.now += DEFAULT.stage_least
-    resource = world.health.circuits["a", "invoke", "f"]
-    weigh_success(world.health, resource, Answered(attempt("a"), world.now, world.now))
-    assert circuit.stage == 1
-
-
-def test_half_of_the_time_asleep_is_not_most_of_it() -> None:
-    """An attempt that ran out of time counts, if the process ran for half of it or more."""
-    for asleep, counts in ((4.9, True), (5.2, False)):
-        world = World()
-        world.calls(5)
-        beats = world.health.heartbeat
-        number, at = beats.begin(world.now), world.now
-        world.now += asleep + DEFAULT.heartbeat_pace
-        beats.beat(number, world.now, 1)
-        now = at + 10.0
-        steps = int((now - world.now) / DEFAULT.heartbeat_pace)
-        for each in range(1, steps + 1):
-            beats.beat(number, world.now + each * DEFAULT.heartbeat_pace, each)
-        answered = Answered(attempt("a"), at, now)
-        weigh_failure(world.health, answered, Outcome.AMBIGUOUS, None)
-        assert bool(world.circuit("a", resource="f").failed) is counts
-
-
-def test_a_heartbeat_knows_what_it_has_seen() -> None:
-    """A beat may be a second late when a time begins; then it counts as beating, and no longer."""
-    heartbeat = Heartbeat(0.1, 5.0)
-    heartbeat.begin(10.0)
-    assert heartbeat.is_known(10.0 + LATEST - 0.01)
-    assert not heartbeat.is_known(10.0 + LATEST + 0.01)
-    assert heartbeat.stood_still(9.0, 11.0) == pytest.approx(0.9)
-    assert heartbeat.stood_still(10.1, 10.6) == pytest.approx(0.5)
-
-
 def test_a_batch_with_an_unknown_event_is_unknown() -> None:
     """Whichever it is, and whatever the others say."""
     call = Publish("bus", tuple(Event("t", id=f"{number}", source="s") for number in range(2)))
@@ -215,35 +151,6 @@ def test_a_batch_with_an_unknown_event_is_unknown() -> None:
     batch = Batch(call)
     entries = (Result(Outcome.REJECTED),) * 2
     assert batch.record(call, Result(Outcome.OK, entries), "a")[0] is Outcome.REJECTED
-
-
-def test_calls_are_marked_about_once_a_second() -> None:
-    """The budget of failovers is a share of the calls between marks."""
-    world = World()
-    for now in (5.0, 5.5, 5.99, 6.0, 6.5):
-        world.health.calls += 1
-        world.health.mark(now)
-    assert list(world.health.marks) == [(5.0, 1), (6.0, 4)]
-
-
-def test_what_others_saw_holds_until_its_time_is_over() -> None:
-    """And no longer."""
-    for seen_at, counts in ((9.99, True), (10.0, False)):
-        world = World()
-        world.health.seen_at = seen_at
-        world.health.records["a"].prepared, world.health.records["a"].prepared_until = 2.0, 10.0
-        assert bool(world.health.add("a", HARMLESS).failed) is counts
-
-
-def test_nobody_beats_for_an_order_that_is_closed() -> None:
-    """Nor is anything hedged unless that is asked for."""
-    drivers = [Scripted("a"), Scripted("b")]
-    order = FailoverDriver(drivers)
-    assert order._shared.core.hedging is False
-    heartbeat = order._shared.core.health.heartbeat
-    number = heartbeat.begin(1.0)
-    asyncio.run(order.close_async())
-    assert not heartbeat.beat(number, 1.1, 1)
 
 
 def test_an_isolated_target_is_no_other_one() -> None:
@@ -305,72 +212,11 @@ def test_events_name_what_the_call_is_about() -> None:
     assert {(each.verb, each.resource) for each in told} == {("invoke", "f")}
 
 
-def test_an_item_without_a_time_is_of_long_ago() -> None:
-    """And what it says is not taken for news; the latest end of a target's holds is told."""
-    world = opened(World())
-    world.health.add("a", HARMLESS)
-    resource = world.circuit("a", resource="f")
-    resource.open(DEFAULT, world.now, half, "failures", hold=1.0)
-    world.health.unclosed[resource] = None
-    item = snapshot_of(world.health, 0.5, world.now)
-    longest = max(each.until for each in world.health.unclosed) - world.now
-    assert item["open_until"] == {"a": pytest.approx(0.5 + min(longest, DEFAULT.shared_age))}
-    assert written_at({}) == 0.0
-
-
-def test_an_isolated_target_is_not_one_that_is_left() -> None:
-    """A circuit that opens beside it opens for a short time, as that of the last one does."""
-    world = World()
-    world.calls(3)
-    world.health.add("b", HARMLESS)
-    isolate(world.health, "b")
-    circuit = world.circuit("a", resource="f")
-    open_circuit(world.health, circuit, HARMLESS, world.now, "failures")
-    assert circuit.gone
-    assert circuit.until - world.now == pytest.approx(DEFAULT.hold_all_down)
-
-
-def test_what_is_restored_begins_with_a_clean_sheet() -> None:
-    """The whole verb at the first stage of its ramp; a single function that was well is left."""
-    world = opened(World())
-    wide, single = world.circuit("a"), world.health.add("a", HARMLESS)
-    single.close()
-    isolate(world.health, "a")
-    restore(world.health, "a", world.now)
-    assert (wide.state, wide.trips, wide.penalty) == (State.RAMP, 0, 0.0)
-    assert single.state is State.CLOSED
-
-
-def test_what_was_not_sent_waits_no_more() -> None:
-    """The last one of them, too."""
-    world = World()
-    circuit = world.health.start("a", UNSAFE, world.now)
-    assert circuit.pending == 1
-    answered = Answered(attempt("a", UNSAFE), world.now, world.now)
-    weigh_failure(world.health, answered, Outcome.LOCAL, None)
-    assert circuit.pending == 0
-
-
-def test_what_is_done_by_hand_and_each_stage_is_told() -> None:
-    """An operator sees that the target may come back, and how far it has."""
-    world = World()
-    world.calls(3)
-    isolate(world.health, "a")
-    world.told()
-    restore(world.health, "a", world.now)
-    assert world.told() == ["ramp", "restored"]
-    circuit = world.circuit("a")
-    circuit.answers, world.now = DEFAULT.stage_answers, world.now + DEFAULT.stage_longest
-    advance(world.health, circuit, world.now)
-    assert (circuit.stage, world.told()) == (1, ["ramp"])
-
-
-def test_a_lost_race_says_nothing_of_a_circuit_that_is_not_closed() -> None:
-    """One that is closed it makes slow."""
+def test_a_call_that_is_given_up_before_its_hedge_leaves_one_attempt() -> None:
+    """The pause before the hedge is none."""
     world = World()
     world.calls(150, every=0.01)
-    circuit = world.circuit("a", resource="f")
-    for state, counts in ((State.CLOSED, True), (State.OPEN, False)):
-        circuit.slow, circuit.state = 0.0, state
-        weigh_lost_race(world.health, "a", HARMLESS, world.now - 10.0, world.now)
-        assert (circuit.slow > 0) is counts, state
+    call = execution.execute(Core(world.health, hedging=True), HARMLESS, world.now, 10.0)
+    assert [type(each) for each in next(call)] == [Dispatch, Pause]
+    call.close()
+    assert world.circuit("a", resource="f").left == 1

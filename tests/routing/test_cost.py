@@ -11,7 +11,7 @@ from leeward.adapter import Call, Delete, Invoke, Key, Load, Publish, Result, St
 from leeward.routing import FailoverDriver
 from leeward.values import Effect, Event
 from tests.profiling import functions_entered
-from tests.scripted import OK, Scripted
+from tests.scripted import OK, UNUSABLE, Scripted
 
 KEY = Key(("id",), ("1",))
 INVOKE = Invoke("f", b"{}", "key-1")
@@ -29,8 +29,8 @@ COSTS = [
 class Instant(Scripted):
     """A driver that has its answer ready, and can be awaited without waiting."""
 
-    def __init__(self, answer: Result[Any]) -> None:
-        super().__init__("a")
+    def __init__(self, target: str, answer: Result[Any]) -> None:
+        super().__init__(target)
         self.answer = answer
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
@@ -52,17 +52,27 @@ def python_calls(work: Callable[[], object]) -> list[str]:
 @pytest.mark.parametrize(("call", "answer", "most"), COSTS)
 def test_the_router_stays_out_of_the_way(call: Call, answer: Result[Any], most: int) -> None:
     """From the router's `perform` to the driver's and back, the attempt's record included."""
-    router = FailoverDriver([Instant(answer), Scripted("b")], home="a")
+    router = FailoverDriver([Instant("a", answer), Scripted("b")], home="a")
     router.perform(call, 10.0)  # the first of its kind makes the circuits
     entered = python_calls(lambda: router.perform(call, 10.0))
     assert entered[:2] == ["perform", "run"]
     assert len(entered) <= most, entered
 
 
+def test_a_target_that_is_out_makes_calls_hardly_dearer() -> None:
+    """They pass by its open circuit; what has failed there and went well elsewhere is no work."""
+    router = FailoverDriver([Scripted("a", UNUSABLE), Instant("b", OK), Scripted("c")])
+    assert router.perform(INVOKE, 10.0).target == "b"
+    assert router.evidence("a").state == "open"
+    router.perform(INVOKE, 10.0)
+    entered = python_calls(lambda: router.perform(INVOKE, 10.0))
+    assert len(entered) <= 25, entered
+
+
 @pytest.mark.parametrize(("call", "answer", "most"), COSTS)
 def test_awaiting_it_costs_no_more(call: Call, answer: Result[Any], most: int) -> None:
     """The runner for event loops takes the same steps as the one for threads."""
-    router = FailoverDriver([Instant(answer), Scripted("b")], home="a")
+    router = FailoverDriver([Instant("a", answer), Scripted("b")], home="a")
 
     def work() -> None:
         with pytest.raises(StopIteration):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leeward.adapter import Invoke
+from leeward.adapter import Invoke, Result
 from leeward.errors import Outcome
 from leeward.routing.by_hand import isolate
 from leeward.routing.circuit import Circuit, State, Weights
@@ -15,6 +15,7 @@ from leeward.routing.policy import DEFAULT
 from leeward.routing.transitions import probe_passed
 from tests.routing.health_kit import (
     HARMLESS,
+    LATENCY,
     OTHER,
     UNSAFE,
     World,
@@ -128,6 +129,36 @@ def test_slow_answers_open_a_circuit_too() -> None:
     assert world.calls(12).count("b") > 3
     assert world.circuit("a", resource="f").reason == "slow"
     assert world.state("a") is State.CLOSED, "slowness is the function's"
+
+
+def test_the_wait_for_a_place_is_no_evidence() -> None:
+    """A burst that waits in line here opens nothing, and is not in the baseline; answers are."""
+    world = World()
+    world.calls(150, every=0.01)
+    circuit = world.circuit("a", resource="f")
+    before = circuit.latency.middle, circuit.slow_above
+    world.took["a"] = 3.0 + LATENCY
+    for outcome in (Outcome.OK, Outcome.APP_ERROR):
+        world.answers["a"] = Result(outcome, waited=3.0)
+        world.calls(130, UNSAFE, every=0.01)
+    assert world.state("a", "f") is State.CLOSED
+    assert (circuit.latency.middle, circuit.slow_above) == before
+    world.answers.clear()
+    world.calls(6, UNSAFE, every=0.01)
+    assert world.state("a", "f") is State.OPEN
+
+
+def test_an_attempt_that_spent_its_time_in_line_proves_nothing() -> None:
+    """Half of it there still counts: its target had as long again."""
+    for waited, counts in ((5.1, False), (5.0, True)):
+        world = World()
+        answered = Answered(attempt("a"), world.now, world.now + 10.0, waited)
+        weigh_failure(world.health, answered, Outcome.AMBIGUOUS, None)
+        assert (world.circuit("a", resource="f").failed > 0) is counts
+    world.answers["a"] = Result(Outcome.AMBIGUOUS, waited=9.0)
+    world.took["a"] = 10.0
+    world.call(UNSAFE, timeout=10.0)
+    assert world.circuit("a", resource="f").streak == 1
 
 
 def test_without_a_baseline_nothing_is_slow() -> None:

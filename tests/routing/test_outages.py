@@ -155,6 +155,31 @@ def test_a_payload_that_went_well_is_harmless() -> None:
     assert world.call(bad).outcome is Outcome.OK
 
 
+def test_what_went_well_after_a_failure_is_no_work_any_more() -> None:
+    """It is remembered as harmless for as long as its failure counts; then it begins anew."""
+    world = World()
+    world.calls(3)
+    fail(world.health, "a", Outcome.REJECTED, world.now)
+    poison = world.health.poison
+    assert poison is not None
+    assert (world.health.careful, poison.doubtful) == (True, 1)
+    world.call()
+    world.call()
+    assert (world.health.careful, poison.doubtful, len(poison)) == (False, 0, 1)
+    counted = []
+    for _ in range(2):
+        counted.append([_counts_again(world) for _ in range(4)])
+        world.now += DEFAULT.poison_window + 1
+    assert counted == [[True] * 4, [True, True, False, False]]
+
+
+def _counts_again(world: World) -> bool:
+    circuit = world.health.circuits["a", "invoke", "f"]
+    circuit.failed, circuit.good_at = 0.0, world.now + 0.05
+    fail(world.health, "a", Outcome.REJECTED, world.now)
+    return circuit.failed > 0
+
+
 def test_a_short_illness_of_all_targets_refuses_no_payload() -> None:
     """One that every call carries would be refused for ten minutes after half a second."""
     world = World()

@@ -95,6 +95,7 @@ class PlanRun(View):
         "_refused",
         "_status",
         "_used",
+        "_waited",
         "refused",
         "request",
         "seconds",
@@ -115,6 +116,7 @@ class PlanRun(View):
         self._planner = planner
         self._call = call
         self._first: Result[Any] | None = None
+        self._waited = 0.0
         self._begin({})
 
     def start(self) -> Send | Need | Drop | Result[Any]:
@@ -168,7 +170,9 @@ class PlanRun(View):
             if self.refused is not None and answer == self.refused:
                 return self._first  # there is no other one
             self._used[pending.what] = answer
-        elif not isinstance(answer, Failure):
+            return None
+        self._waited += answer.waited
+        if not isinstance(answer, Failure):
             if pending.effect:
                 self._status = answer.status
         elif pending.effect:
@@ -229,6 +233,8 @@ class PlanRun(View):
         """Return the result; or run the plan once more, if another credential or time may help."""
         if len(result.request_id or "") > LONGEST_ID:
             result = result._replace(request_id=f"{result.request_id:.{LONGEST_ID}}")
+        if self._waited:
+            result = result._replace(waited=self._waited)
         if result.reason not in _REPLAYED:
             return result
         stale = result.reason == STALE_CREDENTIALS

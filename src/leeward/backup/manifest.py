@@ -108,6 +108,11 @@ def segment_name(bucket: int, text: str, suffix: str) -> str:
     return f"segments/{bucket:02x}-{text}.jsonl.gz{suffix}"
 
 
+def is_segment_name(name: str) -> bool:
+    """Return whether an object below the table's own part of the bucket is named as a segment."""
+    return _NAME.fullmatch(name) is not None
+
+
 def written(manifest: Manifest, sealing: Sealing) -> bytes:
     """Return a manifest as it is stored."""
     body = _body(manifest)

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from leeward import json_text
 from leeward.backup.errors import BackupError
 from leeward.backup.folder import PRUNES, SEGMENTS, Folder, Named
-from leeward.backup.manifest import Manifest
+from leeward.backup.manifest import Manifest, is_segment_name
 from leeward.backup.parts import left_behind
 from leeward.backup.prunes import LONGEST_PRUNE, announced_name, is_over
 from leeward.backup.sealing import Sealing
@@ -67,7 +67,8 @@ def prune(
     stay = policy.stays(manifests, now)
     go = [named for named, each in zip(known, manifests, strict=True) if each not in stay]
     sizes = folder.sizes(SEGMENTS)
-    dead = sizes.keys() - {each.name for manifest in stay for each in manifest.segments}
+    needed = {each.name for manifest in stay for each in manifest.segments}
+    dead = {each for each in sizes if is_segment_name(each)} - needed
     told = tuple(each.id for each in stay)
     if not dry_run:
         name = announced_name(now, new_id(now)[-12:])

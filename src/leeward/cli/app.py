@@ -9,7 +9,16 @@ from typing import Annotated
 import typer
 
 from leeward.cli import NO_TRUST_ENV
-from leeward.cli.commands import backup, backup_schedule, edge, export, scheduler, verbs, workflow
+from leeward.cli.commands import (
+    backup,
+    backup_schedule,
+    edge,
+    export,
+    objects,
+    scheduler,
+    verbs,
+    workflow,
+)
 from leeward.cli.commands.conformance import conformance
 from leeward.cli.commands.demo import demo
 from leeward.cli.commands.dlq import dlq
@@ -175,6 +184,25 @@ _add(
     "leeward package --target $CLOUD_PROVIDER --source shop",
     "leeward package shop:app --target $CLOUD_PROVIDER --template",
 )
+
+buckets = _group("object", "Put, read, list and delete the objects of a bucket.")
+_add(
+    buckets,
+    "put",
+    objects.put,
+    "leeward object put reports 2026/may.csv may.csv",
+    "leeward object put reports 2026/may.csv - --if-absent --metadata version=7",
+)
+_add(
+    buckets,
+    "get",
+    objects.get,
+    "leeward object get reports 2026/may.csv --out may.csv",
+    "leeward object get reports 2026/may.csv --length 100",
+)
+_add(buckets, "show", objects.show, "leeward object show reports 2026/may.csv")
+_add(buckets, "list", objects.list_, "leeward object list reports 2026/ --limit 20")
+_add(buckets, "delete", objects.delete, "leeward object delete reports 2026/may.csv")
 
 flows = _group("workflow", "Start runs of workflows, look at them, end them, and draw them.")
 _add(

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import typer
 
+from leeward.adapter import Limits
 from leeward.cli import item_json
-from leeward.errors import InvalidRequest
+from leeward.errors import InvalidRequest, PayloadTooLarge
 from leeward.json_text import DEEPEST, decode
 from leeward.values import Item, Json
 
@@ -54,6 +55,42 @@ def key_argument(words: Sequence[str]) -> str | dict[str, str]:
     return key
 
 
+def bytes_argument(text: str, field: str) -> bytes:
+    """Read the bytes of an object, from a file or, for ``-``, from the standard input.
+
+    Raises:
+        PayloadTooLarge: there are more than an object may have.
+        InvalidRequest: the file cannot be read.
+    """
+    most = Limits().object_bytes
+    data = _bytes_of(text, field, most + 1)
+    if len(data) > most:
+        raise PayloadTooLarge(
+            f"{field.upper()} has more than {most} bytes, which is what one object may have; "
+            "split it into several",
+            field=field,
+        )
+    return data
+
+
+def texts_argument(words: Sequence[str], field: str) -> dict[str, str]:
+    """Read texts with names, each a word ``name=text``.
+
+    Raises:
+        InvalidRequest: a word is something else, or a name is there twice.
+    """
+    found: dict[str, str] = {}
+    for word in words:
+        name, equals, text = word.partition("=")
+        if not equals or not name or name in found:
+            raise InvalidRequest(
+                f"--{field} must be NAME=TEXT, each name once; write --{field} version=7",
+                field=field,
+            )
+        found[name] = text
+    return found
+
+
 def seconds(text: str) -> float:
     """Read a number of seconds.
 
@@ -93,18 +130,26 @@ def _read(text: str, field: str, *, exact: bool) -> Json:
 
 def _source(text: str, field: str) -> str:
     if text == "-":
+        return _decoded(_bytes_of(text, field))
+    if not text.startswith("@"):
+        return text
+    return _decoded(_bytes_of(text[1:], field))
+
+
+def _bytes_of(file: str, field: str, most: int = -1) -> bytes:
+    """Return the bytes of a file, or of the standard input for ``-``; `most` of them, or all."""
+    if file == "-":
         if sys.stdin is None:
             raise InvalidRequest(
                 f"{field.upper()} is -, but the standard input is closed", field=field
             )
-        return _decoded(sys.stdin.buffer.read())
-    if not text.startswith("@"):
-        return text
+        return sys.stdin.buffer.read(most)
     try:
-        return _decoded(Path(text[1:]).read_bytes())
+        with Path(file).open("rb") as opened:
+            return opened.read(most)
     except OSError as error:
         raise InvalidRequest(
-            f"{field.upper()} names the file {text[1:]!r}, which cannot be read: {error.strerror}",
+            f"{field.upper()} names the file {file!r}, which cannot be read: {error.strerror}",
             field=field,
         ) from error
 

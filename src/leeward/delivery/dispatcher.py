@@ -268,7 +268,10 @@ class Dispatcher(Forkable):
         limit, again, unheard, places = self._workers.room(now)
         if limit <= 0:
             return SOON if self._workers.begun() else LOOK_AGAIN
-        taken = self._store.take(handlers, self._clock.now, limit, again, unheard, places=places)
+        most = {recipient: handler.most for recipient, handler in handlers.items()}
+        taken = self._store.take(
+            handlers, self._clock.now, limit, again, unheard, places=places, most=most
+        )
         for dead in taken.buried:
             _log("error", "dead_lettered", dead, dead.failure.error)
         deadline = self._clock.monotonic() + self._policy.lease
@@ -288,7 +291,7 @@ class Dispatcher(Forkable):
         """Run the handler; return how that went, whatever it raised."""
         delivery = leased.delivery
         try:
-            leased.handler(delivery, leased.deadline)
+            leased.handler.attempt(delivery, leased.deadline)
         except BaseException as error:  # noqa: BLE001 - whatever ends it, the attempt has failed
             if not isinstance(error, AttemptFailed):
                 error = AttemptFailed(error, again=None)

@@ -19,8 +19,9 @@ class Policy(NamedTuple):
         longest_retry: seconds between two attempts, at most.
         lease: seconds that an attempt may take before the delivery is due again.
         concurrency: attempts at one time; one that has outlived its lease no longer counts.
-        farthest: seconds from now to the latest time that a row may be due. One that is due later
-            was written by a clock that was wrong, and is due now: it would wait for years.
+        farthest: seconds from now to the latest end of a lease. One that ends later was written by
+            a clock that was wrong, and is over: its row would wait for years. So long, because its
+            attempt may be under way, if the clock was only set back a little.
         ahead: rows that are leased before there is a place for their attempt, at most.
         worth: seconds of work that those may be, where attempts take as long as they did.
         longest_wait: seconds after which such a row is handed back.
@@ -36,14 +37,16 @@ class Policy(NamedTuple):
     worth: float = 0.1
     longest_wait: float = 1.0
 
-    def is_spent(self, attempts: int, due: float) -> bool:
+    def is_spent(self, attempts: int, due: float, most: int = 0) -> bool:
         """Return whether a delivery that is due has had its last attempt, which ended silently.
 
         Args:
             attempts: how many were made.
             due: since when it is due: the end of the last lease; 0 if somebody has reset it.
+            most: how many its handler wants made. Where those are few, the policy's count: a
+                process that was ended has not failed in its handler.
         """
-        return attempts >= self.max_attempts and due > 0
+        return attempts >= max(self.max_attempts, most) and due > 0
 
     def due_after_failure(
         self, attempt: int, now: float, *, again: bool | None = None

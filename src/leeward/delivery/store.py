@@ -6,9 +6,10 @@ import json
 import os
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import inf, isfinite
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 from leeward.delivery.policy import Policy
 from leeward.delivery.rows import (
@@ -115,6 +116,9 @@ _REDRIVE = """UPDATE deliveries
     SET dead = 0, attempts = 0, due = 0, error = NULL, reason = NULL, ran = NULL, died = NULL
     WHERE id = ? AND dead"""
 
+_UNSAID: Final[Mapping[Recipient, int]] = MappingProxyType({})
+"""No recipient says how many attempts it wants."""
+
 
 class DeliveryStore:
     """The rows of one database. Every method may raise `DatabaseFault`."""
@@ -137,6 +141,7 @@ class DeliveryStore:
         unheard: int = 1,
         *,
         places: int | None = None,
+        most: Mapping[Recipient, int] = _UNSAID,
     ) -> Taken:
         """Lease rows for `known` recipients that are due now, or never would be.
 
@@ -151,6 +156,7 @@ class DeliveryStore:
             unheard: how many may be rows whose last lease ended without a word.
             places: how many attempts begin at once; None for all. The others are not counted
                 before they begin, save those of unheard rows, which would end processes for ever.
+            most: how many attempts at a row a recipient wants made, where it says so.
         """
         taken = Taken([], [])
         names = json.dumps(list(known))
@@ -169,7 +175,7 @@ class DeliveryStore:
                 room = free, max(0, again - tried), max(0, unheard - silent)
                 rows = self._ready(connection, names, now, room)
                 at_once = limit if places is None else places - len(taken.deliveries)
-                self._take(connection, rows, lease, now, taken, places=at_once)
+                self._take(connection, rows, lease, now, taken, places=at_once, most=most)
                 # Behind those that were buried others may be ready.
                 looks = len(taken.buried) > before
         return taken._replace(ends=now + self.policy.lease)
@@ -232,10 +238,13 @@ class DeliveryStore:
     ) -> list[Sequence[Any]]:
         limit, again, unheard = room
         new = 0.0 if now >= 0 else -inf  # by a clock that tells of times before 1970, none is new
-        again_due = new, now, now + self.policy.farthest
-        tried = connection.execute(_UNHEARD, (names, *again_due, min(limit, unheard))).fetchall()
+        policy = self.policy
+        # What is due later than a right clock could have said is due now.
+        leased = names, new, now, now + policy.farthest
+        paused = names, new, now, now + policy.longest_retry
+        tried = connection.execute(_UNHEARD, (*leased, min(limit, unheard))).fetchall()
         most = min(limit - len(tried), again)
-        tried += connection.execute(_AGAIN, (names, *again_due, most)).fetchall()
+        tried += connection.execute(_AGAIN, (*paused, most)).fetchall()
         return [*tried, *connection.execute(_NEW, (names, new, limit - len(tried))).fetchall()]
 
     def _fail(
@@ -259,6 +268,7 @@ class DeliveryStore:
         taken: Taken,
         *,
         places: int,
+        most: Mapping[Recipient, int],
     ) -> None:
         """Lease rows that are due, or bury them; count the attempts that begin at once."""
         leased: list[Delivery] = []
@@ -266,7 +276,8 @@ class DeliveryStore:
             try:
                 due, is_leased = row[-2:]
                 delivery = _delivery(row, lease)
-                is_spent = is_leased and self.policy.is_spent(delivery.attempt - 1, due)
+                had, limit = delivery.attempt - 1, most.get(delivery.recipient, 0)
+                is_spent = is_leased and self.policy.is_spent(had, due, limit)
                 error = LEASE_EXPIRED if is_spent else None
             except ValueError:
                 error = UNREADABLE

@@ -11,15 +11,24 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from threading import Condition, Thread, current_thread
 from time import monotonic
-from typing import TypeAlias
+from typing import NamedTuple
 
 from leeward.clock import Clock
 from leeward.delivery.policy import Policy
 from leeward.delivery.rows import Delivery, LeaseEnd
 
-Handler: TypeAlias = Callable[[Delivery, float], object]
-"""Makes one attempt, which has until the second argument, on the clock's `monotonic`; any exception
-is a failed attempt."""
+
+class Handler(NamedTuple):
+    """What handles the rows of one recipient.
+
+    Attributes:
+        attempt: makes one attempt, which has until the second argument, on the clock's `monotonic`;
+            any exception is a failed attempt.
+        most: how many attempts at one row it wants made; 0 leaves that to the policy.
+    """
+
+    attempt: Callable[[Delivery, float], object]
+    most: int = 0
 
 
 class Leased:

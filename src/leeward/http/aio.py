@@ -217,13 +217,20 @@ class AsyncCurlTransport(Pooled):
             )
         if not timeout > 0:  # nor for what is not a number
             return refused("deadline")
-        exchange = Exchange(request, loop.time() + timeout, self._options)
+        began, waited = loop.time(), 0.0
+        exchange = Exchange(request, began + timeout, self._options)
         pool = self._pool
         try:
-            leased = pool.acquire(exchange) or await self._wait_in_line(exchange)
-            return leased if isinstance(leased, Failure) else await leased.carry(exchange)
+            leased = pool.acquire(exchange)
+            if leased is None:
+                leased = await self._wait_in_line(exchange)
+                waited = loop.time() - began
+            if isinstance(leased, Failure):
+                return leased
+            answer = await leased.carry(exchange)
         finally:
             pool.release(exchange)
+        return answer._replace(waited=waited) if waited else answer
 
     async def _wait_in_line(self, exchange: Exchange) -> LoopConnection | Failure:
         turn = self._loop.create_future()

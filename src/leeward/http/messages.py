@@ -38,11 +38,13 @@ class Response(NamedTuple):
         status: the HTTP status.
         headers: names in lower case; of a repeated header the last value.
         body: decoded from its transfer and content encoding.
+        waited: seconds that the request waited here for a place, before it was begun.
     """
 
     status: int
     headers: Mapping[str, str] = NOTHING
     body: bytes = b""
+    waited: float = 0.0
 
     def __repr__(self) -> str:
         return masked(self, "status")
@@ -78,6 +80,7 @@ class Failure(NamedTuple):
         cause: the native exception.
         message: the same in words, where there is more to say than the code does.
         ours: it is proved that this machine has no network, so it says nothing of the origin.
+        waited: seconds that the request waited here for a place, before it was begun.
     """
 
     phase: Phase
@@ -87,6 +90,7 @@ class Failure(NamedTuple):
     cause: BaseException | None = None
     message: str | None = None
     ours: bool = False
+    waited: float = 0.0
 
     def __repr__(self) -> str:
         return masked(self, "phase sent code status message")

@@ -78,13 +78,20 @@ class CurlTransport(Pooled):
         """Send `request` once and return its answer, within `timeout` seconds."""
         if not timeout > 0:  # nor for what is not a number
             return refused("deadline")
-        exchange = Exchange(request, monotonic() + timeout, self._options)
+        began, waited = monotonic(), 0.0
+        exchange = Exchange(request, began + timeout, self._options)
         pool = self._pool
         try:
-            leased = pool.acquire(exchange) or self._wait_in_line(exchange)
-            return leased if isinstance(leased, Failure) else leased.carry(exchange)
+            leased = pool.acquire(exchange)
+            if leased is None:
+                leased = self._wait_in_line(exchange)
+                waited = monotonic() - began
+            if isinstance(leased, Failure):
+                return leased
+            answer = leased.carry(exchange)
         finally:
             pool.release(exchange)
+        return answer._replace(waited=waited) if waited else answer
 
     def _wait_in_line(self, exchange: Exchange) -> BlockingConnection | Failure:
         turn = threading.Lock()

@@ -61,6 +61,12 @@ def mount(
             schedules.add(handler)
 
 
+def most_attempts(function: object) -> int:
+    """Return how many attempts at one row a handler wants made; 0 if it does not say."""
+    retries = function.retries if isinstance(function, Handler) else None
+    return 0 if retries is None else retries + 1
+
+
 def deliver(handler: Handler, row: Row, deadline: float, clock: Clock) -> None:
     """Make one attempt to deliver a row.
 

@@ -25,7 +25,7 @@ from leeward.delivery.store import PATIENCE, DeliveryStore
 from leeward.delivery.workers import Handler
 from leeward.errors import ConfigError, LeewardError, Outcome, Unsupported
 from leeward.json_text import decode
-from leeward.local.apps import deliver, is_mounted, mount
+from leeward.local.apps import deliver, is_mounted, most_attempts, mount
 from leeward.local.bus import Bus, DeadLetter, dead_letter, event_in
 from leeward.local.functions import QUEUED_CALL, F, Functions
 from leeward.local.object_events import ObjectEvents
@@ -95,13 +95,11 @@ class Local(Driver):
         accept = self._dispatcher.accept
         self._functions = Functions(self._clock, self.limits.payload_bytes, accept)
         self._bus = Bus(accept)
-        self._schedules = Schedules(
-            self._clock, Series(self._database), self._deliveries, self._dispatcher.wake
-        )
+        series, wake = Series(self._database), self._dispatcher.wake
+        self._schedules = Schedules(self._clock, series, self._deliveries, wake)
         self._tables = tables = Tables(self._database)
         self._objects = ObjectsFolder(objects, self._file)
-        wake = self._dispatcher.wake
-        self._told = ObjectEvents(self._clock, self._deliveries, self._objects, wake)
+        self._told = ObjectEvents(self._clock, series, self._objects, wake)
         self._verbs: dict[str, Verb] = {
             "invoke": self._functions.invoke,
             "enqueue": self._functions.enqueue,
@@ -296,7 +294,10 @@ class Local(Driver):
     def _handlers(self) -> dict[Recipient, Handler]:
         recipients = self._functions.recipients() | self._bus.recipients()
         recipients |= self._schedules.recipients() | self._told.recipients()
-        return {each: partial(self._handle, function) for each, function in recipients.items()}
+        return {
+            each: Handler(partial(self._handle, function), most_attempts(function))
+            for each, function in recipients.items()
+        }
 
     def _handle(self, function: Function | AppHandler, delivery: Delivery, deadline: float) -> None:
         """Make one attempt to deliver an event, or a queued call."""

@@ -45,6 +45,8 @@ class Declared(NamedTuple):
         buckets: that it keeps objects in.
         settings: of the target.
         ordered: it names the targets, too, so that no variable has to.
+        order: that a variable has to name, if that is more than the provider.
+        workflows: that it starts.
     """
 
     functions: Mapping[str, str] = NOTHING
@@ -53,6 +55,8 @@ class Declared(NamedTuple):
     buckets: Mapping[str, str] = NOTHING
     settings: Mapping[str, Any] = NOTHING
     ordered: bool = False
+    order: str = ""
+    workflows: Mapping[str, str] = NOTHING
 
 
 class Wish(NamedTuple):

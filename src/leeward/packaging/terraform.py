@@ -107,6 +107,11 @@ def of(reference: str) -> str:
     return f"${{{reference}}}"
 
 
+def literal(text: str) -> str:
+    """Return a text that stands for itself, whatever Terraform would read in it."""
+    return text.replace("${", "$${").replace("%{", "%%{")
+
+
 def unique(values: Iterable[str]) -> list[str]:
     """Return texts in order, each once."""
     return sorted(set(values))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from leeward.routing.circuit import State
+from leeward.routing.circuit import Circuit
 from leeward.routing.policy import RoutingPolicy
-from leeward.routing.transitions import circuits_of
+from leeward.routing.transitions import FLOWING, circuits_of
 
 if TYPE_CHECKING:
     from leeward.adapter import Call
@@ -27,18 +27,22 @@ def spend_failover(health: Health, source: str, call: Call, now: float) -> bool:
     """Charge a call that leaves `source`; return False if too many do.
 
     Only while the source counts as well: once its circuit is open, or it is silent or isolated,
-    each call reaches the next target once, whichever way it gets there.
+    each call reaches the next target once, whichever way it gets there. So it does once the source
+    has failed so often in a row that it would be open if another target were well.
     """
     circuits = circuits_of(health, source, call)
-    is_out = health.records[source].isolated
-    if is_out or any(
-        each.silent or each.state not in (State.CLOSED, State.RAMP) for each in circuits
-    ):
+    if health.records[source].isolated or any(_is_out(health, each) for each in circuits):
         return True
     if health.failovers is None:
         health.failovers = Failovers(health.policy)
     health.mark(now)
     return health.failovers.spend(_calls_lately(health, now), now)
+
+
+def _is_out(health: Health, circuit: Circuit) -> bool:
+    if circuit.silent or circuit.state not in FLOWING:
+        return True
+    return circuit.streak * health.weights.failure >= health.policy.trip_score
 
 
 def _calls_lately(health: Health, now: float) -> float:

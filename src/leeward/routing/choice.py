@@ -58,34 +58,45 @@ class ProbeTarget(NamedTuple):
 
 
 def choose(state: CallState, now: float) -> Choice:
-    """Return the target for the next attempt at a call: one that it has not tried."""
-    health, call, tried = state.health, state.call, state.tried
-    refused = _refused(state, now)
-    if refused is not None:
-        return refused
-    order = tuple(target for target in state.able if not health.records[target].isolated)
-    preferred, reason = order, "first"
-    group = group_of(health.targets, call) if health.arranged else None
-    if group is not None and state.able != group.targets:
-        group = None  # a home, a pinned call, or one that is narrowed: none speaks for the others
+    """Return the target for the next attempt at a call: one that it has not tried.
+
+    While one target is out for long, every call comes through here, so nothing is made of what
+    is as usual.
+    """
+    health, poison = state.health, state.health.poison
+    if health.local is not None or (poison is not None and poison.quarantined):
+        refused = _refused(state, now)
+        if refused is not None:
+            return refused
+    preferred, reason, full = state.able, "first", ""
+    group = _arranging(state) if health.arranged else None
     if group is not None:
-        preferred, reason = _arranged(health, group, order, state.number)
-    full = ""
+        preferred, reason = _arranged(health, group, _present(state), state.number)
     for target in preferred:
-        if target in tried:
+        if health.records[target].isolated:
             continue
-        choice = _at(state, target, now, reason if target == preferred[0] else "first_is_out")
-        if choice is not None and choice.reason not in SPARED:
-            if group is not None and group.fail_back != "prefer_primary" and not tried:
-                _stay_with(state, group, order, target)
-            return choice
-        if choice is not None:
-            full = full or target
-    return Choice(full, "only_one_left") if full else _nothing_flows(state, order, now)
+        if target not in state.tried:
+            choice = _at(state, target, now, reason)
+            if choice is not None and choice.reason not in SPARED:
+                if group is not None and group.fail_back != "prefer_primary":
+                    _stay_with(state, group, target)
+                return choice
+            full = full or ("" if choice is None else target)
+        reason = "first_is_out"
+    return Choice(full, "only_one_left") if full else _nothing_flows(state, now)
 
 
-def _nothing_flows(state: CallState, order: tuple[str, ...], now: float) -> Choice:
-    """Return what to do with a call whose targets all have open circuits."""
+def _present(state: CallState) -> tuple[str, ...]:
+    """Return the targets that may serve a call and are not isolated."""
+    records = state.health.records
+    return tuple(target for target in state.able if not records[target].isolated)
+
+
+def _nothing_flows(state: CallState, now: float) -> Choice:
+    """Return what to do with a call none of whose targets may be asked."""
+    order = _present(state)
+    if not order:
+        return Choice("", "isolated")
     if state.tried:
         return Choice("", "no_other_target")
     if len(order) == 1 == len(state.able) and not _is_gone(state, order[0]):
@@ -95,7 +106,7 @@ def _nothing_flows(state: CallState, order: tuple[str, ...], now: float) -> Choi
 
 
 def _refused(state: CallState, now: float) -> Choice | None:
-    """Return the refusal of a call that no target may be asked for, whatever their circuits."""
+    """Return the refusal of a call that is not made now, whatever the circuits."""
     health = state.health
     if health.poison is not None and health.poison.is_refused(state.call, now):
         return Choice("", "poison_suspected")
@@ -104,9 +115,16 @@ def _refused(state: CallState, now: float) -> Choice | None:
 
         if not may_look(health, state.number, now):
             return Choice("", "local_outage", retry_after=max(0.0, health.local.due - now))
-    if all(health.records[target].isolated for target in state.able):
-        return Choice("", "isolated")
     return None
+
+
+def _arranging(state: CallState) -> Group | None:
+    """Return the group that arranges the targets of a call.
+
+    None of a home, a pinned call, or one that is narrowed: none speaks for the others.
+    """
+    group = group_of(state.health.targets, state.call)
+    return group if state.able == group.targets else None
 
 
 def _arranged(
@@ -128,11 +146,11 @@ def _arranged(
     return preferred, reason
 
 
-def _stay_with(state: CallState, group: Group, present: tuple[str, ...], target: str) -> None:
+def _stay_with(state: CallState, group: Group, target: str) -> None:
     """Let the calls of a group stay with `target`, if the one that they were with is out."""
     health = state.health
     current = health.current.get(group.targets, group.targets[0])
-    is_out = current not in present or any(
+    is_out = health.records[current].isolated or any(
         each.state not in FLOWING for each in circuits_of(health, current, state.call)
     )
     if is_out:
@@ -142,11 +160,14 @@ def _stay_with(state: CallState, group: Group, present: tuple[str, ...], target:
 def _at(state: CallState, target: str, now: float, reason: str) -> Choice | None:
     """Return the choice of `target`, if its circuits let the call through.
 
-    One that is on its way back, and has its share already, is "ramp_full"; "silent" is one that
-    does not answer now.
+    "silent" is one that does not answer now.
     """
     health = state.health
     circuits = [each for each in circuits_of(health, target, state.call) if each.uneasy]
+    if not circuits:
+        return Choice(target, reason)
+    if circuits[0].state is State.OPEN and now < circuits[0].until:
+        return None
     for each in circuits:
         advance(health, each, now)
     _look_together(health, circuits, now)
@@ -157,6 +178,17 @@ def _at(state: CallState, target: str, now: float, reason: str) -> Choice | None
         return Choice(target, reason)
     if any(_blocks(each, now) for each in unclosed):
         return None
+    return _on_its_way_back(state, target, unclosed, now)
+
+
+def _on_its_way_back(
+    state: CallState, target: str, unclosed: list[Circuit], now: float
+) -> Choice | None:
+    """Return the choice of a target that takes a probe, or a share: as one of these, if at all.
+
+    Where it has its share already, that is "ramp_full".
+    """
+    health = state.health
     half_open = [each for each in unclosed if each.state is State.HALF_OPEN]
     if half_open and state.rules.same:
         for each in half_open:

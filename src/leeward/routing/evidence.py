@@ -26,16 +26,20 @@ if TYPE_CHECKING:
 
 
 class Answered(NamedTuple):
-    """An attempt, and when it was made, in monotonic seconds."""
+    """An attempt, and when it was made, in monotonic seconds.
+
+    `waited` is how many seconds of that it waited on this side, before its target was asked.
+    """
 
     command: Dispatch | ReadBack
     began: float
     now: float
+    waited: float = 0.0
 
 
 def weigh_failure(health: Health, answered: Answered, outcome: Outcome, reason: str | None) -> None:
     """Take in an attempt that did not succeed; `reason` is the result's own."""
-    command, _, now = answered
+    command, now = answered.command, answered.now
     target, call, epoch = command.target, command.call, command.epoch
     record, row = health.records[target], TABLE[outcome]
     circuit = health.circuits.get((target, call.verb, call[0])) or health.add(target, call)
@@ -77,7 +81,7 @@ def _is_unheard(health: Health, circuit: Circuit, answered: Answered) -> bool:
 
     Either it was given up early, or the target is silent, and stays so: it has said nothing.
     """
-    command, began, now = answered
+    command, began, now, _ = answered
     if not (command.early or circuit.silent) or not is_used_up(command.timeout, began, now):
         return False
     from leeward.routing.silence import leave, look
@@ -97,14 +101,14 @@ def _answers(health: Health, circuit: Circuit) -> None:
 
 
 def _stood_still(health: Health, answered: Answered) -> bool:
-    """Return whether an attempt has used up its time while this process hardly ran."""
-    command, began, now = answered
+    """Return whether an attempt has used up its time on this side: it waited, or hardly ran."""
+    command, began, now, waited = answered
     took = now - began
     if not is_used_up(command.timeout, began, now):
         return False
     if took > command.timeout + health.policy.clock_gap:
         return True
-    return health.heartbeat.stood_still(began, now) > took / 2
+    return waited + health.heartbeat.stood_still(began + waited, now) > took / 2
 
 
 def _counts(health: Health, circuit: Circuit, answered: Answered, outcome: Outcome) -> bool:
@@ -163,14 +167,14 @@ def _weigh_one_failure(health: Health, circuit: Circuit, answered: Answered, sig
 
 def weigh_success(health: Health, circuit: Circuit, answered: Answered) -> None:
     """Take in an attempt that went well while there is something to weigh."""
-    command, began, now = answered
-    call = command.call
+    command, began, now, waited = answered
+    call, began = command.call, began + waited
     policy, record = health.policy, health.records[circuit.target]
     record.tokens = min(policy.retry_tokens, record.tokens + policy.retry_refill)
     health.good_at = health.seen_at = now
     _answers(health, circuit)
     if health.careful:
-        _clear_suspicions(health, call, now)
+        clear_suspicions(health, call, now)
     took = now - began
     if took > circuit.slow_above:
         took -= health.heartbeat.stood_still(began, now)
@@ -190,15 +194,16 @@ def weigh_success(health: Health, circuit: Circuit, answered: Answered) -> None:
             trip(health, circuit, call, now, "slow")
 
 
-def _clear_suspicions(health: Health, call: Call, now: float) -> None:
+def clear_suspicions(health: Health, call: Call, now: float) -> None:
     """Take in what a success says of payloads, and of the network of this machine."""
-    if health.poison:
-        health.poison.note_success(call, now)
+    poison = health.poison
+    if poison is not None:
+        poison.note_success(call, now)
     if health.local is not None or health.unreached:
         from leeward.routing.local_outage import end_local_outage
 
         end_local_outage(health, now)
-    elif not health.poison:
+    elif poison is not None and not poison.doubtful:
         health.review()
 
 

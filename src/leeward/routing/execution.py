@@ -63,8 +63,9 @@ def execute(
     target, result = command.target, result_of(call, answer)
     well = all_taken(call, result, target) if isinstance(call, Publish) else result
     if well is not None and well.outcome is Outcome.OK and isinstance(command, Dispatch):
-        # Almost every call ends here: `step` would say the same, and a history would be of one.
-        core.health.succeeded(command, began, now)
+        # Almost every call ends here: `step` would say the same, and a history would be of one. The
+        # pause before a hedge, which may be under way, holds nothing.
+        core.health.succeeded(command, began + result.waited, now)
         if well.dedup is not None:
             note(core.health, target, declared, well.dedup)
         attempt = Attempt(
@@ -78,9 +79,6 @@ def execute(
             command.reason,
             state.number,
         )
-        if len(commands) > 1:
-            others = (each for each in commands if each is not command)
-            _History(core, declared, started, state).give_up(others, now)
         return Result._make((*well[:_TARGET], target, (attempt,), well.resolved))
     return (yield from _go_on(_History(core, declared, started, state), state, commands, reply))
 
@@ -145,7 +143,7 @@ class _History:
             event = AttemptEnded(
                 command.attempt, outcome, retry_after, cut_off, early, result.reason
             )
-        self._weigh(command, outcome, result.reason, began, now)
+        self._weigh(command, result, outcome, began, now)
         self._attempts.append(
             Attempt(
                 command.target,
@@ -164,21 +162,21 @@ class _History:
     def _weigh(
         self,
         command: Dispatch | ReadBack,
+        result: Result[Any],
         outcome: Outcome,
-        reason: str | None,
         began: float,
         now: float,
     ) -> None:
         """Let the attempt count for its target."""
-        health = self._core.health
+        health, reason, waited = self._core.health, result.reason, result.waited
         if outcome is Outcome.OK:
-            health.succeeded(command, began, now)
+            health.succeeded(command, began + waited, now)
             return
         if outcome is Outcome.AMBIGUOUS and reason in KNOWN_KEY:
             outcome = Outcome.APP_ERROR  # the function is well: it has answered
         from leeward.routing.evidence import Answered, weigh_failure
 
-        weigh_failure(health, Answered(command, began, now), outcome, reason)
+        weigh_failure(health, Answered(command, began, now, waited), outcome, reason)
 
     def give_up(self, running: Iterable[Command], now: float) -> None:
         """End what is in flight although nobody waits for it any more: leases and all.

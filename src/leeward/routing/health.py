@@ -107,7 +107,7 @@ class Health:
         calls: how many have begun; the number of the last one.
         epoch: counts the changes of all circuits.
         watchful: something is not as usual, so a target is chosen with care.
-        careful: a success has to be weighed, too.
+        careful: a success clears a suspicion: of a payload, or of the network of this machine.
         arranged: a group has weights, or does not always prefer its first target.
         current: the target that the calls of a group stay with, where they do.
         outbox: what the runner is to do once it has released its lock: events to tell of, probes
@@ -201,7 +201,6 @@ class Health:
         if (
             circuit.uneasy
             or wide.uneasy
-            or self.careful
             or now - began > circuit.slow_above
             or began < circuit.since
             or record.tokens < self.policy.retry_tokens
@@ -210,6 +209,10 @@ class Health:
 
             weigh_success(self, circuit, Answered(command, began, now))
             return
+        if self.careful:
+            from leeward.routing.evidence import clear_suspicions
+
+            clear_suspicions(self, call, now)
         circuit.good_at = wide.good_at = now
         latency = circuit.latency
         # `bucket_of`, written out: every call comes through here
@@ -290,7 +293,11 @@ class Health:
             or (self.poison is not None and self.poison.quarantined)
             or any(record.isolated for record in self.records.values())
         )
-        self.careful = bool(self.poison or self.local or self.unreached)
+        self.careful = bool(
+            self.local is not None
+            or self.unreached
+            or (self.poison is not None and self.poison.doubtful)
+        )
 
     def give_up(self, command: Dispatch | ReadBack, now: float) -> None:
         """Note that an attempt was cancelled, or has shown nothing: if it was a probe, that ends.

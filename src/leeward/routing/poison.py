@@ -48,13 +48,14 @@ class Poison:
 
     Attributes:
         quarantined: how many were refused when that was last looked at.
+        doubtful: how many have not gone well so far; while there is one, each success is looked at.
     """
 
     def __init__(self, policy: RoutingPolicy, key: bytes) -> None:
         self._policy = policy
         self._key = key
         self._suspects: dict[bytes, Suspect] = {}
-        self.quarantined = 0
+        self.quarantined = self.doubtful = 0
 
     def __len__(self) -> int:
         """Return how many payloads are remembered."""
@@ -67,7 +68,11 @@ class Poison:
         now, name = answered.now, self._name(answered.command.call)
         if name is None:
             return True
-        suspect = self._suspects.pop(name, None) or Suspect()
+        self._forget_the_old(now)
+        suspect = self._suspects.pop(name, None)
+        if suspect is None:
+            suspect = Suspect()
+            self.doubtful += 1
         self._suspects[name] = suspect  # the last one to be forgotten
         if len(self._suspects) > self._policy.poison_entries:
             self._forget(next(iter(self._suspects)))
@@ -109,6 +114,7 @@ class Poison:
         name = self._name(call)
         suspect = self._suspects.get(name) if name is not None else None
         if suspect is not None:
+            self.doubtful -= not suspect.harmless
             suspect.harmless = True
             suspect.unknown_at.clear()
             self.quarantined -= suspect.until > -inf
@@ -116,10 +122,7 @@ class Poison:
         self._forget_the_old(now)
 
     def _forget_the_old(self, now: float) -> None:
-        """Forget the payloads whose failures say nothing any more; the first ones are the oldest.
-
-        While any is remembered, each success has to be looked at.
-        """
+        """Forget the payloads whose failures say nothing any more: the first are the oldest."""
         while self._suspects:
             name, oldest = next(iter(self._suspects.items()))
             failed_at = max(oldest.failed_at.values(), default=-inf)
@@ -138,7 +141,9 @@ class Poison:
         return suspect.until > now
 
     def _forget(self, name: bytes) -> None:
-        self.quarantined -= self._suspects.pop(name).until > -inf
+        forgotten = self._suspects.pop(name)
+        self.quarantined -= forgotten.until > -inf
+        self.doubtful -= not forgotten.harmless
 
     def _name(self, call: Call) -> bytes | None:
         """Return the digest of a payload; None of a call that has no payload to move."""

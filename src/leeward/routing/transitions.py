@@ -29,9 +29,15 @@ def has_alternative(health: Health, circuit: Circuit, call: Call) -> bool:
 
 
 def circuits_of(health: Health, target: str, call: Call) -> list[Circuit]:
-    """Return the circuits that decide about `call` on `target`, as far as there are any."""
-    keys = (target, call.verb), (target, call.verb, call[0])
-    return [found for key in keys if (found := health.circuits.get(key)) is not None]
+    """Return the circuits that decide about `call` on `target`, as far as there are any.
+
+    That of the whole verb is the first one.
+    """
+    single = health.circuits.get((target, call.verb, call[0]))
+    if single is not None:
+        return [single.wide, single]
+    wide = health.circuits.get((target, call.verb))
+    return [] if wide is None else [wide]
 
 
 def open_circuit(health: Health, circuit: Circuit, call: Call, now: float, reason: str) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, cast
 
 import typer
 
-from leeward.cli.arguments import json_argument
+from leeward.cli.arguments import json_argument, texts_argument
 from leeward.cli.commands.package import Exclude, FindLinks, NoIndex, Out, Python, Source
 from leeward.cli.global_options import options_of
 from leeward.cli.output.console import Printers
@@ -239,12 +239,9 @@ def _no_python(to: str) -> Unsupported:
 
 
 def _settings(given: Sequence[str]) -> dict[str, str]:
-    found = {}
-    for each in given:
-        name, equals, value = each.partition("=")
-        if not equals or not name.isidentifier() or iskeyword(name):
-            raise InvalidRequest("--set must be NAME=VALUE, with a name of Python", field="set")
-        found[name] = value
+    found = texts_argument(given, "set")
+    if not all(name.isidentifier() and not iskeyword(name) for name in found):
+        raise InvalidRequest("--set must be NAME=VALUE, with a name of Python", field="set")
     return found
 
 

@@ -90,7 +90,8 @@ def _made(request: Request, tool: str, targets: str | None) -> JsonObject:
         found = _exporter(provider, tool, request)
         if found is not None:
             exporter, app = found
-            made[provider] = exporter(deployment_of(config, provider, app))
+            place = deployment_of(config, provider, app, in_file=targets is None)
+            made[provider] = exporter(place)
     if not made:
         order = ", ".join(map(str, config.order))
         raise ConfigError(

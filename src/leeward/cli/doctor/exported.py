@@ -39,17 +39,26 @@ def read_exported(folder: Path) -> list[Expected]:
 
 def _in_file(file: Path) -> Iterator[Expected]:
     try:
-        document: Any = decode(file.read_text(encoding="utf-8"))
-        output = document.get("output", {}).get(EXPECTED, {}).get("value", ())
-        for each in output or document.get("Metadata", {}).get(EXPECTED, ()):
+        for each in _told(decode(file.read_text(encoding="utf-8"))):
             expected = Expected(**each)
             if expected.kind not in VERBS:
                 raise ConfigError(f"{file} names a {expected.kind!r}; run leeward export again")
             yield expected
-    except (OSError, UnicodeDecodeError, Undecodable, AttributeError, TypeError) as error:
+    except (OSError, UnicodeDecodeError, Undecodable, TypeError) as error:
         raise ConfigError(
             f"{file} cannot be read as leeward export has written it; run that again"
         ) from error
+
+
+def _told(document: Any) -> list[Any]:
+    """Return what a document says that is there: nothing, if it is a project's own."""
+    for way in (("output", EXPECTED, "value"), ("Metadata", EXPECTED)):
+        found = document
+        for name in way:
+            found = found.get(name) if isinstance(found, dict) else None
+        if isinstance(found, list):
+            return found
+    return []
 
 
 def looks_for(expected: Sequence[Expected], config: Config, target: str) -> list[Look]:

@@ -41,7 +41,9 @@ class ExitCode:
 OK: Final = ExitCode(0, "it worked", ran=True)
 UNEXPECTED: Final = ExitCode(1, "unexpected error, or a result that cannot be written", ran=None)
 WRONG: Final = ExitCode(2, "wrong usage, request or configuration", ran=False)
-ABSENT: Final = ExitCode(3, "no such function, bus, table or backup; load: no such item", ran=False)
+ABSENT: Final = ExitCode(
+    3, "no such function, bus, table, backup or object; load: no such item", ran=False
+)
 CONFLICT: Final = ExitCode(
     4, "--if-absent or --if-revision did not hold; nothing was changed", ran=False
 )

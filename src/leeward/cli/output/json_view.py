@@ -18,6 +18,7 @@ from leeward.values import (
 )
 
 if TYPE_CHECKING:
+    from leeward.object_values import ObjectInfo
     from leeward.workflow.runs import Run
 
 JsonObject: TypeAlias = dict[str, Any]
@@ -54,7 +55,7 @@ def json_of_published(receipt: PublishReceipt) -> JsonObject:
 
 
 def json_of_write(receipt: StoreReceipt) -> JsonObject:
-    """Return the JSON object of `store` and `delete`."""
+    """Return the JSON object of `store` and `delete`, and of those of objects."""
     return {
         "promise": receipt.promise.value,
         "target": receipt.target,
@@ -81,6 +82,23 @@ def json_of_record(record: Record) -> JsonObject:
 def json_of_absence(table: str) -> JsonObject:
     """Return the JSON object of `load`, where there was no item."""
     return {"found": False, "table": table, "item": None}
+
+
+def json_of_object(info: ObjectInfo) -> JsonObject:
+    """Return the JSON object of `object show`, and of an object that was read into a file."""
+    told = info._asdict() | {"metadata": dict(info.metadata)}
+    return {"found": True, **told, "attempts": json_of_attempts(info.attempts)}
+
+
+def json_of_no_object(bucket: str, name: str) -> JsonObject:
+    """Return the JSON object of `object show` and `object get`, where there was no object."""
+    return {"found": False, "bucket": bucket, "name": name}
+
+
+def json_of_listed(objects: Iterable[ObjectInfo], *, more: bool) -> JsonObject:
+    """Return the JSON object of `object list`; `more` says that it is not all of them."""
+    listed = [{"name": each.name, "size": each.size, "revision": each.revision} for each in objects]
+    return {"objects": listed, "more": more}
 
 
 def json_of_run(run: Run) -> JsonObject:

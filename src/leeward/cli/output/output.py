@@ -6,7 +6,7 @@ Results stand on the standard output, errors on the standard error, in both.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Protocol, TextIO, TypeAlias
 
@@ -82,6 +82,18 @@ class JsonOutput:
 def output_for(*, json: bool) -> Output:
     """Return the output that was asked for."""
     return JsonOutput(sys.stdout) if json else HumanOutput(sys.stdout)
+
+
+def pour(out: TextIO, pieces: Iterable[bytes]) -> None:
+    """Write bytes to the standard output `out`, as they are.
+
+    Raises:
+        OutputError: they cannot be written.
+    """
+    with _written_to(out):
+        out.flush()
+        for piece in pieces:
+            out.buffer.write(piece)
 
 
 @contextmanager

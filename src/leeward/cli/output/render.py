@@ -6,6 +6,7 @@ from typing import Any
 
 from leeward.cli import exact_json
 from leeward.cli.output.console import Printer, Printers
+from leeward.cli.output.exit_codes import BROKEN
 from leeward.cli.output.json_view import JsonObject
 
 ATTEMPTS = ("target", "after", "took", "outcome", "code", "request id")
@@ -33,6 +34,30 @@ def render_absence(data: JsonObject, printers: Printers) -> None:
     printers.err.text(f"{data['table']!r} has no item with this key.")
 
 
+def render_object(data: JsonObject, printers: Printers) -> None:
+    """Show what is known of an object."""
+    told = {name: value for name, value in data.items() if name not in ("found", "metadata")}
+    pairs = _details(told) + [(f"metadata {name}", text) for name, text in data["metadata"].items()]
+    printers.out.pairs(pairs)
+    _render_attempts(data["attempts"], printers.err, least=2)
+
+
+def render_no_object(data: JsonObject, printers: Printers) -> None:
+    """Show that there is no such object."""
+    printers.err.text(f"{data['bucket']!r} has no object {data['name']!r}.")
+
+
+def render_objects(data: JsonObject, printers: Printers) -> None:
+    """Show the objects of a bucket."""
+    if not data["objects"]:
+        printers.err.text("No objects.")
+        return
+    rows = [(each["name"], f"{each['size']:,}", each["revision"]) for each in data["objects"]]
+    printers.out.table(("name", "bytes", "revision"), rows, ("cyan",))
+    if data["more"]:
+        printers.err.text("There are more; say --limit NUMBER, or a longer prefix.")
+
+
 def render_receipt(data: JsonObject, printers: Printers) -> None:
     """Show a receipt."""
     printers.out.pairs(_details(data))
@@ -45,12 +70,9 @@ def render_failure(data: JsonObject, err: Printer) -> None:
     with err.panel(f"{data['type']} (exit code {code})", "red"):
         err.text(data["message"])
         err.text("")
-        err.pairs(
-            [
-                ("may have run", _ran(data["may_have_run"])),
-                *_details(data),
-            ]
-        )
+        # Whoever finds something wrong tells in the message itself what was done.
+        ran = [] if code == BROKEN.code else [("may have run", _ran(data["may_have_run"]))]
+        err.pairs([*ran, *_details(data)])
         for line in data.get("trace", ()):
             err.text(line, "dim")
         _render_attempts(data.get("attempts", ()), err, least=1)

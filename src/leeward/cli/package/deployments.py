@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from leeward.app.app import App
+from leeward.app.objects import check_no_loop
 from leeward.app.triggers import Kind
 from leeward.cli.doctor.order import home_of
 from leeward.cli.package.wanted import SETTINGS, declared_for
@@ -50,16 +51,19 @@ def providers_of(config: Config) -> list[str]:
     return list(dict.fromkeys(target.provider for target in config.order))
 
 
-def deployment_of(config: Config, provider: str, app: App) -> Deployment:
+def deployment_of(config: Config, provider: str, app: App, *, in_file: bool = True) -> Deployment:
     """Return where an app is to run on a provider.
 
     Args:
         config: with the order.
         provider: of it.
         app: with the handlers.
+        in_file: the order is that of the file which goes along with the code; else a variable of
+            each function has to name it.
 
     Raises:
-        ConfigError: a target has no region, a table or bucket no home, or a domain no function.
+        ConfigError: a target has no region, a table or bucket no home, or a domain no function; or
+            what the app writes would make it run again.
     """
     targets = [each for each in config.order if each.provider == provider]
     regions = [region_of(config, each) for each in targets]
@@ -74,11 +78,19 @@ def deployment_of(config: Config, provider: str, app: App) -> Deployment:
             name: _home(config, "buckets", name, each.home) for name, each in config.buckets.items()
         },
     }
+    order = "" if in_file else ",".join(map(str, config.order))
     sites = tuple(
-        Site(region, _at_home(declared_for(config, target), provider, homes))
+        Site(
+            region,
+            _at_home(declared_for(config, target), provider, homes)._replace(
+                ordered=in_file, order=order
+            ),
+        )
         for region, target in zip(regions, targets, strict=True)
     )
     _check_names(site.declared for site in sites)
+    for target in targets:
+        check_no_loop(app.handlers.values(), declared_for(config, target).buckets)
     names = sites[0].declared
     return Deployment(
         sites,
@@ -114,7 +126,7 @@ def _check_names(declared: Iterable[Declared]) -> None:
         ConfigError: one would.
     """
     for each in declared:
-        for section in ("functions", "buses", "tables", "buckets"):
+        for section in ("functions", "buses", "tables", "buckets", "workflows"):
             for name, own in getattr(each, section).items():
                 if "${" in own or "%{" in own:
                     raise ConfigError(

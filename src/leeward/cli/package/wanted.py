@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from leeward.app.objects import check_no_loop
 from leeward.app.runtimes import check_options
 from leeward.config import Config, TargetName, load_settings
 from leeward.errors import ConfigError
@@ -79,6 +80,7 @@ def wanted(request: Request) -> tuple[Wish, Origin]:
         texts,
         declared(folder, request.target) if SETTINGS in texts else Declared(),
     )
+    check_no_loop(wish.app.handlers.values(), wish.declared.buckets)
     return wish, Origin(folder, files, requires, request.source, left)
 
 
@@ -105,13 +107,17 @@ def declared_for(config: Config, target: TargetName) -> Declared:
         own(config.buckets),
         _settings(config, target),
         bool(config.order),
+        workflows=own(config.workflows),
     )
 
 
 def _settings(config: Config, target: TargetName) -> Mapping[str, object]:
-    """Return the options of a target, or of the first one of its provider."""
+    """Return the options of a target, as a client has them; of a provider alone, its first's."""
+    own = config.options.get(str(target)) or config.options.get(target.provider)
+    if own or target.qualifier:
+        return own or NOTHING
     named = [name for name in config.options if name.partition(":")[0] == target.provider]
-    return config.options.get(str(target)) or (config.options[named[0]] if named else NOTHING)
+    return config.options[named[0]] if named else NOTHING
 
 
 def _own(names: Mapping[str, str], target: TargetName, name: str) -> str:

@@ -43,9 +43,8 @@ class Prober:
             for target, driver in shared.drivers.items()
             if getattr(driver, "probe_fidelity", None) is not None
         ]
-        pause = self._checks.interval / max(1, len(targets))
         for target in cycle(targets):
-            if stopped.wait(pause):
+            if stopped.wait(self._checks.interval / len(targets)):
                 return
             self.look_at(target)
 

@@ -19,7 +19,7 @@ from leeward.adapter.packages import (
 from leeward.errors import ConfigError
 from leeward_aws.deploy import objects
 from leeward_aws.deploy.failover import failover_of, parameters
-from leeward_aws.deploy.handlers import Json, Region, notes, resources_of
+from leeward_aws.deploy.handlers import CODE, Json, Region, notes, resources_of
 from leeward_aws.deploy.lint import errors_in
 from leeward_aws.deploy.rules import RULES
 from leeward_aws.deploy.surroundings import buses_of, resources_around
@@ -29,6 +29,11 @@ from leeward_aws.settings.endpoints import check_region
 SCHEMAS: Final = Path(__file__).with_name("terraform_schemas.json")
 
 PACKAGE: Final = "the path of the zip that leeward package --target aws makes"
+
+BESIDE: Final = (
+    f"the templates name {CODE} as a file beside them: write it there, by leeward package --target "
+    "aws --out and their folder"
+)
 
 MOST_RESOURCES: Final = 500
 LARGEST: Final = 1_000_000
@@ -57,13 +62,13 @@ def cloudformation(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
     """
     stacks = _stacks(wish, deployment)
     _check(_configuration(wish, deployment, stacks))
-    made = []
+    made, told = [], (*_notes(wish, deployment), BESIDE)
     for site, stack in zip(deployment.sites, stacks, strict=True):
         document = _document(wish, stack, parameters(deployment))
         document["Metadata"] = {EXPECTED: entries_of(deployment.expected)}
         name = f"{site.region}.template.json"
         _check_template(document, site.region)
-        made.append(Template(name, text_of(document), _notes(wish, deployment)))
+        made.append(Template(name, text_of(document), told))
     return tuple(made)
 
 
@@ -93,6 +98,7 @@ def _stacks(wish: Wish, deployment: Deployment) -> list[Json]:
             homes,
             buses_of(site.declared),
             frozenset(name for name, there in buckets.items() if there != site.region),
+            tuple(each for each in deployment.sites if each.region != site.region),
         )
         parts = (
             resources_of(region),

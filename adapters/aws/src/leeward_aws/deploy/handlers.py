@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple
 from leeward.adapter.packages import (
     ORDERED,
     DeadQueue,
+    Site,
     Wish,
     bucket_of,
     dead_queue,
@@ -31,7 +32,14 @@ from leeward.errors import ConfigError
 from leeward.values import NOTHING
 from leeward_aws.deploy import objects
 from leeward_aws.deploy.crontab import expression
-from leeward_aws.deploy.names import bus_id, logical, own_name
+from leeward_aws.deploy.names import (
+    DEFAULT_BUS,
+    bus_id,
+    check_names,
+    check_order,
+    logical,
+    own_name,
+)
 from leeward_aws.deploy.roles import (
     RECEIVE,
     allow,
@@ -58,6 +66,9 @@ RETENTION: Final = 14 * 24 * 3600
 MEMORY: Final = 256
 """Megabytes."""
 
+CODE: Final = "aws.zip"
+"""The package, beside the template, from where it is uploaded."""
+
 HANDLER: Final = "handler.lambda_handler"
 
 INPUT: Final = {
@@ -80,6 +91,7 @@ class Region(NamedTuple):
         homes: the region of each table, by its own name, where that is another one.
         buses: own names of those that are made in the same template.
         elsewhere: own names of the buckets of other regions, which tell handlers there.
+        others: further regions that the app runs in, where its calls may go, too.
     """
 
     wish: Wish
@@ -89,6 +101,7 @@ class Region(NamedTuple):
     homes: Mapping[str, str] = NOTHING
     buses: tuple[str, ...] = ()
     elsewhere: frozenset[str] = frozenset()
+    others: tuple[Site, ...] = ()
 
 
 def resources_of(region: Region) -> Json:
@@ -106,6 +119,7 @@ def resources_of(region: Region) -> Json:
                 "which CloudFormation takes for the same; rename one"
             )
         found |= made
+    check_names(found)
     return found
 
 
@@ -130,8 +144,10 @@ def _of_handler(region: Region, handler: Handler) -> Json:
     if is_queued(handler):
         found, statements = _queue(wish, handler, seconds)
     else:
-        found = {f"{logical(handler.name)}DeadQueue": _dead_sqs(_dead(wish, handler))}
-        statements = [allow(["sqs:SendMessage"], queue_arn(_dead(wish, handler)))]
+        dead = _dead(wish, handler)
+        check_order(dead, ordered=False, told=f"what Lambda cannot bring to {handler.name!r} keeps")
+        found = {f"{logical(handler.name)}DeadQueue": _dead_sqs(dead)}
+        statements = [allow(["sqs:SendMessage"], queue_arn(dead))]
         found |= _trigger(region, handler)
     id, function = logical(handler.name), own_name(wish, handler)
     if handler.kind is Kind.OBJECT:
@@ -141,12 +157,12 @@ def _of_handler(region: Region, handler: Handler) -> Json:
     if handler.scans is not None:
         statements.append(may_scan(wish.declared, handler.scans, region.homes))
     found[f"{id}Role"] = function_role(
-        function, [*statements, *of_app(wish.declared, region.homes)]
+        function, [*statements, *of_app(wish.declared, region.homes, region.others)]
     )
     found[id] = resource(
         "Lambda::Function",
         FunctionName=function,
-        Code="aws.zip",
+        Code=CODE,
         Handler=HANDLER,
         Runtime=f"python{wish.python}",
         Architectures=[wish.arch],
@@ -164,6 +180,7 @@ def _queue(wish: Wish, handler: Handler, seconds: int) -> tuple[Json, list[Json]
     """Return the queues of a handler of messages with its trigger, and what it may do with them."""
     queue, id = handler.queue or handler.name, logical(handler.name)
     dead = dead_queue(handler, queue, wish.entry.options)
+    check_order(dead.name, ordered=queue.endswith(ORDERED), told=f"the queue {queue!r} keeps")
     own: Json = {
         "VisibilityTimeout": 6 * seconds,
         "RedrivePolicy": {
@@ -235,7 +252,9 @@ def _rule(region: Region, handler: Handler) -> Json:
     id, dead = logical(handler.name), _dead(wish, handler)
     bus = wish.declared.buses.get(str(handler.bus), str(handler.bus))
     name = shortened(f"{wish.app.name}-{handler.name}", 64)
-    source = arn("events", f"rule/{bus.rpartition('/')[2]}/{name}")
+    own = bus.rpartition("/")[2]
+    # In the ARN of a rule, the bus that every account has is not named.
+    source = arn("events", f"rule/{name}" if own == DEFAULT_BUS else f"rule/{own}/{name}")
     # The source is never empty, so this prefix is that of every event.
     pattern = {"detail-type": [handler.type]} if handler.type else {"source": [{"prefix": ""}]}
     rule = resource(
@@ -314,7 +333,8 @@ def _sqs(name: str, properties: Json) -> Json:
 
 def _variables(wish: Wish, handler: Handler) -> Json:
     found = {"LEEWARD_FUNCTION": handler.name}
-    return found if wish.declared.ordered else {**found, "CLOUD_PROVIDER": "aws"}
+    declared = wish.declared
+    return found if declared.ordered else {**found, "CLOUD_PROVIDER": declared.order or "aws"}
 
 
 def notes(wish: Wish) -> tuple[str, ...]:

@@ -4,14 +4,17 @@ A bucket that is made here has its notifications set. Of any other one CloudForm
 S3 is let send, and a note has the command that sets them.
 
 Source: `PutBucketNotificationConfiguration` in S3's API reference; "Granting permissions to publish
-event notification messages to a destination" in its user guide.
+event notification messages to a destination" and "Configuring event notifications using object key
+name filtering" in its user guide.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Iterator
 from itertools import combinations
+from shlex import quote
 from typing import Any, Final
 
 from leeward.adapter.packages import Wish, bucket_of, of_kind, prefixes_of, unique
@@ -62,8 +65,18 @@ def may_tell(wish: Wish, handler: Handler, id: str) -> Json:
 
 
 def rights(wish: Wish, handler: Handler) -> list[Json]:
-    """Return what a handler may do with its objects, and where it puts some."""
+    """Return what a handler may do with its objects, and where it puts some.
+
+    Raises:
+        ConfigError: a role would read a prefix as a pattern, and allow more.
+    """
     bucket, written = bucket_of(wish.declared, handler), prefixes_of(wish.declared, handler)
+    for prefix in (handler.prefix, *(each.prefix for each in written)):
+        if re.search(r"[*?]|[$%]\{", prefix):
+            raise ConfigError(
+                f"the prefix {prefix!r} of {handler.name!r} is a pattern where a role on AWS names "
+                "it; choose one without *, ?, ${ and %{"
+            )
     found = [
         # Without this one, S3 does not say of an object that it is not there.
         allow(["s3:ListBucket"], *map(_arn, unique([bucket, *(each.bucket for each in written)]))),
@@ -118,8 +131,8 @@ def notes(wish: Wish, made: Collection[str] = ()) -> Iterator[str]:
         yield (
             f"{bucket}: after the stack is there, let the bucket tell of its objects; the command "
             "replaces whatever notifications it has: aws s3api "
-            f"put-bucket-notification-configuration --bucket {bucket} "
-            f"--notification-configuration '{told}'"
+            f"put-bucket-notification-configuration --bucket {quote(bucket)} "
+            f"--notification-configuration {quote(told)}"
         )
 
 
@@ -141,9 +154,16 @@ def _told(handler: Handler) -> Json:
     """Return what a bucket tells a handler, as CloudFormation has it."""
     found: Json = {"Event": EVENTS}
     if handler.prefix:
-        rule = {"Name": "prefix", "Value": handler.prefix}
+        rule = {"Name": "prefix", "Value": _filter(handler.prefix)}
         found["Filter"] = {"S3Key": {"Rules": [rule]}}
     return found
+
+
+def _filter(prefix: str) -> str:
+    """Return the beginning of keys as a filter has it: encoded as keys are in what S3 tells."""
+    from urllib.parse import quote_plus
+
+    return quote_plus(prefix, safe="/*").replace("~", "%7E")
 
 
 def _by_command(wish: Wish, handlers: list[Handler]) -> Json:
@@ -152,7 +172,7 @@ def _by_command(wish: Wish, handlers: list[Handler]) -> Json:
     for each in handlers:
         told: Json = {"Id": each.name, "Events": [EVENTS]}
         if each.prefix:
-            rule = {"Name": "prefix", "Value": each.prefix}
+            rule = {"Name": "prefix", "Value": _filter(each.prefix)}
             told["Filter"] = {"Key": {"FilterRules": [rule]}}
         place = "arn:aws:{}:REGION:ACCOUNT:{}"
         if each.queued:

@@ -5,10 +5,10 @@ Source: the tables of actions in the service authorization reference; docs/aws.m
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from leeward.adapter.packages import Declared
+from leeward.adapter.packages import Declared, Site
 from leeward.values import NOTHING
 
 Json = dict[str, Any]
@@ -44,33 +44,67 @@ def allow(actions: list[str], *resources: Json | str) -> Json:
     return {"Effect": "Allow", "Action": actions, "Resource": list(resources)}
 
 
-def of_app(declared: Declared, homes: Mapping[str, str] = NOTHING) -> list[Json]:
+def of_app(
+    declared: Declared, homes: Mapping[str, str] = NOTHING, others: Iterable[Site] = ()
+) -> list[Json]:
     """Return statements for what the app's own calls need.
 
     Args:
         declared: what ``leeward.toml`` names.
         homes: the region of each table, where that is another one.
+        others: further regions of the order, to which calls may fail over: a standby's begin there.
     """
+    sites = (Site("${AWS::Region}", declared), *others)
     found = []
     if declared.tables:
         tables = (named("dynamodb", "table/", each, homes) for each in _own(declared.tables))
         found.append(allow(TABLE, *tables))
     if declared.buses:
-        buses = _own(declared.buses)
-        found.append(allow(BUS, *(named("events", "event-bus/", each) for each in buses)))
-    if declared.functions:
-        names = _own(declared.functions)
-        found.append(
-            allow(
-                ["lambda:InvokeFunction"], *(named("lambda", "function:", each) for each in names)
-            )
+        buses = _everywhere(
+            "events", "event-bus/", {each.region: each.declared.buses for each in sites}
         )
+        found.append(allow(BUS, *buses))
+    if declared.functions:
+        functions = {each.region: each.declared.functions for each in sites}
+        found.append(
+            allow(["lambda:InvokeFunction"], *_everywhere("lambda", "function:", functions))
+        )
+    if declared.workflows:
+        found += _of_runs({each.region: each.declared.workflows for each in sites})
     if declared.buckets:
         buckets = [
             {"Fn::Sub": f"arn:${{AWS::Partition}}:s3:::{each}"} for each in _own(declared.buckets)
         ]
         found.append(allow(["s3:ListBucket"], *buckets))
         found.append(allow(OBJECTS, *({"Fn::Sub": f"{each['Fn::Sub']}/*"} for each in buckets)))
+    return found
+
+
+def _of_runs(workflows: Mapping[str, Mapping[str, str]]) -> Iterator[Json]:
+    """Yield statements for the runs of workflows, by region: to start, look at and abort them."""
+    machines = _everywhere("states", "stateMachine:", workflows)
+    yield allow(["states:StartExecution"], *machines)
+    runs = [
+        {"Fn::Sub": f"{each['Fn::Sub'].replace(':stateMachine:', ':execution:')}:*"}
+        if isinstance(each, dict)
+        else f"{each.replace(':stateMachine:', ':execution:')}:*"
+        for each in machines
+    ]
+    yield allow(["states:DescribeExecution", "states:StopExecution"], *runs)
+    # By its name, a machine is looked for among all of a region.
+    for region, there in workflows.items():
+        if not all(each.startswith("arn:") for each in there.values()):
+            yield allow(["states:ListStateMachines"], arn("states", "stateMachine:*", region))
+
+
+def _everywhere(
+    service: str, kind: str, names: Mapping[str, Mapping[str, str]]
+) -> list[Json | str]:
+    """Return the ARNs of what regions name, each once: there, too, it may be an ARN."""
+    found: list[Json | str] = []
+    for region, there in names.items():
+        arns = (named(service, kind, each, {each: region}) for each in _own(there))
+        found += [each for each in arns if each not in found]
     return found
 
 

@@ -15,6 +15,7 @@ from leeward.adapter.packages import DNS_NAME, Rule, between, like, one_of
 
 _NAMED: Final = re.compile(
     r"arn:[^:*]+:s3:::[^:*/]+(/[^*]*\*)?"
+    r"|arn:[^:*]+:states:[^:*]+:[^:*]+:(stateMachine|execution:[^:*]+):\*"
     r"|arn:[^:*]+:logs:[^:*]+:[^:*]+:log-group:[^:*]+(:\*)?"
     r"|arn:[^:*]+:[a-z0-9-]+:[^:*]+:[^:*]+:[^*]*[^*:/]"
 )
@@ -39,7 +40,10 @@ def _is_narrow(policy: Any) -> bool:
 
 
 def _names_something(resource: str) -> bool:
-    """Return whether an ARN is that of one thing; objects of a bucket, streams of a log are one."""
+    """Return whether an ARN is that of one thing.
+
+    Objects of a bucket, streams of a log, runs of a machine are one; machines are looked for.
+    """
     if re.fullmatch(r"\$\{[^{}]+\}", resource):
         return True
     return bool(_NAMED.fullmatch(re.sub(r"\$\{[^{}]+\}", "known", resource)))

@@ -14,12 +14,15 @@ from typing import Any, Final
 from leeward.adapter.packages import Bucket, Declared, Deployment, Table, unique
 from leeward_aws.deploy import objects
 from leeward_aws.deploy.handlers import Json, Region, arn_of, resource
-from leeward_aws.deploy.names import bus_id, logical
+from leeward_aws.deploy.names import DEFAULT_BUS, bus_id, logical
 from leeward_aws.deploy.roles import allow, named, role
 from leeward_aws.workflows.export import export
 
 PARTS: Final = 7
 """Days after which the parts of an upload that was never finished are deleted."""
+
+EXPIRES: Final = "_leeward_expires"
+"""The attribute with the time at which an item expires; DynamoDB collects it then."""
 
 _TYPES: Final = {"AttributeType": "S"}
 
@@ -27,7 +30,7 @@ _TYPES: Final = {"AttributeType": "S"}
 def buses_of(declared: Declared) -> tuple[str, ...]:
     """Return the buses to be made: not those of elsewhere, nor the one of every account."""
     names = unique(declared.buses.values())
-    return tuple(each for each in names if not each.startswith("arn:") and each != "default")
+    return tuple(each for each in names if not each.startswith("arn:") and each != DEFAULT_BUS)
 
 
 def resources_around(region: Region, deployment: Deployment) -> Json:
@@ -61,6 +64,8 @@ def _table(table: Table) -> Json:
         ],
         BillingMode="PAY_PER_REQUEST",
         DeletionProtectionEnabled=True,
+        # Where the file does not say so, an apply would turn it off again.
+        TimeToLiveSpecification={"AttributeName": EXPIRES, "Enabled": True},
         PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
     )
     return _kept(made)
@@ -91,6 +96,7 @@ def _bucket(bucket: Bucket, days: int) -> Json:
 def _machine(region: Region, definition: Any) -> Json:
     """Return a state machine, and the role by which it calls functions."""
     id = logical(definition.name)
+    own = region.wish.declared.workflows.get(definition.name, definition.name)
     (text,) = export(definition, region.wish.declared.functions).files.values()
     machine = json.loads(text)
     functions = unique(_functions(machine))
@@ -99,7 +105,7 @@ def _machine(region: Region, definition: Any) -> Json:
         f"{id}MachineRole": role("states.amazonaws.com", rights, of_account=True),
         f"{id}Machine": resource(
             "StepFunctions::StateMachine",
-            StateMachineName=definition.name,
+            StateMachineName=own.rpartition(":")[2],
             StateMachineType="STANDARD",
             Definition=machine,
             RoleArn=arn_of(f"{id}MachineRole"),

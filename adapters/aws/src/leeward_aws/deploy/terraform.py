@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from leeward.adapter.packages import Configuration
+from leeward.adapter.packages import Configuration, literal
 from leeward.values import NOTHING
 from leeward_aws.deploy.terraform_parts import PARTS
 
@@ -167,7 +167,7 @@ class Stack:
         if isinstance(value, list):
             return [self._value(each) for each in value]
         if isinstance(value, str):
-            return value.replace("${", "$${").replace("%{", "%%{")
+            return literal(value)
         if not isinstance(value, dict):
             return value
         if value.keys() == {"Ref"}:

@@ -67,6 +67,7 @@ def _table(given: Json, to: str) -> Parts:
         ],
         "billing_mode": given["billing_mode"],
         "deletion_protection_enabled": given["deletion_protection_enabled"],
+        "ttl": given["time_to_live_specification"],
         "point_in_time_recovery": {"enabled": True},
     }
     return [("", "aws_dynamodb_table", {**arguments, **_meta(given)})]

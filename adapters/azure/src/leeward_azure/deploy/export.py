@@ -8,7 +8,9 @@ from typing import Final
 
 from leeward.adapter.packages import (
     Configuration,
+    Declared,
     Deployment,
+    Site,
     Template,
     Wish,
     check,
@@ -16,8 +18,10 @@ from leeward.adapter.packages import (
     text_of,
     unique,
 )
+from leeward.app.kit import HEALTH_PATH
 from leeward.errors import ConfigError
 from leeward_azure.deploy.failover import CERTIFICATE, add_failover, host_of
+from leeward_azure.deploy.host import route_of
 from leeward_azure.deploy.rules import RULES
 from leeward_azure.deploy.surroundings import add_buckets, add_tables, add_topics
 from leeward_azure.deploy.template import DATA, VARIABLES, Region, add_app, notes
@@ -43,7 +47,7 @@ def terraform(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
             )
     made = Configuration("hashicorp/azurerm", VERSION, _variables(deployment))
     host = host_of(deployment) if deployment.domain else ""
-    wishes = [wish._replace(declared=each.declared) for each in deployment.sites]
+    wishes = [wish._replace(declared=_declared(each, deployment)) for each in deployment.sites]
     for each, site in zip(wishes, deployment.sites, strict=True):
         add_topics(made, each, site.region)
     add_tables(made, wishes[0], deployment)
@@ -52,32 +56,71 @@ def terraform(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
         region.suffix: add_app(made, each, region)
         for each, region in zip(wishes, regions, strict=True)
     }
-    add_buckets(made, deployment, {each.location: each.suffix for each in regions})
+    if _home(deployment)[1] is None:
+        add_buckets(made, deployment, {each.location: each.suffix for each in regions})
     if host:
-        add_failover(made, deployment, host, apps)
+        add_failover(made, deployment, host, apps, route_of(wish, HEALTH_PATH))
     document = made.document(DATA, deployment.expected)
     check(document, schemas_in(SCHEMAS), RULES, "Azure")
     text = text_of(document)
     return (Template("leeward.tf.json", text, (*notes(wish), *_notes(wish, deployment))),)
 
 
+def _declared(site: Site, deployment: Deployment) -> Declared:
+    """Return what a site names, with the database of the tables as their home names it."""
+    declared = site.declared
+    homes = {each.region for each in deployment.tables}
+    for each in deployment.sites:
+        database = each.declared.settings.get("cosmos_database")
+        if database and each.region in homes:
+            return declared._replace(settings={**declared.settings, "cosmos_database": database})
+    return declared
+
+
 def _region(number: int, deployment: Deployment) -> Region:
     """Return the region of a site, with what is told of it."""
     site, days = deployment.sites[number], deployment.retention_days
+    home, url = _home(deployment)
     before = [bus for each in deployment.sites[:number] for bus in each.declared.buses.values()]
-    retention = days if any(each.region == site.region for each in deployment.buckets) else None
     away = frozenset(each.name for each in deployment.buckets if each.region != site.region)
-    if not number:
-        return Region(site.region, retention=retention, elsewhere=away)
+    suffix = _suffix(site.region, deployment)
+    is_away = home is not None and home != site.region and url is None
     return Region(
         site.region,
-        f"-{site.region}",
-        f"${{var.storage_account_{site.region}}}",
-        True,
-        deployment.standby_instances,
-        retention,
+        suffix,
+        f"${{var.storage_account{suffix.replace('-', '_')}}}",
+        number > 0,
+        deployment.standby_instances if number else None,
+        days if home == site.region and url is None else None,
         away.union(before),
+        tuple(bus for each in deployment.sites for bus in each.declared.buses.values()),
+        makes=False,
+        blobs=url,
+        home=f"azurerm_storage_account.app{_suffix(str(home), deployment)}" if is_away else "",
     )
+
+
+def _suffix(region: str, deployment: Deployment) -> str:
+    """Return what stands behind the names of things in a region."""
+    return "" if region == deployment.sites[0].region else f"-{region}"
+
+
+def _home(deployment: Deployment) -> tuple[str | None, str | None]:
+    """Return the home of the containers, and the URL of their account if that is there already.
+
+    Raises:
+        ConfigError: they have several homes, and the settings of an app lead to one account.
+    """
+    homes = unique(each.region for each in deployment.buckets)
+    if len(homes) > 1:
+        raise ConfigError(
+            f"the buckets of Azure have several homes ({', '.join(homes)}), and an app has one "
+            "account for them; give them one home in leeward.toml"
+        )
+    if not homes:
+        return None, None
+    settings = {each.region: each.declared.settings for each in deployment.sites}
+    return homes[0], settings[homes[0]].get("storage_blob_url")
 
 
 def _variables(deployment: Deployment) -> dict[str, str]:

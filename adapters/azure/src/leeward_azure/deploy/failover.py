@@ -12,7 +12,6 @@ from __future__ import annotations
 from typing import Final
 
 from leeward.adapter.packages import Configuration, Deployment, of
-from leeward.app.kit import HEALTH_PATH
 from leeward.errors import ConfigError
 from leeward_azure.deploy.rights import GROUP
 
@@ -23,8 +22,6 @@ SECONDS: Final = {30: 10, 10: 9}
 """That an answer to a check may take, by the interval: the longest."""
 
 CERTIFICATE: Final = "key_vault_certificate"
-
-HEALTH: Final = f"/api{HEALTH_PATH}"
 
 
 def host_of(deployment: Deployment) -> str:
@@ -46,7 +43,7 @@ def host_of(deployment: Deployment) -> str:
 
 
 def add_failover(
-    made: Configuration, deployment: Deployment, host: str, apps: dict[str, str]
+    made: Configuration, deployment: Deployment, host: str, apps: dict[str, str], health: str
 ) -> None:
     """Add the profile, an endpoint for each app, and the domain.
 
@@ -55,6 +52,7 @@ def add_failover(
         deployment: with the domain.
         host: the domain without its zone.
         apps: references to the apps, by the suffix of their names; the first one serves.
+        health: the path that each app is asked for.
     """
     profile = made.add(
         "azurerm_traffic_manager_profile",
@@ -66,7 +64,7 @@ def add_failover(
         monitor_config={
             "protocol": "HTTPS",
             "port": 443,
-            "path": HEALTH,
+            "path": health,
             "interval_in_seconds": deployment.interval,
             "timeout_in_seconds": SECONDS.get(deployment.interval, 10),
             # One failure more than are tolerated makes it degraded.

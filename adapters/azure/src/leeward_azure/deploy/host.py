@@ -48,6 +48,15 @@ def deliveries(wish: Wish) -> int:
     return max(found, default=ATTEMPTS)
 
 
+def route_of(wish: Wish, path: str) -> str:
+    """Return a path as the host serves it: the user's own host.json may say what stands before."""
+    try:
+        prefix = json.loads(wish.files["host.json"])["extensions"]["http"]["routePrefix"]
+    except (ValueError, LookupError, TypeError):
+        prefix = "api"
+    return f"/{str(prefix).strip('/')}".rstrip("/") + path
+
+
 def host_json(wish: Wish) -> str:
     """Return the file."""
     seconds = max([LEAST, *(seconds_of(each) for each in wish.app.handlers.values())])

@@ -16,6 +16,7 @@ from leeward.adapter.packages import (
     Configuration,
     Wish,
     bucket_of,
+    literal,
     of,
     of_kind,
     prefixes_of,
@@ -47,6 +48,7 @@ class Around(NamedTuple):
         suffix: of what Terraform calls things.
         makes: containers are made with the account; else elsewhere, if `leeward.toml` names them.
         elsewhere: containers of other regions, which tell the app there.
+        url: of the account that has the containers, where that is there already.
     """
 
     account: str
@@ -54,6 +56,7 @@ class Around(NamedTuple):
     suffix: str
     makes: bool
     elsewhere: frozenset[str]
+    url: str | None
 
     def kept(self) -> dict[str, Any]:
         """Return where Event Grid puts what it could not deliver."""
@@ -81,15 +84,17 @@ def tell_of_objects(made: Configuration, wish: Wish, around: Around) -> bool:
     """Add the subscriptions of handlers of objects; return whether one is to a function itself."""
     buckets = {each: bucket_of(wish.declared, each) for each in of_kind(wish.app, Kind.OBJECT)}
     handlers = [each for each, bucket in buckets.items() if bucket not in around.elsewhere]
-    elsewhere = wish.declared.settings.get("storage_blob_url")
-    scope = of(f"{around.account}.id") if elsewhere is None else _account_at(str(elsewhere))
+    scope = of(f"{around.account}.id") if around.url is None else _account_at(around.url)
     places = [place for each in buckets for place in prefixes_of(wish.declared, each)]
-    for name in unique([*buckets.values(), *(each.bucket for each in places)]):
-        if elsewhere is not None:
-            principal = of(f"azurerm_user_assigned_identity.app{around.suffix}.principal_id")
+    used, named = [*buckets.values(), *(each.bucket for each in places)], wish.declared.buckets
+    if around.url is not None:
+        principal = of(f"azurerm_user_assigned_identity.app{around.suffix}.principal_id")
+        for name in unique([*used, *named.values()]):
             container = f"{scope}/blobServices/default/containers/{name}"
             assign(made, f"objects-{name}{around.suffix}", CONTRIBUTOR, container, principal)
-        elif around.makes or name not in wish.declared.buckets.values():
+        used = []
+    for name in unique(used):
+        if around.makes or name not in named.values():
             id = f"{name}{around.suffix}"
             made.add("azurerm_storage_container", id, name=name, storage_account_id=scope)
     for handler in handlers:
@@ -102,7 +107,7 @@ def tell_of_objects(made: Configuration, wish: Wish, around: Around) -> bool:
             included_event_types=[CREATED],
             subject_filter={
                 "subject_begins_with": f"/blobServices/default/containers/{buckets[handler]}/blobs/"
-                f"{handler.prefix}",
+                f"{literal(handler.prefix)}",
                 "case_sensitive": True,
             },
             **_endpoint(wish, handler, around),

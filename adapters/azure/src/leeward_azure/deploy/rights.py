@@ -5,6 +5,7 @@ Source: docs/azure.md, "Permissions"; "Configure role-based access control" of C
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from leeward.adapter.packages import Configuration, Wish, unique
@@ -20,16 +21,19 @@ COSMOS_CONTRIBUTOR: Final = "00000000-0000-0000-0000-000000000002"
 """Cosmos DB Built-in Data Contributor."""
 
 
-def allow_calls(made: Configuration, wish: Wish, principal: str, suffix: str) -> None:
-    """Add what the app's own calls need."""
+def allow_calls(
+    made: Configuration, wish: Wish, principal: str, suffix: str, topics: Iterable[str] = ()
+) -> None:
+    """Add what the app's own calls need; they may fail over to the topics of other regions."""
     declared = wish.declared
-    for topic in unique(declared.buses.values()):
+    for topic in unique([*declared.buses.values(), *topics]):
         name = f"publish-{topic}{suffix}"
         assign(made, name, "EventGrid Data Sender", topic_id(made, topic), principal)
     if not declared.tables:
         return
     account, name, database = cosmos(made, wish)
     for table in unique(declared.tables.values()):
+        container = made.known("azurerm_cosmosdb_sql_container", table)
         made.add(
             "azurerm_cosmosdb_sql_role_assignment",
             f"{table}{suffix}",
@@ -37,7 +41,7 @@ def allow_calls(made: Configuration, wish: Wish, principal: str, suffix: str) ->
             account_name=name,
             principal_id=principal,
             role_definition_id=f"{account}/sqlRoleDefinitions/{COSMOS_CONTRIBUTOR}",
-            scope=f"{account}/dbs/{database}/colls/{table}",
+            scope=f"{account}/dbs/{database}/colls/{container}",
         )
 
 

@@ -11,8 +11,8 @@ from typing import Any, Final
 from leeward.adapter.packages import DNS_NAME, Rule, between, like, one_of
 
 NARROW: Final = frozenset({
-    "Azure Service Bus Data Receiver", "EventGrid Data Sender", "Storage Blob Data Contributor",
-    "Storage Blob Data Owner", "Storage Queue Data Contributor",
+    "Azure Service Bus Data Receiver", "Azure Service Bus Data Sender", "EventGrid Data Sender",
+    "Storage Blob Data Contributor", "Storage Blob Data Owner", "Storage Queue Data Contributor",
 })  # fmt: skip
 """Roles that an export gives; each of them on one thing."""
 

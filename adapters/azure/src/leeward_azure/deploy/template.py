@@ -20,6 +20,7 @@ from leeward.adapter.packages import (
     Template,
     Wish,
     dead_queue,
+    literal,
     of,
     of_kind,
     seconds_of,
@@ -58,6 +59,10 @@ class Region(NamedTuple):
         instances: that are kept ready for calls by HTTP; None for the platform's usual way.
         elsewhere: topics and containers of other regions, which tell the app there.
         retention: days that objects are kept which were deleted or overwritten; None for not.
+        topics: of other regions, to which the app's calls may fail over.
+        makes: the containers that `leeward.toml` names are made with the app.
+        blobs: the URL of the account that has them, where it is there already.
+        home: a reference to the account that has them, where it is that of another region.
     """
 
     location: str = "${var.location}"
@@ -67,6 +72,10 @@ class Region(NamedTuple):
     instances: int | None = None
     retention: int | None = None
     elsewhere: frozenset[str] = frozenset()
+    topics: tuple[str, ...] = ()
+    makes: bool = True
+    blobs: str | None = None
+    home: str = ""
 
 
 def template(wish: Wish) -> Template:
@@ -76,7 +85,7 @@ def template(wish: Wish) -> Template:
         ConfigError: two things would have one name.
     """
     made = Configuration("hashicorp/azurerm", ">= 4.20", VARIABLES, {"features": {}})
-    add_app(made, wish, Region())
+    add_app(made, wish, Region(blobs=wish.declared.settings.get("storage_blob_url")))
     return Template("azure.tf.json", text_of(made.document(DATA)), notes(wish))
 
 
@@ -93,10 +102,10 @@ def add_app(made: Configuration, wish: Wish, region: Region) -> str:
     principal = of(f"{identity}.principal_id")
     for role in HOST_ROLES:
         assign(made, f"{role}{region.suffix}", role, of(f"{account}.id"), principal)
-    settings = _settings(wish, account, identity) | _still(wish, region)
+    settings = _settings(wish, account, identity) | _still(wish, region) | _objects(region)
     _queues(made, wish, account, region.suffix)
     settings |= _service_bus(made, wish, principal, of(f"{identity}.client_id"), region)
-    allow_calls(made, wish, principal, region.suffix)
+    allow_calls(made, wish, principal, region.suffix, region.topics)
     own = Own(account, identity, settings)
     app = _app(made, wish, own, region)
     _subscriptions(made, wish, account, app, region)
@@ -192,11 +201,19 @@ def _still(wish: Wish, region: Region) -> dict[str, str]:
     return {f"AzureWebJobs.{each.name}.Disabled": "true" for each in schedules}
 
 
+def _objects(region: Region) -> dict[str, str]:
+    """Return the setting that leads to the home of the containers; else they are in the account."""
+    if not region.home:
+        return {}
+    return {"AZURE_STORAGEBLOB_RESOURCEENDPOINT": of(f"{region.home}.primary_blob_endpoint")}
+
+
 def _settings(wish: Wish, account: str, identity: str) -> dict[str, str]:
     """Return the settings of the app: its own account by identity, and where its calls go."""
     storage = wish.entry.options.get("storage", "AzureWebJobsStorage")
     client = of(f"{identity}.client_id")
-    found = {"AZURE_CLIENT_ID": client}
+    # The provider writes a connection string without a key there, which host and client refuse.
+    found = {"AZURE_CLIENT_ID": client, "AzureWebJobsStorage": ""}
     for name in unique(("AzureWebJobsStorage", storage)):
         found[f"{name}__accountName"] = of(f"{account}.name")
         found[f"{name}__credential"] = "managedidentity"
@@ -204,7 +221,8 @@ def _settings(wish: Wish, account: str, identity: str) -> dict[str, str]:
     # leeward's own client reads the whole URL.
     found["AzureWebJobsStorage__queueServiceUri"] = of(f"{account}.primary_queue_endpoint")
     found["AzureWebJobsStorage__blobServiceUri"] = of(f"{account}.primary_blob_endpoint")
-    return found if wish.declared.ordered else {**found, "CLOUD_PROVIDER": "azure"}
+    declared = wish.declared
+    return found if declared.ordered else {**found, "CLOUD_PROVIDER": declared.order or "azure"}
 
 
 def _queues(made: Configuration, wish: Wish, account: str, suffix: str) -> None:
@@ -240,17 +258,28 @@ def _service_bus(
         settings[f"{setting}__credential"] = "managedidentity"
         settings[f"{setting}__clientId"] = client
         namespace = f"{PROVIDERS}/Microsoft.ServiceBus/namespaces/${{var.{variable}}}"
+        dead = dead_queue(handler, str(handler.queue), wish.entry.options)
         queue = made.add(
             "azurerm_servicebus_queue",
             f"{handler.queue}{region.suffix}",
             name=handler.queue,
             namespace_id=namespace,
-            max_delivery_count=dead_queue(handler, str(handler.queue), {}).deliveries,
+            max_delivery_count=dead.deliveries,
             dead_lettering_on_message_expiration=True,
         )
         role = "Azure Service Bus Data Receiver"
         name = f"receive-{handler.queue}{region.suffix}"
         assign(made, name, role, of(f"{queue}.id"), principal)
+        if dead.by_leeward:
+            queue = made.add(
+                "azurerm_servicebus_queue",
+                f"{dead.name}{region.suffix}",
+                name=dead.name,
+                namespace_id=namespace,
+            )
+            role = "Azure Service Bus Data Sender"
+            name = f"give-up-{handler.queue}{region.suffix}"
+            assign(made, name, role, of(f"{queue}.id"), principal)
     return settings
 
 
@@ -259,7 +288,7 @@ def _subscriptions(made: Configuration, wish: Wish, account: str, app: str, regi
     handlers = [
         each for each in of_kind(wish.app, Kind.EVENT) if _topic(wish, each) not in region.elsewhere
     ]
-    about = Around(account, app, region.suffix, region.retention is None, region.elsewhere)
+    about = Around(account, app, region.suffix, region.makes, region.elsewhere, region.blobs)
     directly = tell_of_objects(made, wish, about)
     if not handlers and not directly:
         return
@@ -279,7 +308,7 @@ def _subscriptions(made: Configuration, wish: Wish, account: str, app: str, regi
             event_delivery_schema="CloudEventSchemaV1_0",
             azure_function_endpoint={"function_id": f"{of(f'{app}.id')}/functions/{each.name}"},
             **delivery_of(each, about),
-            **({"included_event_types": [each.type]} if each.type else {}),
+            **({"included_event_types": [literal(each.type)]} if each.type else {}),
         )
 
 

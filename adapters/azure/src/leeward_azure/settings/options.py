@@ -139,7 +139,8 @@ OPTIONS: Final = (
     Option("storage_queue_url", "in its place: the URL of the queues, for which a token is shown",
            variables="AzureWebJobsStorage__queueServiceUri", check=storage.queue_service),
     Option("storage_blob_url", "likewise, of the containers, for objects",
-           variables="AzureWebJobsStorage__blobServiceUri", check=storage.blob_service),
+           variables="AZURE_STORAGEBLOB_RESOURCEENDPOINT AzureWebJobsStorage__blobServiceUri",
+           check=storage.blob_service),
     Option("queues", "function to queue, where not its name", dict, needs=_QUEUES,
            check=matching(QUEUE_NAME, "the name of a queue: 3 to 63 of a-z, 0-9 and single "
                                       "hyphens inside")),

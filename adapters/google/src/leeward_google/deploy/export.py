@@ -12,6 +12,7 @@ from leeward.adapter.packages import (
     Template,
     Wish,
     check,
+    of_kind,
     schemas_in,
     text_of,
 )
@@ -81,11 +82,11 @@ def terraform(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
 
 def _standby(made: Configuration, wish: Wish, region: Region) -> None:
     """Add the functions that others call, with the accounts that they have in the first region."""
-    for each in wish.app.handlers.values():
-        account = f"google_service_account.{each.name}"
-        if each.kind is Kind.CALL:
-            add_function(made, wish, each, Source(CONTENT, account), region)
-        allow_calls(made, wish, each.name, account, region)
+    accounts = {name: f"google_service_account.{name}" for name in wish.app.handlers}
+    for each in of_kind(wish.app, Kind.CALL):
+        add_function(made, wish, each, Source(CONTENT, accounts[each.name]), region)
+    for name, account in accounts.items():
+        allow_calls(made, wish, name, account, region)
     add_workflows(made, wish, region)
 
 

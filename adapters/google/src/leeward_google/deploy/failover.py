@@ -15,8 +15,16 @@ from typing import Any, Final
 
 from leeward.adapter.packages import Configuration, Deployment, Wish, of, of_kind, shortened
 from leeward.app.kit import HEALTH, HEALTH_PATH, Kind
-from leeward_google.deploy.functions import Deployed, Source, account_of, deployed, own_name
-from leeward_google.deploy.roles import PROJECT, Region, may_call
+from leeward_google.deploy.functions import Deployed, Source, account_of, deployed
+from leeward_google.deploy.roles import (
+    PROJECT,
+    Region,
+    allow,
+    allow_calls,
+    may_call,
+    own_name,
+    service_of,
+)
 
 TTL: Final = 60
 """Seconds that a resolver keeps an answer."""
@@ -37,7 +45,9 @@ def add_entrance(made: Configuration, wish: Wish, domain: str, content: str, reg
     suffix = region.suffix
     health = _health(made, wish, content, region)
     services = {
-        f"/{each.name}": _backend(made, each.name, own_name(wish, each), wish, region)
+        f"/{each.name}": _backend(
+            made, each.name, service_of(made, wish, own_name(wish, each), region), wish, region
+        )
         for each in of_kind(wish.app, Kind.CALL)
     }
     default = _backend(made, HEALTH, of(f"{health}.name"), wish, region)
@@ -87,6 +97,8 @@ def _health(made: Configuration, wish: Wish, content: str, region: Region) -> st
     ready = region._replace(instances=1 if region.instances is None else region.instances)
     function = deployed(made, wish, wanted, Source(content, account), ready)
     may_call(made, HEALTH, of(f"{function}.name"), PUBLIC, region)
+    # What the app shares is made there, too, and is to be what it is in every other function.
+    (allow_calls if region.suffix else allow)(made, wish, HEALTH, account, region)
     return function
 
 

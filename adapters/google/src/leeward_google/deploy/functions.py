@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from leeward.adapter.packages import Configuration, Wish, of, seconds_of, shortened
 from leeward.app.kit import Handler
 from leeward.errors import ConfigError
-from leeward_google.deploy.roles import PROJECT, Region
+from leeward_google.deploy.roles import FUNCTION, PROJECT, Region, own_name
 
 LONGEST: Final = 3600
 """Seconds of a function that is called by HTTP."""
@@ -84,7 +84,7 @@ def deployed(
     """Add a function; return a reference to it."""
     variables = {"LEEWARD_FUNCTION": function.handler}
     if not wish.declared.ordered:
-        variables["CLOUD_PROVIDER"] = "google"
+        variables["CLOUD_PROVIDER"] = wish.declared.order or "google"
     config: dict[str, Any] = {
         "available_memory": MEMORY,
         "timeout_seconds": function.seconds,
@@ -96,7 +96,7 @@ def deployed(
     if function.ingress is not None:
         config["ingress_settings"] = function.ingress
     return made.add(
-        "google_cloudfunctions2_function",
+        FUNCTION,
         f"{function.handler}{region.suffix}",
         project=PROJECT,
         location=region.name,
@@ -113,10 +113,3 @@ def deployed(
         },
         service_config=config,
     )
-
-
-def own_name(wish: Wish, handler: Handler) -> str:
-    """Return the name of a handler's function: lower case, by which clients call it."""
-    if not handler.is_call:
-        return handler.name.lower()
-    return wish.declared.functions.get(handler.name, handler.name).lower()

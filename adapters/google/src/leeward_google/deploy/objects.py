@@ -12,6 +12,7 @@ from leeward.adapter.packages import (
     Configuration,
     Wish,
     bucket_of,
+    literal,
     of,
     of_kind,
     prefixes_of,
@@ -41,7 +42,7 @@ def tell(made: Configuration, wish: Wish, handler: Handler, topic: str) -> None:
         topic=of(f"{topic}.id"),
         payload_format="JSON_API_V1",
         event_types=["OBJECT_FINALIZE"],
-        **({"object_name_prefix": handler.prefix} if handler.prefix else {}),
+        **({"object_name_prefix": literal(handler.prefix)} if handler.prefix else {}),
         depends_on=[agent],
     )
 

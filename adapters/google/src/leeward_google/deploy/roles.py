@@ -14,11 +14,16 @@ from leeward.adapter.packages import (
     of,
     unique,
 )
-from leeward.app.kit import Kind
+from leeward.app.kit import Handler, Kind
+from leeward.values import NOTHING
 
 PROJECT: Final = "${var.project}"
 
 INVOKER: Final = "roles/run.invoker"
+
+VIEWER: Final = "roles/cloudfunctions.viewer"
+
+FUNCTION: Final = "google_cloudfunctions2_function"
 
 
 class Region(NamedTuple):
@@ -52,6 +57,26 @@ def topic_of(wish: Wish, queue: str) -> str:
     topics = wish.declared.settings.get("enqueue_topics") or {}
     own: str = topics.get(queue) or wish.declared.functions.get(queue, queue)
     return own
+
+
+def own_name(wish: Wish, handler: Handler) -> str:
+    """Return the name of a handler's function: lower case, by which clients call it."""
+    if not handler.is_call:
+        return handler.name.lower()
+    return wish.declared.functions.get(handler.name, handler.name).lower()
+
+
+def service_of(made: Configuration, wish: Wish, function: str, region: Region) -> str:
+    """Return the service of a function in a region, by the function's own name.
+
+    One that is made here is referred to, so that it is there before anybody is let call it.
+    """
+    own = {
+        own_name(wish, each): f"{each.name}{region.suffix}" for each in wish.app.handlers.values()
+    }
+    name = own.get(function.lower())
+    known = None if name is None else made.known(FUNCTION, name)
+    return function.lower() if known is None or known == name else known
 
 
 def may_publish(made: Configuration, key: str, topic: str, member: str) -> str:
@@ -102,10 +127,28 @@ def allow_calls(
     made: Configuration, wish: Wish, handler: str, account: str, region: Region
 ) -> None:
     """Add the right to call the functions of a region that ``leeward.toml`` names."""
-    queues = queues_of(wish)
+    queues, member, settings = queues_of(wish), member_of(account), wish.declared.settings
     called = {own for name, own in wish.declared.functions.items() if name not in queues}
     for function in unique(called):
-        may_call(made, f"{handler}-{function}", function, member_of(account), region)
+        service = service_of(made, wish, function, region)
+        may_call(made, f"{handler}-{function}", service, member, region)
+        if not settings.get("function_url") and function not in settings.get("functions", NOTHING):
+            _may_look_up(made, f"{handler}-{function}", service, member, region)
+
+
+def _may_look_up(
+    made: Configuration, name: str, function: str, member: str, region: Region
+) -> None:
+    """Add the right to see where a function is, which no URL in the settings says."""
+    made.add(
+        f"{FUNCTION}_iam_member",
+        f"{name}{region.suffix}",
+        project=PROJECT,
+        location=region.name,
+        cloud_function=function,
+        role=VIEWER,
+        member=member,
+    )
 
 
 def may_call(made: Configuration, name: str, function: str, member: str, region: Region) -> None:

@@ -12,13 +12,15 @@ from leeward.adapter.packages import DNS_NAME, Rule, between, like, one_of
 from leeward.app.kit import HEALTH
 
 NARROW: Final = frozenset({
-    "roles/datastore.user", "roles/pubsub.publisher", "roles/pubsub.subscriber",
-    "roles/run.invoker", "roles/storage.objectUser", "roles/storage.objectViewer",
+    "roles/cloudfunctions.viewer", "roles/datastore.user", "roles/pubsub.publisher",
+    "roles/pubsub.subscriber", "roles/run.invoker", "roles/storage.objectUser",
+    "roles/storage.objectViewer",
 })  # fmt: skip
 """Roles that an export gives; each of them on one thing."""
 
 _MEMBERS: Final = (
     "google_cloud_run_service_iam_member",
+    "google_cloudfunctions2_function_iam_member",
     "google_project_iam_member",
     "google_pubsub_subscription_iam_member",
     "google_pubsub_topic_iam_member",

@@ -11,10 +11,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from leeward.adapter.packages import Bucket, Configuration, Deployment, Wish, of, unique
+from leeward.adapter.packages import Bucket, Configuration, Deployment, Wish, literal, of, unique
 from leeward.adapter.workflows import Definition, Step, nodes
 from leeward_google.deploy.functions import account_of
-from leeward_google.deploy.roles import PROJECT, Region, may_call, member_of, queues_of
+from leeward_google.deploy.roles import (
+    PROJECT,
+    Region,
+    may_call,
+    member_of,
+    queues_of,
+    service_of,
+)
 from leeward_google.workflows.export import export
 
 KEPT: Final = {"prevent_destroy": True}
@@ -67,21 +74,23 @@ def add_workflows(made: Configuration, wish: Wish, region: Region) -> None:
     for definition in wish.app.workflows:
         name = f"workflow-{definition.name}"
         account = account_of(made, wish, name)
+        own = wish.declared.workflows.get(definition.name, definition.name)
         (text,) = export(definition, wish.declared.functions).files.values()
         made.add(
             "google_workflows_workflow",
             f"{definition.name}{region.suffix}",
             project=PROJECT,
             region=region.name,
-            name=definition.name.lower(),
+            name=own.rpartition("/")[2].lower(),
             service_account=of(f"{account}.email"),
             # What Workflows reads as an expression, Terraform must not.
-            source_contents=text.replace("${", "$${").replace("%{", "%%{"),
+            source_contents=literal(text),
         )
         member = member_of(account)
         for function in unique(_functions(definition)):
-            own = wish.declared.functions.get(function, function).lower()
-            may_call(made, f"{name}-{function}", own, member, region)
+            called = wish.declared.functions.get(function, function)
+            service = service_of(made, wish, called, region)
+            may_call(made, f"{name}-{function}", service, member, region)
 
 
 def _functions(definition: Definition) -> Iterator[str]:

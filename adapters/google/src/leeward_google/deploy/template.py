@@ -11,6 +11,7 @@ message failures" (at least 5 attempts; what its own account needs), "Push subsc
 
 from __future__ import annotations
 
+import json
 from typing import Any, Final, NamedTuple
 
 from leeward.adapter.packages import (
@@ -19,6 +20,7 @@ from leeward.adapter.packages import (
     Template,
     Wish,
     dead_queue,
+    literal,
     of,
     seconds_of,
     text_of,
@@ -80,12 +82,20 @@ def add_handlers(made: Configuration, wish: Wish, region: Region) -> list[str]:
     content = _code(made, wish, region)
     pusher = add_account(made, wish, "push")
     notes = []
+    accounts = {}
     for each in wish.app.handlers.values():
-        account = add_account(made, wish, each.name)
+        accounts[each] = account = add_account(made, wish, each.name)
+        function = add_function(made, wish, each, Source(content, account), region)
+        notes += _trigger(made, wish, each, Pushing(function, account, pusher), region)
+    # Now that all is there to which a role may refer.
+    for each, account in accounts.items():
         allow(made, wish, each.name, account, region)
         objects.allow(made, wish, each, member_of(account))
-        function = add_function(made, wish, each, Source(content, account), region)
-        notes += _trigger(made, wish, each, Pushing(function, pusher), region)
+    if wish.declared.workflows:
+        notes.append(
+            "no function may start a workflow: the roles for that, Workflows Invoker and Viewer, "
+            "hold for a whole project; give them to those that do"
+        )
     return notes
 
 
@@ -111,9 +121,10 @@ def _code(made: Configuration, wish: Wish, region: Region) -> str:
 
 
 class Pushing(NamedTuple):
-    """Who is pushed to, and as whom: references to the function and to the account."""
+    """Who is pushed to: references to the function, to its account, and to that which pushes."""
 
     function: str
+    account: str
     pusher: str
 
     def token(self) -> dict[str, Any]:
@@ -163,6 +174,8 @@ def _pushed(
     dead = dead_queue(handler, handler.queue or handler.name, wish.entry.options)
     letters = made.add("google_pubsub_topic", dead.name, project=PROJECT, name=dead.name)
     _kept(made, dead.name, letters)
+    if dead.by_leeward:
+        may_publish(made, f"{handler.name}{DEAD}-own", of(f"{letters}.name"), member_of(to.account))
     attempts = max(ATTEMPTS[0], min(ATTEMPTS[1], dead.deliveries))
     arguments: dict[str, Any] = {
         "project": PROJECT,
@@ -180,9 +193,10 @@ def _pushed(
     if handler.kind is Kind.EVENT and handler.type:
         # An event that attributes cannot hold has its type in the message, and no such attribute;
         # what comes unfiltered is left by the handler's runtime.
-        wanted = f'attributes.ce-type = "{handler.type}" OR NOT attributes:ce-type'
+        type = json.dumps(handler.type, ensure_ascii=False)
+        wanted = f"attributes.ce-type = {type} OR NOT attributes:ce-type"
         if len(wanted.encode()) <= LONGEST_FILTER:
-            arguments["filter"] = wanted
+            arguments["filter"] = literal(wanted)
     subscription = made.add("google_pubsub_subscription", handler.name, **arguments)
     _agent_may_move(made, handler.name, letters, subscription)
     if handler.retries is not None and attempts != dead.deliveries and not dead.by_leeward:

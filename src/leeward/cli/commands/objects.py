@@ -1,0 +1,192 @@
+"""``leeward object``: the objects of a bucket, from files and into files."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeAlias
+
+import typer
+
+from leeward.cli.arguments import bytes_argument, texts_argument
+from leeward.cli.commands.verbs import IfRevision, Timeout
+from leeward.cli.global_options import options_of
+from leeward.cli.output.exit_codes import ABSENT
+from leeward.cli.output.json_view import (
+    json_of_listed,
+    json_of_no_object,
+    json_of_object,
+    json_of_write,
+)
+from leeward.cli.output.output import Output, OutputError, pour
+from leeward.cli.output.render import (
+    render_no_object,
+    render_object,
+    render_objects,
+    render_receipt,
+)
+from leeward.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from leeward.client import Client
+    from leeward.object_values import ObjectInfo
+
+Bucket: TypeAlias = Annotated[
+    str, typer.Argument(metavar="BUCKET", help="Logical name of the bucket.")
+]
+Name: TypeAlias = Annotated[
+    str, typer.Argument(metavar="NAME", help="Of the object, such as reports/may.csv.")
+]
+
+
+def put(
+    context: typer.Context,
+    bucket: Bucket,
+    name: Name,
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="Its bytes, or - for the standard input.")
+    ],
+    *,
+    if_absent: Annotated[
+        bool, typer.Option("--if-absent", help="Only if no object has this name.")
+    ] = False,
+    if_revision: IfRevision = None,
+    metadata: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--metadata", metavar="NAME=TEXT", help="To be kept with it; may be repeated."
+        ),
+    ] = None,
+    timeout: Timeout = None,
+) -> None:
+    """Write an object whole, in the bucket's home."""
+    options = options_of(context)
+    kept = texts_argument(metadata or (), "metadata")
+    data = bytes_argument(file, "file")
+    with options.client_of_data() as cloud:
+        receipt = cloud.put_object(
+            bucket,
+            name,
+            data,
+            if_absent=if_absent,
+            if_revision=if_revision,
+            metadata=kept or None,
+            timeout=timeout,
+        )
+        options.output.show(json_of_write(receipt), render_receipt)
+
+
+def get(
+    context: typer.Context,
+    bucket: Bucket,
+    name: Name,
+    *,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Default: the standard output.")
+    ] = None,
+    start: Annotated[int, typer.Option(metavar="NUMBER", help="The first byte.")] = 0,
+    length: Annotated[
+        int | None, typer.Option(metavar="NUMBER", help="Bytes, at most. Default: all.")
+    ] = None,
+    timeout: Timeout = None,
+) -> None:
+    """Read an object, or a range of one; exit with 3 if there is none.
+
+    A file is there once it is whole, and not before.
+    """
+    options = options_of(context)
+    if out is None and options.output.is_for_programs:
+        raise InvalidRequest(
+            "--json writes one JSON object, which an object's bytes are not; say --out FILE",
+            field="out",
+        )
+    standard_output = sys.stdout
+    with options.client_of_data() as cloud:
+        found = cloud.get_object(bucket, name, start=start, length=length, timeout=timeout)
+        if found is None:
+            _end_without(options.output, bucket, name)
+        if out is None:
+            pour(standard_output, found)
+            return
+        written = _written(out, found)
+        options.output.show(
+            json_of_object(found.info) | {"file": str(out), "written": written}, render_object
+        )
+
+
+def show(context: typer.Context, bucket: Bucket, name: Name, *, timeout: Timeout = None) -> None:
+    """Show what is known of an object; exit with 3 if there is none."""
+    options = options_of(context)
+    with options.client_of_data() as cloud:
+        info = cloud.head_object(bucket, name, timeout=timeout)
+        if info is None:
+            _end_without(options.output, bucket, name)
+        options.output.show(json_of_object(info), render_object)
+
+
+def list_(
+    context: typer.Context,
+    bucket: Bucket,
+    prefix: Annotated[
+        str, typer.Argument(metavar="[PREFIX]", help="With which their names begin.")
+    ] = "",
+    *,
+    limit: Annotated[int, typer.Option(min=1, metavar="NUMBER", help="At most so many.")] = 1000,
+    timeout: Timeout = None,
+) -> None:
+    """List the objects of a bucket, in the order of its target."""
+    options = options_of(context)
+    with options.client_of_data() as cloud:
+        found: list[ObjectInfo] = []
+        more = False
+        for each in _all(cloud, bucket, prefix, timeout):
+            more = len(found) == limit
+            if more:
+                break
+            found.append(each)
+        options.output.show(json_of_listed(found, more=more), render_objects)
+
+
+def delete(context: typer.Context, bucket: Bucket, name: Name, *, timeout: Timeout = None) -> None:
+    """Delete an object; it is not an error if it was not there."""
+    options = options_of(context)
+    with options.client_of_data() as cloud:
+        receipt = cloud.delete_object(bucket, name, timeout=timeout)
+        options.output.show(json_of_write(receipt), render_receipt)
+
+
+def _all(cloud: Client, bucket: str, prefix: str, timeout: float | None) -> Iterator[ObjectInfo]:
+    cursor = None
+    while True:
+        page = cloud.list_objects(bucket, prefix, cursor=cursor, timeout=timeout)
+        yield from page.objects
+        cursor = page.cursor
+        if cursor is None:
+            return
+
+
+def _written(out: Path, pieces: Iterable[bytes]) -> int:
+    """Write a file, which takes its name once it is whole; return its bytes.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    part = out.with_name(f"{out.name}.{os.getpid()}.part")
+    written = 0
+    try:
+        with part.open("wb") as file:
+            for piece in pieces:
+                written += file.write(piece)
+        part.replace(out)
+    except OSError as error:
+        raise OutputError(f"{out} cannot be written: {error.strerror}") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return written
+
+
+def _end_without(output: Output, bucket: str, name: str) -> NoReturn:
+    output.show(json_of_no_object(bucket, name), render_no_object)
+    raise typer.Exit(ABSENT.code)

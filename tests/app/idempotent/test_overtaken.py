@@ -1,0 +1,173 @@
+"""Runs that die, that are overtaken, and what may go on after them."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
+import pytest
+
+from leeward import (
+    DedupUnavailable,
+)
+from leeward.app.idempotency import (
+    LeaseLost,
+    current_run,
+    effect,
+    idempotent,
+)
+from leeward.testing import Fault
+from tests.app.idempotent.shop import ORDER, Shop, refused
+
+
+@pytest.mark.threat("S17")
+def test_a_dead_run_is_taken_over_where_no_effect_had_begun(shop: Shop) -> None:
+    """A zombie that wakes after that begins no effect, and its caller gets the winner's result."""
+    seen, zombie = [], Event()
+    woken = Event()
+
+    @idempotent(
+        table="keys", key="order", lease=30, effects="marked", client=shop.client, clock=shop.clock
+    )
+    def charge(order: str) -> int:
+        run = current_run()
+        assert run is not None
+        seen.append((run.earlier and run.earlier.value, run.fence))
+        if len(seen) == 1:
+            zombie.set()
+            assert woken.wait(60)
+        effect()
+        shop.charges.append(order)
+        return len(shop.charges)
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(charge, "42")
+        assert zombie.wait(60)
+        assert refused(charge, "42") == ("running", 5.0)
+        shop.clock.advance(31)
+        assert charge("42") == 1
+        woken.set()
+        with pytest.raises(LeaseLost):
+            first.result(60)
+    assert (seen, shop.charges) == ([(None, 1), ("lapsed", 2)], ["42"])
+    assert charge("42") == 1
+
+
+def test_what_forbids_a_run_within_another_is_no_failure_of_its_own(shop: Shop) -> None:
+    """The outer one's table is away, so the inner one does not begin, and its key is free again."""
+
+    @idempotent(
+        table="keys",
+        key="order",
+        failures="replay",
+        client=shop.elsewhere_client,
+        clock=shop.clock,
+    )
+    def pay(order: str) -> str:
+        shop.charges.append(order)
+        return order
+
+    @idempotent(
+        table="keys", key="order", effects="marked", client=shop.client, clock=shop.clock, name="f"
+    )
+    def outer(order: str) -> str:
+        if breaks:
+            shop.table.fail(Fault.REFUSE)
+        return pay(order)
+
+    breaks = True
+    with pytest.raises(DedupUnavailable):
+        outer("42")
+    shop.table.heal()
+    breaks = False
+    shop.clock.advance(71)
+    assert outer("42") == "42"
+    assert shop.charges == ["42"]
+
+
+def test_a_run_that_is_overtaken_after_an_effect_begins_no_further_one(shop: Shop) -> None:
+    """Where the function lets a repeat run after an unknown one, each late announcement looks."""
+    asleep, woken = Event(), Event()
+
+    @idempotent(
+        table="keys",
+        key="order",
+        lease=30,
+        effects="marked",
+        unknown="run",
+        client=shop.client,
+        clock=shop.clock,
+    )
+    def charge(order: str) -> int:
+        run = current_run()
+        assert run is not None
+        effect()
+        shop.charges.append(run.fence)
+        if run.fence == 1:
+            asleep.set()
+            assert woken.wait(60)
+        effect()
+        shop.charges.append(run.fence)
+        return run.fence
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(charge, "42")
+        assert asleep.wait(60)
+        shop.clock.advance(31)
+        assert charge("42") == 2
+        woken.set()
+        with pytest.raises(LeaseLost):
+            first.result(60)
+    assert shop.charges == [1, 2, 2]
+
+
+def test_a_zombie_without_effects_gives_the_result_of_its_successor(shop: Shop) -> None:
+    """Its own is thrown away: repeats get the other one."""
+    asleep, woken, results = Event(), Event(), iter([1, 2])
+
+    @idempotent(
+        table="keys", key="order", lease=30, effects="marked", client=shop.client, clock=shop.clock
+    )
+    def quote(order: str) -> int:
+        result = next(results)
+        if result == 1:
+            asleep.set()
+            assert woken.wait(60)
+        return result
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(quote, "42")
+        assert asleep.wait(60)
+        shop.clock.advance(31)
+        assert quote("42") == 2
+        woken.set()
+        assert first.result(60) == 2
+
+
+def test_a_handler_that_can_deal_with_it_is_run_again(shop: Shop) -> None:
+    """With `unknown="run"` it is told why, and its fence has grown."""
+    seen = []
+
+    @idempotent(table="keys", key="order", unknown="run", client=shop.client)
+    def charge(order: str) -> str:
+        run = current_run()
+        assert run is not None
+        seen.append((run.earlier and run.earlier.value, run.fence))
+        if len(seen) == 1:
+            raise ConnectionError
+        return "found what the first run had done"
+
+    with pytest.raises(ConnectionError):
+        charge("42")
+    assert charge("42") == charge("42")
+    assert seen == [(None, 1), ("unknown", 2)]
+
+
+def test_a_program_that_ends_within_a_handler_leaves_the_lease(shop: Shop) -> None:
+    """`SystemExit` is not a failure that anybody can judge: the record stays as it is."""
+    charge = shop.charging(effects="marked", before=SystemExit())  # type: ignore[arg-type]
+    with pytest.raises(SystemExit):
+        charge(ORDER)
+    assert refused(charge, ORDER)[0] == "running"
+    shop.clock.advance(31)
+    assert shop.charging(effects="marked")(ORDER)["number"] == 1

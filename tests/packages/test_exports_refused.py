@@ -1,0 +1,167 @@
+"""A mistake in what is to be exported is refused before anything is written."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from leeward import App, ConfigError
+from leeward.cli.app import app as command_line
+from leeward.cli.package.deployments import deployment_of
+from leeward.packaging.recipe import Entry, Wish
+from leeward_contract_tests.rows import each_row
+from tests.packages.everything import flaws_in
+from tests.packages.exported import (
+    EVERYTHING,
+    ORDERS,
+    ZONES,
+    config_of,
+    everything,
+    exported,
+    settings,
+)
+from tests.packages.mistakes import MISTAKES, Change
+
+CLOUDS = ("aws", "azure", "google")
+
+PYTHON = ("3.13", "x86_64")
+
+
+@each_row("cloud, change, told", MISTAKES)
+def test_a_planted_mistake_is_found(
+    documents: dict[str, dict[str, Any]],
+    cloud: str,
+    change: Change,
+    told: str,
+) -> None:
+    """Names, types, ranges, references that lead nowhere, roles that are too wide: 40 of them."""
+    made = deepcopy(documents[cloud])
+    change(made["resource"])
+    found = flaws_in(cloud, made)
+    assert any(told in each for each in found), found
+
+
+WRONG: dict[str, tuple[str, str, str]] = {
+    "AWS checks every 20 s": ("aws", "interval = 20", "must be 10 or 30 seconds; set interval"),
+    "Azure checks every 20 s": ("azure", "interval = 20", "must be 10 or 30 seconds; set interval"),
+    "Google checks every 10 s": ("google", "interval = 10", "must be 30 to 300 seconds"),
+    "AWS fails after 11": ("aws", "failures = 11", "must be 1 to 10; set failures"),
+    "an AWS standby that cannot answer": ("aws", "standby_instances = 0", "cannot answer a health"),
+    "a Google standby that cannot": (
+        "google",
+        "standby_instances = 0",
+        "could not answer a health",
+    ),
+    "a zone of a name": ("aws", 'zone = "example.com"', "id of a hosted zone"),
+    "a zone of another domain": ("azure", 'zone = "example.org"', "not below the zone"),
+    "Azure keeps for two years": ("azure", "retention_days = 730", "must be 1 to 365"),
+}
+
+
+@each_row("cloud, line, told", WRONG)
+def test_a_setting_that_a_cloud_refuses_is_refused(
+    tmp_path: Path, cloud: str, line: str, told: str
+) -> None:
+    """With the field and the remedy."""
+    text = settings(cloud, line) + EVERYTHING
+    if line.startswith("zone"):
+        text = text.replace(f'zone = "{ZONES[cloud]}"\n', "")
+    asked = everything(cloud)
+    with pytest.raises(ConfigError, match=told):
+        exported(
+            cloud, "terraform", asked, deployment_of(config_of(tmp_path, text), cloud, asked.app)
+        )
+
+
+DOMAIN = '\n[export.aws]\ndomain = "orders.example.com"\nzone = "Z1"'
+
+ORDERED: dict[str, tuple[str, str]] = {
+    "no region": ('cloud_provider = "aws"', "'aws' has no region; write it as aws:REGION"),
+    "no home": (f'cloud_provider = "{ORDERS["aws"]}"\n[tables.t]', r"tables.t\] has no home"),
+    "a home elsewhere": (
+        f'cloud_provider = "{ORDERS["aws"]}"\n[buckets.b]\nhome = "google:us-central1"',
+        r"home of \[buckets.b\] is 'google:us-central1', which is not in the order",
+    ),
+    "one region twice": (
+        'cloud_provider = "aws,aws:us-east-1"\n[targets.aws]\nregion = "us-east-1"',
+        "two targets of aws are in us-east-1",
+    ),
+    "a third region": (
+        'cloud_provider = "aws:us-east-1,aws:us-east-2,aws:us-west-2"' + DOMAIN,
+        "fails over from one region to a second",
+    ),
+    "a name that is an expression": (
+        'cloud_provider = "aws:us-east-1"\n[buses.b]\nnames = { aws = "${file(1)}" }',
+        r"buses.b\] is called '\$\{file\(1\)\}', which is an expression",
+    ),
+    "no such region": ('cloud_provider = "aws:us-eest-1"', "did you mean 'us-west-1'"),
+}
+
+
+@each_row("text, told", ORDERED)
+def test_an_order_that_cannot_be_exported_is_refused(tmp_path: Path, text: str, told: str) -> None:
+    """Every target has a region, every table and bucket a home in the order."""
+    asked = everything("aws")
+    with pytest.raises(ConfigError, match=told):
+        exported(
+            "aws", "terraform", asked, deployment_of(config_of(tmp_path, text), "aws", asked.app)
+        )
+
+
+def test_an_app_that_nobody_calls_by_http_has_no_domain(tmp_path: Path) -> None:
+    """What is asked for its health, and fails over, is a function that is called by HTTP."""
+    quiet = App("quiet")
+    quiet.on_message("parcels")(len)
+    asked = Wish(quiet, Entry("m", "a"), "3.13", "x86_64")
+    for cloud in CLOUDS:
+        config = config_of(tmp_path, settings(cloud))
+        with pytest.raises(ConfigError, match="no function that is called by HTTP"):
+            exported(cloud, "terraform", asked, deployment_of(config, cloud, quiet))
+        bare = config._replace(export={})
+        (made,) = exported(cloud, "terraform", asked, deployment_of(bare, cloud, quiet))
+        assert f"no domain in [export.{cloud}]" in "\n".join(made.notes)
+
+
+@each_row(
+    "args, told",
+    [
+        ((), "nothing says where the app is to run; name the order with --targets"),
+        (
+            ("--targets", "local"),
+            "no target of the order (local) can be exported to cloudformation",
+        ),
+        (("--targets", "google:us-central1"), "(google:us-central1) can be exported to"),
+        (("--no-trust-env",), "leeward export imports the app"),
+        (("--source", "nowhere"), "nothing says where"),
+        (("--targets", "aws:us-east-1", "--arch", "mips"), "--arch is 'mips'"),
+        (("--targets", "aws:us-east-1", "--python", "3.9"), "Lambda has no Python 3.9"),
+    ],
+)
+def test_a_command_line_that_cannot_be_exported_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, args: tuple[str, ...], told: str
+) -> None:
+    """And nothing is written."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.py").write_text("from leeward import App\n\napp = App('small')\n")
+    tmp_path.chmod(0o755)
+    ran = CliRunner().invoke(command_line, ["export", "cloudformation", *args])
+    assert ran.exit_code == 2, ran.output
+    assert told in " ".join(ran.stderr.split())
+    assert [each.name for each in tmp_path.iterdir()] == ["small.py"]
+
+
+def test_what_the_linter_finds_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is written; and so is a template that is too large."""
+    small = App("small")
+    small.function(name="make")(len)
+    asked = Wish(small, Entry("m", "a"), "3.13", "mips")
+    deployment = deployment_of(config_of(tmp_path, settings("aws")), "aws", small)
+    with pytest.raises(ConfigError, match=r"the template for us-east-1: cfn-lint finds E3030"):
+        exported("aws", "cloudformation", asked, deployment)
+    monkeypatch.setattr("leeward_aws.deploy.export.MOST_RESOURCES", 10)
+    with pytest.raises(ConfigError, match=r"CloudFormation takes 10 .* make two apps"):
+        exported("aws", "cloudformation", asked, deployment)

@@ -1,0 +1,157 @@
+"""What an exported app is allowed: what its code does at run time, in every region, and no more."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leeward import ConfigError
+from tests.packages.exported import (
+    document,
+)
+
+CLOUDS = ("aws", "azure", "google")
+
+PYTHON = ("3.13", "x86_64")
+
+REGIONS = ("us-east-1", "us-west-2")
+
+
+def test_on_google_a_right_is_given_when_its_thing_is_there(
+    documents: dict[str, dict[str, Any]],
+) -> None:
+    """What the same file makes is referred to and not named: else one apply makes both at once."""
+    google = documents["google"]["resource"]
+    rights = {
+        "google_pubsub_topic": ("google_pubsub_topic_iam_member", "topic"),
+        "google_cloudfunctions2_function": ("google_cloud_run_service_iam_member", "service"),
+        "google_storage_bucket": ("google_storage_bucket_iam_member", "bucket"),
+    }
+    for type, (members, argument) in rights.items():
+        made = {each["name"] for each in google[type].values()}
+        told = {each[argument] for each in google[members].values()}
+        assert told
+        assert not made & told, type
+    groups = google["google_compute_region_network_endpoint_group"]
+    assert groups["make"]["cloud_run"]["service"] == "${google_cloudfunctions2_function.make.name}"
+    services = google["google_cloud_run_service_iam_member"]
+    assert services["pay-make-it-europe-west1"]["service"] == (
+        "${google_cloudfunctions2_function.make-europe-west1.name}"
+    )
+
+
+def test_on_google_an_account_may_do_what_its_function_does(
+    tmp_path: Path, documents: dict[str, dict[str, Any]]
+) -> None:
+    """leeward's own dead letters are sent as it; functions without a URL are looked up as it; what
+    the app shares is made for the health, too."""
+    google = documents["google"]["resource"]
+    account = "serviceAccount:${google_service_account.%s.email}"
+    may_send = {
+        each["member"]
+        for each in google["google_pubsub_topic_iam_member"].values()
+        if each["topic"] == "${google_pubsub_topic.parcels-gone.name}"
+    }
+    assert account % "send" in may_send
+    assert account % "pay" not in may_send
+    for members in ("google_cloudfunctions2_function_iam_member", "google_project_iam_member"):
+        told = {each["member"] for each in google[members].values()}
+        assert {account % each for each in ("make", "leeward-health")} <= told
+    looked_up = google["google_cloudfunctions2_function_iam_member"]["make-make-it-europe-west1"]
+    assert looked_up["role"] == "roles/cloudfunctions.viewer"
+    url = '[targets.google]\nfunction_url = "https://{region}-p.cloudfunctions.net/{name}"\n'
+    assert (
+        "google_cloudfunctions2_function_iam_member"
+        not in document("google", tmp_path, url)["resource"]
+    )
+
+
+def test_the_own_calls_of_an_app_may_fail_over(documents: dict[str, dict[str, Any]]) -> None:
+    """A role allows what is called in every region: those of a standby begin in the first one."""
+    aws, azure = (documents[each]["resource"] for each in ("aws", "azure"))
+    for suffix in ("", "_us_west_2"):
+        policy = json.loads(aws["aws_iam_role_policy"][f"make_role{suffix}"]["policy"])
+        allowed = {
+            action: {each.partition("}:")[2] for each in statement["Resource"]}
+            for statement in policy["Statement"]
+            for action in statement["Action"]
+        }
+        account = "${data.aws_caller_identity.this.account_id}"
+        for region in ("us-east-1", "us-west-2"):
+            charge = f"lambda:{region}:{account}:function:bank-charge"
+            assert charge in allowed["lambda:InvokeFunction"]
+            assert f"events:{region}:{account}:event-bus/orders" in allowed["events:PutEvents"]
+    senders = {
+        (each["principal_id"].split(".")[1], each["scope"].split(".")[1])
+        for each in azure["azurerm_role_assignment"].values()
+        if each["role_definition_name"] == "EventGrid Data Sender"
+    }
+    assert len(senders) == 4, "each of two apps to the topic of each region"
+
+
+def test_on_aws_a_role_allows_runs_of_the_workflows_that_are_named(tmp_path: Path) -> None:
+    """To start, look at and abort those of one machine; by its name, it is looked for first."""
+    named = '[workflows.flow]\ndefinition = "m:f"\nnames = {{ aws = "{}" }}\n'
+    account = "${data.aws_caller_identity.this.account_id}"
+    machine = "us-east-1:123456789012:stateMachine:flow-2"
+    for own, machines in (
+        ("flow-2", [f"{each}:{account}:stateMachine:flow-2" for each in REGIONS]),
+        (f"arn:aws:states:{machine}", [machine]),
+    ):
+        made = document("aws", tmp_path, named.format(own))["resource"]
+        policy = json.loads(made["aws_iam_role_policy"]["make_role_us_west_2"]["policy"])
+        allowed = {
+            action: sorted(each.partition(":states:")[2] for each in statement["Resource"])
+            for statement in policy["Statement"]
+            for action in statement["Action"]
+            if action.startswith("states:")
+        }
+        runs = [f"{each.replace(':stateMachine:', ':execution:')}:*" for each in machines]
+        assert allowed.pop("states:StartExecution") == machines
+        assert allowed.pop("states:DescribeExecution") == runs
+        assert allowed.pop("states:StopExecution") == runs
+        looked = [] if own.startswith("arn:") else ["states:ListStateMachines"]
+        assert [*allowed] == looked
+
+
+def test_on_azure_every_region_has_its_containers_where_their_home_is(
+    tmp_path: Path, documents: dict[str, dict[str, Any]]
+) -> None:
+    """A standby makes none, and is led to those; unless they are in an account of yours."""
+    made = documents["azure"]["resource"]
+    assert "scans-northeurope" not in made["azurerm_storage_container"]
+    blobs = "AZURE_STORAGEBLOB_RESOURCEENDPOINT"
+    apps = made["azurerm_function_app_flex_consumption"]
+    assert blobs not in apps["app"]["app_settings"]
+    assert apps["app-northeurope"]["app_settings"][blobs] == (
+        "${azurerm_storage_account.app.primary_blob_endpoint}"
+    )
+    role = made["azurerm_role_assignment"]["objects-scans-northeurope"]
+    assert role["scope"] == "${azurerm_storage_container.scans.id}"
+    yours = (
+        '[targets."azure:westeurope"]\nstorage_blob_url = "https://acme.blob.core.windows.net"\n'
+    )
+    made = document("azure", tmp_path, yours)["resource"]
+    assert "scans" not in made["azurerm_storage_container"]
+    for suffix in ("", "-northeurope"):
+        role = made["azurerm_role_assignment"][f"objects-scans{suffix}"]
+        assert role["scope"].endswith("/storageAccounts/acme/blobServices/default/containers/scans")
+    apps = made["azurerm_function_app_flex_consumption"]
+    assert not [each for each in apps.values() if blobs in each["app_settings"]]
+    two = '[buckets.more]\nhome = "azure:northeurope"\n'
+    with pytest.raises(ConfigError, match=r"several homes \(northeurope, westeurope\)"):
+        document("azure", tmp_path, two)
+
+
+def test_on_azure_every_region_has_its_tables_where_their_home_is(tmp_path: Path) -> None:
+    """A standby may use those of the home's database, once they are there."""
+    home = '[targets."azure:westeurope"]\ncosmos_database = "ours"\n'
+    made = document("azure", tmp_path, home)
+    assert "cosmos_database" not in made["variable"]
+    roles = made["resource"]["azurerm_cosmosdb_sql_role_assignment"]
+    container = "${azurerm_cosmosdb_sql_container.orders.name}"
+    for name in ("orders", "orders-northeurope"):
+        assert roles[name]["scope"].endswith(f"/dbs/ours/colls/{container}")

@@ -1,0 +1,263 @@
+"""Corners of what is known of a target, each by its values: what a small change would break."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from leeward.adapter import Key, Result, Store
+from leeward.errors import Outcome
+from leeward.routing import FailoverDriver
+from leeward.routing.attempt_time import may_be_early
+from leeward.routing.by_hand import isolate, restore
+from leeward.routing.call import begin
+from leeward.routing.circuit import Circuit, State
+from leeward.routing.evidence import Answered, weigh_failure, weigh_lost_race, weigh_success
+from leeward.routing.heartbeat import LATEST, Heartbeat
+from leeward.routing.policy import DEFAULT
+from leeward.routing.probing import HealthChecks, is_due
+from leeward.routing.suggestion import snapshot_of, written_at
+from leeward.routing.transitions import advance, open_circuit, probe_passed
+from tests.routing.health_kit import HARMLESS, UNSAFE, World, attempt, fail, half, healed, opened
+from tests.scripted import Scripted
+
+
+def test_holds_double_and_penalties_double_the_longest() -> None:
+    """From the first on: the usual one, twice, four times; and so beyond the bound of flapping."""
+    circuit = Circuit("a", "invoke", "", None, DEFAULT)
+    holds = [circuit.open(DEFAULT, 0.0, half, "x", penalised=False) for _ in range(3)]
+    assert holds == [DEFAULT.hold_first, 2 * DEFAULT.hold_first, 4 * DEFAULT.hold_first]
+    circuit.close()
+    assert not circuit.uneasy
+    circuit.penalty = DEFAULT.penalty_free
+    most = min(DEFAULT.penalty_longest, 2 * DEFAULT.hold_longest)
+    assert circuit.open(DEFAULT, 0.0, half, "x") == most
+
+
+def test_a_stage_counts_each_failure_once() -> None:
+    """As one of its answers, too: its share decides; a good answer may be what lets it pass."""
+    world = healed(opened(World()))
+    circuit = world.circuit("a")
+    circuit.begin_stage(0, world.now)
+    for number in range(1, DEFAULT.stage_failures):
+        answered = Answered(attempt("a"), world.now, world.now)
+        weigh_failure(world.health, answered, Outcome.NOT_SENT, None)
+        assert (circuit.answers, circuit.failures) == (number, number)
+        assert circuit.state is State.RAMP
+    circuit.begin_stage(0, world.now)
+    circuit.answers = DEFAULT.stage_answers
+    world.now += DEFAULT.stage_least
+    resource = world.health.circuits["a", "invoke", "f"]
+    weigh_success(world.health, resource, Answered(attempt("a"), world.now, world.now))
+    assert circuit.stage == 1
+
+
+def test_half_of_the_time_asleep_is_not_most_of_it() -> None:
+    """An attempt that ran out of time counts, if the process ran for half of it or more."""
+    for asleep, counts in ((4.9, True), (5.2, False)):
+        world = World()
+        world.calls(5)
+        beats = world.health.heartbeat
+        number, at = beats.begin(world.now), world.now
+        world.now += asleep + DEFAULT.heartbeat_pace
+        beats.beat(number, world.now, 1)
+        now = at + 10.0
+        steps = int((now - world.now) / DEFAULT.heartbeat_pace)
+        for each in range(1, steps + 1):
+            beats.beat(number, world.now + each * DEFAULT.heartbeat_pace, each)
+        answered = Answered(attempt("a"), at, now)
+        weigh_failure(world.health, answered, Outcome.AMBIGUOUS, None)
+        assert bool(world.circuit("a", resource="f").failed) is counts
+
+
+def test_a_heartbeat_knows_what_it_has_seen() -> None:
+    """A beat may be a second late when a time begins; then it counts as beating, and no longer."""
+    heartbeat = Heartbeat(0.1, 5.0)
+    heartbeat.begin(10.0)
+    assert heartbeat.is_known(10.0 + LATEST - 0.01)
+    assert not heartbeat.is_known(10.0 + LATEST + 0.01)
+    assert heartbeat.stood_still(9.0, 11.0) == pytest.approx(0.9)
+    assert heartbeat.stood_still(10.1, 10.6) == pytest.approx(0.5)
+
+
+def test_calls_are_marked_about_once_a_second() -> None:
+    """The budget of failovers is a share of the calls between marks."""
+    world = World()
+    for now in (5.0, 5.5, 5.99, 6.0, 6.5):
+        world.health.calls += 1
+        world.health.mark(now)
+    assert list(world.health.marks) == [(5.0, 1), (6.0, 4)]
+
+
+def test_what_others_saw_holds_until_its_time_is_over() -> None:
+    """And no longer."""
+    for seen_at, counts in ((9.99, True), (10.0, False)):
+        world = World()
+        world.health.seen_at = seen_at
+        world.health.records["a"].prepared, world.health.records["a"].prepared_until = 2.0, 10.0
+        assert bool(world.health.add("a", HARMLESS).failed) is counts
+
+
+def test_nobody_beats_for_an_order_that_is_closed() -> None:
+    """Nor is anything hedged unless that is asked for."""
+    drivers = [Scripted("a"), Scripted("b")]
+    order = FailoverDriver(drivers)
+    assert order._shared.core.hedging is False
+    heartbeat = order._shared.core.health.heartbeat
+    number = heartbeat.begin(1.0)
+    asyncio.run(order.close_async())
+    assert not heartbeat.beat(number, 1.1, 1)
+
+
+def test_what_is_restored_begins_with_a_clean_sheet() -> None:
+    """The whole verb at the first stage of its ramp; a single function that was well is left."""
+    world = opened(World())
+    wide, single = world.circuit("a"), world.health.add("a", HARMLESS)
+    single.close()
+    isolate(world.health, "a")
+    restore(world.health, "a", world.now)
+    assert (wide.state, wide.trips, wide.penalty) == (State.RAMP, 0, 0.0)
+    assert single.state is State.CLOSED
+
+
+def test_what_was_not_sent_waits_no_more() -> None:
+    """The last one of them, too."""
+    world = World()
+    circuit = world.health.start("a", UNSAFE, world.now)
+    assert circuit.pending == 1
+    answered = Answered(attempt("a", UNSAFE), world.now, world.now)
+    weigh_failure(world.health, answered, Outcome.LOCAL, None)
+    assert circuit.pending == 0
+
+
+def test_what_is_done_by_hand_and_each_stage_is_told() -> None:
+    """An operator sees that the target may come back, and how far it has."""
+    world = World()
+    world.calls(3)
+    isolate(world.health, "a")
+    world.told()
+    restore(world.health, "a", world.now)
+    assert world.told() == ["ramp", "restored"]
+    circuit = world.circuit("a")
+    circuit.answers, world.now = DEFAULT.stage_answers, world.now + DEFAULT.stage_longest
+    advance(world.health, circuit, world.now)
+    assert (circuit.stage, world.told()) == (1, ["ramp"])
+
+
+def test_a_lost_race_says_nothing_of_a_circuit_that_is_not_closed() -> None:
+    """One that is closed it makes slow."""
+    world = World()
+    world.calls(150, every=0.01)
+    circuit = world.circuit("a", resource="f")
+    for state, counts in ((State.CLOSED, True), (State.OPEN, False)):
+        circuit.slow, circuit.state = 0.0, state
+        weigh_lost_race(world.health, "a", HARMLESS, world.now - 10.0, world.now)
+        assert (circuit.slow > 0) is counts, state
+
+
+def test_an_isolated_target_is_not_one_that_is_left() -> None:
+    """A circuit that opens beside it opens for a short time, as that of the last one does."""
+    world = World()
+    world.calls(3)
+    world.health.add("b", HARMLESS)
+    isolate(world.health, "b")
+    circuit = world.circuit("a", resource="f")
+    open_circuit(world.health, circuit, HARMLESS, world.now, "failures")
+    assert circuit.gone
+    assert circuit.until - world.now == pytest.approx(DEFAULT.hold_all_down)
+
+
+def test_an_item_without_a_time_is_of_long_ago() -> None:
+    """And what it says is not taken for news; the latest end of a target's holds is told."""
+    world = opened(World())
+    world.health.add("a", HARMLESS)
+    resource = world.circuit("a", resource="f")
+    resource.open(DEFAULT, world.now, half, "failures", hold=1.0)
+    world.health.unclosed[resource] = None
+    item = snapshot_of(world.health, 0.5, world.now)
+    longest = max(each.until for each in world.health.unclosed) - world.now
+    assert item["open_until"] == {"a": pytest.approx(0.5 + min(longest, DEFAULT.shared_age))}
+    assert written_at({}) == 0.0
+
+
+def test_a_penalty_falls_by_half_in_its_time() -> None:
+    """And a circuit that begins to be probed begins with nothing."""
+    circuit = Circuit("a", "invoke", "", None, DEFAULT)
+    circuit.penalty, circuit.penalty_at = 4.0, 100.0
+    circuit.open(DEFAULT, 100.0 + 2 * DEFAULT.penalty_half_life, half, "failures")
+    assert circuit.penalty == 4.0 / 4 + 1
+    circuit.half_open(0.25)
+    assert (circuit.passed, circuit.due, circuit.leased_until, circuit.weak) == (
+        0,
+        0.25,
+        0.0,
+        False,
+    )
+
+
+def test_that_one_takes_everything_is_told() -> None:
+    """And begins a new epoch: answers from before do not count in it."""
+    world = World("a")
+    world.health.add("a", HARMLESS)
+    circuit = world.circuit("a")
+    circuit.half_open(world.now)
+    probe_passed(world.health, circuit, world.now)
+    assert (circuit.state, circuit.share(DEFAULT)) == (State.RAMP, DEFAULT.ramp[-1])
+    assert (circuit.epoch, world.told()) == (1, ["ramp"])
+
+
+def test_a_payload_is_suspicious_until_its_target_is_as_ill_as_two_failures_make_it() -> None:
+    """What is more may be an illness, which all payloads meet."""
+    for more, suspected in ((0.0, 1), (0.01, 0)):
+        world = World()
+        for target in "ab":
+            circuit = world.health.add(target, HARMLESS)
+            circuit.good_at = world.now
+            circuit.failed = 2 * world.health.weights.failure + more
+            circuit.weighed_at = world.now
+            fail(world.health, target, Outcome.AMBIGUOUS, world.now)
+        assert world.health.poison is not None
+        assert world.health.poison.quarantined == suspected
+
+
+def test_a_child_knows_nothing_of_its_parents_time() -> None:
+    """Its heartbeat has not begun."""
+    world = World()
+    world.health.heartbeat.begin(world.now)
+    assert world.health.heartbeat.is_known(world.now)
+    world.health.begin_in_child()
+    assert not world.health.heartbeat.is_known(world.now)
+
+
+def test_a_call_that_went_well_ends_a_row_of_failed_checks() -> None:
+    """It is no check that went well."""
+    world = World()
+    world.call()
+    record = world.health.records["a"]
+    for before, after in ((-2, 0), (0, 0), (2, 2)):
+        record.checks = before
+        assert not is_due(world.health, "a", world.now, HealthChecks(30.0, 3, 3))
+        assert record.checks == after
+
+
+def test_a_whole_token_is_enough_to_be_given_up_early() -> None:
+    """Each call adds a share of one, and takes one if there is one."""
+    world = World()
+    state = begin(world.core, HARMLESS, world.now, 10.0)[0]
+    circuit = world.circuit("a", resource="f")
+    for before, taken, after in ((0.95, True, 0.0), (0.94, False, 0.99)):
+        world.health.early_tokens = before
+        assert may_be_early(state, circuit) is taken
+        assert world.health.early_tokens == pytest.approx(after)
+
+
+def test_a_read_back_costs_no_token_and_gives_none_back() -> None:
+    """It is never given up early."""
+    world = World()
+    world.health.early_tokens = 3.0
+    store = Store("t", Key(("id",), ("1",)), {}, "w", 0.0)
+    world.answers["a"] = Result(Outcome.AMBIGUOUS)
+    world.call(store)
+    assert world.sent
+    assert world.health.early_tokens == 3.0
