@@ -15,7 +15,7 @@ from leeward.operations.upkeep import Home, home_of, make, native, read_export, 
 from leeward.values import Item
 
 FIRST_PAGE: Final = 10
-LARGEST_PAGE: Final = 500
+LARGEST_PAGE: Final = 1000
 """Items."""
 
 PAGE_BYTES: Final = 1024 * 1024
@@ -126,14 +126,15 @@ class Table:
         Raises:
             BackupError: a field of the key holds no text.
         """
-        values = tuple(item.get(field) for field in self.fields)
-        if not all(isinstance(value, str) and value for value in values):
-            raise BackupError(
-                f"an item of table {self.name!r} has no text in {' or '.join(self.fields)}, its "
-                "key: another program has written it; set key in "
-                f"[tables.{self.name}], or delete the item"
-            )
-        return tuple(map(str, values))
+        values: tuple[Any, ...] = tuple([item.get(field) for field in self.fields])
+        for value in values:
+            if type(value) is not str or not value:
+                raise BackupError(
+                    f"an item of table {self.name!r} has no text in {' or '.join(self.fields)}, "
+                    "its key: another program has written it; set key in "
+                    f"[tables.{self.name}], or delete the item"
+                )
+        return values
 
     def put(self, kept: Sequence[Kept], write_ids: Sequence[str], *, if_absent: bool) -> list[bool]:
         """Store items as they were; return of each whether it was stored.
