@@ -236,6 +236,22 @@ def test_a_page_of_large_items_is_kept_in_several_parts(
     assert here(world, client, 0).check(ID, deep=True).findings == ()
 
 
+def test_a_rate_is_kept_by_a_run_that_ends_in_time(
+    world: World, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page that takes longer than the run would be read again by each next one, for ever."""
+    monkeypatch.setattr(tables, "FIRST_PAGE", 10)
+    monkeypatch.setattr(tables, "LARGEST_PAGE", 500)
+    for n in range(ITEMS, 30):
+        client.store_data("orders", {"id": f"order-{n}"})
+    begun, runs = world.clock.now(), 0
+    while (made := here(world, client, runs).create_within(5.0, id=ID, rate=2.0)) is None:
+        runs += 1
+        assert world.clock.now() - begun <= 6.0 * runs
+    assert made.items == 30
+    assert world.clock.now() - begun + runs >= 30 / 2.0
+
+
 def test_a_run_waits_for_a_prune_no_longer_than_it_may_take(world: World, client: Client) -> None:
     """One that has crashed counts for two hours, and no function runs for so long."""
     made, _ = finished(world, client)

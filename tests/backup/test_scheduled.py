@@ -67,9 +67,8 @@ class Cloud:
 
     def schedule(self, **options: Any) -> None:
         """Let the app back up its table each night."""
-        schedule_backup(
-            self.app, "0 2 * * *", "orders", "backups/shop", client=self.client, **options
-        )
+        store = options.pop("store", "backups/shop")
+        schedule_backup(self.app, "0 2 * * *", "orders", store, client=self.client, **options)
 
     def deliver(self, name: str, given: Input) -> Failure | None:
         """Run a handler once, on a machine of its own."""
@@ -246,6 +245,9 @@ def test_what_cannot_be_is_refused(cloud: Cloud, subtests: pytest.Subtests) -> N
         ({"name": "n" * 41}, "more than 40 characters"),
         ({"name": "no_name"}, "letters, digits and hyphens"),
         ({"timeout": -1}, "timeout must be a positive number"),
+        ({"rate": 0}, "rate must be a positive number"),
+        ({"store": ""}, "store must be a non-empty string"),
+        ({"store": "/shop"}, "it must be BUCKET or BUCKET/PREFIX"),
     ]
     for given, told in wrong:
         with subtests.test(told), pytest.raises(ConfigError, match=told):

@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast, get_args
 
+from leeward.app.checks import check_text
 from leeward.backup.backups import Backups
 from leeward.backup.errors import BackupError, OtherRun
 from leeward.backup.workfile import USUAL_FOLDER
@@ -107,14 +108,10 @@ def schedule_backup(
     Raises:
         ConfigError: an argument is wrong, or a name is taken.
     """
-    if drill is not None and drill not in _WEEKDAYS:
-        raise ConfigError(f"drill must be one of {', '.join(_WEEKDAYS)}, or None, not {drill!r}")
+    check_text(table, "table")
     chosen = f"back-up-{table}".replace("_", "-") if name is None else name
-    if len(chosen) > LONGEST_NAME:
-        raise ConfigError(
-            f"the name {chosen!r} has more than {LONGEST_NAME} characters; shorten it"
-        )
     plan = _Plan(chosen, table, store, client, drill, key_file, work, rate)
+    _check(plan)
 
     def begin(nominal: datetime, context: Context) -> None:
         _run(_Run(plan, nominal, context), "create")
@@ -129,6 +126,23 @@ def schedule_backup(
     )(go_on)
     for each in (plan.name, plan.rest):
         app.handlers[each].scans = table
+
+
+def _check(plan: _Plan) -> None:
+    """Refuse what would fail each run."""
+    check_text(plan.store, "store")
+    if plan.store.startswith("/"):
+        raise ConfigError(f"store is {plan.store!r}; it must be BUCKET or BUCKET/PREFIX")
+    if plan.rate is not None and not 0 < plan.rate < float("inf"):
+        raise ConfigError("rate must be a positive number of items a second")
+    if plan.drill is not None and plan.drill not in _WEEKDAYS:
+        raise ConfigError(
+            f"drill must be one of {', '.join(_WEEKDAYS)}, or None, not {plan.drill!r}"
+        )
+    if len(plan.name) > LONGEST_NAME:
+        raise ConfigError(
+            f"the name {plan.name!r} has more than {LONGEST_NAME} characters; shorten it"
+        )
 
 
 class _Run(NamedTuple):
