@@ -136,6 +136,19 @@ def test_a_run_that_does_not_fit_goes_on_in_others(cloud: Cloud) -> None:
     assert cloud.world.leftovers == []
 
 
+def test_what_is_not_done_within_a_day_is_given_up(cloud: Cloud) -> None:
+    """It would begin anew, and go on without end beside those of all nights that follow."""
+    cloud.page_seconds = 13 * 3600.0
+    cloud.schedule(**options(cloud))
+    failure = cloud.deliver("back-up-orders", FRIDAY)
+    while cloud.queue and cloud.runs < 20:
+        name, payload = cloud.queue.pop(0)
+        failure = cloud.deliver(name, json.dumps(payload).encode())
+    assert cloud.queue == []
+    assert failure is not None
+    assert f"the backup {ID} was not done within a day" in str(failure.cause)
+
+
 def test_a_run_that_is_killed_anywhere_is_made_good_by_its_next_delivery(cloud: Cloud) -> None:
     """Before and after each write: one backup of that time, which is whole."""
     met, none = 0, Steps(10_000)
