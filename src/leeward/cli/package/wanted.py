@@ -16,6 +16,7 @@ from leeward.packaging.loading import loaded
 from leeward.packaging.recipe import ARCHES, Declared, Entry, Wish
 from leeward.packaging.sources import is_entry_of_another, modules_in, sources_of
 from leeward.packaging.uv import Source
+from leeward.registry import BUILT_IN
 from leeward.registry import GROUP as ADAPTERS
 from leeward.values import NOTHING
 
@@ -104,7 +105,7 @@ def adapters_of(folder: Path, target: str) -> tuple[str, ...]:
     file = folder / SETTINGS
     config = load_settings(file=file, env=NOTHING) if file.is_file() else Config()
     known = {each.name: each.distribution for each in all_entry_points(ADAPTERS)}
-    others = {each.provider for each in config.order} - {target}
+    others = {each.provider for each in config.order} - {target, *BUILT_IN}
     found = sorted(known[each] for each in others if each in known)
     return tuple(f"{each}=={version(each)}" for each in found)
 
