@@ -128,6 +128,21 @@ def test_a_bucket_that_is_made_tells_of_its_objects(tmp_path: Path) -> None:
             assert "SalesBucket" not in json.loads(second.text)["Resources"]
 
 
+def test_a_bucket_of_another_cloud_tells_nobody(tmp_path: Path) -> None:
+    """There is none of its name, or somebody else's: what names it could not be applied."""
+    files = (SHOP.with_name("pipeline") / "leeward.toml").read_text()
+    order = "aws:us-east-1,azure:westeurope,google:us-central1"
+    for cloud in CLOUDS:
+        pipeline = example(cloud, "pipeline", "pipeline:app")
+        for home in order.split(","):
+            text = f'cloud_provider = "{order}"\n{files}home = "{home}"\n'
+            place = deployment_of(config_of(tmp_path, text), cloud, pipeline.app)
+            (made,) = exported(cloud, "terraform", pipeline, place)
+            found = json.loads(made.text)["resource"]
+            names = json.dumps([made.notes, found])
+            assert ("sales" in names) is home.startswith(cloud), (cloud, home)
+
+
 @pytest.mark.parametrize("cloud", CLOUDS)
 def test_the_app_with_everything_is_what_the_provider_takes(
     documents: dict[str, dict[str, Any]], cloud: str

@@ -97,7 +97,7 @@ def _stacks(wish: Wish, deployment: Deployment) -> list[Json]:
             deployment.standby_instances if number else None,
             homes,
             buses_of(site.declared),
-            frozenset(name for name, there in buckets.items() if there != site.region),
+            deployment.away.union(n for n, there in buckets.items() if there != site.region),
             tuple(each for each in deployment.sites if each.region != site.region),
         )
         parts = (
@@ -166,7 +166,7 @@ def _document(wish: Wish, resources: Json, given: Json) -> Json:
 
 def _notes(wish: Wish, deployment: Deployment) -> tuple[str, ...]:
     here = wish._replace(declared=deployment.sites[0].declared)
-    made = [each.name for each in deployment.buckets]
+    made = {each.name for each in deployment.buckets} | deployment.away
     told = [*notes(wish), *objects.notes(here, made)]
     if not deployment.domain:
         told.append(

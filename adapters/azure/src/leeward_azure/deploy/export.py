@@ -82,7 +82,7 @@ def _region(number: int, deployment: Deployment) -> Region:
     site, days = deployment.sites[number], deployment.retention_days
     home, url = _home(deployment)
     before = [bus for each in deployment.sites[:number] for bus in each.declared.buses.values()]
-    away = frozenset(each.name for each in deployment.buckets if each.region != site.region)
+    away = {each.name for each in deployment.buckets if each.region != site.region}
     suffix = _suffix(site.region, deployment)
     is_away = home is not None and home != site.region and url is None
     return Region(
@@ -92,7 +92,7 @@ def _region(number: int, deployment: Deployment) -> Region:
         number > 0,
         deployment.standby_instances if number else None,
         days if home == site.region and url is None else None,
-        away.union(before),
+        deployment.away.union(away, before),
         tuple(bus for each in deployment.sites for bus in each.declared.buses.values()),
         makes=False,
         blobs=url,

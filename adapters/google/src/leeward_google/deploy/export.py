@@ -61,7 +61,7 @@ def terraform(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
         variables["certificate"] = CERTIFICATE + deployment.domain
     made = Configuration("hashicorp/google", VERSION, variables)
     here = wish._replace(declared=primary.declared)
-    region = Region(primary.region, package="${var.package}")
+    region = Region(primary.region, package="${var.package}", away=deployment.away)
     add_surroundings(made, here, deployment)
     notes = add_handlers(made, here, region)
     add_workflows(made, here, region)

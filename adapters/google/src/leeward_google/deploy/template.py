@@ -90,7 +90,8 @@ def add_handlers(made: Configuration, wish: Wish, region: Region) -> list[str]:
     # Now that all is there to which a role may refer.
     for each, account in accounts.items():
         allow(made, wish, each.name, account, region)
-        objects.allow(made, wish, each, member_of(account))
+        if each.bucket not in region.away:
+            objects.allow(made, wish, each, member_of(account))
     if wish.declared.workflows:
         notes.append(
             "no function may start a workflow: the roles for that, Workflows Invoker and Viewer, "
@@ -152,7 +153,7 @@ def _trigger(
         return _pushed(
             made, wish, handler, to, f"projects/{PROJECT}/topics/{bus}" if topic == bus else topic
         )
-    elif queued:
+    elif queued and handler.bucket not in region.away:
         queue = handler.queue or handler.name
         name = topic_of(wish, queue)
         if name in wish.declared.buses.values():
