@@ -24,12 +24,9 @@ from leeward_azure.deploy.failover import CERTIFICATE, add_failover, host_of
 from leeward_azure.deploy.host import route_of
 from leeward_azure.deploy.rules import RULES
 from leeward_azure.deploy.surroundings import add_buckets, add_tables, add_topics
-from leeward_azure.deploy.template import DATA, VARIABLES, Region, add_app, notes
+from leeward_azure.deploy.template import DATA, VARIABLES, VERSION, Region, add_app, notes
 
 SCHEMAS: Final = Path(__file__).with_name("terraform_schemas.json")
-
-VERSION: Final = ">= 5.0"
-"""Whose schemas are kept here."""
 
 LOCATION: Final = re.compile(r"[a-z]+[0-9]*")
 

@@ -24,7 +24,7 @@ from leeward_google.deploy.objects import data_of
 from leeward_google.deploy.roles import Region, allow_calls
 from leeward_google.deploy.rules import RULES
 from leeward_google.deploy.surroundings import add_surroundings, add_workflows
-from leeward_google.deploy.template import DATA, add_handlers
+from leeward_google.deploy.template import DATA, VERSION, add_handlers
 
 SCHEMAS: Final = Path(__file__).with_name("terraform_schemas.json")
 
@@ -36,9 +36,6 @@ VARIABLES: Final = {
 CERTIFICATE: Final = "the id of the certificate of the load balancers, for "
 
 CONTENT: Final = "google_storage_bucket_object.code"
-
-VERSION: Final = ">= 8.0"
-"""Whose schemas are kept here."""
 
 REGION: Final = re.compile(r"[a-z]+-[a-z]+[0-9]+")
 

@@ -58,6 +58,9 @@ AGENT: Final = f"serviceAccount:service-${{data.google_project.this.number}}@{_A
 
 DATA: Final = {"google_project": {"this": {"project_id": PROJECT}}}
 
+VERSION: Final = ">= 8.0"
+"""Whose schemas are kept here."""
+
 VARIABLES: Final = {
     "project": "the id of the project",
     "region": "where the functions are",
@@ -70,7 +73,7 @@ def template(wish: Wish) -> Template:
     Raises:
         ConfigError: a handler wants more time than there is, or two things would have one name.
     """
-    made = Configuration("hashicorp/google", ">= 6.0", VARIABLES)
+    made = Configuration("hashicorp/google", VERSION, VARIABLES)
     notes = add_handlers(made, wish, Region())
     return Template(
         "google.tf.json", text_of(made.document(DATA | objects.data_of(wish))), tuple(notes)
