@@ -98,6 +98,11 @@ ORDERED: dict[str, tuple[str, str]] = {
         'cloud_provider = "aws:us-east-1"\n[buses.b]\nnames = { aws = "${file(1)}" }',
         r"buses.b\] is called '\$\{file\(1\)\}', which is an expression",
     ),
+    "a bus that is two topics": (
+        'cloud_provider = "google:us-central1,google:europe-west1"\n[buses.b.names]\n'
+        '"google:europe-west1" = "other"',
+        "the bus 'b' would be two topics of one project, 'b' and 'other'",
+    ),
     "no such region": ('cloud_provider = "aws:us-eest-1"', "did you mean 'us-west-1'"),
 }
 
@@ -105,11 +110,11 @@ ORDERED: dict[str, tuple[str, str]] = {
 @each_row("text, told", ORDERED)
 def test_an_order_that_cannot_be_exported_is_refused(tmp_path: Path, text: str, told: str) -> None:
     """Every target has a region, every table and bucket a home in the order."""
-    asked = everything("aws")
+    config = config_of(tmp_path, text)
+    cloud = config.order[0].provider
+    asked = everything(cloud)
     with pytest.raises(ConfigError, match=told):
-        exported(
-            "aws", "terraform", asked, deployment_of(config_of(tmp_path, text), "aws", asked.app)
-        )
+        exported(cloud, "terraform", asked, deployment_of(config, cloud, asked.app))
 
 
 def test_an_app_that_nobody_calls_by_http_has_no_domain(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -53,6 +54,7 @@ def terraform(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
                 f"{site.region!r} is not a region of Google Cloud; write the target as "
                 "google:us-central1"
             )
+        _check_buses(primary.declared.buses, site.declared.buses)
     variables = dict(VARIABLES)
     if deployment.domain:
         variables["certificate"] = CERTIFICATE + deployment.domain
@@ -75,6 +77,20 @@ def terraform(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
     document = made.document(DATA | data_of(wish), deployment.expected)
     check(document, schemas_in(SCHEMAS), RULES, "Google")
     return (Template("leeward.tf.json", text_of(document), (*notes, *_notes(deployment))),)
+
+
+def _check_buses(first: Mapping[str, str], other: Mapping[str, str]) -> None:
+    """Check that a bus is one topic everywhere: of another one, no handler would hear.
+
+    Raises:
+        ConfigError: it has another name in a standby.
+    """
+    for bus, topic in other.items():
+        if topic != first[bus]:
+            raise ConfigError(
+                f"the bus {bus!r} would be two topics of one project, {first[bus]!r} and "
+                f"{topic!r}, and handlers hear of the first alone; give it one name for google"
+            )
 
 
 def _standby(made: Configuration, wish: Wish, region: Region) -> None:
