@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Callable
 from decimal import Decimal
 from json import encoder
 from math import inf
@@ -63,6 +64,33 @@ def test_an_interpreter_without_the_encoder_in_c_writes_the_same(
 def test_json_comes_back(value: Any, ascii_only: bool) -> None:
     """What any writer of JSON writes is read, in both spellings."""
     assert decode(json.dumps(value, ensure_ascii=ascii_only).encode()) == value
+
+
+def _said(read: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except Undecodable as error:
+        return str(error)
+
+
+@given(
+    st.dictionaries(st.sampled_from(["list", "other", ""]), ANY_JSON | st.lists(ANY_JSON)),
+    st.sampled_from([None, 1, "\t"]),
+    st.integers(0, 200),
+    st.text('"{}[],: 1', max_size=2),
+)
+def test_a_list_that_is_read_apart_is_the_same(
+    value: dict[str, Any], indent: Any, at: int, damage: str
+) -> None:
+    """What is made of its elements stands in it; a text that is refused is, for the same reason."""
+    text = json.dumps(value, indent=indent)
+    damaged = f"{text[:at]}{damage}{text[at:]}".encode()
+    apart = _said(lambda: json_text.decode_apart(damaged, "list", lambda each: each, deepest=4))
+    assert apart == _said(lambda: decode(damaged, deepest=4))
+    made = json_text.decode_apart(text.encode(), "list", lambda each: [each])
+    if isinstance(value.get("list"), list):
+        value["list"] = [[each] for each in value["list"]]
+    assert made == value
 
 
 PLACE = (

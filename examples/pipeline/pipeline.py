@@ -26,7 +26,10 @@ CATEGORIES = "reference/categories.json"
 
 COLUMNS = ["store", "sku", "pieces", "price"]
 LONGEST = 64 * 1024
-"""Bytes of a line. What has longer ones is not such a file, and would not fit into memory."""
+"""Bytes of a line, or of a row over several. What has longer ones is not such a file, and would not
+fit into memory."""
+MOST = 10**9
+"""Pieces, or a price, that nobody sells."""
 
 app = App("pipeline")
 
@@ -105,13 +108,26 @@ def rows_of(lines: Iterable[str]) -> Iterator[list[str]]:
     Raises:
         Problem: that is not there, or the file is not CSV.
     """
-    rows = csv.reader(lines)
+    size = 0
+
+    def counted() -> Iterator[str]:  # a quote that nothing closes makes one row of all the rest
+        nonlocal size
+        for line in lines:
+            size += len(line)
+            if size > LONGEST:
+                raise csv.Error
+            yield line
+
+    rows = csv.reader(counted())
     try:
         header = [each.strip().lower() for each in next(rows, [])]
         if header != COLUMNS:
             raise Problem("the first line names other columns", reason="no_header", retryable=False)
-        yield from rows
-    except csv.Error as error:  # a quote that nothing closes, for one
+        size = 0
+        for row in rows:
+            size = 0
+            yield row
+    except csv.Error as error:
         raise Problem("this is not CSV", reason="not_csv", retryable=False) from error
 
 
@@ -126,7 +142,8 @@ def cleaned(rows: Iterable[list[str]]) -> Iterator[Sale | None]:
         except (ValueError, InvalidOperation):
             yield None
         else:
-            sound = sale.sku and sale.pieces > 0 and sale.price.is_finite() and sale.price >= 0
+            sound = sale.sku and 0 < sale.pieces < MOST
+            sound = sound and sale.price.is_finite() and 0 <= sale.price < MOST
             yield sale if sound else None
 
 

@@ -7,6 +7,7 @@ whoever walks through it: depth without end, and integers of thousands of digits
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import cache
 from math import isfinite
@@ -88,6 +89,96 @@ def decode(body: bytes | str, *, deepest: int = DEEPEST, exact: bool = False) ->
     if text.count("[") + text.count("{") > deepest and _is_deeper(value, deepest):
         raise Undecodable(f"nested more than {deepest} deep")
     return value
+
+
+def decode_apart(
+    body: bytes, name: str, read: Callable[[Json], Any], *, deepest: int = DEEPEST
+) -> Json:
+    """Return what `decode` does, with one list of an object read element by element.
+
+    A page of items has many times more values in it than what comes of it. Here no more than those
+    of one element are there at a time: less to keep, and less for the garbage collector to look
+    through again and again.
+
+    Args:
+        body: the text.
+        name: of the list in the object; anything else under that name stays as it is.
+        read: makes what stands in the list of each element.
+        deepest: as for `decode`; here also of each element by itself.
+
+    Raises:
+        Undecodable: as `decode`.
+        Exception: whatever `read` raises.
+    """
+    try:
+        return _read_apart(str(body, "utf-8"), name, read, deepest)
+    except (_NotRead, UnicodeDecodeError):
+        value = decode(body, deepest=deepest)  # which knows what is wrong
+    found = value.get(name) if isinstance(value, dict) else None
+    return {**value, name: [*map(read, found)]} if isinstance(found, list) else value
+
+
+class _NotRead(Exception):
+    """A text cannot be read element by element."""
+
+
+def _read_apart(text: str, name: str, read: Callable[[Json], Any], deepest: int) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    sign, at = _sign_at(text, 0)
+    if sign != "{":
+        raise _NotRead
+    while sign != "}":
+        key, at = _value_at(text, at, deepest)
+        colon, at = _sign_at(text, at)
+        if type(key) is not str or key in found or colon != ":":
+            raise _NotRead
+        if key == name and text[at : at + 1] == "[":
+            found[key], at = _list_at(text, at, read, deepest - 2)
+        else:
+            found[key], at = _value_at(text, at, deepest - 1)
+        sign, at = _sign_at(text, at)
+        if sign not in ",}":
+            raise _NotRead
+    if at != len(text):
+        raise _NotRead
+    return found
+
+
+def _list_at(
+    text: str, at: int, read: Callable[[Json], Any], deepest: int
+) -> tuple[list[Any], int]:
+    made: list[Any] = []
+    sign, at = _sign_at(text, at)
+    if text[at : at + 1] == "]":
+        sign, at = _sign_at(text, at)
+    while sign != "]":
+        value, at = _value_at(text, at, deepest)
+        made.append(read(value))
+        sign, at = _sign_at(text, at)
+        if sign not in ",]":
+            raise _NotRead
+    return made, at
+
+
+def _sign_at(text: str, at: int) -> tuple[str, int]:
+    """Return the sign that stands here, and where what comes behind it begins."""
+    found = _SIGN.match(text, at)
+    if found is None:
+        raise _NotRead
+    return found[1], found.end()
+
+
+_SIGN: Final = re.compile(r"[ \t\n\r]*([][{}:,])[ \t\n\r]*")
+
+
+def _value_at(text: str, at: int, deepest: int) -> tuple[Any, int]:
+    try:
+        value, end = _decoder(False).raw_decode(text, at)
+    except (ValueError, RecursionError, ArithmeticError):
+        raise _NotRead from None
+    if text.count("[", at, end) + text.count("{", at, end) > deepest and _is_deeper(value, deepest):
+        raise _NotRead
+    return value, end
 
 
 def _plain_object(text: str) -> dict[str, Any] | None:

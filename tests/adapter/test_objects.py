@@ -164,6 +164,21 @@ def test_a_condition_that_does_not_hold_is_looked_into(cloud: Cloud) -> None:
         assert (result.outcome, result.reason) == (Outcome.AMBIGUOUS, UNPROVED)
 
 
+def test_an_archived_object_is_looked_at_though_it_cannot_be_read() -> None:
+    """S3 refuses its first byte, and tells the rest by HEAD; so a put finds its own echo there."""
+    cloud = CLOUDS["aws"]
+    archived = cloud.refused(403, "InvalidObjectState")
+    kept = {aws.WRITE_ID: "write-1", aws.CHECKSUM: DIGEST}
+    told = Response(200, {"etag": '"e1"', "content-length": "17", **kept})
+    found = FoundObject(PUT.name, 17, '"e1"', "write-1", f"sha256:{DIGEST}")
+    assert run(cloud, HEAD, archived, told).result.value == found
+    no = cloud.refused(412, cloud.words[0])
+    assert run(cloud, PUT, no, archived, told).result.outcome is Outcome.OK
+    other = run(cloud, PUT._replace(write_id="write-2"), no, archived, told).result
+    assert other.outcome is Outcome.CONFLICT
+    assert run(cloud, GET, archived).result.outcome is Outcome.UNUSABLE
+
+
 @each_cloud
 def test_what_a_lost_answer_or_a_server_error_proves_is_nothing(cloud: Cloud) -> None:
     """Of any call: it is never an absent object, a conflict or a success."""

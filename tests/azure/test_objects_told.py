@@ -110,6 +110,7 @@ def test_an_event_that_makes_no_sense_is_refused(function: Deployed) -> None:
     """It comes again, as the host has it, until it is poison; nothing of it is told."""
     broken: list[Any] = [
         told(eTag=None),
+        told(eTag='""'),
         {**told(), "subject": CANARY},
         {**told(), "data": CANARY},
         [CANARY],

@@ -1,8 +1,8 @@
 """Backups at full size: `python -m tests.backup [--items N] [--providers local,aws,...]`.
 
 Fills an embedded table, backs it up to the bucket of every provider, restores that into the table
-of every provider, and backs up each of those to every bucket again; the first one also in runs of a
-second, each on a disk of its own. All the multiset digests must be the same. Prints what it took:
+of every provider, and backs up each of those to every bucket again; the first one also in several
+runs, each on a disk of its own. All the multiset digests must be the same. Prints what it took:
 seconds, CPU for each item, and the memory of this process.
 """
 
@@ -31,6 +31,8 @@ from tests.clouds.places import PLACES
 
 CHUNK: Final = 1000
 SECONDS: Final = 600.0
+ITEMS_A_SECOND: Final = 10_000
+"""Of a backup, about: by it the runs of one that goes on in others are as many for any size."""
 
 
 def _item(number: int) -> dict[str, Any]:
@@ -60,7 +62,9 @@ def _world(providers: list[str], folder: Path) -> Iterator[tuple[Client, Local]]
     local = Local(path=folder / "local.sqlite3", objects=folder / "objects")
     with ExitStack() as stack:
         drivers: dict[str, Any] = {
-            name: local if name == "local" else stack.enter_context(PLACES[name]()).open()
+            name: local
+            if name == "local"
+            else stack.enter_context(PLACES[name]()).open_past_proxies()
             for name in providers
         }
         tables = {
@@ -91,12 +95,12 @@ def _digest(backups: Backups) -> str:
     return folder.manifest(folder.find("latest"), sealing).digest
 
 
-def _in_pieces(client: Client, store: str, folder: Path) -> str:
-    """Back up in runs of a second, each with a disk of its own; return the digest."""
+def _in_pieces(client: Client, store: str, folder: Path, seconds: float) -> str:
+    """Back up in runs of so many seconds, each with a disk of its own; return the digest."""
     while True:
         with TemporaryDirectory(dir=folder) as work:
             backups = Backups(client, "source", store, work=Path(work))
-            if backups.create_within(1.0, id="pieces") is not None:
+            if backups.create_within(seconds, id="pieces") is not None:
                 return _digest(backups)
 
 
@@ -120,7 +124,8 @@ def run(providers: list[str], items: int, folder: Path) -> bool:
                 _timed(f"back up {table} to {bucket}", items, backups.create)
                 digests.add(_digest(backups))
                 if table == "source":
-                    pieces = partial(_in_pieces, client, f"{bucket}-bucket/pieces", folder)
+                    store, seconds = f"{bucket}-bucket/pieces", max(1.0, items / ITEMS_A_SECOND)
+                    pieces = partial(_in_pieces, client, store, folder, seconds)
                     digests.add(_timed(f"the same in pieces to {bucket}", items, pieces))
                 if table == "source" and bucket == providers[-1]:
                     good = _restored(backups, providers, items)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from leeward import Client
+from leeward import Client, ObjectInfo
+from leeward.adapter import Call, Result, WrappingDriver
 from leeward.backup import Backups, parts, tables
 from leeward.backup.errors import BackupError, OtherRun
 from leeward.backup.values import Backup, Progress
@@ -45,6 +48,11 @@ def parts_of(client: Client) -> list[str]:
     """Return the parts that are in the bucket."""
     listed = client.list_objects("backups", "shop/orders/runs/").objects
     return [each.name.rpartition("/")[2] for each in listed]
+
+
+def segments_of(client: Client) -> tuple[ObjectInfo, ...]:
+    """Return the segments that are in the bucket."""
+    return client.list_objects("backups", "shop/orders/segments/").objects
 
 
 def finished(world: World, client: Client, **more: Any) -> tuple[Backup, int]:
@@ -89,6 +97,45 @@ def test_of_two_runs_one_gives_way(world: World, client: Client) -> None:
     with pytest.raises(OtherRun, match="another run of this backup has written"):
         late.create_within(0.0, id=ID)
     assert finished(world, client)[0].items == ITEMS
+
+
+def test_parts_of_two_runs_are_not_taken_for_those_of_one(world: World, client: Client) -> None:
+    """Of two that began at once one may have removed what the other had; none has all of both."""
+    for number in range(3):
+        assert here(world, client, number).create_within(0.0, id=ID) is None
+    world.clock.advance(1)
+    other = Backups(client, "orders", "backups/other", work=world.folder / "elsewhere")
+    assert other.create_within(0.0, id=ID) is None
+    first, second = parts_of(client)[:2]
+    for name in (first, second):
+        theirs = client.get_object("backups", f"other/orders/runs/{ID}/{first}")
+        assert theirs is not None
+        client.put_object("backups", f"shop/orders/runs/{ID}/{name}", theirs.read())
+    made, _ = finished(world, client)
+    assert made.items == ITEMS
+    assert here(world, client, 0).check(ID, deep=True).findings == ()
+
+
+@pytest.mark.parametrize("kind", ["manifests", "runs"])
+def test_a_run_that_ends_while_another_one_begins_leaves_one_backup(
+    kind: str, world: World, client: Client
+) -> None:
+    """Whatever that has looked at by then: the backups that are there, or the parts."""
+
+    class Slow(WrappingDriver):
+        def perform(self, call: Call, timeout: float) -> Result[Any]:
+            result = super().perform(call, timeout)
+            if call.verb == "list_objects" and f"/{kind}/" in call.prefix and not ended:
+                world.clock.advance(1)
+                ended.append(finished(world, client))
+            return result
+
+    ended: list[Any] = []
+    assert here(world, client, 1).create_within(0.0, id=ID) is None
+    late = here(world, world.client(Slow), 500)
+    assert late.create_within(60.0, id=ID) is not None
+    assert [each.id for each in late.list()] == [ID]
+    assert parts_of(client) == []
 
 
 def test_a_run_that_is_killed_anywhere_is_gone_on_with(world: World) -> None:
@@ -179,6 +226,24 @@ def test_a_page_of_large_items_is_kept_in_several_parts(
     assert made is not None
     assert made.items == ITEMS + 100
     assert here(world, client, 0).check(ID, deep=True).findings == ()
+
+
+def test_a_run_waits_for_a_prune_no_longer_than_it_may_take(world: World, client: Client) -> None:
+    """One that has crashed counts for two hours, and no function runs for so long."""
+    made, _ = finished(world, client)
+    named = json.dumps([each.name.removeprefix("shop/orders/") for each in segments_of(client)])
+    started = datetime.fromtimestamp(world.clock.now(), UTC)
+    prune = f"shop/orders/prunes/{started:%Y%m%dT%H%M%S}000Z-crashed.json"
+    client.put_object("backups", prune, named.encode())
+    begun, id = world.clock.now(), "later-20260101T0000Z"
+    for number in range(1, 4):
+        assert here(world, client, number).create_within(900.0, id=id) is None
+    assert 3 * 900 <= world.clock.now() - begun < 3 * 910
+    world.clock.advance(7200)
+    again = here(world, client, 5).create_within(900.0, id=id)
+    assert again is not None
+    assert (again.id, again.items) == (id, made.items)
+    assert parts_of(client) == []
 
 
 def test_a_prune_removes_what_nobody_goes_on_with(world: World, client: Client) -> None:

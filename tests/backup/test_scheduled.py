@@ -121,6 +121,12 @@ def test_a_run_makes_the_backup_of_its_time_once(cloud: Cloud) -> None:
     assert cloud.runs == 3
 
 
+def test_a_table_may_have_underscores_in_its_name(cloud: Cloud) -> None:
+    """Functions may not, on every cloud; `leeward backup schedule` has no other name to give."""
+    schedule_backup(cloud.app, "0 2 * * *", "order_items", "backups", client=cloud.client)
+    assert [*cloud.app.handlers] == ["back-up-order-items", "back-up-order-items-rest"]
+
+
 def test_a_run_that_does_not_fit_goes_on_in_others(cloud: Cloud) -> None:
     """Of 30 seconds, with 25 for a page, each gets on by one; then the backup is checked."""
     cloud.page_seconds = 25.0

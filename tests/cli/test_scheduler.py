@@ -107,13 +107,15 @@ def test_it_runs_until_it_is_interrupted(shop: Path) -> None:
 
 
 def test_changes_are_told_schedule_by_schedule() -> None:
-    """Due, done and given up, and what another process has kept."""
+    """Due, done and given up, what another process has kept, and a call that a run has queued."""
 
     def due(last: datetime | None, waiting: int) -> Due:
         handler = Handler("sweep", Kind.SCHEDULE, print, prepare=lambda: False)
         return Due(handler, MIDNIGHT + timedelta(days=1), last, waiting)
 
-    letter = DeadLetter("(schedule)", None, "sweep", 5, "KeyError")
+    letter = DeadLetter("(schedule)", None, "sweep", 5, "KeyError", id=1)
+    queued = DeadLetter(None, None, "sweep-rest", 5, "BackupError", id=2)
+    given_up = Change("sweep-rest", "given up", None, "BackupError")
     cases = [
         (due(None, 0), due(None, 0), (), []),
         (due(None, 0), due(MIDNIGHT, 1), (), [Change("sweep", "due", MIDNIGHT)]),
@@ -131,6 +133,13 @@ def test_changes_are_told_schedule_by_schedule() -> None:
             (letter,),
             [Change("sweep", "given up", MIDNIGHT, "KeyError")],
         ),
+        (
+            due(MIDNIGHT, 1),
+            due(MIDNIGHT, 0),
+            (queued,),
+            [Change("sweep", "done", MIDNIGHT), given_up],
+        ),
     ]
     for before, after, letters, told in cases:
         assert changes_of(Seen((before,), ()), Seen((after,), letters)) == told
+        assert changes_of(Seen((after,), letters), Seen((after,), letters)) == []

@@ -116,6 +116,33 @@ def test_bytes_that_are_not_those_that_were_put_are_noticed() -> None:
         assert _reader(cloud, "name", start=1).read() == bytes(2)
 
 
+def test_a_reader_that_has_found_damage_never_ends_well() -> None:
+    """Whoever goes on after the error, as after a lost answer, is told again."""
+    driver = Endless(Local())
+    driver.SIZE, driver.checksum = PIECE_BYTES + 3, f"sha256:{'0' * 64}"
+    with Client(driver) as cloud:
+        reader = _reader(cloud, "name")
+        for _ in range(2):
+            with pytest.raises(OutcomeUnknown, match="checksum"):
+                reader.read()
+
+
+def test_an_empty_object_that_grows_before_the_look_at_it_is_read() -> None:
+    """A range of nothing tells no revision; the bytes that are there by then are asked for."""
+
+    class Growing(FaultyDriver):
+        def perform(self, call: Call, timeout: float) -> Result[Any]:
+            if isinstance(call, GetObject) and call.if_revision is None:
+                super().perform(call, timeout)
+                return Result.ok(Piece(b"", None))
+            return super().perform(call, timeout)
+
+    with Client(Growing(Local())) as cloud:
+        cloud.put_object("b", "name", b"12345")
+        assert _reader(cloud, "name").read() == b"12345"
+        assert _reader(cloud, "name", start=3).read() == b"45"
+
+
 def test_an_object_that_is_replaced_while_it_is_read_ends_the_reading() -> None:
     """With `Conflict`, after the pieces that came before."""
     driver = Endless(Local())

@@ -16,6 +16,7 @@ import pytest
 from leeward import App, Client, Context
 from leeward.app import ObjectEvent
 from leeward.local import Local, objects
+from leeward.testing import FakeClock
 
 DIES = """
 import os, sys
@@ -74,6 +75,21 @@ def test_each_write_is_told_with_what_is_known_of_it(tmp_path: Path) -> None:
     assert key == f"inbox/in/a b+c/é.txt#{receipts[0].revision}"
     assert (two.version, two.size, two.sequence > one.sequence) == (receipts[1].revision, 5, True)
     assert two.time >= one.time
+
+
+def test_a_later_write_has_the_greater_sequence_whatever_the_clock_says(tmp_path: Path) -> None:
+    """By it pipelines tell which version is the newer one, also of an object that was deleted."""
+    seen: list[Any] = []
+    clock = FakeClock()
+    for body in (b"one", b"three"):
+        local = Local(path=tmp_path / "shop.sqlite3", clock=clock)
+        with Client(local, app=app_that_notes(seen)) as cloud:
+            cloud.put_object("inbox", "in/a", body)
+            local.wait_idle(30)
+            cloud.delete_object("inbox", "in/a")
+        clock.advance(-3600)
+    (one, _), (two, _) = seen
+    assert (one.size, two.size, two.sequence > one.sequence) == (3, 5, True)
 
 
 def test_what_a_process_that_has_died_has_put_is_told_by_the_next(tmp_path: Path) -> None:

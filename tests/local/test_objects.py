@@ -6,6 +6,7 @@ import errno
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -100,9 +101,8 @@ def test_what_a_failed_write_has_left_is_all_that_the_next_one_takes_away(
         (data / "notes").write_bytes(b"")
         renamed = (tmp_path / "reports" / "renamed").rename(tmp_path / "reports" / "m\u00e4rz")
         with monkeypatch.context() as patch:
-            patch.setattr("leeward.local.objects._sync", _full)
-            with pytest.raises(TargetUnusable):
-                cloud.delete_object("reports", "gone")
+            patch.setattr("leeward.local.objects.sync", _full)
+            assert cloud.delete_object("reports", "gone").resolved
         assert len(list(data.iterdir())) == 5
         cloud.delete_object("reports", "kept")
     assert renamed.read_bytes() == b"renamed"
@@ -113,6 +113,53 @@ def test_what_a_failed_write_has_left_is_all_that_the_next_one_takes_away(
 
 def _full(_: Path) -> None:
     raise OSError(errno.ENOSPC, "no space left on the device")
+
+
+def test_a_failure_behind_the_commit_point_is_not_told_as_nothing_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The object is there, or gone: it is looked at, and the write is no failure."""
+    with Client(Local(objects=tmp_path)) as cloud:
+        cloud.put_object("reports", "may.csv", b"old")
+        with monkeypatch.context() as patch:
+            patch.setattr("leeward.local.objects.sync", _fails_in("reports"))
+            assert cloud.put_object("reports", "may.csv", b"new").resolved
+            found = cloud.get_object("reports", "may.csv")
+            assert found is not None
+            assert found.read() == b"new"
+            assert cloud.delete_object("reports", "may.csv").resolved
+        with monkeypatch.context() as patch:
+            patch.setattr("leeward.local.objects.sync", _fails_in(".data"))
+            with pytest.raises(TargetUnusable, match="did not run"):
+                cloud.put_object("reports", "may.csv", b"new")
+        assert cloud.get_object("reports", "may.csv") is None
+
+
+def _fails_in(name: str) -> Callable[[Path], None]:
+    def fail(folder: Path) -> None:
+        if folder.name == name:
+            raise OSError(errno.EMFILE, "too many open files")
+
+    return fail
+
+
+def test_every_new_folder_is_safe_before_a_write_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder whose name was not synced is lost with the power, and all objects in it."""
+    synced: set[int] = set()
+    fsync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        synced.add(os.fstat(descriptor).st_ino)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    with Client(Local(objects=tmp_path / "a" / "objects")) as cloud:
+        cloud.put_object("reports", "2026/05/may.csv", b"new")
+    made = [path for path in tmp_path.rglob("*") if path.is_dir()]
+    assert len(made) == 6
+    assert [path for path in made if path.parent.stat().st_ino not in synced] == []
 
 
 def test_nobody_else_may_look_into_the_folder(tmp_path: Path) -> None:

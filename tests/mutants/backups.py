@@ -21,8 +21,8 @@ MUTANTS: Final = (
     Mutant(
         "a backup does not wait for a prune",
         f"{BACKUP}/create.py",
-        "        wait_for_prunes(run.folder, wanted.keys(), run.source.table.clock)\n",
-        "",
+        "if not wait_for_prunes(run.folder, wanted.keys(), run.source.table.clock, run.until):",
+        "if False:",
         f"{TESTS}/test_prunes.py::test_a_backup_that_is_made_during_a_prune_is_whole",
     ),
     Mutant(

@@ -10,6 +10,7 @@ import pytest
 from leeward import App, Client, ConfigError
 from leeward.backup import schedule_backup
 from leeward.packaging.recipe import Declared, Entry, Wish
+from leeward_aws.deploy import objects
 from leeward_aws.deploy.crontab import expression
 from leeward_aws.deploy.lint import errors_in
 from leeward_contract_tests.rows import each_row
@@ -203,6 +204,20 @@ def test_on_aws_a_bucket_may_tell_a_queue_or_a_function() -> None:
         twice.on_object("scans", prefix=prefix, name=name)(print)
     with pytest.raises(ConfigError, match="'a' and 'b' would both be told of the same objects"):
         document("aws", Wish(twice, Entry("m", "a"), "3.13", "x86_64"))
+
+
+def test_on_aws_a_prefix_is_told_to_a_bucket_as_keys_are_encoded() -> None:
+    """S3 compares it with nothing else, and says nothing of objects that begin otherwise."""
+    found = App("found")
+    found.on_object("scans", prefix="in/year=2026/a b+c~/é'", name="clean")(print)
+    asked = Wish(found, Entry("m", "a"), "3.13", "x86_64")
+    (note,) = (each for each in objects.notes(asked) if "put-bucket-notification" in each)
+    told = json.loads(note.partition("-configuration '")[2].rstrip("'"))
+    (rule,) = told["QueueConfigurations"][0]["Filter"]["Key"]["FilterRules"]
+    assert rule["Value"] == "in/year%3D2026/a+b%2Bc%7E/%C3%A9%27"
+    made = objects.with_notifications({"Properties": {}}, asked, "scans")
+    (queue,) = made["Properties"]["NotificationConfiguration"]["QueueConfigurations"]
+    assert queue["Filter"]["S3Key"]["Rules"] == [{"Name": "prefix", "Value": rule["Value"]}]
 
 
 def test_on_aws_what_is_known_by_an_arn_is_named_by_it() -> None:

@@ -79,6 +79,8 @@ def test_a_setting_that_a_cloud_refuses_is_refused(
 
 DOMAIN = '\n[export.aws]\ndomain = "orders.example.com"\nzone = "Z1"'
 
+TWO_TOPICS = '\n[buses.b]\nnames = { "google:europe-west1" = "other" }'
+
 ORDERED: dict[str, tuple[str, str]] = {
     "no region": ('cloud_provider = "aws"', "'aws' has no region; write it as aws:REGION"),
     "no home": (f'cloud_provider = "{ORDERS["aws"]}"\n[tables.t]', r"tables.t\] has no home"),
@@ -99,8 +101,7 @@ ORDERED: dict[str, tuple[str, str]] = {
         r"buses.b\] is called '\$\{file\(1\)\}', which is an expression",
     ),
     "a bus that is two topics": (
-        'cloud_provider = "google:us-central1,google:europe-west1"\n[buses.b.names]\n'
-        '"google:europe-west1" = "other"',
+        'cloud_provider = "google:us-central1,google:europe-west1"' + TWO_TOPICS,
         "the bus 'b' would be two topics of one project, 'b' and 'other'",
     ),
     "no such region": ('cloud_provider = "aws:us-eest-1"', "did you mean 'us-west-1'"),

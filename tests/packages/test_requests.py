@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from leeward.cli.app import app
+from leeward.cli.package.deployments import deployment_of, ordered
 from leeward.cli.package.wanted import Request, adapters_of, wanted
 from leeward.errors import ConfigError
 from leeward.packaging.needs import unnamed
@@ -54,6 +55,25 @@ def test_an_option_that_the_runtime_has_not_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=known):
         wanted(asked(shop))
     assert wanted(asked(shop, "aws"))[0].entry == Entry("shop", "app")
+
+
+def test_two_names_of_one_bucket_make_no_loop(tmp_path: Path) -> None:
+    """Only leeward.toml tells that what is written comes back; of that cloud, or of its region."""
+    loop = SHOP + "app.on_object('inbox', prefix='in/', writes='results', name='clean')(len)\n"
+    one = '[buckets.inbox]\nnames = { aws = "data" }\n[buckets.results]\nhome = "aws:us-east-1"\n'
+    settings = (
+        f'cloud_provider = "aws:us-east-1,aws:us-west-2"\ndata_target = "aws:us-east-1"\n{one}'
+    )
+    shop = folder(
+        tmp_path / "a", shop=loop, leeward__toml=f'{settings}names = {{ aws = "data" }}\n'
+    )
+    with pytest.raises(ConfigError, match="'clean' takes inbox/in/ and writes results"):
+        wanted(asked(shop, "aws"))
+    wish, _ = wanted(asked(shop, "azure"))
+    region = settings + 'names = { "aws:us-west-2" = "data" }\n'
+    (shop / "leeward.toml").write_text(region)
+    with pytest.raises(ConfigError, match="without end"):
+        deployment_of(ordered(shop, None), "aws", wish.app)
 
 
 def test_roles_without_anything_to_call_are_told_of() -> None:

@@ -1,4 +1,4 @@
-"""A file of 200 MB is summarized in a process that never holds more than 64 MiB."""
+"""Files that are large, or make rows and numbers that are, take no more memory than small ones."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from leeward import Client
+from leeward.app import Problem
 from leeward.local import Local
 from leeward.local.object_paths import file_of
 from tests.house.workspace import ROOT
+from tests.pipeline.simulated import pipeline
 
 SIZE = 200_000_000
 LINE = f"{'berlin' * 700},tea,1,1.50\n".encode()
@@ -82,3 +85,29 @@ def test_a_file_of_200_megabytes_takes_no_more_memory_than_a_piece_of_it(tmp_pat
         found = client.get_object("sales", "processed/large.csv.json")
         assert found is not None
         assert json.loads(found.read())["categories"]["other"]["pieces"] == lines
+
+
+def test_a_row_over_many_lines_is_given_up_before_it_fills_the_memory() -> None:
+    """Quotes let a row go on over all lines of a file, in fields of which none is too long."""
+    taken = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal taken
+        for taken in range(100_000):
+            yield 'a","a' if taken > 1 else ("store,sku,pieces,price", '"a')[taken]
+
+    with pipeline() as module:
+        with pytest.raises(Problem) as raised:
+            list(module.rows_of(lines()))
+        assert raised.value.reason == "not_csv"
+        assert taken < module.LONGEST
+        several = ["store,sku,pieces,price", *['"a', 'b",tea,1,2'] * 10_000]
+        assert list(module.rows_of(several)) == [["ab", "tea", "1", "2"]] * 10_000
+
+
+def test_numbers_that_nobody_sells_make_no_sense() -> None:
+    """They would overflow in a sum, or be too long for JSON, and poison the whole file."""
+    numbers = [("9" * 4000, "1"), ("1", "9" * 4000), ("2", "1E+999999"), ("1", "1E+99999999")]
+    with pipeline() as module:
+        sales = list(module.cleaned(["berlin", "tea", *each] for each in numbers))
+        assert sales == [None] * len(numbers)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from leeward.json_text import DEEPEST, Undecodable, decode, encode
+from leeward.json_text import DEEPEST, Undecodable, decode, decode_apart, encode
 
-__all__ = ["DEEPEST", "Undecodable", "decode", "encode"]
+__all__ = ["DEEPEST", "Undecodable", "decode", "decode_apart", "encode"]

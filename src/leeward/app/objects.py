@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from leeward.app.checks import check_text
 from leeward.app.triggers import Kind, ObjectEvent
 from leeward.errors import ConfigError
-from leeward.values import Json
+from leeward.values import NOTHING, Json
 
 if TYPE_CHECKING:
     from leeward.app.handlers import Handler
@@ -67,23 +67,33 @@ def _prefix_in(text: object) -> ObjectPrefix:
     return ObjectPrefix(bucket, prefix)
 
 
-def check_no_loop(handlers: Iterable[Handler]) -> None:
+def check_no_loop(handlers: Iterable[Handler], own: Mapping[str, str] = NOTHING) -> None:
     """Check that nothing that handlers write makes them run again, however long the way round.
+
+    Args:
+        handlers: of an app.
+        own: a target's own names of buckets, by the logical ones; two may be of one bucket.
 
     Raises:
         ConfigError: it does; the handlers are named, with what to do.
     """
     known = [each for each in handlers if each.kind is Kind.OBJECT]
-    after = {each.name: [other.name for other in known if _feeds(each, other)] for each in known}
+    after = {
+        each.name: [other.name for other in known if _feeds(each, other, own)] for each in known
+    }
     for each in known:
         way = _way_back(each.name, after)
         if way is not None:
             raise ConfigError(_told(each, way))
 
 
-def _feeds(writer: Handler, taker: Handler) -> bool:
-    taken = ObjectPrefix(taker.bucket or "", taker.prefix)
-    return any(place.meets(taken) for place in writer.writes)
+def _feeds(writer: Handler, taker: Handler, own: Mapping[str, str]) -> bool:
+    taken = _owned(ObjectPrefix(taker.bucket or "", taker.prefix), own)
+    return any(_owned(place, own).meets(taken) for place in writer.writes)
+
+
+def _owned(place: ObjectPrefix, own: Mapping[str, str]) -> ObjectPrefix:
+    return place._replace(bucket=own.get(place.bucket, place.bucket))
 
 
 def _way_back(start: str, after: Mapping[str, list[str]]) -> list[str] | None:

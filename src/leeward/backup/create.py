@@ -100,9 +100,10 @@ def create(run: Run, id: str | None) -> Backup:
         OutOfTime: the same, in good order.
     """
     with run.work.held():
-        known = run.folder.backups()
         if run.parts is not None:
             run.parts.load(_STATE)
+        # Behind the parts: a run that ends meanwhile writes its manifest, and then removes them.
+        known = run.folder.backups()
         begun = run.work.state(_STATE)
         there = [each for each in known if each.id == id]
         was = None if begun is None else Scanned(**begun)
@@ -287,10 +288,14 @@ def _keep(run: Run, manifest: Manifest) -> None:
     """See to it that every segment is there, whatever a prune at the same time has deleted.
 
     A prune that has not seen this manifest has said before which segments it deletes.
+
+    Raises:
+        OutOfTime: it is time to stop, and a prune is under way.
     """
     wanted = {each.name: each for each in manifest.segments}
     for _ in range(MOST_ROUNDS):
-        wait_for_prunes(run.folder, wanted.keys(), run.source.table.clock)
+        if not wait_for_prunes(run.folder, wanted.keys(), run.source.table.clock, run.until):
+            raise OutOfTime
         lost = wanted.keys() - run.folder.sizes(SEGMENTS).keys()
         if not lost:
             return

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Container, Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from leeward import json_text
 from leeward.backup.errors import BackupError, OtherRun
@@ -41,6 +41,13 @@ _MOST: Final = 2 * MOST_BYTES
 """Bytes of a part's text: a page more than its rows may come to."""
 
 Rows = Sequence[tuple[int, bytes, bytes]]
+
+
+class Part(NamedTuple):
+    """What a part has in it: how far its run had come, and what it had read since the last one."""
+
+    told: dict[str, Any]
+    rows: Rows
 
 
 class Parts:
@@ -81,9 +88,17 @@ class Parts:
         if self._work.state(PARTS) == len(names) and self._work.state(state) == self._told:
             return
         self._work.clear()
+        self._told = None
         for number, name in enumerate(names, 1):
-            self._told, rows = _read(self._folder, self._sealing, name)
-            self._work.note({state: self._told, TOLD: self._told, PARTS: number}, rows)
+            found = _read(self._folder, self._sealing, name)
+            # Of two runs that began at once each may have removed what the other one had; and one
+            # that has ended removes them all. What is left of several is begun anew.
+            if found is None or _begun(found.told) != _begun(self._told or found.told):
+                self._work.clear()
+                self._count, self._told = 0, None
+                return
+            self._told = found.told
+            self._work.note({state: found.told, TOLD: found.told, PARTS: number}, found.rows)
 
     def add(self, rows: Rows, told: dict[str, Any]) -> None:
         """Take rows of a page that was read; write a part once they are many.
@@ -143,23 +158,34 @@ def left_behind(
 
 def _goes_on(folder: Folder, sealing: Sealing, first: str, now: float) -> bool:
     try:
-        begun = _read(folder, sealing, first)[0].get("begun")
+        found = _read(folder, sealing, first)
     except BackupError:
         return True  # whoever has its key decides
+    begun = None if found is None else _begun(found.told)
     return isinstance(begun, int | float) and 0 <= now - begun < GOES_ON_FOR
 
 
-def _read(folder: Folder, sealing: Sealing, name: str) -> tuple[dict[str, Any], Rows]:
+def _begun(told: dict[str, Any]) -> Any:
+    """Return when the run first worked that has written a part, in Unix seconds."""
+    return told.get("begun")
+
+
+def _read(folder: Folder, sealing: Sealing, name: str) -> Part | None:
+    """Read a part; None if it is not there any more.
+
+    Raises:
+        BackupError: it is damaged, or another key's.
+    """
     try:
         stored = folder.get(name)
         if stored is None:
-            raise Damaged("it is lost")
+            return None
         text = _unpacked(sealing.open(name, stored))
         head, *lines, end = text.split(b"\n")
         told: Any = json_text.decode(head)
         if end or not isinstance(told, dict):
             raise Damaged("it does not say how far it has come")
-        return told, [*_rows(lines)]
+        return Part(told, [*_rows(lines)])
     except (Damaged, json_text.Undecodable) as error:
         raise BackupError(f"{folder.base}{name}: {error}; remove it") from None
 

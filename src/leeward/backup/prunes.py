@@ -33,16 +33,26 @@ def is_over(name: str, now: float) -> bool:
     return name < f"{PRUNES}{time_name(now - OVER_AFTER)}"
 
 
-def wait_for_prunes(folder: Folder, names: AbstractSet[str], clock: Clock) -> None:
-    """Wait until no prune is under way that may delete one of these segments.
+def wait_for_prunes(
+    folder: Folder, names: AbstractSet[str], clock: Clock, until: float | None
+) -> bool:
+    """Wait until no prune is under way that may delete one of these segments; return whether so.
 
     It takes two hours at most: a prune that has crashed is over then.
+
+    Args:
+        folder: of the backups.
+        names: of the segments.
+        clock: gives the time.
+        until: when to stop waiting, on its `monotonic`; None for at the end.
     """
     while True:
         now = clock.now()
         found = [each for each in folder.sizes(PRUNES) if not is_over(each, now)]
         if not any(names & announced(folder, each) for each in found):
-            return
+            return True
+        if until is not None and clock.monotonic() >= until:
+            return False
         clock.sleep(_PAUSE)
 
 

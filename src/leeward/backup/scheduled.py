@@ -95,7 +95,8 @@ def schedule_backup(
         table: its logical name.
         store: a bucket, and after a slash a prefix, as ``backups/shop``.
         client: returns the app's client; a function of `App.warm` shares one.
-        name: by default ``back-up-TABLE``; the ids of the backups begin with it.
+        name: by default ``back-up-TABLE``, with hyphens for underscores; the ids of the backups
+            begin with it.
         drill: the day of the week, in UTC, on which the backup is restored and compared, too.
         timeout: seconds that a run of a handler may take; what does not fit goes on in another one.
         key_file: as of `Backups`.
@@ -108,7 +109,7 @@ def schedule_backup(
     """
     if drill is not None and drill not in _WEEKDAYS:
         raise ConfigError(f"drill must be one of {', '.join(_WEEKDAYS)}, or None, not {drill!r}")
-    chosen = f"back-up-{table}" if name is None else name
+    chosen = f"back-up-{table}".replace("_", "-") if name is None else name
     if len(chosen) > LONGEST_NAME:
         raise ConfigError(
             f"the name {chosen!r} has more than {LONGEST_NAME} characters; shorten it"

@@ -43,8 +43,8 @@ class Policy(NamedTuple):
         Args:
             attempts: how many were made.
             due: since when it is due: the end of the last lease; 0 if somebody has reset it.
-            most: how many its handler wants made. Where those are few, the policy's count: that a
-                process was ended is no failure of the handler.
+            most: how many its handler wants made. Where those are few, the policy's count: a
+                process that was ended has not failed in its handler.
         """
         return attempts >= max(self.max_attempts, most) and due > 0
 

@@ -2,10 +2,14 @@
 
 Several processes on one file may find that a schedule is due, and one that was killed may find it
 again. The last moment of each series is written in the same transaction as its message.
+
+In other series the order is what counts: each message gets a moment behind that of the last one,
+whatever has become of the clock.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from leeward.delivery.rows import Message
@@ -24,6 +28,7 @@ FARTHEST: Final = 3600.0
 _BEGIN: Final = "INSERT OR IGNORE INTO series VALUES (?, ?)"
 _ADVANCE: Final = "UPDATE series SET last = ? WHERE name = ? AND (last < ? OR last > ?)"
 _FORGET: Final = "UPDATE series SET last = ? WHERE name = ? AND last > ?"
+_PUT: Final = "INSERT OR REPLACE INTO series VALUES (?, ?)"
 _LAST: Final = "SELECT last FROM series WHERE name = ?"
 
 
@@ -46,6 +51,23 @@ class Series:
                 return False
             insert(connection, [message])
         return True
+
+    def add_behind(
+        self, name: str, moment: int, make: Callable[[int], Iterable[Message]], timeout: float
+    ) -> None:
+        """Keep messages for a moment; for one behind the last one of the series if it is not.
+
+        Args:
+            name: of the series.
+            moment: in whatever unit the series has.
+            make: returns the messages of the moment that it turns out to be.
+            timeout: seconds to wait for the database.
+        """
+        with self._database.write(timeout) as connection:
+            row = connection.execute(_LAST, (name,)).fetchone()
+            own = moment if row is None else max(moment, int(row[0]) + 1)
+            connection.execute(_PUT, (name, own))
+            insert(connection, make(own))
 
     def begin(self, name: str, moment: float, timeout: float) -> float:
         """Return the last moment of a series; one that is new begins with this moment.

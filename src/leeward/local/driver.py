@@ -95,13 +95,11 @@ class Local(Driver):
         accept = self._dispatcher.accept
         self._functions = Functions(self._clock, self.limits.payload_bytes, accept)
         self._bus = Bus(accept)
-        self._schedules = Schedules(
-            self._clock, Series(self._database), self._deliveries, self._dispatcher.wake
-        )
+        series, wake = Series(self._database), self._dispatcher.wake
+        self._schedules = Schedules(self._clock, series, self._deliveries, wake)
         self._tables = tables = Tables(self._database)
         self._objects = ObjectsFolder(objects, self._file)
-        wake = self._dispatcher.wake
-        self._told = ObjectEvents(self._clock, self._deliveries, self._objects, wake)
+        self._told = ObjectEvents(self._clock, series, self._objects, wake)
         self._verbs: dict[str, Verb] = {
             "invoke": self._functions.invoke,
             "enqueue": self._functions.enqueue,

@@ -19,7 +19,8 @@ from leeward.app.objects import document_of, event_from, object_key
 from leeward.app.triggers import ObjectEvent
 from leeward.clock import Clock
 from leeward.delivery.rows import Delivery, Message, Recipient
-from leeward.delivery.store import PATIENCE, DeliveryStore
+from leeward.delivery.series import Series
+from leeward.delivery.store import PATIENCE
 from leeward.json_text import decode
 from leeward.local.objects_folder import ObjectsFolder
 from leeward.object_calls import PutObject
@@ -33,7 +34,7 @@ class ObjectEvents:
 
     Args:
         clock: for the time of a write.
-        store: keeps the rows.
+        series: keeps the rows, those of a bucket in the order of its writes.
         objects: what is told of.
         wake: lets rows be delivered.
     """
@@ -41,12 +42,12 @@ class ObjectEvents:
     def __init__(
         self,
         clock: Clock,
-        store: DeliveryStore,
+        series: Series,
         objects: ObjectsFolder,
         wake: Callable[[], None],
     ) -> None:
         self._clock = clock
-        self._store = store
+        self._series = series
         self._objects = objects
         self._wake = wake
         self._handlers: dict[str, Handler] = {}
@@ -69,30 +70,36 @@ class ObjectEvents:
 
     def _announce(self, call: PutObject) -> None:
         """Keep a row for each handler of an object that is about to be there; it is locked."""
-        event = self._event(call)
-        document = json.dumps(document_of(event))
-        rows = [
-            Message(Recipient(OBJECT, name), None, object_key(event), document)
+        takers = [
+            name
             for name, each in list(self._handlers.items())
             if each.bucket == call.bucket and call.name.startswith(each.prefix)
         ]
-        if rows:
-            self._store.add(rows, PATIENCE)
+        now = self._clock.now()
+
+        def rows(sequence: int) -> list[Message]:
+            event = _event(call, now, sequence)
+            document = json.dumps(document_of(event))
+            key = object_key(event)
+            return [Message(Recipient(OBJECT, name), None, key, document) for name in takers]
+
+        if takers:
+            self._series.add_behind(f"objects {call.bucket}", int(now * 1e6), rows, PATIENCE)
 
     def is_due(self, row: Delivery) -> bool:
         """Return whether there is still an object that a row tells of."""
         event = event_from(decode(row.document))
         return self._objects.has(event.bucket, event.key, event.version)
 
-    def _event(self, call: PutObject) -> ObjectEvent:
-        now = self._clock.now()
-        return ObjectEvent(
-            call.bucket,
-            call.name,
-            call.write_id,
-            len(call.body),
-            call.checksum,
-            f"{int(now * 1e6):020}",
-            datetime.fromtimestamp(now, UTC),
-            call.write_id,
-        )
+
+def _event(call: PutObject, now: float, sequence: int) -> ObjectEvent:
+    return ObjectEvent(
+        call.bucket,
+        call.name,
+        call.write_id,
+        len(call.body),
+        call.checksum,
+        f"{sequence:020}",
+        datetime.fromtimestamp(now, UTC),
+        call.write_id,
+    )

@@ -30,6 +30,7 @@ from leeward.adapter import Call, Result
 from leeward.errors import Outcome
 from leeward.json_text import Undecodable, decode, encode
 from leeward.local.object_paths import SAFE, file_of, names_below
+from leeward.local.synced_files import make_folder, sync, write_file
 from leeward.object_calls import (
     DeleteObject,
     FoundObject,
@@ -87,6 +88,8 @@ class Objects:
                     return self._list(call)
                 case DeleteObject():
                     return self._delete(call, timeout)
+        except _InDoubt as doubt:
+            return _failed(doubt.error, Outcome.AMBIGUOUS)
         except OSError as error:
             return _failed(error)
         raise AssertionError(f"{call.verb} is not a call of objects")
@@ -114,9 +117,8 @@ class Objects:
     def _put(self, call: PutObject, timeout: float) -> Result[Any]:
         bucket = self._bucket(call.bucket)
         path = self._path(call.bucket, call.name)
-        # One by one: `parents` would let others look into those in between.
-        for each in (self._folder.parent, self._folder, bucket, bucket / _DATA, path.parent):
-            each.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for each in (bucket / _DATA, path.parent):
+            make_folder(each)
         keep_out_of_version_control(self._folder.parent)
         with _locked(bucket, timeout) as free:
             if not free:
@@ -127,13 +129,15 @@ class Objects:
             if _holds(call, found and found[1]):
                 data = bucket / _DATA / f"{call.write_id}.{call.checksum}"
                 if call.metadata:
-                    _write(_beside(data), encode(dict(call.metadata)))
-                _write(data, call.body)
+                    write_file(_beside(data), encode(dict(call.metadata)))
+                write_file(data, call.body)
                 if self._announce is not None:
                     self._announce(call)
                 _link(data, path, call.write_id)
-                if found is not None:
-                    _discard(found[0])
+                with _told_as_doubt():
+                    sync(path.parent)
+                    if found is not None:
+                        _discard(found[0])
                 return Result.ok(call.write_id)
         return Result(Outcome.CONFLICT, message="an object is there, or has another revision")
 
@@ -176,8 +180,9 @@ class Objects:
             found = self._find(call.bucket, call.name)
             if found is not None:
                 path.unlink()
-                _sync(path.parent)
-                _discard(found[0])
+                with _told_as_doubt():
+                    sync(path.parent)
+                    _discard(found[0])
         return Result.ok(None)
 
     def _find(self, bucket: str, name: str) -> tuple[Path, FoundObject] | None:
@@ -204,6 +209,23 @@ class Objects:
 
     def _path(self, bucket: str, name: str) -> Path:
         return self._bucket(bucket) / file_of(name)
+
+
+class _InDoubt(Exception):
+    """The file system has failed behind the commit point of a write, as `error` says."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+@contextmanager
+def _told_as_doubt() -> Iterator[None]:
+    """Let a failure of the file system be one behind the commit point."""
+    try:
+        yield
+    except OSError as error:
+        raise _InDoubt(error) from error
 
 
 def _holds(call: PutObject, found: FoundObject | None) -> bool:
@@ -233,29 +255,13 @@ def _discard(data: Path) -> None:
     _beside(data).unlink(missing_ok=True)
 
 
-def _write(data: Path, body: bytes) -> None:
-    with data.open("wb") as file:
-        file.write(body)
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def _link(data: Path, path: Path, write_id: str) -> None:
-    """Let `path` lead to `data`, in one step, and see to it that it stays so after a crash."""
+    """Let `path` lead to `data`, in one step; `data` is there even after a crash."""
     fresh = data.parent / f"{write_id}{_LINK}"
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(os.path.relpath(data, path.parent))
-    _sync(data.parent)
+    sync(data.parent)
     fresh.replace(path)
-    _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager
@@ -319,12 +325,13 @@ _REASONS: Final = {"ENOSPC": "disk_full", "EDQUOT": "disk_full", "EROFS": "read_
 _DENIED: Final = "read_only"
 
 
-def _failed(error: OSError) -> Result[Any]:
-    """Return the result of a call that the file system refused before the commit point.
+def _failed(error: OSError, outcome: Outcome = Outcome.UNUSABLE) -> Result[Any]:
+    """Return the result of a call that the file system refused: UNUSABLE before the commit point.
 
-    A failure to sync behind it leaves the write in doubt.
+    After an EIO nothing is certain.
     """
     code = errno.errorcode.get(error.errno or 0, "OSError")
     reason = _DENIED if isinstance(error, PermissionError) else _REASONS.get(code, "io_error")
-    outcome = Outcome.AMBIGUOUS if code == "EIO" else Outcome.UNUSABLE
+    if code == "EIO":
+        outcome = Outcome.AMBIGUOUS
     return Result(outcome, code=code, reason=reason, message=error.strerror, cause=error)

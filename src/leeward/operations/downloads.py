@@ -105,15 +105,15 @@ class Download:
         if self._hash is not None:
             self._hash.update(data)
         left = self._end - self._at
-        if left > 0 and data:
+        if left > 0 and (data or isinstance(self.call, HeadObject)):
             self.call = self.first._replace(
                 start=self._at, length=min(left, PIECE_BYTES), if_revision=self.info.revision
             )
             return data
-        self.call = None
         told = (self.info.checksum or "").partition(":")[2]
         if left or (self._hash is not None and self._hash.hexdigest() != told):
-            raise error_of(self.first, _damaged(result))
+            raise error_of(self.first, _damaged(result))  # again, if somebody reads on
+        self.call = None
         return data
 
 

@@ -216,6 +216,20 @@ def test_queries_find_items(items: Any) -> None:
     assert sorted(each["n"] for each in found) == [1, 2]
 
 
+def test_all_items_come_in_pages(items: Any) -> None:
+    """In the order of their creation, so many at most, 4 MB at most, without those deleted."""
+    for name in ("a", "b", "c", "d", "e"):
+        items.create_item({"id": name, "text": "x" * 1_500_000 if name in "bd" else ""})
+    items.replace_item("a", {"id": "a", "text": "x" * 1_500_000})
+    pages = items.read_all_items(max_item_count=4).by_page()
+    assert [[each["id"] for each in page] for page in pages] == [["a", "b", "c"], ["d", "e"]]
+    pages = items.read_all_items(max_item_count=2).by_page()
+    assert [each["id"] for each in next(pages)] == ["a", "b"]
+    items.delete_item("c", "c")
+    items.delete_item("a", "a")
+    assert [each["id"] for each in next(pages)] == ["d", "e"]
+
+
 def test_wiping_forgets_everything() -> None:
     """Nothing is left, and the time is right again."""
     with CosmosServer() as server, cosmos_client(server.url) as client:

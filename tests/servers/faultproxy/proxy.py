@@ -30,10 +30,14 @@ class FaultProxy(LoopbackServer):
     Args:
         upstream: the IP address and port of a server that speaks HTTP/1.1 without TLS.
         tls: whose certificates it shows to clients; None for plain TCP.
+
+    Attributes:
+        upstream: the same.
     """
 
     def __init__(self, upstream: Address, tls: Authority | None = None) -> None:
         super().__init__(tls)
+        self.upstream = upstream
         self._on_connect: Schedule[ConnectionToxic] = Schedule()
         self._on_request: Schedule[RequestToxic] = Schedule()
         self._service = Service(upstream, tls, self._on_request, self._note)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, Final
@@ -33,6 +34,7 @@ class Store:
         self._clock = clock
         self._types = import_module("google.cloud.firestore_v1.types")
         self._documents: dict[str, Any] = {}
+        self._names: dict[str, list[str]] = {}  # in order, by what they begin with
         self._last = 0
         self._lock = threading.RLock()
 
@@ -50,13 +52,29 @@ class Store:
         with self._lock:
             return self._documents.get(name)
 
-    def collection(self, parent: str, collection: str) -> list[Any]:
-        """Give the documents right in a collection, in the order of their names."""
-        start = f"{parent}/{collection}/"
+    def collection(
+        self, parent: str, collection: str, after: str = "", most: int | None = None
+    ) -> list[Any]:
+        """Give the documents right in a collection, in the order of their names.
+
+        Args:
+            parent: the name of what the collection is in.
+            collection: its id.
+            after: a name; only those of greater ones are given.
+            most: how many.
+        """
         with self._lock:
+            names = self._names_in(f"{parent}/{collection}/")
+            at = bisect_right(names, after)
+            end = None if most is None else at + most
+            return [self._documents[each] for each in names[at:end]]
+
+    def _names_in(self, start: str) -> list[str]:
+        if start not in self._names:
             names = [each for each in self._documents if each.startswith(start)]
-            direct = [each for each in names if "/" not in each.removeprefix(start)]
-            return [self._documents[each] for each in sorted(direct, key=str.encode)]
+            # Code points have the same order as the bytes of their UTF-8.
+            self._names[start] = sorted(n for n in names if "/" not in n.removeprefix(start))
+        return self._names[start]
 
     def commit(self, writes: Sequence[Any]) -> tuple[list[Any], Any]:
         """Do all writes; give the update time of each, None for a deletion, and the time of all.
@@ -69,23 +87,33 @@ class Store:
         """
         with self._lock:
             moment = self.now()
-            before = dict(self._documents)
+            before = {name: self._documents.get(name) for name in map(_name_of, writes)}
             try:
                 return [self._write(each, moment) for each in writes], moment
             except BaseException:
-                self._documents = before
+                for name, document in before.items():
+                    self._keep(name, document)
                 raise
+
+    def _keep(self, name: str, document: Any) -> None:
+        """Have a document under a name from now on, or none."""
+        if (name in self._documents) != (document is not None):
+            self._names.clear()
+        if document is None:
+            self._documents.pop(name, None)
+        else:
+            self._documents[name] = document
 
     def _write(self, write: Any, moment: Any) -> Any:
         operation = write.WhichOneof("operation")
         if operation not in {"update", "delete"} or write.update_transforms:
             raise Refused("UNIMPLEMENTED", "This stub knows updates and deletions only.")
-        name = write.update.name if operation == "update" else write.delete
+        name = _name_of(write)
         check_name(name, self.prefix)
         before = self._documents.get(name)
         self._check(write, name, before)
         if operation == "delete":
-            self._documents.pop(name, None)
+            self._keep(name, None)
             return None
         return self._update(write, before, moment).update_time
 
@@ -121,8 +149,13 @@ class Store:
         if before is not None and after == before:
             return before
         after.update_time.CopyFrom(moment)
-        self._documents[after.name] = after
+        self._keep(after.name, after)
         return after
+
+
+def _name_of(write: Any) -> str:
+    name: str = write.update.name or write.delete
+    return name
 
 
 def _copy(fields: Any, source: Mapping[str, Any], names: Iterable[str] | None = None) -> None:

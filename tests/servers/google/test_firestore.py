@@ -209,7 +209,7 @@ def test_an_update_keeps_what_it_does_not_name(collection: Any) -> None:
 
 
 def test_a_collection_is_read_in_the_order_of_names(documents: Any, collection: Any) -> None:
-    """By bytes, a page at a time, each after the last, and nothing of what lies below."""
+    """By bytes, a page at a time, each after the last, as it is now, and nothing from below."""
     ids = ["a", "B", "\u00fc", "a:b", "\U0001f9ca", "Z"]
     for each in ids:
         collection.document(each).set({"id": each, "more": 1}, **ONCE)
@@ -222,6 +222,10 @@ def test_a_collection_is_read_in_the_order_of_names(documents: Any, collection: 
         found += [each.id for each in page]
         last = page[-1]
     assert found == ordered
+    collection.document("a").delete(**ONCE)
+    collection.document("b").set({}, **ONCE)
+    again = sorted({*ids, "b"} - {"a"}, key=str.encode)
+    assert [each.id for each in collection.stream(**ONCE)] == again
 
 
 def test_an_empty_query_has_one_answer(firestore: Firestore, collection: Any) -> None:

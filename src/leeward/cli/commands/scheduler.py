@@ -38,7 +38,8 @@ class Change(NamedTuple):
     Attributes:
         name: of its handler.
         state: ``due``: a run is kept, and begins; ``done``; ``given up``.
-        time: for which it is run; None where another process has kept the run.
+        time: for which it is run; None where another process has kept the run, and for a queued
+            call.
         error: of a run that is given up: the class of the exception.
     """
 
@@ -53,7 +54,7 @@ class Seen(NamedTuple):
 
     Attributes:
         schedules: with their next times and how many runs wait.
-        given_up: runs of schedules that were given up.
+        given_up: runs of schedules that were given up, and calls that such a run may have queued.
     """
 
     schedules: tuple[Due, ...]
@@ -93,21 +94,24 @@ def run(
 
 
 def changes_of(before: Seen, after: Seen) -> list[Change]:
-    """Return what has happened between two looks, schedule by schedule."""
+    """Return what has happened between two looks, schedule by schedule, and to queued calls."""
     known = {each.handler.name: each for each in before.schedules}
-    lost = Counter(each.subscription for each in before.given_up)
+    lost = Counter(each.subscription for each in before.given_up if each.bus == SCHEDULE)
+    runs = [each for each in after.given_up if each.bus == SCHEDULE]
     changes = []
     for each in after.schedules:
         name, was = each.handler.name, known.get(each.handler.name, each)
         begun = each.last != was.last
         if begun:
             changes.append(Change(name, "due", each.last))
-        letters = [letter for letter in after.given_up if letter.subscription == name]
+        letters = [letter for letter in runs if letter.subscription == name]
         new = letters[lost[name] :]
         changes += [Change(name, "given up", each.last, letter.error) for letter in new]
         if not each.waiting and (begun or was.waiting) and not new:
             changes.append(Change(name, "done", each.last))
-    return changes
+    earlier = {each.id for each in before.given_up}
+    calls = (each for each in after.given_up if each.bus is None and each.id not in earlier)
+    return [*changes, *(Change(each.subscription, "given up", None, each.error) for each in calls)]
 
 
 def _follow(options: GlobalOptions, local: Local, schedules: Schedules, before: Seen) -> None:
@@ -123,7 +127,7 @@ def _follow(options: GlobalOptions, local: Local, schedules: Schedules, before: 
 
 
 def _look(local: Local, schedules: Schedules) -> Seen:
-    letters = tuple(each for each in local.dead_letters() if each.bus == SCHEDULE)
+    letters = tuple(each for each in local.dead_letters() if each.bus in (SCHEDULE, None))
     return Seen(tuple(schedules.status()), letters)
 
 

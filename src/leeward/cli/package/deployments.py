@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from leeward.app.app import App
+from leeward.app.objects import check_no_loop
 from leeward.app.triggers import Kind
 from leeward.cli.doctor.order import home_of
 from leeward.cli.package.wanted import SETTINGS, declared_for
@@ -61,7 +62,8 @@ def deployment_of(config: Config, provider: str, app: App, *, in_file: bool = Tr
             each function has to name it.
 
     Raises:
-        ConfigError: a target has no region, a table or bucket no home, or a domain no function.
+        ConfigError: a target has no region, a table or bucket no home, or a domain no function; or
+            what the app writes would make it run again.
     """
     targets = [each for each in config.order if each.provider == provider]
     regions = [region_of(config, each) for each in targets]
@@ -87,6 +89,8 @@ def deployment_of(config: Config, provider: str, app: App, *, in_file: bool = Tr
         for region, target in zip(regions, targets, strict=True)
     )
     _check_names(site.declared for site in sites)
+    for target in targets:
+        check_no_loop(app.handlers.values(), declared_for(config, target).buckets)
     names = sites[0].declared
     return Deployment(
         sites,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from leeward.app.objects import check_no_loop
 from leeward.app.runtimes import check_options
 from leeward.config import Config, TargetName, load_settings
 from leeward.entrypoints import all_entry_points
@@ -82,6 +83,7 @@ def wanted(request: Request) -> tuple[Wish, Origin]:
         texts,
         declared(folder, request.target) if SETTINGS in texts else Declared(),
     )
+    check_no_loop(wish.app.handlers.values(), wish.declared.buckets)
     return wish, Origin(folder, files, requires, request.source, left)
 
 

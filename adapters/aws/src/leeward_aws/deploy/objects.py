@@ -4,7 +4,8 @@ A bucket that is made here has its notifications set. Of any other one CloudForm
 S3 is let send, and a note has the command that sets them.
 
 Source: `PutBucketNotificationConfiguration` in S3's API reference; "Granting permissions to publish
-event notification messages to a destination" in its user guide.
+event notification messages to a destination" and "Configuring event notifications using object key
+name filtering" in its user guide.
 """
 
 from __future__ import annotations
@@ -153,9 +154,16 @@ def _told(handler: Handler) -> Json:
     """Return what a bucket tells a handler, as CloudFormation has it."""
     found: Json = {"Event": EVENTS}
     if handler.prefix:
-        rule = {"Name": "prefix", "Value": handler.prefix}
+        rule = {"Name": "prefix", "Value": _filter(handler.prefix)}
         found["Filter"] = {"S3Key": {"Rules": [rule]}}
     return found
+
+
+def _filter(prefix: str) -> str:
+    """Return the beginning of keys as a filter has it: encoded as keys are in what S3 tells."""
+    from urllib.parse import quote_plus
+
+    return quote_plus(prefix, safe="/*").replace("~", "%7E")
 
 
 def _by_command(wish: Wish, handlers: list[Handler]) -> Json:
@@ -164,7 +172,7 @@ def _by_command(wish: Wish, handlers: list[Handler]) -> Json:
     for each in handlers:
         told: Json = {"Id": each.name, "Events": [EVENTS]}
         if each.prefix:
-            rule = {"Name": "prefix", "Value": each.prefix}
+            rule = {"Name": "prefix", "Value": _filter(each.prefix)}
             told["Filter"] = {"Key": {"FilterRules": [rule]}}
         place = "arn:aws:{}:REGION:ACCOUNT:{}"
         if each.queued:

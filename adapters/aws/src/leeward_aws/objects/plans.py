@@ -63,6 +63,7 @@ _NO_BODY: Final = (
 
 _GONE: Final = "NoSuchKey"
 _BEHIND: Final = "InvalidRange"
+_ARCHIVED: Final = "InvalidObjectState"
 
 
 class Store(NamedTuple):
@@ -166,12 +167,13 @@ def delete(store: Store, call: DeleteObject, view: View) -> Plan:
 def _head(store: Store, call: HeadObject, view: View, *, effect: bool) -> Plan:
     """Look at an object by its first byte: an answer to HEAD does not say why there is none.
 
-    An object without a byte has no first one. Then HEAD tells the rest.
+    An object without a byte has no first one, and one in an archive gives none. Then HEAD tells the
+    rest.
     """
     service, target = store.objects.service, _path(call.bucket, call.name)
     request = Request("GET", store.origin, target, (_NO_BODY, ("Range", "bytes=0-0")))
     answer = yield from exchange(service, request, view, effect=effect)
-    if answer.refusal is not None and store.objects.is_behind(answer.response, answer.refusal):
+    if answer.refusal is not None and answer.refusal.code in (_BEHIND, _ARCHIVED):
         request = Request("HEAD", store.origin, target, (_NO_BODY,))
         answer = yield from exchange(service, request, view, effect=False)
         if answer.refusal is not None and answer.response.status == 404:

@@ -26,7 +26,7 @@ from leeward.adapter.exchange import (
 )
 from leeward.adapter.items import UnreadableItem, encode, escape_name, native_expiry
 from leeward.adapter.items import decode as decode_item
-from leeward.adapter.json_text import Undecodable, decode
+from leeward.adapter.json_text import Undecodable, decode, decode_apart
 from leeward.adapter.plans import Plan, Planner, Step, View
 from leeward.adapter.tables import another_revision, wrong_cursor
 from leeward.adapter.text import masked
@@ -145,11 +145,10 @@ def scan(endpoint: Endpoint, call: Scan, view: View) -> Plan:
     if refusal is not None:
         return refusal
     try:
-        natives, cursor = _page_of(response)
-        items = tuple(stored_of(native) for native in natives)
+        page = _page_of(response)
     except (Undecodable, UnreadableItem) as error:
         return misread(response, error, request_id=REQUEST_ID)
-    return Result.ok(Page(items, cursor), request_id=response.headers.get(REQUEST_ID))
+    return Result.ok(page, request_id=response.headers.get(REQUEST_ID))
 
 
 def request_of(
@@ -261,14 +260,20 @@ def _is_echo(response: Response, write_id: str) -> bool:
         return False
 
 
-def _page_of(response: Response) -> tuple[list[Native], str | None]:
-    document = object_of(response, DEEPEST)
-    natives, last = document.get("Items"), document.get("LastEvaluatedKey")
-    if not isinstance(natives, list) or not all(isinstance(each, dict) for each in natives):
+def _page_of(response: Response) -> Page:
+    document = decode_apart(response.body, "Items", _stored_in, deepest=DEEPEST)
+    if not isinstance(document, dict) or not isinstance(document.get("Items"), list):
         raise Undecodable("the answer has no list of items")
+    last = document.get("LastEvaluatedKey")
     if last is not None and not isinstance(last, dict):
         raise Undecodable("the last key of the answer is not an object")
-    return natives, json_text.encode(last).decode() if last else None
+    return Page(tuple(document["Items"]), json_text.encode(last).decode() if last else None)
+
+
+def _stored_in(native: Any) -> Stored:
+    if not isinstance(native, dict):
+        raise Undecodable("the answer has an item that is not an object")
+    return stored_of(native)
 
 
 def _start_of(cursor: str) -> Native:

@@ -79,10 +79,10 @@ def _created_in(event: Event | None) -> list[ObjectEvent]:
         return []
     _, _, path = (event.subject or "").partition(_CONTAINERS)
     container, _, key = path.partition(_BLOBS)
-    etag = data.get("eTag")
-    if not container or not key or not isinstance(etag, str):
+    etag = str(data.get("eTag") or "").strip('"')
+    if not container or not key or not etag:
         raise InvalidInput("$", "container, name and ETag of a blob")
-    return [_object(container, key, etag.strip('"'), data, event)]
+    return [_object(container, key, etag, data, event)]
 
 
 def _object(container: str, key: str, etag: str, data: dict[str, Any], event: Event) -> ObjectEvent:

@@ -24,7 +24,7 @@ from leeward.adapter.exchange import (
     object_of,
 )
 from leeward.adapter.items import UnreadableItem
-from leeward.adapter.json_text import Undecodable
+from leeward.adapter.json_text import Undecodable, decode_apart
 from leeward.adapter.plans import Learn, Plan, Planner, Step, View
 from leeward.adapter.tables import (
     EXPIRED,
@@ -51,7 +51,6 @@ from leeward_azure.tables.containers import (
 from leeward_azure.tables.documents import (
     DEEPEST,
     Location,
-    Native,
     etag_of,
     location_of,
     revision_of,
@@ -248,19 +247,24 @@ def _found(response: Response, location: Location) -> Stored | Result[Any]:
 
 def _page(response: Response) -> Result[Any]:
     try:
-        items = tuple(stored_of(native) for native in _natives_of(response))
+        items = _items_in(response)
     except (Undecodable, UnreadableItem) as error:
         return misread(response, error, request_id=COSMOS.request_id)
     return _ok(Page(items, response.headers.get("x-ms-continuation") or None), response)
 
 
-def _natives_of(response: Response) -> list[Native]:
-    natives = object_of(response, DEEPEST).get("Documents")
-    if response.status != 200 or not isinstance(natives, list):
+def _items_in(response: Response) -> tuple[Stored, ...]:
+    document = decode_apart(response.body, "Documents", _stored_in, deepest=DEEPEST)
+    found = document.get("Documents") if isinstance(document, dict) else None
+    if response.status != 200 or not isinstance(found, list):
         raise Undecodable("the answer has no list of documents")
-    if not all(isinstance(each, dict) for each in natives):
+    return tuple(found)
+
+
+def _stored_in(native: Any) -> Stored:
+    if not isinstance(native, dict):
         raise Undecodable("a document of the answer is not an object")
-    return natives
+    return stored_of(native)
 
 
 def _written(response: Response, call: Store) -> Result[Any]:
