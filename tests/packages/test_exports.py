@@ -92,6 +92,10 @@ def test_cloudformation_has_a_template_for_each_region(tmp_path: Path) -> None:
     made = exported("aws", "cloudformation", shop, deployment)
     assert [each.name for each in made] == ["us-east-1.template.json", "us-west-2.template.json"]
     assert "aws.zip as a file beside them" in made[0].notes[-1]
+    assert "through the domain answers within 30 s" not in "".join(made[0].notes)
+    shop.app.function(name="slow", timeout=31)(len)
+    slow = cloudformation(shop, deployment)[0].notes
+    assert "through the domain answers within 30 s" in "".join(slow)
     first, second = (json.loads(each.text)["Resources"] for each in made)
     assert "OrdersTable" in first
     assert "OrdersTable" not in second, "data has one home"
