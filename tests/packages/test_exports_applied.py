@@ -24,7 +24,9 @@ from leeward.cli.doctor.visit import examine
 from leeward.cli.package.deployments import deployment_of
 from leeward.config import Config
 from leeward.errors import Outcome
+from leeward.packaging.recipe import Declared
 from leeward_aws.driver import open_driver
+from tests.packages.everything import document, wish
 from tests.packages.exported import ORDERS, SHOP, config_of, example, exported
 from tests.servers.aws.clients import client
 from tests.servers.aws.keys import AccessKey, key_with, make_key
@@ -118,14 +120,19 @@ def told(findings: list[Finding], state: State) -> set[tuple[str, str]]:
 def role_of(shop: Applied, region: str, role: str) -> AccessKey:
     """Give a key that may do what a role of a template allows, and nothing else."""
     template = json.loads((shop.folder / f"{region}.template.json").read_text())
-    policy = template["Resources"][role]["Properties"]["Policies"][0]["PolicyDocument"]
+    return key_of(shop.server, template["Resources"][role], region)
+
+
+def key_of(server: Ministack, role: dict[str, Any], region: str) -> AccessKey:
+    """Give a key with the policy of a role, as a region resolves it."""
+    policy = role["Properties"]["Policies"][0]["PolicyDocument"]
     known = {"AWS::Partition": "aws", "AWS::Region": region, "AWS::AccountId": ACCOUNT}
 
     def resolved(found: dict[str, Any]) -> Any:
         text = found.get("Fn::Sub")
         return found if text is None else re.sub(r"\$\{(.*?)\}", lambda each: known[each[1]], text)
 
-    return key_with(shop.server, json.loads(json.dumps(policy), object_hook=resolved))
+    return key_with(server, json.loads(json.dumps(policy), object_hook=resolved))
 
 
 def test_what_was_applied_is_found_and_what_is_gone_is_told(shop: Applied) -> None:
@@ -165,3 +172,24 @@ def test_a_standby_may_do_what_its_code_does(
         sent = ask(driver, PutMessage("orders-dead", b"{}"), 10)
         assert sent.outcome is Outcome.OK
         assert ask(driver, PutMessage("place-order-dead", b"{}"), 10).outcome is Outcome.AUTH
+
+
+def test_a_handler_of_objects_may_read_its_prefix_and_write_what_it_names(
+    shop: Applied, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is not there is told so; nothing is written where the handler takes from."""
+    role = document("aws", wish(declared=Declared()))["Resources"]["CleanRole"]
+    for name, value in key_of(shop.server, role, REGIONS[0]).env.items():
+        monkeypatch.setenv(name, value)
+    with closing(client("s3", shop.server.url, REGIONS[0])) as s3:
+        s3.create_bucket(Bucket="scans")
+        s3.put_object(Bucket="scans", Key="in/there", Body=b"1")
+    with Client(config=shop.config) as cloud:
+        assert cloud.get_object("scans", "in/absent") is None
+        reader = cloud.get_object("scans", "in/there")
+        assert reader is not None
+        assert reader.read() == b"1"
+        assert cloud.head_object("scans", "out/there") is None
+        cloud.put_object("scans", "out/there", b"2", if_absent=True)
+        with pytest.raises(AuthError):
+            cloud.put_object("scans", "in/another", b"3")
