@@ -79,6 +79,7 @@ def test_a_setting_that_a_cloud_refuses_is_refused(
 
 DOMAIN = '\n[export.aws]\ndomain = "orders.example.com"\nzone = "Z1"'
 
+MANY = "".join(f"[functions.a-function-of-many-{number:03}]\n" for number in range(90))
 TWO_TOPICS = '\n[buses.b]\nnames = { "google:europe-west1" = "other" }'
 
 ORDERED: dict[str, tuple[str, str]] = {
@@ -99,6 +100,10 @@ ORDERED: dict[str, tuple[str, str]] = {
     "a name that is an expression": (
         'cloud_provider = "aws:us-east-1"\n[buses.b]\nnames = { aws = "${file(1)}" }',
         r"buses.b\] is called '\$\{file\(1\)\}', which is an expression",
+    ),
+    "more functions than a role can name": (
+        'cloud_provider = "aws:us-east-1,aws:us-east-2"\n' + MANY,
+        r"make_role has a policy of more than 10,240 characters; name less",
     ),
     "a bus that is two topics": (
         'cloud_provider = "google:us-central1,google:europe-west1"' + TWO_TOPICS,
