@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,23 @@ def test_an_order_that_cannot_be_exported_is_refused(tmp_path: Path, text: str, 
     asked = everything(cloud)
     with pytest.raises(ConfigError, match=told):
         exported(cloud, "terraform", asked, deployment_of(config, cloud, asked.app))
+
+
+def test_a_function_that_is_called_health_is_in_nobodys_way(tmp_path: Path) -> None:
+    """On AWS one path has both methods; on Google it has one place, and the other is refused."""
+    app = App("shop")
+    app.function(name="health")(len)
+    asked = Wish(app, Entry("m", "a"), "3.13", "x86_64")
+
+    def made(cloud: str) -> str:
+        deployment = deployment_of(config_of(tmp_path, settings(cloud)), cloud, app)
+        return exported(cloud, "terraform", asked, deployment)[0].text
+
+    routes = json.loads(made("aws"))["resource"]["aws_apigatewayv2_route"].values()
+    keys = ["GET /health", "GET /health", "POST /health", "POST /health"]
+    assert sorted(each["route_key"] for each in routes) == keys
+    with pytest.raises(ConfigError, match="load balancer answers /health itself"):
+        made("google")
 
 
 def test_an_app_that_nobody_calls_by_http_has_no_domain(tmp_path: Path) -> None:
