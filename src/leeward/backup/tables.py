@@ -84,13 +84,14 @@ class Table:
         """Where it is."""
         return home_of(self._operations, self.name)
 
-    def pages(self, cursor: str | None = None) -> Iterator[Lines]:
+    def pages(self, cursor: str | None = None, rate: float | None = None) -> Iterator[Lines]:
         """Yield the lines of all items, page by page, from a cursor on.
 
         Pages are as large as their items allow: some targets do not end a page by its bytes. What
-        has expired counts as absent.
+        has expired counts as absent. At a rate, a page is no more than the items of a second.
         """
-        most = FIRST_PAGE
+        largest = LARGEST_PAGE if rate is None else int(min(LARGEST_PAGE, max(1.0, rate)))
+        most = min(FIRST_PAGE, largest)
         while True:
             page, most = self._page(cursor, most)
             lines = self.lines_of(page.items, page.cursor)
@@ -100,7 +101,7 @@ class Table:
                 return
             rows = lines.rows
             size = sum(len(row.line) for row in rows) or 1
-            most = max(1, min(LARGEST_PAGE, most * 4, PAGE_BYTES * len(rows) // size or most))
+            most = max(1, min(largest, most * 4, PAGE_BYTES * len(rows) // size or most))
 
     def lines_of(self, items: Sequence[Stored], cursor: str | None) -> Lines:
         """Return the lines of some items, but for those that have expired."""
