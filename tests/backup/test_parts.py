@@ -263,10 +263,13 @@ def test_a_run_waits_for_a_prune_no_longer_than_it_may_take(world: World, client
     for number in range(1, 4):
         assert here(world, client, number).create_within(60.0, id=id) is None
     assert 3 * 60 <= world.clock.now() - begun < 3 * 65
+    client.delete_object("backups", segments_of(client)[0].name)
+    world.backups(client).prune()  # which leaves the parts: what is lost has to be made of them
     world.clock.advance(7200)
     again = here(world, client, 5).create_within(60.0, id=id)
     assert again is not None
     assert (again.id, again.items) == (id, made.items)
+    assert here(world, client, 6).check(id, deep=True).findings == ()
     assert parts_of(client) == []
 
 
