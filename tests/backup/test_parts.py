@@ -111,7 +111,8 @@ def test_parts_of_two_runs_are_not_taken_for_those_of_one(world: World, client: 
     first, second = parts_of(client)[:2]
 
     def replace(name: str) -> None:
-        theirs = client.get_object("backups", f"other/orders/runs/{ID}/{name}")
+        """Put the part of the other run there that has nothing read yet."""
+        theirs = client.get_object("backups", f"other/orders/runs/{ID}/{first}")
         assert theirs is not None
         client.put_object("backups", f"shop/orders/runs/{ID}/{name}", theirs.read())
 
