@@ -24,13 +24,15 @@ from tests.packages.everything import document, notes, wish
         ("* * * * *", "cron(* * * * ? *)"),
         ("30 6 * * 1-5", "cron(30 6 ? * 2-6 *)"),
         ("0 0 * * 0", "cron(0 0 ? * 1 *)"),
-        ("0 0 * * 0,3,6", "cron(0 0 ? * 1/3 *)"),
+        ("0 0 * * 0,3,6", "cron(0 0 ? * 1,4,7 *)"),
+        ("0 9 * * 1,3,5", "cron(0 9 ? * 2,4,6 *)"),
         ("0 0 1,15 */3 *", "cron(0 0 1,15 1/3 ? *)"),
         ("5-7,20 9-17/4 * * *", "cron(5-7,20 9,13,17 * * ? *)"),
     ],
 )
 def test_a_crontab_is_written_as_scheduler_reads_it(crontab: str, wanted: str) -> None:
-    """Days of the week begin with 1, for Sunday; of the two kinds of days one is left open."""
+    """Days of the week begin with 1, for Sunday, and take no steps; of the two kinds of days one is
+    left open."""
     assert expression(crontab) == wanted
 
 

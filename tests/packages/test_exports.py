@@ -92,6 +92,10 @@ def test_cloudformation_has_a_template_for_each_region(tmp_path: Path) -> None:
     made = exported("aws", "cloudformation", shop, deployment)
     assert [each.name for each in made] == ["us-east-1.template.json", "us-west-2.template.json"]
     assert "aws.zip as a file beside them" in made[0].notes[-1]
+    assert "through the domain answers within 30 s" not in "".join(made[0].notes)
+    shop.app.function(name="slow", timeout=31)(len)
+    slow = cloudformation(shop, deployment)[0].notes
+    assert "through the domain answers within 30 s" in "".join(slow)
     first, second = (json.loads(each.text)["Resources"] for each in made)
     assert "OrdersTable" in first
     assert "OrdersTable" not in second, "data has one home"
@@ -126,6 +130,21 @@ def test_a_bucket_that_is_made_tells_of_its_objects(tmp_path: Path) -> None:
             bucket = json.loads(first.text)["Resources"]["SalesBucket"]
             assert bucket["DependsOn"] == ["SummarizeQueuePolicy"]
             assert "SalesBucket" not in json.loads(second.text)["Resources"]
+
+
+def test_a_bucket_of_another_cloud_tells_nobody(tmp_path: Path) -> None:
+    """There is none of its name, or somebody else's: what names it could not be applied."""
+    files = (SHOP.with_name("pipeline") / "leeward.toml").read_text()
+    order = "aws:us-east-1,azure:westeurope,google:us-central1"
+    for cloud in CLOUDS:
+        pipeline = example(cloud, "pipeline", "pipeline:app")
+        for home in order.split(","):
+            text = f'cloud_provider = "{order}"\n{files}home = "{home}"\n'
+            place = deployment_of(config_of(tmp_path, text), cloud, pipeline.app)
+            (made,) = exported(cloud, "terraform", pipeline, place)
+            found = json.loads(made.text)["resource"]
+            names = json.dumps([made.notes, found])
+            assert ("sales" in names) is home.startswith(cloud), (cloud, home)
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,9 @@ def test_a_setting_that_a_cloud_refuses_is_refused(
 
 DOMAIN = '\n[export.aws]\ndomain = "orders.example.com"\nzone = "Z1"'
 
+MANY = "".join(f"[functions.a-function-of-many-{number:03}]\n" for number in range(90))
+TWO_TOPICS = '\n[buses.b]\nnames = { "google:europe-west1" = "other" }'
+
 ORDERED: dict[str, tuple[str, str]] = {
     "no region": ('cloud_provider = "aws"', "'aws' has no region; write it as aws:REGION"),
     "no home": (f'cloud_provider = "{ORDERS["aws"]}"\n[tables.t]', r"tables.t\] has no home"),
@@ -98,6 +102,14 @@ ORDERED: dict[str, tuple[str, str]] = {
         'cloud_provider = "aws:us-east-1"\n[buses.b]\nnames = { aws = "${file(1)}" }',
         r"buses.b\] is called '\$\{file\(1\)\}', which is an expression",
     ),
+    "more functions than a role can name": (
+        'cloud_provider = "aws:us-east-1,aws:us-east-2"\n' + MANY,
+        r"make_role has a policy of more than 10,240 characters; name less",
+    ),
+    "a bus that is two topics": (
+        'cloud_provider = "google:us-central1,google:europe-west1"' + TWO_TOPICS,
+        "the bus 'b' would be two topics of one project, 'b' and 'other'",
+    ),
     "no such region": ('cloud_provider = "aws:us-eest-1"', "did you mean 'us-west-1'"),
 }
 
@@ -105,11 +117,28 @@ ORDERED: dict[str, tuple[str, str]] = {
 @each_row("text, told", ORDERED)
 def test_an_order_that_cannot_be_exported_is_refused(tmp_path: Path, text: str, told: str) -> None:
     """Every target has a region, every table and bucket a home in the order."""
-    asked = everything("aws")
+    config = config_of(tmp_path, text)
+    cloud = config.order[0].provider
+    asked = everything(cloud)
     with pytest.raises(ConfigError, match=told):
-        exported(
-            "aws", "terraform", asked, deployment_of(config_of(tmp_path, text), "aws", asked.app)
-        )
+        exported(cloud, "terraform", asked, deployment_of(config, cloud, asked.app))
+
+
+def test_a_function_that_is_called_health_is_in_nobodys_way(tmp_path: Path) -> None:
+    """On AWS one path has both methods; on Google it has one place, and the other is refused."""
+    app = App("shop")
+    app.function(name="health")(len)
+    asked = Wish(app, Entry("m", "a"), "3.13", "x86_64")
+
+    def made(cloud: str) -> str:
+        deployment = deployment_of(config_of(tmp_path, settings(cloud)), cloud, app)
+        return exported(cloud, "terraform", asked, deployment)[0].text
+
+    routes = json.loads(made("aws"))["resource"]["aws_apigatewayv2_route"].values()
+    keys = ["GET /health", "GET /health", "POST /health", "POST /health"]
+    assert sorted(each["route_key"] for each in routes) == keys
+    with pytest.raises(ConfigError, match="load balancer answers /health itself"):
+        made("google")
 
 
 def test_an_app_that_nobody_calls_by_http_has_no_domain(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from typer.testing import CliRunner
 
 from leeward.cli.app import app
 from leeward.cli.package.deployments import deployment_of, ordered
-from leeward.cli.package.wanted import Request, wanted
+from leeward.cli.package.wanted import Request, adapters_of, wanted
 from leeward.errors import ConfigError
 from leeward.packaging.needs import unnamed
 from leeward.packaging.recipe import Declared, Entry
@@ -121,6 +122,18 @@ def test_leeward_toml_names_what_the_apps_calls_need(tmp_path: Path) -> None:
     assert found.ordered
     aws = wanted(asked(shop, "aws"))[0].declared
     assert (aws.functions, aws.tables) == ({"charge": "bank-us"}, {"stock": "stock-table"})
+
+
+def test_a_package_has_the_adapters_of_its_whole_order(tmp_path: Path) -> None:
+    """A client opens all of its targets, and one whose adapter is missing opens none."""
+    text = 'cloud_provider = "google:europe-west1,aws:eu-west-1,local"\n'
+    shop = folder(tmp_path / "a", shop=SHOP, leeward__toml=text)
+    assert adapters_of(shop, "aws") == (f"leeward-google=={version('leeward-google')}",)
+    assert [each.partition("==")[0] for each in adapters_of(shop, "azure")] == [
+        "leeward-aws",
+        "leeward-google",
+    ]
+    assert adapters_of(folder(tmp_path / "b", shop=SHOP), "aws") == ()
 
 
 @each_row(

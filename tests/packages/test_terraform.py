@@ -7,13 +7,14 @@ import json
 import pytest
 
 from leeward import App, ConfigError
-from leeward.adapter import TargetConfig
+from leeward.adapter import Capability, TargetConfig
 from leeward.app.runtimes import runtime_of
 from leeward.packaging.recipe import Declared, Entry, Wish
 from leeward.packaging.terraform import Configuration
 from leeward_azure.deploy.host import host_json
 from leeward_azure.settings.options import settings_from
 from leeward_google.deploy.functions import account_id
+from leeward_google.driver import open_driver as open_google
 from tests.packages.everything import DECLARED, document, flaws_in, notes, wish
 
 
@@ -58,6 +59,17 @@ def test_on_google_each_handler_is_pushed_to_and_its_dead_letters_are_kept() -> 
     job = made["google_cloud_scheduler_job"]["sweep"]
     assert (job["schedule"], job["retry_config"]["retry_count"]) == ("30 6 * * 1-5", 5)
     assert "count: 1 retries are wanted" in notes("google")
+
+
+def test_on_google_a_function_knows_where_the_others_are() -> None:
+    """Of a target without a region, the one that it runs in: else it could call none of them."""
+    made = document("google")["resource"]["google_cloudfunctions2_function"]["make"]
+    variables = made["service_config"]["environment_variables"]
+    assert variables["GOOGLE_CLOUD_REGION"] == made["location"] == "${var.region}"
+    env = {**variables, "GOOGLE_CLOUD_REGION": "us-central1", "K_SERVICE": "make"}
+    driver = open_google(TargetConfig("google", "google", None, {}, env))
+    assert Capability.INVOKE in driver.capabilities
+    driver.close()
 
 
 def test_on_google_an_account_has_roles_for_what_is_named_alone() -> None:

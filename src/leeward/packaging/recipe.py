@@ -169,6 +169,7 @@ class Deployment(NamedTuple):
         sites: the first one serves; the others are standbys, in order.
         tables: whose home is there.
         buckets: whose home is there.
+        away: logical names of buckets whose home is at another provider.
         domain: the name by which others than leeward call the app, which then has a function that
             is called by HTTP; empty for none.
         zone: of DNS, that has the domain.
@@ -182,6 +183,7 @@ class Deployment(NamedTuple):
     sites: tuple[Site, ...]
     tables: tuple[Table, ...] = ()
     buckets: tuple[Bucket, ...] = ()
+    away: frozenset[str] = frozenset()
     domain: str = ""
     zone: str = ""
     interval: int = 30

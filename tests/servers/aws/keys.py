@@ -7,8 +7,9 @@ setting things up, and for nothing that tests a signature.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from contextlib import closing
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from tests.servers.aws.clients import client
@@ -34,9 +35,13 @@ def make_key(ministack: Ministack, *actions: str) -> AccessKey:
         ministack: in whose one account, for all regions.
         actions: as policies name them: ``events:PutEvents``, ``dynamodb:*``, ``*``.
     """
-    user = uuid4().hex
     statement = {"Effect": "Allow", "Action": actions, "Resource": "*"}
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    return key_with(ministack, {"Version": "2012-10-17", "Statement": [statement]})
+
+
+def key_with(ministack: Ministack, document: Mapping[str, Any]) -> AccessKey:
+    """Make a user with a policy, and give its key."""
+    user, policy = uuid4().hex, json.dumps(document)
     with closing(client("iam", ministack.url, "us-east-1")) as iam:
         iam.create_user(UserName=user)
         iam.put_user_policy(UserName=user, PolicyName=user, PolicyDocument=policy)

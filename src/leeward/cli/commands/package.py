@@ -97,7 +97,7 @@ def package(
 def _made(request: Request, *, template: bool) -> JsonObject:
     """Make what is wanted, and return what there is to show of it."""
     from leeward.app.runtimes import runtime_of
-    from leeward.cli.package.wanted import wanted
+    from leeward.cli.package.wanted import adapters_of, wanted
     from leeward.packaging.build import build, write_template
     from leeward.packaging.needs import unnamed
     from leeward.packaging.recipe import GROUP, Recipe
@@ -105,6 +105,8 @@ def _made(request: Request, *, template: bool) -> JsonObject:
     recipe_of = runtime_of(request.target, GROUP)
     wish, origin = wanted(request)
     recipe: Recipe = recipe_of(wish)
+    others = adapters_of(request.folder, request.target)
+    recipe = recipe._replace(requires=(*recipe.requires, *others))
     made = build(wish, recipe, origin, request.out, request.target)
     written = write_template(recipe, request.out) if template else None
     return {

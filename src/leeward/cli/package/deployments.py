@@ -99,6 +99,7 @@ def deployment_of(config: Config, provider: str, app: App, *, in_file: bool = Tr
             for name, own in names.tables.items()
         ),
         tuple(Bucket(own, homes["buckets"][name].region) for name, own in names.buckets.items()),
+        frozenset(name for name, home in homes["buckets"].items() if home.provider != provider),
         **_settings(config, provider, app)._asdict(),
         expected=tuple(_expected(config, app, homes, targets)),
     )

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from leeward.app.objects import check_no_loop
 from leeward.app.runtimes import check_options
 from leeward.config import Config, TargetName, load_settings
+from leeward.entrypoints import all_entry_points
 from leeward.errors import ConfigError
 from leeward.packaging.build import Origin
 from leeward.packaging.entry import found_app, handler_calls
@@ -16,6 +17,8 @@ from leeward.packaging.loading import loaded
 from leeward.packaging.recipe import ARCHES, Declared, Entry, Wish
 from leeward.packaging.sources import is_entry_of_another, modules_in, sources_of
 from leeward.packaging.uv import Source
+from leeward.registry import BUILT_IN
+from leeward.registry import GROUP as ADAPTERS
 from leeward.values import NOTHING
 
 SETTINGS = "leeward.toml"
@@ -92,6 +95,21 @@ def declared(folder: Path, target: str) -> Declared:
     """
     config = load_settings(file=folder / SETTINGS, env=NOTHING)
     return declared_for(config, TargetName(target))
+
+
+def adapters_of(folder: Path, target: str) -> tuple[str, ...]:
+    """Return the requirements for what a client opens besides a target: the rest of its order.
+
+    Adapters that are not installed here are left to the user's own list.
+    """
+    from importlib.metadata import version
+
+    file = folder / SETTINGS
+    config = load_settings(file=file, env=NOTHING) if file.is_file() else Config()
+    known = {each.name: each.distribution for each in all_entry_points(ADAPTERS)}
+    others = {each.provider for each in config.order} - {target, *BUILT_IN}
+    found = sorted(known[each] for each in others if each in known)
+    return tuple(f"{each}=={version(each)}" for each in found)
 
 
 def declared_for(config: Config, target: TargetName) -> Declared:

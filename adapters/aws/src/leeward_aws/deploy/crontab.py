@@ -1,7 +1,7 @@
 """Schedules as EventBridge Scheduler writes them.
 
 Source: "Schedule types in EventBridge Scheduler": six fields; one of the two kinds of days is
-``?``, and 1 is Sunday.
+``?``, and 1 is Sunday. Days of the week take no steps.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ def expression(text: str) -> str:
     """Return a crontab's line as an expression of Scheduler."""
     found = parse_schedule(text)
     days = _field(found.days, 1, 31)
-    weekdays = _field({each + 1 for each in found.weekdays}, 1, 7)
+    weekdays = _field({each + 1 for each in found.weekdays}, 1, 7, steps=False)
     if weekdays == "*":
         weekdays = "?"
     else:
@@ -31,12 +31,12 @@ def expression(text: str) -> str:
     return f"cron({' '.join(parts)})"
 
 
-def _field(values: Iterable[int], first: int, last: int) -> str:
+def _field(values: Iterable[int], first: int, last: int, *, steps: bool = True) -> str:
     """Return values as a field: all, steps to the end, or a list of single ones and ranges."""
     ordered = sorted(values)
     if ordered == [*range(first, last + 1)]:
         return "*"
-    if len(ordered) > 2:
+    if steps and len(ordered) > 2:
         begin, step = ordered[0], ordered[1] - ordered[0]
         if step > 1 and ordered == [*range(begin, last + 1, step)]:
             return f"{begin}/{step}"

@@ -13,9 +13,12 @@ from leeward.adapter.packages import (
     Wish,
     check,
     entries_of,
+    of_kind,
     schemas_in,
+    seconds_of,
     text_of,
 )
+from leeward.app.kit import Kind
 from leeward.errors import ConfigError
 from leeward_aws.deploy import objects
 from leeward_aws.deploy.failover import failover_of, parameters
@@ -34,6 +37,9 @@ BESIDE: Final = (
     f"the templates name {CODE} as a file beside them: write it there, by leeward package --target "
     "aws --out and their folder"
 )
+
+GATEWAY: Final = 30
+"""Seconds that an HTTP API waits for a function. Source: its quotas."""
 
 MOST_RESOURCES: Final = 500
 LARGEST: Final = 1_000_000
@@ -97,7 +103,7 @@ def _stacks(wish: Wish, deployment: Deployment) -> list[Json]:
             deployment.standby_instances if number else None,
             homes,
             buses_of(site.declared),
-            frozenset(name for name, there in buckets.items() if there != site.region),
+            deployment.away.union(n for n, there in buckets.items() if there != site.region),
             tuple(each for each in deployment.sites if each.region != site.region),
         )
         parts = (
@@ -166,11 +172,13 @@ def _document(wish: Wish, resources: Json, given: Json) -> Json:
 
 def _notes(wish: Wish, deployment: Deployment) -> tuple[str, ...]:
     here = wish._replace(declared=deployment.sites[0].declared)
-    made = [each.name for each in deployment.buckets]
+    made = {each.name for each in deployment.buckets} | deployment.away
     told = [*notes(wish), *objects.notes(here, made)]
     if not deployment.domain:
         told.append(
             "no domain in [export.aws]: no API, no health check and no DNS failover are made; "
             "leeward's own calls need none"
         )
+    elif any(seconds_of(each) > GATEWAY for each in of_kind(wish.app, Kind.CALL)):
+        told.append(f"a function that is called through the domain answers within {GATEWAY} s")
     return tuple(told)

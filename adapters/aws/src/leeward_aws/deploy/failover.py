@@ -59,7 +59,7 @@ def failover_of(region: Region, deployment: Deployment) -> Json:
     for handler in of_kind(region.wish.app, Kind.CALL):
         found |= _route(logical(handler.name), f"POST /{handler.name}")
     # Any function answers for the health of the app, without running its handler.
-    found["HealthRoute"] = _to(functions[0], f"GET {HEALTH_PATH}", "NONE")
+    found["HttpApiHealth"] = _to(functions[0], f"GET {HEALTH_PATH}", "NONE")
     return found | _domain(deployment) | _record(region, deployment)
 
 

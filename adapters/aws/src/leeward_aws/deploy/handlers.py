@@ -90,7 +90,8 @@ class Region(NamedTuple):
         reserved: how many runs of a function are kept free for it; None for the account's pool.
         homes: the region of each table, by its own name, where that is another one.
         buses: own names of those that are made in the same template.
-        elsewhere: own names of the buckets of other regions, which tell handlers there.
+        elsewhere: own names of the buckets of other regions, which tell handlers there; and names
+            of those of other providers.
         others: further regions that the app runs in, where its calls may go, too.
     """
 
@@ -150,9 +151,9 @@ def _of_handler(region: Region, handler: Handler) -> Json:
         statements = [allow(["sqs:SendMessage"], queue_arn(dead))]
         found |= _trigger(region, handler)
     id, function = logical(handler.name), own_name(wish, handler)
-    if handler.kind is Kind.OBJECT:
-        if bucket_of(wish.declared, handler) not in region.elsewhere:
-            found |= objects.may_tell(wish, handler, id)
+    is_told = bucket_of(wish.declared, handler) not in region.elsewhere
+    if handler.kind is Kind.OBJECT and is_told:
+        found |= objects.may_tell(wish, handler, id)
         statements += objects.rights(wish, handler)
     if handler.scans is not None:
         statements.append(may_scan(wish.declared, handler.scans, region.homes))

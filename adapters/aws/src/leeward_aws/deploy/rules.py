@@ -12,6 +12,10 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from leeward.adapter.packages import DNS_NAME, Rule, between, like, one_of
+from leeward_aws.deploy.terraform import ACCOUNT, PARTITION
+
+LONGEST_POLICY: Final = 10_240
+"""Characters of the policies of a role. Source: "IAM and AWS STS quotas"."""
 
 _NAMED: Final = re.compile(
     r"arn:[^:*]+:s3:::[^:*/]+(/[^*]*\*)?"
@@ -37,6 +41,12 @@ def _is_narrow(policy: Any) -> bool:
         and all(map(_names_something, _listed(statement["Resource"])))
         for statement in _statements(policy)
     )
+
+
+def _fits(role: Any) -> bool:
+    """Return whether a role's policy is no longer than IAM takes it; blanks do not count."""
+    text = str(role.get("policy")).replace(ACCOUNT, "0" * 12).replace(PARTITION, "aws")
+    return len("".join(text.split())) <= LONGEST_POLICY
 
 
 def _names_something(resource: str) -> bool:
@@ -116,6 +126,8 @@ RULES: Final = (
     Rule("aws_s3_bucket_lifecycle_configuration", "rule.noncurrent_version_expiration"
          ".noncurrent_days", *between(1, 36_500, of=" days; set retention_days in [export.aws]")),
     Rule("aws_iam_role_policy", "policy", _is_narrow, _WIDE),
+    Rule("aws_iam_role_policy", "", _fits, f"has a policy of more than {LONGEST_POLICY:,} "
+         "characters; name less in leeward.toml, or make two apps"),
     Rule("aws_iam_role", "assume_role_policy", _trusts_services,
          "must be taken on by services of AWS alone"),
     Rule("aws_sqs_queue_policy", "policy", _queue_is_closed,

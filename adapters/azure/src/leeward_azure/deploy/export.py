@@ -24,12 +24,9 @@ from leeward_azure.deploy.failover import CERTIFICATE, add_failover, host_of
 from leeward_azure.deploy.host import route_of
 from leeward_azure.deploy.rules import RULES
 from leeward_azure.deploy.surroundings import add_buckets, add_tables, add_topics
-from leeward_azure.deploy.template import DATA, VARIABLES, Region, add_app, notes
+from leeward_azure.deploy.template import DATA, VARIABLES, VERSION, Region, add_app, notes
 
 SCHEMAS: Final = Path(__file__).with_name("terraform_schemas.json")
-
-VERSION: Final = ">= 5.0"
-"""Whose schemas are kept here."""
 
 LOCATION: Final = re.compile(r"[a-z]+[0-9]*")
 
@@ -82,7 +79,7 @@ def _region(number: int, deployment: Deployment) -> Region:
     site, days = deployment.sites[number], deployment.retention_days
     home, url = _home(deployment)
     before = [bus for each in deployment.sites[:number] for bus in each.declared.buses.values()]
-    away = frozenset(each.name for each in deployment.buckets if each.region != site.region)
+    away = {each.name for each in deployment.buckets if each.region != site.region}
     suffix = _suffix(site.region, deployment)
     is_away = home is not None and home != site.region and url is None
     return Region(
@@ -92,7 +89,7 @@ def _region(number: int, deployment: Deployment) -> Region:
         number > 0,
         deployment.standby_instances if number else None,
         days if home == site.region and url is None else None,
-        away.union(before),
+        deployment.away.union(away, before),
         tuple(bus for each in deployment.sites for bus in each.declared.buses.values()),
         makes=False,
         blobs=url,

@@ -47,7 +47,7 @@ class Around(NamedTuple):
         app: a reference to the function app.
         suffix: of what Terraform calls things.
         makes: containers are made with the account; else elsewhere, if `leeward.toml` names them.
-        elsewhere: containers of other regions, which tell the app there.
+        elsewhere: containers of other regions, which tell the app there; and of other providers.
         url: of the account that has the containers, where that is there already.
     """
 
@@ -94,6 +94,8 @@ def tell_of_objects(made: Configuration, wish: Wish, around: Around) -> bool:
             assign(made, f"objects-{name}{around.suffix}", CONTRIBUTOR, container, principal)
         used = []
     for name in unique(used):
+        if name in around.elsewhere:
+            continue
         if around.makes or name not in named.values():
             id = f"{name}{around.suffix}"
             made.add("azurerm_storage_container", id, name=name, storage_account_id=scope)

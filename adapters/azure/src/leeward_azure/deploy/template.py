@@ -33,6 +33,9 @@ from leeward_azure.deploy.host import deliveries, storage_queues
 from leeward_azure.deploy.objects import Around, delivery_of, tell_of_objects
 from leeward_azure.deploy.rights import GROUP, PROVIDERS, allow_calls, assign, topic_id
 
+VERSION: Final = ">= 5.0"
+"""Whose schemas are kept here."""
+
 VARIABLES: Final = {
     "resource_group": "the name of the resource group, which is there",
     "location": "where the app is, such as westeurope",
@@ -84,7 +87,7 @@ def template(wish: Wish) -> Template:
     Raises:
         ConfigError: two things would have one name.
     """
-    made = Configuration("hashicorp/azurerm", ">= 4.20", VARIABLES, {"features": {}})
+    made = Configuration("hashicorp/azurerm", VERSION, VARIABLES, {"features": {}})
     add_app(made, wish, Region(blobs=wish.declared.settings.get("storage_blob_url")))
     return Template("azure.tf.json", text_of(made.document(DATA)), notes(wish))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +25,7 @@ from leeward_google.deploy.objects import data_of
 from leeward_google.deploy.roles import Region, allow_calls
 from leeward_google.deploy.rules import RULES
 from leeward_google.deploy.surroundings import add_surroundings, add_workflows
-from leeward_google.deploy.template import DATA, add_handlers
+from leeward_google.deploy.template import DATA, VERSION, add_handlers
 
 SCHEMAS: Final = Path(__file__).with_name("terraform_schemas.json")
 
@@ -36,9 +37,6 @@ VARIABLES: Final = {
 CERTIFICATE: Final = "the id of the certificate of the load balancers, for "
 
 CONTENT: Final = "google_storage_bucket_object.code"
-
-VERSION: Final = ">= 8.0"
-"""Whose schemas are kept here."""
 
 REGION: Final = re.compile(r"[a-z]+-[a-z]+[0-9]+")
 
@@ -56,12 +54,13 @@ def terraform(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
                 f"{site.region!r} is not a region of Google Cloud; write the target as "
                 "google:us-central1"
             )
+        _check_buses(primary.declared.buses, site.declared.buses)
     variables = dict(VARIABLES)
     if deployment.domain:
         variables["certificate"] = CERTIFICATE + deployment.domain
     made = Configuration("hashicorp/google", VERSION, variables)
     here = wish._replace(declared=primary.declared)
-    region = Region(primary.region, package="${var.package}")
+    region = Region(primary.region, package="${var.package}", away=deployment.away)
     add_surroundings(made, here, deployment)
     notes = add_handlers(made, here, region)
     add_workflows(made, here, region)
@@ -78,6 +77,20 @@ def terraform(wish: Wish, deployment: Deployment) -> tuple[Template, ...]:
     document = made.document(DATA | data_of(wish), deployment.expected)
     check(document, schemas_in(SCHEMAS), RULES, "Google")
     return (Template("leeward.tf.json", text_of(document), (*notes, *_notes(deployment))),)
+
+
+def _check_buses(first: Mapping[str, str], other: Mapping[str, str]) -> None:
+    """Check that a bus is one topic everywhere: of another one, no handler would hear.
+
+    Raises:
+        ConfigError: it has another name in a standby.
+    """
+    for bus, topic in other.items():
+        if topic != first[bus]:
+            raise ConfigError(
+                f"the bus {bus!r} would be two topics of one project, {first[bus]!r} and "
+                f"{topic!r}, and handlers hear of the first alone; give it one name for google"
+            )
 
 
 def _standby(made: Configuration, wish: Wish, region: Region) -> None:

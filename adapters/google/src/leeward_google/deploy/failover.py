@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from leeward.adapter.packages import Configuration, Deployment, Wish, of, of_kind, shortened
 from leeward.app.kit import HEALTH, HEALTH_PATH, Kind
+from leeward.errors import ConfigError
 from leeward_google.deploy.functions import Deployed, Source, account_of, deployed
 from leeward_google.deploy.roles import (
     PROJECT,
@@ -41,8 +42,17 @@ PUBLIC: Final = "allUsers"
 
 
 def add_entrance(made: Configuration, wish: Wish, domain: str, content: str, region: Region) -> str:
-    """Add the load balancer of a region; return a reference to its address."""
+    """Add the load balancer of a region; return a reference to its address.
+
+    Raises:
+        ConfigError: a function would be where the health is.
+    """
     suffix = region.suffix
+    if HEALTH_PATH.strip("/") in (each.name for each in of_kind(wish.app, Kind.CALL)):
+        raise ConfigError(
+            f"the load balancer answers {HEALTH_PATH} itself, and the app has a function of that "
+            "name; rename it"
+        )
     health = _health(made, wish, content, region)
     services = {
         f"/{each.name}": _backend(

@@ -82,7 +82,8 @@ def deployed(
     made: Configuration, wish: Wish, function: Deployed, source: Source, region: Region
 ) -> str:
     """Add a function; return a reference to it."""
-    variables = {"LEEWARD_FUNCTION": function.handler}
+    # The platform tells no function of the second generation where it is.
+    variables = {"LEEWARD_FUNCTION": function.handler, "GOOGLE_CLOUD_REGION": region.name}
     if not wish.declared.ordered:
         variables["CLOUD_PROVIDER"] = wish.declared.order or "google"
     config: dict[str, Any] = {

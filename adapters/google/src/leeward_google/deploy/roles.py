@@ -34,12 +34,14 @@ class Region(NamedTuple):
         suffix: of what Terraform calls things, so that several regions stand beside each other.
         instances: of a function that are kept ready; None for the platform's usual way.
         package: the path of the zip.
+        away: buckets of other providers, which tell nobody here.
     """
 
     name: str = "${var.region}"
     suffix: str = ""
     instances: int | None = None
     package: str = "${path.module}/google.zip"
+    away: frozenset[str] = frozenset()
 
 
 def queues_of(wish: Wish) -> dict[str, str]:

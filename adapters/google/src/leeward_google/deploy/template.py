@@ -58,6 +58,9 @@ AGENT: Final = f"serviceAccount:service-${{data.google_project.this.number}}@{_A
 
 DATA: Final = {"google_project": {"this": {"project_id": PROJECT}}}
 
+VERSION: Final = ">= 8.0"
+"""Whose schemas are kept here."""
+
 VARIABLES: Final = {
     "project": "the id of the project",
     "region": "where the functions are",
@@ -70,7 +73,7 @@ def template(wish: Wish) -> Template:
     Raises:
         ConfigError: a handler wants more time than there is, or two things would have one name.
     """
-    made = Configuration("hashicorp/google", ">= 6.0", VARIABLES)
+    made = Configuration("hashicorp/google", VERSION, VARIABLES)
     notes = add_handlers(made, wish, Region())
     return Template(
         "google.tf.json", text_of(made.document(DATA | objects.data_of(wish))), tuple(notes)
@@ -90,7 +93,8 @@ def add_handlers(made: Configuration, wish: Wish, region: Region) -> list[str]:
     # Now that all is there to which a role may refer.
     for each, account in accounts.items():
         allow(made, wish, each.name, account, region)
-        objects.allow(made, wish, each, member_of(account))
+        if each.bucket not in region.away:
+            objects.allow(made, wish, each, member_of(account))
     if wish.declared.workflows:
         notes.append(
             "no function may start a workflow: the roles for that, Workflows Invoker and Viewer, "
@@ -152,7 +156,7 @@ def _trigger(
         return _pushed(
             made, wish, handler, to, f"projects/{PROJECT}/topics/{bus}" if topic == bus else topic
         )
-    elif queued:
+    elif queued and handler.bucket not in region.away:
         queue = handler.queue or handler.name
         name = topic_of(wish, queue)
         if name in wish.declared.buses.values():
