@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from leeward.app.handlers import Handler
 from leeward.app.triggers import Kind
+from leeward.cli.commands import scheduler
 from leeward.cli.commands.scheduler import Change, Seen, changes_of
+from leeward.errors import LeewardError
 from leeward.local import DeadLetter
 from leeward.local.driver import Local
 from leeward.local.schedules import Due
@@ -104,6 +108,23 @@ def test_it_runs_until_it_is_interrupted(shop: Path) -> None:
     assert lines[0] == "NAME SCHEDULE NEXT"
     assert lines[1].startswith("sweep 0 0 29 2 * ")
     assert (process.returncode, rest) == (0, "")
+
+
+def test_it_outlives_a_lock_of_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process may keep it for long: a scheduler that ends then runs nothing any more."""
+    locked = sqlite3.OperationalError("database is locked")
+    locked.sqlite_errorcode = sqlite3.SQLITE_BUSY
+    causes: list[Exception | None] = [locked, None]
+
+    def look(*_: object) -> Seen:
+        raise LeewardError("the database was not changed") from causes.pop(0)
+
+    monkeypatch.setattr(scheduler, "_look", look)
+    given: Any = None
+    seen = Seen((), ())
+    assert scheduler._look_again(given, given, seen) is seen
+    with pytest.raises(LeewardError):
+        scheduler._look_again(given, given, seen)
 
 
 def test_changes_are_told_schedule_by_schedule() -> None:
