@@ -17,7 +17,8 @@ PREFIX: Final = "leeward-test-"
 ROLE: Final = "leeward-test"
 
 _DYNAMODB: Final = (
-    "CreateTable DescribeTable DeleteTable TagResource PutItem GetItem DeleteItem Scan"
+    "CreateTable DescribeTable DeleteTable TagResource PutItem GetItem DeleteItem "
+    "BatchWriteItem Scan"
 )
 _LAMBDA: Final = (
     "CreateFunction GetFunction PutFunctionEventInvokeConfig AddPermission InvokeFunction "

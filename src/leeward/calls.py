@@ -154,6 +154,22 @@ class Scan(NamedTuple):
         return masked(self, "table most verb")
 
 
+class StoreMany(NamedTuple):
+    """Store many items of one table by one request. The value is a list with the result of each.
+
+    It is what a target's own `Driver.store_many` may be made of; clients have no method for it.
+
+    Attributes:
+        calls: of keys that differ, no more than `Limits.batch_stores`.
+    """
+
+    calls: tuple[Store, ...]
+    verb: Literal["store_many"] = "store_many"
+
+    def __repr__(self) -> str:
+        return masked(self, "verb")
+
+
 DataCall: TypeAlias = Store | Load | Delete | Scan
 """What concerns a table."""
 

@@ -229,6 +229,13 @@ def test_a_revision_that_no_object_has_is_a_conflict_unsent(cloud: Cloud) -> Non
         assert (result.outcome, sent) == (Outcome.CONFLICT, [])
 
 
+def test_no_object_has_the_generation_that_stands_for_none() -> None:
+    """Cloud Storage takes 0 for a condition that nothing is there: it would create an object."""
+    put = PUT._replace(if_absent=False, if_revision="0")
+    result, sent = run(CLOUDS["google"], put)[:2]
+    assert (result.outcome, sent) == (Outcome.CONFLICT, [])
+
+
 @each_row("bucket", ["../b", "a/b", "a?b", "", "a b", "a%2Fb", "a\nb", "B#", "x" * 300])
 @each_cloud
 def test_a_bucket_cannot_lead_elsewhere(cloud: Cloud, bucket: str) -> None:

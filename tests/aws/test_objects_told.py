@@ -143,3 +143,12 @@ def test_a_record_without_an_object_fails_its_own_message_alone(function: Direct
         assert (found.error or {})["errorType"] == "InvalidInput"
         assert CANARY not in found.posted
     assert len(seen(function)) == 4
+    for name in ("shop", "arrive"):
+        text = records(events.arrival(), CANARY)
+        batch = events.sqs(("a", text), ("b", records(events.arrival())), queue="of-a-bucket")
+        answer = function.invoke(batch, function=name).value
+        assert answer == {"batchItemFailures": [{"itemIdentifier": "a"}]}, name
+        by_topic = {**events.notification(records(events.arrival())), "MessageAttributes": CANARY}
+        batch = events.sqs(("a", json.dumps(by_topic)), queue="of-a-topic")
+        assert function.invoke(batch, function=name).value == NONE
+    assert len(seen(function)) == 4

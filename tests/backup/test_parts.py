@@ -101,19 +101,27 @@ def test_of_two_runs_one_gives_way(world: World, client: Client) -> None:
 
 def test_parts_of_two_runs_are_not_taken_for_those_of_one(world: World, client: Client) -> None:
     """Of two that began at once one may have removed what the other had; none has all of both."""
+    for n in range(ITEMS, 2 * ITEMS):
+        client.store_data("orders", {"id": f"order-{n}"})
     for number in range(3):
         assert here(world, client, number).create_within(0.0, id=ID) is None
     world.clock.advance(1)
     other = Backups(client, "orders", "backups/other", work=world.folder / "elsewhere")
     assert other.create_within(0.0, id=ID) is None
     first, second = parts_of(client)[:2]
-    for name in (first, second):
-        theirs = client.get_object("backups", f"other/orders/runs/{ID}/{first}")
+
+    def replace(name: str) -> None:
+        theirs = client.get_object("backups", f"other/orders/runs/{ID}/{name}")
         assert theirs is not None
         client.put_object("backups", f"shop/orders/runs/{ID}/{name}", theirs.read())
-    made, _ = finished(world, client)
-    assert made.items == ITEMS
-    assert here(world, client, 0).check(ID, deep=True).findings == ()
+
+    replace(first)  # which has no rows: no reason to begin anew
+    assert here(world, client, 3).create_within(0.0, id=ID) is None
+    assert len(parts_of(client)) == 5
+    replace(second)
+    made = here(world, client, 4).create_within(60.0, id=ID)
+    assert made is not None
+    assert made.items == 2 * ITEMS
 
 
 @pytest.mark.parametrize("kind", ["manifests", "runs"])
@@ -228,6 +236,22 @@ def test_a_page_of_large_items_is_kept_in_several_parts(
     assert here(world, client, 0).check(ID, deep=True).findings == ()
 
 
+def test_a_rate_is_kept_by_a_run_that_ends_in_time(
+    world: World, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page that takes longer than the run would be read again by each next one, for ever."""
+    monkeypatch.setattr(tables, "FIRST_PAGE", 10)
+    monkeypatch.setattr(tables, "LARGEST_PAGE", 500)
+    for n in range(ITEMS, 30):
+        client.store_data("orders", {"id": f"order-{n}"})
+    begun, runs = world.clock.now(), 0
+    while (made := here(world, client, runs).create_within(5.0, id=ID, rate=2.0)) is None:
+        runs += 1
+        assert world.clock.now() - begun <= 6.0 * runs
+    assert made.items == 30
+    assert world.clock.now() - begun + runs >= 30 / 2.0
+
+
 def test_a_run_waits_for_a_prune_no_longer_than_it_may_take(world: World, client: Client) -> None:
     """One that has crashed counts for two hours, and no function runs for so long."""
     made, _ = finished(world, client)
@@ -237,10 +261,10 @@ def test_a_run_waits_for_a_prune_no_longer_than_it_may_take(world: World, client
     client.put_object("backups", prune, named.encode())
     begun, id = world.clock.now(), "later-20260101T0000Z"
     for number in range(1, 4):
-        assert here(world, client, number).create_within(900.0, id=id) is None
-    assert 3 * 900 <= world.clock.now() - begun < 3 * 910
+        assert here(world, client, number).create_within(60.0, id=id) is None
+    assert 3 * 60 <= world.clock.now() - begun < 3 * 65
     world.clock.advance(7200)
-    again = here(world, client, 5).create_within(900.0, id=id)
+    again = here(world, client, 5).create_within(60.0, id=id)
     assert again is not None
     assert (again.id, again.items) == (id, made.items)
     assert parts_of(client) == []

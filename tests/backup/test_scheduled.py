@@ -67,9 +67,8 @@ class Cloud:
 
     def schedule(self, **options: Any) -> None:
         """Let the app back up its table each night."""
-        schedule_backup(
-            self.app, "0 2 * * *", "orders", "backups/shop", client=self.client, **options
-        )
+        store = options.pop("store", "backups/shop")
+        schedule_backup(self.app, "0 2 * * *", "orders", store, client=self.client, **options)
 
     def deliver(self, name: str, given: Input) -> Failure | None:
         """Run a handler once, on a machine of its own."""
@@ -135,6 +134,19 @@ def test_a_run_that_does_not_fit_goes_on_in_others(cloud: Cloud) -> None:
     assert cloud.backups() == [(ID, 3)]
     assert cloud.runs > 3
     assert cloud.world.leftovers == []
+
+
+def test_what_is_not_done_within_a_day_is_given_up(cloud: Cloud) -> None:
+    """It would begin anew, and go on without end beside those of all nights that follow."""
+    cloud.page_seconds = 13 * 3600.0
+    cloud.schedule(**options(cloud))
+    failure = cloud.deliver("back-up-orders", FRIDAY)
+    while cloud.queue and cloud.runs < 20:
+        name, payload = cloud.queue.pop(0)
+        failure = cloud.deliver(name, json.dumps(payload).encode())
+    assert cloud.queue == []
+    assert failure is not None
+    assert f"the backup {ID} was not done within a day" in str(failure.cause)
 
 
 def test_a_run_that_is_killed_anywhere_is_made_good_by_its_next_delivery(cloud: Cloud) -> None:
@@ -246,6 +258,9 @@ def test_what_cannot_be_is_refused(cloud: Cloud, subtests: pytest.Subtests) -> N
         ({"name": "n" * 41}, "more than 40 characters"),
         ({"name": "no_name"}, "letters, digits and hyphens"),
         ({"timeout": -1}, "timeout must be a positive number"),
+        ({"rate": 0}, "rate must be a positive number"),
+        ({"store": ""}, "store must be a non-empty string"),
+        ({"store": "/shop"}, "it must be BUCKET or BUCKET/PREFIX"),
     ]
     for given, told in wrong:
         with subtests.test(told), pytest.raises(ConfigError, match=told):

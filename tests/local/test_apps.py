@@ -134,6 +134,21 @@ def test_an_app_that_is_wrong_is_refused(shop: Shop) -> None:
     cloud.close()
 
 
+def test_no_handler_takes_the_place_of_one_of_another_app() -> None:
+    """Its objects would be told to nobody, and its schedule never be due."""
+    objects, schedules = (App("one"), App("other")), (App("one"), App("other"))
+    for app in objects:
+        app.on_object(app.name, name="clean")(print)
+    for app in schedules:
+        app.on_schedule("0 0 1 1 *", name="clean")(print)
+    for first, second in (objects, schedules):
+        local = Local()
+        local.mount(first)
+        with pytest.raises(ConfigError, match="handler 'clean' runs here already"):
+            local.mount(second)
+        local.close()
+
+
 def test_a_delivery_is_given_up_when_its_handler_says_so() -> None:
     """After its own retries, fewer or more than usual; at once if to try again is in vain."""
     app, attempts = App("shop"), dict.fromkeys(("few", "many", "wrong", "input", "usual"), 0)

@@ -215,11 +215,16 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 
 
 def test_a_link_of_another_program_is_not_followed(tmp_path: Path) -> None:
-    """It may lead to any file of this user's."""
+    """It may lead to any file of this user's, in the place of an object or of the lock."""
     with Client(Local(objects=tmp_path)) as cloud:
         cloud.put_object("b", "name", b"mine")
         secret = tmp_path / "secret"
         secret.write_bytes(b"secret")
+        (tmp_path / "b" / ".lock").unlink()
+        (tmp_path / "b" / ".lock").symlink_to(secret)
+        with pytest.raises(TargetUnusable):
+            cloud.put_object("b", "other", b"mine")
+        assert secret.read_bytes() == b"secret"
         (tmp_path / "b" / "name").unlink()
         (tmp_path / "b" / "name").symlink_to(secret)
         with pytest.raises(TargetUnusable):

@@ -64,8 +64,8 @@ MUTANTS: Final = (
     Mutant(
         "reads are eventual",
         f"{AWS}/tables/plans.py",
-        '"Key": _key(key), "ConsistentRead": True}',
-        '"Key": _key(key)}',
+        '"Key": key_of(key), "ConsistentRead": True}',
+        '"Key": key_of(key)}',
         f"{TESTS}/test_tables.py::test_reads_are_strong",
     ),
     Mutant(

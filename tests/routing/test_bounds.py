@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 from leeward.adapter import NO_NETWORK, Invoke
+from leeward.envelope import RUNNING
 from leeward.errors import Outcome
 from leeward.routing.again import after_pause, go_on
 from leeward.routing.budget import spend_hedge, spend_retry
@@ -24,14 +25,11 @@ from leeward.routing.call import (
 )
 from leeward.routing.circuit import Circuit, State, Weights
 from leeward.routing.evidence import Answered, weigh_failure
-from leeward.routing.latency import LAST, ORIGIN, Latency, bucket_of
 from leeward.routing.local_outage import end_local_outage, may_look, note_unreached
 from leeward.routing.policy import DEFAULT
 from leeward.routing.probing import HealthChecks, checked, is_due
-from leeward.routing.suggestion import suggest
 from tests.routing.health_kit import (
     HARMLESS,
-    LATENCY,
     OTHER,
     UNSAFE,
     World,
@@ -282,6 +280,51 @@ def test_a_network_is_missed_to_the_dot() -> None:
     assert health.local == (128.0, 130.0, 7)
 
 
+def test_whose_fault_a_missing_network_is_to_the_dot() -> None:
+    """The target's own if anything went well since it missed it last, less than a half-life ago."""
+    for good_at, now, is_its_own in (
+        (100.0 + TINY, 219.0, True),
+        (100.0, 219.0, False),
+        (101.0, 220.0, False),
+    ):
+        health = world_at().health
+        health.records["a"].unreached_at, health.good_at = 100.0, good_at
+        assert note_unreached(health, "a", now) is is_its_own
+
+
+def test_an_early_time_is_less_than_the_usual_one() -> None:
+    """Else it would be no other, and use up a token."""
+    for early, is_early in ((4.0 - TINY, True), (4.0, False)):
+        world = world_at()
+        world.health.add("a", HARMLESS).early = early
+        policy = EXACT._replace(reserve=0.5)
+        world.health.policy = policy
+        _, (first,) = begin(world.core, HARMLESS, world.now, 8.0)
+        assert isinstance(first, Dispatch)
+        assert (first.early, first.timeout) == (is_early, early)
+
+
+def test_what_began_before_the_first_answer_is_not_in_the_baseline() -> None:
+    """To the dot: it had to connect."""
+    world = world_at()
+    circuit = world.health.add("a", HARMLESS)
+    for began, total in ((128.0, 1), (128.0, 1), (129.0 - TINY, 1), (129.0, 2)):
+        circuit.uneasy = True
+        world.health.succeeded(attempt("a"), began, 129.0)
+        assert (circuit.since, circuit.latency.total) == (129.0, total)
+
+
+def test_a_run_with_the_same_key_is_waited_for_if_time_just_allows_it() -> None:
+    """That is a wait, a question, and an answer."""
+    for left, waits in ((0.75, True), (0.75 - TINY, False)):
+        world = world_at()
+        world.health.policy = EXACT._replace(wait_least=0.5, least_attempt=0.125)
+        running = AttemptEnded(1, Outcome.AMBIGUOUS, reason=RUNNING)
+        state, commands = step(begun(world), running, world.now + 8.0 - left, lambda: 0.0)
+        assert commands == ((Pause(0.5, "a"),) if waits else ())
+        assert (state.ending is None) is waits
+
+
 def test_what_opened_within_the_window_closes_with_the_outage() -> None:
     """To the dot; half a stagger later, with jitter in the middle."""
     world = world_at()
@@ -298,19 +341,6 @@ def test_what_opened_within_the_window_closes_with_the_outage() -> None:
         assert (circuit.until == 130.0) is closes
 
 
-@pytest.mark.parametrize(
-    ("age", "believed"),
-    [(0.0, True), (-TINY, False), (EXACT.shared_age, True), (EXACT.shared_age + TINY, False)],
-)
-def test_how_old_a_suggestion_may_be(age: float, believed: bool) -> None:
-    """From now on to its age, both included."""
-    world = world_at()
-    suggest(world.health, {"written_at": 64.0, "open_until": {"a": 1}}, 64.0 + age, world.now)
-    record = world.health.records["a"]
-    assert (record.prepared > 0) is believed
-    assert record.prepared_until == (world.now + EXACT.shared_age if believed else 0.0)
-
-
 def test_health_checks_to_the_dot() -> None:
     """As many as are configured, and an interval."""
     checks = HealthChecks(32.0, 2, 2)
@@ -324,93 +354,6 @@ def test_health_checks_to_the_dot() -> None:
     assert world.health.records["a"].checks == -4
     checked(world.health, "a", Outcome.OK, 200.0, checks, weak=False)
     assert (world.health.records["a"].checks, world.state("a")) == (1, State.OPEN)
-
-
-def test_poison_to_the_dot() -> None:
-    """A failure counts again when the window is over; two are enough for suspicion."""
-    world = world_at()
-    poison = world.health
-    for at, counts in ((128.0, True), (130.0, True), (187.0, False), (188.0, True), (190.0, True)):
-        before = world.health.add("a", HARMLESS).failed
-        fail(poison, "a", Outcome.REJECTED, at)
-        circuit = world.circuit("a", resource="f")
-        assert (circuit.failed > before * 0.5 ** (64 / 120)) is counts, at
-        circuit.failed = 0.0
-        circuit.good_at = at + 0.5
-
-
-def test_an_unknown_outcome_is_suspicious_if_others_go_well_meanwhile() -> None:
-    """From its beginning on: that they did before says nothing of a short illness."""
-    for early, suspected in ((0.0, 1), (TINY, 0)):
-        world = world_at()
-        for target in "ab":
-            world.health.add(target, HARMLESS).good_at = 128.0 - early
-            fail(world.health, target, Outcome.AMBIGUOUS, 128.0 + LATENCY)
-        assert world.health.poison is not None
-        assert world.health.poison.quarantined == suspected
-
-
-def test_a_payload_that_is_not_refused_any_more_is_forgotten() -> None:
-    """With its time, to the dot; then it begins anew."""
-    world = world_at()
-    for target in "ab":
-        world.health.add(target, HARMLESS).good_at = 128.0
-        fail(world.health, target, Outcome.AMBIGUOUS, 128.0)
-    poison = world.health.poison
-    assert poison is not None
-    assert (poison.is_refused(HARMLESS, 727.0), len(poison)) == (True, 1)
-    assert not poison.is_refused(HARMLESS._replace(function="h"), 727.0)
-    assert (poison.is_refused(HARMLESS, 728.0), len(poison)) == (False, 0)
-
-
-def test_buckets_at_their_bounds() -> None:
-    """A microsecond and less, one second, 1,024 and more."""
-    assert [bucket_of(each) for each in (0.0, 2.0**-20, 1.0, 2.0, 1024.0, 9999.0)] == [
-        0, 0, ORIGIN, ORIGIN + 8, LAST, LAST,
-    ]  # fmt: skip
-    world = world_at()
-    world.health.succeeded(attempt("a"), 100.0, 9999.0)
-    latency = world.circuit("a", resource="f").latency
-    assert (latency.counts[LAST], latency.total) == (1, 1)
-
-
-def test_when_a_quantile_counts_as_known() -> None:
-    """Eight answers beyond it; then it may double in an hour, and half as fast in half of one."""
-    latency = Latency(EXACT)
-    latency.counts[bucket_of(0.25)], latency.total = 16, 16
-    latency.learn(EXACT, 3600.0)
-    first = latency.middle
-    latency.counts[bucket_of(64.0)] = 1000
-    latency.learn(EXACT, 7200.0)
-    assert latency.middle == 2 * first
-    latency.learn(EXACT, 9000.0)
-    assert latency.middle == pytest.approx(2 * first * 2**0.5)
-    few = Latency(EXACT)
-    few.counts[bucket_of(0.25)], few.total = 15, 15
-    few.learn(EXACT, 3600.0)
-    few.counts[bucket_of(64.0)] = 1000
-    few.learn(EXACT, 3600.0)
-    assert few.middle > 60
-
-
-def test_a_baseline_is_halved_at_its_bound() -> None:
-    """So old answers fade."""
-    latency = Latency(EXACT)
-    latency.counts[5], latency.total = 8192, 8192
-    latency.learn(EXACT, 0.0)
-    assert (latency.counts[5], latency.total, latency.due) == (4096, 4096, 4096 + 64)
-    latency.counts[5], latency.total = 8191, 8191
-    latency.learn(EXACT, 0.0)
-    assert latency.total == 8191
-
-
-def test_the_cut_off_needs_a_hundred_answers() -> None:
-    """And is never below half a second."""
-    latency = Latency(EXACT)
-    latency.total, latency.very_rare = EXACT.cut_off_answers, 0.0625
-    assert latency.cut_off(EXACT) == EXACT.cut_off_least
-    latency.total -= 1
-    assert latency.cut_off(EXACT) == float("inf")
 
 
 def test_a_closed_circuit_is_not_remembered_as_one_that_is_not() -> None:

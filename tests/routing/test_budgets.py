@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 
-from leeward.adapter import Invoke, Key, Load
+from leeward.adapter import Invoke, Result
 from leeward.errors import Outcome
-from leeward.routing.budget import Failovers, spend_failover, spend_hedge
+from leeward.routing.budget import Failovers, spend_failover
 from leeward.routing.by_hand import isolate, restore
 from leeward.routing.call import (
     AttemptEnded,
     CallState,
-    Core,
     Dispatch,
     Ending,
     Pause,
@@ -20,7 +21,6 @@ from leeward.routing.call import (
     step,
 )
 from leeward.routing.choice import ProbeTarget
-from leeward.routing.evidence import weigh_lost_race
 from leeward.routing.explain import ENDINGS, explain
 from leeward.routing.policy import DEFAULT
 from leeward.routing.transitions import changed
@@ -28,7 +28,6 @@ from tests.routing.health_kit import (
     HARMLESS,
     KEYED,
     LATENCY,
-    OTHER,
     UNSAFE,
     World,
     fail,
@@ -188,18 +187,18 @@ def test_an_early_attempt_without_anywhere_to_go_is_made_once_more() -> None:
 
 
 def test_a_call_without_a_free_place_waits_for_one_until_its_deadline() -> None:
-    """Nothing was sent, and only its own line took long, so it is not cut off a second time."""
+    """Only its own line took long, so it is not cut off a second time, wherever it was cut off."""
     world = World()
     world.took = dict.fromkeys("ab", 0.005)
     world.calls(150, every=0.01)
-    in_line = AttemptEnded(1, Outcome.LOCAL, cut_off=True)
     shared = KEYED._replace(shared_dedup=True)
-    for other_is_out in (False, True):
+    for outcome, other_is_out in product((Outcome.LOCAL, Outcome.AMBIGUOUS), (False, True)):
+        in_line = AttemptEnded(1, outcome, cut_off=True, in_line=True)
         state, (first,) = begin(world.core, shared, world.now, 10.0)
         assert first.timeout == DEFAULT.cut_off_least  # type: ignore[union-attr]
-        if other_is_out:
-            isolate(world.health, "b")
-        else:
+        world.health.records["b"].isolated = other_is_out
+        if not other_is_out:
+            world.health.failovers = None
             _, (moved,) = step(state, in_line, world.now + 0.5, half)
             assert moved.target == "b"
             without_a_budget(world)
@@ -207,6 +206,20 @@ def test_a_call_without_a_free_place_waits_for_one_until_its_deadline() -> None:
         assert (second.target, second.timeout) == ("a", pytest.approx(9.5 * 0.6))  # type: ignore[union-attr]
         state, (last,) = step(state, in_line._replace(attempt=2), world.now + 6.2, half)
         assert (last.target, last.timeout) == ("a", pytest.approx(3.8))  # type: ignore[union-attr]
+
+
+def test_what_waited_in_line_for_most_of_its_time_is_known_by_its_result() -> None:
+    """Half of it is not most of it: then the target was slow, too, and is not asked again."""
+    for waited, sent in ((0.25, "a"), (0.26, "aa")):
+        world = World()
+        world.took = dict.fromkeys("ab", 0.005)
+        world.calls(150, every=0.01)
+        world = without_a_budget(world)
+        world.sent.clear()
+        world.took["a"] = 10.0
+        world.answers["a"] = Result(Outcome.AMBIGUOUS, waited=waited)
+        world.call(KEYED._replace(shared_dedup=True))
+        assert "".join(world.sent) == sent
 
 
 def test_while_the_next_target_is_probed_the_same_one_is_asked_again() -> None:
@@ -310,71 +323,3 @@ def test_a_move_needs_somewhere_to_go() -> None:
     leased.circuit("a").leased_until = leased.now + 9.0
     ended, _ = step(state, AttemptEnded(1, Outcome.UNUSABLE), leased.now, half)
     assert ended.why == "no_other_target"
-
-
-# Hedges, as values.
-
-
-def hedging(order: str = "ab") -> World:
-    """Return a world whose first target has a baseline, and that hedges."""
-    world = World(order)
-    world.calls(DEFAULT.baseline_answers)
-    world.core = Core(world.health, hedging=True)
-    return world
-
-
-def test_a_hedge_waits_for_the_usual_time() -> None:
-    """Then the next target that is well is asked, once."""
-    world = hedging()
-    state, (first, pause) = begin(world.core, HARMLESS, world.now, 10.0)
-    assert (first.target, pause.hedge) == ("a", True)  # type: ignore[union-attr]
-    assert pause.seconds == pytest.approx(0.05, rel=0.1)  # type: ignore[union-attr]
-    state, (second,) = step(state, PauseEnded("a", hedge=True), world.now + 0.05, half)
-    assert (second.target, second.reason, state.in_flight) == ("b", "hedge", (1, 2))  # type: ignore[union-attr]
-    assert step(state, PauseEnded("a", hedge=True), world.now + 0.1, half) == (state, ())
-
-
-def test_when_nothing_is_hedged() -> None:
-    """Without a baseline, a second target, time, or a budget."""
-    world = hedging("a")
-    assert len(begin(world.core, HARMLESS, world.now, 10.0)[1]) == 1
-    load = Load("t", Key(("id",), ("1",)))
-    world.calls(DEFAULT.baseline_answers, load)
-    _, commands = begin(world.core, load, world.now, 10.0)
-    assert len(commands) == 2, "a load is asked of its home once more"
-    world = hedging()
-    assert len(begin(world.core, OTHER, world.now, 10.0)[1]) == 1
-    assert len(begin(world.core, UNSAFE, world.now, 10.0)[1]) == 1
-    state, _ = begin(world.core, HARMLESS, world.now, 10.0)
-    assert step(state, PauseEnded("a", hedge=True), world.now + 9.95, half) == (state, ())
-    ended = state._replace(in_flight=())
-    assert step(ended, PauseEnded("a", hedge=True), world.now, half) == (ended, ())
-    isolate(world.health, "b")
-    assert step(state, PauseEnded("a", hedge=True), world.now, half) == (state, ())
-    assert len(begin(world.core, HARMLESS, world.now, 10.0)[1]) == 1
-
-
-def test_hedges_have_a_budget() -> None:
-    """One for each twenty calls, and none while second tries are used up."""
-    world = hedging()
-    health = world.health
-    assert sum(spend_hedge(health, "a") for _ in range(20)) == DEFAULT.hedge_burst
-    health.calls += 40
-    assert [spend_hedge(health, "a") for _ in range(3)] == [True, True, False]
-    health.calls += 1000
-    health.records["a"].tokens = DEFAULT.retry_tokens / 2 - 0.1
-    assert not spend_hedge(health, "a")
-    state, _ = begin(world.core, HARMLESS, world.now, 10.0)
-    assert step(state, PauseEnded("a", hedge=True), world.now, half) == (state, ())
-
-
-def test_a_loser_that_took_long_is_evidence() -> None:
-    """Its answer is not waited for; that it was slow is known."""
-    world = hedging()
-    circuit = world.circuit("a", resource="f")
-    circuit.pending = 2
-    weigh_lost_race(world.health, "a", HARMLESS, world.now, world.now + 0.1)
-    assert (circuit.slow, circuit.pending) == (0.0, 1)
-    weigh_lost_race(world.health, "a", HARMLESS, world.now, world.now + 1.0)
-    assert (circuit.slow > 0, circuit.pending) == (True, 0)
-    weigh_lost_race(world.health, "a", OTHER, world.now, world.now + 1.0)

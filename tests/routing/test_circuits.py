@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from leeward.adapter import Key, Result, Store
+from leeward.adapter import Key, Load, Result, Store
 from leeward.errors import Outcome
 from leeward.routing import FailoverDriver
 from leeward.routing.attempt_time import may_be_early
@@ -222,12 +222,14 @@ def test_a_payload_is_suspicious_until_its_target_is_as_ill_as_two_failures_make
 
 
 def test_a_child_knows_nothing_of_its_parents_time() -> None:
-    """Its heartbeat has not begun."""
-    world = World()
-    world.health.heartbeat.begin(world.now)
-    assert world.health.heartbeat.is_known(world.now)
-    world.health.begin_in_child()
-    assert not world.health.heartbeat.is_known(world.now)
+    """Its heartbeat has not begun, and it waits for nothing."""
+    shared = FailoverDriver([Scripted("a"), Scripted("b")])._shared
+    health = shared.core.health
+    health.start("a", UNSAFE, 1.0)
+    health.heartbeat.begin(1.0)
+    shared.renew(held=False)
+    assert not health.heartbeat.is_known(1.0)
+    assert health.add("a", UNSAFE).pending == 0
 
 
 def test_a_call_that_went_well_ends_a_row_of_failed_checks() -> None:
@@ -261,3 +263,61 @@ def test_a_read_back_costs_no_token_and_gives_none_back() -> None:
     world.call(store)
     assert world.sent
     assert world.health.early_tokens == 3.0
+
+
+def test_what_its_function_said_is_an_answer_of_a_target_that_is_well() -> None:
+    """An error of the function ends a row of failures, and its time is in the baseline."""
+    world = World()
+    world.call()
+    for _ in range(3):
+        fail(world.health, "a", Outcome.REJECTED, world.now)
+    circuit = world.circuit("a", resource="f")
+    assert (circuit.streak, circuit.latency.total) == (3, 1)
+    fail(world.health, "a", Outcome.APP_ERROR, world.now + 1.0)
+    assert (circuit.streak, circuit.latency.total) == (0, 2)
+
+
+def test_what_has_no_payload_of_its_own_counts_each_time() -> None:
+    """The same item may fail as often as it is loaded."""
+    world = World()
+    load = Load("t", Key(("id",), ("1",)))
+    for _ in range(4):
+        fail(world.health, "a", Outcome.REJECTED, world.now, call=load)
+        world.health.add("a", load).good_at = world.now + 0.01
+    assert world.circuit("a", "load", "t").streak == 4
+
+
+def test_what_an_operator_does_is_told_at_once() -> None:
+    """By the one who does it, and not by the next call."""
+    order = FailoverDriver([Scripted("a"), Scripted("b")])
+    order.perform(UNSAFE, 10.0)
+    told: list[str] = []
+    order.listen(lambda event: told.append(event.name))
+    order.isolate("a")
+    assert told == ["isolated"]
+    order.restore("a")
+    assert told == ["isolated", "ramp", "restored"]
+
+
+def test_a_call_that_meets_a_silence_does_not_wait_there() -> None:
+    """It is taken off the target that it turns away from, whether that is silent or has stalled."""
+    for waited, pending in ((0.11, 5), (10.0, 0)):
+        world = World()
+        world.took = {"a": 0.005}
+        world.calls(150, every=0.01)
+        for _ in range(5):
+            world.health.start("a", UNSAFE, world.now)
+        world.now = world.health.seen_at = world.now + waited
+        assert begin(world.core, UNSAFE, world.now, 10.0)[0].tried == ("b",)
+        assert world.circuit("a", resource="f").pending == pending
+
+
+def test_a_good_answer_opens_nothing_and_nor_does_one_slow_one() -> None:
+    """Not even where the evidence was enough before, and another target is well only now."""
+    world = World()
+    world.calls(150, every=0.01)
+    circuit = world.circuit("a", resource="f")
+    for failed, took in ((2 * DEFAULT.trip_score, 0.05), (0.0, 5.0)):
+        circuit.failed, circuit.weighed_at, circuit.uneasy = failed, world.now, True
+        world.health.succeeded(attempt("a"), world.now, world.now + took)
+        assert world.state("a", "f") is State.CLOSED

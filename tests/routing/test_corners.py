@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from leeward.adapter import Publish, Result
+from leeward.adapter import Key, Publish, Result, Store
 from leeward.envelope import RUNNING
 from leeward.errors import Outcome
 from leeward.routing import execution
@@ -20,6 +20,7 @@ from leeward.routing.call import (
     Ending,
     Pause,
     PauseEnded,
+    ReadBack,
     begin,
     dispatch,
     step,
@@ -220,3 +221,27 @@ def test_a_call_that_is_given_up_before_its_hedge_leaves_one_attempt() -> None:
     assert [type(each) for each in next(call)] == [Dispatch, Pause]
     call.close()
     assert world.circuit("a", resource="f").left == 1
+
+
+def test_why_a_call_ends_that_has_targets_left() -> None:
+    """Its effect lets it go nowhere else: that is another reason than targets that are out."""
+    world = World()
+    state = begin(world.core, UNSAFE, world.now, 10.0)[0]
+    state, _ = step(state, ended(1, Outcome.AMBIGUOUS), world.now, half)
+    assert (state.ending, state.why) == (Ending.UNKNOWN, "no_other")
+    world.health.records["a"].tokens = world.health.records["b"].tokens = 0.0
+    both = begun(world, ("a", "b"))
+    assert go_on(both, ended(2), world.now, half)[0].why == "no_other"
+    isolate(world.health, "b")
+    assert go_on(begun(world), ended(1), world.now, half)[0].why == "no_other_target"
+
+
+def test_the_read_back_of_the_last_attempt_has_all_that_is_left() -> None:
+    """Nothing can follow it."""
+    store = Store("t", Key(("id",), ("1",)), {}, "w", 0.0)
+    for attempts, seconds in ((1, 10.0), (2, 6.0)):
+        world = World(policy=DEFAULT._replace(max_attempts=attempts))
+        state = begin(world.core, store, world.now, 10.0)[0]
+        state, (look_up,) = step(state, ended(1, Outcome.AMBIGUOUS), world.now, half)
+        assert isinstance(look_up, ReadBack)
+        assert look_up.timeout == pytest.approx(seconds)

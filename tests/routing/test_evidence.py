@@ -246,6 +246,13 @@ def test_a_score_is_never_negative_and_always_bounded(
 ) -> None:
     """It decays with time, and forgets an illness in bounded time."""
     circuit, now = Circuit("a", "invoke", "f", None, DEFAULT), 0.0
+    circuit.failed, circuit.faint, circuit.slow = 100.0, 100.0, 100.0
+    circuit.weigh(DEFAULT, Weights.of(DEFAULT), now, failed=False)
+    most = 2 * DEFAULT.trip_score
+    assert (circuit.failed, circuit.faint, circuit.slow) == (most, 2 * DEFAULT.faint_score, most)
+    circuit.close()
+    circuit.weigh(DEFAULT, Weights.of(DEFAULT), now, failed=False, slow=False)
+    assert (circuit.failed, circuit.faint, circuit.slow, circuit.uneasy) == (0.0, 0.0, 0.0, False)
     for failed, pause in evidence:
         now += pause
         before = circuit.failed

@@ -20,8 +20,8 @@ from leeward.routing.heartbeat import LATEST, MOST_KEPT, Heartbeat
 from leeward.routing.policy import DEFAULT
 from leeward.routing.runners.shared import Shared
 from leeward.testing import FakeClock
+from tests.routing.beside_kit import wait_until
 from tests.routing.health_kit import HARMLESS, World, attempt
-from tests.routing.test_beside import wait_until
 from tests.scripted import OK, Scripted
 
 PACE, REST = DEFAULT.heartbeat_pace, DEFAULT.heartbeat_rest

@@ -107,18 +107,18 @@ def test_the_first_good_answer_ends_the_call(
 def test_what_waits_for_a_thread_has_the_rest_of_its_time() -> None:
     """And is not begun after that, so nothing starts after the deadline."""
     clock = FakeClock()
-    a = Awaited("a")
+    a = Awaited("a", Result(Outcome.OK, waited=0.25))
     router = FailoverDriver([a], clock=clock)
     shared = router._shared
     command, asked = Dispatch(1, "a", CALL, 2.0), clock.monotonic()
-    for waited, outcome, sent in ((0.5, Outcome.OK, 1), (2.0, Outcome.LOCAL, 1)):
+    for waited, outcome, in_line in ((0.5, Outcome.OK, 0.75), (2.0, Outcome.LOCAL, 0.0)):
         while clock.monotonic() < asked + waited:
             clock.sleep(0.25)
         given, began, now, answer = _in_time(shared, command, asked)
         assert given is command
         assert (began, now) == (asked, asked + waited)
         assert isinstance(answer, Result)
-        assert (answer.outcome, len(a.calls)) == (outcome, sent)
+        assert (answer.outcome, answer.waited, len(a.calls)) == (outcome, in_line, 1)
     assert a.timeouts == [1.5]
 
 
@@ -188,10 +188,13 @@ def test_a_child_begins_with_a_free_lock_and_whole_evidence() -> None:
     """A fork waits until no decision is under way; parent and child then go on."""
     router = FailoverDriver([Scripted("a")], clock=FakeClock())
     router.perform(CALL, 10.0)
+    circuit = router._shared.core.health.start("a", CALL, 0.0)
     child = os.fork()
     if child == 0:
+        waits = circuit.pending
         ended_well = router.perform(CALL, 10.0).outcome is Outcome.OK
-        os._exit(0 if ended_well and router.evidence("a").attempts == 2 else 1)
+        os._exit(0 if ended_well and not waits and router.evidence("a").attempts == 2 else 1)
+    assert circuit.pending == 1
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert router.evidence("a").attempts == 1
     router.perform(CALL, 10.0)

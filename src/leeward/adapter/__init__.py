@@ -27,6 +27,7 @@ from leeward.calls import (
     Scan,
     Store,
     Stored,
+    StoreMany,
 )
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "Result",
     "Scan",
     "Store",
+    "StoreMany",
     "Stored",
     "TargetConfig",
     "WrappingDriver",

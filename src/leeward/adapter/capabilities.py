@@ -75,6 +75,7 @@ class Limits(NamedTuple):
         key_bytes: one field of a key, UTF-8.
         object_bytes: one object that is put.
         object_name_bytes: the name of an object, UTF-8.
+        batch_stores: items that one request can store; 1 where each is a request of its own.
     """
 
     payload_bytes: int = 6 * 1024 * 1024
@@ -88,6 +89,7 @@ class Limits(NamedTuple):
     key_bytes: int = 1023
     object_bytes: int = 32 * 1024 * 1024
     object_name_bytes: int = 1000
+    batch_stores: int = 1
 
     @staticmethod
     def smallest(limits: list[Limits]) -> Limits:

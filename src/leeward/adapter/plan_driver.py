@@ -6,7 +6,7 @@ It decides nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from leeward.adapter.capabilities import NONE_MISSING, Capability, Limits
@@ -14,7 +14,7 @@ from leeward.adapter.driver import Driver
 from leeward.adapter.plan_run import Learnt, PlanRun
 from leeward.adapter.plans import Drop, Need, Send
 from leeward.adapter.resolver import Resolver, Source
-from leeward.calls import Call, Key, Load, Result
+from leeward.calls import Call, Key, Load, Result, Store, StoreMany
 from leeward.clock import Clock, SystemClock
 from leeward.entropy import random_unit
 from leeward.errors import Outcome, Unsupported
@@ -151,6 +151,25 @@ class PlanDriver(Driver):
         if look.verb not in self._plans:
             return super().look(look, timeout)
         return self.perform(cast("Call", look), timeout)
+
+    def store_many(self, calls: Sequence[Store], timeout: float) -> list[Result[Any]] | None:
+        """Make attempts at many stores, as many by one request as the target takes.
+
+        None where it has no such request, or not with the conditions of these.
+        """
+        if self.limits.batch_stores == 1:
+            return None
+        deadline = self._clock.monotonic() + timeout
+        results: list[Result[Any]] = []
+        for at in range(0, len(calls), self.limits.batch_stores):
+            part = StoreMany((*calls[at : at + self.limits.batch_stores],))
+            try:
+                result = self.perform(cast("Call", part), deadline - self._clock.monotonic())
+            except Unsupported:
+                return None  # by the first part: the others are of its kind
+            told: Any = result.value
+            results += told if result.outcome is Outcome.OK else [result] * len(part.calls)
+        return results
 
     def places(self) -> tuple[int, int]:
         """Return how many requests are under way, and how many calls wait for a place."""

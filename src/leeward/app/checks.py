@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from leeward.app.signatures import is_coroutine_function, parameters_of
@@ -27,6 +27,15 @@ def check_name(name: object, what: str) -> None:
         raise ConfigError(
             f"{what} is {name!r}; use up to 50 letters, digits and hyphens, a letter first, "
             "which every cloud takes"
+        )
+
+
+def check_free(handler: Handler, known: Container[str]) -> None:
+    """Check that no handler of another app has the name of this one, where both run."""
+    if handler.name in known:
+        raise ConfigError(
+            f"the {handler.kind.value} handler {handler.name!r} runs here already, of another app; "
+            "rename one of them"
         )
 
 

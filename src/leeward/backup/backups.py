@@ -78,7 +78,7 @@ class Backups:
         """
         pace = Pace(rate, self._table.clock)
         checked = None if id is None else check_id(id)
-        source: Source = Scan(self._table)
+        source: Source = Scan(self._table, rate)
         if export is not None:
             source = Export(self._client, self._table, export)
         work = self._work_of("create", {"source": source.about})
@@ -107,7 +107,7 @@ class Backups:
         work = self._work_of("create", {"id": check_id(id)})
         parts = Parts(self._folder, self._sealing, id, work)
         pace = Pace(rate, clock)
-        source = Scan(self._table)
+        source = Scan(self._table, rate)
         run = creating.Run(
             source, self._folder, self._sealing, work, pace, self._look, parts, until
         )

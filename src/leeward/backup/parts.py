@@ -92,8 +92,10 @@ class Parts:
         for number, name in enumerate(names, 1):
             found = _read(self._folder, self._sealing, name)
             # Of two runs that began at once each may have removed what the other one had; and one
-            # that has ended removes them all. What is left of several is begun anew.
-            if found is None or _begun(found.told) != _begun(self._told or found.told):
+            # that has ended removes them all. What is left of several is begun anew. The first part
+            # has no rows yet: whose it is makes no difference.
+            before: dict[str, Any] | None = self._told if number > 2 else None
+            if found is None or (before is not None and _begun(found.told) != _begun(before)):
                 self._work.clear()
                 self._count, self._told = 0, None
                 return

@@ -28,7 +28,9 @@ from leeward.backup.workfile import WorkFile
 from leeward.values import Promise
 
 CHUNK_LINES: Final = 200
-"""That one thread writes before it takes others."""
+CHUNK_BYTES: Final = 1024 * 1024
+"""That one thread writes before it takes others, by one request where the target takes so many.
+No provider's form of a line is nine times as long, and no request may have more than 10 MiB."""
 
 MOST_FINDINGS: Final = 1000
 """Items in the way that are named."""
@@ -171,8 +173,7 @@ def _write_all(restore: Restore, work: WorkFile) -> Done:
     with ThreadPoolExecutor(restore.parallel) as threads:
         for segment in segments[done.segments :]:
             lines = read_segment(restore.folder, restore.sealing, segment)
-            chunks = [lines[at : at + CHUNK_LINES] for at in range(0, len(lines), CHUNK_LINES)]
-            for part in threads.map(lambda chunk: _write(restore, chunk), chunks):
+            for part in threads.map(lambda chunk: _write(restore, chunk), _chunks(lines)):
                 done = _sum(done, part)
             done = done._replace(segments=done.segments + 1)
             work.note({_DONE: done._asdict()})
@@ -180,6 +181,18 @@ def _write_all(restore: Restore, work: WorkFile) -> Done:
             restore.look(Progress("write", written, restore.manifest.items, "items"))
             restore.pace.keep(segment.items)
     return done
+
+
+def _chunks(lines: Sequence[bytes]) -> Iterator[list[bytes]]:
+    chunk, size = list[bytes](), 0
+    for line in lines:
+        if chunk and (len(chunk) == CHUNK_LINES or size + len(line) > CHUNK_BYTES):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(line)
+        size += len(line)
+    if chunk:
+        yield chunk
 
 
 def _sum(one: Done, other: Done) -> Done:

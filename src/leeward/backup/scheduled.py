@@ -13,8 +13,10 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast, get_args
 
+from leeward.app.checks import check_text
 from leeward.backup.backups import Backups
 from leeward.backup.errors import BackupError, OtherRun
+from leeward.backup.parts import GOES_ON_FOR
 from leeward.backup.workfile import USUAL_FOLDER
 from leeward.errors import ConfigError, InvalidRequest
 from leeward.logs import log_event
@@ -107,21 +109,19 @@ def schedule_backup(
     Raises:
         ConfigError: an argument is wrong, or a name is taken.
     """
-    if drill is not None and drill not in _WEEKDAYS:
-        raise ConfigError(f"drill must be one of {', '.join(_WEEKDAYS)}, or None, not {drill!r}")
+    check_text(table, "table")
     chosen = f"back-up-{table}".replace("_", "-") if name is None else name
-    if len(chosen) > LONGEST_NAME:
-        raise ConfigError(
-            f"the name {chosen!r} has more than {LONGEST_NAME} characters; shorten it"
-        )
     plan = _Plan(chosen, table, store, client, drill, key_file, work, rate)
+    _check(plan)
 
     def begin(nominal: datetime, context: Context) -> None:
-        _run(_Run(plan, nominal, context), "create")
+        _run(_Run(plan, nominal, context, context.clock.now()), "create")
 
     def go_on(task: dict[str, Any], context: Context) -> None:
         nominal, step = _task_in(task)
-        _run(_Run(plan, nominal, context), step)
+        since = task.get("since")
+        begun = since if isinstance(since, int | float) else context.clock.now()
+        _run(_Run(plan, nominal, context, begun), step)
 
     app.on_schedule(schedule, name=plan.name, timeout=timeout, retries=RETRIES)(begin)
     app.function(
@@ -131,6 +131,23 @@ def schedule_backup(
         app.handlers[each].scans = table
 
 
+def _check(plan: _Plan) -> None:
+    """Refuse what would fail each run."""
+    check_text(plan.store, "store")
+    if plan.store.startswith("/"):
+        raise ConfigError(f"store is {plan.store!r}; it must be BUCKET or BUCKET/PREFIX")
+    if plan.rate is not None and not 0 < plan.rate < float("inf"):
+        raise ConfigError("rate must be a positive number of items a second")
+    if plan.drill is not None and plan.drill not in _WEEKDAYS:
+        raise ConfigError(
+            f"drill must be one of {', '.join(_WEEKDAYS)}, or None, not {plan.drill!r}"
+        )
+    if len(plan.name) > LONGEST_NAME:
+        raise ConfigError(
+            f"the name {plan.name!r} has more than {LONGEST_NAME} characters; shorten it"
+        )
+
+
 class _Run(NamedTuple):
     """One run of a handler.
 
@@ -138,11 +155,13 @@ class _Run(NamedTuple):
         plan: what is backed up.
         nominal: the time for which.
         context: of the handler.
+        since: when the first run began that this one goes on with, in Unix seconds.
     """
 
     plan: _Plan
     nominal: datetime
     context: Context
+    since: float
 
     @property
     def id(self) -> str:
@@ -162,8 +181,18 @@ def _task_in(task: dict[str, Any]) -> tuple[datetime, _Step]:
 
 
 def _run(run: _Run, step: _Step) -> None:
-    """Do a step, and those behind it while there is time."""
+    """Do a step, and those behind it while there is time.
+
+    Raises:
+        BackupError: the backup is wrong, or was not done within a day: it would begin anew, and
+            never end.
+    """
     plan, context, given = run.plan, run.context, run.context.remaining()
+    if context.clock.now() - run.since >= GOES_ON_FOR:
+        raise BackupError(
+            f"the backup {run.id} was not done within a day; give its runs more time, or back up "
+            "from an export"
+        )
     client = plan.client()
     work = plan.work or (
         USUAL_FOLDER if context.provider == "local" else Path(gettempdir()) / "leeward-backup"
@@ -174,7 +203,8 @@ def _run(run: _Run, step: _Step) -> None:
         begun, todo = todo, _do(run, backups, todo)
         if todo == begun or (todo is not None and context.remaining() < given / 2):
             log_event(LOGGER, "info", "backup_goes_on", id=run.id, step=todo)
-            task: dict[str, Json] = {"time": run.nominal.isoformat(), "step": todo}
+            time = run.nominal.isoformat()
+            task: dict[str, Json] = {"time": time, "step": todo, "since": run.since}
             client.enqueue(plan.rest, task, effect="idempotent")
             return
 

@@ -37,18 +37,19 @@ class Source(Protocol):
 
 
 class Scan:
-    """The table itself, page by page."""
+    """The table itself, page by page; at a rate, no more at once than a second's items."""
 
     consistency = PER_ITEM
     time: float | None = None
     about = "scan"
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, rate: float | None = None) -> None:
         self.table = table
+        self._rate = rate
 
     def pages(self, cursor: str | None) -> Iterator[Lines]:
         """Yield the lines of all items, from a cursor on."""
-        return self.table.pages(cursor)
+        return self.table.pages(cursor, self._rate)
 
 
 class Export:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-from leeward.adapter import Key, Load, Page, Scan, Store, Stored
+from leeward.adapter import Key, Load, Page, Result, Scan, Store, Stored
 from leeward.backup.errors import BackupError
 from leeward.backup.lines import Kept, key_text, line_of, line_with
 from leeward.backup_calls import LookNative, Native, ReadExport, StartNative
@@ -15,7 +15,7 @@ from leeward.operations.upkeep import Home, home_of, make, native, read_export, 
 from leeward.values import Item
 
 FIRST_PAGE: Final = 10
-LARGEST_PAGE: Final = 500
+LARGEST_PAGE: Final = 1000
 """Items."""
 
 PAGE_BYTES: Final = 1024 * 1024
@@ -77,19 +77,21 @@ class Table:
         self.fields = known.key
         self.clock = self._operations.clock
         self._seconds = known.seconds
+        self._together = True
 
     @property
     def home(self) -> Home:
         """Where it is."""
         return home_of(self._operations, self.name)
 
-    def pages(self, cursor: str | None = None) -> Iterator[Lines]:
+    def pages(self, cursor: str | None = None, rate: float | None = None) -> Iterator[Lines]:
         """Yield the lines of all items, page by page, from a cursor on.
 
         Pages are as large as their items allow: some targets do not end a page by its bytes. What
-        has expired counts as absent.
+        has expired counts as absent. At a rate, a page is no more than the items of a second.
         """
-        most = FIRST_PAGE
+        largest = LARGEST_PAGE if rate is None else int(min(LARGEST_PAGE, max(1.0, rate)))
+        most = min(FIRST_PAGE, largest)
         while True:
             page, most = self._page(cursor, most)
             lines = self.lines_of(page.items, page.cursor)
@@ -99,7 +101,7 @@ class Table:
                 return
             rows = lines.rows
             size = sum(len(row.line) for row in rows) or 1
-            most = max(1, min(LARGEST_PAGE, most * 4, PAGE_BYTES * len(rows) // size or most))
+            most = max(1, min(largest, most * 4, PAGE_BYTES * len(rows) // size or most))
 
     def lines_of(self, items: Sequence[Stored], cursor: str | None) -> Lines:
         """Return the lines of some items, but for those that have expired."""
@@ -125,14 +127,15 @@ class Table:
         Raises:
             BackupError: a field of the key holds no text.
         """
-        values = tuple(item.get(field) for field in self.fields)
-        if not all(isinstance(value, str) and value for value in values):
-            raise BackupError(
-                f"an item of table {self.name!r} has no text in {' or '.join(self.fields)}, its "
-                "key: another program has written it; set key in "
-                f"[tables.{self.name}], or delete the item"
-            )
-        return tuple(map(str, values))
+        values: tuple[Any, ...] = tuple([item.get(field) for field in self.fields])
+        for value in values:
+            if type(value) is not str or not value:
+                raise BackupError(
+                    f"an item of table {self.name!r} has no text in {' or '.join(self.fields)}, "
+                    "its key: another program has written it; set key in "
+                    f"[tables.{self.name}], or delete the item"
+                )
+        return values
 
     def put(self, kept: Sequence[Kept], write_ids: Sequence[str], *, if_absent: bool) -> list[bool]:
         """Store items as they were; return of each whether it was stored.
@@ -155,13 +158,22 @@ class Table:
             )
             for each, write_id in zip(kept, write_ids, strict=True)
         ]
-        together = store_many(self._operations, calls, self._seconds) if calls else []
+        together = self._store_together(calls)
         if together is None:
             return [self._put(call) for call in calls]
         return [
             result.outcome is Outcome.OK or self._put(call)
             for call, result in zip(calls, together, strict=True)
         ]
+
+    def _store_together(self, calls: Sequence[Store]) -> list[Result[Any]] | None:
+        """Attempt all stores at once, where that can be done, and who runs this may do it."""
+        if not self._together or not calls:
+            return None
+        together = store_many(self._operations, calls, self._seconds)
+        if together is not None and all(each.outcome is Outcome.AUTH for each in together):
+            self._together = False  # a right of its own, which single stores do not need
+        return together
 
     def _put(self, call: Store) -> bool:
         try:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from leeward.adapter import Result
+from leeward.app.checks import check_free
 from leeward.app.handlers import Handler
 from leeward.app.objects import document_of, event_from, object_key
 from leeward.app.triggers import ObjectEvent
@@ -54,7 +55,12 @@ class ObjectEvents:
         objects.announce = self._announce
 
     def add(self, handler: Handler) -> None:
-        """Let a handler have objects, from now on."""
+        """Let a handler have objects, from now on.
+
+        Raises:
+            ConfigError: its name is taken.
+        """
+        check_free(handler, self._handlers)
         self._handlers[handler.name] = handler
 
     def recipients(self) -> dict[Recipient, Handler]:

@@ -272,7 +272,8 @@ def _locked(bucket: Path, timeout: float) -> Iterator[bool]:
     """
     import fcntl
 
-    descriptor = os.open(bucket / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    how = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW  # it is cut to a byte
+    descriptor = os.open(bucket / _LOCK, how, 0o600)
     try:
         if not _lock(fcntl, descriptor, time.monotonic() + timeout):
             yield False

@@ -15,6 +15,7 @@ from threading import Event as Flag
 from threading import RLock, Thread
 from typing import Final, NamedTuple
 
+from leeward.app.checks import check_free
 from leeward.app.handlers import Handler
 from leeward.app.schedules import last_time, next_time
 from leeward.clock import Clock
@@ -67,7 +68,12 @@ class Schedules(Forkable):
         watch(self)
 
     def add(self, handler: Handler) -> None:
-        """Run a handler when it is due, from now on."""
+        """Run a handler when it is due, from now on.
+
+        Raises:
+            ConfigError: its name is taken.
+        """
+        check_free(handler, self._known)
         now = self._now()
         self._looked = max(self._looked, now)
         due = next_time(handler.schedule or "", now)

@@ -41,7 +41,7 @@ def go_on(state: CallState, ended: AttemptEnded, now: float, random: Random) -> 
     free = _allows(row.move, rules.elsewhere, state)
     others = _others(state, now) if free else ()
     may_stay = _allows(row.again, rules.same, state) and _lets_through(state, target)
-    waited = ended.cut_off and ended.outcome is Outcome.LOCAL  # in line here, for a place
+    waited = ended.cut_off and ended.in_line
     # one more attempt here, unless a further target would then go without one, or it is so slow
     if (
         may_stay
@@ -57,7 +57,7 @@ def go_on(state: CallState, ended: AttemptEnded, now: float, random: Random) -> 
             return state._replace(may_move=free), (Pause(seconds, target),)
     stays = may_stay and (ended.early or waited)
     if others:
-        return move(state, target, ended.outcome, now, or_stay=stays)
+        return move(state, target, ended.outcome, now, or_stay=stays, patient=waited)
     if stays:
         return dispatch(state, target, now, "again", patient=waited)
     reach = len(state.able) if state.proved else policy.max_targets
@@ -98,11 +98,18 @@ def after_pause(state: CallState, target: str, now: float) -> Decision:
 
 
 def move(
-    state: CallState, source: str, outcome: Outcome | None, now: float, *, or_stay: bool = False
+    state: CallState,
+    source: str,
+    outcome: Outcome | None,
+    now: float,
+    *,
+    or_stay: bool = False,
+    patient: bool = False,
 ) -> Decision:
     """Go on at a target that was not tried; without a budget for that end, or ask `source` again.
 
-    That was given up early then, or had no free place, and may well answer yet.
+    That was given up early then, or had no free place in time, and may well answer yet: it is
+    waited for more patiently, if it was the line that took long.
     """
     choice = choose(state, now)
     why = _held_back(state, source, choice, now)
@@ -113,7 +120,7 @@ def move(
     if choice.probe:
         extend_leases(state.health, choice.target, state.call, 0.0)  # it is not made
     if or_stay and why == "failover_budget":
-        return dispatch(state, source, now, "again", patient=outcome is Outcome.LOCAL)
+        return dispatch(state, source, now, "again", patient=patient)
     return end(state, why)
 
 

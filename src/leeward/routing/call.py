@@ -150,6 +150,7 @@ class AttemptEnded(NamedTuple):
         cut_off: it took all the time that it was given.
         early: that was less than is evidence.
         reason: the result's own word for a special case.
+        in_line: it has waited here for a place, for more of its time than its target had.
     """
 
     attempt: int
@@ -158,6 +159,7 @@ class AttemptEnded(NamedTuple):
     cut_off: bool = False
     early: bool = False
     reason: str | None = None
+    in_line: bool = False
 
 
 class ReadBackDone(NamedTuple):
@@ -198,7 +200,7 @@ def begin(
     if not careful:
         circuit = health.start(target, call, started)
         if health.watchful:  # it has just turned out to be silent, so the target is chosen anew
-            careful, circuit.pending = True, max(0, circuit.pending - 1)
+            careful, circuit.pending = True, circuit.pending - 1
     if careful:
         from leeward.routing.choice import choose
 

@@ -140,8 +140,9 @@ class _History:
                 note(self._core.health, command.target, self._declared, result.dedup)
             cut_off = is_used_up(command.timeout, began, now)
             early = cut_off and command.early
+            in_line = outcome is Outcome.LOCAL or result.waited > (now - began) / 2
             event = AttemptEnded(
-                command.attempt, outcome, retry_after, cut_off, early, result.reason
+                command.attempt, outcome, retry_after, cut_off, early, result.reason, in_line
             )
         self._weigh(command, result, outcome, began, now)
         self._attempts.append(

@@ -28,7 +28,7 @@ from leeward.app.idempotency import (
     effect_async,
     idempotent,
 )
-from leeward.app.triggers import Message
+from leeward.app.triggers import Message, ObjectEvent
 from leeward.local import Local
 from leeward.testing import Fault, FaultyDriver
 from tests.app.idempotent.shop import ORDER, Declined, HalfDone, Shop
@@ -139,6 +139,22 @@ def test_a_message_is_recognised_when_it_has_moved(shop: Shop) -> None:
     send(Message("parcels", "2", b"42"))
     with pytest.raises(KeyReused):
         send(Message("parcels", "3", b"42", {"kind": "other"}))
+    assert shop.charges == ["1"]
+
+
+def test_a_write_of_an_object_is_recognised_however_it_is_told(shop: Shop) -> None:
+    """Another notification of it has another time, or tells less; another version is another."""
+
+    @idempotent(table="keys", key=lambda event: event.key, client=shop.client)
+    def summarize(event: ObjectEvent) -> None:
+        shop.charges.append(event.version)
+
+    told = ObjectEvent("inbox", "a", "1", 3, "e", "0001", datetime(2026, 1, 31, tzinfo=UTC), "1")
+    summarize(told)
+    summarize(told._replace(time=datetime(2026, 2, 1, tzinfo=UTC), sequence="0002"))
+    summarize(ObjectEvent("inbox", "a", "1"))
+    with pytest.raises(KeyReused):
+        summarize(told._replace(version="2"))
     assert shop.charges == ["1"]
 
 

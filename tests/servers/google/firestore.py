@@ -19,6 +19,18 @@ from tests.servers.google.tokens import CLOUD_PLATFORM
 
 REQUEST_BYTES: Final = 10 * 1024 * 1024
 
+MOST_WRITES: Final = 500
+"""Of one `batchWrite`."""
+
+GRPC: Final = {
+    "INVALID_ARGUMENT": 3,
+    "NOT_FOUND": 5,
+    "ALREADY_EXISTS": 6,
+    "FAILED_PRECONDITION": 9,
+    "ABORTED": 10,
+}
+"""The number of each status word that a single write is refused with. Source: google.rpc.Code."""
+
 DEFAULT: Final = "(default)"
 """The id of a project's first database."""
 
@@ -66,6 +78,7 @@ class Firestore(GoogleApi):
     def _routes(self) -> Sequence[Route]:
         return [
             Route("POST", f"{_ROOT}:commit", self._commit),
+            Route("POST", f"{_ROOT}:batchWrite", self._batch_write),
             Route("POST", f"{_ROOT}:batchGet", self._batch_get, streams=True),
             Route("POST", f"{_PARENT}:runQuery", self._run_query, streams=True),
         ]
@@ -84,6 +97,25 @@ class Firestore(GoogleApi):
             result = response.write_results.add()
             if each is not None:
                 result.update_time.CopyFrom(each)
+        return answered(response, asked.query)
+
+    def _batch_write(self, asked: Asked) -> Answer:
+        store = self._store(asked)
+        request = self._body(self._types.BatchWriteRequest, asked)
+        _refuse(request, "labels")
+        names = [each.update.name or each.delete for each in request.writes]
+        if len(set(names)) != len(names) or not 0 < len(names) <= MOST_WRITES:
+            raise Refused("INVALID_ARGUMENT", "Documents can be written once per request.")
+        response = self._types.BatchWriteResponse.pb()()
+        for each in request.writes:
+            result, status = response.write_results.add(), response.status.add()
+            try:
+                (time,), _ = store.commit([each])
+            except Refused as refused:
+                status.code = GRPC[refused.status]
+            else:
+                if time is not None:
+                    result.update_time.CopyFrom(time)
         return answered(response, asked.query)
 
     def _batch_get(self, asked: Asked) -> Answer:

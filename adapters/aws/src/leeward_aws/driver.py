@@ -33,6 +33,7 @@ LIMITS: Final = Limits(
     item_bytes=400 * 1000,
     nesting=30,
     key_bytes=1024,
+    batch_stores=25,
 )
 """Sources: the quota pages of Lambda, EventBridge and DynamoDB. Lambda and EventBridge have raised
 256 KiB to 1 MiB lately, but not in every region and partition."""
@@ -45,6 +46,7 @@ PLANS: Final = (
     ),
     Plans("publish", "leeward_aws.events.plans:events"),
     Plans("store load delete scan", "leeward_aws.tables.plans:tables"),
+    Plans("store_many", "leeward_aws.tables.batches:batches"),
     Plans("read_export", "leeward_aws.tables.exports:exports"),
     Plans("start_native look_native", "leeward_aws.tables.backups:backups"),
     Plans(

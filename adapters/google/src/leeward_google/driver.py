@@ -41,6 +41,7 @@ LIMITS: Final = Limits(
     # Items are left at what is safe everywhere: a document has 1 MiB, with its name and leeward's
     # field, and 20 levels.
     key_bytes=1500,
+    batch_stores=500,
 )
 """Sources: the quota pages of Cloud Run functions, Pub/Sub and Firestore."""
 
@@ -161,6 +162,18 @@ def _tables(settings: Settings) -> _ByVerb:
     return _of_project(settings.project, "store load delete scan", make)
 
 
+def _batches(settings: Settings) -> _ByVerb:
+    from leeward_google.tables.batches import batches
+    from leeward_google.tables.plans import FirestoreEndpoint
+
+    origin, database, emulator = settings.tables
+
+    def make(project: str) -> _ByVerb:
+        return batches(FirestoreEndpoint(origin, project, database, emulator))
+
+    return _of_project(settings.project, "store_many", make)
+
+
 _NATIVE: Final = "start_native look_native"
 
 
@@ -214,6 +227,7 @@ PLANS: Final = (
     Plans(_MESSAGES, _messages),
     Plans("publish", _events),
     Plans("store load delete scan", _tables),
+    Plans("store_many", _batches),
     Plans(_NATIVE, _backups),
     Plans(
         "put_object get_object head_object list_objects delete_object",

@@ -5,15 +5,18 @@ from __future__ import annotations
 import pytest
 
 from leeward import Client, Conflict, Outcome
-from leeward.adapter import Capability, Driver
+from leeward.adapter import Capability, Driver, Store
 from leeward.values import Item
 from leeward_contract_tests.contracts.base import Contract
-from leeward_contract_tests.contracts.calls import SECONDS, fresh, store
+from leeward_contract_tests.contracts.calls import SECONDS, fresh, load, store
 from leeward_contract_tests.contracts.capabilities import needs
 from leeward_contract_tests.contracts.observations import THREADS, in_parallel
 from leeward_contract_tests.fixtures import ITEMS
 
 TABLES, CONDITIONS = Capability.TABLES, Capability.CONDITIONS
+
+MANY = 30
+"""Items: more than DynamoDB stores by one request."""
 
 
 class ConditionsContract(Contract):
@@ -134,6 +137,35 @@ class ConditionsContract(Contract):
         assert sorted(won) == [False] * (THREADS - 1) + [True]
         assert record is not None
         assert record.item["by"] == won.index(True)
+
+    @needs(TABLES, CONDITIONS)
+    def test_stores_at_once_hold_each_for_itself(self, driver: Driver) -> None:
+        """Store many at once as each alone: by its own condition, with a result of its own."""
+        mark = fresh("at-once")
+        plain = [store({"id": f"{mark}-{n}", "n": n}) for n in range(MANY)]
+        _check_many(driver, plain, [Outcome.OK] * MANY)
+        if_absent = [
+            store({"id": f"{mark}-{n}", "n": -n}, if_absent=True)
+            for n in range(MANY // 2, 2 * MANY)
+        ]
+        expected = [*[Outcome.CONFLICT] * (MANY // 2), *[Outcome.OK] * MANY]
+        _check_many(driver, if_absent, expected)
+
+
+def _check_many(driver: Driver, calls: list[Store], expected: list[Outcome]) -> None:
+    """Store many at once, or see that nothing was stored where a driver cannot do that."""
+    many = getattr(driver, "store_many", None)  # a plain class need not have it
+    results = many(calls, SECONDS) if many else None
+    if results is not None:
+        assert [each.outcome for each in results] == expected
+    for call, result in zip(calls, results or [None] * len(calls), strict=True):
+        found = driver.perform(load(call.item["id"]), SECONDS).value
+        written = result is not None and result.outcome is Outcome.OK
+        assert (found is not None and found.write_id == call.write_id) is written
+        if found is not None and written:
+            assert (found.item, found.revision) == (call.item, result.value)
+        if results is None:
+            assert driver.perform(call, SECONDS).outcome in (Outcome.OK, Outcome.CONFLICT)
 
 
 def _wins(

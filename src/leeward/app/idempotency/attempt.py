@@ -40,7 +40,7 @@ from leeward.app.idempotency.steps import (
     write_nothing,
 )
 from leeward.app.idempotency.store import Location, TableClient
-from leeward.app.triggers import Message
+from leeward.app.triggers import Message, ObjectEvent
 from leeward.envelope import NOT_RECOGNISED
 from leeward.logs import log_event
 
@@ -223,10 +223,16 @@ class Attempt:
 
 
 def _about(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what a call is about: of a message not its id, which is another one when it moves."""
+    """Return what a call is about.
+
+    Of a message not its id, which is another one when it moves; of an object which one it is and
+    its version, for not all that tell of one write tell the rest alike.
+    """
     for name, value in values.items():
         if type(value) is Message:
             return {**values, name: value._replace(id="")}
+        if type(value) is ObjectEvent:
+            return {**values, name: value[:3]}
     return values
 
 

@@ -77,7 +77,8 @@ def _start(shared: Shared, command: Command, replies: SimpleQueue[Reply | BaseEx
 def _in_time(shared: Shared, command: Command, since: float) -> Reply:
     """Carry out what may have waited for a thread, in what is left of its time; else do not begin.
 
-    What it is a reply to is the command as it was given, and the wait is part of its time.
+    What it is a reply to is the command as it was given, and the wait is part of its time, as that
+    for a place is.
     """
     if isinstance(command, Pause):
         return carry_out(shared, command)
@@ -85,7 +86,9 @@ def _in_time(shared: Shared, command: Command, since: float) -> Reply:
     left = command.timeout - (now - since)
     if left <= 0:
         return command, since, now, Result(Outcome.LOCAL, code=NO_THREAD)
-    _, _, now, answer = carry_out(shared, command._replace(timeout=left))
+    _, began, now, answer = carry_out(shared, command._replace(timeout=left))
+    if isinstance(answer, Result):
+        answer = answer._replace(waited=answer.waited + began - since)
     return command, since, now, answer
 
 

@@ -96,9 +96,10 @@ def unwrapped(notification: Any) -> Message | None:
     topic = notification.get("TopicArn")
     if not isinstance(topic, str):
         return None
+    told = notification.get("MessageAttributes")
     attributes = {
         name.lower(): each["Value"]
-        for name, each in (notification.get("MessageAttributes") or {}).items()
+        for name, each in (told.items() if isinstance(told, dict) else ())
         if isinstance(each, dict) and isinstance(each.get("Value"), str)
     }
     name = topic.rpartition(":")[2].removesuffix(".fifo")
@@ -197,7 +198,8 @@ def _object_event(record: dict[str, Any]) -> Event:
 
     about = _about(record)
     item = about.get("object") or {}
-    ids: Iterable[str] = (record.get("responseElements") or {}).values()
+    told = record.get("responseElements")
+    ids: Iterable[str] = told.values() if isinstance(told, dict) else ()
     key = unquote_plus(str(item.get("key", "")))
     return Event(
         f"com.amazonaws.s3.{record.get('eventName')}",

@@ -86,7 +86,7 @@ def store(endpoint: Endpoint, call: Store, view: View) -> Plan:
     A conflict with an item that bears this very write id is the echo of an earlier attempt whose
     answer was lost: it is OK.
     """
-    body: dict[str, Any] = {"TableName": call.table, "Item": _native(call)}
+    body: dict[str, Any] = {"TableName": call.table, "Item": native_of(call)}
     if call.if_absent:
         key = escape_name(call.key.fields[0], DYNAMODB, top=True)
         body |= is_absent(key, call.now) | _ALL_OLD
@@ -117,7 +117,7 @@ def load(endpoint: Endpoint, call: Load, view: View) -> Plan:
 
 def delete(endpoint: Endpoint, call: Delete, view: View) -> Plan:
     """Delete an item, there or not, unless a revision is asked for."""
-    body: dict[str, Any] = {"TableName": call.table, "Key": _key(call.key)}
+    body: dict[str, Any] = {"TableName": call.table, "Key": key_of(call.key)}
     if call.if_revision is not None:
         found = yield from _condition(endpoint, call, view)
         if isinstance(found, Result):
@@ -160,18 +160,20 @@ def request_of(
 
 def _get(endpoint: Endpoint, table: str, key: Key) -> Request:
     return request_of(
-        endpoint, _GET, {"TableName": table, "Key": _key(key), "ConsistentRead": True}
+        endpoint, _GET, {"TableName": table, "Key": key_of(key), "ConsistentRead": True}
     )
 
 
-def _key(key: Key) -> Native:
+def key_of(key: Key) -> Native:
+    """Return the attributes of a key."""
     return {
         escape_name(field, DYNAMODB, top=True): {"S": value}
         for field, value in zip(key.fields, key.values, strict=True)
     }
 
 
-def _native(call: Store) -> Native:
+def native_of(call: Store) -> Native:
+    """Return the item of a store, as DynamoDB keeps it."""
     native = encode(call.item, DYNAMODB, write_id=call.write_id, expires_at=call.expires_at)
     expiry = native_expiry(DYNAMODB, call.expires_at, call.now)
     if expiry is not None:

@@ -75,9 +75,9 @@ def _created_in(event: Event | None) -> list[ObjectEvent]:
     if event.type != _CREATED:
         return []
     data = event.data if isinstance(event.data, dict) else {}
-    if data.get("api") in _EMPTY:
+    if str(data.get("api")) in _EMPTY:
         return []
-    _, _, path = (event.subject or "").partition(_CONTAINERS)
+    _, _, path = str(event.subject).partition(_CONTAINERS)
     container, _, key = path.partition(_BLOBS)
     etag = str(data.get("eTag") or "").strip('"')
     if not container or not key or not etag:

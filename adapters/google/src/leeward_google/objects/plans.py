@@ -53,7 +53,7 @@ WRITE_ID: Final = "leeward-write"
 CHECKSUM: Final = "leeward-sha256"
 
 _FIELDS: Final = "name,size,generation,md5Hash,metadata"
-_GENERATION: Final = re.compile("[0-9]{1,20}")
+_GENERATION: Final = re.compile("[1-9][0-9]{0,19}")
 
 _ANSWERS: Final = ObjectService(STORAGE, _GENERATION, is_absent, is_behind)
 _EMULATED_ANSWERS: Final = _ANSWERS._replace(service=EMULATED)

@@ -98,7 +98,7 @@ def store(endpoint: FirestoreEndpoint, call: Store, view: View) -> Plan:
     answer was lost: it is OK.
     """
     write: dict[str, Any] = {
-        "update": {"name": _name(endpoint, call.table, call.key), "fields": fields_of(call)}
+        "update": {"name": name_of(endpoint, call.table, call.key), "fields": fields_of(call)}
     }
     if call.if_absent:
         return (yield from _store_if_absent(endpoint, call, write, view))
@@ -120,7 +120,7 @@ def load(endpoint: FirestoreEndpoint, call: Load, view: View) -> Plan:
 
 def delete(endpoint: FirestoreEndpoint, call: Delete, view: View) -> Plan:
     """Delete an item, there or not, unless a revision is asked for."""
-    write: dict[str, Any] = {"delete": _name(endpoint, call.table, call.key)}
+    write: dict[str, Any] = {"delete": name_of(endpoint, call.table, call.key)}
     if call.if_revision is not None:
         condition = _condition(call.if_revision, call.now)
         return (yield from _write_if(endpoint, call, write, condition, view))
@@ -242,7 +242,7 @@ def _commit(endpoint: FirestoreEndpoint, write: dict[str, Any], view: View) -> E
 
 
 def _get(endpoint: FirestoreEndpoint, table: str, key: Key) -> Request:
-    return endpoint.request("batchGet", {"documents": [_name(endpoint, table, key)]})
+    return endpoint.request("batchGet", {"documents": [name_of(endpoint, table, key)]})
 
 
 def _query(endpoint: FirestoreEndpoint, call: Scan) -> dict[str, Any]:
@@ -260,7 +260,12 @@ def _query(endpoint: FirestoreEndpoint, call: Scan) -> dict[str, Any]:
     return query
 
 
-def _name(endpoint: FirestoreEndpoint, table: str, key: Key) -> str:
+def name_of(endpoint: FirestoreEndpoint, table: str, key: Key) -> str:
+    """Return the name of the document of a key.
+
+    Raises:
+        InvalidRequest: no collection can have the name of the table.
+    """
     check_collection(table)
     return f"{endpoint.documents}/{table}/{id_of(key)}"
 

@@ -1,0 +1,89 @@
+"""Hedges, as values: when a second target is asked beside the first, and what the loser shows."""
+
+from __future__ import annotations
+
+import pytest
+
+from leeward.adapter import Key, Load
+from leeward.routing.budget import spend_hedge
+from leeward.routing.by_hand import isolate
+from leeward.routing.call import (
+    Core,
+    PauseEnded,
+    begin,
+    step,
+)
+from leeward.routing.evidence import weigh_lost_race
+from leeward.routing.policy import DEFAULT
+from tests.routing.health_kit import (
+    HARMLESS,
+    OTHER,
+    UNSAFE,
+    World,
+    half,
+)
+
+
+def hedging(order: str = "ab") -> World:
+    """Return a world whose first target has a baseline, and that hedges."""
+    world = World(order)
+    world.calls(DEFAULT.baseline_answers)
+    world.core = Core(world.health, hedging=True)
+    return world
+
+
+def test_a_hedge_waits_for_the_usual_time() -> None:
+    """Then the next target that is well is asked, once."""
+    world = hedging()
+    state, (first, pause) = begin(world.core, HARMLESS, world.now, 10.0)
+    assert (first.target, pause.hedge) == ("a", True)  # type: ignore[union-attr]
+    assert pause.seconds == pytest.approx(0.05, rel=0.1)  # type: ignore[union-attr]
+    state, (second,) = step(state, PauseEnded("a", hedge=True), world.now + 0.05, half)
+    assert (second.target, second.reason, state.in_flight) == ("b", "hedge", (1, 2))  # type: ignore[union-attr]
+    assert step(state, PauseEnded("a", hedge=True), world.now + 0.1, half) == (state, ())
+
+
+def test_when_nothing_is_hedged() -> None:
+    """Without a baseline, a second target, time, or a budget."""
+    world = hedging("a")
+    assert len(begin(world.core, HARMLESS, world.now, 10.0)[1]) == 1
+    load = Load("t", Key(("id",), ("1",)))
+    world.calls(DEFAULT.baseline_answers, load)
+    _, commands = begin(world.core, load, world.now, 10.0)
+    assert len(commands) == 2, "a load is asked of its home once more"
+    world = hedging()
+    assert len(begin(world.core, OTHER, world.now, 10.0)[1]) == 1
+    assert len(begin(world.core, UNSAFE, world.now, 10.0)[1]) == 1
+    state, _ = begin(world.core, HARMLESS, world.now, 10.0)
+    assert step(state, PauseEnded("a", hedge=True), world.now + 9.95, half) == (state, ())
+    ended = state._replace(in_flight=())
+    assert step(ended, PauseEnded("a", hedge=True), world.now, half) == (ended, ())
+    isolate(world.health, "b")
+    assert step(state, PauseEnded("a", hedge=True), world.now, half) == (state, ())
+    assert len(begin(world.core, HARMLESS, world.now, 10.0)[1]) == 1
+
+
+def test_hedges_have_a_budget() -> None:
+    """One for each twenty calls, and none while second tries are used up."""
+    world = hedging()
+    health = world.health
+    assert sum(spend_hedge(health, "a") for _ in range(20)) == DEFAULT.hedge_burst
+    health.calls += 40
+    assert [spend_hedge(health, "a") for _ in range(3)] == [True, True, False]
+    health.calls += 1000
+    health.records["a"].tokens = DEFAULT.retry_tokens / 2 - 0.1
+    assert not spend_hedge(health, "a")
+    state, _ = begin(world.core, HARMLESS, world.now, 10.0)
+    assert step(state, PauseEnded("a", hedge=True), world.now, half) == (state, ())
+
+
+def test_a_loser_that_took_long_is_evidence() -> None:
+    """Its answer is not waited for; that it was slow is known."""
+    world = hedging()
+    circuit = world.circuit("a", resource="f")
+    circuit.pending = 2
+    weigh_lost_race(world.health, "a", HARMLESS, world.now, world.now + 0.1)
+    assert (circuit.slow, circuit.pending) == (0.0, 1)
+    weigh_lost_race(world.health, "a", HARMLESS, world.now, world.now + 1.0)
+    assert (circuit.slow > 0, circuit.pending) == (True, 0)
+    weigh_lost_race(world.health, "a", OTHER, world.now, world.now + 1.0)

@@ -1,0 +1,154 @@
+"""What is remembered, to the dot: payloads, suggestions, and how long answers take."""
+
+from __future__ import annotations
+
+import pytest
+
+from leeward.adapter import Invoke
+from leeward.errors import Outcome
+from leeward.routing.call import (
+    CallState,
+    begin,
+)
+from leeward.routing.latency import LAST, ORIGIN, Latency, bucket_of
+from leeward.routing.poison import Poison
+from leeward.routing.policy import DEFAULT
+from leeward.routing.suggestion import suggest
+from tests.routing.health_kit import (
+    HARMLESS,
+    LATENCY,
+    World,
+    attempt,
+    fail,
+)
+
+EXACT = DEFAULT._replace(least_attempt=0.125, clock_gap=0.25, slow_least=0.5, stall_least=0.5)
+TINY = 2.0**-10
+
+
+def world_at(now: float = 128.0, order: str = "ab") -> World:
+    world = World(order, EXACT)
+    world.now = now
+    return world
+
+
+def begun(world: World, call: Invoke = HARMLESS, timeout: float = 8.0) -> CallState:
+    return begin(world.core, call, world.now, timeout)[0]
+
+
+@pytest.mark.parametrize(
+    ("age", "believed"),
+    [(0.0, True), (-TINY, False), (EXACT.shared_age, True), (EXACT.shared_age + TINY, False)],
+)
+def test_how_old_a_suggestion_may_be(age: float, believed: bool) -> None:
+    """From now on to its age, both included."""
+    world = world_at()
+    suggest(world.health, {"written_at": 64.0, "open_until": {"a": 1}}, 64.0 + age, world.now)
+    record = world.health.records["a"]
+    assert (record.prepared > 0) is believed
+    assert record.prepared_until == (world.now + EXACT.shared_age if believed else 0.0)
+
+
+def test_poison_to_the_dot() -> None:
+    """A failure counts again when the window is over; two are enough for suspicion."""
+    world = world_at()
+    poison = world.health
+    for at, counts in ((128.0, True), (130.0, True), (187.0, False), (188.0, True), (190.0, True)):
+        before = world.health.add("a", HARMLESS).failed
+        fail(poison, "a", Outcome.REJECTED, at)
+        circuit = world.circuit("a", resource="f")
+        assert (circuit.failed > before * 0.5 ** (64 / 120)) is counts, at
+        circuit.failed = 0.0
+        circuit.good_at = at + 0.5
+
+
+def test_an_unknown_outcome_is_suspicious_if_others_go_well_meanwhile() -> None:
+    """From its beginning on: that they did before says nothing of a short illness."""
+    for early, suspected in ((0.0, 1), (TINY, 0)):
+        world = world_at()
+        for target in "ab":
+            world.health.add(target, HARMLESS).good_at = 128.0 - early
+            fail(world.health, target, Outcome.AMBIGUOUS, 128.0 + LATENCY)
+        assert world.health.poison is not None
+        assert world.health.poison.quarantined == suspected
+
+
+def test_only_what_was_unknown_and_never_went_well_is_suspicious() -> None:
+    """A payload that is refused, or that has gone well, may do so on two targets."""
+    for outcome, was_well, suspected in (
+        (Outcome.REJECTED, False, 0),
+        (Outcome.AMBIGUOUS, True, 0),
+        (Outcome.AMBIGUOUS, False, 1),
+    ):
+        world = world_at()
+        poison = world.health.poison = Poison(world.health.policy, b"key")
+        if was_well:
+            fail(world.health, "a", Outcome.REJECTED, 128.0)
+            poison.note_success(HARMLESS, 128.0)
+        for target in "ab":
+            world.health.add(target, HARMLESS).good_at = 128.0
+            fail(world.health, target, outcome, 128.0)
+        assert poison.quarantined == suspected
+
+
+def test_a_payload_that_is_not_refused_any_more_is_forgotten() -> None:
+    """With its time, to the dot; then it begins anew."""
+    world = world_at()
+    for target in "ab":
+        world.health.add(target, HARMLESS).good_at = 128.0
+        fail(world.health, target, Outcome.AMBIGUOUS, 128.0)
+    poison = world.health.poison
+    assert poison is not None
+    assert (poison.is_refused(HARMLESS, 727.0), len(poison)) == (True, 1)
+    assert not poison.is_refused(HARMLESS._replace(function="h"), 727.0)
+    assert (poison.is_refused(HARMLESS, 728.0), len(poison)) == (False, 0)
+
+
+def test_buckets_at_their_bounds() -> None:
+    """A microsecond and less, one second, 1,024 and more."""
+    assert [bucket_of(each) for each in (0.0, 2.0**-20, 1.0, 2.0, 1024.0, 9999.0)] == [
+        0, 0, ORIGIN, ORIGIN + 8, LAST, LAST,
+    ]  # fmt: skip
+    world = world_at()
+    world.health.succeeded(attempt("a"), 100.0, 9999.0)
+    latency = world.circuit("a", resource="f").latency
+    assert (latency.counts[LAST], latency.total) == (1, 1)
+
+
+def test_when_a_quantile_counts_as_known() -> None:
+    """Eight answers beyond it; then it may double in an hour, and half as fast in half of one."""
+    latency = Latency(EXACT)
+    latency.counts[bucket_of(0.25)], latency.total = 16, 16
+    latency.learn(EXACT, 3600.0)
+    first = latency.middle
+    latency.counts[bucket_of(64.0)] = 1000
+    latency.learn(EXACT, 7200.0)
+    assert latency.middle == 2 * first
+    latency.learn(EXACT, 9000.0)
+    assert latency.middle == pytest.approx(2 * first * 2**0.5)
+    few = Latency(EXACT)
+    few.counts[bucket_of(0.25)], few.total = 15, 15
+    few.learn(EXACT, 3600.0)
+    few.counts[bucket_of(64.0)] = 1000
+    few.learn(EXACT, 3600.0)
+    assert few.middle > 60
+
+
+def test_a_baseline_is_halved_at_its_bound() -> None:
+    """So old answers fade."""
+    latency = Latency(EXACT)
+    latency.counts[5], latency.total = 8192, 8192
+    latency.learn(EXACT, 0.0)
+    assert (latency.counts[5], latency.total, latency.due) == (4096, 4096, 4096 + 64)
+    latency.counts[5], latency.total = 8191, 8191
+    latency.learn(EXACT, 0.0)
+    assert latency.total == 8191
+
+
+def test_the_cut_off_needs_a_hundred_answers() -> None:
+    """And is never below half a second."""
+    latency = Latency(EXACT)
+    latency.total, latency.very_rare = EXACT.cut_off_answers, 0.0625
+    assert latency.cut_off(EXACT) == EXACT.cut_off_least
+    latency.total -= 1
+    assert latency.cut_off(EXACT) == float("inf")
