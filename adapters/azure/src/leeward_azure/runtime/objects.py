@@ -33,7 +33,7 @@ _EMPTY: Final = frozenset({"CreateFile", "SftpCreate"})
 """Requests that make a file into which others write."""
 
 _MANGLED: Final = "\N{REPLACEMENT CHARACTER}"
-"""Stands in a subject for what Event Grid could not write, so that nobody knows whose name it is."""
+"""Stands in a subject for what Event Grid could not write: nobody knows which blob that is."""
 
 _CONTAINERS: Final = "/containers/"
 _BLOBS: Final = "/blobs/"
