@@ -11,6 +11,13 @@ TESTS: Final = "tests/backup"
 
 MUTANTS: Final = (
     Mutant(
+        "what is not known to be stored is taken for stored",
+        f"{BACKUP}/tables.py",
+        "            result.outcome is Outcome.OK or self._put(call)\n",
+        "            result.outcome is not Outcome.CONFLICT or self._put(call)\n",
+        f"{TESTS}/test_storing.py::test_what_may_not_be_stored_is_stored_alone",
+    ),
+    Mutant(
         "everything is uploaded each time",
         f"{BACKUP}/create.py",
         "    if name in before:\n        return before[name]\n",

@@ -321,3 +321,17 @@ def test_a_good_answer_opens_nothing_and_nor_does_one_slow_one() -> None:
         circuit.failed, circuit.weighed_at, circuit.uneasy = failed, world.now, True
         world.health.succeeded(attempt("a"), world.now, world.now + took)
         assert world.state("a", "f") is State.CLOSED
+
+
+def test_when_to_come_again_while_all_are_down() -> None:
+    """With the first target that may be probed, in a tenth of a second at the earliest."""
+    world = World()
+    for target, until in (("a", 105.0), ("b", 103.0)):
+        circuit = world.health.add(target, HARMLESS)
+        circuit.open(DEFAULT, 100.0, half, "failures", hold=until - 100.0)
+        world.health.unclosed[circuit] = None
+    world.health.review()
+    for now, seconds in ((100.0, 3.0), (102.95, 0.1)):
+        state, commands = begin(world.core, HARMLESS, now, 10.0)
+        assert (commands, state.why) == ((), "all_down")
+        assert state.retry_after == pytest.approx(seconds)

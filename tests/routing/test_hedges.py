@@ -51,6 +51,11 @@ def test_when_nothing_is_hedged() -> None:
     world.calls(DEFAULT.baseline_answers, load)
     _, commands = begin(world.core, load, world.now, 10.0)
     assert len(commands) == 2, "a load is asked of its home once more"
+    for most, is_hedged in ((2, True), (1, False)):
+        world.health.policy = DEFAULT._replace(max_attempts=most)
+        state, _ = begin(world.core, load, world.now, 10.0)
+        _, hedges = step(state, PauseEnded("a", hedge=True), world.now, half)
+        assert bool(hedges) is is_hedged, "an attempt has to be left"
     world = hedging()
     assert len(begin(world.core, OTHER, world.now, 10.0)[1]) == 1
     assert len(begin(world.core, UNSAFE, world.now, 10.0)[1]) == 1

@@ -267,4 +267,4 @@ def _soonest(health: Health, order: tuple[str, ...], call: Call, now: float) -> 
             if each.state in (State.OPEN, State.HALF_OPEN)
         ]
         waits.append(max(each_way, default=0.0))
-    return max(0.1, min(waits, default=0.1))
+    return max(0.1, min(waits))

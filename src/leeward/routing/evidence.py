@@ -199,7 +199,7 @@ def clear_suspicions(health: Health, call: Call, now: float) -> None:
     poison = health.poison
     if poison is not None:
         poison.note_success(call, now)
-    if health.local is not None or health.unreached:
+    if health.unreached:
         from leeward.routing.local_outage import end_local_outage
 
         end_local_outage(health, now)
@@ -232,7 +232,7 @@ def weigh_lost_race(health: Health, target: str, call: Call, began: float, now: 
     circuit = health.circuits.get((target, call.verb, call[0]))
     if circuit is not None:
         circuit.pending = max(0, circuit.pending - 1)
-    if circuit is None or circuit.state is not State.CLOSED or now - began <= circuit.slow_above:
+    if circuit is None or circuit.state is not State.CLOSED:
         return
     if now - began - health.heartbeat.stood_still(began, now) > circuit.slow_above:
         circuit.weigh(health.policy, health.weights, now, slow=True)

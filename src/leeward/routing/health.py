@@ -117,6 +117,8 @@ class Health:
         seen_at: when anything happened last, in monotonic seconds.
         good_at: the last success of all.
         heartbeat: whether this process itself was running.
+        unreached: targets that were out of reach for a cause on this side, and when; of an outage
+            here, all of them.
         keys: target and function to what a key is worth there, where that is less than declared.
         silent: circuits of targets that calls avoid, because they do not answer now.
         early_tokens: how many calls may be given up early.
@@ -293,11 +295,7 @@ class Health:
             or (self.poison is not None and self.poison.quarantined)
             or any(record.isolated for record in self.records.values())
         )
-        self.careful = bool(
-            self.local is not None
-            or self.unreached
-            or (self.poison is not None and self.poison.doubtful)
-        )
+        self.careful = bool(self.unreached or (self.poison is not None and self.poison.doubtful))
 
     def give_up(self, command: Dispatch | ReadBack, now: float) -> None:
         """Note that an attempt was cancelled, or has shown nothing: if it was a probe, that ends.
