@@ -9,7 +9,8 @@ an object is one file, which begins with a page of JSON that has these, and cond
 here: attempts are made one after the other, and hold while **no other process writes there**. Say
 so by `sole_writer`; without it nothing is opened.
 
-A file that is cut off, since a writer was killed, counts as absent, and the next put replaces it.
+A file that is cut off, since a writer was killed, counts as absent, and the next put replaces it;
+what was there before is lost.
 """
 
 from __future__ import annotations

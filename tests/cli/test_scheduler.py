@@ -41,6 +41,11 @@ CONFIG = """
 [targets.local]
 app = "nightly:app"
 """
+INTERRUPTIBLE = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
+runpy.run_module("leeward", run_name="__main__", alter_sys=True)
+"""
 MIDNIGHT = datetime(2026, 1, 31, tzinfo=UTC)
 
 
@@ -99,12 +104,15 @@ def test_what_cannot_be_run_is_refused(leeward: Leeward, bare: Path) -> None:
 
 def test_it_runs_until_it_is_interrupted(shop: Path) -> None:
     """It shows what there is first, one line for each change, and ends well."""
-    command = [sys.executable, "-m", "leeward", "scheduler", "run"]
+    command = [sys.executable, "-c", INTERRUPTIBLE, "scheduler", "run"]
     with subprocess.Popen(command, cwd=shop, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        lines = [" ".join(process.stdout.readline().split()) for _ in range(3)]
-        process.send_signal(signal.SIGINT)
-        rest, _ = process.communicate(timeout=30)
+        try:
+            assert process.stdout is not None
+            lines = [" ".join(process.stdout.readline().split()) for _ in range(3)]
+            process.send_signal(signal.SIGINT)
+            rest, _ = process.communicate(timeout=30)
+        finally:
+            process.kill()
     assert lines[0] == "NAME SCHEDULE NEXT"
     assert lines[1].startswith("sweep 0 0 29 2 * ")
     assert (process.returncode, rest) == (0, "")
