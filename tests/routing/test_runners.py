@@ -120,6 +120,9 @@ def test_what_waits_for_a_thread_has_the_rest_of_its_time() -> None:
         assert isinstance(answer, Result)
         assert (answer.outcome, answer.waited, len(a.calls)) == (outcome, in_line, 1)
     assert a.timeouts == [1.5]
+    lost = OSError("lost")
+    raising = FailoverDriver([Awaited("a", lost)], clock=clock)._shared
+    assert _in_time(raising, command, clock.monotonic())[3] is lost
 
 
 @both
