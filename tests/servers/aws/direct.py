@@ -6,6 +6,7 @@ import json
 import subprocess
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 
@@ -51,6 +52,8 @@ class DirectLambda:
         self._environment = {"AWS_REGION": "us-east-1", **(environment or {})}
 
     def __enter__(self) -> Self:
+        # A pipe that nobody reads meanwhile would be full some day.
+        self._log = TemporaryFile("w+", encoding="utf-8")
         self._process = subprocess.Popen(
             [
                 str(executable("awslambdaric", "python")),
@@ -60,7 +63,7 @@ class DirectLambda:
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self._log,
             cwd=self._code,
             env=self._environment,
             text=True,
@@ -75,7 +78,7 @@ class DirectLambda:
     ) -> None:
         self._process.kill()
         self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+        for pipe in (self._process.stdin, self._process.stdout, self._log):
             if pipe is not None:
                 with suppress(OSError):
                     pipe.close()
@@ -100,7 +103,6 @@ class DirectLambda:
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        assert self._process.stderr is not None
         line = {
             "id": "req-1",
             "event": json.dumps(event) if raw is None else raw,
@@ -112,7 +114,7 @@ class DirectLambda:
         self._process.stdin.flush()
         answer = self._process.stdout.readline()
         if not answer:
-            raise Ended(f"the runtime has ended: {self._process.stderr.read()}")
+            raise Ended(f"the runtime has ended: {self._logged()}")
         found = json.loads(answer)
         error = json.loads(found["error"]) if "error" in found else None
         return Invoked(found.get("result"), error, answer)
@@ -121,10 +123,13 @@ class DirectLambda:
         """End the process; return all that it has written to its log."""
         assert self._process.stdin is not None
         self._process.stdin.close()
-        assert self._process.stderr is not None
-        told = self._process.stderr.read()
+        return self._logged()
+
+    def _logged(self) -> str:
+        """Return what the process has written to its log, once it has ended."""
         self._process.wait()
-        return told
+        self._log.seek(0)
+        return self._log.read()
 
 
 def event_of(batch: list[Any], arn: str) -> dict[str, Any]:
