@@ -9,7 +9,8 @@ an object is one file, which begins with a page of JSON that has these, and cond
 here: attempts are made one after the other, and hold while **no other process writes there**. Say
 so by `sole_writer`; without it nothing is opened.
 
-A file that is cut off, since a writer was killed, counts as absent, and the next put replaces it.
+A file that is cut off, since a writer was killed, counts as absent, and the next put replaces it;
+what was there before is lost.
 """
 
 from __future__ import annotations
@@ -65,10 +66,13 @@ class FsspecDriver(BroughtDriver):
             )
         super().__init__(target, folders, threads=1)
         self._files = files
+        # As the file system writes them in what it finds; it has no public name for that.
+        plain = files._strip_protocol  # noqa: SLF001
+        self._folders = {name: plain(folder).rstrip("/") for name, folder in folders.items()}
 
     def attempt(self, call: Any) -> Result[Any]:
         """Make one attempt, which writes once at most."""
-        folder = self._where[call.bucket]
+        folder = self._folders[call.bucket]
         match call:
             case PutObject():
                 return self._put(call, _path(folder, call.name))
@@ -127,9 +131,8 @@ class FsspecDriver(BroughtDriver):
         return Listing(tuple(page), named[PAGE_OBJECTS - 1][0] if more else None)
 
     def _names(self, folder: str) -> Iterator[tuple[str, str]]:
-        inside = f"{folder.rstrip('/')}/"
         for path in self._files.find(folder):
-            yield _name(path.partition(inside)[2] or path), path
+            yield _name(path.removeprefix(f"{folder}/")), path
 
     def _delete(self, call: DeleteObject, path: str) -> Result[Any]:
         if self._files.exists(path):
@@ -143,18 +146,17 @@ class FsspecDriver(BroughtDriver):
             told: Any = decode(self._files.cat_file(path, start=0, end=HEAD_BYTES))
         except (FileNotFoundError, Undecodable):
             return None
-        write_id, size = told["write"], told["size"]
-        if held != size:
+        if not isinstance(told, dict) or told.get("size") != held:
             return None
-        checksum = kept_checksum(told["sha256"])
-        return FoundObject(name, size, write_id, write_id, checksum, told["metadata"])
+        write_id, checksum = told["write"], kept_checksum(told["sha256"])
+        return FoundObject(name, held, write_id, write_id, checksum, told["metadata"])
 
 
 def _path(folder: str, name: str) -> str:
     """Return the file of an object: its name is cut, so that none is also a folder's."""
     text = quote(name, safe=" ")
     parts = [text[at : at + PART] for at in range(0, len(text), PART)]
-    return "/".join((folder.rstrip("/"), *(f"~{part}" for part in parts[:-1]), f"={parts[-1]}"))
+    return "/".join((folder, *(f"~{part}" for part in parts[:-1]), f"={parts[-1]}"))
 
 
 def _name(path: str) -> str:

@@ -1,4 +1,4 @@
-"""Objects by obstore: S3, Azure Blob storage, Cloud Storage, and memory.
+"""Objects by obstore: S3 and what speaks like it, Azure Blob storage, and memory.
 
     store = S3Store("acme-reports", region="eu-west-1", retry_config={"max_retries": 0})
     client = Client([ObstoreDriver("obstore", {"reports": store})])
@@ -21,7 +21,7 @@ from obstore.exceptions import (
     PreconditionError,
     UnauthenticatedError,
 )
-from obstore.store import HTTPStore, LocalStore
+from obstore.store import GCSStore, HTTPStore, LocalStore
 
 from leeward.adapter import Result
 from leeward.adapter.objects import (
@@ -57,10 +57,10 @@ class ObstoreDriver(BroughtDriver):
 
     def __init__(self, target: str, buckets: Mapping[str, Any]) -> None:
         for name, store in buckets.items():
-            if isinstance(store, LocalStore | HTTPStore):
+            if isinstance(store, GCSStore | LocalStore | HTTPStore):
                 raise ConfigError(
-                    f"the bucket {name!r} of {target} is a {type(store).__name__}, which keeps no "
-                    "attributes and replaces nothing under a condition; use a folder of `local`"
+                    f"the bucket {name!r} of {target} is a {type(store).__name__}, which replaces "
+                    "nothing under the condition of an ETag; use leeward's own adapter, or `local`"
                 )
         super().__init__(target, {name: repr(store) for name, store in buckets.items()}, THREADS)
         self._stores = dict(buckets)

@@ -85,6 +85,7 @@ def test_what_is_said_of_a_handler_of_objects_is_checked() -> None:
     app = App("shop")
     for bucket, more, told in [
         ("", {}, "bucket must be a non-empty string"),
+        ("inbox/in/", {}, "name it alone, and put the rest into prefix"),
         ("inbox", {"prefix": wrong}, "prefix must be a string"),
         ("inbox", {"writes": "/in/"}, "writes names a bucket"),
         ("inbox", {"writes": ["out/", wrong]}, "writes names a bucket"),

@@ -111,6 +111,7 @@ def test_an_event_that_makes_no_sense_is_refused(function: Deployed) -> None:
     broken: list[Any] = [
         told(eTag=None),
         told(eTag='""'),
+        told("in/\ufffd\ufffd.txt"),
         {**told(), "subject": CANARY},
         {**told(), "data": CANARY},
         [CANARY],

@@ -61,12 +61,10 @@ def _fill(driver: Local, items: int) -> None:
 def _world(providers: list[str], folder: Path) -> Iterator[tuple[Client, Local]]:
     local = Local(path=folder / "local.sqlite3", objects=folder / "objects")
     with ExitStack() as stack:
-        drivers: dict[str, Any] = {
-            name: local
-            if name == "local"
-            else stack.enter_context(PLACES[name]()).open_past_proxies()
-            for name in providers
-        }
+        drivers: dict[str, Any] = {"local": local}  # the source is there, whoever was named
+        for name in providers:
+            if name != "local":
+                drivers[name] = stack.enter_context(PLACES[name]()).open_past_proxies()
         tables = {
             name: TableConfig(home=each.target, names={each.target: ITEMS})
             for name, each in drivers.items()

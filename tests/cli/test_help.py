@@ -55,24 +55,29 @@ def test_every_command_is_listed(leeward: Leeward) -> None:
         assert [line.split()[0] for line in text.splitlines()] == commands
 
 
-@pytest.mark.parametrize("command", ALL)
 def test_the_help_of_a_command_teaches_by_examples(
-    leeward: Leeward, bare: Path, command: str
+    leeward: Leeward, bare: Path, subtests: pytest.Subtests
 ) -> None:
     """Each example is a command line that is understood, in 80 columns, and the help is plain."""
     (bare / "order.json").write_text('{"id": "42"}')
-    help_text = leeward(*command.split(), "--help").out
-    assert "│" not in help_text
-    assert max(map(len, help_text.splitlines())) <= 80
-    examples = _examples(help_text)
-    assert examples
-    for example in examples:
-        program, *args = shlex.split(example.split(" | ")[0])
-        assert program == "leeward"
-        assert " ".join(args).startswith((command, "load "))
-        if command == "drill":
-            args += ["--seconds", "0.1"]  # else it goes on for a minute and more
-        assert "UsageError" not in leeward(*args).err, example
+    for command in ALL:
+        with subtests.test(command):
+            help_text = leeward(*command.split(), "--help").out
+            assert "│" not in help_text
+            assert max(map(len, help_text.splitlines())) <= 80
+            examples = _examples(help_text)
+            assert examples
+            for example in examples:
+                _understood(leeward, command, example)
+
+
+def _understood(leeward: Leeward, command: str, example: str) -> None:
+    program, *args = shlex.split(example.partition(" | ")[0])
+    assert program == "leeward"
+    assert " ".join(args).startswith((command, "load "))
+    if command == "drill":
+        args += ["--seconds", "0.1"]  # else it goes on for a minute and more
+    assert "UsageError" not in leeward(*args).err, example
 
 
 def test_version_is_the_packages(leeward: Leeward) -> None:

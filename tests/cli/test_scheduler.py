@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from leeward.app.handlers import Handler
 from leeward.app.triggers import Kind
+from leeward.cli.commands import scheduler
 from leeward.cli.commands.scheduler import Change, Seen, changes_of
+from leeward.errors import LeewardError
 from leeward.local import DeadLetter
 from leeward.local.driver import Local
 from leeward.local.schedules import Due
@@ -36,6 +40,11 @@ def bill(time):
 CONFIG = """
 [targets.local]
 app = "nightly:app"
+"""
+INTERRUPTIBLE = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
+runpy.run_module("leeward", run_name="__main__", alter_sys=True)
 """
 MIDNIGHT = datetime(2026, 1, 31, tzinfo=UTC)
 
@@ -95,15 +104,35 @@ def test_what_cannot_be_run_is_refused(leeward: Leeward, bare: Path) -> None:
 
 def test_it_runs_until_it_is_interrupted(shop: Path) -> None:
     """It shows what there is first, one line for each change, and ends well."""
-    command = [sys.executable, "-m", "leeward", "scheduler", "run"]
+    command = [sys.executable, "-c", INTERRUPTIBLE, "scheduler", "run"]
     with subprocess.Popen(command, cwd=shop, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        lines = [" ".join(process.stdout.readline().split()) for _ in range(3)]
-        process.send_signal(signal.SIGINT)
-        rest, _ = process.communicate(timeout=30)
+        try:
+            assert process.stdout is not None
+            lines = [" ".join(process.stdout.readline().split()) for _ in range(3)]
+            process.send_signal(signal.SIGINT)
+            rest, _ = process.communicate(timeout=30)
+        finally:
+            process.kill()
     assert lines[0] == "NAME SCHEDULE NEXT"
     assert lines[1].startswith("sweep 0 0 29 2 * ")
     assert (process.returncode, rest) == (0, "")
+
+
+def test_it_outlives_a_lock_of_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process may keep it for long: a scheduler that ends then runs nothing any more."""
+    locked = sqlite3.OperationalError("database is locked")
+    locked.sqlite_errorcode = sqlite3.SQLITE_BUSY
+    causes: list[Exception | None] = [locked, None]
+
+    def look(*_: object) -> Seen:
+        raise LeewardError("the database was not changed") from causes.pop(0)
+
+    monkeypatch.setattr(scheduler, "_look", look)
+    given: Any = None
+    seen = Seen((), ())
+    assert scheduler._look_again(given, given, seen) is seen
+    with pytest.raises(LeewardError):
+        scheduler._look_again(given, given, seen)
 
 
 def test_changes_are_told_schedule_by_schedule() -> None:

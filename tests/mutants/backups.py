@@ -11,6 +11,13 @@ TESTS: Final = "tests/backup"
 
 MUTANTS: Final = (
     Mutant(
+        "what is not known to be stored is taken for stored",
+        f"{BACKUP}/tables.py",
+        "            result.outcome is Outcome.OK or self._put(call)\n",
+        "            result.outcome is not Outcome.CONFLICT or self._put(call)\n",
+        f"{TESTS}/test_storing.py::test_what_may_not_be_stored_is_stored_alone",
+    ),
+    Mutant(
         "everything is uploaded each time",
         f"{BACKUP}/create.py",
         "    if name in before:\n        return before[name]\n",
@@ -94,5 +101,23 @@ MUTANTS: Final = (
         "    if late or scanned.whole:\n        run.parts.write(told)\n",
         "    if scanned.whole:\n        run.parts.write(told)\n",
         "tests/backup/test_parts.py::test_a_run_gets_on_by_a_page_and_goes_on_anywhere",
+    ),
+    Mutant(
+        "parts of two runs are taken for those of one",
+        "src/leeward/backup/parts.py",
+        "(before is not None and _begun(found.told) != _begun(before))",
+        "False",
+        "tests/backup/test_parts.py::test_parts_of_two_runs_are_not_taken_for_those_of_one",
+    ),
+    Mutant(
+        "a run looks which backups there are before it looks for parts",
+        "src/leeward/backup/create.py",
+        "        if run.parts is not None:\n            run.parts.load(_STATE)\n"
+        "        # Behind the parts: a run that ends meanwhile writes its manifest, and then "
+        "removes them.\n        known = run.folder.backups()\n",
+        "        known = run.folder.backups()\n        if run.parts is not None:\n"
+        "            run.parts.load(_STATE)\n",
+        "tests/backup/test_parts.py"
+        "::test_a_run_that_ends_while_another_one_begins_leaves_one_backup",
     ),
 )

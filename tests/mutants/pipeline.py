@@ -89,4 +89,27 @@ MUTANTS: Final = (
         "raise",
         _SIMULATED,
     ),
+    Mutant(
+        "a bucket is told a prefix as it is",
+        "adapters/aws/src/leeward_aws/deploy/objects.py",
+        'return quote_plus(prefix, safe="/*").replace("~", "%7E")',
+        "return prefix",
+        "tests/packages/test_cloudformation.py"
+        "::test_on_aws_a_prefix_is_told_to_a_bucket_as_keys_are_encoded",
+    ),
+    Mutant(
+        "the order of writes is that of the clock",
+        "src/leeward/delivery/series.py",
+        "max(moment, int(row[0]) + 1)",
+        "moment",
+        f"{_LOCAL}::test_a_later_write_has_the_greater_sequence_whatever_the_clock_says",
+    ),
+    Mutant(
+        "a failure behind the commit point is told as nothing done",
+        "src/leeward/local/objects.py",
+        "raise _InDoubt(error) from error",
+        "raise",
+        "tests/local/test_objects.py"
+        "::test_a_failure_behind_the_commit_point_is_not_told_as_nothing_done",
+    ),
 )

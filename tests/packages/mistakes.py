@@ -85,6 +85,11 @@ MISTAKES: dict[str, tuple[str, Change, str]] = {
         at(f"{SCHEDULE}/target/retry_policy/maximum_retry_attempts", 200),
         "0 to 185",
     ),
+    "a name of a bus": (
+        "aws",
+        at("aws_cloudwatch_event_bus/orders_bus/name", "our orders"),
+        "must be up to 256 letters",
+    ),
     "a name in DNS": ("aws", at("aws_route53_record/dns_record/name", "a_b"), "name of a host"),
     "every action": ("aws", at(POLICY, policy({"Action": "sqs:*", "Resource": QUEUE})), "is wider"),
     "every resource": (

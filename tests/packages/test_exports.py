@@ -80,6 +80,7 @@ def test_an_order_beside_the_file_reaches_the_functions(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     ran = CliRunner().invoke(command_line, [*args, "--out", str(tmp_path / "out")])
     assert ran.exit_code == 0, ran.output
+    assert "aws: leeward.toml names no function" in " ".join(ran.stderr.split())
     text = (tmp_path / "out/aws/leeward.tf.json").read_text()
     assert f'"CLOUD_PROVIDER": "{ORDERS["aws"]}"' in text
 

@@ -134,6 +134,7 @@ def test_a_package_has_the_adapters_of_its_whole_order(tmp_path: Path) -> None:
         "leeward-google",
     ]
     assert adapters_of(folder(tmp_path / "b", shop=SHOP), "aws") == ()
+    assert len(adapters_of(shop, "aws", "azure:westeurope,aws:eu-west-1,google")) == 2
 
 
 @each_row(

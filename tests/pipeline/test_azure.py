@@ -27,6 +27,8 @@ from tests.servers.azure.worker_process import FunctionsWorker, Raised, of_queue
 from tests.servers.deploying import deploy
 
 QUEUE = "summarize"
+SECONDS = 60.0
+"""For a request: azurite looks through all messages for one, and there may be ten thousand."""
 HANDLER = """from killing import app as pipeline
 
 function_app = pipeline.handler("azure", dead_letters={"summarize": "summarize-dead"})
@@ -58,7 +60,7 @@ def deliver(driver: Driver, code: Path, environment: dict[str, str]) -> int:
     with ExitStack() as stack:
         worker = stack.enter_context(FunctionsWorker(code, environment))
         function = of_queue(worker)
-        while found := list(ask(driver, TakeMessages(QUEUE, 600), 10).value or ()):
+        while found := list(ask(driver, TakeMessages(QUEUE, 600), SECONDS).value or ()):
             random.shuffle(found)
             for each in found:
                 counts[each.id] += 1
@@ -66,7 +68,7 @@ def deliver(driver: Driver, code: Path, environment: dict[str, str]) -> int:
                 try:
                     worker.by_queue(function, each.body, metadata)
                     if random.random() > 0.2:
-                        ask(driver, RemoveMessage(QUEUE, each.receipt, each.id), 10)
+                        ask(driver, RemoveMessage(QUEUE, each.receipt, each.id), SECONDS)
                         continue
                 except Raised:
                     pass
@@ -74,7 +76,7 @@ def deliver(driver: Driver, code: Path, environment: dict[str, str]) -> int:
                     killed += 1
                     worker = stack.enter_context(FunctionsWorker(code, environment))
                 again = HideMessage(QUEUE, each.receipt, 0, each.id)
-                assert ask(driver, again, 10).outcome is Outcome.OK
+                assert ask(driver, again, SECONDS).outcome is Outcome.OK
     return killed
 
 
@@ -115,7 +117,7 @@ def test_each_file_becomes_one_summary_however_the_worker_is_killed(tmp_path: Pa
                 assert info is not None
                 for _ in range(1 + (number % 5 == 0)):
                     put = PutMessage(QUEUE, told(name, etag, info.size, number))
-                    assert ask(driver, put, 10).outcome is Outcome.OK
+                    assert ask(driver, put, SECONDS).outcome is Outcome.OK
             killed = deliver(driver, code, environment)
             proof.check(cloud, memory, versions, proof.FILES)
             letters = dead_letter_app.all_of(driver, "summarize-dead")

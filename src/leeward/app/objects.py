@@ -44,6 +44,8 @@ def check_taken(bucket: object, prefix: object) -> None:
         ConfigError: bucket or prefix is something else than such a text.
     """
     check_text(bucket, "bucket")
+    if "/" in str(bucket):
+        raise ConfigError(f"bucket is {bucket!r}; name it alone, and put the rest into prefix")
     if not isinstance(prefix, str):
         raise ConfigError(f"prefix must be a string, not {prefix!r}")
 

@@ -122,34 +122,63 @@ def _encoder() -> Callable[[Any], str]:
     return lambda value: "".join(chunks(value, 0))
 
 
-def _tag_of(value: Any) -> tuple[str, str]:
-    match value:
-        case Decimal():
-            return DECIMAL, decimal_text(value)
-        case bytes():
-            return BYTES, b2a_base64(value, newline=False).decode("ascii")
-        case datetime():
-            return TIME, value.isoformat()
-    raise TypeError(f"a {type(value).__name__} is not a value of an item")
-
-
 def _tagged(value: Any) -> Any:
-    # Most values stand for themselves, and a call for each would cost more than all the rest.
-    if type(value) is dict:
-        return {
-            f"${name}" if name[:1] == "$" else name: each if type(each) in _PLAIN else _tagged(each)
-            for name, each in value.items()
-        }
-    if type(value) is list:
-        return [each if type(each) in _PLAIN else _tagged(each) for each in value]
-    if type(value) is int:
-        return value if -EXACT_INT < value < EXACT_INT else {INT: str(value)}
-    tag, text = _tag_of(value)
-    return {tag: text}
+    """Return a value in the form that a line has of it.
+
+    Raises:
+        TypeError: no item holds such a value.
+    """
+    return value if type(value) in _PLAIN else _FORMS.get(type(value), _refused)(value)
+
+
+def _tagged_dict(value: dict[str, Any]) -> dict[str, Any]:
+    # Most values stand for themselves: a call for each would cost more than all the rest.
+    return {
+        f"${name}" if name[:1] == "$" else name: each
+        if type(each) in _PLAIN
+        else _FORMS.get(type(each), _refused)(each)
+        for name, each in value.items()
+    }
+
+
+def _tagged_list(value: list[Any]) -> list[Any]:
+    return [
+        each if type(each) in _PLAIN else _FORMS.get(type(each), _refused)(each) for each in value
+    ]
+
+
+def _tagged_int(value: int) -> int | dict[str, str]:
+    return value if -EXACT_INT < value < EXACT_INT else {INT: str(value)}
+
+
+def _tagged_decimal(value: Decimal) -> dict[str, str]:
+    return {DECIMAL: decimal_text(value)}
+
+
+def _tagged_bytes(value: bytes) -> dict[str, str]:
+    return {BYTES: b2a_base64(value, newline=False).decode("ascii")}
+
+
+def _tagged_time(value: datetime) -> dict[str, str]:
+    return {TIME: value.isoformat()}
+
+
+def _refused(value: Any) -> Any:
+    raise TypeError(f"a {type(value).__name__} is not a value of an item")
 
 
 _PLAIN: Final = frozenset({str, bool, float, type(None)})
 """Types that JSON has as they are."""
+
+_FORMS: Final[dict[type, Callable[[Any], Any]]] = {
+    dict: _tagged_dict,
+    list: _tagged_list,
+    int: _tagged_int,
+    Decimal: _tagged_decimal,
+    bytes: _tagged_bytes,
+    datetime: _tagged_time,
+}
+"""What makes the form of a value of every other type."""
 
 
 def _untagged(value: Any) -> Any:
@@ -184,7 +213,10 @@ def _meant(tag: str, held: Any) -> Any:
 
 
 def _tag_text(value: Any) -> str:
-    return str(value) if type(value) is int else _tag_of(value)[1]
+    if type(value) is int:
+        return str(value)
+    (text,) = _tagged(value).values()
+    return str(text)
 
 
 def _int_in(text: str) -> int | None:

@@ -20,7 +20,7 @@ from leeward.backup.errors import BackupError, OtherRun
 from leeward.backup.folder import Folder
 from leeward.backup.lines import Damaged
 from leeward.backup.sealing import Sealing
-from leeward.backup.segments import MOST_BYTES, bucket_of, packed
+from leeward.backup.segments import bucket_of, packed
 from leeward.backup.workfile import WorkFile
 
 RUNS: Final = "runs/"
@@ -34,11 +34,14 @@ PARTS: Final = "parts"
 TOLD: Final = "told"
 """State of a work file: what the last part says of how far it had come."""
 
+MOST_BYTES: Final = 4 * 1024 * 1024
+"""Of the rows of a part, about: memory holds them, their text, and what that is packed to."""
+
 _SPLIT: Final = 3 * MOST_BYTES // 2
 """Bytes of rows for which not even the end of their page is waited for."""
 
-_MOST: Final = 2 * MOST_BYTES
-"""Bytes of a part's text: a page more than its rows may come to."""
+_MOST: Final = 8 * MOST_BYTES
+"""Bytes of a part's text, at most: more than any version writes."""
 
 Rows = Sequence[tuple[int, bytes, bytes]]
 

@@ -76,7 +76,7 @@ def prune(
         dead = dead - _of_new_ones(folder, sealing, known)
         deadline = clock.monotonic() + LONGEST_PRUNE
         # Manifests first: a backup of which a segment is gone must not be there any more.
-        left = left_behind(folder, sealing, {each.id for each in known}, now)
+        left = left_behind(folder, sealing, _done(folder, known, name, now), now)
         objects = [*(each.object for each in go), *sorted(dead), *_over(folder, now), *left, name]
         for number, each in enumerate(objects, 1):
             if clock.monotonic() > deadline:
@@ -91,6 +91,16 @@ def _of_new_ones(folder: Folder, sealing: Sealing, known: list[Named]) -> set[st
     """Return the segments of the backups that have come since."""
     come = [each for each in folder.backups() if each not in known]
     return {segment.name for each in come for segment in folder.manifest(each, sealing).segments}
+
+
+def _done(folder: Folder, known: list[Named], own: str, now: float) -> set[str]:
+    """Return the ids of the backups whose runs have nothing more to do.
+
+    While another prune is under way, or has crashed, a run may yet have to upload again what that
+    has deleted.
+    """
+    others = [each for each in folder.sizes(PRUNES) if each != own and not is_over(each, now)]
+    return set() if others else {each.id for each in known}
 
 
 def _over(folder: Folder, now: float) -> list[str]:

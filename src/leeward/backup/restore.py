@@ -28,9 +28,10 @@ from leeward.backup.workfile import WorkFile
 from leeward.values import Promise
 
 CHUNK_LINES: Final = 200
-CHUNK_BYTES: Final = 1024 * 1024
-"""That one thread writes before it takes others, by one request where the target takes so many.
-No provider's form of a line is nine times as long, and no request may have more than 10 MiB."""
+CHUNK_BYTES: Final = 512 * 1024
+"""That one thread writes before it takes others, by one request where the target takes so many. A
+list of digits is eleven times as long in a JSON that names the type of each value, and a target may
+take no request of over 10 MiB."""
 
 MOST_FINDINGS: Final = 1000
 """Items in the way that are named."""

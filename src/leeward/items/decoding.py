@@ -10,9 +10,9 @@ import json
 from binascii import b2a_base64
 from collections.abc import Callable
 from datetime import datetime
-from functools import wraps
+from functools import lru_cache, wraps
 from math import isfinite
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from leeward.items.digest import CONSTANTS, digest
 from leeward.items.names import ESCAPE, RESERVED
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from leeward.values import Item
 
 _T = TypeVar("_T")
+
+SHORT_TREE: Final = 1000
+"""Characters of a type tree that is kept, for the items to come."""
 
 
 class Decoded(NamedTuple):
@@ -82,7 +85,7 @@ def decode(native: dict[str, Any], profile: Profile) -> Decoded:
     item, spelling = reader.read(native, profile.typed_json, top=True)
     told = digest(spelling, types)
     known = ours.get("d") == told and _is_utf8(spelling)
-    tree = json.loads(types) if known and types is not None else None
+    tree = _tree_in(types) if known and types is not None else None
     is_all = types is None and len(item) == len(native)
     if tree is not None or not reader.is_item:
         item = Merge(profile, known).container(item, tree, top=True)
@@ -103,6 +106,16 @@ def digest_of(native: dict[str, Any], profile: Profile) -> str:
         UnreadableItem: it holds a type that the provider does not document.
     """
     return digest(_Reader(profile).read(native, profile.typed_json)[1], None)
+
+
+def _tree_in(types: str) -> Any:
+    """Return the type tree of a text; items that are alike have the same one, and share it."""
+    return _short_tree(types) if len(types) <= SHORT_TREE else json.loads(types)
+
+
+@lru_cache(maxsize=256)
+def _short_tree(types: str) -> Any:
+    return json.loads(types)
 
 
 def _seconds(number: Any) -> float | None:

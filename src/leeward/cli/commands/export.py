@@ -83,15 +83,21 @@ def _export(options: GlobalOptions, tool: str, request: Request) -> None:
 def _made(request: Request, tool: str, targets: str | None) -> JsonObject:
     """Write the files of every provider that has some; return what there is to show of them."""
     from leeward.cli.package.deployments import deployment_of, ordered, providers_of
+    from leeward.cli.package.wanted import declared_for
+    from leeward.config import TargetName
+    from leeward.packaging.needs import unnamed
 
     config = ordered(request.folder, targets)
     made: dict[str, tuple[Template, ...]] = {}
+    notes: list[str] = []
     for provider in providers_of(config):
         found = _exporter(provider, tool, request)
         if found is not None:
             exporter, app = found
             place = deployment_of(config, provider, app, in_file=targets is None)
             made[provider] = exporter(place)
+            told = (*made[provider][0].notes, *unnamed(declared_for(config, TargetName(provider))))
+            notes += [f"{provider}: {note}" for note in told]
     if not made:
         order = ", ".join(map(str, config.order))
         raise ConfigError(
@@ -108,11 +114,7 @@ def _made(request: Request, tool: str, targets: str | None) -> JsonObject:
             for provider, templates in made.items()
             for each in templates
         ],
-        "notes": [
-            f"{provider}: {note}"
-            for provider, templates in made.items()
-            for note in templates[0].notes
-        ],
+        "notes": notes,
         "commands": [],
     }
 

@@ -90,11 +90,11 @@ def package(
         *(app, target, python, arch, source, out, requirements, tuple(exclude or ())), packages
     )
     with redirect_stdout(sys.stderr):
-        data = _made(request, template=template)
+        data = _made(request, options.targets, template=template)
     options.output.show(data, _render)
 
 
-def _made(request: Request, *, template: bool) -> JsonObject:
+def _made(request: Request, targets: str | None, *, template: bool) -> JsonObject:
     """Make what is wanted, and return what there is to show of it."""
     from leeward.app.runtimes import runtime_of
     from leeward.cli.package.wanted import adapters_of, wanted
@@ -105,7 +105,7 @@ def _made(request: Request, *, template: bool) -> JsonObject:
     recipe_of = runtime_of(request.target, GROUP)
     wish, origin = wanted(request)
     recipe: Recipe = recipe_of(wish)
-    others = adapters_of(request.folder, request.target)
+    others = adapters_of(request.folder, request.target, targets)
     recipe = recipe._replace(requires=(*recipe.requires, *others))
     made = build(wish, recipe, origin, request.out, request.target)
     written = write_template(recipe, request.out) if template else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 import time
 from collections import Counter
@@ -16,10 +17,11 @@ from leeward.cli.global_options import GlobalOptions, modules_beside, options_of
 from leeward.cli.output.console import Printers
 from leeward.cli.output.exit_codes import RAISED
 from leeward.cli.output.json_view import JsonObject
-from leeward.errors import ConfigError
+from leeward.errors import ConfigError, LeewardError
 from leeward.local.config import open_local
 from leeward.local.schedules import SCHEDULE, Due
 from leeward.opening import target_config
+from leeward.sqlite.errors import DatabaseFault, fault_of
 
 if TYPE_CHECKING:
     from leeward.local import DeadLetter, Local
@@ -120,10 +122,25 @@ def _follow(options: GlobalOptions, local: Local, schedules: Schedules, before: 
         options.output.show({"schedules": [*map(_due, before.schedules)]}, _render_schedules)
     while True:
         time.sleep(PAUSE)
-        after = _look(local, schedules)
+        after = _look_again(local, schedules, before)
         for each in changes_of(before, after):
             options.output.show(_json(each), _render_change)
         before = after
+
+
+def _look_again(local: Local, schedules: Schedules, before: Seen) -> Seen:
+    """Look; as long as another process has the database for itself, nothing new is seen.
+
+    Raises:
+        LeewardError: the database cannot be used.
+    """
+    try:
+        return _look(local, schedules)
+    except (LeewardError, DatabaseFault) as error:
+        cause = error.__cause__
+        if not isinstance(cause, sqlite3.Error) or fault_of(cause).reason != "busy":
+            raise
+        return before
 
 
 def _look(local: Local, schedules: Schedules) -> Seen:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from leeward.app.objects import check_no_loop
 from leeward.app.runtimes import check_options
 from leeward.config import Config, TargetName, load_settings
+from leeward.config.order import parse_order
 from leeward.entrypoints import all_entry_points
 from leeward.errors import ConfigError
 from leeward.packaging.build import Origin
@@ -97,17 +98,23 @@ def declared(folder: Path, target: str) -> Declared:
     return declared_for(config, TargetName(target))
 
 
-def adapters_of(folder: Path, target: str) -> tuple[str, ...]:
+def adapters_of(folder: Path, target: str, targets: str | None = None) -> tuple[str, ...]:
     """Return the requirements for what a client opens besides a target: the rest of its order.
 
     Adapters that are not installed here are left to the user's own list.
+
+    Args:
+        folder: of the app.
+        target: that the package is for.
+        targets: an order that wins over that of ``leeward.toml``.
     """
     from importlib.metadata import version
 
     file = folder / SETTINGS
     config = load_settings(file=file, env=NOTHING) if file.is_file() else Config()
     known = {each.name: each.distribution for each in all_entry_points(ADAPTERS)}
-    others = {each.provider for each in config.order} - {target, *BUILT_IN}
+    order = config.order if targets is None else parse_order(targets, "--targets")
+    others = {each.provider for each in order} - {target, *BUILT_IN}
     found = sorted(known[each] for each in others if each in known)
     return tuple(f"{each}=={version(each)}" for each in found)
 

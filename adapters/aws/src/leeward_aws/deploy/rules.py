@@ -121,6 +121,12 @@ RULES: Final = (
     Rule("aws_s3_bucket", "bucket", *like(
         r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
         "must be 3 to 63 lower-case letters, digits, dots, hyphens; name it so in leeward.toml")),
+    Rule("aws_cloudwatch_event_bus", "name", *like(
+        r"(?!aws\.)[A-Za-z0-9._/-]{1,256}", "must be up to 256 letters, digits, dots, hyphens, "
+        "underscores and slashes; name it so in leeward.toml")),
+    Rule("aws_sfn_state_machine", "name", *like(
+        r"[A-Za-z0-9_-]{1,80}", "must be up to 80 letters, digits, hyphens and underscores; "
+        "name it so in leeward.toml")),
     Rule("aws_dynamodb_table", "name", *like(
         r"[A-Za-z0-9_.-]{3,255}", "must be 3 to 255 letters, digits, dots, hyphens, underscores")),
     Rule("aws_s3_bucket_lifecycle_configuration", "rule.noncurrent_version_expiration"

@@ -39,6 +39,8 @@ def _read_number(text: Any) -> int | Decimal:
     number = Decimal(text)
     if not number.is_finite() or number.adjusted() > _LARGEST:
         raise UnreadableItem("the document has a number beyond those that DynamoDB documents")
+    if "." in text and text[-1] in "123456789" and "E" not in text and "e" not in text:
+        return number  # a fraction without trailing zeros, which is what `by_value` makes of it
     return by_value(number)
 
 

@@ -32,6 +32,9 @@ _CREATED: Final = "Microsoft.Storage.BlobCreated"
 _EMPTY: Final = frozenset({"CreateFile", "SftpCreate"})
 """Requests that make a file into which others write."""
 
+_MANGLED: Final = "\N{REPLACEMENT CHARACTER}"
+"""Stands in a subject for what Event Grid could not write: nobody knows which blob that is."""
+
 _CONTAINERS: Final = "/containers/"
 _BLOBS: Final = "/blobs/"
 
@@ -80,7 +83,7 @@ def _created_in(event: Event | None) -> list[ObjectEvent]:
     _, _, path = str(event.subject).partition(_CONTAINERS)
     container, _, key = path.partition(_BLOBS)
     etag = str(data.get("eTag") or "").strip('"')
-    if not container or not key or not etag:
+    if not container or not key or not etag or _MANGLED in key:
         raise InvalidInput("$", "container, name and ETag of a blob")
     return [_object(container, key, etag, data, event)]
 

@@ -93,6 +93,9 @@ RULES: Final = (
     Rule("google_storage_bucket", "name", *like(
         r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]", "must be 3 to 63 lower-case letters, digits, dots, "
         "hyphens and underscores; name it so in leeward.toml")),
+    Rule("google_workflows_workflow", "name", *like(
+        r"[a-z]([a-z0-9_-]{0,62}[a-z0-9])?", "must be up to 64 lower-case letters, digits, hyphens "
+        "and underscores, a letter first; name it so in leeward.toml")),
     Rule("google_compute_region_network_endpoint_group", "network_endpoint_type",
          *one_of("SERVERLESS")),
 )  # fmt: skip
