@@ -29,7 +29,7 @@ from leeward.routing.circuit import Circuit, Random
 from leeward.routing.health import Health
 from leeward.routing.outcomes import TABLE, May, Rules, Sign, rules_of
 from leeward.routing.readback import Verdict, question
-from leeward.routing.select import candidates, narrowed
+from leeward.routing.select import candidates, chooser, narrowed
 
 NOWHERE: tuple[str, ...] = ()
 
@@ -202,10 +202,8 @@ def begin(
         if health.watchful:  # it has just turned out to be silent, so the target is chosen anew
             careful, circuit.pending = True, circuit.pending - 1
     if careful:
-        from leeward.routing.choice import choose
-
         nowhere = CallState(call, health, rules, able, number, started + timeout, (), ())
-        target, reason, probe, wait = choose(nowhere, started)
+        target, reason, probe, wait = chooser()(nowhere, started)
         if not target:
             return nowhere._replace(ending=Ending.REFUSED, why=reason, retry_after=wait), ()
         circuit = health.start(target, call, started)

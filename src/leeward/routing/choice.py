@@ -163,11 +163,14 @@ def _at(state: CallState, target: str, now: float, reason: str) -> Choice | None
     "silent" is one that does not answer now.
     """
     health = state.health
-    circuits = [each for each in circuits_of(health, target, state.call) if each.uneasy]
+    circuits: list[Circuit] = []
+    for each in circuits_of(health, target, state.call):
+        if each.uneasy:
+            if each.state is State.OPEN and now < each.until and not circuits:
+                return None
+            circuits.append(each)
     if not circuits:
         return Choice(target, reason)
-    if circuits[0].state is State.OPEN and now < circuits[0].until:
-        return None
     for each in circuits:
         advance(health, each, now)
     _look_together(health, circuits, now)

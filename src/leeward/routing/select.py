@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from leeward.adapter import Call, Delete, Load, Scan, Store
 from leeward.calls import OBJECT_VERBS, RUN_VERBS
 from leeward.errors import ConfigError, InvalidRequest
 from leeward.routing.outcomes import Rules
 from leeward.values import NOTHING
+
+if TYPE_CHECKING:
+    from leeward.routing.call import CallState
+    from leeward.routing.choice import Choice
 
 DATA = (Store, Load, Delete, Scan)
 """The calls that concern a table: its home serves them, and no other target."""
@@ -91,6 +96,17 @@ def narrowed(able: tuple[str, ...], only: tuple[str, ...]) -> tuple[str, ...]:
             field="targets",
         )
     return found
+
+
+@cache
+def chooser() -> Callable[[CallState, float], Choice]:
+    """Return what chooses one of the candidates; loaded when anything is first not as usual.
+
+    While a target is out every call needs it, and to import it takes half as long as to choose.
+    """
+    from leeward.routing.choice import choose
+
+    return choose
 
 
 def group_of(targets: Targets, call: Call) -> Group:
