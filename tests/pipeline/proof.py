@@ -19,7 +19,7 @@ from tests.pipeline.files import KNOWN, body_of, name_of, output_of, poison_of, 
 BUCKET: Final = "sales"
 
 FILES: Final = int(os.environ.get("LEEWARD_CLOUD_OBJECTS", "45"))
-"""In the suite; ``LEEWARD_CLOUD_OBJECTS=1000`` in the environment makes it more."""
+"""In the suite; ``LEEWARD_CLOUD_OBJECTS=10000`` in the environment makes it more."""
 
 POINTS: Final = tuple(
     (verb, side)
