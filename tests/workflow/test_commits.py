@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,6 +16,15 @@ from leeward.workflow.commits import Commits
 SCHEMA = Schema(0x4C771234, 1, ("CREATE TABLE notes (text TEXT)",))
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let SIGINT interrupt; a job in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_a_thread_that_is_interrupted_while_it_waits_holds_up_nobody() -> None:
     """Ctrl-C ends its wait; its change is not made, and those of others are."""
     database = Database(None, SCHEMA)
