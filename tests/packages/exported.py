@@ -14,6 +14,11 @@ from leeward.packaging.recipe import Deployment, Recipe, Template, Wish
 from leeward.packaging.uv import Source
 from tests.packages.everything import wish
 
+CLOUDS: Final = ("aws", "azure", "google")
+
+PYTHON: Final = ("3.13", "x86_64")
+"""The version and the architecture of a package."""
+
 ORDERS: Final = {
     "aws": "aws:us-east-1,aws:us-west-2",
     "azure": "azure:westeurope,azure:northeurope",

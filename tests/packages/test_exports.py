@@ -19,7 +19,9 @@ from leeward.packaging.recipe import Entry, Wish
 from leeward_aws.deploy.export import cloudformation
 from tests.packages.everything import flaws_in
 from tests.packages.exported import (
+    CLOUDS,
     ORDERS,
+    PYTHON,
     SHOP,
     ZONES,
     config_of,
@@ -28,10 +30,6 @@ from tests.packages.exported import (
     exported,
     settings,
 )
-
-CLOUDS = ("aws", "azure", "google")
-
-PYTHON = ("3.13", "x86_64")
 
 
 def test_the_example_is_exported_from_one_command_line(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from leeward.packaging.recipe import Entry, Wish
 from leeward_contract_tests.rows import each_row
 from tests.packages.everything import flaws_in
 from tests.packages.exported import (
+    CLOUDS,
     EVERYTHING,
     ORDERS,
     ZONES,
@@ -26,10 +27,6 @@ from tests.packages.exported import (
     settings,
 )
 from tests.packages.mistakes import MISTAKES, Change
-
-CLOUDS = ("aws", "azure", "google")
-
-PYTHON = ("3.13", "x86_64")
 
 
 @each_row("cloud, change, told", MISTAKES)

@@ -13,10 +13,6 @@ from tests.packages.exported import (
     document,
 )
 
-CLOUDS = ("aws", "azure", "google")
-
-PYTHON = ("3.13", "x86_64")
-
 REGIONS = ("us-east-1", "us-west-2")
 
 

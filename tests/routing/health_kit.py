@@ -6,7 +6,7 @@ from typing import Any
 
 from leeward.adapter import Call, Invoke, Result
 from leeward.errors import Outcome
-from leeward.routing.call import Core, Dispatch
+from leeward.routing.call import CallState, Core, Dispatch, begin
 from leeward.routing.circuit import Circuit, State
 from leeward.routing.evidence import Answered, weigh_failure
 from leeward.routing.execution import execute
@@ -133,3 +133,22 @@ def probed_next(world: World, target: str = "b") -> World:
         fail(world.health, target, Outcome.NOT_SENT, world.now)
     world.now = world.circuit(target).until
     return world
+
+
+EXACT = DEFAULT._replace(least_attempt=0.125, clock_gap=0.25, slow_least=0.5, stall_least=0.5)
+"""Times that a float holds exactly, so that a bound can be met to the dot."""
+
+TINY = 2.0**-10
+"""Seconds: the least that is more than a bound."""
+
+
+def world_at(now: float = 128.0, order: str = "ab") -> World:
+    """Return a world with exact times."""
+    world = World(order, EXACT)
+    world.now = now
+    return world
+
+
+def begun(world: World, call: Invoke = HARMLESS, timeout: float = 8.0) -> CallState:
+    """Return the state of a call that has begun."""
+    return begin(world.core, call, world.now, timeout)[0]

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import pytest
 
-from leeward.adapter import NO_NETWORK, Invoke
+from leeward.adapter import NO_NETWORK
 from leeward.envelope import RUNNING
 from leeward.errors import Outcome
 from leeward.routing.again import after_pause, go_on
 from leeward.routing.budget import spend_hedge, spend_retry
 from leeward.routing.call import (
     AttemptEnded,
-    CallState,
     Core,
     Dispatch,
     Ending,
@@ -26,32 +25,21 @@ from leeward.routing.call import (
 from leeward.routing.circuit import Circuit, State, Weights
 from leeward.routing.evidence import Answered, weigh_failure
 from leeward.routing.local_outage import end_local_outage, may_look, note_unreached
-from leeward.routing.policy import DEFAULT
 from leeward.routing.probing import HealthChecks, checked, is_due
 from tests.routing.health_kit import (
+    EXACT,
     HARMLESS,
     OTHER,
+    TINY,
     UNSAFE,
-    World,
     attempt,
+    begun,
     fail,
     half,
     healed,
     opened,
+    world_at,
 )
-
-EXACT = DEFAULT._replace(least_attempt=0.125, clock_gap=0.25, slow_least=0.5, stall_least=0.5)
-TINY = 2.0**-10
-
-
-def world_at(now: float = 128.0, order: str = "ab") -> World:
-    world = World(order, EXACT)
-    world.now = now
-    return world
-
-
-def begun(world: World, call: Invoke = HARMLESS, timeout: float = 8.0) -> CallState:
-    return begin(world.core, call, world.now, timeout)[0]
 
 
 @pytest.mark.parametrize(("age", "state"), [(0.5, State.CLOSED), (0.5 + TINY, State.OPEN)])

@@ -6,13 +6,12 @@ from itertools import product
 
 import pytest
 
-from leeward.adapter import Invoke, Result
+from leeward.adapter import Result
 from leeward.errors import Outcome
 from leeward.routing.budget import Failovers, spend_failover
 from leeward.routing.by_hand import isolate, restore
 from leeward.routing.call import (
     AttemptEnded,
-    CallState,
     Dispatch,
     Ending,
     Pause,
@@ -30,6 +29,7 @@ from tests.routing.health_kit import (
     LATENCY,
     UNSAFE,
     World,
+    begun,
     fail,
     half,
     opened,
@@ -264,11 +264,6 @@ def test_a_probe_that_a_call_may_not_make_is_left_to_the_next() -> None:
 
 
 # What follows a failure, in the corners.
-
-
-def begun(world: World, call: Invoke = HARMLESS, timeout: float = 10.0) -> CallState:
-    """Return the state of a call whose first attempt is under way."""
-    return begin(world.core, call, world.now, timeout)[0]
 
 
 def test_a_target_that_turns_out_ill_in_a_pause_is_left() -> None:

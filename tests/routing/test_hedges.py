@@ -7,21 +7,10 @@ import pytest
 from leeward.adapter import Key, Load
 from leeward.routing.budget import spend_hedge
 from leeward.routing.by_hand import isolate
-from leeward.routing.call import (
-    Core,
-    PauseEnded,
-    begin,
-    step,
-)
+from leeward.routing.call import Core, PauseEnded, begin, step
 from leeward.routing.evidence import weigh_lost_race
 from leeward.routing.policy import DEFAULT
-from tests.routing.health_kit import (
-    HARMLESS,
-    OTHER,
-    UNSAFE,
-    World,
-    half,
-)
+from tests.routing.health_kit import HARMLESS, OTHER, UNSAFE, World, half
 
 
 def hedging(order: str = "ab") -> World:

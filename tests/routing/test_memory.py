@@ -4,36 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from leeward.adapter import Invoke
 from leeward.errors import Outcome
-from leeward.routing.call import (
-    CallState,
-    begin,
-)
 from leeward.routing.latency import LAST, ORIGIN, Latency, bucket_of
 from leeward.routing.poison import Poison
-from leeward.routing.policy import DEFAULT
 from leeward.routing.suggestion import suggest
 from tests.routing.health_kit import (
+    EXACT,
     HARMLESS,
     LATENCY,
-    World,
+    TINY,
     attempt,
     fail,
+    world_at,
 )
-
-EXACT = DEFAULT._replace(least_attempt=0.125, clock_gap=0.25, slow_least=0.5, stall_least=0.5)
-TINY = 2.0**-10
-
-
-def world_at(now: float = 128.0, order: str = "ab") -> World:
-    world = World(order, EXACT)
-    world.now = now
-    return world
-
-
-def begun(world: World, call: Invoke = HARMLESS, timeout: float = 8.0) -> CallState:
-    return begin(world.core, call, world.now, timeout)[0]
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ Timeout = Annotated[
 ]
 IfRevision = Annotated[
     str | None,
-    typer.Option("--if-revision", metavar="TEXT", help="Only if the item still has this revision."),
+    typer.Option("--if-revision", metavar="TEXT", help="Only if it still has this revision."),
 ]
 
 
