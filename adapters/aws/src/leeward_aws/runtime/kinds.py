@@ -54,11 +54,9 @@ def is_bus_event(event: Any) -> bool:
 def source_of(event: Any) -> str | None:
     """Return which service the records of an event are of; None if it has no records."""
     records = event.get("Records") if isinstance(event, dict) else None
-    if not isinstance(records, list) or not records or not all(map(_is_object, records)):
+    if not isinstance(records, list) or not records:
+        return None
+    if not all(isinstance(each, dict) for each in records):
         return None
     source = records[0].get("eventSource") or records[0].get("EventSource")
     return source if isinstance(source, str) else None
-
-
-def _is_object(record: Any) -> bool:
-    return isinstance(record, dict)
