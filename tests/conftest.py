@@ -5,11 +5,13 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from tests.guard import loopback_only
+from tests.guard import clone_only, loopback_only
 
 settings.register_profile("leeward", derandomize=True, deadline=None)
 settings.register_profile("few", settings.get_profile("leeward"), max_examples=20)
 settings.load_profile("leeward")
+
+clone_only()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,11 +1,15 @@
-"""No test leaves loopback by way of libcurl either, which pytest-socket cannot see."""
+"""What no test may reach: other machines, by libcurl, and what earlier runs have left behind."""
 
 from __future__ import annotations
 
+import os
 import re
 import socket
+import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -55,3 +59,39 @@ def loopback_only() -> Iterator[None]:
         for module in (aio, threads):
             patch.setattr(module, "handle_for", guarded)
         yield
+
+
+class LeftoverOpened(BaseException):
+    """A test would have read what lies outside the clone. No code under test may catch it."""
+
+
+UNREADABLE = "LEEWARD_UNREADABLE"
+"""Folders, as in `PATH`, that `.ci/fresh` names where it cannot make them empty."""
+
+
+def refuse_leftovers(unreadable: list[Path], *, readable: list[Path]) -> None:
+    """Refuse, for the rest of this process, to open a file below folders.
+
+    Args:
+        unreadable: the folders; none, and nothing is refused.
+        readable: folders below those that may be read.
+    """
+    events = ("open", "os.listdir", "os.scandir", "sqlite3.connect")
+
+    def check(event: str, arguments: tuple[object, ...]) -> None:
+        if event in events and isinstance(arguments[0], str | bytes | os.PathLike):
+            path = Path(os.fsdecode(arguments[0])).absolute()
+            if any(folder in path.parents for folder in unreadable) and not any(
+                path.is_relative_to(folder) for folder in readable
+            ):
+                raise LeftoverOpened(f"a test would open {path}, which no fresh machine has")
+
+    if unreadable:
+        sys.addaudithook(check)
+
+
+def clone_only() -> None:
+    """Refuse leftovers where `.ci/fresh` asks for it."""
+    unreadable = [Path(folder) for folder in os.environ.get(UNREADABLE, "").split(":") if folder]
+    here = (Path(__file__).parents[1], tempfile.gettempdir(), sys.prefix, sys.base_prefix)
+    refuse_leftovers(unreadable, readable=[Path(folder) for folder in here])

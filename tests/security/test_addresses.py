@@ -128,7 +128,7 @@ def test_a_kept_connection_stays_usable(
 
 def test_no_socket_of_another_family() -> None:
     """A path in the file system, for one, is no public address."""
-    address = type("Address", (), {"family": socket.AF_UNIX, "addr": "/tmp/socket"})
+    address = type("Address", (), {"family": socket.AF_UNIX, "addr": "socket"})
     assert public_socket.open_public(0, address) == -1
 
 
