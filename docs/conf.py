@@ -1,5 +1,7 @@
 """The documentation site: `make docs`."""
 
+from pathlib import Path
+
 from sphinx.util.inspect import signature, stringify_signature
 
 from leeward.usual_names import WithUsualNames
@@ -8,8 +10,10 @@ project = "leeward"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 html_theme = "furo"
 html_title = "leeward"
-html_css_files = ["width.css"]
+html_css_files = ["site.css"]
+html_js_files = ["copy.js"]
 html_static_path = ["_static"]
+html_search_scorer = str(Path(__file__).parent / "search.js")
 html_show_copyright = False  # a year without a holder says nothing; LICENSE has the terms
 myst_heading_anchors = 3
 exclude_patterns = ["_build"]

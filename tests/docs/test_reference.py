@@ -15,8 +15,8 @@ from leeward.adapter import items
 from tests.house.test_adapters import INSIDE
 from tests.house.workspace import ROOT
 
-TEXT = (ROOT / "docs/reference.md").read_text(encoding="utf-8")
-PAGE = TEXT.split()
+PAGES = {path.stem: path.read_text("utf-8") for path in (ROOT / "docs/reference").glob("*.md")}
+NAMES = "\n".join(PAGES.values()).split()
 
 RESERVED = ["SpoolFull"]
 
@@ -26,27 +26,28 @@ ROOMS = ["errors.py", "values.py", "calls.py", "testing", "config", "adapter"]
 
 def test_every_name_of_the_package_is_in_the_reference() -> None:
     """By the name that is imported."""
-    assert [name for name in leeward.__all__ if f"leeward.{name}" not in PAGE] == []
+    assert [name for name in leeward.__all__ if f"leeward.{name}" not in NAMES] == []
 
 
 def test_every_name_for_items_is_in_the_reference() -> None:
     """An author of an adapter needs all of them."""
-    assert [name for name in items.__all__ if f"leeward.adapter.items.{name}" not in PAGE] == []
+    assert [name for name in items.__all__ if f"leeward.adapter.items.{name}" not in NAMES] == []
 
 
 def test_every_module_of_the_kit_is_in_the_reference() -> None:
     """But for those of its inside, which no adapter may import."""
     modules = {path.stem for path in (ROOT / "src/leeward/adapter").glob("*.py")} - {"__init__"}
     assert set(INSIDE) < modules
-    listed = set(re.findall(r"^### leeward\.adapter\.(\w+)$", TEXT, re.MULTILINE))
-    assert listed == modules - set(INSIDE)
+    heading = re.compile(r"^## leeward\.adapter\.(\w+)$", re.MULTILINE)
+    listed = [name for text in PAGES.values() for name in heading.findall(text)]
+    assert sorted(listed) == sorted(modules - set(INSIDE))
 
 
 @pytest.mark.parametrize("name", RESERVED)
 def test_what_is_reserved_says_so(name: str) -> None:
     """Whoever catches it today catches nothing: its docstring and the page say so."""
     assert getattr(leeward, name).__doc__.startswith("Reserved, not raised in this version")
-    assert f"leeward.{name}" in TEXT.partition("### Reserved")[2].partition("\n## ")[0]
+    assert f"leeward.{name}" in PAGES["errors"].partition("## Reserved")[2]
 
 
 def test_nothing_that_is_reserved_is_raised() -> None:

@@ -15,6 +15,7 @@ PAGES = [
     *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "contract_tests/README.md"),
     *("examples/README.md", "examples/plugin/README.md"),
     *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))),
+    *(f"docs/reference/{path.name}" for path in sorted((ROOT / "docs/reference").glob("*.md"))),
 ]
 
 
@@ -77,18 +78,25 @@ def test_the_site_is_built_where_every_pull_request_is_checked() -> None:
 
 
 def test_every_page_has_its_place_on_the_site() -> None:
-    """In one of the four groups, by whom it is for."""
+    """In the order of a reader's way: from a first call to what is inside."""
     index = (ROOT / "docs/index.md").read_text(encoding="utf-8")
-    groups = re.findall(r":caption: (.+)\n((?:.|\n)*?)```", index)
+    groups = toctrees(index)
     assert [name for name, _ in groups] == [
-        "Users",
-        "Operators",
-        "Adapter authors",
-        "Contributors",
+        *("Start", "Call", "Write functions", "Workflows"),
+        *("Data", "Operate", "Extend", "Inside"),
     ]
-    listed = [name for _, names in groups for name in names.split()]
+    reference = toctrees((ROOT / "docs/reference.md").read_text(encoding="utf-8"))
+    listed = [name for _, names in (*groups, *reference) for name in names]
     assert len(set(listed)) == len(listed)
-    assert {*listed, "index"} == {path.stem for path in (ROOT / "docs").glob("*.md")}
+    pages = [*(ROOT / "docs").glob("*.md"), *(ROOT / "docs/reference").glob("*.md")]
+    there = {path.relative_to(ROOT / "docs").with_suffix("").as_posix() for path in pages}
+    assert {*listed, "index"} == there
+
+
+def toctrees(text: str) -> list[tuple[str, list[str]]]:
+    """Return the captions of a page's lists, and the pages in each."""
+    found = re.findall(r":caption: (.+)\n((?:.|\n)*?)```", text)
+    return [(name, pages.split()) for name, pages in found]
 
 
 def test_the_site_claims_no_copyright_without_a_holder() -> None:
