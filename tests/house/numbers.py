@@ -25,8 +25,11 @@ PARTICIPLE: Final = re.compile(
     r"_*(?!is_|has_|was_)(?:\w*[a-z]ed|written|told|found|taken|begun|known|made|kept|sent|left"
     r"|given|seen|shown|held|done)"
 )
-NO_PARTICIPLE: Final = re.compile(r"_*(?:\w+_)?(?:feed|need|seed|embed|proceed|exceed|succeed)")
-"""Verbs and nouns that end like a participle."""
+NO_PARTICIPLE: Final = re.compile(
+    r"_*(?:\w+_)?(?:feed|need|seed|embed|proceed|exceed|succeed)"
+    r"|_*(?:test|check|read|render|raise|note|take|store|refuse|decide|do|probe|json_of)_\w+"
+)
+"""Words that end like a participle, and names that begin with a verb."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
