@@ -68,7 +68,7 @@ def custom_of(context: Any) -> dict[str, str]:
     return headers_of(custom.items()) if isinstance(custom, dict) else {}
 
 
-def failed_with(answer: Answer, *, told: bool) -> Exception | None:
+def failed_with(answer: Answer, sent: Sent | None = None, *, told: bool) -> Exception | None:
     """Return what to raise for a failure; None for a success.
 
     The runtime sends and logs the class and the text of an exception, with lines of the code that
@@ -76,6 +76,7 @@ def failed_with(answer: Answer, *, told: bool) -> Exception | None:
 
     Args:
         answer: of the handler.
+        sent: what a client has sent. One that opens envelopes gets one in the text.
         told: whether somebody reads the text: it is one that was written for the caller.
     """
     failure = answer.failure
@@ -83,7 +84,10 @@ def failed_with(answer: Answer, *, told: bool) -> Exception | None:
         return None
     name = failure.type if failure.type.isidentifier() else FunctionFailed.__name__
     kind = type(name, (FunctionFailed,), {"__module__": __name__})
-    error: Exception = kind((failure.message if told else None) or "")
+    text = failure.message if told else None
+    if told and sent is not None and sent.envelope:
+        text = encode(answer.envelope(sent.mark)).decode()
+    error: Exception = kind(text or "")
     return error
 
 
