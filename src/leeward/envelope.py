@@ -52,6 +52,8 @@ BY_GROUP: Final = "group"
 NOT_RECOGNISED: Final = "none"
 """It is not recognised."""
 
+PROBLEM: Final = "Problem"
+"""The class of a problem of the user's that has no class of its own."""
 NO_FUNCTION: Final = "no_function"
 """The reason of a handler that has no such function."""
 RUNNING: Final = "running"
@@ -239,6 +241,16 @@ def why_refused(told: Json, dedup: str | None) -> str | None:
     reason = told.get("reason")
     is_one = told.get("errorType") == REPEAT_REFUSED and reason in (RUNNING, UNKNOWN, NOT_KEPT)
     return str(reason) if is_one else None
+
+
+def name_of_error(kind: str, reason: str | None) -> str:
+    """Return what a workflow calls an error: a plain `Problem` by its reason, others by class.
+
+    Args:
+        kind: the class of the error.
+        reason: that leeward's handler tells, or None.
+    """
+    return reason if kind == PROBLEM and reason is not None and reason.isidentifier() else kind
 
 
 def fault_of(error: BaseException) -> FunctionFault:

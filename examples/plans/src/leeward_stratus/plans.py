@@ -26,7 +26,7 @@ FUNCTIONS = http_functions.Platform(
     ),
     request_id=lambda response: response.headers.get(REQUEST_ID),
 )
-"""A function may answer with any status, and never with the header `ERROR`: Stratus takes it off."""
+"""A function may answer with any status. The header `ERROR` Stratus takes off its answers."""
 
 ITEMS = Profile("Stratus", DoubleModel(integers=range(-(2**53), 2**53 + 1), decimals=True))
 """Stratus keeps JSON, with the numbers of JavaScript."""
