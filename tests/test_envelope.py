@@ -118,7 +118,7 @@ def test_a_mark_is_of_one_call() -> None:
     """Of one function and one key; a handler repeats nothing that is not like one."""
     assert mark_of("charge", "k-1") == mark_of("charge", "k-1")
     assert len({mark_of("charge", "k-1"), mark_of("charge", "k-2"), mark_of("pay", "k-1")}) == 3
-    assert answer_headers("group", "ab12")[0] == ("x-leeward", "ab12")
+    assert answer_headers("group", "ab12")[0] == ("x-leeward", "ab12;handler")
     for text in ("", "a b", "a\r\nb: c", "ä", "a" * 65):
         assert sent_in({"x-leeward-call": text}).mark == "1"
 

@@ -36,6 +36,9 @@ CALL: Final = "x-leeward-call"
 """On a request: what the mark of its answer repeats."""
 MARK: Final = "x-leeward"
 """On each answer of leeward's handler: what the request has as `CALL`, else `UNBOUND`."""
+BY_HANDLER: Final = ";handler"
+"""Behind a mark: leeward's own handler has made the answer, its body and its other headers. A
+function of another framework marks what it answers, and may have got both from elsewhere."""
 UNBOUND: Final = "1"
 """The mark of an answer to a request that has no `CALL`. Anybody may have made it."""
 DEDUP: Final = "x-leeward-dedup"
@@ -152,27 +155,32 @@ def sent_in(found: Mapping[str, str]) -> Sent:
 
 def answer_headers(dedup: str | None = None, mark: str = UNBOUND) -> tuple[tuple[str, str], ...]:
     """Return the headers of a handler's answer; `dedup` where it recognises repeated keys."""
-    first = (MARK, mark)
+    first = (MARK, mark if mark == UNBOUND else mark + BY_HANDLER)
     return (first,) if dedup is None else (first, (DEDUP, dedup))
 
 
 def sealed(value: Json, dedup: str | None, mark: str = UNBOUND) -> dict[str, Json]:
     """Put a value into an envelope, with what the headers of an answer would say."""
-    return {**dict(answer_headers(dedup, mark)), _VALUE: value}
+    return {**_outside(dedup, mark), _VALUE: value}
 
 
 def sealed_refusal(
     dedup: str | None, told: Json, retry_after: float | None, mark: str = UNBOUND
 ) -> dict[str, Json]:
     """Likewise the refusal of a repeat, with the seconds after which to ask again, if any."""
-    return {**dict(answer_headers(dedup, mark)), _REFUSAL: told, _RETRY_AFTER: retry_after}
+    return {**_outside(dedup, mark), _REFUSAL: told, _RETRY_AFTER: retry_after}
 
 
 def sealed_failure(
     dedup: str | None, told: Json, retry_after: float | None, mark: str = UNBOUND
 ) -> dict[str, Json]:
     """Likewise what is told of a failure."""
-    return {**dict(answer_headers(dedup, mark)), _FAILURE: told, _RETRY_AFTER: retry_after}
+    return {**_outside(dedup, mark), _FAILURE: told, _RETRY_AFTER: retry_after}
+
+
+def _outside(dedup: str | None, mark: str) -> dict[str, Json]:
+    """Return what stands beside the content of an envelope."""
+    return {MARK: mark} if dedup is None else {MARK: mark, DEDUP: dedup}
 
 
 class Opened(NamedTuple):

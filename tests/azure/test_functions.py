@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from leeward.adapter import TOO_LARGE, FunctionFault, Invoke, Result
 from leeward.adapter.http_functions import Address
 from leeward.adapter.resolver import FunctionAddress
-from leeward.envelope import mark_of
+from leeward.envelope import BY_HANDLER, mark_of
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Request, Response
 from leeward_azure.functions.plans import OFFLINE, STOPPED, functions
@@ -26,7 +26,7 @@ CALL = Invoke("send-receipt", b'{"order":"42"}', "key-1", marks=True)
 
 ADDRESS = Address("https://shop.azurewebsites.net", "/api/send-receipt", key="canary-key")
 FOUND = ADDRESS._replace(looked_up=True)
-MARKED = {"x_leeward": "1"}
+MARKED = {"x_leeward": mark_of("send-receipt", "key-1") + BY_HANDLER}
 ASKED = {"www_authenticate": "Bearer"}
 
 

@@ -13,7 +13,7 @@ from leeward.adapter.http_functions import Address
 from leeward.app import App, Problem
 from leeward.app.answers import failed
 from leeward.app.problem import failure_of
-from leeward.envelope import MARK, fault_document, fault_of, mark_of, sealed_failure
+from leeward.envelope import BY_HANDLER, MARK, fault_document, fault_of, mark_of, sealed_failure
 from leeward.http.messages import Response
 from leeward.json_text import decode, encode
 from leeward.local import Local
@@ -27,6 +27,7 @@ from tests.scripted import Scripted
 
 CALL = Invoke("find", b'{"order":"canary-42"}', "key-1")
 BOUND = mark_of("find", "key-1")
+BY_LEEWARD = BOUND + BY_HANDLER
 
 ORDER = {"order": "canary-42"}
 
@@ -68,13 +69,17 @@ def on_aws() -> Result[Any]:
 def on_azure() -> Result[Any]:
     plan = azure.functions(AzureFunctions("https://shop.azurewebsites.net"))["invoke"]
     address = Address("https://shop.azurewebsites.net", "/api/find")
-    return play(plan, CALL, Response(500, {MARK: BOUND}, document()), credential=address).result
+    return play(
+        plan, CALL, Response(500, {MARK: BY_LEEWARD}, document()), credential=address
+    ).result
 
 
 def on_google() -> Result[Any]:
     plan = google.functions(GoogleFunctions("https://shop.a.run.app"))["invoke"]
     address = Address("https://shop.a.run.app", "/find")
-    return play(plan, CALL, Response(500, {MARK: BOUND}, document()), credential=address).result
+    return play(
+        plan, CALL, Response(500, {MARK: BY_LEEWARD}, document()), credential=address
+    ).result
 
 
 SOLD_OUT = Problem("no tickets", status=409, reason="sold_out", retryable=False)
@@ -113,13 +118,13 @@ def problem_on_aws() -> Result[Any]:
 def problem_on_azure() -> Result[Any]:
     plan = azure.functions(AzureFunctions("https://shop.azurewebsites.net"))["invoke"]
     address = Address("https://shop.azurewebsites.net", "/api/find")
-    return play(plan, CALL, Response(409, {MARK: BOUND}, told()), credential=address).result
+    return play(plan, CALL, Response(409, {MARK: BY_LEEWARD}, told()), credential=address).result
 
 
 def problem_on_google() -> Result[Any]:
     plan = google.functions(GoogleFunctions("https://shop.a.run.app"))["invoke"]
     address = Address("https://shop.a.run.app", "/find")
-    return play(plan, CALL, Response(409, {MARK: BOUND}, told()), credential=address).result
+    return play(plan, CALL, Response(409, {MARK: BY_LEEWARD}, told()), credential=address).result
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def ended_with(client: Client) -> InvokeResult | CallError:
 
 
 def answers_of(provider: str) -> list[Answer]:
-    """Return what a function of a cloud may pass on: its platform's own answers, whole and in JSON."""
+    """Return what a function of a cloud may pass on: answers of its platform, whole and in JSON."""
     if provider == "aws":
         return list(LAMBDA)
     whole = [
@@ -120,7 +120,7 @@ def test_an_unsafe_call_whose_function_passes_on_a_proof_runs_once(
 
 @pytest.mark.parametrize("way", ["declared", "app", "learnt"])
 def test_a_function_that_marks_its_answers_moves_on(clouds: Clouds, way: str) -> None:
-    """What it does not say itself, Google's front end says: nothing ran there, so Azure is asked."""
+    """What it does not say itself, Google's front end says: nothing ran there; Azure is next."""
     app = App("shop")
     app.function(name="charge")(lambda order: order)
     marks, given = way == "declared", app if way == "app" else None

@@ -10,7 +10,7 @@ from leeward.adapter import TOO_LARGE, FunctionFault, Invoke, Result
 from leeward.adapter.http_functions import Address
 from leeward.adapter.plans import STALE_CREDENTIALS
 from leeward.adapter.resolver import FunctionAddress
-from leeward.envelope import mark_of
+from leeward.envelope import BY_HANDLER, mark_of
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Request, Response
 from leeward_contract_tests.rows import each_row
@@ -27,7 +27,7 @@ CALL = Invoke("send-receipt", b'{"order":"42"}', "key-1", marks=True)
 ADDRESS = Address(ORIGIN, "/", "canary-token")
 FOUND = ADDRESS._replace(looked_up=True)
 PUBLIC = ADDRESS._replace(token=None)
-MARKED: dict[str, Any] = {"x_leeward": "1"}
+MARKED: dict[str, Any] = {"x_leeward": mark_of("send-receipt", "key-1") + BY_HANDLER}
 ASKED: dict[str, Any] = {"www_authenticate": 'Bearer error="invalid_token"'}
 
 

@@ -24,6 +24,7 @@ from leeward.adapter.plan_run import Learnt, PlanRun
 from leeward.adapter.plans import Need, Planner, Send
 from leeward.adapter.resolver import FunctionAddress
 from leeward.calls import Invoke, Result
+from leeward.envelope import mark_of
 from leeward.errors import Outcome
 from leeward.http.messages import Response
 from leeward_aws.functions.plans import functions as aws_functions
@@ -185,7 +186,7 @@ _SET: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("x-google-status", ("crash",)),
     ("retry-after", ("1", "0")),
     ("server", ("Google Frontend", "Microsoft-IIS/10.0", "Kestrel")),
-    ("x-leeward", ("1", "0123456789abcdef", "")),
+    ("x-leeward", ("1", "0123456789abcdef", "0123456789abcdef;handler", "")),
     ("x-leeward-dedup", ("group", "target", "none")),
     ("x-ms-request-id", ("r-1",)),
 )
@@ -260,21 +261,33 @@ _RAISED: Final = (
 def tried(cases: int, seed: int) -> Counter[str]:
     """Try so many answers of each platform for each proof; return what was wrong, and how often.
 
-    The function never marks an answer of its own; what it passes on may be marked.
+    The function never marks an answer of its own; what it passes on may be marked. Half as many
+    times, it marks each of its answers, and passes on what leeward's handler has told.
     """
     wrong: Counter[str] = Counter()
     for name, platform in PLATFORMS.items():
         for number, specimen in enumerate(platform.specimens):
             made = relays(Random(f"{seed}/{name}/{number}"), specimen)
             wrong += _wrong(f"{name} {number}", platform, made, cases)
+            wrong += _wrong(f"{name} {number}, marked", platform, made, cases // 2, marked=True)
     return wrong + _wrong("aws", LAMBDA, lambda_relays(Random(f"{seed}/aws")), cases)
 
 
-def _wrong(name: str, platform: Platform, answers: Iterator[Response], cases: int) -> Counter[str]:
+def _wrong(
+    name: str,
+    platform: Platform,
+    answers: Iterator[Response],
+    cases: int,
+    *,
+    marked: bool = False,
+) -> Counter[str]:
     wrong: Counter[str] = Counter()
     learnt = Learnt()
     for number in range(cases):
         response = next(answers)
+        if marked:
+            mark = {"x-leeward": mark_of("charge", f"key-{number}")}
+            response = Response(response.status, {**response.headers, **mark}, response.body)
         ended = call(platform, response, learnt, Invoke("charge", b"{}", f"key-{number}"))
         fault = fault_of(platform, response, ended)
         if fault is not None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from leeward.adapter.plan_run import Learnt
 from leeward.calls import Invoke
-from leeward.envelope import MARK, mark_of
+from leeward.envelope import BY_HANDLER, MARK, mark_of
 from leeward.errors import Outcome
 from leeward.http.messages import Response
 from leeward.json_text import encode
@@ -35,7 +35,7 @@ def ended(name: str, *answers: Response, marks: bool = False) -> list[Ended]:
     for number, answer in enumerate(answers):
         invoke = Invoke("charge", b"{}", f"key-{number}", marks=marks)
         if answer.headers.get(MARK) == "its own":
-            mark = mark_of("charge", f"key-{number}")
+            mark = mark_of("charge", f"key-{number}") + BY_HANDLER
             answer = Response(answer.status, {**answer.headers, MARK: mark}, answer.body)  # noqa: PLW2901
         found.append(call(PLATFORMS[name], answer, learnt, invoke))
     return found

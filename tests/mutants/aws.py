@@ -27,9 +27,11 @@ MUTANTS: Final = (
     Mutant(
         "an unknown 4xx is the caller's mistake",
         f"{AWS}/errors.py",
-        "    if meaning is None:\n        return by_status(status)\n    if meaning is CALLER",
         "    if meaning is None:\n"
-        "        return CALLER if status < 500 else by_status(status)\n"
+        "        return by_status(status, marked=code is not None)\n"
+        "    if meaning is CALLER",
+        "    if meaning is None:\n"
+        "        return CALLER if status < 500 else by_status(status, marked=True)\n"
         "    if meaning is CALLER",
         f"{TESTS}/test_errors.py::test_what_nobody_documents_is_ambiguous",
     ),

@@ -5,7 +5,8 @@ been told by somebody else; and what it answers, it answers after it ran. So an 
 the function did not run only where the function is known to mark its answers, and this one has no
 mark. Who answered is told by what cannot come from anybody else:
 
-* **the handler**: its answers have the mark of the call (`leeward.envelope`);
+* **the handler**: its answers have the mark of the call (`leeward.envelope`), and say whether it
+  is leeward's, whose word counts on whether the function ran;
 * **the platform**: a `Proof` that its adapter names, such as a page of its own, of a function that
   marks its answers;
 * **the function**: JSON, or the mark of another call. Platforms and proxies refuse with pages, or
@@ -40,7 +41,7 @@ from leeward.adapter.plans import STALE_CREDENTIALS, Learn, Need, Plan, Send, Vi
 from leeward.adapter.repeats import failure_told, worth_of
 from leeward.adapter.resolver import FunctionAddress
 from leeward.calls import Invoke, Result
-from leeward.envelope import DEDUP, MARK, UNBOUND, mark_of, request_headers
+from leeward.envelope import BY_HANDLER, DEDUP, MARK, UNBOUND, mark_of, read_fault, request_headers
 from leeward.errors import Outcome
 from leeward.http.messages import Request, Response
 from leeward.json_text import Undecodable, decode
@@ -191,16 +192,19 @@ def invoke(platform: Platform, call: Invoke, view: View, address: Address | None
     request_id = platform.request_id(response)
     name = _MARKS + call.function
     marks: bool = view.learnt.get(name, call.marks)
-    is_marked = response.headers.get(MARK) in ((mark, UNBOUND) if call.marks else (mark,))
+    said = response.headers.get(MARK)
+    by_handler = said == mark + BY_HANDLER
+    is_marked = by_handler or said == mark or (call.marks and said == UNBOUND)
     if 200 <= response.status < 300:
         if marks is not is_marked:
             yield Learn(name, is_marked)
-        return value_of(response, request_id, is_marked=is_marked)
+        return value_of(response, request_id, by_handler=by_handler)
     code, wait = f"http.{response.status}", platform.retry_after(response, view.now)
     if is_marked:
         if not marks:
             yield Learn(name, True)
-        return _failure_of(response, wait)._replace(code=code, request_id=request_id)
+        result = _failure_of(response, wait, by_handler=by_handler)
+        return result._replace(code=code, request_id=request_id)
     who, meaning = outcome_of(response, platform.proofs, marks=marks)
     if who is Who.FUNCTION and marks:
         yield Learn(name, False)
@@ -245,13 +249,13 @@ def outcome_of(
     return Who.NOBODY_KNOWS, UNPROVED.get(status, AMBIGUOUS)
 
 
-def value_of(response: Response, request_id: str | None, *, is_marked: bool) -> Result[Any]:
+def value_of(response: Response, request_id: str | None, *, by_handler: bool) -> Result[Any]:
     """Read a success. A function that returns nothing gives 204, or an empty body.
 
     Args:
         response: with a status of 2xx.
         request_id: the platform's id of the request.
-        is_marked: it has the mark of its call.
+        by_handler: leeward's handler has made it.
     """
     try:
         value = decode(response.body) if response.body else None
@@ -264,12 +268,18 @@ def value_of(response: Response, request_id: str | None, *, is_marked: bool) -> 
             executed=True,
             cause=error,
         )
-    dedup = worth_of(response.headers.get(DEDUP)) if is_marked else None
+    dedup = worth_of(response.headers.get(DEDUP)) if by_handler else None
     return Result.ok(value, request_id=request_id, dedup=dedup)
 
 
-def _failure_of(response: Response, retry_after: float | None) -> Result[Any]:
-    """Read what leeward's handler says of a call that has failed, or that it has refused."""
+def _failure_of(response: Response, retry_after: float | None, *, by_handler: bool) -> Result[Any]:
+    """Read what a function says of a call that has failed, or that it has refused.
+
+    Of another framework's, what it says of a failure may be what it was told itself.
+    """
+    if not by_handler:
+        fault = read_fault(response.body)
+        return Result(APP_ERROR.outcome, retry_after=retry_after, fault=fault)
     try:
         told = decode(response.body)
     except Undecodable:
