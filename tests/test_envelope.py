@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 from hypothesis import given
@@ -35,8 +36,8 @@ KEYS = st.text(
     st.characters(min_codepoint=33, max_codepoint=126, exclude_characters='"'), min_size=1
 )
 TEXT = st.none() | st.text(st.characters(exclude_categories=["Cs"]))
-LINES = st.lists(TEXT.filter(lambda text: text is not None)).map(tuple)
-FAULTS = st.tuples(TEXT, TEXT, LINES).map(lambda parts: FunctionFault(*parts))
+LINES = st.lists(st.text(st.characters(exclude_categories=["Cs"]))).map(tuple)
+FAULTS = st.builds(partial(FunctionFault, reason=None), TEXT, TEXT, LINES)
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(st.characters(exclude_categories=["Cs"])),

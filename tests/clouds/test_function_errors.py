@@ -14,6 +14,7 @@ from leeward.app import App, Problem
 from leeward.app.answers import failed
 from leeward.app.problem import failure_of
 from leeward.envelope import BY_HANDLER, MARK, fault_document, fault_of, mark_of, sealed_failure
+from leeward.errors import Ran
 from leeward.http.messages import Response
 from leeward.json_text import decode, encode
 from leeward.local import Local
@@ -134,11 +135,12 @@ def test_what_a_handler_tells_of_a_problem_reaches_its_caller(
     attempt: Callable[[], Result[Any]],
 ) -> None:
     """Its reason, whether it ran, and whether to call again: attributes, and one word on that."""
-    for ran, sentence in (
+    told: tuple[tuple[Ran, str], ...] = (
         ("no", "was refused by the function, before it had any effect"),
         ("maybe", "it may have had an effect"),
         ("yes", "ran, and the function raised"),
-    ):
+    )
+    for ran, sentence in told:
         result = attempt()
         assert result.fault is not None
         result = result._replace(fault=result.fault._replace(ran=ran))

@@ -108,9 +108,16 @@ MUTANTS: Final = (
     Mutant(
         "code that never loaded has run",
         f"{AWS}/functions/plans.py",
-        "    if kind in _NEVER_LOADED:\n",
+        "    if UNBOUND in marks and kind in _NEVER_LOADED:\n",
         "    if False:\n",
         f"{TESTS}/test_functions.py::test_code_that_never_loaded",
+    ),
+    Mutant(
+        "a function that raises an error by that name was never loaded",
+        f"{AWS}/functions/plans.py",
+        "    if UNBOUND in marks and kind in _NEVER_LOADED:\n",
+        "    if kind in _NEVER_LOADED:\n",
+        "tests/http/test_relays.py::test_what_a_function_passes_on_proves_nothing",
     ),
     Mutant(
         "a status other than 202 is a queued call",

@@ -46,7 +46,7 @@ SEEN: Final = "contract-seen"
 """A function that returns the events with the id ``payload["id"]`` that `EVENTS` has delivered so
 far, in the order of delivery: a list of objects in CloudEvents JSON."""
 
-ABSENT: Final = "contract-absent"
+ABSENT: Final = "no-such-function-contract"
 """A function that is not there."""
 
 EVENTS: Final = "contract-events"

@@ -222,12 +222,10 @@ def invoke(platform: Platform, call: Invoke, view: View, address: Address | None
 def outcome_of(
     response: Response, proofs: tuple[Proof, ...], *, marks: bool
 ) -> tuple[Who, Classification]:
-    """Return whose an answer is that is no success and has not the mark of its call.
-
-    And what it means.
+    """Return whose an answer is, and what it means.
 
     Args:
-        response: the answer.
+        response: an answer without the mark of its call, other than 2xx.
         proofs: of the platform.
         marks: the function is known to mark its answers.
     """

@@ -67,7 +67,7 @@ class Answer(NamedTuple):
 
     @property
     def is_repeat(self) -> bool:
-        """Return whether it refuses a repeat, which is no failure of the function."""
+        """Return whether it refuses a repeat, which is not a failure of the function."""
         return self.failure is not None and why_refused(decode(self.body), self.dedup) is not None
 
 

@@ -212,6 +212,7 @@ def _build(call: Call, result: Result[Any]) -> CallError:
         return _refusal_of(call, result, origin)
     if result.outcome is Outcome.APP_ERROR:
         fault = result.fault or FunctionFault()
+        origin["reason"] = fault.reason or result.reason
         return FunctionError(
             _message(call, result),
             error_type=fault.type,
@@ -219,7 +220,7 @@ def _build(call: Call, result: Result[Any]) -> CallError:
             trace=fault.trace,
             ran=fault.ran,
             retryable=fault.retryable,
-            **{**origin, "reason": fault.reason or result.reason},
+            **origin,
         )
     if result.outcome is Outcome.AMBIGUOUS:
         key = call.idempotency_key if isinstance(call, Invoke | Enqueue) else None

@@ -16,12 +16,11 @@ from leeward_stratus.errors import CODES, ERROR, REQUEST_ID, refusal
 from leeward_stratus.tokens import TOKEN
 
 STRATUS = Service(TOKEN, refusal, REQUEST_ID, by_headers(bearer))
+FAILURES = frozenset(range(400, 600))
 
 FUNCTIONS = http_functions.Platform(
     tuple(
-        http_functions.Proof(
-            frozenset(range(400, 600)), meaning, header_is=(ERROR, code), by_anyone=True
-        )
+        http_functions.Proof(FAILURES, meaning, header_is=(ERROR, code), by_anyone=True)
         for code, meaning in CODES.items()
     ),
     request_id=lambda response: response.headers.get(REQUEST_ID),
