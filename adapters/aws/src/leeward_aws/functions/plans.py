@@ -82,9 +82,10 @@ def invoke(endpoint: Endpoint, call: Invoke, view: View) -> Plan:
         InvalidRequest: the name cannot be a function's; before anything is sent.
     """
     target = path_of(call.function)
+    mark = mark_of(call.function, call.idempotency_key)
 
     def request() -> Request:  # when it is sent, for the deadline that it tells
-        headers = (*_WAIT, ("X-Amz-Client-Context", _client_context(call, view.timeout)))
+        headers = (*_WAIT, ("X-Amz-Client-Context", _client_context(call, view.timeout, mark)))
         return Request("POST", endpoint.origin, target, headers, call.payload)
 
     response, refusal = yield from exchange(endpoint.service, request, view)
@@ -92,7 +93,6 @@ def invoke(endpoint: Endpoint, call: Invoke, view: View) -> Plan:
         return refusal
     if response.status != 200:
         return ambiguous(response, UNEXPECTED, request_id=REQUEST_ID)
-    mark = mark_of(call.function, call.idempotency_key)
     marks = (mark, UNBOUND) if call.marks else (mark,)
     if "x-amz-function-error" in response.headers:
         return _fault(response, marks)
@@ -120,14 +120,13 @@ def path_of(function: str) -> str:
     return f"/2015-03-31/functions/{percent_encode(function)}/invocations"
 
 
-def _client_context(call: Invoke, seconds: float) -> str:
+def _client_context(call: Invoke, seconds: float, mark: str) -> str:
     """Return what goes with a call, as base64 of JSON.
 
     Lambda takes 3,583 bytes; a key of 255 characters, the longest, makes less than a thousand.
     """
     from binascii import b2a_base64
 
-    mark = mark_of(call.function, call.idempotency_key)
     custom = custom_context(call.idempotency_key, seconds, call.trace, mark)
     document: dict[str, Any] = {"custom": custom}
     if call.trace is not None:
