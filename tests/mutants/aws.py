@@ -113,6 +113,13 @@ MUTANTS: Final = (
         f"{TESTS}/test_functions.py::test_code_that_never_loaded",
     ),
     Mutant(
+        "what leeward's handler tells of a failure stays in Lambda",
+        f"{AWS}/runtime/call.py",
+        "    if told and sent is not None and opens:\n",
+        "    if False:\n",
+        f"{TESTS}/test_runtime.py::test_a_client_that_asks_for_it_gets_an_envelope",
+    ),
+    Mutant(
         "a function that raises an error by that name was never loaded",
         f"{AWS}/functions/plans.py",
         "    if UNBOUND in marks and kind in _NEVER_LOADED:\n",
