@@ -49,9 +49,8 @@ from leeward.masking import masked
 
 
 class Who(Enum):
-    """Whose answer it is, as far as it is proved."""
+    """Whose an answer without the mark of its call is, as far as it is proved."""
 
-    HANDLER = "handler"
     PLATFORM = "platform"
     FUNCTION = "function"
     NOBODY_KNOWS = "nobody knows"
