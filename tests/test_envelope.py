@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 from hypothesis import given
@@ -18,10 +19,12 @@ from leeward.envelope import (
     fault_document,
     fault_in,
     fault_of,
+    mark_of,
     opened,
     read_fault,
     request_headers,
     sealed,
+    sealed_failure,
     sealed_refusal,
     sent_in,
     why_refused,
@@ -33,9 +36,8 @@ KEYS = st.text(
     st.characters(min_codepoint=33, max_codepoint=126, exclude_characters='"'), min_size=1
 )
 TEXT = st.none() | st.text(st.characters(exclude_categories=["Cs"]))
-FAULTS = st.builds(
-    FunctionFault, TEXT, TEXT, st.lists(TEXT.filter(lambda text: text is not None)).map(tuple)
-)
+LINES = st.lists(st.text(st.characters(exclude_categories=["Cs"]))).map(tuple)
+FAULTS = st.builds(partial(FunctionFault, reason=None), TEXT, TEXT, LINES)
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(st.characters(exclude_categories=["Cs"])),
@@ -67,7 +69,10 @@ def test_what_a_client_sends_a_handler_reads(key: str, milliseconds: int) -> Non
     seconds = milliseconds / 1000
     sent = sent_in(headers_of((name.upper(), text) for name, text in request_headers(key, seconds)))
     assert sent._replace(envelope=True) == sent_in(custom_context(key, seconds))
-    assert (sent.idempotency_key, sent.traceparent) == (key, None)
+    assert (sent.idempotency_key, sent.traceparent, sent.mark) == (key, None, "1")
+    mark = mark_of("charge", key)
+    assert sent_in(headers_of(request_headers(key, seconds, None, mark))).mark == mark
+    assert sent_in(custom_context(key, seconds, None, mark)).mark == mark
     assert sent.seconds is not None
     assert 0 <= seconds - sent.seconds < 0.002
 
@@ -90,15 +95,33 @@ def test_an_envelope_gives_back_what_was_put_in(
     value: Any, dedup: str | None, seconds: float | None
 ) -> None:
     """After its way over the wire; and nothing that lacks a part of it is one."""
-    documents = [sealed(value, dedup), sealed_refusal(dedup, value, seconds)]
+    documents = [
+        sealed(value, dedup),
+        sealed_refusal(dedup, value, seconds),
+        sealed_failure(dedup, value, seconds),
+    ]
     found = [opened(decode(encode(each))) for each in documents]
-    assert found == [Opened(value, dedup), Opened(None, dedup, value, seconds)]
+    assert found == [
+        Opened(value, dedup),
+        Opened(None, dedup, value, seconds),
+        Opened(None, dedup, None, seconds, value),
+    ]
     for document in documents:
         for name in document.keys() - {"x-leeward-dedup"}:
             assert opened({key: each for key, each in document.items() if key != name}) is None
         assert opened({**document, "more": 1}) is None
         assert opened({**document, "x-leeward": 1}) is None
+        assert opened(document, ("a-mark",)) is None
     assert opened(value) is None or value == opened(value)
+
+
+def test_a_mark_is_of_one_call() -> None:
+    """Of one function and one key; a handler repeats nothing that is not like one."""
+    assert mark_of("charge", "k-1") == mark_of("charge", "k-1")
+    assert len({mark_of("charge", "k-1"), mark_of("charge", "k-2"), mark_of("pay", "k-1")}) == 3
+    assert answer_headers("group", "ab12")[0] == ("x-leeward", "ab12;handler")
+    for text in ("", "a b", "a\r\nb: c", "ä", "a" * 65):
+        assert sent_in({"x-leeward-call": text}).mark == "1"
 
 
 def test_a_repeat_that_is_refused_is_told_from_every_other_failure() -> None:
@@ -130,9 +153,13 @@ def test_a_fault_comes_back(fault: FunctionFault) -> None:
 
 def test_a_fault_is_read_as_runtimes_write_it() -> None:
     """Of odd parts only what is text counts, and a trace has two names."""
-    assert fault_in({"errorType": "E", "errorMessage": 1, "trace": ["a", 2]}) == ("E", None, ("a",))
+    odd = {"errorType": "E", "errorMessage": 1, "trace": ["a", 2], "ran": "perhaps", "retryable": 1}
+    assert fault_in(odd) == FunctionFault("E", None, ("a",))
     assert fault_in(["E"]) == fault_in({"stackTrace": "a"}) == FunctionFault()
     assert read_fault(b"<html>") == read_fault(b"") == FunctionFault()
+    told = {"reason": "sold_out", "ran": "no", "retryable": True}
+    assert fault_in(told) == FunctionFault(None, None, (), "sold_out", "no", True)
+    assert read_fault(encode(told)) == FunctionFault(), "a runtime says nothing of that"
 
 
 class Unreadable(Exception):

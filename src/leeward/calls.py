@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
-from leeward.errors import Outcome
+from leeward.errors import Outcome, Ran
 from leeward.masking import masked
 from leeward.values import Attempt, Effect, Event, Item
 
@@ -45,6 +45,8 @@ class Invoke(NamedTuple):
             (``dedup_scope = "group"``), so the next target recognises the key, too.
         time_limit: seconds that the function may run, if that is known, else 0.
         trace: the W3C ``traceparent`` of the handler that calls, or None.
+        marks: the function is known to mark each of its answers: an answer over HTTP that has no
+            mark is then not its own.
     """
 
     function: str
@@ -54,10 +56,11 @@ class Invoke(NamedTuple):
     shared_dedup: bool = False
     time_limit: float = 0.0
     trace: str | None = None
+    marks: bool = False
     verb: Literal["invoke"] = "invoke"
 
     def __repr__(self) -> str:
-        return masked(self, "function idempotency_key effect shared_dedup time_limit verb")
+        return masked(self, "function idempotency_key effect shared_dedup time_limit marks verb")
 
 
 class Enqueue(NamedTuple):
@@ -214,14 +217,27 @@ class Page(NamedTuple):
 
 
 class FunctionFault(NamedTuple):
-    """What a function raised, as far as the platform reports it."""
+    """What a function raised, as far as the platform reports it.
+
+    Attributes:
+        type: class of what was raised.
+        message: its text.
+        trace: lines of the trace.
+        reason: a stable word of the function's, such as ``sold_out``; this and what follows comes
+            from leeward's handler alone.
+        ran: whether the call has had an effect: ``no``, ``maybe`` or ``yes``.
+        retryable: whether the same call may end otherwise later.
+    """
 
     type: str | None = None
     message: str | None = None
     trace: tuple[str, ...] = ()
+    reason: str | None = None
+    ran: Ran | None = None
+    retryable: bool | None = None
 
     def __repr__(self) -> str:
-        return masked(self, "type")
+        return masked(self, "type ran retryable")
 
 
 class Result(NamedTuple, Generic[T]):

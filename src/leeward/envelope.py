@@ -5,11 +5,16 @@ the client context of a platform that passes no headers on. An answer of leeward
 mark, so that it is never taken for the platform's own, says whether the handler recognises a
 repeated key, and tells of an exception its class, its message and its trace. Where a platform
 passes on no headers of answers, the caller asks for them in an envelope around the value.
+
+A mark is bound to its call: the request has a number, `mark_of`, and the mark repeats it. So a
+function that passes on the headers, or the value, of another function's answer does not pass on a
+mark of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from leeward.json_text import Undecodable, decode, encode
@@ -27,12 +32,21 @@ DEADLINE: Final = "x-leeward-deadline-ms"
 """Milliseconds that the caller still waits: relative, so that no two clocks need agree."""
 TRACEPARENT: Final = "traceparent"
 """W3C Trace Context."""
+CALL: Final = "x-leeward-call"
+"""On a request: what the mark of its answer repeats."""
 MARK: Final = "x-leeward"
-"""On each answer of leeward's handler: it proves that the function ran."""
+"""On each answer of leeward's handler: what the request has as `CALL`, else `UNBOUND`."""
+BY_HANDLER: Final = ";handler"
+"""Behind a mark: leeward's own handler has made the answer, its body and its other headers. A
+function of another framework marks what it answers, and may have got both from elsewhere."""
+UNBOUND: Final = "1"
+"""The mark of an answer to a request that has no `CALL`. Anybody may have made it."""
 DEDUP: Final = "x-leeward-dedup"
 """On an answer: the handler recognises a repeated key, for this ``target`` or for the ``group``."""
+LONGEST_MARK: Final = 64
+"""Characters of a mark that is repeated, all of them letters and digits."""
 ENVELOPE: Final = "x-leeward-envelope"
-"""In a client context: the caller opens an envelope around the answer."""
+"""In a client context: the caller opens an envelope around the answer, with this as its mark."""
 
 BY_TARGET: Final = "target"
 """A repeated key is recognised, of calls that were made at the same target."""
@@ -41,6 +55,10 @@ BY_GROUP: Final = "group"
 NOT_RECOGNISED: Final = "none"
 """It is not recognised."""
 
+PROBLEM: Final = "Problem"
+"""The class of a problem of the user's that has no class of its own."""
+NO_FUNCTION: Final = "no_function"
+"""The reason of a handler that has no such function."""
 RUNNING: Final = "running"
 """An earlier call with this key still runs."""
 UNKNOWN: Final = "unknown"
@@ -51,22 +69,45 @@ REPEAT_REFUSED: Final = "RepeatRefused"
 """The class of what a repeat is refused with, for one of the three reasons above."""
 
 
+def mark_of(function: str, idempotency_key: str) -> str:
+    """Return what marks the answers to one call: 16 digits that no other call has.
+
+    Args:
+        function: the provider's own name of it.
+        idempotency_key: of the call.
+    """
+    text = f"{function}\n{idempotency_key}"
+    return blake2b(text.encode(errors="replace"), digest_size=8).hexdigest()
+
+
 def request_headers(
-    idempotency_key: str, seconds: float, trace: str | None = None
+    idempotency_key: str, seconds: float, trace: str | None = None, mark: str = UNBOUND
 ) -> tuple[tuple[str, str], ...]:
-    """Return the headers of a call whose caller waits for `seconds` more, in `trace` if any."""
-    found = ((IDEMPOTENCY_KEY, idempotency_key), (DEADLINE, _milliseconds(seconds)))
+    """Return the headers of a call.
+
+    Args:
+        idempotency_key: of the call.
+        seconds: that the caller still waits.
+        trace: that it is in, or None.
+        mark: that the answer is to have.
+    """
+    found: tuple[tuple[str, str], ...] = (
+        (IDEMPOTENCY_KEY, idempotency_key),
+        (DEADLINE, _milliseconds(seconds)),
+    )
+    if mark != UNBOUND:
+        found = (*found, (CALL, mark))
     return found if trace is None else (*found, (TRACEPARENT, trace))
 
 
 def custom_context(
-    idempotency_key: str, seconds: float, trace: str | None = None
+    idempotency_key: str, seconds: float, trace: str | None = None, mark: str = UNBOUND
 ) -> dict[str, str]:
     """Return the same as `request_headers`, for the ``custom`` part of a client context.
 
     Names are in lower case; values are strings, since some runtimes take nothing else there.
     """
-    found = {_KEY: idempotency_key, DEADLINE: _milliseconds(seconds), ENVELOPE: "1"}
+    found = {_KEY: idempotency_key, DEADLINE: _milliseconds(seconds), ENVELOPE: mark}
     return found if trace is None else {**found, TRACEPARENT: trace}
 
 
@@ -82,12 +123,14 @@ class Sent(NamedTuple):
         seconds: how long the caller still waits.
         traceparent: the caller's trace, as it is.
         envelope: the caller opens an envelope around the answer.
+        mark: that the answer is to have.
     """
 
     idempotency_key: str | None
     seconds: float | None
     traceparent: str | None
     envelope: bool = False
+    mark: str = UNBOUND
 
 
 def sent_in(found: Mapping[str, str]) -> Sent:
@@ -103,23 +146,41 @@ def sent_in(found: Mapping[str, str]) -> Sent:
     waits, seconds = found.get(DEADLINE), None
     if waits is not None and waits.isascii() and waits.isdecimal() and len(waits) < 13:
         seconds = int(waits) / 1000
-    return Sent(key or None, seconds, found.get(TRACEPARENT), ENVELOPE in found)
+    has_envelope = ENVELOPE in found
+    mark = found.get(ENVELOPE if has_envelope else CALL, UNBOUND)
+    if not (mark.isascii() and mark.isalnum() and len(mark) <= LONGEST_MARK):
+        mark = UNBOUND
+    return Sent(key or None, seconds, found.get(TRACEPARENT), has_envelope, mark)
 
 
-def answer_headers(dedup: str | None = None) -> tuple[tuple[str, str], ...]:
+def answer_headers(dedup: str | None = None, mark: str = UNBOUND) -> tuple[tuple[str, str], ...]:
     """Return the headers of a handler's answer; `dedup` where it recognises repeated keys."""
-    mark = ((MARK, "1"),)
-    return mark if dedup is None else (*mark, (DEDUP, dedup))
+    first = (MARK, mark if mark == UNBOUND else mark + BY_HANDLER)
+    return (first,) if dedup is None else (first, (DEDUP, dedup))
 
 
-def sealed(value: Json, dedup: str | None) -> dict[str, Json]:
+def sealed(value: Json, dedup: str | None, mark: str = UNBOUND) -> dict[str, Json]:
     """Put a value into an envelope, with what the headers of an answer would say."""
-    return {**dict(answer_headers(dedup)), _VALUE: value}
+    return {**_outside(dedup, mark), _VALUE: value}
 
 
-def sealed_refusal(dedup: str | None, told: Json, retry_after: float | None) -> dict[str, Json]:
+def sealed_refusal(
+    dedup: str | None, told: Json, retry_after: float | None, mark: str = UNBOUND
+) -> dict[str, Json]:
     """Likewise the refusal of a repeat, with the seconds after which to ask again, if any."""
-    return {**dict(answer_headers(dedup)), _REFUSAL: told, _RETRY_AFTER: retry_after}
+    return {**_outside(dedup, mark), _REFUSAL: told, _RETRY_AFTER: retry_after}
+
+
+def sealed_failure(
+    dedup: str | None, told: Json, retry_after: float | None, mark: str = UNBOUND
+) -> dict[str, Json]:
+    """Likewise what is told of a failure."""
+    return {**_outside(dedup, mark), _FAILURE: told, _RETRY_AFTER: retry_after}
+
+
+def _outside(dedup: str | None, mark: str) -> dict[str, Json]:
+    """Return what stands beside the content of an envelope."""
+    return {MARK: mark} if dedup is None else {MARK: mark, DEDUP: dedup}
 
 
 class Opened(NamedTuple):
@@ -130,20 +191,28 @@ class Opened(NamedTuple):
         dedup: what it says of repeated keys; None if it says nothing.
         refusal: what it tells of the refusal of a repeat, instead of a value.
         retry_after: seconds after which to ask again.
+        failure: what it tells of a failure, instead of a value.
     """
 
     value: Json
     dedup: str | None
     refusal: Json = None
     retry_after: float | None = None
+    failure: Json = None
 
     def __repr__(self) -> str:
         return masked(self, "dedup retry_after")
 
 
-def opened(document: Json) -> Opened | None:
-    """Open an envelope; return None for any other value, which is the answer itself."""
-    if type(document) is not dict or document.get(MARK) != "1":
+def opened(document: Json, marks: Sequence[str] = (UNBOUND,)) -> Opened | None:
+    """Open an envelope; return None for any other value, which is the answer itself.
+
+    Args:
+        document: the answer.
+        marks: one of which the envelope has. What has another one is the value of a function that
+            passes on what somebody else has said.
+    """
+    if type(document) is not dict or document.get(MARK) not in marks:
         return None
     found = dict(document)
     del found[MARK]
@@ -153,14 +222,19 @@ def opened(document: Json) -> Opened | None:
         return None
     if found.keys() == {_VALUE}:
         return Opened(found[_VALUE], dedup)
-    if found.keys() == {_REFUSAL, _RETRY_AFTER} and isinstance(wait, int | float | None):
+    if not isinstance(wait, int | float | None):
+        return None
+    if found.keys() == {_REFUSAL, _RETRY_AFTER}:
         return Opened(None, dedup, found[_REFUSAL], wait)
+    if found.keys() == {_FAILURE, _RETRY_AFTER}:
+        return Opened(None, dedup, retry_after=wait, failure=found[_FAILURE])
     return None
 
 
 _VALUE: Final = "value"
 _REFUSAL: Final = "refusal"
 _RETRY_AFTER: Final = "retry-after"
+_FAILURE: Final = "failure"
 
 
 def why_refused(told: Json, dedup: str | None) -> str | None:
@@ -175,6 +249,16 @@ def why_refused(told: Json, dedup: str | None) -> str | None:
     reason = told.get("reason")
     is_one = told.get("errorType") == REPEAT_REFUSED and reason in (RUNNING, UNKNOWN, NOT_KEPT)
     return str(reason) if is_one else None
+
+
+def name_of_error(kind: str, reason: str | None) -> str:
+    """Return what a workflow calls an error: a plain `Problem` by its reason, others by class.
+
+    Args:
+        kind: the class of the error.
+        reason: that leeward's handler tells, or None.
+    """
+    return reason if kind == PROBLEM and reason is not None and reason.isidentifier() else kind
 
 
 def fault_of(error: BaseException) -> FunctionFault:
@@ -202,7 +286,7 @@ def fault_document(fault: FunctionFault) -> bytes:
 
 
 def fault_in(document: Any) -> FunctionFault:
-    """Read what a handler, or a platform's runtime, tells of an exception; only what is text.
+    """Read what leeward's handler tells of an exception; only what is of the right type.
 
     Args:
         document: decoded JSON. Runtimes have two names for the trace.
@@ -212,18 +296,27 @@ def fault_in(document: Any) -> FunctionFault:
     told = document if isinstance(document, dict) else {}
     lines = told.get("stackTrace") or told.get("trace")
     trace = [line for line in lines if isinstance(line, str)] if isinstance(lines, list) else []
+    ran, retryable = told.get("ran"), told.get("retryable")
     return FunctionFault(
-        _text(told.get("errorType")), _text(told.get("errorMessage")), tuple(trace)
+        _text(told.get("errorType")),
+        _text(told.get("errorMessage")),
+        tuple(trace),
+        _text(told.get("reason")),
+        ran if ran in ("no", "maybe", "yes") else None,
+        retryable if isinstance(retryable, bool) else None,
     )
 
 
 def read_fault(body: bytes) -> FunctionFault:
-    """Read the fault in the body of an answer; an empty one where there is none."""
+    """Read what a platform's runtime tells of an exception; an empty fault where there is none.
+
+    Anybody may have written it, so it says nothing of whether the function ran.
+    """
     try:
         document = decode(body)
     except Undecodable:
         document = None
-    return fault_in(document)
+    return fault_in(document)._replace(reason=None, ran=None, retryable=None)
 
 
 def _text(value: Any) -> str | None:

@@ -6,7 +6,7 @@ LeewardError
 └── CallError                a call failed
     ├── InvalidRequest       CALLER       the request is wrong; the field is named
     │   └── PayloadTooLarge  CALLER       larger than the smallest target of the order takes
-    ├── FunctionError        APP_ERROR    the function ran and raised
+    ├── FunctionError        APP_ERROR    the function failed, or refused the call: `ran` says which
     ├── AuthError            AUTH         the identity or its permissions were refused
     ├── NotFound             NOT_FOUND    no such function, bus or table
     ├── Conflict             CONFLICT     a condition of the call did not hold
@@ -28,7 +28,7 @@ reserved is not raised in this version.
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple, TypedDict, Unpack
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, TypedDict, Unpack
 
 if TYPE_CHECKING:
     from leeward.values import Attempt
@@ -61,6 +61,10 @@ class Outcome(Enum):
     """There is no such function, bus or table. An absent *item* is OK, with None."""
     CONFLICT = "conflict"
     """A condition of the call did not hold."""
+
+
+Ran: TypeAlias = Literal["no", "maybe", "yes"]
+"""Whether a call that failed has had an effect, as far as it is proved."""
 
 
 class LeewardError(Exception):
@@ -149,11 +153,15 @@ class _Said(NamedTuple):
 
 
 class FunctionError(CallError):
-    """The function ran and raised.
+    """The function answered that it has failed, or that it refuses the call.
 
     Attributes:
         error_type: class name of the function's own exception, if the platform passes it on.
         trace: lines of the function's own stack trace, if the platform passes them on.
+        ran: whether the call has had an effect, ``no``, ``maybe`` or ``yes``, as leeward's handler
+            says; None where another one has answered: take that for ``maybe``.
+        retryable: whether the same call may end otherwise later, as leeward's handler says; None
+            where another one has answered.
     """
 
     outcome = Outcome.APP_ERROR
@@ -165,12 +173,16 @@ class FunctionError(CallError):
         error_type: str | None = None,
         error_message: str | None = None,
         trace: tuple[str, ...] = (),
+        ran: Ran | None = None,
+        retryable: bool | None = None,
         **origin: Unpack[Origin],
     ) -> None:
         super().__init__(message, **origin)
         self.error_type = error_type
         self._said = _Said(error_message)
         self.trace = trace
+        self.ran = ran
+        self.retryable = retryable
 
     @property
     def error_message(self) -> str | None:

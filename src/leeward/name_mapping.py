@@ -64,9 +64,8 @@ class NameMappingDriver(WrappingDriver):
 
     def store_many(self, calls: Sequence[Store], timeout: float) -> list[Result[Any]] | None:
         """Make attempts at many stores, under the target's own names."""
-        many = getattr(self._driver, "store_many", None)  # a plain class need not have it
         named: Any = [self._named(call) for call in calls]
-        return many(named, timeout) if many else None
+        return self._driver.store_many(named, timeout)
 
     def look(self, look: Look, timeout: float) -> Result[Any]:
         """Look under the target's own name."""

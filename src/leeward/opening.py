@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from leeward.adapter import Driver, TargetConfig
 from leeward.config import Config, TargetName, load_config, load_settings, with_order
-from leeward.config.model import Names
+from leeward.config.model import FunctionConfig, Names
 from leeward.config.target_names import check_providers
 from leeward.errors import ConfigError
 from leeward.registry import check_driver, open_target
@@ -32,7 +32,7 @@ def resolve_targets(
         _check_switch(config.trust_env, "trust_env in the Config")
     if targets is None or isinstance(targets, str):
         resolved = _with_order(targets, config, trust_env=trust_env)
-        return resolved, open_order(resolved, os.environ, app)
+        return _with_functions(resolved, app), open_order(resolved, os.environ, app)
     several = isinstance(targets, Sequence) and not isinstance(targets, bytes | bytearray)
     drivers = cast("Sequence[Driver]", targets if several else [targets])
     if not isinstance(config, Config):
@@ -42,7 +42,18 @@ def resolve_targets(
         for driver in drivers:
             driver.mount(app)
     check_providers(config, [_name_of(driver).provider for driver in drivers])
-    return config, opened
+    return _with_functions(config, app), opened
+
+
+def _with_functions(config: Config, app: App | None) -> Config:
+    """Return the configuration with the functions of an app, which mark their answers."""
+    if app is None:
+        return config
+    functions = dict(config.functions)
+    for name, handler in app.handlers.items():
+        if handler.is_call:
+            functions[name] = functions.get(name, FunctionConfig())._replace(marks=True)
+    return config._replace(functions=functions)
 
 
 def _check_switch(value: object, where: str) -> None:

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from leeward.adapter import Driver, Opener, TargetConfig
-from leeward.adapter.driver import DRIVER_MEMBERS
 from leeward.entrypoints import EntryPoint, all_entry_points, entry_points
 from leeward.errors import ConfigError
 
@@ -46,16 +45,17 @@ def open_target(config: TargetConfig) -> Driver:
 
 
 def check_driver(driver: object, what: str, remedy: str) -> None:
-    """Raise `ConfigError` if `driver` lacks part of the protocol; `what` names it."""
+    """Raise `ConfigError` if `driver` is not a `Driver`, or lacks an attribute; `what` names it."""
     if isinstance(driver, type):
         raise ConfigError(f"{what} is the class {driver.__name__}; call it to make a driver")
-    absent = [name for name in DRIVER_MEMBERS if not hasattr(driver, name)]
-    if len(absent) == len(DRIVER_MEMBERS):
-        raise ConfigError(f"{what} is not a driver but of type {type(driver).__name__}; {remedy}")
-    if absent:
+    if not isinstance(driver, Driver):
         raise ConfigError(
-            f"{what} lacks {', '.join(absent)} of leeward.adapter.Driver; derive it from that"
+            f"{what} is not a driver but of type {type(driver).__name__}, which is not derived "
+            f"from leeward.adapter.Driver; {remedy}"
         )
+    absent = [name for name in ("target", "capabilities", "limits") if not hasattr(driver, name)]
+    if absent:
+        raise ConfigError(f"{what} lacks {', '.join(absent)}; set it before the driver is used")
 
 
 def check_provider(provider: str, where: str) -> None:

@@ -85,9 +85,9 @@ def test_calls_and_events_of_a_handler_belong_to_its_trace() -> None:
 def test_each_cloud_carries_it_in_its_own_way() -> None:
     """Lambda in two places of the client context, Pub/Sub in an attribute."""
     call = Invoke("f", b"{}", "key", trace=TRACE)
-    context = json.loads(b64decode(_client_context(call, 1.0)))
+    context = json.loads(b64decode(_client_context(call, 1.0, "1")))
     assert (context["w3c"], context["custom"]["traceparent"]) == ({"traceparent": TRACE}, TRACE)
-    assert "w3c" not in json.loads(b64decode(_client_context(call._replace(trace=None), 1.0)))
+    assert "w3c" not in json.loads(b64decode(_client_context(call._replace(trace=None), 1.0, "1")))
     queued = Enqueue("f-topic", b"{}", "key", trace=TRACE)
     topics = Topics("http://127.0.0.1:8085", True, {})
     sent: Any = next(enqueue_message(topics, "demo", queued, View(0.0, 5.0)))

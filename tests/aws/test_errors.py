@@ -132,9 +132,10 @@ def test_what_nobody_documents_is_ambiguous(
 
 @pytest.mark.parametrize("code", [None, "Unknown"])
 def test_statuses_that_prove_by_themselves(code: str | None) -> None:
-    """Too large, throttled and redirected are answers of a front that runs nothing."""
+    """Too large and redirected are answers of a front that runs nothing; throttled, of AWS's."""
+    throttled = Outcome.AMBIGUOUS if code is None else Outcome.REJECTED
     assert outcome_of("lambda", 413, code) == (Outcome.CALLER, TOO_LARGE)
-    assert outcome_of("events", 429, code) == (Outcome.REJECTED, None)
+    assert outcome_of("events", 429, code) == (throttled, None)
     assert outcome_of("dynamodb", 307, code) == (Outcome.CALLER, "redirected")
 
 

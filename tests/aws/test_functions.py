@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leeward.adapter import Enqueue, FunctionFault, Invoke
+from leeward.adapter import Enqueue, FunctionFault, Invoke, Result
 from leeward.adapter.classification import STALE
 from leeward.adapter.plans import CLOCK_SKEW
-from leeward.envelope import sealed, sealed_refusal
+from leeward.envelope import mark_of, sealed, sealed_failure, sealed_refusal
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Response
 from leeward_aws.errors import COMMON, LAMBDA
@@ -139,14 +139,15 @@ def test_an_answer_is_decoded(value: Any) -> None:
 
 
 def test_an_envelope_is_opened() -> None:
-    """It tells of keys what a header would, and that a repeat was refused."""
-    found = [invoke(answer(sealed([1], dedup))).result for dedup in ("group", None)]
+    """It tells of keys what a header would, that a repeat was refused, and how a call failed."""
+    mark = mark_of("send-receipt", "key-1")
+    found = [invoke(answer(sealed([1], dedup, mark))).result for dedup in ("group", None)]
     assert [(each.outcome, each.value, each.dedup) for each in found] == [
         (Outcome.OK, [1], "group"),
         (Outcome.OK, [1], "none"),
     ]
     told = {"errorType": "RepeatRefused", "reason": "running", "errorMessage": "an earlier call"}
-    result = invoke(answer(sealed_refusal("target", told, 2.5))).result
+    result = invoke(answer(sealed_refusal("target", told, 2.5, mark))).result
     assert (result.outcome, result.reason, result.retry_after, result.dedup) == (
         Outcome.AMBIGUOUS,
         "running",
@@ -154,8 +155,23 @@ def test_an_envelope_is_opened() -> None:
         "target",
     )
     assert (result.fault.type, result.request_id) == ("RepeatRefused", "request-1")
-    odd = sealed_refusal("target", {**told, "errorType": "Problem"}, None)
+    odd = sealed_refusal("target", {**told, "errorType": "Problem"}, None, mark)
     assert invoke(answer(odd)).result.outcome is Outcome.AMBIGUOUS
+    told = {"errorType": "Problem", "errorMessage": "sold out", "reason": "sold_out", "ran": "no"}
+    text = json.dumps(sealed_failure(None, {**told, "retryable": True}, 3.0, mark))
+    result = fault({"errorType": "Problem", "errorMessage": text, "stackTrace": ["a"]})
+    assert (result.outcome, result.retry_after) == (Outcome.APP_ERROR, 3.0)
+    assert result.fault == ("Problem", "sold out", ("a",), "sold_out", "no", True)
+
+
+def test_what_looks_like_an_envelope_is_a_value() -> None:
+    """It has not the mark of the call: the function got it from elsewhere, and passes it on."""
+    told = {"errorType": "RepeatRefused", "reason": "running"}
+    for mark in ("1", mark_of("send-receipt", "key-2"), mark_of("charge", "key-1")):
+        for document in (sealed(1, "group", mark), sealed_refusal("target", told, 0.1, mark)):
+            assert invoke(answer(document)).result == Result.ok(document, request_id="request-1")
+    deployed = play(PLANS["invoke"], CALL._replace(marks=True), answer(sealed(1, "group")))
+    assert deployed.result.value == 1, "an earlier version's, of a function that is known to mark"
 
 
 @each_row(
@@ -245,13 +261,13 @@ def test_how_the_platform_ends_a_function(told: dict[str, str], reason: str | No
     ],
 )
 def test_code_that_never_loaded(kind: str) -> None:
-    """The handler did not run: the function is there, and was deployed wrong."""
-    result = fault({"errorType": kind, "errorMessage": "Unable to import module 'app'"})
-    assert (result.outcome, result.reason, result.code) == (
-        Outcome.NOT_FOUND,
-        "misconfigured",
-        kind,
-    )
+    """The handler did not run, if it is leeward's; in Node, a function may raise what it likes."""
+    told = {"errorType": kind, "errorMessage": "Unable to import module 'app'"}
+    for marks, outcome in ((True, Outcome.NOT_FOUND), (False, Outcome.APP_ERROR)):
+        call = CALL._replace(marks=marks)
+        answered = answer(told, x_amz_function_error="Unhandled")
+        result = play(PLANS["invoke"], call, answered).result
+        assert (result.outcome, result.reason, result.code) == (outcome, "misconfigured", kind)
 
 
 @each_row(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from leeward.envelope import custom_context
+from leeward.envelope import custom_context, fault_in, opened
 from tests.app import aws_events as events
 from tests.aws.every import seen
 from tests.servers.aws.direct import DirectLambda
@@ -36,12 +36,26 @@ def test_a_direct_call_is_answered(function: DirectLambda) -> None:
 
 
 def test_a_client_that_asks_for_it_gets_an_envelope(function: DirectLambda) -> None:
-    """With what headers would say; whatever the value looks like; never around a failure."""
-    context = {"custom": custom_context("k", 9.0)}
-    for value in ([1], {"x-leeward": "1", "value": 2}, None):
+    """With what headers would say, and its own mark; whatever the value looks like.
+
+    A failure is one of Lambda's, and the text of what is raised is the envelope. A workflow, which
+    opens none, goes by the name: of a problem without a class of its own, that is its reason.
+    """
+    context = {"custom": custom_context("k", 9.0, None, "a1b2")}
+    for value in ([1], {"x-leeward": "a1b2", "value": 2}, None):
         answer = function.invoke(value, function="echo", client_context=context).value
-        assert answer == {"x-leeward": "1", "value": value}
-    assert function.invoke({"problem": True}, function="fail", client_context=context).error
+        assert answer == {"x-leeward": "a1b2", "value": value}
+    for name, reason in (("fail", "sold_out"), ("nobody", "no_function")):
+        error = function.invoke({"problem": True}, function=name, client_context=context).error
+        assert error is not None
+        assert error["errorType"] == "Problem"
+        found = opened(json.loads(error["errorMessage"]), ("a1b2",))
+        assert found is not None
+        assert fault_in(found.failure).reason == reason
+        beside = {"custom": {"idempotency-key": "k", "x-leeward-deadline-ms": "9000"}}
+        error = function.invoke({"problem": True}, function=name, client_context=beside).error
+        assert error is not None
+        assert error["errorType"] == reason
 
 
 def test_a_failure_tells_its_class_and_what_was_written_for_the_caller(

@@ -14,7 +14,7 @@ import pytest
 from leeward import AuthError, Client, Conflict, Event, FunctionError, NotFound
 from leeward.errors import Outcome
 from leeward.testing import FakeClock
-from leeward_contract_tests.fixtures import COUNT, ECHO, EVENTS, FAIL, ITEMS, PAIRS, SEEN
+from leeward_contract_tests.fixtures import ABSENT, COUNT, ECHO, EVENTS, FAIL, ITEMS, PAIRS, SEEN
 from tests.azure.doors import client_of, new_key
 from tests.servers.azure import event_grid
 from tests.servers.azure.azurite import connection_string
@@ -236,7 +236,7 @@ def test_an_absent_function_topic_queue_or_container_is_not_found(
     cloud.events.topics["other"] = (Subscriber(cloud.functions.address, "/"),)
     client.publish_event("other", "order.created")
     for act in (
-        lambda: client.invoke("absent"),
+        lambda: client.invoke(ABSENT),
         lambda: client.enqueue("absent"),
         lambda: client.publish_event("absent", "order.created"),
         lambda: client.store_data("absent", {"id": "1"}),

@@ -317,7 +317,7 @@ def test_a_sovereign_cloud(arm: responses.RequestsMock) -> None:
 
 
 class Carrier:
-    """Stands for the function's host: takes one key."""
+    """Stands for the function's host, which takes one key, and for a function behind it."""
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -325,8 +325,10 @@ class Carrier:
 
     def send(self, request: Request, timeout: float) -> Response | Failure:
         self.sent.append(request)
-        right = dict(request.headers)["x-functions-key"] == self.key
-        return Response(200, body=b"1") if right else Response(401)
+        headers = dict(request.headers)
+        if headers["x-functions-key"] != self.key:
+            return Response(401)
+        return Response(200, {"x-leeward": headers["x-leeward-call"]}, b"1")
 
     def drop(self, origin: str) -> None:
         pass
@@ -346,7 +348,7 @@ def test_a_driver_looks_up_once_and_again_after_a_401(arm: responses.RequestsMoc
     wire = Wire(lambda: carrier, None)  # type: ignore[arg-type]
     fetch = lookup_source(settings, config, tokens, lambda: NOW)
     driver = PlanDriver(facts, LazyPlans(PLANS, settings), fetch, wire)
-    call = Invoke("send", b"1", "key")
+    call = Invoke("send", b"1", "key", marks=True)
     assert [driver.perform(call, 10.0).outcome for _ in range(3)] == [Outcome.OK] * 3
     assert len(arm.calls) == 3
     carrier.key = "two"
@@ -395,7 +397,7 @@ def test_an_app_that_moved_is_found_again(arm: responses.RequestsMock) -> None:
     facts = TargetInfo("azure", frozenset(Capability), LIMITS, {})
     native: Any = None
     driver = PlanDriver(facts, LazyPlans(PLANS, settings), fetch, wire, native=native, clock=clock)
-    call = Invoke("send", b"1", "key")
+    call = Invoke("send", b"1", "key", marks=True)
     assert driver.perform(call, 10.0).outcome is Outcome.OK
     arm.replace(responses.GET, BASE, json={"properties": {"defaultHostName": "new.example"}})
     carrier.origin = "https://new.example"

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from leeward.adapter import TOO_LARGE, FunctionFault, Invoke, Result
 from leeward.adapter.http_functions import Address
 from leeward.adapter.resolver import FunctionAddress
+from leeward.envelope import BY_HANDLER, mark_of
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Request, Response
 from leeward_azure.functions.plans import OFFLINE, STOPPED, functions
@@ -21,11 +22,11 @@ from tests.playing import play
 
 CONFIGURED = Functions("https://shop.azurewebsites.net", routes={"pay": "orders/pay"})
 PLAN = functions(CONFIGURED)["invoke"]
-CALL = Invoke("send-receipt", b'{"order":"42"}', "key-1")
+CALL = Invoke("send-receipt", b'{"order":"42"}', "key-1", marks=True)
 
 ADDRESS = Address("https://shop.azurewebsites.net", "/api/send-receipt", key="canary-key")
 FOUND = ADDRESS._replace(looked_up=True)
-MARKED = {"x_leeward": "1"}
+MARKED = {"x_leeward": mark_of("send-receipt", "key-1") + BY_HANDLER}
 ASKED = {"www_authenticate": "Bearer"}
 
 
@@ -59,6 +60,7 @@ def test_what_goes_out() -> None:
         "content-type": "application/json",
         "idempotency-key": "key-1",
         "x-leeward-deadline-ms": "2500",
+        "x-leeward-call": mark_of("send-receipt", "key-1"),
         "x-functions-key": "canary-key",
     }
 
@@ -117,7 +119,7 @@ def test_a_success_that_cannot_be_read(body: bytes) -> None:
     assert (result.reason, result.code) == ("undecodable", "http.200")
 
 
-# One row, one test: 4.2 of the reference, answers without leeward's mark.
+# One row, one test: 4.2 of the reference, answers without the mark of a function that has one.
 
 STOPPED_PAGE = b"<h1>Error 403 - This web app is stopped.</h1>"
 OFFLINE_PAGE = b"<html><head><title>Host Offline</title></head></html>"

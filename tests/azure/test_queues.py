@@ -256,7 +256,7 @@ def test_an_error_without_a_code(status: int, outcome: Outcome, reason: str | No
     assert (judged.meaning, judged.code) == ((outcome, reason), f"http.{status}")
 
 
-@pytest.mark.parametrize("status", [401, 403, 404])
+@pytest.mark.parametrize("status", [401, 403, 404, 429])
 def test_an_error_that_is_not_the_services(status: int) -> None:
     """Without the service's id of the request, a refusal may be any proxy's."""
     assert judge_queue(Response(status)).meaning.outcome is Outcome.AMBIGUOUS

@@ -144,7 +144,7 @@ def test_what_is_not_configured_or_no_queue_is_refused(driver: Driver) -> None:
         (403, b"<Error>", Outcome.UNUSABLE),
         (404, b"<Error>", Outcome.NOT_FOUND),
         (410, b"<Error>", Outcome.NOT_FOUND),
-        (429, b"", Outcome.REJECTED),
+        (429, b"", Outcome.AMBIGUOUS),
         (500, b"<Error>", Outcome.AMBIGUOUS),
         (401, b"<html>", Outcome.AMBIGUOUS),
         (404, b"", Outcome.AMBIGUOUS),

@@ -97,6 +97,7 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
         "must be 'target' or 'group'",
     ),
     "misspelt key of a function": ("[functions.f]\ntimeot = 3", "functions.f.timeot", "'timeout'"),
+    "marks that are text": ("[functions.f]\nmarks = 'yes'", "functions.f.marks", "true or false"),
     "timeout that is text": ("[buses.b]\ntimeout = '5s'", "buses.b.timeout", "number of seconds"),
     "timeout of nothing": ("[buses.b]\ntimeout = 0", "buses.b.timeout", "must be more than 0"),
     "timeout of days": ("[tables.t]\ntimeout = 1e6", "tables.t.timeout", "at most 86400"),

@@ -22,7 +22,8 @@ from leeward import (
     Unsupported,
     registry,
 )
-from leeward.adapter import Capability, Limits
+from leeward.adapter import Capability, Driver, Limits
+from leeward.app import App
 from leeward.config import FunctionConfig, TableConfig, load_config
 from leeward.errors import LeewardError
 from leeward.local import Local
@@ -826,14 +827,20 @@ def test_a_config_that_names_no_file_is_refused(config: Any) -> None:
         Client("local", config=config)
 
 
-def test_a_half_made_driver_is_refused() -> None:
-    """What it lacks is named."""
+@pytest.mark.parametrize("app", [None, App("shop")])
+def test_a_driver_of_another_kind_is_refused(app: App | None) -> None:
+    """Also one that has all members of a `Driver`; and one that lacks a name, or what it can do."""
 
-    class Half:
+    class Half(Driver):
         target = "half"
+        perform = None  # type: ignore[assignment]
 
-    with pytest.raises(ConfigError, match="lacks capabilities, limits, missing, perform"):
-        Client(Half(), config=Config())  # type: ignore[arg-type]
+    members = {name: getattr(Driver, name, None) for name in dir(Driver)[::-1] if name[0] != "_"}
+    alike = type("Alike", (), members | {"target": "a", "capabilities": set(), "limits": None})()
+    with pytest.raises(ConfigError, match="type Alike, which is not derived from leeward.adapter"):
+        Client(alike, config=Config(), app=app)
+    with pytest.raises(ConfigError, match="lacks capabilities, limits"):
+        Client(Half(), config=Config(), app=app)
 
 
 def test_the_table_is_long_enough() -> None:

@@ -161,11 +161,11 @@ def test_two_orders_do_not_get_the_same_pieces(ordering: Any) -> None:
 def test_its_exports_pass_every_checker(ordering: Any, tmp_path: Path) -> None:
     """Of AWS and of Google; Azure's are the definition itself."""
     definition: Definition = ordering.order_flow
-    (machine,) = exporter_of("aws")(definition, {}).files.values()
+    (machine,) = exporter_of("aws")(definition, {}, ()).files.values()
     path = tmp_path / "order.json"
     path.write_text(machine)
     assert (by_statelint(path), by_asl_validator(path)) == ("", "")
-    (source,) = exporter_of("google")(definition, {}).files.values()
+    (source,) = exporter_of("google")(definition, {}, ()).files.values()
     assert by_schema(source) == [""]
-    files = exporter_of("azure")(definition, {}).files
+    files = exporter_of("azure")(definition, {}, ()).files
     assert any(json.loads(files[each])["workflow"] == "order" for each in files if "work" in each)

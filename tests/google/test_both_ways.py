@@ -13,7 +13,7 @@ import pytest
 
 from leeward import AuthError, Client, Conflict, Event, FunctionError, NotFound
 from leeward.testing import FakeClock
-from leeward_contract_tests.fixtures import COUNT, EVENTS, FAIL, ITEMS, PAIRS, SEEN
+from leeward_contract_tests.fixtures import ABSENT, COUNT, EVENTS, FAIL, ITEMS, PAIRS, SEEN
 from tests.google.doors import client_of, new_key
 from tests.servers.google.clients import ONCE, firestore_client, publisher, static, subscriber
 from tests.servers.google.cloud import DATABASE, GoogleCloud
@@ -256,7 +256,7 @@ def test_a_function_that_raises_is_a_function_error(client: Client) -> None:
 def test_an_absent_function_or_topic_is_not_found(client: Client) -> None:
     """A table need not be made."""
     for act in (
-        lambda: client.invoke("absent"),
+        lambda: client.invoke(ABSENT),
         lambda: client.enqueue("absent"),
         lambda: client.publish_event("absent", "order.created"),
     ):

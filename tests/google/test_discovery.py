@@ -168,7 +168,7 @@ def test_what_is_found_is_checked_like_what_is_configured(api: responses.Request
 
 
 class Carrier:
-    """Stands for Cloud Run: knows one host."""
+    """Stands for Cloud Run, which knows one host, and for a function there."""
 
     def __init__(self, host: str) -> None:
         self.host = host
@@ -177,7 +177,8 @@ class Carrier:
     def send(self, request: Request, timeout: float) -> Response | Failure:
         self.sent.append(request)
         if request.origin == f"https://{self.host}":
-            return Response(200, body=b"1")
+            mark = dict(request.headers)["x-leeward-call"]
+            return Response(200, {"x-leeward": mark}, b"1")
         return Response(404, body=b"<title>404 Page not found</title>")
 
     def drop(self, origin: str) -> None:
@@ -199,7 +200,7 @@ def test_a_driver_looks_up_once_and_again_after_a_404(api: responses.RequestsMoc
     wire = Wire(lambda: carrier, None)  # type: ignore[arg-type]
     fetch = source_of(settings, config, carrier)
     driver = PlanDriver(facts, LazyPlans(PLANS, settings), fetch, wire)
-    call = Invoke("send", b"1", "key")
+    call = Invoke("send", b"1", "key", marks=True)
     assert [driver.perform(call, 10.0).outcome for _ in range(3)] == [Outcome.OK] * 3
     assert len(api.calls) == 1
     carrier.host = "two.a.run.app"

@@ -116,7 +116,7 @@ PAGE = b"<!DOCTYPE html><title>Error</title>"
         (404, Outcome.AMBIGUOUS, None),
         (409, Outcome.AMBIGUOUS, None),
         (413, Outcome.CALLER, TOO_LARGE),
-        (429, Outcome.REJECTED, None),
+        (429, Outcome.AMBIGUOUS, None),
         (500, Outcome.AMBIGUOUS, None),
         (502, Outcome.AMBIGUOUS, None),
         (503, Outcome.AMBIGUOUS, None),

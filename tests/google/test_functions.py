@@ -10,6 +10,7 @@ from leeward.adapter import TOO_LARGE, FunctionFault, Invoke, Result
 from leeward.adapter.http_functions import Address
 from leeward.adapter.plans import STALE_CREDENTIALS
 from leeward.adapter.resolver import FunctionAddress
+from leeward.envelope import BY_HANDLER, mark_of
 from leeward.errors import InvalidRequest, Outcome
 from leeward.http.messages import Failure, Phase, Request, Response
 from leeward_contract_tests.rows import each_row
@@ -21,12 +22,12 @@ from tests.playing import play
 
 ORIGIN = "https://send-a1b2c3-uc.a.run.app"
 PLAN = functions(Functions(urls={"pay 1": f"{ORIGIN}/pay"}, region="us-central1"))["invoke"]
-CALL = Invoke("send-receipt", b'{"order":"42"}', "key-1")
+CALL = Invoke("send-receipt", b'{"order":"42"}', "key-1", marks=True)
 
 ADDRESS = Address(ORIGIN, "/", "canary-token")
 FOUND = ADDRESS._replace(looked_up=True)
 PUBLIC = ADDRESS._replace(token=None)
-MARKED: dict[str, Any] = {"x_leeward": "1"}
+MARKED: dict[str, Any] = {"x_leeward": mark_of("send-receipt", "key-1") + BY_HANDLER}
 ASKED: dict[str, Any] = {"www_authenticate": 'Bearer error="invalid_token"'}
 
 
@@ -60,6 +61,7 @@ def test_what_goes_out() -> None:
         "content-type": "application/json",
         "idempotency-key": "key-1",
         "x-leeward-deadline-ms": "2500",
+        "x-leeward-call": mark_of("send-receipt", "key-1"),
         "authorization": "Bearer canary-token",
     }
 
@@ -116,7 +118,7 @@ def test_a_success_that_cannot_be_read(body: bytes) -> None:
     assert (result.reason, result.code) == ("undecodable", "http.200")
 
 
-# One row, one test: 5.2 of the reference, answers without leeward's mark.
+# One row, one test: 5.2 of the reference, answers without the mark of a function that has one.
 
 NONE = b"<h1>Error</h1><p>The request was aborted because there was no available instance.</p>"
 RATE = b"Rate exceeded.\n"

@@ -1,4 +1,7 @@
-"""Whose an answer is: every status, said by everybody, with and without the mark."""
+"""Whose an answer is that has not the mark of its call: every status, said by everybody.
+
+What a function passes on, and what its mark decides, stands in `tests.http.test_relays`.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from leeward.adapter.classification import REJECTED
 from leeward.adapter.http_functions import (
-    UNPROVED,
     Address,
     Platform,
     Proof,
@@ -19,7 +22,7 @@ from leeward.adapter.http_functions import (
 from leeward.adapter.plans import Need, Send, View
 from leeward.adapter.resolver import FunctionAddress
 from leeward.calls import Invoke, Result
-from leeward.envelope import MARK, request_headers
+from leeward.envelope import MARK, mark_of, request_headers
 from leeward.errors import Outcome
 from leeward.http.messages import Request, Response
 from leeward_azure.functions.plans import PROOFS as AZURE
@@ -34,48 +37,13 @@ PAGE: dict[str, Any] = {"headers": {"content-type": "text/html"}, "body": b"<htm
 EMPTY: dict[str, Any] = {"headers": {"content-type": "text/plain"}, "body": b""}
 
 
-def shown_by(proof: Proof, status: int) -> Response:
-    """Make an answer that bears a proof."""
-    headers = {} if proof.bare else {"content-type": "text/html"}
-    if proof.header is not None:
-        headers[proof.header[0]] = proof.header[1].title() or "Bearer"
-    return Response(status, headers, proof.whole or proof.text or b"")
-
-
-@pytest.mark.parametrize("platform", PLATFORMS)
-@each_row("answer", {"json": JSON, "page": PAGE, "empty": EMPTY})
-def test_a_marked_answer_is_the_handlers(platform: str, answer: dict[str, Any]) -> None:
-    """Whatever its status, and whatever else it looks like: the function ran."""
-    for status in STATUSES:
-        marked = Response(status, answer["headers"] | {MARK: "1"}, answer["body"])
-        assert outcome_of(marked, PLATFORMS[platform]) == (Who.HANDLER, (Outcome.APP_ERROR, None))
-    for proof in PLATFORMS[platform]:
-        for status in proof.statuses:
-            shown = shown_by(proof, status)
-            marked = Response(status, {**shown.headers, MARK: "1"}, shown.body)
-            assert outcome_of(marked, PLATFORMS[platform])[0] is Who.HANDLER
-
-
-@pytest.mark.parametrize("platform", PLATFORMS)
-def test_what_the_platform_proves(platform: str) -> None:
-    """Each of its proofs tells that the function did not run, or that it raised."""
-    for proof in PLATFORMS[platform]:
-        for status in proof.statuses:
-            who, meaning = outcome_of(shown_by(proof, status), PLATFORMS[platform])
-            assert who is Who.PLATFORM
-            assert meaning.outcome is not Outcome.AMBIGUOUS
-
-
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_json_is_the_functions_own(platform: str) -> None:
     """It ran, whatever its status says; but gateways have JSON of their own for some."""
     for status in STATUSES:
-        who, meaning = outcome_of(Response(status, **JSON), PLATFORMS[platform])
+        who, meaning = outcome_of(Response(status, **JSON), PLATFORMS[platform], marks=False)
         if status in GATEWAYS:
-            assert (who, meaning.outcome) in {
-                (Who.NOBODY_KNOWS, Outcome.AMBIGUOUS),
-                (Who.NOBODY_KNOWS, UNPROVED.get(status, (None, None))[0]),
-            }
+            assert (who, meaning) == (Who.NOBODY_KNOWS, (Outcome.AMBIGUOUS, None))
         else:
             assert (who, meaning) == (Who.FUNCTION, (Outcome.APP_ERROR, None))
 
@@ -85,14 +53,51 @@ def test_json_is_the_functions_own(platform: str) -> None:
 def test_without_a_proof_nothing_is_said_not_to_have_run(
     platform: str, answer: dict[str, Any]
 ) -> None:
-    """But that a request is too large: nobody takes that in."""
+    """But that a request is too large, if it is not the function that says so."""
     for status in STATUSES:
-        who, meaning = outcome_of(Response(status, **answer), PLATFORMS[platform])
-        if status < 400:
-            assert (who, meaning) == (Who.FUNCTION, (Outcome.APP_ERROR, None))
-        else:
-            assert who is Who.NOBODY_KNOWS
-            assert status == 413 or meaning.outcome in {Outcome.AMBIGUOUS, Outcome.APP_ERROR}
+        for marks in (False, True):
+            response = Response(status, **answer)
+            who, meaning = outcome_of(response, PLATFORMS[platform], marks=marks)
+            if status < 400:
+                assert (who, meaning) == (Who.FUNCTION, (Outcome.APP_ERROR, None))
+            else:
+                assert who is Who.NOBODY_KNOWS
+                is_proved = marks and status == 413
+                assert is_proved is (meaning.outcome is Outcome.CALLER)
+                assert meaning.outcome in {Outcome.CALLER, Outcome.AMBIGUOUS, Outcome.APP_ERROR}
+        other = Response(status, answer["headers"] | {MARK: "1"}, answer["body"])
+        found = outcome_of(other, PLATFORMS[platform], marks=True)
+        assert found == (Who.FUNCTION, (Outcome.APP_ERROR, None)), "the mark of another call"
+
+
+def test_what_no_function_can_say_is_proof_of_every_function() -> None:
+    """An adapter says so of a header that its platform lets no function set."""
+    proof = Proof(frozenset({503}), REJECTED, header=("nimbus-error", "busy"), by_anyone=True)
+    response = Response(503, {"nimbus-error": "busy"})
+    assert outcome_of(response, (proof,), marks=False) == (Who.PLATFORM, REJECTED)
+    unsure = proof._replace(by_anyone=False)
+    assert outcome_of(response, (unsure,), marks=False) == (
+        Who.NOBODY_KNOWS,
+        (Outcome.AMBIGUOUS, "unmarked"),
+    )
+
+
+@each_row(
+    "body, holds",
+    [
+        (b"<html><body><h1>Busy now</h1></body></html>", True),
+        (b"\n <HTML><H1>\n  Busy, ask later.</H1></HTML>\n", True),
+        (b"<html><body><p>upstream: Busy</p></body></html>", False),
+        (b"busy", False),
+        (b'{"page": "<h1>busy</h1>"}', False),
+        (b"<h1>busy</h1> is what it said", False),
+    ],
+)
+def test_a_page_is_whole_and_its_text_at_its_place(body: bytes, holds: bool) -> None:
+    """It begins an element of a page that is HTML from its first byte to its last."""
+    proof = Proof(frozenset({503}), REJECTED, page=b">busy")
+    assert proof.holds(Response(503, {"content-type": "text/html"}, body)) is holds
+    assert not proof.holds(Response(503, {"content-type": "application/json"}, body))
 
 
 def test_a_header_may_prove_by_its_beginning_or_as_a_whole() -> None:
@@ -110,7 +115,7 @@ def test_an_adapter_may_know_the_address() -> None:
     """Then nothing is looked up; and what the platform says is read as HTTP has it."""
     platform = Platform((Proof(frozenset({429})),), lambda response: response.headers.get("id"))
     address = Address("https://f.example", "/double", "t")
-    plan = invoke(platform, Invoke("double", b"21", "the-key"), View(0.0, 5.0), address)
+    plan = invoke(platform, Invoke("double", b"21", "the-key", marks=True), View(0.0, 5.0), address)
     step = next(plan)
     assert isinstance(step, Send)
     assert step.request == Request(
@@ -119,7 +124,7 @@ def test_an_adapter_may_know_the_address() -> None:
         "/double",
         (
             ("Content-Type", "application/json"),
-            *request_headers("the-key", 5.0),
+            *request_headers("the-key", 5.0, None, mark_of("double", "the-key")),
             ("Authorization", "Bearer t"),
         ),
         b"21",

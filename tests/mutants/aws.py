@@ -27,9 +27,11 @@ MUTANTS: Final = (
     Mutant(
         "an unknown 4xx is the caller's mistake",
         f"{AWS}/errors.py",
-        "    if meaning is None:\n        return by_status(status)\n    if meaning is CALLER",
         "    if meaning is None:\n"
-        "        return CALLER if status < 500 else by_status(status)\n"
+        "        return by_status(status, marked=code is not None)\n"
+        "    if meaning is CALLER",
+        "    if meaning is None:\n"
+        "        return CALLER if status < 500 else by_status(status, marked=True)\n"
         "    if meaning is CALLER",
         f"{TESTS}/test_errors.py::test_what_nobody_documents_is_ambiguous",
     ),
@@ -106,9 +108,23 @@ MUTANTS: Final = (
     Mutant(
         "code that never loaded has run",
         f"{AWS}/functions/plans.py",
-        "    if kind in _NEVER_LOADED:\n",
+        "    if UNBOUND in marks and kind in _NEVER_LOADED:\n",
         "    if False:\n",
         f"{TESTS}/test_functions.py::test_code_that_never_loaded",
+    ),
+    Mutant(
+        "what leeward's handler tells of a failure stays in Lambda",
+        f"{AWS}/runtime/call.py",
+        "    if told and sent is not None and opens:\n",
+        "    if False:\n",
+        f"{TESTS}/test_runtime.py::test_a_client_that_asks_for_it_gets_an_envelope",
+    ),
+    Mutant(
+        "a function that raises an error by that name was never loaded",
+        f"{AWS}/functions/plans.py",
+        "    if UNBOUND in marks and kind in _NEVER_LOADED:\n",
+        "    if kind in _NEVER_LOADED:\n",
+        "tests/http/test_relays.py::test_what_a_function_passes_on_proves_nothing",
     ),
     Mutant(
         "a status other than 202 is a queued call",

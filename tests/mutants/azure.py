@@ -92,7 +92,7 @@ MUTANTS: Final = (
         "any 503 of Azure ran nothing",
         f"{AZURE}/functions/plans.py",
         'whole=b"Function host is not running."',
-        'text=b""',
+        'page=b""',
         f"{TESTS}/test_functions.py::test_an_unmarked_answer",
     ),
 )

@@ -22,6 +22,28 @@ MUTANTS: Final = (
         "tests/test_envelope.py::test_a_deadline_that_is_no_number_is_none",
     ),
     Mutant(
+        "a value that looks like an envelope is opened",
+        "src/leeward/envelope.py",
+        "document.get(MARK) not in marks:",
+        "MARK not in document:",
+        "tests/aws/test_functions.py::test_what_looks_like_an_envelope_is_a_value",
+    ),
+    Mutant(
+        "all calls have one mark",
+        "src/leeward/envelope.py",
+        'text = f"{function}\\n{idempotency_key}"',
+        'text = "leeward"',
+        "tests/test_envelope.py::test_a_mark_is_of_one_call",
+    ),
+    Mutant(
+        "what leeward's handler tells of a failure is lost",
+        "src/leeward/envelope.py",
+        '        _text(told.get("reason")),\n',
+        "        None,\n",
+        "tests/clouds/test_function_errors.py"
+        "::test_what_a_handler_tells_of_a_problem_reaches_its_caller[problem_on_google]",
+    ),
+    Mutant(
         "a quoted key is another one",
         "src/leeward/envelope.py",
         "        key = key[1:-1]\n",

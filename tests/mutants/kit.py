@@ -104,8 +104,8 @@ MUTANTS: Final = (
     Mutant(
         "a 403 of any proxy is the service's own",
         f"{KIT}/classification.py",
-        "{413: TOO_LARGE, 429: REJECTED}.get(status, AMBIGUOUS)",
-        "{403: AUTH, 413: TOO_LARGE, 429: REJECTED}.get(status, AMBIGUOUS)",
+        "return TOO_LARGE if status == 413 else AMBIGUOUS",
+        "return {403: AUTH, 413: TOO_LARGE}.get(status, AMBIGUOUS)",
         "tests/aws/test_errors.py::test_what_nobody_documents_is_ambiguous",
     ),
     Mutant(
@@ -173,11 +173,77 @@ MUTANTS: Final = (
         f"{TESTS}/test_http_functions.py::test_json_is_the_functions_own",
     ),
     Mutant(
-        "the mark of leeward's handler is not seen",
+        "the mark of another call is taken for the platform's silence",
         f"{KIT}/http_functions.py",
-        "    if MARK in response.headers:\n",
-        "    if False:\n",
-        f"{TESTS}/test_http_functions.py::test_a_marked_answer_is_the_handlers",
+        "    if MARK in response.headers:  #",
+        "    if False:  #",
+        f"{TESTS}/test_http_functions.py"
+        "::test_without_a_proof_nothing_is_said_not_to_have_run[page-azure]",
+    ),
+    Mutant(
+        "what a function passes on proves that it did not run",
+        f"{KIT}/http_functions.py",
+        "if marks or proof.by_anyone or meaning",
+        "if True or meaning",
+        f"{TESTS}/test_relays.py::test_what_a_function_passes_on_proves_nothing",
+    ),
+    Mutant(
+        "an unsafe call whose function passes on a proof goes to the next cloud",
+        f"{KIT}/http_functions.py",
+        "            return Who.NOBODY_KNOWS, _UNMARKED\n",
+        "            return Who.PLATFORM, meaning\n",
+        "tests/clouds/test_relays.py"
+        "::test_an_unsafe_call_whose_function_passes_on_a_proof_runs_once[google,aws,azure]",
+    ),
+    Mutant(
+        "the mark of another call, passed on, is the function's own",
+        f"{KIT}/http_functions.py",
+        "is_marked = by_handler or said == mark or",
+        "is_marked = said is not None or",
+        f"{TESTS}/test_relays.py::test_what_a_function_passes_on_proves_nothing",
+    ),
+    Mutant(
+        "what a function that marks its answers was told by another one is believed",
+        f"{KIT}/http_functions.py",
+        "by_handler = said == mark + BY_HANDLER",
+        "by_handler = (said or '').startswith(mark)",
+        f"{TESTS}/test_relays.py::test_what_a_function_passes_on_proves_nothing",
+    ),
+    Mutant(
+        "a function that has marked an answer is not known",
+        f"{KIT}/http_functions.py",
+        "            yield Learn(name, is_marked)\n",
+        "            pass\n",
+        f"{TESTS}/test_relays.py"
+        "::test_of_a_function_that_marks_its_answers_the_platforms_own_are_proof",
+    ),
+    Mutant(
+        "a function that has stopped to mark its answers is still believed",
+        f"{KIT}/http_functions.py",
+        "if marks is not is_marked:",
+        "if is_marked and not marks:",
+        f"{TESTS}/test_relays.py::test_an_answer_of_its_own_without_the_mark_takes_it_back",
+    ),
+    Mutant(
+        "what a function says of itself is taken for what its neighbour says",
+        f"{KIT}/http_functions.py",
+        "name = _MARKS + call.function",
+        "name = _MARKS",
+        f"{TESTS}/test_relays.py::test_what_is_learnt_is_of_one_function",
+    ),
+    Mutant(
+        "a text in the middle of a page is a proof",
+        f"{KIT}/http_functions.py",
+        'body.startswith(b"<") and body.endswith(b">")',
+        "True",
+        f"{TESTS}/test_http_functions.py::test_a_page_is_whole_and_its_text_at_its_place",
+    ),
+    Mutant(
+        "a proxy's 429 proves that a service did not run",
+        f"{KIT}/classification.py",
+        "if status == 429 and marked:",
+        "if status == 429:",
+        "tests/azure/test_errors.py::test_what_bears_no_mark_of_the_service_is_ambiguous",
     ),
     Mutant(
         "a success that cannot be read is OK",

@@ -18,6 +18,35 @@ MUTANTS: Final = (
         f"{TESTS}/test_bad_inputs.py::test_a_bad_argument_is_refused",
     ),
     Mutant(
+        "what is configured of a function's marks does not reach its call",
+        f"{OPERATIONS}/functions.py",
+        "            configured.marks,\n",
+        "            False,\n",
+        "tests/clouds/test_relays.py::test_a_function_that_marks_its_answers_moves_on[declared]",
+    ),
+    Mutant(
+        "nothing is known of the functions of an app",
+        "src/leeward/opening.py",
+        "._replace(marks=True)",
+        "",
+        "tests/clouds/test_relays.py::test_a_function_that_marks_its_answers_moves_on[app]",
+    ),
+    Mutant(
+        "a failure that had no effect is told to have run",
+        f"{OPERATIONS}/errors.py",
+        '_RAISED[fault.ran or "yes"]',
+        '_RAISED["yes"]',
+        "tests/clouds/test_function_errors.py"
+        "::test_what_a_handler_tells_of_a_problem_reaches_its_caller[problem_on_google]",
+    ),
+    Mutant(
+        "a driver of another kind is taken",
+        "src/leeward/registry.py",
+        "    if not isinstance(driver, Driver):\n",
+        "    if False:\n",
+        f"{TESTS}/test_bad_inputs.py::test_a_driver_of_another_kind_is_refused",
+    ),
+    Mutant(
         "a closed client sends",
         f"{OPERATIONS}/operations.py",
         "        if self.closed:\n",

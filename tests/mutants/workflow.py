@@ -54,6 +54,21 @@ MUTANTS: Final = (
         f"{TESTS}/test_engine.py::test_what_the_clients_exceptions_mean",
     ),
     Mutant(
+        "a status proves something of a function that does not mark its answers",
+        "adapters/google/src/leeward_google/workflows/calls.py",
+        '"marks": function in self._marks}',
+        '"marks": True}',
+        f"{TESTS}/test_engines.py"
+        "::test_a_status_proves_nothing_of_a_function_that_does_not_mark_its_answers",
+    ),
+    Mutant(
+        "a problem has no name in a flow",
+        "src/leeward/envelope.py",
+        "return reason if kind == PROBLEM and",
+        "return reason if False and",
+        f"{TESTS}/test_engine.py::test_what_the_clients_exceptions_mean",
+    ),
+    Mutant(
         "a lease that is lost may write",
         f"{ROOM}/journal.py",
         "            if held is None:\n                return False\n",

@@ -357,6 +357,10 @@ def test_what_the_clients_exceptions_mean(subtests: pytest.Subtests) -> None:
         (FunctionError("x", error_type="OutcomeUnknown"), "Call.Unknown", True),
         (FunctionError("x", error_type="a b"), "Call.Failed", False),
         (FunctionError("x"), "Call.Failed", False),
+        # A problem is known by its reason, unless it has a class of its own.
+        (FunctionError("x", error_type="Problem", reason="sold_out", ran="no"), "sold_out", False),
+        (FunctionError("x", error_type="SoldOut", reason="sold_out", ran="no"), "SoldOut", False),
+        (FunctionError("x", error_type="Problem", reason="Call.NotSent"), "Problem", False),
         (FunctionError("x", error_type="E", reason="timed_out"), "Call.Timeout", True),
         (FunctionError("x", error_type="E", reason="crashed"), "Call.Unknown", True),
     ]

@@ -18,8 +18,9 @@ from leeward.workflow.cases import difference_of as difference_of_case
 from leeward.workflow.commands import Answer, Failure, Returned
 from leeward.workflow.document import stored
 from leeward.workflow.exports import exporter_of
-from leeward.workflow.model import NOT_SENT, THROTTLED, Definition
+from leeward.workflow.model import NOT_SENT, THROTTLED, Definition, functions_of
 from leeward.workflow.programs import EngineProcess
+from leeward.workflow.retry import Retry
 from leeward.workflow.simulator import simulate
 from leeward.workflow.virtual import embedded
 from leeward_aws.workflows.export import export as export_aws
@@ -36,13 +37,13 @@ RANDOM = 12
 
 def as_machine(definition: Definition) -> str:
     """Return what Step Functions runs."""
-    (text,) = export_aws(definition, {}).files.values()
+    (text,) = export_aws(definition, {}, set(functions_of(definition))).files.values()
     return text
 
 
 def as_workflow(definition: Definition) -> str:
     """Return what Google Workflows runs."""
-    (text,) = export_google(definition, {}).files.values()
+    (text,) = export_google(definition, {}, set(functions_of(definition))).files.values()
     return text
 
 
@@ -179,10 +180,44 @@ def difference_of(name: str, process: EngineProcess, seed: int) -> str | None:
     return None
 
 
+@workflow("selling")
+def selling(w: Flow, _: Ref) -> None:
+    with w.attempt("trying") as trying:
+        w.step("sell", retry=Retry(attempts=3, on=("Call.Throttled", "Call.NotSent"), first=1))
+    with trying.on("sold_out"):
+        w.step("sorry")
+
+
+def test_a_problem_is_known_by_its_reason(engine: tuple[str, EngineProcess]) -> None:
+    """Where it has no class of its own."""
+    end = engine[1].run(
+        selling, None, lambda name, *_: Failure("sold_out") if name == "sell" else Returned()
+    )
+    assert {function: count for (function, _), count in end.calls.items()} == {
+        "sell": 1,
+        "sorry": 1,
+    }
+    assert alike(end.end) == Returned(None)
+
+
+def test_a_status_proves_nothing_of_a_function_that_does_not_mark_its_answers() -> None:
+    """It may pass on somebody else's 429, 401 or 404, after it has sold."""
+
+    def as_foreign(definition: Definition) -> str:
+        (text,) = export_google(definition, {}).files.values()
+        return text
+
+    with engine_process("workflows", as_foreign) as foreign:
+        for name in ("Call.Throttled", "Call.Refused"):
+            end = foreign.run(selling, None, lambda *_, told=name: Failure(told))
+            assert alike(end.end) == Failure("Call.Unknown")
+            assert sum(end.calls.values()) == 1
+
+
 def test_every_adapter_offers_its_exporter() -> None:
     """By its entry point; an engine that nobody offers is told with those that are known."""
-    assert set(exporter_of("aws")(order_flow, {}).files) == {"order.asl.json"}
-    assert set(exporter_of("google")(order_flow, {}).files) == {"order.workflow.json"}
-    assert "function_app.py" in exporter_of("azure")(order_flow, {}).files
+    assert set(exporter_of("aws")(order_flow, {}, ()).files) == {"order.asl.json"}
+    assert set(exporter_of("google")(order_flow, {}, ()).files) == {"order.workflow.json"}
+    assert "function_app.py" in exporter_of("azure")(order_flow, {}, ()).files
     with pytest.raises(ConfigError, match="no engine 'ibm' to export to; known: aws, azure, goo"):
         exporter_of("ibm")

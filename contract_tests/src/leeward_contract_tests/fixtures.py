@@ -1,8 +1,11 @@
 """What has to exist on the cloud that a driver under contract talks to.
 
-Five functions, one bus, two tables, a bucket and a workflow, under these names. Where the cloud
-runs Python callables, `contract_functions` gives the functions ready-made, and `Seen` remembers
-what the bus delivers::
+Five functions, one bus, two tables, a bucket and a workflow, under these names. The functions mark
+their answers, as leeward's handler does: each has the header ``x-leeward`` with what the request
+has as ``x-leeward-call``; only where one raises may the platform answer in its place.
+
+Where the cloud runs Python callables, `contract_functions` gives the functions ready-made, and
+`Seen` remembers what the bus delivers::
 
     seen = Seen()
     for name, function in contract_functions(seen).items():
@@ -21,7 +24,7 @@ from typing import Any, Final, TypeAlias
 
 from leeward import Config, Event
 from leeward.cloudevents import to_json
-from leeward.config import TableConfig
+from leeward.config import FunctionConfig, TableConfig
 from leeward.values import Json
 from leeward.workflow import Definition, read_definition
 
@@ -42,6 +45,9 @@ Counters start at 0 and live as long as the driver's fixture."""
 SEEN: Final = "contract-seen"
 """A function that returns the events with the id ``payload["id"]`` that `EVENTS` has delivered so
 far, in the order of delivery: a list of objects in CloudEvents JSON."""
+
+ABSENT: Final = "no-such-function-contract"
+"""A function that is not there."""
 
 EVENTS: Final = "contract-events"
 """A bus. What it delivers is what `SEEN` returns."""
@@ -112,8 +118,13 @@ def contract_functions(seen: Seen) -> dict[str, Function]:
 
 
 def contract_config() -> Config:
-    """Return the configuration of the contract's own client: the key of `PAIRS`."""
-    return Config(tables={PAIRS: TableConfig(key=PAIR)}, source="leeward-contract")
+    """Return the configuration of the contract's own client: the key of `PAIRS`.
+
+    And that the functions mark their answers.
+    """
+    marks = dict.fromkeys((ECHO, FAIL, SLOW, COUNT, SEEN, ABSENT), FunctionConfig(marks=True))
+    tables = {PAIRS: TableConfig(key=PAIR)}
+    return Config(functions=marks, tables=tables, source="leeward-contract")
 
 
 @cache

@@ -11,7 +11,7 @@ import pytest
 from leeward.adapter.plans import Need, Plan, Send, View
 from leeward.adapter.wire import Request, Response
 from leeward.calls import Call, Delete, Invoke, Key, Load, Publish, Result, Store
-from leeward.envelope import MARK
+from leeward.envelope import BY_HANDLER, MARK, mark_of
 from leeward.errors import Outcome
 from leeward.values import Event
 from leeward_stratus import plans
@@ -107,7 +107,8 @@ def test_a_function_may_answer_with_any_status() -> None:
     """Behind leeward's handler the mark proves that it ran, and the body tells what it raised."""
     body = b'{"errorType": "ValueError", "errorMessage": "no such order"}'
     for status in (400, 404, 429, 500):
-        result = answered(INVOKE, Response(status, {MARK: "1"}, body))
+        mark = mark_of(INVOKE.function, INVOKE.idempotency_key) + BY_HANDLER
+        result = answered(INVOKE._replace(marks=True), Response(status, {MARK: mark}, body))
         assert result.outcome is Outcome.APP_ERROR
         assert result.fault is not None
         assert (result.fault.type, result.fault.message) == ("ValueError", "no such order")

@@ -9,7 +9,14 @@ The modules beside this one are the kit for drivers that are made of plans, `lee
 
 from __future__ import annotations
 
-from leeward.adapter.capabilities import NO_NETWORK, NONE_MISSING, TOO_LARGE, Capability, Limits
+from leeward.adapter.capabilities import (
+    NO_NETWORK,
+    NONE_MISSING,
+    TOO_LARGE,
+    UNMARKED,
+    Capability,
+    Limits,
+)
 from leeward.adapter.driver import Driver
 from leeward.adapter.target import Opener, TargetConfig
 from leeward.adapter.wrapper import WrappingDriver
@@ -34,6 +41,7 @@ __all__ = [
     "NONE_MISSING",
     "NO_NETWORK",
     "TOO_LARGE",
+    "UNMARKED",
     "Call",
     "Capability",
     "Delete",

@@ -7,6 +7,10 @@ from enum import Enum
 from types import MappingProxyType
 from typing import NamedTuple
 
+UNMARKED = "unmarked"
+"""The `Result.reason` of an AMBIGUOUS result whose answer looks like one of the platform's, of a
+function that is not known to mark its own answers: it may have passed on somebody else's."""
+
 TOO_LARGE = "payload_too_large"
 """The `Result.reason` of a CALLER result by which a target says that a request is too large."""
 

@@ -50,15 +50,22 @@ def by_code(rows: Mapping[Classification, str]) -> dict[str, Classification]:
     return {code: meaning for meaning, codes in rows.items() for code in codes.split()}
 
 
-def by_status(status: int) -> Classification:
+def by_status(status: int, *, marked: bool) -> Classification:
     """Return what a status means by itself, where it alone is proof.
 
-    413 (too large) and 429 (throttled) are given before anything runs; a redirect is never
-    followed. Everything else is AMBIGUOUS: a 401, 403 or 404 may be that of any proxy.
+    A redirect is never followed, and nobody takes in what is too large (413). A service throttles
+    (429) before anything runs; of a proxy, which may have tried another way before, a 429 proves
+    nothing. Everything else is AMBIGUOUS: a 401, 403 or 404 may be that of any proxy, too.
+
+    Args:
+        status: of HTTP, other than 2xx.
+        marked: whether the answer bears a mark of the service.
     """
     if 300 <= status < 400:
         return Classification(Outcome.CALLER, REDIRECTED)
-    return {413: TOO_LARGE, 429: REJECTED}.get(status, AMBIGUOUS)
+    if status == 429 and marked:
+        return REJECTED
+    return TOO_LARGE if status == 413 else AMBIGUOUS
 
 
 def by_code_or_status(
@@ -78,7 +85,7 @@ def by_code_or_status(
         statuses: its table of statuses, for answers that are its own and tell no known code.
         marked: whether the answer bears a mark of the service; one with a code is its own anyhow.
     """
-    meaning = codes.get(code or "") or by_status(status)
+    meaning = codes.get(code or "") or by_status(status, marked=marked or code is not None)
     if meaning is AMBIGUOUS and code not in codes and (marked or code is not None):
         return statuses.get(status, AMBIGUOUS)
     return meaning

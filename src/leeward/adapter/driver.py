@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 class Driver(ABC):
     """One target. Every method may be called from many threads at once.
 
-    Derive from it, and set the first three attributes: the methods with a body are defaults. A
-    class of another kind is as good if it has all of these members.
+    Derive from it, and set the first three attributes: the methods with a body are defaults.
 
     Attributes:
         target: its name, such as ``aws:us-east-1``.
@@ -121,21 +120,6 @@ class Driver(ABC):
         if left <= 0:
             return Result(Outcome.LOCAL, code="deadline", reason="no_thread")
         return self.perform(call, left)
-
-
-DRIVER_MEMBERS = (
-    "target",
-    "capabilities",
-    "limits",
-    "missing",
-    "perform",
-    "perform_async",
-    "describe",
-    "native",
-    "close",
-    "close_async",
-)
-"""What a class must have to serve as a driver."""
 
 
 async def _on_thread(work: Callable[..., Any], *arguments: Any) -> Any:

@@ -1,13 +1,20 @@
 """Call a function over HTTP, whatever platform it runs on, and know who answered.
 
-Any status may come from the function's own code, from the platform around it, or from a proxy on
-the way; and what the function's code answers, it answers after it ran. So a status by itself proves
-nothing. Who answered is told by what cannot come from anybody else:
+Any status, header and text may come from the function's own code, which may pass on what it has
+been told by somebody else; and what it answers, it answers after it ran. So an answer proves that
+the function did not run only where the function is known to mark its answers, and this one has no
+mark. Who answered is told by what cannot come from anybody else:
 
-* **the handler**: leeward's own marks each of its answers (`leeward.envelope`);
-* **the platform**: a `Proof` that its adapter names, such as the text of a page of its own;
-* **the function**: JSON. Platforms and proxies refuse with pages, or with nothing;
+* **the handler**: its answers have the mark of the call (`leeward.envelope`), and say whether it
+  is leeward's, whose word counts on whether the function ran;
+* **the platform**: a `Proof` that its adapter names, such as a page of its own, of a function that
+  marks its answers;
+* **the function**: JSON, or the mark of another call. Platforms and proxies refuse with pages, or
+  with nothing;
 * else **nobody knows**.
+
+A function marks its answers if the call says so (`Invoke.marks`), or if it has answered a call with
+the mark of that call. An answer of its own without one takes that back, whoever said it.
 
 `UNPROVED` and `outcome_of` are the whole table; ``docs/outcomes.md`` shows it.
 """
@@ -18,6 +25,7 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, Final, NamedTuple
 
+from leeward.adapter import UNMARKED
 from leeward.adapter.classification import (
     AMBIGUOUS,
     APP_ERROR,
@@ -29,11 +37,11 @@ from leeward.adapter.classification import (
     Classification,
 )
 from leeward.adapter.exchange import UNDECODABLE, bearer, retry_after
-from leeward.adapter.plans import STALE_CREDENTIALS, Need, Plan, Send, View
-from leeward.adapter.repeats import refused_repeat, worth_of
+from leeward.adapter.plans import STALE_CREDENTIALS, Learn, Need, Plan, Send, View
+from leeward.adapter.repeats import failure_told, worth_of
 from leeward.adapter.resolver import FunctionAddress
 from leeward.calls import Invoke, Result
-from leeward.envelope import DEDUP, MARK, fault_in, request_headers
+from leeward.envelope import BY_HANDLER, DEDUP, MARK, UNBOUND, mark_of, read_fault, request_headers
 from leeward.errors import Outcome
 from leeward.http.messages import Request, Response
 from leeward.json_text import Undecodable, decode
@@ -41,9 +49,8 @@ from leeward.masking import masked
 
 
 class Who(Enum):
-    """Whose answer it is, as far as it is proved."""
+    """Whose an answer without the mark of its call is, as far as it is proved."""
 
-    HANDLER = "handler"
     PLATFORM = "platform"
     FUNCTION = "function"
     NOBODY_KNOWS = "nobody knows"
@@ -59,12 +66,15 @@ BY_PLATFORM: Final[Mapping[int, Classification]] = {
 }
 """What the statuses of a platform mean where a `Proof` does not say: all come before it runs."""
 
-UNPROVED: Final[Mapping[int, Classification]] = {
-    413: TOO_LARGE,
-    **dict.fromkeys((409, 410, 418, 422, 423, 424, 451), APP_ERROR),
-}
-"""What a few statuses mean without any proof: nobody takes in a request that is too large, and no
-platform or proxy gives the others. The rest is AMBIGUOUS."""
+UNPROVED: Final[Mapping[int, Classification]] = dict.fromkeys(
+    (409, 410, 418, 422, 423, 424, 451), APP_ERROR
+)
+"""What a few statuses mean without any proof: no platform or proxy gives them. The rest is
+AMBIGUOUS."""
+
+_UNMARKED: Final = Classification(Outcome.AMBIGUOUS, UNMARKED)
+_MARKS: Final = "marks "
+"""With the name of a function behind it, what is learnt of it."""
 
 _GATEWAYS: Final = frozenset({408, 413, 425, 429, 502, 503, 504})
 """Statuses that gateways give, some of them with JSON: that JSON proves nothing."""
@@ -78,18 +88,22 @@ class Proof(NamedTuple):
         meaning: what it means; None for what `BY_PLATFORM` has.
         header: a header that it has, in lower case, and how its value begins, in lower case.
         header_is: the same, and what its value is as a whole.
-        text: what stands somewhere in its body, in lower case.
+        page: its body is a page of HTML, from its first byte to its last, and has this in it, in
+            lower case, with the tag before it: what an element begins with.
         whole: all that its body is, but for white space around it.
         bare: it has no body, and does not say of what type that would be.
+        by_anyone: it proves the same of a function that does not mark its answers, because the
+            platform lets no function answer so.
     """
 
     statuses: frozenset[int]
     meaning: Classification | None = None
     header: tuple[str, str] | None = None
     header_is: tuple[str, str] | None = None
-    text: bytes | None = None
+    page: bytes | None = None
     whole: bytes | None = None
     bare: bool = False
+    by_anyone: bool = False
 
     def holds(self, response: Response) -> bool:
         """Return whether `response` is an answer of this kind."""
@@ -104,7 +118,7 @@ class Proof(NamedTuple):
             name, whole = self.header_is
             if response.headers.get(name, "").lower() != whole:
                 return False
-        if self.text is not None and self.text not in response.body.lower():
+        if self.page is not None and self.page not in _page_in(response):
             return False
         if self.whole is not None and response.body.strip() != self.whole:
             return False
@@ -166,20 +180,33 @@ def invoke(platform: Platform, call: Invoke, view: View, address: Address | None
     if address is None:
         found: Address = yield Need(FunctionAddress(call.function))
         address = found
+    mark = mark_of(call.function, call.idempotency_key)
     headers = (
         ("Content-Type", "application/json"),
-        *request_headers(call.idempotency_key, view.timeout, call.trace),
+        *request_headers(call.idempotency_key, view.timeout, call.trace, mark),
         *platform.credentials(address),
     )
     request = Request("POST", address.origin, address.target, headers, call.payload)
     response: Response = yield Send(request)
     request_id = platform.request_id(response)
+    name = _MARKS + call.function
+    marks: bool = view.learnt.get(name, call.marks)
+    said = response.headers.get(MARK)
+    by_handler = said == mark + BY_HANDLER
+    is_marked = by_handler or said == mark or (call.marks and said == UNBOUND)
     if 200 <= response.status < 300:
-        return value_of(response, request_id)
+        if marks is not is_marked:
+            yield Learn(name, is_marked)
+        return value_of(response, request_id, by_handler=by_handler)
     code, wait = f"http.{response.status}", platform.retry_after(response, view.now)
-    who, meaning = outcome_of(response, platform.proofs)
-    if who is Who.HANDLER:
-        return _failure_of(response, wait)._replace(code=code, request_id=request_id)
+    if is_marked:
+        if not marks:
+            yield Learn(name, True)
+        result = _failure_of(response, wait, by_handler=by_handler)
+        return result._replace(code=code, request_id=request_id)
+    who, meaning = outcome_of(response, platform.proofs, marks=marks)
+    if who is Who.FUNCTION and marks:
+        yield Learn(name, False)
     if who is Who.PLATFORM and _may_be_stale(response, address):
         meaning = Classification(meaning.outcome, STALE_CREDENTIALS)
     return Result(
@@ -191,27 +218,41 @@ def invoke(platform: Platform, call: Invoke, view: View, address: Address | None
     )
 
 
-def outcome_of(response: Response, proofs: tuple[Proof, ...]) -> tuple[Who, Classification]:
-    """Return whose an answer other than 2xx is, and what it means."""
+def outcome_of(
+    response: Response, proofs: tuple[Proof, ...], *, marks: bool
+) -> tuple[Who, Classification]:
+    """Return whose an answer is, and what it means.
+
+    Args:
+        response: an answer without the mark of its call, other than 2xx.
+        proofs: of the platform.
+        marks: the function is known to mark its answers.
+    """
     status = response.status
-    if MARK in response.headers:
-        return Who.HANDLER, APP_ERROR
+    if MARK in response.headers:  # of another call, passed on; no platform has one
+        return Who.FUNCTION, APP_ERROR
     for proof in proofs:
         if proof.holds(response):
-            return Who.PLATFORM, proof.meaning or BY_PLATFORM.get(status, AMBIGUOUS)
+            meaning = proof.meaning or BY_PLATFORM.get(status, AMBIGUOUS)
+            if marks or proof.by_anyone or meaning.outcome is Outcome.APP_ERROR:
+                return Who.PLATFORM, meaning
+            return Who.NOBODY_KNOWS, _UNMARKED
     if 300 <= status < 400:  # nobody but the function redirects a POST
         return Who.FUNCTION, APP_ERROR
     if status not in _GATEWAYS and _is_json(response):
         return Who.FUNCTION, APP_ERROR
+    if status == 413 and marks:  # nobody takes in a request that is too large
+        return Who.NOBODY_KNOWS, TOO_LARGE
     return Who.NOBODY_KNOWS, UNPROVED.get(status, AMBIGUOUS)
 
 
-def value_of(response: Response, request_id: str | None) -> Result[Any]:
+def value_of(response: Response, request_id: str | None, *, by_handler: bool) -> Result[Any]:
     """Read a success. A function that returns nothing gives 204, or an empty body.
 
     Args:
         response: with a status of 2xx.
         request_id: the platform's id of the request.
+        by_handler: leeward's handler has made it.
     """
     try:
         value = decode(response.body) if response.body else None
@@ -224,25 +265,32 @@ def value_of(response: Response, request_id: str | None) -> Result[Any]:
             executed=True,
             cause=error,
         )
-    dedup = worth_of(response.headers.get(DEDUP)) if MARK in response.headers else None
+    dedup = worth_of(response.headers.get(DEDUP)) if by_handler else None
     return Result.ok(value, request_id=request_id, dedup=dedup)
 
 
-def _failure_of(response: Response, retry_after: float | None) -> Result[Any]:
-    """Read what leeward's handler says of a call that has failed, or that it has refused."""
+def _failure_of(response: Response, retry_after: float | None, *, by_handler: bool) -> Result[Any]:
+    """Read what a function says of a call that has failed, or that it has refused.
+
+    Of another framework's, what it says of a failure may be what it was told itself.
+    """
+    if not by_handler:
+        fault = read_fault(response.body)
+        return Result(APP_ERROR.outcome, retry_after=retry_after, fault=fault)
     try:
         told = decode(response.body)
     except Undecodable:
         told = None
-    refused = refused_repeat(told, response.headers.get(DEDUP), retry_after)
-    if refused is not None:
-        return refused
-    return Result(
-        APP_ERROR.outcome,
-        retry_after=retry_after,
-        fault=fault_in(told),
-        dedup=response.headers.get(DEDUP),
-    )
+    return failure_told(told, response.headers.get(DEDUP), retry_after)
+
+
+def _page_in(response: Response) -> bytes:
+    """Return a page of HTML in lower case, without white space behind tags; empty for no page."""
+    body = response.body.strip().lower()
+    kind = response.headers.get("content-type", "text/html").lower()
+    if not (kind.startswith("text/html") and body.startswith(b"<") and body.endswith(b">")):
+        return b""
+    return b">".join(part.lstrip() for part in body.split(b">"))
 
 
 def _is_json(response: Response) -> bool:

@@ -1,16 +1,40 @@
-"""What an idempotent function answers to a key that it knows, where that is not a result.
+"""What leeward's handler answers instead of a result.
 
-The call may have had its effect, by an earlier run: so its outcome is AMBIGUOUS, and `reason` says
-what is known of that run: ``running``, ``unknown`` or ``not_kept``. The router waits for a run that
-is under way, and counts none of them against the target.
+An idempotent function may know the key of a call. The call may have had its effect, by an earlier
+run: so its outcome is AMBIGUOUS, and `reason` says what is known of that run: ``running``,
+``unknown`` or ``not_kept``. The router waits for a run that is under way, and counts none of them
+against the target. Any other failure is the function's own, unless there is no such function.
 """
 
 from __future__ import annotations
 
 from leeward.calls import Result
-from leeward.envelope import NOT_KEPT, NOT_RECOGNISED, fault_in, why_refused
+from leeward.envelope import NO_FUNCTION, NOT_KEPT, NOT_RECOGNISED, fault_in, why_refused
 from leeward.errors import Outcome
 from leeward.values import Json
+
+
+def failure_told(
+    told: Json,
+    dedup: str | None,
+    retry_after: float | None,
+    cause: BaseException | None = None,
+) -> Result[Json]:
+    """Return the result of a call that leeward's handler says has failed, or was refused.
+
+    Args:
+        told: what the handler answers instead of a value. That it is leeward's is proved.
+        dedup: what it says of repeated keys.
+        retry_after: seconds after which to ask again.
+        cause: what was raised, where that was in this process.
+    """
+    refused = refused_repeat(told, dedup, retry_after)
+    if refused is not None:
+        return refused._replace(cause=cause)
+    fault = fault_in(told)
+    there_is_none = fault.reason == NO_FUNCTION and fault.ran == "no"
+    outcome = Outcome.NOT_FOUND if there_is_none else Outcome.APP_ERROR
+    return Result(outcome, retry_after=retry_after, fault=fault, dedup=dedup, cause=cause)
 
 
 def refused_repeat(told: Json, dedup: str | None, retry_after: float | None) -> Result[Json] | None:

@@ -32,7 +32,7 @@ class WrappingDriver(Driver):
         self.capabilities = driver.capabilities
         self.limits = driver.limits
         self.missing = driver.missing
-        self.probe_fidelity = getattr(driver, "probe_fidelity", None)
+        self.probe_fidelity = driver.probe_fidelity
 
     def perform(self, call: Call, timeout: float) -> Result[Any]:
         """Make one attempt at any call."""
@@ -47,10 +47,8 @@ class WrappingDriver(Driver):
         return self._driver.probe(timeout)
 
     def look(self, look: Look, timeout: float) -> Result[Any]:
-        """Look whether something is there; a driver of another kind need not be able to."""
-        ask = getattr(self._driver, "look", None)
-        result: Result[Any] = ask(look, timeout) if ask else Driver.look(self, look, timeout)
-        return result
+        """Look whether something is there."""
+        return self._driver.look(look, timeout)
 
     def describe(self) -> Mapping[str, str]:
         """Return the target's settings."""

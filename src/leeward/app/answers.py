@@ -11,7 +11,14 @@ from leeward.app.problem import (
     Problem,
     fault_fields,
 )
-from leeward.envelope import answer_headers, sealed, sealed_refusal, why_refused
+from leeward.envelope import (
+    UNBOUND,
+    answer_headers,
+    sealed,
+    sealed_failure,
+    sealed_refusal,
+    why_refused,
+)
 from leeward.json_text import decode, encode
 from leeward.masking import masked
 from leeward.values import Json
@@ -43,24 +50,25 @@ class Answer(NamedTuple):
         """Return the status of HTTP."""
         return 200 if self.failure is None else self.failure.status
 
-    def headers(self) -> tuple[tuple[str, str], ...]:
+    def headers(self, mark: str = UNBOUND) -> tuple[tuple[str, str], ...]:
         """Return the headers of HTTP; the mark is on each answer."""
-        found = (_JSON, *answer_headers(self.dedup))
+        found = (_JSON, *answer_headers(self.dedup, mark))
         wait = self.failure.retry_after if self.failure else None
         return found if wait is None else (*found, ("retry-after", str(max(1, round(wait)))))
 
-    def envelope(self) -> dict[str, Json] | None:
-        """Return it in an envelope, for a platform that passes on no headers of answers.
-
-        A failure is in none, because the platform is to see it. That a repeat is refused is no
-        failure of the function.
-        """
+    def envelope(self, mark: str) -> dict[str, Json]:
+        """Return it in an envelope, for a platform that passes on no headers of answers."""
         told = decode(self.body)
         if self.failure is None:
-            return sealed(told, self.dedup)
-        if why_refused(told, self.dedup) is None:
-            return None
-        return sealed_refusal(self.dedup, told, self.failure.retry_after)
+            return sealed(told, self.dedup, mark)
+        if self.is_repeat:
+            return sealed_refusal(self.dedup, told, self.failure.retry_after, mark)
+        return sealed_failure(self.dedup, told, self.failure.retry_after, mark)
+
+    @property
+    def is_repeat(self) -> bool:
+        """Return whether it refuses a repeat, which is not a failure of the function."""
+        return self.failure is not None and why_refused(decode(self.body), self.dedup) is not None
 
 
 def failed(failure: Failure, dedup: str | None = None) -> Answer:

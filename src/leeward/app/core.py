@@ -13,14 +13,13 @@ from leeward.app.handlers import Handler
 from leeward.app.problem import (
     InvalidInput,
     Problem,
-    Ran,
     failure_of,
     out_of_time,
     refused,
 )
 from leeward.app.triggers import Delivery, Platform
 from leeward.envelope import BY_TARGET, NOT_RECOGNISED
-from leeward.errors import OutcomeUnknown
+from leeward.errors import OutcomeUnknown, Ran
 from leeward.logs import log_event
 from leeward.values import Effect
 

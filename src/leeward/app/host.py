@@ -17,8 +17,9 @@ from leeward.app.app import App
 from leeward.app.core import answer, log_failure
 from leeward.app.handlers import Handler
 from leeward.app.objects import object_key
-from leeward.app.problem import NO_FUNCTION, InvalidInput, Problem, refused
+from leeward.app.problem import InvalidInput, Problem, refused
 from leeward.app.triggers import Delivery, Kind, Message, ObjectEvent, Platform
+from leeward.envelope import NO_FUNCTION
 from leeward.logs import log_event
 from leeward.values import Event
 

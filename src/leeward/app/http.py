@@ -11,7 +11,7 @@ from leeward.app.handlers import Handler
 from leeward.app.host import FUNCTION, Host
 from leeward.app.problem import Problem, refused
 from leeward.app.triggers import Delivery
-from leeward.envelope import answer_headers, sent_in
+from leeward.envelope import UNBOUND, Sent, answer_headers, sent_in
 from leeward.masking import masked
 
 WARM_PATH: Final = "/_leeward/warm"
@@ -68,9 +68,9 @@ def headers_of(pairs: Iterable[tuple[Any, Any]]) -> dict[str, str]:
     return found
 
 
-def http_answer(answer: Answer) -> HttpAnswer:
-    """Return an answer in the form of HTTP."""
-    return HttpAnswer(answer.status, answer.headers(), answer.body)
+def http_answer(answer: Answer, mark: str = UNBOUND) -> HttpAnswer:
+    """Return an answer in the form of HTTP, with the mark that its request asks for."""
+    return HttpAnswer(answer.status, answer.headers(mark), answer.body)
 
 
 def upkeep(host: Host, request: HttpRequest) -> HttpAnswer | None:
@@ -107,19 +107,22 @@ def serve(
         call_id: the platform's id of this run.
         seconds: until the platform stops waiting; the caller may wait less.
     """
+    sent = sent_in(request.headers)
     if handler is None or not handler.is_call:
-        return http_answer(host.no_function())
+        return http_answer(host.no_function(), sent.mark)
     if request.method != "POST":
         problem = Problem("functions are called with POST", status=405, reason="method")
-        found = http_answer(Answer(b"", refused(problem)))
+        found = http_answer(Answer(b"", refused(problem)), sent.mark)
         return found._replace(headers=(*found.headers, ("allow", "POST")), body=b"")
-    delivery = delivery_of(request, call_id, seconds)
-    return http_answer(host.run(handler, delivery))
+    delivery = delivery_of(request, call_id, seconds, sent)
+    return http_answer(host.run(handler, delivery), sent.mark)
 
 
-def delivery_of(request: HttpRequest, call_id: str, seconds: float) -> Delivery:
+def delivery_of(
+    request: HttpRequest, call_id: str, seconds: float, sent: Sent | None = None
+) -> Delivery:
     """Return the delivery of a call; what came beside the payload can only shorten its time."""
-    sent = sent_in(request.headers)
+    sent = sent or sent_in(request.headers)
     waits = seconds if sent.seconds is None else min(seconds, sent.seconds)
     return Delivery(
         request.body,

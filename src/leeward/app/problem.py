@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import isfinite
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leeward.errors import (
     ConfigError,
@@ -16,6 +16,7 @@ from leeward.errors import (
     InvalidRequest,
     LeewardError,
     OutcomeUnknown,
+    Ran,
     Unsupported,
 )
 from leeward.masking import masked
@@ -23,14 +24,10 @@ from leeward.masking import masked
 if TYPE_CHECKING:
     from leeward.calls import FunctionFault
 
-Ran: TypeAlias = Literal["no", "maybe", "yes"]
-"""Whether a call that failed has had an effect, as far as it is proved."""
-
 DEADLINE: Final = "deadline"
 BAD_INPUT: Final = "bad_input"
 NOT_JSON: Final = "not_json"
 RESPONSE_TOO_LARGE: Final = "response_too_large"
-NO_FUNCTION: Final = "no_function"
 
 _RETRYABLE: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 """Statuses after which the same call may end otherwise."""
@@ -126,7 +123,8 @@ class Failure(NamedTuple):
         """What the caller is told."""
         from leeward.calls import FunctionFault
 
-        return FunctionFault(self.type, self.message)
+        told = (self.reason, self.ran, self.retryable)
+        return FunctionFault(self.type, self.message, (), *told)
 
 
 FINAL_ERRORS: Final = (OutcomeUnknown, InvalidRequest, Unsupported, ConfigError)

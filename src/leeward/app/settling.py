@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Final, NamedTuple
 
-from leeward.app.problem import Failure, Ran
+from leeward.app.problem import Failure
+from leeward.errors import Ran
 
 FIRST_WAIT: Final = 1.0
 """Seconds between the first two attempts; doubled for each one after."""

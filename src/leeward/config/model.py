@@ -21,12 +21,14 @@ class FunctionConfig(NamedTuple):
         shared_dedup: one store deduplicates for every target (``dedup_scope = "group"``).
         timeout: seconds that the function itself may run for, and the default deadline of a call.
         names: its own names on targets, where they differ from the logical name.
+        marks: it marks each of its answers, on every target.
     """
 
     effect: Effect = Effect.UNSAFE
     shared_dedup: bool = False
     timeout: float | None = None
     names: Names = NOTHING
+    marks: bool = False
 
 
 class BusConfig(NamedTuple):

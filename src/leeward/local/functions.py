@@ -10,7 +10,7 @@ from threading import TIMEOUT_MAX, Thread
 from typing import Any, TypeVar
 
 from leeward.adapter import Enqueue, Invoke, Result
-from leeward.adapter.repeats import refused_repeat, worth_of
+from leeward.adapter.repeats import failure_told, worth_of
 from leeward.app.answers import Answer, not_json, written
 from leeward.app.context import Context, Function, check_callable, run
 from leeward.app.core import answer
@@ -166,17 +166,10 @@ def result_of(found: Answer, name: str) -> Result[Json]:
     failure, told = found.failure, decode(found.body)
     if failure is None:
         return Result.ok(told, dedup=worth_of(found.dedup))
-    refused = refused_repeat(told, found.dedup, failure.retry_after)
-    if refused is not None:
-        return refused._replace(cause=failure.cause)
-    return Result(
-        Outcome.APP_ERROR,
-        message=f"the function {name!r} raised {failure.type}",
-        retry_after=failure.retry_after,
-        fault=failure.fault,
-        dedup=found.dedup,
-        cause=failure.cause,
-    )
+    result = failure_told(told, found.dedup, failure.retry_after, failure.cause)
+    if result.outcome is not Outcome.APP_ERROR:
+        return result
+    return result._replace(message=f"the function {name!r} raised {failure.type}")
 
 
 def bad_payload(error: Undecodable) -> Result[Any]:

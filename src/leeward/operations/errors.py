@@ -10,6 +10,7 @@ from typing import Any
 
 from leeward.adapter import (
     TOO_LARGE,
+    UNMARKED,
     Call,
     Delete,
     Enqueue,
@@ -38,6 +39,7 @@ from leeward.errors import (
     Overloaded,
     PayloadTooLarge,
     PoisonSuspected,
+    Ran,
     TargetUnavailable,
     TargetUnusable,
     Throttled,
@@ -76,10 +78,6 @@ _WHAT: Mapping[Outcome, tuple[str, str]] = {
         "was refused by the target for a reason that lasts",
         "It did not run. Remove the cause: the account, a quota, or a setting of the target.",
     ),
-    Outcome.APP_ERROR: (
-        "ran, and the function raised",
-        "No other target was tried: the call would fail there, too.",
-    ),
     Outcome.CALLER: (
         "was refused because the request is wrong",
         "It did not run; correct the request.",
@@ -97,6 +95,23 @@ _WHAT: Mapping[Outcome, tuple[str, str]] = {
         "Nothing was changed; load the item and decide again.",
     ),
 }
+
+_RAISED: Mapping[Ran, tuple[str, str]] = {
+    "no": (
+        "was refused by the function, before it had any effect",
+        "It did not run. Correct the call: the function would refuse it again.",
+    ),
+    "maybe": (
+        "reached the function, which raised; it may have had an effect",
+        "No other target was tried: find out what it has done before calling again.",
+    ),
+    "yes": (
+        "ran, and the function raised",
+        "No other target was tried: the call would fail there, too.",
+    ),
+}
+"""Of a call that the function says has failed: what it has done, as leeward's handler says; of a
+function that has another one, that it ran."""
 
 _READS = OBJECT_READS | {"get_run", "look_native", "read_export", "scan"}
 
@@ -134,6 +149,9 @@ _KNOWN_KEY: Mapping[str, tuple[str, str]] = {
     ),
 }
 """What an idempotent function says of a key that it knows, and what to do, by the reason."""
+
+_MISCONFIGURED = "misconfigured"
+"""The reason of a function whose code could not be loaded, as its runtime says."""
 
 LONGEST = 500
 """Characters of what a target has said that go into a message."""
@@ -194,11 +212,14 @@ def _build(call: Call, result: Result[Any]) -> CallError:
         return _refusal_of(call, result, origin)
     if result.outcome is Outcome.APP_ERROR:
         fault = result.fault or FunctionFault()
+        origin["reason"] = fault.reason or result.reason
         return FunctionError(
             _message(call, result),
             error_type=fault.type,
             error_message=fault.message,
             trace=fault.trace,
+            ran=fault.ran,
+            retryable=fault.retryable,
             **origin,
         )
     if result.outcome is Outcome.AMBIGUOUS:
@@ -236,6 +257,8 @@ def _targets_tried(result: Result[Any]) -> list[str]:
 
 
 def _message(call: Call, result: Result[Any]) -> str:
+    if result.outcome is Outcome.APP_ERROR:
+        return _raised_message(call, result)
     what, remedy = _WHAT[result.outcome]
     if result.outcome is Outcome.CONFLICT and call.verb in OBJECT_VERBS:
         remedy = "Nothing was changed; look at the object and decide again."
@@ -243,6 +266,17 @@ def _message(call: Call, result: Result[Any]) -> str:
         remedy = "Nothing was started; give this run another id."
     if result.reason is not None:
         remedy = _REMEDIES.get(result.reason, remedy)
+    return f"{_subject(call, result)} {what}{_detail(result)}. {remedy}"
+
+
+def _raised_message(call: Call, result: Result[Any]) -> str:
+    fault = result.fault or FunctionFault()
+    what, remedy = _RAISED[fault.ran or "yes"]
+    if fault.ran == "no" and fault.retryable:
+        remedy = "It did not run; calling again later is safe."
+    if result.reason == _MISCONFIGURED:
+        what = "failed: the function's runtime says that its code could not be loaded"
+        remedy = "No other target was tried; look at the deployment of the function."
     return f"{_subject(call, result)} {what}{_detail(result)}. {remedy}"
 
 
@@ -257,7 +291,14 @@ def _unknown_message(call: Call, result: Result[Any]) -> str:
         return f"{_subject(call, result)} {what}{_detail(result)}. {remedy.format(call)}"
     certain = "ran, but its answer was lost" if result.executed else "may have run, or not"
     is_unkeyed = result.dedup == NOT_RECOGNISED
-    return f"{_subject(call, result)} {certain}{_detail(result)}. {_next_step(call, is_unkeyed)}"
+    step = _next_step(call, is_unkeyed)
+    if result.reason == UNMARKED:
+        step = (
+            "The answer looks like one of the platform's own, but this function is not known to "
+            "mark its answers, so it may have passed it on; if it marks them, set `marks = true` "
+            f"for it in leeward.toml. {step}"
+        )
+    return f"{_subject(call, result)} {certain}{_detail(result)}. {step}"
 
 
 def _next_step(call: Call, is_unkeyed: bool) -> str:

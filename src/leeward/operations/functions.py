@@ -69,6 +69,7 @@ class FunctionOperations:
             configured.shared_dedup,
             configured.timeout or 0.0,
             running_trace(),
+            configured.marks,
         )
         seconds = call.time_limit or INVOKE_TIMEOUT
         if timeout is not None:

@@ -18,7 +18,7 @@ PROBE_TIMEOUT: Final = 4.0
 
 def status_of(driver: Driver, evidence: Evidence, config: Config) -> TargetStatus:
     """Describe a target."""
-    places = driver.places() if hasattr(driver, "places") else None
+    places = driver.places()
     return TargetStatus(
         name=driver.target,
         capabilities=frozenset(capability.value for capability in driver.capabilities),
@@ -36,7 +36,7 @@ def status_of(driver: Driver, evidence: Evidence, config: Config) -> TargetStatu
 
 def probe_of(driver: Driver, clock: Clock) -> ProbeReport:
     """Look whether a target works."""
-    if getattr(driver, "probe_fidelity", None) is None:
+    if driver.probe_fidelity is None:
         return ProbeReport(driver.target, None, None)
     began = clock.monotonic()
     result = driver.probe(PROBE_TIMEOUT)

@@ -50,9 +50,7 @@ def store_many(
     """
     operations.check(calls[0])
     driver = operations.drivers[operations.router.candidates(calls[0])[0]]
-    many = getattr(driver, "store_many", None)  # a plain class need not have it
-    results: list[Result[Any]] | None = many(calls, seconds) if many else None
-    return results
+    return driver.store_many(calls, seconds)
 
 
 def native(operations: Operations, call: StartNative | LookNative, target: str) -> Native:

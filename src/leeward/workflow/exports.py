@@ -5,7 +5,7 @@ Adapters offer exporters under the entry points ``leeward.workflow_exports``. No
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final, NamedTuple, TypeAlias, cast
 
 from leeward.entrypoints import EntryPoint, all_entry_points, entry_points
@@ -27,8 +27,9 @@ class Export(NamedTuple):
     command: str
 
 
-Exporter: TypeAlias = Callable[[Definition, Mapping[str, str]], Export]
-"""Takes a definition, and own names of functions by their logical names.
+Exporter: TypeAlias = Callable[[Definition, Mapping[str, str], Collection[str]], Export]
+"""Takes a definition, own names of functions by their logical names, and the logical names of those
+that are known to mark their answers: of another one no status proves that it did not run.
 
 It raises `ConfigError` where its engine cannot run the definition."""
 

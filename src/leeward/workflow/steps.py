@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
+from leeward.envelope import name_of_error
 from leeward.errors import CallError, FunctionError, LeewardError, Outcome
 from leeward.logs import log_event
 from leeward.values import Effect, InvokeResult, Json
@@ -87,7 +88,7 @@ def failure_of(error: LeewardError) -> Failure:
 def _raised(error: FunctionError) -> Failure:
     if error.reason in _CUT_SHORT:
         return Failure(_CUT_SHORT[error.reason], ambiguous=True)
-    name = (error.error_type or "").rpartition(".")[2]
+    name = name_of_error((error.error_type or "").rpartition(".")[2], error.reason)
     if name in UNKNOWN_CLASSES:
         return Failure(UNKNOWN, ambiguous=True)
     return Failure(name if name.isidentifier() else FAILED)

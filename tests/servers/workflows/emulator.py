@@ -112,7 +112,8 @@ def _failure(name: str) -> dict[str, Any]:
     error = {"message": "", "tags": ["HttpError"], "code": STATUS.get(name, 500)}
     if name in STATUS:
         return {**error, "headers": {}, "body": ""}
-    return {**error, "headers": {"X-Leeward": "1"}, "body": {"errorType": name}}
+    body = {"errorType": "Problem", "reason": name} if name.islower() else {"errorType": name}
+    return {**error, "headers": {"X-Leeward": "1"}, "body": body}
 
 
 def _run(task: dict[str, Any]) -> dict[str, Any]:

@@ -2,10 +2,10 @@
 
 Three rules decide, in this order:
 
-1. **A status that alone is proof**: 413 (too large) and 429 (throttled) are given before anything
-   runs; a redirect is never followed, and nothing ran where it came from.
-2. **The service's own table**, if the answer bears the service's mark: an id of the request, or an
-   error code in its JSON. Without one, a 401, 403 or 404 may be that of any proxy.
+1. **A status that alone is proof**: 413 (too large) is given before anything runs; a redirect is
+   never followed, and nothing ran where it came from.
+2. **The service's own table**, and 429 (throttled), if the answer bears the service's mark: an id
+   of the request, or an error code. Without one, a 401, 403, 404 or 429 may be that of any proxy.
 3. **AMBIGUOUS**, for everything else.
 
 Sources: "HTTP status codes" in Cosmos DB's REST reference; its pages "Troubleshoot forbidden
@@ -190,7 +190,7 @@ def judge_cosmos(response: Response) -> Judged:
     status, sub = response.status, _sub_status(response)
     word = error_code(response)
     known = word is not None or "x-ms-activity-id" in response.headers
-    meaning = by_status(status)
+    meaning = by_status(status, marked=known)
     if meaning is AMBIGUOUS and known:
         meaning = _cosmos(status, sub) or AMBIGUOUS
     if meaning is AUTH and sub == 0 and _WRONG_TIME in error_message(response):
@@ -202,7 +202,7 @@ def judge_events(response: Response) -> Judged:
     """Return what an answer of Event Grid means, other than 2xx."""
     status, word = response.status, error_code(response)
     known = word is not None or "x-ms-request-id" in response.headers
-    meaning = by_status(status)
+    meaning = by_status(status, marked=known)
     if meaning is AMBIGUOUS and known:
         meaning = EVENTS.get(status, AMBIGUOUS)
     return Judged(meaning, word or f"http.{status}")
@@ -220,9 +220,9 @@ def judge_blob(response: Response) -> Judged:
 
 def judge_service_bus(response: Response) -> Judged:
     """Return what an answer of Service Bus means, other than 2xx; its own are XML."""
-    status = response.status
-    meaning = by_status(status)
-    if meaning is AMBIGUOUS and response.body.lstrip().startswith(b"<Error>"):
+    status, known = response.status, response.body.lstrip().startswith(b"<Error>")
+    meaning = by_status(status, marked=known)
+    if meaning is AMBIGUOUS and known:
         meaning = SERVICE_BUS.get(status, AMBIGUOUS)
     return Judged(meaning, f"http.{status}")
 

@@ -7,10 +7,10 @@ that streams its answer puts it into a list. Four rules decide, in this order:
    suspended project and a missing permission are both ``PERMISSION_DENIED``.
 2. **The status word.** The HTTP status does not tell ``ALREADY_EXISTS`` from ``ABORTED`` (409), or
    ``FAILED_PRECONDITION`` from ``INVALID_ARGUMENT`` (400).
-3. **The HTTP status, where it alone is proof**: 413 (too large) and 429 (throttled) are given
-   before anything runs; a redirect is never followed, and nothing ran where it came from.
-4. **AMBIGUOUS**, for everything else. A 401, 403 or 404 without a word of Google's may be that of
-   any proxy, and ``UNAVAILABLE``, over REST, may come from halfway.
+3. **The HTTP status, where it alone is proof**: 413 (too large) is given before anything runs; a
+   redirect is never followed, and nothing ran where it came from.
+4. **AMBIGUOUS**, for everything else. A 401, 403, 404 or 429 without a word of Google's may be
+   that of any proxy, and ``UNAVAILABLE``, over REST, may come from halfway.
 
 Sources: `google.rpc.Code`, `google.rpc.error_details` and `google.api.ErrorReason` among Google's
 public API definitions; the error pages of Pub/Sub and Firestore.
@@ -166,7 +166,7 @@ def outcome_of(status: int, told: Told) -> Classification:
     if word in _WORDS_OF_REFUSAL:
         meaning = REASONS.get(told.reason or "", meaning)
     if meaning is None:
-        return by_status(status)
+        return by_status(status, marked=word is not None)
     if word in _WORDS_OF_REFUSAL and any(text in told.message for text in _TOO_LARGE_TEXTS):
         return TOO_LARGE
     return meaning

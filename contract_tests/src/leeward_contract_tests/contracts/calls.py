@@ -30,7 +30,7 @@ def fresh(what: str) -> str:
 
 def invoke(function: str, payload: Json, effect: Effect = Effect.UNSAFE) -> Invoke:
     """Return a call of a function."""
-    return Invoke(function, json.dumps(payload).encode(), fresh("call"), effect)
+    return Invoke(function, json.dumps(payload).encode(), fresh("call"), effect, marks=True)
 
 
 def enqueue(function: str, payload: Json) -> Enqueue:

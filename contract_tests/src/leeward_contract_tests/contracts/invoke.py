@@ -11,10 +11,10 @@ from leeward.adapter import Capability, Driver
 from leeward.testing import FaultyDriver
 from leeward.values import Json
 from leeward_contract_tests.contracts.base import Contract
-from leeward_contract_tests.contracts.calls import SECONDS, fresh, invoke
+from leeward_contract_tests.contracts.calls import SECONDS, invoke
 from leeward_contract_tests.contracts.capabilities import needs
 from leeward_contract_tests.contracts.observations import Runs
-from leeward_contract_tests.fixtures import COUNT, ECHO, FAIL
+from leeward_contract_tests.fixtures import ABSENT, COUNT, ECHO, FAIL
 
 PAYLOADS: dict[str, Json] = {
     "null": None,
@@ -78,7 +78,7 @@ class InvokeContract(Contract):
     def test_invoke_knows_an_absent_function(self, client: Client) -> None:
         """Report a function that is not there as NOT_FOUND, after one attempt."""
         with pytest.raises(NotFound) as raised:
-            client.invoke(fresh("no-such-function"))
+            client.invoke(ABSENT)
         assert [each.outcome for each in raised.value.attempts] == [Outcome.NOT_FOUND]
 
     @needs(Capability.INVOKE)

@@ -87,6 +87,21 @@ class RefusedContract(Contract):
             refusal.check(driver.perform(invoke(COUNT, runs.payload), SECONDS))
         assert runs.count() == 0
 
+    @needs(INVOKE)
+    def test_a_function_that_has_marked_an_answer_is_known(
+        self, driver: Driver, faults: Faults
+    ) -> None:
+        """Report REJECTED, too, where nobody has said that the function marks its answers.
+
+        It has answered a call before, with the mark of that call.
+        """
+        call = invoke(ECHO, 1)._replace(marks=False)
+        assert driver.perform(call, SECONDS).outcome is Outcome.OK
+        with faults.throttle():
+            result = driver.perform(call, SECONDS)
+        # A driver over several knows it of the one that has answered.
+        assert outcomes_of(result)[0] is Outcome.REJECTED
+
     @each_refusal
     @needs(ENQUEUE)
     def test_a_refused_enqueue_was_not_accepted(

@@ -16,15 +16,16 @@ from leeward_stratus.errors import CODES, ERROR, REQUEST_ID, refusal
 from leeward_stratus.tokens import TOKEN
 
 STRATUS = Service(TOKEN, refusal, REQUEST_ID, by_headers(bearer))
+FAILURES = frozenset(range(400, 600))
 
 FUNCTIONS = http_functions.Platform(
     tuple(
-        http_functions.Proof(frozenset(range(400, 600)), meaning, header_is=(ERROR, code))
+        http_functions.Proof(FAILURES, meaning, header_is=(ERROR, code), by_anyone=True)
         for code, meaning in CODES.items()
     ),
     request_id=lambda response: response.headers.get(REQUEST_ID),
 )
-"""A function may answer with any status, and never with the header `ERROR`."""
+"""A function may answer with any status. The header `ERROR` Stratus takes off its answers."""
 
 ITEMS = Profile("Stratus", DoubleModel(integers=range(-(2**53), 2**53 + 1), decimals=True))
 """Stratus keeps JSON, with the numbers of JavaScript."""

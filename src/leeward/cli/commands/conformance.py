@@ -66,7 +66,7 @@ def _runner(engine: str, export: str | None) -> Iterator[Runner]:
         return
     from leeward.workflow.exports import exporter_of
     from leeward.workflow.files import json_of
-    from leeward.workflow.model import Definition
+    from leeward.workflow.model import Definition, functions_of
     from leeward.workflow.programs import EngineProcess
 
     exporter = None if export is None else exporter_of(export)
@@ -74,7 +74,7 @@ def _runner(engine: str, export: str | None) -> Iterator[Runner]:
     def written(definition: Definition) -> str:
         if exporter is None:
             return json_of(definition)
-        texts = list(exporter(definition, {}).files.values())
+        texts = list(exporter(definition, {}, set(functions_of(definition))).files.values())
         if len(texts) > 1:
             raise ConfigError(f"the export for {export!r} has several files; leave --export out")
         return texts[0]

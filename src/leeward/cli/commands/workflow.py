@@ -193,7 +193,8 @@ def export(
     definition = _definition(options, name)
     functions = options.resolved().functions
     own = {each: found.names[engine] for each, found in functions.items() if engine in found.names}
-    made = exporter_of(engine)(definition, own)
+    marks = {each for each, found in functions.items() if found.marks}
+    made = exporter_of(engine)(definition, own, marks)
     for path, text in made.files.items():
         _store(out / path, text)
     files = [str(out / path) for path in made.files]

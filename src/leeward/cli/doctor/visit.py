@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from typing import Final
 
 from leeward.adapter import Capability, Driver, Result
 from leeward.adapter.looking import BUCKET, BUS, FUNCTION, QUEUE, TABLE, Look, Seen
@@ -143,12 +143,9 @@ def _looks(config: Config, driver: Driver) -> Iterator[Look]:
 
 def ask(driver: Driver, look: Look, now: Callable[[], float], seconds: float) -> Answered:
     """Look for one thing, and at how the target's clock differs; `now` gives Unix seconds."""
-    ask = getattr(driver, "look", None)
-    if ask is None:  # a driver of another kind
-        return Answered(look, Result.ok(Seen(None, "its driver has no way to look")))
     began = now()
     try:
-        result: Result[Any] = ask(look, seconds)
+        result = driver.look(look, seconds)
     except LeewardError as error:
         result = Result(Outcome.CALLER, message=str(error))
     except Exception as error:  # noqa: BLE001 - an adapter's own mistake is a finding, too

@@ -48,7 +48,7 @@ CONFLICT: Final = ExitCode(
     4, "--if-absent or --if-revision did not hold; nothing was changed", ran=False
 )
 DENIED: Final = ExitCode(5, "the identity or its permissions were refused", ran=False)
-RAISED: Final = ExitCode(6, "the function ran and raised", ran=True)
+RAISED: Final = ExitCode(6, "the function raised, or refused the call", ran=True)
 LATER: Final = ExitCode(
     7, "throttled, unreachable or unusable: it did not run, try again", ran=False
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from leeward.cli.item_json import tagged
 from leeward.cli.output.exit_codes import ExitCode
@@ -136,6 +136,10 @@ def json_of_attempts(attempts: Iterable[Attempt]) -> list[JsonObject]:
     ]
 
 
+_RAN: Final = {"no": False, "maybe": None, "yes": True}
+"""What leeward's handler says of a call, and whether it has run."""
+
+
 def json_of_failure(kind: str, message: str, end: ExitCode) -> JsonObject:
     """Return what every failure shows."""
     return {"type": kind, "message": message, "exit_code": end.code, "may_have_run": end.ran}
@@ -160,7 +164,10 @@ def json_of_error(error: LeewardError, end: ExitCode) -> JsonObject:
                 "error_type": error.error_type,
                 "error_message": error.error_message,
                 "trace": list(error.trace),
+                "retryable": error.retryable,
             }
+            if error.ran is not None:
+                data["may_have_run"] = _RAN[error.ran]
         case OutcomeUnknown():
             data |= {"idempotency_key": error.idempotency_key, "executed": error.executed}
             data["may_have_run"] = True if error.executed else None

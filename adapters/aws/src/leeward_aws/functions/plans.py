@@ -4,8 +4,9 @@ A function that is called with `invoke` finds what goes with the call in
 ``context.client_context.custom``: `idempotency-key`, and `x-leeward-deadline-ms`, the milliseconds
 that the caller still waits. They are strings, since some runtimes take nothing else there. A third,
 `x-leeward-envelope`, lets leeward's handler answer in an envelope, for Lambda passes on no headers
-of answers. For a queued call Lambda has no such side channel: a function that is to know a key must
-find it in its payload.
+of answers. It is the mark that the envelope has: what looks like one and has another mark is a
+value that the function got from elsewhere. For a queued call Lambda has no such side channel: a
+function that is to know a key must find it in its payload.
 
 Source: the API reference of `Invoke`, and "Understanding Lambda function errors".
 """
@@ -20,10 +21,18 @@ from leeward.adapter import Enqueue, Invoke, Result, json_text
 from leeward.adapter.exchange import UNDECODABLE, UNEXPECTED, ambiguous, exchange, read_answer
 from leeward.adapter.json_text import Undecodable, decode
 from leeward.adapter.plans import Plan, Planner, View
-from leeward.adapter.repeats import refused_repeat, worth_of
+from leeward.adapter.repeats import failure_told, refused_repeat, worth_of
 from leeward.adapter.text import percent_encode
 from leeward.adapter.wire import Request, Response
-from leeward.envelope import TRACEPARENT, custom_context, opened, read_fault
+from leeward.envelope import (
+    TRACEPARENT,
+    UNBOUND,
+    Opened,
+    custom_context,
+    mark_of,
+    opened,
+    read_fault,
+)
 from leeward.errors import InvalidRequest, Outcome
 from leeward_aws.errors import MISCONFIGURED
 from leeward_aws.exchange import REQUEST_ID, Endpoint, endpoint_of
@@ -73,9 +82,10 @@ def invoke(endpoint: Endpoint, call: Invoke, view: View) -> Plan:
         InvalidRequest: the name cannot be a function's; before anything is sent.
     """
     target = path_of(call.function)
+    mark = mark_of(call.function, call.idempotency_key)
 
     def request() -> Request:  # when it is sent, for the deadline that it tells
-        headers = (*_WAIT, ("X-Amz-Client-Context", _client_context(call, view.timeout)))
+        headers = (*_WAIT, ("X-Amz-Client-Context", _client_context(call, view.timeout, mark)))
         return Request("POST", endpoint.origin, target, headers, call.payload)
 
     response, refusal = yield from exchange(endpoint.service, request, view)
@@ -83,9 +93,10 @@ def invoke(endpoint: Endpoint, call: Invoke, view: View) -> Plan:
         return refusal
     if response.status != 200:
         return ambiguous(response, UNEXPECTED, request_id=REQUEST_ID)
+    marks = (mark, UNBOUND) if call.marks else (mark,)
     if "x-amz-function-error" in response.headers:
-        return _fault(response)
-    return _answer(response)
+        return _fault(response, marks)
+    return _answer(response, marks)
 
 
 def enqueue(endpoint: Endpoint, call: Enqueue, view: View) -> Plan:
@@ -109,28 +120,29 @@ def path_of(function: str) -> str:
     return f"/2015-03-31/functions/{percent_encode(function)}/invocations"
 
 
-def _client_context(call: Invoke, seconds: float) -> str:
+def _client_context(call: Invoke, seconds: float, mark: str) -> str:
     """Return what goes with a call, as base64 of JSON.
 
     Lambda takes 3,583 bytes; a key of 255 characters, the longest, makes less than a thousand.
     """
     from binascii import b2a_base64
 
-    custom = custom_context(call.idempotency_key, seconds, call.trace)
+    custom = custom_context(call.idempotency_key, seconds, call.trace, mark)
     document: dict[str, Any] = {"custom": custom}
     if call.trace is not None:
         document["w3c"] = {TRACEPARENT: call.trace}  # where newer runtimes look for it
     return b2a_base64(json_text.encode(document), newline=False).decode("ascii")
 
 
-def _answer(response: Response) -> Result[Any]:
+def _answer(response: Response, marks: tuple[str, ...]) -> Result[Any]:
+    """Read what a function has returned: an envelope with the mark of the call, or a value."""
     try:
         value = decode(response.body)
     except Undecodable as error:
         return ambiguous(response, UNDECODABLE, error, request_id=REQUEST_ID)
     request_id = response.headers.get(REQUEST_ID)
-    found = opened(value)
-    if found is None:
+    found = opened(value, marks)
+    if found is None or found.failure is not None:
         return Result.ok(value, request_id=request_id)
     if found.refusal is not None:
         refused = refused_repeat(found.refusal, found.dedup, found.retry_after)
@@ -140,24 +152,36 @@ def _answer(response: Response) -> Result[Any]:
     return Result.ok(found.value, request_id=request_id, dedup=worth_of(found.dedup))
 
 
-def _fault(response: Response) -> Result[Any]:
-    """Read what the function, or its runtime, reports. The header alone proves that it failed."""
+def _fault(response: Response, marks: tuple[str, ...]) -> Result[Any]:
+    """Read what the function, or its runtime, reports. The header alone proves that it failed.
+
+    leeward's handler puts an envelope into the text of what it raises. All else a function may
+    have been told by another one, and pass on; so that it was never loaded is believed of those
+    alone that are known to be leeward's, which raise nothing of such a name.
+    """
     fault = read_fault(response.body)
-    kind = fault.type
-    if kind in _NEVER_LOADED:
-        return Result(
-            Outcome.NOT_FOUND,
-            code=kind,
-            reason=MISCONFIGURED,
-            request_id=response.headers.get(REQUEST_ID),
-        )
+    kind, request_id = fault.type, response.headers.get(REQUEST_ID)
+    if UNBOUND in marks and kind in _NEVER_LOADED:
+        return Result(Outcome.NOT_FOUND, code=kind, reason=MISCONFIGURED, request_id=request_id)
+    found = _opened_text(fault.message, marks)
+    if found is not None and found.failure is not None:
+        result = failure_told(found.failure, found.dedup, found.retry_after)
+        told = (result.fault or fault)._replace(trace=fault.trace)
+        return result._replace(fault=told, request_id=request_id)
     return Result(
         Outcome.APP_ERROR,
-        code=kind if kind in _REASONS else None,
-        reason=_reason(kind, fault.message),
-        request_id=response.headers.get(REQUEST_ID),
+        code=kind if kind in _REASONS or kind in _NEVER_LOADED else None,
+        reason=MISCONFIGURED if kind in _NEVER_LOADED else _reason(kind, fault.message),
+        request_id=request_id,
         fault=fault,
     )
+
+
+def _opened_text(text: str | None, marks: tuple[str, ...]) -> Opened | None:
+    try:
+        return opened(decode(text.encode(errors="replace")), marks) if text else None
+    except Undecodable:
+        return None
 
 
 def _reason(kind: str | None, message: str | None) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from leeward.app.kit import Answer, Host, encode, headers_of
-from leeward.envelope import DEADLINE, IDEMPOTENCY_KEY, Sent, sent_in
+from leeward.envelope import DEADLINE, IDEMPOTENCY_KEY, Sent, name_of_error, sent_in
 
 if TYPE_CHECKING:
     from leeward.app.kit import DeadLetters
@@ -68,7 +68,7 @@ def custom_of(context: Any) -> dict[str, str]:
     return headers_of(custom.items()) if isinstance(custom, dict) else {}
 
 
-def failed_with(answer: Answer, *, told: bool) -> Exception | None:
+def failed_with(answer: Answer, sent: Sent | None = None, *, told: bool) -> Exception | None:
     """Return what to raise for a failure; None for a success.
 
     The runtime sends and logs the class and the text of an exception, with lines of the code that
@@ -76,14 +76,21 @@ def failed_with(answer: Answer, *, told: bool) -> Exception | None:
 
     Args:
         answer: of the handler.
+        sent: what a client has sent. One that opens envelopes gets one in the text; another one
+            is a workflow, which goes by the name.
         told: whether somebody reads the text: it is one that was written for the caller.
     """
     failure = answer.failure
     if failure is None:
         return None
-    name = failure.type if failure.type.isidentifier() else FunctionFailed.__name__
+    opens = sent is not None and sent.envelope
+    name = failure.type if opens or sent is None else name_of_error(failure.type, failure.reason)
+    name = name if name.isidentifier() else FunctionFailed.__name__
     kind = type(name, (FunctionFailed,), {"__module__": __name__})
-    error: Exception = kind((failure.message if told else None) or "")
+    text = failure.message if told else None
+    if told and sent is not None and opens:
+        text = encode(answer.envelope(sent.mark)).decode()
+    error: Exception = kind(text or "")
     return error
 
 

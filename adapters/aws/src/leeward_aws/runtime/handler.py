@@ -145,7 +145,7 @@ def _answer_http(run: Run, own: Handler | None, event: dict[str, Any]) -> dict[s
 def _call(run: Run, own: Handler | None, event: Any) -> tuple[Exception | None, Any]:
     """Answer a direct call, or whatever else nothing is known of."""
     if own is None:
-        return failed_with(run.host.no_function(), told=True), None
+        return failed_with(run.host.no_function(), run.sent, told=True), None
     if own.kind is Kind.EVENT:
         from leeward_aws.runtime.notifications import handle_plain
 
@@ -160,10 +160,10 @@ def _call(run: Run, own: Handler | None, event: Any) -> tuple[Exception | None, 
     answer = run.host.run(
         own, Delivery(given, run.id, key, seconds, None, run.trace(), run.headers())
     )
-    sealed = answer.envelope() if sent is not None and sent.envelope else None
-    if answer.failure is not None and sealed is None:
-        return failed_with(answer, told=own.is_call), None
-    value = decode(answer.body) if sealed is None else sealed
+    opens = sent is not None and sent.envelope
+    if answer.failure is not None and not (opens and answer.is_repeat):
+        return failed_with(answer, sent, told=own.is_call), None
+    value = answer.envelope(sent.mark) if sent is not None and opens else decode(answer.body)
     if not fits(answer.body, value):
-        return failed_with(too_large(answer), told=True), None
+        return failed_with(too_large(answer), sent, told=True), None
     return None, value

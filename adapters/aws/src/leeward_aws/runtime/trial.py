@@ -43,8 +43,10 @@ class Trial:
         try:
             answer = self._call(_event(handler, delivery), context)
         except Exception as error:  # noqa: BLE001 - what Lambda would report
-            again = not is_call
-            return Ran(None, type(error).__name__, str(error) or None, again)
+            text = str(error)
+            if text.startswith("{"):  # of a call: what is told is in an envelope
+                return _opened(decode(text.encode()))
+            return Ran(None, type(error).__name__, text or None, again=not is_call)
         if handler.kind is Kind.MESSAGE or (handler.kind is Kind.OBJECT and handler.queued):
             return Ran(again=bool(answer["batchItemFailures"]))
         return _opened(answer) if is_call else Ran(answer)
@@ -52,9 +54,12 @@ class Trial:
 
 def _opened(answer: Any) -> Ran:
     found = opened(answer)
-    if found is None or found.refusal is None:
-        return Ran(answer if found is None else found.value)
-    fault = fault_in(found.refusal)
+    if found is None:
+        return Ran(answer)
+    told = found.refusal or found.failure
+    if told is None:
+        return Ran(found.value)
+    fault = fault_in(told)
     return Ran(None, fault.type, fault.message)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 from leeward.adapter.workflows import Definition, Export
@@ -16,12 +16,15 @@ LONGEST: Final = 80
 """Characters of a state's name (the Amazon States Language)."""
 
 
-def export(definition: Definition, functions: Mapping[str, str]) -> Export:
-    """Return the state machine of a workflow.
+def export(
+    definition: Definition, functions: Mapping[str, str], marks: Collection[str] = ()
+) -> Export:
+    """Return the state machine of a workflow. Lambda says itself what did not run.
 
     Raises:
         ConfigError: it is larger than Step Functions takes.
     """
+    del marks
     text = json.dumps(Machine(definition, functions).written(), indent=2) + "\n"
     if len(text) > LARGEST:
         raise ConfigError(

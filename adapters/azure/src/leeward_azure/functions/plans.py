@@ -1,9 +1,7 @@
 """Azure Functions: call a function over HTTP and wait for its answer.
 
 How it is known whose an answer is stands in `leeward.adapter.http_functions`. The Functions host
-refuses with an empty body and names no type for it; an answer of a function's own, empty as it may
-be, comes with the type that the Python worker gives it. (Of a function in another language that
-answers empty and without a type, a 401, 404, 429 or 500 is taken for the host's.)
+refuses with an empty body and names no type for it.
 
 Sources: the middlewares of the Functions host (azure-functions-host); `HttpResponse` of the Python
 library; "Azure Functions HTTP trigger" for the 230 seconds of the load balancer.
@@ -35,14 +33,18 @@ _OFFLINE: Final = Classification(Outcome.REJECTED, OFFLINE)
 PROOFS: Final = (
     # App Service's own authentication, and what it says of addresses that may not call.
     Proof(frozenset({401}), AUTH, header=("www-authenticate", "")),
-    Proof(frozenset({403}), Classification(Outcome.REJECTED, STOPPED), text=b"web app is stopped"),
-    Proof(frozenset({403}), AUTH, text=b"ip forbidden"),
-    Proof(frozenset({404}), text=b"<title>404 web site not found"),
+    Proof(
+        frozenset({403}),
+        Classification(Outcome.REJECTED, STOPPED),
+        page=b">error 403 - this web app is stopped",
+    ),
+    Proof(frozenset({403}), AUTH, page=b">ip forbidden"),
+    Proof(frozenset({404}), page=b"<title>404 web site not found"),
     # All that the host answers while it cannot start; the pages that it serves while it is offline,
     # its own and the one that the deployment service leaves there (app_offline.htm of both).
     Proof(frozenset({503}), _OFFLINE, whole=b"Function host is not running."),
-    Proof(frozenset({503}), _OFFLINE, text=b"<title>host offline</title>"),
-    Proof(frozenset({503}), _OFFLINE, text=b"created by kudu"),
+    Proof(frozenset({503}), _OFFLINE, page=b"<title>host offline</title>"),
+    Proof(frozenset({503}), _OFFLINE, page=b"<!-- created by kudu"),
     # The host, which has a bare 500 for what a function raised.
     Proof(frozenset({500}), APP_ERROR, bare=True),
     Proof(frozenset(BY_PLATFORM), bare=True),

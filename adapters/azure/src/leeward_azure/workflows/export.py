@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from leeward.adapter.workflows import Definition, Export, json_of
@@ -33,12 +33,14 @@ HOST: Final = {
 REQUIREMENTS: Final = "azure-functions\nazure-functions-durable~=1.7\nleeward[azure]\n"
 
 
-def export(definition: Definition, functions: Mapping[str, str]) -> Export:
+def export(
+    definition: Definition, functions: Mapping[str, str], marks: Collection[str] = ()
+) -> Export:
     """Return the app of a workflow.
 
-    Functions are named by ``leeward.toml`` there too, so their own names are not needed.
+    Functions are described by ``leeward.toml`` there too, so nothing of them is needed.
     """
-    del functions
+    del functions, marks
     data = f"workflows/{definition.name}-{definition.digest[:12]}.json"
     files = {
         "function_app.py": APP,

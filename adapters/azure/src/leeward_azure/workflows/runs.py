@@ -201,4 +201,5 @@ def judge(response: Response) -> Classification:
     ours = not body or any(name.lower() == "message" for name in error_in(response))
     if status == 400 and ours and body:
         return CALLER
-    return _BARE.get(status, by_status(status)) if ours else by_status(status)
+    found = by_status(status, marked=ours)
+    return _BARE.get(status, found) if ours else found

@@ -75,7 +75,8 @@ def add_workflows(made: Configuration, wish: Wish, region: Region) -> None:
         name = f"workflow-{definition.name}"
         account = account_of(made, wish, name)
         own = wish.declared.workflows.get(definition.name, definition.name)
-        (text,) = export(definition, wish.declared.functions).files.values()
+        marks = {name for name, each in wish.app.handlers.items() if each.is_call}
+        (text,) = export(definition, wish.declared.functions, marks).files.values()
         made.add(
             "google_workflows_workflow",
             f"{definition.name}{region.suffix}",

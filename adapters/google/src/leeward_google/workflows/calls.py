@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from leeward.adapter.workflows import ANY, Retry
@@ -16,10 +16,12 @@ class Calls:
 
     Args:
         functions: own names of functions, or their URLs, by logical name.
+        marks: logical names of functions that are known to mark their answers.
     """
 
-    def __init__(self, functions: Mapping[str, str]) -> None:
+    def __init__(self, functions: Mapping[str, str], marks: Collection[str]) -> None:
         self._functions = functions
+        self._marks = marks
         self._predicates: dict[tuple[str, ...], str] = {}
         self._timeouts: set[int] = set()
         self._count = 0
@@ -42,7 +44,7 @@ class Calls:
         own = self._functions.get(function, function)
         url = own if own.startswith("https://") else f"${{home + {json.dumps(own)}}}"
         self._timeouts.add(timeout)
-        args = {"url": url, "key": key, "payload": payload}
+        args = {"url": url, "key": key, "payload": payload, "marks": function in self._marks}
         return {"call": f"leeward_step_{timeout}", "args": args, "result": result}
 
     def retry(self, retry: Retry) -> dict[str, Any]:

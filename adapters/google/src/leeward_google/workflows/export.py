@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 from leeward.adapter.workflows import Definition, Export
@@ -16,13 +16,21 @@ LONGEST_EXPRESSION: Final = 400
 """Characters (quotas of Workflows)."""
 
 
-def export(definition: Definition, functions: Mapping[str, str]) -> Export:
+def export(
+    definition: Definition, functions: Mapping[str, str], marks: Collection[str] = ()
+) -> Export:
     """Return the workflow.
+
+    Args:
+        definition: of it.
+        functions: own names, by logical names.
+        marks: functions that are known to mark their answers. Of another one a status proves
+            nothing: it may pass on what it was told itself.
 
     Raises:
         ConfigError: it is larger than Workflows takes.
     """
-    text = json.dumps(Source(definition, functions).written(), indent=1) + "\n"
+    text = json.dumps(Source(definition, functions, marks).written(), indent=1) + "\n"
     if len(text) > LARGEST:
         text = json.dumps(json.loads(text), separators=(",", ":"))
     if len(text) > LARGEST:

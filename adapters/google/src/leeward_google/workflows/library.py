@@ -22,6 +22,7 @@ from leeward.adapter.workflows import (
     UNKNOWN,
     UNKNOWN_CLASSES,
 )
+from leeward.envelope import PROBLEM
 
 Steps = list[dict[str, Any]]
 
@@ -131,18 +132,38 @@ def step_of(timeout: int) -> dict[str, Any]:
         "except": {
             "as": "e",
             "steps": [
-                {"name": {"call": ERROR, "args": {"e": "${e}"}, "result": "named"}},
+                {
+                    "name": {
+                        "call": ERROR,
+                        "args": {"e": "${e}", "marks": "${marks}"},
+                        "result": "named",
+                    }
+                },
                 {"fail": {"raise": "${named}"}},
             ],
         },
     }
     steps = [{"call": call}, {"end": {"return": "${answer.body}"}}]
-    return {"params": ["url", "key", "payload"], "steps": steps}
+    return {"params": ["url", "key", "payload", "marks"], "steps": steps}
 
 
 def _named(name: str) -> Steps:
     return [{"named": assign(name=name)}]
 
+
+_DID_NOT_RUN: Final = (THROTTLED, NOT_SENT, REFUSED)
+"""What is proved by others than the function, so that it must not call its own error so."""
+
+_REASON: Final[Steps] = [
+    {
+        "look": {
+            "call": FIELD,
+            "args": {"value": "${e}", "path": ["body", "reason"]},
+            "result": "reason",
+        }
+    },
+    {"by_reason": assign(name="${default(reason, name)}")},
+]
 
 _ERROR: Final[Steps] = [
     {"ours": when(('"ambiguous" in e', [{"as_it_is": {"return": "${e}"}}]))},
@@ -176,11 +197,17 @@ _ERROR: Final[Steps] = [
                         }
                     },
                     {"known": assign(name=f'${{default(raised, "{FAILED}")}}')},
+                    {"problem": when((f'name == "{PROBLEM}"', _REASON))},
                     {"unsure": when((one_of("name", UNKNOWN_CLASSES), _named(UNKNOWN)))},
+                    {"claimed": when((one_of("name", _DID_NOT_RUN), _named(FAILED)))},
                 ],
             ),
-            ("code == 429", _named(THROTTLED)),
-            ("code == 401 or code == 403 or code == 404 or code == 413", _named(REFUSED)),
+            # Whoever does not mark its answers may pass on somebody else's.
+            ("marks and code == 429", _named(THROTTLED)),
+            (
+                "marks and (code == 401 or code == 403 or code == 404 or code == 413)",
+                _named(REFUSED),
+            ),
         )
     },
     {
@@ -199,5 +226,5 @@ LIBRARY: Final[dict[str, dict[str, Any]]] = {
     FIELD: {"params": ["value", "path"], "steps": _FIELD},
     LIST: {"params": ["value"], "steps": _LIST},
     COMPARE: {"params": ["left", "op", "right"], "steps": _COMPARE},
-    ERROR: {"params": ["e"], "steps": _ERROR},
+    ERROR: {"params": ["e", "marks"], "steps": _ERROR},
 }

@@ -7,7 +7,7 @@ are born in it. Fields and comparisons are calls of subworkflows, before the ste
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from leeward.adapter import workflows
@@ -37,11 +37,17 @@ class Source:
     Args:
         definition: checked.
         functions: own names of functions, or their URLs, by logical name.
+        marks: logical names of functions that are known to mark their answers.
     """
 
-    def __init__(self, definition: workflows.Definition, functions: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        definition: workflows.Definition,
+        functions: Mapping[str, str],
+        marks: Collection[str],
+    ) -> None:
         self._definition = definition
-        self._calls = Calls(functions)
+        self._calls = Calls(functions, marks)
         self._values = Values()
 
     def written(self) -> dict[str, Any]:

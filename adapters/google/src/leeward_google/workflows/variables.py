@@ -48,7 +48,13 @@ def is_one_of(value: str, names: tuple[str, ...]) -> str:
 
 def normal(id: str, caught: str, error: str) -> dict[str, Any]:
     """Return the step that makes of whatever was caught what a flow means by it."""
-    return {f"{id}-caught": {"call": ERROR, "args": {"e": f"${{{caught}}}"}, "result": error}}
+    return {
+        f"{id}-caught": {
+            "call": ERROR,
+            "args": {"e": f"${{{caught}}}", "marks": False},
+            "result": error,
+        }
+    }
 
 
 def error_of(name: str) -> dict[str, Any]:

@@ -115,7 +115,8 @@ def _by_http(name: str, function: Callable[[Any], Any]) -> None:
     def called(req: func.HttpRequest) -> func.HttpResponse:
         body = req.get_body()
         returned = function(json.loads(body) if body else None)
-        return func.HttpResponse(json.dumps(returned), mimetype="application/json")
+        mark = {"x-leeward": req.headers.get("x-leeward-call", "1")}
+        return func.HttpResponse(json.dumps(returned), headers=mark, mimetype="application/json")
 
 
 def _by_queue(name: str, function: Callable[[Any], Any]) -> None:

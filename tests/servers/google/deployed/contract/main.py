@@ -78,7 +78,8 @@ def main(request: Any) -> Any:
     """Answer a call by HTTP."""
     body = request.get_data()
     returned = _FUNCTIONS[request.path.strip("/")](json.loads(body) if body else None)
-    return json.dumps(returned), 200, {"Content-Type": "application/json"}
+    mark = request.headers.get("x-leeward-call", "1")
+    return json.dumps(returned), 200, {"Content-Type": "application/json", "x-leeward": mark}
 
 
 @functions_framework.cloud_event  # type: ignore[untyped-decorator]

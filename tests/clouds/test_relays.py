@@ -1,0 +1,141 @@
+"""A function that charges and then passes on what another one was told, behind the router.
+
+The table of what is passed on is `tests.http.relays`; here a call goes over sockets to the stub of
+each cloud, through a client with all three.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import NamedTuple
+
+import pytest
+
+from leeward import Client, Config, FunctionError, OutcomeUnknown
+from leeward.app import App
+from leeward.config import FunctionConfig
+from leeward.errors import CallError
+from leeward.values import InvokeResult
+from tests.http.relays import NO_INSTANCE, PLATFORMS
+from tests.servers.answering import Answer, AnsweringServer, Executed
+
+JSON = (("content-type", "application/json"),)
+ORDERS = ("aws,azure,google", "azure,google,aws", "google,aws,azure")
+LAMBDA = (
+    Answer(
+        200, (), json.dumps({"x-leeward": "1", "refusal": {"errorType": "RepeatRefused"}}).encode()
+    ),
+    Answer(
+        200,
+        (("x-amz-function-error", "Unhandled"),),
+        json.dumps({"errorType": "Runtime.ImportModuleError", "errorMessage": "no"}).encode(),
+    ),
+)
+BUSY = Answer(429, (("content-type", "text/plain"),), b"Rate exceeded.")
+WITH_JSON = json.dumps({"error": NO_INSTANCE, "charged": True}).encode()
+
+
+class Clouds(NamedTuple):
+    """A stub for each cloud, each with a function that charges.
+
+    Attributes:
+        servers: by provider.
+        config: by which clients find them.
+    """
+
+    servers: dict[str, AnsweringServer]
+    config: Config
+
+    def client(self, order: str, *, marks: bool = False, app: App | None = None) -> Client:
+        functions = {"charge": FunctionConfig(marks=marks)}
+        return Client(order, config=self.config._replace(functions=functions), app=app)
+
+    def say(self, answer: Answer) -> None:
+        """Let each function answer so, from now on."""
+        for server in self.servers.values():
+            server._answer = answer
+            server._executed.clear()
+
+    def charges(self) -> int:
+        return sum(server.count for server in self.servers.values())
+
+
+@pytest.fixture(scope="module")
+def clouds() -> Iterator[Clouds]:
+    """Start the stubs."""
+    with ExitStack() as stack:
+        servers = {
+            name: stack.enter_context(AnsweringServer()) for name in ("aws", "azure", "google")
+        }
+        urls = {name: server.url for name, server in servers.items()}
+        options = {
+            "aws": {"region": "eu-west-1", "endpoint_url": urls["aws"]},
+            "azure": {"function_url": urls["azure"], "function_key": "a-key"},
+            "google": {"function_url": urls["google"] + "/{name}", "id_token": "a-token"},
+        }
+        stack.enter_context(pytest.MonkeyPatch.context()).setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+        stack.enter_context(pytest.MonkeyPatch.context()).setenv("AWS_SECRET_ACCESS_KEY", "secret")
+        yield Clouds(servers, Config(options=options))
+
+
+def ended_with(client: Client) -> InvokeResult | CallError:
+    try:
+        return client.invoke("charge", {"amount": 1})
+    except CallError as error:
+        return error
+
+
+def answers_of(provider: str) -> list[Answer]:
+    """Return what a function of a cloud may pass on: answers of its platform, whole and in JSON."""
+    if provider == "aws":
+        return list(LAMBDA)
+    whole = [
+        Answer(status, tuple(each.headers.items()), each.body)
+        for each in PLATFORMS[provider].specimens
+        for status in each.statuses[:3]
+    ]
+    return [*whole, Answer(500, JSON, WITH_JSON), Answer(429, JSON, WITH_JSON)]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_an_unsafe_call_whose_function_passes_on_a_proof_runs_once(
+    clouds: Clouds, order: str, subtests: pytest.Subtests
+) -> None:
+    """On one cloud, once; and nobody is told that it did not run."""
+    for answer in answers_of(order.partition(",")[0]):
+        with subtests.test(f"{answer.status} {answer.body[:40]!r}"), clouds.client(order) as client:
+            clouds.say(answer)
+            ended = ended_with(client)
+            if isinstance(ended, CallError):
+                assert isinstance(ended, OutcomeUnknown | FunctionError)
+                assert getattr(ended, "ran", None) is None
+                assert "did not run" not in str(ended)
+                assert "is safe" not in str(ended)
+            else:
+                assert ended.value == json.loads(answer.body)
+            assert clouds.charges() == 1
+
+
+@pytest.mark.parametrize("way", ["declared", "app", "learnt"])
+def test_a_function_that_marks_its_answers_moves_on(clouds: Clouds, way: str) -> None:
+    """What it does not say itself, Google's front end says: nothing ran there; Azure is next."""
+    app = App("shop")
+    app.function(name="charge")(lambda order: order)
+    marks, given = way == "declared", app if way == "app" else None
+    with clouds.client("google,azure", marks=marks, app=given) as client:
+        clouds.say(Answer(200, JSON, b'"charged"'))
+        if way == "learnt":
+            clouds.servers["google"]._answer = marked
+            assert client.invoke("charge").target == "google"
+        clouds.servers["google"]._answer = BUSY
+        result = client.invoke("charge", {"amount": 1})
+    assert (result.target, result.value) == ("azure", "charged")
+    assert clouds.servers["azure"].count == 1
+
+
+def marked(request: Executed) -> Answer:
+    """Answer as a function of any framework does that marks its answers."""
+    headers = {name.lower(): value for name, value in request.headers}
+    return Answer(200, (*JSON, ("x-leeward", headers.get("x-leeward-call", "1"))), b'"charged"')
