@@ -13,7 +13,7 @@ from leeward.routing.attempt_time import may_be_early
 from leeward.routing.by_hand import isolate, restore
 from leeward.routing.call import begin
 from leeward.routing.circuit import Circuit, State
-from leeward.routing.evidence import Answered, weigh_failure, weigh_lost_race, weigh_success
+from leeward.routing.evidence import Answered, weigh_cancelled, weigh_failure, weigh_success
 from leeward.routing.heartbeat import LATEST, Heartbeat
 from leeward.routing.policy import DEFAULT
 from leeward.routing.probing import HealthChecks, is_due
@@ -152,7 +152,7 @@ def test_a_lost_race_says_nothing_of_a_circuit_that_is_not_closed() -> None:
     circuit = world.circuit("a", resource="f")
     for state, counts in ((State.CLOSED, True), (State.OPEN, False)):
         circuit.slow, circuit.state = 0.0, state
-        weigh_lost_race(world.health, "a", HARMLESS, world.now - 10.0, world.now)
+        weigh_cancelled(world.health, Answered(attempt("a"), world.now - 10.0, world.now), overtaken=True)
         assert (circuit.slow > 0) is counts, state
 
 

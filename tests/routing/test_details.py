@@ -10,7 +10,7 @@ from leeward.routing.by_hand import restore
 from leeward.routing.call import Core, begin
 from leeward.routing.choice import ProbeTarget
 from leeward.routing.circuit import Circuit, State
-from leeward.routing.evidence import Answered, weigh_failure, weigh_lost_race
+from leeward.routing.evidence import Answered, weigh_cancelled, weigh_failure
 from leeward.routing.execution import execute
 from leeward.routing.outcomes import rules_of
 from leeward.routing.policy import DEFAULT
@@ -286,9 +286,9 @@ def test_a_loser_that_kept_to_its_bound_is_not_slow() -> None:
     world = World()
     circuit = world.health.add("a", HARMLESS)
     circuit.slow_above = 0.5
-    weigh_lost_race(world.health, "a", HARMLESS, 100.0, 100.5)
+    weigh_cancelled(world.health, Answered(attempt("a"), 100.0, 100.5), overtaken=True)
     assert circuit.slow == 0
-    weigh_lost_race(world.health, "a", HARMLESS, 100.0, 100.75)
+    weigh_cancelled(world.health, Answered(attempt("a"), 100.0, 100.75), overtaken=True)
     assert circuit.slow > 0
 
 

@@ -8,7 +8,7 @@ from leeward.adapter import Key, Load
 from leeward.routing.budget import spend_hedge
 from leeward.routing.by_hand import isolate
 from leeward.routing.call import Core, PauseEnded, begin, step
-from leeward.routing.evidence import weigh_lost_race
+from leeward.routing.evidence import Answered, weigh_cancelled
 from leeward.routing.policy import DEFAULT
 from tests.routing.health_kit import HARMLESS, OTHER, UNSAFE, World, half
 
@@ -76,8 +76,8 @@ def test_a_loser_that_took_long_is_evidence() -> None:
     world = hedging()
     circuit = world.circuit("a", resource="f")
     circuit.pending = 2
-    weigh_lost_race(world.health, "a", HARMLESS, world.now, world.now + 0.1)
+    weigh_cancelled(world.health, Answered(attempt("a"), world.now, world.now + 0.1), overtaken=True)
     assert (circuit.slow, circuit.pending) == (0.0, 1)
-    weigh_lost_race(world.health, "a", HARMLESS, world.now, world.now + 1.0)
+    weigh_cancelled(world.health, Answered(attempt("a"), world.now, world.now + 1.0), overtaken=True)
     assert (circuit.slow > 0, circuit.pending) == (True, 0)
     weigh_lost_race(world.health, "a", OTHER, world.now, world.now + 1.0)

@@ -200,7 +200,8 @@ def begin(
     if not careful:
         circuit = health.start(target, call, started)
         if health.watchful:  # it has just turned out to be silent, so the target is chosen anew
-            careful, circuit.pending = True, circuit.pending - 1
+            careful = True
+            circuit.leave(started)
     if careful:
         nowhere = CallState(call, health, rules, able, number, started + timeout, (), ())
         target, reason, probe, wait = chooser()(nowhere, started)

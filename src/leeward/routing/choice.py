@@ -174,7 +174,7 @@ def _at(state: CallState, target: str, now: float, reason: str) -> Choice | None
     for each in circuits:
         advance(health, each, now)
     _look_together(health, circuits, now)
-    if health.silent and is_avoided(state, circuits, now):
+    if health.silent and is_avoided(state, target, circuits, now):
         return Choice(target, "silent")
     unclosed = [each for each in circuits if each.state is not State.CLOSED]
     if not unclosed:
