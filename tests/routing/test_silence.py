@@ -84,7 +84,7 @@ def test_a_call_that_was_given_up_early_is_made_elsewhere_and_proves_nothing() -
         assert [each.target for each in result.attempts] == ["a", "b"]
         assert result.attempts[0].duration == pytest.approx(EARLY)
     assert (circuit.failed, record.failures, circuit.state) == (0.0, 0, State.CLOSED)
-    assert circuit.pending == 4, "that it was silent is not forgotten"
+    assert circuit.unanswered == 4, "that it was silent is not forgotten"
 
 
 @pytest.mark.parametrize(("took", "used_up"), [(0.96, True), (0.94, False)])
@@ -251,10 +251,10 @@ def test_what_was_not_sent_ends_no_silence() -> None:
     world = silent(quick())
     world.call(UNSAFE)
     circuit = world.circuit("a", resource="f")
-    assert (circuit.silent, circuit.pending) == (True, 5)
+    assert (circuit.silent, circuit.unanswered) == (True, 5)
     world.health.start("a", UNSAFE, world.now)
     fail(world.health, "a", Outcome.LOCAL, world.now)
-    assert (circuit.silent, circuit.pending) == (True, 5)
+    assert (circuit.silent, circuit.unanswered) == (True, 5)
 
 
 def test_a_silent_target_is_no_place_for_a_hedge() -> None:
@@ -326,7 +326,7 @@ def test_a_call_that_is_made_elsewhere_does_not_wait_here() -> None:
     """What was noted of it before its target was chosen anew is taken back."""
     world = silent(quick())
     world.call(UNSAFE)
-    assert (world.sent, world.circuit("a", resource="f").pending) == (["b"], 5)
+    assert (world.sent, world.circuit("a", resource="f").unanswered) == (["b"], 5)
 
 
 def test_any_answer_gives_the_token_back_of_an_attempt_that_was_not_given_up() -> None:
@@ -338,7 +338,7 @@ def test_any_answer_gives_the_token_back_of_an_attempt_that_was_not_given_up() -
         execution = execute(world.core, HARMLESS, world.now, 10.0)
         next(execution)
         execution.close()
-        world.health.circuits["a", "invoke", "f"].pending = 0
+        world.health.circuits["a", "invoke", "f"].hear()
     assert world.health.early_tokens == DEFAULT.early_burst
 
 

@@ -183,6 +183,11 @@ class Circuit:
             or self.state is not State.CLOSED
         )
 
+    @property
+    def unanswered(self) -> int:
+        """How many attempts since the last answer show whether there is a silence."""
+        return len(self.waiting) + self.left
+
     def hear(self) -> None:
         """Note an answer of any kind: nothing that began before it shows a silence any more."""
         self.waiting.clear()

@@ -46,18 +46,9 @@ def weigh_failure(health: Health, answered: Answered, outcome: Outcome, reason: 
     record.attempts += 1
     record.last = outcome
     health.seen_at = now
-    if outcome is Outcome.LOCAL:
-        circuit.leave(answered.began)  # the target was sent nothing
-    elif _is_unheard(circuit, answered, outcome):
-        says_something = stop_waiting(health, circuit, answered)
-        if command.early:
-            return
-        if not says_something:
-            refund_early(health, command)
-            health.give_up(command, now)
-            return
-    else:
-        _answers(health, circuit, now)
+    if not _says_something(health, circuit, answered, outcome):
+        health.give_up(command, now)
+        return
     refund_early(health, command)
     record.failures += row.counts_against
     if row.sign is Sign.WELL:
@@ -79,6 +70,20 @@ def weigh_failure(health: Health, answered: Answered, outcome: Outcome, reason: 
     for each in _concerned(circuit, row.sign, health):
         if each.epoch <= epoch:
             _weigh_one_failure(health, each, answered, row.sign)
+
+
+def _says_something(health: Health, circuit: Circuit, answered: Answered, outcome: Outcome) -> bool:
+    """Note that an attempt waits no more; return whether its end may say something of its target.
+
+    It does not if it was given up: early, or sooner than a healthy target answers.
+    """
+    if outcome is Outcome.LOCAL:
+        circuit.leave(answered.began)  # the target was sent nothing
+        return True
+    if not _is_unheard(circuit, answered, outcome):
+        _answers(health, circuit, answered.now)
+        return True
+    return stop_waiting(health, circuit, answered) and not answered.command.early
 
 
 def _is_unheard(circuit: Circuit, answered: Answered, outcome: Outcome) -> bool:

@@ -4,9 +4,9 @@ One that has not answered for longer than its slowest answers take is *silent*: 
 but for one or two that wait there, until it answers anything, and then all is as before. So a short
 pause moves calls, and opens no circuit. One that is silent for long is stalled: its circuit opens.
 
-How long answers take, a circuit's own baseline says; where there is none yet, the answers of another
+A circuit's own baseline says how long answers take; where there is none yet, the answers of another
 target to the same function do. Where nobody knows, a target is *in doubt*: it may be dead, and the
-function may as well be slow, or begin cold. Then now and then a call goes elsewhere, to compare.
+function may as well be slow, or begin cold. Then a call goes elsewhere now and then, to compare.
 
 A target as a whole is silent if it answers nothing at all, whatever it is asked for: so many
 functions that are each called seldom show that together.
@@ -78,8 +78,8 @@ def look(health: Health, circuit: Circuit, call: Call, now: float) -> None:
         look_around(health, circuit, call, now)
         return
     policy = health.policy
-    waiting, left = circuit.waiting, circuit.left
-    if len(waiting) + left < policy.stall_attempts or circuit.state is not State.CLOSED:
+    waiting = circuit.waiting
+    if circuit.unanswered < policy.stall_attempts or circuit.state is not State.CLOSED:
         return
     if waiting and _may_have_stood_still(health, waiting[0], circuit.stall_after, now):
         circuit.hear()
@@ -93,7 +93,7 @@ def look(health: Health, circuit: Circuit, call: Call, now: float) -> None:
     elif waited > limits.stalled:
         if has_alternative(health, circuit, call):
             open_circuit(health, circuit, call, now, "stall")
-    elif waited > limits.silent or left >= policy.stall_attempts:
+    elif waited > limits.silent or circuit.left >= policy.stall_attempts:
         _fall_silent(health, circuit, doubted=False)
     elif circuit.doubted:
         end_silence(health, circuit)
@@ -105,40 +105,51 @@ def look_around(health: Health, wide: Circuit, call: Call, now: float) -> None:
     Enough attempts have to wait, and two functions, or more, for longer than they take. As long as
     nobody knows how long that is, it is in doubt.
     """
-    policy, heard = health.policy, max(wide.good_at, wide.heard_at)
+    policy = health.policy
     if wide.state is not State.CLOSED:
         return
-    attempts = functions = silent = stalled = 0
-    longest = 0.0
-    for each in _unanswered(health, wide):
-        began = max(heard, each.waiting[0]) if each.waiting else now
-        if began < now and _may_have_stood_still(health, began, wide.stall_after, now):
-            return
-        waited = max(each.left_for, _waited(health, began, now))
-        limits = limits_of(health, each, guess=True)
-        if limits is None or waited > limits.usual:
-            attempts += len(each.waiting) + each.left
-            functions += 1
-            longest = max(longest, waited)
-        if limits is not None:
-            silent += waited > limits.silent
-            stalled += waited > limits.stalled
-    if attempts < policy.stall_attempts or functions < 2:
+    waits = list(_waits(health, wide, now))
+    if len(waits) < 2 or sum(each.attempts for each in waits) < policy.stall_attempts:
         return
-    if stalled >= 2:
+    known = [(waited, limits) for _, waited, limits in waits if limits is not None]
+    if sum(waited > limits.stalled for waited, limits in known) >= 2:
         if has_alternative(health, wide, call):
             open_circuit(health, wide, call, now, "stall")
-    elif silent >= 2:
+    elif sum(waited > limits.silent for waited, limits in known) >= 2:
         _fall_silent(health, wide, doubted=False)
-    elif longest > policy.stall_least and not wide.silent:
+    elif not wide.silent and max(each.seconds for each in waits) > policy.stall_least:
         _fall_silent(health, wide, doubted=True)
 
 
-def _unanswered(health: Health, wide: Circuit) -> Iterator[Circuit]:
-    """Yield the circuits of single functions that wait for an answer of a target."""
+class Wait(NamedTuple):
+    """A function that has not answered for longer than it usually takes, as far as that is known.
+
+    Attributes:
+        attempts: that are not answered.
+        seconds: since the first of them, or since the target has answered anything.
+        limits: of the function.
+    """
+
+    attempts: int
+    seconds: float
+    limits: Limits | None
+
+
+def _waits(health: Health, wide: Circuit, now: float) -> Iterator[Wait]:
+    """Yield what a target does not answer; nothing if this process may have stood still."""
+    heard = max(wide.good_at, wide.heard_at)
     for each in health.circuits.values():
-        if each.wide is wide and (each.waiting or each.left) and each.state is State.CLOSED:
-            yield each
+        if each.wide is not wide or not each.unanswered or each.state is not State.CLOSED:
+            continue
+        seconds = each.left_for
+        if each.waiting:
+            began = max(heard, each.waiting[0])
+            if _may_have_stood_still(health, began, wide.stall_after, now):
+                return
+            seconds = max(seconds, _waited(health, began, now))
+        limits = limits_of(health, each, guess=True)
+        if limits is None or seconds > limits.usual:
+            yield Wait(each.unanswered, seconds, limits)
 
 
 def _waited(health: Health, began: float, now: float) -> float:
@@ -194,7 +205,7 @@ def _is_to_compare(state: CallState, target: str, now: float) -> bool:
     """
     health, call = state.health, state.call
     here = health.circuits.get((target, call.verb, call[0]))
-    if here is None or not (here.waiting or here.left):
+    if here is None or not here.unanswered:
         return False
     if now - here.looked_at <= here.stall_after / 2:
         return False
