@@ -192,7 +192,9 @@ def test_an_old_probe_says_nothing() -> None:
 
 def test_a_lost_prober_does_not_wedge_the_circuit() -> None:
     """Its lease ends, and another call may look."""
-    world = healed(opened(World()))
+    world = World()
+    world.calls(DEFAULT.baseline_answers)
+    healed(opened(world))
     execution = execute(world.core, HARMLESS, world.now, 10.0)
     (command,) = next(execution)
     assert command.target == "a"

@@ -243,6 +243,7 @@ class Circuit:
         hold *= 1 + policy.hold_jitter * (2 * random() - 1)
         self._enter(State.OPEN)
         self.reason, self.opened_at, self.until = reason, now, now + hold
+        self.leased_until = 0.0
         return hold
 
     def half_open(self, now: float) -> None:

@@ -107,10 +107,10 @@ def stop_waiting(health: Health, circuit: Circuit, answered: Answered) -> bool:
     from leeward.routing.silence import limits_of, look
 
     command, began, now, in_line = answered
-    look(health, circuit, command.call, now)
     waited, limits = now - began - in_line, limits_of(health, circuit)
     says_something = waited >= (health.policy.unknown_longest if limits is None else limits.usual)
     circuit.leave(began, waited if says_something else 0.0)
+    look(health, circuit, command.call, now)
     return says_something
 
 
@@ -242,11 +242,10 @@ def _weigh_one_success(
         circuit.answers += 1
         circuit.failures += bool(slow)
         advance(health, circuit, now)
-    elif circuit.state is State.HALF_OPEN:
-        if answered.command.reason == PROBE:
-            probe_passed(health, circuit, now)
     else:
         circuit.streak, circuit.gone = 0, False
+        if circuit.state is State.HALF_OPEN and answered.command.reason == PROBE:
+            probe_passed(health, circuit, now)
 
 
 def weigh_cancelled(health: Health, answered: Answered, *, overtaken: bool) -> None:
