@@ -258,7 +258,7 @@ def all_down() -> Iterator[Row]:
 def many_functions() -> Iterator[Row]:
     """Measure unsafe calls into a black hole that are of one function, or of fifty."""
     for rate in (20.0, 50.0, 200.0):
-        one, fifty = ([_lost(rate, count, seed) for seed in range(4)] for count in (1, 50))
+        one, fifty = ([lost_calls(rate, count, seed) for seed in range(4)] for count in (1, 50))
         yield Row(
             f"black hole, {rate:g} unsafe calls/s of 50 functions: unknown outcomes",
             "<= 2 x those of one function",
@@ -268,7 +268,8 @@ def many_functions() -> Iterator[Row]:
         )
 
 
-def _lost(rate: float, functions: int, seed: int) -> int:
+def lost_calls(rate: float, functions: int, seed: int) -> int:
+    """Return how many unsafe calls of so many functions end as unknown in a black hole."""
     mix = Mix({Kind.UNSAFE: 1}, {TIMEOUT: 1})
     cell = Cell("many functions", ("request lost",), rate, lasts=10.0, after=0.0, mix=mix)
     setting = Setting(ORDER, {"t": PRIMARY}, rate, schedule_of(cell), 0.0, mix=mix)
@@ -279,12 +280,8 @@ def _lost(rate: float, functions: int, seed: int) -> int:
 
 def pinned() -> Iterator[Row]:
     """Measure keyed calls that have one target, while other calls do without it."""
-    mix = Mix({Kind.IDEMPOTENT: 4, Kind.KEYED_TARGET: 1}, {TIMEOUT: 1})
-    back: list[float] = []
-    for fault in ("refused", "request lost", "server error"):
-        cell = Cell("pinned", (fault,), 50.0, lasts=60.0, after=30.0, baseline=0.0, mix=mix)
-        found = [run_cell(cell, seed) for seed in range(2)]
-        back += [each.pinned_back_at(cell.ends) for each in found]
+    faults = ("refused", "request lost", "server error")
+    back = [pinned_back(fault, seed) for fault in faults for seed in range(2)]
     yield Row(
         "pinned keyed calls, beside others: back after their target is",
         "<= 3 s",
@@ -292,6 +289,13 @@ def pinned() -> Iterator[Row]:
         {"leeward": _spread(back, "s")},
         "the last one that fails",
     )
+
+
+def pinned_back(fault: str, seed: int) -> float:
+    """Return the seconds from the end of a fault until no pinned call fails any more."""
+    mix = Mix({Kind.IDEMPOTENT: 4, Kind.KEYED_TARGET: 1}, {TIMEOUT: 1})
+    cell = Cell("pinned", (fault,), 50.0, lasts=60.0, after=30.0, baseline=0.0, mix=mix)
+    return run_cell(cell, seed).pinned_back_at(cell.ends)
 
 
 def hedged() -> Iterator[Row]:
