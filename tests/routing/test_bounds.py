@@ -37,6 +37,7 @@ from tests.routing.health_kit import (
     fail,
     half,
     healed,
+    known,
     opened,
     world_at,
 )
@@ -46,6 +47,7 @@ from tests.routing.health_kit import (
 def test_a_stall_takes_longer_than_its_time(age: float, state: State) -> None:
     """At exactly that time it is not one yet."""
     world = world_at()
+    known(world)
     for number in range(EXACT.stall_attempts):
         world.health.start("a", HARMLESS, 128.0 + number * TINY)
     world.health.start("a", HARMLESS, 128.0 + age)
@@ -56,12 +58,13 @@ def test_a_stall_takes_longer_than_its_time(age: float, state: State) -> None:
 def test_a_process_stood_still_if_nothing_happened_for_longer(silence: float, state: State) -> None:
     """At exactly that time it may have been the target."""
     world = world_at()
+    known(world)
     for number in range(EXACT.stall_attempts):
         world.health.start("a", HARMLESS, 128.0 + number)
     last = 128.0 + EXACT.stall_attempts - 1
     world.health.start("a", HARMLESS, last + silence)
     assert world.state("a", "f") is state
-    assert world.circuit("a", resource="f").pending == 1
+    assert world.circuit("a", resource="f").unanswered == 1
 
 
 @pytest.mark.parametrize(("late", "counts"), [(0.25, True), (0.25 + TINY, False)])

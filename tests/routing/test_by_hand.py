@@ -159,7 +159,7 @@ def test_a_child_begins_without_what_only_its_parent_has() -> None:
     world.circuit("a").leased_until = 1e9
     world.health.begin_in_child()
     assert not world.health.outbox
-    assert all(not each.pending for each in world.health.circuits.values())
+    assert all(not each.unanswered for each in world.health.circuits.values())
     assert all(not each.leased_until for each in world.health.circuits.values())
 
 

@@ -13,11 +13,11 @@ from leeward.routing.attempt_time import may_be_early
 from leeward.routing.by_hand import isolate, restore
 from leeward.routing.call import begin
 from leeward.routing.circuit import Circuit, State
-from leeward.routing.evidence import Answered, weigh_failure, weigh_lost_race, weigh_success
+from leeward.routing.evidence import Answered, weigh_cancelled, weigh_failure, weigh_success
 from leeward.routing.heartbeat import LATEST, Heartbeat
 from leeward.routing.policy import DEFAULT
 from leeward.routing.probing import HealthChecks, is_due
-from leeward.routing.suggestion import snapshot_of, written_at
+from leeward.routing.suggestion import snapshot_of
 from leeward.routing.transitions import advance, open_circuit, probe_passed
 from tests.routing.health_kit import HARMLESS, UNSAFE, World, attempt, fail, half, healed, opened
 from tests.scripted import Scripted
@@ -125,10 +125,10 @@ def test_what_was_not_sent_waits_no_more() -> None:
     """The last one of them, too."""
     world = World()
     circuit = world.health.start("a", UNSAFE, world.now)
-    assert circuit.pending == 1
+    assert circuit.unanswered == 1
     answered = Answered(attempt("a", UNSAFE), world.now, world.now)
     weigh_failure(world.health, answered, Outcome.LOCAL, None)
-    assert circuit.pending == 0
+    assert circuit.unanswered == 0
 
 
 def test_what_is_done_by_hand_and_each_stage_is_told() -> None:
@@ -152,7 +152,9 @@ def test_a_lost_race_says_nothing_of_a_circuit_that_is_not_closed() -> None:
     circuit = world.circuit("a", resource="f")
     for state, counts in ((State.CLOSED, True), (State.OPEN, False)):
         circuit.slow, circuit.state = 0.0, state
-        weigh_lost_race(world.health, "a", HARMLESS, world.now - 10.0, world.now)
+        weigh_cancelled(
+            world.health, Answered(attempt("a"), world.now - 10.0, world.now), overtaken=True
+        )
         assert (circuit.slow > 0) is counts, state
 
 
@@ -178,7 +180,6 @@ def test_an_item_without_a_time_is_of_long_ago() -> None:
     item = snapshot_of(world.health, 0.5, world.now)
     longest = max(each.until for each in world.health.unclosed) - world.now
     assert item["open_until"] == {"a": pytest.approx(0.5 + min(longest, DEFAULT.shared_age))}
-    assert written_at({}) == 0.0
 
 
 def test_a_penalty_falls_by_half_in_its_time() -> None:
@@ -229,7 +230,7 @@ def test_a_child_knows_nothing_of_its_parents_time() -> None:
     health.heartbeat.begin(1.0)
     shared.renew(held=False)
     assert not health.heartbeat.is_known(1.0)
-    assert health.add("a", UNSAFE).pending == 0
+    assert health.add("a", UNSAFE).unanswered == 0
 
 
 def test_a_call_that_went_well_ends_a_row_of_failed_checks() -> None:
@@ -309,7 +310,7 @@ def test_a_call_that_meets_a_silence_does_not_wait_there() -> None:
             world.health.start("a", UNSAFE, world.now)
         world.now = world.health.seen_at = world.now + waited
         assert begin(world.core, UNSAFE, world.now, 10.0)[0].tried == ("b",)
-        assert world.circuit("a", resource="f").pending == pending
+        assert world.circuit("a", resource="f").unanswered == pending
 
 
 def test_a_good_answer_opens_nothing_and_nor_does_one_slow_one() -> None:

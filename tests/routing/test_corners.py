@@ -220,7 +220,7 @@ def test_a_call_that_is_given_up_before_its_hedge_leaves_one_attempt() -> None:
     call = execution.execute(Core(world.health, hedging=True), HARMLESS, world.now, 10.0)
     assert [type(each) for each in next(call)] == [Dispatch, Pause]
     call.close()
-    assert world.circuit("a", resource="f").left == 1
+    assert world.circuit("a", resource="f").waiting == []
 
 
 def test_why_a_call_ends_that_has_targets_left() -> None:

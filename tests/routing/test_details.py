@@ -10,7 +10,7 @@ from leeward.routing.by_hand import restore
 from leeward.routing.call import Core, begin
 from leeward.routing.choice import ProbeTarget
 from leeward.routing.circuit import Circuit, State
-from leeward.routing.evidence import Answered, weigh_failure, weigh_lost_race
+from leeward.routing.evidence import Answered, weigh_cancelled, weigh_failure
 from leeward.routing.execution import execute
 from leeward.routing.outcomes import rules_of
 from leeward.routing.policy import DEFAULT
@@ -105,7 +105,7 @@ def test_what_others_saw_holds_for_functions_too() -> None:
     world = World()
     item = {"written_at": 5.0, "open_until": {"a": 9.0}}
     world.call(OTHER)
-    suggest(world.health, item, 6.0, world.now)
+    suggest(world.health, [item], 6.0, world.now)
     assert world.circuit("a", resource="g").uneasy
     world.answers["a"] = Outcome.REJECTED
     world.call()
@@ -262,7 +262,7 @@ def test_a_suggestion_is_one_failure_short_of_a_trip() -> None:
     world.health.add("b", OTHER)
     item = {"written_at": 5.0, "open_until": {"a": 9.0}}
     before = world.circuit("a").failed
-    suggest(world.health, item, 6.0, world.now)
+    suggest(world.health, [item], 6.0, world.now)
     prepared = DEFAULT.trip_score - world.health.weights.failure
     assert world.health.records["a"].prepared == prepared
     assert world.circuit("a").failed == before
@@ -277,7 +277,7 @@ def test_a_success_notes_when_it_was() -> None:
     world.health.start("a", HARMLESS, 101.0)
     world.health.succeeded(attempt("a"), 101.0, 102.0)
     circuit = world.circuit("a", resource="f")
-    assert (circuit.pending, circuit.good_at, circuit.wide.good_at) == (0, 102.0, 102.0)
+    assert (circuit.unanswered, circuit.good_at, circuit.wide.good_at) == (0, 102.0, 102.0)
     assert (world.health.good_at, world.health.seen_at) == (102.0, 102.0)
 
 
@@ -286,9 +286,9 @@ def test_a_loser_that_kept_to_its_bound_is_not_slow() -> None:
     world = World()
     circuit = world.health.add("a", HARMLESS)
     circuit.slow_above = 0.5
-    weigh_lost_race(world.health, "a", HARMLESS, 100.0, 100.5)
+    weigh_cancelled(world.health, Answered(attempt("a"), 100.0, 100.5), overtaken=True)
     assert circuit.slow == 0
-    weigh_lost_race(world.health, "a", HARMLESS, 100.0, 100.75)
+    weigh_cancelled(world.health, Answered(attempt("a"), 100.0, 100.75), overtaken=True)
     assert circuit.slow > 0
 
 
@@ -302,7 +302,7 @@ def test_a_second_attempt_overtaken_is_measured_from_its_own_start() -> None:
     (second,) = execution.send((pause, world.now, world.now + 0.1, None))
     world.health.add("b", HARMLESS).slow_above = 0.5
     with pytest.raises(StopIteration) as end:
-        execution.send((first, world.now, world.now + 2.0, Result.ok(None)))
+        execution.send((first, world.now, world.now + 0.55, Result.ok(None)))
     assert second.target == "b"
-    assert [each.duration for each in end.value.value.attempts] == [pytest.approx(2.0)]
+    assert [each.duration for each in end.value.value.attempts] == [pytest.approx(0.55)]
     assert world.circuit("b", resource="f").slow == 0

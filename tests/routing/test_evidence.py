@@ -23,6 +23,7 @@ from tests.routing.health_kit import (
     fail,
     half,
     healed,
+    known,
     opened,
 )
 
@@ -152,6 +153,7 @@ def test_an_attempt_that_spent_its_time_in_line_proves_nothing() -> None:
     """Half of it there still counts: its target had as long again."""
     for waited, counts in ((5.1, False), (5.0, True)):
         world = World()
+        known(world)
         answered = Answered(attempt("a"), world.now, world.now + 10.0, waited)
         weigh_failure(world.health, answered, Outcome.AMBIGUOUS, None)
         assert (world.circuit("a", resource="f").failed > 0) is counts

@@ -15,7 +15,7 @@ from leeward.adapter import Call, Result
 from leeward.errors import Outcome
 from leeward.routing import FailoverDriver
 from leeward.routing.circuit import State
-from leeward.routing.evidence import Answered, weigh_failure, weigh_lost_race
+from leeward.routing.evidence import Answered, weigh_cancelled, weigh_failure
 from leeward.routing.heartbeat import LATEST, MOST_KEPT, Heartbeat
 from leeward.routing.policy import DEFAULT
 from leeward.routing.runners.shared import Shared
@@ -108,12 +108,12 @@ def test_a_race_that_was_lost_standing_still_was_not_slow() -> None:
     world = Living()
     circuit, began = world.circuit("a", resource="f"), world.now
     world.now += STOPPED
-    weigh_lost_race(world.health, "a", HARMLESS, began, world.now)
+    weigh_cancelled(world.health, Answered(attempt("a"), began, world.now), overtaken=True)
     assert circuit.slow == 0
     world.beat()
     began = world.now
     world.live(STOPPED)
-    weigh_lost_race(world.health, "a", HARMLESS, began, world.now)
+    weigh_cancelled(world.health, Answered(attempt("a"), began, world.now), overtaken=True)
     assert circuit.slow > 0
 
 

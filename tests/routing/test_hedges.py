@@ -8,9 +8,9 @@ from leeward.adapter import Key, Load
 from leeward.routing.budget import spend_hedge
 from leeward.routing.by_hand import isolate
 from leeward.routing.call import Core, PauseEnded, begin, step
-from leeward.routing.evidence import weigh_lost_race
+from leeward.routing.evidence import Answered, weigh_cancelled
 from leeward.routing.policy import DEFAULT
-from tests.routing.health_kit import HARMLESS, OTHER, UNSAFE, World, half
+from tests.routing.health_kit import HARMLESS, OTHER, UNSAFE, World, attempt, half
 
 
 def hedging(order: str = "ab") -> World:
@@ -75,9 +75,15 @@ def test_a_loser_that_took_long_is_evidence() -> None:
     """Its answer is not waited for; that it was slow is known."""
     world = hedging()
     circuit = world.circuit("a", resource="f")
-    circuit.pending = 2
-    weigh_lost_race(world.health, "a", HARMLESS, world.now, world.now + 0.1)
-    assert (circuit.slow, circuit.pending) == (0.0, 1)
-    weigh_lost_race(world.health, "a", HARMLESS, world.now, world.now + 1.0)
-    assert (circuit.slow > 0, circuit.pending) == (True, 0)
-    weigh_lost_race(world.health, "a", OTHER, world.now, world.now + 1.0)
+    for _ in range(2):
+        world.health.start("a", HARMLESS, world.now)
+    weigh_cancelled(
+        world.health, Answered(attempt("a"), world.now, world.now + 0.1), overtaken=True
+    )
+    assert (circuit.slow, len(circuit.waiting)) == (0.0, 1)
+    weigh_cancelled(
+        world.health, Answered(attempt("a"), world.now, world.now + 1.0), overtaken=True
+    )
+    assert (circuit.slow > 0, circuit.waiting) == (True, [])
+    other = Answered(attempt("a", OTHER), world.now, world.now + 1.0)
+    weigh_cancelled(world.health, other, overtaken=True)

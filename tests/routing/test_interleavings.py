@@ -113,7 +113,7 @@ class Interleaved(RuleBasedStateMachine):
         assert self.check.broken == []
         unclosed = {each for each in self.health.circuits.values() if each.state != State.CLOSED}
         assert unclosed == set(self.health.unclosed)
-        assert all(each.pending >= 0 for each in self.health.circuits.values())
+        assert all(each.left >= 0 for each in self.health.circuits.values())
         self.health.outbox.clear()
 
     def teardown(self) -> None:

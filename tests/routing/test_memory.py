@@ -26,7 +26,7 @@ from tests.routing.health_kit import (
 def test_how_old_a_suggestion_may_be(age: float, believed: bool) -> None:
     """From now on to its age, both included."""
     world = world_at()
-    suggest(world.health, {"written_at": 64.0, "open_until": {"a": 1}}, 64.0 + age, world.now)
+    suggest(world.health, [{"written_at": 64.0, "open_until": {"a": 1}}], 64.0 + age, world.now)
     record = world.health.records["a"]
     assert (record.prepared > 0) is believed
     assert record.prepared_until == (world.now + EXACT.shared_age if believed else 0.0)

@@ -7,7 +7,7 @@ import pytest
 from leeward.adapter import Result
 from leeward.errors import Outcome
 from leeward.routing.by_hand import restore
-from leeward.routing.call import Dispatch
+from leeward.routing.call import Dispatch, begin
 from leeward.routing.choice import ProbeTarget
 from leeward.routing.circuit import Circuit, State
 from leeward.routing.execution import execute
@@ -16,6 +16,7 @@ from leeward.routing.probing import probed
 from tests.routing.health_kit import (
     HARMLESS,
     KEYED,
+    LATENCY,
     UNSAFE,
     World,
     attempt,
@@ -192,7 +193,9 @@ def test_an_old_probe_says_nothing() -> None:
 
 def test_a_lost_prober_does_not_wedge_the_circuit() -> None:
     """Its lease ends, and another call may look."""
-    world = healed(opened(World()))
+    world = World()
+    world.calls(DEFAULT.baseline_answers)
+    healed(opened(world))
     execution = execute(world.core, HARMLESS, world.now, 10.0)
     (command,) = next(execution)
     assert command.target == "a"
@@ -237,6 +240,50 @@ def test_a_call_that_may_go_nowhere_else_is_let_through() -> None:
     world.answers["a"] = Outcome.AMBIGUOUS
     world.calls(40, KEYED)
     assert world.call(KEYED).reason == "all_down"
+
+
+def gone(world: World) -> World:
+    """Let a target go wrong for so long that pinned calls are refused, too; others do without."""
+    world.answers["a"] = Outcome.AMBIGUOUS
+    world.calls(6)
+    world.calls(60, KEYED)
+    for circuit in world.health.unclosed:
+        circuit.until = world.now + 1000.0
+    world.now += DEFAULT.hold_all_down
+    return world
+
+
+def test_a_call_tries_its_only_target_now_and_then_while_that_is_gone() -> None:
+    """One each second and a half; when that goes well, all of them are let through."""
+    world = gone(World("abc"))
+    for _ in range(3):
+        assert [world.call(KEYED).outcome for _ in range(2)] == [
+            Outcome.AMBIGUOUS,
+            Outcome.NOT_SENT,
+        ]
+        world.now += DEFAULT.hold_all_down - 0.01 - LATENCY
+        assert world.call(KEYED).reason == "all_down"
+        world.now += 0.02
+    world.answers.clear()
+    world.now += DEFAULT.hold_all_down
+    assert {world.call(KEYED).attempts[0].reason for _ in range(5)} == {"only_one_able"}
+    assert world.call().target == "b", "that others do without it has not changed"
+
+
+def test_a_call_that_is_narrowed_tries_its_targets_now_and_then() -> None:
+    """As long as others are served elsewhere; where nobody is, probes alone look."""
+    world = gone(World("abc"))
+    world.answers["b"] = Outcome.AMBIGUOUS
+    world.calls(8)
+    only = begin(world.core, HARMLESS, world.now, 10.0, ("b", "a"))[0]
+    assert (only.tried, begin(world.core, HARMLESS, world.now, 10.0, ("b", "a"))[0].tried) == (
+        ("b",),
+        ("a",),
+    )
+    assert begin(world.core, HARMLESS, world.now, 10.0, ("b", "a"))[0].why == "all_down"
+    for circuit in (world.circuit("b", resource="f"), world.circuit("b")):
+        circuit.good_at, circuit.gone = world.now + 1.0, False
+    assert begin(world.core, HARMLESS, world.now, 10.0, ("b", "a"))[0].tried == ("b",)
 
 
 def test_a_probe_whose_lease_was_over_says_nothing() -> None:

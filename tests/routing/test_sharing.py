@@ -115,7 +115,7 @@ def test_what_others_saw_is_a_suggestion() -> None:
     world = World()
     world.calls(1, OTHER)
     world.health.add("b", OTHER)
-    suggest(world.health, item, 5010.0, world.now)
+    suggest(world.health, [item], 5010.0, world.now)
     assert world.calls(1) == "a"
     world.answers["a"] = Outcome.NOT_SENT
     world.calls(1)
@@ -136,8 +136,26 @@ def test_what_others_saw_is_a_suggestion() -> None:
 def test_what_is_old_or_odd_suggests_nothing(item: dict[str, object], wall: float) -> None:
     """It may be anybody's item, or from the future."""
     world = World()
-    suggest(world.health, item, wall, world.now)
+    suggest(world.health, [item], wall, world.now)
     assert all(record.prepared == 0 for record in world.health.records.values())
+
+
+def test_a_copy_that_is_odd_hides_none_that_is_good() -> None:
+    """Each is judged first: one of the future, of another kind, or without a time is left out."""
+    good = {"written_at": 4990.0, "open_until": {"a": 5100.0}}
+    older = {"written_at": 4980.0, "open_until": {"b": 5100.0}}
+    for odd in (
+        {"written_at": 5003.0, "open_until": {}},
+        {"written_at": 1e300, "open_until": {}},
+        {"written_at": float("nan"), "open_until": {}},
+        {"written_at": 4999.0, "open_until": "none"},
+        {"open_until": {}},
+    ):
+        for items in ([odd, good, older], [older, good, odd]):
+            world = World()
+            suggest(world.health, items, 5000.0, world.now)
+            prepared = {name for name, each in world.health.records.items() if each.prepared}
+            assert prepared == {"a"}, odd
 
 
 def test_a_core_is_a_value() -> None:
@@ -153,7 +171,7 @@ def test_a_core_is_a_value() -> None:
 def test_a_suggestion_is_forgotten() -> None:
     """A function that is first called much later begins without it."""
     world = World()
-    suggest(world.health, {"written_at": 5.0, "open_until": {"a": 9.0}}, 6.0, world.now)
+    suggest(world.health, [{"written_at": 5.0, "open_until": {"a": 9.0}}], 6.0, world.now)
     world.now += DEFAULT.shared_age
     world.call(OTHER)
     world.call()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from leeward.adapter import Publish, Result
+from leeward.adapter import Invoke, Publish, Result
 from leeward.errors import Outcome
 from leeward.routing.attempt_time import is_used_up
 from leeward.routing.by_hand import isolate
@@ -17,7 +17,17 @@ from leeward.routing.latency import Latency, bucket_of
 from leeward.routing.policy import DEFAULT, RoutingPolicy
 from leeward.routing.silence import look
 from leeward.values import Effect, Event
-from tests.routing.health_kit import HARMLESS, KEYED, OTHER, UNSAFE, World, attempt, fail
+from tests.routing.health_kit import (
+    HARMLESS,
+    KEYED,
+    OTHER,
+    UNSAFE,
+    World,
+    attempt,
+    fail,
+    known,
+    opened,
+)
 
 QUICK = 0.005
 """Seconds that an answer takes here, so that 0.1 s without any is a long time."""
@@ -84,7 +94,7 @@ def test_a_call_that_was_given_up_early_is_made_elsewhere_and_proves_nothing() -
         assert [each.target for each in result.attempts] == ["a", "b"]
         assert result.attempts[0].duration == pytest.approx(EARLY)
     assert (circuit.failed, record.failures, circuit.state) == (0.0, 0, State.CLOSED)
-    assert circuit.pending == 4, "that it was silent is not forgotten"
+    assert circuit.unanswered == 4, "that it was silent is not forgotten"
 
 
 @pytest.mark.parametrize(("took", "used_up"), [(0.96, True), (0.94, False)])
@@ -251,10 +261,10 @@ def test_what_was_not_sent_ends_no_silence() -> None:
     world = silent(quick())
     world.call(UNSAFE)
     circuit = world.circuit("a", resource="f")
-    assert (circuit.silent, circuit.pending) == (True, 5)
+    assert (circuit.silent, circuit.unanswered) == (True, 5)
     world.health.start("a", UNSAFE, world.now)
     fail(world.health, "a", Outcome.LOCAL, world.now)
-    assert (circuit.silent, circuit.pending) == (True, 5)
+    assert (circuit.silent, circuit.unanswered) == (True, 5)
 
 
 def test_a_silent_target_is_no_place_for_a_hedge() -> None:
@@ -326,7 +336,7 @@ def test_a_call_that_is_made_elsewhere_does_not_wait_here() -> None:
     """What was noted of it before its target was chosen anew is taken back."""
     world = silent(quick())
     world.call(UNSAFE)
-    assert (world.sent, world.circuit("a", resource="f").pending) == (["b"], 5)
+    assert (world.sent, world.circuit("a", resource="f").unanswered) == (["b"], 5)
 
 
 def test_any_answer_gives_the_token_back_of_an_attempt_that_was_not_given_up() -> None:
@@ -338,7 +348,7 @@ def test_any_answer_gives_the_token_back_of_an_attempt_that_was_not_given_up() -
         execution = execute(world.core, HARMLESS, world.now, 10.0)
         next(execution)
         execution.close()
-        world.health.circuits["a", "invoke", "f"].pending = 0
+        world.health.circuits["a", "invoke", "f"].hear()
     assert world.health.early_tokens == DEFAULT.early_burst
 
 
@@ -379,3 +389,244 @@ def test_a_silence_that_is_over_leaves_nothing_behind() -> None:
     world.health.succeeded(attempt("a"), world.now, world.now + QUICK)
     assert (world.health.silent, world.health.watchful) == ({}, False)
     assert first_of(world, UNSAFE).target == "a"
+
+
+# Functions that take long, of which nobody knows it yet.
+
+
+def waits(world: World, count: int = 5, call: Invoke = UNSAFE) -> None:
+    """Let so many attempts begin at the first target, and as much time pass as is a stall."""
+    for _ in range(count):
+        world.health.start(world.health.targets.order[0], call, world.now)
+    world.now = world.health.seen_at = world.now + STALL + 0.01
+
+
+def test_a_function_of_which_nothing_is_known_may_be_slow() -> None:
+    """No target is left for it: one call at a time goes elsewhere, to compare."""
+    world = World("abc")
+    waits(world)
+    assert [first_of(world, UNSAFE).target for _ in range(3)] == ["b", "a", "a"]
+    circuit = world.circuit("a", resource="f")
+    assert (circuit.silent, circuit.doubted) == (True, True)
+    for _ in range(20):
+        world.now = world.health.seen_at = world.now + STALL
+        assert first_of(world, UNSAFE).target == "a", "the other one has not answered yet"
+    assert world.told() == []
+    world.health.succeeded(attempt("a"), 100.0, world.now)
+    assert (circuit.silent, circuit.doubted, world.health.watchful) == (False, False, False)
+
+
+def test_a_target_that_another_one_is_much_quicker_than_is_left() -> None:
+    """Its answer shows that the function is not slow."""
+    world = World()
+    waits(world)
+    assert world.call(UNSAFE).target == "b"
+    assert first_of(world, UNSAFE).target == "b"
+    assert world.told() == ["opened"]
+    assert world.circuit("a", resource="f").reason == "stall"
+
+
+def test_a_target_is_not_left_for_one_that_is_no_quicker() -> None:
+    """It may take three times what nearly all answers take; with none, it is compared again."""
+    world = World("abc")
+    world.took["b"] = 2.0
+    waits(world)
+    assert world.call(UNSAFE).target == "b"
+    assert [first_of(world, UNSAFE).target for _ in range(2)] == ["a", "a"]
+    assert not world.circuit("a", resource="f").silent
+    world.now = world.health.seen_at = world.now + 12.0
+    assert first_of(world, UNSAFE).target == "b"
+    assert world.told() == ["opened"]
+
+
+def test_what_few_answers_say_is_slower_than_elsewhere_counts() -> None:
+    """A target that has been slow before is not ill for being slow again."""
+    world = World()
+    world.took["a"] = 2.0
+    world.calls(3, UNSAFE)
+    world.took["b"] = 0.005
+    isolate(world.health, "a")
+    world.calls(3, UNSAFE)
+    world.health.records["a"].isolated = False
+    world.health.review()
+    waits(world)
+    world.now = world.health.seen_at = world.now + 5.0
+    assert first_of(world, UNSAFE).target == "a"
+
+
+def test_a_target_alone_is_in_doubt_and_asked_all_the_same() -> None:
+    """There is nothing to compare it with."""
+    world = World("a")
+    waits(world)
+    assert [first_of(world, UNSAFE).target for _ in range(2)] == ["a", "a"]
+
+
+def test_callers_in_a_hurry_blame_no_target() -> None:
+    """Their calls end, or are given up, sooner than a healthy function answers."""
+    for answers in (0, 150):
+        world = World()
+        world.took = dict.fromkeys("ab", 0.4)
+        world.calls(answers, every=0.01)
+        world.answers["a"] = Outcome.AMBIGUOUS
+        for number in range(30):
+            call = UNSAFE._replace(payload=b"%d" % number)
+            assert world.call(call, timeout=0.1).target == "a"
+            execution = execute(world.core, call, world.now, 10.0)
+            next(execution)
+            world.now = world.health.seen_at = world.now + 0.1
+            execution.close()
+        circuit = world.circuit("a", resource="f")
+        assert (circuit.failed, circuit.unanswered) == (0.0, 0)
+        assert "opened" not in world.told()
+
+
+def test_callers_with_time_for_an_answer_are_heard() -> None:
+    """Five of them in a row who have had none show a silence, however soon they gave up."""
+    world = World()
+    world.took = dict.fromkeys("ab", 0.05)
+    world.calls(50, every=0.01)
+    for _ in range(5):
+        execution = execute(world.core, UNSAFE, world.now, 10.0)
+        next(execution)
+        world.now = world.health.seen_at = world.now + 0.1
+        execution.close()
+    circuit = world.circuit("a", resource="f")
+    assert (circuit.left, circuit.left_for) == (5, pytest.approx(0.1))
+    assert first_of(world, UNSAFE).target == "b"
+    assert circuit.silent
+    world.health.succeeded(attempt("a"), world.now, world.now + 0.05)
+    assert (circuit.left, circuit.silent) == (0, False)
+
+
+def test_a_time_out_counts_where_nobody_knows_after_a_long_time() -> None:
+    """Ten seconds are longer than most functions take."""
+    for seconds, counts in ((9.9, False), (10.0, True)):
+        world = World()
+        late = Answered(attempt("a")._replace(timeout=seconds), world.now, world.now + seconds)
+        weigh_failure(world.health, late, Outcome.AMBIGUOUS, None)
+        assert (world.circuit("a", resource="f").failed > 0) is counts
+
+
+@pytest.mark.parametrize(("own", "other", "seconds"), [(0.05, 2.0, 6.0), (0.05, 0.05, 1.0)])
+def test_a_probe_has_the_time_of_the_slowest_target(
+    own: float, other: float, seconds: float
+) -> None:
+    """Four times what is usual there; else it would fail, and run once more each time."""
+    world = World()
+    known(world).latency.usual = own
+    known(world, "b").latency.usual = other
+    opened(world)
+    world.now = world.circuit("a").until
+    first = first_of(world)
+    assert (first.reason, first.timeout) == ("probe", seconds)
+
+
+def test_a_probe_of_what_nobody_knows_has_the_time_of_any_attempt() -> None:
+    """Where one is cut short by its caller, another one is made a moment later."""
+    world = opened(World())
+    world.now = world.circuit("a").until
+    first = first_of(world)
+    assert (first.reason, first.timeout) == ("probe", 6.0)
+    known(world).latency.usual = 2.0
+    circuit = world.circuit("a")
+    circuit.leased_until = 0.0
+    _, (probe,) = begin(world.core, HARMLESS, world.now, 1.0)
+    assert isinstance(probe, Dispatch)
+    assert probe.reason == "probe"
+    hurried = Answered(probe, world.now, world.now + probe.timeout)
+    weigh_failure(world.health, hurried, Outcome.AMBIGUOUS, None)
+    assert (circuit.state, circuit.leased_until) == (State.HALF_OPEN, 0.0)
+
+
+# A target as a whole.
+
+
+def many(world: World, count: int) -> list[Invoke]:
+    """Return calls of so many functions that the first target has answered before."""
+    functions = [UNSAFE._replace(function=f"f{number}") for number in range(count)]
+    for call in functions:
+        world.calls(3, call, every=0.01)
+    return functions
+
+
+def test_a_target_that_answers_none_of_many_functions_is_silent() -> None:
+    """Each of them is called too seldom to show it alone."""
+    world = World()
+    world.took = dict.fromkeys("ab", QUICK)
+    functions = many(world, 8)
+    for call in functions[:5]:
+        assert first_of(world, call).target == "a"
+        world.now += 0.03
+    assert first_of(world, functions[5]).target == "b"
+    assert list(world.health.silent) == [world.circuit("a")]
+    world.health.succeeded(attempt("a", functions[0]), world.now, world.now + QUICK)
+    assert not world.health.silent
+    assert first_of(world, functions[5]).target == "a"
+
+
+def test_a_target_that_stays_silent_for_all_is_left_as_a_whole() -> None:
+    """Its circuit opens, for every function."""
+    world = World()
+    world.took = dict.fromkeys("ab", QUICK)
+    functions = many(world, 8)
+    for call in functions[:5]:
+        first_of(world, call)
+    world.now = world.health.seen_at = world.now + STALL + 0.01
+    assert first_of(world, functions[6]).target == "b"
+    assert (world.state("a"), world.circuit("a").reason) == (State.OPEN, "stall")
+
+
+@pytest.mark.parametrize(("functions", "attempts"), [(1, 8), (4, 4)])
+def test_one_function_or_few_attempts_show_nothing_of_a_target(
+    functions: int, attempts: int
+) -> None:
+    """The function may hang; and four calls may be slow."""
+    world = World()
+    world.took = dict.fromkeys("ab", QUICK)
+    calls = many(world, functions)
+    for number in range(attempts):
+        world.health.start("a", calls[number % functions], world.now)
+    world.now = world.health.seen_at = world.now + 2 * STALL
+    first_of(world, OTHER)
+    assert not world.circuit("a").silent
+    assert world.state("a") is State.CLOSED
+
+
+def test_a_target_of_which_nothing_is_known_is_compared_as_a_whole() -> None:
+    """Two functions that another one answers at once show that it is silent, and not slow."""
+    world = World()
+    functions = [UNSAFE._replace(function=f"f{number}") for number in range(6)]
+    for call in functions:
+        world.health.start("a", call, world.now)
+    world.now = world.health.seen_at = world.now + STALL + 0.01
+    assert first_of(world, OTHER).target == "a", "nothing of it waits there"
+    assert world.circuit("a").doubted
+    assert [world.call(call).target for call in functions[:2]] == ["b", "b"]
+    assert first_of(world, functions[2]).target == "b"
+    assert world.circuit("a").reason == "stall"
+
+
+def test_slow_functions_are_no_silent_target() -> None:
+    """Each waits for no longer than it takes."""
+    world = World()
+    world.took = dict.fromkeys("ab", 2.0)
+    functions = many(world, 6)
+    for call in functions:
+        world.health.start("a", call, world.now)
+    world.now = world.health.seen_at = world.now + 3.0
+    assert first_of(world, functions[0]).target == "a"
+    assert not world.health.silent
+
+
+def test_a_target_alone_is_not_left_as_a_whole_and_a_frozen_process_blames_none() -> None:
+    """There is no other one; and nobody has looked meanwhile."""
+    for order, frozen in (("a", False), ("ab", True)):
+        world = World(order)
+        world.took = dict.fromkeys("ab", QUICK)
+        functions = many(world, 6)
+        for call in functions:
+            world.health.start("a", call, world.now)
+        world.now += 900.0
+        world.health.seen_at = world.now - (900.0 if frozen else 0.0)
+        assert first_of(world, functions[0]).target == "a"
+        assert world.state("a") is State.CLOSED

@@ -48,7 +48,8 @@ def within_the_deadline(record: CallRecord, setting: Setting) -> str | None:
             return f"an attempt started {attempt.at - record.deadline:.3f} s after the deadline"
         if attempt.timeout <= 0:
             return f"an attempt with a time-out of {attempt.timeout:.3f} s"
-        latest = max(record.deadline, attempt.at + _needs(attempt))
+        began = attempt.at + attempt.waited
+        latest = max(record.deadline, began + _needs(attempt))
         if attempt.at + attempt.timeout > latest + ROUNDING:
             return f"an attempt may last until {attempt.at + attempt.timeout - latest:.3f} s later"
     return None

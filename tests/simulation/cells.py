@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
+from math import inf
 from statistics import quantiles
 from typing import NamedTuple
 
@@ -75,7 +76,9 @@ class Passage:
         unknown: whether its outcome is.
         took: seconds from its arrival to its end.
         doubles: unsafe calls that ran more than once.
+        pinned: whether it may go to its first target alone.
         opened: when a circuit of the primary opened that was serving, where the router tells.
+        trips: how often a circuit of any target did.
         peak: greatest load on the primary after the fault, as a multiple of its capacity.
     """
 
@@ -86,7 +89,9 @@ class Passage:
     unsafe: list[bool] = field(default_factory=list)
     unknown: list[bool] = field(default_factory=list)
     took: list[float] = field(default_factory=list)
+    pinned: list[bool] = field(default_factory=list)
     doubles: int = 0
+    trips: int = 0
     opened: list[float] = field(default_factory=list)
     peak: float = 0.0
 
@@ -125,6 +130,12 @@ class Passage:
             if sum(first == PRIMARY for first in firsts) >= 0.95 * window:
                 return self.at[index] - healed
         return float("inf")
+
+    def pinned_back_at(self, healed: float) -> float:
+        """Return the seconds from `healed` until the last pinned call began that failed."""
+        calls = self.between(healed, inf)
+        late = [self.at[each] for each in calls if self.pinned[each] and not self.well[each]]
+        return max(late, default=healed) - healed
 
     def percentile(self, share: float, calls: range) -> float:
         """Return the seconds that so large a share of `calls` took at most."""
@@ -169,12 +180,12 @@ def take_through(
     for record in sorted(ended, key=lambda each: each.number):
         _note(passage, record)
     if isinstance(router, Leeward):
-        told = router.told
-        passage.opened = [
-            at
-            for at, each in told
-            if each.name == "opened" and each.target == PRIMARY and each.reason != "probe_failed"
+        opened = [
+            (at, each.target, each.reason) for at, each in router.told if each.name == "opened"
         ]
+        trips = [(at, target) for at, target, reason in opened if reason != "probe_failed"]
+        passage.opened = [at for at, target in trips if target == PRIMARY]
+        passage.trips = len(trips)
     passage.peak = simulation.load.peak.get(PRIMARY, 0.0)
     return passage
 
@@ -196,6 +207,7 @@ def _note(passage: Passage, record: CallRecord) -> None:
     passage.well.append(record.final.outcome is Outcome.OK)
     is_unsafe = record.kind is Kind.UNSAFE
     passage.unsafe.append(is_unsafe)
+    passage.pinned.append(record.kind is Kind.KEYED_TARGET)
     passage.unknown.append(record.final.outcome is Outcome.AMBIGUOUS)
     passage.took.append(record.ended - record.at)
     passage.doubles += is_unsafe and len(record.side_effects) > 1

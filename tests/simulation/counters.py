@@ -78,6 +78,7 @@ class Counters:
         last = record.attempts[-1].call if record.attempts else record.call
         if isinstance(record.call, Publish) and last is not record.call:
             self.seen["batch sent in part"] += 1
+        self.seen["given up"] += record.is_given_up
         if record.why in REFUSALS:
             self.seen[record.why] += 1
 

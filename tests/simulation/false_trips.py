@@ -18,6 +18,7 @@ from tests.simulation.cells import (
 from tests.simulation.faults import Schedule
 from tests.simulation.rows import Row
 from tests.simulation.scenarios import Setting
+from tests.simulation.traffic import Kind, Mix
 
 STOPPED = (0.2, 2.0)
 """Seconds for which the process stands still, at least and at most."""
@@ -73,6 +74,45 @@ def pausing(rate: float, seconds: float, seed: int) -> Passage:
     setting = Setting(ORDER, {"t": PRIMARY}, rate, Schedule(()), 0.0, mix=cell.mix)
     setting = setting._replace(pauses=pauses, quicker=QUICKER)
     return take_through(setting, cell, seed, "leeward")
+
+
+SLOW_CASES = (
+    ("false trips where a cold function takes 2 s, 20 calls/s", 20.0, 2.0, 0.0),
+    ("false trips where a cold function takes 5 s, 10 calls/s", 10.0, 5.0, 0.0),
+    ("false trips where half of the callers give up after 0.1 s of 0.4 s", 20.0, 0.4, 0.1),
+)
+"""What is slow: calls a second, seconds of the function, seconds after which callers give up."""
+
+
+def slow_functions() -> Iterator[Row]:
+    """Measure functions that take long, from the first call on, at three equal targets."""
+    for metric, rate, seconds, patience in SLOW_CASES:
+        passages = [slow(rate, seconds, patience, seed=seed) for seed in range(4)]
+        yield _slow_row(metric, passages)
+    hurried = [slow(20.0, 0.4, 0.0, seed=seed, timeout=0.1) for seed in range(4)]
+    yield _slow_row(
+        "false trips where all deadlines are 0.1 s, and the function takes 0.4 s", hurried
+    )
+
+
+def slow(rate: float, seconds: float, patience: float, seed: int, timeout: float = 20.0) -> Passage:
+    """Take the router through a calm minute of functions that take long."""
+    mix = Mix({Kind.IDEMPOTENT: 1, Kind.UNSAFE: 1}, {timeout: 1})
+    cell = Cell("slow", (), rate, lasts=0.0, after=30.0, baseline=0.0, mix=mix)
+    setting = Setting(ORDER, {"t": PRIMARY}, rate, Schedule((), 0.0), 0.0, mix=mix)
+    setting = setting._replace(seconds=(seconds,), patience=patience, quicker=QUICKER)
+    return take_through(setting, cell, seed, "leeward")
+
+
+def _slow_row(metric: str, passages: list[Passage]) -> Row:
+    calls = sum(len(each.at) for each in passages)
+    trips = sum(each.trips for each in passages)
+    elsewhere = sum(
+        each.count(first) for each in (p.first for p in passages) for first in ORDER[1:]
+    )
+    told = {"leeward": f"{trips} in {calls:,} calls"}
+    remark = f"of any target; {elsewhere / calls:.1%} of the calls are made elsewhere, to compare"
+    return Row(metric, "0", not trips, told, remark)
 
 
 def _starts(seconds: float) -> list[float]:

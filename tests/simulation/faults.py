@@ -24,6 +24,16 @@ class BatchDamage(Enum):
     """All are delivered, and the answer has an entry too few."""
 
 
+class Page(Enum):
+    """What an answer looks like that proves that nothing ran: if it is what it looks like."""
+
+    NO = "no"
+    PLATFORMS = "platform's"
+    """The platform's own: nothing ran."""
+    RELAYED = "relayed"
+    """A function's that ran, and passes on what another service has told it."""
+
+
 class Fate(NamedTuple):
     """What becomes of one attempt.
 
@@ -34,6 +44,7 @@ class Fate(NamedTuple):
         retry_after: what the target says of when to come back, in seconds.
         damage: for events only.
         reason: what is said beside the outcome.
+        page: what kind of page the answer is; its outcome is what `outcome_of_page` says.
     """
 
     runs_after: float | None
@@ -42,6 +53,17 @@ class Fate(NamedTuple):
     retry_after: float | None = None
     damage: BatchDamage = BatchDamage.NO
     reason: str | None = None
+    page: Page = Page.NO
+
+
+def outcome_of_page(page: Page, *, marks: bool) -> Outcome:
+    """Return what an adapter makes of a page, of a function that `marks` its answers or does not.
+
+    Only where the function is known to mark them, what bears no mark is the platform's.
+    """
+    if not marks:
+        return Outcome.AMBIGUOUS
+    return Outcome.REJECTED if page is Page.PLATFORMS else Outcome.APP_ERROR
 
 
 Fault: TypeAlias = Callable[[Random, float, float], Fate]
@@ -112,6 +134,14 @@ def _function_error(random: Random, latency: float, timeout: float) -> Fate:
     return Fate(latency / 2, latency, Outcome.APP_ERROR)
 
 
+def _platforms_page(random: Random, latency: float, timeout: float) -> Fate:
+    return Fate(None, latency, Outcome.REJECTED, page=Page.PLATFORMS)
+
+
+def _relayed_page(random: Random, latency: float, timeout: float) -> Fate:
+    return Fate(latency / 2, latency, Outcome.REJECTED, page=Page.RELAYED)
+
+
 def _split(random: Random, latency: float, timeout: float) -> Fate:
     return Fate(latency / 2, latency, damage=BatchDamage.SPLIT)
 
@@ -155,6 +185,8 @@ FAULTS: dict[str, Fault] = {
     "not found": _refusal(Outcome.NOT_FOUND),
     "bad request": _refusal(Outcome.CALLER),
     "function error": _function_error,
+    "platform's page": _platforms_page,
+    "relayed page": _relayed_page,
     "in progress": _refusal(Outcome.CONFLICT),
     "split batch": _split,
     "miscounted batch": _miscounted,
@@ -162,6 +194,8 @@ FAULTS: dict[str, Fault] = {
 
 ONLY_FOR: dict[str, type[Call]] = {
     "function error": Invoke,
+    "platform's page": Invoke,
+    "relayed page": Invoke,
     "in progress": Invoke,
     "split batch": Publish,
     "miscounted batch": Publish,

@@ -19,13 +19,14 @@ from tests.simulation.cells import (
     ONE_FUNCTION,
     ORDER,
     PRIMARY,
+    TIMEOUT,
     Cell,
     Passage,
     run_cell,
     schedule_of,
     take_through,
 )
-from tests.simulation.false_trips import QUICKER, false_trips
+from tests.simulation.false_trips import QUICKER, false_trips, slow_functions
 from tests.simulation.herd import herd
 from tests.simulation.rows import Row
 from tests.simulation.scenarios import Setting
@@ -254,6 +255,49 @@ def all_down() -> Iterator[Row]:
     )
 
 
+def many_functions() -> Iterator[Row]:
+    """Measure unsafe calls into a black hole that are of one function, or of fifty."""
+    for rate in (20.0, 50.0, 200.0):
+        one, fifty = ([lost_calls(rate, count, seed) for seed in range(4)] for count in (1, 50))
+        yield Row(
+            f"black hole, {rate:g} unsafe calls/s of 50 functions: unknown outcomes",
+            "<= 2 x those of one function",
+            max(fifty) <= 2 * max(one),
+            {"leeward": f"{median(fifty):g} median, {max(fifty)} max"},
+            f"of one function {median(one):g} median, {max(one)} max",
+        )
+
+
+def lost_calls(rate: float, functions: int, seed: int) -> int:
+    """Return how many unsafe calls of so many functions end as unknown in a black hole."""
+    mix = Mix({Kind.UNSAFE: 1}, {TIMEOUT: 1})
+    cell = Cell("many functions", ("request lost",), rate, lasts=10.0, after=0.0, mix=mix)
+    setting = Setting(ORDER, {"t": PRIMARY}, rate, schedule_of(cell), 0.0, mix=mix)
+    setting = setting._replace(quicker=QUICKER, functions=functions)
+    passage = take_through(setting, cell, seed, "leeward")
+    return sum(passage.unknown[each] for each in passage.between(BEFORE, cell.ends))
+
+
+def pinned() -> Iterator[Row]:
+    """Measure keyed calls that have one target, while other calls do without it."""
+    faults = ("refused", "request lost", "server error")
+    back = [pinned_back(fault, seed) for fault in faults for seed in range(2)]
+    yield Row(
+        "pinned keyed calls, beside others: back after their target is",
+        "<= 3 s",
+        max(back) <= 3.0,
+        {"leeward": _spread(back, "s")},
+        "the last one that fails",
+    )
+
+
+def pinned_back(fault: str, seed: int) -> float:
+    """Return the seconds from the end of a fault until no pinned call fails any more."""
+    mix = Mix({Kind.IDEMPOTENT: 4, Kind.KEYED_TARGET: 1}, {TIMEOUT: 1})
+    cell = Cell("pinned", (fault,), 50.0, lasts=60.0, after=30.0, baseline=0.0, mix=mix)
+    return run_cell(cell, seed).pinned_back_at(cell.ends)
+
+
 def hedged() -> Iterator[Row]:
     """Measure what a hedge gains where 2 % of the answers take 40 times longer."""
     mix = Mix({Kind.READ_ONLY: 1}, {6.0: 1})
@@ -271,7 +315,8 @@ def hedged() -> Iterator[Row]:
 
 
 PARTS: tuple[Callable[[], Iterator[Row]], ...] = (
-    *(availability, detection, false_trips, flapping, all_down, herd, hedged),
+    *(availability, detection, false_trips, slow_functions, many_functions, pinned),
+    *(flapping, all_down, herd, hedged),
 )
 
 

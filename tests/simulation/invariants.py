@@ -25,8 +25,15 @@ class Violation(NamedTuple):
 
 
 def violations(record: CallRecord, setting: Setting) -> list[Violation]:
-    """List the invariants that a finished call broke."""
+    """List the invariants that a finished call broke.
+
+    Whoever has given up is told nothing: of such a call only the work counts.
+    """
     kind = type(record.call)
+    if record.is_given_up:
+        name, check = I1
+        found = [check(each, setting) for each in work_units(record)]
+        return [Violation(name, why, record) for why in found if why]
     whys = [(name, check(record, setting)) for name, check in OF_CALL[kind]]
     for piece in work_units(record):
         whys += [(name, check(piece, setting)) for name, check in OF_WORK[kind]]

@@ -20,7 +20,7 @@ from leeward.routing.policy import DEFAULT
 from leeward.routing.readback import Verdict, judge
 from leeward.routing.select import candidates
 from leeward.values import Effect
-from tests.simulation import leeward_router
+from tests.simulation import leeward_router, runner
 
 Patch: TypeAlias = pytest.MonkeyPatch
 Bug: TypeAlias = Callable[[Patch], None]
@@ -172,6 +172,11 @@ def _calls(truth: Outcome, wrong: Outcome) -> Bug:
     )
 
 
+def _believes_every_page(patch: Patch) -> None:
+    """Take what looks like the platform's answer for that, whoever has written it."""
+    patch.setattr(runner, "outcome_of_page", lambda page, *, marks: Outcome.REJECTED)
+
+
 def _elsewhere(call: Call, result: Result[Any]) -> Result[Any]:
     if not isinstance(call, Publish) or result.value is None:
         return result
@@ -181,6 +186,7 @@ def _elsewhere(call: Call, result: Result[Any]) -> Result[Any]:
 
 MUTANTS: tuple[tuple[str, Bug, str], ...] = (
     ("takes AMBIGUOUS for REJECTED", _steps(_ambiguous_is_rejected), "I1"),
+    ("believes every page", _believes_every_page, "I1"),
     ("repeats unsafe calls", _takes(_repeats), "I1"),
     (
         "moves keyed calls",

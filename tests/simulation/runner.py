@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
@@ -9,16 +10,25 @@ from itertools import count
 from math import exp
 from random import Random
 from statistics import NormalDist
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
+from zlib import crc32
 
-from leeward.adapter import Call, Key, Publish, Result
+from leeward.adapter import Call, Invoke, Key, Publish, Result
 from leeward.adapter import Load as LoadItem
 from leeward.errors import Outcome
 from leeward.routing.call import Command, Commands, Dispatch, Pause, ReadBack
 from leeward.routing.choice import ProbeTarget
 from leeward.routing.execution import Execution
 from leeward.routing.policy import DEFAULT
-from tests.simulation.faults import BatchDamage, Fate, delayed, fate_of, in_time
+from tests.simulation.faults import (
+    BatchDamage,
+    Fate,
+    Page,
+    delayed,
+    fate_of,
+    in_time,
+    outcome_of_page,
+)
 from tests.simulation.load import Load, strained
 from tests.simulation.scenarios import LATENCIES, Episode, Setting
 from tests.simulation.traffic import Arrival, Kind, arrivals, call_of
@@ -34,6 +44,13 @@ LATENCY = [
 """Factors to the median latency, all equally likely: quicker than a draw from the distribution."""
 
 BEAT = DEFAULT.heartbeat_pace
+
+IN_LINE = 0.5
+"""Share of its time that an attempt waits for a place at most; then it has proved that nothing was
+sent, and goes elsewhere. Its time begins when it has one."""
+
+SPREAD_OF_FUNCTIONS = 7919
+"""A prime: calls that follow each other are of different functions."""
 
 PROBE = LoadItem("leeward-probe", Key(("id",), ("probe",)))
 """What a driver's own probe asks for."""
@@ -77,6 +94,8 @@ class AttemptRecord:
         answer: what the target truly answers, once it has run.
         result: what was reported to the caller; None while it waits.
         ended: when the caller heard of it.
+        waited: seconds that it waited here for a place.
+        has_place: it holds one.
     """
 
     at: float
@@ -88,6 +107,8 @@ class AttemptRecord:
     answer: Result[Any] | None = None
     result: Result[Any] | None = None
     ended: float = 0.0
+    waited: float = 0.0
+    has_place: bool = False
 
     @property
     def reported(self) -> Result[Any]:
@@ -106,6 +127,8 @@ class CallRecord:
         result: what was reported to its caller.
         side_effects: what it really did.
         why: the router's code of what ended it, where it did not go well.
+        in_flight: commands that have not ended.
+        is_given_up: its caller has given up.
     """
 
     number: int
@@ -120,12 +143,22 @@ class CallRecord:
     ended: float = 0.0
     side_effects: list[SideEffect] = field(default_factory=list)
     why: str = ""
+    in_flight: list[Command] = field(default_factory=list)
+    is_given_up: bool = False
 
     @property
     def final(self) -> Result[Any]:
         """What was reported to the caller, after the call has ended."""
         assert self.result is not None
         return self.result
+
+
+class InLine(NamedTuple):
+    """An attempt that waits for a place at its target."""
+
+    record: CallRecord
+    command: Dispatch | ReadBack
+    attempt: AttemptRecord
 
 
 class Simulation:
@@ -168,6 +201,9 @@ class Simulation:
         self._events: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
         self._ticket: Iterator[int] = count()
         self._now = 0.0
+        self._free = dict.fromkeys(setting.order, setting.places)
+        self._lines: dict[str, deque[InLine]] = {name: deque() for name in setting.order}
+        self._warm_at: dict[tuple[str, str], float] = {}
 
     def run(self) -> World:
         """Let time pass until nothing is left to happen; return the world as it then is."""
@@ -201,13 +237,36 @@ class Simulation:
         self._next_arrival()
         homes = self._setting.homes
         call = call_of(arrival, lambda table, key: self._world.revision(homes[table], (table, key)))
+        if self._setting.functions > 1 and isinstance(call, Invoke):
+            number = arrival.number * SPREAD_OF_FUNCTIONS % self._setting.functions
+            call = call._replace(function=f"{call.function}-{number}")
         execution = self._router.execute(call, arrival.at, arrival.timeout)
         deadline = arrival.at + arrival.timeout
         record = CallRecord(arrival.number, arrival.at, arrival.kind, deadline, call, execution)
         self._advance(record, lambda: next(execution))
+        if self._setting.patience and arrival.number % 2:
+            self._at(self._now + self._setting.patience, self._give_up, record)
+
+    def _give_up(self, record: CallRecord) -> None:
+        """Let the caller of a call that goes on wait no more."""
+        if record.result is not None:
+            return
+        record.execution.close()
+        record.result, record.ended = Result(Outcome.AMBIGUOUS, code="given up"), self._now
+        record.is_given_up = True
+        for attempt in record.attempts:
+            if attempt.result is None:
+                attempt.result, attempt.ended = record.result, self._now
+                self._free_place(attempt)
+        for command in record.in_flight:
+            if self._check is not None:
+                self._check.after(command, self._now)
+        if not record.pending:
+            self._settle(record)
 
     def _carry_out(self, record: CallRecord, commands: Commands) -> None:
         for command in commands:
+            record.in_flight.append(command)
             if isinstance(command, Pause):
                 wakes = self._awake(self._now + command.seconds + self._freeze())
                 self._at(wakes, self._reply, record, command, self._now, None)
@@ -215,18 +274,72 @@ class Simulation:
                 self._send(record, command)
 
     def _send(self, record: CallRecord, command: Dispatch | ReadBack) -> None:
+        """Put an attempt to its target, as soon as there is a place."""
+        name, read_back = command.target, isinstance(command, ReadBack)
+        attempt = AttemptRecord(self._now, name, command.call, command.timeout, read_back, None)
+        record.attempts.append(attempt)
+        if not self._setting.places:
+            self._put(record, command, attempt)
+        elif self._free[name]:
+            self._free[name] -= 1
+            attempt.has_place = True
+            self._put(record, command, attempt)
+        else:
+            waits = InLine(record, command, attempt)
+            self._lines[name].append(waits)
+            self._at(self._now + IN_LINE * command.timeout, self._leave_line, waits)
+
+    def _leave_line(self, waits: InLine) -> None:
+        """End a wait for a place that took too long: nothing was sent."""
+        if waits in self._lines[waits.attempt.target]:
+            self._lines[waits.attempt.target].remove(waits)
+            record, command, attempt = waits
+            attempt.waited = self._now - attempt.at
+            self._answer(record, command, attempt, Fate(None, 0.0, Outcome.LOCAL))
+
+    def _free_place(self, attempt: AttemptRecord) -> None:
+        """Let the next attempt that waits have the place of one that has ended."""
+        if not attempt.has_place:
+            return
+        attempt.has_place = False
+        line = self._lines[attempt.target]
+        while line:
+            record, command, following = line.popleft()
+            if record.result is None:
+                following.waited, following.has_place = self._now - following.at, True
+                self._put(record, command, following)
+                return
+        self._free[attempt.target] += 1
+
+    def _latency(self, name: str, call: Call, now: float) -> float:
+        """Return how long the target takes for a call, where nothing goes wrong."""
+        setting, seconds = self._setting, self._world.targets[name].latency
+        if not isinstance(call, Invoke) or not (setting.seconds or setting.cold_start):
+            return LATENCY[int(self._random.random() * QUANTILES)] * seconds
+        function, key = call.function, (name, call.function)
+        if setting.seconds:
+            seconds += setting.seconds[crc32(function.encode()) % len(setting.seconds)]
+        warm_at = self._warm_at.setdefault(key, now + setting.cold_start)
+        cold = max(0.0, warm_at - now)
+        return LATENCY[int(self._random.random() * QUANTILES)] * seconds + cold
+
+    def _put(
+        self, record: CallRecord, command: Dispatch | ReadBack, attempt: AttemptRecord
+    ) -> None:
         name, call, timeout = command.target, command.call, command.timeout
-        target, now, random = self._world.targets[name], self._now, self._random
-        latency = LATENCY[int(random.random() * QUANTILES)] * target.latency
-        fault = self._setting.schedule.fault_at(name, now, random)
+        now, random = self._now, self._random
+        if attempt.waited and not (isinstance(call, Invoke) and call.time_limit):
+            timeout = min(timeout, record.deadline - now)
+        latency = self._latency(name, call, now)
+        fault = attempt.fault = self._setting.schedule.fault_at(name, now, random)
         fate = fate_of(fault, call, random, latency, timeout)
+        if fate.page is not Page.NO:
+            marks = str(call[0]).partition("-")[0] not in self._setting.unmarked
+            fate = fate._replace(outcome=outcome_of_page(fate.page, marks=marks))
         if self._setting.pauses and name == self._setting.order[0]:
             fate = in_time(delayed(fate, _end(self._setting.pauses, now) - now), timeout)
         if self._setting.capacities:
             fate = in_time(strained(fate, self.load.pressure(name, now), random), timeout)
-        read_back = isinstance(command, ReadBack)
-        attempt = AttemptRecord(now, name, call, timeout, read_back, fault)
-        record.attempts.append(attempt)
         if fate.runs_after is not None:
             record.pending += 1
             self._at(now + fate.runs_after, self._arrive_at_target, record, attempt, fate)
@@ -266,6 +379,9 @@ class Simulation:
     def _answer(
         self, record: CallRecord, command: Command, attempt: AttemptRecord, fate: Fate
     ) -> None:
+        self._free_place(attempt)
+        if record.is_given_up:
+            return
         if fate.outcome is None:
             assert attempt.answer is not None
             attempt.result = attempt.answer
@@ -276,6 +392,8 @@ class Simulation:
                 reason=fate.reason,
                 retry_after=fate.retry_after,
             )
+        if attempt.waited:
+            attempt.result = attempt.result._replace(waited=attempt.waited)
         attempt.ended = self._now
         self._reply(record, command, attempt.at, attempt.result)
 
@@ -283,6 +401,7 @@ class Simulation:
         self, record: CallRecord, command: Command, began: float, result: Result[Any] | None
     ) -> None:
         if record.result is None:
+            record.in_flight.remove(command)
             reply = (command, began, self._now, result)
             if self._check is not None and not isinstance(command, Pause):
                 self._check.before(command, self._now)

@@ -55,6 +55,11 @@ class Scenario:
         probes: what a driver's own probe looks at, and how it fares: "with the data plane" or
             "control plane" (well while the data plane is not).
         quicker: times by which all targets answer sooner.
+        functions: how many there are of each kind.
+        seconds: that they take beside the latency, in turn.
+        cold_start: seconds for which a function begins that a target has not run yet.
+        places: attempts that a target is sent at once; 0 for any number.
+        patience: seconds after which some callers give up.
     """
 
     name: str
@@ -68,10 +73,19 @@ class Scenario:
     cold: bool = False
     probes: str = "with the data plane"
     quicker: float = 1.0
+    functions: int = 1
+    seconds: tuple[float, ...] = ()
+    cold_start: float = 0.0
+    places: int = 0
+    patience: float = 0.0
 
 
 ALL = 99
 SILENCE = ("request lost", "silent work", "zombie")
+PAGES = ("platform's page", "relayed page")
+SLOW = (0.5, 1.0, 2.0, 5.0, 10.0)
+"""Seconds that a slow function takes."""
+
 THROTTLES = tuple(name for name in FAULTS if name.startswith("throttled"))
 
 SCENARIOS = (
@@ -127,6 +141,13 @@ SCENARIOS = (
     Scenario("frozen for 15 minutes", ("refused",), freeze=0.002, frozen=900.0),
     Scenario("storm", tuple(FAULTS), ALL, Pattern.ALWAYS, 0.6, freeze=0.01),
     Scenario("flapping, quick targets", SILENCE, pattern=Pattern.FLAPPING, quicker=10.0),
+    Scenario("slow functions that begin cold", SILENCE, seconds=SLOW, cold_start=3.0),
+    Scenario("fifty functions", SILENCE, functions=50, quicker=10.0),
+    Scenario("fifty slow functions", ("server error", *SILENCE), functions=50, seconds=SLOW),
+    Scenario("few places", ("slow x4", *SILENCE), places=8),
+    Scenario("few places, slow functions", SILENCE, seconds=(0.4,), places=16, functions=5),
+    Scenario("answers that repeat a proof", PAGES, ALL, Pattern.ALWAYS, 0.5),
+    Scenario("callers who give up", SILENCE, seconds=(0.4, 2.0), patience=0.1),
 )
 
 
@@ -164,6 +185,8 @@ class Setting(NamedTuple):
         stops: times in which the whole process stands still, from when to when.
         pauses: times in which the first target does nothing, and then goes on with what has come.
         quicker: times by which all targets answer sooner.
+        functions, seconds, cold_start, places, patience: as of a `Scenario`.
+        unmarked: functions that do not mark their answers, as a foreign one does not.
     """
 
     order: tuple[str, ...]
@@ -182,6 +205,12 @@ class Setting(NamedTuple):
     stops: tuple[tuple[float, float], ...] = ()
     pauses: tuple[tuple[float, float], ...] = ()
     quicker: float = 1.0
+    functions: int = 1
+    seconds: tuple[float, ...] = ()
+    cold_start: float = 0.0
+    places: int = 0
+    patience: float = 0.0
+    unmarked: frozenset[str] = frozenset()
 
 
 def setting_of(episode: Episode) -> Setting:
@@ -195,6 +224,7 @@ def setting_of(episode: Episode) -> Setting:
     if capacities:
         capacities = {**capacities, order[0]: max(1.5, scenario.spare) * rate}
     groups = {("invoke", "quote"): Group(order[1:])} if random.random() < 0.5 else NO_GROUPS
+    unmarked = frozenset(("charge", "index") if random.random() < 0.5 else ("receipt", "quote"))
     return Setting(
         order,
         homes,
@@ -207,6 +237,12 @@ def setting_of(episode: Episode) -> Setting:
         scenario.probes == "control plane",
         groups,
         quicker=scenario.quicker,
+        functions=scenario.functions,
+        seconds=scenario.seconds,
+        cold_start=scenario.cold_start,
+        places=scenario.places,
+        patience=scenario.patience,
+        unmarked=unmarked,
     )
 
 

@@ -7,7 +7,7 @@ from tests.simulation.episodes import episodes, run_episodes
 from tests.simulation.report import Summary
 from tests.simulation.scenarios import SCENARIOS
 
-CALLS = 50_400
+CALLS = 49_000
 
 
 @pytest.fixture(scope="module")

@@ -41,12 +41,17 @@ def refund_early(health: Health, command: Dispatch | ReadBack) -> None:
 
 
 def time_for_probe(state: CallState, target: str, seconds: float, now: float) -> float:
-    """Return the seconds of a probe, and hold its lease for as long."""
+    """Return the seconds of a probe, and hold its lease for as long.
+
+    It is not cut short of a slow function, which would fail and run again each time: it has what
+    the slowest target needs, and as long as any attempt where this one has no baseline.
+    """
     from leeward.routing.transitions import extend_leases
 
-    policy = state.health.policy
-    if state.rules.elsewhere and len(state.able) > 1:
-        usual = state.health.add(target, state.call).latency.usual
+    health, call, policy = state.health, state.call, state.health.policy
+    if state.rules.elsewhere and len(state.able) > 1 and health.add(target, call).latency.usual:
+        keys = [(each, call.verb, call[0]) for each in health.targets.order]
+        usual = max(health.circuits[key].latency.usual for key in keys if key in health.circuits)
         seconds = min(seconds, max(policy.probe_time, policy.slow_factor * usual))
     extend_leases(state.health, target, state.call, now + seconds + policy.lease_margin)
     return seconds

@@ -200,7 +200,8 @@ def begin(
     if not careful:
         circuit = health.start(target, call, started)
         if health.watchful:  # it has just turned out to be silent, so the target is chosen anew
-            careful, circuit.pending = True, circuit.pending - 1
+            careful = True
+            circuit.leave(started)
     if careful:
         nowhere = CallState(call, health, rules, able, number, started + timeout, (), ())
         target, reason, probe, wait = chooser()(nowhere, started)
@@ -326,13 +327,14 @@ def _time_for_attempt(
 ) -> float:
     """Return the seconds of an attempt: what is left, less a reserve for what may follow it.
 
-    Where the call may go elsewhere, it does not wait much longer than the slowest answers take. An
-    unsafe function has the time that it may take, whatever the deadline: else its outcome would be
-    unknown.
+    It is not cut short of what an answer usually takes: it would only run once more. Where the call
+    may go elsewhere, it does not wait much longer than the slowest answers take. An unsafe function
+    has the time that it may take, whatever the deadline: else its outcome would be unknown.
     """
     rules, policy = state.rules, state.health.policy
     if more and (rules.same or rules.elsewhere or rules.read_back):
-        sliced = max(left * (1 - policy.reserve), min(left, policy.least_attempt))
+        least = max(policy.least_attempt, circuit.latency.usual)
+        sliced = max(left * (1 - policy.reserve), min(left, least))
         if rules.elsewhere and len(state.able) > 1 and not patient:
             return min(sliced, circuit.cut_off)
         return sliced

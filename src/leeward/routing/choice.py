@@ -11,7 +11,7 @@ from leeward.adapter import Call
 from leeward.routing.circuit import Circuit, State
 from leeward.routing.select import Group, group_of
 from leeward.routing.silence import is_avoided
-from leeward.routing.transitions import FLOWING, advance, changed, circuits_of
+from leeward.routing.transitions import FLOWING, advance, changed, circuits_of, flows
 
 if TYPE_CHECKING:
     from leeward.routing.call import CallState
@@ -101,8 +101,32 @@ def _nothing_flows(state: CallState, now: float) -> Choice:
         return Choice("", "no_other_target")
     if len(order) == 1 == len(state.able) and not _is_gone(state, order[0]):
         return Choice(order[0], "only_one_able")
+    trial = _trial(state, order, now)
+    if trial:
+        return Choice(trial, "only_one_able")
     wait = _soonest(state.health, order, state.call, now)
     return Choice("", "all_down", retry_after=wait)
+
+
+def _trial(state: CallState, order: tuple[str, ...], now: float) -> str:
+    """Return the target that a call tries now and then which may go to none that is well.
+
+    Its circuits are open for as long as other calls, which may go elsewhere, do without it; this
+    one may not. Where no call has another target, its circuits are open for a short time only.
+    """
+    health, call, pause = state.health, state.call, state.health.policy.hold_all_down
+    group = group_of(health.targets, call).targets
+    if not any(flows(health, each, call) for each in group if each not in state.able):
+        return ""
+    for target in order:
+        circuits = circuits_of(health, target, call)
+        if all(each.good_at > each.opened_at and not each.gone for each in circuits):
+            return target
+        if all(now - each.looked_at >= pause for each in circuits):
+            for each in circuits:
+                each.looked_at = now
+            return target
+    return ""
 
 
 def _refused(state: CallState, now: float) -> Choice | None:
@@ -174,7 +198,7 @@ def _at(state: CallState, target: str, now: float, reason: str) -> Choice | None
     for each in circuits:
         advance(health, each, now)
     _look_together(health, circuits, now)
-    if health.silent and is_avoided(state, circuits, now):
+    if health.silent and is_avoided(state, target, circuits, now):
         return Choice(target, "silent")
     unclosed = [each for each in circuits if each.state is not State.CLOSED]
     if not unclosed:

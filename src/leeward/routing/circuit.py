@@ -15,6 +15,7 @@ evidence any more.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable
 from enum import Enum
 from math import inf, log
@@ -93,11 +94,14 @@ class Circuit:
         weak: a probe that went well was a weak one.
         stage: of the ramp; -1 is the one before the first.
         stage_at, answers, failures: when the stage began, and what came in it.
-        pending, pending_at: attempts started since the last answer, and the first of them.
-        left, left_at, left_of: how many attempts since `left_of`, which is their `pending_at`, are
-            not waited for any more, though they were not answered; and when the last was left.
-        silent: it has not answered them for so long that calls avoid it, but for one or two.
-        looked_at: when the last of these was made.
+        waiting: when each attempt began that is waited for since the last answer of any kind.
+        left, left_for: attempts since then that were not answered in a time that says something,
+            and are not waited for any more: how many, and the longest such time.
+        heard_at: when anything of the whole verb was answered last that was no success.
+        silent: it has not answered for so long that calls avoid it, but for one or two.
+        doubted: it is silent, and nobody knows yet how long an answer takes: some calls go
+            elsewhere, to compare.
+        looked_at: when the last call was made to look, or to compare.
         since: when its first answer came. Attempts from before that had to connect, all at once, so
             only the first of them is in the baseline.
         latency: its baseline; the limits that follow stand beside, ready for use.
@@ -109,7 +113,7 @@ class Circuit:
         *("until", "opened_at", "gone", "trips", "penalty", "penalty_at"),
         *("passed", "due", "leased_until", "weak"),
         *("stage", "stage_at", "answers", "failures"),
-        *("pending", "pending_at", "silent", "looked_at", "left", "left_at", "left_of"),
+        *("waiting", "left", "left_for", "heard_at", "silent", "doubted", "looked_at"),
         *("since", "latency", "slow_above", "stall_after", "cut_off", "early", "watch_after"),
     )
 
@@ -127,12 +131,13 @@ class Circuit:
         self.due = self.leased_until = 0.0
         self.weak = False
         self.stage, self.stage_at, self.answers, self.failures = 0, 0.0, 0, 0
-        self.pending, self.pending_at = 0, 0.0
-        self.silent, self.looked_at = False, 0.0
-        self.left, self.left_at, self.left_of = 0, 0.0, -inf
+        self.waiting: list[float] = []
+        self.left, self.left_for, self.heard_at = 0, 0.0, -inf
+        self.silent = self.doubted = False
+        self.looked_at = -inf
         self.since, self.latency = inf, Latency(policy)
         self.slow_above, self.stall_after, self.cut_off = inf, policy.stall_least, inf
-        self.early, self.watch_after = inf, self.stall_after
+        self.early, self.watch_after = inf, policy.stall_least if resource else policy.early_least
 
     def learn(self, policy: RoutingPolicy, now: float) -> None:
         """Renew the limits that follow from the baseline."""
@@ -174,8 +179,33 @@ class Circuit:
             or self.slow
             or self.streak
             or self.silent
+            or self.left
             or self.state is not State.CLOSED
         )
+
+    @property
+    def unanswered(self) -> int:
+        """How many attempts since the last answer show whether there is a silence."""
+        return len(self.waiting) + self.left
+
+    def hear(self) -> None:
+        """Note an answer of any kind: nothing that began before it shows a silence any more."""
+        self.waiting.clear()
+        self.left, self.left_for = 0, 0.0
+
+    def leave(self, began: float, waited: float = 0.0) -> None:
+        """Note that an attempt is not waited for any more that `began` then.
+
+        `waited` is how long it was, if that says something. What began before the last answer is
+        not known any more, and says nothing.
+        """
+        place = bisect_right(self.waiting, began) - 1
+        if place < 0:
+            return
+        del self.waiting[place]
+        if waited:
+            self.left, self.left_for = self.left + 1, max(self.left_for, waited)
+            self.uneasy = True
 
     def has_tripped(self, policy: RoutingPolicy) -> bool:
         """Return whether the evidence is enough to open it."""
@@ -213,6 +243,7 @@ class Circuit:
         hold *= 1 + policy.hold_jitter * (2 * random() - 1)
         self._enter(State.OPEN)
         self.reason, self.opened_at, self.until = reason, now, now + hold
+        self.leased_until = 0.0
         return hold
 
     def half_open(self, now: float) -> None:
@@ -235,7 +266,8 @@ class Circuit:
 
     def _enter(self, state: State) -> None:
         self.state, self.uneasy = state, True
-        self.pending, self.silent = 0, False
+        self.hear()
+        self.silent = self.doubted = False
 
     def share(self, policy: RoutingPolicy) -> float:
         """Return the share of the calls that the stage of the ramp lets through."""

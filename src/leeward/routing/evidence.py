@@ -46,15 +46,11 @@ def weigh_failure(health: Health, answered: Answered, outcome: Outcome, reason: 
     record.attempts += 1
     record.last = outcome
     health.seen_at = now
-    is_unheard = _is_unheard(health, circuit, answered)
-    if is_unheard and command.early:
+    if not _says_something(health, circuit, answered, outcome):
+        health.give_up(command, now)
         return
     refund_early(health, command)
     record.failures += row.counts_against
-    if outcome is Outcome.LOCAL:
-        circuit.pending = max(0, circuit.pending - 1)  # the target was sent nothing
-    elif not is_unheard:
-        _answers(health, circuit)
     if row.sign is Sign.WELL:
         weigh_success(health, circuit, answered)
         return
@@ -76,28 +72,57 @@ def weigh_failure(health: Health, answered: Answered, outcome: Outcome, reason: 
             _weigh_one_failure(health, each, answered, row.sign)
 
 
-def _is_unheard(health: Health, circuit: Circuit, answered: Answered) -> bool:
-    """Return whether an attempt ended without a word of a target of which that is known.
+def _says_something(health: Health, circuit: Circuit, answered: Answered, outcome: Outcome) -> bool:
+    """Note that an attempt waits no more; return whether its end may say something of its target.
 
-    Either it was given up early, or the target is silent, and stays so: it has said nothing.
+    It does not if it was given up: early, or sooner than a healthy target answers.
+    """
+    if outcome is Outcome.LOCAL:
+        circuit.leave(answered.began)  # the target was sent nothing
+        return True
+    if not _is_unheard(circuit, answered, outcome):
+        _answers(health, circuit, answered.now)
+        return True
+    return stop_waiting(health, circuit, answered) and not answered.command.early
+
+
+def _is_unheard(circuit: Circuit, answered: Answered, outcome: Outcome) -> bool:
+    """Return whether an attempt ended without a word of its target: its time was used up.
+
+    One that was never connected says so for itself, unless the target is silent.
     """
     command, began, now, _ = answered
-    if not (command.early or circuit.silent) or not is_used_up(command.timeout, began, now):
+    if not is_used_up(command.timeout, began, now):
         return False
-    from leeward.routing.silence import leave, look
+    is_silent = circuit.silent or circuit.wide.silent
+    return command.early or is_silent or outcome is Outcome.AMBIGUOUS
 
+
+def stop_waiting(health: Health, circuit: Circuit, answered: Answered) -> bool:
+    """Note that an attempt without an answer is not waited for any more.
+
+    Return whether it had as much time as its function takes, and so may blame its target: a caller
+    who is in more of a hurry than a healthy function proves nothing.
+    """
+    from leeward.routing.silence import limits_of, look
+
+    command, began, now, in_line = answered
+    waited, limits = now - began - in_line, limits_of(health, circuit)
+    says_something = waited >= (health.policy.unknown_longest if limits is None else limits.usual)
+    circuit.leave(began, waited if says_something else 0.0)
     look(health, circuit, command.call, now)
-    leave(circuit, now)
-    return True
+    return says_something
 
 
-def _answers(health: Health, circuit: Circuit) -> None:
-    """Note that an attempt has come to an end that is not its being given up early."""
-    circuit.pending = 0
-    if circuit.silent:
+def _answers(health: Health, circuit: Circuit, now: float) -> None:
+    """Note that a target has answered something."""
+    circuit.hear()
+    circuit.wide.heard_at = now
+    if health.silent:
         from leeward.routing.silence import end_silence
 
         end_silence(health, circuit)
+        end_silence(health, circuit.wide)
 
 
 def _stood_still(health: Health, answered: Answered) -> bool:
@@ -172,7 +197,7 @@ def weigh_success(health: Health, circuit: Circuit, answered: Answered) -> None:
     policy, record = health.policy, health.records[circuit.target]
     record.tokens = min(policy.retry_tokens, record.tokens + policy.retry_refill)
     health.good_at = health.seen_at = now
-    _answers(health, circuit)
+    _answers(health, circuit, now)
     if health.careful:
         clear_suspicions(health, call, now)
     took = now - began
@@ -217,22 +242,23 @@ def _weigh_one_success(
         circuit.answers += 1
         circuit.failures += bool(slow)
         advance(health, circuit, now)
-    elif circuit.state is State.HALF_OPEN:
-        if answered.command.reason == PROBE:
-            probe_passed(health, circuit, now)
     else:
         circuit.streak, circuit.gone = 0, False
+        if circuit.state is State.HALF_OPEN and answered.command.reason == PROBE:
+            probe_passed(health, circuit, now)
 
 
-def weigh_lost_race(health: Health, target: str, call: Call, began: float, now: float) -> None:
-    """Take in an attempt that was overtaken by another one of its call, and cancelled.
+def weigh_cancelled(health: Health, answered: Answered, *, overtaken: bool) -> None:
+    """Take in an attempt that was cancelled: by the caller, or `overtaken` by another one.
 
-    That it took long is evidence; what its answer would have been is not known.
+    That it took long is evidence then; what its answer would have been is not known.
     """
-    circuit = health.circuits.get((target, call.verb, call[0]))
-    if circuit is not None:
-        circuit.pending = max(0, circuit.pending - 1)
-    if circuit is None or circuit.state is not State.CLOSED:
+    command, began, now, _ = answered
+    circuit = health.circuits.get((command.target, command.call.verb, command.call[0]))
+    if circuit is None:
+        return
+    stop_waiting(health, circuit, answered)
+    if not overtaken or circuit.state is not State.CLOSED:
         return
     if now - began - health.heartbeat.stood_still(began, now) > circuit.slow_above:
         circuit.weigh(health.policy, health.weights, now, slow=True)

@@ -58,7 +58,8 @@ def execute(
     try:
         command, began, now, answer = reply = yield commands
     except GeneratorExit:
-        _History(core, declared, started, state).give_up(commands, started)
+        running = [(each, started) for each in commands]
+        _History(core, declared, started, state).give_up(running, core.health.seen_at)
         raise
     target, result = command.target, result_of(call, answer)
     well = all_taken(call, result, target) if isinstance(call, Publish) else result
@@ -85,21 +86,21 @@ def execute(
 
 def _go_on(history: _History, state: CallState, commands: Commands, reply: Reply) -> Execution:
     """Take a call to its result that did not end well at once; `commands` are in flight."""
-    running = [each for each in commands if type(each) is not Pause]
+    running = [(each, history.started) for each in commands if type(each) is not Pause]
     random = state.health.random
     command, began, now, answer = reply
     try:
         while True:
-            running = [each for each in running if each is not command]
+            running = [each for each in running if each[0] is not command]
             event = history.event_of(command, began, now, answer)
             state, commands = step(state._replace(call=history.open_call()), event, now, random)
             if state.ending is not None:
                 history.give_up(running, now)
                 return history.conclude(state)
-            running += [each for each in commands if type(each) is not Pause]
+            running += [(each, now) for each in commands if type(each) is not Pause]
             command, began, now, answer = yield commands
     except GeneratorExit:
-        history.give_up(running, now)
+        history.give_up(running, state.health.seen_at)
         raise
 
 
@@ -111,7 +112,7 @@ class _History:
         self._core = core
         self._declared = declared
         self._call = call = state.call
-        self._started = started
+        self.started = started
         self._number = state.number
         self._batch = Batch(call) if isinstance(call, Publish) else None
         self._attempts: list[Attempt] = []
@@ -148,7 +149,7 @@ class _History:
         self._attempts.append(
             Attempt(
                 command.target,
-                began - self._started,
+                began - self.started,
                 now - began,
                 outcome,
                 result.code,
@@ -179,26 +180,21 @@ class _History:
 
         weigh_failure(health, Answered(command, began, now, waited), outcome, reason)
 
-    def give_up(self, running: Iterable[Command], now: float) -> None:
+    def give_up(self, running: Iterable[tuple[Command, float]], now: float) -> None:
         """End what is in flight although nobody waits for it any more: leases and all.
 
-        That another attempt has overtaken one is evidence, if that one took long.
+        Each has the time when it began. That another attempt has overtaken one is evidence, if that
+        one took long.
         """
-        for each in running:
+        from leeward.routing.evidence import Answered, weigh_cancelled
+
+        for each, began in running:
             if isinstance(each, Pause):
                 continue
             health = self._core.health
             health.give_up(each, now)
             refund_early(health, each)
-            if self._attempts:
-                from leeward.routing.evidence import weigh_lost_race
-
-                began = self._started if each.attempt == 1 else now
-                weigh_lost_race(health, each.target, each.call, began, now)
-            else:
-                from leeward.routing.silence import leave
-
-                leave(health.add(each.target, each.call), health.seen_at)
+            weigh_cancelled(health, Answered(each, began, now), overtaken=bool(self._attempts))
 
     def conclude(self, state: CallState) -> Result[Any]:
         """Return the result of the call, and remember how it came about."""

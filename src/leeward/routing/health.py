@@ -92,7 +92,8 @@ class Record:
 
 def _last_of_use(circuit: Circuit) -> float:
     until = circuit.until if circuit.state is State.OPEN else -inf
-    return max(circuit.good_at, circuit.pending_at, circuit.weighed_at, until)
+    begun = circuit.waiting[-1] if circuit.waiting else -inf
+    return max(circuit.good_at, begun, circuit.weighed_at, until)
 
 
 class Health:
@@ -178,13 +179,16 @@ class Health:
         if circuit is None:
             self.mark(now)
             circuit = self.add(target, call)
-        if not circuit.pending:
-            circuit.pending_at = now
-        elif now - circuit.pending_at > circuit.watch_after:
+        waiting, wide = circuit.waiting, circuit.wide
+        if waiting and now - waiting[0] > circuit.watch_after:
             from leeward.routing.silence import look
 
             look(self, circuit, call, now)
-        circuit.pending += 1
+        if now - wide.good_at > wide.watch_after:
+            from leeward.routing.silence import look_around
+
+            look_around(self, wide, call, now)
+        waiting.append(now)
         self.seen_at = now
         return circuit
 
@@ -196,7 +200,7 @@ class Health:
         record.last = Outcome.OK
         circuit = self.circuits.get((target, call.verb, call[0])) or self.add(target, call)
         wide = circuit.wide
-        circuit.pending = 0
+        circuit.waiting.clear()
         self.good_at = self.seen_at = now
         if command.early:
             self.early_tokens = min(self.policy.early_burst, self.early_tokens + 1)
@@ -317,7 +321,8 @@ class Health:
         self.silent.clear()
         self.review()
         for each in self.circuits.values():
-            each.pending, each.silent = 0, False
+            each.hear()
+            each.silent = each.doubted = False
             each.leased_until = 0.0
 
     def evidence(self, target: str, now: float) -> Evidence:

@@ -25,6 +25,9 @@ MOST_ANSWERS = 8192
 """Answers after which all counts are halved, so that the old ones fade."""
 
 
+GUESSED_FROM_MIDDLE = 2.0
+"""Times the median of few answers that nearly all of them take at most: one may have begun cold."""
+
 KNOWN_BEYOND = 8
 """Answers slower than a quantile with which it counts as known."""
 
@@ -78,6 +81,10 @@ class Latency:
             if count and seen >= wanted:
                 return float(2.0 ** ((bucket + 1 - ORIGIN) / PER_OCTAVE))
         return 0.0
+
+    def guess(self) -> float:
+        """Return the seconds that hardly an answer takes longer than, by few; 0 without any."""
+        return self.rare or GUESSED_FROM_MIDDLE * self.quantile(0.5)
 
     def slow_above(self, policy: RoutingPolicy) -> float:
         """Return the seconds above which an answer is slow."""

@@ -135,6 +135,10 @@ class RoutingPolicy(NamedTuple):
     stall_factor: float = 3.0
     """Times the 99th percentile that it has waited at least. Notes, 3.1."""
 
+    unknown_longest: float = 10.0
+    """Seconds without an answer that count against a target of whose function nobody knows how long
+    it takes. Our own choice: longer than most functions take to begin and to end."""
+
     clock_gap: float = 0.25
     """Seconds by which an answer may be late before it shows, without a heartbeat as well, that
     this process stood still. Notes, 3.1."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from math import inf
+from operator import itemgetter
 from typing import Any
 
 from leeward.routing.circuit import State
@@ -18,21 +21,27 @@ def snapshot_of(health: Health, wall: float, now: float) -> dict[str, Any]:
     return {"written_at": wall, "open_until": open_until}
 
 
-def written_at(item: dict[str, Any]) -> float:
-    """Return when an item was written, in Unix seconds; 0 if it does not say."""
+def _age(item: dict[str, Any], wall: float) -> float:
+    """Return the seconds since an item was written; infinity if that cannot be, or is not said."""
     at = item.get("written_at")
-    return at if isinstance(at, int | float) else 0.0
+    if not isinstance(item.get("open_until"), dict) or not isinstance(at, int | float):
+        return inf
+    return wall - at if at <= wall else inf
 
 
-def suggest(health: Health, item: dict[str, Any], wall: float, now: float) -> None:
+def suggest(health: Health, items: Iterable[dict[str, Any]], wall: float, now: float) -> None:
     """Be careful with the targets that another process has found ill a short time ago.
 
-    Nothing opens by it: the score begins so high that one failure of this process's own is enough,
-    and falls like any other. What cannot be read is ignored, as is what comes from the future.
+    Of several copies the newest says which. Nothing opens by it: the score begins so high that one
+    failure of this process's own is enough, and falls like any other. What cannot be read is
+    ignored, as is what comes from the future: neither hides a copy that is good.
     """
-    ill = item.get("open_until")
-    if not isinstance(ill, dict) or not 0 <= wall - written_at(item) <= health.policy.shared_age:
+    age, newest = min(
+        ((_age(each, wall), each) for each in items), key=itemgetter(0), default=(inf, {})
+    )
+    if age > health.policy.shared_age:
         return
+    ill = newest["open_until"]
     prepared = health.policy.trip_score - health.weights.failure
     for target in ill:
         record = health.records.get(target) if isinstance(target, str) else None

@@ -44,7 +44,7 @@ def open_circuit(health: Health, circuit: Circuit, call: Call, now: float, reaso
     """Open a circuit; for a short time only, if no other target is left."""
     policy, group = health.policy, group_of(health.targets, call)
     able = candidates(health.targets, call, rules_of(call))
-    others = [each for each in able if each != circuit.target and _flows(health, each, call)]
+    others = [each for each in able if each != circuit.target and flows(health, each, call)]
     hold = policy.hold_unusable if reason == "unusable" else None
     if not others:
         hold = policy.hold_all_down
@@ -70,7 +70,8 @@ def _hold_all_shortly(health: Health, able: tuple[str, ...], call: Call, now: fl
                 each.until = min(each.until, now + policy.hold_all_down * (1 + jitter))
 
 
-def _flows(health: Health, target: str, call: Call) -> bool:
+def flows(health: Health, target: str, call: Call) -> bool:
+    """Return whether calls like `call` reach a target."""
     if health.records[target].isolated:
         return False
     return all(each.state in FLOWING for each in circuits_of(health, target, call))

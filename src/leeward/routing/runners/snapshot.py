@@ -17,7 +17,7 @@ from leeward.adapter import Capability, Driver, Key, Load, Result, Store, Stored
 from leeward.entropy import new_id
 from leeward.errors import Outcome
 from leeward.routing.runners.background import run_beside
-from leeward.routing.suggestion import snapshot_of, suggest, written_at
+from leeward.routing.suggestion import snapshot_of, suggest
 from leeward.values import RoutingEvent
 
 if TYPE_CHECKING:
@@ -67,9 +67,8 @@ class Snapshot:
                     found.append(result.value.item)
         shared = self._shared
         with shared.lock:
-            for item in sorted(found, key=written_at)[-1:]:
-                now = shared.clock.monotonic()
-                suggest(shared.core.health, item, shared.clock.now(), now)
+            now = shared.clock.monotonic()
+            suggest(shared.core.health, found, shared.clock.now(), now)
 
     def write(self) -> None:
         """Write what is known to every copy; if a write is under way, let that one write again."""

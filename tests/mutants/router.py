@@ -1,0 +1,81 @@
+"""Faults of the rules by which a target counts as silent, or may be tried; and of their worlds."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.mutants.mutant import Mutant
+
+ROUTING: Final = "src/leeward/routing"
+TESTS: Final = "tests/routing"
+
+MUTANTS: Final = (
+    Mutant(
+        "a function of which nothing is known is silent like any other",
+        f"{ROUTING}/silence.py",
+        "    if limits is None:\n        if waited > policy.stall_least:\n"
+        "            _fall_silent(health, circuit, doubted=True)",
+        "    if limits is None:\n        if waited > policy.stall_least:\n"
+        "            _fall_silent(health, circuit, doubted=False)",
+        f"{TESTS}/test_silence.py::test_a_function_of_which_nothing_is_known_may_be_slow",
+    ),
+    Mutant(
+        "a target in doubt is compared with every call",
+        f"{ROUTING}/silence.py",
+        "        if each != target and there is not None and there.waiting:\n"
+        "            return False\n",
+        "",
+        f"{TESTS}/test_silence.py::test_a_function_of_which_nothing_is_known_may_be_slow",
+    ),
+    Mutant(
+        "a caller in a hurry blames the target",
+        f"{ROUTING}/evidence.py",
+        "    return stop_waiting(health, circuit, answered) and not answered.command.early",
+        "    stop_waiting(health, circuit, answered)\n    return not answered.command.early",
+        f"{TESTS}/test_silence.py::test_callers_in_a_hurry_blame_no_target",
+    ),
+    Mutant(
+        "a probe is cut short by the baseline of its own target",
+        f"{ROUTING}/attempt_time.py",
+        "for each in health.targets.order]",
+        "for each in (target,)]",
+        f"{TESTS}/test_silence.py::test_a_probe_has_the_time_of_the_slowest_target",
+    ),
+    Mutant(
+        "one function shows that a whole target is silent",
+        f"{ROUTING}/silence.py",
+        "if len(waits) < 2 or",
+        "if",
+        f"{TESTS}/test_silence.py::test_one_function_or_few_attempts_show_nothing_of_a_target",
+    ),
+    Mutant(
+        "each function is silent for itself alone",
+        f"{ROUTING}/health.py",
+        "        if now - wide.good_at > wide.watch_after:",
+        "        if now - wide.good_at > 1e9 > wide.good_at > 0:",
+        f"{TESTS}/test_silence.py::test_a_target_that_answers_none_of_many_functions_is_silent",
+    ),
+    Mutant(
+        "a call whose only target is gone tries it never",
+        f"{ROUTING}/choice.py",
+        "    trial = _trial(state, order, now)\n",
+        '    trial = ""\n',
+        f"{TESTS}/test_recovery.py::"
+        "test_a_call_tries_its_only_target_now_and_then_while_that_is_gone",
+    ),
+    Mutant(
+        "a call whose only target is gone tries it each time",
+        f"{ROUTING}/choice.py",
+        "                each.looked_at = now\n            return target",
+        "                each.looked_at = -1.0\n            return target",
+        f"{TESTS}/test_recovery.py::"
+        "test_a_call_tries_its_only_target_now_and_then_while_that_is_gone",
+    ),
+    Mutant(
+        "a copy of the future is chosen, and then refused",
+        f"{ROUTING}/suggestion.py",
+        "    return wall - at if at <= wall else inf",
+        "    return wall - at",
+        f"{TESTS}/test_sharing.py::test_a_copy_that_is_odd_hides_none_that_is_good",
+    ),
+)
