@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from leeward import AsyncClient, Client, Conflict, Event, LeewardError, Outcome
-from leeward.adapter import Call, Invoke, Result, WrappingDriver
+from leeward.adapter import NO_PLACE, Call, Invoke, Result, WrappingDriver
 from leeward.local import Local
 from leeward.routing import FailoverDriver
 from leeward.testing import FakeClock, Fault, FaultyDriver
@@ -214,7 +214,7 @@ def test_a_call_that_waited_for_a_thread_too_long_is_not_made() -> None:
 
     driver = Scripted("a")
     result = asyncio.run(job())
-    assert (result.outcome, result.reason) == (Outcome.LOCAL, "no_thread")
+    assert (result.outcome, result.code, result.reason) == (Outcome.LOCAL, "no_thread", NO_PLACE)
     assert driver.calls == []
 
 

@@ -263,4 +263,18 @@ MUTANTS: Final = (
         "    if options.public_only and tls:\n",
         "tests/security/test_addresses.py::test_a_name_that_leads_to_this_machine_connects_nowhere",
     ),
+    Mutant(
+        "a wait for a place is part of the attempt, on threads",
+        f"{HTTP}/threads.py",
+        "                exchange.deadline = began + waited + time_after(waited, timeout)\n",
+        "",
+        f"{TESTS}/test_pool.py::test_a_wait_is_not_part_of_an_attempt",
+    ),
+    Mutant(
+        "a wait for a place is part of the attempt, on an event loop",
+        f"{HTTP}/aio.py",
+        "                exchange.deadline = began + waited + time_after(waited, timeout)\n",
+        "",
+        f"{TESTS}/test_pool.py::test_a_wait_is_not_part_of_an_attempt",
+    ),
 )
