@@ -277,4 +277,11 @@ MUTANTS: Final = (
         "",
         f"{TESTS}/test_pool.py::test_a_wait_is_not_part_of_an_attempt",
     ),
+    Mutant(
+        "a process waits for what goes on beside its calls",
+        "src/leeward/routing/runners/background.py",
+        'name="leeward-beside", daemon=True',
+        'name="leeward-beside"',
+        "tests/routing/test_exits.py::test_a_process_ends_when_its_client_is_closed",
+    ),
 )

@@ -70,7 +70,7 @@ def go_on(state: CallState, ended: AttemptEnded, now: float, random: Random) -> 
 def _wait_elsewhere(state: CallState, ended: AttemptEnded, now: float, random: Random) -> Decision:
     """Look for a free place at the targets in turn, as long as there is time for an attempt.
 
-    The wait proves that nothing was sent, so it is no attempt, and costs no budget.
+    The wait proves that nothing was sent, so it costs neither an attempt nor a budget.
     """
     place, left = ended.attempt - 1, state.deadline - now
     target = state.tried[place]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any
@@ -14,6 +13,7 @@ from leeward.clock import SystemClock
 from leeward.errors import Outcome
 from leeward.routing.call import Command, Commands, Pause
 from leeward.routing.execution import Execution, Reply
+from leeward.routing.runners.background import background_of
 from leeward.routing.runners.shared import Shared
 from leeward.routing.runners.threads import carry_out
 
@@ -70,7 +70,7 @@ def _start(shared: Shared, command: Command, replies: SimpleQueue[Reply | BaseEx
         except BaseException as error:  # noqa: BLE001 - raised again where the call is made
             replies.put(error)
 
-    _threads_of(shared).submit(work)
+    background_of(shared).threads.submit(work)
 
 
 def _in_time(shared: Shared, command: Command, since: float) -> Reply:
@@ -90,10 +90,3 @@ def _in_time(shared: Shared, command: Command, since: float) -> Reply:
     if isinstance(answer, Result):
         answer = answer._replace(waited=answer.waited + began - since)
     return command, since, now, answer
-
-
-def _threads_of(shared: Shared) -> ThreadPoolExecutor:
-    """Return the order's threads for this: idle ones are used again."""
-    from leeward.routing.runners.background import background_of
-
-    return background_of(shared).threads
