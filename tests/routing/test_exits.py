@@ -1,4 +1,4 @@
-"""A process ends at once when its client is closed, whatever is still under way beside the calls."""
+"""A process ends at once when its client is closed, whatever goes on beside the calls."""
 
 from __future__ import annotations
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from leeward.adapter.capabilities import NO_PLACE, NONE_MISSING, Capability, Limits
 from leeward.calls import SHORTEST_WAIT, Call, Result, Store, time_after
+from leeward.clock import running_loop
 from leeward.errors import ConfigError, Outcome
 
 if TYPE_CHECKING:
@@ -39,6 +40,13 @@ class Driver(ABC):
     limits: Limits
     missing: Mapping[Capability, str] = NONE_MISSING
     probe_fidelity: str | None = None
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled or copied: connections and credentials stay in their process."""
+        raise TypeError(
+            f"the driver of {self.target} cannot be pickled or copied: it holds connections and "
+            "credentials; open a new one where it is needed"
+        )
 
     @abstractmethod
     def perform(self, call: Call, timeout: float) -> Result[Any]:
@@ -151,4 +159,5 @@ DRIVER_MEMBERS = (
 async def _on_thread(work: Callable[..., Any], *arguments: Any) -> Any:
     from asyncio import to_thread
 
+    running_loop()
     return await to_thread(work, *arguments)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 
 from leeward.calls import time_after
+from leeward.clock import running_loop
 from leeward.errors import ConfigError
 from leeward.forking import watch
 from leeward.http.connection import OUT, Connection
@@ -273,10 +274,7 @@ def _wake(turn: asyncio.Future[None]) -> None:
 
 def _loop_that_watches() -> asyncio.AbstractEventLoop:
     """Return the running loop, if it can tell when a socket is ready."""
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError as error:
-        raise ConfigError("no event loop is running; make the transport in a coroutine") from error
+    loop = running_loop()
     try:
         with socket.socket() as unwatched:
             loop.remove_reader(unwatched)
