@@ -284,4 +284,11 @@ MUTANTS: Final = (
         'name="leeward-beside"',
         "tests/routing/test_exits.py::test_a_process_ends_when_its_client_is_closed",
     ),
+    Mutant(
+        "a control character in an answer's head is taken",
+        f"{HTTP}/response_parser.py",
+        "if len(head.translate(None, CONTROLS)) < len(head):",
+        'if b"\\0" in head:',
+        f"{TESTS}/test_response_parser.py::test_no_control_character_is_taken",
+    ),
 )
