@@ -187,7 +187,7 @@ class FailoverDriver(Driver):
 
     def close(self) -> None:
         """Close every driver, whatever another one's closing raises."""
-        self._stop()
+        self._shared.end()
         failures: list[Exception] = []
         for driver in self._drivers.values():
             try:
@@ -199,7 +199,7 @@ class FailoverDriver(Driver):
 
     async def close_async(self) -> None:
         """Do the same without blocking the event loop."""
-        self._stop()
+        self._shared.end()
         failures: list[Exception] = []
         for driver in self._drivers.values():
             try:
@@ -208,12 +208,6 @@ class FailoverDriver(Driver):
                 failures.append(error)
         if failures:
             raise failures[0]
-
-    def _stop(self) -> None:
-        with self._shared.lock:
-            self._shared.core.health.heartbeat.end()
-        if self._shared.background is not None:
-            self._shared.background.close()
 
     def _common_capabilities(self) -> frozenset[Capability]:
         """Return what every target can do; for data and runs, what those can that have them."""
