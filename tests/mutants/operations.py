@@ -88,4 +88,18 @@ MUTANTS: Final = (
         "except KeyError as error:",
         "tests/client/test_async.py::test_another_loop_than_asyncios_is_told_so",
     ),
+    Mutant(
+        "a call in a handler is given time that the handler does not have",
+        "src/leeward/watching.py",
+        "return min(timeout, left)",
+        "return timeout",
+        "tests/app/test_core.py::test_a_call_in_a_handler_has_no_more_time_than_the_handler",
+    ),
+    Mutant(
+        "records of idempotency are cut short when the handler's time is over",
+        "src/leeward/routing/failover.py",
+        "        if watcher is None:\n            return threads.run",
+        "        if context is None:\n            return threads.run",
+        "tests/app/test_core.py::test_what_leeward_keeps_for_a_handler_is_not_cut_short_by_it",
+    ),
 )
