@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from leeward.values import Json
 
 if TYPE_CHECKING:
+    from decimal import Decimal
     from json import JSONDecoder
 
 DEEPEST: Final = 64
@@ -31,8 +32,22 @@ INT_END: Final = 10**MOST_DIGITS
 """The first integer with more digits."""
 
 
+MOST_EXPONENT: Final = 999_999
+"""Of a Decimal, up and down: that of Python's own context (`decimal.DefaultContext.Emax`). Written
+out with all its zeros, as ``f"{number:.2f}"`` does, one of twelve characters may else fill the
+memory."""
+
+
 class Undecodable(ValueError):
     """A text is not the JSON that is taken here. The message repeats nothing of it."""
+
+
+def has_many_zeros(number: Decimal) -> bool:
+    """Return whether a finite number, written out, has zeros beyond `MOST_EXPONENT`."""
+    first = number.adjusted()
+    if -MOST_EXPONENT <= first <= MOST_EXPONENT:
+        return False
+    return first < 0 or not number or int(number.as_tuple().exponent) > MOST_EXPONENT
 
 
 def encode(value: Json) -> bytes:
@@ -228,16 +243,10 @@ def _flaw(error: Exception) -> str:
 def _decoder(exact: bool) -> JSONDecoder:
     from json import JSONDecoder
 
-    if exact:
-        from decimal import Decimal
-
-        parse_float: Callable[[str], Any] = Decimal
-    else:
-        parse_float = _float
     return JSONDecoder(
         object_pairs_hook=_object,
         parse_constant=_constant,
-        parse_float=parse_float,
+        parse_float=_decimal if exact else _float,
         parse_int=_int,
     )
 
@@ -257,6 +266,15 @@ def _float(text: str) -> float:
     number = float(text)
     if not isfinite(number):
         raise Undecodable("a number is larger than any float")
+    return number
+
+
+def _decimal(text: str) -> Decimal:
+    from decimal import Decimal
+
+    number = Decimal(text)
+    if has_many_zeros(number):
+        raise Undecodable(f"a number has an exponent beyond {MOST_EXPONENT}")
     return number
 
 

@@ -94,4 +94,11 @@ MUTANTS: Final = (
         "due = int(expires_at)",
         f"{TESTS}/test_expiry.py::test_native_expiry",
     ),
+    Mutant(
+        "a forged number of a few characters fills the memory of who writes it out",
+        "src/leeward/json_text.py",
+        "    return first < 0 or not number or int(number.as_tuple().exponent) > MOST_EXPONENT",
+        "    return False",
+        "tests/items/test_forged.py::test_a_bomb_does_not_go_off",
+    ),
 )
