@@ -20,6 +20,7 @@ from leeward.items import check_json
 from leeward.json_text import (
     DEEPEST,
     MOST_DIGITS,
+    MOST_VALUES,
     Undecodable,
     decode,
     encode,
@@ -276,6 +277,15 @@ def test_exponents_have_an_end() -> None:
     for text in ("1e999999", "1E-999999", "0e-999999", "1." + "0" * 5000):
         assert decode(text, exact=True) == Decimal(text)
     assert not has_many_zeros(Decimal("1" * 1_000_001))  # each of its digits is there
+
+
+def test_values_have_an_end() -> None:
+    """Each takes more memory than text; signs in a string are no values."""
+    for value in (b"{},", b"[],", b"0.1,", b'"ab",', b'"\\"",'):
+        with pytest.raises(Undecodable, match="more than 2000000 values"):
+            decode(b"[" + value * MOST_VALUES + b"1]")
+    text = ",[{" * (MOST_VALUES // 2)
+    assert decode(encode([text, text + '"'])) == [text, text + '"']
 
 
 def test_the_largest_integers_that_are_sent_are_read() -> None:

@@ -38,6 +38,11 @@ out with all its zeros, as ``f"{number:.2f}"`` does, one of twelve characters ma
 memory."""
 
 
+MOST_VALUES: Final = 2_000_000
+"""In one text. A value of three bytes, such as ``{},``, takes a hundred in memory; so a text of
+20 MiB would take more than half a gibibyte."""
+
+
 class Undecodable(ValueError):
     """A text is not the JSON that is taken here. The message repeats nothing of it."""
 
@@ -93,6 +98,8 @@ def decode(body: bytes | str, *, deepest: int = DEEPEST, exact: bool = False) ->
             plain = _plain_object(text)
             if plain is not None:
                 return plain
+        if len(text) > MOST_VALUES and _values_in(text) > MOST_VALUES:
+            raise Undecodable(f"more than {MOST_VALUES} values")
         value = _value_of(text, _decoder(exact))
     except Undecodable:
         raise
@@ -131,6 +138,19 @@ def decode_apart(
         value = decode(body, deepest=deepest)  # which knows what is wrong
     found = value.get(name) if isinstance(value, dict) else None
     return {**value, name: [*map(read, found)]} if isinstance(found, list) else value
+
+
+def _values_in(text: str) -> int:
+    """Return how many values are in a text, at most: signs that stand in strings do not count."""
+    signs = ",[{"
+    count = sum(map(text.count, signs))
+    if count > MOST_VALUES:
+        outside = re.sub(_STRING, "", text)
+        count = sum(map(outside.count, signs))
+    return count
+
+
+_STRING: Final = r'"(?:[^"\\]|\\.)*+"'
 
 
 class _NotRead(Exception):

@@ -101,4 +101,11 @@ MUTANTS: Final = (
         "    return False",
         "tests/items/test_forged.py::test_a_bomb_does_not_go_off",
     ),
+    Mutant(
+        "a text may hold any number of values",
+        "src/leeward/json_text.py",
+        "if len(text) > MOST_VALUES and _values_in(text) > MOST_VALUES:",
+        "if False:",
+        "tests/test_json_text.py::test_values_have_an_end",
+    ),
 )
