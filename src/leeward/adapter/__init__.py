@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from leeward.adapter.capabilities import (
     NO_NETWORK,
+    NO_PLACE,
     NONE_MISSING,
     TOO_LARGE,
     UNMARKED,
@@ -21,6 +22,7 @@ from leeward.adapter.driver import Driver
 from leeward.adapter.target import Opener, TargetConfig
 from leeward.adapter.wrapper import WrappingDriver
 from leeward.calls import (
+    AttemptTime,
     Call,
     Delete,
     Enqueue,
@@ -40,8 +42,10 @@ from leeward.calls import (
 __all__ = [
     "NONE_MISSING",
     "NO_NETWORK",
+    "NO_PLACE",
     "TOO_LARGE",
     "UNMARKED",
+    "AttemptTime",
     "Call",
     "Capability",
     "Delete",
