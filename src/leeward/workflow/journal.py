@@ -253,12 +253,12 @@ class Journal:
 
     def definition(self, digest: str) -> Definition:
         """Return the definition that was kept under a digest."""
-        from leeward.workflow.reading import read_definition
+        from leeward.workflow.reading import read_stored
 
         query = "SELECT document FROM definitions WHERE digest = ?"
         with self.database.read(PATIENCE) as connection:
             (document,) = connection.execute(query, (digest,)).fetchone()
-        return read_definition(json.loads(document), f"the journal {self.database}")
+        return read_stored(json.loads(document), f"the journal {self.database}")
 
     def next_due(self, known: Iterable[str], now: float) -> float | None:
         """Return the earliest time after `now` at which a run of a known workflow is due."""

@@ -155,7 +155,7 @@ class Handler(NamedTuple):
     """What to do about errors of these names; `ANY` is every one.
 
     Behind it the flow goes on after the attempt, except that `UNSTOPPABLE` goes on to the handlers
-    further out.
+    further out: there `Stop` ends the handler, and not the run.
     """
 
     errors: tuple[str, ...]

@@ -126,7 +126,13 @@ def answer_read(text: str | None) -> Answer | None:
     if "error" not in found:
         return Returned(found["value"])
     error = found["error"]
-    return Failure(error["name"], error["ambiguous"], tuple(error["steps"]), error["final"])
+    return Failure(
+        error["name"],
+        error["ambiguous"],
+        tuple(error["steps"]),
+        error["final"],
+        error.get("spent", False),
+    )
 
 
 def state_of(answer: Answer) -> RunState:
