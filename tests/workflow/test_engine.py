@@ -257,7 +257,9 @@ def test_a_run_that_was_paused_and_taken_again_keeps_its_new_lease() -> None:
         until = time.monotonic() + 5
         while workers._idle == 0 and time.monotonic() < until:
             time.sleep(0.005)
-        assert workers._held == {RunKey("napping", "r"): 2}
+        assert {key: lease.fence for key, lease in workers._held.items()} == {
+            RunKey("napping", "r"): 2
+        }
         go_on.set()
         assert engine.wait("napping", "r", 20).state is RunState.SUCCEEDED
 
@@ -276,8 +278,8 @@ def test_a_clock_that_jumps_takes_no_run_from_its_own_process() -> None:
         assert under_way.wait(20)
         take, looked = engine.journal.take, threading.Event()
 
-        def taking(*given: Any) -> Any:
-            taken = take(*given)
+        def taking(*given: Any, **named: Any) -> Any:
+            taken = take(*given, **named)
             looked.set()
             return taken
 
