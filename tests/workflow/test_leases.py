@@ -1,8 +1,7 @@
-"""Who holds a run, and for how long: dead holders, late ones, clocks, ends and rows of all kinds."""
+"""Who holds a run, and for how long: dead holders, late ones, clocks, and rows of all kinds."""
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import subprocess
 import sys
@@ -128,7 +127,7 @@ def test_a_dead_process_is_told_from_others(subtests: pytest.Subtests) -> None:
 
 
 def test_the_rules_of_leases() -> None:
-    """One that ends far too late was made by a clock that was ahead; the last third begins nothing."""
+    """One that ends too late was made by a clock that was ahead; its last third begins nothing."""
     assert [is_over(due, 100.0, 30.0) for due in (99.0, 100.0, 100.1, 130.1, 160.0, 160.1)] == [
         *(True, True, False),
         *(False, False, True),
@@ -171,7 +170,7 @@ def test_a_clock_that_is_set_moves_no_time_of_a_run() -> None:
 
 @pytest.mark.usefixtures("impatient")
 def test_a_clock_set_by_an_hour_takes_nothing_and_strands_nothing(path: Path) -> None:
-    """Neither from who is well, though another process looks; nor does a pause last an hour more."""
+    """Nothing from a process that is well, though others look; a dead one's run goes on."""
     under_way, go_on = threading.Event(), threading.Event()
     undone: list[Json] = []
 
@@ -242,29 +241,34 @@ def _leased(world: World, row: Row, seconds: float = 30.0) -> None:
     Drive(means, row, paying, Lease(row.fence, world.clock.monotonic(), seconds)).run()
 
 
-def test_a_holder_that_was_stopped_calls_nothing_that_is_not_its_own() -> None:
+@each_row(
+    "is_taken, calls, state",
+    [
+        (True, ["refund"], RunState.FAILED),
+        (False, ["pay", "ship"], RunState.SUCCEEDED),
+    ],
+)
+def test_a_holder_that_was_stopped_calls_nothing_that_is_not_its_own(
+    is_taken: bool, calls: list[str], state: RunState
+) -> None:
     """It was stopped behind the note of its step. If nobody has taken the run it goes on."""
-    for is_taken in (True, False):
-        world = World()
-        row = world.start(paying)
-        advance = world.journal.advance
+    world = World()
+    row = world.start(paying)
+    advance = world.journal.advance
 
-        def stopped(*given: Any) -> Any:
-            verdict = advance(*given)
-            world.clock.advance(31.0)
-            if is_taken and not world.calls:
-                (taken,) = world.journal.take(["paying"], world.clock.now(), 30.0, 1)
-                _leased(world, taken)
-            return verdict
+    def stopped(*given: Any) -> Any:
+        verdict = advance(*given)
+        world.clock.advance(31.0)
+        if is_taken and not world.calls:
+            (taken,) = world.journal.take(["paying"], world.clock.now(), 30.0, 1)
+            _leased(world, taken)
+        return verdict
 
-        world.journal.advance = stopped  # type: ignore[method-assign]
-        _leased(world, row)
-        found = world.journal.find(row.key)
-        assert found is not None
-        if is_taken:
-            assert (world.calls, found.state) == (["refund"], RunState.FAILED)
-        else:
-            assert (world.calls, found.state) == (["pay", "ship"], RunState.SUCCEEDED)
+    world.journal.advance = stopped  # type: ignore[method-assign]
+    _leased(world, row)
+    found = world.journal.find(row.key)
+    assert found is not None
+    assert (world.calls, found.state) == (calls, state)
 
 
 def _killed(world: World, definition: Any, poison: str) -> Row:
