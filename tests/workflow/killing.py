@@ -181,6 +181,7 @@ class _Storm:
         self._stopped: dict[_Process, float] = {}
         self._left = [*["kill"] * plan.kills, *["stop"] * plan.stops]
         self._random.shuffle(self._left)
+        (folder / "ledger").touch()
         self._processes = [self._process() for _ in range(plan.processes)]
 
     def blow(self) -> None:
@@ -220,6 +221,8 @@ class _Storm:
 
     def _process(self) -> _Process:
         self.figures["processes"] += 1
+        most = 20 + 3 * (self._plan.kills + len(self.fates))
+        assert self.figures["processes"] < most, "processes end by themselves"
         ahead = self._random.choice((0.0, 3600.0, -3600.0))
         return _Process(self._folder, self._plan.lease, ahead)
 

@@ -22,7 +22,6 @@ from leeward.testing import FakeClock
 from leeward.values import Effect, Json
 from leeward.workflow import Flow, Ref, workflow
 from leeward.workflow import driving as driving_module
-from leeward.workflow import journal as journal_module
 from leeward.workflow import workers as workers_module
 from leeward.workflow.commands import Call, Failure, Returned
 from leeward.workflow.driving import Drive, Lease, Means, Turns
@@ -85,7 +84,6 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers_module, "GRACE", 0.05)
     monkeypatch.setattr(workers_module, "LOOK_AGAIN", 0.05)
     monkeypatch.setattr(driving_module, "LOOK_AGAIN", 0.02)
-    monkeypatch.setattr(journal_module, "PATIENCE", 0.05)
 
 
 def _dead() -> Holder:
@@ -388,6 +386,7 @@ def test_a_reader_that_holds_the_file_loses_no_outcome(path: Path) -> None:
     undone: list[Json] = []
 
     def pay(_: Json) -> str:
+        engine.journal._commits._patience = 0.05
         reader.append(sqlite3.connect(path, isolation_level=None, check_same_thread=False))
         reader[0].execute("BEGIN")
         reader[0].execute("SELECT * FROM runs").fetchall()
@@ -396,7 +395,6 @@ def test_a_reader_that_holds_the_file_loses_no_outcome(path: Path) -> None:
 
     with _engine({"pay": pay, "refund": undone.append}, path) as engine:
         engine.start("paying", None, "r")
-        journal_module.PATIENCE = 10.0  # of those who wait; the write began with less
         assert engine.wait("paying", "r", 20).state is RunState.SUCCEEDED
     reader[0].close()
     assert undone == []
