@@ -195,7 +195,10 @@ class Branch(NamedTuple):
 
 
 class Parallel(NamedTuple):
-    """Blocks that run beside each other. All end; then the first one's error counts, if any."""
+    """Blocks that run beside each other.
+
+    All end; then the error of the first branch that has one counts: the first here, not in time.
+    """
 
     id: str
     branches: tuple[Branch, ...]
