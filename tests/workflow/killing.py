@@ -26,7 +26,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from random import Random
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from leeward.workflow import ANY, Flow, Ref, Retry, workflow
 from leeward.workflow.journal import Journal
@@ -296,29 +296,31 @@ def _judged(
 
 def recoveries(folder: Path, times: int) -> list[float]:
     """Kill a process again and again; return the seconds until another one goes on with its run."""
-    seconds = []
-    (folder / "ledger").touch()
-    for number in range(times):
+    seconds: list[float] = []
+    ledger = folder / "ledger"
+    ledger.touch()
+    while len(seconds) < times:
         first, second = (_Process(folder, 0.0, 0.0) for _ in range(2))
         for each in (first, second):
             while "ready" not in list(each.lines()):
                 time.sleep(0.01)
-        first.start(f"k{number}", "pause")
-        key = f"order/k{number}/"
-        _until(folder, lambda text, key=key: f"{key}take-payment\n" in text)
+        id = f"k{first.child.pid}"
+        first.start(id, "well")
+        _until(ledger, [f"/{id}/update-inventory\n"])
         first.end(signal.SIGKILL)
-        began = time.monotonic()
-        _until(folder, lambda text, key=key: f"{key}ship-order\n" in text)
-        seconds.append(time.monotonic() - began)
+        began, is_too_late = time.monotonic(), f"/{id}/ship-order\n" in ledger.read_text()
+        _until(ledger, [f"/{id}/ship-order\n", f"/{id}/update-inventory undone\n"])
+        if not is_too_late:
+            seconds.append(time.monotonic() - began)
         second.child.communicate(timeout=100)
     return seconds
 
 
-def _until(folder: Path, holds: Any) -> None:
+def _until(ledger: Path, lines: list[str]) -> None:
     until = time.monotonic() + 60
-    while not holds((folder / "ledger").read_text()):
+    while not any(line in text for text in [ledger.read_text()] for line in lines):
         assert time.monotonic() < until
-        time.sleep(0.005)
+        time.sleep(0.002)
 
 
 def main() -> None:

@@ -354,8 +354,13 @@ def test_a_field_of_any_name_is_read_as_it_was_written() -> None:
 
 
 _TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
-_PLAIN = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | _TEXTS
-_PLAIN |= st.floats(allow_nan=False, allow_infinity=False)
+_PLAIN: st.SearchStrategy[Any] = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**53), 2**53),
+    st.floats(allow_nan=False, allow_infinity=False),
+    _TEXTS,
+)
 
 
 @settings(max_examples=60, deadline=None)

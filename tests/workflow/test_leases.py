@@ -28,7 +28,7 @@ from leeward.workflow.driving import Drive, Lease, Means, Turns
 from leeward.workflow.engine import Engine
 from leeward.workflow.journal import Journal
 from leeward.workflow.machine import Machine
-from leeward.workflow.rows import Row, RunKey
+from leeward.workflow.rows import Finished, Row, RunKey
 from leeward.workflow.runs import RunState
 from leeward.workflow.virtual import Died
 from leeward_contract_tests.rows import each_row
@@ -142,7 +142,7 @@ class Jumping(SystemClock):
     def __init__(self) -> None:
         self.ahead = 0.0
 
-    def now(self) -> float:  # type: ignore[override]
+    def now(self) -> float:
         """Return what it tells."""
         return time.time() + self.ahead
 
@@ -262,7 +262,7 @@ def test_a_holder_that_was_stopped_calls_nothing_that_is_not_its_own(
             _leased(world, taken)
         return verdict
 
-    world.journal.advance = stopped  # type: ignore[method-assign]
+    world.journal.advance = stopped  # type: ignore[assignment,method-assign]
     _leased(world, row)
     found = world.journal.find(row.key)
     assert found is not None
@@ -432,7 +432,7 @@ def test_a_run_that_cannot_be_read_stops_nobody(tmp_path: Path, statement: str) 
     row, _ = journal.add(older, "bad", 1, 1.0, 30.0)
     (command,) = Machine(older, "bad", 1).open.values()
     journal.advance(row.key, 1, 1.0, [], [command])
-    done = driving_module.Finished(command, 1.0, Returned(1), 2.0)
+    done = Finished(command, 1.0, Returned(1), 2.0)
     journal.advance(row.key, 1, 2.0, [done], [])
     journal.pause(row.key, 1, 2.0, 2.0)
     journal.add(paying, "good", 1, 3.0, None)
