@@ -139,7 +139,7 @@ class Drive:
         lease: that is held; None for one that was made now, and does not end.
 
     Raises:
-        Unreadable: the run's input is no JSON.
+        Unreadable: the run's input is not JSON.
     """
 
     def __init__(

@@ -52,8 +52,8 @@ _FIND = f"SELECT {_RUN} FROM runs WHERE workflow = ? AND id = ?"  # noqa: S608 -
 _LIST = f"""SELECT {_RUN} FROM runs WHERE ? IS NULL OR workflow = ?
     ORDER BY started DESC LIMIT ?"""  # noqa: S608 - constants
 _KNOWN = "workflow IN (SELECT value FROM json_each(?))"
-# Another version's states, and what this version could not read, are nobody's here. A time that is
-# a text is later than every number.
+# A state of another version, and what this one could not read, are left alone. To SQLite, a time
+# that is a text is later than every number.
 _OURS = f"state = 'running' AND broken IS NOT '{__version__}' AND {_KNOWN}"
 _DUE = f"""SELECT {_RUN}, held FROM runs
     WHERE due IS NOT NULL AND due <= ? AND due + held * ? <= ? AND {_OURS}

@@ -96,7 +96,7 @@ def row_of(found: Sequence[Any]) -> Row:
     )
     try:
         if odd is not None:
-            raise Unreadable("somebody could not read it, or a number is none")
+            raise Unreadable("somebody could not read it, or its time is a text")
         row = Row(
             RunKey(workflow, id),
             digest,
@@ -199,7 +199,7 @@ def answer_read(text: str | None) -> Answer | None:
             bool(error.get("spent")),
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as flaw:
-        raise Unreadable(f"an answer is none ({type(flaw).__name__})") from None
+        raise Unreadable(f"an answer is not readable ({type(flaw).__name__})") from None
 
 
 def state_of(answer: Answer) -> RunState:

@@ -58,7 +58,7 @@ class Workers:
         self._looked_wide = self._looked = float("-inf")
         """When leases that end later, and those that end soon, were looked at."""
         self._patient_until = float("-inf")
-        """Until then nobody's lease has ended by its time: its holder could not renew it."""
+        """Until then every lease is given more time: its holder could not renew it."""
         self._closes_journal = False
 
     @property
