@@ -405,6 +405,9 @@ DAMAGE: dict[str, str] = {
     "a time that is a text": "UPDATE runs SET due = 'soon' WHERE id = 'bad'",
     "a start that is a text": "UPDATE runs SET started = 'today' WHERE id = 'bad'",
     "an input that is no JSON": "UPDATE runs SET input = '{' WHERE id = 'bad'",
+    "an input that is not UTF-8": "UPDATE runs SET input = CAST(x'22ff22' AS TEXT)"
+    " WHERE id = 'bad'",
+    "an answer that is not UTF-8": "UPDATE events SET answer = CAST(x'ff' AS TEXT)",
     "no definition": "DELETE FROM definitions",
     "a definition of a later version": """UPDATE definitions SET document =
         replace(document, '"saga"', '"race"')""",

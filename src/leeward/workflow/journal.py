@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -161,7 +161,7 @@ class Journal:
             is_new = connection.execute(_ADD_RUN, row).rowcount == 1
             if is_new:
                 connection.execute(_ADD_DEFINITION, (digest, document))
-            return row_of(connection.execute(_FIND, key).fetchone()), is_new
+            return row_of(_rows(connection, _FIND, key)[0]), is_new
 
         return self._commits.apply(write)
 
@@ -201,14 +201,14 @@ class Journal:
         over = list(over)
         if not over:
             with self.database.read(PATIENCE) as connection:
-                if not connection.execute(_DUE, (*due_now, 1)).fetchall():
+                if not _rows(connection, _DUE, (*due_now, 1)):
                     return []
 
         def write(connection: sqlite3.Connection) -> list[Row]:
-            due = [connection.execute(_LEASE, each[:3]).fetchone() for each in over]
-            due += connection.execute(_DUE, (*due_now, limit)).fetchall()
+            due = [row for each in over for row in _rows(connection, _LEASE, each[:3])]
+            due += _rows(connection, _DUE, (*due_now, limit))
             taken: dict[RunKey, Row] = {}
-            for *found, held in filter(None, due):
+            for *found, held in due:
                 row = row_of(found)
                 if row.key in taken or len(taken) >= limit:
                     continue
@@ -228,7 +228,7 @@ class Journal:
         """Return the leases of known workflows that end up to a time."""
         names = json.dumps(list(known))
         with self.database.read(PATIENCE) as connection:
-            rows = connection.execute(_LEASES, (until, names)).fetchall()
+            rows = _rows(connection, _LEASES, (until, names))
         return [HeldRun(*row) for row in rows]
 
     def lost(self, key: RunKey) -> dict[tuple[str, int], int]:
@@ -358,7 +358,7 @@ class Journal:
     def runs(self, workflow: str | None, limit: int) -> list[Row]:
         """Return the latest runs, of one workflow or of all, the last one first."""
         with self.database.read(PATIENCE) as connection:
-            found = connection.execute(_LIST, (workflow, workflow, limit)).fetchall()
+            found = _rows(connection, _LIST, (workflow, workflow, limit))
         return [row_of(each) for each in found]
 
     def events(self, key: RunKey) -> Events:
@@ -368,7 +368,7 @@ class Journal:
             Unreadable: some of it cannot be read.
         """
         with self.database.read(PATIENCE) as connection:
-            rows = connection.execute(_EVENTS, key).fetchall()
+            rows = _rows(connection, _EVENTS, key)
         return dict(map(noted_of, rows))
 
     def definition(self, digest: str) -> Definition:
@@ -381,7 +381,7 @@ class Journal:
 
         query = "SELECT document FROM definitions WHERE digest = ?"
         with self.database.read(PATIENCE) as connection:
-            rows = connection.execute(query, (digest,)).fetchall()
+            rows = _rows(connection, query, (digest,))
         try:
             ((document,),) = rows
             return read_stored(json.loads(document), f"the journal {self.database}")
@@ -405,5 +405,26 @@ class Journal:
 
 
 def _found(connection: sqlite3.Connection, key: RunKey) -> Row | None:
-    row = connection.execute(_FIND, key).fetchone()
-    return None if row is None else row_of(row)
+    rows = _rows(connection, _FIND, key)
+    return row_of(rows[0]) if rows else None
+
+
+def _rows(connection: sqlite3.Connection, query: str, parameters: Sequence[Any]) -> list[Any]:
+    """Return the rows of a query; a text that is not UTF-8 stands in them as bytes."""
+    try:
+        return connection.execute(query, parameters).fetchall()
+    except sqlite3.OperationalError as error:
+        if "decode" not in str(error):  # the message of Python's module; it has no code
+            raise
+    connection.text_factory = _text
+    try:
+        return connection.execute(query, parameters).fetchall()
+    finally:
+        connection.text_factory = str
+
+
+def _text(text: bytes) -> str | bytes:
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        return text
