@@ -221,10 +221,9 @@ class AsyncClient(AsyncObjectMethods, Operating, WithUsualNames):
         """End a run at once; see `leeward.Client.abort_run`."""
         return await _in_thread(lambda: self._operations.workflows().runs.abort(workflow, id))
 
-    async def close(self) -> None:
-        """Close every connection, thread and file. Closing twice is harmless."""
-        self._operations.closed = True
-        await _in_thread(self._operations.close_workflows)
+    async def close(self, timeout: float | None = None) -> None:
+        """Close every connection, thread and file; see `leeward.Client.close`."""
+        await _in_thread(lambda: self._operations.close(timeout))
         await self._router.close_async()
 
     async def __aenter__(self) -> Self:

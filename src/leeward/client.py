@@ -306,10 +306,14 @@ class Client(ObjectMethods, Operating, WithUsualNames):
         """
         return self._operations.workflows().runs.abort(workflow, id)
 
-    def close(self) -> None:
-        """Close every connection, thread and file. Closing twice is harmless."""
-        self._operations.closed = True
-        self._operations.close_workflows()
+    def close(self, timeout: float | None = None) -> None:
+        """Close every connection, thread and file. Closing twice is harmless.
+
+        Args:
+            timeout: seconds to wait for steps of embedded workflows that are under way. By default
+                unsafe ones end first, however long they take, and others have two seconds.
+        """
+        self._operations.close(timeout)
         self._router.close()
 
     def __enter__(self) -> Self:

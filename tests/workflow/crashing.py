@@ -191,8 +191,8 @@ def differences_of(seed: int, at: int) -> list[str]:
 
 
 def keyed(definition: Definition) -> Definition:
-    """Return a definition whose steps may all be repeated."""
-    text = json.dumps(written(definition))
+    """Return a definition whose steps may all be repeated, at least once."""
+    text = json.dumps(written(definition)).replace('"attempts": 1,', '"attempts": 2,')
     for effect in Effect:
         text = text.replace(f'"effect": "{effect.value}"', '"effect": "keyed"')
     return read_definition(json.loads(text))

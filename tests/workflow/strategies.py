@@ -91,7 +91,9 @@ class Maker:
         if effect is Effect.UNSAFE:
             return NEVER if self.pick(True, False) else proved
         some = self.random.sample(ERRORS, self.pick(1, 2, 3))
-        return Retry(on=self.pick((model.ANY,), tuple(some)), attempts=self.pick(1, 2, 3))
+        return Retry(
+            on=self.pick((model.ANY,), tuple(some)), attempts=self.pick(1, 2, 3)
+        ).with_proofs()
 
     def template(self, names: list[str]) -> Any:
         """Draw a payload."""

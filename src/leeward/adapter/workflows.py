@@ -45,7 +45,7 @@ from leeward.workflow.model import (
     nodes,
 )
 from leeward.workflow.orchestration import ACTIVITY, ORCHESTRATOR, orchestrate, perform_step
-from leeward.workflow.reading import read_definition
+from leeward.workflow.reading import read_definition, read_stored
 from leeward.workflow.retry import Retry
 from leeward.workflow.steps import UNKNOWN_CLASSES, Invoke
 
@@ -99,5 +99,6 @@ __all__ = [
     "orchestrate",
     "perform_step",
     "read_definition",
+    "read_stored",
     "repeats_ambiguous",
 ]

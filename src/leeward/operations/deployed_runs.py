@@ -155,8 +155,9 @@ class DeployedRuns:
     def wake(self) -> None:
         """Do nothing: the engine goes on by itself."""
 
-    def close(self) -> None:
-        """Do nothing: the driver belongs to the client."""
+    def close(self, timeout: float | None = None) -> None:
+        """Do nothing: the driver belongs to the client, and the engine goes on by itself."""
+        del timeout
 
     def _start_once(self, call: StartRun) -> FoundRun:
         """Start a run that no other start of its id can overtake: by leeward's idempotency record.

@@ -106,7 +106,7 @@ class Operations:
         otel: bool = False,
     ) -> None:
         self.router = router_of(config, drivers, clock, otel=otel)
-        self.closed = False
+        self.closed = self._is_closing = False
         self._config = config
         self.drivers = {driver.target: driver for driver in drivers}
         everywhere = frozenset.intersection(*(driver.capabilities for driver in drivers))
@@ -210,7 +210,7 @@ class Operations:
         from leeward.operations.workflows import Means, Workflows
 
         with self._opening:
-            if self._workflows is None and not self.closed:
+            if self._workflows is None and not self._is_closing:
                 self._workflows = Workflows(
                     self._config,
                     list(self.drivers.values()),
@@ -221,12 +221,20 @@ class Operations:
                 raise LeewardError("this client is closed, and nothing was started; open a new one")
             return self._workflows
 
-    def close_workflows(self) -> None:
-        """Let the steps under way end, for a moment, and close the journal, if one is open."""
+    def close(self, timeout: float | None = None) -> None:
+        """Let the steps of workflows that are under way end, and refuse every operation then.
+
+        Args:
+            timeout: seconds to wait for such steps; see `leeward.Client.close`.
+        """
         with self._opening:
-            if self._workflows is not None:
-                self._workflows.runs.close()
-                self._workflows = None
+            self._is_closing = True
+            workflows, self._workflows = self._workflows, None
+        try:
+            if workflows is not None:
+                workflows.runs.close(timeout)
+        finally:
+            self.closed = True
 
     def targets(self) -> list[TargetStatus]:
         """Describe the targets, in order."""

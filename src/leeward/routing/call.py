@@ -215,9 +215,10 @@ def begin(
         if not target:
             return nowhere._replace(ending=Ending.REFUSED, why=reason, retry_after=wait), ()
         circuit = health.start(target, call, started)
-    whole = 0.0  # an unsafe function has its own time, whenever it begins
-    if rules.same or not getattr(call, "time_limit", 0.0):
-        whole = max(health.policy.least_attempt, health.policy.whole_attempt * timeout)
+    # An unsafe function has its own time, whenever it begins.
+    has_own = not rules.same and getattr(call, "time_limit", 0.0)
+    least, share = health.policy.least_attempt, health.policy.whole_attempt
+    whole = 0.0 if has_own else max(least, share * timeout)
     state = CallState(
         call, health, rules, able, number, started + timeout, (target,), (1,), whole=whole
     )

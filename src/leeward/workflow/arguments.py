@@ -95,7 +95,7 @@ def retry_of(retry: Retry | None, default: Retry, where: str) -> Retry:
         ConfigError: it is wrong; the message tells where.
     """
     try:
-        return checked_retry(retry, default)
+        return checked_retry(retry, default).with_proofs()
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
 

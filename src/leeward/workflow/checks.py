@@ -20,6 +20,7 @@ from leeward.workflow.model import (
     INPUT,
     NAMED,
     PROVED,
+    All,
     Attempt,
     Block,
     Choose,
@@ -29,12 +30,15 @@ from leeward.workflow.model import (
     Each,
     Fail,
     Node,
+    Not,
     OneOf,
     Parallel,
     Reference,
     Saga,
+    Some,
     Step,
     Stop,
+    Template,
     Undo,
     Wait,
     blocks_of,
@@ -47,6 +51,10 @@ from leeward.workflow.retry import Retry
 Where = Callable[[Node | None], str]
 """Where a node was written, for messages; of None, the whole definition."""
 
+
+DEEPEST: Final = 50
+"""Blocks inside each other, tests inside each other, and lists and objects in a payload: whoever
+reads a document, or runs it, goes one step down the stack for each, or several."""
 
 _ID: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _RUN_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,80}")
@@ -102,12 +110,14 @@ class _Scope(NamedTuple):
         names: what may be referred to.
         in_saga: a saga is around it, and no `each` between.
         levels: of `parallel` and `each` around it.
+        depth: blocks around it.
         each_in_saga: an `each` is around it, and a saga around that.
     """
 
     names: frozenset[str]
     in_saga: bool = False
     levels: int = 0
+    depth: int = 0
     each_in_saga: bool = False
 
 
@@ -122,7 +132,10 @@ class _Check:
         """Check the nodes of a block; return the names that may be referred to behind it."""
         names = scope.names
         for node in block:
-            names = self.node(node, scope._replace(names=names))
+            self.need(
+                node, scope.depth <= DEEPEST, f"stands in more than {DEEPEST} blocks; {_FLAT}"
+            )
+            names = self.node(node, scope._replace(names=names, depth=scope.depth + 1))
         return names
 
     def node(self, node: Node, scope: _Scope) -> frozenset[str]:
@@ -151,8 +164,7 @@ class _Check:
         return scope.names
 
     def stop(self, node: Stop, scope: _Scope) -> None:
-        self.references(node, references(node.result), scope)
-        self.literals(node, node.result)
+        self.template(node, node.result, scope)
         if scope.levels:
             raise self.refusal(node, "stop")
 
@@ -163,8 +175,8 @@ class _Check:
         return scope.names.union(*(self.block(each, scope) for each in blocks_of(node)))
 
     def step(self, step: Step, scope: _Scope) -> frozenset[str]:
-        self.references(step, references(step.payload), scope)
-        self.literals(step, step.payload)
+        self.need(step, bool(step.function), "calls a function without a name; name it")
+        self.template(step, step.payload, scope)
         self.most(step, step.timeout, "timeout")
         self.retry(step, step.retry)
         unproved = [each for each in step.retry.on if each not in PROVED]
@@ -180,6 +192,7 @@ class _Check:
         return scope.names | {step.id}
 
     def undo(self, step: Step, undo: Undo, scope: _Scope) -> None:
+        self.need(step, bool(undo.function), "has an undo without a name; name the function")
         self.most(step, undo.timeout, "timeout")
         self.retry(step, undo.retry)
         self.need(
@@ -243,6 +256,8 @@ class _Check:
         return scope._replace(levels=scope.levels + 1)
 
     def condition(self, node: Node, condition: Condition, scope: _Scope) -> None:
+        deep = f"has tests more than {DEEPEST} deep inside each other; {_FLAT}"
+        self.need(node, _depth(condition) <= DEEPEST, deep)
         parts = list(conditions(condition))
         self.need(node, bool(parts), "has a condition without a comparison; add one")
         self.most(node, len(parts), "conditions")
@@ -267,7 +282,11 @@ class _Check:
             )
             self.most(node, len(told), "reference")
 
-    def literals(self, node: Node, template: object) -> None:
+    def template(self, node: Node, template: Template, scope: _Scope) -> None:
+        self.literals(node, template, 0)
+        self.references(node, references(template), scope)
+
+    def literals(self, node: Node, template: object, depth: int) -> None:
         if isinstance(template, Mapping):
             template = tuple(template.values())
         if isinstance(template, Reference):
@@ -275,8 +294,9 @@ class _Check:
         if not isinstance(template, tuple):
             self.scalar(node, template)
             return
+        self.need(node, depth < DEEPEST, f"has a payload more than {DEEPEST} deep; {_FLAT}")
         for each in template:
-            self.literals(node, each)
+            self.literals(node, each, depth + 1)
 
     def scalar(self, node: Node, value: object) -> None:
         self.need(
@@ -318,6 +338,23 @@ class _Check:
             f"{self.where(node)}: the {node.kind} {node.id!r} needs {found.what}, which "
             f"{found.engine} cannot do; {found.instead}"
         )
+
+
+_FLAT: Final = "flatten it, or make two workflows"
+
+
+def _depth(condition: Condition) -> int:
+    """Return how many tests stand inside each other; those beyond `DEEPEST` are not counted."""
+    depth, level = 0, [condition]
+    while level and depth <= DEEPEST:
+        depth += 1
+        inner = [each for each in level if isinstance(each, Not | All | Some)]
+        level = [
+            below
+            for each in inner
+            for below in ((each.inner,) if isinstance(each, Not) else each.inner)
+        ]
+    return depth
 
 
 def _is_id(text: object) -> bool:

@@ -22,6 +22,7 @@ class Call(NamedTuple):
         timeout: seconds.
         guarded: it is not to be made if the run is cancelled, or its time is over: the answer is
             that `Failure`.
+        attempts: how often it may be made at most, whoever counts.
     """
 
     path: str
@@ -32,6 +33,7 @@ class Call(NamedTuple):
     effect: Effect
     timeout: int
     guarded: bool
+    attempts: int = 1
     kind: Literal["call"] = "call"
 
     def __repr__(self) -> str:
@@ -68,12 +70,14 @@ class Failure(NamedTuple):
         ambiguous: the function may have run.
         steps: paths of the steps that could not be taken back.
         final: handlers see it, and do not end it.
+        spent: the step is not to be tried again, whatever its retry says.
     """
 
     name: str
     ambiguous: bool = False
     steps: tuple[str, ...] = ()
     final: bool = False
+    spent: bool = False
 
 
 Answer: TypeAlias = Returned | Failure

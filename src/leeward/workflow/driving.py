@@ -1,19 +1,24 @@
 """One lease of one run: replay what the journal has, then call, note and wait until the end.
 
 What is about to begin is noted before it begins, together with what has just ended, in one
-transaction; so a step costs one.
+transaction; so a step costs one. Nothing is called in the last third of a lease: who was stopped
+for long may have lost it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from queue import Empty, SimpleQueue
-from threading import Thread
-from typing import Final, NamedTuple
+from threading import Condition, Thread
+from typing import Final, NamedTuple, TypeVar
 
 from leeward.clock import Clock
-from leeward.json_text import decode, encode
+from leeward.errors import Outcome
+from leeward.json_text import Undecodable, decode, encode
+from leeward.leases import may_begin
 from leeward.logs import log_event
+from leeward.sqlite.errors import DatabaseFault
 from leeward.values import Effect
 from leeward.workflow.commands import (
     Answer,
@@ -28,14 +33,82 @@ from leeward.workflow.journal import Journal
 from leeward.workflow.limits import most
 from leeward.workflow.machine import Machine
 from leeward.workflow.model import TOO_LARGE, UNKNOWN, Definition
-from leeward.workflow.rows import Events, Finished, Row
+from leeward.workflow.rows import Events, Finished, Row, Unreadable
 from leeward.workflow.steps import Invoke, made
 
 LOGGER = "leeward.workflow"
 SHORT: Final = 0.05
 """Seconds that are waited here; for a longer pause the lease is given back."""
 
+LOOK_AGAIN: Final = 1.0
+"""Seconds between two looks whether somebody has cancelled a run that waits beside a call; and
+between two tries to write what the journal could not take."""
+PERSISTENCE: Final = 300.0
+"""Seconds for which a write is tried again: the fence tells whether the run is still ours."""
+
+T = TypeVar("T")
 Numbered = tuple[str, int]
+
+
+class Lease:
+    """What this process holds of a run.
+
+    Args:
+        fence: of the lease.
+        since: when it was made or renewed, on the monotonic clock.
+        seconds: for which it holds.
+
+    Attributes:
+        is_unsafe: a step that nobody may repeat is under way, or its end is not written yet.
+    """
+
+    __slots__ = ("fence", "is_unsafe", "seconds", "since")
+
+    def __init__(self, fence: int, since: float, seconds: float) -> None:
+        self.fence = fence
+        self.since = since
+        self.seconds = seconds
+        self.is_unsafe = False
+
+
+class Turns:
+    """Who may call now, in this process.
+
+    A call that a process did not survive may be what has ended it. So it is made while no unsafe
+    step is under way here, and no other such call: whatever happens then is known to be its doing.
+    """
+
+    def __init__(self) -> None:
+        self._condition = Condition()
+        self._unsafe = 0
+        self._suspects = 0
+        self._is_alone = False
+
+    @contextmanager
+    def turn(self, call: Call, *, is_suspect: bool) -> Iterator[None]:
+        """Wait for the turn of a call, and have it."""
+        is_unsafe = call.effect is Effect.UNSAFE
+        if not is_suspect and not is_unsafe:
+            yield
+            return
+        with self._condition:
+            if is_suspect:
+                self._suspects += 1
+                self._condition.wait_for(lambda: not self._is_alone and not self._unsafe)
+                self._is_alone = True
+            else:
+                self._condition.wait_for(lambda: not self._suspects)
+                self._unsafe += 1
+        try:
+            yield
+        finally:
+            with self._condition:
+                if is_suspect:
+                    self._suspects -= 1
+                    self._is_alone = False
+                else:
+                    self._unsafe -= 1
+                self._condition.notify_all()
 
 
 class Means(NamedTuple):
@@ -46,12 +119,14 @@ class Means(NamedTuple):
         invoke: calls a function.
         clock: gives the time.
         is_closing: whether nothing new is to begin.
+        turns: of the calls in this process; None for a run that goes on alone.
     """
 
     journal: Journal
     invoke: Invoke
     clock: Clock
     is_closing: Callable[[], bool] = lambda: False
+    turns: Turns | None = None
 
 
 class Drive:
@@ -61,20 +136,35 @@ class Drive:
         means: what it goes on with.
         row: of the run, as it was leased.
         definition: of the run.
+        lease: that is held; None for one that was made now, and does not end.
+
+    Raises:
+        Unreadable: the run's input is not JSON.
     """
 
-    def __init__(self, means: Means, row: Row, definition: Definition) -> None:
-        self._journal, self._invoke, self._clock, self._is_closing = means
+    def __init__(
+        self, means: Means, row: Row, definition: Definition, lease: Lease | None = None
+    ) -> None:
+        self._journal, self._invoke, self._clock, self._is_closing, turns = means
+        self._turns = turns or Turns()
+        self._lease = lease or Lease(row.fence, self._clock.monotonic(), float("inf"))
         # Who has cancelled it may have a clock that is ahead: it is cancelled all the same.
         cancelled = row.cancelled and min(row.cancelled, self._clock.now())
         self._row = row._replace(cancelled=cancelled)
-        self._machine = Machine(definition, row.key.id, decode(row.input))
+        try:
+            value = decode(row.input)
+        except Undecodable as flaw:
+            raise Unreadable("its input cannot be read") from flaw
+        self._machine = Machine(definition, row.key.id, value)
         self._began: dict[Numbered, float] = {}
         self._finished: list[Finished] = []
         self._under_way: set[Numbered] = set()
         self._repeated: set[Numbered] = set()
         """Calls that an earlier lease may have made."""
-        self._ended: SimpleQueue[tuple[Call, Answer]] = SimpleQueue()
+        self._suspects: set[Numbered] = set()
+        """Those of them whose process did not survive."""
+        self._ended: SimpleQueue[tuple[Call, Answer | None]] = SimpleQueue()
+        self._is_lost = False
         self._bytes = 0
 
     def run(self) -> None:
@@ -82,9 +172,11 @@ class Drive:
 
         Raises:
             DatabaseFault: the journal cannot be used; what was not noted will be done again.
+            Unreadable: what it has of the run cannot be read.
         """
         if self._row.fence > 1:  # a run that was just started has done nothing
-            self._replay(self._journal.events(self._row.key))
+            key = self._row.key
+            self._replay(self._journal.events(key), self._journal.lost(key))
         while self._machine.end is None:
             if not self._note():
                 return
@@ -93,11 +185,16 @@ class Drive:
                 return
             if not self._go_on():
                 return
-        row, now = self._row, self._clock.now()
-        self._journal.end(row.key, row.fence, now, self._finished, self._machine.end)
+        row, now, end = self._row, self._clock.now(), self._machine.end
+        self._write(lambda: self._journal.end(row.key, row.fence, now, self._finished, end))
 
-    def _replay(self, events: Events) -> None:
-        """Answer what the journal knows the end of, and judge what was under way."""
+    def _replay(self, events: Events, lost: Mapping[Numbered, int]) -> None:
+        """Answer what the journal knows the end of, and judge what was under way.
+
+        Args:
+            events: by path and attempt.
+            lost: how often each call was lost with its process.
+        """
         is_new = True
         while is_new:
             is_new = False
@@ -110,22 +207,35 @@ class Drive:
                     self._holds(noted.answer)
                     self._machine.resolve(command, noted.answer)
                     continue
+                if not isinstance(command, Call):
+                    due = noted.due
+                    self._began[place] = noted.began if due is None else due - command.seconds
+                    continue
                 self._began[place] = noted.began
-                if isinstance(command, Call) and command.effect is Effect.UNSAFE:
-                    log_event(LOGGER, "warning", "step_lost", key=command.key)
-                    self._end(command, Failure(UNKNOWN, ambiguous=True))
-                elif isinstance(command, Call):
-                    self._repeated.add(place)
+                deaths = sum(times for (path, _), times in lost.items() if path == command.path)
+                if command.effect is Effect.UNSAFE or deaths >= command.attempts:
+                    log_event(LOGGER, "warning", "step_lost", key=command.key, deaths=deaths)
+                    self._end(command, Failure(UNKNOWN, ambiguous=True, spent=True))
+                    continue
+                self._repeated.add(place)
+                if place in lost:
+                    self._suspects.add(place)
 
     def _note(self) -> bool:
         """Note what has ended and what begins now; return False if the lease is lost."""
         new = [] if self._is_closing() else self._new()
         if not self._finished and not new:
             return True
-        now = self._clock.now()
-        verdict = self._journal.advance(self._row.key, self._row.fence, now, self._finished, new)
+        now, (key, fence) = self._clock.now(), (self._row.key, self._row.fence)
+        is_unsafe = any(
+            isinstance(each, Call) and each.effect is Effect.UNSAFE
+            for each in self._machine.open.values()
+        )
+        self._lease.is_unsafe = self._lease.is_unsafe or is_unsafe
+        verdict = self._write(lambda: self._journal.advance(key, fence, now, self._finished, new))
         if verdict is False:
             return False
+        self._lease.is_unsafe = is_unsafe
         self._finished.clear()
         for command in new:
             self._began[command.path, command.attempt] = now
@@ -152,28 +262,92 @@ class Drive:
         if not open_:
             return True
         if len(open_) == 1 and isinstance(open_[0], Call) and not self._under_way:
-            self._end(open_[0], made(self._invoke, open_[0]))
+            answer = self._call(open_[0])
+            if answer is None:
+                return False
+            self._end(open_[0], answer)
             return True
-        for command in open_:
-            if isinstance(command, Call) and (command.path, command.attempt) not in self._under_way:
-                self._begin(command)
+        self._begin_all(open_)
         wakes = [self._wakes(each) for each in open_ if isinstance(each, Sleep)]
         left = min(wakes, default=float("inf")) - self._clock.now()
         if self._under_way:
-            self._collect(left)
+            self._collect(min(left, LOOK_AGAIN) if wakes else left)
+            if wakes:
+                self._see_cancel()
         elif left > SHORT:
             self._pause(min(wakes))
             return False
         elif left > 0:
             self._clock.sleep(left)
         self._awake(open_)
-        return True
+        return not self._is_lost
+
+    def _call(self, call: Call) -> Answer | None:
+        """Make a call, if the run is still ours; None if it is not."""
+        place = (call.path, call.attempt)
+        is_suspect = place in self._suspects
+        with self._turns.turn(call, is_suspect=is_suspect):
+            key, fence = self._row.key, self._row.fence
+            if not self._is_held() or (
+                is_suspect and not self._write(lambda: self._journal.make_again(key, fence, *place))
+            ):
+                return None
+            return made(self._invoke, call)
+
+    def _is_held(self) -> bool:
+        """Return whether the lease holds for a while; one that is nearly over is renewed."""
+        lease, now = self._lease, self._clock.monotonic()
+        if may_begin(lease.since, now, lease.seconds):
+            return True
+        log_event(LOGGER, "warning", "lease_late", run=self._row.key.id)
+        held = [(self._row.key, self._row.fence)]
+        until = self._clock.now() + lease.seconds
+        if self._write(lambda: self._journal.renew(held, until)) != [True]:
+            return False
+        lease.since = now
+        # The write may have waited; then it is asked again.
+        return may_begin(now, self._clock.monotonic(), lease.seconds) or self._is_held()
+
+    def _write(self, write: Callable[[], T]) -> T:
+        """Write to the journal, again and again while it cannot be done.
+
+        Nothing but this process knows how the calls have ended; the fence keeps it from writing
+        what is not its own any more. To write the same twice is harmless.
+        """
+        until = self._clock.monotonic() + PERSISTENCE
+        while True:
+            try:
+                return write()
+            except DatabaseFault as fault:
+                if fault.outcome is Outcome.LOCAL or self._clock.monotonic() >= until:
+                    raise
+                log_event(LOGGER, "warning", "journal_unusable", error=fault.reason)
+                self._clock.sleep(LOOK_AGAIN)
+
+    def _see_cancel(self) -> None:
+        """Look whether somebody has cancelled the run since it was leased."""
+        if self._row.cancelled is None:
+            row = self._write(lambda: self._journal.find(self._row.key))
+            cancelled = row and row.cancelled
+            if cancelled:
+                self._row = self._row._replace(cancelled=min(cancelled, self._clock.now()))
+
+    def _begin_all(self, open_: list[Command]) -> None:
+        for command in open_:
+            if isinstance(command, Call) and (command.path, command.attempt) not in self._under_way:
+                self._begin(command)
 
     def _begin(self, call: Call) -> None:
         """Make one of several calls, on a thread of its own."""
 
         def work() -> None:
-            self._ended.put((call, made(self._invoke, call)))
+            answer = None
+            try:
+                answer = self._call(call)
+            except DatabaseFault as fault:
+                log_event(LOGGER, "error", "step_left", key=call.key, error=fault.reason)
+            finally:
+                self._ended.put((call, answer))
 
         self._under_way.add((call.path, call.attempt))
         Thread(target=work, name="leeward-workflow-step", daemon=True).start()
@@ -185,7 +359,10 @@ class Drive:
             while True:
                 call, answer = ended
                 self._under_way.discard((call.path, call.attempt))
-                self._end(call, answer)
+                if answer is None:
+                    self._is_lost = True
+                else:
+                    self._end(call, answer)
                 ended = self._ended.get_nowait()
         except Empty:
             return
@@ -230,8 +407,7 @@ class Drive:
         return True
 
     def _pause(self, due: float) -> None:
+        key, fence, now = self._row.key, self._row.fence, self._clock.now()
         if self._finished:
-            self._journal.advance(
-                self._row.key, self._row.fence, self._clock.now(), self._finished, []
-            )
-        self._journal.pause(self._row.key, self._row.fence, self._clock.now(), due)
+            self._write(lambda: self._journal.advance(key, fence, now, self._finished, []))
+        self._write(lambda: self._journal.pause(key, fence, now, due))

@@ -1,9 +1,10 @@
 """The embedded engine: runs of workflows in this process, durable in one file.
 
 Any number of threads and processes work on one file. Whoever goes on with a run holds a lease; when
-that ends without a word, because the process died, another one takes it and begins where the
-journal ends. A step that was under way then is called again with the same key, unless that is
-unsafe: then nobody knows whether it ran, and it fails as `Call.Unknown`.
+its process is dead, or says nothing until the lease ends, another one takes it and begins where the
+journal ends. A step that was under way then is called again with the same key, as often as its
+`attempts` say, unless that is unsafe: then nobody knows whether it ran, and it fails as
+`Call.Unknown`.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from pathlib import Path
 from time import monotonic
 from typing import Final
 
-from leeward.clock import Clock, SystemClock
+from leeward.clock import Clock, SteadyClock, SystemClock
 from leeward.errors import Conflict, InvalidRequest, LeewardError, NotFound
 from leeward.forking import Forkable, watch
 from leeward.json_text import encode
+from leeward.leases import boot_of_machine
 from leeward.run_calls import is_same
 from leeward.sqlite.errors import DatabaseFault
 from leeward.values import Json
@@ -27,7 +29,7 @@ from leeward.workflow.driving import Means
 from leeward.workflow.journal import Journal
 from leeward.workflow.known import by_name, known_in
 from leeward.workflow.model import Definition
-from leeward.workflow.rows import Row, RunKey, events_of
+from leeward.workflow.rows import Row, RunKey, Unreadable, events_of
 from leeward.workflow.runs import Run, RunState
 from leeward.workflow.steps import Invoke
 from leeward.workflow.workers import Workers
@@ -45,7 +47,7 @@ class Engine(Forkable):
             version go on with theirs; runs of other workflows are left to other processes.
         path: of the journal; None keeps it in memory.
         workers: runs that go on at one time in this process; a run that waits counts for none.
-        clock: gives the time.
+        clock: gives the time. Runs go by what passes, not by what somebody sets it to.
 
     Raises:
         ConfigError: two definitions have one name, or the journal cannot be trusted.
@@ -62,7 +64,13 @@ class Engine(Forkable):
     ) -> None:
         self.definitions = by_name(definitions)
         self.journal = Journal(path)
-        self._clock = clock or SystemClock()
+        clock = clock or SystemClock()
+        # What passes is the same for all processes of a machine; a clock of a test is its own.
+        boot = boot_of_machine() if isinstance(clock, SystemClock) else None
+        self._clock = SteadyClock(
+            clock, lambda ahead: ahead if boot is None else self.journal.agree(boot, ahead)
+        )
+        self.journal.as_wall = self._clock.as_wall
         self._workers = Workers(Means(self.journal, invoke, self._clock), self.definitions, workers)
         watch(self)
 
@@ -80,17 +88,19 @@ class Engine(Forkable):
         told = check_input(value)
         if told is not None:
             raise InvalidRequest(told, field="value")
-        now = self._clock.now()
-        lease = self._workers.lease()
         with self._needed():
-            row, is_new = self.journal.add(definition, id, value, now, lease)
+            now, since = self._clock.now(), self._clock.monotonic()
+            lease, holder = self._workers.lease(), self._workers.holder
+            row, is_new = self.journal.add(definition, id, value, now, lease, holder=holder)
+        if row.state is RunState.BROKEN:
+            return self._run(row)
         if not is_same(row.input, encode(value).decode()):
             raise Conflict(
                 f"there is a run {id!r} of {workflow!r} with another input; nothing was started: "
                 "give this one another id"
             )
-        if is_new:
-            self._workers.go_on_with([] if lease is None else [row])
+        if is_new or row.state is RunState.RUNNING:  # its process may be gone
+            self._workers.go_on_with([row] if is_new and lease is not None else [], since)
         return self._run(row)
 
     def get(self, workflow: str, id: str) -> Run | None:
@@ -100,7 +110,10 @@ class Engine(Forkable):
             row = self.journal.find(key)
             if row is None:
                 return None
-            return self._run(row)._replace(events=events_of(self.journal.events(key)))
+            try:
+                return self._run(row)._replace(events=events_of(self.journal.events(key)))
+            except Unreadable:
+                return self._run(row)._replace(state=RunState.BROKEN)
 
     def list(self, workflow: str | None = None, limit: int = 100) -> list[Run]:
         """Return the latest runs, without what they have done, the last one first."""
@@ -108,7 +121,7 @@ class Engine(Forkable):
             return [self._run(row) for row in self.journal.runs(workflow, limit)]
 
     def wait(self, workflow: str, id: str, timeout: float) -> Run:
-        """Wait for the end of a run, in this process or in another.
+        """Wait for the end of a run, in this process or in another; one that nobody has goes on.
 
         Raises:
             NotFound: there is no such run.
@@ -116,7 +129,7 @@ class Engine(Forkable):
         """
         key = RunKey(workflow, check_run_id(id))
         deadline = monotonic() + timeout
-        pause = 0.001
+        pause, is_first = 0.001, True
         while True:
             with self._needed():
                 row = self.journal.find(key)
@@ -124,6 +137,9 @@ class Engine(Forkable):
                 raise _absent(workflow, id)
             if row.state is not RunState.RUNNING:
                 return self._run(row)
+            if is_first:
+                self.wake()
+                is_first = False
             left = deadline - monotonic()
             if left <= 0:
                 raise TimeoutError(f"the run {id!r} of {workflow!r} still runs")
@@ -166,13 +182,18 @@ class Engine(Forkable):
         if self.definitions:
             self._workers.go_on_with([])
 
-    def close(self) -> None:
-        """Let steps under way end, for a moment; give the leases back, and close the journal.
+    def close(self, timeout: float | None = None) -> None:
+        """Begin no step any more, let those under way end, and close the journal.
 
         Runs that are not at their end go on in the next process.
+
+        Args:
+            timeout: seconds to wait for steps under way; None waits for unsafe ones until they
+                have ended, and for others two. How those that take longer end is noted still, if
+                this process lives on.
         """
-        self._workers.close()
-        self.journal.close()
+        if self._workers.close(timeout):
+            self.journal.close()
 
     def end(self) -> None:
         """End with a subinterpreter."""
@@ -199,11 +220,13 @@ class Engine(Forkable):
 
     @contextmanager
     def _needed(self) -> Iterator[None]:
+        closed = "this engine is closed; open a new one"
+        if self._workers.is_closed:
+            raise LeewardError(closed, target=EMBEDDED)
         try:
             yield
         except DatabaseFault as fault:
-            closed = self._workers.is_closed
-            told = "this engine is closed; open a new one" if closed else str(fault)
+            told = closed if str(fault) == "closed" else str(fault)
             raise LeewardError(told, target=EMBEDDED) from fault.__cause__
 
 

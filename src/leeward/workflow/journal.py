@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from leeward import __version__
+from leeward.errors import ConfigError
 from leeward.json_text import encode
 from leeward.sqlite.database import Database
 from leeward.sqlite.file_safety import keep_out_of_version_control
@@ -23,13 +25,14 @@ from leeward.workflow.model import Definition
 from leeward.workflow.rows import (
     Events,
     Finished,
-    Noted,
+    HeldRun,
     Row,
     RunKey,
-    answer_read,
+    Unreadable,
     answer_written,
     begun_row,
     finished_row,
+    noted_of,
     row_of,
     state_of,
 )
@@ -40,25 +43,51 @@ PATIENCE: Final = 10.0
 """Seconds to wait for the database."""
 
 _RUN = f"""workflow, id, digest, input, started, deadline, cancelled, state, {ANSWER}, ended,
-    fence"""
+    fence, CASE WHEN typeof(due) = 'text' THEN due ELSE broken END"""
 _ADD_RUN = """INSERT INTO runs
-    (workflow, id, digest, input, started, deadline, state, due, held, fence)
-    VALUES (?, ?, ?, ?, ?, ?, 'running', ?, ?, 1) ON CONFLICT DO NOTHING"""
+    (workflow, id, digest, input, started, deadline, state, due, held, fence, holder)
+    VALUES (?, ?, ?, ?, ?, ?, 'running', ?, ?, 1, ?) ON CONFLICT DO NOTHING"""
 _ADD_DEFINITION = "INSERT INTO definitions VALUES (?, ?) ON CONFLICT DO NOTHING"
 _FIND = f"SELECT {_RUN} FROM runs WHERE workflow = ? AND id = ?"  # noqa: S608 - constants
 _LIST = f"""SELECT {_RUN} FROM runs WHERE ? IS NULL OR workflow = ?
     ORDER BY started DESC LIMIT ?"""  # noqa: S608 - constants
 _KNOWN = "workflow IN (SELECT value FROM json_each(?))"
-_DUE = f"""SELECT {_RUN} FROM runs WHERE due IS NOT NULL AND due <= ? AND {_KNOWN}
+# A state of another version, and what this one could not read, are left alone. To SQLite, a time
+# that is a text is later than every number.
+_OURS = f"state = 'running' AND broken IS NOT '{__version__}' AND {_KNOWN}"
+_DUE = f"""SELECT {_RUN}, held FROM runs
+    WHERE due IS NOT NULL AND due <= ? AND due + held * ? <= ? AND {_OURS}
     ORDER BY due LIMIT ?"""  # noqa: S608 - constants
-_NEXT = f"SELECT min(due) FROM runs WHERE due > ? AND {_KNOWN}"  # noqa: S608 - constants
-_TAKE = "UPDATE runs SET due = ?, held = 1, fence = fence + 1 WHERE workflow = ? AND id = ?"
+_LEASE = f"""SELECT {_RUN}, held FROM runs
+    WHERE workflow = ? AND id = ? AND fence = ? AND held AND due IS NOT NULL"""  # noqa: S608
+_LEASES = f"""SELECT workflow, id, fence, due, holder FROM runs
+    WHERE due IS NOT NULL AND due <= ? AND typeof(due) <> 'text' AND held AND {_OURS}"""  # noqa: S608
+_NEXT = f"""SELECT min(due) FROM runs
+    WHERE due > ? AND typeof(due) <> 'text' AND {_OURS}"""  # noqa: S608 - constants
+_TAKE = """UPDATE runs SET due = ?, held = 1, fence = fence + 1, holder = ?, broken = NULL
+    WHERE workflow = ? AND id = ?"""
+_LOSE = """INSERT INTO lost
+    SELECT workflow, run, path, attempt, 1, :fence FROM events
+    WHERE workflow = :workflow AND run = :id AND ended IS NULL AND due IS NULL
+    ON CONFLICT (workflow, run, path, attempt)
+    DO UPDATE SET times = times + (lost.fence = excluded.fence)"""
+_LOST = "SELECT path, attempt, times FROM lost WHERE workflow = ? AND run = ?"
+_MAKE_AGAIN = """UPDATE lost SET fence = :fence
+    WHERE workflow = :workflow AND run = :id AND path = :path AND attempt = :attempt AND EXISTS (
+        SELECT 1 FROM runs WHERE workflow = :workflow AND id = :id AND fence = :fence
+        AND due IS NOT NULL)"""
+_BREAK = f"""UPDATE runs SET broken = '{__version__}', held = 0
+    WHERE workflow = ? AND id = ? AND due IS NOT NULL"""  # noqa: S608 - constants
+_AGREE = "INSERT INTO clocks VALUES (?, ?) ON CONFLICT DO NOTHING"
+_AGREED = "SELECT ahead FROM clocks WHERE boot = ?"
 _HELD = """SELECT deadline, cancelled FROM runs
     WHERE workflow = ? AND id = ? AND fence = ? AND due IS NOT NULL"""
 _RENEW = """UPDATE runs SET due = ?
     WHERE workflow = ? AND id = ? AND fence = ? AND held AND due IS NOT NULL"""
 _END = """UPDATE runs SET state = ?, answer = ?, kept = ?, ended = ?, due = NULL
     WHERE workflow = ? AND id = ?"""
+_ABORT = """UPDATE runs SET state = ?, ended = ?, due = NULL, broken = NULL
+    WHERE workflow = ? AND id = ? AND due IS NOT NULL"""
 _PAUSE = """UPDATE runs SET held = 0, due = CASE WHEN cancelled IS NULL THEN ? ELSE ? END
     WHERE workflow = ? AND id = ? AND fence = ? AND due IS NOT NULL"""
 # A lease that somebody holds is left alone: the holder sees it when it writes next.
@@ -67,11 +96,17 @@ _CANCEL = """UPDATE runs SET cancelled = coalesce(cancelled, :now),
     WHERE workflow = :workflow AND id = :id AND due IS NOT NULL"""
 _EVENTS = f"""SELECT path, attempt, began, due, ended, {ANSWER} FROM events
     WHERE workflow = ? AND run = ? ORDER BY began, path, attempt"""  # noqa: S608 - constants
-_EVENT = "INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_EVENT = """INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (workflow, run, path, attempt) DO UPDATE
+    SET ended = excluded.ended, answer = excluded.answer, kept = excluded.kept"""
 
 
 class Journal:
-    """The journal in one file, or in memory for None. Every method may raise `DatabaseFault`."""
+    """The journal in one file, or in memory for None. Every method may raise `DatabaseFault`.
+
+    Attributes:
+        as_wall: makes of a time of now, by which runs go, what a wall clock tells, for people.
+    """
 
     def __init__(self, path: Path | None) -> None:
         """Take the file's path.
@@ -81,11 +116,19 @@ class Journal:
         """
         self.path = path
         self.database = Database(path, SCHEMA, created=self._created)
+        self.as_wall: Callable[[float], float] = lambda now: now
         self._documents: dict[int, tuple[Definition, str, str]] = {}
         self._commits = Commits(self.database, PATIENCE)
 
     def add(
-        self, definition: Definition, id: str, value: Json, now: float, lease: float | None
+        self,
+        definition: Definition,
+        id: str,
+        value: Json,
+        now: float,
+        lease: float | None,
+        *,
+        holder: str | None = None,
     ) -> tuple[Row, bool]:
         """Add a run, unless there is one of this name and id.
 
@@ -95,6 +138,7 @@ class Journal:
             value: its input.
             now: Unix seconds.
             lease: seconds for which the caller has it; None leaves it to whoever looks next.
+            holder: the caller's process, if others can look for it.
 
         Returns:
             The row, and whether it is new.
@@ -106,17 +150,18 @@ class Journal:
             *key,
             digest,
             encode(value).decode(),
-            now,
+            self.as_wall(now),
             deadline,
             now + (lease or 0.0),
             lease is not None,
+            f"1 {holder}",
         )
 
         def write(connection: sqlite3.Connection) -> tuple[Row, bool]:
             is_new = connection.execute(_ADD_RUN, row).rowcount == 1
             if is_new:
                 connection.execute(_ADD_DEFINITION, (digest, document))
-            return row_of(connection.execute(_FIND, key).fetchone()), is_new
+            return row_of(_rows(connection, _FIND, key)[0]), is_new
 
         return self._commits.apply(write)
 
@@ -128,29 +173,98 @@ class Journal:
             self._documents[id(definition)] = known
         return known[1:]
 
-    def take(self, known: Iterable[str], now: float, lease: float, limit: int) -> list[Row]:
+    def take(
+        self,
+        known: Iterable[str],
+        now: float,
+        lease: float,
+        limit: int,
+        *,
+        over: Iterable[HeldRun] = (),
+        grace: float = 0.0,
+        holder: str | None = None,
+    ) -> list[Row]:
         """Lease runs that are due, for `lease` seconds from `now`.
+
+        A call that was under way in a lease that ended without a word is noted as lost, once.
 
         Args:
             known: names of workflows: runs of others are left alone.
             now: Unix seconds.
             lease: seconds.
             limit: how many runs at most.
+            over: leases that have ended, whatever their time says.
+            grace: seconds that every other lease is given in addition.
+            holder: the caller's process, if others can look for it.
         """
-        names = json.dumps(list(known))
-        with self.database.read(PATIENCE) as connection:
-            if not connection.execute(_DUE, (now, names, 1)).fetchall():
-                return []
+        due_now = (now, grace, now, json.dumps(list(known)))
+        over = list(over)
+        if not over:
+            with self.database.read(PATIENCE) as connection:
+                if not _rows(connection, _DUE, (*due_now, 1)):
+                    return []
 
         def write(connection: sqlite3.Connection) -> list[Row]:
-            taken = []
-            for found in connection.execute(_DUE, (now, names, limit)).fetchall():
+            due = [row for each in over for row in _rows(connection, _LEASE, each[:3])]
+            due += _rows(connection, _DUE, (*due_now, limit))
+            taken: dict[RunKey, Row] = {}
+            for *found, held in due:
                 row = row_of(found)
-                connection.execute(_TAKE, (now + lease, *row.key))
-                taken.append(row._replace(fence=row.fence + 1))
-            return taken
+                if row.key in taken or len(taken) >= limit:
+                    continue
+                if row.state is not RunState.RUNNING:
+                    connection.execute(_BREAK, row.key)
+                    continue
+                if held:
+                    connection.execute(_LOSE, {**row.key._asdict(), "fence": row.fence})
+                fence = row.fence + 1
+                connection.execute(_TAKE, (now + lease, f"{fence} {holder}", *row.key))
+                taken[row.key] = row._replace(fence=fence)
+            return list(taken.values())
 
         return self._commits.apply(write)
+
+    def leases(self, known: Iterable[str], until: float) -> list[HeldRun]:
+        """Return the leases of known workflows that end up to a time."""
+        names = json.dumps(list(known))
+        with self.database.read(PATIENCE) as connection:
+            rows = _rows(connection, _LEASES, (until, names))
+        return [HeldRun(*row) for row in rows]
+
+    def lost(self, key: RunKey) -> dict[tuple[str, int], int]:
+        """Return how often each call of a run was lost with the process that made it."""
+        with self.database.read(PATIENCE) as connection:
+            rows = connection.execute(_LOST, key).fetchall()
+        return {(path, attempt): times for path, attempt, times in rows}
+
+    def make_again(self, key: RunKey, fence: int, path: str, attempt: int) -> bool:
+        """Note that a call that was lost is made again; return False if the lease is lost."""
+        row = {**key._asdict(), "fence": fence, "path": path, "attempt": attempt}
+        return self._commits.apply(
+            lambda connection: connection.execute(_MAKE_AGAIN, row).rowcount == 1
+        )
+
+    def set_aside(self, key: RunKey) -> None:
+        """Leave a run alone that this version cannot read; another version may go on with it."""
+        self._commits.apply(lambda connection: connection.execute(_BREAK, key))
+
+    def agree(self, boot: str, ahead: float) -> float:
+        """Return the seconds by which the journal's time is ahead of a machine's monotonic clock.
+
+        Args:
+            boot: of the machine.
+            ahead: what holds if nobody has told before.
+        """
+        with self.database.read(PATIENCE) as connection:
+            agreed = connection.execute(_AGREED, (boot,)).fetchone()
+        if agreed is None:
+
+            def write(connection: sqlite3.Connection) -> Any:
+                connection.execute(_AGREE, (boot, ahead))
+                return connection.execute(_AGREED, (boot,)).fetchone()
+
+            agreed = self._commits.apply(write)
+        return float(agreed[0])
 
     def advance(
         self,
@@ -166,7 +280,8 @@ class Journal:
             True if everything in `begun` may begin; False if the lease is lost, and nothing was
             noted; a `Failure` if the guarded ones may not: it is noted as their answer.
         """
-        ended, results = by_reference(finished_row(key, each) for each in finished)
+        shown = self.as_wall(now)
+        ended, results = by_reference(finished_row(key, each, shown) for each in finished)
         begun = list(begun)
 
         def write(connection: sqlite3.Connection) -> Failure | bool:
@@ -175,7 +290,7 @@ class Journal:
                 return False
             deadline, cancelled = held
             refusal = refusal_at(now, deadline, cancelled and min(cancelled, now))
-            rows, _ = by_reference(begun_row(key, each, now, refusal) for each in begun)
+            rows, _ = by_reference(begun_row(key, each, now, shown, refusal) for each in begun)
             connection.executemany(ADD_RESULT, results)
             connection.executemany(_EVENT, [*ended, *rows])
             return refusal if refusal and any(each.guarded for each in begun) else True
@@ -187,18 +302,21 @@ class Journal:
         row = (due, now, *key, fence)
         self._commits.apply(lambda connection: connection.execute(_PAUSE, row))
 
-    def renew(self, leases: Iterable[tuple[RunKey, int]], due: float) -> None:
-        """Hold leases until `due`."""
+    def renew(self, leases: Iterable[tuple[RunKey, int]], due: float) -> list[bool]:
+        """Hold leases until `due`; return of each whether it is held still."""
         rows = [(due, *key, fence) for key, fence in leases]
-        self._commits.apply(lambda connection: connection.executemany(_RENEW, rows))
+        return self._commits.apply(
+            lambda connection: [connection.execute(_RENEW, row).rowcount == 1 for row in rows]
+        )
 
     def end(
         self, key: RunKey, fence: int, now: float, finished: Iterable[Finished], answer: Answer
     ) -> bool:
         """Note how a run has ended; return False if its lease is lost, and nothing was noted."""
-        rows, results = by_reference(finished_row(key, each) for each in finished)
+        shown = self.as_wall(now)
+        rows, results = by_reference(finished_row(key, each, shown) for each in finished)
         (placed,), own = by_reference([(answer_written(answer),)])
-        ended = (state_of(answer).value, *placed, now, *key)
+        ended = (state_of(answer).value, *placed, shown, *key)
 
         def write(connection: sqlite3.Connection) -> bool:
             if connection.execute(_HELD, (*key, fence)).fetchone() is None:
@@ -221,12 +339,13 @@ class Journal:
 
     def abort(self, key: RunKey, now: float) -> Row | None:
         """End a run at once, if it is still running; None if there is no such run."""
+        shown = self.as_wall(now)
 
         def write(connection: sqlite3.Connection) -> Row | None:
             row = _found(connection, key)
-            if row is None or row.state is not RunState.RUNNING:
+            if row is None or row.state not in (RunState.RUNNING, RunState.BROKEN):
                 return row
-            connection.execute(_END, (RunState.ABORTED.value, None, None, now, *key))
+            connection.execute(_ABORT, (RunState.ABORTED.value, shown, *key))
             return _found(connection, key)
 
         return self._commits.apply(write)
@@ -239,26 +358,35 @@ class Journal:
     def runs(self, workflow: str | None, limit: int) -> list[Row]:
         """Return the latest runs, of one workflow or of all, the last one first."""
         with self.database.read(PATIENCE) as connection:
-            found = connection.execute(_LIST, (workflow, workflow, limit)).fetchall()
+            found = _rows(connection, _LIST, (workflow, workflow, limit))
         return [row_of(each) for each in found]
 
     def events(self, key: RunKey) -> Events:
-        """Return what a run has done so far."""
+        """Return what a run has done so far.
+
+        Raises:
+            Unreadable: some of it cannot be read.
+        """
         with self.database.read(PATIENCE) as connection:
-            rows = connection.execute(_EVENTS, key).fetchall()
-        return {
-            (path, attempt): Noted(began, due, ended, answer_read(answer))
-            for path, attempt, began, due, ended, answer in rows
-        }
+            rows = _rows(connection, _EVENTS, key)
+        return dict(map(noted_of, rows))
 
     def definition(self, digest: str) -> Definition:
-        """Return the definition that was kept under a digest."""
-        from leeward.workflow.reading import read_definition
+        """Return the definition that was kept under a digest.
+
+        Raises:
+            Unreadable: there is none, or not one that this version knows.
+        """
+        from leeward.workflow.reading import read_stored
 
         query = "SELECT document FROM definitions WHERE digest = ?"
         with self.database.read(PATIENCE) as connection:
-            (document,) = connection.execute(query, (digest,)).fetchone()
-        return read_definition(json.loads(document), f"the journal {self.database}")
+            rows = _rows(connection, query, (digest,))
+        try:
+            ((document,),) = rows
+            return read_stored(json.loads(document), f"the journal {self.database}")
+        except (ValueError, TypeError, RecursionError, ConfigError) as error:
+            raise Unreadable("its definition cannot be read") from error
 
     def next_due(self, known: Iterable[str], now: float) -> float | None:
         """Return the earliest time after `now` at which a run of a known workflow is due."""
@@ -277,5 +405,26 @@ class Journal:
 
 
 def _found(connection: sqlite3.Connection, key: RunKey) -> Row | None:
-    row = connection.execute(_FIND, key).fetchone()
-    return None if row is None else row_of(row)
+    rows = _rows(connection, _FIND, key)
+    return row_of(rows[0]) if rows else None
+
+
+def _rows(connection: sqlite3.Connection, query: str, parameters: Sequence[Any]) -> list[Any]:
+    """Return the rows of a query; a text that is not UTF-8 stands in them as bytes."""
+    try:
+        return connection.execute(query, parameters).fetchall()
+    except sqlite3.OperationalError as error:
+        if "decode" not in str(error):  # the message of Python's module; it has no code
+            raise
+    connection.text_factory = _text
+    try:
+        return connection.execute(query, parameters).fetchall()
+    finally:
+        connection.text_factory = str
+
+
+def _text(text: bytes) -> str | bytes:
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        return text

@@ -135,6 +135,7 @@ def _step(step: Step, scope: _Scope) -> Running:
         step.effect,
         step.timeout,
         scope.guarded,
+        step.retry.attempts,
     )
     answer = yield from _attempts(call, step.retry)
     if isinstance(answer, Failure):
@@ -161,8 +162,9 @@ def _attempts(call: Call, retry: Retry) -> Generator[Command, Answer, Answer]:
             return answer
         # An attempt that may have run may have, whatever the ones behind it say.
         ambiguous = ambiguous or answer.ambiguous
-        answer = answer._replace(ambiguous=ambiguous)
-        if call.attempt >= retry.attempts:
+        is_last = answer.spent or call.attempt >= retry.attempts
+        answer = answer._replace(ambiguous=ambiguous, spent=False)
+        if is_last:
             return answer
         if answer.name in UNSTOPPABLE or not retry.covers(answer.name):
             return answer
@@ -193,6 +195,9 @@ def _attempt(node: Attempt, scope: _Scope) -> Running:
     scope.variables[node.id] = {"name": failure.name, "steps": list(failure.steps)}
     try:
         yield from _block(handler.body, scope)
+    except _Stopped:
+        if not failure.final:
+            raise
     except _Failed as failed:
         # What goes wrong in a handler takes the place of its error, and is as final.
         final = failure.final or failed.failure.final
@@ -210,6 +215,9 @@ def _saga(node: Saga, scope: _Scope) -> Running:
     outer, scope.done = scope.done, []
     try:
         yield from _block(node.body, scope)
+    except _Stopped:
+        _keep_done(outer, scope)
+        raise
     except _Failed as failed:
         done, scope.done = scope.done, outer
         lost = yield from _compensation(done, node, scope)
@@ -217,7 +225,12 @@ def _saga(node: Saga, scope: _Scope) -> Running:
             raise
         final = failed.failure.final
         raise _Failed(Failure(COMPENSATION_FAILED, steps=tuple(lost), final=final)) from None
-    if outer is not None:
+    _keep_done(outer, scope)
+
+
+def _keep_done(outer: list[_Done] | None, scope: _Scope) -> None:
+    """Leave what a saga has done to the saga around it."""
+    if outer is not None and scope.done is not None:
         outer += scope.done
     scope.done = outer
 
@@ -247,6 +260,7 @@ def _undo(each: _Done, scope: _Scope) -> Running:
         Effect.IDEMPOTENT,
         undo.timeout,
         guarded=False,
+        attempts=undo.retry.attempts,
     )
     return (yield from _attempts(call, undo.retry))
 

@@ -155,7 +155,7 @@ class Handler(NamedTuple):
     """What to do about errors of these names; `ANY` is every one.
 
     Behind it the flow goes on after the attempt, except that `UNSTOPPABLE` goes on to the handlers
-    further out.
+    further out: there `Stop` ends the handler, and not the run.
     """
 
     errors: tuple[str, ...]
@@ -195,7 +195,10 @@ class Branch(NamedTuple):
 
 
 class Parallel(NamedTuple):
-    """Blocks that run beside each other. All end; then the first one's error counts, if any."""
+    """Blocks that run beside each other.
+
+    All end; then the error of the first branch that has one counts: the first here, not in time.
+    """
 
     id: str
     branches: tuple[Branch, ...]

@@ -64,20 +64,50 @@ def read_definition(document: Any, source: str = "the document") -> Definition:
         ConfigError: it is not a workflow, or not one that every engine can run; the message names
             the place and the remedy.
     """
-    top = _Fields(document, source, "leeward", "workflow", "timeout", "do")
-    if top.get("leeward", _any) != FORMAT:
-        raise ConfigError(f"{source}: leeward must be {FORMAT!r}; it tells what the document is")
-    places: dict[int, str] = {}
-    timeout = top.get("timeout", _any)
-    definition = Definition(
-        top.need("workflow", _text),
-        _read_block(top.need("do", _list), f"{source}: do", places),
-        None if timeout is None else seconds_of(timeout, f"{source}: timeout"),
-    )
+    places = _Places()
+    definition = _read(document, source, places)
     check_definition(
         definition, lambda node: source if node is None else places.get(id(node), source)
     )
     return definition
+
+
+def read_stored(document: Any, source: str) -> Definition:
+    """Return the definition in a document that was checked when it was written.
+
+    It is not checked again: runs of it are under way, and a limit may be tighter by now.
+
+    Raises:
+        ConfigError: it is not a workflow, or holds what this version does not know.
+    """
+    places = _Places()
+    places.is_stored = True
+    return _read(document, source, places)
+
+
+def _read(document: Any, source: str, places: _Places) -> Definition:
+    top = _Fields(document, source, "leeward", "workflow", "timeout", "do")
+    if top.get("leeward", _any) != FORMAT:
+        raise ConfigError(f"{source}: leeward must be {FORMAT!r}; it tells what the document is")
+    timeout = top.get("timeout", _any)
+    try:
+        return Definition(
+            top.need("workflow", _text),
+            _read_block(top.need("do", _list), f"{source}: do", places),
+            None if timeout is None else seconds_of(timeout, f"{source}: timeout"),
+        )
+    except RecursionError:
+        raise ConfigError(f"{source} is nested too deep; flatten it") from None
+
+
+class _Places(dict[int, str]):
+    """Where nodes stand in the document, by identity.
+
+    Attributes:
+        is_stored: the document says all that holds, and nothing is added to it.
+    """
+
+    is_stored = False
 
 
 class _Fields:
@@ -102,7 +132,7 @@ class _Fields:
         return read(self.value[name], f"{self.where}.{name}")
 
 
-def _read_block(items: list[Any], where: str, places: dict[int, str]) -> Block:
+def _read_block(items: list[Any], where: str, places: _Places) -> Block:
     read = []
     for index, item in enumerate(items):
         place = f"{where}[{index}]"
@@ -112,7 +142,7 @@ def _read_block(items: list[Any], where: str, places: dict[int, str]) -> Block:
     return tuple(read)
 
 
-def _read_node(item: Any, where: str, places: dict[int, str]) -> Node:
+def _read_node(item: Any, where: str, places: _Places) -> Node:
     kinds = [kind for kind in _READERS if isinstance(item, Mapping) and kind in item]
     # A saga has a field `undo`, and so has a step; each kind of node is named by one field alone.
     if len(kinds) != 1:
@@ -122,20 +152,24 @@ def _read_node(item: Any, where: str, places: dict[int, str]) -> Node:
     return read(found, found.need(kinds[0], _text), places)
 
 
-def _do(fields: _Fields, places: dict[int, str], name: str = "do") -> Block:
+def _do(fields: _Fields, places: _Places, name: str = "do") -> Block:
     return _read_block(fields.need(name, _list), f"{fields.where}.{name}", places)
 
 
-def _read_step(fields: _Fields, id: str, places: dict[int, str]) -> Step:
-    del places
+def _read_step(fields: _Fields, id: str, places: _Places) -> Step:
+    retry = fields.get("retry", _read_retry, Retry())
+    undo = fields.get("undo", _read_undo)
+    if not places.is_stored:
+        retry = retry.with_proofs()
+        undo = undo and undo._replace(retry=undo.retry.with_proofs())
     return Step(
         id,
         fields.get("call", _text, id),
         fields.get("payload", _template),
         fields.get("effect", _effect, Effect.UNSAFE),
         fields.get("timeout", seconds_of, STEP_TIMEOUT),
-        fields.get("retry", _read_retry, Retry()),
-        fields.get("undo", _read_undo),
+        retry,
+        undo,
     )
 
 
@@ -156,7 +190,7 @@ def _read_retry(value: Any, where: str) -> Retry:
         raise ConfigError(f"{where}: {error}") from None
 
 
-def _read_attempt(fields: _Fields, id: str, places: dict[int, str]) -> Attempt:
+def _read_attempt(fields: _Fields, id: str, places: _Places) -> Attempt:
     handlers = []
     for index, item in enumerate(fields.need("on", _list)):
         on = _Fields(item, f"{fields.where}.on[{index}]", "errors", "do")
@@ -167,14 +201,14 @@ def _read_attempt(fields: _Fields, id: str, places: dict[int, str]) -> Attempt:
     return Attempt(id, _do(fields, places), tuple(handlers))
 
 
-def _read_saga(fields: _Fields, id: str, places: dict[int, str]) -> Saga:
+def _read_saga(fields: _Fields, id: str, places: _Places) -> Saga:
     undo = fields.get("undo", _text, "reverse")
     if undo not in ("reverse", "parallel"):
         raise ConfigError(f"{fields.where}.undo must be 'reverse' or 'parallel'")
     return Saga(id, _do(fields, places), undo)
 
 
-def _read_parallel(fields: _Fields, id: str, places: dict[int, str]) -> Parallel:
+def _read_parallel(fields: _Fields, id: str, places: _Places) -> Parallel:
     branches = []
     for index, item in enumerate(fields.need("branches", _list)):
         branch = _Fields(item, f"{fields.where}.branches[{index}]", "branch", "do")
@@ -182,7 +216,7 @@ def _read_parallel(fields: _Fields, id: str, places: dict[int, str]) -> Parallel
     return Parallel(id, tuple(branches))
 
 
-def _read_choose(fields: _Fields, id: str, places: dict[int, str]) -> Choose:
+def _read_choose(fields: _Fields, id: str, places: _Places) -> Choose:
     cases = []
     for index, item in enumerate(fields.need("cases", _list)):
         case = _Fields(item, f"{fields.where}.cases[{index}]", "when", "do")
@@ -191,24 +225,24 @@ def _read_choose(fields: _Fields, id: str, places: dict[int, str]) -> Choose:
     return Choose(id, tuple(cases), otherwise)
 
 
-def _read_each(fields: _Fields, id: str, places: dict[int, str]) -> Each:
+def _read_each(fields: _Fields, id: str, places: _Places) -> Each:
     at_once = fields.get("at_once", _any, 1)
     if type(at_once) is not int:
         raise ConfigError(f"{fields.where}.at_once must be a whole number")
     return Each(id, fields.need("in", _reference), _do(fields, places), at_once)
 
 
-def _read_wait(fields: _Fields, id: str, places: dict[int, str]) -> Wait:
+def _read_wait(fields: _Fields, id: str, places: _Places) -> Wait:
     del places
     return Wait(id, fields.need("seconds", seconds_of))
 
 
-def _read_stop(fields: _Fields, id: str, places: dict[int, str]) -> Stop:
+def _read_stop(fields: _Fields, id: str, places: _Places) -> Stop:
     del places
     return Stop(id, fields.get("result", _template))
 
 
-def _read_fail(fields: _Fields, id: str, places: dict[int, str]) -> Fail:
+def _read_fail(fields: _Fields, id: str, places: _Places) -> Fail:
     del places
     return Fail(id, fields.need("error", _text))
 
@@ -234,7 +268,9 @@ def _unwritten(value: Any, where: str) -> Any:
     if isinstance(value, str) and value.startswith("$"):
         return value[1:] if value.startswith("$$") else _reference(value, where)
     if isinstance(value, Mapping):
-        return {_text(name, where): _unwritten(each, where) for name, each in value.items()}
+        if not all(isinstance(name, str) for name in value):
+            raise ConfigError(f"{where} has a field that is not named by a text; write a text")
+        return {name: _unwritten(each, where) for name, each in value.items()}
     if isinstance(value, list):
         return [_unwritten(each, where) for each in value]
     if value is None or type(value) in (bool, int, float, str):

@@ -8,13 +8,16 @@ from leeward.errors import ConfigError
 from leeward.workflow.durations import seconds_of
 
 _ANY = "*"
+_PROOFS = ("Call.Throttled", "Call.NotSent")
+"""What proves that a function did not run: nobody wants to name them each time."""
 
 
 class Retry(NamedTuple):
     """Try again, a few times, with growing pauses. Times are whole seconds.
 
     Attributes:
-        on: names of errors; ``*`` for every one.
+        on: names of errors; ``*`` for every one. A flow adds those that prove that the function did
+            not run.
         attempts: how often the function is called at most, the first time included.
         first: the pause before the second attempt.
         factor: by which each further pause is longer.
@@ -22,7 +25,7 @@ class Retry(NamedTuple):
         jitter: ``full`` for a random part of each pause.
     """
 
-    on: tuple[str, ...] = ("Call.Throttled", "Call.NotSent")
+    on: tuple[str, ...] = _PROOFS
     attempts: int = 3
     first: int = 1
     factor: int = 2
@@ -32,6 +35,12 @@ class Retry(NamedTuple):
     def covers(self, error: str) -> bool:
         """Return whether an error of this name is tried again."""
         return _ANY in self.on or error in self.on
+
+    def with_proofs(self) -> Retry:
+        """Return it with the errors that prove that the function did not run, if it tries again."""
+        if self.attempts == 1 or _ANY in self.on:
+            return self
+        return self._replace(on=tuple(dict.fromkeys((*self.on, *_PROOFS))))
 
     def pause(self, attempt: int, random_unit: float) -> float:
         """Return the seconds between `attempt` and the one after it.

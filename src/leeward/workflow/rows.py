@@ -38,6 +38,20 @@ class Row(NamedTuple):
         return masked(self, "key digest started state ended fence")
 
 
+class HeldRun(NamedTuple):
+    """A lease of a run, as somebody else sees it; `holder` is a fence and a process."""
+
+    workflow: str
+    id: str
+    fence: int
+    due: float
+    holder: str | None
+
+
+class Unreadable(Exception):
+    """What the journal keeps of a run is not what this version writes."""
+
+
 class Noted(NamedTuple):
     """A command that was begun; `answer` is None while it is under way, or was when all ended."""
 
@@ -76,39 +90,85 @@ def events_of(events: Events) -> tuple[RunEvent, ...]:
 
 
 def row_of(found: Sequence[Any]) -> Row:
-    """Read a run."""
-    workflow, id, digest, value, started, deadline, cancelled, state, answer, ended, fence = found
-    return Row(
-        RunKey(workflow, id),
-        digest,
-        value,
-        started,
-        deadline,
-        cancelled,
-        RunState(state),
-        answer_read(answer),
-        ended,
-        fence,
+    """Read a run; one that cannot be read is `BROKEN`, and has what could be read."""
+    workflow, id, digest, value, started, deadline, cancelled, state, answer, ended, fence, odd = (
+        found
     )
+    try:
+        if odd is not None:
+            raise Unreadable("somebody could not read it, or its time is a text")
+        row = Row(
+            RunKey(workflow, id),
+            digest,
+            value,
+            _number(started),
+            _number_or_none(deadline),
+            _number_or_none(cancelled),
+            RunState(state),
+            answer_read(answer),
+            _number_or_none(ended),
+            int(_number(fence)),
+        )
+        if row.state in _ENDED and row.answer is None:
+            raise Unreadable("its end is not there")
+    except (Unreadable, ValueError):
+        key = RunKey(str(workflow), str(id))
+        began = float(started) if isinstance(started, int | float) else 0.0
+        return Row(key, str(digest), str(value), began, None, None, RunState.BROKEN, None, None, -1)
+    return row
 
 
-def finished_row(key: RunKey, each: Finished) -> tuple[Any, ...]:
-    """Return the row of a command that has ended."""
+_ENDED = (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED)
+
+
+def _number(value: Any) -> float:
+    if not isinstance(value, int | float):
+        raise Unreadable(f"a {type(value).__name__} is not a number")
+    return value
+
+
+def _number_or_none(value: Any) -> float | None:
+    return None if value is None else _number(value)
+
+
+def noted_of(found: Sequence[Any]) -> tuple[tuple[str, int], Noted]:
+    """Read a command, and return it with its path and attempt.
+
+    Raises:
+        Unreadable: it cannot be read.
+    """
+    path, attempt, began, due, ended, answer = found
+    noted = Noted(_number(began), _number_or_none(due), _number_or_none(ended), answer_read(answer))
+    if noted.ended is not None and noted.answer is None:
+        raise Unreadable("its end is not there")
+    return (path, int(_number(attempt))), noted
+
+
+def finished_row(key: RunKey, each: Finished, ended: float) -> tuple[Any, ...]:
+    """Return the row of a command that has ended, at a time of the wall clock."""
     command = each.command
     due = each.began + command.seconds if isinstance(command, Sleep) else None
     place = (*key, command.path, command.attempt)
-    return (*place, each.began, due, each.ended, answer_written(each.answer))
+    return (*place, each.began, due, ended, answer_written(each.answer))
 
 
 def begun_row(
-    key: RunKey, command: Command, now: float, refusal: Failure | None
+    key: RunKey, command: Command, now: float, began: float, refusal: Failure | None
 ) -> tuple[Any, ...]:
-    """Return the row of a command that begins; a guarded one is refused, if there is a refusal."""
+    """Return the row of a command that begins; a guarded one is refused, if there is a refusal.
+
+    Args:
+        key: of its run.
+        command: that begins.
+        now: on the journal's clock.
+        began: the same on the wall clock.
+        refusal: why guarded ones may not begin.
+    """
     place = (*key, command.path, command.attempt)
     due = now + command.seconds if isinstance(command, Sleep) else None
     if refusal is not None and command.guarded:
-        return (*place, now, due, now, answer_written(refusal))
-    return (*place, now, due, None, None)
+        return (*place, began, due, began, answer_written(refusal))
+    return (*place, began, due, None, None)
 
 
 def answer_written(answer: Answer) -> str:
@@ -119,14 +179,27 @@ def answer_written(answer: Answer) -> str:
 
 
 def answer_read(text: str | None) -> Answer | None:
-    """Read how something ended; None if it has not."""
+    """Read how something ended; None if it has not.
+
+    Raises:
+        Unreadable: it cannot be read.
+    """
     if text is None:
         return None
-    found = json.loads(text)
-    if "error" not in found:
-        return Returned(found["value"])
-    error = found["error"]
-    return Failure(error["name"], error["ambiguous"], tuple(error["steps"]), error["final"])
+    try:
+        found = json.loads(text)
+        if "error" not in found:
+            return Returned(found["value"])
+        error = found["error"]
+        return Failure(
+            str(error["name"]),
+            bool(error["ambiguous"]),
+            tuple(error["steps"]),
+            bool(error["final"]),
+            bool(error.get("spent")),
+        )
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as flaw:
+        raise Unreadable(f"an answer is not readable ({type(flaw).__name__})") from None
 
 
 def state_of(answer: Answer) -> RunState:

@@ -22,6 +22,8 @@ class RunState(Enum):
     """Somebody has cancelled it, and what it had done was taken back."""
     ABORTED = "aborted"
     """Somebody has ended it at once. Nothing was taken back."""
+    BROKEN = "broken"
+    """What is kept of it cannot be read by this version. Nobody goes on with it."""
 
 
 class RunEvent(NamedTuple):

@@ -17,6 +17,19 @@ LARGE: Final = 4096
 
 _RESULTS: Final = "CREATE TABLE results (digest TEXT PRIMARY KEY, text TEXT NOT NULL)"
 
+_CLOCKS: Final = "CREATE TABLE clocks (boot TEXT PRIMARY KEY, ahead REAL NOT NULL) WITHOUT ROWID"
+"""By the boot of a machine: seconds by which the journal's time is ahead of its monotonic clock."""
+
+_LOST: Final = """CREATE TABLE lost (  -- calls under way in leases that ended without a word
+        workflow TEXT NOT NULL,
+        run TEXT NOT NULL,
+        path TEXT NOT NULL,
+        attempt INTEGER NOT NULL,
+        times INTEGER NOT NULL,
+        fence INTEGER NOT NULL,      -- the last lease in which it was made
+        PRIMARY KEY (workflow, run, path, attempt)
+    ) WITHOUT ROWID"""
+
 _STATEMENTS: Final = (
     "CREATE TABLE definitions (digest TEXT PRIMARY KEY, document TEXT NOT NULL) WITHOUT ROWID",
     """CREATE TABLE runs (
@@ -34,6 +47,8 @@ _STATEMENTS: Final = (
         held INTEGER NOT NULL,       -- whether `due` is the end of a lease
         fence INTEGER NOT NULL,      -- counts the leases: only the last one may write
         kept TEXT,                   -- in place of a large answer, its digest
+        holder TEXT,                 -- a fence, and the process that has this lease
+        broken TEXT,                 -- the version of leeward that could not read it
         PRIMARY KEY (workflow, id)
     ) WITHOUT ROWID""",
     "CREATE INDEX runs_by_due ON runs (due) WHERE due IS NOT NULL",
@@ -50,15 +65,25 @@ _STATEMENTS: Final = (
         PRIMARY KEY (workflow, run, path, attempt)
     ) WITHOUT ROWID""",
     _RESULTS,
+    _CLOCKS,
+    _LOST,
 )
 _CHANGES: Final = {
     1: (
         "ALTER TABLE runs ADD COLUMN kept TEXT",
         "ALTER TABLE events ADD COLUMN kept TEXT",
         _RESULTS,
-    )
+    ),
+    # A process of an older version that has the file open goes on with it: so no table that it
+    # writes whole rows of has more columns.
+    2: (
+        "ALTER TABLE runs ADD COLUMN holder TEXT",
+        "ALTER TABLE runs ADD COLUMN broken TEXT",
+        _CLOCKS,
+        _LOST,
+    ),
 }
-SCHEMA: Final = Schema(int.from_bytes(b"leew", "big") + 1, 2, _STATEMENTS, _CHANGES)
+SCHEMA: Final = Schema(int.from_bytes(b"leew", "big") + 1, 3, _STATEMENTS, _CHANGES)
 """Another mark than that of a store: neither is taken for the other."""
 
 ANSWER: Final = "coalesce(answer, (SELECT text FROM results WHERE results.digest = kept))"

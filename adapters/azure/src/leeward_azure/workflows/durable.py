@@ -26,7 +26,7 @@ from leeward.adapter.workflows import (
     Returned,
     orchestrate,
     perform_step,
-    read_definition,
+    read_stored,
 )
 from leeward.errors import ConfigError, Conflict, LeewardError
 from leeward.values import Json
@@ -128,7 +128,7 @@ def definitions_in(folder: Path) -> dict[str, Definition]:
     """
     found = {}
     for path in sorted(folder.glob("*.json")):
-        definition = read_definition(json.loads(path.read_text(encoding="utf-8")), str(path))
+        definition = read_stored(json.loads(path.read_text(encoding="utf-8")), str(path))
         found[definition.digest] = definition
     if not found:
         raise ConfigError(f"{folder} has no workflow; export one: leeward workflow export NAME")

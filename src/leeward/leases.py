@@ -1,0 +1,126 @@
+"""Leases: a row is somebody's until a time; and who that was is looked for where that can be done.
+
+The rules are pure. A process is known by the system's own name for it, so that a row whose holder
+is dead can be taken at once, and a process that was given a number anew is not taken for another.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, NamedTuple
+
+_PROC: Final = Path("/proc")
+
+
+def is_over(due: float, now: float, seconds: float) -> bool:
+    """Return whether a lease is over.
+
+    Args:
+        due: its end.
+        now: on the same clock, or one that differs by less than a lease.
+        seconds: of a lease. One that ends in twice that time was made by a clock that was ahead.
+    """
+    return due <= now or due > now + 2 * seconds
+
+
+def may_begin(since: float, now: float, seconds: float) -> bool:
+    """Return whether a holder may begin something: not in the last third of its lease.
+
+    Args:
+        since: when it was leased or renewed, on the monotonic clock.
+        now: on the same clock.
+        seconds: of a lease.
+    """
+    return now - since < seconds * 2 / 3
+
+
+class Holder(NamedTuple):
+    """A process.
+
+    Attributes:
+        boot: of its machine.
+        space: in which its number counts: a container has its own.
+        pid: its number.
+        began: clock ticks from the boot to its start.
+    """
+
+    boot: str
+    space: str
+    pid: int
+    began: int
+
+    def __str__(self) -> str:
+        return " ".join(map(str, self))
+
+
+def holder_in(text: str | None) -> Holder | None:
+    """Return the holder that a text names, as `str` writes it; None if it names none."""
+    words = (text or "").split(" ")
+    try:
+        return Holder(words[0], words[1], int(words[2]), int(words[3]))
+    except (IndexError, ValueError):
+        return None
+
+
+def boot_of_machine() -> str | None:
+    """Return what tells this boot of this machine from every other; None where nothing does.
+
+    Processes with the same have the same monotonic clock.
+    """
+    try:
+        boot = (_PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return None
+    with suppress(FileNotFoundError):  # an older kernel has one monotonic clock for all
+        boot = f"{boot}/{(_PROC / 'self/ns/time').readlink()}"
+    return boot
+
+
+def this_process() -> Holder | None:
+    """Return this process; None where the system has no names that others can look for."""
+    boot, pid = boot_of_machine(), os.getpid()
+    try:
+        space = str((_PROC / "self/ns/pid").readlink())
+        began = _life_of(pid)
+    except (OSError, ValueError, IndexError):
+        return None
+    return None if boot is None or began is None else Holder(boot, space, pid, began)
+
+
+def is_gone(holder: Holder, me: Holder) -> bool:
+    """Return whether it is proved that a process has ended.
+
+    Of one on another machine, in another container, or before a boot, nothing is.
+
+    Args:
+        holder: which process.
+        me: this one.
+    """
+    if (holder.boot, holder.space) != (me.boot, me.space) or holder.pid <= 0:
+        return False
+    try:
+        os.kill(holder.pid, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False  # somebody else's process is there
+    try:
+        return _life_of(holder.pid) != holder.began
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError, IndexError):
+        return False
+
+
+def _life_of(pid: int) -> int | None:
+    """Return the clock ticks from the boot to the start of a process; None if it has ended.
+
+    One that has ended stays until its parent has asked for it; it has one thread then.
+    """
+    text = (_PROC / str(pid) / "stat").read_text(encoding="ascii", errors="replace")
+    # The name before stands in parentheses, and may hold whatever it likes.
+    fields = text.rpartition(")")[2].split()
+    state, threads, began = fields[0], int(fields[17]), int(fields[19])
+    return None if state in "ZX" and threads <= 1 else began

@@ -1,0 +1,352 @@
+"""Processes that are killed, stopped and given another time, and a ledger of what steps have done.
+
+The ledger is a file that steps append to, beside the journal and without its help: one line for
+each effect. When all is over it is held against the runs:
+
+- no unsafe step has run twice;
+- no start that was acknowledged is lost, and each has ended;
+- a run that did not end well has no charge without a refund behind it;
+- a step that kills its process is not called more often than it may be.
+
+`python -m tests.workflow.killing --kills 500 --stops 30` does it at length.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from random import Random
+from typing import NamedTuple
+
+from leeward.workflow import ANY, Flow, Ref, Retry, workflow
+from leeward.workflow.journal import Journal
+from leeward.workflow.runs import RunState
+from tests.house.workspace import ROOT
+
+UNSAFE = ("update-inventory", "ship-order")
+CHARGES = {"update-inventory": "restore-inventory", "take-payment": "refund-payment"}
+ATTEMPTS = 3
+STEP_SECONDS = 0.004
+
+
+@workflow("order", timeout="20h")
+def order_flow(w: Flow, order: Ref) -> None:
+    """Two charges, one of which nobody may repeat; some orders have a step that kills."""
+    with w.attempt("all") as all_, w.saga("booking"):
+        w.step("update-inventory", order, undo="restore-inventory")
+        with w.parallel("both") as both:
+            with both.branch("pay"):
+                anything = Retry(on=(ANY,), attempts=30)
+                w.step("take-payment", order, undo="refund-payment", effect="keyed", retry=anything)
+            with both.branch("check"), w.choose("fate") as fate:
+                with fate.when(order["fate"] == "poison"):
+                    w.step("die", order, effect="keyed", retry=Retry(attempts=ATTEMPTS))
+                with fate.when(order["fate"] == "pause"):
+                    w.wait(1)
+        w.step("ship-order", order)
+    with all_.on(ANY):
+        w.step("tell", order, effect="idempotent", retry=Retry(on=(ANY,), attempts=30))
+        w.fail("OrderFailed")
+
+
+WORKER = """
+import logging, os, sys, time
+from pathlib import Path
+from leeward import Client
+from leeward.clock import SystemClock
+from leeward.local import Local
+from leeward.workflow import workers
+from leeward.workflow.engine import Engine
+from tests.workflow.killing import STEP_SECONDS, order_flow
+
+logging.disable()
+folder, lease, ahead = Path(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3])
+if lease:
+    workers.LEASE = lease
+ledger = os.open(folder / "ledger", os.O_APPEND | os.O_WRONLY)
+
+def effect(payload, context):
+    os.write(ledger, f"{context.idempotency_key}\\n".encode())
+    time.sleep(STEP_SECONDS)
+
+def die(payload, context):
+    effect(payload, context)
+    os.kill(os.getpid(), 9)
+
+def undo(payload, context):
+    os.write(ledger, f"{payload['key']} undone\\n".encode())
+
+class Clock(SystemClock):
+    def now(self):
+        return time.time() + ahead
+
+local = Local()
+for name in ("update-inventory", "take-payment", "ship-order", "tell"):
+    local.function(name)(effect)
+for name in ("restore-inventory", "refund-payment"):
+    local.function(name)(undo)
+local.function("die")(die)
+with Client(local) as client:
+    engine = Engine(client.invoke, [order_flow], path=folder / "journal.sqlite3", clock=Clock())
+    engine.wake()
+    print("ready", flush=True)
+    for line in sys.stdin:
+        id, fate = line.split()
+        engine.start("order", {"id": id, "fate": fate}, id)
+        print("started", id, flush=True)
+    engine.close()
+"""
+
+
+class Plan(NamedTuple):
+    """How much is done.
+
+    Attributes:
+        kills: of processes.
+        stops: for longer than a lease.
+        processes: at one time.
+        lease: seconds.
+        seed: of what is random.
+    """
+
+    kills: int
+    stops: int
+    processes: int
+    lease: float
+    seed: int
+
+
+class Outcome(NamedTuple):
+    """What came of it: what is wrong, and how much was done."""
+
+    wrong: list[str]
+    figures: dict[str, int]
+
+
+class _Process:
+    """One process that goes on with runs, and starts those that it is told."""
+
+    def __init__(self, folder: Path, lease: float, ahead: float) -> None:
+        words = [sys.executable, "-c", WORKER, str(folder), str(lease), str(ahead)]
+        self.child = subprocess.Popen(
+            words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+        )
+        self.began = time.monotonic()
+        self._text = b""
+
+    def start(self, id: str, fate: str) -> None:
+        """Ask for a run."""
+        assert self.child.stdin is not None
+        with suppress(BrokenPipeError):
+            self.child.stdin.write(f"{id} {fate}\n".encode())
+
+    def lines(self) -> Iterator[str]:
+        """Return what it has said since."""
+        assert self.child.stdout is not None
+        while select.select([self.child.stdout], [], [], 0)[0]:
+            said = os.read(self.child.stdout.fileno(), 65536)
+            if not said:
+                break
+            self._text += said
+        *lines, self._text = self._text.split(b"\n")
+        yield from (line.decode() for line in lines)
+
+    def end(self, number: int) -> None:
+        """Send a signal that ends it, and wait for that."""
+        self.child.send_signal(number)
+        self.child.communicate()
+
+
+class _Storm:
+    """Kills and stops processes that go on with runs."""
+
+    def __init__(self, folder: Path, plan: Plan) -> None:
+        self.acknowledged: set[str] = set()
+        self.fates: dict[str, str] = {}
+        self.figures: Counter[str] = Counter(kills=plan.kills, stops=plan.stops)
+        self._folder = folder
+        self._plan = plan
+        self._random = Random(plan.seed)
+        self._ready: set[_Process] = set()
+        self._stopped: dict[_Process, float] = {}
+        self._left = [*["kill"] * plan.kills, *["stop"] * plan.stops]
+        self._random.shuffle(self._left)
+        (folder / "ledger").touch()
+        self._processes = [self._process() for _ in range(plan.processes)]
+
+    def blow(self) -> None:
+        """Do all that the plan says."""
+        while self._left or self._stopped:
+            self._listen()
+            self._replace()
+            running = [
+                each for each in self._processes if each in self._ready - self._stopped.keys()
+            ]
+            for each in running:
+                id = f"r{len(self.fates)}"
+                (fate,) = self._random.choices(("well", "pause", "poison"), (40, 8, 1))
+                self.fates[id] = fate
+                each.start(id, fate)
+            time.sleep(self._random.uniform(0.0, 0.06))
+            for each in [each for each, at in self._stopped.items() if at <= time.monotonic()]:
+                del self._stopped[each]
+                each.child.send_signal(signal.SIGCONT)
+            if self._left and len(running) > 1:
+                self._strike(self._random.choice(running))
+
+    def let_end(self) -> None:
+        """Wait until no run goes on, with processes that nobody kills any more."""
+        journal = Journal(self._folder / "journal.sqlite3")
+        until = time.monotonic() + 300
+        while any(row.state is RunState.RUNNING for row in journal.runs("order", 10**6)):
+            self._listen()
+            self._replace()
+            if time.monotonic() > until:
+                break
+            time.sleep(0.1)
+        journal.close()
+        self._listen()
+        for each in self._processes:
+            each.child.communicate(timeout=100)
+
+    def _process(self) -> _Process:
+        self.figures["processes"] += 1
+        most = 20 + 3 * (self._plan.kills + len(self.fates))
+        assert self.figures["processes"] < most, "processes end by themselves"
+        ahead = self._random.choice((0.0, 3600.0, -3600.0))
+        return _Process(self._folder, self._plan.lease, ahead)
+
+    def _strike(self, victim: _Process) -> None:
+        if self._left.pop() == "stop":
+            victim.child.send_signal(signal.SIGSTOP)
+            seconds = self._plan.lease * self._random.uniform(0.5, 2.0)
+            self._stopped[victim] = time.monotonic() + seconds
+            return
+        self._listen()
+        victim.end(signal.SIGKILL)
+        self._processes[self._processes.index(victim)] = self._process()
+
+    def _replace(self) -> None:
+        """Begin a process for each that a step of its own has ended."""
+        for index, each in enumerate(self._processes):
+            if each.child.poll() is not None:
+                self.figures["ended by a step"] += 1
+                each.child.communicate()
+                self._stopped.pop(each, None)
+                self._processes[index] = self._process()
+
+    def _listen(self) -> None:
+        for each in self._processes:
+            for line in each.lines():
+                word, *rest = line.split()
+                if word == "ready":
+                    self._ready.add(each)
+                else:
+                    self.acknowledged.add(rest[0])
+
+
+def kill(folder: Path, plan: Plan) -> Outcome:
+    """Kill and stop processes, let the last ones end all runs, and look what was done."""
+    storm = _Storm(folder, plan)
+    storm.blow()
+    storm.let_end()
+    return _judged(folder, storm.acknowledged, storm.fates, storm.figures)
+
+
+def _judged(
+    folder: Path, acknowledged: set[str], fates: dict[str, str], figures: Counter[str]
+) -> Outcome:
+    journal = Journal(folder / "journal.sqlite3")
+    rows = {row.key.id: row for row in journal.runs("order", 10**6)}
+    journal.close()
+    lines = (folder / "ledger").read_text().splitlines()
+    done: defaultdict[str, list[str]] = defaultdict(list)
+    for line in lines:
+        key, _, undone = line.partition(" ")
+        done[key].append(undone or "done")
+    wrong = [f"{id} was acknowledged and is lost" for id in sorted(acknowledged - rows.keys())]
+    for id, row in rows.items():
+        if row.state not in (RunState.SUCCEEDED, RunState.FAILED):
+            wrong.append(f"{id} is {row.state.value}")
+        effects = {key: done[f"order/{id}/{key}"] for key in (*UNSAFE, *CHARGES, "die")}
+        wrong += [f"{id}: {key} ran twice" for key in UNSAFE if effects[key].count("done") > 1]
+        if effects["die"].count("done") > ATTEMPTS:
+            wrong.append(f"{id}: it has killed {effects['die'].count('done')} processes")
+        for key in CHARGES:
+            if row.state is RunState.SUCCEEDED:
+                if "done" not in effects[key] or "undone" in effects[key]:
+                    wrong.append(f"{id}: {key} of a good run: {effects[key]}")
+            elif "done" in effects[key] and effects[key][-1] != "undone":
+                wrong.append(f"{id}: {key} was not taken back: {effects[key]}")
+        figures[f"runs {row.state.value}"] += 1
+        figures["deadly runs"] += fates.get(id) == "poison"
+    figures["acknowledged starts"], figures["effects"] = len(acknowledged), len(lines)
+    return Outcome(wrong, dict(figures))
+
+
+def recoveries(folder: Path, times: int) -> list[float]:
+    """Kill a process again and again; return the seconds until another one goes on with its run."""
+    seconds: list[float] = []
+    ledger = folder / "ledger"
+    ledger.touch()
+    while len(seconds) < times:
+        first, second = (_Process(folder, 0.0, 0.0) for _ in range(2))
+        for each in (first, second):
+            while "ready" not in list(each.lines()):
+                time.sleep(0.01)
+        id = f"k{first.child.pid}"
+        first.start(id, "well")
+        _until(ledger, [f"/{id}/update-inventory\n"])
+        first.end(signal.SIGKILL)
+        began, is_too_late = time.monotonic(), f"/{id}/ship-order\n" in ledger.read_text()
+        _until(ledger, [f"/{id}/ship-order\n", f"/{id}/update-inventory undone\n"])
+        if not is_too_late:
+            seconds.append(time.monotonic() - began)
+        second.child.communicate(timeout=100)
+    return seconds
+
+
+def _until(ledger: Path, lines: list[str]) -> None:
+    until = time.monotonic() + 60
+    while not any(line in text for text in [ledger.read_text()] for line in lines):
+        assert time.monotonic() < until
+        time.sleep(0.002)
+
+
+def main() -> None:
+    """Do it at length; print what was done, and what is wrong."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--kills", type=int, default=500)
+    parser.add_argument("--stops", type=int, default=30)
+    parser.add_argument("--processes", type=int, default=4)
+    parser.add_argument("--lease", type=float, default=3.0)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--recoveries", type=int, default=0)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        if options.recoveries:
+            found = sorted(recoveries(Path(folder), options.recoveries))
+            middle = found[len(found) // 2]
+            sys.stdout.write(f"recovery: median {middle:.2f} s, at most {found[-1]:.2f} s\n")
+            return
+        began = time.monotonic()
+        plan = Plan(options.kills, options.stops, options.processes, options.lease, options.seed)
+        wrong, figures = kill(Path(folder), plan)
+    sys.stdout.writelines(f"{each}\n" for each in wrong)
+    told = ", ".join(f"{name} {number}" for name, number in sorted(figures.items()))
+    sys.stdout.write(f"{told}; {len(wrong)} wrong, in {time.monotonic() - began:.0f} s\n")
+    sys.exit(bool(wrong))
+
+
+if __name__ == "__main__":
+    main()
