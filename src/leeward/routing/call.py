@@ -216,14 +216,13 @@ def begin(
             return nowhere._replace(ending=Ending.REFUSED, why=reason, retry_after=wait), ()
         circuit = health.start(target, call, started)
     # An unsafe function has its own time, whenever it begins.
-    has_own = not rules.same and getattr(call, "time_limit", 0.0)
-    least, share = health.policy.least_attempt, health.policy.whole_attempt
-    whole = 0.0 if has_own else max(least, share * timeout)
+    policy, has_own = health.policy, not rules.same and getattr(call, "time_limit", 0.0)
+    whole = 0.0 if has_own else max(policy.least_attempt, policy.whole_attempt * timeout)
     state = CallState(
         call, health, rules, able, number, started + timeout, (target,), (1,), whole=whole
     )
     others, early = len(able) > 1, False
-    more = others or health.policy.max_attempts > 1
+    more = others or policy.max_attempts > 1
     seconds = _time_for_attempt(state, circuit, timeout, more=more)
     if probe:
         seconds = seconds.cut_to(time_for_probe(state, target, seconds, started))
