@@ -22,6 +22,7 @@ from tests.mutants import (
     operators,
     packages,
     pipeline,
+    triggers,
     wire,
     workflow,
 )
@@ -46,4 +47,5 @@ ROOMS: Final[Mapping[str, Sequence[Mutant]]] = {
     "contract": contract.MUTANTS,
     "workflow": workflow.MUTANTS,
     "pipeline": pipeline.MUTANTS,
+    "triggers": triggers.MUTANTS,
 }

@@ -82,11 +82,10 @@ def publish(
     run: Run, own: Handler | None, event: Event, bus: str | None, attempt: int | None = None
 ) -> Answer | None:
     """Hand an event to who takes it; return the first failure."""
-    takers = run.host.subscribers(event, bus) if own is None else [own]
     delivery = Delivery(
         event, run.id, event_key(event), run.seconds(), attempt, _trace(event) or run.trace()
     )
-    return run.host.publish(takers, event, delivery)
+    return run.host.publish(own, event, delivery, bus, _bucket_of(event))
 
 
 def unwrapped(notification: Any) -> Message | None:
@@ -130,6 +129,14 @@ def is_test(document: Any) -> bool:
     return isinstance(document, dict) and document.get("Event") == "s3:TestEvent"
 
 
+def is_test_of_s3(body: bytes) -> bool:
+    """Return the same of the text of a message."""
+    try:
+        return is_test(decode(body))
+    except Undecodable:
+        return False
+
+
 def _one(run: Run, own: Handler | None, record: dict[str, Any]) -> Answer | None:
     if is_bus_event(record):
         event = event_in(record)
@@ -144,14 +151,23 @@ def _one(run: Run, own: Handler | None, record: dict[str, Any]) -> Answer | None
 
 
 def _notified(run: Run, own: Handler | None, message: Message) -> Answer | None:
-    """Hand a notification on: as a message to the topic's handler, else as the event in it."""
+    """Hand a notification on: the event in it, or the message to the topic's handler."""
     topic, id, body, attributes = message
     handler = own or run.host.queue_handler(topic)
-    if handler is not None and handler.kind is Kind.MESSAGE:
+    is_bus = own is None and run.host.has_bus(topic)
+    is_message = handler is not None and handler.kind is Kind.MESSAGE
+    events = [] if is_message and not is_bus else events_in(attributes, body, escaped=False)
+    events = events_of(body) if events is None else events
+    if is_message and not events:
+        assert handler is not None
         answer = run.host.run(handler, message_delivery(run, message, None, message, run.trace()))
         return answer if answer.failure is not None else None
-    plain = Event("aws.sns", body.decode(errors="replace"), id=id, source=topic)
-    for event in events_in(attributes, body, escaped=False) or events_of(body) or [plain]:
+    if not events and is_test_of_s3(body):
+        run.host.hand_over(own, [], Delivery(b"", run.id, "", run.seconds()))
+        return None
+    kind = (own.type if own else None) or "aws.sns"
+    plain = Event(kind, body.decode(errors="replace"), id=id, source=topic)
+    for event in events or [plain]:
         bad = publish(run, own, event, topic)
         if bad is not None:
             return bad
@@ -209,6 +225,14 @@ def _object_event(record: dict[str, Any]) -> Event:
         time=_time(record.get("eventTime")),
         subject=key or None,
     )
+
+
+def _bucket_of(event: Event) -> str | None:
+    """Return the bucket of an event of S3, whichever way it came; None for any other event."""
+    about = event.data.get("bucket") if isinstance(event.data, dict) else None
+    is_of_s3 = event.source == "aws.s3" or event.type.startswith("com.amazonaws.s3.")
+    found = about.get("name") if is_of_s3 and isinstance(about, dict) else None
+    return found if isinstance(found, str) else None
 
 
 def _bucket(record: dict[str, Any]) -> str:

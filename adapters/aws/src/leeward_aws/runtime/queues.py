@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from leeward.app.kit import (
     Answer,
+    Delivery,
     Failure,
     Handler,
     InvalidInput,
@@ -130,6 +131,8 @@ def _handle_one(
 ) -> Had:
     message, attempt = message_of(record, source.name), _attempt(record)
     handler = source.handler
+    if own is None and run.host.has_bus(source.name) and _has_events(message):
+        handler = None  # the queue of this name has other messages
     if handler is None:
         return _as_told(run, own, record, message, trace)
     if handler.bucket is not None:
@@ -157,21 +160,28 @@ def _as_told(
 
 def _as_events(run: Run, own: Handler | None, record: Record, message: Message) -> Answer:
     """Hand the events in a message to their subscribers: a bus may lead into a queue."""
-    from leeward_aws.runtime.objects import created_by
-
     try:
         events = notifications.events_of(message.body)
     except InvalidInput as error:
         return failed(refused(error))
-    if not events and created_by(message.body) == []:
+    if not events and notifications.is_test_of_s3(message.body):
+        run.host.hand_over(own, [], Delivery(b"", run.id, "", run.seconds()))
         return Answer(b"null")
     if not events:
         return run.host.no_handler(message)
+    bus = message.queue if run.host.has_bus(message.queue) else None
     for event in events:
-        answer = notifications.publish(run, own, event, None, _attempt(record))
+        answer = notifications.publish(run, own, event, bus, _attempt(record))
         if answer is not None:
             return answer
     return Answer(b"null")
+
+
+def _has_events(message: Message) -> bool:
+    try:
+        return bool(notifications.events_of(message.body))
+    except InvalidInput:
+        return True
 
 
 def message_of(record: Record, queue: str) -> Message:

@@ -166,8 +166,7 @@ def event_grid(host: Host, handler: Handler) -> Made:
             if handler.kind is Kind.OBJECT:
                 _finish(objects.hand_over(host, handler, found, delivery))
                 return
-            takes = handler.type in (None, found.type)
-            answer = host.publish([handler] if takes else [], found, delivery)
+            answer = host.publish(handler, found, delivery)
         if answer is not None:
             _finish(answer)
 

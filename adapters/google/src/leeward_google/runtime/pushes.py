@@ -91,11 +91,15 @@ def message_in(request: HttpRequest) -> Pushed | None:
 def handle(run: Run, named: Handler | None, pushed: Pushed) -> Answer:
     """Hand a message to its handler, or the event in it to its subscribers."""
     message = pushed.message
+    if named is None and run.host.has_bus(message.queue):
+        events = events_in(message.attributes, message.body, escaped=False)
+        if events is not None:  # the queue of this name has other messages
+            return handle_events(run, None, events, pushed.topic, pushed.attempt)
     handler = named or run.host.queue_handler(message.queue)
     if handler is not None and handler.kind is Kind.OBJECT:
         return _objects_of(run, handler, pushed, objects.created_by(message))
-    if handler is None and (found := run.host.wanted(objects.created_by, message)):
-        return _objects_of(run, None, pushed, found)
+    if handler is None and run.host.object_handlers(objects.bucket_told(message)):
+        return _objects_of(run, None, pushed, objects.created_by(message))
     if handler is None or handler.kind is Kind.EVENT:
         return _events_of(run, handler, pushed)
     attributes = message.attributes
@@ -142,11 +146,9 @@ def _handle_event(
     if is_for_objects:
         bad = objects.hand_over(run, named, created, attempt, trace)
         return None if bad is None else bad[1]
-    if named is not None and named.type not in (None, event.type):
-        return None  # a subscription cannot filter by a type that stands in the message
-    takers = [named] if named else run.host.subscribers(event, bus or _bus(event.source))
     delivery = Delivery(event, run.id, event_key(event), run.seconds, attempt, trace)
-    return run.host.publish(takers, event, delivery)
+    bucket = objects.bucket_of(event)
+    return run.host.publish(named, event, delivery, bus or _bus(event.source), bucket)
 
 
 def handle_plain(run: Run, named: Handler | None) -> Answer | None:
@@ -191,7 +193,7 @@ def _events_of(run: Run, handler: Handler | None, pushed: Pushed) -> Answer:
     source = f"//pubsub.googleapis.com/{message.queue}"
     event = Event(handler.type or PUBLISHED, data, id=message.id, source=source)
     delivery = Delivery(event, run.id, event_key(event), run.seconds, pushed.attempt)
-    return run.host.publish([handler], event, delivery) or Answer(b"null")
+    return run.host.publish(handler, event, delivery) or Answer(b"null")
 
 
 def _wrapped(document: Any, topic: str | None) -> Pushed:

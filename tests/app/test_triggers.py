@@ -1,0 +1,106 @@
+"""Every trigger of every cloud: who runs, and what is acknowledged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from leeward_contract_tests.rows import each_row
+from tests.app import aws_events, google_events
+from tests.app.triggers import NOBODYS, PAID, SENT, Cloud, as_attributes, shop
+
+pytestmark = pytest.mark.vendors
+
+ALL = [
+    ("aws", "bus", ["pay"]),
+    ("aws", "bus, of another type", []),
+    ("aws", "topic", ["pay"]),
+    ("aws", "topic, mapped", ["pay"]),
+    ("aws", "topic, of another type", []),
+    ("aws", "topic, a message", ["work"]),
+    ("aws", "topic, nobody's message", None),
+    ("aws", "topic, a test of S3", []),
+    ("aws", "queue", ["work"]),
+    ("aws", "queue, an event", ["pay"]),
+    ("aws", "queue, an event of another bus", ["send"]),
+    ("aws", "queue, nobody's", None),
+    ("aws", "queue, a test of S3", []),
+    ("aws", "objects", ["arrive"]),
+    ("aws", "objects, mapped", ["arrive"]),
+    ("aws", "objects, deleted", []),
+    ("aws", "objects, deleted, mapped", []),
+    ("aws", "objects, of another prefix", []),
+    ("aws", "objects by bus", ["arrive"]),
+    ("aws", "objects by bus, mapped", ["arrive"]),
+    ("aws", "objects by bus, deleted", []),
+    ("aws", "objects by topic", ["arrive"]),
+    ("aws", "objects by queue", ["arrive"]),
+    ("google", "event", ["pay"]),
+    ("google", "event, of another type", []),
+    ("google", "topic", ["pay"]),
+    ("google", "topic, mapped", ["pay"]),
+    ("google", "topic, of another type", []),
+    ("google", "topic, mapped, of another type", None),
+    ("google", "topic, a message", ["work"]),
+    ("google", "topic, nobody's message", None),
+    ("google", "push", ["pay"]),
+    ("google", "push, a message", ["work"]),
+    ("google", "push, of the queue's name", ["pay"]),
+    ("google", "unwrapped", ["pay"]),
+    ("google", "objects", ["arrive"]),
+    ("google", "objects, mapped", ["arrive"]),
+    ("google", "objects, deleted", []),
+    ("google", "objects, deleted, mapped", []),
+    ("google", "objects, of another prefix", []),
+    ("google", "objects by topic", ["arrive"]),
+    ("google", "objects by topic, mapped", ["arrive"]),
+    ("google", "objects by topic, deleted", []),
+]
+"""Cloud, delivery, and who runs in a deployment for all handlers; None: it comes again."""
+
+
+@each_row("platform, what, expected", ALL)
+def test_a_deployment_for_all_hands_each_delivery_to_who_takes_it(
+    platform: str, what: str, expected: list[str] | None
+) -> None:
+    """By names that the app has, whatever else a bus or bucket is called; an event first."""
+    ran: list[str] = []
+    put = Cloud(platform, shop(ran)).put(SENT[platform][what](), ran)
+    assert put.ran == (expected or [])
+    assert put.acknowledged is (expected is not None)
+
+
+@each_row("platform", ["aws", "google", "azure"])
+@pytest.mark.parametrize("subscribes", [True, False])
+def test_nothing_is_acknowledged_in_silence(
+    platform: str, subscribes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For one handler or for all: a handler has run, or it is logged whose it is not."""
+    ran: list[str] = []
+    app = shop(ran, subscribes=subscribes)
+    silent: list[Any] = []
+    for own in [*app.handlers, *([] if platform == "azure" else [None])]:
+        monkeypatch.setenv("LEEWARD_FUNCTION", own or "")
+        cloud = Cloud(platform, app, own)
+        for what, make in SENT[platform].items():
+            put = cloud.put(make(), ran)
+            if put.acknowledged and not put.ran and not put.logged & NOBODYS:
+                silent.append((own, what))
+            if own is not None and put.ran not in ([], [own]):
+                silent.append((own, what, put.ran))
+    assert silent == []
+
+
+def test_a_bus_that_nobody_subscribes_to_is_not_acknowledged() -> None:
+    """Of no handler's bus, and of no type that anybody takes: it comes again, with an error."""
+    ran: list[str] = []
+    app = shop(ran, subscribes=False)
+    for platform, delivery in (
+        ("aws", aws_events.bus_event(PAID, **{"detail-type": "order.paid"})),
+        ("google", google_events.structured(**PAID)),
+        ("google", google_events.eventarc(b"{}", as_attributes(PAID), "strange")),
+    ):
+        put = Cloud(platform, app).put(delivery, ran)
+        assert (put.acknowledged, put.ran) == (False, [])
+        assert "bus_without_handler" in put.logged

@@ -1,0 +1,47 @@
+"""Faults in what becomes of what a cloud delivers."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.mutants.mutant import Mutant
+
+_TRIGGERS: Final = "tests/app/test_triggers.py"
+
+MUTANTS: Final = (
+    Mutant(
+        "a bus that configuration has given another name keeps its handlers out",
+        "src/leeward/app/host.py",
+        "if each.bus == bus] if self.has_bus(bus) else takers",
+        "if bus in (None, each.bus)]",
+        f"{_TRIGGERS}::test_a_deployment_for_all_hands_each_delivery_to_who_takes_it",
+    ),
+    Mutant(
+        "an event of a bus of which the app has no handler is acknowledged",
+        "src/leeward/app/host.py",
+        "                return self.no_function()\n            log_event",
+        "                return None\n            log_event",
+        f"{_TRIGGERS}::test_a_bus_that_nobody_subscribes_to_is_not_acknowledged",
+    ),
+    Mutant(
+        "what tells of no written object is acknowledged in silence",
+        "src/leeward/app/host.py",
+        "        if not events:\n",
+        "        if False:\n",
+        f"{_TRIGGERS}::test_nothing_is_acknowledged_in_silence",
+    ),
+    Mutant(
+        "an event of a topic goes to the handler of the queue of that name",
+        "adapters/google/src/leeward_google/runtime/pushes.py",
+        "if named is None and run.host.has_bus(message.queue):",
+        "if False:",
+        f"{_TRIGGERS}::test_a_deployment_for_all_hands_each_delivery_to_who_takes_it",
+    ),
+    Mutant(
+        "an event in a notification goes to the handler of the queue of that name",
+        "adapters/aws/src/leeward_aws/runtime/notifications.py",
+        "is_bus = own is None and run.host.has_bus(topic)",
+        "is_bus = False",
+        f"{_TRIGGERS}::test_a_deployment_for_all_hands_each_delivery_to_who_takes_it",
+    ),
+)
