@@ -75,10 +75,14 @@ def shop(ran: list[str], *, subscribes: bool = True) -> App:
 class Cloud:
     """An app on one cloud, for all of its handlers or for one of them."""
 
-    def __init__(self, platform: str, app: App, own: str | None = None) -> None:
-        self._handler = app.handler(platform)
+    def __init__(self, platform: str, app: App, own: str | None = None, **options: Any) -> None:
+        self._handler = app.handler(platform, **options)
         self._send = {"aws": self._lambda, "google": self._run, "azure": self._function}[platform]
         self._own = own
+        self._functions = {
+            each.get_function_name(): each.get_user_function()
+            for each in (self._handler.get_functions() if platform == "azure" else ())
+        }
 
     def put(self, delivery: Any, ran: list[str]) -> Put:
         """Deliver something, and see what comes of it."""
@@ -107,11 +111,7 @@ class Cloud:
         return bool(status < 300)
 
     def _function(self, given: Any) -> bool:
-        functions = {
-            each.get_function_name(): each.get_user_function()
-            for each in self._handler.get_functions()
-        }
-        functions[self._own](given, SimpleNamespace(invocation_id="run"))
+        self._functions[self._own](given, SimpleNamespace(invocation_id="run"))
         return True
 
 

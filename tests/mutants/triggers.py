@@ -7,6 +7,8 @@ from typing import Final
 from tests.mutants.mutant import Mutant
 
 _TRIGGERS: Final = "tests/app/test_triggers.py"
+_WRAPPINGS: Final = "tests/app/test_wrappings.py"
+_PAYLOAD: Final = "src/leeward/app/idempotency/payload.py"
 
 MUTANTS: Final = (
     Mutant(
@@ -43,5 +45,26 @@ MUTANTS: Final = (
         "is_bus = own is None and run.host.has_bus(topic)",
         "is_bus = False",
         f"{_TRIGGERS}::test_a_deployment_for_all_hands_each_delivery_to_who_takes_it",
+    ),
+    Mutant(
+        "the attributes of a message are among what it is about",
+        _PAYLOAD,
+        'return {"message": value.body}',
+        'return {"message": [value.body, value.attributes]}',
+        f"{_WRAPPINGS}::test_a_message_is_one_however_it_comes",
+    ),
+    Mutant(
+        "the time of an event is among what it is about",
+        _PAYLOAD,
+        "value.type, value.data]",
+        "value.type, value.data, value.time]",
+        f"{_WRAPPINGS}::test_an_event_is_one_however_it_comes",
+    ),
+    Mutant(
+        "records of an earlier version are refused as another payload's",
+        _PAYLOAD,
+        "return kept == claimed or kept.startswith(_VERSION) != claimed.startswith(_VERSION)",
+        "return kept == claimed",
+        f"{_WRAPPINGS}::test_the_records_of_an_earlier_version_hold",
     ),
 )

@@ -40,7 +40,6 @@ from leeward.app.idempotency.steps import (
     write_nothing,
 )
 from leeward.app.idempotency.store import Location, TableClient
-from leeward.app.triggers import Message, ObjectEvent
 from leeward.envelope import NOT_RECOGNISED
 from leeward.logs import log_event
 
@@ -79,7 +78,7 @@ class Attempt:
         )
         self._claim = Claim(
             urandom(12).hex(),
-            digest_of(_about(arguments.values)),
+            digest_of(arguments.values),
             settings.lease or MARGIN + (context.remaining() if context else LEASE),
             settings.effects_marked,
             settings.run_unknown,
@@ -220,20 +219,6 @@ class Attempt:
                 raise refusal(function, reason, retry_after)
             case _:
                 raise AssertionError("a start is not an answer")
-
-
-def _about(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what a call is about.
-
-    Of a message not its id, which is another one when it moves; of an object which one it is and
-    its version, for not all that tell of one write tell the rest alike.
-    """
-    for name, value in values.items():
-        if type(value) is Message:
-            return {**values, name: value._replace(id="")}
-        if type(value) is ObjectEvent:
-            return {**values, name: value[:3]}
-    return values
 
 
 def _log(level: Literal["warning", "error"], name: str, run: IdempotentRun, why: str) -> None:

@@ -20,6 +20,7 @@ from enum import Enum
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from leeward import envelope
+from leeward.app.idempotency.payload import is_same
 from leeward.masking import masked
 
 LONGEST_WAIT: Final = 5.0
@@ -184,7 +185,7 @@ def decide(found: Found, claim: Claim, now: float) -> Decision:
         return Start(record, revision)
     if record.state is State.RELEASED:
         return _take_over(found, claim, now, None)
-    if record.payload != claim.payload:
+    if not is_same(record.payload, claim.payload):
         return Refuse(Reason.MISMATCH)
     if record.state is State.COMPLETED:
         return Replay(record.result) if record.kept else Refuse(Reason.NOT_KEPT)
