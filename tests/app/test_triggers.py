@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from leeward import App, Context, Event
 from leeward_contract_tests.rows import each_row
 from tests.app import aws_events, google_events
-from tests.app.triggers import NOBODYS, PAID, SENT, Cloud, as_attributes, shop
+from tests.app.triggers import NOBODYS, PAID, SENT, Cloud, as_attributes, s3, shop
 
 pytestmark = pytest.mark.vendors
 
@@ -104,3 +105,32 @@ def test_a_bus_that_nobody_subscribes_to_is_not_acknowledged() -> None:
         put = Cloud(platform, app).put(delivery, ran)
         assert (put.acknowledged, put.ran) == (False, [])
         assert "bus_without_handler" in put.logged
+
+
+def test_each_object_of_one_request_is_an_event_of_its_own() -> None:
+    """One request deletes several; told again, each has the id that it had; none has no id."""
+    app, keys = App("shop"), list[str]()
+
+    @app.on_event("inbox")
+    def note(event: Event, context: Context) -> None:
+        keys.append(context.idempotency_key)
+
+    (record,) = s3(name="ObjectRemoved:Delete")["Records"]
+    item: dict[str, Any] = {"sequencer": "0055", "key": "a" * 1000}
+    items = [{**item, "key": f"in/{n}"} for n in range(4)]
+    items += [item, {**item, "sequencer": "0056"}, {**item, "versionId": "1"}, {"key": "in/0"}]
+    told = [{**record, "s3": {**record["s3"], "object": each}} for each in items]
+    told += [{**each, "responseElements": None} for each in told]
+    told += [{**told[-1], "eventTime": "2026-02-01T00:00:00Z"}]
+    cloud = Cloud("aws", app)
+    for each in told * 2:
+        assert cloud.put({"Records": [each]}, []).acknowledged
+    first, again = keys[: len(told)], keys[len(told) :]
+    assert first == again
+    assert len(set(first)) == len(told)
+    assert not any("None" in key or len(key) > 150 for key in first)
+    bare = {"detail-type": "a", "source": "b", "detail": {}}
+    for each in (bare, bare, {**bare, "detail": {"n": 1}}):
+        assert cloud.put(each, []).acknowledged
+    assert keys[-3] == keys[-2] != keys[-1]
+    assert "None" not in keys[-1]

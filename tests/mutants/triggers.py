@@ -67,4 +67,11 @@ MUTANTS: Final = (
         "return kept == claimed",
         f"{_WRAPPINGS}::test_the_records_of_an_earlier_version_hold",
     ),
+    Mutant(
+        "the objects of one request are one event",
+        "adapters/aws/src/leeward_aws/runtime/notifications.py",
+        'item.get(each) for each in ("key", "versionId", "sequencer")]',
+        'item.get(each) for each in ("versionId", "sequencer")]',
+        f"{_TRIGGERS}::test_each_object_of_one_request_is_an_event_of_its_own",
+    ),
 )

@@ -24,8 +24,8 @@ HEX_DIGITS: Final = 32
 """128 bits."""
 
 _VERSION: Final = "2:"
-"""How the digest of an event or a message begins. One without it was made by an earlier version, from
-what comes and goes with a delivery, too."""
+"""How the digest of an event or a message begins. An earlier version made it without, and of what
+comes and goes with a delivery, too."""
 
 _UNFED: Final = sha256()
 """OpenSSL looks its algorithm up for each new hash, and not for a copy."""

@@ -7,8 +7,9 @@ a failure is raised: Lambda tries twice more, and then follows the function's ow
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 from leeward.app.kit import (
@@ -72,7 +73,7 @@ def event_in(document: Any) -> Event | None:
     return Event(
         document["detail-type"],
         detail,
-        id=str(document.get("id")),
+        id=_text(document.get("id")) or _mark(document),  # a rule may leave it out
         source=document["source"],
         time=_time(document.get("time")),
     )
@@ -92,8 +93,8 @@ def unwrapped(notification: Any) -> Message | None:
     """Return the message in a notification of SNS, with its topic as its queue; else None."""
     if not isinstance(notification, dict) or not isinstance(notification.get("Message"), str):
         return None
-    topic = notification.get("TopicArn")
-    if not isinstance(topic, str):
+    topic, id = notification.get("TopicArn"), notification.get("MessageId")
+    if not isinstance(topic, str) or not isinstance(id, str):
         return None
     told = notification.get("MessageAttributes")
     attributes = {
@@ -103,7 +104,7 @@ def unwrapped(notification: Any) -> Message | None:
     }
     name = topic.rpartition(":")[2].removesuffix(".fifo")
     body = notification["Message"].encode(errors="surrogatepass")
-    return Message(name, str(notification.get("MessageId")), body, attributes)
+    return Message(name, id, body, attributes)
 
 
 def events_of(body: bytes) -> list[Event]:
@@ -214,17 +215,32 @@ def _object_event(record: dict[str, Any]) -> Event:
 
     about = _about(record)
     item = about.get("object") or {}
-    told = record.get("responseElements")
-    ids: Iterable[str] = told.values() if isinstance(told, dict) else ()
     key = unquote_plus(str(item.get("key", "")))
     return Event(
         f"com.amazonaws.s3.{record.get('eventName')}",
         {**about, "object": {**item, "key": key}},
-        id=".".join(map(str, ids)) or str(item.get("sequencer")),
+        id=_id_of(record, item),
         source=f"{S3}:{record.get('awsRegion')}:{_bucket(record)}",
         time=_time(record.get("eventTime")),
         subject=key or None,
     )
+
+
+def _id_of(record: Mapping[str, Any], item: Mapping[str, Any]) -> str:
+    """Return the id of what a record tells: another one for each object of one request.
+
+    It is short, because with the bucket it makes an idempotency key.
+    """
+    told = record.get("responseElements")
+    request = told.get("x-amz-request-id") if isinstance(told, dict) else None
+    about = [item.get(each) for each in ("key", "versionId", "sequencer")]
+    if about[1:] == [None, None]:
+        about += [record.get("eventTime"), item.get("eTag")]
+    return ".".join(filter(None, [_text(request), _mark([record.get("eventName"), *about])]))
+
+
+def _mark(document: Any) -> str:
+    return sha256(payload_of(document)).hexdigest()[:32]
 
 
 def _bucket_of(event: Event) -> str | None:
@@ -236,7 +252,10 @@ def _bucket_of(event: Event) -> str | None:
 
 
 def _bucket(record: dict[str, Any]) -> str:
-    return str((_about(record).get("bucket") or {}).get("name"))
+    name = _text((_about(record).get("bucket") or {}).get("name"))
+    if name is None:
+        raise InvalidInput("$.Records[0].s3.bucket.name", "the name of a bucket")
+    return name
 
 
 def _about(record: dict[str, Any]) -> dict[str, Any]:
@@ -260,6 +279,10 @@ def records_of(document: Any, source: str) -> list[dict[str, Any]]:
 def _trace(event: Event) -> str | None:
     trace = event.extensions.get("traceparent")
     return trace if isinstance(trace, str) else None
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
 
 
 def _time(text: Any) -> datetime | None:
