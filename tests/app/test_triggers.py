@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -9,7 +10,19 @@ import pytest
 from leeward import App, Context, Event
 from leeward_contract_tests.rows import each_row
 from tests.app import aws_events, google_events
-from tests.app.triggers import NOBODYS, PAID, SENT, Cloud, as_attributes, s3, shop
+from tests.app.triggers import (
+    NOBODYS,
+    PAID,
+    SENT,
+    Cloud,
+    as_attributes,
+    in_queue,
+    notified,
+    of_grid,
+    s3,
+    shop,
+)
+from tests.azure.test_objects_told import told
 
 pytestmark = pytest.mark.vendors
 
@@ -105,6 +118,33 @@ def test_a_bus_that_nobody_subscribes_to_is_not_acknowledged() -> None:
         put = Cloud(platform, app).put(delivery, ran)
         assert (put.acknowledged, put.ran) == (False, [])
         assert "bus_without_handler" in put.logged
+
+
+@each_row(
+    "platform, delivery, acknowledged",
+    [
+        ("azure", in_queue({**told(), "eventType": "Microsoft.Storage.BlobTierChanged"}), True),
+        ("azure", in_queue({**told(), "eventType": "Microsoft.Resources.ResourceWrite"}), False),
+        ("azure", in_queue(PAID), False),
+        ("azure", in_queue(b"{}"), False),
+        ("azure", of_grid(PAID), False),
+        ("aws", aws_events.sqs(("1", json.dumps(PAID)), queue="arrive"), False),
+        ("aws", aws_events.bus_event(PAID), False),
+        ("google", notified(kind="OBJECT_ARCHIVE"), True),
+        ("google", notified(kind="SECRET_ROTATE"), False),
+        ("google", google_events.structured(**PAID), False),
+    ],
+)
+def test_a_handler_of_objects_passes_over_its_own_store_alone(
+    platform: str, delivery: Any, acknowledged: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another service tells is not acknowledged: somebody has to see it."""
+    monkeypatch.setenv("LEEWARD_FUNCTION", "arrive")
+    app, ran = App("shop"), list[str]()
+    app.on_object("inbox", name="arrive")(lambda event: ran.append("arrive"))
+    put = Cloud(platform, app, "arrive").put(delivery, ran)
+    assert (put.ran, put.acknowledged) == ([], acknowledged)
+    assert ("no_object_written" in put.logged) is acknowledged
 
 
 def test_each_object_of_one_request_is_an_event_of_its_own() -> None:

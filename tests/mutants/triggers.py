@@ -74,4 +74,11 @@ MUTANTS: Final = (
         'item.get(each) for each in ("versionId", "sequencer")]',
         f"{_TRIGGERS}::test_each_object_of_one_request_is_an_event_of_its_own",
     ),
+    Mutant(
+        "a handler of objects acknowledges what another service tells",
+        "adapters/azure/src/leeward_azure/runtime/objects.py",
+        "or not str(event.type).startswith(_EVENTS):",
+        "or not str(event.type):",
+        f"{_TRIGGERS}::test_a_handler_of_objects_passes_over_its_own_store_alone",
+    ),
 )

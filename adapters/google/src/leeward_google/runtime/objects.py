@@ -28,7 +28,9 @@ from leeward.app.kit import (
 from leeward.values import Event
 from leeward_google.runtime.call import Run
 
-_FINALIZED: Final = "OBJECT_FINALIZE"
+_NOTIFIED: Final = "OBJECT_"
+"""How the types of notifications begin."""
+_FINALIZED: Final = f"{_NOTIFIED}FINALIZE"
 _EVENTS: Final = "google.cloud.storage.object.v1."
 _CREATED: Final = f"{_EVENTS}finalized"
 
@@ -59,7 +61,8 @@ def created_by(message: Message) -> list[ObjectEvent] | None:
 
 def bucket_told(message: Message) -> str | None:
     """Return the bucket of a notification; None if a message is not one."""
-    return message.attributes.get("bucketid") if "eventtype" in message.attributes else None
+    told = message.attributes
+    return told.get("bucketid") if told.get("eventtype", "").startswith(_NOTIFIED) else None
 
 
 def created_in(event: Event) -> list[ObjectEvent] | None:
