@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from leeward import App, Context, Event
+from leeward.app import Message
 from leeward_contract_tests.rows import each_row
 from tests.app import aws_events, google_events
 from tests.app.triggers import (
@@ -174,3 +175,21 @@ def test_each_object_of_one_request_is_an_event_of_its_own() -> None:
         assert cloud.put(each, []).acknowledged
     assert keys[-3] == keys[-2] != keys[-1]
     assert "None" not in keys[-1]
+
+
+def test_an_unwrapped_message_keeps_its_attributes() -> None:
+    """All but those that have the very name of a header which every request has."""
+    app, given = App("shop"), list[Message]()
+
+    @app.on_message("parcels")
+    def send(message: Message) -> None:
+        given.append(message)
+
+    names = (
+        "accepted-at host-id via-x forwarded-by authorization-id x-forwarded-tenant from".split()
+    )
+    sent = dict.fromkeys([*names, "x-goog-pubsub-custom", "traceparent"], "value")
+    headers = {"Host": "a.run.app", "Accept-Encoding": "gzip", "X-Forwarded-For": "192.0.2.1"}
+    posted = google_events.unwrapped("/", b"{}", **sent, **headers, Authorization="Bearer x")
+    assert Cloud("google", app, "send").put(posted, []).acknowledged
+    assert given[0].attributes == {"content-type": "application/octet-stream", **sent}

@@ -81,4 +81,11 @@ MUTANTS: Final = (
         "or not str(event.type):",
         f"{_TRIGGERS}::test_a_handler_of_objects_passes_over_its_own_store_alone",
     ),
+    Mutant(
+        "an attribute is taken for a header whose name begins likewise",
+        "adapters/google/src/leeward_google/runtime/pushes.py",
+        "if name not in _OWN_HEADERS}",
+        "if not name.startswith(tuple(_OWN_HEADERS))}",
+        f"{_TRIGGERS}::test_an_unwrapped_message_keeps_its_attributes",
+    ),
 )

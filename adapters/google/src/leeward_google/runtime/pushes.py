@@ -42,11 +42,16 @@ _TOPICS: Final = ("/topics/", "/buckets/")
 """What stands before the name of a bus in the source of an event."""
 
 
-_OWN_HEADERS: Final = (
-    *("accept", "authorization", "connection", "content-length", "forwarded", "function-execution"),
-    *("host", "transfer-encoding", "user-agent", "via", "x-cloud-trace", "x-forwarded"),
+_OWN_HEADERS: Final = frozenset(
+    """
+    accept accept-encoding accept-language authorization connection content-length forwarded
+    function-execution-id host transfer-encoding user-agent via x-cloud-trace-context
+    x-forwarded-for x-forwarded-host x-forwarded-proto x-serverless-authorization
+    x-goog-pubsub-delivery-attempt x-goog-pubsub-message-id x-goog-pubsub-ordering-key
+    x-goog-pubsub-publish-time x-goog-pubsub-subscription-name
+    """.split()
 )
-"""How headers begin that a request has without any message; they do not belong to one."""
+"""Headers that a request has without any attribute of a message."""
 
 
 class Pushed(NamedTuple):
@@ -224,19 +229,16 @@ def _wrapped(document: Any, topic: str | None) -> Pushed:
 def _unwrapped(headers: Any, body: bytes) -> Pushed:
     """Read a message whose attributes have become headers.
 
-    Headers of the request itself are among them; nothing tells them apart.
+    One of the name of a header that every request has is lost: nothing tells them apart.
     """
     subscription = headers.get(f"{_METADATA}subscription-name", "").rpartition("/")[2]
     id = headers[f"{_METADATA}message-id"]
     attempt = headers.get(f"{_METADATA}delivery-attempt", "")
     count = int(attempt) if attempt.isascii() and attempt.isdecimal() and len(attempt) < 6 else 0
-    sent = [
-        Attribute(name, value)
-        for name, value in headers.items()
-        if not name.startswith((_METADATA, *_OWN_HEADERS))
-    ]
+    sent = {name: value for name, value in headers.items() if name not in _OWN_HEADERS}
+    attributes = tuple(Attribute(name, value) for name, value in sent.items())
     key = headers.get(f"{_METADATA}ordering-key") or None
-    return Pushed(Message(subscription, id, body, headers), None, count or None, tuple(sent), key)
+    return Pushed(Message(subscription, id, body, sent), None, count or None, attributes, key)
 
 
 def _data(text: Any) -> bytes:
